@@ -1,0 +1,388 @@
+"""The command line: verbs that each call one function. Heavy modules are imported by the verb that needs them."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.config import Run, Sweep
+    from harness.plan import LoadedTask
+
+DONE, SOME_FAILED, USER_MUST_FIX, INTERRUPTED = 0, 1, 2, 130
+
+Verb = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one verb and exit with its code."""
+    options = _parser().parse_args(arguments)
+    # A polite `kill` ends the workers in order, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        code = options.verb(options)
+    except UserError as error:
+        print(f"gainboard: {error}", file=sys.stderr)
+        code = USER_MUST_FIX
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"gainboard: {where}{error.strerror}", file=sys.stderr)
+        code = USER_MUST_FIX
+    except KeyboardInterrupt:
+        print("\ngainboard: stopped. What was finished is kept; the same command goes on from here.", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = DONE  # the reader of our output had enough
+    raise SystemExit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gainboard", description="Which language model to fine-tune, with which recipe, and is it worth the cost?"
+    )
+    parser.add_argument("--version", action=_Version)
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+
+    def verb(name: str, function: Verb, text: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=text, description=text)
+        added.set_defaults(verb=function)
+        return added
+
+    quickstart = verb("quickstart", _quickstart, "run the shipped quickstart sweep and publish its board")
+    _add_run_options(quickstart)
+    _add_publish_options(quickstart)
+
+    new = verb("new", _new, "start a task plugin, from a table if you have one")
+    new.add_argument("name", help="the task's name, a Python identifier")
+    new.add_argument("--from", dest="source", type=Path, metavar="FILE", help="a CSV, TSV or JSONL table")
+    new.add_argument("--input", metavar="COL", help="the column shown to the model")
+    new.add_argument("--target", metavar="COL", help="the column with the right answer")
+    new.add_argument("--tasks-dir", type=Path, default=Path("tasks"), metavar="DIR", help="where to put it (default: tasks)")
+
+    listing = verb("list", _list, "list tasks, shipped boards or finished runs")
+    listing.add_argument("what", choices=("tasks", "boards", "runs"))
+    listing.add_argument("--json", action="store_true", help="for scripts")
+    _add_tasks_dir(listing)
+    _add_results(listing)
+
+    check = verb("check", _check, "check a sweep or tasks, offline, before any GPU minute")
+    check.add_argument("what", nargs="*", metavar="SWEEP|TASK", help="a sweep file, a shipped board or tasks (default: every task)")
+    check.add_argument("--json", action="store_true", help="for scripts")
+    _add_tasks_dir(check)
+
+    run = verb("run", _run, "fine-tune and score every run of a sweep that has no result yet")
+    run.add_argument("sweep", help="a sweep file, or the name of a shipped board")
+    _add_run_options(run)
+
+    score = verb("score", _score, "judge saved predictions again, without a model")
+    _add_tasks_dir(score)
+    _add_results(score)
+
+    publish = verb("publish", _publish, "build the static leaderboard site from results")
+    _add_results(publish)
+    publish.add_argument("--board", metavar="FILE", help="a board file, or the name of a shipped board")
+    _add_publish_options(publish)
+
+    preview = verb("preview", _preview, "serve a published site on this machine")
+    preview.add_argument("--site", type=Path, default=Path("site"), metavar="DIR", help="default: site")
+    preview.add_argument("--port", type=int, default=8000)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(nargs=0, help="show the version and exit", **kwargs)
+
+    def __call__(self, *_: Any) -> None:
+        from harness.provenance import version
+
+        print(f"gainboard {version('gainboard') or 'not installed'}")
+        raise SystemExit(DONE)
+
+
+def _add_tasks_dir(parser: argparse.ArgumentParser) -> None:
+    text = "a folder of task plugins; may be given more than once"
+    parser.add_argument("--tasks-dir", type=Path, action="append", default=[], metavar="DIR", help=text)
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    _add_tasks_dir(parser)
+    _add_results(parser)
+    parser.add_argument("--work", type=Path, default=Path("work"), metavar="DIR", help="weights and logs (default: work)")
+    parser.add_argument("--engine", choices=("auto", "vllm", "transformers"), default="auto", help="default: vllm if installed")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan with its estimated cost, and stop")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="score only the first N test samples")
+    parser.add_argument("--only", metavar="GLOB", help="only runs whose candidate/method/task/seed matches")
+    parser.add_argument("--json", action="store_true", help="print the outcome (or the plan) as JSON")
+
+
+def _add_publish_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("site"), metavar="DIR", help="default: site")
+    parser.add_argument("--prices", type=Path, metavar="FILE", help="prices instead of the shipped ones")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def _console(*, json_output: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=json_output, soft_wrap=True)
+
+
+# run and quickstart
+
+
+def _run(options: argparse.Namespace) -> int:
+    return _run_sweep(options, _find_board_file(options.sweep, "sweep.toml"))
+
+
+def _quickstart(options: argparse.Namespace) -> int:
+    sweep = _find_board_file("quickstart", "sweep.toml")
+    code = _run_sweep(options, sweep)
+    if options.dry_run:
+        return code
+    options.board = "quickstart"
+    return max(code, _publish(options))
+
+
+def _run_sweep(options: argparse.Namespace, path: Path) -> int:
+    from harness.config import load_sweep
+    from harness.engines import default_engine
+    from harness.plan import make_runs, select
+    from harness.progress import Progress
+    from harness.run import Folders, run_sweep
+
+    sweep = load_sweep(path)
+    tasks = _load_tasks(sweep, options.tasks_dir)
+    runs = select(make_runs(sweep, tasks, fingerprint=_fingerprint(path), limit=options.limit), options.only)
+    console = _console(json_output=options.json)
+    progress = Progress(console)
+    if options.dry_run:
+        return _show_plan(runs, tasks, options, console)
+    engine = default_engine() if options.engine == "auto" else options.engine
+    if engine == "transformers" and options.engine == "auto":
+        progress.note("vLLM is not installed here: the transformers engine generates instead, with the same answers, slower.")
+    outcome = run_sweep(runs, tasks, Folders(options.results, options.work), engine=engine, progress=progress)
+    summary = {
+        "runs": len(runs),
+        "already_done": outcome.already_done,
+        "finished": len(outcome.finished),
+        "failed": [{"run": failure.run.label, "phase": failure.phase, "reason": failure.reason} for failure in outcome.failed],
+        "results": str(options.results),
+    }
+    if options.json:
+        print(json.dumps(summary, indent=2))
+    else:
+        progress.note(
+            f"{len(runs)} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "
+            f"{len(outcome.failed)} failed. Results are in {options.results}."
+        )
+    return SOME_FAILED if outcome.failed else DONE
+
+
+def _load_tasks(sweep: "Sweep", tasks_dirs: Sequence[Path]) -> "dict[str, LoadedTask]":
+    from harness.data import load_dataset
+    from harness.plan import LoadedTask
+    from harness.plugins import find_plugins, load_task
+
+    plugins = find_plugins(tasks_dirs)
+    loaded = [load_task(name, plugins) for name in sweep.tasks]
+    return {task.name: LoadedTask(task, load_dataset(task)) for task in loaded}
+
+
+def _fingerprint(sweep: Path) -> Callable[[str, str | None], str]:
+    from harness.models import check_model, fingerprint
+
+    def checked(model: str, revision: str | None) -> str:
+        check_model(model, revision, str(sweep))
+        return fingerprint(model, revision)
+
+    return checked
+
+
+def _find_board_file(name: str, file: str) -> Path:
+    """The path itself, or the file of the shipped board of that name."""
+    from harness.errors import suggest
+    from leaderboards.board import shipped_boards
+
+    if Path(name).suffix == ".toml" or Path(name).is_file():
+        return Path(name)
+    shipped = {board: folder / file for board, folder in shipped_boards().items() if (folder / file).is_file()}
+    if name not in shipped:
+        raise UserError(f"'{name}' is neither a .toml file nor a shipped board ({', '.join(shipped)}).{suggest(name, shipped)}")
+    return shipped[name]
+
+
+def _show_plan(runs: "list[Run]", tasks: "dict[str, LoadedTask]", options: argparse.Namespace, console: "Console") -> int:
+    from harness.estimate import estimate
+    from harness.plan import is_done
+
+    rows = [estimate(run, tasks[run.task], done=is_done(options.results, run)) for run in runs]
+    if options.json:
+        print(json.dumps([row.as_dict() for row in rows], indent=2))
+        return DONE
+    from harness.estimate import plan_table
+
+    console.print(plan_table(rows))
+    return DONE
+
+
+# The other verbs
+
+
+def _new(options: argparse.Namespace) -> int:
+    from harness.scaffold import new_task
+
+    folder = new_task(
+        options.name, options.tasks_dir, source=options.source, input_column=options.input, target_column=options.target
+    )
+    print(f"{folder} is a working task. Look at it with: gainboard check {options.name} --tasks-dir {options.tasks_dir}")
+    return DONE
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows = {"tasks": _task_rows, "boards": _board_rows, "runs": _run_rows}[options.what](options)
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        from rich.table import Table
+
+        table = Table(*rows[0], box=None, header_style="bold")
+        for row in rows:
+            table.add_row(*("–" if value is None else str(value) for value in row.values()))
+        _console().print(table)
+    else:
+        print(f"no {options.what} found")
+    return DONE
+
+
+def _task_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
+    from harness.plugins import find_plugins, load_task
+
+    plugins = find_plugins(options.tasks_dir)
+    rows = []
+    for name in plugins:
+        try:
+            task = load_task(name, plugins)
+        except UserError as error:
+            print(f"gainboard: skipped: {error}", file=sys.stderr)
+            continue
+        rows.append(
+            {
+                "task": name,
+                "output": task.output,
+                "metric": task.primary_metric,
+                "templates": len(task.prompts.templates),
+                "licence": task.license,
+                "measures": task.description,
+            }
+        )
+    return rows
+
+
+def _board_rows(_: argparse.Namespace) -> list[dict[str, Any]]:
+    from leaderboards.board import load_board, shipped_boards
+
+    return [
+        {"board": name, "title": load_board(folder).title, "run it": f"gainboard run {name}"}
+        for name, folder in shipped_boards().items()
+    ]
+
+
+def _run_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
+    from harness.results import read_failures, read_results
+
+    if not options.results.is_dir():
+        raise UserError(f"results folder {options.results} does not exist; `gainboard run SWEEP` makes one")
+    rows: list[dict[str, Any]] = []
+    for result in read_results(options.results):
+        primary = result.metrics[result.task.primary_metric]
+        rows.append({"run": result.run.label, "state": "done", "score": round(primary.value, 4), "n": primary.n, "reason": None})
+    for failure in read_failures(options.results):
+        rows.append({"run": failure.run.label, "state": "failed", "score": None, "n": None, "reason": failure.reason})
+    return rows
+
+
+def _check(options: argparse.Namespace) -> int:
+    from harness.check import check_sweep, check_task
+    from harness.plugins import find_plugins
+
+    plugins = find_plugins(options.tasks_dir)
+    findings = []
+    for name in options.what or plugins:
+        if name in plugins:
+            findings += check_task(name, plugins)
+        else:
+            findings += check_sweep(_find_board_file(name, "sweep.toml"), options.tasks_dir)
+    if options.json:
+        print(json.dumps([{"level": f.level, "where": f.where, "message": f.message} for f in findings], indent=2))
+    else:
+        signs = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
+        console = _console()
+        for finding in findings:
+            console.print(signs[finding.level], finding.where, finding.message, highlight=False, markup=True)
+    return USER_MUST_FIX if any(finding.level == "error" for finding in findings) else DONE
+
+
+def _score(options: argparse.Namespace) -> int:
+    from harness.plugins import find_plugins
+    from harness.rescore import rescore
+
+    changed = rescore(options.results, find_plugins(options.tasks_dir))
+    for line in changed.lines:
+        print(line)
+    return SOME_FAILED if changed.skipped else DONE
+
+
+def _publish(options: argparse.Namespace) -> int:
+    import warnings
+
+    from leaderboards import publish
+
+    board = _find_board_file(options.board, "board.toml") if options.board else None
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"gainboard: {message}", file=sys.stderr)
+        published = publish(options.results, options.out, board=board, prices=options.prices)
+    if getattr(options, "json", False):
+        return DONE
+    print(f"\n{published.verdict}\n\n{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}")
+    return DONE
+
+
+def _preview(options: argparse.Namespace) -> int:
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    if not (options.site / "index.html").is_file():
+        raise UserError(f"{options.site} holds no index.html; `gainboard publish` builds a site")
+    handler = partial(SimpleHTTPRequestHandler, directory=os.fspath(options.site))
+    with ThreadingHTTPServer(("127.0.0.1", options.port), handler) as server:
+        print(f"http://127.0.0.1:{server.server_port}/ shows {options.site}; Ctrl-C ends it", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return DONE
+    return DONE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""What a sweep file may say, and the runs it resolves to. Settings keep the names of the libraries that consume them."""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from harness.errors import UserError, suggest
+
+Method = Literal["zero_shot", "few_shot", "lora", "full"]
+METHODS: tuple[Method, ...] = get_args(Method)
+TUNED: tuple[Method, ...] = ("lora", "full")
+"""The methods that change weights."""
+
+LORA_FIELDS = ("r", "lora_alpha", "lora_dropout", "target_modules")
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """Data that touches disk: unknown fields are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Training(Frozen):
+    """How to fine-tune, under the names of TRL's `SFTConfig` and PEFT's `LoraConfig`."""
+
+    num_train_epochs: float = Field(default=3.0, gt=0)
+    max_steps: int = -1
+    """When positive, overrides `num_train_epochs`."""
+
+    learning_rate: float = Field(default=2e-5, gt=0)
+    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
+    warmup_steps: float = Field(default=0.05, ge=0)
+    """A number of steps, or below 1 a share of them."""
+
+    per_device_train_batch_size: int = Field(default=16, gt=0)
+    gradient_accumulation_steps: int = Field(default=1, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    max_length: int = Field(default=1024, gt=0)
+    """Longest training sample in tokens, prompt and target; a longer one is left out and counted."""
+
+    gradient_checkpointing: bool = False
+    eval_steps: float = Field(default=0.2, gt=0)
+    """Dev loss every so many steps, or below 1 every such share of the training."""
+
+    early_stopping_patience: int | None = Field(default=3, gt=0)
+    """Evaluations without a better dev loss before training stops; the best checkpoint is kept either way."""
+
+    r: int | None = Field(default=16, gt=0)
+    lora_alpha: float | None = Field(default=32, gt=0)
+    lora_dropout: float | None = Field(default=0.0, ge=0, lt=1)
+    target_modules: str | tuple[str, ...] | None = "all-linear"
+
+
+_METHOD_DEFAULTS: dict[str, Training] = {"lora": Training(learning_rate=2e-4), "full": Training(learning_rate=2e-5)}
+
+
+class Generation(Frozen):
+    """How to generate, under the names of vLLM's `SamplingParams`."""
+
+    temperature: float = Field(default=0.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, gt=0)
+    """None takes the task's own."""
+
+    max_model_len: int | None = Field(default=None, gt=0)
+    """Tokens a prompt and its answer may take together; None takes the model's own, at most 4096."""
+
+
+class Layers(Frozen):
+    """Training settings for all tuned methods, and what differs for one of them. Unset fields fall through."""
+
+    training: Training = Training()
+    lora: Training = Training()
+    full: Training = Training()
+
+
+class CandidateSpec(Layers):
+    """One `[[candidates]]` table: a model and the methods to try on it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    model: str
+    """A Hugging Face id, a folder, or a toy model (`gainboard/toy-llama`)."""
+
+    revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+    """The 40-hex commit of a hub model."""
+
+    methods: tuple[Method, ...] = METHODS
+    chat: bool | None = None
+    """Render with the tokenizer's chat template; None: when it has one."""
+
+
+class Sweep(Frozen):
+    """A whole sweep file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    tasks: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    n_train: int | Literal["all"] = "all"
+    """Training samples a tuned run may use."""
+
+    template: str | None = None
+    """The prompt template by name; None takes each task's first."""
+
+    generation: Generation = Generation()
+    defaults: Layers = Layers()
+    candidates: tuple[CandidateSpec, ...] = Field(min_length=1)
+
+    @field_validator("n_train")
+    @classmethod
+    def _positive(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value <= 0:
+            raise ValueError('must be a positive number or "all"')
+        return value
+
+    @model_validator(mode="after")
+    def _unique(self) -> "Sweep":
+        for what, values in (
+            ("task", self.tasks),
+            ("seed", self.seeds),
+            ("candidate name", [candidate.name for candidate in self.candidates]),
+        ):
+            twice = sorted({str(value) for value in values if list(values).count(value) > 1})
+            if twice:
+                raise ValueError(f"{what} '{twice[0]}' is given twice; each must be unique")
+        return self
+
+
+class Candidate(Frozen):
+    """One model and one method, fully resolved."""
+
+    name: str
+    model: str
+    revision: str | None
+    fingerprint: str
+    """Changes when the weights or the tokenizer do, as far as can be told without loading them."""
+
+    method: Method
+    training: Training | None
+    """None for the arms that train nothing."""
+
+    chat: bool | None
+
+    @property
+    def label(self) -> str:
+        """How people read it."""
+        return f"{self.name} · {self.method}"
+
+
+class Run(Frozen):
+    """One cell of a sweep: a task, a candidate and a seed, with everything that could change its score."""
+
+    task: str
+    task_version: int
+    task_fingerprint: str
+    """Changes when a sample, a template or a metric does."""
+
+    candidate: Candidate
+    seed: int
+    n_train: int | None
+    """Training samples; None for the arms that train nothing."""
+
+    num_fewshot: int
+    template: str
+    generation: Generation
+    limit: int | None
+    """Score only the first so many test samples; None: all of them."""
+
+    @property
+    def key(self) -> str:
+        """Sixteen hex digits that name this run and nothing else."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def folder(self) -> Path:
+        """Where its result lies, relative to the results folder."""
+        return Path(self.candidate.name, self.candidate.method, f"{self.task}-v{self.task_version}", f"seed-{self.seed}")
+
+    @property
+    def label(self) -> str:
+        """How people read it."""
+        return f"{self.candidate.label} · {self.task} · seed {self.seed}"
+
+
+def resolve_training(method: Method, *layers: Layers) -> Training | None:
+    """Settings of one method: built-in defaults, then each layer's `training`, then each layer's own for the method."""
+    if method not in TUNED:
+        return None
+    ordered = [_METHOD_DEFAULTS[method], *(layer.training for layer in layers), *(getattr(layer, method) for layer in layers)]
+    merged: dict[str, Any] = {}
+    for training in ordered:
+        merged |= training.model_dump(exclude_unset=True)
+    if method != "lora":
+        merged |= dict.fromkeys(LORA_FIELDS)
+    return Training(**merged)
+
+
+def load_sweep(path: Path) -> Sweep:
+    """Read a sweep file. Raises `UserError` with the file, the key and what is allowed."""
+    return load_toml(path, Sweep)
+
+
+def load_toml(path: Path, model: type[ModelT]) -> ModelT:
+    """Read a TOML file into a model; its first fault becomes one sentence."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise UserError(f"{path}: {first_fault(error, model)}") from None
+
+
+def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first validation error as a sentence that names the key and what is allowed."""
+    fault = error.errors()[0]
+    location = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        allowed = sorted(_fields_at(model, fault["loc"][:-1]))
+        key = str(fault["loc"][-1])
+        return f"unknown key '{location}'.{suggest(key, allowed)} Allowed here: {', '.join(allowed)}"
+    if fault["type"] == "missing":
+        return f"'{location}' is missing"
+    message = fault["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(fault["input"], dict) else f" (got {fault['input']!r})"
+    return f"'{location}': {message}{got}" if location else message
+
+
+def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> set[str]:
+    """The field names allowed at a place inside `model`, following nested models and lists of them."""
+    current: type[BaseModel] = model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = current.model_fields[part].annotation
+        nested = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        current = nested[0]
+    return set(current.model_fields)

@@ -1,0 +1,64 @@
+"""Engines answer prompts with one base model, and swap the weights of its arms without restarting."""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from harness.config import Generation
+
+EngineName = Literal["vllm", "transformers"]
+Progress = Callable[[int, int], None]
+"""(requests done, requests in all)"""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the model wrote after a prompt."""
+
+    text: str
+    tokens: int
+    """Tokens generated, the end-of-sequence token included."""
+
+    finish_reason: str
+    """`stop`: it ended by itself or at a stop string; `length`: it was cut at `max_tokens`."""
+
+
+class Engine(Protocol):
+    """One base model, ready to answer. Prompts are token ids; a prompt and its answer fit the context."""
+
+    name: str
+    """The backend with its version."""
+
+    device: str
+    dtype: str
+    tokenizer: Any
+    context: int
+    """Tokens a prompt and its answer may take together."""
+
+    parameters: int
+
+    def load_weights(self, weights: Path | None) -> None:
+        """Answer from now on with a full model or an adapter from a folder, or (None) with the base."""
+
+    def generate(
+        self, prompts: Sequence[list[int]], generation: Generation, *, max_tokens: int, stop: Sequence[str], seed: int, progress: Progress
+    ) -> list[Completion]:
+        """A completion for each prompt, in order."""
+
+    def choice_logprobs(
+        self, prompts: Sequence[list[int]], choices: Sequence[Sequence[list[int]]], *, progress: Progress
+    ) -> list[list[float]]:
+        """For each prompt the natural-log probability of each of its choices, summed over the choice's tokens."""
+
+
+def default_engine() -> EngineName:
+    """vLLM where it is installed, else transformers."""
+    return "vllm" if importlib.util.find_spec("vllm") else "transformers"
+
+
+def stop_token_ids(tokenizer: Any, model_eos: int | list[int] | None) -> list[int]:
+    """Every token that ends an answer: the tokenizer's (which tuning teaches) and the model's own."""
+    own = [] if model_eos is None else [model_eos] if isinstance(model_eos, int) else model_eos
+    return sorted({tokenizer.eos_token_id, *own} - {None})

@@ -1,0 +1,106 @@
+"""The transformers engine: the reference in tests, and the engine where vLLM is not to be had."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import AutoTokenizer, GenerationConfig
+
+from harness.config import Generation
+from harness.costs import device_name
+from harness.engines import Completion, Progress, stop_token_ids
+from harness.weights import load_model
+
+BATCH = 32
+
+
+class TransformersEngine:
+    """Batched generation, left-padded, with the key-value cache; float32 on CPUs, bfloat16 on CUDA."""
+
+    def __init__(self, model: str, revision: str | None, *, max_model_len: int | None) -> None:
+        self.name = f"transformers {transformers.__version__}"
+        self._base, self._revision = model, revision
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._torch_dtype = torch.bfloat16 if self._device == "cuda" else torch.float32
+        self.device, self.dtype = device_name(), str(self._torch_dtype).removeprefix("torch.")
+        self.tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+        self.load_weights(None)
+        own = getattr(self._model.config, "max_position_embeddings", max_model_len)
+        self.context = min(own, max_model_len) if max_model_len else own
+        self.parameters = sum(tensor.numel() for tensor in self._model.parameters())
+
+    def load_weights(self, weights: Path | None) -> None:
+        """See `Engine.load_weights`."""
+        model = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
+        self._model = model.to(self._device).eval()
+        self._stop = stop_token_ids(self.tokenizer, self._model.generation_config.eos_token_id)
+        # A model's own sampling defaults (a repetition penalty, say) would bend what `generate` is asked for.
+        self._model.generation_config = GenerationConfig()
+
+    @torch.inference_mode()
+    def generate(
+        self, prompts: Sequence[list[int]], generation: Generation, *, max_tokens: int, stop: Sequence[str], seed: int, progress: Progress
+    ) -> list[Completion]:
+        """See `Engine.generate`."""
+        torch.manual_seed(seed)
+        sampling = {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0} if generation.temperature else {}
+        config = GenerationConfig(
+            max_new_tokens=max_tokens,
+            do_sample=bool(sampling),
+            eos_token_id=self._stop,
+            pad_token_id=self._pad,
+            stop_strings=list(stop) or None,
+            **sampling,
+        )
+        completions: list[Completion] = []
+        for start in range(0, len(prompts), BATCH):
+            batch = prompts[start : start + BATCH]
+            input_ids, mask = self._left_padded(batch)
+            output = self._model.generate(
+                input_ids=input_ids, attention_mask=mask, generation_config=config, tokenizer=self.tokenizer
+            )
+            completions += [self._completion(row, max_tokens, stop) for row in output[:, input_ids.shape[1] :].tolist()]
+            progress(len(completions), len(prompts))
+        return completions
+
+    def _completion(self, token_ids: list[int], max_tokens: int, stop: Sequence[str]) -> Completion:
+        ends = [index for index, token in enumerate(token_ids) if token in self._stop]
+        tokens = ends[0] + 1 if ends else len(token_ids)
+        text = self.tokenizer.decode(token_ids[: ends[0] if ends else tokens], skip_special_tokens=True)
+        cuts = [text.index(string) for string in stop if string in text]
+        if cuts:
+            return Completion(text[: min(cuts)], tokens, "stop")
+        return Completion(text, tokens, "stop" if ends else "length")
+
+    @torch.inference_mode()
+    def choice_logprobs(
+        self, prompts: Sequence[list[int]], choices: Sequence[Sequence[list[int]]], *, progress: Progress
+    ) -> list[list[float]]:
+        """See `Engine.choice_logprobs`. Every choice is read in full after its prompt."""
+        pairs = [(prompt, choice) for prompt, options in zip(prompts, choices, strict=True) for choice in options]
+        logprobs: list[float] = []
+        for start in range(0, len(pairs), BATCH):
+            batch = pairs[start : start + BATCH]
+            input_ids, mask = self._left_padded([prompt + choice for prompt, choice in batch])
+            position_ids = (mask.cumsum(dim=1) - 1).clamp(min=0)
+            logits = self._model(input_ids=input_ids, attention_mask=mask, position_ids=position_ids).logits.float()
+            for row, (_, choice) in enumerate(batch):
+                # The token at place i is predicted at place i − 1; with left padding the choice ends at the right edge.
+                predicted = logits[row, -len(choice) - 1 : -1].log_softmax(dim=-1)
+                logprobs.append(float(predicted.gather(1, torch.tensor(choice, device=self._device)[:, None]).sum()))
+            progress(len(logprobs), len(pairs))
+        remaining = iter(logprobs)
+        return [[next(remaining) for _ in options] for options in choices]
+
+    @property
+    def _pad(self) -> int:
+        pad = self.tokenizer.pad_token_id
+        return int(self.tokenizer.eos_token_id if pad is None else pad)
+
+    def _left_padded(self, rows: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids and attention mask, both (rows × longest row)."""
+        longest = max(len(row) for row in rows)
+        padded = [[self._pad] * (longest - len(row)) + row for row in rows]
+        mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
+        return torch.tensor(padded, device=self._device), torch.tensor(mask, device=self._device)

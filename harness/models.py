@@ -1,0 +1,99 @@
+"""Tell what a sweep's `model` is, whether it can be used, and when it has changed, without loading it."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import UserError, suggest
+from harness.toys import PREFIX, TOYS, recipe_fingerprint
+
+ModelKind = Literal["toy", "folder", "hub"]
+
+_TOY_PREFIX = f"{PREFIX}toy-"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_READ_WHOLE = frozenset({".json", ".jinja", ".model", ".tiktoken", ".txt"})
+"""Suffixes of configuration and tokenizer files: small, and every byte counts."""
+
+_MIB = 1 << 20
+
+
+def model_kind(model: str) -> ModelKind:
+    """`toy` for `gainboard/toy-…`; `folder` for an existing path; `hub` for any other `owner/name`; else `folder`."""
+    if model.startswith(_TOY_PREFIX):
+        return "toy"
+    if not Path(model).exists() and _HUB_ID.fullmatch(model):
+        return "hub"
+    return "folder"
+
+
+def check_model(model: str, revision: str | None, where: str) -> None:
+    """Raise `UserError`, beginning with `where`, when the model cannot be used."""
+    kind = model_kind(model)
+    if kind == "toy":
+        _check_toy(model, where)
+    elif kind == "folder":
+        _check_folder(model, where)
+    elif revision is None or not _COMMIT.fullmatch(revision):
+        raise UserError(
+            f"{where}: '{model}' is no existing folder, and as a Hugging Face id it needs `revision`, the 40-hex commit "
+            "of its weights (on the model's page under 'Files and versions')"
+        )
+
+
+def _check_toy(model: str, where: str) -> None:
+    known = [PREFIX + name for name in TOYS]
+    if model not in known:
+        raise UserError(f"{where}: toy model '{model}' not found.{suggest(model, known)} There are {', '.join(known)}")
+
+
+def _check_folder(model: str, where: str) -> None:
+    folder = Path(model)
+    if not folder.is_dir():
+        raise UserError(f"{where}: '{model}' is neither an existing folder nor a Hugging Face id (owner/name)")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{where}: {folder} holds no config.json; give the folder that `save_pretrained` wrote")
+    if any(folder.glob("*.safetensors")):
+        return
+    if any(folder.glob("*.bin")):
+        # Unpickling runs whatever code the file holds.
+        raise UserError(
+            f"{where}: {folder} holds its weights only as pickles (*.bin), which can run code when loaded; convert them: "
+            "load the model where you trust it and call save_pretrained, which writes *.safetensors"
+        )
+    raise UserError(f"{where}: {folder} holds no weights (*.safetensors)")
+
+
+def fingerprint(model: str, revision: str | None) -> str:
+    """Changes when the weights or the tokenizer do: a toy's recipe, a folder's contents, or the hub revision."""
+    kind = model_kind(model)
+    if kind == "toy":
+        return recipe_fingerprint(model.removeprefix(PREFIX))
+    if kind == "folder":
+        return _folder_fingerprint(Path(model))
+    assert revision is not None, "check_model refuses a hub model without revision"
+    return revision
+
+
+def _folder_fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _READ_WHOLE:
+            contents = path.read_bytes()
+        elif path.suffix == ".safetensors":
+            contents = _ends(path)
+        else:
+            continue  # pickles that nobody loads, pictures, a read-me
+        digest.update(f"{path.name} {path.stat().st_size} {len(contents)}\n".encode())
+        digest.update(contents)
+    return digest.hexdigest()[:16]
+
+
+def _ends(path: Path) -> bytes:
+    """The first and last MiB: names and shapes of all tensors, and enough weights to tell two trainings apart."""
+    with path.open("rb") as file:
+        head = file.read(_MIB)
+        file.seek(max(0, path.stat().st_size - _MIB), os.SEEK_SET)
+        return head + file.read(_MIB)

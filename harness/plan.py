@@ -1,0 +1,123 @@
+"""Turn a sweep into runs, and say which are already done."""
+
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.config import Candidate, CandidateSpec, Method, Run, Sweep, TUNED, resolve_training
+from harness.data import Dataset
+from harness.errors import UserError
+from harness.prompts import choose_template
+from harness.results import RESULT, Result, read_record
+from harness.task import Task
+
+
+@dataclass(frozen=True)
+class LoadedTask:
+    """A task with its samples."""
+
+    task: Task
+    dataset: Dataset
+
+
+Fingerprint = Callable[[str, str | None], str]
+"""(model, revision) → what changes when its weights do."""
+
+
+def make_runs(sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fingerprint, limit: int | None) -> list[Run]:
+    """Every run of a sweep: candidates × methods × tasks × seeds, grouped by base model."""
+    runs = []
+    for spec in sweep.candidates:
+        weights = fingerprint(spec.model, spec.revision)
+        for method in spec.methods:
+            candidate = Candidate(
+                name=spec.name,
+                model=spec.model,
+                revision=spec.revision,
+                fingerprint=weights,
+                method=method,
+                training=resolve_training(method, sweep.defaults, spec),
+                chat=spec.chat,
+            )
+            runs += [
+                _run(sweep, tasks[name], candidate, seed=seed, limit=limit) for name in sweep.tasks for seed in sweep.seeds
+            ]
+    return runs
+
+
+def _run(sweep: Sweep, loaded: LoadedTask, candidate: Candidate, *, seed: int, limit: int | None) -> Run:
+    task, dataset = loaded.task, loaded.dataset
+    available = len(dataset.train)
+    wanted = available if sweep.n_train == "all" else min(sweep.n_train, available)
+    max_tokens = sweep.generation.max_tokens or task.max_tokens
+    return Run(
+        task=task.name,
+        task_version=task.version,
+        task_fingerprint=dataset.fingerprint,
+        candidate=candidate,
+        seed=seed,
+        n_train=wanted if candidate.method in TUNED else None,
+        num_fewshot=min(task.prompts.num_fewshot, available) if candidate.method == "few_shot" else 0,
+        template=choose_template(task.prompts, sweep.template, where=f"sweep '{sweep.name}', task '{task.name}'"),
+        generation=sweep.generation.model_copy(update={"max_tokens": max_tokens}),
+        limit=limit,
+    )
+
+
+def select(runs: Iterable[Run], only: str | None) -> list[Run]:
+    """The runs whose folder matches a glob like `toy-llama/lora/*`. Raises `UserError` when none does."""
+    runs = list(runs)
+    if only is None:
+        return runs
+    chosen = [run for run in runs if fnmatch.fnmatch(run.folder.as_posix(), only)]
+    if not chosen:
+        example = runs[0].folder.as_posix()
+        raise UserError(f"--only '{only}' matches no run; it is a glob over candidate/method/task/seed, like '{example}'")
+    return chosen
+
+
+def is_done(results: Path, run: Run) -> bool:
+    """Whether this very run has a result. Raises `UserError` when another configuration's result lies in its place."""
+    path = results / run.folder / RESULT
+    if not path.exists():
+        return False
+    result = read_record(path, Result)
+    if result.key == run.key:
+        return True
+    there, here = _flat(result.run.model_dump(mode="json")), _flat(run.model_dump(mode="json"))
+    differing = sorted(name for name in there.keys() | here.keys() if there.get(name) != here.get(name))
+    shown = "; ".join(f"{name} is {there.get(name)!r} there, {here.get(name)!r} here" for name in differing[:5])
+    raise UserError(
+        f"{path} was made by another configuration: {shown}. Use another --results folder, or remove {path.parent}"
+    )
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs that share a base model, and so one training worker and one engine."""
+
+    model: str
+    revision: str | None
+    max_model_len: int | None
+    runs: list[Run]
+
+
+def group_runs(runs: Iterable[Run]) -> list[Group]:
+    """Runs by base model, in the order the sweep names them."""
+    groups: dict[tuple[str, str | None], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.candidate.model, run.candidate.revision), []).append(run)
+    return [
+        Group(model, revision, members[0].generation.max_model_len, members) for (model, revision), members in groups.items()
+    ]

@@ -1,0 +1,307 @@
+"""Results on disk: what a finished run knows, written atomically, read as one table."""
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from harness.config import Frozen, Run, first_fault
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas
+
+SCHEMA_VERSION = 1
+RESULT, FAILURE, PREDICTIONS = "result.json", "failure.json", "predictions.parquet"
+
+RecordT = TypeVar("RecordT", bound=BaseModel)
+
+
+class TaskCard(Frozen):
+    """What the pages say of a task, so that publishing needs no plugin."""
+
+    name: str
+    version: int
+    description: str
+    output: str
+    primary_metric: str
+    binary: bool
+    """Whether every per-sample score of the primary metric is 0 or 1."""
+
+    chance: float
+    license: str
+    reference: str | None
+    templates: tuple[str, ...]
+    n_train: int
+    n_dev: int
+    n_test: int
+
+
+class MetricValue(Frozen):
+    """A mean over samples, with its uncertainty from samples alone (one fine-tune, one set of demonstrations)."""
+
+    value: float
+    stderr: float | None
+    """Standard error over samples; None when n < 2."""
+
+    low: float
+    high: float
+    """95 % interval."""
+
+    n: int
+
+
+class SampleCounts(Frozen):
+    """How many samples a run was asked for, and how many were scored."""
+
+    total: int
+    scored: int
+    failed: int
+
+
+class CurvePoint(Frozen):
+    """One point of a training curve."""
+
+    step: int
+    epoch: float
+    loss: float
+
+
+class TrainingRecord(Frozen):
+    """What the training worker measured."""
+
+    steps: int
+    epochs: float
+    best_step: int
+    """The step whose checkpoint was kept."""
+
+    best_dev_loss: float
+    stopped_early: bool
+    train_curve: tuple[CurvePoint, ...]
+    dev_curve: tuple[CurvePoint, ...]
+    samples: int
+    samples_left_out: int
+    """Training samples longer than `max_length` or the model's context."""
+
+    tokens: int
+    """Tokens the model was trained on, prompts and targets, all epochs; no padding."""
+
+    target_tokens: int
+    """Of these, the tokens that carried loss."""
+
+    dev_tokens: int
+    """Tokens read for dev losses, all evaluations."""
+
+    parameters: int
+    trainable_parameters: int
+    flops: float
+    device: str
+    dtype: str
+    load_seconds: float
+    train_seconds: float
+    """Training steps, dev evaluations and checkpoints."""
+
+    peak_memory_bytes: int
+    energy_joules: float | None
+
+
+class GenerationRecord(Frozen):
+    """What the engine measured."""
+
+    engine: str
+    device: str
+    dtype: str
+    chat_template: bool
+    swap_seconds: float
+    """Putting the arm's weights into the running engine."""
+
+    generate_seconds: float
+    requests: int
+    """Prompts answered."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    flops: float
+    peak_memory_bytes: int
+    energy_joules: float | None
+
+
+class Cost(Frozen):
+    """Physical quantities only; money is derived when pages are built."""
+
+    device: str
+    num_devices: int
+    seconds: dict[str, float]
+    """By phase: `train_startup`, `train`, `engine_startup`, `swap`, `generate`, `score`. Start-ups are shared
+    evenly among the runs that one start served."""
+
+    train_tokens: int
+    prompt_tokens: int
+    completion_tokens: int
+    requests: int
+    requests_per_second: float
+    train_flops: float
+    generate_flops: float
+    peak_memory_bytes: dict[str, int]
+    """By phase: `train`, `generate`."""
+
+    energy_joules: float | None
+    """None where the machine has no energy counter."""
+
+
+class Provenance(Frozen):
+    """Where and with what a result was made."""
+
+    gainboard: str
+    git_commit: str | None
+    python: str
+    platform: str
+    packages: dict[str, str]
+    engine: str
+    device: str
+    dtype: str
+    command: str
+    finished_at: str
+    """UTC, ISO 8601."""
+
+
+class Result(Frozen):
+    """One finished run."""
+
+    schema_version: int
+    key: str
+    run: Run
+    task: TaskCard
+    metrics: dict[str, MetricValue]
+    samples: SampleCounts
+    training: TrainingRecord | None
+    generation: GenerationRecord
+    cost: Cost
+    provenance: Provenance
+
+
+class Failure(Frozen):
+    """Why a run did not finish; the next start tries it again."""
+
+    schema_version: int
+    key: str
+    run: Run
+    phase: str
+    reason: str
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a temporary file that becomes `path` only when everything was written and reached the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_record(path: Path, record: BaseModel) -> None:
+    """Write a record as JSON with sorted keys and a final newline, atomically."""
+    text = json.dumps(record.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path) as file:
+        file.write(text + "\n")
+
+
+def read_record(path: Path, model: type[RecordT]) -> RecordT:
+    """Read a JSON record. Raises `UserError` for a file that is malformed or written by a newer version."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else SCHEMA_VERSION
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise UserError(f"{path} is schema {version}; this version reads up to {SCHEMA_VERSION}. Upgrade gainboard.")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise UserError(f"{path}: {first_fault(error, model)}") from None
+
+
+def read_results(results: Path) -> list[Result]:
+    """Every finished run below a folder, sorted by path. A file that cannot be read is named in a warning and skipped."""
+    return _read_all(results, RESULT, Result)
+
+
+def read_failures(results: Path) -> list[Failure]:
+    """Every run that failed and was not finished since, sorted by path."""
+    return _read_all(results, FAILURE, Failure)
+
+
+def _read_all(results: Path, name: str, model: type[RecordT]) -> list[RecordT]:
+    records = []
+    for path in sorted(results.glob(f"**/{name}")):
+        try:
+            records.append(read_record(path, model))
+        except UserError as error:
+            warnings.warn(f"skipped: {error}", stacklevel=3)
+    return records
+
+
+def read_predictions(results: Path, run: Run, columns: list[str] | None = None) -> "pandas.DataFrame":
+    """A finished run's predictions, one row a sample, in data set order; `score_<metric>` is None where unscored."""
+    import pandas
+
+    return pandas.read_parquet(results / run.folder / PREDICTIONS, columns=columns)
+
+
+def load_results(path: str | Path) -> "pandas.DataFrame":
+    """All results below a folder as one table: a row a run and metric.
+
+    Columns: key, task, task_version, candidate, model, revision, method, seed, n_train, template, metric, primary,
+    value, stderr, low, high, n, total, failed, then the costs (`train_seconds`, `generate_seconds`, `train_tokens`,
+    `prompt_tokens`, `completion_tokens`, `requests_per_second`, `train_flops`, `generate_flops`, `energy_joules`,
+    `device`). Raises `UserError` when the folder does not exist.
+    """
+    import pandas
+
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UserError(f"results folder {folder} does not exist; `gainboard run SWEEP` makes one")
+    rows = [_row(result, name, value) for result in read_results(folder) for name, value in sorted(result.metrics.items())]
+    return pandas.DataFrame(rows)
+
+
+def _row(result: Result, metric: str, value: MetricValue) -> dict[str, Any]:
+    run, cost = result.run, result.cost
+    return {
+        "key": result.key,
+        "task": run.task,
+        "task_version": run.task_version,
+        "candidate": run.candidate.name,
+        "model": run.candidate.model,
+        "revision": run.candidate.revision,
+        "method": run.candidate.method,
+        "seed": run.seed,
+        "n_train": run.n_train,
+        "template": run.template,
+        "metric": metric,
+        "primary": metric == result.task.primary_metric,
+        **value.model_dump(),
+        "total": result.samples.total,
+        "failed": result.samples.failed,
+        "train_seconds": cost.seconds.get("train", 0.0),
+        "generate_seconds": cost.seconds["generate"],
+        "train_tokens": cost.train_tokens,
+        "prompt_tokens": cost.prompt_tokens,
+        "completion_tokens": cost.completion_tokens,
+        "requests_per_second": cost.requests_per_second,
+        "train_flops": cost.train_flops,
+        "generate_flops": cost.generate_flops,
+        "energy_joules": cost.energy_joules,
+        "device": cost.device,
+    }

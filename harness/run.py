@@ -1,0 +1,382 @@
+"""Run a sweep: render, train, generate and score every run that has no result yet, one base model at a time.
+
+Every phase leaves a file that carries the run's key, so a sweep that was stopped goes on where it was: finished
+results are kept, trained weights are not trained again, generated answers are not generated again.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.config import TUNED, Run
+from harness.data import read_jsonl, training_subset
+from harness.engines import EngineName
+from harness.errors import UserError
+from harness.metrics import METRICS
+from harness.models import model_kind
+from harness.plan import Group, LoadedTask, group_runs, is_done
+from harness.progress import Progress
+from harness.prompts import draw_demonstrations, render
+from harness.provenance import provenance
+from harness.results import (
+    FAILURE,
+    PREDICTIONS,
+    RESULT,
+    SCHEMA_VERSION,
+    Cost,
+    Failure,
+    GenerationRecord,
+    Result,
+    TaskCard,
+    TrainingRecord,
+    atomic_write,
+    read_record,
+    write_record,
+)
+from harness.score import collect, score_rows
+from harness.task import Sample
+from harness.toys import PREFIX, toy_folder
+from harness.worker import JobFailed, Message, Worker, WorkerDied
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a sweep writes."""
+
+    results: Path
+    work: Path
+
+
+@dataclass
+class Outcome:
+    """How a sweep ended."""
+
+    already_done: int
+    finished: list[Run] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+
+
+def run_sweep(
+    runs: Sequence[Run], tasks: Mapping[str, LoadedTask], folders: Folders, *, engine: EngineName, progress: Progress
+) -> Outcome:
+    """Bring every run to a result or a recorded failure; one failed run does not stop the others.
+
+    Raises `UserError` before any work when a needed library is missing or a result of another configuration is in
+    the way.
+    """
+    todo = [run for run in runs if not is_done(folders.results, run)]
+    outcome = Outcome(already_done=len(runs) - len(todo))
+    if not todo:
+        return outcome
+    _require_libraries(engine, todo)
+    build_toys(sorted({run.candidate.model for run in todo}), folders.work, progress)
+    for group in group_runs(todo):
+        _GroupRunner(group, tasks, folders, engine, progress, outcome).run()
+    return outcome
+
+
+def _require_libraries(engine: EngineName, runs: Sequence[Run]) -> None:
+    needed = {"torch": "train", "transformers": "train"}
+    if engine == "vllm":
+        needed["vllm"] = "vllm"
+    if any(run.candidate.method in TUNED for run in runs):
+        needed |= {"trl": "train", "peft": "train", "datasets": "train"}
+    for library, extra in needed.items():
+        if importlib.util.find_spec(library) is None:
+            raise UserError(
+                f"this sweep needs {library}, which is not installed: pip install 'gainboard[{extra}]' "
+                "(or 'gainboard[cpu]' on a machine without a GPU)"
+            )
+
+
+def build_toys(models: Sequence[str], work: Path, progress: Progress) -> None:
+    """Build the toy models among `models` that this machine has not built yet, side by side."""
+    names = [model.removeprefix(PREFIX) for model in models if model_kind(model) == "toy"]
+    missing = [name for name in names if not toy_folder(name).is_dir()]
+    waiting, running = list(missing), dict[str, subprocess.Popen[bytes]]()
+    log_folder = work / "logs"
+    log_folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with progress.phase("pre-training toy models", total=len(missing), hidden=not missing) as phase:
+            while waiting or running:
+                while waiting and len(running) < (os.cpu_count() or 1):
+                    name = waiting.pop(0)
+                    with (log_folder / f"{name}.log").open("wb") as log:
+                        running[name] = subprocess.Popen(
+                            [sys.executable, "-m", "harness.toys.build", name], stdout=log, stderr=log, start_new_session=True
+                        )
+                time.sleep(0.5)
+                for name, process in list(running.items()):
+                    if process.poll() is None:
+                        continue
+                    del running[name]
+                    if process.returncode != 0:
+                        raise UserError(f"building {PREFIX}{name} failed; its log is {log_folder / f'{name}.log'}")
+                    phase.advance(1)
+    finally:
+        for process in running.values():
+            process.kill()
+
+
+class _GroupRunner:
+    """The runs of one base model: all trainings in one worker, then all answers from one engine."""
+
+    def __init__(
+        self,
+        group: Group,
+        tasks: Mapping[str, LoadedTask],
+        folders: Folders,
+        engine: EngineName,
+        progress: Progress,
+        outcome: Outcome,
+    ) -> None:
+        self._group, self._tasks, self._folders, self._engine = group, tasks, folders, engine
+        self._progress, self._outcome = progress, outcome
+        is_toy = model_kind(group.model) == "toy"
+        self._model = str(toy_folder(group.model.removeprefix(PREFIX))) if is_toy else group.model
+        self._log = folders.work / "logs"
+        self._startup: dict[str, float] = {}
+        """Seconds of a worker's start that fall to each run it served, by `<phase> <key>`."""
+
+    def run(self) -> None:
+        """Train, generate, score. Whatever fails is recorded and left out of the later phases."""
+        trained = self._trained([run for run in self._group.runs if self._render(run)])
+        for run in self._generated(trained):
+            with self._recording(run, "score"):
+                self._score(run)
+
+    def _work(self, run: Run) -> Path:
+        return self._folders.work / run.key
+
+    @contextmanager
+    def _recording(self, run: Run, phase: str) -> Iterator[None]:
+        """Turn what goes wrong with one run into its recorded failure."""
+        try:
+            yield
+        except (JobFailed, UserError, OSError) as error:
+            reason = " ".join(str(error).split())
+            failure = Failure(schema_version=SCHEMA_VERSION, key=run.key, run=run, phase=phase, reason=reason)
+            self._outcome.failed.append(failure)
+            self._progress.failed(run.label, phase, reason)
+            try:
+                write_record(self._folders.results / run.folder / FAILURE, failure)
+            except OSError as disk:
+                self._progress.note(f"the failure of {run.label} could not be written: {disk}")
+
+    # Render
+
+    def _render(self, run: Run) -> bool:
+        """Write the files the workers read. Whether that succeeded."""
+        loaded = self._tasks[run.task]
+        dataset, prompts, folder = loaded.dataset, loaded.task.prompts, self._work(run)
+
+        def rows(samples: Sequence[Sample], demonstrations: Sequence[Sample] = ()) -> list[Message]:
+            return [
+                {
+                    "id": sample.id,
+                    "messages": render(prompts, sample, template=run.template, demonstrations=demonstrations),
+                    "target": sample.targets[0],
+                    "choices": list(sample.choices),
+                }
+                for sample in samples
+            ]
+
+        with self._recording(run, "render"):
+            if run.candidate.method in TUNED:
+                _write_jsonl(folder / "train.jsonl", rows(training_subset(dataset.train, run.n_train)))
+                _write_jsonl(folder / "dev.jsonl", rows(dataset.dev))
+            shown = draw_demonstrations(dataset.train, count=run.num_fewshot, seed=run.seed)
+            _write_jsonl(folder / "prompts.jsonl", rows(dataset.test[: run.limit], shown))
+            return True
+        return False
+
+    # Train
+
+    def _trained(self, runs: Sequence[Run]) -> list[Run]:
+        """Train what needs it; the runs that are ready to generate."""
+        todo = [run for run in runs if run.candidate.method in TUNED and not (self._work(run) / "training.json").exists()]
+        failed = self._jobs("train", "harness.train", [], todo, self._train)
+        return [run for run in runs if run.key not in failed]
+
+    def _train(self, worker: Worker, run: Run, report: Callable[[Message], None]) -> None:
+        assert run.candidate.training is not None, "only tuned methods are trained"
+        folder = self._work(run)
+        shutil.rmtree(folder / "weights", ignore_errors=True)  # of a start that was killed
+        job = {
+            "train": str(folder / "train.jsonl"),
+            "dev": str(folder / "dev.jsonl"),
+            "weights": str(folder / "weights"),
+            "method": run.candidate.method,
+            "training": run.candidate.training.model_dump(mode="json"),
+            "chat": run.candidate.chat,
+            "seed": run.seed,
+        }
+        record = TrainingRecord.model_validate(worker.request(job, report)["record"])
+        write_record(folder / "training.json", record)
+
+    # Generate
+
+    def _generated(self, runs: Sequence[Run]) -> list[Run]:
+        """Answer what needs it, the arms of equal weights one after another; the runs that are ready to score."""
+        todo = [run for run in runs if not (self._work(run) / "generation.json").exists()]
+        # The engine starts with the base's weights: its arms first, so that each arm's weights are swapped in once.
+        todo.sort(key=lambda run: run.candidate.method in TUNED)
+        arguments = ["--engine", self._engine]
+        if self._group.max_model_len is not None:
+            arguments += ["--max-model-len", str(self._group.max_model_len)]
+        failed = self._jobs("generate", "harness.engines", arguments, todo, self._generate)
+        return [run for run in runs if run.key not in failed]
+
+    def _generate(self, worker: Worker, run: Run, report: Callable[[Message], None]) -> None:
+        folder, task = self._work(run), self._tasks[run.task].task
+        job = {
+            "prompts": str(folder / "prompts.jsonl"),
+            "completions": str(folder / "completions.jsonl"),
+            "weights": str(folder / "weights") if run.candidate.method in TUNED else None,
+            "output": task.output,
+            "generation": run.generation.model_dump(mode="json"),
+            "max_tokens": run.generation.max_tokens,
+            "stop": list(task.stop),
+            "chat": run.candidate.chat,
+            "seed": run.seed,
+        }
+        record = GenerationRecord.model_validate(worker.request(job, report)["record"])
+        write_record(folder / "generation.json", record)
+
+    # Both
+
+    def _jobs(
+        self,
+        phase: str,
+        module: str,
+        arguments: list[str],
+        runs: Sequence[Run],
+        do: Callable[[Worker, Run, Callable[[Message], None]], None],
+    ) -> set[str]:
+        """Do one phase of several runs in one worker, started again if it dies; the keys of the runs that failed."""
+        failed = {run.key for run in runs}
+        if not runs:
+            return failed
+        name = self._group.runs[0].candidate.name
+        options = ["--model", self._model, *(["--revision", self._group.revision] if self._group.revision else []), *arguments]
+        worker: Worker | None = None
+        try:
+            with self._progress.phase(f"{name}: {phase}", total=len(runs)) as bar:
+                for run in runs:
+                    with self._recording(run, phase):
+                        bar.describe(run.label)
+                        if worker is None:
+                            worker = Worker(module, options, log=self._log / f"{name}-{phase}.log")
+                            share = worker.startup_seconds / len(runs)
+                            self._startup |= {f"{phase} {each.key}": share for each in runs}
+                        try:
+                            do(worker, run, lambda message: bar.within(message["done"], message["total"]))
+                        except WorkerDied:
+                            worker.close()
+                            worker = None
+                            raise
+                        failed.discard(run.key)
+                    bar.advance(1)
+        finally:
+            if worker is not None:
+                worker.close()
+        return failed
+
+    # Score
+
+    def _score(self, run: Run) -> None:
+        """Judge the answers and write the result; its `result.json` comes last and means the run is finished."""
+        loaded, folder = self._tasks[run.task], self._work(run)
+        task, dataset = loaded.task, loaded.dataset
+        started = time.monotonic()
+        rows = collect(dataset.test[: run.limit], read_jsonl(folder / "completions.jsonl"))
+        scored = score_rows(task, rows)
+        if scored.samples.scored == 0:
+            raise UserError(f"none of {scored.samples.total} samples could be scored; the first: {scored.predictions['error'][0]}")
+        generation = read_record(folder / "generation.json", GenerationRecord)
+        training = read_record(folder / "training.json", TrainingRecord) if run.candidate.method in TUNED else None
+        target = self._folders.results / run.folder
+        with atomic_write(target / PREDICTIONS, "wb") as file:
+            scored.predictions.to_parquet(file, index=False)
+        with atomic_write(target / "inputs.txt") as file:
+            shown = scored.predictions.head(3)
+            file.write("\n\n".join(f"=== {row.sample_id}\n{row.prompt}" for row in shown.itertuples()) + "\n")
+        card = TaskCard(
+            name=task.name,
+            version=task.version,
+            description=task.description,
+            output=task.output,
+            primary_metric=task.primary_metric,
+            binary=METRICS[task.primary_metric].binary,
+            chance=task.chance,
+            license=task.license,
+            reference=task.reference,
+            templates=tuple(task.prompts.templates),
+            n_train=len(dataset.train),
+            n_dev=len(dataset.dev),
+            n_test=len(dataset.test),
+        )
+        result = Result(
+            schema_version=SCHEMA_VERSION,
+            key=run.key,
+            run=run,
+            task=card,
+            metrics=scored.metrics,
+            samples=scored.samples,
+            training=training,
+            generation=generation,
+            cost=self._cost(run, training, generation, score_seconds=time.monotonic() - started),
+            provenance=provenance(generation),
+        )
+        write_record(target / RESULT, result)
+        (target / FAILURE).unlink(missing_ok=True)
+        self._outcome.finished.append(run)
+        primary = scored.metrics[task.primary_metric]
+        self._progress.finished(run.label, f"{task.primary_metric} {primary.value:.3f}", scored.samples)
+
+    def _cost(
+        self, run: Run, training: TrainingRecord | None, generation: GenerationRecord, *, score_seconds: float
+    ) -> Cost:
+        # A run that goes on from files of an earlier start has no start-up of its own in this one.
+        seconds = {
+            "engine_startup": self._startup.get(f"generate {run.key}", 0.0),
+            "swap": generation.swap_seconds,
+            "generate": generation.generate_seconds,
+            "score": score_seconds,
+        }
+        peak = {"generate": generation.peak_memory_bytes}
+        energies = [generation.energy_joules]
+        if training is not None:
+            seconds["train_startup"] = self._startup.get(f"train {run.key}", 0.0) + training.load_seconds
+            seconds["train"] = training.train_seconds
+            peak["train"] = training.peak_memory_bytes
+            energies.append(training.energy_joules)
+        return Cost(
+            device=generation.device,
+            num_devices=1,
+            seconds=seconds,
+            train_tokens=training.tokens if training else 0,
+            prompt_tokens=generation.prompt_tokens,
+            completion_tokens=generation.completion_tokens,
+            requests=generation.requests,
+            requests_per_second=generation.requests / generation.generate_seconds,
+            train_flops=training.flops if training else 0.0,
+            generate_flops=generation.flops,
+            peak_memory_bytes=peak,
+            energy_joules=None if None in energies else sum(energy for energy in energies if energy is not None),
+        )
+
+
+def _write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    with atomic_write(path) as file:
+        for row in rows:
+            file.write(json.dumps(row) + "\n")

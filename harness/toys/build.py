@@ -1,0 +1,154 @@
+"""Build one toy model: train its tokenizer and the model itself, and save both in the Hugging Face format.
+
+Run as `python -m harness.toys.build NAME`. One thread and fixed seeds make the result the same on every start, and
+let several toys be built side by side.
+"""
+
+import os
+import random
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AutoModelForCausalLM,
+    GPTNeoXConfig,
+    LlamaConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+)
+
+from harness.toys import TOYS, toy_folder
+from harness.toys.text import Turn, documents
+
+STEPS = 400
+BATCH, LENGTH = 8, 128
+"""Sequences a step, tokens a sequence."""
+LEARNING_RATE, WARMUP_STEPS = 3e-3, 30
+VOCABULARY, CONTEXT = 1024, 512
+
+END, PAD, USER, ASSISTANT, SYSTEM = "<|end|>", "<|pad|>", "<|user|>", "<|assistant|>", "<|system|>"
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}" + END + "{% endfor %}"
+    "{% if add_generation_prompt %}" + ASSISTANT + "{% endif %}"
+)
+
+
+def build(name: str, folder: Path) -> None:
+    """Train the toy from scratch and save it; `folder` appears only once it is complete."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    corpus = map(_text, documents(random.Random(0)))
+    tokenizer = _train_tokenizer([next(corpus) for _ in range(4000)])
+    model = AutoModelForCausalLM.from_config(_config(name, len(tokenizer)), dtype=torch.float32)
+    _pretrain(model, _batches(tokenizer, corpus))
+    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    model.save_pretrained(temporary)
+    tokenizer.save_pretrained(temporary)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        # Another process built the same toy meanwhile; theirs is as good as ours.
+        shutil.rmtree(temporary)
+
+
+def _text(document: list[Turn] | str) -> str:
+    if isinstance(document, str):
+        return document + END
+    return "".join(f"{USER}{question}{END}{ASSISTANT}{answer}{END}" for question, answer in document)
+
+
+def _train_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
+    """Byte-level BPE that keeps every digit a token, so that numbers are read digit by digit."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    bpe.decoder = decoders.ByteLevel()
+    special = [END, PAD, USER, ASSISTANT, SYSTEM]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    bpe.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        eos_token=END,
+        pad_token=PAD,
+        additional_special_tokens=special[2:],
+        chat_template=CHAT_TEMPLATE,
+        model_max_length=CONTEXT,
+    )
+
+
+def _config(name: str, vocabulary: int) -> PreTrainedConfig:
+    common = {
+        "vocab_size": vocabulary,
+        "max_position_embeddings": CONTEXT,
+        "bos_token_id": None,
+        "eos_token_id": 0,
+        "pad_token_id": 1,
+        "tie_word_embeddings": True,
+    }
+    # Heads of 32 are the smallest that vLLM's attention on CPUs computes.
+    if name == "toy-llama":
+        return LlamaConfig(hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=6, **common)
+    if name == "toy-qwen3":
+        return Qwen3Config(
+            hidden_size=160,
+            intermediate_size=384,
+            num_hidden_layers=4,
+            num_attention_heads=6,
+            num_key_value_heads=3,
+            head_dim=32,
+            **common,
+        )
+    return GPTNeoXConfig(hidden_size=192, intermediate_size=768, num_hidden_layers=4, num_attention_heads=6, **common)
+
+
+def _batches(tokenizer: PreTrainedTokenizerFast, texts: Iterator[str]) -> Iterator[torch.Tensor]:
+    """Endless (BATCH × LENGTH) token tensors, documents packed one after another."""
+    tokens: list[int] = []
+    while True:
+        while len(tokens) < BATCH * LENGTH:
+            tokens += tokenizer(next(texts), add_special_tokens=False)["input_ids"]
+        yield torch.tensor(tokens[: BATCH * LENGTH]).view(BATCH, LENGTH)
+        del tokens[: BATCH * LENGTH]
+
+
+def _pretrain(model: PreTrainedModel, batches: Iterator[torch.Tensor]) -> None:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / WARMUP_STEPS) * (1 - 0.95 * step / STEPS)
+    )
+    started = time.monotonic()
+    for step in range(1, STEPS + 1):
+        batch = next(batches)
+        loss = model(input_ids=batch, labels=batch).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        if step % 50 == 0:
+            print(f"step {step}/{STEPS} · loss {loss.item():.3f} · {time.monotonic() - started:.0f} s", flush=True)
+
+
+def main() -> None:
+    """Build the toy named on the command line, unless it is there already."""
+    name = sys.argv[1]
+    assert name in TOYS, f"{name} is not one of {TOYS}"
+    folder = toy_folder(name)
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        build(name, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Talk to a long-lived worker process: jobs go in as JSON lines, progress and answers come back the same way.
+
+A worker imports a heavy stack once and then serves many jobs. Its own printing goes to a log file; a job that fails
+leaves it running, a crash costs the driver that one job.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from harness.errors import UserError
+
+Message = dict[str, Any]
+Report = Callable[[Message], None]
+"""Called with each progress message of a job."""
+
+Handler = Callable[[Message, Report], Message]
+"""(job, report) → answer. What it raises becomes the job's failure."""
+
+
+class JobFailed(Exception):
+    """The worker could not do this job; it may go on with others."""
+
+
+class WorkerDied(JobFailed):
+    """The worker process ended; another must be started for further jobs."""
+
+
+class Worker:
+    """The driver's side of a worker process. Use as a context manager: leaving it ends the process."""
+
+    def __init__(self, module: str, arguments: list[str], *, log: Path) -> None:
+        """Start `python -m module arguments` and wait until it is ready. Raises `JobFailed` when it cannot start."""
+        self.name = module.removeprefix("harness.")
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:
+            # A session of its own: Ctrl-C reaches the driver only, which then ends its workers in order.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                start_new_session=True,
+            )
+        started = time.monotonic()
+        try:
+            self._answer(lambda _: None)
+        except BaseException:
+            self.close()
+            raise
+        self.startup_seconds = time.monotonic() - started
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def request(self, job: Message, report: Report) -> Message:
+        """Send one job and wait for its answer. Raises `JobFailed`, or `WorkerDied` when the process ended."""
+        assert self._process.stdin is not None, "started with a pipe"
+        try:
+            self._process.stdin.write(json.dumps(job).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._death() from None
+        return self._answer(report)
+
+    def _answer(self, report: Report) -> Message:
+        assert self._process.stdout is not None, "started with a pipe"
+        for line in self._process.stdout:
+            message = json.loads(line)
+            if message["event"] == "progress":
+                report(message)
+            elif message["event"] == "failed":
+                raise JobFailed(message["reason"])
+            else:
+                return dict(message)
+        raise self._death()
+
+    def _death(self) -> WorkerDied:
+        status = self._process.wait()
+        how = f"was killed by signal {signal.Signals(-status).name}" if status < 0 else f"ended with exit code {status}"
+        hint = "; out of memory?" if status == -signal.SIGKILL else ""
+        return WorkerDied(f"the {self.name} worker {how}{hint} (log: {self.log})")
+
+    def close(self) -> None:
+        """End the process: politely, then by force."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None, "started with pipes"
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass  # it died with a job in the pipe, which was reported when it happened
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def serve(start: Callable[[], Handler]) -> None:
+    """The worker's side: start up, say so, and answer jobs until the driver closes the pipe."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever the libraries print goes to the log, and cannot garble an answer
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+
+    def reply(message: Message) -> None:
+        replies.write(json.dumps(message) + "\n")
+        replies.flush()
+
+    def report(message: Message) -> None:
+        reply({"event": "progress", **message})
+
+    try:
+        handler = start()
+    except Exception as error:
+        traceback.print_exc()
+        reply({"event": "failed", "reason": _reason(error)})
+        raise SystemExit(1) from None
+    reply({"event": "ready"})
+    for line in sys.stdin:
+        try:
+            reply({"event": "done", **handler(json.loads(line), report)})
+        except Exception as error:
+            traceback.print_exc()
+            reply({"event": "failed", "reason": _reason(error)})
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process when the driver is gone, however it went: nobody waits for the job any more."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _reason(error: Exception) -> str:
+    """An exception in one line; the log has the rest."""
+    text = " ".join(str(error).split())[:500]
+    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"

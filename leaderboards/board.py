@@ -1,0 +1,55 @@
+"""What a board shows: its title, its tasks and their weights, from a `board.toml`."""
+
+from pathlib import Path
+
+from pydantic import Field, PositiveFloat, model_validator
+
+from harness.config import Frozen, load_toml
+from harness.errors import suggest
+
+BOARD, SWEEP = "board.toml", "sweep.toml"
+
+
+class Board(Frozen):
+    """A board file. Everything has a default, so results can be published without one."""
+
+    title: str = Field(default="Fine-tuning leaderboard", min_length=1)
+    description: str = ""
+    """One or two sentences under the title."""
+
+    tasks: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """The tasks that count, in the order they are shown; None takes every task found, by name."""
+
+    weights: dict[str, PositiveFloat] = Field(default_factory=dict)
+    """How much a task counts in the mean; a task not named here counts 1."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Board":
+        tasks = self.tasks or ()
+        twice = sorted({task for task in tasks if tasks.count(task) > 1})
+        if twice:
+            raise ValueError(f"task '{twice[0]}' is given twice; each must be unique")
+        unknown = sorted(set(self.weights) - set(tasks)) if self.tasks else []
+        if unknown:
+            raise ValueError(
+                f"a weight is given for '{unknown[0]}', which is not among the tasks.{suggest(unknown[0], tasks)}"
+            )
+        return self
+
+
+def load_board(path: Path | None) -> Board:
+    """Read a board file, or a folder that holds a `board.toml`. Raises `UserError` with the key and what is allowed."""
+    if path is None:
+        return Board()
+    return load_toml(path / BOARD if path.is_dir() else path, Board)
+
+
+def shipped_board(name: str) -> Path | None:
+    """The folder of a board shipped with GainBoard (`sweep.toml` and `board.toml`), or None when there is none so named."""
+    return shipped_boards().get(name)
+
+
+def shipped_boards() -> dict[str, Path]:
+    """The folders of all shipped boards by name, sorted."""
+    folders = sorted((Path(__file__).parent / "boards").iterdir())
+    return {folder.name: folder for folder in folders if folder.is_dir()}

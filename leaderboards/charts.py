@@ -1,0 +1,346 @@
+"""The geometry of the charts, as plain numbers; `templates/charts.html` draws them as inline SVG."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.config import Method
+from harness.results import CurvePoint
+from harness.statistics import Estimate
+from leaderboards.ledger import Ledger
+from leaderboards.tables import Table
+from leaderboards.text import duration, points, usd, with_interval
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A score as a bar with its interval as a whisker, in a box 100 wide."""
+
+    start: float
+    width: float
+    low: float
+    high: float
+
+
+def bar(estimate: Estimate, *, floor: float = 0.0) -> Bar:
+    """A bar from zero to the estimate; `floor` is the lowest value of any bar beside it, where one is below zero."""
+    bottom = min(0.0, floor)
+
+    def place(value: float) -> float:
+        return round(100 * (min(max(value, bottom), 1.0) - bottom) / (1 - bottom), 2)
+
+    ends = sorted((place(0.0), place(estimate.value)))
+    return Bar(ends[0], round(ends[1] - ends[0], 2), place(estimate.low), place(estimate.high))
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis with its label."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of a chart; its method gives its shape."""
+
+    x: float
+    y: float
+    method: Method
+    label: str
+    """What its tooltip says."""
+
+    frontier: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A straight line."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+@dataclass(frozen=True)
+class Label:
+    """Text in a chart."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """Score against training cost: the non-dominated set as a staircase, and how far tuning moved each model."""
+
+    width: int
+    height: int
+    left: float
+    right: float
+    top: float
+    bottom: float
+    divide: float
+    """Where the lane of untrained arms ends and the cost axis begins."""
+
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    x_title: str
+    path: str
+    arrows: tuple[Line, ...]
+    marks: tuple[Mark, ...]
+    labels: tuple[Label, ...]
+    summary: str
+    """The chart in words."""
+
+
+def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
+    """Draw the ranked rows; None without at least one tuned and two rows in all."""
+    entries = [entry for entry in ledger.entries if entry.row.score]
+    tuned = [entry for entry in entries if entry.spend.tuned and ledger.outlay(entry) > 0]
+    if not tuned or len(entries) < 2:
+        return None
+    width, height, left, right, top, bottom = 720, 380, 46.0, 704.0, 18.0, 330.0
+    divide = left + (112.0 if len(tuned) < len(entries) else 0.0)
+    outlays = [ledger.outlay(entry) for entry in tuned]
+    low, high = _log_range(outlays)
+    scores = [entry.row.score.value for entry in entries if entry.row.score]
+    y_low, y_high, y_step = _nice_range(min(scores), max(scores))
+    lanes = {"zero_shot": left + 30.0, "few_shot": left + 82.0}
+
+    def x_of(cost: float) -> float:
+        return divide + 14 + (right - divide - 28) * (math.log10(cost) - low) / (high - low)
+
+    def y_of(score: float) -> float:
+        return bottom - (bottom - top) * (score - y_low) / (y_high - y_low)
+
+    marks, at = [], {}
+    for entry in entries:
+        row = entry.row
+        assert row.score, "only complete rows are drawn"
+        cost = ledger.outlay(entry)
+        x = lanes.get(row.method) or x_of(max(cost, min(outlays)))
+        paid = "no training" if not row.tuned else (usd(cost) if ledger.priced else duration(cost))
+        mark = Mark(
+            round(x, 1),
+            round(y_of(row.score.value), 1),
+            row.method,
+            f"{row.label}: {with_interval(row.score)}, {paid}",
+            entry.frontier,
+        )
+        marks.append(mark)
+        at[row.key] = mark
+    arrows = []
+    for entry in tuned:
+        base = at.get((entry.row.name, "zero_shot")) or at.get((entry.row.name, "few_shot"))
+        if base:
+            arrows.append(_shortened(base, at[entry.row.key]))
+    steps = sorted((at[entry.row.key] for entry in entries if entry.frontier), key=lambda mark: (mark.x, -mark.y))
+    named = sorted(entries, key=lambda entry: (not entry.frontier, not entry.spend.tuned))
+    wanted = [(at[entry.row.key], _short_label(entry.row.label)) for entry in named if entry.frontier or entry.spend.tuned]
+    return Staircase(
+        width,
+        height,
+        left,
+        right,
+        top,
+        bottom,
+        round(divide, 1),
+        tuple(Tick(round(x_of(tick), 1), usd(tick) if ledger.priced else duration(tick)) for tick in _log_ticks(low, high)),
+        tuple(Tick(round(y_of(tick), 1), points(tick).removesuffix(".0")) for tick in _steps(y_low, y_high, y_step)),
+        "Training cost of one fine-tune" if ledger.priced else "Device time of one fine-tune (a device has no price)",
+        _stairs(steps, right),
+        tuple(arrows),
+        tuple(marks),
+        tuple(_place_labels(wanted, marks, left, right, top)),
+        f"Score against training cost of {len(entries)} candidates. On the staircase, from the cheapest: "
+        + "; ".join(mark.label for mark in steps)
+        + ".",
+    )
+
+
+def _short_label(label: str) -> str:
+    return label if len(label) <= 34 else f"{label[:33]}…"
+
+
+def _log_range(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of a logarithmic axis that holds the values with some air."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    air = max(0.12 * (high - low), 0.18)
+    return low - air, high + air
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers inside a logarithmic range: powers of ten, with 2 and 5 between where it is short."""
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
+        ticks = [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
+        inside = [tick for tick in ticks if low <= math.log10(tick) <= high]
+        if len(inside) >= 3:
+            break
+    return inside
+
+
+def _nice_range(low: float, high: float) -> tuple[float, float, float]:
+    """Ends and step of an axis of scores that holds both."""
+    span = max(high - low, 0.04)
+    step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if span / step <= 6)
+    bottom = math.floor((low - 0.04 * span) / step) * step
+    return bottom, math.ceil((high + 0.04 * span) / step) * step, step
+
+
+def _steps(low: float, high: float, step: float) -> list[float]:
+    return [low + step * index for index in range(round((high - low) / step) + 1)]
+
+
+def _stairs(steps: Sequence[Mark], right: float) -> str:
+    """The path of the staircase: a score is to be had from its cost on, up to the next better one."""
+    if not steps:
+        return ""
+    parts = [f"M{steps[0].x} {steps[0].y}"]
+    parts += [f"H{mark.x}V{mark.y}" for mark in steps[1:]]
+    return "".join([*parts, f"H{right}"])
+
+
+def _shortened(start: Mark, end: Mark, gap: float = 8.0) -> Line:
+    """A line between two marks that touches neither."""
+    length = math.hypot(end.x - start.x, end.y - start.y) or 1.0
+    dx, dy = (end.x - start.x) / length * gap, (end.y - start.y) / length * gap
+    return Line(round(start.x + dx, 1), round(start.y + dy, 1), round(end.x - dx, 1), round(end.y - dy, 1))
+
+
+def _place_labels(
+    wanted: Sequence[tuple[Mark, str]], marks: Sequence[Mark], left: float, right: float, top: float
+) -> list[Label]:
+    """Put each label beside its mark where it covers neither a mark nor an earlier label; leave out what has no room."""
+    letter, line = 6.3, 13.0
+    taken = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
+    placed = []
+    for mark, text in wanted:
+        length = letter * len(text)
+        for x, y, anchor in (
+            (mark.x - 6, mark.y - 10, "end"),
+            (mark.x + 10, mark.y + 4, "start"),
+            (mark.x - 10, mark.y + 4, "end"),
+            (mark.x, mark.y - 11, "middle"),
+            (mark.x + 4, mark.y + 19, "start"),
+            (mark.x - 4, mark.y + 19, "end"),
+        ):
+            start = x - length * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+            box = (start, y - line + 3, start + length, y + 3)
+            if box[0] < left or box[2] > right + 12 or box[1] < top - 14:
+                continue
+            if not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
+                taken.append(box)
+                placed.append(Label(round(x, 1), round(y, 1), text, anchor))
+                break
+    return placed
+
+
+@dataclass(frozen=True)
+class ForestLine:
+    """One method of a forest chart: a whisker with a mark."""
+
+    y: float
+    low: float
+    high: float
+    x: float
+    method: Method
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Forest:
+    """How each method scores on one task, one line a method."""
+
+    width: int
+    height: int
+    ticks: tuple[Tick, ...]
+    chance: float | None
+    lines: tuple[ForestLine, ...]
+    summary: str
+
+
+def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Forest:
+    """Draw the methods of one model on one task, on the scale from 0 to 100."""
+    left, right, step = 128.0, 556.0, 30
+
+    def x_of(value: float) -> float:
+        return round(left + (right - left) * value, 1)
+
+    lines = [
+        ForestLine(24 + step * index, x_of(one.low), x_of(one.high), x_of(one.value), method, name, f"{points(one.value)}")
+        for index, (method, name, one) in enumerate(rows)
+    ]
+    return Forest(
+        640,
+        step * len(rows) + 36,
+        tuple(Tick(x_of(tick / 100), str(tick)) for tick in range(0, 101, 25)),
+        x_of(chance) if chance else None,
+        tuple(lines),
+        "; ".join(f"{name} {with_interval(one)}" for _, name, one in rows),
+    )
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Loss of one fine-tune over its steps."""
+
+    width: int
+    height: int
+    left: float
+    right: float
+    bottom: float
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    train: str
+    """SVG points of the training loss."""
+
+    dev: str
+    dev_marks: tuple[tuple[float, float], ...]
+    best: float | None
+    """Where the kept step is."""
+
+    summary: str
+
+
+def loss_curve(train: Sequence[CurvePoint], dev: Sequence[CurvePoint], *, best_step: int) -> Curve | None:
+    """Draw training and dev loss; None when neither was recorded."""
+    known = [point for point in (*train, *dev) if math.isfinite(point.loss)]
+    if not known:
+        return None
+    width, height, left, right, top, bottom = 640, 260, 46.0, 628.0, 12.0, 222.0
+    last = max(max(point.step for point in known), best_step, 1)
+    most = max(point.loss for point in known) or 1.0
+    step = 10.0 ** math.floor(math.log10(most))
+    step = next(size for size in (step / 5, step / 2, step, step * 2) if most / size <= 5.5)
+    ceiling = step * math.ceil(most / step)
+
+    def x_of(value: float) -> float:
+        return round(left + (right - left) * value / last, 1)
+
+    def y_of(value: float) -> float:
+        return round(bottom - (bottom - top) * value / ceiling, 1)
+
+    def path(curve: Sequence[CurvePoint]) -> str:
+        return " ".join(f"{x_of(point.step)},{y_of(point.loss)}" for point in curve if math.isfinite(point.loss))
+
+    shown = sorted({round(last * share) for share in (0, 0.25, 0.5, 0.75, 1)})
+    return Curve(
+        width,
+        height,
+        left,
+        right,
+        bottom,
+        tuple(Tick(x_of(value), f"{value:,}") for value in shown),
+        tuple(Tick(y_of(step * index), f"{step * index:.3g}") for index in range(round(ceiling / step) + 1)),
+        path(train),
+        path(dev),
+        tuple((x_of(point.step), y_of(point.loss)) for point in dev if math.isfinite(point.loss)),
+        x_of(best_step) if best_step else None,
+        f"Training loss over {last:,} steps, and dev loss at {len(dev)} of them; the kept checkpoint is of step {best_step:,}.",
+    )

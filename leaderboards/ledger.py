@@ -1,0 +1,71 @@
+"""Each row of the ranking with what it costs, what it gains for that, and whether it is on the frontier."""
+
+from dataclasses import dataclass, replace
+
+from leaderboards.economics import Payback, Prices, Spend, Verdict, payback, spend, staircase, usd_per_point
+from leaderboards.tables import Row, Table
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row and its economics."""
+
+    row: Row
+    spend: Spend
+    over_few: Payback | None
+    """Break-even against the few-shot arm of the same model; None where there is none, or no price."""
+
+    over_zero: Payback | None
+    """The same against the zero-shot arm."""
+
+    usd_per_point: float | Verdict | None
+    """Training dollars for each point gained over few-shot, or over zero-shot where few-shot was not run."""
+
+    frontier: bool
+    """Whether no complete row scores as much for less training."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All entries, in the order of the table."""
+
+    entries: tuple[Entry, ...]
+    priced: bool
+    """Whether training is compared in dollars; otherwise a device has no price, and it is device-seconds."""
+
+    def of(self, row: Row) -> Entry:
+        """The entry of a row."""
+        return next(entry for entry in self.entries if entry.row.key == row.key)
+
+    def outlay(self, entry: Entry) -> float:
+        """What one fine-tune takes, in dollars or device-seconds; 0 for arms that train nothing."""
+        if not entry.spend.tuned:
+            return 0.0
+        if not self.priced:
+            return entry.spend.device_seconds
+        assert entry.spend.training is not None, "a ledger is priced when every tuned row is"
+        return entry.spend.training.mid
+
+
+def make_ledger(table: Table, prices: Prices) -> Ledger:
+    """Work out every row's economics at these prices."""
+    entries = [_entry(row, table, prices) for row in table.rows]
+    ledger = Ledger(tuple(entries), priced=all(entry.spend.training for entry in entries if entry.spend.tuned))
+    ranked = [(entry, entry.row.score.value) for entry in entries if entry.row.score]
+    kept = [ranked[index][0] for index in staircase([(ledger.outlay(entry), score) for entry, score in ranked])]
+    return replace(ledger, entries=tuple(replace(entry, frontier=entry in kept) for entry in entries))
+
+
+def _entry(row: Row, table: Table, prices: Prices) -> Entry:
+    own = spend(row.results, prices)
+    few, zero = table.row(row.name, "few_shot"), table.row(row.name, "zero_shot")
+    if not row.tuned:
+        return Entry(row, own, over_few=None, over_zero=None, usd_per_point=None, frontier=False)
+    return Entry(
+        row,
+        own,
+        over_few=payback(row.results, few.results, prices, gain=row.over_few) if few and row.over_few else None,
+        over_zero=payback(row.results, zero.results, prices, gain=row.over_zero) if zero and row.over_zero else None,
+        usd_per_point=usd_per_point(own, row.over_few or row.over_zero),
+        frontier=False,
+    )

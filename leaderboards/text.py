@@ -1,0 +1,143 @@
+"""Numbers, names and foreign text in the form the pages show them."""
+
+import hashlib
+import re
+import unicodedata
+
+from harness.config import Candidate
+from harness.statistics import Estimate
+
+MISSING = "–"
+MINUS = "−"
+LONGEST_TEXT = 1200
+"""Characters of a prompt or an answer that a page shows."""
+
+_METHODS = {"zero_shot": "zero-shot", "few_shot": "few-shot", "lora": "LoRA", "full": "full fine-tune"}
+
+
+def method_name(candidate: Candidate) -> str:
+    """`LoRA r16`, `few-shot`: the method, with the rank of its adapter."""
+    name = _METHODS[candidate.method]
+    rank = candidate.training.r if candidate.training else None
+    return f"{name} r{rank}" if rank else name
+
+
+def points(value: float, *, sign: bool = False) -> str:
+    """A score or a gain on the scale of 0 to 100, with a true minus."""
+    rounded = round(100 * value, 1) + 0.0  # + 0.0 turns −0.0 into 0.0
+    shown = f"{abs(rounded):.1f}"
+    if rounded < 0:
+        return MINUS + shown
+    return f"+{shown}" if sign and rounded > 0 else shown
+
+
+def interval(estimate: Estimate, *, sign: bool = False) -> str:
+    """The 95 % interval, without brackets. Signed ends are joined by `to`, where a dash could be read as a minus."""
+    low, high = points(estimate.low, sign=sign), points(estimate.high, sign=sign)
+    return f"{low} to {high}" if sign or estimate.low < 0 else f"{low}–{high}"
+
+
+def with_interval(estimate: Estimate, *, sign: bool = False) -> str:
+    """`71.2 (69.8–72.6)`."""
+    return f"{points(estimate.value, sign=sign)} ({interval(estimate, sign=sign)})"
+
+
+def usd(amount: float | None) -> str:
+    """Dollars with as many digits as matter: `$1,250`, `$1.21`, `$0.04`, `$0.00013`."""
+    if amount is None:
+        return MISSING
+    if amount == 0:
+        return "$0"
+    if amount >= 1000:
+        return f"${amount:,.0f}"
+    if amount >= 0.095:
+        return f"${amount:.2f}"
+    if amount < 1e-7:
+        return "< $0.0000001"
+    decimals = 1 - int(f"{amount:e}".partition("e")[2])
+    return f"${amount:.{decimals}f}"
+
+
+def volume(requests: float) -> str:
+    """A number of requests to three digits: `22,500`, `1.2 million`."""
+    rounded = float(f"{requests:.3g}")
+    for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if rounded >= size:
+            return f"{rounded / size:.3g} {word}"
+    return f"{rounded:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """`0.8 s`, `45 s`, `3.2 min`, `1.5 h`."""
+    if seconds is None:
+        return MISSING
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:,.1f} h"
+
+
+def quantity(value: float | None) -> str:
+    """`612`, `18.4k`, `5.8M`, `8.0B`: a count of anything, to about three digits."""
+    if value is None:
+        return MISSING
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def flops(value: float) -> str:
+    """`5.8e17`, or a dash where nothing was trained."""
+    return f"{value:.1e}".replace("e+0", "e").replace("e+", "e") if value else MISSING
+
+
+def size_of_memory(size: int) -> str:
+    """`2.1 GB`."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def count_of(number: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(names: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+# Joiners are invisible too, but words of many scripts need them and they cannot reorder what a reader sees.
+_HARMLESS = {"\n", "\t", "\u200c", "\u200d"}
+
+
+def visible(text: str) -> str:
+    """Text with control, bidirectional and unassigned characters spelt out: none may change how a page reads."""
+    if text.isascii() and text.isprintable():
+        return text
+    unified = text.replace("\r\n", "\n")
+    return "".join(
+        character
+        if character in _HARMLESS or unicodedata.category(character) not in _INVISIBLE
+        else f"⟨U+{ord(character):04X}⟩"
+        for character in unified
+    )
+
+
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def shortened(text: str, limit: int = LONGEST_TEXT) -> str:
+    """The start of a long text, with its full length stated."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]} … [the first {limit:,} of {len(text):,} characters]"
+
+
+def slug(name: str) -> str:
+    """A file name for anything: letters, digits, dot, dash and underscore. A changed name gets a hash, so none collide."""
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80] or "page"
+    if cleaned == name:
+        return cleaned
+    return f"{cleaned}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

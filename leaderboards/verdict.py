@@ -1,0 +1,239 @@
+"""The answer in words: what to fine-tune, or that nothing should be, with the numbers that decide it."""
+
+import math
+from dataclasses import dataclass
+
+from harness.statistics import Estimate
+from leaderboards.economics import Payback
+from leaderboards.ledger import Entry, Ledger
+from leaderboards.tables import Row, Table
+from leaderboards.text import count_of, duration, listed, points, usd, volume, with_interval
+
+ENOUGH_SEEDS = 3
+ONE_POINT = 0.01
+
+
+@dataclass(frozen=True)
+class Words:
+    """A piece of a sentence."""
+
+    text: str
+    strong: bool = False
+
+
+Sentence = tuple[Words, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A headline and the sentences under it."""
+
+    headline: str
+    sentences: tuple[Sentence, ...]
+    caveats: tuple[str, ...]
+    """What weakens the claim."""
+
+    @property
+    def text(self) -> str:
+        """All of it as plain text."""
+        sentences = ["".join(words.text for words in sentence) for sentence in self.sentences]
+        return " ".join([self.headline, *sentences, *self.caveats])
+
+
+def decide(table: Table, ledger: Ledger) -> Verdict:
+    """The verdict on a table.
+
+    Fine-tuning is advised only when the best tuned row beats the best row that was not tuned, whatever its model, by a
+    paired difference whose interval is clear of zero.
+    """
+    tuned, untuned = table.best(tuned=True), table.best(tuned=False)
+    if tuned is None and untuned is None:
+        return _nothing_complete(table)
+    if tuned is None:
+        assert untuned is not None, "one of the two is a row"
+        return Verdict(
+            f"Nothing to compare yet: no fine-tune is complete. Best so far: {untuned.label}.",
+            (_score(untuned),),
+            _caveats(untuned, table),
+        )
+    entry = ledger.of(tuned)
+    if untuned is None:
+        return Verdict(
+            f"{_advice(tuned)} Its gain is unknown: no untuned arm is complete.",
+            (_score(tuned), _cost(entry, table), *_level(table)),
+            _caveats(tuned, table),
+        )
+    difference = table.difference(tuned, untuned)
+    if difference and difference.low > 0:
+        sentences = [_score_and_gain(tuned), _cost(entry, table), *_worth(entry), *_level(table)]
+        return Verdict(_advice(tuned), tuple(sentences), _caveats(tuned, table))
+    return Verdict(
+        f"Don’t tune: {_enough(untuned)}",
+        (_score(untuned), _versus(tuned, difference), _cost(entry, table), *_level(table)),
+        _caveats(untuned, table),
+    )
+
+
+def _nothing_complete(table: Table) -> Verdict:
+    rows = count_of(len(table.rows), "candidate")
+    return Verdict(
+        "No verdict yet: no candidate is complete.",
+        ((Words(f"{rows} started; a ranked row needs every task with every seed. What is missing stands in the table."),),),
+        (),
+    )
+
+
+def _advice(row: Row) -> str:
+    if row.method == "full":
+        return f"Fine-tune all weights of {row.name}."
+    return f"Fine-tune {row.name} with {row.method_name}."
+
+
+def _enough(row: Row) -> str:
+    if row.method == "few_shot":
+        return f"few-shot is enough. Prompt {row.name} with examples."
+    return f"prompting is enough. Use {row.name} as it is."
+
+
+def _score(row: Row) -> Sentence:
+    assert row.score, "only complete rows are put in a verdict"
+    return (Words("Score "), Words(points(row.score.value), strong=True), Words(f"{_tail(row.score)}."))
+
+
+def _tail(estimate: Estimate, *, sign: bool = False) -> str:
+    """The interval in brackets, after a value that was said already."""
+    return with_interval(estimate, sign=sign).removeprefix(points(estimate.value, sign=sign))
+
+
+def _score_and_gain(row: Row) -> Sentence:
+    words = list(_score(row))[:-1]
+    assert row.score, "only complete rows are put in a verdict"
+    words.append(Words(_tail(row.score)))
+    gains = [("over the base model", row.over_zero), ("over its few-shot prompts", row.over_few)]
+    known = [(what, estimate) for what, estimate in gains if estimate]
+    for index, (what, estimate) in enumerate(known):
+        words.append(Words(": " if index == 0 else ", "))
+        words.append(Words(points(estimate.value, sign=True), strong=True))
+        words.append(Words(f"{_tail(estimate, sign=True)} {what}"))
+    words.append(Words("."))
+    if row.over_few is None:
+        words.append(Words(" Few-shot was not run for this model."))
+    return tuple(words)
+
+
+def _versus(tuned: Row, difference: Estimate | None) -> Sentence:
+    assert tuned.score, "only complete rows are put in a verdict"
+    words = [Words(f"The best fine-tune, {tuned.label}, scores "), Words(points(tuned.score.value), strong=True)]
+    if difference is None:
+        words.append(Words("; the two share no samples and cannot be compared."))
+    else:
+        state = "clearly worse" if difference.high < 0 else "within noise"
+        words.append(Words(f": a difference of {with_interval(difference, sign=True)}, {state}."))
+    return tuple(words)
+
+
+def _cost(entry: Entry, table: Table) -> Sentence:
+    each = " a task" if len(table.tasks) > 1 else ""
+    if entry.spend.training is None:
+        took = duration(entry.spend.device_seconds)
+        return (Words(f"It took {took} of device time to train{each}; no price is known for {entry.spend.device}."),)
+    words = [Words(usd(entry.spend.training.mid), strong=True), Words(f" to train{each}")]
+    if entry.spend.request:
+        words.append(Words(f", {usd(1000 * entry.spend.request.mid)} per 1k requests"))
+    return (*words, Words("."))
+
+
+def _worth(entry: Entry) -> list[Sentence]:
+    payback, other = (entry.over_few, "few-shot prompting") if entry.over_few else (entry.over_zero, "the base model")
+    return [_payback(payback, other)] if payback else []
+
+
+def _payback(payback: Payback, other: str) -> Sentence:
+    if payback.requests is None:
+        said = {
+            "never": (
+                "Never worth it on cost alone",
+                f": serving it costs no less than {other}. What you pay for is the gain.",
+            ),
+            "unresolved": ("On cost alone, unresolved", f": its cost of serving cannot be told apart from that of {other}."),
+            "dominated": ("Not worth it", f": it scores less than {other}."),
+        }
+        assert payback.why, "there is a number or a reason"
+        strong, rest = said[payback.why]
+        return Words(strong, strong=True), Words(rest)
+    words = [
+        Words(f"Worth it above ~{volume(payback.requests)} requests", strong=True),
+        Words(f" on cost alone, against {other}"),
+    ]
+    if payback.with_data is not None and payback.with_data > payback.requests:
+        words.append(Words(f" (~{volume(payback.with_data)} if the labels are bought)"))
+    return (*words, Words("."))
+
+
+def _level(table: Table) -> list[Sentence]:
+    others = [row.label for row in table.ranked if row.level][1:]
+    if not others:
+        return []
+    shown = [*others[:4], *([count_of(len(others) - 4, "other")] if len(others) > 4 else [])]
+    return [(Words(f"Level with {table.ranked[0].label}: {listed(shown)}."),)]
+
+
+def _caveats(row: Row, table: Table) -> tuple[str, ...]:
+    caveats = []
+    if row.seeds == 1:
+        caveats.append("One seed: seed noise unknown.")
+    elif row.seeds < ENOUGH_SEEDS:
+        caveats.append(f"{count_of(row.seeds, 'seed')}: fewer than {ENOUGH_SEEDS} is a weak claim.")
+    if row.scored < row.total:
+        caveats.append(f"{row.scored:,} of {row.total:,} samples were scored in every seed.")
+    incomplete = len(table.rows) - len(table.ranked)
+    if incomplete:
+        caveats.append(f"{count_of(incomplete, 'candidate')} not complete, and not ranked.")
+    return tuple(caveats)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A short answer to one way of asking."""
+
+    title: str
+    row: Row
+    note: str
+
+
+def cards(table: Table, ledger: Ledger) -> list[Card]:
+    """Best score; best for an order of magnitude less money, or without training; cheapest within a point of the best."""
+    ranked = table.ranked
+    if not ranked:
+        return []
+    leader = ledger.of(ranked[0])
+    made = [Card("Best score", ranked[0], _card_note(leader, ledger))]
+    budget = _budget(leader) if ledger.priced else None
+    under = [row for row in ranked if budget and ledger.outlay(ledger.of(row)) <= budget]
+    if budget and under:
+        made.append(Card(f"Best under {usd(budget)} of training", under[0], _card_note(ledger.of(under[0]), ledger)))
+    elif untuned := table.best(tuned=False):
+        made.append(Card("Best without training", untuned, _card_note(ledger.of(untuned), ledger)))
+    top = ranked[0].score
+    assert top, "ranked rows have scores"
+    near = [row for row in ranked if row.score and row.score.value >= top.value - ONE_POINT]
+    cheapest = min(near, key=lambda row: ledger.outlay(ledger.of(row)))
+    made.append(Card("Cheapest within 1 point of the best", cheapest, _card_note(ledger.of(cheapest), ledger)))
+    return made
+
+
+def _budget(leader: Entry) -> float | None:
+    """The power of ten just below the leader's training cost, down to a cent; None below that."""
+    cost = leader.spend.training.mid if leader.spend.training else 0.0
+    if cost <= ONE_POINT:
+        return None
+    return float(10.0 ** (math.ceil(math.log10(cost)) - 1))
+
+
+def _card_note(entry: Entry, ledger: Ledger) -> str:
+    assert entry.row.score, "cards show complete rows"
+    score = with_interval(entry.row.score)
+    if not entry.spend.tuned:
+        return f"{score} · no training"
+    outlay = ledger.outlay(entry)
+    return f"{score} · {usd(outlay) if ledger.priced else duration(outlay)} to train"

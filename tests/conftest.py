@@ -1,0 +1,45 @@
+"""What all tests share: no network, no chatter, no plugins that happen to be installed on this machine."""
+
+import os
+import tempfile
+
+# Before anything is imported: these libraries read their environment once, at import. A cache of its own keeps data
+# sets that this machine happens to have from passing for ones that can be reached.
+os.environ |= {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HOME": tempfile.mkdtemp(prefix="gainboard-tests-"),
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+import atexit
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import plugins
+
+atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def no_installed_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see the bundled tasks and their own, whatever else is installed."""
+    monkeypatch.setattr(plugins, "ENTRY_POINTS", "gainboard.no_tasks")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Write a text file below the test's own folder and return its path."""
+
+    def write_text(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_text
