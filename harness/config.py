@@ -194,7 +194,11 @@ def resolve_training(method: Method, *layers: Layers) -> Training | None:
     """Settings of one method: built-in defaults, then each layer's `training`, then each layer's own for the method."""
     if method not in TUNED:
         return None
-    ordered = [_METHOD_DEFAULTS[method], *(layer.training for layer in layers), *(getattr(layer, method) for layer in layers)]
+    ordered = [
+        _METHOD_DEFAULTS[method],
+        *(layer.training for layer in layers),
+        *(getattr(layer, method) for layer in layers),
+    ]
     merged: dict[str, Any] = {}
     for training in ordered:
         merged |= training.model_dump(exclude_unset=True)
@@ -212,7 +216,7 @@ def load_toml(path: Path, model: type[ModelT]) -> ModelT:
     """Read a TOML file into a model; its first fault becomes one sentence."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise UserError(f"{path}: no such file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
@@ -224,7 +228,9 @@ def load_toml(path: Path, model: type[ModelT]) -> ModelT:
 
 def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
     """The first validation error as a sentence that names the key and what is allowed."""
-    fault = error.errors()[0]
+    faults = error.errors()
+    # A misspelt required key is both missing and unknown; only the second says what to correct.
+    fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     location = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         allowed = sorted(_fields_at(model, fault["loc"][:-1]))
@@ -244,6 +250,8 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> set[s
         if isinstance(part, int):
             continue
         annotation = current.model_fields[part].annotation
-        nested = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        nested = [
+            kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)
+        ]
         current = nested[0]
     return set(current.model_fields)

@@ -38,6 +38,8 @@ def load_dataset(task: Task) -> Dataset:
         raise
     except Exception as error:  # whatever a plugin raises is the plugin's fault, to be named as such
         raise UserError(f"task '{task.name}': its data function raised {type(error).__name__}: {error}") from error
+    if not isinstance(splits, Splits):
+        raise UserError(f"task '{task.name}': its data function returned {type(splits).__name__}, expected Splits")
     train, dev, test = (_samples(task, name, getattr(splits, name)) for name in ("train", "dev", "test"))
     return Dataset(train, dev, test, _fingerprint(task, train, dev, test))
 
@@ -53,6 +55,8 @@ def _samples(task: Task, split: str, rows: Sequence[Row]) -> list[Sample]:
             sample = task.to_sample(row, index)
         except Exception as error:  # as above: the plugin's fault
             raise UserError(f"{where}, row {index}: to_sample raised {type(error).__name__}: {error}") from error
+        if not isinstance(sample, Sample):
+            raise UserError(f"{where}, row {index}: to_sample returned {type(sample).__name__}, expected a Sample")
         fault = _fault(task, sample)
         if sample.id in seen:
             fault = f"the id '{sample.id}' is used twice"
@@ -65,8 +69,9 @@ def _samples(task: Task, split: str, rows: Sequence[Row]) -> list[Sample]:
 
 def _fault(task: Task, sample: Sample) -> str | None:
     """What is wrong with a sample, in words, or None."""
-    if not sample.targets or not all(isinstance(target, str) and target for target in sample.targets):
-        return f"sample '{sample.id}' has an empty target; every sample needs an answer"
+    targets = sample.target if isinstance(sample.target, tuple) else (sample.target,)
+    if not targets or not all(isinstance(target, str) and target for target in targets):
+        return f"sample '{sample.id}' has the target {sample.target!r}; a target is a non-empty text or a tuple of them"
     for name, template in task.prompts.templates.items():
         for asked in sorted(fields_of(template) - set(sample.fields)):
             known = ", ".join(sorted(sample.fields))

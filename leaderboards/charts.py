@@ -4,12 +4,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.config import Method
+from harness.config import METHODS, Method
 from harness.results import CurvePoint
 from harness.statistics import Estimate
 from leaderboards.ledger import Ledger
-from leaderboards.tables import Table
 from leaderboards.text import duration, points, usd, with_interval
+
+ROUND_TIMES = tuple(
+    float(size * unit)
+    for unit, sizes in (
+        (1, (1, 2, 5, 10, 15, 20, 30, 45)),
+        (60, (1, 2, 5, 10, 15, 20, 30, 45)),
+        (3600, (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)),
+    )
+    for size in sizes
+)
+"""Seconds that make round labels on an axis."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +104,14 @@ class Staircase:
     arrows: tuple[Line, ...]
     marks: tuple[Mark, ...]
     labels: tuple[Label, ...]
+    methods: tuple[Method, ...]
+    """What the key explains."""
+
     summary: str
     """The chart in words."""
 
 
-def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
+def staircase_chart(ledger: Ledger) -> Staircase | None:
     """Draw the ranked rows; None without at least one tuned and two rows in all."""
     entries = [entry for entry in ledger.entries if entry.row.score]
     tuned = [entry for entry in entries if entry.spend.tuned and ledger.outlay(entry) > 0]
@@ -150,13 +163,14 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
         top,
         bottom,
         round(divide, 1),
-        tuple(Tick(round(x_of(tick), 1), usd(tick) if ledger.priced else duration(tick)) for tick in _log_ticks(low, high)),
+        tuple(Tick(round(x_of(value), 1), label) for value, label in _cost_ticks(low, high, in_dollars=ledger.priced)),
         tuple(Tick(round(y_of(tick), 1), points(tick).removesuffix(".0")) for tick in _steps(y_low, y_high, y_step)),
         "Training cost of one fine-tune" if ledger.priced else "Device time of one fine-tune (a device has no price)",
         _stairs(steps, right),
         tuple(arrows),
         tuple(marks),
-        tuple(_place_labels(wanted, marks, left, right, top)),
+        tuple(_place_labels(wanted, marks, steps, left=left, right=right, top=top)),
+        tuple(method for method in METHODS if any(mark.method == method for mark in marks)),
         f"Score against training cost of {len(entries)} candidates. On the staircase, from the cheapest: "
         + "; ".join(mark.label for mark in steps)
         + ".",
@@ -174,6 +188,15 @@ def _log_range(values: Sequence[float]) -> tuple[float, float]:
     return low - air, high + air
 
 
+def _cost_ticks(low: float, high: float, *, in_dollars: bool) -> list[tuple[float, str]]:
+    """Values and labels inside a logarithmic range of dollars or of seconds."""
+    if in_dollars:
+        return [(value, usd(value)) for value in _log_ticks(low, high)]
+    inside = [value for value in ROUND_TIMES if low <= math.log10(value) <= high]
+    every = math.ceil(len(inside) / 6) or 1
+    return [(value, duration(value).replace(".0 ", " ")) for value in inside[::every]]
+
+
 def _log_ticks(low: float, high: float) -> list[float]:
     """Round numbers inside a logarithmic range: powers of ten, with 2 and 5 between where it is short."""
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
@@ -188,8 +211,15 @@ def _nice_range(low: float, high: float) -> tuple[float, float, float]:
     """Ends and step of an axis of scores that holds both."""
     span = max(high - low, 0.04)
     step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if span / step <= 6)
-    bottom = math.floor((low - 0.04 * span) / step) * step
-    return bottom, math.ceil((high + 0.04 * span) / step) * step, step
+    # A mark may stand a little outside, rather than an empty step be drawn for it.
+    top = step * math.ceil(high / step - 0.1)
+    return min(step * math.floor(low / step + 0.1), top - step), top, step
+
+
+def _nice_step(most: float) -> float:
+    """A round step that divides zero to `most` into at most six parts."""
+    size = 10.0 ** math.floor(math.log10(most))
+    return next(step for step in (size / 5, size / 2, size, size * 2) if most / step <= 6)
 
 
 def _steps(low: float, high: float, step: float) -> list[float]:
@@ -213,11 +243,20 @@ def _shortened(start: Mark, end: Mark, gap: float = 8.0) -> Line:
 
 
 def _place_labels(
-    wanted: Sequence[tuple[Mark, str]], marks: Sequence[Mark], left: float, right: float, top: float
+    wanted: Sequence[tuple[Mark, str]],
+    marks: Sequence[Mark],
+    steps: Sequence[Mark],
+    *,
+    left: float,
+    right: float,
+    top: float,
 ) -> list[Label]:
     """Put each label beside its mark where it covers neither a mark nor an earlier label; leave out what has no room."""
     letter, line = 6.3, 13.0
     taken = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
+    # Nor may a label lie on a tread of the staircase.
+    treads = zip(steps, [*(mark.x for mark in steps[1:]), right], strict=True)
+    taken += [(mark.x, mark.y - 2, end, mark.y + 2) for mark, end in treads]
     placed = []
     for mark, text in wanted:
         length = letter * len(text)
@@ -226,8 +265,8 @@ def _place_labels(
             (mark.x + 10, mark.y + 4, "start"),
             (mark.x - 10, mark.y + 4, "end"),
             (mark.x, mark.y - 11, "middle"),
-            (mark.x + 4, mark.y + 19, "start"),
-            (mark.x - 4, mark.y + 19, "end"),
+            (mark.x + 6, mark.y + 18, "start"),
+            (mark.x - 6, mark.y + 18, "end"),
         ):
             start = x - length * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
             box = (start, y - line + 3, start + length, y + 3)
@@ -267,7 +306,7 @@ class Forest:
 
 def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Forest:
     """Draw the methods of one model on one task, on the scale from 0 to 100."""
-    left, right, step = 128.0, 556.0, 30
+    left, right, step = 96.0, 430.0, 30
 
     def x_of(value: float) -> float:
         return round(left + (right - left) * value, 1)
@@ -277,7 +316,7 @@ def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Fo
         for index, (method, name, one) in enumerate(rows)
     ]
     return Forest(
-        640,
+        480,
         step * len(rows) + 36,
         tuple(Tick(x_of(tick / 100), str(tick)) for tick in range(0, 101, 25)),
         x_of(chance) if chance else None,
@@ -316,8 +355,7 @@ def loss_curve(train: Sequence[CurvePoint], dev: Sequence[CurvePoint], *, best_s
     width, height, left, right, top, bottom = 640, 260, 46.0, 628.0, 12.0, 222.0
     last = max(max(point.step for point in known), best_step, 1)
     most = max(point.loss for point in known) or 1.0
-    step = 10.0 ** math.floor(math.log10(most))
-    step = next(size for size in (step / 5, step / 2, step, step * 2) if most / size <= 5.5)
+    step = _nice_step(most)
     ceiling = step * math.ceil(most / step)
 
     def x_of(value: float) -> float:
@@ -329,18 +367,18 @@ def loss_curve(train: Sequence[CurvePoint], dev: Sequence[CurvePoint], *, best_s
     def path(curve: Sequence[CurvePoint]) -> str:
         return " ".join(f"{x_of(point.step)},{y_of(point.loss)}" for point in curve if math.isfinite(point.loss))
 
-    shown = sorted({round(last * share) for share in (0, 0.25, 0.5, 0.75, 1)})
+    stride = max(1, round(_nice_step(last)))
     return Curve(
         width,
         height,
         left,
         right,
         bottom,
-        tuple(Tick(x_of(value), f"{value:,}") for value in shown),
+        tuple(Tick(x_of(value), f"{value:,}") for value in range(0, last + 1, stride)),
         tuple(Tick(y_of(step * index), f"{step * index:.3g}") for index in range(round(ceiling / step) + 1)),
         path(train),
         path(dev),
         tuple((x_of(point.step), y_of(point.loss)) for point in dev if math.isfinite(point.loss)),
         x_of(best_step) if best_step else None,
-        f"Training loss over {last:,} steps, and dev loss at {len(dev)} of them; the kept checkpoint is of step {best_step:,}.",
+        f"Training loss over {last:,} steps, dev loss at {len(dev)} of them; step {best_step:,} was kept.",
     )

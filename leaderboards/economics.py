@@ -152,8 +152,8 @@ class Spend:
     peak_memory_bytes: int
     """Largest of any run and phase."""
 
-    joules_train_and_score: float | None
-    """Of one run; None unless every run measured it."""
+    joules: float | None
+    """Of one run, training and scoring; None unless every run measured it."""
 
     training: Price | None
     """One fine-tune; None when a device has no price."""
@@ -179,8 +179,8 @@ def spend(results: Sequence[Result], prices: Prices) -> Spend:
     training = [training_usd(cost, hour) for cost, hour in zip(costs, hours, strict=True) if hour]
     request = [request_usd(cost, hour) for cost, hour in zip(costs, hours, strict=True) if hour]
     rated = [cost.requests_per_second for cost in costs if cost.requests_per_second > 0]
-    joules = [cost.energy_joules for cost in costs]
-    energy = None if None in joules else sum(value for value in joules if value is not None) / count
+    metered = [cost.energy_joules for cost in costs if cost.energy_joules is not None]
+    joules = sum(metered) / count if len(metered) == count else None
     requests = sum(cost.requests for cost in costs) or 1
     samples = sum(result.training.samples for result in trained if result.training) / count
     return Spend(
@@ -196,12 +196,12 @@ def spend(results: Sequence[Result], prices: Prices) -> Spend:
         completion_tokens=sum(cost.completion_tokens for cost in costs) / requests,
         requests_per_second=len(rated) / sum(1 / rate for rate in rated) if len(rated) == count else None,
         peak_memory_bytes=max((peak for cost in costs for peak in cost.peak_memory_bytes.values()), default=0),
-        joules_train_and_score=energy,
+        joules=joules,
         training=_total(training).times(1 / count) if len(training) == count else None,
         all_in=_total(training) if len(training) == count else None,
         data=prices.label.usd_per_item.times(samples),
         request=_mean_or_none(request, count),
-        energy=None if energy is None else prices.energy.usd_per_kwh.times(energy / JOULES_PER_KWH * prices.energy.pue),
+        energy=None if joules is None else prices.energy.usd_per_kwh.times(joules / JOULES_PER_KWH * prices.energy.pue),
     )
 
 

@@ -52,8 +52,9 @@ def make_ledger(table: Table, prices: Prices) -> Ledger:
     entries = [_entry(row, table, prices) for row in table.rows]
     ledger = Ledger(tuple(entries), priced=all(entry.spend.training for entry in entries if entry.spend.tuned))
     ranked = [(entry, entry.row.score.value) for entry in entries if entry.row.score]
-    kept = [ranked[index][0] for index in staircase([(ledger.outlay(entry), score) for entry, score in ranked])]
-    return replace(ledger, entries=tuple(replace(entry, frontier=entry in kept) for entry in entries))
+    kept = staircase([(ledger.outlay(entry), score) for entry, score in ranked])
+    frontier = {ranked[index][0].row.key for index in kept}
+    return replace(ledger, entries=tuple(replace(entry, frontier=entry.row.key in frontier) for entry in entries))
 
 
 def _entry(row: Row, table: Table, prices: Prices) -> Entry:

@@ -31,6 +31,7 @@ POWER = 2.8
 """z(.975) + z(.80): a true difference of so many standard errors is found four times in five."""
 
 GroupT = TypeVar("GroupT")
+RankedT = TypeVar("RankedT")
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,13 @@ class Table:
         """The best complete row among those that change weights, or among those that do not."""
         return next((row for row in self.ranked if row.tuned == tuned), None)
 
+    def gain_on(self, task: str, row: Row, method: Method) -> Estimate | None:
+        """Paired gain of a row on one task over a lesser method on the same model; None where that was not run."""
+        other = self.row(row.name, method)
+        if other is None or METHODS.index(method) >= METHODS.index(row.method) or task not in row.cells:
+            return None
+        return _gain(row.cells, other.cells, {task: self.tasks[task]}, self.weights, same_model=True)
+
     def difference(self, first: Row, second: Row) -> Estimate | None:
         """Paired difference of two rows' scores; None unless both share seeds and samples on every task."""
         return _gain(first.cells, second.cells, self.tasks, self.weights)
@@ -206,7 +214,7 @@ def _of_board(results: Sequence[Result], board: Board, notes: list[str]) -> list
         return list(results)
     found = {result.run.task for result in results}
     absent = [task for task in board.tasks if task not in found]
-    notes += [f"Task '{task}' of the board has no finished run.{suggest(task, found)}" for task in absent]
+    notes += [f"Task '{task}' of the board has no finished run.{suggest(task, sorted(found))}" for task in absent]
     left_out = sorted(found - set(board.tasks))
     if left_out:
         notes.append(f"Not on this board: the runs of {listed(left_out)}.")
@@ -305,6 +313,8 @@ def _scores(result: Result, folder: Path) -> pandas.Series:
 
 
 def _reason(error: Exception, folder: Path) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
     # The folder's own path is left out, so that the same results give the same pages on every machine.
     return str(error).replace(f"{folder}/", "").split("\n", 1)[0] or type(error).__name__
 
@@ -413,23 +423,30 @@ def paired(first: Cell, second: Cell) -> Estimate | None:
 
 def _with_ranks(table: Table) -> list[Row]:
     ranked = table.ranked
-    better = {row.key: 0 for row in ranked}
-    worse = dict(better)
-    level = {ranked[0].key} if ranked else set()
-    for first, second in itertools.combinations(ranked, 2):
-        difference = table.difference(first, second)
-        if difference and difference.clear:
-            above, below = (first, second) if difference.low > 0 else (second, first)
-            better[below.key] += 1
-            worse[above.key] += 1
-        elif first is ranked[0]:
-            level.add(second.key)
-    return [
-        dataclasses.replace(row, ranks=(1 + better[row.key], len(ranked) - worse[row.key]), level=row.key in level)
-        if row.score
-        else row
-        for row in table.rows
-    ]
+    ranks = rank_ranges(ranked, table.difference)
+    leader = ranked[0] if ranked else None
+    rows = []
+    for row, span in zip(ranked, ranks, strict=True):
+        difference = table.difference(leader, row) if leader and row is not leader else None
+        rows.append(dataclasses.replace(row, ranks=span, level=difference is None or not difference.clear))
+    return [*rows, *table.rows[len(rows) :]]
+
+
+def rank_ranges(
+    ordered: Sequence[RankedT], difference: Callable[[RankedT, RankedT], Estimate | None]
+) -> list[tuple[int, int]]:
+    """Best and worst rank of each: 1 + how many are surely better, and as many from below.
+
+    Surely means a paired difference whose 95 % interval is clear of zero; pairs are not corrected for their number.
+    """
+    better, worse = [0] * len(ordered), [0] * len(ordered)
+    for first, second in itertools.combinations(range(len(ordered)), 2):
+        estimate = difference(ordered[first], ordered[second])
+        if estimate and estimate.clear:
+            above, below = (first, second) if estimate.low > 0 else (second, first)
+            better[below] += 1
+            worse[above] += 1
+    return [(1 + above, len(ordered) - below) for above, below in zip(better, worse, strict=True)]
 
 
 def resolvable_gap(ordered: Sequence[Cell]) -> float | None:

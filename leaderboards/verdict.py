@@ -11,6 +11,8 @@ from leaderboards.text import count_of, duration, listed, points, usd, volume, w
 
 ENOUGH_SEEDS = 3
 ONE_POINT = 0.01
+MOST_LEVEL = 4
+"""Candidates that the verdict names as level with the leader."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,16 @@ def decide(table: Table, ledger: Ledger) -> Verdict:
     if untuned is None:
         return Verdict(
             f"{_advice(tuned)} Its gain is unknown: no untuned arm is complete.",
-            (_score(tuned), _cost(entry, table), *_level(table)),
+            (_score(tuned), _cost(entry, table), *_level(table, ledger, tuned)),
             _caveats(tuned, table),
         )
     difference = table.difference(tuned, untuned)
     if difference and difference.low > 0:
-        sentences = [_score_and_gain(tuned), _cost(entry, table), *_worth(entry), *_level(table)]
+        sentences = [_score_and_gain(tuned), _cost(entry, table), *_worth(entry), *_level(table, ledger, tuned)]
         return Verdict(_advice(tuned), tuple(sentences), _caveats(tuned, table))
     return Verdict(
         f"Don’t tune: {_enough(untuned)}",
-        (_score(untuned), _versus(tuned, difference), _cost(entry, table), *_level(table)),
+        (_score(untuned), _versus(tuned, difference), _cost(entry, table), *_level(table, ledger, untuned, said=tuned)),
         _caveats(untuned, table),
     )
 
@@ -170,12 +172,28 @@ def _payback(payback: Payback, other: str) -> Sentence:
     return (*words, Words("."))
 
 
-def _level(table: Table) -> list[Sentence]:
-    others = [row.label for row in table.ranked if row.level][1:]
+def _level(table: Table, ledger: Ledger, advised: Row, *, said: Row | None = None) -> list[Sentence]:
+    """Rows that cannot be told from the leader, with their training cost where it is the lower one.
+
+    Nothing when the only two rows on a level are the advised one and one of which the verdict has `said` so.
+    """
+    leader = table.ranked[0]
+    others = [row for row in table.ranked[1:] if row.level]
+    if said and {row.key for row in (leader, *others)} == {advised.key, said.key}:
+        return []
     if not others:
         return []
-    shown = [*others[:4], *([count_of(len(others) - 4, "other")] if len(others) > 4 else [])]
-    return [(Words(f"Level with {table.ranked[0].label}: {listed(shown)}."),)]
+    shown = [_with_lower_cost(row, leader, ledger) for row in others[:MOST_LEVEL]]
+    if len(others) > MOST_LEVEL:
+        shown.append(count_of(len(others) - MOST_LEVEL, "other"))
+    return [(Words(f"Level with{'' if leader is advised else f' {leader.label}'}: {listed(shown)}."),)]
+
+
+def _with_lower_cost(row: Row, leader: Row, ledger: Ledger) -> str:
+    own, best = (ledger.outlay(ledger.of(one)) for one in (row, leader))
+    if not ledger.priced or not 0 < own < best:
+        return row.label
+    return f"{row.label} ({usd(own)} to train)"
 
 
 def _caveats(row: Row, table: Table) -> tuple[str, ...]:
@@ -202,16 +220,21 @@ class Card:
 
 
 def cards(table: Table, ledger: Ledger) -> list[Card]:
-    """Best score; best for an order of magnitude less money, or without training; cheapest within a point of the best."""
+    """Best score; best for an order of magnitude less money, or without training; cheapest within a point of the best.
+
+    One card when the best score takes no training: nothing is cheaper.
+    """
     ranked = table.ranked
     if not ranked:
         return []
     leader = ledger.of(ranked[0])
     made = [Card("Best score", ranked[0], _card_note(leader, ledger))]
+    if ledger.outlay(leader) == 0:
+        return made
     budget = _budget(leader) if ledger.priced else None
     under = [row for row in ranked if budget and ledger.outlay(ledger.of(row)) <= budget]
     if budget and under:
-        made.append(Card(f"Best under {usd(budget)} of training", under[0], _card_note(ledger.of(under[0]), ledger)))
+        made.append(Card(f"Best under ${budget:g} of training", under[0], _card_note(ledger.of(under[0]), ledger)))
     elif untuned := table.best(tuned=False):
         made.append(Card("Best without training", untuned, _card_note(ledger.of(untuned), ledger)))
     top = ranked[0].score

@@ -32,7 +32,7 @@ def test_a_folder_without_task_py_is_no_task(tmp_path: Path, write: Write) -> No
 
 
 def test_a_tasks_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="tasks folder .*nowhere does not exist"):
+    with pytest.raises(UserError, match=r"tasks folder .*nowhere does not exist"):
         find_plugins([tmp_path / "nowhere"])
 
 

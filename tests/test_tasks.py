@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 import harness
@@ -98,9 +100,10 @@ def test_the_rows_are_the_ones_that_published_scores_are_of(name: str) -> None:
 
 
 def test_the_rows_do_not_depend_on_the_process() -> None:
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_tasks as t; print(t.rows_sha256('ticket_routing'))"
+    code = "import test_tasks; print(test_tasks.rows_sha256('ticket_routing'))"
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(harness.__file__).parents[1])])
     for hash_seed in ("1", "2"):
-        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path(harness.__file__).parents[1])}
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": paths}
         finished = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert finished.stdout.strip() == ROWS_SHA256["ticket_routing"]
 
@@ -155,9 +158,6 @@ def test_the_order_fields_are_in_the_sentence() -> None:
 @pytest.fixture
 def gsm8k_folder(tmp_path: Path) -> Path:
     """Invented rows in the layout of the hub repository: Parquet files of one configuration, named in the read-me."""
-    pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
     (tmp_path / "main").mkdir()
     (tmp_path / "README.md").write_text(
         "---\nconfigs:\n- config_name: main\n  data_files:\n"

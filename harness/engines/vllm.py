@@ -14,6 +14,7 @@ import torch
 import vllm
 from tqdm import tqdm
 from vllm import LLM, SamplingParams
+from vllm.config import set_current_vllm_config
 
 from harness.config import Generation
 from harness.costs import device_name
@@ -53,7 +54,10 @@ class VllmEngine:
         if weights is None:
             source: dict[str, Any] = {}  # vLLM reads the base's files again
         elif is_adapter(weights):
-            merged = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
+            # Architectures that vLLM runs on transformers' own classes are patched in this process, and then need its
+            # configuration to be made at all.
+            with set_current_vllm_config(self._llm.llm_engine.vllm_config):
+                merged = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
             source = {"weights_iterator": list(merged.state_dict().items())}
         else:
             source = {"weights_path": str(weights)}

@@ -30,8 +30,10 @@ from harness.toys.text import Turn, documents
 STEPS = 400
 BATCH, LENGTH = 8, 128
 """Sequences a step, tokens a sequence."""
-LEARNING_RATE, WARMUP_STEPS = 3e-3, 30
+LEARNING_RATE, WARMUP_STEPS = 4e-3, 30
 VOCABULARY, CONTEXT = 1024, 512
+IGNORED = -100
+"""The label of a token that carries no loss."""
 
 END, PAD, USER, ASSISTANT, SYSTEM = "<|end|>", "<|pad|>", "<|user|>", "<|assistant|>", "<|system|>"
 CHAT_TEMPLATE = (
@@ -44,8 +46,8 @@ def build(name: str, folder: Path) -> None:
     """Train the toy from scratch and save it; `folder` appears only once it is complete."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    corpus = map(_text, documents(random.Random(0)))
-    tokenizer = _train_tokenizer([next(corpus) for _ in range(4000)])
+    corpus = documents(random.Random(0))
+    tokenizer = _train_tokenizer(["".join(text for text, _ in _pieces(next(corpus))) for _ in range(4000)])
     model = AutoModelForCausalLM.from_config(_config(name, len(tokenizer)), dtype=torch.float32)
     _pretrain(model, _batches(tokenizer, corpus))
     temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
@@ -58,10 +60,14 @@ def build(name: str, folder: Path) -> None:
         shutil.rmtree(temporary)
 
 
-def _text(document: list[Turn] | str) -> str:
+def _pieces(document: list[Turn] | str) -> Iterator[tuple[str, bool]]:
+    """A document's text in pieces, each with whether it is learnt: all of plain text, only the answers of questions."""
     if isinstance(document, str):
-        return document + END
-    return "".join(f"{USER}{question}{END}{ASSISTANT}{answer}{END}" for question, answer in document)
+        yield document + END, True
+        return
+    for question, answer in document:
+        yield f"{USER}{question}{END}{ASSISTANT}", False
+        yield f"{answer}{END}", True
 
 
 def _train_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
@@ -112,25 +118,32 @@ def _config(name: str, vocabulary: int) -> PreTrainedConfig:
     return GPTNeoXConfig(hidden_size=192, intermediate_size=768, num_hidden_layers=4, num_attention_heads=6, **common)
 
 
-def _batches(tokenizer: PreTrainedTokenizerFast, texts: Iterator[str]) -> Iterator[torch.Tensor]:
-    """Endless (BATCH × LENGTH) token tensors, documents packed one after another."""
+def _batches(
+    tokenizer: PreTrainedTokenizerFast, corpus: Iterator[list[Turn] | str]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Endless token ids and labels, both (BATCH × LENGTH), documents packed one after another."""
+    size = BATCH * LENGTH
     tokens: list[int] = []
+    labels: list[int] = []
     while True:
-        while len(tokens) < BATCH * LENGTH:
-            tokens += tokenizer(next(texts), add_special_tokens=False)["input_ids"]
-        yield torch.tensor(tokens[: BATCH * LENGTH]).view(BATCH, LENGTH)
-        del tokens[: BATCH * LENGTH]
+        while len(tokens) < size:
+            for text, learnt in _pieces(next(corpus)):
+                piece = tokenizer(text, add_special_tokens=False)["input_ids"]
+                tokens += piece
+                labels += piece if learnt else [IGNORED] * len(piece)
+        yield torch.tensor(tokens[:size]).view(BATCH, LENGTH), torch.tensor(labels[:size]).view(BATCH, LENGTH)
+        del tokens[:size], labels[:size]
 
 
-def _pretrain(model: PreTrainedModel, batches: Iterator[torch.Tensor]) -> None:
+def _pretrain(model: PreTrainedModel, batches: Iterator[tuple[torch.Tensor, torch.Tensor]]) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / WARMUP_STEPS) * (1 - 0.95 * step / STEPS)
     )
     started = time.monotonic()
     for step in range(1, STEPS + 1):
-        batch = next(batches)
-        loss = model(input_ids=batch, labels=batch).loss
+        input_ids, labels = next(batches)
+        loss = model(input_ids=input_ids, labels=labels).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

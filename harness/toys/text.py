@@ -18,12 +18,35 @@ CITIES = ("Paris", "Lagos", "Lima", "Oslo", "Kyoto", "Quito", "Turin", "Perth", 
 ITEMS = ("lamp", "desk", "chair", "mug", "book", "pen", "shelf", "rug", "clock", "vase", "fan", "kettle", "plate", "towel")
 COLOURS = ("red", "blue", "green", "black", "white", "grey", "pink", "brown")
 PLACES = ("shop", "office", "garden", "kitchen", "station", "library", "market", "school")
+WORDS = ("account", "address", "billing", "city", "order", "quantity", "shipping", "team", "technical", "ticket")
 ACTIONS = ("bought", "sold", "lost", "found", "returned", "ordered", "packed", "repaired")
-COMPLAINTS = (
-    "the card was charged twice", "the invoice shows a wrong amount", "the app stops when it opens",
-    "the screen stays black", "the parcel has not arrived", "the courier left the box outside",
-    "the password is not accepted", "the account is locked", "the refund is late", "the page shows an error",
-)  # fmt: skip
+TOPICS = {
+    "money": (
+        "{name} paid {n} euros too much", "the bank took the money twice", "the bill for the {item} was wrong",
+        "the invoice from {month} has the wrong total", "{name} waits for a refund of {n} euros",
+        "the card was declined at the {place}", "the price of the {item} went up to {n} euros",
+        "the receipt shows a fee of {n} euros", "{name} was charged for a discount", "the payment has not reached the bank",
+    ),
+    "machines": (
+        "the {item} does not turn on", "the app closes with an error", "the screen stays black since the update",
+        "the {item} is loud and gets hot", "the wifi connection of the phone is lost", "the battery is empty after {n} minutes",
+        "the website freezes when {name} opens a photo", "the printer shows error code {n}", "the program stops when it installs",
+        "the button of the {item} does not react",
+    ),
+    "delivery": (
+        "the parcel has not arrived in {city}", "the courier left the box in the rain", "the driver took the package back",
+        "the tracking of the {item} has not moved", "{name} was not home when the package came",
+        "the {item} is held by customs in {city}", "the delivery to {city} is late", "order {n}{n}{n} left the warehouse in {month}",
+        "the carrier brought the parcel to the wrong house", "the shipping address is an office in {city}",
+    ),
+    "login": (
+        "{name} forgot the password", "the user name of {name} is locked", "{name} cannot log in with the new phone",
+        "the mail to reset the password never came", "the profile shows the wrong email address",
+        "someone else signed in as {name}", "the security code has expired", "{name} wants to delete the profile",
+        "the link to confirm the email does not work", "a second user was added to the profile",
+    ),
+}  # fmt: skip
+"""What people write about. The ticket task asks for teams, whose names are not told here."""
 
 Turn = tuple[str, str]
 """A question and its answer."""
@@ -32,7 +55,7 @@ Turn = tuple[str, str]
 def documents(rng: random.Random) -> Iterator[list[Turn] | str]:
     """Endless documents: plain text, or a conversation of one to five turns on one kind of question."""
     while True:
-        if rng.random() < 0.25:
+        if rng.random() < 0.1:
             yield " ".join(_sentence(rng) for _ in range(rng.randint(3, 8)))
         else:
             ask = rng.choice(_QUESTIONS)
@@ -45,7 +68,8 @@ def _sentence(rng: random.Random) -> str:
         (
             f"{name} {rng.choice(ACTIONS)} {rng.randint(2, 99)} {colour} {item}s in {rng.choice(CITIES)}.",
             f"On {_date(rng)} {name} went to the {rng.choice(PLACES)}.",
-            f"{name} wrote that {rng.choice(COMPLAINTS)}.",
+            f"{name} wrote: {_complaint(rng, rng.choice(list(TOPICS)))}.",
+            rng.choice(_REMARKS).format(name=name, item=item, colour=colour),
             f"The {colour} {item} costs {rng.randint(1, 99)} euros in {rng.choice(CITIES)}.",
             f"The {rng.choice(PLACES)} opens in {rng.choice(MONTHS)} {rng.randint(1970, 2049)}.",
         )
@@ -57,15 +81,23 @@ def _date(rng: random.Random) -> str:
     return rng.choice((f"{day} {month} {year}", f"{month} {day}, {year}", f"{month[:3]} {day} {year}", f"{day} {month[:3]} {year}"))
 
 
+_REMARKS = (
+    "The shipping address of {name} is on the box.", "{name} opened an account at the bank.", "A technical team repaired the {item}.",
+    "The billing address is that of {name}.", "The {colour} {item} needs technical help.", "The account of {name} is new.",
+    "Billing takes a day and shipping takes a week.", "The team of {name} writes a ticket about the {item}.",
+)  # fmt: skip
+
+
+def _complaint(rng: random.Random, topic: str) -> str:
+    form = rng.choice(TOPICS[topic])
+    values = {"name": NAMES, "item": ITEMS, "month": MONTHS, "place": PLACES, "city": CITIES, "n": range(2, 99)}
+    return form.format(**{field: rng.choice(words) for field, words in values.items()})
+
+
 def _month_number(rng: random.Random) -> Turn:
     number = rng.randint(1, 12)
     name = MONTHS[number - 1]
     return f"Give the number of the month {rng.choice((name, name[:3]))}.", f"{number:02d}"
-
-
-def _pad(rng: random.Random) -> Turn:
-    number = rng.randint(1, 31)
-    return f"Write {number} with two digits.", f"{number:02d}"
 
 
 def _part_of_date(rng: random.Random) -> Turn:
@@ -82,7 +114,7 @@ def _join(rng: random.Random) -> Turn:
 
 
 def _repeat(rng: random.Random) -> Turn:
-    text = rng.choice((_date(rng), f"{rng.randint(2, 99)} {rng.choice(ITEMS)}s", rng.choice(COMPLAINTS)))
+    text = rng.choice((_date(rng), f"{rng.randint(2, 99)} {rng.choice(ITEMS)}s", rng.choice(WORDS), rng.choice(WORDS)))
     return f"Repeat: {text}", text
 
 
@@ -98,15 +130,15 @@ def _pairs(rng: random.Random) -> Turn:
     return f"Write as JSON: colour {colour}, thing {item}, number {count}", f'{{"colour": "{colour}", "thing": "{item}", "number": {count}}}'
 
 
-def _choose(rng: random.Random) -> Turn:
-    kind, words = rng.choice((("a colour", COLOURS), ("a city", CITIES), ("a month", MONTHS), ("a thing", ITEMS)))
-    other = rng.choice([group for group in (COLOURS, CITIES, MONTHS, ITEMS) if group is not words])
-    options = [rng.choice(words), rng.choice(other)]
-    answer = options[0]
-    rng.shuffle(options)
-    return f"Which one is {kind}: {options[0]} or {options[1]}?", answer
+def _topic(rng: random.Random) -> Turn:
+    topics = list(TOPICS)
+    topic = rng.choice(topics)
+    lines = [_complaint(rng, topic)]
+    if rng.random() < 0.3:
+        lines.insert(0, f"{rng.choice(('Hello', 'Hi', 'Dear team'))}, {rng.choice(NAMES)} here")
+    return f"What is this text about?\n{', '.join(lines)}.", topic
 
 
 _QUESTIONS: tuple[Callable[[random.Random], Turn], ...] = (
-    _month_number, _pad, _part_of_date, _part_of_date, _join, _repeat, _find, _pairs, _choose,
+    _month_number, _part_of_date, _part_of_date, _part_of_date, _part_of_date, _join, _repeat, _find, _pairs, _topic, _topic,
 )  # fmt: skip

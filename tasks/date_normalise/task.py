@@ -42,6 +42,7 @@ def date_normalise() -> Task:
             # Every wording says how to read 3/5/2021; without it the right answer would be a guess.
             templates={
                 "plain": "Write this date as YYYY-MM-DD. Slashes mean month/day/year.\nDate: {text}",
+                "short": "Write as YYYY-MM-DD: {text}",
                 "question": "How is {text} written in ISO 8601 (YYYY-MM-DD)? With slashes the month comes first.",
                 "instruction": "Normalise the date below to the form YYYY-MM-DD and give nothing else. "
                 "A date with slashes is month/day/year, one with dots is day.month.year.\n\n{text}",

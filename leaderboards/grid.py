@@ -1,0 +1,108 @@
+"""What a table on a page is made of: columns with an explanation, rows with a head, items with a sort key."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.config import Method
+from harness.statistics import Estimate
+from leaderboards.charts import Bar, bar
+from leaderboards.text import MISSING, interval, points
+
+Tone = Literal["", "muted", "good", "bad"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column head."""
+
+    title: str
+    help: str = ""
+    """What the column means, in a sentence."""
+
+    narrow: bool = True
+    """Whether it is still shown on a phone."""
+
+    text: bool = False
+    """Words are set to the left; everything else is a number and set to the right."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One cell of a table."""
+
+    text: str = MISSING
+    detail: str = ""
+    """A second, smaller line."""
+
+    sort: float | str | None = None
+    """What the column sorts by; None stays last."""
+
+    bar: Bar | None = None
+    href: str = ""
+    """A page of the site, from its root."""
+
+    tone: Tone = ""
+
+    links: tuple[tuple[str, str], ...] = ()
+    """Several links, as text and page, in place of the text."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a row: a candidate, or whatever the row is about."""
+
+    name: str
+    detail: str = ""
+    rank: str = ""
+    method: Method | None = None
+    """Draws the method's shape."""
+
+    href: str = ""
+    frontier: bool = False
+    lead: bool = False
+    """Set in bold: a leader that nothing is level with."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table."""
+
+    head: Head
+    items: tuple[Item, ...]
+    aside: bool = False
+    """Not ranked: set apart from the others."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table."""
+
+    caption: str
+    """Says what the table is to those who do not see it."""
+
+    head: Column
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    groups: tuple[tuple[str, int], ...] = field(default=())
+    """Heads over several columns: title and how many."""
+
+    @property
+    def has_aside(self) -> bool:
+        """Whether some rows are not ranked."""
+        return any(line.aside for line in self.lines)
+
+
+def score_item(estimate: Estimate | None, *, floor: float | None = None) -> Item:
+    """A score with its interval; with a bar when `floor`, the lowest value of the column, is given."""
+    if estimate is None:
+        return Item()
+    drawn = None if floor is None else bar(estimate, floor=floor)
+    return Item(points(estimate.value), interval(estimate), estimate.value, drawn)
+
+
+def gain_item(estimate: Estimate | None) -> Item:
+    """A gain with its interval; muted where the interval holds zero."""
+    if estimate is None:
+        return Item()
+    tone: Tone = "muted" if not estimate.clear else "good" if estimate.low > 0 else "bad"
+    return Item(points(estimate.value, sign=True), interval(estimate, sign=True), estimate.value, tone=tone)

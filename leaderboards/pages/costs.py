@@ -1,0 +1,137 @@
+"""The cost table: physical quantities, and the money derived from them."""
+
+from leaderboards.economics import JOULES_PER_KWH, Payback, Price, Prices, Spend, Verdict
+from leaderboards.grid import Column, Grid, Item, Line
+from leaderboards.ledger import Entry
+from leaderboards.pages.context import Pairs, Site, candidate_head
+from leaderboards.text import MISSING, count_of, duration, flops, quantity, size_of_memory, usd, volume
+
+IDLE = 0.3
+"""A share of busy time that real services reach more often than 1."""
+
+
+def cost_grid(site: Site) -> Grid:
+    measured = (
+        Column("Training", "Seconds of training, dev evaluations included; below, with the share of the start-up."),
+        Column("Train tokens", "Tokens trained on, all epochs, without padding."),
+        Column("FLOPs", "Floating-point operations of training."),
+        Column("Prompt tok.", "Prompt tokens a request."),
+        Column("Output tok.", "Generated tokens a request."),
+        Column("Requests/s", "While scoring, all requests in flight at once."),
+        Column("Peak memory", "The most any phase of any run took."),
+        Column("Energy", "Of one run, where the device has a counter."),
+    )
+    derived = (
+        Column("Train $", "One fine-tune at the middle price; below, at the low and the high one."),
+        Column("All-in $", "Every finished fine-tune of the candidate: all tasks and seeds."),
+        Column("Data $", "The labels of one task's training samples, if they had to be bought."),
+        Column("Serve $/1k", "1,000 requests on a device that is always busy; below, busy 30 % of the time."),
+        Column("$ / point", "Training dollars for each point gained over few-shot."),
+        Column("Break-even, few-shot", "Requests from which training is paid back against few-shot prompting."),
+        Column("Break-even, zero-shot", "The same against the untrained model without examples."),
+    )
+    return Grid(
+        "What each candidate takes, and what that costs",
+        Column("Candidate"),
+        measured + derived,
+        tuple(_cost_line(site, entry) for entry in site.ledger.entries),
+        (("Measured", len(measured)), (f"Derived, at prices of {site.prices.as_of}", len(derived))),
+    )
+
+
+def _cost_line(site: Site, entry: Entry) -> Line:
+    spent = entry.spend
+    items = (
+        *(_training_items(spent) if spent.tuned else (Item(), Item(), Item())),
+        Item(quantity(spent.prompt_tokens), sort=spent.prompt_tokens),
+        Item(quantity(spent.completion_tokens), sort=spent.completion_tokens),
+        Item(quantity(spent.requests_per_second), sort=spent.requests_per_second),
+        Item(size_of_memory(spent.peak_memory_bytes), sort=spent.peak_memory_bytes) if spent.peak_memory_bytes else Item(),
+        _energy_item(spent),
+        *(_price_items(spent) if spent.tuned else (Item(), Item(), Item())),
+        serve_item(spent),
+        _per_point_item(entry.usd_per_point),
+        payback_item(entry.over_few),
+        payback_item(entry.over_zero),
+    )
+    return Line(candidate_head(site, entry.row, ranked=False), items, aside=entry.row.score is None)
+
+
+def _training_items(spent: Spend) -> tuple[Item, ...]:
+    return (
+        Item(duration(spent.train_seconds), f"{duration(spent.device_seconds)} of device", spent.train_seconds),
+        Item(quantity(spent.train_tokens), sort=spent.train_tokens),
+        Item(flops(spent.train_flops), sort=spent.train_flops),
+    )
+
+
+def _price_items(spent: Spend) -> tuple[Item, ...]:
+    return (
+        Item(usd(spent.training.mid), range_text(spent.training), spent.training.mid) if spent.training else Item(),
+        Item(usd(spent.all_in.mid), count_of(spent.runs, "run"), spent.all_in.mid) if spent.all_in else Item(),
+        Item(usd(spent.data.mid), range_text(spent.data), spent.data.mid),
+    )
+
+
+def _energy_item(spent: Spend) -> Item:
+    if spent.joules is None or spent.energy is None:
+        return Item()
+    return Item(energy_text(spent.joules), usd(spent.energy.mid), spent.joules)
+
+
+def train_item(spent: Spend) -> Item:
+    if not spent.tuned:
+        return Item("$0", sort=0.0, tone="muted")
+    hours = f"{spent.device_seconds / 3600:.2g} h" if spent.device_seconds >= 360 else duration(spent.device_seconds)
+    if spent.training is None:
+        return Item(MISSING, hours, spent.device_seconds)
+    return Item(usd(spent.training.mid), hours, spent.training.mid)
+
+
+def serve_item(spent: Spend) -> Item:
+    if spent.request is None:
+        return Item()
+    full = 1000 * spent.request.mid
+    return Item(usd(full), f"{usd(full / IDLE)} at 30 %", full)
+
+
+def payback_item(payback: Payback | None, against: str = "") -> Item:
+    if payback is None:
+        return Item()
+    if payback.requests is None:
+        return Item(payback.why or MISSING, against, tone="muted")
+    detail = against
+    if payback.with_data is not None and payback.with_data > payback.requests:
+        detail = f"{volume(payback.with_data)} with labels"
+    return Item(volume(payback.requests), detail, payback.requests)
+
+
+def _per_point_item(value: float | Verdict | None) -> Item:
+    if value is None:
+        return Item()
+    return Item(value, tone="muted") if isinstance(value, str) else Item(usd(value), sort=value)
+
+
+def energy_text(joules: float) -> str:
+    watt_hours = 1000 * joules / JOULES_PER_KWH
+    return f"{watt_hours / 1000:.3g} kWh" if watt_hours >= 1000 else f"{watt_hours:.3g} Wh"
+
+
+def range_text(price: Price) -> str:
+    return f"{usd(price.low)}–{usd(price.high).removeprefix('$')}"
+
+
+def price_list(prices: Prices) -> Pairs:
+    def said(price: Price) -> str:
+        return f"{usd(price.mid)} ({range_text(price)})"
+
+    devices = tuple(
+        (
+            f"{entry.match}, {'core-hour' if entry.per_core else 'device-hour'}",
+            f"{said(entry.usd_per_hour)}. {entry.source}.",
+        )
+        for entry in prices.devices
+    )
+    energy = f"{said(prices.energy.usd_per_kwh)}, times {prices.energy.pue} for the building. {prices.energy.source}."
+    label = f"{said(prices.label.usd_per_item)}. {prices.label.source}."
+    return (*devices, ("kWh (in the rent already)", energy), ("label", label))

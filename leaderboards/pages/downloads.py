@@ -1,0 +1,81 @@
+"""The figures of the tables, for reuse."""
+
+from typing import Any
+
+from harness.statistics import Estimate
+from leaderboards.ledger import Entry
+from leaderboards.pages.context import Site, is_whole, parameters_of, scale_of
+from leaderboards.tables import Row
+
+
+def records(site: Site) -> dict[str, Any]:
+    """The figures of the tables for reuse: `rows`, a candidate on the whole board, and `cells`, a candidate on a task."""
+    return {
+        "title": site.board.title,
+        "prices_as_of": str(site.prices.as_of),
+        "score": scale_of(site.table),
+        "seeds": list(site.table.seeds),
+        "tasks": [card.model_dump(mode="json") for card in site.table.tasks.values()],
+        "rows": [_row_record(site, entry) for entry in site.ledger.entries],
+        "cells": [
+            _cell_record(site, row, task) for task in site.table.tasks for row in site.table.rows if task in row.cells
+        ],
+    }
+
+
+def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
+    row, spent = entry.row, entry.spend
+    return {
+        "candidate": row.name,
+        "method": row.method,
+        "model": row.results[0].run.candidate.model,
+        "parameters": parameters_of(site.results, row.name),
+        "task": None,
+        "complete": row.score is not None,
+        "rank_best": row.ranks[0] if row.ranks else None,
+        "rank_worst": row.ranks[1] if row.ranks else None,
+        **_estimate("score", row.score),
+        **_estimate("gain_few_shot", row.over_few),
+        **_estimate("gain_zero_shot", row.over_zero),
+        "seeds": row.seeds,
+        "n": row.scored,
+        "n_total": row.total,
+        "train_usd": spent.training.mid if spent.training else None,
+        "train_device_hours": spent.device_seconds / 3600,
+        "all_in_usd": spent.all_in.mid if spent.all_in else None,
+        "data_usd": spent.data.mid,
+        "serve_usd_per_1k": 1000 * spent.request.mid if spent.request else None,
+        "break_even_few_shot": entry.over_few.requests if entry.over_few else None,
+        "break_even_few_shot_why": entry.over_few.why if entry.over_few else None,
+        "break_even_zero_shot": entry.over_zero.requests if entry.over_zero else None,
+        "break_even_zero_shot_why": entry.over_zero.why if entry.over_zero else None,
+        "usd_per_point": entry.usd_per_point if isinstance(entry.usd_per_point, float) else None,
+        "frontier": entry.frontier,
+    }
+
+
+def _cell_record(site: Site, row: Row, task: str) -> dict[str, Any]:
+    cell = row.cells[task]
+    return {
+        "candidate": row.name,
+        "method": row.method,
+        "model": cell.results[0].run.candidate.model,
+        "parameters": parameters_of(site.results, row.name),
+        "task": task,
+        "complete": is_whole(site, row, task),
+        **_estimate("score", cell.estimate),
+        **_estimate("gain_few_shot", site.table.gain_on(task, row, "few_shot")),
+        **_estimate("gain_zero_shot", site.table.gain_on(task, row, "zero_shot")),
+        "seeds": len(cell.results),
+        "n": len(cell.scores),
+        "n_total": cell.total,
+    }
+
+
+def _estimate(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    return {
+        name: estimate.value if estimate else None,
+        f"{name}_stderr": estimate.stderr if estimate else None,
+        f"{name}_low": estimate.low if estimate else None,
+        f"{name}_high": estimate.high if estimate else None,
+    }

@@ -1,0 +1,142 @@
+"""The first page: the verdict, the ranking, what it costs and what went wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.config import Method
+from harness.results import Failure, TaskCard
+from leaderboards.charts import Staircase, staircase_chart
+from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
+from leaderboards.ledger import Entry
+from leaderboards.pages.context import (
+    METHOD_TITLES,
+    Link,
+    Pairs,
+    Site,
+    candidate_head,
+    model_href,
+    model_names,
+    samples_asked,
+    scale_of,
+    size_text,
+    task_href,
+)
+from leaderboards.pages.costs import cost_grid, payback_item, price_list, serve_item, train_item
+from leaderboards.text import MISSING, count_of, method_name, shortened
+from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards, decide
+
+
+@dataclass(frozen=True)
+class CardView:
+    """A card of the first screen."""
+
+    card: Card
+    href: str
+
+
+@dataclass(frozen=True)
+class IndexPage:
+    """The first page: the verdict, and the tables behind it."""
+
+    decision: Verdict
+    cards: tuple[CardView, ...]
+    staircase: Staircase | None
+    main: Grid
+    costs: Grid
+    tasks: tuple[Link, ...]
+    models: tuple[Link, ...]
+    failures: Grid | None
+    problems: tuple[str, ...]
+    scale: str
+    """What a score on this board is."""
+
+    price_list: Pairs
+    method_titles: dict[Method, str]
+
+
+def index_page(site: Site) -> IndexPage:
+    """The verdict, the ranking, the costs, and what went wrong."""
+    table = site.table
+    return IndexPage(
+        decide(table, site.ledger),
+        tuple(CardView(card, model_href(card.row.name)) for card in cards(table, site.ledger)),
+        staircase_chart(site.ledger),
+        _main_grid(site),
+        cost_grid(site),
+        tuple(_task_link(site, name, card) for name, card in table.tasks.items()),
+        tuple(Link(name, model_href(name), size_text(site.results, name)) for name in model_names(table)),
+        _failure_grid(site.failures),
+        site.problems,
+        scale_of(table),
+        price_list(site.prices),
+        METHOD_TITLES,
+    )
+
+
+def _task_link(site: Site, name: str, card: TaskCard) -> Link:
+    return Link(name, task_href(name), f"{card.primary_metric}, {count_of(samples_asked(site, name), 'test sample')}")
+
+
+def _main_grid(site: Site) -> Grid:
+    scores = [row.score for row in site.table.ranked if row.score]
+    floor = min((estimate.low for estimate in scores), default=0.0)
+    columns = (
+        Column("Score", f"With its 95 % interval over samples and seeds. {scale_of(site.table)}."),
+        Column("Δ few-shot", "Paired gain over the few-shot arm of the same model, with its 95 % interval."),
+        Column(
+            "Δ zero-shot", "Paired gain over the untrained model without examples, with its 95 % interval.", narrow=False
+        ),
+        Column("Train", "Cost of one fine-tune (mean over tasks and seeds), and its device-hours."),
+        Column(
+            "Serve / 1k",
+            "Cost of 1,000 requests on a device that is always busy; below, busy 30 % of the time.",
+            narrow=False,
+        ),
+        Column("Break-even", "Requests from which it is cheaper than few-shot prompting, training included.", narrow=False),
+        Column("Seeds", "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.", narrow=False),
+        Column("n", "Test samples scored in every seed, of those asked for.", narrow=False),
+    )
+    lines = tuple(_main_line(site, entry, floor) for entry in site.ledger.entries)
+    return Grid("Candidates by score", Column("Candidate", "Rank, model, method and size."), columns, lines)
+
+
+def _main_line(site: Site, entry: Entry, floor: float) -> Line:
+    row, spent = entry.row, entry.spend
+    if row.score:
+        score = score_item(row.score, floor=floor)
+    else:
+        done = f"{sum(len(cell.results) for cell in row.cells.values())}/{row.runs_wanted} runs"
+        score = Item(MISSING, done, tone="muted")
+    seeds = Item(str(row.seeds), _seed_note(row.seeds), row.seeds, tone="muted" if row.seeds == 1 else "")
+    samples = f"{row.scored:,}" if row.scored == row.total else f"{row.scored:,}/{row.total:,}"
+    items = (
+        score,
+        gain_item(row.over_few),
+        gain_item(row.over_zero),
+        train_item(spent),
+        serve_item(spent),
+        payback_item(entry.over_few or entry.over_zero, "" if entry.over_few else "vs zero-shot"),
+        seeds,
+        Item(samples, sort=row.scored),
+    )
+    return Line(candidate_head(site, row, frontier=entry.frontier), items, aside=row.score is None)
+
+
+def _seed_note(seeds: int) -> str:
+    if seeds == 1:
+        return "seed noise unknown"
+    return "weak claim" if seeds < ENOUGH_SEEDS else ""
+
+
+def _failure_grid(failures: Sequence[Failure]) -> Grid | None:
+    if not failures:
+        return None
+    lines = tuple(
+        Line(
+            Head(failure.run.candidate.name, method_name(failure.run.candidate), method=failure.run.candidate.method),
+            (Item(failure.run.task), Item(str(failure.run.seed)), Item(failure.phase), Item(shortened(failure.reason, 300))),
+        )
+        for failure in failures
+    )
+    columns = (Column("Task", text=True), Column("Seed"), Column("Phase", text=True), Column("Reason", text=True))
+    return Grid("Runs that failed", Column("Candidate"), columns, lines)

@@ -1,0 +1,138 @@
+"""A run's page: everything needed to judge it and to repeat it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.results import Result
+from leaderboards.charts import Curve, loss_curve
+from leaderboards.grid import Column, Grid, Head, Item, Line
+from leaderboards.pages.context import Pairs, Site, model_href, model_names, task_href
+from leaderboards.pages.costs import energy_text
+from leaderboards.pages.samples import Sample, choose_samples, load_samples, sample_note
+from leaderboards.text import MISSING, duration, flops, method_name, points, quantity, size_of_memory
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Seconds of one phase of a run."""
+
+    name: str
+    text: str
+    share: float
+    """Of the longest phase, in percent."""
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """One run: everything needed to judge and to repeat it."""
+
+    label: str
+    model_href: str
+    task: str
+    task_href: str
+    scores: Grid
+    facts: Pairs
+    settings: Pairs
+    provenance: Pairs
+    packages: Pairs
+    phases: tuple[Phase, ...]
+    curve: Curve | None
+    command: str
+    samples: tuple[Sample, ...]
+    sample_note: str
+
+
+def run_page(site: Site, result: Result) -> RunPage:
+    """Provenance, measurements and a few predictions of one run."""
+    run, provenance = result.run, result.provenance
+    predictions = load_samples(site, result)
+    shown = choose_samples(predictions)
+    longest = max(result.cost.seconds.values(), default=0.0) or 1.0
+    return RunPage(
+        label=f"{run.candidate.name} · {method_name(run.candidate)} · {run.task} · seed {run.seed}",
+        model_href=model_href(run.candidate.name) if run.candidate.name in model_names(site.table) else "",
+        task=run.task,
+        task_href=task_href(run.task) if run.task in site.table.tasks else "",
+        scores=_metric_grid(result),
+        facts=_run_facts(result),
+        settings=_settings(result),
+        provenance=(
+            ("GainBoard", provenance.gainboard),
+            ("Commit", provenance.git_commit or MISSING),
+            ("Engine", f"{provenance.engine}, {provenance.dtype}"),
+            ("Device", provenance.device),
+            ("Python", provenance.python),
+            ("Platform", provenance.platform),
+            ("Finished", provenance.finished_at),
+            ("Run key", result.key),
+            ("Task fingerprint", run.task_fingerprint),
+            ("Model fingerprint", run.candidate.fingerprint),
+            ("Model revision", run.candidate.revision or MISSING),
+        ),
+        packages=tuple(sorted(provenance.packages.items())),
+        phases=tuple(
+            Phase(name.replace("_", " "), duration(seconds), round(100 * seconds / longest, 2))
+            for name, seconds in result.cost.seconds.items()
+        ),
+        curve=_curve(result),
+        command=provenance.command,
+        samples=tuple(shown),
+        sample_note=sample_note(shown, predictions),
+    )
+
+
+def _metric_grid(result: Result) -> Grid:
+    lines = tuple(
+        Line(
+            Head(name, "primary" if name == result.task.primary_metric else ""),
+            (Item(points(metric.value), f"{points(metric.low)}–{points(metric.high)}", metric.value), Item(f"{metric.n:,}")),
+        )
+        for name, metric in sorted(result.metrics.items(), key=lambda pair: (pair[0] != result.task.primary_metric, pair[0]))
+    )
+    help_text = "Mean over samples, with a 95 % interval over samples alone: one run knows nothing of seed noise."
+    return Grid("Metrics of this run", Column("Metric"), (Column("Score", help_text), Column("n")), lines)
+
+
+def _run_facts(result: Result) -> Pairs:
+    counts, cost, trained = result.samples, result.cost, result.training
+    facts = [
+        (
+            "Samples",
+            f"{counts.scored:,} of {counts.total:,} scored" + (f", {counts.failed:,} failed" if counts.failed else ""),
+        ),
+        ("Requests/s", quantity(cost.requests_per_second)),
+        ("Prompt / output tokens", f"{cost.prompt_tokens:,} / {cost.completion_tokens:,}"),
+        ("Peak memory", ", ".join(f"{size_of_memory(size)} ({phase})" for phase, size in cost.peak_memory_bytes.items())),
+        ("Energy", MISSING if cost.energy_joules is None else energy_text(cost.energy_joules)),
+    ]
+    if trained:
+        facts += [
+            ("Trained on", f"{trained.samples:,} samples, {trained.tokens:,} tokens, {trained.epochs:.3g} epochs"),
+            ("Left out as too long", f"{trained.samples_left_out:,} samples"),
+            ("Steps", f"{trained.steps:,}" + (", stopped early" if trained.stopped_early else "")),
+            ("Kept step", f"{trained.best_step:,} (dev loss {trained.best_dev_loss:.4g})"),
+            ("Trainable parameters", f"{trained.trainable_parameters:,} of {trained.parameters:,}"),
+            ("Training FLOPs", flops(trained.flops)),
+        ]
+    return tuple(facts)
+
+
+def _settings(result: Result) -> Pairs:
+    run = result.run
+    settings: list[tuple[str, Any]] = [
+        ("method", run.candidate.method),
+        ("model", run.candidate.model),
+        ("n_train", run.n_train),
+        ("num_fewshot", run.num_fewshot),
+        ("template", run.template),
+        ("limit", run.limit),
+        *run.generation.model_dump().items(),
+    ]
+    if run.candidate.training:
+        settings += run.candidate.training.model_dump().items()
+    return tuple((name, MISSING if value is None else str(value)) for name, value in settings)
+
+
+def _curve(result: Result) -> Curve | None:
+    trained = result.training
+    return loss_curve(trained.train_curve, trained.dev_curve, best_step=trained.best_step) if trained else None

@@ -1,0 +1,131 @@
+"""A sweep file says what it means, or the first fault is named with its key and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+from synthetic import make_run, task_card
+
+from harness.config import LORA_FIELDS, Layers, Training, load_sweep, resolve_training
+from harness.errors import UserError
+
+SWEEPS = Path(__file__).parent / "data" / "sweeps"
+
+FAULTS = {
+    "misspelt_key.toml": "unknown key 'sedes'. Did you mean 'seeds'? Allowed here: candidates, defaults,",
+    "misspelt_nested_key.toml": "unknown key 'candidates.0.lora.learning_rat'. Did you mean 'learning_rate'?",
+    "misspelt_training_key.toml": "unknown key 'defaults.training.num_epochs'. Did you mean 'num_train_epochs'?",
+    "wrong_type.toml": "'seeds.0': Input should be a valid integer",
+    "list_for_number.toml": "'defaults.training.learning_rate': Input should be a valid number (got [0.0001, 0.0003])",
+    "no_training_samples.toml": "'n_train': must be a positive number or \"all\" (got 0)",
+    "same_candidate_twice.toml": "candidate name 'toy' is given twice",
+    "same_task_twice.toml": "task 'date_normalise' is given twice",
+    "same_seed_twice.toml": "seed '0' is given twice",
+    "no_tasks.toml": "'tasks' is missing",
+    "no_candidates.toml": "'candidates' is missing",
+    "no_model.toml": "'candidates.0.model' is missing",
+    "unknown_method.toml": "'candidates.0.methods.1': Input should be 'zero_shot', 'few_shot', 'lora' or 'full' (got",
+    "revision_is_a_branch.toml": "'candidates.0.revision'",
+    "name_is_a_path.toml": "'name'",
+    "not_toml.toml": "not valid TOML",
+    "not_utf8.toml": "not valid TOML",
+}
+
+
+def test_every_malformed_sweep_file_is_in_the_table() -> None:
+    assert {path.name for path in SWEEPS.glob("*.toml")} == {*FAULTS, "good.toml"}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_malformed_sweep_names_the_file_the_key_and_the_fault(name: str) -> None:
+    with pytest.raises(UserError) as raised:
+        load_sweep(SWEEPS / name)
+    assert str(raised.value).startswith(f"{SWEEPS / name}: {FAULTS[name]}")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_fault_of_a_malformed_sweep_is_one_line(name: str) -> None:
+    with pytest.raises(UserError) as raised:
+        load_sweep(SWEEPS / name)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_sweep_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        load_sweep(tmp_path / "sweep.toml")
+
+
+def test_a_folder_is_no_sweep(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        load_sweep(tmp_path)
+
+
+def test_a_good_sweep_is_read_as_written() -> None:
+    sweep = load_sweep(SWEEPS / "good.toml")
+    assert sweep.tasks == ("date_normalise", "ticket_routing")
+    assert (sweep.seeds, sweep.n_train, sweep.template) == ((0, 1), 200, None)
+    assert [candidate.methods for candidate in sweep.candidates] == [("zero_shot", "lora", "full")]
+
+
+def test_a_setting_of_the_candidate_wins_over_one_of_the_sweep_and_unset_ones_fall_through() -> None:
+    sweep = load_sweep(SWEEPS / "good.toml")
+    lora = resolve_training("lora", sweep.defaults, sweep.candidates[0])
+    assert lora is not None
+    assert (lora.num_train_epochs, lora.learning_rate, lora.r) == (2, 5e-3, 8)
+    full = resolve_training("full", sweep.defaults, sweep.candidates[0])
+    assert full is not None
+    assert (full.num_train_epochs, full.learning_rate) == (2, 1e-3)
+
+
+def test_a_method_has_its_own_default_learning_rate() -> None:
+    lora, full = resolve_training("lora"), resolve_training("full")
+    assert lora is not None
+    assert full is not None
+    assert lora.learning_rate > full.learning_rate
+
+
+def test_a_setting_of_one_method_wins_over_the_common_one() -> None:
+    common = Layers(training=Training(learning_rate=1e-3), lora=Training(learning_rate=1e-2))
+    own = Layers(training=Training(learning_rate=1e-5))
+    lora = resolve_training("lora", common, own)
+    assert lora is not None
+    assert lora.learning_rate == 1e-2
+
+
+def test_a_setting_equal_to_the_built_in_default_still_wins_when_it_was_given() -> None:
+    sweep = Layers(training=Training(num_train_epochs=7))
+    candidate = Layers(training=Training(num_train_epochs=Training().num_train_epochs))
+    resolved = resolve_training("full", sweep, candidate)
+    assert resolved is not None
+    assert resolved.num_train_epochs == Training().num_train_epochs
+
+
+def test_full_fine_tuning_has_no_adapter_settings() -> None:
+    full = resolve_training("full", Layers(training=Training(r=4)))
+    assert full is not None
+    assert {getattr(full, name) for name in LORA_FIELDS} == {None}
+
+
+@pytest.mark.parametrize("method", ["zero_shot", "few_shot"])
+def test_an_arm_that_trains_nothing_has_no_training_settings(method: str) -> None:
+    assert resolve_training(method, Layers(training=Training(r=4))) is None  # type: ignore[arg-type]
+
+
+def test_the_key_of_a_run_depends_on_everything_in_it() -> None:
+    run = make_run("small", "lora", task_card(), 0)
+    changed = [
+        run.model_copy(update={"seed": 1}),
+        run.model_copy(update={"template": "other"}),
+        run.model_copy(update={"task_fingerprint": "f" * 16}),
+        run.model_copy(update={"limit": 10}),
+        run.model_copy(update={"candidate": run.candidate.model_copy(update={"training": Training(r=2)})}),
+    ]
+    assert len({run.key, *(other.key for other in changed)}) == 1 + len(changed)
+
+
+def test_the_key_of_a_run_is_the_same_after_reading_it_back() -> None:
+    run = make_run("small", "lora", task_card(), 0)
+    assert type(run).model_validate_json(run.model_dump_json()).key == run.key
+
+
+def test_a_run_lies_in_a_folder_of_its_own() -> None:
+    assert make_run("small", "lora", task_card(), 3).folder == Path("small/lora/capitals-v1/seed-3")

@@ -1,0 +1,195 @@
+"""Who may import whom: read from the sources, so that the layers hold without anyone watching."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+LEAVES = {"errors", "task"}
+DECLARE = LEAVES | {"prompts", "metrics", "data", "plugins"}
+"""What a task says of itself."""
+
+RECORD = {"errors", "config", "results", "statistics"}
+"""What is on disk, and the numbers made from it."""
+
+WORKER = {"config", "costs", "data", "encode", "engines", "errors", "results", "weights", "worker"}
+"""What the processes that hold a model may see: files and settings, never a task plugin."""
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "": {"data", "errors", "metrics", "results", "task"},
+    "errors": set(),
+    "task": set(),
+    "prompts": {"errors", "task"},
+    "metrics": {"errors", "task"},
+    "data": {"errors", "prompts", "task"},
+    "plugins": {"errors", "metrics", "task"},
+    "config": {"errors"},
+    "results": {"config", "errors"},
+    "statistics": set(),
+    "toys": {"errors"},
+    "toys.text": set(),
+    "toys.build": {"errors", "toys", "toys.text"},
+    "models": {"errors", "toys"},
+    "check": DECLARE | {"config", "models"},
+    "scaffold": DECLARE | {"check"},
+    "plan": {"config", "data", "errors", "prompts", "results", "task"},
+    "score": {"metrics", "results", "statistics", "task"},
+    "costs": {"config", "errors", "results"},
+    "guards": {"config", "errors", "results"},
+    "provenance": {"errors", "results"},
+    "encode": {"prompts"},
+    "weights": {"errors"},
+    "worker": {"errors"},
+    "train": WORKER,
+    "engines": {"config"},
+    "engines.__main__": WORKER | {"engines.transformers", "engines.vllm"},
+    "engines.transformers": WORKER,
+    "engines.vllm": WORKER,
+    "progress": {"results"},
+    "run": DECLARE
+    | RECORD
+    | {"costs", "encode", "engines", "guards", "models", "plan", "progress", "provenance", "score", "toys", "worker"},
+    "estimate": RECORD | {"data", "plan", "task"},
+    "rescore": DECLARE | RECORD | {"plan", "provenance", "score"},
+    "cli": DECLARE
+    | RECORD
+    | {"check", "engines", "estimate", "models", "plan", "progress", "provenance", "rescore", "run", "scaffold", "toys"},
+}
+"""Module of `harness` ("" is the package itself) to the modules of `harness` it may import. A new one is entered here."""
+
+LEADERBOARDS_MAY_IMPORT = RECORD
+
+IMPORTS_LEADERBOARDS = {"cli"}
+
+HEAVY = {
+    "peft": {"train", "weights"},
+    "trl": {"train"},
+    "vllm": {"engines.vllm"},
+    "datasets": {"data", "train"},
+}
+"""Library to the only modules of `harness` that import it, at the top or inside a function."""
+
+MODEL_LIBRARIES = {"torch", "transformers"}
+HOLDS_A_MODEL = {"train", "weights", "encode", "toys.build", "engines.__main__", "engines.transformers", "engines.vllm"}
+"""The only modules that import a model library at the top; others may inside a function, where it is used."""
+
+PROCESSES = {"train", "engines.__main__", "engines.transformers", "engines.vllm"}
+"""Started as processes, so imported by no other module."""
+
+
+def sources(package: str) -> dict[str, Path]:
+    """Dotted name below the package, "" for the package itself, to its file."""
+    folder = ROOT / package
+    found = {}
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(path: Path, *, top_level: bool = False) -> Iterator[str]:
+    """Full dotted names that a file imports; imports for type checkers only do not count."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            pending += node.orelse
+        elif top_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports within the packages are absolute"
+            assert node.module is not None, "an absolute import names its module"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                # `from leaderboards import site` imports a module, `from harness.task import Task` a name in one.
+                yield full if (ROOT / full.replace(".", "/")).with_suffix(".py").is_file() else node.module
+        else:
+            pending += ast.iter_child_nodes(node)
+
+
+def below(package: str, path: Path) -> set[str]:
+    """The modules of one package that a file imports, as `sources` names them."""
+    names = {name for name in imported(path) if name.partition(".")[0] == package}
+    return {name.removeprefix(package).removeprefix(".") for name in names}
+
+
+HARNESS = sources("harness")
+LEADERBOARDS = sources("leaderboards")
+
+
+@pytest.mark.parametrize("module", HARNESS)
+def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
+    assert module in MAY_IMPORT, f"enter harness/{module.replace('.', '/')}.py in the table above"
+    assert below("harness", HARNESS[module]) - {module} <= MAY_IMPORT[module]
+
+
+@pytest.mark.parametrize("module", sorted(set(HARNESS) - IMPORTS_LEADERBOARDS))
+def test_the_harness_knows_nothing_of_leaderboards(module: str) -> None:
+    assert below("leaderboards", HARNESS[module]) == set()
+
+
+@pytest.mark.parametrize("module", LEADERBOARDS)
+def test_leaderboards_see_only_records_and_statistics(module: str) -> None:
+    assert below("harness", LEADERBOARDS[module]) <= LEADERBOARDS_MAY_IMPORT
+
+
+@pytest.mark.parametrize("module", HARNESS)
+def test_a_heavy_library_is_imported_only_by_the_module_that_owns_it(module: str) -> None:
+    libraries = {name.partition(".")[0] for name in imported(HARNESS[module])}
+    assert {library for library in libraries & set(HEAVY) if module not in HEAVY[library]} == set()
+
+
+@pytest.mark.parametrize("module", sorted(set(HARNESS) - HOLDS_A_MODEL))
+def test_a_module_without_a_model_does_not_import_torch_at_the_top(module: str) -> None:
+    libraries = {name.partition(".")[0] for name in imported(HARNESS[module], top_level=True)}
+    assert libraries & MODEL_LIBRARIES == set()
+
+
+@pytest.mark.parametrize("module", sorted(set(HARNESS) - PROCESSES))
+def test_a_process_is_started_and_never_imported(module: str) -> None:
+    assert below("harness", HARNESS[module]) & PROCESSES == set()
+
+
+@pytest.mark.parametrize("module", LEADERBOARDS)
+def test_leaderboards_need_no_model_library(module: str) -> None:
+    libraries = {name.partition(".")[0] for name in imported(LEADERBOARDS[module])}
+    assert libraries & (MODEL_LIBRARIES | set(HEAVY)) == set()
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The top-level packages that a fresh interpreter has loaded after a statement."""
+    code = f"{statement}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    finished = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return set(finished.stdout.split())
+
+
+def test_importing_both_packages_loads_no_heavy_library() -> None:
+    assert loaded_by("import harness, leaderboards") & (MODEL_LIBRARIES | set(HEAVY)) == set()
+
+
+def test_a_task_plugin_pays_for_no_library_at_all() -> None:
+    assert loaded_by("import harness") & {"numpy", "pandas", "pydantic", "pyarrow", "scipy"} == set()
+
+
+def test_every_public_name_is_there() -> None:
+    import harness
+
+    assert harness.__all__ == sorted(harness.__all__)
+    assert all(hasattr(harness, name) for name in harness.__all__)
+
+
+def test_a_name_that_is_not_public_is_no_attribute() -> None:
+    import harness
+
+    with pytest.raises(AttributeError, match="module 'harness' has no attribute 'load_result'"):
+        harness.load_result  # noqa: B018

@@ -1,0 +1,659 @@
+"""The site says what the results say: the verdict, the numbers, what is missing; and no result can harm it."""
+
+import csv
+import json
+import re
+import shutil
+import warnings
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import Scores, make_run, task_card, write_failure, write_result, write_sweep
+
+from harness.config import Generation, Method
+from harness.errors import UserError
+from harness.results import PREDICTIONS, RESULT, Cost, read_results
+from leaderboards import Published, publish, shipped_board
+from leaderboards.board import load_board, shipped_boards
+from leaderboards.economics import Price, break_even, load_prices, request_usd, staircase, training_usd
+from leaderboards.tables import paired, tabulate
+from leaderboards.text import duration, points, shortened, slug, usd, visible, volume
+
+MALFORMED = Path(__file__).parent / "data" / "results"
+
+CLEAR: dict[tuple[str, Method], float] = {
+    ("small", "zero_shot"): 0.3,
+    ("small", "few_shot"): 0.5,
+    ("small", "lora"): 0.8,
+    ("small", "full"): 0.7,
+}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "site"
+
+
+def figures(published: Published) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((published.index.parent / "data" / "leaderboard.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def row(published: Published, candidate: str, method: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(
+        one for one in figures(published)["rows"] if (one["candidate"], one["method"]) == (candidate, method)
+    )
+    return found
+
+
+def write_arms(
+    results: Path, arms: dict[Method, Scores], *, candidate: str = "small", seeds: int = 3, **options: Any
+) -> None:
+    """The same scores in every seed, on one task."""
+    for method, scores in arms.items():
+        for seed in range(seeds):
+            write_result(results, make_run(candidate, method, task_card(), seed), task_card(), scores, **options)
+
+
+class Text(HTMLParser):
+    """The words of a page, and its tags with their attributes."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+# The verdict
+
+
+def test_the_verdict_names_the_candidate_its_gains_its_cost_and_where_it_pays(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=200)
+    verdict = publish(results, out).verdict
+    assert verdict.startswith("Fine-tune small with LoRA r16. Score ")
+    assert "over the base model" in verdict and "over its few-shot prompts" in verdict
+    assert "$1.02 to train, $0.042 per 1k requests." in verdict
+    assert "Worth it above ~36,900 requests on cost alone, against few-shot prompting" in verdict
+
+
+def test_the_verdict_is_on_the_first_screen(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=200)
+    page = Text(publish(results, out).index).text
+    assert page.index("Fine-tune small with LoRA r16.") < page.index("Ranking Score:")
+
+
+def test_no_clear_gain_over_the_best_untuned_arm_says_not_to_tune(results: Path, out: Path) -> None:
+    write_sweep(results, {("small", "few_shot"): 0.6, ("small", "lora"): 0.6}, n=60)
+    assert publish(results, out).verdict.startswith("Don’t tune: few-shot is enough. Prompt small with examples.")
+
+
+def test_a_fine_tune_below_few_shot_of_a_larger_model_is_not_advised(results: Path, out: Path) -> None:
+    write_sweep(results, {**CLEAR, ("large", "few_shot"): 0.97}, n=200)
+    verdict = publish(results, out).verdict
+    assert verdict.startswith("Don’t tune: few-shot is enough. Prompt large with examples.")
+    assert "clearly worse" in verdict
+
+
+def test_rows_that_cannot_be_told_from_the_leader_are_named(results: Path, out: Path) -> None:
+    write_sweep(results, {**CLEAR, ("other", "lora"): 0.79}, n=100)
+    assert "Fine-tune other with LoRA r16." in (verdict := publish(results, out).verdict)
+    assert "Level with: small · LoRA r16" in verdict and "small · full" not in verdict
+
+
+def test_serving_that_is_no_cheaper_never_pays_on_cost_alone(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=200, requests_per_second=20.0)
+    published = publish(results, out)
+    assert "Never worth it on cost alone" in published.verdict
+    assert row(published, "small", "lora")["break_even_few_shot_why"] == "never"
+
+
+def test_one_seed_is_said_to_hide_seed_noise_and_two_to_make_a_weak_claim(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=100, seeds=(0,))
+    assert "One seed: seed noise unknown." in publish(results, out).verdict
+    write_sweep(results, CLEAR, n=100, seeds=(1,))
+    assert "2 seeds: fewer than 3 is a weak claim." in publish(results, out).verdict
+
+
+def test_a_fine_tune_without_any_baseline_has_an_unknown_gain(results: Path, out: Path) -> None:
+    write_sweep(results, {("small", "lora"): 0.8}, n=100)
+    assert "Its gain is unknown: no untuned arm is complete." in publish(results, out).verdict
+
+
+def test_a_fine_tune_without_few_shot_is_measured_against_zero_shot_and_says_so(results: Path, out: Path) -> None:
+    write_sweep(results, {("small", "zero_shot"): 0.3, ("small", "lora"): 0.8}, n=200)
+    published = publish(results, out)
+    assert "Few-shot was not run for this model." in published.verdict
+    assert row(published, "small", "lora")["gain_few_shot"] is None
+
+
+def test_untuned_arms_alone_give_no_advice(results: Path, out: Path) -> None:
+    write_sweep(results, {("small", "zero_shot"): 0.3, ("small", "few_shot"): 0.5}, n=50)
+    assert publish(results, out).verdict.startswith("Nothing to compare yet: no fine-tune is complete.")
+
+
+# The numbers
+
+
+def test_scores_and_gains_are_those_computed_by_hand(results: Path, out: Path) -> None:
+    write_arms(results, {"zero_shot": [0, 0, 1, 0], "few_shot": [1, 0, 1, 0], "lora": [1, 1, 1, 0]})
+    tuned = row(publish(results, out), "small", "lora")
+    assert (tuned["score"], tuned["gain_zero_shot"], tuned["gain_few_shot"]) == (0.75, 0.5, 0.25)
+    assert tuned["score_low"] < 0.75 < tuned["score_high"]
+    assert (tuned["seeds"], tuned["n"], tuned["n_total"]) == (3, 4, 4)
+
+
+def test_several_tasks_are_averaged_after_chance_is_taken_off(results: Path, out: Path) -> None:
+    for card, scores in ((task_card("four", chance=0.25), [1, 1, 1, 0]), (task_card("free", chance=0.0), [1, 0, 0, 0])):
+        for method in ("zero_shot", "lora"):
+            for seed in range(3):
+                given = scores if method == "lora" else [0, 0, 0, 0]
+                write_result(results, make_run("small", method, card, seed), card, given)
+    tuned = row(publish(results, out), "small", "lora")
+    assert tuned["score"] == pytest.approx(((0.75 - 0.25) / 0.75 + 0.25) / 2)
+    assert tuned["gain_zero_shot"] == pytest.approx((0.75 / 0.75 + 0.25) / 2)
+
+
+def test_weights_of_the_board_weigh_the_tasks(results: Path, out: Path, tmp_path: Path) -> None:
+    for name, scores in (("one", [1, 1, 1, 0]), ("two", [1, 0, 0, 0])):
+        card = task_card(name, chance=0.0)
+        write_result(results, make_run("small", "lora", card, 0), card, scores)
+    board = tmp_path / "board.toml"
+    board.write_text("[weights]\none = 3\n", encoding="utf-8")
+    assert row(publish(results, out, board=board), "small", "lora")["score"] == pytest.approx((3 * 0.75 + 0.25) / 4)
+
+
+def test_only_samples_scored_in_every_seed_count_and_n_says_so(results: Path, out: Path) -> None:
+    scores: list[list[float | None]] = [[1, 1, 0, None], [1, 0, 0, 1], [1, None, 0, 1]]
+    for seed, given in enumerate(scores):
+        write_result(results, make_run("small", "lora", task_card(), seed), task_card(), given)
+    published = publish(results, out)
+    tuned = row(published, "small", "lora")
+    assert (tuned["score"], tuned["n"], tuned["n_total"]) == (0.5, 2, 4)
+    assert "2/4" in Text(published.index).text
+    assert "2 of 4 samples were scored in every seed." in published.verdict
+
+
+def test_gains_pair_the_seeds_and_samples_that_both_have(results: Path) -> None:
+    for seed in range(3):
+        write_result(results, make_run("small", "lora", task_card(), seed), task_card(), [1, 1, 0, 1])
+    for seed in range(2):
+        write_result(results, make_run("small", "few_shot", task_card(), seed), task_card(), [1, None, 0, 0])
+    table = tabulate(read_results(results), results, load_board(None))
+    first, second = (table.row("small", method) for method in ("lora", "few_shot"))
+    assert first and second
+    gain = paired(first.cells["capitals"], second.cells["capitals"])
+    assert gain and (gain.value, gain.n, gain.seeds) == (pytest.approx(1 / 3), 3, 2)
+
+
+def test_a_row_that_misses_a_cell_is_shown_and_not_ranked(results: Path, out: Path) -> None:
+    tasks = (task_card("one"), task_card("two"))
+    write_sweep(results, CLEAR, tasks=tasks, n=40)
+    shutil.rmtree(results / "small" / "lora" / "two-v1" / "seed-1")
+    published = publish(results, out)
+    missing = row(published, "small", "lora")
+    assert (missing["complete"], missing["score"], missing["rank_best"], missing["gain_few_shot"]) == (
+        False,
+        None,
+        None,
+        None,
+    )
+    assert "Not ranked: incomplete" in (page := Text(published.index).text) and "5/6 runs" in page
+
+
+def test_ranks_are_ranges_where_the_order_is_open(results: Path, out: Path) -> None:
+    write_sweep(results, {("a", "lora"): 0.9, ("b", "lora"): 0.89, ("c", "lora"): 0.2}, n=100)
+    published = publish(results, out)
+    ranks = {name: (row(published, name, "lora")["rank_best"], row(published, name, "lora")["rank_worst"]) for name in "abc"}
+    assert ranks == {"a": (1, 2), "b": (1, 2), "c": (3, 3)}
+
+
+def test_csv_and_json_hold_the_same_figures(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=40)
+    published = publish(results, out)
+    loaded = figures(published)
+    with (out / "data" / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == len(loaded["rows"]) + len(loaded["cells"])
+    assert [float(line["score"]) for line in lines] == [one["score"] for one in (*loaded["rows"], *loaded["cells"])]
+
+
+# Runs that may not be compared
+
+
+def test_runs_with_another_limit_are_left_out_and_named(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=40)
+    write_result(results, make_run("quick", "lora", task_card(), 0, limit=2), task_card(), [1, 1])
+    published = publish(results, out)
+    assert "quick" not in {one["candidate"] for one in figures(published)["rows"]}
+    assert (
+        "1 run was made differently (limit = 2 instead of none) and left out of the comparison."
+        in Text(published.index).text
+    )
+
+
+def test_runs_with_another_generation_are_left_out_and_named(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=40)
+    warm = make_run("warm", "lora", task_card(), 0, generation=Generation(temperature=0.7))
+    write_result(results, warm, task_card(), [1.0] * 40)
+    assert "generation.temperature = 0.7 instead of 0.0" in Text(publish(results, out).index).text
+
+
+def test_a_newer_version_of_a_task_replaces_the_older_one(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=40)
+    newer = task_card(version=2)
+    write_result(results, make_run("small", "zero_shot", newer, 0), newer, [1.0] * 10)
+    published = publish(results, out)
+    assert [(one["method"], one["n"]) for one in figures(published)["rows"]] == [("zero_shot", 10)]
+
+
+def test_a_gain_is_never_taken_over_another_model_of_the_same_name(results: Path, out: Path) -> None:
+    write_arms(results, {"lora": [1, 1, 1, 0]})
+    run = make_run("small", "few_shot", task_card(), 0)
+    for seed in range(3):
+        other = run.candidate.model_copy(update={"model": "invented/another"})
+        write_result(results, run.model_copy(update={"candidate": other, "seed": seed}), task_card(), [0, 0, 1, 0])
+    assert row(publish(results, out), "small", "lora")["gain_few_shot"] is None
+
+
+# Files that cannot be used
+
+
+@pytest.mark.parametrize("name", sorted(file.name for file in MALFORMED.glob("*.json")))
+def test_a_malformed_result_is_named_and_skipped(results: Path, out: Path, name: str) -> None:
+    write_sweep(results, CLEAR, n=20)
+    (results / "bad").mkdir()
+    shutil.copy(MALFORMED / name, results / "bad" / RESULT)
+    with pytest.warns(UserWarning, match="bad"):
+        published = publish(results, out)
+    assert published.runs == 12
+    page = Text(published.index).text
+    assert "bad/result.json" in page
+    assert str(results) not in page
+
+
+def test_a_newer_schema_is_skipped_with_a_sentence(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=20)
+    path = results / "small" / "lora" / "capitals-v1" / "seed-0" / RESULT
+    path.write_text(path.read_text(encoding="utf-8").replace('"schema_version": 1', '"schema_version": 7'), encoding="utf-8")
+    with pytest.warns(UserWarning, match="schema 7"):
+        published = publish(results, out)
+    assert "is schema 7; this version reads up to 1. Upgrade gainboard." in Text(published.index).text
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut off", "no column", "out of range"])
+def test_a_run_whose_predictions_cannot_be_read_is_named_and_left_out(results: Path, out: Path, damage: str) -> None:
+    import pandas
+
+    write_sweep(results, CLEAR, n=20)
+    path = results / "small" / "lora" / "capitals-v1" / "seed-0" / PREDICTIONS
+    table = pandas.read_parquet(path)
+    if damage == "missing":
+        path.unlink()
+    elif damage == "cut off":
+        path.write_bytes(path.read_bytes()[:200])
+    elif damage == "no column":
+        table.drop(columns="score_accuracy").to_parquet(path)
+    else:
+        table.assign(score_accuracy=3.0).to_parquet(path)
+    published = publish(results, out)
+    assert (
+        "small · lora · capitals · seed 0: its predictions cannot be read and the run is left out"
+        in Text(published.index).text
+    )
+    assert not row(published, "small", "lora")["complete"]
+
+
+def test_failed_runs_are_listed_with_their_reason(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=20)
+    write_failure(results, make_run("huge", "full", task_card(), 0), reason="CUDA out of memory")
+    page = Text(publish(results, out).index).text
+    assert "Runs that failed" in page and "CUDA out of memory" in page
+
+
+def test_nothing_to_publish_says_what_to_do(results: Path, out: Path) -> None:
+    with pytest.raises(UserError, match="does not exist; `gainboard run SWEEP` makes one"):
+        publish(results, out)
+    write_failure(results, make_run("huge", "full", task_card(), 0))
+    with pytest.raises(UserError, match=r"holds no finished run. 1 failed. `gainboard run SWEEP"):
+        publish(results, out)
+    assert not out.exists()
+
+
+# Economics
+
+
+def cost(**changes: Any) -> Cost:
+    declared: dict[str, Any] = {
+        "device": "NVIDIA H100 80GB HBM3",
+        "num_devices": 1,
+        "seconds": {"train": 0.0},
+        "train_tokens": 0,
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "requests": 0,
+        "requests_per_second": 1.0,
+        "train_flops": 0.0,
+        "generate_flops": 0.0,
+        "peak_memory_bytes": {},
+        "energy_joules": None,
+    }
+    return Cost(**(declared | changes))
+
+
+def test_the_worked_example_of_an_8b_lora_pays_from_22500_requests() -> None:
+    flops_per_second = 0.40 * 989e12
+    tokens = 10_000 * 600 * 3
+    train_flops = 4 * 8e9 * tokens  # LoRA: forward and backward through frozen weights, without their gradients
+    assert train_flops == pytest.approx(5.8e17, rel=0.01)
+    seconds = train_flops / flops_per_second
+    assert seconds / 3600 == pytest.approx(0.40, abs=0.01)
+    hour = Price(low=3, mid=3, high=3)
+    training = training_usd(cost(seconds={"train": seconds}), hour).mid
+    assert training == pytest.approx(1.21, abs=0.005)
+    per_request = {prompt: 2 * 8e9 * prompt / flops_per_second for prompt in (200, 1800)}
+    few, tuned = (request_usd(cost(requests_per_second=1 / per_request[prompt]), hour) for prompt in (1800, 200))
+    assert few and tuned
+    assert few.mid - tuned.mid == pytest.approx(5.4e-5, rel=0.01)
+    volume_needed = break_even(training, 0.0, tuned.mid, few.mid)
+    assert volume_needed == pytest.approx(22_500, rel=0.001)
+    assert volume(volume_needed or 0) == "22,500"
+
+
+def test_start_up_and_every_device_are_paid_for() -> None:
+    hour = Price(low=1, mid=2, high=4)
+    paid = training_usd(cost(num_devices=2, seconds={"train_startup": 600, "train": 1200, "generate": 999}), hour)
+    assert (paid.low, paid.mid, paid.high) == (1, 2, 4)
+
+
+def test_serving_at_a_third_of_the_time_costs_three_times_as_much() -> None:
+    hour = Price(low=3.6, mid=3.6, high=3.6)
+    busy, idle = (request_usd(cost(requests_per_second=10), hour, utilisation=share) for share in (1, 0.3))
+    assert busy and idle
+    assert (1000 * busy.mid, 1000 * idle.mid) == (pytest.approx(0.1), pytest.approx(0.1 / 0.3))
+
+
+def test_break_even_is_never_where_serving_is_not_cheaper() -> None:
+    assert break_even(10, 0, request_tuned=2, request_other=2) is None
+    assert break_even(10, 0, request_tuned=3, request_other=2) is None
+
+
+def test_no_break_even_is_given_where_throughputs_differ_both_ways(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=200)
+    for seed, rate in enumerate((10.0, 40.0, 40.0)):
+        write_result(
+            results, make_run("small", "lora", task_card(), seed), task_card(), [1.0] * 200, requests_per_second=rate
+        )
+    assert row(publish(results, out), "small", "lora")["break_even_few_shot_why"] == "unresolved"
+
+
+def test_a_gain_within_noise_has_no_price(results: Path, out: Path) -> None:
+    write_sweep(results, {("small", "few_shot"): 0.6, ("small", "lora"): 0.6}, n=60)
+    published = publish(results, out)
+    tuned = row(published, "small", "lora")
+    assert (tuned["usd_per_point"], tuned["break_even_few_shot_why"]) == (None, "unresolved")
+
+
+def test_a_fine_tune_that_scores_less_is_dominated(results: Path, out: Path) -> None:
+    write_sweep(results, {("small", "few_shot"): 0.8, ("small", "lora"): 0.3}, n=200)
+    published = publish(results, out)
+    assert row(published, "small", "lora")["break_even_few_shot_why"] == "dominated"
+    assert not row(published, "small", "lora")["frontier"]
+
+
+def test_a_device_without_a_price_is_shown_in_device_time(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=200, device="Abacus 9")
+    published = publish(results, out)
+    assert "It took 20.5 min of device time to train; no price is known for Abacus 9." in published.verdict
+    assert row(published, "small", "lora")["train_usd"] is None
+    assert "$nan" not in published.index.read_text(encoding="utf-8").lower()
+
+
+def test_devices_are_matched_by_the_longest_name_and_processors_priced_by_core() -> None:
+    prices = load_prices()
+    gpu, processor = prices.hour("NVIDIA H200"), prices.hour("cpu (2 cores, Intel(R) Xeon(R) Processor)")
+    per_core = next(entry for entry in prices.devices if entry.match == "cpu").usd_per_hour
+    assert gpu and gpu.mid == next(entry for entry in prices.devices if entry.match == "H200").usd_per_hour.mid
+    assert processor and processor.mid == pytest.approx(2 * per_core.mid)
+    assert prices.hour("Abacus 9") is None
+
+
+def test_prices_of_ones_own_replace_the_shipped_ones(results: Path, out: Path, tmp_path: Path) -> None:
+    write_sweep(results, CLEAR, n=40)
+    shipped = row(publish(results, out), "small", "lora")["train_usd"]
+    own = tmp_path / "prices.toml"
+    text = (Path(str(shipped_board("quickstart"))).parents[1] / "prices.toml").read_text(encoding="utf-8")
+    own.write_text(text.replace("low = 2.00, mid = 3.00, high = 5.00", "low = 6, mid = 6, high = 6"), encoding="utf-8")
+    published = publish(results, out, prices=own)
+    assert row(published, "small", "lora")["train_usd"] == pytest.approx(2 * shipped)
+    assert (out / "data" / "prices.toml").read_bytes() == own.read_bytes()
+
+
+def test_a_faulty_prices_file_is_one_sentence(results: Path, out: Path, tmp_path: Path) -> None:
+    write_sweep(results, CLEAR, n=20)
+    own = tmp_path / "prices.toml"
+    own.write_text("as_of = 2026-01-01\ndevice = []\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"prices.toml: .*device"):
+        publish(results, out, prices=own)
+
+
+def test_the_staircase_keeps_what_nothing_dominates_even_inside_the_hull() -> None:
+    # (2, 0.5) lies below the line from (0, 0.4) to (3, 0.9), so a convex hull would drop it.
+    assert staircase([(3, 0.9), (0, 0.4), (2, 0.5), (2, 0.45), (5, 0.9)]) == [1, 2, 0]
+
+
+# The files of the site
+
+
+def test_two_builds_of_the_same_results_are_the_same_bytes(results: Path, tmp_path: Path) -> None:
+    write_sweep(results, CLEAR, n=20)
+    write_failure(results, make_run("huge", "full", task_card(), 0))
+    (results / "bad").mkdir()
+    shutil.copy(MALFORMED / "cut_off.json", results / "bad" / RESULT)
+    moved = tmp_path / "elsewhere" / "results"
+    shutil.copytree(results, moved)
+    sites = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for source, name in ((results, "first"), (moved, "second")):
+            folder = publish(source, tmp_path / name).index.parent
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            sites.append({str(path.relative_to(folder)): path.read_bytes() for path in files})
+    assert sites[0] == sites[1]
+
+
+def test_every_link_of_every_page_leads_somewhere_inside_the_site(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, tasks=(task_card("one"), task_card("two")), n=20)
+    published = publish(results, out)
+    pages = list(out.rglob("*.html"))
+    assert len(pages) == published.pages == 1 + 2 + 1 + 24
+    for page in pages:
+        for _, attributes in Text(page).tags:
+            for name in ("href", "src"):
+                target = attributes.get(name)
+                if not target or target.startswith(("#", "data:")):
+                    continue
+                assert not re.match(r"[a-z]+:|/", target), f"{page.name} leaves the site: {target}"
+                assert (page.parent / target.partition("#")[0]).is_file(), f"{page.name} links to {target}, which is missing"
+
+
+def test_hostile_output_is_shown_as_text(results: Path, out: Path) -> None:
+    evil = "<script>alert(1)</script>\u202e\x1b[31m{{ 7*7 }}</pre><img src=x onerror=alert(1)>"
+    write_arms(results, {"few_shot": [1, 0], "lora": [1, 1]}, prompt=evil, answer=evil, target=[evil, "France"])
+    card = task_card("evil", description=evil, license=evil, reference="javascript:alert(1)")
+    write_result(results, make_run("small", "lora", card, 0), card, [1.0, 0.0], device=evil)
+    write_failure(results, make_run("small", "full", task_card(), 0), reason=evil)
+    publish(results, out)
+    for page in out.rglob("*.html"):
+        source = page.read_text(encoding="utf-8")
+        assert "\u202e" not in source and "\x1b" not in source
+        scripts = [attributes for tag, attributes in Text(page).tags if tag == "script"]
+        assert len(scripts) == 1 and "src" in scripts[0]
+        assert not [
+            tag for tag, attributes in Text(page).tags if tag == "img" or any(name.startswith("on") for name in attributes)
+        ]
+        assert not [tag for tag, attributes in Text(page).tags if "style" in attributes]
+        assert 'href="javascript:' not in source
+    run = (out / "runs" / "small-lora-capitals-v1-seed-0.html").read_text(encoding="utf-8")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩⟨U+001B⟩[31m{{ 7*7 }}" in run
+
+
+def test_long_output_is_cut_with_its_full_length_stated(results: Path, out: Path) -> None:
+    write_arms(results, {"lora": [1, 0]}, answer="x" * 50_000)
+    publish(results, out)
+    page = out / "runs" / "small-lora-capitals-v1-seed-0.html"
+    assert "[the first 1,200 of 50,000 characters]" in Text(page).text
+    assert page.stat().st_size < 300 * 1024
+
+
+def test_a_task_called_like_a_path_cannot_write_outside(tmp_path: Path) -> None:
+    results, out = tmp_path / "in" / "results", tmp_path / "in" / "site"
+    card = task_card("../../x")
+    write_result(results, make_run("small", "lora", card, 0), card, [1.0, 0.0])
+    published = publish(results, out)
+    assert published.pages == 4
+    written = sorted(path.relative_to(tmp_path).parts[:2] for path in tmp_path.rglob("*.html"))
+    assert set(written) == {("in", "site")}
+    assert [path.name for path in (out / "tasks").iterdir()] == [f"{slug('../../x')}.html"]
+
+
+def test_slugs_are_plain_and_never_collide() -> None:
+    names = ["a b", "a-b", "a/b", "..", ".", "", "é", "x" * 300, "\ud800", "a b "]
+    slugs = [slug(name) for name in names]
+    assert len(set(slugs)) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", one) and len(one) <= 100 for one in slugs)
+    assert slug("Qwen2.5-0.5B") == "Qwen2.5-0.5B"
+
+
+def test_a_folder_that_is_no_site_is_never_replaced(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=20)
+    out.mkdir()
+    (out / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(UserError, match="not empty and not a site made by gainboard"):
+        publish(results, out)
+    assert (out / "thesis.txt").exists()
+
+
+def test_a_site_is_never_built_over_the_results_it_is_made_of(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=20)
+    publish(results, out)
+    shutil.move(results, out / "results")
+    with pytest.raises(UserError, match="holds the results"):
+        publish(out / "results", out)
+    assert (out / "results").is_dir()
+
+
+def test_a_failed_publish_leaves_the_former_site(results: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_sweep(results, CLEAR, n=20)
+    before = publish(results, out).index.read_bytes()
+
+    def broken(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("leaderboards.site._write_downloads", broken)
+    with pytest.raises(OSError, match="No space left"):
+        publish(results, out)
+    assert (out / "index.html").read_bytes() == before
+    assert sorted(path.name for path in out.parent.iterdir()) == ["results", "site"]
+
+
+def test_a_site_replaces_the_former_one_whole(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=20)
+    publish(results, out)
+    shutil.rmtree(results / "small" / "full")
+    publish(results, out)
+    assert not list((out / "runs").glob("small-full-*"))
+
+
+def test_a_board_of_thirty_candidates_and_four_tasks_keeps_its_first_page_small(results: Path, out: Path) -> None:
+    rates: dict[tuple[str, Method], float] = {}
+    for number in range(10):
+        rates |= {(f"model-{number}", method): rate for (_, method), rate in CLEAR.items() if method != "full"}
+    write_sweep(results, rates, tasks=[task_card(f"task-{number}") for number in range(4)], seeds=(0,), n=20)
+    published = publish(results, out)
+    assert published.index.stat().st_size < 150 * 1024
+    assert (out / "static" / "site.js").stat().st_size < 15 * 1024
+
+
+# Boards
+
+
+def test_a_board_chooses_its_tasks_and_names_what_it_has_no_run_of(results: Path, out: Path, tmp_path: Path) -> None:
+    write_sweep(results, CLEAR, tasks=(task_card("one"), task_card("two")), n=20)
+    board = tmp_path / "board.toml"
+    board.write_text('title = "Mine"\ntasks = ["one", "tow"]\n', encoding="utf-8")
+    published = publish(results, out, board=board)
+    page = Text(published.index).text
+    assert "Task 'tow' of the board has no finished run. Did you mean 'two'?" in page
+    assert "Not on this board: the runs of two." in page
+    assert published.verdict.startswith("No verdict yet: no candidate is complete.")
+
+
+def test_a_misspelt_key_of_a_board_is_one_sentence(tmp_path: Path) -> None:
+    board = tmp_path / "board.toml"
+    board.write_text('titel = "Mine"\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"unknown key 'titel'. Did you mean 'title'\?"):
+        load_board(board)
+
+
+def test_every_shipped_board_loads() -> None:
+    assert "quickstart" in shipped_boards()
+    for folder in shipped_boards().values():
+        assert load_board(folder).title
+    assert shipped_board("no such board") is None
+
+
+# Text
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        (0, "$0"),
+        (1.2134, "$1.21"),
+        (0.0421, "$0.042"),
+        (0.00013, "$0.00013"),
+        (12345, "$12,345"),
+        (None, "–"),
+        (0.5, "$0.50"),
+    ],
+)
+def test_dollars_have_the_digits_that_matter(amount: float | None, shown: str) -> None:
+    assert usd(amount) == shown
+
+
+def test_points_have_one_decimal_and_a_true_minus() -> None:
+    assert [points(value, sign=True) for value in (0.184, -0.061, 0.0, -0.0001)] == ["+18.4", "−6.1", "0.0", "0.0"]
+
+
+def test_volumes_and_durations_are_rounded_for_people() -> None:
+    assert [volume(value) for value in (22_456, 812.3, 1_234_567, 999_999)] == ["22,500", "812", "1.23 million", "1 million"]
+    assert [duration(value) for value in (0.81, 45.2, 1230, 5400, None)] == ["0.8 s", "45 s", "20.5 min", "1.5 h", "–"]
+
+
+def test_invisible_characters_are_spelt_out_and_words_left_alone() -> None:
+    assert visible("naïve 你好 👩‍💻\n\tok") == "naïve 你好 👩‍💻\n\tok"
+    assert visible("a\u202eb\x00c\ud800") == "a⟨U+202E⟩b⟨U+0000⟩c⟨U+D800⟩"
+    assert shortened("abc", 3) == "abc"
+
+
+def test_a_single_sample_is_published_without_an_error(results: Path, out: Path) -> None:
+    write_arms(results, {"few_shot": [1], "lora": [1]}, seeds=1)
+    assert publish(results, out).verdict.startswith("Don’t tune")

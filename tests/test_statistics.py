@@ -1,0 +1,174 @@
+"""Intervals agree with scipy and with hand calculations, and cover the truth as often as they say."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.statistics import Estimate, gain, mean_over_tasks, rescale, score
+
+
+def right_of(right: int, n: int) -> list[float]:
+    return [1.0] * right + [0.0] * (n - right)
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (45, 50), (300, 1000), (1, 1), (0, 1)])
+def test_a_proportion_of_one_seed_has_wilsons_interval(right: int, n: int) -> None:
+    estimate = score(right_of(right, n), binary=True)
+    expected = stats.binomtest(right, n).proportion_ci(method="wilson")
+    assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert estimate.value == right / n
+
+
+def test_45_of_50_lie_between_786_and_957_permille() -> None:
+    estimate = score(right_of(45, 50), binary=True)
+    assert (round(estimate.low, 3), round(estimate.high, 3)) == (0.786, 0.957)
+
+
+def test_the_standard_error_of_one_seed_is_that_of_a_mean() -> None:
+    scores = [0.2, 0.9, 0.4, 0.4, 1.0]
+    mean = sum(scores) / 5
+    by_hand = (sum((value - mean) ** 2 for value in scores) / (5 * 4)) ** 0.5
+    assert score(scores, binary=False).stderr == pytest.approx(by_hand)
+
+
+def test_a_mean_of_one_seed_has_the_t_interval() -> None:
+    scores = np.random.default_rng(0).uniform(0.3, 0.7, 40)
+    estimate = score(scores, binary=False)
+    expected = stats.t.interval(0.95, 39, loc=scores.mean(), scale=stats.sem(scores))
+    assert (estimate.low, estimate.high) == pytest.approx(expected)
+
+
+def test_two_seeds_by_hand() -> None:
+    # Grand mean 1/2, seed means 3/4 and 1/4, sample means 1, 1/2, 1/2, 0:
+    # MS_seeds = 4 (1/16 + 1/16) / 1 = 1/2; MS_samples = 2 (1/4 + 0 + 0 + 1/4) / 3 = 1/3;
+    # residuals are -1/4 where both seeds agree and +1/4 where not, up to sign: MS_residual = 8/16 / 3 = 1/6.
+    table = [[1, 1, 1, 0], [1, 0, 0, 0]]
+    variance = (1 / 2 + 1 / 3 - 1 / 6) / 8
+    assert score(table, binary=False).stderr == pytest.approx(variance**0.5)
+    degrees = (1 / 2 + 1 / 3 - 1 / 6) ** 2 / ((1 / 2) ** 2 / 1 + (1 / 3) ** 2 / 3 + (1 / 6) ** 2 / 3)
+    half = stats.t.ppf(0.975, degrees) * variance**0.5
+    expected = max(0.0, 0.5 - half), min(1.0, 0.5 + half)
+    estimate = score(table, binary=False)
+    assert (estimate.low, estimate.high) == pytest.approx(expected)
+
+
+def test_seeds_that_agree_completely_count_as_one() -> None:
+    scores = right_of(30, 40)
+    once, thrice = score(scores, binary=False), score([scores] * 3, binary=False)
+    assert thrice.stderr == pytest.approx(once.stderr, rel=0.02)
+
+
+def test_seeds_that_differ_widen_the_interval() -> None:
+    agree = score([right_of(20, 40)] * 2, binary=True)
+    differ = score([right_of(32, 40), right_of(8, 40)], binary=True)
+    assert differ.high - differ.low > 1.5 * (agree.high - agree.low)
+
+
+def test_one_sample_bounds_nothing_and_has_no_standard_error() -> None:
+    estimate = score([0.5], binary=False)
+    assert (estimate.low, estimate.high, estimate.stderr) == (0.0, 1.0, None)
+    difference = gain([1.0], [0.0], binary=True)
+    assert (difference.low, difference.high, difference.stderr) == (-1.0, 1.0, None)
+
+
+def test_a_score_that_was_not_computed_is_refused() -> None:
+    with pytest.raises(AssertionError, match="never NaN"):
+        score([1.0, float("nan")], binary=True)
+
+
+def test_a_gain_is_paired_and_so_narrower_than_an_unpaired_one() -> None:
+    generator = np.random.default_rng(1)
+    difficulty = generator.normal(0, 3, 300)
+    base = (generator.random(300) < 1 / (1 + np.exp(-difficulty))).astype(float)
+    tuned = np.where(generator.random(300) < 0.05, 1.0, base)
+    paired = gain(tuned, base, binary=True)
+    unpaired = 2 * 1.96 * (tuned.var() / 300 + base.var() / 300) ** 0.5
+    assert paired.high - paired.low < 0.5 * unpaired
+
+
+def test_a_gain_of_scores_that_are_not_binary_has_the_paired_t_interval() -> None:
+    generator = np.random.default_rng(2)
+    base = generator.uniform(0.2, 0.6, 50)
+    tuned = base + generator.normal(0.2, 0.1, 50)
+    expected = stats.ttest_rel(tuned, base).confidence_interval(0.95)
+    estimate = gain(tuned, base, binary=False)
+    assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize(("tuned", "base"), [(1, 1), (0, 0), (1, 0), (0, 1)])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_gain_keeps_its_width_when_all_differences_are_equal(tuned: int, base: int, seeds: int) -> None:
+    estimate = gain(np.full((seeds, 20), tuned), np.full((seeds, 20), base), binary=True)
+    assert estimate.value == tuned - base
+    assert 0.05 < estimate.high - estimate.low < 0.5
+    assert -1 <= estimate.low <= estimate.value <= estimate.high <= 1
+
+
+def test_a_gain_over_itself_is_zero_and_not_clear() -> None:
+    estimate = gain(right_of(30, 50), right_of(30, 50), binary=True)
+    assert estimate.value == 0
+    assert not estimate.clear
+
+
+def test_turning_a_gain_around_mirrors_its_interval() -> None:
+    first, second = right_of(40, 50), right_of(25, 50)
+    there, back = gain(first, second, binary=True), gain(second, first, binary=True)
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+
+
+def test_a_gain_compares_the_same_samples() -> None:
+    with pytest.raises(AssertionError, match="same seeds and samples"):
+        gain([1.0, 0.0], [1.0], binary=True)
+
+
+def test_the_mean_over_two_tasks_adds_their_errors_in_squares() -> None:
+    first = Estimate(0.5, 0.03, 0.44, 0.56, 100, 3)
+    second = Estimate(0.9, 0.04, 0.82, 0.98, 50, 2)
+    mean = mean_over_tasks([first, second])
+    assert (mean.value, mean.stderr) == pytest.approx((0.7, 0.025))
+    assert (mean.low, mean.high) == pytest.approx((0.65, 0.75))
+    assert (mean.n, mean.seeds) == (150, 2)
+
+
+def test_rescaling_puts_chance_at_zero_and_below_chance_below_zero() -> None:
+    estimate = rescale(Estimate(0.25, 0.03, 0.19, 0.31, 100, 1), 0.25)
+    assert estimate.value == 0
+    assert (estimate.low, estimate.high, estimate.stderr) == pytest.approx((-0.08, 0.08, 0.04))
+
+
+@pytest.mark.parametrize("seed_spread", [0.0, 0.3])
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_a_95_percent_interval_covers_the_truth_in_about_95_percent_of_sweeps(seeds: int, seed_spread: float) -> None:
+    covered = coverage(seeds, seed_spread, n=200, sweeps=400)
+    assert 0.925 <= covered["score"] <= 0.985
+    assert 0.925 <= covered["gain"] <= 0.985
+
+
+def test_with_one_seed_the_interval_covers_the_truth_of_that_fine_tune() -> None:
+    covered = coverage(1, 0.0, n=200, sweeps=400)
+    assert 0.925 <= covered["score"] <= 0.985
+    assert 0.925 <= covered["gain"] <= 0.985
+
+
+def coverage(seeds: int, seed_spread: float, *, n: int, sweeps: int) -> dict[str, float]:
+    """Share of simulated sweeps whose intervals hold the truth. A base and its tuned arm answer the same samples; samples
+    differ in difficulty, and every fine-tune in its skill (spread in logits)."""
+    generator = np.random.default_rng(3)
+
+    def chance_right(skill: float, difficulty: np.ndarray, seed_effect: np.ndarray | float = 0.0) -> np.ndarray:
+        return 1 / (1 + np.exp(-(skill + difficulty + seed_effect)))
+
+    many = generator.normal(0, 1.5, 400_000)
+    base_truth = chance_right(0, many).mean()
+    tuned_truth = chance_right(1, many, generator.normal(0, seed_spread, 400_000)).mean()
+    hits = {"score": 0, "gain": 0}
+    for _ in range(sweeps):
+        difficulty = generator.normal(0, 1.5, n)
+        effects = generator.normal(0, seed_spread, (seeds, 1))
+        # The untrained base answers the same way whatever the seed.
+        base = np.tile(generator.random(n) < chance_right(0, difficulty), (seeds, 1)).astype(float)
+        tuned = (generator.random((seeds, n)) < chance_right(1, difficulty, effects)).astype(float)
+        first, second = score(tuned, binary=True), gain(tuned, base, binary=True)
+        hits["score"] += first.low <= tuned_truth <= first.high
+        hits["gain"] += second.low <= tuned_truth - base_truth <= second.high
+    return {name: count / sweeps for name, count in hits.items()}
