@@ -76,13 +76,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(listing)
 
     check = verb("check", _check, "check a sweep or tasks, offline, before any GPU minute")
-    check.add_argument("what", nargs="*", metavar="SWEEP|TASK", help="a sweep file, a shipped board or tasks (default: every task)")
+    check.add_argument(
+        "what", nargs="*", metavar="SWEEP|TASK", help="a sweep file, a shipped board or tasks (default: every task)"
+    )
     check.add_argument("--json", action="store_true", help="for scripts")
     _add_tasks_dir(check)
 
     run = verb("run", _run, "fine-tune and score every run of a sweep that has no result yet")
     run.add_argument("sweep", help="a sweep file, or the name of a shipped board")
     _add_run_options(run)
+    _add_prices(run)
 
     score = verb("score", _score, "judge saved predictions again, without a model")
     _add_tasks_dir(score)
@@ -123,7 +126,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_tasks_dir(parser)
     _add_results(parser)
     parser.add_argument("--work", type=Path, default=Path("work"), metavar="DIR", help="weights and logs (default: work)")
-    parser.add_argument("--engine", choices=("auto", "vllm", "transformers"), default="auto", help="default: vllm if installed")
+    parser.add_argument(
+        "--engine", choices=("auto", "vllm", "transformers"), default="auto", help="default: vllm if installed"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show the plan with its estimated cost, and stop")
     parser.add_argument("--limit", type=_positive, metavar="N", help="score only the first N test samples")
     parser.add_argument("--only", metavar="GLOB", help="only runs whose candidate/method/task/seed matches")
@@ -132,6 +137,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_publish_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("site"), metavar="DIR", help="default: site")
+    _add_prices(parser)
+
+
+def _add_prices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prices", type=Path, metavar="FILE", help="prices instead of the shipped ones")
 
 
@@ -180,13 +189,17 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
         return _show_plan(runs, tasks, options, console)
     engine = default_engine() if options.engine == "auto" else options.engine
     if engine == "transformers" and options.engine == "auto":
-        progress.note("vLLM is not installed here: the transformers engine generates instead, with the same answers, slower.")
+        progress.note(
+            "vLLM is not installed here: the transformers engine generates instead, with the same answers, slower."
+        )
     outcome = run_sweep(runs, tasks, Folders(options.results, options.work), engine=engine, progress=progress)
     summary = {
         "runs": len(runs),
         "already_done": outcome.already_done,
         "finished": len(outcome.finished),
-        "failed": [{"run": failure.run.label, "phase": failure.phase, "reason": failure.reason} for failure in outcome.failed],
+        "failed": [
+            {"run": failure.run.label, "phase": failure.phase, "reason": failure.reason} for failure in outcome.failed
+        ],
         "results": str(options.results),
     }
     if options.json:
@@ -228,21 +241,46 @@ def _find_board_file(name: str, file: str) -> Path:
         return Path(name)
     shipped = {board: folder / file for board, folder in shipped_boards().items() if (folder / file).is_file()}
     if name not in shipped:
-        raise UserError(f"'{name}' is neither a .toml file nor a shipped board ({', '.join(shipped)}).{suggest(name, shipped)}")
+        raise UserError(
+            f"'{name}' is neither a .toml file nor a shipped board ({', '.join(shipped)}).{suggest(name, shipped)}"
+        )
     return shipped[name]
 
 
 def _show_plan(runs: "list[Run]", tasks: "dict[str, LoadedTask]", options: argparse.Namespace, console: "Console") -> int:
-    from harness.estimate import estimate
+    """Print each run with its estimate, and the sum with its price."""
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from harness.estimate import assumed_device, estimate
     from harness.plan import is_done
+    from leaderboards.economics import load_prices
 
     rows = [estimate(run, tasks[run.task], done=is_done(options.results, run)) for run in runs]
+    device = assumed_device()
+    hour = load_prices(options.prices).hour("H100" if device == "cuda" else device)
+    seconds = sum(row.device_seconds or 0.0 for row in rows)
+    usd = hour.mid * seconds / 3600 if hour else None
+    unknown = sum(row.device_seconds is None for row in rows)
     if options.json:
-        print(json.dumps([row.as_dict() for row in rows], indent=2))
+        total = {"device": device, "device_seconds": seconds, "usd": usd, "runs_without_estimate": unknown}
+        print(json.dumps({"runs": [asdict(row) for row in rows], "total": total}, indent=2))
         return DONE
-    from harness.estimate import plan_table
-
-    console.print(plan_table(rows))
+    table = Table("run", "state", "train tokens", "score tokens", "seconds", box=None, header_style="bold")
+    for row in rows:
+        took = "–" if row.device_seconds is None else f"{row.device_seconds:,.1f}"
+        table.add_row(row.run, row.state, f"{row.train_tokens:,}", f"{row.score_tokens:,}", took)
+    console.print(table)
+    todo = sum(row.state != "done" for row in rows)
+    price = f", about ${usd:,.4f}" if usd is not None else ""
+    console.print(
+        f"\n{todo} of {len(rows)} runs to do: about {seconds:,.0f} seconds on {device}{price}, "
+        "and half a minute of start-up a model. Estimated from characters and parameters; results carry what was measured.",
+        highlight=False,
+    )
+    if unknown:
+        console.print(f"{unknown} runs have no estimate: neither weights on this machine nor a size in the model's name.")
     return DONE
 
 
@@ -316,9 +354,13 @@ def _run_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for result in read_results(options.results):
         primary = result.metrics[result.task.primary_metric]
-        rows.append({"run": result.run.label, "state": "done", "score": round(primary.value, 4), "n": primary.n, "reason": None})
-    for failure in read_failures(options.results):
-        rows.append({"run": failure.run.label, "state": "failed", "score": None, "n": None, "reason": failure.reason})
+        rows.append(
+            {"run": result.run.label, "state": "done", "score": round(primary.value, 4), "n": primary.n, "reason": None}
+        )
+    rows += [
+        {"run": failure.run.label, "state": "failed", "score": None, "n": None, "reason": failure.reason}
+        for failure in read_failures(options.results)
+    ]
     return rows
 
 

@@ -1,5 +1,6 @@
 """Measure what work costs in physical quantities: seconds, memory, energy, floating-point operations."""
 
+import contextlib
 import os
 import platform
 import sys
@@ -49,10 +50,9 @@ def _cuda() -> Any | None:
 
 
 def _reset_peak_resident() -> None:
-    try:
+    # Not Linux, or not allowed: the peak is then that of the process so far, which bounds it from above.
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass  # not Linux, or not allowed: the peak is then that of the process so far, which bounds it from above
 
 
 def _peak_resident() -> int:

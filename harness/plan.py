@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.config import Candidate, CandidateSpec, Method, Run, Sweep, TUNED, resolve_training
+from harness.config import TUNED, Candidate, Run, Sweep, resolve_training
 from harness.data import Dataset
 from harness.errors import UserError
 from harness.prompts import choose_template

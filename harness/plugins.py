@@ -7,7 +7,7 @@ Finding imports nothing, so a broken plugin cannot break the others. A plugin fo
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -48,7 +48,9 @@ def find_plugins(tasks_dirs: Iterable[Path] = (), *, entry_points: bool = True) 
     for plugin in candidates:
         other = found.setdefault(plugin.name, plugin)
         if other is not plugin and other.source != plugin.source:
-            raise UserError(f"task '{plugin.name}' is defined twice: in {other.source} and in {plugin.source}; rename one of them")
+            raise UserError(
+                f"task '{plugin.name}' is defined twice: in {other.source} and in {plugin.source}; rename one of them"
+            )
     return dict(sorted(found.items()))
 
 
@@ -87,7 +89,7 @@ def _from_entry_point(entry: importlib.metadata.EntryPoint) -> Plugin:
     return Plugin(entry.name, entry.value, None, entry.load)
 
 
-def load_task(name: str, plugins: dict[str, Plugin]) -> Task:
+def load_task(name: str, plugins: Mapping[str, Plugin]) -> Task:
     """Import one plugin and call its function. Raises `UserError` for an unknown or a broken one."""
     if name not in plugins:
         raise UserError(f"task '{name}' not found.{suggest(name, plugins)} (`gainboard list tasks` shows all)")

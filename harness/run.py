@@ -112,7 +112,10 @@ def build_toys(models: Sequence[str], work: Path, progress: Progress) -> None:
                     name = waiting.pop(0)
                     with (log_folder / f"{name}.log").open("wb") as log:
                         running[name] = subprocess.Popen(
-                            [sys.executable, "-m", "harness.toys.build", name], stdout=log, stderr=log, start_new_session=True
+                            [sys.executable, "-m", "harness.toys.build", name],
+                            stdout=log,
+                            stderr=log,
+                            start_new_session=True,
                         )
                 time.sleep(0.5)
                 for name, process in list(running.items()):
@@ -267,7 +270,12 @@ class _GroupRunner:
         if not runs:
             return failed
         name = self._group.runs[0].candidate.name
-        options = ["--model", self._model, *(["--revision", self._group.revision] if self._group.revision else []), *arguments]
+        options = [
+            "--model",
+            self._model,
+            *(["--revision", self._group.revision] if self._group.revision else []),
+            *arguments,
+        ]
         worker: Worker | None = None
         try:
             with self._progress.phase(f"{name}: {phase}", total=len(runs)) as bar:
@@ -301,7 +309,9 @@ class _GroupRunner:
         rows = collect(dataset.test[: run.limit], read_jsonl(folder / "completions.jsonl"))
         scored = score_rows(task, rows)
         if scored.samples.scored == 0:
-            raise UserError(f"none of {scored.samples.total} samples could be scored; the first: {scored.predictions['error'][0]}")
+            raise UserError(
+                f"none of {scored.samples.total} samples could be scored; the first: {scored.predictions['error'][0]}"
+            )
         generation = read_record(folder / "generation.json", GenerationRecord)
         training = read_record(folder / "training.json", TrainingRecord) if run.candidate.method in TUNED else None
         target = self._folders.results / run.folder

@@ -165,9 +165,7 @@ def mean_over_tasks(estimates: list[Estimate]) -> Estimate:
     up = float(np.sqrt(sum((estimate.high - estimate.value) ** 2 for estimate in estimates))) / len(estimates)
     errors = [estimate.stderr for estimate in estimates]
     stderr = None if None in errors else float(np.sqrt(sum(error**2 for error in errors if error is not None))) / len(errors)
-    return Estimate(
-        value, stderr, value - down, value + up, sum(e.n for e in estimates), min(e.seeds for e in estimates)
-    )
+    return Estimate(value, stderr, value - down, value + up, sum(e.n for e in estimates), min(e.seeds for e in estimates))
 
 
 def rescale(estimate: Estimate, chance: float) -> Estimate:

@@ -121,4 +121,3 @@ def task(function: TaskFunction) -> TaskFunction:
 def is_task_function(value: object) -> bool:
     """Whether `value` was marked with `@task`."""
     return bool(getattr(value, "__gainboard_task__", False))
-

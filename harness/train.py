@@ -73,7 +73,9 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._report({"done": state.global_step, "total": state.max_steps})
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any) -> None:
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
+    ) -> None:
         for name in ("loss", "eval_loss"):
             if name in logs and not torch.isfinite(torch.tensor(float(logs[name]))):
                 raise UserError(f"{name} became {logs[name]} at step {state.global_step}; lower learning_rate")
@@ -101,7 +103,9 @@ class TrainingWorker:
             train = self._encode(train_rows, chat=chat, longest=longest)
             dev = self._encode(read_jsonl(Path(job["dev"])), chat=chat, longest=longest)
         if not train or not dev:
-            raise UserError(f"every {'dev' if train else 'training'} sample is longer than {longest} tokens; raise max_length")
+            raise UserError(
+                f"every {'dev' if train else 'training'} sample is longer than {longest} tokens; raise max_length"
+            )
         output = Path(job["weights"])
         with TemporaryDirectory(dir=output.parent) as checkpoints, Meter() as meter:
             trainer = self._trainer(model, training, train, dev, Path(checkpoints), job, report)

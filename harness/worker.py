@@ -4,6 +4,7 @@ A worker imports a heavy stack once and then serves many jobs. Its own printing 
 leaves it running, a crash costs the driver that one job.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -98,10 +99,9 @@ class Worker:
         """End the process: politely, then by force."""
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None, "started with pipes"
-            try:
+            # It may have died with a job in the pipe, which was reported when it happened.
+            with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-            except BrokenPipeError:
-                pass  # it died with a job in the pipe, which was reported when it happened
         self._process.terminate()
         try:
             self._process.wait(timeout=10)

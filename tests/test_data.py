@@ -35,7 +35,10 @@ def raise_fault(*_: object) -> Any:
         ({"to_sample": lambda row, index: Sample(str(index), row, "")}, "sample '0' has the target ''"),
         ({"to_sample": lambda row, index: Sample(str(index), row, ())}, "sample '0' has the target ()"),
         ({"to_sample": lambda row, index: Sample(str(index), row, ("1", ""))}, "sample '0' has the target ('1', '')"),
-        ({"to_sample": lambda row, index: Sample(str(index), row, 3)}, "sample '0' has the target 3; a target is a non-empty text"),
+        (
+            {"to_sample": lambda row, index: Sample(str(index), row, 3)},
+            "sample '0' has the target 3; a target is a non-empty text",
+        ),
         ({"prompts": PromptSet({"plain": "{txt}"})}, "asks for field 'txt', the sample has text. Did you mean 'text'?"),
         ({"output": "choice"}, "needs at least two choices"),
         ({"output": "choice", "to_sample": lambda row, _: Sample("0", row, "1", ("1", "1"))}, "needs at least two choices"),

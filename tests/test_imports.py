@@ -55,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": DECLARE
     | RECORD
     | {"costs", "encode", "engines", "guards", "models", "plan", "progress", "provenance", "score", "toys", "worker"},
-    "estimate": RECORD | {"data", "plan", "task"},
+    "estimate": {"config", "costs", "data", "models", "plan", "prompts", "task", "toys"},
     "rescore": DECLARE | RECORD | {"plan", "provenance", "score"},
     "cli": DECLARE
     | RECORD

@@ -43,7 +43,14 @@ class Engine(Protocol):
         """Answer from now on with a full model or an adapter from a folder, or (None) with the base."""
 
     def generate(
-        self, prompts: Sequence[list[int]], generation: Generation, *, max_tokens: int, stop: Sequence[str], seed: int, progress: Progress
+        self,
+        prompts: Sequence[list[int]],
+        generation: Generation,
+        *,
+        max_tokens: int,
+        stop: Sequence[str],
+        seed: int,
+        progress: Progress,
     ) -> list[Completion]:
         """A completion for each prompt, in order."""
 
@@ -51,6 +58,16 @@ class Engine(Protocol):
         self, prompts: Sequence[list[int]], choices: Sequence[Sequence[list[int]]], *, progress: Progress
     ) -> list[list[float]]:
         """For each prompt the natural-log probability of each of its choices, summed over the choice's tokens."""
+
+
+MAX_MODEL_LEN = 4096
+"""Context unless the sweep asks for more: vLLM's key-value cache must hold at least one sequence of this length."""
+
+
+def context_length(config: Any, max_model_len: int | None) -> int:
+    """Tokens a prompt and its answer may take: as asked, but no more than the model's own."""
+    asked = max_model_len or MAX_MODEL_LEN
+    return min(int(getattr(config, "max_position_embeddings", asked)), asked)
 
 
 def default_engine() -> EngineName:

@@ -102,7 +102,9 @@ class ScoringWorker:
 
     def _choose(self, questions: Sequence[_Question], progress: Any) -> None:
         logprobs = self._engine.choice_logprobs(
-            [question.prompt.token_ids for question in questions], [question.choices for question in questions], progress=progress
+            [question.prompt.token_ids for question in questions],
+            [question.choices for question in questions],
+            progress=progress,
         )
         for question, values in zip(questions, logprobs, strict=True):
             best = max(range(len(values)), key=values.__getitem__)
@@ -134,6 +136,13 @@ def _asked(question: _Question) -> Message:
     return {"id": question.row["id"], "prompt": question.prompt.text, "prompt_tokens": len(question.prompt.token_ids)}
 
 
+def _warm_up(engine: Engine) -> None:
+    """Pay for what an engine does once, at its first request, as part of its start: the first run is not the slow one."""
+    prompts = [encode_answer(engine.tokenizer, "warm up", chat=False)] * 8
+    engine.generate(prompts, Generation(), max_tokens=2, stop=(), seed=0, progress=lambda *_: None)
+    engine.choice_logprobs(prompts, [[[0], [1]]] * len(prompts), progress=lambda *_: None)
+
+
 def main() -> None:
     """Serve scoring jobs for the base model named on the command line."""
     parser = argparse.ArgumentParser()
@@ -148,7 +157,9 @@ def main() -> None:
             from harness.engines.vllm import VllmEngine as EngineClass
         else:
             from harness.engines.transformers import TransformersEngine as EngineClass  # type: ignore[assignment]
-        return ScoringWorker(EngineClass(options.model, options.revision, max_model_len=options.max_model_len))
+        engine = EngineClass(options.model, options.revision, max_model_len=options.max_model_len)
+        _warm_up(engine)
+        return ScoringWorker(engine)
 
     serve(start)
 

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, GenerationConfig
 
 from harness.config import Generation
 from harness.costs import device_name
-from harness.engines import Completion, Progress, stop_token_ids
+from harness.engines import Completion, Progress, context_length, stop_token_ids
 from harness.weights import load_model
 
 BATCH = 32
@@ -26,8 +26,7 @@ class TransformersEngine:
         self.device, self.dtype = device_name(), str(self._torch_dtype).removeprefix("torch.")
         self.tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
         self.load_weights(None)
-        own = getattr(self._model.config, "max_position_embeddings", max_model_len)
-        self.context = min(own, max_model_len) if max_model_len else own
+        self.context = context_length(self._model.config, max_model_len)
         self.parameters = sum(tensor.numel() for tensor in self._model.parameters())
 
     def load_weights(self, weights: Path | None) -> None:
@@ -38,13 +37,22 @@ class TransformersEngine:
         # A model's own sampling defaults (a repetition penalty, say) would bend what `generate` is asked for.
         self._model.generation_config = GenerationConfig()
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def generate(
-        self, prompts: Sequence[list[int]], generation: Generation, *, max_tokens: int, stop: Sequence[str], seed: int, progress: Progress
+        self,
+        prompts: Sequence[list[int]],
+        generation: Generation,
+        *,
+        max_tokens: int,
+        stop: Sequence[str],
+        seed: int,
+        progress: Progress,
     ) -> list[Completion]:
         """See `Engine.generate`."""
         torch.manual_seed(seed)
-        sampling = {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0} if generation.temperature else {}
+        sampling = (
+            {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0} if generation.temperature else {}
+        )
         config = GenerationConfig(
             max_new_tokens=max_tokens,
             do_sample=bool(sampling),
@@ -60,11 +68,11 @@ class TransformersEngine:
             output = self._model.generate(
                 input_ids=input_ids, attention_mask=mask, generation_config=config, tokenizer=self.tokenizer
             )
-            completions += [self._completion(row, max_tokens, stop) for row in output[:, input_ids.shape[1] :].tolist()]
+            completions += [self._completion(row, stop) for row in output[:, input_ids.shape[1] :].tolist()]
             progress(len(completions), len(prompts))
         return completions
 
-    def _completion(self, token_ids: list[int], max_tokens: int, stop: Sequence[str]) -> Completion:
+    def _completion(self, token_ids: list[int], stop: Sequence[str]) -> Completion:
         ends = [index for index, token in enumerate(token_ids) if token in self._stop]
         tokens = ends[0] + 1 if ends else len(token_ids)
         text = self.tokenizer.decode(token_ids[: ends[0] if ends else tokens], skip_special_tokens=True)
@@ -73,7 +81,7 @@ class TransformersEngine:
             return Completion(text[: min(cuts)], tokens, "stop")
         return Completion(text, tokens, "stop" if ends else "length")
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def choice_logprobs(
         self, prompts: Sequence[list[int]], choices: Sequence[Sequence[list[int]]], *, progress: Progress
     ) -> list[list[float]]:

@@ -1,5 +1,6 @@
 """The vLLM engine: batched generation, choices by exact log-probabilities, weights swapped in place."""
 
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,16 +14,14 @@ os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 import torch
 import vllm
 from tqdm import tqdm
+from transformers import AutoConfig
 from vllm import LLM, SamplingParams
 from vllm.config import set_current_vllm_config
 
 from harness.config import Generation
 from harness.costs import device_name
-from harness.engines import Completion, Progress, stop_token_ids
+from harness.engines import Completion, Progress, context_length, stop_token_ids
 from harness.weights import is_adapter, load_model
-
-MAX_MODEL_LEN = 4096
-"""Context unless the sweep asks for more: the key-value cache must hold at least one sequence of this length."""
 
 
 class VllmEngine:
@@ -38,7 +37,7 @@ class VllmEngine:
             model,
             revision=revision,
             dtype=self.dtype,
-            max_model_len=_context(model, revision, max_model_len),
+            max_model_len=context_length(AutoConfig.from_pretrained(model, revision=revision), max_model_len),
             enforce_eager=not cuda,  # compiling for a CPU takes longer than it saves
             distributed_executor_backend="uni",
             enable_prefix_caching=True,
@@ -47,7 +46,9 @@ class VllmEngine:
         self.tokenizer = self._llm.get_tokenizer()
         self.context = self._llm.llm_engine.model_config.max_model_len
         self.parameters = sum(self._llm.apply_model(_count_parameters))
-        self._stop = stop_token_ids(self.tokenizer, getattr(self._llm.llm_engine.model_config.hf_config, "eos_token_id", None))
+        self._stop = stop_token_ids(
+            self.tokenizer, getattr(self._llm.llm_engine.model_config.hf_config, "eos_token_id", None)
+        )
 
     def load_weights(self, weights: Path | None) -> None:
         """See `Engine.load_weights`."""
@@ -66,7 +67,14 @@ class VllmEngine:
         assert self._llm.reset_prefix_cache(), "no request is running, so the cache can be emptied"
 
     def generate(
-        self, prompts: Sequence[list[int]], generation: Generation, *, max_tokens: int, stop: Sequence[str], seed: int, progress: Progress
+        self,
+        prompts: Sequence[list[int]],
+        generation: Generation,
+        *,
+        max_tokens: int,
+        stop: Sequence[str],
+        seed: int,
+        progress: Progress,
     ) -> list[Completion]:
         """See `Engine.generate`."""
         sampling = SamplingParams(
@@ -106,9 +114,7 @@ class VllmEngine:
         outputs = self._run(requests, sampling, progress)
         return [
             [
-                sum(
-                    outputs[place[tuple(choice[:index])]].logprobs[0][token].logprob for index, token in enumerate(choice)
-                )
+                sum(outputs[place[tuple(choice[:index])]].logprobs[0][token].logprob for index, token in enumerate(choice))
                 for choice in options
             ]
             for options, place in zip(choices, places, strict=True)
@@ -120,13 +126,6 @@ class VllmEngine:
         return [output.outputs[0] for output in self._llm.generate(requests, sampling, use_tqdm=bar)]
 
 
-def _context(model: str, revision: str | None, max_model_len: int | None) -> int:
-    from transformers import AutoConfig
-
-    own = getattr(AutoConfig.from_pretrained(model, revision=revision), "max_position_embeddings", MAX_MODEL_LEN)
-    return int(min(own, max_model_len or MAX_MODEL_LEN))
-
-
 def _count_parameters(model: torch.nn.Module) -> int:
     return sum(tensor.numel() for tensor in model.parameters())
 
@@ -134,9 +133,9 @@ def _count_parameters(model: torch.nn.Module) -> int:
 def _reporting_bar(progress: Progress) -> Any:
     """A tqdm that draws nothing and tells `progress` instead: vLLM takes a class of bars, not a callback."""
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs | {"file": open(os.devnull, "w"), "mininterval": 0.5})  # noqa: SIM115, PTH123
+            super().__init__(*args, **kwargs | {"file": io.StringIO(), "mininterval": 0.5})
 
         def refresh(self, *args: Any, **kwargs: Any) -> None:
             progress(int(self.n), int(self.total or 0))

@@ -22,31 +22,55 @@ WORDS = ("account", "address", "billing", "city", "order", "quantity", "shipping
 ACTIONS = ("bought", "sold", "lost", "found", "returned", "ordered", "packed", "repaired")
 TOPICS = {
     "money": (
-        "{name} paid {n} euros too much", "the bank took the money twice", "the bill for the {item} was wrong",
-        "the invoice from {month} has the wrong total", "{name} waits for a refund of {n} euros",
-        "the card was declined at the {place}", "the price of the {item} went up to {n} euros",
-        "the receipt shows a fee of {n} euros", "{name} was charged for a discount", "the payment has not reached the bank",
+        "{name} paid {n} euros too much",
+        "the bank took the money twice",
+        "the bill for the {item} was wrong",
+        "the invoice from {month} has the wrong total",
+        "{name} waits for a refund of {n} euros",
+        "the card was declined at the {place}",
+        "the price of the {item} went up to {n} euros",
+        "the receipt shows a fee of {n} euros",
+        "{name} was charged for a discount",
+        "the payment has not reached the bank",
     ),
     "machines": (
-        "the {item} does not turn on", "the app closes with an error", "the screen stays black since the update",
-        "the {item} is loud and gets hot", "the wifi connection of the phone is lost", "the battery is empty after {n} minutes",
-        "the website freezes when {name} opens a photo", "the printer shows error code {n}", "the program stops when it installs",
+        "the {item} does not turn on",
+        "the app closes with an error",
+        "the screen stays black since the update",
+        "the {item} is loud and gets hot",
+        "the wifi connection of the phone is lost",
+        "the battery is empty after {n} minutes",
+        "the website freezes when {name} opens a photo",
+        "the printer shows error code {n}",
+        "the program stops when it installs",
         "the button of the {item} does not react",
     ),
     "delivery": (
-        "the parcel has not arrived in {city}", "the courier left the box in the rain", "the driver took the package back",
-        "the tracking of the {item} has not moved", "{name} was not home when the package came",
-        "the {item} is held by customs in {city}", "the delivery to {city} is late", "order {n}{n}{n} left the warehouse in {month}",
-        "the carrier brought the parcel to the wrong house", "the shipping address is an office in {city}",
+        "the parcel has not arrived in {city}",
+        "the courier left the box in the rain",
+        "the driver took the package back",
+        "the tracking of the {item} has not moved",
+        "{name} was not home when the package came",
+        "the {item} is held by customs in {city}",
+        "the delivery to {city} is late",
+        "order {n}{n}{n} left the warehouse in {month}",
+        "the carrier brought the parcel to the wrong house",
+        "the shipping address is an office in {city}",
     ),
     "login": (
-        "{name} forgot the password", "the user name of {name} is locked", "{name} cannot log in with the new phone",
-        "the mail to reset the password never came", "the profile shows the wrong email address",
-        "someone else signed in as {name}", "the security code has expired", "{name} wants to delete the profile",
-        "the link to confirm the email does not work", "a second user was added to the profile",
+        "{name} forgot the password",
+        "the user name of {name} is locked",
+        "{name} cannot log in with the new phone",
+        "the mail to reset the password never came",
+        "the profile shows the wrong email address",
+        "someone else signed in as {name}",
+        "the security code has expired",
+        "{name} wants to delete the profile",
+        "the link to confirm the email does not work",
+        "a second user was added to the profile",
     ),
-}  # fmt: skip
-"""What people write about. The ticket task asks for teams, whose names are not told here."""
+}
+"""What people write about. Which team looks after what, as the ticket task asks, is not told here."""
 
 Turn = tuple[str, str]
 """A question and its answer."""
@@ -78,14 +102,21 @@ def _sentence(rng: random.Random) -> str:
 
 def _date(rng: random.Random) -> str:
     day, month, year = rng.randint(1, 28), rng.choice(MONTHS), rng.randint(1970, 2049)
-    return rng.choice((f"{day} {month} {year}", f"{month} {day}, {year}", f"{month[:3]} {day} {year}", f"{day} {month[:3]} {year}"))
+    return rng.choice(
+        (f"{day} {month} {year}", f"{month} {day}, {year}", f"{month[:3]} {day} {year}", f"{day} {month[:3]} {year}")
+    )
 
 
 _REMARKS = (
-    "The shipping address of {name} is on the box.", "{name} opened an account at the bank.", "A technical team repaired the {item}.",
-    "The billing address is that of {name}.", "The {colour} {item} needs technical help.", "The account of {name} is new.",
-    "Billing takes a day and shipping takes a week.", "The team of {name} writes a ticket about the {item}.",
-)  # fmt: skip
+    "The shipping address of {name} is on the box.",
+    "{name} opened an account at the bank.",
+    "A technical team repaired the {item}.",
+    "The billing address is that of {name}.",
+    "The {colour} {item} needs technical help.",
+    "The account of {name} is new.",
+    "Billing takes a day and shipping takes a week.",
+    "The team of {name} writes a ticket about the {item}.",
+)
 
 
 def _complaint(rng: random.Random, topic: str) -> str:
@@ -103,7 +134,9 @@ def _month_number(rng: random.Random) -> Turn:
 def _part_of_date(rng: random.Random) -> Turn:
     day, number, year = rng.randint(1, 28), rng.randint(1, 12), rng.randint(1970, 2049)
     month = MONTHS[number - 1]
-    text = rng.choice((f"{day} {month} {year}", f"{month} {day}, {year}", f"{day} {month[:3]} {year}", f"{number}/{day}/{year}"))
+    text = rng.choice(
+        (f"{day} {month} {year}", f"{month} {day}, {year}", f"{day} {month[:3]} {year}", f"{number}/{day}/{year}")
+    )
     part, answer = rng.choice((("year", str(year)), ("month", f"{number:02d}"), ("day", f"{day:02d}")))
     return f"Give the {part} of this date.\n{text}", answer
 
@@ -127,7 +160,10 @@ def _find(rng: random.Random) -> Turn:
 
 def _pairs(rng: random.Random) -> Turn:
     colour, item, count = rng.choice(COLOURS), rng.choice(ITEMS), rng.randint(2, 99)
-    return f"Write as JSON: colour {colour}, thing {item}, number {count}", f'{{"colour": "{colour}", "thing": "{item}", "number": {count}}}'
+    return (
+        f"Write as JSON: colour {colour}, thing {item}, number {count}",
+        f'{{"colour": "{colour}", "thing": "{item}", "number": {count}}}',
+    )
 
 
 def _topic(rng: random.Random) -> Turn:
@@ -140,5 +176,8 @@ def _topic(rng: random.Random) -> Turn:
 
 
 _QUESTIONS: tuple[Callable[[random.Random], Turn], ...] = (
-    _month_number, _part_of_date, _part_of_date, _part_of_date, _part_of_date, _join, _repeat, _find, _pairs, _topic, _topic,
-)  # fmt: skip
+    *(_part_of_date,) * 4,
+    *(_topic,) * 2,
+    *(_month_number, _join, _repeat, _find, _pairs),
+)
+"""The kinds of questions, the more telling ones more often."""

@@ -1,0 +1,85 @@
+"""Judge saved predictions again, after a metric or an answer extractor changed: no model, no new generation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from harness.errors import UserError
+from harness.metrics import METRICS
+from harness.plugins import Plugin, load_task
+from harness.results import PREDICTIONS, RESULT, Result, atomic_write, read_predictions, read_results, write_record
+from harness.score import COLUMNS, score_rows
+from harness.task import Task
+
+
+@dataclass
+class Rescored:
+    """What happened to each result."""
+
+    lines: list[str] = field(default_factory=list)
+    skipped: int = 0
+
+
+def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
+    """Recompute answers and metrics of every result from its predictions, with the tasks as they are now.
+
+    A result whose task is gone, broken or of another version is named and left as it was. Raises `UserError` when
+    there are no results.
+    """
+    found = read_results(results)
+    if not found:
+        raise UserError(f"{results} holds no results; `gainboard run SWEEP` makes some")
+    outcome = Rescored()
+    tasks: dict[str, Task | UserError] = {}
+    for result in found:
+        run = result.run
+        if run.task not in tasks:
+            tasks[run.task] = _load(run.task, plugins)
+        task = tasks[run.task]
+        if isinstance(task, Task) and task.version != run.task_version:
+            task = UserError(f"it is of version {run.task_version} of the task, which is version {task.version} now")
+        if isinstance(task, UserError):
+            outcome.skipped += 1
+            outcome.lines.append(f"{run.label}: left as it was: {task}")
+        else:
+            outcome.lines.append(f"{run.label}: {_rescore(results, result, task)}")
+    return outcome
+
+
+def _load(name: str, plugins: Mapping[str, Plugin]) -> Task | UserError:
+    """The task, or why there is none."""
+    try:
+        return load_task(name, plugins)
+    except UserError as error:
+        return error
+
+
+def _rescore(results: Path, result: Result, task: Task) -> str:
+    """Judge one result again, write it, and say how its primary metric changed."""
+    run = result.run
+    scored = score_rows(task, [_plain(row) for row in read_predictions(results, run, list(COLUMNS)).to_dict("records")])
+    if not scored.metrics:
+        return f"left as it was: none of {scored.samples.total} samples could be scored"
+    primary = task.primary_metric
+    card = result.task.model_copy(
+        update={"primary_metric": primary, "binary": METRICS[primary].binary, "chance": task.chance}
+    )
+    with atomic_write(results / run.folder / PREDICTIONS, "wb") as file:
+        scored.predictions.to_parquet(file, index=False)
+    write_record(
+        results / run.folder / RESULT,
+        result.model_copy(update={"metrics": scored.metrics, "samples": scored.samples, "task": card}),
+    )
+    before = result.metrics[result.task.primary_metric].value
+    return f"{primary} {before:.4f} → {scored.metrics[primary].value:.4f}"
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    """A row as the engine wrote it: Parquet gives arrays for lists, and NaN for None in columns of numbers."""
+    return {
+        name: list(value) if isinstance(value, numpy.ndarray) else None if value != value else value
+        for name, value in row.items()
+    }

@@ -1,0 +1,195 @@
+"""Real engines on real toy models: vLLM answers as transformers does, for every arm of a base."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_models import QUICK, ask, read_jsonl, toy, train, write_jsonl, write_rows
+
+from harness.toys import TOYS
+from harness.worker import JobFailed, Worker
+
+pytest.importorskip("trl", reason="needs the train extra")
+
+ARMS = ("base", "lora", "full", "base again")
+"""In this order, through one engine: swapping back must bring the base's answers back."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A base model with an adapter and a full fine-tune, and prompts of both kinds of output."""
+
+    base: Path
+    folder: Path
+
+    def weights(self, arm: str) -> Path | None:
+        return None if arm.startswith("base") else self.folder / arm
+
+    def answers(self, engine: str) -> dict[tuple[str, str], list[dict[str, Any]]]:
+        """(arm, output) → completions, all from one worker."""
+        arguments = ["--engine", engine, "--model", str(self.base)]
+        with Worker("harness.engines", arguments, log=self.folder / f"{engine}.log") as worker:
+            return {
+                (arm, output): ask(
+                    worker,
+                    self.folder / f"{output}.jsonl",
+                    self.folder / f"{engine}-{arm}-{output}.jsonl",
+                    weights=self.weights(arm),
+                    output=output,
+                )
+                for arm in ARMS
+                for output in ("generate", "choice")
+            }
+
+
+@pytest.fixture(scope="module", params=TOYS)
+def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
+    folder = tmp_path_factory.mktemp(request.param)
+    base = toy(request.param, folder)
+    write_rows(folder / "train.jsonl", "date_normalise", "train", count=192)
+    write_rows(folder / "dev.jsonl", "date_normalise", "dev", count=16)
+    few_shot = write_rows(folder / "few_shot.jsonl", "date_normalise", "test", count=12, shown=3)
+    plain = write_rows(folder / "plain.jsonl", "date_normalise", "test", count=60)
+    shown = [{**row, "id": f"shown {row['id']}"} for row in few_shot]
+    write_jsonl(folder / "generate.jsonl", [{**row, "choices": []} for row in plain + shown])
+    write_rows(folder / "choice.jsonl", "ticket_routing", "test", count=40)
+    with Worker("harness.train", ["--model", str(base)], log=folder / "train.log") as worker:
+        for method in ("lora", "full"):
+            train(worker, folder, method, QUICK)
+    return Tuned(base, folder)
+
+
+@pytest.fixture(scope="module")
+def reference(tuned: Tuned) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    return tuned.answers("transformers")
+
+
+@pytest.fixture(scope="module")
+def vllm(tuned: Tuned) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    pytest.importorskip("vllm", reason="vLLM is not installed here")
+    return tuned.answers("vllm")
+
+
+def completions(rows: list[dict[str, Any]]) -> list[tuple[str, int, str]]:
+    return [(row["completion"], row["completion_tokens"], row["finish_reason"]) for row in rows]
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_vllm_writes_what_transformers_writes(vllm: Any, reference: Any, arm: str) -> None:
+    assert completions(vllm[arm, "generate"]) == completions(reference[arm, "generate"])
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_vllm_gives_choices_the_log_probabilities_of_transformers(vllm: Any, reference: Any, arm: str) -> None:
+    for ours, theirs in zip(vllm[arm, "choice"], reference[arm, "choice"], strict=True):
+        assert ours["choice_logprobs"] == pytest.approx(theirs["choice_logprobs"], abs=1e-3)
+        assert ours["completion"] == theirs["completion"]
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_every_tuned_arm_answers_otherwise_than_its_base(vllm: Any, method: str) -> None:
+    assert completions(vllm[method, "generate"]) != completions(vllm["base", "generate"])
+
+
+def test_swapping_back_brings_the_base_back_exactly(vllm: Any) -> None:
+    for output in ("generate", "choice"):
+        assert vllm["base", output] == vllm["base again", output]
+
+
+def test_the_exact_prompt_with_its_chat_template_is_kept(vllm: Any) -> None:
+    prompt = vllm["base", "generate"][0]["prompt"]
+    assert prompt.startswith("<|user|>")
+    assert prompt.endswith("Answer:<|end|><|assistant|>")
+
+
+# The rest is about what one engine does with odd input; the quickest one shows it.
+
+
+@pytest.fixture(scope="module")
+def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy("toy-qwen3", tmp_path_factory.mktemp("toys"))
+
+
+@pytest.fixture(scope="module", params=["transformers", "vllm"])
+def engine(request: pytest.FixtureRequest, qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    pytest.importorskip(request.param)
+    log = tmp_path_factory.mktemp("engine") / "log"
+    with Worker("harness.engines", ["--engine", request.param, "--model", str(qwen)], log=log) as worker:
+        yield worker
+
+
+def question(identity: str, text: str) -> dict[str, Any]:
+    return {"id": identity, "messages": [{"role": "user", "content": text}], "choices": []}
+
+
+def test_a_prompt_longer_than_the_context_is_an_error_of_its_sample_alone(engine: Worker, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "prompts", [question("long", "word " * 2000), question("short", "Repeat: lamp")])
+    long, short = ask(engine, tmp_path / "prompts", tmp_path / "completions", weights=None, output="generate")
+    assert "exceed the model's context of 512" in long["error"]
+    assert "completion" not in long
+    assert "error" not in short
+    assert short["completion_tokens"] > 0
+
+
+def test_a_stop_string_ends_the_answer_and_is_left_out(engine: Worker, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "prompts", [question("1", "Repeat: 7 lamps")])
+    asking = {"weights": None, "output": "generate"}
+    (whole,) = ask(engine, tmp_path / "prompts", tmp_path / "whole", **asking)
+    stop = whole["completion"][1:3]
+    (cut,) = ask(engine, tmp_path / "prompts", tmp_path / "cut", stop=[stop], **asking)
+    assert cut["completion"] == whole["completion"][: whole["completion"].index(stop)]
+    assert cut["finish_reason"] == "stop"
+
+
+def test_an_answer_cut_at_max_tokens_says_so(engine: Worker, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "prompts", [question("1", "Repeat: 7 lamps")])
+    (row,) = ask(engine, tmp_path / "prompts", tmp_path / "out", weights=None, output="generate", max_tokens=1)
+    assert (row["finish_reason"], row["completion_tokens"]) == ("length", 1)
+
+
+def test_weights_that_do_not_fit_the_base_fail_the_job_and_leave_the_worker_running(engine: Worker, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "prompts", [question("1", "Repeat: lamp")])
+    asking = {"output": "generate"}
+    before = ask(engine, tmp_path / "prompts", tmp_path / "before", weights=None, **asking)
+    with pytest.raises(JobFailed):
+        ask(engine, tmp_path / "prompts", tmp_path / "broken", weights=tmp_path / "missing", **asking)
+    assert ask(engine, tmp_path / "prompts", tmp_path / "after", weights=None, **asking) == before
+
+
+def test_an_adapter_with_foreign_tensors_is_refused(qwen: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    write_rows(tmp_path / "train.jsonl", "date_normalise", "train", count=16)
+    shutil.copy(tmp_path / "train.jsonl", tmp_path / "dev.jsonl")
+    with Worker("harness.train", ["--model", str(qwen)], log=tmp_path / "log") as worker:
+        train(worker, tmp_path, "lora", QUICK.model_copy(update={"max_steps": 1, "eval_steps": 1}))
+    path = tmp_path / "lora" / "adapter_model.safetensors"
+    tensors = load_file(path)
+    name = sorted(tensors)[0]
+    tensors[name.replace("layers.0", "layers.99")] = tensors.pop(name)
+    save_file(tensors, path)
+    import torch
+
+    from harness.errors import UserError
+    from harness.weights import load_model
+
+    with pytest.raises(UserError, match="2 tensors do not match the base model"):
+        load_model(str(qwen), None, tmp_path / "lora", dtype=torch.float32)
+
+
+def test_a_model_folder_that_cannot_be_loaded_ends_the_worker_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    with pytest.raises(JobFailed):
+        Worker("harness.engines", ["--engine", "transformers", "--model", str(tmp_path)], log=tmp_path / "log")
+    assert (tmp_path / "log").stat().st_size > 0
+
+
+def test_completions_are_written_whole_or_not_at_all(engine: Worker, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "prompts", [question("1", "Repeat: lamp")])
+    ask(engine, tmp_path / "prompts", tmp_path / "completions", weights=None, output="generate")
+    assert [row["id"] for row in read_jsonl(tmp_path / "completions")] == ["1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["completions", "prompts"]

@@ -1,0 +1,120 @@
+"""From a sweep to runs: what is planned, what each run's key covers, what is already done."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import make_run, task_card, write_result
+from toy_task import adding, rows
+
+from harness.config import Sweep
+from harness.data import load_dataset
+from harness.errors import UserError
+from harness.plan import LoadedTask, group_runs, is_done, make_runs, select
+from harness.results import RESULT
+from harness.task import Splits, Task
+
+
+def sweep(**changes: Any) -> Sweep:
+    declared: dict[str, Any] = {
+        "name": "s",
+        "tasks": ["adding"],
+        "seeds": [0, 1],
+        "candidates": [{"name": "a", "model": "x/a"}, {"name": "b", "model": "x/b", "methods": ["lora"]}],
+    }
+    return Sweep.model_validate(declared | changes)
+
+
+def runs(task: Task | None = None, *, fingerprint: str = "f", limit: int | None = None, **changes: Any) -> list[Any]:
+    task = task or adding()
+    tasks = {task.name: LoadedTask(task, load_dataset(task))}
+    return make_runs(sweep(**changes), tasks, fingerprint=lambda model, revision: fingerprint, limit=limit)
+
+
+def test_a_sweep_is_candidates_by_methods_by_tasks_by_seeds() -> None:
+    folders = [run.folder.as_posix() for run in runs()]
+    assert len(folders) == len(set(folders)) == (4 + 1) * 2
+    assert folders[0] == "a/zero_shot/adding-v1/seed-0"
+    assert folders[-1] == "b/lora/adding-v1/seed-1"
+
+
+def test_only_tuned_runs_have_training_and_only_few_shot_runs_have_demonstrations() -> None:
+    for run in runs():
+        tuned = run.candidate.method in ("lora", "full")
+        assert (run.candidate.training is not None) == tuned
+        assert run.n_train == (6 if tuned else None)
+        assert run.num_fewshot == (4 if run.candidate.method == "few_shot" else 0)
+
+
+def test_a_training_budget_beyond_the_data_takes_all_of_it() -> None:
+    assert {run.n_train for run in runs(n_train=1000)} == {6, None}
+    assert {run.n_train for run in runs(n_train=2)} == {2, None}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"limit": 1},
+        {"fingerprint": "g"},
+        {"generation": {"temperature": 1.0}},
+        {"generation": {"max_tokens": 7}},
+        {"task": adding(version=2)},
+        {"task": adding(data=lambda: Splits(rows(0, 6), rows(6, 8), rows(9, 12)))},
+        {"defaults": {"training": {"learning_rate": 0.5}}},
+        {"n_train": 3},
+    ],
+)
+def test_whatever_can_change_a_score_changes_the_key(changed: dict[str, Any]) -> None:
+    before = {run.folder: run.key for run in runs() if run.candidate.method == "lora"}
+    after = {run.folder: run.key for run in runs(**changed) if run.candidate.method == "lora"}
+    assert not set(before.values()) & set(after.values())
+
+
+def test_keys_are_the_same_on_every_start() -> None:
+    assert [run.key for run in runs()] == [run.key for run in runs()]
+    assert len({run.key for run in runs()}) == 10
+
+
+def test_only_selects_by_glob() -> None:
+    chosen = select(runs(), "a/*/adding-v1/seed-1")
+    assert [run.candidate.method for run in chosen] == ["zero_shot", "few_shot", "lora", "full"]
+
+
+def test_a_glob_that_matches_nothing_says_what_one_looks_like() -> None:
+    with pytest.raises(UserError, match=r"'c/\*' matches no run.*like 'a/zero_shot/adding-v1/seed-0'"):
+        select(runs(), "c/*")
+
+
+def test_an_unknown_template_is_named_with_its_neighbour() -> None:
+    with pytest.raises(UserError, match=r"template 'plein' not found; there are plain. Did you mean 'plain'"):
+        runs(template="plein")
+
+
+def test_runs_of_one_model_form_one_group() -> None:
+    both = [{"name": name, "model": "x/same", "methods": ["full"]} for name in ("a", "b")]
+    (group,) = group_runs(runs(candidates=both))
+    assert [run.candidate.name for run in group.runs] == ["a", "a", "b", "b"]
+
+
+def test_a_run_is_done_when_its_own_result_is_there(tmp_path: Path) -> None:
+    run = make_run("toy", "lora", task_card(), 0)
+    assert not is_done(tmp_path, run)
+    write_result(tmp_path, run, task_card(), [1.0, 0.0])
+    assert is_done(tmp_path, run)
+
+
+def test_a_result_of_another_configuration_is_in_the_way(tmp_path: Path) -> None:
+    run = make_run("toy", "lora", task_card(), 0)
+    write_result(tmp_path, run, task_card(), [1.0, 0.0])
+    other = run.model_copy(update={"limit": 5})
+    with pytest.raises(UserError, match="limit is None there, 5 here"):
+        is_done(tmp_path, other)
+
+
+def test_a_result_of_a_newer_version_stops_with_a_sentence(tmp_path: Path) -> None:
+    run = make_run("toy", "lora", task_card(), 0)
+    write_result(tmp_path, run, task_card(), [1.0])
+    path = tmp_path / run.folder / RESULT
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 4'))
+    with pytest.raises(UserError, match=r"is schema 4; this version reads up to 1. Upgrade gainboard."):
+        is_done(tmp_path, run)

@@ -1,0 +1,77 @@
+"""Judging saved predictions again: a changed extractor or metric needs no model."""
+
+from pathlib import Path
+
+import pandas
+import pytest
+from synthetic import make_run, task_card, write_result
+from toy_task import adding, plugins_of
+
+from harness.errors import UserError
+from harness.rescore import rescore
+from harness.results import PREDICTIONS, RESULT, Result, read_record
+from harness.score import COLUMNS, score_rows
+
+CARD = task_card("adding", output="generate", primary_metric="exact_match", chance=0.0)
+RUN = make_run("toy", "full", CARD, 0)
+
+
+def write(results: Path, completions: list[str], target: str) -> None:
+    """A finished run whose completions and targets are given, and whose answers were all taken for wrong."""
+    write_result(results, RUN, CARD, [0.0] * len(completions))
+    rows = [
+        dict.fromkeys(COLUMNS)
+        | {"sample_id": str(index), "target": [target], "choices": [], "completion": text, "prompt_tokens": 5}
+        for index, text in enumerate(completions)
+    ]
+    scored = score_rows(adding(extract=lambda text: "no answer"), rows)
+    scored.predictions.to_parquet(results / RUN.folder / PREDICTIONS, index=False)
+
+
+def test_a_changed_extractor_changes_answers_and_scores(tmp_path: Path) -> None:
+    write(tmp_path, ["It is 7.", "7", "eight"], "7")
+    (line,) = rescore(tmp_path, plugins_of(adding(extract=lambda text: text.strip(" .").split()[-1]))).lines
+    assert line.endswith("exact_match 0.0000 → 0.6667")
+    table = pandas.read_parquet(tmp_path / RUN.folder / "predictions.parquet")
+    assert list(table["answer"]) == ["7", "7", "eight"]
+    assert list(table["score_exact_match"]) == [1.0, 1.0, 0.0]
+    assert read_record(tmp_path / RUN.folder / RESULT, Result).metrics["exact_match"].value == pytest.approx(2 / 3)
+
+
+def test_another_metric_becomes_the_primary_one(tmp_path: Path) -> None:
+    write(tmp_path, ["7 apples", "8 apples"], "7")
+    task = adding(metrics=("exact_match", "numeric_match"), primary_metric="numeric_match")
+    rescore(tmp_path, plugins_of(task))
+    result = read_record(tmp_path / RUN.folder / RESULT, Result)
+    assert result.task.primary_metric == "numeric_match"
+    assert {name: value.value for name, value in result.metrics.items()} == {"exact_match": 0.0, "numeric_match": 0.5}
+
+
+def test_an_extractor_that_raises_leaves_its_sample_unscored_with_the_reason(tmp_path: Path) -> None:
+    write(tmp_path, ["7", ""], "7")
+    rescore(tmp_path, plugins_of(adding(extract=lambda text: text[:1] + text[0][1:])))
+    table = pandas.read_parquet(tmp_path / RUN.folder / "predictions.parquet")
+    assert table["error"][1].startswith("extract raised IndexError")
+    samples = read_record(tmp_path / RUN.folder / RESULT, Result).samples
+    assert (samples.total, samples.scored, samples.failed) == (2, 1, 1)
+
+
+def test_a_result_of_another_task_version_is_left_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path, ["7"], "7")
+    before = (tmp_path / RUN.folder / RESULT).read_bytes()
+    outcome = rescore(tmp_path, plugins_of(adding(version=2)))
+    assert outcome.skipped == 1
+    assert "version 1 of the task, which is version 2 now" in outcome.lines[0]
+    assert (tmp_path / RUN.folder / RESULT).read_bytes() == before
+
+
+def test_a_result_whose_task_is_gone_is_left_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path, ["7"], "7")
+    outcome = rescore(tmp_path, {})
+    assert outcome.skipped == 1
+    assert "task 'adding' not found" in outcome.lines[0]
+
+
+def test_a_folder_without_results_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no results"):
+        rescore(tmp_path, {})

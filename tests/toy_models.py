@@ -1,0 +1,85 @@
+"""Toy candidates for tests, built once on this machine, and workers to train and ask them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from harness.config import Generation, Training
+from harness.data import load_dataset
+from harness.plugins import find_plugins, load_task
+from harness.progress import Progress
+from harness.prompts import draw_demonstrations, render
+from harness.run import build_toys
+from harness.toys import PREFIX, toy_folder
+from harness.worker import Worker
+
+QUICK = Training(
+    learning_rate=2e-3, max_steps=24, per_device_train_batch_size=8, eval_steps=12, r=8, lora_alpha=16, max_length=256
+)
+"""Enough steps to change what the model says."""
+
+
+def toy(name: str, work: Path) -> Path:
+    """The folder of a toy model, built if this machine has not built it before."""
+    build_toys([PREFIX + name], work, Progress(Console(quiet=True)))
+    return toy_folder(name)
+
+
+def write_rows(path: Path, task_name: str, split: str, *, count: int, shown: int = 0) -> list[dict[str, Any]]:
+    """Render samples of a bundled task into a file that workers read."""
+    task = load_task(task_name, find_plugins(entry_points=False))
+    dataset = load_dataset(task)
+    demonstrations = draw_demonstrations(dataset.train, count=shown, seed=0)
+    rows = [
+        {
+            "id": sample.id,
+            "messages": render(task.prompts, sample, template="short", demonstrations=demonstrations),
+            "target": sample.targets[0],
+            "choices": list(sample.choices),
+        }
+        for sample in getattr(dataset, split)[:count]
+    ]
+    write_jsonl(path, rows)
+    return rows
+
+
+def write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def train(worker: Worker, folder: Path, method: str, training: Training, *, seed: int = 0) -> dict[str, Any]:
+    """Fine-tune on `train.jsonl` and `dev.jsonl` of the folder, into its subfolder named like the method."""
+    job = {
+        "train": str(folder / "train.jsonl"),
+        "dev": str(folder / "dev.jsonl"),
+        "weights": str(folder / method),
+        "method": method,
+        "training": training.model_dump(mode="json"),
+        "chat": None,
+        "seed": seed,
+    }
+    return dict(worker.request(job, lambda _: None)["record"])
+
+
+def ask(worker: Worker, prompts: Path, completions: Path, *, weights: Path | None, output: str, **changes: Any) -> list[Any]:
+    """Answer a prompts file with one arm; the rows of the completions file."""
+    job = {
+        "prompts": str(prompts),
+        "completions": str(completions),
+        "weights": str(weights) if weights else None,
+        "output": output,
+        "generation": Generation().model_dump(mode="json"),
+        "max_tokens": 16,
+        "stop": [],
+        "chat": None,
+        "seed": 0,
+    }
+    worker.request(job | changes, lambda _: None)
+    return read_jsonl(completions)
