@@ -15,6 +15,8 @@ def load_model(base: str, revision: str | None, weights: Path | None, *, dtype: 
     Raises `UserError` when an adapter's tensors are not exactly those its configuration puts into the base: an
     adapter that is silently not applied looks like a fine-tune that gained nothing.
     """
+    if weights is not None and not weights.is_dir():
+        raise UserError(f"the weights folder {weights} does not exist; it may have been removed from the work folder")
     if weights is None or is_adapter(weights):
         model = AutoModelForCausalLM.from_pretrained(base, revision=revision, dtype=dtype, use_safetensors=True)
     else:

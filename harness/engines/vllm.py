@@ -21,11 +21,11 @@ from vllm.config import set_current_vllm_config
 from harness.config import Generation
 from harness.costs import device_name
 from harness.engines import Completion, Progress, context_length, stop_token_ids
-from harness.weights import is_adapter, load_model
+from harness.weights import load_model
 
 
 class VllmEngine:
-    """One `vllm.LLM`. Every arm's weights are loaded in place: an adapter is merged into the base before."""
+    """One `vllm.LLM`. Every arm's weights are loaded in place, an adapter merged into its base before."""
 
     def __init__(self, model: str, revision: str | None, *, max_model_len: int | None) -> None:
         self.name = f"vllm {vllm.__version__}"
@@ -51,18 +51,18 @@ class VllmEngine:
         )
 
     def load_weights(self, weights: Path | None) -> None:
-        """See `Engine.load_weights`."""
-        if weights is None:
-            source: dict[str, Any] = {}  # vLLM reads the base's files again
-        elif is_adapter(weights):
-            # Architectures that vLLM runs on transformers' own classes are patched in this process, and then need its
-            # configuration to be made at all.
-            with set_current_vllm_config(self._llm.llm_engine.vllm_config):
-                merged = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
-            source = {"weights_iterator": list(merged.state_dict().items())}
-        else:
-            source = {"weights_path": str(weights)}
-        self._llm.collective_rpc("reload_weights", kwargs=source)
+        """See `Engine.load_weights`.
+
+        Every arm, the base too, is handed over as a whole state dict. vLLM can read a folder by itself
+        (`weights_path`), but vLLM 0.32 then keeps the old output layer of a model with tied embeddings, which its
+        files leave out, and forgets where the base was.
+        """
+        # Architectures that vLLM runs on transformers' own classes are patched in this process, and then need its
+        # configuration to be made at all.
+        with set_current_vllm_config(self._llm.llm_engine.vllm_config):
+            model = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
+        tensors = list(model.state_dict().items())
+        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": tensors})
         # Cached keys and values belong to the weights before.
         assert self._llm.reset_prefix_cache(), "no request is running, so the cache can be emptied"
 
