@@ -154,7 +154,9 @@ def _positive(text: str) -> int:
 def _console(*, json_output: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=json_output, soft_wrap=True)
+    console = Console(stderr=json_output, soft_wrap=True)
+    # A pipe or a log has no width: rich would fold tables at 80 columns.
+    return console if console.is_terminal else Console(stderr=json_output, soft_wrap=True, width=160)
 
 
 # run and quickstart
@@ -365,6 +367,7 @@ def _run_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _check(options: argparse.Namespace) -> int:
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a check answers from what is on this machine, at once
     from harness.check import check_sweep, check_task
     from harness.plugins import find_plugins
 

@@ -1,0 +1,71 @@
+"""What the README says is what the code does."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness import cli
+from harness.config import Sweep, load_sweep
+from harness.data import load_dataset
+from harness.plugins import find_plugins, load_task
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = sorted(
+    {line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines() if line.startswith("gainboard")}
+)
+
+
+def test_it_opens_with_the_two_commands() -> None:
+    first, second = blocks("sh")[0].splitlines()
+    assert first.split("#")[0].strip() == "python3 -m pip install tox && tox -e quickstart"
+    assert second.split("#")[0].strip() == "tox"
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("/tox")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_its_commands_are_understood(command: str) -> None:
+    assert cli._parser().parse_args(shlex.split(command)[1:]).verb
+
+
+def test_its_sweep_is_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / "sweep.toml").write_text(blocks("toml")[0])
+    sweep = load_sweep(tmp_path / "sweep.toml")
+    assert isinstance(sweep, Sweep)
+    assert sweep.candidates[0].methods == ("zero_shot", "few_shot", "lora", "full")
+
+
+def test_its_task_is_a_task(tmp_path: Path) -> None:
+    folder = tmp_path / "add_one"
+    folder.mkdir()
+    (folder / "task.py").write_text(blocks("python")[0])
+    dataset = load_dataset(load_task("add_one", find_plugins([tmp_path])))
+    assert (len(dataset.train), dataset.test[0].target) == (60, "81")
+
+
+def test_it_names_every_bundled_task_and_every_module() -> None:
+    for name in find_plugins(entry_points=False):
+        assert f"`{name}`" in README
+    for package in ("harness", "leaderboards"):
+        for path in (ROOT / package).iterdir():
+            if path.suffix == ".py" and path.name != "__init__.py":
+                assert path.name in README, f"{package}/{path.name} is missing from the annotated tree"
+
+
+def test_its_files_exist() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_its_code_for_results_works(tmp_path: Path) -> None:
+    assert "harness.load_results" in blocks("python")[1]
+    assert harness.load_results(tmp_path).empty
