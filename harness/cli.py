@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -25,6 +26,7 @@ Verb = Callable[[argparse.Namespace], int]
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one verb and exit with its code."""
     options = _parser().parse_args(arguments)
+    warnings.showwarning = lambda message, *_, **__: print(f"gainboard: {message}", file=sys.stderr)
     # A polite `kill` ends the workers in order, as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
@@ -32,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except UserError as error:
         print(f"gainboard: {error}", file=sys.stderr)
         code = USER_MUST_FIX
+    except BrokenPipeError:
+        # The reader of our output had enough. Nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
@@ -41,8 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         print("\ngainboard: stopped. What was finished is kept; the same command goes on from here.", file=sys.stderr)
         code = INTERRUPTED
-    except BrokenPipeError:
-        code = DONE  # the reader of our output had enough
     raise SystemExit(code)
 
 
@@ -253,6 +257,7 @@ def _show_plan(runs: "list[Run]", tasks: "dict[str, LoadedTask]", options: argpa
     """Print each run with its estimate, and the sum with its price."""
     from dataclasses import asdict
 
+    from rich.markup import escape
     from rich.table import Table
 
     from harness.estimate import assumed_device, estimate
@@ -272,7 +277,7 @@ def _show_plan(runs: "list[Run]", tasks: "dict[str, LoadedTask]", options: argpa
     table = Table("run", "state", "train tokens", "score tokens", "seconds", box=None, header_style="bold")
     for row in rows:
         took = "–" if row.device_seconds is None else f"{row.device_seconds:,.1f}"
-        table.add_row(row.run, row.state, f"{row.train_tokens:,}", f"{row.score_tokens:,}", took)
+        table.add_row(escape(row.run), row.state, f"{row.train_tokens:,}", f"{row.score_tokens:,}", took)
     console.print(table)
     todo = sum(row.state != "done" for row in rows)
     price = f", about ${usd:,.4f}" if usd is not None else ""
@@ -304,11 +309,12 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(rows, indent=2))
     elif rows:
+        from rich.markup import escape
         from rich.table import Table
 
         table = Table(*rows[0], box=None, header_style="bold")
         for row in rows:
-            table.add_row(*("–" if value is None else str(value) for value in row.values()))
+            table.add_row(*("–" if value is None else escape(str(value)) for value in row.values()))
         _console().print(table)
     else:
         print(f"no {options.what} found")
@@ -381,10 +387,12 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([{"level": f.level, "where": f.where, "message": f.message} for f in findings], indent=2))
     else:
+        from rich.markup import escape
+
         signs = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
         console = _console()
         for finding in findings:
-            console.print(signs[finding.level], finding.where, finding.message, highlight=False, markup=True)
+            console.print(signs[finding.level], escape(f"{finding.where} {finding.message}"), highlight=False)
     return USER_MUST_FIX if any(finding.level == "error" for finding in findings) else DONE
 
 
@@ -399,14 +407,10 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _publish(options: argparse.Namespace) -> int:
-    import warnings
-
     from leaderboards import publish
 
     board = _find_board_file(options.board, "board.toml") if options.board else None
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: print(f"gainboard: {message}", file=sys.stderr)
-        published = publish(options.results, options.out, board=board, prices=options.prices)
+    published = publish(options.results, options.out, board=board, prices=options.prices)
     if getattr(options, "json", False):
         return DONE
     print(f"\n{published.verdict}\n\n{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}")

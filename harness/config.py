@@ -4,13 +4,14 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import UserError, suggest
 
 Method = Literal["zero_shot", "few_shot", "lora", "full"]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 METHODS: tuple[Method, ...] = get_args(Method)
 TUNED: tuple[Method, ...] = ("lora", "full")
 """The methods that change weights."""
@@ -92,7 +93,7 @@ class CandidateSpec(Layers):
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     """The 40-hex commit of a hub model."""
 
-    methods: tuple[Method, ...] = METHODS
+    methods: tuple[Method, ...] = Field(default=METHODS, min_length=1)
     chat: bool | None = None
     """Render with the tokenizer's chat template; None: when it has one."""
 
@@ -102,7 +103,7 @@ class Sweep(Frozen):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     tasks: tuple[str, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1)
     n_train: int | Literal["all"] = "all"
     """Training samples a tuned run may use."""
 
@@ -123,6 +124,7 @@ class Sweep(Frozen):
     @model_validator(mode="after")
     def _unique(self) -> "Sweep":
         for what, values in (
+            *((f"method of candidate '{candidate.name}'", candidate.methods) for candidate in self.candidates),
             ("task", self.tasks),
             ("seed", self.seeds),
             ("candidate name", [candidate.name for candidate in self.candidates]),
@@ -160,7 +162,7 @@ class Run(Frozen):
     task: str
     task_version: int
     task_fingerprint: str
-    """Changes when a sample, a template or a metric does."""
+    """Changes when a sample or a prompt does."""
 
     candidate: Candidate
     seed: int

@@ -27,7 +27,7 @@ class Dataset:
     dev: list[Sample]
     test: list[Sample]
     fingerprint: str
-    """Changes when a sample, a template or a metric does."""
+    """Changes when a sample or a prompt does. Metrics may change without: `gainboard score` judges again."""
 
 
 def load_dataset(task: Task) -> Dataset:
@@ -40,12 +40,21 @@ def load_dataset(task: Task) -> Dataset:
         raise UserError(f"task '{task.name}': its data function raised {type(error).__name__}: {error}") from error
     if not isinstance(splits, Splits):
         raise UserError(f"task '{task.name}': its data function returned {type(splits).__name__}, expected Splits")
+    for name, template in task.prompts.templates.items():
+        try:
+            fields_of(template)
+        except ValueError as error:
+            raise UserError(
+                f"task '{task.name}': template '{name}' is not a format string: {error} (a brace that is meant is doubled)"
+            ) from None
     train, dev, test = (_samples(task, name, getattr(splits, name)) for name in ("train", "dev", "test"))
     return Dataset(train, dev, test, _fingerprint(task, train, dev, test))
 
 
 def _samples(task: Task, split: str, rows: Sequence[Row]) -> list[Sample]:
     where = f"task '{task.name}', split '{split}'"
+    if not isinstance(rows, Sequence):
+        raise UserError(f"{where}: a {type(rows).__name__}, expected a list of rows")
     if len(rows) == 0:
         raise UserError(f"{where}: no samples; a task needs at least one in each of train, dev and test")
     samples = []
@@ -69,6 +78,12 @@ def _samples(task: Task, split: str, rows: Sequence[Row]) -> list[Sample]:
 
 def _fault(task: Task, sample: Sample) -> str | None:
     """What is wrong with a sample, in words, or None."""
+    if not isinstance(sample.id, str) or not sample.id:
+        return f"the id {sample.id!r} is not a non-empty text"
+    if not all(isinstance(text, str) for item in dict(sample.fields).items() for text in item):
+        return f"sample '{sample.id}' has a field that is not a text; templates take texts only"
+    if not isinstance(sample.choices, tuple) or not all(isinstance(choice, str) and choice for choice in sample.choices):
+        return f"sample '{sample.id}' has the choices {sample.choices!r}; choices are a tuple of non-empty texts"
     targets = sample.target if isinstance(sample.target, tuple) else (sample.target,)
     if not targets or not all(isinstance(target, str) and target for target in targets):
         return f"sample '{sample.id}' has the target {sample.target!r}; a target is a non-empty text or a tuple of them"
@@ -92,8 +107,6 @@ def _fingerprint(task: Task, *splits: list[Sample]) -> str:
     declared: dict[str, Any] = {
         "prompts": dataclasses.asdict(task.prompts),
         "output": task.output,
-        "metrics": task.metrics,
-        "primary_metric": task.primary_metric,
         "max_tokens": task.max_tokens,
         "stop": task.stop,
     }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.errors import UserError
 from harness.prompts import Message
 
 
@@ -23,7 +24,7 @@ def uses_chat_template(tokenizer: Any, chat: bool | None) -> bool:
     """Whether to render with the tokenizer's chat template: as asked, or (None) when it has one."""
     has_template = bool(getattr(tokenizer, "chat_template", None))
     if chat and not has_template:
-        raise ValueError("chat = true, but the tokenizer has no chat template; set chat = false for this candidate")
+        raise UserError("chat = true, but the tokenizer has no chat template; set chat = false for this candidate")
     return has_template if chat is None else chat
 
 

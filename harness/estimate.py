@@ -5,7 +5,7 @@ headers of its weights, or from its name (`…-0.5B`); the speeds below are what
 far below a device's peak. The result of a run carries the measured figures.
 """
 
-import json
+import math
 import os
 import re
 import shutil
@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.config import TUNED, Run
 from harness.costs import forward_flops, training_flops
 from harness.data import training_subset
-from harness.models import model_kind
+from harness.models import model_kind, tensor_shapes
 from harness.plan import LoadedTask
 from harness.prompts import render
 from harness.task import Sample
@@ -105,15 +105,6 @@ def count_parameters(model: str) -> int | None:
 
 
 def _in_headers(folder: Path) -> int:
-    """Elements of every tensor, from the JSON header that opens each safetensors file after its 8-byte length."""
-    total = 0
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                elements = 1
-                for size in tensor["shape"]:
-                    elements *= size
-                total += elements
-    return total
+    """Elements of every tensor in the folder's safetensors."""
+    shapes = (shape for path in sorted(folder.glob("*.safetensors")) for shape in tensor_shapes(path).values())
+    return sum(math.prod(shape) for shape in shapes)

@@ -1,7 +1,7 @@
 """Tell what a sweep's `model` is, whether it can be used, and when it has changed, without loading it."""
 
 import hashlib
-import os
+import json
 import re
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _READ_WHOLE = frozenset({".json", ".jinja", ".model", ".tiktoken", ".txt"})
 """Suffixes of configuration and tokenizer files: small, and every byte counts."""
 
-_MIB = 1 << 20
+_WHOLE, _BLOCKS, _BLOCK = 64 << 20, 1024, 4096
+"""Bytes up to which weights are read whole; else how many blocks of how many bytes."""
 
 
 def model_kind(model: str) -> ModelKind:
@@ -55,7 +56,15 @@ def _check_folder(model: str, where: str) -> None:
         raise UserError(f"{where}: '{model}' is neither an existing folder nor a Hugging Face id (owner/name)")
     if not (folder / "config.json").is_file():
         raise UserError(f"{where}: {folder} holds no config.json; give the folder that `save_pretrained` wrote")
-    if any(folder.glob("*.safetensors")):
+    weights = sorted(folder.glob("*.safetensors"))
+    for path in weights:
+        try:
+            tensor_shapes(path)
+        except ValueError as error:
+            raise UserError(
+                f"{where}: {path} is not a safetensors file ({error}); is it a git-lfs pointer, or cut off?"
+            ) from None
+    if weights:
         return
     if any(folder.glob("*.bin")):
         # Unpickling runs whatever code the file holds.
@@ -83,7 +92,7 @@ def _folder_fingerprint(folder: Path) -> str:
         if path.suffix in _READ_WHOLE:
             contents = path.read_bytes()
         elif path.suffix == ".safetensors":
-            contents = _ends(path)
+            contents = _sampled(path)
         else:
             continue  # pickles that nobody loads, pictures, a read-me
         digest.update(f"{path.name} {path.stat().st_size} {len(contents)}\n".encode())
@@ -91,9 +100,28 @@ def _folder_fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _ends(path: Path) -> bytes:
-    """The first and last MiB: names and shapes of all tensors, and enough weights to tell two trainings apart."""
+def _sampled(path: Path) -> bytes:
+    """A small file whole; of a large one 1,024 blocks spread evenly, so that no tensor of some size goes unseen."""
+    size = path.stat().st_size
+    if size <= _WHOLE:
+        return path.read_bytes()
     with path.open("rb") as file:
-        head = file.read(_MIB)
-        file.seek(max(0, path.stat().st_size - _MIB), os.SEEK_SET)
-        return head + file.read(_MIB)
+        blocks = []
+        for number in range(_BLOCKS):
+            file.seek(number * (size - _BLOCK) // (_BLOCKS - 1))
+            blocks.append(file.read(_BLOCK))
+    return b"".join(blocks)
+
+
+def tensor_shapes(path: Path) -> dict[str, list[int]]:
+    """Name → shape of every tensor, from the JSON header that opens a safetensors file after its 8-byte length.
+
+    Raises `ValueError` when the file is not one.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > size - 8:
+            raise ValueError("its header is longer than the file")
+        header = json.loads(file.read(length))
+    return {name: tensor["shape"] for name, tensor in header.items() if name != "__metadata__"}

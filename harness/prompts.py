@@ -57,5 +57,5 @@ def draw_demonstrations(train: Sequence[Sample], *, count: int, seed: int) -> li
 
 
 def fields_of(template: str) -> set[str]:
-    """The field names a template asks for."""
-    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+    """The field names a template asks for; an empty one for a bare `{}`. Raises `ValueError` for stray braces."""
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}

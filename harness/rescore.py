@@ -44,8 +44,12 @@ def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
         if isinstance(task, UserError):
             outcome.skipped += 1
             outcome.lines.append(f"{run.label}: left as it was: {task}")
-        else:
+            continue
+        try:
             outcome.lines.append(f"{run.label}: {_rescore(results, result, task)}")
+        except (OSError, ValueError, KeyError) as error:
+            outcome.skipped += 1
+            outcome.lines.append(f"{run.label}: left as it was: its predictions cannot be read: {error}")
     return outcome
 
 
@@ -78,8 +82,12 @@ def _rescore(results: Path, result: Result, task: Task) -> str:
 
 
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """A row as the engine wrote it: Parquet gives arrays for lists, and NaN for None in columns of numbers."""
-    return {
+    """A row as the engine wrote it: Parquet gives arrays for lists, and NaN for None in columns of numbers.
+
+    An error beside a completion came from the extractor of then, which may have been mended since.
+    """
+    plain = {
         name: list(value) if isinstance(value, numpy.ndarray) else None if value != value else value
         for name, value in row.items()
     }
+    return plain if plain["completion"] is None else plain | {"error": None}

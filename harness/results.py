@@ -20,6 +20,7 @@ SCHEMA_VERSION = 1
 RESULT, FAILURE, PREDICTIONS = "result.json", "failure.json", "predictions.parquet"
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
+RunRecordT = TypeVar("RunRecordT", "Result", "Failure")
 
 
 class TaskCard(Frozen):
@@ -102,7 +103,12 @@ class TrainingRecord(Frozen):
     flops: float
     device: str
     dtype: str
+    startup_seconds: float = 0.0
+    """This run's share of the worker's start."""
+
     load_seconds: float
+    """Loading the base and reading the samples."""
+
     train_seconds: float
     """Training steps, dev evaluations and checkpoints."""
 
@@ -117,6 +123,9 @@ class GenerationRecord(Frozen):
     device: str
     dtype: str
     chat_template: bool
+    startup_seconds: float = 0.0
+    """This run's share of the engine's start."""
+
     swap_seconds: float
     """Putting the arm's weights into the running engine."""
 
@@ -242,11 +251,15 @@ def read_failures(results: Path) -> list[Failure]:
     return _read_all(results, FAILURE, Failure)
 
 
-def _read_all(results: Path, name: str, model: type[RecordT]) -> list[RecordT]:
+def _read_all(results: Path, name: str, model: type[RunRecordT]) -> list[RunRecordT]:
     records = []
     for path in sorted(results.glob(f"**/{name}")):
         try:
-            records.append(read_record(path, model))
+            record = read_record(path, model)
+            # A copy elsewhere would count twice, and a name that climbs out of the folder would be followed.
+            if path.parent != results / record.run.folder:
+                raise UserError(f"{path}: it belongs in {record.run.folder}; a copy or a moved result is not read")
+            records.append(record)
         except UserError as error:
             warnings.warn(f"skipped: {error}", stacklevel=3)
     return records

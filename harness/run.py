@@ -11,11 +11,14 @@ import shutil
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from harness.config import TUNED, Run
 from harness.data import read_jsonl, training_subset
@@ -45,7 +48,7 @@ from harness.results import (
 from harness.score import collect, score_rows
 from harness.task import Sample
 from harness.toys import PREFIX, toy_folder
-from harness.worker import JobFailed, Message, Worker, WorkerDied
+from harness.worker import JobFailed, Message, Report, Worker, WorkerDied
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,16 @@ def run_sweep(
     if not todo:
         return outcome
     _require_libraries(engine, todo)
-    build_toys(sorted({run.candidate.model for run in todo}), folders.work, progress)
-    for group in group_runs(todo):
-        _GroupRunner(group, tasks, folders, engine, progress, outcome).run()
+    folders.work.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folders.work / ".lock", blocking=False):
+            build_toys(sorted({run.candidate.model for run in todo}), folders.work, progress)
+            for group in group_runs(todo):
+                _GroupRunner(group, tasks, folders, engine, progress, outcome).run()
+    except Timeout:
+        raise UserError(
+            f"another gainboard works in {folders.work}; wait for it, or give this one a --work folder of its own"
+        ) from None
     return outcome
 
 
@@ -112,7 +122,7 @@ def build_toys(models: Sequence[str], work: Path, progress: Progress) -> None:
                     name = waiting.pop(0)
                     with (log_folder / f"{name}.log").open("wb") as log:
                         running[name] = subprocess.Popen(
-                            [sys.executable, "-m", "harness.toys.build", name],
+                            [sys.executable, "-P", "-m", "harness.toys.build", name],
                             stdout=log,
                             stderr=log,
                             start_new_session=True,
@@ -147,8 +157,6 @@ class _GroupRunner:
         is_toy = model_kind(group.model) == "toy"
         self._model = str(toy_folder(group.model.removeprefix(PREFIX))) if is_toy else group.model
         self._log = folders.work / "logs"
-        self._startup: dict[str, float] = {}
-        """Seconds of a worker's start that fall to each run it served, by `<phase> <key>`."""
 
     def run(self) -> None:
         """Train, generate, score. Whatever fails is recorded and left out of the later phases."""
@@ -160,13 +168,21 @@ class _GroupRunner:
     def _work(self, run: Run) -> Path:
         return self._folders.work / run.key
 
+    def _has(self, run: Run, *names: str) -> bool:
+        """Whether a phase is done: its record is there, and what it records was not cleaned away since."""
+        return all((self._work(run) / name).exists() for name in names)
+
     @contextmanager
     def _recording(self, run: Run, phase: str) -> Iterator[None]:
         """Turn what goes wrong with one run into its recorded failure."""
         try:
             yield
-        except (JobFailed, UserError, OSError) as error:
+        except Exception as error:  # a fault of ours, or of a plugin, must not cost the runs beside it
             reason = " ".join(str(error).split())
+            if not isinstance(error, (JobFailed, UserError, OSError)):
+                reason = f"{type(error).__name__}: {reason} (log: {self._log / 'driver.log'})"
+                with (self._log / "driver.log").open("a", encoding="utf-8") as log:
+                    log.write(f"{run.label}\n{traceback.format_exc()}\n")
             failure = Failure(schema_version=SCHEMA_VERSION, key=run.key, run=run, phase=phase, reason=reason)
             self._outcome.failed.append(failure)
             self._progress.failed(run.label, phase, reason)
@@ -206,31 +222,33 @@ class _GroupRunner:
 
     def _trained(self, runs: Sequence[Run]) -> list[Run]:
         """Train what needs it; the runs that are ready to generate."""
-        todo = [run for run in runs if run.candidate.method in TUNED and not (self._work(run) / "training.json").exists()]
+        todo = [run for run in runs if run.candidate.method in TUNED and not self._has(run, "training.json", "weights")]
         failed = self._jobs("train", "harness.train", [], todo, self._train)
         return [run for run in runs if run.key not in failed]
 
-    def _train(self, worker: Worker, run: Run, report: Callable[[Message], None]) -> None:
+    def _train(self, worker: Worker, run: Run, report: Report, startup_seconds: float) -> None:
         assert run.candidate.training is not None, "only tuned methods are trained"
         folder = self._work(run)
-        shutil.rmtree(folder / "weights", ignore_errors=True)  # of a start that was killed
+        for leftover in ("weights", "checkpoints"):  # of a start that was killed
+            shutil.rmtree(folder / leftover, ignore_errors=True)
         job = {
             "train": str(folder / "train.jsonl"),
             "dev": str(folder / "dev.jsonl"),
             "weights": str(folder / "weights"),
+            "checkpoints": str(folder / "checkpoints"),
             "method": run.candidate.method,
             "training": run.candidate.training.model_dump(mode="json"),
             "chat": run.candidate.chat,
             "seed": run.seed,
         }
-        record = TrainingRecord.model_validate(worker.request(job, report)["record"])
+        record = TrainingRecord.model_validate(worker.request(job, report)["record"] | {"startup_seconds": startup_seconds})
         write_record(folder / "training.json", record)
 
     # Generate
 
     def _generated(self, runs: Sequence[Run]) -> list[Run]:
         """Answer what needs it, the arms of equal weights one after another; the runs that are ready to score."""
-        todo = [run for run in runs if not (self._work(run) / "generation.json").exists()]
+        todo = [run for run in runs if not self._has(run, "generation.json", "completions.jsonl")]
         # The engine starts with the base's weights: its arms first, so that each arm's weights are swapped in once.
         todo.sort(key=lambda run: run.candidate.method in TUNED)
         arguments = ["--engine", self._engine]
@@ -239,7 +257,7 @@ class _GroupRunner:
         failed = self._jobs("generate", "harness.engines", arguments, todo, self._generate)
         return [run for run in runs if run.key not in failed]
 
-    def _generate(self, worker: Worker, run: Run, report: Callable[[Message], None]) -> None:
+    def _generate(self, worker: Worker, run: Run, report: Report, startup_seconds: float) -> None:
         folder, task = self._work(run), self._tasks[run.task].task
         job = {
             "prompts": str(folder / "prompts.jsonl"),
@@ -252,7 +270,9 @@ class _GroupRunner:
             "chat": run.candidate.chat,
             "seed": run.seed,
         }
-        record = GenerationRecord.model_validate(worker.request(job, report)["record"])
+        record = GenerationRecord.model_validate(
+            worker.request(job, report)["record"] | {"startup_seconds": startup_seconds}
+        )
         write_record(folder / "generation.json", record)
 
     # Both
@@ -263,7 +283,7 @@ class _GroupRunner:
         module: str,
         arguments: list[str],
         runs: Sequence[Run],
-        do: Callable[[Worker, Run, Callable[[Message], None]], None],
+        do: Callable[[Worker, Run, Report, float], None],
     ) -> set[str]:
         """Do one phase of several runs in one worker, started again if it dies; the keys of the runs that failed."""
         failed = {run.key for run in runs}
@@ -277,17 +297,23 @@ class _GroupRunner:
             *arguments,
         ]
         worker: Worker | None = None
+        cannot_start: JobFailed | None = None
         try:
             with self._progress.phase(f"{name}: {phase}", total=len(runs)) as bar:
                 for run in runs:
                     with self._recording(run, phase):
                         bar.describe(run.label)
+                        if cannot_start is not None:
+                            raise cannot_start  # a start takes long, and would fail for every run alike
                         if worker is None:
-                            worker = Worker(module, options, log=self._log / f"{name}-{phase}.log")
-                            share = worker.startup_seconds / len(runs)
-                            self._startup |= {f"{phase} {each.key}": share for each in runs}
+                            try:
+                                worker = Worker(module, options, log=self._log / f"{name}-{phase}.log")
+                            except JobFailed as error:
+                                cannot_start = error
+                                raise
                         try:
-                            do(worker, run, lambda message: bar.within(message["done"], message["total"]))
+                            share = worker.startup_seconds / len(runs)
+                            do(worker, run, lambda message: bar.within(message["done"], message["total"]), share)
                         except WorkerDied:
                             worker.close()
                             worker = None
@@ -344,7 +370,7 @@ class _GroupRunner:
             samples=scored.samples,
             training=training,
             generation=generation,
-            cost=self._cost(run, training, generation, score_seconds=time.monotonic() - started),
+            cost=_cost(training, generation, score_seconds=time.monotonic() - started),
             provenance=provenance(generation),
         )
         write_record(target / RESULT, result)
@@ -353,37 +379,35 @@ class _GroupRunner:
         primary = scored.metrics[task.primary_metric]
         self._progress.finished(run.label, f"{task.primary_metric} {primary.value:.3f}", scored.samples)
 
-    def _cost(
-        self, run: Run, training: TrainingRecord | None, generation: GenerationRecord, *, score_seconds: float
-    ) -> Cost:
-        # A run that goes on from files of an earlier start has no start-up of its own in this one.
-        seconds = {
-            "engine_startup": self._startup.get(f"generate {run.key}", 0.0),
-            "swap": generation.swap_seconds,
-            "generate": generation.generate_seconds,
-            "score": score_seconds,
-        }
-        peak = {"generate": generation.peak_memory_bytes}
-        energies = [generation.energy_joules]
-        if training is not None:
-            seconds["train_startup"] = self._startup.get(f"train {run.key}", 0.0) + training.load_seconds
-            seconds["train"] = training.train_seconds
-            peak["train"] = training.peak_memory_bytes
-            energies.append(training.energy_joules)
-        return Cost(
-            device=generation.device,
-            num_devices=1,
-            seconds=seconds,
-            train_tokens=training.tokens if training else 0,
-            prompt_tokens=generation.prompt_tokens,
-            completion_tokens=generation.completion_tokens,
-            requests=generation.requests,
-            requests_per_second=generation.requests / generation.generate_seconds,
-            train_flops=training.flops if training else 0.0,
-            generate_flops=generation.flops,
-            peak_memory_bytes=peak,
-            energy_joules=None if None in energies else sum(energy for energy in energies if energy is not None),
-        )
+
+def _cost(training: TrainingRecord | None, generation: GenerationRecord, *, score_seconds: float) -> Cost:
+    seconds = {
+        "engine_startup": generation.startup_seconds,
+        "swap": generation.swap_seconds,
+        "generate": generation.generate_seconds,
+        "score": score_seconds,
+    }
+    peak = {"generate": generation.peak_memory_bytes}
+    energies = [generation.energy_joules]
+    if training is not None:
+        seconds["train_startup"] = training.startup_seconds + training.load_seconds
+        seconds["train"] = training.train_seconds
+        peak["train"] = training.peak_memory_bytes
+        energies.append(training.energy_joules)
+    return Cost(
+        device=generation.device,
+        num_devices=1,
+        seconds=seconds,
+        train_tokens=training.tokens if training else 0,
+        prompt_tokens=generation.prompt_tokens,
+        completion_tokens=generation.completion_tokens,
+        requests=generation.requests,
+        requests_per_second=generation.requests / generation.generate_seconds,
+        train_flops=training.flops if training else 0.0,
+        generate_flops=generation.flops,
+        peak_memory_bytes=peak,
+        energy_joules=None if None in energies else sum(energy for energy in energies if energy is not None),
+    )
 
 
 def _write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -73,6 +73,8 @@ def _judge(task: Task, row: dict[str, Any]) -> dict[str, Any]:
         answer = row["completion"] if task.output == "choice" else task.extract(row["completion"])
     except Exception as error:  # a plugin's extractor may raise anything; the sample carries it
         return {**row, **unscored, "error": f"extract raised {type(error).__name__}: {error}"}
+    if not isinstance(answer, str):
+        return {**row, **unscored, "error": f"extract returned {type(answer).__name__}, expected a text"}
     scores = {f"score_{name}": METRICS[name].score(answer, row["target"]) for name in task.metrics}
     return {**row, "answer": answer, **scores}
 

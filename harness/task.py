@@ -71,7 +71,7 @@ class Task:
 
     name: str
     version: int
-    """Raise it when samples, prompts or metrics change: scores of two versions are not comparable."""
+    """Raise it when samples or prompts change: scores of two versions are not comparable."""
 
     description: str
     """One sentence: what the task measures."""

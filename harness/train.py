@@ -6,10 +6,10 @@ rendered train and dev files, never task code. One device a worker.
 
 import argparse
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -107,10 +107,12 @@ class TrainingWorker:
                 f"every {'dev' if train else 'training'} sample is longer than {longest} tokens; raise max_length"
             )
         output = Path(job["weights"])
-        with TemporaryDirectory(dir=output.parent) as checkpoints, Meter() as meter:
-            trainer = self._trainer(model, training, train, dev, Path(checkpoints), job, report)
+        checkpoints = Path(job["checkpoints"])
+        with Meter() as meter:
+            trainer = self._trainer(model, training, train, dev, checkpoints, job, report)
             trainer.train()
             self._save(trainer.model, output)
+        shutil.rmtree(checkpoints, ignore_errors=True)
         return {"record": self._record(trainer, training, train_rows, train, loading, meter).model_dump(mode="json")}
 
     def _load(self, *, adapter: bool) -> Any:

@@ -47,7 +47,8 @@ class Worker:
         with log.open("ab") as file:
             # A session of its own: Ctrl-C reaches the driver only, which then ends its workers in order.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                # -P: no module of the folder that gainboard was started in may stand in for a library.
+                [sys.executable, "-P", "-m", module, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,

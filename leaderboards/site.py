@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.errors import UserError
-from harness.results import Result, read_failures, read_results
+from harness.results import read_failures, read_results
 from leaderboards.board import load_board
 from leaderboards.economics import SHIPPED_PRICES, load_prices
 from leaderboards.ledger import make_ledger
@@ -87,7 +87,6 @@ def _gather(folder: Path, board_path: Path | None, prices_path: Path | None) -> 
         warnings.warn(message, stacklevel=3)
     # Without the folder's own path: the same results give the same pages on every machine.
     problems = [message.replace(f"{folder}/", "") for message in skipped]
-    results = _unique(results, problems)
     if not results:
         why = f" {len(failures)} failed." if failures else ""
         why += f" {len(skipped)} could not be read: {skipped[0]}" if skipped else ""
@@ -109,14 +108,6 @@ def _gather(folder: Path, board_path: Path | None, prices_path: Path | None) -> 
     )
 
 
-def _unique(results: list[Result], problems: list[str]) -> list[Result]:
-    """One result a run: a copy elsewhere below the folder would count twice."""
-    by_folder: dict[Path, Result] = {}
-    again = [result for result in results if by_folder.setdefault(result.run.folder, result) is not result]
-    problems += [f"{result.run.label}: found more than once below the results folder; only one is shown" for result in again]
-    return list(by_folder.values())
-
-
 @contextmanager
 def _replacing(out: Path) -> Iterator[Path]:
     """A new folder beside `out` that takes its place when everything was written; on an error `out` stays as it was."""
@@ -130,7 +121,7 @@ def _replacing(out: Path) -> Iterator[Path]:
             out.rename(old)
         try:
             new.rename(out)
-        except OSError:
+        except BaseException:  # Ctrl-C too
             if old.exists():
                 old.rename(out)
             raise

@@ -27,9 +27,6 @@ from leaderboards.text import count_of, listed, method_name
 PROTOCOL = ("task_version", "task_fingerprint", "template", "generation", "limit")
 """What must agree between any two runs of a task before their scores may be compared."""
 
-POWER = 2.8
-"""z(.975) + z(.80): a true difference of so many standard errors is found four times in five."""
-
 GroupT = TypeVar("GroupT")
 RankedT = TypeVar("RankedT")
 
@@ -452,8 +449,8 @@ def rank_ranges(
 def resolvable_gap(ordered: Sequence[Cell]) -> float | None:
     """Smallest true difference between the first two that these samples and seeds would resolve four times in five.
 
-    `2.8 · SE` of their paired difference; for right-or-wrong scores and one seed that is `2.8 · √(q/n)`, with q the share
-    of samples on which the two disagree (for a small difference). None when it cannot be told.
+    From the standard error of their paired difference; for right-or-wrong scores and one seed that is about
+    `2.8 · √(q/n)`, with q the share of samples on which the two disagree. None when it cannot be told.
     """
     difference = paired(ordered[0], ordered[1]) if len(ordered) > 1 else None
-    return POWER * difference.stderr if difference and difference.stderr else None
+    return difference.resolvable if difference else None

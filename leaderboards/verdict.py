@@ -11,6 +11,11 @@ from leaderboards.text import count_of, duration, listed, points, usd, volume, w
 
 ENOUGH_SEEDS = 3
 ONE_POINT = 0.01
+"""Of a score."""
+
+ONE_CENT = 0.01
+"""In dollars: below it, a budget decides nothing."""
+
 MOST_LEVEL = 4
 """Candidates that the verdict names as level with the leader."""
 
@@ -157,7 +162,10 @@ def _payback(payback: Payback, other: str) -> Sentence:
                 "Never worth it on cost alone",
                 f": serving it costs no less than {other}. What you pay for is the gain.",
             ),
-            "unresolved": ("On cost alone, unresolved", f": its cost of serving cannot be told apart from that of {other}."),
+            "unresolved": (
+                "On cost alone, unresolved",
+                f": the gain, or the difference in serving cost, cannot be told from noise against {other}.",
+            ),
             "dominated": ("Not worth it", f": it scores less than {other}."),
         }
         assert payback.why, "there is a number or a reason"
@@ -248,7 +256,7 @@ def cards(table: Table, ledger: Ledger) -> list[Card]:
 def _budget(leader: Entry) -> float | None:
     """The power of ten just below the leader's training cost, down to a cent; None below that."""
     cost = leader.spend.training.mid if leader.spend.training else 0.0
-    if cost <= ONE_POINT:
+    if cost <= ONE_CENT:
         return None
     return float(10.0 ** (math.ceil(math.log10(cost)) - 1))
 

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from synthetic import make_run, task_card, write_result
+from filelock import FileLock
+from synthetic import make_run, task_card, write_failure, write_result
 from toy_task import SOURCE
 
 from harness import cli
@@ -55,6 +56,9 @@ def replaced(sweep: Path, old: str, new: str) -> str:
         ('"gainboard/toy-llama"', '"./no/such/folder"', "'./no/such/folder' is neither an existing folder nor"),
         ('"gainboard/toy-llama"', '"Qwen/Qwen2.5-0.5B"', "it needs `revision`, the 40-hex commit"),
         ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = ["lorra"]', "'zero_shot', 'few_shot', 'lora' or 'full'"),
+        ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = []', "should have at least 1 item"),
+        ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = ["lora", "lora"]', "'lora' is given twice"),
+        ("seeds = [0]", "seeds = [-1]", "'seeds.0': Input should be greater than or equal to 0"),
         ("n_train = 100", 'template = "haiku"', "template 'haiku' not found; there are"),
     ],
 )
@@ -167,3 +171,25 @@ def test_help_loads_nothing_heavy() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stderr.strip() == "[]"
     assert "quickstart" in ended.stdout
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    listing = f"{sys.executable} -m harness.cli list tasks --json | true; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", listing], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_text_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_failure(tmp_path / "results", make_run("toy", "full", task_card(), 0), reason="see [/tmp/x.log] and [bold]")
+    assert call("list", "runs") == 0
+    assert "see [/tmp/x.log] and [bold]" in capsys.readouterr().out
+
+
+def test_a_work_folder_in_use_is_said_and_nothing_is_touched(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "work").mkdir()
+    with FileLock(tmp_path / "work" / ".lock"):
+        assert call("run", str(sweep), "--engine", "transformers") == 2
+    assert "another gainboard works in work; wait for it" in capsys.readouterr().err
+    assert not Path("results").exists()

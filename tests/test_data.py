@@ -61,11 +61,10 @@ def test_the_fingerprint_is_the_same_for_the_same_task() -> None:
         {"data": lambda: Splits(rows(0, 6), rows(6, 8), rows(8, 13))},
         {"data": lambda: Splits(rows(0, 7), rows(7, 8), rows(8, 12))},
         {"prompts": PromptSet({"plain": "{text} plus 1"})},
-        {"metrics": ("exact_match", "numeric_match")},
         {"max_tokens": 5},
     ],
 )
-def test_the_fingerprint_changes_with_samples_prompts_and_metrics(changes: dict[str, Any]) -> None:
+def test_the_fingerprint_changes_with_samples_and_prompts(changes: dict[str, Any]) -> None:
     assert load_dataset(adding(**changes)).fingerprint != load_dataset(adding()).fingerprint
 
 
@@ -195,3 +194,26 @@ def test_a_data_set_without_the_asked_split_says_which_it_has(write: Write) -> N
     folder = write("set/train.csv", "q,a\n1,2\n3,4\n").parent
     with pytest.raises(UserError, match="has no split 'test'; it has train"):
         hub_splits(str(folder), None, revision=None, train="train", test="test", dev_size=1)
+
+
+def test_metrics_may_change_without_making_old_answers_foreign() -> None:
+    more = adding(metrics=("exact_match", "numeric_match"), primary_metric="numeric_match")
+    assert load_dataset(more).fingerprint == load_dataset(adding()).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"prompts": PromptSet({"plain": "{text} {"})}, "template 'plain' is not a format string"),
+        ({"prompts": PromptSet({"plain": "{text} {}"})}, "template 'plain' asks for field ''"),
+        ({"data": lambda: Splits(rows(0, 6), (row for row in rows(6, 8)), rows(8, 12))}, "split 'dev': a generator"),
+        ({"data": lambda: Splits(rows(0, 6), None, rows(8, 12))}, "split 'dev': a NoneType, expected a list of rows"),
+        ({"to_sample": lambda row, index: Sample(index, row, "1")}, "the id 0 is not a non-empty text"),
+        ({"to_sample": lambda row, index: Sample(str(index), {"text": index}, "1")}, "has a field that is not a text"),
+        ({"to_sample": lambda row, index: Sample(str(index), row, "1", None)}, "has the choices None"),
+    ],
+)
+def test_more_faults_of_a_task_are_one_sentence(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(UserError) as raised:
+        load_dataset(adding(**changes))
+    assert says in str(raised.value)

@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "costs": {"config", "errors", "results"},
     "guards": {"config", "errors", "results"},
     "provenance": {"errors", "results"},
-    "encode": {"prompts"},
+    "encode": {"errors", "prompts"},
     "weights": {"errors"},
     "worker": {"errors"},
     "train": WORKER,

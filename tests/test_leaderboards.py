@@ -527,11 +527,23 @@ def test_a_task_called_like_a_path_cannot_write_outside(tmp_path: Path) -> None:
     results, out = tmp_path / "in" / "results", tmp_path / "in" / "site"
     card = task_card("../../x")
     write_result(results, make_run("small", "lora", card, 0), card, [1.0, 0.0])
-    published = publish(results, out)
-    assert published.pages == 4
+    write_result(results, make_run("small", "full", task_card(), 0), task_card(), [1.0, 0.0])
+    with pytest.warns(
+        UserWarning, match=r"it belongs in small/lora/\.\./\.\./x-v1/seed-0; a copy or a moved result is not read"
+    ):
+        publish(results, out)
     written = sorted(path.relative_to(tmp_path).parts[:2] for path in tmp_path.rglob("*.html"))
     assert set(written) == {("in", "site")}
-    assert [path.name for path in (out / "tasks").iterdir()] == [f"{slug('../../x')}.html"]
+    assert [path.name for path in (out / "tasks").iterdir()] == ["capitals.html"]
+
+
+def test_a_copy_of_a_result_elsewhere_in_the_folder_does_not_count(results: Path, out: Path) -> None:
+    card = task_card()
+    write_result(results, make_run("small", "lora", card, 0), card, [1.0, 0.0])
+    shutil.copytree(results / "small", results / "a-backup")
+    with pytest.warns(UserWarning, match="a copy or a moved result is not read"):
+        published = publish(results, out)
+    assert published.runs == 1
 
 
 def test_slugs_are_plain_and_never_collide() -> None:

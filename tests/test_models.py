@@ -1,9 +1,11 @@
 """A model name is a toy, a folder or a hub id; each is refused for its own reasons."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from harness import models
 from harness.errors import UserError
 from harness.models import check_model, fingerprint, model_kind
 
@@ -15,7 +17,9 @@ def folder(tmp_path: Path) -> Path:
     """The files of a small saved model; nothing here loads them."""
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     (tmp_path / "tokenizer.json").write_text('{"vocabulary": ["a", "b"]}')
-    (tmp_path / "model.safetensors").write_bytes(bytes(range(256)) * 12_000)
+    header = json.dumps({"weight": {"dtype": "U8", "shape": [256, 12_000], "data_offsets": [0, 256 * 12_000]}}).encode()
+    weights = len(header).to_bytes(8, "little") + header + bytes(range(256)) * 12_000
+    (tmp_path / "model.safetensors").write_bytes(weights)
     return tmp_path
 
 
@@ -119,3 +123,24 @@ def test_the_fingerprint_of_a_folder_does_not_depend_on_where_it_lies_or_on_its_
     (folder / "README.md").write_text("about this model")
     moved = folder.rename(folder.with_name("moved"))
     assert fingerprint(str(moved), None) == before
+
+
+@pytest.mark.parametrize(
+    "contents", [b"", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", b"\x02" + b"\0" * 7 + b"{]"]
+)
+def test_weights_that_are_no_safetensors_are_named(folder: Path, contents: bytes) -> None:
+    (folder / "model.safetensors").write_bytes(contents)
+    with pytest.raises(UserError, match=r"model\.safetensors is not a safetensors file"):
+        check_model(str(folder), None, "here")
+
+
+def test_a_change_in_the_middle_of_large_weights_changes_the_fingerprint(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_WHOLE", 1 << 20)
+    before = fingerprint(str(folder), None)
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    middle = len(weights) // 2
+    weights[middle : middle + 8192] = b"\xff" * 8192
+    (folder / "model.safetensors").write_bytes(weights)
+    assert fingerprint(str(folder), None) != before

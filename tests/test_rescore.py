@@ -1,5 +1,6 @@
 """Judging saved predictions again: a changed extractor or metric needs no model."""
 
+import re
 from pathlib import Path
 
 import pandas
@@ -75,3 +76,30 @@ def test_a_result_whose_task_is_gone_is_left_as_it_was(tmp_path: Path) -> None:
 def test_a_folder_without_results_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no results"):
         rescore(tmp_path, {})
+
+
+def test_an_extractor_that_returns_no_text_leaves_its_sample_unscored(tmp_path: Path) -> None:
+    write(tmp_path, ["7", "none"], "7")
+    found = re.compile(r"\d")
+    rescore(tmp_path, plugins_of(adding(extract=lambda text: text if found.search(text) else None)))  # type: ignore[arg-type, return-value]
+    table = pandas.read_parquet(tmp_path / RUN.folder / PREDICTIONS)
+    assert table["error"][1] == "extract returned NoneType, expected a text"
+
+
+def test_a_mended_extractor_scores_what_the_broken_one_could_not(tmp_path: Path) -> None:
+    write(tmp_path, ["7", ""], "7")
+    rescore(tmp_path, plugins_of(adding(extract=lambda text: text[:1] + text[0][1:])))
+    rescore(tmp_path, plugins_of(adding()))
+    samples = read_record(tmp_path / RUN.folder / RESULT, Result).samples
+    assert (samples.scored, samples.failed) == (2, 0)
+
+
+def test_unreadable_predictions_are_named_and_stop_no_other(tmp_path: Path) -> None:
+    write(tmp_path, ["7"], "7")
+    other = make_run("toy", "full", CARD, 1)
+    write_result(tmp_path, other, CARD, [0.0])
+    (tmp_path / other.folder / PREDICTIONS).write_bytes(b"junk")
+    outcome = rescore(tmp_path, plugins_of(adding()))
+    assert outcome.skipped == 1
+    assert outcome.lines[0].endswith("exact_match 0.0000 → 1.0000")
+    assert "its predictions cannot be read" in outcome.lines[1]

@@ -172,3 +172,17 @@ def coverage(seeds: int, seed_spread: float, *, n: int, sweeps: int) -> dict[str
         hits["score"] += first.low <= tuned_truth <= first.high
         hits["gain"] += second.low <= tuned_truth - base_truth <= second.high
     return {name: count / sweeps for name, count in hits.items()}
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 4, 299])
+def test_a_resolvable_difference_is_found_about_four_times_in_five(degrees: int) -> None:
+    """By scipy's noncentral t distribution, however few degrees of freedom the standard error has."""
+    gap = Estimate(0.0, 0.02, -1.0, 1.0, 300, 2, degrees).resolvable
+    assert gap is not None
+    power = stats.nct.sf(stats.t.ppf(0.975, degrees), degrees, gap / 0.02)
+    assert power == pytest.approx(0.8, abs=0.1)
+
+
+def test_with_many_degrees_of_freedom_a_resolvable_difference_is_2_8_standard_errors() -> None:
+    assert Estimate(0.0, 0.02, -1.0, 1.0, 300, 1).resolvable == pytest.approx(2.8 * 0.02, rel=1e-3)
+    assert Estimate(0.0, None, -1.0, 1.0, 1, 1).resolvable is None

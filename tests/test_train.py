@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from toy_models import QUICK, read_jsonl, toy, train, write_jsonl, write_rows
 
+from harness.errors import UserError
 from harness.worker import JobFailed, Worker
 
 pytest.importorskip("trl", reason="needs the train extra")
@@ -149,5 +150,5 @@ def test_chat_rendering_asked_of_a_tokenizer_without_a_template_is_an_error(fold
     assert uses_chat_template(tokenizer, None)
     tokenizer.chat_template = None
     assert not uses_chat_template(tokenizer, None)
-    with pytest.raises(ValueError, match="has no chat template; set chat = false"):
+    with pytest.raises(UserError, match="has no chat template; set chat = false"):
         uses_chat_template(tokenizer, True)

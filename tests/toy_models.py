@@ -60,6 +60,7 @@ def train(worker: Worker, folder: Path, method: str, training: Training, *, seed
         "train": str(folder / "train.jsonl"),
         "dev": str(folder / "dev.jsonl"),
         "weights": str(folder / method),
+        "checkpoints": str(folder / "checkpoints"),
         "method": method,
         "training": training.model_dump(mode="json"),
         "chat": None,

@@ -84,8 +84,8 @@ def _value(cell: Cell) -> float:
 
 def _gap_sentence(cells: Sequence[Cell]) -> str:
     gap = resolvable_gap([cell for cell in cells if cell.estimate])
-    if gap is None:
-        return "The smallest gap these samples resolve cannot be told: it takes two candidates that answer differently."
+    if gap is None or gap >= 1:
+        return "These samples and seeds resolve no gap between the first two four times in five."
     return f"Between the first two, a true gap of {points(gap)} points or more would be resolved four times in five."
 
 
