@@ -115,6 +115,7 @@ def serve(start: Callable[[], Handler]) -> None:
     """The worker's side: start up, say so, and answer jobs until the driver closes the pipe."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the libraries print goes to the log, and cannot garble an answer
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # at once: this process may be ended any time
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
 
     def reply(message: Message) -> None:
