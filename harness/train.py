@@ -108,11 +108,13 @@ class TrainingWorker:
             )
         output = Path(job["weights"])
         checkpoints = Path(job["checkpoints"])
-        with Meter() as meter:
-            trainer = self._trainer(model, training, train, dev, checkpoints, job, report)
-            trainer.train()
-            self._save(trainer.model, output)
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        try:
+            with Meter() as meter:
+                trainer = self._trainer(model, training, train, dev, checkpoints, job, report)
+                trainer.train()
+                self._save(trainer.model, output)
+        finally:
+            shutil.rmtree(checkpoints, ignore_errors=True)
         return {"record": self._record(trainer, training, train_rows, train, loading, meter).model_dump(mode="json")}
 
     def _load(self, *, adapter: bool) -> Any:
