@@ -1,5 +1,6 @@
 """The geometry of the charts, as plain numbers; `templates/charts.html` draws them as inline SVG."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -254,17 +255,19 @@ def _place_labels(
     """Put each label beside its mark where it covers neither a mark nor an earlier label; leave out what has no room."""
     letter, line = 6.3, 13.0
     taken = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
-    # Nor may a label lie on a tread of the staircase.
+    # Nor may a label lie on a tread or a riser of the staircase.
     treads = zip(steps, [*(mark.x for mark in steps[1:]), right], strict=True)
     taken += [(mark.x, mark.y - 2, end, mark.y + 2) for mark, end in treads]
+    taken += [(high.x - 2, high.y, high.x + 2, low.y) for low, high in itertools.pairwise(steps)]
     placed = []
     for mark, text in wanted:
         length = letter * len(text)
         for x, y, anchor in (
-            (mark.x - 6, mark.y - 10, "end"),
             (mark.x + 10, mark.y + 4, "start"),
+            (mark.x - 6, mark.y - 10, "end"),
             (mark.x - 10, mark.y + 4, "end"),
             (mark.x, mark.y - 11, "middle"),
+            (mark.x + 6, mark.y - 10, "start"),
             (mark.x + 6, mark.y + 18, "start"),
             (mark.x - 6, mark.y + 18, "end"),
         ):

@@ -1,6 +1,6 @@
 """What a table on a page is made of: columns with an explanation, rows with a head, items with a sort key."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from harness.config import Method
@@ -83,8 +83,6 @@ class Grid:
     head: Column
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
-    groups: tuple[tuple[str, int], ...] = field(default=())
-    """Heads over several columns: title and how many."""
 
     @property
     def has_aside(self) -> bool:

@@ -64,7 +64,7 @@ def test_the_tables_are_whole_without_javascript(browser: Any, site: Path) -> No
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto((site / "index.html").as_uri())
     assert page.locator("#ranking-table tbody tr").count() == 4
-    assert page.locator("#costs-table tbody tr").count() == 4
+    assert page.locator("#measured-table tbody tr").count() == 4
     assert page.locator("th button").count() == 0
     page.context.close()
 
@@ -101,7 +101,7 @@ def test_missing_values_stay_last_whichever_way_a_column_is_sorted(browser: Any,
 def test_a_table_can_be_reached_and_scrolled_by_keyboard(browser: Any, site: Path) -> None:
     page = browser.new_page(viewport={"width": 360, "height": 800})
     page.goto((site / "index.html").as_uri())
-    region = page.locator(".scroll", has=page.locator("#costs-table"))
+    region = page.locator(".scroll", has=page.locator("#derived-table"))
     region.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_timeout(500)  # scrolling is animated

@@ -1,4 +1,6 @@
-"""The cost table: physical quantities, and the money derived from them."""
+"""The cost tables: physical quantities, and the money derived from them."""
+
+from collections.abc import Iterable
 
 from leaderboards.economics import JOULES_PER_KWH, Payback, Price, Prices, Spend, Verdict
 from leaderboards.grid import Column, Grid, Item, Line
@@ -10,8 +12,9 @@ IDLE = 0.3
 """A share of busy time that real services reach more often than 1."""
 
 
-def cost_grid(site: Site) -> Grid:
-    measured = (
+def measured_grid(site: Site, entries: Iterable[Entry]) -> Grid:
+    """What each candidate takes, as it was measured."""
+    columns = (
         Column("Training", "Seconds of training, dev evaluations included; below, with the share of the start-up."),
         Column("Train tokens", "Tokens trained on, all epochs, without padding."),
         Column("FLOPs", "Floating-point operations of training."),
@@ -21,7 +24,13 @@ def cost_grid(site: Site) -> Grid:
         Column("Peak memory", "The most any phase of any run took."),
         Column("Energy", "Of one run, where the device has a counter."),
     )
-    derived = (
+    lines = tuple(_line(site, entry, _measured_items(entry.spend)) for entry in entries)
+    return Grid("What each candidate takes", Column("Measured"), columns, lines)
+
+
+def derived_grid(site: Site, entries: Iterable[Entry]) -> Grid:
+    """What that costs, at the prices of the board."""
+    columns = (
         Column("Train $", "One fine-tune at the middle price; below, at the low and the high one."),
         Column("All-in $", "Every finished fine-tune of the candidate: all tasks and seeds."),
         Column("Data $", "The labels of one task's training samples, if they had to be bought."),
@@ -30,31 +39,33 @@ def cost_grid(site: Site) -> Grid:
         Column("Break-even, few-shot", "Requests from which training is paid back against few-shot prompting."),
         Column("Break-even, zero-shot", "The same against the untrained model without examples."),
     )
-    return Grid(
-        "What each candidate takes, and what that costs",
-        Column("Candidate"),
-        measured + derived,
-        tuple(_cost_line(site, entry) for entry in site.ledger.entries),
-        (("Measured", len(measured)), (f"Derived, at prices of {site.prices.as_of}", len(derived))),
-    )
+    lines = tuple(_line(site, entry, _derived_items(entry)) for entry in entries)
+    return Grid("What that costs", Column(f"At prices of {site.prices.as_of}"), columns, lines)
 
 
-def _cost_line(site: Site, entry: Entry) -> Line:
-    spent = entry.spend
-    items = (
+def _line(site: Site, entry: Entry, items: tuple[Item, ...]) -> Line:
+    return Line(candidate_head(site, entry.row, ranked=False), items, aside=entry.row.score is None)
+
+
+def _measured_items(spent: Spend) -> tuple[Item, ...]:
+    return (
         *(_training_items(spent) if spent.tuned else (Item(), Item(), Item())),
         Item(quantity(spent.prompt_tokens), sort=spent.prompt_tokens),
         Item(quantity(spent.completion_tokens), sort=spent.completion_tokens),
         Item(quantity(spent.requests_per_second), sort=spent.requests_per_second),
         Item(size_of_memory(spent.peak_memory_bytes), sort=spent.peak_memory_bytes) if spent.peak_memory_bytes else Item(),
         _energy_item(spent),
-        *(_price_items(spent) if spent.tuned else (Item(), Item(), Item())),
-        serve_item(spent),
+    )
+
+
+def _derived_items(entry: Entry) -> tuple[Item, ...]:
+    return (
+        *(_price_items(entry.spend) if entry.spend.tuned else (Item(), Item(), Item())),
+        serve_item(entry.spend),
         _per_point_item(entry.usd_per_point),
         payback_item(entry.over_few),
         payback_item(entry.over_zero),
     )
-    return Line(candidate_head(site, entry.row, ranked=False), items, aside=entry.row.score is None)
 
 
 def _training_items(spent: Spend) -> tuple[Item, ...]:

@@ -21,7 +21,7 @@ from leaderboards.pages.context import (
     size_text,
     task_href,
 )
-from leaderboards.pages.costs import cost_grid, payback_item, price_list, serve_item, train_item
+from leaderboards.pages.costs import derived_grid, measured_grid, payback_item, price_list, serve_item, train_item
 from leaderboards.text import MISSING, count_of, method_name, shortened
 from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards, decide
 
@@ -42,7 +42,8 @@ class IndexPage:
     cards: tuple[CardView, ...]
     staircase: Staircase | None
     main: Grid
-    costs: Grid
+    measured: Grid
+    derived: Grid
     tasks: tuple[Link, ...]
     models: tuple[Link, ...]
     failures: Grid | None
@@ -62,7 +63,8 @@ def index_page(site: Site) -> IndexPage:
         tuple(CardView(card, model_href(card.row.name)) for card in cards(table, site.ledger)),
         staircase_chart(site.ledger),
         _main_grid(site),
-        cost_grid(site),
+        measured_grid(site, site.ledger.entries),
+        derived_grid(site, site.ledger.entries),
         tuple(_task_link(site, name, card) for name, card in table.tasks.items()),
         tuple(Link(name, model_href(name), size_text(site.results, name)) for name in model_names(table)),
         _failure_grid(site.failures),

@@ -8,7 +8,7 @@ from harness.results import Result
 from leaderboards.charts import Forest, forest
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
 from leaderboards.pages.context import Pairs, Site, parameters_of, run_href, task_href
-from leaderboards.pages.costs import cost_grid
+from leaderboards.pages.costs import derived_grid, measured_grid
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, points
 
@@ -30,7 +30,8 @@ class ModelPage:
     name: str
     facts: Pairs
     tasks: tuple[ModelTask, ...]
-    costs: Grid
+    measured: Grid
+    derived: Grid
 
 
 def model_page(site: Site, name: str) -> ModelPage:
@@ -45,10 +46,9 @@ def model_page(site: Site, name: str) -> ModelPage:
         ("Fingerprint", candidate.fingerprint),
         ("Chat template", "yes" if rows[0].results[0].generation.chat_template else "no"),
     )
-    whole = cost_grid(site)
-    own = tuple(line for line, entry in zip(whole.lines, site.ledger.entries, strict=True) if entry.row.name == name)
-    costs = Grid(f"Costs of {name}", whole.head, whole.columns, own, whole.groups)
-    return ModelPage(name, facts, tuple(_model_task(site, rows, task) for task in site.table.tasks), costs)
+    own = [entry for entry in site.ledger.entries if entry.row.name == name]
+    tasks = tuple(_model_task(site, rows, task) for task in site.table.tasks)
+    return ModelPage(name, facts, tasks, measured_grid(site, own), derived_grid(site, own))
 
 
 def _model_task(site: Site, rows: Sequence[Row], task: str) -> ModelTask:
