@@ -1,4 +1,4 @@
-"""Estimate what a run will take before anything is loaded: tokens, operations and seconds, from stated assumptions.
+"""Forecast what a run will take before anything is loaded: tokens, operations and seconds, from stated assumptions.
 
 Good enough to tell minutes from days. Tokens are counted as characters / 4; a model's parameters are read from the
 headers of its weights, or from its name (`…-0.5B`); the speeds below are what training and scoring reach in practice,
@@ -33,7 +33,7 @@ _SIZE_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)([bm])(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Forecast:
     """What one run will take, about."""
 
     run: str
@@ -54,10 +54,10 @@ def assumed_device() -> str:
     return "cuda" if shutil.which("nvidia-smi") else f"cpu ({os.cpu_count()} cores)"
 
 
-def estimate(run: Run, loaded: LoadedTask, *, done: bool) -> Estimate:
+def estimate(run: Run, loaded: LoadedTask, *, done: bool) -> Forecast:
     """What a run will take on this machine."""
     if done:
-        return Estimate(run.label, "done", 0, 0, None, 0.0, 0.0)
+        return Forecast(run.label, "done", 0, 0, None, 0.0, 0.0)
     task, dataset, training = loaded.task, loaded.dataset, run.candidate.training
 
     def tokens(samples: list[Sample], shown: int) -> int:
@@ -81,7 +81,7 @@ def estimate(run: Run, loaded: LoadedTask, *, done: bool) -> Estimate:
     score_tokens = tokens(test, run.num_fewshot) + written
     parameters = count_parameters(run.candidate.model)
     if parameters is None:
-        return Estimate(run.label, "to do", train_tokens, score_tokens, None, None, None)
+        return Forecast(run.label, "to do", train_tokens, score_tokens, None, None, None)
     flops = forward_flops(parameters, score_tokens)
     if training is not None and run.candidate.method in TUNED:
         trainable = parameters if run.candidate.method == "full" else int(parameters * ADAPTER_SHARE)
@@ -89,7 +89,7 @@ def estimate(run: Run, loaded: LoadedTask, *, done: bool) -> Estimate:
             parameters, train_tokens, trainable=trainable, gradient_checkpointing=training.gradient_checkpointing
         )
     speed = GPU_FLOPS if assumed_device() == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
-    return Estimate(run.label, "to do", train_tokens, score_tokens, parameters, flops, flops / speed)
+    return Forecast(run.label, "to do", train_tokens, score_tokens, parameters, flops, flops / speed)
 
 
 def count_parameters(model: str) -> int | None:

@@ -264,11 +264,14 @@ class _GroupRunner:
             "completions": str(folder / "completions.jsonl"),
             "weights": str(folder / "weights") if run.candidate.method in TUNED else None,
             "output": task.output,
-            "generation": run.generation.model_dump(mode="json"),
-            "max_tokens": run.generation.max_tokens,
-            "stop": list(task.stop),
+            "sampling": {
+                "max_tokens": run.generation.max_tokens,
+                "temperature": run.generation.temperature,
+                "top_p": run.generation.top_p,
+                "stop": task.stop,
+                "seed": run.seed,
+            },
             "chat": run.candidate.chat,
-            "seed": run.seed,
         }
         record = GenerationRecord.model_validate(
             worker.request(job, report)["record"] | {"startup_seconds": startup_seconds}

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.config import Generation, Training
+from harness.config import Training
 from harness.data import load_dataset
 from harness.plugins import find_plugins, load_task
 from harness.progress import Progress
@@ -69,18 +69,17 @@ def train(worker: Worker, folder: Path, method: str, training: Training, *, seed
     return dict(worker.request(job, lambda _: None)["record"])
 
 
-def ask(worker: Worker, prompts: Path, completions: Path, *, weights: Path | None, output: str, **changes: Any) -> list[Any]:
+def ask(
+    worker: Worker, prompts: Path, completions: Path, *, weights: Path | None, output: str, **sampling: Any
+) -> list[Any]:
     """Answer a prompts file with one arm; the rows of the completions file."""
     job = {
         "prompts": str(prompts),
         "completions": str(completions),
         "weights": str(weights) if weights else None,
         "output": output,
-        "generation": Generation().model_dump(mode="json"),
-        "max_tokens": 16,
-        "stop": [],
+        "sampling": {"max_tokens": 16} | sampling,
         "chat": None,
-        "seed": 0,
     }
-    worker.request(job | changes, lambda _: None)
+    worker.request(job, lambda _: None)
     return read_jsonl(completions)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from harness.config import Generation
-
 EngineName = Literal["vllm", "transformers"]
 Progress = Callable[[int, int], None]
 """(requests done, requests in all)"""
@@ -23,6 +21,20 @@ class Completion:
 
     finish_reason: str
     """`stop`: it ended by itself or at a stop string; `length`: it was cut at `max_tokens`."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to write an answer, under the names of vLLM's `SamplingParams`."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    """Strings that end an answer and are left out of it."""
+
+    seed: int = 0
+    """Counts only where the temperature is above 0."""
 
 
 class Engine(Protocol):
@@ -42,16 +54,7 @@ class Engine(Protocol):
     def load_weights(self, weights: Path | None) -> None:
         """Answer from now on with a full model or an adapter from a folder, or (None) with the base."""
 
-    def generate(
-        self,
-        prompts: Sequence[list[int]],
-        generation: Generation,
-        *,
-        max_tokens: int,
-        stop: Sequence[str],
-        seed: int,
-        progress: Progress,
-    ) -> list[Completion]:
+    def generate(self, prompts: Sequence[list[int]], sampling: Sampling, *, progress: Progress) -> list[Completion]:
         """A completion for each prompt, in order."""
 
     def choice_logprobs(

@@ -8,13 +8,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from harness.config import Generation
 from harness.costs import Meter, forward_flops
 from harness.data import read_jsonl
 from harness.encode import Encoded, encode_answer, encode_prompt, uses_chat_template
-from harness.engines import Engine
+from harness.engines import Engine, Progress, Sampling
 from harness.results import GenerationRecord, atomic_write
 from harness.worker import Handler, Message, Report, serve
 
@@ -42,7 +40,7 @@ class ScoringWorker:
     def __call__(self, job: Message, report: Report) -> Message:
         """Answer the prompts of one arm into `job["completions"]`; answer the driver with the `GenerationRecord`."""
         engine = self._engine
-        generation = Generation.model_validate(job["generation"])
+        sampling = Sampling(**job["sampling"])
         chat = uses_chat_template(engine.tokenizer, job["chat"])
         weights = Path(job["weights"]) if job["weights"] else None
         with Meter() as swapping:
@@ -57,12 +55,12 @@ class ScoringWorker:
         with Meter() as meter:
             questions = [self._question(row, chat=chat) for row in read_jsonl(Path(job["prompts"]))]
             for question in questions:
-                question.answer = self._refusal(question, job["max_tokens"])
+                question.answer = self._refusal(question, sampling.max_tokens)
             fitting = [question for question in questions if not question.answer]
             if job["output"] == "choice":
                 self._choose(fitting, progress)
             else:
-                self._write(fitting, generation, job, progress)
+                self._write(fitting, sampling, progress)
         with atomic_write(Path(job["completions"])) as file:
             for question in questions:
                 file.write(json.dumps({**_asked(question), **question.answer}) + "\n")
@@ -100,7 +98,7 @@ class ScoringWorker:
             f"{self._engine.context}; shorten the prompt, lower num_fewshot or max_tokens, or raise max_model_len"
         }
 
-    def _choose(self, questions: Sequence[_Question], progress: Any) -> None:
+    def _choose(self, questions: Sequence[_Question], progress: Progress) -> None:
         logprobs = self._engine.choice_logprobs(
             [question.prompt.token_ids for question in questions],
             [question.choices for question in questions],
@@ -115,15 +113,9 @@ class ScoringWorker:
                 "finish_reason": "choice",
             }
 
-    def _write(self, questions: Sequence[_Question], generation: Generation, job: Message, progress: Any) -> None:
-        completions = self._engine.generate(
-            [question.prompt.token_ids for question in questions],
-            generation,
-            max_tokens=job["max_tokens"],
-            stop=job["stop"],
-            seed=job["seed"],
-            progress=progress,
-        )
+    def _write(self, questions: Sequence[_Question], sampling: Sampling, progress: Progress) -> None:
+        prompts = [question.prompt.token_ids for question in questions]
+        completions = self._engine.generate(prompts, sampling, progress=progress)
         for question, completion in zip(questions, completions, strict=True):
             question.answer = {
                 "completion": completion.text,
@@ -139,7 +131,7 @@ def _asked(question: _Question) -> Message:
 def _warm_up(engine: Engine) -> None:
     """Pay for what an engine does once, at its first request, as part of its start: the first run is not the slow one."""
     prompts = [encode_answer(engine.tokenizer, "warm up", chat=False)] * 8
-    engine.generate(prompts, Generation(), max_tokens=2, stop=(), seed=0, progress=lambda *_: None)
+    engine.generate(prompts, Sampling(max_tokens=2), progress=lambda *_: None)
     engine.choice_logprobs(prompts, [[[0], [1]]] * len(prompts), progress=lambda *_: None)
 
 

@@ -7,9 +7,8 @@ import torch
 import transformers
 from transformers import AutoTokenizer, GenerationConfig
 
-from harness.config import Generation
 from harness.costs import device_name
-from harness.engines import Completion, Progress, context_length, stop_token_ids
+from harness.engines import Completion, Progress, Sampling, context_length, stop_token_ids
 from harness.weights import load_model
 
 BATCH = 32
@@ -38,28 +37,17 @@ class TransformersEngine:
         self._model.generation_config = GenerationConfig()
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def generate(
-        self,
-        prompts: Sequence[list[int]],
-        generation: Generation,
-        *,
-        max_tokens: int,
-        stop: Sequence[str],
-        seed: int,
-        progress: Progress,
-    ) -> list[Completion]:
+    def generate(self, prompts: Sequence[list[int]], sampling: Sampling, *, progress: Progress) -> list[Completion]:
         """See `Engine.generate`."""
-        torch.manual_seed(seed)
-        sampling = (
-            {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0} if generation.temperature else {}
-        )
+        torch.manual_seed(sampling.seed)
+        drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0} if sampling.temperature else {}
         config = GenerationConfig(
-            max_new_tokens=max_tokens,
-            do_sample=bool(sampling),
+            max_new_tokens=sampling.max_tokens,
+            do_sample=bool(drawn),
             eos_token_id=self._stop,
             pad_token_id=self._pad,
-            stop_strings=list(stop) or None,
-            **sampling,
+            stop_strings=list(sampling.stop) or None,
+            **drawn,
         )
         completions: list[Completion] = []
         for start in range(0, len(prompts), BATCH):
@@ -68,7 +56,7 @@ class TransformersEngine:
             output = self._model.generate(
                 input_ids=input_ids, attention_mask=mask, generation_config=config, tokenizer=self.tokenizer
             )
-            completions += [self._completion(row, stop) for row in output[:, input_ids.shape[1] :].tolist()]
+            completions += [self._completion(row, sampling.stop) for row in output[:, input_ids.shape[1] :].tolist()]
             progress(len(completions), len(prompts))
         return completions
 

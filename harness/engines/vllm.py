@@ -18,9 +18,8 @@ from transformers import AutoConfig
 from vllm import LLM, SamplingParams
 from vllm.config import set_current_vllm_config
 
-from harness.config import Generation
 from harness.costs import device_name
-from harness.engines import Completion, Progress, context_length, stop_token_ids
+from harness.engines import Completion, Progress, Sampling, context_length, stop_token_ids
 from harness.weights import load_model
 
 
@@ -66,26 +65,17 @@ class VllmEngine:
         # Cached keys and values belong to the weights before.
         assert self._llm.reset_prefix_cache(), "no request is running, so the cache can be emptied"
 
-    def generate(
-        self,
-        prompts: Sequence[list[int]],
-        generation: Generation,
-        *,
-        max_tokens: int,
-        stop: Sequence[str],
-        seed: int,
-        progress: Progress,
-    ) -> list[Completion]:
+    def generate(self, prompts: Sequence[list[int]], sampling: Sampling, *, progress: Progress) -> list[Completion]:
         """See `Engine.generate`."""
-        sampling = SamplingParams(
-            temperature=generation.temperature,
-            top_p=generation.top_p,
-            max_tokens=max_tokens,
-            stop=list(stop),
+        parameters = SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            stop=list(sampling.stop),
             stop_token_ids=self._stop,
-            seed=seed if generation.temperature else None,
+            seed=sampling.seed if sampling.temperature else None,
         )
-        outputs = self._run(prompts, sampling, progress)
+        outputs = self._run(prompts, parameters, progress)
         return [Completion(output.text, len(output.token_ids), output.finish_reason) for output in outputs]
 
     def choice_logprobs(

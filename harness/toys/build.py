@@ -27,7 +27,7 @@ from transformers import (
 from harness.toys import TOYS, toy_folder
 from harness.toys.text import Turn, documents
 
-STEPS = 400
+STEPS = 370
 BATCH, LENGTH = 8, 128
 """Sequences a step, tokens a sequence."""
 LEARNING_RATE, WARMUP_STEPS = 4e-3, 30
