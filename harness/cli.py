@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         code = options.verb(options)
+        sys.stdout.flush()  # here, where a reader that has gone is no fault, and not at exit
     except UserError as error:
         print(f"gainboard: {error}", file=sys.stderr)
         code = USER_MUST_FIX
