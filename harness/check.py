@@ -9,7 +9,7 @@ from typing import Any, Literal
 from harness.config import Sweep, load_sweep
 from harness.data import Dataset, UnreachableData, load_dataset, read_jsonl
 from harness.errors import UserError
-from harness.metrics import METRICS
+from harness.metrics import METRICS, answer_of
 from harness.models import check_model
 from harness.plugins import Plugin, find_plugins, load_task
 from harness.prompts import choose_template, render
@@ -256,11 +256,10 @@ def _hold_example(task: Task, sample: Sample, line: Mapping[str, Any]) -> None:
         raise UserError(f"the prompt is rendered as {json.dumps(prompt)}; the example states otherwise")
     for answer in line["answers"]:
         completion = answer["completion"]
-        # The answer to a choice is one of the choices; there is nothing to extract it from.
         try:
-            found = completion if task.output == "choice" else task.extract(completion)
-        except Exception as error:  # as above: the plugin's fault
-            raise UserError(f"extract raised {type(error).__name__}: {error} on {_short(completion)}") from error
+            found = answer_of(task, completion)
+        except UserError as error:
+            raise UserError(f"{error} on {_short(completion)}") from error
         for metric, stated in answer["scores"].items():
             score = METRICS[metric].score(found, sample.targets)
             if abs(score - stated) > 1e-6:

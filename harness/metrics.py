@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.errors import UserError
+from harness.task import Task
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -19,6 +22,22 @@ class Metric:
     """Whether every score is 0 or 1, so that intervals of proportions apply."""
 
     description: str
+
+
+def answer_of(task: Task, completion: str) -> str:
+    """The answer inside a completion, as the metrics see it; of a choice there is nothing to extract.
+
+    Raises `UserError` when the task's `extract` raises, or returns something else than a text.
+    """
+    if task.output == "choice":
+        return completion
+    try:
+        answer = task.extract(completion)
+    except Exception as error:  # a plugin's extractor may raise anything
+        raise UserError(f"extract raised {type(error).__name__}: {error}") from error
+    if not isinstance(answer, str):
+        raise UserError(f"extract returned {type(answer).__name__}, expected a text")
+    return answer
 
 
 def _exact_match(answer: str, targets: Sequence[str]) -> float:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.metrics import METRICS
+from harness.errors import UserError
+from harness.metrics import METRICS, answer_of
 from harness.results import MetricValue, SampleCounts
 from harness.statistics import score
 from harness.task import Sample, Task
@@ -70,11 +71,9 @@ def _judge(task: Task, row: dict[str, Any]) -> dict[str, Any]:
     if row["error"] is not None:
         return {**row, **unscored}
     try:
-        answer = row["completion"] if task.output == "choice" else task.extract(row["completion"])
-    except Exception as error:  # a plugin's extractor may raise anything; the sample carries it
-        return {**row, **unscored, "error": f"extract raised {type(error).__name__}: {error}"}
-    if not isinstance(answer, str):
-        return {**row, **unscored, "error": f"extract returned {type(answer).__name__}, expected a text"}
+        answer = answer_of(task, row["completion"])
+    except UserError as error:  # the sample carries it
+        return {**row, **unscored, "error": str(error)}
     scores = {f"score_{name}": METRICS[name].score(answer, row["target"]) for name in task.metrics}
     return {**row, "answer": answer, **scores}
 

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "check": DECLARE | {"config", "models"},
     "scaffold": DECLARE | {"check"},
     "plan": {"config", "data", "errors", "prompts", "results", "task"},
-    "score": {"metrics", "results", "statistics", "task"},
+    "score": {"errors", "metrics", "results", "statistics", "task"},
     "costs": {"config", "errors", "results"},
     "guards": {"config", "errors", "results"},
     "provenance": {"errors", "results"},
