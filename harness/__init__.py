@@ -6,10 +6,13 @@ quick: pydantic, pandas and the data set library are loaded by the functions tha
 
 from typing import TYPE_CHECKING, Any
 
-from harness.data import hub_splits, read_jsonl, table_splits
+from harness.data.augment import noise, paraphrase, swap_entities
+from harness.data.sources import generated, hub_splits, read_jsonl, table_splits
+from harness.data.splits import cut_rows
+from harness.data.steps import Step, deduplicate, drop_conflicts, normalise_whitespace
 from harness.errors import UserError
-from harness.metrics import METRICS, Metric, last_number
-from harness.task import PromptSet, Row, Sample, Splits, Task, task
+from harness.metrics import METRICS, Metric, Reply, first_json_object, last_number
+from harness.task import PromptSet, Rendered, Row, Sample, Splits, Task, task
 
 if TYPE_CHECKING:
     from harness.results import load_results
@@ -18,15 +21,27 @@ __all__ = [
     "METRICS",
     "Metric",
     "PromptSet",
+    "Rendered",
+    "Reply",
     "Row",
     "Sample",
     "Splits",
+    "Step",
     "Task",
     "UserError",
+    "cut_rows",
+    "deduplicate",
+    "drop_conflicts",
+    "first_json_object",
+    "generated",
     "hub_splits",
     "last_number",
     "load_results",
+    "noise",
+    "normalise_whitespace",
+    "paraphrase",
     "read_jsonl",
+    "swap_entities",
     "table_splits",
     "task",
 ]

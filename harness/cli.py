@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from harness.config import Run, Sweep
     from harness.plan import LoadedTask
+    from harness.plugins import Plugin
 
 DONE, SOME_FAILED, USER_MUST_FIX, INTERRUPTED = 0, 1, 2, 130
 
@@ -69,13 +71,14 @@ def _parser() -> argparse.ArgumentParser:
 
     new = verb("new", _new, "start a task plugin, from a table if you have one")
     new.add_argument("name", help="the task's name, a Python identifier")
-    new.add_argument("--from", dest="source", type=Path, metavar="FILE", help="a CSV, TSV or JSONL table")
+    new.add_argument("--from", dest="source", type=Path, metavar="FILE", help="a CSV, TSV, JSONL or Parquet table")
     new.add_argument("--input", metavar="COL", help="the column shown to the model")
     new.add_argument("--target", metavar="COL", help="the column with the right answer")
+    new.add_argument("--group", metavar="COL", help="rows of the same value in this column stay in one split")
     new.add_argument("--tasks-dir", type=Path, default=Path("tasks"), metavar="DIR", help="where to put it (default: tasks)")
 
-    listing = verb("list", _list, "list tasks, shipped boards or finished runs")
-    listing.add_argument("what", choices=("tasks", "boards", "runs"))
+    listing = verb("list", _list, "list tasks, metrics, shipped boards or finished runs")
+    listing.add_argument("what", choices=("tasks", "metrics", "boards", "runs"))
     listing.add_argument("--json", action="store_true", help="for scripts")
     _add_tasks_dir(listing)
     _add_results(listing)
@@ -86,6 +89,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--json", action="store_true", help="for scripts")
     _add_tasks_dir(check)
+
+    review = verb("review", _review, "read a task's prompts with their answers, and say which are right")
+    review.add_argument("task", help="the task's name")
+    review.add_argument("--per-template", type=_positive, default=5, metavar="N", help="samples a template (default: 5)")
+    review.add_argument("--reviewer", metavar="NAME", help="who reviews (default: your login name)")
+    review.add_argument("--reviews", type=Path, metavar="FILE", help="the verdicts (default: reviews.jsonl beside the task)")
+    instead = review.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="only show how far the review is")
+    instead.add_argument("--json", action="store_true", help="the same for scripts, prompts included")
+    instead.add_argument("--html", type=Path, metavar="FILE", help="write a page to review on instead")
+    instead.add_argument("--import", dest="brought", type=Path, metavar="FILE", help="take verdicts from that page")
+    _add_tasks_dir(review)
 
     run = verb("run", _run, "fine-tune and score every run of a sweep that has no result yet")
     run.add_argument("sweep", help="a sweep file, or the name of a shipped board")
@@ -121,6 +136,8 @@ class _Version(argparse.Action):
 def _add_tasks_dir(parser: argparse.ArgumentParser) -> None:
     text = "a folder of task plugins; may be given more than once"
     parser.add_argument("--tasks-dir", type=Path, action="append", default=[], metavar="DIR", help=text)
+    text = "a folder of lm-eval's YAML files, for tasks named lm_eval:NAME; may be given more than once"
+    parser.add_argument("--lm-eval-dir", type=Path, action="append", default=[], metavar="DIR", help=text)
 
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
@@ -188,7 +205,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     from harness.run import Folders, run_sweep
 
     sweep = load_sweep(path)
-    tasks = _load_tasks(sweep, options.tasks_dir)
+    tasks = _load_tasks(sweep, options)
     runs = select(make_runs(sweep, tasks, fingerprint=_fingerprint(path), limit=options.limit), options.only)
     console = _console(json_output=options.json)
     progress = Progress(console)
@@ -219,14 +236,28 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     return SOME_FAILED if outcome.failed else DONE
 
 
-def _load_tasks(sweep: "Sweep", tasks_dirs: Sequence[Path]) -> "dict[str, LoadedTask]":
+def _load_tasks(sweep: "Sweep", options: argparse.Namespace) -> "dict[str, LoadedTask]":
     from harness.data import load_dataset
     from harness.plan import LoadedTask
-    from harness.plugins import find_plugins, load_task
+    from harness.plugins import load_task
+    from harness.review import reviewed_share
 
-    plugins = find_plugins(tasks_dirs)
-    loaded = [load_task(name, plugins) for name in sweep.tasks]
-    return {task.name: LoadedTask(task, load_dataset(task)) for task in loaded}
+    plugins = _plugins(options, sweep.tasks)
+    loaded = {}
+    for task in [load_task(name, plugins) for name in sweep.tasks]:
+        dataset = load_dataset(task, test_seed=sweep.test_seed)
+        # People review the task's own test samples, whichever a sweep draws.
+        usual = dataset if sweep.test_seed is None else load_dataset(task)
+        loaded[task.name] = LoadedTask(task, dataset, reviewed_share(task, usual, plugins[task.name].folder))
+    return loaded
+
+
+def _plugins(options: argparse.Namespace, names: Iterable[str]) -> "dict[str, Plugin]":
+    """Every plugin, and those of other harnesses among `names`."""
+    from harness.lm_eval import lm_eval_plugins
+    from harness.plugins import find_plugins
+
+    return find_plugins(options.tasks_dir) | lm_eval_plugins(names, options.lm_eval_dir)
 
 
 def _fingerprint(sweep: Path) -> Callable[[str, str | None], str]:
@@ -299,14 +330,20 @@ def _new(options: argparse.Namespace) -> int:
     from harness.scaffold import new_task
 
     folder = new_task(
-        options.name, options.tasks_dir, source=options.source, input_column=options.input, target_column=options.target
+        options.name,
+        options.tasks_dir,
+        source=options.source,
+        input_column=options.input,
+        target_column=options.target,
+        group_column=options.group,
     )
     print(f"{folder} is a working task. Look at it with: gainboard check {options.name} --tasks-dir {options.tasks_dir}")
     return DONE
 
 
 def _list(options: argparse.Namespace) -> int:
-    rows = {"tasks": _task_rows, "boards": _board_rows, "runs": _run_rows}[options.what](options)
+    rows_of = {"tasks": _task_rows, "metrics": _metric_rows, "boards": _board_rows, "runs": _run_rows}
+    rows = rows_of[options.what](options)
     if options.json:
         print(json.dumps(rows, indent=2))
     elif rows:
@@ -346,6 +383,21 @@ def _task_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
+def _metric_rows(_: argparse.Namespace) -> list[dict[str, Any]]:
+    from harness.metrics import METRICS
+
+    return [
+        {
+            "metric": metric.name,
+            "range": metric.range_text,
+            "kind": "mean over samples" if metric.score is not None else "of summed counts",
+            "ranks a board": "yes" if metric.rankable else "no",
+            "measures": metric.description,
+        }
+        for metric in METRICS.values()
+    ]
+
+
 def _board_rows(_: argparse.Namespace) -> list[dict[str, Any]]:
     from leaderboards.board import load_board, shipped_boards
 
@@ -375,16 +427,15 @@ def _run_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _check(options: argparse.Namespace) -> int:
     os.environ["HF_HUB_OFFLINE"] = "1"  # a check answers from what is on this machine, at once
-    from harness.check import check_sweep, check_task
-    from harness.plugins import find_plugins
+    from harness.checks import check_sweep, check_task
 
-    plugins = find_plugins(options.tasks_dir)
+    plugins = _plugins(options, options.what)
     findings = []
     for name in options.what or plugins:
         if name in plugins:
             findings += check_task(name, plugins)
         else:
-            findings += check_sweep(_find_board_file(name, "sweep.toml"), options.tasks_dir)
+            findings += check_sweep(_find_board_file(name, "sweep.toml"), partial(_plugins, options))
     if options.json:
         print(json.dumps([{"level": f.level, "where": f.where, "message": f.message} for f in findings], indent=2))
     else:
@@ -397,11 +448,41 @@ def _check(options: argparse.Namespace) -> int:
     return USER_MUST_FIX if any(finding.level == "error" for finding in findings) else DONE
 
 
-def _score(options: argparse.Namespace) -> int:
-    from harness.plugins import find_plugins
-    from harness.rescore import rescore
+def _review(options: argparse.Namespace) -> int:
+    from datetime import date
 
-    changed = rescore(options.results, find_plugins(options.tasks_dir))
+    from harness.review import import_verdicts, open_review, state_record
+    from harness.review.terminal import interview, keyboard, login_name, show_state
+    from leaderboards.review import write_review
+    from leaderboards.text import visible
+
+    plugins = _plugins(options, [options.task])
+    review = open_review(options.task, plugins, path=options.reviews, per_template=options.per_template)
+    if options.brought:
+        outcome = import_verdicts(review, options.brought)
+        for line in outcome.refused:
+            print(f"gainboard: {visible(line)}", file=sys.stderr)
+        print(f"{outcome.taken} new verdicts taken into {review.path}, {len(outcome.refused)} refused")
+        return SOME_FAILED if outcome.refused else DONE
+    if options.html:
+        write_review(options.html, state_record(review))
+        print(f"{review.state.summary}. Open {options.html}")
+    elif options.json:
+        print(json.dumps(state_record(review), indent=2))
+    elif options.list:
+        show_state(review, console=_console(), visible=visible)
+    else:
+        ask, reviewer = keyboard(_console()), options.reviewer or login_name()
+        interview(review, reviewer=reviewer, on=date.today(), console=_console(), ask=ask, visible=visible)
+    return DONE
+
+
+def _score(options: argparse.Namespace) -> int:
+    from harness.rescore import rescore
+    from harness.results import read_results
+
+    names = {result.run.task for result in read_results(options.results)}
+    changed = rescore(options.results, _plugins(options, names))
     for line in changed.lines:
         print(line)
     return SOME_FAILED if changed.skipped else DONE
@@ -419,7 +500,6 @@ def _publish(options: argparse.Namespace) -> int:
 
 
 def _preview(options: argparse.Namespace) -> int:
-    from functools import partial
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
     if not (options.site / "index.html").is_file():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -12,6 +13,8 @@ from harness.errors import UserError, suggest
 
 Method = Literal["zero_shot", "few_shot", "lora", "full"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Budget = int | Literal["all"]
+Demonstrations = Literal["random", "balanced", "fixed", "nearest"]
 METHODS: tuple[Method, ...] = get_args(Method)
 TUNED: tuple[Method, ...] = ("lora", "full")
 """The methods that change weights."""
@@ -104,22 +107,42 @@ class Sweep(Frozen):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     tasks: tuple[str, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1)
-    n_train: int | Literal["all"] = "all"
-    """Training samples a tuned run may use."""
+    n_train: Budget | tuple[Budget, ...] = "all"
+    """Training samples a tuned run may use; a list is a learning curve."""
 
-    template: str | None = None
-    """The prompt template by name; None takes each task's first."""
+    templates: str | tuple[str, ...] | None = None
+    """The wordings every arm is scored in: one name, several, or "all". None takes each task's first."""
+
+    train_templates: str | tuple[str, ...] | None = None
+    """The wordings tuned arms are trained on, mixed evenly over the samples. None takes those that are scored."""
+
+    num_fewshot: int | None = Field(default=None, gt=0)
+    """Demonstrations of the few-shot arms; None takes each task's own."""
+
+    demonstrations: Demonstrations | None = None
+    """How few-shot demonstrations are chosen; None takes each task's own."""
+
+    test_seed: Seed | None = None
+    """Draws another test set for the tasks whose data is generated: one that no model can have seen."""
 
     generation: Generation = Generation()
     defaults: Layers = Layers()
     candidates: tuple[CandidateSpec, ...] = Field(min_length=1)
 
-    @field_validator("n_train")
+    @field_validator("n_train", mode="before")
     @classmethod
-    def _positive(cls, value: int | str) -> int | str:
-        if isinstance(value, int) and value <= 0:
-            raise ValueError('must be a positive number or "all"')
+    def _sensible_budgets(cls, value: object) -> object:
+        for budget in value if isinstance(value, list | tuple) else [value]:
+            if budget != "all" and (isinstance(budget, bool) or not isinstance(budget, int) or budget <= 0):
+                raise ValueError('must be a positive number or "all", or a list of them')
+        if isinstance(value, list) and not value:
+            raise ValueError("must name at least one budget")
         return value
+
+    @property
+    def budgets(self) -> "tuple[Budget, ...]":
+        """Every training budget of the sweep."""
+        return self.n_train if isinstance(self.n_train, tuple) else (self.n_train,)
 
     @model_validator(mode="after")
     def _unique(self) -> "Sweep":
@@ -127,8 +150,16 @@ class Sweep(Frozen):
             *((f"method of candidate '{candidate.name}'", candidate.methods) for candidate in self.candidates),
             ("task", self.tasks),
             ("seed", self.seeds),
+            ("training budget", self.budgets),
+            *(
+                (what, names)
+                for what, names in (("template", self.templates), ("training template", self.train_templates))
+                if isinstance(names, tuple)
+            ),
             ("candidate name", [candidate.name for candidate in self.candidates]),
         ):
+            if not values:
+                raise ValueError(f"no {what} is named; give at least one, or leave the key out")
             twice = sorted({str(value) for value in values if list(values).count(value) > 1})
             if twice:
                 raise ValueError(f"{what} '{twice[0]}' is given twice; each must be unique")
@@ -169,8 +200,16 @@ class Run(Frozen):
     n_train: int | None
     """Training samples; None for the arms that train nothing."""
 
+    train_templates: tuple[str, ...]
+    """The wordings it is trained on; empty for the arms that train nothing."""
+
     num_fewshot: int
-    template: str
+    demonstrations: Demonstrations | None
+    """How they are chosen; None without any."""
+
+    templates: tuple[str, ...]
+    """The wordings it is scored in: every test sample once in each."""
+
     generation: Generation
     limit: int | None
     """Score only the first so many test samples; None: all of them."""
@@ -184,12 +223,16 @@ class Run(Frozen):
     @property
     def folder(self) -> Path:
         """Where its result lies, relative to the results folder."""
-        return Path(self.candidate.name, self.candidate.method, f"{self.task}-v{self.task_version}", f"seed-{self.seed}")
+        # A task of another harness is named `lm_eval:arc_easy`, and a colon is no good in a path.
+        task = re.sub(r"[^A-Za-z0-9._-]+", "-", self.task) + f"-v{self.task_version}"
+        budget = () if self.n_train is None else (f"n-{self.n_train}",)
+        return Path(self.candidate.name, self.candidate.method, task, *budget, f"seed-{self.seed}")
 
     @property
     def label(self) -> str:
         """How people read it."""
-        return f"{self.candidate.label} · {self.task} · seed {self.seed}"
+        budget = "" if self.n_train is None else f" · {self.n_train} samples"
+        return f"{self.candidate.label} · {self.task}{budget} · seed {self.seed}"
 
 
 def resolve_training(method: Method, *layers: Layers) -> Training | None:

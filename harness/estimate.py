@@ -60,11 +60,12 @@ def estimate(run: Run, loaded: LoadedTask, *, done: bool) -> Forecast:
         return Forecast(run.label, "done", 0, 0, None, 0.0, 0.0)
     task, dataset, training = loaded.task, loaded.dataset, run.candidate.training
 
-    def tokens(samples: list[Sample], shown: int) -> int:
+    def tokens(samples: list[Sample], templates: tuple[str, ...], shown: int) -> int:
+        demonstrations = dataset.originals[:shown]
         characters = sum(
-            len(message["content"])
+            len(render(task.prompts, sample, template=template, demonstrations=demonstrations).text)
+            for template in templates
             for sample in samples
-            for message in render(task.prompts, sample, template=run.template, demonstrations=dataset.train[:shown])
         )
         return characters // CHARACTERS_PER_TOKEN
 
@@ -72,13 +73,16 @@ def estimate(run: Run, loaded: LoadedTask, *, done: bool) -> Forecast:
     if training is not None:
         train = training_subset(dataset.train, run.n_train)
         answers = sum(len(sample.targets[0]) for sample in train) // CHARACTERS_PER_TOKEN
-        train_tokens = int(training.num_train_epochs * (tokens(train, 0) + answers))
+        epoch = tokens(train, run.train_templates[:1], 0) + answers
+        train_tokens = int(training.num_train_epochs * epoch)
         if training.max_steps > 0:
             batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
-            train_tokens = int(training.max_steps * batch * (tokens(train, 0) + answers) / len(train))
+            train_tokens = int(training.max_steps * batch * epoch / len(train))
     test = dataset.test[: run.limit]
-    written = len(test) * (run.generation.max_tokens or 0) if task.output == "generate" else 0
-    score_tokens = tokens(test, run.num_fewshot) + written
+    requests = len(test) * len(run.templates)
+    written = requests * (run.generation.max_tokens or 0) if task.output == "generate" else 0
+    read = sum(len(sample.targets[0]) for sample in test) // CHARACTERS_PER_TOKEN if task.output == "perplexity" else 0
+    score_tokens = tokens(test, run.templates, run.num_fewshot) + written + read * len(run.templates)
     parameters = count_parameters(run.candidate.model)
     if parameters is None:
         return Forecast(run.label, "to do", train_tokens, score_tokens, None, None, None)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.config import TUNED, Candidate, Run, Sweep, resolve_training
+from harness.config import TUNED, Candidate, Method, Run, Sweep, resolve_training
 from harness.data import Dataset
 from harness.errors import UserError
-from harness.prompts import choose_template
+from harness.prompts import choose_templates
 from harness.results import RESULT, Result, read_record
 from harness.task import Task
 
@@ -19,6 +19,8 @@ class LoadedTask:
 
     task: Task
     dataset: Dataset
+    reviewed: float | None = None
+    """Share of the prompt set that people have judged as it is now; None when nobody was asked."""
 
 
 Fingerprint = Callable[[str, str | None], str]
@@ -26,7 +28,7 @@ Fingerprint = Callable[[str, str | None], str]
 
 
 def make_runs(sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fingerprint, limit: int | None) -> list[Run]:
-    """Every run of a sweep: candidates × methods × tasks × seeds, grouped by base model."""
+    """Every run of a sweep: candidates × methods × tasks × training budgets × seeds, grouped by base model."""
     runs = []
     for spec in sweep.candidates:
         weights = fingerprint(spec.model, spec.revision)
@@ -41,25 +43,45 @@ def make_runs(sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fin
                 chat=spec.chat,
             )
             runs += [
-                _run(sweep, tasks[name], candidate, seed=seed, limit=limit) for name in sweep.tasks for seed in sweep.seeds
+                _run(sweep, tasks[name], candidate, n_train=n_train, seed=seed, limit=limit)
+                for name in sweep.tasks
+                for n_train in _budgets(sweep, method, len(tasks[name].dataset.originals))
+                for seed in sweep.seeds
             ]
     return runs
 
 
-def _run(sweep: Sweep, loaded: LoadedTask, candidate: Candidate, *, seed: int, limit: int | None) -> Run:
+def _budgets(sweep: Sweep, method: Method, available: int) -> list[int | None]:
+    """Training samples of each run; budgets beyond what is there are one and the same."""
+    if method not in TUNED:
+        return [None]
+    wanted = (available if budget == "all" else min(budget, available) for budget in sweep.budgets)
+    return list(dict.fromkeys(wanted))
+
+
+def _run(
+    sweep: Sweep, loaded: LoadedTask, candidate: Candidate, *, n_train: int | None, seed: int, limit: int | None
+) -> Run:
     task, dataset = loaded.task, loaded.dataset
-    available = len(dataset.train)
-    wanted = available if sweep.n_train == "all" else min(sweep.n_train, available)
+    where = f"sweep '{sweep.name}', task '{task.name}'"
     max_tokens = sweep.generation.max_tokens or task.max_tokens
+    templates = choose_templates(task.prompts, sweep.templates, where=where)
+    trained_on: tuple[str, ...] = ()
+    if n_train is not None:
+        named = sweep.train_templates
+        trained_on = templates if named is None else choose_templates(task.prompts, named, where=where)
+    few_shot = candidate.method == "few_shot"
     return Run(
         task=task.name,
         task_version=task.version,
         task_fingerprint=dataset.fingerprint,
         candidate=candidate,
         seed=seed,
-        n_train=wanted if candidate.method in TUNED else None,
-        num_fewshot=min(task.prompts.num_fewshot, available) if candidate.method == "few_shot" else 0,
-        template=choose_template(task.prompts, sweep.template, where=f"sweep '{sweep.name}', task '{task.name}'"),
+        n_train=n_train,
+        train_templates=trained_on,
+        num_fewshot=min(sweep.num_fewshot or task.prompts.num_fewshot, len(dataset.originals)) if few_shot else 0,
+        demonstrations=(sweep.demonstrations or task.prompts.demonstrations) if few_shot else None,
+        templates=templates,
         generation=sweep.generation.model_copy(update={"max_tokens": max_tokens}),
         limit=limit,
     )

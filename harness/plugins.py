@@ -7,13 +7,14 @@ Finding imports nothing, so a broken plugin cannot break the others. A plugin fo
 import importlib.metadata
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from harness.declaration import declaration_fault
 from harness.errors import UserError, suggest
-from harness.metrics import METRICS
 from harness.task import Task, is_task_function
 
 ENTRY_POINTS = "gainboard.tasks"
@@ -100,28 +101,31 @@ def load_task(name: str, plugins: Mapping[str, Plugin]) -> Task:
     except UserError:
         raise
     except Exception as error:  # whatever a plugin raises is the plugin's fault, to be named as such
-        raise UserError(f"task '{name}' ({plugin.source}) is broken: {type(error).__name__}: {error}") from error
+        raise UserError(f"task '{name}' ({plugin.source}) is broken: {_reason(error)}{_line(error, plugin)}") from error
     if not isinstance(made, Task):
         raise UserError(f"task '{name}' ({plugin.source}): its function returned {type(made).__name__}, expected a Task")
-    fault = _fault(made, name)
+    fault = declaration_fault(made, name)
     if fault:
         raise UserError(f"task '{name}' ({plugin.source}): {fault}")
     return made
 
 
-def _fault(task: Task, name: str) -> str | None:
-    """What is wrong with a declaration, in words, or None."""
-    if task.name != name:
-        return f"the task calls itself '{task.name}'; the name must be that of its folder or entry point"
-    if not task.prompts.templates:
-        return "prompts.templates is empty; give at least one template"
-    for metric in task.metrics:
-        if metric not in METRICS:
-            return f"metric '{metric}' not found.{suggest(metric, METRICS)} There are {', '.join(METRICS)}"
-    if task.primary_metric not in task.metrics:
-        return f"primary_metric '{task.primary_metric}' is not among its metrics ({', '.join(task.metrics)})"
-    if task.output not in ("generate", "choice"):
-        return f"output '{task.output}' is not known; it is 'generate' or 'choice'"
-    if not 0 <= task.chance < 1:
-        return f"chance is {task.chance}; it must be at least 0 and below 1"
-    return None
+def _line(error: Exception, plugin: Plugin) -> str:
+    """` (task.py, line 12)`: the innermost line of the plugin's own code, where it is known."""
+    if plugin.folder is None:
+        return ""
+    places = [(error.filename, error.lineno)] if isinstance(error, SyntaxError) else []
+    places += [(frame.filename, frame.lineno) for frame in reversed(traceback.extract_tb(error.__traceback__))]
+    for file, number in places:
+        if file is not None and number is not None and Path(file).is_relative_to(plugin.folder):
+            return f" ({Path(file).name}, line {number})"
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg}"
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, ModuleNotFoundError):
+        return f"{text}; install it, or import a file beside task.py with a dot (from .{error.name} import …)"
+    return text

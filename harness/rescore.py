@@ -7,11 +7,22 @@ from typing import Any
 
 import numpy
 
+from harness.card import metric_card
 from harness.errors import UserError
-from harness.metrics import METRICS
+from harness.metrics import Metric
 from harness.plugins import Plugin, load_task
-from harness.results import PREDICTIONS, RESULT, Result, atomic_write, read_predictions, read_results, write_record
-from harness.score import COLUMNS, score_rows
+from harness.results import (
+    PREDICTIONS,
+    RESULT,
+    MetricCard,
+    Result,
+    TaskCard,
+    atomic_write,
+    read_predictions,
+    read_results,
+    write_record,
+)
+from harness.score import COLUMNS, metrics_of, score_rows
 from harness.task import Task
 
 
@@ -68,23 +79,35 @@ def _rescore(results: Path, result: Result, task: Task) -> str:
     if not scored.metrics:
         return f"left as it was: none of {scored.samples.total} samples could be scored"
     primary = task.primary_metric
+    metrics = {metric.name: metric for metric in metrics_of(task)}
     card = result.task.model_copy(
-        update={"primary_metric": primary, "binary": METRICS[primary].binary, "chance": task.chance}
+        update={
+            "primary_metric": primary,
+            "binary": metrics[primary].binary,
+            "chance": task.chance,
+            "metrics": {name: _metric_card(metric, result.task) for name, metric in metrics.items()},
+        }
     )
     with atomic_write(results / run.folder / PREDICTIONS, "wb") as file:
         scored.predictions.to_parquet(file, index=False)
-    write_record(
-        results / run.folder / RESULT,
-        result.model_copy(update={"metrics": scored.metrics, "samples": scored.samples, "task": card}),
-    )
+    update = {"metrics": scored.metrics, "by_template": scored.by_template, "samples": scored.samples, "task": card}
+    if result.overlap is not None:
+        update["overlap"] = result.overlap.model_copy(update={"clean": scored.clean})
+    write_record(results / run.folder / RESULT, result.model_copy(update=update))
     before = result.metrics[result.task.primary_metric].value
     return f"{primary} {before:.4f} → {scored.metrics[primary].value:.4f}"
+
+
+def _metric_card(metric: Metric, card: TaskCard) -> MetricCard:
+    """The metric as it is now, with the levels measured then: they take the task's data, which may be out of reach."""
+    known = card.metrics.get(metric.name)
+    return metric_card(metric, chance=known.chance if known else None, majority=known.majority if known else None)
 
 
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:
     """A row as the engine wrote it: Parquet gives arrays for lists, and NaN for None in columns of numbers.
 
-    An error beside a completion came from the extractor of then, which may have been mended since.
+    An error beside a completion came from the extractor or the metric of then, which may have been mended since.
     """
     plain = {
         name: list(value) if isinstance(value, numpy.ndarray) else None if value != value else value

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from harness.config import Frozen, Run, first_fault
 from harness.errors import UserError
@@ -16,11 +16,40 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 RESULT, FAILURE, PREDICTIONS = "result.json", "failure.json", "predictions.parquet"
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 RunRecordT = TypeVar("RunRecordT", "Result", "Failure")
+
+
+class MetricCard(Frozen):
+    """What the pages say of a metric."""
+
+    description: str
+    low: float
+    high: float | None
+    """The end of its range; None where it has none."""
+
+    higher_is_better: bool
+    corpus: bool
+    """Whether it is made of sums over samples: a sample's score is then its part in it, and may lie outside the range."""
+
+    chance: float | None = None
+    """What guessing evenly among the choices scores; None where there are none."""
+
+    majority: float | None = None
+    """What always giving the most frequent training answer scores; None where no answer is given twice."""
+
+
+class StepRecord(Frozen):
+    """What one cleaning or augmentation step did to one split."""
+
+    step: str
+    split: str
+    before: int
+    after: int
+    changed: int
 
 
 class TaskCard(Frozen):
@@ -35,12 +64,18 @@ class TaskCard(Frozen):
     """Whether every per-sample score of the primary metric is 0 or 1."""
 
     chance: float
+    """What guessing scores on the primary metric."""
+
+    metrics: dict[str, MetricCard]
     license: str
     reference: str | None
     templates: tuple[str, ...]
     n_train: int
     n_dev: int
     n_test: int
+    steps: tuple[StepRecord, ...]
+    reviewed: float | None
+    """Share of the prompt set that people had judged when the run was scored; None when nobody had looked."""
 
 
 class MetricValue(Frozen):
@@ -50,11 +85,13 @@ class MetricValue(Frozen):
     stderr: float | None
     """Standard error over samples; None when n < 2."""
 
-    low: float
-    high: float
-    """95 % interval."""
+    low: float | None
+    high: float | None
+    """95 % interval; None where it has no end (one sample of a metric without bound)."""
 
     n: int
+    details: dict[str, float] = Field(default_factory=dict)
+    """Named parts of the value: precision, recall and F1 by class, say."""
 
 
 class SampleCounts(Frozen):
@@ -63,6 +100,30 @@ class SampleCounts(Frozen):
     total: int
     scored: int
     failed: int
+
+
+class OverlapRecord(Frozen):
+    """How much of the test set a tuned run has seen, or nearly, among the rows it was trained on."""
+
+    exact: int
+    """Test samples whose question is that of a training sample, white space and case aside."""
+
+    near: int
+    """Others whose question is nearly that of a training sample."""
+
+    samples: int
+    """Test samples that were compared."""
+
+    method: str
+    """How near is told."""
+
+    clean: dict[str, MetricValue]
+    """The metrics over the test samples that are neither; empty when none is left."""
+
+    @property
+    def share(self) -> float:
+        """Exact and near, of all."""
+        return (self.exact + self.near) / self.samples
 
 
 class CurvePoint(Frozen):
@@ -187,6 +248,14 @@ class Result(Frozen):
     run: Run
     task: TaskCard
     metrics: dict[str, MetricValue]
+    """Over all samples; of several templates, the mean of their values."""
+
+    by_template: dict[str, dict[str, MetricValue]]
+    """The same for each template that was scored."""
+
+    overlap: OverlapRecord | None
+    """None for the arms that train nothing."""
+
     samples: SampleCounts
     training: TrainingRecord | None
     generation: GenerationRecord
@@ -235,6 +304,10 @@ def read_record(path: Path, model: type[RecordT]) -> RecordT:
     version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else SCHEMA_VERSION
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UserError(f"{path} is schema {version}; this version reads up to {SCHEMA_VERSION}. Upgrade gainboard.")
+    if version == 1:
+        raise UserError(
+            f"{path} is schema 1, of a preview of gainboard, and lacks what is now measured; run the sweep again"
+        )
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -275,10 +348,10 @@ def read_predictions(results: Path, run: Run, columns: list[str] | None = None) 
 def load_results(path: str | Path) -> "pandas.DataFrame":
     """All results below a folder as one table: a row a run and metric.
 
-    Columns: key, task, task_version, candidate, model, revision, method, seed, n_train, template, metric, primary,
-    value, stderr, low, high, n, total, failed, then the costs (`train_seconds`, `generate_seconds`, `train_tokens`,
-    `prompt_tokens`, `completion_tokens`, `requests_per_second`, `train_flops`, `generate_flops`, `energy_joules`,
-    `device`). Raises `UserError` when the folder does not exist.
+    Columns: key, task, task_version, candidate, model, revision, method, seed, n_train, templates, metric, primary,
+    value, stderr, low, high, n, total, failed, overlap (share of test samples met in training), then the costs
+    (`train_seconds`, `generate_seconds`, `train_tokens`, `prompt_tokens`, `completion_tokens`, `requests_per_second`,
+    `train_flops`, `generate_flops`, `energy_joules`, `device`). Raises `UserError` when the folder does not exist.
     """
     import pandas
 
@@ -301,12 +374,13 @@ def _row(result: Result, metric: str, value: MetricValue) -> dict[str, Any]:
         "method": run.candidate.method,
         "seed": run.seed,
         "n_train": run.n_train,
-        "template": run.template,
+        "templates": ", ".join(run.templates),
         "metric": metric,
         "primary": metric == result.task.primary_metric,
-        **value.model_dump(),
+        **value.model_dump(exclude={"details"}),
         "total": result.samples.total,
         "failed": result.samples.failed,
+        "overlap": result.overlap.share if result.overlap else None,
         "train_seconds": cost.seconds.get("train", 0.0),
         "generate_seconds": cost.seconds["generate"],
         "train_tokens": cost.train_tokens,

@@ -4,15 +4,17 @@ Every phase leaves a file that carries the run's key, so a sweep that was stoppe
 results are kept, trained weights are not trained again, generated answers are not generated again.
 """
 
+import dataclasses
 import importlib.util
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,15 +22,18 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from harness.card import task_card
 from harness.config import TUNED, Run
-from harness.data import read_jsonl, training_subset
+from harness.data import training_subset
+from harness.data.overlap import Overlap, find_overlap
+from harness.data.sources import read_jsonl
+from harness.demonstrations import choose_demonstrations
 from harness.engines import EngineName
 from harness.errors import UserError
-from harness.metrics import METRICS
 from harness.models import model_kind
 from harness.plan import Group, LoadedTask, group_runs, is_done
 from harness.progress import Progress
-from harness.prompts import draw_demonstrations, render
+from harness.prompts import prompt_row
 from harness.provenance import provenance
 from harness.results import (
     FAILURE,
@@ -38,6 +43,7 @@ from harness.results import (
     Cost,
     Failure,
     GenerationRecord,
+    OverlapRecord,
     Result,
     TaskCard,
     TrainingRecord,
@@ -45,8 +51,8 @@ from harness.results import (
     read_record,
     write_record,
 )
-from harness.score import collect, score_rows
-from harness.task import Sample
+from harness.score import Scored, collect, score_rows
+from harness.task import PromptSet, Sample
 from harness.toys import PREFIX, toy_folder
 from harness.worker import JobFailed, Message, Report, Worker, WorkerDied
 
@@ -154,6 +160,8 @@ class _GroupRunner:
     ) -> None:
         self._group, self._tasks, self._folders, self._engine = group, tasks, folders, engine
         self._progress, self._outcome = progress, outcome
+        self._cards: dict[str, TaskCard] = {}
+        self._overlaps: dict[tuple[str, int | None], Overlap] = {}
         is_toy = model_kind(group.model) == "toy"
         self._model = str(toy_folder(group.model.removeprefix(PREFIX))) if is_toy else group.model
         self._log = folders.work / "logs"
@@ -195,26 +203,26 @@ class _GroupRunner:
 
     def _render(self, run: Run) -> bool:
         """Write the files the workers read. Whether that succeeded."""
-        loaded = self._tasks[run.task]
-        dataset, prompts, folder = loaded.dataset, loaded.task.prompts, self._work(run)
-
-        def rows(samples: Sequence[Sample], demonstrations: Sequence[Sample] = ()) -> list[Message]:
-            return [
-                {
-                    "id": sample.id,
-                    "messages": render(prompts, sample, template=run.template, demonstrations=demonstrations),
-                    "target": sample.targets[0],
-                    "choices": list(sample.choices),
-                }
-                for sample in samples
-            ]
-
+        loaded, folder = self._tasks[run.task], self._work(run)
+        dataset, prompts = loaded.dataset, loaded.task.prompts
+        if run.demonstrations is not None:
+            prompts = dataclasses.replace(prompts, demonstrations=run.demonstrations)
         with self._recording(run, "render"):
             if run.candidate.method in TUNED:
-                _write_jsonl(folder / "train.jsonl", rows(training_subset(dataset.train, run.n_train)))
-                _write_jsonl(folder / "dev.jsonl", rows(dataset.dev))
-            shown = draw_demonstrations(dataset.train, count=run.num_fewshot, seed=run.seed)
-            _write_jsonl(folder / "prompts.jsonl", rows(dataset.test[: run.limit], shown))
+                _write_jsonl(
+                    folder / "train.jsonl", training_rows(run, prompts, training_subset(dataset.train, run.n_train))
+                )
+                _write_jsonl(folder / "dev.jsonl", training_rows(run, prompts, dataset.dev))
+            test = dataset.test[: run.limit]
+            shown = choose_demonstrations(prompts, dataset.originals, test, count=run.num_fewshot, seed=run.seed)
+            _write_jsonl(
+                folder / "prompts.jsonl",
+                (
+                    prompt_row(prompts, sample, template, demonstrations)
+                    for template in run.templates
+                    for sample, demonstrations in zip(test, shown, strict=True)
+                ),
+            )
             return True
         return False
 
@@ -330,46 +338,51 @@ class _GroupRunner:
 
     # Score
 
+    def _card(self, task: str) -> TaskCard:
+        """The task's card, made once: its levels take a look at every sample."""
+        if task not in self._cards:
+            self._cards[task] = task_card(self._tasks[task])
+        return self._cards[task]
+
+    def _overlap(self, run: Run) -> Overlap:
+        """Between what a run was trained on and what it is tested on; the same for all its seeds and methods."""
+        key = (run.task, run.n_train)
+        if key not in self._overlaps:
+            dataset = self._tasks[run.task].dataset
+            trained_on = training_subset(dataset.train, run.n_train)
+            self._overlaps[key] = find_overlap(trained_on, dataset.test[: run.limit])
+        return self._overlaps[key]
+
     def _score(self, run: Run) -> None:
         """Judge the answers and write the result; its `result.json` comes last and means the run is finished."""
         loaded, folder = self._tasks[run.task], self._work(run)
         task, dataset = loaded.task, loaded.dataset
         started = time.monotonic()
-        rows = collect(dataset.test[: run.limit], read_jsonl(folder / "completions.jsonl"))
-        scored = score_rows(task, rows)
+        test = dataset.test[: run.limit]
+        tuned = run.candidate.method in TUNED
+        overlap = self._overlap(run) if tuned else None
+        completions = read_jsonl(folder / "completions.jsonl")
+        scored = score_rows(task, collect(test, completions, overlapping=overlap.ids if overlap else ()))
         if scored.samples.scored == 0:
             raise UserError(
                 f"none of {scored.samples.total} samples could be scored; the first: {scored.predictions['error'][0]}"
             )
         generation = read_record(folder / "generation.json", GenerationRecord)
-        training = read_record(folder / "training.json", TrainingRecord) if run.candidate.method in TUNED else None
+        training = read_record(folder / "training.json", TrainingRecord) if tuned else None
         target = self._folders.results / run.folder
         with atomic_write(target / PREDICTIONS, "wb") as file:
             scored.predictions.to_parquet(file, index=False)
         with atomic_write(target / "inputs.txt") as file:
             shown = scored.predictions.head(3)
             file.write("\n\n".join(f"=== {row.sample_id}\n{row.prompt}" for row in shown.itertuples()) + "\n")
-        card = TaskCard(
-            name=task.name,
-            version=task.version,
-            description=task.description,
-            output=task.output,
-            primary_metric=task.primary_metric,
-            binary=METRICS[task.primary_metric].binary,
-            chance=task.chance,
-            license=task.license,
-            reference=task.reference,
-            templates=tuple(task.prompts.templates),
-            n_train=len(dataset.train),
-            n_dev=len(dataset.dev),
-            n_test=len(dataset.test),
-        )
         result = Result(
             schema_version=SCHEMA_VERSION,
             key=run.key,
             run=run,
-            task=card,
+            task=self._card(run.task),
             metrics=scored.metrics,
+            by_template=scored.by_template,
+            overlap=_overlap_record(overlap, test, scored) if overlap else None,
             samples=scored.samples,
             training=training,
             generation=generation,
@@ -413,7 +426,22 @@ def _cost(training: TrainingRecord | None, generation: GenerationRecord, *, scor
     )
 
 
-def _write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _overlap_record(overlap: Overlap, test: Sequence[Sample], scored: Scored) -> OverlapRecord:
+    return OverlapRecord(
+        exact=len(overlap.exact), near=len(overlap.near), samples=len(test), method=overlap.method, clean=scored.clean
+    )
+
+
+def training_rows(run: Run, prompts: PromptSet, samples: Sequence[Sample]) -> Iterator[Message]:
+    """Samples with their answers, each in one of the training templates."""
+    # Drawn, not in turn: samples are ordered by label, and a wording that goes with a label would give it away. Drawn in
+    # order, so that a larger budget shows the samples of a smaller one in the same wordings.
+    draws = random.Random(0)
+    for sample in samples:
+        yield prompt_row(prompts, sample, draws.choice(run.train_templates))
+
+
+def _write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     with atomic_write(path) as file:
         for row in rows:
             file.write(json.dumps(row) + "\n")

@@ -1,24 +1,50 @@
-"""Write the files of a new task plugin: `gainboard new NAME [--from data.csv --input COL --target COL]`.
+"""Write the files of a new task plugin: `gainboard new NAME [--from data.csv --input COL --target COL [--group COL]]`.
 
 What is written passes `gainboard check` at once and is meant to be read and edited: it is the shortest complete task.
 """
 
 import json
 import keyword
+import math
+import re
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
-from harness.check import EXAMPLES
-from harness.data import load_dataset, table_splits
+from harness.checks.examples import EXAMPLES, certain_reply, score_of
+from harness.data import make_sample
+from harness.data.sources import table_splits
 from harness.errors import UserError
 from harness.plugins import find_plugins, load_task
-from harness.prompts import choose_template, render
-from harness.task import Output, Row, Sample, Splits, Task
+from harness.prompts import render
+from harness.score import metrics_of
+from harness.task import Output, Row, Splits, Task
 
-MAX_CHOICES = 10
+MAX_CHOICES = 50
 """More different targets than this are answers to be written, not labels to be chosen."""
+
+MAX_NUMBER_CHOICES = 10
+"""The same of targets that are all numbers: ratings are chosen, results are worked out."""
+
+ROWS_PER_CHOICE = 4
+"""Labels come again and again; answers do not."""
+
+MAX_RARE = 0.2
+"""Share of the labels that may occur but once, misspelt ones for instance."""
+
+LISTED_LABELS = 200
+"""Characters of all labels up to which the wordings list them."""
+
+LONG_ANSWER = 5
+"""Words of a typical target from which on it is judged by the words it shares, not as a whole."""
+
+BYTES_PER_TOKEN = 2
+"""Fewer than tokenizers have in most scripts, so that no target is cut off."""
+
+_NUMBER = re.compile(r"[-−]?\d[\d,]*(\.\d+)?")
 
 _GENERATED_NAMES = frozenset(
     {"CHOICES", "DATA", "Path", "PromptSet", "Row", "Sample", "Splits", "Task", "load", "table_splits", "task", "to_sample"}
@@ -39,15 +65,29 @@ EXAMPLE_ROWS = (
 
 
 @dataclass(frozen=True)
-class _Table:
-    """What the new task knows of its data file."""
+class _Columns:
+    """What the user says of the table."""
 
-    file_name: str
-    input_column: str
-    target_column: str
+    input: str
+    target: str
+    group: str | None
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the targets say of the task."""
+
     output: Output
-    choices: tuple[str, ...]
+    description: str
+    metrics: tuple[str, ...]
+    """The primary one first."""
+
+    templates: dict[str, str]
+    choices: tuple[str, ...] = ()
     """Sorted; empty for `generate`."""
+
+    settings: tuple[str, ...] = ()
+    """More fields of the task, as they are written."""
 
 
 def new_task(
@@ -57,31 +97,34 @@ def new_task(
     source: Path | None = None,
     input_column: str | None = None,
     target_column: str | None = None,
+    group_column: str | None = None,
 ) -> Path:
     """Write the task `name` into the tasks folder `folder`, and return its own folder.
 
-    With `source`, a CSV, TSV or JSONL file, its two columns become prompts and targets; without, a small table to edit
-    is written. Raises `UserError` for a name that is taken or no identifier, and for faults of the table.
+    With `source`, a CSV, TSV, JSONL or Parquet file, two of its columns become prompts and targets, and rows of the same
+    `group_column` stay in one split; without, a small table to edit is written. Raises `UserError` for a name that is
+    taken or no identifier, and for faults of the table.
     """
     _check_name(name, folder)
     if source is None:
-        if input_column is not None or target_column is not None:
-            raise UserError("--input and --target name columns of a data file; give it with --from")
-        input_column, target_column = "text", "label"
+        if (input_column, target_column, group_column) != (None, None, None):
+            raise UserError("--input, --target and --group name columns of a data file; give it with --from")
+        columns = _Columns("text", "label", None)
     elif input_column is None or target_column is None:
         raise UserError(f"--from {source} needs --input COLUMN and --target COLUMN, the columns of questions and of answers")
     else:
+        columns = _Columns(input_column, target_column, group_column)
         # Every fault of the user's table comes out here, before anything is written.
-        table_splits(source, input_column=input_column, target_column=target_column)
+        _cut(source, columns)
     written = folder / name
     written.mkdir(parents=True)
     try:
         data = _write_data(written, source)
-        splits = table_splits(data, input_column=input_column, target_column=target_column)
-        table = _describe(data.name, splits, input_column, target_column)
-        (written / "task.py").write_text(_task_source(name, table), encoding="utf-8")
+        splits = _cut(data, columns)
+        kind = _kind_of([row[columns.target] for row in (*splits.train, *splits.dev, *splits.test)])
+        (written / "task.py").write_text(_task_source(name, data.name, columns, kind), encoding="utf-8")
         task = load_task(name, find_plugins([folder], entry_points=False))
-        (written / EXAMPLES).write_text(_examples(task), encoding="utf-8")
+        (written / EXAMPLES).write_text(_examples(task, columns, splits.test), encoding="utf-8")
     except BaseException:
         shutil.rmtree(written)  # a half-written task would block the next attempt
         raise
@@ -100,6 +143,10 @@ def _check_name(name: str, folder: Path) -> None:
         raise UserError(f"task '{name}' exists already, in {plugins[name].source}; choose another name")
 
 
+def _cut(table: Path, columns: _Columns) -> Splits:
+    return table_splits(table, input_column=columns.input, target_column=columns.target, group=columns.group)
+
+
 def _write_data(folder: Path, source: Path | None) -> Path:
     if source is not None:
         return Path(shutil.copyfile(source, folder / f"data{source.suffix}"))
@@ -108,26 +155,93 @@ def _write_data(folder: Path, source: Path | None) -> Path:
     return path
 
 
-def _describe(file_name: str, splits: Splits, input_column: str, target_column: str) -> _Table:
-    rows: list[Row] = [*splits.train, *splits.dev, *splits.test]
-    counts = Counter(row[target_column] for row in rows)
-    few_labels = 2 <= len(counts) <= MAX_CHOICES and min(counts.values()) >= 2
-    choices = tuple(sorted(counts)) if few_labels else ()
-    return _Table(file_name, input_column, target_column, "choice" if choices else "generate", choices)
+# What kind of task a column of targets makes
 
 
-def _task_source(name: str, table: _Table) -> str:
-    is_choice = table.output == "choice"
-    input_column, target_column = _python(table.input_column), _python(table.target_column)
+def _kind_of(targets: Sequence[str]) -> _Kind:
+    numbers = all(_NUMBER.fullmatch(target) for target in targets)
+    if _are_labels(targets, numbers=numbers):
+        return _choice(tuple(sorted(set(targets))))
+    longest = max(len(target.encode()) for target in targets)
+    settings = [f"max_tokens={16 * math.ceil((longest / BYTES_PER_TOKEN + 1) / 16)}"]
+    if not any("\n" in target for target in targets):
+        settings.append(r'stop=("\n",)')
+    if numbers:
+        return _Kind(
+            "generate",
+            "Write the right number for a text.",
+            ("numeric_match", "exact_match"),
+            {
+                "plain": "{text}",
+                "instruction": "Work out the number that is asked for, and reply with nothing else.\n\n{text}",
+                "question": "{text}\n\nWhich number is it?",
+            },
+            settings=tuple(settings),
+        )
+    # ROUGE reads Latin letters and digits only.
+    by_words = "rougeL" if all(re.search("[a-z0-9]", target.lower()) for target in targets) else "token_f1"
+    long = median(len(target.split()) for target in targets) >= LONG_ANSWER
+    return _Kind(
+        "generate",
+        "Write the right answer to a text.",
+        (by_words, "exact_match") if long else ("exact_match", by_words),
+        {
+            "plain": "{text}",
+            "instruction": "Read the input and write what belongs to it, and nothing else.\n\nInput: {text}",
+            "question": "{text}\n\nWhat is the right reply to this?",
+        },
+        settings=tuple(settings),
+    )
+
+
+def _are_labels(targets: Sequence[str], *, numbers: bool) -> bool:
+    """Few different ones, which nearly all come again."""
+    counts = Counter(targets)
+    most = min(MAX_NUMBER_CHOICES if numbers else MAX_CHOICES, len(targets) // ROWS_PER_CHOICE)
+    rare = sum(count == 1 for count in counts.values())
+    return 2 <= len(counts) <= most and rare <= MAX_RARE * len(counts)
+
+
+def _choice(choices: tuple[str, ...]) -> _Kind:
+    listing = ", ".join(choices).replace("{", "{{").replace("}", "}}")
+    listed = len(listing) <= LISTED_LABELS
+    wordings = {
+        "plain": f"Choose one of: {listing}.\n{{text}}" if listed else "{text}",
+        "instruction": "Read the text and reply with the label that fits it best"
+        + (f": {listing}." if listed else ".")
+        + "\n\nText: {text}",
+        "question": "{text}\n\nWhich label would you give to this" + (f", out of these: {listing}?" if listed else "?"),
+    }
+    # A label that begins another would never be the less likely one; with a full stop after it, it begins none.
+    if any(other != choice and other.startswith(choice) for choice in choices for other in choices):
+        wordings = {name: f"{wording}\nAnswer: <mask>." for name, wording in wordings.items()}
+    return _Kind(
+        "choice",
+        "Choose the right label for a text.",
+        ("accuracy", "f1_macro"),
+        wordings,
+        choices,
+        ("chance=1 / len(CHOICES)",),
+    )
+
+
+# The files
+
+
+def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> str:
+    is_choice = kind.output == "choice"
+    cut = [f"input_column={_python(columns.input)}", f"target_column={_python(columns.target)}"]
+    if columns.group is not None:
+        cut.append(f"group={_python(columns.group)}")
     lines = [
-        '"""Say here what the task measures, where its data comes from, and show one row."""',
+        '"""Say here what the task measures, where its data comes from and under which licence, and show one row."""',
         "",
         "from pathlib import Path",
         "",
         "from harness import PromptSet, Row, Sample, Splits, Task, table_splits, task",
         "",
-        f'DATA = Path(__file__).parent / "{table.file_name}"',
-        *([f"CHOICES = {_python(table.choices)}"] if is_choice else []),
+        f'DATA = Path(__file__).parent / "{file_name}"',
+        *(["CHOICES = (", *(f"    {_python(choice)}," for choice in kind.choices), ")"] if is_choice else []),
         "",
         "",
         "@task",
@@ -135,65 +249,61 @@ def _task_source(name: str, table: _Table) -> str:
         "    return Task(",
         f'        name="{name}",',
         "        version=1,",
-        f'        description="{_description(table)}",',
+        f'        description="{kind.description}",',
         "        data=load,",
         "        to_sample=to_sample,",
         "        prompts=PromptSet(",
-        "            # Add wordings: how far scores depend on them is worth knowing.",
-        f"            templates={_templates(table)},",
+        "            # Say it in your own words: how far scores depend on the wording is worth knowing.",
+        "            templates={",
+        *(f"                {_python(key)}: {_python(wording)}," for key, wording in kind.templates.items()),
+        "            },",
         "        ),",
-        f'        output="{table.output}",',
-        '        metrics=("accuracy",),' if is_choice else '        metrics=("exact_match",),',
-        '        primary_metric="accuracy",' if is_choice else '        primary_metric="exact_match",',
-        *(["        chance=1 / len(CHOICES),"] if is_choice else []),
+        f'        output="{kind.output}",',
+        f"        metrics=({', '.join(map(_python, kind.metrics))}),",
+        f"        primary_metric={_python(kind.metrics[0])},",
+        *(f"        {setting}," for setting in kind.settings),
         "    )",
         "",
         "",
         "def load() -> Splits:",
         '    """A tenth of the rows each for dev and test, the same ones every time."""',
-        f"    return table_splits(DATA, input_column={input_column}, target_column={target_column})",
+        f"    return table_splits(DATA, {', '.join(cut)})",
         "",
         "",
         "def to_sample(row: Row, index: int) -> Sample:",
-        f'    fields = {{"text": row[{input_column}]}}',
-        f"    return Sample(id=str(index), fields=fields, target=row[{target_column}]"
+        f'    fields = {{"text": row[{_python(columns.input)}]}}',
+        f"    return Sample(id=str(index), fields=fields, target=row[{_python(columns.target)}]"
         + (", choices=CHOICES)" if is_choice else ")"),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _description(table: _Table) -> str:
-    return "Choose the right label for a text." if table.output == "choice" else "Write the right answer to a text."
-
-
-def _templates(table: _Table) -> str:
-    if table.output == "generate":
-        return '{"plain": "{text}"}'
-    labels = ", ".join(table.choices).replace("{", "{{").replace("}", "}}")
-    wording = f"Choose one of: {labels}.\n{{text}}"
-    return f'{{"plain": {_python(wording)}}}'
-
-
-def _python(value: str | tuple[str, ...]) -> str:
+def _python(text: str) -> str:
     """A literal in double quotes. JSON's strings are valid in Python, surrogate pairs aside, which are not escaped."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return "(" + ", ".join(_python(part) for part in value) + ")"
+    return json.dumps(text, ensure_ascii=False)
 
 
-def _examples(task: Task) -> str:
-    """The first test samples with a right and a wrong completion each, as the examples contract has them."""
-    return "".join(json.dumps(_example(task, sample), ensure_ascii=False) + "\n" for sample in load_dataset(task).test[:3])
+def _examples(task: Task, columns: _Columns, rows: Sequence[Row]) -> str:
+    """The first test rows with a right and a wrong completion each, as the examples contract has them."""
+    lines = [
+        _example(task, index, {name: row[name] for name in (columns.input, columns.target)})
+        for index, row in enumerate(rows[:3])
+    ]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
-def _example(task: Task, sample: Sample) -> dict[str, object]:
-    messages = render(task.prompts, sample, template=choose_template(task.prompts, None, where=task.name))
-    wrong = next((choice for choice in sample.choices if choice != sample.targets[0]), "")
+def _example(task: Task, index: int, row: Row) -> dict[str, object]:
+    sample = make_sample(task, row, index)
+    prompt = render(task.prompts, sample, template=next(iter(task.prompts.templates)))
+    wrong = next((choice for choice in sample.choices if choice not in sample.targets), "")
+    scored = [metric for metric in metrics_of(task) if metric.score is not None]
+    answers = []
+    for completion in (sample.targets[0], wrong):
+        reply = certain_reply(task, sample, completion)
+        answers.append({"completion": completion, "scores": {metric.name: score_of(metric, reply) for metric in scored}})
     return {
+        "row": row,
         "sample": {"id": sample.id, "target": sample.target},
-        "prompt": messages[-1]["content"],
-        "answers": [
-            {"completion": sample.targets[0], "scores": {task.primary_metric: 1.0}},
-            {"completion": wrong, "scores": {task.primary_metric: 0.0}},
-        ],
+        "prompt": prompt.question,
+        "answers": answers,
     }

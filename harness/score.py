@@ -1,11 +1,12 @@
 """Judge a run's completions with its task's metrics. Needs no model, so scoring again is free."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
-from harness.metrics import METRICS, answer_of
+from harness.metrics import Counts, Metric, Reply, answer_of, contributions, find_metric, sums_of
 from harness.results import MetricValue, SampleCounts
 from harness.statistics import score
 from harness.task import Sample, Task
@@ -14,36 +15,69 @@ if TYPE_CHECKING:
     import pandas
 
 COLUMNS = (
-    "sample_id", "prompt", "prompt_tokens", "target", "choices", "completion", "completion_tokens", "finish_reason",
-    "choice_logprobs", "error",
+    "sample_id", "template", "prompt", "prompt_tokens", "target", "choices", "metadata", "completion", "completion_tokens",
+    "finish_reason", "choice_logprobs", "logprob", "target_tokens", "greedy", "overlap", "error",
 )  # fmt: skip
 """A row of predictions, before the answer and its scores."""
+
+_FROM_THE_SAMPLE = ("sample_id", "target", "choices", "metadata", "overlap")
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A run's predictions with answers and scores, and the means over them."""
+    """A run's predictions with answers and scores, and what they come to."""
 
     predictions: "pandas.DataFrame"
-    """`COLUMNS`, then `answer` and a `score_<metric>` for each metric; None where a sample was not scored."""
+    """`COLUMNS`, then `answer` and for each metric a `score_<metric>`, and for corpus metrics its `counts_<metric>` as
+    JSON; None where a sample was not scored. A corpus metric's scores are the samples' parts in it, which average to it."""
 
     metrics: dict[str, MetricValue]
+    by_template: dict[str, dict[str, MetricValue]]
+    clean: dict[str, MetricValue]
+    """The metrics without the samples that overlap with the training data; empty when none is left."""
+
     samples: SampleCounts
 
 
-def collect(samples: Sequence[Sample], completions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Join samples with an engine's answers, in data set order, as rows of `COLUMNS`."""
-    answers = {row["id"]: row for row in completions}
-    assert len(answers) == len(samples), "an engine answers every prompt once, with an error if need be"
+@dataclass
+class _Judged:
+    """One row with its answer and what each metric says of it."""
+
+    row: dict[str, Any]
+    error: str | None = None
+    answer: str | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    """By metric; of corpus metrics once all samples are known."""
+
+    counts: dict[str, Counts] = field(default_factory=dict)
+
+
+def metrics_of(task: Task) -> list[Metric]:
+    """The task's metrics, the named ones looked up."""
+    return [find_metric(metric) for metric in task.metrics]
+
+
+def collect(
+    samples: Sequence[Sample], completions: Sequence[dict[str, Any]], *, overlapping: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Join an engine's answers, of one or several templates, with their samples, as rows of `COLUMNS`.
+
+    `overlapping`: ids of the samples that the model has met in training, or nearly.
+    """
+    by_id = {sample.id: sample for sample in samples}
+    templates = {row["template"] for row in completions}
+    assert len(completions) == len(samples) * len(templates), "an engine answers every prompt once, with an error if need be"
     rows = []
-    for sample in samples:
-        answer = answers[sample.id]
+    for answer in completions:
+        sample = by_id[answer["id"]]
         rows.append(
             {
                 "sample_id": sample.id,
                 "target": list(sample.targets),
                 "choices": list(sample.choices),
-                **{name: answer.get(name) for name in COLUMNS if name not in ("sample_id", "target", "choices")},
+                "metadata": json.dumps(dict(sample.metadata), sort_keys=True),
+                "overlap": sample.id in overlapping,
+                **{name: answer.get(name) for name in COLUMNS if name not in _FROM_THE_SAMPLE},
             }
         )
     return rows
@@ -52,32 +86,123 @@ def collect(samples: Sequence[Sample], completions: Sequence[dict[str, Any]]) ->
 def score_rows(task: Task, rows: Sequence[dict[str, Any]]) -> Scored:
     """Extract each row's answer and judge it with every metric of the task.
 
-    A task whose `extract` raises on a completion gets that sample's error recorded. A sample with an error has no
-    score and is not part of the means.
+    A sample whose extractor or metric raises carries that error, has no score and is not part of any value.
     """
     import pandas
 
-    judged = [_judge(task, row) for row in rows]
-    table = pandas.DataFrame(judged, columns=[*COLUMNS, "answer", *(f"score_{name}" for name in task.metrics)])
-    good = table[table["error"].isna()]
-    counts = SampleCounts(total=len(table), scored=len(good), failed=len(table) - len(good))
-    if good.empty:
-        return Scored(table, {}, counts)
-    return Scored(table, {name: _mean(name, good[f"score_{name}"].to_numpy(dtype=float)) for name in task.metrics}, counts)
+    metrics = metrics_of(task)
+    judged = [_judge(task, metrics, row) for row in rows]
+    good = [item for item in judged if item.error is None]
+    values, by_template = _summarise(metrics, good) if good else ({}, {})
+    table = pandas.DataFrame([_row_of(metrics, item) for item in judged])
+    clean = [item for item in good if not item.row["overlap"]]
+    # Summarising again would overwrite the parts that the table has taken already, and nothing else.
+    clean_values = values if len(clean) == len(good) else _summarise(metrics, clean)[0] if clean else {}
+    counts = SampleCounts(total=len(judged), scored=len(good), failed=len(judged) - len(good))
+    return Scored(table, values, by_template, clean_values, counts)
 
 
-def _judge(task: Task, row: dict[str, Any]) -> dict[str, Any]:
-    unscored = {"answer": None, **{f"score_{name}": None for name in task.metrics}}
+def _judge(task: Task, metrics: Sequence[Metric], row: dict[str, Any]) -> _Judged:
     if row["error"] is not None:
-        return {**row, **unscored}
+        return _Judged(row, row["error"])
     try:
         answer = answer_of(task, row["completion"])
     except UserError as error:  # the sample carries it
-        return {**row, **unscored, "error": str(error)}
-    scores = {f"score_{name}": METRICS[name].score(answer, row["target"]) for name in task.metrics}
-    return {**row, "answer": answer, **scores}
+        return _Judged(row, str(error))
+    judged = _Judged(row, answer=answer)
+    reply = _reply(row, answer)
+    for metric in metrics:
+        try:
+            if metric.score is not None:
+                judged.scores[metric.name] = float(metric.score(reply))
+            elif metric.counts is not None:
+                judged.counts[metric.name] = metric.counts(reply)
+        except UserError as error:
+            return _Judged(row, f"metric '{metric.name}': {error}")
+        except Exception as error:  # a plugin's own metric may raise anything
+            return _Judged(row, f"metric '{metric.name}' raised {type(error).__name__}: {error}")
+    return judged
 
 
-def _mean(name: str, scores: Any) -> MetricValue:
-    estimate = score(scores, binary=METRICS[name].binary)
-    return MetricValue(value=estimate.value, stderr=estimate.stderr, low=estimate.low, high=estimate.high, n=estimate.n)
+def _reply(row: dict[str, Any], answer: str) -> Reply:
+    return Reply(
+        answer=answer,
+        targets=tuple(row["target"]),
+        choices=tuple(row["choices"]),
+        choice_logprobs=tuple(row["choice_logprobs"] or ()),
+        logprob=row["logprob"],
+        target_tokens=None if row["target_tokens"] is None else int(row["target_tokens"]),
+        greedy=None if row["greedy"] is None else bool(row["greedy"]),
+        metadata=json.loads(row["metadata"]),
+    )
+
+
+def _row_of(metrics: Sequence[Metric], item: _Judged) -> dict[str, Any]:
+    row = {**{name: item.row[name] for name in COLUMNS}, "error": item.error, "answer": item.answer}
+    for metric in metrics:
+        row[f"score_{metric.name}"] = item.scores.get(metric.name)
+        if metric.counts is not None:
+            counts = item.counts.get(metric.name)
+            row[f"counts_{metric.name}"] = None if counts is None else json.dumps(counts, sort_keys=True)
+    return row
+
+
+def _summarise(
+    metrics: Sequence[Metric], judged: Sequence[_Judged]
+) -> tuple[dict[str, MetricValue], dict[str, dict[str, MetricValue]]]:
+    """Metric values over all templates, and by template. Enters each sample's part in a corpus metric."""
+    groups: dict[str, list[_Judged]] = {}
+    for item in judged:
+        groups.setdefault(item.row["template"], []).append(item)
+    by_template = {
+        template: {metric.name: _value(metric, items) for metric in metrics} for template, items in groups.items()
+    }
+    if len(groups) == 1:
+        return next(iter(by_template.values())), by_template
+    return {metric.name: _over_templates(metric, judged, len(groups)) for metric in metrics}, by_template
+
+
+def _value(metric: Metric, items: Sequence[_Judged]) -> MetricValue:
+    """One metric over the samples of one template."""
+    details = {}
+    if metric.counts is not None:
+        rows = [item.counts[metric.name] for item in items]
+        _, parts = contributions(metric, rows)
+        for item, part in zip(items, parts.tolist(), strict=True):
+            item.scores[metric.name] = part
+        details = _details(metric, rows)
+    return _estimate(metric, [item.scores[metric.name] for item in items], binary=metric.binary, details=details)
+
+
+def _over_templates(metric: Metric, judged: Sequence[_Judged], templates: int) -> MetricValue:
+    """The mean over templates of each sample that was scored in all of them."""
+    scores: dict[str, list[float]] = {}
+    for item in judged:
+        scores.setdefault(item.row["sample_id"], []).append(item.scores[metric.name])
+    means = [sum(values) / templates for values in scores.values() if len(values) == templates]
+    if not means:
+        raise UserError("no sample was scored in every template; see the errors in predictions.parquet")
+    details = _details(metric, [item.counts[metric.name] for item in judged]) if metric.counts is not None else {}
+    return _estimate(metric, means, binary=False, details=details)
+
+
+def _details(metric: Metric, rows: Sequence[Counts]) -> dict[str, float]:
+    if metric.details is None:
+        return {}
+    return metric.details(sums_of(rows))
+
+
+def _estimate(metric: Metric, scores: Sequence[float], *, binary: bool, details: dict[str, float]) -> MetricValue:
+    estimate = score(scores, binary=binary, low=metric.low, high=metric.high)
+    return MetricValue(
+        value=estimate.value,
+        stderr=estimate.stderr,
+        low=_finite(estimate.low),
+        high=_finite(estimate.high),
+        n=estimate.n,
+        details=details,
+    )
+
+
+def _finite(bound: float) -> float | None:
+    return bound if abs(bound) != float("inf") else None

@@ -95,12 +95,13 @@ def _spread(table: Scores) -> _Spread | None:
     return _Spread(total / (seeds * n), degrees)
 
 
-def score(scores: ArrayLike, *, binary: bool) -> Estimate:
-    """Mean of a (seeds × samples) table of scores in [0, 1], or of one seed's scores, with its 95 % interval.
+def score(scores: ArrayLike, *, binary: bool, low: float = 0.0, high: float = 1.0) -> Estimate:
+    """Mean of a (seeds × samples) table of scores, or of one seed's scores, with its 95 % interval.
 
     Binary scores get Wilson's interval (scipy's `binomtest(...).proportion_ci("wilson")` for one seed); with several
     seeds n becomes the effective sample size n / design effect, as for proportions from clustered surveys (Franco et
-    al., J. Survey Statistics and Methodology 7, 2019). Other scores get the t interval, kept within [0, 1].
+    al., J. Survey Statistics and Methodology 7, 2019). Other scores get the t interval, kept within `low` and `high`,
+    the range of the metric.
     """
     table = _table(scores)
     seeds, n = table.shape
@@ -108,11 +109,9 @@ def score(scores: ArrayLike, *, binary: bool) -> Estimate:
     spread = _spread(table)
     if binary:
         low, high = _wilson(value, n, seeds, spread)
-    elif spread is None:
-        low, high = 0.0, 1.0  # one sample bounds nothing
-    else:
+    elif spread is not None:  # one sample bounds nothing
         half = _quantile(spread.degrees) * spread.variance**0.5
-        low, high = max(0.0, value - half), min(1.0, value + half)
+        low, high = max(low, value - half), min(high, value + half)
     return Estimate(value, None if spread is None else spread.variance**0.5, min(low, value), max(high, value), n, seeds)
 
 

@@ -32,10 +32,11 @@ from trl import SFTConfig, SFTTrainer
 
 from harness.config import Training
 from harness.costs import Meter, device_name, forward_flops, training_flops
-from harness.data import read_jsonl
+from harness.data.sources import read_jsonl
 from harness.encode import encode_answer, encode_prompt, uses_chat_template
 from harness.errors import UserError
 from harness.results import CurvePoint, TrainingRecord
+from harness.task import Rendered
 from harness.worker import Handler, Message, Report, serve
 
 IGNORED = -100
@@ -127,8 +128,9 @@ class TrainingWorker:
         """Token ids with labels on the answer and its end only; samples over `longest` tokens are left out."""
         encoded = []
         for row in rows:
-            prompt = encode_prompt(self._tokenizer, row["messages"], chat=chat).token_ids
-            answer = [*encode_answer(self._tokenizer, row["target"], chat=chat), self._tokenizer.eos_token_id]
+            rendered = Rendered(**row["prompt"])
+            prompt = encode_prompt(self._tokenizer, rendered, chat=chat).token_ids
+            answer = [*encode_answer(self._tokenizer, rendered, row["target"], chat=chat), self._tokenizer.eos_token_id]
             if len(prompt) + len(answer) <= longest:
                 encoded.append({"input_ids": prompt + answer, "labels": [IGNORED] * len(prompt) + answer})
         return encoded

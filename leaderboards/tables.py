@@ -6,6 +6,7 @@ larger group stays, the others are left out and named.
 """
 
 import dataclasses
+import functools
 import itertools
 import json
 from collections import defaultdict
@@ -24,7 +25,7 @@ from harness.statistics import Estimate, gain, mean_over_tasks, rescale, score
 from leaderboards.board import Board
 from leaderboards.text import count_of, listed, method_name
 
-PROTOCOL = ("task_version", "task_fingerprint", "template", "generation", "limit")
+PROTOCOL = ("task_version", "task_fingerprint", "templates", "generation", "limit")
 """What must agree between any two runs of a task before their scores may be compared."""
 
 GroupT = TypeVar("GroupT")
@@ -39,7 +40,10 @@ class Cell:
     """By seed."""
 
     scores: pandas.DataFrame
-    """A row a sample, a column a seed; only samples that were scored in every seed."""
+    """A row a sample, a column a seed: the mean over templates. Only samples that were scored in every one of them."""
+
+    by_template: dict[str, Estimate]
+    """The same for each template alone."""
 
     estimate: Estimate | None
     """Mean of the primary metric; None when no sample was scored in every seed."""
@@ -51,6 +55,11 @@ class Cell:
     def seeds(self) -> tuple[int, ...]:
         """The seeds that finished."""
         return tuple(result.run.seed for result in self.results)
+
+    @property
+    def binary(self) -> bool:
+        """Whether every score is 0 or 1; a mean over several templates is not."""
+        return self.results[0].task.binary and len(self.results[0].run.templates) == 1
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,9 @@ class Table:
     rows: tuple[Row, ...]
     """Complete rows by score, best first; then the others by name."""
 
+    curves: "dict[tuple[str, Method, str], dict[int, Cell]]"
+    """Of a candidate that was trained on several budgets, by task: training samples → cell. The largest is ranked."""
+
     notes: tuple[str, ...]
     """What was left out of the comparison, and why."""
 
@@ -174,14 +186,20 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
     notes: list[str] = []
     chosen = _of_board(results, board, notes)
     chosen = [result for group in _groups(chosen, lambda r: r.run.task) for result in _same_protocol(group, notes)]
-    chosen = [result for group in _groups(chosen, _cell_key) for result in _same_recipe(group, notes)]
+    chosen = [result for group in _groups(chosen, _budget_key) for result in _same_recipe(group, notes)]
     _note_engines(chosen, notes)
     cells = defaultdict[tuple[str, Method], dict[str, Cell]](dict)
+    curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
     for group in _groups(chosen, _cell_key):
-        cell = _cell(group, folder, notes)
-        if cell:
-            candidate = cell.results[0].run.candidate
-            cells[candidate.name, candidate.method][cell.results[0].run.task] = cell
+        budgets = [cell for budget in _groups(group, _budget_key) if (cell := _cell(budget, folder, notes))]
+        if not budgets:
+            continue
+        by_samples = {cell.results[0].run.n_train or 0: cell for cell in budgets}
+        largest = by_samples[max(by_samples)]
+        run = largest.results[0].run
+        cells[run.candidate.name, run.candidate.method][run.task] = largest
+        if len(by_samples) > 1:
+            curves[run.candidate.name, run.candidate.method, run.task] = dict(sorted(by_samples.items()))
     scored = [cell for by_task in cells.values() for cell in by_task.values()]
     found = {cell.results[0].run.task: cell.results[0].task for cell in scored}
     tasks = {name: found[name] for name in board.tasks or sorted(found) if name in found}
@@ -190,7 +208,7 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
     weights = {name: board.weights.get(name, 1.0) for name in tasks}
     rows = [_row(key, cells, tasks, wanted, seeds, weights) for key in cells]
     rows.sort(key=lambda row: (row.score is None, -row.score.value if row.score else 0, row.name, METHODS.index(row.method)))
-    table = Table(tasks, weights, seeds, tuple(rows), tuple(notes))
+    table = Table(tasks, weights, seeds, tuple(rows), curves, tuple(notes))
     return dataclasses.replace(table, rows=tuple(_with_ranks(table)))
 
 
@@ -204,6 +222,10 @@ def _groups(results: Iterable[Result], key: Callable[[Result], GroupT]) -> list[
 
 def _cell_key(result: Result) -> tuple[str, str, str]:
     return result.run.candidate.name, result.run.candidate.method, result.run.task
+
+
+def _budget_key(result: Result) -> tuple[str, str, str, int | None]:
+    return *_cell_key(result), result.run.n_train
 
 
 def _of_board(results: Sequence[Result], board: Board, notes: list[str]) -> list[Result]:
@@ -231,8 +253,8 @@ def _same_protocol(group: list[Result], notes: list[str]) -> list[Result]:
 
 
 def _same_recipe(group: list[Result], notes: list[str]) -> list[Result]:
-    """The runs of one candidate on one task that differ in nothing but the seed."""
-    fields = ("candidate", "n_train", "num_fewshot")
+    """The runs of one candidate on one task and training budget that differ in nothing but the seed."""
+    fields = ("candidate", "train_templates", "num_fewshot", "demonstrations")
 
     def recipe(result: Result) -> str:
         return json.dumps(result.run.model_dump(mode="json", include=set(fields)), sort_keys=True)
@@ -277,7 +299,7 @@ def _note_engines(results: list[Result], notes: list[str]) -> None:
 
 
 def _cell(group: list[Result], folder: Path, notes: list[str]) -> Cell | None:
-    columns: dict[int, pandas.Series] = {}
+    columns: dict[int, pandas.DataFrame] = {}
     kept: list[Result] = []
     for result in sorted(group, key=lambda r: r.run.seed):
         try:
@@ -291,22 +313,42 @@ def _cell(group: list[Result], folder: Path, notes: list[str]) -> Cell | None:
             kept.append(result)
     if not kept:
         return None
-    scores = pandas.concat(columns, axis=1).dropna()
-    binary = kept[0].task.binary
-    estimate = score(scores.to_numpy().T, binary=binary) if len(scores) else None
-    return Cell(tuple(kept), scores, estimate, max(result.samples.total for result in kept))
+    card, templates = kept[0].task, kept[0].run.templates
+    scored = pandas.concat(columns, axis=1).dropna().index  # in every seed and template
+    tables = {
+        template: pandas.DataFrame({seed: by_template.loc[scored, template] for seed, by_template in columns.items()})
+        for template in templates
+    }
+    scores = functools.reduce(pandas.DataFrame.add, tables.values()) / len(templates)
+    total = max(result.samples.total // len(templates) for result in kept)
+    cell = Cell(tuple(kept), scores, {}, None, total)
+    if scores.empty:
+        return cell
+    return dataclasses.replace(
+        cell,
+        by_template={template: _estimate(table, card, binary=card.binary) for template, table in tables.items()},
+        estimate=_estimate(scores, card, binary=cell.binary),
+    )
 
 
-def _scores(result: Result, folder: Path) -> pandas.Series:
-    """Primary metric by sample id; NaN where a sample was not scored. Raises `ValueError` for impossible scores."""
-    column = f"score_{result.task.primary_metric}"
-    frame = read_predictions(folder, result.run, ["sample_id", column])
-    scores = frame.set_index("sample_id")[column].astype("float64")
-    if not scores.index.is_unique:
+def _estimate(scores: pandas.DataFrame, card: TaskCard, *, binary: bool) -> Estimate:
+    return score(scores.to_numpy().T, binary=binary, low=card.metrics[card.primary_metric].low)
+
+
+def _scores(result: Result, folder: Path) -> pandas.DataFrame:
+    """Primary metric by sample id (rows) and template; NaN where unscored. Raises `ValueError` for impossible scores."""
+    card = result.task
+    column = f"score_{card.primary_metric}"
+    frame = read_predictions(folder, result.run, ["sample_id", "template", column])
+    frame[column] = frame[column].astype("float64")
+    if frame.duplicated(["sample_id", "template"]).any():
         raise ValueError("a sample id appears twice")
-    if not scores.dropna().between(0, 1).all():
+    if not card.metrics[card.primary_metric].corpus and not frame[column].dropna().between(0, 1).all():
         raise ValueError(f"{column} holds a score outside 0 to 1")
-    return scores
+    by_template = {str(template): rows.set_index("sample_id")[column] for template, rows in frame.groupby("template")}
+    if set(by_template) != set(result.run.templates):
+        raise ValueError(f"the templates {', '.join(sorted(by_template))} are not those of the run")
+    return pandas.concat({template: by_template[template] for template in result.run.templates}, axis=1)
 
 
 def _reason(error: Exception, folder: Path) -> str:
@@ -415,7 +457,7 @@ def paired(first: Cell, second: Cell) -> Estimate | None:
     if not seeds or ids.empty:
         return None
     ours, theirs = (cell.scores.loc[ids, seeds].to_numpy().T for cell in (first, second))
-    return gain(ours, theirs, binary=first.results[0].task.binary)
+    return gain(ours, theirs, binary=first.binary)
 
 
 def _with_ranks(table: Table) -> list[Row]:

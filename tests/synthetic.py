@@ -22,6 +22,7 @@ from harness.results import (
     CurvePoint,
     Failure,
     GenerationRecord,
+    MetricCard,
     MetricValue,
     Provenance,
     Result,
@@ -45,12 +46,18 @@ def task_card(name: str = "capitals", **changes: Any) -> TaskCard:
         "primary_metric": "accuracy",
         "binary": True,
         "chance": 0.25,
+        "metrics": {
+            name: MetricCard(description="the chosen label is right", low=0, high=1, higher_is_better=True, corpus=False)
+            for name in (changes.get("primary_metric", "accuracy"), "exact_match")
+        },
         "license": "CC0-1.0",
         "reference": None,
         "templates": ("plain",),
         "n_train": 500,
         "n_dev": 50,
         "n_test": 100,
+        "steps": (),
+        "reviewed": None,
     }
     return TaskCard(**(declared | changes))
 
@@ -73,8 +80,10 @@ def make_run(candidate: str, method: Method, task: TaskCard, seed: int, **change
         "candidate": model,
         "seed": seed,
         "n_train": task.n_train if method in TUNED else None,
+        "train_templates": ("plain",) if method in TUNED else (),
         "num_fewshot": 4 if method == "few_shot" else 0,
-        "template": "plain",
+        "demonstrations": "balanced" if method == "few_shot" else None,
+        "templates": ("plain",),
         "generation": Generation(),
         "limit": None,
     }
@@ -112,6 +121,8 @@ def write_result(
         run=run,
         task=task,
         metrics=metrics,
+        by_template={run.templates[0]: metrics},
+        overlap=None,
         samples=SampleCounts(total=len(scores), scored=len(known), failed=len(scores) - len(known)),
         training=_training(run, device, train_seconds, parameters, tokens, energy_joules) if tuned else None,
         generation=GenerationRecord(
@@ -167,6 +178,7 @@ def write_result(
     pandas.DataFrame(
         {
             "sample_id": [f"sample-{index}" for index in range(len(scores))],
+            "template": [run.templates[0]] * len(scores),
             "prompt": [prompt] * len(scores),
             "target": [target] * len(scores),
             "completion": [f" {answer}"] * len(scores),

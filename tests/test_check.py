@@ -1,5 +1,6 @@
 """What would spoil a sweep is found before it starts, without a network and without a model."""
 
+import importlib.metadata
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,12 @@ from typing import Any
 import pytest
 from toy_task import SOURCE, adding, plugins_of, rows
 
-from harness.check import Finding, check_sweep, check_task
-from harness.data import UnreachableData
-from harness.task import PromptSet, Sample, Splits
+from harness.checks import check_sweep, check_task
+from harness.checks.finding import Finding
+from harness.data.sources import UnreachableData
+from harness.metrics import Metric, Reply
+from harness.plugins import Plugin, find_plugins
+from harness.task import PromptSet, Splits
 
 Write = Callable[[str, str], Path]
 
@@ -21,6 +25,7 @@ tasks = ["adding"]
 [[candidates]]
 name = "toy"
 model = "gainboard/toy-llama"
+methods = ["zero_shot", "few_shot"]
 """
 
 EXAMPLE: dict[str, Any] = {
@@ -36,25 +41,6 @@ def found(level: str, findings: list[Finding]) -> list[str]:
 
 def check(**changes: Any) -> list[Finding]:
     return check_task("adding", plugins_of(adding(**changes)))
-
-
-def check_examples(folder: Path, *lines: object, **changes: Any) -> list[Finding]:
-    """Check the task with an examples file of these lines, each an object or raw text."""
-    text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
-    (folder / "examples.jsonl").write_text(text, encoding="utf-8")
-    return [
-        finding for finding in check_task("adding", plugins_of(adding(**changes), folder)) if "examples" in finding.where
-    ]
-
-
-def choosing(choices: tuple[str, ...], **changes: Any) -> list[Finding]:
-    return check(
-        output="choice",
-        metrics=("accuracy",),
-        primary_metric="accuracy",
-        to_sample=lambda row, index: Sample(str(index), {"text": row["text"]}, choices[0], choices),
-        **{"chance": 1 / len(choices), **changes},
-    )
 
 
 def test_a_good_task_has_its_sizes_and_no_fault() -> None:
@@ -79,102 +65,145 @@ def test_data_out_of_reach_is_a_warning() -> None:
     assert found("warning", check(data=unreachable)) == ["its samples were not checked: the hub cannot be reached"]
 
 
-def test_test_samples_that_read_like_training_samples_are_counted() -> None:
-    findings = check(data=lambda: Splits(rows(0, 6), rows(5, 7), rows(3, 10)))
+def test_what_lint_finds_is_a_warning() -> None:
+    findings = check(prompts=PromptSet({"plain": "{text} + 1", "again": "{text} + 1"}))
     assert found("warning", findings) == [
-        "1 of 2 dev samples read like a training sample; their answers can be memorised",
-        "3 of 7 test samples read like a training sample; their answers can be memorised",
-    ]
-
-
-def test_templates_that_render_the_same_are_named() -> None:
-    prompts = PromptSet({"plain": "{text} + 1", "short": "{text}+1", "again": "{text} + 1"})
-    assert found("warning", check(prompts=prompts)) == [
         "templates 'plain', 'again' render the same text; keep one, or word them differently"
     ]
 
 
-def test_one_prompt_with_two_targets_is_a_conflict() -> None:
-    both = [{"text": "1", "answer": "2"}, {"text": "1", "answer": "3"}]
-    findings = check(data=lambda: Splits(both, rows(6, 8), rows(8, 12)))
-    assert found("warning", findings) == [
-        '1 prompts have different targets in different samples, the first is "1 + 1\\nAnswer:"'
+def test_a_fixed_demonstration_that_is_no_training_sample_is_an_error() -> None:
+    prompts = PromptSet({"plain": "{text} + 1"}, demonstrations="fixed", fixed=("0", "77"))
+    assert found("error", check(prompts=prompts)) == ["prompts.fixed names '77', which is no training sample"]
+
+
+# Metrics on the samples' own targets
+
+
+def test_an_extractor_that_raises_is_an_error() -> None:
+    assert found("error", check(extract=lambda text: text.split(":")[1])) == [
+        "extract raised IndexError: list index out of range on the target of train sample '0' (10 of 10 tried)"
     ]
 
 
-def test_a_choice_that_begins_another_is_unfair() -> None:
-    assert found("warning", choosing(("part", "parts", "whole"))) == [
-        "choice 'part' begins 'parts' and is never less likely; rename one of them"
-    ]
+def test_an_extractor_that_returns_no_text_is_an_error() -> None:
+    (error,) = found("error", check(extract=int))
+    assert error.startswith("extract returned int, expected a text")
 
 
-def test_choices_that_only_share_letters_are_fair() -> None:
-    assert found("warning", choosing(("parting", "parts"))) == []
-
-
-def test_a_wrong_chance_level_is_named() -> None:
-    assert found("warning", choosing(("a", "b", "c", "d"), chance=0.0)) == [
-        "chance is 0, guessing evenly among the choices scores 0.25"
-    ]
-
-
-def test_a_task_folder_without_examples_is_a_warning(tmp_path: Path) -> None:
-    findings = check_task("adding", plugins_of(adding(), tmp_path))
-    assert len(found("warning", findings)) == 1
-    assert found("warning", findings)[0].startswith("no such file")
-
-
-def test_examples_that_hold_are_counted(tmp_path: Path) -> None:
-    assert found("ok", check_examples(tmp_path, EXAMPLE)) == ["2 completions score as they should"]
-
-
-def test_an_example_may_bring_its_own_row(tmp_path: Path) -> None:
-    line = EXAMPLE | {"row": {"text": "8", "answer": "9"}}
-    assert found("ok", check_examples(tmp_path, line, data=unreachable)) == ["2 completions score as they should"]
+def fails_on_ten(reply: Reply) -> float:
+    return {"10": [], "9": [1]}.get(reply.answer, [1])[0]
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    "metric",
     [
-        ("{", "line 1: not valid JSON"),
-        ("[]", "line 1: expected a JSON object"),
-        (EXAMPLE | {"promt": ""}, "unknown key 'promt'"),
-        (EXAMPLE | {"sample": "0"}, "'sample' must be an object"),
-        (EXAMPLE | {"sample": {"id": "77", "target": "9"}}, "sample '77' is not in test"),
-        (EXAMPLE | {"sample": {"id": "0", "target": "8"}}, "the sample has id '0' and target \"9\""),
-        (EXAMPLE | {"prompt": "8 + 1"}, 'the prompt is rendered as "8 + 1\\nAnswer:"'),
-        ({key: value for key, value in EXAMPLE.items() if key != "prompt"}, "the prompt is rendered as"),
-        (EXAMPLE | {"row": {}}, "to_sample raised KeyError: 'text'"),
-        (EXAMPLE | {"answers": []}, "'answers' must be a list"),
-        (EXAMPLE | {"answers": [{"completion": 9, "scores": {"exact_match": 1}}]}, "'answers' must be a list"),
-        (EXAMPLE | {"answers": [{"completion": "9", "scores": {}}]}, "at least the primary metric 'exact_match'"),
-        (EXAMPLE | {"answers": [{"completion": "9", "scores": {"exact_match": 1, "f1": 1}}]}, "no others than exact_match"),
-        (EXAMPLE | {"answers": [{"completion": "9", "scores": {"exact_match": "1"}}]}, "'answers' must be a list"),
-        (EXAMPLE | {"answers": [{"completion": "9", "scores": {"exact_match": 0}}]}, "on exact_match; the example states 0"),
+        Metric("own", "fails on one sample", fails_on_ten),
+        Metric("own", "fails on one sample", counts=lambda reply: {"a": fails_on_ten(reply)}, value=lambda sums: sums["a"]),
+    ],
+    ids=["mean", "corpus"],
+)
+def test_a_metric_that_raises_on_one_sample_is_an_error(metric: Metric) -> None:
+    assert found("error", check(metrics=(metric,), primary_metric="own")) == [
+        "metric 'own', which must take any answer, raised IndexError: list index out of range on the target of "
+        "test sample '1' (1 of 10 tried)"
+    ]
+
+
+def test_a_metric_that_needs_what_the_task_does_not_give_is_an_error() -> None:
+    (error,) = found("error", check(metrics=("exact_match", "brier")))
+    assert error.startswith("metric 'brier': ")
+    assert "needs the log-probability of every choice" in error
+
+
+def test_a_target_that_does_not_score_as_its_own_answer_is_a_warning() -> None:
+    assert found("warning", check(extract=lambda text: text.rstrip("0"))) == [
+        "the target of test sample '1' scores 0 on exact_match as its answer, not 1 (so do 1 of 10 tried); "
+        "let extract leave a right answer as the targets have it"
+    ]
+
+
+def test_a_metric_without_an_upper_bound_is_not_held_to_one() -> None:
+    length = Metric("length", "characters of the answer", lambda reply: len(reply.answer), high=float("inf"))
+    assert found("warning", check(metrics=("exact_match", length))) == []
+
+
+# What a plugin's author can get wrong, from the file to the sample
+
+
+def load(write: Write, source: str) -> list[Finding]:
+    path = write("tasks/adding/task.py", source)
+    return check_task("adding", find_plugins([path.parents[1]]))
+
+
+GOOD = SOURCE.format(name="adding")
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "says"),
+    [
+        ("version=1,", "version=1,,", "SyntaxError: invalid syntax (task.py, line 11)"),
+        ("version=1", "version=ROW", "NameError: name 'ROW' is not defined (task.py, line 11)"),
+        ("from harness", "import pandsa\nfrom harness", "ModuleNotFoundError: No module named 'pandsa'; install it, or"),
+        ('"adding",', '"adding", verison=2,', "unexpected keyword argument 'verison'"),
+        ('"Add one."', "7", "description is 7; it must be a text"),
+        ("version=1", 'version="1"', "version is '1'; it must be a whole number"),
+        ('("exact_match",)', '["exact_match"]', "metrics is ['exact_match']; it must be a tuple of metric names"),
+        ('("exact_match",)', '("exact_mach",)', "metric 'exact_mach' not found. Did you mean 'exact_match'?"),
+        ('PromptSet({"plain": "{text} + 1"})', '"{text} + 1"', "prompts is '{text} + 1'; it must be a PromptSet"),
+        ('{"plain": "{text} + 1"}', '"{text} + 1"', "prompts.templates is '{text} + 1'; it must be a dict"),
+        ('{"plain": "{text} + 1"}', '{"plain": 1}', "template 'plain' is 1; it must be a text"),
+        ('+ 1"}', '+ 1"}, marker=None', "prompts.marker is None; it must be a text"),
+        ("lambda row, index:", "lambda row:", "to_sample takes (row); it is called with (row, index): too many positional"),
+        ("lambda row, index:", "lambda row, index, split:", "missing a required argument: 'split'"),
+        ("lambda: Splits", "lambda seed: Splits", "data takes (seed); it is called with (): missing"),
+        ("Splits(ROWS[:3], ROWS[3:4], ROWS[4:])", "ROWS", "its data function returned list, expected Splits"),
+        ("lambda: Splits", "lambda: open('no.csv')", "its data function raised FileNotFoundError: [Errno 2] No such file"),
+        ("ROWS[3:4]", "[]", "split 'dev': no samples; a task needs at least one in each"),
+        ("ROWS[3:4]", "None", "split 'dev': a NoneType, expected a list of rows"),
+        ("ROWS[4:])", "ROWS[4:] + [{}])", "split 'test', row 2: the row has no column 'text'; it has none."),
+        ('row["answer"]', 'row["anser"]', "no column 'anser'; it has text, answer. Did you mean 'answer'?"),
+        ('row["answer"]', '{"1": "one"}[row["text"]]', "split 'train', row 0: to_sample raised KeyError: '0'"),
+        ('row["answer"]', 'int(row["answer"])', "sample '0' has the target 1; a target is a non-empty text"),
+        ('{"text": row["text"]}', '{"text": int(row["text"])}', "sample '0' has a field that is not a text"),
+        ('{"text": row["text"]}', 'row["text"]', "sample '0' has the fields '0'; they must be a dict from names to texts"),
+        ('row["answer"])', 'row["answer"], metadata=None)', "sample '0' has the metadata None; they must be a dict"),
+        ("Sample(str(index)", 'Sample("same"', "split 'train', row 1: the id 'same' is used twice"),
+        ("Sample(str(index)", "Sample(index", "split 'train', row 0: the id 0 is not a non-empty text"),
+        ("{text} + 1", "{txt} + 1", "template 'plain' asks for field 'txt', the sample has text. Did you mean 'text'?"),
+        ("{text} + 1", "{text} + {1", "template 'plain' is not a format string"),
+        ("lambda: Splits", 'lambda: hub_splits("a/b", None, revision=None) or Splits', "revision"),
     ],
 )  # fmt: skip
-def test_an_example_that_does_not_hold_is_an_error(tmp_path: Path, line: object, says: str) -> None:
-    errors = found("error", check_examples(tmp_path, line))
+def test_a_mistake_in_a_plugin_is_one_error_that_names_it(write: Write, was: str, becomes: str, says: str) -> None:
+    assert was in GOOD
+    source = GOOD.replace(was, becomes)
+    if "hub_splits" in source:
+        source = source.replace("import PromptSet", "import hub_splits, PromptSet")
+    errors = found("error", load(write, source))
     assert len(errors) == 1
     assert says in errors[0]
 
 
-def test_examples_that_all_score_the_same_are_a_warning(tmp_path: Path) -> None:
-    line = EXAMPLE | {"answers": EXAMPLE["answers"][:1]}
-    assert found("warning", check_examples(tmp_path, line)) == [
-        "every completion scores the same; add a right or a wrong one"
-    ]
+def test_the_examples_of_an_installed_task_are_found_beside_its_module(
+    tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("installed_adding.py", GOOD)
+    write("examples.jsonl", json.dumps({"row": {}}))
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = importlib.metadata.EntryPoint("adding", "installed_adding:adding", "gainboard.tasks")
+    findings = check_task("adding", {"adding": Plugin("adding", entry.value, None, entry.load)})
+    assert found("error", findings) == ['\'sample\' must be an object {"id": …, "target": …}']
 
 
-def test_an_extractor_that_raises_is_an_error(tmp_path: Path) -> None:
-    errors = found("error", check_examples(tmp_path, EXAMPLE, extract=lambda text: text.split(":")[1]))
-    assert errors == ['extract raised IndexError: list index out of range on "9"']
+# Sweeps
 
 
 def test_a_good_sweep_has_no_fault(tmp_path: Path, write: Write) -> None:
     write("tasks/adding/task.py", SOURCE.format(name="adding"))
     write("tasks/adding/examples.jsonl", json.dumps(EXAMPLE | {"row": {"text": "8", "answer": "9"}}))
-    findings = check_sweep(write("sweep.toml", SWEEP), [tmp_path / "tasks"])
+    sweep = SWEEP.replace('["adding"]', '["adding"]\nnum_fewshot = 3')
+    findings = check_sweep(write("sweep.toml", sweep), lambda _: find_plugins([tmp_path / "tasks"]))
     assert {finding.level for finding in findings} == {"ok"}
     assert findings[-1].message == "model gainboard/toy-llama"
 
@@ -184,7 +213,12 @@ def test_a_good_sweep_has_no_fault(tmp_path: Path, write: Write) -> None:
     [
         ('name = "small"', 'nam = "small"', "error", "unknown key 'nam'. Did you mean 'name'?"),
         ('["adding"]', '["ading"]', "error", "not found. Did you mean 'adding'?"),
-        ('["adding"]', '["adding"]\ntemplate = "plane"', "error", "template 'plane' not found; there are plain."),
+        ('["adding"]', '["adding"]\ntemplates = ["plane"]', "error", "templates: template 'plane' not found; there are"),
+        ('["adding"]', '["adding"]\ntrain_templates = "plan"', "error", "train_templates: template 'plan' not found;"),
+        ('["adding"]', '["adding"]\ndemonstrations = "fixed"', "error", "the task names none; give prompts.fixed the ids"),
+        ('["adding"]', '["adding"]\nn_train = [2, 9]', "warning", "n_train is 9, there are 3 training samples"),
+        ('["adding"]', '["adding"]\nnum_fewshot = 5', "warning", "num_fewshot is 5, there are 3 training samples"),
+        ('["adding"]', '["adding"]\ntest_seed = 1', "warning", "test_seed changes nothing"),
         ('["adding"]', '["adding"]\nn_train = 4', "warning", "n_train is 4, there are 3 training samples; all are used"),
         ("toy-llama", "toy-lama", "error", "toy model 'gainboard/toy-lama' not found"),
         ("gainboard/toy-llama", "./nowhere", "error", "'./nowhere' is neither an existing folder"),
@@ -194,7 +228,7 @@ def test_a_good_sweep_has_no_fault(tmp_path: Path, write: Write) -> None:
 def test_a_fault_of_a_sweep_is_found(tmp_path: Path, write: Write, was: str, becomes: str, level: str, says: str) -> None:
     write("tasks/adding/task.py", SOURCE.format(name="adding"))
     path = write("sweep.toml", SWEEP.replace(was, becomes))
-    findings = check_sweep(path, [tmp_path / "tasks"])
+    findings = check_sweep(path, lambda _: find_plugins([tmp_path / "tasks"]))
     assert any(says in message for message in found(level, findings))
 
 
@@ -204,7 +238,7 @@ def test_a_sweep_that_is_not_there_is_one_error(tmp_path: Path) -> None:
 
 
 def test_a_tasks_folder_that_is_not_there_is_one_error(tmp_path: Path, write: Write) -> None:
-    findings = check_sweep(write("sweep.toml", SWEEP), [tmp_path / "nowhere"])
+    findings = check_sweep(write("sweep.toml", SWEEP), lambda _: find_plugins([tmp_path / "nowhere"]))
     assert len(findings) == 1
     assert "does not exist" in findings[0].message
 

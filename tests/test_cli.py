@@ -59,7 +59,7 @@ def replaced(sweep: Path, old: str, new: str) -> str:
         ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = []', "should have at least 1 item"),
         ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = ["lora", "lora"]', "'lora' is given twice"),
         ("seeds = [0]", "seeds = [-1]", "'seeds.0': Input should be greater than or equal to 0"),
-        ("n_train = 100", 'template = "haiku"', "template 'haiku' not found; there are"),
+        ("n_train = 100", 'templates = "haiku"', "template 'haiku' not found; there are"),
     ],
 )
 def test_a_mistake_in_a_sweep_is_one_sentence_and_exit_code_2(

@@ -16,7 +16,7 @@ FAULTS = {
     "misspelt_training_key.toml": "unknown key 'defaults.training.num_epochs'. Did you mean 'num_train_epochs'?",
     "wrong_type.toml": "'seeds.0': Input should be a valid integer",
     "list_for_number.toml": "'defaults.training.learning_rate': Input should be a valid number (got [0.0001, 0.0003])",
-    "no_training_samples.toml": "'n_train': must be a positive number or \"all\" (got 0)",
+    "no_training_samples.toml": "'n_train': must be a positive number or \"all\", or a list of them (got 0)",
     "same_candidate_twice.toml": "candidate name 'toy' is given twice",
     "same_task_twice.toml": "task 'date_normalise' is given twice",
     "same_seed_twice.toml": "seed '0' is given twice",
@@ -62,7 +62,7 @@ def test_a_folder_is_no_sweep(tmp_path: Path) -> None:
 def test_a_good_sweep_is_read_as_written() -> None:
     sweep = load_sweep(SWEEPS / "good.toml")
     assert sweep.tasks == ("date_normalise", "ticket_routing")
-    assert (sweep.seeds, sweep.n_train, sweep.template) == ((0, 1), 200, None)
+    assert (sweep.seeds, sweep.n_train, sweep.templates) == ((0, 1), 200, None)
     assert [candidate.methods for candidate in sweep.candidates] == [("zero_shot", "lora", "full")]
 
 
@@ -114,7 +114,7 @@ def test_the_key_of_a_run_depends_on_everything_in_it() -> None:
     run = make_run("small", "lora", task_card(), 0)
     changed = [
         run.model_copy(update={"seed": 1}),
-        run.model_copy(update={"template": "other"}),
+        run.model_copy(update={"templates": ("other",)}),
         run.model_copy(update={"task_fingerprint": "f" * 16}),
         run.model_copy(update={"limit": 10}),
         run.model_copy(update={"candidate": run.candidate.model_copy(update={"training": Training(r=2)})}),
@@ -128,4 +128,4 @@ def test_the_key_of_a_run_is_the_same_after_reading_it_back() -> None:
 
 
 def test_a_run_lies_in_a_folder_of_its_own() -> None:
-    assert make_run("small", "lora", task_card(), 3).folder == Path("small/lora/capitals-v1/seed-3")
+    assert make_run("small", "lora", task_card(), 3).folder == Path("small/lora/capitals-v1/n-500/seed-3")

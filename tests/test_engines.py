@@ -10,10 +10,17 @@ from typing import Any
 import pytest
 from toy_models import QUICK, ask, read_jsonl, toy, train, write_jsonl, write_rows
 
+from harness.prompts import prompt_row
+from harness.task import PromptSet, Sample
 from harness.toys import TOYS
 from harness.worker import JobFailed, Worker
 
 pytest.importorskip("trl", reason="needs the train extra")
+
+OUTPUTS = ("generate", "choice", "perplexity")
+
+LONG = "One fine day a lamp and two chairs came to town. " * 60
+"""More than the toys' context of 512 tokens."""
 
 ARMS = ("base", "lora", "full", "base again")
 """In this order, through one engine: swapping back must bring the base's answers back."""
@@ -21,7 +28,7 @@ ARMS = ("base", "lora", "full", "base again")
 
 @dataclass(frozen=True)
 class Tuned:
-    """A base model with an adapter and a full fine-tune, and prompts of both kinds of output."""
+    """A base model with an adapter and a full fine-tune, and prompts of every kind of output."""
 
     base: Path
     folder: Path
@@ -42,7 +49,7 @@ class Tuned:
                     output=output,
                 )
                 for arm in ARMS
-                for output in ("generate", "choice")
+                for output in OUTPUTS
             }
 
 
@@ -57,6 +64,11 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     shown = [{**row, "id": f"shown {row['id']}"} for row in few_shot]
     write_jsonl(folder / "generate.jsonl", [{**row, "choices": []} for row in plain + shown])
     write_rows(folder / "choice.jsonl", "ticket_routing", "test", count=40)
+    # The likelihood of short answers, of nothing but a text, and of a text that takes several windows.
+    texts = [sample["prompt"]["text"] for sample in few_shot]
+    bare = PromptSet({"bare": "<mask>"})
+    measured = [prompt_row(bare, Sample(f"text {place}", {}, text), "bare") for place, text in enumerate([*texts, LONG])]
+    write_jsonl(folder / "perplexity.jsonl", plain[:20] + measured)
     with Worker("harness.train", ["--model", str(base)], log=folder / "train.log") as worker:
         for method in ("lora", "full"):
             train(worker, folder, method, QUICK)
@@ -95,8 +107,21 @@ def test_every_tuned_arm_answers_otherwise_than_its_base(vllm: Any, method: str)
     assert completions(vllm[method, "generate"]) != completions(vllm["base", "generate"])
 
 
+@pytest.mark.parametrize("arm", ARMS)
+def test_vllm_finds_texts_as_likely_as_transformers_does(vllm: Any, reference: Any, arm: str) -> None:
+    for ours, theirs in zip(vllm[arm, "perplexity"], reference[arm, "perplexity"], strict=True):
+        assert ours["target_tokens"] == theirs["target_tokens"] > 0
+        assert ours["logprob"] == pytest.approx(theirs["logprob"], abs=1e-4 * ours["target_tokens"] + 1e-3)
+        assert ours["greedy"] == theirs["greedy"]
+
+
+def test_tuning_makes_the_answers_it_was_trained_on_more_likely(vllm: Any) -> None:
+    total = {arm: sum(row["logprob"] for row in vllm[arm, "perplexity"][:20]) for arm in ("base", "lora", "full")}
+    assert total["base"] < min(total["lora"], total["full"])
+
+
 def test_swapping_back_brings_the_base_back_exactly(vllm: Any) -> None:
-    for output in ("generate", "choice"):
+    for output in OUTPUTS:
         assert vllm["base", output] == vllm["base again", output]
 
 
@@ -123,7 +148,7 @@ def engine(request: pytest.FixtureRequest, qwen: Path, tmp_path_factory: pytest.
 
 
 def question(identity: str, text: str) -> dict[str, Any]:
-    return {"id": identity, "messages": [{"role": "user", "content": text}], "choices": []}
+    return prompt_row(PromptSet({"bare": "{text}"}, marker=""), Sample(identity, {"text": text}, "x"), "bare")
 
 
 def test_a_prompt_longer_than_the_context_is_an_error_of_its_sample_alone(engine: Worker, tmp_path: Path) -> None:

@@ -11,24 +11,32 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-LEAVES = {"errors", "task"}
-DECLARE = LEAVES | {"prompts", "metrics", "data", "plugins"}
+METRICS = {"metrics", *(f"metrics.{name}" for name in ("answers", "classes", "constraints", "levels", "likelihood"))}
+METRICS |= {f"metrics.{name}" for name in ("matching", "metric", "overlap", "structured")}
+
+DATA = {"data", *(f"data.{name}" for name in ("augment", "overlap", "sources", "splits", "steps"))}
+
+CHECKS = {"checks", *(f"checks.{name}" for name in ("examples", "finding", "lint"))}
+
+DECLARE = {"demonstrations", "errors", "plugins", "prompts", "task"} | METRICS | DATA
 """What a task says of itself."""
 
 RECORD = {"errors", "config", "results", "statistics"}
 """What is on disk, and the numbers made from it."""
 
-WORKER = {"config", "costs", "data", "encode", "engines", "errors", "results", "weights", "worker"}
+WORKER = {"config", "costs", "data.sources", "encode", "engines", "errors", "results", "task", "weights", "worker"}
 """What the processes that hold a model may see: files and settings, never a task plugin."""
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "": {"data", "errors", "metrics", "results", "task"},
+    "": {"errors", "metrics", "results", "task"} | DATA,
     "errors": set(),
-    "task": set(),
+    "task": {"data.steps", "metrics"},  # for their types only
     "prompts": {"errors", "task"},
-    "metrics": {"errors", "task"},
-    "data": {"errors", "prompts", "task"},
-    "plugins": {"errors", "metrics", "task"},
+    "demonstrations": {"errors", "task"},
+    **dict.fromkeys(METRICS, METRICS | {"errors", "task"}),
+    **dict.fromkeys(DATA, DATA | {"demonstrations", "errors", "prompts", "task"}),
+    "plugins": {"declaration", "errors", "task"},
+    "declaration": {"errors", "metrics", "task"},
     "config": {"errors"},
     "results": {"config", "errors"},
     "statistics": set(),
@@ -36,14 +44,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "toys.text": set(),
     "toys.build": {"errors", "toys", "toys.text"},
     "models": {"errors", "toys"},
-    "check": DECLARE | {"config", "models"},
-    "scaffold": DECLARE | {"check"},
+    "lm_eval": DECLARE | {"lm_eval.metrics"},
+    "lm_eval.metrics": {"errors", "metrics"},
+    "checks": DECLARE | CHECKS | {"config", "models", "review", "score"},
+    "checks.finding": set(),
+    "checks.examples": DECLARE | {"checks.finding", "score"},
+    "checks.lint": DECLARE,
+    "review": DECLARE | {"config", "results", "review.items"},
+    "review.items": DECLARE,
+    "review.terminal": {"errors", "review", "review.items"},
+    "scaffold": DECLARE | {"checks.examples", "score"},
     "plan": {"config", "data", "errors", "prompts", "results", "task"},
     "score": {"errors", "metrics", "results", "statistics", "task"},
+    "card": {"metrics", "metrics.levels", "plan", "results", "score"},
     "costs": {"config", "errors", "results"},
-    "guards": {"config", "errors", "results"},
     "provenance": {"errors", "results"},
-    "encode": {"errors", "prompts"},
+    "encode": {"errors", "task"},
     "weights": {"errors"},
     "worker": {"errors"},
     "train": WORKER,
@@ -54,12 +70,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": {"results"},
     "run": DECLARE
     | RECORD
-    | {"costs", "encode", "engines", "guards", "models", "plan", "progress", "provenance", "score", "toys", "worker"},
+    | {"card", "costs", "encode", "engines", "models", "plan", "progress", "provenance", "score", "toys", "worker"},
     "estimate": {"config", "costs", "data", "models", "plan", "prompts", "task", "toys"},
-    "rescore": DECLARE | RECORD | {"plan", "provenance", "score"},
+    "rescore": DECLARE | RECORD | {"card", "plan", "provenance", "score"},
     "cli": DECLARE
     | RECORD
-    | {"check", "engines", "estimate", "models", "plan", "progress", "provenance", "rescore", "run", "scaffold", "toys"},
+    | {"checks", "engines", "estimate", "lm_eval", "models", "plan", "progress", "provenance", "rescore", "review"}
+    | {"review.terminal", "run", "scaffold", "toys"},
 }
 """Module of `harness` ("" is the package itself) to the modules of `harness` it may import. A new one is entered here."""
 
@@ -71,7 +88,11 @@ HEAVY = {
     "peft": {"train", "weights"},
     "trl": {"train"},
     "vllm": {"engines.vllm"},
-    "datasets": {"data", "train"},
+    "datasets": {"data.sources", "train"},
+    "lm_eval": {"lm_eval"},
+    "bm25s": {"demonstrations"},
+    "sacrebleu": {"metrics.overlap"},
+    "rouge_score": {"metrics.overlap"},
 }
 """Library to the only modules of `harness` that import it, at the top or inside a function."""
 

@@ -1,5 +1,6 @@
 """From a sweep to runs: what is planned, what each run's key covers, what is already done."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from harness.data import load_dataset
 from harness.errors import UserError
 from harness.plan import LoadedTask, group_runs, is_done, make_runs, select
 from harness.results import RESULT
-from harness.task import Splits, Task
+from harness.run import training_rows
+from harness.task import PromptSet, Splits, Task
 
 
 def sweep(**changes: Any) -> Sweep:
@@ -35,7 +37,7 @@ def test_a_sweep_is_candidates_by_methods_by_tasks_by_seeds() -> None:
     folders = [run.folder.as_posix() for run in runs()]
     assert len(folders) == len(set(folders)) == (4 + 1) * 2
     assert folders[0] == "a/zero_shot/adding-v1/seed-0"
-    assert folders[-1] == "b/lora/adding-v1/seed-1"
+    assert folders[-1] == "b/lora/adding-v1/n-6/seed-1"
 
 
 def test_only_tuned_runs_have_training_and_only_few_shot_runs_have_demonstrations() -> None:
@@ -49,6 +51,47 @@ def test_only_tuned_runs_have_training_and_only_few_shot_runs_have_demonstration
 def test_a_training_budget_beyond_the_data_takes_all_of_it() -> None:
     assert {run.n_train for run in runs(n_train=1000)} == {6, None}
     assert {run.n_train for run in runs(n_train=2)} == {2, None}
+
+
+def test_several_budgets_are_runs_of_their_own_for_the_arms_that_train() -> None:
+    planned = runs(n_train=[2, 4, "all"], seeds=[0])
+    assert [run.n_train for run in planned if run.candidate.name == "a"] == [None, None, 2, 4, 6, 2, 4, 6]
+    assert len({run.folder for run in planned}) == len(planned)
+
+
+def test_budgets_beyond_the_data_are_one_run() -> None:
+    assert [run.n_train for run in runs(n_train=[100, 1000, "all"], seeds=[0]) if run.n_train] == [6, 6, 6]
+
+
+TWO_WORDINGS = adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."}))
+
+
+@pytest.mark.parametrize(("asked", "scored"), [(None, ("plain",)), ("words", ("words",)), ("all", ("plain", "words"))])
+def test_every_arm_is_scored_in_the_templates_the_sweep_names(asked: str | None, scored: tuple[str, ...]) -> None:
+    assert {run.templates for run in runs(TWO_WORDINGS, templates=asked)} == {scored}
+
+
+def test_tuned_arms_are_trained_on_the_scored_templates_unless_told_otherwise() -> None:
+    for asked, trained in ((None, ("plain", "words")), ("words", ("words",))):
+        for run in runs(TWO_WORDINGS, templates="all", train_templates=asked):
+            tuned = run.candidate.method in ("lora", "full")
+            assert run.train_templates == (trained if tuned else ())
+
+
+def test_a_sweep_may_choose_the_demonstrations() -> None:
+    few_shot = [run for run in runs(num_fewshot=2, demonstrations="nearest") if run.candidate.method == "few_shot"]
+    assert {(run.num_fewshot, run.demonstrations) for run in few_shot} == {(2, "nearest")}
+    assert {run.demonstrations for run in runs() if run.candidate.method != "few_shot"} == {None}
+
+
+@pytest.mark.parametrize("count", [1, 5, 40])
+def test_a_mixture_of_templates_shows_a_sample_of_a_smaller_budget_in_the_same_wording_as_a_larger(count: int) -> None:
+    task = dataclasses.replace(TWO_WORDINGS, data=lambda: Splits(rows(0, 60), rows(60, 61), rows(61, 62)))
+    samples = load_dataset(task).train
+    (run,) = runs(task, templates="all", seeds=[0], candidates=[{"name": "a", "model": "x", "methods": ["lora"]}])
+    whole = list(training_rows(run, task.prompts, samples))
+    assert list(training_rows(run, task.prompts, samples[:count])) == whole[:count]
+    assert 20 <= sum(row["template"] == "plain" for row in whole) <= 40
 
 
 @pytest.mark.parametrize(
@@ -76,7 +119,7 @@ def test_keys_are_the_same_on_every_start() -> None:
 
 
 def test_only_selects_by_glob() -> None:
-    chosen = select(runs(), "a/*/adding-v1/seed-1")
+    chosen = select(runs(), "a/*/adding-v1/*seed-1")
     assert [run.candidate.method for run in chosen] == ["zero_shot", "few_shot", "lora", "full"]
 
 
@@ -87,7 +130,7 @@ def test_a_glob_that_matches_nothing_says_what_one_looks_like() -> None:
 
 def test_an_unknown_template_is_named_with_its_neighbour() -> None:
     with pytest.raises(UserError, match=r"template 'plein' not found; there are plain. Did you mean 'plain'"):
-        runs(template="plein")
+        runs(templates="plein")
 
 
 def test_runs_of_one_model_form_one_group() -> None:
@@ -115,6 +158,6 @@ def test_a_result_of_a_newer_version_stops_with_a_sentence(tmp_path: Path) -> No
     run = make_run("toy", "lora", task_card(), 0)
     write_result(tmp_path, run, task_card(), [1.0])
     path = tmp_path / run.folder / RESULT
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 4'))
-    with pytest.raises(UserError, match=r"is schema 4; this version reads up to 1. Upgrade gainboard."):
+    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 4'))
+    with pytest.raises(UserError, match=r"is schema 4; this version reads up to 2. Upgrade gainboard."):
         is_done(tmp_path, run)

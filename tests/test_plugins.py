@@ -12,13 +12,15 @@ from toy_task import SOURCE
 
 import harness
 from harness.errors import UserError
-from harness.plugins import find_plugins, load_task
+from harness.plugins import bundled_folder, find_plugins, load_task
 
 Write = Callable[[str, str], Path]
 
 
 def test_bundled_tasks_are_found_in_order() -> None:
-    assert list(find_plugins()) == ["date_normalise", "gsm8k", "order_extraction", "ticket_routing"]
+    names = list(find_plugins(entry_points=False))
+    assert names == sorted(path.parent.name for path in bundled_folder().glob("*/task.py"))
+    assert {"date_normalise", "gsm8k", "order_extraction", "ticket_routing"} < set(names)
 
 
 def test_a_task_in_the_users_folder_is_found_and_loaded(tmp_path: Path, write: Write) -> None:
@@ -125,7 +127,7 @@ def test_a_task_of_an_installed_package_is_found_by_its_entry_point(tmp_path: Pa
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--no-index"]
     subprocess.run([*command, "--target", str(installed), str(source)], check=True, capture_output=True)
     code = (
-        "from harness.plugins import find_plugins, load_task; plugins = find_plugins();"
+        "from harness.plugins import bundled_folder, find_plugins, load_task; plugins = find_plugins();"
         "print(plugins['riddles'].source, load_task('riddles', plugins).description)"
     )
     paths = os.pathsep.join([str(installed), str(Path(harness.__file__).parents[1])])

@@ -1,12 +1,10 @@
-"""What a model sees: system line, demonstrations as finished turns, question, marker."""
-
-from collections import Counter
+"""What a model sees: system line, demonstrations as finished turns, question, and where the answer stands."""
 
 import pytest
 
 from harness.errors import UserError
-from harness.prompts import choose_template, draw_demonstrations, fields_of, render
-from harness.task import PromptSet, Sample
+from harness.prompts import choose_templates, fields_of, render, slot_of
+from harness.task import PromptSet, Rendered, Sample
 
 PROMPTS = PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."})
 ONE = Sample("1", {"text": "1"}, "2")
@@ -14,71 +12,98 @@ FIVE = Sample("5", {"text": "5"}, ("6", "six"))
 
 
 def test_a_question_ends_with_the_marker_on_its_own_line() -> None:
-    assert render(PROMPTS, ONE, template="plain") == [{"role": "user", "content": "1 + 1\nAnswer:"}]
+    assert render(PROMPTS, ONE, template="plain").messages == [{"role": "user", "content": "1 + 1\nAnswer:"}]
+
+
+def test_plain_text_and_messages_say_the_same() -> None:
+    rendered = render(PROMPTS, ONE, template="plain")
+    assert rendered.text == rendered.messages[0]["content"]
 
 
 def test_without_a_marker_the_question_stands_alone() -> None:
     prompts = PromptSet({"plain": "{text} + 1"}, marker="")
-    assert render(prompts, ONE, template="plain")[0]["content"] == "1 + 1"
+    assert render(prompts, ONE, template="plain").text == "1 + 1"
 
 
 def test_demonstrations_come_first_as_finished_turns_in_the_same_wording() -> None:
-    messages = render(PROMPTS, ONE, template="words", demonstrations=[FIVE])
-    assert [(message["role"], message["content"]) for message in messages] == [
+    rendered = render(PROMPTS, ONE, template="words", demonstrations=[FIVE])
+    assert [(message["role"], message["content"]) for message in rendered.messages] == [
         ("user", "Add one to 5.\nAnswer:"),
         ("assistant", "6"),
         ("user", "Add one to 1.\nAnswer:"),
     ]
 
 
+def test_plain_text_parts_turns_by_a_blank_line_and_puts_answers_after_a_space() -> None:
+    prompts = PromptSet({"plain": "{text} + 1"}, system="You add.")
+    rendered = render(prompts, ONE, template="plain", demonstrations=[FIVE])
+    assert rendered.text == "You add.\n\n5 + 1\nAnswer: 6\n\n1 + 1\nAnswer:"
+    assert rendered.before == " "
+
+
+def test_the_delimiters_of_plain_text_are_the_prompt_sets_own() -> None:
+    prompts = PromptSet({"plain": "{text}"}, marker="A:", target_delimiter="", fewshot_delimiter="\n###\n")
+    assert render(prompts, ONE, template="plain", demonstrations=[FIVE]).text == "5\nA:6\n###\n1\nA:"
+
+
 def test_the_system_line_is_the_first_message() -> None:
     prompts = PromptSet({"plain": "{text}"}, system="You add.")
-    assert render(prompts, ONE, template="plain")[0] == {"role": "system", "content": "You add."}
+    assert render(prompts, ONE, template="plain").messages[0] == {"role": "system", "content": "You add."}
 
 
 def test_braces_in_a_sample_are_left_as_they_are() -> None:
-    sample = Sample("b", {"text": "{text} {0} {other}"}, "x")
-    assert render(PROMPTS, sample, template="plain")[0]["content"] == "{text} {0} {other} + 1\nAnswer:"
+    sample = Sample("b", {"text": "{text} {0} {other} <mask>"}, "x")
+    assert render(PROMPTS, sample, template="plain").text == "{text} {0} {other} <mask> + 1\nAnswer:"
 
 
-def test_the_first_template_is_the_default() -> None:
-    assert choose_template(PROMPTS, None, where="here") == "plain"
+@pytest.mark.parametrize("slot", ["[output]", "<mask>"])
+def test_a_slot_puts_the_answer_inside_the_text(slot: str) -> None:
+    prompts = PromptSet({"cloze": f"{{text}} plus one is {slot}, I think."})
+    rendered = render(prompts, ONE, template="cloze", demonstrations=[FIVE])
+    assert rendered.text == "5 plus one is 6, I think.\n\n1 plus one is"
+    assert (rendered.before, rendered.after) == (" ", ", I think.")
+    assert [message["content"] for message in rendered.messages] == ["5 plus one is", "6, I think.", "1 plus one is"]
+
+
+def test_a_slot_without_a_space_before_it_gets_none() -> None:
+    assert render(PromptSet({"cloze": "1+{text}=[output]"}), ONE, template="cloze").before == ""
+
+
+def test_a_slot_at_the_very_beginning_leaves_nothing_to_say_before_it() -> None:
+    assert render(PromptSet({"bare": "<mask>"}), ONE, template="bare") == Rendered([], "", "", "")
+
+
+def test_what_follows_a_slot_may_name_fields() -> None:
+    assert render(PromptSet({"cloze": "<mask> follows {text}."}), ONE, template="cloze").after == " follows 1."
+
+
+def test_a_template_has_one_slot_at_most() -> None:
+    with pytest.raises(ValueError, match=r"it has 2 slots for the answer \(\[output\], <mask>\); one is the most"):
+        slot_of("<mask> and [output]")
+
+
+def test_a_task_of_another_harness_brings_its_own_rendering() -> None:
+    def rendered(sample: Sample, demonstrations: object) -> Rendered:
+        return Rendered([], f"theirs {sample.id}")
+
+    prompts = PromptSet({"theirs": "{text}"}, render=rendered)
+    assert render(prompts, ONE, template="theirs").text == "theirs 1"
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [(None, ("plain",)), ("words", ("words",)), (("words", "plain"), ("words", "plain")), ("all", ("plain", "words"))],
+)
+def test_templates_are_chosen_by_name_by_list_or_all_and_the_first_is_the_default(
+    names: str | tuple[str, ...] | None, chosen: tuple[str, ...]
+) -> None:
+    assert choose_templates(PROMPTS, names, where="here") == chosen
 
 
 def test_an_unknown_template_says_which_there_are() -> None:
     with pytest.raises(UserError, match=r"here: template 'word' not found; there are plain, words\. Did you mean 'words'\?"):
-        choose_template(PROMPTS, "word", where="here")
+        choose_templates(PROMPTS, "word", where="here")
 
 
 def test_doubled_braces_are_no_field() -> None:
     assert fields_of('{{"city": "{city}"}} {item}') == {"city", "item"}
-
-
-def labelled(count: int) -> list[Sample]:
-    labels = ("a", "b", "c")
-    return [Sample(str(index), {}, labels[index % 3 if index % 5 else 0], labels) for index in range(count)]
-
-
-def test_demonstrations_are_the_same_for_the_same_seed_and_others_for_another() -> None:
-    train = labelled(50)
-    drawn = [[sample.id for sample in draw_demonstrations(train, count=6, seed=seed)] for seed in (1, 1, 2)]
-    assert drawn[0] == drawn[1] != drawn[2]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_demonstrations_of_a_choice_task_are_even_over_the_labels(seed: int) -> None:
-    counts = Counter(sample.target for sample in draw_demonstrations(labelled(50), count=7, seed=seed))
-    assert sorted(counts.values()) == [2, 2, 3]
-
-
-def test_no_demonstration_is_drawn_twice() -> None:
-    drawn = draw_demonstrations(labelled(9), count=9, seed=0)
-    assert len({sample.id for sample in drawn}) == 9
-
-
-def test_fewer_training_samples_than_wanted_are_all_drawn() -> None:
-    assert len(draw_demonstrations(labelled(3), count=8, seed=0)) == 3
-
-
-def test_no_demonstrations_are_drawn_when_none_are_wanted() -> None:
-    assert draw_demonstrations(labelled(3), count=0, seed=0) == []

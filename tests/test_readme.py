@@ -1,5 +1,6 @@
 """What the README says is what the code does."""
 
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness import cli
+from harness import METRICS, Step, cli
+from harness.checks import check_task
 from harness.config import Sweep, load_sweep
 from harness.data import load_dataset
 from harness.plugins import find_plugins, load_task
@@ -50,6 +52,19 @@ def test_its_task_is_a_task(tmp_path: Path) -> None:
     (folder / "task.py").write_text(blocks("python")[0])
     dataset = load_dataset(load_task("add_one", find_plugins([tmp_path])))
     assert (len(dataset.train), dataset.test[0].target) == (60, "81")
+    assert not [finding for finding in check_task("add_one", find_plugins([tmp_path])) if finding.level == "error"]
+
+
+def test_its_task_takes_no_more_than_fifteen_lines_of_code() -> None:
+    assert len([line for line in blocks("python")[0].splitlines() if line.strip()]) <= 15
+
+
+def test_it_names_every_metric_and_every_step() -> None:
+    functions = {name: getattr(harness, name) for name in harness.__all__ if inspect.isfunction(getattr(harness, name))}
+    steps = [name for name, function in functions.items() if inspect.signature(function).return_annotation is Step]
+    assert len(steps) == 6
+    for name in (*METRICS, *steps):
+        assert f"`{name}`" in README
 
 
 def test_it_names_every_bundled_task_and_every_module() -> None:

@@ -22,7 +22,8 @@ def write(results: Path, completions: list[str], target: str) -> None:
     write_result(results, RUN, CARD, [0.0] * len(completions))
     rows = [
         dict.fromkeys(COLUMNS)
-        | {"sample_id": str(index), "target": [target], "choices": [], "completion": text, "prompt_tokens": 5}
+        | {"sample_id": str(index), "template": "plain", "target": [target], "choices": [], "metadata": "{}"}
+        | {"completion": text, "prompt_tokens": 5, "overlap": False}
         for index, text in enumerate(completions)
     ]
     scored = score_rows(adding(extract=lambda text: "no answer"), rows)

@@ -26,7 +26,8 @@ from harness.results import (
 MALFORMED = Path(__file__).parent / "data" / "results"
 
 FAULTS = {
-    "newer.json": "is schema 99; this version reads up to 1. Upgrade gainboard.",
+    "old.json": "is schema 1, of a preview of gainboard, and lacks what is now measured; run the sweep again",
+    "newer.json": "is schema 99; this version reads up to 2. Upgrade gainboard.",
     "cut_off.json": "cannot be read",
     "empty.json": "cannot be read",
     "not_utf8.json": "cannot be read",

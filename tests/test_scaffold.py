@@ -1,12 +1,15 @@
 """A new task passes its check before a line of it is edited."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
-from harness.check import check_task
+from harness.checks import check_task
 from harness.data import load_dataset
 from harness.errors import UserError
 from harness.plugins import find_plugins, load_task
@@ -31,6 +34,11 @@ def faults(folder: Path) -> list[str]:
     return [finding.message for finding in findings if finding.level != "ok"]
 
 
+def found_errors(folder: Path) -> list[str]:
+    findings = check_task(folder.name, find_plugins([folder.parent]))
+    return [finding.message for finding in findings if finding.level == "error"]
+
+
 def test_a_new_task_without_a_file_brings_a_small_table_and_passes(tmp_path: Path) -> None:
     folder = new_task("reviews", tmp_path / "tasks")
     assert folder == tmp_path / "tasks" / "reviews"
@@ -47,21 +55,113 @@ def test_a_table_with_few_targets_becomes_a_choice(tmp_path: Path, write: Write)
     assert faults(folder) == []
 
 
+def table(targets: list[str], header: str = "q,a") -> str:
+    return f"{header}\n" + "".join(f'question {index},"{target}"\n' for index, target in enumerate(targets))
+
+
+def made_of(tmp_path: Path, write: Write, targets: list[str]) -> Path:
+    return new_task("asking", tmp_path / "tasks", source=write("t.csv", table(targets)), input_column="q", target_column="a")
+
+
+SENTENCE = "the answer to this one is {}"
+
+
+@pytest.mark.parametrize(
+    ("targets", "output", "metrics"),
+    [
+        ([f"label {'abc'[index % 3]}" for index in range(40)], "choice", ("accuracy", "f1_macro")),
+        ([str(1 + index % 5) for index in range(40)], "choice", ("accuracy", "f1_macro")),
+        ([f"label {index % 45:02}" for index in range(900)], "choice", ("accuracy", "f1_macro")),
+        (["yes", "no", "perhaps", "later", "never"] * 19 + ["nevr"], "choice", ("accuracy", "f1_macro")),
+        ([str(index % 30) for index in range(900)], "generate", ("numeric_match", "exact_match")),
+        ([f"-{index},000.5" for index in range(40)], "generate", ("numeric_match", "exact_match")),
+        ([f"answer {index}" for index in range(40)], "generate", ("exact_match", "rougeL")),
+        ([f"label {index % 11}" for index in range(40)], "generate", ("exact_match", "rougeL")),
+        ([f"label {index % 60}" for index in range(900)], "generate", ("exact_match", "rougeL")),
+        (["often"] * 39 + ["once"], "generate", ("exact_match", "rougeL")),
+        ([SENTENCE.format(index) for index in range(40)], "generate", ("rougeL", "exact_match")),
+        (["ответ" + "а" * index for index in range(40)], "generate", ("exact_match", "token_f1")),
+    ],
+    ids=[
+        "labels", "ratings", "forty-five labels", "a misspelt label", "counts", "numbers", "short texts",
+        "labels of few rows", "sixty labels", "a label that is not repeated", "sentences", "another script",
+    ],
+)  # fmt: skip
+def test_targets_say_how_they_are_asked_for_and_judged(
+    tmp_path: Path, write: Write, targets: list[str], output: str, metrics: tuple[str, ...]
+) -> None:
+    task = loaded(made_of(tmp_path, write, targets))
+    assert (task.output, task.metrics, task.primary_metric) == (output, metrics, metrics[0])
+
+
 @pytest.mark.parametrize(
     "targets",
     [
+        ["no", "none", "nothing"] * 20,
+        [str(7 * index) for index in range(40)],
         [f"answer {index}" for index in range(40)],
-        [f"label {index % 11}" for index in range(40)],
-        ["often"] * 39 + ["once"],
-        ["always"] * 40,
+        [SENTENCE.format(index) for index in range(40)],
+        [f"{'label' * 20} {index % 4}" for index in range(40)],
     ],
-    ids=["all different", "eleven labels", "a label that is not repeated", "one label"],
+    ids=["labels that begin others", "numbers", "short texts", "sentences", "long labels"],
 )
-def test_a_table_with_other_targets_becomes_generate(tmp_path: Path, write: Write, targets: list[str]) -> None:
-    source = write("t.csv", "q,a\n" + "".join(f"question {index},{target}\n" for index, target in enumerate(targets)))
+def test_what_is_made_of_a_table_passes_its_check(tmp_path: Path, write: Write, targets: list[str]) -> None:
+    assert faults(made_of(tmp_path, write, targets)) == []
+
+
+def test_a_table_that_leaves_nothing_to_learn_is_told_and_not_refused(tmp_path: Path, write: Write) -> None:
+    (fault,) = faults(made_of(tmp_path, write, ["always"] * 40))
+    assert fault.startswith("always giving the most frequent training target scores 1 on exact_match")
+
+
+def test_three_wordings_list_the_labels_while_they_are_short(tmp_path: Path, write: Write) -> None:
+    templates = loaded(made_of(tmp_path, write, ["yes", "no"] * 20)).prompts.templates
+    assert len(templates) == 3
+    assert all("no, yes" in wording for wording in templates.values())
+
+
+def test_no_wording_lists_long_labels(tmp_path: Path, write: Write) -> None:
+    labels_ = [f"{'long' * 20} {index % 9}" for index in range(90)]
+    assert not any("long" in wording for wording in loaded(made_of(tmp_path, write, labels_)).prompts.templates.values())
+
+
+def test_the_longest_target_fits_into_max_tokens(tmp_path: Path, write: Write) -> None:
+    longest = "long answer " * 30
+    task = loaded(made_of(tmp_path, write, [*(f"answer {index}" for index in range(39)), longest]))
+    assert len(longest) / 2 <= task.max_tokens < len(longest)
+
+
+def test_an_answer_of_one_line_ends_with_it(tmp_path: Path, write: Write) -> None:
+    assert loaded(made_of(tmp_path, write, [f"answer {index}" for index in range(40)])).stop == ("\n",)
+
+
+def test_an_answer_of_several_lines_does_not(tmp_path: Path, write: Write) -> None:
+    assert loaded(made_of(tmp_path, write, [f"two\nlines {index}" for index in range(40)])).stop == ()
+
+
+def test_rows_of_a_group_stay_in_one_split(tmp_path: Path, write: Write) -> None:
+    lines = "".join(f"question {index},answer {index},author {index % 12}\n" for index in range(60))
+    source = write("t.csv", "q,a,by\n" + lines)
+    folder = new_task("asking", tmp_path / "tasks", source=source, input_column="q", target_column="a", group_column="by")
+    splits = loaded(folder).data()
+    train, dev, test = ({row["by"] for row in rows} for rows in (splits.train, splits.dev, splits.test))
+    assert not train & dev
+    assert not (train | dev) & test
+
+
+def test_a_parquet_file_is_taken_as_it_is(tmp_path: Path) -> None:
+    source = tmp_path / "t.parquet"
+    columns = {"q": [f"question {index}" for index in range(20)], "a": [f"answer {index}" for index in range(20)]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), source)
     folder = new_task("asking", tmp_path / "tasks", source=source, input_column="q", target_column="a")
-    assert (loaded(folder).output, loaded(folder).primary_metric) == ("generate", "exact_match")
     assert faults(folder) == []
+
+
+def test_ten_thousand_rows_become_a_checked_task_in_seconds(tmp_path: Path, write: Write) -> None:
+    start = time.process_time()
+    folder = made_of(tmp_path, write, ["sales", "support"] * 5000)
+    assert found_errors(folder) == []
+    assert time.process_time() - start < 20
 
 
 def test_a_tsv_and_a_jsonl_file_are_taken_as_they_are(tmp_path: Path, write: Write) -> None:
@@ -84,7 +184,9 @@ def test_columns_and_labels_may_hold_quotes_braces_and_any_letters(tmp_path: Pat
 
 def test_a_repeated_input_is_not_split_between_training_and_test(tmp_path: Path, write: Write) -> None:
     source = write("t.csv", "q,a\n" + "".join(f"question {index % 15},answer {index % 15}\n" for index in range(45)))
-    assert faults(new_task("asking", tmp_path / "tasks", source=source, input_column="q", target_column="a")) == []
+    folder = new_task("asking", tmp_path / "tasks", source=source, input_column="q", target_column="a")
+    splits = loaded(folder).data()
+    assert not {row["q"] for row in splits.train} & {row["q"] for row in splits.test}
 
 
 def test_the_generated_task_is_short(tmp_path: Path) -> None:

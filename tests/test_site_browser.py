@@ -13,7 +13,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}")
 
-KINDS = ("index.html", "tasks/one.html", "models/small.html", "runs/small-lora-one-v1-seed-0.html")
+KINDS = ("index.html", "tasks/one.html", "models/small.html", "runs/small-lora-one-v1-n-500-seed-0.html")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,9 @@ SWEEP = """
 name = "small"
 tasks = ["ticket_routing", "riddles"]
 seeds = [0, 1]
-n_train = 32
+n_train = [16, 32]
+templates = "all"
+num_fewshot = 2
 
 [defaults.training]
 max_steps = 6
@@ -85,11 +87,12 @@ def test_the_installed_task_is_listed_beside_the_bundled_ones(place: Path) -> No
 def test_a_failed_run_is_recorded_and_stops_no_other(place: Path, first: subprocess.CompletedProcess[str]) -> None:
     assert first.returncode == 1, first.stderr
     outcome = json.loads(first.stdout)
-    assert outcome["finished"] == 2 * 4 * 2
-    assert [failure["phase"] for failure in outcome["failed"]] == ["train"] * 4
+    # Two seeds of zero-shot, few-shot, and LoRA and full on two budgets; of the riddles there is but one to train on.
+    assert outcome["finished"] == 2 * ((2 + 2 * 2) + (2 + 2))
+    assert [failure["phase"] for failure in outcome["failed"]] == ["train"] * 6
     assert all("lower learning_rate" in failure["reason"] for failure in outcome["failed"])
     failures = sorted((place / "results").glob("hot/**/failure.json"))
-    assert len(failures) == 4
+    assert len(failures) == 6
     assert "lower learning_rate" in failures[0].read_text()
 
 
@@ -99,7 +102,10 @@ def test_every_arm_has_predictions_in_data_set_order_with_prompts_and_scores(
     for result in results(place):
         table = pandas.read_parquet(place / "results" / result.run.folder / "predictions.parquet")
         expected = 24 if result.run.task == "ticket_routing" else 1
-        assert list(table["sample_id"]) == [str(index) for index in range(expected)]
+        templates = result.run.templates
+        assert templates == (("plain", "instruction", "short") if result.run.task == "ticket_routing" else ("plain",))
+        assert list(table["sample_id"]) == [str(index) for index in range(expected)] * len(templates)
+        assert list(table["template"]) == [template for template in templates for _ in range(expected)]
         metric = result.metrics[result.task.primary_metric]
         assert metric.n == expected
         assert metric.value == pytest.approx(table[f"score_{result.task.primary_metric}"].mean())
@@ -109,7 +115,7 @@ def test_every_arm_has_predictions_in_data_set_order_with_prompts_and_scores(
         assert (
             shots
             == result.run.num_fewshot
-            == (0 if result.run.candidate.method != "few_shot" else min(4, result.task.n_train))
+            == (0 if result.run.candidate.method != "few_shot" else min(2, result.task.n_train))
         )
 
 
@@ -144,7 +150,7 @@ def test_the_same_command_tries_the_failed_run_again_and_repeats_no_other(
     again = gainboard(place, "run", "sweep.toml", "--limit", "24", "--json")
     assert again.returncode == 0, again.stderr
     outcome = json.loads(again.stdout)
-    assert (outcome["already_done"], outcome["finished"], outcome["failed"]) == (16, 4, [])
+    assert (outcome["already_done"], outcome["finished"], outcome["failed"]) == (20, 6, [])
     assert before == {path: path.stat().st_mtime_ns for path in (place / "results").glob("toy/**/*")}
     assert not list((place / "results").glob("**/failure.json"))
 

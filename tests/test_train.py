@@ -8,6 +8,7 @@ import pytest
 from toy_models import QUICK, read_jsonl, toy, train, write_jsonl, write_rows
 
 from harness.errors import UserError
+from harness.task import Rendered
 from harness.worker import JobFailed, Worker
 
 pytest.importorskip("trl", reason="needs the train extra")
@@ -50,8 +51,8 @@ def test_tokens_are_those_of_the_samples_seen_without_padding(worker: Worker, ba
     tokenizer = AutoTokenizer.from_pretrained(base)
     prompts = answers = 0
     for row in read_jsonl(folder / "train.jsonl"):
-        prompts += len(encode_prompt(tokenizer, row["messages"], chat=True).token_ids)
-        answers += len(encode_answer(tokenizer, row["target"], chat=True)) + 1
+        prompts += len(encode_prompt(tokenizer, Rendered(**row["prompt"]), chat=True).token_ids)
+        answers += len(encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True)) + 1
     two_epochs = QUICK.model_copy(update={"max_steps": -1, "num_train_epochs": 2.0})
     record = train(worker, folder, "full", two_epochs)
     assert record["tokens"] == 2 * (prompts + answers)
@@ -70,8 +71,8 @@ def test_the_loss_is_the_mean_cross_entropy_of_the_answer_alone(worker: Worker, 
     record = train(worker, folder, "full", barely)
     tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
     (row,) = read_jsonl(folder / "dev.jsonl")
-    prompt = encode_prompt(tokenizer, row["messages"], chat=True).token_ids
-    answer = [*encode_answer(tokenizer, row["target"], chat=True), tokenizer.eos_token_id]
+    prompt = encode_prompt(tokenizer, Rendered(**row["prompt"]), chat=True).token_ids
+    answer = [*encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True), tokenizer.eos_token_id]
     with torch.no_grad():
         logprobs = model(torch.tensor([prompt + answer])).logits[0].log_softmax(dim=-1)
     by_hand = -sum(logprobs[len(prompt) - 1 + place, token].item() for place, token in enumerate(answer)) / len(answer)
@@ -121,7 +122,7 @@ def test_a_loss_that_is_no_number_fails_the_run_and_says_what_to_do(worker: Work
 
 def test_samples_over_max_length_are_left_out_and_counted(worker: Worker, folder: Path) -> None:
     rows: list[dict[str, Any]] = read_jsonl(folder / "train.jsonl")
-    rows[0]["messages"][0]["content"] = "word " * 400
+    rows[0]["prompt"]["messages"][0]["content"] = "word " * 400
     write_jsonl(folder / "train.jsonl", rows)
     record = train(worker, folder, "lora", QUICK)
     assert (record["samples"], record["samples_left_out"]) == (47, 1)

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from harness.config import Training
 from harness.data import load_dataset
+from harness.demonstrations import choose_demonstrations
 from harness.plugins import find_plugins, load_task
 from harness.progress import Progress
-from harness.prompts import draw_demonstrations, render
+from harness.prompts import prompt_row
 from harness.run import build_toys
 from harness.toys import PREFIX, toy_folder
 from harness.worker import Worker
@@ -32,16 +33,9 @@ def write_rows(path: Path, task_name: str, split: str, *, count: int, shown: int
     """Render samples of a bundled task into a file that workers read."""
     task = load_task(task_name, find_plugins(entry_points=False))
     dataset = load_dataset(task)
-    demonstrations = draw_demonstrations(dataset.train, count=shown, seed=0)
-    rows = [
-        {
-            "id": sample.id,
-            "messages": render(task.prompts, sample, template="short", demonstrations=demonstrations),
-            "target": sample.targets[0],
-            "choices": list(sample.choices),
-        }
-        for sample in getattr(dataset, split)[:count]
-    ]
+    samples = getattr(dataset, split)[:count]
+    demonstrations = choose_demonstrations(task.prompts, dataset.train, samples, count=shown, seed=0)
+    rows = [prompt_row(task.prompts, sample, "short", drawn) for sample, drawn in zip(samples, demonstrations, strict=True)]
     write_jsonl(path, rows)
     return rows
 

@@ -24,6 +24,17 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class Likelihood:
+    """How likely a model finds a given continuation."""
+
+    logprob: float
+    """Natural log, summed over the continuation's tokens."""
+
+    greedy: bool
+    """Whether each of its tokens was the most likely one."""
+
+
+@dataclass(frozen=True)
 class Sampling:
     """How to write an answer, under the names of vLLM's `SamplingParams`."""
 
@@ -61,6 +72,11 @@ class Engine(Protocol):
         self, prompts: Sequence[list[int]], choices: Sequence[Sequence[list[int]]], *, progress: Progress
     ) -> list[list[float]]:
         """For each prompt the natural-log probability of each of its choices, summed over the choice's tokens."""
+
+    def likelihoods(
+        self, prompts: Sequence[list[int]], continuations: Sequence[list[int]], *, progress: Progress
+    ) -> list[Likelihood]:
+        """How likely each continuation is after its prompt. A prompt has a token at least; both fit the context."""
 
 
 MAX_MODEL_LEN = 4096

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.costs import Meter, forward_flops
-from harness.data import read_jsonl
+from harness.data.sources import read_jsonl
 from harness.encode import Encoded, encode_answer, encode_prompt, uses_chat_template
-from harness.engines import Engine, Progress, Sampling
+from harness.engines import Engine, Likelihood, Progress, Sampling
 from harness.results import GenerationRecord, atomic_write
+from harness.task import Rendered
 from harness.worker import Handler, Message, Report, serve
 
 
@@ -23,8 +24,11 @@ class _Question:
 
     row: Message
     prompt: Encoded
-    choices: list[list[int]] = field(default_factory=list)
-    """The tokens of each choice; empty when the answer is written."""
+    after: str
+    """What follows the answer in the template."""
+
+    answers: list[list[int]]
+    """The tokens of each choice, or of the one target whose likelihood is measured; empty when the answer is written."""
 
     answer: Message = field(default_factory=dict)
 
@@ -53,14 +57,18 @@ class ScoringWorker:
             report({"done": done, "total": total})
 
         with Meter() as meter:
-            questions = [self._question(row, chat=chat) for row in read_jsonl(Path(job["prompts"]))]
-            for question in questions:
-                question.answer = self._refusal(question, sampling.max_tokens)
-            fitting = [question for question in questions if not question.answer]
-            if job["output"] == "choice":
-                self._choose(fitting, progress)
+            questions = [self._question(row, job["output"], chat=chat) for row in read_jsonl(Path(job["prompts"]))]
+            if job["output"] == "perplexity":
+                fitting = questions  # a long text is measured in windows
+                self._measure(questions, progress)
             else:
-                self._write(fitting, sampling, progress)
+                for question in questions:
+                    question.answer = self._refusal(question, sampling.max_tokens)
+                fitting = [question for question in questions if not question.answer]
+                if job["output"] == "choice":
+                    self._choose(fitting, progress)
+                else:
+                    self._write(fitting, sampling, progress)
         with atomic_write(Path(job["completions"])) as file:
             for question in questions:
                 file.write(json.dumps({**_asked(question), **question.answer}) + "\n")
@@ -82,15 +90,16 @@ class ScoringWorker:
         )
         return {"record": record.model_dump(mode="json")}
 
-    def _question(self, row: Message, *, chat: bool) -> _Question:
-        tokenizer = self._engine.tokenizer
-        choices = [encode_answer(tokenizer, choice, chat=chat) for choice in row["choices"]]
-        return _Question(row, encode_prompt(tokenizer, row["messages"], chat=chat), choices)
+    def _question(self, row: Message, output: str, *, chat: bool) -> _Question:
+        tokenizer, prompt = self._engine.tokenizer, Rendered(**row["prompt"])
+        texts = [row["target"]] if output == "perplexity" else row["choices"]
+        answers = [encode_answer(tokenizer, prompt, text, chat=chat) for text in texts]
+        return _Question(row, encode_prompt(tokenizer, prompt, chat=chat), prompt.after, answers)
 
     def _refusal(self, question: _Question, max_tokens: int) -> Message:
         """The error of a question that does not fit the model, or nothing."""
         asked = len(question.prompt.token_ids)
-        room = max((len(choice) for choice in question.choices), default=max_tokens)
+        room = max((len(choice) for choice in question.answers), default=max_tokens)
         if asked + room <= self._engine.context:
             return {}
         return {
@@ -101,7 +110,7 @@ class ScoringWorker:
     def _choose(self, questions: Sequence[_Question], progress: Progress) -> None:
         logprobs = self._engine.choice_logprobs(
             [question.prompt.token_ids for question in questions],
-            [question.choices for question in questions],
+            [question.answers for question in questions],
             progress=progress,
         )
         for question, values in zip(questions, logprobs, strict=True):
@@ -109,7 +118,7 @@ class ScoringWorker:
             question.answer = {
                 "completion": question.row["choices"][best],
                 "choice_logprobs": values,
-                "completion_tokens": len(question.choices[best]),
+                "completion_tokens": len(question.answers[best]),
                 "finish_reason": "choice",
             }
 
@@ -117,22 +126,66 @@ class ScoringWorker:
         prompts = [question.prompt.token_ids for question in questions]
         completions = self._engine.generate(prompts, sampling, progress=progress)
         for question, completion in zip(questions, completions, strict=True):
+            closing = question.after.strip()
             question.answer = {
-                "completion": completion.text,
+                "completion": completion.text.partition(closing)[0] if closing else completion.text,
                 "completion_tokens": completion.tokens,
                 "finish_reason": completion.finish_reason,
             }
 
+    def _measure(self, questions: Sequence[_Question], progress: Progress) -> None:
+        windows = [_windows(question.prompt.token_ids, question.answers[0], self._engine.context) for question in questions]
+        found = iter(
+            self._engine.likelihoods(
+                [before for pairs in windows for before, _ in pairs],
+                [after for pairs in windows for _, after in pairs],
+                progress=progress,
+            )
+        )
+        for question, pairs in zip(questions, windows, strict=True):
+            parts: list[Likelihood] = [next(found) for _ in pairs]
+            question.answer = {
+                "completion": question.row["target"],
+                "completion_tokens": 0,
+                "finish_reason": "measured",
+                "logprob": sum(part.logprob for part in parts),
+                "target_tokens": len(question.answers[0]),
+                "greedy": all(part.greedy for part in parts),
+            }
+
+
+def _windows(prompt: list[int], target: list[int], context: int) -> list[tuple[list[int], list[int]]]:
+    """Pairs of what is read and what is measured after it, such that every target token is measured once.
+
+    A text that fits is one pair. A longer one is cut into pieces that fill the context, each after at least one token
+    of what precedes it; the last is moved back, so that it is measured after as much as fits.
+    """
+    room = context - 1  # vLLM wants to write a token, too
+    if len(prompt) + len(target) <= room:
+        return [(prompt, target)]
+    prompt = prompt[-(room // 2) :]  # of a prompt that would fill the context, the end nearest to the target
+    tokens = prompt + target
+    pairs = []
+    done = len(prompt)
+    while done < len(tokens):
+        end = min(max(room, done + room - 1), len(tokens))
+        pairs.append((tokens[max(0, end - room) : done], tokens[done:end]))
+        done = end
+    return pairs
+
 
 def _asked(question: _Question) -> Message:
-    return {"id": question.row["id"], "prompt": question.prompt.text, "prompt_tokens": len(question.prompt.token_ids)}
+    prompt = question.prompt
+    row = question.row
+    return {"id": row["id"], "template": row["template"], "prompt": prompt.text, "prompt_tokens": len(prompt.token_ids)}
 
 
 def _warm_up(engine: Engine) -> None:
     """Pay for what an engine does once, at its first request, as part of its start: the first run is not the slow one."""
-    prompts = [encode_answer(engine.tokenizer, "warm up", chat=False)] * 8
+    prompts = [engine.tokenizer("warm up")["input_ids"]] * 8
     engine.generate(prompts, Sampling(max_tokens=2), progress=lambda *_: None)
     engine.choice_logprobs(prompts, [[[0], [1]]] * len(prompts), progress=lambda *_: None)
+    engine.likelihoods(prompts, prompts, progress=lambda *_: None)
 
 
 def main() -> None:

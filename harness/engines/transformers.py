@@ -8,7 +8,7 @@ import transformers
 from transformers import AutoTokenizer, GenerationConfig
 
 from harness.costs import device_name
-from harness.engines import Completion, Progress, Sampling, context_length, stop_token_ids
+from harness.engines import Completion, Likelihood, Progress, Sampling, context_length, stop_token_ids
 from harness.weights import load_model
 
 BATCH = 32
@@ -69,25 +69,35 @@ class TransformersEngine:
             return Completion(text[: min(cuts)], tokens, "stop")
         return Completion(text, tokens, "stop" if ends else "length")
 
-    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def choice_logprobs(
         self, prompts: Sequence[list[int]], choices: Sequence[Sequence[list[int]]], *, progress: Progress
     ) -> list[list[float]]:
         """See `Engine.choice_logprobs`. Every choice is read in full after its prompt."""
-        pairs = [(prompt, choice) for prompt, options in zip(prompts, choices, strict=True) for choice in options]
-        logprobs: list[float] = []
+        before = [prompt for prompt, options in zip(prompts, choices, strict=True) for _ in options]
+        after = [choice for options in choices for choice in options]
+        found = iter(self.likelihoods(before, after, progress=progress))
+        return [[next(found).logprob for _ in options] for options in choices]
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def likelihoods(
+        self, prompts: Sequence[list[int]], continuations: Sequence[list[int]], *, progress: Progress
+    ) -> list[Likelihood]:
+        """See `Engine.likelihoods`."""
+        pairs = list(zip(prompts, continuations, strict=True))
+        found: list[Likelihood] = []
         for start in range(0, len(pairs), BATCH):
             batch = pairs[start : start + BATCH]
-            input_ids, mask = self._left_padded([prompt + choice for prompt, choice in batch])
+            input_ids, mask = self._left_padded([before + after for before, after in batch])
             position_ids = (mask.cumsum(dim=1) - 1).clamp(min=0)
-            logits = self._model(input_ids=input_ids, attention_mask=mask, position_ids=position_ids).logits.float()
-            for row, (_, choice) in enumerate(batch):
-                # The token at place i is predicted at place i − 1; with left padding the choice ends at the right edge.
-                predicted = logits[row, -len(choice) - 1 : -1].log_softmax(dim=-1)
-                logprobs.append(float(predicted.gather(1, torch.tensor(choice, device=self._device)[:, None]).sum()))
-            progress(len(logprobs), len(pairs))
-        remaining = iter(logprobs)
-        return [[next(remaining) for _ in options] for options in choices]
+            logits = self._model(input_ids=input_ids, attention_mask=mask, position_ids=position_ids).logits
+            for row, (_, after) in enumerate(batch):
+                # The token at place i is predicted at place i − 1; with left padding the text ends at the right edge.
+                predicted = logits[row, -len(after) - 1 : -1].float().log_softmax(dim=-1)
+                wanted = torch.tensor(after, device=self._device)
+                greedy = bool((predicted.argmax(dim=-1) == wanted).all())
+                found.append(Likelihood(float(predicted.gather(1, wanted[:, None]).sum()), greedy))
+            progress(len(found), len(pairs))
+        return found
 
     @property
     def _pad(self) -> int:

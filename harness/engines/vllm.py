@@ -19,7 +19,7 @@ from vllm import LLM, SamplingParams
 from vllm.config import set_current_vllm_config
 
 from harness.costs import device_name
-from harness.engines import Completion, Progress, Sampling, context_length, stop_token_ids
+from harness.engines import Completion, Likelihood, Progress, Sampling, context_length, stop_token_ids
 from harness.weights import load_model
 
 
@@ -75,7 +75,7 @@ class VllmEngine:
             stop_token_ids=self._stop,
             seed=sampling.seed if sampling.temperature else None,
         )
-        outputs = self._run(prompts, parameters, progress)
+        outputs = [output.outputs[0] for output in self._run(prompts, parameters, progress)]
         return [Completion(output.text, len(output.token_ids), output.finish_reason) for output in outputs]
 
     def choice_logprobs(
@@ -101,7 +101,7 @@ class VllmEngine:
                 sampling.append(
                     SamplingParams(temperature=0.0, max_tokens=1, logprob_token_ids=sorted(tokens), detokenize=False)
                 )
-        outputs = self._run(requests, sampling, progress)
+        outputs = [output.outputs[0] for output in self._run(requests, sampling, progress)]
         return [
             [
                 sum(outputs[place[tuple(choice[:index])]].logprobs[0][token].logprob for index, token in enumerate(choice))
@@ -110,10 +110,22 @@ class VllmEngine:
             for options, place in zip(choices, places, strict=True)
         ]
 
+    def likelihoods(
+        self, prompts: Sequence[list[int]], continuations: Sequence[list[int]], *, progress: Progress
+    ) -> list[Likelihood]:
+        """See `Engine.likelihoods`. The whole text is one prompt, with the log-probability and rank of its own tokens."""
+        texts = [before + after for before, after in zip(prompts, continuations, strict=True)]
+        parameters = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
+        found = []
+        for before, text, output in zip(prompts, texts, self._run(texts, parameters, progress), strict=True):
+            tokens = [output.prompt_logprobs[place][text[place]] for place in range(len(before), len(text))]
+            found.append(Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens)))
+        return found
+
     def _run(self, prompts: Sequence[list[int]], sampling: Any, progress: Progress) -> list[Any]:
+        """vLLM's outputs, one a prompt, in order."""
         requests = [{"prompt_token_ids": prompt} for prompt in prompts]
-        bar = _reporting_bar(progress)
-        return [output.outputs[0] for output in self._llm.generate(requests, sampling, use_tqdm=bar)]
+        return list(self._llm.generate(requests, sampling, use_tqdm=_reporting_bar(progress)))
 
 
 def _count_parameters(model: torch.nn.Module) -> int:

@@ -62,8 +62,7 @@ def model_href(name: str) -> str:
 
 def run_href(result: Result) -> str:
     """The page of a run."""
-    run = result.run
-    return f"runs/{slug(f'{run.candidate.name}-{run.candidate.method}-{run.task}-v{run.task_version}-seed-{run.seed}')}.html"
+    return f"runs/{slug('-'.join(result.run.folder.parts))}.html"
 
 
 def model_names(table: Table) -> list[str]:

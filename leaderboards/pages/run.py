@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from harness.results import Result
+from harness.results import MetricCard, MetricValue, Result
 from leaderboards.charts import Curve, loss_curve
 from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.context import Pairs, Site, model_href, model_names, task_href
@@ -31,6 +31,8 @@ class RunPage:
     task: str
     task_href: str
     scores: Grid
+    details: Grid | None
+    templates: Grid | None
     facts: Pairs
     settings: Pairs
     provenance: Pairs
@@ -49,11 +51,21 @@ def run_page(site: Site, result: Result) -> RunPage:
     shown = choose_samples(predictions)
     longest = max(result.cost.seconds.values(), default=0.0) or 1.0
     return RunPage(
-        label=f"{run.candidate.name} · {method_name(run.candidate)} · {run.task} · seed {run.seed}",
+        label=" · ".join(
+            (
+                run.candidate.name,
+                method_name(run.candidate),
+                run.task,
+                *(() if run.n_train is None else (f"{run.n_train:,} samples",)),
+                f"seed {run.seed}",
+            )
+        ),
         model_href=model_href(run.candidate.name) if run.candidate.name in model_names(site.table) else "",
         task=run.task,
         task_href=task_href(run.task) if run.task in site.table.tasks else "",
         scores=_metric_grid(result),
+        details=_detail_grid(result),
+        templates=_template_grid(result),
         facts=_run_facts(result),
         settings=_settings(result),
         provenance=(
@@ -82,15 +94,67 @@ def run_page(site: Site, result: Result) -> RunPage:
 
 
 def _metric_grid(result: Result) -> Grid:
+    primary = result.task.primary_metric
+    ordered = sorted(result.metrics.items(), key=lambda pair: (pair[0] != primary, pair[0]))
     lines = tuple(
         Line(
-            Head(name, "primary" if name == result.task.primary_metric else ""),
-            (Item(points(metric.value), f"{points(metric.low)}–{points(metric.high)}", metric.value), Item(f"{metric.n:,}")),
+            Head(name, "primary" if name == primary else ""),
+            (
+                _metric_item(result.task.metrics[name], metric),
+                Item(f"{metric.n:,}"),
+                _level_item(result.task.metrics[name], result.task.metrics[name].chance),
+                _level_item(result.task.metrics[name], result.task.metrics[name].majority),
+                Item(result.task.metrics[name].description),
+            ),
         )
-        for name, metric in sorted(result.metrics.items(), key=lambda pair: (pair[0] != result.task.primary_metric, pair[0]))
+        for name, metric in ordered
     )
-    help_text = "Mean over samples, with a 95 % interval over samples alone: one run knows nothing of seed noise."
-    return Grid("Metrics of this run", Column("Metric"), (Column("Score", help_text), Column("n")), lines)
+    help_text = "With a 95 % interval over samples alone: one run knows nothing of seed noise."
+    columns = (
+        Column("Score", help_text),
+        Column("n"),
+        Column("Chance", "What guessing evenly among the choices scores.", narrow=False),
+        Column("Majority", "What always giving the most frequent training answer scores.", narrow=False),
+        Column("What it is", narrow=False, text=True),
+    )
+    return Grid("Metrics of this run", Column("Metric"), columns, lines)
+
+
+def _metric_item(card: MetricCard, metric: MetricValue) -> Item:
+    """A value with its interval."""
+    direction = "" if card.higher_is_better else ", lower is better"
+    low, high = (_in_units(card, bound) for bound in (metric.low, metric.high))
+    return Item(_in_units(card, metric.value), f"{low}–{high}{direction}", metric.value)
+
+
+def _level_item(card: MetricCard, level: float | None) -> Item:
+    return Item() if level is None else Item(_in_units(card, level), sort=level)
+
+
+def _in_units(card: MetricCard, value: float | None) -> str:
+    """In points where the metric ends at 1, else as it is."""
+    return "∞" if value is None else points(value) if card.high == 1.0 else f"{value:.4g}"
+
+
+def _detail_grid(result: Result) -> Grid | None:
+    """The named parts of the metrics: precision, recall and F1 by class, say."""
+    parts = [(name, part, value) for name, metric in result.metrics.items() for part, value in metric.details.items()]
+    if not parts:
+        return None
+    lines = tuple(Line(Head(part, name), (Item(points(value), sort=value),)) for name, part, value in parts)
+    return Grid("Parts of the metrics", Column("Part"), (Column("Score"),), lines)
+
+
+def _template_grid(result: Result) -> Grid | None:
+    """The primary metric by wording; None where one was scored."""
+    if len(result.by_template) < 2:
+        return None
+    card = result.task.metrics[result.task.primary_metric]
+    lines = tuple(
+        Line(Head(template), (_metric_item(card, metrics[result.task.primary_metric]),))
+        for template, metrics in result.by_template.items()
+    )
+    return Grid(f"{result.task.primary_metric} by template", Column("Template"), (Column("Score"),), lines)
 
 
 def _run_facts(result: Result) -> Pairs:
@@ -105,6 +169,14 @@ def _run_facts(result: Result) -> Pairs:
         ("Peak memory", ", ".join(f"{size_of_memory(size)} ({phase})" for phase, size in cost.peak_memory_bytes.items())),
         ("Energy", MISSING if cost.energy_joules is None else energy_text(cost.energy_joules)),
     ]
+    if result.overlap and result.overlap.exact + result.overlap.near:
+        found = result.overlap
+        facts.append(
+            (
+                "Met in training",
+                f"{found.exact:,} of {found.samples:,} test samples, and {found.near:,} nearly ({found.method})",
+            )
+        )
     if trained:
         facts += [
             ("Trained on", f"{trained.samples:,} samples, {trained.tokens:,} tokens, {trained.epochs:.3g} epochs"),
@@ -123,8 +195,10 @@ def _settings(result: Result) -> Pairs:
         ("method", run.candidate.method),
         ("model", run.candidate.model),
         ("n_train", run.n_train),
+        ("train_templates", ", ".join(run.train_templates) or None),
         ("num_fewshot", run.num_fewshot),
-        ("template", run.template),
+        ("demonstrations", run.demonstrations),
+        ("templates", ", ".join(run.templates)),
         ("limit", run.limit),
         *run.generation.model_dump().items(),
     ]

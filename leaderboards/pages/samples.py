@@ -1,7 +1,7 @@
 """Single predictions, as far as a page shows them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.results import Result, read_predictions
@@ -18,6 +18,7 @@ class Sample:
     """One prediction, ready to be shown."""
 
     id: str
+    template: str
     prompt: str
     target: str
     answer: str
@@ -55,6 +56,7 @@ def _sample(record: dict[Any, Any], column: str) -> Sample:
     score = record.get(column)
     return Sample(
         id=_words(record.get("sample_id")),
+        template=_words(record.get("template")),
         prompt=_words(record.get("prompt")),
         target=_words(record.get("target")),
         answer=answer,
@@ -77,19 +79,15 @@ def choose_samples(samples: Sequence[Sample]) -> list[Sample]:
     """The first few right and the first few other ones, in the order of the data set, cut to a readable length."""
     right = [sample for sample in samples if sample.score == 1.0][:SHOWN_RIGHT]
     other = [sample for sample in samples if sample.score != 1.0][:SHOWN_WRONG]
-    return [
-        Sample(
-            sample.id,
-            shortened(sample.prompt),
-            shortened(sample.target),
-            shortened(sample.answer),
-            shortened(sample.completion),
-            sample.score,
-            shortened(sample.error),
-        )
-        for sample in samples
-        if sample in right or sample in other
-    ]
+    return [_cut(sample) for sample in samples if sample in right or sample in other]
+
+
+def _cut(sample: Sample) -> Sample:
+    """Its texts, cut to a readable length."""
+    texts: dict[str, Any] = {
+        name: shortened(getattr(sample, name)) for name in ("prompt", "target", "answer", "completion", "error")
+    }
+    return replace(sample, **texts)
 
 
 def sample_note(shown: Sequence[Sample], samples: Sequence[Sample]) -> str:

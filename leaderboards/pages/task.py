@@ -45,6 +45,15 @@ class TaskPage:
 
     ranking: Grid
     methods: Grid
+    templates: Grid | None
+    """Score by wording; None where one was scored."""
+
+    budgets: Grid | None
+    """Score by training samples; None where one budget was trained."""
+
+    steps: Grid | None
+    """What was done to the data before it was used; None when nothing was."""
+
     gap: str
     prompts: tuple[Prompt, ...]
 
@@ -55,16 +64,7 @@ def task_page(site: Site, name: str) -> TaskPage:
     rows = [row for row in site.table.rows if name in row.cells]
     rows.sort(key=lambda row: (not is_whole(site, row, name), -_value(row.cells[name])))
     cells = [row.cells[name] for row in rows]
-    facts = (
-        ("Metric", card.primary_metric),
-        ("Answers", "written by the model" if card.output == "generate" else "the most likely of the given choices"),
-        ("Test samples", f"{samples_asked(site, name):,} of {card.n_test:,}"),
-        ("Training / dev samples", f"{card.n_train:,} / {card.n_dev:,}"),
-        ("Chance", points(card.chance)),
-        ("Licence", card.license),
-        ("Version", str(card.version)),
-        ("Prompt", cells[0].results[0].run.template),
-    )
+    facts = _facts(site, name, cells)
     linked = card.reference if card.reference and re.fullmatch(r"https?://\S+", card.reference) else ""
     return TaskPage(
         name,
@@ -73,9 +73,43 @@ def task_page(site: Site, name: str) -> TaskPage:
         linked,
         _task_grid(site, name, rows),
         _method_grid(site, name, rows),
+        _template_grid(site, name, rows),
+        _budget_grid(site, name, rows),
+        _step_grid(card),
         _gap_sentence(cells),
         tuple(_example_prompts(site, name)),
     )
+
+
+ANSWERS = {
+    "generate": "written by the model",
+    "choice": "the most likely of the given choices",
+    "perplexity": "none: how likely the model finds the text is measured",
+}
+
+
+def _facts(site: Site, name: str, cells: Sequence[Cell]) -> Pairs:
+    card, run = site.table.tasks[name], cells[0].results[0].run
+    metric = card.metrics[card.primary_metric]
+    facts = [
+        ("Metric", f"{card.primary_metric}: {metric.description}"),
+        ("Answers", ANSWERS[card.output]),
+        ("Test samples", f"{samples_asked(site, name):,} of {card.n_test:,}"),
+        ("Training / dev samples", f"{card.n_train:,} / {card.n_dev:,}"),
+        ("Chance", points(card.chance)),
+    ]
+    if metric.majority is not None:
+        facts.append(("Always the most frequent answer", points(metric.majority)))
+    shares = [result.overlap.share for cell in cells for result in cell.results if result.overlap]
+    if shares:
+        facts.append(("Test samples met in training, or nearly", f"{points(max(shares))} %"))
+    facts += [
+        ("Prompts reviewed by people", "none" if card.reviewed is None else f"{100 * card.reviewed:.0f} %"),
+        ("Licence", card.license),
+        ("Version", str(card.version)),
+        ("Prompt" if len(run.templates) == 1 else "Prompts, averaged", ", ".join(run.templates)),
+    ]
+    return tuple(facts)
 
 
 def _value(cell: Cell) -> float:
@@ -94,6 +128,11 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         Column("Score", "The task's own metric, 0 to 100, with its 95 % interval."),
         Column("Δ few-shot", "Paired gain over the few-shot arm of the same model."),
         Column("Δ zero-shot", "Paired gain over the untrained model without examples.", narrow=False),
+        Column(
+            "Clean",
+            "The score without the test samples that stand in the training data, or nearly; – where none does.",
+            narrow=False,
+        ),
         Column("n", "Samples scored in every seed, of those asked for.", narrow=False),
         Column("Runs", "By seed.", narrow=False, text=True),
     )
@@ -108,11 +147,23 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
             score_item(cell.estimate, floor=0.0),
             gain_item(site.table.gain_on(name, row, "few_shot")),
             gain_item(site.table.gain_on(name, row, "zero_shot")),
+            _clean_item(cell),
             Item(samples, sort=len(cell.scores)),
             Item(links=tuple((str(result.run.seed), run_href(result)) for result in cell.results)),
         )
         lines.append(Line(replace(head, rank=rank_text(own)), items, aside=own is None))
     return Grid(f"Candidates by score on {name}", Column("Candidate"), columns, tuple(lines))
+
+
+def _clean_item(cell: Cell) -> Item:
+    """The score over the test samples that training has not met."""
+    records = [result.overlap for result in cell.results if result.overlap]
+    primary = cell.results[0].task.primary_metric
+    if not any(record.share for record in records) or not all(primary in record.clean for record in records):
+        return Item()
+    value = sum(record.clean[primary].value for record in records) / len(records)
+    left = min(record.clean[primary].n for record in records)
+    return Item(points(value), f"{left:,} samples", value)
 
 
 def _method_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
@@ -125,6 +176,64 @@ def _method_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         items = tuple(score_item(by_method.get(method)) for method in methods)
         lines.append(Line(Head(model, size_text(site.results, model), href=model_href(model)), items))
     return Grid(f"Scores on {name} by model and method", Column("Model"), columns, tuple(lines))
+
+
+def _template_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
+    """How far a score depends on the wording."""
+    templates = rows[0].cells[name].results[0].run.templates
+    if len(templates) == 1:
+        return None
+    spread = Column("Spread", "Best wording less worst, in points: how far the score hangs on how one asks.")
+    lines = []
+    for row in rows:
+        by_template = row.cells[name].by_template
+        values = [estimate.value for estimate in by_template.values()]
+        distance = max(values) - min(values) if values else None
+        items = [score_item(by_template.get(template)) for template in templates]
+        items.append(Item(sort=None) if distance is None else Item(points(distance), sort=distance))
+        lines.append(Line(candidate_head(site, row, ranked=False), tuple(items)))
+    columns = (*(Column(template) for template in templates), spread)
+    return Grid(f"Scores on {name} by template", Column("Candidate"), columns, tuple(lines))
+
+
+def _budget_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
+    """The learning curve, as numbers: every larger budget holds the samples of the smaller ones."""
+    curves = {row.key: curve for row in rows if (curve := site.table.curves.get((*row.key, name)))}
+    if not curves:
+        return None
+    budgets = sorted({budget for curve in curves.values() for budget in curve})
+    lines = []
+    for row in rows:
+        if row.key in curves:
+            cells = [curves[row.key].get(budget) for budget in budgets]
+            items = tuple(score_item(cell.estimate if cell else None) for cell in cells)
+            lines.append(Line(candidate_head(site, row, ranked=False), items))
+    columns = tuple(Column(f"{budget:,}") for budget in budgets)
+    return Grid(f"Scores on {name} by training samples", Column("Candidate"), columns, tuple(lines))
+
+
+def _step_grid(card: TaskCard) -> Grid | None:
+    if not card.steps:
+        return None
+    lines = tuple(
+        Line(
+            Head(step.step),
+            (
+                Item(step.split),
+                Item(f"{step.before:,}", sort=step.before),
+                Item(f"{step.after:,}", sort=step.after),
+                Item(f"{step.changed:,}", sort=step.changed),
+            ),
+        )
+        for step in card.steps
+    )
+    columns = (
+        Column("Split", text=True),
+        Column("Before"),
+        Column("After"),
+        Column("New or changed", "Samples after the step that were not there before, in this wording."),
+    )
+    return Grid("Steps taken on the data", Column("Step"), columns, lines)
 
 
 def _example_prompts(site: Site, task: str) -> Iterable[Prompt]:

@@ -1,31 +1,17 @@
 """Rewrite a date in ISO form: does a model learn one exact output format, digits included?
 
-The dates are drawn here, by a fixed seed: 1,600 different days from 1970 to 2049, each written in one of six ways.
-No day is in two splits. For example
+The dates are drawn here, by a seed: 1,600 different days from 1970 to 2049, each written in one of twelve ways. Half of
+them only have to be rewritten (difficulty 1), a third come with an ordinal or a weekday (2), and a sixth ask for the day
+before or after, perhaps in another month (3). No day is in two splits. Apache-2.0, like this repository. For example
 
-    {"text": "Mar 5 2021", "iso": "2021-03-05"}
+    {"text": "Mar 5 2021", "iso": "2021-03-05", "difficulty": 1}
 """
 
-import random
 import re
-from collections.abc import Callable
-from datetime import date
 
-from harness import PromptSet, Row, Sample, Splits, Task, task
+from harness import PromptSet, Row, Sample, Task, generated, task
 
-MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-
-FORMS: tuple[Callable[[date], str], ...] = (
-    lambda day: f"{day.day} {MONTHS[day.month - 1]} {day.year}",
-    lambda day: f"{MONTHS[day.month - 1]} {day.day}, {day.year}",
-    lambda day: f"{day.day} {MONTHS[day.month - 1][:3]} {day.year}",
-    lambda day: f"{MONTHS[day.month - 1][:3]} {day.day} {day.year}",
-    lambda day: f"{day.month}/{day.day}/{day.year}",
-    lambda day: f"{day.day}.{day.month}.{day.year}",
-)
+from .dates import compose
 
 ISO_DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
@@ -34,15 +20,15 @@ ISO_DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 def date_normalise() -> Task:
     return Task(
         name="date_normalise",
-        version=1,
-        description="Rewrite a date, written in one of six ways, as YYYY-MM-DD.",
-        data=draw,
+        version=2,
+        description="Rewrite a date, written in one of twelve ways, as YYYY-MM-DD.",
+        data=generated(compose, train=1200, dev=100, test=300, seed=20210305, key=lambda row: row["iso"]),
         to_sample=to_sample,
         prompts=PromptSet(
             # Every wording says how to read 3/5/2021; without it the right answer would be a guess.
             templates={
                 "plain": "Write this date as YYYY-MM-DD. Slashes mean month/day/year.\nDate: {text}",
-                "short": "Write as YYYY-MM-DD: {text}",
+                "short": "Write as YYYY-MM-DD, slashes being month/day/year: {text}",
                 "question": "How is {text} written in ISO 8601 (YYYY-MM-DD)? With slashes the month comes first.",
                 "instruction": "Normalise the date below to the form YYYY-MM-DD and give nothing else. "
                 "A date with slashes is month/day/year, one with dots is day.month.year.\n\n{text}",
@@ -58,16 +44,13 @@ def date_normalise() -> Task:
     )
 
 
-def draw() -> Splits:
-    """1,200 training, 100 dev and 300 test rows, all of different days and as even over the six forms as can be."""
-    first, last = date(1970, 1, 1).toordinal(), date(2049, 12, 31).toordinal()
-    days = [date.fromordinal(number) for number in random.Random(20210305).sample(range(first, last + 1), 1600)]
-    rows = [{"text": FORMS[index % len(FORMS)](day), "iso": day.isoformat()} for index, day in enumerate(days)]
-    return Splits(train=rows[:1200], dev=rows[1200:1300], test=rows[1300:])
-
-
 def to_sample(row: Row, index: int) -> Sample:
-    return Sample(id=str(index), fields={"text": row["text"]}, target=row["iso"])
+    return Sample(
+        id=str(index),
+        fields={"text": row["text"]},
+        target=row["iso"],
+        metadata={"difficulty": str(row["difficulty"])},
+    )
 
 
 def first_iso_date(completion: str) -> str:

@@ -1,4 +1,4 @@
-"""Compose sentences that order something."""
+"""Compose sentences that order something, and what else such sentences hold."""
 
 import random
 
@@ -22,51 +22,67 @@ ITEMS = {
 """Singular to plural."""
 
 NUMBER_WORDS = {
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "a dozen": 12,
-}
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "a dozen": 12, "fifteen": 15, "twenty": 20, "two dozen": 24, "thirty": 30, "forty": 40, "fifty": 50,
+}  # fmt: skip
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
-PATTERNS = (
+PLAIN = (
     "{customer} orders {quantity} {items} for delivery to {city}.",
-    "{customer} from {elsewhere} orders {quantity} {items}, to be sent to {city}.",
     "Please send {quantity} {items} to {customer} in {city}.",
-    "Hello, I would like {quantity} {items} delivered to {city} by {weekday}. Regards, {customer}",
     "Order {reference}: {quantity} {items}, ship to {city}, customer {customer}.",
-    "Can you ship {quantity} {items} at {price} euros each to our office in {city}?",
     "{customer} wants {quantity} {items} in {city} before {weekday}.",
-    "We have moved from {elsewhere} to {city} and need {quantity} {items} here.",
+    "Hello, I would like {quantity} {items} delivered to {city} by {weekday}. Regards, {customer}",
+    "In {city} we are short of {items}; {quantity} would do, says {customer}.",
     "To {city}, please: {quantity} {items}. My name is {customer}, my last order was {reference}.",
+    "Deliver to {city} on {weekday}: {items}, {quantity} of them.",
+)
+MIXED = (
+    "{customer} from {elsewhere} orders {quantity} {items}, to be sent to {city}.",
+    "Can you ship {quantity} {items} at {price} euros each to our office in {city}?",
+    "We have moved from {elsewhere} to {city} and need {quantity} {items} here.",
     "I saw your {items} for {price} euros. Send {quantity} to {city}, thanks, {customer}.",
+    "You still have {number} {items}? Then {quantity} of them should go to {city}, the bill to {elsewhere}.",
+    "Last year it was {number} {others} for {elsewhere}, this time it is {quantity} {items} for {city}.",
+    "{quantity} {items}, {price} euros a piece, go from your store in {elsewhere} to mine in {city}.",
+    "The {others} arrived in {elsewhere}, many thanks. Next I need {quantity} {items} in {city}.",
+)
+CORRECTED = (
+    "{number} {items} to {city}, please. No, wait, make that {quantity}.",
+    "Please send {quantity} {others} to {city}. Sorry, I meant {items}, not {others}.",
+    "{quantity} {items} to {elsewhere}. Correction from {customer}: they go to {city}.",
+    "I asked for {number} {items} for {city}, but {quantity} are enough. {customer}",
+    "Cancel the {number} {others} for {elsewhere} and send {quantity} {items} to {city} instead.",
+    "We need {others}, no, {items}, {quantity} of them, in {elsewhere}, no, in {city}.",
+    "{customer} first wanted {number} {items} in {elsewhere} and now wants {quantity} in {city}.",
+    "Not {number} but {quantity}, and not {others} but {items}: that is what {city} needs.",
 )
 
+PATTERNS = (PLAIN, MIXED, CORRECTED)
+"""By difficulty: the order alone; beside other places, things and numbers; beside what is no longer wanted."""
 
-def compose(generator: random.Random) -> Row:
+
+def compose(generator: random.Random, index: int, split: str) -> Row:
     """One sentence and what it orders."""
-    singular = generator.choice(tuple(ITEMS))
+    singular, other = generator.sample(tuple(ITEMS), 2)
     city, elsewhere = generator.sample(CITIES, 2)
-    if generator.random() < 0.6:
-        quantity = generator.randint(2, 99)
-        written = str(quantity)
-    else:
-        written = generator.choice(tuple(NUMBER_WORDS))
+    quantity, number = generator.sample(range(2, 100), 2)
+    written = str(quantity)
+    if generator.random() < 0.4:
+        written = generator.choice([word for word, value in NUMBER_WORDS.items() if value != number])
         quantity = NUMBER_WORDS[written]
-    text = generator.choice(PATTERNS).format(
+    difficulty = 1 + index % len(PATTERNS)
+    text = generator.choice(PATTERNS[difficulty - 1]).format(
         customer=generator.choice(CUSTOMERS),
         quantity=written,
+        number=number,
         items=ITEMS[singular],
+        others=ITEMS[other],
         city=city,
         elsewhere=elsewhere,
         weekday=generator.choice(WEEKDAYS),
         reference=generator.randint(1000, 9999),
         price=generator.randint(2, 90),
     )
-    return {"text": text, "city": city, "item": singular, "quantity": quantity}
+    text = text[0].upper() + text[1:]
+    return {"text": text, "city": city, "item": singular, "quantity": quantity, "difficulty": difficulty}

@@ -1,16 +1,16 @@
 """Read an order out of a sentence into JSON: does a model learn to find three values and to write valid JSON?
 
-The sentences are composed here, by a fixed seed: 1,600 different ones, from the sentence patterns in `sentences.py`.
-They hold what real ones hold beside the answer: who orders, prices, order numbers, and the town the customer writes
-from. For example
+The sentences are composed here, by a seed, from the patterns in `sentences.py`. A third of them hold nothing but the
+order (difficulty 1); a third, what real ones hold beside it: prices, order numbers, other goods and towns (2); and a
+third correct themselves (3). Apache-2.0, like this repository. For example
 
-    {"text": "Ada from Lima orders three lamps, to be sent to Oslo.", "city": "Oslo", "item": "lamp", "quantity": 3}
+    {"text": "Ada from Lima orders three lamps, to be sent to Oslo.", "city": "Oslo", "item": "lamp", "quantity": 3,
+    "difficulty": 2}
 """
 
 import json
-import random
 
-from harness import PromptSet, Row, Sample, Splits, Task, task
+from harness import PromptSet, Row, Sample, Task, first_json_object, generated, task
 
 from .sentences import compose
 
@@ -21,9 +21,9 @@ FIELDS = ("city", "item", "quantity")
 def order_extraction() -> Task:
     return Task(
         name="order_extraction",
-        version=1,
+        version=2,
         description="Extract city, item and quantity of an order as JSON.",
-        data=draw,
+        data=generated(compose, train=1200, dev=100, test=300, seed=77, key=lambda row: row["text"]),
         to_sample=to_sample,
         prompts=PromptSet(
             templates={
@@ -35,7 +35,7 @@ def order_extraction() -> Task:
             }
         ),
         output="generate",
-        metrics=("json_f1", "exact_match"),
+        metrics=("json_f1", "json_precision", "json_recall", "exact_match"),
         primary_metric="json_f1",
         extract=first_json_object,
         max_tokens=48,
@@ -44,28 +44,10 @@ def order_extraction() -> Task:
     )
 
 
-def draw() -> Splits:
-    """1,200 training, 100 dev and 300 test rows, no sentence twice."""
-    generator = random.Random(77)
-    rows: dict[str, Row] = {}
-    while len(rows) < 1600:
-        row = compose(generator)
-        rows.setdefault(row["text"], row)
-    ordered = list(rows.values())
-    return Splits(train=ordered[:1200], dev=ordered[1200:1300], test=ordered[1300:])
-
-
 def to_sample(row: Row, index: int) -> Sample:
-    return Sample(id=str(index), fields={"text": row["text"]}, target=json.dumps({name: row[name] for name in FIELDS}))
-
-
-def first_json_object(completion: str) -> str:
-    """The first JSON object of a completion with its keys sorted, as the targets have them; else all of it."""
-    start = completion.find("{")
-    if start == -1:
-        return completion.strip()
-    try:
-        value, _ = json.JSONDecoder().raw_decode(completion, start)
-        return json.dumps(value, sort_keys=True)
-    except (ValueError, RecursionError):
-        return completion.strip()
+    return Sample(
+        id=str(index),
+        fields={"text": row["text"]},
+        target=json.dumps({name: row[name] for name in FIELDS}),
+        metadata={"difficulty": str(row["difficulty"])},
+    )

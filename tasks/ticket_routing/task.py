@@ -1,15 +1,15 @@
 """Route a support ticket to one of four teams: does a model learn what a message is about, whatever else it mentions?
 
-The tickets are composed here, by a fixed seed: 1,600 different ones, from the phrases in `tickets.py`. A third of them
-mention another team's business in passing, a fifth have a typing mistake, and a quarter of those in dev and test have a
-problem that no training ticket has. The four teams are equally frequent. For example
+The tickets are composed here, by a seed, from the phrases in `tickets.py`. Half of them tell of two problems, of which
+one is settled; a quarter praise what another team does; a fifth have a typing mistake; and a quarter of those in dev and
+test have a problem that no training ticket has. The four teams are equally frequent. Which words occur is therefore not
+enough: a bag of words with logistic regression stays below 0.8. Apache-2.0, like this repository. For example
 
-    {"text": "Hello team, the parcel came on time, but the invoice shows 40 euros instead of 25.", "team": "billing"}
+    {"text": "Last week I wrote that my parcel went to the wrong house. You solved that. Now I was charged twice for
+    order 41873.", "team": "billing", "difficulty": 3}
 """
 
-import random
-
-from harness import PromptSet, Row, Sample, Splits, Task, task
+from harness import PromptSet, Row, Sample, Task, generated, task
 
 from .tickets import TEAMS, compose
 
@@ -18,20 +18,20 @@ from .tickets import TEAMS, compose
 def ticket_routing() -> Task:
     return Task(
         name="ticket_routing",
-        version=1,
+        version=2,
         description="Route a support ticket to billing, technical, shipping or account.",
-        data=draw,
+        data=generated(compose, train=1200, dev=100, test=300, seed=4, key=lambda row: row["text"]),
         to_sample=to_sample,
         prompts=PromptSet(
             templates={
                 "plain": "Which team should handle this ticket: billing, technical, shipping or account?\nTicket: {text}",
                 "instruction": "Read the customer's message and name the department it belongs to (billing, technical, "
-                "shipping, account).\n\n{text}",
+                "shipping, account). A problem that is settled belongs to nobody.\n\n{text}",
                 "short": "Ticket: {text}\nTeam (billing, technical, shipping, account)?",
             }
         ),
         output="choice",
-        metrics=("accuracy",),
+        metrics=("accuracy", "f1_macro", "mcc", "brier", "ece"),
         primary_metric="accuracy",
         chance=1 / len(TEAMS),
         license="Apache-2.0",
@@ -39,17 +39,11 @@ def ticket_routing() -> Task:
     )
 
 
-def draw() -> Splits:
-    """1,200 training, 100 dev and 300 test rows, no ticket twice, every split with the same number for each team."""
-    generator = random.Random(4)
-    rows: dict[str, Row] = {}
-    while len(rows) < 1600:
-        team = TEAMS[len(rows) % len(TEAMS)]
-        text = compose(generator, team, share_new=0.0 if len(rows) < 1200 else 0.25)
-        rows.setdefault(text, {"text": text, "team": team})
-    ordered = list(rows.values())
-    return Splits(train=ordered[:1200], dev=ordered[1200:1300], test=ordered[1300:])
-
-
 def to_sample(row: Row, index: int) -> Sample:
-    return Sample(id=str(index), fields={"text": row["text"]}, target=row["team"], choices=TEAMS)
+    return Sample(
+        id=str(index),
+        fields={"text": row["text"]},
+        target=row["team"],
+        choices=TEAMS,
+        metadata={"difficulty": str(row["difficulty"])},
+    )

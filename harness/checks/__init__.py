@@ -1,0 +1,220 @@
+"""Find what would spoil a sweep before any GPU minute is spent: offline, and without loading a model."""
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.checks.examples import EXAMPLES, certain_reply, check_examples, score_of
+from harness.checks.finding import Finding
+from harness.checks.lint import lint, lint_levels, spread
+from harness.config import Sweep, load_sweep
+from harness.data import Dataset, load_dataset
+from harness.data.sources import Generated, UnreachableData
+from harness.demonstrations import choose_demonstrations
+from harness.errors import UserError
+from harness.metrics import Metric, Reply
+from harness.models import check_model
+from harness.plugins import Plugin, find_plugins, load_task
+from harness.prompts import choose_templates
+from harness.review import REVIEWS, read_verdicts, review_state
+from harness.score import metrics_of
+from harness.task import Sample, Task
+
+MOST_TRIED = 24
+"""Samples of train, and of test, whose targets are put to the metrics."""
+
+
+def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
+    """Load one task and its data, and check its prompts, samples, metrics and examples. Never raises `UserError`."""
+    return _inspect_task(name, plugins).findings
+
+
+def check_sweep(path: Path, find: Callable[[Iterable[str]], dict[str, Plugin]] = lambda _: find_plugins()) -> list[Finding]:
+    """Check a sweep file, every task it names and every model it can look at. Never raises `UserError`.
+
+    `find` gives the plugins there are, among them those of the named tasks.
+    """
+    try:
+        sweep = load_sweep(path)
+        plugins = find(sweep.tasks)
+    except UserError as error:
+        return [Finding("error", str(path), _without(str(path), error))]
+    findings = []
+    for name in sweep.tasks:
+        inspection = _inspect_task(name, plugins)
+        findings += inspection.findings
+        findings += _check_fit(sweep, inspection, where=f"{path}, task '{name}'")
+    for candidate in sweep.candidates:
+        where = f"{path}, candidate '{candidate.name}'"
+        try:
+            check_model(candidate.model, candidate.revision, where)
+            findings.append(Finding("ok", where, f"model {candidate.model}"))
+        except UserError as error:
+            findings.append(Finding("error", where, _without(where, error)))
+    return findings
+
+
+@dataclass(frozen=True)
+class _Inspection:
+    task: Task | None
+    """None when the plugin could not be loaded."""
+
+    dataset: Dataset | None
+    """None when the data could not be loaded."""
+
+    findings: list[Finding]
+
+
+def _inspect_task(name: str, plugins: dict[str, Plugin]) -> _Inspection:
+    where = f"task '{name}'"
+    try:
+        task = load_task(name, plugins)
+    except UnreachableData as error:  # a task of another harness may need its data to be made
+        return _Inspection(None, None, [Finding("warning", where, f"it was not checked: {_without(where, error)}")])
+    except UserError as error:
+        return _Inspection(None, None, [Finding("error", where, _without(where, error))])
+    dataset: Dataset | None = None
+    findings = []
+    try:
+        dataset = load_dataset(task)
+        sizes = f"{len(dataset.train)} train, {len(dataset.dev)} dev and {len(dataset.test)} test samples"
+        findings += [Finding("ok", where, sizes), *_check_samples(task, dataset, where)]
+        folder = plugins[name].folder
+        if folder is not None:
+            verdicts = read_verdicts(folder / REVIEWS)
+            findings.append(Finding("ok", where, review_state(task, dataset, verdicts).summary))
+    except UnreachableData as error:
+        findings.append(Finding("warning", where, f"its samples were not checked: {_without(where, error)}"))
+    except UserError as error:
+        findings.append(Finding("error", where, _without(where, error)))
+    path = _examples_path(task, plugins[name])
+    if path is not None:
+        test = None if dataset is None else {sample.id: sample for sample in dataset.test}
+        findings += check_examples(task, test, path)
+    return _Inspection(task, dataset, findings)
+
+
+def _examples_path(task: Task, plugin: Plugin) -> Path | None:
+    """Beside the plugin's code; None where that is not known, or not the task's own."""
+    if plugin.folder is not None:
+        return plugin.folder / EXAMPLES
+    if task.prompts.render is not None:
+        return None  # a task of another harness, made by code that knows nothing of it
+    file = getattr(sys.modules.get(plugin.source.partition(":")[0]), "__file__", None)
+    return None if file is None else Path(file).parent / EXAMPLES
+
+
+def _check_fit(sweep: Sweep, inspection: _Inspection, where: str) -> list[Finding]:
+    """What a sweep asks of a task that the task does not have."""
+    task, dataset = inspection.task, inspection.dataset
+    if task is None:
+        return []
+    findings = []
+    for key, names in (("templates", sweep.templates), ("train_templates", sweep.train_templates)):
+        try:
+            choose_templates(task.prompts, names, where=key)
+        except UserError as error:
+            findings.append(Finding("error", where, str(error)))
+    few_shot = any("few_shot" in candidate.methods for candidate in sweep.candidates)
+    if few_shot and sweep.demonstrations == "fixed" and not task.prompts.fixed:
+        findings.append(
+            Finding("error", where, "demonstrations is 'fixed', and the task names none; give prompts.fixed the ids of some")
+        )
+    if sweep.test_seed is not None and not isinstance(task.data, Generated):
+        findings.append(
+            Finding("warning", where, "test_seed changes nothing: the task's data is not generated, so its test set stays")
+        )
+    if dataset is None:
+        return findings
+    available = len(dataset.originals)
+    asked = [("n_train", budget) for budget in sweep.budgets if isinstance(budget, int)]
+    if few_shot:
+        asked.append(("num_fewshot", sweep.num_fewshot or task.prompts.num_fewshot))
+    return findings + [
+        Finding("warning", where, f"{key} is {number}, there are {available} training samples; all are used")
+        for key, number in asked
+        if number > available
+    ]
+
+
+def _without(where: str, error: UserError) -> str:
+    """The error's sentence without the place that the finding names already."""
+    return str(error).removeprefix(where).removeprefix(",").removeprefix(":").strip()
+
+
+def _check_samples(task: Task, dataset: Dataset, where: str) -> list[Finding]:
+    trial = _Trial(task, dataset)
+    errors = [*_fixed_demonstrations(task, dataset), *trial.errors()]
+    warnings = lint(task, dataset)
+    if not errors:
+        warnings += [*lint_levels(task, dataset), *trial.shortfalls()]
+    return [Finding("error", where, text) for text in errors] + [Finding("warning", where, text) for text in warnings]
+
+
+def _fixed_demonstrations(task: Task, dataset: Dataset) -> list[str]:
+    if task.prompts.demonstrations != "fixed":
+        return []
+    try:
+        choose_demonstrations(task.prompts, dataset.originals, [], count=task.prompts.num_fewshot, seed=0)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+class _Trial:
+    """Some samples' own targets, extracted and scored as if a model had answered them."""
+
+    def __init__(self, task: Task, dataset: Dataset) -> None:
+        self.metrics = metrics_of(task)
+        self.replies: list[tuple[str, Reply]] = []
+        """Which sample, and what metrics see."""
+        self.not_extracted: list[tuple[str, str]] = []
+        for split, samples in (("train", dataset.train), ("test", dataset.test)):
+            for sample in spread(samples, MOST_TRIED):
+                self._answer(task, f"{split} sample '{sample.id}'", sample)
+
+    def _answer(self, task: Task, name: str, sample: Sample) -> None:
+        try:
+            self.replies.append((name, certain_reply(task, sample, sample.targets[0])))
+        except UserError as error:
+            self.not_extracted.append((name, str(error)))
+
+    def errors(self) -> list[str]:
+        """What raises, once for each part of the task."""
+        faults = [self._said(self.not_extracted)] if self.not_extracted else []
+        for metric in self.metrics:
+            raised = [(name, fault) for name, reply in self.replies if (fault := _fault(metric, reply))]
+            faults += [self._said(raised)] if raised else []
+        return faults
+
+    def shortfalls(self) -> list[str]:
+        """Mean metrics that a right answer cannot bring to their best value."""
+        faults = []
+        for metric in self.metrics:
+            best = metric.high if metric.higher_is_better else metric.low
+            if metric.score is None or math.isinf(best):
+                continue
+            short = [(name, score) for name, reply in self.replies if abs((score := score_of(metric, reply)) - best) > 1e-6]
+            if short:
+                name, score = short[0]
+                faults.append(
+                    f"the target of {name} scores {score:.3g} on {metric.name} as its answer, not {best:g} (so do "
+                    f"{len(short)} of {len(self.replies)} tried); let extract leave a right answer as the targets have it"
+                )
+        return faults
+
+    def _said(self, raised: Sequence[tuple[str, str]]) -> str:
+        name, fault = raised[0]
+        tried = len(self.replies) + len(self.not_extracted)
+        return f"{fault} on the target of {name} ({len(raised)} of {tried} tried)"
+
+
+def _fault(metric: Metric, reply: Reply) -> str | None:
+    """What a metric raises, in words."""
+    try:
+        score_of(metric, reply)
+    except UserError as error:
+        return str(error)
+    return None

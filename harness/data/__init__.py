@@ -1,0 +1,205 @@
+"""Turn a task's rows into samples, once, checked and cleaned; and cut the training budget from them."""
+
+import dataclasses
+import hashlib
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.data.sources import Generated
+from harness.data.splits import MAX_STRATA
+from harness.data.steps import StepCount, apply_steps
+from harness.errors import UserError, suggest
+from harness.prompts import fields_of, slot_of
+from harness.task import Row, Sample, Splits, Task
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A task's samples, ready to render."""
+
+    train: list[Sample]
+    dev: list[Sample]
+    test: list[Sample]
+    fingerprint: str
+    """Changes when a sample or a prompt does. Metrics may change without: `gainboard score` judges again."""
+
+    steps: tuple[StepCount, ...] = ()
+    """What cleaning and augmentation did."""
+
+    @property
+    def originals(self) -> list[Sample]:
+        """The training samples without those that augmentation made: what a budget counts and demonstrations show."""
+        return [sample for sample in self.train if not sample.copy_of]
+
+
+def load_dataset(task: Task, *, test_seed: int | None = None) -> Dataset:
+    """Call the task's `data`, check every sample, and take the task's steps.
+
+    `test_seed` draws another test set where the data is generated, and changes nothing elsewhere. Raises `UserError`
+    naming the task, the split and the row.
+    """
+    try:
+        splits = task.data(test_seed) if test_seed is not None and isinstance(task.data, Generated) else task.data()
+    except UserError as error:
+        raise type(error)(f"task '{task.name}': {error}") from error
+    except Exception as error:  # whatever a plugin raises is the plugin's fault, to be named as such
+        raise UserError(f"task '{task.name}': its data function raised {type(error).__name__}: {error}") from error
+    if not isinstance(splits, Splits):
+        raise UserError(f"task '{task.name}': its data function returned {type(splits).__name__}, expected Splits")
+    asked = _asked_fields(task)
+    samples = {name: _samples(task, asked, name, getattr(splits, name)) for name in ("train", "dev", "test")}
+    samples, steps = apply_steps(task, samples)
+    train, dev, test = samples["train"], samples["dev"], samples["test"]
+    return Dataset(train, dev, test, _fingerprint(task, train, dev, test), steps)
+
+
+def _asked_fields(task: Task) -> dict[str, set[str]]:
+    """Template to the fields it names. Raises `UserError` for a template that is no format string."""
+    asked = {}
+    for name, template in task.prompts.templates.items():
+        try:
+            asked[name] = fields_of(template)
+            slot_of(template)
+        except ValueError as error:
+            raise UserError(
+                f"task '{task.name}': template '{name}' is not a format string: {error} (a brace that is meant is doubled)"
+            ) from None
+    return asked
+
+
+def _samples(task: Task, asked: dict[str, set[str]], split: str, rows: Sequence[Row]) -> list[Sample]:
+    where = f"task '{task.name}', split '{split}'"
+    if not isinstance(rows, Sequence):
+        raise UserError(f"{where}: a {type(rows).__name__}, expected a list of rows")
+    if len(rows) == 0:
+        raise UserError(f"{where}: no samples; a task needs at least one in each of train, dev and test")
+    samples = []
+    seen: set[str] = set()
+    for index, row in enumerate(rows):
+        try:
+            sample = _checked(task, asked, row, index)
+        except UserError as error:
+            raise UserError(f"{where}, row {index}: {error}") from error
+        if sample.id in seen:
+            raise UserError(f"{where}, row {index}: the id '{sample.id}' is used twice; ids are unique within a split")
+        seen.add(sample.id)
+        samples.append(sample)
+    return samples
+
+
+def make_sample(task: Task, row: Row, index: int) -> Sample:
+    """The sample of one row, checked. Raises `UserError` that says what is wrong with it, and not where it stands."""
+    return _checked(task, _asked_fields(task), row, index)
+
+
+def _checked(task: Task, asked: dict[str, set[str]], row: Row, index: int) -> Sample:
+    try:
+        sample = task.to_sample(row, index)
+    except Exception as error:  # as above: the plugin's fault
+        missing = _missing_column(task, row, index) if isinstance(error, KeyError) else None
+        raise UserError(missing or f"to_sample raised {type(error).__name__}: {error}") from error
+    if not isinstance(sample, Sample):
+        raise UserError(f"to_sample returned {type(sample).__name__}, expected a Sample")
+    fault = _fault(task, asked, sample)
+    if fault:
+        raise UserError(fault)
+    return sample
+
+
+class _Columns(dict[str, object]):
+    """A row that tells a column it lacks from any other missing key."""
+
+    def __missing__(self, column: str) -> object:
+        known = [str(name) for name in self]
+        raise UserError(
+            f"the row has no column '{column}'; it has {', '.join(known) or 'none'}.{suggest(str(column), known)}"
+        )
+
+
+def _missing_column(task: Task, row: Row, index: int) -> str | None:
+    try:
+        task.to_sample(_Columns(row), index)
+    except UserError as error:
+        return str(error)
+    except Exception:  # what it raised at first is what the user is told
+        return None
+    return None
+
+
+def _fault(task: Task, asked: dict[str, set[str]], sample: Sample) -> str | None:
+    """What is wrong with a sample, in words, or None."""
+    if not isinstance(sample.id, str) or not sample.id:
+        return f"the id {sample.id!r} is not a non-empty text"
+    for what, texts in (("fields", sample.fields), ("metadata", sample.metadata)):
+        if not isinstance(texts, Mapping):
+            return f"sample '{sample.id}' has the {what} {texts!r}; they must be a dict from names to texts"
+    if not all(isinstance(text, str) for item in sample.fields.items() for text in item):
+        return f"sample '{sample.id}' has a field that is not a text; templates take texts only"
+    if not isinstance(sample.choices, tuple) or not all(isinstance(choice, str) and choice for choice in sample.choices):
+        return f"sample '{sample.id}' has the choices {sample.choices!r}; choices are a tuple of non-empty texts"
+    targets = sample.target if isinstance(sample.target, tuple) else (sample.target,)
+    if not targets or not all(isinstance(target, str) and target for target in targets):
+        return f"sample '{sample.id}' has the target {sample.target!r}; a target is a non-empty text or a tuple of them"
+    if not all(isinstance(text, str) for item in sample.metadata.items() for text in item):
+        return f"sample '{sample.id}' has metadata that is not a text; turn it into one, JSON for instance"
+    for name, fields in asked.items():
+        for field in fields - sample.fields.keys():
+            known = ", ".join(sorted(sample.fields)) or "none"
+            return f"template '{name}' asks for field '{field}', the sample has {known}.{suggest(field, sample.fields)}"
+    if task.output != "choice":
+        return None
+    if len(set(sample.choices)) < 2:
+        return f"sample '{sample.id}' needs at least two different choices; it has {list(sample.choices)}"
+    for target in sample.targets:
+        if target not in sample.choices:
+            allowed = ", ".join(repr(choice) for choice in sample.choices)
+            return f"target '{target}' of sample '{sample.id}' is not among its choices {allowed}"
+    return None
+
+
+def _fingerprint(task: Task, *splits: list[Sample]) -> str:
+    digest = hashlib.sha256()
+    prompts = {field.name: getattr(task.prompts, field.name) for field in dataclasses.fields(task.prompts)}
+    declared = {
+        "prompts": {name: value for name, value in prompts.items() if name != "render"},
+        "output": task.output,
+        "max_tokens": task.max_tokens,
+        "stop": task.stop,
+    }
+    digest.update(json.dumps(declared, sort_keys=True, default=dict).encode())
+    for samples in splits:
+        for sample in samples:
+            digest.update(
+                json.dumps([sample.id, dict(sample.fields), sample.targets, sample.choices], sort_keys=True).encode()
+            )
+        digest.update(b"|")
+    return digest.hexdigest()[:16]
+
+
+def training_subset(train: Sequence[Sample], n_train: int | None) -> list[Sample]:
+    """The first `n_train` of a fixed order, so that a larger budget contains every smaller one. None: all.
+
+    The order is a shuffle in which every beginning holds the labels in about the proportions of the whole. Augmented
+    copies do not count; they come after the samples they were made from.
+    """
+    originals = [sample for sample in train if not sample.copy_of]
+    copies: dict[str, list[Sample]] = {}
+    for sample in train:
+        if sample.copy_of:
+            copies.setdefault(sample.copy_of, []).append(sample)
+    chosen = _balanced_order(originals)[: n_train or len(originals)]
+    return [sample for original in chosen for sample in (original, *copies.get(original.id, ()))]
+
+
+def _balanced_order(samples: Sequence[Sample]) -> list[Sample]:
+    shuffled = [samples[index] for index in random.Random(0).sample(range(len(samples)), len(samples))]
+    by_label: dict[str, list[int]] = {}
+    for place, sample in enumerate(shuffled):
+        by_label.setdefault(sample.targets[0], []).append(place)
+    if len(by_label) > MAX_STRATA:
+        return shuffled
+    # The j-th of m samples of a label stands at (j + ½)/m of the way, as all of its kind do.
+    way = {place: (index + 0.5) / len(places) for places in by_label.values() for index, place in enumerate(places)}
+    return [shuffled[place] for place in sorted(way, key=lambda place: (way[place], place))]

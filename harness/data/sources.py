@@ -1,0 +1,280 @@
+"""Where a task's rows come from: tables, hub data sets and generators."""
+
+import csv
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.data.splits import cut_rows
+from harness.errors import UserError
+from harness.task import Row, Splits
+
+if TYPE_CHECKING:
+    import pandas
+
+TRIES = 1000
+"""Rows drawn in vain, one after another, until a generator is said to have run dry."""
+
+
+class UnreachableData(UserError):
+    """A data set that cannot be had here and now (no network, no library); the task itself may be in order."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Rows drawn from a seed. Called like any `Task.data`, it can draw another test set, which no model can have seen."""
+
+    compose: Callable[[random.Random, int, str], Row]
+    train: int
+    dev: int
+    test: int
+    seed: int
+    key: Callable[[Row], Hashable]
+
+    def __call__(self, test_seed: int = 0) -> Splits:
+        """Train and dev depend on `seed` alone, test on `test_seed` too; no row is in two splits, or in one twice."""
+        seen: set[Hashable] = set()
+        draws = random.Random(self.seed)
+        train, dev = (self._draw(draws, name, size, seen) for name, size in (("train", self.train), ("dev", self.dev)))
+        fresh = random.Random(f"{self.seed}/{test_seed}")
+        return Splits(train, dev, self._draw(fresh, "test", self.test, seen))
+
+    def _draw(self, draws: random.Random, split: str, size: int, seen: set[Hashable]) -> list[Row]:
+        rows: list[Row] = []
+        for index in range(size):
+            for _ in range(TRIES):
+                row = self.compose(draws, index, split)
+                if self.key(row) not in seen:
+                    break
+            else:
+                raise UserError(
+                    f"split '{split}': no new row in {TRIES} draws after {index} rows; ask for fewer, or vary them"
+                )
+            seen.add(self.key(row))
+            rows.append(row)
+        return rows
+
+
+def generated(
+    compose: Callable[[random.Random, int, str], Row],
+    *,
+    train: int,
+    dev: int,
+    test: int,
+    seed: int,
+    key: Callable[[Row], Hashable] | None = None,
+) -> Generated:
+    """Data drawn by `compose(random, index, split)`; rows of the same `key` (default: the whole row) are drawn again.
+
+    `index` counts from 0 within a split, so that `LABELS[index % len(LABELS)]` is balanced.
+    """
+    return Generated(compose, train, dev, test, seed, key or _whole_row)
+
+
+def _whole_row(row: Row) -> str:
+    return json.dumps(row, sort_keys=True)
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """One JSON object a line, empty lines aside. Raises `UserError` naming the file and the line."""
+    rows = []
+    with path.open(encoding="utf-8") as file:
+        # Not str.splitlines, which also cuts at the separators that a JSON string may hold, such as U+2028.
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise UserError(f"{path}, line {number}: not valid JSON: {error}") from None
+            if not isinstance(row, dict):
+                raise UserError(f"{path}, line {number}: expected a JSON object, got {line.strip()[:40]}")
+            rows.append(row)
+    return rows
+
+
+def table_splits(
+    table: "Path | pandas.DataFrame",
+    *,
+    input_column: str,
+    target_column: str,
+    group: str | None = None,
+    stratify: bool = True,
+    dev: float = 0.1,
+    test: float = 0.1,
+) -> Splits:
+    """Cut a CSV, TSV, JSONL or Parquet file, or a data frame, into train, dev and test, every cell as stripped text.
+
+    The cut is the same on every machine and never puts one input into two splits; `harness.data.splits.cut_rows` says how
+    `group`, `stratify` and the shares work. Raises `UserError` for a missing column, an empty cell or too few rows.
+    """
+    if isinstance(table, Path):
+        rows, where = read_table(table), str(table)
+    else:
+        rows, where = _frame_rows(table), "data frame"
+    return cut_rows(
+        rows,
+        input_column=input_column,
+        target_column=target_column,
+        group=group,
+        stratify=stratify,
+        dev=dev,
+        test=test,
+        where=where,
+    )
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV, TSV, JSONL or Parquet file, every cell as stripped text. `UserError` names the file and row."""
+    readers: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
+        ".csv": _read_delimited,
+        ".tsv": _read_delimited,
+        ".jsonl": read_jsonl,
+        ".parquet": _read_parquet,
+    }
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise UserError(f"{path}: '{path.suffix}' is not a known kind of table; use .csv, .tsv, .jsonl or .parquet")
+    try:
+        rows = reader(path)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text: {error}; save it as UTF-8") from None
+    return _as_texts(rows, where=str(path))
+
+
+def _read_delimited(path: Path) -> list[dict[str, Any]]:
+    suffix = path.suffix.lower()
+    # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, delimiter="\t" if suffix == ".tsv" else ",", strict=True)
+        try:
+            _refuse_repeated(reader.fieldnames or (), where=str(path))
+            return list(reader)
+        except csv.Error as error:
+            raise UserError(f"{path}: not a valid {suffix} file: {error}") from None
+
+
+def _read_parquet(path: Path) -> list[dict[str, Any]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{path}: not a valid Parquet file: {str(error).splitlines()[0]}") from None
+    _refuse_repeated(table.column_names, where=str(path))
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def _frame_rows(frame: "pandas.DataFrame") -> list[dict[str, str]]:
+    import pandas
+
+    if not isinstance(frame, pandas.DataFrame):
+        raise UserError(
+            f"a table is a Path or a pandas DataFrame, got {type(frame).__name__}; "
+            'for a file beside task.py write Path(__file__).parent / "data.csv"'
+        )
+    named = frame.set_axis([str(name) for name in frame.columns], axis="columns")
+    _refuse_repeated(named.columns, where="data frame")
+    # As objects, so that the missing values of every column type can become None.
+    rows = named.astype(object).where(named.notna(), None).to_dict("records")
+    return _as_texts(rows, where="data frame")
+
+
+def _refuse_repeated(columns: Iterable[str], where: str) -> None:
+    for name, count in Counter(columns).items():
+        if count > 1:
+            raise UserError(f"{where}: {count} columns are called '{name}'; give each a name of its own")
+
+
+def _as_texts(rows: Iterable[Mapping[Any, Any]], where: str) -> list[dict[str, str]]:
+    texts = []
+    for number, row in enumerate(rows, 1):
+        if None in row:  # where csv puts cells that have no column
+            raise UserError(
+                f"{where}, row {number}: more cells than the header has columns; quote cells that hold the separator"
+            )
+        texts.append({name: "" if cell is None else str(cell).strip() for name, cell in row.items()})
+    if not texts:
+        raise UserError(f"{where}: no rows; a task needs at least three, one for each of train, dev and test")
+    return texts
+
+
+def hub_splits(
+    path: str,
+    name: str | None,
+    *,
+    revision: str | None,
+    train: str = "train",
+    test: str = "test",
+    dev: str | None = None,
+    dev_size: int = 0,
+) -> Splits:
+    """Load a Hugging Face data set: by its id, pinned by `revision`, or from a local folder, which needs no revision.
+
+    `name` is the configuration; `train`, `test` and `dev` name its splits. Without `dev`, `dev_size` rows are cut from
+    train by a fixed shuffle. Raises `UserError` for a data set that is not there or not like this, and its kind
+    `UnreachableData` when the `datasets` library or the hub is not to be had.
+    """
+    where = f"data set '{path}'"
+    if not Path(path).is_dir():
+        _check_pinned(revision, where)
+    if (dev is None) == (dev_size == 0):
+        raise UserError(f"{where}: give either dev, the name of a split, or dev_size, a number of rows to cut from {train}")
+    loaded = _load(path, name, revision)
+    names = [train, test] if dev is None else [train, dev, test]
+    for split in names:
+        if split not in loaded:
+            raise UserError(f"{where} has no split '{split}'; it has {', '.join(loaded)}")
+        if names.count(split) > 1:
+            raise UserError(f"{where}: split '{split}' is named twice; what is trained on cannot be tested on")
+    if dev is not None:
+        return Splits(train=loaded[train].to_list(), dev=loaded[dev].to_list(), test=loaded[test].to_list())
+    size = len(loaded[train])
+    if not 0 < dev_size < size:
+        raise UserError(f"{where}: dev_size is {dev_size}; split '{train}' has {size} rows and must keep some")
+    order = random.Random(0).sample(range(size), size)
+    return Splits(
+        train=loaded[train].select(order[dev_size:]).to_list(),
+        dev=loaded[train].select(order[:dev_size]).to_list(),
+        test=loaded[test].to_list(),
+    )
+
+
+def _check_pinned(revision: str | None, where: str) -> None:
+    if revision is None:
+        raise UserError(f"{where}: a hub data set needs a pinned revision (its 40-hex commit)")
+    if not re.fullmatch("[0-9a-f]{40}", revision):
+        raise UserError(
+            f"{where}: revision '{revision}' is not pinned; a branch moves and a short hash may become ambiguous, "
+            "so give the whole 40-hex commit"
+        )
+
+
+def _load(path: str, name: str | None, revision: str | None) -> Any:
+    """The `datasets.DatasetDict`."""
+    try:
+        import datasets
+    except ImportError:
+        raise UnreachableData(f"data set '{path}' needs the datasets library: pip install 'gainboard[train]'") from None
+    try:
+        return datasets.load_dataset(path, name, revision=revision)
+    except ConnectionError as error:
+        raise UnreachableData(
+            f"data set '{path}' at revision {revision} is not on this machine and the hub cannot be reached: "
+            f"{str(error).splitlines()[0]}. Load it once with a network"
+        ) from error
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        # A fault in a file's content comes wrapped in one that says nothing; its cause is what the user can mend.
+        wrapped = isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__ is not None
+        reason = (str(error.__cause__ if wrapped else error) or type(error).__name__).splitlines()[0]
+        pinned = f" at revision {revision}" if revision else ""
+        raise UserError(f"data set '{path}'{pinned} could not be loaded: {reason}") from error

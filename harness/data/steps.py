@@ -1,0 +1,142 @@
+"""Change samples in declared, named steps, each counted for the result; and the steps that clean.
+
+`augment.py` has the steps that add samples.
+"""
+
+import dataclasses
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.errors import UserError
+from harness.task import Sample, Task
+
+SPLITS = ("train", "dev", "test")
+
+
+TRAIN_ONLY = ("train",)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done to samples before any is used."""
+
+    name: str
+    """How results and pages call it, with what it was given: `noise(text, rate=0.05)`."""
+
+    apply: Callable[[list[Sample], random.Random], list[Sample]]
+    """Samples of one split → samples; randomness only from the generator. New samples get ids of their own."""
+
+    splits: tuple[str, ...] = TRAIN_ONLY
+    """Where it is taken."""
+
+
+@dataclass(frozen=True)
+class StepCount:
+    """What one step did to one split."""
+
+    step: str
+    """The step's name; ` (2)` follows where an earlier step has the same."""
+
+    split: str
+    before: int
+    """Samples before the step."""
+
+    after: int
+    changed: int
+    """Samples after the step that were not there before, in this wording."""
+
+
+def apply_steps(task: Task, samples: dict[str, list[Sample]]) -> tuple[dict[str, list[Sample]], tuple[StepCount, ...]]:
+    """Take the task's steps in order, and count. Raises `UserError` for a step that fails or empties a split."""
+    counts = []
+    names: list[str] = []
+    for number, step in enumerate(task.steps):
+        names.append(step.name)
+        same = names.count(step.name)
+        name = step.name if same == 1 else f"{step.name} ({same})"
+        where = f"task '{task.name}': step '{name}'"
+        for split in step.splits:
+            if split not in SPLITS:
+                raise UserError(f"{where} names split '{split}'; there are {', '.join(SPLITS)}")
+            before = samples[split]
+            after = _taken(step, before, random.Random(f"{task.name}/{number}/{split}"), where=f"{where}, split '{split}'")
+            samples = {**samples, split: after}
+            counts.append(StepCount(name, split, len(before), len(after), _changed(before, after)))
+    return samples, tuple(counts)
+
+
+def _taken(step: Step, samples: Sequence[Sample], draws: random.Random, where: str) -> list[Sample]:
+    try:
+        after = step.apply(list(samples), draws)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    except Exception as error:  # a task may bring steps of its own; their faults are to be named as such
+        raise UserError(f"{where}: it raised {type(error).__name__}: {error}") from error
+    if not isinstance(after, list) or not all(isinstance(sample, Sample) for sample in after):
+        raise UserError(f"{where}: it returned {type(after).__name__}, expected a list of samples")
+    if not after:
+        raise UserError(f"{where}: it leaves no sample")
+    seen: set[str] = set()
+    for sample in after:
+        if sample.id in seen:
+            raise UserError(f"{where}: it leaves two samples with the id '{sample.id}'; copies need ids of their own")
+        seen.add(sample.id)
+    return after
+
+
+def _changed(before: Sequence[Sample], after: Sequence[Sample]) -> int:
+    known = {(_question(sample), sample.targets) for sample in before}
+    return sum((_question(sample), sample.targets) not in known for sample in after)
+
+
+def _question(sample: Sample) -> tuple[object, ...]:
+    """What makes two samples the same question: all that is asked, and what there is to choose from."""
+    return tuple(sorted(sample.fields.items())), sample.choices
+
+
+def deduplicate(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:
+    """Keep the first of all samples with the same fields, choices and targets."""
+
+    def apply(samples: list[Sample], _: random.Random) -> list[Sample]:
+        first: dict[object, Sample] = {}
+        for sample in samples:
+            first.setdefault((_question(sample), sample.targets), sample)
+        return list(first.values())
+
+    return Step("deduplicate", apply, tuple(splits))
+
+
+def drop_conflicts(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:
+    """Drop every sample whose fields and choices another sample has with other targets: nobody knows which is right.
+
+    Samples without a field ask nothing, so they cannot contradict each other; all of them stay.
+    """
+
+    def apply(samples: list[Sample], _: random.Random) -> list[Sample]:
+        answers: dict[object, set[frozenset[str]]] = {}
+        for sample in samples:
+            answers.setdefault(_question(sample), set()).add(frozenset(sample.targets))
+        return [sample for sample in samples if not sample.fields or len(answers[_question(sample)]) == 1]
+
+    return Step("drop_conflicts", apply, tuple(splits))
+
+
+def normalise_whitespace(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:
+    """Make every run of white space in the fields one space, or one line break where it holds one, and strip the ends.
+
+    Targets and choices stay as they are: white space may be part of an answer.
+    """
+
+    def apply(samples: list[Sample], _: random.Random) -> list[Sample]:
+        return [
+            dataclasses.replace(sample, fields={name: _one_space(text) for name, text in sample.fields.items()})
+            for sample in samples
+        ]
+
+    return Step("normalise_whitespace", apply, tuple(splits))
+
+
+def _one_space(text: str) -> str:
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "\n".join(line for line in lines if line)

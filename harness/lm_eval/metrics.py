@@ -1,0 +1,190 @@
+"""The metrics of lm-evaluation-harness in GainBoard's terms: per-sample scores, or counts that add up to the same value.
+
+lm-eval judges each sample itself; here is only what it then makes of all samples, its *aggregation*.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+from harness.metrics import METRICS, Counts, Metric, Reply
+
+if TYPE_CHECKING:
+    from harness.metrics.metric import Values
+
+Judged = dict[str, dict[str, Any]]
+"""Pipeline of filters → metric → what lm-eval's `process_results` gives for one sample."""
+
+_BINARY = ("acc", "acc_norm", "acc_bytes", "exact_match")
+"""Means of zeros and ones, unless a task computes them by code of its own."""
+
+_OPEN_ENDED = ("bleu", "rouge", "chrf", "ter")
+"""How names begin that tasks give to numbers of any range."""
+
+# Where exp() still is a finite number: a perplexity beyond it tells nothing more.
+_LARGEST_EXPONENT = 700.0
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A metric as lm-eval declares it."""
+
+    name: str
+    label: str
+    """The name, and the pipeline of filters where there are several."""
+
+    read: Callable[[Reply], Any]
+    """What lm-eval gives for one sample."""
+
+    higher_is_better: bool
+    own_code: bool
+    """Whether the task computes it by code of its own, and not lm-eval."""
+
+
+def make_metric(
+    name: str,
+    read: Callable[[Reply], Any],
+    *,
+    aggregation: str,
+    label: str,
+    higher_is_better: bool,
+    own_code: bool,
+) -> Metric:
+    """A metric named `label` of what `read` gives for each sample; `aggregation` is one of `AGGREGATIONS`."""
+    return _MAKERS[aggregation](_Source(name, label, read, higher_is_better, own_code))
+
+
+def _mean(source: _Source) -> Metric:
+    open_ended = not source.higher_is_better or source.name.startswith(_OPEN_ENDED)
+    low, high = (-math.inf, math.inf) if open_ended else (0.0, 1.0)
+
+    def score(reply: Reply) -> float:
+        value = _number(source.read(reply), source)
+        if not low <= value <= high:
+            raise UserError(f"lm-eval gives {source.label} = {value:g}, which is outside {low:g} to {high:g}")
+        return value
+
+    return Metric(
+        source.label,
+        f"lm-eval's {source.label}",
+        score,
+        binary=source.name in _BINARY and not source.own_code,
+        low=low,
+        high=high,
+        higher_is_better=source.higher_is_better,
+    )
+
+
+def _brier(source: _Source) -> Metric:
+    def score(reply: Reply) -> float:
+        right, chances = source.read(reply)
+        return float(sum((chance - (place == right)) ** 2 for place, chance in enumerate(chances)))
+
+    return Metric(source.label, f"lm-eval's {source.label}", score, high=2.0, higher_is_better=False)
+
+
+def _likelihood(value: "Callable[[Values], Values]", *, weighted: bool, low: float) -> Callable[[_Source], Metric]:
+    """A function of the mean negative log-likelihood of a sample, or of each of a sample's units (words, bytes)."""
+
+    def make(source: _Source) -> Metric:
+        def counts(reply: Reply) -> Counts:
+            read = source.read(reply)
+            logprob, units = read if weighted else (read, 1)
+            return {"nats": -_number(logprob, source), "units": _number(units, source)}
+
+        return Metric(
+            source.label,
+            f"lm-eval's {source.label}",
+            counts=counts,
+            value=lambda sums: value(sums["nats"] / sums["units"]),
+            low=low,
+            high=math.inf,
+            higher_is_better=False,
+        )
+
+    return make
+
+
+def _exponential(nats: "Values") -> "Values":
+    import numpy
+
+    perplexity: Values = numpy.exp(numpy.minimum(nats, _LARGEST_EXPONENT))
+    return perplexity
+
+
+def _bits(nats: "Values") -> "Values":
+    bits: Values = nats / math.log(2)
+    return bits
+
+
+def _binary_f1(source: _Source) -> Metric:
+    """F1 of the second of two classes, as scikit-learn's `f1_score` has it."""
+
+    def counts(reply: Reply) -> Counts:
+        right, answer = (int(place) for place in source.read(reply))
+        if not {right, answer} <= {0, 1}:
+            raise UserError(f"lm-eval's {source.label} is for two classes, numbered 0 and 1")
+        return {"found": right * answer, "answered": answer, "wanted": right}
+
+    def value(sums: "Mapping[str, Values]") -> "Values":
+        import numpy
+
+        whole = numpy.asarray(sums["answered"] + sums["wanted"])
+        return numpy.divide(2 * sums["found"], whole, out=numpy.zeros_like(whole), where=whole > 0)
+
+    return Metric(source.label, f"lm-eval's {source.label}, of the second class", counts=counts, value=value)
+
+
+def _as_ours(name: str) -> Callable[[_Source], Metric]:
+    """A metric of pairs of right and given answer that we have, too; what lm-eval counts to 100 we count to 1."""
+
+    def make(source: _Source) -> Metric:
+        ours = METRICS[name]
+
+        def counts(reply: Reply) -> Counts:
+            right, answer = source.read(reply)
+            assert ours.counts is not None, f"{name} is a corpus metric"
+            # Filters may leave a list of one.
+            return ours.counts(Reply(_texts(answer)[0], _texts(right)))
+
+        description = f"lm-eval's {source.label}: {ours.description}"
+        return dataclasses.replace(ours, name=source.label, description=description, counts=counts)
+
+    return make
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(map(str, value))
+    return (str(value),)
+
+
+def _number(value: Any, source: _Source) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise UserError(f"lm-eval gives {source.label} = {str(value)[:60]}, which is no number") from None
+    if not math.isfinite(number):
+        raise UserError(f"lm-eval gives {source.label} = {number}, which is no finite number")
+    return number
+
+
+_MAKERS: dict[str, Callable[[_Source], Metric]] = {
+    "mean": _mean,
+    "brier_score": _brier,
+    "perplexity": _likelihood(_exponential, weighted=False, low=1.0),
+    "weighted_perplexity": _likelihood(_exponential, weighted=True, low=1.0),
+    "bits_per_byte": _likelihood(_bits, weighted=True, low=0.0),
+    "f1": _binary_f1,
+    "matthews_corrcoef": _as_ours("mcc"),
+    "bleu": _as_ours("bleu"),
+    "chrf": _as_ours("chrf"),
+    "ter": _as_ours("ter"),
+}
+"""lm-eval's name of an aggregation → the metric."""
+
+AGGREGATIONS = tuple(_MAKERS)
+"""How lm-eval calls the ways from samples to a value that are known here."""

@@ -1,0 +1,43 @@
+"""Metrics, by name: how answers become a score."""
+
+from harness.errors import UserError, suggest
+from harness.metrics.answers import answer_of, first_json_object, last_number
+from harness.metrics.classes import CLASSES
+from harness.metrics.constraints import CONSTRAINTS, check_constraints
+from harness.metrics.levels import chance_level, majority_level
+from harness.metrics.likelihood import LIKELIHOOD
+from harness.metrics.matching import MATCHING
+from harness.metrics.metric import Counts, Metric, Reply, contributions, evaluate, sums_of, total
+from harness.metrics.overlap import OVERLAP
+from harness.metrics.structured import STRUCTURED
+
+__all__ = [
+    "METRICS",
+    "Counts",
+    "Metric",
+    "Reply",
+    "answer_of",
+    "chance_level",
+    "check_constraints",
+    "contributions",
+    "evaluate",
+    "find_metric",
+    "first_json_object",
+    "last_number",
+    "majority_level",
+    "sums_of",
+    "total",
+]
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric for metric in (*MATCHING, *CLASSES, *OVERLAP, *LIKELIHOOD, *STRUCTURED, *CONSTRAINTS)
+}
+
+
+def find_metric(metric: str | Metric) -> Metric:
+    """The metric of a name, or a task's own as it is."""
+    if isinstance(metric, Metric):
+        return metric
+    if metric not in METRICS:
+        raise UserError(f"metric '{metric}' not found.{suggest(metric, METRICS)} Allowed: {', '.join(sorted(METRICS))}")
+    return METRICS[metric]

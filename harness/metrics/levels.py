@@ -1,0 +1,79 @@
+"""What a metric gives without any skill: by chance, and by always giving the commonest answer."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.metrics.metric import Metric, Reply, evaluate
+
+if TYPE_CHECKING:
+    from harness.task import Sample
+
+MOST_SAMPLES = 20_000
+"""Samples a level is computed on; of more, as many are drawn."""
+
+MOST_REPLIES = 50_000
+"""Replies that are simulated for a chance level, over all draws."""
+
+_SEED = 0
+_IMPOSSIBLE = -1e9
+"""A log-probability whose exponential is 0."""
+
+
+def chance_level(metric: Metric, samples: "Sequence[Sample]", *, draws: int = 200) -> float | None:
+    """What guessing evenly among the choices scores: exactly for accuracy, else the mean over simulated guesses.
+
+    None where there are no choices to guess among, or the metric needs what a guess does not have.
+    """
+    if not samples or not all(sample.choices for sample in samples):
+        return None
+    if metric.name in ("accuracy", "accuracy_norm", "exact_match"):
+        return sum(map(_share_right, samples)) / len(samples)
+    generator = random.Random(_SEED)
+    some = _some(samples, generator)
+    draws = max(1, min(draws, MOST_REPLIES // len(some)))
+    try:
+        return sum(evaluate(metric, list(_guesses(some, generator))) for _ in range(draws)) / draws
+    except UserError:  # the metric needs a likelihood, or metadata that these samples lack
+        return None
+
+
+def majority_level(metric: Metric, train: "Sequence[Sample]", test: "Sequence[Sample]") -> float | None:
+    """What always giving the most frequent training answer scores on `test`.
+
+    None where no training answer is given twice, or the metric needs what this answer does not have.
+    """
+    commonest = Counter(sample.targets[0] for sample in train).most_common(1)
+    if not commonest or commonest[0][1] < 2 or not test:
+        return None
+    answer = commonest[0][0]
+    some = _some(test, random.Random(_SEED))
+    try:
+        return evaluate(metric, [_certain(sample, answer) for sample in some])
+    except UserError:
+        return None
+
+
+def _some(samples: "Sequence[Sample]", generator: random.Random) -> "Sequence[Sample]":
+    return samples if len(samples) <= MOST_SAMPLES else generator.sample(samples, MOST_SAMPLES)
+
+
+def _share_right(sample: "Sample") -> float:
+    return sum(choice in sample.targets for choice in sample.choices) / len(sample.choices)
+
+
+def _guesses(samples: "Sequence[Sample]", generator: random.Random) -> Iterator[Reply]:
+    for sample in samples:
+        even = (-math.log(len(sample.choices)),) * len(sample.choices)
+        yield _reply(sample, generator.choice(sample.choices), even)
+
+
+def _certain(sample: "Sample", answer: str) -> Reply:
+    return _reply(sample, answer, tuple(0.0 if choice == answer else _IMPOSSIBLE for choice in sample.choices))
+
+
+def _reply(sample: "Sample", answer: str, logprobs: tuple[float, ...]) -> Reply:
+    return Reply(answer, sample.targets, choices=sample.choices, choice_logprobs=logprobs, metadata=sample.metadata)

@@ -1,0 +1,108 @@
+"""Test samples that were trained on are found, word for word or nearly, and others are not taken for them."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.data import overlap
+from harness.data.overlap import Overlap, find_overlap
+from harness.task import Sample
+
+SENTENCE = (
+    "the river that runs through our town was once so clean that children swam in it every summer and people drank "
+    "from it without any worry at all now"
+)
+"""Thirty words."""
+
+
+def samples(*texts: str) -> list[Sample]:
+    return [Sample(f"t{index}", {"text": text}, "x") for index, text in enumerate(texts)]
+
+
+def found(train: str, test: str) -> str:
+    result = find_overlap(samples(train), samples(test))
+    return "exact" if result.exact else "near" if result.near else "none"
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "kind"),
+    [
+        (SENTENCE, SENTENCE, "exact"),
+        (SENTENCE, f"  {SENTENCE.upper()}\n".replace(" ", "  "), "exact"),
+        (SENTENCE, SENTENCE.replace("clean", "clear"), "near"),
+        (SENTENCE, f"{SENTENCE}.", "near"),
+        (SENTENCE, SENTENCE.replace("clean", "clear").replace("worry", "fear"), "none"),
+        (SENTENCE, f"{SENTENCE} {SENTENCE.replace(' ', ' x ')}", "none"),
+        ("What date is 3 March 2024?", "What date is 4 March 2024?", "none"),
+        ("3 + 4", "3 - 4", "none"),
+        ("Hello there", "hello, there", "none"),
+        ("good", "bad", "none"),
+        ("?", "!", "none"),
+    ],
+)
+def test_a_pair_is_exact_near_or_neither(train: str, test: str, kind: str) -> None:
+    assert found(train, test) == kind
+
+
+def test_ids_are_those_of_test_samples_and_no_id_is_in_both() -> None:
+    train = samples("another text altogether", SENTENCE)
+    result = find_overlap(train, samples(SENTENCE, SENTENCE.replace("clean", "clear"), "nothing like it"))
+    assert result == Overlap(frozenset({"t0"}), frozenset({"t1"}), 3)
+    assert result.ids == {"t0", "t1"}
+    assert result.share == 2 / 3
+
+
+def test_all_fields_count() -> None:
+    train = [Sample("0", {"premise": "a b c d", "claim": "e f g h"}, "x")]
+    test = [
+        Sample("0", {"premise": "a b c d", "claim": "no"}, "x"),
+        Sample("1", {"premise": "a b c d", "claim": "e f g h"}, "x"),
+    ]
+    assert find_overlap(train, test).ids == {"1"}
+
+
+def test_samples_without_a_question_are_compared_by_their_targets() -> None:
+    train = [Sample("0", {}, SENTENCE)]
+    test = [Sample("0", {}, SENTENCE), Sample("1", {"text": " "}, SENTENCE), Sample("2", {}, "another text")]
+    assert find_overlap(train, test).exact == {"0", "1"}
+
+
+def test_answers_are_not_compared_where_there_is_a_question() -> None:
+    assert find_overlap([Sample("0", {"text": "one"}, "yes")], [Sample("0", {"text": "two"}, "yes")]).ids == frozenset()
+
+
+def test_nothing_overlaps_with_nothing() -> None:
+    assert find_overlap([], samples("a")) == Overlap(frozenset(), frozenset(), 1)
+    assert find_overlap(samples("a"), []).share == 0
+
+
+def test_the_method_states_length_and_threshold() -> None:
+    method = find_overlap([], samples("a")).method
+    assert "3-word" in method
+    assert "0.8" in method
+
+
+def similarity(one: str, other: str) -> float:
+    """Jaccard's, of three-word sequences, the slow and obvious way; for texts of three words at least."""
+    first, second = ({tuple(text.split()[at : at + 3]) for at in range(len(text.split()) - 2)} for text in (one, other))
+    return len(first & second) / len(first | second)
+
+
+TEXTS = st.lists(st.text("abc", min_size=3, max_size=14).map(" ".join), min_size=1, max_size=12)
+
+
+@given(train=TEXTS, test=TEXTS, pairs_at_once=st.sampled_from([1, 20, 10_000]))
+def test_near_is_what_comparing_every_pair_would_find(train: list[str], test: list[str], pairs_at_once: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlap, "_PAIRS_AT_ONCE", pairs_at_once)
+        result = find_overlap(samples(*train), samples(*test))
+    expected = {f"t{at}" for at, text in enumerate(test) if any(similarity(text, seen) >= 0.8 for seen in train)}
+    assert result.ids == expected
+    assert result.exact == {f"t{at}" for at, text in enumerate(test) if text in train}
+
+
+@given(texts=st.lists(st.text(string.printable + "é\u2028", max_size=30), max_size=6))
+def test_any_text_overlaps_with_itself(texts: list[str]) -> None:
+    assert find_overlap(samples(*texts), samples(*texts)).share == (1 if texts else 0)

@@ -1,0 +1,143 @@
+"""Answers judged: means, corpus metrics, several templates, samples that fail."""
+
+import json
+from typing import Any
+
+import pandas
+import pytest
+from toy_task import adding
+
+from harness.metrics import METRICS, Metric, Reply
+from harness.score import Scored, collect, score_rows
+from harness.task import PromptSet, Sample, Task
+
+LABELS = ("a", "b", "c")
+
+
+def scored(task: Task, samples: list[Sample], answers: list[str | None], *, overlapping: tuple[str, ...] = ()) -> Scored:
+    """Judge answers, one a sample for each template in turn; None is a sample the engine could not answer."""
+    templates = list(task.prompts.templates)
+    asked = [(sample, template) for template in templates for sample in samples]
+    rows = [
+        {"id": sample.id, "template": template, "prompt": "?", "prompt_tokens": 1}
+        | ({"error": "too long"} if answer is None else {"completion": answer, "completion_tokens": 1})
+        for (sample, template), answer in zip(asked, answers, strict=True)
+    ]
+    return score_rows(task, collect(samples, rows, overlapping=overlapping))
+
+
+def errors(result: Scored) -> list[str]:
+    return list(result.predictions["error"].fillna(""))
+
+
+def samples(*targets: str, **more: Any) -> list[Sample]:
+    return [Sample(str(index), {"text": str(index)}, target, **more) for index, target in enumerate(targets)]
+
+
+def test_a_mean_metric_is_the_mean_over_the_samples_that_were_scored() -> None:
+    result = scored(adding(), samples("1", "2", "3"), ["1", "9", None])
+    assert result.metrics["exact_match"].value == 0.5
+    assert (result.samples.total, result.samples.scored, result.samples.failed) == (3, 2, 1)
+    assert errors(result) == ["", "", "too long"]
+
+
+def test_a_corpus_metric_has_the_value_of_the_whole_and_its_parts_average_to_it() -> None:
+    task = adding(metrics=("exact_match", "f1_macro"), primary_metric="f1_macro")
+    result = scored(task, samples("a", "a", "b", "c"), ["a", "b", "b", "a"])
+    from sklearn.metrics import f1_score
+
+    wanted = f1_score(["a", "a", "b", "c"], ["a", "b", "b", "a"], average="macro")
+    assert result.metrics["f1_macro"].value == pytest.approx(wanted)
+    assert result.predictions["score_f1_macro"].mean() == pytest.approx(wanted)
+    assert result.metrics["f1_macro"].details["f1 b"] == pytest.approx(2 / 3)
+
+
+def test_the_counts_of_a_corpus_metric_are_kept_for_every_sample() -> None:
+    task = adding(metrics=("f1_macro",), primary_metric="f1_macro")
+    result = scored(task, samples("a", "b"), ["a", "a"])
+    sums: dict[str, float] = {}
+    for text in result.predictions["counts_f1_macro"]:
+        for name, count in json.loads(text).items():
+            sums[name] = sums.get(name, 0.0) + count
+    value = METRICS["f1_macro"].value
+    assert value is not None
+    assert float(value({name: pandas.Series([count]).to_numpy() for name, count in sums.items()})[0]) == pytest.approx(
+        result.metrics["f1_macro"].value
+    )
+
+
+def test_the_score_over_several_templates_is_the_mean_and_each_is_kept() -> None:
+    task = adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."}))
+    result = scored(task, samples("1", "2"), ["1", "2", "1", "x"])
+    assert result.metrics["exact_match"].value == 0.75
+    assert {name: metrics["exact_match"].value for name, metrics in result.by_template.items()} == {
+        "plain": 1.0,
+        "words": 0.5,
+    }
+    assert result.metrics["exact_match"].n == 2, "a sample asked in two wordings is one sample"
+
+
+def test_a_sample_that_failed_in_one_template_is_left_out_of_the_mean_over_templates() -> None:
+    task = adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."}))
+    result = scored(task, samples("1", "2"), ["1", "x", "1", None])
+    assert (result.metrics["exact_match"].value, result.metrics["exact_match"].n) == (1.0, 1)
+    assert result.by_template["plain"]["exact_match"].n == 2
+
+
+def test_the_score_on_clean_samples_stands_beside_the_full_one() -> None:
+    result = scored(adding(), samples("1", "2", "3", "4"), ["1", "2", "3", "x"], overlapping=("0", "1"))
+    assert result.metrics["exact_match"].value == 0.75
+    assert (result.clean["exact_match"].value, result.clean["exact_match"].n) == (0.5, 2)
+    assert list(result.predictions["overlap"]) == [True, True, False, False]
+
+
+def test_without_a_clean_sample_there_is_no_clean_score() -> None:
+    assert scored(adding(), samples("1"), ["1"], overlapping=("0",)).clean == {}
+
+
+def test_scoring_the_clean_subset_leaves_the_parts_of_the_whole_alone() -> None:
+    task = adding(metrics=("f1_macro",), primary_metric="f1_macro")
+    alone = scored(task, samples("a", "a", "b", "c"), ["a", "b", "b", "a"])
+    beside = scored(task, samples("a", "a", "b", "c"), ["a", "b", "b", "a"], overlapping=("0",))
+    assert list(alone.predictions["score_f1_macro"]) == list(beside.predictions["score_f1_macro"])
+
+
+def test_a_metric_that_raises_on_one_sample_is_that_sample_s_error_and_no_zero() -> None:
+    def fussy(reply: Reply) -> float:
+        return 1 / int(reply.answer)
+
+    task = adding(metrics=("exact_match", Metric("fussy", "one over the answer", score=fussy)))
+    result = scored(task, samples("1", "2", "0"), ["1", "2", "0"])
+    assert errors(result) == ["", "", "metric 'fussy' raised ZeroDivisionError: division by zero"]
+    assert result.predictions["score_exact_match"].isna().tolist() == [False, False, True]
+    assert result.metrics["fussy"].value == 0.75
+    assert result.samples.failed == 1
+
+
+def test_a_metric_that_needs_what_the_task_does_not_give_says_so() -> None:
+    task = adding(metrics=("exact_match", "perplexity"))
+    (error,) = scored(task, samples("1"), ["1"]).predictions["error"]
+    assert error.startswith("metric 'perplexity': ")
+    assert "output = 'perplexity'" in error
+
+
+def test_metrics_read_the_sample_s_metadata() -> None:
+    metric = Metric(
+        "named", "the answer is what the metadata says", score=lambda reply: float(reply.answer == reply.metadata["is"])
+    )
+    task = adding(metrics=("exact_match", metric))
+    result = scored(task, [Sample("0", {"text": "0"}, "1", metadata={"is": "x"})], ["x"])
+    assert result.metrics["named"].value == 1.0
+
+
+def test_a_metric_without_an_upper_bound_keeps_its_own_units() -> None:
+    metric = Metric("length", "characters", score=lambda reply: float(len(reply.answer)), high=float("inf"))
+    result = scored(adding(metrics=("exact_match", metric)), samples("1", "2", "3"), ["x" * 10, "x" * 20, "x" * 60])
+    assert result.metrics["length"].value == 30.0
+    assert result.metrics["length"].high is not None
+    assert result.metrics["length"].high > 60
+
+
+def test_one_sample_of_a_metric_without_a_bound_has_an_open_interval() -> None:
+    metric = Metric("length", "characters", score=lambda reply: float(len(reply.answer)), high=float("inf"))
+    assert scored(adding(metrics=("exact_match", metric)), samples("1"), ["xxx"]).metrics["length"].high is None

@@ -1,0 +1,29 @@
+"""Long texts in windows: every token is measured once, after as much as fits."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.engines.__main__ import _windows
+
+
+@given(st.integers(1, 60), st.integers(1, 200), st.integers(4, 40))
+def test_every_target_token_is_measured_once_in_order_and_every_window_fits(prompt: int, target: int, context: int) -> None:
+    tokens = list(range(prompt + target))
+    pairs = _windows(tokens[:prompt], tokens[prompt:], context)
+    assert [token for _, after in pairs for token in after] == tokens[prompt:]
+    assert all(len(before) > 0 and len(before) + len(after) < context for before, after in pairs)
+
+
+@given(st.integers(1, 60), st.integers(1, 200), st.integers(4, 40))
+def test_what_a_window_reads_is_what_precedes_it(prompt: int, target: int, context: int) -> None:
+    tokens = list(range(prompt + target))
+    for before, after in _windows(tokens[:prompt], tokens[prompt:], context):
+        assert before == list(range(after[0] - len(before), after[0]))
+
+
+def test_a_text_that_fits_is_one_window() -> None:
+    assert _windows([1], [2, 3], 10) == [([1], [2, 3])]
+
+
+def test_the_last_window_reads_as_much_as_fits() -> None:
+    assert _windows([0], list(range(1, 12)), 9)[-1] == ([4, 5, 6, 7], [8, 9, 10, 11])
