@@ -45,7 +45,7 @@ def metric_card(metric: Metric, *, chance: float | None, majority: float | None)
     """What pages say of a metric."""
     return MetricCard(
         description=metric.description,
-        low=metric.low,
+        low=None if math.isinf(metric.low) else metric.low,
         high=None if math.isinf(metric.high) else metric.high,
         higher_is_better=metric.higher_is_better,
         corpus=metric.counts is not None,

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -153,7 +153,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="show the plan with its estimated cost, and stop")
     parser.add_argument("--limit", type=_positive, metavar="N", help="score only the first N test samples")
-    parser.add_argument("--only", metavar="GLOB", help="only runs whose candidate/method/task/seed matches")
+    parser.add_argument("--only", metavar="GLOB", help="only runs whose candidate/method/task/[budget/]seed matches")
     parser.add_argument("--json", action="store_true", help="print the outcome (or the plan) as JSON")
 
 
@@ -167,10 +167,9 @@ def _add_prices(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return int(text)
 
 
 def _console(*, json_output: bool = False) -> "Console":
@@ -329,7 +328,7 @@ def _show_plan(runs: "list[Run]", tasks: "dict[str, LoadedTask]", options: argpa
 def _new(options: argparse.Namespace) -> int:
     from harness.scaffold import new_task
 
-    folder = new_task(
+    made = new_task(
         options.name,
         options.tasks_dir,
         source=options.source,
@@ -337,7 +336,10 @@ def _new(options: argparse.Namespace) -> int:
         target_column=options.target,
         group_column=options.group,
     )
-    print(f"{folder} is a working task. Look at it with: gainboard check {options.name} --tasks-dir {options.tasks_dir}")
+    print(made.decision)
+    print(
+        f"{made.folder} is a working task. Look at it with: gainboard check {options.name} --tasks-dir {options.tasks_dir}"
+    )
     return DONE
 
 
@@ -360,6 +362,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _task_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
+    from harness.faults import raised
     from harness.plugins import find_plugins, load_task
 
     plugins = find_plugins(options.tasks_dir)
@@ -369,6 +372,9 @@ def _task_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
             task = load_task(name, plugins)
         except UserError as error:
             print(f"gainboard: skipped: {error}", file=sys.stderr)
+            continue
+        except Exception as error:  # one plugin must not hide the others
+            print(f"gainboard: skipped: task '{name}': it {raised(error)}", file=sys.stderr)
             continue
         rows.append(
             {
@@ -435,7 +441,7 @@ def _check(options: argparse.Namespace) -> int:
         if name in plugins:
             findings += check_task(name, plugins)
         else:
-            findings += check_sweep(_find_board_file(name, "sweep.toml"), partial(_plugins, options))
+            findings += check_sweep(_find_sweep(name, plugins), partial(_plugins, options))
     if options.json:
         print(json.dumps([{"level": f.level, "where": f.where, "message": f.message} for f in findings], indent=2))
     else:
@@ -446,6 +452,19 @@ def _check(options: argparse.Namespace) -> int:
         for finding in findings:
             console.print(signs[finding.level], escape(f"{finding.where} {finding.message}"), highlight=False)
     return USER_MUST_FIX if any(finding.level == "error" for finding in findings) else DONE
+
+
+def _find_sweep(name: str, plugins: "Mapping[str, Plugin]") -> Path:
+    """A sweep file or a shipped board's. Raises `UserError` for what is no task, either."""
+    from harness.errors import suggest
+
+    try:
+        return _find_board_file(name, "sweep.toml")
+    except UserError:
+        raise UserError(
+            f"'{name}' is no task, sweep file or shipped board.{suggest(name, plugins)} (`gainboard list tasks` shows the "
+            "tasks; tasks of your own need --tasks-dir DIR, those of lm-eval are named lm_eval:NAME)"
+        ) from None
 
 
 def _review(options: argparse.Namespace) -> int:

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import UserError, suggest
+from harness.task import Demonstrations
 
 Method = Literal["zero_shot", "few_shot", "lora", "full"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Budget = int | Literal["all"]
-Demonstrations = Literal["random", "balanced", "fixed", "nearest"]
 METHODS: tuple[Method, ...] = get_args(Method)
 TUNED: tuple[Method, ...] = ("lora", "full")
 """The methods that change weights."""
@@ -137,7 +137,7 @@ class Sweep(Frozen):
                 raise ValueError('must be a positive number or "all", or a list of them')
         if isinstance(value, list) and not value:
             raise ValueError("must name at least one budget")
-        return value
+        return tuple(value) if isinstance(value, list) else value
 
     @property
     def budgets(self) -> "tuple[Budget, ...]":
@@ -147,7 +147,7 @@ class Sweep(Frozen):
     @model_validator(mode="after")
     def _unique(self) -> "Sweep":
         for what, values in (
-            *((f"method of candidate '{candidate.name}'", candidate.methods) for candidate in self.candidates),
+            *((f"candidate '{candidate.name}': method", candidate.methods) for candidate in self.candidates),
             ("task", self.tasks),
             ("seed", self.seeds),
             ("training budget", self.budgets),
@@ -211,6 +211,9 @@ class Run(Frozen):
     """The wordings it is scored in: every test sample once in each."""
 
     generation: Generation
+    test_seed: int | None
+    """Which test set was drawn, of a task whose data is generated; None: its usual one."""
+
     limit: int | None
     """Score only the first so many test samples; None: all of them."""
 
@@ -252,6 +255,19 @@ def resolve_training(method: Method, *layers: Layers) -> Training | None:
     return Training(**merged)
 
 
+_PLAIN_WORDS = {
+    "tuple_type": "must be a list",
+    "too_short": "must name at least one",
+    "string_type": "must be a text",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "dict_type": "must hold keys and values",
+    "model_type": "must hold keys and values",
+}
+"""What pydantic's kinds of fault are called in a file that a person wrote."""
+
+
 def load_sweep(path: Path) -> Sweep:
     """Read a sweep file. Raises `UserError` with the file, the key and what is allowed."""
     return load_toml(path, Sweep)
@@ -266,7 +282,8 @@ def load_toml(path: Path, model: type[ModelT]) -> ModelT:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
     try:
-        return model.model_validate(data)
+        # Through JSON, whose strict reading takes a list for a tuple but no text for a number.
+        return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         raise UserError(f"{path}: {first_fault(error, model)}") from None
 
@@ -283,7 +300,10 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
         return f"unknown key '{location}'.{suggest(key, allowed)} Allowed here: {', '.join(allowed)}"
     if fault["type"] == "missing":
         return f"'{location}' is missing"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = _PLAIN_WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "string_pattern_mismatch":
+        hexadecimal = "0-9a-f" in fault["ctx"]["pattern"]
+        message = "must be a commit, 40 hexadecimal digits" if hexadecimal else "may hold letters, digits, '.', '_' and '-'"
     got = "" if isinstance(fault["input"], dict) else f" (got {fault['input']!r})"
     return f"'{location}': {message}{got}" if location else message
 

@@ -2,9 +2,13 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from harness.errors import UserError
 from harness.task import PromptSet, Sample
+
+_WORD = r"(?u)\b\w+\b"
+"""Words of one character count: of `3 + 1` there are no others."""
 
 
 def choose_demonstrations(
@@ -46,14 +50,21 @@ def _drawn(train: Sequence[Sample], count: int, seed: int, *, balanced: bool) ->
 
 
 def _nearest(train: Sequence[Sample], samples: Sequence[Sample], count: int) -> list[list[Sample]]:
-    """By BM25 (Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009) over the samples' fields."""
+    """By BM25 (Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009) over the words of the samples' fields.
+
+    Where no training sample has a word in its fields none is nearer than another: all are shown the first ones.
+    """
     import bm25s
 
-    def tokenised(texts: Sequence[Sample]) -> object:
-        return bm25s.tokenize([question_text(sample) for sample in texts], stopwords=None, show_progress=False)
+    def tokenised(texts: Sequence[Sample]) -> Any:
+        questions = [question_text(sample) for sample in texts]
+        return bm25s.tokenize(questions, token_pattern=_WORD, stopwords=None, show_progress=False)
 
+    known = tokenised(train)
+    if not samples or not any(known.ids):
+        return [list(train[:count])] * len(samples)
     retriever = bm25s.BM25()
-    retriever.index(tokenised(train), show_progress=False)
+    retriever.index(known, show_progress=False)
     found, _ = retriever.retrieve(tokenised(samples), k=min(count, len(train)), show_progress=False)
     # The most similar stands last, next to the question.
     return [[train[index] for index in reversed(row)] for row in found.tolist()]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from harness.config import TUNED, Candidate, Method, Run, Sweep, resolve_training
 from harness.data import Dataset
+from harness.data.sources import Generated
 from harness.errors import UserError
 from harness.prompts import choose_templates
 from harness.results import RESULT, Result, read_record
-from harness.task import Task
+from harness.task import Demonstrations, Task
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _run(
     if n_train is not None:
         named = sweep.train_templates
         trained_on = templates if named is None else choose_templates(task.prompts, named, where=where)
-    few_shot = candidate.method == "few_shot"
+    num_fewshot, how = _shown(sweep, loaded, where) if candidate.method == "few_shot" else (0, None)
     return Run(
         task=task.name,
         task_version=task.version,
@@ -79,12 +80,25 @@ def _run(
         seed=seed,
         n_train=n_train,
         train_templates=trained_on,
-        num_fewshot=min(sweep.num_fewshot or task.prompts.num_fewshot, len(dataset.originals)) if few_shot else 0,
-        demonstrations=(sweep.demonstrations or task.prompts.demonstrations) if few_shot else None,
+        num_fewshot=num_fewshot,
+        demonstrations=how,
         templates=templates,
         generation=sweep.generation.model_copy(update={"max_tokens": max_tokens}),
+        test_seed=sweep.test_seed if isinstance(task.data, Generated) else None,
         limit=limit,
     )
+
+
+def _shown(sweep: Sweep, loaded: LoadedTask, where: str) -> tuple[int, Demonstrations]:
+    """Demonstrations of a few-shot prompt, and how they are chosen."""
+    prompts = loaded.task.prompts
+    how = sweep.demonstrations or prompts.demonstrations
+    there = len(prompts.fixed) if how == "fixed" else len(loaded.dataset.originals)
+    if there == 0:
+        raise UserError(
+            f"{where}: demonstrations = 'fixed', but the task fixes none; give prompts.fixed the ids of training samples"
+        )
+    return min(sweep.num_fewshot or prompts.num_fewshot, there), how
 
 
 def select(runs: Iterable[Run], only: str | None) -> list[Run]:
@@ -95,7 +109,9 @@ def select(runs: Iterable[Run], only: str | None) -> list[Run]:
     chosen = [run for run in runs if fnmatch.fnmatch(run.folder.as_posix(), only)]
     if not chosen:
         example = runs[0].folder.as_posix()
-        raise UserError(f"--only '{only}' matches no run; it is a glob over candidate/method/task/seed, like '{example}'")
+        raise UserError(
+            f"--only '{only}' matches no run; it is a glob over candidate/method/task/[n-samples/]seed, like '{example}'"
+        )
     return chosen
 
 

@@ -7,7 +7,6 @@ Finding imports nothing, so a broken plugin cannot break the others. A plugin fo
 import importlib.metadata
 import importlib.util
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from types import ModuleType
 
 from harness.declaration import declaration_fault
 from harness.errors import UserError, suggest
+from harness.faults import PLUGIN_FAULTS, named, place, raised
 from harness.task import Task, is_task_function
 
 ENTRY_POINTS = "gainboard.tasks"
@@ -100,8 +100,8 @@ def load_task(name: str, plugins: Mapping[str, Plugin]) -> Task:
         made = function() if callable(function) else function
     except UserError:
         raise
-    except Exception as error:  # whatever a plugin raises is the plugin's fault, to be named as such
-        raise UserError(f"task '{name}' ({plugin.source}) is broken: {_reason(error)}{_line(error, plugin)}") from error
+    except PLUGIN_FAULTS as error:  # whatever a plugin raises is the plugin's fault, to be named as such
+        raise UserError(f"task '{name}' ({plugin.source}) is broken: {_reason(error)}") from error
     if not isinstance(made, Task):
         raise UserError(f"task '{name}' ({plugin.source}): its function returned {type(made).__name__}, expected a Task")
     fault = declaration_fault(made, name)
@@ -110,22 +110,10 @@ def load_task(name: str, plugins: Mapping[str, Plugin]) -> Task:
     return made
 
 
-def _line(error: Exception, plugin: Plugin) -> str:
-    """` (task.py, line 12)`: the innermost line of the plugin's own code, where it is known."""
-    if plugin.folder is None:
-        return ""
-    places = [(error.filename, error.lineno)] if isinstance(error, SyntaxError) else []
-    places += [(frame.filename, frame.lineno) for frame in reversed(traceback.extract_tb(error.__traceback__))]
-    for file, number in places:
-        if file is not None and number is not None and Path(file).is_relative_to(plugin.folder):
-            return f" ({Path(file).name}, line {number})"
-    return ""
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {error.msg}"
-    text = f"{type(error).__name__}: {error}"
+def _reason(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it {raised(error)}"
     if isinstance(error, ModuleNotFoundError):
-        return f"{text}; install it, or import a file beside task.py with a dot (from .{error.name} import …)"
-    return text
+        remedy = f"install it, or import a file beside task.py with a dot (from .{error.name} import …)"
+        return f"{named(error)}; {remedy}{place(error)}"
+    return named(error) + place(error)

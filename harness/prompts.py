@@ -90,5 +90,9 @@ def choose_templates(prompts: PromptSet, names: str | Sequence[str] | None, *, w
 
 
 def fields_of(template: str) -> set[str]:
-    """The field names a template asks for; an empty one for a bare `{}`. Raises `ValueError` for stray braces."""
-    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    """The field names a template asks for, within a format too (`{text:{width}}`); an empty one for a bare `{}`.
+
+    Raises `ValueError` for stray braces.
+    """
+    named = [(name, form) for _, name, form, _ in string.Formatter().parse(template) if name is not None]
+    return {name for name, _ in named}.union(*(fields_of(form) for _, form in named if form))

@@ -58,7 +58,7 @@ def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
             continue
         try:
             outcome.lines.append(f"{run.label}: {_rescore(results, result, task)}")
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, UserError) as error:
             outcome.skipped += 1
             outcome.lines.append(f"{run.label}: left as it was: its predictions cannot be read: {error}")
     return outcome
@@ -77,7 +77,7 @@ def _rescore(results: Path, result: Result, task: Task) -> str:
     run = result.run
     scored = score_rows(task, [_plain(row) for row in read_predictions(results, run, list(COLUMNS)).to_dict("records")])
     if not scored.metrics:
-        return f"left as it was: none of {scored.samples.total} samples could be scored"
+        return f"left as it was: none of {scored.samples.total} samples could be scored in every template"
     primary = task.primary_metric
     metrics = {metric.name: metric for metric in metrics_of(task)}
     card = result.task.model_copy(
@@ -90,9 +90,13 @@ def _rescore(results: Path, result: Result, task: Task) -> str:
     )
     with atomic_write(results / run.folder / PREDICTIONS, "wb") as file:
         scored.predictions.to_parquet(file, index=False)
-    update = {"metrics": scored.metrics, "by_template": scored.by_template, "samples": scored.samples, "task": card}
-    if result.overlap is not None:
-        update["overlap"] = result.overlap.model_copy(update={"clean": scored.clean})
+    update = {
+        "metrics": scored.metrics,
+        "by_template": scored.by_template,
+        "overlap": result.overlap.model_copy(update={"clean": scored.clean}),
+        "samples": scored.samples,
+        "task": card,
+    }
     write_record(results / run.folder / RESULT, result.model_copy(update=update))
     before = result.metrics[result.task.primary_metric].value
     return f"{primary} {before:.4f} → {scored.metrics[primary].value:.4f}"

@@ -27,9 +27,9 @@ class MetricCard(Frozen):
     """What the pages say of a metric."""
 
     description: str
-    low: float
+    low: float | None
     high: float | None
-    """The end of its range; None where it has none."""
+    """The ends of its range; None where it has none."""
 
     higher_is_better: bool
     corpus: bool
@@ -103,7 +103,10 @@ class SampleCounts(Frozen):
 
 
 class OverlapRecord(Frozen):
-    """How much of the test set a tuned run has seen, or nearly, among the rows it was trained on."""
+    """How much of the test set stands, exactly or nearly, in the rows a run was trained on.
+
+    Of an arm that trains nothing, in the whole training set, so that every arm has a score on clean samples.
+    """
 
     exact: int
     """Test samples whose question is that of a training sample, white space and case aside."""
@@ -253,8 +256,7 @@ class Result(Frozen):
     by_template: dict[str, dict[str, MetricValue]]
     """The same for each template that was scored."""
 
-    overlap: OverlapRecord | None
-    """None for the arms that train nothing."""
+    overlap: OverlapRecord
 
     samples: SampleCounts
     training: TrainingRecord | None
@@ -305,9 +307,7 @@ def read_record(path: Path, model: type[RecordT]) -> RecordT:
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UserError(f"{path} is schema {version}; this version reads up to {SCHEMA_VERSION}. Upgrade gainboard.")
     if version == 1:
-        raise UserError(
-            f"{path} is schema 1, of a preview of gainboard, and lacks what is now measured; run the sweep again"
-        )
+        raise UserError(f"{path} is schema 1, of a preview of gainboard; use another --results folder, or remove this one")
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -349,7 +349,7 @@ def load_results(path: str | Path) -> "pandas.DataFrame":
     """All results below a folder as one table: a row a run and metric.
 
     Columns: key, task, task_version, candidate, model, revision, method, seed, n_train, templates, metric, primary,
-    value, stderr, low, high, n, total, failed, overlap (share of test samples met in training), then the costs
+    value, stderr, low, high, n, total, failed, overlap (share of test samples in the training rows), then the costs
     (`train_seconds`, `generate_seconds`, `train_tokens`, `prompt_tokens`, `completion_tokens`, `requests_per_second`,
     `train_flops`, `generate_flops`, `energy_joules`, `device`). Raises `UserError` when the folder does not exist.
     """
@@ -380,7 +380,7 @@ def _row(result: Result, metric: str, value: MetricValue) -> dict[str, Any]:
         **value.model_dump(exclude={"details"}),
         "total": result.samples.total,
         "failed": result.samples.failed,
-        "overlap": result.overlap.share if result.overlap else None,
+        "overlap": result.overlap.share,
         "train_seconds": cost.seconds.get("train", 0.0),
         "generate_seconds": cost.seconds["generate"],
         "train_tokens": cost.train_tokens,

@@ -51,7 +51,7 @@ from harness.results import (
     read_record,
     write_record,
 )
-from harness.score import Scored, collect, score_rows
+from harness.score import collect, score_rows
 from harness.task import PromptSet, Sample
 from harness.toys import PREFIX, toy_folder
 from harness.worker import JobFailed, Message, Report, Worker, WorkerDied
@@ -91,8 +91,9 @@ def run_sweep(
     try:
         with FileLock(folders.work / ".lock", blocking=False):
             build_toys(sorted({run.candidate.model for run in todo}), folders.work, progress)
+            facts = _TaskFacts(tasks)
             for group in group_runs(todo):
-                _GroupRunner(group, tasks, folders, engine, progress, outcome).run()
+                _GroupRunner(group, facts, folders, engine, progress, outcome).run()
     except Timeout:
         raise UserError(
             f"another gainboard works in {folders.work}; wait for it, or give this one a --work folder of its own"
@@ -146,22 +147,45 @@ def build_toys(models: Sequence[str], work: Path, progress: Progress) -> None:
             process.kill()
 
 
+class _TaskFacts:
+    """What takes a look at every sample of a task, found once a sweep."""
+
+    def __init__(self, tasks: Mapping[str, LoadedTask]) -> None:
+        self.tasks = tasks
+        self._cards: dict[str, TaskCard] = {}
+        self._overlaps: dict[tuple[str, int | None, int | None], Overlap] = {}
+
+    def card(self, task: str) -> TaskCard:
+        """What results say of the task."""
+        if task not in self._cards:
+            self._cards[task] = task_card(self.tasks[task])
+        return self._cards[task]
+
+    def overlap(self, run: Run) -> Overlap:
+        """Between what a run is trained on, or could be, and what it is tested on; the same for all seeds and models."""
+        key = (run.task, run.n_train, run.limit)
+        if key not in self._overlaps:
+            dataset = self.tasks[run.task].dataset
+            trained_on = training_subset(dataset.train, run.n_train)
+            self._overlaps[key] = find_overlap(trained_on, dataset.test[: run.limit])
+        return self._overlaps[key]
+
+
 class _GroupRunner:
     """The runs of one base model: all trainings in one worker, then all answers from one engine."""
 
     def __init__(
         self,
         group: Group,
-        tasks: Mapping[str, LoadedTask],
+        facts: "_TaskFacts",
         folders: Folders,
         engine: EngineName,
         progress: Progress,
         outcome: Outcome,
     ) -> None:
-        self._group, self._tasks, self._folders, self._engine = group, tasks, folders, engine
+        self._group, self._facts, self._folders, self._engine = group, facts, folders, engine
+        self._tasks = facts.tasks
         self._progress, self._outcome = progress, outcome
-        self._cards: dict[str, TaskCard] = {}
-        self._overlaps: dict[tuple[str, int | None], Overlap] = {}
         is_toy = model_kind(group.model) == "toy"
         self._model = str(toy_folder(group.model.removeprefix(PREFIX))) if is_toy else group.model
         self._log = folders.work / "logs"
@@ -338,37 +362,20 @@ class _GroupRunner:
 
     # Score
 
-    def _card(self, task: str) -> TaskCard:
-        """The task's card, made once: its levels take a look at every sample."""
-        if task not in self._cards:
-            self._cards[task] = task_card(self._tasks[task])
-        return self._cards[task]
-
-    def _overlap(self, run: Run) -> Overlap:
-        """Between what a run was trained on and what it is tested on; the same for all its seeds and methods."""
-        key = (run.task, run.n_train)
-        if key not in self._overlaps:
-            dataset = self._tasks[run.task].dataset
-            trained_on = training_subset(dataset.train, run.n_train)
-            self._overlaps[key] = find_overlap(trained_on, dataset.test[: run.limit])
-        return self._overlaps[key]
-
     def _score(self, run: Run) -> None:
         """Judge the answers and write the result; its `result.json` comes last and means the run is finished."""
         loaded, folder = self._tasks[run.task], self._work(run)
         task, dataset = loaded.task, loaded.dataset
+        card, overlap = self._facts.card(run.task), self._facts.overlap(run)
         started = time.monotonic()
         test = dataset.test[: run.limit]
-        tuned = run.candidate.method in TUNED
-        overlap = self._overlap(run) if tuned else None
-        completions = read_jsonl(folder / "completions.jsonl")
-        scored = score_rows(task, collect(test, completions, overlapping=overlap.ids if overlap else ()))
-        if scored.samples.scored == 0:
-            raise UserError(
-                f"none of {scored.samples.total} samples could be scored; the first: {scored.predictions['error'][0]}"
-            )
+        scored = score_rows(task, collect(test, read_jsonl(folder / "completions.jsonl"), overlapping=overlap.ids))
+        if not scored.metrics:
+            errors = scored.predictions["error"].dropna()
+            where = "" if len(run.templates) == 1 else " in every template"
+            raise UserError(f"none of {len(test)} samples could be scored{where}; the first error: {errors.iloc[0]}")
         generation = read_record(folder / "generation.json", GenerationRecord)
-        training = read_record(folder / "training.json", TrainingRecord) if tuned else None
+        training = read_record(folder / "training.json", TrainingRecord) if run.candidate.method in TUNED else None
         target = self._folders.results / run.folder
         with atomic_write(target / PREDICTIONS, "wb") as file:
             scored.predictions.to_parquet(file, index=False)
@@ -379,10 +386,16 @@ class _GroupRunner:
             schema_version=SCHEMA_VERSION,
             key=run.key,
             run=run,
-            task=self._card(run.task),
+            task=card,
             metrics=scored.metrics,
             by_template=scored.by_template,
-            overlap=_overlap_record(overlap, test, scored) if overlap else None,
+            overlap=OverlapRecord(
+                exact=len(overlap.exact),
+                near=len(overlap.near),
+                samples=len(test),
+                method=overlap.method,
+                clean=scored.clean,
+            ),
             samples=scored.samples,
             training=training,
             generation=generation,
@@ -423,12 +436,6 @@ def _cost(training: TrainingRecord | None, generation: GenerationRecord, *, scor
         generate_flops=generation.flops,
         peak_memory_bytes=peak,
         energy_joules=None if None in energies else sum(energy for energy in energies if energy is not None),
-    )
-
-
-def _overlap_record(overlap: Overlap, test: Sequence[Sample], scored: Scored) -> OverlapRecord:
-    return OverlapRecord(
-        exact=len(overlap.exact), near=len(overlap.near), samples=len(test), method=overlap.method, clean=scored.clean
     )
 
 

@@ -3,6 +3,7 @@
 What is written passes `gainboard check` at once and is meant to be read and edited: it is the shortest complete task.
 """
 
+import builtins
 import json
 import keyword
 import math
@@ -18,8 +19,9 @@ from harness.checks.examples import EXAMPLES, certain_reply, score_of
 from harness.data import make_sample
 from harness.data.sources import table_splits
 from harness.errors import UserError
+from harness.metrics.answers import first_json_object, is_number
 from harness.plugins import find_plugins, load_task
-from harness.prompts import render
+from harness.prompts import SLOTS, render
 from harness.score import metrics_of
 from harness.task import Output, Row, Splits, Task
 
@@ -29,7 +31,7 @@ MAX_CHOICES = 50
 MAX_NUMBER_CHOICES = 10
 """The same of targets that are all numbers: ratings are chosen, results are worked out."""
 
-ROWS_PER_CHOICE = 4
+ROWS_PER_CHOICE = 3
 """Labels come again and again; answers do not."""
 
 MAX_RARE = 0.2
@@ -44,11 +46,12 @@ LONG_ANSWER = 5
 BYTES_PER_TOKEN = 2
 """Fewer than tokenizers have in most scripts, so that no target is cut off."""
 
-_NUMBER = re.compile(r"[-−]?\d[\d,]*(\.\d+)?")
-
 _GENERATED_NAMES = frozenset(
-    {"CHOICES", "DATA", "Path", "PromptSet", "Row", "Sample", "Splits", "Task", "load", "table_splits", "task", "to_sample"}
-)
+    {
+        "CHOICES", "DATA", "Path", "PromptSet", "Row", "Sample", "Splits", "Task", "first_json_object", "load",
+        "table_splits", "task", "to_sample",
+    }
+)  # fmt: skip
 
 EXAMPLE_ROWS = (
     ("The soup was cold and the waiter rude.", "bad"),
@@ -89,6 +92,18 @@ class _Kind:
     settings: tuple[str, ...] = ()
     """More fields of the task, as they are written."""
 
+    reads_json: bool = False
+    """Whether the targets are JSON objects, which are put into one form."""
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """A task that was written."""
+
+    folder: Path
+    decision: str
+    """What was made of the targets and why, with the metrics, the primary one first; a sentence for the user."""
+
 
 def new_task(
     name: str,
@@ -98,12 +113,12 @@ def new_task(
     input_column: str | None = None,
     target_column: str | None = None,
     group_column: str | None = None,
-) -> Path:
-    """Write the task `name` into the tasks folder `folder`, and return its own folder.
+) -> NewTask:
+    """Write the task `name` into a folder of its own in the tasks folder `folder`.
 
     With `source`, a CSV, TSV, JSONL or Parquet file, two of its columns become prompts and targets, and rows of the same
     `group_column` stay in one split; without, a small table to edit is written. Raises `UserError` for a name that is
-    taken or no identifier, and for faults of the table.
+    taken or no identifier, for columns that cannot be those of a task, and for faults of the table.
     """
     _check_name(name, folder)
     if source is None:
@@ -114,6 +129,7 @@ def new_task(
         raise UserError(f"--from {source} needs --input COLUMN and --target COLUMN, the columns of questions and of answers")
     else:
         columns = _Columns(input_column, target_column, group_column)
+        _check_columns(columns)
         # Every fault of the user's table comes out here, before anything is written.
         _cut(source, columns)
     written = folder / name
@@ -121,19 +137,22 @@ def new_task(
     try:
         data = _write_data(written, source)
         splits = _cut(data, columns)
-        kind = _kind_of([row[columns.target] for row in (*splits.train, *splits.dev, *splits.test)])
+        targets = [row[columns.target] for row in (*splits.train, *splits.dev, *splits.test)]
+        kind = _kind_of(targets)
         (written / "task.py").write_text(_task_source(name, data.name, columns, kind), encoding="utf-8")
         task = load_task(name, find_plugins([folder], entry_points=False))
         (written / EXAMPLES).write_text(_examples(task, columns, splits.test), encoding="utf-8")
     except BaseException:
         shutil.rmtree(written)  # a half-written task would block the next attempt
         raise
-    return written
+    return NewTask(written, _decision(kind, len(set(targets))))
 
 
 def _check_name(name: str, folder: Path) -> None:
-    if not name.isidentifier() or keyword.iskeyword(name):
+    if not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
         raise UserError(f"'{name}' cannot name a task: use letters, digits and underscores, and begin with a letter")
+    if hasattr(builtins, name):
+        raise UserError(f"'{name}' cannot name a task: Python itself has something of that name; choose another")
     if name in _GENERATED_NAMES:
         raise UserError(f"'{name}' cannot name a task: the generated file uses that name itself; choose another")
     if (folder / name).exists():
@@ -141,6 +160,16 @@ def _check_name(name: str, folder: Path) -> None:
     plugins = find_plugins([folder] if folder.is_dir() else [])
     if name in plugins:
         raise UserError(f"task '{name}' exists already, in {plugins[name].source}; choose another name")
+
+
+def _check_columns(columns: _Columns) -> None:
+    if columns.input == columns.target:
+        raise UserError(f"--input and --target are both '{columns.input}', so every prompt would hold its answer; name two")
+    if columns.group == columns.target:
+        raise UserError(
+            f"--group and --target are both '{columns.target}', so no answer that is tested would be in training; "
+            "group by another column, an author or a document, say"
+        )
 
 
 def _cut(table: Path, columns: _Columns) -> Splits:
@@ -159,11 +188,12 @@ def _write_data(folder: Path, source: Path | None) -> Path:
 
 
 def _kind_of(targets: Sequence[str]) -> _Kind:
-    numbers = all(_NUMBER.fullmatch(target) for target in targets)
+    if all(map(_is_json_object, targets)):
+        return _json(targets)
+    numbers = all(map(is_number, targets))
     if _are_labels(targets, numbers=numbers):
         return _choice(tuple(sorted(set(targets))))
-    longest = max(len(target.encode()) for target in targets)
-    settings = [f"max_tokens={16 * math.ceil((longest / BYTES_PER_TOKEN + 1) / 16)}"]
+    settings = [_max_tokens(targets)]
     if not any("\n" in target for target in targets):
         settings.append(r'stop=("\n",)')
     if numbers:
@@ -194,6 +224,34 @@ def _kind_of(targets: Sequence[str]) -> _Kind:
     )
 
 
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _json(targets: Sequence[str]) -> _Kind:
+    return _Kind(
+        "generate",
+        "Write the right JSON object for a text.",
+        ("json_f1", "json_precision", "json_recall", "exact_match"),
+        {
+            "plain": "{text}",
+            "instruction": "Read the input and write the JSON object that belongs to it, and nothing else.\n\nInput: {text}",
+            "question": "{text}\n\nWhich JSON object says this?",
+        },
+        # Without a stop: what a prompted model writes over several lines is read, too.
+        settings=("extract=first_json_object", _max_tokens([first_json_object(target) for target in targets])),
+        reads_json=True,
+    )
+
+
+def _max_tokens(targets: Sequence[str]) -> str:
+    longest = max(len(target.encode()) for target in targets)
+    return f"max_tokens={16 * math.ceil((longest / BYTES_PER_TOKEN + 1) / 16)}"
+
+
 def _are_labels(targets: Sequence[str], *, numbers: bool) -> bool:
     """Few different ones, which nearly all come again."""
     counts = Counter(targets)
@@ -204,7 +262,8 @@ def _are_labels(targets: Sequence[str], *, numbers: bool) -> bool:
 
 def _choice(choices: tuple[str, ...]) -> _Kind:
     listing = ", ".join(choices).replace("{", "{{").replace("}", "}}")
-    listed = len(listing) <= LISTED_LABELS
+    # In a wording, a label such as `<mask>` would be the place of the answer.
+    listed = len(listing) <= LISTED_LABELS and not any(slot in listing for slot in SLOTS)
     wordings = {
         "plain": f"Choose one of: {listing}.\n{{text}}" if listed else "{text}",
         "instruction": "Read the text and reply with the label that fits it best"
@@ -225,11 +284,27 @@ def _choice(choices: tuple[str, ...]) -> _Kind:
     )
 
 
+def _decision(kind: _Kind, different: int) -> str:
+    metrics = ", ".join(kind.metrics)
+    if kind.output == "choice":
+        return f"{different} different targets: labels to be chosen ({metrics}); edit output to have them written"
+    if kind.reads_json:
+        return f"{different} different targets, all JSON objects: judged by their fields ({metrics})"
+    if kind.metrics[0] == "numeric_match":
+        return f"{different} different targets, all numbers: to be worked out ({metrics}); edit output to choose among them"
+    return f"{different} different targets: answers to be written ({metrics}); edit output to choose among them"
+
+
 # The files
 
 
 def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> str:
     is_choice = kind.output == "choice"
+    names = ["PromptSet", "Row", "Sample", "Splits", "Task", "table_splits", "task"]
+    target = f"row[{_python(columns.target)}]"
+    if kind.reads_json:
+        names.insert(-2, "first_json_object")
+        target = f"first_json_object({target})"  # in the form that answers are put into
     cut = [f"input_column={_python(columns.input)}", f"target_column={_python(columns.target)}"]
     if columns.group is not None:
         cut.append(f"group={_python(columns.group)}")
@@ -238,7 +313,7 @@ def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> s
         "",
         "from pathlib import Path",
         "",
-        "from harness import PromptSet, Row, Sample, Splits, Task, table_splits, task",
+        f"from harness import {', '.join(names)}",
         "",
         f'DATA = Path(__file__).parent / "{file_name}"',
         *(["CHOICES = (", *(f"    {_python(choice)}," for choice in kind.choices), ")"] if is_choice else []),
@@ -272,8 +347,7 @@ def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> s
         "",
         "def to_sample(row: Row, index: int) -> Sample:",
         f'    fields = {{"text": row[{_python(columns.input)}]}}',
-        f"    return Sample(id=str(index), fields=fields, target=row[{_python(columns.target)}]"
-        + (", choices=CHOICES)" if is_choice else ")"),
+        f"    return Sample(id=str(index), fields=fields, target={target}" + (", choices=CHOICES)" if is_choice else ")"),
     ]
     return "\n".join(lines) + "\n"
 

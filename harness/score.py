@@ -1,11 +1,14 @@
 """Judge a run's completions with its task's metrics. Needs no model, so scoring again is free."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
+from harness.faults import PLUGIN_FAULTS, raised
 from harness.metrics import Counts, Metric, Reply, answer_of, contributions, find_metric, sums_of
 from harness.results import MetricValue, SampleCounts
 from harness.statistics import score
@@ -32,6 +35,8 @@ class Scored:
     JSON; None where a sample was not scored. A corpus metric's scores are the samples' parts in it, which average to it."""
 
     metrics: dict[str, MetricValue]
+    """Empty when no sample was scored in every template."""
+
     by_template: dict[str, dict[str, MetricValue]]
     clean: dict[str, MetricValue]
     """The metrics without the samples that overlap with the training data; empty when none is left."""
@@ -93,11 +98,12 @@ def score_rows(task: Task, rows: Sequence[dict[str, Any]]) -> Scored:
     metrics = metrics_of(task)
     judged = [_judge(task, metrics, row) for row in rows]
     good = [item for item in judged if item.error is None]
-    values, by_template = _summarise(metrics, good) if good else ({}, {})
+    templates = {row["template"] for row in rows}
+    values, by_template = _summarise(metrics, good, templates)
     table = pandas.DataFrame([_row_of(metrics, item) for item in judged])
     clean = [item for item in good if not item.row["overlap"]]
     # Summarising again would overwrite the parts that the table has taken already, and nothing else.
-    clean_values = values if len(clean) == len(good) else _summarise(metrics, clean)[0] if clean else {}
+    clean_values = values if len(clean) == len(good) else _summarise(metrics, clean, templates)[0]
     counts = SampleCounts(total=len(judged), scored=len(good), failed=len(judged) - len(good))
     return Scored(table, values, by_template, clean_values, counts)
 
@@ -114,14 +120,28 @@ def _judge(task: Task, metrics: Sequence[Metric], row: dict[str, Any]) -> _Judge
     for metric in metrics:
         try:
             if metric.score is not None:
-                judged.scores[metric.name] = float(metric.score(reply))
+                judged.scores[metric.name] = _within(metric, float(metric.score(reply)))
             elif metric.counts is not None:
-                judged.counts[metric.name] = metric.counts(reply)
+                judged.counts[metric.name] = {name: _finite(float(n)) for name, n in metric.counts(reply).items()}
         except UserError as error:
             return _Judged(row, f"metric '{metric.name}': {error}")
-        except Exception as error:  # a plugin's own metric may raise anything
-            return _Judged(row, f"metric '{metric.name}' raised {type(error).__name__}: {error}")
+        except PLUGIN_FAULTS as error:  # a plugin's own metric may raise anything
+            return _Judged(row, f"metric '{metric.name}' {raised(error)}")
     return judged
+
+
+def _within(metric: Metric, score: float) -> float:
+    if not metric.low <= _finite(score) <= metric.high:
+        raise UserError(f"it scores {score:g}, and its range is {metric.range_text}")
+    if metric.binary and score not in (0, 1):
+        raise UserError(f"it scores {score:g}, and says of itself that it is binary: 0 or 1")
+    return score
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise UserError(f"it gives {number}, which is no number to add up")
+    return number
 
 
 def _reply(row: dict[str, Any], answer: str) -> Reply:
@@ -148,18 +168,23 @@ def _row_of(metrics: Sequence[Metric], item: _Judged) -> dict[str, Any]:
 
 
 def _summarise(
-    metrics: Sequence[Metric], judged: Sequence[_Judged]
+    metrics: Sequence[Metric], judged: Sequence[_Judged], templates: Collection[str]
 ) -> tuple[dict[str, MetricValue], dict[str, dict[str, MetricValue]]]:
-    """Metric values over all templates, and by template. Enters each sample's part in a corpus metric."""
+    """Metric values over all `templates`, and by template. Enters each sample's part in a corpus metric.
+
+    A value over templates is the mean over the samples that were scored in all of them; without any there is none.
+    """
     groups: dict[str, list[_Judged]] = {}
     for item in judged:
         groups.setdefault(item.row["template"], []).append(item)
     by_template = {
         template: {metric.name: _value(metric, items) for metric in metrics} for template, items in groups.items()
     }
-    if len(groups) == 1:
-        return next(iter(by_template.values())), by_template
-    return {metric.name: _over_templates(metric, judged, len(groups)) for metric in metrics}, by_template
+    if len(templates) == 1:
+        return by_template.get(next(iter(templates)), {}), by_template
+    seen = Counter(item.row["sample_id"] for item in judged)
+    whole = [item for item in judged if seen[item.row["sample_id"]] == len(templates)]
+    return ({metric.name: _over_templates(metric, whole) for metric in metrics} if whole else {}), by_template
 
 
 def _value(metric: Metric, items: Sequence[_Judged]) -> MetricValue:
@@ -174,16 +199,14 @@ def _value(metric: Metric, items: Sequence[_Judged]) -> MetricValue:
     return _estimate(metric, [item.scores[metric.name] for item in items], binary=metric.binary, details=details)
 
 
-def _over_templates(metric: Metric, judged: Sequence[_Judged], templates: int) -> MetricValue:
-    """The mean over templates of each sample that was scored in all of them."""
+def _over_templates(metric: Metric, judged: Sequence[_Judged]) -> MetricValue:
+    """The mean over templates of samples that were scored in all of them."""
     scores: dict[str, list[float]] = {}
     for item in judged:
         scores.setdefault(item.row["sample_id"], []).append(item.scores[metric.name])
-    means = [sum(values) / templates for values in scores.values() if len(values) == templates]
-    if not means:
-        raise UserError("no sample was scored in every template; see the errors in predictions.parquet")
+    means = [sum(values) / len(values) for values in scores.values()]
     details = _details(metric, [item.counts[metric.name] for item in judged]) if metric.counts is not None else {}
-    return _estimate(metric, means, binary=False, details=details)
+    return _estimate(metric, means, binary=metric.binary, details=details)
 
 
 def _details(metric: Metric, rows: Sequence[Counts]) -> dict[str, float]:
@@ -197,12 +220,12 @@ def _estimate(metric: Metric, scores: Sequence[float], *, binary: bool, details:
     return MetricValue(
         value=estimate.value,
         stderr=estimate.stderr,
-        low=_finite(estimate.low),
-        high=_finite(estimate.high),
+        low=_end(estimate.low),
+        high=_end(estimate.high),
         n=estimate.n,
         details=details,
     )
 
 
-def _finite(bound: float) -> float | None:
-    return bound if abs(bound) != float("inf") else None
+def _end(bound: float) -> float | None:
+    return bound if math.isfinite(bound) else None

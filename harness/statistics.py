@@ -98,16 +98,18 @@ def _spread(table: Scores) -> _Spread | None:
 def score(scores: ArrayLike, *, binary: bool, low: float = 0.0, high: float = 1.0) -> Estimate:
     """Mean of a (seeds × samples) table of scores, or of one seed's scores, with its 95 % interval.
 
-    Binary scores get Wilson's interval (scipy's `binomtest(...).proportion_ci("wilson")` for one seed); with several
-    seeds n becomes the effective sample size n / design effect, as for proportions from clustered surveys (Franco et
-    al., J. Survey Statistics and Methodology 7, 2019). Other scores get the t interval, kept within `low` and `high`,
-    the range of the metric.
+    Binary scores, and their means over templates, get Wilson's interval (scipy's
+    `binomtest(...).proportion_ci("wilson")` for one seed and template); with several, n becomes the effective sample
+    size n / design effect, as for proportions from clustered surveys (Franco et al., J. Survey Statistics and
+    Methodology 7, 2019). Other scores get the t interval, kept within `low` and `high`, the range of the metric; where
+    all are equal it would have no width, and Wilson's bounds any score in [0, 1]: none varies more than a binary one.
     """
     table = _table(scores)
     seeds, n = table.shape
     value = float(table.mean())
     spread = _spread(table)
-    if binary:
+    level = spread is not None and spread.variance == 0 and (low, high) == (0.0, 1.0)
+    if binary or level:
         low, high = _wilson(value, n, seeds, spread)
     elif spread is not None:  # one sample bounds nothing
         half = _quantile(spread.degrees) * spread.variance**0.5
@@ -117,8 +119,8 @@ def score(scores: ArrayLike, *, binary: bool, low: float = 0.0, high: float = 1.
 
 def _wilson(p: float, n: int, seeds: int, spread: _Spread | None) -> tuple[float, float]:
     effective, z = float(n), float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
-    if seeds > 1 and spread is not None:
-        z = _quantile(spread.degrees)
+    if spread is not None:
+        z = _quantile(spread.degrees) if seeds > 1 else z
         simple = p * (1 - p) / (n - 1)
         if simple > 0 and spread.variance > 0:
             effective = n * simple / spread.variance
@@ -131,12 +133,13 @@ def _quantile(degrees: float) -> float:
     return float(stats.t.ppf(0.5 + CONFIDENCE / 2, degrees))
 
 
-def gain(tuned: ArrayLike, base: ArrayLike, *, binary: bool) -> Estimate:
+def gain(tuned: ArrayLike, base: ArrayLike, *, binary: bool, span: float = 1.0) -> Estimate:
     """Paired difference of two (seeds × samples) tables over the same seeds and samples, with its 95 % interval.
 
     Binary scores get the square-and-add interval (MOVER: Newcombe, Statistics in Medicine 17, 1998, method 10; Zou
     and Donner, ibid. 27, 2008): it joins the two scores' own intervals with their correlation, so it keeps its width
-    where every difference is equal and the t interval would collapse. Other scores get the t interval.
+    where every difference is equal and the t interval would collapse. Other scores get the t interval, kept within
+    `span`, the distance of the metric's ends.
     """
     first, second = _table(tuned), _table(base)
     assert first.shape == second.shape, "a paired gain compares the same seeds and samples"
@@ -145,12 +148,13 @@ def gain(tuned: ArrayLike, base: ArrayLike, *, binary: bool) -> Estimate:
     value = float(difference.mean())
     spread = _spread(difference)
     if spread is None:
-        return Estimate(value, None, -1.0, 1.0, n, seeds)
+        # A sample's part in a corpus metric may lie outside the metric's range.
+        return Estimate(value, None, min(-span, value), max(span, value), n, seeds)
     if binary:
         low, high = _square_and_add(score(first, binary=True), score(second, binary=True), spread)
     else:
         half = _quantile(spread.degrees) * spread.variance**0.5
-        low, high = max(-1.0, value - half), min(1.0, value + half)
+        low, high = max(-span, value - half), min(span, value + half)
     return Estimate(value, spread.variance**0.5, min(low, value), max(high, value), n, seeds, spread.degrees)
 
 

@@ -70,7 +70,7 @@ class Rendered:
     said before a text whose likelihood is measured."""
 
     text: str
-    """The same as plain text, up to where the answer begins; without trailing white space."""
+    """The same as plain text, up to where the answer begins."""
 
     before: str = " "
     """Between `text` and the answer."""
@@ -93,7 +93,8 @@ class PromptSet:
 
     A template may say where the answer stands, with `[output]` (an answer that is written) or `<mask>` (a choice, or a
     text whose likelihood is measured): the model reads what comes before, and what comes after belongs to the answer.
-    A choice is then judged by the likelihood of the whole filled text. Without a slot the answer follows `marker`."""
+    A choice is then judged by the likelihood of the whole filled text; from a written answer it is taken off the end, and
+    `Task.stop` may name it, too, so that models end there. Without a slot the answer follows `marker`."""
 
     marker: str = "Answer:"
     """Ends every prompt that has no slot: what follows it is the answer."""
@@ -113,6 +114,9 @@ class PromptSet:
 
     fewshot_delimiter: str = "\n\n"
     """Between the system line, the demonstrations and the question in plain text."""
+
+    render_version: str = ""
+    """With `render`: changes whenever what it gives may, so that a result tells which rendering it is of."""
 
     render: "Callable[[Sample, Sequence[Sample]], Rendered] | None" = None
     """Replaces our own rendering of a sample after its demonstrations, for tasks of other harnesses that bring theirs."""
@@ -165,9 +169,10 @@ class Task:
     """Where the data comes from: a paper or an address."""
 
     def __post_init__(self) -> None:
-        if not self.primary_metric and self.metrics:
+        # What is no tuple of metrics is left alone here: `gainboard check` says what is wrong with it.
+        if not self.primary_metric and isinstance(self.metrics, tuple) and self.metrics:
             first = self.metrics[0]
-            object.__setattr__(self, "primary_metric", first if isinstance(first, str) else first.name)
+            object.__setattr__(self, "primary_metric", first if isinstance(first, str) else getattr(first, "name", ""))
 
 
 TaskFunction = Callable[[], Task]

@@ -25,7 +25,7 @@ from harness.statistics import Estimate, gain, mean_over_tasks, rescale, score
 from leaderboards.board import Board
 from leaderboards.text import count_of, listed, method_name
 
-PROTOCOL = ("task_version", "task_fingerprint", "templates", "generation", "limit")
+PROTOCOL = ("task_version", "task_fingerprint", "test_seed", "templates", "generation", "limit")
 """What must agree between any two runs of a task before their scores may be compared."""
 
 GroupT = TypeVar("GroupT")
@@ -55,11 +55,6 @@ class Cell:
     def seeds(self) -> tuple[int, ...]:
         """The seeds that finished."""
         return tuple(result.run.seed for result in self.results)
-
-    @property
-    def binary(self) -> bool:
-        """Whether every score is 0 or 1; a mean over several templates is not."""
-        return self.results[0].task.binary and len(self.results[0].run.templates) == 1
 
 
 @dataclass(frozen=True)
@@ -186,7 +181,8 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
     notes: list[str] = []
     chosen = _of_board(results, board, notes)
     chosen = [result for group in _groups(chosen, lambda r: r.run.task) for result in _same_protocol(group, notes)]
-    chosen = [result for group in _groups(chosen, _budget_key) for result in _same_recipe(group, notes)]
+    chosen = [result for group in _groups(chosen, lambda r: r.run.task) for result in _same_metric(group, notes)]
+    chosen = [result for group in _groups(chosen, _cell_key) for result in _same_recipe(group, notes)]
     _note_engines(chosen, notes)
     cells = defaultdict[tuple[str, Method], dict[str, Cell]](dict)
     curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
@@ -252,8 +248,26 @@ def _same_protocol(group: list[Result], notes: list[str]) -> list[Result]:
     return kinds[0]
 
 
+def _same_metric(group: list[Result], notes: list[str]) -> list[Result]:
+    """The runs of one task that were judged by the same primary metric on the same scale: as most were."""
+
+    def judged(result: Result) -> tuple[str, float]:
+        return result.task.primary_metric, result.task.chance
+
+    kinds = _groups(group, judged)
+    kinds.sort(key=lambda kind: (-len(kind), judged(kind[0])))
+    for other in kinds[1:]:
+        metric, chance = judged(other[0])
+        were = "was" if len(other) == 1 else "were"
+        notes.append(
+            f"Task '{group[0].run.task}': {count_of(len(other), 'run')} {were} judged by {metric}, chance at {chance:.3g}, "
+            "and left out of the comparison; `gainboard score` judges all by the task as it is now."
+        )
+    return kinds[0]
+
+
 def _same_recipe(group: list[Result], notes: list[str]) -> list[Result]:
-    """The runs of one candidate on one task and training budget that differ in nothing but the seed."""
+    """The runs of one candidate on one task that differ in nothing but the seed and the training budget."""
     fields = ("candidate", "train_templates", "num_fewshot", "demonstrations")
 
     def recipe(result: Result) -> str:
@@ -326,13 +340,13 @@ def _cell(group: list[Result], folder: Path, notes: list[str]) -> Cell | None:
         return cell
     return dataclasses.replace(
         cell,
-        by_template={template: _estimate(table, card, binary=card.binary) for template, table in tables.items()},
-        estimate=_estimate(scores, card, binary=cell.binary),
+        by_template={template: _estimate(table, card) for template, table in tables.items()},
+        estimate=_estimate(scores, card),
     )
 
 
-def _estimate(scores: pandas.DataFrame, card: TaskCard, *, binary: bool) -> Estimate:
-    return score(scores.to_numpy().T, binary=binary, low=card.metrics[card.primary_metric].low)
+def _estimate(scores: pandas.DataFrame, card: TaskCard) -> Estimate:
+    return score(scores.to_numpy().T, binary=card.binary, low=card.metrics[card.primary_metric].low or 0.0)
 
 
 def _scores(result: Result, folder: Path) -> pandas.DataFrame:
@@ -343,8 +357,9 @@ def _scores(result: Result, folder: Path) -> pandas.DataFrame:
     frame[column] = frame[column].astype("float64")
     if frame.duplicated(["sample_id", "template"]).any():
         raise ValueError("a sample id appears twice")
-    if not card.metrics[card.primary_metric].corpus and not frame[column].dropna().between(0, 1).all():
-        raise ValueError(f"{column} holds a score outside 0 to 1")
+    metric = card.metrics[card.primary_metric]
+    if not metric.corpus and not frame[column].dropna().between(metric.low or 0.0, 1).all():
+        raise ValueError(f"{column} holds a score outside {metric.low or 0:g} to 1")
     by_template = {str(template): rows.set_index("sample_id")[column] for template, rows in frame.groupby("template")}
     if set(by_template) != set(result.run.templates):
         raise ValueError(f"the templates {', '.join(sorted(by_template))} are not those of the run")
@@ -457,7 +472,8 @@ def paired(first: Cell, second: Cell) -> Estimate | None:
     if not seeds or ids.empty:
         return None
     ours, theirs = (cell.scores.loc[ids, seeds].to_numpy().T for cell in (first, second))
-    return gain(ours, theirs, binary=first.binary)
+    card = first.results[0].task
+    return gain(ours, theirs, binary=card.binary, span=1 - (card.metrics[card.primary_metric].low or 0.0))
 
 
 def _with_ranks(table: Table) -> list[Row]:

@@ -24,6 +24,7 @@ from harness.results import (
     GenerationRecord,
     MetricCard,
     MetricValue,
+    OverlapRecord,
     Provenance,
     Result,
     SampleCounts,
@@ -85,6 +86,7 @@ def make_run(candidate: str, method: Method, task: TaskCard, seed: int, **change
         "demonstrations": "balanced" if method == "few_shot" else None,
         "templates": ("plain",),
         "generation": Generation(),
+        "test_seed": None,
         "limit": None,
     }
     return Run(**(declared | changes))
@@ -122,7 +124,7 @@ def write_result(
         task=task,
         metrics=metrics,
         by_template={run.templates[0]: metrics},
-        overlap=None,
+        overlap=OverlapRecord(exact=0, near=0, samples=max(1, len(scores)), method="invented", clean=metrics),
         samples=SampleCounts(total=len(scores), scored=len(known), failed=len(scores) - len(known)),
         training=_training(run, device, train_seconds, parameters, tokens, energy_joules) if tuned else None,
         generation=GenerationRecord(

@@ -1,20 +1,24 @@
 """What would spoil a sweep is found before it starts, without a network and without a model."""
 
 import importlib.metadata
+import itertools
 import json
+import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from toy_task import SOURCE, adding, plugins_of, rows
 
 from harness.checks import check_sweep, check_task
 from harness.checks.finding import Finding
-from harness.data.sources import UnreachableData
+from harness.data.sources import UnreachableData, generated
 from harness.metrics import Metric, Reply
 from harness.plugins import Plugin, find_plugins
-from harness.task import PromptSet, Splits
+from harness.task import PromptSet, Sample, Splits
 
 Write = Callable[[str, str], Path]
 
@@ -33,6 +37,12 @@ EXAMPLE: dict[str, Any] = {
     "prompt": "8 + 1\nAnswer:",
     "answers": [{"completion": "9", "scores": {"exact_match": 1.0}}, {"completion": "8", "scores": {"exact_match": 0.0}}],
 }
+
+
+def line_of(text: str) -> int:
+    """The line of this file that holds a text first."""
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
 def found(level: str, findings: list[Finding]) -> list[str]:
@@ -82,7 +92,8 @@ def test_a_fixed_demonstration_that_is_no_training_sample_is_an_error() -> None:
 
 def test_an_extractor_that_raises_is_an_error() -> None:
     assert found("error", check(extract=lambda text: text.split(":")[1])) == [
-        "extract raised IndexError: list index out of range on the target of train sample '0' (10 of 10 tried)"
+        f"extract raised IndexError: list index out of range (test_check.py, line {line_of('text.split(')}) on the target "
+        "of train sample '0' (10 of 10 tried)"
     ]
 
 
@@ -105,15 +116,61 @@ def fails_on_ten(reply: Reply) -> float:
 )
 def test_a_metric_that_raises_on_one_sample_is_an_error(metric: Metric) -> None:
     assert found("error", check(metrics=(metric,), primary_metric="own")) == [
-        "metric 'own', which must take any answer, raised IndexError: list index out of range on the target of "
-        "test sample '1' (1 of 10 tried)"
+        "metric 'own', which must take any answer, raised IndexError: list index out of range "
+        f"(test_check.py, line {line_of('get(reply.answer')}) on the target of test sample '1' (1 of 10 tried)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (float("nan"), "metric 'own' returned nan; it must be a number from 0 to 1 on the target of"),
+        (numpy.ones(2), "metric 'own' returned array([1., 1.]); it must be a number"),
+        ("1", "metric 'own' returned '1'; it must be a number"),
+        (None, "metric 'own' returned None; it must be a number"),
+        (1.5, "metric 'own' returned 1.5; it must be a number from 0 to 1"),
+    ],
+    ids=["nan", "array", "text", "nothing", "out of range"],
+)
+def test_a_metric_that_gives_no_number_is_an_error(given: Any, says: str) -> None:
+    (error,) = found("error", check(metrics=(Metric("own", "gives no number", lambda reply: given),), primary_metric="own"))
+    assert says in error
+
+
+def test_a_binary_metric_that_gives_a_half_is_an_error() -> None:
+    half = Metric("own", "half right", lambda reply: 0.5, binary=True)
+    (error,) = found("error", check(metrics=(half,), primary_metric="own"))
+    assert error.startswith("metric 'own' is binary and returned 0.5; give 0 or 1, or leave binary=True out")
+
+
+def fails_on_wrong_answers(reply: Reply) -> float:
+    return {reply.targets[0]: 1.0}[reply.answer]
+
+
+def test_a_metric_that_raises_while_levels_are_guessed_stops_no_check() -> None:
+    def to_sample(row: Any, index: int) -> Sample:
+        return Sample(str(index), {"text": row["text"]}, row["answer"], (row["answer"], "none"))
+
+    metric = Metric("own", "fails on wrong answers", fails_on_wrong_answers)
+    findings = check(metrics=(metric,), primary_metric="own", output="choice", to_sample=to_sample)
+    assert findings[0].level == "ok" and found("error", findings) == []
+
+
+def test_a_template_with_a_format_for_numbers_is_an_error() -> None:
+    (error,) = found("error", check(prompts=PromptSet({"plain": "{text:d}"})))
+    assert error.startswith("split 'train', row 0: template 'plain' cannot be filled with the fields of sample '0'")
+
+
+@pytest.mark.parametrize(("output", "metric"), [("choice", "accuracy"), ("perplexity", "byte_probability")])
+def test_a_slot_for_writing_is_an_error_where_nothing_is_written(output: Any, metric: str) -> None:
+    prompts = PromptSet({"plain": "{text} + 1 = [output]"})
+    (error,) = found("error", check(prompts=prompts, output=output, metrics=(metric,), primary_metric=metric))
+    assert error == f"template 'plain' has the slot [output], and output '{output}' takes <mask>; write that instead"
 
 
 def test_a_metric_that_needs_what_the_task_does_not_give_is_an_error() -> None:
     (error,) = found("error", check(metrics=("exact_match", "brier")))
-    assert error.startswith("metric 'brier': ")
-    assert "needs the log-probability of every choice" in error
+    assert "metric 'brier' does not fit output 'generate', which takes accuracy, exact_match, " in error
 
 
 def test_a_target_that_does_not_score_as_its_own_answer_is_a_warning() -> None:
@@ -121,6 +178,53 @@ def test_a_target_that_does_not_score_as_its_own_answer_is_a_warning() -> None:
         "the target of test sample '1' scores 0 on exact_match as its answer, not 1 (so do 1 of 10 tried); "
         "let extract leave a right answer as the targets have it"
     ]
+
+
+def test_a_target_that_no_extractor_touched_is_said_not_to_fit_the_metric() -> None:
+    never = Metric("never", "no answer is right", lambda reply: 0.0)
+    (warning,) = found("warning", check(metrics=(never,), primary_metric="never"))
+    assert warning.endswith("the targets do not fit this metric, so change the one or the other")
+
+
+def test_generated_data_that_differs_from_draw_to_draw_is_an_error() -> None:
+    drawn = itertools.count()
+
+    def compose(_: random.Random, index: int, split: str) -> dict[str, str]:
+        return {"text": f"{split} {index} {next(drawn)}", "answer": "1"}
+
+    errors = found("error", check(data=generated(compose, train=4, dev=1, test=4, seed=0)))
+    assert errors == ["two draws of one seed differ; use only the Random that is passed"]
+
+
+def test_generated_data_that_is_the_same_in_every_draw_is_no_error() -> None:
+    def compose(draws: random.Random, index: int, split: str) -> dict[str, str]:
+        return {"text": f"{split} {index} {draws.random()}", "answer": "1"}
+
+    assert found("error", check(data=generated(compose, train=4, dev=1, test=4, seed=0))) == []
+
+
+def test_a_fault_of_a_prompt_set_is_told_once(tmp_path: Path) -> None:
+    prompts = PromptSet({"plain": "{text} + 1"}, demonstrations="fixed", fixed=("77",))
+    findings = check_task("adding", plugins_of(adding(prompts=prompts), tmp_path))
+    assert found("error", findings) == ["prompts.fixed names '77', which is no training sample"]
+
+
+def ends() -> Splits:
+    sys.exit(0)
+
+
+def test_an_exit_in_a_plugin_ends_no_check() -> None:
+    (error,) = found("error", check(data=ends))
+    assert error == f"its data function called exit(0) (test_check.py, line {line_of('sys.exit(0)')})"
+
+
+def test_what_our_check_stumbles_over_is_an_error_of_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(*_: object) -> list[str]:
+        raise TypeError("of\ntwo lines")
+
+    monkeypatch.setattr("harness.checks.lint", stumble)
+    (error,) = found("error", check())
+    assert error.startswith("our check failed on it: it raised TypeError: of two lines (test_check.py, line ")
 
 
 def test_a_metric_without_an_upper_bound_is_not_held_to_one() -> None:
@@ -172,6 +276,17 @@ GOOD = SOURCE.format(name="adding")
         ("Sample(str(index)", "Sample(index", "split 'train', row 0: the id 0 is not a non-empty text"),
         ("{text} + 1", "{txt} + 1", "template 'plain' asks for field 'txt', the sample has text. Did you mean 'text'?"),
         ("{text} + 1", "{text} + {1", "template 'plain' is not a format string"),
+        ("{text} + 1", '{\\"a\\": 1}', "asks for field '\"a\"', the sample has text (a brace that is meant is doubled)"),
+        ("{text} + 1", "{text} {}", "asks for field '', the sample has text (a brace that is meant is doubled)"),
+        ("{text} + 1", "<mask> {text} <mask>", "template 'plain': it has 2 slots for the answer (<mask>, <mask>)"),
+        ("{text} + 1", "{text} <mask>", "template 'plain' has the slot <mask>, and output 'generate' takes [output]"),
+        ("lambda: Splits", "lambda: exit() or Splits", "its data function called exit() (task.py, line"),
+        ('row["answer"])', 'exit(3))', "split 'train', row 0: to_sample called exit(3) (task.py, line 14)"),
+        ("version=1", "extract=lambda text: exit(0)", "extract called exit(0) (task.py, line 11) on the target of train"),
+        ('row["answer"]', '1 / 0', "to_sample raised ZeroDivisionError: division by zero (task.py, line 14)"),
+        ('row["answer"]', '__import__("json").loads("{")', "(char 1) (task.py, line 14)"),
+        ("version=1", "steps=[]", "steps is []; it must be a tuple of steps"),
+        ("lambda: Splits(", "Splits(", "data is Splits(train=[{'text': '0'"),
         ("lambda: Splits", 'lambda: hub_splits("a/b", None, revision=None) or Splits', "revision"),
     ],
 )  # fmt: skip

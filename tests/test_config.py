@@ -14,8 +14,8 @@ FAULTS = {
     "misspelt_key.toml": "unknown key 'sedes'. Did you mean 'seeds'? Allowed here: candidates, defaults,",
     "misspelt_nested_key.toml": "unknown key 'candidates.0.lora.learning_rat'. Did you mean 'learning_rate'?",
     "misspelt_training_key.toml": "unknown key 'defaults.training.num_epochs'. Did you mean 'num_train_epochs'?",
-    "wrong_type.toml": "'seeds.0': Input should be a valid integer",
-    "list_for_number.toml": "'defaults.training.learning_rate': Input should be a valid number (got [0.0001, 0.0003])",
+    "wrong_type.toml": "'seeds.0': must be a whole number",
+    "list_for_number.toml": "'defaults.training.learning_rate': must be a number (got [0.0001, 0.0003])",
     "no_training_samples.toml": "'n_train': must be a positive number or \"all\", or a list of them (got 0)",
     "same_candidate_twice.toml": "candidate name 'toy' is given twice",
     "same_task_twice.toml": "task 'date_normalise' is given twice",
@@ -129,3 +129,29 @@ def test_the_key_of_a_run_is_the_same_after_reading_it_back() -> None:
 
 def test_a_run_lies_in_a_folder_of_its_own() -> None:
     assert make_run("small", "lora", task_card(), 3).folder == Path("small/lora/capitals-v1/n-500/seed-3")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('seeds = ["1"]', "'seeds.0': must be a whole number (got '1')"),
+        ('num_fewshot = "4"', "'num_fewshot': must be a whole number (got '4')"),
+        ("seeds = 3", "'seeds': must be a list (got 3)"),
+        ("test_seed = true", "'test_seed': must be a whole number (got True)"),
+        ('n_train = ["all", "all"]', "training budget 'all' is given twice; each must be unique"),
+        ("n_train = []", "'n_train': must name at least one budget (got [])"),
+        ("n_train = [16, -1]", "'n_train': must be a positive number or \"all\", or a list of them (got [16, -1])"),
+        ('demonstrations = "closest"', "'demonstrations': Input should be 'random', 'balanced', 'fixed' or 'nearest'"),
+        ("templates = []", "no template is named; give at least one, or leave the key out"),
+        (
+            '[[candidates]]\nname = "b"\nmodel = "b"\nrevision = "main"',
+            "must be a commit, 40 hexadecimal digits (got 'main')",
+        ),
+    ],
+)
+def test_a_setting_of_the_wrong_kind_is_told_in_plain_words(tmp_path: Path, line: str, told: str) -> None:
+    path = tmp_path / "sweep.toml"
+    path.write_text(f'name = "s"\ntasks = ["a"]\n{line}\n[[candidates]]\nname = "a"\nmodel = "gainboard/toy-llama"\n')
+    with pytest.raises(UserError) as error:
+        load_sweep(path)
+    assert told in str(error.value)

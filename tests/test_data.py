@@ -1,5 +1,7 @@
 """Rows become samples once, checked; and a training budget is a beginning of one fixed order."""
 
+import dataclasses
+import re
 from collections import Counter
 from typing import Any
 
@@ -10,7 +12,7 @@ from toy_task import adding, rows
 
 from harness.data import load_dataset, training_subset
 from harness.errors import UserError
-from harness.task import PromptSet, Sample, Splits
+from harness.task import PromptSet, Row, Sample, Splits
 
 
 def test_samples_keep_the_order_of_the_rows() -> None:
@@ -66,6 +68,45 @@ def test_the_fingerprint_changes_with_samples_and_prompts(changes: dict[str, Any
     assert load_dataset(adding(**changes)).fingerprint != load_dataset(adding()).fingerprint
 
 
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("{text:d}", "ValueError: Unknown format code 'd' for object of type 'str'"),
+        ("{text!x}", "ValueError: Unknown conversion specifier"),
+        ("{text:[output]}", "ValueError: unmatched '{' in format spec"),
+        ("{text:{text:{text}}}", "ValueError: Max string recursion exceeded"),
+        ("{a.b}", "KeyError: 'a'"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_is_one_sentence(template: str, says: str) -> None:
+    def to_sample(row: Any, index: int) -> Sample:
+        return Sample(str(index), {"text": "one", "a.b": "two"}, "1")
+
+    with pytest.raises(UserError) as raised:
+        load_dataset(adding(prompts=PromptSet({"good": "{text}", "bad": template}), to_sample=to_sample))
+    message = str(raised.value)
+    assert message.startswith(
+        "task 'adding', split 'train', row 0: template 'bad' cannot be filled with the fields of sample"
+    )
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    ("template", "field"), [("{text:{width}}", "width"), ("{text.foo}", "text.foo"), ("{text[0]}", "text[0]")]
+)
+def test_a_field_that_a_template_reaches_into_or_formats_with_is_looked_up(template: str, field: str) -> None:
+    with pytest.raises(UserError, match=f"template 'plain' asks for field '{re.escape(field)}', the sample has text"):
+        load_dataset(adding(prompts=PromptSet({"plain": template})))
+
+
+def test_what_fills_a_format_is_tried_on_every_sample() -> None:
+    def to_sample(row: Any, index: int) -> Sample:
+        return Sample(row["text"], {"text": row["text"], "width": "wide" if row["text"] == "7" else "3"}, "1")
+
+    with pytest.raises(UserError, match=r"split 'dev', row 1: template 'plain' cannot be filled"):
+        load_dataset(adding(prompts=PromptSet({"plain": "{text:{width}}"}), to_sample=to_sample))
+
+
 LABELS = st.lists(st.sampled_from("abc"), min_size=1, max_size=80)
 
 
@@ -119,3 +160,50 @@ def test_more_faults_of_a_task_are_one_sentence(changes: dict[str, Any], says: s
     with pytest.raises(UserError) as raised:
         load_dataset(adding(**changes))
     assert says in str(raised.value)
+
+
+def test_the_fingerprint_changes_with_the_metadata_that_metrics_read() -> None:
+    def fingerprint(schema: str) -> str:
+        def made(row: Row, index: int) -> Sample:
+            return Sample(str(index), {"text": row["text"]}, row["answer"], metadata={"database": schema})
+
+        return load_dataset(adding(to_sample=made)).fingerprint
+
+    assert fingerprint("a") == fingerprint("a") != fingerprint("b")
+
+
+def test_the_fingerprint_changes_with_the_version_of_another_harness_s_rendering() -> None:
+    def fingerprint(version: str) -> str:
+        return load_dataset(adding(prompts=PromptSet({"plain": "{text}"}, render_version=version))).fingerprint
+
+    assert fingerprint("1") != fingerprint("2")
+
+
+def test_half_of_a_surrogate_pair_is_refused_before_any_training() -> None:
+    broken = adding(to_sample=lambda row, index: Sample(str(index), {"text": "\ud800"}, "1"))
+    with pytest.raises(UserError, match="sample '0' holds half of a surrogate pair, which is no text"):
+        load_dataset(broken)
+
+
+def test_nothing_may_follow_the_slot_of_a_measured_text() -> None:
+    task = adding(output="perplexity", prompts=PromptSet({"tail": "{text} <mask>. Thanks."}))
+    with pytest.raises(UserError, match="template 'tail' goes on after <mask>"):
+        load_dataset(task)
+
+
+def copied(sample: Sample, number: int) -> Sample:
+    return dataclasses.replace(sample, id=f"{sample.id}~copy{number}", copy_of=sample.id)
+
+
+def test_augmented_copies_come_with_their_sample_and_do_not_count_in_a_budget() -> None:
+    train = [Sample(str(index), {}, "x") for index in range(10)]
+    augmented = [*train, *(copied(sample, 1) for sample in train), *(copied(sample, 2) for sample in train)]
+    for budget in (1, 4, 10):
+        chosen = training_subset(augmented, budget)
+        assert [sample.id for sample in chosen if not sample.copy_of] == [s.id for s in training_subset(train, budget)]
+        assert len(chosen) == 3 * budget
+
+
+def test_a_copy_whose_original_was_taken_away_stands_for_itself() -> None:
+    train = [Sample("0", {}, "x"), copied(Sample("1", {}, "x"), 1)]
+    assert {sample.id for sample in training_subset(train, None)} == {"0", "1~copy1"}

@@ -68,10 +68,37 @@ def test_a_fixed_demonstration_that_is_no_training_sample_is_named() -> None:
 def test_the_nearest_demonstrations_share_the_question_s_words_and_the_nearest_stands_last() -> None:
     texts = ("the red car stopped", "a cat slept on the sofa", "the cat sat on the red mat", "rain fell in May")
     train = [Sample(str(index), {"text": text}, "x") for index, text in enumerate(texts)]
-    asked = [Sample("q", {"text": "a cat sat on a mat"}, "x"), Sample("r", {"text": "May rain"}, "x")]
+    asked = [Sample("q", {"text": "my cat sat on a mat"}, "x"), Sample("r", {"text": "May rain"}, "x")]
     shown = choose_demonstrations(PromptSet(TEMPLATES, demonstrations="nearest"), train, asked, count=2, seed=0)
     assert [sample.id for sample in shown[0]] == ["1", "2"]
     assert shown[1][-1].id == "3"
+
+
+def nearest(train: Sequence[str], asked: Sequence[str], *, count: int) -> list[list[str]]:
+    """The ids of what is shown to each question; an empty text is a sample without fields."""
+    prompts = PromptSet(TEMPLATES, demonstrations="nearest")
+    known, unknown = (
+        [Sample(str(index), {"text": text} if text else {}, "x") for index, text in enumerate(texts)]
+        for texts in (train, asked)
+    )
+    return [[sample.id for sample in row] for row in choose_demonstrations(prompts, known, unknown, count=count, seed=0)]
+
+
+def test_nearest_reads_words_of_one_character() -> None:
+    assert nearest(["4 + 2", "3 + 1", "5 + 5"], ["7 + 1", "5 + 9"], count=1) == [["1"], ["2"]]
+
+
+@pytest.mark.parametrize("text", ["", "+ ?"])
+def test_nearest_shows_the_first_training_samples_where_none_has_a_word(text: str) -> None:
+    assert nearest([text] * 3, [text, "a word"], count=2) == [["0", "1"], ["0", "1"]]
+
+
+def test_nearest_finds_the_one_training_sample_with_words() -> None:
+    assert nearest(["", "red car", ""], ["a red bus"], count=1) == [["1"]]
+
+
+def test_nearest_of_no_samples_is_none() -> None:
+    assert nearest(["a word"], [], count=1) == []
 
 
 def test_nearest_takes_questions_without_a_known_word() -> None:

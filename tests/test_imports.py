@@ -11,6 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+FAULTS = {"errors", "faults"}
+
 METRICS = {"metrics", *(f"metrics.{name}" for name in ("answers", "classes", "constraints", "levels", "likelihood"))}
 METRICS |= {f"metrics.{name}" for name in ("matching", "metric", "overlap", "structured")}
 
@@ -18,7 +20,7 @@ DATA = {"data", *(f"data.{name}" for name in ("augment", "overlap", "sources", "
 
 CHECKS = {"checks", *(f"checks.{name}" for name in ("examples", "finding", "lint"))}
 
-DECLARE = {"demonstrations", "errors", "plugins", "prompts", "task"} | METRICS | DATA
+DECLARE = {"demonstrations", "plugins", "prompts", "task"} | FAULTS | METRICS | DATA
 """What a task says of itself."""
 
 RECORD = {"errors", "config", "results", "statistics"}
@@ -33,11 +35,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "task": {"data.steps", "metrics"},  # for their types only
     "prompts": {"errors", "task"},
     "demonstrations": {"errors", "task"},
-    **dict.fromkeys(METRICS, METRICS | {"errors", "task"}),
-    **dict.fromkeys(DATA, DATA | {"demonstrations", "errors", "prompts", "task"}),
-    "plugins": {"declaration", "errors", "task"},
-    "declaration": {"errors", "metrics", "task"},
-    "config": {"errors"},
+    "faults": set(),
+    **dict.fromkeys(METRICS, METRICS | FAULTS | {"task"}),
+    **dict.fromkeys(DATA, DATA | FAULTS | {"demonstrations", "prompts", "task"}),
+    "plugins": FAULTS | {"declaration", "task"},
+    "declaration": FAULTS | {"data.steps", "metrics", "task"},
+    "config": {"errors", "task"},
     "results": {"config", "errors"},
     "statistics": set(),
     "toys": {"errors"},
@@ -54,8 +57,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "review.items": DECLARE,
     "review.terminal": {"errors", "review", "review.items"},
     "scaffold": DECLARE | {"checks.examples", "score"},
-    "plan": {"config", "data", "errors", "prompts", "results", "task"},
-    "score": {"errors", "metrics", "results", "statistics", "task"},
+    "plan": {"config", "data", "data.sources", "errors", "prompts", "results", "task"},
+    "score": FAULTS | {"metrics", "results", "statistics", "task"},
     "card": {"metrics", "metrics.levels", "plan", "results", "score"},
     "costs": {"config", "errors", "results"},
     "provenance": {"errors", "results"},
@@ -88,7 +91,7 @@ HEAVY = {
     "peft": {"train", "weights"},
     "trl": {"train"},
     "vllm": {"engines.vllm"},
-    "datasets": {"data.sources", "train"},
+    "datasets": {"data.sources", "lm_eval", "train"},
     "lm_eval": {"lm_eval"},
     "bm25s": {"demonstrations"},
     "sacrebleu": {"metrics.overlap"},

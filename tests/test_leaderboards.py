@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import Scores, make_run, task_card, write_failure, write_result, write_sweep
+from synthetic import Scores, draw_scores, make_run, task_card, write_failure, write_result, write_sweep
 
 from harness.config import Generation, Method
 from harness.errors import UserError
@@ -666,3 +666,54 @@ def test_invisible_characters_are_spelt_out_and_words_left_alone() -> None:
 def test_a_single_sample_is_published_without_an_error(results: Path, out: Path) -> None:
     write_arms(results, {"few_shot": [1], "lora": [1]}, seeds=1)
     assert publish(results, out).verdict.startswith("Don’t tune")
+
+
+def test_runs_judged_by_another_metric_are_left_out_and_named(results: Path, out: Path) -> None:
+    old, new = task_card(), task_card(primary_metric="exact_match")
+    for seed in (0, 1):
+        write_result(results, make_run("small", "zero_shot", old, seed), old, [1.0, 0.0])
+        write_result(results, make_run("small", "few_shot", old, seed), old, [1.0, 0.0])
+    write_result(results, make_run("small", "lora", new, 0), new, [1.0, 1.0])
+    page = Text(publish(results, out).index).text
+    assert "1 run was judged by exact_match, chance at 0.25, and left out of the comparison" in page
+
+
+def test_the_largest_budget_is_ranked_and_the_others_are_a_learning_curve(results: Path, out: Path) -> None:
+    card = task_card()
+    for n_train, right in ((16, 0.3), (64, 0.5), (256, 0.8)):
+        for seed in (0, 1, 2):
+            run = make_run("small", "lora", card, seed, n_train=n_train)
+            write_result(results, run, card, draw_scores(right, 100, seed))
+    ranked = row(publish(results, out), "small", "lora")
+    assert ranked["score"] == pytest.approx(0.8, abs=0.15)
+    assert "By training samples" in Text(out / "tasks" / "capitals.html").text
+
+
+def test_a_learning_curve_mixes_no_recipes(results: Path, out: Path) -> None:
+    card = task_card()
+    for seed, n_train, rate in ((0, 16, 1e-4), (1, 16, 1e-4), (0, 64, 5e-3)):
+        run = make_run("small", "lora", card, seed, n_train=n_train)
+        assert run.candidate.training is not None
+        training = run.candidate.training.model_copy(update={"learning_rate": rate})
+        candidate = run.candidate.model_copy(update={"training": training})
+        write_result(results, run.model_copy(update={"candidate": candidate}), card, [1.0, 0.0])
+    page = Text(publish(results, out).index).text
+    assert "candidate.training.learning_rate = 0.005 instead of 0.0001" in page
+    assert "By training samples" not in Text(out / "tasks" / "capitals.html").text
+
+
+def test_a_score_by_template_stands_beside_their_mean(results: Path, out: Path) -> None:
+    import pandas
+
+    card = task_card(templates=("plain", "short"))
+    for seed in (0, 1):
+        run = make_run("small", "zero_shot", card, seed, templates=("plain", "short"))
+        write_result(results, run, card, [1.0, 1.0, 1.0, 1.0])
+        path = results / run.folder / PREDICTIONS
+        table = pandas.read_parquet(path)
+        other = table.assign(template="short", score_accuracy=[1.0, 1.0, 0.0, 0.0])
+        pandas.concat([table, other]).to_parquet(path)
+    published = publish(results, out)
+    assert row(published, "small", "zero_shot")["score"] == pytest.approx(0.75)
+    page = Text(out / "tasks" / "capitals.html").text
+    assert re.search(r"By wording.*100\.0.*50\.0", page, flags=re.DOTALL)

@@ -84,7 +84,7 @@ def test_two_targets_are_no_conflict_where_many_texts_are_right() -> None:
 
 
 def test_two_texts_of_a_perplexity_task_are_no_conflict() -> None:
-    texts = PromptSet({"text": "[output]"}, marker="")
+    texts = PromptSet({"text": "<mask>"}, marker="")
     task = task_of(
         rows(0, 6),
         rows(8, 12),
@@ -113,7 +113,7 @@ def test_test_samples_that_read_like_training_samples_are_counted() -> None:
 
 
 def test_a_measured_text_that_was_trained_on_is_counted() -> None:
-    texts = PromptSet({"text": "[output]"}, marker="")
+    texts = PromptSet({"text": "<mask>"}, marker="")
     metric = {"metrics": ("byte_probability",), "primary_metric": "byte_probability"}
     task = task_of(rows(0, 6), rows(5, 9), prompts=texts, output="perplexity", **metric)
     assert any(fault.startswith("1 of 4 test samples (the first is '0') read like") for fault in faults(task))
@@ -251,6 +251,14 @@ def test_a_choice_that_is_offered_twice_is_counted() -> None:
     ]
 
 
+def test_choices_that_differ_in_case_or_outer_white_space_are_named() -> None:
+    choices = ("Good", "bad", "good ")
+    assert faults(choosing(numbered(12), choices * 4, choices)) == [
+        "choices 'Good' and 'good ' differ only in case or outer white space (1 such pairs, the first in test sample '0'); "
+        "make them one"
+    ]
+
+
 def test_choices_that_only_share_letters_are_fair() -> None:
     assert faults(choosing(numbered(4), ["parting", "parts"] * 2, ("parting", "parts"))) == []
 
@@ -290,3 +298,32 @@ def test_samples_are_taken_evenly_from_first_to_last() -> None:
     samples = [Sample(str(number), {}, "1") for number in range(10)]
     assert [sample.id for sample in spread(samples, 4)] == ["0", "2", "5", "7"]
     assert spread(samples, 10) == samples
+
+
+def test_training_targets_that_hold_a_stop_string_are_counted() -> None:
+    stopped = task_of(rows(0, 20), rows(30, 34), stop=("0",))
+    assert (
+        "2 of 20 train samples (the first is '9') have a target that contains the stop string '0', where a model's answer "
+        "ends; choose another" in faults(stopped)
+    )
+
+
+def test_a_stop_string_that_no_target_holds_is_no_fault() -> None:
+    assert faults(adding(stop=("\n",))) == []
+
+
+def test_a_field_shown_only_after_the_answer_is_a_fault() -> None:
+    assert faults(adding(prompts=PromptSet({"plain": "{text} + 1", "late": "[output] follows {text}"}))) == [
+        "template 'late' shows {text} only after [output], so a model answers before it reads that",
+    ]
+
+
+def test_a_field_shown_before_the_answer_too_is_no_fault() -> None:
+    assert faults(adding(prompts=PromptSet({"both": "After {text} comes [output], as {text} is before it"}))) == []
+
+
+def test_fixed_demonstrations_that_are_not_shown_are_a_fault() -> None:
+    prompts = PromptSet({"plain": "{text} + 1"}, demonstrations="fixed", fixed=("0", "1", "2"), num_fewshot=2)
+    assert faults(adding(prompts=prompts)) == [
+        "num_fewshot is 2, prompts.fixed names 3, and only the first 2 are shown; make them agree"
+    ]

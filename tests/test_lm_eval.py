@@ -1,20 +1,24 @@
 """Tasks of lm-evaluation-harness in GainBoard's terms: names, data, prompts and metrics, without a model."""
 
 import json
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 pytest.importorskip("lm_eval", reason="needs the lm-eval extra")
 
+from harness.checks import check_task
 from harness.data import Dataset, load_dataset
 from harness.errors import UserError
 from harness.lm_eval import lm_eval_plugins
+from harness.lm_eval.metrics import make_metric
 from harness.metrics import Metric, Reply, evaluate
 from harness.plugins import load_task
 from harness.prompts import render
@@ -38,16 +42,46 @@ def load(name: str, folder: Path = FOLDER) -> Task:
 
 
 @pytest.fixture
-def changed(tmp_path: Path) -> WriteTask:
+def write_task(tmp_path: Path) -> WriteTask:
+    """A task of a given name like one of the folder's, with some of its settings changed, loaded."""
+
+    def load_written(name: str, base: str, **settings: Any) -> Task:
+        # JSON is YAML. An index of a folder is kept, so each task has a folder of its own.
+        settings = {"include": str(FOLDER / f"{base}.yaml"), "task": name, **settings}
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "task.yaml").write_text(json.dumps(settings))
+        return load(name, folder)
+
+    return load_written
+
+
+@pytest.fixture
+def changed(write_task: WriteTask) -> WriteTask:
     """A task like one of the folder's, with some of its settings changed, loaded."""
 
     def load_changed(base: str, **settings: Any) -> Task:
-        # JSON is YAML.
-        settings = {"include": str(FOLDER / f"{base}.yaml"), "task": "changed", **settings}
-        (tmp_path / "changed.yaml").write_text(json.dumps(settings))
-        return load("changed", tmp_path)
+        return write_task("changed", base, **settings)
 
     return load_changed
+
+
+@pytest.fixture
+def own_tasks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Stands in for the index of lm-eval's own tasks, which takes seconds, and notes when it is asked for."""
+    from harness import lm_eval as lm_eval_tasks
+
+    asked: list[str] = []
+    manager = lm_eval_tasks._manager
+
+    def indexed(dirs: tuple[Path, ...]) -> Any:
+        if dirs:
+            return manager(dirs)
+        asked.append("asked")
+        return SimpleNamespace(task_index={}, all_tasks=["arc_easy"])
+
+    monkeypatch.setattr(lm_eval_tasks, "_manager", indexed)
+    return asked
 
 
 def lm_eval_task(name: str) -> Any:
@@ -102,9 +136,43 @@ def test_without_the_library_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch
         load("arc_easy")
 
 
-def test_an_unknown_name_gets_a_suggestion_from_the_users_folder() -> None:
+@pytest.mark.parametrize("name", ["lm_eval:", "lm_eval: "])
+def test_the_prefix_alone_is_refused_at_once(name: str) -> None:
+    with pytest.raises(UserError, match="'lm_eval:' names no task; write lm_eval:arc_easy, say"):
+        lm_eval_plugins([name])
+
+
+def test_an_unknown_name_gets_a_suggestion_from_the_users_folder(own_tasks: list[str]) -> None:
     with pytest.raises(UserError, match=r"'lm_eval:sales_choise': lm-eval has no such task\. Did you mean 'sales_choice'"):
         load("sales_choise")
+    assert own_tasks == []  # lm-eval's own tasks take seconds to index
+
+
+def test_a_task_of_lm_eval_may_be_called_nearly_like_one_of_the_users(
+    write_task: WriteTask, tmp_path: Path, own_tasks: list[str]
+) -> None:
+    write_task("arc_easier", "sales_topic")
+    with pytest.raises(UserError, match="Did you mean 'arc_easier'"):  # the stand-in knows no task
+        load("arc_easy", tmp_path / "arc_easier")
+    assert own_tasks == ["asked"]
+
+
+def test_without_a_folder_an_unknown_name_is_told_of_the_option(own_tasks: list[str]) -> None:
+    with pytest.raises(UserError, match=r"no such task\. Did you mean 'arc_easy'\? .*with --lm-eval-dir DIR it finds yours"):
+        load_task("lm_eval:arc_esy", lm_eval_plugins(["lm_eval:arc_esy"]))
+
+
+@pytest.mark.parametrize("split", ["test_split", "training_split", "validation_split", "fewshot_split"])
+def test_a_misspelt_split_is_told_with_the_splits_there_are(changed: WriteTask, split: str) -> None:
+    with pytest.raises(UserError) as raised:
+        changed("sales_choice", **{split: "trian"})
+    assert "its data has no split 'trian'; there are train, validation, test. Did you mean 'train'?" in str(raised.value)
+
+
+def test_what_lm_eval_logs_is_not_shown(changed: WriteTask, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(UserError):
+        changed("sales_choice", doc_to_choice=None)
+    assert caplog.records == []
 
 
 def test_a_group_is_refused_with_the_tasks_in_it() -> None:
@@ -186,6 +254,31 @@ def test_the_number_of_demonstrations_is_the_yaml_files_own_if_it_has_one() -> N
 # Data
 
 
+SAME_DOCS = """
+def same(docs):
+    return docs.map(dict)
+"""
+
+
+def test_loading_a_task_draws_no_progress_bars(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import datasets
+
+    # As for a user, whose environment says nothing of bars, and who loads the data for the first time.
+    bars = sys.modules["datasets.utils.tqdm"]
+    monkeypatch.setattr(bars, "HF_DATASETS_DISABLE_PROGRESS_BARS", None)
+    monkeypatch.setattr(bars, "_hf_datasets_progress_bars_disabled", False)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "same_docs.py").write_text(SAME_DOCS)
+    (tmp_path / "same.yaml").write_text(
+        f"include: {FOLDER / 'sales_topic.yaml'}\ntask: same\nprocess_docs: !function same_docs.same\n"
+    )
+    assert sizes(load_dataset(load("same", tmp_path))) == (30, 10, 40)
+    assert capfd.readouterr().err == ""
+    assert not datasets.are_progress_bars_disabled()
+
+
 def sizes(dataset: Dataset) -> tuple[int, int, int]:
     return len(dataset.train), len(dataset.dev), len(dataset.test)
 
@@ -200,6 +293,23 @@ def test_without_a_test_split_it_is_tested_on_validation_and_dev_is_cut_from_tra
 
 def test_without_a_training_split_train_and_dev_are_cut_from_validation(changed: WriteTask) -> None:
     assert sizes(load_dataset(changed("sales_choice", training_split=None))) == (9, 1, 40)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, ")"),
+        ({"training_split": None}, "), trained on its validation split"),
+        (
+            {"training_split": None, "validation_split": None, "fewshot_split": "train"},
+            "), trained on the samples it sets apart for demonstrations",
+        ),
+    ],
+)
+def test_the_description_tells_what_stands_in_for_a_training_split(
+    changed: WriteTask, settings: dict[str, Any], says: str
+) -> None:
+    assert changed("sales_choice", **settings).description.partition("(data: json")[2].endswith(says)
 
 
 def test_without_both_they_are_cut_from_what_is_set_apart_for_demonstrations(changed: WriteTask) -> None:
@@ -327,7 +437,71 @@ def test_a_rolling_likelihood_is_of_the_text_alone() -> None:
     assert (prompt.text, prompt.before, prompt.after) == ("", "", "")
 
 
+WRITTEN = [
+    {"letter": "The lamp is dark.", "topic": "machines"},
+    {"letter": "Who pays for this?", "topic": "money"},
+    {"letter": "It never came.", "topic": "delivery"},
+]
+
+
+@pytest.mark.parametrize(
+    "few_shot",
+    [
+        {"samples": [*WRITTEN[:2], {"letter": "It never came.", "topic": "login"}]},
+        {"samples": WRITTEN, "doc_to_text": "{{letter}}"},
+        {"samples": WRITTEN, "doc_to_target": "{{topic}}"},
+    ],
+)
+def test_the_fingerprint_changes_with_what_is_shown(write_task: WriteTask, few_shot: dict[str, Any]) -> None:
+    before = write_task("before", "sales_written", fewshot_config={"sampler": "first_n", "samples": WRITTEN})
+    after = write_task("after", "sales_written", fewshot_config={"sampler": "first_n", **few_shot})
+    assert load_dataset(after).fingerprint != load_dataset(before).fingerprint
+
+
+def test_the_fingerprint_stays_where_only_scoring_changes(write_task: WriteTask) -> None:
+    before = write_task("before", "sales_topic")
+    after = write_task("after", "sales_topic", filter_list=None, metric_list=[{"metric": "bleu"}])
+    assert load_dataset(after).fingerprint == load_dataset(before).fingerprint
+
+
+OWN_PROMPTS = """
+from functools import partial
+
+def put(doc, opening):
+    return opening + question(doc)
+
+def question(doc):
+    return doc["letter"]
+
+ask = partial(put, opening="About what? ")
+"""
+
+
+def test_the_fingerprint_is_of_the_tasks_own_code_and_not_of_where_it_stands(tmp_path: Path) -> None:
+    fingerprints = []
+    for place, code in (
+        ("here", OWN_PROMPTS),
+        ("there", OWN_PROMPTS),
+        ("other", OWN_PROMPTS.replace("return doc", "return '' or doc")),
+    ):
+        folder = tmp_path / place
+        folder.mkdir()
+        (folder / "own_prompts.py").write_text(code)
+        (folder / "own.yaml").write_text(
+            f"include: {FOLDER / 'sales_topic.yaml'}\ntask: own\ndoc_to_text: !function own_prompts.ask\n"
+        )
+        fingerprints.append(load_dataset(load("own", folder)).fingerprint)
+    here, there, other = fingerprints
+    assert here == there != other
+
+
 # Metrics
+
+
+def test_targets_are_not_held_to_filters_that_are_made_for_completions() -> None:
+    name = "lm_eval:sales_topic"
+    findings = check_task(name, lm_eval_plugins([name], [FOLDER]))
+    assert [finding for finding in findings if finding.level != "ok"] == []
 
 
 def test_a_choice_is_judged_by_the_log_probabilities() -> None:
@@ -403,6 +577,43 @@ def test_metrics_of_texts_are_those_of_lm_eval_divided_by_100(changed: WriteTask
     replies = [reply(sample, text) for sample, text in zip(samples, written, strict=True)]
     items = [[sample.targets[0], text] for sample, text in zip(samples, written, strict=True)]
     assert evaluate(metric(task, name), replies) == pytest.approx(get_metric_aggregation(name)(items) / 100)
+
+
+def averaged(name: str, gives: float, *, higher_is_better: bool) -> Metric:
+    """The mean of what a task's own code gives for a sample."""
+    return make_metric(
+        name, lambda _: gives, aggregation="mean", label=name, higher_is_better=higher_is_better, own_code=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "higher_is_better", "gives", "score", "ends"),
+    [
+        ("exact_match", True, 0.5, 0.5, (0.0, 1.0)),
+        ("rougeL", True, 0.25, 0.25, (0.0, 1.0)),
+        ("rougeL_max", True, 25.0, 0.25, (0.0, 1.0)),
+        ("bleu_max", True, 100.00000000000004, 1.0, (0.0, 1.0)),
+        ("bleu_acc", True, 1.0, 1.0, (0.0, 1.0)),
+        ("bleu_diff", True, -40.0, -0.4, (-1.0, 1.0)),
+        ("chrf", True, 60.0, 60.0, (0.0, 100.0)),
+        ("eqbench", True, -30.0, -30.0, (-math.inf, 100.0)),
+        ("wer", False, 1.5, 1.5, (0.0, math.inf)),
+        ("pct_stereotype", False, 1.0, 1.0, (0.0, 1.0)),
+        ("likelihood_diff", False, -3.0, -3.0, (-math.inf, math.inf)),
+    ],
+)
+def test_a_mean_has_the_range_that_its_name_tells(
+    name: str, higher_is_better: bool, gives: float, score: float, ends: tuple[float, float]
+) -> None:
+    found = averaged(name, gives, higher_is_better=higher_is_better)
+    assert (found.low, found.high) == ends
+    assert evaluate(found, [Reply("", ("a",))]) == score
+
+
+@pytest.mark.parametrize(("name", "gives"), [("rougeL_max", 100.5), ("rouge1", 34.0), ("bleu_diff", -101.0)])
+def test_a_score_outside_its_range_is_refused_in_the_numbers_of_lm_eval(name: str, gives: float) -> None:
+    with pytest.raises(UserError, match=f"lm-eval gives {name} = {gives:g}, which is outside"):
+        evaluate(averaged(name, gives, higher_is_better=True), [Reply("", ("a",))])
 
 
 def test_a_task_of_no_metric_to_rank_by_gets_one_of_ours(changed: WriteTask) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import time
+from pathlib import Path
 
 import numpy
 import pytest
@@ -22,6 +24,8 @@ from harness.metrics import (
     sums_of,
     total,
 )
+from harness.metrics.answers import first_json_object, is_number
+from harness.metrics.metric import Leaving
 from harness.task import PromptSet, Sample, Splits, Task
 
 
@@ -125,12 +129,34 @@ def test_an_extractor_that_gives_no_text_is_the_user_s_mistake() -> None:
         ("−3 degrees", "-3"),
         ("10-12", "12"),
         ("it ends with 12.", "12"),
+        ("1,234,567", "1234567"),
+        ("4,5", "5"),
+        ("1, 2,3", "3"),
+        ("1,2345", "2345"),
+        ("12345,678", "678"),
+        ("1,234,5678", "5678"),
         ("none", ""),
         ("", ""),
     ],
 )
 def test_last_number_is_the_last_one_without_thousands_separators(text: str, number: str) -> None:
     assert last_number(text) == number
+
+
+def test_a_json_object_keeps_the_letters_of_any_script() -> None:
+    assert first_json_object('{"to": "K\\u00f6ln", "by": "Ямщик"}') == '{"by": "Ямщик", "to": "Köln"}'
+
+
+def test_half_a_surrogate_pair_in_a_json_object_stays_escaped() -> None:
+    assert first_json_object('{"to": "\\ud800"}') == '{"to": "\\ud800"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [("7", True), ("-1,234.50", True), ("4,5", False), ("12,34", False), ("7 apples", False), ("", False)],
+)
+def test_a_number_is_a_text_that_the_last_number_takes_whole(text: str, whole: bool) -> None:
+    assert is_number(text) is whole
 
 
 # Matching
@@ -159,6 +185,7 @@ def test_exact_match_compares_whole_answers_outer_space_aside(
         ("1,000", "#### 1000", 1),
         ("42.0", "42", 1),
         ("41 or 42", "42", 1),
+        ("45", "4,5", 0),
         ("42 or 41", "42", 0),
         ("9" * 400, "9" * 401, 0),
         ("", "42", 0),
@@ -550,12 +577,36 @@ def test_missing_constraints_are_the_user_s_mistake(name: str) -> None:
 # Contributions
 
 
-def test_contributions_of_free_texts_need_no_table_of_all_texts_and_samples() -> None:
-    metric = METRICS["f1_macro"]
+@pytest.mark.parametrize(("name", "different"), [("f1_macro", 3), ("mcc", 4)])
+def test_a_hundred_thousand_invented_answers_are_counted_in_seconds(name: str, different: int) -> None:
+    metric, size = METRICS[name], 100_000
     assert metric.counts is not None
-    rows = [metric.counts(Reply(f"text {number}" if number % 3 else "a", ("ab"[number % 2],))) for number in range(3000)]
+    rows = [metric.counts(Reply(f"text {number}" if number % 3 else "a", ("ab"[number % 2],))) for number in range(size)]
+    started = time.process_time()
     value, parts = contributions(metric, rows)
-    assert parts.shape == (3000,) and parts.mean() == pytest.approx(value)
+    assert time.process_time() - started < 10  # all answers by all samples would take half an hour
+    assert parts.mean() == pytest.approx(value)
+    # Samples of one target whose answers nobody else gave weigh the same.
+    assert len(numpy.unique(parts)) == different
+
+
+def test_a_metric_may_say_itself_what_its_sums_lose_without_a_sample() -> None:
+    first = Metric(
+        "first",
+        "the share of a",
+        counts=lambda reply: {reply.answer: 1.0, "n": 1.0},
+        value=lambda sums: sums["a"] / numpy.maximum(sums["n"], 1),
+        leaving=lambda rows: Leaving({"a": 2.0, "n": 3.0}, [{"a": row.get("a", 0.0), "n": 1.0} for row in rows]),
+    )
+    value, parts = contributions(first, [{"a": 1.0, "n": 1.0}, {"a": 1.0, "n": 1.0}, {"b": 1.0, "n": 1.0}])
+    assert value == pytest.approx(2 / 3)
+    assert parts.tolist() == pytest.approx([1, 1, 0])
+
+
+def test_samples_that_count_nothing_contribute_the_value_of_nothing() -> None:
+    nothing = Metric("nothing", "counts nothing", counts=lambda reply: {}, value=lambda sums: numpy.asarray(0.5))
+    value, parts = contributions(nothing, [{}, {}])
+    assert (value, parts.tolist()) == (0.5, [0.5, 0.5])
 
 
 def test_one_sample_contributes_the_whole_value() -> None:
@@ -616,7 +667,42 @@ def test_answers_that_all_differ_have_no_majority() -> None:
     assert majority_level(METRICS["exact_match"], samples("abc", ()), samples("abc", ())) is None
 
 
+def raises(_: Reply) -> float:
+    raise ValueError("no number")
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        Metric("own", "raises", raises),
+        Metric("own", "raises", counts=lambda reply: {"a": 1.0}, value=lambda sums: sums["b"]),
+        Metric("own", "gives no number", lambda reply: None),  # type: ignore[arg-type, return-value]
+    ],
+    ids=["score", "value", "none"],
+)
+def test_a_metric_of_a_task_s_own_that_raises_has_no_levels(metric: Metric) -> None:
+    assert chance_level(metric, samples("abc")) is None
+    assert majority_level(metric, samples("aab"), samples("abc")) is None
+
+
 def test_levels_of_many_samples_are_found_on_some_of_them() -> None:
     many = samples("aabc" * 15_000)
     assert chance_level(METRICS["f1_micro"], many) == pytest.approx(1 / 3, abs=0.02)
     assert majority_level(METRICS["f1_micro"], many, many) == pytest.approx(1 / 2, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "script", ["ATTACH '{path}' AS e; CREATE TABLE e.x (a)", "CREATE TABLE t (a); VACUUM INTO '{path}'"]
+)
+def test_a_database_script_writes_no_file(tmp_path: Path, script: str) -> None:
+    path = tmp_path / "written.db"
+    reply = Reply("SELECT 1", ("SELECT 1",), metadata={"database": script.format(path=path)})
+    with pytest.raises(UserError, match="no SQL script that makes tables in memory"):
+        evaluate(METRICS["sql_execution"], [reply])
+    assert not path.exists()
+
+
+def test_a_database_script_comes_to_an_end() -> None:
+    endless = "CREATE TABLE t AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
+    with pytest.raises(UserError, match="within 5,000,000 steps"):
+        evaluate(METRICS["sql_execution"], [Reply("SELECT 1", ("SELECT 1",), metadata={"database": endless})])

@@ -255,6 +255,22 @@ def test_contributions_average_to_the_value(name: str, replies: list[Reply]) -> 
     assert parts.mean() == pytest.approx(value, rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.parametrize("name", [metric.name for metric in CLASSES])
+@repeatably
+@given(data=classified())
+def test_contributions_to_class_metrics_are_those_of_scoring_again_without_each_sample(
+    name: str, data: tuple[list[str], list[str]]
+) -> None:
+    replies = [Reply(answer, (target,)) for target, answer in zip(*data, strict=True)]
+    value, parts = contributions(METRICS[name], rows_of(METRICS[name], replies))
+    if len(replies) == 1:
+        assert parts.tolist() == [value]
+        return
+    without = [evaluate(METRICS[name], replies[:at] + replies[at + 1 :]) for at in range(len(replies))]
+    expected = value + (len(replies) - 1) * (numpy.mean(without) - numpy.array(without))
+    assert parts == pytest.approx(expected, abs=1e-9)
+
+
 @pytest.mark.parametrize("name", CORPUS)
 @repeatably
 @given(replies=replies_of_all_kinds(least=2), data=st.data())

@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.data import overlap
@@ -90,13 +90,26 @@ def similarity(one: str, other: str) -> float:
     return len(first & second) / len(first | second)
 
 
-TEXTS = st.lists(st.text("abc", min_size=3, max_size=14).map(" ".join), min_size=1, max_size=12)
+@st.composite
+def alike(draw: st.DrawFn) -> list[str]:
+    """Texts of one beginning each, some of them with words changed or left out."""
+    texts = []
+    for _ in range(draw(st.integers(1, 6))):
+        words = list(draw(st.sampled_from(["abcd" * 10, "abacadbcbd" * 4, "a" * 40])))[: draw(st.integers(4, 40))]
+        for place in draw(st.lists(st.integers(0, len(words) - 1), max_size=2)):
+            words[place] = draw(st.sampled_from("abxy"))
+        texts.append(" ".join(words))
+    return texts
 
 
-@given(train=TEXTS, test=TEXTS, pairs_at_once=st.sampled_from([1, 20, 10_000]))
-def test_near_is_what_comparing_every_pair_would_find(train: list[str], test: list[str], pairs_at_once: int) -> None:
+@settings(deadline=None, max_examples=300)
+@given(train=alike(), test=alike(), cells=st.sampled_from([1, 20, 10_000]), shared_rare=st.sampled_from([1, 2, 3, 16, 1000]))
+def test_near_is_what_comparing_every_pair_would_find(
+    train: list[str], test: list[str], cells: int, shared_rare: int
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overlap, "_PAIRS_AT_ONCE", pairs_at_once)
+        patch.setattr(overlap, "_CELLS", cells)
+        patch.setattr(overlap, "_SHARED_RARE", shared_rare)
         result = find_overlap(samples(*train), samples(*test))
     expected = {f"t{at}" for at, text in enumerate(test) if any(similarity(text, seen) >= 0.8 for seen in train)}
     assert result.ids == expected

@@ -10,6 +10,7 @@ from toy_task import adding, rows
 
 from harness.config import Sweep
 from harness.data import load_dataset
+from harness.data.sources import generated
 from harness.errors import UserError
 from harness.plan import LoadedTask, group_runs, is_done, make_runs, select
 from harness.results import RESULT
@@ -82,6 +83,27 @@ def test_a_sweep_may_choose_the_demonstrations() -> None:
     few_shot = [run for run in runs(num_fewshot=2, demonstrations="nearest") if run.candidate.method == "few_shot"]
     assert {(run.num_fewshot, run.demonstrations) for run in few_shot} == {(2, "nearest")}
     assert {run.demonstrations for run in runs() if run.candidate.method != "few_shot"} == {None}
+
+
+def test_fixed_demonstrations_are_as_many_as_the_task_fixes() -> None:
+    prompts = PromptSet({"plain": "{text}"}, demonstrations="fixed", fixed=("0", "3"))
+    few_shot = [run for run in runs(adding(prompts=prompts)) if run.candidate.method == "few_shot"]
+    assert {(run.num_fewshot, run.demonstrations) for run in few_shot} == {(2, "fixed")}
+
+
+def test_fixed_demonstrations_asked_of_a_task_that_fixes_none_are_refused() -> None:
+    with pytest.raises(UserError, match=r"demonstrations = 'fixed', but the task fixes none; give prompts\.fixed the ids"):
+        runs(demonstrations="fixed")
+
+
+def test_a_test_seed_is_told_of_the_tasks_whose_data_is_generated() -> None:
+    drawn = adding(
+        data=generated(
+            lambda draws, index, split: {"text": f"{split}{draws.random()}", "answer": "1"}, train=3, dev=1, test=2, seed=0
+        )
+    )
+    assert {run.test_seed for run in runs(drawn, test_seed=7)} == {7}
+    assert {run.test_seed for run in runs(test_seed=7)} == {None}
 
 
 @pytest.mark.parametrize("count", [1, 5, 40])

@@ -72,6 +72,8 @@ def test_finding_imports_nothing_so_a_broken_plugin_harms_no_other(tmp_path: Pat
         ("1 / 0", "is broken: ZeroDivisionError"),
         ("from harness import task\n@task\ndef adding():\n    raise KeyError('rows')", "is broken: KeyError: 'rows'"),
         ("from harness import task\n@task\ndef adding():\n    return 3", "its function returned int, expected a Task"),
+        ("import sys\nsys.exit(0)", "is broken: it called exit(0) (task.py, line 2)"),
+        ("raise ValueError('on two\\nlines')", "is broken: ValueError: on two lines (task.py, line 1)"),
         ("x = 1", "expected one function marked with @task, found 0"),
         (SOURCE.format(name="adding") + SOURCE.format(name="other"), "expected one function marked with @task, found 2"),
         (SOURCE.format(name="other"), "the task calls itself 'other'"),

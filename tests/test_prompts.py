@@ -107,3 +107,7 @@ def test_an_unknown_template_says_which_there_are() -> None:
 
 def test_doubled_braces_are_no_field() -> None:
     assert fields_of('{{"city": "{city}"}} {item}') == {"city", "item"}
+
+
+def test_a_field_within_a_format_is_asked_for_too() -> None:
+    assert fields_of("{item:>{width}} {city:>8}") == {"item", "width", "city"}

@@ -26,12 +26,12 @@ from harness.results import (
 MALFORMED = Path(__file__).parent / "data" / "results"
 
 FAULTS = {
-    "old.json": "is schema 1, of a preview of gainboard, and lacks what is now measured; run the sweep again",
+    "old.json": "is schema 1, of a preview of gainboard; use another --results folder, or remove this one",
     "newer.json": "is schema 99; this version reads up to 2. Upgrade gainboard.",
     "cut_off.json": "cannot be read",
     "empty.json": "cannot be read",
     "not_utf8.json": "cannot be read",
-    "a_list.json": "Input should be a valid dictionary",
+    "a_list.json": "must hold keys and values",
     "without_run.json": "'run' is missing",
 }
 

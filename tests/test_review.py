@@ -5,7 +5,7 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from harness.review import (
     state_record,
 )
 from harness.review.terminal import interview, keyboard, show_state
-from harness.task import PromptSet, Sample, Splits, Task
+from harness.task import PromptSet, Rendered, Sample, Splits, Task
 from leaderboards.review import write_review
 from leaderboards.text import visible
 
@@ -150,8 +150,11 @@ def test_many_new_training_rows_leave_most_demonstrations_as_they_were() -> None
     assert sum(shown(size) == shown(size + 1) for size in range(2000, 2010)) >= 8
 
 
-def test_a_template_that_cannot_be_rendered_is_named_with_the_sample() -> None:
-    task = counting(prompts=PromptSet({"plain": "{text:d} + 1"}))
+def test_a_rendering_of_the_task_s_own_that_raises_is_named_with_the_sample() -> None:
+    def raising(sample: Sample, demonstrations: Sequence[Sample]) -> Rendered:
+        raise ValueError("no such column")
+
+    task = counting(prompts=PromptSet({"plain": "{text}"}, render=raising))
     with pytest.raises(UserError, match=r"task 'adding', template 'plain': sample test/\d+ cannot be rendered: ValueError"):
         state_of(task)
 

@@ -108,7 +108,8 @@ def test_a_metric_that_raises_on_one_sample_is_that_sample_s_error_and_no_zero()
 
     task = adding(metrics=("exact_match", Metric("fussy", "one over the answer", score=fussy)))
     result = scored(task, samples("1", "2", "0"), ["1", "2", "0"])
-    assert errors(result) == ["", "", "metric 'fussy' raised ZeroDivisionError: division by zero"]
+    assert errors(result)[:2] == ["", ""]
+    assert errors(result)[2].startswith("metric 'fussy' raised ZeroDivisionError: division by zero (test_score.py, line ")
     assert result.predictions["score_exact_match"].isna().tolist() == [False, False, True]
     assert result.metrics["fussy"].value == 0.75
     assert result.samples.failed == 1
@@ -119,6 +120,40 @@ def test_a_metric_that_needs_what_the_task_does_not_give_says_so() -> None:
     (error,) = scored(task, samples("1"), ["1"]).predictions["error"]
     assert error.startswith("metric 'perplexity': ")
     assert "output = 'perplexity'" in error
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (float("nan"), "metric 'odd': it gives nan, which is no number to add up"),
+        (50.0, "metric 'odd': it scores 50, and its range is 0 to 1, higher is better"),
+    ],
+)
+def test_a_score_that_is_no_number_or_out_of_range_is_that_sample_s_error(wrong: float, told: str) -> None:
+    odd = Metric("odd", "odd", score=lambda reply: wrong if reply.answer == "0" else 1.0)
+    result = scored(adding(metrics=("exact_match", odd)), samples("1", "2"), ["1", "0"])
+    assert errors(result) == ["", told]
+    assert result.metrics["odd"].value == 1.0
+
+
+def test_a_count_that_is_no_number_is_that_sample_s_error() -> None:
+    odd = Metric("odd", "odd", counts=lambda reply: {"n": float(reply.answer)}, value=lambda sums: sums["n"] * 0)
+    result = scored(adding(metrics=("exact_match", odd)), samples("1", "2"), ["1", "inf"])
+    assert errors(result) == ["", "metric 'odd': it gives inf, which is no number to add up"]
+
+
+def test_a_template_without_any_scored_sample_leaves_no_score_over_templates() -> None:
+    task = adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."}))
+    result = scored(task, samples("1", "2"), ["1", "2", None, None])
+    assert result.metrics == {}
+    assert set(result.by_template) == {"plain"}
+
+
+def test_clean_samples_that_are_scored_in_no_common_template_leave_no_clean_score() -> None:
+    task = adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."}))
+    result = scored(task, samples("1", "2"), ["1", "2", "1", None], overlapping=("0",))
+    assert result.clean == {}
+    assert result.metrics["exact_match"].n == 1
 
 
 def test_metrics_read_the_sample_s_metadata() -> None:

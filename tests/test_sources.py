@@ -22,6 +22,17 @@ def test_jsonl_names_the_file_and_the_line_of_a_fault(write: Write) -> None:
         read_jsonl(path)
 
 
+def test_a_fault_in_jsonl_counts_the_lines_of_the_file_alone(write: Write) -> None:
+    with pytest.raises(UserError) as raised:
+        read_jsonl(write("rows.jsonl", '{"a": 1}\n{"a": \n'))
+    assert str(raised.value).endswith("line 2: not valid JSON: Expecting value at character 8")
+
+
+def test_a_number_that_python_refuses_to_read_is_named_by_its_line(write: Write) -> None:
+    with pytest.raises(UserError, match="line 1: not readable as JSON: Exceeds the limit"):
+        read_jsonl(write("rows.jsonl", '{"a": ' + "9" * 5000 + "}\n"))
+
+
 def test_jsonl_refuses_a_line_that_is_no_object(write: Write) -> None:
     with pytest.raises(UserError, match=r"line 1: expected a JSON object, got \[1, 2\]"):
         read_jsonl(write("rows.jsonl", "[1, 2]\n"))
@@ -38,6 +49,7 @@ def test_jsonl_keeps_line_separators_inside_strings_and_skips_empty_lines(write:
         ("t.csv", 'q,a\n"one, two", 3 \n'),
         ("t.CSV", '\ufeffq,a\n"one, two",3\n'),
         ("t.tsv", "q\ta\none, two\t3\n"),
+        ("t.csv", ' q , a\n"one, two",3\n'),
         ("t.jsonl", '{"q": "one, two", "a": 3}\n'),
     ],
 )
@@ -54,6 +66,12 @@ def test_a_table_is_read_from_csv_tsv_and_jsonl_as_text(write: Write, name: str,
         ("t.csv", 'q,a\n"1,2\n', "not a valid .csv file"),
         ("t.xlsx", "q,a\n", "'.xlsx' is not a known kind of table"),
         ("t.csv", "q,a,q\n1,2,3\n", "2 columns are called 'q'"),
+        ("t.csv", "q,a, q\n1,2,3\n", "2 columns are called 'q'"),
+        ("t.csv", "q;a\n1,5;2\n", "the header is one column, 'q;a': separated by ';'?"),
+        ("t.csv", "q\ta\n1\t2\n", r"the header is one column, 'q\ta': separated by a tab?"),
+        ("t.tsv", "q,a\n1,2\n", "the header is one column, 'q,a': separated by ','?"),
+        ("t.jsonl", '{"q": "x", "a": "y"}\n{"q": "x", "a": "\\ud800"}\n', "row 2: column 'a' holds half a surrogate pair"),
+        ("t.jsonl", '{"q": "x", "a": ["\\ud800"]}\n', "row 1: column 'a' holds half a surrogate pair"),
         ("t.parquet", "q,a\n1,2\n", "not a valid Parquet file"),
     ],
 )
@@ -63,6 +81,38 @@ def test_a_table_that_cannot_be_read_is_named(write: Write, name: str, text: str
         read_table(path)
     assert str(path) in str(raised.value)
     assert says in str(raised.value)
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder; give a file"):
+        read_table(tmp_path)
+
+
+def test_a_nested_cell_becomes_json_with_sorted_keys(write: Write) -> None:
+    path = write("t.jsonl", '{"q": {"to": ["Köln", 2], "by": null}, "a": [true]}\n')
+    assert read_table(path) == [{"q": '{"by": null, "to": ["Köln", 2]}', "a": "[true]"}]
+
+
+def test_an_array_in_a_data_frame_becomes_json(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pandas.DataFrame({"q": ["x", "y", "z"], "a": [[1, 2], [3], [4]]}).to_parquet(path)
+    from_frame = table_splits(pandas.read_parquet(path), input_column="q", target_column="a")
+    assert from_frame == cut(path)
+    assert {row["a"] for row in (*from_frame.train, *from_frame.dev, *from_frame.test)} == {"[1, 2]", "[3]", "[4]"}
+
+
+@pytest.mark.parametrize("cell", [b"caf", [b"caf"]])
+def test_bytes_are_refused_with_their_row_and_column(tmp_path: Path, cell: object) -> None:
+    path = tmp_path / "t.parquet"
+    pandas.DataFrame({"q": ["x"], "a": [cell]}).to_parquet(path)
+    with pytest.raises(UserError, match=r"t\.parquet, row 1: column 'a' holds bytes; store texts"):
+        read_table(path)
+
+
+def test_a_nested_cell_that_json_cannot_hold_is_refused() -> None:
+    frame = pandas.DataFrame({"q": ["x", "y", "z"], "a": [{1: 2, "b": 3}] * 3})
+    with pytest.raises(UserError, match="data frame, row 1: column 'a' holds a nested value that JSON cannot hold"):
+        table_splits(frame, input_column="q", target_column="a")
 
 
 def test_a_table_that_is_not_utf8_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Steps do what they say to the splits they name, and a result can tell what they did."""
 
 import random
+import sys
 from typing import Any
 
 import pytest
@@ -108,6 +109,10 @@ def step(apply: Any) -> Step:
     return Step("mine", apply)
 
 
+def leave(*_: Any) -> Any:
+    sys.exit(0)
+
+
 def raise_fault(*_: Any) -> Any:
     raise ZeroDivisionError("by zero")
 
@@ -116,7 +121,8 @@ def raise_fault(*_: Any) -> Any:
     ("mine", "says"),
     [
         (Step("mine", raise_fault, ("tests",)), "step 'mine' names split 'tests'; there are train, dev, test"),
-        (step(raise_fault), "step 'mine', split 'train': it raised ZeroDivisionError: by zero"),
+        (step(raise_fault), "step 'mine', split 'train': it raised ZeroDivisionError: by zero (test_steps.py, line"),
+        (step(leave), "step 'mine', split 'train': it called exit(0) (test_steps.py, line"),
         (step(lambda samples, _: []), "step 'mine', split 'train': it leaves no sample"),
         (step(lambda samples, _: None), "it returned NoneType, expected a list of samples"),
         (step(lambda samples, _: ["a"]), "it returned list, expected a list of samples"),
@@ -126,4 +132,19 @@ def raise_fault(*_: Any) -> Any:
 def test_a_faulty_step_is_named(mine: Step, says: str) -> None:
     with pytest.raises(UserError, match="task 'adding': step 'mine'") as raised:
         apply_steps(adding(steps=(mine,)), in_every_split(asked(("a", "1"))))
+    assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (Sample("new", {"text": "a"}, ""), "sample 'new' has the target ''; a target is a non-empty text"),
+        (Sample("new", {"txt": "a"}, "1"), "template 'plain' asks for field 'text', the sample has txt"),
+        (Sample(7, {"text": "a"}, "1"), "the id 7 is not a non-empty text"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_sample_that_a_step_made_is_checked_as_one_of_a_row_is(made: Sample, says: str) -> None:
+    with pytest.raises(UserError) as raised:
+        load_dataset(adding(steps=(step(lambda samples, _: [*samples, made]),)))
+    assert "step 'mine', split 'train': it makes a sample that cannot be used: " in str(raised.value)
     assert says in str(raised.value)

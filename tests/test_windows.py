@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from harness.engines.__main__ import _windows
 
 
-@given(st.integers(1, 60), st.integers(1, 200), st.integers(4, 40))
+@given(st.integers(1, 30), st.integers(1, 200), st.integers(33, 70))
 def test_every_target_token_is_measured_once_in_order_and_every_window_fits(prompt: int, target: int, context: int) -> None:
     tokens = list(range(prompt + target))
     pairs = _windows(tokens[:prompt], tokens[prompt:], context)
@@ -14,7 +14,7 @@ def test_every_target_token_is_measured_once_in_order_and_every_window_fits(prom
     assert all(len(before) > 0 and len(before) + len(after) < context for before, after in pairs)
 
 
-@given(st.integers(1, 60), st.integers(1, 200), st.integers(4, 40))
+@given(st.integers(1, 30), st.integers(1, 200), st.integers(33, 70))
 def test_what_a_window_reads_is_what_precedes_it(prompt: int, target: int, context: int) -> None:
     tokens = list(range(prompt + target))
     for before, after in _windows(tokens[:prompt], tokens[prompt:], context):
@@ -27,3 +27,10 @@ def test_a_text_that_fits_is_one_window() -> None:
 
 def test_the_last_window_reads_as_much_as_fits() -> None:
     assert _windows([0], list(range(1, 12)), 9)[-1] == ([4, 5, 6, 7], [8, 9, 10, 11])
+
+
+def test_the_first_window_reads_the_whole_prompt() -> None:
+    prompt, target = list(range(100)), list(range(100, 2100))
+    before, after = _windows(prompt, target, 1024)[0]
+    assert before == prompt
+    assert len(before) + len(after) == 1023

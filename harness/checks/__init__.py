@@ -14,6 +14,7 @@ from harness.data import Dataset, load_dataset
 from harness.data.sources import Generated, UnreachableData
 from harness.demonstrations import choose_demonstrations
 from harness.errors import UserError
+from harness.faults import PLUGIN_FAULTS, raised
 from harness.metrics import Metric, Reply
 from harness.models import check_model
 from harness.plugins import Plugin, find_plugins, load_task
@@ -70,6 +71,13 @@ class _Inspection:
 def _inspect_task(name: str, plugins: dict[str, Plugin]) -> _Inspection:
     where = f"task '{name}'"
     try:
+        return _inspected(name, plugins, where)
+    except PLUGIN_FAULTS as error:  # a plugin in which we stumble must not hide what is found in the others
+        return _Inspection(None, None, [Finding("error", where, f"our check failed on it: it {raised(error)}")])
+
+
+def _inspected(name: str, plugins: dict[str, Plugin], where: str) -> _Inspection:
+    try:
         task = load_task(name, plugins)
     except UnreachableData as error:  # a task of another harness may need its data to be made
         return _Inspection(None, None, [Finding("warning", where, f"it was not checked: {_without(where, error)}")])
@@ -80,9 +88,11 @@ def _inspect_task(name: str, plugins: dict[str, Plugin]) -> _Inspection:
     try:
         dataset = load_dataset(task)
         sizes = f"{len(dataset.train)} train, {len(dataset.dev)} dev and {len(dataset.test)} test samples"
-        findings += [Finding("ok", where, sizes), *_check_samples(task, dataset, where)]
+        faults = _check_samples(task, dataset, where)
+        findings += [Finding("ok", where, sizes), *faults]
         folder = plugins[name].folder
-        if folder is not None:
+        # What cannot be rendered has no state, and what is wrong with it is said already.
+        if folder is not None and all(fault.level != "error" for fault in faults):
             verdicts = read_verdicts(folder / REVIEWS)
             findings.append(Finding("ok", where, review_state(task, dataset, verdicts).summary))
     except UnreachableData as error:
@@ -146,11 +156,19 @@ def _without(where: str, error: UserError) -> str:
 
 def _check_samples(task: Task, dataset: Dataset, where: str) -> list[Finding]:
     trial = _Trial(task, dataset)
-    errors = [*_fixed_demonstrations(task, dataset), *trial.errors()]
+    errors = [*_unsteady_draws(task, dataset), *_fixed_demonstrations(task, dataset), *trial.errors()]
     warnings = lint(task, dataset)
     if not errors:
-        warnings += [*lint_levels(task, dataset), *trial.shortfalls()]
+        # The filters of another harness are made for what models write, which need not look like its targets.
+        warnings += [*lint_levels(task, dataset), *(trial.shortfalls() if task.prompts.render is None else [])]
     return [Finding("error", where, text) for text in errors] + [Finding("warning", where, text) for text in warnings]
+
+
+def _unsteady_draws(task: Task, dataset: Dataset) -> list[str]:
+    """Generated data that is not the same twice, so that no result could be compared with another."""
+    if not isinstance(task.data, Generated) or load_dataset(task).fingerprint == dataset.fingerprint:
+        return []
+    return ["two draws of one seed differ; use only the Random that is passed"]
 
 
 def _fixed_demonstrations(task: Task, dataset: Dataset) -> list[str]:
@@ -168,6 +186,12 @@ class _Trial:
 
     def __init__(self, task: Task, dataset: Dataset) -> None:
         self.metrics = metrics_of(task)
+        extracts = task.output == "generate" and task.extract is not str.strip
+        self.remedy = (
+            "let extract leave a right answer as the targets have it"
+            if extracts
+            else "the targets do not fit this metric, so change the one or the other"
+        )
         self.replies: list[tuple[str, Reply]] = []
         """Which sample, and what metrics see."""
         self.not_extracted: list[tuple[str, str]] = []
@@ -201,7 +225,7 @@ class _Trial:
                 name, score = short[0]
                 faults.append(
                     f"the target of {name} scores {score:.3g} on {metric.name} as its answer, not {best:g} (so do "
-                    f"{len(short)} of {len(self.replies)} tried); let extract leave a right answer as the targets have it"
+                    f"{len(short)} of {len(self.replies)} tried); {self.remedy}"
                 )
         return faults
 

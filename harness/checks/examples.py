@@ -6,6 +6,7 @@ have no answers.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from harness.checks.finding import Finding, short
 from harness.data import make_sample
 from harness.data.sources import read_jsonl
 from harness.errors import UserError
+from harness.faults import PLUGIN_FAULTS, raised, shown
 from harness.metrics import Metric, Reply, answer_of, evaluate
 from harness.prompts import render
 from harness.score import metrics_of
@@ -78,16 +80,29 @@ def certain_reply(task: Task, sample: Sample, completion: str) -> Reply:
 def score_of(metric: Metric, reply: Reply) -> float:
     """One reply's score; of a corpus metric, its value over this reply alone.
 
-    Raises `UserError` for whatever a metric raises: a plugin's own may raise anything.
+    Raises `UserError` for whatever a metric raises, and for what is no number in its range: plugins' may give anything.
     """
+    where = f"metric '{metric.name}'"
     try:
-        return evaluate(metric, [reply])
+        given = metric.score(reply) if metric.score is not None else evaluate(metric, [reply])
     except UserError as error:
-        raise UserError(f"metric '{metric.name}': {error}") from error
-    except Exception as error:
-        raise UserError(
-            f"metric '{metric.name}', which must take any answer, raised {type(error).__name__}: {error}"
-        ) from error
+        raise UserError(f"{where}: {error}") from error
+    except PLUGIN_FAULTS as error:
+        raise UserError(f"{where}, which must take any answer, {raised(error)}") from error
+    return _number_in_range(metric, given, where)
+
+
+def _number_in_range(metric: Metric, given: object, where: str) -> float:
+    try:
+        score = float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        score = math.nan
+    if isinstance(given, str) or not math.isfinite(score) or not metric.low <= score <= metric.high:
+        allowed = metric.range_text.partition(",")[0]
+        raise UserError(f"{where} returned {shown(given)}; it must be a number from {allowed}")
+    if metric.binary and score not in (0.0, 1.0):
+        raise UserError(f"{where} is binary and returned {shown(given)}; give 0 or 1, or leave binary=True out")
+    return score
 
 
 def _hold_example(task: Task, line: Mapping[str, Any], number: int, test: Mapping[str, Sample]) -> list[dict[str, float]]:

@@ -67,10 +67,14 @@ def lint(task: Task, dataset: Dataset) -> list[str]:
         *_conflicts(task, reads),
         *_overlaps(task, dataset, reads),
         *_blanks(task, reads),
+        *_stopped(task, reads),
+        *_read_too_late(task),
+        *_fixed_left_out(task),
         *_overlong(task, reads),
         *_same_wordings(task, spread(dataset.test, MOST_COMPARED)),
         *_leaks(task, some),
         *_repeated_choices(dataset.test),
+        *_alike_choices(dataset.test),
         *_prefixes(task, some),
         *_rare_classes(task, dataset),
     ]
@@ -215,6 +219,37 @@ def _overlong(task: Task, reads: Sequence[_Read]) -> list[str]:
     return faults
 
 
+def _stopped(task: Task, reads: Sequence[_Read]) -> list[str]:
+    if task.output != "generate":
+        return []
+    return [
+        f"{some} have a target that contains the stop string {text!r}, where a model's answer ends; choose another"
+        for text in task.stop
+        for some in _counted(reads, lambda read, text=text: text in read.sample.targets[0], splits=("train",))  # type: ignore[misc]
+    ]
+
+
+def _read_too_late(task: Task) -> list[str]:
+    """Fields that stand only after the place where a model writes."""
+    if task.output != "generate" or task.prompts.render is not None:
+        return []
+    faults = []
+    for name, wording in task.prompts.templates.items():
+        head, slot, tail = wording.partition("[output]")
+        late = sorted(fields_of(tail) - fields_of(head)) if slot else []
+        if late:
+            fields = ", ".join(f"{{{field}}}" for field in late)
+            faults.append(f"template '{name}' shows {fields} only after [output], so a model answers before it reads that")
+    return faults
+
+
+def _fixed_left_out(task: Task) -> list[str]:
+    shown, named = task.prompts.num_fewshot, len(task.prompts.fixed)
+    if shown >= named:
+        return []
+    return [f"num_fewshot is {shown}, prompts.fixed names {named}, and only the first {shown} are shown; make them agree"]
+
+
 def _same_wordings(task: Task, samples: Sequence[Sample]) -> list[str]:
     exact: dict[object, list[str]] = {}
     loose: dict[object, list[str]] = {}
@@ -316,6 +351,24 @@ def _repeated_choices(samples: Sequence[Sample]) -> list[str]:
     return [
         f"{len(repeating):,} of {len(samples):,} test samples offer the same choice twice, the first is sample "
         f"'{repeating[0].id}'; keep one of each"
+    ]
+
+
+def _alike_choices(samples: Sequence[Sample]) -> list[str]:
+    """Choices that nobody tells apart, labels in two spellings most often."""
+    pairs: dict[tuple[str, str], str] = {}
+    for choices, name in {sample.choices: sample.id for sample in reversed(samples)}.items():
+        first: dict[str, str] = {}
+        for choice in choices:
+            other = first.setdefault(choice.strip().casefold(), choice)
+            if other != choice:
+                pairs.setdefault((other, choice), name)
+    if not pairs:
+        return []
+    (one, other), name = next(iter(pairs.items()))
+    return [
+        f"choices {one!r} and {other!r} differ only in case or outer white space ({len(pairs):,} such pairs, the first in "
+        f"test sample '{name}'); make them one"
     ]
 
 

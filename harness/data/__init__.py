@@ -11,8 +11,9 @@ from harness.data.sources import Generated
 from harness.data.splits import MAX_STRATA
 from harness.data.steps import StepCount, apply_steps
 from harness.errors import UserError, suggest
-from harness.prompts import fields_of, slot_of
-from harness.task import Row, Sample, Splits, Task
+from harness.faults import PLUGIN_FAULTS, raised
+from harness.prompts import fields_of, render, slot_of
+from harness.task import PromptSet, Row, Sample, Splits, Task
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Dataset:
     dev: list[Sample]
     test: list[Sample]
     fingerprint: str
-    """Changes when a sample or a prompt does. Metrics may change without: `gainboard score` judges again."""
+    """Changes when a sample, its metadata or a prompt does. Metrics may change without: `gainboard score` judges again."""
 
     steps: tuple[StepCount, ...] = ()
     """What cleaning and augmentation did."""
@@ -31,7 +32,7 @@ class Dataset:
     @property
     def originals(self) -> list[Sample]:
         """The training samples without those that augmentation made: what a budget counts and demonstrations show."""
-        return [sample for sample in self.train if not sample.copy_of]
+        return _originals(self.train)
 
 
 def load_dataset(task: Task, *, test_seed: int | None = None) -> Dataset:
@@ -44,13 +45,13 @@ def load_dataset(task: Task, *, test_seed: int | None = None) -> Dataset:
         splits = task.data(test_seed) if test_seed is not None and isinstance(task.data, Generated) else task.data()
     except UserError as error:
         raise type(error)(f"task '{task.name}': {error}") from error
-    except Exception as error:  # whatever a plugin raises is the plugin's fault, to be named as such
-        raise UserError(f"task '{task.name}': its data function raised {type(error).__name__}: {error}") from error
+    except PLUGIN_FAULTS as error:  # whatever a plugin raises is the plugin's fault, to be named as such
+        raise UserError(f"task '{task.name}': its data function {raised(error)}") from error
     if not isinstance(splits, Splits):
         raise UserError(f"task '{task.name}': its data function returned {type(splits).__name__}, expected Splits")
     asked = _asked_fields(task)
     samples = {name: _samples(task, asked, name, getattr(splits, name)) for name in ("train", "dev", "test")}
-    samples, steps = apply_steps(task, samples)
+    samples, steps = apply_steps(task, samples, fault_of=lambda sample: _sample_fault(task, asked, sample))
     train, dev, test = samples["train"], samples["dev"], samples["test"]
     return Dataset(train, dev, test, _fingerprint(task, train, dev, test), steps)
 
@@ -59,13 +60,23 @@ def _asked_fields(task: Task) -> dict[str, set[str]]:
     """Template to the fields it names. Raises `UserError` for a template that is no format string."""
     asked = {}
     for name, template in task.prompts.templates.items():
+        where = f"task '{task.name}': template '{name}'"
         try:
             asked[name] = fields_of(template)
-            slot_of(template)
         except ValueError as error:
+            raise UserError(f"{where} is not a format string: {error} (a brace that is meant is doubled)") from None
+        try:
+            slot = slot_of(template)
+        except ValueError as error:
+            raise UserError(f"{where}: {error}") from None
+        wanted = "[output]" if task.output == "generate" else "<mask>"
+        if slot not in (None, wanted):
+            raise UserError(f"{where} has the slot {slot}, and output '{task.output}' takes {wanted}; write that instead")
+        if task.output == "perplexity" and slot and template.partition(slot)[2].strip():
             raise UserError(
-                f"task '{task.name}': template '{name}' is not a format string: {error} (a brace that is meant is doubled)"
-            ) from None
+                f"{where} goes on after {slot}, and the likelihood of a target is measured "
+                "up to its own end; put the slot last"
+            )
     return asked
 
 
@@ -97,15 +108,34 @@ def make_sample(task: Task, row: Row, index: int) -> Sample:
 def _checked(task: Task, asked: dict[str, set[str]], row: Row, index: int) -> Sample:
     try:
         sample = task.to_sample(row, index)
-    except Exception as error:  # as above: the plugin's fault
+    except PLUGIN_FAULTS as error:  # as above: the plugin's fault
         missing = _missing_column(task, row, index) if isinstance(error, KeyError) else None
-        raise UserError(missing or f"to_sample raised {type(error).__name__}: {error}") from error
+        raise UserError(missing or f"to_sample {raised(error)}") from error
     if not isinstance(sample, Sample):
         raise UserError(f"to_sample returned {type(sample).__name__}, expected a Sample")
-    fault = _fault(task, asked, sample)
+    fault = _sample_fault(task, asked, sample)
     if fault:
         raise UserError(fault)
     return sample
+
+
+def _sample_fault(task: Task, asked: dict[str, set[str]], sample: Sample) -> str | None:
+    return _fault(task, asked, sample) or _unfilled(task.prompts, sample)
+
+
+def _unfilled(prompts: PromptSet, sample: Sample) -> str | None:
+    """Which template does not take the sample's fields, in words, or None. What fills a format may differ by sample."""
+    if prompts.render is not None:
+        return None  # the templates of another harness only have names
+    for name in prompts.templates:
+        try:
+            render(prompts, sample, template=name)
+        except (ValueError, LookupError, AttributeError) as error:
+            return (
+                f"template '{name}' cannot be filled with the fields of sample '{sample.id}': "
+                f"{type(error).__name__}: {error} (a field is a text: {{name}}, or {{name:>8}} in a format for texts)"
+            )
+    return None
 
 
 class _Columns(dict[str, object]):
@@ -123,9 +153,18 @@ def _missing_column(task: Task, row: Row, index: int) -> str | None:
         task.to_sample(_Columns(row), index)
     except UserError as error:
         return str(error)
-    except Exception:  # what it raised at first is what the user is told
+    except PLUGIN_FAULTS:  # what it raised at first is what the user is told
         return None
     return None
+
+
+def _is_written_in_utf8(sample: Sample) -> bool:
+    """Not half of a surrogate pair, which JSON may hold and no file takes."""
+    try:
+        "".join((sample.id, *sample.fields.values(), *sample.targets, *sample.choices, *sample.metadata.values())).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _fault(task: Task, asked: dict[str, set[str]], sample: Sample) -> str | None:
@@ -144,10 +183,13 @@ def _fault(task: Task, asked: dict[str, set[str]], sample: Sample) -> str | None
         return f"sample '{sample.id}' has the target {sample.target!r}; a target is a non-empty text or a tuple of them"
     if not all(isinstance(text, str) for item in sample.metadata.items() for text in item):
         return f"sample '{sample.id}' has metadata that is not a text; turn it into one, JSON for instance"
+    if not _is_written_in_utf8(sample):
+        return f"sample '{sample.id}' holds half of a surrogate pair, which is no text; repair or remove the row"
     for name, fields in asked.items():
         for field in fields - sample.fields.keys():
             known = ", ".join(sorted(sample.fields)) or "none"
-            return f"template '{name}' asks for field '{field}', the sample has {known}.{suggest(field, sample.fields)}"
+            hint = f".{suggest(field, sample.fields)}" if field.isidentifier() else " (a brace that is meant is doubled)"
+            return f"template '{name}' asks for field '{field}', the sample has {known}{hint}"
     if task.output != "choice":
         return None
     if len(set(sample.choices)) < 2:
@@ -172,7 +214,10 @@ def _fingerprint(task: Task, *splits: list[Sample]) -> str:
     for samples in splits:
         for sample in samples:
             digest.update(
-                json.dumps([sample.id, dict(sample.fields), sample.targets, sample.choices], sort_keys=True).encode()
+                json.dumps(
+                    [sample.id, dict(sample.fields), sample.targets, sample.choices, dict(sample.metadata), sample.copy_of],
+                    sort_keys=True,
+                ).encode()
             )
         digest.update(b"|")
     return digest.hexdigest()[:16]
@@ -184,13 +229,20 @@ def training_subset(train: Sequence[Sample], n_train: int | None) -> list[Sample
     The order is a shuffle in which every beginning holds the labels in about the proportions of the whole. Augmented
     copies do not count; they come after the samples they were made from.
     """
-    originals = [sample for sample in train if not sample.copy_of]
+    originals = _originals(train)
+    first = {sample.id for sample in originals}
     copies: dict[str, list[Sample]] = {}
     for sample in train:
-        if sample.copy_of:
+        if sample.id not in first:
             copies.setdefault(sample.copy_of, []).append(sample)
     chosen = _balanced_order(originals)[: n_train or len(originals)]
     return [sample for original in chosen for sample in (original, *copies.get(original.id, ()))]
+
+
+def _originals(train: Sequence[Sample]) -> list[Sample]:
+    """Samples that are no copies, and copies whose original a later step took away."""
+    ids = {sample.id for sample in train}
+    return [sample for sample in train if sample.copy_of not in ids]
 
 
 def _balanced_order(samples: Sequence[Sample]) -> list[Sample]:

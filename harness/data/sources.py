@@ -5,7 +5,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,8 +90,12 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError as error:
-                raise UserError(f"{path}, line {number}: not valid JSON: {error}") from None
+            except json.JSONDecodeError as error:
+                # Its own text counts lines, too: those of this one line.
+                reason = f"{error.msg} at character {error.pos + 1}"
+                raise UserError(f"{path}, line {number}: not valid JSON: {reason}") from None
+            except (ValueError, RecursionError) as error:  # a number of too many digits, brackets in brackets
+                raise UserError(f"{path}, line {number}: not readable as JSON: {error}") from None
             if not isinstance(row, dict):
                 raise UserError(f"{path}, line {number}: expected a JSON object, got {line.strip()[:40]}")
             rows.append(row)
@@ -130,13 +134,18 @@ def table_splits(
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV, TSV, JSONL or Parquet file, every cell as stripped text. `UserError` names the file and row."""
+    """The rows of a CSV, TSV, JSONL or Parquet file, every cell as stripped text, nested ones as JSON.
+
+    Raises `UserError` naming the file and the row.
+    """
     readers: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
         ".csv": _read_delimited,
         ".tsv": _read_delimited,
         ".jsonl": read_jsonl,
         ".parquet": _read_parquet,
     }
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give a file: .csv, .tsv, .jsonl or .parquet")
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     reader = readers.get(path.suffix.lower())
@@ -151,14 +160,29 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 def _read_delimited(path: Path) -> list[dict[str, Any]]:
     suffix = path.suffix.lower()
+    separator = "\t" if suffix == ".tsv" else ","
     # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t" if suffix == ".tsv" else ",", strict=True)
+        reader = csv.DictReader(file, delimiter=separator, strict=True)
         try:
-            _refuse_repeated(reader.fieldnames or (), where=str(path))
+            header = [name.strip() for name in reader.fieldnames or ()]
+            _refuse_other_separator(path, header, separator=separator)
+            _refuse_repeated(header, where=str(path))
+            reader.fieldnames = header
             return list(reader)
         except csv.Error as error:
             raise UserError(f"{path}: not a valid {suffix} file: {error}") from None
+
+
+def _refuse_other_separator(path: Path, header: Sequence[str], *, separator: str) -> None:
+    """A table of one column, whose name holds what separates the cells of other tables."""
+    names = {",": "','", ";": "';'", "\t": "a tab"}
+    for other in names.keys() - {separator} if len(header) == 1 else ():
+        if other in header[0]:
+            raise UserError(
+                f"{path}: the header is one column, {header[0]!r}: separated by {names[other]}? "
+                "Between cells a .csv file has ',' and a .tsv file a tab; save or rename it so"
+            )
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:
@@ -202,10 +226,46 @@ def _as_texts(rows: Iterable[Mapping[Any, Any]], where: str) -> list[dict[str, s
             raise UserError(
                 f"{where}, row {number}: more cells than the header has columns; quote cells that hold the separator"
             )
-        texts.append({name: "" if cell is None else str(cell).strip() for name, cell in row.items()})
+        texts.append(_row_as_texts(row, where=f"{where}, row {number}"))
     if not texts:
         raise UserError(f"{where}: no rows; a task needs at least three, one for each of train, dev and test")
     return texts
+
+
+def _row_as_texts(row: Mapping[Any, Any], *, where: str) -> dict[str, str]:
+    texts = {}
+    for name, cell in row.items():
+        try:
+            texts[name] = _as_text(cell)
+        except ValueError as error:
+            raise UserError(f"{where}: column '{name}' holds {error}") from None
+    return texts
+
+
+def _as_text(cell: Any) -> str:
+    """A cell as stripped text, a nested one as JSON. Raises `ValueError` naming what is no text."""
+    if cell is None:
+        return ""
+    if isinstance(cell, (bytes, bytearray)):
+        raise ValueError("bytes; store texts, or leave the column out")
+    # A data frame may hold arrays of numpy, which is not imported here.
+    nested = isinstance(cell, (dict, list, tuple)) or getattr(cell, "ndim", 0) > 0
+    text = _as_json(cell) if nested else str(cell).strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair, which is no character; mend the text or remove the row") from None
+    return text
+
+
+def _as_json(cell: object) -> str:
+    def plain(value: Any) -> object:
+        return value.tolist() if hasattr(value, "tolist") else _as_text(value)
+
+    try:
+        return json.dumps(cell, ensure_ascii=False, sort_keys=True, default=plain)
+    except TypeError as error:  # keys of several types
+        raise ValueError(f"a nested value that JSON cannot hold ({error}); store it as text") from None
 
 
 def hub_splits(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.errors import UserError
+from harness.faults import PLUGIN_FAULTS, raised
 from harness.task import Sample, Task
 
 SPLITS = ("train", "dev", "test")
@@ -47,8 +48,14 @@ class StepCount:
     """Samples after the step that were not there before, in this wording."""
 
 
-def apply_steps(task: Task, samples: dict[str, list[Sample]]) -> tuple[dict[str, list[Sample]], tuple[StepCount, ...]]:
-    """Take the task's steps in order, and count. Raises `UserError` for a step that fails or empties a split."""
+def apply_steps(
+    task: Task, samples: dict[str, list[Sample]], *, fault_of: Callable[[Sample], str | None] = lambda _: None
+) -> tuple[dict[str, list[Sample]], tuple[StepCount, ...]]:
+    """Take the task's steps in order, and count.
+
+    `fault_of` says what is wrong with a sample that a step made. Raises `UserError` for a step that fails, makes such a
+    sample or empties a split.
+    """
     counts = []
     names: list[str] = []
     for number, step in enumerate(task.steps):
@@ -60,25 +67,37 @@ def apply_steps(task: Task, samples: dict[str, list[Sample]]) -> tuple[dict[str,
             if split not in SPLITS:
                 raise UserError(f"{where} names split '{split}'; there are {', '.join(SPLITS)}")
             before = samples[split]
-            after = _taken(step, before, random.Random(f"{task.name}/{number}/{split}"), where=f"{where}, split '{split}'")
+            draws = random.Random(f"{task.name}/{number}/{split}")
+            after = _taken(step, before, draws, fault_of, where=f"{where}, split '{split}'")
             samples = {**samples, split: after}
             counts.append(StepCount(name, split, len(before), len(after), _changed(before, after)))
     return samples, tuple(counts)
 
 
-def _taken(step: Step, samples: Sequence[Sample], draws: random.Random, where: str) -> list[Sample]:
+def _taken(
+    step: Step,
+    samples: Sequence[Sample],
+    draws: random.Random,
+    fault_of: Callable[[Sample], str | None],
+    *,
+    where: str,
+) -> list[Sample]:
     try:
         after = step.apply(list(samples), draws)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
-    except Exception as error:  # a task may bring steps of its own; their faults are to be named as such
-        raise UserError(f"{where}: it raised {type(error).__name__}: {error}") from error
+    except PLUGIN_FAULTS as error:  # a task may bring steps of its own; their faults are to be named as such
+        raise UserError(f"{where}: it {raised(error)}") from error
     if not isinstance(after, list) or not all(isinstance(sample, Sample) for sample in after):
         raise UserError(f"{where}: it returned {type(after).__name__}, expected a list of samples")
     if not after:
         raise UserError(f"{where}: it leaves no sample")
+    unchanged = set(map(id, samples))
     seen: set[str] = set()
     for sample in after:
+        fault = None if id(sample) in unchanged else fault_of(sample)
+        if fault:
+            raise UserError(f"{where}: it makes a sample that cannot be used: {fault}")
         if sample.id in seen:
             raise UserError(f"{where}: it leaves two samples with the id '{sample.id}'; copies need ids of their own")
         seen.add(sample.id)

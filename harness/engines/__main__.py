@@ -5,6 +5,7 @@ Run by `run.py` as `python -m harness.engines --engine vllm --model M`. It sees 
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,24 +57,23 @@ class ScoringWorker:
         def progress(done: int, total: int) -> None:
             report({"done": done, "total": total})
 
+        measured_tokens = 0
         with Meter() as meter:
             questions = [self._question(row, job["output"], chat=chat) for row in read_jsonl(Path(job["prompts"]))]
+            for question in questions:
+                question.answer = self._refusal(question, job["output"], sampling.max_tokens)
+            fitting = [question for question in questions if not question.answer]
             if job["output"] == "perplexity":
-                fitting = questions  # a long text is measured in windows
-                self._measure(questions, progress)
+                measured_tokens = self._measure(fitting, progress)
+            elif job["output"] == "choice":
+                self._choose(fitting, progress)
             else:
-                for question in questions:
-                    question.answer = self._refusal(question, sampling.max_tokens)
-                fitting = [question for question in questions if not question.answer]
-                if job["output"] == "choice":
-                    self._choose(fitting, progress)
-                else:
-                    self._write(fitting, sampling, progress)
+                self._write(fitting, sampling, progress)
         with atomic_write(Path(job["completions"])) as file:
             for question in questions:
-                file.write(json.dumps({**_asked(question), **question.answer}) + "\n")
-        prompt_tokens = sum(len(question.prompt.token_ids) for question in fitting)
-        completion_tokens = sum(question.answer["completion_tokens"] for question in fitting)
+                file.write(json.dumps({**_asked(question), **question.answer}, allow_nan=False) + "\n")
+        prompt_tokens = measured_tokens or sum(len(question.prompt.token_ids) for question in fitting)
+        completion_tokens = sum(question.answer.get("completion_tokens", 0) for question in fitting)
         record = GenerationRecord(
             engine=engine.name,
             device=engine.device,
@@ -96,10 +96,10 @@ class ScoringWorker:
         answers = [encode_answer(tokenizer, prompt, text, chat=chat) for text in texts]
         return _Question(row, encode_prompt(tokenizer, prompt, chat=chat), prompt.after, answers)
 
-    def _refusal(self, question: _Question, max_tokens: int) -> Message:
-        """The error of a question that does not fit the model, or nothing."""
+    def _refusal(self, question: _Question, output: str, max_tokens: int) -> Message:
+        """The error of a question that does not fit the model, or nothing. A long target is measured in windows."""
         asked = len(question.prompt.token_ids)
-        room = max((len(choice) for choice in question.answers), default=max_tokens)
+        room = 2 if output == "perplexity" else max((len(choice) for choice in question.answers), default=max_tokens)
         if asked + room <= self._engine.context:
             return {}
         return {
@@ -114,6 +114,9 @@ class ScoringWorker:
             progress=progress,
         )
         for question, values in zip(questions, logprobs, strict=True):
+            if not all(map(math.isfinite, values)):
+                question.answer = {"error": f"the model gives the choices the log-probabilities {values}"}
+                continue
             best = max(range(len(values)), key=values.__getitem__)
             question.answer = {
                 "completion": question.row["choices"][best],
@@ -127,13 +130,15 @@ class ScoringWorker:
         completions = self._engine.generate(prompts, sampling, progress=progress)
         for question, completion in zip(questions, completions, strict=True):
             closing = question.after.strip()
+            # Only at its end: an answer may hold what follows the slot, as 3.5 holds a full stop.
             question.answer = {
-                "completion": completion.text.partition(closing)[0] if closing else completion.text,
+                "completion": completion.text.rstrip().removesuffix(closing) if closing else completion.text,
                 "completion_tokens": completion.tokens,
                 "finish_reason": completion.finish_reason,
             }
 
-    def _measure(self, questions: Sequence[_Question], progress: Progress) -> None:
+    def _measure(self, questions: Sequence[_Question], progress: Progress) -> int:
+        """Measure each target; the tokens that were read for it, those read again in a later window included."""
         windows = [_windows(question.prompt.token_ids, question.answers[0], self._engine.context) for question in questions]
         found = iter(
             self._engine.likelihoods(
@@ -144,6 +149,9 @@ class ScoringWorker:
         )
         for question, pairs in zip(questions, windows, strict=True):
             parts: list[Likelihood] = [next(found) for _ in pairs]
+            if not all(math.isfinite(part.logprob) for part in parts):
+                question.answer = {"error": "the model gives the text no finite log-probability"}
+                continue
             question.answer = {
                 "completion": question.row["target"],
                 "completion_tokens": 0,
@@ -152,25 +160,22 @@ class ScoringWorker:
                 "target_tokens": len(question.answers[0]),
                 "greedy": all(part.greedy for part in parts),
             }
+        return sum(len(before) + len(after) for pairs in windows for before, after in pairs)
 
 
 def _windows(prompt: list[int], target: list[int], context: int) -> list[tuple[list[int], list[int]]]:
     """Pairs of what is read and what is measured after it, such that every target token is measured once.
 
-    A text that fits is one pair. A longer one is cut into pieces that fill the context, each after at least one token
-    of what precedes it; the last is moved back, so that it is measured after as much as fits.
+    A text that fits is one pair. Of a longer one the first piece follows the whole prompt and fills the context; each
+    other fills it after one token of what precedes it, and the last is moved back to follow as much as fits.
     """
     room = context - 1  # vLLM wants to write a token, too
-    if len(prompt) + len(target) <= room:
-        return [(prompt, target)]
-    prompt = prompt[-(room // 2) :]  # of a prompt that would fill the context, the end nearest to the target
     tokens = prompt + target
-    pairs = []
-    done = len(prompt)
-    while done < len(tokens):
-        end = min(max(room, done + room - 1), len(tokens))
-        pairs.append((tokens[max(0, end - room) : done], tokens[done:end]))
-        done = end
+    first = min(room, len(tokens))
+    pairs = [(prompt, tokens[len(prompt) : first])]
+    for done in range(first, len(tokens), room - 1):
+        end = min(done + room - 1, len(tokens))
+        pairs.append((tokens[end - room : done], tokens[done:end]))
     return pairs
 
 

@@ -13,6 +13,9 @@ from harness.weights import load_model
 
 BATCH = 32
 
+MOST_KEPT = 4096
+"""Tokens of a batch whose logits are kept."""
+
 
 class TransformersEngine:
     """Batched generation, left-padded, with the key-value cache; float32 on CPUs, bfloat16 on CUDA."""
@@ -85,11 +88,16 @@ class TransformersEngine:
         """See `Engine.likelihoods`."""
         pairs = list(zip(prompts, continuations, strict=True))
         found: list[Likelihood] = []
-        for start in range(0, len(pairs), BATCH):
-            batch = pairs[start : start + BATCH]
+        # The logits of a batch are rows × kept tokens × vocabulary: long continuations are read a few at a time.
+        kept = 1 + max((len(after) for after in continuations), default=0)
+        size = max(1, min(BATCH, MOST_KEPT // kept))
+        for start in range(0, len(pairs), size):
+            batch = pairs[start : start + size]
             input_ids, mask = self._left_padded([before + after for before, after in batch])
             position_ids = (mask.cumsum(dim=1) - 1).clamp(min=0)
-            logits = self._model(input_ids=input_ids, attention_mask=mask, position_ids=position_ids).logits
+            logits = self._model(
+                input_ids=input_ids, attention_mask=mask, position_ids=position_ids, logits_to_keep=kept
+            ).logits
             for row, (_, after) in enumerate(batch):
                 # The token at place i is predicted at place i − 1; with left padding the text ends at the right edge.
                 predicted = logits[row, -len(after) - 1 : -1].float().log_softmax(dim=-1)

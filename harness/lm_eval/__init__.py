@@ -3,13 +3,21 @@
 lm-eval itself renders every prompt, draws up the choices, filters what the model wrote and judges it. GainBoard chooses
 the demonstrations, always from training data, and asks the model. What it cannot ask as lm-eval would is refused in
 words. Sampling (temperature, top_p) is the sweep's; `until` and `max_gen_toks` are the task's.
+
+What leaves a token of the model's context free scores as in lm-eval. Of a longer prompt lm-eval drops the beginning, and
+here an error is recorded. A longer text is measured in windows by both, whose borders differ: lm-eval's predict as many
+tokens as the context holds; ours predict two fewer, for a place goes to the token before them and one to what vLLM writes.
 """
 
+import hashlib
+import inspect
 import json
 import logging
 import random
 import re
-from collections.abc import Iterable, Sequence
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -48,6 +56,19 @@ _MAX_TOKENS_NAMES = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_comple
 _MAX_TOKENS = 256
 """lm-eval's, where a task names none."""
 
+_RENDERS = (
+    "output_type",
+    "use_prompt",
+    "description",
+    "doc_to_text",
+    "doc_to_choice",
+    "doc_to_target",
+    "gen_prefix",
+    "target_delimiter",
+    "fewshot_delimiter",
+)
+"""Settings of a task that shape its prompts; besides them those of `fewshot_config`."""
+
 _MOST_DEV = 500
 """Samples cut from the training data for dev, at most; a tenth of them below that."""
 
@@ -55,8 +76,12 @@ _MOST_DEV = 500
 def lm_eval_plugins(names: Iterable[str], dirs: Sequence[Path] = ()) -> dict[str, Plugin]:
     """A plugin for each of `names` that begins with `lm_eval:`, found in `dirs` or else among lm-eval's own tasks.
 
-    Nothing is imported or looked up before a plugin is loaded. Raises `UserError` for a folder that does not exist.
+    Nothing is imported or looked up before a plugin is loaded. Raises `UserError` for a folder that does not exist, and
+    for the prefix alone.
     """
+    names = list(names)
+    if any(not name.removeprefix(PREFIX).strip() for name in names if name.startswith(PREFIX)):
+        raise UserError(f"'{PREFIX}' names no task; write {PREFIX}arc_easy, say (`lm-eval ls subtasks` shows all)")
     for folder in dirs:
         if not folder.is_dir():
             raise UserError(f"--lm-eval-dir {folder} does not exist; give a folder with YAML files of lm-eval")
@@ -73,7 +98,8 @@ def _load(name: str, dirs: tuple[Path, ...]) -> Task:
     where = f"task '{name}'"
     try:
         _prepare()
-        return _Adapter(name, _build(name.removeprefix(PREFIX), dirs)).task()
+        with _without_bars():
+            return _Adapter(name, _build(name.removeprefix(PREFIX), dirs)).task()
     except UserError as error:
         raise type(error)(f"{where}: {error}") from error
 
@@ -86,26 +112,41 @@ def _prepare() -> None:
         import lm_eval.utils
     except ImportError as error:
         raise UserError(f"it needs lm-eval: pip install 'gainboard[lm-eval]' ({error})") from error
-    # It warns of every default that a task leaves to it.
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    # It warns of every default that a task leaves to it; of a fault it also raises, and that is told in our words.
+    # Some of its tasks write their own name for it, with a hyphen.
+    for logger in ("lm_eval", "lm-eval"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
     # It compiles a task's templates anew for every document, which takes nearly all the time of rendering.
     environment = lm_eval.utils.env
     environment.from_string = lru_cache(maxsize=1000)(environment.from_string)
 
 
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep `datasets` from drawing progress bars between the lines of a verb that only wants the data."""
+    import datasets
+
+    if datasets.are_progress_bars_disabled():
+        yield
+        return
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.enable_progress_bars()
+
+
 def _build(name: str, dirs: tuple[Path, ...]) -> Any:
     """lm-eval's own task object, its data loaded."""
     # The user's folders come first, as in lm-eval. Its own tasks take seconds to index, so only where they are needed.
-    indexes = [_manager(dirs)] if dirs else []
-    if not indexes or name not in indexes[0].task_index:
-        indexes.append(_manager(()))
-    manager = next((manager for manager in indexes if name in manager.task_index), None)
-    if manager is None:
-        known = [task for manager in indexes for task in manager.all_tasks]
-        raise UserError(
-            f"lm-eval has no such task.{suggest(name, known)} (`lm-eval ls subtasks` shows its own; "
-            "of --lm-eval-dir it skips the YAML files that it cannot read)"
-        )
+    manager = _manager(dirs) if dirs else None
+    if manager is None or name not in manager.task_index:
+        meant = suggest(name, manager.all_tasks) if manager is not None else ""
+        if meant and not _may_be_its_own(name):
+            raise _unknown(meant, dirs)
+        manager = _manager(())
+        if name not in manager.task_index:
+            raise _unknown(meant or suggest(name, manager.all_tasks), dirs)
     entry = manager.task_index[name]
     if entry.kind.name in ("GROUP", "TAG"):
         members = ", ".join(PREFIX + member for member in _members([name], manager.task_index))
@@ -114,6 +155,12 @@ def _build(name: str, dirs: tuple[Path, ...]) -> Any:
         (built,) = manager.load([name])["tasks"].values()
     except ConnectionError as error:
         raise UnreachableData(f"its data cannot be reached: {_first_line(error)}. Load it once with a network") from error
+    except FileNotFoundError as error:
+        raise UserError(
+            f"lm-eval cannot load it: {_first_line(error)} (it takes relative `data_files` from the folder you are in)"
+        ) from error
+    except KeyError as error:
+        raise UserError(_unknown_split(error) or f"lm-eval cannot load it: KeyError: {error}") from error
     except Exception as error:  # a YAML file may name any file, field or function
         raise UserError(f"lm-eval cannot load it: {type(error).__name__}: {_first_line(error)}") from error
     return built
@@ -125,6 +172,42 @@ def _manager(dirs: tuple[Path, ...]) -> Any:
     from lm_eval.tasks import TaskManager
 
     return TaskManager(include_path=[str(folder) for folder in dirs], include_defaults=not dirs)
+
+
+def _may_be_its_own(name: str) -> bool:
+    """Whether a file of lm-eval's tasks holds the name: read in a fraction of the time that an index takes."""
+    import lm_eval.tasks
+
+    # Not only `*.yaml`: a part of a name may stand in a file that others include, called `_default_yaml` or the like.
+    files = Path(lm_eval.tasks.__file__).parent.rglob("*yaml")
+    return any(name.encode() in file.read_bytes() for file in files)
+
+
+def _unknown(meant: str, dirs: tuple[Path, ...]) -> UserError:
+    """A name that nobody knows, with the one that may be `meant`."""
+    folders = (
+        "of --lm-eval-dir it skips the YAML files that it cannot read"
+        if dirs
+        else "with --lm-eval-dir DIR it finds yours, too"
+    )
+    return UserError(f"lm-eval has no such task.{meant} (`lm-eval ls subtasks` shows its own; {folders})")
+
+
+def _unknown_split(error: KeyError) -> str | None:
+    """The splits there are, where it was one of these that lm-eval looked for while it built a task."""
+    import datasets
+
+    # lm-eval hands out its task object only when all has gone well, so the data is found where the error was raised.
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        data = frame.f_locals.get("self")
+        if isinstance(data, datasets.DatasetDict):
+            return _no_split(str(error.args[0]), data)
+    return None
+
+
+def _no_split(split: str, data: Iterable[str]) -> str:
+    names = list(data)
+    return f"its data has no split '{split}'; there are {', '.join(names)}.{suggest(split, names)}"
 
 
 def _members(items: Iterable[Any], index: dict[str, Any]) -> list[str]:
@@ -172,6 +255,9 @@ class _Adapter:
         self._kind: str = built.OUTPUT_TYPE
         self._output = _OUTPUTS[self._kind]
         self._tested: str = self._config.test_split or self._config.validation_split
+        for split in (self._config.training_split, self._config.validation_split, built.fewshot_cfg.split):
+            if split is not None and split not in built.dataset:
+                raise UserError(_no_split(split, built.dataset))
         self._shown_to_all = self._fixed_demonstrations()
         # All metrics of a sample come of one judgement, and are asked one after another.
         self._judge = lru_cache(maxsize=8)(self._judge_anew)
@@ -190,7 +276,7 @@ class _Adapter:
         return Task(
             name=self._name,
             version=_major(self._lm.VERSION),
-            description=f"{self._name.removeprefix(PREFIX)} of lm-evaluation-harness (data: {data})",
+            description=f"{self._name.removeprefix(PREFIX)} of lm-evaluation-harness (data: {data}){self._trained_on()}",
             data=self.splits,
             to_sample=self.to_sample,
             prompts=PromptSet(
@@ -203,6 +289,7 @@ class _Adapter:
                 target_delimiter=config.target_delimiter,
                 fewshot_delimiter=config.fewshot_delimiter,
                 render=self.render,
+                render_version=self._render_version(),
             ),
             output=self._output,
             metrics=tuple(metrics),
@@ -215,6 +302,15 @@ class _Adapter:
             reference=f"lm-evaluation-harness task {self._name.removeprefix(PREFIX)}, data: {data}",
         )
 
+    def _trained_on(self) -> str:
+        """What stands in for a training split, where there is none; see `splits`."""
+        if self._config.training_split not in (None, self._tested):
+            return ""
+        if self._config.validation_split not in (None, self._tested):
+            return ", trained on its validation split"
+        return ", trained on the samples it sets apart for demonstrations"
+
+    @_without_bars()
     def splits(self) -> Splits:
         """lm-eval's test documents, and for training and dev what it does not test on."""
         config, tested = self._config, self._tested
@@ -267,6 +363,15 @@ class _Adapter:
     def _context(self, doc: Row, shown: Sequence[Row], **options: Any) -> Any:
         self._lm.sampler = _Shown(shown)
         return self._lm.fewshot_context(doc, len(shown), gen_prefix=self._lm.doc_to_prefix(doc), **options)
+
+    def _render_version(self) -> str:
+        """A hash of all that `render` depends on besides the documents it is given."""
+        import lm_eval
+
+        settings = {name: getattr(self._config, name) for name in _RENDERS}
+        known = [lm_eval.__version__, settings, vars(self._lm.fewshot_cfg), self._shown_to_all]
+        # Not sorted: of a dict of choices, the order counts.
+        return hashlib.sha256(json.dumps(known, default=_written_out).encode()).hexdigest()[:16]
 
     def _delimiter(self, doc: Row) -> str:
         """Between a prompt and its answer, as lm-eval has it."""
@@ -408,6 +513,19 @@ def _cut_dev(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     order = random.Random(0).sample(range(len(rows)), len(rows))
     size = min(_MOST_DEV, max(1, len(rows) // 10))
     return [rows[place] for place in sorted(order[size:])], [rows[place] for place in sorted(order[:size])]
+
+
+def _written_out(value: Any) -> Any:
+    """What JSON cannot hold, in what it can: of a function the whole file that it stands in, since it may call others."""
+    if isinstance(value, partial):
+        return [value.func, value.args, value.keywords]
+    if not callable(value):
+        return str(value)
+    code = value if inspect.isroutine(value) or inspect.isclass(value) else type(value)
+    try:
+        return Path(inspect.getfile(code)).read_text(encoding="utf-8")
+    except (TypeError, OSError):  # it is built into Python, or was made without a file
+        return str(code.__qualname__)
 
 
 def _doc_of(sample: Sample) -> Any:

@@ -5,6 +5,7 @@ lm-eval judges each sample itself; here is only what it then makes of all sample
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,34 @@ Judged = dict[str, dict[str, Any]]
 _BINARY = ("acc", "acc_norm", "acc_bytes", "exact_match")
 """Means of zeros and ones, unless a task computes them by code of its own."""
 
-_OPEN_ENDED = ("bleu", "rouge", "chrf", "ter")
-"""How names begin that tasks give to numbers of any range."""
+_ROUNDING = 1e-6
+"""How far beyond its range arithmetic may carry a score: sacrebleu's perfect BLEU is 100.00000000000004."""
 
 # Where exp() still is a finite number: a perplexity beyond it tells nothing more.
 _LARGEST_EXPONENT = 700.0
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Between what numbers lm-eval's scores of single samples lie."""
+
+    low: float = 0.0
+    high: float = 1.0
+    whole: float = 1.0
+    """What lm-eval gives where we say 1: 100 for percent."""
+
+
+_RANGES = (
+    (r"(bleu|rouge\w*)_(max|avg)", _Range(0.0, 100.0, whole=100.0)),
+    (r"(bleu|rouge\w*)_diff", _Range(-100.0, 100.0, whole=100.0)),
+    # Some tasks count these to 1 and others to 100, under one name.
+    (r"bleu|chrf", _Range(0.0, 100.0)),
+    (r"percent_\w+", _Range(0.0, 100.0)),
+    (r"eqbench", _Range(-math.inf, 100.0)),
+    (r"ter|wer|cer", _Range(0.0, math.inf)),
+    (r"pct_\w+|\w+_toxicity_score", _Range()),
+)
+"""Metrics that lm-eval's tasks average over samples, by the whole name, and their ranges."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +82,31 @@ def make_metric(
 
 
 def _mean(source: _Source) -> Metric:
-    open_ended = not source.higher_is_better or source.name.startswith(_OPEN_ENDED)
-    low, high = (-math.inf, math.inf) if open_ended else (0.0, 1.0)
+    span = _range(source)
 
     def score(reply: Reply) -> float:
-        value = _number(source.read(reply), source)
-        if not low <= value <= high:
-            raise UserError(f"lm-eval gives {source.label} = {value:g}, which is outside {low:g} to {high:g}")
-        return value
+        number = _number(source.read(reply), source)
+        if not span.low - _ROUNDING <= number <= span.high + _ROUNDING:
+            raise UserError(f"lm-eval gives {source.label} = {number:g}, which is outside {span.low:g} to {span.high:g}")
+        return min(max(number, span.low), span.high) / span.whole
 
     return Metric(
         source.label,
-        f"lm-eval's {source.label}",
+        f"lm-eval's {source.label}{'' if span.whole == 1 else f', divided by {span.whole:g}'}",
         score,
         binary=source.name in _BINARY and not source.own_code,
-        low=low,
-        high=high,
+        low=span.low / span.whole,
+        high=span.high / span.whole,
         higher_is_better=source.higher_is_better,
     )
+
+
+def _range(source: _Source) -> _Range:
+    """By the name. Of others, those where higher is better are shares of 1, and nothing is known of the rest."""
+    for names, span in _RANGES:
+        if re.fullmatch(names, source.name):
+            return span
+    return _Range() if source.higher_is_better else _Range(-math.inf, math.inf)
 
 
 def _brier(source: _Source) -> Metric:

@@ -5,12 +5,13 @@ import re
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
+from harness.faults import PLUGIN_FAULTS, raised
 
 if TYPE_CHECKING:
     from harness.task import Task
 
-# A hyphen after a letter or digit joins ("3-5", "covid-19"); elsewhere it is a sign.
-_NUMBER = re.compile(r"(?:(?<!\w)[-−])?\d[\d,]*(?:\.\d+)?")
+# A hyphen after a letter or digit joins ("3-5", "covid-19"); elsewhere it is a sign. Commas part groups of three digits.
+_NUMBER = re.compile(r"(?:(?<!\w)[-−])?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?")
 
 
 def answer_of(task: "Task", completion: str) -> str:
@@ -22,8 +23,8 @@ def answer_of(task: "Task", completion: str) -> str:
         return completion
     try:
         answer = task.extract(completion)
-    except Exception as error:  # a plugin's extractor may raise anything
-        raise UserError(f"extract raised {type(error).__name__}: {error}") from error
+    except PLUGIN_FAULTS as error:  # a plugin's extractor may raise anything
+        raise UserError(f"extract {raised(error)}") from error
     if not isinstance(answer, str):
         raise UserError(f"extract returned {type(answer).__name__}, expected a text")
     return answer
@@ -36,10 +37,22 @@ def first_json_object(completion: str) -> str:
         value, _ = json.JSONDecoder().raw_decode(completion, start) if start >= 0 else (None, 0)
     except (ValueError, RecursionError):
         value = None
-    return completion.strip() if value is None else json.dumps(value, sort_keys=True)
+    if value is None:
+        return completion.strip()
+    # Letters of any script as they are; only half a surrogate pair, which no file can hold, stays written as `\\ud800`.
+    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode("utf-8", "backslashreplace").decode()
 
 
 def last_number(text: str) -> str:
-    """The last number in `text` without thousands separators, or an empty string."""
+    """The last number in `text` without thousands separators, or an empty string.
+
+    A comma separates thousands only where groups of three digits follow it, as in "1,234,567". There are no decimal
+    commas: any other comma ends a number, so "4,5" is 4 and then 5, as in a list, and its last number is 5.
+    """
     numbers = _NUMBER.findall(text)
     return numbers[-1].replace(",", "").replace("−", "-") if numbers else ""
+
+
+def is_number(text: str) -> bool:
+    """Whether `text` is one number and nothing else, as `last_number` reads it."""
+    return _NUMBER.fullmatch(text) is not None

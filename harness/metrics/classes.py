@@ -4,16 +4,19 @@ They follow scikit-learn with `labels` = the classes that are the target of some
 is a miss of the true one, and however many different texts a model invents, the averages stay over the real classes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.metrics.metric import Counts, Metric, Reply
+from harness.metrics.metric import ANSWERS, Counts, Leaving, Metric, Reply, sums_of
 
 if TYPE_CHECKING:
     from harness.metrics.metric import Values
 
 Sums = Mapping[str, "Values"]
+
+_INVENTED = "squares of invented answers"
+"""How often each answer that is no class was given, squared and summed: all that any metric here needs to know of them."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,24 @@ class _Classes:
 def _counts(reply: Reply) -> Counts:
     answer, right = reply.answer.strip(), reply.true_class
     return {f"tp {right}": 1} if answer == right else {f"fn {right}": 1, f"fp {answer}": 1}
+
+
+def _leaving(rows: Sequence[Counts]) -> Leaving:
+    """The counts of the real classes, and of all invented answers together their squares.
+
+    A model may invent a text for every sample; a table of all of them by all samples would fill any memory.
+    """
+    sums = sums_of(rows)
+    real = {name[3:] for name in sums if name.startswith(("tp ", "fn "))}
+    invented = {name: count for name, count in sums.items() if name[3:] not in real}
+    kept = {name: count for name, count in sums.items() if name not in invented}
+
+    def leaves(row: Counts) -> Counts:
+        left = {name: count for name, count in row.items() if name not in invented}
+        lost = sum(invented[name] ** 2 - (invented[name] - count) ** 2 for name, count in row.items() if name in invented)
+        return {**left, _INVENTED: lost}
+
+    return Leaving({**kept, _INVENTED: sum(count**2 for count in invented.values())}, [leaves(row) for row in rows])
 
 
 def _classes(sums: Sums, *, only_targets: bool) -> _Classes:
@@ -105,7 +126,8 @@ def _mcc(sums: Sums) -> "Values":
     targets, answers = classes.support(), classes.tp + classes.fp
     samples, right = targets.sum(axis=0), classes.tp.sum(axis=0)
     shared = right * samples - (targets * answers).sum(axis=0)
-    spread = numpy.sqrt((samples**2 - (answers**2).sum(axis=0)) * (samples**2 - (targets**2).sum(axis=0)))
+    squares = (answers**2).sum(axis=0) + sums.get(_INVENTED, 0.0)
+    spread = numpy.sqrt((samples**2 - squares) * (samples**2 - (targets**2).sum(axis=0)))
     return numpy.clip(_ratio(shared, spread), -1.0, 1.0)
 
 
@@ -121,7 +143,9 @@ def _by_class(sums: Mapping[str, float]) -> dict[str, float]:
 
 
 def _metric(name: str, description: str, value: Callable[[Sums], "Values"], *, low: float = 0.0) -> Metric:
-    return Metric(name, description, counts=_counts, value=value, details=_by_class, low=low)
+    return Metric(
+        name, description, counts=_counts, value=value, leaving=_leaving, details=_by_class, low=low, outputs=ANSWERS
+    )
 
 
 _PARTS: dict[str, tuple[str, Callable[[_Classes], "Values"]]] = {

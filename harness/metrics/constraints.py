@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import UserError, suggest
-from harness.metrics.metric import Metric, Reply
+from harness.metrics.metric import ANSWERS, Metric, Reply
 
 Options = Mapping[str, Any]
 
@@ -185,6 +185,12 @@ def _share_met(reply: Reply) -> float:
 
 
 CONSTRAINTS = (
-    Metric("constraints_strict", "all constraints on the answer are met", lambda r: float(_share_met(r) == 1), binary=True),
-    Metric("constraints_loose", "share of the constraints on the answer that are met", _share_met),
+    Metric(
+        "constraints_strict",
+        "all constraints on the answer are met",
+        lambda r: float(_share_met(r) == 1),
+        binary=True,
+        outputs=ANSWERS,
+    ),
+    Metric("constraints_loose", "share of the constraints on the answer that are met", _share_met, outputs=ANSWERS),
 )

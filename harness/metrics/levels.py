@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
 from harness.metrics.metric import Metric, Reply, evaluate
 
 if TYPE_CHECKING:
@@ -26,7 +25,8 @@ _IMPOSSIBLE = -1e9
 def chance_level(metric: Metric, samples: "Sequence[Sample]", *, draws: int = 200) -> float | None:
     """What guessing evenly among the choices scores: exactly for accuracy, else the mean over simulated guesses.
 
-    None where there are no choices to guess among, or the metric needs what a guess does not have.
+    None where there are no choices to guess among, or the metric needs what a guess does not have. Whatever a metric
+    raises counts as such a need: a plugin's own may raise anything, and `gainboard check` says so in its place.
     """
     if not samples or not all(sample.choices for sample in samples):
         return None
@@ -36,15 +36,15 @@ def chance_level(metric: Metric, samples: "Sequence[Sample]", *, draws: int = 20
     some = _some(samples, generator)
     draws = max(1, min(draws, MOST_REPLIES // len(some)))
     try:
-        return sum(evaluate(metric, list(_guesses(some, generator))) for _ in range(draws)) / draws
-    except UserError:  # the metric needs a likelihood, or metadata that these samples lack
+        return sum(evaluate(metric, guess) for guess in _guesses(some, draws, generator)) / draws
+    except Exception:  # no guess can be judged: the metric needs a likelihood, say
         return None
 
 
 def majority_level(metric: Metric, train: "Sequence[Sample]", test: "Sequence[Sample]") -> float | None:
     """What always giving the most frequent training answer scores on `test`.
 
-    None where no training answer is given twice, or the metric needs what this answer does not have.
+    None where no training answer is given twice, or the metric raises, as above.
     """
     commonest = Counter(sample.targets[0] for sample in train).most_common(1)
     if not commonest or commonest[0][1] < 2 or not test:
@@ -53,7 +53,7 @@ def majority_level(metric: Metric, train: "Sequence[Sample]", test: "Sequence[Sa
     some = _some(test, random.Random(_SEED))
     try:
         return evaluate(metric, [_certain(sample, answer) for sample in some])
-    except UserError:
+    except Exception:
         return None
 
 
@@ -65,10 +65,17 @@ def _share_right(sample: "Sample") -> float:
     return sum(choice in sample.targets for choice in sample.choices) / len(sample.choices)
 
 
-def _guesses(samples: "Sequence[Sample]", generator: random.Random) -> Iterator[Reply]:
-    for sample in samples:
-        even = (-math.log(len(sample.choices)),) * len(sample.choices)
-        yield _reply(sample, generator.choice(sample.choices), even)
+def _guesses(samples: "Sequence[Sample]", draws: int, generator: random.Random) -> Iterator[list[Reply]]:
+    """Guesses of all samples. A guess and those after it go round the choices, so that few draws are even over them."""
+    even = {size: (-math.log(size),) * size for size in {len(sample.choices) for sample in samples}}
+    most = max(even)
+    for draw in range(draws):
+        if draw % most == 0:
+            first = [generator.randrange(len(sample.choices)) for sample in samples]
+        yield [
+            _reply(sample, sample.choices[(start + draw) % len(sample.choices)], even[len(sample.choices)])
+            for sample, start in zip(samples, first, strict=True)
+        ]
 
 
 def _certain(sample: "Sample", answer: str) -> Reply:

@@ -109,6 +109,7 @@ LIKELIHOOD = (
         low=1.0,
         high=math.inf,
         higher_is_better=False,
+        outputs=("perplexity",),
     ),
     Metric(
         "bits_per_byte",
@@ -117,12 +118,14 @@ LIKELIHOOD = (
         value=_bits_per_byte,
         high=math.inf,
         higher_is_better=False,
+        outputs=("perplexity",),
     ),
     Metric(
         "byte_probability",
         "2 to the power of minus bits_per_byte: the (geometric) mean probability of a target byte",
         counts=_byte_counts,
         value=_byte_probability,
+        outputs=("perplexity",),
     ),
     Metric(
         "brier",
@@ -130,6 +133,7 @@ LIKELIHOOD = (
         _brier,
         high=2.0,
         higher_is_better=False,
+        outputs=("choice",),
     ),
     Metric(
         "ece",
@@ -138,5 +142,6 @@ LIKELIHOOD = (
         value=_ece,
         details=_reliability,
         higher_is_better=False,
+        outputs=("choice",),
     ),
 )

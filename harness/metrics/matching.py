@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from harness.metrics.answers import last_number
 from harness.metrics.likelihood import choice_logprobs
-from harness.metrics.metric import Metric, Reply
+from harness.metrics.metric import ANSWERS, Metric, Reply
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -53,14 +53,32 @@ def _squad_words(text: str) -> list[str]:
 
 
 MATCHING = (
-    Metric("accuracy", "the chosen answer is an accepted one", _exact_match, binary=True),
+    Metric("accuracy", "the chosen answer is an accepted one", _exact_match, binary=True, outputs=ANSWERS),
     Metric(
         "accuracy_norm",
         "the choice with the highest log-probability per byte is an accepted one",
         _accuracy_norm,
         binary=True,
+        outputs=("choice",),
     ),
-    Metric("exact_match", "the answer equals an accepted target, outer white space aside", _exact_match, binary=True),
-    Metric("numeric_match", "the last number of the answer equals that of a target", best(_numeric_match), binary=True),
-    Metric("token_f1", "F1 over the words of answer and target, without case, punctuation and articles", best(_token_f1)),
+    Metric(
+        "exact_match",
+        "the answer equals an accepted target, outer white space aside",
+        _exact_match,
+        binary=True,
+        outputs=ANSWERS,
+    ),
+    Metric(
+        "numeric_match",
+        "the last number of the answer equals that of a target",
+        best(_numeric_match),
+        binary=True,
+        outputs=ANSWERS,
+    ),
+    Metric(
+        "token_f1",
+        "F1 over the words of answer and target, without case, punctuation and articles",
+        best(_token_f1),
+        outputs=ANSWERS,
+    ),
 )

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
+    from harness.task import Output
+
     Values = NDArray[numpy.float64]
+
+ANSWERS: "tuple[Output, ...]" = ("generate", "choice")
+"""The outputs that give an answer to judge."""
 
 _CELLS = 500_000
 """Numbers held at once while leaving out each sample in turn: 4 MB an array."""
@@ -65,6 +70,17 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Leaving:
+    """The counts of a corpus, and what becomes of them when a sample leaves it."""
+
+    sums: Mapping[str, float]
+    """What all samples add up to."""
+
+    rows: Sequence[Counts]
+    """What the sums lose without a sample, for each of them."""
+
+
+@dataclass(frozen=True)
 class Metric:
     """How answers become a score. Give either `score` (a mean metric) or both `counts` and `value` (a corpus metric)."""
 
@@ -82,6 +98,9 @@ class Metric:
     """The metric from sums: by name an array of any one shape, and the values in that shape. A name that no sample
     had is absent. Never NaN: a division by zero is a worst score."""
 
+    leaving: Callable[[Sequence[Counts]], Leaving] | None = None
+    """Of all samples' counts the sums and rows under fewer names, where `value` needs fewer; by default as they are."""
+
     details: Callable[[Mapping[str, float]], dict[str, float]] | None = None
     """Parts of the value worth naming, from the sums: F1 by class, say."""
 
@@ -94,9 +113,13 @@ class Metric:
 
     higher_is_better: bool = True
 
+    outputs: "tuple[Output, ...]" = (*ANSWERS, "perplexity")
+    """The outputs it can judge. Where likelihood is measured nothing is answered, and a metric of answers means nothing."""
+
     def __post_init__(self) -> None:
         assert (self.score is None) != (self.counts is None), f"{self.name}: give score, or counts and value"
         assert (self.counts is None) == (self.value is None), f"{self.name}: counts and value belong together"
+        assert self.leaving is None or self.counts is not None, f"{self.name}: only counts can leave"
 
     @property
     def rankable(self) -> bool:
@@ -152,21 +175,28 @@ def contributions(metric: Metric, rows: Sequence[Counts]) -> "tuple[float, Value
     import numpy
 
     assert metric.value is not None and rows, "a corpus metric of at least one sample"
-    sums = sums_of(rows)
-    value = float(metric.value({name: numpy.asarray(number) for name, number in sums.items()}))
+    leaving = metric.leaving(rows) if metric.leaving is not None else Leaving(sums_of(rows), rows)
+    value = float(metric.value({name: numpy.asarray(number) for name, number in leaving.sums.items()}))
     if len(rows) == 1:
         return value, numpy.array([value])
-    # A model that invents a text for every sample makes as many names as samples: too many for one table of both.
-    step = max(1, _CELLS // len(sums))
-    without = numpy.concatenate([_without(metric, rows[at : at + step], sums) for at in range(0, len(rows), step)])
+    # Samples that count alike leave the same behind, and of labels there are few pairs: each is computed once.
+    places: dict[frozenset[tuple[str, float]], int] = {}
+    which = [places.setdefault(frozenset(row.items()), len(places)) for row in leaving.rows]
+    without = _without(metric.value, leaving.sums, [dict(row) for row in places])[which]
     return value, value + (len(rows) - 1) * (without.mean() - without)
 
 
-def _without(metric: Metric, rows: Sequence[Counts], sums: Mapping[str, float]) -> "Values":
-    """The values of a corpus metric from `sums` without each of some rows."""
+def _without(
+    value: "Callable[[Mapping[str, Values]], Values]", sums: Mapping[str, float], rows: Sequence[Counts]
+) -> "Values":
+    """The values from `sums` without each of the rows in turn."""
     import numpy
 
-    assert metric.value is not None, "a corpus metric"
-    columns, none = total(rows), numpy.zeros(len(rows))
-    left = metric.value({name: number - columns.get(name, none) for name, number in sums.items()})
-    return numpy.broadcast_to(left, (len(rows),))
+    step = max(1, _CELLS // max(1, len(sums)))  # a table of all names and rows could be any size
+    left = []
+    for at in range(0, len(rows), step):
+        some = rows[at : at + step]
+        columns, none = total(some), numpy.zeros(len(some))
+        values = value({name: number - columns.get(name, none) for name, number in sums.items()})
+        left.append(numpy.broadcast_to(values, (len(some),)))
+    return numpy.concatenate(left)

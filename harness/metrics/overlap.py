@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from harness.metrics.matching import best
-from harness.metrics.metric import Counts, Metric, Reply
+from harness.metrics.metric import ANSWERS, Counts, Metric, Reply
 
 if TYPE_CHECKING:
     from harness.metrics.metric import Values
@@ -76,16 +76,16 @@ def _corpus_metric(name: str, description: str, *, parts: Sequence[str], high: f
         # BLEU of a perfect text comes out as 1.0000000000000004.
         return numpy.clip(scores, 0.0, high).reshape(columns.shape[:-1])
 
-    return Metric(name, description, counts=counts, value=value, high=high, higher_is_better=not lower)
+    return Metric(name, description, counts=counts, value=value, high=high, higher_is_better=not lower, outputs=ANSWERS)
 
 
 _BLEU_PARTS = ("length", "reference length", *(f"{part} {n}" for part in ("match", "answer") for n in range(1, 5)))
 _CHRF_PARTS = tuple(f"{part} {n}" for n in range(1, 7) for part in ("answer", "reference", "match"))
 
 OVERLAP = (
-    Metric("rouge1", "ROUGE-1: F1 over stemmed words, best over the targets", _rouge("rouge1")),
-    Metric("rouge2", "ROUGE-2: F1 over pairs of stemmed words, best over the targets", _rouge("rouge2")),
-    Metric("rougeL", "ROUGE-L: F1 over the longest common subsequence of stemmed words", _rouge("rougeL")),
+    Metric("rouge1", "ROUGE-1: F1 over stemmed words, best over the targets", _rouge("rouge1"), outputs=ANSWERS),
+    Metric("rouge2", "ROUGE-2: F1 over pairs of stemmed words, best over the targets", _rouge("rouge2"), outputs=ANSWERS),
+    Metric("rougeL", "ROUGE-L: F1 over the longest common subsequence of stemmed words", _rouge("rougeL"), outputs=ANSWERS),
     _corpus_metric("bleu", "corpus BLEU of sacrebleu: n-gram precision with a brevity penalty", parts=_BLEU_PARTS),
     _corpus_metric("chrf", "corpus chrF of sacrebleu: F2 over character n-grams", parts=_CHRF_PARTS),
     _corpus_metric(

@@ -9,7 +9,7 @@ from contextlib import closing
 
 from harness.errors import UserError
 from harness.metrics.matching import best
-from harness.metrics.metric import Metric, Reply
+from harness.metrics.metric import ANSWERS, Metric, Reply
 
 Fields = dict[str, str]
 """Field to its value as JSON, so that the type counts: 3 and "3" differ, and so do true and 1."""
@@ -22,6 +22,9 @@ SQL_TEXT = 10_000
 
 _STEPS_A_TICK = 1_000
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+_TOUCHING_FILES = {
+    sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA, sqlite3.SQLITE_CREATE_VTABLE,
+}  # fmt: skip
 _FORBIDDEN = {"load_extension", "random", "randomblob"}
 _SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError)
 """What sqlite3 raises of a query: ValueError, for one, when a text cannot be written in UTF-8."""
@@ -68,14 +71,34 @@ def _sql_execution(reply: Reply) -> float:
     if script is None:
         raise UserError("it needs metadata['database']: the SQL script that creates and fills the tables")
     with closing(sqlite3.connect(":memory:")) as connection:
+        _allow_only_memory(connection)
         try:
             connection.executescript(script)
         except _SQL_ERRORS as error:
-            raise UserError(f"metadata['database'] is no SQL script that SQLite runs: {error}") from error
+            raise UserError(
+                f"metadata['database'] is no SQL script that makes tables in memory within {SQL_STEPS:,} steps: {error}"
+            ) from error
         _allow_only_reading(connection, most_text=max(SQL_TEXT, len(script.encode())))
         # Every accepted query runs, whichever the answer agrees with, so that a broken one is always found.
         agrees = [_same_rows(connection, reply.answer, query) for query in reply.targets]
         return float(any(agrees))
+
+
+def _allow_only_memory(connection: sqlite3.Connection) -> None:
+    """A script may come with downloaded data: it touches no file, loads nothing and comes to an end."""
+
+    def authorize(action: int, _: str | None, name: str | None, *__: str | None) -> int:
+        forbidden = action in _TOUCHING_FILES or (action == sqlite3.SQLITE_FUNCTION and name in _FORBIDDEN)
+        return sqlite3.SQLITE_DENY if forbidden else sqlite3.SQLITE_OK
+
+    connection.set_authorizer(authorize)
+    _limit_steps(connection)
+
+
+def _limit_steps(connection: sqlite3.Connection) -> None:
+    """From now on the connection may take `SQL_STEPS`, more or less."""
+    ticks = itertools.count(1)
+    connection.set_progress_handler(lambda: next(ticks) * _STEPS_A_TICK > SQL_STEPS, _STEPS_A_TICK)
 
 
 def _allow_only_reading(connection: sqlite3.Connection, *, most_text: int) -> None:
@@ -103,8 +126,7 @@ def _same_rows(connection: sqlite3.Connection, answer: str, query: str) -> bool:
 
 def _rows(connection: sqlite3.Connection, query: str, *, most: int = -1) -> Rows:
     """The rows of one reading query, at most `most`, with floats rounded to what does not hang on the order of adding."""
-    ticks = itertools.count(1)
-    connection.set_progress_handler(lambda: next(ticks) * _STEPS_A_TICK > SQL_STEPS, _STEPS_A_TICK)
+    _limit_steps(connection)
     cursor = connection.execute(query)
     if cursor.description is None:
         raise sqlite3.ProgrammingError("it returns no rows")
@@ -122,8 +144,10 @@ def _is_ordered(query: str) -> bool:
 
 
 STRUCTURED = (
-    Metric("json_precision", "share of the answer's field-value pairs that a target has", best(_json_precision)),
-    Metric("json_recall", "share of a target's field-value pairs that the answer has", best(_json_recall)),
-    Metric("json_f1", "F1 over the field-value pairs of a JSON object", best(_json_f1)),
-    Metric("sql_execution", "the query returns the rows of an accepted one", _sql_execution, binary=True),
+    Metric(
+        "json_precision", "share of the answer's field-value pairs that a target has", best(_json_precision), outputs=ANSWERS
+    ),
+    Metric("json_recall", "share of a target's field-value pairs that the answer has", best(_json_recall), outputs=ANSWERS),
+    Metric("json_f1", "F1 over the field-value pairs of a JSON object", best(_json_f1), outputs=ANSWERS),
+    Metric("sql_execution", "the query returns the rows of an accepted one", _sql_execution, binary=True, outputs=ANSWERS),
 )

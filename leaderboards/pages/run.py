@@ -133,7 +133,7 @@ def _level_item(card: MetricCard, level: float | None) -> Item:
 
 def _in_units(card: MetricCard, value: float | None) -> str:
     """In points where the metric ends at 1, else as it is."""
-    return "∞" if value is None else points(value) if card.high == 1.0 else f"{value:.4g}"
+    return "no end" if value is None else points(value) if card.high == 1.0 else f"{value:.4g}"
 
 
 def _detail_grid(result: Result) -> Grid | None:
@@ -151,8 +151,9 @@ def _template_grid(result: Result) -> Grid | None:
         return None
     card = result.task.metrics[result.task.primary_metric]
     lines = tuple(
-        Line(Head(template), (_metric_item(card, metrics[result.task.primary_metric]),))
-        for template, metrics in result.by_template.items()
+        Line(Head(template), (_metric_item(card, result.by_template[template][result.task.primary_metric]),))
+        for template in result.run.templates
+        if template in result.by_template
     )
     return Grid(f"{result.task.primary_metric} by template", Column("Template"), (Column("Score"),), lines)
 
@@ -169,12 +170,12 @@ def _run_facts(result: Result) -> Pairs:
         ("Peak memory", ", ".join(f"{size_of_memory(size)} ({phase})" for phase, size in cost.peak_memory_bytes.items())),
         ("Energy", MISSING if cost.energy_joules is None else energy_text(cost.energy_joules)),
     ]
-    if result.overlap and result.overlap.exact + result.overlap.near:
+    if result.overlap.exact + result.overlap.near:
         found = result.overlap
         facts.append(
             (
-                "Met in training",
-                f"{found.exact:,} of {found.samples:,} test samples, and {found.near:,} nearly ({found.method})",
+                "In the training rows",
+                f"{found.exact:,} of {found.samples:,} test samples, and {found.near:,} nearly",
             )
         )
     if trained:
@@ -198,6 +199,7 @@ def _settings(result: Result) -> Pairs:
         ("train_templates", ", ".join(run.train_templates) or None),
         ("num_fewshot", run.num_fewshot),
         ("demonstrations", run.demonstrations),
+        ("test_seed", run.test_seed),
         ("templates", ", ".join(run.templates)),
         ("limit", run.limit),
         *run.generation.model_dump().items(),

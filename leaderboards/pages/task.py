@@ -54,6 +54,9 @@ class TaskPage:
     steps: Grid | None
     """What was done to the data before it was used; None when nothing was."""
 
+    metric: str
+    """What the primary metric is, in a sentence."""
+
     gap: str
     prompts: tuple[Prompt, ...]
 
@@ -76,6 +79,7 @@ def task_page(site: Site, name: str) -> TaskPage:
         _template_grid(site, name, rows),
         _budget_grid(site, name, rows),
         _step_grid(card),
+        f"Ranked by {card.primary_metric}: {card.metrics[card.primary_metric].description}.",
         _gap_sentence(cells),
         tuple(_example_prompts(site, name)),
     )
@@ -92,7 +96,7 @@ def _facts(site: Site, name: str, cells: Sequence[Cell]) -> Pairs:
     card, run = site.table.tasks[name], cells[0].results[0].run
     metric = card.metrics[card.primary_metric]
     facts = [
-        ("Metric", f"{card.primary_metric}: {metric.description}"),
+        ("Metric", card.primary_metric),
         ("Answers", ANSWERS[card.output]),
         ("Test samples", f"{samples_asked(site, name):,} of {card.n_test:,}"),
         ("Training / dev samples", f"{card.n_train:,} / {card.n_dev:,}"),
@@ -100,10 +104,9 @@ def _facts(site: Site, name: str, cells: Sequence[Cell]) -> Pairs:
     ]
     if metric.majority is not None:
         facts.append(("Always the most frequent answer", points(metric.majority)))
-    shares = [result.overlap.share for cell in cells for result in cell.results if result.overlap]
-    if shares:
-        facts.append(("Test samples met in training, or nearly", f"{points(max(shares))} %"))
+    shares = [result.overlap.share for cell in cells for result in cell.results]
     facts += [
+        ("Test samples in the training set, or nearly", f"{points(max(shares))} %"),
         ("Prompts reviewed by people", "none" if card.reviewed is None else f"{100 * card.reviewed:.0f} %"),
         ("Licence", card.license),
         ("Version", str(card.version)),
@@ -130,7 +133,8 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         Column("Δ zero-shot", "Paired gain over the untrained model without examples.", narrow=False),
         Column(
             "Clean",
-            "The score without the test samples that stand in the training data, or nearly; – where none does.",
+            "The score without the test samples that stand, exactly or nearly, in what the arm was trained on, or (of arms "
+            "that train nothing) in the whole training set. – where none does.",
             narrow=False,
         ),
         Column("n", "Samples scored in every seed, of those asked for.", narrow=False),
@@ -157,7 +161,7 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
 
 def _clean_item(cell: Cell) -> Item:
     """The score over the test samples that training has not met."""
-    records = [result.overlap for result in cell.results if result.overlap]
+    records = [result.overlap for result in cell.results]
     primary = cell.results[0].task.primary_metric
     if not any(record.share for record in records) or not all(primary in record.clean for record in records):
         return Item()
@@ -237,10 +241,16 @@ def _step_grid(card: TaskCard) -> Grid | None:
 
 
 def _example_prompts(site: Site, task: str) -> Iterable[Prompt]:
-    """The first sample as the first candidate saw it, without and with demonstrations."""
+    """The first sample as the first candidate saw it: in every wording, and after demonstrations."""
     for method in ("zero_shot", "few_shot"):
         row = next((row for row in site.table.rows if row.method == method and task in row.cells), None)
-        samples = load_samples(site, row.cells[task].results[0]) if row else []
-        if row and samples:
-            title = f"{METHOD_TITLES[method]}, as {row.name} saw it"
-            yield Prompt(title, shortened(samples[0].prompt, 4000), samples[0].target)
+        if row is None:
+            continue
+        result = row.cells[task].results[0]
+        first = {sample.template: sample for sample in reversed(load_samples(site, result))}
+        shown = result.run.templates if method == "zero_shot" else result.run.templates[:1]
+        for template in shown:
+            if template in first:
+                title = f"{METHOD_TITLES[method]}, {template}, as {row.name} saw it"
+                text = shortened(first[template].prompt, 4000) or "(nothing stands before the target)"
+                yield Prompt(title, text, shortened(first[template].target, 4000))
