@@ -81,7 +81,7 @@ SENTENCE = "the answer to this one is {}"
         ([str(index % 30) for index in range(900)], "generate", ("numeric_match", "exact_match")),
         ([f"-{index},000.5" for index in range(40)], "generate", ("numeric_match", "exact_match")),
         ([f"answer {index}" for index in range(40)], "generate", ("exact_match", "rougeL")),
-        ([f"label {index % 11}" for index in range(40)], "generate", ("exact_match", "rougeL")),
+        ([f"label {index % 14}" for index in range(40)], "generate", ("exact_match", "rougeL")),
         ([f"label {index % 60}" for index in range(900)], "generate", ("exact_match", "rougeL")),
         (["often"] * 39 + ["once"], "generate", ("exact_match", "rougeL")),
         ([SENTENCE.format(index) for index in range(40)], "generate", ("rougeL", "exact_match")),
