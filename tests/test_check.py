@@ -333,6 +333,7 @@ def test_a_good_sweep_has_no_fault(tmp_path: Path, write: Write) -> None:
         ('["adding"]', '["adding"]\ndemonstrations = "fixed"', "error", "the task names none; give prompts.fixed the ids"),
         ('["adding"]', '["adding"]\nn_train = [2, 9]', "warning", "n_train is 9, there are 3 training samples"),
         ('["adding"]', '["adding"]\nnum_fewshot = 5', "warning", "num_fewshot is 5, there are 3 training samples"),
+        ('["adding"]', '["adding"]\ngeneration.max_model_len = 8', "warning", "takes about 16 tokens, and 8 fit"),
         ('["adding"]', '["adding"]\ntest_seed = 1', "warning", "test_seed changes nothing"),
         ('["adding"]', '["adding"]\nn_train = 4', "warning", "n_train is 4, there are 3 training samples; all are used"),
         ("toy-llama", "toy-lama", "error", "toy model 'gainboard/toy-lama' not found"),

@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"errors", "toys"},
     "lm_eval": DECLARE | {"lm_eval.metrics"},
     "lm_eval.metrics": {"errors", "metrics"},
-    "checks": DECLARE | CHECKS | {"config", "models", "review", "score"},
+    "checks": DECLARE | CHECKS | {"config", "engines", "estimate", "models", "review", "score"},
     "checks.finding": set(),
     "checks.examples": DECLARE | {"checks.finding", "score"},
     "checks.lint": DECLARE,

@@ -1,5 +1,6 @@
 """Find what would spoil a sweep before any GPU minute is spent: offline, and without loading a model."""
 
+import dataclasses
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -13,12 +14,14 @@ from harness.config import Sweep, load_sweep
 from harness.data import Dataset, load_dataset
 from harness.data.sources import Generated, UnreachableData
 from harness.demonstrations import choose_demonstrations
+from harness.engines import MAX_MODEL_LEN
 from harness.errors import UserError
+from harness.estimate import CHARACTERS_PER_TOKEN
 from harness.faults import PLUGIN_FAULTS, raised
 from harness.metrics import Metric, Reply
 from harness.models import check_model
 from harness.plugins import Plugin, find_plugins, load_task
-from harness.prompts import choose_templates
+from harness.prompts import choose_templates, render
 from harness.review import REVIEWS, read_verdicts, review_state
 from harness.score import metrics_of
 from harness.task import Sample, Task
@@ -142,10 +145,36 @@ def _check_fit(sweep: Sweep, inspection: _Inspection, where: str) -> list[Findin
     asked = [("n_train", budget) for budget in sweep.budgets if isinstance(budget, int)]
     if few_shot:
         asked.append(("num_fewshot", sweep.num_fewshot or task.prompts.num_fewshot))
+        findings += _check_length(sweep, task, dataset, where)
     return findings + [
         Finding("warning", where, f"{key} is {number}, there are {available} training samples; all are used")
         for key, number in asked
         if number > available
+    ]
+
+
+def _check_length(sweep: Sweep, task: Task, dataset: Dataset, where: str) -> list[Finding]:
+    """Whether the few-shot prompts are likely to fit, by the length of one of them."""
+    prompts = task.prompts
+    if sweep.demonstrations is not None:
+        prompts = dataclasses.replace(prompts, demonstrations=sweep.demonstrations)
+    count = sweep.num_fewshot or prompts.num_fewshot
+    try:
+        (shown,) = choose_demonstrations(prompts, dataset.originals, dataset.test[:1], count=count, seed=0)
+    except UserError:  # a finding already
+        return []
+    template = choose_templates(prompts, None, where=where)[0]
+    tokens = len(render(prompts, dataset.test[0], template=template, demonstrations=shown).text) // CHARACTERS_PER_TOKEN
+    most = sweep.generation.max_model_len or MAX_MODEL_LEN
+    if tokens <= most:
+        return []
+    return [
+        Finding(
+            "warning",
+            where,
+            f"a few-shot prompt of {len(shown):,} demonstrations takes about {tokens:,} tokens, and {most:,} fit; "
+            "lower num_fewshot, or raise max_model_len if the models take more",
+        )
     ]
 
 
