@@ -311,6 +311,14 @@ def test_the_examples_of_an_installed_task_are_found_beside_its_module(
     assert found("error", findings) == ['\'sample\' must be an object {"id": …, "target": …}']
 
 
+def test_a_metric_that_raises_on_a_wrong_answer_is_found_before_a_model_gives_one() -> None:
+    fussy = Metric("fussy", "the answer as a number", score=lambda reply: 1 / int(reply.answer) * int(reply.answer))
+    task = adding(metrics=("exact_match", fussy))
+    (error,) = found("error", check_task("adding", plugins_of(task)))
+    assert error.startswith("metric 'fussy', which must take any answer, raised ValueError: invalid literal")
+    assert "on the answer '' to train sample" in error
+
+
 # Sweeps
 
 

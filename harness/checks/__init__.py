@@ -29,6 +29,9 @@ from harness.task import Sample, Task
 MOST_TRIED = 24
 """Samples of train, and of test, whose targets are put to the metrics."""
 
+FEW = 4
+"""Of these, the ones whose metrics are tried on wrong answers, too."""
+
 
 def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
     """Load one task and its data, and check its prompts, samples, metrics and examples. Never raises `UserError`."""
@@ -215,6 +218,7 @@ class _Trial:
 
     def __init__(self, task: Task, dataset: Dataset) -> None:
         self.metrics = metrics_of(task)
+        self.written = task.output == "generate"
         extracts = task.output == "generate" and task.extract is not str.strip
         self.remedy = (
             "let extract leave a right answer as the targets have it"
@@ -239,8 +243,19 @@ class _Trial:
         faults = [self._said(self.not_extracted)] if self.not_extracted else []
         for metric in self.metrics:
             raised = [(name, fault) for name, reply in self.replies if (fault := _fault(metric, reply))]
-            faults += [self._said(raised)] if raised else []
+            faults += [self._said(raised)] if raised else self._on_wrong_answers(metric)
         return faults
+
+    def _on_wrong_answers(self, metric: Metric) -> list[str]:
+        """What a metric raises that judges right answers well: a model may answer anything, or nothing."""
+        if not self.written:
+            return []
+        for name, reply in self.replies[:FEW]:
+            for text in ("", "nothing of the kind"):
+                fault = _fault(metric, dataclasses.replace(reply, answer=text))
+                if fault:
+                    return [f"{fault} on the answer '{text}' to {name}"]
+        return []
 
     def shortfalls(self) -> list[str]:
         """Mean metrics that a right answer cannot bring to their best value."""
