@@ -74,7 +74,8 @@ def _corpus_metric(name: str, description: str, *, parts: Sequence[str], high: f
         score = _sacrebleu(name)._compute_score_from_stats
         scores = [score(row).score / 100 for row in columns.reshape(-1, len(parts)).tolist()]
         # BLEU of a perfect text comes out as 1.0000000000000004.
-        return numpy.clip(scores, 0.0, high).reshape(columns.shape[:-1])
+        clipped: Values = numpy.clip(numpy.asarray(scores, dtype=numpy.float64), 0.0, high)
+        return clipped.reshape(columns.shape[:-1])
 
     return Metric(name, description, counts=counts, value=value, high=high, higher_is_better=not lower, outputs=ANSWERS)
 
