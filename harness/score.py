@@ -196,7 +196,7 @@ def _value(metric: Metric, items: Sequence[_Judged]) -> MetricValue:
         for item, part in zip(items, parts.tolist(), strict=True):
             item.scores[metric.name] = part
         details = _details(metric, rows)
-    return _estimate(metric, [item.scores[metric.name] for item in items], binary=metric.binary, details=details)
+    return _estimate(metric, [item.scores[metric.name] for item in items], details=details)
 
 
 def _over_templates(metric: Metric, judged: Sequence[_Judged]) -> MetricValue:
@@ -206,7 +206,7 @@ def _over_templates(metric: Metric, judged: Sequence[_Judged]) -> MetricValue:
         scores.setdefault(item.row["sample_id"], []).append(item.scores[metric.name])
     means = [sum(values) / len(values) for values in scores.values()]
     details = _details(metric, [item.counts[metric.name] for item in judged]) if metric.counts is not None else {}
-    return _estimate(metric, means, binary=metric.binary, details=details)
+    return _estimate(metric, means, details=details)
 
 
 def _details(metric: Metric, rows: Sequence[Counts]) -> dict[str, float]:
@@ -215,8 +215,8 @@ def _details(metric: Metric, rows: Sequence[Counts]) -> dict[str, float]:
     return metric.details(sums_of(rows))
 
 
-def _estimate(metric: Metric, scores: Sequence[float], *, binary: bool, details: dict[str, float]) -> MetricValue:
-    estimate = score(scores, binary=binary, low=metric.low, high=metric.high)
+def _estimate(metric: Metric, scores: Sequence[float], *, details: dict[str, float]) -> MetricValue:
+    estimate = score(scores, binary=metric.binary, low=metric.low, high=metric.high)
     return MetricValue(
         value=estimate.value,
         stderr=estimate.stderr,

@@ -16,7 +16,7 @@ from harness.data import make_sample
 from harness.data.sources import read_jsonl
 from harness.errors import UserError
 from harness.faults import PLUGIN_FAULTS, raised, shown
-from harness.metrics import Metric, Reply, answer_of, evaluate
+from harness.metrics import Metric, Reply, answer_of, certain_logprobs, evaluate
 from harness.prompts import render
 from harness.score import metrics_of
 from harness.task import Sample, Task
@@ -24,9 +24,6 @@ from harness.task import Sample, Task
 EXAMPLES = "examples.jsonl"
 
 _LINE_KEYS = {"row", "sample", "prompt", "answers"}
-
-_IMPOSSIBLE = -1e9
-"""A log-probability whose exponential is 0."""
 
 
 def check_examples(task: Task, test: Mapping[str, Sample] | None, path: Path) -> list[Finding]:
@@ -69,7 +66,7 @@ def certain_reply(task: Task, sample: Sample, completion: str) -> Reply:
         answer=answer_of(task, completion),
         targets=sample.targets,
         choices=sample.choices,
-        choice_logprobs=tuple(0.0 if choice == completion else _IMPOSSIBLE for choice in sample.choices),
+        choice_logprobs=certain_logprobs(sample.choices, completion),
         logprob=0.0 if measured else None,
         target_tokens=1 if measured else None,
         greedy=True if measured else None,

@@ -6,10 +6,11 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from harness.data.sources import Generated
 from harness.data.splits import MAX_STRATA
-from harness.data.steps import StepCount, apply_steps
+from harness.data.steps import SPLITS, StepCount, apply_steps
 from harness.errors import UserError, suggest
 from harness.faults import PLUGIN_FAULTS, raised
 from harness.prompts import fields_of, render, slot_of
@@ -29,7 +30,7 @@ class Dataset:
     steps: tuple[StepCount, ...] = ()
     """What cleaning and augmentation did."""
 
-    @property
+    @cached_property
     def originals(self) -> list[Sample]:
         """The training samples without those that augmentation made: what a budget counts and demonstrations show."""
         return _originals(self.train)
@@ -50,7 +51,7 @@ def load_dataset(task: Task, *, test_seed: int | None = None) -> Dataset:
     if not isinstance(splits, Splits):
         raise UserError(f"task '{task.name}': its data function returned {type(splits).__name__}, expected Splits")
     asked = _asked_fields(task)
-    samples = {name: _samples(task, asked, name, getattr(splits, name)) for name in ("train", "dev", "test")}
+    samples = {name: _samples(task, asked, name, getattr(splits, name)) for name in SPLITS}
     samples, steps = apply_steps(task, samples, fault_of=lambda sample: _sample_fault(task, asked, sample))
     train, dev, test = samples["train"], samples["dev"], samples["test"]
     return Dataset(train, dev, test, _fingerprint(task, train, dev, test), steps)

@@ -13,8 +13,6 @@ from harness.faults import PLUGIN_FAULTS, raised
 from harness.task import Sample, Task
 
 SPLITS = ("train", "dev", "test")
-
-
 TRAIN_ONLY = ("train",)
 
 

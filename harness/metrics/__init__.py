@@ -7,7 +7,7 @@ from harness.metrics.constraints import CONSTRAINTS, check_constraints
 from harness.metrics.levels import chance_level, majority_level
 from harness.metrics.likelihood import LIKELIHOOD
 from harness.metrics.matching import MATCHING
-from harness.metrics.metric import Counts, Metric, Reply, contributions, evaluate, sums_of, total
+from harness.metrics.metric import Counts, Metric, Reply, certain_logprobs, contributions, evaluate, sums_of, total
 from harness.metrics.overlap import OVERLAP
 from harness.metrics.structured import STRUCTURED
 
@@ -17,6 +17,7 @@ __all__ = [
     "Metric",
     "Reply",
     "answer_of",
+    "certain_logprobs",
     "chance_level",
     "check_constraints",
     "contributions",

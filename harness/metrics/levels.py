@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.metrics.metric import Metric, Reply, evaluate
+from harness.metrics.metric import Metric, Reply, certain_logprobs, evaluate
 
 if TYPE_CHECKING:
     from harness.task import Sample
@@ -18,8 +18,6 @@ MOST_REPLIES = 50_000
 """Replies that are simulated for a chance level, over all draws."""
 
 _SEED = 0
-_IMPOSSIBLE = -1e9
-"""A log-probability whose exponential is 0."""
 
 
 def chance_level(metric: Metric, samples: "Sequence[Sample]", *, draws: int = 200) -> float | None:
@@ -79,7 +77,7 @@ def _guesses(samples: "Sequence[Sample]", draws: int, generator: random.Random) 
 
 
 def _certain(sample: "Sample", answer: str) -> Reply:
-    return _reply(sample, answer, tuple(0.0 if choice == answer else _IMPOSSIBLE for choice in sample.choices))
+    return _reply(sample, answer, certain_logprobs(sample.choices, answer))
 
 
 def _reply(sample: "Sample", answer: str, logprobs: tuple[float, ...]) -> Reply:

@@ -153,6 +153,11 @@ def sums_of(rows: Sequence[Counts]) -> dict[str, float]:
     return sums
 
 
+def certain_logprobs(choices: Sequence[str], chosen: str) -> tuple[float, ...]:
+    """The log-probabilities of a model that is certain of one choice; of the others the exponential is 0."""
+    return tuple(0.0 if choice == chosen else -1e9 for choice in choices)
+
+
 def evaluate(metric: Metric, replies: Sequence[Reply]) -> float:
     """The value of a metric over some replies. Raises `UserError` where a reply lacks what the metric needs."""
     import numpy
