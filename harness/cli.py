@@ -215,7 +215,9 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
         progress.note(
             "vLLM is not installed here: the transformers engine generates instead, with the same answers, slower."
         )
-    outcome = run_sweep(runs, tasks, Folders(options.results, options.work), engine=engine, progress=progress)
+    outcome = run_sweep(
+        runs, tasks, Folders(options.results, options.work), engine=engine, settings=sweep.engine, progress=progress
+    )
     summary = {
         "runs": len(runs),
         "already_done": outcome.already_done,
@@ -422,7 +424,13 @@ def _run_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
     for result in read_results(options.results):
         primary = result.metrics[result.task.primary_metric]
         rows.append(
-            {"run": result.run.label, "state": "done", "score": round(primary.value, 4), "n": primary.n, "reason": None}
+            {
+                "run": result.run.label,
+                "state": "untrusted" if result.untrusted else "done",
+                "score": round(primary.value, 4),
+                "n": primary.n,
+                "reason": result.untrusted,
+            }
         )
     rows += [
         {"run": failure.run.label, "state": "failed", "score": None, "n": None, "reason": failure.reason}
@@ -515,6 +523,8 @@ def _publish(options: argparse.Namespace) -> int:
     if getattr(options, "json", False):
         return DONE
     print(f"\n{published.verdict}\n\n{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}")
+    if published.untrusted:
+        print(f"{published.untrusted} untrusted runs were kept out of the ranking; the first page says which, and why.")
     return DONE
 
 

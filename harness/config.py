@@ -71,11 +71,47 @@ class Generation(Frozen):
 
     temperature: float = Field(default=0.0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
+    n: int = Field(default=1, gt=0)
+    """Answers sampled for each prompt; a sample's score is their mean."""
+
     max_tokens: int | None = Field(default=None, gt=0)
     """None takes the task's own."""
 
     max_model_len: int | None = Field(default=None, gt=0)
     """Tokens a prompt and its answer may take together; None takes the model's own, at most 4096."""
+
+    stride: int | None = Field(default=None, gt=0)
+    """Tokens measured by each window of a text that is longer than the context, after as much as fits before them; None
+    measures windows side by side, as lm-evaluation-harness does."""
+
+    @model_validator(mode="after")
+    def _draws_differ(self) -> "Generation":
+        if self.n > 1 and self.temperature == 0:
+            raise ValueError(f"n = {self.n} answers at temperature 0 are all the same; set a temperature, or n = 1")
+        return self
+
+
+class EngineSettings(Frozen):
+    """How scoring runs, under vLLM's own names. None of it changes what is asked, so none of it is part of a run."""
+
+    way: Literal["auto", "swap", "adapters"] = "auto"
+    """How tuned weights get into the engine. `swap`: merged, and loaded in place. `adapters`: LoRA adapters are served
+    beside each other. `auto` decides by device and size; the result says which it was."""
+
+    max_num_seqs: int = Field(default=256, gt=0)
+    """Sequences worked on at a time. Halved, down to 4, where the device's memory is too small."""
+
+    data_parallel_size: int = Field(default=1, gt=0)
+    """Engines that share a base model's runs, each on devices of its own."""
+
+    tensor_parallel_size: int = Field(default=1, gt=0)
+    """Devices that one engine's model is spread over."""
+
+    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    """Share of a GPU's memory that vLLM takes."""
+
+    time_uncached: bool = False
+    """Also time few-shot arms with the prefix cache off, on up to 64 prompts: what they cost where prompts share nothing."""
 
 
 class Layers(Frozen):
@@ -126,6 +162,7 @@ class Sweep(Frozen):
     """Draws another test set for the tasks whose data is generated: one that no model can have seen."""
 
     generation: Generation = Generation()
+    engine: EngineSettings = EngineSettings()
     defaults: Layers = Layers()
     candidates: tuple[CandidateSpec, ...] = Field(min_length=1)
 

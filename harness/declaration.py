@@ -1,6 +1,7 @@
 """What a task plugin may get wrong in declaring itself, found before any of its functions is called."""
 
 import inspect
+import json
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
@@ -83,11 +84,35 @@ def _values_fault(task: Task) -> str | None:
     for field, number in (("version", task.version), ("max_tokens", task.max_tokens)):
         if number < 1:
             return f"{field} is {number}; it must be 1 or more"
+    if task.truncation_side not in (None, "left", "right"):
+        return f"truncation_side is {shown(task.truncation_side)}; it is 'left', 'right' or None"
+    fault = _structured_fault(task)
+    if fault:
+        return fault
     if not task.description.strip():
         return "description is empty; say in one sentence what the task measures"
     for text in task.stop:
         if not isinstance(text, str) or not text:
             return f"stop holds {shown(text)}; each is a non-empty text"
+    return None
+
+
+def _structured_fault(task: Task) -> str | None:
+    wanted = task.structured_outputs
+    if wanted is None:
+        return None
+    if task.output != "generate":
+        return f"structured_outputs holds answers that are written; with output '{task.output}' none is, so leave it out"
+    if wanted == "choice":
+        return None
+    if not isinstance(wanted, Mapping):
+        return f"structured_outputs is {shown(wanted)}; it is 'choice' or a JSON schema, as a dict"
+    try:
+        json.dumps(wanted)
+    except (TypeError, ValueError) as error:
+        return f"structured_outputs is no JSON schema: {error}"
+    if not wanted.keys() & {"type", "properties", "anyOf", "oneOf", "allOf", "enum", "const", "$ref"}:
+        return f"structured_outputs is {shown(wanted)}, which says nothing of an answer; give a JSON schema with a 'type'"
     return None
 
 

@@ -4,11 +4,17 @@ Prompt and answer are tokenised apart and joined as tokens, so the tokens a mode
 scored on. An answer ends with the tokenizer's end-of-sequence token.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import UserError
 from harness.task import Rendered
+
+NO_TOKENS = (
+    "the prompt is empty, and the tokenizer has no token to begin a text with; give the prompt some words, or the tokenizer "
+    "a bos_token"
+)
 
 
 @dataclass(frozen=True)
@@ -30,21 +36,39 @@ def uses_chat_template(tokenizer: Any, chat: bool | None) -> bool:
 def encode_prompt(tokenizer: Any, prompt: Rendered, *, chat: bool) -> Encoded:
     """Everything up to where the answer begins. A chat template writes its own special tokens; no second BOS is added.
 
-    Where nothing is said before the answer (a bare text whose likelihood is measured) there is no chat, either.
+    Where nothing is said before the answer (a bare text whose likelihood is measured) there is no chat, either. Raises
+    `UserError` for an empty prompt of a tokenizer that has no token to begin with.
     """
-    if chat and prompt.messages:
-        text = tokenizer.apply_chat_template(prompt.messages, tokenize=False, add_generation_prompt=True)
-        return Encoded(text, tokenizer(text, add_special_tokens=False)["input_ids"])
-    token_ids = tokenizer(prompt.text)["input_ids"]
-    if len(token_ids) > 1 and token_ids[-1] == tokenizer.eos_token_id:
-        token_ids = token_ids[:-1]  # some tokenizers close every text; the answer is still to come
-    return Encoded(prompt.text, token_ids or [_first_token(tokenizer)])
+    (encoded,) = encode_prompts(tokenizer, [prompt], chat=chat)
+    if not encoded.token_ids:
+        raise UserError(NO_TOKENS)
+    return encoded
 
 
-def _first_token(tokenizer: Any) -> int:
-    """What stands before a text that has nothing before it."""
+def encode_prompts(tokenizer: Any, prompts: Sequence[Rendered], *, chat: bool) -> list[Encoded]:
+    """The same of many, tokenised in parallel. One that `encode_prompt` would refuse has no tokens."""
+    as_chat = [chat and bool(prompt.messages) for prompt in prompts]
+    texts = [
+        tokenizer.apply_chat_template(prompt.messages, tokenize=False, add_generation_prompt=True) if talks else prompt.text
+        for prompt, talks in zip(prompts, as_chat, strict=True)
+    ]
+    encoded: list[Encoded | None] = [None] * len(prompts)
+    for talks in (False, True):
+        places = [place for place, value in enumerate(as_chat) if value == talks]
+        if not places:
+            continue
+        rows = tokenizer([texts[place] for place in places], add_special_tokens=not talks)["input_ids"]
+        for place, token_ids in zip(places, rows, strict=True):
+            if not talks and len(token_ids) > 1 and token_ids[-1] == tokenizer.eos_token_id:
+                token_ids = token_ids[:-1]  # some tokenizers close every text; the answer is still to come
+            encoded[place] = Encoded(texts[place], token_ids or _first_token(tokenizer))
+    return [one for one in encoded if one is not None]
+
+
+def _first_token(tokenizer: Any) -> list[int]:
+    """What stands before a text that has nothing before it; empty where the tokenizer has nothing for it."""
     first = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-    return int(first)
+    return [] if first is None else [int(first)]
 
 
 def encode_answer(tokenizer: Any, prompt: Rendered, answer: str, *, chat: bool) -> list[int]:

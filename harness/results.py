@@ -16,7 +16,7 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 RESULT, FAILURE, PREDICTIONS = "result.json", "failure.json", "predictions.parquet"
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
@@ -95,11 +95,13 @@ class MetricValue(Frozen):
 
 
 class SampleCounts(Frozen):
-    """How many samples a run was asked for, and how many were scored."""
+    """How many samples a run was asked for, in each template, and how many were scored."""
 
     total: int
     scored: int
     failed: int
+    truncated: int = 0
+    """Those whose prompt was cut to fit the context, as their task allows."""
 
 
 class OverlapRecord(Frozen):
@@ -180,6 +182,25 @@ class TrainingRecord(Frozen):
     energy_joules: float | None
 
 
+class GuardRecord(Frozen):
+    """One check that the engine answered with the weights it was given."""
+
+    name: str
+    """`matches_transformers`: what the engine says of a few prompts, against transformers reading the same weights.
+    `differs_from_base`: a tuned arm answers them otherwise than its base. `base_repeats`: after the last swap of the
+    engine the base answers them exactly as at its start."""
+
+    passed: bool
+    value: float
+    """The largest difference of a token's natural-log probability."""
+
+    bound: float
+    """`value` may not be above it (for `differs_from_base`: not below)."""
+
+    reason: str = ""
+    """What went wrong, in a sentence; empty when it passed."""
+
+
 class GenerationRecord(Frozen):
     """What the engine measured."""
 
@@ -193,15 +214,32 @@ class GenerationRecord(Frozen):
     swap_seconds: float
     """Putting the arm's weights into the running engine."""
 
+    way: str = "swap"
+    """How the arm's weights got there: `swap` (merged and loaded in place) or `adapters` (its adapter served beside
+    others)."""
+
     generate_seconds: float
+    """Answers taken from the cache count with the seconds they took when they were generated."""
+
+    guard_seconds: float = 0.0
     requests: int
     """Prompts answered."""
 
+    reused_requests: int = 0
+    """Of these, those whose answer an earlier run with equal weights, prompt and sampling had given already."""
+
     prompt_tokens: int
+    cached_prompt_tokens: int = 0
+    """Of these, the tokens whose keys and values were in the engine's prefix cache."""
+
     completion_tokens: int
+    uncached_requests_per_second: float | None = None
+    """Speed with the prefix cache off, of arms that were timed so; None elsewhere."""
+
     flops: float
     peak_memory_bytes: int
     energy_joules: float | None
+    guards: tuple[GuardRecord, ...] = ()
 
 
 class Cost(Frozen):
@@ -210,7 +248,7 @@ class Cost(Frozen):
     device: str
     num_devices: int
     seconds: dict[str, float]
-    """By phase: `train_startup`, `train`, `engine_startup`, `swap`, `generate`, `score`. Start-ups are shared
+    """By phase: `train_startup`, `train`, `engine_startup`, `swap`, `guard`, `generate`, `score`. Start-ups are shared
     evenly among the runs that one start served."""
 
     train_tokens: int
@@ -264,6 +302,11 @@ class Result(Frozen):
     cost: Cost
     provenance: Provenance
 
+    @property
+    def untrusted(self) -> str | None:
+        """Why the score is not to be believed: the first guard of the engine that failed; None when all passed."""
+        return next((guard.reason for guard in self.generation.guards if not guard.passed), None)
+
 
 class Failure(Frozen):
     """Why a run did not finish; the next start tries it again."""
@@ -306,8 +349,10 @@ def read_record(path: Path, model: type[RecordT]) -> RecordT:
     version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else SCHEMA_VERSION
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UserError(f"{path} is schema {version}; this version reads up to {SCHEMA_VERSION}. Upgrade gainboard.")
-    if version == 1:
-        raise UserError(f"{path} is schema 1, of a preview of gainboard; use another --results folder, or remove this one")
+    if version in (1, 2):
+        raise UserError(
+            f"{path} is schema {version}, of a preview of gainboard; use another --results folder, or remove this one"
+        )
     try:
         return model.model_validate(data)
     except ValidationError as error:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +23,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from harness.card import task_card
-from harness.config import TUNED, Run
+from harness.config import TUNED, EngineSettings, Run
 from harness.data import training_subset
 from harness.data.overlap import Overlap, find_overlap
 from harness.data.sources import read_jsonl
 from harness.demonstrations import choose_demonstrations
 from harness.engines import EngineName
 from harness.errors import UserError
+from harness.generation import Generation
 from harness.models import model_kind
 from harness.plan import Group, LoadedTask, group_runs, is_done
 from harness.progress import Progress
@@ -75,7 +76,13 @@ class Outcome:
 
 
 def run_sweep(
-    runs: Sequence[Run], tasks: Mapping[str, LoadedTask], folders: Folders, *, engine: EngineName, progress: Progress
+    runs: Sequence[Run],
+    tasks: Mapping[str, LoadedTask],
+    folders: Folders,
+    *,
+    engine: EngineName,
+    settings: EngineSettings,
+    progress: Progress,
 ) -> Outcome:
     """Bring every run to a result or a recorded failure; one failed run does not stop the others.
 
@@ -93,7 +100,7 @@ def run_sweep(
             build_toys(sorted({run.candidate.model for run in todo}), folders.work, progress)
             facts = _TaskFacts(tasks)
             for group in group_runs(todo):
-                _GroupRunner(group, facts, folders, engine, progress, outcome).run()
+                _GroupRunner(group, facts, folders, engine, settings, progress, outcome).run()
     except Timeout:
         raise UserError(
             f"another gainboard works in {folders.work}; wait for it, or give this one a --work folder of its own"
@@ -180,10 +187,12 @@ class _GroupRunner:
         facts: "_TaskFacts",
         folders: Folders,
         engine: EngineName,
+        settings: EngineSettings,
         progress: Progress,
         outcome: Outcome,
     ) -> None:
-        self._group, self._facts, self._folders, self._engine = group, facts, folders, engine
+        self._group, self._facts, self._folders = group, facts, folders
+        self._engine, self._settings = engine, settings
         self._tasks = facts.tasks
         self._progress, self._outcome = progress, outcome
         is_toy = model_kind(group.model) == "toy"
@@ -255,7 +264,36 @@ class _GroupRunner:
     def _trained(self, runs: Sequence[Run]) -> list[Run]:
         """Train what needs it; the runs that are ready to generate."""
         todo = [run for run in runs if run.candidate.method in TUNED and not self._has(run, "training.json", "weights")]
-        failed = self._jobs("train", "harness.train", [], todo, self._train)
+        failed = {run.key for run in todo}
+        worker: Worker | None = None
+        cannot_start: JobFailed | None = None
+        name = self._group.runs[0].candidate.name
+        options = ["--model", self._model, *(["--revision", self._group.revision] if self._group.revision else [])]
+        try:
+            with self._progress.phase(f"{name}: train", total=len(todo), hidden=not todo) as bar:
+                for run in todo:
+                    with self._recording(run, "train"):
+                        bar.describe(run.label)
+                        if cannot_start is not None:
+                            raise cannot_start  # a start takes long, and would fail for every run alike
+                        if worker is None:
+                            try:
+                                worker = Worker("harness.train", options, log=self._log / f"{name}-train.log")
+                            except JobFailed as error:
+                                cannot_start = error
+                                raise
+                        try:
+                            share = worker.startup_seconds / len(todo)
+                            self._train(worker, run, lambda message: bar.within(message["done"], message["total"]), share)
+                        except WorkerDied:
+                            worker.close()
+                            worker = None
+                            raise
+                        failed.discard(run.key)
+                    bar.advance(1)
+        finally:
+            if worker is not None:
+                worker.close()
         return [run for run in runs if run.key not in failed]
 
     def _train(self, worker: Worker, run: Run, report: Report, startup_seconds: float) -> None:
@@ -279,86 +317,20 @@ class _GroupRunner:
     # Generate
 
     def _generated(self, runs: Sequence[Run]) -> list[Run]:
-        """Answer what needs it, the arms of equal weights one after another; the runs that are ready to score."""
+        """Answer what needs it; the runs that are ready to score."""
         todo = [run for run in runs if not self._has(run, "generation.json", "completions.jsonl")]
-        # The engine starts with the base's weights: its arms first, so that each arm's weights are swapped in once.
-        todo.sort(key=lambda run: run.candidate.method in TUNED)
-        arguments = ["--engine", self._engine]
-        if self._group.max_model_len is not None:
-            arguments += ["--max-model-len", str(self._group.max_model_len)]
-        failed = self._jobs("generate", "harness.engines", arguments, todo, self._generate)
+        failed = Generation(
+            self._group,
+            todo,
+            self._tasks,
+            model=self._model,
+            work=self._folders.work,
+            engine=self._engine,
+            settings=self._settings,
+            progress=self._progress,
+            recording=self._recording,
+        ).run()
         return [run for run in runs if run.key not in failed]
-
-    def _generate(self, worker: Worker, run: Run, report: Report, startup_seconds: float) -> None:
-        folder, task = self._work(run), self._tasks[run.task].task
-        job = {
-            "prompts": str(folder / "prompts.jsonl"),
-            "completions": str(folder / "completions.jsonl"),
-            "weights": str(folder / "weights") if run.candidate.method in TUNED else None,
-            "output": task.output,
-            "sampling": {
-                "max_tokens": run.generation.max_tokens,
-                "temperature": run.generation.temperature,
-                "top_p": run.generation.top_p,
-                "stop": task.stop,
-                "seed": run.seed,
-            },
-            "chat": run.candidate.chat,
-        }
-        record = GenerationRecord.model_validate(
-            worker.request(job, report)["record"] | {"startup_seconds": startup_seconds}
-        )
-        write_record(folder / "generation.json", record)
-
-    # Both
-
-    def _jobs(
-        self,
-        phase: str,
-        module: str,
-        arguments: list[str],
-        runs: Sequence[Run],
-        do: Callable[[Worker, Run, Report, float], None],
-    ) -> set[str]:
-        """Do one phase of several runs in one worker, started again if it dies; the keys of the runs that failed."""
-        failed = {run.key for run in runs}
-        if not runs:
-            return failed
-        name = self._group.runs[0].candidate.name
-        options = [
-            "--model",
-            self._model,
-            *(["--revision", self._group.revision] if self._group.revision else []),
-            *arguments,
-        ]
-        worker: Worker | None = None
-        cannot_start: JobFailed | None = None
-        try:
-            with self._progress.phase(f"{name}: {phase}", total=len(runs)) as bar:
-                for run in runs:
-                    with self._recording(run, phase):
-                        bar.describe(run.label)
-                        if cannot_start is not None:
-                            raise cannot_start  # a start takes long, and would fail for every run alike
-                        if worker is None:
-                            try:
-                                worker = Worker(module, options, log=self._log / f"{name}-{phase}.log")
-                            except JobFailed as error:
-                                cannot_start = error
-                                raise
-                        try:
-                            share = worker.startup_seconds / len(runs)
-                            do(worker, run, lambda message: bar.within(message["done"], message["total"]), share)
-                        except WorkerDied:
-                            worker.close()
-                            worker = None
-                            raise
-                        failed.discard(run.key)
-                    bar.advance(1)
-        finally:
-            if worker is not None:
-                worker.close()
-        return failed
 
     # Score
 
@@ -407,12 +379,15 @@ class _GroupRunner:
         self._outcome.finished.append(run)
         primary = scored.metrics[task.primary_metric]
         self._progress.finished(run.label, f"{task.primary_metric} {primary.value:.3f}", scored.samples)
+        if result.untrusted:
+            self._progress.note(f"{run.label} is untrusted and kept out of the ranking: {result.untrusted}")
 
 
 def _cost(training: TrainingRecord | None, generation: GenerationRecord, *, score_seconds: float) -> Cost:
     seconds = {
         "engine_startup": generation.startup_seconds,
         "swap": generation.swap_seconds,
+        "guard": generation.guard_seconds,
         "generate": generation.generate_seconds,
         "score": score_seconds,
     }

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     import pandas
 
 COLUMNS = (
-    "sample_id", "template", "prompt", "prompt_tokens", "target", "choices", "metadata", "completion", "completion_tokens",
-    "finish_reason", "choice_logprobs", "logprob", "target_tokens", "greedy", "overlap", "error",
+    "sample_id", "template", "draw", "prompt", "prompt_tokens", "truncated", "target", "choices", "metadata", "completion",
+    "completion_tokens", "finish_reason", "choice_logprobs", "logprob", "target_tokens", "greedy", "overlap", "error",
 )  # fmt: skip
-"""A row of predictions, before the answer and its scores."""
+"""A row of predictions, before the answer and its scores. `draw`: which of several sampled answers to the same prompt.
+`truncated`: tokens cut off the prompt."""
 
 _FROM_THE_SAMPLE = ("sample_id", "target", "choices", "metadata", "overlap")
 
@@ -65,15 +66,16 @@ def metrics_of(task: Task) -> list[Metric]:
 def collect(
     samples: Sequence[Sample], completions: Sequence[dict[str, Any]], *, overlapping: Collection[str] = ()
 ) -> list[dict[str, Any]]:
-    """Join an engine's answers, of one or several templates, with their samples, as rows of `COLUMNS`.
+    """Join an engine's answers, of one or several templates, with their samples, as rows of `COLUMNS` in their order.
 
     `overlapping`: ids of the samples that the model has met in training, or nearly.
     """
     by_id = {sample.id: sample for sample in samples}
     templates = {row["template"] for row in completions}
-    assert len(completions) == len(samples) * len(templates), "an engine answers every prompt once, with an error if need be"
+    asked = {row["place"] for row in completions}
+    assert len(asked) == len(samples) * len(templates), "an engine answers every prompt, with an error if need be"
     rows = []
-    for answer in completions:
+    for answer in sorted(completions, key=lambda row: (row["place"], row["draw"])):
         sample = by_id[answer["id"]]
         rows.append(
             {
@@ -91,21 +93,29 @@ def collect(
 def score_rows(task: Task, rows: Sequence[dict[str, Any]]) -> Scored:
     """Extract each row's answer and judge it with every metric of the task.
 
-    A sample whose extractor or metric raises carries that error, has no score and is not part of any value.
+    A sample whose extractor or metric raises carries that error, has no score and is not part of any value. Of several
+    draws a sample's score is the mean, and it counts as scored when all of them are.
     """
     import pandas
 
     metrics = metrics_of(task)
     judged = [_judge(task, metrics, row) for row in rows]
     good = [item for item in judged if item.error is None]
-    templates = {row["template"] for row in rows}
-    values, by_template = _summarise(metrics, good, templates)
+    groups = list(dict.fromkeys((row["template"], row["draw"]) for row in rows))
+    values, by_template = _summarise(metrics, good, groups)
     table = pandas.DataFrame([_row_of(metrics, item) for item in judged])
     clean = [item for item in good if not item.row["overlap"]]
     # Summarising again would overwrite the parts that the table has taken already, and nothing else.
-    clean_values = values if len(clean) == len(good) else _summarise(metrics, clean, templates)[0]
-    counts = SampleCounts(total=len(judged), scored=len(good), failed=len(judged) - len(good))
-    return Scored(table, values, by_template, clean_values, counts)
+    clean_values = values if len(clean) == len(good) else _summarise(metrics, clean, groups)[0]
+    return Scored(table, values, by_template, clean_values, _counts(judged))
+
+
+def _counts(judged: Sequence[_Judged]) -> SampleCounts:
+    """Samples in each template, however many draws they have."""
+    asked = {(item.row["sample_id"], item.row["template"]) for item in judged}
+    failed = {(item.row["sample_id"], item.row["template"]) for item in judged if item.error is not None}
+    cut = {(item.row["sample_id"], item.row["template"]) for item in judged if item.row["truncated"]}
+    return SampleCounts(total=len(asked), scored=len(asked) - len(failed), failed=len(failed), truncated=len(cut))
 
 
 def _judge(task: Task, metrics: Sequence[Metric], row: dict[str, Any]) -> _Judged:
@@ -167,46 +177,49 @@ def _row_of(metrics: Sequence[Metric], item: _Judged) -> dict[str, Any]:
     return row
 
 
+_Group = tuple[str, int]
+"""A template and a draw: every sample is judged once in each."""
+
+
 def _summarise(
-    metrics: Sequence[Metric], judged: Sequence[_Judged], templates: Collection[str]
+    metrics: Sequence[Metric], judged: Sequence[_Judged], groups: Sequence[_Group]
 ) -> tuple[dict[str, MetricValue], dict[str, dict[str, MetricValue]]]:
-    """Metric values over all `templates`, and by template. Enters each sample's part in a corpus metric.
-
-    A value over templates is the mean over the samples that were scored in all of them; without any there is none.
-    """
-    groups: dict[str, list[_Judged]] = {}
+    """Metric values over all `groups`, and by template. Enters each sample's part in a corpus metric."""
+    members: dict[_Group, list[_Judged]] = {}
     for item in judged:
-        groups.setdefault(item.row["template"], []).append(item)
+        members.setdefault((item.row["template"], item.row["draw"]), []).append(item)
+    for metric in metrics:
+        if metric.counts is not None:
+            for items in members.values():
+                _, parts = contributions(metric, [item.counts[metric.name] for item in items])
+                for item, part in zip(items, parts.tolist(), strict=True):
+                    item.scores[metric.name] = part
+    templates = dict.fromkeys(template for template, _ in groups)
     by_template = {
-        template: {metric.name: _value(metric, items) for metric in metrics} for template, items in groups.items()
+        template: _values(metrics, [members.get(group, []) for group in groups if group[0] == template])
+        for template in templates
     }
+    by_template = {template: values for template, values in by_template.items() if values}
     if len(templates) == 1:
-        return by_template.get(next(iter(templates)), {}), by_template
-    seen = Counter(item.row["sample_id"] for item in judged)
-    whole = [item for item in judged if seen[item.row["sample_id"]] == len(templates)]
-    return ({metric.name: _over_templates(metric, whole) for metric in metrics} if whole else {}), by_template
+        return next(iter(by_template.values()), {}), by_template
+    return _values(metrics, [members.get(group, []) for group in groups]), by_template
 
 
-def _value(metric: Metric, items: Sequence[_Judged]) -> MetricValue:
-    """One metric over the samples of one template."""
-    details = {}
-    if metric.counts is not None:
-        rows = [item.counts[metric.name] for item in items]
-        _, parts = contributions(metric, rows)
-        for item, part in zip(items, parts.tolist(), strict=True):
-            item.scores[metric.name] = part
-        details = _details(metric, rows)
-    return _estimate(metric, [item.scores[metric.name] for item in items], details=details)
-
-
-def _over_templates(metric: Metric, judged: Sequence[_Judged]) -> MetricValue:
-    """The mean over templates of samples that were scored in all of them."""
-    scores: dict[str, list[float]] = {}
-    for item in judged:
-        scores.setdefault(item.row["sample_id"], []).append(item.scores[metric.name])
-    means = [sum(values) / len(values) for values in scores.values()]
-    details = _details(metric, [item.counts[metric.name] for item in judged]) if metric.counts is not None else {}
-    return _estimate(metric, means, details=details)
+def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[_Judged]]) -> dict[str, MetricValue]:
+    """Each metric's mean over the samples that were scored in all groups, of their means; empty without any."""
+    seen = Counter(item.row["sample_id"] for items in groups for item in items)
+    whole = [item for items in groups for item in items if seen[item.row["sample_id"]] == len(groups)]
+    if not whole:
+        return {}
+    values = {}
+    for metric in metrics:
+        scores: dict[str, list[float]] = {}
+        for item in whole:
+            scores.setdefault(item.row["sample_id"], []).append(item.scores[metric.name])
+        means = [sum(of_sample) / len(of_sample) for of_sample in scores.values()]
+        details = _details(metric, [item.counts[metric.name] for item in whole]) if metric.counts is not None else {}
+        values[metric.name] = _estimate(metric, means, details=details)
+    return values
 
 
 def _details(metric: Metric, rows: Sequence[Counts]) -> dict[str, float]:

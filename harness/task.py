@@ -38,7 +38,8 @@ class Sample:
     """The right answer. Of several accepted answers the first is the one trained on."""
 
     choices: tuple[str, ...] = ()
-    """The possible answers of a `choice` task, in a fixed order; empty for the other outputs."""
+    """The possible answers of a `choice` task, or of one whose `structured_outputs` is `"choice"`, in a fixed order; empty
+    for the others."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Texts worth keeping beside the sample: metrics may read them, and they are never shown to a model."""
@@ -161,6 +162,13 @@ class Task:
 
     stop: tuple[str, ...] = ()
     """Strings that end an answer, besides the model's end-of-sequence token."""
+
+    structured_outputs: Literal["choice"] | Mapping[str, Any] | None = None
+    """What a written answer is held to while it is written: `"choice"`, one of its sample's choices; a JSON schema, a
+    document that fulfils it."""
+
+    truncation_side: Literal["left", "right"] | None = None
+    """Where a prompt that is too long for the context loses tokens, which is counted. None: its sample is an error."""
 
     license: str = "unknown"
     """SPDX identifier of the data's licence."""

@@ -1,5 +1,7 @@
 """Load a base model with the weights of one arm: as it is, fully fine-tuned, or with a LoRA adapter merged in."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +14,17 @@ from harness.errors import UserError
 def load_model(base: str, revision: str | None, weights: Path | None, *, dtype: torch.dtype) -> PreTrainedModel:
     """The model of an arm, in memory on the CPU. `weights` is None (the base), a model folder or an adapter folder.
 
-    Raises `UserError` when an adapter's tensors are not exactly those its configuration puts into the base: an
-    adapter that is silently not applied looks like a fine-tune that gained nothing.
+    Raises `UserError` when the weights are not exactly those of the base's architecture: transformers fills what is
+    missing with random numbers and goes on, and an adapter that is not applied looks like a fine-tune without gain.
     """
     if weights is not None and not weights.is_dir():
         raise UserError(f"the weights folder {weights} does not exist; it may have been removed from the work folder")
     if weights is None or is_adapter(weights):
-        model = AutoModelForCausalLM.from_pretrained(base, revision=revision, dtype=dtype, use_safetensors=True)
+        model = _load(base, revision, dtype)
     else:
-        model = AutoModelForCausalLM.from_pretrained(weights, dtype=dtype, use_safetensors=True)
-    if weights is not None and is_adapter(weights):
-        model = _merge(model, weights)
-    return model
+        model = _load(str(weights), None, dtype)
+        _check_architecture(model, base, revision, weights)
+    return model if weights is None or not is_adapter(weights) else put_adapter(model, weights).merge_and_unload()
 
 
 def is_adapter(weights: Path) -> bool:
@@ -31,15 +32,75 @@ def is_adapter(weights: Path) -> bool:
     return (weights / "adapter_config.json").exists()
 
 
-def _merge(model: Any, adapter: Path) -> Any:
+def put_adapter(model: Any, adapter: Path) -> Any:
+    """The model with a PEFT adapter beside its weights. Raises `UserError` when it does not fit exactly."""
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
 
     with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
         saved = set(file.keys())
-    wrapped = PeftModel.from_pretrained(model, adapter)
+    try:
+        wrapped = PeftModel.from_pretrained(model, adapter)
+    except (RuntimeError, ValueError) as error:  # other shapes; target modules that the base does not have
+        raise UserError(f"adapter {adapter} does not fit the base model: {_first_line(error)}") from None
     expected = set(get_peft_model_state_dict(wrapped))
     if saved != expected:
         odd = sorted(saved ^ expected)
+        wrapped.unload()
         raise UserError(f"adapter {adapter}: {len(odd)} tensors do not match the base model, the first is {odd[0]}")
-    return wrapped.merge_and_unload()
+    return wrapped
+
+
+def check_vocabulary(tokenizer: Any, rows: int) -> None:
+    """Raise `UserError` when the tokenizer has tokens that a model with so many `rows` of embeddings cannot read."""
+    highest = max(tokenizer.get_vocab().values())
+    if highest >= rows:
+        raise UserError(
+            f"the tokenizer knows token {highest}, and the model's vocabulary ends at {rows - 1}: they do not belong "
+            "together; save the tokenizer that the model was trained with into its folder, or resize its embeddings"
+        )
+
+
+def _load(model: str, revision: str | None, dtype: torch.dtype) -> Any:
+    loaded, found = AutoModelForCausalLM.from_pretrained(
+        model, revision=revision, dtype=dtype, use_safetensors=True, output_loading_info=True
+    )
+    # transformers does not count what it may leave out, as the output layer of tied embeddings.
+    for what, names in (("lack", found["missing_keys"]), ("have another shape for", found["mismatched_keys"])):
+        if names:
+            first = min(names)
+            raise UserError(
+                f"the weights in {model} {what} {len(names)} tensors of their architecture "
+                f"({type(loaded).__name__}), the first is {first if isinstance(first, str) else first[0]}"
+            )
+    return loaded
+
+
+def _check_architecture(model: PreTrainedModel, base: str, revision: str | None, weights: Path) -> None:
+    """An engine of the base can take the weights only if every tensor has its name and shape there."""
+    from transformers import AutoConfig
+
+    with torch.device("meta"):
+        expected = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, revision=revision))
+    there, here = _shapes(expected.state_dict()), _shapes(model.state_dict())
+    if there == here:
+        return
+    odd = min(name for name in there.keys() | here.keys() if there.get(name) != here.get(name))
+    raise UserError(
+        f"the weights in {weights} are of another architecture than {base}: {odd} is {_shape(here.get(odd))} there and "
+        f"{_shape(there.get(odd))} in the base"
+    )
+
+
+def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "missing" if shape is None else "×".join(map(str, shape))
+
+
+def _first_line(error: Exception) -> str:
+    """The part of torch's message that says which tensor it is about."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if re.match(r"(size mismatch|Target modules)", line)), lines[0])

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +31,11 @@ Handler = Callable[[Message, Report], Message]
 class JobFailed(Exception):
     """The worker could not do this job; it may go on with others."""
 
+    def __init__(self, reason: str, *, kind: str = "") -> None:
+        """`kind`: the name of the exception that was raised there."""
+        super().__init__(reason)
+        self.kind = kind
+
 
 class WorkerDied(JobFailed):
     """The worker process ended; another must be started for further jobs."""
@@ -39,8 +44,13 @@ class WorkerDied(JobFailed):
 class Worker:
     """The driver's side of a worker process. Use as a context manager: leaving it ends the process."""
 
-    def __init__(self, module: str, arguments: list[str], *, log: Path) -> None:
-        """Start `python -m module arguments` and wait until it is ready. Raises `JobFailed` when it cannot start."""
+    def __init__(
+        self, module: str, arguments: list[str], *, log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start `python -m module arguments` and wait until it is ready. Raises `JobFailed` when it cannot start.
+
+        `environment`: variables it has besides this process's.
+        """
         self.name = module.removeprefix("harness.")
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +62,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
+                env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
         started = time.monotonic()
@@ -85,7 +96,7 @@ class Worker:
             if message["event"] == "progress":
                 report(message)
             elif message["event"] == "failed":
-                raise JobFailed(message["reason"])
+                raise JobFailed(message["reason"], kind=message["kind"])
             else:
                 return dict(message)
         raise self._death()
@@ -129,7 +140,7 @@ def serve(start: Callable[[], Handler]) -> None:
         handler = start()
     except Exception as error:
         traceback.print_exc()
-        reply({"event": "failed", "reason": _reason(error)})
+        reply({"event": "failed", "reason": _reason(error), "kind": type(error).__name__})
         raise SystemExit(1) from None
     reply({"event": "ready"})
     for line in sys.stdin:
@@ -137,7 +148,7 @@ def serve(start: Callable[[], Handler]) -> None:
             reply({"event": "done", **handler(json.loads(line), report)})
         except Exception as error:
             traceback.print_exc()
-            reply({"event": "failed", "reason": _reason(error)})
+            reply({"event": "failed", "reason": _reason(error), "kind": type(error).__name__})
 
 
 def _end_with_parent(parent: int) -> None:

@@ -45,6 +45,8 @@ class Published:
 
     pages: int
     runs: int
+    untrusted: int
+    """Runs kept out of the ranking."""
 
 
 def publish(results: Path, out: Path, *, board: Path | None = None, prices: Path | None = None) -> Published:
@@ -63,7 +65,7 @@ def publish(results: Path, out: Path, *, board: Path | None = None, prices: Path
         (folder / MARKER).write_text(
             "Written by gainboard publish, which replaces this folder as a whole.\n", encoding="utf-8"
         )
-    return Published(out / "index.html", decide(site.table, site.ledger).text, pages, len(site.results))
+    return Published(out / "index.html", decide(site.table, site.ledger).text, pages, len(site.results), len(site.untrusted))
 
 
 def _check_place(results: Path, out: Path) -> None:
@@ -91,7 +93,15 @@ def _gather(folder: Path, board_path: Path | None, prices_path: Path | None) -> 
         why = f" {len(failures)} failed." if failures else ""
         why += f" {len(skipped)} could not be read: {skipped[0]}" if skipped else ""
         raise UserError(f"{folder} holds no finished run.{why} `gainboard run SWEEP --results {folder}` makes some")
+    untrusted = [
+        result for result in results if result.untrusted and (board.tasks is None or result.run.task in board.tasks)
+    ]
     table = tabulate(results, folder, board)
+    if not table.rows and untrusted:
+        raise UserError(
+            f"{folder} holds no run that can be trusted. {untrusted[0].run.label}: {untrusted[0].untrusted}. Remove "
+            f"{folder / untrusted[0].run.folder} and run the sweep again"
+        )
     if not table.rows:
         wanted = f" for the tasks of its board ({', '.join(board.tasks)})" if board.tasks else ""
         raise UserError(f"{folder} holds no run that can be shown{wanted}. {table.notes[0] if table.notes else ''}".rstrip())
@@ -103,6 +113,7 @@ def _gather(folder: Path, board_path: Path | None, prices_path: Path | None) -> 
         prices=prices,
         results=tuple(results),
         failures=on_board,
+        untrusted=tuple(untrusted),
         problems=(*problems, *table.notes),
         folder=folder,
     )

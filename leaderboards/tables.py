@@ -177,9 +177,12 @@ class Table:
 
 
 def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
-    """Rank the results below `folder`. Reads each run's predictions; a run without readable ones is left out and named."""
+    """Rank the results below `folder`. Reads each run's predictions; a run without readable ones is left out and named.
+
+    Untrusted runs are kept out, too, and shown elsewhere.
+    """
     notes: list[str] = []
-    chosen = _of_board(results, board, notes)
+    chosen = [result for result in _of_board(results, board, notes) if result.untrusted is None]
     chosen = [result for group in _groups(chosen, lambda r: r.run.task) for result in _same_protocol(group, notes)]
     chosen = [result for group in _groups(chosen, lambda r: r.run.task) for result in _same_metric(group, notes)]
     chosen = [result for group in _groups(chosen, _cell_key) for result in _same_recipe(group, notes)]
@@ -350,16 +353,22 @@ def _estimate(scores: pandas.DataFrame, card: TaskCard) -> Estimate:
 
 
 def _scores(result: Result, folder: Path) -> pandas.DataFrame:
-    """Primary metric by sample id (rows) and template; NaN where unscored. Raises `ValueError` for impossible scores."""
+    """Primary metric by sample id (rows) and template; NaN where unscored. Raises `ValueError` for impossible scores.
+
+    Of several draws it is the mean, if all of them were scored.
+    """
     card = result.task
     column = f"score_{card.primary_metric}"
-    frame = read_predictions(folder, result.run, ["sample_id", "template", column])
+    frame = read_predictions(folder, result.run, ["sample_id", "template", "draw", column])
     frame[column] = frame[column].astype("float64")
-    if frame.duplicated(["sample_id", "template"]).any():
+    if frame.duplicated(["sample_id", "template", "draw"]).any():
         raise ValueError("a sample id appears twice")
     metric = card.metrics[card.primary_metric]
     if not metric.corpus and not frame[column].dropna().between(metric.low or 0.0, 1).all():
         raise ValueError(f"{column} holds a score outside {metric.low or 0:g} to 1")
+    if result.run.generation.n > 1:
+        draws = frame.groupby(["template", "sample_id"], sort=False)[column]
+        frame = draws.mean().where(draws.count() == draws.size()).reset_index()
     by_template = {str(template): rows.set_index("sample_id")[column] for template, rows in frame.groupby("template")}
     if set(by_template) != set(result.run.templates):
         raise ValueError(f"the templates {', '.join(sorted(by_template))} are not those of the run")

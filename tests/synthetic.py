@@ -181,6 +181,8 @@ def write_result(
         {
             "sample_id": [f"sample-{index}" for index in range(len(scores))],
             "template": [run.templates[0]] * len(scores),
+            "draw": [0] * len(scores),
+            "truncated": [0] * len(scores),
             "prompt": [prompt] * len(scores),
             "target": [target] * len(scores),
             "completion": [f" {answer}"] * len(scores),

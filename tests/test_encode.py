@@ -1,5 +1,7 @@
 """A rendered prompt to tokens, as training and scoring both do it."""
 
+from typing import Any
+
 import pytest
 
 from harness.encode import encode_answer, encode_prompt, uses_chat_template
@@ -24,7 +26,9 @@ class Letters:
     def __init__(self, *, adds_eos: bool = False) -> None:
         self._adds_eos = adds_eos
 
-    def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
+    def __call__(self, text: str | list[str], add_special_tokens: bool = True) -> dict[str, Any]:
+        if isinstance(text, list):
+            return {"input_ids": [self(one, add_special_tokens)["input_ids"] for one in text]}
         letters = [ord(letter) for letter in text]
         if not add_special_tokens:
             return {"input_ids": letters}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_models import QUICK, ask, read_jsonl, toy, train, write_jsonl, write_rows
+from toy_models import QUICK, ask, in_order, read_jsonl, scoring_job, toy, train, write_jsonl, write_rows
 
 from harness.prompts import prompt_row
 from harness.task import PromptSet, Sample
@@ -218,3 +218,120 @@ def test_completions_are_written_whole_or_not_at_all(engine: Worker, tmp_path: P
     ask(engine, tmp_path / "prompts", tmp_path / "completions", weights=None, output="generate")
     assert [row["id"] for row in read_jsonl(tmp_path / "completions")] == ["1"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["completions", "prompts"]
+
+
+def put(engine: Worker, folder: Path, rows: list[dict[str, Any]], **changed: Any) -> list[dict[str, Any]]:
+    """Ask the base; the rows of its answers."""
+    write_jsonl(folder / "prompts", rows)
+    job = scoring_job(folder / "prompts", folder / "out", weights=None, output="generate", **changed)
+    engine.request(job, lambda _: None)
+    return in_order(folder / "out")
+
+
+def test_an_answer_held_to_choices_is_one_of_its_sample_s(engine: Worker, tmp_path: Path) -> None:
+    words = (("Oslo", "Lima", 'a "quoted" name'), ("yes", "no"))
+    prompts = PromptSet({"bare": "{text}"}, marker="")
+    rows = [
+        prompt_row(prompts, Sample(str(number), {"text": f"Repeat: {number} lamps"}, choices[0], choices), "bare")
+        for number, choices in enumerate(words * 10)
+    ]
+    answers = put(engine, tmp_path, rows, structured_outputs="choice", sampling={"max_tokens": 32})
+    assert [answer["completion"] in row["choices"] for answer, row in zip(answers, rows, strict=True)] == [True] * 20
+
+
+def test_an_answer_held_to_a_schema_fulfils_it(engine: Worker, tmp_path: Path) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"enum": ["Oslo", "Lima"]}, "paid": {"type": "boolean"}},
+        "required": ["city", "paid"],
+        "additionalProperties": False,
+    }
+    rows = [question(str(number), f"Repeat: {number} lamps") for number in range(6)]
+    for answer in put(engine, tmp_path, rows, structured_outputs=schema, sampling={"max_tokens": 128}):
+        assert answer["finish_reason"] == "stop"
+        found = json.loads(answer["completion"])
+        assert found.keys() == {"city", "paid"}
+        assert found["city"] in ("Oslo", "Lima")
+
+
+def test_several_sampled_answers_differ_and_repeat_with_their_seed(engine: Worker, tmp_path: Path) -> None:
+    rows = [question(str(number), "Write a sentence about a lamp.") for number in range(2)]
+    sampling = {"max_tokens": 12, "n": 4, "temperature": 2.0, "seed": 3}
+    first = put(engine, tmp_path, rows, sampling=sampling)
+    assert [(row["place"], row["draw"]) for row in first] == [(place, draw) for place in (0, 1) for draw in range(4)]
+    assert len({row["completion"] for row in first[:4]}) > 1
+    assert put(engine, tmp_path, rows, sampling=sampling) == first
+    assert put(engine, tmp_path, rows, sampling=sampling | {"seed": 4}) != first
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_long_prompt_is_cut_where_its_task_allows_that(engine: Worker, tmp_path: Path, side: str) -> None:
+    rows = [question("long", "word " * 2000), question("short", "Repeat: lamp")]
+    long, short = put(engine, tmp_path, rows, truncation_side=side)
+    assert (long["prompt_tokens"], short["truncated"]) == (512 - 16, 0)
+    assert long["truncated"] > 0
+    assert "error" not in long
+
+
+def test_an_engine_that_is_killed_goes_on_where_it_was(qwen: Path, tmp_path: Path) -> None:
+    """As a sweep sees it: with SIGKILL in the middle of an arm, and what was answered by then kept."""
+    import os
+    import signal
+    import sqlite3
+    import threading
+    import time
+    from contextlib import closing, nullcontext
+
+    from rich.console import Console
+    from synthetic import make_run, task_card
+
+    from harness.config import EngineSettings, Generation
+    from harness.data import load_dataset
+    from harness.generation import Generation as Phase
+    from harness.plan import Group, LoadedTask
+    from harness.plugins import find_plugins, load_task
+    from harness.progress import Progress
+    from harness.results import GenerationRecord, read_record
+
+    task = load_task("date_normalise", find_plugins(entry_points=False))
+    settings = Generation(max_tokens=200, temperature=1.0)
+    run = make_run("toy", "zero_shot", task_card(task.name), 0, generation=settings)
+    texts = [f"Write {number} sentences about lamps." for number in range(1500)]
+    (tmp_path / run.key).mkdir()
+    write_jsonl(tmp_path / run.key / "prompts.jsonl", [question(str(place), text) for place, text in enumerate(texts)])
+    answers = tmp_path / "answers.sqlite"
+    killed: list[int] = []
+
+    def kill() -> None:
+        while not killed:
+            time.sleep(0.05)
+            if not answers.exists():
+                continue
+            with closing(sqlite3.connect(answers)) as file:
+                try:
+                    kept = file.execute("SELECT count(*) FROM answers").fetchone()[0]
+                except sqlite3.OperationalError:  # not made yet
+                    continue
+            workers = [
+                int(path.parent.name)
+                for path in Path("/proc").glob("[0-9]*/cmdline")
+                if str(answers).encode() in path.read_bytes()
+            ]
+            if kept and workers:
+                os.kill(workers[0], signal.SIGKILL)
+                killed.append(kept)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    failed = Phase(
+        Group(str(qwen), None, None, [run]), [run], {task.name: LoadedTask(task, load_dataset(task))}, model=str(qwen),
+        work=tmp_path, engine="transformers", settings=EngineSettings(), progress=Progress(Console(quiet=True)),
+        recording=lambda run, phase: nullcontext(),
+    ).run()  # fmt: skip
+    killed.append(0)  # in case that it was over before
+    thread.join()
+    record = read_record(tmp_path / run.key / "generation.json", GenerationRecord)
+    assert failed == set()
+    assert killed[0] > 0
+    assert record.reused_requests >= killed[0]
+    assert sorted(row["place"] for row in read_jsonl(tmp_path / run.key / "completions.jsonl")) == list(range(1500))

@@ -29,6 +29,8 @@ RECORD = {"errors", "config", "results", "statistics"}
 WORKER = {"config", "costs", "data.sources", "encode", "engines", "errors", "results", "task", "weights", "worker"}
 """What the processes that hold a model may see: files and settings, never a task plugin."""
 
+BACKENDS = {"engines.transformers", "engines.vllm"}
+
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"errors", "metrics", "results", "task"} | DATA,
     "errors": set(),
@@ -67,13 +69,30 @@ MAY_IMPORT: dict[str, set[str]] = {
     "worker": {"errors"},
     "train": WORKER,
     "engines": {"config"},
-    "engines.__main__": WORKER | {"engines.transformers", "engines.vllm"},
-    "engines.transformers": WORKER,
-    "engines.vllm": WORKER,
+    "engines.__main__": WORKER | BACKENDS | {"engines.cache", "engines.guards", "engines.scoring"},
+    "engines.scoring": WORKER | {"engines.cache", "engines.guards", "models"},
+    "engines.cache": {"engines"},
+    "engines.guards": {"engines", "results"},
+    "engines.reference": {"weights"},
+    **dict.fromkeys(BACKENDS, WORKER | {"engines.reference"}),
+    "generation": RECORD | {"data.sources", "engines", "estimate", "plan", "progress", "task", "worker"},
     "progress": {"results"},
     "run": DECLARE
     | RECORD
-    | {"card", "costs", "encode", "engines", "models", "plan", "progress", "provenance", "score", "toys", "worker"},
+    | {
+        "card",
+        "costs",
+        "encode",
+        "engines",
+        "generation",
+        "models",
+        "plan",
+        "progress",
+        "provenance",
+        "score",
+        "toys",
+        "worker",
+    },
     "estimate": {"config", "costs", "data", "models", "plan", "prompts", "task", "toys"},
     "rescore": DECLARE | RECORD | {"card", "plan", "provenance", "score"},
     "cli": DECLARE
@@ -100,10 +119,10 @@ HEAVY = {
 """Library to the only modules of `harness` that import it, at the top or inside a function."""
 
 MODEL_LIBRARIES = {"torch", "transformers"}
-HOLDS_A_MODEL = {"train", "weights", "encode", "toys.build", "engines.__main__", "engines.transformers", "engines.vllm"}
+HOLDS_A_MODEL = {"train", "weights", "encode", "toys.build", "engines.__main__", "engines.reference", *BACKENDS}
 """The only modules that import a model library at the top; others may inside a function, where it is used."""
 
-PROCESSES = {"train", "engines.__main__", "engines.transformers", "engines.vllm"}
+PROCESSES = {"train", "engines.__main__", *BACKENDS}
 """Started as processes, so imported by no other module."""
 
 

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 from synthetic import Scores, draw_scores, make_run, task_card, write_failure, write_result, write_sweep
 
@@ -292,10 +293,10 @@ def test_a_malformed_result_is_named_and_skipped(results: Path, out: Path, name:
 def test_a_newer_schema_is_skipped_with_a_sentence(results: Path, out: Path) -> None:
     write_sweep(results, CLEAR, n=20)
     path = results / "small" / "lora" / "capitals-v1" / "n-500" / "seed-0" / RESULT
-    path.write_text(path.read_text(encoding="utf-8").replace('"schema_version": 2', '"schema_version": 7'), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace('"schema_version": 3', '"schema_version": 7'), encoding="utf-8")
     with pytest.warns(UserWarning, match="schema 7"):
         published = publish(results, out)
-    assert "is schema 7; this version reads up to 2. Upgrade gainboard." in Text(published.index).text
+    assert "is schema 7; this version reads up to 3. Upgrade gainboard." in Text(published.index).text
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut off", "no column", "out of range"])
@@ -717,3 +718,71 @@ def test_a_score_by_template_stands_beside_their_mean(results: Path, out: Path) 
     assert row(published, "small", "zero_shot")["score"] == pytest.approx(0.75)
     page = Text(out / "tasks" / "capitals.html").text
     assert re.search(r"By wording.*100\.0.*50\.0", page, flags=re.DOTALL)
+
+
+# Runs that the engine's guards do not vouch for
+
+
+def distrust(results: Path, run: str, reason: str = "it answered with <b>other</b> weights") -> None:
+    """Have a guard of a written result fail."""
+    path = results / run / RESULT
+    record = json.loads(path.read_text(encoding="utf-8"))
+    guard = {"name": "matches_transformers", "passed": False, "value": 2.5, "bound": 0.001, "reason": reason}
+    record["generation"]["guards"] = [guard]
+    path.write_text(json.dumps(record), encoding="utf-8")
+
+
+def test_an_untrusted_run_leaves_its_row_unranked_and_is_named_with_the_reason(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=40)
+    before = publish(results, out)
+    assert before.untrusted == 0
+    run = "small/lora/capitals-v1/n-500/seed-0"
+    distrust(results, run)
+    published = publish(results, out)
+    assert published.untrusted == 1
+    table = tabulate(read_results(results), results, load_board(None))
+    row = table.row("small", "lora")
+    assert row is not None
+    assert row.score is None
+    assert row.missing == ("capitals: no finished run with seed 0",)
+    text = Text(published.index).text
+    assert "Kept out of the ranking" in text
+    assert "it answered with <b>other</b> weights" in text
+
+
+def test_the_page_of_an_untrusted_run_says_that_its_scores_are_not_to_be_believed(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=40)
+    distrust(results, "small/lora/capitals-v1/n-500/seed-0")
+    publish(results, out)
+    pages = [Text(path).text for path in sorted((out / "runs").glob("*.html"))]
+    told = [page for page in pages if "Not to be believed" in page]
+    assert len(told) == 1
+    assert "Was it this model that answered?" in told[0]
+    assert "matches transformers" in told[0]
+
+
+def test_nothing_but_untrusted_runs_is_an_error_that_says_why(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=20)
+    for path in results.glob(f"**/{RESULT}"):
+        distrust(results, str(path.parent.relative_to(results)), "the engine was stale")
+    with pytest.raises(UserError, match=r"holds no run that can be trusted\. .*: the engine was stale"):
+        publish(results, out)
+
+
+def test_of_several_draws_a_sample_s_score_is_the_mean(results: Path, out: Path) -> None:
+    write_sweep(results, CLEAR, n=30)
+    once = tabulate(read_results(results), results, load_board(None))
+    for path in results.glob(f"**/{RESULT}"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["run"]["generation"] |= {"n": 2, "temperature": 0.7}
+        path.write_text(json.dumps(record), encoding="utf-8")
+        predictions = pandas.read_parquet(path.parent / PREDICTIONS)
+        wrong = predictions.assign(draw=1, score_accuracy=0.0)
+        pandas.concat([predictions, wrong]).to_parquet(path.parent / PREDICTIONS)
+    twice = tabulate(read_results(results), results, load_board(None))
+    for row in twice.rows:
+        other = once.row(*row.key)
+        assert other is not None
+        for task, cell in row.cells.items():
+            assert cell.scores.to_numpy() == pytest.approx(other.cells[task].scores.to_numpy() / 2)
+    assert publish(results, out).pages > 0

@@ -180,6 +180,6 @@ def test_a_result_of_a_newer_version_stops_with_a_sentence(tmp_path: Path) -> No
     run = make_run("toy", "lora", task_card(), 0)
     write_result(tmp_path, run, task_card(), [1.0])
     path = tmp_path / run.folder / RESULT
-    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 4'))
-    with pytest.raises(UserError, match=r"is schema 4; this version reads up to 2. Upgrade gainboard."):
+    path.write_text(path.read_text().replace('"schema_version": 3', '"schema_version": 4'))
+    with pytest.raises(UserError, match=r"is schema 4; this version reads up to 3. Upgrade gainboard."):
         is_done(tmp_path, run)

@@ -19,10 +19,11 @@ def scored(task: Task, samples: list[Sample], answers: list[str | None], *, over
     templates = list(task.prompts.templates)
     asked = [(sample, template) for template in templates for sample in samples]
     rows = [
-        {"id": sample.id, "template": template, "prompt": "?", "prompt_tokens": 1}
+        {"place": place, "draw": 0, "id": sample.id, "template": template, "prompt": "?", "prompt_tokens": 1, "truncated": 0}
         | ({"error": "too long"} if answer is None else {"completion": answer, "completion_tokens": 1})
-        for (sample, template), answer in zip(asked, answers, strict=True)
+        for place, ((sample, template), answer) in enumerate(zip(asked, answers, strict=True))
     ]
+    rows.reverse()  # an engine finishes them in any order
     return score_rows(task, collect(samples, rows, overlapping=overlapping))
 
 
@@ -176,3 +177,36 @@ def test_a_metric_without_an_upper_bound_keeps_its_own_units() -> None:
 def test_one_sample_of_a_metric_without_a_bound_has_an_open_interval() -> None:
     metric = Metric("length", "characters", score=lambda reply: float(len(reply.answer)), high=float("inf"))
     assert scored(adding(metrics=("exact_match", metric)), samples("1"), ["xxx"]).metrics["length"].high is None
+
+
+def drawn(task: Task, samples: list[Sample], answers: list[list[str | None]], *, truncated: int = 0) -> Scored:
+    """Judge several answers a sample; None is one the extractor cannot read."""
+    template = next(iter(task.prompts.templates))
+    rows = [
+        {"place": place, "draw": draw, "id": sample.id, "template": template, "prompt": "?", "prompt_tokens": 1}
+        | {"truncated": truncated if place == 0 else 0}
+        | ({"error": "odd"} if answer is None else {"completion": answer, "completion_tokens": 1})
+        for place, (sample, of_sample) in enumerate(zip(samples, answers, strict=True))
+        for draw, answer in enumerate(of_sample)
+    ]
+    return score_rows(task, collect(samples, rows))
+
+
+def test_a_sample_s_score_is_the_mean_over_its_draws() -> None:
+    result = drawn(adding(), samples("1", "2"), [["1", "1", "9", "9"], ["2", "2", "2", "9"]])
+    value = result.metrics[adding().primary_metric]
+    assert (value.value, value.n) == (0.625, 2)
+    assert (result.samples.total, result.samples.scored) == (2, 2)
+    assert result.predictions["draw"].tolist() == [0, 1, 2, 3] * 2
+
+
+def test_a_sample_counts_when_all_its_draws_were_scored() -> None:
+    result = drawn(adding(), samples("1", "2"), [["1", None], ["2", "9"]])
+    assert (result.metrics[adding().primary_metric].value, result.metrics[adding().primary_metric].n) == (0.5, 1)
+    assert (result.samples.total, result.samples.scored, result.samples.failed) == (2, 1, 1)
+
+
+def test_samples_whose_prompt_was_cut_are_counted() -> None:
+    result = drawn(adding(), samples("1", "2"), [["1", "1"], ["2", "9"]], truncated=7)
+    assert result.samples.truncated == 1
+    assert result.predictions["truncated"].tolist() == [7, 7, 0, 0]

@@ -119,10 +119,30 @@ def test_every_arm_has_predictions_in_data_set_order_with_prompts_and_scores(
         )
 
 
+def test_every_run_was_checked_to_be_answered_by_its_own_weights(
+    place: Path, first: subprocess.CompletedProcess[str]
+) -> None:
+    for result in results(place):
+        assert result.untrusted is None
+        if result.generation.reused_requests < result.generation.requests:
+            tuned = result.run.candidate.method in ("lora", "full")
+            names = ["matches_transformers", *(["differs_from_base"] if tuned else []), "base_repeats"]
+            assert [guard.name for guard in result.generation.guards] == names
+
+
+def test_a_greedy_arm_without_training_is_generated_once_for_all_seeds(
+    place: Path, first: subprocess.CompletedProcess[str]
+) -> None:
+    arms = [result for result in results(place) if result.run.candidate.method == "zero_shot"]
+    reused = sorted((result.run.seed, result.generation.reused_requests) for result in arms)
+    assert [count > 0 for _, count in reused] == [seed > 0 for seed, _ in reused]
+    assert all(result.cost.requests_per_second > 0 for result in arms)
+
+
 def test_costs_are_measured_for_every_run(place: Path, first: subprocess.CompletedProcess[str]) -> None:
     for result in results(place):
         cost = result.cost
-        phases = {"engine_startup", "swap", "generate", "score"}
+        phases = {"engine_startup", "swap", "guard", "generate", "score"}
         tuned = result.run.candidate.method in ("lora", "full")
         assert set(cost.seconds) == (phases | {"train_startup", "train"} if tuned else phases)
         assert cost.seconds["generate"] > 0

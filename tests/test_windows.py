@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.engines.__main__ import _windows
+from harness.engines.scoring import _windows
 
 
 @given(st.integers(1, 30), st.integers(1, 200), st.integers(33, 70))
@@ -34,3 +34,14 @@ def test_the_first_window_reads_the_whole_prompt() -> None:
     before, after = _windows(prompt, target, 1024)[0]
     assert before == prompt
     assert len(before) + len(after) == 1023
+
+
+@given(st.integers(1, 30), st.integers(1, 200), st.integers(33, 70), st.integers(1, 80))
+def test_with_a_stride_every_window_but_the_first_measures_that_much_after_as_much_as_fits(
+    prompt: int, target: int, context: int, stride: int
+) -> None:
+    tokens = list(range(prompt + target))
+    first, *others = _windows(tokens[:prompt], tokens[prompt:], context, stride)
+    assert first[1] + [token for _, after in others for token in after] == tokens[prompt:]
+    assert all(len(before) + len(after) == context - 1 for before, after in others)
+    assert all(len(after) == min(stride, context - 2) for _, after in others[:-1])

@@ -63,17 +63,33 @@ def train(worker: Worker, folder: Path, method: str, training: Training, *, seed
     return dict(worker.request(job, lambda _: None)["record"])
 
 
-def ask(
-    worker: Worker, prompts: Path, completions: Path, *, weights: Path | None, output: str, **sampling: Any
-) -> list[Any]:
-    """Answer a prompts file with one arm; the rows of the completions file."""
-    job = {
+def scoring_job(prompts: Path, completions: Path, *, weights: Path | None, output: str, **changed: Any) -> dict[str, Any]:
+    """What `run.py` asks a scoring worker of one run, with some of it changed."""
+    ask = {
         "prompts": str(prompts),
         "completions": str(completions),
         "weights": str(weights) if weights else None,
+        "weights_id": "toy",
         "output": output,
-        "sampling": {"max_tokens": 16} | sampling,
+        "structured_outputs": None,
+        "truncation_side": None,
+        "stride": None,
+        "sampling": {"max_tokens": 16},
         "chat": None,
+        "time_uncached": False,
     }
+    return {"asks": [ask | changed]}
+
+
+def ask(
+    worker: Worker, prompts: Path, completions: Path, *, weights: Path | None, output: str, **sampling: Any
+) -> list[Any]:
+    """Answer a prompts file with one arm; the rows of the completions file, in the order of the prompts."""
+    job = scoring_job(prompts, completions, weights=weights, output=output, sampling={"max_tokens": 16} | sampling)
     worker.request(job, lambda _: None)
-    return read_jsonl(completions)
+    return in_order(completions)
+
+
+def in_order(completions: Path) -> list[dict[str, Any]]:
+    """The rows of a completions file, in the order of the prompts and their draws."""
+    return sorted(read_jsonl(completions), key=lambda row: (row["place"], row["draw"]))

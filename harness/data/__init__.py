@@ -191,7 +191,7 @@ def _fault(task: Task, asked: dict[str, set[str]], sample: Sample) -> str | None
             known = ", ".join(sorted(sample.fields)) or "none"
             hint = f".{suggest(field, sample.fields)}" if field.isidentifier() else " (a brace that is meant is doubled)"
             return f"template '{name}' asks for field '{field}', the sample has {known}{hint}"
-    if task.output != "choice":
+    if task.output != "choice" and task.structured_outputs != "choice":
         return None
     if len(set(sample.choices)) < 2:
         return f"sample '{sample.id}' needs at least two different choices; it has {list(sample.choices)}"
@@ -210,6 +210,8 @@ def _fingerprint(task: Task, *splits: list[Sample]) -> str:
         "output": task.output,
         "max_tokens": task.max_tokens,
         "stop": task.stop,
+        "structured_outputs": task.structured_outputs,
+        "truncation_side": task.truncation_side,
     }
     digest.update(json.dumps(declared, sort_keys=True, default=dict).encode())
     for samples in splits:

@@ -1,14 +1,80 @@
-"""Engines answer prompts with one base model, and swap the weights of its arms without restarting."""
+"""Engines answer prompts with one base model and all its arms, without restarting."""
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 EngineName = Literal["vllm", "transformers"]
-Progress = Callable[[int, int], None]
-"""(requests done, requests in all)"""
+
+Way = Literal["swap", "adapters"]
+"""How an arm's weights get into a running engine. `swap`: an adapter is merged into the base, and the whole model is
+loaded in place of the one before. `adapters`: the base stays, and the adapters of several arms are served in one batch."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to write an answer, under the names of vLLM's `SamplingParams`."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    n: int = 1
+    """Answers to write for the prompt."""
+
+    stop: tuple[str, ...] = ()
+    """Strings that end an answer and are left out of it."""
+
+    seed: int = 0
+    """Counts only where the temperature is above 0."""
+
+    choice: tuple[str, ...] = ()
+    """When given, the answer is one of these texts: nothing else can be written."""
+
+    json: str = ""
+    """When given, a JSON schema, as text, that the answer fulfils unless it is cut at `max_tokens`."""
+
+    logprobs: bool = False
+    """Whether to tell the log-probability of each token that was written."""
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Write an answer. Answered by a list of `sampling.n` `Completion`."""
+
+    prompt: list[int]
+    sampling: Sampling
+    arm: int = 0
+    """Which of the arms in use answers."""
+
+    reads_cache: bool = True
+    """Whether keys and values of the prompt may come from the prefix cache; off to time an engine without one."""
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Weigh choices. Answered by a list of one `float` a choice: its natural-log probability, summed over its tokens."""
+
+    prompt: list[int]
+    choices: list[list[int]]
+    """Each of one token at least."""
+
+    arm: int = 0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Weigh a given continuation. Answered by a `Likelihood`."""
+
+    prompt: list[int]
+    """One token at least."""
+
+    continuation: list[int]
+    arm: int = 0
+
+
+Request = Generate | Choose | Measure
 
 
 @dataclass(frozen=True)
@@ -16,11 +82,14 @@ class Completion:
     """What the model wrote after a prompt."""
 
     text: str
-    tokens: int
-    """Tokens generated, the end-of-sequence token included."""
+    token_ids: list[int]
+    """The tokens it wrote, the end-of-sequence token included."""
 
     finish_reason: str
     """`stop`: it ended by itself or at a stop string; `length`: it was cut at `max_tokens`."""
+
+    logprobs: list[float] | None = None
+    """Natural log of each token's probability, where `Sampling.logprobs` asked for it."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +104,24 @@ class Likelihood:
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How to write an answer, under the names of vLLM's `SamplingParams`."""
+class Answered:
+    """The answer to one request."""
 
-    max_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    stop: tuple[str, ...] = ()
-    """Strings that end an answer and are left out of it."""
+    place: int
+    """Of the request, among those that were asked."""
 
-    seed: int = 0
-    """Counts only where the temperature is above 0."""
+    answer: Any
+    """Of the type that the request says."""
+
+    cached_tokens: int = 0
+    """Tokens of the prompt whose keys and values the prefix cache had."""
+
+
+class Reference(Protocol):
+    """The arms in use, as transformers reads them: what the engine must agree with."""
+
+    def logprobs(self, arm: int, prompt: list[int], continuation: list[int]) -> tuple[list[float], list[float]]:
+        """For each token of the continuation the natural-log probabilities of itself and of the most likely token."""
 
 
 class Engine(Protocol):
@@ -61,26 +137,28 @@ class Engine(Protocol):
     """Tokens a prompt and its answer may take together."""
 
     parameters: int
+    way: Way
 
-    def load_weights(self, weights: Path | None) -> None:
-        """Answer from now on with a full model or an adapter from a folder, or (None) with the base."""
+    def use(self, arms: Sequence[Path | None]) -> Reference:
+        """Answer from now on with these arms: full models or adapters in folders, or (None) the base.
 
-    def generate(self, prompts: Sequence[list[int]], sampling: Sampling, *, progress: Progress) -> list[Completion]:
-        """A completion for each prompt, in order."""
+        One at a time; several when `way` is `adapters`, and then all of them adapters. Raises `UserError` for weights
+        that are not of the base's architecture. The reference is good until the next call.
+        """
 
-    def choice_logprobs(
-        self, prompts: Sequence[list[int]], choices: Sequence[Sequence[list[int]]], *, progress: Progress
-    ) -> list[list[float]]:
-        """For each prompt the natural-log probability of each of its choices, summed over the choice's tokens."""
+    def answer(self, requests: Sequence[Request]) -> Iterator[Answered]:
+        """Answer every request once, in the order they are finished."""
 
-    def likelihoods(
-        self, prompts: Sequence[list[int]], continuations: Sequence[list[int]], *, progress: Progress
-    ) -> list[Likelihood]:
-        """How likely each continuation is after its prompt. A prompt has a token at least; both fit the context."""
+
+class OutOfMemory(Exception):
+    """The accelerator has no room for so many sequences at once; an engine with a smaller `max_num_seqs` may."""
 
 
 MAX_MODEL_LEN = 4096
 """Context unless the sweep asks for more: vLLM's key-value cache must hold at least one sequence of this length."""
+
+MAX_NUM_SEQS = 256
+"""Sequences an engine works on at a time, unless that takes more memory than there is."""
 
 
 def context_length(config: Any, max_model_len: int | None) -> int:

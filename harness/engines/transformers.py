@@ -1,111 +1,245 @@
 """The transformers engine: the reference in tests, and the engine where vLLM is not to be had."""
 
-from collections.abc import Sequence
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 import transformers
 from transformers import AutoTokenizer, GenerationConfig
 
 from harness.costs import device_name
-from harness.engines import Completion, Likelihood, Progress, Sampling, context_length, stop_token_ids
-from harness.weights import load_model
+from harness.engines import (
+    MAX_NUM_SEQS,
+    Answered,
+    Choose,
+    Completion,
+    Generate,
+    Likelihood,
+    Measure,
+    OutOfMemory,
+    Reference,
+    Request,
+    Sampling,
+    Way,
+    context_length,
+    stop_token_ids,
+)
+from harness.engines.reference import TransformersReference
+from harness.errors import UserError
+from harness.weights import check_vocabulary, load_model
 
 BATCH = 32
+"""Sequences at a time, at most."""
 
 MOST_KEPT = 4096
 """Tokens of a batch whose logits are kept."""
 
+ItemT = TypeVar("ItemT")
+FoundT = TypeVar("FoundT")
+
 
 class TransformersEngine:
-    """Batched generation, left-padded, with the key-value cache; float32 on CPUs, bfloat16 on CUDA."""
+    """Batched generation, left-padded, with the key-value cache; float32 on CPUs, bfloat16 on CUDA.
 
-    def __init__(self, model: str, revision: str | None, *, max_model_len: int | None) -> None:
+    A sampled answer (temperature above 0) repeats with its seed only in the same batch: torch has one stream of random
+    numbers for all of its rows.
+    """
+
+    way: Way = "swap"
+
+    def __init__(
+        self, model: str, revision: str | None, *, max_model_len: int | None = None, max_num_seqs: int = MAX_NUM_SEQS
+    ) -> None:
         self.name = f"transformers {transformers.__version__}"
         self._base, self._revision = model, revision
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._torch_dtype = torch.bfloat16 if self._device == "cuda" else torch.float32
         self.device, self.dtype = device_name(), str(self._torch_dtype).removeprefix("torch.")
         self.tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
-        self.load_weights(None)
+        self._size = min(max_num_seqs, BATCH)
+        self._compiler: Any | None = None
+        self.use([None])
+        check_vocabulary(self.tokenizer, self._model.get_input_embeddings().num_embeddings)
         self.context = context_length(self._model.config, max_model_len)
         self.parameters = sum(tensor.numel() for tensor in self._model.parameters())
 
-    def load_weights(self, weights: Path | None) -> None:
-        """See `Engine.load_weights`."""
-        model = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
+    def use(self, arms: Sequence[Path | None]) -> Reference:
+        """See `Engine.use`."""
+        (weights,) = arms
+        model: Any = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
         self._model = model.to(self._device).eval()
         self._stop = stop_token_ids(self.tokenizer, self._model.generation_config.eos_token_id)
         # A model's own sampling defaults (a repetition penalty, say) would bend what `generate` is asked for.
         self._model.generation_config = GenerationConfig()
+        return TransformersReference(self._model)
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[Answered]:
+        """See `Engine.answer`. Requests of about the same length share a batch."""
+        order = sorted(range(len(requests)), key=lambda place: len(requests[place].prompt))
+        written: dict[Sampling, list[tuple[int, Generate]]] = {}
+        chosen: list[tuple[int, Choose]] = []
+        measured: list[tuple[int, Measure]] = []
+        for place in order:
+            request = requests[place]
+            if isinstance(request, Generate):
+                written.setdefault(replace(request.sampling, choice=()), []).append((place, request))
+            elif isinstance(request, Choose):
+                chosen.append((place, request))
+            else:
+                measured.append((place, request))
+        for sampling, asked in written.items():
+            for (place, _), answer in self._in_batches(asked, self._size, partial(self._write, sampling)):
+                yield Answered(place, answer)
+        yield from self._choose(chosen)
+        longest = 1 + max((len(request.continuation) for _, request in measured), default=0)
+        for (place, _), answer in self._in_batches(measured, MOST_KEPT // longest, self._measure):
+            yield Answered(place, answer)
+
+    def _in_batches(
+        self, items: Sequence[ItemT], most: int, work: Callable[[Sequence[ItemT]], Sequence[FoundT]]
+    ) -> Iterator[tuple[ItemT, FoundT]]:
+        """Each item with what `work` makes of it, in batches that the device has memory for."""
+        start = 0
+        while start < len(items):
+            batch = items[start : start + max(1, min(most, self._size))]
+            try:
+                found = work(batch)
+            except torch.OutOfMemoryError as error:
+                if len(batch) == 1:
+                    raise OutOfMemory(
+                        f"the device has no memory for one sequence of {self.context} tokens ({error})"
+                    ) from None
+                self._size = len(batch) // 2
+                torch.cuda.empty_cache()
+                continue
+            yield from zip(batch, found, strict=True)
+            start += len(batch)
+
+    # Written answers
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def generate(self, prompts: Sequence[list[int]], sampling: Sampling, *, progress: Progress) -> list[Completion]:
-        """See `Engine.generate`."""
+    def _write(self, sampling: Sampling, batch: Sequence[tuple[int, Generate]]) -> list[list[Completion]]:
         torch.manual_seed(sampling.seed)
         drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0} if sampling.temperature else {}
         config = GenerationConfig(
             max_new_tokens=sampling.max_tokens,
             do_sample=bool(drawn),
+            num_return_sequences=sampling.n,
             eos_token_id=self._stop,
             pad_token_id=self._pad,
             stop_strings=list(sampling.stop) or None,
+            return_dict_in_generate=True,
+            output_logits=sampling.logprobs,
             **drawn,
         )
-        completions: list[Completion] = []
-        for start in range(0, len(prompts), BATCH):
-            batch = prompts[start : start + BATCH]
-            input_ids, mask = self._left_padded(batch)
-            output = self._model.generate(
-                input_ids=input_ids, attention_mask=mask, generation_config=config, tokenizer=self.tokenizer
-            )
-            completions += [self._completion(row, sampling.stop) for row in output[:, input_ids.shape[1] :].tolist()]
-            progress(len(completions), len(prompts))
-        return completions
+        input_ids, mask = self._left_padded([request.prompt for _, request in batch])
+        output = self._model.generate(
+            input_ids=input_ids,
+            attention_mask=mask,
+            generation_config=config,
+            tokenizer=self.tokenizer,
+            logits_processor=self._constraints(batch, sampling),
+        )
+        rows = output.sequences[:, input_ids.shape[1] :]
+        logprobs: list[list[float]] | None = None
+        if sampling.logprobs:
+            steps = torch.stack(output.logits, dim=1).float().log_softmax(dim=-1)
+            logprobs = steps.gather(2, rows[:, :, None])[:, :, 0].tolist()
+        completions = [
+            self._completion(token_ids, None if logprobs is None else logprobs[row], sampling.stop)
+            for row, token_ids in enumerate(rows.tolist())
+        ]
+        return [completions[start : start + sampling.n] for start in range(0, len(completions), sampling.n)]
 
-    def _completion(self, token_ids: list[int], stop: Sequence[str]) -> Completion:
-        ends = [index for index, token in enumerate(token_ids) if token in self._stop]
-        tokens = ends[0] + 1 if ends else len(token_ids)
-        text = self.tokenizer.decode(token_ids[: ends[0] if ends else tokens], skip_special_tokens=True)
+    def _completion(self, row: list[int], logprobs: list[float] | None, stop: Sequence[str]) -> Completion:
+        """A row of the batch up to where its answer ended: at a token, or at a string and then padded."""
+        ended = next((index for index, token in enumerate(row) if token in self._stop), None)
+        token_ids = row if ended is None else row[: ended + 1]
+        text = self.tokenizer.decode(row[:ended], skip_special_tokens=True)
         cuts = [text.index(string) for string in stop if string in text]
         if cuts:
-            return Completion(text[: min(cuts)], tokens, "stop")
-        return Completion(text, tokens, "stop" if ends else "length")
+            text = text[: min(cuts)]
+            while ended is None and token_ids and token_ids[-1] == self._pad:
+                token_ids = token_ids[:-1]
+        finish_reason = "length" if ended is None and not cuts else "stop"
+        return Completion(text, token_ids, finish_reason, None if logprobs is None else logprobs[: len(token_ids)])
 
-    def choice_logprobs(
-        self, prompts: Sequence[list[int]], choices: Sequence[Sequence[list[int]]], *, progress: Progress
-    ) -> list[list[float]]:
-        """See `Engine.choice_logprobs`. Every choice is read in full after its prompt."""
-        before = [prompt for prompt, options in zip(prompts, choices, strict=True) for _ in options]
-        after = [choice for options in choices for choice in options]
-        found = iter(self.likelihoods(before, after, progress=progress))
-        return [[next(found).logprob for _ in options] for options in choices]
+    def _constraints(self, batch: Sequence[tuple[int, Generate]], sampling: Sampling) -> list[Any]:
+        """What lets each row of the batch write only what its request allows."""
+        choices = [request.sampling.choice for _, request in batch]
+        if not sampling.json and not any(choices):
+            return []
+        try:
+            import xgrammar
+            from xgrammar.contrib.hf import LogitsProcessor
+        except ImportError:
+            raise UserError(
+                "structured_outputs takes xgrammar, which is not installed here: pip install xgrammar (vLLM brings it)"
+            ) from None
+        if self._compiler is None:
+            size = self._model.get_output_embeddings().out_features
+            known = xgrammar.TokenizerInfo.from_huggingface(self.tokenizer, vocab_size=size, stop_token_ids=self._stop)
+            self._compiler = xgrammar.GrammarCompiler(known)
+        if sampling.json:
+            grammars = [self._compiler.compile_json_schema(sampling.json, any_whitespace=False)] * len(batch)
+        else:
+            grammars = [self._compiler.compile_grammar(_one_of(texts)) for texts in choices]
+        return [LogitsProcessor([grammar for grammar in grammars for _ in range(sampling.n)])]
+
+    # Given answers
+
+    def _choose(self, asked: Sequence[tuple[int, Choose]]) -> Iterator[Answered]:
+        """Each distinct beginning of a choice is read once after its prompt, and gives the tokens that follow it."""
+        read = [
+            (place, request, beginning)
+            for place, request in asked
+            for beginning in dict.fromkeys(tuple(choice[:end]) for choice in request.choices for end in range(len(choice)))
+        ]
+        left = Counter(place for place, _, _ in read)
+        found: dict[int, dict[tuple[int, ...], torch.Tensor]] = {}
+        for (place, request, beginning), following in self._in_batches(read, MOST_KEPT, self._next_tokens):
+            known = found.setdefault(place, {})
+            known[beginning] = following
+            if len(known) == left[place]:
+                del found[place]
+                logprobs = [
+                    sum(float(known[tuple(choice[:index])][token]) for index, token in enumerate(choice))
+                    for choice in request.choices
+                ]
+                yield Answered(place, logprobs)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def likelihoods(
-        self, prompts: Sequence[list[int]], continuations: Sequence[list[int]], *, progress: Progress
-    ) -> list[Likelihood]:
-        """See `Engine.likelihoods`."""
-        pairs = list(zip(prompts, continuations, strict=True))
-        found: list[Likelihood] = []
-        # The logits of a batch are rows × kept tokens × vocabulary: long continuations are read a few at a time.
-        kept = 1 + max((len(after) for after in continuations), default=0)
-        size = max(1, min(BATCH, MOST_KEPT // kept))
-        for start in range(0, len(pairs), size):
-            batch = pairs[start : start + size]
-            input_ids, mask = self._left_padded([before + after for before, after in batch])
-            position_ids = (mask.cumsum(dim=1) - 1).clamp(min=0)
-            logits = self._model(
-                input_ids=input_ids, attention_mask=mask, position_ids=position_ids, logits_to_keep=kept
-            ).logits
-            for row, (_, after) in enumerate(batch):
-                # The token at place i is predicted at place i − 1; with left padding the text ends at the right edge.
-                predicted = logits[row, -len(after) - 1 : -1].float().log_softmax(dim=-1)
-                wanted = torch.tensor(after, device=self._device)
-                greedy = bool((predicted.argmax(dim=-1) == wanted).all())
-                found.append(Likelihood(float(predicted.gather(1, wanted[:, None]).sum()), greedy))
-            progress(len(found), len(pairs))
+    def _next_tokens(self, batch: Sequence[tuple[int, Choose, tuple[int, ...]]]) -> list[torch.Tensor]:
+        """The natural-log probability of every token as the next one, (vocabulary) for each row."""
+        input_ids, mask = self._left_padded([[*request.prompt, *beginning] for _, request, beginning in batch])
+        return list(self._read(input_ids, mask, keep=1)[:, -1].float().log_softmax(dim=-1).cpu())
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _measure(self, batch: Sequence[tuple[int, Measure]]) -> list[Likelihood]:
+        keep = 1 + max(len(request.continuation) for _, request in batch)
+        input_ids, mask = self._left_padded([request.prompt + request.continuation for _, request in batch])
+        logits = self._read(input_ids, mask, keep=keep)
+        found = []
+        for row, (_, request) in enumerate(batch):
+            # The token at place i is predicted at place i − 1; with left padding the text ends at the right edge.
+            predicted = logits[row, -len(request.continuation) - 1 : -1].float().log_softmax(dim=-1)
+            wanted = torch.tensor(request.continuation, device=self._device)
+            greedy = bool((predicted.argmax(dim=-1) == wanted).all())
+            found.append(Likelihood(float(predicted.gather(1, wanted[:, None]).sum()), greedy))
         return found
+
+    def _read(self, input_ids: torch.Tensor, mask: torch.Tensor, *, keep: int) -> torch.Tensor:
+        """The logits of the last `keep` tokens, (rows × keep × vocabulary)."""
+        position_ids = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        logits: torch.Tensor = self._model(
+            input_ids=input_ids, attention_mask=mask, position_ids=position_ids, logits_to_keep=keep
+        ).logits
+        return logits
 
     @property
     def _pad(self) -> int:
@@ -118,3 +252,8 @@ class TransformersEngine:
         padded = [[self._pad] * (longest - len(row)) + row for row in rows]
         mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
         return torch.tensor(padded, device=self._device), torch.tensor(mask, device=self._device)
+
+
+def _one_of(texts: Sequence[str]) -> str:
+    """A grammar, in xgrammar's notation, of one of these texts."""
+    return "root ::= " + " | ".join(json.dumps(text, ensure_ascii=False) for text in texts)

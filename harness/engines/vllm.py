@@ -1,8 +1,13 @@
-"""The vLLM engine: batched generation, choices by exact log-probabilities, weights swapped in place."""
+"""The vLLM engine: one stream of requests, choices by exact log-probabilities, weights swapped in place or adapters served.
 
-import io
+The only file that knows vLLM, from 0.25 on: whatever differs between its versions is settled here.
+"""
+
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,133 +18,320 @@ os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 
 import torch
 import vllm
-from tqdm import tqdm
 from transformers import AutoConfig
 from vllm import LLM, SamplingParams
 from vllm.config import set_current_vllm_config
+from vllm.lora.request import LoRARequest
+from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
 from harness.costs import device_name
-from harness.engines import Completion, Likelihood, Progress, Sampling, context_length, stop_token_ids
-from harness.weights import load_model
+from harness.engines import (
+    MAX_NUM_SEQS,
+    Answered,
+    Choose,
+    Completion,
+    Generate,
+    Likelihood,
+    Measure,
+    OutOfMemory,
+    Reference,
+    Request,
+    Sampling,
+    Way,
+    context_length,
+    stop_token_ids,
+)
+from harness.engines.reference import AdapterReference, TransformersReference
+from harness.errors import UserError
+from harness.weights import check_vocabulary, load_model
+
+IN_FLIGHT = 8
+"""Requests that vLLM holds, as a multiple of the sequences it works on: enough to keep it busy and to let it batch as it
+likes, and few enough for memory to stay flat however many there are to answer."""
+
+
+@dataclass
+class _Asked:
+    """A request on its way, as one or several of vLLM's."""
+
+    request: Request
+    waiting: int
+    outputs: dict[tuple[int, ...], Any] = field(default_factory=dict)
+    """What follows the prompt → vLLM's output. Only choices have several."""
+
+    cached_tokens: int = 0
 
 
 class VllmEngine:
-    """One `vllm.LLM`. Every arm's weights are loaded in place, an adapter merged into its base before."""
+    """One `vllm.LLM` for all arms of a base.
 
-    def __init__(self, model: str, revision: str | None, *, max_model_len: int | None) -> None:
-        self.name = f"vllm {vllm.__version__}"
+    `way` `swap`: every arm's weights are loaded in place, an adapter merged into its base before. `adapters`: the base
+    stays as it is, and adapters of rank `max_lora_rank` at most are served, `max_loras` of them in one batch.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        revision: str | None,
+        *,
+        max_model_len: int | None = None,
+        max_num_seqs: int = MAX_NUM_SEQS,
+        way: Way = "swap",
+        max_lora_rank: int = 16,
+        max_loras: int = 8,
+        tensor_parallel_size: int = 1,
+        gpu_memory_utilization: float = 0.9,
+    ) -> None:
+        self.name, self.way = f"vllm {vllm.__version__}", way
         self._base, self._revision = model, revision
+        self._max_num_seqs, self._parallel = max_num_seqs, tensor_parallel_size > 1
         cuda = torch.cuda.is_available()
         self._torch_dtype = torch.bfloat16 if cuda else torch.float32
         self.device, self.dtype = device_name(), str(self._torch_dtype).removeprefix("torch.")
+        settings: dict[str, Any] = {}
+        if way == "adapters":
+            settings = {"enable_lora": True, "max_loras": max_loras, "max_lora_rank": _rank_that_vllm_has(max_lora_rank)}
+        if cuda:
+            settings["gpu_memory_utilization"] = gpu_memory_utilization
         self._llm = LLM(
             model,
             revision=revision,
             dtype=self.dtype,
             max_model_len=context_length(AutoConfig.from_pretrained(model, revision=revision), max_model_len),
+            max_num_seqs=max_num_seqs,
             enforce_eager=not cuda,  # compiling for a CPU takes longer than it saves
-            distributed_executor_backend="uni",
+            tensor_parallel_size=tensor_parallel_size,
+            distributed_executor_backend="mp" if self._parallel else "uni",
+            worker_extension_cls=f"{ArmLoader.__module__}.{ArmLoader.__name__}",
             enable_prefix_caching=True,
+            # White space between the parts of a document is nothing that a small model knows when to end.
+            structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
             seed=0,
+            **settings,
         )
+        model_config = self._llm.llm_engine.model_config
         self.tokenizer = self._llm.get_tokenizer()
-        self.context = self._llm.llm_engine.model_config.max_model_len
-        self.parameters = sum(self._llm.apply_model(_count_parameters))
-        self._stop = stop_token_ids(
-            self.tokenizer, getattr(self._llm.llm_engine.model_config.hf_config, "eos_token_id", None)
-        )
+        check_vocabulary(self.tokenizer, model_config.get_vocab_size())
+        self.context = model_config.max_model_len
+        self.parameters = int(self._llm.collective_rpc("count_parameters")[0])
+        self._stop = stop_token_ids(self.tokenizer, getattr(model_config.hf_config, "eos_token_id", None))
+        self._sampling_params = lru_cache(maxsize=4096)(self._new_sampling_params)
+        self._adapters: dict[Path, LoRARequest] = {}
+        self._adapter_reference: AdapterReference | None = None
+        self._arms: tuple[Path | None, ...] | None = (None,)
+        self._count = 0
 
-    def load_weights(self, weights: Path | None) -> None:
-        """See `Engine.load_weights`.
+    # Weights
+
+    def use(self, arms: Sequence[Path | None]) -> Reference:
+        """See `Engine.use`."""
+        if self.way == "adapters":
+            return self._serve(arms)
+        (weights,) = arms
+        # Architectures that vLLM runs on transformers' own classes are patched in this process, and then need its
+        # configuration to be made at all.
+        with set_current_vllm_config(self._llm.llm_engine.vllm_config):
+            model = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
+        if self._arms != (weights,):
+            self._arms = None  # a swap that fails half-way must not pass for a finished one
+            self._load(model)
+            # Cached keys and values belong to the weights before.
+            if not self._llm.reset_prefix_cache():
+                raise RuntimeError("vLLM could not empty its prefix cache, which holds keys and values of other weights")
+            self._arms = (weights,)
+        return TransformersReference(model)
+
+    def _load(self, model: Any) -> None:
+        """Put a whole model into the engine.
 
         Every arm, the base too, is handed over as a whole state dict. vLLM can read a folder by itself
         (`weights_path`), but vLLM 0.32 then keeps the old output layer of a model with tied embeddings, which its
         files leave out, and forgets where the base was.
         """
-        # Architectures that vLLM runs on transformers' own classes are patched in this process, and then need its
-        # configuration to be made at all.
-        with set_current_vllm_config(self._llm.llm_engine.vllm_config):
-            model = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
-        tensors = list(model.state_dict().items())
-        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": tensors})
-        # Cached keys and values belong to the weights before.
-        assert self._llm.reset_prefix_cache(), "no request is running, so the cache can be emptied"
+        tensors = model.state_dict()
+        if not self._parallel:
+            self._llm.collective_rpc("load_tensors", args=(list(tensors.items()),))
+            return
+        import tempfile
 
-    def generate(self, prompts: Sequence[list[int]], sampling: Sampling, *, progress: Progress) -> list[Completion]:
-        """See `Engine.generate`."""
-        parameters = SamplingParams(
+        from safetensors.torch import save_file
+
+        # The workers of a model in several parts are processes of their own, and read the tensors from a file.
+        with tempfile.TemporaryDirectory(prefix="gainboard-") as folder:
+            file = Path(folder) / "arm.safetensors"
+            save_file({name: tensor.clone().contiguous() for name, tensor in tensors.items()}, file)
+            self._llm.collective_rpc("load_file", args=(str(file),))
+
+    def _serve(self, arms: Sequence[Path | None]) -> Reference:
+        """Have the adapters ready; vLLM reads each when its first request comes."""
+        if any(arm is None for arm in arms) and any(arm is not None for arm in arms):
+            # vLLM's CPU build gives requests without an adapter the last one's output when both share a batch.
+            raise ValueError("the base and adapters are not asked together")
+        if self._adapter_reference is None:
+            with set_current_vllm_config(self._llm.llm_engine.vllm_config):
+                base = load_model(self._base, self._revision, None, dtype=self._torch_dtype)
+            self._adapter_reference = AdapterReference(base)
+        self._adapter_reference.use(arms)
+        for arm in arms:
+            if arm is not None and arm not in self._adapters:
+                self._adapters[arm] = LoRARequest(arm.as_posix(), len(self._adapters) + 1, str(arm))
+        self._arms = tuple(arms)
+        return self._adapter_reference
+
+    # Answers
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[Answered]:
+        """See `Engine.answer`.
+
+        Prompts that begin alike are asked one after another, so that vLLM finds what they share in its prefix cache.
+        """
+        assert self._arms is not None, "`use` was called, and succeeded"
+        engine = self._llm.llm_engine
+        order = iter(sorted(range(len(requests)), key=lambda place: (requests[place].arm, requests[place].prompt)))
+        room = IN_FLIGHT * self._max_num_seqs
+        asked: dict[int, _Asked] = {}
+        on_the_way: dict[str, tuple[int, tuple[int, ...]]] = {}
+        try:
+            while True:
+                for place in islice(order, max(0, room - len(on_the_way))):
+                    request = requests[place]
+                    parts = self._parts(request)
+                    asked[place] = _Asked(request, len(parts))
+                    arm = self._arms[request.arm]
+                    adapter = self._adapters[arm] if self.way == "adapters" and arm is not None else None
+                    for after, parameters in parts:
+                        self._count += 1
+                        name = str(self._count)
+                        on_the_way[name] = place, after
+                        prompt = {"prompt_token_ids": [*request.prompt, *after]}
+                        engine.add_request(name, prompt, parameters, lora_request=adapter)
+                if not on_the_way:
+                    return
+                for output in engine.step():
+                    place, after = on_the_way.pop(output.request_id)
+                    item = asked[place]
+                    item.outputs[after] = output
+                    item.cached_tokens += output.num_cached_tokens or 0
+                    if len(item.outputs) == item.waiting:
+                        del asked[place]
+                        yield Answered(place, _answer(item), item.cached_tokens)
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(
+                f"the device has no memory for {self._max_num_seqs} sequences of {self.context} tokens at once ({error})"
+            ) from None
+        finally:
+            if on_the_way:  # nobody waits for the rest
+                engine.abort_request(list(on_the_way))
+
+    def _parts(self, request: Request) -> list[tuple[tuple[int, ...], SamplingParams]]:
+        """What vLLM is asked for a request: tokens after its prompt, and how to go on from there.
+
+        Each distinct beginning of a choice is one request for one token, with the log-probabilities of just the
+        tokens that follow it in some choice; all share the prompt's cached prefix. Labels that differ in their first
+        token and have no other need a single request.
+        """
+        if isinstance(request, Generate):
+            return [((), self._sampling_params(request.sampling, request.reads_cache))]
+        if isinstance(request, Measure):
+            if self.way == "adapters":
+                # vLLM 0.32 on a CPU fails on prompt log-probabilities beside adapters; elsewhere it is unchecked.
+                raise UserError('texts are not weighed with way = "adapters"; set way = "swap" under [engine]')
+            return [(tuple(request.continuation), _MEASURE)]
+        following: dict[tuple[int, ...], set[int]] = {}
+        for choice in request.choices:
+            for index, token in enumerate(choice):
+                following.setdefault(tuple(choice[:index]), set()).add(token)
+        return [(beginning, _next_token(tuple(sorted(tokens)))) for beginning, tokens in following.items()]
+
+    def _new_sampling_params(self, sampling: Sampling, reads_cache: bool) -> SamplingParams:
+        constraint = None
+        if sampling.choice:
+            constraint = StructuredOutputsParams(choice=list(sampling.choice))
+        elif sampling.json:
+            constraint = StructuredOutputsParams(json=sampling.json)
+        return SamplingParams(
+            n=sampling.n,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             max_tokens=sampling.max_tokens,
             stop=list(sampling.stop),
             stop_token_ids=self._stop,
             seed=sampling.seed if sampling.temperature else None,
+            logprobs=0 if sampling.logprobs else None,
+            structured_outputs=constraint,
+            skip_reading_prefix_cache=not reads_cache,
+            output_kind=RequestOutputKind.FINAL_ONLY,
         )
-        outputs = [output.outputs[0] for output in self._run(prompts, parameters, progress)]
-        return [Completion(output.text, len(output.token_ids), output.finish_reason) for output in outputs]
 
-    def choice_logprobs(
-        self, prompts: Sequence[list[int]], choices: Sequence[Sequence[list[int]]], *, progress: Progress
-    ) -> list[list[float]]:
-        """See `Engine.choice_logprobs`.
 
-        Each distinct beginning of a choice is one request for one token, with the log-probabilities of just the
-        tokens that follow it in some choice; all share the prompt's cached prefix. Labels that differ in their first
-        token and have no other need a single request.
-        """
-        requests: list[list[int]] = []
-        sampling: list[SamplingParams] = []
-        places: list[dict[tuple[int, ...], int]] = []
-        for prompt, options in zip(prompts, choices, strict=True):
-            following: dict[tuple[int, ...], set[int]] = {}
-            for choice in options:
-                for index, token in enumerate(choice):
-                    following.setdefault(tuple(choice[:index]), set()).add(token)
-            places.append({beginning: len(requests) + offset for offset, beginning in enumerate(following)})
-            for beginning, tokens in following.items():
-                requests.append([*prompt, *beginning])
-                sampling.append(
-                    SamplingParams(temperature=0.0, max_tokens=1, logprob_token_ids=sorted(tokens), detokenize=False)
-                )
-        outputs = [output.outputs[0] for output in self._run(requests, sampling, progress)]
+_MEASURE = SamplingParams(
+    temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY
+)
+"""The log-probability and rank of a text's own tokens; vLLM wants to write one, too."""
+
+
+@lru_cache(maxsize=4096)
+def _next_token(tokens: tuple[int, ...]) -> SamplingParams:
+    """The log-probabilities of these tokens, as the next one."""
+    return SamplingParams(
+        temperature=0.0,
+        max_tokens=1,
+        logprob_token_ids=list(tokens),
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _answer(asked: _Asked) -> Any:
+    """What vLLM's outputs say, as the request wants it."""
+    request = asked.request
+    if isinstance(request, Generate):
+        return [_completion(output) for output in asked.outputs[()].outputs]
+    if isinstance(request, Choose):
+        found = {beginning: output.outputs[0].logprobs[0] for beginning, output in asked.outputs.items()}
         return [
-            [
-                sum(outputs[place[tuple(choice[:index])]].logprobs[0][token].logprob for index, token in enumerate(choice))
-                for choice in options
-            ]
-            for options, place in zip(choices, places, strict=True)
+            sum(found[tuple(choice[:index])][token].logprob for index, token in enumerate(choice))
+            for choice in request.choices
         ]
-
-    def likelihoods(
-        self, prompts: Sequence[list[int]], continuations: Sequence[list[int]], *, progress: Progress
-    ) -> list[Likelihood]:
-        """See `Engine.likelihoods`. The whole text is one prompt, with the log-probability and rank of its own tokens."""
-        texts = [before + after for before, after in zip(prompts, continuations, strict=True)]
-        parameters = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
-        found = []
-        for before, text, output in zip(prompts, texts, self._run(texts, parameters, progress), strict=True):
-            tokens = [output.prompt_logprobs[place][text[place]] for place in range(len(before), len(text))]
-            found.append(Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens)))
-        return found
-
-    def _run(self, prompts: Sequence[list[int]], sampling: Any, progress: Progress) -> list[Any]:
-        """vLLM's outputs, one a prompt, in order."""
-        requests = [{"prompt_token_ids": prompt} for prompt in prompts]
-        return list(self._llm.generate(requests, sampling, use_tqdm=_reporting_bar(progress)))
+    (output,) = asked.outputs.values()
+    start = len(request.prompt)
+    tokens = [output.prompt_logprobs[start + index][token] for index, token in enumerate(request.continuation)]
+    return Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens))
 
 
-def _count_parameters(model: torch.nn.Module) -> int:
-    return sum(tensor.numel() for tensor in model.parameters())
+def _completion(output: Any) -> Completion:
+    token_ids = list(output.token_ids)
+    logprobs = None
+    if output.logprobs is not None:
+        logprobs = [step[token].logprob for step, token in zip(output.logprobs, token_ids, strict=True)]
+    return Completion(output.text, token_ids, output.finish_reason, logprobs)
 
 
-def _reporting_bar(progress: Progress) -> Any:
-    """A tqdm that draws nothing and tells `progress` instead: vLLM takes a class of bars, not a callback."""
+def _rank_that_vllm_has(rank: int) -> int:
+    """vLLM's adapters come in fixed sizes; the smallest that holds this rank."""
+    sizes = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+    for size in sizes:
+        if rank <= size:
+            return size
+    raise UserError(f'an adapter has rank {rank}; vLLM serves adapters up to {sizes[-1]}: set way = "swap" under [engine]')
 
-    class Bar(tqdm):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs | {"file": io.StringIO(), "mininterval": 0.5})
 
-        def refresh(self, *args: Any, **kwargs: Any) -> None:
-            progress(int(self.n), int(self.total or 0))
+class ArmLoader:
+    """What every worker of vLLM can do besides its own: vLLM mixes this class into them (`worker_extension_cls`)."""
 
-    return Bar
+    model_runner: Any
+
+    def load_tensors(self, tensors: list[tuple[str, torch.Tensor]]) -> None:
+        """Replace the model's weights by those of a state dict."""
+        self.model_runner.reload_weights(weights_iterator=iter(tensors))
+
+    def load_file(self, path: str) -> None:
+        """Replace the model's weights by those of a safetensors file."""
+        from safetensors import safe_open
+
+        with safe_open(path, framework="pt") as file:
+            self.model_runner.reload_weights(weights_iterator=((name, file.get_tensor(name)) for name in file))
+
+    def count_parameters(self) -> int:
+        """Of the whole model, or of this worker's part of it."""
+        return sum(tensor.numel() for tensor in self.model_runner.get_model().parameters())

@@ -34,6 +34,9 @@ class Site:
     prices: Prices
     results: tuple[Result, ...]
     failures: tuple[Failure, ...]
+    untrusted: tuple[Result, ...]
+    """Finished runs that a guard of their engine failed: they have a page, and no place in the table."""
+
     problems: tuple[str, ...]
     """Files that could not be read, and runs left out of the comparison."""
 

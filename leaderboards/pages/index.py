@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.config import Method
-from harness.results import Failure, TaskCard
+from harness.results import Failure, Result, TaskCard
 from leaderboards.charts import Staircase, staircase_chart
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
 from leaderboards.ledger import Entry
@@ -16,6 +16,7 @@ from leaderboards.pages.context import (
     candidate_head,
     model_href,
     model_names,
+    run_href,
     samples_asked,
     scale_of,
     size_text,
@@ -47,6 +48,7 @@ class IndexPage:
     tasks: tuple[Link, ...]
     models: tuple[Link, ...]
     failures: Grid | None
+    untrusted: Grid | None
     problems: tuple[str, ...]
     scale: str
     """What a score on this board is."""
@@ -68,6 +70,7 @@ def index_page(site: Site) -> IndexPage:
         tuple(_task_link(site, name, card) for name, card in table.tasks.items()),
         tuple(Link(name, model_href(name), size_text(site.results, name)) for name in model_names(table)),
         _failure_grid(site.failures),
+        _untrusted_grid(site.untrusted),
         site.problems,
         scale_of(table),
         price_list(site.prices),
@@ -142,3 +145,27 @@ def _failure_grid(failures: Sequence[Failure]) -> Grid | None:
     )
     columns = (Column("Task", text=True), Column("Seed"), Column("Phase", text=True), Column("Reason", text=True))
     return Grid("Runs that failed", Column("Candidate"), columns, lines)
+
+
+def _untrusted_grid(results: Sequence[Result]) -> Grid | None:
+    """Runs whose scores are not to be believed, each with the reason; None without any."""
+    if not results:
+        return None
+    lines = tuple(
+        Line(
+            Head(
+                result.run.candidate.name,
+                method_name(result.run.candidate),
+                href=run_href(result),
+                method=result.run.candidate.method,
+            ),
+            (
+                Item(result.run.task),
+                Item(str(result.run.seed)),
+                Item(shortened(result.untrusted or "", 400)),
+            ),
+        )
+        for result in results
+    )
+    columns = (Column("Task", text=True), Column("Seed"), Column("Reason", text=True))
+    return Grid("Runs kept out of the ranking", Column("Candidate"), columns, lines)

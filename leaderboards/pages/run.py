@@ -1,9 +1,10 @@
 """A run's page: everything needed to judge it and to repeat it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.results import MetricCard, MetricValue, Result
+from harness.results import GuardRecord, MetricCard, MetricValue, Result
 from leaderboards.charts import Curve, loss_curve
 from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.context import Pairs, Site, model_href, model_names, task_href
@@ -39,8 +40,13 @@ class RunPage:
     packages: Pairs
     phases: tuple[Phase, ...]
     curve: Curve | None
+    untrusted: str
+    """Why its scores are not to be believed; empty where they may be."""
+
+    guards: Grid | None
     command: str
     samples: tuple[Sample, ...]
+    several_draws: bool
     sample_note: str
 
 
@@ -87,8 +93,11 @@ def run_page(site: Site, result: Result) -> RunPage:
             for name, seconds in result.cost.seconds.items()
         ),
         curve=_curve(result),
+        untrusted=result.untrusted or "",
+        guards=_guard_grid(result.generation.guards),
         command=provenance.command,
         samples=tuple(shown),
+        several_draws=run.generation.n > 1,
         sample_note=sample_note(shown, predictions),
     )
 
@@ -159,7 +168,7 @@ def _template_grid(result: Result) -> Grid | None:
 
 
 def _run_facts(result: Result) -> Pairs:
-    counts, cost, trained = result.samples, result.cost, result.training
+    counts, cost, trained, made = result.samples, result.cost, result.training, result.generation
     facts = [
         (
             "Samples",
@@ -167,6 +176,15 @@ def _run_facts(result: Result) -> Pairs:
         ),
         ("Requests/s", quantity(cost.requests_per_second)),
         ("Prompt / output tokens", f"{cost.prompt_tokens:,} / {cost.completion_tokens:,}"),
+        ("Prompt tokens from the prefix cache", _share(made.cached_prompt_tokens, made.prompt_tokens)),
+        *(
+            (("Requests/s without prefix cache", quantity(made.uncached_requests_per_second)),)
+            if made.uncached_requests_per_second
+            else ()
+        ),
+        *((("Answers known already", f"{made.reused_requests:,}"),) if made.reused_requests else ()),
+        *((("Prompts cut to the context", f"{counts.truncated:,}"),) if counts.truncated else ()),
+        ("Weights in the engine", {"swap": "swapped in place", "adapters": "as an adapter"}.get(made.way, made.way)),
         ("Peak memory", ", ".join(f"{size_of_memory(size)} ({phase})" for phase, size in cost.peak_memory_bytes.items())),
         ("Energy", MISSING if cost.energy_joules is None else energy_text(cost.energy_joules)),
     ]
@@ -188,6 +206,47 @@ def _run_facts(result: Result) -> Pairs:
             ("Training FLOPs", flops(trained.flops)),
         ]
     return tuple(facts)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else MISSING
+
+
+_GUARDS = {
+    "matches_transformers": "transformers, reading the same weights, finds the engine’s words as likely as the engine does",
+    "differs_from_base": "the tuned model does not answer exactly as its base",
+    "base_repeats": "after the last swap of weights the base answers exactly as at the start",
+}
+
+
+def _guard_grid(guards: Sequence[GuardRecord]) -> Grid | None:
+    """What the engine was checked for; None where nothing was, as when every answer was known already."""
+    if not guards:
+        return None
+    lines = tuple(
+        Line(
+            Head(guard.name.replace("_", " ")),
+            (
+                Item("passed" if guard.passed else "failed", tone="" if guard.passed else "bad"),
+                Item(f"{guard.value:.2g}", sort=guard.value),
+                Item(_guard_bound(guard)),
+                Item(guard.reason or _GUARDS.get(guard.name, "")),
+            ),
+        )
+        for guard in guards
+    )
+    help_text = "The largest difference of a token’s natural-log probability on a few prompts of the sweep."
+    columns = (
+        Column("Outcome", text=True),
+        Column("Difference", help_text),
+        Column("Allowed", narrow=False),
+        Column("What it shows", narrow=False, text=True),
+    )
+    return Grid("Checks of the engine", Column("Check"), columns, lines)
+
+
+def _guard_bound(guard: GuardRecord) -> str:
+    return "above 0" if guard.name == "differs_from_base" else f"up to {guard.bound:g}"
 
 
 def _settings(result: Result) -> Pairs:

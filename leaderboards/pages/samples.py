@@ -19,6 +19,12 @@ class Sample:
 
     id: str
     template: str
+    draw: int
+    """Which of several answers to the prompt."""
+
+    truncated: int
+    """Tokens cut off the prompt."""
+
     prompt: str
     target: str
     answer: str
@@ -57,6 +63,8 @@ def _sample(record: dict[Any, Any], column: str) -> Sample:
     return Sample(
         id=_words(record.get("sample_id")),
         template=_words(record.get("template")),
+        draw=int(record.get("draw") or 0),
+        truncated=int(record.get("truncated") or 0),
         prompt=_words(record.get("prompt")),
         target=_words(record.get("target")),
         answer=answer,

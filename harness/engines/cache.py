@@ -1,0 +1,125 @@
+"""Answers kept by content: the same weights, prompt and sampling are asked once, in whichever run or sweep they come.
+
+An answer is written as soon as it is there, so what an engine had finished before it died is not generated again.
+"""
+
+import dataclasses
+import hashlib
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.engines import Answered, Choose, Completion, Engine, Generate, Likelihood, Request
+
+_KEYS_AT_ONCE = 500
+"""Questions a statement asks for: SQLite bounds the variables of one."""
+
+_SECONDS_BETWEEN_WRITES = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """An answer from the cache."""
+
+    text: str
+    """As `_written` wrote it."""
+
+    seconds: float
+    """What it took when it was generated: its even share of its engine's time."""
+
+    def answered(self, place: int, request: Request) -> Answered:
+        """As an engine would give it to this request."""
+        cached_tokens, plain = json.loads(self.text)
+        if isinstance(request, Generate):
+            answer: Any = [Completion(*one) for one in plain]
+        elif isinstance(request, Choose):
+            answer = plain
+        else:
+            answer = Likelihood(*plain)
+        return Answered(place, answer, cached_tokens)
+
+
+class AnswerCache:
+    """A SQLite file of answers. Those of one process can be taken back (`forget`) when it turns out to be untrusted."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._session = uuid.uuid4().hex
+        self._file = sqlite3.connect(path, timeout=60, isolation_level=None)
+        self._file.execute("PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA synchronous = NORMAL")
+        self._file.execute(
+            "CREATE TABLE IF NOT EXISTS answers "
+            "(key BLOB PRIMARY KEY, session TEXT NOT NULL, seconds REAL NOT NULL, answer TEXT NOT NULL) WITHOUT ROWID"
+        )
+
+    def known(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
+        """Those of the keys that are answered."""
+        known: dict[bytes, Kept] = {}
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            some = keys[start : start + _KEYS_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            rows = self._file.execute(f"SELECT key, answer, seconds FROM answers WHERE key IN ({marks})", some)
+            known |= {key: Kept(answer, seconds) for key, answer, seconds in rows}
+        return known
+
+    def keeping(self, answers: Iterable[Answered], keys: Sequence[bytes]) -> Iterator[Answered]:
+        """Pass answers on and keep them, each under the key of its place."""
+        started = written = time.monotonic()
+        waiting: list[tuple[bytes, str]] = []
+        done = 0
+        try:
+            for answered in answers:
+                waiting.append((keys[answered.place], _written(answered)))
+                done += 1
+                yield answered
+                now = time.monotonic()
+                if now - written > _SECONDS_BETWEEN_WRITES:
+                    self._write(waiting, seconds=(now - started) / done)
+                    written, waiting = now, []
+        finally:  # what was finished before the engine failed, too
+            if waiting:
+                self._write(waiting, seconds=(time.monotonic() - started) / done)
+
+    def forget(self) -> None:
+        """Take back what this process has kept."""
+        self._file.execute("DELETE FROM answers WHERE session = ?", (self._session,))
+
+    def _write(self, answers: Sequence[tuple[bytes, str]], *, seconds: float) -> None:
+        rows = [(key, self._session, seconds, answer) for key, answer in answers]
+        self._file.execute("BEGIN IMMEDIATE")
+        self._file.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
+        self._file.execute("COMMIT")
+
+
+def key_of(engine: Engine, request: Request, weights: str) -> bytes:
+    """The digest of everything an answer depends on: kernels add in other orders on other devices and in other versions."""
+    asked: list[Any] = [
+        engine.name,
+        engine.device,
+        engine.dtype,
+        engine.way,
+        weights,
+        type(request).__name__,
+        request.prompt,
+    ]
+    if isinstance(request, Generate):
+        asked.append(dataclasses.astuple(request.sampling))
+    else:
+        asked.append(request.choices if isinstance(request, Choose) else request.continuation)
+    return hashlib.sha256(json.dumps(asked).encode()).digest()
+
+
+def _written(answered: Answered) -> str:
+    answer = answered.answer
+    if isinstance(answer, Likelihood):
+        plain: Any = dataclasses.astuple(answer)
+    elif answer and isinstance(answer[0], Completion):
+        plain = [(one.text, one.token_ids, one.finish_reason, one.logprobs) for one in answer]
+    else:
+        plain = answer
+    return json.dumps([answered.cached_tokens, plain])

@@ -1,0 +1,113 @@
+"""Guards: prove at run time that the engine answers with the weights it was given.
+
+A few prompts of the sweep's own, the canaries, are answered greedily after every swap, and the engine's words are
+weighed again by transformers, which reads the same weights. They are longer than a block of the prefix cache where the
+context allows it, so that keys and values left over from other weights are noticed, too.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from harness.engines import Completion, Engine, Generate, Reference, Sampling
+from harness.results import GuardRecord
+
+CANARIES, LONGEST, NEW_TOKENS = 6, 512, 8
+"""How many prompts, of how many tokens at most, and how many tokens are written after each."""
+
+BOUNDS = {"float32": 1e-3}
+"""Natural-log probabilities may differ from transformers' by so much: other kernels add in another order."""
+
+BOUND_OF_HALF = 0.25
+"""The same where numbers have 8 or 11 significant bits (bfloat16, float16)."""
+
+OTHER_TOKEN = 1e-6
+"""Two answers with other tokens differ by this at least, were the tokens equally likely."""
+
+
+class Canaries:
+    """Prompts that an engine must answer as transformers does. Made while the engine has the base's weights."""
+
+    def __init__(self, engine: Engine, prompts: Iterable[list[int]]) -> None:
+        """`prompts`: token ids; the longest that fit are taken, cut where they are very long."""
+        room = min(LONGEST, engine.context - NEW_TOKENS)
+        chosen = sorted({tuple(prompt[:room]) for prompt in prompts}, key=len, reverse=True)[:CANARIES]
+        assert chosen, "there is a prompt to score, so there is one to check with"
+        self._engine = engine
+        self._prompts = [list(prompt) for prompt in chosen]
+        self.bound = BOUNDS.get(engine.dtype, BOUND_OF_HALF)
+        reference = engine.use([None])
+        self._base = self._answers(0)
+        self.of_base = (self._matches(reference, 0, self._base),)
+        """How the base itself did, at the engine's start."""
+
+    def check(self, reference: Reference, arm: int, *, tuned: bool) -> tuple[GuardRecord, ...]:
+        """Whether an arm in use answers with its own weights."""
+        answers = self._answers(arm)
+        matches = self._matches(reference, arm, answers)
+        return (matches, self._differs(answers)) if tuned else (matches,)
+
+    def base_repeats(self) -> GuardRecord:
+        """Whether the base, back in the engine after the last swap, answers exactly as at its start."""
+        self._engine.use([None])
+        difference = _difference(self._answers(0), self._base)
+        passed = difference == 0
+        reason = "" if passed else (
+            "after the engine's last swap its base no longer answered as at the start "
+            f"(log-probabilities differ by up to {difference:.3g}): weights or cached keys of another arm were left in it"
+        )  # fmt: skip
+        return GuardRecord(name="base_repeats", passed=passed, value=_finite(difference), bound=0.0, reason=reason)
+
+    def _answers(self, arm: int) -> list[Completion]:
+        sampling = Sampling(max_tokens=NEW_TOKENS, logprobs=True)
+        requests = [Generate(prompt, sampling, arm) for prompt in self._prompts]
+        answers = sorted(self._engine.answer(requests), key=lambda answered: answered.place)
+        return [answered.answer[0] for answered in answers]
+
+    def _matches(self, reference: Reference, arm: int, answers: Sequence[Completion]) -> GuardRecord:
+        worst = 0.0
+        for prompt, answer in zip(self._prompts, answers, strict=True):
+            own, best = reference.logprobs(arm, prompt, answer.token_ids)
+            assert answer.logprobs is not None, "they were asked for"
+            for ours, theirs, highest in zip(answer.logprobs, own, best, strict=True):
+                # Greedy writing takes the likeliest token: what transformers finds likelier is a difference, too.
+                worst = _worse(worst, abs(ours - theirs), highest - theirs)
+        passed = worst <= self.bound
+        reason = "" if passed else (
+            f"the engine's log-probabilities differ from transformers' by up to {worst:.3g} with the same weights "
+            f"(allowed: {self.bound:g}): it answered with other weights, or with cached keys of others"
+        )  # fmt: skip
+        return GuardRecord(name="matches_transformers", passed=passed, value=_finite(worst), bound=self.bound, reason=reason)
+
+    def _differs(self, answers: Sequence[Completion]) -> GuardRecord:
+        difference = _difference(answers, self._base)
+        passed = difference > 0
+        reason = "" if passed else (
+            "the tuned model answers exactly as its base: its weights were not applied, or training changed nothing"
+        )  # fmt: skip
+        return GuardRecord(name="differs_from_base", passed=passed, value=_finite(difference), bound=0.0, reason=reason)
+
+
+def _difference(answers: Sequence[Completion], others: Sequence[Completion]) -> float:
+    """The largest difference of log-probabilities up to where other tokens were written, which is a difference itself."""
+    worst = 0.0
+    for answer, other in zip(answers, others, strict=True):
+        assert answer.logprobs is not None and other.logprobs is not None, "they were asked for"
+        for one, two, *tokens in zip(answer.logprobs, other.logprobs, answer.token_ids, other.token_ids, strict=False):
+            worst = _worse(worst, abs(one - two))
+            if len(set(tokens)) > 1:
+                worst = _worse(worst, OTHER_TOKEN)
+                break
+        else:
+            if len(answer.token_ids) != len(other.token_ids):
+                worst = _worse(worst, OTHER_TOKEN)
+    return worst
+
+
+def _worse(*values: float) -> float:
+    """The largest; what is not a number is as bad as can be."""
+    return max(math.inf if math.isnan(value) else value for value in values)
+
+
+def _finite(value: float) -> float:
+    """JSON has no infinity; no model gives a probability with such a logarithm."""
+    return min(value, 999.0)
