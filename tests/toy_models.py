@@ -48,7 +48,9 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def train(worker: Worker, folder: Path, method: str, training: Training, *, seed: int = 0) -> dict[str, Any]:
+def train(
+    worker: Worker, folder: Path, method: str, training: Training, *, seed: int = 0, chat: bool | None = None
+) -> dict[str, Any]:
     """Fine-tune on `train.jsonl` and `dev.jsonl` of the folder, into its subfolder named like the method."""
     job = {
         "train": str(folder / "train.jsonl"),
@@ -57,7 +59,7 @@ def train(worker: Worker, folder: Path, method: str, training: Training, *, seed
         "checkpoints": str(folder / "checkpoints"),
         "method": method,
         "training": training.model_dump(mode="json"),
-        "chat": None,
+        "chat": chat,
         "seed": seed,
     }
     return dict(worker.request(job, lambda _: None)["record"])

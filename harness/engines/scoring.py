@@ -3,10 +3,12 @@
 It sees rendered prompt files, never task code.
 """
 
+import io
 import json
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -65,8 +67,10 @@ class _Ask:
     sampling: Sampling
     chat: bool
     questions: list[_Question] = field(default_factory=list)
+    file: IO[str] = field(default_factory=io.StringIO)
+    """Where its answers go."""
+
     guards: tuple[GuardRecord, ...] = ()
-    answered: int = 0
     reused: int = 0
     reused_seconds: float = 0.0
     fresh_tokens: int = 0
@@ -250,21 +254,20 @@ class ScoringWorker:
     def _answer(
         self, asks: Sequence[_Ask], batch: _Batch, keys: Sequence[bytes], known: dict[bytes, Kept], report: Report
     ) -> None:
-        """Write every answer as soon as it is there; those that are cached first."""
-        with _Files(asks) as files:
-            for ask, file in zip(asks, files, strict=True):
+        """Write every answer as soon as it is there; those that are known already first."""
+        reported = time.monotonic()
+        with ExitStack() as files:
+            for ask in asks:
+                ask.file = files.enter_context(atomic_write(Path(ask.job["completions"])))
                 for question in ask.questions:
                     if question.error is not None:
-                        file.write(_line(question, {"draw": 0, "error": question.error}))
-            written = dict(zip(map(id, asks), files, strict=True))
-            reported = time.monotonic()
-            for done, (answered, reused) in enumerate(self._answers(batch, keys, known), start=1):
+                        ask.file.write(_line(question, {"draw": 0, "error": question.error}))
+            for done, (answered, kept) in enumerate(self._answers(batch, keys, known), start=1):
                 ask, question = batch.sources[answered.place]
-                request = batch.requests[answered.place]
-                self._count(ask, request, answered, reused)
+                self._count(ask, batch.requests[answered.place], answered, kept)
                 for row in self._rows(ask, question, answered.answer):
                     ask.completion_tokens += row.get("completion_tokens", 0)
-                    written[id(ask)].write(_line(question, row))
+                    ask.file.write(_line(question, row))
                 now = time.monotonic()
                 if now - reported > SECONDS_BETWEEN_REPORTS or done == len(batch.requests):
                     report({"done": done, "total": len(batch.requests)})
@@ -290,7 +293,6 @@ class ScoringWorker:
     def _count(self, ask: _Ask, request: Request, answered: Answered, kept: Kept | None) -> None:
         read = len(request.prompt) + (len(request.continuation) if isinstance(request, Measure) else 0)
         written = sum(len(one.token_ids) for one in answered.answer) if isinstance(request, Generate) else 0
-        ask.answered += 1
         ask.prompt_tokens += read
         ask.cached_tokens += answered.cached_tokens
         if kept is None:
@@ -360,22 +362,6 @@ class ScoringWorker:
             energy_joules=None if meter.energy_joules is None else share * meter.energy_joules,
             guards=ask.guards,
         )
-
-
-class _Files:
-    """The completion files of several runs, which all become visible together or not at all."""
-
-    def __init__(self, asks: Sequence[_Ask]) -> None:
-        from contextlib import ExitStack
-
-        self._paths = [Path(ask.job["completions"]) for ask in asks]
-        self._stack = ExitStack()
-
-    def __enter__(self) -> list[IO[str]]:
-        return [self._stack.enter_context(atomic_write(path)) for path in self._paths]
-
-    def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
 
 
 def _weights(job: Message) -> Path | None:

@@ -3,6 +3,7 @@
 Every claim is a ratio of two things measured in one run, one after the other on the same machine.
 """
 
+import contextlib
 import json
 import os
 import statistics
@@ -37,7 +38,7 @@ LEAST_SHARE_OF_BARE = 0.95
 LEAST_OVER_LM_EVAL = {"vllm": 8.0, "hf": 4.0}
 LEAST_CHOICE_SPEEDUP = 3.0
 MOST_BYTES = 1.5 * 2**30
-ROUNDS = 5
+ROUNDS = 10
 SAMPLES, MANY = 1_000, 100_000
 CANDIDATES, TASK_SAMPLES = 8, 500
 
@@ -92,21 +93,19 @@ def test_scoring_is_as_fast_as_a_bare_generate_call(benchmark: Any, engine: Any,
         engine._llm.generate(prompts, parameters, use_tqdm=False)
 
     bare()
-    ratios = []
-    for _ in range(ROUNDS):  # in turn, so that a slower minute of the machine is one for both
-        seconds = []
-        for do in (bare, ours):
+    seconds = {bare: 0.0, ours: 0.0}
+    for turn in range(ROUNDS):  # in turn, so that a slower minute of the machine is one for both
+        for do in (bare, ours) if turn % 2 else (ours, bare):
             engine._llm.reset_prefix_cache()
             started = time.perf_counter()
             do()
-            seconds.append(time.perf_counter() - started)
-        ratios.append(seconds[0] / seconds[1])
-    benchmark.extra_info["share_of_bare"] = statistics.median(ratios)
-    benchmark.extra_info["bare_samples_per_second"] = SAMPLES / seconds[0]
+            seconds[do] += time.perf_counter() - started
+    share = seconds[bare] / seconds[ours]
+    benchmark.extra_info["share_of_bare"] = share
     engine._llm.reset_prefix_cache()
     benchmark.pedantic(ours, rounds=1)
-    print(f"\n{statistics.median(ratios):.3f} of a bare call's {SAMPLES / seconds[0]:.0f} samples/s: {ratios}")
-    assert statistics.median(ratios) >= LEAST_SHARE_OF_BARE
+    print(f"\n{share:.3f} of a bare call's {SAMPLES * ROUNDS / seconds[bare]:.0f} samples/s")
+    assert share >= LEAST_SHARE_OF_BARE
 
 
 def test_choices_of_long_prompts_take_one_token_each(benchmark: Any, base: Path, tmp_path: Path) -> None:
@@ -165,6 +164,7 @@ import json, os, sys
 from pathlib import Path
 sys.path[:0] = [{tests!r}, {bench!r}]
 from bench_scoring import *
+from bench_scoring import _warm_up
 
 def held():
     status = Path("/proc/self/status").read_text().splitlines()
@@ -248,8 +248,13 @@ def field(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Field:
             options = [*others[: place % 4], right, *others[place % 4 :]]
             row = {"question": template.format_map(sample.fields), "answer": right, "options": options}
             file.write(json.dumps(row | {"right": options.index(right)}) + "\n")
+    with (folder / "train_rows.jsonl").open("w") as file:  # of other questions: nobody trains on it here
+        options = answers[:4]
+        row = {"question": "Which?", "answer": options[0], "options": options, "right": 0}
+        file.writelines(json.dumps(row | {"question": f"Which is number {number}?"}) + "\n" for number in range(8))
     common = (
-        "dataset_path: json\ndataset_kwargs:\n  data_files:\n    test: rows.jsonl\ntest_split: test\n"
+        "dataset_path: json\ndataset_kwargs:\n  data_files:\n    train: train_rows.jsonl\n    test: rows.jsonl\n"
+        "training_split: train\ntest_split: test\n"
         'doc_to_text: "{{question}} Answer:"\n'
     )
     (folder / "dates.yaml").write_text(
@@ -346,7 +351,10 @@ def _answer(sample: dict[str, Any]) -> str:
 @pytest.fixture(scope="module")
 def ours(field: Field) -> Iterator[tuple[float, dict[tuple[int, str], list[str]]]]:
     started = time.perf_counter()
-    answers = by_gainboard(field)
+    with contextlib.chdir(
+        field.folder
+    ):  # the YAML files name their data by relative paths, which lm-eval resolves from here
+        answers = by_gainboard(field)
     yield time.perf_counter() - started, answers
 
 
