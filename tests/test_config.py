@@ -26,6 +26,7 @@ FAULTS = {
     "unknown_method.toml": "'candidates.0.methods.1': Input should be 'zero_shot', 'few_shot', 'lora' or 'full' (got",
     "revision_is_a_branch.toml": "'candidates.0.revision'",
     "name_is_a_path.toml": "'name'",
+    "several_greedy_answers.toml": "'generation': n = 4 answers at temperature 0 are all the same; set a temperature",
     "not_toml.toml": "not valid TOML",
     "not_utf8.toml": "not valid TOML",
 }

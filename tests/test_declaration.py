@@ -177,3 +177,23 @@ def unchanged(samples: Any, draws: Any) -> Any:
 )
 def test_what_is_no_step_is_a_fault(step: Any, says: str) -> None:
     assert fault(steps=(step,)) == says
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"truncation_side": "middle"}, "truncation_side is 'middle'; it is 'left', 'right' or None"),
+        ({"structured_outputs": "json"}, "it is 'choice' or a JSON schema, as a dict"),
+        ({"structured_outputs": {"type": {1, 2}}}, "structured_outputs is no JSON schema"),
+        ({"structured_outputs": {"answer": "text"}}, "give a JSON schema with a 'type'"),
+        (
+            {"structured_outputs": {"type": "object"}, "output": "choice", "metrics": ("accuracy",)},
+            "answers that are written",
+        ),
+        ({"structured_outputs": {"type": "object"}}, None),
+        ({"structured_outputs": "choice", "truncation_side": "left"}, None),
+    ],
+)
+def test_what_answers_are_held_to_is_a_choice_or_a_schema(changed: dict[str, Any], fault: str | None) -> None:
+    found = declaration_fault(dataclasses.replace(adding(), **changed, primary_metric=""), "adding")
+    assert found == fault if fault is None else fault in str(found)
