@@ -30,7 +30,7 @@ from harness.data.sources import read_jsonl
 from harness.demonstrations import choose_demonstrations
 from harness.engines import EngineName
 from harness.errors import UserError
-from harness.generation import Generation
+from harness.generation import Generation, choose_way
 from harness.models import model_kind
 from harness.plan import Group, LoadedTask, group_runs, is_done
 from harness.progress import Progress
@@ -86,13 +86,15 @@ def run_sweep(
 ) -> Outcome:
     """Bring every run to a result or a recorded failure; one failed run does not stop the others.
 
-    Raises `UserError` before any work when a needed library is missing or a result of another configuration is in
-    the way.
+    Raises `UserError` before any work when a needed library is missing, a result of another configuration is in the way
+    or the arms cannot be scored in the way that was asked for.
     """
     todo = [run for run in runs if not is_done(folders.results, run)]
     outcome = Outcome(already_done=len(runs) - len(todo))
     if not todo:
         return outcome
+    for group in group_runs(todo):
+        choose_way(group.runs, tasks, engine, settings)  # what cannot be scored is not trained
     _require_libraries(engine, todo)
     folders.work.mkdir(parents=True, exist_ok=True)
     try:

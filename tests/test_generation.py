@@ -218,3 +218,16 @@ def test_small_models_and_full_fine_tunes_are_swapped(tmp_path: Path, monkeypatc
         choose_way(mixed, tasks, "vllm", EngineSettings(way="adapters"))
     with pytest.raises(UserError, match="takes vLLM"):
         choose_way(adapters, tasks, "transformers", EngineSettings(way="adapters"))
+
+
+def test_a_way_that_the_arms_cannot_take_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    from harness.run import Folders, run_sweep
+
+    sweep = Sweep(tmp_path / "prepared", "lora", "full")
+    folders = Folders(tmp_path / "results", tmp_path / "work")
+    with pytest.raises(UserError, match="serves adapters only"):
+        run_sweep(
+            sweep.runs, sweep.tasks, folders, engine="vllm", settings=EngineSettings(way="adapters"),
+            progress=Progress(Console(quiet=True)),
+        )  # fmt: skip
+    assert not folders.work.exists()
