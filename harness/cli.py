@@ -524,7 +524,7 @@ def _publish(options: argparse.Namespace) -> int:
         return DONE
     print(f"\n{published.verdict}\n\n{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}")
     if published.untrusted:
-        print(f"{published.untrusted} untrusted runs were kept out of the ranking; the first page says which, and why.")
+        print(f"Untrusted and kept out of the ranking: {published.untrusted}. The first page says which runs, and why.")
     return DONE
 
 

@@ -300,6 +300,14 @@ class Generation:
         return [{"prompt": prompt, "chat": run.candidate.chat} for prompt in prompts[:CANARIES]]
 
 
+def is_answered(folder: Path) -> bool:
+    """Whether a run's work folder holds its answers, by an engine that no guard has failed."""
+    record = folder / "generation.json"
+    if not (record.exists() and (folder / "completions.jsonl").exists()):
+        return False
+    return all(guard.passed for guard in read_record(record, GenerationRecord).guards)
+
+
 def choose_way(runs: Sequence[Run], tasks: Mapping[str, LoadedTask], engine: EngineName, settings: EngineSettings) -> Way:
     """How the arms' weights get into the engine: as asked, or by device and size.
 

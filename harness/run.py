@@ -30,7 +30,7 @@ from harness.data.sources import read_jsonl
 from harness.demonstrations import choose_demonstrations
 from harness.engines import EngineName
 from harness.errors import UserError
-from harness.generation import Generation, choose_way
+from harness.generation import Generation, choose_way, is_answered
 from harness.models import model_kind
 from harness.plan import Group, LoadedTask, group_runs, is_done
 from harness.progress import Progress
@@ -320,7 +320,7 @@ class _GroupRunner:
 
     def _generated(self, runs: Sequence[Run]) -> list[Run]:
         """Answer what needs it; the runs that are ready to score."""
-        todo = [run for run in runs if not self._has(run, "generation.json", "completions.jsonl")]
+        todo = [run for run in runs if not is_answered(self._work(run))]
         failed = Generation(
             self._group,
             todo,

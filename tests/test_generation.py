@@ -19,11 +19,11 @@ import harness.generation as generation
 from harness.config import EngineSettings, Run
 from harness.data import load_dataset
 from harness.errors import UserError
-from harness.generation import Generation, choose_way
+from harness.generation import Generation, choose_way, is_answered
 from harness.plan import Group, LoadedTask
 from harness.progress import Progress
 from harness.prompts import prompt_row
-from harness.results import GenerationRecord, read_record
+from harness.results import GenerationRecord, read_record, write_record
 from harness.worker import JobFailed, WorkerDied
 
 RECORD = {
@@ -231,3 +231,13 @@ def test_a_way_that_the_arms_cannot_take_is_refused_before_anything_is_trained(t
             progress=Progress(Console(quiet=True)),
         )  # fmt: skip
     assert not folders.work.exists()
+
+
+def test_answers_of_an_engine_that_a_guard_failed_are_generated_again(tmp_path: Path) -> None:
+    assert not is_answered(tmp_path)
+    (tmp_path / "completions.jsonl").touch()
+    assert not is_answered(tmp_path)
+    for passed in (True, False):
+        guard = {"name": "base_repeats", "passed": passed, "value": 0.0, "bound": 0.0}
+        write_record(tmp_path / "generation.json", GenerationRecord.model_validate(RECORD | {"guards": [guard]}))
+        assert is_answered(tmp_path) == passed

@@ -151,6 +151,7 @@ def test_costs_are_measured_for_every_run(place: Path, first: subprocess.Complet
         table = pandas.read_parquet(place / "results" / result.run.folder / "predictions.parquet")
         assert cost.prompt_tokens == table["prompt_tokens"].sum()
         assert cost.completion_tokens == table["completion_tokens"].sum()
+        assert 0 <= result.generation.cached_prompt_tokens <= cost.prompt_tokens
         assert cost.peak_memory_bytes["generate"] > 2**20
         assert (cost.train_tokens > 0) == (cost.train_flops > 0) == tuned
         assert result.provenance.engine.startswith("vllm") == (harness_engine() == "vllm")

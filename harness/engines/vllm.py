@@ -59,7 +59,10 @@ class _Asked:
     outputs: dict[tuple[int, ...], Any] = field(default_factory=dict)
     """What follows the prompt → vLLM's output. Only choices have several."""
 
-    cached_tokens: int = 0
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens of the prompt that the prefix cache had when the first of them came."""
+        return min(output.num_cached_tokens or 0 for output in self.outputs.values())
 
 
 class VllmEngine:
@@ -211,7 +214,6 @@ class VllmEngine:
                     place, after = on_the_way.pop(output.request_id)
                     item = asked[place]
                     item.outputs[after] = output
-                    item.cached_tokens += output.num_cached_tokens or 0
                     if len(item.outputs) == item.waiting:
                         del asked[place]
                         yield Answered(place, _answer(item), item.cached_tokens)
