@@ -1,22 +1,23 @@
-"""A real vLLM with faults planted into it: each is caught by a guard, on a toy model with real fine-tunes."""
+"""What guards make of an engine's words; planted_faults.py has the faults in a real one."""
 
+import importlib.util
+import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from invented_engine import Invented
-from toy_models import QUICK, scoring_job, toy, train, write_rows
+from toy_models import scoring_job
 
 from harness.engines import Completion, Generate
 from harness.engines.cache import AnswerCache
 from harness.engines.guards import Canaries
 from harness.engines.scoring import ScoringWorker
-from harness.worker import Worker
 
-# What a guard makes of an engine's words. Invented: no real engine says these at will.
+# Invented: no real engine says these at will.
 
 
 def words(*logprobs: float, tokens: tuple[int, ...] = (5, 6, 7)) -> list[Completion]:
@@ -100,7 +101,7 @@ def test_answers_of_an_arm_that_failed_are_not_kept_for_other_runs(tmp_path: Pat
     from harness.task import PromptSet, Sample
 
     row = prompt_row(PromptSet({"only": "Say."}), Sample("1", {}, "a"), "only")
-    (tmp_path / "prompts").write_text(__import__("json").dumps(row) + "\n")
+    (tmp_path / "prompts").write_text(json.dumps(row) + "\n")
     (tmp_path / "weights").mkdir()
     engine = Speaking(BASE, BASE, words(-1.0), words(-1.0))
     cache = AnswerCache(tmp_path / "answers.sqlite")
@@ -110,136 +111,20 @@ def test_answers_of_an_arm_that_failed_are_not_kept_for_other_runs(tmp_path: Pat
     assert worker(job, lambda _: None)["records"][0]["reused_requests"] == 0
 
 
-# The faults, in a real engine
-
-
-@dataclass(frozen=True)
-class Arms:
-    """A base with an adapter and a full fine-tune, and prompts longer than a block of vLLM's prefix cache."""
-
-    base: Path
-    lora: Path
-    full: Path
-    prompts: Path
-
-
-@pytest.fixture(scope="module")
-def arms(tmp_path_factory: pytest.TempPathFactory) -> Arms:
+def test_faults_planted_into_a_real_engine_are_noticed() -> None:
+    """An adapter that is not applied, stale weights, a stale prefix cache, a base that does not come back, a wrong key."""
     pytest.importorskip("trl", reason="needs the train extra")
-    pytest.importorskip("vllm", reason="vLLM is not installed here")
-    folder = tmp_path_factory.mktemp("arms")
-    base = toy("toy-qwen3", folder)
-    write_rows(folder / "train.jsonl", "date_normalise", "train", count=192)
-    write_rows(folder / "dev.jsonl", "date_normalise", "dev", count=16)
-    write_rows(folder / "prompts.jsonl", "date_normalise", "test", count=8, shown=4)
-    with Worker("harness.train", ["--model", str(base)], log=folder / "train.log") as worker:
-        for method in ("lora", "full"):
-            train(worker, folder, method, QUICK)
-    return Arms(base, folder / "lora", folder / "full", folder / "prompts.jsonl")
-
-
-@pytest.fixture(scope="module")
-def engine(arms: Arms) -> Any:
-    from harness.engines.vllm import VllmEngine
-
-    return VllmEngine(str(arms.base), None)
-
-
-@pytest.fixture
-def worker(arms: Arms, engine: Any, tmp_path: Path) -> Iterator[ScoringWorker]:
-    """A scoring worker whose engine is whole again afterwards."""
-    from harness.engines.__main__ import _canaries
-
-    canary_file = tmp_path / "canaries.jsonl"
-    canary_file.write_text(
-        "".join(line.removesuffix("}\n") + ', "chat": null}\n' for line in arms.prompts.open(encoding="utf-8"))
-    )
-    engine.use([arms.full])
-    engine.use([None])
-    yield ScoringWorker(engine, canaries=_canaries(engine, canary_file), cache=AnswerCache(tmp_path / "answers.sqlite"))
-
-
-def guards(worker: ScoringWorker, arms: Arms, weights: Path | None, folder: Path) -> dict[str, bool]:
-    """Score an arm; which guards passed."""
-    job = scoring_job(arms.prompts, folder / "out", weights=weights, output="generate")
-    return {guard["name"]: guard["passed"] for guard in worker(job, lambda _: None)["records"][0]["guards"]}
-
-
-def test_without_a_fault_every_guard_passes(worker: ScoringWorker, arms: Arms, tmp_path: Path) -> None:
-    assert guards(worker, arms, None, tmp_path) == {"matches_transformers": True}
-    for weights in (arms.lora, arms.full):
-        assert guards(worker, arms, weights, tmp_path) == {"matches_transformers": True, "differs_from_base": True}
-    assert worker({"finish": True}, lambda _: None)["guard"]["passed"]
-
-
-def test_an_adapter_that_is_not_applied_is_noticed(
-    worker: ScoringWorker, engine: Any, arms: Arms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine, "_load", lambda model: None)
-    assert guards(worker, arms, arms.lora, tmp_path) == {"matches_transformers": False, "differs_from_base": False}
-
-
-def test_weights_that_are_stale_in_part_are_noticed(
-    worker: ScoringWorker, engine: Any, arms: Arms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """vLLM 0.32 itself leaves the output layer as it was when it reads a folder of a model with tied embeddings."""
-    load = engine._load
-
-    def without_the_embeddings(model: Any) -> None:
-        import torch
-
-        state = model.state_dict()
-        old = engine._llm.collective_rpc(lambda self: self.model_runner.get_model().model.embed_tokens.weight.clone())[0]
-        kept = {name: tensor.clone() for name, tensor in state.items()}
-        for name in kept:
-            if "embed" in name or "lm_head" in name:
-                kept[name] = old[: kept[name].shape[0]].to(torch.float32)
-
-        class Stale:
-            def state_dict(self) -> Any:
-                return kept
-
-        load(Stale())
-
-    monkeypatch.setattr(engine, "_load", without_the_embeddings)
-    assert not guards(worker, arms, arms.full, tmp_path)["matches_transformers"]
-
-
-def test_a_prefix_cache_of_other_weights_is_noticed(
-    worker: ScoringWorker, engine: Any, arms: Arms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine._llm, "reset_prefix_cache", lambda: True)
-    assert not guards(worker, arms, arms.full, tmp_path)["matches_transformers"]
-
-
-def test_a_base_that_does_not_come_back_is_noticed_and_its_answers_are_forgotten(
-    worker: ScoringWorker, engine: Any, arms: Arms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert guards(worker, arms, None, tmp_path) == {"matches_transformers": True}
-    guards(worker, arms, arms.full, tmp_path)
-    with monkeypatch.context() as planted:
-        planted.setattr(engine, "_load", lambda model: None)
-        guard = worker({"finish": True}, lambda _: None)["guard"]
-    assert (guard["name"], guard["passed"]) == ("base_repeats", False)
-    engine._arms = None  # what the planted fault hid from it
-    job = scoring_job(arms.prompts, tmp_path / "out", weights=arms.full, output="generate")
-    assert worker(job, lambda _: None)["records"][0]["reused_requests"] == 0
-
-
-def test_an_adapter_with_a_wrong_key_is_refused_and_the_engine_goes_on(
-    worker: ScoringWorker, arms: Arms, tmp_path: Path
-) -> None:
-    import shutil
-
-    from safetensors.torch import load_file, save_file
-
-    from harness.errors import UserError
-
-    wrong = shutil.copytree(arms.lora, tmp_path / "wrong")
-    tensors = load_file(wrong / "adapter_model.safetensors")
-    name = sorted(tensors)[0]
-    tensors[name.replace("layers.0", "layers.99")] = tensors.pop(name)
-    save_file(tensors, wrong / "adapter_model.safetensors")
-    with pytest.raises(UserError, match="2 tensors do not match the base model"):
-        guards(worker, arms, wrong, tmp_path)
-    assert all(guards(worker, arms, arms.lora, tmp_path).values())
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vLLM is not installed here")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        str(Path(__file__).parent / "planted_faults.py"),
+    ]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert finished.returncode == 0, finished.stdout[-5000:]
+    assert "6 passed" in finished.stdout
