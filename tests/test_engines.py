@@ -335,3 +335,39 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(qwen: Path, tmp_path: Pat
     assert killed[0] > 0
     assert record.reused_requests >= killed[0]
     assert sorted(row["place"] for row in read_jsonl(tmp_path / run.key / "completions.jsonl")) == list(range(320))
+
+
+def test_adapters_served_in_one_batch_answer_as_transformers_does_with_each_merged(qwen: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    pytest.importorskip("vllm", reason="vLLM is not installed here")
+    write_rows(tmp_path / "train.jsonl", "date_normalise", "train", count=192)
+    write_rows(tmp_path / "dev.jsonl", "date_normalise", "dev", count=16)
+    write_rows(tmp_path / "generate.jsonl", "date_normalise", "test", count=40)
+    write_rows(tmp_path / "choice.jsonl", "ticket_routing", "test", count=20)
+    with Worker("harness.train", ["--model", str(qwen)], log=tmp_path / "train.log") as worker:
+        train(worker, tmp_path, "lora", QUICK)
+    half = shutil.copytree(tmp_path / "lora", tmp_path / "half")
+    tensors = load_file(half / "adapter_model.safetensors")
+    save_file({name: tensor * 0.7 for name, tensor in tensors.items()}, half / "adapter_model.safetensors")
+    arms = {"lora": tmp_path / "lora", "half": half}
+
+    def answers(engine: str, settings: dict[str, Any], jobs: list[list[str]], output: str) -> dict[str, list[Any]]:
+        options = ["--engine", engine, "--model", str(qwen), "--settings", json.dumps(settings)]
+        with Worker("harness.engines", options, log=tmp_path / f"{engine}.log") as worker:
+            for together in jobs:
+                prompts, files = tmp_path / f"{output}.jsonl", [tmp_path / f"{engine}-{arm}-{output}" for arm in together]
+                asks = [
+                    scoring_job(prompts, file, weights=arms[arm], output=output)["asks"][0]
+                    for arm, file in zip(together, files, strict=True)
+                ]
+                worker.request({"asks": asks}, lambda _: None)
+        return {arm: in_order(tmp_path / f"{engine}-{arm}-{output}") for arm in arms}
+
+    served = {"way": "adapters", "max_loras": 2, "max_lora_rank": 8}
+    for output in ("generate", "choice"):
+        ours = answers("vllm", served, [["lora", "half"]], output)
+        theirs = answers("transformers", {}, [["lora"], ["half"]], output)
+        for arm in arms:
+            assert completions(ours[arm]) == completions(theirs[arm])
+        assert ours["lora"] != ours["half"]
