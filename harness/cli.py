@@ -17,10 +17,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.config import Run, Sweep
+    from harness.estimate import Forecast
+    from harness.executors import Executor
     from harness.plan import LoadedTask
     from harness.plugins import Plugin
 
 DONE, SOME_FAILED, USER_MUST_FIX, INTERRUPTED = 0, 1, 2, 130
+
+MOST_SHOWN = 60
+"""Lines of a plan; a longer one is summed up by candidate and method."""
+
+MOST_DOUBTS = 5
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -111,6 +118,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_tasks_dir(score)
     _add_results(score)
 
+    extrapolate = verb("extrapolate", _extrapolate, "predict losses at a larger budget, and compare with those measured")
+    _add_results(extrapolate)
+    extrapolate.add_argument(
+        "--to", type=_positive, metavar="N", help="training samples to predict (default: the largest budget that was run)"
+    )
+    extrapolate.add_argument("--json", action="store_true", help="for scripts")
+
     publish = verb("publish", _publish, "build the static leaderboard site from results")
     _add_results(publish)
     publish.add_argument("--board", metavar="FILE", help="a board file, or the name of a shipped board")
@@ -154,7 +168,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="show the plan with its estimated cost, and stop")
     parser.add_argument("--limit", type=_positive, metavar="N", help="score only the first N test samples")
     parser.add_argument("--only", metavar="GLOB", help="only runs whose candidate/method/task/[budget/]seed matches")
-    parser.add_argument("--json", action="store_true", help="print the outcome (or the plan) as JSON")
+    parser.add_argument("--executor", choices=("local", "ray"), default="local", help="where base models are worked on")
+    parser.add_argument("--address", help="of the Ray cluster (default: one is started on this machine)")
+    parser.add_argument("--workers", type=_positive, metavar="N", help="base models at a time (default: one a GPU)")
+    parser.add_argument(
+        "--json", action="store_true", help="print what happens as a JSON object a line, the outcome last (or the plan)"
+    )
 
 
 def _add_publish_options(parser: argparse.ArgumentParser) -> None:
@@ -199,42 +218,104 @@ def _quickstart(options: argparse.Namespace) -> int:
 def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     from harness.config import load_sweep
     from harness.engines import default_engine
+    from harness.ensembles import plan_ensembles
+    from harness.group import Folders
     from harness.plan import make_runs, select
-    from harness.progress import Progress
-    from harness.run import Folders, run_sweep
+    from harness.progress import Progress, json_lines
+    from harness.run import run_sweep
 
     sweep = load_sweep(path)
     tasks = _load_tasks(sweep, options)
-    runs = select(make_runs(sweep, tasks, fingerprint=_fingerprint(path), limit=options.limit), options.only)
-    console = _console(json_output=options.json)
-    progress = Progress(console)
+    planned = make_runs(sweep, tasks, fingerprint=_fingerprint(path), limit=options.limit)
+    ensembles = plan_ensembles(sweep.ensembles, planned, tasks)
+    runs = select(planned, options.only)
     if options.dry_run:
-        return _show_plan(runs, tasks, options, console)
+        return _show_plan(runs, tasks, options, sweep)
+    console = _console(json_output=options.json)
+    progress = Progress(console, emit=json_lines if options.json else None)
     engine = default_engine() if options.engine == "auto" else options.engine
     if engine == "transformers" and options.engine == "auto":
         progress.note(
             "vLLM is not installed here: the transformers engine generates instead, with the same answers, slower."
         )
-    outcome = run_sweep(
-        runs, tasks, Folders(options.results, options.work), engine=engine, settings=sweep.engine, progress=progress
-    )
-    summary = {
-        "runs": len(runs),
-        "already_done": outcome.already_done,
-        "finished": len(outcome.finished),
-        "failed": [
-            {"run": failure.run.label, "phase": failure.phase, "reason": failure.reason} for failure in outcome.failed
-        ],
-        "results": str(options.results),
-    }
-    if options.json:
-        print(json.dumps(summary, indent=2))
-    else:
-        progress.note(
-            f"{len(runs)} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "
-            f"{len(outcome.failed)} failed. Results are in {options.results}."
+    executor = _executor(options, sweep)
+    try:
+        outcome = run_sweep(
+            runs,
+            tasks,
+            Folders(options.results, options.work),
+            engine=engine,
+            settings=sweep.engine,
+            progress=progress,
+            executor=executor,
+            # Part of a sweep has part of what an ensemble is made of.
+            ensembles=ensembles if options.only is None else (),
+            report_to=sweep.report_to,
         )
-    return SOME_FAILED if outcome.failed else DONE
+    finally:
+        executor.close()
+    failed = [{"run": failure.run.label, "phase": failure.phase, "reason": failure.reason} for failure in outcome.failed]
+    if options.json:
+        progress.event(
+            "outcome", runs=len(runs), already_done=outcome.already_done, finished=len(outcome.finished), failed=failed,
+            results=str(options.results),
+        )  # fmt: skip
+    else:
+        _show_summary(sweep, options.results, console)
+        _show_doubts(outcome.doubts, console)
+        progress.note(
+            f"{len(runs) + len(ensembles)} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "
+            f"{len(failed)} failed. Results are in {options.results}."
+        )
+    return SOME_FAILED if failed else DONE
+
+
+def _executor(options: argparse.Namespace, sweep: "Sweep") -> "Executor":
+    from harness.executors import LocalExecutor
+
+    devices_each = sweep.engine.data_parallel_size * sweep.engine.tensor_parallel_size
+    if options.executor == "local":
+        if options.address:
+            raise UserError("--address is that of a Ray cluster; add --executor ray")
+        return LocalExecutor(options.workers, devices_each=devices_each)
+    from harness.cluster import RayExecutor
+
+    return RayExecutor(options.address, workers=options.workers, devices_each=devices_each)
+
+
+def _show_doubts(doubts: "Sequence[str]", console: "Console") -> None:
+    """The first of the runs that may not be what they seem, and how many there are."""
+    from rich.markup import escape
+
+    for doubt in doubts[:MOST_DOUBTS]:
+        console.print(f"[yellow]![/] {escape(doubt)}", highlight=False)
+    if len(doubts) > MOST_DOUBTS:
+        console.print(f"[yellow]![/] and {len(doubts) - MOST_DOUBTS} more; the pages of the runs say why", highlight=False)
+
+
+def _show_summary(sweep: "Sweep", results: Path, console: "Console") -> None:
+    """The mean score of each candidate and method on each task, over seeds, of what is finished."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from harness.results import read_results
+
+    names = {*(spec.name for spec in sweep.candidates), *(spec.name for spec in sweep.ensembles)}
+    cells: dict[tuple[str, str, str, str], list[float]] = {}
+    for result in read_results(results):
+        run = result.run
+        if run.candidate.name in names and run.task in sweep.tasks:
+            samples = "–" if run.n_train is None else f"{run.n_train:,}"
+            cell = (run.candidate.name, run.candidate.method, f"{run.task} · {result.task.primary_metric}", samples)
+            cells.setdefault(cell, []).append(result.metrics[result.task.primary_metric].value)
+    if not cells:
+        return
+    table = Table("candidate", "method", "task", box=None, header_style="bold")
+    for column in ("samples", "score", "seeds"):
+        table.add_column(column, justify="right")
+    for texts, scores in cells.items():
+        table.add_row(*map(escape, texts), f"{sum(scores) / len(scores):.3f}", str(len(scores)))
+    console.print(table)
 
 
 def _load_tasks(sweep: "Sweep", options: argparse.Namespace) -> "dict[str, LoadedTask]":
@@ -286,42 +367,79 @@ def _find_board_file(name: str, file: str) -> Path:
     return shipped[name]
 
 
-def _show_plan(runs: "list[Run]", tasks: "dict[str, LoadedTask]", options: argparse.Namespace, console: "Console") -> int:
-    """Print each run with its estimate, and the sum with its price."""
+def _show_plan(runs: "Sequence[Run]", tasks: "Mapping[str, LoadedTask]", options: argparse.Namespace, sweep: "Sweep") -> int:
+    """Print what is to be done with its estimate, and the sum with its price."""
     from dataclasses import asdict
 
+    from harness.estimate import Estimator, assumed_device
+    from harness.plan import group_runs, is_done
+    from leaderboards.economics import load_prices
+
+    estimator = Estimator(tasks)
+    rows = [(run, estimator.forecast(run, done=is_done(options.results, run))) for run in runs]
+    device = assumed_device()
+    hour = load_prices(options.prices).hour("H100" if device == "cuda" else device)
+    seconds = sum(row.device_seconds or 0.0 for _, row in rows)
+    total = {
+        "runs": len(rows),
+        "groups": len(group_runs(runs)),
+        "done": sum(row.state == "done" for _, row in rows),
+        "train_tokens": sum(row.train_tokens for _, row in rows),
+        "score_tokens": sum(row.score_tokens for _, row in rows),
+        "device": device,
+        "device_seconds": seconds,
+        "usd": hour.mid * seconds / 3600 if hour else None,
+        "runs_without_estimate": sum(row.device_seconds is None for _, row in rows),
+    }
+    if options.json:
+        print(json.dumps({"runs": [asdict(row) for _, row in rows], "total": total}, indent=2))
+        return DONE
+    _print_plan(rows, total, _console())
+    if sweep.ensembles:
+        print(f"Then {len(sweep.ensembles)} ensembles, made of these.")
+    return DONE
+
+
+def _print_plan(rows: "Sequence[tuple[Run, Forecast]]", total: "dict[str, Any]", console: "Console") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from harness.estimate import assumed_device, estimate
-    from harness.plan import is_done
-    from leaderboards.economics import load_prices
-
-    rows = [estimate(run, tasks[run.task], done=is_done(options.results, run)) for run in runs]
-    device = assumed_device()
-    hour = load_prices(options.prices).hour("H100" if device == "cuda" else device)
-    seconds = sum(row.device_seconds or 0.0 for row in rows)
-    usd = hour.mid * seconds / 3600 if hour else None
-    unknown = sum(row.device_seconds is None for row in rows)
-    if options.json:
-        total = {"device": device, "device_seconds": seconds, "usd": usd, "runs_without_estimate": unknown}
-        print(json.dumps({"runs": [asdict(row) for row in rows], "total": total}, indent=2))
-        return DONE
-    table = Table("run", "state", "train tokens", "score tokens", "seconds", box=None, header_style="bold")
-    for row in rows:
-        took = "–" if row.device_seconds is None else f"{row.device_seconds:,.1f}"
-        table.add_row(escape(row.run), row.state, f"{row.train_tokens:,}", f"{row.score_tokens:,}", took)
+    if len(rows) <= MOST_SHOWN:
+        table = Table("run", "state", box=None, header_style="bold")
+        lines: list[tuple[tuple[str, ...], list[Forecast]]] = [((row.run, row.state), [row]) for _, row in rows]
+    else:
+        table = Table("candidate", "method", "to do", box=None, header_style="bold")
+        cells: dict[tuple[str, str], list[Forecast]] = {}
+        for run, row in rows:
+            cells.setdefault((run.candidate.name, run.candidate.method), []).append(row)
+        lines = [
+            ((*names, f"{sum(row.state != 'done' for row in found)} of {len(found)}"), found)
+            for names, found in cells.items()
+        ]
+    for column in ("train tokens", "score tokens", "seconds"):
+        table.add_column(column, justify="right")
+    for names, found in lines[:MOST_SHOWN]:
+        known = [row.device_seconds for row in found if row.device_seconds is not None]
+        table.add_row(
+            *map(escape, names),
+            f"{sum(row.train_tokens for row in found):,}",
+            f"{sum(row.score_tokens for row in found):,}",
+            f"{sum(known):,.1f}" if len(known) == len(found) else "–",
+        )
     console.print(table)
-    todo = sum(row.state != "done" for row in rows)
-    price = f", about ${usd:,.4f}" if usd is not None else ""
+    if len(lines) > MOST_SHOWN:
+        console.print(f"… and {len(lines) - MOST_SHOWN} lines more (--json has every run)")
+    hours, price = total["device_seconds"] / 3600, total["usd"]
+    took = f"{hours:,.1f} hours" if hours >= 1 else f"{total['device_seconds']:,.0f} seconds"
     console.print(
-        f"\n{todo} of {len(rows)} runs to do: about {seconds:,.0f} seconds on {device}{price}, "
-        "and half a minute of start-up a model. Estimated from characters and parameters; results carry what was measured.",
+        f"\n{total['runs'] - total['done']} of {total['runs']} runs to do, on {total['groups']} base models: "
+        f"{total['train_tokens']:,} tokens to train on, about {took} on {total['device']}"
+        + (f", about ${price:,.{2 if price >= 10 else 4}f}" if price is not None else "")
+        + ", and half a minute of start-up a model. Estimated from characters and parameters; results say more.",
         highlight=False,
     )
-    if unknown:
+    if unknown := total["runs_without_estimate"]:
         console.print(f"{unknown} runs have no estimate: neither weights on this machine nor a size in the model's name.")
-    return DONE
 
 
 # The other verbs
@@ -351,16 +469,20 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(rows, indent=2))
     elif rows:
-        from rich.markup import escape
-        from rich.table import Table
-
-        table = Table(*rows[0], box=None, header_style="bold")
-        for row in rows:
-            table.add_row(*("–" if value is None else escape(str(value)) for value in row.values()))
-        _console().print(table)
+        _print_table(rows)
     else:
         print(f"no {options.what} found")
     return DONE
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*rows[0], box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*("–" if value is None else escape(str(value)) for value in row.values()))
+    _console().print(table)
 
 
 def _task_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -513,6 +635,22 @@ def _score(options: argparse.Namespace) -> int:
     for line in changed.lines:
         print(line)
     return SOME_FAILED if changed.skipped else DONE
+
+
+def _extrapolate(options: argparse.Namespace) -> int:
+    from harness.extrapolation import choice_rows, curve_rows, extrapolate, record
+
+    found = extrapolate(options.results, to=options.to)
+    if options.json:
+        print(json.dumps(record(found), indent=2))
+        return DONE
+    _print_table(curve_rows(found))
+    if found.choices:
+        print()
+        _print_table(choice_rows(found))
+    for note in found.notes:
+        print(f"\n{note}")
+    return DONE
 
 
 def _publish(options: argparse.Namespace) -> int:

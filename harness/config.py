@@ -1,69 +1,34 @@
 """What a sweep file may say, and the runs it resolves to. Settings keep the names of the libraries that consume them."""
 
-import hashlib
 import json
 import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from harness.errors import UserError, suggest
+from harness.budget import TuningBudget
+from harness.errors import suggest
+from harness.recipe import (
+    CandidateMethod,
+    EnsembleSpec,
+    FewShotTuning,
+    Layers,
+    Meta,
+    Method,
+    Multitask,
+    Recipe,
+    Stage,
+    Stages,
+    Training,
+    key_of,
+)
+from harness.space import Range
 from harness.task import Demonstrations
+from harness.toml import Frozen, load_toml
 
-Method = Literal["zero_shot", "few_shot", "lora", "full"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Budget = int | Literal["all"]
-METHODS: tuple[Method, ...] = get_args(Method)
-TUNED: tuple[Method, ...] = ("lora", "full")
-"""The methods that change weights."""
-
-LORA_FIELDS = ("r", "lora_alpha", "lora_dropout", "target_modules")
-
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-class Frozen(BaseModel):
-    """Data that touches disk: unknown fields are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Training(Frozen):
-    """How to fine-tune, under the names of TRL's `SFTConfig` and PEFT's `LoraConfig`."""
-
-    num_train_epochs: float = Field(default=3.0, gt=0)
-    max_steps: int = -1
-    """When positive, overrides `num_train_epochs`."""
-
-    learning_rate: float = Field(default=2e-5, gt=0)
-    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
-    warmup_steps: float = Field(default=0.05, ge=0)
-    """A number of steps, or below 1 a share of them."""
-
-    per_device_train_batch_size: int = Field(default=16, gt=0)
-    gradient_accumulation_steps: int = Field(default=1, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, ge=0)
-    max_length: int = Field(default=1024, gt=0)
-    """Longest training sample in tokens, prompt and target; a longer one is left out and counted."""
-
-    gradient_checkpointing: bool = False
-    eval_steps: float = Field(default=0.2, gt=0)
-    """Dev loss every so many steps, or below 1 every such share of the training."""
-
-    early_stopping_patience: int | None = Field(default=3, gt=0)
-    """Evaluations without a better dev loss before training stops; the best checkpoint is kept either way."""
-
-    r: int | None = Field(default=16, gt=0)
-    lora_alpha: float | None = Field(default=32, gt=0)
-    lora_dropout: float | None = Field(default=0.0, ge=0, lt=1)
-    target_modules: str | tuple[str, ...] | None = "all-linear"
-
-
-_METHOD_DEFAULTS: dict[str, Training] = {"lora": Training(learning_rate=2e-4), "full": Training(learning_rate=2e-5)}
 
 
 class Generation(Frozen):
@@ -114,12 +79,44 @@ class EngineSettings(Frozen):
     """Also time few-shot arms with the prefix cache off, on up to 64 prompts: what they cost where prompts share nothing."""
 
 
-class Layers(Frozen):
-    """Training settings for all tuned methods, and what differs for one of them. Unset fields fall through."""
+class SearchSettings(Frozen):
+    """`[search]`: how settings that have several values, or a range, are chosen: on dev, by the task's metric."""
 
-    training: Training = Training()
-    lora: Training = Training()
-    full: Training = Training()
+    sampler: Literal["grid", "random", "TPESampler", "GPSampler", "CmaEsSampler", "QMCSampler", "NSGAIISampler"] = "grid"
+    """`grid`: every combination. `random`, or the name of one of Optuna's samplers (`TPESampler`, say): `trials` of them."""
+
+    budget: TuningBudget | None = None
+    """What each model may spend on the choice for a task, over all its methods: `{ trials = 16 }`, `{ tokens = 2_000_000 }`
+    or `{ device_hours = 1.5 }`. None: whatever the grid takes."""
+
+    trials: int = Field(default=16, gt=0)
+    """Settings that a sampler proposes for each method, where no budget says less; of a grid all are tried."""
+
+    batch: int = Field(default=8, gt=0)
+    """Settings that a sampler proposes at a time: the next ones know how these did."""
+
+    rungs: int = Field(default=1, gt=0)
+    """Times that trials are judged: with 3 and a factor of 4 after a sixteenth, a quarter and all of the training."""
+
+    reduction_factor: int = Field(default=4, gt=1)
+    """After each rung the best one in so many goes on (successive halving)."""
+
+    seed: Seed = 0
+    """Of the sampler."""
+
+
+class Search(Frozen):
+    """What was to be chosen among, and how; a run that was chosen carries it."""
+
+    space: dict[str, tuple[int | float | str | bool | tuple[str, ...], ...] | Range]
+    """Setting → its values, or its range."""
+
+    settings: SearchSettings
+    methods: int
+    """Methods of the same model that share the budget."""
+
+    seed: Seed
+    """The one that its trials are trained with."""
 
 
 class CandidateSpec(Layers):
@@ -132,7 +129,7 @@ class CandidateSpec(Layers):
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     """The 40-hex commit of a hub model."""
 
-    methods: tuple[Method, ...] = Field(default=METHODS, min_length=1)
+    methods: tuple[CandidateMethod, ...] = Field(default=("zero_shot", "few_shot", "lora", "full"), min_length=1)
     chat: bool | None = None
     """Render with the tokenizer's chat template; None: when it has one."""
 
@@ -163,8 +160,17 @@ class Sweep(Frozen):
 
     generation: Generation = Generation()
     engine: EngineSettings = EngineSettings()
+    report_to: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = ()
+    """Where trainings are logged besides, by transformers' own integrations."""
+
     defaults: Layers = Layers()
+    search: SearchSettings = SearchSettings()
+    few_shot_tuning: FewShotTuning = FewShotTuning()
+    multitask: Multitask = Multitask()
+    meta: Meta = Meta()
+    stages: Stages = Stages()
     candidates: tuple[CandidateSpec, ...] = Field(min_length=1)
+    ensembles: tuple[EnsembleSpec, ...] = ()
 
     @field_validator("n_train", mode="before")
     @classmethod
@@ -193,13 +199,26 @@ class Sweep(Frozen):
                 for what, names in (("template", self.templates), ("training template", self.train_templates))
                 if isinstance(names, tuple)
             ),
-            ("candidate name", [candidate.name for candidate in self.candidates]),
+            ("candidate name", [*(spec.name for spec in self.candidates), *(spec.name for spec in self.ensembles)]),
         ):
             if not values:
                 raise ValueError(f"no {what} is named; give at least one, or leave the key out")
             twice = sorted({str(value) for value in values if list(values).count(value) > 1})
             if twice:
                 raise ValueError(f"{what} '{twice[0]}' is given twice; each must be unique")
+        return self
+
+    @model_validator(mode="after")
+    def _known_tasks(self) -> "Sweep":
+        for where, names in (
+            ("multitask.tasks", self.multitask.tasks),
+            ("multitask.held_out", self.multitask.held_out),
+            ("meta.tasks", self.meta.tasks),
+            *((f"ensemble '{spec.name}': tasks", spec.tasks) for spec in self.ensembles),
+        ):
+            for name in names or ():
+                if name not in self.tasks:
+                    raise ValueError(f"{where}: task '{name}' is not among the sweep's tasks.{suggest(name, self.tasks)}")
         return self
 
 
@@ -213,9 +232,6 @@ class Candidate(Frozen):
     """Changes when the weights or the tokenizer do, as far as can be told without loading them."""
 
     method: Method
-    training: Training | None
-    """None for the arms that train nothing."""
-
     chat: bool | None
 
     @property
@@ -235,30 +251,97 @@ class Run(Frozen):
     candidate: Candidate
     seed: int
     n_train: int | None
-    """Training samples; None for the arms that train nothing."""
+    """Training samples of this task; None for the arms that train nothing, 0 for those that train on others only."""
 
-    train_templates: tuple[str, ...]
-    """The wordings it is trained on; empty for the arms that train nothing."""
+    stages: tuple[Stage, ...] = ()
+    """The trainings that lead to its weights; empty for the arms that train nothing."""
+
+    search: Search | None = None
+    """How the settings of the last stage were chosen; None where there was one of each. Until the choice is made, a run has
+    the first of each."""
+
+    members: tuple[str, ...] = ()
+    """The keys of the runs that an ensemble is made of."""
+
+    averaged: tuple[Recipe, ...] = ()
+    """The recipes whose weights are averaged, of a `soup`."""
 
     num_fewshot: int
     demonstrations: Demonstrations | None
     """How they are chosen; None without any."""
 
     templates: tuple[str, ...]
-    """The wordings it is scored in: every test sample once in each."""
+    """The wordings it is scored in: every sample once in each."""
 
     generation: Generation
+    split: Literal["test", "dev"] = "test"
+    """What it is scored on: a trial of a search on dev."""
+
+    until: float = 1.0
+    """Share of the last stage's steps that it is trained for: less than 1 at the rungs of a search."""
+
     test_seed: int | None
     """Which test set was drawn, of a task whose data is generated; None: its usual one."""
 
     limit: int | None
-    """Score only the first so many test samples; None: all of them."""
+    """Score only the first so many samples; None: all of them."""
 
     @property
     def key(self) -> str:
         """Sixteen hex digits that name this run and nothing else."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        return key_of(self)
+
+    @property
+    def cell(self) -> str:
+        """The same for every choice that its search may come to."""
+        if self.search is None:
+            return self.key
+        *before, last = self.stages
+        unchosen = last.training.model_copy(update=dict.fromkeys(self.search.space))
+        return key_of(self.model_copy(update={"stages": (*before, last.model_copy(update={"training": unchosen}))}))
+
+    @property
+    def alike(self) -> str:
+        """Equal for runs that differ in nothing but seed, training budget and what their searches chose."""
+        made = self.model_dump(
+            mode="json",
+            include={"candidate", "stages", "num_fewshot", "demonstrations", "task_fingerprint"},
+            exclude={"stages": {place: self._differing(place) for place in range(len(self.stages))}},
+        )
+        return json.dumps(made, sort_keys=True)
+
+    def _differing(self, place: int) -> dict[str, Any]:
+        """What of a stage may differ between runs that are alike. Only settings of the last one are chosen."""
+        chosen = set(self.search.space) if self.search and place == len(self.stages) - 1 else set()
+        return {"portions": {"__all__": {"n_train"}}, "training": chosen}
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """What its weights are made by; None: they are the base's."""
+        if not self.stages and not self.averaged:
+            return None
+        candidate = self.candidate
+        return Recipe(
+            model=candidate.model,
+            revision=candidate.revision,
+            fingerprint=candidate.fingerprint,
+            chat=candidate.chat,
+            seed=self.seed,
+            stages=self.stages,
+            until=self.until,
+            members=self.averaged,
+        )
+
+    @property
+    def training(self) -> Training | None:
+        """The settings of the last stage; None for the arms that train nothing."""
+        return self.stages[-1].training if self.stages else None
+
+    @property
+    def train_templates(self) -> tuple[str, ...]:
+        """The wordings of its own task that it is trained on; empty for the arms that train nothing of it."""
+        portions = (portion for stage in reversed(self.stages) for portion in stage.portions if portion.task == self.task)
+        return next((portion.templates for portion in portions), ())
 
     @property
     def folder(self) -> Path:
@@ -275,85 +358,6 @@ class Run(Frozen):
         return f"{self.candidate.label} · {self.task}{budget} · seed {self.seed}"
 
 
-def resolve_training(method: Method, *layers: Layers) -> Training | None:
-    """Settings of one method: built-in defaults, then each layer's `training`, then each layer's own for the method."""
-    if method not in TUNED:
-        return None
-    ordered = [
-        _METHOD_DEFAULTS[method],
-        *(layer.training for layer in layers),
-        *(getattr(layer, method) for layer in layers),
-    ]
-    merged: dict[str, Any] = {}
-    for training in ordered:
-        merged |= training.model_dump(exclude_unset=True)
-    if method != "lora":
-        merged |= dict.fromkeys(LORA_FIELDS)
-    return Training(**merged)
-
-
-_PLAIN_WORDS = {
-    "tuple_type": "must be a list",
-    "too_short": "must name at least one",
-    "string_type": "must be a text",
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "bool_type": "must be true or false",
-    "dict_type": "must hold keys and values",
-    "model_type": "must hold keys and values",
-}
-"""What pydantic's kinds of fault are called in a file that a person wrote."""
-
-
 def load_sweep(path: Path) -> Sweep:
     """Read a sweep file. Raises `UserError` with the file, the key and what is allowed."""
     return load_toml(path, Sweep)
-
-
-def load_toml(path: Path, model: type[ModelT]) -> ModelT:
-    """Read a TOML file into a model; its first fault becomes one sentence."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError):
-        raise UserError(f"{path}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
-    try:
-        # Through JSON, whose strict reading takes a list for a tuple but no text for a number.
-        return model.model_validate_json(json.dumps(data, default=str), strict=True)
-    except ValidationError as error:
-        raise UserError(f"{path}: {first_fault(error, model)}") from None
-
-
-def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first validation error as a sentence that names the key and what is allowed."""
-    faults = error.errors()
-    # A misspelt required key is both missing and unknown; only the second says what to correct.
-    fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
-    location = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        allowed = sorted(_fields_at(model, fault["loc"][:-1]))
-        key = str(fault["loc"][-1])
-        return f"unknown key '{location}'.{suggest(key, allowed)} Allowed here: {', '.join(allowed)}"
-    if fault["type"] == "missing":
-        return f"'{location}' is missing"
-    message = _PLAIN_WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "string_pattern_mismatch":
-        hexadecimal = "0-9a-f" in fault["ctx"]["pattern"]
-        message = "must be a commit, 40 hexadecimal digits" if hexadecimal else "may hold letters, digits, '.', '_' and '-'"
-    got = "" if isinstance(fault["input"], dict) else f" (got {fault['input']!r})"
-    return f"'{location}': {message}{got}" if location else message
-
-
-def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> set[str]:
-    """The field names allowed at a place inside `model`, following nested models and lists of them."""
-    current: type[BaseModel] = model
-    for part in location:
-        if isinstance(part, int):
-            continue
-        annotation = current.model_fields[part].annotation
-        nested = [
-            kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)
-        ]
-        current = nested[0]
-    return set(current.model_fields)

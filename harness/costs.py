@@ -25,6 +25,14 @@ class Meter:
     energy_joules: float | None = None
 
     def __enter__(self) -> "Meter":
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin, where the work is no block of code."""
         self._cuda = _cuda()
         if self._cuda is not None:
             self._cuda.synchronize()
@@ -33,9 +41,9 @@ class Meter:
             _reset_peak_resident()
         self._energy = _read_energy(self._cuda)
         self._started = time.monotonic()
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def stop(self) -> None:
+        """End what `start` began."""
         if self._cuda is not None:
             self._cuda.synchronize()
         self.seconds = time.monotonic() - self._started

@@ -73,6 +73,15 @@ def _first_token(tokenizer: Any) -> list[int]:
 
 def encode_answer(tokenizer: Any, prompt: Rendered, answer: str, *, chat: bool) -> list[int]:
     """The answer's tokens as they follow a prompt, without the end-of-sequence token."""
-    text = answer + prompt.after if chat else prompt.before + answer + prompt.after
-    token_ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    (token_ids,) = encode_answers(tokenizer, [(prompt, answer)], chat=chat)
     return token_ids
+
+
+def encode_answers(tokenizer: Any, pairs: Sequence[tuple[Rendered, str]], *, chat: bool) -> list[list[int]]:
+    """The same of many prompts, each with an answer: tokenised in parallel, and those that are alike once."""
+    texts = [answer + prompt.after if chat else prompt.before + answer + prompt.after for prompt, answer in pairs]
+    distinct = list(dict.fromkeys(texts))
+    if not distinct:
+        return []
+    token_ids = dict(zip(distinct, tokenizer(distinct, add_special_tokens=False)["input_ids"], strict=True))
+    return [token_ids[text] for text in texts]

@@ -1,25 +1,25 @@
-"""Forecast what a run will take before anything is loaded: tokens, operations and seconds, from stated assumptions.
+"""Forecast what a sweep will take before anything is loaded: tokens, operations and seconds, from stated assumptions.
 
-Good enough to tell minutes from days. Tokens are counted as characters / 4; a model's parameters are read from the
-headers of its weights, or from its name (`…-0.5B`); the speeds below are what training and scoring reach in practice,
-far below a device's peak. The result of a run carries the measured figures.
+Good enough to tell minutes from days. Tokens are counted as characters / 4 over the first samples of a task; a model's
+parameters are read from the headers of its weights, or from its name (`…-0.5B`); the speeds below are what training and
+scoring reach in practice, far below a device's peak. The result of a run carries the measured figures.
 """
 
-import math
 import os
-import re
 import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 
-from harness.config import TUNED, Run
+from harness.config import Run
 from harness.costs import forward_flops, training_flops
-from harness.data import training_subset
-from harness.models import model_kind, tensor_shapes
+from harness.halving import full_trainings, rungs
+from harness.models import count_parameters
 from harness.plan import LoadedTask
 from harness.prompts import render
+from harness.recipe import MetaLearning, Portion, Stage, Training
+from harness.selection import planned_trials
 from harness.task import Sample
-from harness.toys import PREFIX, toy_folder
 
 CHARACTERS_PER_TOKEN = 4
 CPU_FLOPS_PER_CORE = 3e10
@@ -28,8 +28,8 @@ GPU_FLOPS = 4e14
 """40 % of the 989 TFLOP/s of an H100 in bfloat16."""
 ADAPTER_SHARE = 0.01
 """Parameters of a LoRA adapter, as a share of its base."""
-TOY_PARAMETERS = 2_000_000
-_SIZE_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)([bm])(?![a-z])", re.IGNORECASE)
+LOOKED_AT = 200
+"""Samples of a task that its mean lengths are taken from."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Forecast:
     """`done` or `to do`; a run that is done takes nothing any more."""
 
     train_tokens: int
+    """With the trials of a search; a training that several runs share counts with the first."""
+
     score_tokens: int
     parameters: int | None
     """None when neither the weights nor the name tell."""
@@ -54,61 +56,108 @@ def assumed_device() -> str:
     return "cuda" if shutil.which("nvidia-smi") else f"cpu ({os.cpu_count()} cores)"
 
 
-def estimate(run: Run, loaded: LoadedTask, *, done: bool) -> Forecast:
-    """What a run will take on this machine."""
-    if done:
-        return Forecast(run.label, "done", 0, 0, None, 0.0, 0.0)
-    task, dataset, training = loaded.task, loaded.dataset, run.candidate.training
+class Estimator:
+    """Forecasts runs, one after the other: what an earlier one trains is there for a later one."""
 
-    def tokens(samples: list[Sample], templates: tuple[str, ...], shown: int) -> int:
-        demonstrations = dataset.originals[:shown]
+    def __init__(self, tasks: Mapping[str, LoadedTask]) -> None:
+        self._tasks = tasks
+        self._speed = GPU_FLOPS if assumed_device() == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
+        self._trained: set[tuple[object, ...]] = set()
+        self._parameters = cache(count_parameters)
+        self._prompt_tokens = cache(self._mean_prompt)
+        self._answer_tokens = cache(self._mean_answer)
+        self._stage_tokens: dict[Stage, int] = {}
+
+    def forecast(self, run: Run, *, done: bool) -> Forecast:
+        """What a run will take on this machine, besides what those before it did."""
+        if done:
+            return Forecast(run.label, "done", 0, 0, None, 0.0, 0.0)
+        trained = list(self._trainings(run))
+        train_tokens = int(sum(tokens for _, tokens in trained))
+        score_tokens = self._score_tokens(run)
+        parameters = self._parameters(run.candidate.model)
+        if parameters is None:
+            return Forecast(run.label, "to do", train_tokens, score_tokens, None, None, None)
+        flops = forward_flops(parameters, score_tokens)
+        for stage, tokens in trained:
+            trainable = parameters if stage.tuner == "full" else int(parameters * ADAPTER_SHARE)
+            checkpointing = stage.training.gradient_checkpointing
+            flops += training_flops(parameters, int(tokens), trainable=trainable, gradient_checkpointing=checkpointing)
+        return Forecast(run.label, "to do", train_tokens, score_tokens, parameters, flops, flops / self._speed)
+
+    def trial(self, run: Run) -> tuple[float, float]:
+        """Tokens that one trial of a run's search trains on in full, and the seconds that takes."""
+        stage = run.stages[-1]
+        tokens = max(1, self._tokens(stage))
+        parameters = self._parameters(run.candidate.model) or 0
+        trainable = parameters if stage.tuner == "full" else int(parameters * ADAPTER_SHARE)
+        flops = training_flops(parameters, tokens, trainable=trainable, gradient_checkpointing=False)
+        return float(tokens), max(flops / self._speed, 1e-3)
+
+    def _trainings(self, run: Run) -> Iterable[tuple[Stage, float]]:
+        """Stages that nobody has trained yet, with their tokens."""
+        candidate = run.candidate
+        for number, stage in enumerate(run.stages):
+            # A search's settings are unknown yet; its cell names the training as well as they would.
+            mine = (candidate.name, candidate.model, candidate.chat, run.seed, id(run.search), run.stages[: number + 1])
+            if mine not in self._trained:
+                self._trained.add(mine)
+                yield stage, self._tokens(stage)
+        if run.search is not None:
+            searched = (candidate.name, id(run.search), run.stages)
+            if searched not in self._trained:
+                self._trained.add(searched)
+                settings = run.search.settings
+                trials = planned_trials(
+                    run.search, tokens_per_trial=self.trial(run)[0], seconds_per_trial=self.trial(run)[1]
+                )
+                # One of them is the training of the first seed.
+                trainings = full_trainings(rungs(settings.reduction_factor, settings.rungs), trials) - 1
+                yield run.stages[-1], max(0.0, trainings) * self._tokens(run.stages[-1])
+
+    def _tokens(self, stage: Stage) -> int:
+        """Tokens that a stage trains on."""
+        if stage not in self._stage_tokens:
+            samples = sum(portion.n_train for portion in stage.portions)
+            epoch = sum(
+                portion.n_train
+                * (self._prompt_tokens(portion.task, portion.templates[0], 0) + self._answer_tokens(portion.task))
+                for portion in stage.portions
+            )
+            self._stage_tokens[stage] = int(epoch * _epochs(stage.training, stage.meta, samples))
+        return self._stage_tokens[stage]
+
+    def _row_tokens(self, portion: Portion) -> float:
+        return self._prompt_tokens(portion.task, portion.templates[0], 0) + self._answer_tokens(portion.task)
+
+    def _score_tokens(self, run: Run) -> int:
+        loaded = self._tasks[run.task]
+        output, limit = loaded.task.output, run.limit
+        samples = len(loaded.dataset.test if limit is None else loaded.dataset.test[:limit])
+        written = run.generation.max_tokens or 0
+        answer = written if output == "generate" else self._answer_tokens(run.task) if output == "perplexity" else 0
+        return int(samples * sum(self._prompt_tokens(run.task, name, run.num_fewshot) + answer for name in run.templates))
+
+    def _mean_prompt(self, task: str, template: str, shown: int) -> float:
+        loaded = self._tasks[task]
+        demonstrations: Sequence[Sample] = loaded.dataset.originals[:shown]
+        looked_at = loaded.dataset.test[:LOOKED_AT]
         characters = sum(
-            len(render(task.prompts, sample, template=template, demonstrations=demonstrations).text)
-            for template in templates
-            for sample in samples
+            len(render(loaded.task.prompts, sample, template=template, demonstrations=demonstrations).text)
+            for sample in looked_at
         )
-        return characters // CHARACTERS_PER_TOKEN
+        return characters / CHARACTERS_PER_TOKEN / len(looked_at)
 
-    train_tokens = 0
-    if training is not None:
-        train = training_subset(dataset.train, run.n_train)
-        answers = sum(len(sample.targets[0]) for sample in train) // CHARACTERS_PER_TOKEN
-        epoch = tokens(train, run.train_templates[:1], 0) + answers
-        train_tokens = int(training.num_train_epochs * epoch)
-        if training.max_steps > 0:
-            batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
-            train_tokens = int(training.max_steps * batch * epoch / len(train))
-    test = dataset.test[: run.limit]
-    requests = len(test) * len(run.templates)
-    written = requests * (run.generation.max_tokens or 0) if task.output == "generate" else 0
-    read = sum(len(sample.targets[0]) for sample in test) // CHARACTERS_PER_TOKEN if task.output == "perplexity" else 0
-    score_tokens = tokens(test, run.templates, run.num_fewshot) + written + read * len(run.templates)
-    parameters = count_parameters(run.candidate.model)
-    if parameters is None:
-        return Forecast(run.label, "to do", train_tokens, score_tokens, None, None, None)
-    flops = forward_flops(parameters, score_tokens)
-    if training is not None and run.candidate.method in TUNED:
-        trainable = parameters if run.candidate.method == "full" else int(parameters * ADAPTER_SHARE)
-        flops += training_flops(
-            parameters, train_tokens, trainable=trainable, gradient_checkpointing=training.gradient_checkpointing
-        )
-    speed = GPU_FLOPS if assumed_device() == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
-    return Forecast(run.label, "to do", train_tokens, score_tokens, parameters, flops, flops / speed)
+    def _mean_answer(self, task: str) -> float:
+        looked_at = self._tasks[task].dataset.test[:LOOKED_AT]
+        return sum(len(sample.targets[0]) for sample in looked_at) / CHARACTERS_PER_TOKEN / len(looked_at)
 
 
-def count_parameters(model: str) -> int | None:
-    """Parameters by the headers of the model's safetensors, or by its name; None when neither tells."""
-    kind = model_kind(model)
-    if kind == "toy":
-        folder = toy_folder(model.removeprefix(PREFIX))
-        return _in_headers(folder) if folder.is_dir() else TOY_PARAMETERS
-    if kind == "folder":
-        return _in_headers(Path(model))
-    size = _SIZE_IN_NAME.search(model)
-    return int(float(size[1]) * {"b": 1e9, "m": 1e6}[size[2].lower()]) if size else None
-
-
-def _in_headers(folder: Path) -> int:
-    """Elements of every tensor in the folder's safetensors."""
-    shapes = (shape for path in sorted(folder.glob("*.safetensors")) for shape in tensor_shapes(path).values())
-    return sum(math.prod(shape) for shape in shapes)
+def _epochs(training: Training, meta: MetaLearning | None, samples: int) -> float:
+    """How often each sample is trained on, on average."""
+    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    if meta is not None:
+        return meta.meta_steps * meta.inner_steps * training.per_device_train_batch_size / max(1, samples)
+    if training.max_steps > 0:
+        return training.max_steps * batch / max(1, samples)
+    return training.num_train_epochs

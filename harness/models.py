@@ -2,15 +2,23 @@
 
 import hashlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import Literal
 
 from harness.errors import UserError, suggest
-from harness.toys import PREFIX, TOYS, recipe_fingerprint
+from harness.toys import PREFIX, TOYS, recipe_fingerprint, toy_folder
 
 ModelKind = Literal["toy", "folder", "hub"]
 
+TRAINING = "training.json"
+"""What the training worker writes beside weights about how they came to be: seconds among it, which change no answer."""
+
+TOY_PARAMETERS = 2_000_000
+"""About as many has a toy that was not built yet."""
+
+_SIZE_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)([bm])(?![a-z])", re.IGNORECASE)
 _TOY_PREFIX = f"{PREFIX}toy-"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -89,6 +97,8 @@ def fingerprint(model: str, revision: str | None) -> str:
 def _folder_fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
+        if path.name == TRAINING:
+            continue
         if path.suffix in _READ_WHOLE:
             contents = path.read_bytes()
         elif path.suffix == ".safetensors":
@@ -125,3 +135,21 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
             raise ValueError("its header is longer than the file")
         header = json.loads(file.read(length))
     return {name: tensor["shape"] for name, tensor in header.items() if name != "__metadata__"}
+
+
+def count_parameters(model: str) -> int | None:
+    """Parameters by the headers of the model's safetensors, or by its name; None when neither tells."""
+    kind = model_kind(model)
+    if kind == "toy":
+        folder = toy_folder(model.removeprefix(PREFIX))
+        return _in_headers(folder) if folder.is_dir() else TOY_PARAMETERS
+    if kind == "folder":
+        return _in_headers(Path(model))
+    size = _SIZE_IN_NAME.search(model)
+    return int(float(size[1]) * {"b": 1e9, "m": 1e6}[size[2].lower()]) if size else None
+
+
+def _in_headers(folder: Path) -> int:
+    """Elements of every tensor in the folder's safetensors."""
+    shapes = (shape for path in sorted(folder.glob("*.safetensors")) for shape in tensor_shapes(path).values())
+    return sum(math.prod(shape) for shape in shapes)

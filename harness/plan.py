@@ -1,16 +1,33 @@
 """Turn a sweep into runs, and say which are already done."""
 
+import dataclasses
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from harness.config import TUNED, Candidate, Method, Run, Sweep, resolve_training
+from harness.config import Budget, Candidate, CandidateSpec, Run, Search, Sweep
 from harness.data import Dataset
 from harness.data.sources import Generated
 from harness.errors import UserError
 from harness.prompts import choose_templates
+from harness.recipe import (
+    LORA_FIELDS,
+    TUNED,
+    TUNERS,
+    MetaLearning,
+    Method,
+    Portion,
+    Stage,
+    Training,
+    Tuner,
+    layered,
+    listed,
+    make_training,
+)
 from harness.results import RESULT, Result, read_record
+from harness.search import make_sampler
 from harness.task import Demonstrations, Task
 
 
@@ -29,10 +46,14 @@ Fingerprint = Callable[[str, str | None], str]
 
 
 def make_runs(sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fingerprint, limit: int | None) -> list[Run]:
-    """Every run of a sweep: candidates × methods × tasks × training budgets × seeds, grouped by base model."""
+    """Every run of a sweep: candidates × methods × tasks × training budgets × seeds, grouped by base model.
+
+    A run whose settings are to be chosen has the first of each, and says in `search` among what.
+    """
     runs = []
     for spec in sweep.candidates:
         weights = fingerprint(spec.model, spec.revision)
+        recipes = _Recipes(sweep, spec, tasks)
         for method in spec.methods:
             candidate = Candidate(
                 name=spec.name,
@@ -40,53 +61,178 @@ def make_runs(sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fin
                 revision=spec.revision,
                 fingerprint=weights,
                 method=method,
-                training=resolve_training(method, sweep.defaults, spec),
                 chat=spec.chat,
             )
-            runs += [
-                _run(sweep, tasks[name], candidate, n_train=n_train, seed=seed, limit=limit)
-                for name in sweep.tasks
-                for n_train in _budgets(sweep, method, len(tasks[name].dataset.originals))
-                for seed in sweep.seeds
-            ]
+            for name in sweep.tasks:
+                asked = _asked(sweep, tasks[name], method, limit=limit)
+                for wanted in recipes.budgets(method, name):
+                    n_train, stages, search = recipes.of(method, name, wanted)
+                    runs += [
+                        Run(candidate=candidate, seed=seed, n_train=n_train, stages=stages, search=search, **asked)
+                        for seed in sweep.seeds
+                    ]
     return runs
 
 
-def _budgets(sweep: Sweep, method: Method, available: int) -> list[int | None]:
-    """Training samples of each run; budgets beyond what is there are one and the same."""
-    if method not in TUNED:
-        return [None]
-    wanted = (available if budget == "all" else min(budget, available) for budget in sweep.budgets)
-    return list(dict.fromkeys(wanted))
-
-
-def _run(
-    sweep: Sweep, loaded: LoadedTask, candidate: Candidate, *, n_train: int | None, seed: int, limit: int | None
-) -> Run:
-    task, dataset = loaded.task, loaded.dataset
+def _asked(sweep: Sweep, loaded: LoadedTask, method: Method, *, limit: int | None) -> dict[str, Any]:
+    """What a run of any model and budget is asked of a task, and how."""
+    task = loaded.task
     where = f"sweep '{sweep.name}', task '{task.name}'"
+    num_fewshot, how = _shown(sweep, loaded, where) if method == "few_shot" else (0, None)
     max_tokens = sweep.generation.max_tokens or task.max_tokens
-    templates = choose_templates(task.prompts, sweep.templates, where=where)
-    trained_on: tuple[str, ...] = ()
-    if n_train is not None:
-        named = sweep.train_templates
-        trained_on = templates if named is None else choose_templates(task.prompts, named, where=where)
-    num_fewshot, how = _shown(sweep, loaded, where) if candidate.method == "few_shot" else (0, None)
-    return Run(
-        task=task.name,
-        task_version=task.version,
-        task_fingerprint=dataset.fingerprint,
-        candidate=candidate,
-        seed=seed,
-        n_train=n_train,
-        train_templates=trained_on,
-        num_fewshot=num_fewshot,
-        demonstrations=how,
-        templates=templates,
-        generation=sweep.generation.model_copy(update={"max_tokens": max_tokens}),
-        test_seed=sweep.test_seed if isinstance(task.data, Generated) else None,
-        limit=limit,
-    )
+    return {
+        "task": task.name,
+        "task_version": task.version,
+        "task_fingerprint": loaded.dataset.fingerprint,
+        "num_fewshot": num_fewshot,
+        "demonstrations": how,
+        "templates": choose_templates(task.prompts, sweep.templates, where=where),
+        "generation": sweep.generation.model_copy(update={"max_tokens": max_tokens}),
+        "test_seed": sweep.test_seed if isinstance(task.data, Generated) else None,
+        "limit": limit,
+    }
+
+
+class _Recipes:
+    """The stages of one candidate's methods, on each task and training budget."""
+
+    def __init__(self, sweep: Sweep, spec: CandidateSpec, tasks: Mapping[str, LoadedTask]) -> None:
+        self._sweep, self._spec, self._tasks = sweep, spec, tasks
+        self._known: dict[tuple[Method, Tuner], tuple[Training, dict[str, Any]]] = {}
+        self._portions: dict[tuple[str, Budget], Portion] = {}
+        self._searches: dict[Method, Search | None] = {method: self._search(method) for method in spec.methods}
+
+    def budgets(self, method: Method, task: str) -> list[Budget]:
+        """What a method may train on; budgets beyond what is there are one and the same."""
+        if method not in TUNED:
+            return ["all"]
+        if self._sequence(method)[-1] == "few_shot_tuning":
+            return [self._sweep.few_shot_tuning.n_train]
+        if method == "multitask" and task not in self._mixture:
+            return [self._sweep.budgets[-1]]
+        distinct: dict[int, Budget] = {}
+        for budget in self._sweep.budgets:
+            distinct.setdefault(self._available(task, budget), budget)
+        return list(distinct.values())
+
+    def of(self, method: Method, task: str, wanted: Budget) -> tuple[int | None, tuple[Stage, ...], Search | None]:
+        """Samples of the task that are trained on, the stages, and what is to be chosen."""
+        if method not in TUNED:
+            return None, (), None
+        stages = self._stages(method, task, wanted)
+        own = {portion.n_train for stage in stages[-1:] for portion in stage.portions if portion.task == task}
+        return max(own, default=0), stages, self._searches[method]
+
+    def _sequence(self, method: Method) -> tuple[Method, ...]:
+        """What the stages of a method do, in order."""
+        if method == "stages":
+            return self._sweep.stages.methods
+        return ("meta", "few_shot_tuning") if method == "meta" else (method,)
+
+    def _tuner(self, method: Method) -> Tuner:
+        """What of the model a method trains: its last stage says so."""
+        last = self._sequence(method)[-1]
+        if last == "few_shot_tuning":
+            return self._sweep.few_shot_tuning.tuner
+        if last == "multitask":
+            return self._sweep.multitask.tuner
+        return next(tuner for tuner in TUNERS if tuner == last)
+
+    @property
+    def _mixture(self) -> tuple[str, ...]:
+        """The tasks of multitask tuning."""
+        declared = self._sweep.multitask
+        return declared.tasks or tuple(name for name in self._sweep.tasks if name not in declared.held_out)
+
+    def _stages(self, method: Method, task: str, wanted: Budget) -> tuple[Stage, ...]:
+        tuner = self._tuner(method)
+        *first, last = self._sequence(method)
+        for name in first:
+            for setting in self._settings(name, tuner)[1]:
+                raise UserError(
+                    f"sweep '{self._sweep.name}': {setting} of '{name}' has several values, and '{name}' comes first in the "
+                    f"stages of '{method}': only settings of the last stage are chosen; give it one value under "
+                    f"[defaults.{name}]"
+                )
+        return tuple(self._stage(name, tuner, task, wanted) for name in (*first, last))
+
+    def _stage(self, method: Method, tuner: Tuner, task: str, wanted: Budget) -> Stage:
+        """One stage, in which a task is trained on or prepared for."""
+        sweep, meta = self._sweep, None
+        names: tuple[str, ...] = (task,)
+        if method == "multitask":
+            names = self._mixture
+        elif method == "meta":
+            names = tuple(name for name in sweep.meta.tasks or sweep.tasks if name != task)
+            meta = MetaLearning(**sweep.meta.model_dump(include=set(MetaLearning.model_fields)))
+            wanted = "all"  # a budget is what may be labelled of the task that is scored
+        if not names:
+            raise UserError(
+                f"sweep '{sweep.name}': method '{method}' has no task to learn from before '{task}'; name more tasks in the "
+                "sweep, or leave the method out"
+            )
+        training = self._settings(method, tuner)[0]
+        if training.metric_for_best_model == "task_metric" and method in ("multitask", "meta"):
+            raise UserError(
+                f"sweep '{sweep.name}': metric_for_best_model = 'task_metric' takes a training on one task, and '{method}' "
+                f"mixes several; set it to 'eval_loss' under [defaults.{method}]"
+            )
+        portions = tuple(self._portion(name, wanted) for name in names)
+        return Stage(tuner=tuner, portions=portions, training=training, meta=meta)
+
+    def _portion(self, name: str, wanted: Budget) -> Portion:
+        if (name, wanted) not in self._portions:
+            loaded, sweep = self._tasks[name], self._sweep
+            where = f"sweep '{sweep.name}', task '{name}'"
+            templates = choose_templates(loaded.task.prompts, sweep.train_templates or sweep.templates, where=where)
+            self._portions[name, wanted] = Portion(
+                task=name,
+                version=loaded.task.version,
+                fingerprint=loaded.dataset.fingerprint,
+                n_train=self._available(name, wanted),
+                templates=templates,
+            )
+        return self._portions[name, wanted]
+
+    def _available(self, name: str, wanted: Budget) -> int:
+        there = len(self._tasks[name].dataset.originals)
+        return there if wanted == "all" else min(wanted, there)
+
+    def _search(self, method: Method) -> Search | None:
+        """What a method has to choose; None when there is one of each setting."""
+        space = self._space(method)
+        if not space:
+            return None
+        sweep = self._sweep
+        methods = sum(bool(self._space(other)) for other in self._spec.methods)
+        search = Search(space=space, settings=sweep.search, methods=methods, seed=sweep.seeds[0])
+        try:  # what no sampler can be made for is said before anything is trained
+            make_sampler(search.space, sweep.search.sampler, seed=sweep.search.seed, maximize=True)
+        except UserError as error:
+            raise UserError(f"sweep '{sweep.name}', method '{method}': {error}") from None
+        return search
+
+    def _space(self, method: Method) -> dict[str, Any]:
+        """The settings of a method's last stage that have several values."""
+        return self._settings(self._sequence(method)[-1], self._tuner(method))[1] if method in TUNED else {}
+
+    def _settings(self, method: Method, tuner: Tuner) -> tuple[Training, dict[str, Any]]:
+        """A stage's settings, the first value of each, and those that have several."""
+        if (method, tuner) not in self._known:
+            settings = layered(tuner, method, self._sweep.defaults, self._spec)
+            space: dict[str, Any] = {}
+            for name, value in settings.items():
+                values = listed(name, value)
+                if isinstance(value, dict):
+                    space[name], settings[name] = value, value.get("low")
+                elif values is not None:
+                    settings[name] = values[0]
+                    if len(values) > 1:
+                        space[name] = values
+            if tuner == "full":
+                space = {name: values for name, values in space.items() if name not in LORA_FIELDS}
+            self._known[method, tuner] = make_training(settings, tuner), space
+        return self._known[method, tuner]
 
 
 def _shown(sweep: Sweep, loaded: LoadedTask, where: str) -> tuple[int, Demonstrations]:
@@ -121,7 +267,7 @@ def is_done(results: Path, run: Run) -> bool:
     if not path.exists():
         return False
     result = read_record(path, Result)
-    if result.key == run.key:
+    if result.run.cell == run.cell:
         return True
     there, here = _flat(result.run.model_dump(mode="json")), _flat(run.model_dump(mode="json"))
     differing = sorted(name for name in there.keys() | here.keys() if there.get(name) != here.get(name))
@@ -149,6 +295,27 @@ class Group:
     revision: str | None
     max_model_len: int | None
     runs: list[Run]
+
+    @property
+    def name(self) -> str:
+        """Names its logs and its line of the progress display."""
+        return self.runs[0].candidate.name
+
+    def halves(self) -> "tuple[Group, Group] | None":
+        """The group as two, for two workers; None when all its runs share a training or a search."""
+        together: dict[str, list[Run]] = {}
+        for run in self.runs:
+            first = run.stages[0] if run.stages else None
+            shared = run.cell if run.search is None else f"{run.candidate.label} {run.task} {run.n_train}"
+            if first is not None and len(run.stages) + len(first.portions) > 2:
+                shared = f"{first.tuner} {run.seed}"  # a mixture, or what starts from one
+            together.setdefault(shared, []).append(run)
+        if len(together) < 2:
+            return None
+        parts = list(together.values())
+        half = len(parts) // 2
+        first_half, second_half = ([run for part in some for run in part] for some in (parts[:half], parts[half:]))
+        return dataclasses.replace(self, runs=first_half), dataclasses.replace(self, runs=second_half)
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:

@@ -9,6 +9,7 @@ import numpy
 
 from harness.card import metric_card
 from harness.errors import UserError
+from harness.finish import collapse
 from harness.metrics import Metric
 from harness.plugins import Plugin, load_task
 from harness.results import (
@@ -95,6 +96,7 @@ def _rescore(results: Path, result: Result, task: Task) -> str:
         "by_template": scored.by_template,
         "overlap": result.overlap.model_copy(update={"clean": scored.clean}),
         "samples": scored.samples,
+        "collapsed": collapse(scored, card) if result.trainings else "",
         "task": card,
     }
     write_record(results / run.folder / RESULT, result.model_copy(update=update))

@@ -5,18 +5,21 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from harness.config import Frozen, Run, first_fault
+from harness.config import Run
 from harness.errors import UserError
+from harness.recipe import Settings
+from harness.toml import Frozen, first_fault
 
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 RESULT, FAILURE, PREDICTIONS = "result.json", "failure.json", "predictions.parquet"
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
@@ -132,28 +135,66 @@ class OverlapRecord(Frozen):
 
 
 class CurvePoint(Frozen):
-    """One point of a training curve."""
+    """One point of a training curve, on the training samples since the point before or on dev."""
 
     step: int
     epoch: float
     loss: float
+    learning_rate: float | None = None
+    grad_norm: float | None = None
+    """Of the last step, before clipping."""
+
+    tokens_per_second: float | None = None
+    """Prompt and answer tokens trained on since the point before, by the seconds of its steps."""
+
+    metric: float | None = None
+    """The task's metric of answers written on dev, where the training was asked for it."""
+
+
+class Spent(Frozen):
+    """What work took, whether or not anything came of it."""
+
+    seconds: float = 0.0
+    tokens: int = 0
+    """Tokens trained on."""
+
+    flops: float = 0.0
+
+    def plus(self, other: "Spent") -> "Spent":
+        """Both together."""
+        return Spent(seconds=self.seconds + other.seconds, tokens=self.tokens + other.tokens, flops=self.flops + other.flops)
 
 
 class TrainingRecord(Frozen):
-    """What the training worker measured."""
+    """What the training worker measured of one stage; of a rung of a search, of the stage up to there."""
+
+    key: str
+    """Of the recipe that it made. Results that name the same one share its cost."""
+
+    tuner: str
+    tasks: tuple[str, ...]
+    """Whose samples it was trained on."""
 
     steps: int
     epochs: float
     best_step: int
     """The step whose checkpoint was kept."""
 
-    best_dev_loss: float
+    best_dev_loss: float | None
+    """Mean natural-log loss of an answer's token on dev, at the best step; None of a meta-learning, which has no dev."""
+
+    best_metric: float | None = None
+    """The task's metric on dev at the best step, where it chose it."""
+
     stopped_early: bool
     train_curve: tuple[CurvePoint, ...]
     dev_curve: tuple[CurvePoint, ...]
     samples: int
     samples_left_out: int
     """Training samples longer than `max_length` or the model's context."""
+
+    per_device_train_batch_size: int
+    """The one that fitted into memory: the settings' own, or half of it, and so on."""
 
     tokens: int
     """Tokens the model was trained on, prompts and targets, all epochs; no padding."""
@@ -162,7 +203,7 @@ class TrainingRecord(Frozen):
     """Of these, the tokens that carried loss."""
 
     dev_tokens: int
-    """Tokens read for dev losses, all evaluations."""
+    """Tokens read, and written, for evaluations on dev."""
 
     parameters: int
     trainable_parameters: int
@@ -170,7 +211,7 @@ class TrainingRecord(Frozen):
     device: str
     dtype: str
     startup_seconds: float = 0.0
-    """This run's share of the worker's start."""
+    """This training's share of the worker's start."""
 
     load_seconds: float
     """Loading the base and reading the samples."""
@@ -180,6 +221,57 @@ class TrainingRecord(Frozen):
 
     peak_memory_bytes: int
     energy_joules: float | None
+    resumed_at: tuple[int, ...] = ()
+    """Steps at which it went on after a stop."""
+
+    discarded: Spent = Spent()
+    """What came of nothing: steps after the last checkpoint of a start that was killed, steps that ran out of memory."""
+
+    diverged: str = ""
+    """Why the training is not to be trusted though it ended: its loss rose for good. Empty when all is well."""
+
+    @property
+    def all_seconds(self) -> float:
+        """Device-seconds of the training, with its loading and what was thrown away."""
+        return self.startup_seconds + self.load_seconds + self.train_seconds + self.discarded.seconds
+
+
+class TrialRecord(Frozen):
+    """One setting that a search tried."""
+
+    settings: Settings
+    key: str
+    """Of its recipe, as far as it was trained."""
+
+    shares: tuple[float, ...]
+    """The rungs it was judged at, as shares of its training."""
+
+    scores: tuple[float | None, ...]
+    """What it scored on dev at each; None where it failed."""
+
+    spent: Spent
+    """Training, and answering on dev."""
+
+    reason: str = ""
+    """Why it failed; empty when it did not."""
+
+
+class Selection(Frozen):
+    """How a run's settings were chosen: all that were tried, in order."""
+
+    metric: str
+    higher_is_better: bool
+    trials: tuple[TrialRecord, ...]
+    chosen: int
+    """The place of the chosen one."""
+
+    stopped: str = ""
+    """What ended the search before all was tried: the budget, in words."""
+
+    @property
+    def spent(self) -> Spent:
+        """What all trials took; the chosen one's training is that of one of the runs."""
+        return reduce(Spent.plus, (trial.spent for trial in self.trials), Spent())
 
 
 class GuardRecord(Frozen):
@@ -297,10 +389,27 @@ class Result(Frozen):
     overlap: OverlapRecord
 
     samples: SampleCounts
-    training: TrainingRecord | None
+    trainings: tuple[TrainingRecord, ...]
+    """Every training that its weights, or its members' weights, come from, in order; empty for untuned arms."""
+
+    selection: Selection | None = None
+    """How its settings were chosen; None where there was one of each."""
+
+    collapsed: str = ""
+    """Why its score says nothing of the task: one answer for nearly all samples, at or below chance. Empty when all is
+    well."""
+
+    failed_before: Spent = Spent()
+    """What earlier starts of the run took that came to nothing."""
+
     generation: GenerationRecord
     cost: Cost
     provenance: Provenance
+
+    @property
+    def training(self) -> TrainingRecord | None:
+        """The training of its last stage; None for untuned arms and for ensembles."""
+        return self.trainings[-1] if self.run.stages else None
 
     @property
     def untrusted(self) -> str | None:
@@ -316,6 +425,8 @@ class Failure(Frozen):
     run: Run
     phase: str
     reason: str
+    spent: Spent = Spent()
+    """What it took until it failed, earlier starts that failed among it."""
 
 
 @contextmanager
@@ -349,7 +460,7 @@ def read_record(path: Path, model: type[RecordT]) -> RecordT:
     version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else SCHEMA_VERSION
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UserError(f"{path} is schema {version}; this version reads up to {SCHEMA_VERSION}. Upgrade gainboard.")
-    if version in (1, 2):
+    if version in (1, 2, 3):
         raise UserError(
             f"{path} is schema {version}, of a preview of gainboard; use another --results folder, or remove this one"
         )
@@ -357,6 +468,16 @@ def read_record(path: Path, model: type[RecordT]) -> RecordT:
         return model.model_validate(data)
     except ValidationError as error:
         raise UserError(f"{path}: {first_fault(error, model)}") from None
+
+
+def spent_on_failures(results: Path, run: Run) -> Spent:
+    """What earlier starts of a run took that came to nothing."""
+    path = results / run.folder / FAILURE
+    try:
+        failure = read_record(path, Failure) if path.exists() else None
+    except UserError:  # of another version: nobody can tell
+        return Spent()
+    return failure.spent if failure is not None and failure.run.cell == run.cell else Spent()
 
 
 def read_results(results: Path) -> list[Result]:

@@ -1,10 +1,12 @@
 """The training worker: fine-tune one base model, one job after another, without importing the stack again.
 
-Run by `run.py` as `python -m harness.train --model M`. The only file that imports trl and, to train, peft. It sees the
-rendered train and dev files, never task code. One device a worker.
+Run by `run.py` as `python -m harness.train --model M`. It sees the rendered train and dev files, never task code. One device
+a worker.
 """
 
 import argparse
+import gc
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -17,241 +19,299 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # TRL refuses several device
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    EarlyStoppingCallback,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-    set_seed,
-)
-from trl import SFTConfig, SFTTrainer
+from transformers import AutoTokenizer, set_seed
 
-from harness.config import Training
 from harness.costs import Meter, device_name, forward_flops, training_flops
 from harness.data.sources import read_jsonl
-from harness.encode import encode_answer, encode_prompt, uses_chat_template
+from harness.encode import NO_TOKENS, encode_answer, encode_prompts, uses_chat_template
 from harness.errors import UserError
-from harness.results import CurvePoint, TrainingRecord
+from harness.jobs import FitJob
+from harness.modelcard import model_card
+from harness.models import TRAINING
+from harness.results import TrainingRecord, read_record, write_record
 from harness.task import Rendered
+from harness.training.checkpoints import Progress, checkpoint_folder, latest, seal
+from harness.training.curves import dev_curve, divergence, train_curve
+from harness.training.judge import Judge
+from harness.training.ledger import Ledger
+from harness.training.logs import logging_to
+from harness.training.meta import Reptile, visited_rows
+from harness.training.soup import average
+from harness.training.trainer import IGNORED, Trainer, arguments, check_packing, is_out_of_memory
+from harness.training.tuners import adapter_config, check_bitsandbytes, count_parameters, load_tunable
 from harness.worker import Handler, Message, Report, serve
 
-IGNORED = -100
-"""The label of a token that carries no loss."""
+
+@dataclass(frozen=True)
+class _Samples:
+    """The samples of a job, as tokens with labels on the answer and its end only."""
+
+    train: list[dict[str, list[int]]]
+    dev: list[dict[str, list[int]]]
+    tasks: list[str]
+    """Of each training sample."""
+
+    left_out: int
+    """Training samples that were too long."""
 
 
-@dataclass
-class _Counts:
-    """Tokens that passed through the model in one mode; tensors, so that counting never waits for the device."""
+@dataclass(frozen=True)
+class _Size:
+    """Of a model, which says what a token takes."""
 
-    tokens: torch.Tensor | int = 0
-    targets: torch.Tensor | int = 0
+    parameters: int
+    trainable: int
+    gradient_checkpointing: bool
 
-
-class _CountingTrainer(SFTTrainer):  # type: ignore[misc]
-    """Counts the tokens the model really saw, which early stopping and padding make hard to derive."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.train_counts, self.dev_counts = _Counts(), _Counts()
-        super().__init__(*args, **kwargs)
-
-    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        counts = self.train_counts if model.training else self.dev_counts
-        counts.tokens = counts.tokens + inputs["attention_mask"].sum()
-        counts.targets = counts.targets + (inputs["labels"] != IGNORED).sum()
-        return super().compute_loss(model, inputs, *args, **kwargs)
-
-
-class _Progress(TrainerCallback):  # type: ignore[misc]
-    """Reports steps and losses to the driver, and ends a training whose loss is no longer a number."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._report({"done": state.global_step, "total": state.max_steps})
-
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
-    ) -> None:
-        for name in ("loss", "eval_loss"):
-            if name in logs and not torch.isfinite(torch.tensor(float(logs[name]))):
-                raise UserError(f"{name} became {logs[name]} at step {state.global_step}; lower learning_rate")
+    def flops(self, tokens: int, dev_tokens: int) -> float:
+        """Of so many tokens trained on, and tokens of dev."""
+        trained = training_flops(
+            self.parameters, tokens, trainable=self.trainable, gradient_checkpointing=self.gradient_checkpointing
+        )
+        return trained + forward_flops(self.parameters, dev_tokens)
 
 
 class TrainingWorker:
-    """Holds what all jobs of a base share: its name, its tokenizer, the device and the number types."""
+    """Holds what all jobs of a base share: its name, its tokenizer and the device."""
 
     def __init__(self, model: str, revision: str | None) -> None:
         self._model, self._revision = model, revision
         self._tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._cuda = torch.cuda.is_available()
 
     def __call__(self, job: Message, report: Report) -> Message:
-        """Train one candidate; write its weights to `job["weights"]` and answer with the `TrainingRecord`."""
-        training = Training.model_validate(job["training"])
-        chat = uses_chat_template(self._tokenizer, job["chat"])
-        set_seed(job["seed"])  # before the adapter draws its first weights
+        """Make the weights of a `FitJob`, unless they are there, and answer with their `TrainingRecord`."""
+        fit = FitJob.model_validate(job)
+        for left in fit.weights.parent.glob(f".{fit.weights.name}.*.tmp"):
+            shutil.rmtree(left)
+        done = fit.weights / TRAINING
+        if not done.exists() and fit.members:
+            self._soup(fit)
+        elif not done.exists():
+            try:
+                with logging_to(fit.weights.with_name("logs"), fit.report_to):
+                    self._fit(fit, report)
+            finally:
+                # The trainer and its callbacks hold each other, and the model: the next job needs the memory.
+                gc.collect()
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+        if fit.until == 1:
+            shutil.rmtree(fit.checkpoints, ignore_errors=True)
+        return {"record": read_record(done, TrainingRecord).model_dump(mode="json")}
+
+    # Training
+
+    def _fit(self, fit: FitJob, report: Report) -> None:
+        check_bitsandbytes(fit.tuner, fit.training)
+        _check_settings(fit)
+        set_seed(fit.seed)  # before the adapter draws its first weights
         with Meter() as loading:
-            model = self._load(adapter=job["method"] == "lora")
-            longest = min(training.max_length, getattr(model.config, "max_position_embeddings", training.max_length))
-            train_rows = read_jsonl(Path(job["train"]))
-            train = self._encode(train_rows, chat=chat, longest=longest)
-            dev = self._encode(read_jsonl(Path(job["dev"])), chat=chat, longest=longest)
-        if not train or not dev:
-            raise UserError(
-                f"every {'dev' if train else 'training'} sample is longer than {longest} tokens; raise max_length"
-            )
-        output = Path(job["weights"])
-        checkpoints = Path(job["checkpoints"])
+            model = load_tunable(self._model, self._revision, tuner=fit.tuner, start=fit.start)
+            longest = min(fit.training.max_length, getattr(model.config, "max_position_embeddings", fit.training.max_length))
+            samples = self._samples(fit, longest)
+            trainer = self._trainer(fit, model, samples, longest, report)
+            trainable, parameters = count_parameters(trainer.model)
+        size = _Size(parameters, trainable, fit.training.gradient_checkpointing)
+        trainer.stop_at = _stop_at(fit, trainer.planned_steps())
+        found = latest(fit.checkpoints, most=trainer.stop_at)
+        trainer.ledger = Ledger(
+            fit.checkpoints,
+            found.progress if found else None,
+            rows=fit.training.per_device_train_batch_size,
+            load_seconds=loading.seconds,
+            flops=size.flops,
+        )
         try:
-            with Meter() as meter:
-                trainer = self._trainer(model, training, train, dev, checkpoints, job, report)
-                trainer.train()
-                self._save(trainer.model, output)
-        finally:
-            shutil.rmtree(checkpoints, ignore_errors=True)
-        return {"record": self._record(trainer, training, train_rows, train, loading, meter).model_dump(mode="json")}
+            trainer.run(found)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(
+                f"there is too little memory for the optimiser or for a checkpoint ({' '.join(str(error).split())[:200]}); "
+                "choose a method that trains less of the model, or optim = 'adafactor'"
+            ) from None
+        output = _unfinished(fit.weights)
+        self._save(trainer.model, output)
+        progress = trainer.progress(paused=fit.until < 1)
+        self._publish(fit, _record(fit, samples, trainer, progress, size), output)
+        if fit.until < 1:  # what the end of this start took belongs to what came of something
+            seal(checkpoint_folder(fit.checkpoints, progress.step), progress)
 
-    def _load(self, *, adapter: bool) -> Any:
-        # Full fine-tuning keeps master weights in float32, where small updates are not rounded away; autocast computes
-        # in bfloat16. Under an adapter the base is frozen, so bfloat16 loses nothing.
-        dtype = torch.bfloat16 if self._cuda and adapter else torch.float32
-        return AutoModelForCausalLM.from_pretrained(self._model, revision=self._revision, dtype=dtype, use_safetensors=True)
+    def _samples(self, fit: FitJob, longest: int) -> _Samples:
+        chat = uses_chat_template(self._tokenizer, fit.chat)
+        rows = read_jsonl(fit.train)
+        train = self._encode(rows, chat=chat)
+        fitting = [place for place, sample in enumerate(train) if len(sample["input_ids"]) <= longest]
+        dev = [] if fit.meta else self._encode(read_jsonl(fit.dev), chat=chat)
+        samples = _Samples(
+            train=[train[place] for place in fitting],
+            dev=[sample for sample in dev if len(sample["input_ids"]) <= longest],
+            tasks=[rows[place].get("task", "") for place in fitting],
+            left_out=len(train) - len(fitting),
+        )
+        if not samples.train or not (samples.dev or fit.meta):
+            raise UserError(
+                f"every {'dev' if samples.train else 'training'} sample is longer than {longest} tokens; raise max_length"
+            )
+        return samples
 
-    def _encode(self, rows: Sequence[Message], *, chat: bool, longest: int) -> list[dict[str, list[int]]]:
-        """Token ids with labels on the answer and its end only; samples over `longest` tokens are left out."""
+    def _encode(self, rows: Sequence[Message], *, chat: bool) -> list[dict[str, list[int]]]:
+        rendered = [Rendered(**row["prompt"]) for row in rows]
+        prompts = encode_prompts(self._tokenizer, rendered, chat=chat) if rows else []
         encoded = []
-        for row in rows:
-            rendered = Rendered(**row["prompt"])
-            prompt = encode_prompt(self._tokenizer, rendered, chat=chat).token_ids
-            answer = [*encode_answer(self._tokenizer, rendered, row["target"], chat=chat), self._tokenizer.eos_token_id]
-            if len(prompt) + len(answer) <= longest:
-                encoded.append({"input_ids": prompt + answer, "labels": [IGNORED] * len(prompt) + answer})
+        for row, prompt, asked in zip(rows, rendered, prompts, strict=True):
+            if not asked.token_ids:
+                raise UserError(NO_TOKENS)
+            answer = [*encode_answer(self._tokenizer, prompt, row["target"], chat=chat), self._tokenizer.eos_token_id]
+            labels = [IGNORED] * len(asked.token_ids) + answer
+            encoded.append({"input_ids": asked.token_ids + answer, "labels": labels})
         return encoded
 
-    def _trainer(
-        self,
-        model: Any,
-        training: Training,
-        train: list[dict[str, list[int]]],
-        dev: list[dict[str, list[int]]],
-        checkpoints: Path,
-        job: Message,
-        report: Report,
-    ) -> _CountingTrainer:
-        arguments = SFTConfig(
-            output_dir=str(checkpoints),
-            num_train_epochs=training.num_train_epochs,
-            max_steps=training.max_steps,
-            learning_rate=training.learning_rate,
-            lr_scheduler_type=training.lr_scheduler_type,
-            warmup_steps=training.warmup_steps,
-            per_device_train_batch_size=training.per_device_train_batch_size,
-            per_device_eval_batch_size=2 * training.per_device_train_batch_size,
-            gradient_accumulation_steps=training.gradient_accumulation_steps,
-            gradient_checkpointing=training.gradient_checkpointing,
-            weight_decay=training.weight_decay,
-            max_grad_norm=training.max_grad_norm,
-            max_length=None,  # longer samples were left out: a truncated answer teaches the wrong end
-            eval_strategy="steps",
-            eval_steps=training.eval_steps,
-            save_strategy="steps",
-            save_steps=training.eval_steps,
-            save_total_limit=1,
-            save_only_model=True,
-            load_best_model_at_end=True,
-            metric_for_best_model="eval_loss",
-            logging_steps=0.05,
-            seed=job["seed"],
-            data_seed=job["seed"],
-            bf16=self._cuda,
-            use_cpu=not self._cuda,
-            dataloader_pin_memory=self._cuda,
-            dataset_kwargs={"skip_prepare_dataset": True},
-            disable_tqdm=True,
-            report_to="none",
-        )
-        adapter = None
-        if job["method"] == "lora":
-            modules = training.target_modules
-            adapter = LoraConfig(
-                task_type="CAUSAL_LM",
-                r=training.r,
-                lora_alpha=training.lora_alpha,
-                lora_dropout=training.lora_dropout,
-                target_modules=modules if isinstance(modules, str) else list(modules or ()),
-            )
-        callbacks: list[TrainerCallback] = [_Progress(report)]
-        if training.early_stopping_patience is not None:
-            callbacks.append(EarlyStoppingCallback(early_stopping_patience=training.early_stopping_patience))
-        return _CountingTrainer(
+    def _trainer(self, fit: FitJob, model: Any, samples: _Samples, longest: int, report: Report) -> Trainer:
+        training = fit.training
+        train = Dataset.from_list(samples.train)
+        if fit.meta:
+            a_step = training.per_device_train_batch_size * training.gradient_accumulation_steps
+            train = train.select(visited_rows(samples.tasks, fit.meta, samples_a_step=a_step, seed=fit.seed))
+        judged = fit.judged if training.metric_for_best_model == "task_metric" and not fit.meta else None
+        trainer = Trainer(
             model=model,
-            args=arguments,
-            train_dataset=Dataset.from_list(train),
-            eval_dataset=Dataset.from_list(dev),
-            processing_class=self._tokenizer,
-            peft_config=adapter,
-            callbacks=callbacks,
+            args=arguments(
+                training,
+                output=fit.checkpoints,
+                seed=fit.seed,
+                report_to=fit.report_to,
+                name=fit.label,
+                longest=longest,
+                meta=fit.meta is not None,
+            ),
+            train=train,
+            dev=Dataset.from_list(samples.dev) if samples.dev else None,
+            tokenizer=self._tokenizer,
+            adapter=adapter_config(fit.tuner, training) if fit.tuner != "full" and fit.start is None else None,
+            report=report,
+            judge=Judge(judged, self._tokenizer, samples=training.eval_samples, folder=fit.checkpoints) if judged else None,
+            patience=training.early_stopping_patience,
+            callbacks=[Reptile(fit.meta)] if fit.meta else [],
         )
+        if training.packing:
+            check_packing(trainer.model, samples.train)
+        return trainer
+
+    # Weights
+
+    def _soup(self, fit: FitJob) -> None:
+        output = _unfinished(fit.weights)
+        with Meter() as meter:
+            model = average(self._model, self._revision, fit.members, tuner=fit.tuner, output=output)
+            self._tokenizer.save_pretrained(output)
+        made = [read_record(member / TRAINING, TrainingRecord) for member in fit.members]
+        record = TrainingRecord(
+            key=fit.key,
+            tuner=fit.tuner,
+            tasks=tuple(sorted({task for member in made for task in member.tasks})),
+            steps=0,
+            epochs=0.0,
+            best_step=0,
+            best_dev_loss=None,
+            stopped_early=False,
+            train_curve=(),
+            dev_curve=(),
+            samples=0,
+            samples_left_out=0,
+            per_device_train_batch_size=0,
+            tokens=0,
+            target_tokens=0,
+            dev_tokens=0,
+            parameters=model.parameters,
+            trainable_parameters=model.own_parameters,
+            flops=0.0,
+            device=device_name(),
+            dtype=model.dtype,
+            load_seconds=meter.seconds,
+            train_seconds=0.0,
+            peak_memory_bytes=meter.peak_memory_bytes,
+            energy_joules=meter.energy_joules,
+        )
+        self._publish(fit, record, output)
 
     def _save(self, model: Any, output: Path) -> None:
-        if self._cuda:
+        if torch.cuda.is_available() and not hasattr(model, "peft_config"):
             model = model.to(torch.bfloat16)  # as published models are, and half the size
         model.save_pretrained(output)
         self._tokenizer.save_pretrained(output)
 
-    def _record(
-        self,
-        trainer: _CountingTrainer,
-        training: Training,
-        rows: list[Message],
-        train: list[dict[str, list[int]]],
-        loading: Meter,
-        meter: Meter,
-    ) -> TrainingRecord:
-        state = trainer.state
-        # Tied embeddings are one tensor here and counted once: they multiply as the output layer.
-        parameters = sum(tensor.numel() for tensor in trainer.model.parameters())
-        trainable = sum(tensor.numel() for tensor in trainer.model.parameters() if tensor.requires_grad)
-        tokens, dev_tokens = int(trainer.train_counts.tokens), int(trainer.dev_counts.tokens)
-        flops = training_flops(
-            parameters, tokens, trainable=trainable, gradient_checkpointing=training.gradient_checkpointing
-        )
-        return TrainingRecord(
-            steps=state.global_step,
-            epochs=state.epoch,
-            best_step=state.best_global_step,
-            best_dev_loss=state.best_metric,
-            stopped_early=state.global_step < state.max_steps,
-            train_curve=_curve(state.log_history, "loss"),
-            dev_curve=_curve(state.log_history, "eval_loss"),
-            samples=len(train),
-            samples_left_out=len(rows) - len(train),
-            tokens=tokens,
-            target_tokens=int(trainer.train_counts.targets),
-            dev_tokens=dev_tokens,
-            parameters=parameters,
-            trainable_parameters=trainable,
-            flops=flops + forward_flops(parameters, dev_tokens),
-            device=device_name(),
-            dtype="bfloat16" if self._cuda else "float32",
-            load_seconds=loading.seconds,
-            train_seconds=meter.seconds,
-            peak_memory_bytes=meter.peak_memory_bytes,
-            energy_joules=meter.energy_joules,
-        )
+    def _publish(self, fit: FitJob, record: TrainingRecord, output: Path) -> None:
+        """Put the finished folder where weights are looked for: it is there whole, or not at all."""
+        write_record(output / TRAINING, record)
+        (output / "README.md").write_text(model_card(self._model, self._revision, fit, record), encoding="utf-8")
+        if fit.weights.exists():  # left by something that was no such job
+            shutil.rmtree(fit.weights)
+        output.rename(fit.weights)
 
 
-def _curve(history: list[dict[str, float]], name: str) -> tuple[CurvePoint, ...]:
-    return tuple(
-        CurvePoint(step=int(entry["step"]), epoch=entry["epoch"], loss=entry[name]) for entry in history if name in entry
+def _record(fit: FitJob, samples: _Samples, trainer: Trainer, progress: Progress, size: _Size) -> TrainingRecord:
+    state = trainer.state
+    train, dev = train_curve(state.log_history), dev_curve(state.log_history)
+    at_best = next((point for point in dev if point.step == progress.best_step), None)
+    chosen_by_metric = fit.training.metric_for_best_model == "task_metric"
+    return TrainingRecord(
+        key=fit.key,
+        tuner=fit.tuner,
+        tasks=tuple(sorted(set(samples.tasks))),
+        steps=progress.step,
+        # The trainer's own are of the rows that it was given; meta-learning gives it each as often as it is visited.
+        epochs=state.epoch * (len(trainer.train_dataset) / len(samples.train) if fit.meta else 1),
+        best_step=progress.step if progress.best_step is None else progress.best_step,
+        best_dev_loss=at_best.loss if at_best else None,
+        best_metric=at_best.metric if at_best and chosen_by_metric else None,
+        stopped_early=progress.stopped_early,
+        train_curve=train,
+        dev_curve=dev,
+        samples=len(samples.train),
+        samples_left_out=samples.left_out,
+        per_device_train_batch_size=progress.rows,
+        tokens=progress.tokens,
+        target_tokens=progress.target_tokens,
+        dev_tokens=progress.dev_tokens,
+        parameters=size.parameters,
+        trainable_parameters=size.trainable,
+        flops=size.flops(progress.tokens, progress.dev_tokens),
+        device=device_name(),
+        dtype="bfloat16" if torch.cuda.is_available() else "float32",
+        load_seconds=progress.load_seconds,
+        train_seconds=progress.train_seconds,
+        peak_memory_bytes=progress.peak_memory_bytes,
+        energy_joules=progress.energy_joules,
+        resumed_at=progress.resumed_at,
+        discarded=trainer.ledger.discarded(progress),
+        diverged=divergence(train, dev),
     )
+
+
+def _check_settings(fit: FitJob) -> None:
+    """Raise `UserError` for what is asked together and does not go together."""
+    if fit.meta and fit.training.packing:
+        raise UserError("packing = true would join samples of several tasks; set packing = false for meta-learning")
+    if fit.training.metric_for_best_model == "task_metric" and fit.judged is None and fit.meta is None:
+        raise UserError(
+            "metric_for_best_model = 'task_metric' needs one task whose dev is answered; set 'eval_loss' for a mixture"
+        )
+
+
+def _unfinished(weights: Path) -> Path:
+    """Where weights are written until they are whole."""
+    folder = weights.with_name(f".{weights.name}.{os.getpid()}.tmp")
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _stop_at(fit: FitJob, steps: int) -> int:
+    """The step after which to stop for now; of a meta-learning at the end of a visit."""
+    stop_at = math.ceil(fit.until * steps)
+    return stop_at if fit.meta is None else min(steps, math.ceil(stop_at / fit.meta.inner_steps) * fit.meta.inner_steps)
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def is_adapter(weights: Path) -> bool:
     return (weights / "adapter_config.json").exists()
 
 
-def put_adapter(model: Any, adapter: Path) -> Any:
+def put_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
     """The model with a PEFT adapter beside its weights. Raises `UserError` when it does not fit exactly."""
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
@@ -40,7 +40,7 @@ def put_adapter(model: Any, adapter: Path) -> Any:
     with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
         saved = set(file.keys())
     try:
-        wrapped = PeftModel.from_pretrained(model, adapter)
+        wrapped = PeftModel.from_pretrained(model, adapter, is_trainable=trainable)
     except (RuntimeError, ValueError) as error:  # other shapes; target modules that the base does not have
         raise UserError(f"adapter {adapter} does not fit the base model: {_first_line(error)}") from None
     expected = set(get_peft_model_state_dict(wrapped))

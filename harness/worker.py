@@ -27,6 +27,9 @@ Report = Callable[[Message], None]
 Handler = Callable[[Message, Report], Message]
 """(job, report) → answer. What it raises becomes the job's failure."""
 
+Asked = Callable[[Message], Message]
+"""A question that a worker puts to its driver in the middle of a job → the driver's answer."""
+
 
 class JobFailed(Exception):
     """The worker could not do this job; it may go on with others."""
@@ -79,22 +82,31 @@ class Worker:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def request(self, job: Message, report: Report) -> Message:
-        """Send one job and wait for its answer. Raises `JobFailed`, or `WorkerDied` when the process ended."""
+    def request(self, job: Message, report: Report, *, asked: Asked | None = None) -> Message:
+        """Send one job and wait for its answer; `asked` answers what the worker wants to know in between.
+
+        Raises `JobFailed`, or `WorkerDied` when the process ended.
+        """
+        self._send(job)
+        return self._answer(report, asked)
+
+    def _send(self, message: Message) -> None:
         assert self._process.stdin is not None, "started with a pipe"
         try:
-            self._process.stdin.write(json.dumps(job).encode() + b"\n")
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._death() from None
-        return self._answer(report)
 
-    def _answer(self, report: Report) -> Message:
+    def _answer(self, report: Report, asked: Asked | None = None) -> Message:
         assert self._process.stdout is not None, "started with a pipe"
         for line in self._process.stdout:
             message = json.loads(line)
             if message["event"] == "progress":
                 report(message)
+            elif message["event"] == "question":
+                assert asked is not None, "a job that asks is sent with somebody who answers"
+                self._send(asked(message))
             elif message["event"] == "failed":
                 raise JobFailed(message["reason"], kind=message["kind"])
             else:
@@ -122,6 +134,17 @@ class Worker:
             self._process.wait()
 
 
+def ask_driver(question: Message) -> Message:
+    """In a worker, in the middle of a job: what the driver knows and the worker does not, such as a task's metric."""
+    assert _reply is not None, "`serve` was called"
+    _reply({"event": "question", **question})
+    return dict(json.loads(sys.stdin.readline()))
+
+
+_reply: Callable[[Message], None] | None = None
+"""How this process, a worker, sends a message to its driver."""
+
+
 def serve(start: Callable[[], Handler]) -> None:
     """The worker's side: start up, say so, and answer jobs until the driver closes the pipe."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -133,6 +156,9 @@ def serve(start: Callable[[], Handler]) -> None:
         replies.write(json.dumps(message) + "\n")
         replies.flush()
 
+    global _reply
+    _reply = reply
+
     def report(message: Message) -> None:
         reply({"event": "progress", **message})
 
@@ -143,7 +169,8 @@ def serve(start: Callable[[], Handler]) -> None:
         reply({"event": "failed", "reason": _reason(error), "kind": type(error).__name__})
         raise SystemExit(1) from None
     reply({"event": "ready"})
-    for line in sys.stdin:
+    # Not `for line in sys.stdin`, which reads ahead: a job may ask in between.
+    for line in iter(sys.stdin.readline, ""):
         try:
             reply({"event": "done", **handler(json.loads(line), report)})
         except Exception as error:

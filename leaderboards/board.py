@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from harness.config import Frozen, load_toml
 from harness.errors import suggest
+from harness.toml import Frozen, load_toml
 
 BOARD, SWEEP = "board.toml", "sweep.toml"
 

@@ -5,10 +5,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.config import METHODS, Method
-from harness.results import CurvePoint
+from harness.recipe import METHODS, Method
 from harness.statistics import Estimate
 from leaderboards.ledger import Ledger
+from leaderboards.tables import UNTUNED, Table
 from leaderboards.text import duration, points, usd, with_interval
 
 ROUND_TIMES = tuple(
@@ -21,6 +21,10 @@ ROUND_TIMES = tuple(
     for size in sizes
 )
 """Seconds that make round labels on an axis."""
+
+
+LETTER = 6.3
+"""Width of a letter of a label, about."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,20 @@ class Tick:
 
     at: float
     label: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The box of a chart and its axes."""
+
+    width: int
+    height: int
+    left: float
+    right: float
+    top: float
+    bottom: float
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
 
 
 @dataclass(frozen=True)
@@ -89,17 +107,10 @@ class Label:
 class Staircase:
     """Score against training cost: the non-dominated set as a staircase, and how far tuning moved each model."""
 
-    width: int
-    height: int
-    left: float
-    right: float
-    top: float
-    bottom: float
+    frame: Frame
     divide: float
     """Where the lane of untrained arms ends and the cost axis begins."""
 
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
     x_title: str
     path: str
     arrows: tuple[Line, ...]
@@ -112,7 +123,7 @@ class Staircase:
     """The chart in words."""
 
 
-def staircase_chart(ledger: Ledger) -> Staircase | None:
+def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
     """Draw the ranked rows; None without at least one tuned and two rows in all."""
     entries = [entry for entry in ledger.entries if entry.row.score]
     tuned = [entry for entry in entries if entry.spend.tuned and ledger.outlay(entry) > 0]
@@ -124,7 +135,7 @@ def staircase_chart(ledger: Ledger) -> Staircase | None:
     low, high = _log_range(outlays)
     scores = [entry.row.score.value for entry in entries if entry.row.score]
     y_low, y_high, y_step = _nice_range(min(scores), max(scores))
-    lanes = {"zero_shot": left + 30.0, "few_shot": left + 82.0}
+    lanes = {True: left + 30.0, False: left + 82.0}
 
     def x_of(cost: float) -> float:
         return divide + 14 + (right - divide - 28) * (math.log10(cost) - low) / (high - low)
@@ -137,35 +148,32 @@ def staircase_chart(ledger: Ledger) -> Staircase | None:
         row = entry.row
         assert row.score, "only complete rows are drawn"
         cost = ledger.outlay(entry)
-        x = lanes.get(row.method) or x_of(max(cost, min(outlays)))
+        x = x_of(max(cost, min(outlays))) if row.tuned else lanes[row.method == "zero_shot"]
         paid = "no training" if not row.tuned else (usd(cost) if ledger.priced else duration(cost))
         mark = Mark(
             round(x, 1),
             round(y_of(row.score.value), 1),
             row.method,
-            f"{row.label}: {with_interval(row.score)}, {paid}",
+            f"{row.label}: {with_interval(row.score)}, {paid}{f' ({row.flag.text})' if row.flag else ''}",
             entry.frontier,
         )
         marks.append(mark)
         at[row.key] = mark
     arrows = []
     for entry in tuned:
-        base = at.get((entry.row.name, "zero_shot")) or at.get((entry.row.name, "few_shot"))
+        untuned = (table.baseline(entry.row, method) for method in UNTUNED)
+        base = next((at[row.key] for row in untuned if row and row.key in at), None)
         if base:
             arrows.append(_shortened(base, at[entry.row.key]))
     steps = sorted((at[entry.row.key] for entry in entries if entry.frontier), key=lambda mark: (mark.x, -mark.y))
     named = sorted(entries, key=lambda entry: (not entry.frontier, not entry.spend.tuned))
     wanted = [(at[entry.row.key], _short_label(entry.row.label)) for entry in named if entry.frontier or entry.spend.tuned]
+    costs, ticks = _cost_ticks(low, high, in_dollars=ledger.priced), _steps(y_low, y_high, y_step)
+    x_ticks = tuple(Tick(round(x_of(value), 1), label) for value, label in costs)
+    y_ticks = tuple(Tick(round(y_of(tick), 1), points(tick).removesuffix(".0")) for tick in ticks)
     return Staircase(
-        width,
-        height,
-        left,
-        right,
-        top,
-        bottom,
+        Frame(width, height, left, right, top, bottom, x_ticks, y_ticks),
         round(divide, 1),
-        tuple(Tick(round(x_of(value), 1), label) for value, label in _cost_ticks(low, high, in_dollars=ledger.priced)),
-        tuple(Tick(round(y_of(tick), 1), points(tick).removesuffix(".0")) for tick in _steps(y_low, y_high, y_step)),
         "Training cost of one fine-tune" if ledger.priced else "Device time of one fine-tune (a device has no price)",
         _stairs(steps, right),
         tuple(arrows),
@@ -217,12 +225,6 @@ def _nice_range(low: float, high: float) -> tuple[float, float, float]:
     return min(step * math.floor(low / step + 0.1), top - step), top, step
 
 
-def _nice_step(most: float) -> float:
-    """A round step that divides zero to `most` into at most six parts."""
-    size = 10.0 ** math.floor(math.log10(most))
-    return next(step for step in (size / 5, size / 2, size, size * 2) if most / step <= 6)
-
-
 def _steps(low: float, high: float, step: float) -> list[float]:
     return [low + step * index for index in range(round((high - low) / step) + 1)]
 
@@ -253,7 +255,7 @@ def _place_labels(
     top: float,
 ) -> list[Label]:
     """Put each label beside its mark where it covers neither a mark nor an earlier label; leave out what has no room."""
-    letter, line = 6.3, 13.0
+    letter, line = LETTER, 13.0
     taken = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
     # Nor may a label lie on a tread or a riser of the staircase.
     treads = zip(steps, [*(mark.x for mark in steps[1:]), right], strict=True)
@@ -309,7 +311,9 @@ class Forest:
 
 def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Forest:
     """Draw the methods of one model on one task, on the scale from 0 to 100."""
-    left, right, step = 96.0, 430.0, 30
+    longest = max((len(name) for _, name, _ in rows), default=0)
+    left, step = max(96.0, LETTER * longest + 12), 30
+    right = left + 334.0
 
     def x_of(value: float) -> float:
         return round(left + (right - left) * value, 1)
@@ -319,69 +323,10 @@ def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Fo
         for index, (method, name, one) in enumerate(rows)
     ]
     return Forest(
-        480,
+        round(right) + 50,
         step * len(rows) + 36,
         tuple(Tick(x_of(tick / 100), str(tick)) for tick in range(0, 101, 25)),
         x_of(chance) if chance else None,
         tuple(lines),
         "; ".join(f"{name} {with_interval(one)}" for _, name, one in rows),
-    )
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Loss of one fine-tune over its steps."""
-
-    width: int
-    height: int
-    left: float
-    right: float
-    bottom: float
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    train: str
-    """SVG points of the training loss."""
-
-    dev: str
-    dev_marks: tuple[tuple[float, float], ...]
-    best: float | None
-    """Where the kept step is."""
-
-    summary: str
-
-
-def loss_curve(train: Sequence[CurvePoint], dev: Sequence[CurvePoint], *, best_step: int) -> Curve | None:
-    """Draw training and dev loss; None when neither was recorded."""
-    known = [point for point in (*train, *dev) if math.isfinite(point.loss)]
-    if not known:
-        return None
-    width, height, left, right, top, bottom = 640, 260, 46.0, 628.0, 12.0, 222.0
-    last = max(max(point.step for point in known), best_step, 1)
-    most = max(point.loss for point in known) or 1.0
-    step = _nice_step(most)
-    ceiling = step * math.ceil(most / step)
-
-    def x_of(value: float) -> float:
-        return round(left + (right - left) * value / last, 1)
-
-    def y_of(value: float) -> float:
-        return round(bottom - (bottom - top) * value / ceiling, 1)
-
-    def path(curve: Sequence[CurvePoint]) -> str:
-        return " ".join(f"{x_of(point.step)},{y_of(point.loss)}" for point in curve if math.isfinite(point.loss))
-
-    stride = max(1, round(_nice_step(last)))
-    return Curve(
-        width,
-        height,
-        left,
-        right,
-        bottom,
-        tuple(Tick(x_of(value), f"{value:,}") for value in range(0, last + 1, stride)),
-        tuple(Tick(y_of(step * index), f"{step * index:.3g}") for index in range(round(ceiling / step) + 1)),
-        path(train),
-        path(dev),
-        tuple((x_of(point.step), y_of(point.loss)) for point in dev if math.isfinite(point.loss)),
-        x_of(best_step) if best_step else None,
-        f"Training loss over {last:,} steps, dev loss at {len(dev)} of them; step {best_step:,} was kept.",
     )

@@ -3,23 +3,24 @@
 Runs record seconds, tokens and joules; money is derived here, when pages are built, so that an old result can be read
 at a new price. Formulas, with F the one-off cost in dollars and c the cost of a request:
 
-    training $          = (train_startup + train seconds) / 3600 · devices · price of a device-hour
+    training $          = Σ over the trainings a run's weights, or its members' weights, come from:
+                          (start-up + loading + training + discarded seconds) / 3600 · price of the device's hour
     serving $ a request = seconds per request / 3600 · devices · price of a device-hour / utilisation
     break-even volume   = (F_tuned − F_other) / (c_other − c_tuned) where c_other > c_tuned, else never
 """
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
-from harness.config import Frozen, load_toml
-from harness.results import Cost, Result
+from harness.results import Cost, Result, TrainingRecord
 from harness.statistics import Estimate
+from harness.toml import Frozen, load_toml
 
 SHIPPED_PRICES = Path(__file__).parent / "prices.toml"
 JOULES_PER_KWH = 3.6e6
@@ -105,14 +106,20 @@ def load_prices(path: Path | None = None) -> Prices:
     return load_toml(path or SHIPPED_PRICES, Prices)
 
 
-def device_seconds(cost: Cost) -> float:
-    """Device-seconds that one fine-tune took, its share of the start-up among them."""
-    return (cost.seconds.get("train_startup", 0.0) + cost.seconds.get("train", 0.0)) * cost.num_devices
+def training_usd(trainings: Iterable[TrainingRecord], prices: Prices) -> Price | None:
+    """What trainings cost, each on the device it ran on; None when one of these has no price."""
+    parts = [(prices.hour(training.device), training.all_seconds / 3600) for training in trainings]
+    return total_of([None if hour is None else hour.times(hours) for hour, hours in parts])
 
 
-def training_usd(cost: Cost, hour: Price) -> Price:
-    """What one fine-tune cost on devices at this price an hour."""
-    return hour.times(device_seconds(cost) / 3600)
+def total_of(parts: Sequence[Price | None]) -> Price | None:
+    """The sum of prices; None when one of them is not known."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    return Price(
+        low=sum(part.low for part in known), mid=sum(part.mid for part in known), high=sum(part.high for part in known)
+    )
 
 
 def request_usd(cost: Cost, hour: Price, *, utilisation: float = 1.0) -> Price | None:
@@ -120,6 +127,28 @@ def request_usd(cost: Cost, hour: Price, *, utilisation: float = 1.0) -> Price |
     if cost.requests_per_second <= 0:
         return None
     return hour.times(cost.num_devices / (3600 * cost.requests_per_second * utilisation))
+
+
+def labels(result: Result, known: Mapping[str, Result]) -> dict[str, int]:
+    """Labelled samples that a run's weights were trained on, by task; those of an ensemble's members among them.
+
+    A later stage, or another member, learns from the same samples of a task: the budgets are nested.
+    """
+    portions = [(portion.task, portion.n_train) for stage in result.run.stages for portion in stage.portions]
+    for member in members_of(result, known):
+        portions += labels(member, known).items()
+    counts: dict[str, int] = {}
+    for task, samples in portions:
+        counts[task] = max(samples, counts.get(task, 0))
+    return counts
+
+
+def members_of(result: Result, known: Mapping[str, Result]) -> list[Result]:
+    """The finished runs that an ensemble is made of, as far as they are there; empty for all else.
+
+    None of them is an ensemble: no sweep makes such ones, and a circle of them would have no end.
+    """
+    return [known[key] for key in result.run.members if key in known and not known[key].run.members]
 
 
 def break_even(fixed_tuned: float, fixed_other: float, request_tuned: float, request_other: float) -> float | None:
@@ -135,12 +164,15 @@ class Spend:
     device: str
     """Every device its runs used."""
 
-    runs: int
     tuned: bool
     device_seconds: float
+    """All that training took, start-ups and what was thrown away among them."""
+
     train_seconds: float
     train_tokens: float
     train_samples: float
+    """Labelled samples, those of other tasks among them."""
+
     train_flops: float
     prompt_tokens: float
     """Per request."""
@@ -158,11 +190,8 @@ class Spend:
     training: Price | None
     """One fine-tune; None when a device has no price."""
 
-    all_in: Price | None
-    """Every finished fine-tune of the candidate, all tasks and seeds."""
-
     data: Price
-    """The labels of one task's training samples."""
+    """The labels of the training samples."""
 
     request: Price | None
     """One request on a device that is never idle."""
@@ -170,24 +199,21 @@ class Spend:
     energy: Price | None
 
 
-def spend(results: Sequence[Result], prices: Prices) -> Spend:
-    """What the runs of one candidate took, at these prices."""
+def spend(results: Sequence[Result], prices: Prices, known: Mapping[str, Result]) -> Spend:
+    """What the runs of one candidate took, at these prices; `known`: all results by their keys, ensembles' members too."""
     costs = [result.cost for result in results]
     count = len(costs)
-    hours = [prices.hour(cost.device) for cost in costs]
-    trained = [result for result in results if result.training is not None]
-    training = [training_usd(cost, hour) for cost, hour in zip(costs, hours, strict=True) if hour]
-    request = [request_usd(cost, hour) for cost, hour in zip(costs, hours, strict=True) if hour]
+    training = total_of([training_usd(result.trainings, prices) for result in results])
+    request = total_of([_request(result, prices, known) for result in results])
     rated = [cost.requests_per_second for cost in costs if cost.requests_per_second > 0]
     metered = [cost.energy_joules for cost in costs if cost.energy_joules is not None]
     joules = sum(metered) / count if len(metered) == count else None
     requests = sum(cost.requests for cost in costs) or 1
-    samples = sum(result.training.samples for result in trained if result.training) / count
+    samples = sum(sum(labels(result, known).values()) for result in results) / count
     return Spend(
         device=", ".join(sorted({cost.device for cost in costs})),
-        runs=count,
-        tuned=bool(trained),
-        device_seconds=sum(device_seconds(cost) for cost in costs) / count,
+        tuned=any(result.trainings for result in results),
+        device_seconds=sum(training.all_seconds for result in results for training in result.trainings) / count,
         train_seconds=sum(cost.seconds.get("train", 0.0) for cost in costs) / count,
         train_tokens=sum(cost.train_tokens for cost in costs) / count,
         train_samples=samples,
@@ -197,24 +223,20 @@ def spend(results: Sequence[Result], prices: Prices) -> Spend:
         requests_per_second=len(rated) / sum(1 / rate for rate in rated) if len(rated) == count else None,
         peak_memory_bytes=max((peak for cost in costs for peak in cost.peak_memory_bytes.values()), default=0),
         joules=joules,
-        training=_total(training).times(1 / count) if len(training) == count else None,
-        all_in=_total(training) if len(training) == count else None,
+        training=training.times(1 / count) if training else None,
         data=prices.label.usd_per_item.times(samples),
-        request=_mean_or_none(request, count),
+        request=request.times(1 / count) if request else None,
         energy=None if joules is None else prices.energy.usd_per_kwh.times(joules / JOULES_PER_KWH * prices.energy.pue),
     )
 
 
-def _total(parts: Iterable[Price]) -> Price:
-    listed = list(parts)
-    return Price(
-        low=sum(part.low for part in listed), mid=sum(part.mid for part in listed), high=sum(part.high for part in listed)
-    )
-
-
-def _mean_or_none(parts: Sequence[Price | None], count: int) -> Price | None:
-    known = [part for part in parts if part is not None]
-    return _total(known).times(1 / count) if len(known) == count else None
+def _request(result: Result, prices: Prices, known: Mapping[str, Result]) -> Price | None:
+    """What one request costs on a device that is never idle; one to a vote is one to each member, on its own device."""
+    members = members_of(result, known)
+    if members and len(members) == len(result.run.members) and not result.run.averaged:
+        return total_of([_request(member, prices, known) for member in members])
+    hour = prices.hour(result.cost.device)
+    return request_usd(result.cost, hour) if hour else None
 
 
 @dataclass(frozen=True)
@@ -230,14 +252,21 @@ class Payback:
     why: Verdict | None
 
 
-def payback(tuned: Sequence[Result], other: Sequence[Result], prices: Prices, *, gain: Estimate | None) -> Payback | None:
+def payback(
+    tuned: Sequence[Result],
+    other: Sequence[Result],
+    prices: Prices,
+    known: Mapping[str, Result],
+    *,
+    gain: Estimate | None,
+) -> Payback | None:
     """Break-even volume of a tuned candidate against another arm; None when it cannot be told (no price, no rate).
 
     A volume is only given where it means something: the score must not be within noise ("unresolved") or worse
     ("dominated"), and the difference in serving cost must have the same sign in every pair of runs of the same task
     and seed, since two throughputs measured on a busy machine also differ by chance.
     """
-    ours, theirs = spend(tuned, prices), spend(other, prices)
+    ours, theirs = spend(tuned, prices, known), spend(other, prices, known)
     if ours.training is None or theirs.training is None or ours.request is None or theirs.request is None:
         return None
     if gain is None or not gain.clear:
@@ -245,7 +274,7 @@ def payback(tuned: Sequence[Result], other: Sequence[Result], prices: Prices, *,
     if gain.high < 0:
         return Payback(None, None, "dominated")
     savings = [
-        _request_mid(mine, prices) < _request_mid(its, prices)
+        _request_mid(mine, prices, known) < _request_mid(its, prices, known)
         for mine in tuned
         for its in other
         if (mine.run.task, mine.run.seed) == (its.run.task, its.run.seed)
@@ -259,9 +288,8 @@ def payback(tuned: Sequence[Result], other: Sequence[Result], prices: Prices, *,
     return Payback(volume, with_data, None)
 
 
-def _request_mid(result: Result, prices: Prices) -> float:
-    hour = prices.hour(result.cost.device)
-    price = request_usd(result.cost, hour) if hour else None
+def _request_mid(result: Result, prices: Prices, known: Mapping[str, Result]) -> float:
+    price = _request(result, prices, known)
     assert price is not None, "a candidate has a serving price only when each of its runs does"
     return price.mid
 

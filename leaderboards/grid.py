@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.config import Method
+from harness.recipe import Method
 from harness.statistics import Estimate
 from leaderboards.charts import Bar, bar
+from leaderboards.flags import Flag
 from leaderboards.text import MISSING, interval, points
 
 Tone = Literal["", "muted", "good", "bad"]
@@ -46,6 +47,12 @@ class Item:
     links: tuple[tuple[str, str], ...] = ()
     """Several links, as text and page, in place of the text."""
 
+    flag: Flag | None = None
+    """What a reader must know before believing it."""
+
+    loose: bool = False
+    """Whether the smaller line may be broken where there is little room."""
+
 
 @dataclass(frozen=True)
 class Head:
@@ -61,6 +68,9 @@ class Head:
     frontier: bool = False
     lead: bool = False
     """Set in bold: a leader that nothing is level with."""
+
+    flag: Flag | None = None
+    """What a reader must know before believing the row."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,8 @@ class Grid:
     head: Column
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
+    total: Line | None = None
+    """What all rows come to, set below them."""
 
     @property
     def has_aside(self) -> bool:

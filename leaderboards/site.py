@@ -93,9 +93,8 @@ def _gather(folder: Path, board_path: Path | None, prices_path: Path | None) -> 
         why = f" {len(failures)} failed." if failures else ""
         why += f" {len(skipped)} could not be read: {skipped[0]}" if skipped else ""
         raise UserError(f"{folder} holds no finished run.{why} `gainboard run SWEEP --results {folder}` makes some")
-    untrusted = [
-        result for result in results if result.untrusted and (board.tasks is None or result.run.task in board.tasks)
-    ]
+    counted = [result for result in results if board.tasks is None or result.run.task in board.tasks]
+    untrusted = [result for result in counted if result.untrusted]
     table = tabulate(results, folder, board)
     if not table.rows and untrusted:
         raise UserError(
@@ -105,14 +104,14 @@ def _gather(folder: Path, board_path: Path | None, prices_path: Path | None) -> 
     if not table.rows:
         wanted = f" for the tasks of its board ({', '.join(board.tasks)})" if board.tasks else ""
         raise UserError(f"{folder} holds no run that can be shown{wanted}. {table.notes[0] if table.notes else ''}".rstrip())
-    on_board = tuple(failure for failure in failures if board.tasks is None or failure.run.task in board.tasks)
+    failed = tuple(failure for failure in failures if board.tasks is None or failure.run.task in board.tasks)
     return Site(
         board=board,
         table=table,
-        ledger=make_ledger(table, prices),
+        ledger=make_ledger(table, prices, counted, failed),
         prices=prices,
         results=tuple(results),
-        failures=on_board,
+        failures=failed,
         untrusted=tuple(untrusted),
         problems=(*problems, *table.notes),
         folder=folder,

@@ -1,16 +1,14 @@
 """Results made into a ranking: one row a candidate, scored on the same samples, paired with its own base model.
 
 A candidate is a model and a method. Its runs on a task form a table of seeds × samples of the primary metric; scores and
-gains come from that table (`harness.statistics`). Runs that were made differently are never compared in silence: the
-larger group stays, the others are left out and named.
+gains come from that table (`harness.statistics`). An ensemble is a candidate by a name of its own.
 """
 
 import dataclasses
 import functools
 import itertools
-import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,17 +16,21 @@ from typing import TypeVar
 
 import pandas
 
-from harness.config import METHODS, TUNED, Method, Run
-from harness.errors import suggest
+from harness.config import Run
+from harness.recipe import METHODS, Method
 from harness.results import Result, TaskCard, read_predictions
 from harness.statistics import Estimate, gain, mean_over_tasks, rescale, score
 from leaderboards.board import Board
-from leaderboards.text import count_of, listed, method_name
+from leaderboards.comparable import budget_key, cell_key, comparable, groups
+from leaderboards.flags import Flag, flag_of
+from leaderboards.text import listed, method_name
 
-PROTOCOL = ("task_version", "task_fingerprint", "test_seed", "templates", "generation", "limit")
-"""What must agree between any two runs of a task before their scores may be compared."""
+Key = tuple[str, Method]
+"""What tells rows apart: the model, as the sweep calls it, and the method."""
 
-GroupT = TypeVar("GroupT")
+UNTUNED: tuple[Method, ...] = ("zero_shot", "few_shot")
+"""What gains are measured against."""
+
 RankedT = TypeVar("RankedT")
 
 
@@ -71,6 +73,9 @@ class Row:
     missing: tuple[str, ...]
     """What keeps the row from being ranked, in words; empty for a complete row."""
 
+    seeds_wanted: tuple[int, ...]
+    """Those of the table; of an ensemble over seeds, which is one draw, its own."""
+
     runs_wanted: int
     score: Estimate | None
     """None for a row that is not complete."""
@@ -88,14 +93,24 @@ class Row:
     """Whether its difference from the leader is unresolved."""
 
     @property
-    def key(self) -> tuple[str, Method]:
+    def key(self) -> Key:
         """What tells rows apart."""
         return self.name, self.method
 
     @property
     def tuned(self) -> bool:
-        """Whether the method changes weights."""
-        return self.method in TUNED
+        """Whether weights were trained for it, or for what it is made of."""
+        return any(result.trainings for result in self.results)
+
+    @property
+    def members(self) -> int:
+        """The arms that an ensemble is made of; 0 for all else."""
+        return max(len(result.run.members) for result in self.results)
+
+    @property
+    def flag(self) -> Flag | None:
+        """What a reader must know of its trainings before believing the score."""
+        return flag_of(self.results)
 
     @cached_property
     def results(self) -> tuple[Result, ...]:
@@ -105,7 +120,13 @@ class Row:
     @property
     def method_name(self) -> str:
         """How people read the method."""
-        return method_name(self.results[0].run.candidate)
+        return method_name(*(result.run for result in self.results))
+
+    @property
+    def n_train(self) -> int | None:
+        """Labelled samples of its task that each run was trained on; None where there are none, or not as many on all."""
+        budgets = {result.run.n_train for result in self.results}
+        return budgets.pop() if len(budgets) == 1 else None
 
     @property
     def label(self) -> str:
@@ -140,7 +161,7 @@ class Table:
     rows: tuple[Row, ...]
     """Complete rows by score, best first; then the others by name."""
 
-    curves: "dict[tuple[str, Method, str], dict[int, Cell]]"
+    curves: dict[tuple[str, Method, str], dict[int, Cell]]
     """Of a candidate that was trained on several budgets, by task: training samples → cell. The largest is ranked."""
 
     notes: tuple[str, ...]
@@ -158,18 +179,60 @@ class Table:
 
     def row(self, name: str, method: Method) -> Row | None:
         """The row of a candidate, if it has one."""
-        return next((row for row in self.rows if row.key == (name, method)), None)
+        return self._by_key.get((name, method))
+
+    @cached_property
+    def _by_key(self) -> dict[Key, Row]:
+        return {row.key: row for row in self.rows}
+
+    @cached_property
+    def _cells_by_key(self) -> dict[Key, dict[str, Cell]]:
+        return {row.key: row.cells for row in self.rows}
 
     def best(self, *, tuned: bool) -> Row | None:
         """The best complete row among those that change weights, or among those that do not."""
         return next((row for row in self.ranked if row.tuned == tuned), None)
 
+    def baseline(self, row: Row, method: Method) -> Row | None:
+        """The untrained arm of a row's model; of an ensemble that of the one model it is made of. None without one."""
+        key = _baseline(row.key, method, self._cells_by_key)
+        return None if key is None else self.row(*key)
+
     def gain_on(self, task: str, row: Row, method: Method) -> Estimate | None:
         """Paired gain of a row on one task over a lesser method on the same model; None where that was not run."""
-        other = self.row(row.name, method)
-        if other is None or METHODS.index(method) >= METHODS.index(row.method) or task not in row.cells:
+        other = self.baseline(row, method)
+        if other is None or task not in row.cells:
             return None
         return _gain(row.cells, other.cells, {task: self.tasks[task]}, self.weights, same_model=True)
+
+    def over_plain_on(self, task: str, row: Row) -> Estimate | None:
+        """Paired gain of a row whose training began elsewhere over the same samples tuned from the plain base."""
+        plain = self._plain(task, row)
+        return None if plain is None else paired(row.cells[task], plain)
+
+    def over_plain(self, row: Row) -> Estimate | None:
+        """The same on all tasks; None for a row that is not complete, or where the other arm is missing on one."""
+        plain = {task: cell for task in self.tasks if (cell := self._plain(task, row))}
+        return _gain(row.cells, plain, self.tasks, self.weights, same_model=True) if row.score else None
+
+    def _plain(self, task: str, row: Row) -> Cell | None:
+        """What was tuned on as many samples of the task, in the same way, from the base as it is."""
+        if task not in row.cells:
+            return None
+        run = row.cells[task].results[0].run
+        if len(run.stages) < 2 or [portion.task for portion in run.stages[-1].portions] != [task]:
+            return None
+        alike = [cell for cell in self._cells(task, row.name) if _is_plain(cell.results[0].run, run)]
+        # With the same settings, if there is such a one.
+        return min(alike, key=lambda cell: cell.results[0].run.training != run.training, default=None)
+
+    def _cells(self, task: str, name: str) -> Iterator[Cell]:
+        """A model's cells on a task: every method, every training budget."""
+        for method in reversed(METHODS):
+            row = self.row(name, method)
+            if row and task in row.cells:
+                yield row.cells[task]
+            yield from self.curves.get((name, method, task), {}).values()
 
     def difference(self, first: Row, second: Row) -> Estimate | None:
         """Paired difference of two rows' scores; None unless both share seeds and samples on every task."""
@@ -182,15 +245,11 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
     Untrusted runs are kept out, too, and shown elsewhere.
     """
     notes: list[str] = []
-    chosen = [result for result in _of_board(results, board, notes) if result.untrusted is None]
-    chosen = [result for group in _groups(chosen, lambda r: r.run.task) for result in _same_protocol(group, notes)]
-    chosen = [result for group in _groups(chosen, lambda r: r.run.task) for result in _same_metric(group, notes)]
-    chosen = [result for group in _groups(chosen, _cell_key) for result in _same_recipe(group, notes)]
-    _note_engines(chosen, notes)
-    cells = defaultdict[tuple[str, Method], dict[str, Cell]](dict)
+    chosen = comparable([result for result in results if result.untrusted is None], board, notes)
+    cells = defaultdict[Key, dict[str, Cell]](dict)
     curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
-    for group in _groups(chosen, _cell_key):
-        budgets = [cell for budget in _groups(group, _budget_key) if (cell := _cell(budget, folder, notes))]
+    for group in groups(chosen, cell_key):
+        budgets = [cell for budget in groups(group, budget_key) if (cell := _cell(budget, folder, notes))]
         if not budgets:
             continue
         by_samples = {cell.results[0].run.n_train or 0: cell for cell in budgets}
@@ -205,114 +264,11 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
     wanted = tuple(board.tasks or tasks)
     seeds = tuple(sorted({seed for cell in scored for seed in cell.seeds}))
     weights = {name: board.weights.get(name, 1.0) for name in tasks}
-    rows = [_row(key, cells, tasks, wanted, seeds, weights) for key in cells]
+    runs = {result.key: result.run for result in results}
+    rows = [_row(key, cells, tasks, wanted, _seeds_wanted(cells[key].values(), runs, seeds), weights) for key in cells]
     rows.sort(key=lambda row: (row.score is None, -row.score.value if row.score else 0, row.name, METHODS.index(row.method)))
     table = Table(tasks, weights, seeds, tuple(rows), curves, tuple(notes))
     return dataclasses.replace(table, rows=tuple(_with_ranks(table)))
-
-
-def _groups(results: Iterable[Result], key: Callable[[Result], GroupT]) -> list[list[Result]]:
-    """Results that share a key, in the order the keys first appear."""
-    grouped = defaultdict[GroupT, list[Result]](list)
-    for result in results:
-        grouped[key(result)].append(result)
-    return list(grouped.values())
-
-
-def _cell_key(result: Result) -> tuple[str, str, str]:
-    return result.run.candidate.name, result.run.candidate.method, result.run.task
-
-
-def _budget_key(result: Result) -> tuple[str, str, str, int | None]:
-    return *_cell_key(result), result.run.n_train
-
-
-def _of_board(results: Sequence[Result], board: Board, notes: list[str]) -> list[Result]:
-    if board.tasks is None:
-        return list(results)
-    found = {result.run.task for result in results}
-    absent = [task for task in board.tasks if task not in found]
-    notes += [f"Task '{task}' of the board has no finished run.{suggest(task, sorted(found))}" for task in absent]
-    left_out = sorted(found - set(board.tasks))
-    if left_out:
-        notes.append(f"Not on this board: the runs of {listed(left_out)}.")
-    return [result for result in results if result.run.task in board.tasks]
-
-
-def _same_protocol(group: list[Result], notes: list[str]) -> list[Result]:
-    """The runs of one task that may be compared: of its newest version, those made as most were."""
-
-    def protocol(result: Result) -> str:
-        return json.dumps(result.run.model_dump(mode="json", include=set(PROTOCOL)), sort_keys=True)
-
-    kinds = _groups(group, protocol)
-    kinds.sort(key=lambda kind: (-kind[0].run.task_version, -len(kind), protocol(kind[0])))
-    notes += [_left_out(other, kinds[0], PROTOCOL, f"Task '{group[0].run.task}'") for other in kinds[1:]]
-    return kinds[0]
-
-
-def _same_metric(group: list[Result], notes: list[str]) -> list[Result]:
-    """The runs of one task that were judged by the same primary metric on the same scale: as most were."""
-
-    def judged(result: Result) -> tuple[str, float]:
-        return result.task.primary_metric, result.task.chance
-
-    kinds = _groups(group, judged)
-    kinds.sort(key=lambda kind: (-len(kind), judged(kind[0])))
-    for other in kinds[1:]:
-        metric, chance = judged(other[0])
-        were = "was" if len(other) == 1 else "were"
-        notes.append(
-            f"Task '{group[0].run.task}': {count_of(len(other), 'run')} {were} judged by {metric}, chance at {chance:.3g}, "
-            "and left out of the comparison; `gainboard score` judges all by the task as it is now."
-        )
-    return kinds[0]
-
-
-def _same_recipe(group: list[Result], notes: list[str]) -> list[Result]:
-    """The runs of one candidate on one task that differ in nothing but the seed and the training budget."""
-    fields = ("candidate", "train_templates", "num_fewshot", "demonstrations")
-
-    def recipe(result: Result) -> str:
-        return json.dumps(result.run.model_dump(mode="json", include=set(fields)), sort_keys=True)
-
-    kinds = _groups(group, recipe)
-    kinds.sort(key=lambda kind: (-len(kind), recipe(kind[0])))
-    where = f"{group[0].run.candidate.label} on '{group[0].run.task}'"
-    notes += [_left_out(other, kinds[0], fields, where) for other in kinds[1:]]
-    return kinds[0]
-
-
-def _left_out(other: list[Result], kept: list[Result], fields: Sequence[str], where: str) -> str:
-    ours, theirs = (_flat(kind[0].run, fields) for kind in (kept, other))
-    told = [
-        f"{name} = {theirs.get(name)} instead of {ours.get(name)}"
-        for name in sorted(ours | theirs)
-        if ours.get(name) != theirs.get(name)
-    ]
-    were = "was" if len(other) == 1 else "were"
-    return (
-        f"{where}: {count_of(len(other), 'run')} {were} made differently ({'; '.join(told)}) and left out of the comparison."
-    )
-
-
-def _flat(run: Run, fields: Sequence[str]) -> dict[str, str]:
-    """Settings as `generation.temperature` → `0.0`."""
-    flat: dict[str, str] = {}
-    todo = [(name, value) for name, value in run.model_dump(mode="json").items() if name in fields]
-    while todo:
-        name, value = todo.pop()
-        if isinstance(value, dict):
-            todo += [(f"{name}.{key}", inner) for key, inner in value.items()]
-        else:
-            flat[name] = "none" if value is None else str(value)
-    return flat
-
-
-def _note_engines(results: list[Result], notes: list[str]) -> None:
-    engines = sorted({f"{result.provenance.engine} ({result.provenance.dtype})" for result in results})
-    if len(engines) > 1:
-        notes.append(f"Scores come from different engines, which may differ by a few samples: {listed(engines)}.")
 
 
 def _cell(group: list[Result], folder: Path, notes: list[str]) -> Cell | None:
@@ -382,9 +338,45 @@ def _reason(error: Exception, folder: Path) -> str:
     return str(error).replace(f"{folder}/", "").split("\n", 1)[0] or type(error).__name__
 
 
+def _seeds_wanted(cells: Iterable[Cell], runs: Mapping[str, Run], seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """All seeds; of an ensemble whose members span several of them the ones it has."""
+    found = [result.run for cell in cells for result in cell.results]
+    for run in found:
+        members = [runs[key].seed for key in run.members if key in runs]
+        if run.members and set(members) != {run.seed}:
+            return tuple(sorted({run.seed for run in found}))
+    return seeds
+
+
+def _baseline(key: Key, method: Method, cells: Mapping[Key, Mapping[str, Cell]]) -> Key | None:
+    """The untrained arm that a candidate is held against; None for itself, for lesser ones, and where there is none."""
+    name, own = key
+    if METHODS.index(method) >= METHODS.index(own):
+        return None
+    if (name, method) in cells:
+        return name, method
+    first = next(iter(cells[key].values()), None)
+    if first is None or not first.results[0].run.members:
+        return None
+    alike = [
+        other
+        for other, by_task in cells.items()
+        if other[1] == method and any(_same_model(first, cell) for cell in by_task.values())
+    ]
+    return min(alike, default=None)
+
+
+def _is_plain(other: Run, run: Run) -> bool:
+    """Whether the other run does to the base what the last stage of this one does to what came before."""
+    if len(other.stages) != 1:
+        return False
+    ours, theirs = run.stages[-1], other.stages[0]
+    return ours.tuner == theirs.tuner and ours.portions == theirs.portions and theirs.meta is None
+
+
 def _row(
-    key: tuple[str, Method],
-    cells: dict[tuple[str, Method], dict[str, Cell]],
+    key: Key,
+    cells: Mapping[Key, Mapping[str, Cell]],
     tasks: dict[str, TaskCard],
     wanted: tuple[str, ...],
     seeds: tuple[int, ...],
@@ -394,15 +386,17 @@ def _row(
     own = {task: cells[key][task] for task in tasks if task in cells[key]}
     missing = _missing(own, wanted, seeds)
     estimates = {task: cell.estimate for task, cell in own.items() if cell.estimate}
-    over: dict[str, Estimate | None] = {"zero_shot": None, "few_shot": None}
-    for other in ("zero_shot", "few_shot"):
-        if not missing and METHODS.index(method) > METHODS.index(other):
-            over[other] = _gain(own, cells.get((name, other), {}), tasks, weights, same_model=True)
+    over: dict[Method, Estimate | None] = dict.fromkeys(UNTUNED)
+    for other in UNTUNED:
+        baseline = None if missing else _baseline(key, other, cells)
+        if baseline is not None:
+            over[other] = _gain(own, cells[baseline], tasks, weights, same_model=True)
     return Row(
         name,
         method,
         own,
         missing,
+        seeds_wanted=seeds,
         runs_wanted=len(wanted) * len(seeds),
         score=None if missing else _mean({task: estimates[task] for task in tasks}, tasks, weights, chance=True),
         over_zero=over["zero_shot"],
@@ -451,8 +445,8 @@ def scaled(estimate: Estimate, factor: float) -> Estimate:
 
 
 def _gain(
-    first: dict[str, Cell],
-    second: dict[str, Cell],
+    first: Mapping[str, Cell],
+    second: Mapping[str, Cell],
     tasks: dict[str, TaskCard],
     weights: dict[str, float],
     *,

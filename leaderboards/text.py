@@ -3,8 +3,11 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 
-from harness.config import Candidate
+from harness.config import Run
+from harness.recipe import Method, Tuner
+from harness.results import MetricCard
 from harness.statistics import Estimate
 
 MISSING = "–"
@@ -12,14 +15,56 @@ MINUS = "−"
 LONGEST_TEXT = 1200
 """Characters of a prompt or an answer that a page shows."""
 
-_METHODS = {"zero_shot": "zero-shot", "few_shot": "few-shot", "lora": "LoRA", "full": "full fine-tune"}
+LONGEST_SETTING = 200
+"""Characters of a setting."""
+
+_METHODS: dict[Method, str] = {
+    "zero_shot": "zero-shot",
+    "few_shot": "few-shot",
+    "lora": "LoRA",
+    "dora": "DoRA",
+    "qlora": "QLoRA",
+    "full": "full fine-tune",
+    "few_shot_tuning": "few-shot tuning",
+    "multitask": "multitask",
+    "stages": "stages",
+    "meta": "meta-learning",
+    "soup": "soup",
+    "vote": "vote",
+    "mean_probability": "mean probability",
+}
+
+_TUNERS: dict[Tuner, str] = {"lora": "", "dora": " DoRA", "qlora": " QLoRA", "full": " full"}
+"""What stands after a method that trains an adapter unless it says otherwise."""
 
 
-def method_name(candidate: Candidate) -> str:
-    """`LoRA r16`, `few-shot`: the method, with the rank of its adapter."""
-    name = _METHODS[candidate.method]
-    rank = candidate.training.r if candidate.training else None
-    return f"{name} r{rank}" if rank else name
+def method_name(*runs: Run) -> str:
+    """`LoRA r16`, `few-shot tuning r8, 32 samples`, `vote of 3`: the method of a candidate, with the rank of its adapter.
+
+    Where the runs of a candidate differ in that, from the least to the most: `LoRA r8–16`.
+    """
+    run = runs[0]
+    method = run.candidate.method
+    name = _METHODS[method]
+    if run.members:
+        return f"{name} of {span(len(one.members) for one in runs)}"
+    if not run.stages:
+        return name
+    if method not in ("lora", "dora", "qlora", "full"):
+        name += _TUNERS[run.stages[-1].tuner]
+    ranks = [one.training.r for one in runs if one.training is not None and one.training.r is not None]
+    if ranks:
+        name += f" r{span(ranks)}"
+    if method in ("few_shot_tuning", "meta"):
+        name += f", {span(one.n_train or 0 for one in runs)} samples"
+    return name
+
+
+def span(numbers: Iterable[int]) -> str:
+    """`16`, or `8–16`."""
+    known = set(numbers)
+    least, most = min(known), max(known)
+    return f"{least:,}" if least == most else f"{least:,}–{most:,}"
 
 
 def points(value: float, *, sign: bool = False) -> str:
@@ -86,6 +131,32 @@ def quantity(value: float | None) -> str:
         if value >= size:
             return f"{value / size:.3g}{unit}"
     return f"{value:.3g}"
+
+
+def scientific(value: float) -> str:
+    """`0.83`, `2e-4`: a number of any size to three digits."""
+    if value == 0 or 0.001 <= abs(value) < 1e6:
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    digits, _, power = f"{value:.2e}".partition("e")
+    return f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
+
+
+def setting_text(value: object) -> str:
+    """The value of a training setting."""
+    if value is None:
+        return MISSING
+    if isinstance(value, float):
+        return scientific(value)
+    if isinstance(value, list | tuple):
+        return shortened(", ".join(map(str, value)), LONGEST_SETTING)
+    return shortened(str(value), LONGEST_SETTING)
+
+
+def in_units(card: MetricCard | None, value: float | None) -> str:
+    """A metric in points where it ends at 1, else as it is."""
+    if value is None:
+        return "no end"
+    return points(value) if card is not None and card.high == 1.0 else f"{value:.4g}"
 
 
 def flops(value: float) -> str:

@@ -91,12 +91,22 @@ def _nothing_complete(table: Table) -> Verdict:
 
 
 def _advice(row: Row) -> str:
+    if row.members:
+        return f"Use {row.name}: {_joined(row)}."
     if row.method == "full":
         return f"Fine-tune all weights of {row.name}."
     return f"Fine-tune {row.name} with {row.method_name}."
 
 
+def _joined(row: Row) -> str:
+    """What an ensemble is, in words."""
+    of = {"soup": "the averaged weights of", "vote": "the majority vote of", "mean_probability": "the mean probability of"}
+    return f"{of[row.method]} {row.members} {'fine-tunes' if row.tuned else 'arms'}"
+
+
 def _enough(row: Row) -> str:
+    if row.members:
+        return f"prompting is enough. Use {row.name}, {_joined(row)}."
     if row.method == "few_shot":
         return f"few-shot is enough. Prompt {row.name} with examples."
     return f"prompting is enough. Use {row.name} as it is."
@@ -123,7 +133,9 @@ def _score_and_gain(row: Row) -> Sentence:
         words.append(Words(points(estimate.value, sign=True), strong=True))
         words.append(Words(f"{_tail(estimate, sign=True)} {what}"))
     words.append(Words("."))
-    if row.over_few is None:
+    if row.over_few is None and row.members and row.over_zero is None:
+        words.append(Words(" No untrained arm of one model stands beside it: it is made of several, or none was run."))
+    elif row.over_few is None:
         words.append(Words(" Few-shot was not run for this model."))
     return tuple(words)
 
@@ -206,7 +218,11 @@ def _with_lower_cost(row: Row, leader: Row, ledger: Ledger) -> str:
 
 def _caveats(row: Row, table: Table) -> tuple[str, ...]:
     caveats = []
-    if row.seeds == 1:
+    if row.flag:
+        caveats.append(f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little of the method.")
+    if row.seeds == 1 and row.members:
+        caveats.append("One ensemble: how much another one would differ is unknown.")
+    elif row.seeds == 1:
         caveats.append("One seed: seed noise unknown.")
     elif row.seeds < ENOUGH_SEEDS:
         caveats.append(f"{count_of(row.seeds, 'seed')}: fewer than {ENOUGH_SEEDS} is a weak claim.")

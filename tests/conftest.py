@@ -16,12 +16,14 @@ os.environ |= {
 
 import atexit
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from toy_models import toy, write_rows
 
 from harness import plugins
+from harness.worker import Worker
 
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
@@ -43,3 +45,25 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return write_text
+
+
+@pytest.fixture(scope="session")
+def qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy model."""
+    return toy("toy-qwen3", tmp_path_factory.mktemp("toys"))
+
+
+@pytest.fixture(scope="session")
+def trainer(qwen3: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """A training worker of it."""
+    pytest.importorskip("trl", reason="needs the train extra")
+    with Worker("harness.train", ["--model", str(qwen3)], log=tmp_path_factory.mktemp("trainer") / "log") as started:
+        yield started
+
+
+@pytest.fixture
+def dates(tmp_path: Path) -> Path:
+    """A folder with samples to train on."""
+    write_rows(tmp_path / "train.jsonl", "date_normalise", "train", count=48)
+    write_rows(tmp_path / "dev.jsonl", "date_normalise", "dev", count=8)
+    return tmp_path

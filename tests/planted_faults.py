@@ -1,4 +1,4 @@
-"""A real vLLM with faults planted into it: each is caught by a guard, on a toy model with real fine-tunes.
+"""A real vLLM with faults planted into it: each is caught, nearly all by a guard, on a toy model with real fine-tunes.
 
 Run by test_guards.py in a process of its own: vLLM looks into every module that is loaded, and stumbles over some that other
 tests bring.
@@ -147,3 +147,33 @@ def test_an_adapter_with_a_wrong_key_is_refused_and_the_engine_goes_on(
     with pytest.raises(UserError, match="2 tensors do not match the base model"):
         guards(worker, arms, wrong, tmp_path)
     assert all(guards(worker, arms, arms.lora, tmp_path).values())
+
+
+def test_a_device_without_memory_is_told_apart_from_other_failures_and_the_engine_goes_on(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from harness.engines import Generate, OutOfMemory, Sampling
+
+    requests = [Generate(engine.tokenizer(f"Repeat: {number} lamps")["input_ids"], Sampling(8)) for number in range(4)]
+
+    def answers() -> list[Any]:
+        return [one.answer for one in sorted(engine.answer(requests), key=lambda answered: answered.place)]
+
+    def answers_with(fault: Exception) -> list[Any]:
+        def step() -> Any:
+            raise fault
+
+        with monkeypatch.context() as planted:
+            planted.setattr(engine._llm.llm_engine, "step", step)
+            return answers()
+
+    before = answers()
+    of_a_worker = RuntimeError("Worker failed with error 'CUDA out of memory. Tried to allocate 2.00 GiB'")
+    for fault in (torch.OutOfMemoryError("planted"), of_a_worker):
+        with pytest.raises(OutOfMemory, match="no memory for 256 sequences"):
+            answers_with(fault)
+    with pytest.raises(RuntimeError, match="something else"):
+        answers_with(RuntimeError("something else"))
+    assert answers() == before

@@ -12,13 +12,29 @@ from typing import Any
 
 import pandas
 
-from harness.config import TUNED, Candidate, Generation, Method, Run, resolve_training
+from harness.config import Candidate, Generation, Run, Search, SearchSettings
+from harness.ensembles import Ensemble, derive, joint_generation
+from harness.finish import cost
+from harness.halving import rungs, survivors, trials_at
+from harness.recipe import (
+    TUNED,
+    TUNERS,
+    EnsembleSpec,
+    MetaLearning,
+    Method,
+    Portion,
+    Recipe,
+    Stage,
+    Tuner,
+    layered,
+    make_training,
+)
+from harness.render import in_order
 from harness.results import (
     FAILURE,
     PREDICTIONS,
     RESULT,
     SCHEMA_VERSION,
-    Cost,
     CurvePoint,
     Failure,
     GenerationRecord,
@@ -28,11 +44,18 @@ from harness.results import (
     Provenance,
     Result,
     SampleCounts,
+    Selection,
+    Spent,
     TaskCard,
     TrainingRecord,
+    TrialRecord,
     write_record,
 )
+from harness.selection import with_settings
 from harness.statistics import score as score_of
+
+FEW = 32
+"""Samples of few-shot tuning."""
 
 Scores = Sequence[float | None]
 
@@ -63,25 +86,33 @@ def task_card(name: str = "capitals", **changes: Any) -> TaskCard:
     return TaskCard(**(declared | changes))
 
 
-def make_run(candidate: str, method: Method, task: TaskCard, seed: int, **changes: Any) -> Run:
-    """One cell of an invented sweep."""
+def make_run(
+    candidate: str,
+    method: Method,
+    task: TaskCard,
+    seed: int,
+    *,
+    others: Sequence[TaskCard] = (),
+    tuner: Tuner = "lora",
+    **changes: Any,
+) -> Run:
+    """One cell of an invented sweep. `others`: tasks that a mixture, or meta-learning, holds besides."""
     model = Candidate(
         name=candidate,
         model=f"invented/{candidate}",
         revision=None,
         fingerprint=hashlib.sha256(candidate.encode()).hexdigest()[:16],
         method=method,
-        training=resolve_training(method),
         chat=None,
     )
+    n_train = FEW if method in ("few_shot_tuning", "meta") else task.n_train
     declared: dict[str, Any] = {
         "task": task.name,
         "task_version": task.version,
         "task_fingerprint": "0123456789abcdef",
         "candidate": model,
         "seed": seed,
-        "n_train": task.n_train if method in TUNED else None,
-        "train_templates": ("plain",) if method in TUNED else (),
+        "n_train": n_train if method in TUNED else None,
         "num_fewshot": 4 if method == "few_shot" else 0,
         "demonstrations": "balanced" if method == "few_shot" else None,
         "templates": ("plain",),
@@ -89,7 +120,33 @@ def make_run(candidate: str, method: Method, task: TaskCard, seed: int, **change
         "test_seed": None,
         "limit": None,
     }
-    return Run(**(declared | changes))
+    declared |= changes
+    if method in TUNED:
+        tuner = next((known for known in TUNERS if known == method), tuner)
+        mixed = others or (task_card("elsewhere"),)
+        declared = {"stages": _stages(method, tuner, _portion(task, declared["n_train"]), mixed)} | declared
+    return Run(**declared)
+
+
+def _stages(method: Method, tuner: Tuner, own: Portion, others: Sequence[TaskCard]) -> tuple[Stage, ...]:
+    training = make_training(layered(tuner, method), tuner)
+    elsewhere = tuple(_portion(card, card.n_train) for card in others if card.name != own.task)
+    # In one order for all tasks of the mixture, which then share its training.
+    mixture = tuple(own if card.name == own.task and own.n_train else _portion(card, card.n_train) for card in others)
+    alone = Stage(tuner=tuner, portions=(own,), training=training)
+    if method == "multitask":
+        return (Stage(tuner=tuner, portions=mixture, training=training),)
+    if method == "stages":
+        return Stage(tuner=tuner, portions=mixture, training=training), alone
+    if method == "meta":
+        return Stage(tuner=tuner, portions=elsewhere, training=training, meta=MetaLearning()), alone
+    return (alone,)
+
+
+def _portion(card: TaskCard, n_train: int) -> Portion:
+    return Portion(
+        task=card.name, version=card.version, fingerprint="0123456789abcdef", n_train=n_train, templates=card.templates
+    )
 
 
 def write_result(
@@ -106,9 +163,15 @@ def write_result(
     target: Any = "France",
     answer: str = "France",
     energy_joules: float | None = None,
+    collapsed: str = "",
+    selection: Selection | None = None,
+    trained: Mapping[str, Any] | None = None,
+    members: Sequence[Result] = (),
 ) -> Result:
-    """Write one finished run: its record, and predictions with these scores of the primary metric."""
-    tuned = run.candidate.method in TUNED
+    """Write one finished run: its record, and predictions with these scores of the primary metric.
+
+    `trained`: fields of its last training that are not as usual. `members`: what an ensemble is made of.
+    """
     known = [value for value in scores if value is not None]
     metrics = {}
     if known:
@@ -116,7 +179,33 @@ def write_result(
         metrics = {
             task.primary_metric: MetricValue(value=mean.value, stderr=mean.stderr, low=mean.low, high=mean.high, n=mean.n)
         }
-    tokens = 60 * 500 * 3
+    trainings = [
+        training_record(
+            recipe, device=device, parameters=parameters, train_seconds=train_seconds, energy_joules=energy_joules
+        )
+        for recipe in in_order([run.recipe] if run.recipe and not members else [])
+    ]
+    if trained:
+        trainings[-1] = trainings[-1].model_copy(update=dict(trained))
+    if members:
+        trainings = list({training.key: training for member in members for training in member.trainings}.values())
+    generation = GenerationRecord(
+        engine="vllm",
+        device=device,
+        dtype="bfloat16",
+        chat_template=False,
+        startup_seconds=40.0,
+        swap_seconds=0.5,
+        generate_seconds=len(scores) / requests_per_second,
+        requests=len(scores),
+        prompt_tokens=60 * len(scores),
+        completion_tokens=4 * len(scores),
+        flops=2.0 * parameters * 64 * len(scores),
+        peak_memory_bytes=6_200_000_000,
+        energy_joules=energy_joules,
+    )
+    if members and not run.averaged:
+        generation = joint_generation(members)
     result = Result(
         schema_version=SCHEMA_VERSION,
         key=run.key,
@@ -126,41 +215,11 @@ def write_result(
         by_template={run.templates[0]: metrics},
         overlap=OverlapRecord(exact=0, near=0, samples=max(1, len(scores)), method="invented", clean=metrics),
         samples=SampleCounts(total=len(scores), scored=len(known), failed=len(scores) - len(known)),
-        training=_training(run, device, train_seconds, parameters, tokens, energy_joules) if tuned else None,
-        generation=GenerationRecord(
-            engine="vllm",
-            device=device,
-            dtype="bfloat16",
-            chat_template=False,
-            swap_seconds=0.5,
-            generate_seconds=len(scores) / requests_per_second,
-            requests=len(scores),
-            prompt_tokens=60 * len(scores),
-            completion_tokens=4 * len(scores),
-            flops=2.0 * parameters * 64 * len(scores),
-            peak_memory_bytes=6_200_000_000,
-            energy_joules=energy_joules,
-        ),
-        cost=Cost(
-            device=device,
-            num_devices=1,
-            seconds={
-                **({"train_startup": 30.0, "train": train_seconds} if tuned else {}),
-                "engine_startup": 40.0,
-                "swap": 0.5,
-                "generate": len(scores) / requests_per_second,
-                "score": 0.1,
-            },
-            train_tokens=tokens if tuned else 0,
-            prompt_tokens=60 * len(scores),
-            completion_tokens=4 * len(scores),
-            requests=len(scores),
-            requests_per_second=requests_per_second,
-            train_flops=6.0 * parameters * tokens if tuned else 0.0,
-            generate_flops=2.0 * parameters * 64 * len(scores),
-            peak_memory_bytes={"train": 9_800_000_000, "generate": 6_200_000_000} if tuned else {"generate": 6_200_000_000},
-            energy_joules=energy_joules,
-        ),
+        trainings=tuple(trainings),
+        selection=selection,
+        collapsed=collapsed,
+        generation=generation,
+        cost=cost(trainings, generation, score_seconds=0.1),
         provenance=Provenance(
             gainboard="0.1.0",
             git_commit=None,
@@ -194,41 +253,138 @@ def write_result(
     return result
 
 
-def _training(
-    run: Run, device: str, seconds: float, parameters: int, tokens: int, energy_joules: float | None
+def training_record(
+    recipe: Recipe,
+    *,
+    device: str = "NVIDIA H100 80GB HBM3",
+    parameters: int = 1_000_000_000,
+    **changes: Any,
 ) -> TrainingRecord:
-    adapter = parameters // 100 if run.candidate.method == "lora" else 0
+    """What the training of a recipe's last stage came to."""
+    stage = recipe.stages[-1]
+    adapter = 0 if stage.tuner == "full" else parameters // 100
+    tokens = 60 * 500 * 3
     curve = [(step, step / 31, 0.3 + 2.2 * math.exp(-step / 18)) for step in range(5, 95, 5)]
-    return TrainingRecord(
-        steps=93,
-        epochs=3.0,
-        best_step=60,
-        best_dev_loss=0.41,
-        stopped_early=False,
-        train_curve=tuple(CurvePoint(step=step, epoch=epoch, loss=loss) for step, epoch, loss in curve),
-        dev_curve=tuple(CurvePoint(step=step, epoch=epoch, loss=loss + 0.06) for step, epoch, loss in curve[3::4]),
-        samples=run.n_train or 0,
-        samples_left_out=0,
-        tokens=tokens,
-        target_tokens=tokens // 20,
-        dev_tokens=tokens // 10,
-        parameters=parameters + adapter,
-        trainable_parameters=adapter or parameters,
-        flops=6.0 * parameters * tokens,
-        device=device,
-        dtype="bfloat16",
-        load_seconds=4.0,
-        train_seconds=seconds,
-        peak_memory_bytes=9_800_000_000,
-        energy_joules=energy_joules,
+    judged = stage.training.metric_for_best_model == "task_metric"
+    dev = () if stage.meta else curve[3::4]
+    declared: dict[str, Any] = {
+        "key": recipe.key,
+        "tuner": stage.tuner,
+        "tasks": tuple(portion.task for portion in stage.portions),
+        "steps": 93,
+        "epochs": 3.0,
+        "best_step": 60,
+        "best_dev_loss": None if stage.meta else 0.41,
+        "best_metric": 0.74 if judged else None,
+        "stopped_early": False,
+        "train_curve": tuple(
+            CurvePoint(
+                step=step,
+                epoch=epoch,
+                loss=loss,
+                learning_rate=stage.training.learning_rate * (1 - step / 95),
+                grad_norm=0.4 + loss,
+                tokens_per_second=4200.0 - 3 * (step % 7),
+            )
+            for step, epoch, loss in curve
+        ),
+        "dev_curve": tuple(
+            CurvePoint(step=step, epoch=epoch, loss=loss + 0.06, metric=0.8 - loss / 6 if judged else None)
+            for step, epoch, loss in dev
+        ),
+        "samples": sum(portion.n_train for portion in stage.portions),
+        "samples_left_out": 0,
+        "per_device_train_batch_size": stage.training.per_device_train_batch_size,
+        "tokens": tokens,
+        "target_tokens": tokens // 20,
+        "dev_tokens": tokens // 10,
+        "parameters": parameters + adapter,
+        "trainable_parameters": adapter or parameters,
+        "flops": 6.0 * parameters * tokens,
+        "device": device,
+        "dtype": "bfloat16",
+        "startup_seconds": 26.0,
+        "load_seconds": 4.0,
+        "train_seconds": 1200.0,
+        "peak_memory_bytes": 9_800_000_000,
+        "energy_joules": None,
+    }
+    return TrainingRecord(**(declared | changes))
+
+
+LADDER = rungs(2, 3)
+"""Of the invented search: a quarter, a half and all of the training."""
+
+TRIAL = Spent(seconds=1500.0, tokens=90_000, flops=5.4e14)
+"""What a trial takes that is trained to the end: 1,230 s of training, and 270 s of answers on dev."""
+
+
+def searched(
+    run: Run, *, scores: Mapping[float, float | None], failed: str = "the loss became nan"
+) -> tuple[Run, Selection]:
+    """A run whose learning rate was chosen among these, by what they score on dev at every rung; None: it failed at once.
+
+    Its trials were trained with seed 0.
+    """
+    rates = list(scores)
+    search = Search(
+        space={"learning_rate": tuple(rates)},
+        settings=SearchSettings(rungs=len(LADDER), reduction_factor=2),
+        methods=1,
+        seed=0,
+    )
+    reached = dict.fromkeys(rates, 1)
+    for rung, keep in enumerate(trials_at(LADDER, len(rates))[1:], start=2):
+        there = {rate: scores[rate] for rate in rates if reached[rate] == rung - 1}
+        reached |= dict.fromkeys(survivors(there, keep=keep, higher_is_better=True), rung)
+    trials = tuple(_trial(run, rate, scores[rate], rungs=reached[rate], failed=failed) for rate in rates)
+    chosen = max(range(len(rates)), key=lambda place: (reached[rates[place]], scores[rates[place]] or 0.0))
+    run = with_settings(run.model_copy(update={"search": search}), {"learning_rate": rates[chosen]})
+    return run, Selection(metric="accuracy", higher_is_better=True, trials=trials, chosen=chosen)
+
+
+def _trial(run: Run, rate: float, score: float | None, *, rungs: int, failed: str) -> TrialRecord:
+    share = LADDER[rungs - 1].share
+    settings = {"learning_rate": rate}
+    recipe = with_settings(run.model_copy(update={"seed": 0, "until": share}), settings).recipe
+    assert recipe, "a trial trains"
+    return TrialRecord(
+        settings=settings,
+        key=recipe.key,
+        shares=tuple(rung.share for rung in LADDER[:rungs]),
+        scores=tuple(score if score is None else score * (0.7 + 0.1 * rung) for rung in range(1, rungs + 1)),
+        spent=Spent(seconds=TRIAL.seconds * share, tokens=round(TRIAL.tokens * share), flops=TRIAL.flops * share),
+        reason="" if score is not None else failed,
     )
 
 
-def write_failure(results: Path, run: Run, *, phase: str = "train", reason: str = "CUDA out of memory") -> None:
+def write_ensemble(
+    results: Path,
+    name: str,
+    method: Method,
+    members: Sequence[Result],
+    scores: Scores,
+    **options: Any,
+) -> Result:
+    """An arm made of finished ones."""
+    spec = EnsembleSpec.model_validate({"name": name, "method": method, "members": ["*/*"]})
+    runs = tuple(member.run for member in members)
+    run = derive(Ensemble(spec, runs), runs)
+    return write_result(results, run, members[0].task, scores, members=members, **options)
+
+
+def write_failure(
+    results: Path,
+    run: Run,
+    *,
+    phase: str = "train",
+    reason: str = "CUDA out of memory",
+    spent: Spent = Spent(),  # noqa: B008
+) -> None:
     """Write one run that failed."""
     write_record(
         results / run.folder / FAILURE,
-        Failure(schema_version=SCHEMA_VERSION, key=run.key, run=run, phase=phase, reason=reason),
+        Failure(schema_version=SCHEMA_VERSION, key=run.key, run=run, phase=phase, reason=reason, spent=spent),
     )
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from synthetic import make_run, task_card
 
-from harness.config import LORA_FIELDS, Layers, Training, load_sweep, resolve_training
+from harness.config import load_sweep
 from harness.errors import UserError
+from harness.recipe import LORA_FIELDS, Layers, Training, Tuner, layered, listed, make_training
 
 SWEEPS = Path(__file__).parent / "data" / "sweeps"
 
@@ -15,7 +16,7 @@ FAULTS = {
     "misspelt_nested_key.toml": "unknown key 'candidates.0.lora.learning_rat'. Did you mean 'learning_rate'?",
     "misspelt_training_key.toml": "unknown key 'defaults.training.num_epochs'. Did you mean 'num_train_epochs'?",
     "wrong_type.toml": "'seeds.0': must be a whole number",
-    "list_for_number.toml": "'defaults.training.learning_rate': must be a number (got [0.0001, 0.0003])",
+    "list_for_number.toml": "'defaults.training.learning_rate': must be a number (got 'high')",
     "no_training_samples.toml": "'n_train': must be a positive number or \"all\", or a list of them (got 0)",
     "same_candidate_twice.toml": "candidate name 'toy' is given twice",
     "same_task_twice.toml": "task 'date_normalise' is given twice",
@@ -23,7 +24,7 @@ FAULTS = {
     "no_tasks.toml": "'tasks' is missing",
     "no_candidates.toml": "'candidates' is missing",
     "no_model.toml": "'candidates.0.model' is missing",
-    "unknown_method.toml": "'candidates.0.methods.1': Input should be 'zero_shot', 'few_shot', 'lora' or 'full' (got",
+    "unknown_method.toml": "'candidates.0.methods.1': Input should be 'zero_shot', 'few_shot', 'lora', 'dora', 'qlora', ",
     "revision_is_a_branch.toml": "'candidates.0.revision'",
     "name_is_a_path.toml": "'name'",
     "several_greedy_answers.toml": "'generation': n = 4 answers at temperature 0 are all the same; set a temperature",
@@ -67,48 +68,48 @@ def test_a_good_sweep_is_read_as_written() -> None:
     assert [candidate.methods for candidate in sweep.candidates] == [("zero_shot", "lora", "full")]
 
 
+def resolved(tuner: Tuner, *layers: Layers) -> Training:
+    return make_training(layered(tuner, tuner, *layers), tuner)
+
+
 def test_a_setting_of_the_candidate_wins_over_one_of_the_sweep_and_unset_ones_fall_through() -> None:
     sweep = load_sweep(SWEEPS / "good.toml")
-    lora = resolve_training("lora", sweep.defaults, sweep.candidates[0])
-    assert lora is not None
+    lora = resolved("lora", sweep.defaults, sweep.candidates[0])
     assert (lora.num_train_epochs, lora.learning_rate, lora.r) == (2, 5e-3, 8)
-    full = resolve_training("full", sweep.defaults, sweep.candidates[0])
-    assert full is not None
+    full = resolved("full", sweep.defaults, sweep.candidates[0])
     assert (full.num_train_epochs, full.learning_rate) == (2, 1e-3)
 
 
 def test_a_method_has_its_own_default_learning_rate() -> None:
-    lora, full = resolve_training("lora"), resolve_training("full")
-    assert lora is not None
-    assert full is not None
-    assert lora.learning_rate > full.learning_rate
+    assert resolved("lora").learning_rate > resolved("full").learning_rate
 
 
 def test_a_setting_of_one_method_wins_over_the_common_one() -> None:
-    common = Layers(training=Training(learning_rate=1e-3), lora=Training(learning_rate=1e-2))
-    own = Layers(training=Training(learning_rate=1e-5))
-    lora = resolve_training("lora", common, own)
-    assert lora is not None
-    assert lora.learning_rate == 1e-2
+    common = Layers(training={"learning_rate": 1e-3}, lora={"learning_rate": 1e-2})
+    assert resolved("lora", common, Layers(training={"learning_rate": 1e-5})).learning_rate == 1e-2
+
+
+def test_a_setting_of_a_method_wins_over_one_of_what_it_trains() -> None:
+    layers = Layers(training={"r": 2}, lora={"r": 4, "lora_alpha": 8}, few_shot_tuning={"r": 8})
+    tens = make_training(layered("lora", "few_shot_tuning", layers), "lora")
+    assert (tens.r, tens.lora_alpha) == (8, 8)
 
 
 def test_a_setting_equal_to_the_built_in_default_still_wins_when_it_was_given() -> None:
-    sweep = Layers(training=Training(num_train_epochs=7))
-    candidate = Layers(training=Training(num_train_epochs=Training().num_train_epochs))
-    resolved = resolve_training("full", sweep, candidate)
-    assert resolved is not None
-    assert resolved.num_train_epochs == Training().num_train_epochs
+    sweep = Layers(training={"num_train_epochs": 7})
+    candidate = Layers(training={"num_train_epochs": Training().num_train_epochs})
+    assert resolved("full", sweep, candidate).num_train_epochs == Training().num_train_epochs
 
 
 def test_full_fine_tuning_has_no_adapter_settings() -> None:
-    full = resolve_training("full", Layers(training=Training(r=4)))
-    assert full is not None
+    full = resolved("full", Layers(training={"r": 4}))
     assert {getattr(full, name) for name in LORA_FIELDS} == {None}
 
 
-@pytest.mark.parametrize("method", ["zero_shot", "few_shot"])
-def test_an_arm_that_trains_nothing_has_no_training_settings(method: str) -> None:
-    assert resolve_training(method, Layers(training=Training(r=4))) is None  # type: ignore[arg-type]
+def test_a_list_of_modules_is_one_value_and_a_list_of_lists_several() -> None:
+    assert listed("target_modules", ["q_proj", "v_proj"]) is None
+    assert listed("target_modules", [["q_proj"], ["q_proj", "v_proj"]]) == [["q_proj"], ["q_proj", "v_proj"]]
+    assert listed("r", [4, 8]) == [4, 8]
 
 
 def test_the_key_of_a_run_depends_on_everything_in_it() -> None:
@@ -118,7 +119,7 @@ def test_the_key_of_a_run_depends_on_everything_in_it() -> None:
         run.model_copy(update={"templates": ("other",)}),
         run.model_copy(update={"task_fingerprint": "f" * 16}),
         run.model_copy(update={"limit": 10}),
-        run.model_copy(update={"candidate": run.candidate.model_copy(update={"training": Training(r=2)})}),
+        run.model_copy(update={"stages": (run.stages[0].model_copy(update={"training": Training(r=2)}),)}),
     ]
     assert len({run.key, *(other.key for other in changed)}) == 1 + len(changed)
 
@@ -142,6 +143,26 @@ def test_a_run_lies_in_a_folder_of_its_own() -> None:
         ('n_train = ["all", "all"]', "training budget 'all' is given twice; each must be unique"),
         ("n_train = []", "'n_train': must name at least one budget (got [])"),
         ("n_train = [16, -1]", "'n_train': must be a positive number or \"all\", or a list of them (got [16, -1])"),
+        ("[multitask]\ntasks = ['b']", "multitask.tasks: task 'b' is not among the sweep's tasks"),
+        ("[multitask]\ntasks = ['a']\nheld_out = ['a']", "'multitask': task 'a' is both trained on and held out"),
+        (
+            "[stages]\nmethods = ['lora', 'multitask']",
+            "methods must begin with 'multitask' or 'meta' and end with one of the",
+        ),
+        (
+            "[search]\nbudget = { trials = 3, tokens = 9 }",
+            "'search.budget': give exactly one of trials, tokens, device_hours",
+        ),
+        ("[search]\nrungs = 0", "'search.rungs': Input should be greater than 0 (got 0)"),
+        ("[defaults.lora]\nr = [8, 0]", "'defaults.lora.r': Input should be greater than 0 (got 0)"),
+        ("[defaults.lora]\nlearning_rate = { low = 1e-3, high = 1e-4 }", "low = 0.001 must be below high = 0.0001"),
+        (
+            "[defaults.lora]\nlearning_rate = { low = 0, high = 1e-4 }",
+            "'defaults.lora.learning_rate': Input should be greater",
+        ),
+        ("[defaults.lora]\nlearning_rate = { min = 0, high = 1e-4 }", "'defaults.lora.learning_rate'"),
+        ("[defaults.lora]\nr = []", "'defaults.lora.r': must name at least one"),
+        ("[[ensembles]]\nname = 'v'\nmethod = 'vote'", "'ensembles.0.members' is missing"),
         ('demonstrations = "closest"', "'demonstrations': Input should be 'random', 'balanced', 'fixed' or 'nearest'"),
         ("templates = []", "no template is named; give at least one, or leave the key out"),
         (

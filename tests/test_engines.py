@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,17 @@ OUTPUTS = ("generate", "choice", "perplexity")
 LONG = "One fine day a lamp and two chairs came to town. " * 60
 """More than the toys' context of 512 tokens."""
 
-ARMS = ("base", "lora", "full", "base again")
-"""In this order, through one engine: swapping back must bring the base's answers back."""
+ARMS = ("base", "lora", "half", "full", "base again")
+"""In this order, through one engine: swapping back must bring the base's answers back. `half`: the adapter, weakened."""
+
+
+Answers = dict[tuple[str, str], list[dict[str, Any]]]
+"""(arm, output) → the rows of its completions."""
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A base model with an adapter and a full fine-tune, and prompts of every kind of output."""
+    """A base model with two adapters and a full fine-tune, and prompts of every kind of output."""
 
     base: Path
     folder: Path
@@ -36,8 +40,8 @@ class Tuned:
     def weights(self, arm: str) -> Path | None:
         return None if arm.startswith("base") else self.folder / arm
 
-    def answers(self, engine: str) -> dict[tuple[str, str], list[dict[str, Any]]]:
-        """(arm, output) → completions, all from one worker."""
+    def answers(self, engine: str) -> Answers:
+        """All from one worker."""
         arguments = ["--engine", engine, "--model", str(self.base)]
         with Worker("harness.engines", arguments, log=self.folder / f"{engine}.log") as worker:
             return {
@@ -63,7 +67,8 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     plain = write_rows(folder / "plain.jsonl", "date_normalise", "test", count=60)
     shown = [{**row, "id": f"shown {row['id']}"} for row in few_shot]
     write_jsonl(folder / "generate.jsonl", [{**row, "choices": []} for row in plain + shown])
-    write_rows(folder / "choice.jsonl", "ticket_routing", "test", count=40)
+    choices = write_rows(folder / "choice.jsonl", "ticket_routing", "test", count=40)
+    write_jsonl(folder / "choice.jsonl", [*choices, of_many_choices(base)])
     # The likelihood of short answers, of nothing but a text, and of a text that takes several windows.
     texts = [sample["prompt"]["text"] for sample in few_shot]
     bare = PromptSet({"bare": "<mask>"})
@@ -72,16 +77,34 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with Worker("harness.train", ["--model", str(base)], log=folder / "train.log") as worker:
         for method in ("lora", "full"):
             train(worker, folder, method, QUICK)
+    weaken(shutil.copytree(folder / "lora", folder / "half"))
     return Tuned(base, folder)
 
 
+def of_many_choices(base: Path) -> dict[str, Any]:
+    """A prompt with more choices, apart from their first token on, than vLLM tells the log-probabilities of at once."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    words = [word for word in map(tokenizer.decode, range(len(tokenizer))) if word.isalpha()][:300]
+    assert len({tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words}) > 128
+    return prompt_row(PromptSet({"short": "Say a word."}), Sample("many", {}, words[0], tuple(words)), "short")
+
+
+def weaken(adapter: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    save_file({name: tensor * 0.7 for name, tensor in tensors.items()}, adapter / "adapter_model.safetensors")
+
+
 @pytest.fixture(scope="module")
-def reference(tuned: Tuned) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def reference(tuned: Tuned) -> Answers:
     return tuned.answers("transformers")
 
 
 @pytest.fixture(scope="module")
-def vllm(tuned: Tuned) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def vllm(tuned: Tuned) -> Answers:
     pytest.importorskip("vllm", reason="vLLM is not installed here")
     return tuned.answers("vllm")
 
@@ -92,17 +115,25 @@ def completions(rows: list[dict[str, Any]]) -> list[tuple[str, int, str]]:
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_vllm_writes_what_transformers_writes(vllm: Any, reference: Any, arm: str) -> None:
-    assert completions(vllm[arm, "generate"]) == completions(reference[arm, "generate"])
+    same_completions(vllm[arm, "generate"], reference[arm, "generate"])
+
+
+def same_completions(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
+    assert completions(ours) == completions(theirs)
 
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_vllm_gives_choices_the_log_probabilities_of_transformers(vllm: Any, reference: Any, arm: str) -> None:
-    for ours, theirs in zip(vllm[arm, "choice"], reference[arm, "choice"], strict=True):
-        assert ours["choice_logprobs"] == pytest.approx(theirs["choice_logprobs"], abs=1e-3)
-        assert ours["completion"] == theirs["completion"]
+    same_choices(vllm[arm, "choice"], reference[arm, "choice"])
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
+def same_choices(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        assert one["choice_logprobs"] == pytest.approx(other["choice_logprobs"], abs=1e-3)
+        assert one["completion"] == other["completion"]
+
+
+@pytest.mark.parametrize("method", ["lora", "half", "full"])
 def test_every_tuned_arm_answers_otherwise_than_its_base(vllm: Any, method: str) -> None:
     assert completions(vllm[method, "generate"]) != completions(vllm["base", "generate"])
 
@@ -123,6 +154,30 @@ def test_tuning_makes_the_answers_it_was_trained_on_more_likely(vllm: Any) -> No
 def test_swapping_back_brings_the_base_back_exactly(vllm: Any) -> None:
     for output in OUTPUTS:
         assert vllm["base", output] == vllm["base again", output]
+
+
+def test_adapters_served_in_one_batch_answer_as_transformers_does_with_each_merged(tuned: Tuned, reference: Answers) -> None:
+    """On vLLM's other way to have many arms at once, which the guards of each arm pass, too."""
+    pytest.importorskip("vllm", reason="vLLM is not installed here")
+    adapters = ("lora", "half")
+    canaries = tuned.folder / "canaries.jsonl"
+    write_jsonl(canaries, [row | {"chat": None} for row in read_jsonl(tuned.folder / "few_shot.jsonl")])
+    settings = json.dumps({"way": "adapters", "max_loras": 2, "max_lora_rank": 8})
+    arguments = ["--engine", "vllm", "--model", str(tuned.base), "--settings", settings, "--canaries", str(canaries)]
+    with Worker("harness.engines", arguments, log=tuned.folder / "adapters.log") as worker:
+        for output, same in (("generate", same_completions), ("choice", same_choices)):
+            files = {arm: tuned.folder / f"adapters-{arm}-{output}.jsonl" for arm in adapters}
+            asks = [
+                scoring_job(tuned.folder / f"{output}.jsonl", file, weights=tuned.weights(arm), output=output)["asks"][0]
+                for arm, file in files.items()
+            ]
+            for record in worker.request({"asks": asks}, lambda _: None)["records"]:
+                assert [(guard["name"], guard["passed"]) for guard in record["guards"]] == [
+                    ("matches_transformers", True),
+                    ("differs_from_base", True),
+                ]
+            for arm, file in files.items():
+                same(in_order(file), reference[arm, output])
 
 
 def test_the_exact_prompt_with_its_chat_template_is_kept(vllm: Any) -> None:
@@ -176,12 +231,29 @@ def test_an_answer_cut_at_max_tokens_says_so(engine: Worker, tmp_path: Path) -> 
     assert (row["finish_reason"], row["completion_tokens"]) == ("length", 1)
 
 
-def test_weights_that_do_not_fit_the_base_fail_the_job_and_leave_the_worker_running(engine: Worker, tmp_path: Path) -> None:
+def no_weights(folder: Path) -> None:
+    """Nothing was ever saved there."""
+
+
+def another_architecture(folder: Path) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 40}
+    LlamaForCausalLM(LlamaConfig(**sizes)).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("saved", "reason"), [(no_weights, "does not exist"), (another_architecture, "another architecture")]
+)
+def test_weights_that_do_not_fit_the_base_fail_the_job_and_leave_the_worker_running(
+    engine: Worker, tmp_path: Path, saved: Callable[[Path], None], reason: str
+) -> None:
+    saved(tmp_path / "weights")
     write_jsonl(tmp_path / "prompts", [question("1", "Repeat: lamp")])
     asking = {"output": "generate"}
     before = ask(engine, tmp_path / "prompts", tmp_path / "before", weights=None, **asking)
-    with pytest.raises(JobFailed):
-        ask(engine, tmp_path / "prompts", tmp_path / "broken", weights=tmp_path / "missing", **asking)
+    with pytest.raises(JobFailed, match=reason):
+        ask(engine, tmp_path / "prompts", tmp_path / "broken", weights=tmp_path / "weights", **asking)
     assert ask(engine, tmp_path / "prompts", tmp_path / "after", weights=None, **asking) == before
 
 
@@ -211,6 +283,47 @@ def test_a_model_folder_that_cannot_be_loaded_ends_the_worker_with_its_reason(tm
     with pytest.raises(JobFailed):
         Worker("harness.engines", ["--engine", "transformers", "--model", str(tmp_path)], log=tmp_path / "log")
     assert (tmp_path / "log").stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", ["transformers", "vllm"])
+def test_a_model_with_a_smaller_vocabulary_than_its_tokenizer_ends_the_worker_with_its_reason(
+    qwen: Path, tmp_path: Path, name: str
+) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    pytest.importorskip(name)
+    model = AutoModelForCausalLM.from_pretrained(qwen)
+    model.resize_token_embeddings(100)
+    model.save_pretrained(tmp_path / "model")
+    AutoTokenizer.from_pretrained(qwen).save_pretrained(tmp_path / "model")
+    with pytest.raises(JobFailed, match="the model's vocabulary ends at 99"):
+        Worker("harness.engines", ["--engine", name, "--model", str(tmp_path / "model")], log=tmp_path / "log")
+
+
+def test_a_batch_that_memory_has_no_room_for_is_answered_in_smaller_ones(
+    qwen: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from harness.engines import Generate, OutOfMemory, Sampling
+    from harness.engines.transformers import TransformersEngine
+
+    engine = TransformersEngine(str(qwen), None)
+    requests = [Generate(engine.tokenizer(f"Repeat: {number} lamps")["input_ids"], Sampling(8)) for number in range(10)]
+    whole = sorted(engine.answer(requests), key=lambda answered: answered.place)
+    generate = engine._model.generate
+    room = [4]  # rows; no CPU runs out of a device's memory
+
+    def in_little_memory(**asked: Any) -> Any:
+        if len(asked["input_ids"]) > room[0]:
+            raise torch.OutOfMemoryError("planted")
+        return generate(**asked)
+
+    monkeypatch.setattr(engine._model, "generate", in_little_memory)
+    assert sorted(engine.answer(requests), key=lambda answered: answered.place) == whole
+    room[0] = 0
+    with pytest.raises(OutOfMemory, match="no memory for one sequence"):
+        list(engine.answer(requests))
 
 
 def test_completions_are_written_whole_or_not_at_all(engine: Worker, tmp_path: Path) -> None:
@@ -280,7 +393,7 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(qwen: Path, tmp_path: Pat
     import sqlite3
     import threading
     import time
-    from contextlib import closing, nullcontext
+    from contextlib import closing
 
     from rich.console import Console
     from synthetic import make_run, task_card
@@ -288,17 +401,20 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(qwen: Path, tmp_path: Pat
     from harness.config import EngineSettings, Generation
     from harness.data import load_dataset
     from harness.generation import Generation as Phase
-    from harness.plan import Group, LoadedTask
+    from harness.jobs import GroupJob
+    from harness.plan import LoadedTask
     from harness.plugins import find_plugins, load_task
     from harness.progress import Progress
+    from harness.render import Workshop
     from harness.results import GenerationRecord, read_record
 
     task = load_task("date_normalise", find_plugins(entry_points=False))
     settings = Generation(max_tokens=100, temperature=5.0)  # so hot that no answer ends by itself
     run = make_run("toy", "zero_shot", task_card(task.name), 0, generation=settings)
     texts = [f"Write {number} sentences about lamps." for number in range(320)]
-    (tmp_path / run.key).mkdir()
-    write_jsonl(tmp_path / run.key / "prompts.jsonl", [question(str(place), text) for place, text in enumerate(texts)])
+    ask = Workshop(tmp_path, {task.name: LoadedTask(task, load_dataset(task))}).ask(run)
+    ask.prompts.parent.mkdir()
+    write_jsonl(ask.prompts, [question(str(place), text) for place, text in enumerate(texts)])
     answers = tmp_path / "answers.sqlite"
     killed: list[int] = []
 
@@ -323,51 +439,17 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(qwen: Path, tmp_path: Pat
 
     thread = threading.Thread(target=kill)
     thread.start()
-    failed = Phase(
-        Group(str(qwen), None, None, [run]), [run], {task.name: LoadedTask(task, load_dataset(task))}, model=str(qwen),
-        work=tmp_path, engine="transformers", settings=EngineSettings(), progress=Progress(Console(quiet=True)),
-        recording=lambda run, phase: nullcontext(),
-    ).run()  # fmt: skip
+    group = GroupJob(
+        name="toy", model=str(qwen), revision=None, engine="transformers", max_model_len=None, fits=(), asks=(ask,)
+    )
+    line = Progress(Console(quiet=True)).line("toy")
+    failed: list[str] = []
+    line.failed = lambda key, phase, reason, seconds: failed.append(reason)  # type: ignore[attr-defined]
+    Phase(group, [ask], work=tmp_path, settings=EngineSettings(), devices=None, listener=line).run()  # type: ignore[arg-type]
     killed.append(0)  # in case that it was over before
     thread.join()
     record = read_record(tmp_path / run.key / "generation.json", GenerationRecord)
-    assert failed == set()
+    assert failed == []
     assert killed[0] > 0
     assert record.reused_requests >= killed[0]
     assert sorted(row["place"] for row in read_jsonl(tmp_path / run.key / "completions.jsonl")) == list(range(320))
-
-
-def test_adapters_served_in_one_batch_answer_as_transformers_does_with_each_merged(qwen: Path, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    pytest.importorskip("vllm", reason="vLLM is not installed here")
-    write_rows(tmp_path / "train.jsonl", "date_normalise", "train", count=192)
-    write_rows(tmp_path / "dev.jsonl", "date_normalise", "dev", count=16)
-    write_rows(tmp_path / "generate.jsonl", "date_normalise", "test", count=40)
-    write_rows(tmp_path / "choice.jsonl", "ticket_routing", "test", count=20)
-    with Worker("harness.train", ["--model", str(qwen)], log=tmp_path / "train.log") as worker:
-        train(worker, tmp_path, "lora", QUICK)
-    half = shutil.copytree(tmp_path / "lora", tmp_path / "half")
-    tensors = load_file(half / "adapter_model.safetensors")
-    save_file({name: tensor * 0.7 for name, tensor in tensors.items()}, half / "adapter_model.safetensors")
-    arms = {"lora": tmp_path / "lora", "half": half}
-
-    def answers(engine: str, settings: dict[str, Any], jobs: list[list[str]], output: str) -> dict[str, list[Any]]:
-        options = ["--engine", engine, "--model", str(qwen), "--settings", json.dumps(settings)]
-        with Worker("harness.engines", options, log=tmp_path / f"{engine}.log") as worker:
-            for together in jobs:
-                prompts, files = tmp_path / f"{output}.jsonl", [tmp_path / f"{engine}-{arm}-{output}" for arm in together]
-                asks = [
-                    scoring_job(prompts, file, weights=arms[arm], output=output)["asks"][0]
-                    for arm, file in zip(together, files, strict=True)
-                ]
-                worker.request({"asks": asks}, lambda _: None)
-        return {arm: in_order(tmp_path / f"{engine}-{arm}-{output}") for arm in arms}
-
-    served = {"way": "adapters", "max_loras": 2, "max_lora_rank": 8}
-    for output in ("generate", "choice"):
-        ours = answers("vllm", served, [["lora", "half"]], output)
-        theirs = answers("transformers", {}, [["lora"], ["half"]], output)
-        for arm in arms:
-            assert completions(ours[arm]) == completions(theirs[arm])
-        assert ours["lora"] != ours["half"]

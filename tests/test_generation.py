@@ -3,16 +3,15 @@
 What real engines do when they are killed is tested in test_engines.py.
 """
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 from synthetic import make_run, task_card
-from toy_models import write_jsonl
 from toy_task import adding
 
 import harness.generation as generation
@@ -20,9 +19,10 @@ from harness.config import EngineSettings, Run
 from harness.data import load_dataset
 from harness.errors import UserError
 from harness.generation import Generation, choose_way, is_answered
-from harness.plan import Group, LoadedTask
+from harness.jobs import GroupJob
+from harness.plan import LoadedTask
 from harness.progress import Progress
-from harness.prompts import prompt_row
+from harness.render import Workshop
 from harness.results import GenerationRecord, read_record, write_record
 from harness.worker import JobFailed, WorkerDied
 
@@ -67,37 +67,54 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> type[InventedWorker]:
     return InventedWorker
 
 
+class Heard:
+    """Listens, and keeps what failed."""
+
+    def __init__(self) -> None:
+        self.failures: list[tuple[str, str]] = []
+
+    def failed(self, key: str, phase: str, reason: str, seconds: float) -> None:
+        self.failures.append((key, f"{phase}: {reason}"))
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: None
+
+
 class Sweep:
     """Runs with their prompts in a folder, and what became of them."""
 
     def __init__(self, folder: Path, *methods: str, seeds: int = 1) -> None:
-        self.folder, self.failures = folder, list[str]()
+        self.folder, self.heard = folder, Heard()
         task = adding()
         self.tasks = {task.name: LoadedTask(task, load_dataset(task))}
+        shop = Workshop(folder, self.tasks)
         card = task_card(task.name)
         self.runs = [make_run("a", method, card, seed) for method in methods for seed in range(seeds)]  # type: ignore[arg-type]
-        sample = self.tasks[task.name].dataset.test[0]
-        for run in self.runs:
-            (folder / run.key / "weights").mkdir(parents=True)
-            template = next(iter(task.prompts.templates))
-            write_jsonl(folder / run.key / "prompts.jsonl", [prompt_row(task.prompts, sample, template)])
-            if run.candidate.method == "lora":
-                config = {"r": 4 + 12 * run.seed, "rank_pattern": {"q_proj": 20}}
-                (folder / run.key / "weights" / "adapter_config.json").write_text(json.dumps(config))
+        self.asks = [shop.ask(run) for run in self.runs]
+        for run, ask in zip(self.runs, self.asks, strict=True):
+            shop.write_prompts(run.model_copy(update={"limit": 1}))
+            (folder / run.key).mkdir(parents=True, exist_ok=True)
+            written = shop.ask(run.model_copy(update={"limit": 1})).prompts
+            written.rename(ask.prompts)
+            if ask.weights is not None:
+                ask.weights.mkdir(parents=True)
+                if run.candidate.method == "lora":
+                    config = {"r": 4 + 12 * run.seed, "rank_pattern": {"q_proj": 20}}
+                    (ask.weights / "adapter_config.json").write_text(json.dumps(config))
 
-    @contextlib.contextmanager
-    def recording(self, run: Run, phase: str) -> Iterator[None]:
-        try:
-            yield
-        except JobFailed as error:
-            self.failures.append(f"{phase}: {error}")
+    @property
+    def failures(self) -> list[str]:
+        return [reason for _, reason in self.heard.failures]
 
     def generate(self, **settings: Any) -> set[str]:
         """The keys of the runs that failed."""
-        return Generation(
-            Group("m", None, None, self.runs), self.runs, self.tasks, model="m", work=self.folder, engine="vllm",
-            settings=EngineSettings(**settings), progress=Progress(Console(quiet=True)), recording=self.recording,
-        ).run()  # fmt: skip
+        group = GroupJob(
+            name="m", model="m", revision=None, engine="vllm", max_model_len=None, fits=(), asks=tuple(self.asks)
+        )
+        Generation(
+            group, self.asks, work=self.folder, settings=EngineSettings(**settings), devices=None, listener=self.heard
+        ).run()
+        return {key for key, _ in self.heard.failures}
 
     def record(self, run: Run) -> GenerationRecord:
         return read_record(self.folder / run.key / "generation.json", GenerationRecord)
@@ -176,9 +193,10 @@ def test_adapters_are_served_together_with_the_largest_rank_there_is(tmp_path: P
 def test_one_adapter_that_does_not_fit_costs_none_beside_it(tmp_path: Path, workers: type[InventedWorker]) -> None:
     sweep = Sweep(tmp_path, "lora", seeds=3)
     bad = sweep.runs[1].key
+    weights = str(sweep.asks[1].weights)
 
     def answer(worker: InventedWorker, job: dict[str, Any]) -> Any:
-        return JobFailed("odd keys") if any(bad in ask["weights"] for ask in job.get("asks", ())) else None
+        return JobFailed("odd keys") if any(weights == ask["weights"] for ask in job.get("asks", ())) else None
 
     workers.answer = answer  # type: ignore[method-assign]
     assert sweep.generate(way="adapters") == {bad}
@@ -186,6 +204,14 @@ def test_one_adapter_that_does_not_fit_costs_none_beside_it(tmp_path: Path, work
 
 
 def test_several_engines_share_the_runs(tmp_path: Path, workers: type[InventedWorker]) -> None:
+    both = threading.Barrier(2, timeout=60)
+
+    def answer(worker: InventedWorker, job: dict[str, Any]) -> Any:
+        if len(worker.jobs) == 1:
+            both.wait()  # the first must not have done all before the second has begun
+        return None
+
+    workers.answer = answer  # type: ignore[method-assign]
     sweep = Sweep(tmp_path, "zero_shot", "full", seeds=4)
     assert sweep.generate(data_parallel_size=2) == set()
     assert len(workers.started) == 2
@@ -206,38 +232,48 @@ def test_small_models_and_full_fine_tunes_are_swapped(tmp_path: Path, monkeypatc
     sizes = {"a": 5_000_000_000}
     monkeypatch.setattr(generation, "count_parameters", lambda model: sizes["a"])
     sweep = Sweep(tmp_path / "1", "lora")
-    adapters, mixed, tasks = sweep.runs, Sweep(tmp_path / "2", "lora", "full").runs, sweep.tasks
+    adapters, mixed = sweep.asks, Sweep(tmp_path / "2", "lora", "full").asks
     auto = EngineSettings()
-    assert choose_way(adapters, tasks, "vllm", auto) == "adapters"
-    assert choose_way(adapters, tasks, "transformers", auto) == "swap"
-    assert choose_way(mixed, tasks, "vllm", auto) == "swap"
-    assert choose_way(adapters, tasks, "vllm", EngineSettings(way="swap")) == "swap"
+    assert choose_way(adapters, "a", "vllm", auto) == "adapters"
+    assert choose_way(adapters, "a", "transformers", auto) == "swap"
+    assert choose_way(mixed, "a", "vllm", auto) == "swap"
+    assert choose_way(adapters, "a", "vllm", EngineSettings(way="swap")) == "swap"
     sizes["a"] = 500_000_000
-    assert choose_way(adapters, tasks, "vllm", auto) == "swap"
+    assert choose_way(adapters, "a", "vllm", auto) == "swap"
     with pytest.raises(UserError, match=r"serves adapters only, and a · full · adding"):
-        choose_way(mixed, tasks, "vllm", EngineSettings(way="adapters"))
+        choose_way(mixed, "a", "vllm", EngineSettings(way="adapters"))
     with pytest.raises(UserError, match="takes vLLM"):
-        choose_way(adapters, tasks, "transformers", EngineSettings(way="adapters"))
+        choose_way(adapters, "a", "transformers", EngineSettings(way="adapters"))
+
+
+def test_magnitudes_of_dora_are_not_served_beside_each_other(tmp_path: Path) -> None:
+    asks = Sweep(tmp_path, "dora").asks
+    assert choose_way(asks, "a", "vllm", EngineSettings()) == "swap"
+    with pytest.raises(UserError, match=r"has magnitudes \(DoRA\) that vLLM does not read"):
+        choose_way(asks, "a", "vllm", EngineSettings(way="adapters"))
 
 
 def test_a_way_that_the_arms_cannot_take_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    from harness.run import Folders, run_sweep
+    from harness.executors import LocalExecutor
+    from harness.group import Folders
+    from harness.run import run_sweep
 
     sweep = Sweep(tmp_path / "prepared", "lora", "full")
     folders = Folders(tmp_path / "results", tmp_path / "work")
     with pytest.raises(UserError, match="serves adapters only"):
         run_sweep(
             sweep.runs, sweep.tasks, folders, engine="vllm", settings=EngineSettings(way="adapters"),
-            progress=Progress(Console(quiet=True)),
+            progress=Progress(Console(quiet=True)), executor=LocalExecutor(1),
         )  # fmt: skip
     assert not folders.work.exists()
 
 
 def test_answers_of_an_engine_that_a_guard_failed_are_generated_again(tmp_path: Path) -> None:
-    assert not is_answered(tmp_path)
-    (tmp_path / "completions.jsonl").touch()
-    assert not is_answered(tmp_path)
+    (ask,) = Sweep(tmp_path, "zero_shot").asks
+    assert not is_answered(ask)
+    ask.completions.touch()
+    assert not is_answered(ask)
     for passed in (True, False):
         guard = {"name": "base_repeats", "passed": passed, "value": 0.0, "bound": 0.0}
-        write_record(tmp_path / "generation.json", GenerationRecord.model_validate(RECORD | {"guards": [guard]}))
-        assert is_answered(tmp_path) == passed
+        write_record(ask.record, GenerationRecord.model_validate(RECORD | {"guards": [guard]}))
+        assert is_answered(ask) == passed

@@ -23,11 +23,18 @@ CHECKS = {"checks", *(f"checks.{name}" for name in ("examples", "finding", "lint
 DECLARE = {"demonstrations", "plugins", "prompts", "task"} | FAULTS | METRICS | DATA
 """What a task says of itself."""
 
-RECORD = {"errors", "config", "results", "statistics"}
+RECORD = {"budget", "config", "errors", "recipe", "results", "space", "statistics", "toml"}
 """What is on disk, and the numbers made from it."""
 
-WORKER = {"config", "costs", "data.sources", "encode", "engines", "errors", "results", "task", "weights", "worker"}
+SETTINGS = {"budget", "config", "recipe", "space", "toml"}
+"""What a person declares in a sweep file."""
+
+WORKER = {"config", "costs", "data.sources", "encode", "engines", "errors", "jobs", "recipe", "results", "task", "weights"}
+WORKER |= {"worker"}
 """What the processes that hold a model may see: files and settings, never a task plugin."""
+
+TRAINING = {f"training.{name}" for name in ("checkpoints", "curves", "judge", "ledger", "logs", "meta", "soup")}
+TRAINING |= {"training.trainer", "training.tuners"}
 
 BACKENDS = {"engines.transformers", "engines.vllm"}
 
@@ -42,24 +49,61 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(DATA, DATA | FAULTS | {"demonstrations", "prompts", "task"}),
     "plugins": FAULTS | {"declaration", "task"},
     "declaration": FAULTS | {"data.steps", "metrics", "task"},
-    "config": {"errors", "task"},
-    "results": {"config", "errors"},
+    "toml": {"errors"},
+    "space": {"errors"},
+    "halving": set(),
+    "budget": {"halving"},
+    "recipe": {"errors", "space", "toml"},
+    "config": SETTINGS | {"errors", "task"},
+    "results": {"config", "errors", "recipe", "toml"},
+    "search": {"errors", "space"},
+    "jobs": {"engines", "recipe", "task", "toml"},
+    "listener": {"errors", "worker"},
     "statistics": set(),
+    "scaling": {"statistics"},
+    "extrapolation": {"errors", "results", "scaling"},
     "toys": {"errors"},
     "toys.text": set(),
     "toys.build": {"errors", "toys", "toys.text"},
     "models": {"errors", "toys"},
     "lm_eval": DECLARE | {"lm_eval.metrics"},
     "lm_eval.metrics": {"errors", "metrics"},
-    "checks": DECLARE | CHECKS | {"config", "engines", "estimate", "models", "review", "score"},
+    "checks": DECLARE | CHECKS | {"config", "engines", "ensembles", "estimate", "models", "plan", "review", "score"},
     "checks.finding": set(),
     "checks.examples": DECLARE | {"checks.finding", "score"},
     "checks.lint": DECLARE,
-    "review": DECLARE | {"config", "results", "review.items"},
+    "review": DECLARE | {"results", "review.items", "toml"},
     "review.items": DECLARE,
     "review.terminal": {"errors", "review", "review.items"},
     "scaffold": DECLARE | {"checks.examples", "score"},
-    "plan": {"config", "data", "data.sources", "errors", "prompts", "results", "task"},
+    "plan": {"config", "data", "data.sources", "errors", "prompts", "recipe", "results", "search", "task"},
+    "selection": SETTINGS | {"errors", "halving", "results", "search"},
+    "render": DECLARE | SETTINGS | {"jobs", "plan", "results", "worker"},
+    "ensembles": SETTINGS | {"errors", "plan", "results", "worker"},
+    "finish": DECLARE | RECORD | {"card", "plan", "provenance", "score", "worker"},
+    "prepare": {"config", "engines", "errors", "models", "progress", "toys"},
+    "execution": {"config", "data.sources", "generation", "jobs", "listener", "results", "worker"},
+    "scorecard": {"jobs", "modelcard", "models", "results", "statistics"},
+    "executors": {"config", "errors", "execution", "jobs", "listener"},
+    "cluster": {"config", "errors", "execution", "jobs", "listener", "results", "worker"},
+    "group": DECLARE
+    | RECORD
+    | {
+        "scorecard",
+        "engines",
+        "estimate",
+        "executors",
+        "finish",
+        "jobs",
+        "listener",
+        "models",
+        "plan",
+        "progress",
+        "render",
+        "score",
+        "selection",
+    }
+    | {"toys", "worker"},
     "score": FAULTS | {"metrics", "results", "statistics", "task"},
     "card": {"metrics", "metrics.levels", "plan", "results", "score"},
     "costs": {"config", "errors", "results"},
@@ -67,7 +111,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "encode": {"errors", "task"},
     "weights": {"errors"},
     "worker": {"errors"},
-    "train": WORKER,
+    "train": WORKER | TRAINING | {"modelcard", "models"},
+    "training": set(),
+    "training.checkpoints": {"errors", "results", "toml"},
+    "training.curves": {"results"},
+    "training.judge": WORKER | {"engines.scoring", "engines.transformers"},
+    "training.ledger": {"costs", "errors", "results", "training.checkpoints"},
+    "training.logs": {"errors"},
+    "training.meta": {"recipe"},
+    "training.soup": {"recipe", "training.tuners", "weights"},
+    "training.trainer": {"errors", "recipe", "worker", "training.checkpoints", "training.judge", "training.ledger"},
+    "training.tuners": {"errors", "recipe", "weights"},
+    "modelcard": {"jobs", "results"},
     "engines": {"config"},
     "engines.__main__": WORKER | BACKENDS | {"engines.cache", "engines.guards", "engines.scoring"},
     "engines.scoring": WORKER | {"engines.cache", "engines.guards", "models"},
@@ -75,30 +130,29 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engines.guards": {"engines", "results"},
     "engines.reference": {"weights"},
     **dict.fromkeys(BACKENDS, WORKER | {"engines.reference"}),
-    "generation": RECORD | {"data.sources", "engines", "estimate", "plan", "progress", "task", "worker"},
+    "generation": RECORD | {"data.sources", "engines", "jobs", "listener", "models", "task", "worker"},
     "progress": {"results"},
-    "run": DECLARE
+    "run": RECORD
+    | {"engines", "ensembles", "executors", "finish", "generation", "group", "plan", "prepare", "progress"}
+    | {"render"},
+    "estimate": SETTINGS | {"costs", "halving", "models", "plan", "prompts", "selection", "task"},
+    "rescore": DECLARE | RECORD | {"card", "finish", "plan", "provenance", "score"},
+    "cli": DECLARE
     | RECORD
     | {
-        "card",
-        "costs",
-        "encode",
+        "checks",
         "engines",
-        "generation",
+        "estimate",
+        "extrapolation",
+        "lm_eval",
         "models",
         "plan",
         "progress",
         "provenance",
-        "score",
-        "toys",
-        "worker",
-    },
-    "estimate": {"config", "costs", "data", "models", "plan", "prompts", "task", "toys"},
-    "rescore": DECLARE | RECORD | {"card", "plan", "provenance", "score"},
-    "cli": DECLARE
-    | RECORD
-    | {"checks", "engines", "estimate", "lm_eval", "models", "plan", "progress", "provenance", "rescore", "review"}
-    | {"review.terminal", "run", "scaffold", "toys"},
+        "rescore",
+        "review",
+    }
+    | {"cluster", "ensembles", "executors", "group", "review.terminal", "run", "scaffold", "toys"},
 }
 """Module of `harness` ("" is the package itself) to the modules of `harness` it may import. A new one is entered here."""
 
@@ -107,11 +161,14 @@ LEADERBOARDS_MAY_IMPORT = RECORD
 IMPORTS_LEADERBOARDS = {"cli"}
 
 HEAVY = {
-    "peft": {"train", "weights"},
-    "trl": {"train"},
+    "bitsandbytes": {"training.tuners"},
+    "peft": {"training.tuners", "weights"},
+    "trl": {"training.trainer"},
     "vllm": {"engines.vllm"},
     "datasets": {"data.sources", "lm_eval", "train"},
     "lm_eval": {"lm_eval"},
+    "optuna": {"search"},
+    "ray": {"cluster"},
     "bm25s": {"demonstrations"},
     "sacrebleu": {"metrics.overlap"},
     "rouge_score": {"metrics.overlap"},
@@ -120,9 +177,10 @@ HEAVY = {
 
 MODEL_LIBRARIES = {"torch", "transformers"}
 HOLDS_A_MODEL = {"train", "weights", "encode", "toys.build", "engines.__main__", "engines.reference", *BACKENDS}
+HOLDS_A_MODEL |= {f"training.{name}" for name in ("judge", "meta", "soup", "trainer", "tuners")}
 """The only modules that import a model library at the top; others may inside a function, where it is used."""
 
-PROCESSES = {"train", "engines.__main__", *BACKENDS}
+PROCESSES = {"train", "engines.__main__", "engines.vllm"}
 """Started as processes, so imported by no other module."""
 
 

@@ -5,20 +5,31 @@ import json
 import re
 import shutil
 import warnings
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pandas
 import pytest
-from synthetic import Scores, draw_scores, make_run, task_card, write_failure, write_result, write_sweep
+from site_reading import Text, figures, row
+from synthetic import (
+    Scores,
+    draw_scores,
+    make_run,
+    task_card,
+    training_record,
+    write_failure,
+    write_result,
+    write_sweep,
+)
 
-from harness.config import Generation, Method
+from harness.config import Generation
 from harness.errors import UserError
-from harness.results import PREDICTIONS, RESULT, Cost, read_results
-from leaderboards import Published, publish, shipped_board
+from harness.recipe import Method
+from harness.results import PREDICTIONS, RESULT, Cost, Spent, TrainingRecord, read_results
+from harness.selection import with_settings
+from leaderboards import publish, shipped_board
 from leaderboards.board import load_board, shipped_boards
-from leaderboards.economics import Price, break_even, load_prices, request_usd, staircase, training_usd
+from leaderboards.economics import Price, Prices, break_even, load_prices, request_usd, staircase, training_usd
 from leaderboards.tables import paired, tabulate
 from leaderboards.text import duration, points, shortened, slug, usd, visible, volume
 
@@ -42,18 +53,6 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "site"
 
 
-def figures(published: Published) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((published.index.parent / "data" / "leaderboard.json").read_text(encoding="utf-8"))
-    return loaded
-
-
-def row(published: Published, candidate: str, method: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(
-        one for one in figures(published)["rows"] if (one["candidate"], one["method"]) == (candidate, method)
-    )
-    return found
-
-
 def write_arms(
     results: Path, arms: dict[Method, Scores], *, candidate: str = "small", seeds: int = 3, **options: Any
 ) -> None:
@@ -61,26 +60,6 @@ def write_arms(
     for method, scores in arms.items():
         for seed in range(seeds):
             write_result(results, make_run(candidate, method, task_card(), seed), task_card(), scores, **options)
-
-
-class Text(HTMLParser):
-    """The words of a page, and its tags with their attributes."""
-
-    def __init__(self, page: Path) -> None:
-        super().__init__()
-        self.words: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page.read_text(encoding="utf-8"))
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 # The verdict
@@ -293,10 +272,10 @@ def test_a_malformed_result_is_named_and_skipped(results: Path, out: Path, name:
 def test_a_newer_schema_is_skipped_with_a_sentence(results: Path, out: Path) -> None:
     write_sweep(results, CLEAR, n=20)
     path = results / "small" / "lora" / "capitals-v1" / "n-500" / "seed-0" / RESULT
-    path.write_text(path.read_text(encoding="utf-8").replace('"schema_version": 3', '"schema_version": 7'), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace('"schema_version": 4', '"schema_version": 7'), encoding="utf-8")
     with pytest.warns(UserWarning, match="schema 7"):
         published = publish(results, out)
-    assert "is schema 7; this version reads up to 3. Upgrade gainboard." in Text(published.index).text
+    assert "is schema 7; this version reads up to 4. Upgrade gainboard." in Text(published.index).text
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut off", "no column", "out of range"])
@@ -359,6 +338,20 @@ def cost(**changes: Any) -> Cost:
     return Cost(**(declared | changes))
 
 
+def recorded(**changes: Any) -> TrainingRecord:
+    recipe = make_run("small", "lora", task_card(), 0).recipe
+    assert recipe
+    return training_record(recipe, **changes)
+
+
+def at_three_dollars(low: float = 3.0) -> Prices:
+    """The shipped prices, with an H100 at $3 an hour."""
+    prices = load_prices()
+    price = Price(low=low, mid=3, high=3)
+    devices = [entry.model_copy(update={"usd_per_hour": price}) for entry in prices.devices if entry.match == "H100"]
+    return prices.model_copy(update={"devices": tuple(devices)})
+
+
 def test_the_worked_example_of_an_8b_lora_pays_from_22500_requests() -> None:
     flops_per_second = 0.40 * 989e12
     tokens = 10_000 * 600 * 3
@@ -367,7 +360,10 @@ def test_the_worked_example_of_an_8b_lora_pays_from_22500_requests() -> None:
     seconds = train_flops / flops_per_second
     assert seconds / 3600 == pytest.approx(0.40, abs=0.01)
     hour = Price(low=3, mid=3, high=3)
-    training = training_usd(cost(seconds={"train": seconds}), hour).mid
+    trained = recorded(startup_seconds=0.0, load_seconds=0.0, train_seconds=seconds)
+    paid = training_usd([trained], at_three_dollars())
+    assert paid
+    training = paid.mid
     assert training == pytest.approx(1.21, abs=0.005)
     per_request = {prompt: 2 * 8e9 * prompt / flops_per_second for prompt in (200, 1800)}
     few, tuned = (request_usd(cost(requests_per_second=1 / per_request[prompt]), hour) for prompt in (1800, 200))
@@ -378,10 +374,31 @@ def test_the_worked_example_of_an_8b_lora_pays_from_22500_requests() -> None:
     assert volume(volume_needed or 0) == "22,500"
 
 
-def test_start_up_and_every_device_are_paid_for() -> None:
-    hour = Price(low=1, mid=2, high=4)
-    paid = training_usd(cost(num_devices=2, seconds={"train_startup": 600, "train": 1200, "generate": 999}), hour)
-    assert (paid.low, paid.mid, paid.high) == (1, 2, 4)
+def test_start_up_loading_and_what_was_thrown_away_are_paid_for() -> None:
+    trained = recorded(
+        startup_seconds=300.0, load_seconds=300.0, train_seconds=1200.0, discarded=Spent(seconds=1800.0, tokens=5)
+    )
+    paid = training_usd([trained], at_three_dollars(low=1.0))
+    assert paid
+    assert (paid.low, paid.mid, paid.high) == (1.0, 3.0, 3.0)
+
+
+def test_every_training_is_paid_at_the_price_of_its_own_device() -> None:
+    first = recorded(startup_seconds=0.0, load_seconds=0.0, train_seconds=3600.0)
+    second = first.model_copy(update={"device": "cpu (4 cores, an invented processor)"})
+    prices = load_prices()
+    both, gpu, processor = (training_usd(some, prices) for some in ([first, second], [first], [second]))
+    assert both and gpu and processor
+    assert both.mid == pytest.approx(gpu.mid + processor.mid)
+    assert processor.mid < gpu.mid / 2
+    assert training_usd([first, first.model_copy(update={"device": "Abacus 9"})], prices) is None
+
+
+def test_serving_on_two_devices_costs_twice_as_much() -> None:
+    hour = Price(low=3.6, mid=3.6, high=3.6)
+    one, two = (request_usd(cost(num_devices=number, requests_per_second=10), hour) for number in (1, 2))
+    assert one and two
+    assert two.mid == pytest.approx(2 * one.mid)
 
 
 def test_serving_at_a_third_of_the_time_costs_three_times_as_much() -> None:
@@ -694,12 +711,9 @@ def test_a_learning_curve_mixes_no_recipes(results: Path, out: Path) -> None:
     card = task_card()
     for seed, n_train, rate in ((0, 16, 1e-4), (1, 16, 1e-4), (0, 64, 5e-3)):
         run = make_run("small", "lora", card, seed, n_train=n_train)
-        assert run.candidate.training is not None
-        training = run.candidate.training.model_copy(update={"learning_rate": rate})
-        candidate = run.candidate.model_copy(update={"training": training})
-        write_result(results, run.model_copy(update={"candidate": candidate}), card, [1.0, 0.0])
+        write_result(results, with_settings(run, {"learning_rate": rate}), card, [1.0, 0.0])
     page = Text(publish(results, out).index).text
-    assert "candidate.training.learning_rate = 0.005 instead of 0.0001" in page
+    assert "(training.learning_rate = 0.005 instead of 0.0001)" in page
     assert "By training samples" not in Text(out / "tasks" / "capitals.html").text
 
 
@@ -780,9 +794,9 @@ def test_of_several_draws_a_sample_s_score_is_the_mean(results: Path, out: Path)
         wrong = predictions.assign(draw=1, score_accuracy=0.0)
         pandas.concat([predictions, wrong]).to_parquet(path.parent / PREDICTIONS)
     twice = tabulate(read_results(results), results, load_board(None))
-    for row in twice.rows:
-        other = once.row(*row.key)
+    for candidate in twice.rows:
+        other = once.row(*candidate.key)
         assert other is not None
-        for task, cell in row.cells.items():
+        for task, cell in candidate.cells.items():
             assert cell.scores.to_numpy() == pytest.approx(other.cells[task].scores.to_numpy() / 2)
     assert publish(results, out).pages > 0

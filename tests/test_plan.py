@@ -13,8 +13,9 @@ from harness.data import load_dataset
 from harness.data.sources import generated
 from harness.errors import UserError
 from harness.plan import LoadedTask, group_runs, is_done, make_runs, select
+from harness.render import in_order, training_rows
 from harness.results import RESULT
-from harness.run import training_rows
+from harness.selection import with_settings
 from harness.task import PromptSet, Splits, Task
 
 
@@ -44,7 +45,7 @@ def test_a_sweep_is_candidates_by_methods_by_tasks_by_seeds() -> None:
 def test_only_tuned_runs_have_training_and_only_few_shot_runs_have_demonstrations() -> None:
     for run in runs():
         tuned = run.candidate.method in ("lora", "full")
-        assert (run.candidate.training is not None) == tuned
+        assert (run.training is not None) == tuned
         assert run.n_train == (6 if tuned else None)
         assert run.num_fewshot == (4 if run.candidate.method == "few_shot" else 0)
 
@@ -85,6 +86,82 @@ def test_a_sweep_may_choose_the_demonstrations() -> None:
     assert {run.demonstrations for run in runs() if run.candidate.method != "few_shot"} == {None}
 
 
+METHODS_OF_SEVERAL = [
+    {"name": "a", "model": "x", "methods": ["lora", "few_shot_tuning", "multitask", "stages", "meta"]},
+]
+
+
+def several(**changes: Any) -> list[Any]:
+    """Runs of the methods that are more than one training, over three tasks."""
+    tasks = {name: dataclasses.replace(adding(), name=name) for name in ("adding", "other", "third")}
+    declared = {"tasks": list(tasks), "seeds": [0], "candidates": METHODS_OF_SEVERAL, "few_shot_tuning": {"n_train": 3}}
+    loaded = {name: LoadedTask(task, load_dataset(task)) for name, task in tasks.items()}
+    return make_runs(sweep(**declared | changes), loaded, fingerprint=lambda model, revision: "f", limit=None)
+
+
+def of(planned: list[Any], method: str, task: str) -> Any:
+    return next(run for run in planned if (run.candidate.method, run.task) == (method, task))
+
+
+def test_a_multitask_model_is_one_training_for_all_its_tasks() -> None:
+    planned = several(multitask={"held_out": ["third"]})
+    arms = [of(planned, "multitask", task) for task in ("adding", "other", "third")]
+    assert len({arm.recipe.key for arm in arms}) == 1
+    assert [portion.task for portion in arms[0].stages[0].portions] == ["adding", "other"]
+    assert [arm.n_train for arm in arms] == [6, 6, 0]
+
+
+def test_stages_begin_with_the_weights_of_the_mixture() -> None:
+    planned = several()
+    run = of(planned, "stages", "other")
+    assert run.recipe.before.key == of(planned, "multitask", "adding").recipe.key
+    assert [portion.task for portion in run.stages[-1].portions] == ["other"]
+
+
+def test_meta_learning_never_sees_the_task_before_its_few_samples() -> None:
+    run = of(several(), "meta", "other")
+    first, last = run.stages
+    assert [portion.task for portion in first.portions] == ["adding", "third"]
+    assert [(portion.task, portion.n_train) for portion in last.portions] == [("other", 3)]
+    assert first.meta is not None
+    assert last == of(several(), "few_shot_tuning", "other").stages[0], "the plain base is tuned in the same way"
+
+
+def test_settings_of_a_first_stage_are_not_searched() -> None:
+    with pytest.raises(UserError, match="learning_rate of 'multitask' has several values, and 'multitask' comes first"):
+        several(defaults={"multitask": {"learning_rate": [1e-3, 1e-4]}})
+
+
+def test_meta_learning_from_no_other_task_is_refused() -> None:
+    with pytest.raises(UserError, match="method 'meta' has no task to learn from before 'adding'"):
+        runs(candidates=[{"name": "a", "model": "x", "methods": ["meta"]}])
+
+
+def test_a_setting_with_several_values_is_searched_and_the_others_are_not() -> None:
+    planned = runs(defaults={"lora": {"learning_rate": [1e-3, 1e-4], "r": [8]}}, seeds=[3, 4])
+    for run in planned:
+        assert (run.search is not None) == (run.candidate.method == "lora")
+        if run.search is not None:
+            assert run.search.space == {"learning_rate": (1e-3, 1e-4)}
+            assert (run.search.seed, run.training.learning_rate, run.training.r) == (3, 1e-3, 8)
+
+
+def test_whatever_a_search_chooses_the_run_is_the_same_cell() -> None:
+    (run,) = runs(defaults={"lora": {"r": [8, 4]}}, seeds=[0], candidates=[{"name": "b", "model": "x", "methods": ["lora"]}])
+    chosen = with_settings(run, {"r": 4})
+    assert chosen.key != run.key
+    assert chosen.cell == run.cell
+    assert chosen.cell != with_settings(run, {"r": 4, "lora_alpha": 1}).cell
+
+
+def test_groups_are_halved_between_runs_that_share_nothing() -> None:
+    (group,) = group_runs(several(seeds=[0, 1]))
+    first, second = group.halves()
+    assert len(first.runs) + len(second.runs) == len(group.runs)
+    recipes = [{recipe.key for run in half.runs for recipe in in_order([run.recipe])} for half in (first, second)]
+    assert not recipes[0] & recipes[1]
+
+
 def test_fixed_demonstrations_are_as_many_as_the_task_fixes() -> None:
     prompts = PromptSet({"plain": "{text}"}, demonstrations="fixed", fixed=("0", "3"))
     few_shot = [run for run in runs(adding(prompts=prompts)) if run.candidate.method == "few_shot"]
@@ -111,8 +188,9 @@ def test_a_mixture_of_templates_shows_a_sample_of_a_smaller_budget_in_the_same_w
     task = dataclasses.replace(TWO_WORDINGS, data=lambda: Splits(rows(0, 60), rows(60, 61), rows(61, 62)))
     samples = load_dataset(task).train
     (run,) = runs(task, templates="all", seeds=[0], candidates=[{"name": "a", "model": "x", "methods": ["lora"]}])
-    whole = list(training_rows(run, task.prompts, samples))
-    assert list(training_rows(run, task.prompts, samples[:count])) == whole[:count]
+    (portion,) = run.stages[0].portions
+    whole = list(training_rows(portion, task.prompts, samples))
+    assert list(training_rows(portion, task.prompts, samples[:count])) == whole[:count]
     assert 20 <= sum(row["template"] == "plain" for row in whole) <= 40
 
 
@@ -180,6 +258,6 @@ def test_a_result_of_a_newer_version_stops_with_a_sentence(tmp_path: Path) -> No
     run = make_run("toy", "lora", task_card(), 0)
     write_result(tmp_path, run, task_card(), [1.0])
     path = tmp_path / run.folder / RESULT
-    path.write_text(path.read_text().replace('"schema_version": 3', '"schema_version": 4'))
-    with pytest.raises(UserError, match=r"is schema 4; this version reads up to 3. Upgrade gainboard."):
+    path.write_text(path.read_text().replace('"schema_version": 4', '"schema_version": 5'))
+    with pytest.raises(UserError, match=r"is schema 5; this version reads up to 4. Upgrade gainboard."):
         is_done(tmp_path, run)

@@ -12,6 +12,8 @@ from harness import METRICS, Step, cli
 from harness.checks import check_task
 from harness.config import Sweep, load_sweep
 from harness.data import load_dataset
+from harness.ensembles import plan_ensembles
+from harness.plan import LoadedTask, make_runs
 from harness.plugins import find_plugins, load_task
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +46,20 @@ def test_its_sweep_is_a_sweep(tmp_path: Path) -> None:
     sweep = load_sweep(tmp_path / "sweep.toml")
     assert isinstance(sweep, Sweep)
     assert sweep.candidates[0].methods == ("zero_shot", "few_shot", "lora", "full")
+
+
+def test_its_search_and_its_ensembles_are_part_of_a_sweep(tmp_path: Path) -> None:
+    sweep, settings = blocks("toml")
+    # The same table may not stand twice in a file: the search's settings take the place of the first ones.
+    without = re.sub(r"^\[defaults\.lora\].*?\n\n", "", sweep, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "sweep.toml").write_text(without + settings)
+    loaded = load_sweep(tmp_path / "sweep.toml")
+    assert loaded.search.budget is not None
+    task = load_task("ticket_routing", find_plugins(entry_points=False))
+    tasks = {task.name: LoadedTask(task, load_dataset(task))}
+    runs = make_runs(loaded, tasks, fingerprint=lambda model, revision: "f", limit=None)
+    assert {run.candidate.method for run in runs if run.search is not None} == {"lora"}
+    assert [ensemble.spec.name for ensemble in plan_ensembles(loaded.ensembles, runs, tasks)] == ["qwen-vote"] * 3
 
 
 def test_its_task_is_a_task(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas
 import pytest
-from synthetic import make_run, task_card, write_result
+from synthetic import make_run, task_card, write_ensemble, write_result
 from toy_task import adding, plugins_of
 
+from harness.config import Run
 from harness.errors import UserError
 from harness.rescore import rescore
 from harness.results import PREDICTIONS, RESULT, Result, read_record
@@ -20,14 +21,19 @@ RUN = make_run("toy", "full", CARD, 0)
 def write(results: Path, completions: list[str], target: str) -> None:
     """A finished run whose completions and targets are given, and whose answers were all taken for wrong."""
     write_result(results, RUN, CARD, [0.0] * len(completions))
+    write_answers(results, RUN, completions, [target] * len(completions))
+
+
+def write_answers(results: Path, run: Run, completions: list[str], targets: list[str]) -> None:
+    """Its predictions, as a broken extractor judged them."""
     rows = [
         dict.fromkeys(COLUMNS)
         | {"sample_id": str(index), "template": "plain", "target": [target], "choices": [], "metadata": "{}"}
         | {"completion": text, "prompt_tokens": 5, "overlap": False}
-        for index, text in enumerate(completions)
+        for index, (text, target) in enumerate(zip(completions, targets, strict=True))
     ]
     scored = score_rows(adding(extract=lambda text: "no answer"), rows)
-    scored.predictions.to_parquet(results / RUN.folder / PREDICTIONS, index=False)
+    scored.predictions.to_parquet(results / run.folder / PREDICTIONS, index=False)
 
 
 def test_a_changed_extractor_changes_answers_and_scores(tmp_path: Path) -> None:
@@ -104,3 +110,30 @@ def test_unreadable_predictions_are_named_and_stop_no_other(tmp_path: Path) -> N
     assert outcome.skipped == 1
     assert outcome.lines[0].endswith("exact_match 0.0000 → 1.0000")
     assert "its predictions cannot be read" in outcome.lines[1]
+
+
+def test_a_run_that_seemed_to_have_collapsed_is_cleared_by_a_mended_extractor(tmp_path: Path) -> None:
+    write_result(tmp_path, RUN, CARD, [0.0] * 3, collapsed="3 of 3 answers are 'no answer'")
+    write_answers(tmp_path, RUN, ["7", "8", "9"], ["7", "8", "9"])
+    rescore(tmp_path, plugins_of(adding()))
+    assert read_record(tmp_path / RUN.folder / RESULT, Result).collapsed == ""
+
+
+def test_a_run_whose_answers_are_all_the_same_under_the_new_extractor_has_collapsed(tmp_path: Path) -> None:
+    write_result(tmp_path, RUN, CARD, [1.0] * 3)
+    write_answers(tmp_path, RUN, ["7", "8", "9"], ["7", "8", "9"])
+    rescore(tmp_path, plugins_of(adding(extract=lambda text: "always this")))
+    assert read_record(tmp_path / RUN.folder / RESULT, Result).collapsed.startswith("3 of 3 answers are 'always this'")
+
+
+def test_an_ensemble_is_judged_again_from_the_answers_it_saved(tmp_path: Path) -> None:
+    members = [write_result(tmp_path, make_run("toy", "full", CARD, seed), CARD, [0.0, 0.0]) for seed in (0, 1)]
+    for member in members:
+        write_answers(tmp_path, member.run, ["6", "6"], ["7", "8"])
+    vote = write_ensemble(tmp_path, "votes", "vote", members, [0.0, 0.0])
+    write_answers(tmp_path, vote.run, ["7", "8"], ["7", "8"])
+    outcome = rescore(tmp_path, plugins_of(adding()))
+    assert outcome.skipped == 0
+    again = read_record(tmp_path / vote.run.folder / RESULT, Result)
+    assert again.metrics["exact_match"].value == 1.0
+    assert again.trainings == vote.trainings

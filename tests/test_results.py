@@ -27,7 +27,8 @@ MALFORMED = Path(__file__).parent / "data" / "results"
 
 FAULTS = {
     "old.json": "is schema 1, of a preview of gainboard; use another --results folder, or remove this one",
-    "newer.json": "is schema 99; this version reads up to 3. Upgrade gainboard.",
+    "preview.json": "is schema 3, of a preview of gainboard; use another --results folder, or remove this one",
+    "newer.json": "is schema 99; this version reads up to 4. Upgrade gainboard.",
     "cut_off.json": "cannot be read",
     "empty.json": "cannot be read",
     "not_utf8.json": "cannot be read",

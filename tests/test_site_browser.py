@@ -5,15 +5,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import task_card, write_sweep
+from synthetic import (
+    draw_scores,
+    make_run,
+    searched,
+    task_card,
+    write_ensemble,
+    write_failure,
+    write_result,
+    write_sweep,
+)
 
+from harness.results import Spent, TaskCard
 from leaderboards import publish
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}")
 
-KINDS = ("index.html", "tasks/one.html", "models/small.html", "runs/small-lora-one-v1-n-500-seed-0.html")
+KINDS = (
+    "index.html",
+    "tasks/one.html",
+    "models/small.html",
+    "models/together.html",
+    "runs/small-lora-one-v1-n-500-seed-0.html",
+    "runs/small-dora-one-v1-n-500-seed-0.html",
+    "runs/small-stages-one-v1-n-500-seed-0.html",
+    "runs/together-vote-one-v1-n-500-seed-0.html",
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +47,26 @@ def browser() -> Iterator[Any]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
     rates = {("small", "zero_shot"): 0.3, ("small", "few_shot"): 0.5, ("small", "lora"): 0.8, ("large", "few_shot"): 0.6}
-    write_sweep(folder / "results", rates, tasks=(task_card("one"), task_card("two")), n=40)  # type: ignore[arg-type]
+    results, tasks = folder / "results", (task_card("one"), task_card("two"))
+    write_sweep(results, rates, tasks=tasks, n=40)  # type: ignore[arg-type]
+    for card in tasks:
+        write_methods(results, card)
+    write_failure(results, make_run("large", "full", tasks[0], 0), spent=Spent(seconds=300.0))
     return publish(folder / "results", folder / "site").index.parent
+
+
+def write_methods(results: Path, card: TaskCard) -> None:
+    """A search, stages, an ensemble, and whatever can go wrong with a training."""
+    members = []
+    for seed in (0, 1, 2):
+        scores = draw_scores(0.7, 40, seed)
+        run, selection = searched(make_run("small", "dora", card, seed), scores={1e-4: 0.6, 3e-4: 0.7, 1e-2: None})
+        collapsed = "40 of 40 answers are the same, and no better than chance" if seed == 1 else ""
+        members.append(write_result(results, run, card, scores, selection=selection, collapsed=collapsed))
+        lost = {"resumed_at": (20,), "discarded": Spent(seconds=90.0, tokens=900), "diverged": "the loss rose to 9"}
+        run = make_run("small", "stages", card, seed, others=(card, task_card("elsewhere")))
+        write_result(results, run, card, scores, trained=lost)
+    write_ensemble(results, "together", "vote", members, draw_scores(0.75, 40, 0))
 
 
 def first_cells(page: Any) -> list[str]:
@@ -63,8 +100,8 @@ def test_a_page_never_scrolls_sideways_on_a_phone(browser: Any, site: Path, kind
 def test_the_tables_are_whole_without_javascript(browser: Any, site: Path) -> None:
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto((site / "index.html").as_uri())
-    assert page.locator("#ranking-table tbody tr").count() == 4
-    assert page.locator("#measured-table tbody tr").count() == 4
+    assert page.locator("#ranking-table tbody tr").count() == 7
+    assert page.locator("#measured-table tbody tr").count() == 7
     assert page.locator("th button").count() == 0
     page.context.close()
 
@@ -94,7 +131,7 @@ def test_missing_values_stay_last_whichever_way_a_column_is_sorted(browser: Any,
     for _ in range(2):
         button.click()
         shown = page.locator(gains).all_inner_texts()
-        assert shown[0] != "–" and shown[1:] == ["–"] * 3
+        assert "–" not in shown[:4] and shown[4:] == ["–"] * 3
     page.close()
 
 
@@ -107,4 +144,23 @@ def test_a_table_can_be_reached_and_scrolled_by_keyboard(browser: Any, site: Pat
     page.wait_for_timeout(500)  # scrolling is animated
     assert page.evaluate("document.activeElement.scrollLeft") > 0
     assert region.get_attribute("aria-label")
+    page.close()
+
+
+def test_the_total_stays_below_the_rows_however_they_are_sorted(browser: Any, site: Path) -> None:
+    page = browser.new_page()
+    page.goto((site / "index.html").as_uri())
+    for title in ("Measured", "All-in time"):
+        page.locator("#measured-table th button", has_text=title).click()
+        last = page.locator("#measured-table tr").last
+        assert last.locator(".name").inner_text() == "The whole sweep"
+    page.close()
+
+
+def test_a_mark_leads_to_what_went_wrong(browser: Any, site: Path) -> None:
+    page = browser.new_page()
+    page.goto((site / "models" / "small.html").as_uri())
+    page.locator("a.flag", has_text="1 of 3 collapsed").first.click()
+    assert page.url.endswith("index.html#flagged")
+    assert "40 of 40 answers are the same" in page.locator("#flagged").inner_text()
     page.close()

@@ -75,6 +75,13 @@ def first(place: Path) -> subprocess.CompletedProcess[str]:
     return gainboard(place, "run", "sweep.toml", "--limit", "24", "--json")
 
 
+def told(finished: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The outcome, which is the last event."""
+    *_, last = (json.loads(line) for line in finished.stdout.splitlines())
+    assert last["event"] == "outcome"
+    return dict(last)
+
+
 def results(place: Path) -> list[Result]:
     return [read_record(path, Result) for path in sorted((place / "results").glob("**/result.json"))]
 
@@ -86,7 +93,7 @@ def test_the_installed_task_is_listed_beside_the_bundled_ones(place: Path) -> No
 
 def test_a_failed_run_is_recorded_and_stops_no_other(place: Path, first: subprocess.CompletedProcess[str]) -> None:
     assert first.returncode == 1, first.stderr
-    outcome = json.loads(first.stdout)
+    outcome = told(first)
     # Two seeds of zero-shot, few-shot, and LoRA and full on two budgets; of the riddles there is but one to train on.
     assert outcome["finished"] == 2 * ((2 + 2 * 2) + (2 + 2))
     assert [failure["phase"] for failure in outcome["failed"]] == ["train"] * 6
@@ -144,7 +151,7 @@ def test_costs_are_measured_for_every_run(place: Path, first: subprocess.Complet
         cost = result.cost
         phases = {"engine_startup", "swap", "guard", "generate", "score"}
         tuned = result.run.candidate.method in ("lora", "full")
-        assert set(cost.seconds) == (phases | {"train_startup", "train"} if tuned else phases)
+        assert set(cost.seconds) == (phases | {"train_startup", "train", "discarded"} if tuned else phases)
         assert cost.seconds["generate"] > 0
         assert cost.seconds["engine_startup"] > 0
         assert cost.requests_per_second == pytest.approx(cost.requests / cost.seconds["generate"])
@@ -170,7 +177,7 @@ def test_the_same_command_tries_the_failed_run_again_and_repeats_no_other(
     (place / "sweep.toml").write_text(SWEEP.format(rate="1e-3"))
     again = gainboard(place, "run", "sweep.toml", "--limit", "24", "--json")
     assert again.returncode == 0, again.stderr
-    outcome = json.loads(again.stdout)
+    outcome = told(again)
     assert (outcome["already_done"], outcome["finished"], outcome["failed"]) == (20, 6, [])
     assert before == {path: path.stat().st_mtime_ns for path in (place / "results").glob("toy/**/*")}
     assert not list((place / "results").glob("**/failure.json"))
@@ -233,7 +240,7 @@ def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(place: Path
         command, cwd=tmp_path, env=environment(place), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     deadline = time.monotonic() + 300
-    while not (trained := list((tmp_path / "work").glob("*/training.json"))):
+    while not (trained := list((tmp_path / "work").glob("trained/*/training.json"))):
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -266,7 +273,7 @@ def test_an_engine_that_dies_costs_its_runs_and_not_the_trained_weights(place: P
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "killed by signal SIGKILL" in said
-    (trained,) = (tmp_path / "work").glob("*/training.json")
+    (trained,) = (tmp_path / "work").glob("trained/*/training.json")
     before = trained.stat().st_mtime_ns
     again = subprocess.run(command, cwd=tmp_path, env=environment(place), capture_output=True, text=True, timeout=600)
     assert again.returncode == 0, again.stdout + again.stderr

@@ -1,21 +1,21 @@
 """Toy candidates for tests, built once on this machine, and workers to train and ask them."""
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from harness.config import Training
 from harness.data import load_dataset
 from harness.demonstrations import choose_demonstrations
+from harness.jobs import AskJob, FitJob, SamplingJob
 from harness.plugins import find_plugins, load_task
-from harness.progress import Progress
 from harness.prompts import prompt_row
-from harness.run import build_toys
-from harness.toys import PREFIX, toy_folder
-from harness.worker import Worker
+from harness.recipe import Training
+from harness.toys import toy_folder
+from harness.worker import Asked, Report, Worker
 
 QUICK = Training(
     learning_rate=2e-3, max_steps=24, per_device_train_batch_size=8, eval_steps=12, r=8, lora_alpha=16, max_length=256
@@ -25,7 +25,9 @@ QUICK = Training(
 
 def toy(name: str, work: Path) -> Path:
     """The folder of a toy model, built if this machine has not built it before."""
-    build_toys([PREFIX + name], work, Progress(Console(quiet=True)))
+    if not toy_folder(name).is_dir():
+        with (work / f"{name}.log").open("wb") as log:
+            subprocess.run([sys.executable, "-P", "-m", "harness.toys.build", name], stdout=log, stderr=log, check=True)
     return toy_folder(name)
 
 
@@ -35,7 +37,10 @@ def write_rows(path: Path, task_name: str, split: str, *, count: int, shown: int
     dataset = load_dataset(task)
     samples = getattr(dataset, split)[:count]
     demonstrations = choose_demonstrations(task.prompts, dataset.train, samples, count=shown, seed=0)
-    rows = [prompt_row(task.prompts, sample, "short", drawn) for sample, drawn in zip(samples, demonstrations, strict=True)]
+    rows = [
+        prompt_row(task.prompts, sample, "short", drawn) | {"task": task_name}
+        for sample, drawn in zip(samples, demonstrations, strict=True)
+    ]
     write_jsonl(path, rows)
     return rows
 
@@ -48,39 +53,63 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def train(
-    worker: Worker, folder: Path, method: str, training: Training, *, seed: int = 0, chat: bool | None = None
-) -> dict[str, Any]:
-    """Fine-tune on `train.jsonl` and `dev.jsonl` of the folder, into its subfolder named like the method."""
+def fit_job(folder: Path, tuner: str, training: Training, **changed: Any) -> FitJob:
+    """Fine-tuning on `train.jsonl` and `dev.jsonl` of the folder, into its subfolder named like the tuner."""
     job = {
-        "train": str(folder / "train.jsonl"),
-        "dev": str(folder / "dev.jsonl"),
-        "weights": str(folder / method),
-        "checkpoints": str(folder / "checkpoints"),
-        "method": method,
-        "training": training.model_dump(mode="json"),
-        "chat": chat,
-        "seed": seed,
+        "key": "0" * 16,
+        "label": f"toy/{tuner}",
+        "tuner": tuner,
+        "weights": folder / tuner,
+        "record": folder / "training.json",
+        "start": None,
+        "train": folder / "train.jsonl",
+        "dev": folder / "dev.jsonl",
+        "checkpoints": folder / "checkpoints",
+        "training": training,
+        "chat": None,
+        "seed": 0,
     }
-    return dict(worker.request(job, lambda _: None)["record"])
+    return FitJob.model_validate(job | changed)
 
 
-def scoring_job(prompts: Path, completions: Path, *, weights: Path | None, output: str, **changed: Any) -> dict[str, Any]:
-    """What `run.py` asks a scoring worker of one run, with some of it changed."""
-    ask = {
-        "prompts": str(prompts),
-        "completions": str(completions),
-        "weights": str(weights) if weights else None,
+def fit(worker: Worker, job: FitJob, report: Report = lambda _: None, *, asked: Asked | None = None) -> dict[str, Any]:
+    """Have a training worker do a job; its record."""
+    return dict(worker.request(job.model_dump(mode="json"), report, asked=asked)["record"])
+
+
+def train(worker: Worker, folder: Path, tuner: str, training: Training, **changed: Any) -> dict[str, Any]:
+    """Fine-tune as `fit_job` says, anew; its record."""
+    job = fit_job(folder, tuner, training, **changed)
+    shutil.rmtree(job.weights, ignore_errors=True)
+    return fit(worker, job)
+
+
+def ask_job(prompts: Path, completions: Path, *, weights: Path | None, output: str, **changed: Any) -> AskJob:
+    """One run's prompts, with some of the job changed."""
+    job = {
+        "key": "0" * 16,
+        "label": "toy",
+        "prompts": prompts,
+        "completions": completions,
+        "record": completions.with_suffix(".record.json"),
+        "weights": weights,
+        "tuner": None if weights is None else "lora" if (weights / "adapter_config.json").exists() else "full",
         "weights_id": "toy",
+        "task": "date_normalise",
+        "num_fewshot": 0,
         "output": output,
         "structured_outputs": None,
         "truncation_side": None,
         "stride": None,
-        "sampling": {"max_tokens": 16},
+        "sampling": SamplingJob(max_tokens=16),
         "chat": None,
-        "time_uncached": False,
     }
-    return {"asks": [ask | changed]}
+    return AskJob.model_validate(job | changed)
+
+
+def scoring_job(prompts: Path, completions: Path, *, weights: Path | None, output: str, **changed: Any) -> dict[str, Any]:
+    """What the driver asks a scoring worker of one run, with some of it changed."""
+    return {"asks": [ask_job(prompts, completions, weights=weights, output=output, **changed).model_dump(mode="json")]}
 
 
 def ask(

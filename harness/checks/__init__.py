@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,13 @@ from harness.data import Dataset, load_dataset
 from harness.data.sources import Generated, UnreachableData
 from harness.demonstrations import choose_demonstrations
 from harness.engines import MAX_MODEL_LEN
+from harness.ensembles import plan_ensembles
 from harness.errors import UserError
 from harness.estimate import CHARACTERS_PER_TOKEN
 from harness.faults import PLUGIN_FAULTS, raised
 from harness.metrics import Metric, Reply
 from harness.models import check_model
+from harness.plan import LoadedTask, make_runs
 from harness.plugins import Plugin, find_plugins, load_task
 from harness.prompts import choose_templates, render
 from harness.review import REVIEWS, read_verdicts, review_state
@@ -49,8 +51,11 @@ def check_sweep(path: Path, find: Callable[[Iterable[str]], dict[str, Plugin]] =
     except UserError as error:
         return [Finding("error", str(path), _without(str(path), error))]
     findings = []
+    loaded: dict[str, LoadedTask] = {}
     for name in sweep.tasks:
         inspection = _inspect_task(name, plugins)
+        if inspection.task is not None and inspection.dataset is not None:
+            loaded[name] = LoadedTask(inspection.task, inspection.dataset)
         findings += inspection.findings
         findings += _check_fit(sweep, inspection, where=f"{path}, task '{name}'")
     for candidate in sweep.candidates:
@@ -60,7 +65,20 @@ def check_sweep(path: Path, find: Callable[[Iterable[str]], dict[str, Plugin]] =
             findings.append(Finding("ok", where, f"model {candidate.model}"))
         except UserError as error:
             findings.append(Finding("error", where, _without(where, error)))
+    if all(finding.level != "error" for finding in findings) and len(loaded) == len(sweep.tasks):
+        findings += _check_plan(sweep, loaded, str(path))
     return findings
+
+
+def _check_plan(sweep: Sweep, tasks: Mapping[str, LoadedTask], where: str) -> list[Finding]:
+    """Whether the sweep's methods, searches and ensembles can be planned."""
+    try:
+        # Weights are not looked at: that takes long, and what they are changes no plan.
+        runs = make_runs(sweep, tasks, fingerprint=lambda model, revision: "", limit=None)
+        plan_ensembles(sweep.ensembles, runs, tasks)
+    except UserError as error:
+        return [Finding("error", where, _without(where, error))]
+    return []
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,11 @@ def _whole_row(row: Row) -> str:
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """One JSON object a line, empty lines aside. Raises `UserError` naming the file and the line."""
-    rows = []
+    return list(each_jsonl(path))
+
+
+def each_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """The same, read as they are taken."""
     with path.open(encoding="utf-8") as file:
         # Not str.splitlines, which also cuts at the separators that a JSON string may hold, such as U+2028.
         for number, line in enumerate(file, 1):
@@ -98,8 +102,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
                 raise UserError(f"{path}, line {number}: not readable as JSON: {error}") from None
             if not isinstance(row, dict):
                 raise UserError(f"{path}, line {number}: expected a JSON object, got {line.strip()[:40]}")
-            rows.append(row)
-    return rows
+            yield row
 
 
 def table_splits(

@@ -108,7 +108,7 @@ def key_of(engine: Engine, request: Request, weights: str) -> bytes:
         request.prompt,
     ]
     if isinstance(request, Generate):
-        asked.append(dataclasses.astuple(request.sampling))
+        asked.append(vars(request.sampling))
     else:
         asked.append(request.choices if isinstance(request, Choose) else request.continuation)
     return hashlib.sha256(json.dumps(asked).encode()).digest()

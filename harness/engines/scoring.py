@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from harness.costs import Meter, forward_flops
-from harness.data.sources import read_jsonl
-from harness.encode import NO_TOKENS, encode_answer, encode_prompts, uses_chat_template
+from harness.data.sources import each_jsonl
+from harness.encode import NO_TOKENS, encode_answers, encode_prompts, uses_chat_template
 from harness.engines import Answered, Choose, Engine, Generate, Likelihood, Measure, Request, Sampling
 from harness.engines.cache import AnswerCache, Kept, key_of
 from harness.engines.guards import Canaries
@@ -25,6 +26,9 @@ from harness.task import Rendered
 from harness.worker import Message, Report
 
 SECONDS_BETWEEN_REPORTS = 0.5
+
+TOKENISED_AT_ONCE = 4096
+"""Prompts: enough to keep all cores busy, and few enough for memory to hold little but the tokens of a large file."""
 
 TIMED_UNCACHED = 64
 """Prompts that are asked once more without the prefix cache, where that is to be timed."""
@@ -182,33 +186,34 @@ class ScoringWorker:
         return batch
 
     def _questions(self, ask: _Ask) -> list[_Question]:
-        tokenizer, output = self._engine.tokenizer, ask.job["output"]
-        constrained = ask.job["structured_outputs"] == "choice"
-        rows = list(read_jsonl(Path(ask.job["prompts"])))
-        prompts = [Rendered(**row["prompt"]) for row in rows]
-        questions = []
-        for place, (row, prompt, encoded) in enumerate(
-            zip(rows, prompts, encode_prompts(tokenizer, prompts, chat=ask.chat), strict=True)
-        ):
-            answers = [row["target"]] if output == "perplexity" else row["choices"]
-            if constrained:  # what a plain prompt is followed by belongs to the answer's tokens, a space for instance
-                answers = [text if ask.chat else prompt.before + text for text in answers]
-            tokens = (
-                [] if output == "generate" else [encode_answer(tokenizer, prompt, text, chat=ask.chat) for text in answers]
-            )
-            question = _Question(
-                place=place,
-                identity=row["id"],
-                template=row["template"],
-                text=encoded.text,
-                tokens=encoded.token_ids,
-                after=prompt.after,
-                answers=answers if tokens or constrained else [],
-                answer_tokens=tokens,
-            )
-            self._fit(question, ask)
-            questions.append(question)
+        questions: list[_Question] = []
+        rows = each_jsonl(Path(ask.job["prompts"]))
+        while some := list(islice(rows, TOKENISED_AT_ONCE)):
+            prompts = [Rendered(**row["prompt"]) for row in some]
+            answers = [_answers_of(ask, row, prompt) for row, prompt in zip(some, prompts, strict=True)]
+            encoded = encode_prompts(self._engine.tokenizer, prompts, chat=ask.chat)
+            tokens = iter(self._weighed(ask, prompts, answers))
+            for row, prompt, texts, one in zip(some, prompts, answers, encoded, strict=True):
+                question = _Question(
+                    place=len(questions),
+                    identity=row["id"],
+                    template=row["template"],
+                    text=one.text,
+                    tokens=one.token_ids,
+                    after=prompt.after,
+                    answers=texts,
+                    answer_tokens=list(islice(tokens, len(texts))),
+                )
+                self._fit(question, ask)
+                questions.append(question)
         return questions
+
+    def _weighed(self, ask: _Ask, prompts: Sequence[Rendered], answers: Sequence[list[str]]) -> list[list[int]]:
+        """The tokens of every answer that is weighed, one prompt's after the other's."""
+        if ask.job["output"] == "generate":
+            return []
+        pairs = [(prompt, text) for prompt, texts in zip(prompts, answers, strict=True) for text in texts]
+        return encode_answers(self._engine.tokenizer, pairs, chat=ask.chat)
 
     def _fit(self, question: _Question, ask: _Ask) -> None:
         """Enter the error of a question that the model cannot be asked, or cut its prompt where the task allows that."""
@@ -362,6 +367,19 @@ class ScoringWorker:
             energy_joules=None if meter.energy_joules is None else share * meter.energy_joules,
             guards=ask.guards,
         )
+
+
+def _answers_of(ask: _Ask, row: Message, prompt: Rendered) -> list[str]:
+    """The texts that are weighed after a prompt, or that its answer is held to."""
+    if ask.job["output"] == "perplexity":
+        return [row["target"]]
+    choices: list[str] = row["choices"]
+    if ask.job["output"] == "choice":
+        return choices
+    if ask.job["structured_outputs"] != "choice":
+        return []
+    # What a plain prompt is followed by belongs to the answer's tokens, a space for instance.
+    return choices if ask.chat else [prompt.before + text for text in choices]
 
 
 def _weights(job: Message) -> Path | None:

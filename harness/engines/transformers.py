@@ -43,8 +43,9 @@ ItemT = TypeVar("ItemT")
 FoundT = TypeVar("FoundT")
 
 
-class TransformersEngine:
-    """Batched generation, left-padded, with the key-value cache; float32 on CPUs, bfloat16 on CUDA.
+class LoadedEngine:
+    """Answers with a model in memory, such as one in the middle of its training: batched generation, left-padded, with the
+    key-value cache.
 
     A sampled answer (temperature above 0) repeats with its seed only in the same batch: torch has one stream of random
     numbers for all of its rows.
@@ -53,30 +54,30 @@ class TransformersEngine:
     way: Way = "swap"
 
     def __init__(
-        self, model: str, revision: str | None, *, max_model_len: int | None = None, max_num_seqs: int = MAX_NUM_SEQS
+        self, model: Any, tokenizer: Any, *, max_model_len: int | None = None, max_num_seqs: int = MAX_NUM_SEQS
     ) -> None:
+        """The model must be on its device, and its own `generation_config` is emptied."""
         self.name = f"transformers {transformers.__version__}"
-        self._base, self._revision = model, revision
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._torch_dtype = torch.bfloat16 if self._device == "cuda" else torch.float32
-        self.device, self.dtype = device_name(), str(self._torch_dtype).removeprefix("torch.")
-        self.tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+        self.device, self.dtype = device_name(), str(model.dtype).removeprefix("torch.")
+        self.tokenizer = tokenizer
         self._size = min(max_num_seqs, BATCH)
         self._compiler: Any | None = None
-        self.use([None])
-        check_vocabulary(self.tokenizer, self._model.get_input_embeddings().num_embeddings)
-        self.context = context_length(self._model.config, max_model_len)
-        self.parameters = sum(tensor.numel() for tensor in self._model.parameters())
+        self._hold(model)
+        check_vocabulary(tokenizer, model.get_input_embeddings().num_embeddings)
+        self.context = context_length(model.config, max_model_len)
+        self.parameters = sum(tensor.numel() for tensor in model.parameters())
 
     def use(self, arms: Sequence[Path | None]) -> Reference:
-        """See `Engine.use`."""
-        (weights,) = arms
-        model: Any = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
-        self._model = model.to(self._device).eval()
-        self._stop = stop_token_ids(self.tokenizer, self._model.generation_config.eos_token_id)
-        # A model's own sampling defaults (a repetition penalty, say) would bend what `generate` is asked for.
-        self._model.generation_config = GenerationConfig()
+        """See `Engine.use`: it has the one arm that it was given."""
+        assert list(arms) == [None], "a model in memory is its only arm"
         return TransformersReference(self._model)
+
+    def _hold(self, model: Any) -> None:
+        self._model = model.eval()
+        self._device = model.device
+        self._stop = stop_token_ids(self.tokenizer, model.generation_config.eos_token_id)
+        # A model's own sampling defaults (a repetition penalty, say) would bend what `generate` is asked for.
+        model.generation_config = GenerationConfig()
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Answered]:
         """See `Engine.answer`. Requests of about the same length share a batch."""
@@ -252,6 +253,28 @@ class TransformersEngine:
         padded = [[self._pad] * (longest - len(row)) + row for row in rows]
         mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
         return torch.tensor(padded, device=self._device), torch.tensor(mask, device=self._device)
+
+
+class TransformersEngine(LoadedEngine):
+    """One base model and its arms, each loaded when it is used; float32 on CPUs, bfloat16 on CUDA."""
+
+    def __init__(
+        self, model: str, revision: str | None, *, max_model_len: int | None = None, max_num_seqs: int = MAX_NUM_SEQS
+    ) -> None:
+        self._base, self._revision = model, revision
+        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+        super().__init__(self._load(None), tokenizer, max_model_len=max_model_len, max_num_seqs=max_num_seqs)
+
+    def use(self, arms: Sequence[Path | None]) -> Reference:
+        """See `Engine.use`."""
+        (weights,) = arms
+        self._hold(self._load(weights))
+        return TransformersReference(self._model)
+
+    def _load(self, weights: Path | None) -> Any:
+        on_cuda = torch.cuda.is_available()
+        model: Any = load_model(self._base, self._revision, weights, dtype=torch.bfloat16 if on_cuda else torch.float32)
+        return model.to("cuda" if on_cuda else "cpu")
 
 
 def _one_of(texts: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ import vllm
 from transformers import AutoConfig
 from vllm import LLM, SamplingParams
 from vllm.config import set_current_vllm_config
+from vllm.inputs import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
@@ -50,19 +51,33 @@ IN_FLIGHT = 8
 likes, and few enough for memory to stay flat however many there are to answer."""
 
 
+TOKENS_AT_ONCE = 128
+"""Tokens of which vLLM tells the log-probability in one request, at most."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One of vLLM's requests."""
+
+    after: tuple[int, ...]
+    """What follows the prompt."""
+
+    parameters: SamplingParams
+
+
 @dataclass
 class _Asked:
-    """A request on its way, as one or several of vLLM's."""
+    """A request on its way, as one or several of vLLM's. Only choices have several."""
 
     request: Request
     waiting: int
-    outputs: dict[tuple[int, ...], Any] = field(default_factory=dict)
-    """What follows the prompt → vLLM's output. Only choices have several."""
+    outputs: list[tuple[_Part, Any]] = field(default_factory=list)
+    """Those that have come, with vLLM's output."""
 
     @property
     def cached_tokens(self) -> int:
         """Tokens of the prompt that the prefix cache had when the first of them came."""
-        return min(output.num_cached_tokens or 0 for output in self.outputs.values())
+        return min(output.num_cached_tokens or 0 for _, output in self.outputs)
 
 
 class VllmEngine:
@@ -193,7 +208,7 @@ class VllmEngine:
         order = iter(sorted(range(len(requests)), key=lambda place: (requests[place].arm, requests[place].prompt)))
         room = IN_FLIGHT * self._max_num_seqs
         asked: dict[int, _Asked] = {}
-        on_the_way: dict[str, tuple[int, tuple[int, ...]]] = {}
+        on_the_way: dict[str, tuple[int, _Part]] = {}
         try:
             while True:
                 for place in islice(order, max(0, room - len(on_the_way))):
@@ -202,22 +217,25 @@ class VllmEngine:
                     asked[place] = _Asked(request, len(parts))
                     arm = self._arms[request.arm]
                     adapter = self._adapters[arm] if self.way == "adapters" and arm is not None else None
-                    for after, parameters in parts:
+                    for part in parts:
                         self._count += 1
                         name = str(self._count)
-                        on_the_way[name] = place, after
-                        prompt = {"prompt_token_ids": [*request.prompt, *after]}
-                        engine.add_request(name, prompt, parameters, lora_request=adapter)
+                        on_the_way[name] = place, part
+                        prompt = tokens_input([*request.prompt, *part.after])
+                        engine.add_request(name, prompt, part.parameters, lora_request=adapter)
                 if not on_the_way:
                     return
                 for output in engine.step():
-                    place, after = on_the_way.pop(output.request_id)
+                    place, part = on_the_way.pop(output.request_id)
                     item = asked[place]
-                    item.outputs[after] = output
+                    item.outputs.append((part, output))
                     if len(item.outputs) == item.waiting:
                         del asked[place]
                         yield Answered(place, _answer(item), item.cached_tokens)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            # vLLM's workers in other processes pass on only what an exception said.
+            if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+                raise
             raise OutOfMemory(
                 f"the device has no memory for {self._max_num_seqs} sequences of {self.context} tokens at once ({error})"
             ) from None
@@ -225,25 +243,29 @@ class VllmEngine:
             if on_the_way:  # nobody waits for the rest
                 engine.abort_request(list(on_the_way))
 
-    def _parts(self, request: Request) -> list[tuple[tuple[int, ...], SamplingParams]]:
-        """What vLLM is asked for a request: tokens after its prompt, and how to go on from there.
+    def _parts(self, request: Request) -> list[_Part]:
+        """What vLLM is asked for a request.
 
         Each distinct beginning of a choice is one request for one token, with the log-probabilities of just the
         tokens that follow it in some choice; all share the prompt's cached prefix. Labels that differ in their first
         token and have no other need a single request.
         """
         if isinstance(request, Generate):
-            return [((), self._sampling_params(request.sampling, request.reads_cache))]
+            return [_Part((), self._sampling_params(request.sampling, request.reads_cache))]
         if isinstance(request, Measure):
             if self.way == "adapters":
                 # vLLM 0.32 on a CPU fails on prompt log-probabilities beside adapters; elsewhere it is unchecked.
                 raise UserError('texts are not weighed with way = "adapters"; set way = "swap" under [engine]')
-            return [(tuple(request.continuation), _MEASURE)]
+            return [_Part(tuple(request.continuation), _MEASURE)]
         following: dict[tuple[int, ...], set[int]] = {}
         for choice in request.choices:
             for index, token in enumerate(choice):
                 following.setdefault(tuple(choice[:index]), set()).add(token)
-        return [(beginning, _next_token(tuple(sorted(tokens)))) for beginning, tokens in following.items()]
+        return [
+            _Part(beginning, _next_token(tuple(sorted(tokens)[start : start + TOKENS_AT_ONCE])))
+            for beginning, tokens in following.items()
+            for start in range(0, len(tokens), TOKENS_AT_ONCE)
+        ]
 
     def _new_sampling_params(self, sampling: Sampling, reads_cache: bool) -> SamplingParams:
         constraint = None
@@ -262,40 +284,38 @@ class VllmEngine:
             logprobs=0 if sampling.logprobs else None,
             structured_outputs=constraint,
             skip_reading_prefix_cache=not reads_cache,
-            output_kind=RequestOutputKind.FINAL_ONLY,
+            **_OURS,
         )
 
 
-_MEASURE = SamplingParams(
-    temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY
-)
+_OURS: dict[str, Any] = {"output_kind": RequestOutputKind.FINAL_ONLY, "skip_clone": True}
+"""Of all parameters here: an output comes once, when it is whole, and nobody changes what requests share."""
+
+_MEASURE = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False, **_OURS)
 """The log-probability and rank of a text's own tokens; vLLM wants to write one, too."""
 
 
 @lru_cache(maxsize=4096)
 def _next_token(tokens: tuple[int, ...]) -> SamplingParams:
     """The log-probabilities of these tokens, as the next one."""
-    return SamplingParams(
-        temperature=0.0,
-        max_tokens=1,
-        logprob_token_ids=list(tokens),
-        detokenize=False,
-        output_kind=RequestOutputKind.FINAL_ONLY,
-    )
+    return SamplingParams(temperature=0.0, max_tokens=1, logprob_token_ids=list(tokens), detokenize=False, **_OURS)
 
 
 def _answer(asked: _Asked) -> Any:
     """What vLLM's outputs say, as the request wants it."""
     request = asked.request
     if isinstance(request, Generate):
-        return [_completion(output) for output in asked.outputs[()].outputs]
+        ((_, output),) = asked.outputs
+        return [_completion(one) for one in output.outputs]
     if isinstance(request, Choose):
-        found = {beginning: output.outputs[0].logprobs[0] for beginning, output in asked.outputs.items()}
+        found: dict[tuple[int, ...], dict[int, Any]] = {}
+        for part, output in asked.outputs:
+            found.setdefault(part.after, {}).update(output.outputs[0].logprobs[0])
         return [
             sum(found[tuple(choice[:index])][token].logprob for index, token in enumerate(choice))
             for choice in request.choices
         ]
-    (output,) = asked.outputs.values()
+    ((_, output),) = asked.outputs
     start = len(request.prompt)
     tokens = [output.prompt_logprobs[start + index][token] for index, token in enumerate(request.continuation)]
     return Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens))

@@ -16,13 +16,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from harness.config import Frozen, first_fault
 from harness.data import Dataset, load_dataset
 from harness.errors import UserError
 from harness.plugins import Plugin, load_task
 from harness.results import atomic_write
 from harness.review.items import Item, Prompts, Where
 from harness.task import Task
+from harness.toml import Frozen, first_fault
 
 REVIEWS = "reviews.jsonl"
 PER_TEMPLATE = 5

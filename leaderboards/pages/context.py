@@ -1,23 +1,34 @@
 """What all pages draw from, and what they call things."""
 
-from collections.abc import Iterable
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from harness.config import Method
+from harness.recipe import Method
 from harness.results import Failure, Result
 from leaderboards.board import Board
-from leaderboards.economics import Prices
+from leaderboards.economics import Prices, members_of
+from leaderboards.flags import flag_of
 from leaderboards.grid import Head
 from leaderboards.ledger import Ledger
 from leaderboards.tables import Row, Table
-from leaderboards.text import MISSING, count_of, quantity, slug
+from leaderboards.text import MISSING, count_of, method_name, quantity, slug
 
 METHOD_TITLES: dict[Method, str] = {
     "zero_shot": "Zero-shot",
     "few_shot": "Few-shot",
     "lora": "LoRA",
+    "dora": "DoRA",
+    "qlora": "QLoRA",
     "full": "Full fine-tune",
+    "few_shot_tuning": "Few-shot tuning",
+    "multitask": "Multitask",
+    "stages": "Stages",
+    "meta": "Meta-learning",
+    "soup": "Weight soup",
+    "vote": "Majority vote",
+    "mean_probability": "Mean probability",
 }
 
 Pairs = tuple[tuple[str, str], ...]
@@ -42,6 +53,26 @@ class Site:
 
     folder: Path
     """The results."""
+
+    @cached_property
+    def by_key(self) -> dict[str, Result]:
+        """Every run by its key."""
+        return {result.key: result for result in self.results}
+
+    @cached_property
+    def sizes(self) -> dict[str, int | None]:
+        """Parameters of the base that a candidate's trainings started from; None of an ensemble of models of several sizes.
+
+        Weights of four bits are packed, and counted for fewer than they are: of one model the largest count holds.
+        """
+        counts, models = defaultdict[str, set[int]](set), defaultdict[str, set[str]](set)
+        for result in self.results:
+            name = result.run.candidate.name
+            models[name] |= {member.run.candidate.model for member in members_of(result, self.by_key)}
+            for training in result.trainings:
+                added = 0 if training.tuner == "full" else training.trainable_parameters
+                counts[name].add(training.parameters - added)
+        return {name: max(found) if len(models[name]) < 2 or len(found) == 1 else None for name, found in counts.items()}
 
 
 @dataclass(frozen=True)
@@ -68,6 +99,12 @@ def run_href(result: Result) -> str:
     return f"runs/{slug('-'.join(result.run.folder.parts))}.html"
 
 
+def run_head(result: Result) -> Head:
+    """A run at the head of a row, with a link to its page."""
+    run = result.run
+    return Head(run.candidate.name, method_name(run), href=run_href(result), method=run.candidate.method)
+
+
 def model_names(table: Table) -> list[str]:
     """The models of a table, by name."""
     return sorted({row.name for row in table.rows})
@@ -84,22 +121,18 @@ def samples_asked(site: Site, task: str) -> int:
     return max(row.cells[task].total for row in site.table.rows if task in row.cells)
 
 
-def is_whole(site: Site, row: Row, task: str) -> bool:
+def is_whole(row: Row, task: str) -> bool:
     """Whether a row has every seed on a task."""
-    return row.cells[task].seeds == site.table.seeds and row.cells[task].estimate is not None
+    return row.cells[task].seeds == row.seeds_wanted and row.cells[task].estimate is not None
 
 
-def parameters_of(results: Iterable[Result], name: str) -> int | None:
-    """Parameters of a model's base, from any of its fine-tunes; None when it has none."""
-    for result in results:
-        if result.run.candidate.name == name and result.training:
-            adapter = result.training.trainable_parameters if result.run.candidate.method == "lora" else 0
-            return result.training.parameters - adapter
-    return None
+def parameters_of(site: Site, name: str) -> int | None:
+    """Parameters of a model's base, from its fine-tunes; None when it has none, or is made of models of several sizes."""
+    return site.sizes.get(name)
 
 
-def size_text(results: Iterable[Result], name: str) -> str:
-    size = parameters_of(results, name)
+def size_text(site: Site, name: str) -> str:
+    size = parameters_of(site, name)
     return "" if size is None else f"{quantity(size)} parameters"
 
 
@@ -110,9 +143,11 @@ def rank_text(ranks: tuple[int, int] | None) -> str:
     return str(ranks[0]) if ranks[0] == ranks[1] else f"{ranks[0]}–{ranks[1]}"
 
 
-def candidate_head(site: Site, row: Row, *, frontier: bool = False, ranked: bool = True) -> Head:
-    size = parameters_of(site.results, row.name)
+def candidate_head(site: Site, row: Row, *, task: str | None = None, frontier: bool = False, ranked: bool = True) -> Head:
+    """A candidate at the head of a row, marked where its training went wrong: on the task, or on any."""
+    size = parameters_of(site, row.name)
     detail = row.method_name if size is None else f"{row.method_name} · {quantity(size)}"
     rank = rank_text(row.ranks) if ranked else ""
     lead = ranked and row.ranks == (1, 1) and len(site.table.ranked) > 1
-    return Head(row.name, detail, rank, row.method, model_href(row.name), frontier, lead)
+    flag = row.flag if task is None else flag_of(row.cells[task].results)
+    return Head(row.name, detail, rank, row.method, model_href(row.name), frontier, lead, flag)

@@ -1,55 +1,101 @@
 """The cost tables: physical quantities, and the money derived from them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from leaderboards.economics import JOULES_PER_KWH, Payback, Price, Prices, Spend, Verdict
-from leaderboards.grid import Column, Grid, Item, Line
+from harness.results import Result
+from leaderboards.bill import Bill
+from leaderboards.economics import JOULES_PER_KWH, Payback, Price, Prices, Spend, Verdict, labels
+from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.ledger import Entry
 from leaderboards.pages.context import Pairs, Site, candidate_head
-from leaderboards.text import MISSING, count_of, duration, flops, quantity, size_of_memory, usd, volume
+from leaderboards.text import MISSING, count_of, duration, flops, quantity, size_of_memory, span, usd, volume
 
 IDLE = 0.3
 """A share of busy time that real services reach more often than 1."""
 
 
-def measured_grid(site: Site, entries: Iterable[Entry]) -> Grid:
-    """What each candidate takes, as it was measured."""
+def measured_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) -> Grid:
+    """What each candidate takes, as it was measured. `whole`: the entries are all there are, and their total is shown."""
     columns = (
-        Column("Training", "Seconds of training, dev evaluations included; below, with the share of the start-up."),
-        Column("Train tokens", "Tokens trained on, all epochs, without padding."),
+        Column(
+            "Training",
+            "Seconds of training, every stage and every member of an ensemble, dev evaluations included; below, with "
+            "start-up, loading and what was thrown away.",
+        ),
+        Column("Train tokens", "Tokens trained on, all epochs and stages, without padding."),
         Column("FLOPs", "Floating-point operations of training."),
+        Column(
+            "All-in time",
+            "Device time of all that was spent on the candidate: every task, seed and training budget, each training once, "
+            "the trials of its search, the runs that failed.",
+        ),
         Column("Prompt tok.", "Prompt tokens a request."),
         Column("Output tok.", "Generated tokens a request."),
         Column("Requests/s", "While scoring, all requests in flight at once."),
         Column("Peak memory", "The most any phase of any run took."),
         Column("Energy", "Of one run, where the device has a counter."),
     )
-    lines = tuple(_line(site, entry, _measured_items(entry.spend)) for entry in entries)
-    return Grid("What each candidate takes", Column("Measured"), columns, lines)
+    lines = tuple(_line(site, entry, _measured_items(entry)) for entry in entries)
+    return Grid(
+        "What each candidate takes",
+        Column("Measured"),
+        columns,
+        lines,
+        _total(site, columns, _all_in_time) if whole else None,
+    )
 
 
-def derived_grid(site: Site, entries: Iterable[Entry]) -> Grid:
+def derived_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) -> Grid:
     """What that costs, at the prices of the board."""
     columns = (
         Column("Train $", "One fine-tune at the middle price; below, at the low and the high one."),
-        Column("All-in $", "Every finished fine-tune of the candidate: all tasks and seeds."),
-        Column("Data $", "The labels of one task's training samples, if they had to be bought."),
+        Column(
+            "All-in $", "What the all-in time costs; below, how many trainings, trials of settings and failures it holds."
+        ),
+        Column("Data $", "The labels of the training samples, those of other tasks among them, if they had to be bought."),
         Column("Serve $/1k", "1,000 requests on a device that is always busy; below, busy 30 % of the time."),
         Column("$ / point", "Training dollars for each point gained over few-shot."),
         Column("Break-even, few-shot", "Requests from which training is paid back against few-shot prompting."),
         Column("Break-even, zero-shot", "The same against the untrained model without examples."),
     )
     lines = tuple(_line(site, entry, _derived_items(entry)) for entry in entries)
-    return Grid("What that costs", Column(f"At prices of {site.prices.as_of}"), columns, lines)
+    head = Column(f"At prices of {site.prices.as_of}")
+    return Grid("What that costs", head, columns, lines, _total(site, columns, _all_in_usd) if whole else None)
 
 
 def _line(site: Site, entry: Entry, items: tuple[Item, ...]) -> Line:
     return Line(candidate_head(site, entry.row, ranked=False), items, aside=entry.row.score is None)
 
 
-def _measured_items(spent: Spend) -> tuple[Item, ...]:
+def _total(site: Site, columns: tuple[Column, ...], say: Callable[[Bill], Item]) -> Line:
+    """The whole sweep, in the column of all-in figures."""
+    items = tuple(say(site.ledger.total) if column.title.startswith("All-in") else Item("") for column in columns)
+    return Line(Head("The whole sweep", "what candidates share is counted once"), items)
+
+
+def _all_in_time(spent: Bill) -> Item:
+    if not spent.spent.seconds:
+        return Item()
+    return Item(duration(spent.spent.seconds), f"{quantity(spent.spent.tokens)} tokens", spent.spent.seconds)
+
+
+def _all_in_usd(spent: Bill) -> Item:
+    if not spent.spent.seconds or spent.price is None:
+        return Item()
+    return Item(usd(spent.price.mid), bill_text(spent), spent.price.mid, loose=True)
+
+
+def bill_text(spent: Bill) -> str:
+    """What a bill is for, in words."""
+    parts = [(spent.trainings, "training"), (spent.trials, "trial"), (spent.failures, "failure")]
+    return ", ".join(count_of(number, noun) for number, noun in parts if number)
+
+
+def _measured_items(entry: Entry) -> tuple[Item, ...]:
+    spent = entry.spend
     return (
         *(_training_items(spent) if spent.tuned else (Item(), Item(), Item())),
+        _all_in_time(entry.bill),
         Item(quantity(spent.prompt_tokens), sort=spent.prompt_tokens),
         Item(quantity(spent.completion_tokens), sort=spent.completion_tokens),
         Item(quantity(spent.requests_per_second), sort=spent.requests_per_second),
@@ -60,7 +106,7 @@ def _measured_items(spent: Spend) -> tuple[Item, ...]:
 
 def _derived_items(entry: Entry) -> tuple[Item, ...]:
     return (
-        *(_price_items(entry.spend) if entry.spend.tuned else (Item(), Item(), Item())),
+        *_price_items(entry),
         serve_item(entry.spend),
         _per_point_item(entry.usd_per_point),
         payback_item(entry.over_few),
@@ -76,10 +122,13 @@ def _training_items(spent: Spend) -> tuple[Item, ...]:
     )
 
 
-def _price_items(spent: Spend) -> tuple[Item, ...]:
+def _price_items(entry: Entry) -> tuple[Item, ...]:
+    spent = entry.spend
+    if not spent.tuned:
+        return Item(), _all_in_usd(entry.bill), Item()
     return (
         Item(usd(spent.training.mid), range_text(spent.training), spent.training.mid) if spent.training else Item(),
-        Item(usd(spent.all_in.mid), count_of(spent.runs, "run"), spent.all_in.mid) if spent.all_in else Item(),
+        _all_in_usd(entry.bill),
         Item(usd(spent.data.mid), range_text(spent.data), spent.data.mid),
     )
 
@@ -88,6 +137,16 @@ def _energy_item(spent: Spend) -> Item:
     if spent.joules is None or spent.energy is None:
         return Item()
     return Item(energy_text(spent.joules), usd(spent.energy.mid), spent.joules)
+
+
+def labels_item(results: Sequence[Result], known: Mapping[str, Result]) -> Item:
+    """Training samples of the task that is scored, and of others."""
+    by_run = [(result.run.task, labels(result, known)) for result in results]
+    if not any(by_task for _, by_task in by_run):
+        return Item()
+    own = [by_task.get(task, 0) for task, by_task in by_run]
+    others = [sum(by_task.values()) - by_task.get(task, 0) for task, by_task in by_run]
+    return Item(span(own), f"+ {span(others)} of others" if any(others) else "", max(own), loose=True)
 
 
 def train_item(spent: Spend) -> Item:
@@ -110,11 +169,11 @@ def payback_item(payback: Payback | None, against: str = "") -> Item:
     if payback is None:
         return Item()
     if payback.requests is None:
-        return Item(payback.why or MISSING, against, tone="muted")
+        return Item(payback.why or MISSING, against, tone="muted", loose=True)
     detail = against
     if payback.with_data is not None and payback.with_data > payback.requests:
         detail = f"{volume(payback.with_data)} with labels"
-    return Item(volume(payback.requests), detail, payback.requests)
+    return Item(volume(payback.requests), detail, payback.requests, loose=True)
 
 
 def _per_point_item(value: float | Verdict | None) -> Item:

@@ -1,8 +1,12 @@
 """The figures of the tables, for reuse."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from harness.results import Result
 from harness.statistics import Estimate
+from leaderboards.bill import Bill
+from leaderboards.flags import troubles
 from leaderboards.ledger import Entry
 from leaderboards.pages.context import Site, is_whole, parameters_of, scale_of
 from leaderboards.tables import Row
@@ -16,6 +20,7 @@ def records(site: Site) -> dict[str, Any]:
         "score": scale_of(site.table),
         "seeds": list(site.table.seeds),
         "tasks": [card.model_dump(mode="json") for card in site.table.tasks.values()],
+        "total": _bill_record(site.ledger.total),
         "rows": [_row_record(site, entry) for entry in site.ledger.entries],
         "cells": [
             _cell_record(site, row, task) for task in site.table.tasks for row in site.table.rows if task in row.cells
@@ -29,7 +34,7 @@ def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
         "candidate": row.name,
         "method": row.method,
         "model": row.results[0].run.candidate.model,
-        "parameters": parameters_of(site.results, row.name),
+        "parameters": parameters_of(site, row.name),
         "task": None,
         "complete": row.score is not None,
         "rank_best": row.ranks[0] if row.ranks else None,
@@ -37,12 +42,16 @@ def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
         **_estimate("score", row.score),
         **_estimate("gain_few_shot", row.over_few),
         **_estimate("gain_zero_shot", row.over_zero),
+        **_estimate("gain_same_samples", site.table.over_plain(row)),
         "seeds": row.seeds,
         "n": row.scored,
         "n_total": row.total,
+        "n_train": row.n_train,
+        "members": row.members,
+        **_troubles(row.results),
         "train_usd": spent.training.mid if spent.training else None,
         "train_device_hours": spent.device_seconds / 3600,
-        "all_in_usd": spent.all_in.mid if spent.all_in else None,
+        **_bill_record(entry.bill),
         "data_usd": spent.data.mid,
         "serve_usd_per_1k": 1000 * spent.request.mid if spent.request else None,
         "break_even_few_shot": entry.over_few.requests if entry.over_few else None,
@@ -60,16 +69,37 @@ def _cell_record(site: Site, row: Row, task: str) -> dict[str, Any]:
         "candidate": row.name,
         "method": row.method,
         "model": cell.results[0].run.candidate.model,
-        "parameters": parameters_of(site.results, row.name),
+        "parameters": parameters_of(site, row.name),
         "task": task,
-        "complete": is_whole(site, row, task),
+        "complete": is_whole(row, task),
         **_estimate("score", cell.estimate),
         **_estimate("gain_few_shot", site.table.gain_on(task, row, "few_shot")),
         **_estimate("gain_zero_shot", site.table.gain_on(task, row, "zero_shot")),
+        **_estimate("gain_same_samples", site.table.over_plain_on(task, row)),
         "seeds": len(cell.results),
         "n": len(cell.scores),
         "n_total": cell.total,
+        "n_train": cell.results[0].run.n_train,
+        "members": len(cell.results[0].run.members),
+        **_troubles(cell.results),
     }
+
+
+def _bill_record(spent: Bill) -> dict[str, float | int | None]:
+    return {
+        "all_in_usd": spent.price.mid if spent.price else None,
+        "all_in_device_hours": spent.spent.seconds / 3600,
+        "all_in_train_tokens": spent.spent.tokens,
+        "trainings": spent.trainings,
+        "trials": spent.trials,
+        "failures": spent.failures,
+    }
+
+
+def _troubles(results: Sequence[Result]) -> dict[str, int]:
+    """How many of the runs have a score that says little of the method."""
+    found = [{trouble.what for trouble in troubles(result)} for result in results]
+    return {what: sum(what in one for one in found) for what in ("collapsed", "diverged")}
 
 
 def _estimate(name: str, estimate: Estimate | None) -> dict[str, float | None]:

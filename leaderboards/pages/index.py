@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.config import Method
+from harness.recipe import Method
 from harness.results import Failure, Result, TaskCard
 from leaderboards.charts import Staircase, staircase_chart
+from leaderboards.flags import troubles
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
 from leaderboards.ledger import Entry
 from leaderboards.pages.context import (
@@ -16,15 +17,27 @@ from leaderboards.pages.context import (
     candidate_head,
     model_href,
     model_names,
-    run_href,
+    run_head,
     samples_asked,
     scale_of,
     size_text,
     task_href,
 )
-from leaderboards.pages.costs import derived_grid, measured_grid, payback_item, price_list, serve_item, train_item
-from leaderboards.text import MISSING, count_of, method_name, shortened
+from leaderboards.pages.costs import (
+    derived_grid,
+    labels_item,
+    measured_grid,
+    payback_item,
+    price_list,
+    serve_item,
+    train_item,
+)
+from leaderboards.tables import Row
+from leaderboards.text import MISSING, count_of, duration, method_name, shortened
 from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards, decide
+
+MOST_FLAGGED = 50
+"""Runs that went wrong and are listed."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,7 @@ class IndexPage:
     models: tuple[Link, ...]
     failures: Grid | None
     untrusted: Grid | None
+    flagged: Grid | None
     problems: tuple[str, ...]
     scale: str
     """What a score on this board is."""
@@ -63,14 +77,15 @@ def index_page(site: Site) -> IndexPage:
     return IndexPage(
         decide(table, site.ledger),
         tuple(CardView(card, model_href(card.row.name)) for card in cards(table, site.ledger)),
-        staircase_chart(site.ledger),
+        staircase_chart(table, site.ledger),
         _main_grid(site),
-        measured_grid(site, site.ledger.entries),
-        derived_grid(site, site.ledger.entries),
+        measured_grid(site, site.ledger.entries, whole=True),
+        derived_grid(site, site.ledger.entries, whole=True),
         tuple(_task_link(site, name, card) for name, card in table.tasks.items()),
-        tuple(Link(name, model_href(name), size_text(site.results, name)) for name in model_names(table)),
+        tuple(Link(name, model_href(name), size_text(site, name)) for name in model_names(table)),
         _failure_grid(site.failures),
         _untrusted_grid(site.untrusted),
+        _flagged_grid(site),
         site.problems,
         scale_of(table),
         price_list(site.prices),
@@ -93,6 +108,11 @@ def _main_grid(site: Site) -> Grid:
         ),
         Column("Train", "Cost of one fine-tune (mean over tasks and seeds), and its device-hours."),
         Column(
+            "Labels",
+            "Labelled samples of the task that it was trained on; below, those of other tasks.",
+            narrow=False,
+        ),
+        Column(
             "Serve / 1k",
             "Cost of 1,000 requests on a device that is always busy; below, busy 30 % of the time.",
             narrow=False,
@@ -112,13 +132,14 @@ def _main_line(site: Site, entry: Entry, floor: float) -> Line:
     else:
         done = f"{sum(len(cell.results) for cell in row.cells.values())}/{row.runs_wanted} runs"
         score = Item(MISSING, done, tone="muted")
-    seeds = Item(str(row.seeds), _seed_note(row.seeds), row.seeds, tone="muted" if row.seeds == 1 else "")
+    seeds = Item(str(row.seeds), _seed_note(row), row.seeds, tone="muted" if row.seeds == 1 else "", loose=True)
     samples = f"{row.scored:,}" if row.scored == row.total else f"{row.scored:,}/{row.total:,}"
     items = (
         score,
         gain_item(row.over_few),
         gain_item(row.over_zero),
         train_item(spent),
+        labels_item(row.results, site.by_key),
         serve_item(spent),
         payback_item(entry.over_few or entry.over_zero, "" if entry.over_few else "vs zero-shot"),
         seeds,
@@ -127,10 +148,10 @@ def _main_line(site: Site, entry: Entry, floor: float) -> Line:
     return Line(candidate_head(site, row, frontier=entry.frontier), items, aside=row.score is None)
 
 
-def _seed_note(seeds: int) -> str:
-    if seeds == 1:
-        return "seed noise unknown"
-    return "weak claim" if seeds < ENOUGH_SEEDS else ""
+def _seed_note(row: Row) -> str:
+    if row.seeds == 1:
+        return "a single draw" if row.members else "seed noise unknown"
+    return "weak claim" if row.seeds < ENOUGH_SEEDS else ""
 
 
 def _failure_grid(failures: Sequence[Failure]) -> Grid | None:
@@ -138,12 +159,24 @@ def _failure_grid(failures: Sequence[Failure]) -> Grid | None:
         return None
     lines = tuple(
         Line(
-            Head(failure.run.candidate.name, method_name(failure.run.candidate), method=failure.run.candidate.method),
-            (Item(failure.run.task), Item(str(failure.run.seed)), Item(failure.phase), Item(shortened(failure.reason, 300))),
+            Head(failure.run.candidate.name, method_name(failure.run), method=failure.run.candidate.method),
+            (
+                Item(failure.run.task),
+                Item(str(failure.run.seed)),
+                Item(failure.phase),
+                Item(duration(failure.spent.seconds), sort=failure.spent.seconds) if failure.spent.seconds else Item(),
+                Item(shortened(failure.reason, 300)),
+            ),
         )
         for failure in failures
     )
-    columns = (Column("Task", text=True), Column("Seed"), Column("Phase", text=True), Column("Reason", text=True))
+    columns = (
+        Column("Task", text=True),
+        Column("Seed"),
+        Column("Phase", text=True),
+        Column("Spent", "Device time until it failed."),
+        Column("Reason", text=True),
+    )
     return Grid("Runs that failed", Column("Candidate"), columns, lines)
 
 
@@ -152,20 +185,26 @@ def _untrusted_grid(results: Sequence[Result]) -> Grid | None:
     if not results:
         return None
     lines = tuple(
-        Line(
-            Head(
-                result.run.candidate.name,
-                method_name(result.run.candidate),
-                href=run_href(result),
-                method=result.run.candidate.method,
-            ),
-            (
-                Item(result.run.task),
-                Item(str(result.run.seed)),
-                Item(shortened(result.untrusted or "", 400)),
-            ),
-        )
-        for result in results
+        Line(run_head(result), (*_place_items(result), Item(shortened(result.untrusted or "", 400)))) for result in results
     )
     columns = (Column("Task", text=True), Column("Seed"), Column("Reason", text=True))
     return Grid("Runs kept out of the ranking", Column("Candidate"), columns, lines)
+
+
+def _flagged_grid(site: Site) -> Grid | None:
+    """Runs whose training collapsed or diverged; None without any."""
+    lines = [
+        Line(run_head(result), (*_place_items(result), Item(trouble.what), Item(shortened(trouble.reason, 400))))
+        for result in site.results
+        if result.run.task in site.table.tasks
+        for trouble in troubles(result)
+    ]
+    more = len(lines) - MOST_FLAGGED
+    if more > 0:
+        lines[MOST_FLAGGED:] = [Line(Head(f"{more:,} more", "marked in the tables; their pages say why"), (Item(""),) * 4)]
+    columns = (Column("Task", text=True), Column("Seed"), Column("What", text=True), Column("Reason", text=True))
+    return Grid("Runs whose training went wrong", Column("Candidate"), columns, tuple(lines)) if lines else None
+
+
+def _place_items(result: Result) -> tuple[Item, Item]:
+    return Item(result.run.task), Item(str(result.run.seed))

@@ -1,16 +1,21 @@
-"""A model's page: what each method made of it, task by task."""
+"""A model's page: what each method made of it, task by task. An ensemble has one too."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.config import METHODS
+from harness.recipe import METHODS
 from harness.results import Result
 from leaderboards.charts import Forest, forest
+from leaderboards.economics import members_of
+from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
-from leaderboards.pages.context import Pairs, Site, parameters_of, run_href, task_href
-from leaderboards.pages.costs import derived_grid, measured_grid
-from leaderboards.tables import Row
-from leaderboards.text import MISSING, points
+from leaderboards.pages.context import METHOD_TITLES, Link, Pairs, Site, model_href, parameters_of, run_href, task_href
+from leaderboards.pages.costs import derived_grid, labels_item, measured_grid
+from leaderboards.tables import UNTUNED, Row
+from leaderboards.text import MISSING, count_of, method_name, points
+
+LONGEST_NAME = 20
+"""Letters of a name beside a chart."""
 
 
 @dataclass(frozen=True)
@@ -28,56 +33,122 @@ class ModelPage:
     """One model: what each method made of it."""
 
     name: str
+    ensemble: bool
     facts: Pairs
+    members: tuple[Link, ...]
+    """What an ensemble is made of; empty for a model."""
+
     tasks: tuple[ModelTask, ...]
     measured: Grid
     derived: Grid
 
 
 def model_page(site: Site, name: str) -> ModelPage:
-    """Zero-shot, few-shot and tuned, task by task."""
-    rows = sorted((row for row in site.table.rows if row.name == name), key=lambda row: METHODS.index(row.method))
-    candidate = rows[0].results[0].run.candidate
-    size = parameters_of(site.results, name)
+    """Zero-shot, few-shot and tuned, task by task, and the ensembles that are made of this model alone."""
+    own = [row for row in site.table.rows if row.name == name]
+    ensembles = [row for row in site.table.rows if row.name != name and _bases(site, row) == {name}]
+    untuned = [site.table.baseline(row, method) for row in own if row.members for method in UNTUNED]
+    rows = list({row.key: row for row in (*own, *ensembles, *untuned) if row is not None}.values())
+    rows.sort(key=lambda row: (METHODS.index(row.method), row.name))
+    first = own[0].results[0]
+    candidate = first.run.candidate
+    size = parameters_of(site, name)
     facts = (
-        ("Model", candidate.model),
+        ("Models" if " + " in candidate.model else "Model", candidate.model),
         ("Parameters", MISSING if size is None else f"{size:,}"),
         ("Revision", candidate.revision or MISSING),
         ("Fingerprint", candidate.fingerprint),
-        ("Chat template", "yes" if rows[0].results[0].generation.chat_template else "no"),
+        ("Chat template", "yes" if first.generation.chat_template else "no"),
     )
-    own = [entry for entry in site.ledger.entries if entry.row.name == name]
-    tasks = tuple(_model_task(site, rows, task) for task in site.table.tasks)
-    return ModelPage(name, facts, tasks, measured_grid(site, own), derived_grid(site, own))
+    shown = {row.key for row in rows}
+    entries = [entry for entry in site.ledger.entries if entry.row.key in shown]
+    return ModelPage(
+        name,
+        any(row.members for row in own),
+        facts,
+        _members(site, own),
+        tuple(_model_task(site, name, rows, task) for task in site.table.tasks),
+        measured_grid(site, entries),
+        derived_grid(site, entries),
+    )
 
 
-def _model_task(site: Site, rows: Sequence[Row], task: str) -> ModelTask:
+def _bases(site: Site, row: Row) -> set[str]:
+    """The candidates that an ensemble is made of."""
+    return {member.run.candidate.name for result in row.results for member in members_of(result, site.by_key)}
+
+
+def _members(site: Site, rows: Sequence[Row]) -> tuple[Link, ...]:
+    """Every candidate an ensemble is made of, with how many of its runs."""
+    found: dict[str, list[Result]] = {}
+    for row in rows:
+        for member in {one.key: one for result in row.results for one in members_of(result, site.by_key)}.values():
+            found.setdefault(f"{member.run.candidate.name} · {method_name(member.run)}", []).append(member)
+    return tuple(
+        Link(label, model_href(runs[0].run.candidate.name), count_of(len(runs), "run"))
+        for label, runs in sorted(found.items())
+        if any(row.name == runs[0].run.candidate.name for row in site.table.rows)
+    )
+
+
+def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelTask:
     present = [row for row in rows if task in row.cells]
-    scored = [(row.method, row.method_name, row.cells[task].estimate) for row in present]
+    over_plain = {row.key: site.table.over_plain_on(task, row) for row in present}
+    compared = any(over_plain.values())
     columns = (
         Column("Score", "The task's own metric, 0 to 100, with its 95 % interval."),
         Column("Δ few-shot", "Paired gain over the few-shot arm."),
         Column("Δ zero-shot", "Paired gain over the untrained model without examples."),
+        *(
+            (
+                Column(
+                    "Δ plain base",
+                    "Of arms whose training began elsewhere: paired gain over the same samples of this task, tuned from the "
+                    "plain base.",
+                ),
+            )
+            if compared
+            else ()
+        ),
+        Column("Labels", "Labelled samples of this task that it was trained on; below, those of other tasks."),
         *(Column(f"Seed {seed}", "Score of one run; links to it.", narrow=False) for seed in site.table.seeds),
     )
-    lines = []
+    lines, drawn = [], []
     for row in present:
         cell = row.cells[task]
         seeds = {result.run.seed: result for result in cell.results}
+        flag = flag_of(cell.results)
+        method = method_name(*(result.run for result in cell.results))
+        label = method if row.name == name else f"{row.name} · {method}"
         items = (
             score_item(cell.estimate),
             gain_item(site.table.gain_on(task, row, "few_shot")),
             gain_item(site.table.gain_on(task, row, "zero_shot")),
+            *((gain_item(over_plain[row.key]),) if compared else ()),
+            labels_item(cell.results, site.by_key),
             *(_run_item(seeds.get(seed)) for seed in site.table.seeds),
         )
-        lines.append(Line(Head(row.method_name, method=row.method), items))
-    drawn = [(method, name, estimate) for method, name, estimate in scored if estimate]
+        href = "" if row.name == name else model_href(row.name)
+        lines.append(Line(Head(label, method=row.method, href=href, flag=flag), items))
+        if cell.estimate:
+            short = _short(row.name if row.members and href else METHOD_TITLES[row.method])
+            drawn.append((row.method, f"{short} (!)" if flag else short, cell.estimate))
     grid = Grid(f"Methods on {task}", Column("Method"), columns, tuple(lines))
     return ModelTask(task, task_href(task), forest(drawn, chance=site.table.tasks[task].chance), grid)
+
+
+def _short(name: str) -> str:
+    """As much of a name as stands beside a chart."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _run_item(result: Result | None) -> Item:
     if result is None:
         return Item()
     value = result.metrics.get(result.task.primary_metric)
-    return Item(points(value.value) if value else MISSING, sort=value.value if value else None, href=run_href(result))
+    return Item(
+        points(value.value) if value else MISSING,
+        sort=value.value if value else None,
+        href=run_href(result),
+        flag=flag_of([result]),
+    )

@@ -1,16 +1,19 @@
 """A run's page: everything needed to judge it and to repeat it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.results import GuardRecord, MetricCard, MetricValue, Result
-from leaderboards.charts import Curve, loss_curve
+from leaderboards.economics import Prices, members_of, training_usd
+from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line
-from leaderboards.pages.context import Pairs, Site, model_href, model_names, task_href
+from leaderboards.pages.choice import ChoiceView, choice_view
+from leaderboards.pages.context import Pairs, Site, model_href, model_names, run_head, task_href
 from leaderboards.pages.costs import energy_text
 from leaderboards.pages.samples import Sample, choose_samples, load_samples, sample_note
-from leaderboards.text import MISSING, duration, flops, method_name, points, quantity, size_of_memory
+from leaderboards.pages.training import TrainingView, training_views
+from leaderboards.text import MISSING, count_of, duration, in_units, method_name, points, quantity, size_of_memory, usd
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,19 @@ class RunPage:
     provenance: Pairs
     packages: Pairs
     phases: tuple[Phase, ...]
-    curve: Curve | None
+    trainings: tuple[TrainingView, ...]
+    choice: ChoiceView | None
+    members: Grid | None
+    """What an ensemble is made of; None for all else."""
+
     untrusted: str
     """Why its scores are not to be believed; empty where they may be."""
+
+    collapsed: str
+    """Why they say nothing of the task; empty where they do."""
+
+    diverged: tuple[str, ...]
+    """Why a training behind them is not to be trusted."""
 
     guards: Grid | None
     command: str
@@ -60,7 +73,7 @@ def run_page(site: Site, result: Result) -> RunPage:
         label=" · ".join(
             (
                 run.candidate.name,
-                method_name(run.candidate),
+                method_name(run),
                 run.task,
                 *(() if run.n_train is None else (f"{run.n_train:,} samples",)),
                 f"seed {run.seed}",
@@ -72,7 +85,7 @@ def run_page(site: Site, result: Result) -> RunPage:
         scores=_metric_grid(result),
         details=_detail_grid(result),
         templates=_template_grid(result),
-        facts=_run_facts(result),
+        facts=_run_facts(result, site.prices),
         settings=_settings(result),
         provenance=(
             ("GainBoard", provenance.gainboard),
@@ -92,8 +105,12 @@ def run_page(site: Site, result: Result) -> RunPage:
             Phase(name.replace("_", " "), duration(seconds), round(100 * seconds / longest, 2))
             for name, seconds in result.cost.seconds.items()
         ),
-        curve=_curve(result),
+        trainings=training_views(result),
+        choice=choice_view(result, site.prices),
+        members=_member_grid(site, result),
         untrusted=result.untrusted or "",
+        collapsed=result.collapsed,
+        diverged=tuple(training.diverged for training in result.trainings if training.diverged),
         guards=_guard_grid(result.generation.guards),
         command=provenance.command,
         samples=tuple(shown),
@@ -132,17 +149,12 @@ def _metric_grid(result: Result) -> Grid:
 def _metric_item(card: MetricCard, metric: MetricValue) -> Item:
     """A value with its interval."""
     direction = "" if card.higher_is_better else ", lower is better"
-    low, high = (_in_units(card, bound) for bound in (metric.low, metric.high))
-    return Item(_in_units(card, metric.value), f"{low}–{high}{direction}", metric.value)
+    low, high = (in_units(card, bound) for bound in (metric.low, metric.high))
+    return Item(in_units(card, metric.value), f"{low}–{high}{direction}", metric.value)
 
 
 def _level_item(card: MetricCard, level: float | None) -> Item:
-    return Item() if level is None else Item(_in_units(card, level), sort=level)
-
-
-def _in_units(card: MetricCard, value: float | None) -> str:
-    """In points where the metric ends at 1, else as it is."""
-    return "no end" if value is None else points(value) if card.high == 1.0 else f"{value:.4g}"
+    return Item() if level is None else Item(in_units(card, level), sort=level)
 
 
 def _detail_grid(result: Result) -> Grid | None:
@@ -167,8 +179,8 @@ def _template_grid(result: Result) -> Grid | None:
     return Grid(f"{result.task.primary_metric} by template", Column("Template"), (Column("Score"),), lines)
 
 
-def _run_facts(result: Result) -> Pairs:
-    counts, cost, trained, made = result.samples, result.cost, result.training, result.generation
+def _run_facts(result: Result, prices: Prices) -> Pairs:
+    counts, cost, made = result.samples, result.cost, result.generation
     facts = [
         (
             "Samples",
@@ -196,16 +208,41 @@ def _run_facts(result: Result) -> Pairs:
                 f"{found.exact:,} of {found.samples:,} test samples, and {found.near:,} nearly",
             )
         )
-    if trained:
-        facts += [
-            ("Trained on", f"{trained.samples:,} samples, {trained.tokens:,} tokens, {trained.epochs:.3g} epochs"),
-            ("Left out as too long", f"{trained.samples_left_out:,} samples"),
-            ("Steps", f"{trained.steps:,}" + (", stopped early" if trained.stopped_early else "")),
-            ("Kept step", f"{trained.best_step:,} (dev loss {trained.best_dev_loss:.4g})"),
-            ("Trainable parameters", f"{trained.trainable_parameters:,} of {trained.parameters:,}"),
-            ("Training FLOPs", flops(trained.flops)),
-        ]
+    if result.trainings:
+        price = training_usd(result.trainings, prices)
+        seconds = sum(training.all_seconds for training in result.trainings)
+        several = f", {count_of(len(result.trainings), 'training')}" if len(result.trainings) > 1 else ""
+        facts.append(("Training, all of it", f"{duration(seconds)}{f', {usd(price.mid)}' if price else ''}{several}"))
     return tuple(facts)
+
+
+def _member_grid(site: Site, result: Result) -> Grid | None:
+    """The runs an ensemble is made of; those that are there no more are counted."""
+    run = result.run
+    if not run.members:
+        return None
+    lines = [
+        Line(
+            replace(run_head(member), flag=flag_of([member])),
+            (
+                Item(str(member.run.seed)),
+                _score_of(member),
+                Item(duration(sum(training.all_seconds for training in member.trainings)) if member.trainings else MISSING),
+            ),
+        )
+        for member in members_of(result, site.by_key)
+    ]
+    gone = len(run.members) - len(lines)
+    if gone:
+        lines.append(Line(Head(f"{count_of(gone, 'member')} no longer among the results"), (Item(), Item(), Item())))
+    columns = (Column("Seed"), Column("Score", "On its own, as this run is scored."), Column("Training"))
+    return Grid("What this ensemble is made of", Column("Member"), columns, tuple(lines))
+
+
+def _score_of(result: Result) -> Item:
+    primary = result.task.primary_metric
+    value = result.metrics.get(primary)
+    return Item() if value is None else _metric_item(result.task.metrics[primary], value)
 
 
 def _share(part: int, whole: int) -> str:
@@ -255,7 +292,6 @@ def _settings(result: Result) -> Pairs:
         ("method", run.candidate.method),
         ("model", run.candidate.model),
         ("n_train", run.n_train),
-        ("train_templates", ", ".join(run.train_templates) or None),
         ("num_fewshot", run.num_fewshot),
         ("demonstrations", run.demonstrations),
         ("test_seed", run.test_seed),
@@ -263,11 +299,4 @@ def _settings(result: Result) -> Pairs:
         ("limit", run.limit),
         *run.generation.model_dump().items(),
     ]
-    if run.candidate.training:
-        settings += run.candidate.training.model_dump().items()
     return tuple((name, MISSING if value is None else str(value)) for name, value in settings)
-
-
-def _curve(result: Result) -> Curve | None:
-    trained = result.training
-    return loss_curve(trained.train_curve, trained.dev_curve, best_step=trained.best_step) if trained else None

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from harness.config import METHODS
+from harness.recipe import METHODS
 from harness.results import TaskCard
+from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
 from leaderboards.pages.context import (
     METHOD_TITLES,
@@ -19,6 +20,7 @@ from leaderboards.pages.context import (
     samples_asked,
     size_text,
 )
+from leaderboards.pages.costs import labels_item
 from leaderboards.pages.samples import load_samples
 from leaderboards.tables import Cell, Row, paired, rank_ranges, resolvable_gap
 from leaderboards.text import points, shortened
@@ -65,7 +67,7 @@ def task_page(site: Site, name: str) -> TaskPage:
     """Ranking on one task by its own metric, unscaled."""
     card = site.table.tasks[name]
     rows = [row for row in site.table.rows if name in row.cells]
-    rows.sort(key=lambda row: (not is_whole(site, row, name), -_value(row.cells[name])))
+    rows.sort(key=lambda row: (not is_whole(row, name), -_value(row.cells[name])))
     cells = [row.cells[name] for row in rows]
     facts = _facts(site, name, cells)
     linked = card.reference if card.reference and re.fullmatch(r"https?://\S+", card.reference) else ""
@@ -137,21 +139,23 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
             "that train nothing) in the whole training set. – where none does.",
             narrow=False,
         ),
+        Column("Labels", "Labelled samples of this task that it was trained on; below, those of other tasks.", narrow=False),
         Column("n", "Samples scored in every seed, of those asked for.", narrow=False),
         Column("Runs", "By seed.", narrow=False, text=True),
     )
-    whole = [row for row in rows if is_whole(site, row, name)]
+    whole = [row for row in rows if is_whole(row, name)]
     ranks = dict(zip((row.key for row in whole), rank_ranges([row.cells[name] for row in whole], paired), strict=True))
     lines = []
     for row in rows:
         cell, own = row.cells[name], ranks.get(row.key)
-        head = candidate_head(site, row, ranked=False)
+        head = candidate_head(site, row, task=name, ranked=False)
         samples = f"{len(cell.scores):,}" if len(cell.scores) == cell.total else f"{len(cell.scores):,}/{cell.total:,}"
         items = (
             score_item(cell.estimate, floor=0.0),
             gain_item(site.table.gain_on(name, row, "few_shot")),
             gain_item(site.table.gain_on(name, row, "zero_shot")),
             _clean_item(cell),
+            labels_item(cell.results, site.by_key),
             Item(samples, sort=len(cell.scores)),
             Item(links=tuple((str(result.run.seed), run_href(result)) for result in cell.results)),
         )
@@ -176,10 +180,15 @@ def _method_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     columns = tuple(Column(METHOD_TITLES[method]) for method in methods)
     lines = []
     for model in sorted({row.name for row in rows}):
-        by_method = {row.method: row.cells[name].estimate for row in rows if row.name == model}
-        items = tuple(score_item(by_method.get(method)) for method in methods)
-        lines.append(Line(Head(model, size_text(site.results, model), href=model_href(model)), items))
+        by_method = {row.method: row.cells[name] for row in rows if row.name == model}
+        items = tuple(_cell_item(by_method.get(method)) for method in methods)
+        lines.append(Line(Head(model, size_text(site, model), href=model_href(model)), items))
     return Grid(f"Scores on {name} by model and method", Column("Model"), columns, tuple(lines))
+
+
+def _cell_item(cell: Cell | None) -> Item:
+    """A score, marked where a training behind it went wrong."""
+    return Item() if cell is None else replace(score_item(cell.estimate), flag=flag_of(cell.results))
 
 
 def _template_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
@@ -195,7 +204,7 @@ def _template_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
         distance = max(values) - min(values) if values else None
         items = [score_item(by_template.get(template)) for template in templates]
         items.append(Item(sort=None) if distance is None else Item(points(distance), sort=distance))
-        lines.append(Line(candidate_head(site, row, ranked=False), tuple(items)))
+        lines.append(Line(candidate_head(site, row, task=name, ranked=False), tuple(items)))
     columns = (*(Column(template) for template in templates), spread)
     return Grid(f"Scores on {name} by template", Column("Candidate"), columns, tuple(lines))
 
@@ -210,8 +219,8 @@ def _budget_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
     for row in rows:
         if row.key in curves:
             cells = [curves[row.key].get(budget) for budget in budgets]
-            items = tuple(score_item(cell.estimate if cell else None) for cell in cells)
-            lines.append(Line(candidate_head(site, row, ranked=False), items))
+            items = tuple(_cell_item(cell) for cell in cells)
+            lines.append(Line(candidate_head(site, row, task=name, ranked=False), items))
     columns = tuple(Column(f"{budget:,}") for budget in budgets)
     return Grid(f"Scores on {name} by training samples", Column("Candidate"), columns, tuple(lines))
 

@@ -1,0 +1,86 @@
+"""Read a file that a person wrote into a frozen model; its first fault becomes one sentence."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import UserError, suggest
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """Data that touches disk: unknown fields are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def load_toml(path: Path, model: type[ModelT]) -> ModelT:
+    """Read a TOML file into a model; its first fault becomes one sentence."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError):
+        raise UserError(f"{path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+    try:
+        # Through JSON, whose strict reading takes a list for a tuple but no text for a number.
+        return model.model_validate_json(json.dumps(data, default=str), strict=True)
+    except ValidationError as error:
+        raise UserError(f"{path}: {first_fault(error, model)}") from None
+
+
+def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first validation error as a sentence that names the key and what is allowed."""
+    faults = error.errors()
+    # A misspelt required key is both missing and unknown; only the second says what to correct.
+    fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+    context = fault.get("ctx", {})
+    # A mapping that checks its own keys says which of them is meant.
+    location = ".".join(str(part) for part in (*fault["loc"], *([context["key"]] if "key" in context else [])))
+    if fault["type"] == "unknown_key":
+        return f"unknown key '{location}'.{context['hint']} Allowed here: {context['allowed']}"
+    if fault["type"] == "setting":
+        fault = context["fault"]
+    if fault["type"] == "extra_forbidden":
+        allowed = sorted(_fields_at(model, fault["loc"][:-1]))
+        key = str(fault["loc"][-1])
+        return f"unknown key '{location}'.{suggest(key, allowed)} Allowed here: {', '.join(allowed)}"
+    if fault["type"] == "missing":
+        return f"'{location}' is missing"
+    message = _PLAIN_WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "string_pattern_mismatch":
+        hexadecimal = "0-9a-f" in fault["ctx"]["pattern"]
+        message = "must be a commit, 40 hexadecimal digits" if hexadecimal else "may hold letters, digits, '.', '_' and '-'"
+    got = "" if isinstance(fault["input"], dict) else f" (got {fault['input']!r})"
+    return f"'{location}': {message}{got}" if location else message
+
+
+def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> set[str]:
+    """The field names allowed at a place inside `model`, following nested models and lists of them."""
+    current: type[BaseModel] = model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = current.model_fields[part].annotation
+        nested = [
+            kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)
+        ]
+        current = nested[0]
+    return set(current.model_fields)
+
+
+_PLAIN_WORDS = {
+    "tuple_type": "must be a list",
+    "too_short": "must name at least one",
+    "string_type": "must be a text",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "dict_type": "must hold keys and values",
+    "model_type": "must hold keys and values",
+}
+"""What pydantic's kinds of fault are called in a file that a person wrote."""

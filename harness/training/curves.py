@@ -1,0 +1,57 @@
+"""Read the curves of a training from the trainer's log, and tell from them whether it went astray."""
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from harness.results import CurvePoint
+
+END = 0.2
+"""Share of the training curve's points that are its start, and its end: one alone may be a batch of hard samples."""
+
+CLEARLY, SLIGHTLY = 1.25, 1.01
+"""How much higher a loss must be: of training at the end, of dev at its lowest."""
+
+
+def train_curve(history: Sequence[dict[str, Any]]) -> tuple[CurvePoint, ...]:
+    """What was logged of the training steps."""
+    return tuple(
+        CurvePoint(
+            step=int(entry["step"]),
+            epoch=entry["epoch"],
+            loss=entry["loss"],
+            learning_rate=entry["learning_rate"],
+            grad_norm=entry.get("grad_norm"),
+            tokens_per_second=entry.get("tokens_per_second"),
+        )
+        for entry in history
+        if "loss" in entry
+    )
+
+
+def dev_curve(history: Sequence[dict[str, Any]]) -> tuple[CurvePoint, ...]:
+    """What was logged of the evaluations on dev, the one before the first step among them."""
+    return tuple(
+        CurvePoint(
+            step=int(entry["step"]), epoch=entry["epoch"], loss=entry["eval_loss"], metric=entry.get("eval_task_metric")
+        )
+        for entry in history
+        if "eval_loss" in entry
+    )
+
+
+def divergence(train: Sequence[CurvePoint], dev: Sequence[CurvePoint]) -> str:
+    """Why the training is not to be trusted, in a sentence; empty when all is well."""
+    count = max(1, round(len(train) * END))
+    losses = [point.loss for point in train]
+    start, end = fmean(losses[:count] or [0.0]), fmean(losses[-count:] or [0.0])
+    if len(train) > 1 and end > CLEARLY * start:
+        return f"the training loss rose from {start:.3g} to {end:.3g}; lower learning_rate"
+    untrained = next((point.loss for point in dev if point.step == 0), None)
+    lowest = min((point.loss for point in dev if point.step > 0), default=None)
+    if untrained is not None and lowest is not None and lowest > SLIGHTLY * untrained:
+        return (
+            f"the loss on dev was {untrained:.3g} before training and never below {lowest:.3g} since; lower learning_rate, "
+            "or evaluate more often"
+        )
+    return ""

@@ -1,0 +1,427 @@
+"""TRL's trainer, which besides counts what it takes, saves so that a kill loses little, and goes on where memory runs out.
+
+The only file that imports trl.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils.memory import should_reduce_batch_size
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from harness.errors import UserError
+from harness.recipe import Training
+from harness.training.checkpoints import Checkpoint, Progress, checkpoint_folder, keep_only, seal
+from harness.training.judge import Judged
+from harness.training.ledger import Ledger
+from harness.worker import Report
+
+IGNORED = -100
+"""The label of a token that carries no loss."""
+
+PACKED_APART = {torch.float32: 1e-3}
+"""Natural-log probabilities of packed samples may differ from those of the same samples alone by so much."""
+
+PACKED_APART_OF_HALF = 0.25
+"""The same where numbers have 8 or 11 significant bits."""
+
+
+def arguments(
+    training: Training, *, output: Path, seed: int, report_to: Sequence[str], name: str, longest: int, meta: bool
+) -> SFTConfig:
+    """The trainer's settings."""
+    on_cuda = torch.cuda.is_available()
+    evaluation: dict[str, Any] = {
+        "eval_strategy": "steps",
+        "eval_steps": training.eval_steps,
+        "save_strategy": "steps",
+        "save_steps": training.eval_steps,
+        "metric_for_best_model": training.metric_for_best_model,
+        "logging_steps": 0.05,
+    }
+    if meta:  # which is evaluated by what comes after it, and logs and saves after its visits
+        evaluation = {
+            "eval_strategy": "no",
+            "save_strategy": "no",
+            "logging_strategy": "no",
+            "train_sampling_strategy": "sequential",
+        }
+    return SFTConfig(
+        output_dir=str(output),
+        num_train_epochs=1 if meta else training.num_train_epochs,
+        max_steps=-1 if meta else training.max_steps,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type=training.lr_scheduler_type,
+        warmup_steps=training.warmup_steps,
+        optim=training.optim,
+        per_device_train_batch_size=training.per_device_train_batch_size,
+        per_device_eval_batch_size=2 * training.per_device_train_batch_size,
+        gradient_accumulation_steps=training.gradient_accumulation_steps,
+        gradient_checkpointing=training.gradient_checkpointing,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        # Longer samples were left out: a truncated answer teaches the wrong end. Packs are of this length.
+        max_length=longest if training.packing else None,
+        packing=training.packing,
+        eval_packing=False,
+        restore_callback_states_from_checkpoint=True,
+        logging_nan_inf_filter=False,
+        seed=seed,
+        data_seed=seed,
+        bf16=on_cuda,
+        use_cpu=not on_cuda,
+        dataloader_pin_memory=on_cuda,
+        dataset_kwargs=None if training.packing else {"skip_prepare_dataset": True},
+        disable_tqdm=True,
+        run_name=name,
+        project="gainboard",
+        report_to=list(report_to) or "none",
+        **evaluation,
+    )
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an accelerator, or the machine itself, has no more memory to give."""
+    return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
+
+
+class _Flow(TrainerCallback):  # type: ignore[misc]
+    """Tells the driver how far a training is, stops it where it is to stop, and where its loss is no longer a number."""
+
+    def __init__(self, trainer: "Trainer", report: Report) -> None:
+        self._trainer, self._report = trainer, report
+        self._step_started = 0.0
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._step_started = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._trainer.step_seconds += time.monotonic() - self._step_started
+        self._trainer.ledger.write_now_and_then()
+        self._report({"done": state.global_step, "total": self._trainer.stop_at})
+        if state.global_step == self._trainer.stop_at:
+            control.should_save = control.should_training_stop = True
+            control.should_evaluate = control.should_evaluate or self._trainer.eval_dataset is not None
+        if control.should_evaluate or control.should_save:
+            # The log's means begin anew at a checkpoint, whether or not the training goes on from there.
+            control.should_log = True
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
+    ) -> None:
+        for name in ("loss", "eval_loss"):
+            if name in logs and not math.isfinite(logs[name]):
+                raise UserError(f"{name} became {logs[name]} at step {state.global_step}; lower learning_rate")
+
+
+class Trainer(SFTTrainer):  # type: ignore[misc]
+    """Trains until a step, from the beginning or from a checkpoint. `ledger` and `stop_at` must be set before."""
+
+    ledger: Ledger
+    stop_at: int
+    current_gradient_accumulation_steps: int
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        args: SFTConfig,
+        train: Any,
+        dev: Any,
+        tokenizer: Any,
+        adapter: Any,
+        report: Report,
+        judge: Callable[[Any, int], Judged] | None = None,
+        patience: int | None = None,
+        callbacks: Sequence[TrainerCallback] = (),
+    ) -> None:
+        self._report, self._judge = report, judge
+        self._was_stopped = False
+        self.step_seconds = 0.0
+        self._logged_tokens = 0
+        self._update: list[dict[str, Any]] = []
+        """The micro-batches of the present update that are done."""
+
+        self._update_started = 0.0
+        self._loss_of_dev: Any = 0.0
+        self._targets_of_dev: Any = 0
+        stopping = (
+            [EarlyStoppingCallback(early_stopping_patience=patience)] if patience is not None and dev is not None else []
+        )
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=train,
+            eval_dataset=dev,
+            processing_class=tokenizer,
+            peft_config=adapter,
+            callbacks=[*callbacks, _Flow(self, report), *stopping],
+        )
+        # TRL's loss is a mean over the targets of the whole effective batch, whatever the model's own loss can do.
+        self.model_accepts_loss_kwargs = True
+        self._eval_rows = args.per_device_eval_batch_size
+
+    # From where to where
+
+    def planned_steps(self) -> int:
+        """Of the whole training."""
+        return int(self.set_initial_training_values(self.args, self.get_train_dataloader())[-1])
+
+    def run(self, found: Checkpoint | None) -> None:
+        """Train to `stop_at`, from a checkpoint or from the beginning; then `model` has the best weights so far."""
+        checkpoints = Path(self.args.output_dir)
+        keep_only(checkpoints, [found.progress.step, found.progress.best_step] if found else [])
+        if found is None:
+            self.args.eval_on_start = self.eval_dataset is not None
+            self.train()
+        elif found.progress.stopped_early or found.progress.step == self.stop_at:
+            self._load_from_checkpoint(str(found.folder))
+            self.state = TrainerState.load_from_json(str(found.folder / "trainer_state.json"))
+            self._was_stopped = found.progress.stopped_early
+        else:
+            self._logged_tokens = found.progress.tokens
+            self.train(resume_from_checkpoint=str(found.folder))
+        best = self.state.best_global_step
+        if best is not None and best != self.state.global_step:
+            self._load_from_checkpoint(str(checkpoint_folder(checkpoints, best)))
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the training ends before its last step, as evaluations have not been getting better for too long."""
+        if self._was_stopped or self.state.global_step >= self.state.max_steps:
+            return self._was_stopped
+        return any(
+            callback.early_stopping_patience_counter >= callback.early_stopping_patience
+            for callback in self.callback_handler.callbacks
+            if isinstance(callback, EarlyStoppingCallback)
+        )
+
+    # Steps
+
+    def get_batch_samples(self, *args: Any) -> Any:
+        self._update, self._update_started = [], time.monotonic()
+        return super().get_batch_samples(*args)
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
+        """The loss of one micro-batch of an update, in pieces that there is memory for.
+
+        A piece's loss is divided by the targets of the whole update, so neither the update nor its loss depends on the cut.
+        """
+        todo = [self._prepare_inputs(inputs)]
+        while True:
+            done = 0
+            try:
+                for micro_batch in todo:
+                    loss = self._in_pieces(model, micro_batch, num_items_in_batch)
+                    self._update.append(micro_batch)
+                    done += 1
+                return loss
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = str(error)
+            # Not in the handler, whose traceback holds on to the tensors of the step.
+            self._make_room(todo[done], reason)
+            # A part of the gradients may be there already, so the whole update is done again.
+            model.zero_grad()
+            for lost in self._update:
+                self.ledger.took_back(_tokens(lost), _targets(lost))
+            now = time.monotonic()
+            self.ledger.lost(sum(map(_tokens, [*self._update, todo[done]])), now - self._update_started)
+            todo, self._update, self._update_started = [*self._update, *todo[done:]], [], now
+
+    def _in_pieces(self, model: Any, micro_batch: dict[str, Any], num_items_in_batch: Any) -> Any:
+        pieces = list(_pieces(micro_batch, self.ledger.rows, self.args.per_device_train_batch_size))
+        steps = self.current_gradient_accumulation_steps
+        self.current_gradient_accumulation_steps = steps * len(pieces)
+        try:
+            loss = sum(super(Trainer, self).training_step(model, piece, num_items_in_batch) for piece in pieces)
+        finally:
+            self.current_gradient_accumulation_steps = steps
+        self.ledger.trained(_tokens(micro_batch), _targets(micro_batch))
+        return loss
+
+    def _make_room(self, inputs: dict[str, Any], reason: str) -> None:
+        rows = min(self.ledger.rows, _rows(inputs))
+        if rows <= 1:
+            raise UserError(
+                f"one sample at a time takes more memory than there is ({_short(reason)}); lower max_length, set "
+                "gradient_checkpointing = true, or choose a method that trains less of the model, such as 'lora'"
+            )
+        self.ledger.rows = rows // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        effective = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
+        note = f"out of memory with {rows} samples at a time; goes on with {rows // 2}, and still {effective} an update"
+        self._report({"note": f"{self.args.run_name}: {note}"})
+
+    # Dev
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """As the library does, but the training draws the same random numbers whether or not there was an evaluation."""
+        device = self.args.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            return super().evaluate(*args, **kwargs)
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
+        """The mean loss of all of dev's targets, where the library has a mean of batches' means; and the task's metric."""
+        self._loss_of_dev, self._targets_of_dev = 0.0, 0
+        output = super().evaluation_loop(*args, **kwargs)
+        output.metrics["eval_loss"] = float(self._loss_of_dev) / int(self._targets_of_dev)
+        if self._judge is not None:
+            model = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+            with self.accelerator.autocast():
+                judged = self._judge(model, self.state.global_step)
+            self.ledger.evaluated(judged.tokens)
+            self.args.greater_is_better = judged.higher_is_better
+            output.metrics["eval_task_metric"] = judged.value
+        return output
+
+    def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """A batch's loss, in pieces that there is memory for."""
+        inputs = self._prepare_inputs(inputs)
+        while True:
+            try:
+                total: Any = 0.0
+                for piece in _pieces(inputs, self._eval_rows, self.args.per_device_eval_batch_size):
+                    loss, _, _ = super().prediction_step(model, piece, True)
+                    total = total + loss * _targets(piece)
+                break
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = str(error)
+            rows = min(self._eval_rows, _rows(inputs))
+            if rows <= 1:
+                raise UserError(f"one dev sample takes more memory than there is ({_short(reason)}); lower max_length")
+            self._eval_rows = rows // 2
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        targets = _targets(inputs)
+        self._loss_of_dev = self._loss_of_dev + total
+        self._targets_of_dev = self._targets_of_dev + targets
+        self.ledger.evaluated(_tokens(inputs))
+        return total / targets, None, None
+
+    # Log and checkpoints
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs:
+            tokens = self.ledger.tokens
+            logs["tokens_per_second"] = (tokens - self._logged_tokens) / max(self.step_seconds, 1e-9)
+            self._logged_tokens, self.step_seconds = tokens, 0.0
+        super().log(logs, start_time)
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """A checkpoint needs none."""
+
+    def _save_checkpoint(self, *args: Any) -> None:
+        super()._save_checkpoint(*args)
+        checkpoints, step = Path(self.args.output_dir), self.state.global_step
+        progress = self.progress()
+        seal(checkpoint_folder(checkpoints, step), progress)
+        keep_only(checkpoints, [step, progress.best_step])
+
+    def progress(self, *, paused: bool = False) -> Progress:
+        """Where the training is."""
+        return self.ledger.progress(
+            self.state.global_step, self.state.best_global_step, stopped_early=self.stopped_early, paused=paused
+        )
+
+    def _load_from_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        # PEFT makes an adapter that it loads one of float32; beside weights of four bits it was trained in bfloat16.
+        dtypes = {name: tensor.dtype for name, tensor in self.model.named_parameters() if tensor.requires_grad}
+        super()._load_from_checkpoint(*args, **kwargs)
+        for name, tensor in self.model.named_parameters():
+            if name in dtypes:
+                tensor.data = tensor.data.to(dtypes[name])
+
+
+# Batches
+
+
+def _rows(inputs: dict[str, Any]) -> int:
+    """Samples in a batch, or packs of them."""
+    return len(inputs["input_ids"]) if "attention_mask" in inputs else len(inputs["cu_seq_lens_q"]) - 1
+
+
+def _tokens(inputs: dict[str, Any]) -> Any:
+    """Without padding."""
+    return inputs["attention_mask"].sum() if "attention_mask" in inputs else inputs["input_ids"].numel()
+
+
+def _targets(inputs: dict[str, Any]) -> Any:
+    return (inputs["labels"] != IGNORED).sum()
+
+
+def _pieces(inputs: dict[str, Any], rows: int, most: int) -> Iterator[dict[str, Any]]:
+    """A batch in pieces of `rows` rows, of the `most` that it may have."""
+    if rows >= most:
+        yield inputs
+    elif "attention_mask" in inputs:
+        tensors = {name: value for name, value in inputs.items() if isinstance(value, torch.Tensor)}
+        for parts in zip(*(tensor.split(rows) for tensor in tensors.values()), strict=True):
+            piece = dict(zip(tensors, parts, strict=True))
+            longest = int(piece["attention_mask"].sum(dim=1).max())  # padding stands on the right
+            yield {name: part[:, :longest] for name, part in piece.items()}
+    else:
+        yield from _pieces_of_packs(inputs, rows / most)
+
+
+def _pieces_of_packs(inputs: dict[str, Any], share: float) -> Iterator[dict[str, Any]]:
+    """Samples that stand in one long row, cut between samples into pieces of about a share of its tokens."""
+    borders = inputs["cu_seq_lens_q"].tolist()
+    most, first = share * borders[-1], 0
+    for place in range(1, len(borders)):
+        if place < len(borders) - 1 and borders[place + 1] - borders[first] <= most:
+            continue
+        start, end = borders[first], borders[place]
+        lengths = inputs["cu_seq_lens_q"][first : place + 1] - start
+        longest = int(lengths.diff().max())
+        yield {
+            "input_ids": inputs["input_ids"][:, start:end],
+            "labels": inputs["labels"][:, start:end],
+            "position_ids": inputs["position_ids"][:, start:end],
+            "seq_idx": inputs["seq_idx"][:, start:end] - first,
+            "cu_seq_lens_q": lengths,
+            "cu_seq_lens_k": lengths,
+            "max_length_q": longest,
+            "max_length_k": longest,
+        }
+        first = place
+
+
+def check_packing(model: Any, samples: Sequence[dict[str, list[int]]]) -> None:
+    """Raise `UserError` unless the model reads packed samples as it reads each alone."""
+    pair = sorted(samples, key=lambda sample: len(sample["input_ids"]))[:2]
+    if len(pair) < 2:
+        return
+    collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)
+    model.eval()
+    read = []
+    with torch.no_grad():
+        for rows in ([pair[1]], pair):
+            batch = {
+                name: value.to(model.device) if isinstance(value, torch.Tensor) else value
+                for name, value in collate(rows).items()
+                if name != "labels"
+            }
+            logits = model(**batch, use_cache=False).logits[0, -len(pair[1]["input_ids"]) :]
+            read.append(logits.float().log_softmax(dim=-1))
+    alone, packed = read
+    difference = float((alone - packed).abs().max())
+    if not difference <= PACKED_APART.get(model.dtype, PACKED_APART_OF_HALF):
+        raise UserError(
+            f"packing = true, but {type(model).__name__} lets packed samples see each other here (their log-probabilities "
+            f"differ by up to {difference:.3g} from those of the samples alone); set packing = false"
+        )
+
+
+def _short(reason: str) -> str:
+    return " ".join(reason.split())[:200]

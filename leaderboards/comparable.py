@@ -1,0 +1,175 @@
+"""Which runs may be compared: those that were made alike. The larger group stays, the others are left out and named."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from harness.config import Run
+from harness.errors import suggest
+from harness.results import Result
+from leaderboards.board import Board
+from leaderboards.text import count_of, listed
+
+PROTOCOL = ("task_version", "task_fingerprint", "test_seed", "templates", "generation", "split", "limit")
+"""What must agree between any two runs of a task before their scores may be compared."""
+
+RECIPE = ("candidate", "stages", "search", "num_fewshot", "demonstrations")
+"""What must agree between the runs of one candidate on a task, but for the seed and the training budget."""
+
+MOST_DIFFERENCES = 6
+"""Settings that a remark names."""
+
+ABSENT = "none"
+"""What stands for a setting that a run does not have."""
+
+GroupT = TypeVar("GroupT")
+
+
+def comparable(results: Sequence[Result], board: Board, notes: list[str]) -> list[Result]:
+    """The runs of the board's tasks that may be compared with each other; what is left out is said in `notes`."""
+    chosen = _of_board(results, board, notes)
+    for key, alike in (
+        (_task, _same_protocol),
+        (_task, _same_metric),
+        (cell_key, _same_recipe),
+        (budget_key, _same_choice),
+    ):
+        chosen = [result for group in groups(chosen, key) for result in alike(group, notes)]
+    engines = sorted({f"{result.provenance.engine} ({result.provenance.dtype})" for result in chosen})
+    if len(engines) > 1:
+        notes.append(f"Scores come from different engines, which may differ by a few samples: {listed(engines)}.")
+    return chosen
+
+
+def groups(results: Iterable[Result], key: Callable[[Result], GroupT]) -> list[list[Result]]:
+    """Results that share a key, in the order the keys first appear."""
+    grouped = defaultdict[GroupT, list[Result]](list)
+    for result in results:
+        grouped[key(result)].append(result)
+    return list(grouped.values())
+
+
+def _task(result: Result) -> tuple[str, ...]:
+    return (result.run.task,)
+
+
+def cell_key(result: Result) -> tuple[str, ...]:
+    """The same for all runs of a candidate on a task."""
+    return result.run.candidate.name, result.run.candidate.method, result.run.task
+
+
+def budget_key(result: Result) -> tuple[str, ...]:
+    """The same for all of them on one training budget."""
+    return *cell_key(result), str(result.run.n_train)
+
+
+def _of_board(results: Sequence[Result], board: Board, notes: list[str]) -> list[Result]:
+    if board.tasks is None:
+        return list(results)
+    found = {result.run.task for result in results}
+    absent = [task for task in board.tasks if task not in found]
+    notes += [f"Task '{task}' of the board has no finished run.{suggest(task, sorted(found))}" for task in absent]
+    left_out = sorted(found - set(board.tasks))
+    if left_out:
+        notes.append(f"Not on this board: the runs of {listed(left_out)}.")
+    return [result for result in results if result.run.task in board.tasks]
+
+
+def _same_protocol(group: list[Result], notes: list[str]) -> list[Result]:
+    """The runs of one task that were asked the same in the same way: of its newest version, those asked as most were."""
+    return _alike(group, lambda run: _flat(run, PROTOCOL), f"Task '{group[0].run.task}'", notes)
+
+
+def _same_metric(group: list[Result], notes: list[str]) -> list[Result]:
+    """The runs of one task that were judged by the same primary metric on the same scale: as most were."""
+
+    def judged(result: Result) -> tuple[str, float]:
+        return result.task.primary_metric, result.task.chance
+
+    kinds = groups(group, judged)
+    kinds.sort(key=lambda kind: (-len(kind), judged(kind[0])))
+    for other in kinds[1:]:
+        metric, chance = judged(other[0])
+        were = "was" if len(other) == 1 else "were"
+        notes.append(
+            f"Task '{group[0].run.task}': {count_of(len(other), 'run')} {were} judged by {metric}, chance at {chance:.3g}, "
+            "and left out of the comparison; `gainboard score` judges all by the task as it is now."
+        )
+    return kinds[0]
+
+
+def _same_recipe(group: list[Result], notes: list[str]) -> list[Result]:
+    """The runs of one candidate on one task that differ in nothing but the seed, the budget and what a search chose."""
+
+    def recipe(run: Run) -> dict[str, str]:
+        chosen = _chosen(run)
+        settings = {
+            name: value for name, value in _flat(run, RECIPE).items() if name not in chosen and not name.endswith(".n_train")
+        }
+        return settings | ({"members": str(len(run.members))} if run.members else {})
+
+    return _alike(group, recipe, _where(group), notes)
+
+
+def _same_choice(group: list[Result], notes: list[str]) -> list[Result]:
+    """The runs of one candidate on one task and budget whose search came to the same settings: its seeds are one recipe.
+
+    A search is made for each budget; what it chooses may differ from one to the next.
+    """
+    return _alike(group, _chosen, _where(group), notes)
+
+
+def _where(group: list[Result]) -> str:
+    return f"{group[0].run.candidate.label} on '{group[0].run.task}'"
+
+
+def _chosen(run: Run) -> dict[str, str]:
+    """What a search chose."""
+    if run.search is None or run.training is None:
+        return {}
+    last = "" if len(run.stages) == 1 else f"stages.{len(run.stages)}."
+    names = {f"{last}training.{name}" for name in run.search.space}
+    return {name: value for name, value in _flat(run, ("stages",)).items() if name in names}
+
+
+def _alike(group: list[Result], described: Callable[[Run], Mapping[str, str]], where: str, notes: list[str]) -> list[Result]:
+    """Of runs that are described in several ways the largest group, of the newest version of the task."""
+
+    def key(result: Result) -> str:
+        return json.dumps(described(result.run), sort_keys=True)
+
+    kinds = groups(group, key)
+    kinds.sort(key=lambda kind: (-kind[0].run.task_version, -len(kind), key(kind[0])))
+    ours = described(kinds[0][0].run)
+    notes += [_left_out(len(other), ours, described(other[0].run), where) for other in kinds[1:]]
+    return kinds[0]
+
+
+def _left_out(runs: int, ours: Mapping[str, str], theirs: Mapping[str, str], where: str) -> str:
+    told = [
+        f"{name} = {theirs.get(name, ABSENT)} instead of {ours.get(name, ABSENT)}"
+        for name in sorted({*ours, *theirs})
+        if ours.get(name) != theirs.get(name)
+    ]
+    if len(told) > MOST_DIFFERENCES:
+        told[MOST_DIFFERENCES:] = [f"and {len(told) - MOST_DIFFERENCES} more"]
+    were = "was" if runs == 1 else "were"
+    return f"{where}: {count_of(runs, 'run')} {were} made differently ({'; '.join(told)}) and left out of the comparison."
+
+
+def _flat(run: Run, fields: Sequence[str]) -> dict[str, str]:
+    """Settings as `generation.temperature` → `0.0`; of a second stage `stages.2.training.r`, of a lone one `training.r`."""
+    flat: dict[str, str] = {}
+    todo: list[tuple[str, Any]] = list(run.model_dump(mode="json", include=set(fields)).items())
+    while todo:
+        name, value = todo.pop()
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            value = {str(place): item for place, item in enumerate(value, start=1)}
+        if isinstance(value, dict):
+            todo += [(f"{name}.{key}", inner) for key, inner in value.items()]
+        else:
+            flat[name] = "none" if value is None else str(value)
+    if len(run.stages) > 1:
+        return flat
+    return {name.removeprefix("stages.1."): value for name, value in flat.items()}

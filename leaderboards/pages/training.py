@@ -1,0 +1,162 @@
+"""The trainings that a run's weights come from, as its page shows them: stage by stage, with their curves."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from harness.recipe import Stage
+from harness.results import MetricCard, Result, TrainingRecord
+from leaderboards.curves import LossCurve, SmallCurve, loss_curve, small_curve
+from leaderboards.pages.context import METHOD_TITLES, Pairs
+from leaderboards.text import (
+    MISSING,
+    count_of,
+    duration,
+    flops,
+    in_units,
+    listed,
+    quantity,
+    scientific,
+    setting_text,
+    size_of_memory,
+)
+
+LEAST_SECONDS = 0.1
+"""Of lost work without a token: putting a checkpoint back takes a moment."""
+
+MOST_NAMED = 6
+"""Tasks of a mixture that a sentence names."""
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """One training: what came of it, and how it went."""
+
+    title: str
+    about: str
+    """On what, in a sentence."""
+
+    diverged: str
+    """Why it is not to be trusted though it ended; empty when all is well."""
+
+    facts: Pairs
+    notes: tuple[str, ...]
+    """What did not go straight: stops, steps thrown away, a batch that did not fit."""
+
+    loss: LossCurve | None
+    others: tuple[SmallCurve, ...]
+    settings: Pairs
+
+
+def training_views(result: Result) -> tuple[TrainingView, ...]:
+    """The stages of a run, in order; none of an ensemble, whose members have pages of their own."""
+    stages, trainings = result.run.stages, result.trainings
+    card = result.task.metrics.get(result.task.primary_metric)
+    return tuple(
+        TrainingView(
+            title="Training" if len(stages) == 1 else f"Stage {place} of {len(stages)}: {_kind(stage, result.run.task)}",
+            about=_about(stage, result.run.task),
+            diverged=training.diverged,
+            facts=_facts(training, card),
+            notes=tuple(_notes(stage, training)),
+            loss=loss_curve(training),
+            others=_others(training, card),
+            settings=_settings(stage),
+        )
+        for place, (stage, training) in enumerate(zip(stages, trainings, strict=False), start=1)
+    )
+
+
+def _kind(stage: Stage, task: str) -> str:
+    if stage.meta is not None:
+        return "meta-learning"
+    if [portion.task for portion in stage.portions] == [task]:
+        return METHOD_TITLES[stage.tuner]
+    return "a mixture of tasks" if len(stage.portions) > 1 else "another task"
+
+
+def _about(stage: Stage, task: str) -> str:
+    names = [f"{portion.task} ({portion.n_train:,})" for portion in stage.portions]
+    others = len(names) - MOST_NAMED
+    shown = [*names[:MOST_NAMED], *([f"{others} more"] if others > 0 else [])]
+    samples = f"samples of {listed(shown)}"
+    if stage.meta is not None:
+        meta = stage.meta
+        return (
+            f"Reptile over {samples}: {count_of(meta.meta_steps, 'visit')} of {count_of(meta.inner_steps, 'step')} each, "
+            f"and {meta.meta_step_size:g} of the way towards what each came to, falling to 0."
+        )
+    if len(names) > 1:
+        return f"Together, on {samples}."
+    portion = stage.portions[0]
+    return f"On {count_of(portion.n_train, 'sample')}{'' if portion.task == task else f' of {portion.task}'}."
+
+
+def _facts(training: TrainingRecord, card: MetricCard | None) -> Pairs:
+    kept = [] if training.best_dev_loss is None else [f"dev loss {training.best_dev_loss:.4g}"]
+    if training.best_metric is not None:
+        kept.append(f"dev metric {in_units(card, training.best_metric)}")
+    facts = [
+        ("Trained on", f"{training.samples:,} samples, {training.tokens:,} tokens, {training.epochs:.3g} epochs"),
+        ("Left out as too long", f"{training.samples_left_out:,} samples"),
+        ("Steps", f"{training.steps:,}" + (", stopped early" if training.stopped_early else "")),
+        ("Kept step", f"{training.best_step:,}" + (f" ({', '.join(kept)})" if kept else "")),
+        ("Trainable parameters", f"{training.trainable_parameters:,} of {training.parameters:,}"),
+        ("Training FLOPs", flops(training.flops)),
+        ("Device", f"{training.device}, {training.dtype}"),
+        (
+            "Time",
+            f"{duration(training.train_seconds)}, and {duration(training.startup_seconds + training.load_seconds)} of "
+            "start-up and loading",
+        ),
+        ("Tokens/s, evaluations included", _rate(training)),
+        ("Peak memory", size_of_memory(training.peak_memory_bytes)),
+    ]
+    return tuple(facts)
+
+
+def _rate(training: TrainingRecord) -> str:
+    return quantity(training.tokens / training.train_seconds) if training.train_seconds else MISSING
+
+
+def _notes(stage: Stage, training: TrainingRecord) -> list[str]:
+    notes = []
+    asked, fitted = stage.training.per_device_train_batch_size, training.per_device_train_batch_size
+    if fitted < asked:
+        steps = stage.training.gradient_accumulation_steps
+        notes.append(
+            f"{asked} samples at a time did not fit into memory: they were taken {fitted} at a time, with the gradients of "
+            f"{steps * asked // fitted} such batches added up instead of {steps}. The batch of a step is the same."
+        )
+    if training.resumed_at:
+        steps_text = listed([f"{step:,}" for step in training.resumed_at])
+        word = "step" if len(training.resumed_at) == 1 else "steps"
+        notes.append(f"It was stopped and went on from {word} {steps_text}.")
+    lost = training.discarded
+    if lost.seconds >= LEAST_SECONDS or lost.tokens:
+        notes.append(
+            f"Thrown away: {duration(lost.seconds)} and {quantity(lost.tokens)} tokens of work that came to nothing, "
+            "after the last checkpoint before a stop or in steps that ran out of memory. They are paid for in all costs."
+        )
+    return notes
+
+
+def _others(training: TrainingRecord, card: MetricCard | None) -> tuple[SmallCurve, ...]:
+    drawn = (
+        small_curve("Learning rate", training, lambda point: point.learning_rate, scientific),
+        small_curve("Gradient norm", training, lambda point: point.grad_norm, scientific),
+        small_curve("Tokens per second", training, lambda point: point.tokens_per_second, quantity),
+        small_curve("Task metric on dev", training, lambda point: point.metric, partial(in_units, card), on_dev=True),
+    )
+    return tuple(curve for curve in drawn if curve is not None)
+
+
+def _settings(stage: Stage) -> Pairs:
+    values = stage.training.model_dump(mode="json")
+    if stage.meta is not None:
+        values |= stage.meta.model_dump(mode="json")
+    templates = sorted({template for portion in stage.portions for template in portion.templates})
+    return (
+        ("tuner", stage.tuner),
+        ("train_templates", ", ".join(templates)),
+        *((name, setting_text(value)) for name, value in values.items()),
+    )

@@ -1,0 +1,47 @@
+"""Read a published site as its readers do: the words of its pages, and the figures it offers for reuse."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from leaderboards import Published
+
+
+def figures(published: Published) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((published.index.parent / "data" / "leaderboard.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def row(published: Published, candidate: str, method: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(
+        one for one in figures(published)["rows"] if (one["candidate"], one["method"]) == (candidate, method)
+    )
+    return found
+
+
+class Text(HTMLParser):
+    """The words of a page, or of a part of one, and its tags with their attributes."""
+
+    def __init__(self, page: Path | str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page if isinstance(page, str) else page.read_text(encoding="utf-8"))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def lines(page: Path, table: str) -> list[str]:
+    """The rows of a table of a page, each as text."""
+    _, _, source = page.read_text(encoding="utf-8").partition(f'id="{table}"')
+    body = source.partition("<tbody>")[2].partition("</tbody>")[0]
+    return [Text(row).text for row in body.split("<tr>")[1:]]
