@@ -3,7 +3,7 @@
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
@@ -504,11 +504,20 @@ def _read_all(results: Path, name: str, model: type[RunRecordT]) -> list[RunReco
     return records
 
 
-def read_predictions(results: Path, run: Run, columns: list[str] | None = None) -> "pandas.DataFrame":
-    """A finished run's predictions, one row a sample, in data set order; `score_<metric>` is None where unscored."""
-    import pandas
+def read_predictions(
+    results: Path, run: Run, columns: list[str] | None = None, *, optional: Sequence[str] = ()
+) -> "pandas.DataFrame":
+    """A finished run's predictions, one row a sample, in data set order; `score_<metric>` is None where unscored.
 
-    return pandas.read_parquet(results / run.folder / PREDICTIONS, columns=columns)
+    `columns`: only these, and of the `optional` ones, which results of an earlier version lack, those that are there.
+    """
+    import pandas
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(results / run.folder / PREDICTIONS) as file:
+        wanted = columns and [*columns, *(name for name in optional if name in file.schema_arrow.names)]
+        frame: pandas.DataFrame = file.read(columns=wanted).to_pandas()
+        return frame
 
 
 def load_results(path: str | Path) -> "pandas.DataFrame":
