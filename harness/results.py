@@ -18,6 +18,7 @@ from harness.toml import Frozen, first_fault
 
 if TYPE_CHECKING:
     import pandas
+    import pyarrow
 
 SCHEMA_VERSION = 4
 RESULT, FAILURE, PREDICTIONS = "result.json", "failure.json", "predictions.parquet"
@@ -454,8 +455,23 @@ def write_record(path: Path, record: BaseModel) -> None:
 def read_record(path: Path, model: type[RecordT]) -> RecordT:
     """Read a JSON record. Raises `UserError` for a file that is malformed or written by a newer version."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    try:
+        record = model.model_validate_json(text)
+    except ValidationError:
+        return _why_not(path, text, model)
+    if getattr(record, "schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
+        return _why_not(path, text, model)
+    return record
+
+
+def _why_not(path: Path, text: bytes, model: type[RecordT]) -> RecordT:
+    """Read a record again, more slowly, for the sentence that says what is wrong with it."""
+    try:
+        data = json.loads(text.decode("utf-8"))
+    except ValueError as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
     version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else SCHEMA_VERSION
     if isinstance(version, int) and version > SCHEMA_VERSION:
@@ -492,7 +508,7 @@ def read_failures(results: Path) -> list[Failure]:
 
 def _read_all(results: Path, name: str, model: type[RunRecordT]) -> list[RunRecordT]:
     records = []
-    for path in sorted(results.glob(f"**/{name}")):
+    for path in _named(results, name):
         try:
             record = read_record(path, model)
             # A copy elsewhere would count twice, and a name that climbs out of the folder would be followed.
@@ -504,6 +520,11 @@ def _read_all(results: Path, name: str, model: type[RunRecordT]) -> list[RunReco
     return records
 
 
+def _named(folder: Path, name: str) -> list[Path]:
+    """Every file of a name below a folder, sorted. A walk is several times faster than a glob where there are many."""
+    return sorted(Path(place, name) for place, _, files in os.walk(folder) if name in files)
+
+
 def read_predictions(
     results: Path, run: Run, columns: list[str] | None = None, *, optional: Sequence[str] = ()
 ) -> "pandas.DataFrame":
@@ -511,13 +532,20 @@ def read_predictions(
 
     `columns`: only these, and of the `optional` ones, which results of an earlier version lack, those that are there.
     """
-    import pandas
+    frame: pandas.DataFrame = read_prediction_table(results, run, columns, optional=optional).to_pandas()
+    return frame
+
+
+def read_prediction_table(
+    results: Path, run: Run, columns: list[str] | None = None, *, optional: Sequence[str] = ()
+) -> "pyarrow.Table":
+    """The same as an Arrow table, which is made several times faster."""
     from pyarrow import parquet
 
-    with parquet.ParquetFile(results / run.folder / PREDICTIONS) as file:
+    # One small file of many: threads and read-ahead would take longer than the reading.
+    with parquet.ParquetFile(results / run.folder / PREDICTIONS, memory_map=True, pre_buffer=False) as file:
         wanted = columns and [*columns, *(name for name in optional if name in file.schema_arrow.names)]
-        frame: pandas.DataFrame = file.read(columns=wanted).to_pandas()
-        return frame
+        return file.read(columns=wanted, use_threads=False)
 
 
 def load_results(path: str | Path) -> "pandas.DataFrame":

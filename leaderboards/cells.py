@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
 from numpy.typing import NDArray
 
-from harness.results import Result, TaskCard, read_predictions
+from harness.results import Result, TaskCard, read_prediction_table
 from harness.statistics import Estimate, Scores, deviations, differences, gain, score, t_test
 
 
@@ -128,31 +129,41 @@ def _read(result: Result, folder: Path) -> _RunScores:
     """Raises `ValueError` for impossible scores. Of several draws a score is the mean, if all of them were scored."""
     card, templates = result.task, result.run.templates
     column = f"score_{card.primary_metric}"
-    frame = read_predictions(folder, result.run, ["sample_id", "template", "draw", column], optional=["cluster"])
-    places, ids = pandas.factorize(frame["sample_id"])
-    wordings = pandas.Index(templates).get_indexer(pandas.Index(frame["template"]))
-    if (wordings < 0).any() or len(set(wordings)) != len(templates):
-        raise ValueError(f"the templates {', '.join(sorted(set(frame['template'])))} are not those of the run")
-    scores = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    names = ["sample_id", "template", "draw", column]
+    table = read_prediction_table(folder, result.run, names, optional=["cluster"])
+    places, ids = _coded(table["sample_id"])
+    wordings, found = _coded(table["template"])
+    if set(found) != set(templates):
+        raise ValueError(f"the templates {', '.join(sorted(found))} are not those of the run")
+    wordings = np.asarray([templates.index(name) for name in found])[wordings]
+    scores = table[column].cast("float64").to_numpy()
     low = card.metrics[card.primary_metric].low or 0.0
     known = scores[~np.isnan(scores)]
     if not card.metrics[card.primary_metric].corpus and ((known < low) | (known > 1)).any():
         raise ValueError(f"{column} holds a score outside {low:g} to 1")
-    draws = frame["draw"].to_numpy(dtype=np.int64)
-    cells = (draws * len(templates) + wordings) * len(ids) + places
-    if len(np.unique(cells)) < len(cells):
-        raise ValueError("a sample id appears twice")
+    draws = table["draw"].to_numpy()
     values = np.full((int(draws.max()) + 1, len(templates), len(ids)), np.nan)
+    if len(np.unique(np.ravel_multi_index((draws, wordings, places), values.shape))) < len(draws):
+        raise ValueError("a sample id appears twice")
     values[draws, wordings, places] = scores
-    return _RunScores(tuple(map(str, ids)), values.mean(axis=0), _clusters(frame, places, len(ids)))
+    clusters = _clusters(places, table["cluster"].to_pylist(), len(ids)) if "cluster" in table.column_names else None
+    return _RunScores(tuple(ids), values.mean(axis=0), clusters)
 
 
-def _clusters(frame: pandas.DataFrame, places: NDArray[np.int64], count: int) -> tuple[str, ...] | None:
+def _coded(column: Any) -> tuple[NDArray[np.int64], list[str]]:
+    """A column of words as numbers, with the word of each, in the order they first appear."""
+    coded = column.combine_chunks().dictionary_encode()
+    if coded.null_count:
+        raise ValueError("a sample without an id, or without a template")
+    return coded.indices.to_numpy().astype(np.int64), [str(word) for word in coded.dictionary.to_pylist()]
+
+
+def _clusters(places: NDArray[np.int64], clusters: Sequence[str | None], count: int) -> tuple[str, ...] | None:
     """What each sample belongs to: one that is in no cluster is one by itself. None where all are."""
-    if "cluster" not in frame or not frame["cluster"].astype(bool).any():
+    if not any(clusters):
         return None
     names = [""] * count
-    for place, name in zip(places.tolist(), frame["cluster"].tolist(), strict=True):
+    for place, name in zip(places.tolist(), clusters, strict=True):
         names[place] = f"in {name}" if name else f"alone {place}"
     return tuple(names)
 
