@@ -98,15 +98,25 @@ class Snapshot(Frozen):
     rows: tuple[SnapshotRow, ...]
     """In the order of the table."""
 
-    @property
-    def text(self) -> str:
-        """The contents of its file."""
-        return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
-    @property
-    def name(self) -> str:
-        """The name of its file."""
-        return f"{self.date}-{hashlib.sha256(self.text.encode()).hexdigest()[:12]}.json"
+@dataclass(frozen=True)
+class Kept:
+    """A snapshot as it lies in the folder."""
+
+    name: str
+    content: bytes
+    table: Snapshot
+
+
+def kept(table: Snapshot) -> Kept:
+    """A snapshot with its file, which is named by date and contents."""
+    text = json.dumps(table.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    content = text.encode()
+    return Kept(f"{table.date}-{_hash(content)}.json", content, table)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,7 @@ class Change:
 class History:
     """The snapshots of a site, the one of this table among them."""
 
-    snapshots: tuple[Snapshot, ...] = ()
+    kept: tuple[Kept, ...] = ()
     """Oldest first; the last is the table as it is."""
 
     damaged: dict[str, bytes] = field(default_factory=dict)
@@ -144,12 +154,12 @@ class History:
     @property
     def files(self) -> dict[str, bytes]:
         """What lies in the folder, by name."""
-        return self.damaged | {snapshot.name: snapshot.text.encode() for snapshot in self.snapshots}
+        return self.damaged | {one.name: one.content for one in self.kept}
 
     @property
     def latest(self) -> list[Change]:
         """What has changed since the snapshot before; empty where there is none."""
-        return changes(*self.snapshots[-2:]) if len(self.snapshots) > 1 else []
+        return changes(*(one.table for one in self.kept[-2:])) if len(self.kept) > 1 else []
 
     @property
     def fresh(self) -> list[Change]:
@@ -159,37 +169,37 @@ class History:
 
 def read_history(folder: Path) -> History:
     """The snapshots of a former site; empty where there are none."""
-    snapshots, damaged = [], {}
+    found, damaged = [], {}
     for path in sorted(folder.glob("*.json")):
         named = _NAME.fullmatch(path.name)
         if not named or not path.is_file():
             continue
         content = path.read_bytes()
-        snapshot = _read(content)
-        if snapshot is None or not path.name.endswith(f"-{hashlib.sha256(content).hexdigest()[:12]}.json"):
+        table = _read(content) if named[1] == _hash(content) else None
+        if table is None:
             damaged[path.name] = content
         else:
-            snapshots.append(snapshot)
-    snapshots.sort(key=lambda snapshot: (snapshot.number, snapshot.name))
-    return History(tuple(snapshots), dict(list(damaged.items())[-MOST_KEPT:]))
+            found.append(Kept(path.name, content, table))
+    found.sort(key=lambda one: (one.table.number, one.name))
+    return History(tuple(found), dict(list(damaged.items())[-MOST_KEPT:]))
 
 
 def _read(content: bytes) -> Snapshot | None:
     try:
         return Snapshot.model_validate_json(content)
-    except ValidationError:
+    except ValidationError:  # of another version
         return None
 
 
 def extended(former: History, now: Snapshot) -> History:
     """The history with the table as it is; the same history when it says so already."""
-    last = former.snapshots[-1] if former.snapshots else None
+    last = former.kept[-1].table if former.kept else None
     if last is not None and now.model_copy(update={"number": last.number}) == last:
         return former
-    numbered = now.model_copy(update={"number": last.number + 1 if last else 1})
+    added = kept(now.model_copy(update={"number": last.number + 1 if last else 1}))
     # The same table under the same name puts a damaged file right.
-    damaged = {name: content for name, content in former.damaged.items() if name != numbered.name}
-    return History((*former.snapshots, numbered)[-MOST_KEPT:], damaged, grown=last is not None)
+    damaged = {name: content for name, content in former.damaged.items() if name != added.name}
+    return History((*former.kept, added)[-MOST_KEPT:], damaged, grown=last is not None)
 
 
 def snapshot_of(board: str, table: Table, ledger: Ledger, prices: Prices, results: Iterable[Result]) -> Snapshot:

@@ -8,8 +8,8 @@ it holds the score of every sample, from which GainBoard takes intervals of its 
 import datetime
 import hashlib
 import json
-import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from harness.errors import UserError, suggest
 from harness.results import read_record, write_record
 from harness.statistics import Estimate, score
 from leaderboards.elsewhere import IMPORTED, Imported, ImportedMetric, Source, candidate_name
-from leaderboards.text import count_of, listed
+from leaderboards.text import count_of, listed, shortened
 
 RESULTS, SAMPLES = "results", "samples"
 
@@ -160,6 +160,10 @@ def _parsed(path: Path, text: bytes) -> dict[str, Any]:
         raise UserError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: it is no results file of lm-evaluation-harness: an object is wanted at the top")
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{path}: it holds half a surrogate pair, which is no text that can be stored") from None
     return data
 
 
@@ -178,7 +182,9 @@ def _metrics(
                 f"{where}: its name says no filter (as in 'acc,none'): this file is not of lm-eval 0.4 or later; score again"
             )
         if not _is_number(value):
-            raise UserError(f"{where}: its value is {value!r} and not a number; score again, or take the metric out")
+            raise UserError(
+                f"{where}: its value is {shortened(repr(value), 60)} and not a number; score again, or take the metric out"
+            )
         stderr = entry.get(f"{name}_stderr,{pipeline}")
         estimate = _estimate(samples.get((name, pipeline)), float(value))
         metrics.append(
@@ -193,7 +199,7 @@ def _metrics(
             )
         )
         if metrics[-1].stderr is None and estimate is None:
-            said = "no stderr is reported" if stderr is None else f"its stderr is {stderr!r}"
+            said = "no stderr is reported" if stderr is None else f"its stderr is {shortened(repr(stderr), 60)}"
             notes.append(f"{where}: {said}; the score is shown without one.")
     return metrics
 
@@ -220,7 +226,7 @@ def _samples(path: Path, task: str) -> dict[tuple[str, str], list[float]]:
         return {}
     scores: dict[tuple[str, str], list[float]] = {}
     asked: dict[str, int] = {}
-    with beside.open(encoding="utf-8") as file:
+    with beside.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
@@ -286,7 +292,8 @@ def _count(value: object) -> int | None:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is one that a float can be; a file may hold NaN, or a whole number of any length."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def told(outcome: Outcome, results: Path) -> str:

@@ -13,7 +13,7 @@ from harness.recipe import Method
 from harness.results import RESULT
 from leaderboards import publish, publish_boards
 from leaderboards.economics import Price
-from leaderboards.history import MOST_KEPT, History, Snapshot, SnapshotRow, changes, extended, read_history
+from leaderboards.history import MOST_KEPT, History, Snapshot, SnapshotRow, changes, extended, kept, read_history
 
 RATES: dict[tuple[str, Method], float] = {
     ("small", "zero_shot"): 0.3,
@@ -75,8 +75,8 @@ def snapshot(*rows: SnapshotRow, number: int = 1, tasks: tuple[str, ...] = ("one
 
 def test_the_first_table_is_a_dated_snapshot_and_no_news(results: Path, out: Path) -> None:
     index = publish(results, out).index
-    (kept,) = (out / "history").iterdir()
-    assert kept.name.startswith("2026-01-01-")
+    (file,) = (out / "history").iterdir()
+    assert file.name.startswith("2026-01-01-")
     assert "What has changed" not in Text(index).text
     assert "This is the first table published here." in Text(out / "history.html").text
 
@@ -136,31 +136,31 @@ def test_only_the_last_snapshots_are_kept() -> None:
     history = History()
     for number in range(MOST_KEPT + 5):
         history = extended(history, snapshot(snapshot_row(score=0.1 + number / 100)))
-    assert len(history.snapshots) == len(history.files) == MOST_KEPT
-    assert [kept.number for kept in history.snapshots] == list(range(6, MOST_KEPT + 6))
+    assert len(history.kept) == len(history.files) == MOST_KEPT
+    assert [one.table.number for one in history.kept] == list(range(6, MOST_KEPT + 6))
 
 
 def test_a_table_that_comes_back_is_a_snapshot_of_its_own() -> None:
     history = History()
     for score in (0.1, 0.9, 0.1):
         history = extended(history, snapshot(snapshot_row(score=score)))
-    assert [kept.number for kept in history.snapshots] == [1, 2, 3]
+    assert [one.table.number for one in history.kept] == [1, 2, 3]
     assert len(history.files) == 3
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", "\x00\xff", ""])
 def test_a_damaged_snapshot_is_named_kept_and_skipped(results: Path, out: Path, damage: str) -> None:
     publish(results, out)
-    (kept,) = (out / "history").iterdir()
-    kept.write_text(damage, encoding="latin-1")
+    (file,) = (out / "history").iterdir()
+    file.write_text(damage, encoding="latin-1")
     later(results, "2026-02-03")
     publish(results, out)
     page = Text(out / "history.html").text
-    assert f"history/{kept.name}" in page and "Damaged snapshots" in page
+    assert f"history/{file.name}" in page and "Damaged snapshots" in page
     before = contents(out)
     publish(results, out)
     assert contents(out) == before
-    assert kept.read_text(encoding="latin-1") == damage
+    assert file.read_text(encoding="latin-1") == damage
 
 
 def test_the_same_table_puts_its_damaged_snapshot_right(results: Path, out: Path) -> None:
@@ -173,19 +173,19 @@ def test_the_same_table_puts_its_damaged_snapshot_right(results: Path, out: Path
 
 def test_a_snapshot_that_somebody_edited_is_damaged(results: Path, out: Path) -> None:
     publish(results, out)
-    (kept,) = (out / "history").iterdir()
-    text = kept.read_text(encoding="utf-8")
-    kept.write_text(text.replace('"board": "Fine', '"board": "Mine'), encoding="utf-8")
+    (file,) = (out / "history").iterdir()
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"board": "Fine', '"board": "Mine'), encoding="utf-8")
     history = read_history(out / "history")
-    assert history.snapshots == () and list(history.damaged) == [kept.name]
+    assert history.kept == () and list(history.damaged) == [file.name]
 
 
 def test_hostile_text_in_a_snapshot_is_shown_as_text(results: Path, out: Path) -> None:
     evil = "<script>alert(1)</script>\u202e"
     (out / "history").mkdir(parents=True)
     (out / ".gainboard-site").touch()
-    old = snapshot(snapshot_row(evil))
-    (out / "history" / old.name).write_text(old.text, encoding="utf-8")
+    old = kept(snapshot(snapshot_row(evil)))
+    (out / "history" / old.name).write_bytes(old.content)
     publish(results, out)
     source = (out / "history.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩" in source
@@ -214,9 +214,9 @@ def test_a_board_keeps_its_history_when_it_becomes_one_of_several(results: Path,
         path.write_text(f'title = "{name}"\ntasks = ["{task}"]\n', encoding="utf-8")
         boards.append(path)
     publish(results, out, board=boards[0])
-    (kept,) = (path.name for path in (out / "history").iterdir())
+    (name,) = (path.name for path in (out / "history").iterdir())
     publish_boards(results, out, boards)
-    assert [path.name for path in (out / "one" / "history").iterdir()] == [kept]
-    assert kept not in {path.name for path in (out / "two" / "history").iterdir()}
+    assert [path.name for path in (out / "one" / "history").iterdir()] == [name]
+    assert name not in {path.name for path in (out / "two" / "history").iterdir()}
     publish(results, out, board=boards[0])
-    assert [path.name for path in (out / "history").iterdir()] == [kept]
+    assert [path.name for path in (out / "history").iterdir()] == [name]

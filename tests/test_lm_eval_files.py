@@ -140,6 +140,8 @@ def test_samples_that_do_not_give_the_reported_value_give_no_interval(
     ("changed", "says"),
     [
         ({"arc_easy": {"acc,none": float("nan")}}, "task 'arc_easy', metric 'acc,none': its value is nan and not a number"),
+        ({"arc_easy": {"acc,none": 10**400}}, "metric 'acc,none': its value is 1000000"),
+        ({"git_hash": "\ud800"}, "it holds half a surrogate pair"),
         ({"gsm8k": {"exact_match,strict-match": "N/A"}}, "metric 'exact_match,strict-match': its value is 'N/A'"),
         ({"gsm8k": {"acc": 0.3}}, "its name says no filter .as in 'acc,none'.: this file is not of lm-eval 0.4"),
         ({"gsm8k": {"wit,none": 0.3}}, "does not know 'wit', and the file does not say under `higher_is_better`"),
@@ -168,12 +170,12 @@ def test_a_file_that_is_no_json_object_is_one_sentence(tmp_path: Path, results: 
     assert not results.exists()
 
 
-@pytest.mark.parametrize("line", ["{", "3"])
+@pytest.mark.parametrize("line", ["{", "3", "\xff"])
 def test_a_broken_line_of_samples_is_named(tmp_path: Path, results: Path, line: str) -> None:
     path = write_file(tmp_path)
     write_samples(path, [1.0])
     beside = next(path.parent.glob("samples_*"))
-    beside.write_text(beside.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+    beside.write_bytes(beside.read_bytes() + line.encode("latin-1") + b"\n")
     with pytest.raises(UserError, match=r"samples_arc_easy_.*: line 2 "):
         import_results(path, results)
     assert not results.exists()

@@ -3,7 +3,7 @@
 from leaderboards.elsewhere import Imported, ImportedMetric
 from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.context import Site
-from leaderboards.text import MISSING, points, shortened
+from leaderboards.text import points, shortened
 
 MOST_SHOWN = 60
 """Lines of a page."""
@@ -17,14 +17,13 @@ def elsewhere_grid(site: Site, *, task: str | None = None) -> Grid | None:
     found.sort(key=lambda record: (record.task, record.candidate, record.num_fewshot or 0))
     lines = [_line(record, metric) for record in found for metric in record.shown(_own_metric(site, record))]
     if len(lines) > MOST_SHOWN:
-        lines[MOST_SHOWN:] = [Line(Head(f"{len(lines) - MOST_SHOWN:,} more", "in the downloads"), (Item(""),) * 6)]
+        lines[MOST_SHOWN:] = [Line(Head(f"{len(lines) - MOST_SHOWN:,} more", "in the downloads"), (Item(""),) * 5)]
     columns = (
-        Column("Task", text=True),
-        Column("Metric", text=True, narrow=False),
+        Column("Task", "And below it the metric, with the filters that answers went through.", text=True),
         Column("Score", "As it was reported; ± its standard error, or below it the 95 % interval over the samples."),
         Column("Examples", "Demonstrations in the prompt.", narrow=False),
         Column("n", "Samples scored.", narrow=False),
-        Column("Scored with", text=True),
+        Column("Scored with", text=True, narrow=False),
     )
     return Grid("Scored elsewhere", Column("Candidate"), columns, tuple(lines))
 
@@ -36,9 +35,9 @@ def _own_metric(site: Site, record: Imported) -> str:
 
 def _line(record: Imported, metric: ImportedMetric) -> Line:
     source = record.source
+    below = "" if metric.higher_is_better else " (lower is better)"
     items = (
-        Item(f"{record.task} v{record.task_version}", sort=record.task),
-        Item(metric.label, "" if metric.higher_is_better else "lower is better", sort=metric.label),
+        Item(f"{record.task} v{record.task_version}", metric.label + below, sort=record.task),
         _score(metric),
         Item() if record.num_fewshot is None else Item(str(record.num_fewshot), sort=record.num_fewshot),
         Item() if record.n is None else Item(f"{record.n:,}", sort=record.n),
@@ -54,5 +53,5 @@ def _score(metric: ImportedMetric) -> Item:
     if metric.low is not None and metric.high is not None:
         return Item(value, f"{points(metric.low)}–{points(metric.high)}", metric.value)
     if metric.stderr is None:
-        return Item(value, f"± {MISSING}", metric.value)
+        return Item(value, "no stderr", metric.value)
     return Item(value, f"± {points(metric.stderr) if share else f'{metric.stderr:.2g}'}", metric.value)

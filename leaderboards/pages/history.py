@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboards.grid import Column, Grid, Head, Item, Line
-from leaderboards.history import FOLDER, MOST_KEPT, NOUNS, Change, Snapshot, changes, summed
+from leaderboards.history import FOLDER, MOST_KEPT, NOUNS, Change, Kept, Snapshot, changes, summed
 from leaderboards.pages.context import Site, model_href, model_names
 from leaderboards.text import MISSING, count_of
 
@@ -28,7 +28,7 @@ class HistoryPage:
 
 def history_page(site: Site) -> HistoryPage:
     """The changes since the last snapshot, and all snapshots, newest first."""
-    kept = site.history.snapshots
+    kept = site.history.kept
     found = site.history.latest
     return HistoryPage(
         "What has changed" if len(kept) > 1 else "Nothing to compare yet",
@@ -42,14 +42,14 @@ def history_page(site: Site) -> HistoryPage:
 
 def news(site: Site) -> str:
     """What the first page says of the history: a sentence, or nothing where there is no earlier table."""
-    kept = site.history.snapshots
-    return f"Since {kept[-2].date}: {summed(site.history.latest)}." if len(kept) > 1 else ""
+    kept = site.history.kept
+    return f"Since {kept[-2].table.date}: {summed(site.history.latest)}." if len(kept) > 1 else ""
 
 
-def _lede(kept: Sequence[Snapshot], found: Sequence[Change]) -> str:
+def _lede(kept: Sequence[Kept], found: Sequence[Change]) -> str:
     if len(kept) < 2:
         return "This is the first table published here. When results or prices change, the next one is compared with it."
-    return f"Between the table of {kept[-2].date} and this one of {kept[-1].date}: {summed(found)}."
+    return f"Between the table of {kept[-2].table.date} and this one of {kept[-1].table.date}: {summed(found)}."
 
 
 def _change_grid(site: Site, found: Sequence[Change]) -> Grid | None:
@@ -77,20 +77,8 @@ def _items(change: Change) -> tuple[Item, ...]:
     )
 
 
-def _snapshot_grid(kept: Sequence[Snapshot]) -> Grid:
-    before = (None, *kept[:-1])
-    lines = [
-        Line(
-            Head(str(snapshot.date), f"no. {snapshot.number}", href=f"{FOLDER}/{snapshot.name}"),
-            (
-                Item(_first(snapshot)),
-                Item(count_of(len(snapshot.rows), "row"), sort=len(snapshot.rows)),
-                Item(str(snapshot.prices_as_of), sort=str(snapshot.prices_as_of)),
-                Item("the first" if former is None else summed(changes(former, snapshot))),
-            ),
-        )
-        for former, snapshot in zip(before, kept, strict=True)
-    ]
+def _snapshot_grid(kept: Sequence[Kept]) -> Grid:
+    lines = [_snapshot_line(one, former) for former, one in zip((None, *kept[:-1]), kept, strict=True)]
     columns = (
         Column("Best score", text=True),
         Column("Table", narrow=False),
@@ -100,6 +88,18 @@ def _snapshot_grid(kept: Sequence[Snapshot]) -> Grid:
     return Grid("Snapshots", Column("Newest run", "Leads to the figures, as JSON."), columns, tuple(reversed(lines)))
 
 
-def _first(snapshot: Snapshot) -> str:
+def _snapshot_line(one: Kept, former: Kept | None) -> Line:
+    table = one.table
+    first = "the first" if table.number == 1 else "the oldest that is kept"
+    items = (
+        Item(_best(table)),
+        Item(count_of(len(table.rows), "row"), sort=len(table.rows)),
+        Item(str(table.prices_as_of), sort=str(table.prices_as_of)),
+        Item(first if former is None else summed(changes(former.table, table))),
+    )
+    return Line(Head(str(table.date), f"no. {table.number}", href=f"{FOLDER}/{one.name}"), items)
+
+
+def _best(snapshot: Snapshot) -> str:
     best = next((row for row in snapshot.rows if row.score is not None), None)
     return MISSING if best is None else f"{best.candidate} · {best.method_name}, {best.score_text}"
