@@ -502,7 +502,7 @@ def test_every_link_of_every_page_leads_somewhere_inside_the_site(results: Path,
     write_sweep(results, CLEAR, tasks=(task_card("one"), task_card("two")), n=20)
     published = publish(results, out)
     pages = list(out.rglob("*.html"))
-    assert len(pages) == published.pages == 1 + 2 + 1 + 24
+    assert len(pages) == published.pages == 1 + 2 + 1 + 24 + 2  # the history, and what stands for a missing page
     for page in pages:
         for _, attributes in Text(page).tags:
             for name in ("href", "src"):
@@ -595,7 +595,7 @@ def test_a_failed_publish_leaves_the_former_site(results: Path, out: Path, monke
     def broken(*_: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("leaderboards.site._write_downloads", broken)
+    monkeypatch.setattr("leaderboards.site.write_data", broken)
     with pytest.raises(OSError, match="No space left"):
         publish(results, out)
     assert (out / "index.html").read_bytes() == before

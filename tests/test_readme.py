@@ -15,6 +15,8 @@ from harness.data import load_dataset
 from harness.ensembles import plan_ensembles
 from harness.plan import LoadedTask, make_runs
 from harness.plugins import find_plugins, load_task
+from leaderboards.address import check_address
+from leaderboards.board import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,6 +41,25 @@ def test_it_opens_with_the_two_commands() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_its_commands_are_understood(command: str) -> None:
     assert cli._parser().parse_args(shlex.split(command)[1:]).verb
+
+
+def test_its_workflow_for_pages_runs_commands_that_there_are() -> None:
+    yaml = pytest.importorskip("yaml")
+    (workflow,) = (yaml.safe_load(block) for block in blocks("yaml"))
+    steps = workflow["jobs"]["publish"]["steps"]
+    (command,) = (step["run"] for step in steps if step.get("run", "").startswith("gainboard"))
+    options = cli._parser().parse_args(shlex.split(command)[1:])
+    assert check_address(options.url) and options.verb
+    # What is published is what is kept for the next time, and what is uploaded.
+    assert {step["with"]["path"] for step in steps if "path" in step.get("with", {})} == {str(options.out)}
+    assert workflow["permissions"]["pages"] == "write"
+
+
+def test_it_names_every_column_of_a_board_and_every_format_of_an_export() -> None:
+    for name in COLUMNS:
+        assert f"`{name}`" in README
+    for form in cli.EXPORT_FORMATS:
+        assert form in README
 
 
 def test_its_sweep_is_a_sweep(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What all pages draw from, and what they call things."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from harness.recipe import Method
 from harness.results import Failure, Result
 from leaderboards.board import Board
 from leaderboards.economics import Prices, members_of
+from leaderboards.elsewhere import Imported
 from leaderboards.flags import flag_of
 from leaderboards.grid import Head
+from leaderboards.history import History
 from leaderboards.ledger import Ledger
 from leaderboards.tables import Row, Table
 from leaderboards.text import MISSING, count_of, method_name, quantity, slug
@@ -53,6 +55,12 @@ class Site:
 
     folder: Path
     """The results."""
+
+    elsewhere: tuple[Imported, ...] = ()
+    """Scores that another program gave, of the board's tasks."""
+
+    history: History = field(default_factory=History)
+    """What the board said before."""
 
     @cached_property
     def by_key(self) -> dict[str, Result]:

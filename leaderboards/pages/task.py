@@ -22,6 +22,7 @@ from leaderboards.pages.context import (
     size_text,
 )
 from leaderboards.pages.costs import labels_item
+from leaderboards.pages.elsewhere import elsewhere_grid
 from leaderboards.pages.samples import load_samples
 from leaderboards.tables import Row, resolvable_gap
 from leaderboards.text import points, shortened
@@ -62,6 +63,8 @@ class TaskPage:
 
     gap: str
     prompts: tuple[Prompt, ...]
+    elsewhere: Grid | None
+    """Scores that another program gave."""
 
 
 def task_page(site: Site, name: str) -> TaskPage:
@@ -85,6 +88,7 @@ def task_page(site: Site, name: str) -> TaskPage:
         f"Ranked by {card.primary_metric}: {card.metrics[card.primary_metric].description}.",
         _gap_sentence(cells),
         tuple(_example_prompts(site, name)),
+        elsewhere_grid(site, task=name),
     )
 
 
