@@ -627,6 +627,7 @@ def _review(options: argparse.Namespace) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
+    os.environ["HF_HUB_OFFLINE"] = "1"  # it judges what is saved; no data set is downloaded to name its clusters
     from harness.rescore import rescore
     from harness.results import read_results
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 4
 RESULT, FAILURE, PREDICTIONS = "result.json", "failure.json", "predictions.parquet"
 
+LATER_COLUMNS = {"cluster": ""}
+"""Columns that earlier predictions lack, and what stands in them until `gainboard score` has judged these again."""
+
 RecordT = TypeVar("RecordT", bound=BaseModel)
 RunRecordT = TypeVar("RunRecordT", "Result", "Failure")
 
@@ -505,10 +508,19 @@ def _read_all(results: Path, name: str, model: type[RunRecordT]) -> list[RunReco
 
 
 def read_predictions(results: Path, run: Run, columns: list[str] | None = None) -> "pandas.DataFrame":
-    """A finished run's predictions, one row a sample, in data set order; `score_<metric>` is None where unscored."""
-    import pandas
+    """A finished run's predictions, one row a sample, in data set order; `score_<metric>` is None where unscored.
 
-    return pandas.read_parquet(results / run.folder / PREDICTIONS, columns=columns)
+    Earlier ones have `LATER_COLUMNS`, too.
+    """
+    import pandas
+    from pyarrow import parquet
+
+    path = results / run.folder / PREDICTIONS
+    later = [name for name in LATER_COLUMNS if columns is None or name in columns]
+    absent = set(later) - set(parquet.read_schema(path).names) if later else set()
+    there = None if columns is None else [name for name in columns if name not in absent]
+    frame = pandas.read_parquet(path, columns=there)
+    return frame.assign(**{name: LATER_COLUMNS[name] for name in later if name in absent})
 
 
 def load_results(path: str | Path) -> "pandas.DataFrame":

@@ -1,5 +1,6 @@
 """Judge a run's completions with its task's metrics. Needs no model, so scoring again is free."""
 
+import hashlib
 import json
 import math
 from collections import Counter
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
     import pandas
 
 COLUMNS = (
-    "sample_id", "template", "draw", "prompt", "prompt_tokens", "truncated", "target", "choices", "metadata", "completion",
-    "completion_tokens", "finish_reason", "choice_logprobs", "logprob", "target_tokens", "greedy", "overlap", "error",
+    "sample_id", "cluster", "template", "draw", "prompt", "prompt_tokens", "truncated", "target", "choices", "metadata",
+    "completion", "completion_tokens", "finish_reason", "choice_logprobs", "logprob", "target_tokens", "greedy", "overlap",
+    "error",
 )  # fmt: skip
-"""A row of predictions, before the answer and its scores. `draw`: which of several sampled answers to the same prompt.
-`truncated`: tokens cut off the prompt."""
+"""A row of predictions, before the answer and its scores. `cluster`: as `cluster_of` has it. `draw`: which of several
+sampled answers to the same prompt. `truncated`: tokens cut off the prompt."""
 
-_FROM_THE_SAMPLE = ("sample_id", "target", "choices", "metadata", "overlap")
+_FROM_THE_SAMPLE = ("sample_id", "cluster", "target", "choices", "metadata", "overlap")
+
+LONGEST_CLUSTER = 40
+"""Characters of a cluster's name in predictions; a longer one, a whole passage say, is named by its hash."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,12 @@ def metrics_of(task: Task) -> list[Metric]:
     return [find_metric(metric) for metric in task.metrics]
 
 
+def cluster_of(sample: Sample) -> str:
+    """The name of a sample's cluster in predictions; empty for a sample that shares nothing with others."""
+    name = sample.cluster
+    return name if len(name) <= LONGEST_CLUSTER else hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
 def collect(
     samples: Sequence[Sample], completions: Sequence[dict[str, Any]], *, overlapping: Collection[str] = ()
 ) -> list[dict[str, Any]]:
@@ -80,6 +91,7 @@ def collect(
         rows.append(
             {
                 "sample_id": sample.id,
+                "cluster": cluster_of(sample),
                 "target": list(sample.targets),
                 "choices": list(sample.choices),
                 "metadata": json.dumps(dict(sample.metadata), sort_keys=True),

@@ -47,6 +47,10 @@ class Sample:
     copy_of: str = ""
     """The id of the sample that augmentation made it from; empty for an original."""
 
+    cluster: str = ""
+    """What it shares with others, so that they are no independent draws: a passage, a document, a person. Samples of equal
+    texts are one cluster, and intervals count clusters. Empty: it shares nothing."""
+
     @property
     def targets(self) -> tuple[str, ...]:
         """Every accepted answer, the one trained on first."""

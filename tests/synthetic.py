@@ -167,10 +167,12 @@ def write_result(
     selection: Selection | None = None,
     trained: Mapping[str, Any] | None = None,
     members: Sequence[Result] = (),
+    clusters: Sequence[str] = (),
 ) -> Result:
     """Write one finished run: its record, and predictions with these scores of the primary metric.
 
     `trained`: fields of its last training that are not as usual. `members`: what an ensemble is made of.
+    `clusters`: those of its samples; by default each is one alone.
     """
     known = [value for value in scores if value is not None]
     metrics = {}
@@ -239,6 +241,7 @@ def write_result(
     pandas.DataFrame(
         {
             "sample_id": [f"sample-{index}" for index in range(len(scores))],
+            "cluster": list(clusters or [""] * len(scores)),
             "template": [run.templates[0]] * len(scores),
             "draw": [0] * len(scores),
             "truncated": [0] * len(scores),

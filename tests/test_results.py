@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import pandas
 import pytest
 from synthetic import make_run, task_card, write_failure, write_result
 
@@ -13,6 +14,7 @@ from harness import load_results
 from harness.config import Run
 from harness.errors import UserError
 from harness.results import (
+    PREDICTIONS,
     RESULT,
     Result,
     atomic_write,
@@ -166,3 +168,11 @@ def test_predictions_keep_their_order_and_unscored_samples_have_no_score(tmp_pat
     predictions = read_predictions(tmp_path, run)
     assert list(predictions["sample_id"]) == ["sample-0", "sample-1", "sample-2"]
     assert list(predictions["score_accuracy"].isna()) == [False, True, False]
+
+
+def test_predictions_without_clusters_read_as_samples_that_share_nothing(tmp_path: Path, run: Run) -> None:
+    write_result(tmp_path, run, task_card(), [1.0, 0.0])
+    path = tmp_path / run.folder / PREDICTIONS
+    pandas.read_parquet(path).drop(columns="cluster", errors="ignore").to_parquet(path)
+    assert list(read_predictions(tmp_path, run)["cluster"]) == ["", ""]
+    assert list(read_predictions(tmp_path, run, ["sample_id", "cluster"]).columns) == ["sample_id", "cluster"]

@@ -8,7 +8,7 @@ import pytest
 from toy_task import adding
 
 from harness.metrics import METRICS, Metric, Reply
-from harness.score import Scored, collect, score_rows
+from harness.score import Scored, cluster_of, collect, score_rows
 from harness.task import PromptSet, Sample, Task
 
 LABELS = ("a", "b", "c")
@@ -29,6 +29,15 @@ def scored(task: Task, samples: list[Sample], answers: list[str | None], *, over
 
 def errors(result: Scored) -> list[str]:
     return list(result.predictions["error"].fillna(""))
+
+
+def test_a_sample_s_cluster_stands_in_its_row_and_a_whole_passage_by_its_hash() -> None:
+    names = ["p1", "", "A passage. " * 9]
+    known = [Sample(str(index), {"text": "?"}, "1", cluster=name) for index, name in enumerate(names)]
+    rows = scored(adding(), known, ["1", "1", "1"]).predictions
+    assert list(rows["cluster"][:2]) == ["p1", ""]
+    assert rows["cluster"][2] == cluster_of(known[2])
+    assert len(rows["cluster"][2]) == 16
 
 
 def samples(*targets: str, **more: Any) -> list[Sample]:
