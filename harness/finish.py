@@ -92,6 +92,7 @@ def finish(
         task=card,
         metrics=scored.metrics,
         by_template=scored.by_template,
+        parsed=scored.parsed,
         overlap=OverlapRecord(
             exact=len(overlap.exact),
             near=len(overlap.near),

@@ -122,6 +122,7 @@ def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> 
     update = {
         "metrics": scored.metrics,
         "by_template": scored.by_template,
+        "parsed": scored.parsed,
         "overlap": result.overlap.model_copy(update={"clean": scored.clean}),
         "samples": scored.samples,
         "collapsed": collapse(scored, card) if result.trainings else "",

@@ -19,11 +19,11 @@ from harness.toml import Frozen, first_fault
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 RESULT, FAILURE, PREDICTIONS = "result.json", "failure.json", "predictions.parquet"
 
-LATER_COLUMNS = {"cluster": ""}
-"""Columns that earlier predictions lack, and what stands in them until `gainboard score` has judged these again."""
+LATER_COLUMNS: dict[str, str | None] = {"cluster": "", "parsed": None}
+"""Columns that predictions of schema 4 lack, and what stands in them until `gainboard score` has judged these again."""
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 RunRecordT = TypeVar("RunRecordT", "Result", "Failure")
@@ -98,6 +98,16 @@ class MetricValue(Frozen):
     n: int
     details: dict[str, float] = Field(default_factory=dict)
     """Named parts of the value: precision, recall and F1 by class, say."""
+
+
+class Parsed(Frozen):
+    """Format and content: how many answers have the form that their task wants, and what those score."""
+
+    share: MetricValue
+    """Of the answers, over the samples that the metrics are of."""
+
+    score: MetricValue | None
+    """The primary metric of those that have it, over the samples with at least one; None where no answer has."""
 
 
 class SampleCounts(Frozen):
@@ -389,6 +399,9 @@ class Result(Frozen):
     by_template: dict[str, dict[str, MetricValue]]
     """The same for each template that was scored."""
 
+    parsed: Parsed | None
+    """None of a result of schema 4 that was not judged since."""
+
     overlap: OverlapRecord
 
     samples: SampleCounts
@@ -468,9 +481,26 @@ def read_record(path: Path, model: type[RecordT]) -> RecordT:
             f"{path} is schema {version}, of a preview of gainboard; use another --results folder, or remove this one"
         )
     try:
-        return model.model_validate(data)
+        return model.model_validate(upgrade(data))
     except ValidationError as error:
         raise UserError(f"{path}: {first_fault(error, model)}") from None
+
+
+def upgrade(data: Any) -> Any:
+    """A record of an earlier schema as one of this; what is of this schema, or no record, as it is."""
+    while isinstance(data, dict) and data.get("schema_version") in _STEPS:
+        data = _STEPS[data["schema_version"]](data)
+    return data
+
+
+def _from_4(data: dict[str, Any]) -> dict[str, Any]:
+    """Schema 5 counts the answers that have the form of their task, which of older ones nobody knows yet."""
+    added = {"parsed": None} if "metrics" in data else {}
+    return {**data, **added, "schema_version": 5}
+
+
+_STEPS = {4: _from_4}
+"""From a schema to the next one."""
 
 
 def spent_on_failures(results: Path, run: Run) -> Spent:
@@ -510,7 +540,7 @@ def _read_all(results: Path, name: str, model: type[RunRecordT]) -> list[RunReco
 def read_predictions(results: Path, run: Run, columns: list[str] | None = None) -> "pandas.DataFrame":
     """A finished run's predictions, one row a sample, in data set order; `score_<metric>` is None where unscored.
 
-    Earlier ones have `LATER_COLUMNS`, too.
+    Those of an earlier schema have `LATER_COLUMNS`, too.
     """
     import pandas
     from pyarrow import parquet

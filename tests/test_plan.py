@@ -258,6 +258,6 @@ def test_a_result_of_a_newer_version_stops_with_a_sentence(tmp_path: Path) -> No
     run = make_run("toy", "lora", task_card(), 0)
     write_result(tmp_path, run, task_card(), [1.0])
     path = tmp_path / run.folder / RESULT
-    path.write_text(path.read_text().replace('"schema_version": 4', '"schema_version": 5'))
-    with pytest.raises(UserError, match=r"is schema 5; this version reads up to 4. Upgrade gainboard."):
+    path.write_text(path.read_text().replace('"schema_version": 5', '"schema_version": 6'))
+    with pytest.raises(UserError, match=r"is schema 6; this version reads up to 5. Upgrade gainboard."):
         is_done(tmp_path, run)
