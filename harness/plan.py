@@ -51,6 +51,7 @@ def make_runs(sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fin
     A run whose settings are to be chosen has the first of each, and says in `search` among what.
     """
     runs = []
+    constrained = _constrained(sweep, tasks)
     for spec in sweep.candidates:
         weights = fingerprint(spec.model, spec.revision)
         recipes = _Recipes(sweep, spec, tasks)
@@ -63,7 +64,7 @@ def make_runs(sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fin
                 method=method,
                 chat=spec.chat,
             )
-            for name in sweep.tasks:
+            for name in constrained if method == "zero_shot_constrained" else sweep.tasks:
                 asked = _asked(sweep, tasks[name], method, limit=limit)
                 for wanted in recipes.budgets(method, name):
                     n_train, stages, search = recipes.of(method, name, wanted)
@@ -72,6 +73,26 @@ def make_runs(sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fin
                         for seed in sweep.seeds
                     ]
     return runs
+
+
+def _constrained(sweep: Sweep, tasks: Mapping[str, LoadedTask]) -> tuple[str, ...]:
+    """The tasks that `zero_shot_constrained` is for. Raises `UserError` where it is asked for, and there are none.
+
+    They have choices, and their answers are written, held to nothing: elsewhere `zero_shot` is as constrained as that.
+    """
+    fitting = tuple(
+        name
+        for name in sweep.tasks
+        if tasks[name].task.output == "generate"
+        and tasks[name].task.structured_outputs is None
+        and all(len(set(sample.choices)) > 1 for sample in tasks[name].dataset.test)
+    )
+    if not fitting and any("zero_shot_constrained" in spec.methods for spec in sweep.candidates):
+        raise UserError(
+            f"sweep '{sweep.name}': method 'zero_shot_constrained' holds written answers to their choices, and no task of "
+            "the sweep has written answers, choices in every sample and structured_outputs left out; leave the method out"
+        )
+    return fitting
 
 
 def _asked(sweep: Sweep, loaded: LoadedTask, method: Method, *, limit: int | None) -> dict[str, Any]:

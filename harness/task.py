@@ -38,8 +38,8 @@ class Sample:
     """The right answer. Of several accepted answers the first is the one trained on."""
 
     choices: tuple[str, ...] = ()
-    """The possible answers of a `choice` task, or of one whose `structured_outputs` is `"choice"`, in a fixed order; empty
-    for the others."""
+    """The possible answers of a `choice` task, or of one whose answers are written but are to be one of a few, in a fixed
+    order; empty for the others."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Texts worth keeping beside the sample: metrics may read them, and they are never shown to a model."""

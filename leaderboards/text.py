@@ -20,6 +20,7 @@ LONGEST_SETTING = 200
 
 _METHODS: dict[Method, str] = {
     "zero_shot": "zero-shot",
+    "zero_shot_constrained": "zero-shot, held to the choices",
     "few_shot": "few-shot",
     "lora": "LoRA",
     "dora": "DoRA",

@@ -55,7 +55,11 @@ def replaced(sweep: Path, old: str, new: str) -> str:
         ('"gainboard/toy-llama"', '"gainboard/toy-lama"', "Did you mean 'gainboard/toy-llama'?"),
         ('"gainboard/toy-llama"', '"./no/such/folder"', "'./no/such/folder' is neither an existing folder nor"),
         ('"gainboard/toy-llama"', '"Qwen/Qwen2.5-0.5B"', "it needs `revision`, the 40-hex commit"),
-        ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = ["lorra"]', "'zero_shot', 'few_shot', 'lora', 'dora'"),
+        (
+            '"gainboard/toy-llama"',
+            '"gainboard/toy-llama"\nmethods = ["lorra"]',
+            "'zero_shot', 'zero_shot_constrained', 'few_shot', 'lora', 'dora'",
+        ),
         ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = []', "must name at least one"),
         ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = ["lora", "lora"]', "'lora' is given twice"),
         ("seeds = [0]", "seeds = [-1]", "'seeds.0': Input should be greater than or equal to 0"),

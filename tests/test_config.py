@@ -24,7 +24,9 @@ FAULTS = {
     "no_tasks.toml": "'tasks' is missing",
     "no_candidates.toml": "'candidates' is missing",
     "no_model.toml": "'candidates.0.model' is missing",
-    "unknown_method.toml": "'candidates.0.methods.1': Input should be 'zero_shot', 'few_shot', 'lora', 'dora', 'qlora', ",
+    "unknown_method.toml": (
+        "'candidates.0.methods.1': Input should be 'zero_shot', 'zero_shot_constrained', 'few_shot', 'lora', 'dora', "
+    ),
     "revision_is_a_branch.toml": "'candidates.0.revision'",
     "name_is_a_path.toml": "'name'",
     "several_greedy_answers.toml": "'generation': n = 4 answers at temperature 0 are all the same; set a temperature",

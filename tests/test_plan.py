@@ -13,10 +13,10 @@ from harness.data import load_dataset
 from harness.data.sources import generated
 from harness.errors import UserError
 from harness.plan import LoadedTask, group_runs, is_done, make_runs, select
-from harness.render import in_order, training_rows
+from harness.render import Workshop, in_order, training_rows
 from harness.results import RESULT
 from harness.selection import with_settings
-from harness.task import PromptSet, Splits, Task
+from harness.task import PromptSet, Sample, Splits, Task
 
 
 def sweep(**changes: Any) -> Sweep:
@@ -84,6 +84,43 @@ def test_a_sweep_may_choose_the_demonstrations() -> None:
     few_shot = [run for run in runs(num_fewshot=2, demonstrations="nearest") if run.candidate.method == "few_shot"]
     assert {(run.num_fewshot, run.demonstrations) for run in few_shot} == {(2, "nearest")}
     assert {run.demonstrations for run in runs() if run.candidate.method != "few_shot"} == {None}
+
+
+def with_choices(**changes: Any) -> Task:
+    """The task, its answers written and to be one of a few."""
+    numbers = tuple(str(number) for number in range(20))
+    return adding(to_sample=lambda row, index: Sample(str(index), {"text": row["text"]}, row["answer"], numbers), **changes)
+
+
+HELD = [{"name": "a", "model": "x", "methods": ["zero_shot", "zero_shot_constrained"]}]
+
+
+def test_the_base_may_be_held_to_the_choices_besides(tmp_path: Path) -> None:
+    task = with_choices()
+    tasks = {task.name: LoadedTask(task, load_dataset(task))}
+    free, held = runs(task, candidates=HELD, seeds=[0])
+    shop = Workshop(tmp_path, tasks)
+    assert (shop.ask(free).structured_outputs, shop.ask(held).structured_outputs) == (None, "choice")
+    assert (held.recipe, held.num_fewshot) == (None, 0)
+    assert free.key != held.key
+
+
+@pytest.mark.parametrize("task", [adding(), with_choices(structured_outputs="choice"), with_choices(output="choice")])
+def test_a_task_that_has_nothing_to_be_held_to_has_no_such_arm(task: Task) -> None:
+    with pytest.raises(UserError, match="'zero_shot_constrained' holds written answers to their choices, and no task"):
+        runs(task, candidates=HELD)
+
+
+def test_of_several_tasks_those_with_choices_have_the_arm() -> None:
+    tasks = {task.name: LoadedTask(task, load_dataset(task)) for task in (adding(), with_choices(name="held"))}
+    planned = make_runs(
+        sweep(tasks=list(tasks), candidates=HELD, seeds=[0]), tasks, fingerprint=lambda model, revision: "f", limit=None
+    )
+    assert [run.folder.as_posix() for run in planned] == [
+        "a/zero_shot/adding-v1/seed-0",
+        "a/zero_shot/held-v1/seed-0",
+        "a/zero_shot_constrained/held-v1/seed-0",
+    ]
 
 
 METHODS_OF_SEVERAL = [
