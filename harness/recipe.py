@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -236,9 +236,9 @@ class Recipe(Frozen):
         return self.members or ((self.before,) if self.before else ())
 
 
-def key_of(record: Frozen, **update: object) -> str:
-    """Sixteen hex digits over all of a record."""
-    canonical = json.dumps(record.model_dump(mode="json") | update, sort_keys=True)
+def key_of(record: Frozen, *, without: Collection[str] = ()) -> str:
+    """Sixteen hex digits over all of a record, or all but some fields."""
+    canonical = json.dumps(record.model_dump(mode="json", exclude=set(without)), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 

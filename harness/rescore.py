@@ -125,7 +125,7 @@ def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> 
         "parsed": scored.parsed,
         "overlap": result.overlap.model_copy(update={"clean": scored.clean}),
         "samples": scored.samples,
-        "collapsed": collapse(scored, card) if result.trainings else "",
+        "collapsed": collapse(scored, card) if result.trainings and run.guard is None else "",
         "task": card,
     }
     write_record(results / run.folder / RESULT, result.model_copy(update=update))

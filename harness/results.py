@@ -556,10 +556,11 @@ def read_predictions(results: Path, run: Run, columns: list[str] | None = None) 
 def load_results(path: str | Path) -> "pandas.DataFrame":
     """All results below a folder as one table: a row a run and metric.
 
-    Columns: key, task, task_version, candidate, model, revision, method, seed, n_train, templates, metric, primary,
-    value, stderr, low, high, n, total, failed, overlap (share of test samples in the training rows), then the costs
-    (`train_seconds`, `generate_seconds`, `train_tokens`, `prompt_tokens`, `completion_tokens`, `requests_per_second`,
-    `train_flops`, `generate_flops`, `energy_joules`, `device`). Raises `UserError` when the folder does not exist.
+    Columns: key, task, task_version, candidate, model, revision, method, seed, n_train, guard (whether the run is one on a
+    guard task), after (the task that its weights were tuned for, if so), templates, metric, primary, value, stderr, low,
+    high, n, total, failed, overlap (share of test samples in the training rows), then the costs (`train_seconds`,
+    `generate_seconds`, `train_tokens`, `prompt_tokens`, `completion_tokens`, `requests_per_second`, `train_flops`,
+    `generate_flops`, `energy_joules`, `device`). Raises `UserError` when the folder does not exist.
     """
     import pandas
 
@@ -582,6 +583,8 @@ def _row(result: Result, metric: str, value: MetricValue) -> dict[str, Any]:
         "method": run.candidate.method,
         "seed": run.seed,
         "n_train": run.n_train,
+        "guard": run.guard is not None,
+        "after": run.guard.after.task if run.guard and run.guard.after else None,
         "templates": ", ".join(run.templates),
         "metric": metric,
         "primary": metric == result.task.primary_metric,

@@ -23,6 +23,9 @@ class Board(Frozen):
     weights: dict[str, PositiveFloat] = Field(default_factory=dict)
     """How much a task counts in the mean; a task not named here counts 1."""
 
+    forgetting_margin: float = Field(default=1.0, ge=0)
+    """Points that a tuned row may lose on the sweep's guard tasks; one that surely loses more cannot be the best."""
+
     @model_validator(mode="after")
     def _consistent(self) -> "Board":
         tasks = self.tasks or ()

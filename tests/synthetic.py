@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas
 
-from harness.config import Candidate, Generation, Run, Search, SearchSettings
+from harness.config import Candidate, Generation, Guard, Run, Search, SearchSettings, TunedFor
 from harness.ensembles import Ensemble, derive, joint_generation
 from harness.finish import cost
 from harness.halving import rungs, survivors, trials_at
@@ -127,6 +127,13 @@ def make_run(
         mixed = others or (task_card("elsewhere"),)
         declared = {"stages": _stages(method, tuner, _portion(task, declared["n_train"]), mixed)} | declared
     return Run(**declared)
+
+
+def guarding(run: Run, card: TaskCard) -> Run:
+    """The run that scores another one's weights on a guard task; of an untuned one, those of its model before any tuning."""
+    after = None if run.n_train is None else TunedFor(task=run.task, version=run.task_version, n_train=run.n_train)
+    asked = {"task": card.name, "task_version": card.version, "n_train": None if after is None else 0}
+    return run.model_copy(update=asked | {"guard": Guard(after=after)})
 
 
 def _stages(method: Method, tuner: Tuner, own: Portion, others: Sequence[TaskCard]) -> tuple[Stage, ...]:

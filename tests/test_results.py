@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas
 import pytest
-from synthetic import make_run, task_card, write_failure, write_result
+from synthetic import guarding, make_run, task_card, write_failure, write_result
 
 from harness import load_results
 from harness.config import Run
@@ -208,3 +208,15 @@ def test_a_run_of_schema_4_has_its_key_of_then_and_need_not_be_run_again(tmp_pat
 
 def test_a_failure_of_schema_4_is_read() -> None:
     assert read_record(SCHEMA_4 / FAILURE, Failure).schema_version == SCHEMA_VERSION
+
+
+def test_the_table_tells_guard_runs_from_the_others(tmp_path: Path, run: Run) -> None:
+    base, card = make_run("small", "zero_shot", task_card(), 0), task_card("boolq")
+    write_result(tmp_path, run, task_card(), [1.0])
+    for guard in (guarding(run, card), guarding(base, card)):
+        write_result(tmp_path, guard, card, [1.0])
+    table = load_results(tmp_path).set_index(["method", "task"])
+    assert not table.loc[("lora", "capitals"), "guard"]
+    assert tuple(table.loc[("lora", "boolq"), ["guard", "after"]]) == (True, "capitals")
+    base_row = table.loc[("zero_shot", "boolq")]
+    assert base_row["guard"] and pandas.isna(base_row["after"])

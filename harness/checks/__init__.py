@@ -47,17 +47,18 @@ def check_sweep(path: Path, find: Callable[[Iterable[str]], dict[str, Plugin]] =
     """
     try:
         sweep = load_sweep(path)
-        plugins = find(sweep.tasks)
+        plugins = find(sweep.all_tasks)
     except UserError as error:
         return [Finding("error", str(path), _without(str(path), error))]
     findings = []
     loaded: dict[str, LoadedTask] = {}
-    for name in sweep.tasks:
+    for name in sweep.all_tasks:
         inspection = _inspect_task(name, plugins)
         if inspection.task is not None and inspection.dataset is not None:
             loaded[name] = LoadedTask(inspection.task, inspection.dataset)
         findings += inspection.findings
-        findings += _check_fit(sweep, inspection, where=f"{path}, task '{name}'")
+        if name in sweep.tasks:
+            findings += _check_fit(sweep, inspection, where=f"{path}, task '{name}'")
     for candidate in sweep.candidates:
         where = f"{path}, candidate '{candidate.name}'"
         try:
@@ -65,7 +66,7 @@ def check_sweep(path: Path, find: Callable[[Iterable[str]], dict[str, Plugin]] =
             findings.append(Finding("ok", where, f"model {candidate.model}"))
         except UserError as error:
             findings.append(Finding("error", where, _without(where, error)))
-    if all(finding.level != "error" for finding in findings) and len(loaded) == len(sweep.tasks):
+    if all(finding.level != "error" for finding in findings) and len(loaded) == len(sweep.all_tasks):
         findings += _check_plan(sweep, loaded, str(path))
     return findings
 
