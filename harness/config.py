@@ -344,8 +344,13 @@ class Run(Frozen):
     def arm(self) -> tuple[str, str, str, int | None]:
         """Candidate, method, and the task and budget that its weights are of: all seeds of an arm have the same settings."""
         after = self.guard.after if self.guard else None
-        tuned_for = (after.task, after.n_train) if after else (self.task, self.n_train)
-        return self.candidate.name, self.candidate.method, *tuned_for
+        return self.candidate.name, self.candidate.method, after.task if after else self.task, self.budget
+
+    @property
+    def budget(self) -> int | None:
+        """Training samples of the task that its weights are of: of a guard run, the task that they were tuned for."""
+        after = self.guard.after if self.guard else None
+        return after.n_train if after else self.n_train
 
     @property
     def alike(self) -> str:
@@ -415,11 +420,15 @@ class Run(Frozen):
     @property
     def label(self) -> str:
         """How people read it."""
-        budget = "" if self.n_train is None else f" · {self.n_train} samples"
-        if self.guard is not None:
-            after = self.guard.after
-            budget = " before tuning" if after is None else f" after {after.task} · {after.n_train} samples"
-        return f"{self.candidate.label} · {self.task}{budget} · seed {self.seed}"
+        budget = "" if self.budget is None else f" · {self.budget} samples"
+        return f"{self.candidate.label} · {self.task_label}{budget} · seed {self.seed}"
+
+    @property
+    def task_label(self) -> str:
+        """Its task, and of a guard run whose weights it scores: `boolq after ticket_routing`, `boolq before tuning`."""
+        if self.guard is None:
+            return self.task
+        return f"{self.task} after {self.guard.after.task}" if self.guard.after else f"{self.task} before tuning"
 
 
 def _task_folder(task: str, version: int) -> str:

@@ -132,6 +132,20 @@ def test_a_dry_run_for_scripts_gives_tokens_operations_and_seconds(sweep: Path, 
     assert plan["total"]["device_seconds"] == pytest.approx(run["device_seconds"])
 
 
+def test_a_dry_run_counts_the_guard_runs_and_no_training_twice(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", str(sweep), "--dry-run", "--json") == 0
+    plain = json.loads(capsys.readouterr().out)["total"]
+    sweep.write_text(sweep.read_text().replace("tasks = ", 'guard_tasks = ["word_arithmetic"]\ntasks = '))
+    assert call("run", str(sweep), "--dry-run", "--json") == 0
+    guarded = json.loads(capsys.readouterr().out)
+    labels = [run["run"] for run in guarded["runs"] if "word_arithmetic" in run["run"]]
+    assert labels[0] == "toy · zero_shot · word_arithmetic before tuning · seed 0"
+    assert labels[1] == "toy · lora · word_arithmetic after date_normalise · 100 samples · seed 0"
+    assert guarded["total"]["train_tokens"] == plain["train_tokens"]
+    assert guarded["total"]["runs"] == plain["runs"] + 3
+    assert guarded["total"]["score_tokens"] > plain["score_tokens"]
+
+
 def test_runs_are_listed_with_their_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_result(tmp_path / "results", make_run("toy", "full", task_card(), 0), task_card(), [1.0, 0.0, 0.0, 0.0])
     assert call("list", "runs", "--json") == 0

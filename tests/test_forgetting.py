@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from site_reading import Text
 from synthetic import guarding, make_run, task_card, write_result, write_sweep
 
 from harness.results import PREDICTIONS, GuardRecord, Result, TaskCard, read_results
@@ -149,6 +150,13 @@ def test_a_site_is_published_from_results_with_guard_runs(tmp_path: Path) -> Non
     write_tuned(results, 140)
     guarded = publish(results, tmp_path / "guarded")
     assert guarded.verdict == plain.verdict
+    pages = guarded.index.parent / "runs"
+    title = Text(pages / "small-lora-boolq-v1-after-capitals-v1-n-500-seed-0.html").text
+    assert "small · LoRA r16 · boolq after capitals · 500 samples · seed 0" in title
+    assert (
+        "small · zero-shot · boolq before tuning · seed 1"
+        in Text(pages / "small-zero_shot-boolq-v1-before-seed-1.html").text
+    )
 
 
 def test_the_margin_of_a_board_is_a_point_unless_it_says_otherwise(tmp_path: Path) -> None:
