@@ -540,17 +540,21 @@ def _read_all(results: Path, name: str, model: type[RunRecordT]) -> list[RunReco
 def read_predictions(results: Path, run: Run, columns: list[str] | None = None) -> "pandas.DataFrame":
     """A finished run's predictions, one row a sample, in data set order; `score_<metric>` is None where unscored.
 
-    Those of an earlier schema have `LATER_COLUMNS`, too.
+    `columns`: only these. What those of an earlier schema lack of `LATER_COLUMNS` is filled in. Raises `KeyError` for other
+    columns that are not there.
     """
     import pandas
     from pyarrow import parquet
 
-    path = results / run.folder / PREDICTIONS
-    later = [name for name in LATER_COLUMNS if columns is None or name in columns]
-    absent = set(later) - set(parquet.read_schema(path).names) if later else set()
-    there = None if columns is None else [name for name in columns if name not in absent]
-    frame = pandas.read_parquet(path, columns=there)
-    return frame.assign(**{name: LATER_COLUMNS[name] for name in later if name in absent})
+    with parquet.ParquetFile(results / run.folder / PREDICTIONS) as file:
+        there = file.schema_arrow.names
+        later = [name for name in LATER_COLUMNS if name not in there and (columns is None or name in columns)]
+        missing = [name for name in columns or () if name not in there and name not in later]
+        if missing:
+            raise KeyError(f"there is no column '{missing[0]}'")
+        wanted = columns and [name for name in columns if name in there]
+        frame: pandas.DataFrame = file.read(columns=wanted).to_pandas()
+    return frame.assign(**{name: LATER_COLUMNS[name] for name in later})
 
 
 def load_results(path: str | Path) -> "pandas.DataFrame":

@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas
 
 from harness.config import Run
-from harness.recipe import Method
-from harness.results import Result, read_predictions
+from harness.results import Result
 from harness.statistics import Estimate, gain, mean_over_tasks
+from leaderboards.baselines import Key
+from leaderboards.cells import read_cell
 from leaderboards.comparable import groups
 
 Verdict = Literal["passed", "failed", "unresolved"]
-Key = tuple[str, Method]
-"""What tells rows apart: the model, as the sweep calls it, and the method."""
 
 
 @dataclass(frozen=True)
@@ -105,32 +103,19 @@ def _change(tuned: Sequence[Result], bases: Sequence[Result], folder: Path, note
 
     Weights that were tuned for several tasks are averaged for each sample first: they all answer the same ones.
     """
-    ours = [arm for group in groups(tuned, _after) if (arm := _scores(group, folder, notes))]
-    theirs = _scores(bases, folder, notes)
-    seeds = [seed for seed in theirs if all(seed in arm for arm in ours)]
-    if not ours or not seeds:
+    after = [cell for group in groups(tuned, _after) if (cell := read_cell(group, folder, notes))]
+    before = read_cell(bases, folder, notes) if bases else None
+    if not after or before is None:
         return None
-    ids = pandas.concat([arm[seed] for arm in (*ours, theirs) for seed in seeds], axis=1, join="inner").index
-    if ids.empty:
+    shared = [before.scores.shared(cell.scores) for cell in after]
+    seeds = [seed for seed in before.seeds if all(seed in known for known, _ in shared)]
+    everywhere = set.intersection(*(set(known) for _, known in shared))
+    places = [place for place, name in enumerate(before.scores.ids) if name in everywhere]
+    if not seeds or not places:
         return None
-    *after, before = (np.array([arm[seed].loc[ids] for seed in seeds]) for arm in (*ours, theirs))
-    card = tuned[0].task
-    low = card.metrics[card.primary_metric].low or 0.0
-    return gain(np.mean(after, axis=0), before, binary=card.binary, span=1 - low)
-
-
-def _scores(results: Iterable[Result], folder: Path, notes: list[str]) -> dict[int, "pandas.Series[float]"]:
-    """By seed, the primary metric of each sample: its mean over draws, if all of them were scored."""
-    found = {}
-    for result in sorted(results, key=lambda one: one.run.seed):
-        column = f"score_{result.task.primary_metric}"
-        try:
-            frame = read_predictions(folder, result.run, ["sample_id", column])
-            by_sample = frame.astype({column: "float64"}).groupby("sample_id", sort=False)[column]
-        # A damaged file makes pyarrow raise any of these.
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = str(error).replace(f"{folder}/", "").split("\n", 1)[0] or type(error).__name__
-            notes.append(f"{result.run.label}: its predictions cannot be read and the run is left out: {reason}")
-        else:
-            found[result.run.seed] = by_sample.mean().where(by_sample.count() == by_sample.size()).dropna()
-    return found
+    ids = [before.scores.ids[place] for place in places]
+    ours = np.mean([cell.scores.restricted(seeds, ids) for cell in after], axis=0)
+    theirs = before.scores.restricted(seeds, ids)
+    low = before.card.metrics[before.card.primary_metric].low or 0.0
+    clusters = before.scores.cluster_numbers(places)
+    return gain(ours, theirs, binary=before.card.binary, span=1 - low, clusters=clusters)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from harness.config import Run
 from harness.results import Failure, Result
+from leaderboards.baselines import Key
 from leaderboards.bill import Bill, bill, usual_device
 from leaderboards.economics import Payback, Prices, Spend, Verdict, payback, spend, staircase, usd_per_point
-from leaderboards.tables import Key, Row, Table
+from leaderboards.tables import Row, Table
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,21 @@ def test_seeds_that_the_base_does_not_have_are_left_out(tmp_path: Path) -> None:
     assert made.mean.seeds == 2
 
 
+def test_samples_of_one_cluster_widen_the_interval(tmp_path: Path) -> None:
+    spans = []
+    for name, clusters in (("alone", []), ("shared", [f"passage {place // 20}" for place in range(200)])):
+        for seed in SEEDS:
+            tuned = guarding(make_run("small", "lora", CARD, seed), BOOLQ)
+            base = guarding(make_run("small", "zero_shot", CARD, seed), BOOLQ)
+            write_result(tmp_path / name, tuned, BOOLQ, shares(120), clusters=clusters)
+            write_result(tmp_path / name, base, BOOLQ, shares(140), clusters=clusters)
+        made = found(tmp_path / name)
+        assert made is not None
+        assert made.mean.value == pytest.approx(-0.1)
+        spans.append(made.mean.high - made.mean.low)
+    assert spans[1] > 1.5 * spans[0]
+
+
 def test_without_its_base_nothing_is_told(tmp_path: Path) -> None:
     write_tuned(tmp_path, 100)
     assert found(tmp_path) is None

@@ -29,8 +29,9 @@ from harness.results import PREDICTIONS, RESULT, Cost, Spent, TrainingRecord, re
 from harness.selection import with_settings
 from leaderboards import publish, shipped_board
 from leaderboards.board import load_board, shipped_boards
+from leaderboards.cells import paired
 from leaderboards.economics import Price, Prices, break_even, load_prices, request_usd, staircase, training_usd
-from leaderboards.tables import paired, tabulate
+from leaderboards.tables import tabulate
 from leaderboards.text import duration, points, shortened, slug, usd, visible, volume
 
 MALFORMED = Path(__file__).parent / "data" / "results"
@@ -798,5 +799,5 @@ def test_of_several_draws_a_sample_s_score_is_the_mean(results: Path, out: Path)
         other = once.row(*candidate.key)
         assert other is not None
         for task, cell in candidate.cells.items():
-            assert cell.scores.to_numpy() == pytest.approx(other.cells[task].scores.to_numpy() / 2)
+            assert cell.scores.values == pytest.approx(other.cells[task].scores.values / 2)
     assert publish(results, out).pages > 0

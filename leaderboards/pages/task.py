@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from harness.recipe import METHODS
 from harness.results import TaskCard
+from leaderboards.cells import Cell
 from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
 from leaderboards.pages.context import (
@@ -22,7 +23,7 @@ from leaderboards.pages.context import (
 )
 from leaderboards.pages.costs import labels_item
 from leaderboards.pages.samples import load_samples
-from leaderboards.tables import Cell, Row, paired, rank_ranges, resolvable_gap
+from leaderboards.tables import Row, resolvable_gap
 from leaderboards.text import points, shortened
 
 
@@ -144,7 +145,9 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         Column("Runs", "By seed.", narrow=False, text=True),
     )
     whole = [row for row in rows if is_whole(row, name)]
-    ranks = dict(zip((row.key for row in whole), rank_ranges([row.cells[name] for row in whole], paired), strict=True))
+    ranking = site.table.standings[name].ranking([row.key for row in whole])
+    ends = zip(ranking.best.tolist(), ranking.worst.tolist(), strict=True)
+    ranks = dict(zip((row.key for row in whole), ends, strict=True))
     lines = []
     for row in rows:
         cell, own = row.cells[name], ranks.get(row.key)
