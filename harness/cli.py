@@ -333,7 +333,7 @@ def _show_summary(sweep: "Sweep", results: Path, console: "Console") -> None:
     cells: dict[tuple[str, str, str, str], list[float]] = {}
     for result in read_results(results):
         run = result.run
-        if run.candidate.name in names and run.task in sweep.tasks:
+        if run.candidate.name in names and run.task in sweep.tasks and run.guard is None:
             samples = "–" if run.n_train is None else f"{run.n_train:,}"
             cell = (run.candidate.name, run.candidate.method, f"{run.task} · {result.task.primary_metric}", samples)
             cells.setdefault(cell, []).append(result.metrics[result.task.primary_metric].value)
@@ -353,9 +353,9 @@ def _load_tasks(sweep: "Sweep", options: argparse.Namespace) -> "dict[str, Loade
     from harness.plugins import load_task
     from harness.review import reviewed_share
 
-    plugins = _plugins(options, sweep.tasks)
+    plugins = _plugins(options, sweep.all_tasks)
     loaded = {}
-    for task in [load_task(name, plugins) for name in sweep.tasks]:
+    for task in [load_task(name, plugins) for name in sweep.all_tasks]:
         dataset = load_dataset(task, test_seed=sweep.test_seed)
         # People review the task's own test samples, whichever a sweep draws.
         usual = dataset if sweep.test_seed is None else load_dataset(task)
@@ -656,6 +656,7 @@ def _review(options: argparse.Namespace) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
+    os.environ["HF_HUB_OFFLINE"] = "1"  # it judges what is saved; no data set is downloaded to name its clusters
     from harness.rescore import rescore
     from harness.results import read_results
 

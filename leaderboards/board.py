@@ -39,6 +39,9 @@ class Board(Frozen):
             raise ValueError(f"column '{twice}' is given twice; each must be unique")
         return self
 
+    forgetting_margin: float = Field(default=1.0, ge=0)
+    """Points that a tuned row may lose on the sweep's guard tasks; one that surely loses more cannot be the best."""
+
     @model_validator(mode="after")
     def _consistent(self) -> "Board":
         tasks = self.tasks or ()

@@ -129,8 +129,7 @@ def _read(result: Result, folder: Path) -> _RunScores:
     """Raises `ValueError` for impossible scores. Of several draws a score is the mean, if all of them were scored."""
     card, templates = result.task, result.run.templates
     column = f"score_{card.primary_metric}"
-    names = ["sample_id", "template", "draw", column]
-    table = read_prediction_table(folder, result.run, names, optional=["cluster"])
+    table = read_prediction_table(folder, result.run, ["sample_id", "template", "draw", column, "cluster"])
     places, ids = _coded(table["sample_id"])
     wordings, found = _coded(table["template"])
     if set(found) != set(templates):
@@ -146,7 +145,7 @@ def _read(result: Result, folder: Path) -> _RunScores:
     if len(np.unique(np.ravel_multi_index((draws, wordings, places), values.shape))) < len(draws):
         raise ValueError("a sample id appears twice")
     values[draws, wordings, places] = scores
-    clusters = _clusters(places, table["cluster"].to_pylist(), len(ids)) if "cluster" in table.column_names else None
+    clusters = _clusters(places, table["cluster"].to_pylist(), len(ids))
     return _RunScores(tuple(ids), values.mean(axis=0), clusters)
 
 

@@ -273,10 +273,10 @@ def test_a_malformed_result_is_named_and_skipped(results: Path, out: Path, name:
 def test_a_newer_schema_is_skipped_with_a_sentence(results: Path, out: Path) -> None:
     write_sweep(results, CLEAR, n=20)
     path = results / "small" / "lora" / "capitals-v1" / "n-500" / "seed-0" / RESULT
-    path.write_text(path.read_text(encoding="utf-8").replace('"schema_version": 4', '"schema_version": 7'), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace('"schema_version": 5', '"schema_version": 7'), encoding="utf-8")
     with pytest.warns(UserWarning, match="schema 7"):
         published = publish(results, out)
-    assert "is schema 7; this version reads up to 4. Upgrade gainboard." in Text(published.index).text
+    assert "is schema 7; this version reads up to 5. Upgrade gainboard." in Text(published.index).text
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut off", "no column", "out of range"])

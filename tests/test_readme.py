@@ -76,8 +76,8 @@ def test_its_search_and_its_ensembles_are_part_of_a_sweep(tmp_path: Path) -> Non
     (tmp_path / "sweep.toml").write_text(without + settings)
     loaded = load_sweep(tmp_path / "sweep.toml")
     assert loaded.search.budget is not None
-    task = load_task("ticket_routing", find_plugins(entry_points=False))
-    tasks = {task.name: LoadedTask(task, load_dataset(task))}
+    found = [load_task(name, find_plugins(entry_points=False)) for name in loaded.all_tasks]
+    tasks = {task.name: LoadedTask(task, load_dataset(task)) for task in found}
     runs = make_runs(loaded, tasks, fingerprint=lambda model, revision: "f", limit=None)
     assert {run.candidate.method for run in runs if run.search is not None} == {"lora"}
     assert [ensemble.spec.name for ensemble in plan_ensembles(loaded.ensembles, runs, tasks)] == ["qwen-vote"] * 3

@@ -17,9 +17,10 @@ from typing import Any
 from harness.config import Candidate
 from harness.results import MetricCard, TaskCard
 from harness.statistics import CONFIDENCE, Estimate
+from leaderboards.cells import Cell
 from leaderboards.ledger import Entry
 from leaderboards.pages.context import Site, parameters_of
-from leaderboards.tables import Cell, Row
+from leaderboards.tables import Row
 from leaderboards.text import slug, visible
 
 SCHEMA_VERSION = "0.3.0"

@@ -19,6 +19,7 @@ from leaderboards.text import MISSING, count_of, method_name, quantity, slug
 
 METHOD_TITLES: dict[Method, str] = {
     "zero_shot": "Zero-shot",
+    "zero_shot_constrained": "Zero-shot, held to the choices",
     "few_shot": "Few-shot",
     "lora": "LoRA",
     "dora": "DoRA",
