@@ -72,6 +72,12 @@ class Head:
     flag: Flag | None = None
     """What a reader must know before believing the row."""
 
+    row: str = ""
+    """What addresses call a candidate, where it can be compared with others of its table."""
+
+    kind: str = ""
+    """`tuned`, `few-shot` or `zero-shot`: what the rows of the table are told apart by."""
+
 
 @dataclass(frozen=True)
 class Line:

@@ -19,9 +19,12 @@ from harness.results import read_failures, read_results
 from leaderboards.board import load_board
 from leaderboards.economics import SHIPPED_PRICES, load_prices
 from leaderboards.ledger import make_ledger
+from leaderboards.pages.answers import samples_pages
+from leaderboards.pages.arms import read_arms
+from leaderboards.pages.compare import compare_pages
 from leaderboards.pages.context import Site, model_href, model_names, run_href, task_href
 from leaderboards.pages.downloads import records
-from leaderboards.pages.index import index_page
+from leaderboards.pages.index import index_page, ranking_page
 from leaderboards.pages.model import model_page
 from leaderboards.pages.run import run_page
 from leaderboards.pages.task import task_page
@@ -163,13 +166,21 @@ def _write_pages(site: Site, folder: Path) -> int:
         written[href] = environment.get_template(template).render(page=page, root=root, **shared)
 
     render("index.html", "index.html", index_page(site))
+    if whole := ranking_page(site):
+        render("ranking.html", "ranking.html", whole)
     for task in site.table.tasks:
-        render("task.html", task_href(task), task_page(site, task))
+        arms = read_arms(site, task)
+        render("task.html", task_href(task), task_page(site, task, arms))
+        for shown in samples_pages(task, arms):
+            render("samples.html", shown.href, shown)
+    compared = compare_pages(site)
+    if compared:
+        render("compare.html", "compare.html", compared.page)
     for model in model_names(site.table):
         render("model.html", model_href(model), model_page(site, model))
     for result in site.results:
         render("run.html", run_href(result), run_page(site, result))
-    for href, text in sorted(written.items()):
+    for href, text in sorted({**written, **(compared.files if compared else {})}.items()):
         path = folder / href
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,7 +1,7 @@
 """The first page: the verdict, the ranking, what it costs and what went wrong."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.recipe import Method
 from harness.results import Failure, Result, TaskCard
@@ -15,8 +15,10 @@ from leaderboards.pages.context import (
     Pairs,
     Site,
     candidate_head,
+    compared_rows,
     model_href,
     model_names,
+    row_slug,
     run_head,
     samples_asked,
     scale_of,
@@ -35,6 +37,12 @@ from leaderboards.pages.costs import (
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, duration, method_name, shortened
 from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards, decide
+
+MOST_ROWS = 60
+"""Rows of the ranking on the first page; with more of them the whole ranking has a page of its own."""
+
+MOST_COST_ROWS = 20
+"""Rows of each cost table on the first page where the ranking is folded."""
 
 MOST_FLAGGED = 50
 """Runs that went wrong and are listed."""
@@ -69,18 +77,35 @@ class IndexPage:
 
     price_list: Pairs
     method_titles: dict[Method, str]
+    folded: str
+    """How many rows there are besides those shown; empty where all are."""
+
+    folded_costs: str
+    """The same of the cost tables."""
+
+    compare: bool
+    """Whether there are rows to compare."""
+
+
+@dataclass(frozen=True)
+class RankingPage:
+    """The whole ranking, where the first page shows its beginning."""
+
+    main: Grid
+    lede: str
 
 
 def index_page(site: Site) -> IndexPage:
     """The verdict, the ranking, the costs, and what went wrong."""
-    table = site.table
+    table, entries = site.table, site.ledger.entries
+    folded = len(entries) > MOST_ROWS
     return IndexPage(
         decide(table, site.ledger),
         tuple(CardView(card, model_href(card.row.name)) for card in cards(table, site.ledger)),
         staircase_chart(table, site.ledger),
-        _main_grid(site),
-        measured_grid(site, site.ledger.entries, whole=True),
-        derived_grid(site, site.ledger.entries, whole=True),
+        _main_grid(site, entries[:MOST_ROWS]),
+        measured_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
+        derived_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
         tuple(_task_link(site, name, card) for name, card in table.tasks.items()),
         tuple(Link(name, model_href(name), size_text(site, name)) for name in model_names(table)),
         _failure_grid(site.failures),
@@ -90,14 +115,29 @@ def index_page(site: Site) -> IndexPage:
         scale_of(table),
         price_list(site.prices),
         METHOD_TITLES,
+        _first_of(MOST_ROWS, entries) if folded else "",
+        _first_of(MOST_COST_ROWS, entries) if folded else "",
+        bool(compared_rows(site)),
     )
+
+
+def ranking_page(site: Site) -> RankingPage | None:
+    """Every row of the ranking; None where the first page has them all."""
+    entries = site.ledger.entries
+    if len(entries) <= MOST_ROWS:
+        return None
+    return RankingPage(_main_grid(site, entries), f"{count_of(len(entries), 'row')}. Score: {scale_of(site.table)}.")
+
+
+def _first_of(shown: int, entries: Sequence[Entry]) -> str:
+    return f"The first {shown} of {len(entries):,} rows."
 
 
 def _task_link(site: Site, name: str, card: TaskCard) -> Link:
     return Link(name, task_href(name), f"{card.primary_metric}, {count_of(samples_asked(site, name), 'test sample')}")
 
 
-def _main_grid(site: Site) -> Grid:
+def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     scores = [row.score for row in site.table.ranked if row.score]
     floor = min((estimate.low for estimate in scores), default=0.0)
     columns = (
@@ -121,11 +161,12 @@ def _main_grid(site: Site) -> Grid:
         Column("Seeds", "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.", narrow=False),
         Column("n", "Test samples scored in every seed, of those asked for.", narrow=False),
     )
-    lines = tuple(_main_line(site, entry, floor) for entry in site.ledger.entries)
+    compared = {row.key for row in compared_rows(site)}
+    lines = tuple(_main_line(site, entry, floor, compared=entry.row.key in compared) for entry in entries)
     return Grid("Candidates by score", Column("Candidate", "Rank, model, method and size."), columns, lines)
 
 
-def _main_line(site: Site, entry: Entry, floor: float) -> Line:
+def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Line:
     row, spent = entry.row, entry.spend
     if row.score:
         score = score_item(row.score, floor=floor)
@@ -145,7 +186,9 @@ def _main_line(site: Site, entry: Entry, floor: float) -> Line:
         seeds,
         Item(samples, sort=row.scored),
     )
-    return Line(candidate_head(site, row, frontier=entry.frontier), items, aside=row.score is None)
+    head = candidate_head(site, row, frontier=entry.frontier)
+    kind = {"zero_shot": "zero-shot", "few_shot": "few-shot"}.get(row.method, "tuned")
+    return Line(replace(head, row=row_slug(row) if compared else "", kind=kind), items, aside=row.score is None)
 
 
 def _seed_note(row: Row) -> str:

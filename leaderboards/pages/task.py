@@ -8,6 +8,7 @@ from harness.recipe import METHODS
 from harness.results import TaskCard
 from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
+from leaderboards.pages.arms import Arms
 from leaderboards.pages.context import (
     METHOD_TITLES,
     Pairs,
@@ -18,9 +19,11 @@ from leaderboards.pages.context import (
     rank_text,
     run_href,
     samples_asked,
+    samples_href,
     size_text,
 )
 from leaderboards.pages.costs import labels_item
+from leaderboards.pages.mistakes import Mistakes, find_mistakes
 from leaderboards.pages.samples import load_samples
 from leaderboards.tables import Cell, Row, paired, rank_ranges, resolvable_gap
 from leaderboards.text import points, shortened
@@ -61,10 +64,13 @@ class TaskPage:
 
     gap: str
     prompts: tuple[Prompt, ...]
+    samples_href: str
+    mistakes: Mistakes | None
+    """Error analysis; None where there is nothing to analyse."""
 
 
-def task_page(site: Site, name: str) -> TaskPage:
-    """Ranking on one task by its own metric, unscaled."""
+def task_page(site: Site, name: str, arms: Arms) -> TaskPage:
+    """Ranking on one task by its own metric, unscaled. `arms`: whose mistakes are shown."""
     card = site.table.tasks[name]
     rows = [row for row in site.table.rows if name in row.cells]
     rows.sort(key=lambda row: (not is_whole(row, name), -_value(row.cells[name])))
@@ -84,6 +90,8 @@ def task_page(site: Site, name: str) -> TaskPage:
         f"Ranked by {card.primary_metric}: {card.metrics[card.primary_metric].description}.",
         _gap_sentence(cells),
         tuple(_example_prompts(site, name)),
+        samples_href(name),
+        find_mistakes(arms),
     )
 
 
