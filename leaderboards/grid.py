@@ -53,6 +53,16 @@ class Item:
     loose: bool = False
     """Whether the smaller line may be broken where there is little room."""
 
+    @property
+    def sort_key(self) -> str:
+        """What the column sorts by, in as many digits as can matter: a large page has thousands of them."""
+        return f"{self.sort:.7g}" if isinstance(self.sort, float) else str(self.sort)
+
+    def classes(self, column: Column) -> str:
+        """How it is set; a plain number, which most are, needs no word."""
+        words = ("words" if column.text else "", "" if column.narrow else "wide", self.tone, "loose" if self.loose else "")
+        return " ".join(word for word in words if word)
+
 
 @dataclass(frozen=True)
 class Head:
@@ -101,6 +111,9 @@ class Grid:
     lines: tuple[Line, ...]
     total: Line | None = None
     """What all rows come to, set below them."""
+
+    lean: bool = False
+    """A long table, without the tags that only a script would use."""
 
     @property
     def has_aside(self) -> bool:

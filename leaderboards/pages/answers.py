@@ -17,7 +17,7 @@ MOST_A_PAGE = 100
 LARGEST_PAGE = 250 * 1024
 """Bytes of the samples on a page; the rest of it is far smaller than what remains to 300 KiB."""
 
-BYTES_A_SAMPLE = 2_600
+BYTES_A_SAMPLE = 1_600
 """Bytes of tags and short words around the texts of a sample, at most."""
 
 LONGEST_PROMPT, LONGEST_ANSWER = 1_200, 600
@@ -203,7 +203,7 @@ def _lede(arms: Arms, samples: int) -> str:
     lede = f"{count_of(samples, 'test sample')} of {arms.model}, in the order of the data set."
     if arms.pair is None:
         return f"{lede} One arm alone was run: there is nothing to hold it against."
-    base, judged = (arm.title.lower() for arm in arms.pair)
+    base, judged = (arm.title for arm in arms.pair)
     if arms.graded:
         return f"{lede} Better, worse or same: the score of {judged} against that of {base}."
     return f"{lede} Fixed: {base} is wrong and {judged} right; broken: the reverse. Of these runs alone, not of all seeds."

@@ -9,7 +9,6 @@ from harness.results import Result, TaskCard
 from leaderboards.pages.context import METHOD_TITLES, Site, is_whole
 from leaderboards.pages.samples import Sample, load_samples
 from leaderboards.tables import UNTUNED, Row
-from leaderboards.text import count_of
 
 Kind = Literal["fixed", "broken", "both wrong", "both right", "better", "worse", "same", "not scored"]
 """What became of a sample from the base to the arm that is judged; of scores between 0 and 1, which of them is higher."""
@@ -138,7 +137,7 @@ def _arm(site: Site, method: Method | None, row: Row | None, task: str, seed: in
     result = results.get(seed, row.cells[task].results[0])
     template = result.run.templates[0]
     answers = _answers([sample for sample in load_samples(site, result) if sample.template == template])
-    shown = f"{row.label}, seed {result.run.seed} of {count_of(len(results), 'seed')}, template {template}"
+    shown = f"{row.label}, seed {result.run.seed} (of {len(results)}), template {template}"
     return Arm(method, title, result, answers, shown if answers else f"{shown}: its predictions cannot be read")
 
 

@@ -5,6 +5,7 @@ turns a pair round and fills in; it computes no statistics.
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,10 @@ from leaderboards.tables import Row, paired
 from leaderboards.text import MINUS, MISSING, interval, points, usd, visible
 
 ALL = slice(0, 4)
-"""Of a task's figures those that a pair has over all tasks, too: the difference, its two ends, whether it is clear of zero."""
+"""Of a task's figures those that a pair has over all tasks, too: the difference, its ends, whether it is clear of zero."""
+
+SAME_COST = 1e-4
+"""Relative difference of two costs below which it is noise of the arithmetic, or next to it."""
 
 Figures = list[int]
 """Tenths of a point: difference, low, high; 1 where the interval is clear of zero. Of one task, then: thousandths of the
@@ -144,12 +148,9 @@ def _more(ours: float | None, theirs: float | None) -> str:
     """What one costs more than the other, with its sign."""
     if ours is None or theirs is None:
         return MISSING
-    return _signed(ours - theirs)
-
-
-def _signed(amount: float) -> str:
-    sign = "+" if amount > 0 else MINUS if amount < 0 else ""
-    return sign + usd(abs(amount))
+    if math.isclose(ours, theirs, rel_tol=SAME_COST):
+        return usd(0)
+    return (MINUS if ours < theirs else "+") + usd(abs(ours - theirs))
 
 
 def _row_record(site: Site, row: Row) -> dict[str, Any]:

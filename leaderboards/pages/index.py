@@ -8,7 +8,7 @@ from harness.results import Failure, Result, TaskCard
 from leaderboards.charts import Staircase, staircase_chart
 from leaderboards.flags import troubles
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
-from leaderboards.ledger import Entry
+from leaderboards.ledger import Entry, Ledger
 from leaderboards.pages.context import (
     METHOD_TITLES,
     Link,
@@ -34,15 +34,18 @@ from leaderboards.pages.costs import (
     serve_item,
     train_item,
 )
-from leaderboards.tables import Row
+from leaderboards.tables import UNTUNED, Row
 from leaderboards.text import MISSING, count_of, duration, method_name, shortened
 from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards, decide
 
 MOST_ROWS = 60
 """Rows of the ranking on the first page; with more of them the whole ranking has a page of its own."""
 
-MOST_COST_ROWS = 20
+MOST_COST_ROWS = 10
 """Rows of each cost table on the first page where the ranking is folded."""
+
+MOST_DRAWN = 30
+"""Rows of the chart where the ranking is folded, the frontier and what its rows were tuned from besides."""
 
 MOST_FLAGGED = 50
 """Runs that went wrong and are listed."""
@@ -68,6 +71,8 @@ class IndexPage:
     derived: Grid
     tasks: tuple[Link, ...]
     models: tuple[Link, ...]
+    """Empty where the ranking is folded: its rows link to them."""
+
     failures: Grid | None
     untrusted: Grid | None
     flagged: Grid | None
@@ -102,12 +107,12 @@ def index_page(site: Site) -> IndexPage:
     return IndexPage(
         decide(table, site.ledger),
         tuple(CardView(card, model_href(card.row.name)) for card in cards(table, site.ledger)),
-        staircase_chart(table, site.ledger),
-        _main_grid(site, entries[:MOST_ROWS]),
+        staircase_chart(table, _drawn(site) if folded else site.ledger),
+        _main_grid(site, entries[:MOST_ROWS], lean=folded),
         measured_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
         derived_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
         tuple(_task_link(site, name, card) for name, card in table.tasks.items()),
-        tuple(Link(name, model_href(name), size_text(site, name)) for name in model_names(table)),
+        () if folded else tuple(Link(name, model_href(name), size_text(site, name)) for name in model_names(table)),
         _failure_grid(site.failures),
         _untrusted_grid(site.untrusted),
         _flagged_grid(site),
@@ -126,7 +131,18 @@ def ranking_page(site: Site) -> RankingPage | None:
     entries = site.ledger.entries
     if len(entries) <= MOST_ROWS:
         return None
-    return RankingPage(_main_grid(site, entries), f"{count_of(len(entries), 'row')}. Score: {scale_of(site.table)}.")
+    return RankingPage(
+        _main_grid(site, entries, lean=True, drawn=False), f"{count_of(len(entries), 'row')}. Score: {scale_of(site.table)}."
+    )
+
+
+def _drawn(site: Site) -> Ledger:
+    """The ledger of as many rows as a chart can show: the best, the frontier, and what the frontier was tuned from."""
+    entries = site.ledger.entries
+    frontier = [entry for entry in entries if entry.frontier]
+    untuned = [site.table.baseline(entry.row, method) for entry in frontier for method in UNTUNED]
+    shown = {row.key for row in untuned if row} | {entry.row.key for entry in (*frontier, *entries[:MOST_DRAWN])}
+    return replace(site.ledger, entries=tuple(entry for entry in entries if entry.row.key in shown))
 
 
 def _first_of(shown: int, entries: Sequence[Entry]) -> str:
@@ -137,9 +153,10 @@ def _task_link(site: Site, name: str, card: TaskCard) -> Link:
     return Link(name, task_href(name), f"{card.primary_metric}, {count_of(samples_asked(site, name), 'test sample')}")
 
 
-def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
+def _main_grid(site: Site, entries: Sequence[Entry], *, lean: bool, drawn: bool = True) -> Grid:
+    """The ranking. `drawn`: with bars and shapes, which a very long table leaves out."""
     scores = [row.score for row in site.table.ranked if row.score]
-    floor = min((estimate.low for estimate in scores), default=0.0)
+    floor = min((estimate.low for estimate in scores), default=0.0) if drawn else None
     columns = (
         Column("Score", f"With its 95 % interval over samples and seeds. {scale_of(site.table)}."),
         Column("Δ few-shot", "Paired gain over the few-shot arm of the same model, with its 95 % interval."),
@@ -163,10 +180,13 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     )
     compared = {row.key for row in compared_rows(site)}
     lines = tuple(_main_line(site, entry, floor, compared=entry.row.key in compared) for entry in entries)
-    return Grid("Candidates by score", Column("Candidate", "Rank, model, method and size."), columns, lines)
+    if not drawn:
+        lines = tuple(replace(line, head=replace(line.head, method=None)) for line in lines)
+    head = Column("Candidate", "Rank, model, method and size.")
+    return Grid("Candidates by score", head, columns, lines, lean=lean)
 
 
-def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Line:
+def _main_line(site: Site, entry: Entry, floor: float | None, *, compared: bool) -> Line:
     row, spent = entry.row, entry.spend
     if row.score:
         score = score_item(row.score, floor=floor)

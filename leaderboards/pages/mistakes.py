@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.arms import Answer, Arm, Arms
-from leaderboards.text import MISSING, points, shortened
+from leaderboards.text import points
 
 MOST_MISTAKES = 6
 """Mistakes of each arm that are listed."""
@@ -41,7 +41,7 @@ def find_mistakes(arms: Arms) -> Mistakes | None:
     if not frequent and not by_label:
         return None
     which = "; ".join(arm.note for arm in arms.present)
-    return Mistakes(f"Of single runs: {which}.", frequent, by_label)
+    return Mistakes(f"Counted in single runs: {which}.", frequent, by_label)
 
 
 def is_right(arms: Arms, answer: Answer) -> bool | None:
@@ -67,8 +67,11 @@ def _frequent(arms: Arms) -> Grid | None:
     ordered = sorted(shown, key=lambda mistake: (-counts[-1][mistake], -counts[0][mistake], mistake))
     lines = tuple(
         Line(
-            Head(_short(target), "is the target"),
-            (Item(_short(answer)), *(Item(str(counted[target, answer]), sort=counted[target, answer]) for counted in counts)),
+            Head(_short(target)),
+            (
+                Item(_short(answer)),
+                *(Item(str(counted[target, answer]), sort=counted[target, answer]) for counted in counts),
+            ),
         )
         for target, answer in ordered
     )
@@ -125,4 +128,4 @@ def _short(text: str) -> str:
     words = " ".join(text.split())
     if not words:
         return "(nothing)"
-    return words if len(words) <= LONGEST_LABEL else f"{shortened(words, LONGEST_LABEL).split(' … [')[0]}…"
+    return words if len(words) <= LONGEST_LABEL else f"{words[:LONGEST_LABEL]}…"

@@ -34,7 +34,8 @@
     }
     // The other pages show the same class.
     for (const [link, href] of pages) link.setAttribute("href", kind ? `${href}#${kind}` : href);
-    said.textContent = `${shown} of the ${samples.length} samples on this page${pages.length ? "; others follow" : ""}.`;
+    const elsewhere = kind && pages.length ? "; the other pages have their own" : "";
+    said.textContent = `${shown} of the ${samples.length} samples on this page${elsewhere}.`;
   };
 
   // The address may name a class, or a sample of this page; then all are shown.
