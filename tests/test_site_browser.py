@@ -25,7 +25,9 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser 
 
 KINDS = (
     "index.html",
+    "compare.html",
     "tasks/one.html",
+    "samples/one-1.html",
     "models/small.html",
     "models/together.html",
     "runs/small-lora-one-v1-n-500-seed-0.html",

@@ -138,7 +138,7 @@ def samples_pages(task: str, arms: Arms) -> Iterator[SamplesPage]:
             tuple((arm.title, arm.note) for arm in arms.arms),
             tuple(mark for mark in marks.values() if mark.count),
             tuple(share),
-            tuple(_page_links(task, number, len(shares))),
+            tuple(page_links(task, number, len(shares))),
             samples_href(task, number - 1) if number > 1 else "",
             samples_href(task, number + 1) if number < len(shares) else "",
         )
@@ -167,8 +167,8 @@ def _answer_view(arm: Arm, sample: str) -> AnswerView:
     if given.draws > 1:
         verdict = "not scored" if given.score is None else f"{points(given.score)} over {given.draws} draws"
         tone = "muted" if given.score is None else ""
-    texts = (shortened(text, LONGEST_ANSWER) for text in (said.answer, said.completion, said.error))
-    return AnswerView(arm.title, arm.method, verdict, tone, *texts, draws=given.draws)
+    answer, completion, error = (shortened(text, LONGEST_ANSWER) for text in (said.answer, said.completion, said.error))
+    return AnswerView(arm.title, arm.method, verdict, tone, answer, completion, error, given.draws)
 
 
 def _shared_out(views: Sequence[SampleView]) -> Iterator[list[SampleView]]:
@@ -185,7 +185,7 @@ def _shared_out(views: Sequence[SampleView]) -> Iterator[list[SampleView]]:
         yield page
 
 
-def _page_links(task: str, number: int, last: int) -> Iterator[PageLink]:
+def page_links(task: str, number: int, last: int) -> Iterator[PageLink]:
     """The first and the last page, and those around this one."""
     if last == 1:
         return

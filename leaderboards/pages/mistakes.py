@@ -66,13 +66,7 @@ def _frequent(arms: Arms) -> Grid | None:
         return None
     ordered = sorted(shown, key=lambda mistake: (-counts[-1][mistake], -counts[0][mistake], mistake))
     lines = tuple(
-        Line(
-            Head(_short(target)),
-            (
-                Item(_short(answer)),
-                *(Item(str(counted[target, answer]), sort=counted[target, answer]) for counted in counts),
-            ),
-        )
+        Line(Head(_short(target)), (Item(_short(answer)), *(_times_item(counted[target, answer]) for counted in counts)))
         for target, answer in ordered
     )
     columns = (
@@ -80,6 +74,10 @@ def _frequent(arms: Arms) -> Grid | None:
         *(Column(arm.title, "How often.") for arm in arms.present),
     )
     return Grid("Most frequent mistakes", Column("Target"), columns, lines)
+
+
+def _times_item(times: int) -> Item:
+    return Item(f"{times:,}", sort=times)
 
 
 def _count(arms: Arms, arm: Arm) -> Counter[tuple[str, str]]:
