@@ -1,6 +1,6 @@
 """What a table on a page is made of: columns with an explanation, rows with a head, items with a sort key."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.recipe import Method
@@ -113,12 +113,23 @@ class Grid:
     """What all rows come to, set below them."""
 
     lean: bool = False
-    """A long table, without the tags that only a script would use."""
+    """Written without the tags that only a script would use."""
 
     @property
     def has_aside(self) -> bool:
         """Whether some rows are not ranked."""
         return any(line.aside for line in self.lines)
+
+
+def slim(grid: Grid) -> Grid:
+    """A very long table without what adorns it: bars, shapes, and tags that only a script would use."""
+
+    def bare(line: Line) -> Line:
+        return replace(
+            line, head=replace(line.head, method=None), items=tuple(replace(item, bar=None) for item in line.items)
+        )
+
+    return replace(grid, lines=tuple(map(bare, grid.lines)), lean=True)
 
 
 def score_item(estimate: Estimate | None, *, floor: float | None = None) -> Item:

@@ -31,6 +31,9 @@ METHOD_TITLES: dict[Method, str] = {
     "mean_probability": "Mean probability",
 }
 
+MOST_ROWS = 60
+"""Rows of a table that is shown with everything; a longer ranking is folded, or shown without bars and shapes."""
+
 MOST_COMPARED = 100
 """Rows that can be compared with each other: their pairs grow with the square."""
 

@@ -7,10 +7,11 @@ from harness.recipe import Method
 from harness.results import Failure, Result, TaskCard
 from leaderboards.charts import Staircase, staircase_chart
 from leaderboards.flags import troubles
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
+from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item, slim
 from leaderboards.ledger import Entry, Ledger
 from leaderboards.pages.context import (
     METHOD_TITLES,
+    MOST_ROWS,
     Link,
     Pairs,
     Site,
@@ -37,9 +38,6 @@ from leaderboards.pages.costs import (
 from leaderboards.tables import UNTUNED, Row
 from leaderboards.text import MISSING, count_of, duration, method_name, shortened
 from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards, decide
-
-MOST_ROWS = 60
-"""Rows of the ranking on the first page; with more of them the whole ranking has a page of its own."""
 
 MOST_COST_ROWS = 10
 """Rows of each cost table on the first page where the ranking is folded."""
@@ -108,7 +106,7 @@ def index_page(site: Site) -> IndexPage:
         decide(table, site.ledger),
         tuple(CardView(card, model_href(card.row.name)) for card in cards(table, site.ledger)),
         staircase_chart(table, _drawn(site) if folded else site.ledger),
-        _main_grid(site, entries[:MOST_ROWS], lean=folded),
+        replace(_main_grid(site, entries[:MOST_ROWS]), lean=folded),
         measured_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
         derived_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
         tuple(_task_link(site, name, card) for name, card in table.tasks.items()),
@@ -131,9 +129,7 @@ def ranking_page(site: Site) -> RankingPage | None:
     entries = site.ledger.entries
     if len(entries) <= MOST_ROWS:
         return None
-    return RankingPage(
-        _main_grid(site, entries, lean=True, drawn=False), f"{count_of(len(entries), 'row')}. Score: {scale_of(site.table)}."
-    )
+    return RankingPage(slim(_main_grid(site, entries)), f"{count_of(len(entries), 'row')}. Score: {scale_of(site.table)}.")
 
 
 def _drawn(site: Site) -> Ledger:
@@ -153,10 +149,9 @@ def _task_link(site: Site, name: str, card: TaskCard) -> Link:
     return Link(name, task_href(name), f"{card.primary_metric}, {count_of(samples_asked(site, name), 'test sample')}")
 
 
-def _main_grid(site: Site, entries: Sequence[Entry], *, lean: bool, drawn: bool = True) -> Grid:
-    """The ranking. `drawn`: with bars and shapes, which a very long table leaves out."""
+def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     scores = [row.score for row in site.table.ranked if row.score]
-    floor = min((estimate.low for estimate in scores), default=0.0) if drawn else None
+    floor = min((estimate.low for estimate in scores), default=0.0)
     columns = (
         Column("Score", f"With its 95 % interval over samples and seeds. {scale_of(site.table)}."),
         Column("Δ few-shot", "Paired gain over the few-shot arm of the same model, with its 95 % interval."),
@@ -180,13 +175,11 @@ def _main_grid(site: Site, entries: Sequence[Entry], *, lean: bool, drawn: bool 
     )
     compared = {row.key for row in compared_rows(site)}
     lines = tuple(_main_line(site, entry, floor, compared=entry.row.key in compared) for entry in entries)
-    if not drawn:
-        lines = tuple(replace(line, head=replace(line.head, method=None)) for line in lines)
     head = Column("Candidate", "Rank, model, method and size.")
-    return Grid("Candidates by score", head, columns, lines, lean=lean)
+    return Grid("Candidates by score", head, columns, lines)
 
 
-def _main_line(site: Site, entry: Entry, floor: float | None, *, compared: bool) -> Line:
+def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Line:
     row, spent = entry.row, entry.spend
     if row.score:
         score = score_item(row.score, floor=floor)
