@@ -223,6 +223,27 @@ def test_a_sorted_ranking_still_compares_the_rows_that_were_ticked(page: Any, si
     assert page.url == address(site, expected)
 
 
+def test_a_folded_ranking_leads_to_the_whole_one_which_is_searched_and_compared_alike(
+    page: Any, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaderboards.pages.index.MOST_ROWS", 3)
+    folded = publish(results, tmp_path / "site").index.parent
+    page.goto(address(folded, "index.html"))
+    assert page.locator("#ranking-table tbody tr").count() == 3
+    page.get_by_role("link", name="The whole ranking").click()
+    assert page.locator("#ranking-table tbody tr").count() == 5
+    page.get_by_label("zero-shot", exact=True).check()
+    assert page.locator("#ranking-table tbody tr:visible").count() == 1
+    page.get_by_label("all", exact=True).check()
+    page.locator("#ranking-table th button", has_text="Train").click()
+    costs = page.locator("#ranking-table tbody td:nth-child(5)").all_inner_texts()
+    assert [text.split("\n")[0] != "$0" for text in costs] == [True, True, False, False, False]
+    page.locator("#ranking-table .tick input").nth(0).check()
+    page.locator("#ranking-table .tick input").nth(4).check()
+    page.get_by_role("link", name="Compare the two rows").click()
+    page.wait_for_function("document.getElementById('said').textContent.includes('against')")
+
+
 # Two rows
 
 
