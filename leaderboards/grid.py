@@ -1,6 +1,6 @@
 """What a table on a page is made of: columns with an explanation, rows with a head, items with a sort key."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.recipe import Method
@@ -53,6 +53,16 @@ class Item:
     loose: bool = False
     """Whether the smaller line may be broken where there is little room."""
 
+    @property
+    def sort_key(self) -> str:
+        """What the column sorts by, in as many digits as can matter: a large page has thousands of them."""
+        return f"{self.sort:.7g}" if isinstance(self.sort, float) else str(self.sort)
+
+    def classes(self, column: Column) -> str:
+        """How it is set; a plain number, which most are, needs no word."""
+        words = ("words" if column.text else "", "" if column.narrow else "wide", self.tone, "loose" if self.loose else "")
+        return " ".join(word for word in words if word)
+
 
 @dataclass(frozen=True)
 class Head:
@@ -71,6 +81,12 @@ class Head:
 
     flag: Flag | None = None
     """What a reader must know before believing the row."""
+
+    row: str = ""
+    """What addresses call a candidate, where it can be compared with others of its table."""
+
+    kind: str = ""
+    """`tuned`, `few-shot` or `zero-shot`: what the rows of the table are told apart by."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +112,24 @@ class Grid:
     total: Line | None = None
     """What all rows come to, set below them."""
 
+    lean: bool = False
+    """Written without the tags that only a script would use."""
+
     @property
     def has_aside(self) -> bool:
         """Whether some rows are not ranked."""
         return any(line.aside for line in self.lines)
+
+
+def slim(grid: Grid) -> Grid:
+    """A very long table without what adorns it: bars, shapes, and tags that only a script would use."""
+
+    def bare(line: Line) -> Line:
+        return replace(
+            line, head=replace(line.head, method=None), items=tuple(replace(item, bar=None) for item in line.items)
+        )
+
+    return replace(grid, lines=tuple(map(bare, grid.lines)), lean=True)
 
 
 def score_item(estimate: Estimate | None, *, floor: float | None = None) -> Item:

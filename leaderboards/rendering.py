@@ -1,7 +1,9 @@
 """Render pages from templates: what foreign text says is shown as text, whatever it holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -49,9 +51,9 @@ class Renderer:
             page=page, root=root, home=root + self._place.home, address=address, **self._shared
         )
 
-    def write(self) -> int:
-        """Write all pages, and say how many there are."""
-        for href, text in sorted(self._written.items()):
+    def write(self, others: Mapping[str, str] = MappingProxyType({})) -> int:
+        """Write all pages, and `others`, files that are no pages; say how many pages there are."""
+        for href, text in sorted({**self._written, **others}.items()):
             path = self._place.folder / href
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")

@@ -20,10 +20,13 @@ from leaderboards.folders import check_replaceable, replacing
 from leaderboards.history import FOLDER as HISTORY
 from leaderboards.history import extended, read_history, snapshot_of
 from leaderboards.ledger import make_ledger
+from leaderboards.pages.answers import samples_pages
+from leaderboards.pages.arms import read_arms
+from leaderboards.pages.compare import compare_pages
 from leaderboards.pages.context import Site, model_href, model_names, run_href, task_href
 from leaderboards.pages.front import BoardView, FrontPage, board_view
 from leaderboards.pages.history import history_page
-from leaderboards.pages.index import index_page
+from leaderboards.pages.index import index_page, ranking_page
 from leaderboards.pages.model import model_page
 from leaderboards.pages.run import run_page
 from leaderboards.pages.task import task_page
@@ -36,7 +39,21 @@ MARKER = ".gainboard-site"
 """Lies in every site, and only there: a folder without it is never replaced."""
 
 _PACKAGE = Path(__file__).parent
-_OF_THE_SITE = frozenset({"404.html", "data", HISTORY, "index.html", "models", "runs", "sitemap.xml", "static", "tasks"})
+_OF_THE_SITE = frozenset(
+    {
+        "404.html",
+        "compare",
+        "compare.html",
+        "cost.html",
+        "data",
+        HISTORY,
+        "index.html",
+        "methodology.html",
+        "methods",
+        "models",
+    }
+    | {"ranking.html", "runs", "samples", "sitemap.xml", "static", "tasks"}
+)
 """Names in the root of a site that no board may have."""
 
 
@@ -239,14 +256,22 @@ def _write_pages(site: Site, place: Place) -> int:
     )
     render = pages.render
     render("index.html", "index.html", index_page(site))
+    if whole := ranking_page(site):
+        render("ranking.html", "ranking.html", whole)
     for task in site.table.tasks:
-        render("task.html", task_href(task), task_page(site, task))
+        arms = read_arms(site, task)
+        render("task.html", task_href(task), task_page(site, task, arms))
+        for shown in samples_pages(task, arms):
+            render("samples.html", shown.href, shown)
+    compared = compare_pages(site)
+    if compared:
+        render("compare.html", "compare.html", compared.page)
     for model in model_names(site.table):
         render("model.html", model_href(model), model_page(site, model))
     for result in site.results:
         render("run.html", run_href(result), run_page(site, result))
     render("history.html", "history.html", history_page(site))
-    return pages.write()
+    return pages.write(compared.files if compared else {})
 
 
 def _versions(results: Iterable[Result]) -> str:

@@ -170,6 +170,8 @@ def write_result(
     prompt: str = "Which country has this capital? Paris\nAnswer:",
     target: Any = "France",
     answer: str = "France",
+    targets: Sequence[Any] | None = None,
+    answers: Sequence[str] | None = None,
     energy_joules: float | None = None,
     collapsed: str = "",
     selection: Selection | None = None,
@@ -180,7 +182,8 @@ def write_result(
 ) -> Result:
     """Write one finished run: its record, and predictions with these scores of the primary metric.
 
-    `trained`: fields of its last training that are not as usual. `members`: what an ensemble is made of.
+    `trained`: fields of its last training that are not as usual. `members`: what an ensemble is made of. `targets`,
+    `answers`: those of each sample, where they differ.
     `clusters`: those of its samples; by default each is one alone. `parsed`: whether each answer has the right form, by
     default all; its scores are taken as they are.
     """
@@ -257,9 +260,9 @@ def write_result(
             "draw": [0] * len(scores),
             "truncated": [0] * len(scores),
             "prompt": [prompt] * len(scores),
-            "target": [target] * len(scores),
-            "completion": [f" {answer}"] * len(scores),
-            "answer": [answer] * len(scores),
+            "target": targets or [target] * len(scores),
+            "completion": [f" {one}" for one in answers or [answer] * len(scores)],
+            "answer": answers or [answer] * len(scores),
             "parsed": list(parsed or [True] * len(scores)),
             "error": [None if value is not None else "the engine gave no answer" for value in scores],
             f"score_{task.primary_metric}": list(scores),

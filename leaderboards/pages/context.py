@@ -34,6 +34,12 @@ METHOD_TITLES: dict[Method, str] = {
     "mean_probability": "Mean probability",
 }
 
+MOST_ROWS = 60
+"""Rows of a table that is shown with everything; a longer ranking is folded, or shown without bars and shapes."""
+
+MOST_COMPARED = 100
+"""Rows that can be compared with each other: their pairs grow with the square."""
+
 Pairs = tuple[tuple[str, str], ...]
 """Terms and what they are."""
 
@@ -106,6 +112,27 @@ def model_href(name: str) -> str:
 def run_href(result: Result) -> str:
     """The page of a run."""
     return f"runs/{slug('-'.join(result.run.folder.parts))}.html"
+
+
+def samples_href(task: str, number: int = 1) -> str:
+    """A page of what models said on a task; the first is 1."""
+    return f"samples/{slug(task)}-{number}.html"
+
+
+def row_slug(row: Row) -> str:
+    """What the pages call a row in addresses: no method holds a dash, so no two rows share it."""
+    return slug(f"{row.name}-{row.method}")
+
+
+def compared_rows(site: Site) -> tuple[Row, ...]:
+    """The rows that the compare page knows, in the order of the ranking; none where there are no two."""
+    rows = site.table.rows[:MOST_COMPARED]
+    return rows if len(rows) > 1 else ()
+
+
+def compare_href(first: Row, second: Row) -> str:
+    """Two rows side by side."""
+    return f"compare.html?a={row_slug(first)}&b={row_slug(second)}"
 
 
 def run_head(result: Result) -> Head:

@@ -5,19 +5,23 @@ from dataclasses import dataclass, replace
 
 from harness.recipe import Method
 from harness.results import Failure, Result, TaskCard
+from leaderboards.baselines import UNTUNED
 from leaderboards.board import COLUMNS
 from leaderboards.charts import Staircase, staircase_chart
 from leaderboards.flags import troubles
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
-from leaderboards.ledger import Entry
+from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item, slim
+from leaderboards.ledger import Entry, Ledger
 from leaderboards.pages.context import (
     METHOD_TITLES,
+    MOST_ROWS,
     Link,
     Pairs,
     Site,
     candidate_head,
+    compared_rows,
     model_href,
     model_names,
+    row_slug,
     run_head,
     samples_asked,
     scale_of,
@@ -38,6 +42,12 @@ from leaderboards.pages.history import news
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, duration, method_name, shortened
 from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards, decide
+
+MOST_COST_ROWS = 10
+"""Rows of each cost table on the first page where the ranking is folded."""
+
+MOST_DRAWN = 30
+"""Rows of the chart where the ranking is folded, the frontier and what its rows were tuned from besides."""
 
 MOST_FLAGGED = 50
 """Runs that went wrong and are listed."""
@@ -63,6 +73,8 @@ class IndexPage:
     derived: Grid
     tasks: tuple[Link, ...]
     models: tuple[Link, ...]
+    """Empty where the ranking is folded: its rows link to them."""
+
     failures: Grid | None
     untrusted: Grid | None
     flagged: Grid | None
@@ -75,20 +87,37 @@ class IndexPage:
     elsewhere: Grid | None
     news: str
     """What has changed since the board was published before; empty where it was not."""
+    folded: str
+    """How many rows there are besides those shown; empty where all are."""
+
+    folded_costs: str
+    """The same of the cost tables."""
+
+    compare: bool
+    """Whether there are rows to compare."""
+
+
+@dataclass(frozen=True)
+class RankingPage:
+    """The whole ranking, where the first page shows its beginning."""
+
+    main: Grid
+    lede: str
 
 
 def index_page(site: Site) -> IndexPage:
     """The verdict, the ranking, the costs, and what went wrong."""
-    table = site.table
+    table, entries = site.table, site.ledger.entries
+    folded = len(entries) > MOST_ROWS
     return IndexPage(
         decide(table, site.ledger),
         tuple(CardView(card, model_href(card.row.name)) for card in cards(table, site.ledger)),
-        staircase_chart(table, site.ledger),
-        _main_grid(site),
-        measured_grid(site, site.ledger.entries, whole=True),
-        derived_grid(site, site.ledger.entries, whole=True),
+        staircase_chart(table, _drawn(site) if folded else site.ledger),
+        replace(_main_grid(site, entries[:MOST_ROWS]), lean=folded),
+        measured_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
+        derived_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
         tuple(_task_link(site, name, card) for name, card in table.tasks.items()),
-        tuple(Link(name, model_href(name), size_text(site, name)) for name in model_names(table)),
+        () if folded else tuple(Link(name, model_href(name), size_text(site, name)) for name in model_names(table)),
         _failure_grid(site.failures),
         _untrusted_grid(site.untrusted),
         _flagged_grid(site),
@@ -98,14 +127,38 @@ def index_page(site: Site) -> IndexPage:
         METHOD_TITLES,
         elsewhere_grid(site),
         news(site),
+        _first_of(MOST_ROWS, entries) if folded else "",
+        _first_of(MOST_COST_ROWS, entries) if folded else "",
+        bool(compared_rows(site)),
     )
+
+
+def ranking_page(site: Site) -> RankingPage | None:
+    """Every row of the ranking; None where the first page has them all."""
+    entries = site.ledger.entries
+    if len(entries) <= MOST_ROWS:
+        return None
+    return RankingPage(slim(_main_grid(site, entries)), f"{count_of(len(entries), 'row')}. Score: {scale_of(site.table)}.")
+
+
+def _drawn(site: Site) -> Ledger:
+    """The ledger of as many rows as a chart can show: the best, the frontier, and what the frontier was tuned from."""
+    entries = site.ledger.entries
+    frontier = [entry for entry in entries if entry.frontier]
+    untuned = [site.table.baseline(entry.row, method) for entry in frontier for method in UNTUNED]
+    shown = {row.key for row in untuned if row} | {entry.row.key for entry in (*frontier, *entries[:MOST_DRAWN])}
+    return replace(site.ledger, entries=tuple(entry for entry in entries if entry.row.key in shown))
+
+
+def _first_of(shown: int, entries: Sequence[Entry]) -> str:
+    return f"The first {shown} of {len(entries):,} rows."
 
 
 def _task_link(site: Site, name: str, card: TaskCard) -> Link:
     return Link(name, task_href(name), f"{card.primary_metric}, {count_of(samples_asked(site, name), 'test sample')}")
 
 
-def _main_grid(site: Site) -> Grid:
+def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     scores = [row.score for row in site.table.ranked if row.score]
     floor = min((estimate.low for estimate in scores), default=0.0)
     columns = (
@@ -131,7 +184,8 @@ def _main_grid(site: Site) -> Grid:
     )
     # In the order of `COLUMNS`; the board file says which of them are shown, and in which order.
     chosen = [COLUMNS.index(name) for name in site.board.columns]
-    lines = [_main_line(site, entry, floor) for entry in site.ledger.entries]
+    compared = {row.key for row in compared_rows(site)}
+    lines = [_main_line(site, entry, floor, compared=entry.row.key in compared) for entry in entries]
     return Grid(
         "Candidates by score",
         Column("Candidate", "Rank, model, method and size."),
@@ -140,7 +194,7 @@ def _main_grid(site: Site) -> Grid:
     )
 
 
-def _main_line(site: Site, entry: Entry, floor: float) -> Line:
+def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Line:
     row, spent = entry.row, entry.spend
     if row.score:
         score = score_item(row.score, floor=floor)
@@ -160,7 +214,9 @@ def _main_line(site: Site, entry: Entry, floor: float) -> Line:
         seeds,
         Item(samples, sort=row.scored),
     )
-    return Line(candidate_head(site, row, frontier=entry.frontier), items, aside=row.score is None)
+    head = candidate_head(site, row, frontier=entry.frontier)
+    kind = {"zero_shot": "zero-shot", "few_shot": "few-shot"}.get(row.method, "tuned")
+    return Line(replace(head, row=row_slug(row) if compared else "", kind=kind), items, aside=row.score is None)
 
 
 def _seed_note(row: Row) -> str:

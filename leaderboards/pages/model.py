@@ -10,7 +10,20 @@ from leaderboards.charts import Forest, forest
 from leaderboards.economics import members_of
 from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
-from leaderboards.pages.context import METHOD_TITLES, Link, Pairs, Site, model_href, parameters_of, run_href, task_href
+from leaderboards.pages.context import (
+    METHOD_TITLES,
+    Link,
+    Pairs,
+    Site,
+    compare_href,
+    compared_rows,
+    model_href,
+    parameters_of,
+    rank_text,
+    run_href,
+    scale_of,
+    task_href,
+)
 from leaderboards.pages.costs import derived_grid, labels_item, measured_grid
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, method_name, points
@@ -38,6 +51,9 @@ class ModelPage:
     facts: Pairs
     members: tuple[Link, ...]
     """What an ensemble is made of; empty for a model."""
+
+    board: Grid
+    """Its rows on the whole board."""
 
     tasks: tuple[ModelTask, ...]
     measured: Grid
@@ -68,6 +84,7 @@ def model_page(site: Site, name: str) -> ModelPage:
         any(row.members for row in own),
         facts,
         _members(site, own),
+        _board_grid(site, name, rows),
         tuple(_model_task(site, name, rows, task) for task in site.table.tasks),
         measured_grid(site, entries),
         derived_grid(site, entries),
@@ -136,6 +153,34 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
             drawn.append((row.method, f"{short} (!)" if flag else short, cell.estimate))
     grid = Grid(f"Methods on {task}", Column("Method"), columns, tuple(lines))
     return ModelTask(task, task_href(task), forest(drawn, chance=site.table.tasks[task].chance), grid)
+
+
+def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
+    """What the methods come to on all tasks, and what each can be held against."""
+    columns = (
+        Column("Rank"),
+        Column("Score", f"With its 95 % interval. {scale_of(site.table)}."),
+        Column("Compare with", "Both rows, task by task.", text=True),
+    )
+    lines = []
+    for row in rows:
+        href = "" if row.name == name else model_href(row.name)
+        head = Head(row.method_name if row.name == name else row.label, method=row.method, href=href, flag=row.flag)
+        rank = Item(rank_text(row.ranks), sort=row.ranks[0] if row.ranks else None)
+        lines.append(Line(head, (rank, score_item(row.score), Item(links=_side_by_side(site, row)))))
+    return Grid("Methods on the whole board", Column("Method"), columns, tuple(lines))
+
+
+def _side_by_side(site: Site, row: Row) -> tuple[tuple[str, str], ...]:
+    """Links that hold a row against its untuned arms and the leader, as far as all of them can be compared."""
+    known = {other.key for other in compared_rows(site)}
+    few, zero = (site.table.baseline(row, method) for method in reversed(UNTUNED))
+    others = (("few-shot", few), ("zero-shot", zero), ("the leader", next(iter(site.table.ranked), None)))
+    return tuple(
+        (title, compare_href(row, other))
+        for title, other in others
+        if other and row.key != other.key and {row.key, other.key} <= known
+    )
 
 
 def _short(name: str) -> str:

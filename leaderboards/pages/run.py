@@ -9,7 +9,7 @@ from leaderboards.economics import Prices, members_of, training_usd
 from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.choice import ChoiceView, choice_view
-from leaderboards.pages.context import Pairs, Site, model_href, model_names, run_head, task_href
+from leaderboards.pages.context import Pairs, Site, model_href, model_names, run_head, samples_href, task_href
 from leaderboards.pages.costs import energy_text
 from leaderboards.pages.samples import Sample, choose_samples, load_samples, sample_note
 from leaderboards.pages.training import TrainingView, training_views
@@ -34,6 +34,7 @@ class RunPage:
     model_href: str
     task: str
     task_href: str
+    samples_href: str
     scores: Grid
     details: Grid | None
     templates: Grid | None
@@ -82,6 +83,7 @@ def run_page(site: Site, result: Result) -> RunPage:
         model_href=model_href(run.candidate.name) if run.candidate.name in model_names(site.table) else "",
         task=run.task,
         task_href=task_href(run.task) if run.task in site.table.tasks else "",
+        samples_href=samples_href(run.task),
         scores=_metric_grid(result),
         details=_detail_grid(result),
         templates=_template_grid(result),

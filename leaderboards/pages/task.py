@@ -8,9 +8,11 @@ from harness.recipe import METHODS
 from harness.results import TaskCard
 from leaderboards.cells import Cell
 from leaderboards.flags import flag_of
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
+from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item, slim
+from leaderboards.pages.arms import Arms
 from leaderboards.pages.context import (
     METHOD_TITLES,
+    MOST_ROWS,
     Pairs,
     Site,
     candidate_head,
@@ -19,10 +21,12 @@ from leaderboards.pages.context import (
     rank_text,
     run_href,
     samples_asked,
+    samples_href,
     size_text,
 )
 from leaderboards.pages.costs import labels_item
 from leaderboards.pages.elsewhere import elsewhere_grid
+from leaderboards.pages.mistakes import Mistakes, find_mistakes
 from leaderboards.pages.samples import load_samples
 from leaderboards.tables import Row, resolvable_gap
 from leaderboards.text import points, shortened
@@ -65,14 +69,21 @@ class TaskPage:
     prompts: tuple[Prompt, ...]
     elsewhere: Grid | None
     """Scores that another program gave."""
+    samples_href: str
+    mistakes: Mistakes | None
+    """Error analysis; None where there is nothing to analyse."""
+
+    bound: str
+    """Which rows the smaller tables are of; empty where they are of all."""
 
 
-def task_page(site: Site, name: str) -> TaskPage:
-    """Ranking on one task by its own metric, unscaled."""
+def task_page(site: Site, name: str, arms: Arms) -> TaskPage:
+    """Ranking on one task by its own metric, unscaled. `arms`: whose mistakes are shown."""
     card = site.table.tasks[name]
     rows = [row for row in site.table.rows if name in row.cells]
     rows.sort(key=lambda row: (not is_whole(row, name), -_value(row.cells[name])))
     cells = [row.cells[name] for row in rows]
+    best = rows[:MOST_ROWS]
     facts = _facts(site, name, cells)
     linked = card.reference if card.reference and re.fullmatch(r"https?://\S+", card.reference) else ""
     return TaskPage(
@@ -81,14 +92,17 @@ def task_page(site: Site, name: str) -> TaskPage:
         facts if linked or not card.reference else (*facts, ("Reference", card.reference)),
         linked,
         _task_grid(site, name, rows),
-        _method_grid(site, name, rows),
-        _template_grid(site, name, rows),
-        _budget_grid(site, name, rows),
+        _method_grid(site, name, [row for row in rows if row.name in {other.name for other in best}]),
+        _template_grid(site, name, best),
+        _budget_grid(site, name, best),
         _step_grid(card),
         f"Ranked by {card.primary_metric}: {card.metrics[card.primary_metric].description}.",
         _gap_sentence(cells),
         tuple(_example_prompts(site, name)),
         elsewhere_grid(site, task=name),
+        samples_href(name),
+        find_mistakes(arms),
+        f"Of the {MOST_ROWS} best rows." if len(rows) > MOST_ROWS else "",
     )
 
 
@@ -167,7 +181,8 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
             Item(links=tuple((str(result.run.seed), run_href(result)) for result in cell.results)),
         )
         lines.append(Line(replace(head, rank=rank_text(own)), items, aside=own is None))
-    return Grid(f"Candidates by score on {name}", Column("Candidate"), columns, tuple(lines))
+    grid = Grid(f"Candidates by score on {name}", Column("Candidate"), columns, tuple(lines))
+    return slim(grid) if len(rows) > MOST_ROWS else grid
 
 
 def _clean_item(cell: Cell) -> Item:

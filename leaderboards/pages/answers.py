@@ -1,0 +1,209 @@
+"""The pages of a task's test samples: the prompt, the target and what the arms of a model said, side by side."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import escape
+
+from harness.recipe import Method
+from leaderboards.grid import Tone
+from leaderboards.pages.arms import Arm, Arms, Kind
+from leaderboards.pages.context import Pairs, samples_href, task_href
+from leaderboards.text import count_of, points, shortened, slug, visible
+
+MOST_A_PAGE = 100
+"""Samples on a page."""
+
+LARGEST_PAGE = 250 * 1024
+"""Bytes of the samples on a page; the rest of it is far smaller than what remains to 300 KiB."""
+
+BYTES_A_SAMPLE = 1_600
+"""Bytes of tags and short words around the texts of a sample, at most."""
+
+LONGEST_PROMPT, LONGEST_ANSWER = 1_200, 600
+"""Characters that are shown."""
+
+NEIGHBOURS = 3
+"""Pages before and after a page that it links to, besides the first and the last."""
+
+MARKS: dict[Kind, str] = {
+    "fixed": "▲",
+    "broken": "▼",
+    "both wrong": "✗",
+    "both right": "✓",
+    "better": "▲",
+    "worse": "▼",
+    "same": "=",
+    "not scored": "○",
+}
+"""Each its own shape among those that stand on one page."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What became of a sample, in a shape and a word."""
+
+    word: Kind
+    shape: str
+    slug: str
+    """In addresses."""
+
+    count: int
+    """Of all samples of the task."""
+
+
+@dataclass(frozen=True)
+class AnswerView:
+    """What one arm said."""
+
+    title: str
+    method: Method | None
+    verdict: str
+    tone: Tone
+    answer: str
+    completion: str
+    error: str
+    draws: int
+
+
+@dataclass(frozen=True)
+class SampleView:
+    """One sample and what the arms said."""
+
+    id: str
+    place: int
+    """In the data set, from 1."""
+
+    mark: Mark | None
+    prompt: str
+    prompt_title: str
+    target: str
+    answers: tuple[AnswerView, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes on a page, at most."""
+        texts = [self.id, self.prompt, self.target]
+        texts += [text for view in self.answers for text in (view.answer, view.completion, view.error)]
+        return BYTES_A_SAMPLE + sum(len(escape(visible(text)).encode()) for text in texts)
+
+
+@dataclass(frozen=True)
+class PageLink:
+    """A page of the same task; without an address it is the one it stands on, or a gap."""
+
+    text: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class SamplesPage:
+    """Some test samples of a task."""
+
+    href: str
+    task: str
+    task_href: str
+    number: int
+    of: int
+    lede: str
+    arms: Pairs
+    """Which run each arm is."""
+
+    marks: tuple[Mark, ...]
+    samples: tuple[SampleView, ...]
+    pages: tuple[PageLink, ...]
+    """Empty where there is but one."""
+
+    previous: str
+    """The page before; empty on the first."""
+
+    next: str
+
+
+def samples_pages(task: str, arms: Arms) -> Iterator[SamplesPage]:
+    """Every test sample of a task, in the order of its data set, a hundred a page or fewer where texts are long."""
+    kinds = {one: arms.kind(one) for one in arms.ids}
+    counted = list(kinds.values())
+    marks = {kind: Mark(kind, MARKS[kind], slug(kind.replace(" ", "-")), counted.count(kind)) for kind in arms.kinds}
+    views = [_view(arms, one, place, marks, kinds[one]) for place, one in enumerate(arms.ids, start=1)]
+    shares = list(_shared_out(views))
+    for number, share in enumerate(shares, start=1):
+        yield SamplesPage(
+            samples_href(task, number),
+            task,
+            task_href(task),
+            number,
+            len(shares),
+            _lede(arms, len(views)),
+            tuple((arm.title, arm.note) for arm in arms.arms),
+            tuple(mark for mark in marks.values() if mark.count),
+            tuple(share),
+            tuple(page_links(task, number, len(shares))),
+            samples_href(task, number - 1) if number > 1 else "",
+            samples_href(task, number + 1) if number < len(shares) else "",
+        )
+
+
+def _view(arms: Arms, sample: str, place: int, marks: dict[Kind, Mark], kind: Kind | None) -> SampleView:
+    first_arm = next(arm for arm in arms.present if sample in arm.answers)
+    first = first_arm.answers[sample].sample
+    return SampleView(
+        shortened(sample, LONGEST_ANSWER),
+        place,
+        marks[kind] if kind else None,
+        shortened(first.prompt, LONGEST_PROMPT),
+        f"Prompt, {first_arm.title.lower()}" + (f", cut by {count_of(first.truncated, 'token')}" if first.truncated else ""),
+        shortened(first.target, LONGEST_ANSWER),
+        tuple(_answer_view(arm, sample) for arm in arms.present),
+    )
+
+
+def _answer_view(arm: Arm, sample: str) -> AnswerView:
+    given = arm.answers.get(sample)
+    if given is None:
+        return AnswerView(arm.title, arm.method, "not asked", "muted", "", "", "", 1)
+    said = given.sample
+    verdict, tone = said.verdict, said.tone
+    if given.draws > 1:
+        verdict = "not scored" if given.score is None else f"{points(given.score)} over {given.draws} draws"
+        tone = "muted" if given.score is None else ""
+    answer, completion, error = (shortened(text, LONGEST_ANSWER) for text in (said.answer, said.completion, said.error))
+    return AnswerView(arm.title, arm.method, verdict, tone, answer, completion, error, given.draws)
+
+
+def _shared_out(views: Sequence[SampleView]) -> Iterator[list[SampleView]]:
+    """The samples of each page: as many as are allowed, and as fit."""
+    page: list[SampleView] = []
+    size = 0
+    for view in views:
+        if page and (len(page) == MOST_A_PAGE or size + view.size > LARGEST_PAGE):
+            yield page
+            page, size = [], 0
+        page.append(view)
+        size += view.size
+    if page:
+        yield page
+
+
+def page_links(task: str, number: int, last: int) -> Iterator[PageLink]:
+    """The first and the last page, and those around this one."""
+    if last == 1:
+        return
+    before = 0
+    for other in range(1, last + 1):
+        if other not in (1, last) and abs(other - number) > NEIGHBOURS:
+            continue
+        if other > before + 1:
+            yield PageLink("…")
+        yield PageLink(str(other), "" if other == number else samples_href(task, other))
+        before = other
+
+
+def _lede(arms: Arms, samples: int) -> str:
+    lede = f"{count_of(samples, 'test sample')} of {arms.model}, in the order of the data set."
+    if arms.pair is None:
+        return f"{lede} One arm alone was run: there is nothing to hold it against."
+    base, judged = (arm.title for arm in arms.pair)
+    if arms.graded:
+        return f"{lede} Better, worse or same: the score of {judged} against that of {base}."
+    return f"{lede} Fixed: {base} is wrong and {judged} right; broken: the reverse. Of these runs alone, not of all seeds."

@@ -1,0 +1,257 @@
+"""Any two rows side by side: a page that is complete for one pair, and a small data file for each row's other pairs.
+
+Numbers leave Python as they are shown: tenths of a point, thousandths of a p value. The page's script only chooses,
+turns a pair round and fills in; it computes no statistics.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.statistics import Estimate
+from leaderboards.comparisons import Comparison, TaskComparison, compare_rows
+from leaderboards.grid import Column, Grid, Head, Item, Line, Tone
+from leaderboards.ledger import Entry
+from leaderboards.pages.context import MOST_COMPARED, Site, compared_rows, model_href, row_slug, task_href
+from leaderboards.tables import Row
+from leaderboards.text import MINUS, MISSING, interval, points, usd, visible
+
+ALL = slice(0, 4)
+"""Of a task's figures those that a pair has over all tasks, too: the difference, its ends, whether it is clear of zero."""
+
+SAME_COST = 1e-4
+"""Relative difference of two costs below which it is noise of the arithmetic, or next to it."""
+
+Figures = list[int]
+"""Tenths of a point: difference, low, high; 1 where the interval is clear of zero. Of one task, then: thousandths of the
+corrected p, fixed, broken, thousandths of their p."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows, in the numbers that a page shows."""
+
+    overall: Figures | None
+    cost: tuple[str, str]
+    """What the first takes more than the second: to train, and to serve 1,000 requests."""
+
+    tasks: tuple[Figures | None, ...]
+    """In the order of the board."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """A row that may be chosen."""
+
+    row: str
+    label: str
+
+
+@dataclass(frozen=True)
+class ComparePage:
+    """Two rows side by side, and which others there are."""
+
+    first: str
+    second: str
+    options: tuple[Option, ...]
+    rows: Grid
+    tasks: Grid
+    bound: str
+    """Which rows are compared, where not all of them are; empty otherwise."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The page, and the files it loads pairs from."""
+
+    page: ComparePage
+    files: dict[str, str]
+    """By their place in the site."""
+
+
+def compare_pages(site: Site) -> Compared | None:
+    """The comparison of every two rows of the table, the best ones where there are very many; None for a single row."""
+    rows = compared_rows(site)
+    if not rows:
+        return None
+    first, second = _default(site, rows)
+    shown: Pair | None = None
+    files = {"compare/rows.js": _call("gainboardRows", {"rows": [_row_record(site, row) for row in rows]})}
+    for row, pairs in _pairs(site, rows):
+        if row is first:
+            shown = pairs[row_slug(second)]
+        if pairs:
+            known = {other: {"all": pair.overall, "cost": pair.cost, "tasks": pair.tasks} for other, pair in pairs.items()}
+            files[f"compare/{row_slug(row)}.js"] = _call("gainboardPairs", {"row": row_slug(row), "pairs": known})
+    assert shown is not None, "the default pair is in the order of the table"
+    return Compared(_page(site, rows, first, second, shown), files)
+
+
+def _default(site: Site, rows: Sequence[Row]) -> tuple[Row, Row]:
+    """The leader and its own few-shot arm, or else the two first rows; the earlier one first."""
+    own = site.table.baseline(rows[0], "few_shot")
+    return rows[0], own if own is not None and any(row is own for row in rows) else rows[1]
+
+
+def _pairs(site: Site, rows: Sequence[Row]) -> Iterator[tuple[Row, dict[str, Pair]]]:
+    entries = {entry.row.key: entry for entry in site.ledger.entries}
+    compared = compare_rows(
+        rows,
+        site.table.tasks,
+        paired=lambda task, first, second: site.table.standings[task].difference(first.key, second.key),
+        overall=site.table.difference,
+    )
+    for place, (row, comparisons) in enumerate(compared):
+        others = rows[place + 1 :]
+        yield (
+            row,
+            {
+                row_slug(other): _pair(comparison, tuple(site.table.tasks), entries[row.key], entries[other.key])
+                for other, comparison in zip(others, comparisons, strict=True)
+            },
+        )
+
+
+def _pair(comparison: Comparison, tasks: Sequence[str], first: Entry, second: Entry) -> Pair:
+    costs = zip(_costs(first), _costs(second), strict=True)
+    train, serve = (_more(ours, theirs) for ours, theirs in costs)
+    return Pair(
+        None if comparison.overall is None else _figures(comparison.overall),
+        (train, serve),
+        tuple(_task_figures(comparison.tasks.get(task)) for task in tasks),
+    )
+
+
+def _figures(estimate: Estimate) -> Figures:
+    ends = (estimate.value, estimate.low, estimate.high)
+    # Rounded as `points` rounds, so that one number is never shown in two ways.
+    return [*(round(10 * round(100 * value, 1)) for value in ends), int(estimate.clear)]
+
+
+def _task_figures(compared: TaskComparison | None) -> Figures | None:
+    if compared is None:
+        return None
+    p, flips_p = round(1000 * compared.p), round(1000 * compared.flips_p)
+    return [*_figures(compared.difference), p, compared.fixed, compared.broken, flips_p]
+
+
+def _costs(entry: Entry) -> tuple[float | None, float | None]:
+    """Dollars of one fine-tune, and of 1,000 requests; None where they cannot be told."""
+    spent = entry.spend
+    training = (spent.training.mid if spent.training else None) if spent.tuned else 0.0
+    return training, 1000 * spent.request.mid if spent.request else None
+
+
+def _more(ours: float | None, theirs: float | None) -> str:
+    """What one costs more than the other, with its sign."""
+    if ours is None or theirs is None:
+        return MISSING
+    if math.isclose(ours, theirs, rel_tol=SAME_COST):
+        return usd(0)
+    return (MINUS if ours < theirs else "+") + usd(abs(ours - theirs))
+
+
+def _row_record(site: Site, row: Row) -> dict[str, Any]:
+    """What a page says of a row alone."""
+    training, serving = _costs(site.ledger.of(row))
+    return {
+        "row": row_slug(row),
+        "name": visible(row.name),
+        "method": visible(row.method_name),
+        "page": model_href(row.name),
+        "score": _score_texts(row.score),
+        "cost": [usd(training), usd(serving)],
+        "tasks": [_score_texts(row.cells[task].estimate if task in row.cells else None) for task in site.table.tasks],
+    }
+
+
+def _score_texts(estimate: Estimate | None) -> list[str]:
+    return [MISSING, ""] if estimate is None else [points(estimate.value), interval(estimate)]
+
+
+def _call(function: str, data: object) -> str:
+    """A script that hands data to a function of the page: nothing in it can end the script or start a tag."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return f"{function}({text.replace('<', chr(92) + 'u003c')});\n"
+
+
+def _page(site: Site, rows: Sequence[Row], first: Row, second: Row, pair: Pair) -> ComparePage:
+    left_out = len(site.table.rows) - len(rows)
+    return ComparePage(
+        row_slug(first),
+        row_slug(second),
+        tuple(Option(row_slug(row), row.label) for row in rows),
+        _row_grid(site, first, second, pair),
+        _task_grid(site, first, second, pair),
+        f"The {MOST_COMPARED} best rows can be compared here; {left_out:,} more are in the ranking." if left_out else "",
+    )
+
+
+def _row_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
+    columns = (
+        Column("Score", "On the whole board, with its 95 % interval; its difference is paired by seed and sample."),
+        Column("Train", "Cost of one fine-tune, the mean over tasks and seeds."),
+        Column("Serve / 1k", "Cost of 1,000 requests on a device that is always busy."),
+    )
+    lines = []
+    for row in (first, second):
+        record = _row_record(site, row)
+        head = Head(row.name, row.method_name, href=model_href(row.name))
+        lines.append(Line(head, (Item(*record["score"]), *(Item(text) for text in record["cost"]))))
+    total = Line(Head("Difference", "first less second"), (_difference_item(pair.overall), *map(Item, pair.cost)))
+    return Grid("The two rows", Column("Row"), columns, tuple(lines), total)
+
+
+def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
+    columns = (
+        Column("First", "The task’s own metric, 0 to 100.", narrow=False),
+        Column("Second", "The task’s own metric, 0 to 100.", narrow=False),
+        Column("Δ", "First less second, paired by seed and sample, with its 95 % interval."),
+        Column("p", "Of the difference, corrected for the number of tasks (Holm).", narrow=False),
+        Column("Fixed", "Samples that the second gets wrong and the first right; of other metrics, those it scores higher."),
+        Column("Broken", "Samples that the second gets right and the first wrong; of other metrics, those it scores lower."),
+        Column("p of flips", "Exact McNemar test of fixed against broken.", narrow=False),
+    )
+    lines = tuple(
+        Line(Head(task, href=task_href(task)), (_task_score(first, task), _task_score(second, task), *_task_items(figures)))
+        for task, figures in zip(site.table.tasks, pair.tasks, strict=True)
+    )
+    return Grid("Difference by task", Column("Task"), columns, lines)
+
+
+def _task_score(row: Row, task: str) -> Item:
+    text, detail = _score_texts(row.cells[task].estimate if task in row.cells else None)
+    return Item(text, detail, None if text == MISSING else float(text.replace(MINUS, "-")))
+
+
+def _task_items(figures: Figures | None) -> tuple[Item, ...]:
+    if figures is None:
+        return (Item(),) * 5
+    p, fixed, broken, flips_p = figures[ALL.stop :]
+    return (
+        _difference_item(figures[ALL]),
+        Item(p_text(p), sort=p),
+        Item(f"{fixed:,}", sort=fixed),
+        Item(f"{broken:,}", sort=broken),
+        Item(p_text(flips_p), sort=flips_p),
+    )
+
+
+def _difference_item(figures: Figures | None) -> Item:
+    if figures is None:
+        return Item()
+    value, low, high, clear = figures
+    tone: Tone = "muted" if not clear else "good" if value > 0 else "bad"
+    return Item(_tenths(value), f"{_tenths(low)} to {_tenths(high)}", value, tone=tone)
+
+
+def _tenths(number: int) -> str:
+    """Tenths of a point, with a sign."""
+    return points(number / 1000, sign=True)
+
+
+def p_text(thousandths: int) -> str:
+    """`0.034`, or `< 0.001`."""
+    return f"{thousandths / 1000:.3f}" if thousandths else "< 0.001"

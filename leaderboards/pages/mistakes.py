@@ -1,0 +1,129 @@
+"""What goes wrong on a task: the most frequent mistakes, and the score by label, of an arm beside its base."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leaderboards.grid import Column, Grid, Head, Item, Line
+from leaderboards.pages.arms import Answer, Arm, Arms
+from leaderboards.text import points
+
+MOST_MISTAKES = 6
+"""Mistakes of each arm that are listed."""
+
+MOST_LABELS = 24
+"""Distinct targets up to which a task has labels."""
+
+SAMPLES_A_LABEL = 2
+"""Mean samples of a label below which its score says nothing."""
+
+LONGEST_LABEL = 60
+"""Characters of a target or an answer in a table."""
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """Error analysis of a task."""
+
+    which: str
+    """The runs it is made from."""
+
+    frequent: Grid | None
+    """None where no mistake is made twice."""
+
+    by_label: Grid | None
+    """None where targets are not labels."""
+
+
+def find_mistakes(arms: Arms) -> Mistakes | None:
+    """The frequent mistakes of the arms of a task, and their scores by label; None when there is nothing to show."""
+    frequent, by_label = _frequent(arms), _by_label(arms)
+    if not frequent and not by_label:
+        return None
+    which = "; ".join(arm.note for arm in arms.present)
+    return Mistakes(f"Counted in single runs: {which}.", frequent, by_label)
+
+
+def is_right(arms: Arms, answer: Answer) -> bool | None:
+    """Whether an answer is right: by a right-or-wrong metric, or else because it is the target. None: not scored."""
+    if answer.sample.error or answer.sample.score is None:
+        return None
+    return answer.sample.score == 1 if arms.card.binary else answer.sample.answer.strip() == answer.sample.target.strip()
+
+
+def _frequent(arms: Arms) -> Grid | None:
+    """The most frequent mistakes of the first and of the last arm, counted in all of them."""
+    if arms.card.output == "perplexity" or not (arms.card.binary or _labels(arms)):
+        return None
+    counts = [_count(arms, arm) for arm in arms.present]
+    shown = {
+        mistake
+        for counted in (counts[-1:] + counts[:1])
+        for mistake, times in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_MISTAKES]
+        if times > 1
+    }
+    if not shown:
+        return None
+    ordered = sorted(shown, key=lambda mistake: (-counts[-1][mistake], -counts[0][mistake], mistake))
+    lines = tuple(
+        Line(Head(_short(target)), (Item(_short(answer)), *(_times_item(counted[target, answer]) for counted in counts)))
+        for target, answer in ordered
+    )
+    columns = (
+        Column("Answer", "What the model said instead.", text=True),
+        *(Column(arm.title, "How often.") for arm in arms.present),
+    )
+    return Grid("Most frequent mistakes", Column("Target"), columns, lines)
+
+
+def _times_item(times: int) -> Item:
+    return Item(f"{times:,}", sort=times)
+
+
+def _count(arms: Arms, arm: Arm) -> Counter[tuple[str, str]]:
+    """How often each wrong answer was given for each target."""
+    wrong = [answer.sample for answer in arm.answers.values() if is_right(arms, answer) is False]
+    return Counter((sample.target, sample.answer) for sample in wrong)
+
+
+def _by_label(arms: Arms) -> Grid | None:
+    """The share of right answers by target."""
+    labels = _labels(arms)
+    if not labels:
+        return None
+    lines = []
+    for label in labels:
+        by_arm = [[answer for answer in arm.answers.values() if answer.sample.target == label] for arm in arms.present]
+        items = (Item(str(max(map(len, by_arm)))), *(_share_item(arms, answers) for answers in by_arm))
+        lines.append(Line(Head(_short(label)), items))
+    columns = (
+        Column("n", "Test samples with this target."),
+        *(Column(arm.title, "Right answers, in percent of those that could be scored.") for arm in arms.present),
+    )
+    return Grid("Right answers by label", Column("Label"), columns, tuple(lines))
+
+
+def _share_item(arms: Arms, answers: Sequence[Answer]) -> Item:
+    verdicts = [right for answer in answers if (right := is_right(arms, answer)) is not None]
+    if not verdicts:
+        return Item()
+    share = sum(verdicts) / len(verdicts)
+    return Item(points(share), sort=share)
+
+
+def _labels(arms: Arms) -> list[str]:
+    """The distinct targets of a task that has few; none of any other."""
+    if not arms.present or arms.card.output == "perplexity":
+        return []
+    first = arms.present[0].answers.values()
+    labels = sorted({answer.sample.target for answer in first})
+    few = 1 < len(labels) <= MOST_LABELS and len(first) >= SAMPLES_A_LABEL * len(labels)
+    return labels if few else []
+
+
+def _short(text: str) -> str:
+    """A target or an answer in a table; nothing at all is said to be so."""
+    words = " ".join(text.split())
+    if not words:
+        return "(nothing)"
+    return words if len(words) <= LONGEST_LABEL else f"{words[:LONGEST_LABEL]}…"
