@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.statistics import Estimate, gain
-from leaderboards.flips import difference_p, flips, holm, mcnemar
+from harness.statistics import Estimate, gain, holm, mcnemar
+from leaderboards.flips import difference_p, flips
 
 counts = st.integers(min_value=0, max_value=400)
 
