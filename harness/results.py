@@ -582,7 +582,9 @@ def read_prediction_table(results: Path, run: Run, columns: list[str] | None = N
             raise KeyError(f"there is no column '{missing[0]}'")
         table = file.read(columns=columns and [name for name in columns if name in there], use_threads=False)
     for name in later:
-        table = table.append_column(name, pyarrow.array([LATER_COLUMNS[name]] * table.num_rows, pyarrow.string()))
+        value = LATER_COLUMNS[name]
+        rows = table.num_rows
+        table = table.append_column(name, pyarrow.nulls(rows) if value is None else pyarrow.array([value] * rows))
     return table
 
 

@@ -59,7 +59,7 @@ def check_links(out: Path, *, leaving: str = "") -> None:
                     place = out / target.removeprefix(leaving).removeprefix("/lb/")
                 else:
                     assert not re.match(r"[a-z]+:|/", target), f"{page} leaves the site: {target}"
-                place = Path(str(place).partition("#")[0])
+                place = Path(str(place).partition("#")[0].partition("?")[0])
                 assert (place / "index.html" if place.is_dir() else place).is_file(), f"{page} links to {target}"
 
 

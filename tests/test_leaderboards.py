@@ -622,13 +622,7 @@ def test_a_board_of_thirty_candidates_and_four_tasks_keeps_its_first_page_small(
     assert (out / "static" / "site.js").stat().st_size < 15 * 1024
 
 
-def test_a_board_of_310_rows_folds_its_ranking_and_keeps_every_page_within_its_budget(
-    results: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # All pairs of 310 rows are a matter of speed, and tested as such; ranks and comparisons are left out here.
-    for place in ("tables", "pages.task"):
-        monkeypatch.setattr(f"leaderboards.{place}.rank_ranges", lambda ordered, _: [(1, len(ordered))] * len(ordered))
-    monkeypatch.setattr("leaderboards.pages.context.MOST_COMPARED", 20)
+def test_a_board_of_310_rows_folds_its_ranking_and_keeps_every_page_within_its_budget(results: Path, out: Path) -> None:
     names = [f"organisation-model-{number}-7b-instruct" for number in range(78)]
     rates = {(name, method): rate + number / 400 for (_, method), rate in CLEAR.items() for number, name in enumerate(names)}
     write_sweep(results, dict(list(rates.items())[:310]), seeds=(0,), n=8)

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -247,19 +249,23 @@ def field(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Field:
     task, samples = dates(TASK_SAMPLES)
     template = task.prompts.templates[next(iter(task.prompts.templates))]
     answers = sorted({str(sample.targets[0]) for sample in samples})
-    with (folder / "rows.jsonl").open("w") as file:
-        for place, sample in enumerate(samples):
-            right = str(sample.targets[0])
-            others = [answer for answer in answers[place % 7 :: 7] if answer != right][:3]
-            options = [*others[: place % 4], right, *others[place % 4 :]]
-            row = {"question": template.format_map(sample.fields), "answer": right, "options": options}
-            file.write(json.dumps(row | {"right": options.index(right)}) + "\n")
-    with (folder / "train_rows.jsonl").open("w") as file:  # of other questions: nobody trains on it here
-        options = answers[:4]
-        row = {"question": "Which?", "answer": options[0], "options": options, "right": 0}
-        file.writelines(json.dumps(row | {"question": f"Which is number {number}?"}) + "\n" for number in range(8))
+    rows = []
+    for place, sample in enumerate(samples):
+        right = str(sample.targets[0])
+        others = [answer for answer in answers[place % 7 :: 7] if answer != right][:3]
+        options = [*others[: place % 4], right, *others[place % 4 :]]
+        question = template.format_map(sample.fields)
+        rows.append({"question": question, "answer": right, "options": options, "right": options.index(right)})
+    # Not as JSON, whose readers take such answers for dates.
+    parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "rows.parquet")
+    options = answers[:4]
+    elsewhere = [  # of other questions: nobody trains on it here
+        {"question": f"Which is number {number}?", "answer": options[0], "options": options, "right": 0}
+        for number in range(8)
+    ]
+    parquet.write_table(pyarrow.Table.from_pylist(elsewhere), folder / "train_rows.parquet")
     common = (
-        "dataset_path: json\ndataset_kwargs:\n  data_files:\n    train: train_rows.jsonl\n    test: rows.jsonl\n"
+        "dataset_path: parquet\ndataset_kwargs:\n  data_files:\n    train: train_rows.parquet\n    test: rows.parquet\n"
         "training_split: train\ntest_split: test\n"
         'doc_to_text: "{{question}} Answer:"\n'
     )
@@ -273,11 +279,11 @@ def field(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Field:
         "doc_to_choice: options\ndoc_to_target: right\n"
         "metric_list:\n  - metric: acc\n    aggregation: mean\n    higher_is_better: true\n"
     )
-    rows = [
+    prompts = [
         prompt_row(task.prompts, sample, next(iter(task.prompts.templates))) for sample in load_dataset(task).train[:192]
     ]
-    write_jsonl(folder / "train.jsonl", rows)
-    write_jsonl(folder / "dev.jsonl", rows[:16])
+    write_jsonl(folder / "train.jsonl", prompts)
+    write_jsonl(folder / "dev.jsonl", prompts[:16])
     arms: list[Path | None] = [None]
     with Worker("harness.train", ["--model", str(base)], log=folder / "train.log") as worker:
         for number in range(CANDIDATES):
