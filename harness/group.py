@@ -28,6 +28,7 @@ from harness.results import (
     SCHEMA_VERSION,
     Failure,
     GenerationRecord,
+    MetricValue,
     Result,
     Selection,
     Spent,
@@ -257,7 +258,8 @@ class GroupRunner:
         ready, failures = self._execute([trial.run for _, wave in waves for trial in wave])
         keys = {run.key for run in ready}
         for search, wave in waves:
-            scores: dict[int, float | None] = {}
+            scores: dict[int, MetricValue | None] = {}
+            losses: dict[int, float] = {}
             spent: dict[int, Spent] = {}
             reasons: dict[int, str] = {}
             for place, trial in enumerate(wave):
@@ -265,26 +267,27 @@ class GroupRunner:
                 if trial.run.key in keys:
                     try:
                         scores[place] = self._value(trial.run)
-                        spent[place] = self._spent(trial)
+                        spent[place], loss = self._training_of(trial)
+                        losses |= {} if loss is None else {place: loss}
                     except UserError as error:
                         reasons[place] = str(error)
                 else:
                     failure = failures[trial.run.key]
                     reasons[place] = f"{failure.phase} failed: {failure.reason}"
                     spent[place] = trial.spent.plus(failure.spent)
-            search.tell(scores, spent, reasons)
+            search.tell(scores, spent, reasons, losses)
 
-    def _value(self, run: Run) -> float:
+    def _value(self, run: Run) -> MetricValue:
         """The primary metric of a trial's answers on dev."""
         task = self._sweep.facts.tasks[run.task].task
         rows = list(read_jsonl(self._shop.ask(run).completions))
         scored = score_rows(task, collect(self._shop.samples(run), rows))
         if task.primary_metric not in scored.metrics:
             raise UserError(f"none of its {len(rows)} answers on dev could be scored")
-        return scored.metrics[task.primary_metric].value
+        return scored.metrics[task.primary_metric]
 
-    def _spent(self, trial: Trial) -> Spent:
-        """What a trial has taken so far: its training up to its rung, and answering at every rung."""
+    def _training_of(self, trial: Trial) -> tuple[Spent, float | None]:
+        """What a trial has taken so far, training up to its rung and answering at every rung; and its loss on dev there."""
         generation = read_record(self._shop.ask(trial.run).record, GenerationRecord)
         answered = generation.swap_seconds + generation.guard_seconds + generation.generate_seconds
         assert trial.run.recipe is not None, "a trial trains"
@@ -292,11 +295,12 @@ class GroupRunner:
         # The record of a rung counts from the start of the training.
         earlier = trial.answered_seconds
         trial.answered_seconds = earlier + answered
-        return Spent(
+        spent = Spent(
             seconds=record.all_seconds + trial.answered_seconds,
             tokens=record.tokens + record.discarded.tokens,
             flops=record.flops + record.discarded.flops,
         )
+        return spent, record.best_dev_loss
 
     # The work
 

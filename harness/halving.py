@@ -9,6 +9,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TypeVar
 
 TrialId = TypeVar("TrialId", bound=Hashable)
@@ -34,12 +35,26 @@ def rungs(reduction_factor: int, count: int) -> tuple[Rung, ...]:
     return tuple(Rung(number, 1 / reduction_factor ** (count - 1 - number)) for number in range(count))
 
 
-def survivors(scores: Mapping[TrialId, float | None], *, keep: int, higher_is_better: bool) -> list[TrialId]:
-    """The best `keep` trials, best first; of two equal ones the first. Without a score (None: it failed) none survives."""
+def survivors(
+    scores: Mapping[TrialId, float | None],
+    *,
+    keep: int,
+    higher_is_better: bool,
+    noise: float = 0.0,
+    losses: Mapping[TrialId, float] = MappingProxyType({}),
+) -> list[TrialId]:
+    """The best `keep` trials, best first. Without a score (None: it failed) none survives.
+
+    Scores within `noise` of the best one do not tell trials apart, as those of trainings that have hardly begun: of these,
+    and of others with equal scores, the one with the lower loss on dev comes first; without losses the first.
+    """
     assert keep > 0, "a rung keeps at least one trial"
     scored = {trial: score for trial, score in scores.items() if score is not None}
     assert all(map(math.isfinite, scored.values())), "a trial without a finite score is None"
-    return sorted(scored, key=lambda trial: scored[trial], reverse=higher_is_better)[:keep]
+    behind = {trial: -score if higher_is_better else score for trial, score in scored.items()}
+    best = min(behind.values(), default=0.0)
+    behind = {trial: best if place <= best + noise else place for trial, place in behind.items()}
+    return sorted(scored, key=lambda trial: (behind[trial], losses.get(trial, math.inf)))[:keep]
 
 
 def trials_at(ladder: Sequence[Rung], trials: int) -> list[int]:

@@ -263,6 +263,9 @@ class TrialRecord(Frozen):
     scores: tuple[float | None, ...]
     """What it scored on dev at each; None where it failed."""
 
+    losses: tuple[float | None, ...] = ()
+    """Its loss on dev at each, which decides where scores do not."""
+
     spent: Spent
     """Training, and answering on dev."""
 

@@ -7,13 +7,14 @@ model together, and tells the scores.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
+from types import MappingProxyType
 
 from harness.budget import Account, TuningBudget, affordable
 from harness.config import Run, Search, SearchSettings
 from harness.errors import UserError
 from harness.halving import full_trainings, rungs, survivors, trials_at
 from harness.recipe import Training
-from harness.results import Selection, Spent, TrialRecord
+from harness.results import MetricValue, Selection, Spent, TrialRecord
 from harness.search import make_sampler
 from harness.space import Settings, size
 
@@ -28,6 +29,7 @@ class Trial:
 
     shares: list[float] = field(default_factory=list)
     scores: list[float | None] = field(default_factory=list)
+    losses: list[float | None] = field(default_factory=list)
     spent: Spent = field(default_factory=Spent)
     answered_seconds: float = 0.0
     """Of the spent seconds, those of answering at all rungs so far."""
@@ -43,6 +45,7 @@ class Trial:
             key=recipe.key,
             shares=tuple(self.shares),
             scores=tuple(self.scores),
+            losses=tuple(self.losses),
             spent=self.spent,
             reason=self.reason,
         )
@@ -104,8 +107,18 @@ class SettingsSearch:
         self._running = [Trial(settings, with_settings(self._run, settings)) for settings in proposed]
         self.trials += self._running
 
-    def tell(self, scores: Mapping[int, float | None], spent: Mapping[int, Spent], reasons: Mapping[int, str]) -> None:
-        """What became of the wave, by the places of its trials: scores on dev, and what each has taken in all so far."""
+    def tell(
+        self,
+        scores: Mapping[int, MetricValue | None],
+        spent: Mapping[int, Spent],
+        reasons: Mapping[int, str],
+        losses: Mapping[int, float] = MappingProxyType({}),
+    ) -> None:
+        """What became of the wave, by the places of its trials: scores and losses on dev, what each has taken so far.
+
+        Scores within a standard error of the best do not tell trials apart before the last rung; their losses do.
+        """
+        values = {place: None if score is None else score.value for place, score in scores.items()}
         rung = self._ladder[self._rung]
         before = self._ladder[self._rung - 1].share if self._rung else 0.0
         tokens, seconds = 0, 0.0
@@ -114,7 +127,8 @@ class SettingsSearch:
             seconds += spent[place].seconds - trial.spent.seconds
             trial.spent = spent[place]
             trial.shares.append(rung.share)
-            trial.scores.append(scores[place])
+            trial.scores.append(values[place])
+            trial.losses.append(losses.get(place))
             trial.reason = reasons.get(place, "")
         self._account.charge(
             trials=0 if self._rung else len(self._running),
@@ -125,11 +139,14 @@ class SettingsSearch:
         kept: list[int] = []
         if self._rung + 1 < len(self._ladder):
             keep = trials_at(self._ladder, self._width)[self._rung + 1]
-            kept = survivors(scores, keep=keep, higher_is_better=self._higher)
+            known = [score for score in scores.values() if score is not None]
+            best = (max if self._higher else min)(known, key=lambda score: score.value, default=None)
+            noise = best.stderr or 0.0 if best else 0.0
+            kept = survivors(values, keep=keep, higher_is_better=self._higher, noise=noise, losses=losses)
         last = self._rung + 1 == len(self._ladder)
         for place, trial in enumerate(self._running):
             if place not in kept:
-                self._sampler.tell(trial.settings, scores[place], rung=None if last else rung.number)
+                self._sampler.tell(trial.settings, values[place], rung=None if last else rung.number)
         self._running = [trial for place, trial in enumerate(self._running) if place in kept]
         self._rung += 1
 
@@ -158,7 +175,7 @@ class SettingsSearch:
         )
 
     def _best(self) -> int | None:
-        """The place of the best trial among those that came furthest; of equal ones the first."""
+        """The place of the best trial among those that came furthest; of equal ones the one with the lower loss."""
         furthest = max(
             (trial.shares[-1] for trial in self.trials if trial.scores and trial.scores[-1] is not None), default=None
         )
@@ -167,7 +184,8 @@ class SettingsSearch:
             for place, trial in enumerate(self.trials)
             if trial.scores and trial.shares[-1] == furthest
         }
-        best = survivors(finalists, keep=1, higher_is_better=self._higher) if furthest is not None else []
+        losses = {place: loss for place in finalists if (loss := self.trials[place].losses[-1]) is not None}
+        best = survivors(finalists, keep=1, higher_is_better=self._higher, losses=losses) if furthest is not None else []
         return best[0] if best else None
 
 

@@ -88,3 +88,17 @@ def test_no_trial_that_failed_survives_and_none_that_is_better_is_dropped(
     sign = 1 if higher_is_better else -1
     worst = min((sign * scored[trial] for trial in kept), default=math.inf)
     assert all(sign * score <= worst for trial, score in scored.items() if trial not in kept)
+
+
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_scores_within_the_noise_of_the_best_are_told_apart_by_their_losses(higher_is_better: bool) -> None:
+    sign = 1 if higher_is_better else -1
+    scores = {"lucky": sign * 0.30, "learning": sign * 0.27, "dull": sign * 0.28, "worse": sign * 0.20}
+    losses = {"lucky": 1.4, "learning": 0.9, "dull": 1.3, "worse": 0.1}
+    kept = survivors(scores, keep=4, higher_is_better=higher_is_better, noise=0.04, losses=losses)
+    assert kept == ["learning", "dull", "lucky", "worse"]
+    assert survivors(scores, keep=1, higher_is_better=higher_is_better, losses=losses) == ["lucky"]
+
+
+def test_equal_scores_are_told_apart_by_their_losses_without_any_noise() -> None:
+    assert survivors({"a": 0.5, "b": 0.5}, keep=1, higher_is_better=True, losses={"a": 1.0, "b": 0.5}) == ["b"]

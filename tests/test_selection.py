@@ -7,7 +7,7 @@ from synthetic import make_run, task_card
 
 from harness.config import Run, Search, SearchSettings
 from harness.errors import UserError
-from harness.results import Spent
+from harness.results import MetricValue, Spent
 from harness.selection import SettingsSearch, Trial, planned_trials
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3)
@@ -35,6 +35,11 @@ def quality(trial: Trial) -> float:
     return 1.0 - abs(RATES.index(rate) - 2) / 10 - abs(RANKS.index(rank) - 2) / 20  # type: ignore[arg-type]
 
 
+def score(value: float, *, stderr: float = 0.0) -> MetricValue:
+    """A score on dev."""
+    return MetricValue(value=value, stderr=stderr, low=None, high=None, n=100)
+
+
 def drive(search: SettingsSearch, *, failing: Any = lambda trial: False) -> list[int]:
     """Run a search to its end; how many trials each wave had. A training to the end takes 1,000 tokens and 10 seconds."""
     sizes = []
@@ -42,7 +47,7 @@ def drive(search: SettingsSearch, *, failing: Any = lambda trial: False) -> list
         sizes.append(len(wave))
         failed = {place for place, trial in enumerate(wave) if failing(trial)}
         search.tell(
-            {place: None if place in failed else quality(trial) for place, trial in enumerate(wave)},
+            {place: None if place in failed else score(quality(trial)) for place, trial in enumerate(wave)},
             {
                 place: Spent(tokens=int(1000 * trial.run.until), seconds=10 * trial.run.until)
                 for place, trial in enumerate(wave)
@@ -154,3 +159,14 @@ def test_the_number_of_trials_can_be_told_before() -> None:
         drive(search)
         planned = planned_trials(run.search, tokens_per_trial=1000.0, seconds_per_trial=10.0)
         assert planned == len(search.record().trials)
+
+
+def test_scores_that_the_dev_set_cannot_tell_apart_are_told_apart_by_losses_until_the_last_rung() -> None:
+    search = start(cell(rungs=3, reduction_factor=4))
+    wave = search.wave()
+    spent = {place: Spent() for place in range(16)}
+    # The first ones are luckier by less than a standard error, the last ones learn.
+    lucky = {place: score(0.3 - place / 1000, stderr=0.04) for place in range(16)}
+    search.tell(lucky, spent, {}, {place: 2.0 - place / 10 for place in range(16)})
+    assert search.wave() == wave[-4:]
+    assert wave[0].record().losses == (2.0,)
