@@ -17,14 +17,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from harness.errors import UserError
 from harness.results import read_failures, read_results
 from leaderboards.board import load_board
-from leaderboards.economics import SHIPPED_PRICES, load_prices
 from leaderboards.ledger import make_ledger
-from leaderboards.pages.context import Site, model_href, model_names, run_href, task_href
+from leaderboards.pages.context import COST_HREF, Site, model_href, model_names, run_href, task_href
+from leaderboards.pages.decision import decision_page
 from leaderboards.pages.downloads import records
 from leaderboards.pages.index import index_page
 from leaderboards.pages.model import model_page
 from leaderboards.pages.run import run_page
 from leaderboards.pages.task import task_page
+from leaderboards.prices import SHIPPED_PRICES, load_prices
 from leaderboards.tables import tabulate
 from leaderboards.text import visible
 from leaderboards.verdict import decide
@@ -163,6 +164,7 @@ def _write_pages(site: Site, folder: Path) -> int:
         written[href] = environment.get_template(template).render(page=page, root=root, **shared)
 
     render("index.html", "index.html", index_page(site))
+    render("cost.html", COST_HREF, decision_page(site))
     for task in site.table.tasks:
         render("task.html", task_href(task), task_page(site, task))
     for model in model_names(site.table):

@@ -29,7 +29,9 @@ from harness.results import PREDICTIONS, RESULT, Cost, Spent, TrainingRecord, re
 from harness.selection import with_settings
 from leaderboards import publish, shipped_board
 from leaderboards.board import load_board, shipped_boards
-from leaderboards.economics import Price, Prices, break_even, load_prices, request_usd, staircase, training_usd
+from leaderboards.economics import break_even, request_usd, training_usd
+from leaderboards.frontier import staircase
+from leaderboards.prices import Price, Prices, load_prices
 from leaderboards.tables import paired, tabulate
 from leaderboards.text import duration, points, shortened, slug, usd, visible, volume
 

@@ -8,11 +8,15 @@ from pathlib import Path
 from harness.recipe import Method
 from harness.results import Failure, Result
 from leaderboards.board import Board
-from leaderboards.economics import Prices, members_of
+from leaderboards.cases import Choices, make_choices
+from leaderboards.decision import Decision, Figures, weigh
+from leaderboards.economics import members_of
 from leaderboards.flags import flag_of
 from leaderboards.grid import Head
 from leaderboards.ledger import Ledger
-from leaderboards.tables import Row, Table
+from leaderboards.prices import Prices
+from leaderboards.scenario import scenario_at
+from leaderboards.tables import Key, Row, Table
 from leaderboards.text import MISSING, count_of, method_name, quantity, slug
 
 METHOD_TITLES: dict[Method, str] = {
@@ -30,6 +34,8 @@ METHOD_TITLES: dict[Method, str] = {
     "vote": "Majority vote",
     "mean_probability": "Mean probability",
 }
+
+COST_HREF = "cost.html"
 
 Pairs = tuple[tuple[str, str], ...]
 """Terms and what they are."""
@@ -58,6 +64,21 @@ class Site:
     def by_key(self) -> dict[str, Result]:
         """Every run by its key."""
         return {result.key: result for result in self.results}
+
+    @cached_property
+    def choices(self) -> Choices:
+        """The complete rows, as they are weighed against each other."""
+        return make_choices(self.table, self.ledger, self.prices, self.by_key)
+
+    @cached_property
+    def decision(self) -> Decision:
+        """What all of them come to in the scenario that the cost page opens with."""
+        return weigh(self.choices, scenario_at(self.prices, self.choices.devices))
+
+    @cached_property
+    def decided(self) -> dict[Key, Figures]:
+        """The same by row."""
+        return {case.key: one for case, one in zip(self.choices.cases, self.decision.figures, strict=True)}
 
     @cached_property
     def sizes(self) -> dict[str, int | None]:
