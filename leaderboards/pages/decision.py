@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from leaderboards.cases import Case, Choices, Rival
@@ -274,7 +274,7 @@ def page_data(choices: Choices, scenario: Scenario, presets: Sequence[Preset]) -
     scale = ScoreScale.of([case.score for case in choices.cases])
     fields = [*need_fields(scenario), *price_fields(scenario, choices.devices)]
     return {
-        "fields": [asdict(field) for field in fields],
+        "fields": [_field_data(field) for field in fields],
         "cache": scenario.cache,
         "presets": [preset.values for preset in presets],
         "budgets": list(BUDGETS),
@@ -284,6 +284,10 @@ def page_data(choices: Choices, scenario: Scenario, presets: Sequence[Preset]) -
         "draws": base64.b64encode(choices.steps.astype("<i2").tobytes()).decode("ascii"),
         "cases": [_case_data(case, scale) for case in choices.cases],
     }
+
+
+def _field_data(field: Field) -> dict[str, Any]:
+    return {"name": field.name, "value": field.value, "low": field.low, "high": field.high, "whole": field.whole}
 
 
 def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
