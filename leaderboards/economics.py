@@ -252,14 +252,17 @@ def doubt(
         return "unresolved"
     if gain.high < 0:
         return "dominated"
-    pairs = [
-        (usd_of(serving_seconds(mine, known), prices), usd_of(serving_seconds(its, known, cached=cached), prices))
-        for mine in tuned
-        for its in other
-        if (mine.run.task, mine.run.seed) == (its.run.task, its.run.seed)
-    ]
-    savings = {mine.mid < its.mid for mine, its in pairs if mine and its}
-    return "unresolved" if len(savings) > 1 else None
+    theirs = {(its.run.task, its.run.seed): serving_seconds(its, known, cached=cached) for its in other}
+    savings = {_cheaper(serving_seconds(mine, known), theirs.get((mine.run.task, mine.run.seed)), prices) for mine in tuned}
+    return "unresolved" if {True, False} <= savings else None
+
+
+def _cheaper(first: dict[str, float] | None, second: dict[str, float] | None, prices: Prices) -> bool | None:
+    """Whether the first of two requests costs less; None when it cannot be told. On one device no price is needed."""
+    if first and second and first.keys() == second.keys() and len(first) == 1:
+        return min(first.values()) < min(second.values())
+    ours, theirs = usd_of(first, prices), usd_of(second, prices)
+    return ours.mid < theirs.mid if ours and theirs else None
 
 
 def payback_api(own: Spend, api: ApiPrice) -> Payback | None:

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser 
 
 KINDS = (
     "index.html",
+    "cost.html",
     "tasks/one.html",
     "models/small.html",
     "models/together.html",
