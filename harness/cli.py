@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.executors import Executor
     from harness.plan import LoadedTask
     from harness.plugins import Plugin
+    from leaderboards import Published
 
 DONE, SOME_FAILED, USER_MUST_FIX, INTERRUPTED = 0, 1, 2, 130
 
@@ -28,6 +29,8 @@ MOST_SHOWN = 60
 """Lines of a plan; a longer one is summed up by candidate and method."""
 
 MOST_DOUBTS = 5
+
+EXPORT_FORMATS = ("csv", "json", "parquet", "every-eval-ever", "model-index")
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -127,8 +130,23 @@ def _parser() -> argparse.ArgumentParser:
 
     publish = verb("publish", _publish, "build the static leaderboard site from results")
     _add_results(publish)
-    publish.add_argument("--board", metavar="FILE", help="a board file, or the name of a shipped board")
+    text = "a board file, or the name of a shipped board; of several each has a folder, and a front page lists them"
+    publish.add_argument("--board", action="append", default=[], metavar="FILE", help=text)
+    publish.add_argument("--json", action="store_true", help="say what was published, and what has changed, for scripts")
     _add_publish_options(publish)
+
+    export = verb("export", _export, "write a board's figures for other programs")
+    export.add_argument("--format", required=True, choices=EXPORT_FORMATS, help="of a table, or of records a model")
+    _add_results(export)
+    export.add_argument("--board", metavar="FILE", help="a board file, or the name of a shipped board")
+    export.add_argument("--out", type=Path, metavar="PATH", help="a file, or a folder for records (default: by the format)")
+    _add_prices(export)
+
+    importing = verb("import", _import, "take result files of lm-evaluation-harness as scores from elsewhere")
+    importing.add_argument("source", type=Path, metavar="FILE_OR_FOLDER", help="results_*.json, or a folder that holds some")
+    importing.add_argument("--candidate", metavar="NAME", help="what to call the model (default: the end of its own name)")
+    importing.add_argument("--json", action="store_true", help="for scripts")
+    _add_results(importing)
 
     preview = verb("preview", _preview, "serve a published site on this machine")
     preview.add_argument("--site", type=Path, default=Path("site"), metavar="DIR", help="default: site")
@@ -178,6 +196,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_publish_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("site"), metavar="DIR", help="default: site")
+    parser.add_argument("--url", help="where the site will be: for a sitemap, canonical links and previews of shared links")
     _add_prices(parser)
 
 
@@ -211,8 +230,18 @@ def _quickstart(options: argparse.Namespace) -> int:
     code = _run_sweep(options, sweep)
     if options.dry_run:
         return code
-    options.board = "quickstart"
-    return max(code, _publish(options))
+    from leaderboards import publish
+
+    published = publish(
+        options.results,
+        options.out,
+        board=_find_board_file("quickstart", "board.toml"),
+        prices=options.prices,
+        url=options.url,
+    )
+    if not options.json:  # whose last line is the outcome of the runs
+        _say_published(published)
+    return code
 
 
 def _run_sweep(options: argparse.Namespace, path: Path) -> int:
@@ -304,7 +333,7 @@ def _show_summary(sweep: "Sweep", results: Path, console: "Console") -> None:
     cells: dict[tuple[str, str, str, str], list[float]] = {}
     for result in read_results(results):
         run = result.run
-        if run.candidate.name in names and run.task in sweep.tasks:
+        if run.candidate.name in names and run.task in sweep.tasks and run.guard is None:
             samples = "–" if run.n_train is None else f"{run.n_train:,}"
             cell = (run.candidate.name, run.candidate.method, f"{run.task} · {result.task.primary_metric}", samples)
             cells.setdefault(cell, []).append(result.metrics[result.task.primary_metric].value)
@@ -324,9 +353,9 @@ def _load_tasks(sweep: "Sweep", options: argparse.Namespace) -> "dict[str, Loade
     from harness.plugins import load_task
     from harness.review import reviewed_share
 
-    plugins = _plugins(options, sweep.tasks)
+    plugins = _plugins(options, sweep.all_tasks)
     loaded = {}
-    for task in [load_task(name, plugins) for name in sweep.tasks]:
+    for task in [load_task(name, plugins) for name in sweep.all_tasks]:
         dataset = load_dataset(task, test_seed=sweep.test_seed)
         # People review the task's own test samples, whichever a sweep draws.
         usual = dataset if sweep.test_seed is None else load_dataset(task)
@@ -627,6 +656,7 @@ def _review(options: argparse.Namespace) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
+    os.environ["HF_HUB_OFFLINE"] = "1"  # it judges what is saved; no data set is downloaded to name its clusters
     from harness.rescore import rescore
     from harness.results import read_results
 
@@ -654,15 +684,59 @@ def _extrapolate(options: argparse.Namespace) -> int:
 
 
 def _publish(options: argparse.Namespace) -> int:
-    from leaderboards import publish
+    from dataclasses import asdict
 
-    board = _find_board_file(options.board, "board.toml") if options.board else None
-    published = publish(options.results, options.out, board=board, prices=options.prices)
-    if getattr(options, "json", False):
+    from leaderboards import publish, publish_boards
+
+    boards = [_find_board_file(name, "board.toml") for name in options.board]
+    if len(boards) > 1:
+        site = publish_boards(options.results, options.out, boards, prices=options.prices, url=options.url)
+        if options.json:
+            print(json.dumps(asdict(site), indent=2, default=os.fspath))
+            return DONE
+        for name, made in site.boards.items():
+            print(f"\n{name}: {made.verdict}")
+        print(f"\n{site.pages} pages, {len(site.boards)} boards. Open {os.fspath(site.index)}")
         return DONE
+    board = boards[0] if boards else None
+    published = publish(options.results, options.out, board=board, prices=options.prices, url=options.url)
+    if options.json:
+        print(json.dumps(asdict(published), indent=2, default=os.fspath))
+    else:
+        _say_published(published)
+    return DONE
+
+
+def _say_published(published: "Published") -> None:
     print(f"\n{published.verdict}\n\n{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}")
     if published.untrusted:
         print(f"Untrusted and kept out of the ranking: {published.untrusted}. The first page says which runs, and why.")
+    if published.changed:
+        print(f"Changed since it was last published: {len(published.changed)}. history.html says what.")
+
+
+def _export(options: argparse.Namespace) -> int:
+    from leaderboards.exports import export
+
+    board = _find_board_file(options.board, "board.toml") if options.board else None
+    written = export(options.results, options.format, board=board, prices=options.prices, out=options.out)
+    print(f"{written.what} in {os.fspath(written.path)}")
+    return DONE
+
+
+def _import(options: argparse.Namespace) -> int:
+    from leaderboards.lm_eval_files import import_results, told
+
+    outcome = import_results(options.source, options.results, candidate=options.candidate)
+    for note in outcome.notes:
+        print(f"gainboard: {note}", file=sys.stderr)
+    if options.json:
+        added, unchanged = (
+            [os.fspath(options.results / one.folder) for one in some] for some in (outcome.added, outcome.unchanged)
+        )
+        print(json.dumps({"added": added, "unchanged": unchanged, "notes": outcome.notes}, indent=2))
+    else:
+        print(told(outcome, options.results))
     return DONE
 
 

@@ -143,6 +143,10 @@ class Sweep(Frozen):
     n_train: Budget | tuple[Budget, ...] = "all"
     """Training samples a tuned run may use; a list is a learning curve."""
 
+    guard_tasks: tuple[str, ...] = ()
+    """Tasks that nothing is trained on: every tuned arm is scored on them too, in their first wording, and so is its base.
+    What is lost there was forgotten."""
+
     templates: str | tuple[str, ...] | None = None
     """The wordings every arm is scored in: one name, several, or "all". None takes each task's first."""
 
@@ -187,6 +191,11 @@ class Sweep(Frozen):
         """Every training budget of the sweep."""
         return self.n_train if isinstance(self.n_train, tuple) else (self.n_train,)
 
+    @property
+    def all_tasks(self) -> "tuple[str, ...]":
+        """Its tasks, and then those that guard against forgetting."""
+        return (*self.tasks, *self.guard_tasks)
+
     @model_validator(mode="after")
     def _unique(self) -> "Sweep":
         for what, values in (
@@ -206,6 +215,17 @@ class Sweep(Frozen):
             twice = sorted({str(value) for value in values if list(values).count(value) > 1})
             if twice:
                 raise ValueError(f"{what} '{twice[0]}' is given twice; each must be unique")
+        return self
+
+    @model_validator(mode="after")
+    def _untrained_guards(self) -> "Sweep":
+        for name in self.guard_tasks:
+            if self.guard_tasks.count(name) > 1:
+                raise ValueError(f"guard task '{name}' is given twice; each must be unique")
+            if name in self.tasks:
+                raise ValueError(
+                    f"guard_tasks: task '{name}' is among the sweep's tasks, and so trained on; a guard task is another one"
+                )
         return self
 
     @model_validator(mode="after")
@@ -238,6 +258,22 @@ class Candidate(Frozen):
     def label(self) -> str:
         """How people read it."""
         return f"{self.name} · {self.method}"
+
+
+class TunedFor(Frozen):
+    """What weights were tuned for: the task whose ordinary run has them."""
+
+    task: str
+    version: int
+    n_train: int
+    """As that run has it."""
+
+
+class Guard(Frozen):
+    """Says of a run that it looks for forgetting: its task is one that nothing is trained on."""
+
+    after: TunedFor | None
+    """Whose weights are scored; None: the base as it is, which the others are held against."""
 
 
 class Run(Frozen):
@@ -286,10 +322,14 @@ class Run(Frozen):
     limit: int | None
     """Score only the first so many samples; None: all of them."""
 
+    guard: Guard | None = None
+    """None: an ordinary run, which is a cell of a board."""
+
     @property
     def key(self) -> str:
         """Sixteen hex digits that name this run and nothing else."""
-        return key_of(self)
+        # Ordinary runs have the names that they had before there were guards.
+        return key_of(self, without={"guard"} if self.guard is None else set())
 
     @property
     def cell(self) -> str:
@@ -298,7 +338,19 @@ class Run(Frozen):
             return self.key
         *before, last = self.stages
         unchosen = last.training.model_copy(update=dict.fromkeys(self.search.space))
-        return key_of(self.model_copy(update={"stages": (*before, last.model_copy(update={"training": unchosen}))}))
+        return self.model_copy(update={"stages": (*before, last.model_copy(update={"training": unchosen}))}).key
+
+    @property
+    def arm(self) -> tuple[str, str, str, int | None]:
+        """Candidate, method, and the task and budget that its weights are of: all seeds of an arm have the same settings."""
+        after = self.guard.after if self.guard else None
+        return self.candidate.name, self.candidate.method, after.task if after else self.task, self.budget
+
+    @property
+    def budget(self) -> int | None:
+        """Training samples of the task that its weights are of: of a guard run, the task that they were tuned for."""
+        after = self.guard.after if self.guard else None
+        return after.n_train if after else self.n_train
 
     @property
     def alike(self) -> str:
@@ -346,16 +398,46 @@ class Run(Frozen):
     @property
     def folder(self) -> Path:
         """Where its result lies, relative to the results folder."""
-        # A task of another harness is named `lm_eval:arc_easy`, and a colon is no good in a path.
-        task = re.sub(r"[^A-Za-z0-9._-]+", "-", self.task) + f"-v{self.task_version}"
-        budget = () if self.n_train is None else (f"n-{self.n_train}",)
-        return Path(self.candidate.name, self.candidate.method, task, *budget, f"seed-{self.seed}")
+        if self.guard is None:
+            return self._place(_task_folder(self.task, self.task_version), *_budget_folder(self.n_train))
+        after = self.guard.after
+        if after is None:
+            return self._place(_task_folder(self.task, self.task_version), "before")
+        tuned_for = f"after-{_task_folder(after.task, after.version)}"
+        return self._place(_task_folder(self.task, self.task_version), tuned_for, *_budget_folder(after.n_train))
+
+    @property
+    def guarded(self) -> Path | None:
+        """The folder of the ordinary run whose weights a guard run scores; None of all other runs."""
+        after = self.guard.after if self.guard else None
+        if after is None:
+            return None
+        return self._place(_task_folder(after.task, after.version), *_budget_folder(after.n_train))
+
+    def _place(self, *parts: str) -> Path:
+        return Path(self.candidate.name, self.candidate.method, *parts, f"seed-{self.seed}")
 
     @property
     def label(self) -> str:
         """How people read it."""
-        budget = "" if self.n_train is None else f" · {self.n_train} samples"
-        return f"{self.candidate.label} · {self.task}{budget} · seed {self.seed}"
+        budget = "" if self.budget is None else f" · {self.budget} samples"
+        return f"{self.candidate.label} · {self.task_label}{budget} · seed {self.seed}"
+
+    @property
+    def task_label(self) -> str:
+        """Its task, and of a guard run whose weights it scores: `boolq after ticket_routing`, `boolq before tuning`."""
+        if self.guard is None:
+            return self.task
+        return f"{self.task} after {self.guard.after.task}" if self.guard.after else f"{self.task} before tuning"
+
+
+def _task_folder(task: str, version: int) -> str:
+    # A task of another harness is named `lm_eval:arc_easy`, and a colon is no good in a path.
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", task) + f"-v{version}"
+
+
+def _budget_folder(n_train: int | None) -> tuple[str, ...]:
+    return () if n_train is None else (f"n-{n_train}",)
 
 
 def load_sweep(path: Path) -> Sweep:

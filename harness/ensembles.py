@@ -38,9 +38,11 @@ class Ensemble:
 def plan_ensembles(specs: Iterable[EnsembleSpec], runs: Sequence[Run], tasks: Mapping[str, LoadedTask]) -> list[Ensemble]:
     """Every ensemble of a sweep: one for each task and training budget, and each seed where members are candidates.
 
+    They are not scored on guard tasks.
     Raises `UserError` when a glob matches nothing, or the members cannot be put together in the way that is asked for.
     """
     planned = []
+    runs = [run for run in runs if run.guard is None]
     for spec in specs:
         cells: dict[tuple[object, ...], list[Run]] = {}
         for run in _members(spec, runs):

@@ -70,9 +70,9 @@ class Estimator:
 
     def forecast(self, run: Run, *, done: bool) -> Forecast:
         """What a run will take on this machine, besides what those before it did."""
+        trained = list(self._trainings(run))  # of a run that is done, too: its weights are there for its guard runs
         if done:
             return Forecast(run.label, "done", 0, 0, None, 0.0, 0.0)
-        trained = list(self._trainings(run))
         train_tokens = int(sum(tokens for _, tokens in trained))
         score_tokens = self._score_tokens(run)
         parameters = self._parameters(run.candidate.model)

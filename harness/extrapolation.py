@@ -138,7 +138,7 @@ def _by_arm(results: Iterable[Result]) -> dict[tuple[str, str, str], list[Result
     """The runs that were trained, by task, method and candidate."""
     arms: dict[tuple[str, str, str], list[Result]] = defaultdict(list)
     for result in results:
-        if result.training is not None:
+        if result.training is not None and result.run.guard is None:
             arms[result.run.task, result.run.candidate.method, result.run.candidate.name].append(result)
     return arms
 

@@ -92,6 +92,7 @@ def finish(
         task=card,
         metrics=scored.metrics,
         by_template=scored.by_template,
+        parsed=scored.parsed,
         overlap=OverlapRecord(
             exact=len(overlap.exact),
             near=len(overlap.near),
@@ -102,7 +103,8 @@ def finish(
         samples=scored.samples,
         trainings=tuple(trainings),
         selection=selection,
-        collapsed=collapse(scored, card) if trainings else "",
+        # A guard task was not taught: what its answers lack is told by the base's.
+        collapsed=collapse(scored, card) if trainings and run.guard is None else "",
         failed_before=spent_on_failures(results, run),
         generation=generation,
         cost=cost(trainings, generation, score_seconds=time.monotonic() - started),

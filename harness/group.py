@@ -24,6 +24,7 @@ from harness.recipe import Recipe
 from harness.render import Workshop, in_order
 from harness.results import (
     FAILURE,
+    RESULT,
     SCHEMA_VERSION,
     Failure,
     GenerationRecord,
@@ -168,7 +169,7 @@ class GroupRunner:
         """What weights scored and gained, beside them."""
         by_recipe: dict[str, list[Result]] = {}
         for result in finished:
-            if result.run.recipe is not None:
+            if result.run.recipe is not None and result.run.guard is None:
                 by_recipe.setdefault(result.run.recipe.key, []).append(result)
         for results in by_recipe.values():
             recipe = results[0].run.recipe
@@ -199,22 +200,45 @@ class GroupRunner:
     def _choose(self) -> list[tuple[Run, Selection | None]]:
         """Every run with the settings that did best on dev, and how they were chosen."""
         plain = [run for run in self._group.runs if run.search is None]
-        cells: dict[tuple[object, ...], list[Run]] = {}
+        arms: dict[tuple[object, ...], list[Run]] = {}
         for run in self._group.runs:
             if run.search is not None:
-                cells.setdefault((run.candidate.name, run.candidate.method, run.task, run.n_train), []).append(run)
-        searches = [(self._search(runs[0]), runs) for runs in cells.values()]
+                arms.setdefault(run.arm, []).append(run)
+        searches, settled = [], list[Run]()
+        for runs in arms.values():
+            own = next((run for run in runs if run.guard is None), None)
+            if own is None:
+                settled += runs
+            else:
+                searches.append((self._search(own), runs))
         while waves := [(search, wave) for search, _ in searches if (wave := search.wave())]:
             self._try(waves)
         chosen: list[tuple[Run, Selection | None]] = [(run, None) for run in plain]
+        for run in settled:
+            with self._sweep.recording(run, "search"):
+                chosen.append((self._as_chosen_before(run), None))
         for search, runs in searches:
             for run in runs:
                 try:
-                    chosen.append((search.chosen(run), search.record()))
+                    # A guard run only has the weights of another, which tells how they were chosen.
+                    chosen.append((search.chosen(run), search.record() if run.guard is None else None))
                 except UserError as error:
-                    # All runs of the cell fail for what its trials took, which is told once.
+                    # All runs of the arm fail for what its trials took, which is told once.
                     self._sweep.fail(run, "search", str(error), search.spent if run is runs[0] else Spent())
         return chosen
+
+    def _as_chosen_before(self, run: Run) -> Run:
+        """A guard run with the settings of the finished run whose weights it scores. Raises `UserError` without one."""
+        assert run.guarded is not None, "an ordinary run is searched for"
+        path = self._sweep.folders.results / run.guarded / RESULT
+        if path.exists():
+            chosen = run.model_copy(update={"stages": read_record(path, Result).run.stages})
+            if chosen.cell == run.cell:
+                return chosen
+        raise UserError(
+            f"it is scored with the weights of {run.guarded}, whose settings are not chosen yet; run that, too (does --only "
+            "leave it out?)"
+        )
 
     def _search(self, run: Run) -> SettingsSearch:
         loaded = self._sweep.facts.tasks[run.task]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config import Budget, Candidate, CandidateSpec, Run, Search, Sweep
+from harness.config import Budget, Candidate, CandidateSpec, Guard, Run, Search, Sweep, TunedFor
 from harness.data import Dataset
 from harness.data.sources import Generated
 from harness.errors import UserError
@@ -48,33 +48,76 @@ Fingerprint = Callable[[str, str | None], str]
 def make_runs(sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fingerprint, limit: int | None) -> list[Run]:
     """Every run of a sweep: candidates × methods × tasks × training budgets × seeds, grouped by base model.
 
-    A run whose settings are to be chosen has the first of each, and says in `search` among what.
+    A run whose settings are to be chosen has the first of each, and says in `search` among what. Behind each tuned run come
+    those that score its weights on the guard tasks.
     """
     runs = []
+    constrained = _constrained(sweep, tasks)
+    guards = [_asked(sweep, tasks[name], "zero_shot", limit=limit, templates=None) for name in sweep.guard_tasks]
     for spec in sweep.candidates:
         weights = fingerprint(spec.model, spec.revision)
         recipes = _Recipes(sweep, spec, tasks)
+        if any(method in TUNED for method in spec.methods):
+            base = _candidate(spec, "zero_shot", weights)
+            runs += [
+                Run(candidate=base, seed=seed, n_train=None, guard=Guard(after=None), **asked)
+                for asked in guards
+                for seed in sweep.seeds
+            ]
         for method in spec.methods:
-            candidate = Candidate(
-                name=spec.name,
-                model=spec.model,
-                revision=spec.revision,
-                fingerprint=weights,
-                method=method,
-                chat=spec.chat,
-            )
-            for name in sweep.tasks:
-                asked = _asked(sweep, tasks[name], method, limit=limit)
+            candidate = _candidate(spec, method, weights)
+            for name in constrained if method == "zero_shot_constrained" else sweep.tasks:
+                asked = _asked(sweep, tasks[name], method, limit=limit, templates=sweep.templates)
                 for wanted in recipes.budgets(method, name):
                     n_train, stages, search = recipes.of(method, name, wanted)
-                    runs += [
-                        Run(candidate=candidate, seed=seed, n_train=n_train, stages=stages, search=search, **asked)
-                        for seed in sweep.seeds
-                    ]
+                    for seed in sweep.seeds:
+                        run = Run(candidate=candidate, seed=seed, n_train=n_train, stages=stages, search=search, **asked)
+                        runs += [run, *_guarding(run, guards)]
     return runs
 
 
-def _asked(sweep: Sweep, loaded: LoadedTask, method: Method, *, limit: int | None) -> dict[str, Any]:
+def _candidate(spec: CandidateSpec, method: Method, fingerprint: str) -> Candidate:
+    return Candidate(
+        name=spec.name,
+        model=spec.model,
+        revision=spec.revision,
+        fingerprint=fingerprint,
+        method=method,
+        chat=spec.chat,
+    )
+
+
+def _guarding(run: Run, guards: Iterable[dict[str, Any]]) -> list[Run]:
+    """The runs that score its weights on the guard tasks, if it has any of its own."""
+    if run.n_train is None:
+        return []
+    guard = Guard(after=TunedFor(task=run.task, version=run.task_version, n_train=run.n_train))
+    return [run.model_copy(update={**asked, "n_train": 0, "guard": guard}) for asked in guards]
+
+
+def _constrained(sweep: Sweep, tasks: Mapping[str, LoadedTask]) -> tuple[str, ...]:
+    """The tasks that `zero_shot_constrained` is for. Raises `UserError` where it is asked for, and there are none.
+
+    They have choices, and their answers are written, held to nothing: elsewhere `zero_shot` is as constrained as that.
+    """
+    fitting = tuple(
+        name
+        for name in sweep.tasks
+        if tasks[name].task.output == "generate"
+        and tasks[name].task.structured_outputs is None
+        and all(len(set(sample.choices)) > 1 for sample in tasks[name].dataset.test)
+    )
+    if not fitting and any("zero_shot_constrained" in spec.methods for spec in sweep.candidates):
+        raise UserError(
+            f"sweep '{sweep.name}': method 'zero_shot_constrained' holds written answers to their choices, and no task of "
+            "the sweep has written answers, choices in every sample and structured_outputs left out; leave the method out"
+        )
+    return fitting
+
+
+def _asked(
+    sweep: Sweep, loaded: LoadedTask, method: Method, *, limit: int | None, templates: str | tuple[str, ...] | None
+) -> dict[str, Any]:
     """What a run of any model and budget is asked of a task, and how."""
     task = loaded.task
     where = f"sweep '{sweep.name}', task '{task.name}'"
@@ -86,7 +129,7 @@ def _asked(sweep: Sweep, loaded: LoadedTask, method: Method, *, limit: int | Non
         "task_fingerprint": loaded.dataset.fingerprint,
         "num_fewshot": num_fewshot,
         "demonstrations": how,
-        "templates": choose_templates(task.prompts, sweep.templates, where=where),
+        "templates": choose_templates(task.prompts, templates, where=where),
         "generation": sweep.generation.model_copy(update={"max_tokens": max_tokens}),
         "test_seed": sweep.test_seed if isinstance(task.data, Generated) else None,
         "limit": limit,
@@ -306,7 +349,7 @@ class Group:
         together: dict[str, list[Run]] = {}
         for run in self.runs:
             first = run.stages[0] if run.stages else None
-            shared = run.cell if run.search is None else f"{run.candidate.label} {run.task} {run.n_train}"
+            shared = str(run.arm) if run.search else run.recipe.key if run.recipe else run.cell
             if first is not None and len(run.stages) + len(first.portions) > 2:
                 shared = f"{first.tuner} {run.seed}"  # a mixture, or what starts from one
             together.setdefault(shared, []).append(run)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -17,20 +17,22 @@ Tuner = Literal["lora", "dora", "qlora", "full"]
 four bits), or all weights."""
 
 Method = Literal[
-    "zero_shot", "few_shot", "lora", "dora", "qlora", "full", "few_shot_tuning", "multitask", "stages", "meta",
-    "soup", "vote", "mean_probability",
+    "zero_shot", "zero_shot_constrained", "few_shot", "lora", "dora", "qlora", "full", "few_shot_tuning", "multitask",
+    "stages", "meta", "soup", "vote", "mean_probability",
 ]  # fmt: skip
 """How a candidate comes to its answers.
 
-`zero_shot`, `few_shot`: the base as it is. `lora`, `dora`, `qlora`, `full`: tuned on the task. `few_shot_tuning`: tuned on
+`zero_shot`, `few_shot`: the base as it is. `zero_shot_constrained`: the same, its written answers held to their samples'
+choices, so that no form has to be learnt. `lora`, `dora`, `qlora`, `full`: tuned on the task. `few_shot_tuning`: tuned on
 tens of its samples. `multitask`: one model tuned on a mixture of tasks. `stages`: a mixture first, then the task. `meta`:
 meta-learnt on other tasks (Reptile), then tuned on tens of samples. `soup`: the average of other arms' weights. `vote`,
 `mean_probability`: the majority, or the most probable choice on average, of other arms' answers."""
 
 Tuned = Literal["lora", "dora", "qlora", "full", "few_shot_tuning", "multitask", "stages", "meta"]
 CandidateMethod = Literal[
-    "zero_shot", "few_shot", "lora", "dora", "qlora", "full", "few_shot_tuning", "multitask", "stages", "meta"
-]
+    "zero_shot", "zero_shot_constrained", "few_shot", "lora", "dora", "qlora", "full", "few_shot_tuning", "multitask",
+    "stages", "meta",
+]  # fmt: skip
 EnsembleMethod = Literal["soup", "vote", "mean_probability"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -234,9 +236,9 @@ class Recipe(Frozen):
         return self.members or ((self.before,) if self.before else ())
 
 
-def key_of(record: Frozen, **update: object) -> str:
-    """Sixteen hex digits over all of a record."""
-    canonical = json.dumps(record.model_dump(mode="json") | update, sort_keys=True)
+def key_of(record: Frozen, *, without: Collection[str] = ()) -> str:
+    """Sixteen hex digits over all of a record, or all but some fields."""
+    canonical = json.dumps(record.model_dump(mode="json", exclude=set(without)), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 

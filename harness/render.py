@@ -68,6 +68,7 @@ class Workshop:
             weights_id=run.candidate.fingerprint,
             num_fewshot=run.num_fewshot,
             stride=run.generation.stride,
+            structured_outputs=("choice" if run.candidate.method == "zero_shot_constrained" else task.structured_outputs),
             sampling=SamplingJob(
                 max_tokens=run.generation.max_tokens or task.max_tokens,
                 temperature=run.generation.temperature,
@@ -88,7 +89,6 @@ class Workshop:
             record=folder / "generation.json",
             task=task.name,
             output=task.output,
-            structured_outputs=task.structured_outputs,
             truncation_side=task.truncation_side,
             **fields,
         )
@@ -167,6 +167,7 @@ class Workshop:
             weights_id="",
             num_fewshot=0,
             stride=None,
+            structured_outputs=task.structured_outputs,
             sampling=SamplingJob(max_tokens=task.max_tokens, stop=task.stop),
             chat=recipe.chat,
         )

@@ -8,6 +8,8 @@ from typing import Any
 import numpy
 
 from harness.card import metric_card
+from harness.config import Run
+from harness.data import load_dataset
 from harness.errors import UserError
 from harness.finish import collapse
 from harness.metrics import Metric
@@ -23,7 +25,7 @@ from harness.results import (
     read_results,
     write_record,
 )
-from harness.score import COLUMNS, metrics_of, score_rows
+from harness.score import COLUMNS, cluster_of, metrics_of, score_rows
 from harness.task import Task
 
 
@@ -38,6 +40,7 @@ class Rescored:
 def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
     """Recompute answers and metrics of every result from its predictions, with the tasks as they are now.
 
+    Predictions without clusters get those of the task's samples, where its data is at hand and the same as then.
     A result whose task is gone, broken or of another version is named and left as it was. Raises `UserError` when
     there are no results.
     """
@@ -46,6 +49,7 @@ def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
         raise UserError(f"{results} holds no results; `gainboard run SWEEP` makes some")
     outcome = Rescored()
     tasks: dict[str, Task | UserError] = {}
+    clusters = _Clusters()
     for result in found:
         run = result.run
         if run.task not in tasks:
@@ -58,7 +62,7 @@ def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
             outcome.lines.append(f"{run.label}: left as it was: {task}")
             continue
         try:
-            outcome.lines.append(f"{run.label}: {_rescore(results, result, task)}")
+            outcome.lines.append(f"{run.label}: {_rescore(results, result, task, clusters)}")
         except (OSError, ValueError, KeyError, UserError) as error:
             outcome.skipped += 1
             outcome.lines.append(f"{run.label}: left as it was: its predictions cannot be read: {error}")
@@ -73,10 +77,34 @@ def _load(name: str, plugins: Mapping[str, Plugin]) -> Task | UserError:
         return error
 
 
-def _rescore(results: Path, result: Result, task: Task) -> str:
+class _Clusters:
+    """The clusters of tasks' test samples, by sample id; of each task and drawn test set once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int | None], tuple[str, dict[str, str]]] = {}
+        """With the fingerprint of the data that they are of."""
+
+    def of(self, task: Task, run: Run) -> dict[str, str]:
+        """What is known of a run's samples: nothing, where the data is out of reach or has changed since."""
+        key = (run.task, run.test_seed)
+        if key not in self._known:
+            try:
+                dataset = load_dataset(task, test_seed=run.test_seed)
+                self._known[key] = dataset.fingerprint, {sample.id: cluster_of(sample) for sample in dataset.test}
+            except UserError:
+                self._known[key] = "", {}
+        fingerprint, clusters = self._known[key]
+        return clusters if fingerprint == run.task_fingerprint else {}
+
+
+def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> str:
     """Judge one result again, write it, and say how its primary metric changed."""
     run = result.run
-    scored = score_rows(task, [_plain(row) for row in read_predictions(results, run, list(COLUMNS)).to_dict("records")])
+    rows = [_plain(row) for row in read_predictions(results, run, list(COLUMNS)).to_dict("records")]
+    if not any(row["cluster"] for row in rows):  # scored before its task named any
+        named = clusters.of(task, run)
+        rows = [row | {"cluster": named.get(row["sample_id"], "")} for row in rows]
+    scored = score_rows(task, rows)
     if not scored.metrics:
         return f"left as it was: none of {scored.samples.total} samples could be scored in every template"
     primary = task.primary_metric
@@ -94,9 +122,10 @@ def _rescore(results: Path, result: Result, task: Task) -> str:
     update = {
         "metrics": scored.metrics,
         "by_template": scored.by_template,
+        "parsed": scored.parsed,
         "overlap": result.overlap.model_copy(update={"clean": scored.clean}),
         "samples": scored.samples,
-        "collapsed": collapse(scored, card) if result.trainings else "",
+        "collapsed": collapse(scored, card) if result.trainings and run.guard is None else "",
         "task": card,
     }
     write_record(results / run.folder / RESULT, result.model_copy(update=update))

@@ -308,6 +308,9 @@ def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> s
     cut = [f"input_column={_python(columns.input)}", f"target_column={_python(columns.target)}"]
     if columns.group is not None:
         cut.append(f"group={_python(columns.group)}")
+    more = ", choices=CHOICES" if is_choice else ""
+    if columns.group is not None:
+        more += f", cluster=row[{_python(columns.group)}]"
     lines = [
         '"""Say here what the task measures, where its data comes from and under which licence, and show one row."""',
         "",
@@ -347,7 +350,7 @@ def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> s
         "",
         "def to_sample(row: Row, index: int) -> Sample:",
         f'    fields = {{"text": row[{_python(columns.input)}]}}',
-        f"    return Sample(id=str(index), fields=fields, target={target}" + (", choices=CHOICES)" if is_choice else ")"),
+        f"    return Sample(id=str(index), fields=fields, target={target}{more})",
     ]
     return "\n".join(lines) + "\n"
 
@@ -359,10 +362,8 @@ def _python(text: str) -> str:
 
 def _examples(task: Task, columns: _Columns, rows: Sequence[Row]) -> str:
     """The first test rows with a right and a wrong completion each, as the examples contract has them."""
-    lines = [
-        _example(task, index, {name: row[name] for name in (columns.input, columns.target)})
-        for index, row in enumerate(rows[:3])
-    ]
+    named = [name for name in (columns.input, columns.target, columns.group) if name is not None]
+    lines = [_example(task, index, {name: row[name] for name in named}) for index, row in enumerate(rows[:3])]
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 

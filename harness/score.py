@@ -1,5 +1,6 @@
 """Judge a run's completions with its task's metrics. Needs no model, so scoring again is free."""
 
+import hashlib
 import json
 import math
 from collections import Counter
@@ -10,21 +11,25 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UserError
 from harness.faults import PLUGIN_FAULTS, raised
 from harness.metrics import Counts, Metric, Reply, answer_of, contributions, find_metric, sums_of
-from harness.results import MetricValue, SampleCounts
-from harness.statistics import score
+from harness.results import MetricValue, Parsed, SampleCounts
+from harness.statistics import Estimate, score
 from harness.task import Sample, Task
 
 if TYPE_CHECKING:
     import pandas
 
 COLUMNS = (
-    "sample_id", "template", "draw", "prompt", "prompt_tokens", "truncated", "target", "choices", "metadata", "completion",
-    "completion_tokens", "finish_reason", "choice_logprobs", "logprob", "target_tokens", "greedy", "overlap", "error",
+    "sample_id", "cluster", "template", "draw", "prompt", "prompt_tokens", "truncated", "target", "choices", "metadata",
+    "completion", "completion_tokens", "finish_reason", "choice_logprobs", "logprob", "target_tokens", "greedy", "overlap",
+    "error",
 )  # fmt: skip
-"""A row of predictions, before the answer and its scores. `draw`: which of several sampled answers to the same prompt.
-`truncated`: tokens cut off the prompt."""
+"""A row of predictions, before the answer and its scores. `cluster`: as `cluster_of` has it. `draw`: which of several
+sampled answers to the same prompt. `truncated`: tokens cut off the prompt."""
 
-_FROM_THE_SAMPLE = ("sample_id", "target", "choices", "metadata", "overlap")
+_FROM_THE_SAMPLE = ("sample_id", "cluster", "target", "choices", "metadata", "overlap")
+
+LONGEST_CLUSTER = 40
+"""Characters of a cluster's name in predictions; a longer one, a whole passage say, is named by its hash."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,9 @@ class Scored:
     """A run's predictions with answers and scores, and what they come to."""
 
     predictions: "pandas.DataFrame"
-    """`COLUMNS`, then `answer` and for each metric a `score_<metric>`, and for corpus metrics its `counts_<metric>` as
-    JSON; None where a sample was not scored. A corpus metric's scores are the samples' parts in it, which average to it."""
+    """`COLUMNS`, then `answer`, `parsed` (whether that has the form that the task wants), for each metric a
+    `score_<metric>`, and for corpus metrics its `counts_<metric>` as JSON; None where a sample was not scored. A corpus
+    metric's scores are the samples' parts in it, which average to it."""
 
     metrics: dict[str, MetricValue]
     """Empty when no sample was scored in every template."""
@@ -41,6 +47,9 @@ class Scored:
     by_template: dict[str, dict[str, MetricValue]]
     clean: dict[str, MetricValue]
     """The metrics without the samples that overlap with the training data; empty when none is left."""
+
+    parsed: Parsed | None
+    """None when no sample was scored in every template."""
 
     samples: SampleCounts
 
@@ -52,6 +61,7 @@ class _Judged:
     row: dict[str, Any]
     error: str | None = None
     answer: str | None = None
+    parsed: bool | None = None
     scores: dict[str, float] = field(default_factory=dict)
     """By metric; of corpus metrics once all samples are known."""
 
@@ -61,6 +71,12 @@ class _Judged:
 def metrics_of(task: Task) -> list[Metric]:
     """The task's metrics, the named ones looked up."""
     return [find_metric(metric) for metric in task.metrics]
+
+
+def cluster_of(sample: Sample) -> str:
+    """The name of a sample's cluster in predictions; empty for a sample that shares nothing with others."""
+    name = sample.cluster
+    return name if len(name) <= LONGEST_CLUSTER else hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def collect(
@@ -80,6 +96,7 @@ def collect(
         rows.append(
             {
                 "sample_id": sample.id,
+                "cluster": cluster_of(sample),
                 "target": list(sample.targets),
                 "choices": list(sample.choices),
                 "metadata": json.dumps(dict(sample.metadata), sort_keys=True),
@@ -107,7 +124,16 @@ def score_rows(task: Task, rows: Sequence[dict[str, Any]]) -> Scored:
     clean = [item for item in good if not item.row["overlap"]]
     # Summarising again would overwrite the parts that the table has taken already, and nothing else.
     clean_values = values if len(clean) == len(good) else _summarise(metrics, clean, groups)[0]
-    return Scored(table, values, by_template, clean_values, _counts(judged))
+    primary = next(metric for metric in metrics if metric.name == task.primary_metric)
+    parsed = _parsed(primary, good, groups) if values else None
+    return Scored(table, values, by_template, clean_values, parsed, _counts(judged))
+
+
+def has_form(metric: Metric, reply: Reply) -> bool:
+    """Whether a written answer has the form that the task wants: of its choices one, and what the metric can read."""
+    if reply.choices and reply.answer.strip() not in {choice.strip() for choice in reply.choices}:
+        return False
+    return bool(reply.answer.strip()) if metric.parses is None else bool(metric.parses(reply))
 
 
 def _counts(judged: Sequence[_Judged]) -> SampleCounts:
@@ -129,6 +155,8 @@ def _judge(task: Task, metrics: Sequence[Metric], row: dict[str, Any]) -> _Judge
     reply = _reply(row, answer)
     for metric in metrics:
         try:
+            if metric.name == task.primary_metric:
+                judged.parsed = task.output != "generate" or has_form(metric, reply)
             if metric.score is not None:
                 judged.scores[metric.name] = _within(metric, float(metric.score(reply)))
             elif metric.counts is not None:
@@ -168,7 +196,7 @@ def _reply(row: dict[str, Any], answer: str) -> Reply:
 
 
 def _row_of(metrics: Sequence[Metric], item: _Judged) -> dict[str, Any]:
-    row = {**{name: item.row[name] for name in COLUMNS}, "error": item.error, "answer": item.answer}
+    row = {**{name: item.row[name] for name in COLUMNS}, "error": item.error, "answer": item.answer, "parsed": item.parsed}
     for metric in metrics:
         row[f"score_{metric.name}"] = item.scores.get(metric.name)
         if metric.counts is not None:
@@ -216,10 +244,35 @@ def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[_Judged]]) -> d
         scores: dict[str, list[float]] = {}
         for item in whole:
             scores.setdefault(item.row["sample_id"], []).append(item.scores[metric.name])
-        means = [sum(of_sample) / len(of_sample) for of_sample in scores.values()]
         details = _details(metric, [item.counts[metric.name] for item in whole]) if metric.counts is not None else {}
-        values[metric.name] = _estimate(metric, means, details=details)
+        values[metric.name] = _value_of(metric, _means(scores), details)
     return values
+
+
+def _parsed(metric: Metric, judged: Sequence[_Judged], groups: Sequence[_Group]) -> Parsed:
+    """How many answers have the right form, and the metric of those alone: a corpus metric is made of them anew."""
+    seen = Counter(item.row["sample_id"] for item in judged)
+    whole = [item for item in judged if seen[item.row["sample_id"]] == len(groups)]
+    forms: dict[str, list[float]] = {}
+    members: dict[_Group, list[_Judged]] = {}
+    for item in whole:
+        forms.setdefault(item.row["sample_id"], []).append(float(bool(item.parsed)))
+        if item.parsed:
+            members.setdefault((item.row["template"], item.row["draw"]), []).append(item)
+    scores: dict[str, list[float]] = {}
+    for items in members.values():
+        values = [item.scores[metric.name] for item in items]
+        if metric.counts is not None:
+            values = contributions(metric, [item.counts[metric.name] for item in items])[1].tolist()
+        for item, value in zip(items, values, strict=True):
+            scores.setdefault(item.row["sample_id"], []).append(value)
+    share = _value(score(_means(forms), binary=True))
+    return Parsed(share=share, score=_value_of(metric, _means(scores)) if scores else None)
+
+
+def _means(scores: dict[str, list[float]]) -> list[float]:
+    """By sample."""
+    return [sum(of_sample) / len(of_sample) for of_sample in scores.values()]
 
 
 def _details(metric: Metric, rows: Sequence[Counts]) -> dict[str, float]:
@@ -228,15 +281,18 @@ def _details(metric: Metric, rows: Sequence[Counts]) -> dict[str, float]:
     return metric.details(sums_of(rows))
 
 
-def _estimate(metric: Metric, scores: Sequence[float], *, details: dict[str, float]) -> MetricValue:
-    estimate = score(scores, binary=metric.binary, low=metric.low, high=metric.high)
+def _value_of(metric: Metric, scores: Sequence[float], details: dict[str, float] | None = None) -> MetricValue:
+    return _value(score(scores, binary=metric.binary, low=metric.low, high=metric.high), details)
+
+
+def _value(estimate: Estimate, details: dict[str, float] | None = None) -> MetricValue:
     return MetricValue(
         value=estimate.value,
         stderr=estimate.stderr,
         low=_end(estimate.low),
         high=_end(estimate.high),
         n=estimate.n,
-        details=details,
+        details=details or {},
     )
 
 

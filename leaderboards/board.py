@@ -1,4 +1,4 @@
-"""What a board shows: its title, its tasks and their weights, from a `board.toml`."""
+"""What a board shows: its title, its tasks and their weights, the columns of its ranking, from a `board.toml`."""
 
 from pathlib import Path
 
@@ -8,6 +8,9 @@ from harness.errors import suggest
 from harness.toml import Frozen, load_toml
 
 BOARD, SWEEP = "board.toml", "sweep.toml"
+
+COLUMNS = ("score", "few_shot", "zero_shot", "train", "labels", "serve", "break_even", "worth_it", "seeds", "n")
+"""What a board file may call the columns of its ranking, in the order in which all of them stand."""
 
 
 class Board(Frozen):
@@ -22,6 +25,22 @@ class Board(Frozen):
 
     weights: dict[str, PositiveFloat] = Field(default_factory=dict)
     """How much a task counts in the mean; a task not named here counts 1."""
+
+    columns: tuple[str, ...] = Field(default=COLUMNS, min_length=1)
+    """The columns of the ranking, in the order they are shown."""
+
+    @model_validator(mode="after")
+    def _known_columns(self) -> "Board":
+        unknown = next((name for name in self.columns if name not in COLUMNS), None)
+        if unknown is not None:
+            raise ValueError(f"column '{unknown}' not found.{suggest(unknown, COLUMNS)} There are {', '.join(COLUMNS)}")
+        if len(set(self.columns)) < len(self.columns):
+            twice = next(name for name in self.columns if self.columns.count(name) > 1)
+            raise ValueError(f"column '{twice}' is given twice; each must be unique")
+        return self
+
+    forgetting_margin: float = Field(default=1.0, ge=0)
+    """Points that a tuned row may lose on the sweep's guard tasks; one that surely loses more cannot be the best."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Board":

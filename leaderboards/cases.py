@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from harness.recipe import Method
 from harness.results import Result
+from leaderboards.baselines import Key
 from leaderboards.economics import Verdict, doubt, mean_serving, mean_training
 from leaderboards.ledger import Entry, Ledger
 from leaderboards.prices import Prices
-from leaderboards.tables import Key, Table
+from leaderboards.tables import Table
 
 Seconds = tuple[tuple[int, float], ...]
 """Device-seconds by device, which is its place among all devices of the page."""

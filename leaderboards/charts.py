@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from harness.recipe import METHODS, Method
 from harness.statistics import Estimate
+from leaderboards.baselines import UNTUNED
 from leaderboards.ledger import Ledger
-from leaderboards.tables import UNTUNED, Table
+from leaderboards.tables import Table
 from leaderboards.text import duration, points, usd, with_interval
 
 ROUND_TIMES = tuple(

@@ -28,7 +28,7 @@ GroupT = TypeVar("GroupT")
 
 def comparable(results: Sequence[Result], board: Board, notes: list[str]) -> list[Result]:
     """The runs of the board's tasks that may be compared with each other; what is left out is said in `notes`."""
-    chosen = _of_board(results, board, notes)
+    chosen = _of_board([result for result in results if result.run.guard is None], board, notes)
     for key, alike in (
         (_task, _same_protocol),
         (_task, _same_metric),

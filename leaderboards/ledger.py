@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from harness.config import Run
 from harness.results import Failure, Result
 from harness.statistics import Estimate
+from leaderboards.baselines import Key
 from leaderboards.bill import Bill, bill, usual_device
 from leaderboards.draws import Draws, joint_draws
 from leaderboards.economics import (
@@ -21,7 +22,7 @@ from leaderboards.economics import (
 from leaderboards.frontier import frontier_shares, staircase, usd_per_point
 from leaderboards.peaks import mfu
 from leaderboards.prices import Prices
-from leaderboards.tables import Key, Row, Table
+from leaderboards.tables import Row, Table
 
 
 @dataclass(frozen=True)

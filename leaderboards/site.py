@@ -1,44 +1,49 @@
-"""Write the site: a pure function of results, board and prices, swapped in whole so that a failure leaves the old one."""
+"""Write the site: a pure function of results, boards, prices and the former site's history, swapped in whole so that a
+failure leaves the old one.
+"""
 
-import csv
-import io
-import json
-import os
 import shutil
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from urllib.parse import urlsplit
 
 from harness.errors import UserError
-from harness.results import read_failures, read_results
-from leaderboards.board import load_board
+from harness.results import Failure, Result, read_failures, read_results
+from leaderboards.address import check_address, sitemaps
+from leaderboards.board import BOARD, load_board
+from leaderboards.data import write_data
+from leaderboards.elsewhere import Imported, read_imported
+from leaderboards.folders import check_replaceable, replacing
+from leaderboards.history import FOLDER as HISTORY
+from leaderboards.history import extended, read_history, snapshot_of
 from leaderboards.ledger import make_ledger
 from leaderboards.pages.context import COST_HREF, Site, model_href, model_names, run_href, task_href
 from leaderboards.pages.decision import decision_page
-from leaderboards.pages.downloads import records
+from leaderboards.pages.front import BoardView, FrontPage, board_view
+from leaderboards.pages.history import history_page
 from leaderboards.pages.index import index_page
 from leaderboards.pages.model import model_page
 from leaderboards.pages.run import run_page
 from leaderboards.pages.task import task_page
 from leaderboards.prices import SHIPPED_PRICES, load_prices
+from leaderboards.rendering import Place, Renderer
 from leaderboards.tables import tabulate
-from leaderboards.text import visible
+from leaderboards.text import slug
 from leaderboards.verdict import decide
 
 MARKER = ".gainboard-site"
 """Lies in every site, and only there: a folder without it is never replaced."""
 
 _PACKAGE = Path(__file__).parent
+_OF_THE_SITE = frozenset({"404.html", "data", HISTORY, "index.html", "models", "runs", "sitemap.xml", "static", "tasks"})
+"""Names in the root of a site that no board may have."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A site that was written."""
+    """A board that was written."""
 
     index: Path
     verdict: str
@@ -49,45 +54,115 @@ class Published:
     untrusted: int
     """Runs kept out of the ranking."""
 
+    changed: tuple[str, ...]
+    """What is other than when the site was last published, a sentence each."""
 
-def publish(results: Path, out: Path, *, board: Path | None = None, prices: Path | None = None) -> Published:
+
+@dataclass(frozen=True)
+class PublishedBoards:
+    """A site of several boards that was written."""
+
+    index: Path
+    """The front page."""
+
+    pages: int
+    boards: dict[str, Published]
+    """By folder."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in a results folder."""
+
+    results: tuple[Result, ...]
+    failures: tuple[Failure, ...]
+    imported: tuple[Imported, ...]
+    skipped: tuple[str, ...]
+    """Files that cannot be read, and why."""
+
+
+def publish(
+    results: Path, out: Path, *, board: Path | None = None, prices: Path | None = None, url: str | None = None
+) -> Published:
     """Build the site of every result below `results` in the folder `out`, in place of a former site.
 
-    `board` is a board file or a folder with a `board.toml`; `prices` replaces the shipped prices. A file that cannot be
-    read is named in a warning and on the first page. Raises `UserError` where there is nothing to publish, where a file
-    given here is faulty, or where `out` holds something that is not a site.
+    `board` is a board file or a folder with a `board.toml`; `prices` replaces the shipped prices; `url` is where the site
+    will be, for what needs whole addresses. A file that cannot be read is named in a warning and on the first page. Raises
+    `UserError` where there is nothing to publish, where a file given here is faulty, or where `out` holds something that
+    is not a site.
     """
-    _check_place(results, out)
-    site = _gather(results, board, prices)
-    with _replacing(out) as folder:
-        pages = _write_pages(site, folder)
-        _write_downloads(site, folder / "data", prices or SHIPPED_PRICES)
-        shutil.copytree(_PACKAGE / "static", folder / "static")
-        (folder / MARKER).write_text(
-            "Written by gainboard publish, which replaces this folder as a whole.\n", encoding="utf-8"
+    address = check_address(url)
+    check_replaceable(out, results, marker=MARKER, what="site")
+    site = _with_history(gather(read_folder(results), results, board, prices), out, _name_of(board), several=False)
+    with replacing(out) as folder:
+        pages = _write_board(site, Place(folder, address=address), prices)
+        pages += _finish(folder, address)
+    return _published(site, out / "index.html", pages)
+
+
+def publish_boards(
+    results: Path, out: Path, boards: Sequence[Path], *, prices: Path | None = None, url: str | None = None
+) -> PublishedBoards:
+    """Build a site of several boards, each in a folder of its own, and a front page that lists them.
+
+    As `publish` else. A board is called as its folder, where its file is a `board.toml`, or as its file.
+    """
+    address = check_address(url)
+    names = _names(boards)
+    check_replaceable(out, results, marker=MARKER, what="site")
+    found = read_folder(results)
+    made: dict[str, Published] = {}
+    views: list[BoardView] = []
+    with replacing(out) as folder:
+        for name, board in zip(names, boards, strict=True):
+            site = _with_history(gather(found, results, board, prices), out, name, several=True)
+            place = Place(folder / name, "../", f"{address}{name}/" if address else "")
+            place.folder.mkdir()
+            made[name] = _published(site, out / name / "index.html", _write_board(site, place, prices))
+            views.append(board_view(site, name))
+        front = Renderer(
+            Place(folder, address=address), versions=_versions(found.results), summary=views[0].verdict.headline
         )
-    return Published(out / "index.html", decide(site.table, site.ledger).text, pages, len(site.results), len(site.untrusted))
+        front.render("front.html", "index.html", FrontPage(tuple(views)))
+        pages = front.write() + _finish(folder, address)
+    return PublishedBoards(out / "index.html", pages + sum(one.pages for one in made.values()), made)
 
 
-def _check_place(results: Path, out: Path) -> None:
-    if not results.is_dir():
-        raise UserError(f"results folder {results} does not exist; `gainboard run SWEEP` makes one")
-    if results.resolve().is_relative_to(out.resolve()):
-        raise UserError(f"{out} holds the results in {results} and would be replaced; choose another folder for the site")
-    if out.is_dir() and (any(out.iterdir()) and not (out / MARKER).is_file()):
-        raise UserError(f"{out} is not empty and not a site made by gainboard; choose a new or an empty folder")
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file; choose a new or an empty folder for the site")
+def _names(boards: Sequence[Path]) -> list[str]:
+    """The folder of each board. Raises `UserError` where two would share one, or one of the site's own."""
+    names: dict[str, Path] = {}
+    for board in boards:
+        name = _name_of(board)
+        if name in _OF_THE_SITE:
+            raise UserError(f"{board}: a folder of a site cannot be called '{name}'; rename the board's folder or file")
+        if name in names:
+            raise UserError(f"{names[name]} and {board} would both be the folder '{name}' of the site; rename one of them")
+        names[name] = board
+    return list(names)
 
 
-def _gather(folder: Path, board_path: Path | None, prices_path: Path | None) -> Site:
-    board, prices = load_board(board_path), load_prices(prices_path)
+def _name_of(board: Path | None) -> str:
+    if board is None:
+        return ""
+    folder = board if board.is_dir() else board.parent
+    return slug(folder.resolve().name if board.is_dir() or board.name == BOARD else board.stem)
+
+
+def read_folder(results: Path) -> Found:
+    """Everything below a results folder; what cannot be read is named in a warning and skipped."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        results, failures = read_results(folder), read_failures(folder)
+        finished, failures, imported = read_results(results), read_failures(results), read_imported(results)
     skipped = [str(warning.message) for warning in caught]
     for message in skipped:
         warnings.warn(message, stacklevel=3)
+    return Found(tuple(finished), tuple(failures), tuple(imported), tuple(skipped))
+
+
+def gather(found: Found, folder: Path, board_path: Path | None, prices_path: Path | None) -> Site:
+    """What a board's pages draw from: the results of its tasks. Raises `UserError` where there is nothing to show."""
+    board, prices = load_board(board_path), load_prices(prices_path)
+    results, failures, skipped = list(found.results), found.failures, found.skipped
     # Without the folder's own path: the same results give the same pages on every machine.
     problems = [message.replace(f"{folder}/", "") for message in skipped]
     if not results:
@@ -111,58 +186,59 @@ def _gather(folder: Path, board_path: Path | None, prices_path: Path | None) -> 
         table=table,
         ledger=make_ledger(table, prices, counted, failed),
         prices=prices,
-        results=tuple(results),
+        results=tuple(counted),
         failures=failed,
         untrusted=tuple(untrusted),
         problems=(*problems, *table.notes),
         folder=folder,
+        elsewhere=tuple(one for one in found.imported if board.tasks is None or any(map(one.is_of, board.tasks))),
     )
 
 
-@contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
-    """A new folder beside `out` that takes its place when everything was written; on an error `out` stays as it was."""
-    out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (out.with_name(f".{out.name}.{os.getpid()}.{word}") for word in ("new", "old"))
-    new.mkdir()
-    try:
-        yield new
-        if out.exists():
-            out.rename(old)
-        try:
-            new.rename(out)
-        except BaseException:  # Ctrl-C too
-            if old.exists():
-                old.rename(out)
-            raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+def _with_history(site: Site, out: Path, name: str, *, several: bool) -> Site:
+    """The board with its history in the former site, where it was alone, or one of several, in a folder of that name."""
+    alone, among = out / HISTORY, out / name / HISTORY
+    own, other = (among, alone) if several else (alone, among)
+    former = read_history(own)
+    if not own.is_dir() and name:
+        moved = read_history(other)
+        former = moved if moved.kept and moved.kept[-1].table.board == site.board.title else former
+    now = snapshot_of(site.board.title, site.table, site.ledger, site.prices, site.results)
+    return replace(site, history=extended(former, now))
 
 
-def _write_pages(site: Site, folder: Path) -> int:
-    environment = Environment(
-        loader=FileSystemLoader(_PACKAGE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Every expression passes here: what a model wrote cannot turn the text around it, nor hide in it.
-        finalize=lambda value: visible(value) if type(value) is str else value,
+def _published(site: Site, index: Path, pages: int) -> Published:
+    return Published(
+        index,
+        decide(site.table, site.ledger).text,
+        pages,
+        len(site.results),
+        len(site.untrusted),
+        tuple(change.text for change in site.history.fresh),
     )
-    shared = {
-        "board": site.board,
-        "runs": len(site.results),
-        "prices_as_of": str(site.prices.as_of),
-        "versions": ", ".join(sorted({result.provenance.gainboard for result in site.results})),
-    }
-    written: dict[str, str] = {}
 
-    def render(template: str, href: str, page: Any) -> None:
-        root = "../" if "/" in href else ""
-        written[href] = environment.get_template(template).render(page=page, root=root, **shared)
 
+def _write_board(site: Site, place: Place, prices: Path | None) -> int:
+    """The pages of one board, its downloads and its history; says how many pages there are."""
+    pages = _write_pages(site, place)
+    write_data(site, place.folder / "data", prices or SHIPPED_PRICES)
+    (place.folder / HISTORY).mkdir()
+    for name, content in site.history.files.items():
+        (place.folder / HISTORY / name).write_bytes(content)
+    shutil.copytree(_PACKAGE / "static", place.folder / "static")
+    return pages
+
+
+def _write_pages(site: Site, place: Place) -> int:
+    pages = Renderer(
+        place,
+        board=site.board,
+        runs=len(site.results),
+        prices_as_of=str(site.prices.as_of),
+        versions=_versions(site.results),
+        summary=decide(site.table, site.ledger).headline,
+    )
+    render = pages.render
     render("index.html", "index.html", index_page(site))
     render("cost.html", COST_HREF, decision_page(site))
     for task in site.table.tasks:
@@ -171,28 +247,25 @@ def _write_pages(site: Site, folder: Path) -> int:
         render("model.html", model_href(model), model_page(site, model))
     for result in site.results:
         render("run.html", run_href(result), run_page(site, result))
-    for href, text in sorted(written.items()):
-        path = folder / href
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    return len(written)
+    render("history.html", "history.html", history_page(site))
+    return pages.write()
 
 
-def _write_downloads(site: Site, folder: Path, prices: Path) -> None:
-    folder.mkdir()
-    figures = records(site)
-    text = json.dumps(figures, indent=1, ensure_ascii=True, allow_nan=False)
-    (folder / "leaderboard.json").write_text(text + "\n", encoding="utf-8", newline="\n")
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, fieldnames=list(figures["rows"][0]), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in (*figures["rows"], *figures["cells"]))
-    (folder / "leaderboard.csv").write_text(visible(buffer.getvalue()), encoding="utf-8", newline="\n")
-    (folder / "prices.toml").write_bytes(prices.read_bytes())
+def _versions(results: Iterable[Result]) -> str:
+    return ", ".join(sorted({result.provenance.gainboard for result in results}))
 
 
-def _cell(value: Any) -> Any:
-    """A value as a spreadsheet may open it: text that would be run as a formula is quoted, a missing value is empty."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return "" if value is None else value
+def _finish(folder: Path, address: str) -> int:
+    """What a site has once, in its root; says how many pages that is."""
+    pages = [path.relative_to(folder).as_posix() for path in folder.rglob("*.html")]
+    missing = Renderer(Place(folder))
+    # It is shown in place of a page at any depth, from where only the whole path leads home.
+    missing.render("404.html", "404.html", None, root=urlsplit(address).path)
+    if not (folder / "static").exists():
+        shutil.copytree(_PACKAGE / "static", folder / "static")
+    for name, text in sitemaps(address, sorted(pages)).items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    # GitHub Pages would leave out what begins with an underscore, and look for a site generator's files.
+    (folder / ".nojekyll").touch()
+    (folder / MARKER).write_text("Written by gainboard publish, which replaces this folder as a whole.\n", encoding="utf-8")
+    return missing.write()

@@ -1,62 +1,28 @@
 """Results made into a ranking: one row a candidate, scored on the same samples, paired with its own base model.
 
-A candidate is a model and a method. Its runs on a task form a table of seeds × samples of the primary metric; scores and
-gains come from that table (`harness.statistics`). An ensemble is a candidate by a name of its own.
+A candidate is a model and a method; an ensemble is one by a name of its own. Its runs on a task form a table of seeds ×
+templates × samples of the primary metric (`leaderboards.cells`); all candidates are then held against each other
+(`leaderboards.standings`).
 """
 
 import dataclasses
-import functools
-import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
-
-import pandas
 
 from harness.config import Run
 from harness.recipe import METHODS, Method
-from harness.results import Result, TaskCard, read_predictions
-from harness.statistics import Estimate, gain, mean_over_tasks, rescale, score
+from harness.results import Result, TaskCard
+from harness.statistics import Estimate, holm, mean_over_tasks, rescale
+from leaderboards.baselines import UNTUNED, Key, baseline, plain, same_model
 from leaderboards.board import Board
+from leaderboards.cells import Cell, paired, read_cell
 from leaderboards.comparable import budget_key, cell_key, comparable, groups
 from leaderboards.flags import Flag, flag_of
+from leaderboards.standings import Robustness, Standing, factors, over_board, p_of_gains, robustness, stand, tiers
 from leaderboards.text import listed, method_name
-
-Key = tuple[str, Method]
-"""What tells rows apart: the model, as the sweep calls it, and the method."""
-
-UNTUNED: tuple[Method, ...] = ("zero_shot", "few_shot")
-"""What gains are measured against."""
-
-RankedT = TypeVar("RankedT")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One candidate on one task."""
-
-    results: tuple[Result, ...]
-    """By seed."""
-
-    scores: pandas.DataFrame
-    """A row a sample, a column a seed: the mean over templates. Only samples that were scored in every one of them."""
-
-    by_template: dict[str, Estimate]
-    """The same for each template alone."""
-
-    estimate: Estimate | None
-    """Mean of the primary metric; None when no sample was scored in every seed."""
-
-    total: int
-    """Samples each run was asked to score."""
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seeds that finished."""
-        return tuple(result.run.seed for result in self.results)
 
 
 @dataclass(frozen=True)
@@ -87,10 +53,29 @@ class Row:
     """The same over the few-shot arm."""
 
     ranks: tuple[int, int] | None = None
-    """Best and worst rank that the paired differences from the other rows allow."""
+    """Best and worst rank that the paired differences allow, all rows together at 95 %; None unless the row is complete."""
 
-    level: bool = False
-    """Whether its difference from the leader is unresolved."""
+    tier: int | None = None
+    """1 for the leader and all that are not surely worse, 2 for the best of the others and all not surely worse than it …"""
+
+    robustness: Robustness | None = None
+    """How it stands by measures that do not average scores."""
+
+    significance: Mapping[Method, float] = field(default_factory=dict)
+    """P-values of the gains over untrained arms, corrected for the number of all such gains on the board (Holm)."""
+
+    @property
+    def level(self) -> bool:
+        """Whether it cannot be told from the leader."""
+        return self.tier == 1
+
+    @property
+    def headroom_closed(self) -> float | None:
+        """Share of the way from the untrained model to a perfect score; None without a zero-shot arm below perfect."""
+        if self.score is None or self.over_zero is None:
+            return None
+        left = 1 - (self.score.value - self.over_zero.value)
+        return self.over_zero.value / left if left > 0 else None
 
     @property
     def key(self) -> Key:
@@ -164,6 +149,12 @@ class Table:
     curves: dict[tuple[str, Method, str], dict[int, Cell]]
     """Of a candidate that was trained on several budgets, by task: training samples → cell. The largest is ranked."""
 
+    standings: dict[str, Standing]
+    """By task: all candidates that were scored on it against each other."""
+
+    overall: Standing
+    """The complete rows against each other, over all tasks."""
+
     notes: tuple[str, ...]
     """What was left out of the comparison, and why."""
 
@@ -186,8 +177,9 @@ class Table:
         return {row.key: row for row in self.rows}
 
     @cached_property
-    def _cells_by_key(self) -> dict[Key, dict[str, Cell]]:
-        return {row.key: row.cells for row in self.rows}
+    def _baselines(self) -> dict[tuple[Key, Method], Key | None]:
+        cells = {row.key: row.cells for row in self.rows}
+        return {(key, method): baseline(key, method, cells) for key in cells for method in UNTUNED}
 
     def best(self, *, tuned: bool) -> Row | None:
         """The best complete row among those that change weights, or among those that do not."""
@@ -195,36 +187,29 @@ class Table:
 
     def baseline(self, row: Row, method: Method) -> Row | None:
         """The untrained arm of a row's model; of an ensemble that of the one model it is made of. None without one."""
-        key = _baseline(row.key, method, self._cells_by_key)
+        key = self._baselines[row.key, method]
         return None if key is None else self.row(*key)
 
     def gain_on(self, task: str, row: Row, method: Method) -> Estimate | None:
         """Paired gain of a row on one task over a lesser method on the same model; None where that was not run."""
         other = self.baseline(row, method)
-        if other is None or task not in row.cells:
+        if other is None or task not in row.cells or task not in other.cells:
             return None
-        return _gain(row.cells, other.cells, {task: self.tasks[task]}, self.weights, same_model=True)
+        if not same_model(row.cells[task], other.cells[task]):
+            return None
+        return self.standings[task].difference(row.key, other.key)
 
     def over_plain_on(self, task: str, row: Row) -> Estimate | None:
         """Paired gain of a row whose training began elsewhere over the same samples tuned from the plain base."""
-        plain = self._plain(task, row)
-        return None if plain is None else paired(row.cells[task], plain)
+        other = plain(row.cells[task], self._cells(task, row.name)) if task in row.cells else None
+        return None if other is None else paired(row.cells[task], other)
 
     def over_plain(self, row: Row) -> Estimate | None:
         """The same on all tasks; None for a row that is not complete, or where the other arm is missing on one."""
-        plain = {task: cell for task in self.tasks if (cell := self._plain(task, row))}
-        return _gain(row.cells, plain, self.tasks, self.weights, same_model=True) if row.score else None
-
-    def _plain(self, task: str, row: Row) -> Cell | None:
-        """What was tuned on as many samples of the task, in the same way, from the base as it is."""
-        if task not in row.cells:
+        if row.score is None:
             return None
-        run = row.cells[task].results[0].run
-        if len(run.stages) < 2 or [portion.task for portion in run.stages[-1].portions] != [task]:
-            return None
-        alike = [cell for cell in self._cells(task, row.name) if _is_plain(cell.results[0].run, run)]
-        # With the same settings, if there is such a one.
-        return min(alike, key=lambda cell: cell.results[0].run.training != run.training, default=None)
+        parts = {task: self.over_plain_on(task, row) for task in self.tasks}
+        return weighted_mean(parts, self.tasks, self.weights, chance=False)
 
     def _cells(self, task: str, name: str) -> Iterator[Cell]:
         """A model's cells on a task: every method, every training budget."""
@@ -235,8 +220,8 @@ class Table:
             yield from self.curves.get((name, method, task), {}).values()
 
     def difference(self, first: Row, second: Row) -> Estimate | None:
-        """Paired difference of two rows' scores; None unless both share seeds and samples on every task."""
-        return _gain(first.cells, second.cells, self.tasks, self.weights)
+        """Paired difference of two complete rows' scores; None unless both share seeds and samples on every task."""
+        return self.overall.difference(first.key, second.key)
 
 
 def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
@@ -249,7 +234,7 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
     cells = defaultdict[Key, dict[str, Cell]](dict)
     curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
     for group in groups(chosen, cell_key):
-        budgets = [cell for budget in groups(group, budget_key) if (cell := _cell(budget, folder, notes))]
+        budgets = [cell for budget in groups(group, budget_key) if (cell := read_cell(budget, folder, notes))]
         if not budgets:
             continue
         by_samples = {cell.results[0].run.n_train or 0: cell for cell in budgets}
@@ -259,83 +244,22 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
         if len(by_samples) > 1:
             curves[run.candidate.name, run.candidate.method, run.task] = dict(sorted(by_samples.items()))
     scored = [cell for by_task in cells.values() for cell in by_task.values()]
-    found = {cell.results[0].run.task: cell.results[0].task for cell in scored}
+    found = {cell.results[0].run.task: cell.card for cell in scored}
     tasks = {name: found[name] for name in board.tasks or sorted(found) if name in found}
     wanted = tuple(board.tasks or tasks)
     seeds = tuple(sorted({seed for cell in scored for seed in cell.seeds}))
     weights = {name: board.weights.get(name, 1.0) for name in tasks}
     runs = {result.key: result.run for result in results}
-    rows = [_row(key, cells, tasks, wanted, _seeds_wanted(cells[key].values(), runs, seeds), weights) for key in cells]
+    rows = [_row(key, cells[key], tasks, wanted, _seeds_wanted(cells[key].values(), runs, seeds), weights) for key in cells]
     rows.sort(key=lambda row: (row.score is None, -row.score.value if row.score else 0, row.name, METHODS.index(row.method)))
-    table = Table(tasks, weights, seeds, tuple(rows), curves, tuple(notes))
-    return dataclasses.replace(table, rows=tuple(_with_ranks(table)))
-
-
-def _cell(group: list[Result], folder: Path, notes: list[str]) -> Cell | None:
-    columns: dict[int, pandas.DataFrame] = {}
-    kept: list[Result] = []
-    for result in sorted(group, key=lambda r: r.run.seed):
-        try:
-            columns[result.run.seed] = _scores(result, folder)
-        # A damaged file makes pyarrow raise any of these; the run is named, the others are published.
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            notes.append(
-                f"{result.run.label}: its predictions cannot be read and the run is left out: {_reason(error, folder)}"
-            )
-        else:
-            kept.append(result)
-    if not kept:
-        return None
-    card, templates = kept[0].task, kept[0].run.templates
-    scored = pandas.concat(columns, axis=1).dropna().index  # in every seed and template
-    tables = {
-        template: pandas.DataFrame({seed: by_template.loc[scored, template] for seed, by_template in columns.items()})
-        for template in templates
+    standings = {
+        task: stand({row.key: row.cells[task] for row in rows if task in row.cells}, seed=place)
+        for place, task in enumerate(tasks)
     }
-    scores = functools.reduce(pandas.DataFrame.add, tables.values()) / len(templates)
-    total = max(result.samples.total // len(templates) for result in kept)
-    cell = Cell(tuple(kept), scores, {}, None, total)
-    if scores.empty:
-        return cell
-    return dataclasses.replace(
-        cell,
-        by_template={template: _estimate(table, card) for template, table in tables.items()},
-        estimate=_estimate(scores, card),
-    )
-
-
-def _estimate(scores: pandas.DataFrame, card: TaskCard) -> Estimate:
-    return score(scores.to_numpy().T, binary=card.binary, low=card.metrics[card.primary_metric].low or 0.0)
-
-
-def _scores(result: Result, folder: Path) -> pandas.DataFrame:
-    """Primary metric by sample id (rows) and template; NaN where unscored. Raises `ValueError` for impossible scores.
-
-    Of several draws it is the mean, if all of them were scored.
-    """
-    card = result.task
-    column = f"score_{card.primary_metric}"
-    frame = read_predictions(folder, result.run, ["sample_id", "template", "draw", column])
-    frame[column] = frame[column].astype("float64")
-    if frame.duplicated(["sample_id", "template", "draw"]).any():
-        raise ValueError("a sample id appears twice")
-    metric = card.metrics[card.primary_metric]
-    if not metric.corpus and not frame[column].dropna().between(metric.low or 0.0, 1).all():
-        raise ValueError(f"{column} holds a score outside {metric.low or 0:g} to 1")
-    if result.run.generation.n > 1:
-        draws = frame.groupby(["template", "sample_id"], sort=False)[column]
-        frame = draws.mean().where(draws.count() == draws.size()).reset_index()
-    by_template = {str(template): rows.set_index("sample_id")[column] for template, rows in frame.groupby("template")}
-    if set(by_template) != set(result.run.templates):
-        raise ValueError(f"the templates {', '.join(sorted(by_template))} are not those of the run")
-    return pandas.concat({template: by_template[template] for template in result.run.templates}, axis=1)
-
-
-def _reason(error: Exception, folder: Path) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    # The folder's own path is left out, so that the same results give the same pages on every machine.
-    return str(error).replace(f"{folder}/", "").split("\n", 1)[0] or type(error).__name__
+    ranked = [row.key for row in rows if row.score]
+    overall = over_board(standings, ranked, factors(tasks, weights))
+    table = Table(tasks, weights, seeds, tuple(rows), curves, standings, overall, tuple(notes))
+    return dataclasses.replace(table, rows=tuple(_placed(table)))
 
 
 def _seeds_wanted(cells: Iterable[Cell], runs: Mapping[str, Run], seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -348,49 +272,18 @@ def _seeds_wanted(cells: Iterable[Cell], runs: Mapping[str, Run], seeds: tuple[i
     return seeds
 
 
-def _baseline(key: Key, method: Method, cells: Mapping[Key, Mapping[str, Cell]]) -> Key | None:
-    """The untrained arm that a candidate is held against; None for itself, for lesser ones, and where there is none."""
-    name, own = key
-    if METHODS.index(method) >= METHODS.index(own):
-        return None
-    if (name, method) in cells:
-        return name, method
-    first = next(iter(cells[key].values()), None)
-    if first is None or not first.results[0].run.members:
-        return None
-    alike = [
-        other
-        for other, by_task in cells.items()
-        if other[1] == method and any(_same_model(first, cell) for cell in by_task.values())
-    ]
-    return min(alike, default=None)
-
-
-def _is_plain(other: Run, run: Run) -> bool:
-    """Whether the other run does to the base what the last stage of this one does to what came before."""
-    if len(other.stages) != 1:
-        return False
-    ours, theirs = run.stages[-1], other.stages[0]
-    return ours.tuner == theirs.tuner and ours.portions == theirs.portions and theirs.meta is None
-
-
 def _row(
     key: Key,
-    cells: Mapping[Key, Mapping[str, Cell]],
+    cells: Mapping[str, Cell],
     tasks: dict[str, TaskCard],
     wanted: tuple[str, ...],
     seeds: tuple[int, ...],
     weights: dict[str, float],
 ) -> Row:
     name, method = key
-    own = {task: cells[key][task] for task in tasks if task in cells[key]}
+    own = {task: cells[task] for task in tasks if task in cells}
     missing = _missing(own, wanted, seeds)
-    estimates = {task: cell.estimate for task, cell in own.items() if cell.estimate}
-    over: dict[Method, Estimate | None] = dict.fromkeys(UNTUNED)
-    for other in UNTUNED:
-        baseline = None if missing else _baseline(key, other, cells)
-        if baseline is not None:
-            over[other] = _gain(own, cells[baseline], tasks, weights, same_model=True)
+    estimates = {task: cell.estimate for task, cell in own.items()}
     return Row(
         name,
         method,
@@ -398,9 +291,9 @@ def _row(
         missing,
         seeds_wanted=seeds,
         runs_wanted=len(wanted) * len(seeds),
-        score=None if missing else _mean({task: estimates[task] for task in tasks}, tasks, weights, chance=True),
-        over_zero=over["zero_shot"],
-        over_few=over["few_shot"],
+        score=None if missing else weighted_mean(estimates, tasks, weights, chance=True),
+        over_zero=None,
+        over_few=None,
     )
 
 
@@ -418,17 +311,20 @@ def _missing(own: dict[str, Cell], wanted: Sequence[str], seeds: Sequence[int]) 
     return tuple(missing)
 
 
-def _mean(
-    estimates: dict[str, Estimate], tasks: dict[str, TaskCard], weights: dict[str, float], *, chance: bool
-) -> Estimate:
-    """Weighted mean over tasks. `chance`: whether to move chance to zero (scores), or only to stretch (differences)."""
-    if len(tasks) == 1:
-        return next(iter(estimates.values()))
-    total = sum(weights.values())
+def weighted_mean(
+    estimates: Mapping[str, Estimate | None], tasks: Mapping[str, TaskCard], weights: Mapping[str, float], *, chance: bool
+) -> Estimate | None:
+    """Mean over tasks; None where one is missing. `chance`: whether chance becomes zero (scores), or is only stretched
+    (differences)."""
     parts = []
-    for task, estimate in estimates.items():
-        level = tasks[task].chance
-        normal = rescale(estimate, level) if chance else scaled(estimate, 1 / (1 - level))
+    total = sum(weights.values())
+    for task, card in tasks.items():
+        estimate = estimates.get(task)
+        if estimate is None:
+            return None
+        if len(tasks) == 1:
+            return estimate
+        normal = rescale(estimate, card.chance) if chance else scaled(estimate, 1 / (1 - card.chance))
         parts.append(scaled(normal, weights[task] * len(tasks) / total))
     return mean_over_tasks(parts)
 
@@ -444,67 +340,56 @@ def scaled(estimate: Estimate, factor: float) -> Estimate:
     )
 
 
-def _gain(
-    first: Mapping[str, Cell],
-    second: Mapping[str, Cell],
-    tasks: dict[str, TaskCard],
-    weights: dict[str, float],
-    *,
-    same_model: bool = False,
-) -> Estimate | None:
-    parts = {}
-    for task in tasks:
-        if task not in first or task not in second or (same_model and not _same_model(first[task], second[task])):
-            return None
-        part = paired(first[task], second[task])
-        if part is None:
-            return None
-        parts[task] = part
-    return _mean(parts, tasks, weights, chance=False)
+def _placed(table: Table) -> list[Row]:
+    """The rows with their gains, and the complete ones with their places."""
+    rows = [_with_gains(table, row) for row in table.rows]
+    ranked = [row for row in rows if row.score]
+    ranking = table.overall.ranking([row.key for row in ranked])
+    measures = robustness(table.standings, [row.key for row in ranked])
+    significance = _significance(table, ranked)
+    placed = [
+        dataclasses.replace(
+            row,
+            ranks=(int(ranking.best[place]), int(ranking.worst[place])),
+            tier=tier,
+            robustness=measures[place],
+            significance=significance.get(row.key, {}),
+        )
+        for place, (row, tier) in enumerate(zip(ranked, tiers(ranking), strict=True))
+    ]
+    return [*placed, *rows[len(placed) :]]
 
 
-def _same_model(first: Cell, second: Cell) -> bool:
-    ours, theirs = (cell.results[0].run.candidate for cell in (first, second))
-    return (ours.model, ours.revision, ours.fingerprint) == (theirs.model, theirs.revision, theirs.fingerprint)
+def _with_gains(table: Table, row: Row) -> Row:
+    """Over the untrained arms of its model, on all tasks."""
+    if row.score is None:
+        return row
+    over = {
+        method: weighted_mean(
+            {task: table.gain_on(task, row, method) for task in table.tasks}, table.tasks, table.weights, chance=False
+        )
+        for method in UNTUNED
+    }
+    return dataclasses.replace(row, over_zero=over["zero_shot"], over_few=over["few_shot"])
 
 
-def paired(first: Cell, second: Cell) -> Estimate | None:
-    """Difference of two candidates on one task over the seeds and samples they share; None when they share none."""
-    seeds = [seed for seed in first.seeds if seed in second.seeds]
-    ids = first.scores.index.intersection(second.scores.index, sort=False)
-    if not seeds or ids.empty:
-        return None
-    ours, theirs = (cell.scores.loc[ids, seeds].to_numpy().T for cell in (first, second))
-    card = first.results[0].task
-    return gain(ours, theirs, binary=card.binary, span=1 - (card.metrics[card.primary_metric].low or 0.0))
-
-
-def _with_ranks(table: Table) -> list[Row]:
-    ranked = table.ranked
-    ranks = rank_ranges(ranked, table.difference)
-    leader = ranked[0] if ranked else None
-    rows = []
-    for row, span in zip(ranked, ranks, strict=True):
-        difference = table.difference(leader, row) if leader and row is not leader else None
-        rows.append(dataclasses.replace(row, ranks=span, level=difference is None or not difference.clear))
-    return [*rows, *table.rows[len(rows) :]]
-
-
-def rank_ranges(
-    ordered: Sequence[RankedT], difference: Callable[[RankedT, RankedT], Estimate | None]
-) -> list[tuple[int, int]]:
-    """Best and worst rank of each: 1 + how many are surely better, and as many from below.
-
-    Surely means a paired difference whose 95 % interval is clear of zero; pairs are not corrected for their number.
-    """
-    better, worse = [0] * len(ordered), [0] * len(ordered)
-    for first, second in itertools.combinations(range(len(ordered)), 2):
-        estimate = difference(ordered[first], ordered[second])
-        if estimate and estimate.clear:
-            above, below = (first, second) if estimate.low > 0 else (second, first)
-            better[below] += 1
-            worse[above] += 1
-    return [(1 + above, len(ordered) - below) for above, below in zip(better, worse, strict=True)]
+def _significance(table: Table, ranked: Sequence[Row]) -> dict[Key, dict[Method, float]]:
+    """Holm-corrected p-values of every gain over an untrained arm."""
+    claims = [
+        (row, method, other)
+        for row in ranked
+        for method in UNTUNED
+        if (row.over_zero if method == "zero_shot" else row.over_few) and (other := table.baseline(row, method))
+    ]
+    if len(table.tasks) == 1:
+        (task,) = table.tasks
+        values = p_of_gains([(row.cells[task], other.cells[task]) for row, _, other in claims])
+    else:
+        values = [table.overall.p(row.key, other.key) for row, _, other in claims]
+    corrected = defaultdict[Key, dict[Method, float]](dict)
+    for (row, method, _), value in zip(claims, holm(values).tolist(), strict=True):
+        corrected[row.key][method] = value
+    return corrected
 
 
 def resolvable_gap(ordered: Sequence[Cell]) -> float | None:

@@ -20,6 +20,7 @@ LONGEST_SETTING = 200
 
 _METHODS: dict[Method, str] = {
     "zero_shot": "zero-shot",
+    "zero_shot_constrained": "zero-shot, held to the choices",
     "few_shot": "few-shot",
     "lora": "LoRA",
     "dora": "DoRA",
@@ -56,7 +57,7 @@ def method_name(*runs: Run) -> str:
     if ranks:
         name += f" r{span(ranks)}"
     if method in ("few_shot_tuning", "meta"):
-        name += f", {span(one.n_train or 0 for one in runs)} samples"
+        name += f", {span(one.budget or 0 for one in runs)} samples"
     return name
 
 

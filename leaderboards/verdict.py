@@ -109,6 +109,8 @@ def _enough(row: Row) -> str:
         return f"prompting is enough. Use {row.name}, {_joined(row)}."
     if row.method == "few_shot":
         return f"few-shot is enough. Prompt {row.name} with examples."
+    if row.method == "zero_shot_constrained":
+        return f"prompting is enough. Use {row.name} as it is, its answers held to the choices."
     return f"prompting is enough. Use {row.name} as it is."
 
 

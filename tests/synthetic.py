@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas
 
-from harness.config import Candidate, Generation, Run, Search, SearchSettings
+from harness.config import Candidate, Generation, Guard, Run, Search, SearchSettings, TunedFor
 from harness.ensembles import Ensemble, derive, joint_generation
 from harness.finish import cost
 from harness.halving import rungs, survivors, trials_at
@@ -41,6 +41,7 @@ from harness.results import (
     MetricCard,
     MetricValue,
     OverlapRecord,
+    Parsed,
     Provenance,
     Result,
     SampleCounts,
@@ -128,6 +129,13 @@ def make_run(
     return Run(**declared)
 
 
+def guarding(run: Run, card: TaskCard) -> Run:
+    """The run that scores another one's weights on a guard task; of an untuned one, those of its model before any tuning."""
+    after = None if run.n_train is None else TunedFor(task=run.task, version=run.task_version, n_train=run.n_train)
+    asked = {"task": card.name, "task_version": card.version, "n_train": None if after is None else 0}
+    return run.model_copy(update=asked | {"guard": Guard(after=after)})
+
+
 def _stages(method: Method, tuner: Tuner, own: Portion, others: Sequence[TaskCard]) -> tuple[Stage, ...]:
     training = make_training(layered(tuner, method), tuner)
     elsewhere = tuple(_portion(card, card.n_train) for card in others if card.name != own.task)
@@ -168,10 +176,14 @@ def write_result(
     selection: Selection | None = None,
     trained: Mapping[str, Any] | None = None,
     members: Sequence[Result] = (),
+    clusters: Sequence[str] = (),
+    parsed: Sequence[bool] = (),
 ) -> Result:
     """Write one finished run: its record, and predictions with these scores of the primary metric.
 
     `trained`: fields of its last training that are not as usual. `members`: what an ensemble is made of.
+    `clusters`: those of its samples; by default each is one alone. `parsed`: whether each answer has the right form, by
+    default all; its scores are taken as they are.
     """
     known = [value for value in scores if value is not None]
     metrics = {}
@@ -215,6 +227,7 @@ def write_result(
         task=task,
         metrics=metrics,
         by_template={run.templates[0]: metrics},
+        parsed=_parsed(metrics.get(task.primary_metric), parsed or [True] * len(known)),
         overlap=OverlapRecord(exact=0, near=0, samples=max(1, len(scores)), method="invented", clean=metrics),
         samples=SampleCounts(total=len(scores), scored=len(known), failed=len(scores) - len(known)),
         trainings=tuple(trainings),
@@ -241,6 +254,7 @@ def write_result(
     pandas.DataFrame(
         {
             "sample_id": [f"sample-{index}" for index in range(len(scores))],
+            "cluster": list(clusters or [""] * len(scores)),
             "template": [run.templates[0]] * len(scores),
             "draw": [0] * len(scores),
             "truncated": [0] * len(scores),
@@ -248,11 +262,23 @@ def write_result(
             "target": [target] * len(scores),
             "completion": [f" {answer}"] * len(scores),
             "answer": [answer] * len(scores),
+            "parsed": list(parsed or [True] * len(scores)),
             "error": [None if value is not None else "the engine gave no answer" for value in scores],
             f"score_{task.primary_metric}": list(scores),
         }
     ).to_parquet(folder / PREDICTIONS)
     return result
+
+
+def _parsed(value: MetricValue | None, parsed: Sequence[bool]) -> Parsed | None:
+    """As if the answers that have the wrong form scored 0."""
+    if value is None:
+        return None
+    share = score_of([[float(form) for form in parsed]], binary=True)
+    given = value.model_copy(update={"value": min(1.0, value.value / share.value)}) if share.value else None
+    return Parsed(
+        share=MetricValue(value=share.value, stderr=share.stderr, low=share.low, high=share.high, n=share.n), score=given
+    )
 
 
 def training_record(

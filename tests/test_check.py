@@ -370,3 +370,32 @@ def test_a_tasks_folder_that_is_not_there_is_one_error(tmp_path: Path, write: Wr
 def test_every_fault_of_a_sweep_is_found_at_once(write: Write) -> None:
     text = SWEEP.replace('["adding"]', '["ading", "gms8k"]').replace("toy-llama", "toy-lama")
     assert len(found("error", check_sweep(write("sweep.toml", text)))) == 3
+
+
+def test_a_guard_task_that_is_not_there_is_named(write: Write) -> None:
+    path = write("sweep.toml", SWEEP.replace('tasks = ["adding"]', 'tasks = ["adding"]\nguard_tasks = ["word_arithmetik"]'))
+    (error,) = found("error", check_sweep(path, lambda names: plugins_of(adding()) | find_plugins(entry_points=False)))
+    assert error.startswith("not found. Did you mean 'word_arithmetic'?")
+
+
+def test_a_guard_task_is_checked_like_the_others_but_for_what_is_asked_of_those(write: Write) -> None:
+    declared = SWEEP.replace('tasks = ["adding"]', 'tasks = ["adding"]\nguard_tasks = ["story_qa"]\ntemplates = "plain"')
+    findings = check_sweep(
+        write("sweep.toml", declared), lambda names: plugins_of(adding()) | find_plugins(entry_points=False)
+    )
+    assert found("error", findings) == []
+    assert "task 'story_qa'" in {finding.where for finding in findings}
+
+
+def test_a_target_that_is_none_of_its_choices_is_a_warning_where_answers_are_written() -> None:
+    def to_sample(row: Any, index: int) -> Sample:
+        return Sample(str(index), {"text": row["text"]}, row["answer"], choices=("1", "2"))
+
+    (warning,) = [text for text in found("warning", check(to_sample=to_sample)) if "form of an answer" in text]
+    assert warning.startswith("the target of train sample '2' has not the form of an answer: it is none of its sample's")
+
+
+def test_a_metric_whose_parses_raises_is_an_error() -> None:
+    odd = Metric("odd", "an odd one", lambda reply: float(reply.accepts(reply.answer)), parses=lambda reply: 1 / 0 > 1)
+    (error,) = found("error", check(metrics=(odd,), primary_metric="odd"))
+    assert error.startswith("metric 'odd': parses raised ZeroDivisionError")

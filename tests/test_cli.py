@@ -55,7 +55,11 @@ def replaced(sweep: Path, old: str, new: str) -> str:
         ('"gainboard/toy-llama"', '"gainboard/toy-lama"', "Did you mean 'gainboard/toy-llama'?"),
         ('"gainboard/toy-llama"', '"./no/such/folder"', "'./no/such/folder' is neither an existing folder nor"),
         ('"gainboard/toy-llama"', '"Qwen/Qwen2.5-0.5B"', "it needs `revision`, the 40-hex commit"),
-        ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = ["lorra"]', "'zero_shot', 'few_shot', 'lora', 'dora'"),
+        (
+            '"gainboard/toy-llama"',
+            '"gainboard/toy-llama"\nmethods = ["lorra"]',
+            "'zero_shot', 'zero_shot_constrained', 'few_shot', 'lora', 'dora'",
+        ),
         ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = []', "must name at least one"),
         ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = ["lora", "lora"]', "'lora' is given twice"),
         ("seeds = [0]", "seeds = [-1]", "'seeds.0': Input should be greater than or equal to 0"),
@@ -126,6 +130,20 @@ def test_a_dry_run_for_scripts_gives_tokens_operations_and_seconds(sweep: Path, 
     assert 3000 < run["train_tokens"] < 12000
     assert run["flops"] == pytest.approx(run["parameters"] * (6 * run["train_tokens"] + 2 * run["score_tokens"]))
     assert plan["total"]["device_seconds"] == pytest.approx(run["device_seconds"])
+
+
+def test_a_dry_run_counts_the_guard_runs_and_no_training_twice(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", str(sweep), "--dry-run", "--json") == 0
+    plain = json.loads(capsys.readouterr().out)["total"]
+    sweep.write_text(sweep.read_text().replace("tasks = ", 'guard_tasks = ["word_arithmetic"]\ntasks = '))
+    assert call("run", str(sweep), "--dry-run", "--json") == 0
+    guarded = json.loads(capsys.readouterr().out)
+    labels = [run["run"] for run in guarded["runs"] if "word_arithmetic" in run["run"]]
+    assert labels[0] == "toy · zero_shot · word_arithmetic before tuning · seed 0"
+    assert labels[1] == "toy · lora · word_arithmetic after date_normalise · 100 samples · seed 0"
+    assert guarded["total"]["train_tokens"] == plain["train_tokens"]
+    assert guarded["total"]["runs"] == plain["runs"] + 3
+    assert guarded["total"]["score_tokens"] > plain["score_tokens"]
 
 
 def test_runs_are_listed_with_their_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

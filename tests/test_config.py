@@ -24,10 +24,14 @@ FAULTS = {
     "no_tasks.toml": "'tasks' is missing",
     "no_candidates.toml": "'candidates' is missing",
     "no_model.toml": "'candidates.0.model' is missing",
-    "unknown_method.toml": "'candidates.0.methods.1': Input should be 'zero_shot', 'few_shot', 'lora', 'dora', 'qlora', ",
+    "unknown_method.toml": (
+        "'candidates.0.methods.1': Input should be 'zero_shot', 'zero_shot_constrained', 'few_shot', 'lora', 'dora', "
+    ),
     "revision_is_a_branch.toml": "'candidates.0.revision'",
     "name_is_a_path.toml": "'name'",
     "several_greedy_answers.toml": "'generation': n = 4 answers at temperature 0 are all the same; set a temperature",
+    "guard_task_is_trained_on.toml": "guard_tasks: task 'date_normalise' is among the sweep's tasks, and so trained on;",
+    "same_guard_task_twice.toml": "guard task 'boolq' is given twice",
     "not_toml.toml": "not valid TOML",
     "not_utf8.toml": "not valid TOML",
 }

@@ -17,7 +17,7 @@ from leaderboards.pages.context import Site
 from leaderboards.pages.decision import DecisionPage, decision_page
 from leaderboards.plots import Plot
 from leaderboards.scenario import Scenario, scenario_at
-from leaderboards.site import _gather
+from leaderboards.site import gather, read_folder
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = Path("/usr/bin/chromium")
@@ -103,7 +103,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(folder: Path) -> Site:
-    return _gather(folder / "results", None, None)
+    return gather(read_folder(folder / "results"), folder / "results", None, None)
 
 
 class Opened:

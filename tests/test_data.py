@@ -207,3 +207,17 @@ def test_augmented_copies_come_with_their_sample_and_do_not_count_in_a_budget() 
 def test_a_copy_whose_original_was_taken_away_stands_for_itself() -> None:
     train = [Sample("0", {}, "x"), copied(Sample("1", {}, "x"), 1)]
     assert {sample.id for sample in training_subset(train, None)} == {"0", "1~copy1"}
+
+
+def test_a_cluster_that_is_no_text_is_refused() -> None:
+    task = adding(to_sample=lambda row, index: Sample(str(index), {"text": row["text"]}, "1", cluster=7))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="sample '0' has the cluster 7; a cluster is a text"):
+        load_dataset(task)
+
+
+def test_a_cluster_changes_no_fingerprint() -> None:
+    alone, shared = (
+        adding(to_sample=lambda row, index, name=name: Sample(str(index), {"text": row["text"]}, "1", cluster=name))
+        for name in ("", "all")
+    )
+    assert load_dataset(alone).fingerprint == load_dataset(shared).fingerprint

@@ -18,7 +18,7 @@ from leaderboards.frontier import frontier_shares, usd_per_point
 from leaderboards.peaks import mfu, peak_flops
 from leaderboards.prices import load_prices
 from leaderboards.scenario import Scenario, scenario_at
-from leaderboards.site import _gather
+from leaderboards.site import gather, read_folder
 from leaderboards.text import percent, round_usd, signed_usd
 
 HOUR = 3600.0
@@ -320,7 +320,7 @@ def test_the_scenario_at_low_prices_takes_the_low_ones() -> None:
 
 def test_the_page_and_the_index_give_the_same_odds(tmp_path: Path) -> None:
     write_sweep(tmp_path / "results", {("small", "lora"): 0.55, ("small", "few_shot"): 0.5}, n=60)
-    site = _gather(tmp_path / "results", None, None)
+    site = gather(read_folder(tmp_path / "results"), tmp_path / "results", None, None)
     worth = site.decided["small", "lora"].worth
     assert worth is not None
     publish(tmp_path / "results", tmp_path / "site")

@@ -23,7 +23,9 @@ CHECKS = {"checks", *(f"checks.{name}" for name in ("examples", "finding", "lint
 DECLARE = {"demonstrations", "plugins", "prompts", "task"} | FAULTS | METRICS | DATA
 """What a task says of itself."""
 
-RECORD = {"budget", "config", "errors", "recipe", "results", "space", "statistics", "toml"}
+STATISTICS = {"statistics", *(f"statistics.{name}" for name in ("intervals", "planning", "ranks", "significance", "spread"))}
+
+RECORD = {"budget", "config", "errors", "recipe", "results", "space", "toml"} | STATISTICS
 """What is on disk, and the numbers made from it."""
 
 SETTINGS = {"budget", "config", "recipe", "space", "toml"}
@@ -59,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "search": {"errors", "space"},
     "jobs": {"engines", "recipe", "task", "toml"},
     "listener": {"errors", "worker"},
-    "statistics": set(),
+    **dict.fromkeys(STATISTICS, STATISTICS),
     "scaling": {"statistics"},
     "extrapolation": {"errors", "results", "scaling"},
     "toys": {"errors"},

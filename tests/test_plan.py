@@ -11,12 +11,15 @@ from toy_task import adding, rows
 from harness.config import Sweep
 from harness.data import load_dataset
 from harness.data.sources import generated
+from harness.ensembles import plan_ensembles
 from harness.errors import UserError
+from harness.estimate import Estimator
 from harness.plan import LoadedTask, group_runs, is_done, make_runs, select
-from harness.render import in_order, training_rows
+from harness.recipe import EnsembleSpec
+from harness.render import Workshop, in_order, training_rows
 from harness.results import RESULT
 from harness.selection import with_settings
-from harness.task import PromptSet, Splits, Task
+from harness.task import PromptSet, Sample, Splits, Task
 
 
 def sweep(**changes: Any) -> Sweep:
@@ -84,6 +87,145 @@ def test_a_sweep_may_choose_the_demonstrations() -> None:
     few_shot = [run for run in runs(num_fewshot=2, demonstrations="nearest") if run.candidate.method == "few_shot"]
     assert {(run.num_fewshot, run.demonstrations) for run in few_shot} == {(2, "nearest")}
     assert {run.demonstrations for run in runs() if run.candidate.method != "few_shot"} == {None}
+
+
+def with_choices(**changes: Any) -> Task:
+    """The task, its answers written and to be one of a few."""
+    numbers = tuple(str(number) for number in range(20))
+    return adding(to_sample=lambda row, index: Sample(str(index), {"text": row["text"]}, row["answer"], numbers), **changes)
+
+
+HELD = [{"name": "a", "model": "x", "methods": ["zero_shot", "zero_shot_constrained"]}]
+
+
+def test_the_base_may_be_held_to_the_choices_besides(tmp_path: Path) -> None:
+    task = with_choices()
+    tasks = {task.name: LoadedTask(task, load_dataset(task))}
+    free, held = runs(task, candidates=HELD, seeds=[0])
+    shop = Workshop(tmp_path, tasks)
+    assert (shop.ask(free).structured_outputs, shop.ask(held).structured_outputs) == (None, "choice")
+    assert (held.recipe, held.num_fewshot) == (None, 0)
+    assert free.key != held.key
+
+
+@pytest.mark.parametrize("task", [adding(), with_choices(structured_outputs="choice"), with_choices(output="choice")])
+def test_a_task_that_has_nothing_to_be_held_to_has_no_such_arm(task: Task) -> None:
+    with pytest.raises(UserError, match="'zero_shot_constrained' holds written answers to their choices, and no task"):
+        runs(task, candidates=HELD)
+
+
+def test_of_several_tasks_those_with_choices_have_the_arm() -> None:
+    tasks = {task.name: LoadedTask(task, load_dataset(task)) for task in (adding(), with_choices(name="held"))}
+    planned = make_runs(
+        sweep(tasks=list(tasks), candidates=HELD, seeds=[0]), tasks, fingerprint=lambda model, revision: "f", limit=None
+    )
+    assert [run.folder.as_posix() for run in planned] == [
+        "a/zero_shot/adding-v1/seed-0",
+        "a/zero_shot/held-v1/seed-0",
+        "a/zero_shot_constrained/held-v1/seed-0",
+    ]
+
+
+LORA: list[dict[str, Any]] = [{"name": "a", "model": "x", "methods": ["lora"]}]
+
+
+def guarded(*tasks: Task, **changes: Any) -> list[Any]:
+    """Runs of a sweep that guards its tasks by another one, `spelling`."""
+    tasks = tasks or (adding(),)
+    guard = dataclasses.replace(TWO_WORDINGS, name="spelling")
+    loaded = {task.name: LoadedTask(task, load_dataset(task)) for task in (*tasks, guard)}
+    declared = {"tasks": [task.name for task in tasks], "guard_tasks": ["spelling"], "seeds": [0]}
+    return make_runs(sweep(**declared | changes), loaded, fingerprint=lambda model, revision: "f", limit=None)
+
+
+def test_every_tuned_arm_and_its_base_are_scored_on_the_guard_tasks() -> None:
+    planned = guarded(candidates=[{"name": "a", "model": "x", "methods": ["few_shot", "lora"]}])
+    assert [run.folder.as_posix() for run in planned] == [
+        "a/zero_shot/spelling-v1/before/seed-0",
+        "a/few_shot/adding-v1/seed-0",
+        "a/lora/adding-v1/n-6/seed-0",
+        "a/lora/spelling-v1/after-adding-v1/n-6/seed-0",
+    ]
+    assert [run.label for run in planned if run.guard] == [
+        "a · zero_shot · spelling before tuning · seed 0",
+        "a · lora · spelling after adding · 6 samples · seed 0",
+    ]
+
+
+def test_a_candidate_that_tunes_nothing_has_nothing_to_guard() -> None:
+    planned = guarded(candidates=[{"name": "a", "model": "x", "methods": ["zero_shot", "few_shot"]}])
+    assert not [run for run in planned if run.guard]
+
+
+def test_a_guard_run_trains_nothing_of_its_own() -> None:
+    _, *planned = guarded(n_train=[2, 6], candidates=LORA)
+    for run, guard in zip(planned[::2], planned[1::2], strict=True):
+        assert guard.recipe == run.recipe
+        assert guard.guarded == run.folder
+        assert (run.guard, run.guarded) == (None, None)
+        assert (guard.n_train, guard.num_fewshot, guard.train_templates) == (0, 0, ())
+        assert guard.key != run.key
+
+
+def test_a_guard_task_is_asked_in_its_first_wording_whatever_the_sweep_asks_of_its_own() -> None:
+    planned = guarded(TWO_WORDINGS, templates=["words"])
+    assert {run.templates for run in planned if run.guard is None} == {("words",)}
+    assert {run.templates for run in planned if run.guard} == {("plain",)}
+
+
+def test_guards_change_no_ordinary_run() -> None:
+    ordinary = [run for run in guarded() if run.guard is None]
+    assert [(run.folder, run.key) for run in ordinary] == [(run.folder, run.key) for run in runs(seeds=[0])]
+
+
+def test_weights_of_one_mixture_are_scored_after_each_of_its_tasks() -> None:
+    tasks = [dataclasses.replace(adding(), name=name) for name in ("adding", "other")]
+    planned = guarded(*tasks, candidates=[{"name": "a", "model": "x", "methods": ["multitask"]}])
+    after = [run for run in planned if run.guard and run.guard.after]
+    assert [run.folder.parts[3] for run in after] == ["after-adding-v1", "after-other-v1"]
+    assert len({run.recipe.key for run in after}) == 1
+
+
+def test_a_guard_run_is_of_the_arm_whose_settings_are_searched() -> None:
+    planned = guarded(candidates=[{"name": "a", "model": "x", "methods": ["lora"], "lora": {"r": [4, 8]}}])
+    _, run, guard = planned
+    assert guard.arm == run.arm == ("a", "lora", "adding", 6)
+    assert with_settings(guard, {"r": 8}).cell == guard.cell
+
+
+def test_only_selects_guard_runs_by_their_own_folders() -> None:
+    chosen = select(guarded(candidates=LORA), "*/spelling-v1/after-*")
+    assert [run.folder.as_posix() for run in chosen] == ["a/lora/spelling-v1/after-adding-v1/n-6/seed-0"]
+    assert all(run.guard is None for run in select(guarded(candidates=LORA), "*/lora/adding-v1/*"))
+
+
+@pytest.mark.parametrize("settings", [{}, {"lora": {"r": [4, 8]}}])
+def test_a_guard_run_goes_where_its_weights_are_trained(settings: dict[str, Any]) -> None:
+    (group,) = group_runs(guarded(seeds=[0, 1], candidates=[{**LORA[0], **settings, "methods": ["lora", "full"]}]))
+    halves = group.halves()
+    assert halves is not None
+    recipes = [{run.recipe.key for run in half.runs if run.recipe} for half in halves]
+    assert not recipes[0] & recipes[1]
+
+
+def test_a_guard_run_is_forecast_without_a_training() -> None:
+    task = adding()
+    tasks = {name: LoadedTask(task, load_dataset(task)) for name in ("adding", "spelling")}
+    _, run, guard = guarded(candidates=LORA)
+    for done in (False, True):
+        estimator = Estimator(tasks)
+        assert (estimator.forecast(run, done=done).train_tokens > 0) is not done
+        forecast = estimator.forecast(guard, done=False)
+        assert forecast.train_tokens == 0
+        assert forecast.score_tokens > 0
+
+
+def test_an_ensemble_is_made_of_ordinary_runs_alone() -> None:
+    planned = guarded(seeds=[0, 1], candidates=LORA)
+    spec = EnsembleSpec.model_validate({"name": "soup", "method": "soup", "members": ["*/lora"]})
+    task = adding()
+    (ensemble,) = plan_ensembles([spec], planned, {"adding": LoadedTask(task, load_dataset(task))})
+    assert [run.guard for run in ensemble.members] == [None, None]
 
 
 METHODS_OF_SEVERAL = [
@@ -258,6 +400,6 @@ def test_a_result_of_a_newer_version_stops_with_a_sentence(tmp_path: Path) -> No
     run = make_run("toy", "lora", task_card(), 0)
     write_result(tmp_path, run, task_card(), [1.0])
     path = tmp_path / run.folder / RESULT
-    path.write_text(path.read_text().replace('"schema_version": 4', '"schema_version": 5'))
-    with pytest.raises(UserError, match=r"is schema 5; this version reads up to 4. Upgrade gainboard."):
+    path.write_text(path.read_text().replace('"schema_version": 5', '"schema_version": 6'))
+    with pytest.raises(UserError, match=r"is schema 6; this version reads up to 5. Upgrade gainboard."):
         is_done(tmp_path, run)

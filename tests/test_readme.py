@@ -15,6 +15,8 @@ from harness.data import load_dataset
 from harness.ensembles import plan_ensembles
 from harness.plan import LoadedTask, make_runs
 from harness.plugins import find_plugins, load_task
+from leaderboards.address import check_address
+from leaderboards.board import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,6 +43,25 @@ def test_its_commands_are_understood(command: str) -> None:
     assert cli._parser().parse_args(shlex.split(command)[1:]).verb
 
 
+def test_its_workflow_for_pages_runs_commands_that_there_are() -> None:
+    yaml = pytest.importorskip("yaml")
+    (workflow,) = (yaml.safe_load(block) for block in blocks("yaml"))
+    steps = workflow["jobs"]["publish"]["steps"]
+    (command,) = (step["run"] for step in steps if step.get("run", "").startswith("gainboard"))
+    options = cli._parser().parse_args(shlex.split(command)[1:])
+    assert check_address(options.url) and options.verb
+    # What is published is what is kept for the next time, and what is uploaded.
+    assert {step["with"]["path"] for step in steps if "path" in step.get("with", {})} == {str(options.out)}
+    assert workflow["permissions"]["pages"] == "write"
+
+
+def test_it_names_every_column_of_a_board_and_every_format_of_an_export() -> None:
+    for name in COLUMNS:
+        assert f"`{name}`" in README
+    for form in cli.EXPORT_FORMATS:
+        assert form in README
+
+
 def test_its_sweep_is_a_sweep(tmp_path: Path) -> None:
     (tmp_path / "sweep.toml").write_text(blocks("toml")[0])
     sweep = load_sweep(tmp_path / "sweep.toml")
@@ -55,8 +76,8 @@ def test_its_search_and_its_ensembles_are_part_of_a_sweep(tmp_path: Path) -> Non
     (tmp_path / "sweep.toml").write_text(without + settings)
     loaded = load_sweep(tmp_path / "sweep.toml")
     assert loaded.search.budget is not None
-    task = load_task("ticket_routing", find_plugins(entry_points=False))
-    tasks = {task.name: LoadedTask(task, load_dataset(task))}
+    found = [load_task(name, find_plugins(entry_points=False)) for name in loaded.all_tasks]
+    tasks = {task.name: LoadedTask(task, load_dataset(task)) for task in found}
     runs = make_runs(loaded, tasks, fingerprint=lambda model, revision: "f", limit=None)
     assert {run.candidate.method for run in runs if run.search is not None} == {"lora"}
     assert [ensemble.spec.name for ensemble in plan_ensembles(loaded.ensembles, runs, tasks)] == ["qwen-vote"] * 3

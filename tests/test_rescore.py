@@ -1,5 +1,6 @@
 """Judging saved predictions again: a changed extractor or metric needs no model."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from synthetic import make_run, task_card, write_ensemble, write_result
 from toy_task import adding, plugins_of
 
 from harness.config import Run
+from harness.data import load_dataset
 from harness.errors import UserError
 from harness.rescore import rescore
 from harness.results import PREDICTIONS, RESULT, Result, read_record
 from harness.score import COLUMNS, score_rows
+from harness.task import Row, Sample
 
 CARD = task_card("adding", output="generate", primary_metric="exact_match", chance=0.0)
 RUN = make_run("toy", "full", CARD, 0)
@@ -29,6 +32,7 @@ def write_answers(results: Path, run: Run, completions: list[str], targets: list
     rows = [
         dict.fromkeys(COLUMNS)
         | {"sample_id": str(index), "template": "plain", "target": [target], "choices": [], "metadata": "{}"}
+        | {"cluster": ""}
         | {"completion": text, "prompt_tokens": 5, "overlap": False}
         for index, (text, target) in enumerate(zip(completions, targets, strict=True))
     ]
@@ -44,6 +48,28 @@ def test_a_changed_extractor_changes_answers_and_scores(tmp_path: Path) -> None:
     assert list(table["answer"]) == ["7", "7", "eight"]
     assert list(table["score_exact_match"]) == [1.0, 1.0, 0.0]
     assert read_record(tmp_path / RUN.folder / RESULT, Result).metrics["exact_match"].value == pytest.approx(2 / 3)
+
+
+def clustered(row: Row, index: int) -> Sample:
+    """The toy task's samples, two and two of one passage."""
+    return dataclasses.replace(adding().to_sample(row, index), cluster=f"passage {index // 2}")
+
+
+def test_predictions_from_before_clusters_get_those_of_the_task_s_samples(tmp_path: Path) -> None:
+    task = adding(to_sample=clustered)
+    run = RUN.model_copy(update={"task_fingerprint": load_dataset(task).fingerprint})
+    write_result(tmp_path, run, CARD, [0.0] * 3)
+    write_answers(tmp_path, run, ["9", "8", "11"], ["9", "10", "11"])
+    path = tmp_path / run.folder / PREDICTIONS
+    pandas.read_parquet(path).drop(columns="cluster").to_parquet(path, index=False)
+    rescore(tmp_path, plugins_of(task))
+    assert list(pandas.read_parquet(path)["cluster"]) == ["passage 0", "passage 0", "passage 1"]
+
+
+def test_clusters_of_samples_that_have_changed_since_are_not_taken(tmp_path: Path) -> None:
+    write(tmp_path, ["7", "8"], "7")
+    rescore(tmp_path, plugins_of(adding(to_sample=clustered)))
+    assert list(pandas.read_parquet(tmp_path / RUN.folder / PREDICTIONS)["cluster"]) == ["", ""]
 
 
 def test_another_metric_becomes_the_primary_one(tmp_path: Path) -> None:

@@ -6,14 +6,20 @@ import os
 import shutil
 from pathlib import Path
 
+import pandas
 import pytest
-from synthetic import make_run, task_card, write_failure, write_result
+from synthetic import guarding, make_run, task_card, write_failure, write_result
 
 from harness import load_results
 from harness.config import Run
 from harness.errors import UserError
+from harness.plan import is_done
 from harness.results import (
+    FAILURE,
+    PREDICTIONS,
     RESULT,
+    SCHEMA_VERSION,
+    Failure,
     Result,
     atomic_write,
     read_failures,
@@ -28,7 +34,7 @@ MALFORMED = Path(__file__).parent / "data" / "results"
 FAULTS = {
     "old.json": "is schema 1, of a preview of gainboard; use another --results folder, or remove this one",
     "preview.json": "is schema 3, of a preview of gainboard; use another --results folder, or remove this one",
-    "newer.json": "is schema 99; this version reads up to 4. Upgrade gainboard.",
+    "newer.json": "is schema 99; this version reads up to 5. Upgrade gainboard.",
     "cut_off.json": "cannot be read",
     "empty.json": "cannot be read",
     "not_utf8.json": "cannot be read",
@@ -166,3 +172,51 @@ def test_predictions_keep_their_order_and_unscored_samples_have_no_score(tmp_pat
     predictions = read_predictions(tmp_path, run)
     assert list(predictions["sample_id"]) == ["sample-0", "sample-1", "sample-2"]
     assert list(predictions["score_accuracy"].isna()) == [False, True, False]
+
+
+def test_predictions_without_clusters_read_as_samples_that_share_nothing(tmp_path: Path, run: Run) -> None:
+    write_result(tmp_path, run, task_card(), [1.0, 0.0])
+    path = tmp_path / run.folder / PREDICTIONS
+    pandas.read_parquet(path).drop(columns="cluster", errors="ignore").to_parquet(path)
+    assert list(read_predictions(tmp_path, run)["cluster"]) == ["", ""]
+    assert list(read_predictions(tmp_path, run, ["sample_id", "cluster"]).columns) == ["sample_id", "cluster"]
+
+
+SCHEMA_4 = Path(__file__).parent / "data" / "schema_4"
+"""A result, its predictions and a failure, as the version before this schema wrote them."""
+
+
+def test_a_result_of_schema_4_is_read_and_nobody_knows_yet_how_many_answers_parse(tmp_path: Path) -> None:
+    old = json.loads((SCHEMA_4 / RESULT).read_text(encoding="utf-8"))
+    result = read_record(SCHEMA_4 / RESULT, Result)
+    assert (result.schema_version, result.parsed) == (SCHEMA_VERSION, None)
+    assert result.model_dump(mode="json")["metrics"] == old["metrics"]
+    shutil.copytree(SCHEMA_4, tmp_path / result.run.folder)
+    (tmp_path / result.run.folder / FAILURE).unlink()
+    assert read_results(tmp_path) == [result]
+    predictions = read_predictions(tmp_path, result.run)
+    assert list(predictions["parsed"]) == [None] * 3
+    assert list(predictions["cluster"]) == [""] * 3
+
+
+def test_a_run_of_schema_4_has_its_key_of_then_and_need_not_be_run_again(tmp_path: Path) -> None:
+    result = read_record(SCHEMA_4 / RESULT, Result)
+    assert result.run.key == result.key
+    shutil.copytree(SCHEMA_4, tmp_path / result.run.folder)
+    assert is_done(tmp_path, result.run)
+
+
+def test_a_failure_of_schema_4_is_read() -> None:
+    assert read_record(SCHEMA_4 / FAILURE, Failure).schema_version == SCHEMA_VERSION
+
+
+def test_the_table_tells_guard_runs_from_the_others(tmp_path: Path, run: Run) -> None:
+    base, card = make_run("small", "zero_shot", task_card(), 0), task_card("boolq")
+    write_result(tmp_path, run, task_card(), [1.0])
+    for guard in (guarding(run, card), guarding(base, card)):
+        write_result(tmp_path, guard, card, [1.0])
+    table = load_results(tmp_path).set_index(["method", "task"])
+    assert not table.loc[("lora", "capitals"), "guard"]
+    assert tuple(table.loc[("lora", "boolq"), ["guard", "after"]]) == (True, "capitals")
+    base_row = table.loc[("zero_shot", "boolq")]
+    assert base_row["guard"] and pandas.isna(base_row["after"])

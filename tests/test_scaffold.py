@@ -164,6 +164,7 @@ def test_rows_of_a_group_stay_in_one_split(tmp_path: Path, write: Write) -> None
     train, dev, test = ({row["by"] for row in rows} for rows in (splits.train, splits.dev, splits.test))
     assert not train & dev
     assert not (train | dev) & test
+    assert {sample.cluster for sample in load_dataset(loaded(folder)).test} == test
 
 
 def test_a_parquet_file_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from toy_task import adding
 
 from harness.metrics import METRICS, Metric, Reply
-from harness.score import Scored, collect, score_rows
+from harness.score import Scored, cluster_of, collect, score_rows
 from harness.task import PromptSet, Sample, Task
 
 LABELS = ("a", "b", "c")
@@ -29,6 +29,15 @@ def scored(task: Task, samples: list[Sample], answers: list[str | None], *, over
 
 def errors(result: Scored) -> list[str]:
     return list(result.predictions["error"].fillna(""))
+
+
+def test_a_sample_s_cluster_stands_in_its_row_and_a_whole_passage_by_its_hash() -> None:
+    names = ["p1", "", "A passage. " * 9]
+    known = [Sample(str(index), {"text": "?"}, "1", cluster=name) for index, name in enumerate(names)]
+    rows = scored(adding(), known, ["1", "1", "1"]).predictions
+    assert list(rows["cluster"][:2]) == ["p1", ""]
+    assert rows["cluster"][2] == cluster_of(known[2])
+    assert len(rows["cluster"][2]) == 16
 
 
 def samples(*targets: str, **more: Any) -> list[Sample]:
@@ -210,3 +219,81 @@ def test_samples_whose_prompt_was_cut_are_counted() -> None:
     result = drawn(adding(), samples("1", "2"), [["1", "1"], ["2", "9"]], truncated=7)
     assert result.samples.truncated == 1
     assert result.predictions["truncated"].tolist() == [7, 7, 0, 0]
+
+
+def forms(task: Task, of: list[Sample], answers: list[str | None]) -> list[bool | None]:
+    return list(scored(task, of, answers).predictions["parsed"])
+
+
+def test_a_written_answer_has_the_right_form_if_it_is_one_of_its_choices() -> None:
+    picked = samples("a", "b", "c", "a", choices=LABELS)
+    result = scored(adding(), picked, ["a", " c ", "The answer is c.", None])
+    assert list(result.predictions["parsed"]) == [True, True, False, None]
+    assert result.parsed is not None
+    assert (result.parsed.share.value, result.parsed.share.n) == (pytest.approx(2 / 3), 3)
+    assert result.parsed.score is not None
+    assert (result.parsed.score.value, result.parsed.score.n) == (0.5, 2)
+
+
+@pytest.mark.parametrize(
+    ("metric", "right", "wrong"),
+    [
+        ("exact_match", "whatever", " "),
+        ("numeric_match", "It is 7.", "seven"),
+        ("json_f1", '{"a": 1}', "[1]"),
+        ("json_recall", "{}", '{"a": 1'),
+        ("f1_macro", "any label", ""),
+    ],
+)
+def test_the_primary_metric_says_which_form_an_answer_must_have(metric: str, right: str, wrong: str) -> None:
+    task = adding(metrics=(metric,), primary_metric=metric)
+    assert forms(task, samples("1", "1"), [right, wrong]) == [True, False]
+
+
+def test_a_query_has_the_right_form_if_the_database_answers_it() -> None:
+    task = adding(metrics=("sql_execution",), primary_metric="sql_execution")
+    script = "CREATE TABLE boats (id INT); INSERT INTO boats VALUES (1), (2);"
+    asked = samples(*["SELECT id FROM boats"] * 4, metadata={"database": script})
+    answers = ["SELECT id FROM boats", "SELECT 1", "SELECT name FROM boats", "DROP TABLE boats"]
+    assert forms(task, asked, list(answers)) == [True, True, False, False]
+
+
+def test_a_choice_always_has_the_right_form() -> None:
+    task = adding(output="choice", metrics=("accuracy",), primary_metric="accuracy")
+    assert forms(task, samples("a", "b", choices=LABELS), ["a", "c"]) == [True, True]
+
+
+def test_a_corpus_metric_of_the_answers_with_the_right_form_is_made_of_them_alone() -> None:
+    task = adding(metrics=("f1_macro",), primary_metric="f1_macro")
+    result = scored(task, samples("a", "b", "b", "c", choices=LABELS), ["a", "b", "a", "nonsense"])
+    from sklearn.metrics import f1_score
+
+    assert result.parsed is not None and result.parsed.score is not None
+    assert result.parsed.share.value == 0.75
+    assert result.parsed.score.value == pytest.approx(f1_score(["a", "b", "b"], ["a", "b", "a"], average="macro"))
+    whole = f1_score(["a", "b", "b", "c"], ["a", "b", "a", "nonsense"], average="macro", labels=["a", "b", "c"])
+    assert result.predictions["score_f1_macro"].mean() == pytest.approx(whole), "the parts in the whole stay as they are"
+
+
+def test_an_answer_counts_as_far_as_it_has_the_right_form_in_some_templates() -> None:
+    task = adding(prompts=PromptSet({"plain": "{text}", "words": "Add {text}."}))
+    result = scored(task, samples("a", "b", choices=LABELS), ["a", "none", "a", "a"])
+    assert result.parsed is not None and result.parsed.score is not None
+    assert (result.parsed.share.value, result.parsed.share.n) == (0.75, 2)
+    assert (result.parsed.score.value, result.parsed.score.n) == (0.5, 2)
+
+
+def test_where_no_answer_has_the_right_form_there_is_no_score_of_those_that_have() -> None:
+    result = scored(adding(), samples("a", "b", choices=LABELS), ["x", "y"])
+    assert result.parsed is not None
+    assert (result.parsed.share.value, result.parsed.score) == (0.0, None)
+
+
+def test_a_metric_that_cannot_tell_the_form_leaves_its_sample_unscored_with_the_reason() -> None:
+    def tell(reply: Reply) -> bool:
+        raise ValueError("no idea")
+
+    odd = Metric("odd", "an odd one", lambda reply: 1.0, parses=tell)
+    result = scored(adding(metrics=(odd,), primary_metric="odd"), samples("1"), ["1"])
+    assert errors(result)[0].startswith("metric 'odd' raised ValueError: no idea")
+    assert result.parsed is None

@@ -17,7 +17,7 @@ from synthetic import (
 )
 
 from harness.results import Spent, TaskCard
-from leaderboards import publish
+from leaderboards import publish, publish_boards
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = Path("/usr/bin/chromium")
@@ -26,6 +26,8 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser 
 KINDS = (
     "index.html",
     "cost.html",
+    "history.html",
+    "404.html",
     "tasks/one.html",
     "models/small.html",
     "models/together.html",
@@ -49,11 +51,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
     rates = {("small", "zero_shot"): 0.3, ("small", "few_shot"): 0.5, ("small", "lora"): 0.8, ("large", "few_shot"): 0.6}
     results, tasks = folder / "results", (task_card("one"), task_card("two"))
+    write_sweep(results, rates | {("small", "lora"): 0.2}, tasks=tasks, n=40)  # type: ignore[arg-type]
+    publish(results, folder / "site")  # the table before, which the history tells of
     write_sweep(results, rates, tasks=tasks, n=40)  # type: ignore[arg-type]
     for card in tasks:
         write_methods(results, card)
     write_failure(results, make_run("large", "full", tasks[0], 0), spent=Spent(seconds=300.0))
     return publish(folder / "results", folder / "site").index.parent
+
+
+@pytest.fixture(scope="module")
+def front(site: Path) -> Path:
+    """The front page of two boards of the same results."""
+    boards = []
+    for task in ("one", "two"):
+        boards.append(site.parent / f"{task}.toml")
+        boards[-1].write_text(f'title = "Board {task}"\ntasks = ["{task}"]\n', encoding="utf-8")
+    return publish_boards(site.parent / "results", site.parent / "boards", boards).index
 
 
 def write_methods(results: Path, card: TaskCard) -> None:
@@ -164,4 +178,31 @@ def test_a_mark_leads_to_what_went_wrong(browser: Any, site: Path) -> None:
     page.locator("a.flag", has_text="1 of 3 collapsed").first.click()
     assert page.url.endswith("index.html#flagged")
     assert "40 of 40 answers are the same" in page.locator("#flagged").inner_text()
+    page.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_front_page_leads_to_each_board_and_back(browser: Any, front: Path, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(front.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".boards li").count() == 2
+    page.locator(".boards h2 a", has_text="Board two").click()
+    assert page.url.endswith("/two/index.html")
+    assert page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
+    page.locator("a.brand").click()
+    assert page.url == front.as_uri()
+    assert said == []
+    page.close()
+
+
+def test_the_first_page_leads_to_what_has_changed(browser: Any, site: Path) -> None:
+    page = browser.new_page()
+    page.goto((site / "index.html").as_uri())
+    page.locator(".news a").click()
+    assert "score beyond noise" in page.locator("#changes-table").inner_text()
+    page.locator("#snapshots-table tbody a").first.click()
+    assert page.url.endswith(".json")
     page.close()

@@ -340,6 +340,20 @@ def test_a_hub_task_takes_the_right_answers_from_the_rows(name: str, tmp_path: P
     assert [sample.target for sample in samples_of(name, tmp_path).test] == TARGETS[name]
 
 
+SHARED: list[tuple[str, Row, str]] = [
+    ("boolq", boolq(1, True), "A kettle heats any liquid."),
+    ("drop", drop("How many in June?", "4"), "history_1"),
+    ("hellaswag", hellaswag("A man kneads dough. he", ENDINGS, "0"), "activitynet~v_1"),
+    ("mnli", mnli("Ann sold both her boats. ", "Ann has no boat.", 0), "Ann sold both her boats."),
+]
+"""Tasks whose samples share a passage, a video or a premise: a row, and its cluster."""
+
+
+@pytest.mark.parametrize(("name", "row", "cluster"), SHARED)
+def test_samples_that_share_what_they_are_about_are_a_cluster(name: str, row: Row, cluster: str) -> None:
+    assert load_task(name, PLUGINS).to_sample(row, 0).cluster == cluster
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_wording_of_a_hub_task_reads_differently_and_tells_every_field(name: str, tmp_path: Path) -> None:
     task = load_task(name, PLUGINS)

@@ -25,7 +25,7 @@ from harness.plan import LoadedTask, make_runs
 from harness.plugins import Plugin, find_plugins, load_task
 from harness.prompts import choose_templates, render
 from harness.review import REVIEWS, read_verdicts, review_state
-from harness.score import metrics_of
+from harness.score import has_form, metrics_of
 from harness.task import Sample, Task
 
 MOST_TRIED = 24
@@ -47,17 +47,18 @@ def check_sweep(path: Path, find: Callable[[Iterable[str]], dict[str, Plugin]] =
     """
     try:
         sweep = load_sweep(path)
-        plugins = find(sweep.tasks)
+        plugins = find(sweep.all_tasks)
     except UserError as error:
         return [Finding("error", str(path), _without(str(path), error))]
     findings = []
     loaded: dict[str, LoadedTask] = {}
-    for name in sweep.tasks:
+    for name in sweep.all_tasks:
         inspection = _inspect_task(name, plugins)
         if inspection.task is not None and inspection.dataset is not None:
             loaded[name] = LoadedTask(inspection.task, inspection.dataset)
         findings += inspection.findings
-        findings += _check_fit(sweep, inspection, where=f"{path}, task '{name}'")
+        if name in sweep.tasks:
+            findings += _check_fit(sweep, inspection, where=f"{path}, task '{name}'")
     for candidate in sweep.candidates:
         where = f"{path}, candidate '{candidate.name}'"
         try:
@@ -65,7 +66,7 @@ def check_sweep(path: Path, find: Callable[[Iterable[str]], dict[str, Plugin]] =
             findings.append(Finding("ok", where, f"model {candidate.model}"))
         except UserError as error:
             findings.append(Finding("error", where, _without(where, error)))
-    if all(finding.level != "error" for finding in findings) and len(loaded) == len(sweep.tasks):
+    if all(finding.level != "error" for finding in findings) and len(loaded) == len(sweep.all_tasks):
         findings += _check_plan(sweep, loaded, str(path))
     return findings
 
@@ -246,6 +247,7 @@ class _Trial:
         self.replies: list[tuple[str, Reply]] = []
         """Which sample, and what metrics see."""
         self.not_extracted: list[tuple[str, str]] = []
+        self.primary = next(metric for metric in self.metrics if metric.name == task.primary_metric)
         for split, samples in (("train", dataset.train), ("test", dataset.test)):
             for sample in spread(samples, MOST_TRIED):
                 self._answer(task, f"{split} sample '{sample.id}'", sample)
@@ -276,7 +278,7 @@ class _Trial:
         return []
 
     def shortfalls(self) -> list[str]:
-        """Mean metrics that a right answer cannot bring to their best value."""
+        """Mean metrics that a right answer cannot bring to their best value, and right answers of a wrong form."""
         faults = []
         for metric in self.metrics:
             best = metric.high if metric.higher_is_better else metric.low
@@ -289,6 +291,13 @@ class _Trial:
                     f"the target of {name} scores {score:.3g} on {metric.name} as its answer, not {best:g} (so do "
                     f"{len(short)} of {len(self.replies)} tried); {self.remedy}"
                 )
+        malformed = [name for name, reply in self.replies if self.written and not has_form(self.primary, reply)]
+        if malformed and not faults:
+            faults.append(
+                f"the target of {malformed[0]} has not the form of an answer: it is none of its sample's choices, or "
+                f"nothing that {self.primary.name} can read (so are {len(malformed)} of {len(self.replies)} tried); "
+                f"{self.remedy}"
+            )
         return faults
 
     def _said(self, raised: Sequence[tuple[str, str]]) -> str:
@@ -301,6 +310,9 @@ def _fault(metric: Metric, reply: Reply) -> str | None:
     """What a metric raises, in words."""
     try:
         score_of(metric, reply)
+        has_form(metric, reply)
     except UserError as error:
         return str(error)
+    except PLUGIN_FAULTS as error:  # a plugin's own may raise anything
+        return f"metric '{metric.name}': parses {raised(error)}"
     return None

@@ -25,7 +25,8 @@ class Dataset:
     dev: list[Sample]
     test: list[Sample]
     fingerprint: str
-    """Changes when a sample, its metadata or a prompt does. Metrics may change without: `gainboard score` judges again."""
+    """Changes when a sample, its metadata or a prompt does. Metrics and clusters may change without: `gainboard score`
+    brings them up to date."""
 
     steps: tuple[StepCount, ...] = ()
     """What cleaning and augmentation did."""
@@ -162,7 +163,8 @@ def _missing_column(task: Task, row: Row, index: int) -> str | None:
 def _is_written_in_utf8(sample: Sample) -> bool:
     """Not half of a surrogate pair, which JSON may hold and no file takes."""
     try:
-        "".join((sample.id, *sample.fields.values(), *sample.targets, *sample.choices, *sample.metadata.values())).encode()
+        texts = (*sample.fields.values(), *sample.targets, *sample.choices, *sample.metadata.values())
+        "".join((sample.id, sample.cluster, *texts)).encode()
     except UnicodeEncodeError:
         return False
     return True
@@ -184,6 +186,8 @@ def _fault(task: Task, asked: dict[str, set[str]], sample: Sample) -> str | None
         return f"sample '{sample.id}' has the target {sample.target!r}; a target is a non-empty text or a tuple of them"
     if not all(isinstance(text, str) for item in sample.metadata.items() for text in item):
         return f"sample '{sample.id}' has metadata that is not a text; turn it into one, JSON for instance"
+    if not isinstance(sample.cluster, str):
+        return f"sample '{sample.id}' has the cluster {sample.cluster!r}; a cluster is a text, or empty for a sample alone"
     if not _is_written_in_utf8(sample):
         return f"sample '{sample.id}' holds half of a surrogate pair, which is no text; repair or remove the row"
     for name, fields in asked.items():

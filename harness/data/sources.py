@@ -118,7 +118,9 @@ def table_splits(
     """Cut a CSV, TSV, JSONL or Parquet file, or a data frame, into train, dev and test, every cell as stripped text.
 
     The cut is the same on every machine and never puts one input into two splits; `harness.data.splits.cut_rows` says how
-    `group`, `stratify` and the shares work. Raises `UserError` for a missing column, an empty cell or too few rows.
+    `group`, `stratify` and the shares work. Rows of a group are no independent draws: give their samples
+    `cluster=row[group]`, as `gainboard new --group` does. Raises `UserError` for a missing column, an empty cell or too
+    few rows.
     """
     if isinstance(table, Path):
         rows, where = read_table(table), str(table)

@@ -72,6 +72,7 @@ MATCHING = (
         "numeric_match",
         "the last number of the answer equals that of a target",
         best(_numeric_match),
+        parses=lambda reply: last_number(reply.answer) != "",
         binary=True,
         outputs=ANSWERS,
     ),

@@ -104,6 +104,10 @@ class Metric:
     details: Callable[[Mapping[str, float]], dict[str, float]] | None = None
     """Parts of the value worth naming, from the sums: F1 by class, say."""
 
+    parses: Callable[[Reply], bool] | None = None
+    """Whether an answer has the form that the metric wants, right or wrong: a number, say. None: any text that is not
+    blank."""
+
     binary: bool = False
     """Whether every per-sample score is 0 or 1, so that intervals of proportions apply."""
 

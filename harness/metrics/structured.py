@@ -5,7 +5,8 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from harness.errors import UserError
 from harness.metrics.matching import best
@@ -65,8 +66,31 @@ def _json_f1(answer: str, target: str) -> float:
     return 2 * _shared(found, wanted) / (len(found) + len(wanted))
 
 
+def _is_object(reply: Reply) -> bool:
+    return _fields(reply.answer) is not None
+
+
 def _sql_execution(reply: Reply) -> float:
     """Whether the answer returns the rows of an accepted query, on the database that `metadata["database"]` creates."""
+    with _database(reply) as connection:
+        # Every accepted query runs, whichever the answer agrees with, so that a broken one is always found.
+        agrees = [_same_rows(connection, reply.answer, query) for query in reply.targets]
+        return float(any(agrees))
+
+
+def _runs(reply: Reply) -> bool:
+    """Whether the answer is a query that the database answers, with whatever rows."""
+    with _database(reply) as connection:
+        try:
+            _rows(connection, reply.answer, most=1)
+        except _SQL_ERRORS:
+            return False
+        return True
+
+
+@contextmanager
+def _database(reply: Reply) -> Iterator[sqlite3.Connection]:
+    """The sample's database, to be read only."""
     script = reply.metadata.get("database")
     if script is None:
         raise UserError("it needs metadata['database']: the SQL script that creates and fills the tables")
@@ -79,9 +103,7 @@ def _sql_execution(reply: Reply) -> float:
                 f"metadata['database'] is no SQL script that makes tables in memory within {SQL_STEPS:,} steps: {error}"
             ) from error
         _allow_only_reading(connection, most_text=max(SQL_TEXT, len(script.encode())))
-        # Every accepted query runs, whichever the answer agrees with, so that a broken one is always found.
-        agrees = [_same_rows(connection, reply.answer, query) for query in reply.targets]
-        return float(any(agrees))
+        yield connection
 
 
 def _allow_only_memory(connection: sqlite3.Connection) -> None:
@@ -145,9 +167,26 @@ def _is_ordered(query: str) -> bool:
 
 STRUCTURED = (
     Metric(
-        "json_precision", "share of the answer's field-value pairs that a target has", best(_json_precision), outputs=ANSWERS
+        "json_precision",
+        "share of the answer's field-value pairs that a target has",
+        best(_json_precision),
+        parses=_is_object,
+        outputs=ANSWERS,
     ),
-    Metric("json_recall", "share of a target's field-value pairs that the answer has", best(_json_recall), outputs=ANSWERS),
-    Metric("json_f1", "F1 over the field-value pairs of a JSON object", best(_json_f1), outputs=ANSWERS),
-    Metric("sql_execution", "the query returns the rows of an accepted one", _sql_execution, binary=True, outputs=ANSWERS),
+    Metric(
+        "json_recall",
+        "share of a target's field-value pairs that the answer has",
+        best(_json_recall),
+        parses=_is_object,
+        outputs=ANSWERS,
+    ),
+    Metric("json_f1", "F1 over the field-value pairs of a JSON object", best(_json_f1), parses=_is_object, outputs=ANSWERS),
+    Metric(
+        "sql_execution",
+        "the query returns the rows of an accepted one",
+        _sql_execution,
+        parses=_runs,
+        binary=True,
+        outputs=ANSWERS,
+    ),
 )

@@ -1,26 +1,30 @@
 """What all pages draw from, and what they call things."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from harness.recipe import Method
 from harness.results import Failure, Result
+from leaderboards.baselines import Key
 from leaderboards.board import Board
 from leaderboards.cases import Choices, make_choices
 from leaderboards.decision import Decision, Figures, weigh
 from leaderboards.economics import members_of
+from leaderboards.elsewhere import Imported
 from leaderboards.flags import flag_of
 from leaderboards.grid import Head
+from leaderboards.history import History
 from leaderboards.ledger import Ledger
 from leaderboards.prices import Prices
 from leaderboards.scenario import scenario_at
-from leaderboards.tables import Key, Row, Table
+from leaderboards.tables import Row, Table
 from leaderboards.text import MISSING, count_of, method_name, quantity, slug
 
 METHOD_TITLES: dict[Method, str] = {
     "zero_shot": "Zero-shot",
+    "zero_shot_constrained": "Zero-shot, held to the choices",
     "few_shot": "Few-shot",
     "lora": "LoRA",
     "dora": "DoRA",
@@ -59,6 +63,12 @@ class Site:
 
     folder: Path
     """The results."""
+
+    elsewhere: tuple[Imported, ...] = ()
+    """Scores that another program gave, of the board's tasks."""
+
+    history: History = field(default_factory=History)
+    """What the board said before."""
 
     @cached_property
     def by_key(self) -> dict[str, Result]:

@@ -28,6 +28,7 @@ def records(site: Site) -> dict[str, Any]:
         "cells": [
             _cell_record(site, row, task) for task in site.table.tasks for row in site.table.rows if task in row.cells
         ],
+        "elsewhere": [record.model_dump(mode="json") for record in site.elsewhere],
     }
 
 

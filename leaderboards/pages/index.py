@@ -1,10 +1,11 @@
 """The first page: the verdict, the ranking, what it costs and what went wrong."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.recipe import Method
 from harness.results import Failure, Result, TaskCard
+from leaderboards.board import COLUMNS
 from leaderboards.charts import Staircase, staircase_chart
 from leaderboards.flags import troubles
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
@@ -33,6 +34,8 @@ from leaderboards.pages.costs import (
     train_item,
 )
 from leaderboards.pages.decision import scenario_text, worth_item
+from leaderboards.pages.elsewhere import elsewhere_grid
+from leaderboards.pages.history import news
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, duration, method_name, shortened
 from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards, decide
@@ -70,6 +73,9 @@ class IndexPage:
 
     price_list: Pairs
     method_titles: dict[Method, str]
+    elsewhere: Grid | None
+    news: str
+    """What has changed since the board was published before; empty where it was not."""
 
 
 def index_page(site: Site) -> IndexPage:
@@ -91,6 +97,8 @@ def index_page(site: Site) -> IndexPage:
         scale_of(table),
         price_list(site.prices),
         METHOD_TITLES,
+        elsewhere_grid(site),
+        news(site),
     )
 
 
@@ -123,8 +131,15 @@ def _main_grid(site: Site) -> Grid:
         Column("Seeds", "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.", narrow=False),
         Column("n", "Test samples scored in every seed, of those asked for.", narrow=False),
     )
-    lines = tuple(_main_line(site, entry, floor) for entry in site.ledger.entries)
-    return Grid("Candidates by score", Column("Candidate", "Rank, model, method and size."), columns, lines)
+    # In the order of `COLUMNS`; the board file says which of them are shown, and in which order.
+    chosen = [COLUMNS.index(name) for name in site.board.columns]
+    lines = [_main_line(site, entry, floor) for entry in site.ledger.entries]
+    return Grid(
+        "Candidates by score",
+        Column("Candidate", "Rank, model, method and size."),
+        tuple(columns[place] for place in chosen),
+        tuple(replace(line, items=tuple(line.items[place] for place in chosen)) for line in lines),
+    )
 
 
 def _main_line(site: Site, entry: Entry, floor: float) -> Line:

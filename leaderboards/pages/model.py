@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from harness.recipe import METHODS
 from harness.results import Result
+from leaderboards.baselines import UNTUNED
 from leaderboards.charts import Forest, forest
 from leaderboards.economics import members_of
 from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
 from leaderboards.pages.context import METHOD_TITLES, Link, Pairs, Site, model_href, parameters_of, run_href, task_href
 from leaderboards.pages.costs import derived_grid, labels_item, measured_grid
-from leaderboards.tables import UNTUNED, Row
+from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, method_name, points
 
 LONGEST_NAME = 20

@@ -75,8 +75,8 @@ def run_page(site: Site, result: Result) -> RunPage:
             (
                 run.candidate.name,
                 method_name(run),
-                run.task,
-                *(() if run.n_train is None else (f"{run.n_train:,} samples",)),
+                run.task_label,
+                *(() if run.budget is None else (f"{run.budget:,} samples",)),
                 f"seed {run.seed}",
             )
         ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from harness.recipe import METHODS
 from harness.results import TaskCard
+from leaderboards.cells import Cell
 from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
 from leaderboards.pages.context import (
@@ -21,8 +22,9 @@ from leaderboards.pages.context import (
     size_text,
 )
 from leaderboards.pages.costs import labels_item
+from leaderboards.pages.elsewhere import elsewhere_grid
 from leaderboards.pages.samples import load_samples
-from leaderboards.tables import Cell, Row, paired, rank_ranges, resolvable_gap
+from leaderboards.tables import Row, resolvable_gap
 from leaderboards.text import points, shortened
 
 
@@ -61,6 +63,8 @@ class TaskPage:
 
     gap: str
     prompts: tuple[Prompt, ...]
+    elsewhere: Grid | None
+    """Scores that another program gave."""
 
 
 def task_page(site: Site, name: str) -> TaskPage:
@@ -84,6 +88,7 @@ def task_page(site: Site, name: str) -> TaskPage:
         f"Ranked by {card.primary_metric}: {card.metrics[card.primary_metric].description}.",
         _gap_sentence(cells),
         tuple(_example_prompts(site, name)),
+        elsewhere_grid(site, task=name),
     )
 
 
@@ -144,7 +149,9 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         Column("Runs", "By seed.", narrow=False, text=True),
     )
     whole = [row for row in rows if is_whole(row, name)]
-    ranks = dict(zip((row.key for row in whole), rank_ranges([row.cells[name] for row in whole], paired), strict=True))
+    ranking = site.table.standings[name].ranking([row.key for row in whole])
+    ends = zip(ranking.best.tolist(), ranking.worst.tolist(), strict=True)
+    ranks = dict(zip((row.key for row in whole), ends, strict=True))
     lines = []
     for row in rows:
         cell, own = row.cells[name], ranks.get(row.key)

@@ -53,4 +53,5 @@ def to_sample(row: Row, index: int) -> Sample:
         fields={"passage": row["passage"], "question": row["question"]},
         target=ANSWERS[row["answer"]],
         choices=ANSWERS,
+        cluster=row["passage"],
     )

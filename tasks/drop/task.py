@@ -68,6 +68,7 @@ def to_sample(row: Row, index: int) -> Sample:
         id=str(index),
         fields={"passage": row["passage"], "question": row["question"]},
         target=spans(row),
+        cluster=row["section_id"],
     )
 
 

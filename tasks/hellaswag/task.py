@@ -67,6 +67,8 @@ def to_sample(row: Row, index: int) -> Sample:
         fields={"activity": row["activity_label"], "scene": plain(row["ctx"])},
         target=choices[int(row["label"])],
         choices=choices,
+        # Several scenes come from one video or article.
+        cluster=row["source_id"],
     )
 
 

@@ -48,4 +48,5 @@ def to_sample(row: Row, index: int) -> Sample:
         fields={"request": row["request"], "rules": row["rules"]},
         target=row["answer"],
         metadata={"constraints": json.dumps(row["constraints"]), "difficulty": str(row["difficulty"])},
+        cluster=row["request"],
     )

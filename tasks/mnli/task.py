@@ -55,4 +55,5 @@ def to_sample(row: Row, index: int) -> Sample:
         fields={"premise": row["premise"].strip(), "hypothesis": row["hypothesis"].strip()},
         target=LABELS[row["label"]],
         choices=LABELS,
+        cluster=row["premise"].strip(),
     )

@@ -1,0 +1,35 @@
+"""Uncertainty of scores and of gains, over samples, over training seeds and over wordings.
+
+`spread` takes the variance of a mean apart, `intervals` makes estimates of it, `significance` tests differences,
+`ranks` says what order they allow, `planning` how many samples a difference takes.
+"""
+
+from harness.statistics.intervals import CONFIDENCE, Estimate, differences, gain, mean_over_tasks, rescale, score, scores_of
+from harness.statistics.planning import POWER, sample_size
+from harness.statistics.ranks import DRAWS, Ranking, deviations, rank
+from harness.statistics.significance import false_discovery, holm, mcnemar, p_values, sign_flip, t_test
+from harness.statistics.spread import Scores
+
+__all__ = [
+    "CONFIDENCE",
+    "DRAWS",
+    "POWER",
+    "Estimate",
+    "Ranking",
+    "Scores",
+    "deviations",
+    "differences",
+    "false_discovery",
+    "gain",
+    "holm",
+    "mcnemar",
+    "mean_over_tasks",
+    "p_values",
+    "rank",
+    "rescale",
+    "sample_size",
+    "score",
+    "scores_of",
+    "sign_flip",
+    "t_test",
+]

@@ -1,0 +1,336 @@
+"""One candidate on one task: its scores by seed, template and sample, and how they compare with another's."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+from numpy.typing import NDArray
+
+from harness.results import Result, TaskCard, read_prediction_table
+from harness.statistics import Estimate, Scores, deviations, differences, gain, score, t_test
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The primary metric of every sample that was scored in every seed and template."""
+
+    ids: tuple[str, ...]
+    """Samples, in the order of the data set."""
+
+    seeds: tuple[int, ...]
+    values: Scores
+    """Seeds × templates × samples."""
+
+    clusters: tuple[str, ...] | None
+    """What each sample belongs to; None where samples stand alone."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def cluster_numbers(self, places: Sequence[int] | None = None) -> NDArray[np.int64] | None:
+        """Clusters numbered from 0 on, of all samples or of those at some places."""
+        if self.clusters is None:
+            return None
+        names = self.clusters if places is None else [self.clusters[place] for place in places]
+        return np.unique(np.asarray(names), return_inverse=True)[1]
+
+    def restricted(self, seeds: Sequence[int], ids: Sequence[str]) -> Scores:
+        """The values of some of the seeds and samples, in the order given."""
+        if tuple(seeds) == self.seeds and tuple(ids) == self.ids:
+            return self.values
+        rows = [self.seeds.index(seed) for seed in seeds]
+        places = {name: place for place, name in enumerate(self.ids)}
+        return self.values[rows][:, :, [places[name] for name in ids]]
+
+    def shared(self, other: "ScoreTable") -> tuple[list[int], list[str]]:
+        """Seeds and samples that both have."""
+        theirs = set(other.ids)
+        return [seed for seed in self.seeds if seed in other.seeds], [name for name in self.ids if name in theirs]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One candidate on one task."""
+
+    results: tuple[Result, ...]
+    """By seed."""
+
+    scores: ScoreTable
+
+    total: int
+    """Samples each run was asked to score."""
+
+    @property
+    def card(self) -> TaskCard:
+        """The task, as its first run knew it."""
+        return self.results[0].task
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that finished."""
+        return self.scores.seeds
+
+    @cached_property
+    def estimate(self) -> Estimate | None:
+        """Mean of the primary metric; None when no sample was scored in every seed."""
+        return self._mean(self.scores.values)
+
+    @cached_property
+    def by_template(self) -> dict[str, Estimate]:
+        """The same for each template alone."""
+        values = self.scores.values
+        means = {template: self._mean(values[:, [place]]) for place, template in enumerate(self.results[0].run.templates)}
+        return {template: mean for template, mean in means.items() if mean is not None}
+
+    def _mean(self, values: Scores) -> Estimate | None:
+        if not values.size:
+            return None
+        low = self.card.metrics[self.card.primary_metric].low or 0.0
+        return score(values, binary=self.card.binary, low=low, clusters=self.scores.cluster_numbers())
+
+
+def read_cell(results: Sequence[Result], folder: Path, notes: list[str]) -> Cell | None:
+    """The runs of one candidate on one task and budget, with their predictions; None when none of these can be read."""
+    tables: list[_RunScores] = []
+    kept: list[Result] = []
+    for result in sorted(results, key=lambda one: one.run.seed):
+        try:
+            tables.append(_read(result, folder))
+        # A damaged file makes pyarrow raise any of these; the run is named, the others are published.
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = _reason(error, folder)
+            notes.append(f"{result.run.label}: its predictions cannot be read and the run is left out: {reason}")
+        else:
+            kept.append(result)
+    if not kept:
+        return None
+    total = max(result.samples.total // len(result.run.templates) for result in kept)
+    return Cell(tuple(kept), _join(tables, tuple(result.run.seed for result in kept)), total)
+
+
+@dataclass(frozen=True)
+class _RunScores:
+    """Of one run: every sample it was asked."""
+
+    ids: tuple[str, ...]
+    values: Scores
+    """Templates × samples; NaN where unscored."""
+
+    clusters: tuple[str, ...] | None
+
+
+def _read(result: Result, folder: Path) -> _RunScores:
+    """Raises `ValueError` for impossible scores. Of several draws a score is the mean, if all of them were scored."""
+    card, templates = result.task, result.run.templates
+    column = f"score_{card.primary_metric}"
+    table = read_prediction_table(folder, result.run, ["sample_id", "template", "draw", column, "cluster"])
+    places, ids = _coded(table["sample_id"])
+    wordings, found = _coded(table["template"])
+    if set(found) != set(templates):
+        raise ValueError(f"the templates {', '.join(sorted(found))} are not those of the run")
+    wordings = np.asarray([templates.index(name) for name in found])[wordings]
+    scores = table[column].cast("float64").to_numpy()
+    low = card.metrics[card.primary_metric].low or 0.0
+    known = scores[~np.isnan(scores)]
+    if not card.metrics[card.primary_metric].corpus and ((known < low) | (known > 1)).any():
+        raise ValueError(f"{column} holds a score outside {low:g} to 1")
+    draws = table["draw"].to_numpy()
+    values = np.full((int(draws.max()) + 1, len(templates), len(ids)), np.nan)
+    if len(np.unique(np.ravel_multi_index((draws, wordings, places), values.shape))) < len(draws):
+        raise ValueError("a sample id appears twice")
+    values[draws, wordings, places] = scores
+    clusters = _clusters(places, table["cluster"].to_pylist(), len(ids))
+    return _RunScores(tuple(ids), values.mean(axis=0), clusters)
+
+
+def _coded(column: Any) -> tuple[NDArray[np.int64], list[str]]:
+    """A column of words as numbers, with the word of each, in the order they first appear."""
+    coded = column.combine_chunks().dictionary_encode()
+    if coded.null_count:
+        raise ValueError("a sample without an id, or without a template")
+    return coded.indices.to_numpy().astype(np.int64), [str(word) for word in coded.dictionary.to_pylist()]
+
+
+def _clusters(places: NDArray[np.int64], clusters: Sequence[str | None], count: int) -> tuple[str, ...] | None:
+    """What each sample belongs to: one that is in no cluster is one by itself. None where all are."""
+    if not any(clusters):
+        return None
+    names = [""] * count
+    for place, name in zip(places.tolist(), clusters, strict=True):
+        names[place] = f"in {name}" if name else f"alone {place}"
+    return tuple(names)
+
+
+def _reason(error: Exception, folder: Path) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    # The folder's own path is left out, so that the same results give the same pages on every machine.
+    return str(error).replace(f"{folder}/", "").split("\n", 1)[0] or type(error).__name__
+
+
+def _join(tables: Sequence[_RunScores], seeds: tuple[int, ...]) -> ScoreTable:
+    """Runs that differ in the seed: only samples that were scored in every one and in every template."""
+    first = tables[0]
+    stacked = [first.values]
+    for table in tables[1:]:
+        if table.ids == first.ids:
+            stacked.append(table.values)
+            continue
+        places = pandas.Index(table.ids).get_indexer(pandas.Index(first.ids))
+        moved = np.where(places >= 0, table.values[:, places], np.nan)
+        stacked.append(moved)
+    values = np.stack(stacked)
+    whole = ~np.isnan(values).any(axis=(0, 1))
+    if whole.all():
+        return ScoreTable(first.ids, seeds, values, first.clusters)
+    kept = np.flatnonzero(whole).tolist()
+    clusters = None if first.clusters is None else tuple(first.clusters[place] for place in kept)
+    return ScoreTable(tuple(first.ids[place] for place in kept), seeds, values[:, :, whole], clusters)
+
+
+@dataclass(frozen=True)
+class SharedTables:
+    """What two candidates scored on the same seeds, templates and samples."""
+
+    seeds: list[int]
+    ids: list[str]
+    first: Scores
+    second: Scores
+    clusters: NDArray[np.int64] | None
+
+
+def shared_tables(first: Cell, second: Cell) -> SharedTables | None:
+    """None when two cells share no seed or no sample."""
+    seeds, ids = first.scores.shared(second.scores)
+    if not seeds or not ids:
+        return None
+    ours, theirs = (cell.scores.restricted(seeds, ids) for cell in (first, second))
+    return SharedTables(seeds, ids, ours, theirs, _cluster_numbers(first, ids))
+
+
+def paired(first: Cell, second: Cell) -> Estimate | None:
+    """Difference of two candidates on one task over the seeds and samples they share; None when they share none."""
+    tables = shared_tables(first, second)
+    if tables is None:
+        return None
+    card = first.card
+    return gain(tables.first, tables.second, binary=card.binary, span=_span(card), clusters=tables.clusters)
+
+
+def _cluster_numbers(cell: Cell, ids: Sequence[str]) -> NDArray[np.int64] | None:
+    if cell.scores.clusters is None or tuple(ids) == cell.scores.ids:
+        return cell.scores.cluster_numbers()
+    places = {name: place for place, name in enumerate(cell.scores.ids)}
+    return cell.scores.cluster_numbers([places[name] for name in ids])
+
+
+def _span(card: TaskCard) -> float:
+    return 1 - (card.metrics[card.primary_metric].low or 0.0)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every two of K candidates: K × K, the row's less the column's; NaN where two share no sample."""
+
+    value: Scores
+    stderr: Scores
+    degrees: Scores
+    low: Scores
+    high: Scores
+    p: Scores
+    """Two-sided, of the t test; 1 where two cannot be compared."""
+
+    n: NDArray[np.int64]
+    """Samples both have."""
+
+    seeds: NDArray[np.int64]
+    errors: Scores
+    """Joint draws of the errors of the K scores: draws × K."""
+
+    def at(self, row: int, column: int) -> Estimate | None:
+        """One difference; None where the two share no sample."""
+        value = float(self.value[row, column])
+        if math.isnan(value):
+            return None
+        stderr = float(self.stderr[row, column])
+        return Estimate(
+            value,
+            None if math.isnan(stderr) else stderr,
+            min(float(self.low[row, column]), value),
+            max(float(self.high[row, column]), value),
+            int(self.n[row, column]),
+            int(self.seeds[row, column]),
+            float(self.degrees[row, column]),
+        )
+
+    def of(self, places: Sequence[int]) -> "Comparison":
+        """Some of the candidates, in an order."""
+        block = np.ix_(places, places)
+        return Comparison(
+            self.value[block],
+            self.stderr[block],
+            self.degrees[block],
+            self.low[block],
+            self.high[block],
+            self.p[block],
+            self.n[block],
+            self.seeds[block],
+            self.errors[:, list(places)],
+        )
+
+
+def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
+    """Compare all cells of a task with each other, those with equal seeds and samples at once. `seed`: of the draws."""
+    count = len(cells)
+    value, stderr, degrees, low, high = (np.full((count, count), np.nan) for _ in range(5))
+    p, n, shared_seeds = (
+        np.ones((count, count)),
+        np.zeros((count, count), dtype=np.int64),
+        np.zeros((count, count), np.int64),
+    )
+    kinds: dict[tuple[tuple[int, ...], tuple[str, ...]], list[int]] = {}
+    for place, cell in enumerate(cells):
+        kinds.setdefault((cell.scores.seeds, cell.scores.ids), []).append(place)
+    for ours, theirs in itertools.combinations_with_replacement(kinds.values(), 2):
+        first, second = cells[ours[0]], cells[theirs[0]]
+        seeds, ids = first.scores.shared(second.scores)
+        if not seeds or not ids:
+            continue
+        both = ours if ours is theirs else [*ours, *theirs]
+        tables = np.stack([cells[place].scores.restricted(seeds, ids) for place in both])
+        found = differences(tables, binary=first.card.binary, span=_span(first.card), clusters=_cluster_numbers(first, ids))
+        within = slice(None) if ours is theirs else slice(len(ours))
+        across = slice(None) if ours is theirs else slice(len(ours), None)
+        # Of two kinds only what lies between them: what each has within itself is known from more samples.
+        for rows, columns, here in ((ours, theirs, (within, across)), (theirs, ours, (across, within))):
+            block = np.ix_(rows, columns)
+            value[block], low[block], high[block] = found.value[here], found.low[here], found.high[here]
+            degrees[block], n[block], shared_seeds[block] = found.degrees[here], found.n, found.seeds
+            if found.stderr is not None:
+                stderr[block] = found.stderr[here]
+                p[block] = t_test(found.value[here], found.stderr[here], found.degrees[here], n=found.n)
+    return Comparison(value, stderr, degrees, low, high, p, n, shared_seeds, _errors(cells, seed))
+
+
+def _errors(cells: Sequence[Cell], seed: int) -> Scores:
+    """Joint draws of the errors of all scores. A sample or seed that a cell lacks has no part in its error."""
+    ids = list(dict.fromkeys(name for cell in cells for name in cell.scores.ids))
+    seeds = sorted({one for cell in cells for one in cell.scores.seeds})
+    places = {name: place for place, name in enumerate(ids)}
+    templates = max(cell.scores.values.shape[1] for cell in cells)
+    tables = np.empty((len(cells), len(seeds), templates, len(ids)))
+    for table, cell in zip(tables, cells, strict=True):
+        own = cell.scores.values
+        table[:] = own.mean() if own.size else 0.0
+        rows = [seeds.index(one) for one in cell.scores.seeds]
+        table[np.ix_(rows, range(templates), [places[name] for name in cell.scores.ids])] = own
+    stderr = np.array([cell.estimate.stderr or 0.0 if cell.estimate else 0.0 for cell in cells])
+    whole = next((cell for cell in cells if list(cell.scores.ids) == ids), None)
+    clusters = whole.scores.cluster_numbers() if whole else None
+    return np.asarray(deviations(tables, clusters=clusters, seed=seed) * stderr)

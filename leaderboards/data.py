@@ -1,0 +1,107 @@
+"""Write `data/`: the figures of the tables with their schema, a line for each run, the prices, and checksums of it all."""
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.results import Result
+from leaderboards.figures import schema
+from leaderboards.flags import troubles
+from leaderboards.pages.context import Site
+from leaderboards.pages.downloads import records
+from leaderboards.text import visible
+
+CHECKSUMS = "SHA256SUMS"
+
+
+def write_data(site: Site, folder: Path, prices: Path) -> None:
+    """Fill a new folder. The same site gives the same bytes."""
+    folder.mkdir()
+    figures = records(site)
+    _write(folder / "leaderboard.json", figures_json(figures))
+    _write(folder / "leaderboard.csv", figures_csv(figures))
+    _write(folder / "leaderboard.schema.json", json.dumps(schema(), indent=1) + "\n")
+    with (folder / "runs.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(_line(run_record(result)) for result in site.results)
+    (folder / "prices.toml").write_bytes(prices.read_bytes())
+    _write(folder / CHECKSUMS, _checksums(sorted(folder.iterdir())))
+
+
+def figures_json(figures: dict[str, Any]) -> str:
+    """The figures as JSON: ASCII only, a missing value is null and never NaN."""
+    return json.dumps(figures, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def figures_csv(figures: dict[str, Any]) -> str:
+    """Rows, then cells, as a spreadsheet may open them."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(figures["rows"][0]), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in (*figures["rows"], *figures["cells"]))
+    return visible(buffer.getvalue())
+
+
+def run_record(result: Result) -> dict[str, Any]:
+    """What is worth knowing of one run beside its page: what it was, what it scored, took and was made with."""
+    run = result.run
+    return {
+        "key": result.key,
+        "folder": run.folder.as_posix(),
+        "candidate": run.candidate.name,
+        "model": run.candidate.model,
+        "revision": run.candidate.revision,
+        "method": run.candidate.method,
+        "task": run.task,
+        "task_version": run.task_version,
+        "seed": run.seed,
+        "n_train": run.n_train,
+        "num_fewshot": run.num_fewshot,
+        "templates": list(run.templates),
+        "primary_metric": result.task.primary_metric,
+        "metrics": {
+            name: value.model_dump(mode="json", exclude={"details"}) for name, value in sorted(result.metrics.items())
+        },
+        "samples": result.samples.model_dump(mode="json"),
+        "overlap": result.overlap.share,
+        "untrusted": result.untrusted,
+        "trouble": sorted({trouble.what for trouble in troubles(result)}),
+        "cost": result.cost.model_dump(mode="json"),
+        "provenance": result.provenance.model_dump(mode="json"),
+    }
+
+
+def _line(record: dict[str, Any]) -> str:
+    try:
+        return json.dumps(record, sort_keys=True, allow_nan=False) + "\n"
+    except ValueError:  # somebody else's result.json holds a NaN; JSON has no such number
+        return json.dumps(_known(record), sort_keys=True, allow_nan=False) + "\n"
+
+
+def _known(value: Any) -> Any:
+    """The same with null for what is no number."""
+    if isinstance(value, dict):
+        return {name: _known(inner) for name, inner in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _checksums(paths: Iterable[Path]) -> str:
+    """As `sha256sum -c` reads them."""
+    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in paths)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _cell(value: Any) -> Any:
+    """A value as a spreadsheet may open it: text that would be run as a formula is quoted, a missing value is empty."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return "" if value is None else value

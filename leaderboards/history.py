@@ -1,0 +1,312 @@
+"""What a board said when it was published before, and what has changed since.
+
+A site keeps a dated snapshot of its table in `history/`, and the next publish carries them over. The date is that of the
+newest run, for pages know no clock. A name ends in the hash of the file, so that a damaged snapshot is found out.
+"""
+
+import datetime
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from harness.recipe import Method
+from harness.results import Result
+from harness.toml import Frozen
+from leaderboards.ledger import Entry, Ledger
+from leaderboards.prices import Price, Prices
+from leaderboards.tables import Table
+from leaderboards.text import count_of, listed, points, usd
+
+FOLDER = "history"
+MOST_KEPT = 50
+"""Snapshots; the oldest are dropped."""
+
+_NAME = re.compile(r"\d{4}-\d{2}-\d{2}-([0-9a-f]{12})\.json")
+
+Kind = Literal["tasks", "prices", "new", "gone", "rank", "score"]
+
+NOUNS: dict[Kind, str] = {
+    "tasks": "change of the tasks",
+    "prices": "price",
+    "new": "new row",
+    "gone": "row gone",
+    "rank": "rank",
+    "score": "score beyond noise",
+}
+
+
+class SnapshotRow(Frozen):
+    """A row of the table as it was."""
+
+    candidate: str
+    method: Method
+    method_name: str
+    rank_best: int | None
+    rank_worst: int | None
+    score: float | None
+    low: float | None
+    high: float | None
+    """95 % interval."""
+
+    train_usd: float | None
+    serve_usd_per_1k: float | None
+
+    @property
+    def key(self) -> tuple[str, Method]:
+        """What tells rows apart."""
+        return self.candidate, self.method
+
+    @property
+    def rank(self) -> str:
+        """`3`, or `1–2` where the order is open."""
+        if self.rank_best is None or self.rank_worst is None:
+            return "not ranked"
+        return str(self.rank_best) if self.rank_best == self.rank_worst else f"{self.rank_best}–{self.rank_worst}"
+
+    @property
+    def score_text(self) -> str:
+        """The score with its interval."""
+        if self.score is None or self.low is None or self.high is None:
+            return "no score"
+        return f"{points(self.score)} ({points(self.low)} to {points(self.high)})"
+
+
+class Snapshot(Frozen):
+    """A board's table at one time."""
+
+    snapshot_version: Literal[1] = 1
+    number: int
+    """Counts the snapshots of a site, from 1."""
+
+    date: datetime.date
+    """Of the newest run."""
+
+    board: str
+    prices_as_of: datetime.date
+    prices: dict[str, Price]
+    """By what they are for."""
+
+    tasks: dict[str, float]
+    """With their weights."""
+
+    rows: tuple[SnapshotRow, ...]
+    """In the order of the table."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A snapshot as it lies in the folder."""
+
+    name: str
+    content: bytes
+    table: Snapshot
+
+
+def kept(table: Snapshot) -> Kept:
+    """A snapshot with its file, which is named by date and contents."""
+    text = json.dumps(table.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    content = text.encode()
+    return Kept(f"{table.date}-{_hash(content)}.json", content, table)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs between two snapshots."""
+
+    kind: Kind
+    subject: str
+    before: str
+    after: str
+    method: Method | None = None
+
+    @property
+    def text(self) -> str:
+        """In a sentence, without a full stop."""
+        if self.kind in ("new", "gone"):
+            return f"{self.subject}: {NOUNS[self.kind]}"
+        moved = f"{self.before} → {self.after}"
+        return f"{self.subject}: {moved}" if self.method is None else f"{self.subject}: {NOUNS[self.kind]}, {moved}"
+
+
+@dataclass(frozen=True)
+class History:
+    """The snapshots of a site, the one of this table among them."""
+
+    kept: tuple[Kept, ...] = ()
+    """Oldest first; the last is the table as it is."""
+
+    damaged: dict[str, bytes] = field(default_factory=dict)
+    """By name: files that cannot be read. They are kept as they are."""
+
+    grown: bool = False
+    """Whether the table was not in the history before."""
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What lies in the folder, by name."""
+        return self.damaged | {one.name: one.content for one in self.kept}
+
+    @property
+    def latest(self) -> list[Change]:
+        """What has changed since the snapshot before; empty where there is none."""
+        return changes(*(one.table for one in self.kept[-2:])) if len(self.kept) > 1 else []
+
+    @property
+    def fresh(self) -> list[Change]:
+        """What has changed since the site was last published; empty when nothing has, or it never was."""
+        return self.latest if self.grown else []
+
+
+def read_history(folder: Path) -> History:
+    """The snapshots of a former site; empty where there are none."""
+    found, damaged = [], {}
+    for path in sorted(folder.glob("*.json")):
+        named = _NAME.fullmatch(path.name)
+        if not named or not path.is_file():
+            continue
+        content = path.read_bytes()
+        table = _read(content) if named[1] == _hash(content) else None
+        if table is None:
+            damaged[path.name] = content
+        else:
+            found.append(Kept(path.name, content, table))
+    found.sort(key=lambda one: (one.table.number, one.name))
+    return History(tuple(found), dict(list(damaged.items())[-MOST_KEPT:]))
+
+
+def _read(content: bytes) -> Snapshot | None:
+    try:
+        return Snapshot.model_validate_json(content)
+    except ValidationError:  # of another version
+        return None
+
+
+def extended(former: History, now: Snapshot) -> History:
+    """The history with the table as it is; the same history when it says so already."""
+    last = former.kept[-1].table if former.kept else None
+    if last is not None and now.model_copy(update={"number": last.number}) == last:
+        return former
+    added = kept(now.model_copy(update={"number": last.number + 1 if last else 1}))
+    # The same table under the same name puts a damaged file right.
+    damaged = {name: content for name, content in former.damaged.items() if name != added.name}
+    return History((*former.kept, added)[-MOST_KEPT:], damaged, grown=last is not None)
+
+
+def snapshot_of(board: str, table: Table, ledger: Ledger, prices: Prices, results: Iterable[Result]) -> Snapshot:
+    """The table as it is."""
+    return Snapshot(
+        number=1,
+        date=_newest(results) or prices.as_of,
+        board=board,
+        prices_as_of=prices.as_of,
+        prices=_named_prices(prices),
+        tasks=table.weights,
+        rows=tuple(_row(entry) for entry in ledger.entries),
+    )
+
+
+def _newest(results: Iterable[Result]) -> datetime.date | None:
+    dates = []
+    for result in results:
+        try:
+            dates.append(datetime.date.fromisoformat(result.provenance.finished_at[:10]))
+        except ValueError:  # somebody else's result
+            continue
+    return max(dates, default=None)
+
+
+def _named_prices(prices: Prices) -> dict[str, Price]:
+    devices = {f"an hour of {entry.match}": entry.usd_per_hour for entry in prices.devices}
+    tokens = {
+        f"a million tokens that a {one.name} {verb}": price
+        for one in prices.apis
+        for verb, price in (("reads", one.usd_per_million_input), ("writes", one.usd_per_million_output))
+    }
+    return devices | tokens | {"a kilowatt-hour": prices.energy.usd_per_kwh, "a label": prices.label.usd_per_item}
+
+
+def _row(entry: Entry) -> SnapshotRow:
+    row, spent = entry.row, entry.spend
+    return SnapshotRow(
+        candidate=row.name,
+        method=row.method,
+        method_name=row.method_name,
+        rank_best=row.ranks[0] if row.ranks else None,
+        rank_worst=row.ranks[1] if row.ranks else None,
+        score=row.score.value if row.score else None,
+        low=row.score.low if row.score else None,
+        high=row.score.high if row.score else None,
+        train_usd=spent.training.mid if spent.training else None,
+        serve_usd_per_1k=1000 * spent.request.mid if spent.request else None,
+    )
+
+
+def changes(before: Snapshot, after: Snapshot) -> list[Change]:
+    """What differs: tasks and prices, rows come and gone, ranks, and scores whose intervals do not touch.
+
+    Where the tasks differ a score is another quantity, and is not compared.
+    """
+    found = []
+    if before.tasks != after.tasks:
+        found.append(Change("tasks", "Tasks and weights", _tasks_text(before), _tasks_text(after)))
+    found += [
+        Change("prices", f"The price of {name}", _price_text(before.prices.get(name)), _price_text(after.prices.get(name)))
+        for name in sorted({*before.prices, *after.prices})
+        if before.prices.get(name) != after.prices.get(name)
+    ]
+    old, new = ({row.key: row for row in snapshot.rows} for snapshot in (before, after))
+    found += [_of_row("new", row, "", f"rank {row.rank}") for key, row in new.items() if key not in old]
+    found += [_of_row("gone", row, f"rank {row.rank}", "") for key, row in old.items() if key not in new]
+    both = [(old[key], row) for key, row in new.items() if key in old]
+    found += [_of_row("rank", row, was.rank, row.rank) for was, row in both if was.rank != row.rank]
+    if before.tasks == after.tasks:
+        found += [_of_row("score", row, was.score_text, row.score_text) for was, row in both if _apart(was, row)]
+    return found
+
+
+def _of_row(kind: Kind, row: SnapshotRow, before: str, after: str) -> Change:
+    return Change(kind, f"{row.candidate} · {row.method_name}", before, after, row.method)
+
+
+def _apart(first: SnapshotRow, second: SnapshotRow) -> bool:
+    """Whether two scores differ by more than both intervals allow."""
+    if first.low is None or first.high is None or second.low is None or second.high is None:
+        return False
+    return first.high < second.low or second.high < first.low
+
+
+def _tasks_text(snapshot: Snapshot) -> str:
+    even = len(set(snapshot.tasks.values())) < 2
+    named = [name if even else f"{name} × {weight:g}" for name, weight in snapshot.tasks.items()]
+    return listed(named if len(named) < 7 else [*named[:5], f"{len(named) - 5} more"])
+
+
+def _price_text(price: Price | None) -> str:
+    return "none" if price is None else f"{usd(price.mid)} ({usd(price.low)} to {usd(price.high)})"
+
+
+def summed(found: Sequence[Change]) -> str:
+    """`2 ranks and 1 new row`; `nothing beyond noise` where scores have moved, but not far."""
+    counts = [(sum(change.kind == kind for change in found), kind) for kind in NOUNS]
+    parts = [_counted(number, kind) for number, kind in counts if number]
+    return listed(parts) if parts else "nothing beyond noise"
+
+
+def _counted(number: int, kind: Kind) -> str:
+    if kind == "tasks":
+        return "other tasks"
+    if kind == "gone":
+        return f"{count_of(number, 'row')} gone"
+    if kind == "score":
+        return f"{count_of(number, 'score')} beyond noise"
+    return count_of(number, NOUNS[kind])

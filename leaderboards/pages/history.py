@@ -1,0 +1,105 @@
+"""What has changed since the board was published before, and the snapshots that are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leaderboards.grid import Column, Grid, Head, Item, Line
+from leaderboards.history import FOLDER, MOST_KEPT, NOUNS, Change, Kept, Snapshot, changes, summed
+from leaderboards.pages.context import Site, model_href, model_names
+from leaderboards.text import MISSING, count_of
+
+MOST_CHANGES = 150
+"""Lines of the table of changes."""
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """The page of a board's history."""
+
+    headline: str
+    lede: str
+    changes: Grid | None
+    snapshots: Grid
+    damaged: tuple[str, ...]
+    """Names of files that cannot be read."""
+
+    most_kept: int
+
+
+def history_page(site: Site) -> HistoryPage:
+    """The changes since the last snapshot, and all snapshots, newest first."""
+    kept = site.history.kept
+    found = site.history.latest
+    return HistoryPage(
+        "What has changed" if len(kept) > 1 else "Nothing to compare yet",
+        _lede(kept, found),
+        _change_grid(site, found),
+        _snapshot_grid(kept),
+        tuple(sorted(site.history.damaged)),
+        MOST_KEPT,
+    )
+
+
+def news(site: Site) -> str:
+    """What the first page says of the history: a sentence, or nothing where there is no earlier table."""
+    kept = site.history.kept
+    return f"Since {kept[-2].table.date}: {summed(site.history.latest)}." if len(kept) > 1 else ""
+
+
+def _lede(kept: Sequence[Kept], found: Sequence[Change]) -> str:
+    if len(kept) < 2:
+        return "This is the first table published here. When results or prices change, the next one is compared with it."
+    return f"Between the table of {kept[-2].table.date} and this one of {kept[-1].table.date}: {summed(found)}."
+
+
+def _change_grid(site: Site, found: Sequence[Change]) -> Grid | None:
+    if not found:
+        return None
+    there = set(model_names(site.table))
+    lines = [Line(_head(change, there), _items(change)) for change in found[:MOST_CHANGES]]
+    if len(found) > MOST_CHANGES:
+        lines.append(Line(Head(f"{len(found) - MOST_CHANGES:,} more"), (Item(""),) * 2))
+    columns = (Column("What", text=True), Column("Now", "Below, as it was.", text=True))
+    return Grid("Changes since the last table", Column("Candidate"), columns, tuple(lines))
+
+
+def _head(change: Change, there: set[str]) -> Head:
+    if change.method is None:
+        return Head(change.subject)
+    name, _, method = change.subject.partition(" · ")
+    return Head(name, method, method=change.method, href=model_href(name) if name in there else "")
+
+
+def _items(change: Change) -> tuple[Item, ...]:
+    return (
+        Item(NOUNS[change.kind], sort=NOUNS[change.kind]),
+        Item(change.after or MISSING, f"was {change.before}" if change.before else "", sort=change.after or None),
+    )
+
+
+def _snapshot_grid(kept: Sequence[Kept]) -> Grid:
+    lines = [_snapshot_line(one, former) for former, one in zip((None, *kept[:-1]), kept, strict=True)]
+    columns = (
+        Column("Best score", text=True),
+        Column("Table", narrow=False),
+        Column("Prices of", narrow=False),
+        Column("What changed", "Since the snapshot before.", text=True),
+    )
+    return Grid("Snapshots", Column("Newest run", "Leads to the figures, as JSON."), columns, tuple(reversed(lines)))
+
+
+def _snapshot_line(one: Kept, former: Kept | None) -> Line:
+    table = one.table
+    first = "the first" if table.number == 1 else "the oldest that is kept"
+    items = (
+        Item(_best(table)),
+        Item(count_of(len(table.rows), "row"), sort=len(table.rows)),
+        Item(str(table.prices_as_of), sort=str(table.prices_as_of)),
+        Item(first if former is None else summed(changes(former.table, table))),
+    )
+    return Line(Head(str(table.date), f"no. {table.number}", href=f"{FOLDER}/{one.name}"), items)
+
+
+def _best(snapshot: Snapshot) -> str:
+    best = next((row for row in snapshot.rows if row.score is not None), None)
+    return MISSING if best is None else f"{best.candidate} · {best.method_name}, {best.score_text}"
