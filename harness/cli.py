@@ -402,7 +402,7 @@ def _show_plan(runs: "Sequence[Run]", tasks: "Mapping[str, LoadedTask]", options
 
     from harness.estimate import Estimator, assumed_device
     from harness.plan import group_runs, is_done
-    from leaderboards.economics import load_prices
+    from leaderboards.prices import load_prices
 
     estimator = Estimator(tasks)
     rows = [(run, estimator.forecast(run, done=is_done(options.results, run))) for run in runs]

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.results import Failure, Result, Spent, TrainingRecord
-from leaderboards.economics import Price, Prices, members_of, total_of
+from leaderboards.economics import members_of
+from leaderboards.prices import Price, Prices, total_of
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
     outlays = [ledger.outlay(entry) for entry in tuned]
     low, high = _log_range(outlays)
     scores = [entry.row.score.value for entry in entries if entry.row.score]
-    y_low, y_high, y_step = _nice_range(min(scores), max(scores))
+    y_low, y_high, y_step = nice_range(min(scores), max(scores))
     lanes = {True: left + 30.0, False: left + 82.0}
 
     def x_of(cost: float) -> float:
@@ -169,7 +169,7 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
     steps = sorted((at[entry.row.key] for entry in entries if entry.frontier), key=lambda mark: (mark.x, -mark.y))
     named = sorted(entries, key=lambda entry: (not entry.frontier, not entry.spend.tuned))
     wanted = [(at[entry.row.key], _short_label(entry.row.label)) for entry in named if entry.frontier or entry.spend.tuned]
-    costs, ticks = _cost_ticks(low, high, in_dollars=ledger.priced), _steps(y_low, y_high, y_step)
+    costs, ticks = _cost_ticks(low, high, in_dollars=ledger.priced), score_steps(y_low, y_high, y_step)
     x_ticks = tuple(Tick(round(x_of(value), 1), label) for value, label in costs)
     y_ticks = tuple(Tick(round(y_of(tick), 1), points(tick).removesuffix(".0")) for tick in ticks)
     return Staircase(
@@ -217,7 +217,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return inside
 
 
-def _nice_range(low: float, high: float) -> tuple[float, float, float]:
+def nice_range(low: float, high: float) -> tuple[float, float, float]:
     """Ends and step of an axis of scores that holds both."""
     span = max(high - low, 0.04)
     step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if span / step <= 6)
@@ -226,7 +226,7 @@ def _nice_range(low: float, high: float) -> tuple[float, float, float]:
     return min(step * math.floor(low / step + 0.1), top - step), top, step
 
 
-def _steps(low: float, high: float, step: float) -> list[float]:
+def score_steps(low: float, high: float, step: float) -> list[float]:
     return [low + step * index for index in range(round((high - low) / step) + 1)]
 
 

@@ -6,127 +6,68 @@ at a new price. Formulas, with F the one-off cost in dollars and c the cost of a
     training $          = Σ over the trainings a run's weights, or its members' weights, come from:
                           (start-up + loading + training + discarded seconds) / 3600 · price of the device's hour
     serving $ a request = seconds per request / 3600 · devices · price of a device-hour / utilisation
-    break-even volume   = (F_tuned − F_other) / (c_other − c_tuned) where c_other > c_tuned, else never
+    break-even volume   = (F_tuned − F_other) / (c_other − c_tuned) where c_other > c_tuned, else never; against a hosted
+                          model F_other = 0 and c_other = Σ tokens · price of a token
+    correct answer $    = c / accuracy (arXiv 2504.13359)
 """
 
-import datetime
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, model_validator
-
-from harness.results import Cost, Result, TrainingRecord
+from harness.results import Result, TrainingRecord
 from harness.statistics import Estimate
-from harness.toml import Frozen, load_toml
+from leaderboards.prices import ApiPrice, Price, Prices, total_of
 
-SHIPPED_PRICES = Path(__file__).parent / "prices.toml"
 JOULES_PER_KWH = 3.6e6
 
 Verdict = Literal["never", "unresolved", "dominated"]
 """Why there is no number: serving is not cheaper; a difference is within noise; the score is worse."""
 
 
-class Price(Frozen):
-    """A price in three scenarios. They are not an interval."""
-
-    low: NonNegativeFloat
-    mid: NonNegativeFloat
-    high: NonNegativeFloat
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Price":
-        if not self.low <= self.mid <= self.high:
-            raise ValueError("low, mid and high must be in rising order")
-        return self
-
-    def times(self, quantity: float) -> "Price":
-        """The price of so many units, in each scenario."""
-        return Price(low=self.low * quantity, mid=self.mid * quantity, high=self.high * quantity)
-
-
-class DevicePrice(Frozen):
-    """What an hour of a device costs."""
-
-    match: str = Field(min_length=1)
-    """Part of the device's name as the runs record it, upper and lower case alike."""
-
-    usd_per_hour: Price
-    per_core: bool = False
-    """Whether the price is for one core of the device and not for all of it."""
-
-    source: str
-
-
-class EnergyPrice(Frozen):
-    """What a kilowatt-hour at the device costs. Shown beside rental prices, which include it."""
-
-    usd_per_kwh: Price
-    pue: float = Field(ge=1)
-    """Energy drawn by the building for each unit drawn by the device."""
-
-    source: str
-
-
-class LabelPrice(Frozen):
-    """What one labelled training sample costs."""
-
-    usd_per_item: Price
-    source: str
-
-
-class Prices(Frozen):
-    """A prices file."""
-
-    as_of: datetime.date
-    """When the prices were last looked at."""
-
-    devices: tuple[DevicePrice, ...]
-    energy: EnergyPrice
-    label: LabelPrice
-
-    def device(self, name: str) -> DevicePrice | None:
-        """The entry for a device as the runs name it, the most specific one; None for an unknown device."""
-        matching = [entry for entry in self.devices if entry.match.casefold() in name.casefold()]
-        return max(matching, key=lambda entry: len(entry.match), default=None)
-
-    def hour(self, name: str) -> Price | None:
-        """What an hour of the device costs, all its cores; None when it cannot be told."""
-        entry = self.device(name)
-        if entry is None or not entry.per_core:
-            return entry.usd_per_hour if entry else None
-        cores = re.search(r"(\d+) cores?\b", name)
-        return entry.usd_per_hour.times(int(cores[1])) if cores else None
-
-
-def load_prices(path: Path | None = None) -> Prices:
-    """Read a prices file; None reads the shipped one. Raises `UserError` with the key and what is allowed."""
-    return load_toml(path or SHIPPED_PRICES, Prices)
+def training_seconds(trainings: Iterable[TrainingRecord]) -> dict[str, float]:
+    """Seconds that trainings took, by device."""
+    seconds: dict[str, float] = {}
+    for training in trainings:
+        seconds[training.device] = seconds.get(training.device, 0.0) + training.all_seconds
+    return seconds
 
 
 def training_usd(trainings: Iterable[TrainingRecord], prices: Prices) -> Price | None:
     """What trainings cost, each on the device it ran on; None when one of these has no price."""
-    parts = [(prices.hour(training.device), training.all_seconds / 3600) for training in trainings]
+    return usd_of(training_seconds(trainings), prices)
+
+
+def serving_seconds(result: Result, known: Mapping[str, Result], *, cached: bool = True) -> dict[str, float] | None:
+    """Device-seconds that one request takes, by device; None when no rate was measured. `cached`: with the prefix cache.
+
+    One request to a vote is one to each member, on its own device.
+    """
+    members = members_of(result, known)
+    if members and len(members) == len(result.run.members) and not result.run.averaged:
+        return summed([serving_seconds(member, known, cached=cached) for member in members])
+    cost = result.cost
+    rate = cost.requests_per_second if cached else result.generation.uncached_requests_per_second
+    return {cost.device: cost.num_devices / rate} if rate else None
+
+
+def summed(parts: Sequence[dict[str, float] | None]) -> dict[str, float] | None:
+    """Seconds by device, added up; None when a part is not known."""
+    seconds: dict[str, float] = {}
+    for part in parts:
+        if part is None:
+            return None
+        for device, more in part.items():
+            seconds[device] = seconds.get(device, 0.0) + more
+    return seconds
+
+
+def usd_of(seconds: Mapping[str, float] | None, prices: Prices, *, utilisation: float = 1.0) -> Price | None:
+    """What seconds of devices cost that are busy this share of the time; None when they, or a price, are not known."""
+    if seconds is None:
+        return None
+    parts = [(prices.hour(device), spent / (3600 * utilisation)) for device, spent in seconds.items()]
     return total_of([None if hour is None else hour.times(hours) for hour, hours in parts])
-
-
-def total_of(parts: Sequence[Price | None]) -> Price | None:
-    """The sum of prices; None when one of them is not known."""
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
-        return None
-    return Price(
-        low=sum(part.low for part in known), mid=sum(part.mid for part in known), high=sum(part.high for part in known)
-    )
-
-
-def request_usd(cost: Cost, hour: Price, *, utilisation: float = 1.0) -> Price | None:
-    """What one request costs on devices that are busy this share of the time; None when no rate was measured."""
-    if cost.requests_per_second <= 0:
-        return None
-    return hour.times(cost.num_devices / (3600 * cost.requests_per_second * utilisation))
 
 
 def labels(result: Result, known: Mapping[str, Result]) -> dict[str, int]:
@@ -181,6 +122,9 @@ class Spend:
     """Per request."""
 
     requests_per_second: float | None
+    uncached_requests_per_second: float | None
+    """With the prefix cache off; None unless every run measured it."""
+
     peak_memory_bytes: int
     """Largest of any run and phase."""
 
@@ -203,9 +147,9 @@ def spend(results: Sequence[Result], prices: Prices, known: Mapping[str, Result]
     """What the runs of one candidate took, at these prices; `known`: all results by their keys, ensembles' members too."""
     costs = [result.cost for result in results]
     count = len(costs)
-    training = total_of([training_usd(result.trainings, prices) for result in results])
-    request = total_of([_request(result, prices, known) for result in results])
-    rated = [cost.requests_per_second for cost in costs if cost.requests_per_second > 0]
+    serving = mean_serving(results, known)
+    rates = [cost.requests_per_second for cost in costs]
+    uncached = [result.generation.uncached_requests_per_second for result in results]
     metered = [cost.energy_joules for cost in costs if cost.energy_joules is not None]
     joules = sum(metered) / count if len(metered) == count else None
     requests = sum(cost.requests for cost in costs) or 1
@@ -220,23 +164,33 @@ def spend(results: Sequence[Result], prices: Prices, known: Mapping[str, Result]
         train_flops=sum(cost.train_flops for cost in costs) / count,
         prompt_tokens=sum(cost.prompt_tokens for cost in costs) / requests,
         completion_tokens=sum(cost.completion_tokens for cost in costs) / requests,
-        requests_per_second=len(rated) / sum(1 / rate for rate in rated) if len(rated) == count else None,
+        requests_per_second=_mean_rate(rates),
+        uncached_requests_per_second=_mean_rate(uncached),
         peak_memory_bytes=max((peak for cost in costs for peak in cost.peak_memory_bytes.values()), default=0),
         joules=joules,
-        training=training.times(1 / count) if training else None,
+        training=usd_of(mean_training(results), prices),
         data=prices.label.usd_per_item.times(samples),
-        request=request.times(1 / count) if request else None,
+        request=usd_of(serving, prices),
         energy=None if joules is None else prices.energy.usd_per_kwh.times(joules / JOULES_PER_KWH * prices.energy.pue),
     )
 
 
-def _request(result: Result, prices: Prices, known: Mapping[str, Result]) -> Price | None:
-    """What one request costs on a device that is never idle; one to a vote is one to each member, on its own device."""
-    members = members_of(result, known)
-    if members and len(members) == len(result.run.members) and not result.run.averaged:
-        return total_of([_request(member, prices, known) for member in members])
-    hour = prices.hour(result.cost.device)
-    return request_usd(result.cost, hour) if hour else None
+def _mean_rate(rates: Sequence[float | None]) -> float | None:
+    """Requests a second over equal numbers of requests at each rate; None unless every rate is known."""
+    known = [rate for rate in rates if rate]
+    return len(known) / sum(1 / rate for rate in known) if len(known) == len(rates) else None
+
+
+def mean_training(results: Sequence[Result]) -> dict[str, float]:
+    """Seconds of one fine-tune, by device: the mean over runs."""
+    trainings = [training for result in results for training in result.trainings]
+    return {device: spent / len(results) for device, spent in training_seconds(trainings).items()}
+
+
+def mean_serving(results: Sequence[Result], known: Mapping[str, Result], *, cached: bool = True) -> dict[str, float] | None:
+    """Device-seconds of one request, by device: the mean over runs; None when one of them has no rate."""
+    total = summed([serving_seconds(result, known, cached=cached) for result in results])
+    return None if total is None else {device: spent / len(results) for device, spent in total.items()}
 
 
 @dataclass(frozen=True)
@@ -259,58 +213,76 @@ def payback(
     known: Mapping[str, Result],
     *,
     gain: Estimate | None,
+    cached: bool = True,
 ) -> Payback | None:
     """Break-even volume of a tuned candidate against another arm; None when it cannot be told (no price, no rate).
 
-    A volume is only given where it means something: the score must not be within noise ("unresolved") or worse
-    ("dominated"), and the difference in serving cost must have the same sign in every pair of runs of the same task
-    and seed, since two throughputs measured on a busy machine also differ by chance.
+    A volume is only given where it means something: see `doubt`. `cached`: whether the other arm keeps its prefix cache.
     """
     ours, theirs = spend(tuned, prices, known), spend(other, prices, known)
-    if ours.training is None or theirs.training is None or ours.request is None or theirs.request is None:
+    request = usd_of(mean_serving(other, known, cached=cached), prices)
+    if ours.training is None or theirs.training is None or ours.request is None or request is None:
         return None
-    if gain is None or not gain.clear:
-        return Payback(None, None, "unresolved")
-    if gain.high < 0:
-        return Payback(None, None, "dominated")
-    savings = [
-        _request_mid(mine, prices, known) < _request_mid(its, prices, known)
-        for mine in tuned
-        for its in other
-        if (mine.run.task, mine.run.seed) == (its.run.task, its.run.seed)
-    ]
-    if any(savings) and not all(savings):
-        return Payback(None, None, "unresolved")
-    volume = break_even(ours.training.mid, theirs.training.mid, ours.request.mid, theirs.request.mid)
+    why = doubt(tuned, other, prices, known, gain=gain, cached=cached)
+    if why is not None:
+        return Payback(None, None, why)
+    volume = break_even(ours.training.mid, theirs.training.mid, ours.request.mid, request.mid)
     if volume is None:
         return Payback(None, None, "never")
-    with_data = break_even(ours.training.mid + ours.data.mid, theirs.training.mid, ours.request.mid, theirs.request.mid)
+    with_data = break_even(ours.training.mid + ours.data.mid, theirs.training.mid, ours.request.mid, request.mid)
     return Payback(volume, with_data, None)
 
 
-def _request_mid(result: Result, prices: Prices, known: Mapping[str, Result]) -> float:
-    price = _request(result, prices, known)
-    assert price is not None, "a candidate has a serving price only when each of its runs does"
-    return price.mid
+def doubt(
+    tuned: Sequence[Result],
+    other: Sequence[Result],
+    prices: Prices,
+    known: Mapping[str, Result],
+    *,
+    gain: Estimate | None,
+    cached: bool = True,
+) -> Verdict | None:
+    """Why no break-even volume against another arm would mean anything; None when one does.
 
-
-def usd_per_point(own: Spend, gain: Estimate | None) -> float | Verdict | None:
-    """Training dollars for each point (a hundredth of the scale) gained; None when there is no price or no baseline."""
-    if own.training is None or gain is None:
-        return None
-    if not gain.clear:
-        return "unresolved"
-    return own.training.mid / (100 * gain.value) if gain.low > 0 else "dominated"
-
-
-def staircase(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Indices of the (cost, score) points that none dominates, cheapest first: the staircase, not the convex hull.
-
-    A point is dominated by one that costs no more and scores no less, and is better in one of the two.
+    The score must not be within noise ("unresolved") or worse ("dominated"), and the difference in serving cost must
+    have the same sign in every pair of runs of the same task and seed, since two throughputs measured on a busy machine
+    also differ by chance.
     """
-    order = sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1], index))
-    kept: list[int] = []
-    for index in order:
-        if not kept or points[index][1] > points[kept[-1]][1] or points[index] == points[kept[-1]]:
-            kept.append(index)
-    return kept
+    if gain is None or not gain.clear:
+        return "unresolved"
+    if gain.high < 0:
+        return "dominated"
+    theirs = {(its.run.task, its.run.seed): serving_seconds(its, known, cached=cached) for its in other}
+    savings = {_cheaper(serving_seconds(mine, known), theirs.get((mine.run.task, mine.run.seed)), prices) for mine in tuned}
+    return "unresolved" if {True, False} <= savings else None
+
+
+def _cheaper(first: dict[str, float] | None, second: dict[str, float] | None, prices: Prices) -> bool | None:
+    """Whether the first of two requests costs less; None when it cannot be told. On one device no price is needed."""
+    if first and second and first.keys() == second.keys() and len(first) == 1:
+        return min(first.values()) < min(second.values())
+    ours, theirs = usd_of(first, prices), usd_of(second, prices)
+    return ours.mid < theirs.mid if ours and theirs else None
+
+
+def payback_api(own: Spend, api: ApiPrice) -> Payback | None:
+    """Break-even volume against a hosted model that is asked with as many tokens; its score is not known.
+
+    None when training or serving has no price.
+    """
+    if own.training is None or own.request is None:
+        return None
+    hosted = api.request(own.prompt_tokens, own.completion_tokens).mid
+    volume = break_even(own.training.mid, 0.0, own.request.mid, hosted)
+    if volume is None:
+        return Payback(None, None, "never")
+    return Payback(volume, break_even(own.training.mid + own.data.mid, 0.0, own.request.mid, hosted), None)
+
+
+def accuracy(results: Sequence[Result]) -> float | None:
+    """Share of right answers over a candidate's runs; None unless every task's primary metric is right or wrong."""
+    values = [result.metrics.get(result.task.primary_metric) for result in results]
+    known = [value.value for value in values if value is not None]
+    if len(known) < len(results) or not all(result.task.binary for result in results):
+        return None
+    return sum(known) / len(known)

@@ -116,9 +116,71 @@ class RowFigures(CellFigures, BillFigures):
 
     break_even_zero_shot: float | None
     break_even_zero_shot_why: Verdict | None
+    break_even_few_shot_uncached: float | None
+    """The same with that arm's prefix cache off; null also where its speed without it was not measured."""
+
+    break_even_few_shot_uncached_why: Verdict | None
+    break_even_hosted: float | None
+    """Requests from which it is cheaper than the first hosted model of the prices, asked with as many tokens."""
+
+    break_even_hosted_why: Verdict | None
+    usd_per_right_answer: float | None
+    """On a device that is always busy; null for scores that are not right or wrong."""
+
+    mfu: float | None
+    """Share of the devices' peak that its trainings reached; null where a peak is not known."""
+
     usd_per_point: float | None
+    """Training dollars for each point over the next cheaper row on the frontier."""
+
+    usd_per_point_why: Verdict | None
     frontier: bool
     """Whether no complete row scores as much for less training."""
+
+    p_frontier: float | None
+    """In which share of the draws of all scores that is so."""
+
+    total_usd: float | None
+    """Labels, training and all requests of the scenario."""
+
+    net_benefit_usd: float | None
+    """Over the reference of the scenario; null for itself."""
+
+    net_benefit_usd_low: float | None
+    net_benefit_usd_high: float | None
+    p_worth_it: float | None
+    """In which share of the draws the net benefit of a fine-tune is above zero."""
+
+
+class ScenarioFigures(_Documented):
+    """What total costs, net benefits and P(worth it) hold for: that with which the cost page opens."""
+
+    usd_per_hour: dict[str, float | None]
+    """By device; null where no price is known."""
+
+    label: float
+    """Dollars for a labelled training sample."""
+
+    api_input: float | None
+    """Dollars for a million tokens that a hosted model reads."""
+
+    api_output: float | None
+    volume: float
+    """Requests."""
+
+    point: float
+    """Dollars that a point of score is worth over all of them."""
+
+    budget: float
+    utilisation: float
+    """Percent of the time that a device is busy."""
+
+    retrains: float
+    cache: bool
+    """Whether few-shot arms are served with their prefix cache."""
+
+    reference: tuple[str, Method] | None
+    """Candidate and method that net benefits are over: of the rows without tuning the one worth most."""
 
 
 class Figures(_Documented):
@@ -132,6 +194,7 @@ class Figures(_Documented):
     seeds: tuple[int, ...]
     tasks: tuple[TaskCard, ...]
     total: BillFigures
+    scenario: ScenarioFigures
     rows: tuple[RowFigures, ...]
     """Complete rows by score, best first; then the others."""
 

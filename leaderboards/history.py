@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from harness.recipe import Method
 from harness.results import Result
 from harness.toml import Frozen
-from leaderboards.economics import Price, Prices
 from leaderboards.ledger import Entry, Ledger
+from leaderboards.prices import Price, Prices
 from leaderboards.tables import Table
 from leaderboards.text import count_of, listed, points, usd
 
@@ -227,7 +227,12 @@ def _newest(results: Iterable[Result]) -> datetime.date | None:
 
 def _named_prices(prices: Prices) -> dict[str, Price]:
     devices = {f"an hour of {entry.match}": entry.usd_per_hour for entry in prices.devices}
-    return devices | {"a kilowatt-hour": prices.energy.usd_per_kwh, "a label": prices.label.usd_per_item}
+    tokens = {
+        f"a million tokens that a {one.name} {verb}": price
+        for one in prices.apis
+        for verb, price in (("reads", one.usd_per_million_input), ("writes", one.usd_per_million_output))
+    }
+    return devices | tokens | {"a kilowatt-hour": prices.energy.usd_per_kwh, "a label": prices.label.usd_per_item}
 
 
 def _row(entry: Entry) -> SnapshotRow:

@@ -6,9 +6,22 @@ from dataclasses import dataclass, replace
 
 from harness.config import Run
 from harness.results import Failure, Result
+from harness.statistics import Estimate
 from leaderboards.baselines import Key
 from leaderboards.bill import Bill, bill, usual_device
-from leaderboards.economics import Payback, Prices, Spend, Verdict, payback, spend, staircase, usd_per_point
+from leaderboards.draws import Draws, joint_draws
+from leaderboards.economics import (
+    Payback,
+    Spend,
+    Verdict,
+    accuracy,
+    payback,
+    payback_api,
+    spend,
+)
+from leaderboards.frontier import frontier_shares, staircase, usd_per_point
+from leaderboards.peaks import mfu
+from leaderboards.prices import Prices
 from leaderboards.tables import Row, Table
 
 
@@ -24,14 +37,29 @@ class Entry:
     over_few: Payback | None
     """Break-even against the few-shot arm of the same model; None where there is none, or no price."""
 
+    over_few_uncached: Payback | None
+    """The same with that arm's prefix cache off; None where its speed without it was not measured, too."""
+
     over_zero: Payback | None
     """The same against the zero-shot arm."""
 
-    usd_per_point: float | Verdict | None
-    """Training dollars for each point gained over few-shot, or over zero-shot where few-shot was not run."""
+    over_api: Payback | None
+    """Break-even against the first hosted model of the prices file, on cost alone; None without one, or a price."""
 
-    frontier: bool
+    accuracy: float | None
+    """Share of right answers; None unless every task is right or wrong."""
+
+    mfu: float | None
+    """Share of the devices' peak that its trainings reached; None where a peak is not known."""
+
+    usd_per_point: float | Verdict | None = None
+    """Training dollars for each point over the next cheaper row on the frontier; None for the cheapest, or no price."""
+
+    frontier: bool = False
     """Whether no complete row scores as much for less training."""
+
+    frontier_share: float | None = None
+    """In which share of the draws it is; None for a row that is not complete."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +72,9 @@ class Ledger:
 
     total: Bill
     """All that was spent on all candidates, those without a finished run among them."""
+
+    draws: Draws
+    """Of the ranked rows."""
 
     def of(self, row: Row) -> Entry:
         """The entry of a row."""
@@ -76,11 +107,28 @@ def make_ledger(table: Table, prices: Prices, results: Sequence[Result], failure
         tuple(entries),
         priced=all(entry.spend.training for entry in entries if entry.spend.tuned),
         total=bill(results, failures, prices, known, device=usual_device(results)),
+        draws=joint_draws(table),
     )
-    ranked = [(entry, entry.row.score.value) for entry in entries if entry.row.score]
-    kept = staircase([(ledger.outlay(entry), score) for entry, score in ranked])
-    frontier = {ranked[index][0].row.key for index in kept}
-    return replace(ledger, entries=tuple(replace(entry, frontier=entry.row.key in frontier) for entry in entries))
+    return replace(ledger, entries=_with_frontier(ledger))
+
+
+def _with_frontier(ledger: Ledger) -> tuple[Entry, ...]:
+    """The entries with their places on the staircase of score against training cost; complete rows come first."""
+    scores = [entry.row.score.value for entry in ledger.entries if entry.row.score]
+    ranked, others = ledger.entries[: len(scores)], ledger.entries[len(scores) :]
+    costs, steps = [ledger.outlay(entry) for entry in ranked], ledger.draws.steps
+    kept = set(staircase(list(zip(costs, scores, strict=True))))
+    shares, points = frontier_shares(costs, steps), usd_per_point(costs, scores, steps)
+    placed = [
+        replace(
+            entry,
+            usd_per_point=points[place] if ledger.priced else None,
+            frontier=place in kept,
+            frontier_share=shares[place],
+        )
+        for place, entry in enumerate(ranked)
+    ]
+    return (*placed, *others)
 
 
 def _key(run: Run) -> Key:
@@ -89,15 +137,19 @@ def _key(run: Run) -> Key:
 
 def _entry(row: Row, spent: Bill, table: Table, prices: Prices, known: Mapping[str, Result]) -> Entry:
     own = spend(row.results, prices, known)
-    if not row.tuned:
-        return Entry(row, own, spent, over_few=None, over_zero=None, usd_per_point=None, frontier=False)
-    few, zero = table.baseline(row, "few_shot"), table.baseline(row, "zero_shot")
+    few, zero = (table.baseline(row, method) if row.tuned else None for method in ("few_shot", "zero_shot"))
+
+    def over(other: Row | None, gain: Estimate | None, *, cached: bool = True) -> Payback | None:
+        return payback(row.results, other.results, prices, known, gain=gain, cached=cached) if other and gain else None
+
     return Entry(
         row,
         own,
         spent,
-        over_few=payback(row.results, few.results, prices, known, gain=row.over_few) if few and row.over_few else None,
-        over_zero=payback(row.results, zero.results, prices, known, gain=row.over_zero) if zero and row.over_zero else None,
-        usd_per_point=usd_per_point(own, row.over_few or row.over_zero),
-        frontier=False,
+        over_few=over(few, row.over_few),
+        over_few_uncached=over(few, row.over_few, cached=False),
+        over_zero=over(zero, row.over_zero),
+        over_api=payback_api(own, prices.apis[0]) if row.tuned and prices.apis else None,
+        accuracy=accuracy(row.results),
+        mfu=mfu(training for result in row.results for training in result.trainings),
     )

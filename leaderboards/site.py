@@ -14,7 +14,6 @@ from harness.results import Failure, Result, read_failures, read_results
 from leaderboards.address import check_address, sitemaps
 from leaderboards.board import BOARD, load_board
 from leaderboards.data import write_data
-from leaderboards.economics import SHIPPED_PRICES, load_prices
 from leaderboards.elsewhere import Imported, read_imported
 from leaderboards.folders import check_replaceable, replacing
 from leaderboards.history import FOLDER as HISTORY
@@ -23,13 +22,15 @@ from leaderboards.ledger import make_ledger
 from leaderboards.pages.answers import samples_pages
 from leaderboards.pages.arms import read_arms
 from leaderboards.pages.compare import compare_pages
-from leaderboards.pages.context import Site, model_href, model_names, run_href, task_href
+from leaderboards.pages.context import COST_HREF, Site, model_href, model_names, run_href, task_href
+from leaderboards.pages.decision import decision_page
 from leaderboards.pages.front import BoardView, FrontPage, board_view
 from leaderboards.pages.history import history_page
 from leaderboards.pages.index import index_page, ranking_page
 from leaderboards.pages.model import model_page
 from leaderboards.pages.run import run_page
 from leaderboards.pages.task import task_page
+from leaderboards.prices import SHIPPED_PRICES, load_prices
 from leaderboards.rendering import Place, Renderer
 from leaderboards.tables import tabulate
 from leaderboards.text import slug
@@ -258,6 +259,7 @@ def _write_pages(site: Site, place: Place) -> int:
     render("index.html", "index.html", index_page(site))
     if whole := ranking_page(site):
         render("ranking.html", "ranking.html", whole)
+    render("cost.html", COST_HREF, decision_page(site))
     for task in site.table.tasks:
         arms = read_arms(site, task)
         render("task.html", task_href(task), task_page(site, task, arms))

@@ -104,6 +104,25 @@ def usd(amount: float | None) -> str:
     return f"${amount:.{decimals}f}"
 
 
+def round_usd(amount: float) -> str:
+    """Dollars without cents where there are none: `$10`, `$1.50`."""
+    return usd(amount).removesuffix(".00")
+
+
+def signed_usd(amount: float) -> str:
+    """`+$12.30`, `−$4.00`: a difference of dollars."""
+    if amount == 0:
+        return "$0"
+    return f"{'+' if amount > 0 else MINUS}{usd(abs(amount))}"
+
+
+def percent(share: float) -> str:
+    """`84 %`; a share counted over draws is never said to be none or all."""
+    if share < 0.01:
+        return "< 1 %"
+    return "> 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+
+
 def volume(requests: float) -> str:
     """A number of requests to three digits: `22,500`, `1.2 million`."""
     rounded = float(f"{requests:.3g}")

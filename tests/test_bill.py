@@ -18,7 +18,7 @@ from synthetic import (
 
 from harness.results import RESULT, Result, Spent, write_record
 from leaderboards import publish
-from leaderboards.economics import load_prices
+from leaderboards.prices import load_prices
 
 CARD = task_card()
 ONE, TWO = task_card("one"), task_card("two")

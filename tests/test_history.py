@@ -12,8 +12,8 @@ from synthetic import task_card, write_sweep
 from harness.recipe import Method
 from harness.results import RESULT
 from leaderboards import publish, publish_boards
-from leaderboards.economics import Price
 from leaderboards.history import MOST_KEPT, History, Snapshot, SnapshotRow, changes, extended, kept, read_history
+from leaderboards.prices import Price
 
 RATES: dict[tuple[str, Method], float] = {
     ("small", "zero_shot"): 0.3,

@@ -25,12 +25,14 @@ from synthetic import (
 from harness.config import Generation
 from harness.errors import UserError
 from harness.recipe import Method
-from harness.results import PREDICTIONS, RESULT, Cost, Spent, TrainingRecord, read_results
+from harness.results import PREDICTIONS, RESULT, Spent, TrainingRecord, read_results
 from harness.selection import with_settings
 from leaderboards import publish, shipped_board
 from leaderboards.board import load_board, shipped_boards
 from leaderboards.cells import paired
-from leaderboards.economics import Price, Prices, break_even, load_prices, request_usd, staircase, training_usd
+from leaderboards.economics import break_even, serving_seconds, training_usd, usd_of
+from leaderboards.frontier import staircase
+from leaderboards.prices import Price, Prices, load_prices
 from leaderboards.tables import tabulate
 from leaderboards.text import duration, points, shortened, slug, usd, visible, volume
 
@@ -321,24 +323,6 @@ def test_nothing_to_publish_says_what_to_do(results: Path, out: Path) -> None:
 # Economics
 
 
-def cost(**changes: Any) -> Cost:
-    declared: dict[str, Any] = {
-        "device": "NVIDIA H100 80GB HBM3",
-        "num_devices": 1,
-        "seconds": {"train": 0.0},
-        "train_tokens": 0,
-        "prompt_tokens": 0,
-        "completion_tokens": 0,
-        "requests": 0,
-        "requests_per_second": 1.0,
-        "train_flops": 0.0,
-        "generate_flops": 0.0,
-        "peak_memory_bytes": {},
-        "energy_joules": None,
-    }
-    return Cost(**(declared | changes))
-
-
 def recorded(**changes: Any) -> TrainingRecord:
     recipe = make_run("small", "lora", task_card(), 0).recipe
     assert recipe
@@ -360,14 +344,13 @@ def test_the_worked_example_of_an_8b_lora_pays_from_22500_requests() -> None:
     assert train_flops == pytest.approx(5.8e17, rel=0.01)
     seconds = train_flops / flops_per_second
     assert seconds / 3600 == pytest.approx(0.40, abs=0.01)
-    hour = Price(low=3, mid=3, high=3)
     trained = recorded(startup_seconds=0.0, load_seconds=0.0, train_seconds=seconds)
     paid = training_usd([trained], at_three_dollars())
     assert paid
     training = paid.mid
     assert training == pytest.approx(1.21, abs=0.005)
     per_request = {prompt: 2 * 8e9 * prompt / flops_per_second for prompt in (200, 1800)}
-    few, tuned = (request_usd(cost(requests_per_second=1 / per_request[prompt]), hour) for prompt in (1800, 200))
+    few, tuned = (usd_of({"NVIDIA H100": per_request[prompt]}, at_three_dollars()) for prompt in (1800, 200))
     assert few and tuned
     assert few.mid - tuned.mid == pytest.approx(5.4e-5, rel=0.01)
     volume_needed = break_even(training, 0.0, tuned.mid, few.mid)
@@ -395,18 +378,18 @@ def test_every_training_is_paid_at_the_price_of_its_own_device() -> None:
     assert training_usd([first, first.model_copy(update={"device": "Abacus 9"})], prices) is None
 
 
-def test_serving_on_two_devices_costs_twice_as_much() -> None:
-    hour = Price(low=3.6, mid=3.6, high=3.6)
-    one, two = (request_usd(cost(num_devices=number, requests_per_second=10), hour) for number in (1, 2))
-    assert one and two
-    assert two.mid == pytest.approx(2 * one.mid)
+def test_serving_on_two_devices_costs_twice_as_much(results: Path) -> None:
+    one = write_result(results, make_run("small", "lora", task_card(), 0), task_card(), [1.0, 0.0])
+    two = one.model_copy(update={"cost": one.cost.model_copy(update={"num_devices": 2})})
+    single, double = (usd_of(serving_seconds(result, {}), load_prices()) for result in (one, two))
+    assert single and double
+    assert double.mid == pytest.approx(2 * single.mid)
 
 
 def test_serving_at_a_third_of_the_time_costs_three_times_as_much() -> None:
-    hour = Price(low=3.6, mid=3.6, high=3.6)
-    busy, idle = (request_usd(cost(requests_per_second=10), hour, utilisation=share) for share in (1, 0.3))
+    busy, idle = (usd_of({"NVIDIA H100": 0.1}, at_three_dollars(), utilisation=share) for share in (1, 0.3))
     assert busy and idle
-    assert (1000 * busy.mid, 1000 * idle.mid) == (pytest.approx(0.1), pytest.approx(0.1 / 0.3))
+    assert (1200 * busy.mid, 1200 * idle.mid) == (pytest.approx(0.1), pytest.approx(0.1 / 0.3))
 
 
 def test_break_even_is_never_where_serving_is_not_cheaper() -> None:
@@ -502,7 +485,8 @@ def test_every_link_of_every_page_leads_somewhere_inside_the_site(results: Path,
     write_sweep(results, CLEAR, tasks=(task_card("one"), task_card("two")), n=20)
     published = publish(results, out)
     pages = list(out.rglob("*.html"))
-    assert len(pages) == published.pages == 1 + 2 + 1 + 24 + 2 + 1 + 2  # … comparing, the history, a missing page
+    # … comparing, the costs, the history, a missing page
+    assert len(pages) == published.pages == 1 + 2 + 1 + 24 + 2 + 1 + 1 + 2
     for page in pages:
         for _, attributes in Text(page).tags:
             for name in ("href", "src"):
@@ -525,8 +509,7 @@ def test_hostile_output_is_shown_as_text(results: Path, out: Path) -> None:
     for page in out.rglob("*.html"):
         source = page.read_text(encoding="utf-8")
         assert "\u202e" not in source and "\x1b" not in source
-        scripts = [attributes for tag, attributes in Text(page).tags if tag == "script"]
-        assert scripts and all("src" in attributes for attributes in scripts)
+        assert Text(page).foreign_scripts == []
         assert not [
             tag for tag, attributes in Text(page).tags if tag == "img" or any(name.startswith("on") for name in attributes)
         ]

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser 
 
 KINDS = (
     "index.html",
+    "cost.html",
     "history.html",
     "404.html",
     "compare.html",

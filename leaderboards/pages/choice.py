@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from harness.config import SearchSettings
 from harness.results import MetricCard, Result, Selection, TrialRecord
-from leaderboards.economics import Prices
 from leaderboards.grid import Column, Grid, Head, Item, Line, Tone
 from leaderboards.pages.context import Pairs
+from leaderboards.prices import Prices
 from leaderboards.text import (
     MISSING,
     count_of,

@@ -7,13 +7,18 @@ from pathlib import Path
 
 from harness.recipe import Method
 from harness.results import Failure, Result
+from leaderboards.baselines import Key
 from leaderboards.board import Board
-from leaderboards.economics import Prices, members_of
+from leaderboards.cases import Choices, make_choices
+from leaderboards.decision import Decision, Figures, weigh
+from leaderboards.economics import members_of
 from leaderboards.elsewhere import Imported
 from leaderboards.flags import flag_of
 from leaderboards.grid import Head
 from leaderboards.history import History
 from leaderboards.ledger import Ledger
+from leaderboards.prices import Prices
+from leaderboards.scenario import scenario_at
 from leaderboards.tables import Row, Table
 from leaderboards.text import MISSING, count_of, method_name, quantity, slug
 
@@ -39,6 +44,7 @@ MOST_ROWS = 60
 
 MOST_COMPARED = 100
 """Rows that can be compared with each other: their pairs grow with the square."""
+COST_HREF = "cost.html"
 
 Pairs = tuple[tuple[str, str], ...]
 """Terms and what they are."""
@@ -73,6 +79,21 @@ class Site:
     def by_key(self) -> dict[str, Result]:
         """Every run by its key."""
         return {result.key: result for result in self.results}
+
+    @cached_property
+    def choices(self) -> Choices:
+        """The complete rows, as they are weighed against each other."""
+        return make_choices(self.table, self.ledger, self.prices, self.by_key)
+
+    @cached_property
+    def decision(self) -> Decision:
+        """What all of them come to in the scenario that the cost page opens with."""
+        return weigh(self.choices, scenario_at(self.prices, self.choices.devices))
+
+    @cached_property
+    def decided(self) -> dict[Key, Figures]:
+        """The same by row."""
+        return {case.key: one for case, one in zip(self.choices.cases, self.decision.figures, strict=True)}
 
     @cached_property
     def sizes(self) -> dict[str, int | None]:

@@ -4,11 +4,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.results import Result
 from leaderboards.bill import Bill
-from leaderboards.economics import JOULES_PER_KWH, Payback, Price, Prices, Spend, Verdict, labels
+from leaderboards.economics import JOULES_PER_KWH, Payback, Spend, Verdict, labels
 from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.ledger import Entry
 from leaderboards.pages.context import Pairs, Site, candidate_head
-from leaderboards.text import MISSING, count_of, duration, flops, quantity, size_of_memory, span, usd, volume
+from leaderboards.peaks import LIKELY
+from leaderboards.prices import Price, Prices
+from leaderboards.text import (
+    MISSING,
+    count_of,
+    duration,
+    flops,
+    percent,
+    quantity,
+    size_of_memory,
+    span,
+    usd,
+    volume,
+)
 
 IDLE = 0.3
 """A share of busy time that real services reach more often than 1."""
@@ -25,13 +38,18 @@ def measured_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) 
         Column("Train tokens", "Tokens trained on, all epochs and stages, without padding."),
         Column("FLOPs", "Floating-point operations of training."),
         Column(
+            "MFU",
+            "Model operations of training by what its seconds could have held at the device’s peak; marked where it is "
+            "below 5 % or above 60 %: a logging error, or a model too small to fill the device.",
+        ),
+        Column(
             "All-in time",
             "Device time of all that was spent on the candidate: every task, seed and training budget, each training once, "
             "the trials of its search, the runs that failed.",
         ),
         Column("Prompt tok.", "Prompt tokens a request."),
         Column("Output tok.", "Generated tokens a request."),
-        Column("Requests/s", "While scoring, all requests in flight at once."),
+        Column("Requests/s", "While scoring, all requests in flight at once; below, few-shot with its prefix cache off."),
         Column("Peak memory", "The most any phase of any run took."),
         Column("Energy", "Of one run, where the device has a counter."),
     )
@@ -54,13 +72,23 @@ def derived_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) -
         ),
         Column("Data $", "The labels of the training samples, those of other tasks among them, if they had to be bought."),
         Column("Serve $/1k", "1,000 requests on a device that is always busy; below, busy 30 % of the time."),
-        Column("$ / point", "Training dollars for each point gained over few-shot."),
+        Column("$ / right answer", "Cost of a request by the share of right answers; right-or-wrong scores only."),
+        Column("$ / point", "Training dollars for each point over the next cheaper candidate on the frontier."),
+        Column("P(frontier)", "Share of the draws of all scores in which nothing cheaper to train scores as much."),
         Column("Break-even, few-shot", "Requests from which training is paid back against few-shot prompting."),
-        Column("Break-even, zero-shot", "The same against the untrained model without examples."),
+        Column("… cache off", "The same with few-shot’s prefix cache off, where its speed without it was measured."),
+        Column("Break-even, zero-shot", "Against the untrained model without examples."),
+        Column("Break-even, hosted", _hosted_help(site.prices)),
     )
     lines = tuple(_line(site, entry, _derived_items(entry)) for entry in entries)
     head = Column(f"At prices of {site.prices.as_of}")
     return Grid("What that costs", head, columns, lines, _total(site, columns, _all_in_usd) if whole else None)
+
+
+def _hosted_help(prices: Prices) -> str:
+    if not prices.apis:
+        return "The prices file names no hosted model."
+    return f"Against a {prices.apis[0].name} asked with as many tokens, on cost alone: its score is not known."
 
 
 def _line(site: Site, entry: Entry, items: tuple[Item, ...]) -> Line:
@@ -94,11 +122,11 @@ def bill_text(spent: Bill) -> str:
 def _measured_items(entry: Entry) -> tuple[Item, ...]:
     spent = entry.spend
     return (
-        *(_training_items(spent) if spent.tuned else (Item(), Item(), Item())),
+        *(_training_items(entry) if spent.tuned else (Item(),) * 4),
         _all_in_time(entry.bill),
         Item(quantity(spent.prompt_tokens), sort=spent.prompt_tokens),
         Item(quantity(spent.completion_tokens), sort=spent.completion_tokens),
-        Item(quantity(spent.requests_per_second), sort=spent.requests_per_second),
+        _rate_item(entry),
         Item(size_of_memory(spent.peak_memory_bytes), sort=spent.peak_memory_bytes) if spent.peak_memory_bytes else Item(),
         _energy_item(spent),
     )
@@ -108,18 +136,47 @@ def _derived_items(entry: Entry) -> tuple[Item, ...]:
     return (
         *_price_items(entry),
         serve_item(entry.spend),
+        correct_item(entry),
         _per_point_item(entry.usd_per_point),
+        Item() if entry.frontier_share is None else Item(percent(entry.frontier_share), sort=entry.frontier_share),
         payback_item(entry.over_few),
+        payback_item(entry.over_few_uncached, none="not measured" if entry.over_few else ""),
         payback_item(entry.over_zero),
+        payback_item(entry.over_api),
     )
 
 
-def _training_items(spent: Spend) -> tuple[Item, ...]:
+def _training_items(entry: Entry) -> tuple[Item, ...]:
+    spent = entry.spend
     return (
         Item(duration(spent.train_seconds), f"{duration(spent.device_seconds)} of device", spent.train_seconds),
         Item(quantity(spent.train_tokens), sort=spent.train_tokens),
         Item(flops(spent.train_flops), sort=spent.train_flops),
+        _mfu_item(entry.mfu),
     )
+
+
+def _mfu_item(share: float | None) -> Item:
+    if share is None:
+        return Item()
+    low, high = LIKELY
+    said = "low: check" if share < low else "high: check" if share > high else ""
+    return Item(f"{100 * share:.2g} %", said, share, tone="bad" if said else "")
+
+
+def _rate_item(entry: Entry) -> Item:
+    spent = entry.spend
+    without = spent.uncached_requests_per_second
+    detail = f"{quantity(without)} cache off" if without and entry.row.method == "few_shot" else ""
+    return Item(quantity(spent.requests_per_second), detail, spent.requests_per_second)
+
+
+def correct_item(entry: Entry) -> Item:
+    """What a right answer costs on a device that is never idle."""
+    if entry.spend.request is None or not entry.accuracy:
+        return Item()
+    each = entry.spend.request.mid / entry.accuracy
+    return Item(usd(each), sort=each)
 
 
 def _price_items(entry: Entry) -> tuple[Item, ...]:
@@ -165,9 +222,10 @@ def serve_item(spent: Spend) -> Item:
     return Item(usd(full), f"{usd(full / IDLE)} at 30 %", full)
 
 
-def payback_item(payback: Payback | None, against: str = "") -> Item:
+def payback_item(payback: Payback | None, against: str = "", *, none: str = "") -> Item:
+    """A break-even volume, or why there is none; `none`: what is said where it cannot be told."""
     if payback is None:
-        return Item()
+        return Item(MISSING, none, tone="muted") if none else Item()
     if payback.requests is None:
         return Item(payback.why or MISSING, against, tone="muted", loose=True)
     detail = against
@@ -204,4 +262,12 @@ def price_list(prices: Prices) -> Pairs:
     )
     energy = f"{said(prices.energy.usd_per_kwh)}, times {prices.energy.pue} for the building. {prices.energy.source}."
     label = f"{said(prices.label.usd_per_item)}. {prices.label.source}."
-    return (*devices, ("kWh (in the rent already)", energy), ("label", label))
+    hosted = tuple(
+        (
+            f"{entry.name}, million tokens",
+            f"read {said(entry.usd_per_million_input)}, written {said(entry.usd_per_million_output)}. {entry.source}, "
+            f"{entry.date}.",
+        )
+        for entry in prices.apis
+    )
+    return (*devices, ("kWh (in the rent already)", energy), ("label", label), *hosted)

@@ -1,11 +1,13 @@
 """The figures of the tables, for reuse."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from harness.results import Result
 from harness.statistics import Estimate
 from leaderboards.bill import Bill
+from leaderboards.decision import Figures
 from leaderboards.flags import troubles
 from leaderboards.ledger import Entry
 from leaderboards.pages.context import Site, is_whole, parameters_of, scale_of
@@ -21,12 +23,22 @@ def records(site: Site) -> dict[str, Any]:
         "seeds": list(site.table.seeds),
         "tasks": [card.model_dump(mode="json") for card in site.table.tasks.values()],
         "total": _bill_record(site.ledger.total),
+        "scenario": _scenario_record(site),
         "rows": [_row_record(site, entry) for entry in site.ledger.entries],
         "cells": [
             _cell_record(site, row, task) for task in site.table.tasks for row in site.table.rows if task in row.cells
         ],
         "elsewhere": [record.model_dump(mode="json") for record in site.elsewhere],
     }
+
+
+def _scenario_record(site: Site) -> dict[str, Any]:
+    """What total costs, net benefits and P(worth it) hold for: that of the cost page as it opens."""
+    scenario = asdict(site.decision.scenario)
+    hours = dict(zip(site.choices.devices, scenario.pop("hours"), strict=True))
+    reference = site.decision.reference
+    best = None if reference is None else list(site.choices.cases[reference].key)
+    return {**scenario, "usd_per_hour": hours, "reference": best}
 
 
 def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
@@ -59,8 +71,29 @@ def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
         "break_even_few_shot_why": entry.over_few.why if entry.over_few else None,
         "break_even_zero_shot": entry.over_zero.requests if entry.over_zero else None,
         "break_even_zero_shot_why": entry.over_zero.why if entry.over_zero else None,
+        "break_even_few_shot_uncached": entry.over_few_uncached.requests if entry.over_few_uncached else None,
+        "break_even_few_shot_uncached_why": entry.over_few_uncached.why if entry.over_few_uncached else None,
+        "break_even_hosted": entry.over_api.requests if entry.over_api else None,
+        "break_even_hosted_why": entry.over_api.why if entry.over_api else None,
+        "usd_per_right_answer": spent.request.mid / entry.accuracy if spent.request and entry.accuracy else None,
+        "mfu": entry.mfu,
         "usd_per_point": entry.usd_per_point if isinstance(entry.usd_per_point, float) else None,
+        "usd_per_point_why": entry.usd_per_point if isinstance(entry.usd_per_point, str) else None,
         "frontier": entry.frontier,
+        "p_frontier": entry.frontier_share,
+        **_decision_record(site, row),
+    }
+
+
+def _decision_record(site: Site, row: Row) -> dict[str, float | None]:
+    """What the row comes to in the scenario of the cost page."""
+    figures = site.decided.get(row.key, Figures())
+    return {
+        "total_usd": figures.costs.total if figures.costs else None,
+        "net_benefit_usd": figures.net.value if figures.net else None,
+        "net_benefit_usd_low": figures.net.low if figures.net else None,
+        "net_benefit_usd_high": figures.net.high if figures.net else None,
+        "p_worth_it": figures.worth,
     }
 
 

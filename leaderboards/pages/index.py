@@ -37,6 +37,7 @@ from leaderboards.pages.costs import (
     serve_item,
     train_item,
 )
+from leaderboards.pages.decision import scenario_text, worth_item
 from leaderboards.pages.elsewhere import elsewhere_grid
 from leaderboards.pages.history import news
 from leaderboards.tables import Row
@@ -179,6 +180,7 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
             narrow=False,
         ),
         Column("Break-even", "Requests from which it is cheaper than few-shot prompting, training included.", narrow=False),
+        Column("P(worth it)", scenario_text(site), narrow=False),
         Column("Seeds", "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.", narrow=False),
         Column("n", "Test samples scored in every seed, of those asked for.", narrow=False),
     )
@@ -211,6 +213,7 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
         labels_item(row.results, site.by_key),
         serve_item(spent),
         payback_item(entry.over_few or entry.over_zero, "" if entry.over_few else "vs zero-shot"),
+        worth_item(site.decided.get(row.key)),
         seeds,
         Item(samples, sort=row.scored),
     )

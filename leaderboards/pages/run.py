@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.results import GuardRecord, MetricCard, MetricValue, Result
-from leaderboards.economics import Prices, members_of, training_usd
+from leaderboards.economics import members_of, training_usd
 from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.choice import ChoiceView, choice_view
@@ -13,6 +13,7 @@ from leaderboards.pages.context import Pairs, Site, model_href, model_names, run
 from leaderboards.pages.costs import energy_text
 from leaderboards.pages.samples import Sample, choose_samples, load_samples, sample_note
 from leaderboards.pages.training import TrainingView, training_views
+from leaderboards.prices import Prices
 from leaderboards.text import MISSING, count_of, duration, in_units, method_name, points, quantity, size_of_memory, usd
 
 

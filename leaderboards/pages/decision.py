@@ -1,0 +1,315 @@
+"""The cost page: what to choose at a volume, a value of a point and a budget that the reader may edit."""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from leaderboards.cases import Case, Choices, Rival
+from leaderboards.decision import Decision, Figures, Net, costs_of, that_matter, weigh
+from leaderboards.draws import STEP
+from leaderboards.economics import Verdict
+from leaderboards.grid import Column, Grid, Head, Item, Line, Tone, score_item
+from leaderboards.pages.context import Pairs, Site, candidate_head, scale_of
+from leaderboards.pages.costs import measured_grid, price_list
+from leaderboards.plots import Plot, ScoreScale, stairs_plot, total_plot, worth_plot
+from leaderboards.prices import Prices
+from leaderboards.scenario import BUDGETS, Field, Level, Scenario, need_fields, price_fields, scenario_at
+from leaderboards.text import MISSING, count_of, percent, points, round_usd, signed_usd, usd, visible, volume
+
+MOST_CASES = 32
+"""Candidates that the page carries, with the draws of their scores."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Values that a button writes into fields."""
+
+    title: str
+    values: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class DecisionPage:
+    """The cost page in one scenario."""
+
+    verdict: str
+    needs: tuple[Field, ...]
+    prices: tuple[Field, ...]
+    presets: tuple[Preset, ...]
+    cache: bool
+    cache_note: str
+    """What is known of few-shot arms without their prefix cache."""
+
+    cache_measured: bool
+    total: Plot
+    worth: Plot
+    stairs: Plot
+    cheapest: str
+    """The lower envelope in words."""
+
+    budgets: Grid
+    figures: Grid
+    measured: Grid
+    scale: str
+    left_out: str
+    """Which candidates are not on the page; empty when all are."""
+
+    draws: int
+    price_list: Pairs
+    data: dict[str, Any]
+    """For the script: measured quantities, prices and draws."""
+
+
+def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
+    """The cost page, in the scenario that it opens with unless another is given."""
+    everything = site.choices
+    scenario = scenario or scenario_at(site.prices, everything.devices)
+    choices = everything.only(that_matter(everything, site.decision.scenario, most=MOST_CASES))
+    decision = weigh(choices, scenario)
+    few = [case for case in choices.cases if case.method == "few_shot"]
+    presets = _presets(site.prices, choices.devices)
+    return DecisionPage(
+        verdict=verdict_text(choices, decision),
+        needs=tuple(need_fields(scenario)),
+        prices=tuple(price_fields(scenario, choices.devices)),
+        presets=presets,
+        cache=scenario.cache,
+        cache_note=_cache_note(few),
+        cache_measured=any(case.uncached for case in few),
+        total=total_plot(choices, decision),
+        worth=worth_plot(choices, decision),
+        stairs=stairs_plot(choices, decision),
+        cheapest=cheapest_text(choices, decision),
+        budgets=_budget_grid(choices, decision),
+        figures=_figure_grid(site, choices, decision),
+        measured=measured_grid(site, [case.entry for case in choices.cases]),
+        scale=scale_of(site.table),
+        left_out=_left_out(len(everything.cases), len(choices.cases)),
+        draws=len(choices.steps),
+        price_list=price_list(site.prices),
+        data=page_data(choices, scenario, presets),
+    )
+
+
+def verdict_text(choices: Choices, decision: Decision) -> str:
+    """What a scenario comes to, in a sentence or two."""
+    figures, labels = decision.figures, [case.label for case in choices.cases]
+    chosen, best, reference = decision.chosen, decision.best_tuned, decision.reference
+    if chosen is None:
+        return "No total cost is known: write what an hour of the device costs."
+    if best is None:
+        return f"Use {labels[chosen]}: no fine-tune stands beside it."
+    if reference is None:
+        return f"Tune {labels[chosen]}: nothing untuned stands beside it."
+    net, worth = figures[best].net, figures[best].worth
+    assert net is not None and worth is not None, "a fine-tune has a net benefit over the reference"
+    odds = f"worth it in {percent(worth)} of the draws"
+    if chosen == best:
+        return f"Tune {labels[best]}: worth {usd(net.value)} more than {labels[reference]}, the best without tuning; {odds}."
+    return f"Don’t tune: use {labels[chosen]}. {labels[best]}, the best fine-tune, is worth {usd(-net.value)} less; {odds}."
+
+
+def scenario_text(site: Site) -> str:
+    """What P(worth it) means in the scenario that the cost page opens with."""
+    scenario = site.decision.scenario
+    return (
+        f"Share of the draws in which a fine-tune is worth more than the best without tuning: {scenario.volume:,.0f} "
+        f"requests, {usd(scenario.point)} a point, labels bought, {scenario.utilisation:g} % busy. See the cost page."
+    )
+
+
+def worth_item(figures: Figures | None) -> Item:
+    """P(worth it) of a row; a dash where there is none."""
+    return _share_item(figures.worth if figures else None)
+
+
+def cheapest_text(choices: Choices, decision: Decision) -> str:
+    """The lower envelope: which candidate is the cheapest one from which volume on."""
+    parts = [
+        f"{choices.cases[place].label} {f'from {volume(start)} requests' if start else 'from the first request'}"
+        for start, place in decision.envelope
+    ]
+    return f"Cheapest, whatever the score: {'; '.join(parts)}." if parts else ""
+
+
+def _presets(prices: Prices, devices: Sequence[str]) -> tuple[Preset, ...]:
+    levels: tuple[tuple[str, Level], ...] = (("Low prices", "low"), ("Middle prices", "mid"), ("High prices", "high"))
+    found = []
+    for title, level in levels:
+        fields = price_fields(scenario_at(prices, devices, level), devices)
+        found.append(Preset(title, {field.name: field.value for field in fields}))
+    for hosted in prices.apis:
+        asked, written = hosted.usd_per_million_input.mid, hosted.usd_per_million_output.mid
+        found.append(Preset(hosted.name, {"api_input": asked, "api_output": written}))
+    return tuple(found)
+
+
+def _cache_note(few: Sequence[Case]) -> str:
+    if not few:
+        return "No few-shot arm is complete."
+    measured = sum(case.uncached is not None for case in few)
+    if not measured:
+        return "How fast few-shot arms are without it was not measured: time_uncached = true in a sweep does that."
+    if measured < len(few):
+        return f"Measured without it: {measured} of {count_of(len(few), 'few-shot arm')}; the others stay as they are."
+    return "Measured with it and without it."
+
+
+def _left_out(all_of_them: int, carried: int) -> str:
+    if all_of_them == carried:
+        return ""
+    return (
+        f"This page carries {carried} of {all_of_them} complete candidates: those that nothing beats in score, one-off cost "
+        "and cost of a request, then those with the best scores. Shares of draws count only these."
+    )
+
+
+def _budget_grid(choices: Choices, decision: Decision) -> Grid:
+    columns = (
+        Column("Best candidate", "The highest score whose total cost is within the budget.", text=True),
+        Column("Score"),
+        Column("Total", "One-off cost, and all requests."),
+        Column("Wins", "Share of the draws in which it scores most of all within the budget."),
+    )
+    lines = []
+    for number, best in enumerate(decision.bests):
+        own = number == len(BUDGETS)
+        head = Head(round_usd(best.budget), "your budget" if own else "")
+        lines.append(Line(head, _best_items(choices, decision, best.place, best.wins)))
+    return Grid("Best score for a budget", Column("Budget"), columns, tuple(lines))
+
+
+def _best_items(choices: Choices, decision: Decision, place: int | None, wins: float) -> tuple[Item, ...]:
+    if place is None:
+        return Item("nothing costs so little", tone="muted"), Item(), Item(), Item()
+    case, costs = choices.cases[place], decision.figures[place].costs
+    assert costs, "what is within a budget has a known cost"
+    return Item(case.label), Item(points(case.score)), Item(usd(costs.total)), Item(percent(wins))
+
+
+def _figure_grid(site: Site, choices: Choices, decision: Decision) -> Grid:
+    columns = (
+        Column("Score", "With its 95 % interval."),
+        Column("One-off", "F: labels and every training; below, what of it is labels."),
+        Column("Serve / 1k", "1,000 requests, idle time of the device included; below, few-shot with its cache off."),
+        Column("Total", "TCO: one-off cost and all requests; below, at the low and the high prices."),
+        Column("Net benefit", "Value of the points over the best without tuning, less what it costs more; below, 95 %."),
+        Column("P(worth it)", "Share of the draws in which the net benefit is above zero."),
+        Column("P(frontier)", "Share of the draws in which no other scores as much for a lower total."),
+        Column("$ / point", "Total for each point over the next cheaper candidate on the staircase."),
+        Column(
+            "Break-even, few-shot", "Requests from which it is cheaper in total; below, with few-shot’s prefix cache off."
+        ),
+        Column("Break-even, hosted", "Requests from which it is cheaper than a hosted model, asked with as many tokens."),
+        Column("$ / right answer", "Cost of a request by the share of right answers; right-or-wrong scores only."),
+    )
+    low, high = (scenario_at(site.prices, choices.devices, level) for level in ("low", "high"))
+    lines = []
+    for place, (case, figures) in enumerate(zip(choices.cases, decision.figures, strict=True)):
+        ends = [costs_of(case, replace(decision.scenario, hours=one.hours, label=one.label)) for one in (low, high)]
+        totals = [end.total for end in ends if end]
+        items = figure_items(case, figures, decision.scenario, totals, reference=place == decision.reference)
+        lines.append(Line(candidate_head(site, case.entry.row), (score_item(case.entry.row.score), *items)))
+    return Grid("Every figure of the scenario", Column("Candidate"), columns, tuple(lines))
+
+
+def figure_items(
+    case: Case, figures: Figures, scenario: Scenario, totals: Sequence[float], *, reference: bool
+) -> tuple[Item, ...]:
+    """The figures of a case, column by column; `totals`: at low and at high prices, where both are known."""
+    costs = figures.costs
+    if costs is None:
+        return (Item(),) * 10
+    bought = f"{usd(costs.labels)} labels" if costs.labels else ""
+    ends = f"{usd(totals[0])}–{usd(totals[1]).removeprefix('$')}" if len(totals) == 2 else ""
+    without = costs_of(case, replace(scenario, cache=False)) if case.uncached else None
+    uncached = f"{usd(1000 * without.request)} cache off" if without else "cache off not measured"
+    return (
+        Item(usd(costs.fixed), bought, costs.fixed),
+        Item(usd(1000 * costs.request), uncached if case.method == "few_shot" else "", 1000 * costs.request),
+        Item(usd(costs.total), ends, costs.total),
+        _net_item(figures.net, reference=reference),
+        _share_item(figures.worth),
+        _share_item(figures.frontier),
+        _number_item(figures.per_point, usd),
+        _number_item(figures.few, _requests, _few_detail(case, figures)),
+        _number_item(figures.api, _requests),
+        _number_item(figures.correct, usd),
+    )
+
+
+def _net_item(net: Net | None, *, reference: bool) -> Item:
+    if net is None:
+        return Item("reference", tone="muted") if reference else Item()
+    tone: Tone = "good" if net.low > 0 else "bad" if net.high < 0 else "muted"
+    return Item(signed_usd(net.value), f"{signed_usd(net.low)} to {signed_usd(net.high)}", net.value, tone=tone)
+
+
+def _share_item(share: float | None) -> Item:
+    return Item() if share is None else Item(percent(share), sort=share)
+
+
+def _number_item(value: float | Verdict | None, say: Callable[[float], str], detail: str = "") -> Item:
+    if value is None:
+        return Item(MISSING, detail)
+    return Item(value, detail, tone="muted") if isinstance(value, str) else Item(say(value), detail, value)
+
+
+def _requests(value: float) -> str:
+    return volume(value) if value else "at once"
+
+
+def _few_detail(case: Case, figures: Figures) -> str:
+    if case.few is None:
+        return ""
+    if figures.few_uncached is None:
+        return "cache off not measured"
+    value = figures.few_uncached
+    return f"{value if isinstance(value, str) else _requests(value)}, cache off"
+
+
+def page_data(choices: Choices, scenario: Scenario, presets: Sequence[Preset]) -> dict[str, Any]:
+    """What the script works with. It may not depend on what the reader edits, but for the values to start with."""
+    scale = ScoreScale.of([case.score for case in choices.cases])
+    fields = [*need_fields(scenario), *price_fields(scenario, choices.devices)]
+    return {
+        "fields": [_field_data(field) for field in fields],
+        "cache": scenario.cache,
+        "presets": [preset.values for preset in presets],
+        "budgets": list(BUDGETS),
+        "step": STEP,
+        "count": len(choices.steps),
+        # Little-endian whatever machine publishes.
+        "draws": base64.b64encode(choices.steps.astype("<i2").tobytes()).decode("ascii"),
+        "cases": [_case_data(case, scale) for case in choices.cases],
+    }
+
+
+def _field_data(field: Field) -> dict[str, Any]:
+    return {"name": field.name, "value": field.value, "low": field.low, "high": field.high, "whole": field.whole}
+
+
+def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
+    spent = case.entry.spend
+    return {
+        "label": visible(case.label),
+        "tuned": case.tuned,
+        "few_shot": case.method == "few_shot",
+        "score": case.score,
+        "points": points(case.score),
+        "y": scale.at(case.score),
+        "training": case.training,
+        "labels": case.labels,
+        "serving": case.serving,
+        "uncached": case.uncached,
+        "few": _rival_data(case.few),
+        "few_uncached": _rival_data(case.few_uncached),
+        "prompt": spent.prompt_tokens,
+        "completion": spent.completion_tokens,
+        "accuracy": case.entry.accuracy,
+    }
+
+
+def _rival_data(rival: Rival | None) -> dict[str, Any] | None:
+    return None if rival is None else {"serving": rival.serving, "why": rival.why}

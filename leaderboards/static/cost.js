@@ -1,0 +1,287 @@
+// The cost page shows every figure again when an input changes: words, tables, charts, and its address. The page as it
+// opens is made by leaderboards/pages/decision.py and plots.py, and can be read without this file. Needs figures.js.
+"use strict";
+
+// Words and tables: leaderboards/pages/decision.py
+
+const verdict = ({ chosen, bestTuned, reference, figures }) => {
+  const name = (place) => cases[place].label;
+  if (chosen === null) return "No total cost is known: write what an hour of the device costs.";
+  if (bestTuned === null) return `Use ${name(chosen)}: no fine-tune stands beside it.`;
+  if (reference === null) return `Tune ${name(chosen)}: nothing untuned stands beside it.`;
+  const { net, worth } = figures[bestTuned];
+  const odds = `worth it in ${percent(worth)} of the draws.`;
+  if (chosen === bestTuned) {
+    return `Tune ${name(chosen)}: worth ${usd(net.value)} more than ${name(reference)}, the best without tuning; ${odds}`;
+  }
+  const less = `${name(bestTuned)}, the best fine-tune, is worth ${usd(-net.value)} less; ${odds}`;
+  return `Don’t tune: use ${name(chosen)}. ${less}`;
+};
+
+const cheapest = ({ known, costs }) => {
+  const from = (start) => (start ? `from ${volume(start)} requests` : "from the first request");
+  const parts = envelopeOf(known, costs).map((step) => `${cases[step.place].label} ${from(step.from)}`);
+  return parts.length ? `Cheapest, whatever the score: ${parts.join("; ")}.` : "";
+};
+
+// A cell's text, smaller text, sort key and tone.
+const item = (value, say, detail = "") => [said(value, say), detail, value, typeof value === "string" ? "muted" : ""];
+
+const netItem = (net, isReference) => {
+  if (!net) return isReference ? ["reference", "", null, "muted"] : ["–"];
+  const tone = net.low > 0 ? "good" : net.high < 0 ? "bad" : "muted";
+  return [signed(net.value), `${signed(net.low)} to ${signed(net.high)}`, net.value, tone];
+};
+
+const figureItems = (place, { costs, figures, scenario, reference }) => {
+  const [one, cost, made] = [cases[place], costs[place], figures[place]];
+  if (!cost) return new Array(10).fill(["–"]);
+  const ends = [presets[0], presets[2]].map((prices) => costsOf(one, { ...scenario, ...prices }));
+  const range = ends.every(Boolean) ? `${usd(ends[0].total)}–${usd(ends[1].total).replace(/^\$/, "")}` : "";
+  const uncached = one.uncached && costsOf(one, { ...scenario, cache: false });
+  const cacheOff = uncached ? `${usd(1000 * uncached.request)} cache off` : "cache off not measured";
+  const without = made.fewUncached === null ? "cache off not measured" : `${said(made.fewUncached, requests)}, cache off`;
+  return [
+    item(cost.once, usd, cost.labels ? `${usd(cost.labels)} labels` : ""),
+    item(1000 * cost.request, usd, one.few_shot ? cacheOff : ""),
+    item(cost.total, usd, range),
+    netItem(made.net, place === reference),
+    item(made.worth, percent),
+    item(made.frontier, percent),
+    item(made.perPoint, usd),
+    item(made.few, requests, one.few ? without : ""),
+    item(made.api, requests),
+    item(made.correct, usd),
+  ];
+};
+
+const put = (cell, [text, detail, sort, tone]) => {
+  cell.querySelector(".value").textContent = text;
+  cell.querySelector("small")?.remove();
+  if (detail) cell.append(Object.assign(document.createElement("small"), { textContent: detail }));
+  cell.classList.remove("good", "bad", "muted");
+  if (tone) cell.classList.add(tone);
+  if (typeof sort === "number") cell.dataset.sort = sort;
+  else delete cell.dataset.sort;
+};
+
+// A reader may sort the rows: they are kept in the order of the cases.
+const figureRows = [...document.querySelectorAll("#figures-table tbody tr")];
+const budgetRows = [...document.querySelectorAll("#budgets-table tbody tr")];
+
+const showTables = (decision) => {
+  figureRows.forEach((row, place) => {
+    figureItems(place, decision).forEach((made, column) => put(row.cells[column + 2], made));
+  });
+  [...data.budgets, decision.scenario.budget].forEach((budget, line) => {
+    const row = budgetRows[line];
+    const best = bestWithin(budget, decision);
+    row.querySelector(".name").textContent = roundUsd(budget);
+    const items = best
+      ? [[cases[best.place].label], [cases[best.place].points], [usd(decision.totals[best.place])], [percent(best.wins)]]
+      : [["nothing costs so little", "", null, "muted"], ["–"], ["–"], ["–"]];
+    items.forEach((made, column) => put(row.cells[column + 1], made));
+  });
+};
+
+// Charts: leaderboards/plots.py
+
+const [LEFT, RIGHT, TOP, BOTTOM] = [66, 690, 22, 280];
+const tenth = (value) => Math.floor(10 * value + 0.5) / 10;
+const short = (name) => (name.length <= 36 ? name : `${name.slice(0, 35)}…`);
+
+const axis = (low, high, start, end) => ({
+  at(value) {
+    if (!(value > 0)) return start;
+    const share = (Math.log10(value) - low) / (high - low);
+    return start + (end - start) * Math.min(Math.max(share, 0), 1);
+  },
+  get ticks() {
+    const found = [];
+    for (let exponent = low; exponent <= high; exponent += Math.ceil((high - low) / 8)) {
+      for (const step of high - low <= 2 ? [1, 2, 5] : [1]) found.push(Number(`${step}e${exponent}`));
+    }
+    return found.filter((value) => value <= Number(`1e${high}`));
+  },
+});
+
+const node = (name, attributes, text = "") => {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.textContent = text;
+  return made;
+};
+
+const xTicks = (scale, say) => scale.ticks.flatMap((value) => {
+  const x = tenth(scale.at(value));
+  const label = { class: "tick", x, y: BOTTOM + 19, "text-anchor": "middle" };
+  return [node("path", { class: "axis-tick", d: `M${x} ${BOTTOM}v5` }), node("text", label, say(value))];
+});
+
+const yTicks = (scale, say) => scale.ticks.flatMap((value) => {
+  const y = tenth(scale.at(value));
+  const label = { class: "tick", x: LEFT - 8, y: y + 4, "text-anchor": "end" };
+  return [node("path", { class: "rule", d: `M${LEFT} ${y}H${RIGHT}` }), node("text", label, say(value))];
+});
+
+const trace = (xs, ys, title, kind = "") => {
+  const line = node("polyline", { class: `trace ${kind}`, points: xs.map((x, at) => `${tenth(x)},${tenth(ys[at])}`).join(" ") });
+  line.append(node("title", {}, title));
+  return line;
+};
+
+const endLabel = (name, y) => {
+  const at = tenth(y < TOP + 16 ? y + 16 : y - 8);
+  return node("text", { class: "label", x: RIGHT, y: at, "text-anchor": "end" }, short(name));
+};
+
+const inside = (chart, part, nodes) => document.querySelector(`#${chart} ${part}`).replaceChildren(...nodes);
+const setPath = (chart, part, path) => document.querySelector(`#${chart} ${part}`).setAttribute("d", path);
+
+const showLines = (chart, x, lines, say, mine) => {
+  inside(chart, ".x-axis", xTicks(x, say));
+  setPath(chart, ".divide", `M${tenth(x.at(mine))} ${TOP}V${BOTTOM}`);
+  inside(chart, ".traces", lines);
+};
+
+const showTotals = ({ scenario, costs, known, chosen }) => {
+  const first = Math.max(0, power(scenario.volume) - 3);
+  const x = axis(first, first + 6, LEFT, RIGHT);
+  const volumes = Array.from({ length: 25 }, (_, step) => 10 ** (first + step / 4));
+  const totals = (place) => volumes.map((value) => costs[place].once + value * costs[place].request);
+  const lines = new Map(known.map((place) => [place, totals(place)]));
+  const all = [...lines.values()];
+  const lowest = volumes.map((_, step) => Math.min(...all.map((line) => line[step])));
+  const above = lowest.filter((value) => value > 0 && value < Infinity);
+  const low = power(above.length ? Math.min(...above) : 1);
+  const largest = all.length ? Math.max(...all.map((line) => line.at(-1))) : 1;
+  const y = axis(low, Math.max(power(largest), low) + 1, BOTTOM, TOP);
+  const drawn = (line, title, kind) => trace(volumes.map(x.at), line.map(y.at), title, kind);
+  const others = known.filter((place) => place !== chosen);
+  const traces = all.length ? [drawn(lowest, "The lowest total cost", "envelope")] : [];
+  traces.push(...others.map((place) => drawn(lines.get(place), cases[place].label)));
+  if (chosen !== null) traces.push(drawn(lines.get(chosen), cases[chosen].label, "chosen"));
+  showLines("total-plot", x, traces, quantity, scenario.volume);
+  inside("total-plot", ".y-axis", yTicks(y, roundUsd));
+  inside("total-plot", ".labels", chosen === null ? [] : [endLabel(cases[chosen].label, y.at(lines.get(chosen).at(-1)))]);
+};
+
+const showWorth = ({ scenario, totals, tuned, untuned, bestTuned }) => {
+  const first = power(scenario.point) - 2;
+  const x = axis(first, first + 5, LEFT, RIGHT);
+  const values = Array.from({ length: 41 }, (_, step) => 10 ** (first + step / 8));
+  const lines = new Map((untuned.length ? tuned : []).map((place) => [place, []]));
+  for (const value of values) {
+    const reference = bestOf(untuned, totals, value);
+    for (const [place, line] of lines) line.push(worthOf(netsOf(place, reference, value, totals[place] - totals[reference])));
+  }
+  const height = (share) => BOTTOM - (BOTTOM - TOP) * share;
+  const drawn = (place, kind) => trace(values.map(x.at), lines.get(place).map(height), cases[place].label, kind);
+  const traces = [...lines.keys()].filter((place) => place !== bestTuned).map((place) => drawn(place));
+  const best = lines.get(bestTuned);
+  if (best) traces.push(drawn(bestTuned, "chosen"));
+  showLines("worth-plot", x, traces, roundUsd, scenario.point);
+  inside("worth-plot", ".labels", best ? [endLabel(cases[bestTuned].label, height(best.at(-1)))] : []);
+};
+
+const showStairs = ({ totals, stairs }) => {
+  const known = totals.filter((total) => total > 0);
+  const low = power(known.length ? Math.min(...known) : 1);
+  const x = axis(low, Math.max(power(known.length ? Math.max(...known) : 1), low) + 1, LEFT + 12, RIGHT - 12);
+  const at = (place) => tenth(x.at(totals[place]));
+  inside("stairs-plot", ".x-axis", xTicks(x, roundUsd));
+  document.querySelectorAll("#stairs-plot .spots > g").forEach((spot, place) => {
+    const { label, points, y } = cases[place];
+    const unknown = totals[place] === null;
+    spot.setAttribute(unknown ? "display" : "transform", unknown ? "none" : `translate(${at(place)} ${y})`);
+    spot.removeAttribute(unknown ? "transform" : "display");
+    spot.classList.toggle("frontier-mark", stairs.includes(place));
+    spot.querySelector("title").textContent = unknown ? label : `${label}: ${points}, ${usd(totals[place])}`;
+  });
+  const [start, ...rest] = stairs;
+  const steps = rest.map((place) => `H${at(place)}V${cases[place].y}`).join("");
+  setPath("stairs-plot", ".stairs", stairs.length ? `M${at(start)} ${cases[start].y}${steps}H${RIGHT}` : "");
+  const labels = [];
+  let above = -Infinity;
+  for (const place of [...stairs].reverse()) {
+    const y = tenth(cases[place].y - 9);
+    if (cases[place].y - 9 - above < 16) continue;
+    above = y;
+    const name = short(cases[place].label);
+    const room = at(place) - 6.3 * name.length > LEFT;
+    const attributes = { class: "label", x: tenth(at(place) + (room ? -6 : 6)), y, "text-anchor": room ? "end" : "start" };
+    labels.push(node("text", attributes, name));
+  }
+  inside("stairs-plot", ".labels", labels);
+};
+
+const show = (scenario) => {
+  const decision = weigh(scenario);
+  document.getElementById("decision").textContent = verdict(decision);
+  document.getElementById("cheapest").textContent = cheapest(decision);
+  showTables(decision);
+  showTotals(decision);
+  showWorth(decision);
+  showStairs(decision);
+};
+
+// Inputs and the address of the page
+
+const box = document.getElementById("cache");
+const atFirst = { cache: data.cache, ...Object.fromEntries(fields.map((field) => [field.name, field.value])) };
+const now = { ...atFirst }; // the last good values
+
+// What is wrong with a text in a field; empty when nothing is.
+const faultOf = ({ low, high, whole }, text) => {
+  if (text.trim() === "") return "Write a number.";
+  if (!/^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim())) return "Not a number: write it like 1500 or 0.25.";
+  const value = Number(text);
+  if (value < low || value > high) return `Must be from ${low} to ${grouped(`${high}`)}.`;
+  return whole && !Number.isInteger(value) ? "Must be a whole number." : "";
+};
+
+const read = (field) => {
+  const input = document.getElementById(field.name);
+  const fault = field.value === null && input.value === "" ? "" : faultOf(field, input.value);
+  const kept = now[field.name] === null ? "" : ` ${now[field.name]} still counts.`;
+  if (!fault) now[field.name] = input.value === "" ? null : Number(input.value);
+  input.setAttribute("aria-invalid", fault !== "");
+  document.getElementById(`${field.name}-error`).textContent = fault && fault + kept;
+};
+
+const readAll = () => {
+  fields.forEach(read);
+  now.cache = box.checked;
+  show(now);
+};
+
+const writeAddress = () => {
+  const changed = Object.entries(now).filter(([name, value]) => value !== atFirst[name] && value !== null);
+  const query = new URLSearchParams(changed.map(([name, value]) => [name, value === false ? "off" : value]));
+  history.replaceState(null, "", `${location.pathname}${changed.length ? `?${query}` : ""}${location.hash}`);
+};
+
+const changed = () => {
+  readAll();
+  writeAddress();
+};
+
+for (const part of document.querySelectorAll("#scenario fieldset")) {
+  part.disabled = false;
+  part.addEventListener("input", changed);
+}
+for (const button of document.querySelectorAll("[data-preset]")) {
+  button.addEventListener("click", () => {
+    for (const [name, value] of Object.entries(presets[button.dataset.preset])) {
+      if (value !== null) document.getElementById(name).value = value;
+    }
+    changed();
+  });
+}
+
+const address = new URLSearchParams(location.search);
+for (const { name } of fields) {
+  if (address.has(name)) document.getElementById(name).value = address.get(name);
+}
+if (address.get("cache") === "off" && !box.disabled) box.checked = false;
+readAll();
