@@ -39,7 +39,7 @@ class Text(HTMLParser):
     def foreign_scripts(self) -> list[dict[str, str | None]]:
         """Scripts that would run and are no file of the site's own."""
         scripts = [attributes for tag, attributes in self.tags if tag == "script"]
-        own = [(script.get("src") or "").removeprefix("../").startswith("static/") for script in scripts]
+        own = [(script.get("src") or "").removeprefix("../").startswith(("static/", "compare/")) for script in scripts]
         data = [script.get("type") == "application/json" and "src" not in script for script in scripts]
         return [script for script, *known in zip(scripts, own, data, strict=True) if not any(known)]
 

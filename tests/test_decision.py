@@ -219,17 +219,23 @@ def test_a_peak_is_that_of_the_most_specific_name() -> None:
 # Draws
 
 
-def estimated(*ends: tuple[float, float, float]) -> Any:
+def estimated(*ends: tuple[float, float, float], errors: Any) -> Any:
+    """A table's rows by their estimates, and draws of their errors in any units."""
     rows = [SimpleNamespace(score=SimpleNamespace(value=value, low=low, high=high)) for value, low, high in ends]
-    return SimpleNamespace(ranked=rows)
+    return SimpleNamespace(ranked=rows, overall=SimpleNamespace(comparison=SimpleNamespace(errors=errors)))
 
 
-def test_draws_are_the_same_every_time_and_as_wide_as_the_interval_on_either_side() -> None:
-    table = estimated((0.8, 0.7, 0.85), (0.5, 0.5, 0.5))
+def test_draws_are_as_wide_as_the_interval_on_either_side_and_go_together_as_the_errors_do() -> None:
+    shared, own = np.random.default_rng(1).standard_normal((2, 20_000))
+    errors = np.stack([3 * shared, 0.1 * (shared + own), own * 0], axis=1)
+    table = estimated((0.8, 0.7, 0.85), (0.5, 0.4, 0.6), (0.3, 0.2, 0.4), errors=errors)
     first, second = joint_draws(table, count=20_000), joint_draws(table, count=20_000)
     assert (first.scores == second.scores).all()
-    assert np.quantile(first.scores[:, 0], [0.025, 0.5, 0.975]) == pytest.approx([0.7, 0.8, 0.85], abs=0.004)
-    assert (first.scores[:, 1] == 0.5).all()
+    for row, ends in enumerate(([0.7, 0.8, 0.85], [0.4, 0.5, 0.6], [0.2, 0.3, 0.4])):
+        assert np.quantile(first.scores[:, row], [0.025, 0.5, 0.975]) == pytest.approx(ends, abs=0.005)
+    together = np.corrcoef(first.scores, rowvar=False)
+    assert together[0, 1] == pytest.approx(0.5**0.5, abs=0.03)
+    assert together[0, 2] == pytest.approx(0.0, abs=0.03)
 
 
 def test_draws_are_rounded_to_a_hundredth_of_a_point_before_anything_is_counted() -> None:

@@ -21,9 +21,9 @@ MOST_TOKENS, MOST_LOST = 1 / 4, 0.01
 
 SWEEP = """
 name = "search"
-tasks = ["ticket_routing"]
+tasks = ["date_normalise"]
 seeds = [0]
-n_train = 640
+n_train = 1200
 
 [defaults.training]
 num_train_epochs = 2
