@@ -231,8 +231,8 @@ def test_draws_are_as_wide_as_the_interval_on_either_side_and_go_together_as_the
     table = estimated((0.8, 0.7, 0.85), (0.5, 0.4, 0.6), (0.3, 0.2, 0.4), errors=errors)
     first, second = joint_draws(table, count=20_000), joint_draws(table, count=20_000)
     assert (first.scores == second.scores).all()
-    for row, ends in enumerate(([0.7, 0.8, 0.85], [0.4, 0.5, 0.6], [0.2, 0.3, 0.4])):
-        assert np.quantile(first.scores[:, row], [0.025, 0.5, 0.975]) == pytest.approx(ends, abs=0.005)
+    for place, ends in enumerate(([0.7, 0.8, 0.85], [0.4, 0.5, 0.6], [0.2, 0.3, 0.4])):
+        assert np.quantile(first.scores[:, place], [0.025, 0.5, 0.975]) == pytest.approx(ends, abs=0.005)
     together = np.corrcoef(first.scores, rowvar=False)
     assert together[0, 1] == pytest.approx(0.5**0.5, abs=0.03)
     assert together[0, 2] == pytest.approx(0.0, abs=0.03)
