@@ -178,6 +178,10 @@ def test_adapters_served_in_one_batch_answer_as_transformers_does_with_each_merg
                 ]
             for arm, file in files.items():
                 same(in_order(file), reference[arm, output])
+            # The base has the engine for itself in between.
+            plain = tuned.folder / f"adapters-base-{output}.jsonl"
+            asked = ask(worker, tuned.folder / f"{output}.jsonl", plain, weights=None, output=output)
+            same(asked, reference["base", output])
 
 
 def test_the_exact_prompt_with_its_chat_template_is_kept(vllm: Any) -> None:
