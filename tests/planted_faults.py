@@ -177,3 +177,21 @@ def test_a_device_without_memory_is_told_apart_from_other_failures_and_the_engin
     with pytest.raises(RuntimeError, match="something else"):
         answers_with(RuntimeError("something else"))
     assert answers() == before
+
+
+def test_a_device_without_memory_to_start_an_engine_in_is_told_apart_from_other_failures(
+    arms: Arms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import harness.engines.vllm as engines
+    from harness.engines import OutOfMemory
+
+    # What vLLM makes of torch's error when its sampler's warming up finds no memory; no CPU runs out of a device's.
+    of_warming_up = RuntimeError("CUDA out of memory occurred when warming up sampler with 256 dummy requests.")
+    for fault, expected in ((of_warming_up, OutOfMemory), (RuntimeError("something else"), RuntimeError)):
+
+        def start(*arguments: Any, fault: Exception = fault, **named: Any) -> Any:
+            raise fault
+
+        monkeypatch.setattr(engines, "LLM", start)
+        with pytest.raises(expected, match="no memory for 256 sequences" if expected is OutOfMemory else "something else"):
+            engines.VllmEngine(str(arms.base), None)

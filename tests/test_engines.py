@@ -178,6 +178,10 @@ def test_adapters_served_in_one_batch_answer_as_transformers_does_with_each_merg
                 ]
             for arm, file in files.items():
                 same(in_order(file), reference[arm, output])
+            # The base has the engine for itself in between.
+            plain = tuned.folder / f"adapters-base-{output}.jsonl"
+            asked = ask(worker, tuned.folder / f"{output}.jsonl", plain, weights=None, output=output)
+            same(asked, reference["base", output])
 
 
 def test_the_exact_prompt_with_its_chat_template_is_kept(vllm: Any) -> None:
@@ -213,6 +217,60 @@ def test_a_prompt_longer_than_the_context_is_an_error_of_its_sample_alone(engine
     assert "completion" not in long
     assert "error" not in short
     assert short["completion_tokens"] > 0
+
+
+def test_an_empty_prompt_is_answered_from_the_token_that_begins_a_text(engine: Worker, tmp_path: Path) -> None:
+    empty, other = put(engine, tmp_path, [question("empty", ""), question("other", "Repeat: lamp")], chat=False)
+    assert "error" not in empty
+    assert (empty["prompt"], empty["prompt_tokens"]) == ("", 1)
+    assert empty["completion_tokens"] > 0
+    assert other["prompt_tokens"] > 1
+
+
+def test_a_choice_of_no_tokens_is_an_error_of_its_sample_alone(engine: Worker, tmp_path: Path) -> None:
+    prompts = PromptSet({"short": "Say a word."})
+    samples = [Sample("good", {}, "lamp", ("lamp", "chair")), Sample("bad", {}, "lamp", ("lamp", ""))]
+    write_jsonl(tmp_path / "prompts", [prompt_row(prompts, sample, "short") for sample in samples])
+    good, bad = ask(engine, tmp_path / "prompts", tmp_path / "out", weights=None, output="choice")
+    assert good["completion"] in ("lamp", "chair")
+    assert bad["error"].startswith("the choice '' has no tokens")
+
+
+def test_prompts_that_begin_alike_are_read_once_to_where_they_part(engine: Worker, qwen: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(qwen)
+    texts = [f"{what} came to town. " * 100 for what in ("A lamp", "Two chairs")]
+    # Longer than two blocks of the prefix cache, and than half of the context.
+    blocks = [tokenizer.decode(tokenizer(text)["input_ids"][:300], skip_special_tokens=True) for text in texts]
+    rows = [question(str(number), f"{blocks[number % 2]} Repeat: {number}") for number in range(12)]
+    write_jsonl(tmp_path / "prompts", rows)
+    job = scoring_job(tmp_path / "prompts", tmp_path / "out", weights=None, output="generate")
+    (record,) = engine.request(job, lambda _: None)["records"]
+    assert not [row["error"] for row in read_jsonl(tmp_path / "out") if "error" in row]
+    if record["engine"].startswith("transformers"):
+        assert record["cached_prompt_tokens"] == 0
+    else:
+        assert record["prompt_tokens"] / 3 < record["cached_prompt_tokens"] < record["prompt_tokens"]
+
+
+def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> None:
+    pytest.importorskip("vllm", reason="vLLM is not installed here")
+    from harness.engines import Choose
+    from harness.engines.vllm import TOKENS_AT_ONCE, VllmEngine
+
+    def asked(*choices: list[int]) -> dict[tuple[int, ...], list[list[int]]]:
+        """What follows the prompt → the tokens whose log-probabilities are asked for there, a list a request."""
+        found: dict[tuple[int, ...], list[list[int]]] = {}
+        for part in VllmEngine._parts(None, Choose([1, 2], list(choices))):  # type: ignore[arg-type]
+            assert (part.parameters.max_tokens, part.parameters.prompt_logprobs) == (1, None)
+            found.setdefault(part.after, []).append(part.parameters.logprob_token_ids)
+        return found
+
+    assert asked([5], [6], [7]) == {(): [[5, 6, 7]]}
+    assert asked([5, 8], [5, 9], [6]) == {(): [[5, 6]], (5,): [[8, 9]]}
+    many = list(range(TOKENS_AT_ONCE + 1))
+    assert asked(*([token] for token in many)) == {(): [many[:-1], many[-1:]]}
 
 
 def test_a_stop_string_ends_the_answer_and_is_left_out(engine: Worker, tmp_path: Path) -> None:
@@ -271,11 +329,15 @@ def test_an_adapter_with_foreign_tensors_is_refused(qwen: Path, tmp_path: Path) 
     save_file(tensors, path)
     import torch
 
+    from harness.engines.reference import AdapterReference
     from harness.errors import UserError
     from harness.weights import load_model
 
     with pytest.raises(UserError, match="2 tensors do not match the base model"):
         load_model(str(qwen), None, tmp_path / "lora", dtype=torch.float32)
+    served_beside_others = AdapterReference(load_model(str(qwen), None, None, dtype=torch.float32))
+    with pytest.raises(UserError, match="2 tensors do not match the base model"):
+        served_beside_others.use([tmp_path / "lora"])
 
 
 def test_a_model_folder_that_cannot_be_loaded_ends_the_worker_with_its_reason(tmp_path: Path) -> None:

@@ -172,6 +172,22 @@ def test_without_memory_for_a_few_sequences_the_run_fails_with_the_reason(
     assert [worker.settings["max_num_seqs"] for worker in workers.started] == [16, 8, 4]
 
 
+def test_an_engine_without_memory_to_start_in_is_started_with_fewer_sequences(
+    tmp_path: Path, workers: type[InventedWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = workers.__init__
+
+    def start_in_little_memory(worker: InventedWorker, *arguments: Any, **named: Any) -> None:
+        start(worker, *arguments, **named)
+        if worker.settings["max_num_seqs"] > 64:
+            raise JobFailed("no memory", kind="OutOfMemory")
+
+    monkeypatch.setattr(workers, "__init__", start_in_little_memory)
+    sweep = Sweep(tmp_path, "zero_shot", seeds=2)
+    assert sweep.generate() == set()
+    assert [worker.settings["max_num_seqs"] for worker in workers.started] == [256, 128, 64]
+
+
 def test_what_the_base_says_at_the_end_goes_into_every_record_of_the_engine(
     tmp_path: Path, workers: type[InventedWorker]
 ) -> None:

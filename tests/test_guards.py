@@ -127,4 +127,4 @@ def test_faults_planted_into_a_real_engine_are_noticed() -> None:
     ]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert finished.returncode == 0, finished.stdout[-5000:]
-    assert "7 passed" in finished.stdout
+    assert "8 passed" in finished.stdout

@@ -1,13 +1,19 @@
 """Answers judged: means, corpus metrics, several templates, samples that fail."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas
 import pytest
+from synthetic import make_run, task_card
 from toy_task import adding
 
+from harness.data import load_dataset
+from harness.errors import UserError
+from harness.finish import TaskFacts, finish
 from harness.metrics import METRICS, Metric, Reply
+from harness.plan import LoadedTask
 from harness.score import Scored, cluster_of, collect, score_rows
 from harness.task import PromptSet, Sample, Task
 
@@ -49,6 +55,18 @@ def test_a_mean_metric_is_the_mean_over_the_samples_that_were_scored() -> None:
     assert result.metrics["exact_match"].value == 0.5
     assert (result.samples.total, result.samples.scored, result.samples.failed) == (3, 2, 1)
     assert errors(result) == ["", "", "too long"]
+
+
+def test_a_run_without_a_single_scored_sample_is_an_error_and_leaves_no_result(tmp_path: Path) -> None:
+    task = adding()
+    dataset = load_dataset(task)
+    asked = {"draw": 0, "template": "plain", "prompt": "?", "prompt_tokens": 1, "truncated": 0, "error": "too long"}
+    rows = [{"place": place, "id": sample.id} | asked for place, sample in enumerate(dataset.test)]
+    facts = TaskFacts({task.name: LoadedTask(task, dataset)})
+    run = make_run("toy", "zero_shot", task_card(task.name), 0)
+    with pytest.raises(UserError, match="none of 4 samples could be scored; the first error: too long"):
+        finish(run, rows, facts, results=tmp_path, trainings=(), generation=None)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_corpus_metric_has_the_value_of_the_whole_and_its_parts_average_to_it() -> None:

@@ -111,22 +111,28 @@ class VllmEngine:
             settings = {"enable_lora": True, "max_loras": max_loras, "max_lora_rank": _rank_that_vllm_has(max_lora_rank)}
         if cuda:
             settings["gpu_memory_utilization"] = gpu_memory_utilization
-        self._llm = LLM(
-            model,
-            revision=revision,
-            dtype=self.dtype,
-            max_model_len=context_length(AutoConfig.from_pretrained(model, revision=revision), max_model_len),
-            max_num_seqs=max_num_seqs,
-            enforce_eager=not cuda,  # compiling for a CPU takes longer than it saves
-            tensor_parallel_size=tensor_parallel_size,
-            distributed_executor_backend="mp" if self._parallel else "uni",
-            worker_extension_cls=f"{ArmLoader.__module__}.{ArmLoader.__name__}",
-            enable_prefix_caching=True,
-            # White space between the parts of a document is nothing that a small model knows when to end.
-            structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
-            seed=0,
-            **settings,
-        )
+        self.context = context_length(AutoConfig.from_pretrained(model, revision=revision), max_model_len)
+        try:
+            self._llm = LLM(
+                model,
+                revision=revision,
+                dtype=self.dtype,
+                max_model_len=self.context,
+                max_num_seqs=max_num_seqs,
+                enforce_eager=not cuda,  # compiling for a CPU takes longer than it saves
+                tensor_parallel_size=tensor_parallel_size,
+                distributed_executor_backend="mp" if self._parallel else "uni",
+                worker_extension_cls=f"{ArmLoader.__module__}.{ArmLoader.__name__}",
+                enable_prefix_caching=True,
+                # White space between the parts of a document is nothing that a small model knows when to end.
+                structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
+                seed=0,
+                **settings,
+            )
+        except RuntimeError as error:
+            if not _of_memory(error):
+                raise
+            raise self._no_memory(error) from None
         model_config = self._llm.llm_engine.model_config
         self.tokenizer = self._llm.get_tokenizer()
         check_vocabulary(self.tokenizer, model_config.get_vocab_size())
@@ -233,15 +239,17 @@ class VllmEngine:
                         del asked[place]
                         yield Answered(place, _answer(item), item.cached_tokens)
         except RuntimeError as error:
-            # vLLM's workers in other processes pass on only what an exception said.
-            if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+            if not _of_memory(error):
                 raise
-            raise OutOfMemory(
-                f"the device has no memory for {self._max_num_seqs} sequences of {self.context} tokens at once ({error})"
-            ) from None
+            raise self._no_memory(error) from None
         finally:
             if on_the_way:  # nobody waits for the rest
                 engine.abort_request(list(on_the_way))
+
+    def _no_memory(self, error: RuntimeError) -> OutOfMemory:
+        return OutOfMemory(
+            f"the device has no memory for {self._max_num_seqs} sequences of {self.context} tokens at once ({error})"
+        )
 
     def _parts(self, request: Request) -> list[_Part]:
         """What vLLM is asked for a request.
@@ -321,6 +329,11 @@ def _answer(asked: _Asked) -> Any:
     return Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens))
 
 
+def _of_memory(error: RuntimeError) -> bool:
+    """Whether a device has none left. vLLM's workers in other processes, and its warming up, pass on but what torch said."""
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+
+
 def _completion(output: Any) -> Completion:
     token_ids = list(output.token_ids)
     logprobs = None
@@ -342,16 +355,20 @@ class ArmLoader:
     """What every worker of vLLM can do besides its own: vLLM mixes this class into them (`worker_extension_cls`)."""
 
     model_runner: Any
+    vllm_config: Any
 
     def load_tensors(self, tensors: list[tuple[str, torch.Tensor]]) -> None:
         """Replace the model's weights by those of a state dict."""
-        self.model_runner.reload_weights(weights_iterator=iter(tensors))
+        # A layer may ask for the configuration when it makes its weights ready for a kernel. vLLM's worker sets it around
+        # its own `reload_weights` (vllm#45989); the model runner, which is asked here, does not.
+        with set_current_vllm_config(self.vllm_config):
+            self.model_runner.reload_weights(weights_iterator=iter(tensors))
 
     def load_file(self, path: str) -> None:
         """Replace the model's weights by those of a safetensors file."""
         from safetensors import safe_open
 
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="pt") as file, set_current_vllm_config(self.vllm_config):
             self.model_runner.reload_weights(weights_iterator=((name, file.get_tensor(name)) for name in file))
 
     def count_parameters(self) -> int:
