@@ -259,10 +259,13 @@ def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> 
     from harness.engines import Choose
     from harness.engines.vllm import TOKENS_AT_ONCE, VllmEngine
 
-    def asked(*choices: list[int]) -> dict[tuple[int, ...], list[list[int]]]:
+    engine = VllmEngine.__new__(VllmEngine)
+    engine.way, engine.context, engine._cuda = "swap", 512, False
+
+    def asked(*choices: list[int], prompt: int = 200) -> dict[tuple[int, ...], list[list[int]]]:
         """What follows the prompt → the tokens whose log-probabilities are asked for there, a list a request."""
         found: dict[tuple[int, ...], list[list[int]]] = {}
-        for part in VllmEngine._parts(None, Choose([1, 2], list(choices))):  # type: ignore[arg-type]
+        for part in engine._parts(Choose([1] * prompt, list(choices))):
             assert (part.parameters.max_tokens, part.parameters.prompt_logprobs) == (1, None)
             found.setdefault(part.after, []).append(part.parameters.logprob_token_ids)
         return found
@@ -271,6 +274,13 @@ def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> 
     assert asked([5, 8], [5, 9], [6]) == {(): [[5, 6]], (5,): [[8, 9]]}
     many = list(range(TOKENS_AT_ONCE + 1))
     assert asked(*([token] for token in many)) == {(): [many[:-1], many[-1:]]}
+
+    long = [[token] * 12 for token in (5, 6, 7)]
+    assert len(asked(*long, prompt=480)) == 34  # the beginnings of all, of which the empty one is the same
+    whole = engine._parts(Choose([1] * 40, long))
+    assert [(part.after, part.parameters.prompt_logprobs) for part in whole] == [(tuple(choice), 0) for choice in long]
+    engine.way = "adapters"
+    assert len(asked(*long, prompt=40)) == 34
 
 
 def test_a_stop_string_ends_the_answer_and_is_left_out(engine: Worker, tmp_path: Path) -> None:

@@ -51,6 +51,9 @@ IN_FLIGHT = 8
 likes, and few enough for memory to stay flat however many there are to answer."""
 
 
+A_REQUEST = 64
+"""Tokens that a CPU reads in about the time that one more request takes."""
+
 TOKENS_AT_ONCE = 128
 """Tokens of which vLLM tells the log-probability in one request, at most."""
 
@@ -111,6 +114,7 @@ class VllmEngine:
             settings = {"enable_lora": True, "max_loras": max_loras, "max_lora_rank": _rank_that_vllm_has(max_lora_rank)}
         if cuda:
             settings["gpu_memory_utilization"] = gpu_memory_utilization
+        self._cuda = cuda
         self.context = context_length(AutoConfig.from_pretrained(model, revision=revision), max_model_len)
         try:
             self._llm = LLM(
@@ -256,7 +260,8 @@ class VllmEngine:
 
         Each distinct beginning of a choice is one request for one token, with the log-probabilities of just the
         tokens that follow it in some choice; all share the prompt's cached prefix. Labels that differ in their first
-        token and have no other need a single request.
+        token and have no other need a single request. Where the choices are long and the prompt is short, reading each
+        whole takes fewer requests, and less time.
         """
         if isinstance(request, Generate):
             return [_Part((), self._sampling_params(request.sampling, request.reads_cache))]
@@ -269,11 +274,22 @@ class VllmEngine:
         for choice in request.choices:
             for index, token in enumerate(choice):
                 following.setdefault(tuple(choice[:index]), set()).add(token)
+        if self._reads_whole(request, beginnings=len(following)):
+            return [_Part(tuple(choice), _MEASURE) for choice in request.choices]
         return [
             _Part(beginning, _next_token(tuple(sorted(tokens)[start : start + TOKENS_AT_ONCE])))
             for beginning, tokens in following.items()
             for start in range(0, len(tokens), TOKENS_AT_ONCE)
         ]
+
+    def _reads_whole(self, request: Choose, *, beginnings: int) -> bool:
+        """Whether to read every choice whole: prompts read for prompt log-probabilities are not taken from the cache."""
+        longest = len(request.prompt) + max(map(len, request.choices))
+        # On CUDA vLLM is reported to mix prompt log-probabilities up (vllm#44106), and beside adapters they fail.
+        if self._cuda or self.way == "adapters" or longest >= self.context:
+            return False
+        whole = sum(A_REQUEST + len(request.prompt) + len(choice) for choice in request.choices)
+        return whole < beginnings * A_REQUEST + len(request.prompt)
 
     def _new_sampling_params(self, sampling: Sampling, reads_cache: bool) -> SamplingParams:
         constraint = None
@@ -315,6 +331,11 @@ def _answer(asked: _Asked) -> Any:
     if isinstance(request, Generate):
         ((_, output),) = asked.outputs
         return [_completion(one) for one in output.outputs]
+    if isinstance(request, Choose) and asked.outputs[0][0].parameters is _MEASURE:
+        whole = {
+            part.after: sum(token.logprob for token in _read(output, request, part.after)) for part, output in asked.outputs
+        }
+        return [whole[tuple(choice)] for choice in request.choices]
     if isinstance(request, Choose):
         found: dict[tuple[int, ...], dict[int, Any]] = {}
         for part, output in asked.outputs:
@@ -324,9 +345,14 @@ def _answer(asked: _Asked) -> Any:
             for choice in request.choices
         ]
     ((_, output),) = asked.outputs
-    start = len(request.prompt)
-    tokens = [output.prompt_logprobs[start + index][token] for index, token in enumerate(request.continuation)]
+    tokens = _read(output, request, request.continuation)
     return Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens))
+
+
+def _read(output: Any, request: Measure | Choose, text: Sequence[int]) -> list[Any]:
+    """What vLLM says of each token of a text that it read after the prompt."""
+    start = len(request.prompt)
+    return [output.prompt_logprobs[start + index][token] for index, token in enumerate(text)]
 
 
 def _of_memory(error: RuntimeError) -> bool:
