@@ -26,6 +26,9 @@ class Column:
     text: bool = False
     """Words are set to the left; everything else is a number and set to the right."""
 
+    about: str = ""
+    """The anchor of the methodology page that says how the column is made; empty where nothing needs to be said."""
+
 
 @dataclass(frozen=True)
 class Item:

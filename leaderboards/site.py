@@ -27,6 +27,7 @@ from leaderboards.pages.decision import decision_page
 from leaderboards.pages.front import BoardView, FrontPage, board_view
 from leaderboards.pages.history import history_page
 from leaderboards.pages.index import index_page, ranking_page
+from leaderboards.pages.methodology import methodology_page
 from leaderboards.pages.model import model_page
 from leaderboards.pages.run import run_page
 from leaderboards.pages.task import task_page
@@ -273,6 +274,7 @@ def _write_pages(site: Site, place: Place) -> int:
     for result in site.results:
         render("run.html", run_href(result), run_page(site, result))
     render("history.html", "history.html", history_page(site))
+    render("methodology.html", "methodology.html", methodology_page(site))
     return pages.write(compared.files if compared else {})
 
 

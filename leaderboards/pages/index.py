@@ -163,26 +163,41 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     scores = [row.score for row in site.table.ranked if row.score]
     floor = min((estimate.low for estimate in scores), default=0.0)
     columns = (
-        Column("Score", f"With its 95 % interval over samples and seeds. {scale_of(site.table)}."),
-        Column("Δ few-shot", "Paired gain over the few-shot arm of the same model, with its 95 % interval."),
+        Column("Score", f"With its 95 % interval over samples and seeds. {scale_of(site.table)}.", about="score"),
+        Column("Δ few-shot", "Paired gain over the few-shot arm of the same model, with its 95 % interval.", about="gain"),
         Column(
-            "Δ zero-shot", "Paired gain over the untrained model without examples, with its 95 % interval.", narrow=False
+            "Δ zero-shot",
+            "Paired gain over the untrained model without examples, with its 95 % interval.",
+            narrow=False,
+            about="gain",
         ),
-        Column("Train", "Cost of one fine-tune (mean over tasks and seeds), and its device-hours."),
+        Column("Train", "Cost of one fine-tune (mean over tasks and seeds), and its device-hours.", about="training"),
         Column(
             "Labels",
             "Labelled samples of the task that it was trained on; below, those of other tasks.",
             narrow=False,
+            about="labels",
         ),
         Column(
             "Serve / 1k",
             "Cost of 1,000 requests on a device that is always busy; below, busy 30 % of the time.",
             narrow=False,
+            about="serving",
         ),
-        Column("Break-even", "Requests from which it is cheaper than few-shot prompting, training included.", narrow=False),
-        Column("P(worth it)", scenario_text(site), narrow=False),
-        Column("Seeds", "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.", narrow=False),
-        Column("n", "Test samples scored in every seed, of those asked for.", narrow=False),
+        Column(
+            "Break-even",
+            "Requests from which it is cheaper than few-shot prompting, training included.",
+            narrow=False,
+            about="break-even",
+        ),
+        Column("P(worth it)", scenario_text(site), narrow=False, about="worth-it"),
+        Column(
+            "Seeds",
+            "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.",
+            narrow=False,
+            about="seeds",
+        ),
+        Column("n", "Test samples scored in every seed, of those asked for.", narrow=False, about="samples"),
     )
     # In the order of `COLUMNS`; the board file says which of them are shown, and in which order.
     chosen = [COLUMNS.index(name) for name in site.board.columns]
@@ -190,7 +205,7 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     lines = [_main_line(site, entry, floor, compared=entry.row.key in compared) for entry in entries]
     return Grid(
         "Candidates by score",
-        Column("Candidate", "Rank, model, method and size."),
+        Column("Candidate", "Rank, model, method and size.", about="rank"),
         tuple(columns[place] for place in chosen),
         tuple(replace(line, items=tuple(line.items[place] for place in chosen)) for line in lines),
     )

@@ -114,21 +114,24 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
     over_plain = {row.key: site.table.over_plain_on(task, row) for row in present}
     compared = any(over_plain.values())
     columns = (
-        Column("Score", "The task's own metric, 0 to 100, with its 95 % interval."),
-        Column("Δ few-shot", "Paired gain over the few-shot arm."),
-        Column("Δ zero-shot", "Paired gain over the untrained model without examples."),
+        Column("Score", "The task's own metric, 0 to 100, with its 95 % interval.", about="score"),
+        Column("Δ few-shot", "Paired gain over the few-shot arm.", about="gain"),
+        Column("Δ zero-shot", "Paired gain over the untrained model without examples.", about="gain"),
         *(
             (
                 Column(
                     "Δ plain base",
                     "Of arms whose training began elsewhere: paired gain over the same samples of this task, tuned from the "
                     "plain base.",
+                    about="plain-base",
                 ),
             )
             if compared
             else ()
         ),
-        Column("Labels", "Labelled samples of this task that it was trained on; below, those of other tasks."),
+        Column(
+            "Labels", "Labelled samples of this task that it was trained on; below, those of other tasks.", about="labels"
+        ),
         *(Column(f"Seed {seed}", "Score of one run; links to it.", narrow=False) for seed in site.table.seeds),
     )
     lines, drawn = [], []
@@ -158,8 +161,8 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
 def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     """What the methods come to on all tasks, and what each can be held against."""
     columns = (
-        Column("Rank"),
-        Column("Score", f"With its 95 % interval. {scale_of(site.table)}."),
+        Column("Rank", about="rank"),
+        Column("Score", f"With its 95 % interval. {scale_of(site.table)}.", about="score"),
         Column("Compare with", "Both rows, task by task.", text=True),
     )
     lines = []

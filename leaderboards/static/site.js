@@ -37,8 +37,10 @@ for (const table of document.querySelectorAll(".scroll table")) {
     if (!sortable) return;
     const button = document.createElement("button");
     button.type = "button";
+    const why = head.querySelector(".why"); // a link of its own, which no button may hold
+    why?.remove();
     button.append(...head.childNodes);
-    head.append(button);
+    head.append(button, ...(why ? [why] : []));
     head.setAttribute("aria-sort", "none");
     button.addEventListener("click", () => {
       // Numbers start with the largest, names with A.
