@@ -9,7 +9,7 @@ from harness.toml import Frozen, load_toml
 
 BOARD, SWEEP = "board.toml", "sweep.toml"
 
-COLUMNS = ("score", "few_shot", "zero_shot", "train", "labels", "serve", "break_even", "worth_it", "seeds", "n")
+COLUMNS = ("score", "few_shot", "zero_shot", "train", "labels", "serve", "break_even", "worth_it", "guard", "seeds", "n")
 """What a board file may call the columns of its ranking, in the order in which all of them stand."""
 
 

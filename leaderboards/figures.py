@@ -10,6 +10,7 @@ from harness.results import TaskCard
 from harness.toml import Frozen
 from leaderboards.economics import Verdict
 from leaderboards.elsewhere import Imported
+from leaderboards.forgetting import Verdict as GuardVerdict
 
 
 class _Documented(Frozen):
@@ -98,6 +99,15 @@ class RowFigures(CellFigures, BillFigures):
     """null for a row that is not complete."""
 
     rank_worst: int | None
+    guard: GuardVerdict | None
+    """Whether its weights lost less than the margin of the board on tasks they were not trained on; null without any."""
+
+    guard_change: float | None
+    """Paired change on them from the same model before its tuning, a mean over the guard tasks."""
+
+    guard_change_stderr: float | None
+    guard_change_low: float | None
+    guard_change_high: float | None
     train_usd: float | None
     """One fine-tune, a mean over tasks and seeds."""
 

@@ -1,6 +1,8 @@
 """The answer in words: what to fine-tune, or that nothing should be, with the numbers that decide it."""
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.statistics import Estimate
@@ -51,9 +53,11 @@ def decide(table: Table, ledger: Ledger) -> Verdict:
     """The verdict on a table.
 
     Fine-tuning is advised only when the best tuned row beats the best row that was not tuned, whatever its model, by a
-    paired difference whose interval is clear of zero.
+    paired difference whose interval is clear of zero. A row that failed the guard against forgetting is passed over.
     """
     tuned, untuned = table.best(tuned=True), table.best(tuned=False)
+    if tuned is None and any(row.forgets for row in table.ranked):
+        return _all_forget(table, untuned)
     if tuned is None and untuned is None:
         return _nothing_complete(table)
     if tuned is None:
@@ -88,6 +92,20 @@ def _nothing_complete(table: Table) -> Verdict:
         ((Words(f"{rows} started; a ranked row needs every task with every seed. What is missing stands in the table."),),),
         (),
     )
+
+
+def _all_forget(table: Table, untuned: Row | None) -> Verdict:
+    margin = points_lost(next(row.forgetting.margin for row in table.ranked if row.forgetting and row.forgets))
+    why = (Words(f"Every fine-tune lost more than {margin} on tasks that it was not trained on."),)
+    if untuned is None:
+        return Verdict("No advice: no fine-tune kept what its base could do.", (why,), ())
+    return Verdict(f"Don’t tune: {_enough(untuned)}", (_score(untuned), why), _caveats(untuned, table))
+
+
+def points_lost(share: float) -> str:
+    """`1 point`, `2.5 points`."""
+    lost = f"{100 * share:g}"
+    return f"{lost} point" if lost == "1" else f"{lost} points"
 
 
 def _advice(row: Row) -> str:
@@ -195,12 +213,12 @@ def _payback(payback: Payback, other: str) -> Sentence:
 
 
 def _level(table: Table, ledger: Ledger, advised: Row, *, said: Row | None = None) -> list[Sentence]:
-    """Rows that cannot be told from the leader, with their training cost where it is the lower one.
+    """Rows of the leader's tier, with their training cost where it is the lower one.
 
     Nothing when the only two rows on a level are the advised one and one of which the verdict has `said` so.
     """
-    leader = table.ranked[0]
-    others = [row for row in table.ranked[1:] if row.level]
+    leader, *behind = table.eligible
+    others = [row for row in behind if row.tier == leader.tier]
     if said and {row.key for row in (leader, *others)} == {advised.key, said.key}:
         return []
     if not others:
@@ -219,7 +237,7 @@ def _with_lower_cost(row: Row, leader: Row, ledger: Ledger) -> str:
 
 
 def _caveats(row: Row, table: Table) -> tuple[str, ...]:
-    caveats = []
+    caveats = list(_forgotten(row, table))
     if row.flag:
         caveats.append(f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little of the method.")
     if row.seeds == 1 and row.members:
@@ -236,6 +254,18 @@ def _caveats(row: Row, table: Table) -> tuple[str, ...]:
     return tuple(caveats)
 
 
+def _forgotten(row: Row, table: Table) -> Iterator[str]:
+    """What was passed over for the row, and whether the row itself may have lost too much."""
+    above = itertools.takewhile(lambda other: other is not row, table.ranked)
+    passed_over = next((other for other in above if other.forgets), None)
+    if passed_over and passed_over.forgetting:
+        lost, margin = with_interval(passed_over.forgetting.mean, sign=True), points_lost(passed_over.forgetting.margin)
+        yield f"{passed_over.label} scores more and is passed over: {lost} on guard tasks, where {margin} may be lost."
+    if row.forgetting and row.forgetting.verdict == "unresolved":
+        change, margin = with_interval(row.forgetting.mean, sign=True), points_lost(row.forgetting.margin)
+        yield f"Forgetting is unresolved: {change} on guard tasks, where {margin} may be lost."
+
+
 @dataclass(frozen=True)
 class Card:
     """A short answer to one way of asking."""
@@ -246,11 +276,12 @@ class Card:
 
 
 def cards(table: Table, ledger: Ledger) -> list[Card]:
-    """Best score; best for an order of magnitude less money, or without training; cheapest within a point of the best.
+    """Best score; best for an order of magnitude less money, or without training; cheapest within a point of the best. None
+    of them lost too much on guard tasks.
 
     One card when the best score takes no training: nothing is cheaper.
     """
-    ranked = table.ranked
+    ranked = table.eligible
     if not ranked:
         return []
     leader = ledger.of(ranked[0])

@@ -93,13 +93,24 @@ def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
 
 
 def verdict_text(choices: Choices, decision: Decision) -> str:
-    """What a scenario comes to, in a sentence or two."""
+    """What a scenario comes to, in a sentence or two, and what was passed over."""
+    advice, place = _advice(choices, decision), decision.passed_over
+    if place is None:
+        return advice
+    return f"{advice} {choices.cases[place].label} would come first and is passed over: it lost too much on guard tasks."
+
+
+def _advice(choices: Choices, decision: Decision) -> str:
     figures, labels = decision.figures, [case.label for case in choices.cases]
     chosen, best, reference = decision.chosen, decision.best_tuned, decision.reference
-    if chosen is None:
+    known = [case for case, one in zip(choices.cases, figures, strict=True) if one.costs]
+    if not known:
         return "No total cost is known: write what an hour of the device costs."
+    if chosen is None:
+        return "Nothing can be advised."
     if best is None:
-        return f"Use {labels[chosen]}: no fine-tune stands beside it."
+        passes = " that keeps what the base could do" if any(case.forgets for case in known) else ""
+        return f"Use {labels[chosen]}: no fine-tune{passes} stands beside it."
     if reference is None:
         return f"Tune {labels[chosen]}: nothing untuned stands beside it."
     net, worth = figures[best].net, figures[best].worth
@@ -313,6 +324,7 @@ def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
     return {
         "label": visible(case.label),
         "tuned": case.tuned,
+        "forgets": case.forgets,
         "few_shot": case.method == "few_shot",
         "score": case.score,
         "points": points(case.score),

@@ -39,6 +39,7 @@ from leaderboards.pages.costs import (
 )
 from leaderboards.pages.decision import scenario_text, worth_item
 from leaderboards.pages.elsewhere import elsewhere_grid
+from leaderboards.pages.forgetting import guard_column, guard_item
 from leaderboards.pages.history import news
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, duration, method_name, shortened
@@ -191,6 +192,7 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
             about="break-even",
         ),
         Column("P(worth it)", scenario_text(site), narrow=False, about="worth-it"),
+        guard_column(site.board.forgetting_margin),
         Column(
             "Seeds",
             "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.",
@@ -200,7 +202,8 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
         Column("n", "Test samples scored in every seed, of those asked for.", narrow=False, about="samples"),
     )
     # In the order of `COLUMNS`; the board file says which of them are shown, and in which order.
-    chosen = [COLUMNS.index(name) for name in site.board.columns]
+    empty = set() if any(row.forgetting for row in site.table.rows) else {"guard"}
+    chosen = [COLUMNS.index(name) for name in site.board.columns if name not in empty]
     compared = {row.key for row in compared_rows(site)}
     lines = [_main_line(site, entry, floor, compared=entry.row.key in compared) for entry in entries]
     return Grid(
@@ -229,6 +232,7 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
         serve_item(spent),
         payback_item(entry.over_few or entry.over_zero, "" if entry.over_few else "vs zero-shot"),
         worth_item(site.decided.get(row.key)),
+        guard_item(row.forgetting),
         seeds,
         Item(samples, sort=row.scored),
     )

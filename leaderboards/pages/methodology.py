@@ -10,7 +10,7 @@ from leaderboards.pages.costs import price_list
 from leaderboards.pages.decision import scenario_text
 from leaderboards.tables import Row
 from leaderboards.text import count_of, points, shortened
-from leaderboards.verdict import ENOUGH_SEEDS
+from leaderboards.verdict import ENOUGH_SEEDS, points_lost
 
 MOST_LEFT_OUT = 100
 """Incomplete rows that are listed with what they lack."""
@@ -33,6 +33,9 @@ class MethodologyPage:
     power: int
     """In percent."""
 
+    margin: str
+    """What a row may lose on guard tasks."""
+
     scenario: str
     """What P(worth it) holds for."""
 
@@ -54,6 +57,7 @@ def methodology_page(site: Site) -> MethodologyPage:
         draws=DRAWS,
         published_size=sample_size(1 / 9, 0.03),
         power=round(100 * POWER),
+        margin=points_lost(site.board.forgetting_margin / 100),
         scenario=scenario_text(site),
         exclusions=tuple(_exclusions(site, left_out)),
         incomplete=_incomplete_grid(site, left_out),

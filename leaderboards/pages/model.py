@@ -25,6 +25,7 @@ from leaderboards.pages.context import (
     task_href,
 )
 from leaderboards.pages.costs import derived_grid, labels_item, measured_grid
+from leaderboards.pages.forgetting import forgetting_grid
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, method_name, points
 
@@ -56,6 +57,9 @@ class ModelPage:
     """Its rows on the whole board."""
 
     tasks: tuple[ModelTask, ...]
+    forgetting: Grid | None
+    """What its tuned weights lost on tasks that they were not trained on; None without guard tasks."""
+
     measured: Grid
     derived: Grid
 
@@ -86,6 +90,7 @@ def model_page(site: Site, name: str) -> ModelPage:
         _members(site, own),
         _board_grid(site, name, rows),
         tuple(_model_task(site, name, rows, task) for task in site.table.tasks),
+        forgetting_grid(rows, name, site.board.forgetting_margin),
         measured_grid(site, entries),
         derived_grid(site, entries),
     )
