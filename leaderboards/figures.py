@@ -99,6 +99,10 @@ class RowFigures(CellFigures, BillFigures):
     """null for a row that is not complete."""
 
     rank_worst: int | None
+    gain_few_shot_p: float | None
+    """P-value of the gain, corrected for all gains over untrained arms on the board (Holm)."""
+
+    gain_zero_shot_p: float | None
     guard: GuardVerdict | None
     """Whether its weights lost less than the margin of the board on tasks they were not trained on; null without any."""
 

@@ -7,7 +7,8 @@ from harness.recipe import Method
 from harness.statistics import Estimate
 from leaderboards.charts import Bar, bar
 from leaderboards.flags import Flag
-from leaderboards.text import MISSING, interval, points
+from leaderboards.standings import SIGNIFICANT
+from leaderboards.text import MISSING, interval, p_value, points
 
 Tone = Literal["", "muted", "good", "bad"]
 
@@ -52,6 +53,9 @@ class Item:
 
     flag: Flag | None = None
     """What a reader must know before believing it."""
+
+    title: str = ""
+    """Said where a pointer rests on it."""
 
     loose: bool = False
     """Whether the smaller line may be broken where there is little room."""
@@ -143,9 +147,11 @@ def score_item(estimate: Estimate | None, *, floor: float | None = None) -> Item
     return Item(points(estimate.value), interval(estimate), estimate.value, drawn)
 
 
-def gain_item(estimate: Estimate | None) -> Item:
-    """A gain with its interval; muted where the interval holds zero."""
+def gain_item(estimate: Estimate | None, *, p: float | None = None) -> Item:
+    """A gain with its interval; muted where the interval holds zero, or `p`, its corrected p-value, is not below 5 %."""
     if estimate is None:
         return Item()
-    tone: Tone = "muted" if not estimate.clear else "good" if estimate.low > 0 else "bad"
-    return Item(points(estimate.value, sign=True), interval(estimate, sign=True), estimate.value, tone=tone)
+    clear = estimate.clear and (p is None or p < SIGNIFICANT)
+    tone: Tone = "muted" if not clear else "good" if estimate.low > 0 else "bad"
+    title = "" if p is None else f"p {'' if p < 0.001 else '= '}{p_value(p)}"
+    return Item(points(estimate.value, sign=True), interval(estimate, sign=True), estimate.value, tone=tone, title=title)

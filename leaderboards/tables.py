@@ -233,6 +233,12 @@ class Table:
                 yield row.cells[task]
             yield from self.curves.get((name, method, task), {}).values()
 
+    def claim(self, tuned: Row, untuned: Row) -> float:
+        """P-value that a complete fine-tune differs from an untuned row, corrected for all fine-tunes held against it."""
+        rivals = [row for row in self.ranked if row.tuned]
+        corrected = holm([self.overall.p(row.key, untuned.key) for row in rivals])
+        return float(corrected[rivals.index(tuned)])
+
     def difference(self, first: Row, second: Row) -> Estimate | None:
         """Paired difference of two complete rows' scores; None unless both share seeds and samples on every task."""
         return self.overall.difference(first.key, second.key)

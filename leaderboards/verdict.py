@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from harness.statistics import Estimate
 from leaderboards.economics import Payback
 from leaderboards.ledger import Entry, Ledger
+from leaderboards.standings import SIGNIFICANT
 from leaderboards.tables import Row, Table
-from leaderboards.text import count_of, duration, listed, points, usd, volume, with_interval
+from leaderboards.text import count_of, duration, listed, p_value, points, usd, volume, with_interval
 
 ENOUGH_SEEDS = 3
 ONE_POINT = 0.01
@@ -53,7 +54,8 @@ def decide(table: Table, ledger: Ledger) -> Verdict:
     """The verdict on a table.
 
     Fine-tuning is advised only when the best tuned row beats the best row that was not tuned, whatever its model, by a
-    paired difference whose interval is clear of zero. A row that failed the guard against forgetting is passed over.
+    paired difference whose interval is clear of zero, and that stays significant after correction for all fine-tunes (Holm):
+    of many that gain nothing, the best one looks as if it did. A row that failed the guard against forgetting is no choice.
     """
     tuned, untuned = table.best(tuned=True), table.best(tuned=False)
     if tuned is None and any(row.forgets for row in table.ranked):
@@ -74,13 +76,18 @@ def decide(table: Table, ledger: Ledger) -> Verdict:
             (_score(tuned), _cost(entry, table), *_level(table, ledger, tuned)),
             _caveats(tuned, table),
         )
-    difference = table.difference(tuned, untuned)
-    if difference and difference.low > 0:
+    difference, p = table.difference(tuned, untuned), table.claim(tuned, untuned)
+    if difference and difference.low > 0 and p < SIGNIFICANT:
         sentences = [_score_and_gain(tuned), _cost(entry, table), *_worth(entry), *_level(table, ledger, tuned)]
         return Verdict(_advice(tuned), tuple(sentences), _caveats(tuned, table))
     return Verdict(
         f"Don’t tune: {_enough(untuned)}",
-        (_score(untuned), _versus(tuned, difference), _cost(entry, table), *_level(table, ledger, untuned, said=tuned)),
+        (
+            _score(untuned),
+            _versus(tuned, difference, p, table),
+            _cost(entry, table),
+            *_level(table, ledger, untuned, said=tuned),
+        ),
         _caveats(untuned, table),
     )
 
@@ -160,13 +167,16 @@ def _score_and_gain(row: Row) -> Sentence:
     return tuple(words)
 
 
-def _versus(tuned: Row, difference: Estimate | None) -> Sentence:
+def _versus(tuned: Row, difference: Estimate | None, p: float, table: Table) -> Sentence:
     assert tuned.score, "only complete rows are put in a verdict"
     words = [Words(f"The best fine-tune, {tuned.label}, scores "), Words(points(tuned.score.value), strong=True)]
     if difference is None:
         words.append(Words("; the two share no samples and cannot be compared."))
     else:
         state = "clearly worse" if difference.high < 0 else "within noise"
+        if difference.low > 0:
+            many = count_of(sum(row.tuned for row in table.ranked), "fine-tune")
+            state = f"clear of zero alone, and not after correction for {many} (p = {p_value(p)})"
         words.append(Words(f": a difference of {with_interval(difference, sign=True)}, {state}."))
     return tuple(words)
 

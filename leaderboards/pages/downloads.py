@@ -52,6 +52,8 @@ def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
         "complete": row.score is not None,
         "rank_best": row.ranks[0] if row.ranks else None,
         "rank_worst": row.ranks[1] if row.ranks else None,
+        "gain_few_shot_p": row.significance.get("few_shot"),
+        "gain_zero_shot_p": row.significance.get("zero_shot"),
         "guard": row.forgetting.verdict if row.forgetting else None,
         **_estimate("guard_change", row.forgetting.mean if row.forgetting else None),
         **_estimate("score", row.score),

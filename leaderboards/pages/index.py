@@ -165,7 +165,12 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     floor = min((estimate.low for estimate in scores), default=0.0)
     columns = (
         Column("Score", f"With its 95 % interval over samples and seeds. {scale_of(site.table)}.", about="score"),
-        Column("Δ few-shot", "Paired gain over the few-shot arm of the same model, with its 95 % interval.", about="gain"),
+        Column(
+            "Δ few-shot",
+            "Paired gain over the few-shot arm of the same model, with its 95 % interval. Grey where it is not "
+            "significant after correction for all gains of the board.",
+            about="gain",
+        ),
         Column(
             "Δ zero-shot",
             "Paired gain over the untrained model without examples, with its 95 % interval.",
@@ -225,8 +230,8 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
     samples = f"{row.scored:,}" if row.scored == row.total else f"{row.scored:,}/{row.total:,}"
     items = (
         score,
-        gain_item(row.over_few),
-        gain_item(row.over_zero),
+        gain_item(row.over_few, p=row.significance.get("few_shot")),
+        gain_item(row.over_zero, p=row.significance.get("zero_shot")),
         train_item(spent),
         labels_item(row.results, site.by_key),
         serve_item(spent),
