@@ -99,6 +99,18 @@ class RowFigures(CellFigures, BillFigures):
     """null for a row that is not complete."""
 
     rank_worst: int | None
+    tier: int | None
+    """1 for the leader and all that are not surely worse, and so on."""
+
+    win_rate: float | None
+    """Share of the comparisons with all other rows, task by task, that it wins; a tie is half a win."""
+
+    mean_rank: float | None
+    """Over the tasks."""
+
+    headroom_closed: float | None
+    """Share of the way from the zero-shot arm of its model to a perfect score."""
+
     gain_few_shot_p: float | None
     """P-value of the gain, corrected for all gains over untrained arms on the board (Holm)."""
 

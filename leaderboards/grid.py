@@ -95,6 +95,9 @@ class Head:
     kind: str = ""
     """`tuned`, `few-shot` or `zero-shot`: what the rows of the table are told apart by."""
 
+    divided: bool = False
+    """Whether a rule stands above it: a tier begins."""
+
 
 @dataclass(frozen=True)
 class Line:

@@ -13,6 +13,9 @@ from leaderboards.tables import Row, Table
 from leaderboards.text import count_of, duration, listed, p_value, points, usd, volume, with_interval
 
 ENOUGH_SEEDS = 3
+SLACK = 1e-9
+"""A difference of two means of counts below it is one of rounding."""
+
 ONE_POINT = 0.01
 """Of a score."""
 
@@ -258,10 +261,27 @@ def _caveats(row: Row, table: Table) -> tuple[str, ...]:
         caveats.append(f"{count_of(row.seeds, 'seed')}: fewer than {ENOUGH_SEEDS} is a weak claim.")
     if row.scored < row.total:
         caveats.append(f"{row.scored:,} of {row.total:,} samples were scored in every seed.")
+    caveats += _other_leaders(table)
     incomplete = len(table.rows) - len(table.ranked)
     if incomplete:
         caveats.append(f"{count_of(incomplete, 'candidate')} not complete, and not ranked.")
     return tuple(caveats)
+
+
+def _other_leaders(table: Table) -> list[str]:
+    """Where measures that do not average scores name another leader."""
+    measured = [(row, row.robustness) for row in table.ranked if row.robustness]
+    if len(table.tasks) < 2 or len(measured) < 2:
+        return []
+    leader, measures = measured[0]
+    by_wins, wins = max(measured, key=lambda one: one[1].win_rate)
+    by_rank, ranks = min(measured, key=lambda one: one[1].mean_rank)
+    others: dict[str, list[str]] = {}
+    if wins.win_rate > measures.win_rate + SLACK:
+        others.setdefault(by_wins.label, []).append("win rate")
+    if ranks.mean_rank < measures.mean_rank - SLACK:
+        others.setdefault(by_rank.label, []).append("mean rank")
+    return [f"By {listed(by)}, {label} comes before {leader.label}." for label, by in others.items()]
 
 
 def _forgotten(row: Row, table: Table) -> Iterator[str]:

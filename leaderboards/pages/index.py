@@ -1,5 +1,6 @@
 """The first page: the verdict, the ranking, what it costs and what went wrong."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -177,6 +178,13 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
             narrow=False,
             about="gain",
         ),
+        Column(
+            "Win rate",
+            "Share of the comparisons with all other rows, task by task, that it wins; a tie is half a win.",
+            narrow=False,
+            about="robustness",
+        ),
+        Column("Mean rank", "Mean of its ranks on the tasks.", narrow=False, about="robustness"),
         Column("Train", "Cost of one fine-tune (mean over tasks and seeds), and its device-hours.", about="training"),
         Column(
             "Labels",
@@ -211,6 +219,11 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     chosen = [COLUMNS.index(name) for name in site.board.columns if name not in empty]
     compared = {row.key for row in compared_rows(site)}
     lines = [_main_line(site, entry, floor, compared=entry.row.key in compared) for entry in entries]
+    starts = {after.row.key for before, after in itertools.pairwise(entries) if before.row.tier != after.row.tier}
+    lines = [
+        replace(line, head=replace(line.head, divided=entry.row.score is not None and entry.row.key in starts))
+        for entry, line in zip(entries, lines, strict=True)
+    ]
     return Grid(
         "Candidates by score",
         Column("Candidate", "Rank, model, method and size.", about="rank"),
@@ -232,6 +245,7 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
         score,
         gain_item(row.over_few, p=row.significance.get("few_shot")),
         gain_item(row.over_zero, p=row.significance.get("zero_shot")),
+        *_robustness_items(row),
         train_item(spent),
         labels_item(row.results, site.by_key),
         serve_item(spent),
@@ -244,6 +258,14 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
     head = candidate_head(site, row, frontier=entry.frontier)
     kind = {"zero_shot": "zero-shot", "few_shot": "few-shot"}.get(row.method, "tuned")
     return Line(replace(head, row=row_slug(row) if compared else "", kind=kind), items, aside=row.score is None)
+
+
+def _robustness_items(row: Row) -> tuple[Item, Item]:
+    """Win rate and mean rank."""
+    if row.robustness is None:
+        return Item(), Item()
+    won, rank = row.robustness.win_rate, row.robustness.mean_rank
+    return Item(f"{100 * won:.0f} %", sort=won), Item(f"{rank:.1f}", sort=rank)
 
 
 def _seed_note(row: Row) -> str:

@@ -25,6 +25,7 @@ for (const table of document.querySelectorAll(".scroll table")) {
       return ascending ? compare(a.key, b.key) : compare(b.key, a.key);
     });
     body.append(...rows.map((entry) => entry.row));
+    table.classList.add("sorted"); // rules between tiers mean nothing in another order
     heads.forEach((head, index) => {
       if (head.querySelector("button")) {
         head.setAttribute("aria-sort", index === column ? (ascending ? "ascending" : "descending") : "none");
