@@ -41,6 +41,7 @@ from leaderboards.pages.costs import (
 from leaderboards.pages.decision import scenario_text, worth_item
 from leaderboards.pages.elsewhere import elsewhere_grid
 from leaderboards.pages.forgetting import guard_column, guard_item
+from leaderboards.pages.heat import HeatMap, heat_map
 from leaderboards.pages.history import news
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, duration, method_name, shortened
@@ -96,6 +97,9 @@ class IndexPage:
     folded_costs: str
     """The same of the cost tables."""
 
+    gains: HeatMap | None
+    """What each fine-tune gains on each task; None with one task."""
+
     compare: bool
     """Whether there are rows to compare."""
 
@@ -132,6 +136,7 @@ def index_page(site: Site) -> IndexPage:
         news(site),
         _first_of(MOST_ROWS, entries) if folded else "",
         _first_of(MOST_COST_ROWS, entries) if folded else "",
+        heat_map(site),
         bool(compared_rows(site)),
     )
 
