@@ -9,8 +9,14 @@ from harness.toml import Frozen, load_toml
 
 BOARD, SWEEP = "board.toml", "sweep.toml"
 
-COLUMNS = ("score", "few_shot", "zero_shot", "train", "labels", "serve", "break_even", "worth_it", "seeds", "n")
+COLUMNS = (
+    *("score", "few_shot", "zero_shot", "win_rate", "mean_rank"),
+    *("train", "labels", "serve", "break_even", "worth_it", "guard", "seeds", "n"),
+)
 """What a board file may call the columns of its ranking, in the order in which all of them stand."""
+
+SHOWN = tuple(name for name in COLUMNS if name not in ("win_rate", "mean_rank"))
+"""Those of a board that does not choose: measures that change when another row is listed are there for who asks."""
 
 
 class Board(Frozen):
@@ -26,7 +32,7 @@ class Board(Frozen):
     weights: dict[str, PositiveFloat] = Field(default_factory=dict)
     """How much a task counts in the mean; a task not named here counts 1."""
 
-    columns: tuple[str, ...] = Field(default=COLUMNS, min_length=1)
+    columns: tuple[str, ...] = Field(default=SHOWN, min_length=1)
     """The columns of the ranking, in the order they are shown."""
 
     @model_validator(mode="after")

@@ -66,6 +66,11 @@ class Case:
         return self.entry.spend.tuned
 
     @property
+    def forgets(self) -> bool:
+        """Whether it lost too much on guard tasks to be advised."""
+        return self.entry.row.forgets
+
+    @property
     def score(self) -> float:
         """On the scale of 0 to 1."""
         assert self.entry.row.score, "a case is a complete row"

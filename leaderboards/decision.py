@@ -5,7 +5,8 @@
     P(worth it)         = share of the draws of all scores in which that is above zero
     P(on the frontier)  = share in which no other case scores as much for a lower total
 
-The best without tuning is the one with the largest λ · score − TCO. `static/cost.js` works out the same figures when a
+The best without tuning is the one with the largest λ · score − TCO. A case that failed the guard against forgetting has all
+its figures, and is never chosen. `static/figures.js` works out the same figures when a
 reader edits the scenario: sums are made in the same order in both, so that they show the same digits, and a test in a
 browser compares them.
 """
@@ -107,6 +108,9 @@ class Decision:
     """The case that is worth most after its costs."""
 
     best_tuned: int | None
+    passed_over: int | None
+    """What would have been chosen if it had not failed the guard against forgetting; None where that is `chosen`."""
+
     stairs: tuple[int, ...]
     """The staircase of score against total cost, cheapest first."""
 
@@ -121,6 +125,7 @@ def weigh(choices: Choices, scenario: Scenario) -> Decision:
     cases, steps = choices.cases, choices.steps
     costs = [costs_of(case, scenario) for case in cases]
     known = [place for place, cost in enumerate(costs) if cost is not None]
+    fit = [place for place in known if not cases[place].forgets]
     totals = [cost.total if cost else 0.0 for cost in costs]
     reference = best_place(cases, totals, [place for place in known if not cases[place].tuned], scenario.point)
     figures = [_alone(case, cost, scenario) for case, cost in zip(cases, costs, strict=True)]
@@ -134,15 +139,17 @@ def weigh(choices: Choices, scenario: Scenario) -> Decision:
             net = (scenario.point * 100) * (cases[place].score - cases[reference].score) - more
             drawn = net_draws(steps, place, reference, point=scenario.point, more=more)
             figures[place] = replace(figures[place], net=_net(net, drawn), worth=_worth(cases[place], drawn))
+    first = best_place(cases, totals, known, scenario.point)
     return Decision(
         scenario,
         tuple(figures),
         reference,
-        chosen=best_place(cases, totals, known, scenario.point),
-        best_tuned=best_place(cases, totals, [place for place in known if cases[place].tuned], scenario.point),
+        chosen=best_place(cases, totals, fit, scenario.point),
+        best_tuned=best_place(cases, totals, [place for place in fit if cases[place].tuned], scenario.point),
+        passed_over=first if first is not None and cases[first].forgets else None,
         stairs=tuple(known[place] for place in staircase(list(zip(priced, scores, strict=True)))),
         envelope=tuple(envelope([(cost.fixed, cost.request) if cost else None for cost in costs])),
-        bests=tuple(_best(budget, known, totals, steps) for budget in (*BUDGETS, scenario.budget)),
+        bests=tuple(_best(budget, fit, totals, steps) for budget in (*BUDGETS, scenario.budget)),
     )
 
 
@@ -236,8 +243,8 @@ def envelope(lines: Sequence[tuple[float, float] | None]) -> list[tuple[float, i
     return found
 
 
-def _best(budget: float, known: Sequence[int], totals: Sequence[float], steps: NDArray[np.int16]) -> Best:
-    within = [place for place in known if totals[place] <= budget]
+def _best(budget: float, fit: Sequence[int], totals: Sequence[float], steps: NDArray[np.int16]) -> Best:
+    within = [place for place in fit if totals[place] <= budget]
     if not within:
         return Best(budget, None, 0.0)
     # Cases come best score first.
@@ -249,8 +256,9 @@ def that_matter(choices: Choices, scenario: Scenario, *, most: int) -> list[int]
     """The places of at most so many cases: those that nothing beats in score, one-off cost and cost of a request, by
     score, then the others by score. What is best without tuning, or for a budget, is always among the first."""
     costs = [costs_of(case, scenario) for case in choices.cases]
-    rows = [(-case.score, cost.fixed, cost.request) for case, cost in zip(choices.cases, costs, strict=True) if cost]
-    known = [place for place, cost in enumerate(costs) if cost]
+    # What can never be chosen stands in nothing's way.
+    known = [place for place, cost in enumerate(costs) if cost and not choices.cases[place].forgets]
+    rows = [(-choices.cases[place].score, cost.fixed, cost.request) for place in known if (cost := costs[place])]
     table = np.array(rows).reshape(-1, 3)
     beaten = [bool(((table <= row).all(axis=1) & (table < row).any(axis=1)).any()) for row in table]
     first = [place for place, worse in zip(known, beaten, strict=True) if not worse]

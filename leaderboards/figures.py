@@ -10,6 +10,7 @@ from harness.results import TaskCard
 from harness.toml import Frozen
 from leaderboards.economics import Verdict
 from leaderboards.elsewhere import Imported
+from leaderboards.forgetting import Verdict as GuardVerdict
 
 
 class _Documented(Frozen):
@@ -98,6 +99,31 @@ class RowFigures(CellFigures, BillFigures):
     """null for a row that is not complete."""
 
     rank_worst: int | None
+    tier: int | None
+    """1 for the leader and all that are not surely worse, and so on."""
+
+    win_rate: float | None
+    """Share of the comparisons with all other rows, task by task, that it wins; a tie is half a win."""
+
+    mean_rank: float | None
+    """Over the tasks."""
+
+    headroom_closed: float | None
+    """Share of the way from the zero-shot arm of its model to a perfect score."""
+
+    gain_few_shot_p: float | None
+    """P-value of the gain, corrected for all gains over untrained arms on the board (Holm)."""
+
+    gain_zero_shot_p: float | None
+    guard: GuardVerdict | None
+    """Whether its weights lost less than the margin of the board on tasks they were not trained on; null without any."""
+
+    guard_change: float | None
+    """Paired change on them from the same model before its tuning, a mean over the guard tasks."""
+
+    guard_change_stderr: float | None
+    guard_change_low: float | None
+    guard_change_high: float | None
     train_usd: float | None
     """One fine-tune, a mean over tasks and seeds."""
 

@@ -7,7 +7,8 @@ from harness.recipe import Method
 from harness.statistics import Estimate
 from leaderboards.charts import Bar, bar
 from leaderboards.flags import Flag
-from leaderboards.text import MISSING, interval, points
+from leaderboards.standings import SIGNIFICANT
+from leaderboards.text import MISSING, interval, p_value, points
 
 Tone = Literal["", "muted", "good", "bad"]
 
@@ -25,6 +26,9 @@ class Column:
 
     text: bool = False
     """Words are set to the left; everything else is a number and set to the right."""
+
+    about: str = ""
+    """The anchor of the methodology page that says how the column is made; empty where nothing needs to be said."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,9 @@ class Item:
 
     flag: Flag | None = None
     """What a reader must know before believing it."""
+
+    title: str = ""
+    """Said where a pointer rests on it."""
 
     loose: bool = False
     """Whether the smaller line may be broken where there is little room."""
@@ -87,6 +94,9 @@ class Head:
 
     kind: str = ""
     """`tuned`, `few-shot` or `zero-shot`: what the rows of the table are told apart by."""
+
+    divided: bool = False
+    """Whether a rule stands above it: a tier begins."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +150,11 @@ def score_item(estimate: Estimate | None, *, floor: float | None = None) -> Item
     return Item(points(estimate.value), interval(estimate), estimate.value, drawn)
 
 
-def gain_item(estimate: Estimate | None) -> Item:
-    """A gain with its interval; muted where the interval holds zero."""
+def gain_item(estimate: Estimate | None, *, p: float | None = None) -> Item:
+    """A gain with its interval; muted where the interval holds zero, or `p`, its corrected p-value, is not below 5 %."""
     if estimate is None:
         return Item()
-    tone: Tone = "muted" if not estimate.clear else "good" if estimate.low > 0 else "bad"
-    return Item(points(estimate.value, sign=True), interval(estimate, sign=True), estimate.value, tone=tone)
+    clear = estimate.clear and (p is None or p < SIGNIFICANT)
+    tone: Tone = "muted" if not clear else "good" if estimate.low > 0 else "bad"
+    title = "" if p is None else f"p {'' if p < 0.001 else '= '}{p_value(p)}"
+    return Item(points(estimate.value, sign=True), interval(estimate, sign=True), estimate.value, tone=tone, title=title)

@@ -25,8 +25,10 @@ from leaderboards.pages.compare import compare_pages
 from leaderboards.pages.context import COST_HREF, Site, model_href, model_names, run_href, task_href
 from leaderboards.pages.decision import decision_page
 from leaderboards.pages.front import BoardView, FrontPage, board_view
+from leaderboards.pages.heat import GAINS_HREF
 from leaderboards.pages.history import history_page
 from leaderboards.pages.index import index_page, ranking_page
+from leaderboards.pages.methodology import methodology_page
 from leaderboards.pages.model import model_page
 from leaderboards.pages.run import run_page
 from leaderboards.pages.task import task_page
@@ -47,6 +49,7 @@ _OF_THE_SITE = frozenset(
         "compare.html",
         "cost.html",
         "data",
+        GAINS_HREF,
         HISTORY,
         "index.html",
         "methodology.html",
@@ -256,7 +259,10 @@ def _write_pages(site: Site, place: Place) -> int:
         summary=decide(site.table, site.ledger).headline,
     )
     render = pages.render
-    render("index.html", "index.html", index_page(site))
+    first = index_page(site)
+    render("index.html", "index.html", first)
+    if first.gains and first.gains.large:
+        render("gains.html", GAINS_HREF, first.gains)
     if whole := ranking_page(site):
         render("ranking.html", "ranking.html", whole)
     render("cost.html", COST_HREF, decision_page(site))
@@ -273,6 +279,7 @@ def _write_pages(site: Site, place: Place) -> int:
     for result in site.results:
         render("run.html", run_href(result), run_page(site, result))
     render("history.html", "history.html", history_page(site))
+    render("methodology.html", "methodology.html", methodology_page(site))
     return pages.write(compared.files if compared else {})
 
 

@@ -12,6 +12,9 @@ from harness.statistics import DRAWS, Estimate, Ranking, p_values, rank, t_test
 from leaderboards.baselines import Key
 from leaderboards.cells import Cell, Comparison, compare, shared_tables
 
+SIGNIFICANT = 0.05
+"""A corrected p-value below it makes a claim."""
+
 
 @dataclass(frozen=True)
 class Standing:

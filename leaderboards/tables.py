@@ -21,6 +21,7 @@ from leaderboards.board import Board
 from leaderboards.cells import Cell, paired, read_cell
 from leaderboards.comparable import budget_key, cell_key, comparable, groups
 from leaderboards.flags import Flag, flag_of
+from leaderboards.forgetting import Forgetting, forgetting
 from leaderboards.standings import Robustness, Standing, factors, over_board, p_of_gains, robustness, stand, tiers
 from leaderboards.text import listed, method_name
 
@@ -63,6 +64,14 @@ class Row:
 
     significance: Mapping[Method, float] = field(default_factory=dict)
     """P-values of the gains over untrained arms, corrected for the number of all such gains on the board (Holm)."""
+
+    forgetting: Forgetting | None = None
+    """What its weights lost on guard tasks; None without any."""
+
+    @property
+    def forgets(self) -> bool:
+        """Whether it surely lost more than the board allows: it is ranked, and can be the best of nothing."""
+        return self.forgetting is not None and self.forgetting.verdict == "failed"
 
     @property
     def level(self) -> bool:
@@ -164,6 +173,11 @@ class Table:
         return [row for row in self.rows if row.score]
 
     @property
+    def eligible(self) -> list[Row]:
+        """Those that may be called best: they did not lose too much on guard tasks."""
+        return [row for row in self.ranked if not row.forgets]
+
+    @property
     def normalised(self) -> bool:
         """Whether scores are shares of the way from chance to perfect, so that several tasks can be averaged."""
         return len(self.tasks) > 1
@@ -182,8 +196,8 @@ class Table:
         return {(key, method): baseline(key, method, cells) for key in cells for method in UNTUNED}
 
     def best(self, *, tuned: bool) -> Row | None:
-        """The best complete row among those that change weights, or among those that do not."""
-        return next((row for row in self.ranked if row.tuned == tuned), None)
+        """The best eligible row among those that change weights, or among those that do not."""
+        return next((row for row in self.eligible if row.tuned == tuned), None)
 
     def baseline(self, row: Row, method: Method) -> Row | None:
         """The untrained arm of a row's model; of an ensemble that of the one model it is made of. None without one."""
@@ -219,6 +233,12 @@ class Table:
                 yield row.cells[task]
             yield from self.curves.get((name, method, task), {}).values()
 
+    def claim(self, tuned: Row, untuned: Row) -> float:
+        """P-value that a complete fine-tune differs from an untuned row, corrected for all fine-tunes held against it."""
+        rivals = [row for row in self.ranked if row.tuned]
+        corrected = holm([self.overall.p(row.key, untuned.key) for row in rivals])
+        return float(corrected[rivals.index(tuned)])
+
     def difference(self, first: Row, second: Row) -> Estimate | None:
         """Paired difference of two complete rows' scores; None unless both share seeds and samples on every task."""
         return self.overall.difference(first.key, second.key)
@@ -251,6 +271,8 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
     weights = {name: board.weights.get(name, 1.0) for name in tasks}
     runs = {result.key: result.run for result in results}
     rows = [_row(key, cells[key], tasks, wanted, _seeds_wanted(cells[key].values(), runs, seeds), weights) for key in cells]
+    guards = forgetting(_guarding(results, tasks), folder, notes, points=board.forgetting_margin)
+    rows = [dataclasses.replace(row, forgetting=guards.get(row.key)) for row in rows]
     rows.sort(key=lambda row: (row.score is None, -row.score.value if row.score else 0, row.name, METHODS.index(row.method)))
     standings = {
         task: stand({row.key: row.cells[task] for row in rows if task in row.cells}, seed=place)
@@ -260,6 +282,12 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
     overall = over_board(standings, ranked, factors(tasks, weights))
     table = Table(tasks, weights, seeds, tuple(rows), curves, standings, overall, tuple(notes))
     return dataclasses.replace(table, rows=tuple(_placed(table)))
+
+
+def _guarding(results: Iterable[Result], tasks: Mapping[str, TaskCard]) -> list[Result]:
+    """The guard runs of weights that were tuned for a task of the board, and of models before any tuning."""
+    found = [(result, result.run.guard) for result in results if result.run.guard is not None]
+    return [result for result, guard in found if guard.after is None or guard.after.task in tasks]
 
 
 def _seeds_wanted(cells: Iterable[Cell], runs: Mapping[str, Run], seeds: tuple[int, ...]) -> tuple[int, ...]:

@@ -123,6 +123,11 @@ def percent(share: float) -> str:
     return "> 99 %" if share > 0.99 else f"{100 * share:.0f} %"
 
 
+def p_value(p: float) -> str:
+    """`0.03`, `< 0.001`: a p-value to what can be told of it."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
 def volume(requests: float) -> str:
     """A number of requests to three digits: `22,500`, `1.2 million`."""
     rounded = float(f"{requests:.3g}")

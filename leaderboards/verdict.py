@@ -1,15 +1,21 @@
 """The answer in words: what to fine-tune, or that nothing should be, with the numbers that decide it."""
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.statistics import Estimate
 from leaderboards.economics import Payback
 from leaderboards.ledger import Entry, Ledger
+from leaderboards.standings import SIGNIFICANT
 from leaderboards.tables import Row, Table
-from leaderboards.text import count_of, duration, listed, points, usd, volume, with_interval
+from leaderboards.text import count_of, duration, listed, p_value, points, usd, volume, with_interval
 
 ENOUGH_SEEDS = 3
+SLACK = 1e-9
+"""A difference of two means of counts below it is one of rounding."""
+
 ONE_POINT = 0.01
 """Of a score."""
 
@@ -51,9 +57,12 @@ def decide(table: Table, ledger: Ledger) -> Verdict:
     """The verdict on a table.
 
     Fine-tuning is advised only when the best tuned row beats the best row that was not tuned, whatever its model, by a
-    paired difference whose interval is clear of zero.
+    paired difference whose interval is clear of zero, and that stays significant after correction for all fine-tunes (Holm):
+    of many that gain nothing, the best one looks as if it did. A row that failed the guard against forgetting is no choice.
     """
     tuned, untuned = table.best(tuned=True), table.best(tuned=False)
+    if tuned is None and any(row.forgets for row in table.ranked):
+        return _all_forget(table, untuned)
     if tuned is None and untuned is None:
         return _nothing_complete(table)
     if tuned is None:
@@ -70,13 +79,18 @@ def decide(table: Table, ledger: Ledger) -> Verdict:
             (_score(tuned), _cost(entry, table), *_level(table, ledger, tuned)),
             _caveats(tuned, table),
         )
-    difference = table.difference(tuned, untuned)
-    if difference and difference.low > 0:
+    difference, p = table.difference(tuned, untuned), table.claim(tuned, untuned)
+    if difference and difference.low > 0 and p < SIGNIFICANT:
         sentences = [_score_and_gain(tuned), _cost(entry, table), *_worth(entry), *_level(table, ledger, tuned)]
         return Verdict(_advice(tuned), tuple(sentences), _caveats(tuned, table))
     return Verdict(
         f"Don’t tune: {_enough(untuned)}",
-        (_score(untuned), _versus(tuned, difference), _cost(entry, table), *_level(table, ledger, untuned, said=tuned)),
+        (
+            _score(untuned),
+            _versus(tuned, difference, p, table),
+            _cost(entry, table),
+            *_level(table, ledger, untuned, said=tuned),
+        ),
         _caveats(untuned, table),
     )
 
@@ -88,6 +102,20 @@ def _nothing_complete(table: Table) -> Verdict:
         ((Words(f"{rows} started; a ranked row needs every task with every seed. What is missing stands in the table."),),),
         (),
     )
+
+
+def _all_forget(table: Table, untuned: Row | None) -> Verdict:
+    margin = points_lost(next(row.forgetting.margin for row in table.ranked if row.forgetting and row.forgets))
+    why = (Words(f"Every fine-tune lost more than {margin} on tasks that it was not trained on."),)
+    if untuned is None:
+        return Verdict("No advice: no fine-tune kept what its base could do.", (why,), ())
+    return Verdict(f"Don’t tune: {_enough(untuned)}", (_score(untuned), why), _caveats(untuned, table))
+
+
+def points_lost(share: float) -> str:
+    """`1 point`, `2.5 points`."""
+    lost = f"{100 * share:g}"
+    return f"{lost} point" if lost == "1" else f"{lost} points"
 
 
 def _advice(row: Row) -> str:
@@ -142,13 +170,16 @@ def _score_and_gain(row: Row) -> Sentence:
     return tuple(words)
 
 
-def _versus(tuned: Row, difference: Estimate | None) -> Sentence:
+def _versus(tuned: Row, difference: Estimate | None, p: float, table: Table) -> Sentence:
     assert tuned.score, "only complete rows are put in a verdict"
     words = [Words(f"The best fine-tune, {tuned.label}, scores "), Words(points(tuned.score.value), strong=True)]
     if difference is None:
         words.append(Words("; the two share no samples and cannot be compared."))
     else:
         state = "clearly worse" if difference.high < 0 else "within noise"
+        if difference.low > 0:
+            many = count_of(sum(row.tuned for row in table.ranked), "fine-tune")
+            state = f"clear of zero alone, and not after correction for {many} (p = {p_value(p)})"
         words.append(Words(f": a difference of {with_interval(difference, sign=True)}, {state}."))
     return tuple(words)
 
@@ -195,12 +226,12 @@ def _payback(payback: Payback, other: str) -> Sentence:
 
 
 def _level(table: Table, ledger: Ledger, advised: Row, *, said: Row | None = None) -> list[Sentence]:
-    """Rows that cannot be told from the leader, with their training cost where it is the lower one.
+    """Rows of the leader's tier, with their training cost where it is the lower one.
 
     Nothing when the only two rows on a level are the advised one and one of which the verdict has `said` so.
     """
-    leader = table.ranked[0]
-    others = [row for row in table.ranked[1:] if row.level]
+    leader, *behind = table.eligible
+    others = [row for row in behind if row.tier == leader.tier]
     if said and {row.key for row in (leader, *others)} == {advised.key, said.key}:
         return []
     if not others:
@@ -219,7 +250,7 @@ def _with_lower_cost(row: Row, leader: Row, ledger: Ledger) -> str:
 
 
 def _caveats(row: Row, table: Table) -> tuple[str, ...]:
-    caveats = []
+    caveats = list(_forgotten(row, table))
     if row.flag:
         caveats.append(f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little of the method.")
     if row.seeds == 1 and row.members:
@@ -230,10 +261,39 @@ def _caveats(row: Row, table: Table) -> tuple[str, ...]:
         caveats.append(f"{count_of(row.seeds, 'seed')}: fewer than {ENOUGH_SEEDS} is a weak claim.")
     if row.scored < row.total:
         caveats.append(f"{row.scored:,} of {row.total:,} samples were scored in every seed.")
+    caveats += _other_leaders(table)
     incomplete = len(table.rows) - len(table.ranked)
     if incomplete:
         caveats.append(f"{count_of(incomplete, 'candidate')} not complete, and not ranked.")
     return tuple(caveats)
+
+
+def _other_leaders(table: Table) -> list[str]:
+    """Where measures that do not average scores name another leader."""
+    measured = [(row, row.robustness) for row in table.ranked if row.robustness]
+    if len(table.tasks) < 2 or len(measured) < 2:
+        return []
+    leader, measures = measured[0]
+    by_wins, wins = max(measured, key=lambda one: one[1].win_rate)
+    by_rank, ranks = min(measured, key=lambda one: one[1].mean_rank)
+    others: dict[str, list[str]] = {}
+    if wins.win_rate > measures.win_rate + SLACK:
+        others.setdefault(by_wins.label, []).append("win rate")
+    if ranks.mean_rank < measures.mean_rank - SLACK:
+        others.setdefault(by_rank.label, []).append("mean rank")
+    return [f"By {listed(by)}, {label} comes before {leader.label}." for label, by in others.items()]
+
+
+def _forgotten(row: Row, table: Table) -> Iterator[str]:
+    """What was passed over for the row, and whether the row itself may have lost too much."""
+    above = itertools.takewhile(lambda other: other is not row, table.ranked)
+    passed_over = next((other for other in above if other.forgets), None)
+    if passed_over and passed_over.forgetting:
+        lost, margin = with_interval(passed_over.forgetting.mean, sign=True), points_lost(passed_over.forgetting.margin)
+        yield f"{passed_over.label} scores more and is passed over: {lost} on guard tasks, where {margin} may be lost."
+    if row.forgetting and row.forgetting.verdict == "unresolved":
+        change, margin = with_interval(row.forgetting.mean, sign=True), points_lost(row.forgetting.margin)
+        yield f"Forgetting is unresolved: {change} on guard tasks, where {margin} may be lost."
 
 
 @dataclass(frozen=True)
@@ -246,11 +306,12 @@ class Card:
 
 
 def cards(table: Table, ledger: Ledger) -> list[Card]:
-    """Best score; best for an order of magnitude less money, or without training; cheapest within a point of the best.
+    """Best score; best for an order of magnitude less money, or without training; cheapest within a point of the best. None
+    of them lost too much on guard tasks.
 
     One card when the best score takes no training: nothing is cheaper.
     """
-    ranked = table.ranked
+    ranked = table.eligible
     if not ranked:
         return []
     leader = ledger.of(ranked[0])

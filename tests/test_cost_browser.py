@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import draw_scores, make_run, task_card, write_ensemble, write_result
+from synthetic import draw_scores, guarding, make_run, task_card, write_ensemble, write_result
 
 from harness.recipe import Method
+from harness.results import TaskCard
 from leaderboards import publish
 from leaderboards.grid import Grid
 from leaderboards.pages.context import Site
@@ -97,8 +98,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 )  # fmt: skip
                 members += [result] if (name, method) == ("small", "lora") else []
         write_ensemble(folder / "results", "votes", "vote", members, draw_scores(0.82, 60, 0, name=card.name))
+        write_forgetting(folder / "results", card)
     publish(folder / "results", folder / "site")
     return folder
+
+
+def write_forgetting(results: Path, card: TaskCard) -> None:
+    """A fine-tune that lost half of what its base could do on a guard task: whatever is edited, it is never advised."""
+    guard = task_card("guard")
+    arms: tuple[tuple[Method, int], ...] = (("lora", 30), ("zero_shot", 60))
+    for seed in (0, 1, 2):
+        for method, right in arms:
+            run = guarding(make_run("small", method, card, seed), guard)
+            write_result(results, run, guard, [float(place < right) for place in range(80)])
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +161,8 @@ def assert_grid(found: list[Any], grid: Grid) -> None:
             place = f"{line.head.name} {line.head.detail}, {column.title}"
             assert [text, detail] == [item.text, item.detail], place
             assert (sort is None) == (item.sort is None), place
-            assert sort is None or float(sort) == pytest.approx(item.sort, rel=1e-9, abs=1e-12), place
+            # The page keeps seven digits to sort by.
+            assert sort is None or float(sort) == pytest.approx(item.sort, rel=1e-6, abs=1e-12), place
             assert tone == item.tone, place
 
 

@@ -39,10 +39,13 @@ def case(
     accuracy: float | None = None,
     uncached: float | None = None,
     few: Rival | None = None,
+    forgets: bool = False,
 ) -> Case:
     """A candidate on one device: seconds of training, labels, seconds of a request of 100 tokens answered by 10."""
     tuned = train > 0
-    label = SimpleNamespace(key=(name, "lora"), label=name, method="lora", score=SimpleNamespace(value=score))
+    label = SimpleNamespace(
+        key=(name, "lora"), label=name, method="lora", score=SimpleNamespace(value=score), forgets=forgets
+    )
     spend = SimpleNamespace(tuned=tuned, prompt_tokens=100.0, completion_tokens=10.0)
     entry: Any = SimpleNamespace(row=label, spend=spend, accuracy=accuracy)
     seconds = None if serve is None else ((0, serve),)
@@ -339,3 +342,21 @@ def test_shares_and_differences_are_said_as_people_read_them() -> None:
     ]  # fmt: skip
     assert [signed_usd(amount) for amount in (12.3, -4.0, 0.0)] == ["+$12.30", "−$4.00", "$0"]
     assert [round_usd(amount) for amount in (10.0, 1.5, 1000.0)] == ["$10", "$1.50", "$1,000"]
+
+
+def test_what_failed_the_guard_against_forgetting_has_its_figures_and_is_never_chosen() -> None:
+    free = replace(PLAIN, point=1000.0, budget=1000.0)
+    decision = weigh(choices(case("a", 0.9, train=HOUR, forgets=True), case("b", 0.8, train=HOUR), case("c", 0.5)), free)
+    assert (decision.chosen, decision.best_tuned, decision.reference, decision.passed_over) == (1, 1, 2, 0)
+    assert {best.place for best in decision.bests if best.place is not None} <= {1, 2}
+    assert decision.figures[0].worth == 1.0
+
+
+def test_nothing_is_passed_over_where_another_would_be_chosen_anyway() -> None:
+    dear = replace(PLAIN, point=0.0)
+    assert weigh(choices(case("a", 0.9, train=HOUR, forgets=True), case("c", 0.5)), dear).passed_over is None
+
+
+def test_what_can_never_be_chosen_drives_nothing_off_the_page() -> None:
+    found = choices(case("a", 0.9, train=HOUR, forgets=True), case("b", 0.8, train=2 * HOUR), case("c", 0.5))
+    assert that_matter(found, PLAIN, most=2) == [1, 2]

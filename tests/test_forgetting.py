@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from site_reading import Text
+from site_reading import Text, figures, lines, row
 from synthetic import guarding, make_run, task_card, write_result, write_sweep
 
+from harness.recipe import Method
 from harness.results import PREDICTIONS, GuardRecord, Result, TaskCard, read_results
 from leaderboards import publish
 from leaderboards.board import load_board
@@ -164,7 +165,7 @@ def test_a_site_is_published_from_results_with_guard_runs(tmp_path: Path) -> Non
     write_base(results, 150)
     write_tuned(results, 140)
     guarded = publish(results, tmp_path / "guarded")
-    assert guarded.verdict == plain.verdict
+    assert guarded.verdict.startswith("Don’t tune") and plain.verdict.startswith("Fine-tune small")
     pages = guarded.index.parent / "runs"
     title = Text(pages / "small-lora-boolq-v1-after-capitals-v1-n-500-seed-0.html").text
     assert "small · LoRA r16 · boolq after capitals · 500 samples · seed 0" in title
@@ -178,3 +179,81 @@ def test_the_margin_of_a_board_is_a_point_unless_it_says_otherwise(tmp_path: Pat
     assert load_board(None).forgetting_margin == 1.0
     (tmp_path / "board.toml").write_text("forgetting_margin = 2.5\n")
     assert load_board(tmp_path).forgetting_margin == 2.5
+
+
+# What a board makes of it
+
+RATES: dict[tuple[str, Method], float] = {
+    ("small", "zero_shot"): 0.3,
+    ("small", "few_shot"): 0.5,
+    ("small", "lora"): 0.85,
+    ("small", "full"): 0.75,
+}
+
+
+def write_board(results: Path, *, lora: int, full: int) -> None:
+    """A sweep in which LoRA scores most, with so many right answers on the guard task, of 150 of the base."""
+    write_sweep(results, RATES, tasks=[CARD], n=200)
+    write_base(results, 150)
+    write_tuned(results, lora)
+    for seed in SEEDS:
+        write_result(results, guarding(make_run("small", "full", CARD, seed), BOOLQ), BOOLQ, shares(full))
+
+
+def test_a_row_that_failed_is_ranked_and_not_advised_and_the_verdict_says_why(tmp_path: Path) -> None:
+    write_board(tmp_path / "results", lora=100, full=155)
+    published = publish(tmp_path / "results", tmp_path / "site")
+    assert published.verdict.startswith("Fine-tune all weights of small.")
+    assert "small · LoRA r16 scores more and is passed over: −25.0 (" in published.verdict
+    assert "on guard tasks, where 1 point may be lost." in published.verdict
+    assert row(published, "small", "lora")["rank_best"] == 1
+    best = Text(published.index).text.partition("Best score")[2].partition("Cheapest")[0]
+    assert "full fine-tune" in best and "LoRA" not in best
+    cost = Text(published.index.parent / "cost.html").text
+    assert "small · LoRA r16 would come first and is passed over: it lost too much on guard tasks." in cost
+
+
+def test_where_every_fine_tune_forgets_none_is_advised(tmp_path: Path) -> None:
+    write_board(tmp_path / "results", lora=100, full=90)
+    published = publish(tmp_path / "results", tmp_path / "site")
+    assert published.verdict.startswith("Don’t tune: few-shot is enough.")
+    assert "Every fine-tune lost more than 1 point on tasks that it was not trained on." in published.verdict
+    cost = Text(published.index.parent / "cost.html").text
+    assert "no fine-tune that keeps what the base could do stands beside it" in cost
+
+
+def test_an_unresolved_guard_is_a_caveat(tmp_path: Path) -> None:
+    write_board(tmp_path / "results", lora=148, full=155)
+    verdict = publish(tmp_path / "results", tmp_path / "site").verdict
+    assert verdict.startswith("Fine-tune small with LoRA")
+    assert "Forgetting is unresolved: −1.0 (" in verdict
+
+
+def test_the_guard_stands_in_the_ranking_on_the_model_page_and_in_the_figures(tmp_path: Path) -> None:
+    write_board(tmp_path / "results", lora=100, full=155)
+    published = publish(tmp_path / "results", tmp_path / "site")
+    ranking = lines(published.index, "ranking-table")
+    assert "✗ −25.0 failed" in ranking[0] and "✓ +2.5 passed" in ranking[1]
+    tuned = row(published, "small", "lora")
+    assert (tuned["guard"], tuned["guard_change"]) == ("failed", pytest.approx(-0.25))
+    assert row(published, "small", "few_shot")["guard"] is None
+    lora, full = lines(published.index.parent / "models" / "small.html", "forgetting-table")
+    assert lora.startswith("LoRA r16 ✗ −25.0 failed") and full.startswith("full fine-tune ✓ +2.5 passed")
+
+
+def test_guard_runs_of_tasks_that_are_not_on_the_board_do_not_count(tmp_path: Path) -> None:
+    write_board(tmp_path / "results", lora=155, full=155)
+    write_sweep(tmp_path / "results", RATES, tasks=[OTHER], n=20)
+    write_tuned(tmp_path / "results", 50, task=OTHER)
+    (tmp_path / "board.toml").write_text('tasks = ["capitals"]\n', encoding="utf-8")
+    alone = publish(tmp_path / "results", tmp_path / "site", board=tmp_path / "board.toml")
+    assert row(alone, "small", "lora")["guard"] == "passed"
+    both = publish(tmp_path / "results", tmp_path / "site")
+    assert row(both, "small", "lora")["guard"] == "failed"
+
+
+def test_without_guard_tasks_there_is_no_column(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "results", RATES, tasks=[CARD])
+    published = publish(tmp_path / "results", tmp_path / "site")
+    assert ">Guard<" not in published.index.read_text(encoding="utf-8")
+    assert {one["guard"] for one in figures(published)["rows"]} == {None}

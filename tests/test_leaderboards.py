@@ -132,6 +132,17 @@ def test_untuned_arms_alone_give_no_advice(results: Path, out: Path) -> None:
     assert publish(results, out).verdict.startswith("Nothing to compare yet: no fine-tune is complete.")
 
 
+def test_a_gain_that_does_not_survive_the_number_of_fine_tunes_is_no_advice(results: Path, out: Path) -> None:
+    """Of twelve fine-tunes the best is clear of zero, as a lone one that gains as much."""
+    rates: dict[tuple[str, Method], float] = {("small", "few_shot"): 0.5, ("tuned-0", "lora"): 0.54}
+    write_sweep(results, rates, n=100)
+    assert publish(results, out).verdict.startswith("Fine-tune tuned-0")
+    write_sweep(results, {(f"tuned-{number}", "lora"): 0.53 - 0.003 * number for number in range(1, 12)}, n=100)
+    published = publish(results, out)
+    assert published.verdict.startswith("Don’t tune: few-shot is enough.")
+    assert "clear of zero alone, and not after correction for 12 fine-tunes (p = 0." in published.verdict
+
+
 # The numbers
 
 
@@ -206,6 +217,29 @@ def test_ranks_are_ranges_where_the_order_is_open(results: Path, out: Path) -> N
     published = publish(results, out)
     ranks = {name: (row(published, name, "lora")["rank_best"], row(published, name, "lora")["rank_worst"]) for name in "abc"}
     assert ranks == {"a": (1, 2), "b": (1, 2), "c": (3, 3)}
+
+
+def test_a_rule_divides_tiers_in_the_order_of_the_ranking(results: Path, out: Path) -> None:
+    write_sweep(results, {("a", "lora"): 0.9, ("b", "lora"): 0.89, ("c", "lora"): 0.2}, n=100)
+    published = publish(results, out)
+    assert [row(published, name, "lora")["tier"] for name in "abc"] == [1, 1, 2]
+    ranking = published.index.read_text(encoding="utf-8").partition('id="ranking-table"')[2].partition("</table>")[0]
+    assert ranking.count('class="tier"') == 1
+    assert 'class="tier"' in ranking.partition(">b</a>")[2].partition(">c</a>")[0]
+
+
+def test_win_rate_and_mean_rank_stand_beside_the_mean_where_a_board_asks(results: Path, out: Path, tmp_path: Path) -> None:
+    """One row wins two tasks of three by little, and loses the third by much."""
+    for name, rates in {"often": (0.6, 0.6, 0.2), "much": (0.5, 0.5, 0.9)}.items():
+        for task, rate in zip(("one", "two", "three"), rates, strict=True):
+            write_sweep(results, {(name, "lora"): rate}, tasks=[task_card(task)], n=60)
+    board = tmp_path / "board.toml"
+    board.write_text('columns = ["score", "win_rate", "mean_rank"]\n', encoding="utf-8")
+    published = publish(results, out, board=board)
+    assert "By win rate and mean rank, often · LoRA r16 comes before much · LoRA r16." in published.verdict
+    often = row(published, "often", "lora")
+    assert (often["win_rate"], often["mean_rank"]) == (pytest.approx(2 / 3), pytest.approx(4 / 3))
+    assert "67 % 1.3" in lines(published.index, "ranking-table")[1]
 
 
 def test_csv_and_json_hold_the_same_figures(results: Path, out: Path) -> None:
@@ -485,8 +519,8 @@ def test_every_link_of_every_page_leads_somewhere_inside_the_site(results: Path,
     write_sweep(results, CLEAR, tasks=(task_card("one"), task_card("two")), n=20)
     published = publish(results, out)
     pages = list(out.rglob("*.html"))
-    # … comparing, the costs, the history, a missing page
-    assert len(pages) == published.pages == 1 + 2 + 1 + 24 + 2 + 1 + 1 + 2
+    # … comparing, the costs, the history, a missing page, the methodology
+    assert len(pages) == published.pages == 1 + 2 + 1 + 24 + 2 + 1 + 1 + 2 + 1
     for page in pages:
         for _, attributes in Text(page).tags:
             for name in ("href", "src"):

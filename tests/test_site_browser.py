@@ -27,6 +27,7 @@ KINDS = (
     "index.html",
     "cost.html",
     "history.html",
+    "methodology.html",
     "404.html",
     "compare.html",
     "tasks/one.html",

@@ -11,6 +11,7 @@ from leaderboards.baselines import Key
 from leaderboards.board import Board
 from leaderboards.cases import Choices, make_choices
 from leaderboards.decision import Decision, Figures, weigh
+from leaderboards.discoveries import TaskGain, task_gains
 from leaderboards.economics import members_of
 from leaderboards.elsewhere import Imported
 from leaderboards.flags import flag_of
@@ -94,6 +95,11 @@ class Site:
     def decided(self) -> dict[Key, Figures]:
         """The same by row."""
         return {case.key: one for case, one in zip(self.choices.cases, self.decision.figures, strict=True)}
+
+    @cached_property
+    def gains(self) -> dict[tuple[Key, str], TaskGain]:
+        """What every fine-tune gains on every task."""
+        return task_gains(self.table)
 
     @cached_property
     def sizes(self) -> dict[str, int | None]:

@@ -34,24 +34,31 @@ def measured_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) 
             "Training",
             "Seconds of training, every stage and every member of an ensemble, dev evaluations included; below, with "
             "start-up, loading and what was thrown away.",
+            about="training",
         ),
-        Column("Train tokens", "Tokens trained on, all epochs and stages, without padding."),
-        Column("FLOPs", "Floating-point operations of training."),
+        Column("Train tokens", "Tokens trained on, all epochs and stages, without padding.", about="measured"),
+        Column("FLOPs", "Floating-point operations of training.", about="measured"),
         Column(
             "MFU",
             "Model operations of training by what its seconds could have held at the device’s peak; marked where it is "
             "below 5 % or above 60 %: a logging error, or a model too small to fill the device.",
+            about="mfu",
         ),
         Column(
             "All-in time",
             "Device time of all that was spent on the candidate: every task, seed and training budget, each training once, "
             "the trials of its search, the runs that failed.",
+            about="all-in",
         ),
-        Column("Prompt tok.", "Prompt tokens a request."),
-        Column("Output tok.", "Generated tokens a request."),
-        Column("Requests/s", "While scoring, all requests in flight at once; below, few-shot with its prefix cache off."),
-        Column("Peak memory", "The most any phase of any run took."),
-        Column("Energy", "Of one run, where the device has a counter."),
+        Column("Prompt tok.", "Prompt tokens a request.", about="measured"),
+        Column("Output tok.", "Generated tokens a request.", about="measured"),
+        Column(
+            "Requests/s",
+            "While scoring, all requests in flight at once; below, few-shot with its prefix cache off.",
+            about="measured",
+        ),
+        Column("Peak memory", "The most any phase of any run took.", about="measured"),
+        Column("Energy", "Of one run, where the device has a counter.", about="measured"),
     )
     lines = tuple(_line(site, entry, _measured_items(entry)) for entry in entries)
     return Grid(
@@ -66,19 +73,47 @@ def measured_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) 
 def derived_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) -> Grid:
     """What that costs, at the prices of the board."""
     columns = (
-        Column("Train $", "One fine-tune at the middle price; below, at the low and the high one."),
+        Column("Train $", "One fine-tune at the middle price; below, at the low and the high one.", about="training"),
         Column(
-            "All-in $", "What the all-in time costs; below, how many trainings, trials of settings and failures it holds."
+            "All-in $",
+            "What the all-in time costs; below, how many trainings, trials of settings and failures it holds.",
+            about="all-in",
         ),
-        Column("Data $", "The labels of the training samples, those of other tasks among them, if they had to be bought."),
-        Column("Serve $/1k", "1,000 requests on a device that is always busy; below, busy 30 % of the time."),
-        Column("$ / right answer", "Cost of a request by the share of right answers; right-or-wrong scores only."),
-        Column("$ / point", "Training dollars for each point over the next cheaper candidate on the frontier."),
-        Column("P(frontier)", "Share of the draws of all scores in which nothing cheaper to train scores as much."),
-        Column("Break-even, few-shot", "Requests from which training is paid back against few-shot prompting."),
-        Column("… cache off", "The same with few-shot’s prefix cache off, where its speed without it was measured."),
-        Column("Break-even, zero-shot", "Against the untrained model without examples."),
-        Column("Break-even, hosted", _hosted_help(site.prices)),
+        Column(
+            "Data $",
+            "The labels of the training samples, those of other tasks among them, if they had to be bought.",
+            about="labels",
+        ),
+        Column(
+            "Serve $/1k", "1,000 requests on a device that is always busy; below, busy 30 % of the time.", about="serving"
+        ),
+        Column(
+            "$ / right answer",
+            "Cost of a request by the share of right answers; right-or-wrong scores only.",
+            about="right-answer",
+        ),
+        Column(
+            "$ / point",
+            "Training dollars for each point over the next cheaper candidate on the frontier.",
+            about="per-point",
+        ),
+        Column(
+            "P(frontier)",
+            "Share of the draws of all scores in which nothing cheaper to train scores as much.",
+            about="frontier",
+        ),
+        Column(
+            "Break-even, few-shot",
+            "Requests from which training is paid back against few-shot prompting.",
+            about="break-even",
+        ),
+        Column(
+            "… cache off",
+            "The same with few-shot’s prefix cache off, where its speed without it was measured.",
+            about="break-even",
+        ),
+        Column("Break-even, zero-shot", "Against the untrained model without examples.", about="break-even"),
+        Column("Break-even, hosted", _hosted_help(site.prices), about="break-even"),
     )
     lines = tuple(_line(site, entry, _derived_items(entry)) for entry in entries)
     head = Column(f"At prices of {site.prices.as_of}")

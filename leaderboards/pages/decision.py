@@ -93,13 +93,24 @@ def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
 
 
 def verdict_text(choices: Choices, decision: Decision) -> str:
-    """What a scenario comes to, in a sentence or two."""
+    """What a scenario comes to, in a sentence or two, and what was passed over."""
+    advice, place = _advice(choices, decision), decision.passed_over
+    if place is None:
+        return advice
+    return f"{advice} {choices.cases[place].label} would come first and is passed over: it lost too much on guard tasks."
+
+
+def _advice(choices: Choices, decision: Decision) -> str:
     figures, labels = decision.figures, [case.label for case in choices.cases]
     chosen, best, reference = decision.chosen, decision.best_tuned, decision.reference
-    if chosen is None:
+    known = [case for case, one in zip(choices.cases, figures, strict=True) if one.costs]
+    if not known:
         return "No total cost is known: write what an hour of the device costs."
+    if chosen is None:
+        return "Nothing can be advised."
     if best is None:
-        return f"Use {labels[chosen]}: no fine-tune stands beside it."
+        passes = " that keeps what the base could do" if any(case.forgets for case in known) else ""
+        return f"Use {labels[chosen]}: no fine-tune{passes} stands beside it."
     if reference is None:
         return f"Tune {labels[chosen]}: nothing untuned stands beside it."
     net, worth = figures[best].net, figures[best].worth
@@ -167,10 +178,10 @@ def _left_out(all_of_them: int, carried: int) -> str:
 
 def _budget_grid(choices: Choices, decision: Decision) -> Grid:
     columns = (
-        Column("Best candidate", "The highest score whose total cost is within the budget.", text=True),
-        Column("Score"),
-        Column("Total", "One-off cost, and all requests."),
-        Column("Wins", "Share of the draws in which it scores most of all within the budget."),
+        Column("Best candidate", "The highest score whose total cost is within the budget.", text=True, about="budget"),
+        Column("Score", about="score"),
+        Column("Total", "One-off cost, and all requests.", about="total"),
+        Column("Wins", "Share of the draws in which it scores most of all within the budget.", about="budget"),
     )
     lines = []
     for number, best in enumerate(decision.bests):
@@ -190,19 +201,37 @@ def _best_items(choices: Choices, decision: Decision, place: int | None, wins: f
 
 def _figure_grid(site: Site, choices: Choices, decision: Decision) -> Grid:
     columns = (
-        Column("Score", "With its 95 % interval."),
-        Column("One-off", "F: labels and every training; below, what of it is labels."),
-        Column("Serve / 1k", "1,000 requests, idle time of the device included; below, few-shot with its cache off."),
-        Column("Total", "TCO: one-off cost and all requests; below, at the low and the high prices."),
-        Column("Net benefit", "Value of the points over the best without tuning, less what it costs more; below, 95 %."),
-        Column("P(worth it)", "Share of the draws in which the net benefit is above zero."),
-        Column("P(frontier)", "Share of the draws in which no other scores as much for a lower total."),
-        Column("$ / point", "Total for each point over the next cheaper candidate on the staircase."),
+        Column("Score", "With its 95 % interval.", about="score"),
+        Column("One-off", "F: labels and every training; below, what of it is labels.", about="total"),
         Column(
-            "Break-even, few-shot", "Requests from which it is cheaper in total; below, with few-shot’s prefix cache off."
+            "Serve / 1k",
+            "1,000 requests, idle time of the device included; below, few-shot with its cache off.",
+            about="serving",
         ),
-        Column("Break-even, hosted", "Requests from which it is cheaper than a hosted model, asked with as many tokens."),
-        Column("$ / right answer", "Cost of a request by the share of right answers; right-or-wrong scores only."),
+        Column("Total", "TCO: one-off cost and all requests; below, at the low and the high prices.", about="total"),
+        Column(
+            "Net benefit",
+            "Value of the points over the best without tuning, less what it costs more; below, 95 %.",
+            about="worth-it",
+        ),
+        Column("P(worth it)", "Share of the draws in which the net benefit is above zero.", about="worth-it"),
+        Column("P(frontier)", "Share of the draws in which no other scores as much for a lower total.", about="frontier"),
+        Column("$ / point", "Total for each point over the next cheaper candidate on the staircase.", about="per-point"),
+        Column(
+            "Break-even, few-shot",
+            "Requests from which it is cheaper in total; below, with few-shot’s prefix cache off.",
+            about="break-even",
+        ),
+        Column(
+            "Break-even, hosted",
+            "Requests from which it is cheaper than a hosted model, asked with as many tokens.",
+            about="break-even",
+        ),
+        Column(
+            "$ / right answer",
+            "Cost of a request by the share of right answers; right-or-wrong scores only.",
+            about="right-answer",
+        ),
     )
     low, high = (scenario_at(site.prices, choices.devices, level) for level in ("low", "high"))
     lines = []
@@ -295,6 +324,7 @@ def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
     return {
         "label": visible(case.label),
         "tuned": case.tuned,
+        "forgets": case.forgets,
         "few_shot": case.method == "few_shot",
         "score": case.score,
         "points": points(case.score),

@@ -1,5 +1,6 @@
 """The first page: the verdict, the ranking, what it costs and what went wrong."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -39,6 +40,8 @@ from leaderboards.pages.costs import (
 )
 from leaderboards.pages.decision import scenario_text, worth_item
 from leaderboards.pages.elsewhere import elsewhere_grid
+from leaderboards.pages.forgetting import guard_column, guard_item
+from leaderboards.pages.heat import HeatMap, heat_map
 from leaderboards.pages.history import news
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, duration, method_name, shortened
@@ -94,6 +97,9 @@ class IndexPage:
     folded_costs: str
     """The same of the cost tables."""
 
+    gains: HeatMap | None
+    """What each fine-tune gains on each task; None with one task."""
+
     compare: bool
     """Whether there are rows to compare."""
 
@@ -130,6 +136,7 @@ def index_page(site: Site) -> IndexPage:
         news(site),
         _first_of(MOST_ROWS, entries) if folded else "",
         _first_of(MOST_COST_ROWS, entries) if folded else "",
+        heat_map(site),
         bool(compared_rows(site)),
     )
 
@@ -163,34 +170,68 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     scores = [row.score for row in site.table.ranked if row.score]
     floor = min((estimate.low for estimate in scores), default=0.0)
     columns = (
-        Column("Score", f"With its 95 % interval over samples and seeds. {scale_of(site.table)}."),
-        Column("Δ few-shot", "Paired gain over the few-shot arm of the same model, with its 95 % interval."),
+        Column("Score", f"With its 95 % interval over samples and seeds. {scale_of(site.table)}.", about="score"),
         Column(
-            "Δ zero-shot", "Paired gain over the untrained model without examples, with its 95 % interval.", narrow=False
+            "Δ few-shot",
+            "Paired gain over the few-shot arm of the same model, with its 95 % interval. Grey where it is not "
+            "significant after correction for all gains of the board.",
+            about="gain",
         ),
-        Column("Train", "Cost of one fine-tune (mean over tasks and seeds), and its device-hours."),
+        Column(
+            "Δ zero-shot",
+            "Paired gain over the untrained model without examples, with its 95 % interval.",
+            narrow=False,
+            about="gain",
+        ),
+        Column(
+            "Win rate",
+            "Share of the comparisons with all other rows, task by task, that it wins; a tie is half a win.",
+            narrow=False,
+            about="robustness",
+        ),
+        Column("Mean rank", "Mean of its ranks on the tasks.", narrow=False, about="robustness"),
+        Column("Train", "Cost of one fine-tune (mean over tasks and seeds), and its device-hours.", about="training"),
         Column(
             "Labels",
             "Labelled samples of the task that it was trained on; below, those of other tasks.",
             narrow=False,
+            about="labels",
         ),
         Column(
             "Serve / 1k",
             "Cost of 1,000 requests on a device that is always busy; below, busy 30 % of the time.",
             narrow=False,
+            about="serving",
         ),
-        Column("Break-even", "Requests from which it is cheaper than few-shot prompting, training included.", narrow=False),
-        Column("P(worth it)", scenario_text(site), narrow=False),
-        Column("Seeds", "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.", narrow=False),
-        Column("n", "Test samples scored in every seed, of those asked for.", narrow=False),
+        Column(
+            "Break-even",
+            "Requests from which it is cheaper than few-shot prompting, training included.",
+            narrow=False,
+            about="break-even",
+        ),
+        Column("P(worth it)", scenario_text(site), narrow=False, about="worth-it"),
+        guard_column(site.board.forgetting_margin),
+        Column(
+            "Seeds",
+            "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.",
+            narrow=False,
+            about="seeds",
+        ),
+        Column("n", "Test samples scored in every seed, of those asked for.", narrow=False, about="samples"),
     )
     # In the order of `COLUMNS`; the board file says which of them are shown, and in which order.
-    chosen = [COLUMNS.index(name) for name in site.board.columns]
+    empty = set() if any(row.forgetting for row in site.table.rows) else {"guard"}
+    chosen = [COLUMNS.index(name) for name in site.board.columns if name not in empty]
     compared = {row.key for row in compared_rows(site)}
     lines = [_main_line(site, entry, floor, compared=entry.row.key in compared) for entry in entries]
+    starts = {after.row.key for before, after in itertools.pairwise(entries) if before.row.tier != after.row.tier}
+    lines = [
+        replace(line, head=replace(line.head, divided=entry.row.score is not None and entry.row.key in starts))
+        for entry, line in zip(entries, lines, strict=True)
+    ]
     return Grid(
         "Candidates by score",
-        Column("Candidate", "Rank, model, method and size."),
+        Column("Candidate", "Rank, model, method and size.", about="rank"),
         tuple(columns[place] for place in chosen),
         tuple(replace(line, items=tuple(line.items[place] for place in chosen)) for line in lines),
     )
@@ -207,19 +248,29 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
     samples = f"{row.scored:,}" if row.scored == row.total else f"{row.scored:,}/{row.total:,}"
     items = (
         score,
-        gain_item(row.over_few),
-        gain_item(row.over_zero),
+        gain_item(row.over_few, p=row.significance.get("few_shot")),
+        gain_item(row.over_zero, p=row.significance.get("zero_shot")),
+        *_robustness_items(row),
         train_item(spent),
         labels_item(row.results, site.by_key),
         serve_item(spent),
         payback_item(entry.over_few or entry.over_zero, "" if entry.over_few else "vs zero-shot"),
         worth_item(site.decided.get(row.key)),
+        guard_item(row.forgetting),
         seeds,
         Item(samples, sort=row.scored),
     )
     head = candidate_head(site, row, frontier=entry.frontier)
     kind = {"zero_shot": "zero-shot", "few_shot": "few-shot"}.get(row.method, "tuned")
     return Line(replace(head, row=row_slug(row) if compared else "", kind=kind), items, aside=row.score is None)
+
+
+def _robustness_items(row: Row) -> tuple[Item, Item]:
+    """Win rate and mean rank."""
+    if row.robustness is None:
+        return Item(), Item()
+    won, rank = row.robustness.win_rate, row.robustness.mean_rank
+    return Item(f"{100 * won:.0f} %", sort=won), Item(f"{rank:.1f}", sort=rank)
 
 
 def _seed_note(row: Row) -> str:

@@ -25,6 +25,7 @@ from leaderboards.pages.context import (
     task_href,
 )
 from leaderboards.pages.costs import derived_grid, labels_item, measured_grid
+from leaderboards.pages.forgetting import forgetting_grid
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, method_name, points
 
@@ -56,6 +57,9 @@ class ModelPage:
     """Its rows on the whole board."""
 
     tasks: tuple[ModelTask, ...]
+    forgetting: Grid | None
+    """What its tuned weights lost on tasks that they were not trained on; None without guard tasks."""
+
     measured: Grid
     derived: Grid
 
@@ -86,6 +90,7 @@ def model_page(site: Site, name: str) -> ModelPage:
         _members(site, own),
         _board_grid(site, name, rows),
         tuple(_model_task(site, name, rows, task) for task in site.table.tasks),
+        forgetting_grid(rows, name, site.board.forgetting_margin),
         measured_grid(site, entries),
         derived_grid(site, entries),
     )
@@ -114,21 +119,24 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
     over_plain = {row.key: site.table.over_plain_on(task, row) for row in present}
     compared = any(over_plain.values())
     columns = (
-        Column("Score", "The task's own metric, 0 to 100, with its 95 % interval."),
-        Column("Δ few-shot", "Paired gain over the few-shot arm."),
-        Column("Δ zero-shot", "Paired gain over the untrained model without examples."),
+        Column("Score", "The task's own metric, 0 to 100, with its 95 % interval.", about="score"),
+        Column("Δ few-shot", "Paired gain over the few-shot arm.", about="gain"),
+        Column("Δ zero-shot", "Paired gain over the untrained model without examples.", about="gain"),
         *(
             (
                 Column(
                     "Δ plain base",
                     "Of arms whose training began elsewhere: paired gain over the same samples of this task, tuned from the "
                     "plain base.",
+                    about="plain-base",
                 ),
             )
             if compared
             else ()
         ),
-        Column("Labels", "Labelled samples of this task that it was trained on; below, those of other tasks."),
+        Column(
+            "Labels", "Labelled samples of this task that it was trained on; below, those of other tasks.", about="labels"
+        ),
         *(Column(f"Seed {seed}", "Score of one run; links to it.", narrow=False) for seed in site.table.seeds),
     )
     lines, drawn = [], []
@@ -158,8 +166,8 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
 def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     """What the methods come to on all tasks, and what each can be held against."""
     columns = (
-        Column("Rank"),
-        Column("Score", f"With its 95 % interval. {scale_of(site.table)}."),
+        Column("Rank", about="rank"),
+        Column("Score", f"With its 95 % interval. {scale_of(site.table)}.", about="score"),
         Column("Compare with", "Both rows, task by task.", text=True),
     )
     lines = []

@@ -149,17 +149,23 @@ def _gap_sentence(cells: Sequence[Cell]) -> str:
 
 def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     columns = (
-        Column("Score", "The task's own metric, 0 to 100, with its 95 % interval."),
-        Column("Δ few-shot", "Paired gain over the few-shot arm of the same model."),
-        Column("Δ zero-shot", "Paired gain over the untrained model without examples.", narrow=False),
+        Column("Score", "The task's own metric, 0 to 100, with its 95 % interval.", about="score"),
+        Column("Δ few-shot", "Paired gain over the few-shot arm of the same model.", about="gain"),
+        Column("Δ zero-shot", "Paired gain over the untrained model without examples.", narrow=False, about="gain"),
         Column(
             "Clean",
             "The score without the test samples that stand, exactly or nearly, in what the arm was trained on, or (of arms "
             "that train nothing) in the whole training set. – where none does.",
             narrow=False,
+            about="clean",
         ),
-        Column("Labels", "Labelled samples of this task that it was trained on; below, those of other tasks.", narrow=False),
-        Column("n", "Samples scored in every seed, of those asked for.", narrow=False),
+        Column(
+            "Labels",
+            "Labelled samples of this task that it was trained on; below, those of other tasks.",
+            narrow=False,
+            about="labels",
+        ),
+        Column("n", "Samples scored in every seed, of those asked for.", narrow=False, about="samples"),
         Column("Runs", "By seed.", narrow=False, text=True),
     )
     whole = [row for row in rows if is_whole(row, name)]
@@ -218,7 +224,9 @@ def _template_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
     templates = rows[0].cells[name].results[0].run.templates
     if len(templates) == 1:
         return None
-    spread = Column("Spread", "Best wording less worst, in points: how far the score hangs on how one asks.")
+    spread = Column(
+        "Spread", "Best wording less worst, in points: how far the score hangs on how one asks.", about="wordings"
+    )
     lines = []
     for row in rows:
         by_template = row.cells[name].by_template

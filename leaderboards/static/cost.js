@@ -4,10 +4,15 @@
 
 // Words and tables: leaderboards/pages/decision.py
 
-const verdict = ({ chosen, bestTuned, reference, figures }) => {
-  const name = (place) => cases[place].label;
-  if (chosen === null) return "No total cost is known: write what an hour of the device costs.";
-  if (bestTuned === null) return `Use ${name(chosen)}: no fine-tune stands beside it.`;
+const name = (place) => cases[place].label;
+
+const advice = ({ known, fit, chosen, bestTuned, reference, figures }) => {
+  if (!known.length) return "No total cost is known: write what an hour of the device costs.";
+  if (chosen === null) return "Nothing can be advised.";
+  if (bestTuned === null) {
+    const passes = known.length > fit.length ? " that keeps what the base could do" : "";
+    return `Use ${name(chosen)}: no fine-tune${passes} stands beside it.`;
+  }
   if (reference === null) return `Tune ${name(chosen)}: nothing untuned stands beside it.`;
   const { net, worth } = figures[bestTuned];
   const odds = `worth it in ${percent(worth)} of the draws.`;
@@ -16,6 +21,12 @@ const verdict = ({ chosen, bestTuned, reference, figures }) => {
   }
   const less = `${name(bestTuned)}, the best fine-tune, is worth ${usd(-net.value)} less; ${odds}`;
   return `Don’t tune: use ${name(chosen)}. ${less}`;
+};
+
+const verdict = (decision) => {
+  const { passedOver } = decision;
+  const why = "would come first and is passed over: it lost too much on guard tasks.";
+  return advice(decision) + (passedOver === null ? "" : ` ${name(passedOver)} ${why}`);
 };
 
 const cheapest = ({ known, costs }) => {

@@ -148,6 +148,7 @@ const weigh = (scenario) => {
   const costs = cases.map((one) => costsOf(one, scenario));
   const totals = costs.map((cost) => cost && cost.total);
   const known = places.filter((place) => costs[place]);
+  const fit = known.filter((place) => !cases[place].forgets);
   const untuned = known.filter((place) => !cases[place].tuned);
   const reference = bestOf(untuned, totals, point);
   const stairs = staircase(known, totals, cases.map((one) => one.score));
@@ -181,12 +182,15 @@ const weigh = (scenario) => {
     return made;
   });
   const tuned = known.filter((place) => cases[place].tuned);
-  const [chosen, bestTuned] = [bestOf(known, totals, point), bestOf(tuned, totals, point)];
-  return { scenario, costs, totals, known, untuned, tuned, reference, stairs, figures, chosen, bestTuned };
+  const [first, chosen] = [bestOf(known, totals, point), bestOf(fit, totals, point)];
+  const bestTuned = bestOf(fit.filter((place) => cases[place].tuned), totals, point);
+  const passedOver = first !== null && cases[first].forgets ? first : null;
+  const found = { scenario, costs, totals, known, fit, untuned, tuned, reference, stairs, figures };
+  return { ...found, chosen, bestTuned, passedOver };
 };
 
-const bestWithin = (budget, { known, totals }) => {
-  const within = known.filter((place) => totals[place] <= budget);
+const bestWithin = (budget, { fit, totals }) => {
+  const within = fit.filter((place) => totals[place] <= budget);
   const wins = shareOf((at) => within.every((place) => draws[at + place] <= draws[at + within[0]]));
   return within.length ? { place: within[0], wins } : null;
 };

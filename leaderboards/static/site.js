@@ -25,6 +25,7 @@ for (const table of document.querySelectorAll(".scroll table")) {
       return ascending ? compare(a.key, b.key) : compare(b.key, a.key);
     });
     body.append(...rows.map((entry) => entry.row));
+    table.classList.add("sorted"); // rules between tiers mean nothing in another order
     heads.forEach((head, index) => {
       if (head.querySelector("button")) {
         head.setAttribute("aria-sort", index === column ? (ascending ? "ascending" : "descending") : "none");
@@ -37,8 +38,10 @@ for (const table of document.querySelectorAll(".scroll table")) {
     if (!sortable) return;
     const button = document.createElement("button");
     button.type = "button";
+    const why = head.querySelector(".why"); // a link of its own, which no button may hold
+    why?.remove();
     button.append(...head.childNodes);
-    head.append(button);
+    head.append(button, ...(why ? [why] : []));
     head.setAttribute("aria-sort", "none");
     button.addEventListener("click", () => {
       // Numbers start with the largest, names with A.

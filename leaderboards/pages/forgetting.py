@@ -1,0 +1,50 @@
+"""How the guard against forgetting is shown: a mark in the ranking, and what was lost where on a model's page."""
+
+from collections.abc import Sequence
+
+from leaderboards.forgetting import Forgetting, Verdict
+from leaderboards.grid import Column, Grid, Head, Item, Line, Tone, gain_item
+from leaderboards.tables import Row
+from leaderboards.text import points
+
+_SHOWN: dict[Verdict, tuple[str, Tone]] = {"passed": ("✓", "good"), "failed": ("✗", "bad"), "unresolved": ("?", "muted")}
+
+
+def guard_column(margin: float) -> Column:
+    """`margin`: points that may be lost."""
+    return Column(
+        "Guard",
+        f"Change on tasks that it was not trained on. ✗: it surely lost more than {margin:g} points, and can be the best of "
+        "nothing; ✓: it surely did not; ?: that cannot be told.",
+        narrow=False,
+        about="guard",
+    )
+
+
+def guard_item(forgetting: Forgetting | None) -> Item:
+    """The change with the verdict, in shape and word; a dash for arms that train nothing, or without guard tasks."""
+    if forgetting is None:
+        return Item()
+    sign, tone = _SHOWN[forgetting.verdict]
+    return Item(f"{sign} {points(forgetting.mean.value, sign=True)}", forgetting.verdict, forgetting.mean.value, tone=tone)
+
+
+def forgetting_grid(rows: Sequence[Row], name: str, margin: float) -> Grid | None:
+    """What each method of a model lost, guard task by guard task; None where none was asked."""
+    guarded = [(row, row.forgetting) for row in rows if row.name == name and row.forgetting is not None]
+    if not guarded:
+        return None
+    tasks = sorted({task for _, found in guarded for task in found.changes})
+    columns = (
+        guard_column(margin),
+        Column("All of them", "Mean over the guard tasks, with its 95 % interval.", about="guard"),
+        *(Column(task, "Paired change from the same model before its tuning.", about="guard") for task in tasks),
+    )
+    lines = tuple(
+        Line(
+            Head(row.method_name, method=row.method),
+            (guard_item(found), gain_item(found.mean), *(gain_item(found.changes.get(task)) for task in tasks)),
+        )
+        for row, found in guarded
+    )
+    return Grid("What tuning changed on guard tasks", Column("Method"), columns, lines)

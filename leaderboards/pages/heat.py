@@ -1,0 +1,87 @@
+"""The heat map: what each fine-tune gains on each task, in numbers and in colour."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from leaderboards.discoveries import TaskGain
+from leaderboards.grid import Head
+from leaderboards.pages.context import Link, Site, candidate_head, task_href
+from leaderboards.text import MISSING, count_of, points
+
+GAINS_HREF = "gains.html"
+
+MOST_ON_INDEX = 150
+"""Cells of a map on the first page; a larger one has a page of its own."""
+
+MOST_CELLS = 6_000
+"""Cells of that page, which keep it within what a page may weigh."""
+
+STEPS = (0.02, 0.05, 0.1, 0.2)
+"""Gains from which on the colour is stronger."""
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """A fine-tune on a task."""
+
+    text: str
+    """The gain in points, with a dot where it is more than chance."""
+
+    tone: str
+    """`up1` to `up4`, `down1` to `down4`; empty for less than the first step."""
+
+
+@dataclass(frozen=True)
+class HeatLine:
+    """A fine-tune on every task."""
+
+    head: Head
+    cells: tuple[HeatCell, ...]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Fine-tunes × tasks."""
+
+    tasks: tuple[Link, ...]
+    lines: tuple[HeatLine, ...]
+    lede: str
+
+    @property
+    def large(self) -> bool:
+        """Whether it is a page of its own."""
+        return len(self.tasks) * len(self.lines) > MOST_ON_INDEX
+
+
+def heat_map(site: Site) -> HeatMap | None:
+    """Fine-tunes in the order of the ranking; None with one task, whose gains the ranking has, or without any gain."""
+    tasks = tuple(site.table.tasks)
+    tuned = [row for row in site.table.rows if any((row.key, task) in site.gains for task in tasks)]
+    if len(tasks) < 2 or not tuned:
+        return None
+    shown = tuned[: max(1, MOST_CELLS // len(tasks))]
+    lines = tuple(
+        HeatLine(
+            candidate_head(site, row, ranked=False),
+            tuple(_cell(site.gains.get((row.key, task))) for task in tasks),
+        )
+        for row in shown
+    )
+    discoveries = sum(gain.discovery for gain in site.gains.values())
+    lede = (
+        "Points gained over the best few-shot prompt of the same model, or over the model as it is where few-shot was not "
+        f"run. •: more than chance, {discoveries:,} of {count_of(len(site.gains), 'gain')}; about one in twenty of these is "
+        "not."
+    )
+    if len(shown) < len(tuned):
+        lede += f" The first {len(shown):,} of {len(tuned):,} fine-tunes."
+    return HeatMap(tuple(Link(task, task_href(task)) for task in tasks), lines, lede)
+
+
+def _cell(gain: TaskGain | None) -> HeatCell:
+    if gain is None:
+        return HeatCell(MISSING, "")
+    value = gain.estimate.value
+    step = bisect_right(STEPS, abs(value))
+    tone = f"{'up' if value > 0 else 'down'}{step}" if step else ""
+    return HeatCell(f"{points(value, sign=True)}{'•' if gain.discovery else ''}", tone)

@@ -1,0 +1,114 @@
+"""How every number of the board is made: formulas with their sources, prices, and what was left out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.statistics import DRAWS, POWER, sample_size
+from leaderboards.grid import Column, Grid, Head, Item, Line
+from leaderboards.pages.context import Pairs, Site, candidate_head, samples_asked, scale_of, task_href
+from leaderboards.pages.costs import price_list
+from leaderboards.pages.decision import scenario_text
+from leaderboards.tables import Row
+from leaderboards.text import count_of, points, shortened
+from leaderboards.verdict import ENOUGH_SEEDS, points_lost
+
+MOST_LEFT_OUT = 100
+"""Incomplete rows that are listed with what they lack."""
+
+
+@dataclass(frozen=True)
+class MethodologyPage:
+    """What the formulas of the page hold for on this board."""
+
+    scale: str
+    tasks: Grid
+    seeds: int
+    """Of the table."""
+
+    enough_seeds: int
+    draws: int
+    published_size: int
+    """What the formula of sample sizes gives for the published example, worked out anew."""
+
+    power: int
+    """In percent."""
+
+    margin: str
+    """What a row may lose on guard tasks."""
+
+    scenario: str
+    """What P(worth it) holds for."""
+
+    exclusions: tuple[str, ...]
+    """What is in the results and not in the ranking, in sentences."""
+
+    incomplete: Grid | None
+    price_list: Pairs
+
+
+def methodology_page(site: Site) -> MethodologyPage:
+    """Formulas in words, with the settings of this board."""
+    left_out = [row for row in site.table.rows if row.score is None]
+    return MethodologyPage(
+        scale=scale_of(site.table),
+        tasks=_task_grid(site),
+        seeds=len(site.table.seeds),
+        enough_seeds=ENOUGH_SEEDS,
+        draws=DRAWS,
+        published_size=sample_size(1 / 9, 0.03),
+        power=round(100 * POWER),
+        margin=points_lost(site.board.forgetting_margin / 100),
+        scenario=scenario_text(site),
+        exclusions=tuple(_exclusions(site, left_out)),
+        incomplete=_incomplete_grid(site, left_out),
+        price_list=price_list(site.prices),
+    )
+
+
+def _task_grid(site: Site) -> Grid:
+    """What of a task goes into the formulas."""
+    columns = (
+        Column("Metric", text=True),
+        Column("Right or wrong", "Whether a sample scores 0 or 1; otherwise anything between.", text=True),
+        Column("Chance", "What becomes 0 before tasks are averaged."),
+        Column("Weight"),
+        Column("Test samples"),
+        Column("In clusters", "Whether samples hang together, as questions on one passage.", text=True, narrow=False),
+    )
+    lines = []
+    for name, card in site.table.tasks.items():
+        cell = next(row.cells[name] for row in site.table.rows if name in row.cells)
+        asked = samples_asked(site, name)
+        items = (
+            Item(card.primary_metric),
+            Item("yes" if card.binary else "no"),
+            Item(points(card.chance), sort=card.chance),
+            Item(f"{site.table.weights[name]:g}", sort=site.table.weights[name]),
+            Item(f"{asked:,}", sort=asked),
+            Item("no" if cell.scores.clusters is None else f"yes, {len(set(cell.scores.clusters)):,}"),
+        )
+        lines.append(Line(Head(name, href=task_href(name)), items))
+    return Grid("What the tasks bring into the formulas", Column("Task"), columns, tuple(lines))
+
+
+def _exclusions(site: Site, left_out: Sequence[Row]) -> list[str]:
+    said = []
+    if left_out:
+        said.append(f"{count_of(len(left_out), 'row')} not ranked, for want of what stands below.")
+    if site.untrusted:
+        said.append(f"{count_of(len(site.untrusted), 'run')} kept out: a guard of the engine failed.")
+    if site.failures:
+        said.append(f"{count_of(len(site.failures), 'run')} failed. Their cost counts, in the all-in figures.")
+    return [*said, *site.problems]
+
+
+def _incomplete_grid(site: Site, left_out: Sequence[Row]) -> Grid | None:
+    if not left_out:
+        return None
+    lines = [
+        Line(candidate_head(site, row, ranked=False), (Item(shortened("; ".join(row.missing), 400)),))
+        for row in left_out[:MOST_LEFT_OUT]
+    ]
+    if len(left_out) > MOST_LEFT_OUT:
+        lines.append(Line(Head(f"{len(left_out) - MOST_LEFT_OUT:,} more"), (Item(""),)))
+    return Grid("Rows that are not ranked", Column("Candidate"), (Column("What is missing", text=True),), tuple(lines))
