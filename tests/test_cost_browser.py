@@ -149,7 +149,7 @@ def assert_grid(found: list[Any], grid: Grid) -> None:
             place = f"{line.head.name} {line.head.detail}, {column.title}"
             assert [text, detail] == [item.text, item.detail], place
             assert (sort is None) == (item.sort is None), place
-            assert sort is None or float(sort) == pytest.approx(item.sort, rel=1e-9, abs=1e-12), place
+            assert sort is None or float(sort) == pytest.approx(item.sort, rel=1e-6, abs=1e-12), place
             assert tone == item.tone, place
 
 
