@@ -10,7 +10,7 @@ from harness.statistics import Estimate
 from leaderboards.baselines import UNTUNED
 from leaderboards.ledger import Ledger
 from leaderboards.tables import Table
-from leaderboards.text import duration, points, usd, with_interval
+from leaderboards.text import chart_label, duration, points, usd, with_interval
 
 ROUND_TIMES = tuple(
     float(size * unit)
@@ -26,6 +26,9 @@ ROUND_TIMES = tuple(
 
 LETTER = 6.3
 """Width of a letter of a label, about."""
+
+LONGEST_LABEL = 34
+"""Letters of a candidate's name in the staircase."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,11 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
             arrows.append(_shortened(base, at[entry.row.key]))
     steps = sorted((at[entry.row.key] for entry in entries if entry.frontier), key=lambda mark: (mark.x, -mark.y))
     named = sorted(entries, key=lambda entry: (not entry.frontier, not entry.spend.tuned))
-    wanted = [(at[entry.row.key], _short_label(entry.row.label)) for entry in named if entry.frontier or entry.spend.tuned]
+    wanted = [
+        (at[entry.row.key], chart_label(entry.row.label, LONGEST_LABEL))
+        for entry in named
+        if entry.frontier or entry.spend.tuned
+    ]
     costs, ticks = _cost_ticks(low, high, in_dollars=ledger.priced), score_steps(y_low, y_high, y_step)
     x_ticks = tuple(Tick(round(x_of(value), 1), label) for value, label in costs)
     y_ticks = tuple(Tick(round(y_of(tick), 1), points(tick).removesuffix(".0")) for tick in ticks)
@@ -185,10 +192,6 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
         + "; ".join(mark.label for mark in steps)
         + ".",
     )
-
-
-def _short_label(label: str) -> str:
-    return label if len(label) <= 34 else f"{label[:33]}…"
 
 
 def _log_range(values: Sequence[float]) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from harness.recipe import Method
 from leaderboards.cases import Choices
 from leaderboards.charts import LETTER, Frame, Label, Tick, nice_range, score_steps
 from leaderboards.decision import Decision, best_place, net_draws
-from leaderboards.text import points, quantity, round_usd, usd
+from leaderboards.text import chart_label, points, quantity, round_usd, usd
 
 WIDTH, HEIGHT = 720, 330
 LEFT, RIGHT, TOP, BOTTOM = 66.0, 690.0, 22.0, 280.0
@@ -234,19 +234,15 @@ def _step_labels(steps: Sequence[tuple[float, float]], names: Sequence[str]) -> 
     for (x, y), name in reversed(list(zip(steps, names, strict=True))):
         if labels and y - 9 - labels[-1].y < 16:
             continue
-        room = x - LETTER * len(short(name)) > LEFT
-        labels.append(Label(tenth(x + (-6 if room else 6)), tenth(y - 9), short(name), "end" if room else "start"))
+        short = chart_label(name, LABEL)
+        room = x - LETTER * len(short) > LEFT
+        labels.append(Label(tenth(x + (-6 if room else 6)), tenth(y - 9), short, "end" if room else "start"))
     return labels
-
-
-def short(name: str) -> str:
-    """A name that has room in a chart."""
-    return name if len(name) <= LABEL else f"{name[: LABEL - 1]}…"
 
 
 def _end_label(name: str, y: float) -> Label:
     """The name of a line above its right end, or below it at the top of the chart."""
-    return Label(RIGHT, tenth(y + 16 if y < TOP + 16 else y - 8), short(name), "end")
+    return Label(RIGHT, tenth(y + 16 if y < TOP + 16 else y - 8), chart_label(name, LABEL), "end")
 
 
 def _share(share: float) -> float:

@@ -18,6 +18,9 @@ LONGEST_TEXT = 1200
 LONGEST_SETTING = 200
 """Characters of a setting."""
 
+SHORTEST_NAME = 8
+"""Characters of a model's name that a chart does not go below to show its method."""
+
 _METHODS: dict[Method, str] = {
     "zero_shot": "zero-shot",
     "zero_shot_constrained": "zero-shot, held to the choices",
@@ -229,6 +232,17 @@ def shortened(text: str, limit: int = LONGEST_TEXT) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit]} … [the first {limit:,} of {len(text):,} characters]"
+
+
+def chart_label(label: str, limit: int) -> str:
+    """A candidate's label with room in a chart: of a long one the model is cut, not the method that tells its rows apart."""
+    if len(label) <= limit:
+        return label
+    name, between, method = label.rpartition(" · ")
+    room = limit - len(between + method) - 1
+    if room < SHORTEST_NAME:
+        return f"{label[: limit - 1]}…"
+    return f"{name[:room].rstrip('-._ ')}…{between}{method}"
 
 
 def slug(name: str) -> str:

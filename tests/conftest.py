@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from showcase import Showcase, make_showcase
 from toy_models import toy, write_rows
 
 from harness import plugins
@@ -45,6 +46,12 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return write_text
+
+
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Showcase:
+    """A site with every kind of page."""
+    return make_showcase(tmp_path_factory.mktemp("showcase"))
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,13 @@ const showTables = (decision) => {
 
 const [LEFT, RIGHT, TOP, BOTTOM] = [66, 690, 22, 280];
 const tenth = (value) => Math.floor(10 * value + 0.5) / 10;
-const short = (name) => (name.length <= 36 ? name : `${name.slice(0, 35)}…`);
+// Of a long label the model is cut, not the method that tells its rows apart.
+const short = (label) => {
+  if (label.length <= 36) return label;
+  const end = label.lastIndexOf(" · ");
+  const room = 35 - (label.length - end);
+  return end < 0 || room < 8 ? `${label.slice(0, 35)}…` : `${label.slice(0, room).replace(/[-._ ]+$/, "")}…${label.slice(end)}`;
+};
 
 const axis = (low, high, start, end) => ({
   at(value) {

@@ -1,0 +1,263 @@
+"""A site with every kind of page, of invented results as rich as a real board's: for tests in a browser, and to look at.
+
+`python tests/showcase.py FOLDER` publishes it and takes a picture of every page, on a desktop and a phone, light and dark;
+`--readme` takes the two that the README shows instead.
+"""
+
+import argparse
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synthetic import draw_scores, guarding, make_run, searched, task_card, write_ensemble, write_failure, write_result
+
+from harness.config import Run
+from harness.recipe import Method
+from harness.results import MetricCard, Spent, TaskCard, write_record
+from leaderboards import publish, publish_boards
+from leaderboards.elsewhere import IMPORTED, Imported, ImportedMetric, Source
+from leaderboards.review import write_review
+
+CHROMIUM = Path("/usr/bin/chromium")
+SCREENSHOTS = Path(__file__).parents[1] / "leaderboards" / "screenshots"
+WIDTHS = {"desktop": 1280, "phone": 390}
+SAMPLES = 60
+
+LONG = "Mistral-Small-3.2-24B-Instruct-2506-with-an-unusually-long-name"
+SIZES = {"Qwen3-4B": 4_022_000_000, "gemma-3-270m": 268_000_000, LONG: 23_600_000_000}
+RATES: dict[Method, float] = {"zero_shot": 0.42, "few_shot": 0.55, "lora": 0.74, "qlora": 0.71, "full": 0.76}
+SKILL = {"Qwen3-4B": 0.0, "gemma-3-270m": -0.16, LONG: 0.1}
+SECONDS: dict[Method, float] = {"lora": 900.0, "qlora": 1300.0, "full": 2600.0}
+
+PROMPTS = {
+    "sst2": ("Is the review positive or negative?\n\n{}: a film that is never less than watchable.\n\nAnswer:", "positive"),
+    "gsm8k": ("Natalia sold {} clips in April and half as many in May. How many did she sell altogether?", "72"),
+    "support-ticket-triage-in-eleven-languages": ("Ticket {}: my card was charged twice and nobody answers.", "billing"),
+    "date_normalise": ("Write the date as YYYY-MM-DD: the {}rd of March 2021", "2021-03-03"),
+}
+"""Of each task a prompt with a place for a number, and its target."""
+
+
+def cards() -> tuple[TaskCard, ...]:
+    """Right-or-wrong tasks with one graded by overlap among them, and names short and long."""
+    f1 = MetricCard(description="overlap of labels", low=0, high=1, higher_is_better=True, corpus=False)
+    graded = {"primary_metric": "f1", "binary": False, "chance": 0.0, "metrics": {"f1": f1}}
+    first, second, third, fourth = PROMPTS
+    return (
+        task_card(first, chance=0.5, description="Whether a film review is positive."),
+        task_card(second, chance=0.0, license="MIT", description="Grade-school arithmetic in words."),
+        task_card(third, description="Which of eleven teams a ticket goes to.", **graded),
+        task_card(fourth, chance=0.0, description="Dates in many forms, as ISO 8601."),
+    )
+
+
+@dataclass(frozen=True)
+class Showcase:
+    """A published site, a site of two boards, and a review page."""
+
+    site: Path
+    boards: Path
+    review: Path
+
+    @property
+    def kinds(self) -> dict[str, Path]:
+        """Every kind of page by name, with its file."""
+        run = f"{next(iter(SIZES))}-{{}}-sst2-v1-n-500-seed-0.html"
+        return {
+            "index": self.site / "index.html",
+            "cost": self.site / "cost.html",
+            "compare": self.site / "compare.html",
+            "history": self.site / "history.html",
+            "missing": self.site / "404.html",
+            "task": self.site / "tasks" / "sst2.html",
+            "samples": self.site / "samples" / "sst2-1.html",
+            "graded-samples": self.site / "samples" / "support-ticket-triage-in-eleven-languages-1.html",
+            "model": self.site / "models" / "Qwen3-4B.html",
+            "long-model": self.site / "models" / f"{LONG}.html",
+            "ensemble": self.site / "models" / "committee.html",
+            "run": self.site / "runs" / run.format("lora"),
+            "searched-run": self.site / "runs" / run.format("dora"),
+            "staged-run": self.site / "runs" / run.format("stages"),
+            "ensemble-run": self.site / "runs" / "committee-vote-sst2-v1-n-500-seed-0.html",
+            "front": self.boards / "index.html",
+            "review": self.review,
+        }
+
+
+KINDS = tuple(Showcase(Path(), Path(), Path()).kinds)
+
+
+def make_showcase(folder: Path) -> Showcase:
+    """Write results below a folder, and publish them in each way."""
+    results, site = folder / "results", folder / "site"
+    shown = cards()
+    write_results(results, shown, shift=-0.06)
+    publish(results, site)  # the table before, which the history tells of
+    write_results(results, shown)
+    write_extras(results, shown)
+    board = folder / "board.toml"
+    board.write_text(
+        'title = "Small models, four tasks"\n'
+        'description = "Invented results, to look at the pages with. No model was run for any number in here."\n',
+        encoding="utf-8",
+    )
+    boards = []
+    for name, tasks in (("language", '"sst2", "support-ticket-triage-in-eleven-languages"'), ("numbers", '"gsm8k"')):
+        boards.append(folder / f"{name}.toml")
+        boards[-1].write_text(f'title = "The {name} board"\ndescription = "Invented."\ntasks = [{tasks}]\n', "utf-8")
+    with warnings.catch_warnings():
+        # A damaged file lies among the results, so that the pages have one to name.
+        warnings.simplefilter("ignore")
+        publish(results, site, board=board)
+        publish_boards(results, folder / "boards", boards)
+    write_review(folder / "review.html", review_record())
+    return Showcase(site, folder / "boards", folder / "review.html")
+
+
+def write_results(results: Path, shown: Sequence[TaskCard], *, shift: float = 0.0) -> None:
+    """Three models, five methods, four tasks, three seeds."""
+    for model, size in SIZES.items():
+        for method, rate in RATES.items():
+            for place, card in enumerate(shown):
+                for seed in (0, 1, 2):
+                    aim = min(0.97, rate + SKILL[model] - 0.04 * place + (shift if method == "lora" else 0.0))
+                    write_cell(results, make_run(model, method, card, seed), card, aim, size=size)
+
+
+def write_cell(results: Path, run: Run, card: TaskCard, aim: float, *, size: int, **options: Any) -> Any:
+    """One run whose answers fit its scores."""
+    method, seed = run.candidate.method, run.seed
+    scores: list[float] = draw_scores(aim, SAMPLES, 0 if method == "zero_shot" else seed, name=card.name)
+    if not card.binary:
+        scores = [score if (place + seed) % 3 else (score + 1) / 3 for place, score in enumerate(scores)]
+    prompt, target = PROMPTS.get(card.name, ("{}", "yes"))
+    other = "I am not sure, but it could be something else." if method == "zero_shot" else "neutral"
+    speed = 4e10 / size * (0.6 if method == "few_shot" else 1.0)
+    measured = {
+        "parameters": size,
+        "train_seconds": SECONDS.get(method, 1000.0) * size / 4e9,
+        "requests_per_second": speed,
+        "uncached_requests_per_second": speed / 3 if method == "few_shot" else None,
+    }
+    answers = [target if score == 1 else other for score in scores]
+    return write_result(
+        results, run, card, scores, prompt=prompt.format(seed + 3), target=target, answers=answers, **measured, **options
+    )
+
+
+def write_extras(results: Path, shown: Sequence[TaskCard]) -> None:
+    """A search, stages, an ensemble, guard tasks, imported scores, and whatever can go wrong."""
+    model, size = next(iter(SIZES.items()))
+    lost = {"resumed_at": (20,), "discarded": Spent(seconds=90.0, tokens=900), "diverged": "the loss rose to 9"}
+    for card in shown:
+        members = []
+        for seed in (0, 1, 2):
+            run, selection = searched(make_run(model, "dora", card, seed), scores={1e-4: 0.6, 3e-4: 0.7, 1e-2: None})
+            collapsed = f"{SAMPLES} of {SAMPLES} answers are the same, and no better than chance" if seed == 1 else ""
+            members.append(write_cell(results, run, card, 0.7, size=size, selection=selection, collapsed=collapsed))
+            run = make_run(model, "stages", card, seed, others=(card, task_card("elsewhere")))
+            write_cell(results, run, card, 0.68, size=size, trained=lost)
+        write_ensemble(results, "committee", "vote", members, draw_scores(0.78, SAMPLES, 0, name=card.name))
+    guard = task_card("general-knowledge")
+    for method, aim in (("zero_shot", 0.6), ("lora", 0.58), ("full", 0.3)):
+        for seed in (0, 1, 2):
+            run = guarding(make_run(model, method, shown[0], seed), guard)
+            write_result(results, run, guard, draw_scores(aim, SAMPLES, seed, name=guard.name))
+    write_failure(results, make_run(LONG, "soup", shown[0], 0), spent=Spent(seconds=300.0))
+    write_imported(results, "sst2")
+    (results / "broken").mkdir(exist_ok=True)
+    (results / "broken" / "result.json").write_text('{"schema_version": 5, ', encoding="utf-8")
+
+
+def write_imported(results: Path, task: str, *, candidate: str = "Llama-3.2-3B", metric: str = "acc") -> None:
+    """A score that another program gave."""
+    source = Source(
+        program="lm-eval", version="0.4.9", git_hash=None, file="results.json", sha256="0" * 64, date=None, settings={}
+    )
+    scored = ImportedMetric(name=metric, filter="none", value=0.81, stderr=0.01, higher_is_better=True)
+    record = Imported(
+        candidate=candidate,
+        model=f"invented/{candidate}",
+        task=task,
+        task_version="1",
+        num_fewshot=5,
+        n=872,
+        metrics=(scored,),
+        source=source,
+    )
+    write_record(results / record.folder / IMPORTED, record)
+
+
+def review_record() -> dict[str, Any]:
+    """Two wordings of three prompts each, as `harness.review.state_record` gives them."""
+    verdicts = [{"verdict": "fix", "reviewer": "ada", "reviewed_at": "2026-01-31", "note": "Say which format is wanted."}]
+    items = [
+        {
+            "item": f"{template}-{number}",
+            "template": template,
+            "sample": f"sample-{number}",
+            "few_shot": number == 2,
+            "status": ("accepted", "rejected", "open")[number],
+            "disputed": number == 1,
+            "prompt": f"Write the date as YYYY-MM-DD: the {number + 3}rd of March 2021\nAnswer:",
+            "before": " ",
+            "targets": [f"2021-03-0{number + 3}", "3 March"],
+            "after": "\n",
+            "choices": ["2021-03-03", "2021-03-04"] if number == 0 else [],
+            "verdicts": verdicts if number == 1 else [],
+            "earlier": [],
+        }
+        for template in ("plain", "asking")
+        for number in range(3)
+    ]
+    return {
+        "task": "date_normalise",
+        "version": 1,
+        "description": "Dates in many forms, as ISO 8601.",
+        "summary": "4 of 6 prompts have a verdict that holds.",
+        "reviewed": 0.67,
+        "templates": {"plain": "Write the date as YYYY-MM-DD: {text}", "asking": "Which day is {text}?"},
+        "items": items,
+    }
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """The system's browser, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def photograph_all(shown: Showcase, folder: Path, kinds: Sequence[str] = KINDS) -> None:
+    """A picture of each page, whole: `<kind>-<desktop or phone>-<light or dark>.png`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with chromium() as browser:
+        for device, width in WIDTHS.items():
+            for scheme in ("light", "dark"):
+                page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+                for kind in kinds:
+                    page.goto(shown.kinds[kind].as_uri())
+                    page.screenshot(path=folder / f"{kind}-{device}-{scheme}.png", full_page=True)
+                page.close()
+
+
+def main() -> None:
+    """Publish, and take pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], help="only these pages")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        photograph_all(make_showcase(Path(made)), options.folder, options.kinds or KINDS)
+
+
+if __name__ == "__main__":
+    main()
