@@ -16,7 +16,7 @@ from harness.config import Run
 from harness.recipe import METHODS, Method
 from harness.results import Result, TaskCard
 from harness.statistics import Estimate, holm, mean_over_tasks, rescale
-from leaderboards.baselines import UNTUNED, Key, baseline, plain, same_model
+from leaderboards.baselines import UNTUNED, Key, baselines, plain, same_model
 from leaderboards.board import Board
 from leaderboards.cells import Cell, paired, read_cell
 from leaderboards.comparable import budget_key, cell_key, comparable, groups
@@ -82,17 +82,19 @@ class Row:
         """What tells rows apart."""
         return self.name, self.method
 
-    @property
+    # A row may have thousands of runs, and every page asks: what is told from all of them is told once.
+
+    @cached_property
     def tuned(self) -> bool:
         """Whether weights were trained for it, or for what it is made of."""
         return any(result.trainings for result in self.results)
 
-    @property
+    @cached_property
     def members(self) -> int:
         """The arms that an ensemble is made of; 0 for all else."""
         return max(len(result.run.members) for result in self.results)
 
-    @property
+    @cached_property
     def flag(self) -> Flag | None:
         """What a reader must know of its trainings before believing the score."""
         return flag_of(self.results)
@@ -102,7 +104,7 @@ class Row:
         """Every run, by task and seed."""
         return tuple(result for cell in self.cells.values() for result in cell.results)
 
-    @property
+    @cached_property
     def method_name(self) -> str:
         """How people read the method."""
         return method_name(*(result.run for result in self.results))
@@ -178,8 +180,7 @@ class Table:
 
     @cached_property
     def _baselines(self) -> dict[tuple[Key, Method], Key | None]:
-        cells = {row.key: row.cells for row in self.rows}
-        return {(key, method): baseline(key, method, cells) for key in cells for method in UNTUNED}
+        return baselines({row.key: row.cells for row in self.rows})
 
     def best(self, *, tuned: bool) -> Row | None:
         """The best complete row among those that change weights, or among those that do not."""

@@ -205,7 +205,7 @@ _HARMLESS = {"\n", "\t", "\u200c", "\u200d"}
 
 def visible(text: str) -> str:
     """Text with control, bidirectional and unassigned characters spelt out: none may change how a page reads."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # nothing of these kinds is
         return text
     unified = text.replace("\r\n", "\n")
     return "".join(

@@ -11,7 +11,7 @@ from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.choice import ChoiceView, choice_view
 from leaderboards.pages.context import Pairs, Site, model_href, model_names, run_head, samples_href, task_href
 from leaderboards.pages.costs import energy_text
-from leaderboards.pages.samples import Sample, choose_samples, load_samples, sample_note
+from leaderboards.pages.samples import Excerpt, load_excerpt
 from leaderboards.pages.training import TrainingView, training_views
 from leaderboards.prices import Prices
 from leaderboards.text import MISSING, count_of, duration, in_units, method_name, points, quantity, size_of_memory, usd
@@ -60,16 +60,13 @@ class RunPage:
 
     guards: Grid | None
     command: str
-    samples: tuple[Sample, ...]
+    excerpt: Excerpt
     several_draws: bool
-    sample_note: str
 
 
 def run_page(site: Site, result: Result) -> RunPage:
     """Provenance, measurements and a few predictions of one run."""
     run, provenance = result.run, result.provenance
-    predictions = load_samples(site, result)
-    shown = choose_samples(predictions)
     longest = max(result.cost.seconds.values(), default=0.0) or 1.0
     return RunPage(
         label=" · ".join(
@@ -116,9 +113,8 @@ def run_page(site: Site, result: Result) -> RunPage:
         diverged=tuple(training.diverged for training in result.trainings if training.diverged),
         guards=_guard_grid(result.generation.guards),
         command=provenance.command,
-        samples=tuple(shown),
+        excerpt=load_excerpt(site.folder, result),
         several_draws=run.generation.n > 1,
-        sample_note=sample_note(shown, predictions),
     )
 
 
