@@ -21,6 +21,7 @@ from leaderboards.board import Board
 from leaderboards.cells import Cell, paired, read_cell
 from leaderboards.comparable import budget_key, cell_key, comparable, groups
 from leaderboards.flags import Flag, flag_of
+from leaderboards.scores import ReadAll, read_scores
 from leaderboards.standings import Robustness, Standing, factors, over_board, p_of_gains, robustness, stand, tiers
 from leaderboards.text import listed, method_name
 
@@ -225,17 +226,18 @@ class Table:
         return self.overall.difference(first.key, second.key)
 
 
-def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
+def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: ReadAll = read_scores) -> Table:
     """Rank the results below `folder`. Reads each run's predictions; a run without readable ones is left out and named.
 
-    Untrusted runs are kept out, too, and shown elsewhere.
+    Untrusted runs are kept out, too, and shown elsewhere. `read`: how scores are read.
     """
     notes: list[str] = []
     chosen = comparable([result for result in results if result.untrusted is None], board, notes)
+    ahead = {result.key: outcome for result, outcome in zip(chosen, read(chosen, folder), strict=True)}
     cells = defaultdict[Key, dict[str, Cell]](dict)
     curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
     for group in groups(chosen, cell_key):
-        budgets = [cell for budget in groups(group, budget_key) if (cell := read_cell(budget, folder, notes))]
+        budgets = [cell for budget in groups(group, budget_key) if (cell := read_cell(budget, folder, notes, ahead=ahead))]
         if not budgets:
             continue
         by_samples = {cell.results[0].run.n_train or 0: cell for cell in budgets}

@@ -208,6 +208,8 @@ def visible(text: str) -> str:
     if text.isprintable():  # nothing of these kinds is
         return text
     unified = text.replace("\r\n", "\n")
+    if unified.translate(_WITHOUT_HARMLESS).isprintable():  # lines of such text: as quickly as one
+        return unified
     return "".join(
         character
         if character in _HARMLESS or unicodedata.category(character) not in _INVISIBLE
@@ -216,6 +218,7 @@ def visible(text: str) -> str:
     )
 
 
+_WITHOUT_HARMLESS = dict.fromkeys(map(ord, _HARMLESS))
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
