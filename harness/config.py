@@ -421,7 +421,10 @@ class Run(Frozen):
         return Path(*self._place(_task_folder(after.task, after.version), *_budget_folder(after.n_train)))
 
     def _place(self, *parts: str) -> tuple[str, ...]:
-        return self.candidate.name, self.candidate.method, *parts, f"seed-{self.seed}"
+        name = self.candidate.name
+        place = name, self.candidate.method, *parts, f"seed-{self.seed}"
+        # A name that no sweep allows may hold folders, as other people's results can.
+        return Path(*place).parts if "/" in name or name in ("", ".") else place
 
     @property
     def label(self) -> str:
