@@ -32,6 +32,9 @@ MOST_DOUBTS = 5
 
 EXPORT_FORMATS = ("csv", "json", "parquet", "every-eval-ever", "model-index")
 
+MOST_PUBLISHERS = 4
+"""Processes that publish unless told otherwise: more of them wait for the first one, which reads and ranks."""
+
 Verb = Callable[[argparse.Namespace], int]
 
 
@@ -133,6 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     text = "a board file, or the name of a shipped board; of several each has a folder, and a front page lists them"
     publish.add_argument("--board", action="append", default=[], metavar="FILE", help=text)
     publish.add_argument("--json", action="store_true", help="say what was published, and what has changed, for scripts")
+    publish.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one a core, at most 4)")
+    publish.add_argument("--no-cache", action="store_true", help="keep nothing for the next time, and use nothing kept")
     _add_publish_options(publish)
 
     export = verb("export", _export, "write a board's figures for other programs")
@@ -686,11 +691,18 @@ def _extrapolate(options: argparse.Namespace) -> int:
 def _publish(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from leaderboards import publish, publish_boards
+    from harness.progress import Counter
+    from harness.toys import cache_folder
+    from leaderboards import Means, publish, publish_boards
 
+    means = Means(
+        processes=options.workers or min(os.cpu_count() or 1, MOST_PUBLISHERS),
+        cache=None if options.no_cache else cache_folder(),
+        tell=Counter(_console(json_output=True), silent=options.json),
+    )
     boards = [_find_board_file(name, "board.toml") for name in options.board]
     if len(boards) > 1:
-        site = publish_boards(options.results, options.out, boards, prices=options.prices, url=options.url)
+        site = publish_boards(options.results, options.out, boards, prices=options.prices, url=options.url, means=means)
         if options.json:
             print(json.dumps(asdict(site), indent=2, default=os.fspath))
             return DONE
@@ -699,7 +711,7 @@ def _publish(options: argparse.Namespace) -> int:
         print(f"\n{site.pages} pages, {len(site.boards)} boards. Open {os.fspath(site.index)}")
         return DONE
     board = boards[0] if boards else None
-    published = publish(options.results, options.out, board=board, prices=options.prices, url=options.url)
+    published = publish(options.results, options.out, board=board, prices=options.prices, url=options.url, means=means)
     if options.json:
         print(json.dumps(asdict(published), indent=2, default=os.fspath))
     else:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -398,6 +399,11 @@ class Run(Frozen):
     @property
     def folder(self) -> Path:
         """Where its result lies, relative to the results folder."""
+        return Path(*self.place)
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The parts of `folder`."""
         if self.guard is None:
             return self._place(_task_folder(self.task, self.task_version), *_budget_folder(self.n_train))
         after = self.guard.after
@@ -412,10 +418,13 @@ class Run(Frozen):
         after = self.guard.after if self.guard else None
         if after is None:
             return None
-        return self._place(_task_folder(after.task, after.version), *_budget_folder(after.n_train))
+        return Path(*self._place(_task_folder(after.task, after.version), *_budget_folder(after.n_train)))
 
-    def _place(self, *parts: str) -> Path:
-        return Path(self.candidate.name, self.candidate.method, *parts, f"seed-{self.seed}")
+    def _place(self, *parts: str) -> tuple[str, ...]:
+        name = self.candidate.name
+        place = name, self.candidate.method, *parts, f"seed-{self.seed}"
+        # A name that no sweep allows may hold folders, as other people's results can.
+        return Path(*place).parts if "/" in name or name in ("", ".") else place
 
     @property
     def label(self) -> str:
@@ -431,6 +440,7 @@ class Run(Frozen):
         return f"{self.task} after {self.guard.after.task}" if self.guard.after else f"{self.task} before tuning"
 
 
+@cache
 def _task_folder(task: str, version: int) -> str:
     # A task of another harness is named `lm_eval:arc_easy`, and a colon is no good in a path.
     return re.sub(r"[^A-Za-z0-9._-]+", "-", task) + f"-v{version}"

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 from leaderboards.board import Board, shipped_board
 
 if TYPE_CHECKING:
-    from leaderboards.site import Published, PublishedBoards, publish, publish_boards
+    from leaderboards.site import Means, Published, PublishedBoards, publish, publish_boards
 
-__all__ = ["Board", "Published", "PublishedBoards", "publish", "publish_boards", "shipped_board"]
+__all__ = ["Board", "Means", "Published", "PublishedBoards", "publish", "publish_boards", "shipped_board"]
 
 
 def __getattr__(name: str) -> Any:
     # scipy, pandas and jinja2 take a second to import; a command that publishes nothing should not pay for them.
-    if name in ("Published", "PublishedBoards", "publish", "publish_boards"):
+    if name in ("Means", "Published", "PublishedBoards", "publish", "publish_boards"):
         from leaderboards import site
 
         return getattr(site, name)

@@ -1,6 +1,8 @@
 """Which arm a candidate is held against: the untuned ones of its model, or the same tuning from the plain base."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from harness.config import Run
 from harness.recipe import METHODS, Method
@@ -15,28 +17,39 @@ UNTUNED: tuple[Method, ...] = ("zero_shot", "few_shot")
 
 def same_model(first: Cell, second: Cell) -> bool:
     """Whether two cells are of the same weights before any tuning."""
-    ours, theirs = (cell.results[0].run.candidate for cell in (first, second))
-    return (ours.model, ours.revision, ours.fingerprint) == (theirs.model, theirs.revision, theirs.fingerprint)
+    return _weights(first) == _weights(second)
 
 
-def baseline(key: Key, method: Method, cells: Mapping[Key, Mapping[str, Cell]]) -> Key | None:
-    """The untrained arm that a candidate is held against; None for itself, for lesser ones, and where there is none.
+def _weights(cell: Cell) -> tuple[str, str | None, str]:
+    """What tells the weights of a model apart, before any tuning."""
+    candidate = cell.results[0].run.candidate
+    return candidate.model, candidate.revision, candidate.fingerprint
+
+
+def baselines(cells: Mapping[Key, Mapping[str, Cell]]) -> dict[tuple[Key, Method], Key | None]:
+    """The untrained arms that each candidate is held against; None for itself, for lesser ones, and where there is none.
 
     Of several of one model, as few-shot arms of several candidates, the best over the tasks: the gain is then over the best
     that prompting was seen to do.
     """
+    arms = defaultdict[tuple[Any, Method], dict[Key, None]](dict)
+    for key, by_task in cells.items():
+        if key[1] in UNTUNED:
+            for cell in by_task.values():
+                arms[_weights(cell), key[1]][key] = None
+    return {(key, method): _baseline(key, method, cells, arms) for key in cells for method in UNTUNED}
+
+
+def _baseline(
+    key: Key, method: Method, cells: Mapping[Key, Mapping[str, Cell]], arms: Mapping[tuple[Any, Method], Iterable[Key]]
+) -> Key | None:
+    """`arms`: by weights and method."""
     name, own = key
-    if METHODS.index(method) >= METHODS.index(own):
-        return None
-    mine = cells.get(key, {})
+    mine = cells[key]
     first = next(iter(mine.values()), None)
-    if first is None:
+    if first is None or METHODS.index(method) >= METHODS.index(own):
         return None
-    alike = [
-        other
-        for other, by_task in cells.items()
-        if other[1] == method and any(same_model(first, cell) for cell in by_task.values())
-    ]
+    alike = list(arms.get((_weights(first), method), ()))
     complete = [other for other in alike if mine.keys() <= cells[other].keys()] or alike
     return min(complete, key=lambda other: (-_mean(cells[other], mine), other[0] != name, other), default=None)
 

@@ -2,18 +2,19 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 import pandas
 from numpy.typing import NDArray
 
-from harness.results import Result, TaskCard, read_prediction_table
+from harness.results import Result, TaskCard
 from harness.statistics import Estimate, Scores, deviations, differences, gain, score, t_test
+from leaderboards.scores import Outcome, RunScores, Unreadable, read_scores
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,21 @@ class Cell:
         return score(values, binary=self.card.binary, low=low, clusters=self.scores.cluster_numbers())
 
 
-def read_cell(results: Sequence[Result], folder: Path, notes: list[str]) -> Cell | None:
-    """The runs of one candidate on one task and budget, with their predictions; None when none of these can be read."""
-    tables: list[_RunScores] = []
+def read_cell(
+    results: Sequence[Result], folder: Path, notes: list[str], *, ahead: Mapping[str, Outcome] = MappingProxyType({})
+) -> Cell | None:
+    """The runs of one candidate on one task and budget, with their predictions; None when none of these can be read.
+
+    `ahead`: by the key of their run, scores that were read before.
+    """
+    tables: list[RunScores] = []
     kept: list[Result] = []
     for result in sorted(results, key=lambda one: one.run.seed):
-        try:
-            tables.append(_read(result, folder))
-        # A damaged file makes pyarrow raise any of these; the run is named, the others are published.
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = _reason(error, folder)
-            notes.append(f"{result.run.label}: its predictions cannot be read and the run is left out: {reason}")
+        outcome = ahead[result.key] if result.key in ahead else read_scores([result], folder)[0]
+        if isinstance(outcome, Unreadable):
+            notes.append(f"{result.run.label}: its predictions cannot be read and the run is left out: {outcome.reason}")
         else:
+            tables.append(outcome)
             kept.append(result)
     if not kept:
         return None
@@ -114,67 +118,7 @@ def read_cell(results: Sequence[Result], folder: Path, notes: list[str]) -> Cell
     return Cell(tuple(kept), _join(tables, tuple(result.run.seed for result in kept)), total)
 
 
-@dataclass(frozen=True)
-class _RunScores:
-    """Of one run: every sample it was asked."""
-
-    ids: tuple[str, ...]
-    values: Scores
-    """Templates × samples; NaN where unscored."""
-
-    clusters: tuple[str, ...] | None
-
-
-def _read(result: Result, folder: Path) -> _RunScores:
-    """Raises `ValueError` for impossible scores. Of several draws a score is the mean, if all of them were scored."""
-    card, templates = result.task, result.run.templates
-    column = f"score_{card.primary_metric}"
-    table = read_prediction_table(folder, result.run, ["sample_id", "template", "draw", column, "cluster"])
-    places, ids = _coded(table["sample_id"])
-    wordings, found = _coded(table["template"])
-    if set(found) != set(templates):
-        raise ValueError(f"the templates {', '.join(sorted(found))} are not those of the run")
-    wordings = np.asarray([templates.index(name) for name in found])[wordings]
-    scores = table[column].cast("float64").to_numpy()
-    low = card.metrics[card.primary_metric].low or 0.0
-    known = scores[~np.isnan(scores)]
-    if not card.metrics[card.primary_metric].corpus and ((known < low) | (known > 1)).any():
-        raise ValueError(f"{column} holds a score outside {low:g} to 1")
-    draws = table["draw"].to_numpy()
-    values = np.full((int(draws.max()) + 1, len(templates), len(ids)), np.nan)
-    if len(np.unique(np.ravel_multi_index((draws, wordings, places), values.shape))) < len(draws):
-        raise ValueError("a sample id appears twice")
-    values[draws, wordings, places] = scores
-    clusters = _clusters(places, table["cluster"].to_pylist(), len(ids))
-    return _RunScores(tuple(ids), values.mean(axis=0), clusters)
-
-
-def _coded(column: Any) -> tuple[NDArray[np.int64], list[str]]:
-    """A column of words as numbers, with the word of each, in the order they first appear."""
-    coded = column.combine_chunks().dictionary_encode()
-    if coded.null_count:
-        raise ValueError("a sample without an id, or without a template")
-    return coded.indices.to_numpy().astype(np.int64), [str(word) for word in coded.dictionary.to_pylist()]
-
-
-def _clusters(places: NDArray[np.int64], clusters: Sequence[str | None], count: int) -> tuple[str, ...] | None:
-    """What each sample belongs to: one that is in no cluster is one by itself. None where all are."""
-    if not any(clusters):
-        return None
-    names = [""] * count
-    for place, name in zip(places.tolist(), clusters, strict=True):
-        names[place] = f"in {name}" if name else f"alone {place}"
-    return tuple(names)
-
-
-def _reason(error: Exception, folder: Path) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    # The folder's own path is left out, so that the same results give the same pages on every machine.
-    return str(error).replace(f"{folder}/", "").split("\n", 1)[0] or type(error).__name__
-
-
-def _join(tables: Sequence[_RunScores], seeds: tuple[int, ...]) -> ScoreTable:
+def _join(tables: Sequence[RunScores], seeds: tuple[int, ...]) -> ScoreTable:
     """Runs that differ in the seed: only samples that were scored in every one and in every template."""
     first = tables[0]
     stacked = [first.values]

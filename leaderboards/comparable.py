@@ -78,6 +78,8 @@ def _of_board(results: Sequence[Result], board: Board, notes: list[str]) -> list
 
 def _same_protocol(group: list[Result], notes: list[str]) -> list[Result]:
     """The runs of one task that were asked the same in the same way: of its newest version, those asked as most were."""
+    if _equal(group, PROTOCOL):
+        return group
     return _alike(group, lambda run: _flat(run, PROTOCOL), f"Task '{group[0].run.task}'", notes)
 
 
@@ -101,6 +103,8 @@ def _same_metric(group: list[Result], notes: list[str]) -> list[Result]:
 
 def _same_recipe(group: list[Result], notes: list[str]) -> list[Result]:
     """The runs of one candidate on one task that differ in nothing but the seed, the budget and what a search chose."""
+    if _equal(group, RECIPE) and len({len(result.run.members) for result in group}) == 1:
+        return group
 
     def recipe(run: Run) -> dict[str, str]:
         chosen = _chosen(run)
@@ -117,7 +121,15 @@ def _same_choice(group: list[Result], notes: list[str]) -> list[Result]:
 
     A search is made for each budget; what it chooses may differ from one to the next.
     """
+    if all(result.run.search is None for result in group):
+        return group
     return _alike(group, _chosen, _where(group), notes)
+
+
+def _equal(group: list[Result], fields: Sequence[str]) -> bool:
+    """Whether all runs agree in these fields to the letter: then nothing need be described, of thousands of runs."""
+    first, *others = (result.run for result in group)
+    return all(getattr(run, name) == getattr(first, name) for run in others for name in fields)
 
 
 def _where(group: list[Result]) -> str:

@@ -33,8 +33,17 @@ def write_data(site: Site, folder: Path, prices: Path) -> None:
 
 
 def figures_json(figures: dict[str, Any]) -> str:
-    """The figures as JSON: ASCII only, a missing value is null and never NaN."""
-    return json.dumps(figures, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    """The figures as JSON, a row on a line: ASCII only, a missing value is null and never NaN."""
+    return "{\n" + ",\n".join(f"{_plain(name)}: {_by_line(value)}" for name, value in figures.items()) + "\n}\n"
+
+
+def _by_line(value: Any) -> str:
+    # Not indented any further: json takes many times longer for that, and there may be ten thousand rows.
+    return "[\n" + ",\n".join(map(_plain, value)) + "\n]" if isinstance(value, list) and value else _plain(value)
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)
 
 
 def figures_csv(figures: dict[str, Any]) -> str:

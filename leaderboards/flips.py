@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from harness.statistics import Estimate, mcnemar
 
@@ -53,5 +53,5 @@ def difference_p(differences: Sequence[Estimate], otherwise: ArrayLike) -> NDArr
         for name in ("value", "stderr", "degrees")
     )
     known = errors > 0
-    p = 2 * stats.t.sf(np.abs(values) / np.where(known, errors, 1.0), np.where(known, degrees, 1.0))
+    p = 2 * special.stdtr(np.where(known, degrees, 1.0), -np.abs(values) / np.where(known, errors, 1.0))
     return np.where(known, p, np.asarray(otherwise, dtype=np.float64))

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from harness.config import Run
 from harness.results import Failure, Result
@@ -78,7 +79,11 @@ class Ledger:
 
     def of(self, row: Row) -> Entry:
         """The entry of a row."""
-        return next(entry for entry in self.entries if entry.row.key == row.key)
+        return self._by_key[row.key]
+
+    @cached_property
+    def _by_key(self) -> dict[Key, Entry]:
+        return {entry.row.key: entry for entry in self.entries}
 
     def outlay(self, entry: Entry) -> float:
         """What one fine-tune takes, in dollars or device-seconds; 0 for arms that train nothing."""

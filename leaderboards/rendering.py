@@ -1,13 +1,16 @@
 """Render pages from templates: what foreign text says is shown as text, whatever it holds."""
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
+import pydantic_core
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from leaderboards.reuse import FormerPages, PageStamp, code_version
 from leaderboards.text import visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -25,36 +28,97 @@ class Place:
     """On the web, with a slash at the end; empty where the site does not know its own."""
 
 
+@dataclass(frozen=True)
 class Renderer:
-    """Renders the pages of one folder, and writes them when all are there."""
+    """Writes the pages of one folder, one by one: a large board's would fill the memory."""
 
-    def __init__(self, place: Place, **shared: Any) -> None:
-        """`shared`: what all its templates may use."""
-        self._place, self._shared = place, shared
-        self._written: dict[str, str] = {}
-        self._environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            # Every expression passes here: what a model wrote cannot turn the text around it, nor hide in it.
-            finalize=lambda value: visible(value) if type(value) is str else value,
-        )
+    place: Place
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    """What all its templates may use."""
 
-    def render(self, template: str, href: str, page: Any, *, root: str | None = None) -> None:
-        """Render one page. `root` leads from it to the folder; None: as deep as its address says."""
+    def write(self, template: str, href: str, page: Any, *, root: str | None = None) -> PageStamp:
+        """Write one page. `root` leads from it to the folder; None: as deep as its address says."""
         if root is None:
             root = "../" if "/" in href else ""
-        address = f"{self._place.address}{href}".removesuffix("index.html") if self._place.address else ""
-        self._written[href] = self._environment.get_template(template).render(
-            page=page, root=root, home=root + self._place.home, address=address, **self._shared
+        address = f"{self.place.address}{href}".removesuffix("index.html") if self.place.address else ""
+        text = (
+            _environment()
+            .get_template(template)
+            .render(page=page, root=root, home=root + self.place.home, address=address, **self.shared)
         )
+        path = self.path(href)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        found = path.stat()
+        return PageStamp("", found.st_size, found.st_mtime_ns)
 
-    def write(self, others: Mapping[str, str] = MappingProxyType({})) -> int:
-        """Write all pages, and `others`, files that are no pages; say how many pages there are."""
-        for href, text in sorted({**self._written, **others}.items()):
-            path = self._place.folder / href
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8", newline="\n")
-        return len(self._written)
+    def path(self, href: str) -> Path:
+        """Where a page is written; its folder is made."""
+        path = self.place.folder / href
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+    def made_of(self, template: str, href: str, data: bytes) -> str:
+        """A digest of all that a page depends on, `data` among it: what is not the same for all pages."""
+        return digest_of(f"{self._of_all} {template} {href} ".encode() + data)
+
+    @cached_property
+    def _of_all(self) -> str:
+        return digest_of(code_version().encode() + as_bytes((self.place.home, self.place.address, self.shared)))
+
+
+def as_bytes(data: Any) -> bytes:
+    """Plain data, dataclasses and records, such that different ones differ; an error for anything else."""
+    return pydantic_core.to_json(data, inf_nan_mode="constants")
+
+
+def digest_of(data: bytes) -> str:
+    """Stands for some data."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass
+class Pages:
+    """Writes pages, takes over those of the former site that would come out the same, and counts them."""
+
+    renderer: Renderer
+    former: FormerPages
+    count: int = 0
+
+    def write(self, template: str, href: str, page: Any) -> None:
+        """Write a page."""
+        self.renderer.write(template, href, page)
+        self.count += 1
+
+    def take_or_write(self, template: str, href: str, page: Any) -> None:
+        """The same of a page of plain data, whose former version will do where nothing has changed."""
+        try:
+            made_of = self.renderer.made_of(template, href, as_bytes(page))
+        except ValueError:  # half a surrogate pair has no bytes; what it says is shown, and not known again
+            self.write(template, href, page)
+            return
+        if not self.take(href, made_of):
+            self.wrote(href, made_of, self.renderer.write(template, href, page))
+
+    def take(self, href: str, made_of: str) -> bool:
+        """Whether the former page was made of the same things, and is now the new one, too."""
+        taken = self.former.take(href, made_of, self.renderer.path(href))
+        self.count += taken
+        return taken
+
+    def wrote(self, href: str, made_of: str, stamp: PageStamp) -> None:
+        """Count a page that was written, and remember what it was made of."""
+        self.former.add(href, PageStamp(made_of, stamp.size, stamp.modified))
+        self.count += 1
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Every expression passes here: what a model wrote cannot turn the text around it, nor hide in it.
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )

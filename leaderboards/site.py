@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import UserError
-from harness.results import Failure, Result, read_failures, read_results
+from harness.results import Failure, Result, read_runs
 from leaderboards.address import check_address, sitemaps
 from leaderboards.board import BOARD, load_board
 from leaderboards.data import write_data
@@ -22,7 +23,7 @@ from leaderboards.ledger import make_ledger
 from leaderboards.pages.answers import samples_pages
 from leaderboards.pages.arms import read_arms
 from leaderboards.pages.compare import compare_pages
-from leaderboards.pages.context import COST_HREF, Site, model_href, model_names, run_href, task_href
+from leaderboards.pages.context import COST_HREF, Site, model_href, model_names, task_href
 from leaderboards.pages.decision import decision_page
 from leaderboards.pages.front import BoardView, FrontPage, board_view
 from leaderboards.pages.heat import GAINS_HREF
@@ -30,10 +31,13 @@ from leaderboards.pages.history import history_page
 from leaderboards.pages.index import index_page, ranking_page
 from leaderboards.pages.methodology import methodology_page
 from leaderboards.pages.model import model_page
-from leaderboards.pages.run import run_page
+from leaderboards.pages.runs import begin_run_pages
 from leaderboards.pages.task import task_page
 from leaderboards.prices import SHIPPED_PRICES, load_prices
-from leaderboards.rendering import Place, Renderer
+from leaderboards.processes import Tell, Workers, tell_nobody
+from leaderboards.rendering import Pages, Place, Renderer
+from leaderboards.reuse import Cache, FormerPages, ScoreReader
+from leaderboards.scores import ReadAll, read_scores
 from leaderboards.tables import tabulate
 from leaderboards.text import slug
 from leaderboards.verdict import decide
@@ -59,6 +63,25 @@ _OF_THE_SITE = frozenset(
     | {"ranking.html", "runs", "samples", "sitemap.xml", "static", "tasks"}
 )
 """Names in the root of a site that no board may have."""
+
+
+MANY_RUNS = 300
+"""From so many on a cache is used."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a large board is made faster with."""
+
+    processes: int = 1
+    cache: Path | None = None
+    """A folder for what the next publish can use again; None: nothing is kept."""
+
+    tell: Tell = tell_nobody
+    """Is told how far the work is."""
+
+
+PLAIN = Means()
 
 
 @dataclass(frozen=True)
@@ -102,26 +125,46 @@ class Found:
 
 
 def publish(
-    results: Path, out: Path, *, board: Path | None = None, prices: Path | None = None, url: str | None = None
+    results: Path,
+    out: Path,
+    *,
+    board: Path | None = None,
+    prices: Path | None = None,
+    url: str | None = None,
+    means: Means = PLAIN,
 ) -> Published:
     """Build the site of every result below `results` in the folder `out`, in place of a former site.
 
     `board` is a board file or a folder with a `board.toml`; `prices` replaces the shipped prices; `url` is where the site
-    will be, for what needs whole addresses. A file that cannot be read is named in a warning and on the first page. Raises
-    `UserError` where there is nothing to publish, where a file given here is faulty, or where `out` holds something that
-    is not a site.
+    will be, for what needs whole addresses; `means` make it faster, and change nothing in the pages. A file that cannot be
+    read is named in a warning and on the first page. Raises `UserError` where there is nothing to publish, where a file
+    given here is faulty, or where `out` holds something that is not a site.
     """
     address = check_address(url)
     check_replaceable(out, results, marker=MARKER, what="site")
-    site = _with_history(gather(read_folder(results), results, board, prices), out, _name_of(board), several=False)
-    with replacing(out) as folder:
-        pages = _write_board(site, Place(folder, address=address), prices)
-        pages += _finish(folder, address)
+    with Workers(means.processes, means.tell) as workers:
+        found = read_folder(results)
+        cache = _cache(found, means)
+        scores = ScoreReader(cache, workers)
+        gathered = gather(found, results, board, prices, read=scores)
+        site = _with_history(gathered, out, _name_of(board), several=False)
+        former = FormerPages.of(out, cache)
+        with replacing(out) as folder, workers:
+            pages = _write_board(site, Place(folder, address=address), prices, former, workers)
+            pages += _finish(folder, address)
+    scores.keep(results)
+    former.keep(cache)
     return _published(site, out / "index.html", pages)
 
 
 def publish_boards(
-    results: Path, out: Path, boards: Sequence[Path], *, prices: Path | None = None, url: str | None = None
+    results: Path,
+    out: Path,
+    boards: Sequence[Path],
+    *,
+    prices: Path | None = None,
+    url: str | None = None,
+    means: Means = PLAIN,
 ) -> PublishedBoards:
     """Build a site of several boards, each in a folder of its own, and a front page that lists them.
 
@@ -130,22 +173,34 @@ def publish_boards(
     address = check_address(url)
     names = _names(boards)
     check_replaceable(out, results, marker=MARKER, what="site")
-    found = read_folder(results)
     made: dict[str, Published] = {}
     views: list[BoardView] = []
-    with replacing(out) as folder:
-        for name, board in zip(names, boards, strict=True):
-            site = _with_history(gather(found, results, board, prices), out, name, several=True)
-            place = Place(folder / name, "../", f"{address}{name}/" if address else "")
-            place.folder.mkdir()
-            made[name] = _published(site, out / name / "index.html", _write_board(site, place, prices))
-            views.append(board_view(site, name))
-        front = Renderer(
-            Place(folder, address=address), versions=_versions(found.results), summary=views[0].verdict.headline
-        )
-        front.render("front.html", "index.html", FrontPage(tuple(views)))
-        pages = front.write() + _finish(folder, address)
+    formers: list[FormerPages] = []
+    with Workers(means.processes, means.tell) as workers:
+        found = read_folder(results)
+        cache = _cache(found, means)
+        scores = ScoreReader(cache, workers)
+        with replacing(out) as folder, workers:
+            for name, board in zip(names, boards, strict=True):
+                site = _with_history(gather(found, results, board, prices, read=scores), out, name, several=True)
+                place = Place(folder / name, "../", f"{address}{name}/" if address else "")
+                place.folder.mkdir()
+                formers.append(FormerPages.of(out / name, cache))
+                pages = _write_board(site, place, prices, formers[-1], workers)
+                made[name] = _published(site, out / name / "index.html", pages)
+                views.append(board_view(site, name))
+            shared = {"versions": _versions(found.results), "summary": views[0].verdict.headline}
+            Renderer(Place(folder, address=address), shared).write("front.html", "index.html", FrontPage(tuple(views)))
+            pages = 1 + _finish(folder, address)
+    scores.keep(results)
+    for former in formers:
+        former.keep(cache)
     return PublishedBoards(out / "index.html", pages + sum(one.pages for one in made.values()), made)
+
+
+def _cache(found: Found, means: Means) -> Cache:
+    """A small board is made faster than its cache is looked after."""
+    return Cache(means.cache if len(found.results) >= MANY_RUNS else None)
 
 
 def _names(boards: Sequence[Path]) -> list[str]:
@@ -172,15 +227,20 @@ def read_folder(results: Path) -> Found:
     """Everything below a results folder; what cannot be read is named in a warning and skipped."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        finished, failures, imported = read_results(results), read_failures(results), read_imported(results)
+        (finished, failures), imported = read_runs(results), read_imported(results)
     skipped = [str(warning.message) for warning in caught]
     for message in skipped:
         warnings.warn(message, stacklevel=3)
     return Found(tuple(finished), tuple(failures), tuple(imported), tuple(skipped))
 
 
-def gather(found: Found, folder: Path, board_path: Path | None, prices_path: Path | None) -> Site:
-    """What a board's pages draw from: the results of its tasks. Raises `UserError` where there is nothing to show."""
+def gather(
+    found: Found, folder: Path, board_path: Path | None, prices_path: Path | None, *, read: ReadAll = read_scores
+) -> Site:
+    """What a board's pages draw from: the results of its tasks. Raises `UserError` where there is nothing to show.
+
+    `read`: how scores are read.
+    """
     board, prices = load_board(board_path), load_prices(prices_path)
     results, failures, skipped = list(found.results), found.failures, found.skipped
     # Without the folder's own path: the same results give the same pages on every machine.
@@ -191,7 +251,7 @@ def gather(found: Found, folder: Path, board_path: Path | None, prices_path: Pat
         raise UserError(f"{folder} holds no finished run.{why} `gainboard run SWEEP --results {folder}` makes some")
     counted = [result for result in results if board.tasks is None or result.run.task in board.tasks]
     untrusted = [result for result in counted if result.untrusted]
-    table = tabulate(results, folder, board)
+    table = tabulate(results, folder, board, read=read)
     if not table.rows and untrusted:
         raise UserError(
             f"{folder} holds no run that can be trusted. {untrusted[0].run.label}: {untrusted[0].untrusted}. Remove "
@@ -238,9 +298,9 @@ def _published(site: Site, index: Path, pages: int) -> Published:
     )
 
 
-def _write_board(site: Site, place: Place, prices: Path | None) -> int:
+def _write_board(site: Site, place: Place, prices: Path | None, former: FormerPages, workers: Workers) -> int:
     """The pages of one board, its downloads and its history; says how many pages there are."""
-    pages = _write_pages(site, place)
+    pages = _write_pages(site, place, former, workers)
     write_data(site, place.folder / "data", prices or SHIPPED_PRICES)
     (place.folder / HISTORY).mkdir()
     for name, content in site.history.files.items():
@@ -249,38 +309,40 @@ def _write_board(site: Site, place: Place, prices: Path | None) -> int:
     return pages
 
 
-def _write_pages(site: Site, place: Place) -> int:
-    pages = Renderer(
-        place,
-        board=site.board,
-        runs=len(site.results),
-        prices_as_of=str(site.prices.as_of),
-        versions=_versions(site.results),
-        summary=decide(site.table, site.ledger).headline,
-    )
-    render = pages.render
+def _write_pages(site: Site, place: Place, former: FormerPages, workers: Workers) -> int:
+    shared: dict[str, Any] = {
+        "board": site.board,
+        "prices_as_of": str(site.prices.as_of),
+        "versions": _versions(site.results),
+    }
+    if place.address:
+        shared["summary"] = decide(site.table, site.ledger).headline
+    # The pages in folders do not tell how many runs there are: another run then leaves them as they are.
+    inner = Pages(Renderer(place, shared), former)
+    outer = Pages(Renderer(place, shared | {"runs": len(site.results)}), former)
+    finish_run_pages = begin_run_pages(site, inner, workers)
     first = index_page(site)
-    render("index.html", "index.html", first)
+    outer.write("index.html", "index.html", first)
     if first.gains and first.gains.large:
-        render("gains.html", GAINS_HREF, first.gains)
+        outer.write("gains.html", GAINS_HREF, first.gains)
     if whole := ranking_page(site):
-        render("ranking.html", "ranking.html", whole)
-    render("cost.html", COST_HREF, decision_page(site))
+        outer.write("ranking.html", "ranking.html", whole)
+    outer.write("cost.html", COST_HREF, decision_page(site))
     for task in site.table.tasks:
         arms = read_arms(site, task)
-        render("task.html", task_href(task), task_page(site, task, arms))
+        inner.take_or_write("task.html", task_href(task), task_page(site, task, arms))
         for shown in samples_pages(task, arms):
-            render("samples.html", shown.href, shown)
-    compared = compare_pages(site)
-    if compared:
-        render("compare.html", "compare.html", compared.page)
+            inner.take_or_write("samples.html", shown.href, shown)
     for model in model_names(site.table):
-        render("model.html", model_href(model), model_page(site, model))
-    for result in site.results:
-        render("run.html", run_href(result), run_page(site, result))
-    render("history.html", "history.html", history_page(site))
-    render("methodology.html", "methodology.html", methodology_page(site))
-    return pages.write(compared.files if compared else {})
+        inner.take_or_write("model.html", model_href(model), model_page(site, model))
+    if compared := compare_pages(site):
+        outer.write("compare.html", "compare.html", compared.page)
+        for name, text in compared.files.items():
+            outer.renderer.path(name).write_text(text, encoding="utf-8", newline="\n")
+    outer.write("history.html", "history.html", history_page(site))
+    outer.write("methodology.html", "methodology.html", methodology_page(site))
+    finish_run_pages()
+    return outer.count + inner.count
 
 
 def _versions(results: Iterable[Result]) -> str:
@@ -289,10 +351,9 @@ def _versions(results: Iterable[Result]) -> str:
 
 def _finish(folder: Path, address: str) -> int:
     """What a site has once, in its root; says how many pages that is."""
-    pages = [path.relative_to(folder).as_posix() for path in folder.rglob("*.html")]
-    missing = Renderer(Place(folder))
+    pages = [path.relative_to(folder).as_posix() for path in folder.rglob("*.html")] if address else []
     # It is shown in place of a page at any depth, from where only the whole path leads home.
-    missing.render("404.html", "404.html", None, root=urlsplit(address).path)
+    Renderer(Place(folder)).write("404.html", "404.html", None, root=urlsplit(address).path)
     if not (folder / "static").exists():
         shutil.copytree(_PACKAGE / "static", folder / "static")
     for name, text in sitemaps(address, sorted(pages)).items():
@@ -300,4 +361,4 @@ def _finish(folder: Path, address: str) -> int:
     # GitHub Pages would leave out what begins with an underscore, and look for a site generator's files.
     (folder / ".nojekyll").touch()
     (folder / MARKER).write_text("Written by gainboard publish, which replaces this folder as a whole.\n", encoding="utf-8")
-    return missing.write()
+    return 1

@@ -16,12 +16,13 @@ from harness.config import Run
 from harness.recipe import METHODS, Method
 from harness.results import Result, TaskCard
 from harness.statistics import Estimate, holm, mean_over_tasks, rescale
-from leaderboards.baselines import UNTUNED, Key, baseline, plain, same_model
+from leaderboards.baselines import UNTUNED, Key, baselines, plain, same_model
 from leaderboards.board import Board
 from leaderboards.cells import Cell, paired, read_cell
 from leaderboards.comparable import budget_key, cell_key, comparable, groups
 from leaderboards.flags import Flag, flag_of
 from leaderboards.forgetting import Forgetting, forgetting
+from leaderboards.scores import ReadAll, read_scores
 from leaderboards.standings import Robustness, Standing, factors, over_board, p_of_gains, robustness, stand, tiers
 from leaderboards.text import listed, method_name
 
@@ -91,17 +92,19 @@ class Row:
         """What tells rows apart."""
         return self.name, self.method
 
-    @property
+    # A row may have thousands of runs, and every page asks: what is told from all of them is told once.
+
+    @cached_property
     def tuned(self) -> bool:
         """Whether weights were trained for it, or for what it is made of."""
         return any(result.trainings for result in self.results)
 
-    @property
+    @cached_property
     def members(self) -> int:
         """The arms that an ensemble is made of; 0 for all else."""
         return max(len(result.run.members) for result in self.results)
 
-    @property
+    @cached_property
     def flag(self) -> Flag | None:
         """What a reader must know of its trainings before believing the score."""
         return flag_of(self.results)
@@ -111,7 +114,7 @@ class Row:
         """Every run, by task and seed."""
         return tuple(result for cell in self.cells.values() for result in cell.results)
 
-    @property
+    @cached_property
     def method_name(self) -> str:
         """How people read the method."""
         return method_name(*(result.run for result in self.results))
@@ -192,8 +195,7 @@ class Table:
 
     @cached_property
     def _baselines(self) -> dict[tuple[Key, Method], Key | None]:
-        cells = {row.key: row.cells for row in self.rows}
-        return {(key, method): baseline(key, method, cells) for key in cells for method in UNTUNED}
+        return baselines({row.key: row.cells for row in self.rows})
 
     def best(self, *, tuned: bool) -> Row | None:
         """The best eligible row among those that change weights, or among those that do not."""
@@ -244,17 +246,18 @@ class Table:
         return self.overall.difference(first.key, second.key)
 
 
-def tabulate(results: Sequence[Result], folder: Path, board: Board) -> Table:
+def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: ReadAll = read_scores) -> Table:
     """Rank the results below `folder`. Reads each run's predictions; a run without readable ones is left out and named.
 
-    Untrusted runs are kept out, too, and shown elsewhere.
+    Untrusted runs are kept out, too, and shown elsewhere. `read`: how scores are read.
     """
     notes: list[str] = []
     chosen = comparable([result for result in results if result.untrusted is None], board, notes)
+    ahead = {result.key: outcome for result, outcome in zip(chosen, read(chosen, folder), strict=True)}
     cells = defaultdict[Key, dict[str, Cell]](dict)
     curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
     for group in groups(chosen, cell_key):
-        budgets = [cell for budget in groups(group, budget_key) if (cell := read_cell(budget, folder, notes))]
+        budgets = [cell for budget in groups(group, budget_key) if (cell := read_cell(budget, folder, notes, ahead=ahead))]
         if not budgets:
             continue
         by_samples = {cell.results[0].run.n_train or 0: cell for cell in budgets}

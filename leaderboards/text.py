@@ -213,9 +213,11 @@ _HARMLESS = {"\n", "\t", "\u200c", "\u200d"}
 
 def visible(text: str) -> str:
     """Text with control, bidirectional and unassigned characters spelt out: none may change how a page reads."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # nothing of these kinds is
         return text
     unified = text.replace("\r\n", "\n")
+    if unified.translate(_WITHOUT_HARMLESS).isprintable():  # lines of such text: as quickly as one
+        return unified
     return "".join(
         character
         if character in _HARMLESS or unicodedata.category(character) not in _INVISIBLE
@@ -224,6 +226,7 @@ def visible(text: str) -> str:
     )
 
 
+_WITHOUT_HARMLESS = dict.fromkeys(map(ord, _HARMLESS))
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special, stats
 
 from harness.statistics.spread import Scores, effects
 
@@ -57,7 +57,7 @@ def t_test(value: Scores, stderr: Scores, degrees: Scores, *, n: int | NDArray[n
     sure = stderr == 0
     statistic = np.abs(value) / np.where(sure, 1.0, stderr)
     by_sign = np.where(value == 0, 1.0, np.minimum(1.0, 2.0 ** (1.0 - np.asarray(n))))
-    return np.where(sure, by_sign, 2 * stats.t.sf(statistic, degrees))
+    return np.where(sure, by_sign, 2 * special.stdtr(degrees, -statistic))
 
 
 def holm(p: ArrayLike) -> Scores:

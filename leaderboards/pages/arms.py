@@ -137,7 +137,7 @@ def _arm(site: Site, method: Method | None, row: Row | None, task: str, seed: in
     results = {result.run.seed: result for result in row.cells[task].results}
     result = results.get(seed, row.cells[task].results[0])
     template = result.run.templates[0]
-    answers = _answers([sample for sample in load_samples(site, result) if sample.template == template])
+    answers = _answers([sample for sample in load_samples(site.folder, result) if sample.template == template])
     shown = f"{row.label}, seed {result.run.seed} (of {len(results)}), template {template}"
     return Arm(method, title, result, answers, shown if answers else f"{shown}: its predictions cannot be read")
 

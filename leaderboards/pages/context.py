@@ -138,7 +138,7 @@ def model_href(name: str) -> str:
 
 def run_href(result: Result) -> str:
     """The page of a run."""
-    return f"runs/{slug('-'.join(result.run.folder.parts))}.html"
+    return f"runs/{slug('-'.join(result.run.place))}.html"
 
 
 def samples_href(task: str, number: int = 1) -> str:

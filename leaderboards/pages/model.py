@@ -67,7 +67,7 @@ class ModelPage:
 def model_page(site: Site, name: str) -> ModelPage:
     """Zero-shot, few-shot and tuned, task by task, and the ensembles that are made of this model alone."""
     own = [row for row in site.table.rows if row.name == name]
-    ensembles = [row for row in site.table.rows if row.name != name and _bases(site, row) == {name}]
+    ensembles = [row for row in site.table.rows if row.members and row.name != name and _bases(site, row) == {name}]
     untuned = [site.table.baseline(row, method) for row in own if row.members for method in UNTUNED]
     rows = list({row.key: row for row in (*own, *ensembles, *untuned) if row is not None}.values())
     rows.sort(key=lambda row: (METHODS.index(row.method), row.name))

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from harness.results import GuardRecord, MetricCard, MetricValue, Result
-from leaderboards.economics import members_of, training_usd
+from leaderboards.economics import training_usd
 from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.choice import ChoiceView, choice_view
-from leaderboards.pages.context import Pairs, Site, model_href, model_names, run_head, samples_href, task_href
+from leaderboards.pages.context import Pairs, model_href, run_head, samples_href, task_href
 from leaderboards.pages.costs import energy_text
-from leaderboards.pages.samples import Sample, choose_samples, load_samples, sample_note
+from leaderboards.pages.samples import Excerpt, load_excerpt
 from leaderboards.pages.training import TrainingView, training_views
 from leaderboards.prices import Prices
 from leaderboards.text import MISSING, count_of, duration, in_units, method_name, points, quantity, size_of_memory, usd
@@ -60,16 +61,27 @@ class RunPage:
 
     guards: Grid | None
     command: str
-    samples: tuple[Sample, ...]
+    excerpt: Excerpt
     several_draws: bool
-    sample_note: str
 
 
-def run_page(site: Site, result: Result) -> RunPage:
-    """Provenance, measurements and a few predictions of one run."""
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run's page needs to know of the board."""
+
+    folder: Path
+    """The results."""
+
+    prices: Prices
+    models: frozenset[str]
+    """Those that have a page."""
+
+    tasks: frozenset[str]
+
+
+def run_page(result: Result, members: Sequence[Result], around: Surroundings) -> RunPage:
+    """Provenance, measurements and a few predictions of one run. `members`: what it is made of, if it is an ensemble."""
     run, provenance = result.run, result.provenance
-    predictions = load_samples(site, result)
-    shown = choose_samples(predictions)
     longest = max(result.cost.seconds.values(), default=0.0) or 1.0
     return RunPage(
         label=" · ".join(
@@ -81,14 +93,14 @@ def run_page(site: Site, result: Result) -> RunPage:
                 f"seed {run.seed}",
             )
         ),
-        model_href=model_href(run.candidate.name) if run.candidate.name in model_names(site.table) else "",
+        model_href=model_href(run.candidate.name) if run.candidate.name in around.models else "",
         task=run.task,
-        task_href=task_href(run.task) if run.task in site.table.tasks else "",
+        task_href=task_href(run.task) if run.task in around.tasks else "",
         samples_href=samples_href(run.task),
         scores=_metric_grid(result),
         details=_detail_grid(result),
         templates=_template_grid(result),
-        facts=_run_facts(result, site.prices),
+        facts=_run_facts(result, around.prices),
         settings=_settings(result),
         provenance=(
             ("GainBoard", provenance.gainboard),
@@ -109,16 +121,15 @@ def run_page(site: Site, result: Result) -> RunPage:
             for name, seconds in result.cost.seconds.items()
         ),
         trainings=training_views(result),
-        choice=choice_view(result, site.prices),
-        members=_member_grid(site, result),
+        choice=choice_view(result, around.prices),
+        members=_member_grid(result, members),
         untrusted=result.untrusted or "",
         collapsed=result.collapsed,
         diverged=tuple(training.diverged for training in result.trainings if training.diverged),
         guards=_guard_grid(result.generation.guards),
         command=provenance.command,
-        samples=tuple(shown),
+        excerpt=load_excerpt(around.folder, result),
         several_draws=run.generation.n > 1,
-        sample_note=sample_note(shown, predictions),
     )
 
 
@@ -219,7 +230,7 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
     return tuple(facts)
 
 
-def _member_grid(site: Site, result: Result) -> Grid | None:
+def _member_grid(result: Result, members: Sequence[Result]) -> Grid | None:
     """The runs an ensemble is made of; those that are there no more are counted."""
     run = result.run
     if not run.members:
@@ -233,7 +244,7 @@ def _member_grid(site: Site, result: Result) -> Grid | None:
                 Item(duration(sum(training.all_seconds for training in member.trainings)) if member.trainings else MISSING),
             ),
         )
-        for member in members_of(result, site.by_key)
+        for member in members
     ]
     gone = len(run.members) - len(lines)
     if gone:

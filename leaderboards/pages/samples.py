@@ -1,12 +1,14 @@
 """Single predictions, as far as a page shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from harness.results import Result, read_predictions
+import pyarrow
+
+from harness.results import Result, read_prediction_table
 from leaderboards.grid import Tone
-from leaderboards.pages.context import Site
 from leaderboards.text import points, shortened
 
 SHOWN_RIGHT, SHOWN_WRONG = 3, 5
@@ -47,14 +49,52 @@ class Sample:
         return "muted" if self.score is None else "good" if self.score == 1 else "bad" if self.score == 0 else ""
 
 
-def load_samples(site: Site, result: Result) -> list[Sample]:
-    """Every prediction of a run; none when the file cannot be read, which the table has said already."""
+@dataclass(frozen=True)
+class Excerpt:
+    """What a run's page shows of its predictions."""
+
+    samples: tuple[Sample, ...]
+    note: str
+    """Which ones these are."""
+
+
+def load_samples(folder: Path, result: Result) -> list[Sample]:
+    """Every prediction of a run; none when the file cannot be read, which the table has said already.
+
+    `folder`: the results.
+    """
+    return _load(folder, result, lambda scores: list(range(len(scores))))[0]
+
+
+def load_excerpt(folder: Path, result: Result) -> Excerpt:
+    """The first few right and the first few other predictions, in the order of the data set, cut to a readable length.
+
+    Only these are made, for a board has a page for each of its runs.
+    """
+    samples, total = _load(folder, result, _first_few)
+    if not total:
+        return Excerpt((), "The predictions of this run cannot be read.")
+    right = sum(sample.score == 1.0 for sample in samples)
+    note = f"{len(samples)} of {total:,}: the first {right} right ones and the first {len(samples) - right} others."
+    return Excerpt(tuple(map(_cut, samples)), note)
+
+
+def _load(folder: Path, result: Result, choose: Callable[[list[Any]], list[int]]) -> tuple[list[Sample], int]:
+    """Some of a run's predictions, by their scores, and how many there are; none when the file cannot be read."""
+    column = f"score_{result.task.primary_metric}"
     try:
-        frame = read_predictions(site.folder, result.run)
-        records = frame.to_dict("records")
-        return [_sample(record, f"score_{result.task.primary_metric}") for record in records]
+        table = read_prediction_table(folder, result.run)
+        scores = table[column].to_pylist() if column in table.column_names else [None] * table.num_rows
+        records = table.take(pyarrow.array(choose(scores), "int64")).to_pylist()
+        return [_sample(record, column) for record in records], table.num_rows
     except (OSError, ValueError, KeyError, TypeError):
-        return []
+        return [], 0
+
+
+def _first_few(scores: list[Any]) -> list[int]:
+    right = [place for place, score in enumerate(scores) if score == 1.0][:SHOWN_RIGHT]
+    other = [place for place, score in enumerate(scores) if score != 1.0][:SHOWN_WRONG]
+    return sorted([*right, *other])
 
 
 def _sample(record: dict[Any, Any], column: str) -> Sample:
@@ -83,23 +123,9 @@ def _words(value: Any) -> str:
     return " | ".join(map(str, value)) if hasattr(value, "__iter__") else str(value)
 
 
-def choose_samples(samples: Sequence[Sample]) -> list[Sample]:
-    """The first few right and the first few other ones, in the order of the data set, cut to a readable length."""
-    right = [sample for sample in samples if sample.score == 1.0][:SHOWN_RIGHT]
-    other = [sample for sample in samples if sample.score != 1.0][:SHOWN_WRONG]
-    return [_cut(sample) for sample in samples if sample in right or sample in other]
-
-
 def _cut(sample: Sample) -> Sample:
     """Its texts, cut to a readable length."""
     texts: dict[str, Any] = {
         name: shortened(getattr(sample, name)) for name in ("prompt", "target", "answer", "completion", "error")
     }
     return replace(sample, **texts)
-
-
-def sample_note(shown: Sequence[Sample], samples: Sequence[Sample]) -> str:
-    if not samples:
-        return "The predictions of this run cannot be read."
-    right = sum(sample.score == 1.0 for sample in shown)
-    return f"{len(shown)} of {len(samples):,}: the first {right} right ones and the first {len(shown) - right} others."

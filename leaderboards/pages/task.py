@@ -286,7 +286,7 @@ def _example_prompts(site: Site, task: str) -> Iterable[Prompt]:
         if row is None:
             continue
         result = row.cells[task].results[0]
-        first = {sample.template: sample for sample in reversed(load_samples(site, result))}
+        first = {sample.template: sample for sample in reversed(load_samples(site.folder, result))}
         shown = result.run.templates if method == "zero_shot" else result.run.templates[:1]
         for template in shown:
             if template in first:

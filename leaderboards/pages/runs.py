@@ -1,0 +1,64 @@
+"""The pages of all runs: most of the pages of a site, each made from its own run alone, in any process."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from harness.results import Result
+from leaderboards.economics import members_of
+from leaderboards.pages.context import Site, model_names, run_href
+from leaderboards.pages.run import Surroundings, run_page
+from leaderboards.processes import Workers
+from leaderboards.rendering import Pages, Renderer, as_bytes, digest_of
+from leaderboards.reuse import PageStamp, stamp_of
+
+TEMPLATE = "run.html"
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """A page to be written."""
+
+    href: str
+    made_of: str
+    result: Result
+    members: tuple[Result, ...]
+
+
+def begin_run_pages(site: Site, pages: Pages, workers: Workers) -> Callable[[], None]:
+    """Begin to write the pages of all runs, as far as the former ones cannot be taken over; calling what is returned waits
+    for the last.
+    """
+    around = Surroundings(site.folder, site.prices, frozenset(model_names(site.table)), frozenset(site.table.tasks))
+    jobs = [job for job in _jobs(site, pages.renderer, around) if not pages.take(job.href, job.made_of)]
+    write = partial(_write, renderer=pages.renderer, around=around)
+    stamps = workers.map("writing pages of runs", write, jobs)
+
+    def finish() -> None:
+        for job, stamp in zip(jobs, stamps, strict=True):
+            pages.wrote(job.href, job.made_of, stamp)
+
+    return finish
+
+
+def _jobs(site: Site, renderer: Renderer, around: Surroundings) -> Iterator[RunJob]:
+    prices = digest_of(as_bytes(site.prices))
+    # Of what was read, which a file may no longer hold.
+    records = {result.key: digest_of(as_bytes(result)) for result in site.results}
+    for result in site.results:
+        members = tuple(members_of(result, site.by_key))
+        href = run_href(result)
+        linked = result.run.candidate.name in around.models, result.run.task in around.tasks
+        made_of = as_bytes(
+            (
+                prices,
+                [records[one.key] for one in (result, *members)],
+                stamp_of(site.folder, result.run.place),
+                linked,
+            )
+        )
+        yield RunJob(href, renderer.made_of(TEMPLATE, href, made_of), result, members)
+
+
+def _write(jobs: Sequence[RunJob], *, renderer: Renderer, around: Surroundings) -> list[PageStamp]:
+    return [renderer.write(TEMPLATE, job.href, run_page(job.result, job.members, around)) for job in jobs]

@@ -1,0 +1,93 @@
+"""Do many small pieces of work in several processes: the same outcomes in the same order, whatever their number."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+SHARE = 64
+"""Pieces that are handed over at once."""
+
+LEAST_SHARED = 500
+"""Pieces below which other processes would take longer to start than to help."""
+
+WorkT = TypeVar("WorkT")
+OutcomeT = TypeVar("OutcomeT")
+
+Tell = Callable[[str, int, int], None]
+"""Is told what is being done, how many pieces are done, and of how many."""
+
+
+def tell_nobody(what: str, done: int, total: int) -> None:
+    """Says nothing."""
+
+
+class Workers:
+    """Processes that are started when there is much to do, and ended with the `with` block; it may be entered again."""
+
+    def __init__(self, processes: int = 1, tell: Tell = tell_nobody) -> None:
+        """With one process, all work is done in this one."""
+        self._processes, self._tell = processes, tell
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def map(
+        self, what: str, function: Callable[[Sequence[WorkT]], list[OutcomeT]], work: Sequence[WorkT]
+    ) -> Iterator[OutcomeT]:
+        """The outcomes of all pieces, in their order. `what` is being done, as `reading predictions`.
+
+        Other processes begin at once; in this one nothing is done before it is asked for. `function` works on a share of
+        the pieces; it and they must survive being pickled.
+        """
+        shares = [work[start : start + SHARE] for start in range(0, len(work), SHARE)]
+        if self._processes == 1 or len(work) < LEAST_SHARED:
+            return self._counted(what, len(work), map(function, shares))
+        futures = [self._started().submit(function, share) for share in shares]
+        return self._counted(what, len(work), _outcomes(futures))
+
+    def _started(self) -> ProcessPoolExecutor:
+        # Fresh processes: a copy of this one, with whatever threads its libraries have started, is not safe everywhere.
+        if self._pool is None:
+            fresh = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._processes, mp_context=fresh, initializer=_belong_to_the_first)
+        return self._pool
+
+    def _counted(self, what: str, total: int, shares: Iterable[list[OutcomeT]]) -> Iterator[OutcomeT]:
+        done = 0
+        for share in shares:
+            yield from share
+            done += len(share)
+            self._tell(what, done, total)
+
+
+def _outcomes(futures: list[Future[list[OutcomeT]]]) -> Iterator[list[OutcomeT]]:
+    # Taken out one by one, so that no outcome stays in memory once it was used.
+    futures.reverse()
+    while futures:
+        yield futures.pop().result()
+
+
+def _belong_to_the_first() -> None:
+    """Ctrl-C reaches every process of a terminal, but the first one ends the others; where it is killed, they end too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
+
+
+def _end_with_the_first() -> None:
+    first = multiprocessing.parent_process()
+    if first is not None:
+        first.join()
+        os._exit(1)

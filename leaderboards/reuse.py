@@ -1,0 +1,259 @@
+"""What a former publish has left to be used again: scores that were read, and pages that would come out the same.
+
+Both lie in the user's cache folder, each in one file that begins with a checksum of the rest. A file that is missing,
+damaged, of another version or of something else counts as empty, and one that cannot be written is not: the pages are the
+same without, and take longer.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+
+from harness import results as harness_results
+from harness.results import PREDICTIONS, Result, atomic_write
+from leaderboards.processes import Workers
+from leaderboards.scores import Asked, Outcome, RunScores, read_each, reading_of
+
+MOST_KEPT = 20
+"""Files in the cache folder; those that were written longest ago go first."""
+
+SCORES, PAGES = "scores", "pages"
+
+Stamp = tuple[int, int, int]
+"""Size, and when contents and inode of a file were last changed, in nanoseconds; zeros where there is none."""
+
+
+def stamp_of(folder: Path, place: Sequence[str]) -> Stamp:
+    """Tells whether a run's predictions, at a place below the results, may have changed since."""
+    try:
+        found = Path(folder, *place, PREDICTIONS).stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@cache
+def code_version() -> str:
+    """Changes with all that decides what pages look like: our own code and templates, and what they are made with."""
+    digest = hashlib.sha256(sys.version.encode())
+    for name in ("jinja2", "markupsafe", "numpy", "pyarrow", "pydantic", "scipy"):
+        digest.update(f"{name} {version(name)}\n".encode())
+    for package in (Path(harness_results.__file__).parent, Path(__file__).parent):
+        for path in sorted(package.rglob("*")):
+            if path.suffix in (".py", ".html"):
+                digest.update(f"{path.relative_to(package)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of the user's cache; None where nothing is to be kept."""
+
+    folder: Path | None
+
+    def read(self, kind: str, of: Path) -> bytes | None:
+        """What was kept for a folder; None when it is not there, or not as it was written."""
+        if self.folder is None:
+            return None
+        try:
+            checksum, _, content = self._path(self.folder, kind, of).read_bytes().partition(b"\n")
+        except OSError:
+            return None
+        return content if checksum == _checksum(content) else None
+
+    def write(self, kind: str, of: Path, content: bytes) -> None:
+        """Keep something for a folder, if that can be done."""
+        if self.folder is None:
+            return
+        path = self._path(self.folder, kind, of)
+        with suppress(OSError):
+            with atomic_write(path, "wb") as file:
+                file.write(_checksum(content) + b"\n" + content)
+            kept = sorted(path.parent.iterdir(), key=lambda one: one.stat().st_mtime_ns)
+            for one in kept[:-MOST_KEPT]:
+                one.unlink()
+
+    @staticmethod
+    def _path(folder: Path, kind: str, of: Path) -> Path:
+        return folder / "publish" / f"{hashlib.sha256(os.fsencode(of.resolve())).hexdigest()[:16]}.{kind}"
+
+
+def _checksum(content: bytes) -> bytes:
+    """Of the content and of the code that wrote it, which alone can read it."""
+    return hashlib.sha256(code_version().encode() + content).hexdigest().encode()
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The scores of a run, and of which state of its predictions they are."""
+
+    asked: Asked
+    stamp: Stamp
+    scores: RunScores
+
+
+@dataclass
+class ScoreReader:
+    """Reads the scores of runs, those that have changed since they were last read; call it like `scores.read_scores`."""
+
+    cache: Cache
+    workers: Workers
+    _known: dict[tuple[str, ...], _Known] | None = None
+    _changed: bool = False
+
+    def __call__(self, results: Sequence[Result], folder: Path) -> list[Outcome]:
+        """In the order of `results`, which lie in `folder`."""
+        if self._known is None:
+            self._known = _loaded(self.cache.read(SCORES, folder))
+        stamps = [stamp_of(folder, result.run.place) for result in results]
+        readings = [reading_of(result) for result in results]
+        found: list[Outcome | None] = [
+            known.scores
+            if (known := self._known.get(one.run.place)) and (known.asked, known.stamp) == (one.asked, stamp)
+            else None
+            for one, stamp in zip(readings, stamps, strict=True)
+        ]
+        missing = [place for place, outcome in enumerate(found) if outcome is None]
+        read = self.workers.map(
+            "reading predictions", partial(read_each, folder=folder), [readings[place] for place in missing]
+        )
+        alike: dict[tuple[str, ...] | None, tuple[str, ...] | None] = {}
+        for place, outcome in zip(missing, read, strict=True):
+            if isinstance(outcome, RunScores):
+                # Runs of a task have the same samples: their names are kept once.
+                ids, clusters = (alike.setdefault(names, names) for names in (outcome.ids, outcome.clusters))
+                outcome = RunScores(ids or (), outcome.values, clusters)
+                self._known[readings[place].run.place] = _Known(readings[place].asked, stamps[place], outcome)
+                self._changed = True
+            found[place] = outcome
+        return [outcome for outcome in found if outcome is not None]
+
+    def keep(self, folder: Path) -> None:
+        """Keep what is known for the next time."""
+        if self._changed and self._known is not None:
+            there = {place: one for place, one in self._known.items() if stamp_of(folder, place) == one.stamp}
+            self.cache.write(SCORES, folder, _dumped(there))
+
+
+def _dumped(known: dict[tuple[str, ...], _Known]) -> bytes:
+    """An Arrow file with a row a run: names as JSON, and each list of samples once."""
+    names = {names: json.dumps(names) for one in known.values() for names in (one.scores.ids, one.scores.clusters)}
+    rows = list(known.items())
+    table = pyarrow.table(
+        {
+            "place": [json.dumps(place) for place, _ in rows],
+            "asked": pyarrow.array([json.dumps(vars(one.asked)) for _, one in rows]).dictionary_encode(),
+            "stamp": [json.dumps(one.stamp) for _, one in rows],
+            "ids": pyarrow.array([names[one.scores.ids] for _, one in rows]).dictionary_encode(),
+            "clusters": pyarrow.array([names[one.scores.clusters] for _, one in rows]).dictionary_encode(),
+            "size": [one.scores.values.size for _, one in rows],
+            "values": pyarrow.array([one.scores.values.tobytes() for _, one in rows], pyarrow.binary()),
+        }
+    )
+    buffer = io.BytesIO()
+    with pyarrow.ipc.new_file(buffer, table.schema) as writer:
+        writer.write_table(table)
+    return buffer.getvalue()
+
+
+def _loaded(content: bytes | None) -> dict[tuple[str, ...], _Known]:
+    if content is None:
+        return {}
+    table = pyarrow.ipc.open_file(pyarrow.py_buffer(content)).read_all()
+
+    @cache
+    def names(text: str) -> tuple[str, ...] | None:
+        read = json.loads(text)
+        return None if read is None else tuple(read)
+
+    @cache
+    def asked(text: str) -> Asked:
+        read = json.loads(text)
+        return Asked(**{**read, "templates": tuple(read["templates"])})
+
+    known = {}
+    for row in table.to_pylist():
+        what, ids = asked(row["asked"]), names(row["ids"]) or ()
+        values = np.frombuffer(row["values"], dtype=np.float64).reshape(len(what.templates), len(ids))
+        size, changed, inode_changed = json.loads(row["stamp"])
+        scores = RunScores(ids, values, names(row["clusters"]))
+        known[tuple(json.loads(row["place"]))] = _Known(what, (size, changed, inode_changed), scores)
+    return known
+
+
+@dataclass(frozen=True)
+class PageStamp:
+    """A page as it was written."""
+
+    made_of: str
+    """A digest of all that it depends on."""
+
+    size: int
+    modified: int
+    """In nanoseconds."""
+
+
+@dataclass
+class FormerPages:
+    """The pages of the site that is replaced: those made of the same things, and untouched since, are taken over."""
+
+    folder: Path
+    """Where the former site's pages lie."""
+
+    known: dict[str, PageStamp] = field(default_factory=dict)
+    """By address."""
+
+    now: dict[str, PageStamp] = field(default_factory=dict)
+    """Those of the new site."""
+
+    @classmethod
+    def of(cls, folder: Path, cache: Cache) -> "FormerPages":
+        """As they were kept."""
+        content = cache.read(PAGES, folder)
+        known = {} if content is None else {href: PageStamp(*stamp) for href, stamp in json.loads(content).items()}
+        return cls(folder, known)
+
+    def take(self, href: str, made_of: str, target: Path) -> bool:
+        """Put a former page in its place in the new site, if it is there and would come out the same."""
+        stamp = self.known.get(href)
+        if stamp is None or stamp.made_of != made_of:
+            return False
+        try:
+            source = self.folder / href
+            found = os.lstat(source)
+            if (found.st_size, found.st_mtime_ns) != (stamp.size, stamp.modified):
+                return False
+            _link(source, target)
+        except OSError:
+            return False
+        self.now[href] = stamp
+        return True
+
+    def add(self, href: str, stamp: PageStamp) -> None:
+        """Remember a page that was written."""
+        self.now[href] = stamp
+
+    def keep(self, cache: Cache) -> None:
+        """Keep what is known of the new pages for the next time."""
+        stamps = {href: (one.made_of, one.size, one.modified) for href, one in self.now.items()}
+        cache.write(PAGES, self.folder, json.dumps(stamps).encode())
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under a second name, or a copy of it where a file cannot have two."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
