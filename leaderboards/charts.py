@@ -186,7 +186,7 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
         _stairs(steps, right),
         tuple(arrows),
         tuple(marks),
-        tuple(_place_labels(wanted, marks, steps, left=left, right=right, top=top)),
+        tuple(_place_labels(wanted, marks, steps, left=left, right=right, top=top, bottom=bottom)),
         tuple(method for method in METHODS if any(mark.method == method for mark in marks)),
         f"Score against training cost of {len(entries)} candidates. On the staircase, from the cheapest: "
         + "; ".join(mark.label for mark in steps)
@@ -257,6 +257,7 @@ def _place_labels(
     left: float,
     right: float,
     top: float,
+    bottom: float,
 ) -> list[Label]:
     """Put each label beside its mark where it covers neither a mark nor an earlier label; leave out what has no room."""
     letter, line = LETTER, 13.0
@@ -279,7 +280,7 @@ def _place_labels(
         ):
             start = x - length * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
             box = (start, y - line + 3, start + length, y + 3)
-            if box[0] < left or box[2] > right + 12 or box[1] < top - 14:
+            if box[0] < left or box[2] > right + 12 or box[1] < top - 14 or box[3] > bottom + 3:
                 continue
             if not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
                 taken.append(box)
