@@ -22,12 +22,13 @@ from leaderboards.ledger import make_ledger
 from leaderboards.pages.answers import samples_pages
 from leaderboards.pages.arms import read_arms
 from leaderboards.pages.compare import compare_pages
-from leaderboards.pages.context import COST_HREF, Site, model_href, model_names, run_href, task_href
+from leaderboards.pages.context import COST_HREF, Site, method_href, model_href, model_names, run_href, task_href
 from leaderboards.pages.decision import decision_page
 from leaderboards.pages.front import BoardView, FrontPage, board_view
 from leaderboards.pages.heat import GAINS_HREF
 from leaderboards.pages.history import history_page
 from leaderboards.pages.index import index_page, ranking_page
+from leaderboards.pages.method import method_page, methods_of
 from leaderboards.pages.methodology import methodology_page
 from leaderboards.pages.model import model_page
 from leaderboards.pages.run import run_page
@@ -276,6 +277,8 @@ def _write_pages(site: Site, place: Place) -> int:
         render("compare.html", "compare.html", compared.page)
     for model in model_names(site.table):
         render("model.html", model_href(model), model_page(site, model))
+    for method in methods_of(site):
+        render("method.html", method_href(method), method_page(site, method))
     for result in site.results:
         render("run.html", run_href(result), run_page(site, result))
     render("history.html", "history.html", history_page(site))
