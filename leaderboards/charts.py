@@ -304,12 +304,15 @@ class ForestLine:
 
 @dataclass(frozen=True)
 class Forest:
-    """How each method scores on one task, one line a method."""
+    """Intervals below each other: how each method scores on one task, or what it gains on each model."""
 
     width: int
     height: int
     ticks: tuple[Tick, ...]
-    chance: float | None
+    level: float | None
+    """Where a broken line stands."""
+
+    level_name: str
     lines: tuple[ForestLine, ...]
     summary: str
 
@@ -332,6 +335,35 @@ def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Fo
         step * len(rows) + 36,
         tuple(Tick(x_of(tick / 100), str(tick)) for tick in range(0, 101, 25)),
         x_of(chance) if chance else None,
+        "Chance",
         tuple(lines),
         "; ".join(f"{name} {with_interval(one)}" for _, name, one in rows),
+    )
+
+
+def gain_forest(rows: Sequence[tuple[Method, str, Estimate]]) -> Forest:
+    """Draw gains, a line a model, on a scale that holds them and zero."""
+    longest = max(len(name) for _, name, _ in rows)
+    left, step = max(96.0, LETTER * longest + 12), 26
+    right = left + 300.0
+    low, high = min(0.0, *(one.low for _, _, one in rows)), max(0.0, *(one.high for _, _, one in rows))
+    bottom, top, unit = nice_range(low, high)
+
+    def x_of(value: float) -> float:
+        return round(left + (right - left) * (min(max(value, bottom), top) - bottom) / (top - bottom), 1)
+
+    lines = [
+        ForestLine(
+            24 + step * index, x_of(one.low), x_of(one.high), x_of(one.value), method, name, points(one.value, sign=True)
+        )
+        for index, (method, name, one) in enumerate(rows)
+    ]
+    return Forest(
+        round(right) + 56,
+        step * len(rows) + 40,
+        tuple(Tick(x_of(value), points(value, sign=True).removesuffix(".0")) for value in score_steps(bottom, top, unit)),
+        x_of(0.0),
+        "No gain",
+        tuple(lines),
+        "; ".join(f"{name} {with_interval(one, sign=True)}" for _, name, one in rows),
     )

@@ -23,12 +23,13 @@ from leaderboards.ledger import make_ledger
 from leaderboards.pages.answers import samples_pages
 from leaderboards.pages.arms import read_arms
 from leaderboards.pages.compare import compare_pages
-from leaderboards.pages.context import COST_HREF, Site, model_href, model_names, task_href
+from leaderboards.pages.context import COST_HREF, Site, method_href, model_href, model_names, task_href
 from leaderboards.pages.decision import decision_page
 from leaderboards.pages.front import BoardView, FrontPage, board_view
 from leaderboards.pages.heat import GAINS_HREF
 from leaderboards.pages.history import history_page
 from leaderboards.pages.index import index_page, ranking_page
+from leaderboards.pages.method import method_page, methods_of
 from leaderboards.pages.methodology import methodology_page
 from leaderboards.pages.model import model_page
 from leaderboards.pages.runs import begin_run_pages
@@ -335,6 +336,8 @@ def _write_pages(site: Site, place: Place, former: FormerPages, workers: Workers
             inner.take_or_write("samples.html", shown.href, shown)
     for model in model_names(site.table):
         inner.take_or_write("model.html", model_href(model), model_page(site, model))
+    for method in methods_of(site):
+        inner.take_or_write("method.html", method_href(method), method_page(site, method))
     if compared := compare_pages(site):
         outer.write("compare.html", "compare.html", compared.page)
         for name, text in compared.files.items():

@@ -519,8 +519,8 @@ def test_every_link_of_every_page_leads_somewhere_inside_the_site(results: Path,
     write_sweep(results, CLEAR, tasks=(task_card("one"), task_card("two")), n=20)
     published = publish(results, out)
     pages = list(out.rglob("*.html"))
-    # … comparing, the costs, the history, a missing page, the methodology
-    assert len(pages) == published.pages == 1 + 2 + 1 + 24 + 2 + 1 + 1 + 2 + 1
+    # … comparing, the costs, the history, a missing page, the methodology, the methods
+    assert len(pages) == published.pages == 1 + 2 + 1 + 24 + 2 + 1 + 1 + 2 + 1 + 3
     for page in pages:
         for _, attributes in Text(page).tags:
             for name in ("href", "src"):

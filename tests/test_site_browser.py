@@ -34,6 +34,7 @@ KINDS = (
     "samples/one-1.html",
     "models/small.html",
     "models/together.html",
+    "methods/dora.html",
     "runs/small-lora-one-v1-n-500-seed-0.html",
     "runs/small-dora-one-v1-n-500-seed-0.html",
     "runs/small-stages-one-v1-n-500-seed-0.html",

@@ -45,6 +45,10 @@ MOST_ROWS = 60
 
 MOST_COMPARED = 100
 """Rows that can be compared with each other: their pairs grow with the square."""
+
+LONGEST_NAME = 20
+"""Letters of a name beside a chart."""
+
 COST_HREF = "cost.html"
 
 Pairs = tuple[tuple[str, str], ...]
@@ -136,6 +140,11 @@ def model_href(name: str) -> str:
     return f"models/{slug(name)}.html"
 
 
+def method_href(method: Method) -> str:
+    """The page of a method; none for the one that everything is held against."""
+    return "" if method == "zero_shot" else f"methods/{method}.html"
+
+
 def run_href(result: Result) -> str:
     """The page of a run."""
     return f"runs/{slug('-'.join(result.run.place))}.html"
@@ -197,6 +206,11 @@ def parameters_of(site: Site, name: str) -> int | None:
 def size_text(site: Site, name: str) -> str:
     size = parameters_of(site, name)
     return "" if size is None else f"{quantity(size)} parameters"
+
+
+def shortest(name: str, limit: int) -> str:
+    """As much of a name as stands beside a chart."""
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
 def rank_text(ranks: tuple[int, int] | None) -> str:

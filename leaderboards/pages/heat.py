@@ -1,11 +1,13 @@
 """The heat map: what each fine-tune gains on each task, in numbers and in colour."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboards.discoveries import TaskGain
 from leaderboards.grid import Head
 from leaderboards.pages.context import Link, Site, candidate_head, task_href
+from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, points
 
 GAINS_HREF = "gains.html"
@@ -53,10 +55,11 @@ class HeatMap:
         return len(self.tasks) * len(self.lines) > MOST_ON_INDEX
 
 
-def heat_map(site: Site) -> HeatMap | None:
-    """Fine-tunes in the order of the ranking; None with one task, whose gains the ranking has, or without any gain."""
+def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
+    """Fine-tunes in the order of the ranking, or only some rows; None with one task, whose gains the ranking has, or without
+    any gain."""
     tasks = tuple(site.table.tasks)
-    tuned = [row for row in site.table.rows if any((row.key, task) in site.gains for task in tasks)]
+    tuned = [row for row in rows or site.table.rows if any((row.key, task) in site.gains for task in tasks)]
     if len(tasks) < 2 or not tuned:
         return None
     shown = tuned[: max(1, MOST_CELLS // len(tasks))]
@@ -67,11 +70,12 @@ def heat_map(site: Site) -> HeatMap | None:
         )
         for row in shown
     )
-    discoveries = sum(gain.discovery for gain in site.gains.values())
+    keys = {row.key for row in tuned}
+    found = [gain for (key, _), gain in site.gains.items() if key in keys]
+    gains = count_of(len(found), "gain")
     lede = (
-        "Points gained over the best few-shot prompt of the same model, or over the model as it is where few-shot was not "
-        f"run. •: more than chance, {discoveries:,} of {count_of(len(site.gains), 'gain')}; about one in twenty of these is "
-        "not."
+        "Points gained over the best few-shot prompt of the same model, or over the model as it is where few-shot was not run. "
+        f"•: more than chance, {sum(gain.discovery for gain in found):,} of {gains}; about one in twenty of these is not."
     )
     if len(shown) < len(tuned):
         lede += f" The first {len(shown):,} of {len(tuned):,} fine-tunes."

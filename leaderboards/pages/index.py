@@ -20,6 +20,7 @@ from leaderboards.pages.context import (
     Site,
     candidate_head,
     compared_rows,
+    method_href,
     model_href,
     model_names,
     row_slug,
@@ -43,6 +44,7 @@ from leaderboards.pages.elsewhere import elsewhere_grid
 from leaderboards.pages.forgetting import guard_column, guard_item
 from leaderboards.pages.heat import HeatMap, heat_map
 from leaderboards.pages.history import news
+from leaderboards.pages.method import methods_of
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, duration, method_name, shortened
 from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards, decide
@@ -76,6 +78,7 @@ class IndexPage:
     measured: Grid
     derived: Grid
     tasks: tuple[Link, ...]
+    methods: tuple[Link, ...]
     models: tuple[Link, ...]
     """Empty where the ranking is folded: its rows link to them."""
 
@@ -124,6 +127,7 @@ def index_page(site: Site) -> IndexPage:
         measured_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
         derived_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
         tuple(_task_link(site, name, card) for name, card in table.tasks.items()),
+        tuple(_method_link(site, method) for method in methods_of(site)),
         () if folded else tuple(Link(name, model_href(name), size_text(site, name)) for name in model_names(table)),
         _failure_grid(site.failures),
         _untrusted_grid(site.untrusted),
@@ -164,6 +168,11 @@ def _first_of(shown: int, entries: Sequence[Entry]) -> str:
 
 def _task_link(site: Site, name: str, card: TaskCard) -> Link:
     return Link(name, task_href(name), f"{card.primary_metric}, {count_of(samples_asked(site, name), 'test sample')}")
+
+
+def _method_link(site: Site, method: Method) -> Link:
+    models = sum(row.method == method for row in site.table.rows)
+    return Link(METHOD_TITLES[method], method_href(method), count_of(models, "model"))
 
 
 def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:

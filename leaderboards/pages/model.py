@@ -11,26 +11,26 @@ from leaderboards.economics import members_of
 from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
 from leaderboards.pages.context import (
+    LONGEST_NAME,
     METHOD_TITLES,
     Link,
     Pairs,
     Site,
     compare_href,
     compared_rows,
+    method_href,
     model_href,
     parameters_of,
     rank_text,
     run_href,
     scale_of,
+    shortest,
     task_href,
 )
 from leaderboards.pages.costs import derived_grid, labels_item, measured_grid
 from leaderboards.pages.forgetting import forgetting_grid
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, method_name, points
-
-LONGEST_NAME = 20
-"""Letters of a name beside a chart."""
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,11 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
             labels_item(cell.results, site.by_key),
             *(_run_item(seeds.get(seed)) for seed in site.table.seeds),
         )
-        href = "" if row.name == name else model_href(row.name)
+        other = row.name != name
+        href = model_href(row.name) if other else method_href(row.method)
         lines.append(Line(Head(label, method=row.method, href=href, flag=flag), items))
         if cell.estimate:
-            short = _short(row.name if row.members and href else METHOD_TITLES[row.method])
+            short = shortest(row.name if row.members and other else METHOD_TITLES[row.method], LONGEST_NAME)
             drawn.append((row.method, f"{short} (!)" if flag else short, cell.estimate))
     grid = Grid(f"Methods on {task}", Column("Method"), columns, tuple(lines))
     return ModelTask(task, task_href(task), forest(drawn, chance=site.table.tasks[task].chance), grid)
@@ -172,7 +173,7 @@ def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     )
     lines = []
     for row in rows:
-        href = "" if row.name == name else model_href(row.name)
+        href = method_href(row.method) if row.name == name else model_href(row.name)
         head = Head(row.method_name if row.name == name else row.label, method=row.method, href=href, flag=row.flag)
         rank = Item(rank_text(row.ranks), sort=row.ranks[0] if row.ranks else None)
         lines.append(Line(head, (rank, score_item(row.score), Item(links=_side_by_side(site, row)))))
@@ -189,11 +190,6 @@ def _side_by_side(site: Site, row: Row) -> tuple[tuple[str, str], ...]:
         for title, other in others
         if other and row.key != other.key and {row.key, other.key} <= known
     )
-
-
-def _short(name: str) -> str:
-    """As much of a name as stands beside a chart."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _run_item(result: Result | None) -> Item:

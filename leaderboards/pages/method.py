@@ -1,0 +1,200 @@
+"""A method's page: whether it helps, across models, with which settings, and what went wrong."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.recipe import METHODS, Method, layered, make_training
+from harness.results import Result
+from harness.statistics import Estimate
+from leaderboards.charts import Forest, gain_forest
+from leaderboards.flags import troubles
+from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
+from leaderboards.ledger import Entry
+from leaderboards.pages.context import (
+    LONGEST_NAME,
+    METHOD_TITLES,
+    MOST_ROWS,
+    Site,
+    candidate_head,
+    rank_text,
+    scale_of,
+    shortest,
+)
+from leaderboards.pages.costs import derived_grid, measured_grid
+from leaderboards.pages.heat import HeatMap, heat_map
+from leaderboards.tables import Row
+from leaderboards.text import count_of, listed, setting_text, shortened
+
+MOST_FAILURES = 20
+"""Failures that are listed with their reasons."""
+
+MOST_VALUES = 4
+"""Values of a setting that are named, the most frequent first."""
+
+
+@dataclass(frozen=True)
+class MethodPage:
+    """One method across all models."""
+
+    title: str
+    answer: str
+    """Whether it helps, in a sentence or two."""
+
+    forests: tuple[tuple[str, Forest], ...]
+    """Gains over an untuned arm, a line a model."""
+
+    rows: Grid
+    gains: HeatMap | None
+    settings: Grid | None
+    """What differs from the defaults; None for a method that trains nothing, or where nothing does."""
+
+    failures: Grid | None
+    trouble: str
+    """How many runs failed or went wrong, in a sentence; empty where none did."""
+
+    measured: Grid
+    derived: Grid
+    bound: str
+    """Which rows are shown, where not all are."""
+
+
+def methods_of(site: Site) -> list[Method]:
+    """The methods that have a page: all but the one that everything is held against."""
+    present = {row.method for row in site.table.rows}
+    return [method for method in METHODS if method in present and method != "zero_shot"]
+
+
+def method_page(site: Site, method: Method) -> MethodPage:
+    """All candidates of one method, best first."""
+    entries = [entry for entry in site.ledger.entries if entry.row.method == method]
+    shown = entries[:MOST_ROWS]
+    rows = [entry.row for entry in shown]
+    gains = [("few-shot", [(row, row.over_few) for row in rows]), ("zero-shot", [(row, row.over_zero) for row in rows])]
+    known = [(name, [(row, gain) for row, gain in found if gain is not None]) for name, found in gains]
+    return MethodPage(
+        METHOD_TITLES[method],
+        " ".join(_counted(name, [gain for _, gain in found]) for name, found in known if found)
+        or "Nothing untuned stands beside it: whether it helps is unknown.",
+        tuple(
+            (f"Δ {name}", gain_forest([(method, shortest(row.name, LONGEST_NAME), gain) for row, gain in found]))
+            for name, found in known
+            if found
+        ),
+        _row_grid(site, shown),
+        heat_map(site, rows),
+        _setting_grid(method, [entry.row for entry in entries]),
+        _failure_grid(site, method),
+        _trouble(site, method),
+        measured_grid(site, shown),
+        derived_grid(site, shown),
+        f"The first {MOST_ROWS} of {len(entries):,} models." if len(entries) > MOST_ROWS else "",
+    )
+
+
+def _counted(name: str, gains: Sequence[Estimate]) -> str:
+    """`Over few-shot it gains on 3 of 4 models, and loses on 1; on the others it is within noise.`"""
+    better, worse = sum(gain.low > 0 for gain in gains), sum(gain.high < 0 for gain in gains)
+    open_ones = len(gains) - better - worse
+    parts = [f"it gains on {better} of {count_of(len(gains), 'model')}"]
+    if worse:
+        parts.append(f"loses on {worse}")
+    if open_ones:
+        parts.append(f"is within noise on {open_ones}")
+    return f"Over {name} {listed(parts)}."
+
+
+def _row_grid(site: Site, entries: Sequence[Entry]) -> Grid:
+    columns = (
+        Column("Rank", "Among all candidates of the board.", about="rank"),
+        Column("Score", f"With its 95 % interval. {scale_of(site.table)}.", about="score"),
+        Column("Δ few-shot", "Paired gain over the few-shot arm of the same model, all tasks.", about="gain"),
+        Column("Δ zero-shot", "The same over the untrained model.", about="gain"),
+        Column(
+            "Headroom closed",
+            "Share of the way from the untrained model to a perfect score.",
+            narrow=False,
+            about="headroom",
+        ),
+        Column("Seeds", narrow=False, about="seeds"),
+    )
+    lines = []
+    for entry in entries:
+        row = entry.row
+        closed = row.headroom_closed
+        items = (
+            Item(rank_text(row.ranks), sort=row.ranks[0] if row.ranks else None),
+            score_item(row.score),
+            gain_item(row.over_few, p=row.significance.get("few_shot")),
+            gain_item(row.over_zero, p=row.significance.get("zero_shot")),
+            Item() if closed is None else Item(f"{100 * closed:.0f} %", sort=closed),
+            Item(str(row.seeds), sort=row.seeds),
+        )
+        lines.append(Line(candidate_head(site, row, ranked=False), items, aside=row.score is None))
+    return Grid("Models by score", Column("Model"), columns, tuple(lines))
+
+
+def _setting_grid(method: Method, rows: Sequence[Row]) -> Grid | None:
+    """Settings of the last stage that are not the built-in ones, with how many runs took which value."""
+    values = defaultdict[str, Counter[str]](Counter)
+    defaults: dict[str, str] = {}
+    runs = 0
+    for result in (result for row in rows for result in row.results):
+        if result.run.training is None or result.run.members:
+            continue
+        runs += 1
+        tuner = result.run.stages[-1].tuner
+        built_in = make_training(layered(tuner, method), tuner).model_dump(mode="json")
+        for name, value in result.run.training.model_dump(mode="json").items():
+            defaults[name] = setting_text(built_in[name])
+            values[name][setting_text(value)] += 1
+    changed = {name: found for name, found in sorted(values.items()) if set(found) != {defaults[name]}}
+    if not changed:
+        return None
+    lines = tuple(Line(Head(name), (Item(defaults[name]), Item(_spread(found, runs)))) for name, found in changed.items())
+    columns = (Column("Built in", text=True), Column("Taken", "The values, with how many runs took each.", text=True))
+    return Grid("Settings that differ from the built-in ones", Column("Setting"), columns, lines)
+
+
+def _spread(found: Counter[str], runs: int) -> str:
+    if len(found) == 1:
+        return next(iter(found))
+    ordered = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+    said = [f"{value} in {number:,} of {runs:,}" for value, number in ordered[:MOST_VALUES]]
+    more = len(ordered) - MOST_VALUES
+    return ", ".join([*said, f"{more} other values"] if more > 0 else said)
+
+
+def _failure_grid(site: Site, method: Method) -> Grid | None:
+    failures = [failure for failure in site.failures if failure.run.candidate.method == method]
+    if not failures:
+        return None
+    lines = [
+        Line(
+            Head(failure.run.candidate.name),
+            (Item(failure.run.task_label), Item(str(failure.run.seed)), Item(shortened(failure.reason, 300))),
+        )
+        for failure in failures[:MOST_FAILURES]
+    ]
+    if len(failures) > MOST_FAILURES:
+        lines.append(Line(Head(f"{len(failures) - MOST_FAILURES:,} more"), (Item(""),) * 3))
+    columns = (Column("Task", text=True), Column("Seed"), Column("Reason", text=True))
+    return Grid("Runs that failed", Column("Model"), columns, tuple(lines))
+
+
+def _trouble(site: Site, method: Method) -> str:
+    """Of all runs of the method on the board's tasks."""
+    runs = [result for result in site.results if result.run.candidate.method == method and result.run.guard is None]
+    failed = sum(failure.run.candidate.method == method for failure in site.failures)
+    counts = [
+        (failed, "failed"),
+        (_with_trouble(runs, "collapsed"), "collapsed"),
+        (_with_trouble(runs, "diverged"), "diverged"),
+        (sum(result.untrusted is not None for result in runs), "kept out as untrusted"),
+    ]
+    said = [f"{number:,} {what}" for number, what in counts if number]
+    return f"Of {count_of(len(runs) + failed, 'run')} {listed(said)}." if said else ""
+
+
+def _with_trouble(runs: Sequence[Result], what: str) -> int:
+    return sum(any(trouble.what == what for trouble in troubles(result)) for result in runs)
