@@ -260,7 +260,7 @@ def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> 
     from harness.engines.vllm import TOKENS_AT_ONCE, VllmEngine
 
     engine = VllmEngine.__new__(VllmEngine)
-    engine.way, engine.context, engine._cuda = "swap", 512, False
+    engine.way, engine.context, engine._cuda = "swap", 4096, False
 
     def asked(*choices: list[int], prompt: int = 200) -> dict[tuple[int, ...], list[list[int]]]:
         """What follows the prompt → the tokens whose log-probabilities are asked for there, a list a request."""
@@ -276,7 +276,7 @@ def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> 
     assert asked(*([token] for token in many)) == {(): [many[:-1], many[-1:]]}
 
     long = [[token] * 12 for token in (5, 6, 7)]
-    assert len(asked(*long, prompt=480)) == 34  # the beginnings of all, of which the empty one is the same
+    assert len(asked(*long, prompt=2000)) == 34  # the beginnings of all, of which the empty one is the same
     whole = engine._parts(Choose([1] * 40, long))
     assert [(part.after, part.parameters.prompt_logprobs) for part in whole] == [(tuple(choice), 0) for choice in long]
     engine.way = "adapters"
