@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from leaderboards.text import visible
+from leaderboards.text import shown
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -39,7 +39,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             # Every expression passes here: what a model wrote cannot turn the text around it, nor hide in it.
-            finalize=lambda value: visible(value) if type(value) is str else value,
+            finalize=lambda value: shown(value) if type(value) is str else value,
         )
 
     def render(self, template: str, href: str, page: Any, *, root: str | None = None) -> None:
