@@ -494,7 +494,7 @@ def _why_not(path: Path, text: bytes, model: type[RecordT]) -> RecordT:
     """Read a record again, more slowly, for the sentence that says what is wrong with it."""
     try:
         data = json.loads(text.decode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # brackets within brackets, thousands deep
         raise UserError(f"{path}: cannot be read: {error}") from None
     version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else SCHEMA_VERSION
     if isinstance(version, int) and version > SCHEMA_VERSION:
@@ -599,6 +599,14 @@ def _places(folder: Path) -> dict[str, list[Place]]:
         except OSError:  # as good as not there
             continue
     return {name: sorted(places) for name, places in found.items()}
+
+
+def files_named(folder: Path, name: str) -> list[Path]:
+    """Every file of a name below a folder, sorted, and whatever lies in the place of one.
+
+    A walk is several times faster than a glob where there are many, and follows no links.
+    """
+    return sorted(Path(place, name) for place, folders, files in os.walk(folder) if name in files or name in folders)
 
 
 def read_predictions(results: Path, run: Run, columns: list[str] | None = None) -> "pandas.DataFrame":

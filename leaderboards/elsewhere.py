@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import UserError
-from harness.results import read_record
+from harness.results import files_named, read_record
 from harness.toml import Frozen
 from leaderboards.text import slug
 
@@ -90,7 +90,7 @@ class Imported(Frozen):
 def read_imported(results: Path) -> list[Imported]:
     """Everything that was imported, sorted by path. A file that cannot be read is named in a warning and skipped."""
     records = []
-    for path in sorted((results / FOLDER).glob(f"**/{IMPORTED}")):
+    for path in files_named(results / FOLDER, IMPORTED):
         try:
             record = read_record(path, Imported)
             if path.parent != results / record.folder:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.results import Result
+from leaderboards.text import LONGEST_REASON, shortened
 
 
 @dataclass(frozen=True)
@@ -42,4 +43,5 @@ def flag_of(results: Sequence[Result]) -> Flag | None:
         runs = sum(any(trouble.what == what for trouble in found) for found in by_run)
         if runs:
             counted.append(what if runs == len(by_run) == 1 else f"{runs} of {len(by_run)} {what}")
-    return Flag(", ".join(counted), next(trouble.reason for found in by_run for trouble in found))
+    first = next(trouble.reason for found in by_run for trouble in found)
+    return Flag(", ".join(counted), shortened(first, LONGEST_REASON))

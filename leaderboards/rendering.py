@@ -11,7 +11,7 @@ import pydantic_core
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from leaderboards.reuse import FormerPages, PageStamp, code_version
-from leaderboards.text import visible
+from leaderboards.text import shown
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -120,5 +120,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         # Every expression passes here: what a model wrote cannot turn the text around it, nor hide in it.
-        finalize=lambda value: visible(value) if type(value) is str else value,
+        finalize=lambda value: shown(value) if type(value) is str else value,
     )

@@ -15,6 +15,12 @@ MINUS = "−"
 LONGEST_TEXT = 1200
 """Characters of a prompt or an answer that a page shows."""
 
+LONGEST_SHOWN = 5_000
+"""Characters of any text on a page: far more than its own words and the paths of its charts have."""
+
+LONGEST_REASON = 400
+"""Characters of why something went wrong, where many such stand together."""
+
 LONGEST_SETTING = 200
 """Characters of a setting."""
 
@@ -230,6 +236,11 @@ _WITHOUT_HARMLESS = dict.fromkeys(map(ord, _HARMLESS))
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
+def shown(text: str) -> str:
+    """Any text as a page has it: whatever it holds, it is readable and in bounds."""
+    return visible(shortened(text, LONGEST_SHOWN))
+
+
 def shortened(text: str, limit: int = LONGEST_TEXT) -> str:
     """The start of a long text, with its full length stated."""
     if len(text) <= limit:
@@ -251,6 +262,14 @@ def chart_label(label: str, limit: int) -> str:
 def slug(name: str) -> str:
     """A file name for anything: letters, digits, dot, dash and underscore. A changed name gets a hash, so none collide."""
     cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80] or "page"
-    if cleaned == name:
-        return cleaned
+    return cleaned if cleaned == name else _hashed(cleaned, name)
+
+
+def page_slug(name: str) -> str:
+    """The same for a file of a site, which may lie where capitals do not count: a name that has some gets a hash, too."""
+    plain = slug(name)
+    return _hashed(plain, name) if plain == name != name.lower() else plain
+
+
+def _hashed(cleaned: str, name: str) -> str:
     return f"{cleaned}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

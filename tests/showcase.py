@@ -20,7 +20,9 @@ from harness.recipe import Method
 from harness.results import MetricCard, Spent, TaskCard, write_record
 from leaderboards import publish, publish_boards
 from leaderboards.elsewhere import IMPORTED, Imported, ImportedMetric, Source
+from leaderboards.pages.context import model_href
 from leaderboards.review import write_review
+from leaderboards.text import page_slug
 
 CHROMIUM = Path("/usr/bin/chromium")
 SCREENSHOTS = Path(__file__).parents[1] / "leaderboards" / "screenshots"
@@ -66,7 +68,11 @@ class Showcase:
     @property
     def kinds(self) -> dict[str, Path]:
         """Every kind of page by name, with its file."""
-        run = f"{next(iter(SIZES))}-{{}}-sst2-v1-n-500-seed-0.html"
+        model = next(iter(SIZES))
+
+        def run(method: str, name: str = model) -> Path:
+            return self.site / "runs" / f"{page_slug(f'{name}-{method}-sst2-v1-n-500-seed-0')}.html"
+
         return {
             "index": self.site / "index.html",
             "cost": self.site / "cost.html",
@@ -76,13 +82,13 @@ class Showcase:
             "task": self.site / "tasks" / "sst2.html",
             "samples": self.site / "samples" / "sst2-1.html",
             "graded-samples": self.site / "samples" / "support-ticket-triage-in-eleven-languages-1.html",
-            "model": self.site / "models" / "Qwen3-4B.html",
-            "long-model": self.site / "models" / f"{LONG}.html",
-            "ensemble": self.site / "models" / "committee.html",
-            "run": self.site / "runs" / run.format("lora"),
-            "searched-run": self.site / "runs" / run.format("dora"),
-            "staged-run": self.site / "runs" / run.format("stages"),
-            "ensemble-run": self.site / "runs" / "committee-vote-sst2-v1-n-500-seed-0.html",
+            "model": self.site / model_href(model),
+            "long-model": self.site / model_href(LONG),
+            "ensemble": self.site / model_href("committee"),
+            "run": run("lora"),
+            "searched-run": run("dora"),
+            "staged-run": run("stages"),
+            "ensemble-run": run("vote", "committee"),
             "front": self.boards / "index.html",
             "review": self.review,
         }

@@ -34,7 +34,7 @@ from leaderboards.economics import break_even, serving_seconds, training_usd, us
 from leaderboards.frontier import staircase
 from leaderboards.prices import Price, Prices, load_prices
 from leaderboards.tables import tabulate
-from leaderboards.text import duration, points, shortened, slug, usd, visible, volume
+from leaderboards.text import chart_label, duration, page_slug, points, shortened, slug, usd, visible, volume
 
 MALFORMED = Path(__file__).parent / "data" / "results"
 
@@ -589,6 +589,12 @@ def test_slugs_are_plain_and_never_collide() -> None:
     assert slug("Qwen2.5-0.5B") == "Qwen2.5-0.5B"
 
 
+def test_pages_of_names_that_differ_only_in_case_never_collide() -> None:
+    names = ["Small", "small", "SMALL", "small ", "Small "]
+    assert len({page_slug(name).lower() for name in names}) == len(names)
+    assert page_slug("small") == "small"
+
+
 def test_a_folder_that_is_no_site_is_never_replaced(results: Path, out: Path) -> None:
     write_sweep(results, CLEAR, n=20)
     out.mkdir()
@@ -712,6 +718,12 @@ def test_invisible_characters_are_spelt_out_and_words_left_alone() -> None:
     assert visible("naïve 你好 👩‍💻\n\tok") == "naïve 你好 👩‍💻\n\tok"
     assert visible("a\u202eb\x00c\ud800") == "a⟨U+202E⟩b⟨U+0000⟩c⟨U+D800⟩"
     assert shortened("abc", 3) == "abc"
+
+
+def test_a_long_label_in_a_chart_loses_of_the_model_and_not_the_method() -> None:
+    assert chart_label("small · LoRA r16", 34) == "small · LoRA r16"
+    assert chart_label(f"{'organisation-model-' * 3} · LoRA r16", 34) == "organisation-model-org… · LoRA r16"
+    assert chart_label(f"small · {'a very long method ' * 3}", 20) == "small · a very long…"
 
 
 def test_a_single_sample_is_published_without_an_error(results: Path, out: Path) -> None:

@@ -21,7 +21,7 @@ from leaderboards.ledger import Ledger
 from leaderboards.prices import Prices
 from leaderboards.scenario import scenario_at
 from leaderboards.tables import Row, Table
-from leaderboards.text import MISSING, count_of, method_name, quantity, slug
+from leaderboards.text import MISSING, count_of, method_name, page_slug, quantity
 
 METHOD_TITLES: dict[Method, str] = {
     "zero_shot": "Zero-shot",
@@ -132,12 +132,12 @@ class Link:
 
 def task_href(name: str) -> str:
     """The page of a task."""
-    return f"tasks/{slug(name)}.html"
+    return f"tasks/{page_slug(name)}.html"
 
 
 def model_href(name: str) -> str:
     """The page of a model."""
-    return f"models/{slug(name)}.html"
+    return f"models/{page_slug(name)}.html"
 
 
 def method_href(method: Method) -> str:
@@ -147,17 +147,17 @@ def method_href(method: Method) -> str:
 
 def run_href(result: Result) -> str:
     """The page of a run."""
-    return f"runs/{slug('-'.join(result.run.place))}.html"
+    return f"runs/{page_slug('-'.join(result.run.place))}.html"
 
 
 def samples_href(task: str, number: int = 1) -> str:
     """A page of what models said on a task; the first is 1."""
-    return f"samples/{slug(task)}-{number}.html"
+    return f"samples/{page_slug(task)}-{number}.html"
 
 
 def row_slug(row: Row) -> str:
     """What the pages call a row in addresses: no method holds a dash, so no two rows share it."""
-    return slug(f"{row.name}-{row.method}")
+    return page_slug(f"{row.name}-{row.method}")
 
 
 def compared_rows(site: Site) -> tuple[Row, ...]:
