@@ -74,8 +74,9 @@ def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
     found = [gain for (key, _), gain in site.gains.items() if key in keys]
     gains = count_of(len(found), "gain")
     lede = (
-        "Points gained over the best few-shot prompt of the same model, or over the model as it is where none was run. "
-        f"•: more than chance, {sum(gain.discovery for gain in found):,} of {gains}; about one in twenty of these is not."
+        "Points gained over the best few-shot prompt of the same model, or over the model as it is where few-shot was not "
+        f"run. •: more than chance, {sum(gain.discovery for gain in found):,} of {gains}; about one in "
+        "twenty of these is not."
     )
     if len(shown) < len(tuned):
         lede += f" The first {len(shown):,} of {len(tuned):,} fine-tunes."

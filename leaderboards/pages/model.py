@@ -10,6 +10,7 @@ from leaderboards.charts import Forest, forest
 from leaderboards.economics import members_of
 from leaderboards.flags import flag_of
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
+from leaderboards.learning import LearningCurve, learning_curve
 from leaderboards.pages.context import (
     LONGEST_NAME,
     METHOD_TITLES,
@@ -40,6 +41,9 @@ class ModelTask:
     task: str
     href: str
     forest: Forest
+    curve: LearningCurve | None
+    """Score against training samples; None where one budget was trained."""
+
     grid: Grid
 
 
@@ -161,7 +165,32 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
             short = shortest(row.name if row.members and other else METHOD_TITLES[row.method], LONGEST_NAME)
             drawn.append((row.method, f"{short} (!)" if flag else short, cell.estimate))
     grid = Grid(f"Methods on {task}", Column("Method"), columns, tuple(lines))
-    return ModelTask(task, task_href(task), forest(drawn, chance=site.table.tasks[task].chance), grid)
+    return ModelTask(
+        task, task_href(task), forest(drawn, chance=site.table.tasks[task].chance), _curve(site, task, present), grid
+    )
+
+
+def _curve(site: Site, task: str, rows: Sequence[Row]) -> LearningCurve | None:
+    """Every method that was trained on several budgets, and the untrained arms."""
+    curves = [
+        (
+            row.method,
+            shortest(METHOD_TITLES[row.method], LONGEST_NAME),
+            {
+                budget: cell.estimate
+                for budget, cell in site.table.curves[*row.key, task].items()
+                if budget and cell.estimate
+            },
+        )
+        for row in rows
+        if (*row.key, task) in site.table.curves
+    ]
+    levels = [
+        (row.method, METHOD_TITLES[row.method], estimate)
+        for row in rows
+        if row.method in UNTUNED and (estimate := row.cells[task].estimate)
+    ]
+    return learning_curve(curves, levels)
 
 
 def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:

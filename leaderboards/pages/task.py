@@ -26,6 +26,7 @@ from leaderboards.pages.context import (
 )
 from leaderboards.pages.costs import labels_item
 from leaderboards.pages.elsewhere import elsewhere_grid
+from leaderboards.pages.form import form_grid
 from leaderboards.pages.mistakes import Mistakes, find_mistakes
 from leaderboards.pages.samples import load_samples
 from leaderboards.tables import Row, resolvable_gap
@@ -53,6 +54,9 @@ class TaskPage:
 
     ranking: Grid
     methods: Grid
+    form: Grid | None
+    """Format and content of written answers; None where there are none."""
+
     templates: Grid | None
     """Score by wording; None where one was scored."""
 
@@ -93,6 +97,7 @@ def task_page(site: Site, name: str, arms: Arms) -> TaskPage:
         linked,
         _task_grid(site, name, rows),
         _method_grid(site, name, [row for row in rows if row.name in {other.name for other in best}]),
+        form_grid(site, name, best),
         _template_grid(site, name, best),
         _budget_grid(site, name, best),
         _step_grid(card),

@@ -1,0 +1,70 @@
+"""Format and content: how much of a score is having learnt in which form to answer."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.recipe import Method
+from leaderboards.cells import Cell
+from leaderboards.grid import Column, Grid, Item, Line, gain_item, score_item
+from leaderboards.pages.context import Site, candidate_head
+from leaderboards.tables import Row
+from leaderboards.text import points
+
+UNTRAINED: tuple[Method, ...] = ("zero_shot", "zero_shot_constrained", "few_shot")
+
+
+def form_grid(site: Site, task: str, rows: Sequence[Row]) -> Grid | None:
+    """The untrained arms of each model and its best fine-tune; `rows`: best first. None where answers are not written, or
+    nobody looked at their form."""
+    shown = [row for row in _shown(rows) if any(result.parsed for result in row.cells[task].results)]
+    if site.table.tasks[task].output != "generate" or not shown:
+        return None
+    columns = (
+        Column("Parsed", "Share of the answers that have the form which the task wants.", about="form"),
+        Column("Score if parsed", "The score over the answers that have it.", about="form"),
+        Column("Score", "Over all answers.", about="score"),
+        Column("Δ zero-shot", "Of the base held to the choices: what form alone is worth.", about="gain"),
+        Column(
+            "Headroom closed",
+            "Share of the way from the untrained model to a perfect score on this task.",
+            narrow=False,
+            about="headroom",
+        ),
+    )
+    lines = tuple(Line(candidate_head(site, row, task=task, ranked=False), _items(site, task, row)) for row in shown)
+    return Grid(f"Form and content of the answers on {task}", Column("Candidate"), columns, lines)
+
+
+def _shown(rows: Sequence[Row]) -> Iterator[Row]:
+    """Model by model, the one with the best row first."""
+    for name in dict.fromkeys(row.name for row in rows):
+        own = [row for row in rows if row.name == name]
+        yield from (row for method in UNTRAINED for row in own if row.method == method)
+        yield from [row for row in own if row.tuned][:1]
+
+
+def _items(site: Site, task: str, row: Row) -> tuple[Item, ...]:
+    cell, gain = row.cells[task], site.table.gain_on(task, row, "zero_shot")
+    closed = None
+    if gain is not None and cell.estimate is not None and row.tuned:
+        left = 1 - (cell.estimate.value - gain.value)
+        closed = gain.value / left if left > 0 else None
+    return (
+        _mean_item([result.parsed.share.value for result in cell.results if result.parsed]),
+        _mean_item(_scores_if_parsed(cell)),
+        score_item(cell.estimate),
+        gain_item(gain),
+        Item() if closed is None else Item(f"{100 * closed:.0f} %", sort=closed),
+    )
+
+
+def _scores_if_parsed(cell: Cell) -> list[float]:
+    """Of the runs that have at least one such answer."""
+    return [result.parsed.score.value for result in cell.results if result.parsed and result.parsed.score]
+
+
+def _mean_item(values: Sequence[float]) -> Item:
+    """The mean over seeds."""
+    if not values:
+        return Item()
+    mean = sum(values) / len(values)
+    return Item(points(mean), sort=mean)
