@@ -10,7 +10,7 @@ from leaderboards.economics import Payback
 from leaderboards.ledger import Entry, Ledger
 from leaderboards.standings import SIGNIFICANT
 from leaderboards.tables import Row, Table
-from leaderboards.text import count_of, duration, listed, p_value, points, usd, volume, with_interval
+from leaderboards.text import count_of, duration, listed, p_value, points, round_usd, usd, volume, with_interval
 
 ENOUGH_SEEDS = 3
 SLACK = 1e-9
@@ -321,7 +321,7 @@ def cards(table: Table, ledger: Ledger) -> list[Card]:
     budget = _budget(leader) if ledger.priced else None
     under = [row for row in ranked if budget and ledger.outlay(ledger.of(row)) <= budget]
     if budget and under:
-        made.append(Card(f"Best under ${budget:g} of training", under[0], _card_note(ledger.of(under[0]), ledger)))
+        made.append(Card(f"Best under {round_usd(budget)} of training", under[0], _card_note(ledger.of(under[0]), ledger)))
     elif untuned := table.best(tuned=False):
         made.append(Card("Best without training", untuned, _card_note(ledger.of(untuned), ledger)))
     top = ranked[0].score

@@ -32,7 +32,7 @@ SAMPLES = 60
 LONG = "Mistral-Small-3.2-24B-Instruct-2506-with-an-unusually-long-name"
 SIZES = {"Qwen3-4B": 4_022_000_000, "gemma-3-270m": 268_000_000, LONG: 23_600_000_000}
 RATES: dict[Method, float] = {"zero_shot": 0.42, "few_shot": 0.55, "lora": 0.74, "qlora": 0.71, "full": 0.76}
-SKILL = {"Qwen3-4B": 0.0, "gemma-3-270m": -0.16, LONG: 0.1}
+SKILL = {"Qwen3-4B": 0.06, "gemma-3-270m": -0.12, LONG: 0.02}
 SECONDS: dict[Method, float] = {"lora": 900.0, "qlora": 1300.0, "full": 2600.0}
 
 PROMPTS = {
@@ -242,27 +242,42 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def photograph_all(shown: Showcase, folder: Path, kinds: Sequence[str] = KINDS) -> None:
+def photograph_all(shown: Showcase, folder: Path) -> None:
     """A picture of each page, whole: `<kind>-<desktop or phone>-<light or dark>.png`."""
     folder.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
         for device, width in WIDTHS.items():
             for scheme in ("light", "dark"):
                 page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                for kind in kinds:
-                    page.goto(shown.kinds[kind].as_uri())
+                for kind, path in shown.kinds.items():
+                    page.goto(path.as_uri())
                     page.screenshot(path=folder / f"{kind}-{device}-{scheme}.png", full_page=True)
                 page.close()
+
+
+def photograph_for_readme(shown: Showcase, folder: Path) -> None:
+    """The first screen of two pages, on a desktop, light."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": WIDTHS["desktop"], "height": 1000})
+        for kind in ("index", "cost"):
+            page.goto(shown.kinds[kind].as_uri())
+            page.screenshot(path=folder / f"{kind}.png")
 
 
 def main() -> None:
     """Publish, and take pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], help="only these pages")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("folder", type=Path, nargs="?", help="every page, whole")
+    where.add_argument("--readme", action="store_true", help="the two of the README, in their place")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
-        photograph_all(make_showcase(Path(made)), options.folder, options.kinds or KINDS)
+        shown = make_showcase(Path(made))
+        if options.readme:
+            photograph_for_readme(shown, SCREENSHOTS)
+        else:
+            photograph_all(shown, options.folder)
 
 
 if __name__ == "__main__":
