@@ -10,7 +10,8 @@ from functools import reduce
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from harness.config import Run
 from harness.errors import UserError
@@ -152,8 +153,12 @@ class OverlapRecord(Frozen):
         return (self.exact + self.near) / self.samples
 
 
-class CurvePoint(Frozen):
-    """One point of a training curve, on the training samples since the point before or on dev."""
+@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class CurvePoint:
+    """One point of a training curve, on the training samples since the point before or on dev.
+
+    With slots, for a board may hold a million of them.
+    """
 
     step: int
     epoch: float

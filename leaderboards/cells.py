@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas
 from numpy.typing import NDArray
 
 from harness.results import Result, TaskCard
-from harness.statistics import Estimate, Scores, deviations, differences, gain, score, t_test
+from harness.statistics import Estimate, Intervals, Scores, deviations, differences, gain, score, scores_of, t_test
 from leaderboards.scores import Outcome, RunScores, Unreadable, read_scores
 
 
@@ -67,6 +68,9 @@ class Cell:
     total: int
     """Samples each run was asked to score."""
 
+    estimate: Estimate | None
+    """Mean of the primary metric; None when no sample was scored in every seed."""
+
     @property
     def card(self) -> TaskCard:
         """The task, as its first run knew it."""
@@ -78,22 +82,16 @@ class Cell:
         return self.scores.seeds
 
     @cached_property
-    def estimate(self) -> Estimate | None:
-        """Mean of the primary metric; None when no sample was scored in every seed."""
-        return self._mean(self.scores.values)
-
-    @cached_property
     def by_template(self) -> dict[str, Estimate]:
         """The same for each template alone."""
         values = self.scores.values
-        means = {template: self._mean(values[:, [place]]) for place, template in enumerate(self.results[0].run.templates)}
-        return {template: mean for template, mean in means.items() if mean is not None}
-
-    def _mean(self, values: Scores) -> Estimate | None:
         if not values.size:
-            return None
-        low = self.card.metrics[self.card.primary_metric].low or 0.0
-        return score(values, binary=self.card.binary, low=low, clusters=self.scores.cluster_numbers())
+            return {}
+        card, clusters = self.card, self.scores.cluster_numbers()
+        return {
+            template: score(values[:, [place]], binary=card.binary, low=_low(card), clusters=clusters)
+            for place, template in enumerate(self.results[0].run.templates)
+        }
 
 
 def read_cell(
@@ -103,6 +101,45 @@ def read_cell(
 
     `ahead`: by the key of their run, scores that were read before.
     """
+    return read_cells([results], folder, notes, ahead=ahead)[0]
+
+
+def read_cells(
+    cells: Sequence[Sequence[Result]], folder: Path, notes: list[str], *, ahead: Mapping[str, Outcome] = MappingProxyType({})
+) -> list[Cell | None]:
+    """The same of many of them."""
+    known = [_read_cell(results, folder, notes, ahead) for results in cells]
+    estimates = iter(_estimates([cell for cell in known if cell is not None]))
+    return [None if cell is None else Cell(cell.results, cell.scores, cell.total, next(estimates)) for cell in known]
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What is known of a cell before its mean is estimated."""
+
+    results: tuple[Result, ...]
+    scores: ScoreTable
+    total: int
+
+
+def _estimates(cells: Sequence[_Scored]) -> list[Estimate | None]:
+    """The means of all cells, those of one kind at once: a board has ten thousand of them."""
+    kinds: dict[Any, list[int]] = {}
+    for place, cell in enumerate(cells):
+        card, scores = cell.results[0].task, cell.scores
+        kinds.setdefault((card.binary, _low(card), scores.values.shape, scores.clusters), []).append(place)
+    found: list[Estimate | None] = [None] * len(cells)
+    for (binary, low, _, _), places in kinds.items():
+        first = cells[places[0]].scores
+        if first.values.size:
+            tables = np.stack([cells[place].scores.values for place in places])
+            means = scores_of(tables, binary=binary, low=low, clusters=first.cluster_numbers())
+            for number, place in enumerate(places):
+                found[place] = means.at(number)
+    return found
+
+
+def _read_cell(results: Sequence[Result], folder: Path, notes: list[str], ahead: Mapping[str, Outcome]) -> _Scored | None:
     tables: list[RunScores] = []
     kept: list[Result] = []
     for result in sorted(results, key=lambda one: one.run.seed):
@@ -115,7 +152,7 @@ def read_cell(
     if not kept:
         return None
     total = max(result.samples.total // len(result.run.templates) for result in kept)
-    return Cell(tuple(kept), _join(tables, tuple(result.run.seed for result in kept)), total)
+    return _Scored(tuple(kept), _join(tables, tuple(result.run.seed for result in kept)), total)
 
 
 def _join(tables: Sequence[RunScores], seeds: tuple[int, ...]) -> ScoreTable:
@@ -175,7 +212,12 @@ def _cluster_numbers(cell: Cell, ids: Sequence[str]) -> NDArray[np.int64] | None
 
 
 def _span(card: TaskCard) -> float:
-    return 1 - (card.metrics[card.primary_metric].low or 0.0)
+    return 1 - _low(card)
+
+
+def _low(card: TaskCard) -> float:
+    """The least that a sample can score."""
+    return card.metrics[card.primary_metric].low or 0.0
 
 
 @dataclass(frozen=True)
@@ -249,6 +291,7 @@ def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
         both = ours if ours is theirs else [*ours, *theirs]
         tables = np.stack([cells[place].scores.restricted(seeds, ids) for place in both])
         found = differences(tables, binary=first.card.binary, span=_span(first.card), clusters=_cluster_numbers(first, ids))
+        p_values = _symmetric_p(found)
         within = slice(None) if ours is theirs else slice(len(ours))
         across = slice(None) if ours is theirs else slice(len(ours), None)
         # Of two kinds only what lies between them: what each has within itself is known from more samples.
@@ -258,8 +301,18 @@ def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
             degrees[block], n[block], shared_seeds[block] = found.degrees[here], found.n, found.seeds
             if found.stderr is not None:
                 stderr[block] = found.stderr[here]
-                p[block] = t_test(found.value[here], found.stderr[here], found.degrees[here], n=found.n)
+                p[block] = p_values[here]
     return Comparison(value, stderr, degrees, low, high, p, n, shared_seeds, _errors(cells, seed))
+
+
+def _symmetric_p(found: Intervals) -> Scores:
+    """P-values of all differences of K scores, each worked out once; 1 where there is no standard error."""
+    p = np.ones_like(found.value)
+    if found.stderr is not None:
+        above = np.triu_indices(len(p), k=1)
+        p[above] = t_test(found.value[above], found.stderr[above], found.degrees[above], n=found.n)
+        p[above[1], above[0]] = p[above]
+    return p
 
 
 def _errors(cells: Sequence[Cell], seed: int) -> Scores:

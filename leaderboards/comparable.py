@@ -24,6 +24,7 @@ ABSENT = "none"
 """What stands for a setting that a run does not have."""
 
 GroupT = TypeVar("GroupT")
+ItemT = TypeVar("ItemT")
 
 
 def comparable(results: Sequence[Result], board: Board, notes: list[str]) -> list[Result]:
@@ -42,9 +43,9 @@ def comparable(results: Sequence[Result], board: Board, notes: list[str]) -> lis
     return chosen
 
 
-def groups(results: Iterable[Result], key: Callable[[Result], GroupT]) -> list[list[Result]]:
-    """Results that share a key, in the order the keys first appear."""
-    grouped = defaultdict[GroupT, list[Result]](list)
+def groups(results: Iterable[ItemT], key: Callable[[ItemT], GroupT]) -> list[list[ItemT]]:
+    """Results, or cells of them, that share a key, in the order the keys first appear."""
+    grouped = defaultdict[GroupT, list[ItemT]](list)
     for result in results:
         grouped[key(result)].append(result)
     return list(grouped.values())

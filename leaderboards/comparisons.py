@@ -1,87 +1,102 @@
-"""Any two rows of the ranking, held against each other task by task."""
+"""Any two rows of the ranking, held against each other task by task, all pairs at once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.results import TaskCard
-from harness.statistics import Estimate, holm
+from harness.statistics import Scores, holm_by_column
 from leaderboards.cells import Cell
-from leaderboards.flips import Flips, difference_p, flips
+from leaderboards.flips import flips
+from leaderboards.standings import Standing
 from leaderboards.tables import Row
 
-PairedOn = Callable[[str, Row, Row], Estimate | None]
-"""Paired difference of two rows on a task; None where they share no seed or sample."""
 
-Overall = Callable[[Row, Row], Estimate | None]
-"""The same over all tasks; None unless they share every one."""
+@dataclass(frozen=True)
+class Differences:
+    """Of every two of R rows the first less the second: R × R each, NaN where the two cannot be compared."""
+
+    value: Scores
+    low: Scores
+    high: Scores
+
+    @property
+    def clear(self) -> NDArray[np.bool_]:
+        """Whether the interval excludes zero."""
+        return (self.low > 0) | (self.high < 0)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether two can be compared."""
+        return ~np.isnan(self.value)
 
 
 @dataclass(frozen=True)
 class TaskComparison:
-    """The first of two rows less the second, on one task."""
+    """Every two of R rows on one task: R × R each."""
 
-    difference: Estimate
-    p: float
-    """Of the difference, corrected over the tasks of this pair of rows (Holm)."""
+    difference: Differences
+    p: Scores
+    """Of the difference, corrected over the tasks of the pair of rows (Holm); NaN where there is none."""
 
-    fixed: int
+    fixed: NDArray[np.int64]
     """Samples that the first gets right and the second wrong, by the majority of seeds and templates; of scores between 0
     and 1 those on which the first scores higher."""
 
-    broken: int
+    broken: NDArray[np.int64]
     """The reverse."""
 
-    flips_p: float
+    flips_p: Scores
     """Exact McNemar test of the two counts; not corrected."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The first of two rows less the second."""
-
-    overall: Estimate | None
-    """The difference of their scores on the board; None unless they share seeds and samples on every task."""
-
-    tasks: dict[str, TaskComparison]
-    """The tasks on which they share seeds and samples."""
-
-
 def compare_rows(
-    rows: Sequence[Row], cards: Mapping[str, TaskCard], *, paired: PairedOn, overall: Overall
-) -> Iterator[tuple[Row, list[Comparison]]]:
-    """Each row with its comparison with every row after it, in their order."""
-    scores = {task: _scores(rows, task) for task in cards}
-    for place, row in enumerate(rows):
-        others = rows[place + 1 :]
-        counted = {
-            task: flips(table[place], table[place + 1 :], binary=cards[task].binary) for task, table in scores.items()
-        }
-        yield row, [_compare(row, other, index, counted, paired, overall) for index, other in enumerate(others)]
-
-
-def _compare(
-    row: Row, other: Row, index: int, counted: Mapping[str, Flips], paired: PairedOn, overall: Overall
-) -> Comparison:
-    shared = [task for task in counted if task in row.cells and task in other.cells]
-    differences = {task: difference for task in shared if (difference := paired(task, row, other))}
-    flips_p = [float(counted[task].p[index]) for task in differences]
-    p_values = holm(difference_p(list(differences.values()), flips_p))
-    tasks = {
-        task: TaskComparison(
-            difference, float(p), int(counted[task].fixed[index]), int(counted[task].broken[index]), uncorrected
-        )
-        for (task, difference), p, uncorrected in zip(differences.items(), p_values, flips_p, strict=True)
+    rows: Sequence[Row], cards: Mapping[str, TaskCard], standings: Mapping[str, Standing]
+) -> dict[str, TaskComparison]:
+    """By task, the comparison of every row with every other."""
+    found, p_values = {}, []
+    for task, card in cards.items():
+        means = _means(rows, task)
+        counted = [flips(own, means, binary=card.binary) for own in means]
+        fixed, broken, flips_p = (np.array([getattr(one, name) for one in counted]) for name in ("fixed", "broken", "p"))
+        stderr, p = _of_rows(rows, standings[task], "stderr", "p")
+        # Where a difference has no standard error, or none to speak of because it is the same on every sample, the t test
+        # says nothing; its flips do.
+        difference = differences_of(rows, standings[task])
+        p_values.append(np.where(difference.known, np.where(stderr > 0, p, flips_p), np.nan))
+        found[task] = TaskComparison(difference, p_values[-1], fixed, broken, flips_p)
+    corrected = holm_by_column(np.array(p_values))
+    return {
+        task: TaskComparison(one.difference, p, one.fixed, one.broken, one.flips_p)
+        for (task, one), p in zip(found.items(), corrected, strict=True)
     }
-    return Comparison(overall(row, other), tasks)
 
 
-def _scores(rows: Sequence[Row], task: str) -> NDArray[np.float64]:
+def differences_of(rows: Sequence[Row], standing: Standing) -> Differences:
+    """The paired differences of rows, as far as they stand there."""
+    value, low, high = _of_rows(rows, standing, "value", "low", "high")
+    return Differences(value, np.minimum(low, value), np.maximum(high, value))
+
+
+def _of_rows(rows: Sequence[Row], standing: Standing, *names: str) -> list[Scores]:
+    """Figures of a standing in the order of some rows; NaN for those that are not in it."""
+    places = {key: place for place, key in enumerate(standing.keys)}
+    known = [place for place, row in enumerate(rows) if row.key in places]
+    there = [places[rows[place].key] for place in known]
+    found = []
+    for name in names:
+        table = np.full((len(rows), len(rows)), np.nan)
+        table[np.ix_(known, known)] = getattr(standing.comparison, name)[np.ix_(there, there)]
+        found.append(table)
+    return found
+
+
+def _means(rows: Sequence[Row], task: str) -> Scores:
     """Rows × samples of a task: the mean over seeds and templates, NaN where a row has no score."""
     columns: dict[str, int] = {}
-    known: list[tuple[int, list[int], NDArray[np.float64]]] = []
+    known: list[tuple[int, list[int], Scores]] = []
     for place, row in enumerate(rows):
         if task in row.cells:
             ids, means = sample_means(row.cells[task])
@@ -92,6 +107,6 @@ def _scores(rows: Sequence[Row], task: str) -> NDArray[np.float64]:
     return table
 
 
-def sample_means(cell: Cell) -> tuple[list[str], NDArray[np.float64]]:
+def sample_means(cell: Cell) -> tuple[list[str], Scores]:
     """A cell's samples, and the mean score of each over seeds and templates."""
     return list(cell.scores.ids), cell.scores.values.mean(axis=(0, 1))

@@ -4,10 +4,11 @@ import csv
 import hashlib
 import io
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import pydantic_core
 
 from harness.results import Result
 from leaderboards.figures import schema
@@ -49,9 +50,9 @@ def _plain(value: Any) -> str:
 def figures_csv(figures: dict[str, Any]) -> str:
     """Rows, then cells, as a spreadsheet may open them."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, fieldnames=list(figures["rows"][0]), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in (*figures["rows"], *figures["cells"]))
+    writer, names = csv.writer(buffer, lineterminator="\n"), list(figures["rows"][0])
+    writer.writerow(names)
+    writer.writerows([_cell(row.get(name)) for name in names] for row in (*figures["rows"], *figures["cells"]))
     return visible(buffer.getvalue())
 
 
@@ -73,31 +74,22 @@ def run_record(result: Result) -> dict[str, Any]:
         "templates": list(run.templates),
         "primary_metric": result.task.primary_metric,
         "metrics": {
-            name: value.model_dump(mode="json", exclude={"details"}) for name, value in sorted(result.metrics.items())
+            name: {part: getattr(value, part) for part in ("value", "stderr", "low", "high", "n")}
+            for name, value in sorted(result.metrics.items())
         },
-        "samples": result.samples.model_dump(mode="json"),
+        "samples": result.samples,
         "overlap": result.overlap.share,
         "untrusted": result.untrusted,
         "trouble": sorted({trouble.what for trouble in troubles(result)}),
-        "cost": result.cost.model_dump(mode="json"),
-        "provenance": result.provenance.model_dump(mode="json"),
+        "cost": result.cost,
+        "provenance": result.provenance,
     }
 
 
 def _line(record: dict[str, Any]) -> str:
-    try:
-        return json.dumps(record, sort_keys=True, allow_nan=False) + "\n"
-    except ValueError:  # somebody else's result.json holds a NaN; JSON has no such number
-        return json.dumps(_known(record), sort_keys=True, allow_nan=False) + "\n"
-
-
-def _known(value: Any) -> Any:
-    """The same with null for what is no number."""
-    if isinstance(value, dict):
-        return {name: _known(inner) for name, inner in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    """As JSON: ASCII only, and null for what is no number, as somebody else's result.json may hold."""
+    line = pydantic_core.to_json(record, inf_nan_mode="null").decode()
+    return f"{line if line.isascii() else json.dumps(json.loads(line))}\n"
 
 
 def _checksums(paths: Iterable[Path]) -> str:

@@ -3,14 +3,12 @@
 Pure functions of numbers: nothing in here knows of results or of pages.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
-from harness.statistics import Estimate, mcnemar
+from harness.statistics import mcnemar
 
 MAJORITY = 0.5
 """A sample is right when more than this share of a candidate's seeds and templates is."""
@@ -40,18 +38,3 @@ def flips(scores: ArrayLike, others: ArrayLike, *, binary: bool) -> Flips:
         mine, theirs = (np.where(np.isnan(table), np.nan, table > MAJORITY) for table in (mine, theirs))
     fixed, broken = (mine > theirs).sum(axis=1), (mine < theirs).sum(axis=1)  # NaN is neither
     return Flips(fixed, broken, mcnemar(fixed, broken))
-
-
-def difference_p(differences: Sequence[Estimate], otherwise: ArrayLike) -> NDArray[np.float64]:
-    """Two-sided p values of paired differences, from their standard errors and degrees of freedom (t test).
-
-    Where a difference has no standard error, or none to speak of because it is the same on every sample, the t test says
-    nothing, and the value of `otherwise` is taken.
-    """
-    values, errors, degrees = (
-        np.array([getattr(difference, name) or 0.0 for difference in differences], dtype=np.float64)
-        for name in ("value", "stderr", "degrees")
-    )
-    known = errors > 0
-    p = 2 * special.stdtr(np.where(known, degrees, 1.0), -np.abs(values) / np.where(known, errors, 1.0))
-    return np.where(known, p, np.asarray(otherwise, dtype=np.float64))

@@ -135,9 +135,8 @@ def slim(grid: Grid) -> Grid:
     """A very long table without what adorns it: bars, shapes, and tags that only a script would use."""
 
     def bare(line: Line) -> Line:
-        return replace(
-            line, head=replace(line.head, method=None), items=tuple(replace(item, bar=None) for item in line.items)
-        )
+        items = tuple(replace(item, bar=None) if item.bar else item for item in line.items)
+        return replace(line, head=replace(line.head, method=None), items=items)
 
     return replace(grid, lines=tuple(map(bare, grid.lines)), lean=True)
 

@@ -83,6 +83,8 @@ class Pages:
     renderer: Renderer
     former: FormerPages
     count: int = 0
+    _folders: set[str] = field(default_factory=set)
+    """Those that were made."""
 
     def write(self, template: str, href: str, page: Any) -> None:
         """Write a page."""
@@ -101,7 +103,11 @@ class Pages:
 
     def take(self, href: str, made_of: str) -> bool:
         """Whether the former page was made of the same things, and is now the new one, too."""
-        taken = self.former.take(href, made_of, self.renderer.path(href))
+        folder = href.rpartition("/")[0]
+        if folder not in self._folders:
+            self.renderer.path(href)
+            self._folders.add(folder)
+        taken = self.former.take(href, made_of, self.renderer.place.folder)
         self.count += taken
         return taken
 

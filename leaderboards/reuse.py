@@ -11,12 +11,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow
@@ -35,10 +36,25 @@ Stamp = tuple[int, int, int]
 """Size, and when contents and inode of a file were last changed, in nanoseconds; zeros where there is none."""
 
 
-def stamp_of(folder: Path, place: Sequence[str]) -> Stamp:
-    """Tells whether a run's predictions, at a place below the results, may have changed since."""
+@dataclass
+class Stamps:
+    """When the predictions of runs last changed, as they were found when they were first asked for: before any is read."""
+
+    folder: Path
+    """The results."""
+
+    _known: dict[tuple[str, ...], Stamp] = field(default_factory=dict)
+
+    def of(self, place: tuple[str, ...]) -> Stamp:
+        """Of the run at a place below the results; it tells whether they may have changed since."""
+        if place not in self._known:
+            self._known[place] = _stamp("/".join((str(self.folder), *place, PREDICTIONS)))
+        return self._known[place]
+
+
+def _stamp(path: str) -> Stamp:
     try:
-        found = Path(folder, *place, PREDICTIONS).stat()
+        found = os.stat(path)  # noqa: PTH116 - there are tens of thousands of them
     except OSError:
         return 0, 0, 0
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns
@@ -110,6 +126,7 @@ class ScoreReader:
 
     cache: Cache
     workers: Workers
+    stamps: Stamps
     _known: dict[tuple[str, ...], _Known] | None = None
     _changed: bool = False
 
@@ -117,7 +134,7 @@ class ScoreReader:
         """In the order of `results`, which lie in `folder`."""
         if self._known is None:
             self._known = _loaded(self.cache.read(SCORES, folder))
-        stamps = [stamp_of(folder, result.run.place) for result in results]
+        stamps = [self.stamps.of(result.run.place) for result in results]
         readings = [reading_of(result) for result in results]
         found: list[Outcome | None] = [
             known.scores
@@ -143,25 +160,24 @@ class ScoreReader:
     def keep(self, folder: Path) -> None:
         """Keep what is known for the next time."""
         if self._changed and self._known is not None:
-            there = {place: one for place, one in self._known.items() if stamp_of(folder, place) == one.stamp}
+            there = {place: one for place, one in self._known.items() if self.stamps.of(place) == one.stamp}
             self.cache.write(SCORES, folder, _dumped(there))
 
 
-def _dumped(known: dict[tuple[str, ...], _Known]) -> bytes:
-    """An Arrow file with a row a run: names as JSON, and each list of samples once."""
-    names = {names: json.dumps(names) for one in known.values() for names in (one.scores.ids, one.scores.clusters)}
-    rows = list(known.items())
-    table = pyarrow.table(
-        {
-            "place": [json.dumps(place) for place, _ in rows],
-            "asked": pyarrow.array([json.dumps(vars(one.asked)) for _, one in rows]).dictionary_encode(),
-            "stamp": [json.dumps(one.stamp) for _, one in rows],
-            "ids": pyarrow.array([names[one.scores.ids] for _, one in rows]).dictionary_encode(),
-            "clusters": pyarrow.array([names[one.scores.clusters] for _, one in rows]).dictionary_encode(),
-            "size": [one.scores.values.size for _, one in rows],
-            "values": pyarrow.array([one.scores.values.tobytes() for _, one in rows], pyarrow.binary()),
-        }
-    )
+def _dumped(known: Mapping[tuple[str, ...], _Known]) -> bytes:
+    """An Arrow file with a row a run. What many runs have in common stands in it once, as JSON."""
+    rows = list(known.values())
+    names = {names: json.dumps(names) for one in rows for names in (one.scores.ids, one.scores.clusters)}
+    asked = {one.asked: json.dumps(asdict(one.asked)) for one in rows}
+    columns: dict[str, Any] = {
+        "place": [json.dumps(place) for place in known],
+        "asked": pyarrow.array([asked[one.asked] for one in rows]).dictionary_encode(),
+        "ids": pyarrow.array([names[one.scores.ids] for one in rows]).dictionary_encode(),
+        "clusters": pyarrow.array([names[one.scores.clusters] for one in rows]).dictionary_encode(),
+        "values": pyarrow.array([one.scores.values.tobytes() for one in rows], pyarrow.large_binary()),
+    }
+    columns |= {f"stamp_{place}": pyarrow.array([one.stamp[place] for one in rows], "int64") for place in range(3)}
+    table = pyarrow.table(columns)
     buffer = io.BytesIO()
     with pyarrow.ipc.new_file(buffer, table.schema) as writer:
         writer.write_table(table)
@@ -171,25 +187,17 @@ def _dumped(known: dict[tuple[str, ...], _Known]) -> bytes:
 def _loaded(content: bytes | None) -> dict[tuple[str, ...], _Known]:
     if content is None:
         return {}
-    table = pyarrow.ipc.open_file(pyarrow.py_buffer(content)).read_all()
-
-    @cache
-    def names(text: str) -> tuple[str, ...] | None:
-        read = json.loads(text)
-        return None if read is None else tuple(read)
-
-    @cache
-    def asked(text: str) -> Asked:
-        read = json.loads(text)
-        return Asked(**{**read, "templates": tuple(read["templates"])})
-
+    rows = pyarrow.ipc.open_file(pyarrow.py_buffer(content)).read_all().to_pylist()
+    asked = {text: json.loads(text) for text in {row["asked"] for row in rows}}
+    asks = {text: Asked(**{**one, "templates": tuple(one["templates"])}) for text, one in asked.items()}
+    texts = {row[name] for row in rows for name in ("ids", "clusters")}
+    names = {text: None if text == "null" else tuple(json.loads(text)) for text in texts}
     known = {}
-    for row in table.to_pylist():
-        what, ids = asked(row["asked"]), names(row["ids"]) or ()
-        values = np.frombuffer(row["values"], dtype=np.float64).reshape(len(what.templates), len(ids))
-        size, changed, inode_changed = json.loads(row["stamp"])
-        scores = RunScores(ids, values, names(row["clusters"]))
-        known[tuple(json.loads(row["place"]))] = _Known(what, (size, changed, inode_changed), scores)
+    for row in rows:
+        ask, ids = asks[row["asked"]], names[row["ids"]] or ()
+        values = np.frombuffer(row["values"], dtype=np.float64).reshape(len(ask.templates), len(ids))
+        stamp = row["stamp_0"], row["stamp_1"], row["stamp_2"]
+        known[tuple(json.loads(row["place"]))] = _Known(ask, stamp, RunScores(ids, values, names[row["clusters"]]))
     return known
 
 
@@ -225,13 +233,14 @@ class FormerPages:
         known = {} if content is None else {href: PageStamp(*stamp) for href, stamp in json.loads(content).items()}
         return cls(folder, known)
 
-    def take(self, href: str, made_of: str, target: Path) -> bool:
-        """Put a former page in its place in the new site, if it is there and would come out the same."""
+    def take(self, href: str, made_of: str, new: Path) -> bool:
+        """Put a former page in its place in the folder of the new pages, if it is there and would come out the same."""
         stamp = self.known.get(href)
         if stamp is None or stamp.made_of != made_of:
             return False
         try:
-            source = self.folder / href
+            # As text, which for tens of thousands of pages is seconds faster than as paths.
+            source, target = f"{self.folder}/{href}", f"{new}/{href}"
             found = os.lstat(source)
             if (found.st_size, found.st_mtime_ns) != (stamp.size, stamp.modified):
                 return False
@@ -251,7 +260,7 @@ class FormerPages:
         cache.write(PAGES, self.folder, json.dumps(stamps).encode())
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: str, target: str) -> None:
     """The same file under a second name, or a copy of it where a file cannot have two."""
     try:
         os.link(source, target, follow_symlinks=False)

@@ -2,9 +2,11 @@
 failure leaves the old one.
 """
 
+import gc
 import shutil
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,7 @@ from leaderboards.pages.task import task_page
 from leaderboards.prices import SHIPPED_PRICES, load_prices
 from leaderboards.processes import Tell, Workers, tell_nobody
 from leaderboards.rendering import Pages, Place, Renderer
-from leaderboards.reuse import Cache, FormerPages, ScoreReader
+from leaderboards.reuse import Cache, FormerPages, ScoreReader, Stamps
 from leaderboards.scores import ReadAll, read_scores
 from leaderboards.tables import tabulate
 from leaderboards.text import slug
@@ -143,15 +145,15 @@ def publish(
     """
     address = check_address(url)
     check_replaceable(out, results, marker=MARKER, what="site")
-    with Workers(means.processes, means.tell) as workers:
-        found = read_folder(results)
+    found = read_folder(results)
+    with Workers(means.processes, means.tell) as workers, _set_aside():
         cache = _cache(found, means)
-        scores = ScoreReader(cache, workers)
+        scores = ScoreReader(cache, workers, Stamps(results))
         gathered = gather(found, results, board, prices, read=scores)
         site = _with_history(gathered, out, _name_of(board), several=False)
         former = FormerPages.of(out, cache)
         with replacing(out) as folder, workers:
-            pages = _write_board(site, Place(folder, address=address), prices, former, workers)
+            pages = _write_board(site, Place(folder, address=address), prices, former, scores)
             pages += _finish(folder, address)
     scores.keep(results)
     former.keep(cache)
@@ -177,17 +179,17 @@ def publish_boards(
     made: dict[str, Published] = {}
     views: list[BoardView] = []
     formers: list[FormerPages] = []
-    with Workers(means.processes, means.tell) as workers:
-        found = read_folder(results)
+    found = read_folder(results)
+    with Workers(means.processes, means.tell) as workers, _set_aside():
         cache = _cache(found, means)
-        scores = ScoreReader(cache, workers)
+        scores = ScoreReader(cache, workers, Stamps(results))
         with replacing(out) as folder, workers:
             for name, board in zip(names, boards, strict=True):
                 site = _with_history(gather(found, results, board, prices, read=scores), out, name, several=True)
                 place = Place(folder / name, "../", f"{address}{name}/" if address else "")
                 place.folder.mkdir()
                 formers.append(FormerPages.of(out / name, cache))
-                pages = _write_board(site, place, prices, formers[-1], workers)
+                pages = _write_board(site, place, prices, formers[-1], scores)
                 made[name] = _published(site, out / name / "index.html", pages)
                 views.append(board_view(site, name))
             shared = {"versions": _versions(found.results), "summary": views[0].verdict.headline}
@@ -197,6 +199,16 @@ def publish_boards(
     for former in formers:
         former.keep(cache)
     return PublishedBoards(out / "index.html", pages + sum(one.pages for one in made.values()), made)
+
+
+@contextmanager
+def _set_aside() -> Iterator[None]:
+    """Leave what was read out of the search for garbage, which goes through all of it again and again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _cache(found: Found, means: Means) -> Cache:
@@ -299,9 +311,9 @@ def _published(site: Site, index: Path, pages: int) -> Published:
     )
 
 
-def _write_board(site: Site, place: Place, prices: Path | None, former: FormerPages, workers: Workers) -> int:
+def _write_board(site: Site, place: Place, prices: Path | None, former: FormerPages, scores: ScoreReader) -> int:
     """The pages of one board, its downloads and its history; says how many pages there are."""
-    pages = _write_pages(site, place, former, workers)
+    pages = _write_pages(site, place, former, scores)
     write_data(site, place.folder / "data", prices or SHIPPED_PRICES)
     (place.folder / HISTORY).mkdir()
     for name, content in site.history.files.items():
@@ -310,7 +322,7 @@ def _write_board(site: Site, place: Place, prices: Path | None, former: FormerPa
     return pages
 
 
-def _write_pages(site: Site, place: Place, former: FormerPages, workers: Workers) -> int:
+def _write_pages(site: Site, place: Place, former: FormerPages, scores: ScoreReader) -> int:
     shared: dict[str, Any] = {
         "board": site.board,
         "prices_as_of": str(site.prices.as_of),
@@ -321,7 +333,7 @@ def _write_pages(site: Site, place: Place, former: FormerPages, workers: Workers
     # The pages in folders do not tell how many runs there are: another run then leaves them as they are.
     inner = Pages(Renderer(place, shared), former)
     outer = Pages(Renderer(place, shared | {"runs": len(site.results)}), former)
-    finish_run_pages = begin_run_pages(site, inner, workers)
+    finish_run_pages = begin_run_pages(site, inner, scores.workers, scores.stamps)
     first = index_page(site)
     outer.write("index.html", "index.html", first)
     if first.gains and first.gains.large:

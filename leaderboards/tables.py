@@ -18,7 +18,7 @@ from harness.results import Result, TaskCard
 from harness.statistics import Estimate, holm, mean_over_tasks, rescale
 from leaderboards.baselines import UNTUNED, Key, baselines, plain, same_model
 from leaderboards.board import Board
-from leaderboards.cells import Cell, paired, read_cell
+from leaderboards.cells import Cell, paired, read_cells
 from leaderboards.comparable import budget_key, cell_key, comparable, groups
 from leaderboards.flags import Flag, flag_of
 from leaderboards.forgetting import Forgetting, forgetting
@@ -256,10 +256,8 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     ahead = {result.key: outcome for result, outcome in zip(chosen, read(chosen, folder), strict=True)}
     cells = defaultdict[Key, dict[str, Cell]](dict)
     curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
-    for group in groups(chosen, cell_key):
-        budgets = [cell for budget in groups(group, budget_key) if (cell := read_cell(budget, folder, notes, ahead=ahead))]
-        if not budgets:
-            continue
+    read_all = read_cells(groups(chosen, budget_key), folder, notes, ahead=ahead)
+    for budgets in groups([cell for cell in read_all if cell], lambda cell: cell_key(cell.results[0])):
         by_samples = {cell.results[0].run.n_train or 0: cell for cell in budgets}
         largest = by_samples[max(by_samples)]
         run = largest.results[0].run

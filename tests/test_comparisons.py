@@ -5,17 +5,21 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from site_reading import Text, lines
 from synthetic import draw_scores, make_run, task_card, write_result, write_sweep
 
 from harness.recipe import Method
 from harness.results import read_results
+from harness.statistics import holm
 from leaderboards import publish
 from leaderboards.board import Board
 from leaderboards.comparisons import compare_rows
 from leaderboards.pages import context
-from leaderboards.pages.compare import p_text
+from leaderboards.pages.compare import _tenths_of, p_text
 from leaderboards.pages.context import row_slug
 from leaderboards.tables import Table, paired, tabulate
 from leaderboards.text import interval, points
@@ -75,25 +79,34 @@ def test_flips_are_counted_by_the_majority_of_seeds(tmp_path: Path) -> None:
     table = table_of(tmp_path / "results")
     tuned, few = table.row("small", "lora"), table.row("small", "few_shot")
     assert tuned and few
-    ((_, (comparison,)), _) = compare_rows(
-        (tuned, few), table.tasks, paired=lambda task, a, b: paired(a.cells[task], b.cells[task]), overall=table.difference
-    )
-    found = comparison.tasks["capitals"]
-    assert (found.fixed, found.broken, found.flips_p) == (2, 1, 1.0)
-    assert found.difference.value == pytest.approx(7 / 12 - 1 / 4)
+    found = compare_rows((tuned, few), table.tasks, table.standings)["capitals"]
+    assert (found.fixed[0, 1], found.broken[0, 1], found.flips_p[0, 1]) == (2, 1, 1.0)
+    assert (found.fixed[1, 0], found.broken[1, 0], found.flips_p[1, 0]) == (1, 2, 1.0)
+    assert found.difference.value[0, 1] == pytest.approx(7 / 12 - 1 / 4)
 
 
 def test_the_corrected_p_counts_the_tasks_of_the_pair(results: Path) -> None:
     table = table_of(results)
-    ((_, (two, *_)), *_) = compare_rows(
-        table.rows, table.tasks, paired=lambda task, a, b: paired(a.cells[task], b.cells[task]), overall=table.difference
-    )
-    alone = {"one": table.tasks["one"]}
-    ((_, (one, *_)), *_) = compare_rows(
-        table.rows, alone, paired=lambda task, a, b: paired(a.cells[task], b.cells[task]), overall=table.difference
-    )
-    assert two.tasks["one"].p in (pytest.approx(one.tasks["one"].p), pytest.approx(2 * one.tasks["one"].p))
-    assert max(task.p for task in two.tasks.values()) <= 1
+    two = compare_rows(table.rows, table.tasks, table.standings)
+    alone = [compare_rows(table.rows, {task: card}, table.standings)[task] for task, card in table.tasks.items()]
+    for place in zip(*np.triu_indices(len(table.rows), k=1), strict=True):
+        assert [found.p[place] for found in two.values()] == pytest.approx(holm([found.p[place] for found in alone]))
+
+
+def test_a_difference_that_is_the_same_on_every_sample_takes_the_p_value_of_its_flips(tmp_path: Path) -> None:
+    card = task_card()
+    for seed in range(2):
+        write_result(tmp_path / "results", make_run("small", "lora", card, seed), card, [1.0] * 6)
+        write_result(tmp_path / "results", make_run("small", "few_shot", card, seed), card, [0.0] * 6)
+    table = table_of(tmp_path / "results")
+    found = compare_rows(table.rows, table.tasks, table.standings)["capitals"]
+    assert found.p[0, 1] == found.flips_p[0, 1] == pytest.approx(2 / 2**6)
+
+
+@given(st.lists(st.floats(min_value=-1, max_value=1) | st.integers(-2000, 2000).map(lambda number: number / 2000)))
+def test_tenths_of_points_are_rounded_as_points_are(values: list[float]) -> None:
+    tenths = _tenths_of(np.array(values, dtype=np.float64))
+    assert [points(number / 1000, sign=True) for number in tenths.tolist()] == [points(one, sign=True) for one in values]
 
 
 def test_the_page_is_complete_for_the_leader_and_its_own_few_shot_arm(results: Path) -> None:

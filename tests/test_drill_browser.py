@@ -112,16 +112,11 @@ def check_numbers(page: Any, table: Table, first: Row, second: Row) -> None:
     """The page shows these two rows, and of every task the difference, its p, the flips and theirs."""
     heads = page.locator("#rows-table tbody .candidate small").all_text_contents()
     assert heads == [first.method_name, second.method_name]
-    ((_, (expected,)), _) = compare_rows(
-        (first, second),
-        table.tasks,
-        paired=lambda task, one, other: paired(one.cells[task], other.cells[task]),
-        overall=table.difference,
-    )
+    expected = compare_rows((first, second), table.tasks, table.standings)
     for task, cells in zip(table.tasks, compared(page), strict=True):
-        found = expected.tasks[task]
-        p, flips_p = (p_text(round(1000 * value)) for value in (found.p, found.flips_p))
-        assert cells[2:] == [shown(found.difference), p, str(found.fixed), str(found.broken), flips_p]
+        found, difference = expected[task], paired(first.cells[task], second.cells[task])
+        p, flips_p = (p_text(round(1000 * table[0, 1])) for table in (found.p, found.flips_p))
+        assert cells[2:] == [shown(difference), p, str(found.fixed[0, 1]), str(found.broken[0, 1]), flips_p]
     assert page.locator("#rows-table tfoot td").first.text_content() == shown(table.difference(first, second))
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.statistics import Estimate, gain, holm, mcnemar
-from leaderboards.flips import difference_p, flips
+from harness.statistics import holm, holm_by_column, mcnemar
+from leaderboards.flips import flips
 
 counts = st.integers(min_value=0, max_value=400)
 
@@ -61,13 +61,10 @@ def test_half_of_the_seeds_are_no_majority() -> None:
     assert (counted.fixed.tolist(), counted.broken.tolist()) == ([1], [0])
 
 
-def test_the_p_value_of_a_difference_over_samples_is_the_paired_t_test() -> None:
-    first, second = np.random.default_rng(0).random((2, 50))
-    found = difference_p([gain([first], [second], binary=False)], [0.5])
-    assert found[0] == pytest.approx(stats.ttest_rel(first, second).pvalue)
-
-
-def test_a_difference_that_is_the_same_on_every_sample_takes_the_p_value_of_its_flips() -> None:
-    same = gain([[1.0] * 6], [[0.0] * 6], binary=True)
-    alone = Estimate(0.5, None, 0.0, 1.0, 1, 1)
-    assert difference_p([same, alone], [0.03, 1.0]).tolist() == [0.03, 1.0]
+@given(st.lists(st.lists(st.floats(min_value=0, max_value=1) | st.just(math.nan), min_size=3, max_size=3), min_size=1))
+def test_holm_of_many_families_at_once_is_holm_of_each(p_values: list[list[float]]) -> None:
+    table = np.array(p_values)
+    corrected = holm_by_column(table)
+    assert (np.isnan(corrected) == np.isnan(table)).all()
+    for own, found in zip(table.T, corrected.T, strict=True):
+        assert found[~np.isnan(own)] == pytest.approx(holm(own[~np.isnan(own)]))

@@ -1,5 +1,6 @@
 """A large board: in several processes, and again from what has not changed, the pages are those of a fresh publish."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from synthetic import draw_scores, make_run, task_card, write_ensemble, write_result, write_sweep
 
+from harness.cli import main
 from harness.recipe import Method
 from harness.results import PREDICTIONS, RESULT
 from leaderboards import Means, processes, publish, publish_boards, rendering, site
@@ -281,3 +283,16 @@ def test_boards_of_one_site_are_taken_over_each_by_itself(
     assert runs(written) == []
     assert files(tmp_path / "site") == before
     assert first.pages == again.pages
+
+
+def test_the_command_keeps_a_cache_where_the_user_s_lies_unless_told_otherwise(
+    results: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GAINBOARD_CACHE", str(cache))
+    command = ["publish", "--results", str(results), "--out", str(tmp_path / "site"), "--json"]
+    for options, there in (["--no-cache", "--workers", "2"], False), (["--workers", "1"], True):
+        with pytest.raises(SystemExit) as ended:
+            main([*command, *options])
+        assert ended.value.code == 0
+        assert json.loads(capsys.readouterr().out)["runs"] == 27
+        assert cache.exists() == there

@@ -4,10 +4,20 @@
 `ranks` says what order they allow, `planning` how many samples a difference takes.
 """
 
-from harness.statistics.intervals import CONFIDENCE, Estimate, differences, gain, mean_over_tasks, rescale, score, scores_of
+from harness.statistics.intervals import (
+    CONFIDENCE,
+    Estimate,
+    Intervals,
+    differences,
+    gain,
+    mean_over_tasks,
+    rescale,
+    score,
+    scores_of,
+)
 from harness.statistics.planning import POWER, sample_size
 from harness.statistics.ranks import DRAWS, Ranking, deviations, rank
-from harness.statistics.significance import false_discovery, holm, mcnemar, p_values, sign_flip, t_test
+from harness.statistics.significance import false_discovery, holm, holm_by_column, mcnemar, p_values, sign_flip, t_test
 from harness.statistics.spread import Scores
 
 __all__ = [
@@ -15,6 +25,7 @@ __all__ = [
     "DRAWS",
     "POWER",
     "Estimate",
+    "Intervals",
     "Ranking",
     "Scores",
     "deviations",
@@ -22,6 +33,7 @@ __all__ = [
     "false_discovery",
     "gain",
     "holm",
+    "holm_by_column",
     "mcnemar",
     "mean_over_tasks",
     "p_values",

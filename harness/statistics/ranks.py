@@ -76,5 +76,19 @@ def _level(errors: Scores) -> float:
         return 1 - CONFIDENCE
     scale = np.zeros_like(variance)
     scale[rows, columns] = 1 / np.sqrt(variance[rows, columns])
-    largest = [np.abs((draw[:, None] - draw[None, :]) * scale).max() for draw in errors]
+    largest = _largest(errors, scale)
     return float(2 * stats.norm.sf(np.quantile(largest, CONFIDENCE)))
+
+
+def _largest(errors: Scores, scale: Scores) -> Scores:
+    """Of each draw the largest difference of any two, each times its `scale` (above the diagonal), whatever its sign."""
+    by_candidate = np.ascontiguousarray(errors.T)
+    largest = np.zeros(len(errors))
+    differences = np.empty_like(by_candidate)  # one table for all: to ask for new memory takes longer than to fill it
+    for place, own in enumerate(by_candidate[:-1]):
+        others = differences[place + 1 :]
+        np.subtract(by_candidate[place + 1 :], own, out=others)
+        np.multiply(others, scale[place, place + 1 :, None], out=others)
+        np.maximum(largest, others.max(axis=0), out=largest)
+        np.maximum(largest, -others.min(axis=0), out=largest)
+    return largest

@@ -70,6 +70,17 @@ def holm(p: ArrayLike) -> Scores:
     return corrected
 
 
+def holm_by_column(p: Scores) -> Scores:
+    """The same for each column of a stack of them (families along the first axis); NaN is no claim, and stays."""
+    order = np.argsort(p, axis=0, kind="stable")  # NaN comes last
+    claims = (~np.isnan(p)).sum(axis=0)
+    places = np.arange(len(p)).reshape(-1, *[1] * (p.ndim - 1))
+    steps = np.take_along_axis(p, order, axis=0) * np.maximum(claims - places, 1)
+    corrected = np.empty_like(p)
+    np.put_along_axis(corrected, order, np.minimum(1.0, np.maximum.accumulate(steps, axis=0)), axis=0)
+    return corrected
+
+
 def false_discovery(p: ArrayLike) -> NDArray[np.float64]:
     """P-values corrected so that of all claims made 5 % are false on average (Benjamini and Hochberg, 1995)."""
     values = np.asarray(p, dtype=np.float64)

@@ -10,8 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.statistics import Estimate
-from leaderboards.comparisons import Comparison, TaskComparison, compare_rows
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.statistics import Estimate, Scores
+from leaderboards.comparisons import Differences, TaskComparison, compare_rows, differences_of
 from leaderboards.grid import Column, Grid, Head, Item, Line, Tone
 from leaderboards.ledger import Entry
 from leaderboards.pages.context import MOST_COMPARED, Site, compared_rows, model_href, row_slug, task_href
@@ -96,45 +99,53 @@ def _default(site: Site, rows: Sequence[Row]) -> tuple[Row, Row]:
 
 
 def _pairs(site: Site, rows: Sequence[Row]) -> Iterator[tuple[Row, dict[str, Pair]]]:
-    entries = {entry.row.key: entry for entry in site.ledger.entries}
-    compared = compare_rows(
-        rows,
-        site.table.tasks,
-        paired=lambda task, first, second: site.table.standings[task].difference(first.key, second.key),
-        overall=site.table.difference,
-    )
-    for place, (row, comparisons) in enumerate(compared):
-        others = rows[place + 1 :]
-        yield (
-            row,
-            {
-                row_slug(other): _pair(comparison, tuple(site.table.tasks), entries[row.key], entries[other.key])
-                for other, comparison in zip(others, comparisons, strict=True)
-            },
-        )
+    """Each row with those after it."""
+    costs = [_costs(site.ledger.of(row)) for row in rows]
+    slugs = [row_slug(row) for row in rows]
+    overall = _figures(differences_of(rows, site.table.overall))
+    compared = compare_rows(rows, site.table.tasks, site.table.standings)
+    by_task = [_task_figures(one) for one in compared.values()]
+    for first, row in enumerate(rows):
+        pairs = {}
+        for second in range(first + 1, len(rows)):
+            train, serve = (_more(ours, theirs) for ours, theirs in zip(costs[first], costs[second], strict=True))
+            tasks = tuple(table[first][second] for table in by_task)
+            pairs[slugs[second]] = Pair(overall[first][second], (train, serve), tasks)
+        yield row, pairs
 
 
-def _pair(comparison: Comparison, tasks: Sequence[str], first: Entry, second: Entry) -> Pair:
-    costs = zip(_costs(first), _costs(second), strict=True)
-    train, serve = (_more(ours, theirs) for ours, theirs in costs)
-    return Pair(
-        None if comparison.overall is None else _figures(comparison.overall),
-        (train, serve),
-        tuple(_task_figures(comparison.tasks.get(task)) for task in tasks),
-    )
+def _figures(differences: Differences) -> list[list[Figures | None]]:
+    """Of every two rows."""
+    ends = (differences.value, differences.low, differences.high)
+    return _where(differences, [*map(_tenths_of, ends), differences.clear.astype(np.int64)])
 
 
-def _figures(estimate: Estimate) -> Figures:
-    ends = (estimate.value, estimate.low, estimate.high)
-    # Rounded as `points` rounds, so that one number is never shown in two ways.
-    return [*(round(10 * round(100 * value, 1)) for value in ends), int(estimate.clear)]
+def _task_figures(compared: TaskComparison) -> list[list[Figures | None]]:
+    difference = compared.difference
+    ends = (difference.value, difference.low, difference.high)
+    p, flips_p = (np.rint(1000 * np.nan_to_num(one)).astype(np.int64) for one in (compared.p, compared.flips_p))
+    tables = [*map(_tenths_of, ends), difference.clear.astype(np.int64), p, compared.fixed, compared.broken, flips_p]
+    return _where(difference, tables)
 
 
-def _task_figures(compared: TaskComparison | None) -> Figures | None:
-    if compared is None:
-        return None
-    p, flips_p = round(1000 * compared.p), round(1000 * compared.flips_p)
-    return [*_figures(compared.difference), p, compared.fixed, compared.broken, flips_p]
+def _where(differences: Differences, tables: Sequence[NDArray[np.int64]]) -> list[list[Figures | None]]:
+    """The figures of every two rows, None for those that cannot be compared."""
+    figures, known = np.stack(tables, axis=-1).tolist(), differences.known.tolist()
+    return [
+        [numbers if there else None for numbers, there in zip(*line, strict=True)]
+        for line in zip(figures, known, strict=True)
+    ]
+
+
+def _tenths_of(values: Scores) -> NDArray[np.int64]:
+    """Tenths of a point, rounded as `points` rounds, so that one number is never shown in two ways."""
+    known = np.nan_to_num(values)
+    tenths = 1000 * known
+    rounded = np.rint(tenths)
+    # Where the half is near, only the number itself says to which side it goes.
+    for place in zip(*np.nonzero(np.abs(np.abs(tenths - rounded) - 0.5) < 1e-6), strict=True):
+        rounded[place] = round(10 * round(100 * float(known[place]), 1))
+    return rounded.astype(np.int64)
 
 
 def _costs(entry: Entry) -> tuple[float | None, float | None]:

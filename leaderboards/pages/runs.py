@@ -10,7 +10,7 @@ from leaderboards.pages.context import Site, model_names, run_href
 from leaderboards.pages.run import Surroundings, run_page
 from leaderboards.processes import Workers
 from leaderboards.rendering import Pages, Renderer, as_bytes, digest_of
-from leaderboards.reuse import PageStamp, stamp_of
+from leaderboards.reuse import PageStamp, Stamps
 
 TEMPLATE = "run.html"
 
@@ -25,23 +25,23 @@ class RunJob:
     members: tuple[Result, ...]
 
 
-def begin_run_pages(site: Site, pages: Pages, workers: Workers) -> Callable[[], None]:
+def begin_run_pages(site: Site, pages: Pages, workers: Workers, stamps: Stamps) -> Callable[[], None]:
     """Begin to write the pages of all runs, as far as the former ones cannot be taken over; calling what is returned waits
     for the last.
     """
     around = Surroundings(site.folder, site.prices, frozenset(model_names(site.table)), frozenset(site.table.tasks))
-    jobs = [job for job in _jobs(site, pages.renderer, around) if not pages.take(job.href, job.made_of)]
+    jobs = [job for job in _jobs(site, pages.renderer, around, stamps) if not pages.take(job.href, job.made_of)]
     write = partial(_write, renderer=pages.renderer, around=around)
-    stamps = workers.map("writing pages of runs", write, jobs)
+    written = workers.map("writing pages of runs", write, jobs)
 
     def finish() -> None:
-        for job, stamp in zip(jobs, stamps, strict=True):
+        for job, stamp in zip(jobs, written, strict=True):
             pages.wrote(job.href, job.made_of, stamp)
 
     return finish
 
 
-def _jobs(site: Site, renderer: Renderer, around: Surroundings) -> Iterator[RunJob]:
+def _jobs(site: Site, renderer: Renderer, around: Surroundings, stamps: Stamps) -> Iterator[RunJob]:
     prices = digest_of(as_bytes(site.prices))
     # Of what was read, which a file may no longer hold.
     records = {result.key: digest_of(as_bytes(result)) for result in site.results}
@@ -53,7 +53,7 @@ def _jobs(site: Site, renderer: Renderer, around: Surroundings) -> Iterator[RunJ
             (
                 prices,
                 [records[one.key] for one in (result, *members)],
-                stamp_of(site.folder, result.run.place),
+                stamps.of(result.run.place),
                 linked,
             )
         )
