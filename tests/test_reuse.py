@@ -120,7 +120,7 @@ def test_nothing_changed_is_nothing_rendered_again_but_the_outer_pages(
     published = publish(results, out, means=Means(cache=cache))
     assert files(out) == before
     assert {path: path.stat().st_mtime_ns for path in (out / "runs").iterdir()} == times
-    assert set(written) == {"404.html", "compare.html", "cost.html", "history.html", "index.html"}
+    assert set(written) == {"404.html", "compare.html", "cost.html", "history.html", "index.html", "methodology.html"}
     assert published.pages == len(list(out.rglob("*.html")))
 
 
