@@ -88,7 +88,10 @@ def run_record(result: Result) -> dict[str, Any]:
 
 def _line(record: dict[str, Any]) -> str:
     """As JSON: ASCII only, and null for what is no number, as somebody else's result.json may hold."""
-    line = pydantic_core.to_json(record, inf_nan_mode="null").decode()
+    try:
+        line = pydantic_core.to_json(record, inf_nan_mode="null").decode()
+    except pydantic_core.PydanticSerializationError:  # half a surrogate pair, which has no UTF-8 and is spelt out here
+        return f"{json.dumps(pydantic_core.to_jsonable_python(record, inf_nan_mode='null'))}\n"
     return f"{line if line.isascii() else json.dumps(json.loads(line))}\n"
 
 

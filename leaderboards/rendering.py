@@ -1,6 +1,7 @@
 """Render pages from templates: what foreign text says is shown as text, whatever it holds."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -68,7 +69,10 @@ class Renderer:
 
 def as_bytes(data: Any) -> bytes:
     """Plain data, dataclasses and records, such that different ones differ; an error for anything else."""
-    return pydantic_core.to_json(data, inf_nan_mode="constants")
+    try:
+        return pydantic_core.to_json(data, inf_nan_mode="constants")
+    except pydantic_core.PydanticSerializationError:  # half a surrogate pair, which has no UTF-8 and is spelt out here
+        return json.dumps(pydantic_core.to_jsonable_python(data, inf_nan_mode="constants")).encode("ascii")
 
 
 def digest_of(data: bytes) -> str:
