@@ -68,7 +68,7 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     shown = [{**row, "id": f"shown {row['id']}"} for row in few_shot]
     write_jsonl(folder / "generate.jsonl", [{**row, "choices": []} for row in plain + shown])
     choices = write_rows(folder / "choice.jsonl", "ticket_routing", "test", count=40)
-    write_jsonl(folder / "choice.jsonl", [*choices, of_many_choices(base)])
+    write_jsonl(folder / "choice.jsonl", [*choices, of_many_choices(base), *of_long_choices()])
     # The likelihood of short answers, of nothing but a text, and of a text that takes several windows.
     texts = [sample["prompt"]["text"] for sample in few_shot]
     bare = PromptSet({"bare": "<mask>"})
@@ -89,6 +89,18 @@ def of_many_choices(base: Path) -> dict[str, Any]:
     words = [word for word in map(tokenizer.decode, range(len(tokenizer))) if word.isalpha()][:300]
     assert len({tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words}) > 128
     return prompt_row(PromptSet({"short": "Say a word."}), Sample("many", {}, words[0], tuple(words)), "short")
+
+
+def of_long_choices() -> list[dict[str, Any]]:
+    """Prompts that end anywhere in a block of vLLM's prefix cache, with choices that begin alike for longer than a block;
+    each once more with the choices in another order, when the cache may have them."""
+    choices = tuple(f"{'a lamp and two chairs ' * 6}{end}" for end in ("came to town", "went to town", "stood in the town"))
+    prompts = PromptSet({"short": "{text}"})
+    return [
+        prompt_row(prompts, Sample(f"long {words} {turn}", {"text": "lamp " * words}, choices[0], choices[::turn]), "short")
+        for words in range(1, 34)
+        for turn in (1, -1)
+    ]
 
 
 def weaken(adapter: Path) -> None:
@@ -276,11 +288,24 @@ def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> 
     assert asked(*([token] for token in many)) == {(): [many[:-1], many[-1:]]}
 
     long = [[token] * 12 for token in (5, 6, 7)]
-    assert len(asked(*long, prompt=2000)) == 34  # the beginnings of all, of which the empty one is the same
-    whole = engine._parts(Choose([1] * 40, long))
-    assert [(part.after, part.parameters.prompt_logprobs) for part in whole] == [(tuple(choice), 0) for choice in long]
+    read = [(tuple(choice), 0, False) for choice in long]
+
+    def parts(prompt: int) -> list[tuple[Any, ...]]:
+        return [
+            (part.after, part.parameters.prompt_logprobs, part.parameters.skip_reading_prefix_cache)
+            for part in engine._parts(Choose([1] * prompt, long))
+        ]
+
+    assert parts(40) == read
+    # The prompt has a request of its own: it is long, or the cache would have all of it.
+    assert parts(200) == parts(64) == [((), None, False), *read]
+    assert asked([5, 8], [6, 9], [7, 5])  # as many beginnings but the empty one as choices
     engine.way = "adapters"
-    assert len(asked(*long, prompt=40)) == 34
+    assert len(asked(*long)) == 34  # the beginnings of all, of which the empty one is the same
+    engine.way, engine._cuda = "swap", True
+    assert len(asked(*long)) == 34
+    engine._cuda, engine.context = False, 75
+    assert len(asked(*long, prompt=64)) == 34
 
 
 def test_a_stop_string_ends_the_answer_and_is_left_out(engine: Worker, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ The only file that knows vLLM, from 0.25 on: whatever differs between its versio
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -17,6 +17,10 @@ os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 
 import torch
+
+if not torch.cuda.is_available():  # compiling for a CPU takes longer than it saves
+    os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
+
 import vllm
 from transformers import AutoConfig
 from vllm import LLM, SamplingParams
@@ -50,9 +54,12 @@ IN_FLIGHT = 8
 """Requests that vLLM holds, as a multiple of the sequences it works on: enough to keep it busy and to let it batch as it
 likes, and few enough for memory to stay flat however many there are to answer."""
 
+CPU_BLOCK = 32
+"""Tokens of a block of the prefix cache on a CPU, the fewest that its attention takes: vLLM's own 128 are longer than many a
+prompt, and what prompts share is cached in whole blocks."""
 
-A_REQUEST = 64
-"""Tokens that a CPU reads in about the time that one more request takes."""
+SHORT_PROMPT = 128
+"""Tokens of a prompt up to which the first of its choices reads it along, at each with the whole vocabulary's chances."""
 
 TOKENS_AT_ONCE = 128
 """Tokens of which vLLM tells the log-probability in one request, at most."""
@@ -73,14 +80,45 @@ class _Asked:
     """A request on its way, as one or several of vLLM's. Only choices have several."""
 
     request: Request
-    waiting: int
-    outputs: list[tuple[_Part, Any]] = field(default_factory=list)
-    """Those that have come, with vLLM's output."""
+    waiting: int = 0
+    """For so many of vLLM's outputs."""
 
-    @property
-    def cached_tokens(self) -> int:
-        """Tokens of the prompt that the prefix cache had when the first of them came."""
-        return min(output.num_cached_tokens or 0 for _, output in self.outputs)
+    output: Any = None
+    """The last of them."""
+
+    following: dict[tuple[int, ...], dict[int, float]] = field(default_factory=dict)
+    """Of choices: what is known of the log-probabilities of tokens, by what lies between the prompt and them."""
+
+    cached_tokens: int = 0
+    """Tokens of the prompt that the prefix cache had when the first of vLLM's requests was read."""
+
+    def take(self, part: _Part, output: Any) -> None:
+        """Take one of vLLM's outputs."""
+        self.waiting -= 1
+        cached = output.num_cached_tokens or 0
+        self.cached_tokens = cached if self.output is None else min(self.cached_tokens, cached)
+        self.output = output
+        if not isinstance(self.request, Choose):
+            return
+        if part.parameters.prompt_logprobs is None:
+            known = self.following.setdefault(part.after, {})
+            known.update((token, one.logprob) for token, one in output.outputs[0].logprobs[0].items())
+            return
+        start = len(self.request.prompt)
+        # A token's log-probability comes with the one before it, which the cache must not have had.
+        first = max(0, cached + 1 - start)
+        for index, token in enumerate(part.after[first:], start=first):
+            self.following.setdefault(part.after[:index], {})[token] = output.prompt_logprobs[start + index][token].logprob
+
+    def unread(self) -> list[_Part]:
+        """Choices to be read again, past the prefix cache: it had tokens of their own, and other choices do not tell."""
+        if self.waiting or not isinstance(self.request, Choose):
+            return []
+        return [
+            _Part(tuple(choice), _MEASURE)
+            for choice in self.request.choices
+            if any(token not in self.following.get(tuple(choice[:index]), {}) for index, token in enumerate(choice))
+        ]
 
 
 class VllmEngine:
@@ -114,6 +152,8 @@ class VllmEngine:
             settings = {"enable_lora": True, "max_loras": max_loras, "max_lora_rank": _rank_that_vllm_has(max_lora_rank)}
         if cuda:
             settings["gpu_memory_utilization"] = gpu_memory_utilization
+        else:
+            settings["block_size"] = CPU_BLOCK
         self._cuda = cuda
         self.context = context_length(AutoConfig.from_pretrained(model, revision=revision), max_model_len)
         try:
@@ -123,7 +163,7 @@ class VllmEngine:
                 dtype=self.dtype,
                 max_model_len=self.context,
                 max_num_seqs=max_num_seqs,
-                enforce_eager=not cuda,  # compiling for a CPU takes longer than it saves
+                enforce_eager=not cuda,
                 tensor_parallel_size=tensor_parallel_size,
                 distributed_executor_backend="mp" if self._parallel else "uni",
                 worker_extension_cls=f"{ArmLoader.__module__}.{ArmLoader.__name__}",
@@ -219,27 +259,29 @@ class VllmEngine:
         room = IN_FLIGHT * self._max_num_seqs
         asked: dict[int, _Asked] = {}
         on_the_way: dict[str, tuple[int, _Part]] = {}
+
+        def ask(place: int, parts: Sequence[_Part]) -> None:
+            request = requests[place]
+            asked.setdefault(place, _Asked(request)).waiting += len(parts)
+            for part in parts:
+                self._count += 1
+                name = str(self._count)
+                on_the_way[name] = place, part
+                prompt = tokens_input([*request.prompt, *part.after])
+                engine.add_request(name, prompt, part.parameters, lora_request=self._adapter(request))
+
         try:
             while True:
                 for place in islice(order, max(0, room - len(on_the_way))):
-                    request = requests[place]
-                    parts = self._parts(request)
-                    asked[place] = _Asked(request, len(parts))
-                    arm = self._arms[request.arm]
-                    adapter = self._adapters[arm] if self.way == "adapters" and arm is not None else None
-                    for part in parts:
-                        self._count += 1
-                        name = str(self._count)
-                        on_the_way[name] = place, part
-                        prompt = tokens_input([*request.prompt, *part.after])
-                        engine.add_request(name, prompt, part.parameters, lora_request=adapter)
+                    ask(place, self._parts(requests[place]))
                 if not on_the_way:
                     return
                 for output in engine.step():
                     place, part = on_the_way.pop(output.request_id)
                     item = asked[place]
-                    item.outputs.append((part, output))
-                    if len(item.outputs) == item.waiting:
+                    item.take(part, output)
+                    ask(place, item.unread())
+                    if not item.waiting:
                         del asked[place]
                         yield Answered(place, _answer(item), item.cached_tokens)
         except RuntimeError as error:
@@ -249,6 +291,11 @@ class VllmEngine:
         finally:
             if on_the_way:  # nobody waits for the rest
                 engine.abort_request(list(on_the_way))
+
+    def _adapter(self, request: Request) -> LoRARequest | None:
+        assert self._arms is not None
+        arm = self._arms[request.arm]
+        return self._adapters[arm] if self.way == "adapters" and arm is not None else None
 
     def _no_memory(self, error: RuntimeError) -> OutOfMemory:
         return OutOfMemory(
@@ -260,8 +307,8 @@ class VllmEngine:
 
         Each distinct beginning of a choice is one request for one token, with the log-probabilities of just the
         tokens that follow it in some choice; all share the prompt's cached prefix. Labels that differ in their first
-        token and have no other need a single request. Where the choices are long and the prompt is short, reading each
-        whole takes fewer requests, and less time.
+        token and have no other need a single request. Where there are fewer choices than beginnings, each choice is read
+        whole instead, after a request for the prompt that it finds in the cache.
         """
         if isinstance(request, Generate):
             return [_Part((), self._sampling_params(request.sampling, request.reads_cache))]
@@ -274,22 +321,17 @@ class VllmEngine:
         for choice in request.choices:
             for index, token in enumerate(choice):
                 following.setdefault(tuple(choice[:index]), set()).add(token)
-        if self._reads_whole(request, beginnings=len(following)):
-            return [_Part(tuple(choice), _MEASURE) for choice in request.choices]
-        return [
-            _Part(beginning, _next_token(tuple(sorted(tokens)[start : start + TOKENS_AT_ONCE])))
-            for beginning, tokens in following.items()
-            for start in range(0, len(tokens), TOKENS_AT_ONCE)
-        ]
+        if len(request.choices) < len(following) - 1 and self._may_read_whole(request):
+            whole = [_Part(tuple(choice), _READ) for choice in request.choices]
+            # What a prompt ends on, where a block of the cache does, is not read again with the choices.
+            alone = len(request.prompt) > SHORT_PROMPT or len(request.prompt) % CPU_BLOCK == 0
+            return [*_beginning((), following[()]), *whole] if alone else whole
+        return [part for beginning, tokens in following.items() for part in _beginning(beginning, tokens)]
 
-    def _reads_whole(self, request: Choose, *, beginnings: int) -> bool:
-        """Whether to read every choice whole: prompts read for prompt log-probabilities are not taken from the cache."""
+    def _may_read_whole(self, request: Choose) -> bool:
+        """On CUDA vLLM is reported to mix prompt log-probabilities up (vllm#44106), and beside adapters they fail."""
         longest = len(request.prompt) + max(map(len, request.choices))
-        # On CUDA vLLM is reported to mix prompt log-probabilities up (vllm#44106), and beside adapters they fail.
-        if self._cuda or self.way == "adapters" or longest >= self.context:
-            return False
-        whole = sum(A_REQUEST + len(request.prompt) + len(choice) for choice in request.choices)
-        return whole < beginnings * A_REQUEST + len(request.prompt)
+        return not self._cuda and self.way == "swap" and longest < self.context
 
     def _new_sampling_params(self, sampling: Sampling, reads_cache: bool) -> SamplingParams:
         constraint = None
@@ -315,8 +357,19 @@ class VllmEngine:
 _OURS: dict[str, Any] = {"output_kind": RequestOutputKind.FINAL_ONLY, "skip_clone": True}
 """Of all parameters here: an output comes once, when it is whole, and nobody changes what requests share."""
 
-_MEASURE = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False, **_OURS)
+_MEASURE = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, flat_logprobs=True, detokenize=False, **_OURS)
 """The log-probability and rank of a text's own tokens; vLLM wants to write one, too."""
+
+_READ = SamplingParams(
+    temperature=0.0,
+    max_tokens=1,
+    prompt_logprobs=0,
+    flat_logprobs=True,
+    detokenize=False,
+    skip_reading_prefix_cache=False,
+    **_OURS,
+)
+"""The same of the tokens that the prefix cache does not have; vLLM's word on the others is not to be relied on."""
 
 
 @lru_cache(maxsize=4096)
@@ -325,34 +378,28 @@ def _next_token(tokens: tuple[int, ...]) -> SamplingParams:
     return SamplingParams(temperature=0.0, max_tokens=1, logprob_token_ids=list(tokens), detokenize=False, **_OURS)
 
 
+def _beginning(beginning: tuple[int, ...], tokens: Iterable[int]) -> list[_Part]:
+    """What may come after a prompt and the beginning of some choices."""
+    ordered = sorted(tokens)
+    return [
+        _Part(beginning, _next_token(tuple(ordered[start : start + TOKENS_AT_ONCE])))
+        for start in range(0, len(ordered), TOKENS_AT_ONCE)
+    ]
+
+
 def _answer(asked: _Asked) -> Any:
     """What vLLM's outputs say, as the request wants it."""
     request = asked.request
     if isinstance(request, Generate):
-        ((_, output),) = asked.outputs
-        return [_completion(one) for one in output.outputs]
-    if isinstance(request, Choose) and asked.outputs[0][0].parameters is _MEASURE:
-        whole = {
-            part.after: sum(token.logprob for token in _read(output, request, part.after)) for part, output in asked.outputs
-        }
-        return [whole[tuple(choice)] for choice in request.choices]
+        return [_completion(one) for one in asked.output.outputs]
     if isinstance(request, Choose):
-        found: dict[tuple[int, ...], dict[int, Any]] = {}
-        for part, output in asked.outputs:
-            found.setdefault(part.after, {}).update(output.outputs[0].logprobs[0])
         return [
-            sum(found[tuple(choice[:index])][token].logprob for index, token in enumerate(choice))
+            sum(asked.following[tuple(choice[:index])][token] for index, token in enumerate(choice))
             for choice in request.choices
         ]
-    ((_, output),) = asked.outputs
-    tokens = _read(output, request, request.continuation)
-    return Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens))
-
-
-def _read(output: Any, request: Measure | Choose, text: Sequence[int]) -> list[Any]:
-    """What vLLM says of each token of a text that it read after the prompt."""
     start = len(request.prompt)
-    return [output.prompt_logprobs[start + index][token] for index, token in enumerate(text)]
+    tokens = [asked.output.prompt_logprobs[start + index][token] for index, token in enumerate(request.continuation)]
+    return Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens))
 
 
 def _of_memory(error: RuntimeError) -> bool:
