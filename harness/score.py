@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.faults import PLUGIN_FAULTS, raised
 from harness.metrics import Counts, Metric, Reply, answer_of, contributions, find_metric, sums_of
 from harness.results import MetricValue, Parsed, SampleCounts
-from harness.statistics import Estimate, score
+from harness.statistics import Estimate, cluster_numbers, score
 from harness.task import Sample, Task
 
 if TYPE_CHECKING:
@@ -235,24 +235,24 @@ def _summarise(
 
 def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[_Judged]]) -> dict[str, MetricValue]:
     """Each metric's mean over the samples that were scored in all groups, of their means; empty without any."""
-    seen = Counter(item.row["sample_id"] for items in groups for item in items)
-    whole = [item for items in groups for item in items if seen[item.row["sample_id"]] == len(groups)]
+    whole = _in_all([item for items in groups for item in items], len(groups))
     if not whole:
         return {}
+    clusters = _clusters(whole)
     values = {}
     for metric in metrics:
         scores: dict[str, list[float]] = {}
         for item in whole:
             scores.setdefault(item.row["sample_id"], []).append(item.scores[metric.name])
         details = _details(metric, [item.counts[metric.name] for item in whole]) if metric.counts is not None else {}
-        values[metric.name] = _value_of(metric, _means(scores), details)
+        values[metric.name] = _value_of(metric, scores, clusters, details)
     return values
 
 
 def _parsed(metric: Metric, judged: Sequence[_Judged], groups: Sequence[_Group]) -> Parsed:
     """How many answers have the right form, and the metric of those alone: a corpus metric is made of them anew."""
-    seen = Counter(item.row["sample_id"] for item in judged)
-    whole = [item for item in judged if seen[item.row["sample_id"]] == len(groups)]
+    whole = _in_all(judged, len(groups))
+    clusters = _clusters(whole)
     forms: dict[str, list[float]] = {}
     members: dict[_Group, list[_Judged]] = {}
     for item in whole:
@@ -266,8 +266,19 @@ def _parsed(metric: Metric, judged: Sequence[_Judged], groups: Sequence[_Group])
             values = contributions(metric, [item.counts[metric.name] for item in items])[1].tolist()
         for item, value in zip(items, values, strict=True):
             scores.setdefault(item.row["sample_id"], []).append(value)
-    share = _value(score(_means(forms), binary=True))
-    return Parsed(share=share, score=_value_of(metric, _means(scores)) if scores else None)
+    share = _value(score(_means(forms), binary=True, clusters=cluster_numbers([clusters[name] for name in forms])))
+    return Parsed(share=share, score=_value_of(metric, scores, clusters) if scores else None)
+
+
+def _in_all(judged: Sequence[_Judged], groups: int) -> list[_Judged]:
+    """The rows of samples that were scored in so many groups, in all of them."""
+    seen = Counter(item.row["sample_id"] for item in judged)
+    return [item for item in judged if seen[item.row["sample_id"]] == groups]
+
+
+def _clusters(judged: Sequence[_Judged]) -> dict[str, str]:
+    """By sample."""
+    return {item.row["sample_id"]: item.row["cluster"] for item in judged}
 
 
 def _means(scores: dict[str, list[float]]) -> list[float]:
@@ -281,8 +292,11 @@ def _details(metric: Metric, rows: Sequence[Counts]) -> dict[str, float]:
     return metric.details(sums_of(rows))
 
 
-def _value_of(metric: Metric, scores: Sequence[float], details: dict[str, float] | None = None) -> MetricValue:
-    return _value(score(scores, binary=metric.binary, low=metric.low, high=metric.high), details)
+def _value_of(
+    metric: Metric, scores: dict[str, list[float]], clusters: dict[str, str], details: dict[str, float] | None = None
+) -> MetricValue:
+    numbers = cluster_numbers([clusters[name] for name in scores])
+    return _value(score(_means(scores), binary=metric.binary, low=metric.low, high=metric.high, clusters=numbers), details)
 
 
 def _value(estimate: Estimate, details: dict[str, float] | None = None) -> MetricValue:

@@ -7,7 +7,7 @@ from harness.jobs import FitJob
 from harness.modelcard import Score, model_card
 from harness.models import TRAINING
 from harness.results import Result, TrainingRecord, atomic_write, read_predictions, read_record
-from harness.statistics import gain
+from harness.statistics import cluster_numbers, gain
 
 UNTUNED = ("zero_shot", "few_shot")
 
@@ -44,17 +44,19 @@ def write_card(fit: FitJob, finished: Sequence[Result], others: Iterable[Result]
 def _gain(tuned: Result, untuned: Result, results: Path) -> Score | None:
     """The paired difference of the primary metric over the samples and templates that both were scored on."""
     metric = tuned.task.primary_metric
-    columns = ["sample_id", "template", f"score_{metric}"]
-    first, second = (read_predictions(results, one.run, columns) for one in (tuned, untuned))
+    columns = ["sample_id", "template", f"score_{metric}", "cluster"]
+    first = read_predictions(results, tuned.run, columns)
+    second = read_predictions(results, untuned.run, columns[:-1])
     joined = first.merge(second, on=["sample_id", "template"], suffixes=("", "_untuned")).dropna()
     if joined.empty:
         return None
-    by_sample = joined.groupby("sample_id", sort=False).mean(numeric_only=True)
+    by_sample = joined.groupby(["sample_id", "cluster"], sort=False).mean(numeric_only=True)
     card = tuned.task.metrics[metric]
     span = 1.0 if card.low is None or card.high is None else card.high - card.low
     difference = gain(
         [by_sample[f"score_{metric}"].to_numpy()], [by_sample[f"score_{metric}_untuned"].to_numpy()],
         binary=tuned.task.binary and len(tuned.run.templates) == 1 and tuned.run.generation.n == 1, span=span,
+        clusters=cluster_numbers(list(by_sample.index.get_level_values("cluster"))),
     )  # fmt: skip
     over = untuned.run.candidate.method
     return Score(tuned.run.task, metric, difference.value, difference.low, difference.high, difference.n, over=over)

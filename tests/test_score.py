@@ -15,6 +15,7 @@ from harness.finish import TaskFacts, finish
 from harness.metrics import METRICS, Metric, Reply
 from harness.plan import LoadedTask
 from harness.score import Scored, cluster_of, collect, score_rows
+from harness.statistics import cluster_numbers, score
 from harness.task import PromptSet, Sample, Task
 
 LABELS = ("a", "b", "c")
@@ -55,6 +56,27 @@ def test_a_mean_metric_is_the_mean_over_the_samples_that_were_scored() -> None:
     assert result.metrics["exact_match"].value == 0.5
     assert (result.samples.total, result.samples.scored, result.samples.failed) == (3, 2, 1)
     assert errors(result) == ["", "", "too long"]
+
+
+def test_samples_of_one_passage_count_as_one_in_the_interval() -> None:
+    answers: list[str | None] = ["1"] * 10 + ["9"] * 10
+    alone = scored(adding(), samples(*["1"] * 20), answers).metrics["exact_match"]
+    passages = [
+        Sample(str(place), {"text": str(place)}, "1", cluster=f"passage {place // 5}" if place < 15 else "")
+        for place in range(20)
+    ]
+    result = scored(adding(), passages, answers)
+    together = result.metrics["exact_match"]
+    assert (together.value, together.n) == (alone.value, alone.n) == (0.5, 20)
+    # Of eight clusters, three passages of five samples and five samples alone, whose sums are 5, 5, 0, 0, 0, 0, 0 and 0
+    # less what they would be at the mean.
+    deviations = [2.5, 2.5, -2.5, -0.5, -0.5, -0.5, -0.5, -0.5]
+    assert together.stderr == pytest.approx((8 / 7 * sum(one**2 for one in deviations)) ** 0.5 / 20)
+    assert result.parsed is not None and result.parsed.score is not None
+    assert result.parsed.score.stderr == together.stderr
+    # However many samples: no table of samples by clusters is made.
+    many = cluster_numbers([f"{place // 2}" for place in range(200_000)])
+    assert score([float(place % 2) for place in range(200_000)], binary=True, clusters=many).value == 0.5
 
 
 def test_a_run_without_a_single_scored_sample_is_an_error_and_leaves_no_result(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from harness.statistics.intervals import (
 from harness.statistics.planning import POWER, sample_size
 from harness.statistics.ranks import DRAWS, Ranking, deviations, rank
 from harness.statistics.significance import false_discovery, holm, holm_by_column, mcnemar, p_values, sign_flip, t_test
-from harness.statistics.spread import Scores
+from harness.statistics.spread import Scores, cluster_numbers
 
 __all__ = [
     "CONFIDENCE",
@@ -28,6 +28,7 @@ __all__ = [
     "Intervals",
     "Ranking",
     "Scores",
+    "cluster_numbers",
     "deviations",
     "differences",
     "false_discovery",

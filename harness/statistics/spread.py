@@ -15,7 +15,7 @@ Samples that hang together, as questions on one passage, are clusters: their dev
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,19 +95,27 @@ def table_of(scores: ArrayLike) -> Scores:
     return table.reshape((1,) * (3 - table.ndim) + table.shape)
 
 
+def cluster_numbers(names: Sequence[str]) -> NDArray[np.int64] | None:
+    """For each sample the number of its cluster, from 0 on; one without a name stands alone. None where all do."""
+    if not any(names):
+        return None
+    numbers: dict[str | int, int] = {}
+    return np.array([numbers.setdefault(name or place, len(numbers)) for place, name in enumerate(names)])
+
+
 def by_cluster(tables: Scores, clusters: ArrayLike | None) -> Scores:
     """A stack of tables with clusters in place of samples, such that means stay and variances become those of clusters.
 
-    `clusters`: for each sample the number of its cluster, from 0 on; None leaves the samples.
+    `clusters`: for each sample the number of its cluster, as of `cluster_numbers`; None leaves the samples.
     """
     if clusters is None:
         return tables
     numbers = np.asarray(clusters)
-    count, n = int(numbers.max()) + 1, tables.shape[-1]
+    sizes, n = np.bincount(numbers), tables.shape[-1]
     grand = tables.mean(axis=(1, 2, 3), keepdims=True)
-    members = np.zeros((n, count))
-    members[np.arange(n), numbers] = 1.0
-    return np.asarray(grand + (tables - grand) @ members * (count / n))
+    together = (tables - grand)[..., np.argsort(numbers, kind="stable")]
+    sums = np.add.reduceat(together, np.cumsum(sizes) - sizes, axis=-1)
+    return np.asarray(grand + sums * (len(sizes) / n))
 
 
 def effects(tables: Scores, clusters: ArrayLike | None = None) -> Effects | None:
