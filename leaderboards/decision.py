@@ -252,15 +252,17 @@ def _best(budget: float, fit: Sequence[int], totals: Sequence[float], steps: NDA
     return Best(budget, within[0], wins / len(steps))
 
 
-def that_matter(choices: Choices, scenario: Scenario, *, most: int) -> list[int]:
-    """The places of at most so many cases: those that nothing beats in score, one-off cost and cost of a request, by
-    score, then the others by score. What is best without tuning, or for a budget, is always among the first."""
-    costs = [costs_of(case, scenario) for case in choices.cases]
+def that_matter(choices: Choices, decision: Decision, *, most: int) -> list[int]:
+    """The places of at most so many cases: what the scenario's answers are about, then those that nothing beats in score,
+    one-off cost and cost of a request, by score, then the others by score."""
+    answers = [decision.reference, decision.chosen, decision.best_tuned, decision.passed_over]
+    answers += [best.place for best in decision.bests]
+    costs = [costs_of(case, decision.scenario) for case in choices.cases]
     # What can never be chosen stands in nothing's way.
     known = [place for place, cost in enumerate(costs) if cost and not choices.cases[place].forgets]
     rows = [(-choices.cases[place].score, cost.fixed, cost.request) for place in known if (cost := costs[place])]
     table = np.array(rows).reshape(-1, 3)
     beaten = [bool(((table <= row).all(axis=1) & (table < row).any(axis=1)).any()) for row in table]
     first = [place for place, worse in zip(known, beaten, strict=True) if not worse]
-    order = [*first, *(place for place in range(len(choices.cases)) if place not in set(first))]
-    return sorted(order[:most])
+    order = dict.fromkeys([*(place for place in answers if place is not None), *first, *range(len(choices.cases))])
+    return sorted([*order][:most])

@@ -42,11 +42,8 @@ class Renderer:
         if root is None:
             root = "../" if "/" in href else ""
         address = f"{self.place.address}{href}".removesuffix("index.html") if self.place.address else ""
-        text = (
-            _environment()
-            .get_template(template)
-            .render(page=page, root=root, home=root + self.place.home, address=address, **self.shared)
-        )
+        places = {"root": root, "home": root + self.place.home, "address": address, "folder_address": self.place.address}
+        text = _environment().get_template(template).render(page=page, **places, **self.shared)
         path = self.path(href)
         path.write_text(text, encoding="utf-8", newline="\n")
         found = path.stat()

@@ -186,6 +186,10 @@ def test_with_an_address_there_are_a_sitemap_canonical_links_and_previews(
     assert named["og:url"] == f"{ADDRESS}rivers/"
     assert named["og:title"] == "On rivers · GainBoard"
     assert named["og:description"] == "Fine-tune small with LoRA r16."
+    assert named["og:image"] == f"{ADDRESS}rivers/static/card.png"
+    picture = (out / "rivers" / "static" / "card.png").read_bytes()
+    sides = [int.from_bytes(picture[start : start + 4]) for start in (16, 20)]  # of a PNG
+    assert sides == [int(named[f"og:image:{side}"] or 0) for side in ("width", "height")]
     canonical = next(attributes["href"] for tag, attributes in tags if attributes.get("rel") == "canonical")
     assert canonical == f"{ADDRESS}rivers/"
 

@@ -11,7 +11,7 @@ from leaderboards.draws import STEP
 from leaderboards.economics import Verdict
 from leaderboards.grid import Column, Grid, Head, Item, Line, Tone, score_item
 from leaderboards.pages.context import Pairs, Site, candidate_head, scale_of
-from leaderboards.pages.costs import measured_grid, price_list
+from leaderboards.pages.costs import RIGHT_ANSWER, measured_grid, price_list
 from leaderboards.plots import Plot, ScoreScale, stairs_plot, total_plot, worth_plot
 from leaderboards.prices import Prices
 from leaderboards.scenario import BUDGETS, Field, Level, Scenario, need_fields, price_fields, scenario_at
@@ -65,7 +65,7 @@ def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
     """The cost page, in the scenario that it opens with unless another is given."""
     everything = site.choices
     scenario = scenario or scenario_at(site.prices, everything.devices)
-    choices = everything.only(that_matter(everything, site.decision.scenario, most=MOST_CASES))
+    choices = everything.only(that_matter(everything, site.decision, most=MOST_CASES))
     decision = weigh(choices, scenario)
     few = [case for case in choices.cases if case.method == "few_shot"]
     presets = _presets(site.prices, choices.devices)
@@ -227,11 +227,7 @@ def _figure_grid(site: Site, choices: Choices, decision: Decision) -> Grid:
             "Requests from which it is cheaper than a hosted model, asked with as many tokens.",
             about="break-even",
         ),
-        Column(
-            "$ / right answer",
-            "Cost of a request by the share of right answers; right-or-wrong scores only.",
-            about="right-answer",
-        ),
+        RIGHT_ANSWER,
     )
     low, high = (scenario_at(site.prices, choices.devices, level) for level in ("low", "high"))
     lines = []
