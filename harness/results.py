@@ -543,17 +543,17 @@ def spent_on_failures(results: Path, run: Run) -> Spent:
 
 def read_results(results: Path) -> list[Result]:
     """Every finished run below a folder, sorted by path. A file that cannot be read is named in a warning and skipped."""
-    return _read_all(results, RESULT, Result, _places(results))
+    return _read_all(results, RESULT, Result, places_of(results, RESULT))
 
 
 def read_failures(results: Path) -> list[Failure]:
     """Every run that failed and was not finished since, sorted by path."""
-    return _read_all(results, FAILURE, Failure, _places(results))
+    return _read_all(results, FAILURE, Failure, places_of(results, FAILURE))
 
 
 def read_runs(results: Path) -> tuple[list[Result], list[Failure]]:
     """Both, for one walk through the folder."""
-    places = _places(results)
+    places = places_of(results, RESULT, FAILURE)
     return _read_all(results, RESULT, Result, places), _read_all(results, FAILURE, Failure, places)
 
 
@@ -585,12 +585,12 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _places(folder: Path) -> dict[str, list[Place]]:
-    """Where below a folder records of runs lie, by their name, sorted.
+def places_of(folder: Path, *names: str) -> dict[str, list[Place]]:
+    """Where below a folder files of these names lie, or whatever lies in the place of one, by name, sorted.
 
-    Written out, as neither a glob nor `os.walk` is fast enough for tens of thousands of runs.
+    No link is followed. Written out, as neither a glob nor `os.walk` is fast enough for tens of thousands of runs.
     """
-    found: dict[str, list[Place]] = {RESULT: [], FAILURE: []}
+    found: dict[str, list[Place]] = {name: [] for name in names}
     todo: list[tuple[str, Place]] = [(os.fspath(folder), ())]
     while todo:
         path, place = todo.pop()
@@ -604,14 +604,6 @@ def _places(folder: Path) -> dict[str, list[Place]]:
         except OSError:  # as good as not there
             continue
     return {name: sorted(places) for name, places in found.items()}
-
-
-def files_named(folder: Path, name: str) -> list[Path]:
-    """Every file of a name below a folder, sorted, and whatever lies in the place of one.
-
-    A walk is several times faster than a glob where there are many, and follows no links.
-    """
-    return sorted(Path(place, name) for place, folders, files in os.walk(folder) if name in files or name in folders)
 
 
 def read_predictions(results: Path, run: Run, columns: list[str] | None = None) -> "pandas.DataFrame":

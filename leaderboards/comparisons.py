@@ -1,7 +1,7 @@
 """Any two rows of the ranking, held against each other task by task, all pairs at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,10 +68,7 @@ def compare_rows(
         p_values.append(np.where(difference.known, np.where(stderr > 0, p, flips_p), np.nan))
         found[task] = TaskComparison(difference, p_values[-1], fixed, broken, flips_p)
     corrected = holm_by_column(np.array(p_values))
-    return {
-        task: TaskComparison(one.difference, p, one.fixed, one.broken, one.flips_p)
-        for (task, one), p in zip(found.items(), corrected, strict=True)
-    }
+    return {task: replace(one, p=p) for (task, one), p in zip(found.items(), corrected, strict=True)}
 
 
 def differences_of(rows: Sequence[Row], standing: Standing) -> Differences:
@@ -82,9 +79,8 @@ def differences_of(rows: Sequence[Row], standing: Standing) -> Differences:
 
 def _of_rows(rows: Sequence[Row], standing: Standing, *names: str) -> list[Scores]:
     """Figures of a standing in the order of some rows; NaN for those that are not in it."""
-    places = {key: place for place, key in enumerate(standing.keys)}
-    known = [place for place, row in enumerate(rows) if row.key in places]
-    there = [places[rows[place].key] for place in known]
+    known = [place for place, row in enumerate(rows) if row.key in standing.places]
+    there = [standing.places[rows[place].key] for place in known]
     found = []
     for name in names:
         table = np.full((len(rows), len(rows)), np.nan)

@@ -206,31 +206,16 @@ class Payback:
     why: Verdict | None
 
 
-def payback(
-    tuned: Sequence[Result],
-    other: Sequence[Result],
-    prices: Prices,
-    known: Mapping[str, Result],
-    *,
-    gain: Estimate | None,
-    cached: bool = True,
-) -> Payback | None:
+def payback(ours: Spend, theirs: Spend, *, request: Price | None, why: Verdict | None) -> Payback | None:
     """Break-even volume of a tuned candidate against another arm; None when it cannot be told (no price, no rate).
 
-    A volume is only given where it means something: see `doubt`. `cached`: whether the other arm keeps its prefix cache.
+    `request`: what one to the other arm costs, with its prefix cache on or off; `why`: see `doubt`.
     """
-    ours, theirs = spend(tuned, prices, known), spend(other, prices, known)
-    request = usd_of(mean_serving(other, known, cached=cached), prices)
     if ours.training is None or theirs.training is None or ours.request is None or request is None:
         return None
-    why = doubt(tuned, other, prices, known, gain=gain, cached=cached)
     if why is not None:
         return Payback(None, None, why)
-    volume = break_even(ours.training.mid, theirs.training.mid, ours.request.mid, request.mid)
-    if volume is None:
-        return Payback(None, None, "never")
-    with_data = break_even(ours.training.mid + ours.data.mid, theirs.training.mid, ours.request.mid, request.mid)
-    return Payback(volume, with_data, None)
+    return _paid_back(ours.training.mid, ours.data.mid, ours.request.mid, other=(theirs.training.mid, request.mid))
 
 
 def doubt(
@@ -273,10 +258,16 @@ def payback_api(own: Spend, api: ApiPrice) -> Payback | None:
     if own.training is None or own.request is None:
         return None
     hosted = api.request(own.prompt_tokens, own.completion_tokens).mid
-    volume = break_even(own.training.mid, 0.0, own.request.mid, hosted)
+    return _paid_back(own.training.mid, own.data.mid, own.request.mid, other=(0.0, hosted))
+
+
+def _paid_back(training: float, data: float, request: float, *, other: tuple[float, float]) -> Payback:
+    """From which volume training, and the labels besides, are paid back; `other`: one-off cost and cost of a request."""
+    fixed, served = other
+    volume = break_even(training, fixed, request, served)
     if volume is None:
         return Payback(None, None, "never")
-    return Payback(volume, break_even(own.training.mid + own.data.mid, 0.0, own.request.mid, hosted), None)
+    return Payback(volume, break_even(training + data, fixed, request, served), None)
 
 
 def accuracy(results: Sequence[Result]) -> float | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import UserError
-from harness.results import files_named, read_record
+from harness.results import places_of, read_record
 from harness.toml import Frozen
 from leaderboards.text import slug
 
@@ -90,7 +90,8 @@ class Imported(Frozen):
 def read_imported(results: Path) -> list[Imported]:
     """Everything that was imported, sorted by path. A file that cannot be read is named in a warning and skipped."""
     records = []
-    for path in files_named(results / FOLDER, IMPORTED):
+    for place in places_of(results / FOLDER, IMPORTED)[IMPORTED]:
+        path = results.joinpath(FOLDER, *place, IMPORTED)
         try:
             record = read_record(path, Imported)
             if path.parent != results / record.folder:

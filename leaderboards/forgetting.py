@@ -5,9 +5,10 @@ and is unresolved between. Points are those of each guard task's own metric, and
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from harness.statistics import Estimate, gain, mean_over_tasks
 from leaderboards.baselines import Key
 from leaderboards.cells import read_cell
 from leaderboards.comparable import groups
+from leaderboards.scores import Outcome
 
 Verdict = Literal["passed", "failed", "unresolved"]
 
@@ -43,10 +45,18 @@ class Forgetting:
         return "failed" if self.mean.high < -self.margin else "unresolved"
 
 
-def forgetting(results: Iterable[Result], folder: Path, notes: list[str], *, points: float) -> dict[Key, Forgetting]:
+def forgetting(
+    results: Iterable[Result],
+    folder: Path,
+    notes: list[str],
+    *,
+    points: float,
+    ahead: Mapping[str, Outcome] = MappingProxyType({}),
+) -> dict[Key, Forgetting]:
     """The guard of every row that has one; `points`: the margin. A run that cannot be read is left out and named in `notes`.
 
-    Of several training budgets the largest counts, as in the ranking; untrusted runs are left out.
+    Of several training budgets the largest counts, as in the ranking; untrusted runs are left out. `ahead`: by the key of
+    their run, scores that were read before.
     """
     guards = [result for result in results if result.run.guard is not None and result.untrusted is None]
     tuned = [result for result in guards if _is_tuned(result.run)]
@@ -56,7 +66,7 @@ def forgetting(results: Iterable[Result], folder: Path, notes: list[str], *, poi
         changes: dict[str, Estimate] = {}
         # By task; of two versions of one the newer comes later, and stays.
         for asked in sorted(groups(_largest(row), _base_key), key=lambda asked: _base_key(asked[0])):
-            change = _change(asked, bases.get(_base_key(asked[0]), []), folder, notes)
+            change = _change(asked, bases.get(_base_key(asked[0]), []), folder, notes, ahead)
             if change is not None:
                 changes[asked[0].run.task] = change
         if changes:
@@ -98,13 +108,15 @@ def _largest(tuned: Sequence[Result]) -> list[Result]:
     return [result for result in tuned if _after(result) in newest.values()]
 
 
-def _change(tuned: Sequence[Result], bases: Sequence[Result], folder: Path, notes: list[str]) -> Estimate | None:
+def _change(
+    tuned: Sequence[Result], bases: Sequence[Result], folder: Path, notes: list[str], ahead: Mapping[str, Outcome]
+) -> Estimate | None:
     """The paired difference on one guard task over the seeds and samples that all of them share; None without any.
 
     Weights that were tuned for several tasks are averaged for each sample first: they all answer the same ones.
     """
-    after = [cell for group in groups(tuned, _after) if (cell := read_cell(group, folder, notes))]
-    before = read_cell(bases, folder, notes) if bases else None
+    after = [cell for group in groups(tuned, _after) if (cell := read_cell(group, folder, notes, ahead=ahead))]
+    before = read_cell(bases, folder, notes, ahead=ahead) if bases else None
     if not after or before is None:
         return None
     shared = [before.scores.shared(cell.scores) for cell in after]

@@ -157,3 +157,13 @@ def gain_item(estimate: Estimate | None, *, p: float | None = None) -> Item:
     tone: Tone = "muted" if not clear else "good" if estimate.low > 0 else "bad"
     title = "" if p is None else f"p {'' if p < 0.001 else '= '}{p_value(p)}"
     return Item(points(estimate.value, sign=True), interval(estimate, sign=True), estimate.value, tone=tone, title=title)
+
+
+def headroom_item(closed: float | None) -> Item:
+    """The share of the way to a perfect score that was gone."""
+    return Item() if closed is None else Item(f"{100 * closed:.0f} %", sort=closed)
+
+
+def samples_item(scored: int, total: int) -> Item:
+    """How many samples were scored; of how many, where some were not."""
+    return Item(f"{scored:,}" if scored == total else f"{scored:,}/{total:,}", sort=scored)

@@ -16,9 +16,12 @@ from leaderboards.economics import (
     Spend,
     Verdict,
     accuracy,
+    doubt,
+    mean_serving,
     payback,
     payback_api,
     spend,
+    usd_of,
 )
 from leaderboards.frontier import frontier_shares, staircase, usd_per_point
 from leaderboards.peaks import mfu
@@ -103,11 +106,12 @@ def make_ledger(table: Table, prices: Prices, results: Sequence[Result], failure
         made[_key(result.run)].append(result)
     for failure in failures:
         failed[_key(failure.run)].append(failure)
+    spends = {row.key: spend(row.results, prices, known) for row in table.rows}
     entries = []
     for row in table.rows:
         mine = made[row.key]
         spent = bill(mine, failed[row.key], prices, known, device=usual_device(mine))
-        entries.append(_entry(row, spent, table, prices, known))
+        entries.append(_entry(row, spent, table, prices, known, spends))
     ledger = Ledger(
         tuple(entries),
         priced=all(entry.spend.training for entry in entries if entry.spend.tuned),
@@ -140,12 +144,18 @@ def _key(run: Run) -> Key:
     return run.candidate.name, run.candidate.method
 
 
-def _entry(row: Row, spent: Bill, table: Table, prices: Prices, known: Mapping[str, Result]) -> Entry:
-    own = spend(row.results, prices, known)
+def _entry(
+    row: Row, spent: Bill, table: Table, prices: Prices, known: Mapping[str, Result], spends: Mapping[Key, Spend]
+) -> Entry:
+    own = spends[row.key]
     few, zero = (table.baseline(row, method) if row.tuned else None for method in ("few_shot", "zero_shot"))
 
     def over(other: Row | None, gain: Estimate | None, *, cached: bool = True) -> Payback | None:
-        return payback(row.results, other.results, prices, known, gain=gain, cached=cached) if other and gain else None
+        if other is None or gain is None:
+            return None
+        request = usd_of(mean_serving(other.results, known, cached=cached), prices)
+        why = doubt(row.results, other.results, prices, known, gain=gain, cached=cached)
+        return payback(own, spends[other.key], request=request, why=why)
 
     return Entry(
         row,

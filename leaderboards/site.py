@@ -43,7 +43,6 @@ from leaderboards.reuse import Cache, FormerPages, ScoreReader, Stamps
 from leaderboards.scores import ReadAll, read_scores
 from leaderboards.tables import tabulate
 from leaderboards.text import slug
-from leaderboards.verdict import decide
 
 MARKER = ".gainboard-site"
 """Lies in every site, and only there: a folder without it is never replaced."""
@@ -303,7 +302,7 @@ def _with_history(site: Site, out: Path, name: str, *, several: bool) -> Site:
 def _published(site: Site, index: Path, pages: int) -> Published:
     return Published(
         index,
-        decide(site.table, site.ledger).text,
+        site.verdict.text,
         pages,
         len(site.results),
         len(site.untrusted),
@@ -329,7 +328,7 @@ def _write_pages(site: Site, place: Place, former: FormerPages, scores: ScoreRea
         "versions": _versions(site.results),
     }
     if place.address:
-        shared["summary"] = decide(site.table, site.ledger).headline
+        shared["summary"] = site.verdict.headline
     # The pages in folders do not tell how many runs there are: another run then leaves them as they are.
     inner = Pages(Renderer(place, shared), former)
     outer = Pages(Renderer(place, shared | {"runs": len(site.results)}), former)

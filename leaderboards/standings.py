@@ -24,27 +24,30 @@ class Standing:
     comparison: Comparison
 
     @cached_property
-    def _places(self) -> dict[Key, int]:
+    def places(self) -> dict[Key, int]:
+        """Where each candidate stands in `comparison`."""
         return {key: place for place, key in enumerate(self.keys)}
+
+    def among(self, keys: Sequence[Key]) -> Comparison:
+        """Some of them, in an order."""
+        return self.comparison.of([self.places[key] for key in keys])
 
     def difference(self, first: Key, second: Key) -> Estimate | None:
         """Paired difference of two candidates; None where they cannot be compared."""
-        if first not in self._places or second not in self._places:
+        if first not in self.places or second not in self.places:
             return None
-        return self.comparison.at(self._places[first], self._places[second])
+        return self.comparison.at(self.places[first], self.places[second])
 
     def p(self, first: Key, second: Key) -> float:
         """P-value of that difference, two-sided; 1 where they cannot be compared."""
-        if first not in self._places or second not in self._places:
+        if first not in self.places or second not in self.places:
             return 1.0
-        return float(self.comparison.p[self._places[first], self._places[second]])
+        return float(self.comparison.p[self.places[first], self.places[second]])
 
     def ranking(self, keys: Sequence[Key]) -> Ranking:
         """Rank intervals of some of them, in an order, that hold together in 95 % of all cases."""
-        chosen = [self._places[key] for key in keys]
-        block = np.ix_(chosen, chosen)
-        value = np.nan_to_num(self.comparison.value[block])
-        return rank(self.comparison.errors[:, chosen], self.comparison.p[block], value)
+        chosen = self.among(keys)
+        return rank(chosen.errors, chosen.p, np.nan_to_num(chosen.value))
 
 
 def stand(cells: Mapping[Key, Cell], *, seed: int = 0) -> Standing:
@@ -59,10 +62,7 @@ def over_board(standings: Mapping[str, Standing], keys: Sequence[Key], factors: 
     Tasks are independent and fixed: errors add in squares, and the sides of intervals likewise, as in
     `harness.statistics.mean_over_tasks`.
     """
-    parts = []
-    for task, standing in standings.items():
-        places = [standing.keys.index(key) for key in keys]
-        parts.append((factors[task], standing.comparison.of(places)))
+    parts = [(factors[task], standing.among(keys)) for task, standing in standings.items()]
     return Standing(tuple(keys), _sum(parts, len(keys)))
 
 
@@ -136,8 +136,7 @@ def robustness(standings: Mapping[str, Standing], keys: Sequence[Key]) -> list[R
         return []
     wins = np.zeros(len(keys))
     for standing in standings.values():
-        places = [standing.keys.index(key) for key in keys]
-        value = np.nan_to_num(standing.comparison.value[np.ix_(places, places)])
+        value = np.nan_to_num(standing.among(keys).value)
         won: NDArray[np.float64] = (value > 0).sum(axis=1) + 0.5 * ((value == 0).sum(axis=1) - 1)
         wins += won
     others = max(len(keys) - 1, 1) * len(standings)

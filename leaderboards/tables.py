@@ -82,10 +82,7 @@ class Row:
     @property
     def headroom_closed(self) -> float | None:
         """Share of the way from the untrained model to a perfect score; None without a zero-shot arm below perfect."""
-        if self.score is None or self.over_zero is None:
-            return None
-        left = 1 - (self.score.value - self.over_zero.value)
-        return self.over_zero.value / left if left > 0 else None
+        return headroom_closed(self.score, self.over_zero)
 
     @property
     def key(self) -> Key:
@@ -252,8 +249,10 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     Untrusted runs are kept out, too, and shown elsewhere. `read`: how scores are read.
     """
     notes: list[str] = []
-    chosen = comparable([result for result in results if result.untrusted is None], board, notes)
-    ahead = {result.key: outcome for result, outcome in zip(chosen, read(chosen, folder), strict=True)}
+    trusted = [result for result in results if result.untrusted is None]
+    chosen = comparable(trusted, board, notes)
+    scored_runs = [*chosen, *(result for result in trusted if result.run.guard is not None)]
+    ahead = {result.key: outcome for result, outcome in zip(scored_runs, read(scored_runs, folder), strict=True)}
     cells = defaultdict[Key, dict[str, Cell]](dict)
     curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
     read_all = read_cells(groups(chosen, budget_key), folder, notes, ahead=ahead)
@@ -272,7 +271,7 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     weights = {name: board.weights.get(name, 1.0) for name in tasks}
     runs = {result.key: result.run for result in results}
     rows = [_row(key, cells[key], tasks, wanted, _seeds_wanted(cells[key].values(), runs, seeds), weights) for key in cells]
-    guards = forgetting(_guarding(results, tasks), folder, notes, points=board.forgetting_margin)
+    guards = forgetting(_guarding(results, tasks), folder, notes, points=board.forgetting_margin, ahead=ahead)
     rows = [dataclasses.replace(row, forgetting=guards.get(row.key)) for row in rows]
     rows.sort(key=lambda row: (row.score is None, -row.score.value if row.score else 0, row.name, METHODS.index(row.method)))
     standings = {
@@ -419,6 +418,14 @@ def _significance(table: Table, ranked: Sequence[Row]) -> dict[Key, dict[Method,
     for (row, method, _), value in zip(claims, holm(values).tolist(), strict=True):
         corrected[row.key][method] = value
     return corrected
+
+
+def headroom_closed(score: Estimate | None, gain: Estimate | None) -> float | None:
+    """Share of the way from where a gain began to a perfect score; None where either is not known, or nothing was left."""
+    if score is None or gain is None:
+        return None
+    left = 1 - (score.value - gain.value)
+    return gain.value / left if left > 0 else None
 
 
 def resolvable_gap(ordered: Sequence[Cell]) -> float | None:

@@ -18,9 +18,10 @@ import atexit
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from showcase import Showcase, make_showcase
+from showcase import CHROMIUM, Showcase, chromium, make_showcase
 from toy_models import toy, write_rows
 
 from harness import plugins
@@ -46,6 +47,16 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return write_text
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's browser; without one, or without what drives it, the test is skipped."""
+    pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if not CHROMIUM.exists():
+        pytest.skip(f"needs a browser at {CHROMIUM}")
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A site with every kind of page, of invented results as rich as a real board's: for tests in a browser, and to look at.
 
 `python tests/showcase.py FOLDER` publishes it and takes a picture of every page, on a desktop and a phone, light and dark;
-`--readme` takes the two that the README shows instead.
+`--readme` takes the two that the README shows instead, and `--card` draws what other sites show beside a link to one.
 """
 
 import argparse
@@ -20,12 +20,21 @@ from harness.recipe import Method
 from harness.results import MetricCard, Spent, TaskCard, write_record
 from leaderboards import publish, publish_boards
 from leaderboards.elsewhere import IMPORTED, Imported, ImportedMetric, Source
-from leaderboards.pages.context import model_href
+from leaderboards.pages.context import method_href, model_href
+from leaderboards.pages.heat import GAINS_HREF
 from leaderboards.review import write_review
 from leaderboards.text import page_slug
 
 CHROMIUM = Path("/usr/bin/chromium")
 SCREENSHOTS = Path(__file__).parents[1] / "leaderboards" / "screenshots"
+CARD = Path(__file__).parents[1] / "leaderboards" / "static" / "card.png"
+CARD_PAGE = """
+<body style="margin: 90px 100px; width: 1000px; font-family: 'Liberation Sans', Arial, sans-serif; color: #16323a">
+<svg viewBox="0 0 16 16" width="150"><path d="M2 13V9h4V6h4V3h4" fill="none" stroke="#0d7377" stroke-width="2"/></svg>
+<h1 style="margin: 30px 0 20px; font-size: 100px">GainBoard</h1>
+<p style="margin: 0; font-size: 44px; line-height: 1.3">
+Which model to fine-tune, with which recipe, and is it worth the cost?</p>
+"""
 WIDTHS = {"desktop": 1280, "phone": 390}
 SAMPLES = 60
 
@@ -59,9 +68,10 @@ def cards() -> tuple[TaskCard, ...]:
 
 @dataclass(frozen=True)
 class Showcase:
-    """A published site, a site of two boards, and a review page."""
+    """A published site, one whose ranking is too long for its first page, a site of two boards, and a review page."""
 
     site: Path
+    large: Path
     boards: Path
     review: Path
 
@@ -71,14 +81,16 @@ class Showcase:
         model = next(iter(SIZES))
 
         def run(method: str, name: str = model) -> Path:
-            return self.site / "runs" / f"{page_slug(f'{name}-{method}-sst2-v1-n-500-seed-0')}.html"
+            return self.site / "runs" / f"{page_slug(f'{name}--{method}--sst2-v1--n-500--seed-0')}.html"
 
         return {
             "index": self.site / "index.html",
             "cost": self.site / "cost.html",
             "compare": self.site / "compare.html",
             "history": self.site / "history.html",
+            "methodology": self.site / "methodology.html",
             "missing": self.site / "404.html",
+            "method": self.site / method_href("lora"),
             "task": self.site / "tasks" / "sst2.html",
             "samples": self.site / "samples" / "sst2-1.html",
             "graded-samples": self.site / "samples" / "support-ticket-triage-in-eleven-languages-1.html",
@@ -89,12 +101,15 @@ class Showcase:
             "searched-run": run("dora"),
             "staged-run": run("stages"),
             "ensemble-run": run("vote", "committee"),
+            "large-index": self.large / "index.html",
+            "ranking": self.large / "ranking.html",
+            "gains": self.large / GAINS_HREF,
             "front": self.boards / "index.html",
             "review": self.review,
         }
 
 
-KINDS = tuple(Showcase(Path(), Path(), Path()).kinds)
+KINDS = tuple(Showcase(Path(), Path(), Path(), Path()).kinds)
 
 
 def make_showcase(folder: Path) -> Showcase:
@@ -120,8 +135,10 @@ def make_showcase(folder: Path) -> Showcase:
         warnings.simplefilter("ignore")
         publish(results, site, board=board)
         publish_boards(results, folder / "boards", boards)
+    write_large(folder / "many", shown)
+    publish(folder / "many", folder / "large")
     write_review(folder / "review.html", review_record())
-    return Showcase(site, folder / "boards", folder / "review.html")
+    return Showcase(site, folder / "large", folder / "boards", folder / "review.html")
 
 
 def write_results(results: Path, shown: Sequence[TaskCard], *, shift: float = 0.0) -> None:
@@ -132,6 +149,15 @@ def write_results(results: Path, shown: Sequence[TaskCard], *, shift: float = 0.
                 for seed in (0, 1, 2):
                     aim = min(0.97, rate + SKILL[model] - 0.04 * place + (shift if method == "lora" else 0.0))
                     write_cell(results, make_run(model, method, card, seed), card, aim, size=size)
+
+
+def write_large(results: Path, shown: Sequence[TaskCard]) -> None:
+    """So many models that the first page shows but the best of them."""
+    for number in range(40):
+        for method in ("zero_shot", "lora"):
+            for card in shown:
+                aim = RATES[method] + 0.005 * number
+                write_cell(results, make_run(f"model-{number:02}", method, card, 0), card, aim, size=(number + 1) * 10**8)
 
 
 def write_cell(results: Path, run: Run, card: TaskCard, aim: float, *, size: int, **options: Any) -> Any:
@@ -265,13 +291,25 @@ def photograph_for_readme(shown: Showcase, folder: Path) -> None:
             page.screenshot(path=folder / f"{kind}.png")
 
 
+def draw_card(path: Path) -> None:
+    """What a link to a site looks like where it is shared: the mark of the pages and the question that they answer."""
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1200, "height": 630})
+        page.set_content(CARD_PAGE)
+        page.screenshot(path=path)
+
+
 def main() -> None:
     """Publish, and take pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("folder", type=Path, nargs="?", help="every page, whole")
     where.add_argument("--readme", action="store_true", help="the two of the README, in their place")
+    where.add_argument("--card", action="store_true", help="the picture of links to a site, in its place")
     options = parser.parse_args()
+    if options.card:
+        draw_card(CARD)
+        return
     with tempfile.TemporaryDirectory() as made:
         shown = make_showcase(Path(made))
         if options.readme:

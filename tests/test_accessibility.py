@@ -1,25 +1,16 @@
 """axe-core finds no serious fault on any kind of page, light or dark, on a desktop or a phone."""
 
-from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
 import pytest
-from showcase import CHROMIUM, KINDS, Showcase, chromium
+from showcase import KINDS, Showcase
 
-pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python, which carries axe-core")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}")
 
 FAULTS = "(options) => axe.run(document, {...options, resultTypes: ['violations']}).then((found) => found.violations)"
 RULES: dict[str, dict[str, list[str]]] = {"light": {}, "dark": {"runOnly": ["color-contrast", "link-in-text-block"]}}
 """All of them; in the dark only colours are others, held to the same level of contrast as in the light."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,6 @@ from leaderboards.pages.decision import DecisionPage, decision_page
 from leaderboards.plots import Plot
 from leaderboards.scenario import Scenario, scenario_at
 from leaderboards.site import gather, read_folder
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}")
 
 H100, CPU, UNPRICED = "NVIDIA H100 80GB HBM3", "cpu (4 cores, invented)", "Abacus 9"
 ARMS: dict[tuple[str, Method], tuple[float, float, str, float]] = {
@@ -72,14 +68,6 @@ READ = """() => {
   };
 }"""
 """All that a scenario changes on the page."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def test_a_damaged_file_is_named_and_skipped(
     named = "small · lora · capitals" if name == PREDICTIONS else f"{folder}/{name}"
     assert named in page
     assert str(tmp_path) not in page
-    assert (tmp_path / "site" / "runs" / "small-lora-capitals-v1-n-500-seed-1.html").exists()
+    assert (tmp_path / "site" / "runs" / "small--lora--capitals-v1--n-500--seed-1.html").exists()
 
 
 def test_predictions_of_another_run_are_not_believed(results: Path, tmp_path: Path) -> None:

@@ -18,10 +18,6 @@ from leaderboards.pages.context import compare_href
 from leaderboards.tables import Row, Table, paired, tabulate
 from leaderboards.text import interval, points
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}")
-
 EVIL = "<script>document.title = 'owned'</script></script>{{ 7*7 }}\u202e\x00" + "x" * 5000
 PAGES = (
     "compare.html",
@@ -38,14 +34,6 @@ RATES: dict[tuple[str, Method], float] = {
     ("small", "full"): 0.7,
     ("large", "few_shot"): 0.6,
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +77,11 @@ def page(browser: Any) -> Iterator[Any]:
 def address(site: Path, place: str) -> str:
     name, mark, rest = place.partition("?")
     return f"{(site / name).as_uri()}{mark}{rest}"
+
+
+def wait_for_said(page: Any, text: str) -> None:
+    # Not `wait_for_function`: it evaluates strings, which the pages' policy forbids.
+    page.locator("#said", has_text=text).wait_for()
 
 
 def row_of(table: Table, name: str, method: Method) -> Row:
@@ -189,7 +182,7 @@ def test_a_tick_on_two_rows_compares_them(page: Any, site: Path, table: Table) -
     link.click()
     first, second = table.rows[0], table.rows[2]
     assert page.url == address(site, compare_href(first, second))
-    page.wait_for_function("document.getElementById('said').textContent.includes('against')")
+    wait_for_said(page, "against")
     check_numbers(page, table, first, second)
 
 
@@ -236,7 +229,7 @@ def test_a_folded_ranking_leads_to_the_whole_one_which_is_searched_and_compared_
     page.locator("#ranking-table .tick input").nth(0).check()
     page.locator("#ranking-table .tick input").nth(4).check()
     page.get_by_role("link", name="Compare the two rows").click()
-    page.wait_for_function("document.getElementById('said').textContent.includes('against')")
+    wait_for_said(page, "against")
 
 
 # Two rows
@@ -250,7 +243,7 @@ def test_any_two_rows_of_the_address_are_compared_with_python_s_numbers(
     if turned:
         first, second = second, first
     page.goto(address(site, compare_href(first, second)))
-    page.wait_for_function("document.getElementById('said').textContent.includes('against')")
+    wait_for_said(page, "against")
     check_numbers(page, table, first, second)
     assert page.locator("#rows-table tbody a.name").all_text_contents() == [first.name, second.name]
 
@@ -267,7 +260,7 @@ def test_the_script_writes_what_the_page_held_already(page: Any, site: Path, tab
     )
     for value in (other, chosen):
         selects.nth(1).select_option(value)
-        page.wait_for_function("value => location.search.includes(value)", arg=value)
+        page.wait_for_url(lambda url, value=value: value in url)
         page.wait_for_timeout(200)
     said = page.locator("#said").inner_text()
     assert (page.locator("main").inner_text().replace(f"{said}\n\n", "").replace(f"{said}\n", ""), compared(page)) == before
@@ -280,12 +273,12 @@ def test_choosing_changes_the_address_and_turning_round_changes_every_sign(page:
     a, b = (compare_href(row, row).split("=")[1].split("&")[0] for row in (first, second))
     selects.nth(1).select_option(b)
     selects.nth(0).select_option(a)
-    page.wait_for_function("document.getElementById('said').textContent.includes('against')")
+    wait_for_said(page, "against")
     page.wait_for_timeout(200)
     straight = compared(page)
     assert page.url == address(site, compare_href(first, second))
     page.goto(address(site, compare_href(second, first)))
-    page.wait_for_function("document.getElementById('said').textContent.includes('against')")
+    wait_for_said(page, "against")
     for ours, theirs in zip(straight, compared(page), strict=True):
         assert (ours[0], ours[1], ours[4], ours[5]) == (theirs[1], theirs[0], theirs[5], theirs[4])
         assert (ours[3], ours[6]) == (theirs[3], theirs[6])
@@ -293,7 +286,7 @@ def test_choosing_changes_the_address_and_turning_round_changes_every_sign(page:
 
 def test_an_unknown_row_in_the_address_is_said_and_breaks_nothing(page: Any, site: Path) -> None:
     page.goto(address(site, "compare.html?a=nobody&b=<script>alert(1)</script>"))
-    page.wait_for_function("document.getElementById('said').textContent !== ''")
+    wait_for_said(page, "row")
     said = page.locator("#said").inner_text()
     assert said.startswith("No row here is called “nobody” or “<script>alert(1)</script>”. small · LoRA r16 against small")
     assert page.locator("#tasks-table tbody tr").count() == 3
@@ -301,7 +294,7 @@ def test_an_unknown_row_in_the_address_is_said_and_breaks_nothing(page: Any, sit
 
 def test_the_same_row_twice_is_said(page: Any, site: Path) -> None:
     page.goto(address(site, "compare.html?a=small-lora&b=small-lora"))
-    page.wait_for_function("document.getElementById('said').textContent !== ''")
+    wait_for_said(page, "row")
     assert page.locator("#said").inner_text() == "Both are the same row: choose two."
 
 
@@ -378,5 +371,5 @@ def test_a_page_leads_from_the_task_to_a_sample_and_back(page: Any, site: Path) 
 def test_a_model_s_page_leads_to_its_rows_side_by_side(page: Any, site: Path, table: Table) -> None:
     page.goto(address(site, "models/small.html"))
     page.locator("#board-table tr", has_text="full fine-tune").get_by_role("link", name="zero-shot").click()
-    page.wait_for_function("document.getElementById('said').textContent.includes('against')")
+    wait_for_said(page, "against")
     check_numbers(page, table, row_of(table, "small", "full"), row_of(table, "small", "zero_shot"))

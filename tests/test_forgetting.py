@@ -167,11 +167,11 @@ def test_a_site_is_published_from_results_with_guard_runs(tmp_path: Path) -> Non
     guarded = publish(results, tmp_path / "guarded")
     assert guarded.verdict.startswith("Don’t tune") and plain.verdict.startswith("Fine-tune small")
     pages = guarded.index.parent / "runs"
-    title = Text(pages / "small-lora-boolq-v1-after-capitals-v1-n-500-seed-0.html").text
+    title = Text(pages / "small--lora--boolq-v1--after-capitals-v1--n-500--seed-0.html").text
     assert "small · LoRA r16 · boolq after capitals · 500 samples · seed 0" in title
     assert (
         "small · zero-shot · boolq before tuning · seed 1"
-        in Text(pages / "small-zero_shot-boolq-v1-before-seed-1.html").text
+        in Text(pages / "small--zero_shot--boolq-v1--before--seed-1.html").text
     )
 
 

@@ -113,7 +113,7 @@ def test_a_megabyte_of_text_is_cut_and_its_full_length_stated(results: Path, out
     publish(results, out)
     largest = max(out.rglob("*.html"), key=lambda path: path.stat().st_size)
     assert largest.stat().st_size <= 300 * 1024, largest
-    for page in ("index.html", "samples/long-1.html", "runs/small-lora-long-v1-n-500-seed-0.html"):
+    for page in ("index.html", "samples/long-1.html", "runs/small--lora--long-v1--n-500--seed-0.html"):
         assert f"of {LONG:,} characters]" in Text(out / page).text, page
 
 
@@ -134,7 +134,7 @@ def test_a_lone_surrogate_is_shown_as_what_it_is(results: Path, out: Path) -> No
     published = publish(results, out)
     assert published.runs == 2
     assert "⟨U+D800⟩" in Text(published.index).text
-    assert "⟨U+D800⟩" in Text(out / "runs" / "small-lora-capitals-v1-n-500-seed-0.html").text
+    assert "⟨U+D800⟩" in Text(out / "runs" / "small--lora--capitals-v1--n-500--seed-0.html").text
 
 
 def test_names_that_climb_write_nothing_outside(results: Path, out: Path, tmp_path: Path) -> None:

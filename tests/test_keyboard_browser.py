@@ -4,10 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from showcase import CHROMIUM, KINDS, Showcase, chromium
-
-pytest.importorskip("playwright.sync_api", reason="needs playwright")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}")
+from showcase import KINDS, Showcase
 
 FOCUS = """() => {
   const one = document.activeElement;
@@ -23,12 +20,6 @@ FOCUS = """() => {
     place: Array.from(document.querySelectorAll("*")).indexOf(one),
   };
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture
@@ -104,8 +95,8 @@ def test_two_rows_are_chosen_by_keys(page: Any, shown: Showcase) -> None:
     before = page.locator("#rows-table tbody tr").first.inner_text()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
-    page.wait_for_function("(before) => document.querySelector('#rows-table tbody tr').innerText !== before", arg=before)
-    assert "against" in page.locator("#said").inner_text()
+    page.locator("#said", has_text="against").wait_for()
+    assert page.locator("#rows-table tbody tr").first.inner_text() != before
 
 
 def test_prices_are_edited_by_keys(page: Any, shown: Showcase) -> None:

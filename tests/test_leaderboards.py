@@ -549,16 +549,29 @@ def test_hostile_output_is_shown_as_text(results: Path, out: Path) -> None:
         ]
         assert not [tag for tag, attributes in Text(page).tags if "style" in attributes]
         assert 'href="javascript:' not in source
-    run = (out / "runs" / "small-lora-capitals-v1-n-500-seed-0.html").read_text(encoding="utf-8")
+    run = (out / "runs" / "small--lora--capitals-v1--n-500--seed-0.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩⟨U+001B⟩[31m{{ 7*7 }}" in run
 
 
 def test_long_output_is_cut_with_its_full_length_stated(results: Path, out: Path) -> None:
     write_arms(results, {"lora": [1, 0]}, answer="x" * 50_000)
     publish(results, out)
-    page = out / "runs" / "small-lora-capitals-v1-n-500-seed-0.html"
+    page = out / "runs" / "small--lora--capitals-v1--n-500--seed-0.html"
     assert "[the first 1,200 of 50,000 characters]" in Text(page).text
     assert page.stat().st_size < 300 * 1024
+
+
+@pytest.mark.parametrize("dashes", ["-", "--", "---"])
+def test_runs_whose_names_join_to_the_same_have_pages_of_their_own(tmp_path: Path, dashes: str) -> None:
+    results, plain, other = tmp_path / "results", task_card("day"), task_card(f"full{dashes}day")
+    for run, task in (
+        (make_run(f"small{dashes}lora", "full", plain, 0), plain),
+        (make_run("small", "lora", other, 0), other),
+        (make_run("small-", "lora", other, 0), other),
+    ):
+        write_result(results, run, task, [1.0, 0.0])
+    published = publish(results, tmp_path / "site")
+    assert len(list((published.index.parent / "runs").iterdir())) == 3
 
 
 def test_a_task_called_like_a_path_cannot_write_outside(tmp_path: Path) -> None:

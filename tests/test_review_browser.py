@@ -1,7 +1,6 @@
 """The review page in a real browser, from the file system: it can be filled in, and what it hands over can be imported."""
 
 import json
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,24 +12,12 @@ from harness.review import Review, add_verdicts, import_verdicts, judge, open_re
 from harness.task import PromptSet, Sample
 from leaderboards.review import write_review
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}")
-
 # A leading line end, markup and characters that cannot be seen, in everything that comes from a data set.
 HOSTILE = "\n</pre></textarea><script>document.title = 'broken'</script><img src=x onerror=alert(1)>\x1b\u202e\""
 TASK = adding(
     prompts=PromptSet({"plain": "{text} + 1", "words": "What comes after {text}?"}, num_fewshot=2),
     to_sample=lambda row, index: Sample(f"{index}{HOSTILE}", {"text": HOSTILE + row["text"]}, row["answer"] + HOSTILE),
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def results(tmp_path: Path) -> Path:
 def path_of(results: Path, run: Run) -> Path:
     """The page of a run, in a new site."""
     publish(results, results.parent / "site")
-    return results.parent / "site" / "runs" / f"{'-'.join(run.folder.parts)}.html"
+    return results.parent / "site" / "runs" / f"{'--'.join(run.folder.parts)}.html"
 
 
 def page(results: Path, method: Method = "lora", *, run: Run | None = None, **options: Any) -> str:
@@ -271,7 +271,7 @@ def test_an_ensemble_s_page_leads_to_the_pages_of_its_members(results: Path) -> 
         ["small", "LoRA", "r16", "1", "75.0"],
     ]
     links = {attributes.get("href") for _, attributes in reader.tags}
-    assert {f"../runs/{'-'.join(member.run.folder.parts)}.html" for member in members} <= links
+    assert {f"../runs/{'--'.join(member.run.folder.parts)}.html" for member in members} <= links
     assert "training loss" not in reader.text
 
 

@@ -160,7 +160,7 @@ def test_the_pages_of_a_task_and_of_its_runs_lead_to_its_samples(results: Path) 
     write_arms(results, {"zero_shot": [0, 1], "lora": [1, 1]})
     site = site_of(results)
     assert "samples/capitals-1.html" in (site / "tasks" / "capitals.html").read_text(encoding="utf-8")
-    for page in ("small-lora-capitals-v1-n-500-seed-0", "small-zero_shot-capitals-v1-seed-0"):
+    for page in ("small--lora--capitals-v1--n-500--seed-0", "small--zero_shot--capitals-v1--seed-0"):
         assert "samples/capitals-1.html" in (site / "runs" / f"{page}.html").read_text(encoding="utf-8")
 
 

@@ -22,6 +22,7 @@ from leaderboards.prices import Prices
 from leaderboards.scenario import scenario_at
 from leaderboards.tables import Row, Table
 from leaderboards.text import MISSING, count_of, method_name, page_slug, quantity
+from leaderboards.verdict import Verdict, decide
 
 METHOD_TITLES: dict[Method, str] = {
     "zero_shot": "Zero-shot",
@@ -86,6 +87,11 @@ class Site:
         return {result.key: result for result in self.results}
 
     @cached_property
+    def verdict(self) -> Verdict:
+        """The answer in words."""
+        return decide(self.table, self.ledger)
+
+    @cached_property
     def choices(self) -> Choices:
         """The complete rows, as they are weighed against each other."""
         return make_choices(self.table, self.ledger, self.prices, self.by_key)
@@ -147,7 +153,10 @@ def method_href(method: Method) -> str:
 
 def run_href(result: Result) -> str:
     """The page of a run."""
-    return f"runs/{page_slug('-'.join(result.run.place))}.html"
+    place = result.run.place
+    name = "--".join(place)
+    # Where a part holds two dashes itself, another run's parts may be joined to the same name: a slash has it hashed.
+    return f"runs/{page_slug(name if name.split('--') == [*place] else '/'.join(place))}.html"
 
 
 def samples_href(task: str, number: int = 1) -> str:

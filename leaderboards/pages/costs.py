@@ -26,6 +26,12 @@ from leaderboards.text import (
 IDLE = 0.3
 """A share of busy time that real services reach more often than 1."""
 
+RIGHT_ANSWER = Column(
+    "$ / right answer",
+    "Cost of a request by the share of right answers; right-or-wrong scores only.",
+    about="right-answer",
+)
+
 
 def measured_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) -> Grid:
     """What each candidate takes, as it was measured. `whole`: the entries are all there are, and their total is shown."""
@@ -87,11 +93,7 @@ def derived_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) -
         Column(
             "Serve $/1k", "1,000 requests on a device that is always busy; below, busy 30 % of the time.", about="serving"
         ),
-        Column(
-            "$ / right answer",
-            "Cost of a request by the share of right answers; right-or-wrong scores only.",
-            about="right-answer",
-        ),
+        RIGHT_ANSWER,
         Column(
             "$ / point",
             "Training dollars for each point over the next cheaper candidate on the frontier.",

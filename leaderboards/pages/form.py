@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from harness.recipe import Method
 from leaderboards.cells import Cell
-from leaderboards.grid import Column, Grid, Item, Line, gain_item, score_item
+from leaderboards.grid import Column, Grid, Item, Line, gain_item, headroom_item, score_item
 from leaderboards.pages.context import Site, candidate_head
-from leaderboards.tables import Row
+from leaderboards.tables import Row, headroom_closed
 from leaderboards.text import points
 
 UNTRAINED: tuple[Method, ...] = ("zero_shot", "zero_shot_constrained", "few_shot")
@@ -44,16 +44,12 @@ def _shown(rows: Sequence[Row]) -> Iterator[Row]:
 
 def _items(site: Site, task: str, row: Row) -> tuple[Item, ...]:
     cell, gain = row.cells[task], site.table.gain_on(task, row, "zero_shot")
-    closed = None
-    if gain is not None and cell.estimate is not None and row.tuned:
-        left = 1 - (cell.estimate.value - gain.value)
-        closed = gain.value / left if left > 0 else None
     return (
         _mean_item([result.parsed.share.value for result in cell.results if result.parsed]),
         _mean_item(_scores_if_parsed(cell)),
         score_item(cell.estimate),
         gain_item(gain),
-        Item() if closed is None else Item(f"{100 * closed:.0f} %", sort=closed),
+        headroom_item(headroom_closed(cell.estimate, gain) if row.tuned else None),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from leaderboards.pages.context import Site
 from leaderboards.pages.history import news
 from leaderboards.text import count_of
-from leaderboards.verdict import Verdict, decide
+from leaderboards.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def board_view(site: Site, slug: str) -> BoardView:
         description=site.board.description,
         href=f"{slug}/index.html",
         history=f"{slug}/history.html",
-        verdict=decide(site.table, site.ledger),
+        verdict=site.verdict,
         facts=f"{', '.join(sizes)}. Prices of {site.prices.as_of}.",
         news=news(site),
     )

@@ -10,7 +10,7 @@ from leaderboards.baselines import UNTUNED
 from leaderboards.board import COLUMNS
 from leaderboards.charts import Staircase, staircase_chart
 from leaderboards.flags import troubles
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item, slim
+from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item, slim
 from leaderboards.ledger import Entry, Ledger
 from leaderboards.pages.context import (
     METHOD_TITLES,
@@ -47,7 +47,7 @@ from leaderboards.pages.history import news
 from leaderboards.pages.method import methods_of
 from leaderboards.tables import Row
 from leaderboards.text import MISSING, count_of, duration, method_name, shortened
-from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards, decide
+from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards
 
 MOST_COST_ROWS = 10
 """Rows of each cost table on the first page where the ranking is folded."""
@@ -120,7 +120,7 @@ def index_page(site: Site) -> IndexPage:
     table, entries = site.table, site.ledger.entries
     folded = len(entries) > MOST_ROWS
     return IndexPage(
-        decide(table, site.ledger),
+        site.verdict,
         tuple(CardView(card, model_href(card.row.name)) for card in cards(table, site.ledger)),
         staircase_chart(table, _drawn(site) if folded else site.ledger),
         replace(_main_grid(site, entries[:MOST_ROWS]), lean=folded),
@@ -254,7 +254,6 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
         done = f"{sum(len(cell.results) for cell in row.cells.values())}/{row.runs_wanted} runs"
         score = Item(MISSING, done, tone="muted")
     seeds = Item(str(row.seeds), _seed_note(row), row.seeds, tone="muted" if row.seeds == 1 else "", loose=True)
-    samples = f"{row.scored:,}" if row.scored == row.total else f"{row.scored:,}/{row.total:,}"
     items = (
         score,
         gain_item(row.over_few, p=row.significance.get("few_shot")),
@@ -267,7 +266,7 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
         worth_item(site.decided.get(row.key)),
         guard_item(row.forgetting),
         seeds,
-        Item(samples, sort=row.scored),
+        samples_item(row.scored, row.total),
     )
     head = candidate_head(site, row, frontier=entry.frontier)
     kind = {"zero_shot": "zero-shot", "few_shot": "few-shot"}.get(row.method, "tuned")

@@ -9,7 +9,7 @@ from harness.results import Result
 from harness.statistics import Estimate
 from leaderboards.charts import Forest, gain_forest
 from leaderboards.flags import troubles
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
+from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, headroom_item, score_item
 from leaderboards.ledger import Entry
 from leaderboards.pages.context import (
     LONGEST_NAME,
@@ -121,13 +121,12 @@ def _row_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     lines = []
     for entry in entries:
         row = entry.row
-        closed = row.headroom_closed
         items = (
             Item(rank_text(row.ranks), sort=row.ranks[0] if row.ranks else None),
             score_item(row.score),
             gain_item(row.over_few, p=row.significance.get("few_shot")),
             gain_item(row.over_zero, p=row.significance.get("zero_shot")),
-            Item() if closed is None else Item(f"{100 * closed:.0f} %", sort=closed),
+            headroom_item(row.headroom_closed),
             Item(str(row.seeds), sort=row.seeds),
         )
         lines.append(Line(candidate_head(site, row, ranked=False), items, aside=row.score is None))

@@ -8,7 +8,7 @@ from harness.recipe import METHODS
 from harness.results import TaskCard
 from leaderboards.cells import Cell
 from leaderboards.flags import flag_of
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item, slim
+from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item, slim
 from leaderboards.pages.arms import Arms
 from leaderboards.pages.context import (
     METHOD_TITLES,
@@ -181,14 +181,13 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     for row in rows:
         cell, own = row.cells[name], ranks.get(row.key)
         head = candidate_head(site, row, task=name, ranked=False)
-        samples = f"{len(cell.scores):,}" if len(cell.scores) == cell.total else f"{len(cell.scores):,}/{cell.total:,}"
         items = (
             score_item(cell.estimate, floor=0.0),
             gain_item(site.table.gain_on(name, row, "few_shot")),
             gain_item(site.table.gain_on(name, row, "zero_shot")),
             _clean_item(cell),
             labels_item(cell.results, site.by_key),
-            Item(samples, sort=len(cell.scores)),
+            samples_item(len(cell.scores), cell.total),
             Item(links=tuple((str(result.run.seed), run_href(result)) for result in cell.results)),
         )
         lines.append(Line(replace(head, rank=rank_text(own)), items, aside=own is None))
