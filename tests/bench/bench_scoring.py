@@ -43,6 +43,7 @@ LEAST_CHOICE_SPEEDUP = 3.0
 MOST_BYTES = 1.5 * 2**30
 ROUNDS = 10
 SAMPLES, MANY = 1_000, 100_000
+FILLING = 10_000
 CANDIDATES, TASK_SAMPLES = 8, 500
 
 
@@ -169,7 +170,7 @@ def test_choices_of_long_prompts_take_one_token_each(benchmark: Any, base: Path,
 # A hundred thousand
 
 MANY_PROGRAM = """
-import json, os, sys
+import itertools, json, os, sys
 from pathlib import Path
 sys.path[:0] = [{tests!r}, {bench!r}]
 from bench_scoring import *
@@ -190,11 +191,19 @@ elif sys.argv[1] == "answer":
     from harness.engines.vllm import VllmEngine
     engine = VllmEngine({base!r}, None)
     _warm_up(engine)
-    worker = ScoringWorker(engine, cache=AnswerCache(folder / "answers.sqlite"))
+
+    def answer(prompts, worker):
+        job = scoring_job(folder / prompts, folder / "out", weights=None, output="generate", sampling={{"max_tokens": 4}})
+        worker(job, lambda _: None)
+
+    # The prefix cache is the engine's own, and takes its memory as it is filled.
+    with (folder / "prompts").open() as file:
+        (folder / "first").write_text("".join(itertools.islice(file, {filling})))
+    answer("first", ScoringWorker(engine))
+    assert engine._llm.llm_engine.vllm_config.cache_config.num_gpu_blocks < 2 * {filling}
     before = held()["VmRSS"]
     Path("/proc/self/clear_refs").write_text("5")
-    job = scoring_job(folder / "prompts", folder / "out", weights=None, output="generate", sampling={{"max_tokens": 4}})
-    worker(job, lambda _: None)
+    answer("prompts", ScoringWorker(engine, cache=AnswerCache(folder / "answers.sqlite")))
     (folder / "answer.bytes").write_text(str(held()["VmHWM"] - before))
 else:
     before = held()["VmRSS"]
@@ -209,7 +218,9 @@ else:
 def test_a_hundred_thousand_predictions_take_little_memory(benchmark: Any, base: Path, tmp_path: Path) -> None:
     """Above what the engine holds when it is ready, and above what the driver holds with the samples."""
     here = Path(__file__).parent
-    program = MANY_PROGRAM.format(tests=str(here.parent), bench=str(here), folder=str(tmp_path), base=str(base), many=MANY)
+    program = MANY_PROGRAM.format(
+        tests=str(here.parent), bench=str(here), folder=str(tmp_path), base=str(base), many=MANY, filling=FILLING
+    )
 
     def work() -> None:
         for step in ("render", "answer", "score"):
