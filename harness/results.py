@@ -561,7 +561,7 @@ def _read_all(results: Path, name: str, model: type[RunRecordT], places: Mapping
     records = []
     with _uncollected():
         for place in places[name]:
-            path = results.joinpath(*place, name)
+            path = Path(os.path.join(results, *place, name))  # noqa: PTH118 - joined as text, in half the time
             try:
                 record = read_record(path, model)
                 # A copy elsewhere would count twice, and a name that climbs out of the folder would be followed.

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import pandas
 from numpy.typing import NDArray
 
 from harness.results import Result, TaskCard
@@ -163,7 +162,8 @@ def _join(tables: Sequence[RunScores], seeds: tuple[int, ...]) -> ScoreTable:
         if table.ids == first.ids:
             stacked.append(table.values)
             continue
-        places = pandas.Index(table.ids).get_indexer(pandas.Index(first.ids))
+        known = {name: place for place, name in enumerate(table.ids)}
+        places = np.array([known.get(name, -1) for name in first.ids])
         moved = np.where(places >= 0, table.values[:, places], np.nan)
         stacked.append(moved)
     values = np.stack(stacked)
@@ -317,16 +317,18 @@ def _symmetric_p(found: Intervals) -> Scores:
 
 def _errors(cells: Sequence[Cell], seed: int) -> Scores:
     """Joint draws of the errors of all scores. A sample or seed that a cell lacks has no part in its error."""
-    ids = list(dict.fromkeys(name for cell in cells for name in cell.scores.ids))
+    kinds = dict.fromkeys(cell.scores.ids for cell in cells)
+    ids = list(dict.fromkeys(name for own in kinds for name in own))
     seeds = sorted({one for cell in cells for one in cell.scores.seeds})
     places = {name: place for place, name in enumerate(ids)}
+    columns = {own: [places[name] for name in own] for own in kinds}
     templates = max(cell.scores.values.shape[1] for cell in cells)
     tables = np.empty((len(cells), len(seeds), templates, len(ids)))
     for table, cell in zip(tables, cells, strict=True):
         own = cell.scores.values
         table[:] = own.mean() if own.size else 0.0
         rows = [seeds.index(one) for one in cell.scores.seeds]
-        table[np.ix_(rows, range(templates), [places[name] for name in cell.scores.ids])] = own
+        table[np.ix_(rows, range(templates), columns[cell.scores.ids])] = own
     stderr = np.array([cell.estimate.stderr or 0.0 if cell.estimate else 0.0 for cell in cells])
     whole = next((cell for cell in cells if list(cell.scores.ids) == ids), None)
     clusters = whole.scores.cluster_numbers() if whole else None

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from harness.config import Run
@@ -129,8 +130,9 @@ def _same_choice(group: list[Result], notes: list[str]) -> list[Result]:
 
 def _equal(group: list[Result], fields: Sequence[str]) -> bool:
     """Whether all runs agree in these fields to the letter: then nothing need be described, of thousands of runs."""
-    first, *others = (result.run for result in group)
-    return all(getattr(run, name) == getattr(first, name) for run in others for name in fields)
+    taken = attrgetter(*fields)
+    first = taken(group[0].run)
+    return all(taken(result.run) == first for result in group)
 
 
 def _where(group: list[Result]) -> str:

@@ -52,7 +52,10 @@ def figures_csv(figures: dict[str, Any]) -> str:
     buffer = io.StringIO()
     writer, names = csv.writer(buffer, lineterminator="\n"), list(figures["rows"][0])
     writer.writerow(names)
-    writer.writerows([_cell(row.get(name)) for name in names] for row in (*figures["rows"], *figures["cells"]))
+    writer.writerows(
+        [_cell(value) if isinstance(value, str) else value for value in map(row.get, names)]
+        for row in (*figures["rows"], *figures["cells"])
+    )
     return visible(buffer.getvalue())
 
 
@@ -61,7 +64,7 @@ def run_record(result: Result) -> dict[str, Any]:
     run = result.run
     return {
         "key": result.key,
-        "folder": run.folder.as_posix(),
+        "folder": "/".join(run.place),
         "candidate": run.candidate.name,
         "model": run.candidate.model,
         "revision": run.candidate.revision,
@@ -104,8 +107,6 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _cell(value: Any) -> Any:
-    """A value as a spreadsheet may open it: text that would be run as a formula is quoted, a missing value is empty."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return "" if value is None else value
+def _cell(text: str) -> str:
+    """A text as a spreadsheet may open it: what would be run as a formula is quoted."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

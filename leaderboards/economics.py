@@ -89,7 +89,8 @@ def members_of(result: Result, known: Mapping[str, Result]) -> list[Result]:
 
     None of them is an ensemble: no sweep makes such ones, and a circle of them would have no end.
     """
-    return [known[key] for key in result.run.members if key in known and not known[key].run.members]
+    members = result.run.members
+    return [known[key] for key in members if key in known and not known[key].run.members] if members else []
 
 
 def break_even(fixed_tuned: float, fixed_other: float, request_tuned: float, request_other: float) -> float | None:

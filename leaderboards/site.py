@@ -154,8 +154,8 @@ def publish(
         with replacing(out) as folder, workers:
             pages = _write_board(site, Place(folder, address=address), prices, former, scores)
             pages += _finish(folder, address)
-    scores.keep(results)
-    former.keep(cache)
+        scores.keep(results)
+        former.keep(cache)
     return _published(site, out / "index.html", pages)
 
 
@@ -194,9 +194,9 @@ def publish_boards(
             shared = {"versions": _versions(found.results), "summary": views[0].verdict.headline}
             Renderer(Place(folder, address=address), shared).write("front.html", "index.html", FrontPage(tuple(views)))
             pages = 1 + _finish(folder, address)
-    scores.keep(results)
-    for former in formers:
-        former.keep(cache)
+        scores.keep(results)
+        for former in formers:
+            former.keep(cache)
     return PublishedBoards(out / "index.html", pages + sum(one.pages for one in made.values()), made)
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from scipy import stats
+from scipy import special
 
 POWER = 0.8
 
@@ -16,5 +16,5 @@ def sample_size(variance: float, difference: float, *, power: float = POWER, alp
     """
     if difference <= 0:
         raise ValueError(f"a difference of {difference:g} cannot be resolved; it must be above 0")
-    quantiles = stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)
+    quantiles = special.ndtri(1 - alpha / 2) + special.ndtri(power)
     return math.ceil(round(float(quantiles**2 * variance / difference**2), 6))

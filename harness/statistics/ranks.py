@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from harness.statistics.intervals import CONFIDENCE
 from harness.statistics.spread import Scores, effects
@@ -77,7 +77,7 @@ def _level(errors: Scores) -> float:
     scale = np.zeros_like(variance)
     scale[rows, columns] = 1 / np.sqrt(variance[rows, columns])
     largest = _largest(errors, scale)
-    return float(2 * stats.norm.sf(np.quantile(largest, CONFIDENCE)))
+    return float(2 * special.ndtr(-np.quantile(largest, CONFIDENCE)))
 
 
 def _largest(errors: Scores, scale: Scores) -> Scores:

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from harness.statistics.spread import Scores, effects
 
@@ -15,8 +15,8 @@ def mcnemar(fixed: ArrayLike, broken: ArrayLike) -> Scores:
 
     Equal to scipy's `binomtest(fixed, fixed + broken, 0.5).pvalue`; 1 where nothing flipped.
     """
-    first, second = np.asarray(fixed, dtype=np.float64), np.asarray(broken, dtype=np.float64)
-    return np.asarray(np.minimum(1.0, 2 * stats.binom.cdf(np.minimum(first, second), first + second, 0.5)))
+    first, second = np.asarray(fixed, dtype=np.int64), np.asarray(broken, dtype=np.int64)
+    return np.asarray(np.minimum(1.0, 2 * special.bdtr(np.minimum(first, second), first + second, 0.5)))
 
 
 def sign_flip(differences: Scores, *, flips: int = FLIPS, seed: int = 0) -> Scores:
@@ -84,4 +84,8 @@ def holm_by_column(p: Scores) -> Scores:
 def false_discovery(p: ArrayLike) -> NDArray[np.float64]:
     """P-values corrected so that of all claims made 5 % are false on average (Benjamini and Hochberg, 1995)."""
     values = np.asarray(p, dtype=np.float64)
-    return np.asarray(stats.false_discovery_control(values)) if values.size else values
+    order = np.argsort(values, kind="stable")
+    steps = values[order] * len(values) / np.arange(1, len(values) + 1)
+    corrected = np.empty_like(values)
+    corrected[order] = np.minimum(1.0, np.minimum.accumulate(steps[::-1])[::-1])
+    return corrected

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from harness.recipe import METHODS, Method
@@ -58,7 +59,7 @@ class Arms:
     arms: tuple[Arm, ...]
     """Zero-shot, few-shot, tuned, whether they were run or not."""
 
-    @property
+    @cached_property
     def present(self) -> tuple[Arm, ...]:
         """Those with predictions."""
         return tuple(arm for arm in self.arms if arm.answers)
@@ -68,7 +69,7 @@ class Arms:
         """The base, and the arm that is judged against it: the first and the last that are there."""
         return (self.present[0], self.present[-1]) if len(self.present) > 1 else None
 
-    @property
+    @cached_property
     def graded(self) -> bool:
         """Whether scores are compared, rather than right and wrong."""
         return not self.card.binary or any(answer.draws > 1 for arm in self.present for answer in arm.answers.values())

@@ -1,5 +1,6 @@
 """A method's page: whether it helps, across models, with which settings, and what went wrong."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -137,20 +138,20 @@ def _setting_grid(method: Method, rows: Sequence[Row]) -> Grid | None:
     """Settings of the last stage that are not the built-in ones, with how many runs took which value."""
     values = defaultdict[str, Counter[str]](Counter)
     defaults: dict[str, str] = {}
-    runs = 0
-    for result in (result for row in rows for result in row.results):
-        if result.run.training is None or result.run.members:
-            continue
-        runs += 1
-        tuner = result.run.stages[-1].tuner
+    runs = [result.run for row in rows for result in row.results if not result.run.members]
+    # Of thousands of runs few differ in their settings.
+    taken = Counter((run.stages[-1].tuner, run.training.model_dump_json()) for run in runs if run.training is not None)
+    for (tuner, settings), number in taken.items():
         built_in = make_training(layered(tuner, method), tuner).model_dump(mode="json")
-        for name, value in result.run.training.model_dump(mode="json").items():
+        for name, value in json.loads(settings).items():
             defaults[name] = setting_text(built_in[name])
-            values[name][setting_text(value)] += 1
+            values[name][setting_text(value)] += number
     changed = {name: found for name, found in sorted(values.items()) if set(found) != {defaults[name]}}
     if not changed:
         return None
-    lines = tuple(Line(Head(name), (Item(defaults[name]), Item(_spread(found, runs)))) for name, found in changed.items())
+    lines = tuple(
+        Line(Head(name), (Item(defaults[name]), Item(_spread(found, taken.total())))) for name, found in changed.items()
+    )
     columns = (Column("Built in", text=True), Column("Taken", "The values, with how many runs took each.", text=True))
     return Grid("Settings that differ from the built-in ones", Column("Setting"), columns, lines)
 

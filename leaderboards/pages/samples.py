@@ -63,7 +63,7 @@ def load_samples(folder: Path, result: Result) -> list[Sample]:
 
     `folder`: the results.
     """
-    return _load(folder, result, lambda scores: list(range(len(scores))))[0]
+    return _load(folder, result)[0]
 
 
 def load_excerpt(folder: Path, result: Result) -> Excerpt:
@@ -79,14 +79,16 @@ def load_excerpt(folder: Path, result: Result) -> Excerpt:
     return Excerpt(tuple(map(_cut, samples)), note)
 
 
-def _load(folder: Path, result: Result, choose: Callable[[list[Any]], list[int]]) -> tuple[list[Sample], int]:
-    """Some of a run's predictions, by their scores, and how many there are; none when the file cannot be read."""
+def _load(folder: Path, result: Result, choose: Callable[[list[Any]], list[int]] | None = None) -> tuple[list[Sample], int]:
+    """A run's predictions, or those chosen by their scores, and how many there are; none when the file cannot be read."""
     column = f"score_{result.task.primary_metric}"
     try:
         table = read_prediction_table(folder, result.run)
-        scores = table[column].to_pylist() if column in table.column_names else [None] * table.num_rows
-        records = table.take(pyarrow.array(choose(scores), "int64")).to_pylist()
-        return [_sample(record, column) for record in records], table.num_rows
+        total = table.num_rows
+        if choose is not None:
+            scores = table[column].to_pylist() if column in table.column_names else [None] * total
+            table = table.take(pyarrow.array(choose(scores), "int64"))
+        return [_sample(record, column) for record in table.to_pylist()], total
     except (OSError, ValueError, KeyError, TypeError):
         return [], 0
 
