@@ -5,7 +5,7 @@ failure leaves the old one.
 import gc
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,12 +144,13 @@ def publish(
     """
     address = check_address(url)
     check_replaceable(out, results, marker=MARKER, what="site")
-    found = read_folder(results)
-    with Workers(means.processes, means.tell) as workers, _set_aside():
+    with Workers(means.processes, means.tell) as workers, _uncollected() as settle:
+        found = read_folder(results)
         cache = _cache(found, means)
         scores = ScoreReader(cache, workers, Stamps(results))
         gathered = gather(found, results, board, prices, read=scores)
         site = _with_history(gathered, out, _name_of(board), several=False)
+        settle()
         former = FormerPages.of(out, cache)
         with replacing(out) as folder, workers:
             pages = _write_board(site, Place(folder, address=address), prices, former, scores)
@@ -178,10 +179,11 @@ def publish_boards(
     made: dict[str, Published] = {}
     views: list[BoardView] = []
     formers: list[FormerPages] = []
-    found = read_folder(results)
-    with Workers(means.processes, means.tell) as workers, _set_aside():
+    with Workers(means.processes, means.tell) as workers, _uncollected() as settle:
+        found = read_folder(results)
         cache = _cache(found, means)
         scores = ScoreReader(cache, workers, Stamps(results))
+        settle()
         with replacing(out) as folder, workers:
             for name, board in zip(names, boards, strict=True):
                 site = _with_history(gather(found, results, board, prices, read=scores), out, name, several=True)
@@ -201,13 +203,22 @@ def publish_boards(
 
 
 @contextmanager
-def _set_aside() -> Iterator[None]:
-    """Leave what was read out of the search for garbage, which goes through all of it again and again."""
-    gc.freeze()
+def _uncollected() -> Iterator[Callable[[], None]]:
+    """Without the search for garbage until what is handed out is called, which leaves what is there by then out of it.
+
+    A large board is millions of records, none of them garbage, and the search would go through all of them again and again.
+    """
+
+    def settle() -> None:
+        gc.freeze()
+        gc.enable()
+
+    gc.disable()
     try:
-        yield
+        yield settle
     finally:
         gc.unfreeze()
+        gc.enable()
 
 
 def _cache(found: Found, means: Means) -> Cache:

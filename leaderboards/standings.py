@@ -1,8 +1,10 @@
 """All candidates against each other, task by task and over the board: differences, rank intervals, tiers, robustness."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,12 @@ from leaderboards.cells import Cell, Comparison, compare, shared_tables
 
 SIGNIFICANT = 0.05
 """A corrected p-value below it makes a claim."""
+
+
+THREADS = 2
+"""More of them wait for each other between two calls of numpy, and hold as many tables more."""
+
+OutcomeT = TypeVar("OutcomeT")
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,13 @@ def stand(cells: Mapping[Key, Cell], *, seed: int = 0) -> Standing:
     """The candidates of one task. `seed`: of the draws, another for each task."""
     scored = {key: cell for key, cell in cells.items() if cell.estimate}
     return Standing(tuple(scored), compare(list(scored.values()), seed=seed))
+
+
+def side_by_side(function: Callable[[str], OutcomeT], tasks: Iterable[str]) -> dict[str, OutcomeT]:
+    """What a function of arrays comes to for each task: numpy and scipy let threads work at the same time."""
+    names = list(tasks)
+    with ThreadPoolExecutor(THREADS) as threads:
+        return dict(zip(names, threads.map(function, names), strict=True))
 
 
 def over_board(standings: Mapping[str, Standing], keys: Sequence[Key], factors: Mapping[str, float]) -> Standing:

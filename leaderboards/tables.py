@@ -23,7 +23,17 @@ from leaderboards.comparable import budget_key, cell_key, comparable, groups
 from leaderboards.flags import Flag, flag_of
 from leaderboards.forgetting import Forgetting, forgetting
 from leaderboards.scores import ReadAll, read_scores
-from leaderboards.standings import Robustness, Standing, factors, over_board, p_of_gains, robustness, stand, tiers
+from leaderboards.standings import (
+    Robustness,
+    Standing,
+    factors,
+    over_board,
+    p_of_gains,
+    robustness,
+    side_by_side,
+    stand,
+    tiers,
+)
 from leaderboards.text import listed, method_name
 
 
@@ -274,10 +284,9 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     guards = forgetting(_guarding(results, tasks), folder, notes, points=board.forgetting_margin, ahead=ahead)
     rows = [dataclasses.replace(row, forgetting=guards.get(row.key)) for row in rows]
     rows.sort(key=lambda row: (row.score is None, -row.score.value if row.score else 0, row.name, METHODS.index(row.method)))
-    standings = {
-        task: stand({row.key: row.cells[task] for row in rows if task in row.cells}, seed=place)
-        for place, task in enumerate(tasks)
-    }
+    standings = side_by_side(
+        lambda task: stand({row.key: row.cells[task] for row in rows if task in row.cells}, seed=[*tasks].index(task)), tasks
+    )
     ranked = [row.key for row in rows if row.score]
     overall = over_board(standings, ranked, factors(tasks, weights))
     table = Table(tasks, weights, seeds, tuple(rows), curves, standings, overall, tuple(notes))

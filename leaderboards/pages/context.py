@@ -20,6 +20,7 @@ from leaderboards.history import History
 from leaderboards.ledger import Ledger
 from leaderboards.prices import Prices
 from leaderboards.scenario import scenario_at
+from leaderboards.standings import side_by_side
 from leaderboards.tables import Row, Table
 from leaderboards.text import MISSING, count_of, method_name, page_slug, quantity
 from leaderboards.verdict import Verdict, decide
@@ -105,6 +106,16 @@ class Site:
     def decided(self) -> dict[Key, Figures]:
         """The same by row."""
         return {case.key: one for case, one in zip(self.choices.cases, self.decision.figures, strict=True)}
+
+    @cached_property
+    def ranks(self) -> dict[str, dict[Key, tuple[int, int]]]:
+        """By task, the best and worst rank there of every row that has all of its seeds."""
+        return side_by_side(self._ranks_on, self.table.tasks)
+
+    def _ranks_on(self, task: str) -> dict[Key, tuple[int, int]]:
+        whole = [row.key for row in self.table.rows if task in row.cells and is_whole(row, task)]
+        ranking = self.table.standings[task].ranking(whole)
+        return dict(zip(whole, zip(ranking.best.tolist(), ranking.worst.tolist(), strict=True), strict=True))
 
     @cached_property
     def gains(self) -> dict[tuple[Key, str], TaskGain]:

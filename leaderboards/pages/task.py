@@ -173,10 +173,7 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         Column("n", "Samples scored in every seed, of those asked for.", narrow=False, about="samples"),
         Column("Runs", "By seed.", narrow=False, text=True),
     )
-    whole = [row for row in rows if is_whole(row, name)]
-    ranking = site.table.standings[name].ranking([row.key for row in whole])
-    ends = zip(ranking.best.tolist(), ranking.worst.tolist(), strict=True)
-    ranks = dict(zip((row.key for row in whole), ends, strict=True))
+    ranks = site.ranks[name]
     lines = []
     for row in rows:
         cell, own = row.cells[name], ranks.get(row.key)
