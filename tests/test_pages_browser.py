@@ -60,6 +60,15 @@ def test_a_page_is_silent_and_fits_a_phone(browser: Any, shown: Showcase, server
     page.close()
 
 
+@pytest.mark.parametrize("kind", ["index", "large-index", "ranking"])
+def test_a_ranking_fits_a_desktop(browser: Any, shown: Showcase, kind: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(shown.kinds[kind].as_uri())
+    table, room = page.locator("#ranking-table").evaluate("table => [table.scrollWidth, table.parentElement.clientWidth]")
+    page.close()
+    assert table <= room
+
+
 def test_a_violation_would_be_noticed(browser: Any, shown: Showcase) -> None:
     page = browser.new_page()
     page.add_init_script(LISTEN)
