@@ -1,7 +1,8 @@
 """A site with every kind of page, of invented results as rich as a real board's: for tests in a browser, and to look at.
 
 `python tests/showcase.py FOLDER` publishes it and takes a picture of every page, on a desktop and a phone, light and dark;
-`--readme` takes the two that the README shows instead, and `--card` draws what other sites show beside a link to one.
+`--readme SITE` takes the two of the quickstart's site that the README shows instead, and `--card` draws what is shown beside
+a link to any site.
 """
 
 import argparse
@@ -281,13 +282,12 @@ def photograph_all(shown: Showcase, folder: Path) -> None:
                 page.close()
 
 
-def photograph_for_readme(shown: Showcase, folder: Path) -> None:
+def photograph_for_readme(site: Path, folder: Path) -> None:
     """The first screen of two pages, on a desktop, light."""
-    folder.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
         page = browser.new_page(viewport={"width": WIDTHS["desktop"], "height": 1000})
         for kind in ("index", "cost"):
-            page.goto(shown.kinds[kind].as_uri())
+            page.goto((site.resolve() / f"{kind}.html").as_uri())
             page.screenshot(path=folder / f"{kind}.png")
 
 
@@ -304,18 +304,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("folder", type=Path, nargs="?", help="every page, whole")
-    where.add_argument("--readme", action="store_true", help="the two of the README, in their place")
+    where.add_argument("--readme", type=Path, metavar="SITE", help="the two of the README, in their place")
     where.add_argument("--card", action="store_true", help="the picture of links to a site, in its place")
     options = parser.parse_args()
     if options.card:
         draw_card(CARD)
         return
+    if options.readme:
+        photograph_for_readme(options.readme, SCREENSHOTS)
+        return
     with tempfile.TemporaryDirectory() as made:
-        shown = make_showcase(Path(made))
-        if options.readme:
-            photograph_for_readme(shown, SCREENSHOTS)
-        else:
-            photograph_all(shown, options.folder)
+        photograph_all(make_showcase(Path(made)), options.folder)
 
 
 if __name__ == "__main__":
