@@ -90,7 +90,7 @@ class _Asked:
     """Of choices: what is known of the log-probabilities of tokens, by what lies between the prompt and them."""
 
     cached_tokens: int = 0
-    """Tokens of the prompt that the prefix cache had when the first of vLLM's requests was read."""
+    """Tokens of the prompt that the prefix cache had for each of vLLM's requests."""
 
     def take(self, part: _Part, output: Any) -> None:
         """Take one of vLLM's outputs."""
