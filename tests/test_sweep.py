@@ -233,12 +233,18 @@ methods = ["lora"]
 """
 
 
+def hear_ctrl_c() -> None:
+    """What a shell starts in the background ignores it, and so does all that this starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(place: Path, tmp_path: Path) -> None:
     (tmp_path / "sweep.toml").write_text(INTERRUPTED)
     command = [sys.executable, "-m", "harness.cli", "run", "sweep.toml", "--limit", "8", "--engine", "transformers"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(place), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        command, cwd=tmp_path, env=environment(place), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=hear_ctrl_c,
+    )  # fmt: skip
     deadline = time.monotonic() + 300
     while not (trained := list((tmp_path / "work").glob("trained/*/training.json"))):
         assert process.poll() is None, process.communicate()[0]
