@@ -261,18 +261,19 @@ class VllmEngine:
         on_the_way: dict[str, tuple[int, _Part]] = {}
 
         def ask(place: int, parts: Sequence[_Part]) -> None:
-            request = requests[place]
-            asked.setdefault(place, _Asked(request)).waiting += len(parts)
+            request, adapter = requests[place], self._adapter(requests[place])
+            asked[place].waiting += len(parts)
             for part in parts:
                 self._count += 1
                 name = str(self._count)
                 on_the_way[name] = place, part
                 prompt = tokens_input([*request.prompt, *part.after])
-                engine.add_request(name, prompt, part.parameters, lora_request=self._adapter(request))
+                engine.add_request(name, prompt, part.parameters, lora_request=adapter)
 
         try:
             while True:
                 for place in islice(order, max(0, room - len(on_the_way))):
+                    asked[place] = _Asked(requests[place])
                     ask(place, self._parts(requests[place]))
                 if not on_the_way:
                     return
@@ -280,7 +281,8 @@ class VllmEngine:
                     place, part = on_the_way.pop(output.request_id)
                     item = asked[place]
                     item.take(part, output)
-                    ask(place, item.unread())
+                    if again := item.unread():
+                        ask(place, again)
                     if not item.waiting:
                         del asked[place]
                         yield Answered(place, _answer(item), item.cached_tokens)
@@ -308,7 +310,7 @@ class VllmEngine:
         Each distinct beginning of a choice is one request for one token, with the log-probabilities of just the
         tokens that follow it in some choice; all share the prompt's cached prefix. Labels that differ in their first
         token and have no other need a single request. Where there are fewer choices than beginnings, each choice is read
-        whole instead, after a request for the prompt that it finds in the cache.
+        whole instead: the first reads a short prompt along, a long one is read before it, and the others find it cached.
         """
         if isinstance(request, Generate):
             return [_Part((), self._sampling_params(request.sampling, request.reads_cache))]
@@ -357,18 +359,11 @@ class VllmEngine:
 _OURS: dict[str, Any] = {"output_kind": RequestOutputKind.FINAL_ONLY, "skip_clone": True}
 """Of all parameters here: an output comes once, when it is whole, and nobody changes what requests share."""
 
-_MEASURE = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, flat_logprobs=True, detokenize=False, **_OURS)
+_MEASURED: dict[str, Any] = {"prompt_logprobs": 0, "flat_logprobs": True, "detokenize": False}
+_MEASURE = SamplingParams(temperature=0.0, max_tokens=1, **_MEASURED, **_OURS)
 """The log-probability and rank of a text's own tokens; vLLM wants to write one, too."""
 
-_READ = SamplingParams(
-    temperature=0.0,
-    max_tokens=1,
-    prompt_logprobs=0,
-    flat_logprobs=True,
-    detokenize=False,
-    skip_reading_prefix_cache=False,
-    **_OURS,
-)
+_READ = SamplingParams(temperature=0.0, max_tokens=1, skip_reading_prefix_cache=False, **_MEASURED, **_OURS)
 """The same of the tokens that the prefix cache does not have; vLLM's word on the others is not to be relied on."""
 
 
