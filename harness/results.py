@@ -1,6 +1,7 @@
 """Results on disk: what a finished run knows, written atomically, read as one table."""
 
 import gc
+import hashlib
 import json
 import os
 import warnings
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -482,10 +483,18 @@ def write_record(path: Path, record: BaseModel) -> None:
 
 def read_record(path: Path, model: type[RecordT]) -> RecordT:
     """Read a JSON record. Raises `UserError` for a file that is malformed or written by a newer version."""
+    return _record(path, _content(path), model)
+
+
+def _content(path: Path | str) -> bytes:
     try:
-        text = path.read_bytes()
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of tens of thousands, many are given as text
+            return file.read()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
+
+
+def _record(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
     try:
         record = model.model_validate_json(text)
     except ValidationError:
@@ -495,7 +504,7 @@ def read_record(path: Path, model: type[RecordT]) -> RecordT:
     return record
 
 
-def _why_not(path: Path, text: bytes, model: type[RecordT]) -> RecordT:
+def _why_not(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
     """Read a record again, more slowly, for the sentence that says what is wrong with it."""
     try:
         data = json.loads(text.decode("utf-8"))
@@ -541,41 +550,11 @@ def spent_on_failures(results: Path, run: Run) -> Spent:
     return failure.spent if failure is not None and failure.run.cell == run.cell else Spent()
 
 
-def read_results(results: Path) -> list[Result]:
-    """Every finished run below a folder, sorted by path. A file that cannot be read is named in a warning and skipped."""
-    return _read_all(results, RESULT, Result, places_of(results, RESULT))
-
-
-def read_failures(results: Path) -> list[Failure]:
-    """Every run that failed and was not finished since, sorted by path."""
-    return _read_all(results, FAILURE, Failure, places_of(results, FAILURE))
-
-
-def read_runs(results: Path) -> tuple[list[Result], list[Failure]]:
-    """Both, for one walk through the folder."""
-    places = places_of(results, RESULT, FAILURE)
-    return _read_all(results, RESULT, Result, places), _read_all(results, FAILURE, Failure, places)
-
-
-def _read_all(results: Path, name: str, model: type[RunRecordT], places: Mapping[str, Sequence[Place]]) -> list[RunRecordT]:
-    records = []
-    with _uncollected():
-        for place in places[name]:
-            path = Path(os.path.join(results, *place, name))  # noqa: PTH118 - joined as text, in half the time
-            try:
-                record = read_record(path, model)
-                # A copy elsewhere would count twice, and a name that climbs out of the folder would be followed.
-                if place != record.run.place:
-                    raise UserError(f"{path}: it belongs in {record.run.folder}; a copy or a moved result is not read")
-                records.append(record)
-            except UserError as error:
-                warnings.warn(f"skipped: {error}", stacklevel=3)
-    return records
-
-
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without looking for garbage: among thousands of new records there is none, and looking takes longer than reading."""
+def uncollected() -> Iterator[None]:
+    """Without looking for garbage: among the millions of records of a large board there is none, and looking goes through
+    all of them again and again.
+    """
     was = gc.isenabled()
     gc.disable()
     try:
@@ -583,6 +562,54 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
+
+
+def read_results(results: Path) -> list[Result]:
+    """Every finished run below a folder, sorted by path. A file that cannot be read is named in a warning and skipped."""
+    return [record for record, _ in _read_all(results, RESULT, Result, places_of(results, RESULT))]
+
+
+def read_failures(results: Path) -> list[Failure]:
+    """Every run that failed and was not finished since, sorted by path."""
+    return [record for record, _ in _read_all(results, FAILURE, Failure, places_of(results, FAILURE))]
+
+
+class Runs(NamedTuple):
+    """All runs below a folder that finished or failed, sorted by path."""
+
+    finished: list[Result]
+    failed: list[Failure]
+    digests: dict[str, str]
+    """By the key of a finished run, of the file that it was read from."""
+
+
+def read_runs(results: Path) -> Runs:
+    """Both, for one walk through the folder."""
+    places = places_of(results, RESULT, FAILURE)
+    read = _read_all(results, RESULT, Result, places)
+    failed = [failure for failure, _ in _read_all(results, FAILURE, Failure, places)]
+    return Runs([result for result, _ in read], failed, {result.key: digest for result, digest in read})
+
+
+def _read_all(
+    results: Path, name: str, model: type[RunRecordT], places: Mapping[str, Sequence[Place]]
+) -> list[tuple[RunRecordT, str]]:
+    """Records, each with a digest of the file it was read from."""
+    records = []
+    place: Place
+    with uncollected():
+        for place in places[name]:
+            path = "/".join((os.fspath(results), *place, name))  # as a path it would take several times as long
+            try:
+                text = _content(path)
+                record = _record(path, text, model)
+                # A copy elsewhere would count twice, and a name that climbs out of the folder would be followed.
+                if place != record.run.place:
+                    raise UserError(f"{path}: it belongs in {record.run.folder}; a copy or a moved result is not read")
+                records.append((record, hashlib.sha256(text).hexdigest()))
+            except UserError as error:
+                warnings.warn(f"skipped: {error}", stacklevel=3)
+    return records
 
 
 def places_of(folder: Path, *names: str) -> dict[str, list[Place]]:

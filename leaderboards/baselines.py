@@ -15,6 +15,11 @@ UNTUNED: tuple[Method, ...] = ("zero_shot", "few_shot")
 """What gains are measured against."""
 
 
+def key_of(run: Run) -> Key:
+    """The row that a run belongs to."""
+    return run.candidate.name, run.candidate.method
+
+
 def same_model(first: Cell, second: Cell) -> bool:
     """Whether two cells are of the same weights before any tuning."""
     return _weights(first) == _weights(second)

@@ -9,13 +9,13 @@ A training that several runs share, as of a mixture of tasks or of an ensemble's
 Scoring on test is no part of it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.results import Failure, Result, Spent, TrainingRecord
-from leaderboards.economics import members_of
-from leaderboards.prices import Price, Prices, total_of
+from leaderboards.economics import members_of, usd_of
+from leaderboards.prices import Price, Prices
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,19 @@ def bill(
         *entries.trials.values(),
         *entries.failures.values(),
     ]
-    total = Spent()
-    for _, spent in parts:
-        total = total.plus(spent)
+    seconds = defaultdict[str, float](float)
+    for place, spent in parts:
+        seconds[place] += spent.seconds
     return Bill(
         trainings=len(entries.trainings),
         trials=len(entries.trials),
         failures=len(entries.failures),
-        spent=total,
-        price=total_of([_usd(place, spent, prices) for place, spent in parts]),
+        spent=Spent(
+            seconds=sum(seconds.values()),
+            tokens=sum(spent.tokens for _, spent in parts),
+            flops=sum(spent.flops for _, spent in parts),
+        ),
+        price=usd_of({place: spent for place, spent in seconds.items() if spent}, prices),
     )
 
 
@@ -125,10 +129,3 @@ def _without(spent: Spent, training: TrainingRecord) -> Spent:
         tokens=max(0, spent.tokens - own.tokens),
         flops=max(0.0, spent.flops - own.flops),
     )
-
-
-def _usd(device: str, spent: Spent, prices: Prices) -> Price | None:
-    hour = prices.hour(device)
-    if hour is None:
-        return None if spent.seconds else Price(low=0, mid=0, high=0)
-    return hour.times(spent.seconds / 3600)

@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.results import Result, TaskCard
-from harness.statistics import Estimate, Intervals, Scores, deviations, differences, gain, score, scores_of, t_test
+from harness.statistics import (
+    Estimate,
+    Intervals,
+    Scores,
+    deviations,
+    differences,
+    gain,
+    of_pairs,
+    score,
+    scores_of,
+    t_test,
+)
+from leaderboards.flags import Flag, flag_of
 from leaderboards.scores import Outcome, RunScores, Unreadable, read_scores
 
 
@@ -79,6 +91,11 @@ class Cell:
     def seeds(self) -> tuple[int, ...]:
         """The seeds that finished."""
         return self.scores.seeds
+
+    @cached_property
+    def flag(self) -> Flag | None:
+        """What a reader must know of its trainings before believing the score."""
+        return flag_of(self.results)
 
     @cached_property
     def by_template(self) -> dict[str, Estimate]:
@@ -280,10 +297,7 @@ def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
         np.zeros((count, count), dtype=np.int64),
         np.zeros((count, count), np.int64),
     )
-    kinds: dict[tuple[tuple[int, ...], tuple[str, ...]], list[int]] = {}
-    for place, cell in enumerate(cells):
-        kinds.setdefault((cell.scores.seeds, cell.scores.ids), []).append(place)
-    for ours, theirs in itertools.combinations_with_replacement(kinds.values(), 2):
+    for ours, theirs in itertools.combinations_with_replacement(_kinds(cells).values(), 2):
         first, second = cells[ours[0]], cells[theirs[0]]
         seeds, ids = first.scores.shared(second.scores)
         if not seeds or not ids:
@@ -291,11 +305,12 @@ def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
         both = ours if ours is theirs else [*ours, *theirs]
         tables = np.stack([cells[place].scores.restricted(seeds, ids) for place in both])
         found = differences(tables, binary=first.card.binary, span=_span(first.card), clusters=_cluster_numbers(first, ids))
-        p_values = _symmetric_p(found)
+        p_values = _p_values(found)
         within = slice(None) if ours is theirs else slice(len(ours))
         across = slice(None) if ours is theirs else slice(len(ours), None)
         # Of two kinds only what lies between them: what each has within itself is known from more samples.
-        for rows, columns, here in ((ours, theirs, (within, across)), (theirs, ours, (across, within))):
+        blocks = [(ours, theirs, (within, across)), (theirs, ours, (across, within))]
+        for rows, columns, here in blocks[: 1 if ours is theirs else 2]:
             block = np.ix_(rows, columns)
             value[block], low[block], high[block] = found.value[here], found.low[here], found.high[here]
             degrees[block], n[block], shared_seeds[block] = found.degrees[here], found.n, found.seeds
@@ -305,30 +320,34 @@ def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
     return Comparison(value, stderr, degrees, low, high, p, n, shared_seeds, _errors(cells, seed))
 
 
-def _symmetric_p(found: Intervals) -> Scores:
-    """P-values of all differences of K scores, each worked out once; 1 where there is no standard error."""
-    p = np.ones_like(found.value)
-    if found.stderr is not None:
-        above = np.triu_indices(len(p), k=1)
-        p[above] = t_test(found.value[above], found.stderr[above], found.degrees[above], n=found.n)
-        p[above[1], above[0]] = p[above]
-    return p
+def _kinds(cells: Sequence[Cell]) -> dict[tuple[tuple[int, ...], tuple[str, ...]], list[int]]:
+    """Where cells with equal seeds and samples are."""
+    kinds: dict[tuple[tuple[int, ...], tuple[str, ...]], list[int]] = {}
+    for place, cell in enumerate(cells):
+        kinds.setdefault((cell.scores.seeds, cell.scores.ids), []).append(place)
+    return kinds
+
+
+def _p_values(found: Intervals) -> Scores:
+    """Of all differences of K scores; 1 where there is no standard error."""
+    if found.stderr is None:
+        return np.ones_like(found.value)
+    return of_pairs(partial(t_test, n=found.n), found.value, found.stderr, found.degrees)
 
 
 def _errors(cells: Sequence[Cell], seed: int) -> Scores:
     """Joint draws of the errors of all scores. A sample or seed that a cell lacks has no part in its error."""
-    kinds = dict.fromkeys(cell.scores.ids for cell in cells)
-    ids = list(dict.fromkeys(name for own in kinds for name in own))
-    seeds = sorted({one for cell in cells for one in cell.scores.seeds})
-    places = {name: place for place, name in enumerate(ids)}
-    columns = {own: [places[name] for name in own] for own in kinds}
+    kinds = _kinds(cells)
+    ids = list(dict.fromkeys(name for _, own in kinds for name in own))
+    seeds = sorted({one for own, _ in kinds for one in own})
+    numbers = {name: number for number, name in enumerate(ids)}
     templates = max(cell.scores.values.shape[1] for cell in cells)
     tables = np.empty((len(cells), len(seeds), templates, len(ids)))
-    for table, cell in zip(tables, cells, strict=True):
-        own = cell.scores.values
-        table[:] = own.mean() if own.size else 0.0
-        rows = [seeds.index(one) for one in cell.scores.seeds]
-        table[np.ix_(rows, range(templates), columns[cell.scores.ids])] = own
+    for (own_seeds, own_ids), places in kinds.items():
+        values = np.stack([cells[place].scores.values for place in places])
+        tables[places] = values.mean(axis=(1, 2, 3), keepdims=True) if values.size else 0.0
+        rows, columns = [seeds.index(one) for one in own_seeds], [numbers[name] for name in own_ids]
+        tables[np.ix_(places, rows, range(templates), columns)] = values
     stderr = np.array([cell.estimate.stderr or 0.0 if cell.estimate else 0.0 for cell in cells])
     whole = next((cell for cell in cells if list(cell.scores.ids) == ids), None)
     clusters = whole.scores.cluster_numbers() if whole else None

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from harness.config import Run
 from harness.errors import suggest
 from harness.results import Result
+from leaderboards.baselines import key_of
 from leaderboards.board import Board
 from leaderboards.text import count_of, listed
 
@@ -28,20 +29,20 @@ GroupT = TypeVar("GroupT")
 ItemT = TypeVar("ItemT")
 
 
-def comparable(results: Sequence[Result], board: Board, notes: list[str]) -> list[Result]:
-    """The runs of the board's tasks that may be compared with each other; what is left out is said in `notes`."""
+def comparable(results: Sequence[Result], board: Board, notes: list[str]) -> list[list[Result]]:
+    """The runs of the board's tasks that may be compared with each other: a list for each candidate, task and training
+    budget. What is left out is said in `notes`.
+    """
     chosen = _of_board([result for result in results if result.run.guard is None], board, notes)
-    for key, alike in (
-        (_task, _same_protocol),
-        (_task, _same_metric),
-        (cell_key, _same_recipe),
-        (budget_key, _same_choice),
-    ):
-        chosen = [result for group in groups(chosen, key) for result in alike(group, notes)]
-    engines = sorted({f"{result.provenance.engine} ({result.provenance.dtype})" for result in chosen})
+    tasks = [_same_protocol(group, notes) for group in groups(chosen, lambda result: result.run.task)]
+    tasks = [_same_metric(group, notes) for group in tasks]
+    cells = [_same_recipe(group, notes) for task in tasks for group in groups(task, lambda result: key_of(result.run))]
+    budgets = [_same_choice(group, notes) for cell in cells for group in groups(cell, lambda result: result.run.n_train)]
+    used = {(result.provenance.engine, result.provenance.dtype) for group in budgets for result in group}
+    engines = sorted(f"{engine} ({dtype})" for engine, dtype in used)
     if len(engines) > 1:
         notes.append(f"Scores come from different engines, which may differ by a few samples: {listed(engines)}.")
-    return chosen
+    return budgets
 
 
 def groups(results: Iterable[ItemT], key: Callable[[ItemT], GroupT]) -> list[list[ItemT]]:
@@ -50,20 +51,6 @@ def groups(results: Iterable[ItemT], key: Callable[[ItemT], GroupT]) -> list[lis
     for result in results:
         grouped[key(result)].append(result)
     return list(grouped.values())
-
-
-def _task(result: Result) -> tuple[str, ...]:
-    return (result.run.task,)
-
-
-def cell_key(result: Result) -> tuple[str, ...]:
-    """The same for all runs of a candidate on a task."""
-    return result.run.candidate.name, result.run.candidate.method, result.run.task
-
-
-def budget_key(result: Result) -> tuple[str, ...]:
-    """The same for all of them on one training budget."""
-    return *cell_key(result), str(result.run.n_train)
 
 
 def _of_board(results: Sequence[Result], board: Board, notes: list[str]) -> list[Result]:

@@ -58,15 +58,13 @@ def compare_rows(
     """By task, the comparison of every row with every other."""
     found, p_values = {}, []
     for task, card in cards.items():
-        means = _means(rows, task)
-        counted = [flips(own, means, binary=card.binary) for own in means]
-        fixed, broken, flips_p = (np.array([getattr(one, name) for one in counted]) for name in ("fixed", "broken", "p"))
+        flipped = flips(_means(rows, task), binary=card.binary)
         stderr, p = _of_rows(rows, standings[task], "stderr", "p")
         # Where a difference has no standard error, or none to speak of because it is the same on every sample, the t test
         # says nothing; its flips do.
         difference = differences_of(rows, standings[task])
-        p_values.append(np.where(difference.known, np.where(stderr > 0, p, flips_p), np.nan))
-        found[task] = TaskComparison(difference, p_values[-1], fixed, broken, flips_p)
+        p_values.append(np.where(difference.known, np.where(stderr > 0, p, flipped.p), np.nan))
+        found[task] = TaskComparison(difference, p_values[-1], flipped.fixed, flipped.broken, flipped.p)
     corrected = holm_by_column(np.array(p_values))
     return {task: replace(one, p=p) for (task, one), p in zip(found.items(), corrected, strict=True)}
 

@@ -77,8 +77,8 @@ def run_record(result: Result) -> dict[str, Any]:
         "templates": list(run.templates),
         "primary_metric": result.task.primary_metric,
         "metrics": {
-            name: {part: getattr(value, part) for part in ("value", "stderr", "low", "high", "n")}
-            for name, value in sorted(result.metrics.items())
+            name: {"value": one.value, "stderr": one.stderr, "low": one.low, "high": one.high, "n": one.n}
+            for name, one in sorted(result.metrics.items())
         },
         "samples": result.samples,
         "overlap": result.overlap.share,

@@ -75,6 +75,8 @@ def labels(result: Result, known: Mapping[str, Result]) -> dict[str, int]:
 
     A later stage, or another member, learns from the same samples of a task: the budgets are nested.
     """
+    if not (result.run.stages or result.run.members):
+        return {}
     portions = [(portion.task, portion.n_train) for stage in result.run.stages for portion in stage.portions]
     for member in members_of(result, known):
         portions += labels(member, known).items()

@@ -16,10 +16,10 @@ MAJORITY = 0.5
 
 @dataclass(frozen=True)
 class Flips:
-    """One candidate against each of several others."""
+    """Every two of R candidates: R × R each, the row's against the column's."""
 
     fixed: NDArray[np.int64]
-    """Samples that it gets right, or scores higher on, and the other does not."""
+    """Samples that the first gets right, or scores higher on, and the second does not."""
 
     broken: NDArray[np.int64]
     """The reverse."""
@@ -28,13 +28,16 @@ class Flips:
     """Exact McNemar test of each pair."""
 
 
-def flips(scores: ArrayLike, others: ArrayLike, *, binary: bool) -> Flips:
-    """Compare a candidate's scores on n samples with those of m others (m × n); NaN where a sample was not scored.
+def flips(scores: ArrayLike, *, binary: bool) -> Flips:
+    """Compare the scores of R candidates on n samples (R × n) with each other; NaN where a sample was not scored.
 
     `binary`: scores are shares of right answers, and the majority's verdicts are compared; otherwise the scores are.
     """
-    mine, theirs = np.asarray(scores, dtype=np.float64), np.atleast_2d(np.asarray(others, dtype=np.float64))
+    table = np.asarray(scores, dtype=np.float64)
     if binary:
-        mine, theirs = (np.where(np.isnan(table), np.nan, table > MAJORITY) for table in (mine, theirs))
-    fixed, broken = (mine > theirs).sum(axis=1), (mine < theirs).sum(axis=1)  # NaN is neither
+        right, wrong = (table > MAJORITY).astype(np.float64), (table <= MAJORITY).astype(np.float64)  # NaN is neither
+        fixed = np.rint(right @ wrong.T).astype(np.int64)
+    else:
+        fixed = np.array([(own > table).sum(axis=1) for own in table])
+    broken = fixed.T
     return Flips(fixed, broken, mcnemar(fixed, broken))

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.config import Run
 from harness.results import Failure, Result
 from harness.statistics import Estimate
-from leaderboards.baselines import Key
+from leaderboards.baselines import Key, key_of
 from leaderboards.bill import Bill, bill, usual_device
 from leaderboards.draws import Draws, joint_draws
 from leaderboards.economics import (
@@ -103,9 +102,9 @@ def make_ledger(table: Table, prices: Prices, results: Sequence[Result], failure
     known = {result.key: result for result in results}
     made, failed = defaultdict[Key, list[Result]](list), defaultdict[Key, list[Failure]](list)
     for result in results:
-        made[_key(result.run)].append(result)
+        made[key_of(result.run)].append(result)
     for failure in failures:
-        failed[_key(failure.run)].append(failure)
+        failed[key_of(failure.run)].append(failure)
     spends = {row.key: spend(row.results, prices, known) for row in table.rows}
     entries = []
     for row in table.rows:
@@ -138,10 +137,6 @@ def _with_frontier(ledger: Ledger) -> tuple[Entry, ...]:
         for place, entry in enumerate(ranked)
     ]
     return (*placed, *others)
-
-
-def _key(run: Run) -> Key:
-    return run.candidate.name, run.candidate.method
 
 
 def _entry(

@@ -25,7 +25,7 @@ import pyarrow
 from harness import results as harness_results
 from harness.results import PREDICTIONS, Result, atomic_write
 from leaderboards.processes import Workers
-from leaderboards.scores import Asked, Outcome, RunScores, read_each, reading_of
+from leaderboards.scores import Asked, Outcome, Reading, RunScores, asked_of, read_each
 
 MOST_KEPT = 20
 """Files in the cache folder; those that were written longest ago go first."""
@@ -38,15 +38,20 @@ Stamp = tuple[int, int, int]
 
 @dataclass
 class Stamps:
-    """When the predictions of runs last changed, as they were found when they were first asked for: before any is read."""
+    """What tells that a run is as it was: what its record said as it was read, and when its predictions last changed, as
+    they were found when they were first asked for, before any is read.
+    """
 
     folder: Path
     """The results."""
 
+    digests: Mapping[str, str]
+    """Of the records, by key."""
+
     _known: dict[tuple[str, ...], Stamp] = field(default_factory=dict)
 
     def of(self, place: tuple[str, ...]) -> Stamp:
-        """Of the run at a place below the results; it tells whether they may have changed since."""
+        """When the predictions of the run at a place below the results last changed."""
         if place not in self._known:
             self._known[place] = _stamp("/".join((str(self.folder), *place, PREDICTIONS)))
         return self._known[place]
@@ -134,27 +139,27 @@ class ScoreReader:
         """In the order of `results`, which lie in `folder`."""
         if self._known is None:
             self._known = _loaded(self.cache.read(SCORES, folder))
-        stamps = [self.stamps.of(result.run.place) for result in results]
-        readings = [reading_of(result) for result in results]
-        found: list[Outcome | None] = [
-            known.scores
-            if (known := self._known.get(one.run.place)) and (known.asked, known.stamp) == (one.asked, stamp)
-            else None
-            for one, stamp in zip(readings, stamps, strict=True)
-        ]
-        missing = [place for place, outcome in enumerate(found) if outcome is None]
+        found: list[Outcome | None] = []
+        missing: list[tuple[int, Reading, Stamp]] = []
+        for number, result in enumerate(results):
+            place, asked = result.run.place, asked_of(result)
+            stamp, known = self.stamps.of(place), self._known.get(place)
+            fresh = known is not None and (known.asked, known.stamp) == (asked, stamp)
+            found.append(known.scores if known is not None and fresh else None)
+            if not fresh:
+                missing.append((number, Reading(result.run, asked), stamp))
         read = self.workers.map(
-            "reading predictions", partial(read_each, folder=folder), [readings[place] for place in missing]
+            "reading predictions", partial(read_each, folder=folder), [reading for _, reading, _ in missing]
         )
         alike: dict[tuple[str, ...] | None, tuple[str, ...] | None] = {}
-        for place, outcome in zip(missing, read, strict=True):
+        for (number, reading, stamp), outcome in zip(missing, read, strict=True):
             if isinstance(outcome, RunScores):
                 # Runs of a task have the same samples: their names are kept once.
                 ids, clusters = (alike.setdefault(names, names) for names in (outcome.ids, outcome.clusters))
                 outcome = RunScores(ids or (), outcome.values, clusters)
-                self._known[readings[place].run.place] = _Known(readings[place].asked, stamps[place], outcome)
+                self._known[reading.run.place] = _Known(reading.asked, stamp, outcome)
                 self._changed = True
-            found[place] = outcome
+            found[number] = outcome
         return [outcome for outcome in found if outcome is not None]
 
     def keep(self, folder: Path) -> None:
@@ -167,6 +172,7 @@ class ScoreReader:
 def _dumped(known: Mapping[tuple[str, ...], _Known]) -> bytes:
     """An Arrow file with a row a run. What many runs have in common stands in it once, as JSON."""
     rows = list(known.values())
+    values = [one.scores.values.ravel() for one in rows]
     names = {names: json.dumps(names) for one in rows for names in (one.scores.ids, one.scores.clusters)}
     asked = {one.asked: json.dumps(asdict(one.asked)) for one in rows}
     columns: dict[str, Any] = {
@@ -174,31 +180,36 @@ def _dumped(known: Mapping[tuple[str, ...], _Known]) -> bytes:
         "asked": pyarrow.array([asked[one.asked] for one in rows]).dictionary_encode(),
         "ids": pyarrow.array([names[one.scores.ids] for one in rows]).dictionary_encode(),
         "clusters": pyarrow.array([names[one.scores.clusters] for one in rows]).dictionary_encode(),
-        "values": pyarrow.array([one.scores.values.tobytes() for one in rows], pyarrow.large_binary()),
+        "values": pyarrow.LargeListArray.from_arrays(np.cumsum([0, *map(len, values)]), np.concatenate([[], *values])),
     }
     columns |= {f"stamp_{place}": pyarrow.array([one.stamp[place] for one in rows], "int64") for place in range(3)}
-    table = pyarrow.table(columns)
+    batch = pyarrow.record_batch(columns)
     buffer = io.BytesIO()
-    with pyarrow.ipc.new_file(buffer, table.schema) as writer:
-        writer.write_table(table)
+    with pyarrow.ipc.new_file(buffer, batch.schema) as writer:
+        writer.write_batch(batch)
     return buffer.getvalue()
 
 
 def _loaded(content: bytes | None) -> dict[tuple[str, ...], _Known]:
     if content is None:
         return {}
-    rows = pyarrow.ipc.open_file(pyarrow.py_buffer(content)).read_all().to_pylist()
-    asked = {text: json.loads(text) for text in {row["asked"] for row in rows}}
-    asks = {text: Asked(**{**one, "templates": tuple(one["templates"])}) for text, one in asked.items()}
-    texts = {row[name] for row in rows for name in ("ids", "clusters")}
-    names = {text: None if text == "null" else tuple(json.loads(text)) for text in texts}
+    batch = pyarrow.ipc.open_file(pyarrow.py_buffer(content)).get_batch(0)
+    asked = [Asked(**{**one, "templates": tuple(one["templates"])}) for one in _shared(batch["asked"])]
+    ids, clusters = ([one and tuple(one) for one in _shared(batch[name])] for name in ("ids", "clusters"))
+    values, ends = batch["values"].values.to_numpy(), batch["values"].offsets.to_pylist()
+    places = (tuple(json.loads(place)) for place in batch["place"].to_pylist())
+    stamps = zip(*(batch[f"stamp_{place}"].to_pylist() for place in range(3)), strict=True)
+    codes = zip(*(batch[name].indices.to_pylist() for name in ("asked", "ids", "clusters")), strict=True)
     known = {}
-    for row in rows:
-        ask, ids = asks[row["asked"]], names[row["ids"]] or ()
-        values = np.frombuffer(row["values"], dtype=np.float64).reshape(len(ask.templates), len(ids))
-        stamp = row["stamp_0"], row["stamp_1"], row["stamp_2"]
-        known[tuple(json.loads(row["place"]))] = _Known(ask, stamp, RunScores(ids, values, names[row["clusters"]]))
+    for place, stamp, (ask, names, cluster), start, end in zip(places, stamps, codes, ends, ends[1:], strict=False):
+        of_run = values[start:end].reshape(len(asked[ask].templates), -1)
+        known[place] = _Known(asked[ask], stamp, RunScores(ids[names] or (), of_run, clusters[cluster]))
     return known
+
+
+def _shared(column: Any) -> list[Any]:
+    """What the rows of a column have in common, of which each names its own by number."""
+    return [json.loads(text) for text in column.dictionary.to_pylist()]
 
 
 @dataclass(frozen=True)

@@ -60,15 +60,15 @@ ReadAll = Callable[[Sequence[Result], Path], list[Outcome]]
 """Reads the scores of runs below a results folder, in their order."""
 
 
-def reading_of(result: Result) -> Reading:
+def asked_of(result: Result) -> Asked:
     """What is to be read of a run: its primary metric."""
     card = result.task.metrics[result.task.primary_metric]
-    return Reading(result.run, Asked(result.task.primary_metric, card.low or 0.0, not card.corpus, result.run.templates))
+    return Asked(result.task.primary_metric, card.low or 0.0, not card.corpus, result.run.templates)
 
 
 def read_scores(results: Sequence[Result], folder: Path) -> list[Outcome]:
     """Read the scores of runs below a results folder, in their order."""
-    return read_each([reading_of(result) for result in results], folder)
+    return read_each([Reading(result.run, asked_of(result)) for result in results], folder)
 
 
 def read_each(readings: Sequence[Reading], folder: Path) -> list[Outcome]:

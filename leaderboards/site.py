@@ -2,18 +2,16 @@
 failure leaves the old one.
 """
 
-import gc
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import UserError
-from harness.results import Failure, Result, read_runs
+from harness.results import Failure, Result, read_runs, uncollected
 from leaderboards.address import check_address, sitemaps
 from leaderboards.board import BOARD, load_board
 from leaderboards.data import write_data
@@ -120,12 +118,16 @@ class Found:
     """What lies in a results folder."""
 
     results: tuple[Result, ...]
+    digests: Mapping[str, str]
+    """By the key of a result, of the file that it was read from."""
+
     failures: tuple[Failure, ...]
     imported: tuple[Imported, ...]
     skipped: tuple[str, ...]
     """Files that cannot be read, and why."""
 
 
+@uncollected()
 def publish(
     results: Path,
     out: Path,
@@ -144,13 +146,12 @@ def publish(
     """
     address = check_address(url)
     check_replaceable(out, results, marker=MARKER, what="site")
-    with Workers(means.processes, means.tell) as workers, _uncollected() as settle:
+    with Workers(means.processes, means.tell) as workers:
         found = read_folder(results)
         cache = _cache(found, means)
-        scores = ScoreReader(cache, workers, Stamps(results))
+        scores = ScoreReader(cache, workers, Stamps(results, found.digests))
         gathered = gather(found, results, board, prices, read=scores)
         site = _with_history(gathered, out, _name_of(board), several=False)
-        settle()
         former = FormerPages.of(out, cache)
         with replacing(out) as folder, workers:
             pages = _write_board(site, Place(folder, address=address), prices, former, scores)
@@ -160,6 +161,7 @@ def publish(
     return _published(site, out / "index.html", pages)
 
 
+@uncollected()
 def publish_boards(
     results: Path,
     out: Path,
@@ -179,11 +181,10 @@ def publish_boards(
     made: dict[str, Published] = {}
     views: list[BoardView] = []
     formers: list[FormerPages] = []
-    with Workers(means.processes, means.tell) as workers, _uncollected() as settle:
+    with Workers(means.processes, means.tell) as workers:
         found = read_folder(results)
         cache = _cache(found, means)
-        scores = ScoreReader(cache, workers, Stamps(results))
-        settle()
+        scores = ScoreReader(cache, workers, Stamps(results, found.digests))
         with replacing(out) as folder, workers:
             for name, board in zip(names, boards, strict=True):
                 site = _with_history(gather(found, results, board, prices, read=scores), out, name, several=True)
@@ -200,25 +201,6 @@ def publish_boards(
         for former in formers:
             former.keep(cache)
     return PublishedBoards(out / "index.html", pages + sum(one.pages for one in made.values()), made)
-
-
-@contextmanager
-def _uncollected() -> Iterator[Callable[[], None]]:
-    """Without the search for garbage until what is handed out is called, which leaves what is there by then out of it.
-
-    A large board is millions of records, none of them garbage, and the search would go through all of them again and again.
-    """
-
-    def settle() -> None:
-        gc.freeze()
-        gc.enable()
-
-    gc.disable()
-    try:
-        yield settle
-    finally:
-        gc.unfreeze()
-        gc.enable()
 
 
 def _cache(found: Found, means: Means) -> Cache:
@@ -250,11 +232,11 @@ def read_folder(results: Path) -> Found:
     """Everything below a results folder; what cannot be read is named in a warning and skipped."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        (finished, failures), imported = read_runs(results), read_imported(results)
+        runs, imported = read_runs(results), read_imported(results)
     skipped = [str(warning.message) for warning in caught]
     for message in skipped:
         warnings.warn(message, stacklevel=3)
-    return Found(tuple(finished), tuple(failures), tuple(imported), tuple(skipped))
+    return Found(tuple(runs.finished), runs.digests, tuple(runs.failed), tuple(imported), tuple(skipped))
 
 
 def gather(

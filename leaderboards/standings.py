@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from harness.results import TaskCard
 from harness.statistics import DRAWS, Estimate, Ranking, p_values, rank, t_test
@@ -38,6 +39,8 @@ class Standing:
 
     def among(self, keys: Sequence[Key]) -> Comparison:
         """Some of them, in an order."""
+        if (*keys,) == self.keys:  # as most often: the tables need not be copied
+            return self.comparison
         return self.comparison.of([self.places[key] for key in keys])
 
     def difference(self, first: Key, second: Key) -> Estimate | None:
@@ -67,7 +70,8 @@ def stand(cells: Mapping[Key, Cell], *, seed: int = 0) -> Standing:
 def side_by_side(function: Callable[[str], OutcomeT], tasks: Iterable[str]) -> dict[str, OutcomeT]:
     """What a function of arrays comes to for each task: numpy and scipy let threads work at the same time."""
     names = list(tasks)
-    with ThreadPoolExecutor(THREADS) as threads:
+    # BLAS has threads of its own, which after each product wait for the next one busily, in the way of ours.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as threads:
         return dict(zip(names, threads.map(function, names), strict=True))
 
 

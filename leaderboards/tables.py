@@ -6,6 +6,7 @@ templates × samples of the primary metric (`leaderboards.cells`); all candidate
 """
 
 import dataclasses
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +17,10 @@ from harness.config import Run
 from harness.recipe import METHODS, Method
 from harness.results import Result, TaskCard
 from harness.statistics import Estimate, holm, mean_over_tasks, rescale
-from leaderboards.baselines import UNTUNED, Key, baselines, plain, same_model
+from leaderboards.baselines import UNTUNED, Key, baselines, key_of, plain, same_model
 from leaderboards.board import Board
 from leaderboards.cells import Cell, paired, read_cells
-from leaderboards.comparable import budget_key, cell_key, comparable, groups
+from leaderboards.comparable import comparable, groups
 from leaderboards.flags import Flag, flag_of
 from leaderboards.forgetting import Forgetting, forgetting
 from leaderboards.scores import ReadAll, read_scores
@@ -114,7 +115,7 @@ class Row:
     @cached_property
     def flag(self) -> Flag | None:
         """What a reader must know of its trainings before believing the score."""
-        return flag_of(self.results)
+        return flag_of(self.results) if any(cell.flag for cell in self.cells.values()) else None
 
     @cached_property
     def results(self) -> tuple[Result, ...]:
@@ -215,6 +216,16 @@ class Table:
 
     def gain_on(self, task: str, row: Row, method: Method) -> Estimate | None:
         """Paired gain of a row on one task over a lesser method on the same model; None where that was not run."""
+        where = task, row.key, method
+        if where not in self._gains:  # several pages ask for each
+            self._gains[where] = self._gain_on(task, row, method)
+        return self._gains[where]
+
+    @cached_property
+    def _gains(self) -> dict[tuple[str, Key, Method], Estimate | None]:
+        return {}
+
+    def _gain_on(self, task: str, row: Row, method: Method) -> Estimate | None:
         other = self.baseline(row, method)
         if other is None or task not in row.cells or task not in other.cells:
             return None
@@ -261,12 +272,13 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     notes: list[str] = []
     trusted = [result for result in results if result.untrusted is None]
     chosen = comparable(trusted, board, notes)
-    scored_runs = [*chosen, *(result for result in trusted if result.run.guard is not None)]
+    guarding = [result for result in trusted if result.run.guard is not None]
+    scored_runs = [*itertools.chain.from_iterable(chosen), *guarding]
     ahead = {result.key: outcome for result, outcome in zip(scored_runs, read(scored_runs, folder), strict=True)}
     cells = defaultdict[Key, dict[str, Cell]](dict)
     curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
-    read_all = read_cells(groups(chosen, budget_key), folder, notes, ahead=ahead)
-    for budgets in groups([cell for cell in read_all if cell], lambda cell: cell_key(cell.results[0])):
+    read_all = [cell for cell in read_cells(chosen, folder, notes, ahead=ahead) if cell]
+    for budgets in groups(read_all, lambda cell: (key_of(cell.results[0].run), cell.results[0].run.task)):
         by_samples = {cell.results[0].run.n_train or 0: cell for cell in budgets}
         largest = by_samples[max(by_samples)]
         run = largest.results[0].run

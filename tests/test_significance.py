@@ -1,13 +1,28 @@
 """Tests of differences, corrections for their number, clusters, and sample sizes, against scipy and statsmodels."""
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from harness.statistics import differences, false_discovery, gain, holm, mcnemar, p_values, sample_size, score, sign_flip
+from harness.statistics import (
+    differences,
+    false_discovery,
+    gain,
+    holm,
+    holm_by_column,
+    mcnemar,
+    p_values,
+    sample_size,
+    score,
+    sign_flip,
+)
 from harness.statistics.spread import by_cluster, table_of
 
 
@@ -37,6 +52,15 @@ def test_corrections_for_many_tests_are_those_of_statsmodels() -> None:
         assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
         assert false_discovery(p) == pytest.approx(multipletests(p, method="fdr_bh")[1])
     assert holm([]).size == false_discovery([]).size == 0
+
+
+@given(st.lists(st.lists(st.floats(min_value=0, max_value=1) | st.just(math.nan), min_size=3, max_size=3), min_size=1))
+def test_holm_of_many_families_at_once_is_holm_of_each(p: list[list[float]]) -> None:
+    table = np.array(p)
+    corrected = holm_by_column(table)
+    assert (np.isnan(corrected) == np.isnan(table)).all()
+    for own, found in zip(table.T, corrected.T, strict=True):
+        assert found[~np.isnan(own)] == pytest.approx(holm(own[~np.isnan(own)]))
 
 
 def test_one_seed_of_right_or_wrong_scores_is_tested_by_its_flips() -> None:

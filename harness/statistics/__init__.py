@@ -18,7 +18,7 @@ from harness.statistics.intervals import (
 from harness.statistics.planning import POWER, sample_size
 from harness.statistics.ranks import DRAWS, Ranking, deviations, rank
 from harness.statistics.significance import false_discovery, holm, holm_by_column, mcnemar, p_values, sign_flip, t_test
-from harness.statistics.spread import Scores, cluster_numbers
+from harness.statistics.spread import Scores, cluster_numbers, of_pairs
 
 __all__ = [
     "CONFIDENCE",
@@ -37,6 +37,7 @@ __all__ = [
     "holm_by_column",
     "mcnemar",
     "mean_over_tasks",
+    "of_pairs",
     "p_values",
     "rank",
     "rescale",

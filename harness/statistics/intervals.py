@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from harness.statistics.planning import POWER
-from harness.statistics.spread import Scores, Spread, effects, table_of
+from harness.statistics.spread import Scores, Spread, effects, of_pairs, table_of
 
 CONFIDENCE = 0.95
 
@@ -106,7 +106,7 @@ def _scores(tables: Scores, spread: Spread | None, *, binary: bool, ends: tuple[
         half = _quantile(spread.degrees) * np.sqrt(spread.variance)
         low, high = np.maximum(low, value - half), np.minimum(high, value + half)
     effective = _effective(value, tables.shape, spread)
-    wilson_low, wilson_high = _wilson(value, effective, _wilson_quantile(tables.shape, spread, like=value))
+    wilson_low, wilson_high = _wilson(value, effective, _wilson_quantile(tables, spread))
     level = np.zeros_like(value, dtype=bool) if spread is None else (spread.variance == 0) & (ends == (0.0, 1.0))
     chosen = np.full_like(level, binary) | level
     return Intervals(
@@ -130,12 +130,12 @@ def _effective(p: Scores, shape: tuple[int, ...], spread: Spread | None) -> Scor
     return np.where(known, n * simple / np.where(known, spread.variance, 1.0), float(n))
 
 
-def _wilson_quantile(shape: tuple[int, ...], spread: Spread | None, *, like: Scores) -> Scores:
+def _wilson_quantile(tables: Scores, spread: Spread | None) -> Scores:
     """The normal one for one seed and template, as in the textbooks; otherwise that of t."""
-    _, seeds, templates, _ = shape
+    _, seeds, templates, _ = tables.shape
     if spread is None or seeds == templates == 1:
-        return np.full_like(like, special.ndtri(0.5 + CONFIDENCE / 2))
-    return _quantile(spread.degrees)
+        return np.asarray(special.ndtri(0.5 + CONFIDENCE / 2))
+    return _quantile(spread.degrees) if spread.degrees.ndim == 1 else of_pairs(_quantile, spread.degrees)
 
 
 def _wilson(p: Scores, effective: Scores, z: Scores) -> tuple[Scores, Scores]:
@@ -146,10 +146,8 @@ def _wilson(p: Scores, effective: Scores, z: Scores) -> tuple[Scores, Scores]:
 
 
 def _quantile(degrees: Scores) -> Scores:
-    # What scipy.stats.t.ppf comes to, without its checks: of one number they take ten times as long. Of all pairs of
-    # candidates each is there twice.
-    known, places = np.unique(degrees, return_inverse=True)
-    return np.asarray(special.stdtrit(known, 0.5 + CONFIDENCE / 2))[places].reshape(degrees.shape)
+    # What scipy.stats.t.ppf comes to, without its checks: of one number they take ten times as long.
+    return np.asarray(special.stdtrit(degrees, 0.5 + CONFIDENCE / 2))
 
 
 def gain(
@@ -183,7 +181,7 @@ def differences(tables: Scores, *, binary: bool, span: float = 1.0, clusters: Ar
     if binary:
         low, high = _square_and_add(tables, parts.spread(parts.squares()), value, spread)
     else:
-        half = _quantile(spread.degrees) * np.sqrt(spread.variance)
+        half = of_pairs(_quantile, spread.degrees) * np.sqrt(spread.variance)
         low, high = np.maximum(-span, value - half), np.minimum(span, value + half)
     return Intervals(value, np.sqrt(spread.variance), low, high, spread.degrees, n, seeds)
 
@@ -198,8 +196,7 @@ def _square_and_add(tables: Scores, own: Spread, value: Scores, spread: Spread) 
     correlation = np.where(known, (squares - spread.variance) / (2 * np.where(known, product, 1.0)), 0.0)
     correlation = np.clip(correlation, -1, 1)
     effective = _effective(means, tables.shape, own)
-    z = _wilson_quantile(tables.shape, spread, like=value)
-    low, high = _wilson(means[:, None], effective[:, None], z)
+    low, high = _wilson(means[:, None], effective[:, None], _wilson_quantile(tables, spread))
     down, up = np.maximum(means[:, None] - low, 0.0), np.maximum(high - means[:, None], 0.0)
 
     def margin(first: Scores, second: Scores) -> Scores:

@@ -15,7 +15,7 @@ Samples that hang together, as questions on one passage, are clusters: their dev
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +83,14 @@ class Effects:
     def _entries(self, axes: Axes) -> float:
         """Scores behind each entry of a part."""
         return float(np.prod([size for axis, size in enumerate(self.shape, start=1) if axis not in axes]))
+
+
+def of_pairs(function: Callable[..., Scores], *tables: Scores) -> Scores:
+    """A function of K × K tables that comes to the same for (i, j) as for (j, i), worked out once for each two: K × K."""
+    above = np.triu_indices(len(tables[0]))
+    found = np.empty_like(tables[0])
+    found[above] = found.T[above] = function(*(table[above] for table in tables))
+    return found
 
 
 def table_of(scores: ArrayLike) -> Scores:

@@ -14,7 +14,6 @@ from leaderboards.decision import Decision, Figures, weigh
 from leaderboards.discoveries import TaskGain, task_gains
 from leaderboards.economics import members_of
 from leaderboards.elsewhere import Imported
-from leaderboards.flags import flag_of
 from leaderboards.grid import Head
 from leaderboards.history import History
 from leaderboards.ledger import Ledger
@@ -86,6 +85,11 @@ class Site:
     def by_key(self) -> dict[str, Result]:
         """Every run by its key."""
         return {result.key: result for result in self.results}
+
+    @cached_property
+    def run_hrefs(self) -> dict[str, str]:
+        """The page of every run, by its key."""
+        return {result.key: run_href(result) for result in self.results}
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -246,5 +250,5 @@ def candidate_head(site: Site, row: Row, *, task: str | None = None, frontier: b
     detail = row.method_name if size is None else f"{row.method_name} · {quantity(size)}"
     rank = rank_text(row.ranks) if ranked else ""
     lead = ranked and row.ranks == (1, 1) and len(site.table.ranked) > 1
-    flag = row.flag if task is None else flag_of(row.cells[task].results)
+    flag = row.flag if task is None else row.cells[task].flag
     return Head(row.name, detail, rank, row.method, model_href(row.name), frontier, lead, flag)

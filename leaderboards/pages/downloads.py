@@ -1,12 +1,11 @@
 """The figures of the tables, for reuse."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.results import Result
 from harness.statistics import Estimate
 from leaderboards.bill import Bill
+from leaderboards.cells import Cell
 from leaderboards.decision import Figures
 from leaderboards.flags import troubles
 from leaderboards.ledger import Entry
@@ -69,7 +68,7 @@ def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
         "n_total": row.total,
         "n_train": row.n_train,
         "members": row.members,
-        **_troubles(row.results),
+        **_troubles(row),
         "train_usd": spent.training.mid if spent.training else None,
         "train_device_hours": spent.device_seconds / 3600,
         **_bill_record(entry.bill),
@@ -123,7 +122,7 @@ def _cell_record(site: Site, row: Row, task: str) -> dict[str, Any]:
         "n_total": cell.total,
         "n_train": cell.results[0].run.n_train,
         "members": len(cell.results[0].run.members),
-        **_troubles(cell.results),
+        **_troubles(cell),
     }
 
 
@@ -138,9 +137,9 @@ def _bill_record(spent: Bill) -> dict[str, float | int | None]:
     }
 
 
-def _troubles(results: Sequence[Result]) -> dict[str, int]:
+def _troubles(scored: Row | Cell) -> dict[str, int]:
     """How many of the runs have a score that says little of the method."""
-    found = [{trouble.what for trouble in troubles(result)} for result in results]
+    found = [{trouble.what for trouble in troubles(result)} for result in scored.results] if scored.flag else []
     return {what: sum(what in one for one in found) for what in ("collapsed", "diverged")}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from harness.recipe import METHODS
 from harness.results import Result
 from leaderboards.baselines import UNTUNED
+from leaderboards.cells import Cell
 from leaderboards.charts import Forest, forest
 from leaderboards.economics import members_of
 from leaderboards.flags import flag_of
@@ -23,7 +24,6 @@ from leaderboards.pages.context import (
     model_href,
     parameters_of,
     rank_text,
-    run_href,
     scale_of,
     shortest,
     task_href,
@@ -147,7 +147,6 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
     for row in present:
         cell = row.cells[task]
         seeds = {result.run.seed: result for result in cell.results}
-        flag = flag_of(cell.results)
         method = method_name(*(result.run for result in cell.results))
         label = method if row.name == name else f"{row.name} · {method}"
         items = (
@@ -156,14 +155,14 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
             gain_item(site.table.gain_on(task, row, "zero_shot")),
             *((gain_item(over_plain[row.key]),) if compared else ()),
             labels_item(cell.results, site.by_key),
-            *(_run_item(seeds.get(seed)) for seed in site.table.seeds),
+            *(_run_item(site, cell, seeds.get(seed)) for seed in site.table.seeds),
         )
         other = row.name != name
         href = model_href(row.name) if other else method_href(row.method)
-        lines.append(Line(Head(label, method=row.method, href=href, flag=flag), items))
+        lines.append(Line(Head(label, method=row.method, href=href, flag=cell.flag), items))
         if cell.estimate:
             short = shortest(row.name if row.members and other else METHOD_TITLES[row.method], LONGEST_NAME)
-            drawn.append((row.method, f"{short} (!)" if flag else short, cell.estimate))
+            drawn.append((row.method, f"{short} (!)" if cell.flag else short, cell.estimate))
     grid = Grid(f"Methods on {task}", Column("Method"), columns, tuple(lines))
     return ModelTask(
         task, task_href(task), forest(drawn, chance=site.table.tasks[task].chance), _curve(site, task, present), grid
@@ -221,13 +220,14 @@ def _side_by_side(site: Site, row: Row) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _run_item(result: Result | None) -> Item:
+def _run_item(site: Site, cell: Cell, result: Result | None) -> Item:
+    """One run of a cell."""
     if result is None:
         return Item()
     value = result.metrics.get(result.task.primary_metric)
     return Item(
         points(value.value) if value else MISSING,
         sort=value.value if value else None,
-        href=run_href(result),
-        flag=flag_of([result]),
+        href=site.run_hrefs[result.key],
+        flag=flag_of([result]) if cell.flag else None,
     )

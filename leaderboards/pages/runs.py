@@ -6,7 +6,7 @@ from functools import partial
 
 from harness.results import Result
 from leaderboards.economics import members_of
-from leaderboards.pages.context import Site, model_names, run_href
+from leaderboards.pages.context import Site, model_names
 from leaderboards.pages.run import Surroundings, run_page
 from leaderboards.processes import Workers
 from leaderboards.rendering import Pages, Renderer, as_bytes, digest_of
@@ -43,20 +43,13 @@ def begin_run_pages(site: Site, pages: Pages, workers: Workers, stamps: Stamps) 
 
 def _jobs(site: Site, renderer: Renderer, around: Surroundings, stamps: Stamps) -> Iterator[RunJob]:
     prices = digest_of(as_bytes(site.prices))
-    # Of what was read, which a file may no longer hold.
-    records = {result.key: digest_of(as_bytes(result)) for result in site.results}
+    digests = stamps.digests
     for result in site.results:
         members = tuple(members_of(result, site.by_key))
-        href = run_href(result)
+        href = site.run_hrefs[result.key]
         linked = result.run.candidate.name in around.models, result.run.task in around.tasks
-        made_of = as_bytes(
-            (
-                prices,
-                [records[one.key] for one in (result, *members)],
-                stamps.of(result.run.place),
-                linked,
-            )
-        )
+        records = [digests[one.key] for one in (result, *members)]
+        made_of = f"{prices} {records} {stamps.of(result.run.place)} {linked}".encode()
         yield RunJob(href, renderer.made_of(TEMPLATE, href, made_of), result, members)
 
 

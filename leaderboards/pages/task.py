@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from harness.recipe import METHODS
 from harness.results import TaskCard
 from leaderboards.cells import Cell
-from leaderboards.flags import flag_of
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item, slim
+from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item
 from leaderboards.pages.arms import Arms
 from leaderboards.pages.context import (
     METHOD_TITLES,
@@ -19,7 +18,6 @@ from leaderboards.pages.context import (
     is_whole,
     model_href,
     rank_text,
-    run_href,
     samples_asked,
     samples_href,
     size_text,
@@ -174,22 +172,23 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         Column("Runs", "By seed.", narrow=False, text=True),
     )
     ranks = site.ranks[name]
+    lean = len(rows) > MOST_ROWS  # as `slim` makes it
     lines = []
     for row in rows:
         cell, own = row.cells[name], ranks.get(row.key)
         head = candidate_head(site, row, task=name, ranked=False)
         items = (
-            score_item(cell.estimate, floor=0.0),
+            score_item(cell.estimate, floor=None if lean else 0.0),
             gain_item(site.table.gain_on(name, row, "few_shot")),
             gain_item(site.table.gain_on(name, row, "zero_shot")),
             _clean_item(cell),
             labels_item(cell.results, site.by_key),
             samples_item(len(cell.scores), cell.total),
-            Item(links=tuple((str(result.run.seed), run_href(result)) for result in cell.results)),
+            Item(links=tuple((str(result.run.seed), site.run_hrefs[result.key]) for result in cell.results)),
         )
-        lines.append(Line(replace(head, rank=rank_text(own)), items, aside=own is None))
-    grid = Grid(f"Candidates by score on {name}", Column("Candidate"), columns, tuple(lines))
-    return slim(grid) if len(rows) > MOST_ROWS else grid
+        head = replace(head, rank=rank_text(own), method=None if lean else row.method)
+        lines.append(Line(head, items, aside=own is None))
+    return Grid(f"Candidates by score on {name}", Column("Candidate"), columns, tuple(lines), lean=lean)
 
 
 def _clean_item(cell: Cell) -> Item:
@@ -217,7 +216,7 @@ def _method_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
 
 def _cell_item(cell: Cell | None) -> Item:
     """A score, marked where a training behind it went wrong."""
-    return Item() if cell is None else replace(score_item(cell.estimate), flag=flag_of(cell.results))
+    return Item() if cell is None else replace(score_item(cell.estimate), flag=cell.flag)
 
 
 def _template_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
