@@ -596,7 +596,7 @@ def _read_all(
 ) -> list[tuple[RunRecordT, str]]:
     """Records, each with a digest of the file it was read from."""
     records = []
-    place: Place
+    place: Place  # which mypy does not tell from what is unpacked below
     with uncollected():
         for place in places[name]:
             path = "/".join((os.fspath(results), *place, name))  # as a path it would take several times as long

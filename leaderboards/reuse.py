@@ -144,9 +144,9 @@ class ScoreReader:
         for number, result in enumerate(results):
             place, asked = result.run.place, asked_of(result)
             stamp, known = self.stamps.of(place), self._known.get(place)
-            fresh = known is not None and (known.asked, known.stamp) == (asked, stamp)
-            found.append(known.scores if known is not None and fresh else None)
-            if not fresh:
+            scores = known.scores if known is not None and (known.asked, known.stamp) == (asked, stamp) else None
+            found.append(scores)
+            if scores is None:
                 missing.append((number, Reading(result.run, asked), stamp))
         read = self.workers.map(
             "reading predictions", partial(read_each, folder=folder), [reading for _, reading, _ in missing]
