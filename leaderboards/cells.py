@@ -17,6 +17,7 @@ from harness.statistics import (
     Estimate,
     Intervals,
     Scores,
+    cluster_numbers,
     deviations,
     differences,
     gain,
@@ -51,7 +52,7 @@ class ScoreTable:
         if self.clusters is None:
             return None
         names = self.clusters if places is None else [self.clusters[place] for place in places]
-        return np.unique(np.asarray(names), return_inverse=True)[1]
+        return cluster_numbers(names)
 
     def restricted(self, seeds: Sequence[int], ids: Sequence[str]) -> Scores:
         """The values of some of the seeds and samples, in the order given."""
