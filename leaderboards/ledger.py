@@ -148,9 +148,10 @@ def _entry(
     def over(other: Row | None, gain: Estimate | None, *, cached: bool = True) -> Payback | None:
         if other is None or gain is None:
             return None
-        request = usd_of(mean_serving(other.results, known, cached=cached), prices)
+        theirs = spends[other.key]
+        request = theirs.request if cached else usd_of(mean_serving(other.results, known, cached=False), prices)
         why = doubt(row.results, other.results, prices, known, gain=gain, cached=cached)
-        return payback(own, spends[other.key], request=request, why=why)
+        return payback(own, theirs, request=request, why=why)
 
     return Entry(
         row,
