@@ -282,9 +282,10 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
         by_samples = {cell.results[0].run.n_train or 0: cell for cell in budgets}
         largest = by_samples[max(by_samples)]
         run = largest.results[0].run
-        cells[run.candidate.name, run.candidate.method][run.task] = largest
+        key = key_of(run)
+        cells[key][run.task] = largest
         if len(by_samples) > 1:
-            curves[run.candidate.name, run.candidate.method, run.task] = dict(sorted(by_samples.items()))
+            curves[*key, run.task] = dict(sorted(by_samples.items()))
     scored = [cell for by_task in cells.values() for cell in by_task.values()]
     found = {cell.results[0].run.task: cell.card for cell in scored}
     tasks = {name: found[name] for name in board.tasks or sorted(found) if name in found}

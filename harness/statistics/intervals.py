@@ -135,7 +135,7 @@ def _wilson_quantile(tables: Scores, spread: Spread | None) -> Scores:
     _, seeds, templates, _ = tables.shape
     if spread is None or seeds == templates == 1:
         return np.asarray(special.ndtri(0.5 + CONFIDENCE / 2))
-    return _quantile(spread.degrees) if spread.degrees.ndim == 1 else of_pairs(_quantile, spread.degrees)
+    return _quantile(spread.degrees)
 
 
 def _wilson(p: Scores, effective: Scores, z: Scores) -> tuple[Scores, Scores]:
@@ -146,6 +146,9 @@ def _wilson(p: Scores, effective: Scores, z: Scores) -> tuple[Scores, Scores]:
 
 
 def _quantile(degrees: Scores) -> Scores:
+    """Of t, for degrees of freedom of any shape; of a square of them, which is that of all pairs, once a pair."""
+    if degrees.ndim == 2:
+        return of_pairs(_quantile, degrees)
     # What scipy.stats.t.ppf comes to, without its checks: of one number they take ten times as long.
     return np.asarray(special.stdtrit(degrees, 0.5 + CONFIDENCE / 2))
 
@@ -181,7 +184,7 @@ def differences(tables: Scores, *, binary: bool, span: float = 1.0, clusters: Ar
     if binary:
         low, high = _square_and_add(tables, parts.spread(parts.squares()), value, spread)
     else:
-        half = of_pairs(_quantile, spread.degrees) * np.sqrt(spread.variance)
+        half = _quantile(spread.degrees) * np.sqrt(spread.variance)
         low, high = np.maximum(-span, value - half), np.minimum(span, value + half)
     return Intervals(value, np.sqrt(spread.variance), low, high, spread.degrees, n, seeds)
 

@@ -43,12 +43,11 @@ def begin_run_pages(site: Site, pages: Pages, workers: Workers, stamps: Stamps) 
 
 def _jobs(site: Site, renderer: Renderer, around: Surroundings, stamps: Stamps) -> Iterator[RunJob]:
     prices = digest_of(as_bytes(site.prices))
-    digests = stamps.digests
     for result in site.results:
         members = tuple(members_of(result, site.by_key))
         href = site.run_hrefs[result.key]
         linked = result.run.candidate.name in around.models, result.run.task in around.tasks
-        records = [digests[one.key] for one in (result, *members)]
+        records = [stamps.digests[one.key] for one in (result, *members)]
         made_of = f"{prices} {records} {stamps.of(result.run.place)} {linked}".encode()
         yield RunJob(href, renderer.made_of(TEMPLATE, href, made_of), result, members)
 
