@@ -16,7 +16,7 @@ import numpy as np
 from harness.config import Run
 from harness.results import Result
 from harness.statistics import Estimate, gain, mean_over_tasks
-from leaderboards.baselines import Key
+from leaderboards.baselines import Key, key_of
 from leaderboards.cells import read_cell
 from leaderboards.comparable import groups
 from leaderboards.scores import Outcome
@@ -62,7 +62,7 @@ def forgetting(
     tuned = [result for result in guards if _is_tuned(result.run)]
     bases = {_base_key(group[0]): group for group in groups([one for one in guards if not _is_tuned(one.run)], _base_key)}
     found = {}
-    for row in sorted(groups(tuned, _row_key), key=lambda row: _row_key(row[0])):
+    for row in sorted(groups(tuned, lambda result: key_of(result.run)), key=lambda row: key_of(row[0].run)):
         changes: dict[str, Estimate] = {}
         # By task; of two versions of one the newer comes later, and stays.
         for asked in sorted(groups(_largest(row), _base_key), key=lambda asked: _base_key(asked[0])):
@@ -70,16 +70,12 @@ def forgetting(
             if change is not None:
                 changes[asked[0].run.task] = change
         if changes:
-            found[_row_key(row[0])] = Forgetting(changes, mean_over_tasks(list(changes.values())), points / 100)
+            found[key_of(row[0].run)] = Forgetting(changes, mean_over_tasks(list(changes.values())), points / 100)
     return found
 
 
 def _is_tuned(run: Run) -> bool:
     return run.guard is not None and run.guard.after is not None
-
-
-def _row_key(result: Result) -> Key:
-    return result.run.candidate.name, result.run.candidate.method
 
 
 def _base_key(result: Result) -> tuple[str, str, int, str]:
