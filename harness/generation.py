@@ -222,7 +222,7 @@ class Generation:
             return
         for ask in lane.answered:
             record = read_record(ask.record, GenerationRecord)
-            guards = (*record.guards, GuardRecord.model_validate(guard))
+            guards = (*record.guards, GuardRecord(**guard))
             write_record(ask.record, record.model_copy(update={"guards": guards}))
 
     # Canaries

@@ -1,7 +1,7 @@
 """Judge saved predictions again, after a metric or an answer extractor changed: no model, no new generation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +109,12 @@ def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> 
         return f"left as it was: none of {scored.samples.total} samples could be scored in every template"
     primary = task.primary_metric
     metrics = {metric.name: metric for metric in metrics_of(task)}
-    card = result.task.model_copy(
-        update={
-            "primary_metric": primary,
-            "binary": metrics[primary].binary,
-            "chance": task.chance,
-            "metrics": {name: _metric_card(metric, result.task) for name, metric in metrics.items()},
-        }
+    card = replace(
+        result.task,
+        primary_metric=primary,
+        binary=metrics[primary].binary,
+        chance=task.chance,
+        metrics={name: _metric_card(metric, result.task) for name, metric in metrics.items()},
     )
     with atomic_write(results / run.folder / PREDICTIONS, "wb") as file:
         scored.predictions.to_parquet(file, index=False)
@@ -123,7 +122,7 @@ def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> 
         "metrics": scored.metrics,
         "by_template": scored.by_template,
         "parsed": scored.parsed,
-        "overlap": result.overlap.model_copy(update={"clean": scored.clean}),
+        "overlap": replace(result.overlap, clean=scored.clean),
         "samples": scored.samples,
         "collapsed": collapse(scored, card) if result.trainings and run.guard is None else "",
         "task": card,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, dataclass_transform
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -32,11 +32,19 @@ LATER_COLUMNS: dict[str, str | None] = {"cluster": "", "parsed": None}
 Place = tuple[str, ...]
 """The parts of a folder below the results."""
 
+PartT = TypeVar("PartT")
 RecordT = TypeVar("RecordT", bound=BaseModel)
 RunRecordT = TypeVar("RunRecordT", "Result", "Failure")
 
 
-class MetricCard(Frozen):
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
+def part(kind: type[PartT]) -> type[PartT]:
+    """What records are made of, as strict as they are: a dataclass with slots, for a large board holds millions of them."""
+    return cast("type[PartT]", dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))(kind))
+
+
+@part
+class MetricCard:
     """What the pages say of a metric."""
 
     description: str
@@ -55,7 +63,8 @@ class MetricCard(Frozen):
     """What always giving the most frequent training answer scores; None where no answer is given twice."""
 
 
-class StepRecord(Frozen):
+@part
+class StepRecord:
     """What one cleaning or augmentation step did to one split."""
 
     step: str
@@ -65,7 +74,8 @@ class StepRecord(Frozen):
     changed: int
 
 
-class TaskCard(Frozen):
+@part
+class TaskCard:
     """What the pages say of a task, so that publishing needs no plugin."""
 
     name: str
@@ -91,7 +101,8 @@ class TaskCard(Frozen):
     """Share of the prompt set that people had judged when the run was scored; None when nobody had looked."""
 
 
-class MetricValue(Frozen):
+@part
+class MetricValue:
     """A mean over samples, with its uncertainty from samples alone (one fine-tune, one set of demonstrations)."""
 
     value: float
@@ -107,7 +118,8 @@ class MetricValue(Frozen):
     """Named parts of the value: precision, recall and F1 by class, say."""
 
 
-class Parsed(Frozen):
+@part
+class Parsed:
     """Format and content: how many answers have the form that their task wants, and what those score."""
 
     share: MetricValue
@@ -117,7 +129,8 @@ class Parsed(Frozen):
     """The primary metric of those that have it, over the samples with at least one; None where no answer has."""
 
 
-class SampleCounts(Frozen):
+@part
+class SampleCounts:
     """How many samples a run was asked for, in each template, and how many were scored."""
 
     total: int
@@ -127,7 +140,8 @@ class SampleCounts(Frozen):
     """Those whose prompt was cut to fit the context, as their task allows."""
 
 
-class OverlapRecord(Frozen):
+@part
+class OverlapRecord:
     """How much of the test set stands, exactly or nearly, in the rows a run was trained on.
 
     Of an arm that trains nothing, in the whole training set, so that every arm has a score on clean samples.
@@ -154,12 +168,9 @@ class OverlapRecord(Frozen):
         return (self.exact + self.near) / self.samples
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@part
 class CurvePoint:
-    """One point of a training curve, on the training samples since the point before or on dev.
-
-    With slots, for a board may hold a million of them.
-    """
+    """One point of a training curve, on the training samples since the point before or on dev."""
 
     step: int
     epoch: float
@@ -301,7 +312,8 @@ class Selection(Frozen):
         return reduce(Spent.plus, (trial.spent for trial in self.trials), Spent())
 
 
-class GuardRecord(Frozen):
+@part
+class GuardRecord:
     """One check that the engine answered with the weights it was given."""
 
     name: str
@@ -361,7 +373,8 @@ class GenerationRecord(Frozen):
     guards: tuple[GuardRecord, ...] = ()
 
 
-class Cost(Frozen):
+@part
+class Cost:
     """Physical quantities only; money is derived when pages are built."""
 
     device: str
@@ -384,7 +397,8 @@ class Cost(Frozen):
     """None where the machine has no energy counter."""
 
 
-class Provenance(Frozen):
+@part
+class Provenance:
     """Where and with what a result was made."""
 
     gainboard: str
@@ -698,7 +712,11 @@ def _row(result: Result, metric: str, value: MetricValue) -> dict[str, Any]:
         "templates": ", ".join(run.templates),
         "metric": metric,
         "primary": metric == result.task.primary_metric,
-        **value.model_dump(exclude={"details"}),
+        "value": value.value,
+        "stderr": value.stderr,
+        "low": value.low,
+        "high": value.high,
+        "n": value.n,
         "total": result.samples.total,
         "failed": result.samples.failed,
         "overlap": result.overlap.share,

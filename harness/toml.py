@@ -2,8 +2,10 @@
 
 import json
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, get_args
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -37,7 +39,7 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
     """The first validation error as a sentence that names the key and what is allowed."""
     faults = error.errors()
     # A misspelt required key is both missing and unknown; only the second says what to correct.
-    fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+    fault = next((fault for fault in faults if fault["type"] in _UNKNOWN_KEY), faults[0])
     context = fault.get("ctx", {})
     # A mapping that checks its own keys says which of them is meant.
     location = ".".join(str(part) for part in (*fault["loc"], *([context["key"]] if "key" in context else [])))
@@ -45,7 +47,7 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
         return f"unknown key '{location}'.{context['hint']} Allowed here: {context['allowed']}"
     if fault["type"] == "setting":
         fault = context["fault"]
-    if fault["type"] == "extra_forbidden":
+    if fault["type"] in _UNKNOWN_KEY:
         allowed = sorted(_fields_at(model, fault["loc"][:-1]))
         key = str(fault["loc"][-1])
         return f"unknown key '{location}'.{suggest(key, allowed)} Allowed here: {', '.join(allowed)}"
@@ -59,19 +61,40 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
     return f"'{location}': {message}{got}" if location else message
 
 
-def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> set[str]:
-    """The field names allowed at a place inside `model`, following nested models and lists of them."""
-    current: type[BaseModel] = model
+def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> Mapping[str, Any]:
+    """The fields allowed at a place inside `model`, through the records, lists and mappings that it holds."""
+    kind: Any = model
     for part in location:
-        if isinstance(part, int):
-            continue
-        annotation = current.model_fields[part].annotation
-        nested = [
-            kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)
-        ]
-        current = nested[0]
-    return set(current.model_fields)
+        kind = _inside(kind, str(part))
+    return _fields_of(kind)
 
+
+def _inside(kind: Any, part: str) -> Any:
+    """The type of a part: a field of a record, else whatever a list, tuple or mapping is of."""
+    if fields := _fields_of(kind):
+        kind = fields[part].annotation
+    elif get_origin(kind) in _UNIONS:  # the alternative that was tried; only a record has unknown keys
+        kind = next(one for one in get_args(kind) if _fields_of(one))
+    else:
+        kind = next(one for one in reversed(get_args(kind)) if one is not Ellipsis)
+    return _without_none(kind)
+
+
+def _without_none(kind: Any) -> Any:
+    if get_origin(kind) not in _UNIONS:
+        return kind
+    return Union[tuple(one for one in get_args(kind) if one is not type(None))]  # noqa: UP007 - of a tuple
+
+
+def _fields_of(kind: Any) -> Mapping[str, Any]:
+    """Of a model or a pydantic dataclass; nothing of anything else."""
+    fields: Mapping[str, Any] = getattr(kind, "__pydantic_fields__", {})
+    return fields
+
+
+_UNIONS = (Union, UnionType)
+_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+"""What pydantic calls a key that a model, or a dataclass, does not have."""
 
 _PLAIN_WORDS = {
     "tuple_type": "must be a list",
@@ -82,5 +105,6 @@ _PLAIN_WORDS = {
     "bool_type": "must be true or false",
     "dict_type": "must hold keys and values",
     "model_type": "must hold keys and values",
+    "dataclass_type": "must hold keys and values",
 }
 """What pydantic's kinds of fault are called in a file that a person wrote."""

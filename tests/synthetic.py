@@ -7,6 +7,7 @@ import hashlib
 import math
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -278,7 +279,7 @@ def _parsed(value: MetricValue | None, parsed: Sequence[bool]) -> Parsed | None:
     if value is None:
         return None
     share = score_of([[float(form) for form in parsed]], binary=True)
-    given = value.model_copy(update={"value": min(1.0, value.value / share.value)}) if share.value else None
+    given = replace(value, value=min(1.0, value.value / share.value)) if share.value else None
     return Parsed(
         share=MetricValue(value=share.value, stderr=share.stderr, low=share.low, high=share.high, n=share.n), score=given
     )

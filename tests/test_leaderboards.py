@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -414,7 +415,7 @@ def test_every_training_is_paid_at_the_price_of_its_own_device() -> None:
 
 def test_serving_on_two_devices_costs_twice_as_much(results: Path) -> None:
     one = write_result(results, make_run("small", "lora", task_card(), 0), task_card(), [1.0, 0.0])
-    two = one.model_copy(update={"cost": one.cost.model_copy(update={"num_devices": 2})})
+    two = one.model_copy(update={"cost": replace(one.cost, num_devices=2)})
     single, double = (usd_of(serving_seconds(result, {}), load_prices()) for result in (one, two))
     assert single and double
     assert double.mid == pytest.approx(2 * single.mid)

@@ -4,11 +4,14 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas
 import pytest
-from synthetic import guarding, make_run, task_card, write_failure, write_result
+from synthetic import guarding, make_run, searched, task_card, write_failure, write_result
 
 from harness import load_results
 from harness.config import Run
@@ -107,7 +110,7 @@ def test_atomic_write_takes_bytes_and_makes_the_folder(tmp_path: Path) -> None:
 
 def test_a_number_that_is_not_finite_is_never_written(tmp_path: Path, run: Run) -> None:
     result = write_result(tmp_path, run, task_card(), [1.0, 0.0])
-    broken = result.model_copy(update={"cost": result.cost.model_copy(update={"train_flops": float("nan")})})
+    broken = result.model_copy(update={"cost": replace(result.cost, train_flops=float("nan"))})
     with pytest.raises(ValueError, match="JSON compliant"):
         write_record(tmp_path / run.folder / RESULT, broken)
     assert read_results(tmp_path) == [result]
@@ -134,6 +137,41 @@ def test_a_malformed_result_is_skipped_with_a_warning_and_the_others_are_read(tm
     with pytest.warns(UserWarning, match="skipped: .*bad") as warned:
         assert read_results(tmp_path) == [good]
     assert len(warned) == 1
+
+
+def test_an_unknown_key_anywhere_in_a_result_is_named_with_what_is_allowed_there(tmp_path: Path) -> None:
+    chosen, selection = searched(make_run("small", "lora", task_card(), 0), scores={1e-3: 0.5, 1e-2: 0.6})
+    write_result(tmp_path, chosen, task_card(), [1.0, 0.0], selection=selection)
+    path = tmp_path / chosen.folder / RESULT
+    whole = json.loads(path.read_text())
+    told = set()
+    for place in _mappings(whole):
+        changed = json.loads(json.dumps(whole))
+        part = changed
+        for step in place:
+            part = part[step]
+        part["zzz"] = None
+        path.write_text(json.dumps(changed))
+        with pytest.raises(UserError) as raised:
+            read_record(path, Result)
+        named = ".".join(map(str, (*place, "zzz")))
+        assert named in str(raised.value)
+        if "unknown key" in str(raised.value):
+            told.add(place)
+            assert f"unknown key '{named}'. Allowed here: " in str(raised.value)
+    free = {"seconds", "peak_memory_bytes", "metrics", "by_template", "clean", "packages", "settings", "space", "details"}
+    assert {place for place in _mappings(whole) if not {*place} & free} <= told
+    assert ("by_template", "plain", "accuracy") in told
+    assert ("trainings", 0, "train_curve", 0) in told
+
+
+def _mappings(data: Any, *place: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Where in some JSON its mappings are."""
+    if isinstance(data, dict):
+        yield place
+    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for name, one in parts:
+        yield from _mappings(one, *place, name)
 
 
 def test_a_half_written_temporary_file_is_no_result(tmp_path: Path, run: Run) -> None:

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -169,7 +169,7 @@ class ScoringWorker:
         self._guards = {None: (*self._canaries.of_base, guard)}
         if self._cache is not None and not guard.passed:
             self._cache.forget()
-        return guard.model_dump(mode="json")
+        return asdict(guard)
 
     # Questions
 

@@ -20,7 +20,7 @@ def records(site: Site) -> dict[str, Any]:
         "prices_as_of": str(site.prices.as_of),
         "score": scale_of(site.table),
         "seeds": list(site.table.seeds),
-        "tasks": [card.model_dump(mode="json") for card in site.table.tasks.values()],
+        "tasks": [asdict(card) for card in site.table.tasks.values()],
         "total": _bill_record(site.ledger.total),
         "scenario": _scenario_record(site),
         "rows": [_row_record(site, entry) for entry in site.ledger.entries],

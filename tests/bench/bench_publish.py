@@ -11,7 +11,7 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,7 @@ def _write(folder: Path, kind: Result, run: Any, card: Any, scores: np.ndarray) 
             "metrics": metric,
             "by_template": {"plain": metric},
             "trainings": trainings,
-            "samples": kind.samples.model_copy(update={"total": SAMPLES, "scored": SAMPLES}),
+            "samples": replace(kind.samples, total=SAMPLES, scored=SAMPLES),
         }
     )
     place = folder / run.folder
