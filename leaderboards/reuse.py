@@ -1,6 +1,7 @@
-"""What a former publish has left to be used again: scores that were read, and pages that would come out the same.
+"""What a former publish has left to be used again: scores that were read, the levels of rank intervals, and pages that would
+come out the same.
 
-Both lie in the user's cache folder, each in one file that begins with a checksum of the rest. A file that is missing,
+All lie in the user's cache folder, each in one file that begins with a checksum of the rest. A file that is missing,
 damaged, of another version or of something else counts as empty, and one that cannot be written is not: the pages are the
 same without, and take longer.
 """
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,14 @@ import pyarrow
 
 from harness import results as harness_results
 from harness.results import PREDICTIONS, Result, atomic_write
+from harness.statistics import Scores, joint_level
 from leaderboards.processes import Workers
 from leaderboards.scores import Asked, Outcome, Reading, RunScores, asked_of, read_each
 
 MOST_KEPT = 20
 """Files in the cache folder; those that were written longest ago go first."""
 
-SCORES, PAGES = "scores", "pages"
+SCORES, LEVELS, PAGES = "scores", "levels", "pages"
 
 Stamp = tuple[int, int, int]
 """Size, and when contents and inode of a file were last changed, in nanoseconds; zeros where there is none."""
@@ -210,6 +212,35 @@ def _loaded(content: bytes | None) -> dict[tuple[str, ...], _Known]:
 def _shared(column: Any) -> list[Any]:
     """What the rows of a column have in common, of which each names its own by number."""
     return [json.loads(text) for text in column.dictionary.to_pylist()]
+
+
+@dataclass
+class Levels:
+    """Finds the levels of rank intervals, those of errors that were not met the last time; call it like
+    `harness.statistics.joint_level`, from any thread.
+    """
+
+    cache: Cache
+    folder: Path
+    """The results."""
+
+    _now: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, errors: Scores) -> float:
+        """Of joint errors (draws × candidates)."""
+        digest = hashlib.sha256(np.ascontiguousarray(errors).data).hexdigest()
+        if digest not in self._now:
+            self._now[digest] = self._former[digest] if digest in self._former else joint_level(errors)
+        return self._now[digest]
+
+    @cached_property
+    def _former(self) -> dict[str, float]:
+        content = self.cache.read(LEVELS, self.folder)
+        return {} if content is None else json.loads(content)
+
+    def keep(self) -> None:
+        """Keep those that were asked for."""
+        self.cache.write(LEVELS, self.folder, json.dumps(self._now).encode())
 
 
 @dataclass(frozen=True)

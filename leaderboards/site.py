@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import UserError
 from harness.results import Failure, Result, read_runs, uncollected
+from harness.statistics import joint_level
 from leaderboards.address import check_address, sitemaps
 from leaderboards.board import BOARD, load_board
 from leaderboards.data import write_data
@@ -37,8 +38,9 @@ from leaderboards.pages.task import task_page
 from leaderboards.prices import SHIPPED_PRICES, load_prices
 from leaderboards.processes import Tell, Workers, tell_nobody
 from leaderboards.rendering import Pages, Place, Renderer
-from leaderboards.reuse import Cache, FormerPages, ScoreReader, Stamps
+from leaderboards.reuse import Cache, FormerPages, Levels, ScoreReader, Stamps
 from leaderboards.scores import ReadAll, read_scores
+from leaderboards.standings import LevelOf
 from leaderboards.tables import tabulate
 from leaderboards.text import slug
 
@@ -150,13 +152,15 @@ def publish(
         found = read_folder(results)
         cache = _cache(found, means)
         scores = ScoreReader(cache, workers, Stamps(results, found.digests))
-        gathered = gather(found, results, board, prices, read=scores)
+        levels = Levels(cache, results)
+        gathered = gather(found, results, board, prices, read=scores, level_of=levels)
         site = _with_history(gathered, out, _name_of(board), several=False)
         former = FormerPages.of(out, cache)
         with replacing(out) as folder, workers:
             pages = _write_board(site, Place(folder, address=address), prices, former, scores)
             pages += _finish(folder, address)
         scores.keep(results)
+        levels.keep()
         former.keep(cache)
     return _published(site, out / "index.html", pages)
 
@@ -185,9 +189,11 @@ def publish_boards(
         found = read_folder(results)
         cache = _cache(found, means)
         scores = ScoreReader(cache, workers, Stamps(results, found.digests))
+        levels = Levels(cache, results)
         with replacing(out) as folder, workers:
             for name, board in zip(names, boards, strict=True):
-                site = _with_history(gather(found, results, board, prices, read=scores), out, name, several=True)
+                gathered = gather(found, results, board, prices, read=scores, level_of=levels)
+                site = _with_history(gathered, out, name, several=True)
                 place = Place(folder / name, "../", f"{address}{name}/" if address else "")
                 place.folder.mkdir()
                 formers.append(FormerPages.of(out / name, cache))
@@ -198,6 +204,7 @@ def publish_boards(
             Renderer(Place(folder, address=address), shared).write("front.html", "index.html", FrontPage(tuple(views)))
             pages = 1 + _finish(folder, address)
         scores.keep(results)
+        levels.keep()
         for former in formers:
             former.keep(cache)
     return PublishedBoards(out / "index.html", pages + sum(one.pages for one in made.values()), made)
@@ -240,11 +247,17 @@ def read_folder(results: Path) -> Found:
 
 
 def gather(
-    found: Found, folder: Path, board_path: Path | None, prices_path: Path | None, *, read: ReadAll = read_scores
+    found: Found,
+    folder: Path,
+    board_path: Path | None,
+    prices_path: Path | None,
+    *,
+    read: ReadAll = read_scores,
+    level_of: LevelOf = joint_level,
 ) -> Site:
     """What a board's pages draw from: the results of its tasks. Raises `UserError` where there is nothing to show.
 
-    `read`: how scores are read.
+    `read`: how scores are read; `level_of`: how the level of rank intervals is found.
     """
     board, prices = load_board(board_path), load_prices(prices_path)
     results, failures, skipped = list(found.results), found.failures, found.skipped
@@ -276,6 +289,7 @@ def gather(
         untrusted=tuple(untrusted),
         problems=(*problems, *table.notes),
         folder=folder,
+        level_of=level_of,
         elsewhere=tuple(one for one in found.imported if board.tasks is None or any(map(one.is_of, board.tasks))),
     )
 

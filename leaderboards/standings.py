@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from harness.results import TaskCard
-from harness.statistics import DRAWS, Estimate, Ranking, p_values, rank, t_test
+from harness.statistics import DRAWS, Estimate, Ranking, Scores, joint_level, p_values, rank, t_test
 from leaderboards.baselines import Key
 from leaderboards.cells import Cell, Comparison, compare, shared_tables
 
@@ -23,6 +23,9 @@ THREADS = 2
 """More of them wait for each other between two calls of numpy, and hold as many tables more."""
 
 OutcomeT = TypeVar("OutcomeT")
+
+LevelOf = Callable[[Scores], float]
+"""Finds the level of rank intervals from joint errors, as `harness.statistics.joint_level` does."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,13 @@ class Standing:
             return 1.0
         return float(self.comparison.p[self.places[first], self.places[second]])
 
-    def ranking(self, keys: Sequence[Key]) -> Ranking:
-        """Rank intervals of some of them, in an order, that hold together in 95 % of all cases."""
+    def ranking(self, keys: Sequence[Key], *, level_of: LevelOf = joint_level) -> Ranking:
+        """Rank intervals of some of them, in an order, that hold together in 95 % of all cases.
+
+        `level_of`: how the level of their errors is found.
+        """
         chosen = self.among(keys)
-        return rank(chosen.errors, chosen.p, np.nan_to_num(chosen.value))
+        return rank(chosen.p, np.nan_to_num(chosen.value), level_of(chosen.errors))
 
 
 def stand(cells: Mapping[Key, Cell], *, seed: int = 0) -> Standing:

@@ -236,7 +236,7 @@ def test_a_damaged_cache_counts_as_none(
     out = tmp_path / "site"
     publish(results, out, means=Means(cache=cache))
     before, kept = files(out), list((cache / "publish").iterdir())
-    assert sorted(path.suffix for path in kept) == [".pages", ".scores"]
+    assert sorted(path.suffix for path in kept) == [".levels", ".pages", ".scores"]
     for path in kept:
         content = bytearray(path.read_bytes())
         content[-20] ^= 1

@@ -16,7 +16,7 @@ from harness.statistics.intervals import (
     scores_of,
 )
 from harness.statistics.planning import POWER, sample_size
-from harness.statistics.ranks import DRAWS, Ranking, deviations, rank
+from harness.statistics.ranks import DRAWS, Ranking, deviations, joint_level, rank
 from harness.statistics.significance import false_discovery, holm, holm_by_column, mcnemar, p_values, sign_flip, t_test
 from harness.statistics.spread import Scores, cluster_numbers, of_pairs
 
@@ -35,6 +35,7 @@ __all__ = [
     "gain",
     "holm",
     "holm_by_column",
+    "joint_level",
     "mcnemar",
     "mean_over_tasks",
     "of_pairs",

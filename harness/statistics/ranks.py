@@ -54,20 +54,22 @@ def deviations(
     return total / np.sqrt(np.where(variance > 0, variance, 1.0))
 
 
-def rank(errors: Scores, p: Scores, value: Scores) -> Ranking:
+def rank(p: Scores, value: Scores, level: float) -> Ranking:
     """Rank intervals of K candidates.
 
-    `errors`: joint draws of the errors of their scores (draws × K), in the units of the scores; `p`: p-values of their
-    paired differences (K × K), 1 where two cannot be compared; `value`: the differences, row less column.
+    `p`: p-values of their paired differences (K × K), 1 where two cannot be compared; `value`: the differences, row less
+    column; `level`: below which of them a single pair counts, `joint_level` of their errors.
     """
-    level = _level(errors)
     better = (p < level) & (value > 0)
     np.fill_diagonal(better, False)
     return Ranking(1 + better.sum(axis=0), len(value) - better.sum(axis=1), better, level)
 
 
-def _level(errors: Scores) -> float:
-    """The p-value that the smallest one of all pairs falls below by chance in 5 % of the draws."""
+def joint_level(errors: Scores) -> float:
+    """The p-value that the smallest one of all pairs falls below by chance in 5 % of the draws.
+
+    `errors`: joint draws of the errors of K scores (draws × K), in the units of the scores.
+    """
     spread = np.cov(errors, rowvar=False).reshape(errors.shape[1], -1) if errors.shape[1] else np.zeros((0, 0))
     own = np.diag(spread)
     variance = own[:, None] + own[None, :] - 2 * spread

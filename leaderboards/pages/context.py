@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.recipe import Method
 from harness.results import Failure, Result
+from harness.statistics import joint_level
 from leaderboards.baselines import Key
 from leaderboards.board import Board
 from leaderboards.cases import Choices, make_choices
@@ -19,7 +20,7 @@ from leaderboards.history import History
 from leaderboards.ledger import Ledger
 from leaderboards.prices import Prices
 from leaderboards.scenario import scenario_at
-from leaderboards.standings import side_by_side
+from leaderboards.standings import LevelOf, side_by_side
 from leaderboards.tables import Row, Table
 from leaderboards.text import MISSING, count_of, method_name, page_slug, quantity
 from leaderboards.verdict import Verdict, decide
@@ -81,6 +82,9 @@ class Site:
     history: History = field(default_factory=History)
     """What the board said before."""
 
+    level_of: LevelOf = joint_level
+    """How the level of rank intervals is found."""
+
     @cached_property
     def by_key(self) -> dict[str, Result]:
         """Every run by its key."""
@@ -118,7 +122,7 @@ class Site:
 
     def _ranks_on(self, task: str) -> dict[Key, tuple[int, int]]:
         whole = [row.key for row in self.table.rows if task in row.cells and is_whole(row, task)]
-        ranking = self.table.standings[task].ranking(whole)
+        ranking = self.table.standings[task].ranking(whole, level_of=self.level_of)
         return dict(zip(whole, zip(ranking.best.tolist(), ranking.worst.tolist(), strict=True), strict=True))
 
     @cached_property
