@@ -1,7 +1,10 @@
-"""What a table on a page is made of: columns with an explanation, rows with a head, items with a sort key."""
+"""What a table on a page is made of: columns with an explanation, rows with a head, items with a sort key.
+
+All are tuples, for the pages of a large board have hundreds of thousands of them.
+"""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from harness.recipe import Method
 from harness.statistics import Estimate
@@ -13,8 +16,7 @@ from leaderboards.text import MISSING, interval, p_value, points
 Tone = Literal["", "muted", "good", "bad"]
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column head."""
 
     title: str
@@ -31,8 +33,7 @@ class Column:
     """The anchor of the methodology page that says how the column is made; empty where nothing needs to be said."""
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One cell of a table."""
 
     text: str = MISSING
@@ -71,8 +72,7 @@ class Item:
         return " ".join(word for word in words if word)
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """The head of a row: a candidate, or whatever the row is about."""
 
     name: str
@@ -99,8 +99,7 @@ class Head:
     """Whether a rule stands above it: a tier begins."""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A row of a table."""
 
     head: Head
@@ -135,8 +134,8 @@ def slim(grid: Grid) -> Grid:
     """A very long table without what adorns it: bars, shapes, and tags that only a script would use."""
 
     def bare(line: Line) -> Line:
-        items = tuple(replace(item, bar=None) if item.bar else item for item in line.items)
-        return replace(line, head=replace(line.head, method=None), items=items)
+        items = tuple(item._replace(bar=None) if item.bar else item for item in line.items)
+        return line._replace(head=line.head._replace(method=None), items=items)
 
     return replace(grid, lines=tuple(map(bare, grid.lines)), lean=True)
 

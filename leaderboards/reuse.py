@@ -14,11 +14,11 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow
@@ -118,8 +118,7 @@ def _checksum(content: bytes) -> bytes:
     return hashlib.sha256(code_version().encode() + content).hexdigest().encode()
 
 
-@dataclass(frozen=True)
-class _Known:
+class _Known(NamedTuple):
     """The scores of a run, and of which state of its predictions they are."""
 
     asked: Asked
@@ -176,7 +175,7 @@ def _dumped(known: Mapping[tuple[str, ...], _Known]) -> bytes:
     rows = list(known.values())
     values = [one.scores.values.ravel() for one in rows]
     names = {names: json.dumps(names) for one in rows for names in (one.scores.ids, one.scores.clusters)}
-    asked = {one.asked: json.dumps(asdict(one.asked)) for one in rows}
+    asked = {one.asked: json.dumps(one.asked._asdict()) for one in rows}
     columns: dict[str, Any] = {
         "place": [json.dumps(place) for place in known],
         "asked": pyarrow.array([asked[one.asked] for one in rows]).dictionary_encode(),
@@ -243,8 +242,7 @@ class Levels:
         self.cache.write(LEVELS, self.folder, json.dumps(self._now).encode())
 
 
-@dataclass(frozen=True)
-class PageStamp:
+class PageStamp(NamedTuple):
     """A page as it was written."""
 
     made_of: str
@@ -298,8 +296,7 @@ class FormerPages:
 
     def keep(self, cache: Cache) -> None:
         """Keep what is known of the new pages for the next time."""
-        stamps = {href: (one.made_of, one.size, one.modified) for href, one in self.now.items()}
-        cache.write(PAGES, self.folder, json.dumps(stamps).encode())
+        cache.write(PAGES, self.folder, json.dumps(self.now).encode())
 
 
 def _link(source: str, target: str) -> None:

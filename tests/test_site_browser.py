@@ -181,7 +181,7 @@ def test_the_front_page_leads_to_each_board_and_back(browser: Any, front: Path, 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".boards li").count() == 2
     page.locator(".boards h2 a", has_text="Board two").click()
-    assert page.url.endswith("/two/index.html")
+    page.wait_for_url("**/two/index.html")  # and for its style
     assert page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
     page.locator("a.brand").click()
     assert page.url == front.as_uri()

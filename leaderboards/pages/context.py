@@ -13,7 +13,7 @@ from leaderboards.board import Board
 from leaderboards.cases import Choices, make_choices
 from leaderboards.decision import Decision, Figures, weigh
 from leaderboards.discoveries import TaskGain, task_gains
-from leaderboards.economics import members_of
+from leaderboards.economics import labels, members_of
 from leaderboards.elsewhere import Imported
 from leaderboards.grid import Head
 from leaderboards.history import History
@@ -94,6 +94,11 @@ class Site:
     def run_hrefs(self) -> dict[str, str]:
         """The page of every run, by its key."""
         return {result.key: run_href(result) for result in self.results}
+
+    @cached_property
+    def labels(self) -> dict[str, dict[str, int]]:
+        """The labelled samples that every run's weights were trained on, by its key and by task."""
+        return {result.key: labels(result, self.by_key) for result in self.results}
 
     @cached_property
     def verdict(self) -> Verdict:

@@ -1,10 +1,10 @@
 """The cost tables: physical quantities, and the money derived from them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from harness.results import Result
 from leaderboards.bill import Bill
-from leaderboards.economics import JOULES_PER_KWH, Payback, Spend, Verdict, labels
+from leaderboards.economics import JOULES_PER_KWH, Payback, Spend, Verdict
 from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.ledger import Entry
 from leaderboards.pages.context import Pairs, Site, candidate_head
@@ -233,9 +233,9 @@ def _energy_item(spent: Spend) -> Item:
     return Item(energy_text(spent.joules), usd(spent.energy.mid), spent.joules)
 
 
-def labels_item(results: Sequence[Result], known: Mapping[str, Result]) -> Item:
+def labels_item(site: Site, results: Sequence[Result]) -> Item:
     """Training samples of the task that is scored, and of others."""
-    by_run = [(result.run.task, labels(result, known)) for result in results]
+    by_run = [(result.run.task, site.labels[result.key]) for result in results]
     if not any(by_task for _, by_task in by_run):
         return Item()
     own = [by_task.get(task, 0) for task, by_task in by_run]

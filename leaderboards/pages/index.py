@@ -235,14 +235,14 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     lines = [_main_line(site, entry, floor, compared=entry.row.key in compared) for entry in entries]
     starts = {after.row.key for before, after in itertools.pairwise(entries) if before.row.tier != after.row.tier}
     lines = [
-        replace(line, head=replace(line.head, divided=entry.row.score is not None and entry.row.key in starts))
+        line._replace(head=line.head._replace(divided=entry.row.score is not None and entry.row.key in starts))
         for entry, line in zip(entries, lines, strict=True)
     ]
     return Grid(
         "Candidates by score",
         Column("Candidate", "Rank, model, method and size.", about="rank"),
         tuple(columns[place] for place in chosen),
-        tuple(replace(line, items=tuple(line.items[place] for place in chosen)) for line in lines),
+        tuple(line._replace(items=tuple(line.items[place] for place in chosen)) for line in lines),
     )
 
 
@@ -260,7 +260,7 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
         gain_item(row.over_zero, p=row.significance.get("zero_shot")),
         *_robustness_items(row),
         train_item(spent),
-        labels_item(row.results, site.by_key),
+        labels_item(site, row.results),
         serve_item(spent),
         payback_item(entry.over_few or entry.over_zero, "" if entry.over_few else "vs zero-shot"),
         worth_item(site.decided.get(row.key)),
@@ -270,7 +270,8 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
     )
     head = candidate_head(site, row, frontier=entry.frontier)
     kind = {"zero_shot": "zero-shot", "few_shot": "few-shot"}.get(row.method, "tuned")
-    return Line(replace(head, row=row_slug(row) if compared else "", kind=kind), items, aside=row.score is None)
+    head = head._replace(row=row_slug(row) if compared else "", kind=kind)
+    return Line(head, items, aside=row.score is None)
 
 
 def _robustness_items(row: Row) -> tuple[Item, Item]:

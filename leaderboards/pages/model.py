@@ -154,7 +154,7 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
             gain_item(site.table.gain_on(task, row, "few_shot")),
             gain_item(site.table.gain_on(task, row, "zero_shot")),
             *((gain_item(over_plain[row.key]),) if compared else ()),
-            labels_item(cell.results, site.by_key),
+            labels_item(site, cell.results),
             *(_run_item(site, cell, seeds.get(seed)) for seed in site.table.seeds),
         )
         other = row.name != name

@@ -1,7 +1,7 @@
 """A run's page: everything needed to judge it and to repeat it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +237,7 @@ def _member_grid(result: Result, members: Sequence[Result]) -> Grid | None:
         return None
     lines = [
         Line(
-            replace(run_head(member), flag=flag_of([member])),
+            run_head(member)._replace(flag=flag_of([member])),
             (
                 Item(str(member.run.seed)),
                 _score_of(member),

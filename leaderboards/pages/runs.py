@@ -1,8 +1,8 @@
 """The pages of all runs: most of the pages of a site, each made from its own run alone, in any process."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from harness.results import Result
 from leaderboards.economics import members_of
@@ -15,8 +15,7 @@ from leaderboards.reuse import PageStamp, Stamps
 TEMPLATE = "run.html"
 
 
-@dataclass(frozen=True)
-class RunJob:
+class RunJob(NamedTuple):
     """A page to be written."""
 
     href: str

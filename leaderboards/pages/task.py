@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.recipe import METHODS
 from harness.results import TaskCard
@@ -182,11 +182,11 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
             gain_item(site.table.gain_on(name, row, "few_shot")),
             gain_item(site.table.gain_on(name, row, "zero_shot")),
             _clean_item(cell),
-            labels_item(cell.results, site.by_key),
+            labels_item(site, cell.results),
             samples_item(len(cell.scores), cell.total),
             Item(links=tuple((str(result.run.seed), site.run_hrefs[result.key]) for result in cell.results)),
         )
-        head = replace(head, rank=rank_text(own), method=None if lean else row.method)
+        head = head._replace(rank=rank_text(own), method=None if lean else row.method)
         lines.append(Line(head, items, aside=own is None))
     return Grid(f"Candidates by score on {name}", Column("Candidate"), columns, tuple(lines), lean=lean)
 
@@ -216,7 +216,7 @@ def _method_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
 
 def _cell_item(cell: Cell | None) -> Item:
     """A score, marked where a training behind it went wrong."""
-    return Item() if cell is None else replace(score_item(cell.estimate), flag=cell.flag)
+    return Item() if cell is None else score_item(cell.estimate)._replace(flag=cell.flag)
 
 
 def _template_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
