@@ -103,6 +103,17 @@ def test_a_page_never_scrolls_sideways_on_a_phone(browser: Any, site: Path, kind
     page.close()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_is_whole_pixels_high_so_that_no_rule_is_hidden(browser: Any, site: Path, kind: str, width: int) -> None:
+    """The first cell of a row sticks and is rounded apart from the others: it would cover the rule above, or double it."""
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto((site / kind).as_uri())
+    heights = page.evaluate("[...document.querySelectorAll('tr')].map((row) => row.getBoundingClientRect().height)")
+    page.close()
+    assert [height for height in heights if abs(height - round(height)) > 0.01] == []
+
+
 def test_the_tables_are_whole_without_javascript(browser: Any, site: Path) -> None:
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto((site / "index.html").as_uri())
