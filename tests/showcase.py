@@ -53,9 +53,12 @@ PROMPTS = {
 }
 """Of each task a prompt with a place for a number, and its target."""
 
+UNSURE = "I am not sure, but it could be something else."
+"""What an untrained model answers where it is wrong: nothing that has the form of an answer."""
+
 
 def cards() -> tuple[TaskCard, ...]:
-    """Right-or-wrong tasks with one graded by overlap among them, and names short and long."""
+    """Right-or-wrong tasks, one graded by overlap and one with written answers among them, and names short and long."""
     f1 = MetricCard(description="overlap of labels", low=0, high=1, higher_is_better=True, corpus=False)
     graded = {"primary_metric": "f1", "binary": False, "chance": 0.0, "metrics": {"f1": f1}}
     first, second, third, fourth = PROMPTS
@@ -63,7 +66,7 @@ def cards() -> tuple[TaskCard, ...]:
         task_card(first, chance=0.5, description="Whether a film review is positive."),
         task_card(second, chance=0.0, license="MIT", description="Grade-school arithmetic in words."),
         task_card(third, description="Which of eleven teams a ticket goes to.", **graded),
-        task_card(fourth, chance=0.0, description="Dates in many forms, as ISO 8601."),
+        task_card(fourth, chance=0.0, output="generate", description="Dates in many forms, as ISO 8601."),
     )
 
 
@@ -93,6 +96,7 @@ class Showcase:
             "missing": self.site / "404.html",
             "method": self.site / method_href("lora"),
             "task": self.site / "tasks" / "sst2.html",
+            "written-task": self.site / "tasks" / "date_normalise.html",
             "samples": self.site / "samples" / "sst2-1.html",
             "graded-samples": self.site / "samples" / "support-ticket-triage-in-eleven-languages-1.html",
             "model": self.site / model_href(model),
@@ -168,7 +172,7 @@ def write_cell(results: Path, run: Run, card: TaskCard, aim: float, *, size: int
     if not card.binary:
         scores = [score if (place + seed) % 3 else (score + 1) / 3 for place, score in enumerate(scores)]
     prompt, target = PROMPTS.get(card.name, ("{}", "yes"))
-    other = "I am not sure, but it could be something else." if method == "zero_shot" else "neutral"
+    other = UNSURE if method == "zero_shot" else "neutral"
     speed = 4e10 / size * (0.6 if method == "few_shot" else 1.0)
     measured = {
         "parameters": size,
@@ -177,14 +181,16 @@ def write_cell(results: Path, run: Run, card: TaskCard, aim: float, *, size: int
         "uncached_requests_per_second": speed / 3 if method == "few_shot" else None,
     }
     answers = [target if score == 1 else other for score in scores]
-    return write_result(
-        results, run, card, scores, prompt=prompt.format(seed + 3), target=target, answers=answers, **measured, **options
-    )
+    options |= {"parsed": [answer != UNSURE for answer in answers], "prompt": prompt.format(seed + 3), "target": target}
+    return write_result(results, run, card, scores, answers=answers, **measured, **options)
 
 
 def write_extras(results: Path, shown: Sequence[TaskCard]) -> None:
-    """A search, stages, an ensemble, guard tasks, imported scores, and whatever can go wrong."""
+    """A search, stages, an ensemble, smaller budgets, guard tasks, imported scores, and whatever can go wrong."""
     model, size = next(iter(SIZES.items()))
+    for budget, aim in ((50, 0.6), (150, 0.7)):
+        for seed in (0, 1, 2):
+            write_cell(results, make_run(model, "lora", shown[-1], seed, n_train=budget), shown[-1], aim, size=size)
     lost = {"resumed_at": (20,), "discarded": Spent(seconds=90.0, tokens=900), "diverged": "the loss rose to 9"}
     for card in shown:
         members = []
