@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.recipe import METHODS
 from harness.results import TaskCard
 from leaderboards.cells import Cell
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item
+from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item, slim
 from leaderboards.pages.arms import Arms
 from leaderboards.pages.context import (
     METHOD_TITLES,
@@ -172,13 +172,12 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         Column("Runs", "By seed.", narrow=False, text=True),
     )
     ranks = site.ranks[name]
-    lean = len(rows) > MOST_ROWS  # as `slim` makes it
     lines = []
     for row in rows:
         cell, own = row.cells[name], ranks.get(row.key)
         head = candidate_head(site, row, task=name, ranked=False)
         items = (
-            score_item(cell.estimate, floor=None if lean else 0.0),
+            score_item(cell.estimate, floor=0.0),
             gain_item(site.table.gain_on(name, row, "few_shot")),
             gain_item(site.table.gain_on(name, row, "zero_shot")),
             _clean_item(cell),
@@ -186,9 +185,9 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
             samples_item(len(cell.scores), cell.total),
             Item(links=tuple((str(result.run.seed), site.run_hrefs[result.key]) for result in cell.results)),
         )
-        head = head._replace(rank=rank_text(own), method=None if lean else row.method)
-        lines.append(Line(head, items, aside=own is None))
-    return Grid(f"Candidates by score on {name}", Column("Candidate"), columns, tuple(lines), lean=lean)
+        lines.append(Line(head._replace(rank=rank_text(own)), items, aside=own is None))
+    grid = Grid(f"Candidates by score on {name}", Column("Candidate"), columns, tuple(lines))
+    return slim(grid) if len(rows) > MOST_ROWS else grid
 
 
 def _clean_item(cell: Cell) -> Item:
