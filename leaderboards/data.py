@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,33 @@ from leaderboards.figures import schema
 from leaderboards.flags import troubles
 from leaderboards.pages.context import Site
 from leaderboards.pages.downloads import records
+from leaderboards.reuse import FormerPages, PageStamp
 from leaderboards.text import visible
 
-CHECKSUMS = "SHA256SUMS"
+RUNS, CHECKSUMS = "runs.jsonl", "SHA256SUMS"
 
 
-def write_data(site: Site, folder: Path, prices: Path) -> None:
-    """Fill a new folder. The same site gives the same bytes."""
+def write_data(site: Site, folder: Path, prices: Path, former: FormerPages, digests: Mapping[str, str]) -> None:
+    """Fill a new folder. The same site gives the same bytes. `digests`: of the records of all runs, by key."""
     folder.mkdir()
     figures = records(site)
     _write(folder / "leaderboard.json", figures_json(figures))
     _write(folder / "leaderboard.csv", figures_csv(figures))
     _write(folder / "leaderboard.schema.json", json.dumps(schema(), indent=1) + "\n")
-    with (folder / "runs.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(_line(run_record(result)) for result in site.results)
+    _write_runs(site.results, folder / RUNS, former, digests)
     (folder / "prices.toml").write_bytes(prices.read_bytes())
     _write(folder / CHECKSUMS, _checksums(sorted(folder.iterdir())))
+
+
+def _write_runs(results: Sequence[Result], path: Path, former: FormerPages, digests: Mapping[str, str]) -> None:
+    """A line for each run: where its record is the one of the former site, the line that it had there."""
+    href = f"{path.parent.name}/{path.name}"
+    known = former.lines(href)
+    with path.open("wb") as file:
+        file.writelines(known.get(digests[result.key]) or _line(run_record(result)) for result in results)
+    found = path.stat()
+    made_of = " ".join(digests[result.key] for result in results)
+    former.add(href, PageStamp(made_of, found.st_size, found.st_mtime_ns))
 
 
 def figures_json(figures: dict[str, Any]) -> str:
@@ -89,13 +100,12 @@ def run_record(result: Result) -> dict[str, Any]:
     }
 
 
-def _line(record: dict[str, Any]) -> str:
+def _line(record: dict[str, Any]) -> bytes:
     """As JSON: ASCII only, and null for what is no number, as somebody else's result.json may hold."""
     try:
-        line = pydantic_core.to_json(record, inf_nan_mode="null").decode()
+        return pydantic_core.to_json(record, inf_nan_mode="null", ensure_ascii=True) + b"\n"
     except pydantic_core.PydanticSerializationError:  # half a surrogate pair, which has no UTF-8 and is spelt out here
-        return f"{json.dumps(pydantic_core.to_jsonable_python(record, inf_nan_mode='null'))}\n"
-    return f"{line if line.isascii() else json.dumps(json.loads(line))}\n"
+        return f"{json.dumps(pydantic_core.to_jsonable_python(record, inf_nan_mode='null'))}\n".encode("ascii")
 
 
 def _checksums(paths: Iterable[Path]) -> str:

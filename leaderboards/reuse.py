@@ -246,7 +246,7 @@ class PageStamp(NamedTuple):
     """A page as it was written."""
 
     made_of: str
-    """A digest of all that it depends on."""
+    """A digest of all that it depends on; of a file whose lines are made one by one, that of each line."""
 
     size: int
     modified: int
@@ -255,7 +255,9 @@ class PageStamp(NamedTuple):
 
 @dataclass
 class FormerPages:
-    """The pages of the site that is replaced: those made of the same things, and untouched since, are taken over."""
+    """The pages of the site that is replaced: those made of the same things, and untouched since, are taken over. Lines of
+    its data likewise.
+    """
 
     folder: Path
     """Where the former site's pages lie."""
@@ -281,14 +283,24 @@ class FormerPages:
         try:
             # As text, which for tens of thousands of pages is seconds faster than as paths.
             source, target = f"{self.folder}/{href}", f"{new}/{href}"
-            found = os.lstat(source)
-            if (found.st_size, found.st_mtime_ns) != (stamp.size, stamp.modified):
+            if not _untouched(source, stamp):
                 return False
             _link(source, target)
         except OSError:
             return False
         self.now[href] = stamp
         return True
+
+    def lines(self, href: str) -> dict[str, bytes]:
+        """The lines of a former file, each by what it was made of; none where the file is not as it was written."""
+        stamp = self.known.get(href)
+        path = f"{self.folder}/{href}"
+        try:
+            if stamp is None or not _untouched(path, stamp):
+                return {}
+            return dict(zip(stamp.made_of.split(), Path(path).read_bytes().splitlines(keepends=True), strict=True))
+        except (OSError, ValueError):
+            return {}
 
     def add(self, href: str, stamp: PageStamp) -> None:
         """Remember a page that was written."""
@@ -297,6 +309,12 @@ class FormerPages:
     def keep(self, cache: Cache) -> None:
         """Keep what is known of the new pages for the next time."""
         cache.write(PAGES, self.folder, json.dumps(self.now).encode())
+
+
+def _untouched(path: str, stamp: PageStamp) -> bool:
+    """Whether a file is as it was written. Raises `OSError` where there is none."""
+    found = os.lstat(path)
+    return (found.st_size, found.st_mtime_ns) == (stamp.size, stamp.modified)
 
 
 def _link(source: str, target: str) -> None:

@@ -320,7 +320,7 @@ def _published(site: Site, index: Path, pages: int) -> Published:
 def _write_board(site: Site, place: Place, prices: Path | None, former: FormerPages, scores: ScoreReader) -> int:
     """The pages of one board, its downloads and its history; says how many pages there are."""
     pages = _write_pages(site, place, former, scores)
-    write_data(site, place.folder / "data", prices or SHIPPED_PRICES)
+    write_data(site, place.folder / "data", prices or SHIPPED_PRICES, former, scores.stamps.digests)
     (place.folder / HISTORY).mkdir()
     for name, content in site.history.files.items():
         (place.folder / HISTORY / name).write_bytes(content)

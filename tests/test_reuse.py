@@ -5,14 +5,15 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from synthetic import draw_scores, make_run, task_card, write_ensemble, write_result, write_sweep
 
 from harness.cli import main
 from harness.recipe import Method
-from harness.results import PREDICTIONS, RESULT
-from leaderboards import Means, processes, publish, publish_boards, rendering, site
+from harness.results import PREDICTIONS, RESULT, Result
+from leaderboards import Means, data, processes, publish, publish_boards, rendering, site
 
 ARMS: dict[tuple[str, Method], float] = {
     ("small", "zero_shot"): 0.3,
@@ -158,6 +159,11 @@ def removed_page(_: Path, out: Path) -> None:
     next((out / "runs").iterdir()).unlink()
 
 
+def touched_line(_: Path, out: Path) -> None:
+    lines = out / "data" / "runs.jsonl"
+    lines.write_text(lines.read_text(encoding="utf-8").replace("small", "SMALL"), encoding="utf-8")
+
+
 def linked_page(results: Path, out: Path) -> None:
     page = next((out / "runs").iterdir())
     page.unlink()
@@ -175,6 +181,7 @@ def linked_page(results: Path, out: Path) -> None:
         (touched_page, 1),
         (removed_page, 1),
         (linked_page, 1),
+        (touched_line, 0),
     ],
 )
 @pytest.mark.filterwarnings("ignore:skipped")
@@ -187,6 +194,26 @@ def test_after_a_change_the_site_is_as_if_made_from_nothing(
     written.clear()
     publish(results, out, means=Means(cache=cache))
     assert len(runs(written)) == rendered
+    assert files(out) == files(fresh(results, out))
+
+
+def test_only_the_lines_of_runs_that_changed_are_made_again(
+    results: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, run_record = list[str](), data.run_record
+
+    def noted(result: Result) -> dict[str, Any]:
+        made.append("/".join(result.run.place))
+        return run_record(result)
+
+    monkeypatch.setattr(data, "run_record", noted)
+    out = tmp_path / "site"
+    publish(results, out, means=Means(cache=cache))
+    assert len(made) == 27
+    made.clear()
+    changed_record(results, out)
+    publish(results, out, means=Means(cache=cache))
+    assert made == [ONE_RUN]
     assert files(out) == files(fresh(results, out))
 
 
