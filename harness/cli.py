@@ -691,14 +691,14 @@ def _extrapolate(options: argparse.Namespace) -> int:
 def _publish(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from harness.progress import Counter
     from harness.toys import cache_folder
     from leaderboards import Means, publish, publish_boards
+    from leaderboards.processes import Counter, tell_nobody
 
     means = Means(
         processes=options.workers or min(os.cpu_count() or 1, MOST_PUBLISHERS),
         cache=None if options.no_cache else cache_folder(),
-        tell=Counter(_console(json_output=True), silent=options.json),
+        tell=tell_nobody if options.json else Counter(sys.stderr),
     )
     boards = [_find_board_file(name, "board.toml") for name in options.board]
     if len(boards) > 1:

@@ -21,21 +21,6 @@ SECONDS_BETWEEN_EVENTS = 2.0
 """Of the events that only say how far a job is."""
 
 
-class Counter:
-    """Says on a terminal how far one piece of work is, once it has taken a few seconds."""
-
-    def __init__(self, console: Console, *, silent: bool = False) -> None:
-        self._console, self._silent = console, silent or not console.is_terminal
-        self._said = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """`what` is being done: so many of all."""
-        if self._silent or time.monotonic() - self._said < SECONDS_BETWEEN_EVENTS:
-            return
-        self._said = time.monotonic()
-        self._console.print(f"gainboard: {what}, {done:,} of {total:,}", highlight=False)
-
-
 class Progress:
     """What a sweep tells the person, or the program, in front of it. May be told from several threads."""
 

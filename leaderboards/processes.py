@@ -4,10 +4,11 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from types import TracebackType
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 SHARE = 64
 """Pieces that are handed over at once."""
@@ -15,11 +16,30 @@ SHARE = 64
 LEAST_SHARED = 500
 """Pieces below which other processes would take longer to start than to help."""
 
+SECONDS_BETWEEN = 2.0
+"""Of two lines that say how far the work is."""
+
 WorkT = TypeVar("WorkT")
 OutcomeT = TypeVar("OutcomeT")
 
 Tell = Callable[[str, int, int], None]
 """Is told what is being done, how many pieces are done, and of how many."""
+
+
+class Counter:
+    """Says on a terminal how far one piece of work is, once it has taken a few seconds."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Says nothing where `stream` is no terminal."""
+        self._stream = stream if stream.isatty() else None
+        self._said = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """`what` is being done: so many of all."""
+        if self._stream is None or time.monotonic() - self._said < SECONDS_BETWEEN:
+            return
+        self._said = time.monotonic()
+        print(f"gainboard: {what}, {done:,} of {total:,}", file=self._stream)
 
 
 def tell_nobody(what: str, done: int, total: int) -> None:

@@ -197,7 +197,9 @@ def _loaded(content: bytes | None) -> dict[tuple[str, ...], _Known]:
     batch = pyarrow.ipc.open_file(pyarrow.py_buffer(content)).get_batch(0)
     asked = [Asked(**{**one, "templates": tuple(one["templates"])}) for one in _shared(batch["asked"])]
     ids, clusters = ([one and tuple(one) for one in _shared(batch[name])] for name in ("ids", "clusters"))
-    values, ends = batch["values"].values.to_numpy(), batch["values"].offsets.to_pylist()
+    # Not by `to_numpy`, which imports pandas first.
+    values = np.asarray(np.from_dlpack(batch["values"].values), dtype=np.float64)
+    ends = batch["values"].offsets.to_pylist()
     places = (tuple(json.loads(place)) for place in batch["place"].to_pylist())
     stamps = zip(*(batch[f"stamp_{place}"].to_pylist() for place in range(3)), strict=True)
     codes = zip(*(batch[name].indices.to_pylist() for name in ("asked", "ids", "clusters")), strict=True)

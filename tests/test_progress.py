@@ -3,10 +3,9 @@
 import io
 from typing import Any
 
-import pytest
 from rich.console import Console
 
-from harness.progress import Counter, Progress, sparkline
+from harness.progress import Progress, sparkline
 from harness.results import SampleCounts
 
 COUNTS = SampleCounts(total=10, scored=9, failed=1)
@@ -69,26 +68,3 @@ def test_a_label_is_no_markup() -> None:
 
 def test_a_curve_that_stays_where_it_is_is_flat() -> None:
     assert sparkline([2.0, 2.0]) == "▁▁"
-
-
-def test_a_counter_speaks_on_a_terminal_once_work_takes_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 1.0, 2.5, 2.5, 3.0, 5.0, 5.0])
-    monkeypatch.setattr("harness.progress.time.monotonic", lambda: next(clock))
-    text = io.StringIO()
-    counter = Counter(Console(file=text, force_terminal=True, width=160, color_system=None))
-    for done in (64, 1000, 1064, 2000):
-        counter("writing pages of runs", done, 2000)
-    assert text.getvalue().splitlines() == [
-        "gainboard: writing pages of runs, 1,000 of 2,000",
-        "gainboard: writing pages of runs, 2,000 of 2,000",
-    ]
-
-
-@pytest.mark.parametrize(("terminal", "silent"), [(False, False), (True, True)])
-def test_a_counter_is_silent_without_a_terminal_and_for_programs(
-    terminal: bool, silent: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harness.progress.SECONDS_BETWEEN_EVENTS", -1.0)
-    text = io.StringIO()
-    Counter(Console(file=text, force_terminal=terminal), silent=silent)("reading", 1, 2)
-    assert text.getvalue() == ""

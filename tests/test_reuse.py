@@ -1,5 +1,6 @@
 """A large board: in several processes, and again from what has not changed, the pages are those of a fresh publish."""
 
+import io
 import json
 import os
 import shutil
@@ -323,3 +324,30 @@ def test_the_command_keeps_a_cache_where_the_user_s_lies_unless_told_otherwise(
         assert ended.value.code == 0
         assert json.loads(capsys.readouterr().out)["runs"] == 27
         assert cache.exists() == there
+
+
+class Terminal(io.StringIO):
+    """Takes what is said, as a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_counter_speaks_on_a_terminal_once_work_takes_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 1.0, 2.5, 2.5, 3.0, 5.0, 5.0])
+    monkeypatch.setattr(processes.time, "monotonic", lambda: next(clock))
+    terminal = Terminal()
+    counter = processes.Counter(terminal)
+    for done in (64, 1000, 1064, 2000):
+        counter("writing pages of runs", done, 2000)
+    assert terminal.getvalue().splitlines() == [
+        "gainboard: writing pages of runs, 1,000 of 2,000",
+        "gainboard: writing pages of runs, 2,000 of 2,000",
+    ]
+
+
+def test_a_counter_is_silent_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "SECONDS_BETWEEN", -1.0)
+    pipe = io.StringIO()
+    processes.Counter(pipe)("reading", 1, 2)
+    assert pipe.getvalue() == ""

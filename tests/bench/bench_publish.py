@@ -146,6 +146,8 @@ def _write(folder: Path, kind: Result, run: Any, card: Any, scores: np.ndarray) 
         "answer": ["France" if score else "Spain" for score in scores],
         "error": pyarrow.nulls(SAMPLES, pyarrow.string()),
         "score_accuracy": scores,
+        "cluster": [""] * SAMPLES,
+        "parsed": [True] * SAMPLES,
     }
     parquet.write_table(pyarrow.table(columns), place / PREDICTIONS)
 
