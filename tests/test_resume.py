@@ -1,13 +1,13 @@
 """A sweep that is killed at any moment ends, started again, as one that nobody disturbed."""
 
 import json
+import operator
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,27 +96,44 @@ def outcome(place: Path) -> dict[str, Any]:
             for name in VOLATILE_IN_TRAINING:
                 del training[name]
         for trial in (record["selection"] or {}).get("trials", ()):
-            del trial["spent"]["seconds"]
+            del trial["spent"]  # with what stops threw away, which depends on when they came
         table = pandas.read_parquet(path.parent / "predictions.parquet")
         found[result.run.label] = (record, json.loads(table.to_json(orient="records")))
     return found
 
 
+def tokens_of_trials(place: Path) -> list[int]:
+    """What every trial of every run was trained on, with what was thrown away."""
+    results = [read_record(path, Result) for path in sorted((place / "results").glob("**/result.json"))]
+    return [trial.spent.tokens for result in results if result.selection for trial in result.selection.trials]
+
+
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def quiet_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the sweep was run that nobody disturbed."""
     place = tmp_path_factory.mktemp("undisturbed")
     (place / "sweep.toml").write_text(SWEEP)
     assert start(place).wait(timeout=600) == 0, (place / "log").read_text()[-3000:]
-    yield outcome(place)
+    return place
 
 
-def test_the_same_sweep_gives_the_same_predictions_and_metrics(undisturbed: dict[str, Any], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def undisturbed(quiet_place: Path) -> dict[str, Any]:
+    return outcome(quiet_place)
+
+
+def test_the_same_sweep_gives_the_same_predictions_and_metrics(
+    quiet_place: Path, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
     (tmp_path / "sweep.toml").write_text(SWEEP)
     assert start(tmp_path).wait(timeout=600) == 0, (tmp_path / "log").read_text()[-3000:]
     assert outcome(tmp_path) == undisturbed
+    assert tokens_of_trials(tmp_path) == tokens_of_trials(quiet_place)
 
 
-def test_a_sweep_killed_twenty_times_ends_as_one_that_was_not(undisturbed: dict[str, Any], tmp_path: Path) -> None:
+def test_a_sweep_killed_twenty_times_ends_as_one_that_was_not(
+    quiet_place: Path, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
     (tmp_path / "sweep.toml").write_text(SWEEP)
     draws = random.Random(0)
     before: dict[Path, int] = {}
@@ -134,5 +151,7 @@ def test_a_sweep_killed_twenty_times_ends_as_one_that_was_not(undisturbed: dict[
         before = now
     assert start(tmp_path).wait(timeout=600) == 0, (tmp_path / "log").read_text()[-3000:]
     assert outcome(tmp_path) == undisturbed
+    spent, least = tokens_of_trials(tmp_path), tokens_of_trials(quiet_place)
+    assert len(spent) == len(least) > 0 and all(map(operator.ge, spent, least))
     left = [path for path in (tmp_path / "results").rglob("*") if path.name.endswith(".tmp")]
     assert not left, "half-written files were left among the results"
