@@ -102,10 +102,11 @@ def outcome(place: Path) -> dict[str, Any]:
     return found
 
 
-def tokens_of_trials(place: Path) -> list[int]:
-    """What every trial of every run was trained on, with what was thrown away."""
+def spent_on_trials(place: Path) -> list[float]:
+    """Tokens and operations of every trial of every run, those that were thrown away among them."""
     results = [read_record(path, Result) for path in sorted((place / "results").glob("**/result.json"))]
-    return [trial.spent.tokens for result in results if result.selection for trial in result.selection.trials]
+    trials = [trial for result in results if result.selection for trial in result.selection.trials]
+    return [figure for trial in trials for figure in (trial.spent.tokens, trial.spent.flops)]
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ def test_the_same_sweep_gives_the_same_predictions_and_metrics(
     (tmp_path / "sweep.toml").write_text(SWEEP)
     assert start(tmp_path).wait(timeout=600) == 0, (tmp_path / "log").read_text()[-3000:]
     assert outcome(tmp_path) == undisturbed
-    assert tokens_of_trials(tmp_path) == tokens_of_trials(quiet_place)
+    assert spent_on_trials(tmp_path) == spent_on_trials(quiet_place)
 
 
 def test_a_sweep_killed_twenty_times_ends_as_one_that_was_not(
@@ -151,7 +152,7 @@ def test_a_sweep_killed_twenty_times_ends_as_one_that_was_not(
         before = now
     assert start(tmp_path).wait(timeout=600) == 0, (tmp_path / "log").read_text()[-3000:]
     assert outcome(tmp_path) == undisturbed
-    spent, least = tokens_of_trials(tmp_path), tokens_of_trials(quiet_place)
+    spent, least = spent_on_trials(tmp_path), spent_on_trials(quiet_place)
     assert len(spent) == len(least) > 0 and all(map(operator.ge, spent, least))
     left = [path for path in (tmp_path / "results").rglob("*") if path.name.endswith(".tmp")]
     assert not left, "half-written files were left among the results"

@@ -346,6 +346,21 @@ def test_a_counter_speaks_on_a_terminal_once_work_takes_seconds(monkeypatch: pyt
     ]
 
 
+@pytest.mark.parametrize(("options", "speaks"), [([], True), (["--json"], False)])
+def test_the_command_counts_on_a_terminal_for_people_only(
+    options: list[str], speaks: bool, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "SECONDS_BETWEEN", -1.0)
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with pytest.raises(SystemExit):
+        main(
+            ["publish", "--results", str(results), "--out", str(tmp_path / "site"), "--workers", "1", "--no-cache", *options]
+        )
+    assert ("gainboard: reading predictions, 27 of 27" in terminal.getvalue().splitlines()) == speaks
+    assert speaks or terminal.getvalue() == ""
+
+
 def test_a_counter_is_silent_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "SECONDS_BETWEEN", -1.0)
     pipe = io.StringIO()
