@@ -49,9 +49,12 @@ PROMPTS = {
     "sst2": ("Is the review positive or negative?\n\n{}: a film that is never less than watchable.\n\nAnswer:", "positive"),
     "gsm8k": ("Natalia sold {} clips in April and half as many in May. How many did she sell altogether?", "72"),
     "support-ticket-triage-in-eleven-languages": ("Ticket {}: my card was charged twice and nobody answers.", "billing"),
-    "date_normalise": ("Write the date as YYYY-MM-DD: the {}rd of March 2021", "2021-03-03"),
+    "date_normalise": ("the {}rd of March 2021", "2021-03-03"),
 }
 """Of each task a prompt with a place for a number, and its target."""
+
+WORDINGS = {"command": "Write the date as YYYY-MM-DD: {}", "question": "Which day is {}?", "form": "Date: {}\nISO 8601:"}
+"""Those of the task that is scored in several, by the name of their template."""
 
 UNSURE = "I am not sure, but it could be something else."
 """What an untrained model answers where it is wrong: nothing that has the form of an answer."""
@@ -66,7 +69,9 @@ def cards() -> tuple[TaskCard, ...]:
         task_card(first, chance=0.5, description="Whether a film review is positive."),
         task_card(second, chance=0.0, license="MIT", description="Grade-school arithmetic in words."),
         task_card(third, description="Which of eleven teams a ticket goes to.", **graded),
-        task_card(fourth, chance=0.0, output="generate", description="Dates in many forms, as ISO 8601."),
+        task_card(
+            fourth, chance=0.0, output="generate", templates=tuple(WORDINGS), description="Dates in many forms, as ISO 8601."
+        ),
     )
 
 
@@ -99,6 +104,7 @@ class Showcase:
             "written-task": self.site / "tasks" / "date_normalise.html",
             "samples": self.site / "samples" / "sst2-1.html",
             "graded-samples": self.site / "samples" / "support-ticket-triage-in-eleven-languages-1.html",
+            "worded-samples": self.site / "samples" / "date_normalise-1.html",
             "model": self.site / model_href(model),
             "long-model": self.site / model_href(LONG),
             "ensemble": self.site / model_href("committee"),
@@ -168,11 +174,9 @@ def write_large(results: Path, shown: Sequence[TaskCard]) -> None:
 def write_cell(results: Path, run: Run, card: TaskCard, aim: float, *, size: int, **options: Any) -> Any:
     """One run whose answers fit its scores."""
     method, seed = run.candidate.method, run.seed
-    scores: list[float] = draw_scores(aim, SAMPLES, 0 if method == "zero_shot" else seed, name=card.name)
+    scores = draw_cell(card, aim, 0 if method == "zero_shot" else seed, apart=0.12 if method == "zero_shot" else 0.03)
     if not card.binary:
         scores = [score if (place + seed) % 3 else (score + 1) / 3 for place, score in enumerate(scores)]
-    prompt, target = PROMPTS.get(card.name, ("{}", "yes"))
-    other = UNSURE if method == "zero_shot" else "neutral"
     speed = 4e10 / size * (0.6 if method == "few_shot" else 1.0)
     measured = {
         "parameters": size,
@@ -180,15 +184,29 @@ def write_cell(results: Path, run: Run, card: TaskCard, aim: float, *, size: int
         "requests_per_second": speed,
         "uncached_requests_per_second": speed / 3 if method == "few_shot" else None,
     }
-    answers = [target if score == 1 else other for score in scores]
-    options |= {"parsed": [answer != UNSURE for answer in answers], "prompt": prompt.format(seed + 3), "target": target}
-    return write_result(results, run, card, scores, answers=answers, **measured, **options)
+    answered = draw_answers(card, scores, UNSURE if method == "zero_shot" else "neutral", seed)
+    return write_result(results, run, card, scores, **answered, **measured, **options)
+
+
+def draw_cell(card: TaskCard, aim: float, seed: int, *, apart: float) -> list[float]:
+    """The scores of every wording, each lower by `apart` than those of the wording before it."""
+    wordings = range(len(card.templates))
+    return [score for place in wordings for score in draw_scores(aim - apart * place, SAMPLES, seed, name=card.name)]
+
+
+def draw_answers(card: TaskCard, scores: Sequence[float], wrong: str, seed: int = 0) -> dict[str, Any]:
+    """What was asked and answered, as `write_result` takes it."""
+    prompt, target = PROMPTS[card.name]
+    prompt = prompt.format(seed + 3)
+    prompts = [WORDINGS[template].format(prompt) if template in WORDINGS else prompt for template in card.templates]
+    answers = [target if score == 1 else wrong for score in scores]
+    return {"prompt": prompts, "target": target, "answers": answers, "parsed": [answer != UNSURE for answer in answers]}
 
 
 def write_extras(results: Path, shown: Sequence[TaskCard]) -> None:
     """A search, stages, an ensemble, smaller budgets, guard tasks, imported scores, and whatever can go wrong."""
     model, size = next(iter(SIZES.items()))
-    for budget, aim in ((50, 0.6), (150, 0.7)):
+    for budget, aim in ((50, 0.5), (150, 0.6)):
         for seed in (0, 1, 2):
             write_cell(results, make_run(model, "lora", shown[-1], seed, n_train=budget), shown[-1], aim, size=size)
     lost = {"resumed_at": (20,), "discarded": Spent(seconds=90.0, tokens=900), "diverged": "the loss rose to 9"}
@@ -200,7 +218,8 @@ def write_extras(results: Path, shown: Sequence[TaskCard]) -> None:
             members.append(write_cell(results, run, card, 0.7, size=size, selection=selection, collapsed=collapsed))
             run = make_run(model, "stages", card, seed, others=(card, task_card("elsewhere")))
             write_cell(results, run, card, 0.68, size=size, trained=lost)
-        write_ensemble(results, "committee", "vote", members, draw_scores(0.78, SAMPLES, 0, name=card.name))
+        voted = draw_cell(card, 0.78, 0, apart=0.03)
+        write_ensemble(results, "committee", "vote", members, voted, **draw_answers(card, voted, "neutral"))
     guard = task_card("general-knowledge")
     for method, aim in (("zero_shot", 0.6), ("lora", 0.58), ("full", 0.3)):
         for seed in (0, 1, 2):

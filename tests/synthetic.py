@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas
 
 from harness.config import Candidate, Generation, Guard, Run, Search, SearchSettings, TunedFor
@@ -117,7 +118,7 @@ def make_run(
         "n_train": n_train if method in TUNED else None,
         "num_fewshot": 4 if method == "few_shot" else 0,
         "demonstrations": "balanced" if method == "few_shot" else None,
-        "templates": ("plain",),
+        "templates": task.templates,
         "generation": Generation(),
         "test_seed": None,
         "limit": None,
@@ -169,7 +170,7 @@ def write_result(
     requests_per_second: float = 20.0,
     uncached_requests_per_second: float | None = None,
     parameters: int = 1_000_000_000,
-    prompt: str = "Which country has this capital? Paris\nAnswer:",
+    prompt: str | Sequence[str] = "Which country has this capital? Paris\nAnswer:",
     target: Any = "France",
     answer: str = "France",
     targets: Sequence[Any] | None = None,
@@ -184,18 +185,18 @@ def write_result(
 ) -> Result:
     """Write one finished run: its record, and predictions with these scores of the primary metric.
 
+    A run of several wordings takes the scores of all samples in its first, then those in the next, and so on; and one
+    prompt, or one of each wording.
     `trained`: fields of its last training that are not as usual. `members`: what an ensemble is made of. `targets`,
     `answers`: those of each sample, where they differ.
     `clusters`: those of its samples; by default each is one alone. `parsed`: whether each answer has the right form, by
     default all; its scores are taken as they are.
     """
-    known = [value for value in scores if value is not None]
-    metrics = {}
-    if known:
-        mean = score_of([known], binary=task.binary)
-        metrics = {
-            task.primary_metric: MetricValue(value=mean.value, stderr=mean.stderr, low=mean.low, high=mean.high, n=mean.n)
-        }
+    table = np.array(scores, dtype=float).reshape(len(run.templates), -1)
+    known = table[:, ~np.isnan(table).any(axis=0)]
+    failed = int(np.isnan(table).sum())
+    prompts = [prompt] * len(run.templates) if isinstance(prompt, str) else prompt
+    metrics = _metrics(task, known)
     trainings = [
         training_record(
             recipe, device=device, parameters=parameters, train_seconds=train_seconds, energy_joules=energy_joules
@@ -230,10 +231,10 @@ def write_result(
         run=run,
         task=task,
         metrics=metrics,
-        by_template={run.templates[0]: metrics},
-        parsed=_parsed(metrics.get(task.primary_metric), parsed or [True] * len(known)),
-        overlap=OverlapRecord(exact=0, near=0, samples=max(1, len(scores)), method="invented", clean=metrics),
-        samples=SampleCounts(total=len(scores), scored=len(known), failed=len(scores) - len(known)),
+        by_template={template: _metrics(task, row) for template, row in zip(run.templates, known, strict=True)},
+        parsed=_parsed(metrics.get(task.primary_metric), parsed or [True] * known.size),
+        overlap=OverlapRecord(exact=0, near=0, samples=max(1, table.shape[1]), method="invented", clean=metrics),
+        samples=SampleCounts(total=len(scores), scored=len(scores) - failed, failed=failed),
         trainings=tuple(trainings),
         selection=selection,
         collapsed=collapsed,
@@ -257,12 +258,12 @@ def write_result(
     write_record(folder / RESULT, result)
     pandas.DataFrame(
         {
-            "sample_id": [f"sample-{index}" for index in range(len(scores))],
+            "sample_id": [f"sample-{index}" for _ in run.templates for index in range(table.shape[1])],
             "cluster": list(clusters or [""] * len(scores)),
-            "template": [run.templates[0]] * len(scores),
+            "template": [template for template in run.templates for _ in range(table.shape[1])],
             "draw": [0] * len(scores),
             "truncated": [0] * len(scores),
-            "prompt": [prompt] * len(scores),
+            "prompt": [text for text in prompts for _ in range(table.shape[1])],
             "target": targets or [target] * len(scores),
             "completion": [f" {one}" for one in answers or [answer] * len(scores)],
             "answer": answers or [answer] * len(scores),
@@ -272,6 +273,15 @@ def write_result(
         }
     ).to_parquet(folder / PREDICTIONS)
     return result
+
+
+def _metrics(task: TaskCard, scores: "np.ndarray[Any, np.dtype[np.float64]]") -> dict[str, MetricValue]:
+    """The primary metric of wordings × samples, or of samples; nothing without any."""
+    if not scores.size:
+        return {}
+    mean = score_of(scores[None] if scores.ndim == 2 else scores, binary=task.binary)
+    value = MetricValue(value=mean.value, stderr=mean.stderr, low=mean.low, high=mean.high, n=mean.n)
+    return {task.primary_metric: value}
 
 
 def _parsed(value: MetricValue | None, parsed: Sequence[bool]) -> Parsed | None:
