@@ -18,8 +18,8 @@ MOST_ON_INDEX = 150
 MOST_CELLS = 6_000
 """Cells of that page, which keep it within what a page may weigh."""
 
-STEPS = (0.02, 0.05, 0.1, 0.2)
-"""Gains from which on the colour is stronger."""
+HEAT_STEPS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+"""Gains from which on the colour is stronger; the same on every site, so that maps can be held side by side."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class HeatCell:
     """The gain in points, with a dot where it is more than chance."""
 
     tone: str
-    """`up1` to `up4`, `down1` to `down4`; empty for less than the first step."""
+    """`up1` to `up6`, `down1` to `down6`; empty for less than the first step."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,6 @@ def _cell(gain: TaskGain | None) -> HeatCell:
     if gain is None:
         return HeatCell(MISSING, "")
     value = gain.estimate.value
-    step = bisect_right(STEPS, abs(value))
+    step = bisect_right(HEAT_STEPS, abs(value))
     tone = f"{'up' if value > 0 else 'down'}{step}" if step else ""
     return HeatCell(f"{points(value, sign=True)}{'•' if gain.discovery else ''}", tone)

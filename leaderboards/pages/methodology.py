@@ -8,6 +8,7 @@ from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.context import Pairs, Site, candidate_head, samples_asked, scale_of, task_href
 from leaderboards.pages.costs import price_list
 from leaderboards.pages.decision import scenario_text
+from leaderboards.pages.heat import HEAT_STEPS
 from leaderboards.tables import Row
 from leaderboards.text import count_of, points, shortened
 from leaderboards.verdict import ENOUGH_SEEDS, points_lost
@@ -33,6 +34,9 @@ class MethodologyPage:
     power: int
     """In percent."""
 
+    heat_steps: str
+    """Gains from which on the colour of the heat map is stronger, in points."""
+
     margin: str
     """What a row may lose on guard tasks."""
 
@@ -57,6 +61,7 @@ def methodology_page(site: Site) -> MethodologyPage:
         draws=DRAWS,
         published_size=sample_size(1 / 9, 0.03),
         power=round(100 * POWER),
+        heat_steps=" · ".join(f"{100 * step:.0f}" for step in HEAT_STEPS),
         margin=points_lost(site.board.forgetting_margin / 100),
         scenario=scenario_text(site),
         exclusions=tuple(_exclusions(site, left_out)),
