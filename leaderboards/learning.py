@@ -9,8 +9,8 @@ from harness.statistics import Estimate
 from leaderboards.charts import Frame, Label, Tick, nice_range, score_steps
 from leaderboards.text import points, with_interval
 
-WIDTH, HEIGHT = 660, 300
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 510.0, 16.0, 250.0
+WIDTH, HEIGHT = 544, 300
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 404.0, 16.0, 250.0
 LABELS_APART = 15.0
 ASIDE = 5.0
 

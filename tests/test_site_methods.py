@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from site_reading import Text, row
+from site_reading import Text, lines, row
 from synthetic import FEW, draw_scores, make_run, searched, task_card, write_ensemble, write_result
 
 from harness.recipe import ENSEMBLES, METHODS, TUNED, Method
@@ -258,9 +258,11 @@ def test_a_model_s_page_shows_the_ensembles_that_are_made_of_it_alone(results: P
     others = write(results, "lora", 0.8, name="other")
     write_ensemble(results, "mixed", "vote", [*members, *others], draw_scores(0.9, 100, 0))
     site(results)
-    page = Text(results.parent / "site" / "models" / "small.html").text
-    assert "together · soup of 3" in page
-    assert "mixed" not in page
+    page = results.parent / "site" / "models" / "small.html"
+    assert "mixed" not in Text(page).text
+    for grid in ("board-table", "task-1", "measured-table", "derived-table"):
+        lora, soup = sorted(lines(page, grid))
+        assert lora.startswith("LoRA r16 ") and soup.startswith("together · soup of 3 "), grid
 
 
 def test_packed_weights_do_not_make_a_model_smaller(results: Path) -> None:

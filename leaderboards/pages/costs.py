@@ -10,6 +10,7 @@ from leaderboards.ledger import Entry
 from leaderboards.pages.context import Pairs, Site, candidate_head
 from leaderboards.peaks import LIKELY
 from leaderboards.prices import Price, Prices
+from leaderboards.tables import Row
 from leaderboards.text import (
     MISSING,
     count_of,
@@ -33,8 +34,14 @@ RIGHT_ANSWER = Column(
 )
 
 
-def measured_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) -> Grid:
-    """What each candidate takes, as it was measured. `whole`: the entries are all there are, and their total is shown."""
+def measured_grid(
+    site: Site, entries: Iterable[Entry], *, whole: bool = False, head_of: Callable[[Row], Head] | None = None
+) -> Grid:
+    """What each candidate takes, as it was measured.
+
+    `whole`: the entries are all there are, and their total is shown. `head_of`: what a row is called, where its model need
+    not be named.
+    """
     columns = (
         Column(
             "Training",
@@ -66,7 +73,7 @@ def measured_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) 
         Column("Peak memory", "The most any phase of any run took.", about="measured"),
         Column("Energy", "Of one run, where the device has a counter.", about="measured"),
     )
-    lines = tuple(_line(site, entry, _measured_items(entry)) for entry in entries)
+    lines = tuple(_line(site, entry, _measured_items(entry), head_of) for entry in entries)
     return Grid(
         "What each candidate takes",
         Column("Measured"),
@@ -76,8 +83,10 @@ def measured_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) 
     )
 
 
-def derived_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) -> Grid:
-    """What that costs, at the prices of the board."""
+def derived_grid(
+    site: Site, entries: Iterable[Entry], *, whole: bool = False, head_of: Callable[[Row], Head] | None = None
+) -> Grid:
+    """What that costs, at the prices of the board; options as above."""
     columns = (
         Column("Train $", "One fine-tune at the middle price; below, at the low and the high one.", about="training"),
         Column(
@@ -117,7 +126,7 @@ def derived_grid(site: Site, entries: Iterable[Entry], *, whole: bool = False) -
         Column("Break-even, zero-shot", "Against the untrained model without examples.", about="break-even"),
         Column("Break-even, hosted", _hosted_help(site.prices), about="break-even"),
     )
-    lines = tuple(_line(site, entry, _derived_items(entry)) for entry in entries)
+    lines = tuple(_line(site, entry, _derived_items(entry), head_of) for entry in entries)
     head = Column(f"At prices of {site.prices.as_of}")
     return Grid("What that costs", head, columns, lines, _total(site, columns, _all_in_usd) if whole else None)
 
@@ -128,8 +137,9 @@ def _hosted_help(prices: Prices) -> str:
     return f"Against a {prices.apis[0].name} asked with as many tokens, on cost alone: its score is not known."
 
 
-def _line(site: Site, entry: Entry, items: tuple[Item, ...]) -> Line:
-    return Line(candidate_head(site, entry.row, ranked=False), items, aside=entry.row.score is None)
+def _line(site: Site, entry: Entry, items: tuple[Item, ...], head_of: Callable[[Row], Head] | None) -> Line:
+    head = head_of(entry.row) if head_of else candidate_head(site, entry.row, ranked=False)
+    return Line(head, items, aside=entry.row.score is None)
 
 
 def _total(site: Site, columns: tuple[Column, ...], say: Callable[[Bill], Item]) -> Line:

@@ -115,7 +115,8 @@ def _advice(choices: Choices, decision: Decision) -> str:
         return f"Tune {labels[chosen]}: nothing untuned stands beside it."
     net, worth = figures[best].net, figures[best].worth
     assert net is not None and worth is not None, "a fine-tune has a net benefit over the reference"
-    odds = f"worth it in {percent(worth)} of the draws"
+    share = percent(worth).replace(" ", "\N{NO-BREAK SPACE}")
+    odds = f"worth it in {share} of the draws"
     if chosen == best:
         return f"Tune {labels[best]}: worth {usd(net.value)} more than {labels[reference]}, the best without tuning; {odds}."
     return f"Don’t tune: use {labels[chosen]}. {labels[best]}, the best fine-tune, is worth {usd(-net.value)} less; {odds}."

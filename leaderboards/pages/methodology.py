@@ -103,7 +103,7 @@ def _exclusions(site: Site, left_out: Sequence[Row]) -> list[str]:
     if site.untrusted:
         said.append(f"{count_of(len(site.untrusted), 'run')} kept out: a guard of the engine failed.")
     if site.failures:
-        said.append(f"{count_of(len(site.failures), 'run')} failed. Their cost counts, in the all-in figures.")
+        said.append(f"{count_of(len(site.failures), 'run')} failed. All-in figures hold what that cost.")
     return [*said, *site.problems]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from harness.recipe import METHODS
 from harness.results import Result
@@ -87,6 +88,7 @@ def model_page(site: Site, name: str) -> ModelPage:
     )
     shown = {row.key for row in rows}
     entries = [entry for entry in site.ledger.entries if entry.row.key in shown]
+    head_of = partial(_row_head, name)
     return ModelPage(
         name,
         any(row.members for row in own),
@@ -95,9 +97,16 @@ def model_page(site: Site, name: str) -> ModelPage:
         _board_grid(site, name, rows),
         tuple(_model_task(site, name, rows, task) for task in site.table.tasks),
         forgetting_grid(rows, name, site.board.forgetting_margin),
-        measured_grid(site, entries),
-        derived_grid(site, entries),
+        measured_grid(site, entries, head_of=head_of),
+        derived_grid(site, entries, head_of=head_of),
     )
+
+
+def _row_head(name: str, row: Row) -> Head:
+    """A row on the page of the model `name`: by its method alone, unless it is another's."""
+    if row.name == name:
+        return Head(row.method_name, method=row.method, href=method_href(row.method), flag=row.flag)
+    return Head(row.label, method=row.method, href=model_href(row.name), flag=row.flag)
 
 
 def _bases(site: Site, row: Row) -> set[str]:
@@ -201,10 +210,8 @@ def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     )
     lines = []
     for row in rows:
-        href = method_href(row.method) if row.name == name else model_href(row.name)
-        head = Head(row.method_name if row.name == name else row.label, method=row.method, href=href, flag=row.flag)
         rank = Item(rank_text(row.ranks), sort=row.ranks[0] if row.ranks else None)
-        lines.append(Line(head, (rank, score_item(row.score), Item(links=_side_by_side(site, row)))))
+        lines.append(Line(_row_head(name, row), (rank, score_item(row.score), Item(links=_side_by_side(site, row)))))
     return Grid("Methods on the whole board", Column("Method"), columns, tuple(lines))
 
 

@@ -260,7 +260,7 @@ def _score_of(result: Result) -> Item:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.0%}" if whole else MISSING
+    return f"{100 * part / whole:.0f} %" if whole else MISSING
 
 
 _GUARDS = {

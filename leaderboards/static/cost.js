@@ -15,7 +15,8 @@ const advice = ({ known, fit, chosen, bestTuned, reference, figures }) => {
   }
   if (reference === null) return `Tune ${name(chosen)}: nothing untuned stands beside it.`;
   const { net, worth } = figures[bestTuned];
-  const odds = `worth it in ${percent(worth)} of the draws.`;
+  const share = percent(worth).replaceAll(" ", "\u00a0");
+  const odds = `worth it in ${share} of the draws.`;
   if (chosen === bestTuned) {
     return `Tune ${name(chosen)}: worth ${usd(net.value)} more than ${name(reference)}, the best without tuning; ${odds}`;
   }
