@@ -26,9 +26,6 @@ from leaderboards.scenario import BUDGETS, Scenario
 TAIL = 0.025
 """Share of draws outside of either end of a 95 % interval."""
 
-NEVER = 1e12
-"""Requests; a break-even volume above it is none."""
-
 
 @dataclass(frozen=True)
 class Costs:
@@ -225,7 +222,7 @@ def _over(rival: Rival | None, own: Costs, scenario: Scenario) -> float | Verdic
 def _volume(fixed: float, request: float, other: float) -> float | Verdict:
     """From how many requests a one-off cost is paid back against something without one."""
     volume = break_even(fixed, 0.0, request, other)
-    return "never" if volume is None or volume > NEVER else volume
+    return "never" if volume is None else volume
 
 
 def envelope(lines: Sequence[tuple[float, float] | None]) -> list[tuple[float, int]]:

@@ -21,6 +21,9 @@ from leaderboards.prices import ApiPrice, Price, Prices, total_of
 
 JOULES_PER_KWH = 3.6e6
 
+NEVER = 1e12
+"""Requests; a break-even volume above it is none: what serving saves is then no more than a rounding error."""
+
 Verdict = Literal["never", "unresolved", "dominated"]
 """Why there is no number: serving is not cheaper; a difference is within noise; the score is worse."""
 
@@ -98,7 +101,10 @@ def members_of(result: Result, known: Mapping[str, Result]) -> list[Result]:
 def break_even(fixed_tuned: float, fixed_other: float, request_tuned: float, request_other: float) -> float | None:
     """Requests from which the tuned candidate is the cheaper one in total; None: never."""
     saved = request_other - request_tuned
-    return max(0.0, (fixed_tuned - fixed_other) / saved) if saved > 0 else None
+    if saved <= 0:
+        return None
+    volume = max(0.0, (fixed_tuned - fixed_other) / saved)
+    return volume if volume <= NEVER else None
 
 
 @dataclass(frozen=True)

@@ -430,6 +430,7 @@ def test_serving_at_a_third_of_the_time_costs_three_times_as_much() -> None:
 def test_break_even_is_never_where_serving_is_not_cheaper() -> None:
     assert break_even(10, 0, request_tuned=2, request_other=2) is None
     assert break_even(10, 0, request_tuned=3, request_other=2) is None
+    assert break_even(10, 0, request_tuned=0.3, request_other=0.1 + 0.2) is None  # the sum is more by a rounding error
 
 
 def test_no_break_even_is_given_where_throughputs_differ_both_ways(results: Path, out: Path) -> None:

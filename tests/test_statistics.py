@@ -97,11 +97,22 @@ def test_a_gain_of_scores_that_are_not_binary_has_the_paired_t_interval() -> Non
 
 @pytest.mark.parametrize(("tuned", "base"), [(1, 1), (0, 0), (1, 0), (0, 1)])
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_a_gain_keeps_its_width_when_all_differences_are_equal(tuned: int, base: int, seeds: int) -> None:
-    estimate = gain(np.full((seeds, 20), tuned), np.full((seeds, 20), base), binary=True)
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_gain_keeps_its_width_when_all_differences_are_equal(tuned: int, base: int, seeds: int, binary: bool) -> None:
+    estimate = gain(np.full((seeds, 20), tuned), np.full((seeds, 20), base), binary=binary)
     assert estimate.value == tuned - base
     assert 0.05 < estimate.high - estimate.low < 0.5
     assert -1 <= estimate.low <= estimate.value <= estimate.high <= 1
+
+
+def test_parts_of_the_variance_that_cancel_out_leave_no_fewer_degrees_of_freedom_than_the_shortest_axis_has() -> None:
+    """With less than one the quantile of t goes to millions, and a gain of 3 points with an error of 1 spans a hundred."""
+    generator = np.random.default_rng(4)
+    wordings = generator.normal(0.0, 0.1, (300, 2, 1, 3, 1))
+    tables = (generator.random((300, 2, 3, 3, 60)) < 0.5 + wordings).astype(float)
+    gains = [gain(tuned, base, binary=True) for tuned, base in tables]
+    assert min(one.degrees for one in gains) == 2
+    assert max(one.degrees for one in gains) > 4
 
 
 def test_a_gain_over_itself_is_zero_and_not_clear() -> None:

@@ -161,7 +161,7 @@ def gain(
     Binary scores get the square-and-add interval (MOVER: Newcombe, Statistics in Medicine 17, 1998, method 10; Zou
     and Donner, ibid. 27, 2008): it joins the two scores' own intervals with their correlation, so it keeps its width
     where every difference is equal and the t interval would collapse. Other scores get the t interval, kept within
-    `span`, the distance of the metric's ends.
+    `span`, the distance of the metric's ends; where that would collapse, the same as binary ones, if they lie in [0, 1].
     """
     first, second = table_of(tuned), table_of(base)
     assert first.shape == second.shape, "a paired gain compares the same seeds and samples"
@@ -186,6 +186,11 @@ def differences(tables: Scores, *, binary: bool, span: float = 1.0, clusters: Ar
     else:
         half = _quantile(spread.degrees) * np.sqrt(spread.variance)
         low, high = np.maximum(-span, value - half), np.minimum(span, value + half)
+        level = (spread.variance == 0) & (span == 1.0)
+        np.fill_diagonal(level, False)
+        if level.any():
+            careful = _square_and_add(tables, parts.spread(parts.squares()), value, spread)
+            low, high = np.where(level, careful[0], low), np.where(level, careful[1], high)
     return Intervals(value, np.sqrt(spread.variance), low, high, spread.degrees, n, seeds)
 
 

@@ -8,7 +8,9 @@ mean squares of the analysis of variance, each effect and interaction once,
 
 which a crossed bootstrap over the same axes also aims at; that one has no tails to speak of for two or three seeds, and its
 intervals then cover far less than they say, so the sum is taken with Satterthwaite's degrees of freedom (Biometrics Bulletin
-2, 1946). An axis of one entry has no part: what it would add is unknown, and must be said beside the number.
+2, 1946). Those of a sum without a minus lie between the fewest of its parts and all of them together; here they can fall
+below one where parts cancel out, and an interval would span anything, so they are never fewer than those of the axis with
+the fewest entries. An axis of one entry has no part: what it would add is unknown, and must be said beside the number.
 
 Samples that hang together, as questions on one passage, are clusters: their deviations are summed before they are squared
 (Miller 2024, arXiv 2411.00640, with the correction C / (C − 1) for few clusters).
@@ -76,9 +78,9 @@ class Effects:
                 floor = mean_square
         # The estimate of a component can come out negative; samples alone are then the floor.
         total = np.asarray(np.maximum(total, floor))
-        few = float(self.shape[2] - 1)
-        freedom = np.divide(total**2, parts, out=np.full_like(total, few), where=parts > 0)
-        return Spread(total / float(np.prod(self.shape)), freedom)
+        many, few = float(self.shape[2] - 1), min(size - 1.0 for size in self.shape if size > 1)
+        freedom = np.divide(total**2, parts, out=np.full_like(total, many), where=parts > 0)
+        return Spread(total / float(np.prod(self.shape)), np.maximum(freedom, few))
 
     def _entries(self, axes: Axes) -> float:
         """Scores behind each entry of a part."""
