@@ -55,6 +55,10 @@ class Source(Frozen):
     """How the program was called, as far as it says."""
 
 
+UNKNOWN = "unknown"
+"""The version of a task where none is told."""
+
+
 class Imported(Frozen):
     """One task of one results file."""
 

@@ -18,7 +18,7 @@ from typing import Any, TypeGuard
 from harness.errors import UserError, suggest
 from harness.results import read_record, write_record
 from harness.statistics import Estimate, score
-from leaderboards.elsewhere import IMPORTED, Imported, ImportedMetric, Source, candidate_name
+from leaderboards.elsewhere import IMPORTED, UNKNOWN, Imported, ImportedMetric, Source, candidate_name
 from leaderboards.text import count_of, listed, shortened
 
 RESULTS, SAMPLES = "results", "samples"
@@ -31,9 +31,14 @@ HIGHER_IS_BETTER = frozenset(
 )
 """For files that do not say which way a metric goes (lm-eval before 0.4.3)."""
 
-_NOT_METRICS = frozenset({"alias", "name", "sample_len", "sample_count", "samples"})
+_NOT_METRICS = frozenset({"alias", "name", "sample_len", "sample_count", "samples", " "})
+"""`" "` stands for the scores that a group has not."""
+
 _SETTINGS = ("model", "model_args", "num_fewshot", "batch_size", "limit", "gen_kwargs", "bootstrap_iters", "random_seed")
 LONGEST_SETTING = 500
+LONGEST_TASK = 80
+"""Of a name in a sentence."""
+
 
 SAME = 1e-6
 """How far the mean of the samples may be from the reported value, which is then that mean."""
@@ -107,7 +112,7 @@ def _is_there(results: Path, record: Imported) -> bool:
 
 def _named(record: Imported) -> str:
     shots = "" if record.num_fewshot is None else f" with {count_of(record.num_fewshot, 'example')}"
-    return f"{record.candidate} on '{record.task}'{shots}"
+    return f"{record.candidate} on '{shortened(record.task, LONGEST_TASK)}'{shots}"
 
 
 def _read(path: Path, candidate: str | None, notes: list[str]) -> list[Imported]:
@@ -141,7 +146,7 @@ def _read(path: Path, candidate: str | None, notes: list[str]) -> list[Imported]
                 candidate=name,
                 model=model or name,
                 task=task,
-                task_version=_text(_table(data, "versions").get(task)) or "unknown",
+                task_version=_text(_table(data, "versions").get(task)) or UNKNOWN,
                 num_fewshot=_count(_table(data, "n-shot").get(task)),
                 n=_count(_table(_table(data, "n-samples"), task).get("effective")),
                 metrics=tuple(metrics),
@@ -176,7 +181,7 @@ def _metrics(
         name, comma, pipeline = key.partition(",")
         if key in _NOT_METRICS or name.endswith("_stderr"):
             continue
-        where = f"{path}: task '{task}', metric '{key}'"
+        where = f"{path}: task '{shortened(task, LONGEST_TASK)}', metric '{shortened(key, LONGEST_TASK)}'"
         if not comma:
             raise UserError(
                 f"{where}: its name says no filter (as in 'acc,none'): this file is not of lm-eval 0.4 or later; score again"
@@ -222,7 +227,10 @@ def _samples(path: Path, task: str) -> dict[tuple[str, str], list[float]]:
     """
     named = re.sub(r"[/\\\0]", "_", task)
     beside = path.with_name(f"{SAMPLES}_{named}_{path.stem.removeprefix(f'{RESULTS}_')}.jsonl")
-    if not beside.is_file():
+    try:
+        if not beside.is_file():
+            return {}
+    except OSError:  # no file can have so long a name
         return {}
     scores: dict[tuple[str, str], list[float]] = {}
     asked: dict[str, int] = {}
@@ -298,7 +306,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 def told(outcome: Outcome, results: Path) -> str:
     """What an import came to, in a sentence."""
-    tasks = sorted({record.task for record in (*outcome.added, *outcome.unchanged)})
+    tasks = sorted({shortened(record.task, LONGEST_TASK) for record in (*outcome.added, *outcome.unchanged)})
     shown = listed(tasks if len(tasks) <= 5 else [*tasks[:4], f"{len(tasks) - 4} more"])
     there = f" {count_of(len(outcome.unchanged), 'score')} were there already." if outcome.unchanged else ""
     return f"{count_of(len(outcome.added), 'score')} of {shown} imported into {results / 'imported'}.{there}"

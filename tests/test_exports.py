@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas
 import pytest
-from synthetic import draw_scores, make_run, searched, task_card, write_ensemble, write_result, write_sweep
+from synthetic import draw_scores, guarding, make_run, searched, task_card, write_ensemble, write_result, write_sweep
 
 from harness.cli import main
 from harness.errors import UserError
@@ -189,7 +189,7 @@ def test_every_set_of_tuned_weights_has_a_model_index(results: Path, tmp_path: P
     found = texts(written(results, "model-index", tmp_path / "cards"))
     assert len(found) == 6 + 1
     (index,) = json.loads(found["small-lora-one-v1-n-500-seed-2.yaml"])["model-index"]
-    assert index["name"] == "small-lora-seed-2"
+    assert index["name"] == "small-lora-one-v1-n-500-seed-2"
     (entry,) = index["results"]
     assert entry["task"] == {"type": "text-generation"}
     assert entry["dataset"] == {"type": "one", "name": "one", "split": "test"}
@@ -203,6 +203,16 @@ def test_a_mixture_has_all_its_tasks_in_one_model_index(tmp_path: Path) -> None:
         write_result(results, make_run("small", "multitask", card, 0, others=cards), card, [1.0, 0.0])
     (record,) = records(written(results, "model-index", tmp_path / "cards"))
     assert [entry["dataset"]["name"] for entry in record["model-index"][0]["results"]] == ["one", "two"]
+
+
+def test_a_model_index_is_named_by_what_was_trained_and_has_its_guard_tasks_last(tmp_path: Path) -> None:
+    results, card, guard = tmp_path / "results", task_card("one"), task_card("a-guard")
+    run = make_run("small", "lora", card, 0)
+    for scored, asked in ((guarding(run, guard), guard), (run, card)):
+        write_result(results, scored, asked, [1.0, 0.0])
+    ((name, text),) = texts(written(results, "model-index", tmp_path / "cards")).items()
+    assert name == "small-lora-one-v1-n-500-seed-0.yaml"
+    assert [entry["dataset"]["name"] for entry in json.loads(text)["model-index"][0]["results"]] == ["one", "a-guard"]
 
 
 def test_a_model_index_is_yaml(results: Path, tmp_path: Path) -> None:
@@ -240,6 +250,14 @@ def test_the_command_says_what_it_wrote_and_where(
             main(["export", "--format", form])
         assert ended.value.code == 0
         assert says in capsys.readouterr().out
+
+
+def test_no_table_is_written_over_a_result(results: Path) -> None:
+    (result, *_) = results.rglob("result.json")
+    before = result.read_bytes()
+    with pytest.raises(UserError, match="would lie among the results"):
+        written(results, "csv", result)
+    assert result.read_bytes() == before
 
 
 def test_missing_results_are_one_sentence(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from harness.cli import main
 from harness.errors import UserError
 from leaderboards import publish
 from leaderboards.elsewhere import IMPORTED, read_imported
-from leaderboards.lm_eval_files import import_results
+from leaderboards.lm_eval_files import import_results, told
 
 NAME = "results_2025-11-24T10-00-00.000001.json"
 
@@ -34,6 +34,7 @@ FILE: dict[str, Any] = {
             "exact_match_stderr,flexible-extract": 0.013,
         },
         "a_group": {"alias": "a_group"},
+        "a_group_without_a_mean": {"alias": "a_group_without_a_mean", " ": " "},
     },
     "versions": {"arc_easy": 1.0, "gsm8k": 3.0},
     "n-shot": {"arc_easy": 0, "gsm8k": 5},
@@ -98,6 +99,15 @@ def test_every_task_becomes_a_record_with_its_provenance(tmp_path: Path, results
     assert easy.source.date == "2025-11-24T10:00:00+00:00"
     assert easy.source.settings["model_args"] == "pretrained=Qwen/Qwen3-8B,dtype=auto"
     assert any("'exact_match,strict-match': its stderr is 'N/A'" in note for note in outcome.notes)
+
+
+def test_a_name_longer_than_any_file_s_is_imported_and_told_in_short(tmp_path: Path, results: Path) -> None:
+    name = "long" * 250_000
+    path = write_file(tmp_path, {"results": {name: {"acc,none": 0.5}}, "higher_is_better": {name: {"acc": True}}})
+    outcome = import_results(path, results)
+    assert [record.task for record in read_imported(results)] == [name]
+    for said in (told(outcome, results), *outcome.notes):
+        assert "the first 80 of 1,000,000 characters" in said and len(said) < 400
 
 
 def test_a_folder_is_searched_and_importing_twice_changes_nothing(tmp_path: Path, results: Path) -> None:

@@ -44,6 +44,8 @@ def export(results: Path, form: str, *, board: Path | None, prices: Path | None,
         path = out or Path(f"leaderboard.{form}")
         if path.is_dir():
             raise UserError(f"{path} is a folder; {form} is one file: give --out FILE")
+        if path.resolve().is_relative_to(results.resolve()):
+            raise UserError(f"{path} would lie among the results in {results}; choose a file elsewhere")
         return _table(gather(read_folder(results), results, board, prices), form, path)
     path = out or Path(form)
     check_replaceable(path, results, marker=MARKER, what="set of records")

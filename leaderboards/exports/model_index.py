@@ -18,17 +18,14 @@ def records(site: Site) -> dict[str, str]:
     tuned = [result for result in site.results if result.run.recipe is not None and result.untrusted is None]
     made = {}
     for shared in groups(tuned, lambda result: result.run.recipe.key if result.run.recipe else ""):
+        shared.sort(key=lambda result: result.run.guard is not None)  # first what they were trained for
         results = [entry for result in shared if (entry := _entry(result))["metrics"]]
         if results:
-            index = [{"name": visible(_name(shared[0])), "results": results}]
-            name = slug("-".join(shared[0].run.folder.parts))
-            made[f"{name}.yaml"] = json.dumps({"model-index": index}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+            name = "-".join((shared[0].run.guarded or shared[0].run.folder).parts)
+            index = [{"name": visible(name), "results": results}]
+            text = json.dumps({"model-index": index}, indent=2, ensure_ascii=False, allow_nan=False)
+            made[f"{slug(name)}.yaml"] = f"{text}\n"
     return made
-
-
-def _name(result: Result) -> str:
-    run = result.run
-    return f"{run.candidate.name}-{run.candidate.method}-seed-{run.seed}"
 
 
 def _entry(result: Result) -> dict[str, Any]:

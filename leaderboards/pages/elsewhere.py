@@ -1,6 +1,6 @@
 """Scores from elsewhere as a table of their own: as reported, neither ranked nor paired."""
 
-from leaderboards.elsewhere import Imported, ImportedMetric
+from leaderboards.elsewhere import UNKNOWN, Imported, ImportedMetric
 from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.context import Site
 from leaderboards.text import points, shortened
@@ -35,9 +35,10 @@ def _own_metric(site: Site, record: Imported) -> str:
 
 def _line(record: Imported, metric: ImportedMetric) -> Line:
     source = record.source
+    version = "" if record.task_version == UNKNOWN else f" v{record.task_version}"
     below = "" if metric.higher_is_better else " (lower is better)"
     items = (
-        Item(f"{record.task} v{record.task_version}", metric.label + below, sort=record.task),
+        Item(shortened(f"{record.task}{version}", 80), metric.label + below, sort=record.task),
         _score(metric),
         Item() if record.num_fewshot is None else Item(str(record.num_fewshot), sort=record.num_fewshot),
         Item() if record.n is None else Item(f"{record.n:,}", sort=record.n),
