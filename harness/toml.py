@@ -1,6 +1,7 @@
 """Read a file that a person wrote into a frozen model; its first fault becomes one sentence."""
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,11 +29,21 @@ def load_toml(path: Path, model: type[ModelT]) -> ModelT:
         raise UserError(f"{path}: no such file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
+    if fault := _not_finite(data):
+        raise UserError(f"{path}: {fault}; every number must be finite")
     try:
         # Through JSON, whose strict reading takes a list for a tuple but no text for a number.
         return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         raise UserError(f"{path}: {first_fault(error, model)}") from None
+
+
+def _not_finite(data: Any, at: str = "") -> str:
+    """The first number that is infinite or none, with its key; empty where all are finite."""
+    if isinstance(data, float) and not math.isfinite(data):
+        return f"'{at}' is {data}"
+    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return next((fault for key, value in parts if (fault := _not_finite(value, f"{at}.{key}".lstrip(".")))), "")
 
 
 def first_fault(error: ValidationError, model: type[BaseModel]) -> str:

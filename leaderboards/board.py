@@ -1,8 +1,9 @@
 """What a board shows: its title, its tasks and their weights, the columns of its ranking, from a `board.toml`."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
 from harness.errors import suggest
 from harness.toml import Frozen, load_toml
@@ -29,7 +30,7 @@ class Board(Frozen):
     tasks: tuple[str, ...] | None = Field(default=None, min_length=1)
     """The tasks that count, in the order they are shown; None takes every task found, by name."""
 
-    weights: dict[str, PositiveFloat] = Field(default_factory=dict)
+    weights: dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(default_factory=dict)
     """How much a task counts in the mean; a task not named here counts 1."""
 
     columns: tuple[str, ...] = Field(default=SHOWN, min_length=1)
@@ -45,7 +46,7 @@ class Board(Frozen):
             raise ValueError(f"column '{twice}' is given twice; each must be unique")
         return self
 
-    forgetting_margin: float = Field(default=1.0, ge=0)
+    forgetting_margin: float = Field(default=1.0, ge=0, le=100)
     """Points that a tuned row may lose on the sweep's guard tasks; one that surely loses more cannot be the best."""
 
     @model_validator(mode="after")

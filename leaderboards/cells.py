@@ -342,7 +342,7 @@ def _errors(cells: Sequence[Cell], seed: int) -> Scores:
     ids = list(dict.fromkeys(name for _, own in kinds for name in own))
     seeds = sorted({one for own, _ in kinds for one in own})
     numbers = {name: number for number, name in enumerate(ids)}
-    templates = max(cell.scores.values.shape[1] for cell in cells)
+    templates = max((cell.scores.values.shape[1] for cell in cells), default=1)
     tables = np.empty((len(cells), len(seeds), templates, len(ids)))
     for (own_seeds, own_ids), places in kinds.items():
         values = np.stack([cells[place].scores.values for place in places])

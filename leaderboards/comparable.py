@@ -54,11 +54,11 @@ def groups(results: Iterable[ItemT], key: Callable[[ItemT], GroupT]) -> list[lis
 
 
 def _of_board(results: Sequence[Result], board: Board, notes: list[str]) -> list[Result]:
+    found = {result.run.task for result in results}
+    absent = [task for task in board.tasks or sorted(board.weights) if task not in found]
+    notes += [f"Task '{task}' of the board has no finished run.{suggest(task, sorted(found))}" for task in absent]
     if board.tasks is None:
         return list(results)
-    found = {result.run.task for result in results}
-    absent = [task for task in board.tasks if task not in found]
-    notes += [f"Task '{task}' of the board has no finished run.{suggest(task, sorted(found))}" for task in absent]
     left_out = sorted(found - set(board.tasks))
     if left_out:
         notes.append(f"Not on this board: the runs of {listed(left_out)}.")

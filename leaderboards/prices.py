@@ -4,12 +4,16 @@ import datetime
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, model_validator
 
 from harness.toml import Frozen, load_toml
 
 SHIPPED_PRICES = Path(__file__).parent / "prices.toml"
+
+MOST = 1_000_000
+"""Dollars of one unit of anything."""
 
 
 class Price(Frozen):
@@ -37,13 +41,23 @@ class Price(Frozen):
         )
 
 
+def _plausible(price: Price) -> Price:
+    if price.high > MOST:
+        raise ValueError(f"a price above ${MOST:,.0f} cannot be meant")
+    return price
+
+
+ListPrice = Annotated[Price, AfterValidator(_plausible)]
+"""One that a file gives: sums of it may be larger."""
+
+
 class DevicePrice(Frozen):
     """What an hour of a device costs."""
 
     match: str = Field(min_length=1)
     """Part of the device's name as the runs record it, upper and lower case alike."""
 
-    usd_per_hour: Price
+    usd_per_hour: ListPrice
     per_core: bool = False
     """Whether the price is for one core of the device and not for all of it."""
 
@@ -53,8 +67,8 @@ class DevicePrice(Frozen):
 class EnergyPrice(Frozen):
     """What a kilowatt-hour at the device costs. Shown beside rental prices, which include it."""
 
-    usd_per_kwh: Price
-    pue: float = Field(ge=1)
+    usd_per_kwh: ListPrice
+    pue: float = Field(ge=1, le=100)
     """Energy drawn by the building for each unit drawn by the device."""
 
     source: str
@@ -63,7 +77,7 @@ class EnergyPrice(Frozen):
 class LabelPrice(Frozen):
     """What one labelled training sample costs."""
 
-    usd_per_item: Price
+    usd_per_item: ListPrice
     source: str
 
 
@@ -71,8 +85,8 @@ class ApiPrice(Frozen):
     """What a hosted model costs by the token."""
 
     name: str = Field(min_length=1)
-    usd_per_million_input: Price
-    usd_per_million_output: Price
+    usd_per_million_input: ListPrice
+    usd_per_million_output: ListPrice
     source: str
     date: datetime.date
     """When that was its price."""

@@ -357,7 +357,7 @@ def _missing(own: dict[str, Cell], wanted: Sequence[str], seeds: Sequence[int]) 
         if absent:
             missing.append(f"{task}: no finished run with seed {listed(absent)}")
         elif own[task].estimate is None:
-            missing.append(f"{task}: no sample was scored in every seed")
+            missing.append(f"{task}: no sample was scored in every seed and wording")
     return tuple(missing)
 
 

@@ -99,7 +99,13 @@ def _nothing_complete(table: Table) -> Verdict:
     rows = count_of(len(table.rows), "candidate")
     return Verdict(
         "No verdict yet: no candidate is complete.",
-        ((Words(f"{rows} started; a ranked row needs every task with every seed. What is missing stands in the table."),),),
+        (
+            (
+                Words(
+                    f"{rows} started; a ranked row needs every task with every seed. The methodology lists what is missing."
+                ),
+            ),
+        ),
         (),
     )
 

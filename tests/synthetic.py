@@ -231,7 +231,9 @@ def write_result(
         run=run,
         task=task,
         metrics=metrics,
-        by_template={template: _metrics(task, row) for template, row in zip(run.templates, known, strict=True)},
+        by_template={
+            template: found for template, row in zip(run.templates, known, strict=True) if (found := _metrics(task, row))
+        },
         parsed=_parsed(metrics.get(task.primary_metric), parsed or [True] * known.size),
         overlap=OverlapRecord(exact=0, near=0, samples=max(1, table.shape[1]), method="invented", clean=metrics),
         samples=SampleCounts(total=len(scores), scored=len(scores) - failed, failed=failed),

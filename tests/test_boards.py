@@ -160,6 +160,30 @@ def test_columns_that_cannot_be_are_one_sentence(tmp_path: Path, columns: str, s
         load_board(board)
 
 
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("weights = { rivers = inf }", "'weights.rivers' is inf; every number must be finite"),
+        ("weights = { rivers = 1e300 }", "'weights.rivers': Input should be less than or equal to 1000000"),
+        ("weights = { rivers = 0.0 }", "'weights.rivers': Input should be greater than 0"),
+        ("forgetting_margin = nan", "'forgetting_margin' is nan; every number must be finite"),
+        ("forgetting_margin = 101", "'forgetting_margin': Input should be less than or equal to 100"),
+    ],
+)
+def test_numbers_that_cannot_be_are_one_sentence(tmp_path: Path, setting: str, says: str) -> None:
+    board = tmp_path / "board.toml"
+    board.write_text(f"{setting}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=re.escape(says)):
+        load_board(board)
+
+
+def test_a_weight_of_a_task_without_a_run_is_named(results: Path, out: Path, tmp_path: Path) -> None:
+    board = tmp_path / "board.toml"
+    board.write_text("weights = { river = 2 }\n", encoding="utf-8")
+    page = Text(publish(results, out, board=board).index).text
+    assert "Task 'river' of the board has no finished run. Did you mean 'rivers'?" in page
+
+
 # On the web
 
 

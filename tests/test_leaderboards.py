@@ -33,7 +33,7 @@ from leaderboards.board import load_board, shipped_boards
 from leaderboards.cells import paired
 from leaderboards.economics import break_even, serving_seconds, training_usd, usd_of
 from leaderboards.frontier import staircase
-from leaderboards.prices import Price, Prices, load_prices
+from leaderboards.prices import SHIPPED_PRICES, Price, Prices, load_prices
 from leaderboards.tables import tabulate
 from leaderboards.text import chart_label, duration, page_slug, points, shortened, slug, usd, visible, volume
 
@@ -184,6 +184,24 @@ def test_only_samples_scored_in_every_seed_count_and_n_says_so(results: Path, ou
     assert (tuned["score"], tuned["n"], tuned["n_total"]) == (0.5, 2, 4)
     assert "2/4" in Text(published.index).text
     assert "2 of 4 samples were scored in every seed." in published.verdict
+
+
+@pytest.mark.parametrize("alike", ["seeds", "wordings"])
+def test_a_task_of_which_no_sample_was_scored_throughout_keeps_no_other_from_the_pages(
+    results: Path, out: Path, alike: str
+) -> None:
+    write_sweep(results, CLEAR, n=40)
+    card = task_card("patchy", templates=("plain", "short") if alike == "wordings" else ("plain",))
+    every_other: list[float | None] = [1.0, None] * 20
+    for seed in (0, 1, 2):
+        scores = every_other if seed else every_other[::-1]
+        if alike == "wordings":
+            scores = [1.0] * 40 + [None] * 40
+        write_result(results, make_run("small", "lora", card, seed), card, scores)
+    page = Text(publish(results, out).index).text
+    assert re.search(r"Not ranked: incomplete\. What is missing .* LoRA r16 · 1B – no sample scored in all runs", page)
+    assert "LoRA r16 · 1B patchy: no sample was scored in every seed and wording" in Text(out / "methodology.html").text
+    assert (out / "tasks" / "capitals.html").is_file() and (out / "tasks" / "patchy.html").is_file()
 
 
 def test_gains_pair_the_seeds_and_samples_that_both_have(results: Path) -> None:
@@ -477,7 +495,7 @@ def test_prices_of_ones_own_replace_the_shipped_ones(results: Path, out: Path, t
     write_sweep(results, CLEAR, n=40)
     shipped = row(publish(results, out), "small", "lora")["train_usd"]
     own = tmp_path / "prices.toml"
-    text = (Path(str(shipped_board("quickstart"))).parents[1] / "prices.toml").read_text(encoding="utf-8")
+    text = SHIPPED_PRICES.read_text(encoding="utf-8")
     own.write_text(text.replace("low = 2.00, mid = 3.00, high = 5.00", "low = 6, mid = 6, high = 6"), encoding="utf-8")
     published = publish(results, out, prices=own)
     assert row(published, "small", "lora")["train_usd"] == pytest.approx(2 * shipped)
@@ -490,6 +508,22 @@ def test_a_faulty_prices_file_is_one_sentence(results: Path, out: Path, tmp_path
     own.write_text("as_of = 2026-01-01\ndevice = []\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"prices.toml: .*device"):
         publish(results, out, prices=own)
+
+
+@pytest.mark.parametrize(
+    ("price", "says"),
+    [
+        ("inf", "'devices.1.usd_per_hour.high' is inf; every number must be finite"),
+        ("nan", "'devices.1.usd_per_hour.high' is nan; every number must be finite"),
+        ("1e308", "'devices.1.usd_per_hour': a price above $1,000,000 cannot be meant"),
+    ],
+)
+def test_a_price_that_cannot_be_meant_is_one_sentence(tmp_path: Path, price: str, says: str) -> None:
+    own = tmp_path / "prices.toml"
+    text = SHIPPED_PRICES.read_text(encoding="utf-8")
+    own.write_text(text.replace("mid = 3.00, high = 5.00", f"mid = 3.00, high = {price}"), encoding="utf-8")
+    with pytest.raises(UserError, match=re.escape(says)):
+        load_prices(own)
 
 
 def test_the_staircase_keeps_what_nothing_dominates_even_inside_the_hull() -> None:

@@ -251,8 +251,9 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
     if row.score:
         score = score_item(row.score, floor=floor)
     else:
-        done = f"{sum(len(cell.results) for cell in row.cells.values())}/{row.runs_wanted} runs"
-        score = Item(MISSING, done, tone="muted")
+        done = sum(len(cell.results) for cell in row.cells.values())
+        why = f"{done}/{row.runs_wanted} runs" if done < row.runs_wanted else "no sample scored in all runs"
+        score = Item(MISSING, why, tone="muted")
     seeds = Item(str(row.seeds), _seed_note(row), row.seeds, tone="muted" if row.seeds == 1 else "", loose=True)
     items = (
         score,

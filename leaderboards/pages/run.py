@@ -182,13 +182,15 @@ def _detail_grid(result: Result) -> Grid | None:
 
 def _template_grid(result: Result) -> Grid | None:
     """The primary metric by wording; None where one was scored."""
-    if len(result.by_template) < 2:
+    primary = result.task.primary_metric
+    scored = {template: metrics[primary] for template, metrics in result.by_template.items() if primary in metrics}
+    if len(scored) < 2:
         return None
-    card = result.task.metrics[result.task.primary_metric]
+    card = result.task.metrics[primary]
     lines = tuple(
-        Line(Head(template), (_metric_item(card, result.by_template[template][result.task.primary_metric]),))
+        Line(Head(template), (_metric_item(card, scored[template]),))
         for template in result.run.templates
-        if template in result.by_template
+        if template in scored
     )
     return Grid(f"{result.task.primary_metric} by template", Column("Template"), (Column("Score"),), lines)
 
