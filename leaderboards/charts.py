@@ -10,7 +10,7 @@ from harness.statistics import Estimate
 from leaderboards.baselines import UNTUNED
 from leaderboards.ledger import Ledger
 from leaderboards.tables import Table
-from leaderboards.text import chart_label, duration, points, usd, with_interval
+from leaderboards.text import chart_label, duration, letters_wide, points, usd, with_interval
 
 ROUND_TIMES = tuple(
     float(size * unit)
@@ -29,6 +29,9 @@ LETTER = 6.3
 
 LONGEST_LABEL = 34
 """Letters of a candidate's name in the staircase."""
+
+FOREST_STEP = 0.25
+"""Between two ticks of a forest chart of scores."""
 
 
 @dataclass(frozen=True)
@@ -221,12 +224,14 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def nice_range(low: float, high: float) -> tuple[float, float, float]:
-    """Ends and step of an axis of scores that holds both."""
+    """Ends and step of an axis of scores that holds both, and goes below zero for nothing but what is below zero."""
     span = max(high - low, 0.04)
     step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if span / step <= 6)
     # A mark may stand a little outside, rather than an empty step be drawn for it.
-    top = step * math.ceil(high / step - 0.1)
-    return min(step * math.floor(low / step + 0.1), top - step), top, step
+    bottom, top = step * math.floor(low / step + 0.1), step * math.ceil(high / step - 0.1)
+    if bottom < top:
+        return bottom, top, step
+    return (0.0, step, step) if top <= 0 <= low else (top - step, top, step)
 
 
 def score_steps(low: float, high: float, step: float) -> list[float]:
@@ -268,7 +273,7 @@ def _place_labels(
     taken += [(high.x - 2, high.y, high.x + 2, low.y) for low, high in itertools.pairwise(steps)]
     placed = []
     for mark, text in wanted:
-        length = letter * len(text)
+        length = letter * letters_wide(text)
         for x, y, anchor in (
             (mark.x + 10, mark.y + 4, "start"),
             (mark.x - 6, mark.y - 10, "end"),
@@ -318,13 +323,15 @@ class Forest:
 
 
 def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Forest:
-    """Draw the methods of one model on one task, on the scale from 0 to 100."""
-    longest = max((len(name) for _, name, _ in rows), default=0)
+    """Draw the methods of one model on one task, on a scale from 0 to 100 that goes as far below as they do."""
+    longest = max((letters_wide(name) for _, name, _ in rows), default=0.0)
     left, step = max(96.0, LETTER * longest + 12), 30
     right = left + 334.0
+    first = math.floor(min([0.0, *(one.low for _, _, one in rows)]) / FOREST_STEP)
+    last = math.ceil(max([1.0, *(one.high for _, _, one in rows)]) / FOREST_STEP)
 
     def x_of(value: float) -> float:
-        return round(left + (right - left) * value, 1)
+        return round(left + (right - left) * (value / FOREST_STEP - first) / (last - first), 1)
 
     lines = [
         ForestLine(24 + step * index, x_of(one.low), x_of(one.high), x_of(one.value), method, name, f"{points(one.value)}")
@@ -333,7 +340,9 @@ def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Fo
     return Forest(
         round(right) + 50,
         step * len(rows) + 36,
-        tuple(Tick(x_of(tick / 100), str(tick)) for tick in range(0, 101, 25)),
+        tuple(
+            Tick(x_of(FOREST_STEP * tick), points(FOREST_STEP * tick).removesuffix(".0")) for tick in range(first, last + 1)
+        ),
         x_of(chance) if chance else None,
         "Chance",
         tuple(lines),
@@ -343,7 +352,7 @@ def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Fo
 
 def gain_forest(rows: Sequence[tuple[Method, str, Estimate]]) -> Forest:
     """Draw gains, a line a model, on a scale that holds them and zero."""
-    longest = max(len(name) for _, name, _ in rows)
+    longest = max(letters_wide(name) for _, name, _ in rows)
     left, step = max(96.0, LETTER * longest + 12), 26
     right = left + 300.0
     low, high = min(0.0, *(one.low for _, _, one in rows)), max(0.0, *(one.high for _, _, one in rows))

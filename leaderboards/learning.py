@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.recipe import Method
 from harness.statistics import Estimate
-from leaderboards.charts import Frame, Label, Tick, nice_range, score_steps
+from leaderboards.charts import Frame, Tick, nice_range, score_steps
 from leaderboards.text import points, with_interval
 
 WIDTH, HEIGHT = 544, 300
@@ -48,13 +48,24 @@ class Level:
 
 
 @dataclass(frozen=True)
+class LineName:
+    """What a line is called, beside its end and after its method's shape."""
+
+    y: float
+    """Where its shape stands: the line's end, or near it."""
+
+    method: Method
+    text: str
+
+
+@dataclass(frozen=True)
 class LearningCurve:
     """Score against training samples on a logarithmic axis."""
 
     frame: Frame
     lines: tuple[LearningLine, ...]
     levels: tuple[Level, ...]
-    labels: tuple[Label, ...]
+    names: tuple[LineName, ...]
     summary: str
 
 
@@ -95,8 +106,8 @@ def learning_curve(
         )
         for place, (method, name, by) in enumerate(drawn)
     ]
-    named = [(y_of(list(by.values())[-1].value), name) for _, name, by in drawn]
-    named += [(y_of(one.value), name) for _, name, one in levels]
+    named = [LineName(y_of(list(by.values())[-1].value), method, name) for method, name, by in drawn]
+    named += [LineName(y_of(one.value), method, name) for method, name, one in levels]
     return LearningCurve(
         Frame(
             WIDTH,
@@ -110,7 +121,7 @@ def learning_curve(
         ),
         tuple(lines),
         tuple(Level(method, y_of(one.value)) for method, _, one in levels),
-        tuple(Label(RIGHT + 8, y, name, "start") for y, name in _apart(named)),
+        _apart(named),
         "Score against training samples. "
         + "; ".join(f"{name}: {', '.join(f'{n:,}: {points(one.value)}' for n, one in by.items())}" for _, name, by in drawn)
         + "".join(f"; {name} {with_interval(one)}" for _, name, one in levels),
@@ -118,17 +129,23 @@ def learning_curve(
 
 
 def _budget_ticks(places: Sequence[tuple[float, str]]) -> tuple[Tick, ...]:
-    """The budgets themselves, as far as their labels do not touch."""
-    kept: list[Tick] = []
-    for x, label in places:
-        if not kept or x - kept[-1].at >= 7.0 * len(label):
-            kept.append(Tick(x, label))
+    """The budgets themselves, as far as their labels do not touch; the largest, which is ranked, always."""
+    kept = [Tick(*places[-1])]
+    for x, label in reversed(places[:-1]):
+        if kept[0].at - x >= 3.5 * (len(kept[0].label) + len(label)):
+            kept.insert(0, Tick(x, label))
     return tuple(kept)
 
 
-def _apart(named: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Names beside the ends of their lines, moved down where they would cover each other."""
-    placed: list[tuple[float, str]] = []
-    for y, name in sorted(named):
-        placed.append((round(max(y + 4, placed[-1][0] + LABELS_APART) if placed else y + 4, 1), name))
-    return placed
+def _apart(named: Sequence[LineName]) -> tuple[LineName, ...]:
+    """Names beside the ends of their lines, moved down where they would cover each other, and up at the bottom."""
+    ordered = sorted(named, key=lambda one: one.y)
+    apart = min(LABELS_APART, (BOTTOM - TOP) / len(ordered))
+    places: list[float] = []
+    for one in ordered:
+        places.append(max(one.y, places[-1] + apart) if places else one.y)
+    lowest = BOTTOM
+    for place in reversed(range(len(places))):
+        places[place] = min(places[place], lowest)
+        lowest = places[place] - apart
+    return tuple(replace(one, y=round(y, 1)) for one, y in zip(ordered, places, strict=True))

@@ -8,7 +8,7 @@ from harness.recipe import Method
 from leaderboards.cases import Choices
 from leaderboards.charts import LETTER, Frame, Label, Tick, nice_range, score_steps
 from leaderboards.decision import Decision, best_place, net_draws
-from leaderboards.text import chart_label, points, quantity, round_usd, usd
+from leaderboards.text import chart_label, letters_wide, points, quantity, round_usd, scientific, usd
 
 WIDTH, HEIGHT = 720, 330
 LEFT, RIGHT, TOP, BOTTOM = 66.0, 690.0, 22.0, 280.0
@@ -19,6 +19,12 @@ TCO_STEPS, VALUE_STEPS = 4, 8
 """Places of a line for each of these powers."""
 
 MOST_TICKS = 8
+LANE = 0.1
+"""Share of an axis that stands before its first power of ten, for what costs nothing."""
+
+HEAD = 20.0
+"""Room above the best score, for its name below the title of the axis."""
+
 LABEL = 36
 """Letters of a candidate's name in a chart."""
 
@@ -70,26 +76,36 @@ class Axis:
     high: int
     start: float
     end: float
+    zero: bool = False
+    """Whether zero has a place of its own, before the lower power."""
 
     def at(self, value: float) -> float:
-        """The place of a value; what is not above zero, or left of the axis, is at its start."""
+        """The place of a value; what is not above zero is at the start, and what is beyond a power of an end is there."""
         if value <= 0:
             return self.start
-        share = (math.log10(value) - self.low) / (self.high - self.low)
-        return self.start + (self.end - self.start) * min(max(share, 0.0), 1.0)
+        share = min(max((math.log10(value) - self.low) / (self.high - self.low), 0.0), 1.0)
+        lane = LANE if self.zero else 0.0
+        return self.start + (self.end - self.start) * (lane + (1 - lane) * share)
 
     def ticks(self) -> list[float]:
-        """Powers of ten, with 2 and 5 between on a short axis."""
+        """Powers of ten, with 2 and 5 between on a short axis, after zero where it has a place."""
         every = math.ceil((self.high - self.low) / MOST_TICKS)
         powers = range(self.low, self.high + 1, every)
         between = (1, 2, 5) if self.high - self.low <= 2 else (1,)
         values = [float(f"{step}e{power}") for power in powers for step in between]
-        return [value for value in values if value <= float(f"1e{self.high}")]
+        return [0.0] * self.zero + [value for value in values if value <= float(f"1e{self.high}")]
 
 
 def power_of(value: float) -> int:
     """The power of ten below a value, as its seven leading digits have it; 0 for what is not above zero."""
     return int(f"{value:.6e}".partition("e")[2]) if value > 0 else 0
+
+
+def tick_usd(value: float) -> str:
+    """Dollars of a tick, so short that they fit beside an axis, and never the same of two: `$1.50`, `$10k`, `$1e-9`."""
+    if value and not 1e-3 <= value < 1e15:
+        return f"${scientific(value)}"
+    return round_usd(value) if value < 1000 else f"${quantity(value)}"
 
 
 def tenth(value: float) -> float:
@@ -109,10 +125,10 @@ def total_plot(choices: Choices, decision: Decision) -> Plot:
         if one.costs
     }
     lowest = [min(column) for column in zip(*lines.values(), strict=True)]
-    above = [value for value in lowest if value > 0]
+    above = [value for line in lines.values() for value in line if value > 0]
     largest = max((line[-1] for line in lines.values()), default=1.0)
     low = power_of(min(above, default=1.0))
-    y = Axis(low, max(power_of(largest), low) + 1, BOTTOM, TOP)
+    y = Axis(low, max(power_of(largest), low) + 1, BOTTOM, TOP, zero=0 in lowest)
 
     def trace(values: Sequence[float], title: str, kind: str = "") -> Trace:
         drawn = zip(volumes, values, strict=True)
@@ -125,7 +141,7 @@ def total_plot(choices: Choices, decision: Decision) -> Plot:
     if chosen is not None:
         traces.append(trace(lines[chosen], choices.cases[chosen].label, "chosen"))
         labels = (_end_label(choices.cases[chosen].label, y.at(lines[chosen][-1])),)
-    frame = _frame(_ticks(x, [quantity(value) for value in x.ticks()]), _ticks(y, [round_usd(value) for value in y.ticks()]))
+    frame = _frame(_ticks(x, [quantity(value) for value in x.ticks()]), _ticks(y, [tick_usd(value) for value in y.ticks()]))
     return Plot(frame, "requests →", "↑ total cost", tuple(traces), tenth(x.at(scenario.volume)), labels=labels)
 
 
@@ -152,7 +168,7 @@ def worth_plot(choices: Choices, decision: Decision) -> Plot:
         traces.append(trace(best, "chosen"))
         labels = (_end_label(choices.cases[best].label, _share(lines[best][-1])),)
     frame = _frame(
-        _ticks(x, [round_usd(value) for value in x.ticks()]),
+        _ticks(x, [tick_usd(value) for value in x.ticks()]),
         tuple(Tick(tenth(_share(share / 4)), f"{25 * share} %") for share in range(5)),
     )
     return Plot(frame, "value of a point →", "↑ P(worth it)", tuple(traces), tenth(x.at(scenario.point)), labels=labels)
@@ -180,7 +196,7 @@ def stairs_plot(choices: Choices, decision: Decision) -> Plot:
     totals = [one.costs.total if one.costs else None for one in decision.figures]
     known = [total for total in totals if total]
     low = power_of(min(known, default=1.0))
-    x = Axis(low, max(power_of(max(known, default=1.0)), low) + 1, LEFT + 12, RIGHT - 12)
+    x = Axis(low, max(power_of(max(known, default=1.0)), low) + 1, LEFT + 12, RIGHT - 12, zero=0 in totals)
     scale = ScoreScale.of([case.score for case in choices.cases])
     spots = tuple(
         Spot(
@@ -195,7 +211,7 @@ def stairs_plot(choices: Choices, decision: Decision) -> Plot:
     steps = [(tenth(x.at(totals[place] or 0.0)), scale.at(choices.cases[place].score)) for place in decision.stairs]
     path = "".join(f"H{right:g}V{y:g}" for right, y in steps[1:])
     return Plot(
-        _frame(_ticks(x, [round_usd(value) for value in x.ticks()]), scale.ticks),
+        _frame(_ticks(x, [tick_usd(value) for value in x.ticks()]), scale.ticks),
         "total cost →",
         "↑ score",
         spots=spots,
@@ -214,15 +230,16 @@ class ScoreScale:
 
     @classmethod
     def of(cls, scores: Sequence[float]) -> "ScoreScale":
-        """An axis that holds all scores."""
-        low, high, step = nice_range(min(scores, default=0.0), max(scores, default=1.0))
-        plain = cls(low, high)
+        """An axis that holds all scores, those a little beyond its first and last tick too."""
+        least, most = min(scores, default=0.0), max(scores, default=1.0)
+        low, high, step = nice_range(least, most)
+        plain = cls(min(low, least), max(high, most))
         ticks = (Tick(plain.at(value), points(value).removesuffix(".0")) for value in score_steps(low, high, step))
-        return cls(low, high, tuple(ticks))
+        return cls(plain.low, plain.high, tuple(ticks))
 
     def at(self, score: float) -> float:
         """The place of a score."""
-        return tenth(BOTTOM - (BOTTOM - TOP) * (score - self.low) / (self.high - self.low))
+        return tenth(BOTTOM - (BOTTOM - TOP - HEAD) * (score - self.low) / (self.high - self.low))
 
 
 def _step_labels(steps: Sequence[tuple[float, float]], names: Sequence[str]) -> list[Label]:
@@ -234,15 +251,21 @@ def _step_labels(steps: Sequence[tuple[float, float]], names: Sequence[str]) -> 
     for (x, y), name in reversed(list(zip(steps, names, strict=True))):
         if labels and y - 9 - labels[-1].y < 16:
             continue
-        short = chart_label(name, LABEL)
-        room = x - LETTER * len(short) > LEFT
+        short, wide = short_label(name)
+        room = x - wide > LEFT
         labels.append(Label(tenth(x + (-6 if room else 6)), tenth(y - 9), short, "end" if room else "start"))
     return labels
 
 
 def _end_label(name: str, y: float) -> Label:
     """The name of a line above its right end, or below it at the top of the chart."""
-    return Label(RIGHT, tenth(y + 16 if y < TOP + 16 else y - 8), chart_label(name, LABEL), "end")
+    return Label(RIGHT, tenth(y + 16 if y < TOP + 16 else y - 8), short_label(name)[0], "end")
+
+
+def short_label(name: str) -> tuple[str, float]:
+    """A candidate's name as the charts have it, and how wide that is."""
+    short = chart_label(name, LABEL)
+    return short, LETTER * letters_wide(short)
 
 
 def _share(share: float) -> float:

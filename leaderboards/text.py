@@ -1,6 +1,7 @@
 """Numbers, names and foreign text in the form the pages show them."""
 
 import hashlib
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -103,7 +104,7 @@ def usd(amount: float | None) -> str:
         return MISSING
     if amount == 0:
         return "$0"
-    if amount >= 1000:
+    if amount >= 999.995:
         return f"${amount:,.0f}"
     if amount >= 0.095:
         return f"${amount:.2f}"
@@ -161,10 +162,11 @@ def quantity(value: float | None) -> str:
     """`612`, `18.4k`, `5.8M`, `8.0B`: a count of anything, to about three digits."""
     if value is None:
         return MISSING
+    rounded = float(f"{value:.3g}")
     for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g}{unit}"
-    return f"{value:.3g}"
+        if rounded >= size:
+            return f"{rounded / size:.3g}{unit}"
+    return f"{rounded:.3g}"
 
 
 def scientific(value: float) -> str:
@@ -250,13 +252,39 @@ def shortened(text: str, limit: int = LONGEST_TEXT) -> str:
 
 def chart_label(label: str, limit: int) -> str:
     """A candidate's label with room in a chart: of a long one the model is cut, not the method that tells its rows apart."""
-    if len(label) <= limit:
+    if letters_wide(label) <= limit:
         return label
     name, between, method = label.rpartition(" · ")
-    room = limit - len(between + method) - 1
+    room = limit - letters_wide(f"…{between}{method}")
     if room < SHORTEST_NAME:
-        return f"{label[: limit - 1]}…"
-    return f"{name[:room].rstrip('-._ ')}…{between}{method}"
+        return f"{_start_of(label, limit - letters_wide('…'))}…"
+    return f"{_start_of(name, room)}…{between}{method}"
+
+
+def letters_wide(text: str) -> float:
+    """About how wide a text is as the pages show it, in letters of a chart's usual width."""
+    return sum(map(_letter_wide, visible(text)))
+
+
+def _letter_wide(letter: str) -> float:
+    if unicodedata.category(letter) in _WITHOUT_WIDTH:
+        return 0.0
+    if letter in _WIDEST or unicodedata.east_asian_width(letter) in "WF":
+        return 2.0
+    if letter in _NARROW:
+        return 0.6
+    return 1.4 if letter.isupper() or letter == "w" else 1.1
+
+
+_WITHOUT_WIDTH = {"Mn", "Me", "Cf"}
+_WIDEST = set("MWm…@%")
+_NARROW = set("IJfijlrt .,:;'|!()[]/-·")
+
+
+def _start_of(text: str, room: float) -> str:
+    """As much of a text as is no wider than so many letters."""
+    ends = itertools.accumulate(map(letters_wide, text))
+    return text[: sum(end <= room for end in ends)].rstrip("-._ ")
 
 
 def slug(name: str) -> str:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.recipe import Method
 from harness.statistics import Estimate
 from leaderboards.economics import Payback
 from leaderboards.ledger import Entry, Ledger
@@ -46,11 +47,17 @@ class Verdict:
     caveats: tuple[str, ...]
     """What weakens the claim."""
 
+    doubt: str = ""
+    """Where no tuning is advised: how the best fine-tune differs from the best arm without, and why that does not count."""
+
     @property
     def text(self) -> str:
         """All of it as plain text."""
-        sentences = ["".join(words.text for words in sentence) for sentence in self.sentences]
-        return " ".join([self.headline, *sentences, *self.caveats])
+        return " ".join([self.headline, *map(_plain, self.sentences), *self.caveats])
+
+
+def _plain(sentence: Sentence) -> str:
+    return "".join(words.text for words in sentence)
 
 
 def decide(table: Table, ledger: Ledger) -> Verdict:
@@ -81,17 +88,14 @@ def decide(table: Table, ledger: Ledger) -> Verdict:
         )
     difference, p = table.difference(tuned, untuned), table.claim(tuned, untuned)
     if difference and difference.low > 0 and p < SIGNIFICANT:
-        sentences = [_score_and_gain(tuned), _cost(entry, table), *_worth(entry), *_level(table, ledger, tuned)]
+        sentences = [_score_and_gain(tuned, table), _cost(entry, table), *_worth(entry), *_level(table, ledger, tuned)]
         return Verdict(_advice(tuned), tuple(sentences), _caveats(tuned, table))
+    versus = _versus(tuned, untuned, difference, p, table)
     return Verdict(
         f"Don’t tune: {_enough(untuned)}",
-        (
-            _score(untuned),
-            _versus(tuned, difference, p, table),
-            _cost(entry, table),
-            *_level(table, ledger, untuned, said=tuned),
-        ),
+        (_score(untuned), versus, _cost(entry, table), *_level(table, ledger, untuned, said=tuned)),
         _caveats(untuned, table),
+        _plain(versus),
     )
 
 
@@ -102,7 +106,8 @@ def _nothing_complete(table: Table) -> Verdict:
         (
             (
                 Words(
-                    f"{rows} started; a ranked row needs every task with every seed. The methodology lists what is missing."
+                    f"{rows} started; a ranked row needs every task with every seed, and samples scored in all of them. "
+                    "The methodology lists what is missing."
                 ),
             ),
         ),
@@ -158,16 +163,20 @@ def _tail(estimate: Estimate, *, sign: bool = False) -> str:
     return with_interval(estimate, sign=sign).removeprefix(points(estimate.value, sign=sign))
 
 
-def _score_and_gain(row: Row) -> Sentence:
+def _score_and_gain(row: Row, table: Table) -> Sentence:
     words = list(_score(row))[:-1]
     assert row.score, "only complete rows are put in a verdict"
     words.append(Words(_tail(row.score)))
-    gains = [("over the base model", row.over_zero), ("over its few-shot prompts", row.over_few)]
-    known = [(what, estimate) for what, estimate in gains if estimate]
-    for index, (what, estimate) in enumerate(known):
+    gains: list[tuple[str, Estimate | None, Method]] = [
+        ("over the base model", row.over_zero, "zero_shot"),
+        ("over its few-shot prompts", row.over_few, "few_shot"),
+    ]
+    known = [(what, estimate, method) for what, estimate, method in gains if estimate]
+    for index, (what, estimate, method) in enumerate(known):
         words.append(Words(": " if index == 0 else ", "))
         words.append(Words(points(estimate.value, sign=True), strong=True))
-        words.append(Words(f"{_tail(estimate, sign=True)} {what}"))
+        shared = _shared(estimate, row, table.baseline(row, method))
+        words.append(Words(f"{_tail(estimate, sign=True)} {what}{shared}"))
     words.append(Words("."))
     if row.over_few is None and row.members and row.over_zero is None:
         words.append(Words(" No untrained arm of one model stands beside it: it is made of several, or none was run."))
@@ -176,7 +185,14 @@ def _score_and_gain(row: Row) -> Sentence:
     return tuple(words)
 
 
-def _versus(tuned: Row, difference: Estimate | None, p: float, table: Table) -> Sentence:
+def _shared(difference: Estimate, first: Row, second: Row | None) -> str:
+    """Why a paired difference need not be that of the two scores; empty where both have the same seeds."""
+    if second is None or difference.seeds == max(first.seeds, second.seeds):
+        return ""
+    return " on the seed that both have" if difference.seeds == 1 else f" on the {difference.seeds} seeds that both have"
+
+
+def _versus(tuned: Row, untuned: Row, difference: Estimate | None, p: float, table: Table) -> Sentence:
     assert tuned.score, "only complete rows are put in a verdict"
     words = [Words(f"The best fine-tune, {tuned.label}, scores "), Words(points(tuned.score.value), strong=True)]
     if difference is None:
@@ -186,7 +202,8 @@ def _versus(tuned: Row, difference: Estimate | None, p: float, table: Table) -> 
         if difference.low > 0:
             many = count_of(sum(row.tuned for row in table.ranked), "fine-tune")
             state = f"clear of zero alone, and not after correction for {many} (p = {p_value(p)})"
-        words.append(Words(f": a difference of {with_interval(difference, sign=True)}, {state}."))
+        shared = _shared(difference, tuned, untuned)
+        words.append(Words(f": a difference of {with_interval(difference, sign=True)}{shared}, {state}."))
     return tuple(words)
 
 

@@ -12,10 +12,12 @@ from synthetic import make_run, task_card, training_record, write_result, write_
 
 from leaderboards import publish
 from leaderboards.cases import Case, Choices, Rival
+from leaderboards.charts import nice_range
 from leaderboards.decision import costs_of, envelope, that_matter, weigh
 from leaderboards.draws import STEP, Draws, joint_draws
 from leaderboards.frontier import frontier_shares, usd_per_point
 from leaderboards.peaks import mfu, peak_flops
+from leaderboards.plots import HEAD, TOP, Axis, ScoreScale, stairs_plot, tick_usd, total_plot, worth_plot
 from leaderboards.prices import load_prices
 from leaderboards.scenario import Scenario, scenario_at
 from leaderboards.site import gather, read_folder
@@ -309,7 +311,8 @@ def test_a_board_without_a_complete_row_or_a_price_has_a_cost_page(tmp_path: Pat
     write_result(tmp_path / "half", make_run("small", "lora", cards[0], 0), cards[0], [1.0, 0.0])
     write_result(tmp_path / "half", make_run("large", "lora", cards[1], 0), cards[1], [1.0, 0.0])
     published = publish(tmp_path / "half", tmp_path / "site")
-    assert (published.index.parent / "cost.html").is_file()
+    page = Text(published.index.parent / "cost.html").text
+    assert "Nothing can be advised: no candidate is complete." in page and page.count("no cost is known") == 5
 
 
 def test_prices_without_hosted_models_leave_out_their_fields(tmp_path: Path) -> None:
@@ -369,3 +372,62 @@ def test_nothing_is_passed_over_where_another_would_be_chosen_anyway() -> None:
 def test_what_can_never_be_chosen_drives_nothing_off_the_page() -> None:
     found = choices(case("a", 0.9, train=HOUR, forgets=True), case("b", 0.8, train=2 * HOUR), case("c", 0.5))
     assert that_matter(found, weigh(found, PLAIN), most=2) == [1, 2]
+
+
+def test_ticks_of_dollars_are_short_and_no_two_read_the_same() -> None:
+    shown = ["$0", "$1e-9", "$0.0010", "$0.50", "$1", "$500", "$1k", "$100k", "$20M", "$1B", "$1T", "$1e15"]
+    assert [tick_usd(v) for v in (0.0, 1e-9, 1e-3, 0.5, 1.0, 500.0, 1e3, 1e5, 2e7, 1e9, 1e12, 1e15)] == shown
+    for low in range(-20, 20):
+        for high in (low + 1, low + 2, low + 5):
+            labels = [tick_usd(value) for value in Axis(low, high, 0, 1, zero=True).ticks()]
+            assert len(set(labels)) == len(labels) and max(map(len, labels)) <= 7, labels
+
+
+@pytest.mark.parametrize("point", [0.0, 1e-9, 1e9])
+def test_no_axis_of_the_cost_page_says_a_tick_twice(point: float) -> None:
+    found = choices(case("tuned", 0.8, train=HOUR, serve=1e-9), case("base", 0.5, serve=1e-9))
+    for volume in (1, 1e11):
+        scenario = replace(PLAIN, hours=(1e-9,), label=1e-9, volume=volume, point=point)
+        decision = weigh(found, scenario)
+        for plot in (total_plot(found, decision), worth_plot(found, decision), stairs_plot(found, decision)):
+            for ticks in (plot.frame.x_ticks, plot.frame.y_ticks):
+                assert len({tick.label for tick in ticks}) == len(ticks)
+
+
+def test_what_costs_nothing_has_a_place_of_its_own_before_the_first_power() -> None:
+    found = choices(case("tuned", 0.8, train=HOUR, labels=500), case("base", 0.5))
+    free = weigh(found, replace(PLAIN, hours=(0.0,)))
+    stairs, total = stairs_plot(found, free), total_plot(found, free)
+    assert [tick.label for tick in stairs.frame.x_ticks][:2] == ["$0", "$10"]
+    assert stairs.spots[1].x == stairs.frame.x_ticks[0].at < stairs.frame.x_ticks[1].at - 50
+    assert [tick.label for tick in total.frame.y_ticks][:2] == ["$0", "$10"]
+    assert total.frame.y_ticks[1].at < total.frame.y_ticks[0].at - 20
+    paid = weigh(found, PLAIN)
+    for plot in (stairs_plot(found, paid), total_plot(found, paid)):
+        assert "$0" not in {tick.label for tick in (*plot.frame.x_ticks, *plot.frame.y_ticks)}
+
+
+def test_all_may_cost_nothing() -> None:
+    found = choices(case("tuned", 0.8, train=HOUR), case("base", 0.5))
+    decision = weigh(found, replace(PLAIN, hours=(0.0,)))
+    assert {spot.x for spot in stairs_plot(found, decision).spots} == {stairs_plot(found, decision).frame.x_ticks[0].at}
+    assert total_plot(found, decision).frame.y_ticks[0].label == "$0"
+
+
+def test_an_axis_of_scores_goes_below_zero_and_above_a_hundred_for_nothing_but_what_is_there() -> None:
+    for low, high in ((0.0, 0.0), (0.0, 0.0009), (0.0005, 0.0009), (0.3, 0.3), (0.5, 0.5008), (0.0, 1.0), (1.0, 1.0)):
+        bottom, top, step = nice_range(low, high)
+        assert 0 <= bottom < top <= 1 and step <= top - bottom
+        assert bottom - step < low and high < top + step
+    assert nice_range(-0.2, 0.1)[0] < 0
+    assert nice_range(-0.0004, 0.0)[0] < 0
+
+
+@pytest.mark.parametrize("scores", [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5009), (0.4991, 0.5), (0.605, 0.2), (-0.3, 0.4)])
+def test_a_name_in_the_frontier_is_below_the_title_of_its_axis(scores: tuple[float, float]) -> None:
+    found = choices(case("tuned", max(scores), train=HOUR), case("base", min(scores)))
+    plot = stairs_plot(found, weigh(found, PLAIN))
+    assert plot.labels and min(label.y for label in plot.labels) >= TOP + HEAD - 9
+    scale = ScoreScale.of(scores)
+    assert all(TOP + HEAD <= scale.at(score) <= plot.frame.bottom for score in scores)
+    assert all(TOP <= tick.at <= plot.frame.bottom for tick in scale.ticks)

@@ -35,7 +35,7 @@ from leaderboards.economics import break_even, serving_seconds, training_usd, us
 from leaderboards.frontier import staircase
 from leaderboards.prices import SHIPPED_PRICES, Price, Prices, load_prices
 from leaderboards.tables import tabulate
-from leaderboards.text import chart_label, duration, page_slug, points, shortened, slug, usd, visible, volume
+from leaderboards.text import chart_label, duration, page_slug, points, quantity, shortened, slug, usd, visible, volume
 
 MALFORMED = Path(__file__).parent / "data" / "results"
 
@@ -141,7 +141,10 @@ def test_a_gain_that_does_not_survive_the_number_of_fine_tunes_is_no_advice(resu
     write_sweep(results, {(f"tuned-{number}", "lora"): 0.53 - 0.003 * number for number in range(1, 12)}, n=100)
     published = publish(results, out)
     assert published.verdict.startswith("Don’t tune: few-shot is enough.")
-    assert "clear of zero alone, and not after correction for 12 fine-tunes (p = 0." in published.verdict
+    said = "clear of zero alone, and not after correction for 12 fine-tunes (p = 0."
+    assert said in published.verdict
+    # Money alone may speak for what scores do not.
+    assert re.search(rf"By scores no tuning is advised\. The best .*{re.escape(said)}", Text(out / "cost.html").text)
 
 
 # The numbers
@@ -748,6 +751,8 @@ def test_every_shipped_board_loads() -> None:
         (12345, "$12,345"),
         (None, "–"),
         (0.5, "$0.50"),
+        (999.994, "$999.99"),
+        (999.999, "$1,000"),
     ],
 )
 def test_dollars_have_the_digits_that_matter(amount: float | None, shown: str) -> None:
@@ -761,6 +766,21 @@ def test_points_have_one_decimal_and_a_true_minus() -> None:
 def test_volumes_and_durations_are_rounded_for_people() -> None:
     assert [volume(value) for value in (22_456, 812.3, 1_234_567, 999_999)] == ["22,500", "812", "1.23 million", "1 million"]
     assert [duration(value) for value in (0.81, 45.2, 1230, 5400, None)] == ["0.8 s", "45 s", "20.5 min", "1.5 h", "–"]
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(999.4, "999"), (999.7, "1k"), (18_400, "18.4k"), (999_700, "1M"), (5e13, "50T")]
+)
+def test_counts_are_rounded_before_their_unit_is_chosen(count: float, shown: str) -> None:
+    assert quantity(count) == shown
+
+
+def test_a_long_training_is_told_in_plain_hours_and_sorts_by_money_alone(results: Path, out: Path) -> None:
+    write_sweep(results, {("small", "lora"): 0.8}, n=20, train_seconds=120 * 3600.0)
+    assert "$360.03 120 h" in Text(publish(results, out).index).text
+    write_sweep(results, {("small", "lora"): 0.8}, n=20, train_seconds=120 * 3600.0, device="Abacus 9")
+    page = publish(results, out).index.read_text(encoding="utf-8")
+    assert '<td><span class="value">–</span><small>120 h</small>' in page
 
 
 def test_invisible_characters_are_spelt_out_and_words_left_alone() -> None:

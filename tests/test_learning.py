@@ -10,7 +10,7 @@ from synthetic import draw_scores, make_run, task_card, write_result
 from harness.recipe import Method
 from harness.statistics import Estimate
 from leaderboards import publish
-from leaderboards.learning import BOTTOM, TOP, learning_curve
+from leaderboards.learning import BOTTOM, LABELS_APART, TOP, learning_curve
 
 CARD = task_card(output="generate")
 
@@ -39,8 +39,28 @@ def test_untrained_arms_are_level_lines_and_names_never_cover_each_other() -> No
     chart = learning_curve([("lora", "LoRA", by)], levels)
     assert chart
     assert [level.method for level in chart.levels] == ["zero_shot", "few_shot"]
-    heights = sorted(label.y for label in chart.labels)
-    assert all(below - above >= 15 for above, below in itertools.pairwise(heights))
+    heights = [name.y for name in chart.names]
+    assert all(below - above >= LABELS_APART for above, below in itertools.pairwise(heights))
+    assert [name.method for name in chart.names] == ["lora", "few_shot", "zero_shot"], "each is told by its line's shape"
+
+
+@pytest.mark.parametrize("value", [0.05, 0.95])
+@pytest.mark.parametrize("lines", [6, 30])
+def test_names_of_lines_that_end_together_stay_inside_the_plot(value: float, lines: int) -> None:
+    by = {10: estimate(0.5), 100: estimate(value)}
+    chart = learning_curve([("lora", f"LoRA {line}", by) for line in range(lines)], [])
+    assert chart
+    heights = [name.y for name in chart.names]
+    assert all(TOP <= y <= BOTTOM for y in heights)
+    apart = min(LABELS_APART, (BOTTOM - TOP) / lines)
+    assert all(below - above >= apart - 0.11 for above, below in itertools.pairwise(heights))
+
+
+def test_the_largest_budget_has_its_tick_and_the_one_that_it_would_touch_has_none() -> None:
+    by = {budget: estimate(0.5) for budget in (1, 1_000_000, 2_000_000)}
+    chart = learning_curve([("lora", "LoRA", by)], [])
+    assert chart
+    assert [tick.label for tick in chart.frame.x_ticks] == ["1", "2,000,000"]
 
 
 def test_one_budget_makes_no_curve() -> None:

@@ -69,6 +69,17 @@ def test_a_ranking_fits_a_desktop(browser: Any, shown: Showcase, kind: str) -> N
     assert table <= room
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_table_is_cut_off_on_paper(browser: Any, shown: Showcase, kind: str) -> None:
+    width = 1032  # an A4 page that lies, less its margins
+    page = browser.new_page(viewport={"width": width, "height": 700})
+    page.emulate_media(media="print")
+    page.goto(shown.kinds[kind].as_uri())
+    ends = page.evaluate("[...document.querySelectorAll('table')].map((table) => table.getBoundingClientRect().right)")
+    page.close()
+    assert max(ends, default=0) <= width
+
+
 def test_a_violation_would_be_noticed(browser: Any, shown: Showcase) -> None:
     page = browser.new_page()
     page.add_init_script(LISTEN)

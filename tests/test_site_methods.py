@@ -252,6 +252,20 @@ def test_an_ensemble_has_a_page_that_leads_to_what_it_is_made_of(results: Path) 
     assert "../models/small.html" in {attributes.get("href") for _, attributes in page.tags}
 
 
+def test_a_gain_over_fewer_seeds_than_the_scores_says_so(results: Path) -> None:
+    write(results, "few_shot", 0.4)
+    write_ensemble(results, "together", "vote", write(results, "lora", 0.8), draw_scores(0.95, 100, 0))
+    assert "over its few-shot prompts on the seed that both have." in site(results).verdict
+
+
+def test_the_filter_takes_an_arm_for_tuned_where_weights_were_trained(results: Path) -> None:
+    members = [run for method in ("zero_shot", "zero_shot_constrained") for run in write(results, method, 0.4)]  # type: ignore[arg-type]
+    write(results, "lora", 0.8)
+    write_ensemble(results, "asked-twice", "vote", members, draw_scores(0.5, 100, 0))
+    kinds = re.findall(r'data-kind="([a-z-]+)"', site(results).index.read_text(encoding="utf-8"))
+    assert kinds == ["tuned", "zero-shot", "zero-shot", "zero-shot"]
+
+
 def test_a_model_s_page_shows_the_ensembles_that_are_made_of_it_alone(results: Path) -> None:
     members = write(results, "lora", 0.8)
     write_ensemble(results, "together", "soup", members, draw_scores(0.9, 100, 0))

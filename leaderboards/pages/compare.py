@@ -17,7 +17,7 @@ from harness.statistics import Estimate, Scores
 from leaderboards.comparisons import Differences, TaskComparison, compare_rows, differences_of
 from leaderboards.grid import Column, Grid, Head, Item, Line, Tone
 from leaderboards.ledger import Entry
-from leaderboards.pages.context import MOST_COMPARED, Site, compared_rows, model_href, row_slug, task_href
+from leaderboards.pages.context import MOST_COMPARED, Site, compared_rows, model_href, range_of, row_slug, task_href
 from leaderboards.tables import Row
 from leaderboards.text import MINUS, MISSING, interval, points, usd, visible
 
@@ -216,9 +216,10 @@ def _row_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
 
 
 def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
+    own = f"The task’s own metric, {range_of(*site.table.tasks.values())}."
     columns = (
-        Column("First", "The task’s own metric, 0 to 100.", narrow=False),
-        Column("Second", "The task’s own metric, 0 to 100.", narrow=False),
+        Column("First", own, narrow=False),
+        Column("Second", own, narrow=False),
         Column("Δ", "First less second, paired by seed and sample, with its 95 % interval."),
         Column("p", "Of the difference, corrected for the number of tasks (Holm).", narrow=False),
         Column("Fixed", "Samples that the second gets wrong and the first right; of other metrics, those it scores higher."),

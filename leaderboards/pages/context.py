@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.recipe import Method
-from harness.results import Failure, Result
+from harness.results import Failure, Result, TaskCard
 from harness.statistics import joint_level
 from leaderboards.baselines import Key
 from leaderboards.board import Board
@@ -22,7 +22,7 @@ from leaderboards.prices import Prices
 from leaderboards.scenario import scenario_at
 from leaderboards.standings import LevelOf, side_by_side
 from leaderboards.tables import Row, Table
-from leaderboards.text import MISSING, count_of, method_name, page_slug, quantity
+from leaderboards.text import MISSING, count_of, method_name, page_slug, points, quantity
 from leaderboards.verdict import Verdict, decide
 
 METHOD_TITLES: dict[Method, str] = {
@@ -217,9 +217,19 @@ def model_names(table: Table) -> list[str]:
 
 def scale_of(table: Table) -> str:
     if not table.normalised:
-        return "".join(f"{card.primary_metric} on {name}, 0 to 100" for name, card in table.tasks.items())
+        return "".join(f"{card.primary_metric} on {name}, {range_of(card)}" for name, card in table.tasks.items())
     weighted = "weighted mean" if len(set(table.weights.values())) > 1 else "mean"
     return f"{weighted} over {count_of(len(table.tasks), 'task')}, where 0 is chance and 100 is perfect on each"
+
+
+def range_of(*cards: TaskCard) -> str:
+    """The ends of the tasks' own metrics, in points: `0 to 100`, and what else there is among several tasks."""
+    ranges = [(metric.low, metric.high) for metric in (card.metrics[card.primary_metric] for card in cards)]
+    return " or ".join(f"{_end(low)} to {_end(high)}" for low, high in dict.fromkeys(ranges))
+
+
+def _end(bound: float | None) -> str:
+    return "no end" if bound is None else points(bound).removesuffix(".0")
 
 
 def samples_asked(site: Site, task: str) -> int:

@@ -256,10 +256,11 @@ def labels_item(site: Site, results: Sequence[Result]) -> Item:
 def train_item(spent: Spend) -> Item:
     if not spent.tuned:
         return Item("$0", sort=0.0, tone="muted")
-    hours = f"{spent.device_seconds / 3600:.2g} h" if spent.device_seconds >= 360 else duration(spent.device_seconds)
+    hours = spent.device_seconds / 3600
+    took = duration(spent.device_seconds) if hours < 0.1 else f"{hours:.2g} h" if hours < 99.5 else f"{hours:,.0f} h"
     if spent.training is None:
-        return Item(MISSING, hours, spent.device_seconds)
-    return Item(usd(spent.training.mid), hours, spent.training.mid)
+        return Item(MISSING, took, sort=None)
+    return Item(usd(spent.training.mid), took, spent.training.mid)
 
 
 def serve_item(spent: Spend) -> Item:
@@ -278,7 +279,7 @@ def payback_item(payback: Payback | None, against: str = "", *, none: str = "") 
     detail = against
     if payback.with_data is not None and payback.with_data > payback.requests:
         detail = f"{volume(payback.with_data)} with labels"
-    return Item(volume(payback.requests), detail, payback.requests, loose=True)
+    return Item(volume(payback.requests) if payback.requests else "at once", detail, payback.requests, loose=True)
 
 
 def _per_point_item(value: float | Verdict | None) -> Item:

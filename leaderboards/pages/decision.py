@@ -12,7 +12,7 @@ from leaderboards.economics import Verdict
 from leaderboards.grid import Column, Grid, Head, Item, Line, Tone, score_item
 from leaderboards.pages.context import Pairs, Site, candidate_head, scale_of
 from leaderboards.pages.costs import RIGHT_ANSWER, measured_grid, price_list
-from leaderboards.plots import Plot, ScoreScale, stairs_plot, total_plot, worth_plot
+from leaderboards.plots import Plot, ScoreScale, short_label, stairs_plot, total_plot, worth_plot
 from leaderboards.prices import Prices
 from leaderboards.scenario import BUDGETS, Field, Level, Scenario, need_fields, price_fields, scenario_at
 from leaderboards.text import MISSING, count_of, percent, points, round_usd, signed_usd, usd, visible, volume
@@ -34,6 +34,9 @@ class DecisionPage:
     """The cost page in one scenario."""
 
     verdict: str
+    doubt: str
+    """Why the first page advises no tuning, which money alone may; empty where it does."""
+
     needs: tuple[Field, ...]
     prices: tuple[Field, ...]
     presets: tuple[Preset, ...]
@@ -71,6 +74,7 @@ def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
     presets = _presets(site.prices, choices.devices)
     return DecisionPage(
         verdict=verdict_text(choices, decision),
+        doubt=site.verdict.doubt,
         needs=tuple(need_fields(scenario)),
         prices=tuple(price_fields(scenario, choices.devices)),
         presets=presets,
@@ -104,6 +108,8 @@ def _advice(choices: Choices, decision: Decision) -> str:
     figures, labels = decision.figures, [case.label for case in choices.cases]
     chosen, best, reference = decision.chosen, decision.best_tuned, decision.reference
     known = [case for case, one in zip(choices.cases, figures, strict=True) if one.costs]
+    if not choices.cases:
+        return "Nothing can be advised: no candidate is complete."
     if not known:
         return "No total cost is known: write what an hour of the device costs."
     if chosen is None:
@@ -115,11 +121,15 @@ def _advice(choices: Choices, decision: Decision) -> str:
         return f"Tune {labels[chosen]}: nothing untuned stands beside it."
     net, worth = figures[best].net, figures[best].worth
     assert net is not None and worth is not None, "a fine-tune has a net benefit over the reference"
+    if net.value == 0:
+        return f"Nothing tells {labels[best]} and {labels[reference]} apart: one is worth as much as the other."
     share = percent(worth).replace(" ", "\N{NO-BREAK SPACE}")
     odds = f"worth it in {share} of the draws"
+    low, high = (net.low, net.high) if chosen == best else (-net.high, -net.low)
+    value = f"{usd(abs(net.value))} ({signed_usd(low)} to {signed_usd(high)})"
     if chosen == best:
-        return f"Tune {labels[best]}: worth {usd(net.value)} more than {labels[reference]}, the best without tuning; {odds}."
-    return f"Don’t tune: use {labels[chosen]}. {labels[best]}, the best fine-tune, is worth {usd(-net.value)} less; {odds}."
+        return f"Tune {labels[best]}: worth {value} more than {labels[reference]}, the best without tuning; {odds}."
+    return f"Don’t tune: use {labels[chosen]}. {labels[best]}, the best fine-tune, is worth {value} less; {odds}."
 
 
 def scenario_text(site: Site) -> str:
@@ -194,7 +204,8 @@ def _budget_grid(choices: Choices, decision: Decision) -> Grid:
 
 def _best_items(choices: Choices, decision: Decision, place: int | None, wins: float) -> tuple[Item, ...]:
     if place is None:
-        return Item("nothing costs so little", tone="muted"), Item(), Item(), Item()
+        known = any(figures.costs for figures in decision.figures)
+        return Item("nothing costs so little" if known else "no cost is known", tone="muted"), Item(), Item(), Item()
     case, costs = choices.cases[place], decision.figures[place].costs
     assert costs, "what is within a budget has a known cost"
     return Item(case.label), Item(points(case.score)), Item(usd(costs.total)), Item(percent(wins))
@@ -318,8 +329,11 @@ def _field_data(field: Field) -> dict[str, Any]:
 
 def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
     spent = case.entry.spend
+    short, wide = short_label(case.label)
     return {
         "label": visible(case.label),
+        "short": visible(short),
+        "wide": wide,
         "tuned": case.tuned,
         "forgets": case.forgets,
         "few_shot": case.method == "few_shot",

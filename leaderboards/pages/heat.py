@@ -72,11 +72,11 @@ def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
     )
     keys = {row.key for row in tuned}
     found = [gain for (key, _), gain in site.gains.items() if key in keys]
-    gains = count_of(len(found), "gain")
+    gains, told = count_of(len(found), "gain"), sum(gain.discovery for gain in found)
     lede = (
         "Points gained over the best few-shot prompt of the same model, or over the model as it is where few-shot was not "
-        f"run. •: more than chance, {sum(gain.discovery for gain in found):,} of {gains}; about one in "
-        "twenty of these is not."
+        f"run. •: more than chance, {f'{told:,}' if told else 'none'} of {gains}"
+        f"{'; about one in twenty of these is not' if told else ''}."
     )
     if len(shown) < len(tuned):
         lede += f" The first {len(shown):,} of {len(tuned):,} fine-tunes."

@@ -270,7 +270,7 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
         samples_item(row.scored, row.total),
     )
     head = candidate_head(site, row, frontier=entry.frontier)
-    kind = {"zero_shot": "zero-shot", "few_shot": "few-shot"}.get(row.method, "tuned")
+    kind = "tuned" if row.tuned else "few-shot" if row.method == "few_shot" else "zero-shot"
     head = head._replace(row=row_slug(row) if compared else "", kind=kind)
     return Line(head, items, aside=row.score is None)
 

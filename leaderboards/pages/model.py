@@ -24,6 +24,7 @@ from leaderboards.pages.context import (
     method_href,
     model_href,
     parameters_of,
+    range_of,
     rank_text,
     scale_of,
     shortest,
@@ -132,7 +133,11 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
     over_plain = {row.key: site.table.over_plain_on(task, row) for row in present}
     compared = any(over_plain.values())
     columns = (
-        Column("Score", "The task's own metric, 0 to 100, with its 95 % interval.", about="score"),
+        Column(
+            "Score",
+            f"The task's own metric, {range_of(site.table.tasks[task])}, with its 95 % interval.",
+            about="score",
+        ),
         Column("Δ few-shot", "Paired gain over the few-shot arm.", about="gain"),
         Column("Δ zero-shot", "Paired gain over the untrained model without examples.", about="gain"),
         *(

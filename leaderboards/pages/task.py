@@ -17,6 +17,7 @@ from leaderboards.pages.context import (
     candidate_head,
     is_whole,
     model_href,
+    range_of,
     rank_text,
     samples_asked,
     samples_href,
@@ -144,7 +145,11 @@ def _value(cell: Cell) -> float:
 
 
 def _gap_sentence(cells: Sequence[Cell]) -> str:
-    gap = resolvable_gap([cell for cell in cells if cell.estimate])
+    """What difference of the first two could be seen; empty where there are no two."""
+    scored = [cell for cell in cells if cell.estimate]
+    if len(scored) < 2:
+        return ""
+    gap = resolvable_gap(scored)
     if gap is None or gap >= 1:
         return "These samples and seeds resolve no gap between the first two four times in five."
     return f"Between the first two, a true gap of {points(gap)} points or more would be resolved four times in five."
@@ -152,7 +157,11 @@ def _gap_sentence(cells: Sequence[Cell]) -> str:
 
 def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     columns = (
-        Column("Score", "The task's own metric, 0 to 100, with its 95 % interval.", about="score"),
+        Column(
+            "Score",
+            f"The task's own metric, {range_of(site.table.tasks[name])}, with its 95 % interval.",
+            about="score",
+        ),
         Column("Δ few-shot", "Paired gain over the few-shot arm of the same model.", about="gain"),
         Column("Δ zero-shot", "Paired gain over the untrained model without examples.", narrow=False, about="gain"),
         Column(

@@ -7,6 +7,7 @@
 const name = (place) => cases[place].label;
 
 const advice = ({ known, fit, chosen, bestTuned, reference, figures }) => {
+  if (!cases.length) return "Nothing can be advised: no candidate is complete.";
   if (!known.length) return "No total cost is known: write what an hour of the device costs.";
   if (chosen === null) return "Nothing can be advised.";
   if (bestTuned === null) {
@@ -15,12 +16,15 @@ const advice = ({ known, fit, chosen, bestTuned, reference, figures }) => {
   }
   if (reference === null) return `Tune ${name(chosen)}: nothing untuned stands beside it.`;
   const { net, worth } = figures[bestTuned];
+  if (net.value === 0) return `Nothing tells ${name(bestTuned)} and ${name(reference)} apart: one is worth as much as the other.`;
   const share = percent(worth).replaceAll(" ", "\u00a0");
+  const [low, high] = chosen === bestTuned ? [net.low, net.high] : [-net.high, -net.low];
+  const value = `${usd(Math.abs(net.value))} (${signed(low)} to ${signed(high)})`;
   const odds = `worth it in ${share} of the draws.`;
   if (chosen === bestTuned) {
-    return `Tune ${name(chosen)}: worth ${usd(net.value)} more than ${name(reference)}, the best without tuning; ${odds}`;
+    return `Tune ${name(chosen)}: worth ${value} more than ${name(reference)}, the best without tuning; ${odds}`;
   }
-  const less = `${name(bestTuned)}, the best fine-tune, is worth ${usd(-net.value)} less; ${odds}`;
+  const less = `${name(bestTuned)}, the best fine-tune, is worth ${value} less; ${odds}`;
   return `Don’t tune: use ${name(chosen)}. ${less}`;
 };
 
@@ -91,7 +95,7 @@ const showTables = (decision) => {
     row.querySelector(".name").textContent = roundUsd(budget);
     const items = best
       ? [[cases[best.place].label], [cases[best.place].points], [usd(decision.totals[best.place])], [percent(best.wins)]]
-      : [["nothing costs so little", "", null, "muted"], ["–"], ["–"], ["–"]];
+      : [[decision.known.length ? "nothing costs so little" : "no cost is known", "", null, "muted"], ["–"], ["–"], ["–"]];
     items.forEach((made, column) => put(row.cells[column + 1], made));
   });
 };
@@ -99,29 +103,6 @@ const showTables = (decision) => {
 // Charts: leaderboards/plots.py
 
 const [LEFT, RIGHT, TOP, BOTTOM] = [66, 690, 22, 280];
-const tenth = (value) => Math.floor(10 * value + 0.5) / 10;
-// Of a long label the model is cut, not the method that tells its rows apart.
-const short = (label) => {
-  if (label.length <= 36) return label;
-  const end = label.lastIndexOf(" · ");
-  const room = 35 - (label.length - end);
-  return end < 0 || room < 8 ? `${label.slice(0, 35)}…` : `${label.slice(0, room).replace(/[-._ ]+$/, "")}…${label.slice(end)}`;
-};
-
-const axis = (low, high, start, end) => ({
-  at(value) {
-    if (!(value > 0)) return start;
-    const share = (Math.log10(value) - low) / (high - low);
-    return start + (end - start) * Math.min(Math.max(share, 0), 1);
-  },
-  get ticks() {
-    const found = [];
-    for (let exponent = low; exponent <= high; exponent += Math.ceil((high - low) / 8)) {
-      for (const step of high - low <= 2 ? [1, 2, 5] : [1]) found.push(Number(`${step}e${exponent}`));
-    }
-    return found.filter((value) => value <= Number(`1e${high}`));
-  },
-});
 
 const node = (name, attributes, text = "") => {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -148,9 +129,9 @@ const trace = (xs, ys, title, kind = "") => {
   return line;
 };
 
-const endLabel = (name, y) => {
+const endLabel = (place, y) => {
   const at = tenth(y < TOP + 16 ? y + 16 : y - 8);
-  return node("text", { class: "label", x: RIGHT, y: at, "text-anchor": "end" }, short(name));
+  return node("text", { class: "label", x: RIGHT, y: at, "text-anchor": "end" }, cases[place].short);
 };
 
 const inside = (chart, part, nodes) => document.querySelector(`#${chart} ${part}`).replaceChildren(...nodes);
@@ -170,18 +151,18 @@ const showTotals = ({ scenario, costs, known, chosen }) => {
   const lines = new Map(known.map((place) => [place, totals(place)]));
   const all = [...lines.values()];
   const lowest = volumes.map((_, step) => Math.min(...all.map((line) => line[step])));
-  const above = lowest.filter((value) => value > 0 && value < Infinity);
+  const above = all.flat().filter((value) => value > 0);
   const low = power(above.length ? Math.min(...above) : 1);
   const largest = all.length ? Math.max(...all.map((line) => line.at(-1))) : 1;
-  const y = axis(low, Math.max(power(largest), low) + 1, BOTTOM, TOP);
+  const y = axis(low, Math.max(power(largest), low) + 1, BOTTOM, TOP, lowest.includes(0));
   const drawn = (line, title, kind) => trace(volumes.map(x.at), line.map(y.at), title, kind);
   const others = known.filter((place) => place !== chosen);
   const traces = all.length ? [drawn(lowest, "The lowest total cost", "envelope")] : [];
   traces.push(...others.map((place) => drawn(lines.get(place), cases[place].label)));
   if (chosen !== null) traces.push(drawn(lines.get(chosen), cases[chosen].label, "chosen"));
   showLines("total-plot", x, traces, quantity, scenario.volume);
-  inside("total-plot", ".y-axis", yTicks(y, roundUsd));
-  inside("total-plot", ".labels", chosen === null ? [] : [endLabel(cases[chosen].label, y.at(lines.get(chosen).at(-1)))]);
+  inside("total-plot", ".y-axis", yTicks(y, tickUsd));
+  inside("total-plot", ".labels", chosen === null ? [] : [endLabel(chosen, y.at(lines.get(chosen).at(-1)))]);
 };
 
 const showWorth = ({ scenario, totals, tuned, untuned, bestTuned }) => {
@@ -198,16 +179,17 @@ const showWorth = ({ scenario, totals, tuned, untuned, bestTuned }) => {
   const traces = [...lines.keys()].filter((place) => place !== bestTuned).map((place) => drawn(place));
   const best = lines.get(bestTuned);
   if (best) traces.push(drawn(bestTuned, "chosen"));
-  showLines("worth-plot", x, traces, roundUsd, scenario.point);
-  inside("worth-plot", ".labels", best ? [endLabel(cases[bestTuned].label, height(best.at(-1)))] : []);
+  showLines("worth-plot", x, traces, tickUsd, scenario.point);
+  inside("worth-plot", ".labels", best ? [endLabel(bestTuned, height(best.at(-1)))] : []);
 };
 
 const showStairs = ({ totals, stairs }) => {
   const known = totals.filter((total) => total > 0);
   const low = power(known.length ? Math.min(...known) : 1);
-  const x = axis(low, Math.max(power(known.length ? Math.max(...known) : 1), low) + 1, LEFT + 12, RIGHT - 12);
+  const high = Math.max(power(known.length ? Math.max(...known) : 1), low) + 1;
+  const x = axis(low, high, LEFT + 12, RIGHT - 12, totals.includes(0));
   const at = (place) => tenth(x.at(totals[place]));
-  inside("stairs-plot", ".x-axis", xTicks(x, roundUsd));
+  inside("stairs-plot", ".x-axis", xTicks(x, tickUsd));
   document.querySelectorAll("#stairs-plot .spots > g").forEach((spot, place) => {
     const { label, points, y } = cases[place];
     const unknown = totals[place] === null;
@@ -225,10 +207,10 @@ const showStairs = ({ totals, stairs }) => {
     const y = tenth(cases[place].y - 9);
     if (cases[place].y - 9 - above < 16) continue;
     above = y;
-    const name = short(cases[place].label);
-    const room = at(place) - 6.3 * name.length > LEFT;
+    const { short, wide } = cases[place];
+    const room = at(place) - wide > LEFT;
     const attributes = { class: "label", x: tenth(at(place) + (room ? -6 : 6)), y, "text-anchor": room ? "end" : "start" };
-    labels.push(node("text", attributes, name));
+    labels.push(node("text", attributes, short));
   }
   inside("stairs-plot", ".labels", labels);
 };

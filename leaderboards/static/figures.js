@@ -1,4 +1,4 @@
-// What a scenario makes of the candidates of the cost page, and numbers as people read them. What each figure means is said
+// What a scenario makes of the candidates of the cost page, axes, and numbers as people read them. Each figure is explained
 // in leaderboards/decision.py, which makes the page as it opens by the same sums in the same order; a test in a browser
 // compares the two.
 "use strict";
@@ -23,7 +23,7 @@ const power = (value) => (value > 0 ? Number(value.toExponential(6).split("e")[1
 const grouped = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, ",");
 const usd = (amount) => {
   if (amount === 0) return "$0";
-  if (amount >= 1000) return `$${grouped(fixed(amount, 0))}`;
+  if (amount >= 999.995) return `$${grouped(fixed(amount, 0))}`;
   if (amount >= 0.095) return `$${fixed(amount, 2)}`;
   return amount < 1e-7 ? "< $0.0000001" : `$${fixed(amount, 1 - power(amount))}`;
 };
@@ -44,8 +44,31 @@ const quantity = (value) => {
   }
   return `${value}`;
 };
+// A tick of an axis of dollars: short, and never the same as another.
+const tickUsd = (value) => {
+  if (value && (value < 1e-3 || value >= 1e15)) return `$${value.toExponential().replace("+", "")}`;
+  return value < 1000 ? roundUsd(value) : `$${quantity(value)}`;
+};
 const requests = (value) => (value === 0 ? "at once" : volume(value));
 const said = (value, say) => (value === null ? "–" : typeof value === "string" ? value : say(value));
+
+// Axes of powers of ten: leaderboards/plots.py
+
+const tenth = (value) => Math.floor(10 * value + 0.5) / 10;
+const axis = (low, high, start, end, zero = false) => ({
+  at(value) {
+    if (!(value > 0)) return start;
+    const share = Math.min(Math.max((Math.log10(value) - low) / (high - low), 0), 1);
+    return start + (end - start) * (zero ? 0.1 + 0.9 * share : share);
+  },
+  get ticks() {
+    const found = zero ? [0] : [];
+    for (let exponent = low; exponent <= high; exponent += Math.ceil((high - low) / 8)) {
+      for (const step of high - low <= 2 ? [1, 2, 5] : [1]) found.push(Number(`${step}e${exponent}`));
+    }
+    return found.filter((value) => value <= Number(`1e${high}`));
+  },
+});
 
 // Figures of a scenario: leaderboards/decision.py
 
