@@ -17,6 +17,7 @@ from harness.plugins import Plugin, load_task
 from harness.results import (
     PREDICTIONS,
     RESULT,
+    UNREADABLE,
     MetricCard,
     Result,
     TaskCard,
@@ -63,7 +64,7 @@ def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
             continue
         try:
             outcome.lines.append(f"{run.label}: {_rescore(results, result, task, clusters)}")
-        except (OSError, ValueError, KeyError, UserError) as error:
+        except (*UNREADABLE, UserError) as error:
             outcome.skipped += 1
             outcome.lines.append(f"{run.label}: left as it was: its predictions cannot be read: {error}")
     return outcome

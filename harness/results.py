@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, dataclass_transform
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar, cast, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from harness.config import Run
@@ -29,8 +29,29 @@ RESULT, FAILURE, PREDICTIONS = "result.json", "failure.json", "predictions.parqu
 LATER_COLUMNS: dict[str, str | None] = {"cluster": "", "parsed": None}
 """Columns that predictions of schema 4 lack, and what stands in them until `gainboard score` has judged these again."""
 
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, NotImplementedError, ArithmeticError)
+"""What pyarrow and numpy raise for predictions that are damaged, or whose columns are of other types."""
+
 Place = tuple[str, ...]
 """The parts of a folder below the results."""
+
+# Bounds that no measurement reaches, so that a damaged or edited record is refused here and ends no page in an overflow.
+MOST, LEAST = 1e30, 1e-15
+
+Count = Annotated[int, Field(ge=0, le=10**15)]
+"""Of samples, tokens, steps, bytes or parameters."""
+
+Amount = Annotated[float, Field(ge=0, le=MOST)]
+"""Seconds, floating-point operations or joules."""
+
+Rate = Annotated[float, Field(ge=LEAST, le=MOST)]
+"""Something a second; it is divided by."""
+
+Share = Annotated[float, Field(ge=LEAST, le=1)]
+"""Of a training, after which a trial is judged."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+"""A value of a metric, which may have any range."""
 
 PartT = TypeVar("PartT")
 RecordT = TypeVar("RecordT", bound=BaseModel)
@@ -48,18 +69,18 @@ class MetricCard:
     """What the pages say of a metric."""
 
     description: str
-    low: float | None
-    high: float | None
+    low: Finite | None
+    high: Finite | None
     """The ends of its range; None where it has none."""
 
     higher_is_better: bool
     corpus: bool
     """Whether it is made of sums over samples: a sample's score is then its part in it, and may lie outside the range."""
 
-    chance: float | None = None
+    chance: Finite | None = None
     """What guessing evenly among the choices scores; None where there are none."""
 
-    majority: float | None = None
+    majority: Finite | None = None
     """What always giving the most frequent training answer scores; None where no answer is given twice."""
 
 
@@ -69,9 +90,9 @@ class StepRecord:
 
     step: str
     split: str
-    before: int
-    after: int
-    changed: int
+    before: Count
+    after: Count
+    changed: Count
 
 
 @part
@@ -81,40 +102,44 @@ class TaskCard:
     name: str
     version: int
     description: str
-    output: str
+    output: Literal["generate", "choice", "perplexity"]
     primary_metric: str
     binary: bool
     """Whether every per-sample score of the primary metric is 0 or 1."""
 
-    chance: float
+    chance: Finite
     """What guessing scores on the primary metric."""
 
     metrics: dict[str, MetricCard]
     license: str
     reference: str | None
     templates: tuple[str, ...]
-    n_train: int
-    n_dev: int
-    n_test: int
+    n_train: Count
+    n_dev: Count
+    n_test: Count
     steps: tuple[StepRecord, ...]
-    reviewed: float | None
+    reviewed: Annotated[float, Field(ge=0, le=1)] | None
     """Share of the prompt set that people had judged when the run was scored; None when nobody had looked."""
+
+    def __post_init__(self) -> None:
+        if self.primary_metric not in self.metrics:
+            raise ValueError(f"the primary metric '{self.primary_metric}' is not among the metrics")
 
 
 @part
 class MetricValue:
     """A mean over samples, with its uncertainty from samples alone (one fine-tune, one set of demonstrations)."""
 
-    value: float
-    stderr: float | None
+    value: Finite
+    stderr: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
     """Standard error over samples; None when n < 2."""
 
-    low: float | None
-    high: float | None
+    low: Finite | None
+    high: Finite | None
     """95 % interval; None where it has no end (one sample of a metric without bound)."""
 
-    n: int
-    details: dict[str, float] = Field(default_factory=dict)
+    n: Count
+    details: dict[str, Finite] = Field(default_factory=dict)
     """Named parts of the value: precision, recall and F1 by class, say."""
 
 
@@ -133,10 +158,10 @@ class Parsed:
 class SampleCounts:
     """How many samples a run was asked for, in each template, and how many were scored."""
 
-    total: int
-    scored: int
-    failed: int
-    truncated: int = 0
+    total: Count
+    scored: Count
+    failed: Count
+    truncated: Count = 0
     """Those whose prompt was cut to fit the context, as their task allows."""
 
 
@@ -147,13 +172,13 @@ class OverlapRecord:
     Of an arm that trains nothing, in the whole training set, so that every arm has a score on clean samples.
     """
 
-    exact: int
+    exact: Count
     """Test samples whose question is that of a training sample, white space and case aside."""
 
-    near: int
+    near: Count
     """Others whose question is nearly that of a training sample."""
 
-    samples: int
+    samples: Annotated[int, Field(ge=1, le=10**15)]
     """Test samples that were compared."""
 
     method: str
@@ -172,7 +197,7 @@ class OverlapRecord:
 class CurvePoint:
     """One point of a training curve, on the training samples since the point before or on dev."""
 
-    step: int
+    step: Count
     epoch: float
     loss: float
     learning_rate: float | None = None
@@ -189,15 +214,25 @@ class CurvePoint:
 class Spent(Frozen):
     """What work took, whether or not anything came of it."""
 
-    seconds: float = 0.0
-    tokens: int = 0
+    seconds: float = Field(default=0.0, ge=0)
+    tokens: int = Field(default=0, ge=0)
     """Tokens trained on."""
 
-    flops: float = 0.0
+    flops: float = Field(default=0.0, ge=0)
 
     def plus(self, other: "Spent") -> "Spent":
         """Both together."""
         return Spent(seconds=self.seconds + other.seconds, tokens=self.tokens + other.tokens, flops=self.flops + other.flops)
+
+
+def _as_measured(spent: Spent) -> Spent:
+    if not (spent.seconds <= MOST and spent.tokens <= MOST and spent.flops <= MOST):
+        raise ValueError(f"none of them may be above {MOST:g}")
+    return spent
+
+
+RecordedSpent = Annotated[Spent, AfterValidator(_as_measured)]
+"""What one thing took. Sums of several have no upper bound."""
 
 
 class TrainingRecord(Frozen):
@@ -210,56 +245,56 @@ class TrainingRecord(Frozen):
     tasks: tuple[str, ...]
     """Whose samples it was trained on."""
 
-    steps: int
-    epochs: float
-    best_step: int
+    steps: Count
+    epochs: Amount
+    best_step: Count
     """The step whose checkpoint was kept."""
 
     best_dev_loss: float | None
     """Mean natural-log loss of an answer's token on dev, at the best step; None of a meta-learning, which has no dev."""
 
-    best_metric: float | None = None
+    best_metric: Finite | None = None
     """The task's metric on dev at the best step, where it chose it."""
 
     stopped_early: bool
     train_curve: tuple[CurvePoint, ...]
     dev_curve: tuple[CurvePoint, ...]
-    samples: int
-    samples_left_out: int
+    samples: Count
+    samples_left_out: Count
     """Training samples longer than `max_length` or the model's context."""
 
-    per_device_train_batch_size: int
-    """The one that fitted into memory: the settings' own, or half of it, and so on."""
+    per_device_train_batch_size: Count
+    """The one that fitted into memory: the settings' own, or half of it, and so on; 0 of averaged weights."""
 
-    tokens: int
+    tokens: Count
     """Tokens the model was trained on, prompts and targets, all epochs; no padding."""
 
-    target_tokens: int
+    target_tokens: Count
     """Of these, the tokens that carried loss."""
 
-    dev_tokens: int
+    dev_tokens: Count
     """Tokens read, and written, for evaluations on dev."""
 
-    parameters: int
-    trainable_parameters: int
-    flops: float
+    parameters: Count
+    trainable_parameters: Count
+    flops: Amount
     device: str
     dtype: str
-    startup_seconds: float = 0.0
+    startup_seconds: Amount = 0.0
     """This training's share of the worker's start."""
 
-    load_seconds: float
+    load_seconds: Amount
     """Loading the base and reading the samples."""
 
-    train_seconds: float
+    train_seconds: Amount
     """Training steps, dev evaluations and checkpoints."""
 
-    peak_memory_bytes: int
-    energy_joules: float | None
-    resumed_at: tuple[int, ...] = ()
+    peak_memory_bytes: Count
+    energy_joules: Amount | None
+    resumed_at: tuple[Count, ...] = ()
     """Steps at which it went on after a stop."""
 
-    discarded: Spent = Spent()
+    discarded: RecordedSpent = Spent()
     """What came of nothing: steps after the last checkpoint of a start that was killed, steps that ran out of memory."""
 
     diverged: str = ""
@@ -278,20 +313,26 @@ class TrialRecord(Frozen):
     key: str
     """Of its recipe, as far as it was trained."""
 
-    shares: tuple[float, ...]
+    shares: tuple[Share, ...]
     """The rungs it was judged at, as shares of its training."""
 
-    scores: tuple[float | None, ...]
+    scores: tuple[Finite | None, ...]
     """What it scored on dev at each; None where it failed."""
 
     losses: tuple[float | None, ...] = ()
     """Its loss on dev at each, which decides where scores do not."""
 
-    spent: Spent
+    spent: RecordedSpent
     """Training, and answering on dev."""
 
     reason: str = ""
     """Why it failed; empty when it did not."""
+
+    @model_validator(mode="after")
+    def _judged_at_each(self) -> "TrialRecord":
+        if len(self.shares) != len(self.scores):
+            raise ValueError(f"{len(self.shares)} shares have {len(self.scores)} scores; each must have one")
+        return self
 
 
 class Selection(Frozen):
@@ -322,10 +363,10 @@ class GuardRecord:
     engine the base answers them exactly as at its start."""
 
     passed: bool
-    value: float
+    value: Finite
     """The largest difference of a token's natural-log probability."""
 
-    bound: float
+    bound: Finite
     """`value` may not be above it (for `differs_from_base`: not below)."""
 
     reason: str = ""
@@ -339,37 +380,37 @@ class GenerationRecord(Frozen):
     device: str
     dtype: str
     chat_template: bool
-    startup_seconds: float = 0.0
+    startup_seconds: Amount = 0.0
     """This run's share of the engine's start."""
 
-    swap_seconds: float
+    swap_seconds: Amount
     """Putting the arm's weights into the running engine."""
 
     way: str = "swap"
     """How the arm's weights got there: `swap` (merged and loaded in place) or `adapters` (its adapter served beside
     others)."""
 
-    generate_seconds: float
+    generate_seconds: Amount
     """Answers taken from the cache count with the seconds they took when they were generated."""
 
-    guard_seconds: float = 0.0
-    requests: int
+    guard_seconds: Amount = 0.0
+    requests: Count
     """Prompts answered."""
 
-    reused_requests: int = 0
+    reused_requests: Count = 0
     """Of these, those whose answer an earlier run with equal weights, prompt and sampling had given already."""
 
-    prompt_tokens: int
-    cached_prompt_tokens: int = 0
+    prompt_tokens: Count
+    cached_prompt_tokens: Count = 0
     """Of these, the tokens whose keys and values were in the engine's prefix cache."""
 
-    completion_tokens: int
-    uncached_requests_per_second: float | None = None
+    completion_tokens: Count
+    uncached_requests_per_second: Rate | None = None
     """Speed with the prefix cache off, of arms that were timed so; None elsewhere."""
 
-    flops: float
-    peak_memory_bytes: int
-    energy_joules: float | None
+    flops: Amount
+    peak_memory_bytes: Count
+    energy_joules: Amount | None
     guards: tuple[GuardRecord, ...] = ()
 
 
@@ -378,22 +419,22 @@ class Cost:
     """Physical quantities only; money is derived when pages are built."""
 
     device: str
-    num_devices: int
-    seconds: dict[str, float]
+    num_devices: Annotated[int, Field(ge=1, le=10**6)]
+    seconds: dict[str, Amount]
     """By phase: `train_startup`, `train`, `engine_startup`, `swap`, `guard`, `generate`, `score`. Start-ups are shared
     evenly among the runs that one start served."""
 
-    train_tokens: int
-    prompt_tokens: int
-    completion_tokens: int
-    requests: int
-    requests_per_second: float
-    train_flops: float
-    generate_flops: float
-    peak_memory_bytes: dict[str, int]
+    train_tokens: Count
+    prompt_tokens: Count
+    completion_tokens: Count
+    requests: Count
+    requests_per_second: Rate
+    train_flops: Amount
+    generate_flops: Amount
+    peak_memory_bytes: dict[str, Count]
     """By phase: `train`, `generate`."""
 
-    energy_joules: float | None
+    energy_joules: Amount | None
     """None where the machine has no energy counter."""
 
 
@@ -443,7 +484,7 @@ class Result(Frozen):
     """Why its score says nothing of the task: one answer for nearly all samples, at or below chance. Empty when all is
     well."""
 
-    failed_before: Spent = Spent()
+    failed_before: RecordedSpent = Spent()
     """What earlier starts of the run took that came to nothing."""
 
     generation: GenerationRecord
@@ -469,7 +510,7 @@ class Failure(Frozen):
     run: Run
     phase: str
     reason: str
-    spent: Spent = Spent()
+    spent: RecordedSpent = Spent()
     """What it took until it failed, earlier starts that failed among it."""
 
 
@@ -539,8 +580,9 @@ def _why_not(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
 
 def upgrade(data: Any) -> Any:
     """A record of an earlier schema as one of this; what is of this schema, or no record, as it is."""
-    while isinstance(data, dict) and data.get("schema_version") in _STEPS:
-        data = _STEPS[data["schema_version"]](data)
+    # A version that is a list, of a damaged record, is not looked up.
+    while isinstance(data, dict) and isinstance(version := data.get("schema_version"), int) and version in _STEPS:
+        data = _STEPS[version](data)
     return data
 
 
@@ -610,6 +652,7 @@ def _read_all(
 ) -> list[tuple[RunRecordT, str]]:
     """Records, each with a digest of the file it was read from."""
     records = []
+    paths: dict[str, str] = {}
     place: Place  # which mypy does not tell from what is unpacked below
     with uncollected():
         for place in places[name]:
@@ -620,6 +663,9 @@ def _read_all(
                 # A copy elsewhere would count twice, and a name that climbs out of the folder would be followed.
                 if place != record.run.place:
                     raise UserError(f"{path}: it belongs in {record.run.folder}; a copy or a moved result is not read")
+                # Pages, digests and shared costs go by keys.
+                if paths.setdefault(record.key, path) != path:
+                    raise UserError(f"{path}: it has the key of {paths[record.key]}; only the first of both is read")
                 records.append((record, hashlib.sha256(text).hexdigest()))
             except UserError as error:
                 warnings.warn(f"skipped: {error}", stacklevel=3)
@@ -721,7 +767,7 @@ def _row(result: Result, metric: str, value: MetricValue) -> dict[str, Any]:
         "failed": result.samples.failed,
         "overlap": result.overlap.share,
         "train_seconds": cost.seconds.get("train", 0.0),
-        "generate_seconds": cost.seconds["generate"],
+        "generate_seconds": cost.seconds.get("generate"),
         "train_tokens": cost.train_tokens,
         "prompt_tokens": cost.prompt_tokens,
         "completion_tokens": cost.completion_tokens,

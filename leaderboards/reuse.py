@@ -30,7 +30,7 @@ from leaderboards.processes import Workers
 from leaderboards.scores import Asked, Outcome, Reading, RunScores, asked_of, read_each
 
 MOST_KEPT = 20
-"""Files in the cache folder; those that were written longest ago go first."""
+"""Files in the cache folder, unless one publish needs more; those that were written longest ago go first."""
 
 SCORES, LEVELS, PAGES = "scores", "levels", "pages"
 
@@ -85,37 +85,43 @@ class Cache:
     """A folder of the user's cache; None where nothing is to be kept."""
 
     folder: Path | None
+    _used: set[Path] = field(default_factory=set)
+    """What this publish has read or written, which is not removed for its own sake."""
 
     def read(self, kind: str, of: Path) -> bytes | None:
         """What was kept for a folder; None when it is not there, or not as it was written."""
         if self.folder is None:
             return None
+        path = self._path(self.folder, kind, of)
         try:
-            checksum, _, content = self._path(self.folder, kind, of).read_bytes().partition(b"\n")
+            checksum, _, content = path.read_bytes().partition(b"\n")
         except OSError:
             return None
-        return content if checksum == _checksum(content) else None
+        self._used.add(path)
+        return content if checksum == _checksum(path.name, content) else None
 
     def write(self, kind: str, of: Path, content: bytes) -> None:
         """Keep something for a folder, if that can be done."""
         if self.folder is None:
             return
         path = self._path(self.folder, kind, of)
+        self._used.add(path)
         with suppress(OSError):
             with atomic_write(path, "wb") as file:
-                file.write(_checksum(content) + b"\n" + content)
+                file.write(_checksum(path.name, content) + b"\n" + content)
             kept = sorted(path.parent.iterdir(), key=lambda one: one.stat().st_mtime_ns)
             for one in kept[:-MOST_KEPT]:
-                one.unlink()
+                if one not in self._used:
+                    one.unlink()
 
     @staticmethod
     def _path(folder: Path, kind: str, of: Path) -> Path:
         return folder / "publish" / f"{hashlib.sha256(os.fsencode(of.resolve())).hexdigest()[:16]}.{kind}"
 
 
-def _checksum(content: bytes) -> bytes:
-    """Of the content and of the code that wrote it, which alone can read it."""
-    return hashlib.sha256(code_version().encode() + content).hexdigest().encode()
+def _checksum(name: str, content: bytes) -> bytes:
+    """Of the content, of what it is and for which folder, and of the code that wrote it, which alone can read it."""
+    return hashlib.sha256(f"{code_version()} {name}\n".encode() + content).hexdigest().encode()
 
 
 class _Known(NamedTuple):
@@ -264,6 +270,9 @@ class FormerPages:
     folder: Path
     """Where the former site's pages lie."""
 
+    mode: int
+    """Of a file that is written now, in bits: a page that others, or more, may read is not taken over."""
+
     known: dict[str, PageStamp] = field(default_factory=dict)
     """By address."""
 
@@ -271,11 +280,11 @@ class FormerPages:
     """Those of the new site."""
 
     @classmethod
-    def of(cls, folder: Path, cache: Cache) -> "FormerPages":
-        """As they were kept."""
+    def of(cls, folder: Path, cache: Cache, new: Path) -> "FormerPages":
+        """As they were kept. `new`: the folder of the new pages."""
         content = cache.read(PAGES, folder)
         known = {} if content is None else {href: PageStamp(*stamp) for href, stamp in json.loads(content).items()}
-        return cls(folder, known)
+        return cls(folder, _mode_in(new), known)
 
     def take(self, href: str, made_of: str, new: Path) -> bool:
         """Put a former page in its place in the folder of the new pages, if it is there and would come out the same."""
@@ -285,7 +294,7 @@ class FormerPages:
         try:
             # As text, which for tens of thousands of pages is seconds faster than as paths.
             source, target = f"{self.folder}/{href}", f"{new}/{href}"
-            if not _untouched(source, stamp):
+            if not _untouched(source, stamp, self.mode):
                 return False
             _link(source, target)
         except OSError:
@@ -298,7 +307,7 @@ class FormerPages:
         stamp = self.known.get(href)
         path = f"{self.folder}/{href}"
         try:
-            if stamp is None or not _untouched(path, stamp):
+            if stamp is None or not _untouched(path, stamp, self.mode):
                 return {}
             return dict(zip(stamp.made_of.split(), Path(path).read_bytes().splitlines(keepends=True), strict=True))
         except (OSError, ValueError):
@@ -313,10 +322,19 @@ class FormerPages:
         cache.write(PAGES, self.folder, json.dumps(self.now).encode())
 
 
-def _untouched(path: str, stamp: PageStamp) -> bool:
-    """Whether a file is as it was written. Raises `OSError` where there is none."""
+def _mode_in(folder: Path) -> int:
+    """That of a file which is written there now; what it follows from, as the umask, cannot be asked for everywhere."""
+    probe = folder / ".mode"
+    probe.touch(exist_ok=False)
+    mode = probe.stat().st_mode
+    probe.unlink()
+    return mode
+
+
+def _untouched(path: str, stamp: PageStamp, mode: int) -> bool:
+    """Whether a file is as it was written, and as it would be now. Raises `OSError` where there is none."""
     found = os.lstat(path)
-    return (found.st_size, found.st_mtime_ns) == (stamp.size, stamp.modified)
+    return (found.st_size, found.st_mtime_ns, found.st_mode) == (stamp.size, stamp.modified, mode)
 
 
 def _link(source: str, target: str) -> None:

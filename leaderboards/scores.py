@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.config import Run
-from harness.results import Result, read_prediction_table
+from harness.results import UNREADABLE, Result, read_prediction_table
 from harness.statistics import Scores
+from leaderboards.folders import without_folder
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,7 @@ def read_each(readings: Sequence[Reading], folder: Path) -> list[Outcome]:
 def _read_or_say(reading: Reading, folder: Path) -> Outcome:
     try:
         return _read(reading.run, reading.asked, folder)
-    # A damaged file makes pyarrow raise any of these; the run is named, the others are published.
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:  # the run is named, the others are published
         return Unreadable(_reason(error, folder))
 
 
@@ -97,6 +97,9 @@ def _read(run: Run, asked: Asked, folder: Path) -> RunScores:
     if asked.bounded and ((known < asked.low) | (known > 1)).any():
         raise ValueError(f"{column} holds a score outside {asked.low:g} to 1")
     draws = table["draw"].to_numpy()
+    # Before there is room for them: one damaged number could ask for more memory than there is.
+    if not (draws.min() >= 0 and draws.max() < min(run.generation.n, len(draws))):
+        raise ValueError(f"there is a draw that is none of the {run.generation.n} of the run")
     values = np.full((int(draws.max()) + 1, len(asked.templates), len(ids)), np.nan)
     if len(np.unique(np.ravel_multi_index((draws, wordings, places), values.shape))) < len(draws):
         raise ValueError("a sample id appears twice")
@@ -127,4 +130,4 @@ def _reason(error: Exception, folder: Path) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     # The folder's own path is left out, so that the same results give the same pages on every machine.
-    return str(error).replace(f"{folder}/", "").split("\n", 1)[0] or type(error).__name__
+    return without_folder(str(error), folder).split("\n", 1)[0] or type(error).__name__

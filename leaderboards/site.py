@@ -17,7 +17,7 @@ from leaderboards.address import check_address, sitemaps
 from leaderboards.board import BOARD, load_board
 from leaderboards.data import write_data
 from leaderboards.elsewhere import Imported, read_imported
-from leaderboards.folders import check_replaceable, replacing
+from leaderboards.folders import claimed, replacing, without_folder
 from leaderboards.history import FOLDER as HISTORY
 from leaderboards.history import extended, read_history, snapshot_of
 from leaderboards.ledger import make_ledger
@@ -144,19 +144,18 @@ def publish(
     `board` is a board file or a folder with a `board.toml`; `prices` replaces the shipped prices; `url` is where the site
     will be, for what needs whole addresses; `means` make it faster, and change nothing in the pages. A file that cannot be
     read is named in a warning and on the first page. Raises `UserError` where there is nothing to publish, where a file
-    given here is faulty, or where `out` holds something that is not a site.
+    given here is faulty, or where `out` holds something that is not a site or is being published to.
     """
     address = check_address(url)
-    check_replaceable(out, results, marker=MARKER, what="site")
-    with Workers(means.processes, means.tell) as workers:
+    with claimed(out, results, marker=MARKER, what="site") as there, Workers(means.processes, means.tell) as workers:
         found = read_folder(results)
         cache = _cache(found, means)
         scores = ScoreReader(cache, workers, Stamps(results, found.digests))
         levels = Levels(cache, results)
         gathered = gather(found, results, board, prices, read=scores, level_of=levels)
-        site = _with_history(gathered, out, _name_of(board), several=False)
-        former = FormerPages.of(out, cache)
-        with replacing(out) as folder, workers:
+        site = _with_history(gathered, there, _name_of(board), several=False)
+        with replacing(there) as folder, workers:
+            former = FormerPages.of(there, cache, folder)
             pages = _write_board(site, Place(folder, address=address), prices, former, scores)
             pages += _finish(folder, address)
         scores.keep(results)
@@ -181,22 +180,21 @@ def publish_boards(
     """
     address = check_address(url)
     names = _names(boards)
-    check_replaceable(out, results, marker=MARKER, what="site")
     made: dict[str, Published] = {}
     views: list[BoardView] = []
     formers: list[FormerPages] = []
-    with Workers(means.processes, means.tell) as workers:
+    with claimed(out, results, marker=MARKER, what="site") as there, Workers(means.processes, means.tell) as workers:
         found = read_folder(results)
         cache = _cache(found, means)
         scores = ScoreReader(cache, workers, Stamps(results, found.digests))
         levels = Levels(cache, results)
-        with replacing(out) as folder, workers:
+        with replacing(there) as folder, workers:
             for name, board in zip(names, boards, strict=True):
                 gathered = gather(found, results, board, prices, read=scores, level_of=levels)
-                site = _with_history(gathered, out, name, several=True)
+                site = _with_history(gathered, there, name, several=True)
                 place = Place(folder / name, "../", f"{address}{name}/" if address else "")
                 place.folder.mkdir()
-                formers.append(FormerPages.of(out / name, cache))
+                formers.append(FormerPages.of(there / name, cache, place.folder))
                 pages = _write_board(site, place, prices, formers[-1], scores)
                 made[name] = _published(site, out / name / "index.html", pages)
                 views.append(board_view(site, name))
@@ -262,7 +260,7 @@ def gather(
     board, prices = load_board(board_path), load_prices(prices_path)
     results, failures, skipped = list(found.results), found.failures, found.skipped
     # Without the folder's own path: the same results give the same pages on every machine.
-    problems = [message.replace(f"{folder}/", "") for message in skipped]
+    problems = [without_folder(message, folder) for message in skipped]
     if not results:
         why = f" {len(failures)} failed." if failures else ""
         why += f" {len(skipped)} could not be read: {skipped[0]}" if skipped else ""

@@ -1,16 +1,20 @@
 """A results file that is damaged in any way is named on the page and skipped; the others are published."""
 
+import datetime
+import json
 import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pandas
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from showcase import write_imported
 from site_reading import Text
-from synthetic import make_run, task_card, write_failure, write_result
+from synthetic import make_run, searched, task_card, write_failure, write_result
 
 from harness.errors import UserError
 from harness.results import FAILURE, PREDICTIONS, RESULT
@@ -96,6 +100,96 @@ def test_predictions_of_another_run_are_not_believed(results: Path, tmp_path: Pa
     page = Text(publish(results, tmp_path / "site").index).text
     assert "its predictions cannot be read and the run is left out" in page
     assert "there is no column 'score_accuracy'" in page
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("score_accuracy", datetime.datetime(2020, 1, 1)),
+        ("score_accuracy", [1.0]),
+        ("score_accuracy", {"is": 1.0}),
+        ("sample_id", ["a"]),
+        ("sample_id", {"is": "a"}),
+        ("draw", 2**40),
+        ("draw", float("inf")),
+        ("draw", float("nan")),
+        ("draw", -1),
+        ("draw", 1),
+    ],
+)
+def test_predictions_with_a_column_that_cannot_be_meant_are_left_out(
+    results: Path, tmp_path: Path, column: str, value: Any
+) -> None:
+    path = results / HURT / PREDICTIONS
+    table = pandas.read_parquet(path)
+    table[column] = [value] * len(table)
+    table.to_parquet(path)
+    page = Text(publish(results, tmp_path / "site").index).text
+    assert "its predictions cannot be read and the run is left out" in page
+
+
+def test_a_count_of_cut_tokens_without_end_leaves_a_page_without_its_predictions(results: Path, tmp_path: Path) -> None:
+    path = results / HURT / PREDICTIONS
+    pandas.read_parquet(path).assign(truncated=float("inf")).to_parquet(path)
+    publish(results, tmp_path / "site")
+    page = Text(tmp_path / "site" / "runs" / "small--lora--capitals-v1--n-500--seed-0.html").text
+    assert "The predictions of this run cannot be read." in page
+
+
+IMPOSSIBLE: list[tuple[str, Any]] = [
+    ("schema_version", []),
+    ("task.metrics", {}),
+    ("task.output", "songs"),
+    ("task.n_test", -1),
+    ("overlap.samples", 0),
+    ("samples.total", 10**400),
+    ("trainings.0.per_device_train_batch_size", -1),
+    ("trainings.0.train_seconds", -1),
+    ("trainings.0.flops", 1e308),
+    ("trainings.0.discarded.seconds", 1e308),
+    ("generation.generate_seconds", float("nan")),
+    ("cost.requests_per_second", -1),
+    ("cost.requests_per_second", 5e-324),
+    ("cost.num_devices", -1),
+    ("cost.seconds.generate", float("inf")),
+    ("selection.trials.1.shares", []),
+    ("selection.trials.0.shares.0", 5e-324),
+    ("selection.trials.0.spent.tokens", -1),
+    ("metrics.accuracy.value", float("nan")),
+]
+
+
+@pytest.mark.parametrize(("place", "value"), IMPOSSIBLE)
+@pytest.mark.filterwarnings("ignore:skipped")
+def test_a_number_that_nothing_can_have_measured_is_named_and_its_record_skipped(
+    results: Path, tmp_path: Path, place: str, value: Any
+) -> None:
+    card = task_card()
+    run, selection = searched(make_run("small", "dora", card, 0), scores={1e-3: 0.5, 1e-2: 0.6})
+    write_result(results, run, card, [1.0, 0.0, 1.0, 1.0], selection=selection)
+    path = results / run.folder / RESULT
+    record = json.loads(path.read_text(encoding="utf-8"))
+    *before, last = (int(part) if part.isdecimal() else part for part in place.split("."))
+    part = record
+    for step in before:
+        part = part[step]
+    part[last] = value
+    path.write_text(json.dumps(record), encoding="utf-8")
+    page = Text(publish(results, tmp_path / "site").index).text
+    named = {"task.metrics": "task", "selection.trials.1.shares": "selection.trials.1"}.get(place, place)
+    named = "trainings.0.discarded" if "discarded" in place else named
+    assert f"{run.folder}/{RESULT}: '{named}'" in page
+
+
+def test_of_two_results_with_the_same_key_the_second_is_named_and_skipped(results: Path, tmp_path: Path) -> None:
+    first, second = (results / HURT.with_name(f"seed-{seed}") / RESULT for seed in (0, 1))
+    record = json.loads(second.read_text(encoding="utf-8"))
+    record["key"] = json.loads(first.read_text(encoding="utf-8"))["key"]
+    second.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.warns(UserWarning, match=f"skipped: {second}: it has the key of {first}"):
+        published = publish(results, tmp_path / "site")
+    assert published.runs == 3
+    assert "it has the key of small/lora/capitals-v1/n-500/seed-0/result.json" in Text(published.index).text
 
 
 def test_a_folder_that_links_to_itself_ends_the_walk(results: Path, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +109,8 @@ def test_atomic_write_takes_bytes_and_makes_the_folder(tmp_path: Path) -> None:
 
 def test_a_number_that_is_not_finite_is_never_written(tmp_path: Path, run: Run) -> None:
     result = write_result(tmp_path, run, task_card(), [1.0, 0.0])
-    broken = result.model_copy(update={"cost": replace(result.cost, train_flops=float("nan"))})
+    generation = result.generation.model_copy(update={"flops": float("nan")})
+    broken = result.model_copy(update={"generation": generation})
     with pytest.raises(ValueError, match="JSON compliant"):
         write_record(tmp_path / run.folder / RESULT, broken)
     assert read_results(tmp_path) == [result]

@@ -1,10 +1,11 @@
 """A large board: in several processes, and again from what has not changed, the pages are those of a fresh publish."""
 
 import io
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from synthetic import draw_scores, make_run, task_card, write_ensemble, write_re
 from harness.cli import main
 from harness.recipe import Method
 from harness.results import PREDICTIONS, RESULT, Result
-from leaderboards import Means, data, processes, publish, publish_boards, rendering, site
+from leaderboards import Means, data, processes, publish, publish_boards, rendering, reuse, site
+from leaderboards.scores import Outcome, Reading
 
 ARMS: dict[tuple[str, Method], float] = {
     ("small", "zero_shot"): 0.3,
@@ -283,13 +285,57 @@ def test_a_cache_that_cannot_be_written_is_done_without(results: Path, tmp_path:
     assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
 
 
+@pytest.mark.parametrize("kinds", list(itertools.permutations((".levels", ".pages", ".scores"), 2)))
+def test_a_cache_of_another_kind_counts_as_none(kinds: tuple[str, str], results: Path, tmp_path: Path, cache: Path) -> None:
+    out = tmp_path / "site"
+    publish(results, out, means=Means(cache=cache))
+    before, kept = files(out), {path.suffix: path for path in (cache / "publish").iterdir()}
+    shutil.copy(kept[kinds[0]], kept[kinds[1]])
+    publish(results, out, means=Means(cache=cache))
+    assert files(out) == before
+
+
+def test_pages_that_others_may_not_read_are_not_taken_over(results: Path, tmp_path: Path, cache: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        publish(results, tmp_path / "site", means=Means(cache=cache))
+        os.umask(0o022)
+        publish(results, tmp_path / "site", means=Means(cache=cache))
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "site").rglob("*.html")} == {0o644}
+
+
 def test_the_cache_keeps_its_newest_files_only(
     results: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leaderboards.reuse.MOST_KEPT", 2)
     for name in ("a", "b", "c"):
         publish(results, tmp_path / name, means=Means(cache=cache))
-    assert len(list((cache / "publish").iterdir())) == 2
+    kept = {path.suffix: path for path in (cache / "publish").iterdir()}
+    assert sorted(kept) == [".levels", ".pages", ".scores"]
+    assert len(list((cache / "publish").iterdir())) == 3  # more than two, for one publish needs them
+    assert reuse.Cache(cache).read(reuse.PAGES, tmp_path / "c") is not None
+
+
+def test_a_site_of_many_boards_does_not_lose_its_scores_to_their_pages(
+    results: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaderboards.reuse.MOST_KEPT", 2)
+    boards = [tmp_path / f"{name}.toml" for name in ("a", "b")]
+    for board in boards:
+        board.write_text(f'title = "{board.stem}"\n', encoding="utf-8")
+    read, read_each = list[object](), reuse.read_each
+
+    def noted(readings: Sequence[Reading], folder: Path) -> list[Outcome]:
+        read.extend(readings)
+        return read_each(readings, folder)
+
+    monkeypatch.setattr(reuse, "read_each", noted)
+    for count in (27, 0, 0):
+        read.clear()
+        publish_boards(results, tmp_path / "site", boards, means=Means(cache=cache))
+        assert len(read) == count
 
 
 def test_a_small_board_leaves_no_cache(results: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from leaderboards.data import figures_csv, figures_json
 from leaderboards.exports.every_eval_ever import records as every_eval_ever
 from leaderboards.exports.model_index import records as model_index
 from leaderboards.exports.parquet import write_parquet
-from leaderboards.folders import check_replaceable, replacing
+from leaderboards.folders import claimed, replacing
 from leaderboards.pages.context import Site
 from leaderboards.pages.downloads import records as figures
 from leaderboards.site import gather, read_folder
@@ -48,17 +48,17 @@ def export(results: Path, form: str, *, board: Path | None, prices: Path | None,
             raise UserError(f"{path} would lie among the results in {results}; choose a file elsewhere")
         return _table(gather(read_folder(results), results, board, prices), form, path)
     path = out or Path(form)
-    check_replaceable(path, results, marker=MARKER, what="set of records")
-    texts = RECORDS[form](gather(read_folder(results), results, board, prices))
-    if not texts:
-        raise UserError(f"{results} holds nothing that {form} takes: no trusted run was fine-tuned")
-    with replacing(path) as folder:
-        for name, text in sorted(texts.items()):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
-        (folder / MARKER).write_text(
-            "Written by gainboard export, which replaces this folder as a whole.\n", encoding="utf-8"
-        )
+    with claimed(path, results, marker=MARKER, what="set of records") as there:
+        texts = RECORDS[form](gather(read_folder(results), results, board, prices))
+        if not texts:
+            raise UserError(f"{results} holds nothing that {form} takes: no trusted run was fine-tuned")
+        with replacing(there) as folder:
+            for name, text in sorted(texts.items()):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_text(text, encoding="utf-8", newline="\n")
+            (folder / MARKER).write_text(
+                "Written by gainboard export, which replaces this folder as a whole.\n", encoding="utf-8"
+            )
     return Written(path, f"{count_of(len(texts), 'record')} of {form}")
 
 

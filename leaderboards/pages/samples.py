@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from harness.results import Result, read_prediction_table
+from harness.results import UNREADABLE, Result, read_prediction_table
 from leaderboards.grid import Tone
 from leaderboards.text import points, shortened
 
@@ -90,7 +90,7 @@ def _load(folder: Path, result: Result, choose: Callable[[list[Any]], list[int]]
             scores = table[column].to_pylist() if column in table.column_names else [None] * total
             table = table.take(_places(choose(scores)))
         return [_sample(record, column) for record in table.to_pylist()], total
-    except (OSError, ValueError, KeyError, TypeError):
+    except UNREADABLE:
         return [], 0
 
 

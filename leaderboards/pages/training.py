@@ -121,7 +121,7 @@ def _rate(training: TrainingRecord) -> str:
 def _notes(stage: Stage, training: TrainingRecord) -> list[str]:
     notes = []
     asked, fitted = stage.training.per_device_train_batch_size, training.per_device_train_batch_size
-    if fitted < asked:
+    if 0 < fitted < asked:
         steps = stage.training.gradient_accumulation_steps
         notes.append(
             f"{asked} samples at a time did not fit into memory: they were taken {fitted} at a time, with the gradients of "
