@@ -96,10 +96,10 @@ class SearchSettings(Frozen):
     batch: int = Field(default=8, gt=0)
     """Settings that a sampler proposes at a time: the next ones know how these did."""
 
-    rungs: int = Field(default=1, gt=0)
+    rungs: int = Field(default=1, gt=0, le=10)
     """Times that trials are judged: with 3 and a factor of 4 after a sixteenth, a quarter and all of the training."""
 
-    reduction_factor: int = Field(default=4, gt=1)
+    reduction_factor: int = Field(default=4, gt=1, le=30)
     """After each rung the best one in so many goes on (successive halving)."""
 
     seed: Seed = 0

@@ -81,7 +81,7 @@ class Cell:
     """Samples each run was asked to score."""
 
     estimate: Estimate | None
-    """Mean of the primary metric; None when no sample was scored in every seed."""
+    """Mean of the primary metric; None when no sample was scored in every seed and template."""
 
     @property
     def card(self) -> TaskCard:

@@ -74,7 +74,7 @@ class CellFigures(_Documented):
     """The fewest of any task."""
 
     n: int
-    """Samples scored in every seed."""
+    """Samples scored in every seed and template."""
 
     n_total: int
     """Samples asked for."""

@@ -145,7 +145,7 @@ class Row:
 
     @property
     def scored(self) -> int:
-        """Samples scored in every seed, all tasks."""
+        """Samples scored in every seed and template, all tasks."""
         return sum(len(cell.scores) for cell in self.cells.values())
 
     @property

@@ -196,14 +196,14 @@ def _versus(tuned: Row, untuned: Row, difference: Estimate | None, p: float, tab
     assert tuned.score, "only complete rows are put in a verdict"
     words = [Words(f"The best fine-tune, {tuned.label}, scores "), Words(points(tuned.score.value), strong=True)]
     if difference is None:
-        words.append(Words("; the two share no samples and cannot be compared."))
+        words.append(Words(f"; it shares no samples with {untuned.label}, and cannot be compared."))
     else:
         state = "clearly worse" if difference.high < 0 else "within noise"
         if difference.low > 0:
             many = count_of(sum(row.tuned for row in table.ranked), "fine-tune")
             state = f"clear of zero alone, and not after correction for {many} (p = {p_value(p)})"
         shared = _shared(difference, tuned, untuned)
-        words.append(Words(f": a difference of {with_interval(difference, sign=True)}{shared}, {state}."))
+        words.append(Words(f": {with_interval(difference, sign=True)} over {untuned.label}{shared}, {state}."))
     return tuple(words)
 
 
@@ -283,7 +283,7 @@ def _caveats(row: Row, table: Table) -> tuple[str, ...]:
     elif row.seeds < ENOUGH_SEEDS:
         caveats.append(f"{count_of(row.seeds, 'seed')}: fewer than {ENOUGH_SEEDS} is a weak claim.")
     if row.scored < row.total:
-        caveats.append(f"{row.scored:,} of {row.total:,} samples were scored in every seed.")
+        caveats.append(f"{row.scored:,} of {row.total:,} samples were scored in every seed and wording.")
     caveats += _other_leaders(table)
     incomplete = len(table.rows) - len(table.ranked)
     if incomplete:

@@ -144,7 +144,8 @@ def test_a_gain_that_does_not_survive_the_number_of_fine_tunes_is_no_advice(resu
     said = "clear of zero alone, and not after correction for 12 fine-tunes (p = 0."
     assert said in published.verdict
     # Money alone may speak for what scores do not.
-    assert re.search(rf"By scores no tuning is advised\. The best .*{re.escape(said)}", Text(out / "cost.html").text)
+    doubt = rf"By scores no tuning is advised\. The best .* over small · few-shot, {re.escape(said)}"
+    assert re.search(doubt, Text(out / "cost.html").text)
 
 
 # The numbers
@@ -186,7 +187,7 @@ def test_only_samples_scored_in_every_seed_count_and_n_says_so(results: Path, ou
     tuned = row(published, "small", "lora")
     assert (tuned["score"], tuned["n"], tuned["n_total"]) == (0.5, 2, 4)
     assert "2/4" in Text(published.index).text
-    assert "2 of 4 samples were scored in every seed." in published.verdict
+    assert "2 of 4 samples were scored in every seed and wording." in published.verdict
 
 
 @pytest.mark.parametrize("alike", ["seeds", "wordings"])

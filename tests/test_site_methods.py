@@ -262,8 +262,9 @@ def test_the_filter_takes_an_arm_for_tuned_where_weights_were_trained(results: P
     members = [run for method in ("zero_shot", "zero_shot_constrained") for run in write(results, method, 0.4)]  # type: ignore[arg-type]
     write(results, "lora", 0.8)
     write_ensemble(results, "asked-twice", "vote", members, draw_scores(0.5, 100, 0))
+    write_ensemble(results, "shown-twice", "vote", write(results, "few_shot", 0.6), draw_scores(0.7, 100, 0))
     kinds = re.findall(r'data-kind="([a-z-]+)"', site(results).index.read_text(encoding="utf-8"))
-    assert kinds == ["tuned", "zero-shot", "zero-shot", "zero-shot"]
+    assert sorted(kinds) == ["few-shot", "few-shot", "tuned", "zero-shot", "zero-shot", "zero-shot"]
 
 
 def test_a_model_s_page_shows_the_ensembles_that_are_made_of_it_alone(results: Path) -> None:

@@ -9,6 +9,7 @@ from harness.results import Failure, Result, TaskCard
 from leaderboards.baselines import UNTUNED
 from leaderboards.board import COLUMNS
 from leaderboards.charts import Staircase, staircase_chart
+from leaderboards.economics import members_of
 from leaderboards.flags import troubles
 from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item, slim
 from leaderboards.ledger import Entry, Ledger
@@ -226,7 +227,7 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
             narrow=False,
             about="seeds",
         ),
-        Column("n", "Test samples scored in every seed, of those asked for.", narrow=False, about="samples"),
+        Column("n", "Test samples scored in every seed and wording, of those asked for.", narrow=False, about="samples"),
     )
     # In the order of `COLUMNS`; the board file says which of them are shown, and in which order.
     empty = set() if any(row.forgetting for row in site.table.rows) else {"guard"}
@@ -270,9 +271,17 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
         samples_item(row.scored, row.total),
     )
     head = candidate_head(site, row, frontier=entry.frontier)
-    kind = "tuned" if row.tuned else "few-shot" if row.method == "few_shot" else "zero-shot"
-    head = head._replace(row=row_slug(row) if compared else "", kind=kind)
+    head = head._replace(row=row_slug(row) if compared else "", kind=_kind(site, row))
     return Line(head, items, aside=row.score is None)
+
+
+def _kind(site: Site, row: Row) -> str:
+    """Where the filter of the ranking shows it."""
+    if row.tuned:
+        return "tuned"
+    members = [member for result in row.results for member in members_of(result, site.by_key)]
+    prompted = row.method == "few_shot" or any(member.run.num_fewshot for member in members)
+    return "few-shot" if prompted else "zero-shot"
 
 
 def _robustness_items(row: Row) -> tuple[Item, Item]:

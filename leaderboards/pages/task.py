@@ -177,7 +177,7 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
             narrow=False,
             about="labels",
         ),
-        Column("n", "Samples scored in every seed, of those asked for.", narrow=False, about="samples"),
+        Column("n", "Samples scored in every seed and wording, of those asked for.", narrow=False, about="samples"),
         Column("Runs", "By seed.", narrow=False, text=True),
     )
     ranks = site.ranks[name]
