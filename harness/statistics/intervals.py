@@ -187,7 +187,6 @@ def differences(tables: Scores, *, binary: bool, span: float = 1.0, clusters: Ar
         half = _quantile(spread.degrees) * np.sqrt(spread.variance)
         low, high = np.maximum(-span, value - half), np.minimum(span, value + half)
         level = (spread.variance == 0) & (span == 1.0)
-        np.fill_diagonal(level, False)
         if level.any():
             careful = _square_and_add(tables, parts.spread(parts.squares()), value, spread)
             low, high = np.where(level, careful[0], low), np.where(level, careful[1], high)
