@@ -36,9 +36,9 @@ _NOT_METRICS = frozenset({"alias", "name", "sample_len", "sample_count", "sample
 
 _SETTINGS = ("model", "model_args", "num_fewshot", "batch_size", "limit", "gen_kwargs", "bootstrap_iters", "random_seed")
 LONGEST_SETTING = 500
-LONGEST_TASK = 80
-"""Of a name in a sentence."""
 
+LONGEST_NAME = 80
+"""Of a task or a metric, in a sentence."""
 
 SAME = 1e-6
 """How far the mean of the samples may be from the reported value, which is then that mean."""
@@ -112,7 +112,7 @@ def _is_there(results: Path, record: Imported) -> bool:
 
 def _named(record: Imported) -> str:
     shots = "" if record.num_fewshot is None else f" with {count_of(record.num_fewshot, 'example')}"
-    return f"{record.candidate} on '{shortened(record.task, LONGEST_TASK)}'{shots}"
+    return f"{record.candidate} on '{shortened(record.task, LONGEST_NAME)}'{shots}"
 
 
 def _read(path: Path, candidate: str | None, notes: list[str]) -> list[Imported]:
@@ -181,7 +181,7 @@ def _metrics(
         name, comma, pipeline = key.partition(",")
         if key in _NOT_METRICS or name.endswith("_stderr"):
             continue
-        where = f"{path}: task '{shortened(task, LONGEST_TASK)}', metric '{shortened(key, LONGEST_TASK)}'"
+        where = f"{path}: task '{shortened(task, LONGEST_NAME)}', metric '{shortened(key, LONGEST_NAME)}'"
         if not comma:
             raise UserError(
                 f"{where}: its name says no filter (as in 'acc,none'): this file is not of lm-eval 0.4 or later; score again"
@@ -306,7 +306,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 def told(outcome: Outcome, results: Path) -> str:
     """What an import came to, in a sentence."""
-    tasks = sorted({shortened(record.task, LONGEST_TASK) for record in (*outcome.added, *outcome.unchanged)})
+    tasks = sorted({shortened(record.task, LONGEST_NAME) for record in (*outcome.added, *outcome.unchanged)})
     shown = listed(tasks if len(tasks) <= 5 else [*tasks[:4], f"{len(tasks) - 4} more"])
     there = f" {count_of(len(outcome.unchanged), 'score')} were there already." if outcome.unchanged else ""
     return f"{count_of(len(outcome.added), 'score')} of {shown} imported into {results / 'imported'}.{there}"

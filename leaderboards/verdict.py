@@ -100,19 +100,11 @@ def decide(table: Table, ledger: Ledger) -> Verdict:
 
 
 def _nothing_complete(table: Table) -> Verdict:
-    rows = count_of(len(table.rows), "candidate")
-    return Verdict(
-        "No verdict yet: no candidate is complete.",
-        (
-            (
-                Words(
-                    f"{rows} started; a ranked row needs every task with every seed, and samples scored in all of them. "
-                    "The methodology lists what is missing."
-                ),
-            ),
-        ),
-        (),
+    needs = Words(
+        f"{count_of(len(table.rows), 'candidate')} started; a ranked row needs every task with every seed, and samples "
+        "scored in all of them. The methodology lists what is missing."
     )
+    return Verdict("No verdict yet: no candidate is complete.", ((needs,),), ())
 
 
 def _all_forget(table: Table, untuned: Row | None) -> Verdict:

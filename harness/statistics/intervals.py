@@ -186,9 +186,9 @@ def differences(tables: Scores, *, binary: bool, span: float = 1.0, clusters: Ar
     else:
         half = _quantile(spread.degrees) * np.sqrt(spread.variance)
         low, high = np.maximum(-span, value - half), np.minimum(span, value + half)
-        level = (spread.variance == 0) & (span == 1.0)
-        if level.any():
+        if span == 1.0:
             careful = _square_and_add(tables, parts.spread(parts.squares()), value, spread)
+            level = spread.variance == 0
             low, high = np.where(level, careful[0], low), np.where(level, careful[1], high)
     return Intervals(value, np.sqrt(spread.variance), low, high, spread.degrees, n, seeds)
 
