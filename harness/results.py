@@ -41,7 +41,14 @@ MOST, LEAST = 1e30, 1e-15
 Count = Annotated[int, Field(ge=0, le=10**15)]
 """Of samples, tokens, steps, bytes or parameters."""
 
-Amount = Annotated[float, Field(ge=0, le=MOST)]
+
+def _none_or_some(value: float) -> float:
+    if 0 < value < LEAST:
+        raise ValueError(f"{value} is more than nothing and less than {LEAST}, which nothing measures")
+    return value
+
+
+Amount = Annotated[float, Field(ge=0, le=MOST), AfterValidator(_none_or_some)]
 """Seconds, floating-point operations or joules."""
 
 Rate = Annotated[float, Field(ge=LEAST, le=MOST)]

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.results import Result, TrainingRecord
+from harness.results import LEAST, Result, TrainingRecord
 from harness.statistics import Estimate
 from leaderboards.prices import ApiPrice, Price, Prices, total_of
 
@@ -285,4 +285,5 @@ def accuracy(results: Sequence[Result]) -> float | None:
     known = [value.value for value in values if value is not None]
     if len(known) < len(results) or not all(result.task.binary for result in results):
         return None
-    return sum(known) / len(known)
+    share = sum(known) / len(known)
+    return share if share >= LEAST else 0.0  # a damaged record's, which costs cannot be divided by

@@ -145,6 +145,7 @@ IMPOSSIBLE: list[tuple[str, Any]] = [
     ("samples.total", 10**400),
     ("trainings.0.per_device_train_batch_size", -1),
     ("trainings.0.train_seconds", -1),
+    ("trainings.0.train_seconds", 5e-324),
     ("trainings.0.flops", 1e308),
     ("trainings.0.discarded.seconds", 1e308),
     ("generation.generate_seconds", float("nan")),
@@ -179,6 +180,19 @@ def test_a_number_that_nothing_can_have_measured_is_named_and_its_record_skipped
     named = {"task.metrics": "task", "selection.trials.1.shares": "selection.trials.1"}.get(place, place)
     named = "trainings.0.discarded" if "discarded" in place else named
     assert f"{run.folder}/{RESULT}: '{named}'" in page
+
+
+@pytest.mark.parametrize("least", [5e-324, -5e-324])
+def test_a_score_next_to_nothing_costs_what_no_right_answer_costs(results: Path, tmp_path: Path, least: float) -> None:
+    for path in (results / HURT.parent).rglob(RESULT):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["metrics"]["accuracy"]["value"] = least
+        path.write_text(json.dumps(record), encoding="utf-8")
+    publish(results, tmp_path / "site")
+    rows = json.loads((tmp_path / "site" / "data" / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
+    costs = {row["method"]: row["usd_per_right_answer"] for row in rows}
+    assert costs["lora"] is None
+    assert costs["few_shot"] is not None
 
 
 def test_of_two_results_with_the_same_key_the_second_is_named_and_skipped(results: Path, tmp_path: Path) -> None:
