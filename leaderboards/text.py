@@ -147,6 +147,11 @@ def volume(requests: float) -> str:
     return f"{rounded:,.0f}"
 
 
+def from_volume(requests: float) -> str:
+    """A break-even volume: `22,500`, and `at once` where there is nothing to pay back."""
+    return volume(requests) if requests else "at once"
+
+
 def duration(seconds: float | None) -> str:
     """`0.8 s`, `45 s`, `3.2 min`, `1.5 h`."""
     if seconds is None:

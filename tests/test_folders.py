@@ -170,6 +170,7 @@ def test_a_killed_process_claims_nothing(results: Path, out: Path) -> None:
     with another(out, results) as held:
         held.kill()
     replace(out, results)
+    assert names(out) == {MARKER, "page"}
 
 
 @pytest.mark.parametrize("there", [True, False])

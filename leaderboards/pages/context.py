@@ -15,7 +15,7 @@ from leaderboards.decision import Decision, Figures, weigh
 from leaderboards.discoveries import TaskGain, task_gains
 from leaderboards.economics import labels, members_of
 from leaderboards.elsewhere import Imported
-from leaderboards.grid import Head
+from leaderboards.grid import Column, Head
 from leaderboards.history import History
 from leaderboards.ledger import Ledger
 from leaderboards.prices import Prices
@@ -226,6 +226,11 @@ def range_of(*cards: TaskCard) -> str:
     """The ends of the tasks' own metrics, in points: `0 to 100`, and what else there is among several tasks."""
     ranges = [(metric.low, metric.high) for metric in (card.metrics[card.primary_metric] for card in cards)]
     return " or ".join(f"{_end(low)} to {_end(high)}" for low, high in dict.fromkeys(ranges))
+
+
+def own_score_column(card: TaskCard) -> Column:
+    """The head of a task's scores by its own metric, unscaled."""
+    return Column("Score", f"The task's own metric, {range_of(card)}, with its 95 % interval.", about="score")
 
 
 def _end(bound: float | None) -> str:

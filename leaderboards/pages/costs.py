@@ -16,6 +16,7 @@ from leaderboards.text import (
     count_of,
     duration,
     flops,
+    from_volume,
     percent,
     quantity,
     size_of_memory,
@@ -259,7 +260,7 @@ def train_item(spent: Spend) -> Item:
     hours = spent.device_seconds / 3600
     took = duration(spent.device_seconds) if hours < 0.1 else f"{hours:.2g} h" if hours < 99.5 else f"{hours:,.0f} h"
     if spent.training is None:
-        return Item(MISSING, took, sort=None)
+        return Item(MISSING, took)
     return Item(usd(spent.training.mid), took, spent.training.mid)
 
 
@@ -279,7 +280,7 @@ def payback_item(payback: Payback | None, against: str = "", *, none: str = "") 
     detail = against
     if payback.with_data is not None and payback.with_data > payback.requests:
         detail = f"{volume(payback.with_data)} with labels"
-    return Item(volume(payback.requests) if payback.requests else "at once", detail, payback.requests, loose=True)
+    return Item(from_volume(payback.requests), detail, payback.requests, loose=True)
 
 
 def _per_point_item(value: float | Verdict | None) -> Item:

@@ -15,7 +15,7 @@ from leaderboards.pages.costs import RIGHT_ANSWER, measured_grid, price_list
 from leaderboards.plots import Plot, ScoreScale, short_label, stairs_plot, total_plot, worth_plot
 from leaderboards.prices import Prices
 from leaderboards.scenario import BUDGETS, Field, Level, Scenario, need_fields, price_fields, scenario_at
-from leaderboards.text import MISSING, count_of, percent, points, round_usd, signed_usd, usd, visible, volume
+from leaderboards.text import MISSING, count_of, from_volume, percent, points, round_usd, signed_usd, usd, visible, volume
 
 MOST_CASES = 32
 """Candidates that the page carries, with the draws of their scores."""
@@ -270,8 +270,8 @@ def figure_items(
         _share_item(figures.worth),
         _share_item(figures.frontier),
         _number_item(figures.per_point, usd),
-        _number_item(figures.few, _requests, _few_detail(case, figures)),
-        _number_item(figures.api, _requests),
+        _number_item(figures.few, from_volume, _few_detail(case, figures)),
+        _number_item(figures.api, from_volume),
         _number_item(figures.correct, usd),
     )
 
@@ -293,17 +293,13 @@ def _number_item(value: float | Verdict | None, say: Callable[[float], str], det
     return Item(value, detail, tone="muted") if isinstance(value, str) else Item(say(value), detail, value)
 
 
-def _requests(value: float) -> str:
-    return volume(value) if value else "at once"
-
-
 def _few_detail(case: Case, figures: Figures) -> str:
     if case.few is None:
         return ""
     if figures.few_uncached is None:
         return "cache off not measured"
     value = figures.few_uncached
-    return f"{value if isinstance(value, str) else _requests(value)}, cache off"
+    return f"{value if isinstance(value, str) else from_volume(value)}, cache off"
 
 
 def page_data(choices: Choices, scenario: Scenario, presets: Sequence[Preset]) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from leaderboards.pages.context import (
     compared_rows,
     method_href,
     model_href,
+    own_score_column,
     parameters_of,
-    range_of,
     rank_text,
     scale_of,
     shortest,
@@ -133,11 +133,7 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
     over_plain = {row.key: site.table.over_plain_on(task, row) for row in present}
     compared = any(over_plain.values())
     columns = (
-        Column(
-            "Score",
-            f"The task's own metric, {range_of(site.table.tasks[task])}, with its 95 % interval.",
-            about="score",
-        ),
+        own_score_column(site.table.tasks[task]),
         Column("Δ few-shot", "Paired gain over the few-shot arm.", about="gain"),
         Column("Δ zero-shot", "Paired gain over the untrained model without examples.", about="gain"),
         *(

@@ -17,7 +17,7 @@ from leaderboards.pages.context import (
     candidate_head,
     is_whole,
     model_href,
-    range_of,
+    own_score_column,
     rank_text,
     samples_asked,
     samples_href,
@@ -157,11 +157,7 @@ def _gap_sentence(cells: Sequence[Cell]) -> str:
 
 def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     columns = (
-        Column(
-            "Score",
-            f"The task's own metric, {range_of(site.table.tasks[name])}, with its 95 % interval.",
-            about="score",
-        ),
+        own_score_column(site.table.tasks[name]),
         Column("Δ few-shot", "Paired gain over the few-shot arm of the same model.", about="gain"),
         Column("Δ zero-shot", "Paired gain over the untrained model without examples.", narrow=False, about="gain"),
         Column(
