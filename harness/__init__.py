@@ -7,15 +7,17 @@ quick: pydantic, pandas and the data set library are loaded by the functions tha
 from typing import TYPE_CHECKING, Any
 
 from harness.data.augment import noise, paraphrase, swap_entities
-from harness.data.sources import generated, hub_splits, read_jsonl, table_splits
+from harness.data.sources import generated, hub_splits, table_splits
 from harness.data.splits import cut_rows
-from harness.data.steps import Step, deduplicate, drop_conflicts, normalise_whitespace
+from harness.data.steps import deduplicate, drop_conflicts, normalise_whitespace
 from harness.errors import UserError
-from harness.metrics import METRICS, Metric, Reply, first_json_object, last_number
-from harness.task import PromptSet, Rendered, Row, Sample, Splits, Task, task
+from harness.jsonl import read_jsonl
+from harness.metrics import METRICS, first_json_object, last_number
+from harness.task import Metric, PromptSet, Rendered, Reply, Row, Sample, Splits, Task, task
+from harness.task.step import Step
 
 if TYPE_CHECKING:
-    from harness.results import load_results
+    from harness.records.frame import load_results
 
 __all__ = [
     "METRICS",
@@ -50,7 +52,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Reading results needs pydantic; a plugin that only declares a task must not pay for it.
     if name == "load_results":
-        from harness.results import load_results
+        from harness.records.frame import load_results
 
         return load_results
     raise AttributeError(f"module 'harness' has no attribute '{name}'")

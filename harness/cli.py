@@ -16,11 +16,12 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.config import Run, Sweep
-    from harness.estimate import Forecast
-    from harness.executors import Executor
-    from harness.plan import LoadedTask
-    from harness.plugins import Plugin
+    from harness.data.loaded import LoadedTask
+    from harness.driver.executors import Executor
+    from harness.plan.estimate import Forecast
+    from harness.plugins.registry import Plugin
+    from harness.sweep.run import Run
+    from harness.sweep.sweep import Sweep
     from leaderboards import Published
 
 DONE, SOME_FAILED, USER_MUST_FIX, INTERRUPTED = 0, 1, 2, 130
@@ -164,7 +165,7 @@ class _Version(argparse.Action):
         super().__init__(nargs=0, help="show the version and exit", **kwargs)
 
     def __call__(self, *_: Any) -> None:
-        from harness.provenance import version
+        from harness.records.provenance import version
 
         print(f"gainboard {version('gainboard') or 'not installed'}")
         raise SystemExit(DONE)
@@ -250,13 +251,13 @@ def _quickstart(options: argparse.Namespace) -> int:
 
 
 def _run_sweep(options: argparse.Namespace, path: Path) -> int:
-    from harness.config import load_sweep
-    from harness.engines import default_engine
-    from harness.ensembles import plan_ensembles
-    from harness.group import Folders
-    from harness.plan import make_runs, select
-    from harness.progress import Progress, json_lines
-    from harness.run import run_sweep
+    from harness.driver.group import Folders
+    from harness.driver.loop import run_sweep
+    from harness.driver.progress import Progress, json_lines
+    from harness.plan.ensembles import plan_ensembles
+    from harness.plan.runs import make_runs, select
+    from harness.sweep.engines import default_engine
+    from harness.sweep.sweep import load_sweep
 
     sweep = load_sweep(path)
     tasks = _load_tasks(sweep, options)
@@ -305,14 +306,14 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
 
 
 def _executor(options: argparse.Namespace, sweep: "Sweep") -> "Executor":
-    from harness.executors import LocalExecutor
+    from harness.driver.executors import LocalExecutor
 
     devices_each = sweep.engine.data_parallel_size * sweep.engine.tensor_parallel_size
     if options.executor == "local":
         if options.address:
             raise UserError("--address is that of a Ray cluster; add --executor ray")
         return LocalExecutor(options.workers, devices_each=devices_each)
-    from harness.cluster import RayExecutor
+    from harness.driver.cluster import RayExecutor
 
     return RayExecutor(options.address, workers=options.workers, devices_each=devices_each)
 
@@ -332,7 +333,7 @@ def _show_summary(sweep: "Sweep", results: Path, console: "Console") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from harness.results import read_results
+    from harness.records.store import read_results
 
     names = {*(spec.name for spec in sweep.candidates), *(spec.name for spec in sweep.ensembles)}
     cells: dict[tuple[str, str, str, str], list[float]] = {}
@@ -353,10 +354,10 @@ def _show_summary(sweep: "Sweep", results: Path, console: "Console") -> None:
 
 
 def _load_tasks(sweep: "Sweep", options: argparse.Namespace) -> "dict[str, LoadedTask]":
-    from harness.data import load_dataset
-    from harness.plan import LoadedTask
-    from harness.plugins import load_task
-    from harness.review import reviewed_share
+    from harness.authoring.review.verdicts import reviewed_share
+    from harness.data.dataset import load_dataset
+    from harness.data.loaded import LoadedTask
+    from harness.plugins.registry import load_task
 
     plugins = _plugins(options, sweep.all_tasks)
     loaded = {}
@@ -370,14 +371,14 @@ def _load_tasks(sweep: "Sweep", options: argparse.Namespace) -> "dict[str, Loade
 
 def _plugins(options: argparse.Namespace, names: Iterable[str]) -> "dict[str, Plugin]":
     """Every plugin, and those of other harnesses among `names`."""
-    from harness.lm_eval import lm_eval_plugins
-    from harness.plugins import find_plugins
+    from harness.plugins.lm_eval.tasks import lm_eval_plugins
+    from harness.plugins.registry import find_plugins
 
     return find_plugins(options.tasks_dir) | lm_eval_plugins(names, options.lm_eval_dir)
 
 
 def _fingerprint(sweep: Path) -> Callable[[str, str | None], str]:
-    from harness.models import check_model, fingerprint
+    from harness.sweep.models import check_model, fingerprint
 
     def checked(model: str, revision: str | None) -> str:
         check_model(model, revision, str(sweep))
@@ -405,9 +406,10 @@ def _show_plan(runs: "Sequence[Run]", tasks: "Mapping[str, LoadedTask]", options
     """Print what is to be done with its estimate, and the sum with its price."""
     from dataclasses import asdict
 
-    from harness.estimate import Estimator, assumed_device
-    from harness.plan import group_runs, is_done
-    from leaderboards.prices import load_prices
+    from harness.plan.estimate import Estimator, assumed_device
+    from harness.plan.groups import group_runs
+    from harness.plan.runs import is_done
+    from leaderboards.money.prices import load_prices
 
     estimator = Estimator(tasks)
     rows = [(run, estimator.forecast(run, done=is_done(options.results, run))) for run in runs]
@@ -480,7 +482,7 @@ def _print_plan(rows: "Sequence[tuple[Run, Forecast]]", total: "dict[str, Any]",
 
 
 def _new(options: argparse.Namespace) -> int:
-    from harness.scaffold import new_task
+    from harness.authoring.scaffold import new_task
 
     made = new_task(
         options.name,
@@ -520,8 +522,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _task_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
-    from harness.faults import raised
-    from harness.plugins import find_plugins, load_task
+    from harness.errors import raised
+    from harness.plugins.registry import find_plugins, load_task
 
     plugins = find_plugins(options.tasks_dir)
     rows = []
@@ -572,7 +574,7 @@ def _board_rows(_: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _run_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
-    from harness.results import read_failures, read_results
+    from harness.records.store import read_failures, read_results
 
     if not options.results.is_dir():
         raise UserError(f"results folder {options.results} does not exist; `gainboard run SWEEP` makes one")
@@ -597,7 +599,7 @@ def _run_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _check(options: argparse.Namespace) -> int:
     os.environ["HF_HUB_OFFLINE"] = "1"  # a check answers from what is on this machine, at once
-    from harness.checks import check_sweep, check_task
+    from harness.authoring.check import check_sweep, check_task
 
     plugins = _plugins(options, options.what)
     findings = []
@@ -634,9 +636,9 @@ def _find_sweep(name: str, plugins: "Mapping[str, Plugin]") -> Path:
 def _review(options: argparse.Namespace) -> int:
     from datetime import date
 
-    from harness.review import import_verdicts, open_review, state_record
-    from harness.review.terminal import interview, keyboard, login_name, show_state
-    from leaderboards.review import write_review
+    from harness.authoring.review.terminal import interview, keyboard, login_name, show_state
+    from harness.authoring.review.verdicts import import_verdicts, open_review, state_record
+    from leaderboards.pages.review import write_review
     from leaderboards.text import visible
 
     plugins = _plugins(options, [options.task])
@@ -662,8 +664,8 @@ def _review(options: argparse.Namespace) -> int:
 
 def _score(options: argparse.Namespace) -> int:
     os.environ["HF_HUB_OFFLINE"] = "1"  # it judges what is saved; no data set is downloaded to name its clusters
-    from harness.rescore import rescore
-    from harness.results import read_results
+    from harness.records.store import read_results
+    from harness.score.rescore import rescore
 
     names = {result.run.task for result in read_results(options.results)}
     changed = rescore(options.results, _plugins(options, names))
@@ -673,7 +675,7 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _extrapolate(options: argparse.Namespace) -> int:
-    from harness.extrapolation import choice_rows, curve_rows, extrapolate, record
+    from harness.plan.extrapolation import choice_rows, curve_rows, extrapolate, record
 
     found = extrapolate(options.results, to=options.to)
     if options.json:
@@ -693,7 +695,7 @@ def _publish(options: argparse.Namespace) -> int:
 
     from harness.toys import cache_folder
     from leaderboards import Means, publish, publish_boards
-    from leaderboards.processes import Counter, tell_nobody
+    from leaderboards.write.processes import Counter, tell_nobody
 
     means = Means(
         processes=options.workers or min(os.cpu_count() or 1, MOST_PUBLISHERS),
@@ -728,7 +730,7 @@ def _say_published(published: "Published") -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from leaderboards.exports import export
+    from leaderboards.download.exports import export
 
     board = _find_board_file(options.board, "board.toml") if options.board else None
     written = export(options.results, options.format, board=board, prices=options.prices, out=options.out)
@@ -737,7 +739,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from leaderboards.lm_eval_files import import_results, told
+    from leaderboards.elsewhere.lm_eval import import_results, told
 
     outcome = import_results(options.source, options.results, candidate=options.candidate)
     for note in outcome.notes:

@@ -15,12 +15,12 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from harness.recipe import Method
-from harness.results import Result
+from harness.records.result import Result
+from harness.sweep.methods import Method
 from harness.toml import Frozen
-from leaderboards.ledger import Entry, Ledger
-from leaderboards.prices import Price, Prices
-from leaderboards.tables import Table
+from leaderboards.money.ledger import Entry, Ledger
+from leaderboards.money.prices import Price, Prices
+from leaderboards.rank.tables import Table
 from leaderboards.text import count_of, listed, points, usd
 
 FOLDER = "history"

@@ -3,30 +3,28 @@ failure leaves the old one.
 """
 
 import shutil
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import UserError
-from harness.results import Failure, Result, read_runs, uncollected
-from harness.statistics import joint_level
-from leaderboards.address import check_address, sitemaps
-from leaderboards.board import BOARD, load_board
-from leaderboards.data import write_data
-from leaderboards.elsewhere import Imported, read_imported
-from leaderboards.folders import claimed, replacing, without_folder
+from harness.records.result import Result
+from harness.records.store import uncollected
+from leaderboards.board import BOARD
+from leaderboards.download.data import write_data
+from leaderboards.gathered import Found, Site, gather, read_folder
 from leaderboards.history import FOLDER as HISTORY
 from leaderboards.history import extended, read_history, snapshot_of
-from leaderboards.ledger import make_ledger
+from leaderboards.links import COST_HREF, method_href, model_href, task_href
+from leaderboards.money.prices import SHIPPED_PRICES
 from leaderboards.pages.answers import samples_pages
 from leaderboards.pages.arms import read_arms
 from leaderboards.pages.compare import compare_pages
-from leaderboards.pages.context import COST_HREF, Site, method_href, model_href, model_names, task_href
 from leaderboards.pages.decision import decision_page
 from leaderboards.pages.front import BoardView, FrontPage, board_view
+from leaderboards.pages.heads import model_names
 from leaderboards.pages.heat import GAINS_HREF
 from leaderboards.pages.history import history_page
 from leaderboards.pages.index import index_page, ranking_page
@@ -35,14 +33,12 @@ from leaderboards.pages.methodology import methodology_page
 from leaderboards.pages.model import model_page
 from leaderboards.pages.runs import begin_run_pages
 from leaderboards.pages.task import task_page
-from leaderboards.prices import SHIPPED_PRICES, load_prices
-from leaderboards.processes import Tell, Workers, tell_nobody
-from leaderboards.rendering import Pages, Place, Renderer
-from leaderboards.reuse import Cache, FormerPages, Levels, ScoreReader, Stamps
-from leaderboards.scores import ReadAll, read_scores
-from leaderboards.standings import LevelOf
-from leaderboards.tables import tabulate
 from leaderboards.text import slug
+from leaderboards.write.address import check_address, sitemaps
+from leaderboards.write.folders import claimed, replacing
+from leaderboards.write.processes import Tell, Workers, tell_nobody
+from leaderboards.write.rendering import Pages, Place, Renderer
+from leaderboards.write.reuse import Cache, FormerPages, Levels, ScoreReader, Stamps
 
 MARKER = ".gainboard-site"
 """Lies in every site, and only there: a folder without it is never replaced."""
@@ -113,20 +109,6 @@ class PublishedBoards:
     pages: int
     boards: dict[str, Published]
     """By folder."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What lies in a results folder."""
-
-    results: tuple[Result, ...]
-    digests: Mapping[str, str]
-    """By the key of a result, of the file that it was read from."""
-
-    failures: tuple[Failure, ...]
-    imported: tuple[Imported, ...]
-    skipped: tuple[str, ...]
-    """Files that cannot be read, and why."""
 
 
 @uncollected()
@@ -231,65 +213,6 @@ def _name_of(board: Path | None) -> str:
         return ""
     folder = board if board.is_dir() else board.parent
     return slug(folder.resolve().name if board.is_dir() or board.name == BOARD else board.stem)
-
-
-def read_folder(results: Path) -> Found:
-    """Everything below a results folder; what cannot be read is named in a warning and skipped."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        runs, imported = read_runs(results), read_imported(results)
-    skipped = [str(warning.message) for warning in caught]
-    for message in skipped:
-        warnings.warn(message, stacklevel=3)
-    return Found(tuple(runs.finished), runs.digests, tuple(runs.failed), tuple(imported), tuple(skipped))
-
-
-def gather(
-    found: Found,
-    folder: Path,
-    board_path: Path | None,
-    prices_path: Path | None,
-    *,
-    read: ReadAll = read_scores,
-    level_of: LevelOf = joint_level,
-) -> Site:
-    """What a board's pages draw from: the results of its tasks. Raises `UserError` where there is nothing to show.
-
-    `read`: how scores are read; `level_of`: how the level of rank intervals is found.
-    """
-    board, prices = load_board(board_path), load_prices(prices_path)
-    results, failures, skipped = list(found.results), found.failures, found.skipped
-    # Without the folder's own path: the same results give the same pages on every machine.
-    problems = [without_folder(message, folder) for message in skipped]
-    if not results:
-        why = f" {len(failures)} failed." if failures else ""
-        why += f" {len(skipped)} could not be read: {skipped[0]}" if skipped else ""
-        raise UserError(f"{folder} holds no finished run.{why} `gainboard run SWEEP --results {folder}` makes some")
-    counted = [result for result in results if board.tasks is None or result.run.task in board.tasks]
-    untrusted = [result for result in counted if result.untrusted]
-    table = tabulate(results, folder, board, read=read)
-    if not table.rows and untrusted:
-        raise UserError(
-            f"{folder} holds no run that can be trusted. {untrusted[0].run.label}: {untrusted[0].untrusted}. Remove "
-            f"{folder / untrusted[0].run.folder} and run the sweep again"
-        )
-    if not table.rows:
-        wanted = f" for the tasks of its board ({', '.join(board.tasks)})" if board.tasks else ""
-        raise UserError(f"{folder} holds no run that can be shown{wanted}. {table.notes[0] if table.notes else ''}".rstrip())
-    failed = tuple(failure for failure in failures if board.tasks is None or failure.run.task in board.tasks)
-    return Site(
-        board=board,
-        table=table,
-        ledger=make_ledger(table, prices, counted, failed),
-        prices=prices,
-        results=tuple(counted),
-        failures=failed,
-        untrusted=tuple(untrusted),
-        problems=(*problems, *table.notes),
-        folder=folder,
-        level_of=level_of,
-        elsewhere=tuple(one for one in found.imported if board.tasks is None or any(map(one.is_of, board.tasks))),
-    )
 
 
 def _with_history(site: Site, out: Path, name: str, *, several: bool) -> Site:

@@ -5,11 +5,12 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
-from harness.config import Run
-from harness.recipe import Method, Tuner
-from harness.results import MetricCard
+from harness.records.scores import MetricCard
 from harness.statistics import Estimate
+from harness.sweep.methods import Method, Tuner
+from harness.sweep.run import Run
 
 MISSING = "–"
 MINUS = "−"
@@ -306,3 +307,8 @@ def page_slug(name: str) -> str:
 
 def _hashed(cleaned: str, name: str) -> str:
     return f"{cleaned}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def without_folder(message: str, folder: Path) -> str:
+    """A message with its paths as seen from the folder. A path begins where the message does, or after a space or quote."""
+    return re.sub(rf"""(?<![^\s"'(]){re.escape(f"{folder}/")}""", "", message)

@@ -24,8 +24,8 @@ import pytest
 from showcase import CHROMIUM, Showcase, chromium, make_showcase
 from toy_models import toy, write_rows
 
-from harness import plugins
-from harness.worker import Worker
+from harness.plugins import registry as plugins
+from harness.workers.worker import Worker
 
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
@@ -75,7 +75,7 @@ def qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trainer(qwen3: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """A training worker of it."""
     pytest.importorskip("trl", reason="needs the train extra")
-    with Worker("harness.train", ["--model", str(qwen3)], log=tmp_path_factory.mktemp("trainer") / "log") as started:
+    with Worker("harness.training", ["--model", str(qwen3)], log=tmp_path_factory.mktemp("trainer") / "log") as started:
         yield started
 
 

@@ -6,7 +6,7 @@ import sys
 import time
 
 from harness.errors import UserError
-from harness.worker import Handler, Message, Report, serve
+from harness.workers.worker import Handler, Message, Report, serve
 
 
 def handle(job: Message, report: Report) -> Message:

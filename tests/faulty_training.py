@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import Trainer
 
-from harness import train
+from harness.training import __main__ as train
 from harness.training import ledger
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.engines import Answered, Choose, Completion, Generate, Likelihood, Measure, Reference, Request, Way
+from harness.engines.engine import Answered, Choose, Completion, Generate, Likelihood, Measure, Reference, Request
+from harness.sweep.engines import Way
 
 
 class Letters:

@@ -14,7 +14,7 @@ from toy_models import QUICK, scoring_job, toy, train, write_rows
 
 from harness.engines.cache import AnswerCache
 from harness.engines.scoring import ScoringWorker
-from harness.worker import Worker
+from harness.workers.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> Arms:
     write_rows(folder / "train.jsonl", "date_normalise", "train", count=192)
     write_rows(folder / "dev.jsonl", "date_normalise", "dev", count=16)
     write_rows(folder / "prompts.jsonl", "date_normalise", "test", count=8, shown=4)
-    with Worker("harness.train", ["--model", str(base)], log=folder / "train.log") as worker:
+    with Worker("harness.training", ["--model", str(base)], log=folder / "train.log") as worker:
         for method in ("lora", "full"):
             train(worker, folder, method, QUICK)
     return Arms(base, folder / "lora", folder / "full", folder / "prompts.jsonl")
@@ -154,7 +154,7 @@ def test_a_device_without_memory_is_told_apart_from_other_failures_and_the_engin
 ) -> None:
     import torch
 
-    from harness.engines import Generate, OutOfMemory, Sampling
+    from harness.engines.engine import Generate, OutOfMemory, Sampling
 
     requests = [Generate(engine.tokenizer(f"Repeat: {number} lamps")["input_ids"], Sampling(8)) for number in range(4)]
 
@@ -183,7 +183,7 @@ def test_a_device_without_memory_to_start_an_engine_in_is_told_apart_from_other_
     arms: Arms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import harness.engines.vllm as engines
-    from harness.engines import OutOfMemory
+    from harness.engines.engine import OutOfMemory
 
     # What vLLM makes of torch's error when its sampler's warming up finds no memory; no CPU runs out of a device's.
     of_warming_up = RuntimeError("CUDA out of memory occurred when warming up sampler with 256 dummy requests.")

@@ -16,14 +16,16 @@ from typing import Any
 
 from synthetic import draw_scores, guarding, make_run, searched, task_card, write_ensemble, write_failure, write_result
 
-from harness.config import Run
-from harness.recipe import Method
-from harness.results import MetricCard, Spent, TaskCard, write_record
+from harness.records.scores import MetricCard, TaskCard
+from harness.records.store import write_record
+from harness.records.training import Spent
+from harness.sweep.methods import Method
+from harness.sweep.run import Run
 from leaderboards import publish, publish_boards
-from leaderboards.elsewhere import IMPORTED, Imported, ImportedMetric, Source
-from leaderboards.pages.context import method_href, model_href
+from leaderboards.elsewhere.scores import IMPORTED, Imported, ImportedMetric, Source
+from leaderboards.links import method_href, model_href
 from leaderboards.pages.heat import GAINS_HREF
-from leaderboards.review import write_review
+from leaderboards.pages.review import write_review
 from leaderboards.text import page_slug
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -251,7 +253,7 @@ def write_imported(results: Path, task: str, *, candidate: str = "Llama-3.2-3B",
 
 
 def review_record() -> dict[str, Any]:
-    """Two wordings of three prompts each, as `harness.review.state_record` gives them."""
+    """Two wordings of three prompts each, as `harness.authoring.review.verdicts.state_record` gives them."""
     verdicts = [{"verdict": "fix", "reviewer": "ada", "reviewed_at": "2026-01-31", "note": "Say which format is wanted."}]
     items = [
         {

@@ -1,4 +1,4 @@
-"""Invented results on disk, written through the models of `harness.results`.
+"""Invented results on disk, written through the models of `harness.records.store`.
 
 TEST DATA: no model was run for any number in here. Scores are drawn from a seeded generator, or given by the test.
 """
@@ -14,48 +14,23 @@ from typing import Any
 import numpy as np
 import pandas
 
-from harness.config import Candidate, Generation, Guard, Run, Search, SearchSettings, TunedFor
-from harness.ensembles import Ensemble, derive, joint_generation
-from harness.finish import cost
-from harness.halving import rungs, survivors, trials_at
-from harness.recipe import (
-    TUNED,
-    TUNERS,
-    EnsembleSpec,
-    MetaLearning,
-    Method,
-    Portion,
-    Recipe,
-    Stage,
-    Tuner,
-    layered,
-    make_training,
-)
-from harness.render import in_order
-from harness.results import (
-    FAILURE,
-    PREDICTIONS,
-    RESULT,
-    SCHEMA_VERSION,
-    CurvePoint,
-    Failure,
-    GenerationRecord,
-    MetricCard,
-    MetricValue,
-    OverlapRecord,
-    Parsed,
-    Provenance,
-    Result,
-    SampleCounts,
-    Selection,
-    Spent,
-    TaskCard,
-    TrainingRecord,
-    TrialRecord,
-    write_record,
-)
-from harness.selection import with_settings
+from harness.driver.render import in_order
+from harness.plan.ensembles import Ensemble, derive
+from harness.plan.halving import rungs, survivors, trials_at
+from harness.plan.selection import with_settings
+from harness.records.generation import GenerationRecord
+from harness.records.predictions import PREDICTIONS
+from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure, Provenance, Result
+from harness.records.scores import MetricCard, MetricValue, OverlapRecord, Parsed, SampleCounts, TaskCard
+from harness.records.store import write_record
+from harness.records.training import CurvePoint, Selection, Spent, TrainingRecord, TrialRecord
+from harness.score.finish import cost
+from harness.score.joined import joint_generation
 from harness.statistics import score as score_of
+from harness.sweep.methods import TUNED, TUNERS, Method, Tuner
+from harness.sweep.recipe import EnsembleSpec, MetaLearning, Portion, Recipe, Stage, layered, make_training
+from harness.sweep.run import Candidate, Guard, Run, TunedFor
+from harness.sweep.settings import Generation, Search, SearchSettings
 
 FEW = 32
 """Samples of few-shot tuning."""

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.data import load_dataset
-from harness.demonstrations import choose_demonstrations
-from harness.jobs import AskJob, FitJob, SamplingJob
-from harness.plugins import find_plugins, load_task
-from harness.prompts import prompt_row
-from harness.recipe import Training
+from harness.data.dataset import load_dataset
+from harness.plugins.registry import find_plugins, load_task
+from harness.sweep.recipe import Training
+from harness.task.demonstrations import choose_demonstrations
+from harness.task.prompts import prompt_row
 from harness.toys import toy_folder
-from harness.worker import Asked, Report, Worker
+from harness.workers.jobs import AskJob, FitJob, SamplingJob
+from harness.workers.worker import Asked, Report, Worker
 
 QUICK = Training(
     learning_rate=2e-3, max_steps=24, per_device_train_batch_size=8, eval_steps=12, r=8, lora_alpha=16, max_length=256

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from harness.plugins import Plugin
+from harness.plugins.registry import Plugin
 from harness.task import PromptSet, Row, Sample, Splits, Task
 
 SOURCE = """

@@ -8,9 +8,9 @@ import string
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.data.steps import TRAIN_ONLY, Step
 from harness.errors import UserError, suggest
 from harness.task import Sample
+from harness.task.step import TRAIN_ONLY, Step
 
 SHORTEST_WORD = 4
 """Letters of the shortest word that `noise` mistypes: a slip in a shorter one makes another word too easily."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.demonstrations import question_text
 from harness.task import Sample
+from harness.task.demonstrations import question_text
 
 if TYPE_CHECKING:
     import numpy

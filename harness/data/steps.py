@@ -8,26 +8,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.errors import UserError
-from harness.faults import PLUGIN_FAULTS, raised
+from harness.errors import PLUGIN_FAULTS, UserError, raised
 from harness.task import Sample, Task
-
-SPLITS = ("train", "dev", "test")
-TRAIN_ONLY = ("train",)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing done to samples before any is used."""
-
-    name: str
-    """How results and pages call it, with what it was given: `noise(text, rate=0.05)`."""
-
-    apply: Callable[[list[Sample], random.Random], list[Sample]]
-    """Samples of one split → samples; randomness only from the generator. New samples get ids of their own."""
-
-    splits: tuple[str, ...] = TRAIN_ONLY
-    """Where it is taken."""
+from harness.task.step import SPLITS, TRAIN_ONLY, Step
 
 
 @dataclass(frozen=True)

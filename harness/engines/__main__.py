@@ -1,20 +1,21 @@
 """The scoring worker: one engine that answers the prompts of one base model's arms, job after job.
 
-Run by `run.py` as `python -m harness.engines --engine vllm --model M`.
+Run by `run.py` as `python -m harness.engines.engine --engine vllm --model M`.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from harness.data.sources import read_jsonl
-from harness.encode import encode_prompts, uses_chat_template
-from harness.engines import Choose, Engine, EngineName, Generate, Measure, Request, Sampling
 from harness.engines.cache import AnswerCache
+from harness.engines.encode import encode_prompts, uses_chat_template
+from harness.engines.engine import Choose, Engine, Generate, Measure, Request, Sampling
 from harness.engines.guards import Canaries
 from harness.engines.scoring import ScoringWorker
+from harness.jsonl import read_jsonl
+from harness.sweep.engines import EngineName
 from harness.task import Rendered
-from harness.worker import Handler, serve
+from harness.workers.worker import Handler, serve
 
 
 def _warm_up(engine: Engine) -> None:

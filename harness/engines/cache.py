@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.engines import Answered, Choose, Completion, Engine, Generate, Likelihood, Request
+from harness.engines.engine import Answered, Choose, Completion, Engine, Generate, Likelihood, Request
 
 _KEYS_AT_ONCE = 500
 """Questions a statement asks for: SQLite bounds the variables of one."""

@@ -8,8 +8,8 @@ context allows it, so that keys and values left over from other weights are noti
 import math
 from collections.abc import Iterable, Sequence
 
-from harness.engines import Completion, Engine, Generate, Reference, Sampling
-from harness.results import GuardRecord
+from harness.engines.engine import Completion, Engine, Generate, Reference, Sampling
+from harness.records.generation import GuardRecord
 
 CANARIES, LONGEST, NEW_TOKENS = 6, 512, 8
 """How many prompts, of how many tokens at most, and how many tokens are written after each."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from harness.weights import put_adapter
+from harness.engines.weights import put_adapter
 
 
 class TransformersReference:

@@ -14,16 +14,17 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from harness.costs import Meter, forward_flops
-from harness.data.sources import each_jsonl
-from harness.encode import NO_TOKENS, encode_answers, encode_prompts, uses_chat_template
-from harness.engines import Answered, Choose, Engine, Generate, Likelihood, Measure, Request, Sampling
 from harness.engines.cache import AnswerCache, Kept, key_of
+from harness.engines.encode import NO_TOKENS, encode_answers, encode_prompts, uses_chat_template
+from harness.engines.engine import Answered, Choose, Engine, Generate, Likelihood, Measure, Request, Sampling
 from harness.engines.guards import Canaries
-from harness.models import fingerprint
-from harness.results import GenerationRecord, GuardRecord, atomic_write
+from harness.jsonl import each_jsonl
+from harness.records.costs import Meter, forward_flops
+from harness.records.generation import GenerationRecord, GuardRecord
+from harness.records.store import atomic_write
+from harness.sweep.models import fingerprint
 from harness.task import Rendered
-from harness.worker import Message, Report
+from harness.workers.worker import Message, Report
 
 SECONDS_BETWEEN_REPORTS = 0.5
 

@@ -12,8 +12,7 @@ import torch
 import transformers
 from transformers import AutoTokenizer, GenerationConfig
 
-from harness.costs import device_name
-from harness.engines import (
+from harness.engines.engine import (
     MAX_NUM_SEQS,
     Answered,
     Choose,
@@ -25,13 +24,14 @@ from harness.engines import (
     Reference,
     Request,
     Sampling,
-    Way,
     context_length,
     stop_token_ids,
 )
 from harness.engines.reference import TransformersReference
+from harness.engines.weights import check_vocabulary, load_model
 from harness.errors import UserError
-from harness.weights import check_vocabulary, load_model
+from harness.records.costs import device_name
+from harness.sweep.engines import Way
 
 BATCH = 32
 """Sequences at a time, at most."""

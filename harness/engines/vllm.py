@@ -29,8 +29,7 @@ from vllm.inputs import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
-from harness.costs import device_name
-from harness.engines import (
+from harness.engines.engine import (
     MAX_NUM_SEQS,
     Answered,
     Choose,
@@ -42,13 +41,14 @@ from harness.engines import (
     Reference,
     Request,
     Sampling,
-    Way,
     context_length,
     stop_token_ids,
 )
 from harness.engines.reference import AdapterReference, TransformersReference
+from harness.engines.weights import check_vocabulary, load_model
 from harness.errors import UserError
-from harness.weights import check_vocabulary, load_model
+from harness.records.costs import device_name
+from harness.sweep.engines import Way
 
 IN_FLIGHT = 8
 """Requests that vLLM holds, as a multiple of the sequences it works on: enough to keep it busy and to let it batch as it

@@ -7,9 +7,9 @@ from harness.metrics.constraints import CONSTRAINTS, check_constraints
 from harness.metrics.levels import chance_level, majority_level
 from harness.metrics.likelihood import LIKELIHOOD
 from harness.metrics.matching import MATCHING
-from harness.metrics.metric import Counts, Metric, Reply, certain_logprobs, contributions, evaluate, sums_of, total
 from harness.metrics.overlap import OVERLAP
 from harness.metrics.structured import STRUCTURED
+from harness.task.metric import Counts, Metric, Reply, certain_logprobs, contributions, evaluate, sums_of, total
 
 __all__ = [
     "METRICS",

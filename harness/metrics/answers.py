@@ -4,8 +4,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.faults import PLUGIN_FAULTS, raised
+from harness.errors import PLUGIN_FAULTS, UserError, raised
 
 if TYPE_CHECKING:
     from harness.task import Task

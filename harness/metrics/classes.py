@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.metrics.metric import ANSWERS, Counts, Leaving, Metric, Reply, sums_of
+from harness.task.metric import Counts, Leaving, Metric, Reply, sums_of
+from harness.task.output import ANSWERS
 
 if TYPE_CHECKING:
-    from harness.metrics.metric import Values
+    from harness.task.metric import Values
 
 Sums = Mapping[str, "Values"]
 

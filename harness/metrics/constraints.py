@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import UserError, suggest
-from harness.metrics.metric import ANSWERS, Metric, Reply
+from harness.task.metric import Metric, Reply
+from harness.task.output import ANSWERS
 
 Options = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.metrics.metric import Metric, Reply, certain_logprobs, evaluate
+from harness.task.metric import Metric, Reply, certain_logprobs, evaluate
 
 if TYPE_CHECKING:
     from harness.task import Sample

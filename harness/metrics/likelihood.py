@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
-from harness.metrics.metric import Counts, Metric, Reply
+from harness.task.metric import Counts, Metric, Reply
 
 if TYPE_CHECKING:
-    from harness.metrics.metric import Values
+    from harness.task.metric import Values
 
 BINS = 10
 """Equal-width bins of confidence, as in Guo et al. 2017 (arXiv 1706.04599)."""

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from harness.metrics.answers import last_number
 from harness.metrics.likelihood import choice_logprobs
-from harness.metrics.metric import ANSWERS, Metric, Reply
+from harness.task.metric import Metric, Reply
+from harness.task.output import ANSWERS
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)

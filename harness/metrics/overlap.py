@@ -9,10 +9,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from harness.metrics.matching import best
-from harness.metrics.metric import ANSWERS, Counts, Metric, Reply
+from harness.task.metric import Counts, Metric, Reply
+from harness.task.output import ANSWERS
 
 if TYPE_CHECKING:
-    from harness.metrics.metric import Values
+    from harness.task.metric import Values
 
 _LONGEST_STEMMED = 100
 """Letters of a word. The Porter stemmer recurses, so a long enough run of letters would exhaust the stack."""

@@ -10,7 +10,8 @@ from contextlib import closing, contextmanager
 
 from harness.errors import UserError
 from harness.metrics.matching import best
-from harness.metrics.metric import ANSWERS, Metric, Reply
+from harness.task.metric import Metric, Reply
+from harness.task.output import ANSWERS
 
 Fields = dict[str, str]
 """Field to its value as JSON, so that the type counts: 3 and "3" differ, and so do true and 1."""

@@ -1,1 +1,1 @@
-"""The parts of the training worker, `harness.train`: each imported by it alone."""
+"""The training worker."""

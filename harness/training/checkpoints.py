@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.errors import UserError
-from harness.results import read_record, write_record
+from harness.records.store import read_record, write_record
 from harness.toml import Frozen
 
 PROGRESS = "progress.json"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from harness.results import CurvePoint
+from harness.records.training import CurvePoint
 
 END = 0.2
 """Share of the training curve's points that are its start, and its end: one alone may be a batch of hard samples."""

@@ -5,12 +5,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.data.sources import read_jsonl
 from harness.engines.scoring import ScoringWorker
 from harness.engines.transformers import LoadedEngine
-from harness.jobs import AskJob
-from harness.results import GenerationRecord, atomic_write
-from harness.worker import ask_driver
+from harness.jsonl import read_jsonl
+from harness.records.generation import GenerationRecord
+from harness.records.store import atomic_write
+from harness.workers.jobs import AskJob
+from harness.workers.worker import ask_driver
 
 
 @dataclass(frozen=True)

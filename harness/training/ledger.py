@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.costs import Meter
 from harness.errors import UserError
-from harness.results import Spent, read_record, write_record
+from harness.records.costs import Meter
+from harness.records.store import read_record, write_record
+from harness.records.training import Spent
 from harness.training.checkpoints import Progress
 
 SPENT = "spent.json"

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from harness.recipe import MetaLearning
+from harness.sweep.recipe import MetaLearning
 
 SAVING_SHARE = 0.1
 """Share of the time that checkpoints may take: after a visit there is one unless it would be more."""

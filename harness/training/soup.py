@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from harness.recipe import Tuner
+from harness.engines.weights import load_model, put_adapter
+from harness.sweep.methods import Tuner
 from harness.training.tuners import count_parameters
-from harness.weights import load_model, put_adapter
 
 SOUP = "soup"
 

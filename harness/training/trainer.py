@@ -16,11 +16,11 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from harness.errors import UserError
-from harness.recipe import Training
+from harness.sweep.recipe import Training
 from harness.training.checkpoints import Checkpoint, Progress, checkpoint_folder, keep_only, seal
 from harness.training.judge import Judged
 from harness.training.ledger import Ledger
-from harness.worker import Report
+from harness.workers.worker import Report
 
 IGNORED = -100
 """The label of a token that carries no loss."""

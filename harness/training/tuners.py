@@ -8,9 +8,10 @@ import torch
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+from harness.engines.weights import load_model, put_adapter
 from harness.errors import UserError
-from harness.recipe import Training, Tuner
-from harness.weights import load_model, put_adapter
+from harness.sweep.methods import Tuner
+from harness.sweep.recipe import Training
 
 
 def load_tunable(model: str, revision: str | None, *, tuner: Tuner, start: Path | None) -> Any:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from markupsafe import escape
 
-from harness.recipe import Method
-from leaderboards.grid import Tone
+from harness.sweep.methods import Method
+from leaderboards.links import samples_href, task_href
 from leaderboards.pages.arms import Arm, Arms, Kind
-from leaderboards.pages.context import Pairs, samples_href, task_href
+from leaderboards.pages.grid import Tone
+from leaderboards.pages.heads import Pairs
 from leaderboards.text import count_of, points, shortened, slug, visible
 
 MOST_A_PAGE = 100

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from harness.recipe import METHODS, Method
-from harness.results import Result, TaskCard
-from leaderboards.baselines import UNTUNED
-from leaderboards.pages.context import METHOD_TITLES, Site, is_whole
+from harness.records.result import Result
+from harness.records.scores import TaskCard
+from harness.sweep.methods import METHODS, Method
+from leaderboards.gathered import Site, is_whole
+from leaderboards.pages.heads import METHOD_TITLES
 from leaderboards.pages.samples import Sample, load_samples
-from leaderboards.tables import Row
+from leaderboards.rank.baselines import UNTUNED
+from leaderboards.rank.tables import Row
 
 Kind = Literal["fixed", "broken", "both wrong", "both right", "better", "worse", "same", "not scored"]
 """What became of a sample from the base to the arm that is judged; of scores between 0 and 1, which of them is higher."""

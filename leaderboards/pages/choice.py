@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from harness.config import SearchSettings
-from harness.results import MetricCard, Result, Selection, TrialRecord
-from leaderboards.grid import Column, Grid, Head, Item, Line, Tone
-from leaderboards.pages.context import Pairs
-from leaderboards.prices import Prices
+from harness.records.result import Result
+from harness.records.scores import MetricCard
+from harness.records.training import Selection, TrialRecord
+from harness.sweep.settings import SearchSettings
+from leaderboards.money.prices import Prices
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone
+from leaderboards.pages.heads import Pairs
 from leaderboards.text import (
     MISSING,
     count_of,

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.statistics import Estimate, Scores
-from leaderboards.comparisons import Differences, TaskComparison, compare_rows, differences_of
-from leaderboards.grid import Column, Grid, Head, Item, Line, Tone
-from leaderboards.ledger import Entry
-from leaderboards.pages.context import MOST_COMPARED, Site, compared_rows, model_href, range_of, row_slug, task_href
-from leaderboards.tables import Row
+from leaderboards.gathered import Site, range_of
+from leaderboards.links import MOST_COMPARED, model_href, row_slug, task_href
+from leaderboards.money.ledger import Entry
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone
+from leaderboards.pages.heads import compared_rows
+from leaderboards.rank.comparisons import Differences, TaskComparison, compare_rows, differences_of
+from leaderboards.rank.tables import Row
 from leaderboards.text import MINUS, MISSING, interval, points, usd, visible
 
 ALL = slice(0, 4)

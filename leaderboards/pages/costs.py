@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from harness.results import Result
-from leaderboards.bill import Bill
-from leaderboards.economics import JOULES_PER_KWH, Payback, Spend, Verdict
-from leaderboards.grid import Column, Grid, Head, Item, Line
-from leaderboards.ledger import Entry
-from leaderboards.pages.context import Pairs, Site, candidate_head
-from leaderboards.peaks import LIKELY
-from leaderboards.prices import Price, Prices
-from leaderboards.tables import Row
+from harness.records.result import Result
+from leaderboards.gathered import Site
+from leaderboards.money.bill import Bill
+from leaderboards.money.economics import JOULES_PER_KWH, Payback, Spend, Verdict
+from leaderboards.money.ledger import Entry
+from leaderboards.money.peaks import LIKELY
+from leaderboards.money.prices import Price, Prices
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line
+from leaderboards.pages.heads import Pairs, candidate_head
+from leaderboards.rank.tables import Row
 from leaderboards.text import (
     MISSING,
     count_of,

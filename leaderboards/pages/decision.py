@@ -5,16 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from leaderboards.cases import Case, Choices, Rival
-from leaderboards.decision import Decision, Figures, Net, costs_of, that_matter, weigh
-from leaderboards.draws import STEP
-from leaderboards.economics import Verdict
-from leaderboards.grid import Column, Grid, Head, Item, Line, Tone, score_item
-from leaderboards.pages.context import Pairs, Site, candidate_head, scale_of
+from leaderboards.chart.cost import Plot, ScoreScale, short_label, stairs_plot, total_plot, worth_plot
+from leaderboards.decide.cases import Case, Choices, Rival
+from leaderboards.decide.decision import Decision, Figures, Net, costs_of, that_matter, weigh
+from leaderboards.decide.scenario import BUDGETS, Field, Level, Scenario, need_fields, price_fields, scenario_at
+from leaderboards.gathered import Site, scale_of
+from leaderboards.money.economics import Verdict
+from leaderboards.money.prices import Prices
 from leaderboards.pages.costs import RIGHT_ANSWER, measured_grid, price_list
-from leaderboards.plots import Plot, ScoreScale, short_label, stairs_plot, total_plot, worth_plot
-from leaderboards.prices import Prices
-from leaderboards.scenario import BUDGETS, Field, Level, Scenario, need_fields, price_fields, scenario_at
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone, score_item
+from leaderboards.pages.heads import Pairs, candidate_head
+from leaderboards.rank.draws import STEP
 from leaderboards.text import MISSING, count_of, from_volume, percent, points, round_usd, signed_usd, usd, visible, volume
 
 MOST_CASES = 32

@@ -1,8 +1,8 @@
 """Scores from elsewhere as a table of their own: as reported, neither ranked nor paired."""
 
-from leaderboards.elsewhere import UNKNOWN, Imported, ImportedMetric
-from leaderboards.grid import Column, Grid, Head, Item, Line
-from leaderboards.pages.context import Site
+from leaderboards.elsewhere.scores import UNKNOWN, Imported, ImportedMetric
+from leaderboards.gathered import Site
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line
 from leaderboards.text import points, shortened
 
 MOST_SHOWN = 60

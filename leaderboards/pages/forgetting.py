@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from leaderboards.forgetting import Forgetting, Verdict
-from leaderboards.grid import Column, Grid, Head, Item, Line, Tone, gain_item
-from leaderboards.tables import Row
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone, gain_item
+from leaderboards.rank.forgetting import Forgetting, Verdict
+from leaderboards.rank.tables import Row
 from leaderboards.text import points
 
 _SHOWN: dict[Verdict, tuple[str, Tone]] = {"passed": ("✓", "good"), "failed": ("✗", "bad"), "unresolved": ("?", "muted")}

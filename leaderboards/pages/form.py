@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.recipe import Method
-from leaderboards.cells import Cell
-from leaderboards.grid import Column, Grid, Item, Line, gain_item, headroom_item, score_item
-from leaderboards.pages.context import Site, candidate_head
-from leaderboards.tables import Row, headroom_closed
+from harness.sweep.methods import Method
+from leaderboards.gathered import Site
+from leaderboards.pages.grid import Column, Grid, Item, Line, gain_item, headroom_item, score_item
+from leaderboards.pages.heads import candidate_head
+from leaderboards.rank.cells import Cell
+from leaderboards.rank.tables import Row, headroom_closed
 from leaderboards.text import points
 
 UNTRAINED: tuple[Method, ...] = ("zero_shot", "zero_shot_constrained", "few_shot")

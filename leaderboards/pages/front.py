@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from leaderboards.pages.context import Site
+from leaderboards.decide.verdict import Verdict
+from leaderboards.gathered import Site
 from leaderboards.pages.history import news
 from leaderboards.text import count_of
-from leaderboards.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leaderboards.discoveries import TaskGain
-from leaderboards.grid import Head
-from leaderboards.pages.context import Link, Site, candidate_head, task_href
-from leaderboards.tables import Row
+from leaderboards.gathered import Site
+from leaderboards.links import task_href
+from leaderboards.pages.grid import Head
+from leaderboards.pages.heads import Link, candidate_head
+from leaderboards.rank.discoveries import TaskGain
+from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, count_of, points
 
 GAINS_HREF = "gains.html"

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leaderboards.grid import Column, Grid, Head, Item, Line
+from leaderboards.gathered import Site
 from leaderboards.history import FOLDER, MOST_KEPT, NOUNS, Change, Kept, Snapshot, changes, summed
-from leaderboards.pages.context import Site, model_href, model_names
+from leaderboards.links import model_href
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line
+from leaderboards.pages.heads import model_names
 from leaderboards.text import MISSING, count_of
 
 MOST_CHANGES = 150

@@ -4,33 +4,16 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.recipe import Method
-from harness.results import Failure, Result, TaskCard
-from leaderboards.baselines import UNTUNED
+from harness.records.result import Failure, Result
+from harness.records.scores import TaskCard
+from harness.sweep.methods import Method
 from leaderboards.board import COLUMNS
-from leaderboards.charts import Staircase, staircase_chart
-from leaderboards.economics import members_of
-from leaderboards.flags import troubles
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item, slim
-from leaderboards.ledger import Entry, Ledger
-from leaderboards.pages.context import (
-    METHOD_TITLES,
-    MOST_ROWS,
-    Link,
-    Pairs,
-    Site,
-    candidate_head,
-    compared_rows,
-    method_href,
-    model_href,
-    model_names,
-    row_slug,
-    run_head,
-    samples_asked,
-    scale_of,
-    size_text,
-    task_href,
-)
+from leaderboards.chart.staircase import Staircase, staircase_chart
+from leaderboards.decide.verdict import ENOUGH_SEEDS, Card, Verdict, cards
+from leaderboards.gathered import Site, scale_of
+from leaderboards.links import method_href, model_href, row_slug, task_href
+from leaderboards.money.economics import members_of
+from leaderboards.money.ledger import Entry, Ledger
 from leaderboards.pages.costs import (
     derived_grid,
     labels_item,
@@ -43,12 +26,26 @@ from leaderboards.pages.costs import (
 from leaderboards.pages.decision import scenario_text, worth_item
 from leaderboards.pages.elsewhere import elsewhere_grid
 from leaderboards.pages.forgetting import guard_column, guard_item
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item, slim
+from leaderboards.pages.heads import (
+    METHOD_TITLES,
+    MOST_ROWS,
+    Link,
+    Pairs,
+    candidate_head,
+    compared_rows,
+    model_names,
+    run_head,
+    samples_asked,
+    size_text,
+)
 from leaderboards.pages.heat import HeatMap, heat_map
 from leaderboards.pages.history import news
 from leaderboards.pages.method import methods_of
-from leaderboards.tables import Row
+from leaderboards.rank.baselines import UNTUNED
+from leaderboards.rank.flags import troubles
+from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, count_of, duration, method_name, shortened
-from leaderboards.verdict import ENOUGH_SEEDS, Card, Verdict, cards
 
 MOST_COST_ROWS = 10
 """Rows of each cost table on the first page where the ranking is folded."""

@@ -5,26 +5,19 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.recipe import METHODS, Method, layered, make_training
-from harness.results import Result
+from harness.records.result import Result
 from harness.statistics import Estimate
-from leaderboards.charts import Forest, gain_forest
-from leaderboards.flags import troubles
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, headroom_item, score_item
-from leaderboards.ledger import Entry
-from leaderboards.pages.context import (
-    LONGEST_NAME,
-    METHOD_TITLES,
-    MOST_ROWS,
-    Site,
-    candidate_head,
-    rank_text,
-    scale_of,
-    shortest,
-)
+from harness.sweep.methods import METHODS, Method
+from harness.sweep.recipe import layered, make_training
+from leaderboards.chart.forest import Forest, gain_forest
+from leaderboards.gathered import Site, scale_of
+from leaderboards.money.ledger import Entry
 from leaderboards.pages.costs import derived_grid, measured_grid
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, gain_item, headroom_item, score_item
+from leaderboards.pages.heads import LONGEST_NAME, METHOD_TITLES, MOST_ROWS, candidate_head, rank_text, shortest
 from leaderboards.pages.heat import HeatMap, heat_map
-from leaderboards.tables import Row
+from leaderboards.rank.flags import troubles
+from leaderboards.rank.tables import Row
 from leaderboards.text import count_of, listed, setting_text, shortened
 
 MOST_FAILURES = 20

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.statistics import DRAWS, POWER, sample_size
-from leaderboards.grid import Column, Grid, Head, Item, Line
-from leaderboards.pages.context import Pairs, Site, candidate_head, samples_asked, scale_of, task_href
+from leaderboards.decide.verdict import ENOUGH_SEEDS, points_lost
+from leaderboards.gathered import Site, scale_of
+from leaderboards.links import task_href
 from leaderboards.pages.costs import price_list
 from leaderboards.pages.decision import scenario_text
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line
+from leaderboards.pages.heads import Pairs, candidate_head, samples_asked
 from leaderboards.pages.heat import HEAT_STEPS
-from leaderboards.tables import Row
+from leaderboards.rank.tables import Row
 from leaderboards.text import count_of, points, shortened
-from leaderboards.verdict import ENOUGH_SEEDS, points_lost
 
 MOST_LEFT_OUT = 100
 """Incomplete rows that are listed with what they lack."""

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leaderboards.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.arms import Answer, Arm, Arms
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line
 from leaderboards.text import points
 
 MOST_MISTAKES = 6

@@ -4,35 +4,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from harness.recipe import METHODS
-from harness.results import Result
-from leaderboards.baselines import UNTUNED
-from leaderboards.cells import Cell
-from leaderboards.charts import Forest, forest
-from leaderboards.economics import members_of
-from leaderboards.flags import flag_of
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, score_item
-from leaderboards.learning import LearningCurve, learning_curve
-from leaderboards.pages.context import (
+from harness.records.result import Result
+from harness.sweep.methods import METHODS
+from leaderboards.chart.forest import Forest, forest
+from leaderboards.chart.learning import LearningCurve, learning_curve
+from leaderboards.gathered import Site, parameters_of, scale_of
+from leaderboards.links import compare_href, method_href, model_href, task_href
+from leaderboards.money.economics import members_of
+from leaderboards.pages.costs import derived_grid, labels_item, measured_grid
+from leaderboards.pages.forgetting import forgetting_grid
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, gain_item, score_item
+from leaderboards.pages.heads import (
     LONGEST_NAME,
     METHOD_TITLES,
     Link,
     Pairs,
-    Site,
-    compare_href,
     compared_rows,
-    method_href,
-    model_href,
     own_score_column,
-    parameters_of,
     rank_text,
-    scale_of,
     shortest,
-    task_href,
 )
-from leaderboards.pages.costs import derived_grid, labels_item, measured_grid
-from leaderboards.pages.forgetting import forgetting_grid
-from leaderboards.tables import Row
+from leaderboards.rank.baselines import UNTUNED
+from leaderboards.rank.cells import Cell
+from leaderboards.rank.flags import flag_of
+from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, count_of, method_name, points
 
 

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.results import GuardRecord, MetricCard, MetricValue, Result
-from leaderboards.economics import training_usd
-from leaderboards.flags import flag_of
-from leaderboards.grid import Column, Grid, Head, Item, Line
+from harness.records.generation import GuardRecord
+from harness.records.result import Result
+from harness.records.scores import MetricCard, MetricValue
+from leaderboards.links import model_href, samples_href, task_href
+from leaderboards.money.economics import training_usd
+from leaderboards.money.prices import Prices
 from leaderboards.pages.choice import ChoiceView, choice_view
-from leaderboards.pages.context import Pairs, model_href, run_head, samples_href, task_href
 from leaderboards.pages.costs import energy_text
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line
+from leaderboards.pages.heads import Pairs, run_head
 from leaderboards.pages.samples import Excerpt, load_excerpt
 from leaderboards.pages.training import TrainingView, training_views
-from leaderboards.prices import Prices
+from leaderboards.rank.flags import flag_of
 from leaderboards.text import MISSING, count_of, duration, in_units, method_name, points, quantity, size_of_memory, usd
 
 

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from harness.results import Result
-from leaderboards.economics import members_of
-from leaderboards.pages.context import Site, model_names
+from harness.records.result import Result
+from leaderboards.gathered import Site
+from leaderboards.money.economics import members_of
+from leaderboards.pages.heads import model_names
 from leaderboards.pages.run import Surroundings, run_page
-from leaderboards.processes import Workers
-from leaderboards.rendering import Pages, Renderer, as_bytes, digest_of
-from leaderboards.reuse import PageStamp, Stamps
+from leaderboards.write.processes import Workers
+from leaderboards.write.rendering import Pages, Renderer, as_bytes, digest_of
+from leaderboards.write.reuse import PageStamp, Stamps
 
 TEMPLATE = "run.html"
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from harness.results import UNREADABLE, Result, read_prediction_table
-from leaderboards.grid import Tone
+from harness.records.predictions import UNREADABLE, read_prediction_table
+from harness.records.result import Result
+from leaderboards.pages.grid import Tone
 from leaderboards.text import points, shortened
 
 SHOWN_RIGHT, SHOWN_WRONG = 3, 5

@@ -4,31 +4,29 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.recipe import METHODS
-from harness.results import TaskCard
-from leaderboards.cells import Cell
-from leaderboards.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item, slim
+from harness.records.scores import TaskCard
+from harness.sweep.methods import METHODS
+from leaderboards.gathered import Site, is_whole
+from leaderboards.links import model_href, samples_href
 from leaderboards.pages.arms import Arms
-from leaderboards.pages.context import (
-    METHOD_TITLES,
-    MOST_ROWS,
-    Pairs,
-    Site,
-    candidate_head,
-    is_whole,
-    model_href,
-    own_score_column,
-    rank_text,
-    samples_asked,
-    samples_href,
-    size_text,
-)
 from leaderboards.pages.costs import labels_item
 from leaderboards.pages.elsewhere import elsewhere_grid
 from leaderboards.pages.form import form_grid
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item, slim
+from leaderboards.pages.heads import (
+    METHOD_TITLES,
+    MOST_ROWS,
+    Pairs,
+    candidate_head,
+    own_score_column,
+    rank_text,
+    samples_asked,
+    size_text,
+)
 from leaderboards.pages.mistakes import Mistakes, find_mistakes
 from leaderboards.pages.samples import load_samples
-from leaderboards.tables import Row, resolvable_gap
+from leaderboards.rank.cells import Cell
+from leaderboards.rank.tables import Row, resolvable_gap
 from leaderboards.text import points, shortened
 
 

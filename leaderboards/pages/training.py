@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from functools import partial
 
-from harness.recipe import Stage
-from harness.results import MetricCard, Result, TrainingRecord
-from leaderboards.curves import LossCurve, SmallCurve, loss_curve, small_curve
-from leaderboards.pages.context import METHOD_TITLES, Pairs
+from harness.records.result import Result
+from harness.records.scores import MetricCard
+from harness.records.training import TrainingRecord
+from harness.sweep.recipe import Stage
+from leaderboards.chart.training import LossCurve, SmallCurve, loss_curve, small_curve
+from leaderboards.pages.heads import METHOD_TITLES, Pairs
 from leaderboards.text import (
     MISSING,
     count_of,

@@ -19,8 +19,8 @@ PROGRAM = """
 import json, random, resource, sys, time
 from pathlib import Path
 from harness import PromptSet, Sample, Splits, Task
-from harness.data import load_dataset, training_subset
-from harness.prompts import prompt_row
+from harness.data.dataset import load_dataset, training_subset
+from harness.task.prompts import prompt_row
 
 WORDS = [f"word{{number}}" for number in range(5000)]
 CLASSES = tuple(f"class {{index}}" for index in range(4))

@@ -18,10 +18,12 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from toy_task import adding
 import dataclasses
-from harness.config import Sweep
-from harness.data import load_dataset
-from harness.estimate import Estimator
-from harness.plan import LoadedTask, group_runs, is_done, make_runs
+from harness.sweep.sweep import Sweep
+from harness.data.dataset import load_dataset
+from harness.data.loaded import LoadedTask
+from harness.plan.estimate import Estimator
+from harness.plan.groups import group_runs
+from harness.plan.runs import is_done, make_runs
 
 tasks = {{}}
 for number in range({task_count}):

@@ -25,8 +25,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from synthetic import make_run, task_card, write_result
 
 import harness
-from harness.recipe import Method
-from harness.results import PREDICTIONS, RESULT, MetricValue, Result
+from harness.records.predictions import PREDICTIONS
+from harness.records.result import RESULT, Result
+from harness.records.scores import MetricValue
+from harness.sweep.methods import Method
 
 MODELS, TASKS, SEEDS, SAMPLES = 155, 31, 3, 100
 METHODS: tuple[Method, ...] = ("zero_shot", "lora")

@@ -25,17 +25,17 @@ pytest.importorskip("vllm", reason="vLLM is not installed here")
 
 from toy_models import QUICK, in_order, scoring_job, toy, train, write_jsonl
 
-from harness.data import load_dataset
-from harness.engines import Choose
+from harness.data.dataset import load_dataset
 from harness.engines.__main__ import _warm_up
 from harness.engines.cache import AnswerCache
+from harness.engines.engine import Choose
 from harness.engines.guards import Canaries
 from harness.engines.scoring import ScoringWorker
-from harness.plugins import find_plugins, load_task
-from harness.prompts import prompt_row
-from harness.score import collect, score_rows
+from harness.plugins.registry import find_plugins, load_task
+from harness.score.judging import collect, score_rows
 from harness.task import Sample
-from harness.worker import Worker
+from harness.task.prompts import prompt_row
+from harness.workers.worker import Worker
 
 LEAST_SHARE_OF_BARE = 0.95
 LEAST_OVER_LM_EVAL = {"vllm": 8.0, "hf": 4.0}
@@ -254,7 +254,7 @@ class Field:
 def field(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Field:
     import torch
 
-    from harness.weights import load_model
+    from harness.engines.weights import load_model
 
     folder = tmp_path_factory.mktemp("field")
     task, samples = dates(TASK_SAMPLES)
@@ -296,7 +296,7 @@ def field(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Field:
     write_jsonl(folder / "train.jsonl", prompts)
     write_jsonl(folder / "dev.jsonl", prompts[:16])
     arms: list[Path | None] = [None]
-    with Worker("harness.train", ["--model", str(base)], log=folder / "train.log") as worker:
+    with Worker("harness.training", ["--model", str(base)], log=folder / "train.log") as worker:
         for number in range(CANDIDATES):
             train(worker, folder, "lora", QUICK, seed=number)
             arms.append((folder / "lora").rename(folder / f"lora-{number}"))
@@ -313,7 +313,7 @@ def field(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Field:
 
 def by_gainboard(field: Field) -> dict[tuple[int, str], list[str]]:
     """Every arm's answers by one engine: its start, rendering, guards, keeping answers, judging and writing included."""
-    from harness.lm_eval import lm_eval_plugins
+    from harness.plugins.lm_eval.tasks import lm_eval_plugins
 
     answers = {}
     names = {short: f"lm_eval:{short}" for short in field.tasks}

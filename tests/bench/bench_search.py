@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import harness
-from harness.results import Result, read_record
+from harness.records.result import Result
+from harness.records.store import read_record
 
 pytest.importorskip("trl", reason="needs the train extra")
 

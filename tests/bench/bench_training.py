@@ -17,7 +17,7 @@ pytest.importorskip("trl", reason="needs the train extra")
 
 from toy_models import QUICK, fit_job, read_jsonl, toy, write_rows
 
-from harness.results import TrainingRecord
+from harness.records.training import TrainingRecord
 from harness.task import Rendered
 
 LEAST_SHARE = 0.95
@@ -39,7 +39,7 @@ def bare_script(base: Path, folder: Path, tuner: str, seed: int) -> float:
     from transformers import AutoModelForCausalLM, AutoTokenizer, EarlyStoppingCallback
     from trl import SFTConfig, SFTTrainer
 
-    from harness.encode import encode_answer, encode_prompt
+    from harness.engines.encode import encode_answer, encode_prompt
 
     tokenizer = AutoTokenizer.from_pretrained(base)
 
@@ -106,7 +106,7 @@ def bare_script(base: Path, folder: Path, tuner: str, seed: int) -> float:
 @pytest.mark.parametrize("tuner", ["lora", "full"])
 def test_training_is_as_fast_as_a_bare_script(benchmark: Any, base: Path, tmp_path: Path, tuner: str) -> None:
     """Steps, evaluations, checkpoints and the saving of the weights."""
-    from harness.train import TrainingWorker
+    from harness.training.__main__ import TrainingWorker
 
     write_rows(tmp_path / "train.jsonl", "date_normalise", "train", count=256)
     write_rows(tmp_path / "dev.jsonl", "date_normalise", "dev", count=32)

@@ -1,0 +1,1 @@
+"""What helps the author of a task: a first draft, checks, and people's reviews."""

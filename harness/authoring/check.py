@@ -1,0 +1,317 @@
+"""Find what would spoil a sweep before any GPU minute is spent: offline, and without loading a model."""
+
+import dataclasses
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.authoring.examples import EXAMPLES, certain_reply, check_examples, score_of
+from harness.authoring.finding import Finding
+from harness.authoring.lint import lint, lint_levels, spread
+from harness.authoring.review.verdicts import REVIEWS, read_verdicts, review_state
+from harness.data.dataset import Dataset, load_dataset
+from harness.data.loaded import LoadedTask
+from harness.data.sources import Generated, UnreachableData
+from harness.errors import PLUGIN_FAULTS, UserError, raised
+from harness.plan.ensembles import plan_ensembles
+from harness.plan.estimate import CHARACTERS_PER_TOKEN
+from harness.plan.runs import make_runs
+from harness.plugins.registry import Plugin, find_plugins, load_task
+from harness.score.judging import has_form, metrics_of
+from harness.sweep.engines import MAX_MODEL_LEN
+from harness.sweep.models import check_model
+from harness.sweep.sweep import Sweep, load_sweep
+from harness.task import Metric, Reply, Sample, Task
+from harness.task.demonstrations import choose_demonstrations
+from harness.task.prompts import choose_templates, render
+
+MOST_TRIED = 24
+"""Samples of train, and of test, whose targets are put to the metrics."""
+
+FEW = 4
+"""Of these, the ones whose metrics are tried on wrong answers, too."""
+
+
+def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
+    """Load one task and its data, and check its prompts, samples, metrics and examples. Never raises `UserError`."""
+    return _inspect_task(name, plugins).findings
+
+
+def check_sweep(path: Path, find: Callable[[Iterable[str]], dict[str, Plugin]] = lambda _: find_plugins()) -> list[Finding]:
+    """Check a sweep file, every task it names and every model it can look at. Never raises `UserError`.
+
+    `find` gives the plugins there are, among them those of the named tasks.
+    """
+    try:
+        sweep = load_sweep(path)
+        plugins = find(sweep.all_tasks)
+    except UserError as error:
+        return [Finding("error", str(path), _without(str(path), error))]
+    findings = []
+    loaded: dict[str, LoadedTask] = {}
+    for name in sweep.all_tasks:
+        inspection = _inspect_task(name, plugins)
+        if inspection.task is not None and inspection.dataset is not None:
+            loaded[name] = LoadedTask(inspection.task, inspection.dataset)
+        findings += inspection.findings
+        if name in sweep.tasks:
+            findings += _check_fit(sweep, inspection, where=f"{path}, task '{name}'")
+    for candidate in sweep.candidates:
+        where = f"{path}, candidate '{candidate.name}'"
+        try:
+            check_model(candidate.model, candidate.revision, where)
+            findings.append(Finding("ok", where, f"model {candidate.model}"))
+        except UserError as error:
+            findings.append(Finding("error", where, _without(where, error)))
+    if all(finding.level != "error" for finding in findings) and len(loaded) == len(sweep.all_tasks):
+        findings += _check_plan(sweep, loaded, str(path))
+    return findings
+
+
+def _check_plan(sweep: Sweep, tasks: Mapping[str, LoadedTask], where: str) -> list[Finding]:
+    """Whether the sweep's methods, searches and ensembles can be planned."""
+    try:
+        # Weights are not looked at: that takes long, and what they are changes no plan.
+        runs = make_runs(sweep, tasks, fingerprint=lambda model, revision: "", limit=None)
+        plan_ensembles(sweep.ensembles, runs, tasks)
+    except UserError as error:
+        return [Finding("error", where, _without(where, error))]
+    return []
+
+
+@dataclass(frozen=True)
+class _Inspection:
+    task: Task | None
+    """None when the plugin could not be loaded."""
+
+    dataset: Dataset | None
+    """None when the data could not be loaded."""
+
+    findings: list[Finding]
+
+
+def _inspect_task(name: str, plugins: dict[str, Plugin]) -> _Inspection:
+    where = f"task '{name}'"
+    try:
+        return _inspected(name, plugins, where)
+    except PLUGIN_FAULTS as error:  # a plugin in which we stumble must not hide what is found in the others
+        return _Inspection(None, None, [Finding("error", where, f"our check failed on it: it {raised(error)}")])
+
+
+def _inspected(name: str, plugins: dict[str, Plugin], where: str) -> _Inspection:
+    try:
+        task = load_task(name, plugins)
+    except UnreachableData as error:  # a task of another harness may need its data to be made
+        return _Inspection(None, None, [Finding("warning", where, f"it was not checked: {_without(where, error)}")])
+    except UserError as error:
+        return _Inspection(None, None, [Finding("error", where, _without(where, error))])
+    dataset: Dataset | None = None
+    findings = []
+    try:
+        dataset = load_dataset(task)
+        sizes = f"{len(dataset.train)} train, {len(dataset.dev)} dev and {len(dataset.test)} test samples"
+        faults = _check_samples(task, dataset, where)
+        findings += [Finding("ok", where, sizes), *faults]
+        folder = plugins[name].folder
+        # What cannot be rendered has no state, and what is wrong with it is said already.
+        if folder is not None and all(fault.level != "error" for fault in faults):
+            verdicts = read_verdicts(folder / REVIEWS)
+            findings.append(Finding("ok", where, review_state(task, dataset, verdicts).summary))
+    except UnreachableData as error:
+        findings.append(Finding("warning", where, f"its samples were not checked: {_without(where, error)}"))
+    except UserError as error:
+        findings.append(Finding("error", where, _without(where, error)))
+    path = _examples_path(task, plugins[name])
+    if path is not None:
+        test = None if dataset is None else {sample.id: sample for sample in dataset.test}
+        findings += check_examples(task, test, path)
+    return _Inspection(task, dataset, findings)
+
+
+def _examples_path(task: Task, plugin: Plugin) -> Path | None:
+    """Beside the plugin's code; None where that is not known, or not the task's own."""
+    if plugin.folder is not None:
+        return plugin.folder / EXAMPLES
+    if task.prompts.render is not None:
+        return None  # a task of another harness, made by code that knows nothing of it
+    file = getattr(sys.modules.get(plugin.source.partition(":")[0]), "__file__", None)
+    return None if file is None else Path(file).parent / EXAMPLES
+
+
+def _check_fit(sweep: Sweep, inspection: _Inspection, where: str) -> list[Finding]:
+    """What a sweep asks of a task that the task does not have."""
+    task, dataset = inspection.task, inspection.dataset
+    if task is None:
+        return []
+    findings = []
+    for key, names in (("templates", sweep.templates), ("train_templates", sweep.train_templates)):
+        try:
+            choose_templates(task.prompts, names, where=key)
+        except UserError as error:
+            findings.append(Finding("error", where, str(error)))
+    few_shot = any("few_shot" in candidate.methods for candidate in sweep.candidates)
+    if few_shot and sweep.demonstrations == "fixed" and not task.prompts.fixed:
+        findings.append(
+            Finding("error", where, "demonstrations is 'fixed', and the task names none; give prompts.fixed the ids of some")
+        )
+    if sweep.test_seed is not None and not isinstance(task.data, Generated):
+        findings.append(
+            Finding("warning", where, "test_seed changes nothing: the task's data is not generated, so its test set stays")
+        )
+    if dataset is None:
+        return findings
+    available = len(dataset.originals)
+    asked = [("n_train", budget) for budget in sweep.budgets if isinstance(budget, int)]
+    if few_shot:
+        asked.append(("num_fewshot", sweep.num_fewshot or task.prompts.num_fewshot))
+        findings += _check_length(sweep, task, dataset, where)
+    return findings + [
+        Finding("warning", where, f"{key} is {number}, there are {available} training samples; all are used")
+        for key, number in asked
+        if number > available
+    ]
+
+
+def _check_length(sweep: Sweep, task: Task, dataset: Dataset, where: str) -> list[Finding]:
+    """Whether the few-shot prompts are likely to fit, by the length of one of them."""
+    prompts = task.prompts
+    if sweep.demonstrations is not None:
+        prompts = dataclasses.replace(prompts, demonstrations=sweep.demonstrations)
+    count = sweep.num_fewshot or prompts.num_fewshot
+    try:
+        (shown,) = choose_demonstrations(prompts, dataset.originals, dataset.test[:1], count=count, seed=0)
+    except UserError:  # a finding already
+        return []
+    template = choose_templates(prompts, None, where=where)[0]
+    tokens = len(render(prompts, dataset.test[0], template=template, demonstrations=shown).text) // CHARACTERS_PER_TOKEN
+    most = sweep.generation.max_model_len or MAX_MODEL_LEN
+    if tokens <= most:
+        return []
+    return [
+        Finding(
+            "warning",
+            where,
+            f"a few-shot prompt of {len(shown):,} demonstrations takes about {tokens:,} tokens, and {most:,} fit; "
+            "lower num_fewshot, or raise max_model_len if the models take more",
+        )
+    ]
+
+
+def _without(where: str, error: UserError) -> str:
+    """The error's sentence without the place that the finding names already."""
+    return str(error).removeprefix(where).removeprefix(",").removeprefix(":").strip()
+
+
+def _check_samples(task: Task, dataset: Dataset, where: str) -> list[Finding]:
+    trial = _Trial(task, dataset)
+    errors = [*_unsteady_draws(task, dataset), *_fixed_demonstrations(task, dataset), *trial.errors()]
+    warnings = lint(task, dataset)
+    if not errors:
+        # The filters of another harness are made for what models write, which need not look like its targets.
+        warnings += [*lint_levels(task, dataset), *(trial.shortfalls() if task.prompts.render is None else [])]
+    return [Finding("error", where, text) for text in errors] + [Finding("warning", where, text) for text in warnings]
+
+
+def _unsteady_draws(task: Task, dataset: Dataset) -> list[str]:
+    """Generated data that is not the same twice, so that no result could be compared with another."""
+    if not isinstance(task.data, Generated) or load_dataset(task).fingerprint == dataset.fingerprint:
+        return []
+    return ["two draws of one seed differ; use only the Random that is passed"]
+
+
+def _fixed_demonstrations(task: Task, dataset: Dataset) -> list[str]:
+    if task.prompts.demonstrations != "fixed":
+        return []
+    try:
+        choose_demonstrations(task.prompts, dataset.originals, [], count=task.prompts.num_fewshot, seed=0)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+class _Trial:
+    """Some samples' own targets, extracted and scored as if a model had answered them."""
+
+    def __init__(self, task: Task, dataset: Dataset) -> None:
+        self.metrics = metrics_of(task)
+        self.written = task.output == "generate"
+        extracts = task.output == "generate" and task.extract is not str.strip
+        self.remedy = (
+            "let extract leave a right answer as the targets have it"
+            if extracts
+            else "the targets do not fit this metric, so change the one or the other"
+        )
+        self.replies: list[tuple[str, Reply]] = []
+        """Which sample, and what metrics see."""
+        self.not_extracted: list[tuple[str, str]] = []
+        self.primary = next(metric for metric in self.metrics if metric.name == task.primary_metric)
+        for split, samples in (("train", dataset.train), ("test", dataset.test)):
+            for sample in spread(samples, MOST_TRIED):
+                self._answer(task, f"{split} sample '{sample.id}'", sample)
+
+    def _answer(self, task: Task, name: str, sample: Sample) -> None:
+        try:
+            self.replies.append((name, certain_reply(task, sample, sample.targets[0])))
+        except UserError as error:
+            self.not_extracted.append((name, str(error)))
+
+    def errors(self) -> list[str]:
+        """What raises, once for each part of the task."""
+        faults = [self._said(self.not_extracted)] if self.not_extracted else []
+        for metric in self.metrics:
+            raised = [(name, fault) for name, reply in self.replies if (fault := _fault(metric, reply))]
+            faults += [self._said(raised)] if raised else self._on_wrong_answers(metric)
+        return faults
+
+    def _on_wrong_answers(self, metric: Metric) -> list[str]:
+        """What a metric raises that judges right answers well: a model may answer anything, or nothing."""
+        if not self.written:
+            return []
+        for name, reply in self.replies[:FEW]:
+            for text in ("", "nothing of the kind"):
+                fault = _fault(metric, dataclasses.replace(reply, answer=text))
+                if fault:
+                    return [f"{fault} on the answer '{text}' to {name}"]
+        return []
+
+    def shortfalls(self) -> list[str]:
+        """Mean metrics that a right answer cannot bring to their best value, and right answers of a wrong form."""
+        faults = []
+        for metric in self.metrics:
+            best = metric.high if metric.higher_is_better else metric.low
+            if metric.score is None or math.isinf(best):
+                continue
+            short = [(name, score) for name, reply in self.replies if abs((score := score_of(metric, reply)) - best) > 1e-6]
+            if short:
+                name, score = short[0]
+                faults.append(
+                    f"the target of {name} scores {score:.3g} on {metric.name} as its answer, not {best:g} (so do "
+                    f"{len(short)} of {len(self.replies)} tried); {self.remedy}"
+                )
+        malformed = [name for name, reply in self.replies if self.written and not has_form(self.primary, reply)]
+        if malformed and not faults:
+            faults.append(
+                f"the target of {malformed[0]} has not the form of an answer: it is none of its sample's choices, or "
+                f"nothing that {self.primary.name} can read (so are {len(malformed)} of {len(self.replies)} tried); "
+                f"{self.remedy}"
+            )
+        return faults
+
+    def _said(self, raised: Sequence[tuple[str, str]]) -> str:
+        name, fault = raised[0]
+        tried = len(self.replies) + len(self.not_extracted)
+        return f"{fault} on the target of {name} ({len(raised)} of {tried} tried)"
+
+
+def _fault(metric: Metric, reply: Reply) -> str | None:
+    """What a metric raises, in words."""
+    try:
+        score_of(metric, reply)
+        has_form(metric, reply)
+    except UserError as error:
+        return str(error)
+    except PLUGIN_FAULTS as error:  # a plugin's own may raise anything
+        return f"metric '{metric.name}': parses {raised(error)}"
+    return None

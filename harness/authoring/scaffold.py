@@ -1,0 +1,384 @@
+"""Write the files of a new task plugin: `gainboard new NAME [--from data.csv --input COL --target COL [--group COL]]`.
+
+What is written passes `gainboard check` at once and is meant to be read and edited: it is the shortest complete task.
+"""
+
+import builtins
+import json
+import keyword
+import math
+import re
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from harness.authoring.examples import EXAMPLES, certain_reply, score_of
+from harness.data.dataset import make_sample
+from harness.data.sources import table_splits
+from harness.errors import UserError
+from harness.metrics.answers import first_json_object, is_number
+from harness.plugins.registry import find_plugins, load_task
+from harness.score.judging import metrics_of
+from harness.task import Output, Row, Splits, Task
+from harness.task.prompts import SLOTS, render
+
+MAX_CHOICES = 50
+"""More different targets than this are answers to be written, not labels to be chosen."""
+
+MAX_NUMBER_CHOICES = 10
+"""The same of targets that are all numbers: ratings are chosen, results are worked out."""
+
+ROWS_PER_CHOICE = 3
+"""Labels come again and again; answers do not."""
+
+MAX_RARE = 0.2
+"""Share of the labels that may occur but once, misspelt ones for instance."""
+
+LISTED_LABELS = 200
+"""Characters of all labels up to which the wordings list them."""
+
+LONG_ANSWER = 5
+"""Words of a typical target from which on it is judged by the words it shares, not as a whole."""
+
+BYTES_PER_TOKEN = 2
+"""Fewer than tokenizers have in most scripts, so that no target is cut off."""
+
+_GENERATED_NAMES = frozenset(
+    {
+        "CHOICES", "DATA", "Path", "PromptSet", "Row", "Sample", "Splits", "Task", "first_json_object", "load",
+        "table_splits", "task", "to_sample",
+    }
+)  # fmt: skip
+
+EXAMPLE_ROWS = (
+    ("The soup was cold and the waiter rude.", "bad"),
+    ("Wonderful evening, we will come again.", "good"),
+    ("I waited an hour for a dry sandwich.", "bad"),
+    ("Fresh fish and friendly people.", "good"),
+    ("Too loud, too dear, too salty.", "bad"),
+    ("The best cake in town.", "good"),
+    ("They lost our booking and laughed about it.", "bad"),
+    ("A quiet place with a lovely garden.", "good"),
+    ("My plate was dirty.", "bad"),
+    ("The dessert alone is worth the trip.", "good"),
+)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What the user says of the table."""
+
+    input: str
+    target: str
+    group: str | None
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the targets say of the task."""
+
+    output: Output
+    description: str
+    metrics: tuple[str, ...]
+    """The primary one first."""
+
+    templates: dict[str, str]
+    choices: tuple[str, ...] = ()
+    """Sorted; empty for `generate`."""
+
+    settings: tuple[str, ...] = ()
+    """More fields of the task, as they are written."""
+
+    reads_json: bool = False
+    """Whether the targets are JSON objects, which are put into one form."""
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """A task that was written."""
+
+    folder: Path
+    decision: str
+    """What was made of the targets and why, with the metrics, the primary one first; a sentence for the user."""
+
+
+def new_task(
+    name: str,
+    folder: Path,
+    *,
+    source: Path | None = None,
+    input_column: str | None = None,
+    target_column: str | None = None,
+    group_column: str | None = None,
+) -> NewTask:
+    """Write the task `name` into a folder of its own in the tasks folder `folder`.
+
+    With `source`, a CSV, TSV, JSONL or Parquet file, two of its columns become prompts and targets, and rows of the same
+    `group_column` stay in one split; without, a small table to edit is written. Raises `UserError` for a name that is
+    taken or no identifier, for columns that cannot be those of a task, and for faults of the table.
+    """
+    _check_name(name, folder)
+    if source is None:
+        if (input_column, target_column, group_column) != (None, None, None):
+            raise UserError("--input, --target and --group name columns of a data file; give it with --from")
+        columns = _Columns("text", "label", None)
+    elif input_column is None or target_column is None:
+        raise UserError(f"--from {source} needs --input COLUMN and --target COLUMN, the columns of questions and of answers")
+    else:
+        columns = _Columns(input_column, target_column, group_column)
+        _check_columns(columns)
+        # Every fault of the user's table comes out here, before anything is written.
+        _cut(source, columns)
+    written = folder / name
+    written.mkdir(parents=True)
+    try:
+        data = _write_data(written, source)
+        splits = _cut(data, columns)
+        targets = [row[columns.target] for row in (*splits.train, *splits.dev, *splits.test)]
+        kind = _kind_of(targets)
+        (written / "task.py").write_text(_task_source(name, data.name, columns, kind), encoding="utf-8")
+        task = load_task(name, find_plugins([folder], entry_points=False))
+        (written / EXAMPLES).write_text(_examples(task, columns, splits.test), encoding="utf-8")
+    except BaseException:
+        shutil.rmtree(written)  # a half-written task would block the next attempt
+        raise
+    return NewTask(written, _decision(kind, len(set(targets))))
+
+
+def _check_name(name: str, folder: Path) -> None:
+    if not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
+        raise UserError(f"'{name}' cannot name a task: use letters, digits and underscores, and begin with a letter")
+    if hasattr(builtins, name):
+        raise UserError(f"'{name}' cannot name a task: Python itself has something of that name; choose another")
+    if name in _GENERATED_NAMES:
+        raise UserError(f"'{name}' cannot name a task: the generated file uses that name itself; choose another")
+    if (folder / name).exists():
+        raise UserError(f"{folder / name} exists already; choose another name or remove it")
+    plugins = find_plugins([folder] if folder.is_dir() else [])
+    if name in plugins:
+        raise UserError(f"task '{name}' exists already, in {plugins[name].source}; choose another name")
+
+
+def _check_columns(columns: _Columns) -> None:
+    if columns.input == columns.target:
+        raise UserError(f"--input and --target are both '{columns.input}', so every prompt would hold its answer; name two")
+    if columns.group == columns.target:
+        raise UserError(
+            f"--group and --target are both '{columns.target}', so no answer that is tested would be in training; "
+            "group by another column, an author or a document, say"
+        )
+
+
+def _cut(table: Path, columns: _Columns) -> Splits:
+    return table_splits(table, input_column=columns.input, target_column=columns.target, group=columns.group)
+
+
+def _write_data(folder: Path, source: Path | None) -> Path:
+    if source is not None:
+        return Path(shutil.copyfile(source, folder / f"data{source.suffix}"))
+    path = folder / "data.csv"
+    path.write_text("".join(f'"{text}",{label}\n' for text, label in (("text", "label"), *EXAMPLE_ROWS)), encoding="utf-8")
+    return path
+
+
+# What kind of task a column of targets makes
+
+
+def _kind_of(targets: Sequence[str]) -> _Kind:
+    if all(map(_is_json_object, targets)):
+        return _json(targets)
+    numbers = all(map(is_number, targets))
+    if _are_labels(targets, numbers=numbers):
+        return _choice(tuple(sorted(set(targets))))
+    settings = [_max_tokens(targets)]
+    if not any("\n" in target for target in targets):
+        settings.append(r'stop=("\n",)')
+    if numbers:
+        return _Kind(
+            "generate",
+            "Write the right number for a text.",
+            ("numeric_match", "exact_match"),
+            {
+                "plain": "{text}",
+                "instruction": "Work out the number that is asked for, and reply with nothing else.\n\n{text}",
+                "question": "{text}\n\nWhich number is it?",
+            },
+            settings=tuple(settings),
+        )
+    # ROUGE reads Latin letters and digits only.
+    by_words = "rougeL" if all(re.search("[a-z0-9]", target.lower()) for target in targets) else "token_f1"
+    long = median(len(target.split()) for target in targets) >= LONG_ANSWER
+    return _Kind(
+        "generate",
+        "Write the right answer to a text.",
+        (by_words, "exact_match") if long else ("exact_match", by_words),
+        {
+            "plain": "{text}",
+            "instruction": "Read the input and write what belongs to it, and nothing else.\n\nInput: {text}",
+            "question": "{text}\n\nWhat is the right reply to this?",
+        },
+        settings=tuple(settings),
+    )
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _json(targets: Sequence[str]) -> _Kind:
+    return _Kind(
+        "generate",
+        "Write the right JSON object for a text.",
+        ("json_f1", "json_precision", "json_recall", "exact_match"),
+        {
+            "plain": "{text}",
+            "instruction": "Read the input and write the JSON object that belongs to it, and nothing else.\n\nInput: {text}",
+            "question": "{text}\n\nWhich JSON object says this?",
+        },
+        # Without a stop: what a prompted model writes over several lines is read, too.
+        settings=("extract=first_json_object", _max_tokens([first_json_object(target) for target in targets])),
+        reads_json=True,
+    )
+
+
+def _max_tokens(targets: Sequence[str]) -> str:
+    longest = max(len(target.encode()) for target in targets)
+    return f"max_tokens={16 * math.ceil((longest / BYTES_PER_TOKEN + 1) / 16)}"
+
+
+def _are_labels(targets: Sequence[str], *, numbers: bool) -> bool:
+    """Few different ones, which nearly all come again."""
+    counts = Counter(targets)
+    most = min(MAX_NUMBER_CHOICES if numbers else MAX_CHOICES, len(targets) // ROWS_PER_CHOICE)
+    rare = sum(count == 1 for count in counts.values())
+    return 2 <= len(counts) <= most and rare <= MAX_RARE * len(counts)
+
+
+def _choice(choices: tuple[str, ...]) -> _Kind:
+    listing = ", ".join(choices).replace("{", "{{").replace("}", "}}")
+    # In a wording, a label such as `<mask>` would be the place of the answer.
+    listed = len(listing) <= LISTED_LABELS and not any(slot in listing for slot in SLOTS)
+    wordings = {
+        "plain": f"Choose one of: {listing}.\n{{text}}" if listed else "{text}",
+        "instruction": "Read the text and reply with the label that fits it best"
+        + (f": {listing}." if listed else ".")
+        + "\n\nText: {text}",
+        "question": "{text}\n\nWhich label would you give to this" + (f", out of these: {listing}?" if listed else "?"),
+    }
+    # A label that begins another would never be the less likely one; with a full stop after it, it begins none.
+    if any(other != choice and other.startswith(choice) for choice in choices for other in choices):
+        wordings = {name: f"{wording}\nAnswer: <mask>." for name, wording in wordings.items()}
+    return _Kind(
+        "choice",
+        "Choose the right label for a text.",
+        ("accuracy", "f1_macro"),
+        wordings,
+        choices,
+        ("chance=1 / len(CHOICES)",),
+    )
+
+
+def _decision(kind: _Kind, different: int) -> str:
+    metrics = ", ".join(kind.metrics)
+    if kind.output == "choice":
+        return f"{different} different targets: labels to be chosen ({metrics}); edit output to have them written"
+    if kind.reads_json:
+        return f"{different} different targets, all JSON objects: judged by their fields ({metrics})"
+    if kind.metrics[0] == "numeric_match":
+        return f"{different} different targets, all numbers: to be worked out ({metrics}); edit output to choose among them"
+    return f"{different} different targets: answers to be written ({metrics}); edit output to choose among them"
+
+
+# The files
+
+
+def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> str:
+    is_choice = kind.output == "choice"
+    names = ["PromptSet", "Row", "Sample", "Splits", "Task", "table_splits", "task"]
+    target = f"row[{_python(columns.target)}]"
+    if kind.reads_json:
+        names.insert(-2, "first_json_object")
+        target = f"first_json_object({target})"  # in the form that answers are put into
+    cut = [f"input_column={_python(columns.input)}", f"target_column={_python(columns.target)}"]
+    if columns.group is not None:
+        cut.append(f"group={_python(columns.group)}")
+    more = ", choices=CHOICES" if is_choice else ""
+    if columns.group is not None:
+        more += f", cluster=row[{_python(columns.group)}]"
+    lines = [
+        '"""Say here what the task measures, where its data comes from and under which licence, and show one row."""',
+        "",
+        "from pathlib import Path",
+        "",
+        f"from harness import {', '.join(names)}",
+        "",
+        f'DATA = Path(__file__).parent / "{file_name}"',
+        *(["CHOICES = (", *(f"    {_python(choice)}," for choice in kind.choices), ")"] if is_choice else []),
+        "",
+        "",
+        "@task",
+        f"def {name}() -> Task:",
+        "    return Task(",
+        f'        name="{name}",',
+        "        version=1,",
+        f'        description="{kind.description}",',
+        "        data=load,",
+        "        to_sample=to_sample,",
+        "        prompts=PromptSet(",
+        "            # Say it in your own words: how far scores depend on the wording is worth knowing.",
+        "            templates={",
+        *(f"                {_python(key)}: {_python(wording)}," for key, wording in kind.templates.items()),
+        "            },",
+        "        ),",
+        f'        output="{kind.output}",',
+        f"        metrics=({', '.join(map(_python, kind.metrics))}),",
+        f"        primary_metric={_python(kind.metrics[0])},",
+        *(f"        {setting}," for setting in kind.settings),
+        "    )",
+        "",
+        "",
+        "def load() -> Splits:",
+        '    """A tenth of the rows each for dev and test, the same ones every time."""',
+        f"    return table_splits(DATA, {', '.join(cut)})",
+        "",
+        "",
+        "def to_sample(row: Row, index: int) -> Sample:",
+        f'    fields = {{"text": row[{_python(columns.input)}]}}',
+        f"    return Sample(id=str(index), fields=fields, target={target}{more})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _python(text: str) -> str:
+    """A literal in double quotes. JSON's strings are valid in Python, surrogate pairs aside, which are not escaped."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _examples(task: Task, columns: _Columns, rows: Sequence[Row]) -> str:
+    """The first test rows with a right and a wrong completion each, as the examples contract has them."""
+    named = [name for name in (columns.input, columns.target, columns.group) if name is not None]
+    lines = [_example(task, index, {name: row[name] for name in named}) for index, row in enumerate(rows[:3])]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def _example(task: Task, index: int, row: Row) -> dict[str, object]:
+    sample = make_sample(task, row, index)
+    prompt = render(task.prompts, sample, template=next(iter(task.prompts.templates)))
+    wrong = next((choice for choice in sample.choices if choice not in sample.targets), "")
+    scored = [metric for metric in metrics_of(task) if metric.score is not None]
+    answers = []
+    for completion in (sample.targets[0], wrong):
+        reply = certain_reply(task, sample, completion)
+        answers.append({"completion": completion, "scores": {metric.name: score_of(metric, reply) for metric in scored}})
+    return {
+        "row": row,
+        "sample": {"id": sample.id, "target": sample.target},
+        "prompt": prompt.question,
+        "answers": answers,
+    }

@@ -1,0 +1,1 @@
+"""The sweep: every run brought to its result."""

@@ -1,0 +1,134 @@
+"""Run a sweep: render, train, generate and score every run that has no result yet, base model by base model.
+
+Every phase leaves a file that carries its key, so a sweep that was stopped goes on where it was: finished results are
+kept, trained weights are not trained again, generated answers are not generated again.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from filelock import FileLock, Timeout
+
+from harness.data.loaded import LoadedTask
+from harness.driver.answers import choose_way
+from harness.driver.executors import Executor
+from harness.driver.group import Folders, GroupRunner, Outcome, SweepWork
+from harness.driver.prepare import build_toys, require_libraries
+from harness.driver.progress import Progress
+from harness.driver.render import Workshop
+from harness.errors import UserError
+from harness.plan.ensembles import Ensemble, derive
+from harness.plan.groups import Group, group_runs
+from harness.plan.runs import is_done
+from harness.records.result import RESULT, Result
+from harness.records.store import read_record
+from harness.score.finish import TaskFacts
+from harness.score.joined import answers_of, joint_generation
+from harness.sweep.engines import EngineName
+from harness.sweep.run import Run
+from harness.sweep.settings import EngineSettings
+
+
+def run_sweep(
+    runs: Sequence[Run],
+    tasks: Mapping[str, LoadedTask],
+    folders: Folders,
+    *,
+    engine: EngineName,
+    settings: EngineSettings,
+    progress: Progress,
+    executor: Executor,
+    ensembles: Sequence[Ensemble] = (),
+    report_to: Sequence[str] = (),
+) -> Outcome:
+    """Bring every run to a result or a recorded failure; one failed run does not stop the others.
+
+    Raises `UserError` before any work when a needed library is missing, a result of another configuration is in the way
+    or the arms cannot be scored in the way that was asked for.
+    """
+    todo = [run for run in runs if not is_done(folders.results, run)]
+    outcome = Outcome(already_done=len(runs) - len(todo))
+    sweep = SweepWork(
+        outcome, TaskFacts(tasks), folders, engine, settings, progress, executor,
+        Workshop(folders.work, tasks, time_uncached=settings.time_uncached, report_to=report_to),
+    )  # fmt: skip
+    if todo:
+        for group in group_runs(todo):  # what cannot be scored is not trained
+            choose_way([sweep.shop.ask(run) for run in group.runs], group.model, engine, settings)
+        require_libraries(engine, todo)
+    if not todo and not ensembles:
+        return outcome
+    folders.work.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folders.work / ".lock", blocking=False):
+            build_toys(sorted({run.candidate.model for run in todo}), folders.work, progress)
+            _run_groups(group_runs(todo), sweep)
+            _combine(ensembles, sweep)
+    except Timeout:
+        raise UserError(
+            f"another gainboard works in {folders.work}; wait for it, or give this one a --work folder of its own"
+        ) from None
+    return outcome
+
+
+def _run_groups(groups: Sequence[Group], sweep: SweepWork) -> None:
+    """Bring the runs of every group to their results, as many groups at a time as there are workers."""
+    groups = _spread(groups, sweep.executor.workers)
+    if len(groups) <= 1 or sweep.executor.workers == 1:
+        for group in groups:
+            GroupRunner(group, sweep).run()
+        return
+    with ThreadPoolExecutor(min(len(groups), sweep.executor.workers)) as pool:
+        for done in [pool.submit(GroupRunner(group, sweep).run) for group in groups]:
+            done.result()
+
+
+def _combine(ensembles: Sequence[Ensemble], sweep: SweepWork) -> None:
+    """Make the arms that are made of other arms, where all of these are finished."""
+    souped: list[tuple[Run, list[Result]]] = []
+    for ensemble in ensembles:
+        members = [_finished(run, sweep) for run in ensemble.members]
+        missing = sum(member is None for member in members)
+        if missing:
+            sweep.progress.note(f"{ensemble.label}: {missing} of its {len(members)} members have no result; it is left out")
+            continue
+        found = [member for member in members if member is not None]
+        run = derive(ensemble, [member.run for member in found])
+        if is_done(sweep.folders.results, run):
+            sweep.outcome.already_done += 1
+        elif run.averaged:
+            souped.append((run, found))
+        else:
+            _vote(run, found, sweep)
+    by_key = {run.key: members for run, members in souped}
+    for group in group_runs(run for run, _ in souped):
+        GroupRunner(group, sweep, members=by_key).run()
+
+
+def _finished(run: Run, sweep: SweepWork) -> Result | None:
+    path = sweep.folders.results / run.folder / RESULT
+    if not path.exists():
+        return None
+    result = read_record(path, Result)
+    return result if result.run.cell == run.cell else None
+
+
+def _vote(run: Run, members: Sequence[Result], sweep: SweepWork) -> None:
+    """From saved answers; nothing is generated."""
+    with sweep.recording(run, "score"):
+        rows = answers_of(run, members, sweep.folders.results)
+        trainings = {training.key: training for member in members for training in member.trainings}
+        sweep.finish(run, rows, trainings=list(trainings.values()), generation=joint_generation(members))
+
+
+def _spread(groups: Sequence[Group], workers: int) -> list[Group]:
+    """Groups enough for all workers: the largest are cut in two, never through runs that share a training or a search."""
+    spread = list(groups)
+    while len(spread) < workers:
+        largest = max(spread, key=lambda group: len(group.runs), default=None)
+        halves = largest.halves() if largest else None
+        if largest is None or halves is None:
+            break
+        spread.remove(largest)
+        spread += halves
+    return spread

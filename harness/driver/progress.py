@@ -1,0 +1,182 @@
+"""Show how far long work is: a bar for each base model, plain lines where no terminal is, events for machines."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from harness.records.scores import SampleCounts
+
+Emit = Callable[[dict[str, Any]], None]
+"""Takes an event: plain values, with the name of the kind under `event`."""
+
+SECONDS_BETWEEN_EVENTS = 2.0
+"""Of the events that only say how far a job is."""
+
+
+class Progress:
+    """What a sweep tells the person, or the program, in front of it. May be told from several threads."""
+
+    def __init__(self, console: Console, *, emit: Emit | None = None) -> None:
+        """`emit`: who takes the events; None: nobody."""
+        self._console, self._emit = console, emit
+        self._lock = threading.RLock()
+        self._lines = 0
+        self._bars = Bars(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.fields[detail]}"), console=console,
+            transient=True, disable=not console.is_terminal,
+        )  # fmt: skip
+
+    def line(self, label: str) -> "Line":
+        """The line of a base model, or of other work; shown while its `with` block runs."""
+        return Line(self, label)
+
+    def finished(
+        self, label: str, metric: str, value: float, samples: SampleCounts, *, doubts: Mapping[str, str] | None = None,
+        losses: Sequence[float] = (),
+    ) -> None:  # fmt: skip
+        """One run has its result.
+
+        `doubts`: words for why it may not be what it seems → the reason in a sentence. `losses`: its training's curve.
+        """
+        said = [*(doubts or ())]
+        if samples.failed:
+            said.append(f"{samples.failed} of {samples.total} samples could not be scored")
+        told = f" [yellow]({escape(', '.join(said))})" if said else ""
+        curve = f"  [dim]loss {sparkline(losses)} {losses[-1]:.3g}[/]" if losses else ""
+        self._print(f"[green]✓[/] {escape(label)}  [bold]{escape(metric)} {value:.3f}[/]{curve}{told}")
+        self.event(
+            "finished", run=label, metric=metric, value=value, samples=samples.total, failed=samples.failed,
+            doubts=dict(doubts or {}),
+        )  # fmt: skip
+
+    def failed(self, label: str, phase: str, reason: str) -> None:
+        """One run did not finish."""
+        self._print(f"[red]✗[/] {escape(label)}  {phase} failed: {escape(reason)}")
+        self.event("failed", run=label, phase=phase, reason=reason)
+
+    def note(self, text: str) -> None:
+        """Anything worth knowing."""
+        self._print(escape(text))
+        self.event("note", text=text)
+
+    def event(self, kind: str, **values: Any) -> None:
+        """Something happened that a program may want to know."""
+        if self._emit is not None:
+            with self._lock:
+                self._emit({"event": kind, **values})
+
+    def _print(self, markup: str) -> None:
+        with self._lock:
+            self._console.print(markup, highlight=False)
+
+    # For `Line`
+
+    def _add(self, label: str) -> TaskID:
+        with self._lock:
+            self._lines += 1
+            if self._lines == 1:
+                self._bars.start()
+            return self._bars.add_task(escape(label), total=None, detail="", rate="")
+
+    def _remove(self, task: TaskID) -> None:
+        with self._lock:
+            self._bars.remove_task(task)
+            self._lines -= 1
+            if self._lines == 0:
+                self._bars.stop()
+
+    def _show(self, task: TaskID, **values: Any) -> None:
+        with self._lock:
+            self._bars.update(task, **values)
+
+    def _begin(self, task: TaskID, description: str, jobs: int) -> None:
+        with self._lock:
+            self._bars.reset(task, total=jobs, description=escape(description), detail="", rate="")
+            if not self._console.is_terminal:
+                self._console.print(f"{escape(description)} ({jobs})", highlight=False)
+
+
+class Line:
+    """One bar: which phase of the work, how many of its jobs are done, and how far the present one is."""
+
+    def __init__(self, progress: Progress, label: str) -> None:
+        self._progress, self._label = progress, label
+        self._task: TaskID | None = None
+        self._phase, self._jobs, self._whole = "", 0, 0
+        self._started = self._told = 0.0
+
+    def __enter__(self) -> "Line":
+        self._task = self._progress._add(self._label)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        assert self._task is not None, "it was entered"
+        self._progress._remove(self._task)
+        self._task = None
+
+    def phase(self, what: str, jobs: int) -> None:
+        """A phase of so many jobs begins."""
+        self._phase, self._jobs, self._whole = what, jobs, 0
+        self._started = time.monotonic()
+        if self._task is not None:
+            self._progress._begin(self._task, f"{self._label}: {what}", jobs)
+        self._progress.event("phase", line=self._label, phase=what, jobs=jobs)
+
+    def job(self, label: str) -> None:
+        """What is worked on now."""
+        self._show(detail=label)
+        self._progress.event("job", line=self._label, phase=self._phase, job=label)
+
+    def within(self, done: float, total: float) -> None:
+        """The present job is `done` of `total` through."""
+        if not total:
+            return
+        share = min(done / total, 1.0)
+        self._show(completed=self._whole + share, rate=self._rate(self._whole + share))
+        now = time.monotonic()
+        if now - self._told > SECONDS_BETWEEN_EVENTS:
+            self._told = now
+            self._progress.event("progress", line=self._label, phase=self._phase, done=self._whole + share, jobs=self._jobs)
+
+    def advance(self, jobs: int) -> None:
+        """That many jobs are over."""
+        self._whole += jobs
+        self._show(completed=self._whole, rate=self._rate(self._whole))
+        self._progress.event("progress", line=self._label, phase=self._phase, done=self._whole, jobs=self._jobs)
+
+    def note(self, text: str) -> None:
+        """Anything worth knowing."""
+        self._progress.note(f"{self._label}: {text}")
+
+    def _show(self, **values: Any) -> None:
+        if self._task is not None:
+            self._progress._show(self._task, **values)
+
+    def _rate(self, done: float) -> str:
+        seconds = time.monotonic() - self._started
+        return f"{60 * done / seconds:.1f}/min" if done and seconds > 1 else ""
+
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A curve as a word of blocks, the highest value a full one."""
+    low, high = min(values), max(values)
+    if high == low:
+        return _BLOCKS[0] * len(values)
+    return "".join(_BLOCKS[round((value - low) / (high - low) * (len(_BLOCKS) - 1))] for value in values)
+
+
+def json_lines(event: dict[str, Any]) -> None:
+    """Print an event as one line of JSON."""
+    print(json.dumps(event), flush=True)

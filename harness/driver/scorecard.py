@@ -1,0 +1,65 @@
+"""Write the scores and gains of finished runs into the card beside their weights."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from harness.records.predictions import read_predictions
+from harness.records.result import Result
+from harness.records.store import atomic_write, read_record
+from harness.records.training import TrainingRecord
+from harness.statistics import cluster_numbers, gain
+from harness.sweep.models import TRAINING
+from harness.training.modelcard import Score, model_card
+from harness.workers.jobs import FitJob
+
+UNTUNED = ("zero_shot", "few_shot")
+
+
+def write_card(fit: FitJob, finished: Sequence[Result], others: Iterable[Result], *, base: str, results: Path) -> None:
+    """Say what weights scored, and what they gained over untuned arms of the same model, task and seed.
+
+    `finished`: results of these weights; `others`: those of the arms to compare them with. Weights that are not on this
+    machine are left alone.
+    """
+    record = fit.weights / TRAINING
+    if not record.exists() or not finished:
+        return
+    scores, gains = [], []
+    known: dict[tuple[str, str, str, int], Result] = {
+        (one.run.candidate.name, one.run.candidate.method, one.run.task, one.run.seed): one for one in others
+    }
+    for result in finished:
+        run, metric = result.run, result.task.primary_metric
+        value = result.metrics[metric]
+        scores.append(Score(run.task, metric, value.value, value.low, value.high, value.n))
+        for method in UNTUNED:
+            untuned = known.get((run.candidate.name, method, run.task, run.seed))
+            difference = _gain(result, untuned, results) if untuned is not None else None
+            if difference is not None:
+                gains.append(difference)
+    card = model_card(
+        base, finished[0].run.candidate.revision, fit, read_record(record, TrainingRecord), scores=scores, gains=gains
+    )
+    with atomic_write(fit.weights / "README.md") as file:
+        file.write(card)
+
+
+def _gain(tuned: Result, untuned: Result, results: Path) -> Score | None:
+    """The paired difference of the primary metric over the samples and templates that both were scored on."""
+    metric = tuned.task.primary_metric
+    columns = ["sample_id", "template", f"score_{metric}", "cluster"]
+    first = read_predictions(results, tuned.run, columns)
+    second = read_predictions(results, untuned.run, columns[:-1])
+    joined = first.merge(second, on=["sample_id", "template"], suffixes=("", "_untuned")).dropna()
+    if joined.empty:
+        return None
+    by_sample = joined.groupby(["sample_id", "cluster"], sort=False).mean(numeric_only=True)
+    card = tuned.task.metrics[metric]
+    span = 1.0 if card.low is None or card.high is None else card.high - card.low
+    difference = gain(
+        [by_sample[f"score_{metric}"].to_numpy()], [by_sample[f"score_{metric}_untuned"].to_numpy()],
+        binary=tuned.task.binary and len(tuned.run.templates) == 1 and tuned.run.generation.n == 1, span=span,
+        clusters=cluster_numbers(list(by_sample.index.get_level_values("cluster"))),
+    )  # fmt: skip
+    over = untuned.run.candidate.method
+    return Score(tuned.run.task, metric, difference.value, difference.low, difference.high, difference.n, over=over)

@@ -1,0 +1,165 @@
+"""Engines answer prompts with one base model and all its arms, without restarting."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.sweep.engines import MAX_MODEL_LEN, Way
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to write an answer, under the names of vLLM's `SamplingParams`."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    n: int = 1
+    """Answers to write for the prompt."""
+
+    stop: tuple[str, ...] = ()
+    """Strings that end an answer and are left out of it."""
+
+    seed: int = 0
+    """Counts only where the temperature is above 0."""
+
+    choice: tuple[str, ...] = ()
+    """When given, the answer is one of these texts: nothing else can be written."""
+
+    json: str = ""
+    """When given, a JSON schema, as text, that the answer fulfils unless it is cut at `max_tokens`."""
+
+    logprobs: bool = False
+    """Whether to tell the log-probability of each token that was written."""
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Write an answer. Answered by a list of `sampling.n` `Completion`."""
+
+    prompt: list[int]
+    sampling: Sampling
+    arm: int = 0
+    """Which of the arms in use answers."""
+
+    reads_cache: bool = True
+    """Whether keys and values of the prompt may come from the prefix cache; off to time an engine without one."""
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Weigh choices. Answered by a list of one `float` a choice: its natural-log probability, summed over its tokens."""
+
+    prompt: list[int]
+    choices: list[list[int]]
+    """Each of one token at least."""
+
+    arm: int = 0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Weigh a given continuation. Answered by a `Likelihood`."""
+
+    prompt: list[int]
+    """One token at least."""
+
+    continuation: list[int]
+    arm: int = 0
+
+
+Request = Generate | Choose | Measure
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the model wrote after a prompt."""
+
+    text: str
+    token_ids: list[int]
+    """The tokens it wrote, the end-of-sequence token included."""
+
+    finish_reason: str
+    """`stop`: it ended by itself or at a stop string; `length`: it was cut at `max_tokens`."""
+
+    logprobs: list[float] | None = None
+    """Natural log of each token's probability, where `Sampling.logprobs` asked for it."""
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How likely a model finds a given continuation."""
+
+    logprob: float
+    """Natural log, summed over the continuation's tokens."""
+
+    greedy: bool
+    """Whether each of its tokens was the most likely one."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The answer to one request."""
+
+    place: int
+    """Of the request, among those that were asked."""
+
+    answer: Any
+    """Of the type that the request says."""
+
+    cached_tokens: int = 0
+    """Tokens of the prompt whose keys and values the prefix cache had."""
+
+
+class Reference(Protocol):
+    """The arms in use, as transformers reads them: what the engine must agree with."""
+
+    def logprobs(self, arm: int, prompt: list[int], continuation: list[int]) -> tuple[list[float], list[float]]:
+        """For each token of the continuation the natural-log probabilities of itself and of the most likely token."""
+
+
+class Engine(Protocol):
+    """One base model, ready to answer. Prompts are token ids; a prompt and its answer fit the context."""
+
+    name: str
+    """The backend with its version."""
+
+    device: str
+    dtype: str
+    tokenizer: Any
+    context: int
+    """Tokens a prompt and its answer may take together."""
+
+    parameters: int
+    way: Way
+
+    def use(self, arms: Sequence[Path | None]) -> Reference:
+        """Answer from now on with these arms: full models or adapters in folders, or (None) the base.
+
+        One at a time; several when `way` is `adapters`, and then all of them adapters. Raises `UserError` for weights
+        that are not of the base's architecture. The reference is good until the next call.
+        """
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[Answered]:
+        """Answer every request once, in the order they are finished."""
+
+
+class OutOfMemory(Exception):
+    """The accelerator has no room for so many sequences at once; an engine with a smaller `max_num_seqs` may."""
+
+
+MAX_NUM_SEQS = 256
+"""Sequences an engine works on at a time, unless that takes more memory than there is."""
+
+
+def context_length(config: Any, max_model_len: int | None) -> int:
+    """Tokens a prompt and its answer may take: as asked, but no more than the model's own."""
+    asked = max_model_len or MAX_MODEL_LEN
+    return min(int(getattr(config, "max_position_embeddings", asked)), asked)
+
+
+def stop_token_ids(tokenizer: Any, model_eos: int | list[int] | None) -> list[int]:
+    """Every token that ends an answer: the tokenizer's (which tuning teaches) and the model's own."""
+    own = [] if model_eos is None else [model_eos] if isinstance(model_eos, int) else model_eos
+    return sorted({tokenizer.eos_token_id, *own} - {None})

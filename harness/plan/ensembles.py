@@ -1,0 +1,102 @@
+"""Arms made of other arms, from saved answers or averaged weights, without a training of their own."""
+
+import fnmatch
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.data.loaded import LoadedTask
+from harness.errors import UserError
+from harness.sweep.recipe import EnsembleSpec
+from harness.sweep.run import Candidate, Run
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """One derived arm on one task and training budget, and what it is made of."""
+
+    spec: EnsembleSpec
+    members: tuple[Run, ...]
+    """As the sweep plans them: their settings may still have to be chosen."""
+
+    @property
+    def label(self) -> str:
+        """How people read it."""
+        first = self.members[0]
+        return f"{self.spec.name} · {self.spec.method} · {first.task}"
+
+
+def plan_ensembles(specs: Iterable[EnsembleSpec], runs: Sequence[Run], tasks: Mapping[str, LoadedTask]) -> list[Ensemble]:
+    """Every ensemble of a sweep: one for each task and training budget, and each seed where members are candidates.
+
+    They are not scored on guard tasks.
+    Raises `UserError` when a glob matches nothing, or the members cannot be put together in the way that is asked for.
+    """
+    planned = []
+    runs = [run for run in runs if run.guard is None]
+    for spec in specs:
+        cells: dict[tuple[object, ...], list[Run]] = {}
+        for run in _members(spec, runs):
+            seed = (run.seed,) if spec.over == "candidates" else ()
+            cells.setdefault((run.task, run.n_train, *seed), []).append(run)
+        for members in cells.values():
+            _check(spec, members, tasks)
+            planned.append(Ensemble(spec, tuple(members)))
+    return planned
+
+
+def _members(spec: EnsembleSpec, runs: Sequence[Run]) -> list[Run]:
+    found: dict[str, Run] = {}
+    for pattern in spec.members:
+        matching = [run for run in runs if fnmatch.fnmatch(f"{run.candidate.name}/{run.candidate.method}", pattern)]
+        if not matching:
+            there = sorted({f"{run.candidate.name}/{run.candidate.method}" for run in runs})
+            raise UserError(
+                f"ensemble '{spec.name}': '{pattern}' matches no candidate/method of the sweep; there are {', '.join(there)}"
+            )
+        found |= {run.key: run for run in matching if spec.tasks is None or run.task in spec.tasks}
+    return list(found.values())
+
+
+def _check(spec: EnsembleSpec, members: Sequence[Run], tasks: Mapping[str, LoadedTask]) -> None:
+    where = f"ensemble '{spec.name}', task '{members[0].task}'"
+    if len(members) < 2:
+        kind = "seed" if spec.over == "seeds" else "candidate or method"
+        raise UserError(f"{where}: it has one member, {members[0].label}; give it another {kind}, or set `over`")
+    if spec.method == "mean_probability" and tasks[members[0].task].task.output != "choice":
+        raise UserError(f"{where}: mean_probability needs a task whose answers are choices; use method = 'vote'")
+    if spec.method != "soup":
+        return
+    if len({run.candidate.model for run in members}) > 1:
+        raise UserError(f"{where}: weights of different models cannot be averaged; use method = 'vote'")
+    kinds = {run.recipe.tuner if run.recipe else None for run in members}
+    if len(kinds) > 1 or kinds & {None, "qlora", "dora"}:
+        raise UserError(
+            f"{where}: only the weights of members that are all tuned in one way, by lora or in full, can be averaged"
+        )
+
+
+def derive(ensemble: Ensemble, members: Sequence[Run]) -> Run:
+    """The run of an ensemble, now that its members are finished and their settings known."""
+    spec, first = ensemble.spec, members[0]
+    models = list(dict.fromkeys(run.candidate.model for run in members))
+    fingerprints = list(dict.fromkeys(run.candidate.fingerprint for run in members))
+    candidate = Candidate(
+        name=spec.name,
+        model=" + ".join(models),
+        revision=first.candidate.revision if len(models) == 1 else None,
+        fingerprint=fingerprints[0] if len(models) == 1 else hashlib.sha256("".join(fingerprints).encode()).hexdigest()[:16],
+        method=spec.method,
+        chat=first.candidate.chat,
+    )
+    return first.model_copy(
+        update={
+            "candidate": candidate,
+            "stages": (),
+            "search": None,
+            "num_fewshot": 0,
+            "demonstrations": None,
+            "members": tuple(run.key for run in members),
+            "averaged": tuple(run.recipe for run in members) if spec.method == "soup" else (),
+        }
+    )

@@ -1,0 +1,163 @@
+"""Forecast what a sweep will take before anything is loaded: tokens, operations and seconds, from stated assumptions.
+
+Good enough to tell minutes from days. Tokens are counted as characters / 4 over the first samples of a task; a model's
+parameters are read from the headers of its weights, or from its name (`…-0.5B`); the speeds below are what training and
+scoring reach in practice, far below a device's peak. The result of a run carries the measured figures.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from harness.data.loaded import LoadedTask
+from harness.plan.halving import full_trainings, rungs
+from harness.plan.selection import planned_trials
+from harness.records.costs import forward_flops, training_flops
+from harness.sweep.models import count_parameters
+from harness.sweep.recipe import MetaLearning, Portion, Stage, Training
+from harness.sweep.run import Run
+from harness.task import Sample
+from harness.task.prompts import render
+
+CHARACTERS_PER_TOKEN = 4
+CPU_FLOPS_PER_CORE = 3e10
+"""Toy models reach this on a core of a server with AVX-512."""
+GPU_FLOPS = 4e14
+"""40 % of the 989 TFLOP/s of an H100 in bfloat16."""
+ADAPTER_SHARE = 0.01
+"""Parameters of a LoRA adapter, as a share of its base."""
+LOOKED_AT = 200
+"""Samples of a task that its mean lengths are taken from."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one run will take, about."""
+
+    run: str
+    state: str
+    """`done` or `to do`; a run that is done takes nothing any more."""
+
+    train_tokens: int
+    """With the trials of a search; a training that several runs share counts with the first."""
+
+    score_tokens: int
+    parameters: int | None
+    """None when neither the weights nor the name tell."""
+
+    flops: float | None
+    device_seconds: float | None
+
+
+def assumed_device() -> str:
+    """The device an estimate is for: the GPU of this machine, or its CPU."""
+    return "cuda" if shutil.which("nvidia-smi") else f"cpu ({os.cpu_count()} cores)"
+
+
+class Estimator:
+    """Forecasts runs, one after the other: what an earlier one trains is there for a later one."""
+
+    def __init__(self, tasks: Mapping[str, LoadedTask]) -> None:
+        self._tasks = tasks
+        self._speed = GPU_FLOPS if assumed_device() == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
+        self._trained: set[tuple[object, ...]] = set()
+        self._parameters = cache(count_parameters)
+        self._prompt_tokens = cache(self._mean_prompt)
+        self._answer_tokens = cache(self._mean_answer)
+        self._stage_tokens: dict[Stage, int] = {}
+
+    def forecast(self, run: Run, *, done: bool) -> Forecast:
+        """What a run will take on this machine, besides what those before it did."""
+        trained = list(self._trainings(run))  # of a run that is done, too: its weights are there for its guard runs
+        if done:
+            return Forecast(run.label, "done", 0, 0, None, 0.0, 0.0)
+        train_tokens = int(sum(tokens for _, tokens in trained))
+        score_tokens = self._score_tokens(run)
+        parameters = self._parameters(run.candidate.model)
+        if parameters is None:
+            return Forecast(run.label, "to do", train_tokens, score_tokens, None, None, None)
+        flops = forward_flops(parameters, score_tokens)
+        for stage, tokens in trained:
+            trainable = parameters if stage.tuner == "full" else int(parameters * ADAPTER_SHARE)
+            checkpointing = stage.training.gradient_checkpointing
+            flops += training_flops(parameters, int(tokens), trainable=trainable, gradient_checkpointing=checkpointing)
+        return Forecast(run.label, "to do", train_tokens, score_tokens, parameters, flops, flops / self._speed)
+
+    def trial(self, run: Run) -> tuple[float, float]:
+        """Tokens that one trial of a run's search trains on in full, and the seconds that takes."""
+        stage = run.stages[-1]
+        tokens = max(1, self._tokens(stage))
+        parameters = self._parameters(run.candidate.model) or 0
+        trainable = parameters if stage.tuner == "full" else int(parameters * ADAPTER_SHARE)
+        flops = training_flops(parameters, tokens, trainable=trainable, gradient_checkpointing=False)
+        return float(tokens), max(flops / self._speed, 1e-3)
+
+    def _trainings(self, run: Run) -> Iterable[tuple[Stage, float]]:
+        """Stages that nobody has trained yet, with their tokens."""
+        candidate = run.candidate
+        for number, stage in enumerate(run.stages):
+            # A search's settings are unknown yet; its cell names the training as well as they would.
+            mine = (candidate.name, candidate.model, candidate.chat, run.seed, id(run.search), run.stages[: number + 1])
+            if mine not in self._trained:
+                self._trained.add(mine)
+                yield stage, self._tokens(stage)
+        if run.search is not None:
+            searched = (candidate.name, id(run.search), run.stages)
+            if searched not in self._trained:
+                self._trained.add(searched)
+                settings = run.search.settings
+                trials = planned_trials(
+                    run.search, tokens_per_trial=self.trial(run)[0], seconds_per_trial=self.trial(run)[1]
+                )
+                # One of them is the training of the first seed.
+                trainings = full_trainings(rungs(settings.reduction_factor, settings.rungs), trials) - 1
+                yield run.stages[-1], max(0.0, trainings) * self._tokens(run.stages[-1])
+
+    def _tokens(self, stage: Stage) -> int:
+        """Tokens that a stage trains on."""
+        if stage not in self._stage_tokens:
+            samples = sum(portion.n_train for portion in stage.portions)
+            epoch = sum(
+                portion.n_train
+                * (self._prompt_tokens(portion.task, portion.templates[0], 0) + self._answer_tokens(portion.task))
+                for portion in stage.portions
+            )
+            self._stage_tokens[stage] = int(epoch * _epochs(stage.training, stage.meta, samples))
+        return self._stage_tokens[stage]
+
+    def _row_tokens(self, portion: Portion) -> float:
+        return self._prompt_tokens(portion.task, portion.templates[0], 0) + self._answer_tokens(portion.task)
+
+    def _score_tokens(self, run: Run) -> int:
+        loaded = self._tasks[run.task]
+        output, limit = loaded.task.output, run.limit
+        samples = len(loaded.dataset.test if limit is None else loaded.dataset.test[:limit])
+        written = run.generation.max_tokens or 0
+        answer = written if output == "generate" else self._answer_tokens(run.task) if output == "perplexity" else 0
+        return int(samples * sum(self._prompt_tokens(run.task, name, run.num_fewshot) + answer for name in run.templates))
+
+    def _mean_prompt(self, task: str, template: str, shown: int) -> float:
+        loaded = self._tasks[task]
+        demonstrations: Sequence[Sample] = loaded.dataset.originals[:shown]
+        looked_at = loaded.dataset.test[:LOOKED_AT]
+        characters = sum(
+            len(render(loaded.task.prompts, sample, template=template, demonstrations=demonstrations).text)
+            for sample in looked_at
+        )
+        return characters / CHARACTERS_PER_TOKEN / len(looked_at)
+
+    def _mean_answer(self, task: str) -> float:
+        looked_at = self._tasks[task].dataset.test[:LOOKED_AT]
+        return sum(len(sample.targets[0]) for sample in looked_at) / CHARACTERS_PER_TOKEN / len(looked_at)
+
+
+def _epochs(training: Training, meta: MetaLearning | None, samples: int) -> float:
+    """How often each sample is trained on, on average."""
+    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    if meta is not None:
+        return meta.meta_steps * meta.inner_steps * training.per_device_train_batch_size / max(1, samples)
+    if training.max_steps > 0:
+        return training.max_steps * batch / max(1, samples)
+    return training.num_train_epochs

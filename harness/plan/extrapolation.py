@@ -1,0 +1,288 @@
+"""Predict dev losses at a large training budget from the small ones of a results folder, and hold them to what was measured.
+
+Losses are of the kept checkpoints, in nats a target token, and the mean over seeds. Tokenizers cut the same answers into
+different numbers of tokens, so between models that do not share one, losses compare less exactly than scores.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from harness.errors import UserError
+from harness.plan.scaling import LAW_POINTS, LINE_POINTS, Law, Point, PowerLine, Prediction, accept_then_stop, fit_law
+from harness.records.result import Result
+from harness.records.store import read_results
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One candidate's learning curve on a task, and what it says of one larger budget."""
+
+    candidate: str
+    method: str
+    task: str
+    points: tuple[Point, ...]
+    """The budgets below `n_train`, smallest first."""
+
+    n_train: int
+    """The budget that is predicted."""
+
+    measured: Point | None
+    """None when that budget was not run."""
+
+    line: PowerLine | None
+    law: Law | None
+
+    @property
+    def by_line(self) -> float | None:
+        """What accept-then-stop predicts; None with too few points."""
+        return self.line.at(self.n_train) if self.line else None
+
+    @property
+    def by_law(self) -> Prediction | None:
+        """What the law predicts; None with too few points."""
+        return self.law.at(self.n_train) if self.law else None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model the small budgets choose for one task and method, and whether it was the right one."""
+
+    task: str
+    method: str
+    n_train: int
+    by: str
+    """`AtS`, `law`, or the largest small budget that all these models have: its measured loss, without any prediction."""
+
+    losses: Mapping[str, float]
+    """By candidate, what it goes by."""
+
+    measured: Mapping[str, float]
+    """By candidate, the loss measured at `n_train`, of models with too few small budgets, too."""
+
+    @property
+    def chosen(self) -> str:
+        """The candidate with the lowest loss by it."""
+        return min(self.losses, key=lambda name: (self.losses[name], name))
+
+    @property
+    def best(self) -> str | None:
+        """The candidate with the lowest measured loss; None when nothing was measured."""
+        return min(self.measured, key=lambda name: (self.measured[name], name), default=None)
+
+    @property
+    def given_up(self) -> float | None:
+        """How much more loss the chosen has than the best, in nats a token; None unless the chosen was measured."""
+        if self.best is None or self.chosen not in self.measured:
+            return None
+        return self.measured[self.chosen] - self.measured[self.best]
+
+    @property
+    def spearman(self) -> float | None:
+        """Rank correlation with what was measured; None with fewer than three models, or when all are level."""
+        both = sorted(set(self.losses) & set(self.measured))
+        sides = [[losses[name] for name in both] for losses in (self.losses, self.measured)]
+        if len(both) < 3 or any(len(set(side)) == 1 for side in sides):
+            return None
+        return float(stats.spearmanr(*sides).statistic)
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """Every learning curve of a results folder, the choices they make, and what a reader must know besides."""
+
+    curves: tuple[Curve, ...]
+    choices: tuple[Choice, ...]
+    notes: tuple[str, ...]
+
+
+def extrapolate(folder: Path, *, to: int | None = None) -> Extrapolation:
+    """Predict the budget `to` of every candidate, method and task from the smaller ones.
+
+    Without `to`, the largest that any candidate was trained on with that method and task. Untrusted runs count: their
+    guards speak of the engine that answered, not of the training. Raises `UserError` without a curve to go by.
+    """
+    if not folder.is_dir():
+        raise UserError(f"results folder {folder} does not exist; `gainboard run SWEEP` makes one")
+    notes: list[str] = []
+    groups: dict[tuple[str, str], dict[str, dict[int, Point]]] = defaultdict(dict)
+    for (task, method, candidate), results in sorted(_by_arm(read_results(folder)).items()):
+        groups[task, method][candidate] = _points(_same_recipe(results, notes), notes)
+    curves: list[Curve] = []
+    choices: list[Choice] = []
+    for (task, method), candidates in groups.items():
+        target = to or max((n_train for points in candidates.values() for n_train in points), default=0)
+        group = [_curve(name, method, task, points, target) for name, points in candidates.items()]
+        group = [curve for curve in group if curve.points]
+        curves += group
+        choices += _choices(group)
+    if not any(curve.line for curve in curves):
+        raise UserError(
+            f"{folder} holds no learning curve to go by: the sweep needs `n_train = [..]` with at least three budgets "
+            f"smaller than the one that is predicted ({to or 'the largest; --to N predicts another'})"
+        )
+    notes += [
+        f"{curve.candidate} · {curve.method} on '{curve.task}' has {len(curve.points)} budgets below {curve.n_train}: "
+        f"accept-then-stop needs {LINE_POINTS}, the law {LAW_POINTS}."
+        for curve in curves
+        if len(curve.points) < LAW_POINTS
+    ]
+    return Extrapolation(tuple(curves), tuple(choices), tuple(notes))
+
+
+def _by_arm(results: Iterable[Result]) -> dict[tuple[str, str, str], list[Result]]:
+    """The runs that were trained, by task, method and candidate."""
+    arms: dict[tuple[str, str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        if result.training is not None and result.run.guard is None:
+            arms[result.run.task, result.run.candidate.method, result.run.candidate.name].append(result)
+    return arms
+
+
+def _same_recipe(results: Sequence[Result], notes: list[str]) -> list[Result]:
+    """Those that differ in nothing but seed and budget: of the newest version of the task, trained as most were."""
+    kinds: dict[tuple[int, str], list[Result]] = defaultdict(list)
+    for result in results:
+        kinds[-result.run.task_version, result.run.alike].append(result)
+    kept = kinds[min(kinds, key=lambda kind: (kind[0], -len(kinds[kind]), kind[1]))]
+    if others := len(results) - len(kept):
+        run = kept[0].run
+        notes.append(
+            f"{run.candidate.label} on '{run.task}': {others} of {len(results)} runs are left out, made with other settings "
+            "or on another state of the task."
+        )
+    return kept
+
+
+def _points(results: Iterable[Result], notes: list[str]) -> dict[int, Point]:
+    """By training samples, the mean loss over seeds."""
+    losses: dict[int, list[float]] = defaultdict(list)
+    for result in results:
+        assert result.training is not None and result.run.n_train is not None, "only trained runs are asked for"
+        loss = result.training.best_dev_loss
+        if loss is not None and loss > 0:
+            losses[result.run.n_train].append(loss)
+        else:
+            notes.append(f"{result.run.label} is left out: its dev loss of {loss} has no logarithm.")
+    return {n_train: Point(n_train, float(np.mean(seeds)), len(seeds)) for n_train, seeds in sorted(losses.items())}
+
+
+def _curve(candidate: str, method: str, task: str, budgets: Mapping[int, Point], to: int) -> Curve:
+    points = tuple(point for n_train, point in budgets.items() if n_train < to)
+    return Curve(candidate, method, task, points, to, budgets.get(to), accept_then_stop(points), fit_law(points))
+
+
+def _choices(group: Sequence[Curve]) -> list[Choice]:
+    """A choice by each prediction, and by the largest budget that all predicted models have; none among fewer than two."""
+    predicted = [curve for curve in group if curve.line]
+    if len(predicted) < 2:
+        return []
+    ways = {
+        "AtS": {curve.candidate: loss for curve in predicted if (loss := curve.by_line) is not None},
+        "law": {curve.candidate: law.loss for curve in predicted if (law := curve.by_law)},
+    }
+    if shared := set.intersection(*({point.n_train for point in curve.points} for curve in predicted)):
+        budget = max(shared)
+        ways[f"{budget} samples"] = {
+            curve.candidate: point.loss for curve in predicted for point in curve.points if point.n_train == budget
+        }
+    first, measured = group[0], {curve.candidate: curve.measured.loss for curve in group if curve.measured}
+    return [
+        Choice(first.task, first.method, first.n_train, by, losses, measured)
+        for by, losses in ways.items()
+        if len(losses) > 1
+    ]
+
+
+def curve_rows(found: Extrapolation) -> list[dict[str, Any]]:
+    """The table of predictions, for people: a row a candidate, method and task."""
+    rows = []
+    for curve, (by_line, measured) in zip(found.curves, _ranks(found.curves), strict=True):
+        used, law = curve.line and curve.line.accepted, curve.by_law
+        rows.append(
+            {
+                "task": curve.task,
+                "method": curve.method,
+                "candidate": curve.candidate,
+                "budgets": " ".join(str(point.n_train) for point in curve.points),
+                "AtS uses": f"{used[-1].n_train}–{used[0].n_train}" if used else None,
+                "at": curve.n_train,
+                "AtS": _shown(curve.by_line),
+                "law": _shown(law.loss) if law else None,
+                "95 %": f"{_shown(law.low)}–{_shown(law.high)}" if law and law.high is not None else None,
+                "measured": _shown(curve.measured.loss) if curve.measured else None,
+                "rank by AtS": by_line,
+                "rank measured": measured,
+            }
+        )
+    return rows
+
+
+def choice_rows(found: Extrapolation) -> list[dict[str, Any]]:
+    """The table of choices, for people: a row a task, method and way to choose."""
+    return [
+        {
+            "task": choice.task,
+            "method": choice.method,
+            "chosen by": choice.by,
+            "models": len(choice.losses),
+            "chosen": choice.chosen,
+            "best measured": choice.best,
+            "loss given up": _shown(choice.given_up),
+            "Spearman": None if choice.spearman is None else f"{choice.spearman:.2f}",
+        }
+        for choice in found.choices
+    ]
+
+
+def _shown(loss: float | None) -> str | None:
+    return None if loss is None else f"{loss:.4f}"
+
+
+def _ranks(curves: Sequence[Curve]) -> list[tuple[int | None, int | None]]:
+    """Each curve's place among the predicted models of its task and method, 1 for the lowest loss: by AtS, as measured."""
+
+    def rank(loss: float | None, rivals: Iterable[float | None]) -> int | None:
+        return None if loss is None else 1 + sum(rival is not None and rival < loss for rival in rivals)
+
+    ranks = []
+    for curve in curves:
+        rivals = [other for other in curves if (other.task, other.method) == (curve.task, curve.method) and other.line]
+        measured = [rival.measured.loss if rival.measured else None for rival in rivals]
+        own = curve.measured.loss if curve.measured and curve.line else None
+        ranks.append((rank(curve.by_line, [rival.by_line for rival in rivals]), rank(own, measured)))
+    return ranks
+
+
+def record(found: Extrapolation) -> dict[str, Any]:
+    """Everything, for scripts. Losses are in nats a token."""
+    curves = []
+    for curve, (by_line, measured) in zip(found.curves, _ranks(found.curves), strict=True):
+        line, law = curve.line, curve.law
+        own = {"task": curve.task, "method": curve.method, "candidate": curve.candidate, "n_train": curve.n_train}
+        own["points"] = [asdict(point) for point in curve.points]
+        own["ats"] = line and {
+            "loss": curve.by_line,
+            "slope": line.slope,
+            "accepted": [point.n_train for point in line.accepted],
+            "stopped_at": line.stopped_at,
+        }
+        own["law"] = law and (asdict(curve.by_law) if curve.by_law else {}) | law.parameters
+        own["measured"] = curve.measured and asdict(curve.measured)
+        curves.append(own | {"rank_by_ats": by_line, "rank_measured": measured})
+    choices = [
+        {
+            **asdict(choice),
+            "chosen": choice.chosen,
+            "best": choice.best,
+            "given_up": choice.given_up,
+            "spearman": choice.spearman,
+        }
+        for choice in found.choices
+    ]
+    return {"curves": curves, "choices": choices, "notes": list(found.notes)}

@@ -1,0 +1,234 @@
+"""Choose a run's settings on dev, within what its model may spend: waves of trials, and what came of them.
+
+A search only says what is to be trained and answered next; whoever drives it has that done, for all searches of a base
+model together, and tells the scores.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from types import MappingProxyType
+
+from harness.errors import UserError
+from harness.plan.budget import Account, affordable
+from harness.plan.halving import full_trainings, rungs, survivors, trials_at
+from harness.plan.samplers import make_sampler
+from harness.records.scores import MetricValue
+from harness.records.training import Selection, Spent, TrialRecord
+from harness.sweep.recipe import Training
+from harness.sweep.run import Run
+from harness.sweep.settings import Search, SearchSettings, TuningBudget
+from harness.sweep.space import Settings, size
+
+
+@dataclass
+class Trial:
+    """Settings that are being tried."""
+
+    settings: Settings
+    run: Run
+    """As far as it is trained at present."""
+
+    shares: list[float] = field(default_factory=list)
+    scores: list[float | None] = field(default_factory=list)
+    losses: list[float | None] = field(default_factory=list)
+    spent: Spent = field(default_factory=Spent)
+    answered_seconds: float = 0.0
+    """Of the spent seconds, those of answering at all rungs so far."""
+
+    reason: str = ""
+
+    def record(self) -> TrialRecord:
+        """What results say of it."""
+        recipe = self.run.recipe
+        assert recipe is not None, "a trial trains"
+        return TrialRecord(
+            settings=self.settings,
+            key=recipe.key,
+            shares=tuple(self.shares),
+            scores=tuple(self.scores),
+            losses=tuple(self.losses),
+            spent=self.spent,
+            reason=self.reason,
+        )
+
+
+class SettingsSearch:
+    """The search for the settings of one cell of a sweep: of all seeds of a candidate on a task and training budget."""
+
+    def __init__(
+        self, run: Run, *, metric: str, higher_is_better: bool, tokens_per_trial: float, seconds_per_trial: float
+    ) -> None:
+        """`run`: any of the cell's. Tokens and seconds of a trial are estimates, until one was measured."""
+        assert run.search is not None, "there is something to choose"
+        search, settings = run.search, run.search.settings
+        self._run = run.model_copy(update={"search": None, "split": "dev", "limit": None, "seed": search.seed})
+        self._metric, self._higher = metric, higher_is_better
+        self._ladder = rungs(settings.reduction_factor, settings.rungs)
+        self._sampler = make_sampler(search.space, settings.sampler, seed=settings.seed, maximize=higher_is_better)
+        self._left, self._batch = _trials(settings, size(search.space), search.methods)
+        self._account = Account(
+            _share(settings.budget or TuningBudget(trials=max(1, self._left)), search.methods),
+            tokens_per_trial=tokens_per_trial,
+            seconds_per_trial=seconds_per_trial,
+        )
+        self._running: list[Trial] = []
+        self._width, self._rung = 0, 0
+        self.trials: list[Trial] = []
+        """All that were started, in order."""
+
+        self.stopped = ""
+
+    def wave(self) -> list[Trial]:
+        """The trials to be trained to their `run` and answered next; empty when the search is over."""
+        if not self._running:
+            self._start()
+        share = self._ladder[self._rung].share
+        for trial in self._running:
+            trial.run = trial.run.model_copy(update={"until": share})
+        return list(self._running)
+
+    def _start(self) -> None:
+        """Begin with new trials, as many as are left and can be paid."""
+        wanted = min(self._batch, self._left)
+        count = next(
+            (
+                number
+                for number in range(wanted, 0, -1)
+                if self._account.allows(trials=number, trainings=full_trainings(self._ladder, number))
+            ),
+            0,
+        )
+        if count == 0 and wanted and not self.trials:
+            count = 1  # a choice takes one at least
+        if count < wanted and (count == 0 or self._left > count):
+            self.stopped = "the tuning budget was spent before every setting was tried"
+        proposed = self._sampler.ask(count)
+        self._left -= count
+        self._rung, self._width = 0, len(proposed)
+        self._running = [Trial(settings, with_settings(self._run, settings)) for settings in proposed]
+        self.trials += self._running
+
+    def tell(
+        self,
+        scores: Mapping[int, MetricValue | None],
+        spent: Mapping[int, Spent],
+        reasons: Mapping[int, str],
+        losses: Mapping[int, float] = MappingProxyType({}),
+    ) -> None:
+        """What became of the wave, by the places of its trials: scores and losses on dev, what each has taken so far.
+
+        Scores within a standard error of the best do not tell trials apart before the last rung; their losses do.
+        """
+        values = {place: None if score is None else score.value for place, score in scores.items()}
+        rung = self._ladder[self._rung]
+        before = self._ladder[self._rung - 1].share if self._rung else 0.0
+        tokens, seconds = 0, 0.0
+        for place, trial in enumerate(self._running):
+            tokens += spent[place].tokens - trial.spent.tokens
+            seconds += spent[place].seconds - trial.spent.seconds
+            trial.spent = spent[place]
+            trial.shares.append(rung.share)
+            trial.scores.append(values[place])
+            trial.losses.append(losses.get(place))
+            trial.reason = reasons.get(place, "")
+        self._account.charge(
+            trials=0 if self._rung else len(self._running),
+            trainings=len(self._running) * (rung.share - before),
+            tokens=tokens,
+            device_seconds=seconds,
+        )
+        kept: list[int] = []
+        if self._rung + 1 < len(self._ladder):
+            keep = trials_at(self._ladder, self._width)[self._rung + 1]
+            known = [score for score in scores.values() if score is not None]
+            best = (max if self._higher else min)(known, key=lambda score: score.value, default=None)
+            noise = best.stderr or 0.0 if best else 0.0
+            kept = survivors(values, keep=keep, higher_is_better=self._higher, noise=noise, losses=losses)
+        last = self._rung + 1 == len(self._ladder)
+        for place, trial in enumerate(self._running):
+            if place not in kept:
+                self._sampler.tell(trial.settings, values[place], rung=None if last else rung.number)
+        self._running = [trial for place, trial in enumerate(self._running) if place in kept]
+        self._rung += 1
+
+    def chosen(self, run: Run) -> Run:
+        """A run of the cell with the settings that did best. Raises `UserError` when every setting failed."""
+        best = self._best()
+        if best is None:
+            raise UserError(f"every setting of the search failed; the first: {self.trials[0].reason}")
+        return with_settings(run, self.trials[best].settings)
+
+    @property
+    def spent(self) -> Spent:
+        """What all trials took."""
+        return reduce(Spent.plus, (trial.spent for trial in self.trials), Spent())
+
+    def record(self) -> Selection:
+        """What results say of the search."""
+        best = self._best()
+        assert best is not None, "a failed search has no results"
+        return Selection(
+            metric=self._metric,
+            higher_is_better=self._higher,
+            trials=tuple(trial.record() for trial in self.trials),
+            chosen=best,
+            stopped=self.stopped,
+        )
+
+    def _best(self) -> int | None:
+        """The place of the best trial among those that came furthest; of equal ones the one with the lower loss."""
+        furthest = max(
+            (trial.shares[-1] for trial in self.trials if trial.scores and trial.scores[-1] is not None), default=None
+        )
+        finalists = {
+            place: trial.scores[-1]
+            for place, trial in enumerate(self.trials)
+            if trial.scores and trial.shares[-1] == furthest
+        }
+        losses = {place: loss for place in finalists if (loss := self.trials[place].losses[-1]) is not None}
+        best = survivors(finalists, keep=1, higher_is_better=self._higher, losses=losses) if furthest is not None else []
+        return best[0] if best else None
+
+
+def with_settings(run: Run, settings: Settings) -> Run:
+    """The run with these settings in its last stage."""
+    *before, last = run.stages
+    training = Training.model_validate(last.training.model_dump() | dict(settings))
+    return run.model_copy(update={"stages": (*before, last.model_copy(update={"training": training}))})
+
+
+def _trials(settings: SearchSettings, known: int | None, methods: int) -> tuple[int, int]:
+    """Trials that a method may start, and how many at a time."""
+    most = known if settings.sampler == "grid" and known is not None else settings.trials
+    budget = settings.budget
+    if budget is not None and budget.trials is not None:
+        most = (
+            min(most, max(1, budget.trials // methods)) if settings.sampler == "grid" else max(1, budget.trials // methods)
+        )
+    if known is not None:
+        most = min(most, known)
+    # What does not learn from one trial for the next is done at once, unless it must stop in time.
+    blind = settings.sampler in ("grid", "random", "QMCSampler")
+    return most, most if blind and (budget is None or budget.trials is not None) else settings.batch
+
+
+def planned_trials(search: Search, *, tokens_per_trial: float, seconds_per_trial: float) -> int:
+    """How many trials a search will start, as far as can be told before."""
+    most, _ = _trials(search.settings, size(search.space), search.methods)
+    if search.settings.budget is None:
+        return most
+    ladder = rungs(search.settings.reduction_factor, search.settings.rungs)
+    budget = _share(search.settings.budget, search.methods)
+    paid = affordable(budget, tokens_per_trial=tokens_per_trial, seconds_per_trial=seconds_per_trial, ladder=ladder)
+    return max(1, min(most, paid))
+
+
+def _share(budget: TuningBudget, methods: int) -> TuningBudget:
+    """What one of so many methods may spend."""
+    if budget.trials is not None:
+        return TuningBudget(trials=max(1, budget.trials // methods))
+    if budget.tokens is not None:
+        return TuningBudget(tokens=max(1, budget.tokens // methods))
+    assert budget.device_hours is not None, "exactly one is given"
+    return TuningBudget(device_hours=budget.device_hours / methods)

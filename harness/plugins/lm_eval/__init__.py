@@ -1,0 +1,1 @@
+"""Tasks of lm-evaluation-harness as plugins: the only folder that knows it."""

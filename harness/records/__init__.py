@@ -1,0 +1,1 @@
+"""What lies on disk of finished work, and how it is written and read."""

@@ -1,0 +1,115 @@
+"""Everything a finished run knows, and why another failed."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from harness.records.fields import Amount, Count, Rate, part
+from harness.records.generation import GenerationRecord
+from harness.records.scores import MetricValue, OverlapRecord, Parsed, SampleCounts, TaskCard
+from harness.records.training import RecordedSpent, Selection, Spent, TrainingRecord
+from harness.sweep.run import Run
+from harness.toml import Frozen
+
+SCHEMA_VERSION = 5
+RESULT, FAILURE = "result.json", "failure.json"
+
+
+@part
+class Cost:
+    """Physical quantities only; money is derived when pages are built."""
+
+    device: str
+    num_devices: Annotated[int, Field(ge=1, le=10**6)]
+    seconds: dict[str, Amount]
+    """By phase: `train_startup`, `train`, `engine_startup`, `swap`, `guard`, `generate`, `score`. Start-ups are shared
+    evenly among the runs that one start served."""
+
+    train_tokens: Count
+    prompt_tokens: Count
+    completion_tokens: Count
+    requests: Count
+    requests_per_second: Rate
+    train_flops: Amount
+    generate_flops: Amount
+    peak_memory_bytes: dict[str, Count]
+    """By phase: `train`, `generate`."""
+
+    energy_joules: Amount | None
+    """None where the machine has no energy counter."""
+
+
+@part
+class Provenance:
+    """Where and with what a result was made."""
+
+    gainboard: str
+    git_commit: str | None
+    python: str
+    platform: str
+    packages: dict[str, str]
+    engine: str
+    device: str
+    dtype: str
+    command: str
+    finished_at: str
+    """UTC, ISO 8601."""
+
+
+class Result(Frozen):
+    """One finished run."""
+
+    schema_version: int
+    key: str
+    run: Run
+    task: TaskCard
+    metrics: dict[str, MetricValue]
+    """Over all samples; of several templates, the mean of their values."""
+
+    by_template: dict[str, dict[str, MetricValue]]
+    """The same for each template that was scored."""
+
+    parsed: Parsed | None
+    """None of a result of schema 4 that was not judged since."""
+
+    overlap: OverlapRecord
+
+    samples: SampleCounts
+    trainings: tuple[TrainingRecord, ...]
+    """Every training that its weights, or its members' weights, come from, in order; empty for untuned arms."""
+
+    selection: Selection | None = None
+    """How its settings were chosen; None where there was one of each."""
+
+    collapsed: str = ""
+    """Why its score says nothing of the task: one answer for nearly all samples, at or below chance. Empty when all is
+    well."""
+
+    failed_before: RecordedSpent = Spent()
+    """What earlier starts of the run took that came to nothing."""
+
+    generation: GenerationRecord
+    cost: Cost
+    provenance: Provenance
+
+    @property
+    def training(self) -> TrainingRecord | None:
+        """The training of its last stage; None for untuned arms and for ensembles."""
+        return self.trainings[-1] if self.run.stages else None
+
+    @property
+    def untrusted(self) -> str | None:
+        """Why the score is not to be believed: the first guard of the engine that failed; None when all passed."""
+        return next((guard.reason for guard in self.generation.guards if not guard.passed), None)
+
+
+class Failure(Frozen):
+    """Why a run did not finish; the next start tries it again."""
+
+    schema_version: int
+    key: str
+    run: Run
+    phase: str
+    reason: str
+    spent: RecordedSpent = Spent()
+    """What it took until it failed, earlier starts that failed among it."""

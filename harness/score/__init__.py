@@ -1,0 +1,1 @@
+"""From completions to predictions and results."""

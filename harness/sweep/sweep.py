@@ -1,0 +1,141 @@
+"""What a sweep file may say. Settings keep the names of the libraries that consume them."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from harness.errors import suggest
+from harness.sweep.methods import CandidateMethod
+from harness.sweep.recipe import EnsembleSpec, FewShotTuning, Layers, Meta, Multitask, Stages
+from harness.sweep.settings import Budget, EngineSettings, Generation, SearchSettings, Seed
+from harness.task import Demonstrations
+from harness.toml import Frozen, load_toml
+
+
+class CandidateSpec(Layers):
+    """One `[[candidates]]` table: a model and the methods to try on it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    model: str
+    """A Hugging Face id, a folder, or a toy model (`gainboard/toy-llama`)."""
+
+    revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+    """The 40-hex commit of a hub model."""
+
+    methods: tuple[CandidateMethod, ...] = Field(default=("zero_shot", "few_shot", "lora", "full"), min_length=1)
+    chat: bool | None = None
+    """Render with the tokenizer's chat template; None: when it has one."""
+
+
+class Sweep(Frozen):
+    """A whole sweep file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    tasks: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1)
+    n_train: Budget | tuple[Budget, ...] = "all"
+    """Training samples a tuned run may use; a list is a learning curve."""
+
+    guard_tasks: tuple[str, ...] = ()
+    """Tasks that nothing is trained on: every tuned arm is scored on them too, in their first wording, and so is its base.
+    What is lost there was forgotten."""
+
+    templates: str | tuple[str, ...] | None = None
+    """The wordings every arm is scored in: one name, several, or "all". None takes each task's first."""
+
+    train_templates: str | tuple[str, ...] | None = None
+    """The wordings tuned arms are trained on, mixed evenly over the samples. None takes those that are scored."""
+
+    num_fewshot: int | None = Field(default=None, gt=0)
+    """Demonstrations of the few-shot arms; None takes each task's own."""
+
+    demonstrations: Demonstrations | None = None
+    """How few-shot demonstrations are chosen; None takes each task's own."""
+
+    test_seed: Seed | None = None
+    """Draws another test set for the tasks whose data is generated: one that no model can have seen."""
+
+    generation: Generation = Generation()
+    engine: EngineSettings = EngineSettings()
+    report_to: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = ()
+    """Where trainings are logged besides, by transformers' own integrations."""
+
+    defaults: Layers = Layers()
+    search: SearchSettings = SearchSettings()
+    few_shot_tuning: FewShotTuning = FewShotTuning()
+    multitask: Multitask = Multitask()
+    meta: Meta = Meta()
+    stages: Stages = Stages()
+    candidates: tuple[CandidateSpec, ...] = Field(min_length=1)
+    ensembles: tuple[EnsembleSpec, ...] = ()
+
+    @field_validator("n_train", mode="before")
+    @classmethod
+    def _sensible_budgets(cls, value: object) -> object:
+        for budget in value if isinstance(value, list | tuple) else [value]:
+            if budget != "all" and (isinstance(budget, bool) or not isinstance(budget, int) or budget <= 0):
+                raise ValueError('must be a positive number or "all", or a list of them')
+        if isinstance(value, list) and not value:
+            raise ValueError("must name at least one budget")
+        return tuple(value) if isinstance(value, list) else value
+
+    @property
+    def budgets(self) -> "tuple[Budget, ...]":
+        """Every training budget of the sweep."""
+        return self.n_train if isinstance(self.n_train, tuple) else (self.n_train,)
+
+    @property
+    def all_tasks(self) -> "tuple[str, ...]":
+        """Its tasks, and then those that guard against forgetting."""
+        return (*self.tasks, *self.guard_tasks)
+
+    @model_validator(mode="after")
+    def _unique(self) -> "Sweep":
+        for what, values in (
+            *((f"candidate '{candidate.name}': method", candidate.methods) for candidate in self.candidates),
+            ("task", self.tasks),
+            ("seed", self.seeds),
+            ("training budget", self.budgets),
+            *(
+                (what, names)
+                for what, names in (("template", self.templates), ("training template", self.train_templates))
+                if isinstance(names, tuple)
+            ),
+            ("candidate name", [*(spec.name for spec in self.candidates), *(spec.name for spec in self.ensembles)]),
+        ):
+            if not values:
+                raise ValueError(f"no {what} is named; give at least one, or leave the key out")
+            twice = sorted({str(value) for value in values if list(values).count(value) > 1})
+            if twice:
+                raise ValueError(f"{what} '{twice[0]}' is given twice; each must be unique")
+        return self
+
+    @model_validator(mode="after")
+    def _untrained_guards(self) -> "Sweep":
+        for name in self.guard_tasks:
+            if self.guard_tasks.count(name) > 1:
+                raise ValueError(f"guard task '{name}' is given twice; each must be unique")
+            if name in self.tasks:
+                raise ValueError(
+                    f"guard_tasks: task '{name}' is among the sweep's tasks, and so trained on; a guard task is another one"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _known_tasks(self) -> "Sweep":
+        for where, names in (
+            ("multitask.tasks", self.multitask.tasks),
+            ("multitask.held_out", self.multitask.held_out),
+            ("meta.tasks", self.meta.tasks),
+            *((f"ensemble '{spec.name}': tasks", spec.tasks) for spec in self.ensembles),
+        ):
+            for name in names or ():
+                if name not in self.tasks:
+                    raise ValueError(f"{where}: task '{name}' is not among the sweep's tasks.{suggest(name, self.tasks)}")
+        return self
+
+
+def load_sweep(path: Path) -> Sweep:
+    """Read a sweep file. Raises `UserError` with the file, the key and what is allowed."""
+    return load_toml(path, Sweep)

@@ -1,0 +1,1 @@
+"""The driver and its worker processes: what they tell each other."""

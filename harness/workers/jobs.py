@@ -1,0 +1,122 @@
+"""What the driver tells the workers of a base model: plain data and the places of files, never a task's code."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from harness.sweep.engines import EngineName
+from harness.sweep.methods import Tuner
+from harness.sweep.recipe import MetaLearning, Training
+from harness.task import Output
+from harness.toml import Frozen
+
+
+class SamplingJob(Frozen):
+    """How answers are written, as `engines.Sampling` has it."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    n: int = 1
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+class AskJob(Frozen):
+    """One run's prompts, to be answered by one arm."""
+
+    key: str
+    """The run's."""
+
+    label: str
+    """How people read the run."""
+
+    prompts: Path
+    completions: Path
+    """Where the answers go."""
+
+    record: Path
+    """Where the `GenerationRecord` goes."""
+
+    weights: Path | None
+    """The arm's; None: the base's own."""
+
+    tuner: Tuner | None
+    """What of the model `weights` is; None where it has none."""
+
+    weights_id: str
+    """Changes when the base's weights do."""
+
+    task: str
+    num_fewshot: int
+    output: Output
+    structured_outputs: Literal["choice"] | Mapping[str, Any] | None
+    """What the answers are held to: the sample's choices, or a JSON schema."""
+
+    truncation_side: str | None
+    stride: int | None
+    sampling: SamplingJob
+    chat: bool | None
+    time_uncached: bool = False
+
+
+class FitJob(Frozen):
+    """One training: of one stage, or the averaging of several arms' weights."""
+
+    key: str
+    """The recipe's."""
+
+    label: str
+    tuner: Tuner
+    weights: Path
+    """The folder that the trained weights go to; its existence means that they are whole."""
+
+    record: Path
+    """Where the driver writes the `TrainingRecord`, after the weights are there."""
+
+    start: Path | None
+    """Weights of the stage before, of the same tuner; None: the base's own."""
+
+    train: Path
+    """Rendered samples: rows of `prompts.prompt_row`, each with its `task` besides."""
+
+    dev: Path
+    checkpoints: Path
+    """Where the state of the training is kept until it is over: it goes on from there after a stop, and from one rung of a
+    search to the next."""
+
+    until: float = Field(default=1.0, gt=0, le=1)
+    """Share of the steps after which to stop for now."""
+
+    training: Training
+    meta: MetaLearning | None = None
+    """Meta-learning over the `task`s of the training rows, instead of training on their mixture."""
+
+    members: tuple[Path, ...] = ()
+    """Weights to average, instead of a training; all of the same tuner."""
+
+    chat: bool | None
+    seed: int
+    judged: AskJob | None = None
+    """How dev is answered at each evaluation, where the task's metric chooses the checkpoint. The driver, asked with the
+    `completions`, answers with the metric's `value`, `higher_is_better`."""
+
+    report_to: tuple[str, ...] = ()
+
+
+class GroupJob(Frozen):
+    """Everything to be done with one base model: trainings, each after those it needs, then answers."""
+
+    name: str
+    """Names logs."""
+
+    model: str
+    """The folder or hub id to load."""
+
+    revision: str | None
+    engine: EngineName
+    max_model_len: int | None
+    fits: tuple[FitJob, ...]
+    asks: tuple[AskJob, ...]

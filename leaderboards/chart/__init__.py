@@ -1,0 +1,1 @@
+"""The geometry of charts, as plain numbers; templates draw them."""

@@ -1,0 +1,280 @@
+"""The geometry of the cost page's three charts, for the scenario it opens with; `static/cost.js` redraws them alike."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from harness.sweep.methods import Method
+from leaderboards.chart.frame import LETTER, Frame, Label, Tick, nice_range, score_steps
+from leaderboards.decide.cases import Choices
+from leaderboards.decide.decision import Decision, best_place, net_draws
+from leaderboards.text import chart_label, letters_wide, points, quantity, round_usd, scientific, usd
+
+WIDTH, HEIGHT = 720, 330
+LEFT, RIGHT, TOP, BOTTOM = 66.0, 690.0, 22.0, 280.0
+VOLUMES, VALUES = 6, 5
+"""Powers of ten that the axes of volumes and of a point's value span."""
+
+TCO_STEPS, VALUE_STEPS = 4, 8
+"""Places of a line for each of these powers."""
+
+MOST_TICKS = 8
+LANE = 0.1
+"""Share of an axis that stands before its first power of ten, for what costs nothing."""
+
+HEAD = 20.0
+"""Room above the best score, for its name below the title of the axis."""
+
+LABEL = 36
+"""Letters of a candidate's name in a chart."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A line through points, as an SVG polyline has them."""
+
+    points: str
+    title: str
+    kind: str = ""
+    """`chosen`, `envelope`, or nothing."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A candidate as a point."""
+
+    x: float | None
+    """None when its cost is not known: it is not drawn then."""
+
+    y: float
+    method: Method
+    title: str
+    frontier: bool
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A chart with a logarithmic axis."""
+
+    frame: Frame
+    x_title: str
+    y_title: str
+    traces: tuple[Trace, ...] = ()
+    at: float | None = None
+    """Where the reader's own value is on the x axis."""
+
+    spots: tuple[Spot, ...] = ()
+    labels: tuple[Label, ...] = ()
+    stairs: str = ""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A logarithmic axis between two powers of ten, drawn from one place to another."""
+
+    low: int
+    high: int
+    start: float
+    end: float
+    zero: bool = False
+    """Whether zero has a place of its own, before the lower power."""
+
+    def at(self, value: float) -> float:
+        """The place of a value; what is not above zero is at the start, and what is beyond a power of an end is there."""
+        if value <= 0:
+            return self.start
+        share = min(max((math.log10(value) - self.low) / (self.high - self.low), 0.0), 1.0)
+        lane = LANE if self.zero else 0.0
+        return self.start + (self.end - self.start) * (lane + (1 - lane) * share)
+
+    def ticks(self) -> list[float]:
+        """Powers of ten, with 2 and 5 between on a short axis, after zero where it has a place."""
+        every = math.ceil((self.high - self.low) / MOST_TICKS)
+        powers = range(self.low, self.high + 1, every)
+        between = (1, 2, 5) if self.high - self.low <= 2 else (1,)
+        values = [float(f"{step}e{power}") for power in powers for step in between]
+        return [0.0] * self.zero + [value for value in values if value <= float(f"1e{self.high}")]
+
+
+def power_of(value: float) -> int:
+    """The power of ten below a value, as its seven leading digits have it; 0 for what is not above zero."""
+    return int(f"{value:.6e}".partition("e")[2]) if value > 0 else 0
+
+
+def tick_usd(value: float) -> str:
+    """Dollars of a tick, so short that they fit beside an axis, and never the same of two: `$1.50`, `$10k`, `$1e-9`."""
+    if value and not 1e-3 <= value < 1e15:
+        return f"${scientific(value)}"
+    return round_usd(value) if value < 1000 else f"${quantity(value)}"
+
+
+def tenth(value: float) -> float:
+    """A place rounded to a tenth, halves up, as JavaScript rounds."""
+    return math.floor(10 * value + 0.5) / 10
+
+
+def total_plot(choices: Choices, decision: Decision) -> Plot:
+    """Total cost against volume: a line a case, and their lower envelope."""
+    scenario = decision.scenario
+    first = max(0, power_of(scenario.volume) - VOLUMES // 2)
+    x = Axis(first, first + VOLUMES, LEFT, RIGHT)
+    volumes = [10 ** (first + step / TCO_STEPS) for step in range(VOLUMES * TCO_STEPS + 1)]
+    lines = {
+        place: [one.costs.fixed + volume * one.costs.request for volume in volumes]
+        for place, one in enumerate(decision.figures)
+        if one.costs
+    }
+    lowest = [min(column) for column in zip(*lines.values(), strict=True)]
+    above = [value for line in lines.values() for value in line if value > 0]
+    largest = max((line[-1] for line in lines.values()), default=1.0)
+    low = power_of(min(above, default=1.0))
+    y = Axis(low, max(power_of(largest), low) + 1, BOTTOM, TOP, zero=0 in lowest)
+
+    def trace(values: Sequence[float], title: str, kind: str = "") -> Trace:
+        drawn = zip(volumes, values, strict=True)
+        return Trace(" ".join(f"{tenth(x.at(v)):g},{tenth(y.at(cost)):g}" for v, cost in drawn), title, kind)
+
+    chosen = decision.chosen
+    traces = [trace(lowest, "The lowest total cost", "envelope")] if lines else []
+    traces += [trace(line, choices.cases[place].label) for place, line in lines.items() if place != chosen]
+    labels: tuple[Label, ...] = ()
+    if chosen is not None:
+        traces.append(trace(lines[chosen], choices.cases[chosen].label, "chosen"))
+        labels = (_end_label(choices.cases[chosen].label, y.at(lines[chosen][-1])),)
+    frame = _frame(_ticks(x, [quantity(value) for value in x.ticks()]), _ticks(y, [tick_usd(value) for value in y.ticks()]))
+    return Plot(frame, "requests →", "↑ total cost", tuple(traces), tenth(x.at(scenario.volume)), labels=labels)
+
+
+def worth_plot(choices: Choices, decision: Decision) -> Plot:
+    """P(worth it) against the value of a point: a line a tuned case."""
+    scenario = decision.scenario
+    first = power_of(scenario.point) - 2
+    x = Axis(first, first + VALUES, LEFT, RIGHT)
+    values = [10 ** (first + step / VALUE_STEPS) for step in range(VALUES * VALUE_STEPS + 1)]
+    lines = worth_lines(choices, decision, values)
+
+    def trace(place: int, kind: str = "") -> Trace:
+        drawn = zip(values, lines[place], strict=True)
+        return Trace(
+            " ".join(f"{tenth(x.at(value)):g},{tenth(_share(worth)):g}" for value, worth in drawn),
+            choices.cases[place].label,
+            kind,
+        )
+
+    best = decision.best_tuned
+    traces = [trace(place) for place in lines if place != best]
+    labels: tuple[Label, ...] = ()
+    if best in lines:
+        traces.append(trace(best, "chosen"))
+        labels = (_end_label(choices.cases[best].label, _share(lines[best][-1])),)
+    frame = _frame(
+        _ticks(x, [tick_usd(value) for value in x.ticks()]),
+        tuple(Tick(tenth(_share(share / 4)), f"{25 * share} %") for share in range(5)),
+    )
+    return Plot(frame, "value of a point →", "↑ P(worth it)", tuple(traces), tenth(x.at(scenario.point)), labels=labels)
+
+
+def worth_lines(choices: Choices, decision: Decision, values: Sequence[float]) -> dict[int, list[float]]:
+    """P(worth it) of every tuned case at each value of a point, over the best untuned one at that value."""
+    cases, figures = choices.cases, decision.figures
+    totals = [one.costs.total if one.costs else 0.0 for one in figures]
+    known = [place for place, one in enumerate(figures) if one.costs]
+    untuned = [place for place in known if not cases[place].tuned]
+    lines: dict[int, list[float]] = {place: [] for place in known if cases[place].tuned} if untuned else {}
+    for point in values:
+        reference = best_place(cases, totals, untuned, point)
+        for place, line in lines.items():
+            assert reference is not None, "there are lines only beside an untuned case"
+            more = totals[place] - totals[reference]
+            drawn = net_draws(choices.steps, place, reference, point=point, more=more)
+            line.append(int((drawn > 0).sum()) / len(drawn))
+    return lines
+
+
+def stairs_plot(choices: Choices, decision: Decision) -> Plot:
+    """Score against total cost, with the staircase of what nothing dominates."""
+    totals = [one.costs.total if one.costs else None for one in decision.figures]
+    known = [total for total in totals if total]
+    low = power_of(min(known, default=1.0))
+    x = Axis(low, max(power_of(max(known, default=1.0)), low) + 1, LEFT + 12, RIGHT - 12, zero=0 in totals)
+    scale = ScoreScale.of([case.score for case in choices.cases])
+    spots = tuple(
+        Spot(
+            None if total is None else tenth(x.at(total)),
+            scale.at(case.score),
+            case.method,
+            case.label if total is None else f"{case.label}: {points(case.score)}, {usd(total)}",
+            frontier=place in decision.stairs,
+        )
+        for place, (case, total) in enumerate(zip(choices.cases, totals, strict=True))
+    )
+    steps = [(tenth(x.at(totals[place] or 0.0)), scale.at(choices.cases[place].score)) for place in decision.stairs]
+    path = "".join(f"H{right:g}V{y:g}" for right, y in steps[1:])
+    return Plot(
+        _frame(_ticks(x, [tick_usd(value) for value in x.ticks()]), scale.ticks),
+        "total cost →",
+        "↑ score",
+        spots=spots,
+        labels=tuple(_step_labels(steps, [choices.cases[place].label for place in decision.stairs])),
+        stairs=f"M{steps[0][0]:g} {steps[0][1]:g}{path}H{RIGHT:g}" if steps else "",
+    )
+
+
+@dataclass(frozen=True)
+class ScoreScale:
+    """The y axis of scores. No scenario moves it."""
+
+    low: float
+    high: float
+    ticks: tuple[Tick, ...] = field(default=())
+
+    @classmethod
+    def of(cls, scores: Sequence[float]) -> "ScoreScale":
+        """An axis that holds all scores, those a little beyond its first and last tick too."""
+        least, most = min(scores, default=0.0), max(scores, default=1.0)
+        low, high, step = nice_range(least, most)
+        plain = cls(min(low, least), max(high, most))
+        ticks = (Tick(plain.at(value), points(value).removesuffix(".0")) for value in score_steps(low, high, step))
+        return cls(plain.low, plain.high, tuple(ticks))
+
+    def at(self, score: float) -> float:
+        """The place of a score."""
+        return tenth(BOTTOM - (BOTTOM - TOP - HEAD) * (score - self.low) / (self.high - self.low))
+
+
+def _step_labels(steps: Sequence[tuple[float, float]], names: Sequence[str]) -> list[Label]:
+    """A name above and left of each step, where the staircase never is, or right of it where there is no room.
+
+    From the best down; one that would cover the name above it is left out.
+    """
+    labels: list[Label] = []
+    for (x, y), name in reversed(list(zip(steps, names, strict=True))):
+        if labels and y - 9 - labels[-1].y < 16:
+            continue
+        short, wide = short_label(name)
+        room = x - wide > LEFT
+        labels.append(Label(tenth(x + (-6 if room else 6)), tenth(y - 9), short, "end" if room else "start"))
+    return labels
+
+
+def _end_label(name: str, y: float) -> Label:
+    """The name of a line above its right end, or below it at the top of the chart."""
+    return Label(RIGHT, tenth(y + 16 if y < TOP + 16 else y - 8), short_label(name)[0], "end")
+
+
+def short_label(name: str) -> tuple[str, float]:
+    """A candidate's name as the charts have it, and how wide that is."""
+    short = chart_label(name, LABEL)
+    return short, LETTER * letters_wide(short)
+
+
+def _share(share: float) -> float:
+    return BOTTOM - (BOTTOM - TOP) * share
+
+
+def _ticks(axis: Axis, labels: Sequence[str]) -> tuple[Tick, ...]:
+    return tuple(Tick(tenth(axis.at(value)), label) for value, label in zip(axis.ticks(), labels, strict=True))
+
+
+def _frame(x_ticks: tuple[Tick, ...], y_ticks: tuple[Tick, ...]) -> Frame:
+    return Frame(WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, x_ticks, y_ticks)

@@ -1,0 +1,151 @@
+"""The geometry of a learning curve: score against training samples, beside what prompting alone scores."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.statistics import Estimate
+from harness.sweep.methods import Method
+from leaderboards.chart.frame import Frame, Tick, nice_range, score_steps
+from leaderboards.text import points, with_interval
+
+WIDTH, HEIGHT = 544, 300
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 404.0, 16.0, 250.0
+LABELS_APART = 15.0
+ASIDE = 5.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A score at one number of training samples."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    """Where the ends of the 95 % interval stand."""
+
+    label: str
+
+
+@dataclass(frozen=True)
+class LearningLine:
+    """One method over its budgets."""
+
+    method: Method
+    points: str
+    """Of an SVG polyline."""
+
+    budgets: tuple[Budget, ...]
+
+
+@dataclass(frozen=True)
+class Level:
+    """What an untrained arm scores, whatever the budget."""
+
+    method: Method
+    y: float
+
+
+@dataclass(frozen=True)
+class LineName:
+    """What a line is called, beside its end and after its method's shape."""
+
+    y: float
+    """Where its shape stands: the line's end, or near it."""
+
+    method: Method
+    text: str
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Score against training samples on a logarithmic axis."""
+
+    frame: Frame
+    lines: tuple[LearningLine, ...]
+    levels: tuple[Level, ...]
+    names: tuple[LineName, ...]
+    summary: str
+
+
+def learning_curve(
+    curves: Sequence[tuple[Method, str, Mapping[int, Estimate]]], levels: Sequence[tuple[Method, str, Estimate]]
+) -> LearningCurve | None:
+    """Draw methods by budget, and untrained arms as level lines; None unless some method has two budgets."""
+    drawn = [(method, name, dict(sorted(by.items()))) for method, name, by in curves if len(by) > 1]
+    if not drawn:
+        return None
+    budgets = sorted({budget for _, _, by in drawn for budget in by})
+    estimates = [one for _, _, by in drawn for one in by.values()] + [one for _, _, one in levels]
+    bottom, top, step = nice_range(min(one.low for one in estimates), max(one.high for one in estimates))
+    first, last = math.log(budgets[0]), math.log(budgets[-1])
+
+    def x_of(budget: int, line: int | None = None) -> float:
+        # Lines stand a little beside each other, so that no interval hides another.
+        aside = 0.0 if line is None else ASIDE * (line - (len(drawn) - 1) / 2)
+        return round(LEFT + 20 + (RIGHT - LEFT - 40) * (math.log(budget) - first) / (last - first) + aside, 1)
+
+    def y_of(value: float) -> float:
+        return round(BOTTOM - (BOTTOM - TOP) * (min(max(value, bottom), top) - bottom) / (top - bottom), 1)
+
+    lines = [
+        LearningLine(
+            method,
+            " ".join(f"{x_of(budget, place)},{y_of(one.value)}" for budget, one in by.items()),
+            tuple(
+                Budget(
+                    x_of(budget, place),
+                    y_of(one.value),
+                    y_of(one.low),
+                    y_of(one.high),
+                    f"{name}, {budget:,} samples: {with_interval(one)}",
+                )
+                for budget, one in by.items()
+            ),
+        )
+        for place, (method, name, by) in enumerate(drawn)
+    ]
+    named = [LineName(y_of(list(by.values())[-1].value), method, name) for method, name, by in drawn]
+    named += [LineName(y_of(one.value), method, name) for method, name, one in levels]
+    return LearningCurve(
+        Frame(
+            WIDTH,
+            HEIGHT,
+            LEFT,
+            RIGHT,
+            TOP,
+            BOTTOM,
+            _budget_ticks([(x_of(budget), f"{budget:,}") for budget in budgets]),
+            tuple(Tick(y_of(value), points(value).removesuffix(".0")) for value in score_steps(bottom, top, step)),
+        ),
+        tuple(lines),
+        tuple(Level(method, y_of(one.value)) for method, _, one in levels),
+        _apart(named),
+        "Score against training samples. "
+        + "; ".join(f"{name}: {', '.join(f'{n:,}: {points(one.value)}' for n, one in by.items())}" for _, name, by in drawn)
+        + "".join(f"; {name} {with_interval(one)}" for _, name, one in levels),
+    )
+
+
+def _budget_ticks(places: Sequence[tuple[float, str]]) -> tuple[Tick, ...]:
+    """The budgets themselves, as far as their labels do not touch; the largest, which is ranked, always."""
+    kept = [Tick(*places[-1])]
+    for x, label in reversed(places[:-1]):
+        if kept[0].at - x >= 3.5 * (len(kept[0].label) + len(label)):
+            kept.insert(0, Tick(x, label))
+    return tuple(kept)
+
+
+def _apart(named: Sequence[LineName]) -> tuple[LineName, ...]:
+    """Names beside the ends of their lines, moved down where they would cover each other, and up at the bottom."""
+    ordered = sorted(named, key=lambda one: one.y)
+    apart = min(LABELS_APART, (BOTTOM - TOP) / len(ordered))
+    places: list[float] = []
+    for one in ordered:
+        places.append(max(one.y, places[-1] + apart) if places else one.y)
+    lowest = BOTTOM
+    for place in reversed(range(len(places))):
+        places[place] = min(places[place], lowest)
+        lowest = places[place] - apart
+    return tuple(replace(one, y=round(y, 1)) for one, y in zip(ordered, places, strict=True))

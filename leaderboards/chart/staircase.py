@@ -1,0 +1,219 @@
+"""The geometry of the staircase of score against cost, as plain numbers; `templates/charts.html` draws it as inline SVG."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.sweep.methods import METHODS, Method
+from leaderboards.chart.frame import LETTER, Frame, Label, Tick, nice_range, score_steps
+from leaderboards.money.ledger import Ledger
+from leaderboards.rank.baselines import UNTUNED
+from leaderboards.rank.tables import Table
+from leaderboards.text import chart_label, duration, letters_wide, points, usd, with_interval
+
+ROUND_TIMES = tuple(
+    float(size * unit)
+    for unit, sizes in (
+        (1, (1, 2, 5, 10, 15, 20, 30, 45)),
+        (60, (1, 2, 5, 10, 15, 20, 30, 45)),
+        (3600, (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)),
+    )
+    for size in sizes
+)
+"""Seconds that make round labels on an axis."""
+
+LONGEST_LABEL = 34
+"""Letters of a candidate's name in the staircase."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of a chart; its method gives its shape."""
+
+    x: float
+    y: float
+    method: Method
+    label: str
+    """What its tooltip says."""
+
+    frontier: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A straight line."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """Score against training cost: the non-dominated set as a staircase, and how far tuning moved each model."""
+
+    frame: Frame
+    divide: float
+    """Where the lane of untrained arms ends and the cost axis begins."""
+
+    x_title: str
+    path: str
+    arrows: tuple[Line, ...]
+    marks: tuple[Mark, ...]
+    labels: tuple[Label, ...]
+    methods: tuple[Method, ...]
+    """What the key explains."""
+
+    summary: str
+    """The chart in words."""
+
+
+def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
+    """Draw the ranked rows; None without at least one tuned and two rows in all."""
+    entries = [entry for entry in ledger.entries if entry.row.score]
+    tuned = [entry for entry in entries if entry.spend.tuned and ledger.outlay(entry) > 0]
+    if not tuned or len(entries) < 2:
+        return None
+    width, height, left, right, top, bottom = 720, 380, 46.0, 704.0, 18.0, 330.0
+    divide = left + (112.0 if len(tuned) < len(entries) else 0.0)
+    outlays = [ledger.outlay(entry) for entry in tuned]
+    low, high = _log_range(outlays)
+    scores = [entry.row.score.value for entry in entries if entry.row.score]
+    y_low, y_high, y_step = nice_range(min(scores), max(scores))
+    lanes = {True: left + 30.0, False: left + 82.0}
+
+    def x_of(cost: float) -> float:
+        return divide + 14 + (right - divide - 28) * (math.log10(cost) - low) / (high - low)
+
+    def y_of(score: float) -> float:
+        return bottom - (bottom - top) * (score - y_low) / (y_high - y_low)
+
+    marks, at = [], {}
+    for entry in entries:
+        row = entry.row
+        assert row.score, "only complete rows are drawn"
+        cost = ledger.outlay(entry)
+        x = x_of(max(cost, min(outlays))) if row.tuned else lanes[row.method == "zero_shot"]
+        paid = "no training" if not row.tuned else (usd(cost) if ledger.priced else duration(cost))
+        mark = Mark(
+            round(x, 1),
+            round(y_of(row.score.value), 1),
+            row.method,
+            f"{row.label}: {with_interval(row.score)}, {paid}{f' ({row.flag.text})' if row.flag else ''}",
+            entry.frontier,
+        )
+        marks.append(mark)
+        at[row.key] = mark
+    arrows = []
+    for entry in tuned:
+        untuned = (table.baseline(entry.row, method) for method in UNTUNED)
+        base = next((at[row.key] for row in untuned if row and row.key in at), None)
+        if base:
+            arrows.append(_shortened(base, at[entry.row.key]))
+    steps = sorted((at[entry.row.key] for entry in entries if entry.frontier), key=lambda mark: (mark.x, -mark.y))
+    named = sorted(entries, key=lambda entry: (not entry.frontier, not entry.spend.tuned))
+    wanted = [
+        (at[entry.row.key], chart_label(entry.row.label, LONGEST_LABEL))
+        for entry in named
+        if entry.frontier or entry.spend.tuned
+    ]
+    costs, ticks = _cost_ticks(low, high, in_dollars=ledger.priced), score_steps(y_low, y_high, y_step)
+    x_ticks = tuple(Tick(round(x_of(value), 1), label) for value, label in costs)
+    y_ticks = tuple(Tick(round(y_of(tick), 1), points(tick).removesuffix(".0")) for tick in ticks)
+    return Staircase(
+        Frame(width, height, left, right, top, bottom, x_ticks, y_ticks),
+        round(divide, 1),
+        "Training cost of one fine-tune" if ledger.priced else "Device time of one fine-tune (a device has no price)",
+        _stairs(steps, right),
+        tuple(arrows),
+        tuple(marks),
+        tuple(_place_labels(wanted, marks, steps, left=left, right=right, top=top, bottom=bottom)),
+        tuple(method for method in METHODS if any(mark.method == method for mark in marks)),
+        f"Score against training cost of {len(entries)} candidates. On the staircase, from the cheapest: "
+        + "; ".join(mark.label for mark in steps)
+        + ".",
+    )
+
+
+def _log_range(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of a logarithmic axis that holds the values with some air."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    air = max(0.12 * (high - low), 0.18)
+    return low - air, high + air
+
+
+def _cost_ticks(low: float, high: float, *, in_dollars: bool) -> list[tuple[float, str]]:
+    """Values and labels inside a logarithmic range of dollars or of seconds."""
+    if in_dollars:
+        return [(value, usd(value)) for value in _log_ticks(low, high)]
+    inside = [value for value in ROUND_TIMES if low <= math.log10(value) <= high]
+    every = math.ceil(len(inside) / 6) or 1
+    return [(value, duration(value).replace(".0 ", " ")) for value in inside[::every]]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers inside a logarithmic range: powers of ten, with 2 and 5 between where it is short."""
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
+        ticks = [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
+        inside = [tick for tick in ticks if low <= math.log10(tick) <= high]
+        if len(inside) >= 3:
+            break
+    return inside
+
+
+def _stairs(steps: Sequence[Mark], right: float) -> str:
+    """The path of the staircase: a score is to be had from its cost on, up to the next better one."""
+    if not steps:
+        return ""
+    parts = [f"M{steps[0].x} {steps[0].y}"]
+    parts += [f"H{mark.x}V{mark.y}" for mark in steps[1:]]
+    return "".join([*parts, f"H{right}"])
+
+
+def _shortened(start: Mark, end: Mark, gap: float = 8.0) -> Line:
+    """A line between two marks that touches neither."""
+    length = math.hypot(end.x - start.x, end.y - start.y) or 1.0
+    dx, dy = (end.x - start.x) / length * gap, (end.y - start.y) / length * gap
+    return Line(round(start.x + dx, 1), round(start.y + dy, 1), round(end.x - dx, 1), round(end.y - dy, 1))
+
+
+def _place_labels(
+    wanted: Sequence[tuple[Mark, str]],
+    marks: Sequence[Mark],
+    steps: Sequence[Mark],
+    *,
+    left: float,
+    right: float,
+    top: float,
+    bottom: float,
+) -> list[Label]:
+    """Put each label beside its mark where it covers neither a mark nor an earlier label; leave out what has no room."""
+    letter, line = LETTER, 13.0
+    taken = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
+    # Nor may a label lie on a tread or a riser of the staircase.
+    treads = zip(steps, [*(mark.x for mark in steps[1:]), right], strict=True)
+    taken += [(mark.x, mark.y - 2, end, mark.y + 2) for mark, end in treads]
+    taken += [(high.x - 2, high.y, high.x + 2, low.y) for low, high in itertools.pairwise(steps)]
+    placed = []
+    for mark, text in wanted:
+        length = letter * letters_wide(text)
+        for x, y, anchor in (
+            (mark.x + 10, mark.y + 4, "start"),
+            (mark.x - 6, mark.y - 10, "end"),
+            (mark.x - 10, mark.y + 4, "end"),
+            (mark.x, mark.y - 11, "middle"),
+            (mark.x + 6, mark.y - 10, "start"),
+            (mark.x + 6, mark.y + 18, "start"),
+            (mark.x - 6, mark.y + 18, "end"),
+        ):
+            start = x - length * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+            box = (start, y - line + 3, start + length, y + 3)
+            if box[0] < left or box[2] > right + 12 or box[1] < top - 14 or box[3] > bottom + 3:
+                continue
+            if not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
+                taken.append(box)
+                placed.append(Label(round(x, 1), round(y, 1), text, anchor))
+                break
+    return placed

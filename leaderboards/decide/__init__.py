@@ -1,0 +1,1 @@
+"""What follows for a reader: scenarios, decisions, the verdict."""

@@ -1,0 +1,134 @@
+"""The ranked candidates as the cost page weighs them: measured quantities and draws of scores, without any price."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.records.result import Result
+from harness.sweep.methods import Method
+from leaderboards.money.economics import Verdict, doubt, mean_serving, mean_training
+from leaderboards.money.ledger import Entry, Ledger
+from leaderboards.money.prices import Prices
+from leaderboards.rank.baselines import Key
+from leaderboards.rank.tables import Table
+
+Seconds = tuple[tuple[int, float], ...]
+"""Device-seconds by device, which is its place among all devices of the page."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The few-shot arm of a tuned candidate's model."""
+
+    serving: Seconds | None
+    why: Verdict | None
+    """Why a break-even volume against it would mean nothing; None when it would mean something."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One complete candidate, in means over its runs: one fine-tune of one task, one request."""
+
+    entry: Entry
+    training: Seconds
+    labels: float
+    """Labelled samples that it was trained on."""
+
+    serving: Seconds | None
+    """Of one request on devices that are never idle; None when no rate was measured."""
+
+    uncached: Seconds | None
+    """The same of a few-shot arm with its prefix cache off; None elsewhere, and where it was not measured."""
+
+    few: Rival | None
+    few_uncached: Rival | None
+
+    @property
+    def key(self) -> Key:
+        """What tells candidates apart."""
+        return self.entry.row.key
+
+    @property
+    def label(self) -> str:
+        """How people read the candidate."""
+        return self.entry.row.label
+
+    @property
+    def method(self) -> Method:
+        """How it was made."""
+        return self.entry.row.method
+
+    @property
+    def tuned(self) -> bool:
+        """Whether weights were trained for it."""
+        return self.entry.spend.tuned
+
+    @property
+    def forgets(self) -> bool:
+        """Whether it lost too much on guard tasks to be advised."""
+        return self.entry.row.forgets
+
+    @property
+    def score(self) -> float:
+        """On the scale of 0 to 1."""
+        assert self.entry.row.score, "a case is a complete row"
+        return self.entry.row.score.value
+
+
+@dataclass(frozen=True)
+class Choices:
+    """All that may be chosen, best score first."""
+
+    devices: tuple[str, ...]
+    """Every device that trained or served one of them, by name."""
+
+    cases: tuple[Case, ...]
+    steps: NDArray[np.int16]
+    """Draws × cases: scores in whole steps."""
+
+    def only(self, places: Sequence[int]) -> "Choices":
+        """Some of them."""
+        return Choices(self.devices, tuple(self.cases[place] for place in places), self.steps[:, list(places)])
+
+
+def make_choices(table: Table, ledger: Ledger, prices: Prices, known: Mapping[str, Result]) -> Choices:
+    """The complete rows of a table as cases."""
+    entries = [entry for entry in ledger.entries if entry.row.score]
+    devices: list[str] = sorted(
+        {
+            device
+            for entry in entries
+            for seconds in (mean_training(entry.row.results), mean_serving(entry.row.results, known) or {})
+            for device in seconds
+        }
+    )
+    cases = tuple(_case(entry, table, prices, known, devices) for entry in entries)
+    return Choices(tuple(devices), cases, ledger.draws.steps)
+
+
+def _case(entry: Entry, table: Table, prices: Prices, known: Mapping[str, Result], devices: list[str]) -> Case:
+    row = entry.row
+
+    def placed(seconds: Mapping[str, float] | None) -> Seconds | None:
+        if seconds is None or not seconds.keys() <= set(devices):
+            return None
+        return tuple((devices.index(device), seconds[device]) for device in sorted(seconds))
+
+    def rival(*, cached: bool) -> Rival | None:
+        few = table.baseline(row, "few_shot") if row.tuned else None
+        if few is None:
+            return None
+        serving = placed(mean_serving(few.results, known, cached=cached))
+        return Rival(serving, doubt(row.results, few.results, prices, known, gain=row.over_few, cached=cached))
+
+    return Case(
+        entry,
+        training=placed(mean_training(row.results)) or (),
+        labels=entry.spend.train_samples,
+        serving=placed(mean_serving(row.results, known)),
+        uncached=placed(mean_serving(row.results, known, cached=False)) if row.method == "few_shot" else None,
+        few=rival(cached=True),
+        few_uncached=rival(cached=False),
+    )

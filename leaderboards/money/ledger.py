@@ -1,0 +1,166 @@
+"""Each row of the ranking with what it costs, what it gains for that, and whether it is on the frontier."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from harness.records.result import Failure, Result
+from harness.statistics import Estimate
+from leaderboards.money.bill import Bill, bill, usual_device
+from leaderboards.money.economics import (
+    Payback,
+    Spend,
+    Verdict,
+    accuracy,
+    doubt,
+    mean_serving,
+    payback,
+    payback_api,
+    spend,
+    usd_of,
+)
+from leaderboards.money.frontier import frontier_shares, staircase, usd_per_point
+from leaderboards.money.peaks import mfu
+from leaderboards.money.prices import Prices
+from leaderboards.rank.baselines import Key, key_of
+from leaderboards.rank.draws import Draws, joint_draws
+from leaderboards.rank.tables import Row, Table
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row and its economics."""
+
+    row: Row
+    spend: Spend
+    bill: Bill
+    """All that was spent on the candidate: every task, seed and training budget, the search, what failed."""
+
+    over_few: Payback | None
+    """Break-even against the few-shot arm of the same model; None where there is none, or no price."""
+
+    over_few_uncached: Payback | None
+    """The same with that arm's prefix cache off; None where its speed without it was not measured, too."""
+
+    over_zero: Payback | None
+    """The same against the zero-shot arm."""
+
+    over_api: Payback | None
+    """Break-even against the first hosted model of the prices file, on cost alone; None without one, or a price."""
+
+    accuracy: float | None
+    """Share of right answers; None unless every task is right or wrong."""
+
+    mfu: float | None
+    """Share of the devices' peak that its trainings reached; None where a peak is not known."""
+
+    usd_per_point: float | Verdict | None = None
+    """Training dollars for each point over the next cheaper row on the frontier; None for the cheapest, or no price."""
+
+    frontier: bool = False
+    """Whether no complete row scores as much for less training."""
+
+    frontier_share: float | None = None
+    """In which share of the draws it is; None for a row that is not complete."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All entries, in the order of the table."""
+
+    entries: tuple[Entry, ...]
+    priced: bool
+    """Whether training is compared in dollars; otherwise a device has no price, and it is device-seconds."""
+
+    total: Bill
+    """All that was spent on all candidates, those without a finished run among them."""
+
+    draws: Draws
+    """Of the ranked rows."""
+
+    def of(self, row: Row) -> Entry:
+        """The entry of a row."""
+        return self._by_key[row.key]
+
+    @cached_property
+    def _by_key(self) -> dict[Key, Entry]:
+        return {entry.row.key: entry for entry in self.entries}
+
+    def outlay(self, entry: Entry) -> float:
+        """What one fine-tune takes, in dollars or device-seconds; 0 for arms that train nothing."""
+        if not entry.spend.tuned:
+            return 0.0
+        if not self.priced:
+            return entry.spend.device_seconds
+        assert entry.spend.training is not None, "a ledger is priced when every tuned row is"
+        return entry.spend.training.mid
+
+
+def make_ledger(table: Table, prices: Prices, results: Sequence[Result], failures: Sequence[Failure]) -> Ledger:
+    """Work out every row's economics at these prices, from all runs of the board's tasks, whatever became of them."""
+    known = {result.key: result for result in results}
+    made, failed = defaultdict[Key, list[Result]](list), defaultdict[Key, list[Failure]](list)
+    for result in results:
+        made[key_of(result.run)].append(result)
+    for failure in failures:
+        failed[key_of(failure.run)].append(failure)
+    spends = {row.key: spend(row.results, prices, known) for row in table.rows}
+    entries = []
+    for row in table.rows:
+        mine = made[row.key]
+        spent = bill(mine, failed[row.key], prices, known, device=usual_device(mine))
+        entries.append(_entry(row, spent, table, prices, known, spends))
+    ledger = Ledger(
+        tuple(entries),
+        priced=all(entry.spend.training for entry in entries if entry.spend.tuned),
+        total=bill(results, failures, prices, known, device=usual_device(results)),
+        draws=joint_draws(table),
+    )
+    return replace(ledger, entries=_with_frontier(ledger))
+
+
+def _with_frontier(ledger: Ledger) -> tuple[Entry, ...]:
+    """The entries with their places on the staircase of score against training cost; complete rows come first."""
+    scores = [entry.row.score.value for entry in ledger.entries if entry.row.score]
+    ranked, others = ledger.entries[: len(scores)], ledger.entries[len(scores) :]
+    costs, steps = [ledger.outlay(entry) for entry in ranked], ledger.draws.steps
+    kept = set(staircase(list(zip(costs, scores, strict=True))))
+    shares, points = frontier_shares(costs, steps), usd_per_point(costs, scores, steps)
+    placed = [
+        replace(
+            entry,
+            usd_per_point=points[place] if ledger.priced else None,
+            frontier=place in kept,
+            frontier_share=shares[place],
+        )
+        for place, entry in enumerate(ranked)
+    ]
+    return (*placed, *others)
+
+
+def _entry(
+    row: Row, spent: Bill, table: Table, prices: Prices, known: Mapping[str, Result], spends: Mapping[Key, Spend]
+) -> Entry:
+    own = spends[row.key]
+    few, zero = (table.baseline(row, method) if row.tuned else None for method in ("few_shot", "zero_shot"))
+
+    def over(other: Row | None, gain: Estimate | None, *, cached: bool = True) -> Payback | None:
+        if other is None or gain is None:
+            return None
+        theirs = spends[other.key]
+        request = theirs.request if cached else usd_of(mean_serving(other.results, known, cached=False), prices)
+        why = doubt(row.results, other.results, prices, known, gain=gain, cached=cached)
+        return payback(own, theirs, request=request, why=why)
+
+    return Entry(
+        row,
+        own,
+        spent,
+        over_few=over(few, row.over_few),
+        over_few_uncached=over(few, row.over_few, cached=False),
+        over_zero=over(zero, row.over_zero),
+        over_api=payback_api(own, prices.apis[0]) if row.tuned and prices.apis else None,
+        accuracy=accuracy(row.results),
+        mfu=mfu(training for result in row.results for training in result.trainings),
+    )

@@ -1,0 +1,168 @@
+"""What a table on a page is made of: columns with an explanation, rows with a head, items with a sort key.
+
+All are tuples, for the pages of a large board have hundreds of thousands of them.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from harness.statistics import Estimate
+from harness.sweep.methods import Method
+from leaderboards.chart.bar import Bar, bar
+from leaderboards.rank.flags import Flag
+from leaderboards.rank.standings import SIGNIFICANT
+from leaderboards.text import MISSING, interval, p_value, points
+
+Tone = Literal["", "muted", "good", "bad"]
+
+
+class Column(NamedTuple):
+    """A column head."""
+
+    title: str
+    help: str = ""
+    """What the column means, in a sentence."""
+
+    narrow: bool = True
+    """Whether it is still shown on a phone."""
+
+    text: bool = False
+    """Words are set to the left; everything else is a number and set to the right."""
+
+    about: str = ""
+    """The anchor of the methodology page that says how the column is made; empty where nothing needs to be said."""
+
+
+class Item(NamedTuple):
+    """One cell of a table."""
+
+    text: str = MISSING
+    detail: str = ""
+    """A second, smaller line."""
+
+    sort: float | str | None = None
+    """What the column sorts by; None stays last."""
+
+    bar: Bar | None = None
+    href: str = ""
+    """A page of the site, from its root."""
+
+    tone: Tone = ""
+
+    links: tuple[tuple[str, str], ...] = ()
+    """Several links, as text and page, in place of the text."""
+
+    flag: Flag | None = None
+    """What a reader must know before believing it."""
+
+    title: str = ""
+    """Said where a pointer rests on it."""
+
+    loose: bool = False
+    """Whether the smaller line may be broken where there is little room."""
+
+    @property
+    def sort_key(self) -> str:
+        """What the column sorts by, in as many digits as can matter: a large page has thousands of them."""
+        return f"{self.sort:.7g}" if isinstance(self.sort, float) else str(self.sort)
+
+    def classes(self, column: Column) -> str:
+        """How it is set; a plain number, which most are, needs no word."""
+        words = ("words" if column.text else "", "" if column.narrow else "wide", self.tone, "loose" if self.loose else "")
+        return " ".join(word for word in words if word)
+
+
+class Head(NamedTuple):
+    """The head of a row: a candidate, or whatever the row is about."""
+
+    name: str
+    detail: str = ""
+    rank: str = ""
+    method: Method | None = None
+    """Draws the method's shape."""
+
+    href: str = ""
+    frontier: bool = False
+    lead: bool = False
+    """Set in bold: a leader that nothing is level with."""
+
+    flag: Flag | None = None
+    """What a reader must know before believing the row."""
+
+    row: str = ""
+    """What addresses call a candidate, where it can be compared with others of its table."""
+
+    kind: str = ""
+    """`tuned`, `few-shot` or `zero-shot`: what the rows of the table are told apart by."""
+
+    divided: bool = False
+    """Whether a rule stands above it: a tier begins."""
+
+
+class Line(NamedTuple):
+    """A row of a table."""
+
+    head: Head
+    items: tuple[Item, ...]
+    aside: bool = False
+    """Not ranked: set apart from the others."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table."""
+
+    caption: str
+    """Says what the table is to those who do not see it."""
+
+    head: Column
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    total: Line | None = None
+    """What all rows come to, set below them."""
+
+    lean: bool = False
+    """Written without the tags that only a script would use."""
+
+    @property
+    def has_aside(self) -> bool:
+        """Whether some rows are not ranked."""
+        return any(line.aside for line in self.lines)
+
+
+def slim(grid: Grid) -> Grid:
+    """A very long table without what adorns it: bars, shapes, and tags that only a script would use."""
+
+    def bare(line: Line) -> Line:
+        items = tuple(item._replace(bar=None) if item.bar else item for item in line.items)
+        return line._replace(head=line.head._replace(method=None), items=items)
+
+    return replace(grid, lines=tuple(map(bare, grid.lines)), lean=True)
+
+
+def score_item(estimate: Estimate | None, *, floor: float | None = None) -> Item:
+    """A score with its interval; with a bar when `floor`, the lowest value of the column, is given."""
+    if estimate is None:
+        return Item()
+    drawn = None if floor is None else bar(estimate, floor=floor)
+    return Item(points(estimate.value), interval(estimate), estimate.value, drawn)
+
+
+def gain_item(estimate: Estimate | None, *, p: float | None = None) -> Item:
+    """A gain with its interval; muted where the interval holds zero, or `p`, its corrected p-value, is not below 5 %."""
+    if estimate is None:
+        return Item()
+    clear = estimate.clear and (p is None or p < SIGNIFICANT)
+    tone: Tone = "muted" if not clear else "good" if estimate.low > 0 else "bad"
+    title = "" if p is None else f"p {'' if p < 0.001 else '= '}{p_value(p)}"
+    return Item(points(estimate.value, sign=True), interval(estimate, sign=True), estimate.value, tone=tone, title=title)
+
+
+def headroom_item(closed: float | None) -> Item:
+    """The share of the way to a perfect score that was gone."""
+    return Item() if closed is None else Item(f"{100 * closed:.0f} %", sort=closed)
+
+
+def samples_item(scored: int, total: int) -> Item:
+    """How many samples were scored; of how many, where some were not."""
+    return Item(f"{scored:,}" if scored == total else f"{scored:,}/{total:,}", sort=scored)

@@ -1,0 +1,100 @@
+"""What pages call candidates, runs and scores: heads of rows and columns."""
+
+from dataclasses import dataclass
+
+from harness.records.result import Result
+from harness.records.scores import TaskCard
+from harness.sweep.methods import Method
+from leaderboards.gathered import Site, parameters_of, range_of
+from leaderboards.links import MOST_COMPARED, model_href, run_href
+from leaderboards.pages.grid import Column, Head
+from leaderboards.rank.tables import Row, Table
+from leaderboards.text import MISSING, method_name, quantity
+
+METHOD_TITLES: dict[Method, str] = {
+    "zero_shot": "Zero-shot",
+    "zero_shot_constrained": "Zero-shot, held to the choices",
+    "few_shot": "Few-shot",
+    "lora": "LoRA",
+    "dora": "DoRA",
+    "qlora": "QLoRA",
+    "full": "Full fine-tune",
+    "few_shot_tuning": "Few-shot tuning",
+    "multitask": "Multitask",
+    "stages": "Stages",
+    "meta": "Meta-learning",
+    "soup": "Weight soup",
+    "vote": "Majority vote",
+    "mean_probability": "Mean probability",
+}
+
+MOST_ROWS = 60
+"""Rows of a table that is shown with everything; a longer ranking is folded, or shown without bars and shapes."""
+
+LONGEST_NAME = 20
+"""Letters of a name beside a chart."""
+
+Pairs = tuple[tuple[str, str], ...]
+"""Terms and what they are."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link with a note beside it."""
+
+    text: str
+    href: str
+    note: str = ""
+
+
+def compared_rows(site: Site) -> tuple[Row, ...]:
+    """The rows that the compare page knows, in the order of the ranking; none where there are no two."""
+    rows = site.table.rows[:MOST_COMPARED]
+    return rows if len(rows) > 1 else ()
+
+
+def run_head(result: Result) -> Head:
+    """A run at the head of a row, with a link to its page."""
+    run = result.run
+    return Head(run.candidate.name, method_name(run), href=run_href(result), method=run.candidate.method)
+
+
+def model_names(table: Table) -> list[str]:
+    """The models of a table, by name."""
+    return sorted({row.name for row in table.rows})
+
+
+def own_score_column(card: TaskCard) -> Column:
+    """The head of a task's scores by its own metric, unscaled."""
+    return Column("Score", f"The task's own metric, {range_of(card)}, with its 95 % interval.", about="score")
+
+
+def samples_asked(site: Site, task: str) -> int:
+    return max(row.cells[task].total for row in site.table.rows if task in row.cells)
+
+
+def size_text(site: Site, name: str) -> str:
+    size = parameters_of(site, name)
+    return "" if size is None else f"{quantity(size)} parameters"
+
+
+def shortest(name: str, limit: int) -> str:
+    """As much of a name as stands beside a chart."""
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+
+
+def rank_text(ranks: tuple[int, int] | None) -> str:
+    """`3`, or `1–2` where the order is open."""
+    if ranks is None:
+        return MISSING
+    return str(ranks[0]) if ranks[0] == ranks[1] else f"{ranks[0]}–{ranks[1]}"
+
+
+def candidate_head(site: Site, row: Row, *, task: str | None = None, frontier: bool = False, ranked: bool = True) -> Head:
+    """A candidate at the head of a row, marked where its training went wrong: on the task, or on any."""
+    size = parameters_of(site, row.name)
+    detail = row.method_name if size is None else f"{row.method_name} · {quantity(size)}"
+    rank = rank_text(row.ranks) if ranked else ""
+    lead = ranked and row.ranks == (1, 1) and len(site.table.ranked) > 1
+    flag = row.flag if task is None else row.cells[task].flag
+    return Head(row.name, detail, rank, row.method, model_href(row.name), frontier, lead, flag)

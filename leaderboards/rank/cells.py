@@ -1,0 +1,195 @@
+"""One candidate on one task: its scores by seed, template and sample, and how they compare with another's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.records.result import Result
+from harness.records.scores import TaskCard
+from harness.statistics import (
+    Estimate,
+    Scores,
+    cluster_numbers,
+    score,
+    scores_of,
+)
+from leaderboards.rank.flags import Flag, flag_of
+from leaderboards.rank.scores import Outcome, RunScores, Unreadable, read_scores
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The primary metric of every sample that was scored in every seed and template."""
+
+    ids: tuple[str, ...]
+    """Samples, in the order of the data set."""
+
+    seeds: tuple[int, ...]
+    values: Scores
+    """Seeds × templates × samples."""
+
+    clusters: tuple[str, ...] | None
+    """What each sample belongs to; None where samples stand alone."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def cluster_numbers(self, places: Sequence[int] | None = None) -> NDArray[np.int64] | None:
+        """Clusters numbered from 0 on, of all samples or of those at some places."""
+        if self.clusters is None:
+            return None
+        names = self.clusters if places is None else [self.clusters[place] for place in places]
+        return cluster_numbers(names)
+
+    def restricted(self, seeds: Sequence[int], ids: Sequence[str]) -> Scores:
+        """The values of some of the seeds and samples, in the order given."""
+        if tuple(seeds) == self.seeds and tuple(ids) == self.ids:
+            return self.values
+        rows = [self.seeds.index(seed) for seed in seeds]
+        places = {name: place for place, name in enumerate(self.ids)}
+        return self.values[rows][:, :, [places[name] for name in ids]]
+
+    def shared(self, other: "ScoreTable") -> tuple[list[int], list[str]]:
+        """Seeds and samples that both have."""
+        theirs = set(other.ids)
+        return [seed for seed in self.seeds if seed in other.seeds], [name for name in self.ids if name in theirs]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One candidate on one task."""
+
+    results: tuple[Result, ...]
+    """By seed."""
+
+    scores: ScoreTable
+
+    total: int
+    """Samples each run was asked to score."""
+
+    estimate: Estimate | None
+    """Mean of the primary metric; None when no sample was scored in every seed and template."""
+
+    @property
+    def card(self) -> TaskCard:
+        """The task, as its first run knew it."""
+        return self.results[0].task
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that finished."""
+        return self.scores.seeds
+
+    @cached_property
+    def flag(self) -> Flag | None:
+        """What a reader must know of its trainings before believing the score."""
+        return flag_of(self.results)
+
+    @cached_property
+    def by_template(self) -> dict[str, Estimate]:
+        """The same for each template alone."""
+        values = self.scores.values
+        if not values.size:
+            return {}
+        card, clusters = self.card, self.scores.cluster_numbers()
+        return {
+            template: score(values[:, [place]], binary=card.binary, low=_low(card), clusters=clusters)
+            for place, template in enumerate(self.results[0].run.templates)
+        }
+
+
+def read_cell(
+    results: Sequence[Result], folder: Path, notes: list[str], *, ahead: Mapping[str, Outcome] = MappingProxyType({})
+) -> Cell | None:
+    """The runs of one candidate on one task and budget, with their predictions; None when none of these can be read.
+
+    `ahead`: by the key of their run, scores that were read before.
+    """
+    return read_cells([results], folder, notes, ahead=ahead)[0]
+
+
+def read_cells(
+    cells: Sequence[Sequence[Result]], folder: Path, notes: list[str], *, ahead: Mapping[str, Outcome] = MappingProxyType({})
+) -> list[Cell | None]:
+    """The same of many of them."""
+    known = [_read_cell(results, folder, notes, ahead) for results in cells]
+    estimates = iter(_estimates([cell for cell in known if cell is not None]))
+    return [None if cell is None else Cell(cell.results, cell.scores, cell.total, next(estimates)) for cell in known]
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What is known of a cell before its mean is estimated."""
+
+    results: tuple[Result, ...]
+    scores: ScoreTable
+    total: int
+
+
+def _estimates(cells: Sequence[_Scored]) -> list[Estimate | None]:
+    """The means of all cells, those of one kind at once: a board has ten thousand of them."""
+    kinds: dict[Any, list[int]] = {}
+    for place, cell in enumerate(cells):
+        card, scores = cell.results[0].task, cell.scores
+        kinds.setdefault((card.binary, _low(card), scores.values.shape, scores.clusters), []).append(place)
+    found: list[Estimate | None] = [None] * len(cells)
+    for (binary, low, _, _), places in kinds.items():
+        first = cells[places[0]].scores
+        if first.values.size:
+            tables = np.stack([cells[place].scores.values for place in places])
+            means = scores_of(tables, binary=binary, low=low, clusters=first.cluster_numbers())
+            for number, place in enumerate(places):
+                found[place] = means.at(number)
+    return found
+
+
+def _read_cell(results: Sequence[Result], folder: Path, notes: list[str], ahead: Mapping[str, Outcome]) -> _Scored | None:
+    tables: list[RunScores] = []
+    kept: list[Result] = []
+    for result in sorted(results, key=lambda one: one.run.seed):
+        outcome = ahead[result.key] if result.key in ahead else read_scores([result], folder)[0]
+        if isinstance(outcome, Unreadable):
+            notes.append(f"{result.run.label}: its predictions cannot be read and the run is left out: {outcome.reason}")
+        else:
+            tables.append(outcome)
+            kept.append(result)
+    if not kept:
+        return None
+    total = max(result.samples.total // len(result.run.templates) for result in kept)
+    return _Scored(tuple(kept), _join(tables, tuple(result.run.seed for result in kept)), total)
+
+
+def _join(tables: Sequence[RunScores], seeds: tuple[int, ...]) -> ScoreTable:
+    """Runs that differ in the seed: only samples that were scored in every one and in every template."""
+    first = tables[0]
+    stacked = [first.values]
+    for table in tables[1:]:
+        if table.ids == first.ids:
+            stacked.append(table.values)
+            continue
+        known = {name: place for place, name in enumerate(table.ids)}
+        places = np.array([known.get(name, -1) for name in first.ids])
+        moved = np.where(places >= 0, table.values[:, places], np.nan)
+        stacked.append(moved)
+    values = np.stack(stacked)
+    whole = ~np.isnan(values).any(axis=(0, 1))
+    if whole.all():
+        return ScoreTable(first.ids, seeds, values, first.clusters)
+    kept = np.flatnonzero(whole).tolist()
+    clusters = None if first.clusters is None else tuple(first.clusters[place] for place in kept)
+    return ScoreTable(tuple(first.ids[place] for place in kept), seeds, values[:, :, whole], clusters)
+
+
+def _span(card: TaskCard) -> float:
+    return 1 - _low(card)
+
+
+def _low(card: TaskCard) -> float:
+    """The least that a sample can score."""
+    return card.metrics[card.primary_metric].low or 0.0

@@ -1,0 +1,106 @@
+"""Any two rows of the ranking, held against each other task by task, all pairs at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.records.scores import TaskCard
+from harness.statistics import Scores, holm_by_column
+from leaderboards.rank.cells import Cell
+from leaderboards.rank.flips import flips
+from leaderboards.rank.standings import Standing
+from leaderboards.rank.tables import Row
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Of every two of R rows the first less the second: R × R each, NaN where the two cannot be compared."""
+
+    value: Scores
+    low: Scores
+    high: Scores
+
+    @property
+    def clear(self) -> NDArray[np.bool_]:
+        """Whether the interval excludes zero."""
+        return (self.low > 0) | (self.high < 0)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether two can be compared."""
+        return ~np.isnan(self.value)
+
+
+@dataclass(frozen=True)
+class TaskComparison:
+    """Every two of R rows on one task: R × R each."""
+
+    difference: Differences
+    p: Scores
+    """Of the difference, corrected over the tasks of the pair of rows (Holm); NaN where there is none."""
+
+    fixed: NDArray[np.int64]
+    """Samples that the first gets right and the second wrong, by the majority of seeds and templates; of scores between 0
+    and 1 those on which the first scores higher."""
+
+    broken: NDArray[np.int64]
+    """The reverse."""
+
+    flips_p: Scores
+    """Exact McNemar test of the two counts; not corrected."""
+
+
+def compare_rows(
+    rows: Sequence[Row], cards: Mapping[str, TaskCard], standings: Mapping[str, Standing]
+) -> dict[str, TaskComparison]:
+    """By task, the comparison of every row with every other."""
+    found, p_values = {}, []
+    for task, card in cards.items():
+        flipped = flips(_means(rows, task), binary=card.binary)
+        stderr, p = _of_rows(rows, standings[task], "stderr", "p")
+        # Where a difference has no standard error, or none to speak of because it is the same on every sample, the t test
+        # says nothing; its flips do.
+        difference = differences_of(rows, standings[task])
+        p_values.append(np.where(difference.known, np.where(stderr > 0, p, flipped.p), np.nan))
+        found[task] = TaskComparison(difference, p_values[-1], flipped.fixed, flipped.broken, flipped.p)
+    corrected = holm_by_column(np.array(p_values))
+    return {task: replace(one, p=p) for (task, one), p in zip(found.items(), corrected, strict=True)}
+
+
+def differences_of(rows: Sequence[Row], standing: Standing) -> Differences:
+    """The paired differences of rows, as far as they stand there."""
+    value, low, high = _of_rows(rows, standing, "value", "low", "high")
+    return Differences(value, np.minimum(low, value), np.maximum(high, value))
+
+
+def _of_rows(rows: Sequence[Row], standing: Standing, *names: str) -> list[Scores]:
+    """Figures of a standing in the order of some rows; NaN for those that are not in it."""
+    known = [place for place, row in enumerate(rows) if row.key in standing.places]
+    there = [standing.places[rows[place].key] for place in known]
+    found = []
+    for name in names:
+        table = np.full((len(rows), len(rows)), np.nan)
+        table[np.ix_(known, known)] = getattr(standing.comparison, name)[np.ix_(there, there)]
+        found.append(table)
+    return found
+
+
+def _means(rows: Sequence[Row], task: str) -> Scores:
+    """Rows × samples of a task: the mean over seeds and templates, NaN where a row has no score."""
+    columns: dict[str, int] = {}
+    known: list[tuple[int, list[int], Scores]] = []
+    for place, row in enumerate(rows):
+        if task in row.cells:
+            ids, means = sample_means(row.cells[task])
+            known.append((place, [columns.setdefault(one, len(columns)) for one in ids], means))
+    table = np.full((len(rows), len(columns)), np.nan)
+    for place, wanted, means in known:
+        table[place, wanted] = means
+    return table
+
+
+def sample_means(cell: Cell) -> tuple[list[str], Scores]:
+    """A cell's samples, and the mean score of each over seeds and templates."""
+    return list(cell.scores.ids), cell.scores.values.mean(axis=(0, 1))

@@ -1,0 +1,48 @@
+"""What every fine-tune gains on every task, and which of so many gains are more than chance."""
+
+from dataclasses import dataclass
+
+from harness.statistics import Estimate, false_discovery
+from harness.sweep.methods import Method
+from leaderboards.rank.baselines import UNTUNED, Key
+from leaderboards.rank.standings import SIGNIFICANT, p_of_gains
+from leaderboards.rank.tables import Row, Table
+
+
+@dataclass(frozen=True)
+class TaskGain:
+    """The gain of one fine-tune on one task, over the best few-shot arm of its model, or else the zero-shot arm."""
+
+    estimate: Estimate
+    over: Method
+    q: float
+    """P-value of the gain, corrected over all gains of the board: of those below 5 % about one in twenty is false
+    (Benjamini and Hochberg, J. Royal Statistical Society B 57, 1995)."""
+
+    @property
+    def discovery(self) -> bool:
+        """Whether it counts as more than chance."""
+        return self.q < SIGNIFICANT
+
+
+def task_gains(table: Table) -> dict[tuple[Key, str], TaskGain]:
+    """By row and task, complete or not; without what has no untrained arm to be held against."""
+    found: list[tuple[Key, str, Estimate, Method]] = []
+    p: list[float] = []
+    for task in table.tasks:
+        claims = [
+            (row, *claim) for row in table.rows if row.tuned and task in row.cells and (claim := _claim(table, row, task))
+        ]
+        found += [(row.key, task, gain, other.method) for row, other, gain in claims]
+        p += p_of_gains([(row.cells[task], other.cells[task]) for row, other, _ in claims])
+    corrected = false_discovery(p).tolist()
+    return {(key, task): TaskGain(gain, over, q) for (key, task, gain, over), q in zip(found, corrected, strict=True)}
+
+
+def _claim(table: Table, row: Row, task: str) -> tuple[Row, Estimate] | None:
+    """The untrained arm that a row is held against on a task, few-shot first, and the gain over it."""
+    for method in reversed(UNTUNED):
+        other, gain = table.baseline(row, method), table.gain_on(task, row, method)
+        if other is not None and gain is not None:
+            return other, gain
+    return None

@@ -1,0 +1,47 @@
+"""Draws of all ranked scores together, from which every probability on the pages is counted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.statistics import DRAWS
+from leaderboards.rank.tables import Table
+
+SEED = 0
+STEP = 1e-4
+"""What scores are rounded to before anything is counted, so that a page can carry them: a hundredth of a point."""
+
+NORMAL_95 = 1.959964
+"""Standard deviations from the mean to an end of its 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Scores as they might have come out with other samples and other seeds."""
+
+    scores: NDArray[np.float64]
+    """Draws × ranked rows, best row first, on the scale of `Row.score`."""
+
+    @property
+    def steps(self) -> NDArray[np.int16]:
+        """The same in whole steps of `STEP`; what lies beyond ±3.27, far below chance, stays at that end."""
+        limits = np.iinfo(np.int16)
+        return np.clip(np.rint(self.scores / STEP), limits.min, limits.max).astype(np.int16)
+
+
+def joint_draws(table: Table, *, count: int = DRAWS) -> Draws:
+    """Draw the scores of all ranked rows together, the same ones every time.
+
+    Rows answer the same samples, so their errors go together: they are drawn jointly (`harness.statistics.deviations`). Each
+    row's own distribution is that of its estimate, a normal one on either side, as wide there as that side of the interval.
+    """
+    estimates = [row.score for row in table.ranked if row.score]
+    value, low, high = (np.array([getattr(one, end) for one in estimates]) for end in ("value", "low", "high"))
+    errors = table.overall.comparison.errors[:count]
+    spread = errors.std(axis=0)
+    standard = errors / np.where(spread > 0, spread, 1.0)
+    # A row whose samples all scored alike has an interval all the same, and errors of its own.
+    alone = np.random.default_rng(SEED).standard_normal(standard.shape)
+    standard = np.where(spread > 0, standard, alone)
+    return Draws(value + standard * np.where(standard < 0, value - low, high - value) / NORMAL_95)

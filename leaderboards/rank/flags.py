@@ -1,0 +1,47 @@
+"""What makes a finished run's score say little of its method: its training collapsed, or its loss rose for good."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.records.result import Result
+from leaderboards.text import LONGEST_REASON, shortened
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something that a reader must know before believing a score."""
+
+    text: str
+    """In a few words, as `1 of 3 runs collapsed`."""
+
+    reason: str
+    """In a sentence."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that went wrong with one run's training."""
+
+    what: Literal["collapsed", "diverged"]
+    reason: str
+
+
+def troubles(result: Result) -> list[Trouble]:
+    """What went wrong with the trainings of a run that finished all the same."""
+    found = [Trouble("collapsed", result.collapsed)] if result.collapsed else []
+    return found + [Trouble("diverged", training.diverged) for training in result.trainings if training.diverged]
+
+
+def flag_of(results: Sequence[Result]) -> Flag | None:
+    """What to mark a candidate with; None when all is well with its runs."""
+    by_run = [troubles(result) for result in results]
+    if not any(by_run):
+        return None
+    counted = []
+    for what in ("collapsed", "diverged"):
+        runs = sum(any(trouble.what == what for trouble in found) for found in by_run)
+        if runs:
+            counted.append(what if runs == len(by_run) == 1 else f"{runs} of {len(by_run)} {what}")
+    first = next(trouble.reason for found in by_run for trouble in found)
+    return Flag(", ".join(counted), shortened(first, LONGEST_REASON))

@@ -1,0 +1,129 @@
+"""What tuning cost elsewhere: the change on tasks that nothing was trained on, against the same model before its tuning.
+
+A guard for non-inferiority: with a margin of m, a row passes when its 95 % interval lies above −m, fails when it lies below,
+and is unresolved between. Points are those of each guard task's own metric, and guard tasks count alike.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+from harness.records.result import Result
+from harness.statistics import Estimate, gain, mean_over_tasks
+from harness.sweep.run import Run
+from leaderboards.rank.baselines import Key, key_of
+from leaderboards.rank.cells import read_cell
+from leaderboards.rank.comparable import groups
+from leaderboards.rank.scores import Outcome
+
+Verdict = Literal["passed", "failed", "unresolved"]
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """What a row's weights gained or lost on the guard tasks."""
+
+    changes: dict[str, Estimate]
+    """By guard task, sorted: the paired difference of the tuned weights, of all tasks they were tuned for, from the base."""
+
+    mean: Estimate
+    """Over the guard tasks."""
+
+    margin: float
+    """What may be lost, as a share of the score's range: 0.01 for a point."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether less than the margin is lost, as far as can be told."""
+        if self.mean.low >= -self.margin:
+            return "passed"
+        return "failed" if self.mean.high < -self.margin else "unresolved"
+
+
+def forgetting(
+    results: Iterable[Result],
+    folder: Path,
+    notes: list[str],
+    *,
+    points: float,
+    ahead: Mapping[str, Outcome] = MappingProxyType({}),
+) -> dict[Key, Forgetting]:
+    """The guard of every row that has one; `points`: the margin. A run that cannot be read is left out and named in `notes`.
+
+    Of several training budgets the largest counts, as in the ranking; untrusted runs are left out. `ahead`: by the key of
+    their run, scores that were read before.
+    """
+    guards = [result for result in results if result.run.guard is not None and result.untrusted is None]
+    tuned = [result for result in guards if _is_tuned(result.run)]
+    bases = {_base_key(group[0]): group for group in groups([one for one in guards if not _is_tuned(one.run)], _base_key)}
+    found = {}
+    for row in sorted(groups(tuned, lambda result: key_of(result.run)), key=lambda row: key_of(row[0].run)):
+        changes: dict[str, Estimate] = {}
+        # By task; of two versions of one the newer comes later, and stays.
+        for asked in sorted(groups(_largest(row), _base_key), key=lambda asked: _base_key(asked[0])):
+            change = _change(asked, bases.get(_base_key(asked[0]), []), folder, notes, ahead)
+            if change is not None:
+                changes[asked[0].run.task] = change
+        if changes:
+            found[key_of(row[0].run)] = Forgetting(changes, mean_over_tasks(list(changes.values())), points / 100)
+    return found
+
+
+def _is_tuned(run: Run) -> bool:
+    return run.guard is not None and run.guard.after is not None
+
+
+def _base_key(result: Result) -> tuple[str, str, int, str]:
+    """The same for weights and their base: the model, and all that is asked of it on the guard task."""
+    run = result.run
+    asked = run.model_dump(
+        mode="json", include={"task_fingerprint", "templates", "generation", "split", "test_seed", "limit", "candidate"}
+    )
+    del asked["candidate"]["method"]
+    metric = result.task.primary_metric
+    return run.candidate.name, run.task, run.task_version, json.dumps([asked, metric], sort_keys=True)
+
+
+def _after(result: Result) -> tuple[str, int, int]:
+    """What a guard run's weights were tuned for: the task, and how much of it."""
+    after = result.run.guard.after if result.run.guard else None
+    assert after is not None, "only tuned arms are asked"
+    return after.task, after.version, after.n_train
+
+
+def _largest(tuned: Sequence[Result]) -> list[Result]:
+    """Of each task that weights were tuned for, its newest version and its largest budget."""
+    newest: dict[str, tuple[str, int, int]] = {}
+    for after in map(_after, tuned):
+        newest[after[0]] = max(after, newest.get(after[0], after))
+    return [result for result in tuned if _after(result) in newest.values()]
+
+
+def _change(
+    tuned: Sequence[Result], bases: Sequence[Result], folder: Path, notes: list[str], ahead: Mapping[str, Outcome]
+) -> Estimate | None:
+    """The paired difference on one guard task over the seeds and samples that all of them share; None without any.
+
+    Weights that were tuned for several tasks are averaged for each sample first: they all answer the same ones.
+    """
+    after = [cell for group in groups(tuned, _after) if (cell := read_cell(group, folder, notes, ahead=ahead))]
+    before = read_cell(bases, folder, notes, ahead=ahead) if bases else None
+    if not after or before is None:
+        return None
+    shared = [before.scores.shared(cell.scores) for cell in after]
+    seeds = [seed for seed in before.seeds if all(seed in known for known, _ in shared)]
+    everywhere = set.intersection(*(set(known) for _, known in shared))
+    places = [place for place, name in enumerate(before.scores.ids) if name in everywhere]
+    if not seeds or not places:
+        return None
+    ids = [before.scores.ids[place] for place in places]
+    ours = np.mean([cell.scores.restricted(seeds, ids) for cell in after], axis=0)
+    theirs = before.scores.restricted(seeds, ids)
+    low = before.card.metrics[before.card.primary_metric].low or 0.0
+    clusters = before.scores.cluster_numbers(places)
+    return gain(ours, theirs, binary=before.card.binary, span=1 - low, clusters=clusters)

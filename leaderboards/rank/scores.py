@@ -1,0 +1,134 @@
+"""The scores of a run's samples, as they are read from its predictions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.records.predictions import UNREADABLE, read_prediction_table
+from harness.records.result import Result
+from harness.statistics import Scores
+from harness.sweep.run import Run
+from leaderboards.text import without_folder
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """Of one run: every sample it was asked."""
+
+    ids: tuple[str, ...]
+    values: Scores
+    """Templates × samples; NaN where unscored."""
+
+    clusters: tuple[str, ...] | None
+    """What each sample belongs to; None where samples stand alone."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Predictions that cannot be read, and why."""
+
+    reason: str
+
+
+class Asked(NamedTuple):
+    """What is read of a run's predictions."""
+
+    metric: str
+    low: float
+    """The least that a sample can score."""
+
+    bounded: bool
+    """Whether a score outside `low` to 1 is impossible."""
+
+    templates: tuple[str, ...]
+    """All wordings, in order."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One run's predictions to be read."""
+
+    run: Run
+    asked: Asked
+
+
+Outcome = RunScores | Unreadable
+ReadAll = Callable[[Sequence[Result], Path], list[Outcome]]
+"""Reads the scores of runs below a results folder, in their order."""
+
+
+def asked_of(result: Result) -> Asked:
+    """What is to be read of a run: its primary metric."""
+    card = result.task.metrics[result.task.primary_metric]
+    return Asked(result.task.primary_metric, card.low or 0.0, not card.corpus, result.run.templates)
+
+
+def read_scores(results: Sequence[Result], folder: Path) -> list[Outcome]:
+    """Read the scores of runs below a results folder, in their order."""
+    return read_each([Reading(result.run, asked_of(result)) for result in results], folder)
+
+
+def read_each(readings: Sequence[Reading], folder: Path) -> list[Outcome]:
+    """The same of what may be handed to another process."""
+    return [_read_or_say(one, folder) for one in readings]
+
+
+def _read_or_say(reading: Reading, folder: Path) -> Outcome:
+    try:
+        return _read(reading.run, reading.asked, folder)
+    except UNREADABLE as error:  # the run is named, the others are published
+        return Unreadable(_reason(error, folder))
+
+
+def _read(run: Run, asked: Asked, folder: Path) -> RunScores:
+    """Raises `ValueError` for impossible scores. Of several draws a score is the mean, if all of them were scored."""
+    column = f"score_{asked.metric}"
+    table = read_prediction_table(folder, run, ["sample_id", "template", "draw", column, "cluster"])
+    places, ids = _coded(table["sample_id"])
+    wordings, found = _coded(table["template"])
+    if set(found) != set(asked.templates):
+        raise ValueError(f"the templates {', '.join(sorted(found))} are not those of the run")
+    wordings = np.asarray([asked.templates.index(name) for name in found])[wordings]
+    scores = table[column].cast("float64").to_numpy()
+    known = scores[~np.isnan(scores)]
+    if asked.bounded and ((known < asked.low) | (known > 1)).any():
+        raise ValueError(f"{column} holds a score outside {asked.low:g} to 1")
+    draws = table["draw"].to_numpy()
+    # Before there is room for them: one damaged number could ask for more memory than there is.
+    if not (draws.min() >= 0 and draws.max() < min(run.generation.n, len(draws))):
+        raise ValueError(f"there is a draw that is none of the {run.generation.n} of the run")
+    values = np.full((int(draws.max()) + 1, len(asked.templates), len(ids)), np.nan)
+    if len(np.unique(np.ravel_multi_index((draws, wordings, places), values.shape))) < len(draws):
+        raise ValueError("a sample id appears twice")
+    values[draws, wordings, places] = scores
+    clusters = _clusters(places, table["cluster"].to_pylist(), len(ids))
+    return RunScores(tuple(ids), values.mean(axis=0), clusters)
+
+
+def _coded(column: Any) -> tuple[NDArray[np.int64], list[str]]:
+    """A column of words as numbers, with the word of each, in the order they first appear."""
+    coded = column.combine_chunks().dictionary_encode()
+    if coded.null_count:
+        raise ValueError("a sample without an id, or without a template")
+    return coded.indices.to_numpy().astype(np.int64), [str(word) for word in coded.dictionary.to_pylist()]
+
+
+def _clusters(places: NDArray[np.int64], clusters: Sequence[str | None], count: int) -> tuple[str, ...] | None:
+    """What each sample belongs to: one that is in no cluster is one by itself. None where all are."""
+    if not any(clusters):
+        return None
+    names = [""] * count
+    for place, name in zip(places.tolist(), clusters, strict=True):
+        names[place] = f"in {name}" if name else f"alone {place}"
+    return tuple(names)
+
+
+def _reason(error: Exception, folder: Path) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    # The folder's own path is left out, so that the same results give the same pages on every machine.
+    return without_folder(str(error), folder).split("\n", 1)[0] or type(error).__name__

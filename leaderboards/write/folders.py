@@ -1,0 +1,92 @@
+"""Replace a folder as a whole, and only one that was written here before: a failure leaves the former one as it was."""
+
+import glob
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from harness.errors import UserError
+
+
+@contextmanager
+def claimed(out: Path, results: Path, *, marker: str, what: str) -> Iterator[Path]:
+    """The folder that `out` leads to: meanwhile no other gainboard reads or replaces it, and what a killed one left is put
+    right. A file `.NAME.lock` lies beside it as long.
+
+    Raises `UserError` unless it is new, empty, or a folder that holds `marker`, can be replaced, does not hold the results,
+    and is claimed by nobody else. `what` the folder is to be, as `site`, stands in the sentence.
+    """
+    _check_replaceable(out, results, marker=marker, what=what)
+    folder = out.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Whoever may write beside the folder may replace it, and so must be able to lock it.
+    mode = stat.S_IMODE(folder.parent.stat().st_mode) & 0o666
+    path = folder.with_name(f".{folder.name}.lock")
+    lock = FileLock(path, mode=mode, blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(
+            f"another gainboard publish or export is writing {out}; wait for it, or choose another folder"
+        ) from None
+    try:
+        _settle(folder)
+        _check_replaceable(out, results, marker=marker, what=what)  # It may have been brought back, or made, just now.
+        yield folder
+    finally:
+        path.unlink(missing_ok=True)  # by its holder alone, and whoever has opened it sees that it is gone
+        lock.release()
+
+
+def _check_replaceable(out: Path, results: Path, *, marker: str, what: str) -> None:
+    if not results.is_dir():
+        raise UserError(f"results folder {results} does not exist; `gainboard run SWEEP` makes one")
+    if results.resolve().is_relative_to(out.resolve()):
+        raise UserError(f"{out} holds the results in {results} and would be replaced; choose another folder for the {what}")
+    if out.resolve().is_mount():
+        raise UserError(f"{out} is a mount point, which cannot be replaced; choose a folder below it for the {what}")
+    if out.is_dir() and (any(out.iterdir()) and not (out / marker).is_file()):
+        raise UserError(f"{out} is not empty and not a {what} made by gainboard; choose a new or an empty folder")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; choose a new or an empty folder for the {what}")
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A new folder beside a claimed one that takes its place when everything was written; on an error that one stays."""
+    new, old = _beside(folder, "new"), _beside(folder, "old")
+    try:
+        new.mkdir()
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:  # wherever Ctrl-C struck
+        _settle(folder)
+
+
+def _settle(folder: Path) -> None:
+    """Bring a claimed folder back that was moved aside for one that never came, and remove whatever else is left over."""
+    for old in _left_over(folder, "old"):
+        # As a new one it will not be brought back, should its removal be cut short.
+        old.rename(_beside(folder, "new") if folder.exists() else folder)
+    for new in _left_over(folder, "new"):
+        shutil.rmtree(new, ignore_errors=True)
+
+
+_TOKEN_BYTES = 8
+
+
+def _beside(folder: Path, word: str) -> Path:
+    """A name that nothing has; `_left_over` knows it again."""
+    return folder.with_name(f".{folder.name}.gainboard-{secrets.token_hex(_TOKEN_BYTES)}.{word}")
+
+
+def _left_over(folder: Path, word: str) -> list[Path]:
+    token = "[0-9a-f]" * (2 * _TOKEN_BYTES)
+    return list(folder.parent.glob(f".{glob.escape(folder.name)}.gainboard-{token}.{word}"))

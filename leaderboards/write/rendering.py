@@ -1,0 +1,131 @@
+"""Render pages from templates: what foreign text says is shown as text, whatever it holds."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import pydantic_core
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from leaderboards.text import shown
+from leaderboards.write.reuse import FormerPages, PageStamp, code_version
+
+_TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a site some pages lie."""
+
+    folder: Path
+    home: str = ""
+    """From there to the folder of the site's first page."""
+
+    address: str = ""
+    """On the web, with a slash at the end; empty where the site does not know its own."""
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Writes the pages of one folder, one by one: a large board's would fill the memory."""
+
+    place: Place
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    """What all its templates may use."""
+
+    def write(self, template: str, href: str, page: Any, *, root: str | None = None) -> PageStamp:
+        """Write one page. `root` leads from it to the folder; None: as deep as its address says."""
+        if root is None:
+            root = "../" if "/" in href else ""
+        address = f"{self.place.address}{href}".removesuffix("index.html") if self.place.address else ""
+        places = {"root": root, "home": root + self.place.home, "address": address, "folder_address": self.place.address}
+        text = _environment().get_template(template).render(page=page, **places, **self.shared)
+        path = self.path(href)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        found = path.stat()
+        return PageStamp("", found.st_size, found.st_mtime_ns)
+
+    def path(self, href: str) -> Path:
+        """Where a page is written; its folder is made."""
+        path = self.place.folder / href
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+    def made_of(self, template: str, href: str, data: bytes) -> str:
+        """A digest of all that a page depends on, `data` among it: what is not the same for all pages."""
+        return digest_of(f"{self._of_all} {template} {href} ".encode() + data)
+
+    @cached_property
+    def _of_all(self) -> str:
+        return digest_of(code_version().encode() + as_bytes((self.place.home, self.place.address, self.shared)))
+
+
+def as_bytes(data: Any) -> bytes:
+    """Plain data, dataclasses and records, such that different ones differ; an error for anything else."""
+    try:
+        return pydantic_core.to_json(data, inf_nan_mode="constants")
+    except pydantic_core.PydanticSerializationError:  # half a surrogate pair, which has no UTF-8 and is spelt out here
+        return json.dumps(pydantic_core.to_jsonable_python(data, inf_nan_mode="constants")).encode("ascii")
+
+
+def digest_of(data: bytes) -> str:
+    """Stands for some data."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass
+class Pages:
+    """Writes pages, takes over those of the former site that would come out the same, and counts them."""
+
+    renderer: Renderer
+    former: FormerPages
+    count: int = 0
+    _folders: set[str] = field(default_factory=set)
+    """Those that were made."""
+
+    def write(self, template: str, href: str, page: Any) -> None:
+        """Write a page."""
+        self.renderer.write(template, href, page)
+        self.count += 1
+
+    def take_or_write(self, template: str, href: str, page: Any) -> None:
+        """The same of a page of plain data, whose former version will do where nothing has changed."""
+        try:
+            made_of = self.renderer.made_of(template, href, as_bytes(page))
+        except ValueError:  # half a surrogate pair has no bytes; what it says is shown, and not known again
+            self.write(template, href, page)
+            return
+        if not self.take(href, made_of):
+            self.wrote(href, made_of, self.renderer.write(template, href, page))
+
+    def take(self, href: str, made_of: str) -> bool:
+        """Whether the former page was made of the same things, and is now the new one, too."""
+        folder = href.rpartition("/")[0]
+        if folder not in self._folders:
+            self.renderer.path(href)
+            self._folders.add(folder)
+        taken = self.former.take(href, made_of, self.renderer.place.folder)
+        self.count += taken
+        return taken
+
+    def wrote(self, href: str, made_of: str, stamp: PageStamp) -> None:
+        """Count a page that was written, and remember what it was made of."""
+        self.former.add(href, PageStamp(made_of, stamp.size, stamp.modified))
+        self.count += 1
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Every expression passes here: what a model wrote cannot turn the text around it, nor hide in it.
+        finalize=lambda value: shown(value) if type(value) is str else value,
+    )

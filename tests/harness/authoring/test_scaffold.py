@@ -1,0 +1,320 @@
+"""A new task passes its check before a line of it is edited."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from harness.authoring.check import check_task
+from harness.authoring.scaffold import NewTask, new_task
+from harness.data.dataset import load_dataset
+from harness.errors import UserError
+from harness.plugins.registry import find_plugins, load_task
+from harness.task import Task
+
+Write = Callable[[str, str], Path]
+
+
+def labels(count: int = 40) -> str:
+    return "message,team\n" + "".join(
+        f'"message {index}, and more",{("sales", "support")[index % 2]}\n' for index in range(count)
+    )
+
+
+def loaded(folder: Path) -> Task:
+    return load_task(folder.name, find_plugins([folder.parent]))
+
+
+def faults(folder: Path) -> list[str]:
+    findings = check_task(folder.name, find_plugins([folder.parent]))
+    return [finding.message for finding in findings if finding.level != "ok"]
+
+
+def found_errors(folder: Path) -> list[str]:
+    findings = check_task(folder.name, find_plugins([folder.parent]))
+    return [finding.message for finding in findings if finding.level == "error"]
+
+
+def test_a_new_task_without_a_file_brings_a_small_table_and_passes(tmp_path: Path) -> None:
+    folder = new_task("reviews", tmp_path / "tasks").folder
+    assert folder == tmp_path / "tasks" / "reviews"
+    assert {path.name for path in folder.iterdir()} >= {"task.py", "examples.jsonl", "data.csv"}
+    assert faults(folder) == []
+
+
+def test_a_table_with_few_targets_becomes_a_choice(tmp_path: Path, write: Write) -> None:
+    source = write("mail.csv", labels())
+    folder = new_task("mail", tmp_path / "tasks", source=source, input_column="message", target_column="team").folder
+    task = loaded(folder)
+    assert (task.output, task.primary_metric, task.chance) == ("choice", "accuracy", 0.5)
+    assert load_dataset(task).test[0].choices == ("sales", "support")
+    assert faults(folder) == []
+
+
+def table(targets: list[str], header: str = "q,a") -> str:
+    return f"{header}\n" + "".join(f'question {index},"{target}"\n' for index, target in enumerate(targets))
+
+
+def made_of(tmp_path: Path, write: Write, targets: list[str]) -> Path:
+    return asking(tmp_path, write("t.csv", table(targets))).folder
+
+
+def asking(tmp_path: Path, source: Path, *, group: str | None = None) -> NewTask:
+    folder = tmp_path / "tasks"
+    return new_task("asking", folder, source=source, input_column="q", target_column="a", group_column=group)
+
+
+SENTENCE = "the answer to this one is {}"
+
+
+@pytest.mark.parametrize(
+    ("targets", "output", "metrics"),
+    [
+        ([f"label {'abc'[index % 3]}" for index in range(40)], "choice", ("accuracy", "f1_macro")),
+        ([str(1 + index % 5) for index in range(40)], "choice", ("accuracy", "f1_macro")),
+        ([f"label {index % 45:02}" for index in range(900)], "choice", ("accuracy", "f1_macro")),
+        (["yes", "no", "perhaps", "later", "never"] * 19 + ["nevr"], "choice", ("accuracy", "f1_macro")),
+        ([str(index % 30) for index in range(900)], "generate", ("numeric_match", "exact_match")),
+        ([f"-{index},000.5" for index in range(40)], "generate", ("numeric_match", "exact_match")),
+        ([f"answer {index}" for index in range(40)], "generate", ("exact_match", "rougeL")),
+        ([f"label {index % 14}" for index in range(40)], "generate", ("exact_match", "rougeL")),
+        ([f"label {index % 60}" for index in range(900)], "generate", ("exact_match", "rougeL")),
+        (["often"] * 39 + ["once"], "generate", ("exact_match", "rougeL")),
+        ([SENTENCE.format(index) for index in range(40)], "generate", ("rougeL", "exact_match")),
+        (["ответ" + "а" * index for index in range(40)], "generate", ("exact_match", "token_f1")),
+        ([f"{index},5" for index in range(40)], "generate", ("exact_match", "rougeL")),
+    ],
+    ids=[
+        "labels", "ratings", "forty-five labels", "a misspelt label", "counts", "numbers", "short texts",
+        "labels of few rows", "sixty labels", "a label that is not repeated", "sentences", "another script",
+        "decimal commas",
+    ],
+)  # fmt: skip
+def test_targets_say_how_they_are_asked_for_and_judged(
+    tmp_path: Path, write: Write, targets: list[str], output: str, metrics: tuple[str, ...]
+) -> None:
+    task = loaded(made_of(tmp_path, write, targets))
+    assert (task.output, task.metrics, task.primary_metric) == (output, metrics, metrics[0])
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        ["no", "none", "nothing"] * 20,
+        [str(7 * index) for index in range(40)],
+        [f"answer {index}" for index in range(40)],
+        [SENTENCE.format(index) for index in range(40)],
+        [f"{'label' * 20} {index % 4}" for index in range(40)],
+        ["<mask>", "[output]", "neither"] * 20,
+        ["<mask>", "<mask> too", "none"] * 20,
+    ],
+    ids=[
+        "labels that begin others", "numbers", "short texts", "sentences", "long labels", "slots", "slots that begin others",
+    ],
+)  # fmt: skip
+def test_what_is_made_of_a_table_passes_its_check(tmp_path: Path, write: Write, targets: list[str]) -> None:
+    assert faults(made_of(tmp_path, write, targets)) == []
+
+
+def test_a_table_that_leaves_nothing_to_learn_is_told_and_not_refused(tmp_path: Path, write: Write) -> None:
+    (fault,) = faults(made_of(tmp_path, write, ["always"] * 40))
+    assert fault.startswith("always giving the most frequent training target scores 1 on exact_match")
+
+
+def test_three_wordings_list_the_labels_while_they_are_short(tmp_path: Path, write: Write) -> None:
+    templates = loaded(made_of(tmp_path, write, ["yes", "no"] * 20)).prompts.templates
+    assert len(templates) == 3
+    assert all("no, yes" in wording for wording in templates.values())
+
+
+@pytest.mark.parametrize("slot", ["<mask>", "[output]"])
+def test_no_wording_lists_a_label_that_would_be_its_slot(tmp_path: Path, write: Write, slot: str) -> None:
+    templates = loaded(made_of(tmp_path, write, [slot, "other"] * 20)).prompts.templates
+    assert not any(slot in wording for wording in templates.values())
+
+
+def test_no_wording_lists_long_labels(tmp_path: Path, write: Write) -> None:
+    labels_ = [f"{'long' * 20} {index % 9}" for index in range(90)]
+    assert not any("long" in wording for wording in loaded(made_of(tmp_path, write, labels_)).prompts.templates.values())
+
+
+def test_the_longest_target_fits_into_max_tokens(tmp_path: Path, write: Write) -> None:
+    longest = "long answer " * 30
+    task = loaded(made_of(tmp_path, write, [*(f"answer {index}" for index in range(39)), longest]))
+    assert len(longest) / 2 <= task.max_tokens < len(longest)
+
+
+def test_an_answer_of_one_line_ends_with_it(tmp_path: Path, write: Write) -> None:
+    assert loaded(made_of(tmp_path, write, [f"answer {index}" for index in range(40)])).stop == ("\n",)
+
+
+def test_an_answer_of_several_lines_does_not(tmp_path: Path, write: Write) -> None:
+    assert loaded(made_of(tmp_path, write, [f"two\nlines {index}" for index in range(40)])).stop == ()
+
+
+def test_rows_of_a_group_stay_in_one_split(tmp_path: Path, write: Write) -> None:
+    lines = "".join(f"question {index},answer {index},author {index % 12}\n" for index in range(60))
+    source = write("t.csv", "q,a,by\n" + lines)
+    folder = asking(tmp_path, source, group="by").folder
+    splits = loaded(folder).data()
+    train, dev, test = ({row["by"] for row in rows} for rows in (splits.train, splits.dev, splits.test))
+    assert not train & dev
+    assert not (train | dev) & test
+    assert {sample.cluster for sample in load_dataset(loaded(folder)).test} == test
+
+
+def test_a_parquet_file_is_taken_as_it_is(tmp_path: Path) -> None:
+    source = tmp_path / "t.parquet"
+    columns = {"q": [f"question {index}" for index in range(20)], "a": [f"answer {index}" for index in range(20)]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), source)
+    folder = new_task("asking", tmp_path / "tasks", source=source, input_column="q", target_column="a").folder
+    assert faults(folder) == []
+
+
+def test_ten_thousand_rows_become_a_checked_task_in_seconds(tmp_path: Path, write: Write) -> None:
+    start = time.process_time()
+    folder = made_of(tmp_path, write, ["sales", "support"] * 5000)
+    assert found_errors(folder) == []
+    assert time.process_time() - start < 20
+
+
+def test_a_tsv_and_a_jsonl_file_are_taken_as_they_are(tmp_path: Path, write: Write) -> None:
+    tsv = write("t.tsv", "q\ta\n" + "".join(f"q {index}\ta {index}\n" for index in range(9)))
+    jsonl = write("t.jsonl", "".join(json.dumps({"q": f"q {index}", "a": index}) + "\n" for index in range(9)))
+    for name, source in (("one", tsv), ("two", jsonl)):
+        folder = new_task(name, tmp_path / "tasks", source=source, input_column="q", target_column="a").folder
+        assert (folder / f"data{source.suffix}").read_bytes() == source.read_bytes()
+        assert faults(folder) == []
+
+
+def test_columns_and_labels_may_hold_quotes_braces_and_any_letters(tmp_path: Path, write: Write) -> None:
+    row = '{{"the \\"text\\"": "{{x}} {0} \\\\ é", "{{label}}": "{1}"}}\n'
+    lines = [row.format(index, ("{yes}", 'n\\"o')[index % 2]) for index in range(20)]
+    source = write("t.jsonl", "".join(lines))
+    folder = new_task("odd", tmp_path / "tasks", source=source, input_column='the "text"', target_column="{label}").folder
+    assert load_dataset(loaded(folder)).test[0].choices == ('n"o', "{yes}")
+    assert faults(folder) == []
+
+
+def test_a_repeated_input_is_not_split_between_training_and_test(tmp_path: Path, write: Write) -> None:
+    source = write("t.csv", "q,a\n" + "".join(f"question {index % 15},answer {index % 15}\n" for index in range(45)))
+    folder = new_task("asking", tmp_path / "tasks", source=source, input_column="q", target_column="a").folder
+    splits = loaded(folder).data()
+    assert not {row["q"] for row in splits.train} & {row["q"] for row in splits.test}
+
+
+def test_the_generated_task_is_short(tmp_path: Path) -> None:
+    assert len((new_task("reviews", tmp_path).folder / "task.py").read_text().splitlines()) < 45
+
+
+@pytest.mark.parametrize(
+    "name", ["two words", "3d", "a-b", "../up", "", "class", "load", "Task", "str", "None", "__init__", "_"]
+)
+def test_a_name_that_cannot_be_a_function_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="cannot name a task"):
+        new_task(name, tmp_path)
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+    new_task("reviews", tmp_path)
+    with pytest.raises(UserError, match="reviews exists already"):
+        new_task("reviews", tmp_path)
+
+
+def test_the_name_of_a_bundled_task_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="task 'gsm8k' exists already, in "):
+        new_task("gsm8k", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "no such file"),
+        ("", "no rows"),
+        ("message,team\n", "no rows"),
+        ("mesage,team\nx,y\n", "column 'message' not found. Did you mean 'mesage'? There are mesage, team"),
+        ("message,team\nx,\n", "row 1: column 'team' is empty"),
+        (labels(2), "2 different inputs; a task needs at least three"),
+    ],
+)
+def test_a_faulty_table_is_refused_and_nothing_is_written(tmp_path: Path, text: str | None, says: str) -> None:
+    source = tmp_path / "mail.csv"
+    if text is not None:
+        source.write_text(text)
+    with pytest.raises(UserError) as raised:
+        new_task("mail", tmp_path / "tasks", source=source, input_column="message", target_column="team")
+    assert says in str(raised.value)
+    assert not (tmp_path / "tasks").exists()
+
+
+def test_a_file_needs_both_columns(tmp_path: Path, write: Write) -> None:
+    with pytest.raises(UserError, match="needs --input COLUMN and --target COLUMN"):
+        new_task("mail", tmp_path / "tasks", source=write("mail.csv", labels()), input_column="message")
+
+
+def test_columns_need_a_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give it with --from"):
+        new_task("mail", tmp_path, input_column="message")
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"target_column": "message"}, "--input and --target are both 'message'"),
+        ({"target_column": "team", "group_column": "team"}, "--group and --target are both 'team'"),
+    ],
+)
+def test_a_column_that_would_give_the_answer_away_or_part_it_is_refused(
+    tmp_path: Path, write: Write, columns: dict[str, str], says: str
+) -> None:
+    with pytest.raises(UserError, match=says):
+        new_task("mail", tmp_path / "tasks", source=write("mail.csv", labels()), input_column="message", **columns)
+    assert not (tmp_path / "tasks").exists()
+
+
+def test_a_folder_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder; give a file"):
+        new_task("mail", tmp_path / "tasks", source=tmp_path, input_column="message", target_column="team")
+
+
+# JSON objects
+
+
+def orders(tmp_path: Path, write: Write, *, nested: bool) -> Path:
+    """A task of orders to be read, whose targets are objects or texts of objects with their keys in another order."""
+    targets = [{"to": "Köln", "number": index} for index in range(40)]
+    rows = [{"q": f"order {index}", "a": target if nested else json.dumps(target)} for index, target in enumerate(targets)]
+    source = write("t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    return new_task("orders", tmp_path / "tasks", source=source, input_column="q", target_column="a").folder
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_json_objects_are_judged_by_their_fields_and_put_into_one_form(tmp_path: Path, write: Write, nested: bool) -> None:
+    folder = orders(tmp_path, write, nested=nested)
+    task = loaded(folder)
+    assert (task.output, task.primary_metric) == ("generate", "json_f1")
+    assert task.metrics == ("json_f1", "json_precision", "json_recall", "exact_match")
+    index = (sample := load_dataset(task).test[0]).fields["text"].removeprefix("order ")
+    assert sample.target == f'{{"number": {index}, "to": "Köln"}}'
+    assert faults(folder) == []
+
+
+# What was decided
+
+
+@pytest.mark.parametrize(
+    ("targets", "decision"),
+    [
+        (["yes", "no"] * 20, "2 different targets: labels to be chosen (accuracy, f1_macro); "),
+        ([f"label {index % 60}" for index in range(900)], "60 different targets: answers to be written (exact_match, rouge"),
+        ([str(index) for index in range(40)], "40 different targets, all numbers: to be worked out (numeric_match, exact_"),
+        ([f'{{""n"": {index}}}' for index in range(40)], "40 different targets, all JSON objects: judged by their fields"),
+    ],
+    ids=["labels", "texts", "numbers", "objects"],
+)
+def test_what_was_decided_is_said(tmp_path: Path, write: Write, targets: list[str], decision: str) -> None:
+    assert asking(tmp_path, write("t.csv", table(targets))).decision.startswith(decision)

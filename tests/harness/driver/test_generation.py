@@ -1,0 +1,297 @@
+"""How the generate phase deals with its engine processes. They are invented here: a real one runs out of memory on no CPU.
+
+What real engines do when they are killed is tested in test_engines.py.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from synthetic import make_run, task_card
+from toy_task import adding
+
+import harness.driver.answers as generation
+from harness.data.dataset import load_dataset
+from harness.data.loaded import LoadedTask
+from harness.driver.answers import Generation, choose_way, is_answered
+from harness.driver.progress import Progress
+from harness.driver.render import Workshop
+from harness.errors import UserError
+from harness.records.generation import GenerationRecord
+from harness.records.store import read_record, write_record
+from harness.sweep.run import Run
+from harness.sweep.settings import EngineSettings
+from harness.workers.jobs import GroupJob
+from harness.workers.worker import JobFailed, WorkerDied
+
+RECORD = {
+    "engine": "invented", "device": "cpu", "dtype": "float32", "chat_template": False, "swap_seconds": 0.0,
+    "generate_seconds": 1.0, "requests": 2, "prompt_tokens": 2, "completion_tokens": 2, "flops": 1.0,
+    "peak_memory_bytes": 1, "energy_joules": None,
+}  # fmt: skip
+
+Answer = Callable[["InventedWorker", dict[str, Any]], Any]
+
+
+class InventedWorker:
+    """Stands in for an engine process; what it answers is up to the test."""
+
+    started: list["InventedWorker"]
+    answer: Answer
+    startup_seconds = 3.0
+
+    def __init__(self, module: str, options: list[str], *, log: Path, environment: dict[str, str]) -> None:
+        self.settings = json.loads(options[options.index("--settings") + 1])
+        self.canaries = Path(options[options.index("--canaries") + 1])
+        self.environment, self.jobs, self.closed = environment, list[dict[str, Any]](), False
+        self.started.append(self)
+
+    def request(self, job: dict[str, Any], report: Any) -> Any:
+        self.jobs.append(job)
+        found = type(self).answer(self, job)
+        if isinstance(found, Exception):
+            raise found
+        return found or ({"guard": None} if "finish" in job else {"records": [RECORD] * len(job["asks"])})
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture(autouse=True)
+def workers(monkeypatch: pytest.MonkeyPatch) -> type[InventedWorker]:
+    monkeypatch.setattr(InventedWorker, "started", [], raising=False)
+    monkeypatch.setattr(InventedWorker, "answer", lambda worker, job: None, raising=False)
+    monkeypatch.setattr(generation, "Worker", InventedWorker)
+    return InventedWorker
+
+
+class Heard:
+    """Listens, and keeps what failed."""
+
+    def __init__(self) -> None:
+        self.failures: list[tuple[str, str]] = []
+
+    def failed(self, key: str, phase: str, reason: str, seconds: float) -> None:
+        self.failures.append((key, f"{phase}: {reason}"))
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: None
+
+
+class Sweep:
+    """Runs with their prompts in a folder, and what became of them."""
+
+    def __init__(self, folder: Path, *methods: str, seeds: int = 1) -> None:
+        self.folder, self.heard = folder, Heard()
+        task = adding()
+        self.tasks = {task.name: LoadedTask(task, load_dataset(task))}
+        shop = Workshop(folder, self.tasks)
+        card = task_card(task.name)
+        self.runs = [make_run("a", method, card, seed) for method in methods for seed in range(seeds)]  # type: ignore[arg-type]
+        self.asks = [shop.ask(run) for run in self.runs]
+        for run, ask in zip(self.runs, self.asks, strict=True):
+            shop.write_prompts(run.model_copy(update={"limit": 1}))
+            (folder / run.key).mkdir(parents=True, exist_ok=True)
+            written = shop.ask(run.model_copy(update={"limit": 1})).prompts
+            written.rename(ask.prompts)
+            if ask.weights is not None:
+                ask.weights.mkdir(parents=True)
+                if run.candidate.method == "lora":
+                    config = {"r": 4 + 12 * run.seed, "rank_pattern": {"q_proj": 20}}
+                    (ask.weights / "adapter_config.json").write_text(json.dumps(config))
+
+    @property
+    def failures(self) -> list[str]:
+        return [reason for _, reason in self.heard.failures]
+
+    def generate(self, **settings: Any) -> set[str]:
+        """The keys of the runs that failed."""
+        group = GroupJob(
+            name="m", model="m", revision=None, engine="vllm", max_model_len=None, fits=(), asks=tuple(self.asks)
+        )
+        Generation(
+            group, self.asks, work=self.folder, settings=EngineSettings(**settings), devices=None, listener=self.heard
+        ).run()
+        return {key for key, _ in self.heard.failures}
+
+    def record(self, run: Run) -> GenerationRecord:
+        return read_record(self.folder / run.key / "generation.json", GenerationRecord)
+
+
+def raising(*faults: Exception | None) -> Answer:
+    """One after the other; then all goes well."""
+    left = list(faults)
+    return lambda worker, job: left.pop(0) if left else None
+
+
+def test_one_engine_answers_every_run_the_base_first(tmp_path: Path, workers: type[InventedWorker]) -> None:
+    sweep = Sweep(tmp_path, "full", "zero_shot")
+    assert sweep.generate() == set()
+    (worker,) = workers.started
+    assert [bool(ask["weights"]) for job in worker.jobs[:-1] for ask in job["asks"]] == [False, True]
+    assert worker.jobs[-1] == {"finish": True}
+    assert worker.closed
+    assert sweep.record(sweep.runs[0]).startup_seconds == 1.5
+
+
+def test_an_engine_that_dies_is_started_once_more(tmp_path: Path, workers: type[InventedWorker]) -> None:
+    workers.answer = raising(WorkerDied("gone"))  # type: ignore[method-assign]
+    sweep = Sweep(tmp_path, "zero_shot")
+    assert sweep.generate() == set()
+    assert len(workers.started) == 2
+
+
+def test_an_engine_that_dies_again_fails_its_run_and_no_other(tmp_path: Path, workers: type[InventedWorker]) -> None:
+    workers.answer = raising(WorkerDied("gone"), WorkerDied("gone again"))  # type: ignore[method-assign]
+    sweep = Sweep(tmp_path, "zero_shot", seeds=2)
+    assert sweep.generate() == {sweep.runs[0].key}
+    assert sweep.failures == ["generate: gone again"]
+    assert len(workers.started) == 3
+
+
+def test_without_memory_fewer_sequences_are_tried(tmp_path: Path, workers: type[InventedWorker]) -> None:
+    def answer(worker: InventedWorker, job: dict[str, Any]) -> Any:
+        return JobFailed("no memory", kind="OutOfMemory") if worker.settings["max_num_seqs"] > 64 else None
+
+    workers.answer = answer  # type: ignore[method-assign]
+    sweep = Sweep(tmp_path, "zero_shot", seeds=2)
+    assert sweep.generate() == set()
+    # The second run does not try again what failed for the first.
+    assert [worker.settings["max_num_seqs"] for worker in workers.started] == [256, 128, 64]
+
+
+def test_without_memory_for_a_few_sequences_the_run_fails_with_the_reason(
+    tmp_path: Path, workers: type[InventedWorker]
+) -> None:
+    workers.answer = lambda worker, job: JobFailed("no memory", kind="OutOfMemoryError")  # type: ignore[method-assign]
+    sweep = Sweep(tmp_path, "zero_shot")
+    assert sweep.generate(max_num_seqs=16) == {sweep.runs[0].key}
+    assert sweep.failures == ["generate: no memory"]
+    assert [worker.settings["max_num_seqs"] for worker in workers.started] == [16, 8, 4]
+
+
+def test_an_engine_without_memory_to_start_in_is_started_with_fewer_sequences(
+    tmp_path: Path, workers: type[InventedWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = workers.__init__
+
+    def start_in_little_memory(worker: InventedWorker, *arguments: Any, **named: Any) -> None:
+        start(worker, *arguments, **named)
+        if worker.settings["max_num_seqs"] > 64:
+            raise JobFailed("no memory", kind="OutOfMemory")
+
+    monkeypatch.setattr(workers, "__init__", start_in_little_memory)
+    sweep = Sweep(tmp_path, "zero_shot", seeds=2)
+    assert sweep.generate() == set()
+    assert [worker.settings["max_num_seqs"] for worker in workers.started] == [256, 128, 64]
+
+
+def test_what_the_base_says_at_the_end_goes_into_every_record_of_the_engine(
+    tmp_path: Path, workers: type[InventedWorker]
+) -> None:
+    guard = {"name": "base_repeats", "passed": False, "value": 0.5, "bound": 0.0, "reason": "stale"}
+    workers.answer = lambda worker, job: {"guard": guard} if "finish" in job else None  # type: ignore[method-assign]
+    sweep = Sweep(tmp_path, "zero_shot", "lora")
+    sweep.generate()
+    assert [sweep.record(run).guards[-1].reason for run in sweep.runs] == ["stale", "stale"]
+
+
+def test_adapters_are_served_together_with_the_largest_rank_there_is(tmp_path: Path, workers: type[InventedWorker]) -> None:
+    sweep = Sweep(tmp_path, "zero_shot", "lora", seeds=3)
+    assert sweep.generate(way="adapters") == set()
+    (worker,) = workers.started
+    assert [len(job["asks"]) for job in worker.jobs[:-1]] == [1, 1, 1, 3]
+    assert (worker.settings["way"], worker.settings["max_lora_rank"]) == ("adapters", 28)
+
+
+def test_one_adapter_that_does_not_fit_costs_none_beside_it(tmp_path: Path, workers: type[InventedWorker]) -> None:
+    sweep = Sweep(tmp_path, "lora", seeds=3)
+    bad = sweep.runs[1].key
+    weights = str(sweep.asks[1].weights)
+
+    def answer(worker: InventedWorker, job: dict[str, Any]) -> Any:
+        return JobFailed("odd keys") if any(weights == ask["weights"] for ask in job.get("asks", ())) else None
+
+    workers.answer = answer  # type: ignore[method-assign]
+    assert sweep.generate(way="adapters") == {bad}
+    assert sweep.failures == ["generate: odd keys"]
+
+
+def test_several_engines_share_the_runs(tmp_path: Path, workers: type[InventedWorker]) -> None:
+    both = threading.Barrier(2, timeout=60)
+
+    def answer(worker: InventedWorker, job: dict[str, Any]) -> Any:
+        if len(worker.jobs) == 1:
+            both.wait()  # the first must not have done all before the second has begun
+        return None
+
+    workers.answer = answer  # type: ignore[method-assign]
+    sweep = Sweep(tmp_path, "zero_shot", "full", seeds=4)
+    assert sweep.generate(data_parallel_size=2) == set()
+    assert len(workers.started) == 2
+    asked = [ask["prompts"] for worker in workers.started for job in worker.jobs for ask in job.get("asks", ())]
+    assert sorted(asked) == sorted(str(tmp_path / run.key / "prompts.jsonl") for run in sweep.runs)
+    assert all(worker.closed for worker in workers.started)
+
+
+def test_every_engine_has_prompts_to_check_itself_with(tmp_path: Path, workers: type[InventedWorker]) -> None:
+    sweep = Sweep(tmp_path, "zero_shot", seeds=2)
+    sweep.generate()
+    rows = [json.loads(line) for line in workers.started[0].canaries.read_text().splitlines()]
+    assert [set(row) for row in rows] == [{"prompt", "chat"}]
+
+
+def test_small_models_and_full_fine_tunes_are_swapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    sizes = {"a": 5_000_000_000}
+    monkeypatch.setattr(generation, "count_parameters", lambda model: sizes["a"])
+    sweep = Sweep(tmp_path / "1", "lora")
+    adapters, mixed = sweep.asks, Sweep(tmp_path / "2", "lora", "full").asks
+    auto = EngineSettings()
+    assert choose_way(adapters, "a", "vllm", auto) == "adapters"
+    assert choose_way(adapters, "a", "transformers", auto) == "swap"
+    assert choose_way(mixed, "a", "vllm", auto) == "swap"
+    assert choose_way(adapters, "a", "vllm", EngineSettings(way="swap")) == "swap"
+    sizes["a"] = 500_000_000
+    assert choose_way(adapters, "a", "vllm", auto) == "swap"
+    with pytest.raises(UserError, match=r"serves adapters only, and a · full · adding"):
+        choose_way(mixed, "a", "vllm", EngineSettings(way="adapters"))
+    with pytest.raises(UserError, match="takes vLLM"):
+        choose_way(adapters, "a", "transformers", EngineSettings(way="adapters"))
+
+
+def test_magnitudes_of_dora_are_not_served_beside_each_other(tmp_path: Path) -> None:
+    asks = Sweep(tmp_path, "dora").asks
+    assert choose_way(asks, "a", "vllm", EngineSettings()) == "swap"
+    with pytest.raises(UserError, match=r"has magnitudes \(DoRA\) that vLLM does not read"):
+        choose_way(asks, "a", "vllm", EngineSettings(way="adapters"))
+
+
+def test_a_way_that_the_arms_cannot_take_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    from harness.driver.executors import LocalExecutor
+    from harness.driver.group import Folders
+    from harness.driver.loop import run_sweep
+
+    sweep = Sweep(tmp_path / "prepared", "lora", "full")
+    folders = Folders(tmp_path / "results", tmp_path / "work")
+    with pytest.raises(UserError, match="serves adapters only"):
+        run_sweep(
+            sweep.runs, sweep.tasks, folders, engine="vllm", settings=EngineSettings(way="adapters"),
+            progress=Progress(Console(quiet=True)), executor=LocalExecutor(1),
+        )  # fmt: skip
+    assert not folders.work.exists()
+
+
+def test_answers_of_an_engine_that_a_guard_failed_are_generated_again(tmp_path: Path) -> None:
+    (ask,) = Sweep(tmp_path, "zero_shot").asks
+    assert not is_answered(ask)
+    ask.completions.touch()
+    assert not is_answered(ask)
+    for passed in (True, False):
+        guard = {"name": "base_repeats", "passed": passed, "value": 0.0, "bound": 0.0}
+        write_record(ask.record, GenerationRecord.model_validate(RECORD | {"guards": [guard]}))
+        assert is_answered(ask) == passed

@@ -1,0 +1,70 @@
+"""What a person, or a program, is told of long work."""
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from harness.driver.progress import Progress, sparkline
+from harness.records.scores import SampleCounts
+
+COUNTS = SampleCounts(total=10, scored=9, failed=1)
+
+
+def told(terminal: bool = False) -> tuple[Progress, io.StringIO, list[dict[str, Any]]]:
+    text, events = io.StringIO(), list[dict[str, Any]]()
+    console = Console(file=text, force_terminal=terminal, width=160, color_system=None)
+    return Progress(console, emit=events.append), text, events
+
+
+def test_where_no_terminal_is_a_phase_is_a_line() -> None:
+    progress, text, _ = told()
+    with progress.line("toy") as line:
+        line.phase("train", 4)
+        line.job("toy · lora")
+        line.within(1, 2)
+        line.advance(1)
+    assert text.getvalue() == "toy: train (4)\n"
+
+
+def test_events_say_how_far_the_work_is() -> None:
+    progress, _, events = told()
+    with progress.line("toy") as line:
+        line.phase("train", 4)
+        line.advance(1)
+        line.advance(1)
+    assert [event for event in events if event["event"] == "progress"][-1] == {
+        "event": "progress", "line": "toy", "phase": "train", "done": 2, "jobs": 4,
+    }  # fmt: skip
+
+
+def test_several_lines_are_shown_at_once_on_a_terminal() -> None:
+    progress, text, _ = told(terminal=True)
+    with progress.line("one") as first, progress.line("two") as second:
+        first.phase("train", 1)
+        second.phase("generate", 2)
+        progress._bars.refresh()
+        shown = text.getvalue()
+    assert "one: train" in shown
+    assert "two: generate" in shown
+
+
+def test_a_finished_run_shows_its_score_its_curve_and_what_to_doubt() -> None:
+    progress, text, events = told()
+    progress.finished("toy · lora", "accuracy", 0.25, COUNTS, doubts={"collapsed": "all the same"}, losses=[3.0, 1.0, 0.5])
+    said = text.getvalue()
+    assert "accuracy 0.250" in said
+    assert "loss █▂▁ 0.5" in said
+    assert "(collapsed, 1 of 10 samples could not be scored)" in said
+    assert events[0]["doubts"] == {"collapsed": "all the same"}
+
+
+def test_a_label_is_no_markup() -> None:
+    progress, text, _ = told()
+    progress.failed("[red]x[/red]", "train", "[bold]no[/bold]")
+    assert "[red]x[/red]" in text.getvalue()
+    assert "[bold]no[/bold]" in text.getvalue()
+
+
+def test_a_curve_that_stays_where_it_is_is_flat() -> None:
+    assert sparkline([2.0, 2.0]) == "▁▁"

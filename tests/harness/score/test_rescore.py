@@ -1,0 +1,167 @@
+"""Judging saved predictions again: a changed extractor or metric needs no model."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pandas
+import pytest
+from synthetic import make_run, task_card, write_ensemble, write_result
+from toy_task import adding, plugins_of
+
+from harness.data.dataset import load_dataset
+from harness.errors import UserError
+from harness.records.predictions import PREDICTIONS
+from harness.records.result import RESULT, Result
+from harness.records.store import read_record
+from harness.score.judging import COLUMNS, score_rows
+from harness.score.rescore import rescore
+from harness.sweep.run import Run
+from harness.task import Row, Sample
+
+CARD = task_card("adding", output="generate", primary_metric="exact_match", chance=0.0)
+RUN = make_run("toy", "full", CARD, 0)
+
+
+def write(results: Path, completions: list[str], target: str) -> None:
+    """A finished run whose completions and targets are given, and whose answers were all taken for wrong."""
+    write_result(results, RUN, CARD, [0.0] * len(completions))
+    write_answers(results, RUN, completions, [target] * len(completions))
+
+
+def write_answers(results: Path, run: Run, completions: list[str], targets: list[str]) -> None:
+    """Its predictions, as a broken extractor judged them."""
+    rows = [
+        dict.fromkeys(COLUMNS)
+        | {"sample_id": str(index), "template": "plain", "target": [target], "choices": [], "metadata": "{}"}
+        | {"cluster": ""}
+        | {"completion": text, "prompt_tokens": 5, "overlap": False}
+        for index, (text, target) in enumerate(zip(completions, targets, strict=True))
+    ]
+    scored = score_rows(adding(extract=lambda text: "no answer"), rows)
+    scored.predictions.to_parquet(results / run.folder / PREDICTIONS, index=False)
+
+
+def test_a_changed_extractor_changes_answers_and_scores(tmp_path: Path) -> None:
+    write(tmp_path, ["It is 7.", "7", "eight"], "7")
+    (line,) = rescore(tmp_path, plugins_of(adding(extract=lambda text: text.strip(" .").split()[-1]))).lines
+    assert line.endswith("exact_match 0.0000 → 0.6667")
+    table = pandas.read_parquet(tmp_path / RUN.folder / "predictions.parquet")
+    assert list(table["answer"]) == ["7", "7", "eight"]
+    assert list(table["score_exact_match"]) == [1.0, 1.0, 0.0]
+    assert read_record(tmp_path / RUN.folder / RESULT, Result).metrics["exact_match"].value == pytest.approx(2 / 3)
+
+
+def clustered(row: Row, index: int) -> Sample:
+    """The toy task's samples, two and two of one passage."""
+    return dataclasses.replace(adding().to_sample(row, index), cluster=f"passage {index // 2}")
+
+
+def test_predictions_from_before_clusters_get_those_of_the_task_s_samples(tmp_path: Path) -> None:
+    task = adding(to_sample=clustered)
+    run = RUN.model_copy(update={"task_fingerprint": load_dataset(task).fingerprint})
+    write_result(tmp_path, run, CARD, [0.0] * 3)
+    write_answers(tmp_path, run, ["9", "8", "11"], ["9", "10", "11"])
+    path = tmp_path / run.folder / PREDICTIONS
+    pandas.read_parquet(path).drop(columns="cluster").to_parquet(path, index=False)
+    rescore(tmp_path, plugins_of(task))
+    assert list(pandas.read_parquet(path)["cluster"]) == ["passage 0", "passage 0", "passage 1"]
+
+
+def test_clusters_of_samples_that_have_changed_since_are_not_taken(tmp_path: Path) -> None:
+    write(tmp_path, ["7", "8"], "7")
+    rescore(tmp_path, plugins_of(adding(to_sample=clustered)))
+    assert list(pandas.read_parquet(tmp_path / RUN.folder / PREDICTIONS)["cluster"]) == ["", ""]
+
+
+def test_another_metric_becomes_the_primary_one(tmp_path: Path) -> None:
+    write(tmp_path, ["7 apples", "8 apples"], "7")
+    task = adding(metrics=("exact_match", "numeric_match"), primary_metric="numeric_match")
+    rescore(tmp_path, plugins_of(task))
+    result = read_record(tmp_path / RUN.folder / RESULT, Result)
+    assert result.task.primary_metric == "numeric_match"
+    assert {name: value.value for name, value in result.metrics.items()} == {"exact_match": 0.0, "numeric_match": 0.5}
+
+
+def test_an_extractor_that_raises_leaves_its_sample_unscored_with_the_reason(tmp_path: Path) -> None:
+    write(tmp_path, ["7", ""], "7")
+    rescore(tmp_path, plugins_of(adding(extract=lambda text: text[:1] + text[0][1:])))
+    table = pandas.read_parquet(tmp_path / RUN.folder / "predictions.parquet")
+    assert table["error"][1].startswith("extract raised IndexError")
+    samples = read_record(tmp_path / RUN.folder / RESULT, Result).samples
+    assert (samples.total, samples.scored, samples.failed) == (2, 1, 1)
+
+
+def test_a_result_of_another_task_version_is_left_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path, ["7"], "7")
+    before = (tmp_path / RUN.folder / RESULT).read_bytes()
+    outcome = rescore(tmp_path, plugins_of(adding(version=2)))
+    assert outcome.skipped == 1
+    assert "version 1 of the task, which is version 2 now" in outcome.lines[0]
+    assert (tmp_path / RUN.folder / RESULT).read_bytes() == before
+
+
+def test_a_result_whose_task_is_gone_is_left_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path, ["7"], "7")
+    outcome = rescore(tmp_path, {})
+    assert outcome.skipped == 1
+    assert "task 'adding' not found" in outcome.lines[0]
+
+
+def test_a_folder_without_results_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no results"):
+        rescore(tmp_path, {})
+
+
+def test_an_extractor_that_returns_no_text_leaves_its_sample_unscored(tmp_path: Path) -> None:
+    write(tmp_path, ["7", "none"], "7")
+    found = re.compile(r"\d")
+    rescore(tmp_path, plugins_of(adding(extract=lambda text: text if found.search(text) else None)))  # type: ignore[arg-type, return-value]
+    table = pandas.read_parquet(tmp_path / RUN.folder / PREDICTIONS)
+    assert table["error"][1] == "extract returned NoneType, expected a text"
+
+
+def test_a_mended_extractor_scores_what_the_broken_one_could_not(tmp_path: Path) -> None:
+    write(tmp_path, ["7", ""], "7")
+    rescore(tmp_path, plugins_of(adding(extract=lambda text: text[:1] + text[0][1:])))
+    rescore(tmp_path, plugins_of(adding()))
+    samples = read_record(tmp_path / RUN.folder / RESULT, Result).samples
+    assert (samples.scored, samples.failed) == (2, 0)
+
+
+def test_unreadable_predictions_are_named_and_stop_no_other(tmp_path: Path) -> None:
+    write(tmp_path, ["7"], "7")
+    other = make_run("toy", "full", CARD, 1)
+    write_result(tmp_path, other, CARD, [0.0])
+    (tmp_path / other.folder / PREDICTIONS).write_bytes(b"junk")
+    outcome = rescore(tmp_path, plugins_of(adding()))
+    assert outcome.skipped == 1
+    assert outcome.lines[0].endswith("exact_match 0.0000 → 1.0000")
+    assert "its predictions cannot be read" in outcome.lines[1]
+
+
+def test_a_run_that_seemed_to_have_collapsed_is_cleared_by_a_mended_extractor(tmp_path: Path) -> None:
+    write_result(tmp_path, RUN, CARD, [0.0] * 3, collapsed="3 of 3 answers are 'no answer'")
+    write_answers(tmp_path, RUN, ["7", "8", "9"], ["7", "8", "9"])
+    rescore(tmp_path, plugins_of(adding()))
+    assert read_record(tmp_path / RUN.folder / RESULT, Result).collapsed == ""
+
+
+def test_a_run_whose_answers_are_all_the_same_under_the_new_extractor_has_collapsed(tmp_path: Path) -> None:
+    write_result(tmp_path, RUN, CARD, [1.0] * 3)
+    write_answers(tmp_path, RUN, ["7", "8", "9"], ["7", "8", "9"])
+    rescore(tmp_path, plugins_of(adding(extract=lambda text: "always this")))
+    assert read_record(tmp_path / RUN.folder / RESULT, Result).collapsed.startswith("3 of 3 answers are 'always this'")
+
+
+def test_an_ensemble_is_judged_again_from_the_answers_it_saved(tmp_path: Path) -> None:
+    members = [write_result(tmp_path, make_run("toy", "full", CARD, seed), CARD, [0.0, 0.0]) for seed in (0, 1)]
+    for member in members:
+        write_answers(tmp_path, member.run, ["6", "6"], ["7", "8"])
+    vote = write_ensemble(tmp_path, "votes", "vote", members, [0.0, 0.0])
+    write_answers(tmp_path, vote.run, ["7", "8"], ["7", "8"])
+    outcome = rescore(tmp_path, plugins_of(adding()))
+    assert outcome.skipped == 0
+    again = read_record(tmp_path / vote.run.folder / RESULT, Result)
+    assert again.metrics["exact_match"].value == 1.0
+    assert again.trainings == vote.trainings

@@ -1,0 +1,339 @@
+"""Answers judged: means, corpus metrics, several templates, samples that fail."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+from synthetic import make_run, task_card
+from toy_task import adding
+
+from harness.data.dataset import load_dataset
+from harness.data.loaded import LoadedTask
+from harness.errors import UserError
+from harness.metrics import METRICS
+from harness.score.finish import TaskFacts, finish
+from harness.score.judging import Scored, cluster_of, collect, score_rows
+from harness.statistics import cluster_numbers, score
+from harness.task import Metric, PromptSet, Reply, Sample, Task
+
+LABELS = ("a", "b", "c")
+
+
+def scored(task: Task, samples: list[Sample], answers: list[str | None], *, overlapping: tuple[str, ...] = ()) -> Scored:
+    """Judge answers, one a sample for each template in turn; None is a sample the engine could not answer."""
+    templates = list(task.prompts.templates)
+    asked = [(sample, template) for template in templates for sample in samples]
+    rows = [
+        {"place": place, "draw": 0, "id": sample.id, "template": template, "prompt": "?", "prompt_tokens": 1, "truncated": 0}
+        | ({"error": "too long"} if answer is None else {"completion": answer, "completion_tokens": 1})
+        for place, ((sample, template), answer) in enumerate(zip(asked, answers, strict=True))
+    ]
+    rows.reverse()  # an engine finishes them in any order
+    return score_rows(task, collect(samples, rows, overlapping=overlapping))
+
+
+def errors(result: Scored) -> list[str]:
+    return list(result.predictions["error"].fillna(""))
+
+
+def test_a_sample_s_cluster_stands_in_its_row_and_a_whole_passage_by_its_hash() -> None:
+    names = ["p1", "", "A passage. " * 9]
+    known = [Sample(str(index), {"text": "?"}, "1", cluster=name) for index, name in enumerate(names)]
+    rows = scored(adding(), known, ["1", "1", "1"]).predictions
+    assert list(rows["cluster"][:2]) == ["p1", ""]
+    assert rows["cluster"][2] == cluster_of(known[2])
+    assert len(rows["cluster"][2]) == 16
+
+
+def samples(*targets: str, **more: Any) -> list[Sample]:
+    return [Sample(str(index), {"text": str(index)}, target, **more) for index, target in enumerate(targets)]
+
+
+def test_a_mean_metric_is_the_mean_over_the_samples_that_were_scored() -> None:
+    result = scored(adding(), samples("1", "2", "3"), ["1", "9", None])
+    assert result.metrics["exact_match"].value == 0.5
+    assert (result.samples.total, result.samples.scored, result.samples.failed) == (3, 2, 1)
+    assert errors(result) == ["", "", "too long"]
+
+
+def test_samples_of_one_passage_count_as_one_in_the_interval() -> None:
+    answers: list[str | None] = ["1"] * 10 + ["9"] * 10
+    alone = scored(adding(), samples(*["1"] * 20), answers).metrics["exact_match"]
+    passages = [
+        Sample(str(place), {"text": str(place)}, "1", cluster=f"passage {place // 5}" if place < 15 else "")
+        for place in range(20)
+    ]
+    result = scored(adding(), passages, answers)
+    together = result.metrics["exact_match"]
+    assert (together.value, together.n) == (alone.value, alone.n) == (0.5, 20)
+    # Of eight clusters, three passages of five samples and five samples alone, whose sums are 5, 5, 0, 0, 0, 0, 0 and 0
+    # less what they would be at the mean.
+    deviations = [2.5, 2.5, -2.5, -0.5, -0.5, -0.5, -0.5, -0.5]
+    assert together.stderr == pytest.approx((8 / 7 * sum(one**2 for one in deviations)) ** 0.5 / 20)
+    assert result.parsed is not None and result.parsed.score is not None
+    assert result.parsed.score.stderr == together.stderr
+    # However many samples: no table of samples by clusters is made.
+    many = cluster_numbers([f"{place // 2}" for place in range(200_000)])
+    assert score([float(place % 2) for place in range(200_000)], binary=True, clusters=many).value == 0.5
+
+
+def test_a_run_without_a_single_scored_sample_is_an_error_and_leaves_no_result(tmp_path: Path) -> None:
+    task = adding()
+    dataset = load_dataset(task)
+    asked = {"draw": 0, "template": "plain", "prompt": "?", "prompt_tokens": 1, "truncated": 0, "error": "too long"}
+    rows = [{"place": place, "id": sample.id} | asked for place, sample in enumerate(dataset.test)]
+    facts = TaskFacts({task.name: LoadedTask(task, dataset)})
+    run = make_run("toy", "zero_shot", task_card(task.name), 0)
+    with pytest.raises(UserError, match="none of 4 samples could be scored; the first error: too long"):
+        finish(run, rows, facts, results=tmp_path, trainings=(), generation=None)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_corpus_metric_has_the_value_of_the_whole_and_its_parts_average_to_it() -> None:
+    task = adding(metrics=("exact_match", "f1_macro"), primary_metric="f1_macro")
+    result = scored(task, samples("a", "a", "b", "c"), ["a", "b", "b", "a"])
+    from sklearn.metrics import f1_score
+
+    wanted = f1_score(["a", "a", "b", "c"], ["a", "b", "b", "a"], average="macro")
+    assert result.metrics["f1_macro"].value == pytest.approx(wanted)
+    assert result.predictions["score_f1_macro"].mean() == pytest.approx(wanted)
+    assert result.metrics["f1_macro"].details["f1 b"] == pytest.approx(2 / 3)
+
+
+def test_the_counts_of_a_corpus_metric_are_kept_for_every_sample() -> None:
+    task = adding(metrics=("f1_macro",), primary_metric="f1_macro")
+    result = scored(task, samples("a", "b"), ["a", "a"])
+    sums: dict[str, float] = {}
+    for text in result.predictions["counts_f1_macro"]:
+        for name, count in json.loads(text).items():
+            sums[name] = sums.get(name, 0.0) + count
+    value = METRICS["f1_macro"].value
+    assert value is not None
+    assert float(value({name: pandas.Series([count]).to_numpy() for name, count in sums.items()})[0]) == pytest.approx(
+        result.metrics["f1_macro"].value
+    )
+
+
+def test_the_score_over_several_templates_is_the_mean_and_each_is_kept() -> None:
+    task = adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."}))
+    result = scored(task, samples("1", "2"), ["1", "2", "1", "x"])
+    assert result.metrics["exact_match"].value == 0.75
+    assert {name: metrics["exact_match"].value for name, metrics in result.by_template.items()} == {
+        "plain": 1.0,
+        "words": 0.5,
+    }
+    assert result.metrics["exact_match"].n == 2, "a sample asked in two wordings is one sample"
+
+
+def test_a_sample_that_failed_in_one_template_is_left_out_of_the_mean_over_templates() -> None:
+    task = adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."}))
+    result = scored(task, samples("1", "2"), ["1", "x", "1", None])
+    assert (result.metrics["exact_match"].value, result.metrics["exact_match"].n) == (1.0, 1)
+    assert result.by_template["plain"]["exact_match"].n == 2
+
+
+def test_the_score_on_clean_samples_stands_beside_the_full_one() -> None:
+    result = scored(adding(), samples("1", "2", "3", "4"), ["1", "2", "3", "x"], overlapping=("0", "1"))
+    assert result.metrics["exact_match"].value == 0.75
+    assert (result.clean["exact_match"].value, result.clean["exact_match"].n) == (0.5, 2)
+    assert list(result.predictions["overlap"]) == [True, True, False, False]
+
+
+def test_without_a_clean_sample_there_is_no_clean_score() -> None:
+    assert scored(adding(), samples("1"), ["1"], overlapping=("0",)).clean == {}
+
+
+def test_scoring_the_clean_subset_leaves_the_parts_of_the_whole_alone() -> None:
+    task = adding(metrics=("f1_macro",), primary_metric="f1_macro")
+    alone = scored(task, samples("a", "a", "b", "c"), ["a", "b", "b", "a"])
+    beside = scored(task, samples("a", "a", "b", "c"), ["a", "b", "b", "a"], overlapping=("0",))
+    assert list(alone.predictions["score_f1_macro"]) == list(beside.predictions["score_f1_macro"])
+
+
+def test_a_metric_that_raises_on_one_sample_is_that_sample_s_error_and_no_zero() -> None:
+    def fussy(reply: Reply) -> float:
+        return 1 / int(reply.answer)
+
+    task = adding(metrics=("exact_match", Metric("fussy", "one over the answer", score=fussy)))
+    result = scored(task, samples("1", "2", "0"), ["1", "2", "0"])
+    assert errors(result)[:2] == ["", ""]
+    assert errors(result)[2].startswith("metric 'fussy' raised ZeroDivisionError: division by zero (test_score.py, line ")
+    assert result.predictions["score_exact_match"].isna().tolist() == [False, False, True]
+    assert result.metrics["fussy"].value == 0.75
+    assert result.samples.failed == 1
+
+
+def test_a_metric_that_needs_what_the_task_does_not_give_says_so() -> None:
+    task = adding(metrics=("exact_match", "perplexity"))
+    (error,) = scored(task, samples("1"), ["1"]).predictions["error"]
+    assert error.startswith("metric 'perplexity': ")
+    assert "output = 'perplexity'" in error
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (float("nan"), "metric 'odd': it gives nan, which is no number to add up"),
+        (50.0, "metric 'odd': it scores 50, and its range is 0 to 1, higher is better"),
+    ],
+)
+def test_a_score_that_is_no_number_or_out_of_range_is_that_sample_s_error(wrong: float, told: str) -> None:
+    odd = Metric("odd", "odd", score=lambda reply: wrong if reply.answer == "0" else 1.0)
+    result = scored(adding(metrics=("exact_match", odd)), samples("1", "2"), ["1", "0"])
+    assert errors(result) == ["", told]
+    assert result.metrics["odd"].value == 1.0
+
+
+def test_a_count_that_is_no_number_is_that_sample_s_error() -> None:
+    odd = Metric("odd", "odd", counts=lambda reply: {"n": float(reply.answer)}, value=lambda sums: sums["n"] * 0)
+    result = scored(adding(metrics=("exact_match", odd)), samples("1", "2"), ["1", "inf"])
+    assert errors(result) == ["", "metric 'odd': it gives inf, which is no number to add up"]
+
+
+def test_a_template_without_any_scored_sample_leaves_no_score_over_templates() -> None:
+    task = adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."}))
+    result = scored(task, samples("1", "2"), ["1", "2", None, None])
+    assert result.metrics == {}
+    assert set(result.by_template) == {"plain"}
+
+
+def test_clean_samples_that_are_scored_in_no_common_template_leave_no_clean_score() -> None:
+    task = adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."}))
+    result = scored(task, samples("1", "2"), ["1", "2", "1", None], overlapping=("0",))
+    assert result.clean == {}
+    assert result.metrics["exact_match"].n == 1
+
+
+def test_metrics_read_the_sample_s_metadata() -> None:
+    metric = Metric(
+        "named", "the answer is what the metadata says", score=lambda reply: float(reply.answer == reply.metadata["is"])
+    )
+    task = adding(metrics=("exact_match", metric))
+    result = scored(task, [Sample("0", {"text": "0"}, "1", metadata={"is": "x"})], ["x"])
+    assert result.metrics["named"].value == 1.0
+
+
+def test_a_metric_without_an_upper_bound_keeps_its_own_units() -> None:
+    metric = Metric("length", "characters", score=lambda reply: float(len(reply.answer)), high=float("inf"))
+    result = scored(adding(metrics=("exact_match", metric)), samples("1", "2", "3"), ["x" * 10, "x" * 20, "x" * 60])
+    assert result.metrics["length"].value == 30.0
+    assert result.metrics["length"].high is not None
+    assert result.metrics["length"].high > 60
+
+
+def test_one_sample_of_a_metric_without_a_bound_has_an_open_interval() -> None:
+    metric = Metric("length", "characters", score=lambda reply: float(len(reply.answer)), high=float("inf"))
+    assert scored(adding(metrics=("exact_match", metric)), samples("1"), ["xxx"]).metrics["length"].high is None
+
+
+def drawn(task: Task, samples: list[Sample], answers: list[list[str | None]], *, truncated: int = 0) -> Scored:
+    """Judge several answers a sample; None is one the extractor cannot read."""
+    template = next(iter(task.prompts.templates))
+    rows = [
+        {"place": place, "draw": draw, "id": sample.id, "template": template, "prompt": "?", "prompt_tokens": 1}
+        | {"truncated": truncated if place == 0 else 0}
+        | ({"error": "odd"} if answer is None else {"completion": answer, "completion_tokens": 1})
+        for place, (sample, of_sample) in enumerate(zip(samples, answers, strict=True))
+        for draw, answer in enumerate(of_sample)
+    ]
+    return score_rows(task, collect(samples, rows))
+
+
+def test_a_sample_s_score_is_the_mean_over_its_draws() -> None:
+    result = drawn(adding(), samples("1", "2"), [["1", "1", "9", "9"], ["2", "2", "2", "9"]])
+    value = result.metrics[adding().primary_metric]
+    assert (value.value, value.n) == (0.625, 2)
+    assert (result.samples.total, result.samples.scored) == (2, 2)
+    assert result.predictions["draw"].tolist() == [0, 1, 2, 3] * 2
+
+
+def test_a_sample_counts_when_all_its_draws_were_scored() -> None:
+    result = drawn(adding(), samples("1", "2"), [["1", None], ["2", "9"]])
+    assert (result.metrics[adding().primary_metric].value, result.metrics[adding().primary_metric].n) == (0.5, 1)
+    assert (result.samples.total, result.samples.scored, result.samples.failed) == (2, 1, 1)
+
+
+def test_samples_whose_prompt_was_cut_are_counted() -> None:
+    result = drawn(adding(), samples("1", "2"), [["1", "1"], ["2", "9"]], truncated=7)
+    assert result.samples.truncated == 1
+    assert result.predictions["truncated"].tolist() == [7, 7, 0, 0]
+
+
+def forms(task: Task, of: list[Sample], answers: list[str | None]) -> list[bool | None]:
+    return list(scored(task, of, answers).predictions["parsed"])
+
+
+def test_a_written_answer_has_the_right_form_if_it_is_one_of_its_choices() -> None:
+    picked = samples("a", "b", "c", "a", choices=LABELS)
+    result = scored(adding(), picked, ["a", " c ", "The answer is c.", None])
+    assert list(result.predictions["parsed"]) == [True, True, False, None]
+    assert result.parsed is not None
+    assert (result.parsed.share.value, result.parsed.share.n) == (pytest.approx(2 / 3), 3)
+    assert result.parsed.score is not None
+    assert (result.parsed.score.value, result.parsed.score.n) == (0.5, 2)
+
+
+@pytest.mark.parametrize(
+    ("metric", "right", "wrong"),
+    [
+        ("exact_match", "whatever", " "),
+        ("numeric_match", "It is 7.", "seven"),
+        ("json_f1", '{"a": 1}', "[1]"),
+        ("json_recall", "{}", '{"a": 1'),
+        ("f1_macro", "any label", ""),
+    ],
+)
+def test_the_primary_metric_says_which_form_an_answer_must_have(metric: str, right: str, wrong: str) -> None:
+    task = adding(metrics=(metric,), primary_metric=metric)
+    assert forms(task, samples("1", "1"), [right, wrong]) == [True, False]
+
+
+def test_a_query_has_the_right_form_if_the_database_answers_it() -> None:
+    task = adding(metrics=("sql_execution",), primary_metric="sql_execution")
+    script = "CREATE TABLE boats (id INT); INSERT INTO boats VALUES (1), (2);"
+    asked = samples(*["SELECT id FROM boats"] * 4, metadata={"database": script})
+    answers = ["SELECT id FROM boats", "SELECT 1", "SELECT name FROM boats", "DROP TABLE boats"]
+    assert forms(task, asked, list(answers)) == [True, True, False, False]
+
+
+def test_a_choice_always_has_the_right_form() -> None:
+    task = adding(output="choice", metrics=("accuracy",), primary_metric="accuracy")
+    assert forms(task, samples("a", "b", choices=LABELS), ["a", "c"]) == [True, True]
+
+
+def test_a_corpus_metric_of_the_answers_with_the_right_form_is_made_of_them_alone() -> None:
+    task = adding(metrics=("f1_macro",), primary_metric="f1_macro")
+    result = scored(task, samples("a", "b", "b", "c", choices=LABELS), ["a", "b", "a", "nonsense"])
+    from sklearn.metrics import f1_score
+
+    assert result.parsed is not None and result.parsed.score is not None
+    assert result.parsed.share.value == 0.75
+    assert result.parsed.score.value == pytest.approx(f1_score(["a", "b", "b"], ["a", "b", "a"], average="macro"))
+    whole = f1_score(["a", "b", "b", "c"], ["a", "b", "a", "nonsense"], average="macro", labels=["a", "b", "c"])
+    assert result.predictions["score_f1_macro"].mean() == pytest.approx(whole), "the parts in the whole stay as they are"
+
+
+def test_an_answer_counts_as_far_as_it_has_the_right_form_in_some_templates() -> None:
+    task = adding(prompts=PromptSet({"plain": "{text}", "words": "Add {text}."}))
+    result = scored(task, samples("a", "b", choices=LABELS), ["a", "none", "a", "a"])
+    assert result.parsed is not None and result.parsed.score is not None
+    assert (result.parsed.share.value, result.parsed.share.n) == (0.75, 2)
+    assert (result.parsed.score.value, result.parsed.score.n) == (0.5, 2)
+
+
+def test_where_no_answer_has_the_right_form_there_is_no_score_of_those_that_have() -> None:
+    result = scored(adding(), samples("a", "b", choices=LABELS), ["x", "y"])
+    assert result.parsed is not None
+    assert (result.parsed.share.value, result.parsed.score) == (0.0, None)
+
+
+def test_a_metric_that_cannot_tell_the_form_leaves_its_sample_unscored_with_the_reason() -> None:
+    def tell(reply: Reply) -> bool:
+        raise ValueError("no idea")
+
+    odd = Metric("odd", "an odd one", lambda reply: 1.0, parses=tell)
+    result = scored(adding(metrics=(odd,), primary_metric="odd"), samples("1"), ["1"])
+    assert errors(result)[0].startswith("metric 'odd' raised ValueError: no idea")
+    assert result.parsed is None

@@ -1,0 +1,167 @@
+"""Every method and ensemble in one small sweep of a real toy, as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.records.result import Result
+from harness.records.store import read_record
+
+pytest.importorskip("trl", reason="needs the train extra")
+
+SWEEP = """
+name = "all-methods"
+tasks = ["ticket_routing", "date_normalise", "identifier_case"]
+seeds = [0, 1]
+n_train = 24
+
+[defaults.training]
+max_steps = 3
+per_device_train_batch_size = 8
+eval_steps = 3
+learning_rate = 1e-3
+
+[few_shot_tuning]
+n_train = 8
+
+[multitask]
+held_out = ["identifier_case"]
+
+[meta]
+meta_steps = 2
+inner_steps = 2
+
+[[candidates]]
+name = "toy"
+model = "gainboard/toy-qwen3"
+methods = ["zero_shot", "lora", "few_shot_tuning", "multitask", "stages", "meta"]
+
+[[ensembles]]
+name = "votes"
+method = "vote"
+members = ["toy/lora"]
+
+[[ensembles]]
+name = "means"
+method = "mean_probability"
+members = ["toy/lora"]
+tasks = ["ticket_routing"]
+
+[[ensembles]]
+name = "soups"
+method = "soup"
+members = ["toy/lora"]
+"""
+
+TASKS, SEEDS = 3, 2
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("methods")
+    (folder / "sweep.toml").write_text(SWEEP)
+    environment = os.environ | {"PYTHONPATH": str(Path(harness.__file__).parents[1])}
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "run",
+        "sweep.toml",
+        "--limit",
+        "8",
+        "--engine",
+        "transformers",
+        "--json",
+    ]
+    finished = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
+    (folder / "events.jsonl").write_text(finished.stdout)
+    return folder
+
+
+def of(place: Path, method: str) -> list[Result]:
+    return [read_record(path, Result) for path in sorted((place / "results").glob(f"*/{method}/**/result.json"))]
+
+
+def test_every_method_has_a_result_for_every_task(place: Path) -> None:
+    for method in ("zero_shot", "lora", "few_shot_tuning", "multitask", "stages", "meta"):
+        assert len(of(place, method)) == TASKS * SEEDS, method
+    assert (len(of(place, "vote")), len(of(place, "mean_probability")), len(of(place, "soup"))) == (TASKS, 1, TASKS)
+
+
+def test_a_mixture_is_trained_once_for_all_tasks_and_for_the_stages_after_it(place: Path) -> None:
+    mixtures = {result.trainings[0].key for result in of(place, "multitask")}
+    assert len(mixtures) == SEEDS
+    for result in of(place, "stages"):
+        first, last = result.trainings
+        assert first.key in mixtures
+        assert (first.tasks, last.tasks) == (("date_normalise", "ticket_routing"), (result.run.task,))
+
+
+def test_what_was_held_out_is_scored_and_was_not_trained_on(place: Path) -> None:
+    held_out = [result for result in of(place, "multitask") if result.run.task == "identifier_case"]
+    assert {result.run.n_train for result in held_out} == {0}
+    assert all("identifier_case" not in training.tasks for result in held_out for training in result.trainings)
+
+
+def test_meta_learning_ends_in_the_samples_that_few_shot_tuning_has(place: Path) -> None:
+    adapted = {(result.run.task, result.run.seed): result for result in of(place, "meta")}
+    for plain in of(place, "few_shot_tuning"):
+        result = adapted[plain.run.task, plain.run.seed]
+        assert result.run.stages[-1] == plain.run.stages[-1]
+        assert result.trainings[0].steps == 2 * 2
+        assert plain.run.task not in result.trainings[0].tasks
+
+
+def test_an_ensemble_costs_what_its_members_cost(place: Path) -> None:
+    members = [result for result in of(place, "lora") if result.run.task == "ticket_routing"]
+    for method in ("vote", "soup"):
+        (result,) = [result for result in of(place, method) if result.run.task == "ticket_routing"]
+        assert result.run.members == tuple(member.key for member in members)
+        assert result.cost.train_tokens == sum(member.cost.train_tokens for member in members)
+    (vote,) = [result for result in of(place, "vote") if result.run.task == "ticket_routing"]
+    assert vote.cost.seconds["generate"] == pytest.approx(sum(member.cost.seconds["generate"] for member in members))
+
+
+def test_the_card_beside_weights_tells_their_scores_and_gains(place: Path) -> None:
+    for result in of(place, "lora"):
+        assert result.run.recipe is not None
+        card = (place / "work" / "trained" / result.run.recipe.key / "weights" / "README.md").read_text()
+        metric = result.task.primary_metric
+        assert f"| {result.run.task} | {metric} | {result.metrics[metric].value:.4g} |" in card
+        assert f"| {result.run.task} | {metric} | zero_shot |" in card
+
+
+def test_events_tell_a_program_what_happened(place: Path) -> None:
+    events = [json.loads(line) for line in (place / "events.jsonl").read_text().splitlines()]
+    assert {event["event"] for event in events} >= {"phase", "job", "progress", "finished", "outcome"}
+    finished = [event for event in events if event["event"] == "finished"]
+    assert len(finished) == events[-1]["finished"] == 6 * TASKS * SEEDS + TASKS + 1 + TASKS
+    assert all(0 <= event["value"] <= 1 for event in finished)
+
+
+def test_a_second_start_finds_everything_done(place: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (place / "results").glob("**/result.json")}
+    environment = os.environ | {"PYTHONPATH": str(Path(harness.__file__).parents[1])}
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "run",
+        "sweep.toml",
+        "--limit",
+        "8",
+        "--engine",
+        "transformers",
+        "--json",
+    ]
+    again = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr[-2000:]
+    outcome = json.loads(again.stdout.splitlines()[-1])
+    assert (outcome["finished"], outcome["already_done"]) == (0, len(before))
+    assert before == {path: path.stat().st_mtime_ns for path in (place / "results").glob("**/result.json")}

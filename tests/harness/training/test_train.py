@@ -1,0 +1,135 @@
+"""Real fine-tuning of a real toy model: what is learnt, what is recorded, what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_models import QUICK, read_jsonl, train, write_jsonl
+
+from harness.errors import UserError
+from harness.task import Rendered
+from harness.workers.worker import JobFailed, Worker
+
+pytest.importorskip("trl", reason="needs the train extra")
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_training_lowers_the_dev_loss_and_keeps_both_curves(trainer: Worker, dates: Path, method: str) -> None:
+    record = train(trainer, dates, method, QUICK)
+    assert record["steps"] == 24
+    assert [point["step"] for point in record["dev_curve"]] == [0, 12, 24]
+    assert record["best_dev_loss"] == min(point["loss"] for point in record["dev_curve"])
+    first, last = record["train_curve"][0], record["train_curve"][-1]
+    assert last["loss"] < first["loss"]
+
+
+def test_tokens_are_those_of_the_samples_seen_without_padding(trainer: Worker, qwen3: Path, dates: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from harness.engines.encode import encode_answer, encode_prompt
+
+    tokenizer = AutoTokenizer.from_pretrained(qwen3)
+    prompts = answers = 0
+    for row in read_jsonl(dates / "train.jsonl"):
+        prompts += len(encode_prompt(tokenizer, Rendered(**row["prompt"]), chat=True).token_ids)
+        answers += len(encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True)) + 1
+    two_epochs = QUICK.model_copy(update={"max_steps": -1, "num_train_epochs": 2.0})
+    record = train(trainer, dates, "full", two_epochs)
+    assert record["tokens"] == 2 * (prompts + answers)
+    assert record["target_tokens"] == 2 * answers
+    assert record["flops"] == 6 * record["parameters"] * record["tokens"] + 2 * record["parameters"] * record["dev_tokens"]
+
+
+def test_the_loss_is_the_mean_cross_entropy_of_the_answer_alone(trainer: Worker, qwen3: Path, dates: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from harness.engines.encode import encode_answer, encode_prompt
+
+    write_jsonl(dates / "dev.jsonl", read_jsonl(dates / "dev.jsonl")[:1])
+    barely = QUICK.model_copy(update={"learning_rate": 1e-12, "max_steps": 1, "eval_steps": 1})
+    record = train(trainer, dates, "full", barely)
+    tokenizer, model = AutoTokenizer.from_pretrained(qwen3), AutoModelForCausalLM.from_pretrained(qwen3)
+    (row,) = read_jsonl(dates / "dev.jsonl")
+    prompt = encode_prompt(tokenizer, Rendered(**row["prompt"]), chat=True).token_ids
+    answer = [*encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True), tokenizer.eos_token_id]
+    with torch.no_grad():
+        logprobs = model(torch.tensor([prompt + answer])).logits[0].log_softmax(dim=-1)
+    by_hand = -sum(logprobs[len(prompt) - 1 + place, token].item() for place, token in enumerate(answer)) / len(answer)
+    assert record["best_dev_loss"] == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_the_same_seed_trains_the_same_weights(trainer: Worker, dates: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    short = QUICK.model_copy(update={"max_steps": 4, "eval_steps": 4})
+    saved = []
+    for seed in (3, 3, 4):
+        train(trainer, dates, "lora", short, seed=seed)
+        saved.append(load_file(dates / "lora" / "adapter_model.safetensors"))
+    first, again, other = saved
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_training_stops_early_and_keeps_the_best_checkpoint(trainer: Worker, dates: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    # A rate that first helps and then ruins: dev loss rises, and what was best must be what is saved.
+    hot = QUICK.model_copy(
+        update={"learning_rate": 0.03, "lr_scheduler_type": "constant", "max_steps": 60, "eval_steps": 2, "warmup_steps": 0}
+    )
+    hot = hot.model_copy(update={"early_stopping_patience": 2})
+    record = train(trainer, dates, "full", hot)
+    assert record["stopped_early"]
+    assert record["steps"] < 60
+    assert record["best_step"] < record["steps"]
+    until_best = hot.model_copy(update={"max_steps": record["best_step"]})
+    kept = load_file(dates / "full" / "model.safetensors")
+    train(trainer, dates, "full", until_best)
+    best = load_file(dates / "full" / "model.safetensors")
+    assert all(torch.equal(kept[name], best[name]) for name in best)
+
+
+def test_a_loss_that_is_no_number_fails_the_run_and_says_what_to_do(trainer: Worker, dates: Path) -> None:
+    wild = QUICK.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 0.0, "warmup_steps": 0})
+    with pytest.raises(JobFailed, match=r"became nan.*lower learning_rate"):
+        train(trainer, dates, "full", wild)
+    assert train(trainer, dates, "full", QUICK)["steps"] == 24, "the worker goes on with the next job"
+
+
+def test_samples_over_max_length_are_left_out_and_counted(trainer: Worker, dates: Path) -> None:
+    rows: list[dict[str, Any]] = read_jsonl(dates / "train.jsonl")
+    rows[0]["prompt"]["messages"][0]["content"] = "word " * 400
+    write_jsonl(dates / "train.jsonl", rows)
+    record = train(trainer, dates, "lora", QUICK)
+    assert (record["samples"], record["samples_left_out"]) == (47, 1)
+
+
+def test_when_every_sample_is_too_long_the_run_fails_with_a_sentence(trainer: Worker, dates: Path) -> None:
+    with pytest.raises(JobFailed, match="every training sample is longer than 4 tokens; raise max_length"):
+        train(trainer, dates, "lora", QUICK.model_copy(update={"max_length": 4}))
+
+
+def test_an_adapter_trains_a_small_share_of_the_parameters(trainer: Worker, dates: Path) -> None:
+    record = train(trainer, dates, "lora", QUICK)
+    assert 0 < record["trainable_parameters"] < 0.2 * record["parameters"]
+    assert (dates / "lora" / "adapter_config.json").exists()
+    frozen = record["parameters"] - record["trainable_parameters"]
+    training = 4 * frozen * record["tokens"] + 6 * record["trainable_parameters"] * record["tokens"]
+    assert record["flops"] == pytest.approx(training + 2 * record["parameters"] * record["dev_tokens"])
+
+
+def test_chat_rendering_asked_of_a_tokenizer_without_a_template_is_an_error(dates: Path, qwen3: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from harness.engines.encode import uses_chat_template
+
+    tokenizer = AutoTokenizer.from_pretrained(qwen3)
+    assert uses_chat_template(tokenizer, None)
+    tokenizer.chat_template = None
+    assert not uses_chat_template(tokenizer, None)
+    with pytest.raises(UserError, match="has no chat template; set chat = false"):
+        uses_chat_template(tokenizer, True)

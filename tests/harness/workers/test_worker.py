@@ -1,0 +1,101 @@
+"""Worker processes: answers come back, failures are told apart, nothing is left running."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from places import TESTS
+
+from harness.workers.worker import JobFailed, Worker, WorkerDied
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    with Worker("echo_worker", [], log=tmp_path / "log") as started:
+        yield started
+
+
+def nothing(message: object) -> None:
+    pass
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not Path(f"/proc/{pid}/stat").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+
+
+def test_one_process_answers_many_jobs_and_reports_progress(worker: Worker) -> None:
+    reports: list[dict[str, object]] = []
+    first = worker.request({"do": "echo", "say": "grüezi \u2028"}, reports.append)
+    second = worker.request({"do": "echo", "say": "again"}, reports.append)
+    assert (first["said"], second["said"]) == ("grüezi \u2028", "again")
+    assert first["pid"] == second["pid"]
+    assert [(report["done"], report["total"]) for report in reports] == [(1, 1), (1, 1)]
+
+
+def test_what_libraries_print_goes_to_the_log(worker: Worker, tmp_path: Path) -> None:
+    worker.request({"do": "echo", "say": "x"}, nothing)
+    worker.close()
+    assert "libraries print" in (tmp_path / "log").read_text()
+
+
+def test_a_failed_job_gives_its_reason_in_one_line_and_the_worker_goes_on(worker: Worker) -> None:
+    with pytest.raises(JobFailed, match=r"^the model is too large$"):
+        worker.request({"do": "user error"}, nothing)
+    with pytest.raises(JobFailed, match=r"^RuntimeError: line one line two$"):
+        worker.request({"do": "bug"}, nothing)
+    assert worker.request({"do": "echo", "say": "still here"}, nothing)["said"] == "still here"
+
+
+def test_a_killed_worker_is_told_from_a_failed_job(worker: Worker) -> None:
+    with pytest.raises(WorkerDied, match=r"killed by signal SIGKILL; out of memory\? \(log: "):
+        worker.request({"do": "killed"}, nothing)
+    with pytest.raises(WorkerDied):
+        worker.request({"do": "echo", "say": "x"}, nothing)
+
+
+def test_a_worker_that_exits_in_a_job_says_its_code(worker: Worker) -> None:
+    with pytest.raises(WorkerDied, match="ended with exit code 3"):
+        worker.request({"do": "exit"}, nothing)
+
+
+def test_a_worker_that_cannot_start_gives_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(JobFailed, match="RuntimeError: no such model"):
+        Worker("echo_worker", ["--broken"], log=tmp_path / "log")
+
+
+def test_closing_ends_the_process(worker: Worker) -> None:
+    pid = worker.request({"do": "echo", "say": "x"}, nothing)["pid"]
+    worker.close()
+    assert not alive(pid)
+
+
+def test_a_worker_ends_when_its_driver_is_killed(tmp_path: Path) -> None:
+    driver = (
+        "from pathlib import Path; from harness.workers.worker import Worker\n"
+        f"worker = Worker('echo_worker', [], log=Path({str(tmp_path / 'log')!r}))\n"
+        "worker.request({'do': 'sleep'}, lambda message: print(message['pid'], flush=True))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", driver], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 20
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(pid)

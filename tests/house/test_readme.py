@@ -1,0 +1,120 @@
+"""What the README says is what the code does."""
+
+import inspect
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+import harness
+from harness import METRICS, Step, cli
+from harness.authoring.check import check_task
+from harness.data.dataset import load_dataset
+from harness.data.loaded import LoadedTask
+from harness.plan.ensembles import plan_ensembles
+from harness.plan.runs import make_runs
+from harness.plugins.registry import find_plugins, load_task
+from harness.sweep.sweep import Sweep, load_sweep
+from leaderboards.board import COLUMNS
+from leaderboards.write.address import check_address
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = sorted(
+    {line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines() if line.startswith("gainboard")}
+)
+
+
+def test_it_opens_with_the_two_commands() -> None:
+    first, second = blocks("sh")[0].splitlines()
+    assert first.split("#")[0].strip() == "python3 -m pip install tox && tox -e quickstart"
+    assert second.split("#")[0].strip() == "tox"
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("/tox")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_its_commands_are_understood(command: str) -> None:
+    assert cli._parser().parse_args(shlex.split(command)[1:]).verb
+
+
+def test_its_workflow_for_pages_runs_commands_that_there_are() -> None:
+    yaml = pytest.importorskip("yaml")
+    (workflow,) = (yaml.safe_load(block) for block in blocks("yaml"))
+    steps = workflow["jobs"]["publish"]["steps"]
+    (command,) = (step["run"] for step in steps if step.get("run", "").startswith("gainboard"))
+    options = cli._parser().parse_args(shlex.split(command)[1:])
+    assert check_address(options.url) and options.verb
+    # What is published is what is kept for the next time, and what is uploaded.
+    assert {step["with"]["path"] for step in steps if "path" in step.get("with", {})} == {str(options.out)}
+    assert workflow["permissions"]["pages"] == "write"
+
+
+def test_it_names_every_column_of_a_board_and_every_format_of_an_export() -> None:
+    for name in COLUMNS:
+        assert f"`{name}`" in README
+    for form in cli.EXPORT_FORMATS:
+        assert form in README
+
+
+def test_its_sweep_is_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / "sweep.toml").write_text(blocks("toml")[0])
+    sweep = load_sweep(tmp_path / "sweep.toml")
+    assert isinstance(sweep, Sweep)
+    assert sweep.candidates[0].methods == ("zero_shot", "few_shot", "lora", "full")
+
+
+def test_its_search_and_its_ensembles_are_part_of_a_sweep(tmp_path: Path) -> None:
+    sweep, settings = blocks("toml")
+    # The same table may not stand twice in a file: the search's settings take the place of the first ones.
+    without = re.sub(r"^\[defaults\.lora\].*?\n\n", "", sweep, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "sweep.toml").write_text(without + settings)
+    loaded = load_sweep(tmp_path / "sweep.toml")
+    assert loaded.search.budget is not None
+    found = [load_task(name, find_plugins(entry_points=False)) for name in loaded.all_tasks]
+    tasks = {task.name: LoadedTask(task, load_dataset(task)) for task in found}
+    runs = make_runs(loaded, tasks, fingerprint=lambda model, revision: "f", limit=None)
+    assert {run.candidate.method for run in runs if run.search is not None} == {"lora"}
+    assert [ensemble.spec.name for ensemble in plan_ensembles(loaded.ensembles, runs, tasks)] == ["qwen-vote"] * 3
+
+
+def test_its_task_is_a_task(tmp_path: Path) -> None:
+    folder = tmp_path / "add_one"
+    folder.mkdir()
+    (folder / "task.py").write_text(blocks("python")[0])
+    dataset = load_dataset(load_task("add_one", find_plugins([tmp_path])))
+    assert (len(dataset.train), dataset.test[0].target) == (60, "81")
+    assert not [finding for finding in check_task("add_one", find_plugins([tmp_path])) if finding.level == "error"]
+
+
+def test_its_task_takes_no_more_than_fifteen_lines_of_code() -> None:
+    assert len([line for line in blocks("python")[0].splitlines() if line.strip()]) <= 15
+
+
+def test_it_names_every_metric_and_every_step() -> None:
+    functions = {name: getattr(harness, name) for name in harness.__all__ if inspect.isfunction(getattr(harness, name))}
+    steps = [name for name, function in functions.items() if inspect.signature(function).return_annotation is Step]
+    assert len(steps) == 6
+    for name in (*METRICS, *steps):
+        assert f"`{name}`" in README
+
+
+def test_it_names_every_bundled_task() -> None:
+    for name in find_plugins(entry_points=False):
+        assert f"`{name}`" in README
+
+
+def test_its_files_exist() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_its_code_for_results_works(tmp_path: Path) -> None:
+    assert "harness.load_results" in blocks("python")[1]
+    assert harness.load_results(tmp_path).empty

@@ -1,0 +1,375 @@
+"""Drilling down in a real browser: search, ticks, any two rows, samples by class; by mouse, by keyboard, without scripts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import make_run, task_card, write_result, write_sweep
+
+from harness.records.store import read_results
+from harness.statistics import Estimate
+from harness.sweep.methods import Method
+from leaderboards import publish
+from leaderboards.board import Board
+from leaderboards.links import compare_href
+from leaderboards.pages.compare import p_text
+from leaderboards.rank.comparisons import compare_rows
+from leaderboards.rank.tables import Row, Table, paired, tabulate
+from leaderboards.text import interval, points
+
+EVIL = "<script>document.title = 'owned'</script></script>{{ 7*7 }}\u202e\x00" + "x" * 5000
+PAGES = (
+    "compare.html",
+    "samples/one-1.html",
+    "samples/one-2.html",
+    "samples/evil-1.html",
+    "tasks/one.html",
+    "models/small.html",
+)
+RATES: dict[tuple[str, Method], float] = {
+    ("small", "zero_shot"): 0.3,
+    ("small", "few_shot"): 0.5,
+    ("small", "lora"): 0.8,
+    ("small", "full"): 0.7,
+    ("large", "few_shot"): 0.6,
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = tmp_path_factory.mktemp("drill") / "results"
+    write_sweep(results, RATES, tasks=(task_card("one"), task_card("two")), n=120)
+    card = task_card("evil")
+    for method, scores in (("zero_shot", [1, 0, None]), ("few_shot", [0, 0, 1]), ("lora", [0, 1, 1])):
+        for seed in range(3):
+            run = make_run("small", method, card, seed)  # type: ignore[arg-type]
+            write_result(results, run, card, scores, prompt=EVIL, answer=EVIL, target=[EVIL])  # type: ignore[arg-type]
+    for seed in range(3):
+        write_result(results, make_run("small", "full", card, seed), card, [0, 0, 1])
+        write_result(results, make_run("large", "few_shot", card, seed), card, [0, 0, 1])
+    return results
+
+
+@pytest.fixture(scope="module")
+def site(results: Path) -> Path:
+    return publish(results, results.parent / "site").index.parent
+
+
+@pytest.fixture(scope="module")
+def table(results: Path) -> Table:
+    return tabulate(read_results(results), results, Board())
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page; whatever it complains of fails the test."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
+    yield page
+    page.close()
+    assert said == []
+
+
+def address(site: Path, place: str) -> str:
+    name, mark, rest = place.partition("?")
+    return f"{(site / name).as_uri()}{mark}{rest}"
+
+
+def wait_for_said(page: Any, text: str) -> None:
+    # Not `wait_for_function`: it evaluates strings, which the pages' policy forbids.
+    page.locator("#said", has_text=text).wait_for()
+
+
+def row_of(table: Table, name: str, method: Method) -> Row:
+    found = table.row(name, method)
+    assert found
+    return found
+
+
+def shown(estimate: Estimate | None) -> str:
+    assert estimate
+    return f"{points(estimate.value, sign=True)}{interval(estimate, sign=True)}"
+
+
+def compared(page: Any) -> list[list[str]]:
+    """The rows of the table by task, without its first column."""
+    rows = page.locator("#tasks-table tbody tr").all()
+    return [[cell.replace("\n", "") for cell in row.locator("td").all_text_contents()] for row in rows]
+
+
+def check_numbers(page: Any, table: Table, first: Row, second: Row) -> None:
+    """The page shows these two rows, and of every task the difference, its p, the flips and theirs."""
+    heads = page.locator("#rows-table tbody .candidate small").all_text_contents()
+    assert heads == [first.method_name, second.method_name]
+    expected = compare_rows((first, second), table.tasks, table.standings)
+    for task, cells in zip(table.tasks, compared(page), strict=True):
+        found, difference = expected[task], paired(first.cells[task], second.cells[task])
+        p, flips_p = (p_text(round(1000 * table[0, 1])) for table in (found.p, found.flips_p))
+        assert cells[2:] == [shown(difference), p, str(found.fixed[0, 1]), str(found.broken[0, 1]), flips_p]
+    assert page.locator("#rows-table tfoot td").first.text_content() == shown(table.difference(first, second))
+
+
+# Pages
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_page_opens_from_a_file_without_an_error_or_a_violation(page: Any, site: Path, kind: str, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(address(site, kind))
+    assert page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
+    assert page.title() != "owned"
+
+
+@pytest.mark.parametrize("kind", ["index.html", *PAGES])
+def test_a_page_never_scrolls_sideways_on_a_phone(page: Any, site: Path, kind: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(address(site, kind))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+# The ranking
+
+
+def visible_names(page: Any) -> list[str]:
+    return [row.locator(".candidate small").inner_text() for row in page.locator("#ranking-table tbody tr:visible").all()]
+
+
+def test_search_hides_rows_keeps_their_ranks_and_tells_how_many_are_left(page: Any, site: Path) -> None:
+    page.goto(address(site, "index.html"))
+    ranks = {row.inner_text() for row in page.locator("#ranking-table .rank").all()}
+    page.get_by_label("Search").fill("SMALL lora")
+    assert page.locator("#ranking-table tbody tr:visible").count() == 1
+    assert {row.inner_text() for row in page.locator("#ranking-table .rank:visible").all()} <= ranks
+    assert page.locator(".tools [role=status]").inner_text() == "1 of 5 rows; ranks are those of all rows."
+    assert page.url.endswith("#search=SMALL+lora")
+
+
+def test_methods_can_be_chosen_and_are_kept_in_the_address(page: Any, site: Path) -> None:
+    page.goto(address(site, "index.html"))
+    page.get_by_label("few-shot", exact=True).check()
+    assert page.locator("#ranking-table tbody tr:visible").count() == 2
+    page.goto("about:blank")
+    page.goto(address(site, "index.html") + "#show=tuned&search=full")
+    assert page.get_by_label("tuned", exact=True).is_checked()
+    assert page.locator("#ranking-table tbody tr:visible").count() == 1
+    page.get_by_label("all", exact=True).check()
+    page.get_by_label("Search").fill("")
+    assert "#" not in page.url and page.locator("#ranking-table tbody tr:visible").count() == 5
+
+
+@pytest.mark.parametrize("hash_", ["#show=nonsense&search=%00", "#ranking", "#&&==", "#show=<script>"])
+def test_a_strange_address_breaks_nothing(page: Any, site: Path, hash_: str) -> None:
+    page.goto(address(site, "index.html") + hash_)
+    assert page.get_by_label("all", exact=True).is_checked()
+
+
+def test_a_tick_on_two_rows_compares_them(page: Any, site: Path, table: Table) -> None:
+    page.goto(address(site, "index.html"))
+    ticks = page.locator("#ranking-table .tick input")
+    assert ticks.count() == 5
+    link = page.get_by_role("link", name="Compare the two rows")
+    ticks.nth(4).check()
+    assert not link.is_visible()
+    ticks.nth(0).check()
+    assert link.is_visible()
+    ticks.nth(2).check()  # takes the place of the first tick
+    assert [ticks.nth(place).is_checked() for place in range(5)] == [True, False, True, False, False]
+    link.click()
+    first, second = table.rows[0], table.rows[2]
+    assert page.url == address(site, compare_href(first, second))
+    wait_for_said(page, "against")
+    check_numbers(page, table, first, second)
+
+
+def test_the_keyboard_alone_ticks_two_rows_and_compares_them(page: Any, site: Path) -> None:
+    page.goto(address(site, "index.html"))
+    page.locator("#ranking-table .tick input").first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")  # the link of the row
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.className") == "compare-link":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/compare.html?a=*&b=*")
+
+
+def test_a_sorted_ranking_still_compares_the_rows_that_were_ticked(page: Any, site: Path, table: Table) -> None:
+    page.goto(address(site, "index.html"))
+    page.locator("#ranking-table th button", has_text="Candidate").click()
+    for name in ("large", "small"):
+        page.locator("#ranking-table tr", has_text=name).filter(has_text="few-shot").locator(".tick input").check()
+    page.get_by_role("link", name="Compare the two rows").click()
+    expected = compare_href(row_of(table, "large", "few_shot"), row_of(table, "small", "few_shot"))
+    assert page.url == address(site, expected)
+
+
+def test_a_folded_ranking_leads_to_the_whole_one_which_is_searched_and_compared_alike(
+    page: Any, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaderboards.pages.index.MOST_ROWS", 3)
+    folded = publish(results, tmp_path / "site").index.parent
+    page.goto(address(folded, "index.html"))
+    assert page.locator("#ranking-table tbody tr").count() == 3
+    page.get_by_role("link", name="The whole ranking").click()
+    assert page.locator("#ranking-table tbody tr").count() == 5
+    page.get_by_label("zero-shot", exact=True).check()
+    assert page.locator("#ranking-table tbody tr:visible").count() == 1
+    page.get_by_label("all", exact=True).check()
+    page.locator("#ranking-table th button", has_text="Train").click()
+    costs = page.locator("#ranking-table tbody td:nth-child(5)").all_inner_texts()
+    assert [text.split("\n")[0] != "$0" for text in costs] == [True, True, False, False, False]
+    page.locator("#ranking-table .tick input").nth(0).check()
+    page.locator("#ranking-table .tick input").nth(4).check()
+    page.get_by_role("link", name="Compare the two rows").click()
+    wait_for_said(page, "against")
+
+
+# Two rows
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_any_two_rows_of_the_address_are_compared_with_python_s_numbers(
+    page: Any, site: Path, table: Table, turned: bool
+) -> None:
+    first, second = table.rows[1], table.rows[3]
+    if turned:
+        first, second = second, first
+    page.goto(address(site, compare_href(first, second)))
+    wait_for_said(page, "against")
+    check_numbers(page, table, first, second)
+    assert page.locator("#rows-table tbody a.name").all_text_contents() == [first.name, second.name]
+
+
+def test_the_script_writes_what_the_page_held_already(page: Any, site: Path, table: Table) -> None:
+    page.goto(address(site, "compare.html"))
+    before = page.locator("main").inner_text(), compared(page)
+    selects = page.locator("#chooser select")
+    chosen = selects.nth(1).input_value()
+    other = next(
+        value
+        for value in selects.nth(1).locator("option").evaluate_all("all => all.map(one => one.value)")
+        if value not in (chosen, selects.nth(0).input_value())
+    )
+    for value in (other, chosen):
+        selects.nth(1).select_option(value)
+        page.wait_for_url(lambda url, value=value: value in url)
+        page.wait_for_timeout(200)
+    said = page.locator("#said").inner_text()
+    assert (page.locator("main").inner_text().replace(f"{said}\n\n", "").replace(f"{said}\n", ""), compared(page)) == before
+
+
+def test_choosing_changes_the_address_and_turning_round_changes_every_sign(page: Any, site: Path, table: Table) -> None:
+    first, second = table.rows[0], table.rows[4]
+    page.goto(address(site, "compare.html"))
+    selects = page.locator("#chooser select")
+    a, b = (compare_href(row, row).split("=")[1].split("&")[0] for row in (first, second))
+    selects.nth(1).select_option(b)
+    selects.nth(0).select_option(a)
+    wait_for_said(page, "against")
+    page.wait_for_timeout(200)
+    straight = compared(page)
+    assert page.url == address(site, compare_href(first, second))
+    page.goto(address(site, compare_href(second, first)))
+    wait_for_said(page, "against")
+    for ours, theirs in zip(straight, compared(page), strict=True):
+        assert (ours[0], ours[1], ours[4], ours[5]) == (theirs[1], theirs[0], theirs[5], theirs[4])
+        assert (ours[3], ours[6]) == (theirs[3], theirs[6])
+
+
+def test_an_unknown_row_in_the_address_is_said_and_breaks_nothing(page: Any, site: Path) -> None:
+    page.goto(address(site, "compare.html?a=nobody&b=<script>alert(1)</script>"))
+    wait_for_said(page, "row")
+    said = page.locator("#said").inner_text()
+    assert said.startswith("No row here is called “nobody” or “<script>alert(1)</script>”. small · LoRA r16 against small")
+    assert page.locator("#tasks-table tbody tr").count() == 3
+
+
+def test_the_same_row_twice_is_said(page: Any, site: Path) -> None:
+    page.goto(address(site, "compare.html?a=small-lora&b=small-lora"))
+    wait_for_said(page, "row")
+    assert page.locator("#said").inner_text() == "Both are the same row: choose two."
+
+
+def test_without_javascript_one_pair_is_complete(browser: Any, site: Path, table: Table) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(address(site, "compare.html"))
+    assert not page.locator("#chooser").is_visible()
+    assert "With JavaScript any two rows can be chosen here." in page.locator("main").inner_text()
+    check_numbers(page, table, row_of(table, "small", "lora"), row_of(table, "small", "few_shot"))
+    page.context.close()
+
+
+# Samples
+
+
+def test_samples_of_one_class_are_shown_and_the_class_is_kept_in_the_address(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/one-1.html"))
+    articles = page.locator("article.sample:visible")
+    assert articles.count() == 100
+    page.get_by_label("fixed", exact=True).check()
+    fixed = page.locator("article.sample[data-kind=fixed]").count()
+    assert 0 < articles.count() == fixed < 100
+    assert page.url.endswith("#fixed")
+    assert f"{fixed} of the 100 samples on this page" in page.locator(".said").inner_text()
+    page.get_by_role("link", name="Next →").first.click()
+    assert page.url.endswith("one-2.html#fixed") and page.get_by_label("fixed", exact=True).is_checked()
+    page.get_by_label("all", exact=True).check()
+    assert "#" not in page.url and articles.count() == 20
+
+
+def test_the_classes_are_chosen_by_keyboard(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/one-1.html"))
+    page.get_by_label("all", exact=True).focus()
+    page.keyboard.press("ArrowDown")
+    assert page.url.rsplit("#", 1)[-1] in ("fixed", "broken", "both-wrong", "both-right")
+
+
+def test_an_address_of_a_single_sample_shows_all_of_them(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/one-1.html") + "#sample-7")
+    assert page.locator("article.sample:visible").count() == 100
+    assert page.locator("article.sample:target").get_attribute("id") == "sample-7"
+
+
+def test_without_javascript_every_sample_is_there(browser: Any, site: Path) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(address(site, "samples/one-1.html"))
+    assert page.locator("article.sample:visible").count() == 100
+    assert page.locator("#tally li").count() >= 2
+    page.context.close()
+
+
+def test_hostile_texts_are_read_as_text(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/evil-1.html"))
+    text = page.locator("article.sample").first.text_content()
+    assert "<script>document.title = 'owned'</script></script>{{ 7*7 }}⟨U+202E⟩⟨U+0000⟩" in text
+    assert "[the first 600 of " in text
+    assert "Error: the engine gave no answer" in page.locator("article.sample").nth(2).inner_text()
+
+
+def test_a_class_is_told_by_shape_and_word(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/evil-1.html"))
+    marks = page.locator("article.sample .kind").all_inner_texts()
+    assert marks == ["▼ broken", "▲ fixed", "○ not scored"]
+
+
+def test_a_page_leads_from_the_task_to_a_sample_and_back(page: Any, site: Path) -> None:
+    page.goto(address(site, "tasks/one.html"))
+    page.get_by_role("link", name="What the models say").click()
+    assert page.url == address(site, "samples/one-1.html")
+    page.locator("h1 a").click()
+    assert page.url == address(site, "tasks/one.html")
+
+
+def test_a_model_s_page_leads_to_its_rows_side_by_side(page: Any, site: Path, table: Table) -> None:
+    page.goto(address(site, "models/small.html"))
+    page.locator("#board-table tr", has_text="full fine-tune").get_by_role("link", name="zero-shot").click()
+    wait_for_said(page, "against")
+    check_numbers(page, table, row_of(table, "small", "full"), row_of(table, "small", "zero_shot"))

@@ -1,0 +1,365 @@
+"""A run's page: how its training went, stage by stage, how its settings were chosen, and what went wrong."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from site_reading import Text, lines, row
+from synthetic import (
+    TRIAL,
+    draw_scores,
+    make_run,
+    searched,
+    task_card,
+    training_record,
+    write_ensemble,
+    write_failure,
+    write_result,
+)
+
+from harness.plan.selection import with_settings
+from harness.records.result import RESULT, Result
+from harness.records.store import write_record
+from harness.records.training import CurvePoint, Selection, Spent, TrainingRecord, TrialRecord
+from harness.sweep.methods import Method
+from harness.sweep.run import Run
+from leaderboards import publish
+from leaderboards.chart.training import MOST_POINTS, loss_curve, small_curve
+from leaderboards.pages.choice import MOST_TRIALS
+from leaderboards.pages.index import MOST_FLAGGED
+from leaderboards.text import quantity
+
+CARD = task_card()
+EVIL = "<script>alert(1)</script>\u202e\x1b[31m{{ 7*7 }}</pre><img src=x onerror=alert(1)>"
+SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩⟨U+001B⟩[31m{{ 7*7 }}"
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+def path_of(results: Path, run: Run) -> Path:
+    """The page of a run, in a new site."""
+    publish(results, results.parent / "site")
+    return results.parent / "site" / "runs" / f"{'--'.join(run.folder.parts)}.html"
+
+
+def page(results: Path, method: Method = "lora", *, run: Run | None = None, **options: Any) -> str:
+    """The words of the page of one run."""
+    run = run or make_run("small", method, CARD, 0)
+    write_result(results, run, CARD, [1.0, 0.0, 1.0, 1.0], **options)
+    return Text(path_of(results, run)).text
+
+
+def recorded(**changes: Any) -> TrainingRecord:
+    recipe = make_run("small", "lora", CARD, 0).recipe
+    assert recipe
+    return training_record(recipe, **changes)
+
+
+def curve(losses: list[float]) -> tuple[CurvePoint, ...]:
+    return tuple(CurvePoint(step=step, epoch=step / 10, loss=loss) for step, loss in enumerate(losses))
+
+
+# The trainings
+
+
+def test_one_training_has_one_section_with_its_curves(results: Path) -> None:
+    shown = page(results)
+    assert shown.count("training loss") == 1
+    for title in ("Learning rate", "Gradient norm", "Tokens per second"):
+        assert title in shown
+    assert "Task metric on dev" not in shown
+    assert "On 500 samples." in shown
+
+
+def test_every_stage_has_a_section_of_its_own_in_order(results: Path) -> None:
+    shown = page(results, run=make_run("small", "stages", CARD, 0, others=(CARD, task_card("other", n_train=70))))
+    first, second = shown.index("Stage 1 of 2: a mixture of tasks"), shown.index("Stage 2 of 2: LoRA")
+    assert first < shown.index("Together, on samples of capitals (500) and other (70).") < second
+    assert shown.count("training loss") == 2
+
+
+def test_meta_learning_is_said_to_be_reptile_and_has_no_dev_loss(results: Path) -> None:
+    shown = page(results, "meta")
+    first, second = shown.index("Stage 1 of 2: meta-learning"), shown.index("Stage 2 of 2: LoRA")
+    assert "Reptile over samples of elsewhere (500): 60 visits of 8 steps each" in shown[first:second]
+    assert "dev loss" not in shown[first:second]
+    assert "On 32 samples." in shown[second:]
+
+
+def test_the_task_metric_on_dev_is_drawn_and_told_where_it_chose_the_step(results: Path) -> None:
+    run = with_settings(make_run("small", "lora", CARD, 0), {"metric_for_best_model": "task_metric"})
+    shown = page(results, run=run)
+    assert "Task metric on dev at the end 74.6" in shown
+    assert "60 (dev loss 0.41, dev metric 74.0)" in shown
+
+
+def test_what_a_stop_cost_and_where_it_went_on_are_told(results: Path) -> None:
+    lost = Spent(seconds=190.0, tokens=18_000, flops=1e14)
+    shown = page(results, trained={"resumed_at": (20, 1040), "discarded": lost})
+    assert "It was stopped and went on from steps 20 and 1,040." in shown
+    assert "Thrown away: 3.2 min and 18k tokens of work that came to nothing" in shown
+
+
+def test_a_batch_that_did_not_fit_is_told_with_what_was_done(results: Path) -> None:
+    shown = page(results, trained={"per_device_train_batch_size": 4})
+    assert "16 samples at a time did not fit into memory: they were taken 4 at a time" in shown
+    assert "the gradients of 4 such batches added up instead of 1" in shown
+
+
+def test_a_training_without_mishaps_tells_of_none(results: Path) -> None:
+    shown = page(results)
+    for word in ("Thrown away", "did not fit", "was stopped", "Diverged", "Collapsed", "How its settings"):
+        assert word not in shown
+
+
+def test_an_arm_that_trains_nothing_has_no_such_section(results: Path) -> None:
+    shown = page(results, "few_shot")
+    assert "Training" not in shown and "Learning rate" not in shown
+
+
+# Trainings that went wrong
+
+
+@pytest.mark.parametrize(
+    ("options", "word", "reason"),
+    [
+        ({"collapsed": "4 of 4 answers are 'x'"}, "collapsed", "4 of 4 answers are 'x'"),
+        ({"trained": {"diverged": "the loss rose to 9"}}, "diverged", "the loss rose to 9"),
+    ],
+)
+def test_a_training_that_went_wrong_is_marked_with_its_reason_wherever_its_row_is_shown(
+    results: Path, options: dict[str, Any], word: str, reason: str
+) -> None:
+    for n_train in (100, 500):
+        for seed in (0, 1, 2):
+            more = options if seed == 1 and n_train == 500 else {}
+            run = make_run("small", "lora", CARD, seed, n_train=n_train)
+            write_result(results, run, CARD, draw_scores(0.6, 40, seed), **more)
+    run = make_run("small", "lora", CARD, 1)
+    shown = Text(path_of(results, run)).text
+    assert f"{word.capitalize()}: {reason}." in shown
+    site = results.parent / "site"
+    for name in ("index.html", "tasks/capitals.html", "models/small.html"):
+        marks = [attributes for tag, attributes in Text(site / name).tags if attributes.get("class") == "flag"]
+        assert marks and all(mark["title"] == reason for mark in marks), name
+        assert f"1 of 3 {word}" in Text(site / name).text
+    index = Text(site / "index.html").text
+    assert "Trainings that went wrong" in index
+    assert f"capitals 1 {word} {reason}" in index
+    assert row(publish(results, site), "small", "lora")[word] == 1
+
+
+def test_of_very_many_trainings_that_went_wrong_some_are_listed_and_the_others_counted(results: Path) -> None:
+    for seed in range(MOST_FLAGGED + 7):
+        write_result(results, make_run("small", "lora", CARD, seed), CARD, [1.0, 0.0], collapsed="all the same")
+    shown = lines(publish(results, results.parent / "site").index, "flagged-table")
+    assert len(shown) == MOST_FLAGGED + 1
+    assert shown[-1].startswith("7 more marked in the tables")
+
+
+def test_a_leader_with_a_training_that_went_wrong_is_advised_with_a_warning(results: Path) -> None:
+    for seed in (0, 1, 2):
+        write_result(results, make_run("small", "few_shot", CARD, seed), CARD, draw_scores(0.4, 100, seed))
+        more = {"trained": {"diverged": "the loss rose to 9"}} if seed == 0 else {}
+        write_result(results, make_run("small", "lora", CARD, seed), CARD, draw_scores(0.9, 100, seed), **more)
+    assert "1 of 3 diverged: the score says little of the method." in publish(results, results.parent / "site").verdict
+
+
+def test_an_ensemble_is_marked_with_what_went_wrong_with_its_members(results: Path) -> None:
+    members = [
+        write_result(
+            results,
+            make_run("small", "lora", CARD, seed),
+            CARD,
+            [1.0, 0.0],
+            trained={"diverged": "the loss rose to 9"} if seed else None,
+        )
+        for seed in (0, 1)
+    ]
+    made = write_ensemble(results, "together", "vote", members, [1.0, 1.0])
+    assert "Diverged: the loss rose to 9." in Text(path_of(results, made.run)).text
+
+
+# How settings were chosen
+
+
+def choose(results: Path, scores: dict[float, float | None], **options: Any) -> Result:
+    run, selection = searched(make_run("small", "lora", CARD, 0), scores=scores, **options)
+    return write_result(results, run, CARD, [1.0, 0.0, 1.0, 1.0], selection=selection)
+
+
+def test_every_trial_is_shown_with_its_scores_and_what_became_of_it(results: Path) -> None:
+    made = choose(results, {1e-4: 0.6, 3e-4: 0.7, 1e-3: 0.3, 1e-2: None})
+    path = path_of(results, made.run)
+    assert lines(path, "trials-table") == [
+        "2 chosen 3e-4 56.0 63.0 70.0 90k 25.0 min",
+        "1 dropped after 1/2 1e-4 48.0 54.0 – 45k 12.5 min",
+        "3 dropped after 1/4 0.001 24.0 – – 22.5k 6.2 min",
+        "4 failed the loss became nan 0.01 – – – 22.5k 6.2 min",
+    ]
+    shown = Text(path).text
+    assert "4 settings were tried and judged by accuracy on dev, after 1/4, 1/2 and all of the training." in shown
+    assert "Test was scored once, with the chosen one, for every seed." in shown
+    assert "learning_rate = 3e-4" in shown
+
+
+def test_what_the_search_cost_is_told_in_time_tokens_and_money(results: Path) -> None:
+    made = choose(results, {1e-4: 0.6, 3e-4: 0.7})
+    seconds, tokens = TRIAL.seconds * 1.25, round(TRIAL.tokens * 1.25)
+    told = f"The search took {seconds / 60:.1f} min of device, {quantity(tokens)} tokens, ${3 * seconds / 3600:.2f}"
+    assert told in Text(path_of(results, made.run)).text
+
+
+def test_a_search_that_ended_early_says_why(results: Path) -> None:
+    run, selection = searched(make_run("small", "lora", CARD, 0), scores={1e-4: 0.6, 3e-4: 0.7})
+    early = selection.model_copy(update={"stopped": "the tuning budget was spent"})
+    assert "Ended early the tuning budget was spent" in page(results, run=run, selection=early)
+
+
+def test_only_settings_that_differ_have_a_column(results: Path) -> None:
+    run, selection = searched(make_run("small", "lora", CARD, 0), scores={1e-4: 0.6, 3e-4: 0.7})
+    modules = (("q_proj",), ("q_proj", "v_proj"))
+    trials = tuple(
+        trial.model_copy(update={"settings": {**trial.settings, "r": 8, "target_modules": some}})
+        for trial, some in zip(selection.trials, modules, strict=True)
+    )
+    write_result(results, run, CARD, [1.0], selection=selection.model_copy(update={"trials": trials}))
+    path = path_of(results, run)
+    assert lines(path, "trials-table")[0].startswith("2 chosen 3e-4 q_proj, v_proj ")
+    heads = path.read_text(encoding="utf-8").partition('id="trials-table"')[2].partition("<tbody>")[0]
+    assert ">learning_rate<" in heads and ">target_modules<" in heads and ">r<" not in heads
+
+
+def test_of_very_many_trials_the_best_are_shown_and_the_others_counted(results: Path) -> None:
+    rates = {1e-5 * (1 + place): 0.1 + place / 1000 for place in range(MOST_TRIALS + 50)}
+    made = choose(results, rates)
+    path = path_of(results, made.run)
+    assert len(lines(path, "trials-table")) == MOST_TRIALS
+    assert "50 more trials, none of them better, in the result file." in Text(path).text
+    assert path.stat().st_size < 300 * 1024
+
+
+def test_a_choice_that_points_nowhere_harms_no_page(results: Path) -> None:
+    trial = TrialRecord(settings={}, key="0123456789abcdef", shares=(), scores=(), spent=Spent(), reason="it never began")
+    selection = Selection(metric="no such metric", higher_is_better=False, trials=(trial,), chosen=7)
+    assert "1 failed it never began" in page(results, selection=selection)
+
+
+def test_where_less_is_better_the_lowest_score_stands_first(results: Path) -> None:
+    run, selection = searched(make_run("small", "lora", CARD, 0), scores={1e-4: 0.9, 3e-4: 0.2, 1e-3: 0.4})
+    trials = tuple(trial.model_copy(update={"shares": (1.0,), "scores": trial.scores[:1]}) for trial in selection.trials)
+    fewer = selection.model_copy(update={"trials": trials, "higher_is_better": False, "chosen": 1})
+    write_result(results, run, CARD, [1.0], selection=fewer)
+    assert [line.split()[0] for line in lines(path_of(results, run), "trials-table")] == ["2", "3", "1"]
+
+
+# Ensembles
+
+
+def test_an_ensemble_s_page_leads_to_the_pages_of_its_members(results: Path) -> None:
+    members = [
+        write_result(results, make_run("small", "lora", CARD, seed), CARD, [1.0, 0.0, 1.0, float(seed)]) for seed in (0, 1)
+    ]
+    made = write_ensemble(results, "together", "vote", members, [1.0, 0.0, 1.0, 1.0])
+    path = path_of(results, made.run)
+    reader = Text(path)
+    assert "What it is made of" in reader.text
+    assert [line.split()[:5] for line in lines(path, "members-table")] == [
+        ["small", "LoRA", "r16", "0", "50.0"],
+        ["small", "LoRA", "r16", "1", "75.0"],
+    ]
+    links = {attributes.get("href") for _, attributes in reader.tags}
+    assert {f"../runs/{'--'.join(member.run.folder.parts)}.html" for member in members} <= links
+    assert "training loss" not in reader.text
+
+
+def test_members_that_are_gone_are_counted(results: Path) -> None:
+    members = [write_result(results, make_run("small", "lora", CARD, seed), CARD, [1.0, 0.0]) for seed in (0, 1)]
+    made = write_ensemble(results, "together", "vote", members, [1.0, 1.0])
+    (results / members[0].run.folder / "result.json").unlink()
+    assert "1 member no longer among the results" in Text(path_of(results, made.run)).text
+
+
+# Hostile text
+
+
+def test_hostile_settings_and_reasons_are_shown_as_text(results: Path) -> None:
+    run, selection = searched(make_run("small", "lora", CARD, 0), scores={1e-4: 0.6, 3e-4: None}, failed=EVIL)
+    trials = tuple(
+        trial.model_copy(update={"settings": {"learning_rate": 1e-4, "target_modules": EVIL * (1 + place)}})
+        for place, trial in enumerate(selection.trials)
+    )
+    selection = selection.model_copy(update={"trials": trials, "stopped": EVIL, "metric": EVIL})
+    run = with_settings(run, {"target_modules": EVIL})
+    trained = {"diverged": EVIL, "resumed_at": (1,), "device": EVIL, "dtype": EVIL}
+    write_result(results, run, CARD, [1.0, 0.0], selection=selection, collapsed=EVIL, trained=trained)
+    staged = make_run("small", "stages", CARD, 0, others=(CARD, task_card(EVIL)))
+    write_result(results, staged, CARD, [1.0, 0.0])
+    write_failure(results, make_run("small", "full", CARD, 0), reason=EVIL, spent=Spent(seconds=5.0))
+    path = path_of(results, run)
+    for file in (results.parent / "site").rglob("*.html"):
+        source = file.read_text(encoding="utf-8")
+        assert "\u202e" not in source and "\x1b" not in source
+        tags = Text(file).tags
+        assert Text(file).foreign_scripts == []
+        assert not [tag for tag, attributes in tags if tag == "img" or any(name.startswith("on") for name in attributes)]
+    source = path.read_text(encoding="utf-8")
+    assert source.count(SHOWN) >= 8
+
+
+# The geometry of curves
+
+
+def test_a_long_curve_is_drawn_with_few_points_and_keeps_its_spikes() -> None:
+    losses = [1 + math.sin(step / 50) for step in range(5000)]
+    losses[1234], losses[4321] = 9.5, 0.0
+    drawn = loss_curve(recorded(train_curve=curve(losses), dev_curve=(), steps=5000, best_step=5000))
+    assert drawn
+    points = [tuple(map(float, point.split(","))) for point in drawn.train.split()]
+    assert len(points) <= MOST_POINTS + 2
+    assert [x for x, _ in points] == sorted(x for x, _ in points)
+    highest, lowest = min(y for _, y in points), max(y for _, y in points)
+    assert highest == pytest.approx(222 - 210 * 9.5 / 10, abs=0.1)
+    assert lowest == 222.0
+
+
+def test_losses_that_are_no_numbers_are_left_out() -> None:
+    drawn = loss_curve(recorded(train_curve=curve([2.0, math.inf, 1.0]), dev_curve=()))
+    assert drawn and len(drawn.train.split()) == 2
+    assert loss_curve(recorded(train_curve=(), dev_curve=())) is None
+
+
+def test_a_quantity_that_was_not_recorded_is_not_drawn() -> None:
+    assert small_curve("Gradient norm", recorded(train_curve=curve([1.0, 2.0])), lambda point: point.grad_norm, str) is None
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0], [5.0, 5.0], [1e-300, 1e-300], [1e300, 2e300], [-3.0, 4.0], [7.0, 7.0, 7.0]])
+@pytest.mark.parametrize("on_dev", [True, False])
+def test_any_values_fit_into_their_box(values: list[float], on_dev: bool) -> None:
+    points = curve(values)
+    drawn = small_curve("Any", recorded(train_curve=points, dev_curve=points), lambda point: point.loss, str, on_dev=on_dev)
+    assert drawn
+    for x, y in (map(float, point.split(",")) for point in drawn.line.split()):
+        assert drawn.frame.left <= x <= drawn.frame.right
+        assert drawn.frame.top - 0.1 <= y <= drawn.frame.bottom + 0.1
+    assert 2 <= len(drawn.frame.y_ticks) <= 6
+
+
+def test_a_page_of_many_long_stages_stays_within_its_budget(results: Path) -> None:
+    run = make_run("small", "stages", CARD, 0)
+    first, second = run.stages
+    run = run.model_copy(update={"stages": (first,) * 5 + (second,)})
+    made = write_result(results, run, CARD, [1.0, 0.0] * 50)
+    many = tuple(
+        CurvePoint(step=step, epoch=0.1, loss=math.exp(-step / 99), learning_rate=1e-4, grad_norm=0.1, tokens_per_second=9.0)
+        for step in range(3000)
+    )
+    longer = tuple(training.model_copy(update={"train_curve": many, "dev_curve": many}) for training in made.trainings)
+    write_record(results / run.folder / RESULT, made.model_copy(update={"trainings": longer}))
+    path = path_of(results, run)
+    assert Text(path).text.count("training loss") == 6
+    assert path.stat().st_size < 300 * 1024

@@ -1,0 +1,198 @@
+"""What the models say, sample by sample: classes, pages, hostile texts, and the mistakes made of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+from site_reading import Text, lines
+from synthetic import Scores, make_run, task_card, write_result, write_sweep
+
+from harness.records.predictions import PREDICTIONS
+from harness.records.scores import TaskCard
+from harness.sweep.methods import Method
+from harness.sweep.settings import Generation
+from leaderboards import publish
+from leaderboards.pages.answers import MARKS, MOST_A_PAGE, page_links
+from leaderboards.pages.arms import GRADES, VERDICTS
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+def write_arms(results: Path, arms: dict[Method, Scores], *, card: TaskCard | None = None, **options: Any) -> None:
+    card = card or task_card()
+    for method, scores in arms.items():
+        write_result(results, make_run("small", method, card, 0), card, scores, **options)
+
+
+def site_of(results: Path) -> Path:
+    return publish(results, results.parent / "site").index.parent
+
+
+def kinds(page: Path) -> list[str | None]:
+    return [attributes.get("data-kind") for tag, attributes in Text(page).tags if tag == "article"]
+
+
+def tally(page: Path) -> list[str]:
+    """The counts on top, as `▲ fixed 12`."""
+    _, _, rest = page.read_text(encoding="utf-8").partition('id="tally"')
+    return [Text(f"<li{item}").text for item in rest.partition("</ul>")[0].split("<li")[1:]]
+
+
+def test_each_sample_is_classed_by_what_tuning_made_of_it(results: Path) -> None:
+    write_arms(results, {"zero_shot": [0, 1, 0, 1, None], "few_shot": [0, 0, 0, 0, 0], "lora": [1, 0, 0, 1, 1]})
+    page = site_of(results) / "samples" / "capitals-1.html"
+    assert kinds(page) == ["fixed", "broken", "both-wrong", "both-right", "not-scored"]
+    assert tally(page) == ["▲ fixed 1", "▼ broken 1", "✗ both wrong 1", "✓ both right 1", "○ not scored 1"]
+    assert "Error: the engine gave no answer" in Text(page).text
+
+
+def test_scores_between_0_and_1_are_better_worse_or_the_same(results: Path) -> None:
+    card = task_card(binary=False)
+    write_arms(results, {"zero_shot": [0.2, 0.5, 0.5], "lora": [0.6, 0.1, 0.5]}, card=card)
+    page = site_of(results) / "samples" / "capitals-1.html"
+    assert kinds(page) == ["better", "worse", "same"]
+    assert "score 60.0" in Text(page).text
+
+
+def test_every_class_of_a_page_has_a_shape_of_its_own() -> None:
+    for together in (VERDICTS, GRADES):
+        assert len({MARKS[kind] for kind in together}) == len(together)
+
+
+def test_the_page_says_which_runs_are_shown_and_which_arm_was_not_run(results: Path) -> None:
+    write_arms(results, {"zero_shot": [0, 1], "lora": [1, 1]})
+    text = Text(site_of(results) / "samples" / "capitals-1.html").text
+    assert "Few-shot not run on this task" in text
+    assert "LoRA small · LoRA r16, seed 0 (of 1), template plain" in text
+
+
+def test_the_best_fine_tune_of_the_task_is_shown_with_the_arms_of_its_own_model(results: Path) -> None:
+    rates: dict[tuple[str, Method], float] = {
+        ("small", "zero_shot"): 0.2,
+        ("small", "lora"): 0.5,
+        ("small", "full"): 0.6,
+        ("large", "zero_shot"): 0.9,
+    }
+    write_sweep(results, rates, n=60)
+    text = Text(site_of(results) / "samples" / "capitals-1.html").text
+    assert "60 test samples of small" in text and "small · full fine-tune, seed 0 (of 3)" in text
+
+
+def test_without_a_fine_tune_few_shot_is_held_against_zero_shot(results: Path) -> None:
+    write_arms(results, {"zero_shot": [0, 1], "few_shot": [1, 1]})
+    page = site_of(results) / "samples" / "capitals-1.html"
+    assert kinds(page) == ["fixed", "both-right"]
+    assert "Fine-tuned not run on this task" in Text(page).text
+
+
+def test_one_arm_alone_is_shown_without_classes(results: Path) -> None:
+    write_arms(results, {"lora": [0, 1]})
+    page = site_of(results) / "samples" / "capitals-1.html"
+    assert kinds(page) == [None, None] and 'id="tally"' not in page.read_text(encoding="utf-8")
+
+
+def test_a_hundred_samples_make_a_page_and_each_page_leads_to_the_next(results: Path) -> None:
+    write_arms(results, {"zero_shot": [0.0] * 250, "lora": [1.0] * 250})
+    site = site_of(results)
+    pages = [site / "samples" / f"capitals-{number}.html" for number in (1, 2, 3)]
+    assert [len(kinds(page)) for page in pages] == [MOST_A_PAGE, MOST_A_PAGE, 50]
+    assert not (site / "samples" / "capitals-4.html").exists()
+    relations = [(attributes.get("rel"), attributes.get("href")) for _, attributes in Text(pages[1]).tags]
+    assert ("prev", "../samples/capitals-1.html") in relations and ("next", "../samples/capitals-3.html") in relations
+    assert 'id="sample-101"' in pages[1].read_text(encoding="utf-8")
+    assert tally(pages[2]) == ["▲ fixed 250"]
+
+
+def test_of_very_many_pages_the_ends_and_the_neighbours_are_linked() -> None:
+    texts = [link.text for link in page_links("capitals", 50, 100)]
+    assert texts == ["1", "…", "47", "48", "49", "50", "51", "52", "53", "…", "100"]
+    assert [link.text for link in page_links("capitals", 1, 3)] == ["1", "2", "3"]
+    assert list(page_links("capitals", 1, 1)) == []
+
+
+def test_where_texts_are_long_a_page_has_fewer_samples_and_stays_within_its_budget(results: Path) -> None:
+    evil = "\u202e<&>" * 300_000  # every character grows when it is written
+    write_arms(results, {"zero_shot": [0.0] * 30, "few_shot": [0.0] * 30, "lora": [1.0] * 30}, prompt=evil, answer=evil)
+    pages = sorted((site_of(results) / "samples").iterdir())
+    assert len(pages) > 1 and sum(len(kinds(page)) for page in pages) == 30
+    assert max(page.stat().st_size for page in pages) <= 300 * 1024
+    assert "[the first 600 of 1,200,000 characters]" in Text(pages[0]).text
+
+
+def test_a_full_page_of_short_texts_stays_within_its_budget(results: Path) -> None:
+    scores = [0.0, None] * 60
+    write_arms(results, {"zero_shot": scores, "few_shot": scores, "lora": scores}, prompt="p" * 300, answer="a" * 100)
+    page = site_of(results) / "samples" / "capitals-1.html"
+    assert len(kinds(page)) == MOST_A_PAGE and page.stat().st_size <= 300 * 1024
+
+
+def test_hostile_output_is_text(results: Path) -> None:
+    evil = "<script>alert(1)</script>\u202e\x00{{ 7*7 }}</pre>\u2028"
+    write_arms(results, {"zero_shot": [0, 1], "lora": [1, 1]}, prompt=evil, answer=evil, target=[evil, "France"])
+    site = site_of(results)
+    for page in (site / "samples" / "capitals-1.html", site / "tasks" / "capitals.html"):
+        source = page.read_text(encoding="utf-8")
+        assert not any(character in source for character in "\u202e\x00\u2028")
+        assert all("src" in attributes for tag, attributes in Text(page).tags if tag == "script")
+    assert (
+        "<script>alert(1)</script>⟨U+202E⟩⟨U+0000⟩{{ 7*7 }}</pre>⟨U+2028⟩" in Text(site / "samples" / "capitals-1.html").text
+    )
+
+
+def test_of_several_draws_the_first_is_shown_with_the_mean(results: Path) -> None:
+    card = task_card()
+    for method, scores in (("zero_shot", [[0.0, 0.0], [1.0, 1.0]]), ("lora", [[1.0, 0.0], [1.0, 1.0]])):
+        run = make_run("small", method, card, 0, generation=Generation(n=2, temperature=1.0))  # type: ignore[arg-type]
+        write_result(results, run, card, [one[0] for one in scores])
+        path = results / run.folder / PREDICTIONS
+        first = pandas.read_parquet(path)
+        second = first.assign(draw=1, score_accuracy=[one[1] for one in scores], answer="the second")
+        pandas.concat([second, first]).to_parquet(path)
+    page = site_of(results) / "samples" / "capitals-1.html"
+    assert kinds(page) == ["better", "same"]
+    assert "50.0 over 2 draws" in Text(page).text and "the second" not in Text(page).text
+
+
+def test_the_pages_of_a_task_and_of_its_runs_lead_to_its_samples(results: Path) -> None:
+    write_arms(results, {"zero_shot": [0, 1], "lora": [1, 1]})
+    site = site_of(results)
+    assert "samples/capitals-1.html" in (site / "tasks" / "capitals.html").read_text(encoding="utf-8")
+    for page in ("small--lora--capitals-v1--n-500--seed-0", "small--zero_shot--capitals-v1--seed-0"):
+        assert "samples/capitals-1.html" in (site / "runs" / f"{page}.html").read_text(encoding="utf-8")
+
+
+# Mistakes
+
+
+LABELS = ["France"] * 6 + ["Spain"] * 6
+
+
+def test_the_most_frequent_mistakes_stand_beside_those_of_the_base(results: Path) -> None:
+    said = {"zero_shot": ["Spain"] * 12, "lora": ["France"] * 4 + ["Spain"] * 2 + ["Spain"] * 5 + ["Peru"]}
+    for method, answers in said.items():
+        right = [float(answer == label) for answer, label in zip(answers, LABELS, strict=True)]
+        write_arms(results, {method: right}, targets=LABELS, answers=answers)  # type: ignore[dict-item]
+    site = site_of(results)
+    assert lines(site / "tasks" / "capitals.html", "mistakes-table") == ["France Spain 6 2"]
+    assert lines(site / "tasks" / "capitals.html", "labels-table") == ["France 6 0.0 66.7", "Spain 6 100.0 83.3"]
+
+
+def test_targets_that_are_no_labels_have_no_score_by_label_and_single_mistakes_are_not_listed(results: Path) -> None:
+    answers = [f"wrong {number}" for number in range(40)]
+    targets = [f"right {number}" for number in range(40)]
+    write_arms(results, {"zero_shot": [0.0] * 40, "lora": [0.0] * 40}, targets=targets, answers=answers)
+    assert "What goes wrong" not in Text(site_of(results) / "tasks" / "capitals.html").text
+
+
+def test_a_metric_that_is_not_right_or_wrong_counts_a_label_right_when_it_is_the_target(results: Path) -> None:
+    card = task_card(binary=False)
+    for method, answers in (("zero_shot", ["Spain"] * 12), ("lora", LABELS)):
+        write_arms(results, {method: [0.5] * 12}, card=card, targets=LABELS, answers=answers)  # type: ignore[dict-item]
+    assert lines(site_of(results) / "tasks" / "capitals.html", "labels-table") == [
+        "France 6 0.0 100.0",
+        "Spain 6 100.0 100.0",
+    ]
