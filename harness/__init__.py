@@ -1,7 +1,8 @@
-"""GainBoard: which language model to fine-tune for a task, with which recipe, and whether it is worth the cost.
+"""GainBoard: which language model to fine-tune for a task, with which recipe, and whether it is worth the
+cost.
 
-These are the names a task plugin and a notebook need; everything else is an implementation detail. Importing them is
-quick: pydantic, pandas and the data set library are loaded by the functions that use them.
+These are the names a task plugin and a notebook need; everything else is an implementation detail. Importing
+them is quick: pydantic, pandas and the data set library are loaded by the functions that use them.
 """
 
 from typing import TYPE_CHECKING, Any

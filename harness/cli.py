@@ -1,4 +1,5 @@
-"""The command line: verbs that each call one function. Heavy modules are imported by the verb that needs them."""
+"""The command line: verbs that each call one function. Heavy modules are imported by the verb that needs
+them."""
 
 import argparse
 import json
@@ -34,7 +35,8 @@ MOST_DOUBTS = 5
 EXPORT_FORMATS = ("csv", "json", "parquet", "every-eval-ever", "model-index")
 
 MOST_PUBLISHERS = 4
-"""Processes that publish unless told otherwise: more of them wait for the first one, which reads and ranks."""
+"""Processes that publish unless told otherwise: more of them wait for the first one, which reads and
+ranks."""
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -62,14 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print(f"gainboard: {where}{error.strerror}", file=sys.stderr)
         code = USER_MUST_FIX
     except KeyboardInterrupt:
-        print("\ngainboard: stopped. What was finished is kept; the same command goes on from here.", file=sys.stderr)
+        print(
+            "\ngainboard: stopped. What was finished is kept; the same command goes on from here.",
+            file=sys.stderr,
+        )
         code = INTERRUPTED
     raise SystemExit(code)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="gainboard", description="Which language model to fine-tune, with which recipe, and is it worth the cost?"
+        prog="gainboard",
+        description="Which language model to fine-tune, with which recipe, and is it worth the cost?",
     )
     parser.add_argument("--version", action=_Version)
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
@@ -85,11 +91,19 @@ def _parser() -> argparse.ArgumentParser:
 
     new = verb("new", _new, "start a task plugin, from a table if you have one")
     new.add_argument("name", help="the task's name, a Python identifier")
-    new.add_argument("--from", dest="source", type=Path, metavar="FILE", help="a CSV, TSV, JSONL or Parquet table")
+    new.add_argument(
+        "--from", dest="source", type=Path, metavar="FILE", help="a CSV, TSV, JSONL or Parquet table"
+    )
     new.add_argument("--input", metavar="COL", help="the column shown to the model")
     new.add_argument("--target", metavar="COL", help="the column with the right answer")
     new.add_argument("--group", metavar="COL", help="rows of the same value in this column stay in one split")
-    new.add_argument("--tasks-dir", type=Path, default=Path("tasks"), metavar="DIR", help="where to put it (default: tasks)")
+    new.add_argument(
+        "--tasks-dir",
+        type=Path,
+        default=Path("tasks"),
+        metavar="DIR",
+        help="where to put it (default: tasks)",
+    )
 
     listing = verb("list", _list, "list tasks, metrics, shipped boards or finished runs")
     listing.add_argument("what", choices=("tasks", "metrics", "boards", "runs"))
@@ -99,21 +113,30 @@ def _parser() -> argparse.ArgumentParser:
 
     check = verb("check", _check, "check a sweep or tasks, offline, before any GPU minute")
     check.add_argument(
-        "what", nargs="*", metavar="SWEEP|TASK", help="a sweep file, a shipped board or tasks (default: every task)"
+        "what",
+        nargs="*",
+        metavar="SWEEP|TASK",
+        help="a sweep file, a shipped board or tasks (default: every task)",
     )
     check.add_argument("--json", action="store_true", help="for scripts")
     _add_tasks_dir(check)
 
     review = verb("review", _review, "read a task's prompts with their answers, and say which are right")
     review.add_argument("task", help="the task's name")
-    review.add_argument("--per-template", type=_positive, default=5, metavar="N", help="samples a template (default: 5)")
+    review.add_argument(
+        "--per-template", type=_positive, default=5, metavar="N", help="samples a template (default: 5)"
+    )
     review.add_argument("--reviewer", metavar="NAME", help="who reviews (default: your login name)")
-    review.add_argument("--reviews", type=Path, metavar="FILE", help="the verdicts (default: reviews.jsonl beside the task)")
+    review.add_argument(
+        "--reviews", type=Path, metavar="FILE", help="the verdicts (default: reviews.jsonl beside the task)"
+    )
     instead = review.add_mutually_exclusive_group()
     instead.add_argument("--list", action="store_true", help="only show how far the review is")
     instead.add_argument("--json", action="store_true", help="the same for scripts, prompts included")
     instead.add_argument("--html", type=Path, metavar="FILE", help="write a page to review on instead")
-    instead.add_argument("--import", dest="brought", type=Path, metavar="FILE", help="take verdicts from that page")
+    instead.add_argument(
+        "--import", dest="brought", type=Path, metavar="FILE", help="take verdicts from that page"
+    )
     _add_tasks_dir(review)
 
     run = verb("run", _run, "fine-tune and score every run of a sweep that has no result yet")
@@ -125,10 +148,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_tasks_dir(score)
     _add_results(score)
 
-    extrapolate = verb("extrapolate", _extrapolate, "predict losses at a larger budget, and compare with those measured")
+    extrapolate = verb(
+        "extrapolate", _extrapolate, "predict losses at a larger budget, and compare with those measured"
+    )
     _add_results(extrapolate)
     extrapolate.add_argument(
-        "--to", type=_positive, metavar="N", help="training samples to predict (default: the largest budget that was run)"
+        "--to",
+        type=_positive,
+        metavar="N",
+        help="training samples to predict (default: the largest budget that was run)",
     )
     extrapolate.add_argument("--json", action="store_true", help="for scripts")
 
@@ -136,21 +164,35 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(publish)
     text = "a board file, or the name of a shipped board; of several each has a folder, and a front page lists them"
     publish.add_argument("--board", action="append", default=[], metavar="FILE", help=text)
-    publish.add_argument("--json", action="store_true", help="say what was published, and what has changed, for scripts")
-    publish.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one a core, at most 4)")
-    publish.add_argument("--no-cache", action="store_true", help="keep nothing for the next time, and use nothing kept")
+    publish.add_argument(
+        "--json", action="store_true", help="say what was published, and what has changed, for scripts"
+    )
+    publish.add_argument(
+        "--workers", type=_positive, metavar="N", help="processes (default: one a core, at most 4)"
+    )
+    publish.add_argument(
+        "--no-cache", action="store_true", help="keep nothing for the next time, and use nothing kept"
+    )
     _add_publish_options(publish)
 
     export = verb("export", _export, "write a board's figures for other programs")
-    export.add_argument("--format", required=True, choices=EXPORT_FORMATS, help="of a table, or of records a model")
+    export.add_argument(
+        "--format", required=True, choices=EXPORT_FORMATS, help="of a table, or of records a model"
+    )
     _add_results(export)
     export.add_argument("--board", metavar="FILE", help="a board file, or the name of a shipped board")
-    export.add_argument("--out", type=Path, metavar="PATH", help="a file, or a folder for records (default: by the format)")
+    export.add_argument(
+        "--out", type=Path, metavar="PATH", help="a file, or a folder for records (default: by the format)"
+    )
     _add_prices(export)
 
     importing = verb("import", _import, "take result files of lm-evaluation-harness as scores from elsewhere")
-    importing.add_argument("source", type=Path, metavar="FILE_OR_FOLDER", help="results_*.json, or a folder that holds some")
-    importing.add_argument("--candidate", metavar="NAME", help="what to call the model (default: the end of its own name)")
+    importing.add_argument(
+        "source", type=Path, metavar="FILE_OR_FOLDER", help="results_*.json, or a folder that holds some"
+    )
+    importing.add_argument(
+        "--candidate", metavar="NAME", help="what to call the model (default: the end of its own name)"
+    )
     importing.add_argument("--json", action="store_true", help="for scripts")
     _add_results(importing)
 
@@ -179,30 +221,49 @@ def _add_tasks_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="default: results"
+    )
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_tasks_dir(parser)
     _add_results(parser)
-    parser.add_argument("--work", type=Path, default=Path("work"), metavar="DIR", help="weights and logs (default: work)")
     parser.add_argument(
-        "--engine", choices=("auto", "vllm", "transformers"), default="auto", help="default: vllm if installed"
+        "--work", type=Path, default=Path("work"), metavar="DIR", help="weights and logs (default: work)"
     )
-    parser.add_argument("--dry-run", action="store_true", help="show the plan with its estimated cost, and stop")
-    parser.add_argument("--limit", type=_positive, metavar="N", help="score only the first N test samples")
-    parser.add_argument("--only", metavar="GLOB", help="only runs whose candidate/method/task/[budget/]seed matches")
-    parser.add_argument("--executor", choices=("local", "ray"), default="local", help="where base models are worked on")
-    parser.add_argument("--address", help="of the Ray cluster (default: one is started on this machine)")
-    parser.add_argument("--workers", type=_positive, metavar="N", help="base models at a time (default: one a GPU)")
     parser.add_argument(
-        "--json", action="store_true", help="print what happens as a JSON object a line, the outcome last (or the plan)"
+        "--engine",
+        choices=("auto", "vllm", "transformers"),
+        default="auto",
+        help="default: vllm if installed",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show the plan with its estimated cost, and stop"
+    )
+    parser.add_argument("--limit", type=_positive, metavar="N", help="score only the first N test samples")
+    parser.add_argument(
+        "--only", metavar="GLOB", help="only runs whose candidate/method/task/[budget/]seed matches"
+    )
+    parser.add_argument(
+        "--executor", choices=("local", "ray"), default="local", help="where base models are worked on"
+    )
+    parser.add_argument("--address", help="of the Ray cluster (default: one is started on this machine)")
+    parser.add_argument(
+        "--workers", type=_positive, metavar="N", help="base models at a time (default: one a GPU)"
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print what happens as a JSON object a line, the outcome last (or the plan)",
     )
 
 
 def _add_publish_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("site"), metavar="DIR", help="default: site")
-    parser.add_argument("--url", help="where the site will be: for a sitemap, canonical links and previews of shared links")
+    parser.add_argument(
+        "--url", help="where the site will be: for a sitemap, canonical links and previews of shared links"
+    )
     _add_prices(parser)
 
 
@@ -289,7 +350,10 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
         )
     finally:
         executor.close()
-    failed = [{"run": failure.run.label, "phase": failure.phase, "reason": failure.reason} for failure in outcome.failed]
+    failed = [
+        {"run": failure.run.label, "phase": failure.phase, "reason": failure.reason}
+        for failure in outcome.failed
+    ]
     if options.json:
         progress.event(
             "outcome", runs=len(runs), already_done=outcome.already_done, finished=len(outcome.finished), failed=failed,
@@ -325,7 +389,10 @@ def _show_doubts(doubts: "Sequence[str]", console: "Console") -> None:
     for doubt in doubts[:MOST_DOUBTS]:
         console.print(f"[yellow]![/] {escape(doubt)}", highlight=False)
     if len(doubts) > MOST_DOUBTS:
-        console.print(f"[yellow]![/] and {len(doubts) - MOST_DOUBTS} more; the pages of the runs say why", highlight=False)
+        console.print(
+            f"[yellow]![/] and {len(doubts) - MOST_DOUBTS} more; the pages of the runs say why",
+            highlight=False,
+        )
 
 
 def _show_summary(sweep: "Sweep", results: Path, console: "Console") -> None:
@@ -341,7 +408,12 @@ def _show_summary(sweep: "Sweep", results: Path, console: "Console") -> None:
         run = result.run
         if run.candidate.name in names and run.task in sweep.tasks and run.guard is None:
             samples = "–" if run.n_train is None else f"{run.n_train:,}"
-            cell = (run.candidate.name, run.candidate.method, f"{run.task} · {result.task.primary_metric}", samples)
+            cell = (
+                run.candidate.name,
+                run.candidate.method,
+                f"{run.task} · {result.task.primary_metric}",
+                samples,
+            )
             cells.setdefault(cell, []).append(result.metrics[result.task.primary_metric].value)
     if not cells:
         return
@@ -394,7 +466,9 @@ def _find_board_file(name: str, file: str) -> Path:
 
     if Path(name).suffix == ".toml" or Path(name).is_file():
         return Path(name)
-    shipped = {board: folder / file for board, folder in shipped_boards().items() if (folder / file).is_file()}
+    shipped = {
+        board: folder / file for board, folder in shipped_boards().items() if (folder / file).is_file()
+    }
     if name not in shipped:
         raise UserError(
             f"'{name}' is neither a .toml file nor a shipped board ({', '.join(shipped)}).{suggest(name, shipped)}"
@@ -402,7 +476,9 @@ def _find_board_file(name: str, file: str) -> Path:
     return shipped[name]
 
 
-def _show_plan(runs: "Sequence[Run]", tasks: "Mapping[str, LoadedTask]", options: argparse.Namespace, sweep: "Sweep") -> int:
+def _show_plan(
+    runs: "Sequence[Run]", tasks: "Mapping[str, LoadedTask]", options: argparse.Namespace, sweep: "Sweep"
+) -> int:
     """Print what is to be done with its estimate, and the sum with its price."""
     from dataclasses import asdict
 
@@ -442,7 +518,9 @@ def _print_plan(rows: "Sequence[tuple[Run, Forecast]]", total: "dict[str, Any]",
 
     if len(rows) <= MOST_SHOWN:
         table = Table("run", "state", box=None, header_style="bold")
-        lines: list[tuple[tuple[str, ...], list[Forecast]]] = [((row.run, row.state), [row]) for _, row in rows]
+        lines: list[tuple[tuple[str, ...], list[Forecast]]] = [
+            ((row.run, row.state), [row]) for _, row in rows
+        ]
     else:
         table = Table("candidate", "method", "to do", box=None, header_style="bold")
         cells: dict[tuple[str, str], list[Forecast]] = {}
@@ -475,7 +553,9 @@ def _print_plan(rows: "Sequence[tuple[Run, Forecast]]", total: "dict[str, Any]",
         highlight=False,
     )
     if unknown := total["runs_without_estimate"]:
-        console.print(f"{unknown} runs have no estimate: neither weights on this machine nor a size in the model's name.")
+        console.print(
+            f"{unknown} runs have no estimate: neither weights on this machine nor a size in the model's name."
+        )
 
 
 # The other verbs
@@ -609,7 +689,11 @@ def _check(options: argparse.Namespace) -> int:
         else:
             findings += check_sweep(_find_sweep(name, plugins), partial(_plugins, options))
     if options.json:
-        print(json.dumps([{"level": f.level, "where": f.where, "message": f.message} for f in findings], indent=2))
+        print(
+            json.dumps(
+                [{"level": f.level, "where": f.where, "message": f.message} for f in findings], indent=2
+            )
+        )
     else:
         from rich.markup import escape
 
@@ -663,7 +747,9 @@ def _review(options: argparse.Namespace) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    os.environ["HF_HUB_OFFLINE"] = "1"  # it judges what is saved; no data set is downloaded to name its clusters
+    os.environ["HF_HUB_OFFLINE"] = (
+        "1"  # it judges what is saved; no data set is downloaded to name its clusters
+    )
     from harness.records.store import read_results
     from harness.score.rescore import rescore
 
@@ -704,7 +790,9 @@ def _publish(options: argparse.Namespace) -> int:
     )
     boards = [_find_board_file(name, "board.toml") for name in options.board]
     if len(boards) > 1:
-        site = publish_boards(options.results, options.out, boards, prices=options.prices, url=options.url, means=means)
+        site = publish_boards(
+            options.results, options.out, boards, prices=options.prices, url=options.url, means=means
+        )
         if options.json:
             print(json.dumps(asdict(site), indent=2, default=os.fspath))
             return DONE
@@ -713,7 +801,9 @@ def _publish(options: argparse.Namespace) -> int:
         print(f"\n{site.pages} pages, {len(site.boards)} boards. Open {os.fspath(site.index)}")
         return DONE
     board = boards[0] if boards else None
-    published = publish(options.results, options.out, board=board, prices=options.prices, url=options.url, means=means)
+    published = publish(
+        options.results, options.out, board=board, prices=options.prices, url=options.url, means=means
+    )
     if options.json:
         print(json.dumps(asdict(published), indent=2, default=os.fspath))
     else:
@@ -722,9 +812,13 @@ def _publish(options: argparse.Namespace) -> int:
 
 
 def _say_published(published: "Published") -> None:
-    print(f"\n{published.verdict}\n\n{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}")
+    print(
+        f"\n{published.verdict}\n\n{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}"
+    )
     if published.untrusted:
-        print(f"Untrusted and kept out of the ranking: {published.untrusted}. The first page says which runs, and why.")
+        print(
+            f"Untrusted and kept out of the ranking: {published.untrusted}. The first page says which runs, and why."
+        )
     if published.changed:
         print(f"Changed since it was last published: {len(published.changed)}. history.html says what.")
 
@@ -746,7 +840,8 @@ def _import(options: argparse.Namespace) -> int:
         print(f"gainboard: {note}", file=sys.stderr)
     if options.json:
         added, unchanged = (
-            [os.fspath(options.results / one.folder) for one in some] for some in (outcome.added, outcome.unchanged)
+            [os.fspath(options.results / one.folder) for one in some]
+            for some in (outcome.added, outcome.unchanged)
         )
         print(json.dumps({"added": added, "unchanged": unchanged, "notes": outcome.notes}, indent=2))
     else:

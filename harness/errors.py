@@ -20,9 +20,13 @@ def suggest(name: str, allowed: Iterable[str]) -> str:
 
 
 PLUGIN_FAULTS = (Exception, SystemExit)
-"""What the code of a plugin may end in: a `sys.exit` in it must not end a check of all tasks. Ctrl-C is the user's."""
+"""What the code of a plugin may end in: a `sys.exit` in it must not end a check of all tasks. Ctrl-C is the
+user's."""
 
-_NOT_THE_AUTHORS = (Path(__file__).parent, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")))
+_NOT_THE_AUTHORS = (
+    Path(__file__).parent,
+    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")),
+)
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
@@ -42,11 +46,19 @@ def named(error: BaseException) -> str:
 
 
 def place(error: BaseException) -> str:
-    """` (task.py, line 12)`: the innermost line that is not ours or a library's; empty where there is none."""
+    """` (task.py, line 12)`: the innermost line that is not ours or a library's; empty where there is
+    none."""
     places = [(error.filename, error.lineno)] if isinstance(error, SyntaxError) else []
-    places += [(frame.filename, frame.lineno) for frame in reversed(traceback.extract_tb(error.__traceback__))]
+    places += [
+        (frame.filename, frame.lineno) for frame in reversed(traceback.extract_tb(error.__traceback__))
+    ]
     for file, line in places:
-        if file and line and not file.startswith("<") and not any(map(Path(file).is_relative_to, _NOT_THE_AUTHORS)):
+        if (
+            file
+            and line
+            and not file.startswith("<")
+            and not any(map(Path(file).is_relative_to, _NOT_THE_AUTHORS))
+        ):
             return f" ({Path(file).name}, line {line})"
     return ""
 

@@ -43,7 +43,9 @@ def _not_finite(data: Any, at: str = "") -> str:
     if isinstance(data, float) and not math.isfinite(data):
         return f"'{at}' is {data}"
     parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    return next((fault for key, value in parts if (fault := _not_finite(value, f"{at}.{key}".lstrip(".")))), "")
+    return next(
+        (fault for key, value in parts if (fault := _not_finite(value, f"{at}.{key}".lstrip(".")))), ""
+    )
 
 
 def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
@@ -53,7 +55,9 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
     fault = next((fault for fault in faults if fault["type"] in _UNKNOWN_KEY), faults[0])
     context = fault.get("ctx", {})
     # A mapping that checks its own keys says which of them is meant.
-    location = ".".join(str(part) for part in (*fault["loc"], *([context["key"]] if "key" in context else [])))
+    location = ".".join(
+        str(part) for part in (*fault["loc"], *([context["key"]] if "key" in context else []))
+    )
     if fault["type"] == "unknown_key":
         return f"unknown key '{location}'.{context['hint']} Allowed here: {context['allowed']}"
     if fault["type"] == "setting":
@@ -67,7 +71,11 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
     message = _PLAIN_WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "string_pattern_mismatch":
         hexadecimal = "0-9a-f" in fault["ctx"]["pattern"]
-        message = "must be a commit, 40 hexadecimal digits" if hexadecimal else "may hold letters, digits, '.', '_' and '-'"
+        message = (
+            "must be a commit, 40 hexadecimal digits"
+            if hexadecimal
+            else "may hold letters, digits, '.', '_' and '-'"
+        )
     got = "" if isinstance(fault["input"], dict) else f" (got {fault['input']!r})"
     return f"'{location}': {message}{got}" if location else message
 

@@ -11,7 +11,8 @@ __all__ = ["Board", "Means", "Published", "PublishedBoards", "publish", "publish
 
 
 def __getattr__(name: str) -> Any:
-    # scipy, pandas and jinja2 take a second to import; a command that publishes nothing should not pay for them.
+    # scipy, pandas and jinja2 take a second to import; a command that publishes nothing should not pay for
+    # them.
     if name in ("Means", "Published", "PublishedBoards", "publish", "publish_boards"):
         from leaderboards import site
 

@@ -1,4 +1,5 @@
-"""What a board shows: its title, its tasks and their weights, the columns of its ranking, from a `board.toml`."""
+"""What a board shows: its title, its tasks and their weights, the columns of its ranking, from a
+`board.toml`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,8 @@ COLUMNS = (
 """What a board file may call the columns of its ranking, in the order in which all of them stand."""
 
 SHOWN = tuple(name for name in COLUMNS if name not in ("win_rate", "mean_rank"))
-"""Those of a board that does not choose: measures that change when another row is listed are there for who asks."""
+"""Those of a board that does not choose: measures that change when another row is listed are there for who
+asks."""
 
 
 class Board(Frozen):
@@ -40,14 +42,17 @@ class Board(Frozen):
     def _known_columns(self) -> "Board":
         unknown = next((name for name in self.columns if name not in COLUMNS), None)
         if unknown is not None:
-            raise ValueError(f"column '{unknown}' not found.{suggest(unknown, COLUMNS)} There are {', '.join(COLUMNS)}")
+            raise ValueError(
+                f"column '{unknown}' not found.{suggest(unknown, COLUMNS)} There are {', '.join(COLUMNS)}"
+            )
         if len(set(self.columns)) < len(self.columns):
             twice = next(name for name in self.columns if self.columns.count(name) > 1)
             raise ValueError(f"column '{twice}' is given twice; each must be unique")
         return self
 
     forgetting_margin: float = Field(default=1.0, ge=0, le=100)
-    """Points that a tuned row may lose on the sweep's guard tasks; one that surely loses more cannot be the best."""
+    """Points that a tuned row may lose on the sweep's guard tasks; one that surely loses more cannot be the
+    best."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Board":
@@ -64,14 +69,16 @@ class Board(Frozen):
 
 
 def load_board(path: Path | None) -> Board:
-    """Read a board file, or a folder that holds a `board.toml`. Raises `UserError` with the key and what is allowed."""
+    """Read a board file, or a folder that holds a `board.toml`. Raises `UserError` with the key and what is
+    allowed."""
     if path is None:
         return Board()
     return load_toml(path / BOARD if path.is_dir() else path, Board)
 
 
 def shipped_board(name: str) -> Path | None:
-    """The folder of a board shipped with GainBoard (`sweep.toml` and `board.toml`), or None when there is none so named."""
+    """The folder of a board shipped with GainBoard (`sweep.toml` and `board.toml`), or None when there is
+    none so named."""
     return shipped_boards().get(name)
 
 

@@ -111,9 +111,11 @@ class Site:
 
     @cached_property
     def sizes(self) -> dict[str, int | None]:
-        """Parameters of the base that a candidate's trainings started from; None of an ensemble of models of several sizes.
+        """Parameters of the base that a candidate's trainings started from; None of an ensemble of models of
+        several sizes.
 
-        Weights of four bits are packed, and counted for fewer than they are: of one model the largest count holds.
+        Weights of four bits are packed, and counted for fewer than they are: of one model the largest count
+        holds.
         """
         counts, models = defaultdict[str, set[int]](set), defaultdict[str, set[str]](set)
         for result in self.results:
@@ -122,18 +124,26 @@ class Site:
             for training in result.trainings:
                 added = 0 if training.tuner == "full" else training.trainable_parameters
                 counts[name].add(training.parameters - added)
-        return {name: max(found) if len(models[name]) < 2 or len(found) == 1 else None for name, found in counts.items()}
+        return {
+            name: max(found) if len(models[name]) < 2 or len(found) == 1 else None
+            for name, found in counts.items()
+        }
 
 
 def scale_of(table: Table) -> str:
     if not table.normalised:
-        return "".join(f"{card.primary_metric} on {name}, {range_of(card)}" for name, card in table.tasks.items())
+        return "".join(
+            f"{card.primary_metric} on {name}, {range_of(card)}" for name, card in table.tasks.items()
+        )
     weighted = "weighted mean" if len(set(table.weights.values())) > 1 else "mean"
-    return f"{weighted} over {count_of(len(table.tasks), 'task')}, where 0 is chance and 100 is perfect on each"
+    return (
+        f"{weighted} over {count_of(len(table.tasks), 'task')}, where 0 is chance and 100 is perfect on each"
+    )
 
 
 def range_of(*cards: TaskCard) -> str:
-    """The ends of the tasks' own metrics, in points: `0 to 100`, and what else there is among several tasks."""
+    """The ends of the tasks' own metrics, in points: `0 to 100`, and what else there is among several
+    tasks."""
     ranges = [(metric.low, metric.high) for metric in (card.metrics[card.primary_metric] for card in cards)]
     return " or ".join(f"{_end(low)} to {_end(high)}" for low, high in dict.fromkeys(ranges))
 
@@ -148,7 +158,8 @@ def is_whole(row: Row, task: str) -> bool:
 
 
 def parameters_of(site: Site, name: str) -> int | None:
-    """Parameters of a model's base, from its fine-tunes; None when it has none, or is made of models of several sizes."""
+    """Parameters of a model's base, from its fine-tunes; None when it has none, or is made of models of
+    several sizes."""
     return site.sizes.get(name)
 
 
@@ -186,7 +197,8 @@ def gather(
     read: ReadAll = read_scores,
     level_of: LevelOf = joint_level,
 ) -> Site:
-    """What a board's pages draw from: the results of its tasks. Raises `UserError` where there is nothing to show.
+    """What a board's pages draw from: the results of its tasks. Raises `UserError` where there is nothing to
+    show.
 
     `read`: how scores are read; `level_of`: how the level of rank intervals is found.
     """
@@ -197,7 +209,9 @@ def gather(
     if not results:
         why = f" {len(failures)} failed." if failures else ""
         why += f" {len(skipped)} could not be read: {skipped[0]}" if skipped else ""
-        raise UserError(f"{folder} holds no finished run.{why} `gainboard run SWEEP --results {folder}` makes some")
+        raise UserError(
+            f"{folder} holds no finished run.{why} `gainboard run SWEEP --results {folder}` makes some"
+        )
     counted = [result for result in results if board.tasks is None or result.run.task in board.tasks]
     untrusted = [result for result in counted if result.untrusted]
     table = tabulate(results, folder, board, read=read)
@@ -208,7 +222,9 @@ def gather(
         )
     if not table.rows:
         wanted = f" for the tasks of its board ({', '.join(board.tasks)})" if board.tasks else ""
-        raise UserError(f"{folder} holds no run that can be shown{wanted}. {table.notes[0] if table.notes else ''}".rstrip())
+        raise UserError(
+            f"{folder} holds no run that can be shown{wanted}. {table.notes[0] if table.notes else ''}".rstrip()
+        )
     failed = tuple(failure for failure in failures if board.tasks is None or failure.run.task in board.tasks)
     return Site(
         board=board,
@@ -221,5 +237,7 @@ def gather(
         problems=(*problems, *table.notes),
         folder=folder,
         level_of=level_of,
-        elsewhere=tuple(one for one in found.imported if board.tasks is None or any(map(one.is_of, board.tasks))),
+        elsewhere=tuple(
+            one for one in found.imported if board.tasks is None or any(map(one.is_of, board.tasks))
+        ),
     )

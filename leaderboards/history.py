@@ -1,7 +1,8 @@
 """What a board said when it was published before, and what has changed since.
 
-A site keeps a dated snapshot of its table in `history/`, and the next publish carries them over. The date is that of the
-newest run, for pages know no clock. A name ends in the hash of the file, so that a damaged snapshot is found out.
+A site keeps a dated snapshot of its table in `history/`, and the next publish carries them over. The date is
+that of the newest run, for pages know no clock. A name ends in the hash of the file, so that a damaged
+snapshot is found out.
 """
 
 import datetime
@@ -67,7 +68,11 @@ class SnapshotRow(Frozen):
         """`3`, or `1–2` where the order is open."""
         if self.rank_best is None or self.rank_worst is None:
             return "not ranked"
-        return str(self.rank_best) if self.rank_best == self.rank_worst else f"{self.rank_best}–{self.rank_worst}"
+        return (
+            str(self.rank_best)
+            if self.rank_best == self.rank_worst
+            else f"{self.rank_best}–{self.rank_worst}"
+        )
 
     @property
     def score_text(self) -> str:
@@ -135,7 +140,11 @@ class Change:
         if self.kind in ("new", "gone"):
             return f"{self.subject}: {NOUNS[self.kind]}"
         moved = f"{self.before} → {self.after}"
-        return f"{self.subject}: {moved}" if self.method is None else f"{self.subject}: {NOUNS[self.kind]}, {moved}"
+        return (
+            f"{self.subject}: {moved}"
+            if self.method is None
+            else f"{self.subject}: {NOUNS[self.kind]}, {moved}"
+        )
 
 
 @dataclass(frozen=True)
@@ -202,7 +211,9 @@ def extended(former: History, now: Snapshot) -> History:
     return History((*former.kept, added)[-MOST_KEPT:], damaged, grown=last is not None)
 
 
-def snapshot_of(board: str, table: Table, ledger: Ledger, prices: Prices, results: Iterable[Result]) -> Snapshot:
+def snapshot_of(
+    board: str, table: Table, ledger: Ledger, prices: Prices, results: Iterable[Result]
+) -> Snapshot:
     """The table as it is."""
     return Snapshot(
         number=1,
@@ -232,7 +243,11 @@ def _named_prices(prices: Prices) -> dict[str, Price]:
         for one in prices.apis
         for verb, price in (("reads", one.usd_per_million_input), ("writes", one.usd_per_million_output))
     }
-    return devices | tokens | {"a kilowatt-hour": prices.energy.usd_per_kwh, "a label": prices.label.usd_per_item}
+    return (
+        devices
+        | tokens
+        | {"a kilowatt-hour": prices.energy.usd_per_kwh, "a label": prices.label.usd_per_item}
+    )
 
 
 def _row(entry: Entry) -> SnapshotRow:
@@ -260,7 +275,12 @@ def changes(before: Snapshot, after: Snapshot) -> list[Change]:
     if before.tasks != after.tasks:
         found.append(Change("tasks", "Tasks and weights", _tasks_text(before), _tasks_text(after)))
     found += [
-        Change("prices", f"The price of {name}", _price_text(before.prices.get(name)), _price_text(after.prices.get(name)))
+        Change(
+            "prices",
+            f"The price of {name}",
+            _price_text(before.prices.get(name)),
+            _price_text(after.prices.get(name)),
+        )
         for name in sorted({*before.prices, *after.prices})
         if before.prices.get(name) != after.prices.get(name)
     ]
@@ -270,7 +290,9 @@ def changes(before: Snapshot, after: Snapshot) -> list[Change]:
     both = [(old[key], row) for key, row in new.items() if key in old]
     found += [_of_row("rank", row, was.rank, row.rank) for was, row in both if was.rank != row.rank]
     if before.tasks == after.tasks:
-        found += [_of_row("score", row, was.score_text, row.score_text) for was, row in both if _apart(was, row)]
+        found += [
+            _of_row("score", row, was.score_text, row.score_text) for was, row in both if _apart(was, row)
+        ]
     return found
 
 

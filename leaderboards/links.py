@@ -30,7 +30,8 @@ def run_href(result: Result) -> str:
     """The page of a run."""
     place = result.run.place
     name = "--".join(place)
-    # Where a part holds two dashes itself, another run's parts may be joined to the same name: a slash has it hashed.
+    # Where a part holds two dashes itself, another run's parts may be joined to the same name: a slash has it
+    # hashed.
     return f"runs/{page_slug(name if name.split('--') == [*place] else '/'.join(place))}.html"
 
 

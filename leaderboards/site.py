@@ -1,5 +1,5 @@
-"""Write the site: a pure function of results, boards, prices and the former site's history, swapped in whole so that a
-failure leaves the old one.
+"""Write the site: a pure function of results, boards, prices and the former site's history, swapped in whole
+so that a failure leaves the old one.
 """
 
 import shutil
@@ -123,13 +123,17 @@ def publish(
 ) -> Published:
     """Build the site of every result below `results` in the folder `out`, in place of a former site.
 
-    `board` is a board file or a folder with a `board.toml`; `prices` replaces the shipped prices; `url` is where the site
-    will be, for what needs whole addresses; `means` make it faster, and change nothing in the pages. A file that cannot be
-    read is named in a warning and on the first page. Raises `UserError` where there is nothing to publish, where a file
-    given here is faulty, or where `out` holds something that is not a site or is being published to.
+    `board` is a board file or a folder with a `board.toml`; `prices` replaces the shipped prices; `url` is
+    where the site will be, for what needs whole addresses; `means` make it faster, and change nothing in the
+    pages. A file that cannot be read is named in a warning and on the first page. Raises `UserError` where
+    there is nothing to publish, where a file given here is faulty, or where `out` holds something that is not
+    a site or is being published to.
     """
     address = check_address(url)
-    with claimed(out, results, marker=MARKER, what="site") as there, Workers(means.processes, means.tell) as workers:
+    with (
+        claimed(out, results, marker=MARKER, what="site") as there,
+        Workers(means.processes, means.tell) as workers,
+    ):
         found = read_folder(results)
         cache = _cache(found, means)
         scores = ScoreReader(cache, workers, Stamps(results, found.digests))
@@ -165,7 +169,10 @@ def publish_boards(
     made: dict[str, Published] = {}
     views: list[BoardView] = []
     formers: list[FormerPages] = []
-    with claimed(out, results, marker=MARKER, what="site") as there, Workers(means.processes, means.tell) as workers:
+    with (
+        claimed(out, results, marker=MARKER, what="site") as there,
+        Workers(means.processes, means.tell) as workers,
+    ):
         found = read_folder(results)
         cache = _cache(found, means)
         scores = ScoreReader(cache, workers, Stamps(results, found.digests))
@@ -181,7 +188,9 @@ def publish_boards(
                 made[name] = _published(site, out / name / "index.html", pages)
                 views.append(board_view(site, name))
             shared = {"versions": _versions(found.results), "summary": views[0].verdict.headline}
-            Renderer(Place(folder, address=address), shared).write("front.html", "index.html", FrontPage(tuple(views)))
+            Renderer(Place(folder, address=address), shared).write(
+                "front.html", "index.html", FrontPage(tuple(views))
+            )
             pages = 1 + _finish(folder, address)
         scores.keep(results)
         levels.keep()
@@ -201,9 +210,13 @@ def _names(boards: Sequence[Path]) -> list[str]:
     for board in boards:
         name = _name_of(board)
         if name in _OF_THE_SITE:
-            raise UserError(f"{board}: a folder of a site cannot be called '{name}'; rename the board's folder or file")
+            raise UserError(
+                f"{board}: a folder of a site cannot be called '{name}'; rename the board's folder or file"
+            )
         if name in names:
-            raise UserError(f"{names[name]} and {board} would both be the folder '{name}' of the site; rename one of them")
+            raise UserError(
+                f"{names[name]} and {board} would both be the folder '{name}' of the site; rename one of them"
+            )
         names[name] = board
     return list(names)
 
@@ -216,7 +229,8 @@ def _name_of(board: Path | None) -> str:
 
 
 def _with_history(site: Site, out: Path, name: str, *, several: bool) -> Site:
-    """The board with its history in the former site, where it was alone, or one of several, in a folder of that name."""
+    """The board with its history in the former site, where it was alone, or one of several, in a folder of
+    that name."""
     alone, among = out / HISTORY, out / name / HISTORY
     own, other = (among, alone) if several else (alone, among)
     former = read_history(own)
@@ -238,7 +252,9 @@ def _published(site: Site, index: Path, pages: int) -> Published:
     )
 
 
-def _write_board(site: Site, place: Place, prices: Path | None, former: FormerPages, scores: ScoreReader) -> int:
+def _write_board(
+    site: Site, place: Place, prices: Path | None, former: FormerPages, scores: ScoreReader
+) -> int:
     """The pages of one board, its downloads and its history; says how many pages there are."""
     pages = _write_pages(site, place, former, scores)
     write_data(site, place.folder / "data", prices or SHIPPED_PRICES, former, scores.stamps.digests)
@@ -302,5 +318,7 @@ def _finish(folder: Path, address: str) -> int:
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
     # GitHub Pages would leave out what begins with an underscore, and look for a site generator's files.
     (folder / ".nojekyll").touch()
-    (folder / MARKER).write_text("Written by gainboard publish, which replaces this folder as a whole.\n", encoding="utf-8")
+    (folder / MARKER).write_text(
+        "Written by gainboard publish, which replaces this folder as a whole.\n", encoding="utf-8"
+    )
     return 1

@@ -51,7 +51,8 @@ _TUNERS: dict[Tuner, str] = {"lora": "", "dora": " DoRA", "qlora": " QLoRA", "fu
 
 
 def method_name(*runs: Run) -> str:
-    """`LoRA r16`, `few-shot tuning r8, 32 samples`, `vote of 3`: the method of a candidate, with the rank of its adapter.
+    """`LoRA r16`, `few-shot tuning r8, 32 samples`, `vote of 3`: the method of a candidate, with the rank of
+    its adapter.
 
     Where the runs of a candidate differ in that, from the least to the most: `LoRA r8–16`.
     """
@@ -89,7 +90,8 @@ def points(value: float, *, sign: bool = False) -> str:
 
 
 def interval(estimate: Estimate, *, sign: bool = False) -> str:
-    """The 95 % interval, without brackets. Signed ends are joined by `to`, where a dash could be read as a minus."""
+    """The 95 % interval, without brackets. Signed ends are joined by `to`, where a dash could be read as a
+    minus."""
     low, high = points(estimate.low, sign=sign), points(estimate.high, sign=sign)
     return f"{low} to {high}" if sign or estimate.low < 0 else f"{low}–{high}"
 
@@ -226,7 +228,8 @@ _HARMLESS = {"\n", "\t", "\u200c", "\u200d"}
 
 
 def visible(text: str) -> str:
-    """Text with control, bidirectional and unassigned characters spelt out: none may change how a page reads."""
+    """Text with control, bidirectional and unassigned characters spelt out: none may change how a page
+    reads."""
     if text.isprintable():  # nothing of these kinds is
         return text
     unified = text.replace("\r\n", "\n")
@@ -257,7 +260,8 @@ def shortened(text: str, limit: int = LONGEST_TEXT) -> str:
 
 
 def chart_label(label: str, limit: int) -> str:
-    """A candidate's label with room in a chart: of a long one the model is cut, not the method that tells its rows apart."""
+    """A candidate's label with room in a chart: of a long one the model is cut, not the method that tells its
+    rows apart."""
     if letters_wide(label) <= limit:
         return label
     name, between, method = label.rpartition(" · ")
@@ -294,13 +298,15 @@ def _start_of(text: str, room: float) -> str:
 
 
 def slug(name: str) -> str:
-    """A file name for anything: letters, digits, dot, dash and underscore. A changed name gets a hash, so none collide."""
+    """A file name for anything: letters, digits, dot, dash and underscore. A changed name gets a hash, so
+    none collide."""
     cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80] or "page"
     return cleaned if cleaned == name else _hashed(cleaned, name)
 
 
 def page_slug(name: str) -> str:
-    """The same for a file of a site, which may lie where capitals do not count: a name that has some gets a hash, too."""
+    """The same for a file of a site, which may lie where capitals do not count: a name that has some gets a
+    hash, too."""
     plain = slug(name)
     return _hashed(plain, name) if plain == name != name.lower() else plain
 
@@ -310,5 +316,6 @@ def _hashed(cleaned: str, name: str) -> str:
 
 
 def without_folder(message: str, folder: Path) -> str:
-    """A message with its paths as seen from the folder. A path begins where the message does, or after a space or quote."""
+    """A message with its paths as seen from the folder. A path begins where the message does, or after a
+    space or quote."""
     return re.sub(rf"""(?<![^\s"'(]){re.escape(f"{folder}/")}""", "", message)

@@ -3,8 +3,8 @@
 import os
 import tempfile
 
-# Before anything is imported: these libraries read their environment once, at import. A cache of its own keeps data
-# sets that this machine happens to have from passing for ones that can be reached.
+# Before anything is imported: these libraries read their environment once, at import. A cache of its own
+# keeps data sets that this machine happens to have from passing for ones that can be reached.
 os.environ |= {
     "HF_HUB_OFFLINE": "1",
     "HF_HOME": tempfile.mkdtemp(prefix="gainboard-tests-"),
@@ -75,7 +75,9 @@ def qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trainer(qwen3: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """A training worker of it."""
     pytest.importorskip("trl", reason="needs the train extra")
-    with Worker("harness.training", ["--model", str(qwen3)], log=tmp_path_factory.mktemp("trainer") / "log") as started:
+    with Worker(
+        "harness.training", ["--model", str(qwen3)], log=tmp_path_factory.mktemp("trainer") / "log"
+    ) as started:
         yield started
 
 

@@ -1,4 +1,5 @@
-"""The training worker with a fault planted into it, which the environment names: what no machine does at will."""
+"""The training worker with a fault planted into it, which the environment names: what no machine does at
+will."""
 
 import os
 import signal

@@ -4,7 +4,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.engines.engine import Answered, Choose, Completion, Generate, Likelihood, Measure, Reference, Request
+from harness.engines.engine import (
+    Answered,
+    Choose,
+    Completion,
+    Generate,
+    Likelihood,
+    Measure,
+    Reference,
+    Request,
+)
 from harness.sweep.engines import Way
 
 
@@ -16,7 +25,12 @@ class Letters:
     def __call__(self, text: str | list[str], add_special_tokens: bool = True) -> dict[str, Any]:
         if isinstance(text, list):
             return {"input_ids": [self(one, add_special_tokens)["input_ids"] for one in text]}
-        return {"input_ids": [*([self.bos_token_id] if add_special_tokens and self.bos_token_id else []), *map(ord, text)]}
+        return {
+            "input_ids": [
+                *([self.bos_token_id] if add_special_tokens and self.bos_token_id else []),
+                *map(ord, text),
+            ]
+        }
 
     def decode(self, token_ids: Sequence[int]) -> str:
         return "".join(map(chr, token_ids))

@@ -1,7 +1,8 @@
-"""A real vLLM with faults planted into it: each is caught, nearly all by a guard, on a toy model with real fine-tunes.
+"""A real vLLM with faults planted into it: each is caught, nearly all by a guard, on a toy model with real
+fine-tunes.
 
-Run by test_guards.py in a process of its own: vLLM looks into every module that is loaded, and stumbles over some that other
-tests bring.
+Run by test_guards.py in a process of its own: vLLM looks into every module that is loaded, and stumbles over
+some that other tests bring.
 """
 
 from collections.abc import Iterator
@@ -56,11 +57,15 @@ def worker(arms: Arms, engine: Any, tmp_path: Path) -> Iterator[ScoringWorker]:
 
     canary_file = tmp_path / "canaries.jsonl"
     canary_file.write_text(
-        "".join(line.removesuffix("}\n") + ', "chat": null}\n' for line in arms.prompts.open(encoding="utf-8"))
+        "".join(
+            line.removesuffix("}\n") + ', "chat": null}\n' for line in arms.prompts.open(encoding="utf-8")
+        )
     )
     engine.use([arms.full])
     engine.use([None])
-    yield ScoringWorker(engine, canaries=_canaries(engine, canary_file), cache=AnswerCache(tmp_path / "answers.sqlite"))
+    yield ScoringWorker(
+        engine, canaries=_canaries(engine, canary_file), cache=AnswerCache(tmp_path / "answers.sqlite")
+    )
 
 
 def guards(worker: ScoringWorker, arms: Arms, weights: Path | None, folder: Path) -> dict[str, bool]:
@@ -72,7 +77,10 @@ def guards(worker: ScoringWorker, arms: Arms, weights: Path | None, folder: Path
 def test_without_a_fault_every_guard_passes(worker: ScoringWorker, arms: Arms, tmp_path: Path) -> None:
     assert guards(worker, arms, None, tmp_path) == {"matches_transformers": True}
     for weights in (arms.lora, arms.full):
-        assert guards(worker, arms, weights, tmp_path) == {"matches_transformers": True, "differs_from_base": True}
+        assert guards(worker, arms, weights, tmp_path) == {
+            "matches_transformers": True,
+            "differs_from_base": True,
+        }
     assert worker({"finish": True}, lambda _: None)["guard"]["passed"]
 
 
@@ -80,20 +88,26 @@ def test_an_adapter_that_is_not_applied_is_noticed(
     worker: ScoringWorker, engine: Any, arms: Arms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "_load", lambda model: None)
-    assert guards(worker, arms, arms.lora, tmp_path) == {"matches_transformers": False, "differs_from_base": False}
+    assert guards(worker, arms, arms.lora, tmp_path) == {
+        "matches_transformers": False,
+        "differs_from_base": False,
+    }
 
 
 def test_weights_that_are_stale_in_part_are_noticed(
     worker: ScoringWorker, engine: Any, arms: Arms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """vLLM 0.32 itself leaves the output layer as it was when it reads a folder of a model with tied embeddings."""
+    """vLLM 0.32 itself leaves the output layer as it was when it reads a folder of a model with tied
+    embeddings."""
     load = engine._load
 
     def without_the_embeddings(model: Any) -> None:
         import torch
 
         state = model.state_dict()
-        old = engine._llm.collective_rpc(lambda self: self.model_runner.get_model().model.embed_tokens.weight.clone())[0]
+        old = engine._llm.collective_rpc(
+            lambda self: self.model_runner.get_model().model.embed_tokens.weight.clone()
+        )[0]
         kept = {name: tensor.clone() for name, tensor in state.items()}
         for name in kept:
             if "embed" in name or "lm_head" in name:
@@ -156,7 +170,9 @@ def test_a_device_without_memory_is_told_apart_from_other_failures_and_the_engin
 
     from harness.engines.engine import Generate, OutOfMemory, Sampling
 
-    requests = [Generate(engine.tokenizer(f"Repeat: {number} lamps")["input_ids"], Sampling(8)) for number in range(4)]
+    requests = [
+        Generate(engine.tokenizer(f"Repeat: {number} lamps")["input_ids"], Sampling(8)) for number in range(4)
+    ]
 
     def answers() -> list[Any]:
         return [one.answer for one in sorted(engine.answer(requests), key=lambda answered: answered.place)]
@@ -185,13 +201,18 @@ def test_a_device_without_memory_to_start_an_engine_in_is_told_apart_from_other_
     import harness.engines.vllm as engines
     from harness.engines.engine import OutOfMemory
 
-    # What vLLM makes of torch's error when its sampler's warming up finds no memory; no CPU runs out of a device's.
-    of_warming_up = RuntimeError("CUDA out of memory occurred when warming up sampler with 256 dummy requests.")
+    # What vLLM makes of torch's error when its sampler's warming up finds no memory; no CPU runs out of a
+    # device's.
+    of_warming_up = RuntimeError(
+        "CUDA out of memory occurred when warming up sampler with 256 dummy requests."
+    )
     for fault, expected in ((of_warming_up, OutOfMemory), (RuntimeError("something else"), RuntimeError)):
 
         def start(*arguments: Any, fault: Exception = fault, **named: Any) -> Any:
             raise fault
 
         monkeypatch.setattr(engines, "LLM", start)
-        with pytest.raises(expected, match="no memory for 256 sequences" if expected is OutOfMemory else "something else"):
+        with pytest.raises(
+            expected, match="no memory for 256 sequences" if expected is OutOfMemory else "something else"
+        ):
             engines.VllmEngine(str(arms.base), None)

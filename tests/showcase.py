@@ -1,8 +1,9 @@
-"""A site with every kind of page, of invented results as rich as a real board's: for tests in a browser, and to look at.
+"""A site with every kind of page, of invented results as rich as a real board's: for tests in a browser, and
+to look at.
 
-`python tests/showcase.py FOLDER` publishes it and takes a picture of every page, on a desktop and a phone, light and dark;
-`--readme SITE` takes the two of the quickstart's site that the README shows instead, and `--card` draws what is shown beside
-a link to any site.
+`python tests/showcase.py FOLDER` publishes it and takes a picture of every page, on a desktop and a phone,
+light and dark; `--readme SITE` takes the two of the quickstart's site that the README shows instead, and
+`--card` draws what is shown beside a link to any site.
 """
 
 import argparse
@@ -14,7 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthetic import draw_scores, guarding, make_run, searched, task_card, write_ensemble, write_failure, write_result
+from synthetic import (
+    draw_scores,
+    guarding,
+    make_run,
+    searched,
+    task_card,
+    write_ensemble,
+    write_failure,
+    write_result,
+)
 
 from harness.records.scores import MetricCard, TaskCard
 from harness.records.store import write_record
@@ -48,14 +58,27 @@ SKILL = {"Qwen3-4B": 0.06, "gemma-3-270m": -0.12, LONG: 0.02}
 SECONDS: dict[Method, float] = {"lora": 900.0, "qlora": 1300.0, "full": 2600.0}
 
 PROMPTS = {
-    "sst2": ("Is the review positive or negative?\n\n{}: a film that is never less than watchable.\n\nAnswer:", "positive"),
-    "gsm8k": ("Natalia sold {} clips in April and half as many in May. How many did she sell altogether?", "72"),
-    "support-ticket-triage-in-eleven-languages": ("Ticket {}: my card was charged twice and nobody answers.", "billing"),
+    "sst2": (
+        "Is the review positive or negative?\n\n{}: a film that is never less than watchable.\n\nAnswer:",
+        "positive",
+    ),
+    "gsm8k": (
+        "Natalia sold {} clips in April and half as many in May. How many did she sell altogether?",
+        "72",
+    ),
+    "support-ticket-triage-in-eleven-languages": (
+        "Ticket {}: my card was charged twice and nobody answers.",
+        "billing",
+    ),
     "date_normalise": ("the {}rd of March 2021", "2021-03-03"),
 }
 """Of each task a prompt with a place for a number, and its target."""
 
-WORDINGS = {"command": "Write the date as YYYY-MM-DD: {}", "question": "Which day is {}?", "form": "Date: {}\nISO 8601:"}
+WORDINGS = {
+    "command": "Write the date as YYYY-MM-DD: {}",
+    "question": "Which day is {}?",
+    "form": "Date: {}\nISO 8601:",
+}
 """Those of the task that is scored in several, by the name of their template."""
 
 UNSURE = "I am not sure, but it could be something else."
@@ -63,7 +86,8 @@ UNSURE = "I am not sure, but it could be something else."
 
 
 def cards() -> tuple[TaskCard, ...]:
-    """Right-or-wrong tasks, one graded by overlap and one with written answers among them, and names short and long."""
+    """Right-or-wrong tasks, one graded by overlap and one with written answers among them, and names short
+    and long."""
     f1 = MetricCard(description="overlap of labels", low=0, high=1, higher_is_better=True, corpus=False)
     graded = {"primary_metric": "f1", "binary": False, "chance": 0.0, "metrics": {"f1": f1}}
     first, second, third, fourth = PROMPTS
@@ -72,14 +96,19 @@ def cards() -> tuple[TaskCard, ...]:
         task_card(second, chance=0.0, license="MIT", description="Grade-school arithmetic in words."),
         task_card(third, description="Which of eleven teams a ticket goes to.", **graded),
         task_card(
-            fourth, chance=0.0, output="generate", templates=tuple(WORDINGS), description="Dates in many forms, as ISO 8601."
+            fourth,
+            chance=0.0,
+            output="generate",
+            templates=tuple(WORDINGS),
+            description="Dates in many forms, as ISO 8601.",
         ),
     )
 
 
 @dataclass(frozen=True)
 class Showcase:
-    """A published site, one whose ranking is too long for its first page, a site of two boards, and a review page."""
+    """A published site, one whose ranking is too long for its first page, a site of two boards, and a review
+    page."""
 
     site: Path
     large: Path
@@ -140,9 +169,14 @@ def make_showcase(folder: Path) -> Showcase:
         encoding="utf-8",
     )
     boards = []
-    for name, tasks in (("language", '"sst2", "support-ticket-triage-in-eleven-languages"'), ("numbers", '"gsm8k"')):
+    for name, tasks in (
+        ("language", '"sst2", "support-ticket-triage-in-eleven-languages"'),
+        ("numbers", '"gsm8k"'),
+    ):
         boards.append(folder / f"{name}.toml")
-        boards[-1].write_text(f'title = "The {name} board"\ndescription = "Invented."\ntasks = [{tasks}]\n', "utf-8")
+        boards[-1].write_text(
+            f'title = "The {name} board"\ndescription = "Invented."\ntasks = [{tasks}]\n', "utf-8"
+        )
     with warnings.catch_warnings():
         # A damaged file lies among the results, so that the pages have one to name.
         warnings.simplefilter("ignore")
@@ -170,13 +204,21 @@ def write_large(results: Path, shown: Sequence[TaskCard]) -> None:
         for method in ("zero_shot", "lora"):
             for card in shown:
                 aim = RATES[method] + 0.005 * number
-                write_cell(results, make_run(f"model-{number:02}", method, card, 0), card, aim, size=(number + 1) * 10**8)
+                write_cell(
+                    results,
+                    make_run(f"model-{number:02}", method, card, 0),
+                    card,
+                    aim,
+                    size=(number + 1) * 10**8,
+                )
 
 
 def write_cell(results: Path, run: Run, card: TaskCard, aim: float, *, size: int, **options: Any) -> Any:
     """One run whose answers fit its scores."""
     method, seed = run.candidate.method, run.seed
-    scores = draw_cell(card, aim, 0 if method == "zero_shot" else seed, apart=0.12 if method == "zero_shot" else 0.03)
+    scores = draw_cell(
+        card, aim, 0 if method == "zero_shot" else seed, apart=0.12 if method == "zero_shot" else 0.03
+    )
     if not card.binary:
         scores = [score if (place + seed) % 3 else (score + 1) / 3 for place, score in enumerate(scores)]
     speed = 4e10 / size * (0.6 if method == "few_shot" else 1.0)
@@ -193,31 +235,55 @@ def write_cell(results: Path, run: Run, card: TaskCard, aim: float, *, size: int
 def draw_cell(card: TaskCard, aim: float, seed: int, *, apart: float) -> list[float]:
     """The scores of every wording, each lower by `apart` than those of the wording before it."""
     wordings = range(len(card.templates))
-    return [score for place in wordings for score in draw_scores(aim - apart * place, SAMPLES, seed, name=card.name)]
+    return [
+        score
+        for place in wordings
+        for score in draw_scores(aim - apart * place, SAMPLES, seed, name=card.name)
+    ]
 
 
 def draw_answers(card: TaskCard, scores: Sequence[float], wrong: str, seed: int = 0) -> dict[str, Any]:
     """What was asked and answered, as `write_result` takes it."""
     prompt, target = PROMPTS[card.name]
     prompt = prompt.format(seed + 3)
-    prompts = [WORDINGS[template].format(prompt) if template in WORDINGS else prompt for template in card.templates]
+    prompts = [
+        WORDINGS[template].format(prompt) if template in WORDINGS else prompt for template in card.templates
+    ]
     answers = [target if score == 1 else wrong for score in scores]
-    return {"prompt": prompts, "target": target, "answers": answers, "parsed": [answer != UNSURE for answer in answers]}
+    return {
+        "prompt": prompts,
+        "target": target,
+        "answers": answers,
+        "parsed": [answer != UNSURE for answer in answers],
+    }
 
 
 def write_extras(results: Path, shown: Sequence[TaskCard]) -> None:
-    """A search, stages, an ensemble, smaller budgets, guard tasks, imported scores, and whatever can go wrong."""
+    """A search, stages, an ensemble, smaller budgets, guard tasks, imported scores, and whatever can go
+    wrong."""
     model, size = next(iter(SIZES.items()))
     for budget, aim in ((50, 0.5), (150, 0.6)):
         for seed in (0, 1, 2):
-            write_cell(results, make_run(model, "lora", shown[-1], seed, n_train=budget), shown[-1], aim, size=size)
-    lost = {"resumed_at": (20,), "discarded": Spent(seconds=90.0, tokens=900), "diverged": "the loss rose to 9"}
+            write_cell(
+                results, make_run(model, "lora", shown[-1], seed, n_train=budget), shown[-1], aim, size=size
+            )
+    lost = {
+        "resumed_at": (20,),
+        "discarded": Spent(seconds=90.0, tokens=900),
+        "diverged": "the loss rose to 9",
+    }
     for card in shown:
         members = []
         for seed in (0, 1, 2):
-            run, selection = searched(make_run(model, "dora", card, seed), scores={1e-4: 0.6, 3e-4: 0.7, 1e-2: None})
-            collapsed = f"{SAMPLES} of {SAMPLES} answers are the same, and no better than chance" if seed == 1 else ""
-            members.append(write_cell(results, run, card, 0.7, size=size, selection=selection, collapsed=collapsed))
+            run, selection = searched(
+                make_run(model, "dora", card, seed), scores={1e-4: 0.6, 3e-4: 0.7, 1e-2: None}
+            )
+            collapsed = (
+                f"{SAMPLES} of {SAMPLES} answers are the same, and no better than chance" if seed == 1 else ""
+            )
+            members.append(
+                write_cell(results, run, card, 0.7, size=size, selection=selection, collapsed=collapsed)
+            )
             run = make_run(model, "stages", card, seed, others=(card, task_card("elsewhere")))
             write_cell(results, run, card, 0.68, size=size, trained=lost)
         voted = draw_cell(card, 0.78, 0, apart=0.03)
@@ -236,7 +302,13 @@ def write_extras(results: Path, shown: Sequence[TaskCard]) -> None:
 def write_imported(results: Path, task: str, *, candidate: str = "Llama-3.2-3B", metric: str = "acc") -> None:
     """A score that another program gave."""
     source = Source(
-        program="lm-eval", version="0.4.9", git_hash=None, file="results.json", sha256="0" * 64, date=None, settings={}
+        program="lm-eval",
+        version="0.4.9",
+        git_hash=None,
+        file="results.json",
+        sha256="0" * 64,
+        date=None,
+        settings={},
     )
     scored = ImportedMetric(name=metric, filter="none", value=0.81, stderr=0.01, higher_is_better=True)
     record = Imported(
@@ -254,7 +326,14 @@ def write_imported(results: Path, task: str, *, candidate: str = "Llama-3.2-3B",
 
 def review_record() -> dict[str, Any]:
     """Two wordings of three prompts each, as `harness.authoring.review.verdicts.state_record` gives them."""
-    verdicts = [{"verdict": "fix", "reviewer": "ada", "reviewed_at": "2026-01-31", "note": "Say which format is wanted."}]
+    verdicts = [
+        {
+            "verdict": "fix",
+            "reviewer": "ada",
+            "reviewed_at": "2026-01-31",
+            "note": "Say which format is wanted.",
+        }
+    ]
     items = [
         {
             "item": f"{template}-{number}",
@@ -319,7 +398,8 @@ def photograph_for_readme(site: Path, folder: Path) -> None:
 
 
 def draw_card(path: Path) -> None:
-    """What a link to a site looks like where it is shared: the mark of the pages and the question that they answer."""
+    """What a link to a site looks like where it is shared: the mark of the pages and the question that they
+    answer."""
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1200, "height": 630})
         page.set_content(CARD_PAGE)

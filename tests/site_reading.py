@@ -9,7 +9,9 @@ from leaderboards import Published
 
 
 def figures(published: Published) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((published.index.parent / "data" / "leaderboard.json").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = json.loads(
+        (published.index.parent / "data" / "leaderboard.json").read_text(encoding="utf-8")
+    )
     return loaded
 
 
@@ -39,7 +41,10 @@ class Text(HTMLParser):
     def foreign_scripts(self) -> list[dict[str, str | None]]:
         """Scripts that would run and are no file of the site's own."""
         scripts = [attributes for tag, attributes in self.tags if tag == "script"]
-        own = [(script.get("src") or "").removeprefix("../").startswith(("static/", "compare/")) for script in scripts]
+        own = [
+            (script.get("src") or "").removeprefix("../").startswith(("static/", "compare/"))
+            for script in scripts
+        ]
         data = [script.get("type") == "application/json" and "src" not in script for script in scripts]
         return [script for script, *known in zip(scripts, own, data, strict=True) if not any(known)]
 

@@ -1,6 +1,7 @@
 """Invented results on disk, written through the models of `harness.records.store`.
 
-TEST DATA: no model was run for any number in here. Scores are drawn from a seeded generator, or given by the test.
+TEST DATA: no model was run for any number in here. Scores are drawn from a seeded generator, or given by the
+test.
 """
 
 import hashlib
@@ -49,7 +50,9 @@ def task_card(name: str = "capitals", **changes: Any) -> TaskCard:
         "binary": True,
         "chance": 0.25,
         "metrics": {
-            name: MetricCard(description="the chosen label is right", low=0, high=1, higher_is_better=True, corpus=False)
+            name: MetricCard(
+                description="the chosen label is right", low=0, high=1, higher_is_better=True, corpus=False
+            )
             for name in (changes.get("primary_metric", "accuracy"), "exact_match")
         },
         "license": "CC0-1.0",
@@ -107,8 +110,13 @@ def make_run(
 
 
 def guarding(run: Run, card: TaskCard) -> Run:
-    """The run that scores another one's weights on a guard task; of an untuned one, those of its model before any tuning."""
-    after = None if run.n_train is None else TunedFor(task=run.task, version=run.task_version, n_train=run.n_train)
+    """The run that scores another one's weights on a guard task; of an untuned one, those of its model before
+    any tuning."""
+    after = (
+        None
+        if run.n_train is None
+        else TunedFor(task=run.task, version=run.task_version, n_train=run.n_train)
+    )
     asked = {"task": card.name, "task_version": card.version, "n_train": None if after is None else 0}
     return run.model_copy(update=asked | {"guard": Guard(after=after)})
 
@@ -117,7 +125,9 @@ def _stages(method: Method, tuner: Tuner, own: Portion, others: Sequence[TaskCar
     training = make_training(layered(tuner, method), tuner)
     elsewhere = tuple(_portion(card, card.n_train) for card in others if card.name != own.task)
     # In one order for all tasks of the mixture, which then share its training.
-    mixture = tuple(own if card.name == own.task and own.n_train else _portion(card, card.n_train) for card in others)
+    mixture = tuple(
+        own if card.name == own.task and own.n_train else _portion(card, card.n_train) for card in others
+    )
     alone = Stage(tuner=tuner, portions=(own,), training=training)
     if method == "multitask":
         return (Stage(tuner=tuner, portions=mixture, training=training),)
@@ -130,7 +140,11 @@ def _stages(method: Method, tuner: Tuner, own: Portion, others: Sequence[TaskCar
 
 def _portion(card: TaskCard, n_train: int) -> Portion:
     return Portion(
-        task=card.name, version=card.version, fingerprint="0123456789abcdef", n_train=n_train, templates=card.templates
+        task=card.name,
+        version=card.version,
+        fingerprint="0123456789abcdef",
+        n_train=n_train,
+        templates=card.templates,
     )
 
 
@@ -160,12 +174,11 @@ def write_result(
 ) -> Result:
     """Write one finished run: its record, and predictions with these scores of the primary metric.
 
-    A run of several wordings takes the scores of all samples in its first, then those in the next, and so on; and one
-    prompt, or one of each wording.
-    `trained`: fields of its last training that are not as usual. `members`: what an ensemble is made of. `targets`,
-    `answers`: those of each sample, where they differ.
-    `clusters`: those of its samples; by default each is one alone. `parsed`: whether each answer has the right form, by
-    default all; its scores are taken as they are.
+    A run of several wordings takes the scores of all samples in its first, then those in the next, and so on;
+    and one prompt, or one of each wording. `trained`: fields of its last training that are not as usual.
+    `members`: what an ensemble is made of. `targets`, `answers`: those of each sample, where they differ.
+    `clusters`: those of its samples; by default each is one alone. `parsed`: whether each answer has the
+    right form, by default all; its scores are taken as they are.
     """
     table = np.array(scores, dtype=float).reshape(len(run.templates), -1)
     known = table[:, ~np.isnan(table).any(axis=0)]
@@ -174,14 +187,20 @@ def write_result(
     metrics = _metrics(task, known)
     trainings = [
         training_record(
-            recipe, device=device, parameters=parameters, train_seconds=train_seconds, energy_joules=energy_joules
+            recipe,
+            device=device,
+            parameters=parameters,
+            train_seconds=train_seconds,
+            energy_joules=energy_joules,
         )
         for recipe in in_order([run.recipe] if run.recipe and not members else [])
     ]
     if trained:
         trainings[-1] = trainings[-1].model_copy(update=dict(trained))
     if members:
-        trainings = list({training.key: training for member in members for training in member.trainings}.values())
+        trainings = list(
+            {training.key: training for member in members for training in member.trainings}.values()
+        )
     generation = GenerationRecord(
         engine="vllm",
         device=device,
@@ -207,10 +226,14 @@ def write_result(
         task=task,
         metrics=metrics,
         by_template={
-            template: found for template, row in zip(run.templates, known, strict=True) if (found := _metrics(task, row))
+            template: found
+            for template, row in zip(run.templates, known, strict=True)
+            if (found := _metrics(task, row))
         },
         parsed=_parsed(metrics.get(task.primary_metric), parsed or [True] * known.size),
-        overlap=OverlapRecord(exact=0, near=0, samples=max(1, table.shape[1]), method="invented", clean=metrics),
+        overlap=OverlapRecord(
+            exact=0, near=0, samples=max(1, table.shape[1]), method="invented", clean=metrics
+        ),
         samples=SampleCounts(total=len(scores), scored=len(scores) - failed, failed=failed),
         trainings=tuple(trainings),
         selection=selection,
@@ -268,7 +291,8 @@ def _parsed(value: MetricValue | None, parsed: Sequence[bool]) -> Parsed | None:
     share = score_of([[float(form) for form in parsed]], binary=True)
     given = replace(value, value=min(1.0, value.value / share.value)) if share.value else None
     return Parsed(
-        share=MetricValue(value=share.value, stderr=share.stderr, low=share.low, high=share.high, n=share.n), score=given
+        share=MetricValue(value=share.value, stderr=share.stderr, low=share.low, high=share.high, n=share.n),
+        score=given,
     )
 
 
@@ -341,7 +365,8 @@ TRIAL = Spent(seconds=1500.0, tokens=90_000, flops=5.4e14)
 def searched(
     run: Run, *, scores: Mapping[float, float | None], failed: str = "the loss became nan"
 ) -> tuple[Run, Selection]:
-    """A run whose learning rate was chosen among these, by what they score on dev at every rung; None: it failed at once.
+    """A run whose learning rate was chosen among these, by what they score on dev at every rung; None: it
+    failed at once.
 
     Its trials were trained with seed 0.
     """
@@ -372,7 +397,9 @@ def _trial(run: Run, rate: float, score: float | None, *, rungs: int, failed: st
         key=recipe.key,
         shares=tuple(rung.share for rung in LADDER[:rungs]),
         scores=tuple(score if score is None else score * (0.7 + 0.1 * rung) for rung in range(1, rungs + 1)),
-        spent=Spent(seconds=TRIAL.seconds * share, tokens=round(TRIAL.tokens * share), flops=TRIAL.flops * share),
+        spent=Spent(
+            seconds=TRIAL.seconds * share, tokens=round(TRIAL.tokens * share), flops=TRIAL.flops * share
+        ),
         reason="" if score is not None else failed,
     )
 

@@ -18,7 +18,13 @@ from harness.workers.jobs import AskJob, FitJob, SamplingJob
 from harness.workers.worker import Asked, Report, Worker
 
 QUICK = Training(
-    learning_rate=2e-3, max_steps=24, per_device_train_batch_size=8, eval_steps=12, r=8, lora_alpha=16, max_length=256
+    learning_rate=2e-3,
+    max_steps=24,
+    per_device_train_batch_size=8,
+    eval_steps=12,
+    r=8,
+    lora_alpha=16,
+    max_length=256,
 )
 """Enough steps to change what the model says."""
 
@@ -27,7 +33,9 @@ def toy(name: str, work: Path) -> Path:
     """The folder of a toy model, built if this machine has not built it before."""
     if not toy_folder(name).is_dir():
         with (work / f"{name}.log").open("wb") as log:
-            subprocess.run([sys.executable, "-P", "-m", "harness.toys.build", name], stdout=log, stderr=log, check=True)
+            subprocess.run(
+                [sys.executable, "-P", "-m", "harness.toys.build", name], stdout=log, stderr=log, check=True
+            )
     return toy_folder(name)
 
 
@@ -72,7 +80,9 @@ def fit_job(folder: Path, tuner: str, training: Training, **changed: Any) -> Fit
     return FitJob.model_validate(job | changed)
 
 
-def fit(worker: Worker, job: FitJob, report: Report = lambda _: None, *, asked: Asked | None = None) -> dict[str, Any]:
+def fit(
+    worker: Worker, job: FitJob, report: Report = lambda _: None, *, asked: Asked | None = None
+) -> dict[str, Any]:
     """Have a training worker do a job; its record."""
     return dict(worker.request(job.model_dump(mode="json"), report, asked=asked)["record"])
 
@@ -93,7 +103,11 @@ def ask_job(prompts: Path, completions: Path, *, weights: Path | None, output: s
         "completions": completions,
         "record": completions.with_suffix(".record.json"),
         "weights": weights,
-        "tuner": None if weights is None else "lora" if (weights / "adapter_config.json").exists() else "full",
+        "tuner": None
+        if weights is None
+        else "lora"
+        if (weights / "adapter_config.json").exists()
+        else "full",
         "weights_id": "toy",
         "task": "date_normalise",
         "num_fewshot": 0,
@@ -107,16 +121,24 @@ def ask_job(prompts: Path, completions: Path, *, weights: Path | None, output: s
     return AskJob.model_validate(job | changed)
 
 
-def scoring_job(prompts: Path, completions: Path, *, weights: Path | None, output: str, **changed: Any) -> dict[str, Any]:
+def scoring_job(
+    prompts: Path, completions: Path, *, weights: Path | None, output: str, **changed: Any
+) -> dict[str, Any]:
     """What the driver asks a scoring worker of one run, with some of it changed."""
-    return {"asks": [ask_job(prompts, completions, weights=weights, output=output, **changed).model_dump(mode="json")]}
+    return {
+        "asks": [
+            ask_job(prompts, completions, weights=weights, output=output, **changed).model_dump(mode="json")
+        ]
+    }
 
 
 def ask(
     worker: Worker, prompts: Path, completions: Path, *, weights: Path | None, output: str, **sampling: Any
 ) -> list[Any]:
     """Answer a prompts file with one arm; the rows of the completions file, in the order of the prompts."""
-    job = scoring_job(prompts, completions, weights=weights, output=output, sampling={"max_tokens": 16} | sampling)
+    job = scoring_job(
+        prompts, completions, weights=weights, output=output, sampling={"max_tokens": 16} | sampling
+    )
     worker.request(job, lambda _: None)
     return in_order(completions)
 

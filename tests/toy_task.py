@@ -34,7 +34,9 @@ def rows(first: int, last: int) -> list[Row]:
 
 
 def to_sample(row: Row, index: int) -> Sample:
-    return Sample(id=str(index), fields={"text": row["text"]}, target=row["answer"], choices=row.get("choices", ()))
+    return Sample(
+        id=str(index), fields={"text": row["text"]}, target=row["answer"], choices=row.get("choices", ())
+    )
 
 
 def adding(**changes: Any) -> Task:

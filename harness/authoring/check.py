@@ -35,11 +35,14 @@ FEW = 4
 
 
 def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
-    """Load one task and its data, and check its prompts, samples, metrics and examples. Never raises `UserError`."""
+    """Load one task and its data, and check its prompts, samples, metrics and examples. Never raises
+    `UserError`."""
     return _inspect_task(name, plugins).findings
 
 
-def check_sweep(path: Path, find: Callable[[Iterable[str]], dict[str, Plugin]] = lambda _: find_plugins()) -> list[Finding]:
+def check_sweep(
+    path: Path, find: Callable[[Iterable[str]], dict[str, Plugin]] = lambda _: find_plugins()
+) -> list[Finding]:
     """Check a sweep file, every task it names and every model it can look at. Never raises `UserError`.
 
     `find` gives the plugins there are, among them those of the named tasks.
@@ -97,14 +100,18 @@ def _inspect_task(name: str, plugins: dict[str, Plugin]) -> _Inspection:
     try:
         return _inspected(name, plugins, where)
     except PLUGIN_FAULTS as error:  # a plugin in which we stumble must not hide what is found in the others
-        return _Inspection(None, None, [Finding("error", where, f"our check failed on it: it {raised(error)}")])
+        return _Inspection(
+            None, None, [Finding("error", where, f"our check failed on it: it {raised(error)}")]
+        )
 
 
 def _inspected(name: str, plugins: dict[str, Plugin], where: str) -> _Inspection:
     try:
         task = load_task(name, plugins)
     except UnreachableData as error:  # a task of another harness may need its data to be made
-        return _Inspection(None, None, [Finding("warning", where, f"it was not checked: {_without(where, error)}")])
+        return _Inspection(
+            None, None, [Finding("warning", where, f"it was not checked: {_without(where, error)}")]
+        )
     except UserError as error:
         return _Inspection(None, None, [Finding("error", where, _without(where, error))])
     dataset: Dataset | None = None
@@ -154,11 +161,19 @@ def _check_fit(sweep: Sweep, inspection: _Inspection, where: str) -> list[Findin
     few_shot = any("few_shot" in candidate.methods for candidate in sweep.candidates)
     if few_shot and sweep.demonstrations == "fixed" and not task.prompts.fixed:
         findings.append(
-            Finding("error", where, "demonstrations is 'fixed', and the task names none; give prompts.fixed the ids of some")
+            Finding(
+                "error",
+                where,
+                "demonstrations is 'fixed', and the task names none; give prompts.fixed the ids of some",
+            )
         )
     if sweep.test_seed is not None and not isinstance(task.data, Generated):
         findings.append(
-            Finding("warning", where, "test_seed changes nothing: the task's data is not generated, so its test set stays")
+            Finding(
+                "warning",
+                where,
+                "test_seed changes nothing: the task's data is not generated, so its test set stays",
+            )
         )
     if dataset is None:
         return findings
@@ -185,7 +200,10 @@ def _check_length(sweep: Sweep, task: Task, dataset: Dataset, where: str) -> lis
     except UserError:  # a finding already
         return []
     template = choose_templates(prompts, None, where=where)[0]
-    tokens = len(render(prompts, dataset.test[0], template=template, demonstrations=shown).text) // CHARACTERS_PER_TOKEN
+    tokens = (
+        len(render(prompts, dataset.test[0], template=template, demonstrations=shown).text)
+        // CHARACTERS_PER_TOKEN
+    )
     most = sweep.generation.max_model_len or MAX_MODEL_LEN
     if tokens <= most:
         return []
@@ -210,8 +228,13 @@ def _check_samples(task: Task, dataset: Dataset, where: str) -> list[Finding]:
     warnings = lint(task, dataset)
     if not errors:
         # The filters of another harness are made for what models write, which need not look like its targets.
-        warnings += [*lint_levels(task, dataset), *(trial.shortfalls() if task.prompts.render is None else [])]
-    return [Finding("error", where, text) for text in errors] + [Finding("warning", where, text) for text in warnings]
+        warnings += [
+            *lint_levels(task, dataset),
+            *(trial.shortfalls() if task.prompts.render is None else []),
+        ]
+    return [Finding("error", where, text) for text in errors] + [
+        Finding("warning", where, text) for text in warnings
+    ]
 
 
 def _unsteady_draws(task: Task, dataset: Dataset) -> list[str]:
@@ -277,20 +300,27 @@ class _Trial:
         return []
 
     def shortfalls(self) -> list[str]:
-        """Mean metrics that a right answer cannot bring to their best value, and right answers of a wrong form."""
+        """Mean metrics that a right answer cannot bring to their best value, and right answers of a wrong
+        form."""
         faults = []
         for metric in self.metrics:
             best = metric.high if metric.higher_is_better else metric.low
             if metric.score is None or math.isinf(best):
                 continue
-            short = [(name, score) for name, reply in self.replies if abs((score := score_of(metric, reply)) - best) > 1e-6]
+            short = [
+                (name, score)
+                for name, reply in self.replies
+                if abs((score := score_of(metric, reply)) - best) > 1e-6
+            ]
             if short:
                 name, score = short[0]
                 faults.append(
                     f"the target of {name} scores {score:.3g} on {metric.name} as its answer, not {best:g} (so do "
                     f"{len(short)} of {len(self.replies)} tried); {self.remedy}"
                 )
-        malformed = [name for name, reply in self.replies if self.written and not has_form(self.primary, reply)]
+        malformed = [
+            name for name, reply in self.replies if self.written and not has_form(self.primary, reply)
+        ]
         if malformed and not faults:
             faults.append(
                 f"the target of {malformed[0]} has not the form of an answer: it is none of its sample's choices, or "

@@ -1,8 +1,8 @@
 """The examples contract: `examples.jsonl` states prompts and scores, and the task is held to them.
 
-A line of the file is `{"row": …, "sample": {"id": …, "target": …}, "prompt": …, "answers": [{"completion": …, "scores":
-{metric: number}}, …]}`. Without a `row` the sample is looked up in test. A perplexity task writes nothing, so its lines
-have no answers.
+A line of the file is `{"row": …, "sample": {"id": …, "target": …}, "prompt": …, "answers": [{"completion": …,
+"scores": {metric: number}}, …]}`. Without a `row` the sample is looked up in test. A perplexity task writes
+nothing, so its lines have no answers.
 """
 
 import json
@@ -56,7 +56,8 @@ def check_examples(task: Task, test: Mapping[str, Sample] | None, path: Path) ->
 
 
 def certain_reply(task: Task, sample: Sample, completion: str) -> Reply:
-    """What metrics would see if a model were certain of a completion, and of the target where likelihood is measured.
+    """What metrics would see if a model were certain of a completion, and of the target where likelihood is
+    measured.
 
     Raises `UserError` when the task's `extract` fails on it.
     """
@@ -76,7 +77,8 @@ def certain_reply(task: Task, sample: Sample, completion: str) -> Reply:
 def score_of(metric: Metric, reply: Reply) -> float:
     """One reply's score; of a corpus metric, its value over this reply alone.
 
-    Raises `UserError` for whatever a metric raises, and for what is no number in its range: plugins' may give anything.
+    Raises `UserError` for whatever a metric raises, and for what is no number in its range: plugins' may give
+    anything.
     """
     where = f"metric '{metric.name}'"
     try:
@@ -97,12 +99,17 @@ def _number_in_range(metric: Metric, given: object, where: str) -> float:
         allowed = metric.range_text.partition(",")[0]
         raise UserError(f"{where} returned {shown(given)}; it must be a number from {allowed}")
     if metric.binary and score not in (0.0, 1.0):
-        raise UserError(f"{where} is binary and returned {shown(given)}; give 0 or 1, or leave binary=True out")
+        raise UserError(
+            f"{where} is binary and returned {shown(given)}; give 0 or 1, or leave binary=True out"
+        )
     return score
 
 
-def _hold_example(task: Task, line: Mapping[str, Any], number: int, test: Mapping[str, Sample]) -> list[dict[str, float]]:
-    """The stated scores of each completion. Raises `UserError` for what is malformed or comes out differently."""
+def _hold_example(
+    task: Task, line: Mapping[str, Any], number: int, test: Mapping[str, Sample]
+) -> list[dict[str, float]]:
+    """The stated scores of each completion. Raises `UserError` for what is malformed or comes out
+    differently."""
     metrics = {metric.name: metric for metric in metrics_of(task)}
     sample = _sample(task, line, number, test)
     prompt = render(task.prompts, sample, template=next(iter(task.prompts.templates))).question
@@ -140,7 +147,9 @@ def _sample(task: Task, line: Mapping[str, Any], number: int, test: Mapping[str,
         raise UserError(f"sample '{stated['id']}' is not in test")
     target = sample.target if isinstance(sample.target, str) else list(sample.target)
     if (stated["id"], stated["target"]) != (sample.id, target):
-        raise UserError(f"the sample has id '{sample.id}' and target {short(target)}; the example states otherwise")
+        raise UserError(
+            f"the sample has id '{sample.id}' and target {short(target)}; the example states otherwise"
+        )
     return sample
 
 
@@ -152,7 +161,11 @@ def _answers(task: Task, line: Mapping[str, Any], metrics: Mapping[str, Metric])
     answers = line.get("answers")
     # What a corpus metric makes of one answer may tell little, so it is not asked for.
     needed = task.primary_metric if metrics[task.primary_metric].score is not None else None
-    if not isinstance(answers, list) or not answers or not all(_is_answer(answer, needed, metrics) for answer in answers):
+    if (
+        not isinstance(answers, list)
+        or not answers
+        or not all(_is_answer(answer, needed, metrics) for answer in answers)
+    ):
         wanted = f"at least the primary metric '{needed}'" if needed else "at least one metric"
         raise UserError(
             '\'answers\' must be a list of {"completion": text, "scores": {metric: number}} with '
@@ -162,7 +175,11 @@ def _answers(task: Task, line: Mapping[str, Any], metrics: Mapping[str, Metric])
 
 
 def _is_answer(answer: object, needed: str | None, metrics: Mapping[str, Metric]) -> bool:
-    if not isinstance(answer, dict) or set(answer) != {"completion", "scores"} or not isinstance(answer["completion"], str):
+    if (
+        not isinstance(answer, dict)
+        or set(answer) != {"completion", "scores"}
+        or not isinstance(answer["completion"], str)
+    ):
         return False
     scores = answer["scores"]
     if not isinstance(scores, dict) or not scores or not all(_is_number(score) for score in scores.values()):

@@ -4,7 +4,7 @@ import hashlib
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from harness.data.dataset import Dataset
@@ -81,7 +81,8 @@ def lint(task: Task, dataset: Dataset) -> list[str]:
 
 
 def lint_levels(task: Task, dataset: Dataset) -> list[str]:
-    """Faults that the primary metric shows: a chance level that is not what guessing scores, or nothing left to learn.
+    """Faults that the primary metric shows: a chance level that is not what guessing scores, or nothing left
+    to learn.
 
     The metric is run, so this is for metrics that have been tried.
     """
@@ -102,7 +103,11 @@ def lint_levels(task: Task, dataset: Dataset) -> list[str]:
 
 def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
     """At most so many samples, evenly from the first to the last."""
-    return [samples[index * len(samples) // most] for index in range(most)] if len(samples) > most else list(samples)
+    return (
+        [samples[index * len(samples) // most] for index in range(most)]
+        if len(samples) > most
+        else list(samples)
+    )
 
 
 def _read(task: Task, split: str, sample: Sample) -> _Read:
@@ -113,15 +118,21 @@ def _read(task: Task, split: str, sample: Sample) -> _Read:
 
 
 def _counted(
-    reads: Sequence[_Read], faulty: Callable[[_Read], bool], *, splits: Iterable[str] = ("train", "dev", "test")
+    reads: Sequence[_Read],
+    faulty: Callable[[_Read], bool],
+    *,
+    splits: Iterable[str] = ("train", "dev", "test"),
 ) -> list[str]:
-    """For each split with faulty samples the beginning of a sentence: `3 of 100 test samples (the first is '7')`."""
+    """For each split with faulty samples the beginning of a sentence: `3 of 100 test samples (the first is
+    '7')`."""
     beginnings = []
     for split in splits:
         members = [read for read in reads if read.split == split]
         found = [read.sample.id for read in members if faulty(read)]
         if found:
-            beginnings.append(f"{len(found):,} of {len(members):,} {split} samples (the first is '{found[0]}')")
+            beginnings.append(
+                f"{len(found):,} of {len(members):,} {split} samples (the first is '{found[0]}')"
+            )
     return beginnings
 
 
@@ -134,7 +145,9 @@ def _duplicates(reads: Sequence[_Read]) -> list[str]:
         seen.add(content)
         return known
 
-    return [f"{some} repeat an earlier one of their split; keep one of each" for some in _counted(reads, repeated)]
+    return [
+        f"{some} repeat an earlier one of their split; keep one of each" for some in _counted(reads, repeated)
+    ]
 
 
 def _conflicts(task: Task, reads: Sequence[_Read]) -> list[str]:
@@ -151,7 +164,9 @@ def _conflicts(task: Task, reads: Sequence[_Read]) -> list[str]:
         return []
     question, read = next(iter(conflicts.items()))
     pair = " and ".join(f"{each.split} sample '{each.sample.id}'" for each in (first[question], read))
-    return [f"{len(conflicts):,} prompts have different targets in different samples, the first in {pair}; keep one target"]
+    return [
+        f"{len(conflicts):,} prompts have different targets in different samples, the first in {pair}; keep one target"
+    ]
 
 
 def _overlaps(task: Task, dataset: Dataset, reads: Sequence[_Read]) -> list[str]:
@@ -163,19 +178,26 @@ def _overlaps(task: Task, dataset: Dataset, reads: Sequence[_Read]) -> list[str]
 
     trained = {asked(read) for read in reads if read.split == "train"}
     same = {(read.split, read.sample.id) for read in reads if asked(read) in trained}
-    near = {
-        (split, name)
-        for split, samples in (("dev", dataset.dev), ("test", dataset.test))
-        for name in _nearly_trained_on(dataset.train, samples, known={name for each, name in same if each == split})
-    }
+    near: set[tuple[str, str]] = set()
+    for split, samples in (("dev", dataset.dev), ("test", dataset.test)):
+        same_here = {name for same_split, name in same if same_split == split}
+        near |= {(split, name) for name in _nearly_trained_on(dataset.train, samples, known=same_here)}
     return [
-        f"{some} read {like} a training sample; {consequence}"
-        for found, like, consequence in (
-            (same, "like", "their answers can be memorised"),
-            (near, "nearly like", "a result gives its score without such test samples too"),
-        )
-        for some in _counted(reads, lambda read, found=found: (read.split, read.sample.id) in found, splits=("dev", "test"))  # type: ignore[misc]
+        *_overlap_sentences(reads, same, "like", "their answers can be memorised"),
+        *_overlap_sentences(
+            reads, near, "nearly like", "a result gives its score without such test samples too"
+        ),
     ]
+
+
+def _overlap_sentences(
+    reads: Sequence[_Read], overlapping: Set[tuple[str, str]], like: str, consequence: str
+) -> list[str]:
+    """For dev and for test, how many of their samples, by split and id, read like a training sample."""
+    beginnings = _counted(
+        reads, lambda read: (read.split, read.sample.id) in overlapping, splits=("dev", "test")
+    )
+    return [f"{beginning} read {like} a training sample; {consequence}" for beginning in beginnings]
 
 
 def _nearly_trained_on(train: Sequence[Sample], samples: Sequence[Sample], *, known: set[str]) -> set[str]:
@@ -201,7 +223,8 @@ def _blanks(task: Task, reads: Sequence[_Read]) -> list[str]:
     ]
     blank = _counted(reads, lambda read: not all(target.strip() for target in read.sample.targets))
     return faults + [
-        f"{some} have a target of only white space; give an answer that can be told from none" for some in blank
+        f"{some} have a target of only white space; give an answer that can be told from none"
+        for some in blank
     ]
 
 
@@ -214,8 +237,12 @@ def _overlong(task: Task, reads: Sequence[_Read]) -> list[str]:
     ]
     if task.output == "generate":
         # A word is a token at least, so such an answer is certain to be cut off.
-        cut = _counted(reads, lambda read: min(len(text.split()) for text in read.sample.targets) > task.max_tokens)
-        faults += [f"{some} have targets of more words than max_tokens = {task.max_tokens}; raise it" for some in cut]
+        cut = _counted(
+            reads, lambda read: min(len(text.split()) for text in read.sample.targets) > task.max_tokens
+        )
+        faults += [
+            f"{some} have targets of more words than max_tokens = {task.max_tokens}; raise it" for some in cut
+        ]
     return faults
 
 
@@ -239,7 +266,9 @@ def _read_too_late(task: Task) -> list[str]:
         late = sorted(fields_of(tail) - fields_of(head)) if slot else []
         if late:
             fields = ", ".join(f"{{{field}}}" for field in late)
-            faults.append(f"template '{name}' shows {fields} only after [output], so a model answers before it reads that")
+            faults.append(
+                f"template '{name}' shows {fields} only after [output], so a model answers before it reads that"
+            )
     return faults
 
 
@@ -247,7 +276,9 @@ def _fixed_left_out(task: Task) -> list[str]:
     shown, named = task.prompts.num_fewshot, len(task.prompts.fixed)
     if shown >= named:
         return []
-    return [f"num_fewshot is {shown}, prompts.fixed names {named}, and only the first {shown} are shown; make them agree"]
+    return [
+        f"num_fewshot is {shown}, prompts.fixed names {named}, and only the first {shown} are shown; make them agree"
+    ]
 
 
 def _same_wordings(task: Task, samples: Sequence[Sample]) -> list[str]:
@@ -260,9 +291,17 @@ def _same_wordings(task: Task, samples: Sequence[Sample]) -> list[str]:
         same = exact.setdefault(tuple(texts), [])
         same.append(name)
         if len(same) == 1:
-            loose.setdefault(tuple((_letters(text), _letters(after)) for text, after in texts), []).append(name)
-        if task.output == "generate" and len(set(texts)) == 1 and len({str(dict(sample.fields)) for sample in samples}) > 1:
-            faults.append(f"template '{name}' reads the same for all {len(samples):,} test samples; name their fields in it")
+            loose.setdefault(tuple((_letters(text), _letters(after)) for text, after in texts), []).append(
+                name
+            )
+        if (
+            task.output == "generate"
+            and len(set(texts)) == 1
+            and len({str(dict(sample.fields)) for sample in samples}) > 1
+        ):
+            faults.append(
+                f"template '{name}' reads the same for all {len(samples):,} test samples; name their fields in it"
+            )
     faults += [
         f"templates {_listed(names)} render the same text; keep one, or word them differently"
         for names in exact.values()
@@ -324,10 +363,14 @@ def _ends_with_target(task: Task, template: str, fixed: str, sample: Sample) -> 
 
 def _named_targets(template: str, fixed: str, samples: Sequence[Sample]) -> list[str]:
     """A wording that names the answer of most samples, and not the others'."""
-    found = [sample for sample in samples if len(sample.targets[0]) > SHORT_ANSWER and sample.targets[0] in fixed]
+    found = [
+        sample for sample in samples if len(sample.targets[0]) > SHORT_ANSWER and sample.targets[0] in fixed
+    ]
     if not _most(found, samples) or len(found) == len(samples):
         return []
-    return [f"template '{template}' names the target of {_first_of(found, samples)} and not of the others; name all or none"]
+    return [
+        f"template '{template}' names the target of {_first_of(found, samples)} and not of the others; name all or none"
+    ]
 
 
 def _names_only_the_target(sample: Sample, shown: set[str]) -> bool:

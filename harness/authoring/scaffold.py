@@ -1,6 +1,8 @@
-"""Write the files of a new task plugin: `gainboard new NAME [--from data.csv --input COL --target COL [--group COL]]`.
+"""Write the files of a new task plugin: `gainboard new NAME [--from data.csv --input COL --target COL
+[--group COL]]`.
 
-What is written passes `gainboard check` at once and is meant to be read and edited: it is the shortest complete task.
+What is written passes `gainboard check` at once and is meant to be read and edited: it is the shortest
+complete task.
 """
 
 import builtins
@@ -102,7 +104,8 @@ class NewTask:
 
     folder: Path
     decision: str
-    """What was made of the targets and why, with the metrics, the primary one first; a sentence for the user."""
+    """What was made of the targets and why, with the metrics, the primary one first; a sentence for the
+    user."""
 
 
 def new_task(
@@ -116,9 +119,10 @@ def new_task(
 ) -> NewTask:
     """Write the task `name` into a folder of its own in the tasks folder `folder`.
 
-    With `source`, a CSV, TSV, JSONL or Parquet file, two of its columns become prompts and targets, and rows of the same
-    `group_column` stay in one split; without, a small table to edit is written. Raises `UserError` for a name that is
-    taken or no identifier, for columns that cannot be those of a task, and for faults of the table.
+    With `source`, a CSV, TSV, JSONL or Parquet file, two of its columns become prompts and targets, and rows
+    of the same `group_column` stay in one split; without, a small table to edit is written. Raises
+    `UserError` for a name that is taken or no identifier, for columns that cannot be those of a task, and for
+    faults of the table.
     """
     _check_name(name, folder)
     if source is None:
@@ -126,7 +130,9 @@ def new_task(
             raise UserError("--input, --target and --group name columns of a data file; give it with --from")
         columns = _Columns("text", "label", None)
     elif input_column is None or target_column is None:
-        raise UserError(f"--from {source} needs --input COLUMN and --target COLUMN, the columns of questions and of answers")
+        raise UserError(
+            f"--from {source} needs --input COLUMN and --target COLUMN, the columns of questions and of answers"
+        )
     else:
         columns = _Columns(input_column, target_column, group_column)
         _check_columns(columns)
@@ -150,11 +156,17 @@ def new_task(
 
 def _check_name(name: str, folder: Path) -> None:
     if not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
-        raise UserError(f"'{name}' cannot name a task: use letters, digits and underscores, and begin with a letter")
+        raise UserError(
+            f"'{name}' cannot name a task: use letters, digits and underscores, and begin with a letter"
+        )
     if hasattr(builtins, name):
-        raise UserError(f"'{name}' cannot name a task: Python itself has something of that name; choose another")
+        raise UserError(
+            f"'{name}' cannot name a task: Python itself has something of that name; choose another"
+        )
     if name in _GENERATED_NAMES:
-        raise UserError(f"'{name}' cannot name a task: the generated file uses that name itself; choose another")
+        raise UserError(
+            f"'{name}' cannot name a task: the generated file uses that name itself; choose another"
+        )
     if (folder / name).exists():
         raise UserError(f"{folder / name} exists already; choose another name or remove it")
     plugins = find_plugins([folder] if folder.is_dir() else [])
@@ -164,7 +176,9 @@ def _check_name(name: str, folder: Path) -> None:
 
 def _check_columns(columns: _Columns) -> None:
     if columns.input == columns.target:
-        raise UserError(f"--input and --target are both '{columns.input}', so every prompt would hold its answer; name two")
+        raise UserError(
+            f"--input and --target are both '{columns.input}', so every prompt would hold its answer; name two"
+        )
     if columns.group == columns.target:
         raise UserError(
             f"--group and --target are both '{columns.target}', so no answer that is tested would be in training; "
@@ -180,7 +194,9 @@ def _write_data(folder: Path, source: Path | None) -> Path:
     if source is not None:
         return Path(shutil.copyfile(source, folder / f"data{source.suffix}"))
     path = folder / "data.csv"
-    path.write_text("".join(f'"{text}",{label}\n' for text, label in (("text", "label"), *EXAMPLE_ROWS)), encoding="utf-8")
+    path.write_text(
+        "".join(f'"{text}",{label}\n' for text, label in (("text", "label"), *EXAMPLE_ROWS)), encoding="utf-8"
+    )
     return path
 
 
@@ -242,7 +258,10 @@ def _json(targets: Sequence[str]) -> _Kind:
             "question": "{text}\n\nWhich JSON object says this?",
         },
         # Without a stop: what a prompted model writes over several lines is read, too.
-        settings=("extract=first_json_object", _max_tokens([first_json_object(target) for target in targets])),
+        settings=(
+            "extract=first_json_object",
+            _max_tokens([first_json_object(target) for target in targets]),
+        ),
         reads_json=True,
     )
 
@@ -269,9 +288,11 @@ def _choice(choices: tuple[str, ...]) -> _Kind:
         "instruction": "Read the text and reply with the label that fits it best"
         + (f": {listing}." if listed else ".")
         + "\n\nText: {text}",
-        "question": "{text}\n\nWhich label would you give to this" + (f", out of these: {listing}?" if listed else "?"),
+        "question": "{text}\n\nWhich label would you give to this"
+        + (f", out of these: {listing}?" if listed else "?"),
     }
-    # A label that begins another would never be the less likely one; with a full stop after it, it begins none.
+    # A label that begins another would never be the less likely one; with a full stop after it, it begins
+    # none.
     if any(other != choice and other.startswith(choice) for choice in choices for other in choices):
         wordings = {name: f"{wording}\nAnswer: <mask>." for name, wording in wordings.items()}
     return _Kind(
@@ -292,7 +313,9 @@ def _decision(kind: _Kind, different: int) -> str:
         return f"{different} different targets, all JSON objects: judged by their fields ({metrics})"
     if kind.metrics[0] == "numeric_match":
         return f"{different} different targets, all numbers: to be worked out ({metrics}); edit output to choose among them"
-    return f"{different} different targets: answers to be written ({metrics}); edit output to choose among them"
+    return (
+        f"{different} different targets: answers to be written ({metrics}); edit output to choose among them"
+    )
 
 
 # The files
@@ -356,7 +379,8 @@ def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> s
 
 
 def _python(text: str) -> str:
-    """A literal in double quotes. JSON's strings are valid in Python, surrogate pairs aside, which are not escaped."""
+    """A literal in double quotes. JSON's strings are valid in Python, surrogate pairs aside, which are not
+    escaped."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -375,7 +399,9 @@ def _example(task: Task, index: int, row: Row) -> dict[str, object]:
     answers = []
     for completion in (sample.targets[0], wrong):
         reply = certain_reply(task, sample, completion)
-        answers.append({"completion": completion, "scores": {metric.name: score_of(metric, reply) for metric in scored}})
+        answers.append(
+            {"completion": completion, "scores": {metric.name: score_of(metric, reply) for metric in scored}}
+        )
     return {
         "row": row,
         "sample": {"id": sample.id, "target": sample.target},

@@ -13,17 +13,20 @@ from harness.task import Sample
 from harness.task.step import TRAIN_ONLY, Step
 
 SHORTEST_WORD = 4
-"""Letters of the shortest word that `noise` mistypes: a slip in a shorter one makes another word too easily."""
+"""Letters of the shortest word that `noise` mistypes: a slip in a shorter one makes another word too
+easily."""
 
 
 def paraphrase(field: str, templates: Sequence[str], *, splits: Sequence[str] = TRAIN_ONLY) -> Step:
     """Add a copy of every sample for each template, a wording of `field` such as `"{text} Thanks!"`.
 
-    The wordings must leave the right answer right. Raises `UserError` for a template that does not name the field, or
-    names another.
+    The wordings must leave the right answer right. Raises `UserError` for a template that does not name the
+    field, or names another.
     """
     if isinstance(templates, str) or not templates:
-        raise UserError(f"paraphrase of '{field}': templates is {templates!r}; give a list, such as ['{{{field}}} Thanks!']")
+        raise UserError(
+            f"paraphrase of '{field}': templates is {templates!r}; give a list, such as ['{{{field}}} Thanks!']"
+        )
     for template in templates:
         _check_wording(field, template)
 
@@ -44,18 +47,24 @@ def _check_wording(field: str, template: str) -> None:
     try:
         named = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
     except ValueError as error:
-        raise UserError(f"{where} is not a format string: {error} (a brace that is meant is doubled)") from None
+        raise UserError(
+            f"{where} is not a format string: {error} (a brace that is meant is doubled)"
+        ) from None
     if named != {field}:
         raise UserError(f"{where} must name {{{field}}}, and no other field")
 
 
-def swap_entities(groups: Mapping[str, Sequence[str]], *, share: float = 0.5, splits: Sequence[str] = TRAIN_ONLY) -> Step:
-    """Add copies of a `share` of the samples that name an entity, with others of its group in the entity's place.
+def swap_entities(
+    groups: Mapping[str, Sequence[str]], *, share: float = 0.5, splits: Sequence[str] = TRAIN_ONLY
+) -> Step:
+    """Add copies of a `share` of the samples that name an entity, with others of its group in the entity's
+    place.
 
-    `groups` is a kind of entity to its names. Names are found as whole words in the same case, and exchanged alike in
-    fields and targets. A name that stands in a choice is left alone, so choices stay as they are; so is one that the sample
-    also has in another form (another case, or within a word), for its answer could not follow. This is only for tasks whose
-    answers repeat a name or have nothing to do with it, not for those that sort or spell names or ask what is known of them.
+    `groups` is a kind of entity to its names. Names are found as whole words in the same case, and exchanged
+    alike in fields and targets. A name that stands in a choice is left alone, so choices stay as they are; so
+    is one that the sample also has in another form (another case, or within a word), for its answer could not
+    follow. This is only for tasks whose answers repeat a name or have nothing to do with it, not for those
+    that sort or spell names or ask what is known of them.
     """
     kinds = {kind: tuple(dict.fromkeys(names)) for kind, names in groups.items()}
     _check_groups(kinds)
@@ -79,19 +88,24 @@ def _check_groups(kinds: Mapping[str, Sequence[str]]) -> None:
     owners: dict[str, str] = {}
     for kind, names in kinds.items():
         if len(names) < 2:
-            raise UserError(f"swap_entities: group '{kind}' has {len(names)} names; to exchange them takes at least two")
+            raise UserError(
+                f"swap_entities: group '{kind}' has {len(names)} names; to exchange them takes at least two"
+            )
         for name in names:
             if not name.strip():
                 raise UserError(f"swap_entities: group '{kind}' has an empty name; remove it")
             if name in owners:
-                raise UserError(f"swap_entities: '{name}' is in the groups '{owners[name]}' and '{kind}'; keep it in one")
+                raise UserError(
+                    f"swap_entities: '{name}' is in the groups '{owners[name]}' and '{kind}'; keep it in one"
+                )
             owners[name] = kind
 
 
 def _exchange(
     sample: Sample, kinds: Mapping[str, Sequence[str]], pattern: re.Pattern[str], draws: random.Random
 ) -> dict[str, str]:
-    """Each name that may be exchanged in this sample → the one that takes its place: never itself, no two the same."""
+    """Each name that may be exchanged in this sample → the one that takes its place: never itself, no two the
+    same."""
     text = "\n".join([*sample.fields.values(), *sample.targets])
     found = Counter(pattern.findall(text))
     if not found:
@@ -106,7 +120,9 @@ def _exchange(
             continue
         # One turn of the whole group: each name gets another, and two names of a sample never become one.
         turn = draws.randrange(1, len(pool))
-        exchange |= {name: pool[(place + turn) % len(pool)] for place, name in enumerate(pool) if name in found}
+        exchange |= {
+            name: pool[(place + turn) % len(pool)] for place, name in enumerate(pool) if name in found
+        }
     return exchange
 
 
@@ -116,15 +132,18 @@ def _renamed(sample: Sample, exchange: Mapping[str, str], pattern: re.Pattern[st
 
     targets = tuple(rename(target) for target in sample.targets)
     fields = {name: rename(text) for name, text in sample.fields.items()}
-    return dataclasses.replace(sample, fields=fields, target=targets[0] if isinstance(sample.target, str) else targets)
+    return dataclasses.replace(
+        sample, fields=fields, target=targets[0] if isinstance(sample.target, str) else targets
+    )
 
 
 def noise(field: str, *, rate: float = 0.05, splits: Sequence[str] = TRAIN_ONLY) -> Step:
-    """Add a copy of every sample in which slips of typing fall, at `rate` of the words of `field`: letters swapped, dropped
-    or doubled.
+    """Add a copy of every sample in which slips of typing fall, at `rate` of the words of `field`: letters
+    swapped, dropped or doubled.
 
-    The first letter of a word stays, and so do words of fewer than four letters, words with digits, and every word that a
-    target or a choice contains: a slip in one choice would tell it from the others. A sample without a slip has no copy.
+    The first letter of a word stays, and so do words of fewer than four letters, words with digits, and every
+    word that a target or a choice contains: a slip in one choice would tell it from the others. A sample
+    without a slip has no copy.
     """
     _check_share("noise", "rate", rate)
 
@@ -144,7 +163,12 @@ def _mistyped(sample: Sample, field: str, rate: float, draws: random.Random) -> 
 
     def retype(match: re.Match[str]) -> str:
         word = match[0]
-        if len(word) < SHORTEST_WORD or not word.isalpha() or word.casefold() in answers or draws.random() >= rate:
+        if (
+            len(word) < SHORTEST_WORD
+            or not word.isalpha()
+            or word.casefold() in answers
+            or draws.random() >= rate
+        ):
             return word
         return _slip(word, draws)
 
@@ -155,14 +179,18 @@ def _slip(word: str, draws: random.Random) -> str:
     place = draws.randrange(1, len(word) - 1)
     before, one, two, after = word[:place], word[place], word[place + 1], word[place + 2 :]
     # Two equal letters would look the same when swapped.
-    slips = [before + two + after, before + one + one + two + after] + [before + two + one + after] * (one != two)
+    slips = [before + two + after, before + one + one + two + after] + [before + two + one + after] * (
+        one != two
+    )
     return draws.choice(slips)
 
 
 def _text(sample: Sample, field: str) -> str:
     if field not in sample.fields:
         known = ", ".join(sorted(sample.fields)) or "none"
-        raise UserError(f"sample '{sample.id}' has no field '{field}'; it has {known}.{suggest(field, sample.fields)}")
+        raise UserError(
+            f"sample '{sample.id}' has no field '{field}'; it has {known}.{suggest(field, sample.fields)}"
+        )
     return sample.fields[field]
 
 
@@ -171,7 +199,8 @@ def _with_text(sample: Sample, field: str, text: str) -> Sample:
 
 
 def _with_copies(samples: Sequence[Sample], copies: Iterable[Sample], kind: str) -> list[Sample]:
-    """The samples, then their changed copies under ids of their own: `12~noise1`, or the next number that is free."""
+    """The samples, then their changed copies under ids of their own: `12~noise1`, or the next number that is
+    free."""
     taken = {sample.id for sample in samples}
     named = []
     for copy in copies:

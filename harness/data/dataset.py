@@ -25,32 +25,39 @@ class Dataset:
     dev: list[Sample]
     test: list[Sample]
     fingerprint: str
-    """Changes when a sample, its metadata or a prompt does. Metrics and clusters may change without: `gainboard score`
-    brings them up to date."""
+    """Changes when a sample, its metadata or a prompt does. Metrics and clusters may change without:
+    `gainboard score` brings them up to date."""
 
     steps: tuple[StepCount, ...] = ()
     """What cleaning and augmentation did."""
 
     @cached_property
     def originals(self) -> list[Sample]:
-        """The training samples without those that augmentation made: what a budget counts and demonstrations show."""
+        """The training samples without those that augmentation made: what a budget counts and demonstrations
+        show."""
         return _originals(self.train)
 
 
 def load_dataset(task: Task, *, test_seed: int | None = None) -> Dataset:
     """Call the task's `data`, check every sample, and take the task's steps.
 
-    `test_seed` draws another test set where the data is generated, and changes nothing elsewhere. Raises `UserError`
-    naming the task, the split and the row.
+    `test_seed` draws another test set where the data is generated, and changes nothing elsewhere. Raises
+    `UserError` naming the task, the split and the row.
     """
     try:
-        splits = task.data(test_seed) if test_seed is not None and isinstance(task.data, Generated) else task.data()
+        splits = (
+            task.data(test_seed)
+            if test_seed is not None and isinstance(task.data, Generated)
+            else task.data()
+        )
     except UserError as error:
         raise type(error)(f"task '{task.name}': {error}") from error
     except PLUGIN_FAULTS as error:  # whatever a plugin raises is the plugin's fault, to be named as such
         raise UserError(f"task '{task.name}': its data function {raised(error)}") from error
     if not isinstance(splits, Splits):
-        raise UserError(f"task '{task.name}': its data function returned {type(splits).__name__}, expected Splits")
+        raise UserError(
+            f"task '{task.name}': its data function returned {type(splits).__name__}, expected Splits"
+        )
     asked = _asked_fields(task)
     samples = {name: _samples(task, asked, name, getattr(splits, name)) for name in SPLITS}
     samples, steps = apply_steps(task, samples, fault_of=lambda sample: _sample_fault(task, asked, sample))
@@ -66,14 +73,18 @@ def _asked_fields(task: Task) -> dict[str, set[str]]:
         try:
             asked[name] = fields_of(template)
         except ValueError as error:
-            raise UserError(f"{where} is not a format string: {error} (a brace that is meant is doubled)") from None
+            raise UserError(
+                f"{where} is not a format string: {error} (a brace that is meant is doubled)"
+            ) from None
         try:
             slot = slot_of(template)
         except ValueError as error:
             raise UserError(f"{where}: {error}") from None
         wanted = "[output]" if task.output == "generate" else "<mask>"
         if slot not in (None, wanted):
-            raise UserError(f"{where} has the slot {slot}, and output '{task.output}' takes {wanted}; write that instead")
+            raise UserError(
+                f"{where} has the slot {slot}, and output '{task.output}' takes {wanted}; write that instead"
+            )
         if task.output == "perplexity" and slot and template.partition(slot)[2].strip():
             raise UserError(
                 f"{where} goes on after {slot}, and the likelihood of a target is measured "
@@ -96,14 +107,17 @@ def _samples(task: Task, asked: dict[str, set[str]], split: str, rows: Sequence[
         except UserError as error:
             raise UserError(f"{where}, row {index}: {error}") from error
         if sample.id in seen:
-            raise UserError(f"{where}, row {index}: the id '{sample.id}' is used twice; ids are unique within a split")
+            raise UserError(
+                f"{where}, row {index}: the id '{sample.id}' is used twice; ids are unique within a split"
+            )
         seen.add(sample.id)
         samples.append(sample)
     return samples
 
 
 def make_sample(task: Task, row: Row, index: int) -> Sample:
-    """The sample of one row, checked. Raises `UserError` that says what is wrong with it, and not where it stands."""
+    """The sample of one row, checked. Raises `UserError` that says what is wrong with it, and not where it
+    stands."""
     return _checked(task, _asked_fields(task), row, index)
 
 
@@ -126,7 +140,8 @@ def _sample_fault(task: Task, asked: dict[str, set[str]], sample: Sample) -> str
 
 
 def _unfilled(prompts: PromptSet, sample: Sample) -> str | None:
-    """Which template does not take the sample's fields, in words, or None. What fills a format may differ by sample."""
+    """Which template does not take the sample's fields, in words, or None. What fills a format may differ by
+    sample."""
     if prompts.render is not None:
         return None  # the templates of another harness only have names
     for name in prompts.templates:
@@ -179,8 +194,12 @@ def _fault(task: Task, asked: dict[str, set[str]], sample: Sample) -> str | None
             return f"sample '{sample.id}' has the {what} {texts!r}; they must be a dict from names to texts"
     if not all(isinstance(text, str) for item in sample.fields.items() for text in item):
         return f"sample '{sample.id}' has a field that is not a text; templates take texts only"
-    if not isinstance(sample.choices, tuple) or not all(isinstance(choice, str) and choice for choice in sample.choices):
-        return f"sample '{sample.id}' has the choices {sample.choices!r}; choices are a tuple of non-empty texts"
+    if not isinstance(sample.choices, tuple) or not all(
+        isinstance(choice, str) and choice for choice in sample.choices
+    ):
+        return (
+            f"sample '{sample.id}' has the choices {sample.choices!r}; choices are a tuple of non-empty texts"
+        )
     targets = sample.target if isinstance(sample.target, tuple) else (sample.target,)
     if not targets or not all(isinstance(target, str) and target for target in targets):
         return f"sample '{sample.id}' has the target {sample.target!r}; a target is a non-empty text or a tuple of them"
@@ -189,11 +208,17 @@ def _fault(task: Task, asked: dict[str, set[str]], sample: Sample) -> str | None
     if not isinstance(sample.cluster, str):
         return f"sample '{sample.id}' has the cluster {sample.cluster!r}; a cluster is a text, or empty for a sample alone"
     if not _is_written_in_utf8(sample):
-        return f"sample '{sample.id}' holds half of a surrogate pair, which is no text; repair or remove the row"
+        return (
+            f"sample '{sample.id}' holds half of a surrogate pair, which is no text; repair or remove the row"
+        )
     for name, fields in asked.items():
         for field in fields - sample.fields.keys():
             known = ", ".join(sorted(sample.fields)) or "none"
-            hint = f".{suggest(field, sample.fields)}" if field.isidentifier() else " (a brace that is meant is doubled)"
+            hint = (
+                f".{suggest(field, sample.fields)}"
+                if field.isidentifier()
+                else " (a brace that is meant is doubled)"
+            )
             return f"template '{name}' asks for field '{field}', the sample has {known}{hint}"
     if task.output != "choice" and task.structured_outputs != "choice":
         return None
@@ -222,7 +247,14 @@ def _fingerprint(task: Task, *splits: list[Sample]) -> str:
         for sample in samples:
             digest.update(
                 json.dumps(
-                    [sample.id, dict(sample.fields), sample.targets, sample.choices, dict(sample.metadata), sample.copy_of],
+                    [
+                        sample.id,
+                        dict(sample.fields),
+                        sample.targets,
+                        sample.choices,
+                        dict(sample.metadata),
+                        sample.copy_of,
+                    ],
                     sort_keys=True,
                 ).encode()
             )
@@ -233,8 +265,8 @@ def _fingerprint(task: Task, *splits: list[Sample]) -> str:
 def training_subset(train: Sequence[Sample], n_train: int | None) -> list[Sample]:
     """The first `n_train` of a fixed order, so that a larger budget contains every smaller one. None: all.
 
-    The order is a shuffle in which every beginning holds the labels in about the proportions of the whole. Augmented
-    copies do not count; they come after the samples they were made from.
+    The order is a shuffle in which every beginning holds the labels in about the proportions of the whole.
+    Augmented copies do not count; they come after the samples they were made from.
     """
     originals = _originals(train)
     first = {sample.id for sample in originals}
@@ -260,5 +292,9 @@ def _balanced_order(samples: Sequence[Sample]) -> list[Sample]:
     if len(by_label) > MAX_STRATA:
         return shuffled
     # The j-th of m samples of a label stands at (j + ½)/m of the way, as all of its kind do.
-    way = {place: (index + 0.5) / len(places) for places in by_label.values() for index, place in enumerate(places)}
+    way = {
+        place: (index + 0.5) / len(places)
+        for places in by_label.values()
+        for index, place in enumerate(places)
+    }
     return [shuffled[place] for place in sorted(way, key=lambda place: (way[place], place))]

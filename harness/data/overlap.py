@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NGRAM = 3
-"""Words in a row that are compared at a time. With single words, other values in the same wording would look alike."""
+"""Words in a row that are compared at a time. With single words, other values in the same wording would look
+alike."""
 
 THRESHOLD = 0.8
-"""Similarity from which two texts are near: one word of thirty changed leaves .806 of three-word sequences shared."""
+"""Similarity from which two texts are near: one word of thirty changed leaves .806 of three-word sequences
+shared."""
 
 METHOD = (
     "exact: the same text but for case and white space; "
@@ -25,8 +27,8 @@ METHOD = (
 )
 
 _SHARED_RARE = 16
-"""Rare sequences that two texts must share to be compared in full. Any number gives the same result: with more, fewer
-pairs are compared, and more sequences are looked at before."""
+"""Rare sequences that two texts must share to be compared in full. Any number gives the same result: with
+more, fewer pairs are compared, and more sequences are looked at before."""
 
 _CELLS = 2**22
 """Numbers held in memory together while pairs are compared."""
@@ -61,17 +63,20 @@ class Overlap:
 
 
 def find_overlap(train: Sequence[Sample], test: Sequence[Sample]) -> Overlap:
-    """Compare every test sample with every training sample, by their questions; where those are empty, by their targets.
+    """Compare every test sample with every training sample, by their questions; where those are empty, by
+    their targets.
 
-    Both are exact computations over all pairs. Near duplicates are found in texts as a whole: a passage within a longer
-    text is not looked for.
+    Both are exact computations over all pairs. Near duplicates are found in texts as a whole: a passage
+    within a longer text is not looked for.
     """
     seen = dict.fromkeys(_plain(sample) for sample in train)
     texts = {sample.id: _plain(sample) for sample in test}
     exact = frozenset(name for name, text in texts.items() if text in seen)
     others = {name: _ngrams(text) for name, text in texts.items() if name not in exact}
     near = _near(list(others.values()), (_ngrams(text) for text in seen))
-    return Overlap(exact, frozenset(name for name, is_near in zip(others, near, strict=True) if is_near), len(test))
+    return Overlap(
+        exact, frozenset(name for name, is_near in zip(others, near, strict=True) if is_near), len(test)
+    )
 
 
 def _plain(sample: Sample) -> str:
@@ -82,7 +87,8 @@ def _plain(sample: Sample) -> str:
 
 
 def _ngrams(text: str) -> set[_Ngram]:
-    """The word sequences of a text; of a shorter text the one that it is. Signs count as words: 3 + 4 is not 3 - 4."""
+    """The word sequences of a text; of a shorter text the one that it is. Signs count as words: 3 + 4 is not
+    3 - 4."""
     words = re.findall(r"\w+|[^\w\s]", text)
     length = min(NGRAM, len(words))
     return set(zip(*(words[start:] for start in range(length)), strict=False)) or {()}
@@ -91,13 +97,16 @@ def _ngrams(text: str) -> set[_Ngram]:
 def _near(test: Sequence[set[_Ngram]], train: Iterable[set[_Ngram]]) -> "NDArray[numpy.bool]":
     """For each test text whether any training text is near.
 
-    Two texts that must have most sequences in common have some of their rarest in common, too, whatever order all
-    sequences stand in (prefix filtering: Chaudhuri et al., ICDE 2006). The product of two binary matrices counts for all
-    pairs what these beginnings share, which for most pairs is nothing; only the others are compared in full.
+    Two texts that must have most sequences in common have some of their rarest in common, too, whatever order
+    all sequences stand in (prefix filtering: Chaudhuri et al., ICDE 2006). The product of two binary matrices
+    counts for all pairs what these beginnings share, which for most pairs is nothing; only the others are
+    compared in full.
     """
     import numpy
 
-    columns = {ngram: column for column, ngram in enumerate(dict.fromkeys(ngram for text in test for ngram in text))}
+    columns = {
+        ngram: column for column, ngram in enumerate(dict.fromkeys(ngram for text in test for ngram in text))
+    }
     test_rows, test_sizes = _rows(test, columns)
     train_rows, train_sizes = _rows(train, columns)
     near = numpy.zeros(len(test), dtype=numpy.bool)
@@ -135,15 +144,19 @@ def _ranked(rows: Any, rank: "NDArray[numpy.int64]") -> Any:
     """The rows with the columns in another order, which they are sorted by."""
     from scipy import sparse
 
-    ranked = sparse.csr_array((rows.data, rank[rows.indices].astype(rows.indices.dtype), rows.indptr), shape=rows.shape)
+    ranked = sparse.csr_array(
+        (rows.data, rank[rows.indices].astype(rows.indices.dtype), rows.indptr), shape=rows.shape
+    )
     ranked.sort_indices()
     return ranked
 
 
 def _beginnings(rows: Any, sizes: "NDArray[numpy.int64]") -> Any:
-    """The first columns of each row, so many that of two near texts both have the first `_SHARED_RARE` they share.
+    """The first columns of each row, so many that of two near texts both have the first `_SHARED_RARE` they
+    share.
 
-    Past the beginning stand fewer sequences than a near text must share. Those without a column come before all others.
+    Past the beginning stand fewer sequences than a near text must share. Those without a column come before
+    all others.
     """
     import numpy
 
@@ -157,10 +170,11 @@ def _beginnings(rows: Any, sizes: "NDArray[numpy.int64]") -> Any:
 
 
 def _rows(texts: Iterable[set[_Ngram]], columns: Mapping[_Ngram, int]) -> "tuple[Any, NDArray[numpy.int64]]":
-    """A scipy sparse matrix, a row a text and a column a sequence, of ones; and how many sequences each text has.
+    """A scipy sparse matrix, a row a text and a column a sequence, of ones; and how many sequences each text
+    has.
 
-    A text of which too few sequences have a column can be near to none, and is left out: similarity is at most the shared
-    part of either text.
+    A text of which too few sequences have a column can be near to none, and is left out: similarity is at
+    most the shared part of either text.
     """
     import numpy
     from scipy import sparse
@@ -174,4 +188,6 @@ def _rows(texts: Iterable[set[_Ngram]], columns: Mapping[_Ngram, int]) -> "tuple
             starts.append(len(found))
             sizes.append(len(text))
     ones = numpy.ones(len(found), dtype=numpy.int32)
-    return sparse.csr_array((ones, numpy.asarray(found), starts), shape=(len(sizes), len(columns))), numpy.array(sizes)
+    return sparse.csr_array(
+        (ones, numpy.asarray(found), starts), shape=(len(sizes), len(columns))
+    ), numpy.array(sizes)

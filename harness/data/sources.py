@@ -24,12 +24,14 @@ TRIES = 1000
 
 
 class UnreachableData(UserError):
-    """A data set that cannot be had here and now (no network, no library); the task itself may be in order."""
+    """A data set that cannot be had here and now (no network, no library); the task itself may be in
+    order."""
 
 
 @dataclass(frozen=True)
 class Generated:
-    """Rows drawn from a seed. Called like any `Task.data`, it can draw another test set, which no model can have seen."""
+    """Rows drawn from a seed. Called like any `Task.data`, it can draw another test set, which no model can
+    have seen."""
 
     compose: Callable[[random.Random, int, str], Row]
     train: int
@@ -39,10 +41,13 @@ class Generated:
     key: Callable[[Row], Hashable]
 
     def __call__(self, test_seed: int = 0) -> Splits:
-        """Train and dev depend on `seed` alone, test on `test_seed` too; no row is in two splits, or in one twice."""
+        """Train and dev depend on `seed` alone, test on `test_seed` too; no row is in two splits, or in one
+        twice."""
         seen: set[Hashable] = set()
         draws = random.Random(self.seed)
-        train, dev = (self._draw(draws, name, size, seen) for name, size in (("train", self.train), ("dev", self.dev)))
+        train, dev = (
+            self._draw(draws, name, size, seen) for name, size in (("train", self.train), ("dev", self.dev))
+        )
         fresh = random.Random(f"{self.seed}/{test_seed}")
         return Splits(train, dev, self._draw(fresh, "test", self.test, seen))
 
@@ -71,7 +76,8 @@ def generated(
     seed: int,
     key: Callable[[Row], Hashable] | None = None,
 ) -> Generated:
-    """Data drawn by `compose(random, index, split)`; rows of the same `key` (default: the whole row) are drawn again.
+    """Data drawn by `compose(random, index, split)`; rows of the same `key` (default: the whole row) are
+    drawn again.
 
     `index` counts from 0 within a split, so that `LABELS[index % len(LABELS)]` is balanced.
     """
@@ -92,12 +98,13 @@ def table_splits(
     dev: float = 0.1,
     test: float = 0.1,
 ) -> Splits:
-    """Cut a CSV, TSV, JSONL or Parquet file, or a data frame, into train, dev and test, every cell as stripped text.
+    """Cut a CSV, TSV, JSONL or Parquet file, or a data frame, into train, dev and test, every cell as
+    stripped text.
 
-    The cut is the same on every machine and never puts one input into two splits; `harness.data.splits.cut_rows` says how
-    `group`, `stratify` and the shares work. Rows of a group are no independent draws: give their samples
-    `cluster=row[group]`, as `gainboard new --group` does. Raises `UserError` for a missing column, an empty cell or too
-    few rows.
+    The cut is the same on every machine and never puts one input into two splits;
+    `harness.data.splits.cut_rows` says how `group`, `stratify` and the shares work. Rows of a group are no
+    independent draws: give their samples `cluster=row[group]`, as `gainboard new --group` does. Raises
+    `UserError` for a missing column, an empty cell or too few rows.
     """
     if isinstance(table, Path):
         rows, where = read_table(table), str(table)
@@ -132,7 +139,9 @@ def read_table(path: Path) -> list[dict[str, str]]:
         raise UserError(f"{path}: no such file")
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise UserError(f"{path}: '{path.suffix}' is not a known kind of table; use .csv, .tsv, .jsonl or .parquet")
+        raise UserError(
+            f"{path}: '{path.suffix}' is not a known kind of table; use .csv, .tsv, .jsonl or .parquet"
+        )
     try:
         rows = reader(path)
     except UnicodeDecodeError as error:
@@ -236,7 +245,9 @@ def _as_text(cell: Any) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("half a surrogate pair, which is no character; mend the text or remove the row") from None
+        raise ValueError(
+            "half a surrogate pair, which is no character; mend the text or remove the row"
+        ) from None
     return text
 
 
@@ -260,29 +271,36 @@ def hub_splits(
     dev: str | None = None,
     dev_size: int = 0,
 ) -> Splits:
-    """Load a Hugging Face data set: by its id, pinned by `revision`, or from a local folder, which needs no revision.
+    """Load a Hugging Face data set: by its id, pinned by `revision`, or from a local folder, which needs no
+    revision.
 
-    `name` is the configuration; `train`, `test` and `dev` name its splits. Without `dev`, `dev_size` rows are cut from
-    train by a fixed shuffle. Raises `UserError` for a data set that is not there or not like this, and its kind
-    `UnreachableData` when the `datasets` library or the hub is not to be had.
+    `name` is the configuration; `train`, `test` and `dev` name its splits. Without `dev`, `dev_size` rows are
+    cut from train by a fixed shuffle. Raises `UserError` for a data set that is not there or not like this,
+    and its kind `UnreachableData` when the `datasets` library or the hub is not to be had.
     """
     where = f"data set '{path}'"
     if not Path(path).is_dir():
         _check_pinned(revision, where)
     if (dev is None) == (dev_size == 0):
-        raise UserError(f"{where}: give either dev, the name of a split, or dev_size, a number of rows to cut from {train}")
+        raise UserError(
+            f"{where}: give either dev, the name of a split, or dev_size, a number of rows to cut from {train}"
+        )
     loaded = _load(path, name, revision)
     names = [train, test] if dev is None else [train, dev, test]
     for split in names:
         if split not in loaded:
             raise UserError(f"{where} has no split '{split}'; it has {', '.join(loaded)}")
         if names.count(split) > 1:
-            raise UserError(f"{where}: split '{split}' is named twice; what is trained on cannot be tested on")
+            raise UserError(
+                f"{where}: split '{split}' is named twice; what is trained on cannot be tested on"
+            )
     if dev is not None:
         return Splits(train=loaded[train].to_list(), dev=loaded[dev].to_list(), test=loaded[test].to_list())
     size = len(loaded[train])
     if not 0 < dev_size < size:
-        raise UserError(f"{where}: dev_size is {dev_size}; split '{train}' has {size} rows and must keep some")
+        raise UserError(
+            f"{where}: dev_size is {dev_size}; split '{train}' has {size} rows and must keep some"
+        )
     order = random.Random(0).sample(range(size), size)
     return Splits(
         train=loaded[train].select(order[dev_size:]).to_list(),
@@ -306,7 +324,9 @@ def _load(path: str, name: str | None, revision: str | None) -> Any:
     try:
         import datasets
     except ImportError:
-        raise UnreachableData(f"data set '{path}' needs the datasets library: pip install 'gainboard[train]'") from None
+        raise UnreachableData(
+            f"data set '{path}' needs the datasets library: pip install 'gainboard[train]'"
+        ) from None
     try:
         return datasets.load_dataset(path, name, revision=revision)
     except ConnectionError as error:
@@ -315,8 +335,11 @@ def _load(path: str, name: str | None, revision: str | None) -> Any:
             f"{str(error).splitlines()[0]}. Load it once with a network"
         ) from error
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        # A fault in a file's content comes wrapped in one that says nothing; its cause is what the user can mend.
-        wrapped = isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__ is not None
+        # A fault in a file's content comes wrapped in one that says nothing; its cause is what the user can
+        # mend.
+        wrapped = (
+            isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__ is not None
+        )
         reason = (str(error.__cause__ if wrapped else error) or type(error).__name__).splitlines()[0]
         pinned = f" at revision {revision}" if revision else ""
         raise UserError(f"data set '{path}'{pinned} could not be loaded: {reason}") from error

@@ -1,4 +1,5 @@
-"""Cut rows into train, dev and test: the same on every machine, even over the targets, with groups kept together."""
+"""Cut rows into train, dev and test: the same on every machine, even over the targets, with groups kept
+together."""
 
 import hashlib
 import math
@@ -37,29 +38,40 @@ def cut_rows(
 ) -> Splits:
     """Cut `rows` into train, dev and test; `dev` and `test` are the shares of theirs.
 
-    Rows of the same input (but for case and white space) stay together, and so do those of the same value in the column
-    `group`. With `stratify`, targets of at most `MAX_STRATA` kinds are as frequent in every split as in the whole, exactly
-    but for rounding where nothing holds rows together, otherwise as nearly as whole groups allow. Rows are ordered by the
-    hash of their input or group, so the cut does not depend on their order and hardly moves when some are added.
+    Rows of the same input (but for case and white space) stay together, and so do those of the same value in
+    the column `group`. With `stratify`, targets of at most `MAX_STRATA` kinds are as frequent in every split
+    as in the whole, exactly but for rounding where nothing holds rows together, otherwise as nearly as whole
+    groups allow. Rows are ordered by the hash of their input or group, so the cut does not depend on their
+    order and hardly moves when some are added.
 
-    `where` names the rows in errors: `UserError` for a column that is missing or empty in a row, for too few inputs or
-    groups, and for shares that leave a split nothing.
+    `where` names the rows in errors: `UserError` for a column that is missing or empty in a row, for too few
+    inputs or groups, and for shares that leave a split nothing.
     """
     if not (0 < dev < 1 and 0 < test < 1 and dev + test < 1):
         raise UserError(
             f"{where}: the shares dev={dev:g} and test={test:g} leave a split without rows; "
             "each must be above 0 and their sum below 1"
         )
-    _check_columns(rows, [column for column in (input_column, target_column, group) if column is not None], where)
-    labels = [str(row[target_column]) for row in rows] if target_column is not None and stratify else [""] * len(rows)
+    _check_columns(
+        rows, [column for column in (input_column, target_column, group) if column is not None], where
+    )
+    labels = (
+        [str(row[target_column]) for row in rows]
+        if target_column is not None and stratify
+        else [""] * len(rows)
+    )
     counts = Counter(labels)
     if len(counts) > MAX_STRATA:
         labels, counts = [""] * len(rows), Counter({"": len(rows)})
     inputs = [" ".join(str(row[input_column]).casefold().split()) for row in rows]
-    blocks = _blocks(_together(inputs, [str(row[group]) for row in rows]) if group is not None else inputs, labels)
+    blocks = _blocks(
+        _together(inputs, [str(row[group]) for row in rows]) if group is not None else inputs, labels
+    )
     if len(blocks) < 3:
         kind = "different inputs" if group is None else f"groups in column '{group}' that share no input"
-        raise UserError(f"{where}: {len(blocks)} {kind}; a task needs at least three, one each for train, dev and test")
+        raise UserError(
+            f"{where}: {len(blocks)} {kind}; a task needs at least three, one each for train, dev and test"
+        )
     for_test, rest = _part(blocks, _quota(counts, test), spare=2)
     for_dev, for_train = _part(rest, _quota(counts, dev), spare=1)
     return Splits(*(_rows_of(part, rows) for part in (for_train, for_dev, for_test)))
@@ -74,7 +86,9 @@ def _check_columns(rows: Sequence[Row], columns: Sequence[str], where: str) -> N
                     f"{where}, row {number}: column '{column}' not found.{suggest(column, row)} There are {known}"
                 )
             if row[column] is None or not str(row[column]).strip():
-                raise UserError(f"{where}, row {number}: column '{column}' is empty; fill it or remove the row")
+                raise UserError(
+                    f"{where}, row {number}: column '{column}' is empty; fill it or remove the row"
+                )
 
 
 def _together(inputs: Sequence[str], groups: Sequence[str]) -> list[str]:
@@ -115,7 +129,9 @@ def _quota(counts: Mapping[str, int], share: float) -> dict[str, int]:
     return quota
 
 
-def _part(blocks: Sequence[_Block], quota: Mapping[str, int], *, spare: int) -> tuple[list[_Block], list[_Block]]:
+def _part(
+    blocks: Sequence[_Block], quota: Mapping[str, int], *, spare: int
+) -> tuple[list[_Block], list[_Block]]:
     """The blocks that make up the quota as nearly as may be, and the others, at least `spare` of them."""
     missing = Counter(quota)
     chosen: list[_Block] = []
@@ -139,7 +155,8 @@ def _part(blocks: Sequence[_Block], quota: Mapping[str, int], *, spare: int) -> 
 
 
 def _distance_change(missing: Mapping[str, int], block: _Block) -> int:
-    """How much farther from the quota a split is with the block than without, as the sum of squares over labels."""
+    """How much farther from the quota a split is with the block than without, as the sum of squares over
+    labels."""
     return sum(count * (count - 2 * missing[label]) for label, count in block.labels.items())
 
 

@@ -34,8 +34,8 @@ def apply_steps(
 ) -> tuple[dict[str, list[Sample]], tuple[StepCount, ...]]:
     """Take the task's steps in order, and count.
 
-    `fault_of` says what is wrong with a sample that a step made. Raises `UserError` for a step that fails, makes such a
-    sample or empties a split.
+    `fault_of` says what is wrong with a sample that a step made. Raises `UserError` for a step that fails,
+    makes such a sample or empties a split.
     """
     counts = []
     names: list[str] = []
@@ -80,7 +80,9 @@ def _taken(
         if fault:
             raise UserError(f"{where}: it makes a sample that cannot be used: {fault}")
         if sample.id in seen:
-            raise UserError(f"{where}: it leaves two samples with the id '{sample.id}'; copies need ids of their own")
+            raise UserError(
+                f"{where}: it leaves two samples with the id '{sample.id}'; copies need ids of their own"
+            )
         seen.add(sample.id)
     return after
 
@@ -108,7 +110,8 @@ def deduplicate(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:
 
 
 def drop_conflicts(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:
-    """Drop every sample whose fields and choices another sample has with other targets: nobody knows which is right.
+    """Drop every sample whose fields and choices another sample has with other targets: nobody knows which is
+    right.
 
     Samples without a field ask nothing, so they cannot contradict each other; all of them stay.
     """
@@ -123,14 +126,17 @@ def drop_conflicts(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:
 
 
 def normalise_whitespace(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:
-    """Make every run of white space in the fields one space, or one line break where it holds one, and strip the ends.
+    """Make every run of white space in the fields one space, or one line break where it holds one, and strip
+    the ends.
 
     Targets and choices stay as they are: white space may be part of an answer.
     """
 
     def apply(samples: list[Sample], _: random.Random) -> list[Sample]:
         return [
-            dataclasses.replace(sample, fields={name: _one_space(text) for name, text in sample.fields.items()})
+            dataclasses.replace(
+                sample, fields={name: _one_space(text) for name, text in sample.fields.items()}
+            )
             for sample in samples
         ]
 

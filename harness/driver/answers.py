@@ -1,7 +1,7 @@
 """The generate phase of one base model: its arms' prompts go to one engine, or to several side by side.
 
-What goes wrong with an engine is mended here where it can be: one that dies is started once more and goes on where it was
-(answers are kept as they come), one without memory is started with fewer sequences at a time.
+What goes wrong with an engine is mended here where it can be: one that dies is started once more and goes on
+where it was (answers are kept as they come), one without memory is started with fewer sequences at a time.
 """
 
 import json
@@ -37,7 +37,8 @@ LEAST_NUM_SEQS = 4
 """With fewer sequences at a time there is no hope that memory is enough."""
 
 ADAPTERS_FROM = 1_000_000_000
-"""Parameters from which merging and loading an adapter's base takes longer than serving the adapter beside it."""
+"""Parameters from which merging and loading an adapter's base takes longer than serving the adapter beside
+it."""
 
 MAX_LORAS = 8
 """Adapters in one batch."""
@@ -63,8 +64,10 @@ class Generation:
         self, group: GroupJob, asks: Sequence[AskJob], *, work: Path, settings: EngineSettings, devices: str | None,
         listener: Listener,
     ) -> None:  # fmt: skip
-        """`work`: where logs and kept answers lie. `devices`: the CUDA devices to use; None for all there are."""
-        # The engine starts with the base's weights: its arms first, so that each arm's weights are swapped in once.
+        """`work`: where logs and kept answers lie. `devices`: the CUDA devices to use; None for all there
+        are."""
+        # The engine starts with the base's weights: its arms first, so that each arm's weights are swapped in
+        # once.
         self._asks = sorted(asks, key=lambda ask: ask.weights is not None)
         self._group, self._work, self._settings, self._devices = group, work, settings, devices
         self._listener, self._log = listener, work / "logs" / f"{group.name}-generate.log"
@@ -111,7 +114,10 @@ class Generation:
                 f"data_parallel_size = {count} engines of {size} devices need {count * size} devices, and this model's "
                 f"worker has {len(devices)}: lower it, or --workers"
             )
-        return [_Lane(",".join(devices[lane * size : (lane + 1) * size]), max_num_seqs=seqs) for lane in range(count)]
+        return [
+            _Lane(",".join(devices[lane * size : (lane + 1) * size]), max_num_seqs=seqs)
+            for lane in range(count)
+        ]
 
     # One engine
 
@@ -145,12 +151,15 @@ class Generation:
                     self._answer(lane, [ask], report)
                 return
             seconds = time.monotonic() - started
-            self._listener.failed(batch[0].key, "generate", reason_of(error, what=batch[0].label, log=self._log), seconds)
+            self._listener.failed(
+                batch[0].key, "generate", reason_of(error, what=batch[0].label, log=self._log), seconds
+            )
         else:
             lane.answered += batch
 
     def _request(self, lane: _Lane, batch: Sequence[AskJob], report: Report) -> None:
-        """Put a batch to the lane's engine, started again where that may help, and write the runs' records."""
+        """Put a batch to the lane's engine, started again where that may help, and write the runs'
+        records."""
         deaths = 0
         while True:
             try:
@@ -162,7 +171,9 @@ class Generation:
                 deaths += 1
                 if deaths > 1:
                     raise
-                self._listener.note(f"{batch[0].label}: {death}; it is started again and goes on where it was")
+                self._listener.note(
+                    f"{batch[0].label}: {death}; it is started again and goes on where it was"
+                )
             except JobFailed as error:
                 fewer = lane.max_num_seqs // 2
                 if error.kind not in _NO_MEMORY or fewer < LEAST_NUM_SEQS:
@@ -210,14 +221,17 @@ class Generation:
         lane.worker, lane.answered = None, []
 
     def _finish(self, lane: _Lane) -> None:
-        """Have the base answer its canaries once more; what it says goes into the records of the engine's runs."""
+        """Have the base answer its canaries once more; what it says goes into the records of the engine's
+        runs."""
         if lane.worker is None or not lane.answered:
             return
         try:
             guard = lane.worker.request({"finish": True}, _say_nothing)["guard"]
         except JobFailed as error:
             # The answers are there, and each arm passed when it came in; only this last word is missing.
-            self._listener.note(f"{self._group.name}: whether the base still answers the same could not be told: {error}")
+            self._listener.note(
+                f"{self._group.name}: whether the base still answers the same could not be told: {error}"
+            )
             return
         if guard is None:
             return
@@ -271,16 +285,23 @@ def is_answered(ask: AskJob) -> bool:
 def choose_way(asks: Sequence[AskJob], model: str, engine: EngineName, settings: EngineSettings) -> Way:
     """How the arms' weights get into the engine: as asked, or by device and size.
 
-    Adapters are served where merging moves gigabytes: on CUDA, from a billion parameters on, where every tuned arm is a
-    plain adapter and no text is only weighed. Raises `UserError` when adapters are asked for and cannot be had.
+    Adapters are served where merging moves gigabytes: on CUDA, from a billion parameters on, where every
+    tuned arm is a plain adapter and no text is only weighed. Raises `UserError` when adapters are asked for
+    and cannot be had.
     """
     weighed = next((ask for ask in asks if ask.output == "perplexity"), None)
     other = next((ask for ask in asks if ask.tuner in ("full", "dora")), None)
     if settings.way == "adapters":
         if engine != "vllm":
-            raise UserError('[engine] way = "adapters" takes vLLM; the transformers engine merges: set way = "swap"')
+            raise UserError(
+                '[engine] way = "adapters" takes vLLM; the transformers engine merges: set way = "swap"'
+            )
         if other is not None:
-            changes = "changes all weights" if other.tuner == "full" else "has magnitudes (DoRA) that vLLM does not read"
+            changes = (
+                "changes all weights"
+                if other.tuner == "full"
+                else "has magnitudes (DoRA) that vLLM does not read"
+            )
             raise UserError(
                 f'[engine] way = "adapters" serves adapters only, and {other.label} {changes}: set way = "swap", '
                 "or give that method a sweep of its own"

@@ -1,9 +1,10 @@
-"""Work on base models on a Ray cluster: each is a task with its resources, and a lost node's tasks run again elsewhere.
+"""Work on base models on a Ray cluster: each is a task with its resources, and a lost node's tasks run again
+elsewhere.
 
-Nodes need GainBoard installed, and no disk in common with the driver: rendered files travel with the task, answers and
-records come back, and the driver alone writes results. Weights stay on the node that trained them, in a folder of the same
-name as the driver's `--work`. What happens on a node is told through two queues, as is what it asks: a task's metric is
-known to the driver only.
+Nodes need GainBoard installed, and no disk in common with the driver: rendered files travel with the task,
+answers and records come back, and the driver alone writes results. Weights stay on the node that trained
+them, in a folder of the same name as the driver's `--work`. What happens on a node is told through two
+queues, as is what it asks: a task's metric is known to the driver only.
 """
 
 import os
@@ -28,13 +29,16 @@ try:
     from ray.util.queue import Empty, Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ImportError:
-    raise UserError("--executor ray needs ray, which is not installed: pip install 'gainboard[ray]'") from None
+    raise UserError(
+        "--executor ray needs ray, which is not installed: pip install 'gainboard[ray]'"
+    ) from None
 
 RETRIES = 3
 """Nodes that a base model's work may lose before it fails."""
 
 MOST_SENT = 64 << 20
-"""Bytes of a model's folder that travel with the task; a larger one must lie on every node under the same path."""
+"""Bytes of a model's folder that travel with the task; a larger one must lie on every node under the same
+path."""
 
 SECONDS_BETWEEN_REPORTS = 1.0
 SECONDS_OF_WAITING = 0.5
@@ -49,7 +53,8 @@ class RayExecutor:
     """A running cluster, or one that is started on this machine and ends with the sweep."""
 
     def __init__(self, address: str | None, *, workers: int | None = None, devices_each: int = 1) -> None:
-        """`address`: the cluster's; None: one is started here. `workers`: base models at a time; None: as many as fit."""
+        """`address`: the cluster's; None: one is started here. `workers`: base models at a time; None: as
+        many as fit."""
         try:
             if address is not None:
                 _reach(address)
@@ -72,7 +77,9 @@ class RayExecutor:
         group, work = _absolute(group), work.absolute()
         # What carries word must not be lost with a node: it stays where the driver is.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        events, answers = (Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here}) for _ in range(2))
+        events, answers = (
+            Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here}) for _ in range(2)
+        )
         task = ray.remote(max_retries=RETRIES, **self._resources)(_on_node)
         sent = {str(path): path.read_bytes() for path in _inputs(group) if path.is_file()}
         reference = task.remote(
@@ -135,7 +142,9 @@ def _absolute(group: GroupJob) -> GroupJob:
         return value
 
     model = Path(group.model)
-    return GroupJob.model_validate(absolute(data) | {"model": str(model.absolute()) if model.is_dir() else group.model})
+    return GroupJob.model_validate(
+        absolute(data) | {"model": str(model.absolute()) if model.is_dir() else group.model}
+    )
 
 
 def _inputs(group: GroupJob) -> Iterable[Path]:

@@ -32,10 +32,12 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """Workers on this machine: one for each GPU, or as many as are asked for, with an even share of the GPUs each."""
+    """Workers on this machine: one for each GPU, or as many as are asked for, with an even share of the GPUs
+    each."""
 
     def __init__(self, workers: int | None = None, *, devices_each: int = 1) -> None:
-        """`workers` None: as many as there are GPUs for; without a GPU one. Raises `UserError` when there are too few."""
+        """`workers` None: as many as there are GPUs for; without a GPU one. Raises `UserError` when there are
+        too few."""
         devices = visible_devices()
         self.workers = workers or max(1, len(devices) // devices_each)
         if devices and len(devices) < self.workers * devices_each:
@@ -73,6 +75,9 @@ def visible_devices() -> list[str]:
     if not shutil.which("nvidia-smi"):
         return []
     listed = subprocess.run(
-        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True, check=False
+        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return listed.stdout.split()

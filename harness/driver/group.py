@@ -1,4 +1,5 @@
-"""The runs of one base model, brought to their results: the choice of settings, trainings, answers, scores."""
+"""The runs of one base model, brought to their results: the choice of settings, trainings, answers,
+scores."""
 
 import threading
 import time
@@ -101,7 +102,9 @@ class SweepWork:
             doubts = {what: why for what, why in reasons.items() if why}
             self.outcome.doubts += [f"{run.label} {what}: {why}" for what, why in doubts.items()]
             value = result.metrics[primary].value
-            self.progress.finished(run.label, primary, value, result.samples, doubts=doubts, losses=_losses(result.training))
+            self.progress.finished(
+                run.label, primary, value, result.samples, doubts=doubts, losses=_losses(result.training)
+            )
             return result
 
     @property
@@ -122,7 +125,9 @@ class SweepWork:
     def fail(self, run: Run, phase: str, reason: str, spent: Spent) -> None:
         """Record that a run came to nothing."""
         spent = spent.plus(spent_on_failures(self.folders.results, run))
-        failure = Failure(schema_version=SCHEMA_VERSION, key=run.key, run=run, phase=phase, reason=reason, spent=spent)
+        failure = Failure(
+            schema_version=SCHEMA_VERSION, key=run.key, run=run, phase=phase, reason=reason, spent=spent
+        )
         with self.lock:
             self.outcome.failed.append(failure)
             self.progress.failed(run.label, phase, reason)
@@ -133,9 +138,12 @@ class SweepWork:
 
 
 class GroupRunner:
-    """The runs of one base model: the choice of their settings, all trainings, then all answers from one engine."""
+    """The runs of one base model: the choice of their settings, all trainings, then all answers from one
+    engine."""
 
-    def __init__(self, group: Group, sweep: SweepWork, members: Mapping[str, Sequence[Result]] | None = None) -> None:
+    def __init__(
+        self, group: Group, sweep: SweepWork, members: Mapping[str, Sequence[Result]] | None = None
+    ) -> None:
         """`members`: what averaged arms are made of, by the key of their run."""
         self._group, self._sweep, self._shop = group, sweep, sweep.shop
         self._members = members or {}
@@ -182,7 +190,9 @@ class GroupRunner:
     def _trainings(self, run: Run) -> list[TrainingRecord]:
         """Every training that the run's weights come from, in order."""
         if run.averaged:
-            known = {training.key: training for member in self._members[run.key] for training in member.trainings}
+            known = {
+                training.key: training for member in self._members[run.key] for training in member.trainings
+            }
             return list(known.values())
         recipes = in_order([run.recipe] if run.recipe else [])
         return [read_record(self._shop.fit(recipe).record, TrainingRecord) for recipe in recipes]
@@ -220,7 +230,8 @@ class GroupRunner:
         return chosen
 
     def _as_chosen_before(self, run: Run) -> Run:
-        """A guard run with the settings of the finished run whose weights it scores. Raises `UserError` without one."""
+        """A guard run with the settings of the finished run whose weights it scores. Raises `UserError`
+        without one."""
         assert run.guarded is not None, "an ordinary run is searched for"
         path = self._sweep.folders.results / run.guarded / RESULT
         if path.exists():
@@ -278,7 +289,8 @@ class GroupRunner:
         return scored.metrics[task.primary_metric]
 
     def _training_of(self, trial: Trial) -> tuple[Spent, float | None]:
-        """What a trial has taken so far, training up to its rung and answering at every rung; and its loss on dev there."""
+        """What a trial has taken so far, training up to its rung and answering at every rung; and its loss on
+        dev there."""
         generation = read_record(self._shop.ask(trial.run).record, GenerationRecord)
         answered = generation.swap_seconds + generation.guard_seconds + generation.generate_seconds
         assert trial.run.recipe is not None, "a trial trains"
@@ -312,7 +324,9 @@ class GroupRunner:
         )
         hears.recipes = {recipe.key: recipe for recipe in recipes}
         try:
-            self._sweep.executor.execute(group, work=self._shop.work, settings=self._sweep.settings, listener=hears)
+            self._sweep.executor.execute(
+                group, work=self._shop.work, settings=self._sweep.settings, listener=hears
+            )
         except JobFailed as error:  # every node that tried was lost
             for run in rendered:
                 hears.failed(run.key, "run", str(error), 0.0)
@@ -332,12 +346,17 @@ class GroupRunner:
         return True
 
     def judge(self, recipe: Recipe, rows: list[Message]) -> Message:
-        """The primary metric of answers that a training gave on dev; its worst value when none could be scored."""
+        """The primary metric of answers that a training gave on dev; its worst value when none could be
+        scored."""
         task = self._sweep.facts.tasks[recipe.stages[-1].portions[0].task].task
         card = self._sweep.facts.card(task.name).metrics[task.primary_metric]
         scored = score_rows(task, collect(self._shop.judged_on(recipe), rows))
         value = (
-            scored.metrics[task.primary_metric].value if scored.metrics else card.low if card.higher_is_better else card.high
+            scored.metrics[task.primary_metric].value
+            if scored.metrics
+            else card.low
+            if card.higher_is_better
+            else card.high
         )
         return {"value": value, "higher_is_better": card.higher_is_better}
 
@@ -381,7 +400,9 @@ class _Hears:
 
     def failed(self, key: str, phase: str, reason: str, seconds: float) -> None:
         """A run's own work failed, or a training that it needs."""
-        if key not in self._runs and not any(run.recipe and run.recipe.key == key for run in self._runs.values()):
+        if key not in self._runs and not any(
+            run.recipe and run.recipe.key == key for run in self._runs.values()
+        ):
             self._lost[key] = seconds  # a first stage: those who wait for it fail next
             return
         for run in self._runs.values():

@@ -1,7 +1,7 @@
 """Run a sweep: render, train, generate and score every run that has no result yet, base model by base model.
 
-Every phase leaves a file that carries its key, so a sweep that was stopped goes on where it was: finished results are
-kept, trained weights are not trained again, generated answers are not generated again.
+Every phase leaves a file that carries its key, so a sweep that was stopped goes on where it was: finished
+results are kept, trained weights are not trained again, generated answers are not generated again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,8 +43,8 @@ def run_sweep(
 ) -> Outcome:
     """Bring every run to a result or a recorded failure; one failed run does not stop the others.
 
-    Raises `UserError` before any work when a needed library is missing, a result of another configuration is in the way
-    or the arms cannot be scored in the way that was asked for.
+    Raises `UserError` before any work when a needed library is missing, a result of another configuration is
+    in the way or the arms cannot be scored in the way that was asked for.
     """
     todo = [run for run in runs if not is_done(folders.results, run)]
     outcome = Outcome(already_done=len(runs) - len(todo))
@@ -90,7 +90,9 @@ def _combine(ensembles: Sequence[Ensemble], sweep: SweepWork) -> None:
         members = [_finished(run, sweep) for run in ensemble.members]
         missing = sum(member is None for member in members)
         if missing:
-            sweep.progress.note(f"{ensemble.label}: {missing} of its {len(members)} members have no result; it is left out")
+            sweep.progress.note(
+                f"{ensemble.label}: {missing} of its {len(members)} members have no result; it is left out"
+            )
             continue
         found = [member for member in members if member is not None]
         run = derive(ensemble, [member.run for member in found])
@@ -122,7 +124,8 @@ def _vote(run: Run, members: Sequence[Result], sweep: SweepWork) -> None:
 
 
 def _spread(groups: Sequence[Group], workers: int) -> list[Group]:
-    """Groups enough for all workers: the largest are cut in two, never through runs that share a training or a search."""
+    """Groups enough for all workers: the largest are cut in two, never through runs that share a training or
+    a search."""
     spread = list(groups)
     while len(spread) < workers:
         largest = max(spread, key=lambda group: len(group.runs), default=None)

@@ -1,4 +1,5 @@
-"""Work on one base model where its devices are: its trainings in one worker, then all answers from one engine.
+"""Work on one base model where its devices are: its trainings in one worker, then all answers from one
+engine.
 
 Both see rendered files only. A job whose files are there is not done again.
 """
@@ -16,14 +17,19 @@ from harness.workers.listener import Listener, reporting_failure
 from harness.workers.worker import JobFailed, Message, Worker, WorkerDied
 
 
-def execute(group: GroupJob, *, work: Path, settings: EngineSettings, devices: str | None, listener: Listener) -> None:
-    """Train what needs it, then answer what needs it. What fails is told to the listener, and what needs it left out.
+def execute(
+    group: GroupJob, *, work: Path, settings: EngineSettings, devices: str | None, listener: Listener
+) -> None:
+    """Train what needs it, then answer what needs it. What fails is told to the listener, and what needs it
+    left out.
 
     `work`: for logs and kept answers. `devices`: as CUDA_VISIBLE_DEVICES has them; None for all there are.
     """
     listener.started()
     _Trainings(group, work=work, devices=devices, listener=listener).run()
-    asks = [ask for ask in group.asks if not is_answered(ask) and (ask.weights is None or ask.weights.is_dir())]
+    asks = [
+        ask for ask in group.asks if not is_answered(ask) and (ask.weights is None or ask.weights.is_dir())
+    ]
     Generation(group, asks, work=work, settings=settings, devices=devices, listener=listener).run()
 
 
@@ -76,7 +82,9 @@ class _Trainings:
         except WorkerDied:
             self._close()
             raise
-        record = TrainingRecord.model_validate(answer["record"] | {"startup_seconds": worker.startup_seconds * share})
+        record = TrainingRecord.model_validate(
+            answer["record"] | {"startup_seconds": worker.startup_seconds * share}
+        )
         write_record(fit.record, record)
 
     def _report(self, message: Message) -> None:
@@ -91,10 +99,15 @@ class _Trainings:
         if self._worker is None:
             revision = ["--revision", self._group.revision] if self._group.revision else []
             # A training takes one device, however many its engine may take.
-            environment = {} if self._devices is None else {"CUDA_VISIBLE_DEVICES": self._devices.split(",")[0]}
+            environment = (
+                {} if self._devices is None else {"CUDA_VISIBLE_DEVICES": self._devices.split(",")[0]}
+            )
             try:
                 self._worker = Worker(
-                    "harness.training", ["--model", self._group.model, *revision], log=self._log, environment=environment
+                    "harness.training",
+                    ["--model", self._group.model, *revision],
+                    log=self._log,
+                    environment=environment,
                 )
             except JobFailed as error:
                 self._cannot_start = error

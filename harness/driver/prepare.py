@@ -58,7 +58,9 @@ def build_toys(models: Sequence[str], work: Path, progress: Progress) -> None:
                         continue
                     del running[name]
                     if process.returncode != 0:
-                        raise UserError(f"building {PREFIX}{name} failed; its log is {log_folder / f'{name}.log'}")
+                        raise UserError(
+                            f"building {PREFIX}{name} failed; its log is {log_folder / f'{name}.log'}"
+                        )
                     line.advance(1)
     finally:
         for process in running.values():

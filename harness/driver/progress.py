@@ -1,4 +1,5 @@
-"""Show how far long work is: a bar for each base model, plain lines where no terminal is, events for machines."""
+"""Show how far long work is: a bar for each base model, plain lines where no terminal is, events for
+machines."""
 
 import json
 import threading
@@ -9,7 +10,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 
 from harness.records.scores import SampleCounts
@@ -45,7 +53,8 @@ class Progress:
     ) -> None:  # fmt: skip
         """One run has its result.
 
-        `doubts`: words for why it may not be what it seems → the reason in a sentence. `losses`: its training's curve.
+        `doubts`: words for why it may not be what it seems → the reason in a sentence. `losses`: its
+        training's curve.
         """
         said = [*(doubts or ())]
         if samples.failed:
@@ -118,7 +127,9 @@ class Line:
         self._task = self._progress._add(self._label)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         assert self._task is not None, "it was entered"
         self._progress._remove(self._task)
         self._task = None
@@ -145,13 +156,17 @@ class Line:
         now = time.monotonic()
         if now - self._told > SECONDS_BETWEEN_EVENTS:
             self._told = now
-            self._progress.event("progress", line=self._label, phase=self._phase, done=self._whole + share, jobs=self._jobs)
+            self._progress.event(
+                "progress", line=self._label, phase=self._phase, done=self._whole + share, jobs=self._jobs
+            )
 
     def advance(self, jobs: int) -> None:
         """That many jobs are over."""
         self._whole += jobs
         self._show(completed=self._whole, rate=self._rate(self._whole))
-        self._progress.event("progress", line=self._label, phase=self._phase, done=self._whole, jobs=self._jobs)
+        self._progress.event(
+            "progress", line=self._label, phase=self._phase, done=self._whole, jobs=self._jobs
+        )
 
     def note(self, text: str) -> None:
         """Anything worth knowing."""

@@ -1,4 +1,5 @@
-"""Write what the workers read, and tell them where it lies: a run's prompts, a recipe's training samples, a group's jobs."""
+"""Write what the workers read, and tell them where it lies: a run's prompts, a recipe's training samples, a
+group's jobs."""
 
 import dataclasses
 import json
@@ -23,7 +24,12 @@ class Workshop:
     """A sweep's work folder: `<run key>/` for each run, `trained/<recipe key>/` for each training."""
 
     def __init__(
-        self, work: Path, tasks: Mapping[str, LoadedTask], *, time_uncached: bool = False, report_to: Sequence[str] = ()
+        self,
+        work: Path,
+        tasks: Mapping[str, LoadedTask],
+        *,
+        time_uncached: bool = False,
+        report_to: Sequence[str] = (),
     ) -> None:
         """`report_to`: where trainings are logged besides."""
         self.work, self._tasks = work, tasks
@@ -68,7 +74,9 @@ class Workshop:
             weights_id=run.candidate.fingerprint,
             num_fewshot=run.num_fewshot,
             stride=run.generation.stride,
-            structured_outputs=("choice" if run.candidate.method == "zero_shot_constrained" else task.structured_outputs),
+            structured_outputs=(
+                "choice" if run.candidate.method == "zero_shot_constrained" else task.structured_outputs
+            ),
             sampling=SamplingJob(
                 max_tokens=run.generation.max_tokens or task.max_tokens,
                 temperature=run.generation.temperature,
@@ -185,8 +193,8 @@ def in_order(recipes: Iterable[Recipe]) -> list[Recipe]:
 
 def training_rows(portion: Portion, prompts: PromptSet, samples: Sequence[Sample]) -> Iterator[Message]:
     """Samples with their answers, each in one of the portion's templates, and their task."""
-    # Drawn, not in turn: samples are ordered by label, and a wording that goes with a label would give it away. Drawn in
-    # order, so that a larger budget shows the samples of a smaller one in the same wordings.
+    # Drawn, not in turn: samples are ordered by label, and a wording that goes with a label would give it
+    # away. Drawn in order, so that a larger budget shows the samples of a smaller one in the same wordings.
     draws = random.Random(0)
     for sample in samples:
         yield prompt_row(prompts, sample, draws.choice(portion.templates)) | {"task": portion.task}

@@ -15,11 +15,13 @@ from harness.workers.jobs import FitJob
 UNTUNED = ("zero_shot", "few_shot")
 
 
-def write_card(fit: FitJob, finished: Sequence[Result], others: Iterable[Result], *, base: str, results: Path) -> None:
+def write_card(
+    fit: FitJob, finished: Sequence[Result], others: Iterable[Result], *, base: str, results: Path
+) -> None:
     """Say what weights scored, and what they gained over untuned arms of the same model, task and seed.
 
-    `finished`: results of these weights; `others`: those of the arms to compare them with. Weights that are not on this
-    machine are left alone.
+    `finished`: results of these weights; `others`: those of the arms to compare them with. Weights that are
+    not on this machine are left alone.
     """
     record = fit.weights / TRAINING
     if not record.exists() or not finished:
@@ -38,7 +40,12 @@ def write_card(fit: FitJob, finished: Sequence[Result], others: Iterable[Result]
             if difference is not None:
                 gains.append(difference)
     card = model_card(
-        base, finished[0].run.candidate.revision, fit, read_record(record, TrainingRecord), scores=scores, gains=gains
+        base,
+        finished[0].run.candidate.revision,
+        fit,
+        read_record(record, TrainingRecord),
+        scores=scores,
+        gains=gains,
     )
     with atomic_write(fit.weights / "README.md") as file:
         file.write(card)
@@ -62,4 +69,6 @@ def _gain(tuned: Result, untuned: Result, results: Path) -> Score | None:
         clusters=cluster_numbers(list(by_sample.index.get_level_values("cluster"))),
     )  # fmt: skip
     over = untuned.run.candidate.method
-    return Score(tuned.run.task, metric, difference.value, difference.low, difference.high, difference.n, over=over)
+    return Score(
+        tuned.run.task, metric, difference.value, difference.low, difference.high, difference.n, over=over
+    )

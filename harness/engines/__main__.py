@@ -19,7 +19,8 @@ from harness.workers.worker import Handler, serve
 
 
 def _warm_up(engine: Engine) -> None:
-    """Pay for what an engine does once, at its first request, as part of its start: the first run is not the slow one."""
+    """Pay for what an engine does once, at its first request, as part of its start: the first run is not the
+    slow one."""
     token_ids = engine.tokenizer("warm up")["input_ids"]
     requests: list[Request] = [Generate(token_ids, Sampling(max_tokens=2)), Choose(token_ids, [[0], [1]])]
     if engine.way == "swap":  # engines that serve adapters weigh no texts
@@ -54,7 +55,9 @@ def main() -> None:
     parser.add_argument("--engine", choices=("vllm", "transformers"), required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--revision")
-    parser.add_argument("--settings", type=json.loads, default={}, help="the engine's other arguments, as JSON")
+    parser.add_argument(
+        "--settings", type=json.loads, default={}, help="the engine's other arguments, as JSON"
+    )
     parser.add_argument("--canaries", type=Path, help="rendered prompts that every arm is checked with")
     parser.add_argument("--cache", type=Path, help="a file of answers that are not generated again")
     options = parser.parse_args()
@@ -63,7 +66,9 @@ def main() -> None:
         engine = _engine(options.engine, options.model, options.revision, options.settings)
         _warm_up(engine)
         canaries = _canaries(engine, options.canaries) if options.canaries else None
-        return ScoringWorker(engine, canaries=canaries, cache=AnswerCache(options.cache) if options.cache else None)
+        return ScoringWorker(
+            engine, canaries=canaries, cache=AnswerCache(options.cache) if options.cache else None
+        )
 
     serve(start)
 

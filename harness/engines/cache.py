@@ -1,6 +1,8 @@
-"""Answers kept by content: the same weights, prompt and sampling are asked once, in whichever run or sweep they come.
+"""Answers kept by content: the same weights, prompt and sampling are asked once, in whichever run or sweep
+they come.
 
-An answer is written as soon as it is there, so what an engine had finished before it died is not generated again.
+An answer is written as soon as it is there, so what an engine had finished before it died is not generated
+again.
 """
 
 import dataclasses
@@ -44,7 +46,8 @@ class Kept:
 
 
 class AnswerCache:
-    """A SQLite file of answers. Those of one process can be taken back (`forget`) when it turns out to be untrusted."""
+    """A SQLite file of answers. Those of one process can be taken back (`forget`) when it turns out to be
+    untrusted."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +66,9 @@ class AnswerCache:
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             some = keys[start : start + _KEYS_AT_ONCE]
             marks = ",".join("?" * len(some))
-            rows = self._file.execute(f"SELECT key, answer, seconds FROM answers WHERE key IN ({marks})", some)
+            rows = self._file.execute(
+                f"SELECT key, answer, seconds FROM answers WHERE key IN ({marks})", some
+            )
             known |= {key: Kept(answer, seconds) for key, answer, seconds in rows}
         return known
 
@@ -97,7 +102,8 @@ class AnswerCache:
 
 
 def key_of(engine: Engine, request: Request, weights: str) -> bytes:
-    """The digest of everything an answer depends on: kernels add in other orders on other devices and in other versions."""
+    """The digest of everything an answer depends on: kernels add in other orders on other devices and in
+    other versions."""
     asked: list[Any] = [
         engine.name,
         engine.device,

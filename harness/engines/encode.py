@@ -1,7 +1,7 @@
 """Turn a rendered prompt into the exact tokens a model reads, by one function for training and for scoring.
 
-Prompt and answer are tokenised apart and joined as tokens, so the tokens a model is trained on are those it is
-scored on. An answer ends with the tokenizer's end-of-sequence token.
+Prompt and answer are tokenised apart and joined as tokens, so the tokens a model is trained on are those it
+is scored on. An answer ends with the tokenizer's end-of-sequence token.
 """
 
 from collections.abc import Sequence
@@ -29,15 +29,18 @@ def uses_chat_template(tokenizer: Any, chat: bool | None) -> bool:
     """Whether to render with the tokenizer's chat template: as asked, or (None) when it has one."""
     has_template = bool(getattr(tokenizer, "chat_template", None))
     if chat and not has_template:
-        raise UserError("chat = true, but the tokenizer has no chat template; set chat = false for this candidate")
+        raise UserError(
+            "chat = true, but the tokenizer has no chat template; set chat = false for this candidate"
+        )
     return has_template if chat is None else chat
 
 
 def encode_prompt(tokenizer: Any, prompt: Rendered, *, chat: bool) -> Encoded:
-    """Everything up to where the answer begins. A chat template writes its own special tokens; no second BOS is added.
+    """Everything up to where the answer begins. A chat template writes its own special tokens; no second BOS
+    is added.
 
-    Where nothing is said before the answer (a bare text whose likelihood is measured) there is no chat, either. Raises
-    `UserError` for an empty prompt of a tokenizer that has no token to begin with.
+    Where nothing is said before the answer (a bare text whose likelihood is measured) there is no chat,
+    either. Raises `UserError` for an empty prompt of a tokenizer that has no token to begin with.
     """
     (encoded,) = encode_prompts(tokenizer, [prompt], chat=chat)
     if not encoded.token_ids:
@@ -49,7 +52,9 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[Rendered], *, chat: bool) -
     """The same of many, tokenised in parallel. One that `encode_prompt` would refuse has no tokens."""
     as_chat = [chat and bool(prompt.messages) for prompt in prompts]
     texts = [
-        tokenizer.apply_chat_template(prompt.messages, tokenize=False, add_generation_prompt=True) if talks else prompt.text
+        tokenizer.apply_chat_template(prompt.messages, tokenize=False, add_generation_prompt=True)
+        if talks
+        else prompt.text
         for prompt, talks in zip(prompts, as_chat, strict=True)
     ]
     encoded: list[Encoded | None] = [None] * len(prompts)
@@ -79,7 +84,9 @@ def encode_answer(tokenizer: Any, prompt: Rendered, answer: str, *, chat: bool) 
 
 def encode_answers(tokenizer: Any, pairs: Sequence[tuple[Rendered, str]], *, chat: bool) -> list[list[int]]:
     """The same of many prompts, each with an answer: tokenised in parallel, and those that are alike once."""
-    texts = [answer + prompt.after if chat else prompt.before + answer + prompt.after for prompt, answer in pairs]
+    texts = [
+        answer + prompt.after if chat else prompt.before + answer + prompt.after for prompt, answer in pairs
+    ]
     distinct = list(dict.fromkeys(texts))
     if not distinct:
         return []

@@ -44,12 +44,14 @@ class Generate:
     """Which of the arms in use answers."""
 
     reads_cache: bool = True
-    """Whether keys and values of the prompt may come from the prefix cache; off to time an engine without one."""
+    """Whether keys and values of the prompt may come from the prefix cache; off to time an engine without
+    one."""
 
 
 @dataclass(frozen=True)
 class Choose:
-    """Weigh choices. Answered by a list of one `float` a choice: its natural-log probability, summed over its tokens."""
+    """Weigh choices. Answered by a list of one `float` a choice: its natural-log probability, summed over its
+    tokens."""
 
     prompt: list[int]
     choices: list[list[int]]
@@ -115,8 +117,11 @@ class Answered:
 class Reference(Protocol):
     """The arms in use, as transformers reads them: what the engine must agree with."""
 
-    def logprobs(self, arm: int, prompt: list[int], continuation: list[int]) -> tuple[list[float], list[float]]:
-        """For each token of the continuation the natural-log probabilities of itself and of the most likely token."""
+    def logprobs(
+        self, arm: int, prompt: list[int], continuation: list[int]
+    ) -> tuple[list[float], list[float]]:
+        """For each token of the continuation the natural-log probabilities of itself and of the most likely
+        token."""
 
 
 class Engine(Protocol):
@@ -137,8 +142,8 @@ class Engine(Protocol):
     def use(self, arms: Sequence[Path | None]) -> Reference:
         """Answer from now on with these arms: full models or adapters in folders, or (None) the base.
 
-        One at a time; several when `way` is `adapters`, and then all of them adapters. Raises `UserError` for weights
-        that are not of the base's architecture. The reference is good until the next call.
+        One at a time; several when `way` is `adapters`, and then all of them adapters. Raises `UserError` for
+        weights that are not of the base's architecture. The reference is good until the next call.
         """
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Answered]:
@@ -146,7 +151,8 @@ class Engine(Protocol):
 
 
 class OutOfMemory(Exception):
-    """The accelerator has no room for so many sequences at once; an engine with a smaller `max_num_seqs` may."""
+    """The accelerator has no room for so many sequences at once; an engine with a smaller `max_num_seqs`
+    may."""
 
 
 MAX_NUM_SEQS = 256

@@ -1,8 +1,8 @@
 """Guards: prove at run time that the engine answers with the weights it was given.
 
-A few prompts of the sweep's own, the canaries, are answered greedily after every swap, and the engine's words are
-weighed again by transformers, which reads the same weights. They are longer than a block of the prefix cache where the
-context allows it, so that keys and values left over from other weights are noticed, too.
+A few prompts of the sweep's own, the canaries, are answered greedily after every swap, and the engine's words
+are weighed again by transformers, which reads the same weights. They are longer than a block of the prefix
+cache where the context allows it, so that keys and values left over from other weights are noticed, too.
 """
 
 import math
@@ -25,7 +25,8 @@ OTHER_TOKEN = 1e-6
 
 
 class Canaries:
-    """Prompts that an engine must answer as transformers does. Made while the engine has the base's weights."""
+    """Prompts that an engine must answer as transformers does. Made while the engine has the base's
+    weights."""
 
     def __init__(self, engine: Engine, prompts: Iterable[list[int]]) -> None:
         """`prompts`: token ids; the longest that fit are taken, cut where they are very long."""
@@ -55,7 +56,9 @@ class Canaries:
             "after the engine's last swap its base no longer answered as at the start "
             f"(log-probabilities differ by up to {difference:.3g}): weights or cached keys of another arm were left in it"
         )  # fmt: skip
-        return GuardRecord(name="base_repeats", passed=passed, value=_finite(difference), bound=0.0, reason=reason)
+        return GuardRecord(
+            name="base_repeats", passed=passed, value=_finite(difference), bound=0.0, reason=reason
+        )
 
     def _answers(self, arm: int) -> list[Completion]:
         sampling = Sampling(max_tokens=NEW_TOKENS, logprobs=True)
@@ -69,14 +72,17 @@ class Canaries:
             own, best = reference.logprobs(arm, prompt, answer.token_ids)
             assert answer.logprobs is not None, "they were asked for"
             for ours, theirs, highest in zip(answer.logprobs, own, best, strict=True):
-                # Greedy writing takes the likeliest token: what transformers finds likelier is a difference, too.
+                # Greedy writing takes the likeliest token: what transformers finds likelier is a difference,
+                # too.
                 worst = _worse(worst, abs(ours - theirs), highest - theirs)
         passed = worst <= self.bound
         reason = "" if passed else (
             f"the engine's log-probabilities differ from transformers' by up to {worst:.3g} with the same weights "
             f"(allowed: {self.bound:g}): it answered with other weights, or with cached keys of others"
         )  # fmt: skip
-        return GuardRecord(name="matches_transformers", passed=passed, value=_finite(worst), bound=self.bound, reason=reason)
+        return GuardRecord(
+            name="matches_transformers", passed=passed, value=_finite(worst), bound=self.bound, reason=reason
+        )
 
     def _differs(self, answers: Sequence[Completion]) -> GuardRecord:
         difference = _difference(answers, self._base)
@@ -84,15 +90,20 @@ class Canaries:
         reason = "" if passed else (
             "the tuned model answers exactly as its base: its weights were not applied, or training changed nothing"
         )  # fmt: skip
-        return GuardRecord(name="differs_from_base", passed=passed, value=_finite(difference), bound=0.0, reason=reason)
+        return GuardRecord(
+            name="differs_from_base", passed=passed, value=_finite(difference), bound=0.0, reason=reason
+        )
 
 
 def _difference(answers: Sequence[Completion], others: Sequence[Completion]) -> float:
-    """The largest difference of log-probabilities up to where other tokens were written, which is a difference itself."""
+    """The largest difference of log-probabilities up to where other tokens were written, which is a
+    difference itself."""
     worst = 0.0
     for answer, other in zip(answers, others, strict=True):
         assert answer.logprobs is not None and other.logprobs is not None, "they were asked for"
-        for one, two, *tokens in zip(answer.logprobs, other.logprobs, answer.token_ids, other.token_ids, strict=False):
+        for one, two, *tokens in zip(
+            answer.logprobs, other.logprobs, answer.token_ids, other.token_ids, strict=False
+        ):
             worst = _worse(worst, abs(one - two))
             if len(set(tokens)) > 1:
                 worst = _worse(worst, OTHER_TOKEN)

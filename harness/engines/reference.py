@@ -15,7 +15,9 @@ class TransformersReference:
     def __init__(self, model: Any) -> None:
         self._model = model.eval()
 
-    def logprobs(self, arm: int, prompt: list[int], continuation: list[int]) -> tuple[list[float], list[float]]:
+    def logprobs(
+        self, arm: int, prompt: list[int], continuation: list[int]
+    ) -> tuple[list[float], list[float]]:
         """See `Reference.logprobs`."""
         input_ids = torch.tensor([prompt + continuation], device=self._model.device)
         with torch.inference_mode():
@@ -26,20 +28,24 @@ class TransformersReference:
 
 
 class AdapterReference:
-    """The base with one of several adapters beside it, not merged: what an engine that serves adapters must agree with."""
+    """The base with one of several adapters beside it, not merged: what an engine that serves adapters must
+    agree with."""
 
     def __init__(self, base: Any) -> None:
         self._base = base
         self._arms: tuple[Path | None, ...] = (None,)
 
     def use(self, arms: Sequence[Path | None]) -> None:
-        """Read these adapters (None: the plain base) from now on. Raises `UserError` for one that does not fit."""
+        """Read these adapters (None: the plain base) from now on. Raises `UserError` for one that does not
+        fit."""
         for arm in arms:
             if arm is not None:
                 put_adapter(self._base, arm).unload()
         self._arms = tuple(arms)
 
-    def logprobs(self, arm: int, prompt: list[int], continuation: list[int]) -> tuple[list[float], list[float]]:
+    def logprobs(
+        self, arm: int, prompt: list[int], continuation: list[int]
+    ) -> tuple[list[float], list[float]]:
         """See `Reference.logprobs`."""
         weights = self._arms[arm]
         if weights is None:

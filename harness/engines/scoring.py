@@ -1,4 +1,5 @@
-"""The scoring worker's job: bring prompts to an engine, its answers to a file, and prove whose answers they are.
+"""The scoring worker's job: bring prompts to an engine, its answers to a file, and prove whose answers they
+are.
 
 It sees rendered prompt files, never task code.
 """
@@ -29,7 +30,8 @@ from harness.workers.worker import Message, Report
 SECONDS_BETWEEN_REPORTS = 0.5
 
 TOKENISED_AT_ONCE = 4096
-"""Prompts: enough to keep all cores busy, and few enough for memory to hold little but the tokens of a large file."""
+"""Prompts: enough to keep all cores busy, and few enough for memory to hold little but the tokens of a large
+file."""
 
 TIMED_UNCACHED = 64
 """Prompts that are asked once more without the prefix cache, where that is to be timed."""
@@ -79,7 +81,8 @@ class _Ask:
     reused: int = 0
     reused_seconds: float = 0.0
     fresh_tokens: int = 0
-    """Tokens read and written for answers that were not reused: by them a batch's time is shared among its runs."""
+    """Tokens read and written for answers that were not reused: by them a batch's time is shared among its
+    runs."""
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -99,7 +102,9 @@ class _Batch:
 class ScoringWorker:
     """Keeps one engine, and remembers whose weights are in it."""
 
-    def __init__(self, engine: Engine, *, canaries: Canaries | None = None, cache: AnswerCache | None = None) -> None:
+    def __init__(
+        self, engine: Engine, *, canaries: Canaries | None = None, cache: AnswerCache | None = None
+    ) -> None:
         """Without canaries nothing is proved; without a cache nothing is reused."""
         self._engine, self._canaries, self._cache = engine, canaries, cache
         self._guards: dict[Path | None, tuple[GuardRecord, ...]] | None
@@ -108,20 +113,31 @@ class ScoringWorker:
         self._swapped = False
 
     def __call__(self, job: Message, report: Report) -> Message:
-        """Answer the runs in `job["asks"]`, each into its `completions`; `records` has a `GenerationRecord` for each.
+        """Answer the runs in `job["asks"]`, each into its `completions`; `records` has a `GenerationRecord`
+        for each.
 
-        Several runs in a job are answered in one batch: all by one arm, or each by an adapter of its own where the engine
-        serves adapters. `job["finish"]` instead brings the base back: `guard` says whether it still answers the same.
+        Several runs in a job are answered in one batch: all by one arm, or each by an adapter of its own
+        where the engine serves adapters. `job["finish"]` instead brings the base back: `guard` says whether
+        it still answers the same.
         """
         if job.get("finish"):
             return {"guard": self._finish()}
         arms = list(dict.fromkeys(_weights(ask) for ask in job["asks"]))
         assert len(arms) == 1 or self._engine.way == "adapters", "one arm is in the engine at a time"
         asks = [
-            _Ask(ask, arms.index(_weights(ask)), _sampling(ask), uses_chat_template(self._engine.tokenizer, ask["chat"]))
+            _Ask(
+                ask,
+                arms.index(_weights(ask)),
+                _sampling(ask),
+                uses_chat_template(self._engine.tokenizer, ask["chat"]),
+            )
             for ask in job["asks"]
         ]
-        hashes = {weights: fingerprint(str(weights), None) if weights else "" for weights in arms} if self._cache else {}
+        hashes = (
+            {weights: fingerprint(str(weights), None) if weights else "" for weights in arms}
+            if self._cache
+            else {}
+        )
         with Meter() as meter:
             batch = self._batch(asks)
             keys = [
@@ -162,7 +178,8 @@ class ScoringWorker:
         return time.monotonic() - started
 
     def _finish(self) -> Message | None:
-        """Whether the base repeats after the last swap; None where nothing was swapped or nothing is checked."""
+        """Whether the base repeats after the last swap; None where nothing was swapped or nothing is
+        checked."""
         if self._canaries is None or not self._swapped:
             return None
         self._guards = None
@@ -209,7 +226,9 @@ class ScoringWorker:
                 questions.append(question)
         return questions
 
-    def _weighed(self, ask: _Ask, prompts: Sequence[Rendered], answers: Sequence[list[str]]) -> list[list[int]]:
+    def _weighed(
+        self, ask: _Ask, prompts: Sequence[Rendered], answers: Sequence[list[str]]
+    ) -> list[list[int]]:
         """The tokens of every answer that is weighed, one prompt's after the other's."""
         if ask.job["output"] == "generate":
             return []
@@ -217,14 +236,17 @@ class ScoringWorker:
         return encode_answers(self._engine.tokenizer, pairs, chat=ask.chat)
 
     def _fit(self, question: _Question, ask: _Ask) -> None:
-        """Enter the error of a question that the model cannot be asked, or cut its prompt where the task allows that."""
+        """Enter the error of a question that the model cannot be asked, or cut its prompt where the task
+        allows that."""
         if not question.tokens:
             question.error = NO_TOKENS
             return
         for text, tokens in zip(question.answers, question.answer_tokens, strict=False):
             if not tokens:
                 what = "target" if ask.job["output"] == "perplexity" else "choice"
-                question.error = f"the {what} {text!r} has no tokens, so the model cannot weigh it; give it some text"
+                question.error = (
+                    f"the {what} {text!r} has no tokens, so the model cannot weigh it; give it some text"
+                )
                 return
         # A long target is measured in windows.
         lengths = (len(tokens) for tokens in question.answer_tokens)
@@ -258,7 +280,12 @@ class ScoringWorker:
     # Answers
 
     def _answer(
-        self, asks: Sequence[_Ask], batch: _Batch, keys: Sequence[bytes], known: dict[bytes, Kept], report: Report
+        self,
+        asks: Sequence[_Ask],
+        batch: _Batch,
+        keys: Sequence[bytes],
+        known: dict[bytes, Kept],
+        report: Report,
     ) -> None:
         """Write every answer as soon as it is there; those that are known already first."""
         reported = time.monotonic()
@@ -327,7 +354,8 @@ class ScoringWorker:
         ]
 
     def _uncached(self, ask: _Ask, batch: _Batch) -> float | None:
-        """Requests a second of the ask's first prompts with the prefix cache off; None where answers are not written."""
+        """Requests a second of the ask's first prompts with the prefix cache off; None where answers are not
+        written."""
         requests = [
             replace(request, reads_cache=False)
             for request, (of, _) in zip(batch.requests, batch.sources, strict=True)
@@ -450,10 +478,10 @@ def _windows(
 ) -> list[tuple[list[int], list[int]]]:
     """Pairs of what is read and what is measured after it, such that every target token is measured once.
 
-    A text that fits is one pair. Of a longer one the first piece follows the whole prompt and fills the context. Each
-    other measures `stride` tokens more, after as much of what precedes them as fits; without a stride it measures all
-    that fits after one token, and the last is moved back to follow as much as fits. A small stride gives every token more
-    to go by, and takes more time.
+    A text that fits is one pair. Of a longer one the first piece follows the whole prompt and fills the
+    context. Each other measures `stride` tokens more, after as much of what precedes them as fits; without a
+    stride it measures all that fits after one token, and the last is moved back to follow as much as fits. A
+    small stride gives every token more to go by, and takes more time.
     """
     room = context - 1  # vLLM wants to write a token, too
     step = min(stride or room - 1, room - 1)

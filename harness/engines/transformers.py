@@ -44,17 +44,22 @@ FoundT = TypeVar("FoundT")
 
 
 class LoadedEngine:
-    """Answers with a model in memory, such as one in the middle of its training: batched generation, left-padded, with the
-    key-value cache.
+    """Answers with a model in memory, such as one in the middle of its training: batched generation,
+    left-padded, with the key-value cache.
 
-    A sampled answer (temperature above 0) repeats with its seed only in the same batch: torch has one stream of random
-    numbers for all of its rows.
+    A sampled answer (temperature above 0) repeats with its seed only in the same batch: torch has one stream
+    of random numbers for all of its rows.
     """
 
     way: Way = "swap"
 
     def __init__(
-        self, model: Any, tokenizer: Any, *, max_model_len: int | None = None, max_num_seqs: int = MAX_NUM_SEQS
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        max_model_len: int | None = None,
+        max_num_seqs: int = MAX_NUM_SEQS,
     ) -> None:
         """The model must be on its device, and its own `generation_config` is emptied."""
         self.name = f"transformers {transformers.__version__}"
@@ -126,7 +131,11 @@ class LoadedEngine:
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _write(self, sampling: Sampling, batch: Sequence[tuple[int, Generate]]) -> list[list[Completion]]:
         torch.manual_seed(sampling.seed)
-        drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0} if sampling.temperature else {}
+        drawn = (
+            {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+            if sampling.temperature
+            else {}
+        )
         config = GenerationConfig(
             max_new_tokens=sampling.max_tokens,
             do_sample=bool(drawn),
@@ -168,7 +177,9 @@ class LoadedEngine:
             while ended is None and token_ids and token_ids[-1] == self._pad:
                 token_ids = token_ids[:-1]
         finish_reason = "length" if ended is None and not cuts else "stop"
-        return Completion(text, token_ids, finish_reason, None if logprobs is None else logprobs[: len(token_ids)])
+        return Completion(
+            text, token_ids, finish_reason, None if logprobs is None else logprobs[: len(token_ids)]
+        )
 
     def _constraints(self, batch: Sequence[tuple[int, Generate]], sampling: Sampling) -> list[Any]:
         """What lets each row of the batch write only what its request allows."""
@@ -184,7 +195,9 @@ class LoadedEngine:
             ) from None
         if self._compiler is None:
             size = self._model.get_output_embeddings().out_features
-            known = xgrammar.TokenizerInfo.from_huggingface(self.tokenizer, vocab_size=size, stop_token_ids=self._stop)
+            known = xgrammar.TokenizerInfo.from_huggingface(
+                self.tokenizer, vocab_size=size, stop_token_ids=self._stop
+            )
             self._compiler = xgrammar.GrammarCompiler(known)
         if sampling.json:
             grammars = [self._compiler.compile_json_schema(sampling.json, any_whitespace=False)] * len(batch)
@@ -195,11 +208,14 @@ class LoadedEngine:
     # Given answers
 
     def _choose(self, asked: Sequence[tuple[int, Choose]]) -> Iterator[Answered]:
-        """Each distinct beginning of a choice is read once after its prompt, and gives the tokens that follow it."""
+        """Each distinct beginning of a choice is read once after its prompt, and gives the tokens that follow
+        it."""
         read = [
             (place, request, beginning)
             for place, request in asked
-            for beginning in dict.fromkeys(tuple(choice[:end]) for choice in request.choices for end in range(len(choice)))
+            for beginning in dict.fromkeys(
+                tuple(choice[:end]) for choice in request.choices for end in range(len(choice))
+            )
         ]
         left = Counter(place for place, _, _ in read)
         found: dict[int, dict[tuple[int, ...], torch.Tensor]] = {}
@@ -217,7 +233,9 @@ class LoadedEngine:
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _next_tokens(self, batch: Sequence[tuple[int, Choose, tuple[int, ...]]]) -> list[torch.Tensor]:
         """The natural-log probability of every token as the next one, (vocabulary) for each row."""
-        input_ids, mask = self._left_padded([[*request.prompt, *beginning] for _, request, beginning in batch])
+        input_ids, mask = self._left_padded(
+            [[*request.prompt, *beginning] for _, request, beginning in batch]
+        )
         return list(self._read(input_ids, mask, keep=1)[:, -1].float().log_softmax(dim=-1).cpu())
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
@@ -227,7 +245,8 @@ class LoadedEngine:
         logits = self._read(input_ids, mask, keep=keep)
         found = []
         for row, (_, request) in enumerate(batch):
-            # The token at place i is predicted at place i − 1; with left padding the text ends at the right edge.
+            # The token at place i is predicted at place i − 1; with left padding the text ends at the right
+            # edge.
             predicted = logits[row, -len(request.continuation) - 1 : -1].float().log_softmax(dim=-1)
             wanted = torch.tensor(request.continuation, device=self._device)
             greedy = bool((predicted.argmax(dim=-1) == wanted).all())
@@ -259,7 +278,12 @@ class TransformersEngine(LoadedEngine):
     """One base model and its arms, each loaded when it is used; float32 on CPUs, bfloat16 on CUDA."""
 
     def __init__(
-        self, model: str, revision: str | None, *, max_model_len: int | None = None, max_num_seqs: int = MAX_NUM_SEQS
+        self,
+        model: str,
+        revision: str | None,
+        *,
+        max_model_len: int | None = None,
+        max_num_seqs: int = MAX_NUM_SEQS,
     ) -> None:
         self._base, self._revision = model, revision
         tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
@@ -273,7 +297,9 @@ class TransformersEngine(LoadedEngine):
 
     def _load(self, weights: Path | None) -> Any:
         on_cuda = torch.cuda.is_available()
-        model: Any = load_model(self._base, self._revision, weights, dtype=torch.bfloat16 if on_cuda else torch.float32)
+        model: Any = load_model(
+            self._base, self._revision, weights, dtype=torch.bfloat16 if on_cuda else torch.float32
+        )
         return model.to("cuda" if on_cuda else "cpu")
 
 

@@ -1,4 +1,5 @@
-"""The vLLM engine: one stream of requests, choices by exact log-probabilities, weights swapped in place or adapters served.
+"""The vLLM engine: one stream of requests, choices by exact log-probabilities, weights swapped in place or
+adapters served.
 
 The only file that knows vLLM, from 0.25 on: whatever differs between its versions is settled here.
 """
@@ -11,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-# One process: the weights of an arm are handed over in memory, and the start is twice as quick. Before vllm is imported.
+# One process: the weights of an arm are handed over in memory, and the start is twice as quick. Before vllm
+# is imported.
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
@@ -51,15 +53,16 @@ from harness.records.costs import device_name
 from harness.sweep.engines import Way
 
 IN_FLIGHT = 8
-"""Requests that vLLM holds, as a multiple of the sequences it works on: enough to keep it busy and to let it batch as it
-likes, and few enough for memory to stay flat however many there are to answer."""
+"""Requests that vLLM holds, as a multiple of the sequences it works on: enough to keep it busy and to let it
+batch as it likes, and few enough for memory to stay flat however many there are to answer."""
 
 CPU_BLOCK = 32
-"""Tokens of a block of the prefix cache on a CPU, the fewest that its attention takes: vLLM's own 128 are longer than many a
-prompt, and what prompts share is cached in whole blocks."""
+"""Tokens of a block of the prefix cache on a CPU, the fewest that its attention takes: vLLM's own 128 are
+longer than many a prompt, and what prompts share is cached in whole blocks."""
 
 SHORT_PROMPT = 128
-"""Tokens of a prompt up to which the first of its choices reads it along, at each with the whole vocabulary's chances."""
+"""Tokens of a prompt up to which the first of its choices reads it along, at each with the whole vocabulary's
+chances."""
 
 TOKENS_AT_ONCE = 128
 """Tokens of which vLLM tells the log-probability in one request, at most."""
@@ -87,7 +90,8 @@ class _Asked:
     """The last of them."""
 
     following: dict[tuple[int, ...], dict[int, float]] = field(default_factory=dict)
-    """Of choices: what is known of the log-probabilities of tokens, by what lies between the prompt and them."""
+    """Of choices: what is known of the log-probabilities of tokens, by what lies between the prompt and
+    them."""
 
     cached_tokens: int = 0
     """Tokens of the prompt that the prefix cache had for each of vLLM's requests."""
@@ -108,24 +112,31 @@ class _Asked:
         # A token's log-probability comes with the one before it, which the cache must not have had.
         first = max(0, cached + 1 - start)
         for index, token in enumerate(part.after[first:], start=first):
-            self.following.setdefault(part.after[:index], {})[token] = output.prompt_logprobs[start + index][token].logprob
+            self.following.setdefault(part.after[:index], {})[token] = output.prompt_logprobs[start + index][
+                token
+            ].logprob
 
     def unread(self) -> list[_Part]:
-        """Choices to be read again, past the prefix cache: it had tokens of their own, and other choices do not tell."""
+        """Choices to be read again, past the prefix cache: it had tokens of their own, and other choices do
+        not tell."""
         if self.waiting or not isinstance(self.request, Choose):
             return []
         return [
             _Part(tuple(choice), _MEASURE)
             for choice in self.request.choices
-            if any(token not in self.following.get(tuple(choice[:index]), {}) for index, token in enumerate(choice))
+            if any(
+                token not in self.following.get(tuple(choice[:index]), {})
+                for index, token in enumerate(choice)
+            )
         ]
 
 
 class VllmEngine:
     """One `vllm.LLM` for all arms of a base.
 
-    `way` `swap`: every arm's weights are loaded in place, an adapter merged into its base before. `adapters`: the base
-    stays as it is, and adapters of rank `max_lora_rank` at most are served, `max_loras` of them in one batch.
+    `way` `swap`: every arm's weights are loaded in place, an adapter merged into its base before. `adapters`:
+    the base stays as it is, and adapters of rank `max_lora_rank` at most are served, `max_loras` of them in
+    one batch.
     """
 
     def __init__(
@@ -149,7 +160,11 @@ class VllmEngine:
         self.device, self.dtype = device_name(), str(self._torch_dtype).removeprefix("torch.")
         settings: dict[str, Any] = {}
         if way == "adapters":
-            settings = {"enable_lora": True, "max_loras": max_loras, "max_lora_rank": _rank_that_vllm_has(max_lora_rank)}
+            settings = {
+                "enable_lora": True,
+                "max_loras": max_loras,
+                "max_lora_rank": _rank_that_vllm_has(max_lora_rank),
+            }
         if cuda:
             settings["gpu_memory_utilization"] = gpu_memory_utilization
         else:
@@ -196,8 +211,8 @@ class VllmEngine:
         if self.way == "adapters":
             return self._serve(arms)
         (weights,) = arms
-        # Architectures that vLLM runs on transformers' own classes are patched in this process, and then need its
-        # configuration to be made at all.
+        # Architectures that vLLM runs on transformers' own classes are patched in this process, and then need
+        # its configuration to be made at all.
         with set_current_vllm_config(self._llm.llm_engine.vllm_config):
             model = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
         if self._arms != (weights,):
@@ -205,7 +220,9 @@ class VllmEngine:
             self._load(model)
             # Cached keys and values belong to the weights before.
             if not self._llm.reset_prefix_cache():
-                raise RuntimeError("vLLM could not empty its prefix cache, which holds keys and values of other weights")
+                raise RuntimeError(
+                    "vLLM could not empty its prefix cache, which holds keys and values of other weights"
+                )
             self._arms = (weights,)
         return TransformersReference(model)
 
@@ -213,8 +230,8 @@ class VllmEngine:
         """Put a whole model into the engine.
 
         Every arm, the base too, is handed over as a whole state dict. vLLM can read a folder by itself
-        (`weights_path`), but vLLM 0.32 then keeps the old output layer of a model with tied embeddings, which its
-        files leave out, and forgets where the base was.
+        (`weights_path`), but vLLM 0.32 then keeps the old output layer of a model with tied embeddings, which
+        its files leave out, and forgets where the base was.
         """
         tensors = model.state_dict()
         if not self._parallel:
@@ -224,7 +241,8 @@ class VllmEngine:
 
         from safetensors.torch import save_file
 
-        # The workers of a model in several parts are processes of their own, and read the tensors from a file.
+        # The workers of a model in several parts are processes of their own, and read the tensors from a
+        # file.
         with tempfile.TemporaryDirectory(prefix="gainboard-") as folder:
             file = Path(folder) / "arm.safetensors"
             save_file({name: tensor.clone().contiguous() for name, tensor in tensors.items()}, file)
@@ -233,7 +251,8 @@ class VllmEngine:
     def _serve(self, arms: Sequence[Path | None]) -> Reference:
         """Have the adapters ready; vLLM reads each when its first request comes."""
         if any(arm is None for arm in arms) and any(arm is not None for arm in arms):
-            # vLLM's CPU build gives requests without an adapter the last one's output when both share a batch.
+            # vLLM's CPU build gives requests without an adapter the last one's output when both share a
+            # batch.
             raise ValueError("the base and adapters are not asked together")
         if self._adapter_reference is None:
             with set_current_vllm_config(self._llm.llm_engine.vllm_config):
@@ -251,11 +270,14 @@ class VllmEngine:
     def answer(self, requests: Sequence[Request]) -> Iterator[Answered]:
         """See `Engine.answer`.
 
-        Prompts that begin alike are asked one after another, so that vLLM finds what they share in its prefix cache.
+        Prompts that begin alike are asked one after another, so that vLLM finds what they share in its prefix
+        cache.
         """
         assert self._arms is not None, "`use` was called, and succeeded"
         engine = self._llm.llm_engine
-        order = iter(sorted(range(len(requests)), key=lambda place: (requests[place].arm, requests[place].prompt)))
+        order = iter(
+            sorted(range(len(requests)), key=lambda place: (requests[place].arm, requests[place].prompt))
+        )
         room = IN_FLIGHT * self._max_num_seqs
         asked: dict[int, _Asked] = {}
         on_the_way: dict[str, tuple[int, _Part]] = {}
@@ -307,17 +329,21 @@ class VllmEngine:
     def _parts(self, request: Request) -> list[_Part]:
         """What vLLM is asked for a request.
 
-        Each distinct beginning of a choice is one request for one token, with the log-probabilities of just the
-        tokens that follow it in some choice; all share the prompt's cached prefix. Labels that differ in their first
-        token and have no other need a single request. Where there are fewer choices than beginnings, each choice is read
-        whole instead: the first reads a short prompt along, a long one is read before it, and the others find it cached.
+        Each distinct beginning of a choice is one request for one token, with the log-probabilities of just
+        the tokens that follow it in some choice; all share the prompt's cached prefix. Labels that differ in
+        their first token and have no other need a single request. Where there are fewer choices than
+        beginnings, each choice is read whole instead: the first reads a short prompt along, a long one is
+        read before it, and the others find it cached.
         """
         if isinstance(request, Generate):
             return [_Part((), self._sampling_params(request.sampling, request.reads_cache))]
         if isinstance(request, Measure):
             if self.way == "adapters":
-                # vLLM 0.32 on a CPU fails on prompt log-probabilities beside adapters; elsewhere it is unchecked.
-                raise UserError('texts are not weighed with way = "adapters"; set way = "swap" under [engine]')
+                # vLLM 0.32 on a CPU fails on prompt log-probabilities beside adapters; elsewhere it is
+                # unchecked.
+                raise UserError(
+                    'texts are not weighed with way = "adapters"; set way = "swap" under [engine]'
+                )
             return [_Part(tuple(request.continuation), _MEASURE)]
         following: dict[tuple[int, ...], set[int]] = {}
         for choice in request.choices:
@@ -331,7 +357,8 @@ class VllmEngine:
         return [part for beginning, tokens in following.items() for part in _beginning(beginning, tokens)]
 
     def _may_read_whole(self, request: Choose) -> bool:
-        """On CUDA vLLM is reported to mix prompt log-probabilities up (vllm#44106), and beside adapters they fail."""
+        """On CUDA vLLM is reported to mix prompt log-probabilities up (vllm#44106), and beside adapters they
+        fail."""
         longest = len(request.prompt) + max(map(len, request.choices))
         return not self._cuda and self.way == "swap" and longest < self.context
 
@@ -364,13 +391,16 @@ _MEASURE = SamplingParams(temperature=0.0, max_tokens=1, **_MEASURED, **_OURS)
 """The log-probability and rank of a text's own tokens; vLLM wants to write one, too."""
 
 _READ = SamplingParams(temperature=0.0, max_tokens=1, skip_reading_prefix_cache=False, **_MEASURED, **_OURS)
-"""The same of the tokens that the prefix cache does not have; vLLM's word on the others is not to be relied on."""
+"""The same of the tokens that the prefix cache does not have; vLLM's word on the others is not to be relied
+on."""
 
 
 @lru_cache(maxsize=4096)
 def _next_token(tokens: tuple[int, ...]) -> SamplingParams:
     """The log-probabilities of these tokens, as the next one."""
-    return SamplingParams(temperature=0.0, max_tokens=1, logprob_token_ids=list(tokens), detokenize=False, **_OURS)
+    return SamplingParams(
+        temperature=0.0, max_tokens=1, logprob_token_ids=list(tokens), detokenize=False, **_OURS
+    )
 
 
 def _beginning(beginning: tuple[int, ...], tokens: Iterable[int]) -> list[_Part]:
@@ -393,12 +423,15 @@ def _answer(asked: _Asked) -> Any:
             for choice in request.choices
         ]
     start = len(request.prompt)
-    tokens = [asked.output.prompt_logprobs[start + index][token] for index, token in enumerate(request.continuation)]
+    tokens = [
+        asked.output.prompt_logprobs[start + index][token] for index, token in enumerate(request.continuation)
+    ]
     return Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens))
 
 
 def _of_memory(error: RuntimeError) -> bool:
-    """Whether a device has none left. vLLM's workers in other processes, and its warming up, pass on but what torch said."""
+    """Whether a device has none left. vLLM's workers in other processes, and its warming up, pass on but what
+    torch said."""
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
 
 
@@ -416,19 +449,23 @@ def _rank_that_vllm_has(rank: int) -> int:
     for size in sizes:
         if rank <= size:
             return size
-    raise UserError(f'an adapter has rank {rank}; vLLM serves adapters up to {sizes[-1]}: set way = "swap" under [engine]')
+    raise UserError(
+        f'an adapter has rank {rank}; vLLM serves adapters up to {sizes[-1]}: set way = "swap" under [engine]'
+    )
 
 
 class ArmLoader:
-    """What every worker of vLLM can do besides its own: vLLM mixes this class into them (`worker_extension_cls`)."""
+    """What every worker of vLLM can do besides its own: vLLM mixes this class into them
+    (`worker_extension_cls`)."""
 
     model_runner: Any
     vllm_config: Any
 
     def load_tensors(self, tensors: list[tuple[str, torch.Tensor]]) -> None:
         """Replace the model's weights by those of a state dict."""
-        # A layer may ask for the configuration when it makes its weights ready for a kernel. vLLM's worker sets it around
-        # its own `reload_weights` (vllm#45989); the model runner, which is asked here, does not.
+        # A layer may ask for the configuration when it makes its weights ready for a kernel. vLLM's worker
+        # sets it around its own `reload_weights` (vllm#45989); the model runner, which is asked here, does
+        # not.
         with set_current_vllm_config(self.vllm_config):
             self.model_runner.reload_weights(weights_iterator=iter(tensors))
 
@@ -437,7 +474,9 @@ class ArmLoader:
         from safetensors import safe_open
 
         with safe_open(path, framework="pt") as file, set_current_vllm_config(self.vllm_config):
-            self.model_runner.reload_weights(weights_iterator=((name, file.get_tensor(name)) for name in file))
+            self.model_runner.reload_weights(
+                weights_iterator=((name, file.get_tensor(name)) for name in file)
+            )
 
     def count_parameters(self) -> int:
         """Of the whole model, or of this worker's part of it."""

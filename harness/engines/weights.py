@@ -1,4 +1,5 @@
-"""Load a base model with the weights of one arm: as it is, fully fine-tuned, or with a LoRA adapter merged in."""
+"""Load a base model with the weights of one arm: as it is, fully fine-tuned, or with a LoRA adapter merged
+in."""
 
 import re
 from collections.abc import Mapping
@@ -11,20 +12,30 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from harness.errors import UserError
 
 
-def load_model(base: str, revision: str | None, weights: Path | None, *, dtype: torch.dtype) -> PreTrainedModel:
-    """The model of an arm, in memory on the CPU. `weights` is None (the base), a model folder or an adapter folder.
+def load_model(
+    base: str, revision: str | None, weights: Path | None, *, dtype: torch.dtype
+) -> PreTrainedModel:
+    """The model of an arm, in memory on the CPU. `weights` is None (the base), a model folder or an adapter
+    folder.
 
-    Raises `UserError` when the weights are not exactly those of the base's architecture: transformers fills what is
-    missing with random numbers and goes on, and an adapter that is not applied looks like a fine-tune without gain.
+    Raises `UserError` when the weights are not exactly those of the base's architecture: transformers fills
+    what is missing with random numbers and goes on, and an adapter that is not applied looks like a fine-tune
+    without gain.
     """
     if weights is not None and not weights.is_dir():
-        raise UserError(f"the weights folder {weights} does not exist; it may have been removed from the work folder")
+        raise UserError(
+            f"the weights folder {weights} does not exist; it may have been removed from the work folder"
+        )
     if weights is None or is_adapter(weights):
         model = _load(base, revision, dtype)
     else:
         model = _load(str(weights), None, dtype)
         _check_architecture(model, base, revision, weights)
-    return model if weights is None or not is_adapter(weights) else put_adapter(model, weights).merge_and_unload()
+    return (
+        model
+        if weights is None or not is_adapter(weights)
+        else put_adapter(model, weights).merge_and_unload()
+    )
 
 
 def is_adapter(weights: Path) -> bool:
@@ -47,12 +58,15 @@ def put_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
     if saved != expected:
         odd = sorted(saved ^ expected)
         wrapped.unload()
-        raise UserError(f"adapter {adapter}: {len(odd)} tensors do not match the base model, the first is {odd[0]}")
+        raise UserError(
+            f"adapter {adapter}: {len(odd)} tensors do not match the base model, the first is {odd[0]}"
+        )
     return wrapped
 
 
 def check_vocabulary(tokenizer: Any, rows: int) -> None:
-    """Raise `UserError` when the tokenizer has tokens that a model with so many `rows` of embeddings cannot read."""
+    """Raise `UserError` when the tokenizer has tokens that a model with so many `rows` of embeddings cannot
+    read."""
     highest = max(tokenizer.get_vocab().values())
     if highest >= rows:
         raise UserError(
@@ -66,7 +80,10 @@ def _load(model: str, revision: str | None, dtype: torch.dtype) -> Any:
         model, revision=revision, dtype=dtype, use_safetensors=True, output_loading_info=True
     )
     # transformers does not count what it may leave out, as the output layer of tied embeddings.
-    for what, names in (("lack", found["missing_keys"]), ("have another shape for", found["mismatched_keys"])):
+    for what, names in (
+        ("lack", found["missing_keys"]),
+        ("have another shape for", found["mismatched_keys"]),
+    ):
         if names:
             first = min(names)
             raise UserError(

@@ -9,7 +9,16 @@ from harness.metrics.likelihood import LIKELIHOOD
 from harness.metrics.matching import MATCHING
 from harness.metrics.overlap import OVERLAP
 from harness.metrics.structured import STRUCTURED
-from harness.task.metric import Counts, Metric, Reply, certain_logprobs, contributions, evaluate, sums_of, total
+from harness.task.metric import (
+    Counts,
+    Metric,
+    Reply,
+    certain_logprobs,
+    contributions,
+    evaluate,
+    sums_of,
+    total,
+)
 
 __all__ = [
     "METRICS",
@@ -40,5 +49,7 @@ def find_metric(metric: str | Metric) -> Metric:
     if isinstance(metric, Metric):
         return metric
     if metric not in METRICS:
-        raise UserError(f"metric '{metric}' not found.{suggest(metric, METRICS)} Allowed: {', '.join(sorted(METRICS))}")
+        raise UserError(
+            f"metric '{metric}' not found.{suggest(metric, METRICS)} Allowed: {', '.join(sorted(METRICS))}"
+        )
     return METRICS[metric]

@@ -9,7 +9,8 @@ from harness.errors import PLUGIN_FAULTS, UserError, raised
 if TYPE_CHECKING:
     from harness.task import Task
 
-# A hyphen after a letter or digit joins ("3-5", "covid-19"); elsewhere it is a sign. Commas part groups of three digits.
+# A hyphen after a letter or digit joins ("3-5", "covid-19"); elsewhere it is a sign. Commas part groups of
+# three digits.
 _NUMBER = re.compile(r"(?:(?<!\w)[-−])?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?")
 
 
@@ -30,7 +31,8 @@ def answer_of(task: "Task", completion: str) -> str:
 
 
 def first_json_object(completion: str) -> str:
-    """The first JSON object of a completion, its keys sorted so that equal ones are equal texts; else all of it."""
+    """The first JSON object of a completion, its keys sorted so that equal ones are equal texts; else all of
+    it."""
     start = completion.find("{")
     try:
         value, _ = json.JSONDecoder().raw_decode(completion, start) if start >= 0 else (None, 0)
@@ -38,15 +40,17 @@ def first_json_object(completion: str) -> str:
         value = None
     if value is None:
         return completion.strip()
-    # Letters of any script as they are; only half a surrogate pair, which no file can hold, stays written as `\\ud800`.
+    # Letters of any script as they are; only half a surrogate pair, which no file can hold, stays written as
+    # `\\ud800`.
     return json.dumps(value, ensure_ascii=False, sort_keys=True).encode("utf-8", "backslashreplace").decode()
 
 
 def last_number(text: str) -> str:
     """The last number in `text` without thousands separators, or an empty string.
 
-    A comma separates thousands only where groups of three digits follow it, as in "1,234,567". There are no decimal
-    commas: any other comma ends a number, so "4,5" is 4 and then 5, as in a list, and its last number is 5.
+    A comma separates thousands only where groups of three digits follow it, as in "1,234,567". There are no
+    decimal commas: any other comma ends a number, so "4,5" is 4 and then 5, as in a list, and its last number
+    is 5.
     """
     numbers = _NUMBER.findall(text)
     return numbers[-1].replace(",", "").replace("−", "-") if numbers else ""

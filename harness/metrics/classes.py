@@ -1,7 +1,8 @@
 """Metrics of classification, from the true positives, false positives and false negatives of every class.
 
-They follow scikit-learn with `labels` = the classes that are the target of some sample: an answer that is no such class
-is a miss of the true one, and however many different texts a model invents, the averages stay over the real classes.
+They follow scikit-learn with `labels` = the classes that are the target of some sample: an answer that is no
+such class is a miss of the true one, and however many different texts a model invents, the averages stay over
+the real classes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 Sums = Mapping[str, "Values"]
 
 _INVENTED = "squares of invented answers"
-"""How often each answer that is no class was given, squared and summed: all that any metric here needs to know of them."""
+"""How often each answer that is no class was given, squared and summed: all that any metric here needs to
+know of them."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,16 @@ def _leaving(rows: Sequence[Counts]) -> Leaving:
 
     def leaves(row: Counts) -> Counts:
         left = {name: count for name, count in row.items() if name not in invented}
-        lost = sum(invented[name] ** 2 - (invented[name] - count) ** 2 for name, count in row.items() if name in invented)
+        lost = sum(
+            invented[name] ** 2 - (invented[name] - count) ** 2
+            for name, count in row.items()
+            if name in invented
+        )
         return {**left, _INVENTED: lost}
 
-    return Leaving({**kept, _INVENTED: sum(count**2 for count in invented.values())}, [leaves(row) for row in rows])
+    return Leaving(
+        {**kept, _INVENTED: sum(count**2 for count in invented.values())}, [leaves(row) for row in rows]
+    )
 
 
 def _classes(sums: Sums, *, only_targets: bool) -> _Classes:
@@ -71,7 +79,9 @@ def _classes(sums: Sums, *, only_targets: bool) -> _Classes:
     prefixes = ("tp ", "fn ") if only_targets else ("tp ", "fn ", "fp ")
     names = sorted({name[3:] for name in sums if name.startswith(prefixes)})
     zero = numpy.zeros_like(next(iter(sums.values())), dtype=numpy.float64)
-    tp, fp, fn = (numpy.stack([sums.get(f"{kind} {name}", zero) for name in names]) for kind in ("tp", "fp", "fn"))
+    tp, fp, fn = (
+        numpy.stack([sums.get(f"{kind} {name}", zero) for name in names]) for kind in ("tp", "fp", "fn")
+    )
     return _Classes(names, tp, fp, fn)
 
 
@@ -140,12 +150,21 @@ def _by_class(sums: Mapping[str, float]) -> dict[str, float]:
     classes = _classes(numbers, only_targets=True)
     parts = {"precision": classes.precision(), "recall": classes.recall(), "f1": classes.f1()}
     present = [(index, name) for index, name in enumerate(classes.names) if classes.support()[index] > 0]
-    return {f"{part} {name}": float(values[index]) for part, values in parts.items() for index, name in present}
+    return {
+        f"{part} {name}": float(values[index]) for part, values in parts.items() for index, name in present
+    }
 
 
 def _metric(name: str, description: str, value: Callable[[Sums], "Values"], *, low: float = 0.0) -> Metric:
     return Metric(
-        name, description, counts=_counts, value=value, leaving=_leaving, details=_by_class, low=low, outputs=ANSWERS
+        name,
+        description,
+        counts=_counts,
+        value=value,
+        leaving=_leaving,
+        details=_by_class,
+        low=low,
+        outputs=ANSWERS,
     )
 
 
@@ -156,7 +175,10 @@ _PARTS: dict[str, tuple[str, Callable[[_Classes], "Values"]]] = {
 }
 
 CLASSES = (
-    *(_metric(f"{name}_macro", f"{what}; mean over classes", _macro(part)) for name, (what, part) in _PARTS.items()),
+    *(
+        _metric(f"{name}_macro", f"{what}; mean over classes", _macro(part))
+        for name, (what, part) in _PARTS.items()
+    ),
     *(
         _metric(f"{name}_micro", f"{what}, over all classes' counts together", _micro(part))
         for name, (what, part) in _PARTS.items()

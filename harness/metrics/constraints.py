@@ -1,7 +1,8 @@
 """Metrics of instruction following: constraints on an answer's form that a program can verify.
 
-After IFEval (Zhou et al. 2023, arXiv 2311.07911). A sample names its constraints in `metadata["constraints"]`, a JSON list
-of objects such as `{"kind": "words", "min": 3, "max": 8}`; `KINDS` says what each kind takes.
+After IFEval (Zhou et al. 2023, arXiv 2311.07911). A sample names its constraints in
+`metadata["constraints"]`, a JSON list of objects such as `{"kind": "words", "min": 3, "max": 8}`; `KINDS`
+says what each kind takes.
 """
 
 import json
@@ -61,11 +62,15 @@ def _constraint(item: object, where: str) -> Constraint:
         raise UserError(f'{where} must be an object such as {{"kind": "no_commas"}}')
     name = item["kind"]
     if name not in KINDS:
-        raise UserError(f"{where}: kind '{name}' not found.{suggest(name, KINDS)} Allowed: {', '.join(sorted(KINDS))}")
+        raise UserError(
+            f"{where}: kind '{name}' not found.{suggest(name, KINDS)} Allowed: {', '.join(sorted(KINDS))}"
+        )
     kind, options = KINDS[name], {option: value for option, value in item.items() if option != "kind"}
     for option in options:
         if option not in kind.options:
-            raise UserError(f"{where} ({name}): option '{option}' is unknown. Allowed: {', '.join(kind.options) or 'none'}")
+            raise UserError(
+                f"{where} ({name}): option '{option}' is unknown. Allowed: {', '.join(kind.options) or 'none'}"
+            )
     bounds = {"min", "max"} & set(kind.options)
     for option in kind.options:
         if option not in options and option not in bounds:
@@ -159,22 +164,29 @@ KINDS: dict[str, Kind] = {
     "paragraphs": _counted(_paragraphs),
     "characters": _counted(len),
     "frequency": Kind(
-        ("word", "min", "max"), lambda answer, options: _within(_occurrences(answer, options["word"]), options)
+        ("word", "min", "max"),
+        lambda answer, options: _within(_occurrences(answer, options["word"]), options),
     ),
-    "include": Kind(("words",), lambda answer, options: all(_occurrences(answer, word) for word in options["words"])),
-    "exclude": Kind(("words",), lambda answer, options: not any(_occurrences(answer, word) for word in options["words"])),
+    "include": Kind(
+        ("words",), lambda answer, options: all(_occurrences(answer, word) for word in options["words"])
+    ),
+    "exclude": Kind(
+        ("words",), lambda answer, options: not any(_occurrences(answer, word) for word in options["words"])
+    ),
     "case": Kind(("case",), _case),
     "start": Kind(("text",), lambda answer, options: answer.strip().startswith(options["text"].strip())),
     "end": Kind(("text",), lambda answer, options: answer.strip().endswith(options["text"].strip())),
     "bullets": Kind(
-        ("count",), lambda answer, options: sum(map(bool, map(_BULLET.match, answer.splitlines()))) == options["count"]
+        ("count",),
+        lambda answer, options: sum(map(bool, map(_BULLET.match, answer.splitlines()))) == options["count"],
     ),
     "json": Kind((), _json),
     "quoted": Kind((), lambda answer, _: re.fullmatch(r'"[^"]+"', answer.strip()) is not None),
     "no_commas": Kind((), lambda answer, _: "," not in answer),
 }
-"""Name to kind. Words and phrases are found as wholes and in any case; `start`, `end` and `case` heed case; a bullet is a
-line that begins with -, * or •; `json` is an object or a list, and nothing around it; `quoted` is all in double quotes."""
+"""Name to kind. Words and phrases are found as wholes and in any case; `start`, `end` and `case` heed case; a
+bullet is a line that begins with -, * or •; `json` is an object or a list, and nothing around it; `quoted` is
+all in double quotes."""
 
 
 def _share_met(reply: Reply) -> float:
@@ -193,5 +205,10 @@ CONSTRAINTS = (
         binary=True,
         outputs=ANSWERS,
     ),
-    Metric("constraints_loose", "share of the constraints on the answer that are met", _share_met, outputs=ANSWERS),
+    Metric(
+        "constraints_loose",
+        "share of the constraints on the answer that are met",
+        _share_met,
+        outputs=ANSWERS,
+    ),
 )

@@ -21,10 +21,12 @@ _SEED = 0
 
 
 def chance_level(metric: Metric, samples: "Sequence[Sample]", *, draws: int = 200) -> float | None:
-    """What guessing evenly among the choices scores: exactly for accuracy, else the mean over simulated guesses.
+    """What guessing evenly among the choices scores: exactly for accuracy, else the mean over simulated
+    guesses.
 
-    None where there are no choices to guess among, or the metric needs what a guess does not have. Whatever a metric
-    raises counts as such a need: a plugin's own may raise anything, and `gainboard check` says so in its place.
+    None where there are no choices to guess among, or the metric needs what a guess does not have. Whatever a
+    metric raises counts as such a need: a plugin's own may raise anything, and `gainboard check` says so in
+    its place.
     """
     if not samples or not all(sample.choices for sample in samples):
         return None
@@ -64,7 +66,8 @@ def _share_right(sample: "Sample") -> float:
 
 
 def _guesses(samples: "Sequence[Sample]", draws: int, generator: random.Random) -> Iterator[list[Reply]]:
-    """Guesses of all samples. A guess and those after it go round the choices, so that few draws are even over them."""
+    """Guesses of all samples. A guess and those after it go round the choices, so that few draws are even
+    over them."""
     even = {size: (-math.log(size),) * size for size in {len(sample.choices) for sample in samples}}
     most = max(even)
     for draw in range(draws):
@@ -81,4 +84,6 @@ def _certain(sample: "Sample", answer: str) -> Reply:
 
 
 def _reply(sample: "Sample", answer: str, logprobs: tuple[float, ...]) -> Reply:
-    return Reply(answer, sample.targets, choices=sample.choices, choice_logprobs=logprobs, metadata=sample.metadata)
+    return Reply(
+        answer, sample.targets, choices=sample.choices, choice_logprobs=logprobs, metadata=sample.metadata
+    )

@@ -38,7 +38,12 @@ def probabilities(reply: Reply) -> list[float]:
 def _nats(reply: Reply) -> float:
     if reply.logprob is None or reply.target_tokens is None:
         raise UserError("it needs the likelihood of the target, so it needs output = 'perplexity'")
-    if not math.isfinite(reply.logprob) or reply.target_tokens < 1 or not reply.targets or not reply.targets[0]:
+    if (
+        not math.isfinite(reply.logprob)
+        or reply.target_tokens < 1
+        or not reply.targets
+        or not reply.targets[0]
+    ):
         raise UserError("it needs a target that is not empty and has a probability above 0")
     return -reply.logprob
 
@@ -73,13 +78,20 @@ def _brier(reply: Reply) -> float:
     """The squared distance of the probabilities from certainty of the right choice (Brier 1950)."""
     right = reply.true_class
     chances = probabilities(reply)
-    return sum((chance - (choice.strip() == right)) ** 2 for choice, chance in zip(reply.choices, chances, strict=True))
+    return sum(
+        (chance - (choice.strip() == right)) ** 2
+        for choice, chance in zip(reply.choices, chances, strict=True)
+    )
 
 
 def _ece_counts(reply: Reply) -> Counts:
     confidence = max(probabilities(reply))
     bin_ = max(1, math.ceil(confidence * BINS))
-    return {f"samples {bin_}": 1, f"confidence {bin_}": confidence, f"right {bin_}": float(reply.accepts(reply.answer))}
+    return {
+        f"samples {bin_}": 1,
+        f"confidence {bin_}": confidence,
+        f"right {bin_}": float(reply.accepts(reply.answer)),
+    }
 
 
 def _ece(sums: Mapping[str, "Values"]) -> "Values":

@@ -19,11 +19,13 @@ _LONGEST_STEMMED = 100
 """Letters of a word. The Porter stemmer recurses, so a long enough run of letters would exhaust the stack."""
 
 _MOST_WORDS = 2_000
-"""Words of a text that ROUGE reads. Its longest common subsequence takes a table of all words of both texts."""
+"""Words of a text that ROUGE reads. Its longest common subsequence takes a table of all words of both
+texts."""
 
 
 class _StemmingTokenizer:
-    """rouge-score's own tokenizer with its Porter stemmer, which takes most of the time and is asked each word once."""
+    """rouge-score's own tokenizer with its Porter stemmer, which takes most of the time and is asked each
+    word once."""
 
     def __init__(self) -> None:
         from nltk.stem.porter import PorterStemmer
@@ -59,9 +61,12 @@ def _sacrebleu(kind: str) -> Any:
     return {"bleu": BLEU, "chrf": CHRF, "ter": TER}[kind]()
 
 
-def _corpus_metric(name: str, description: str, *, parts: Sequence[str], high: float = 1.0, lower: bool = False) -> Metric:
-    """A metric of sacrebleu. Its public functions keep no counts by sample, so the two that its own significance tests
-    are built of are used: one gives the statistics of a sentence, the other the score of added-up statistics."""
+def _corpus_metric(
+    name: str, description: str, *, parts: Sequence[str], high: float = 1.0, lower: bool = False
+) -> Metric:
+    """A metric of sacrebleu. Its public functions keep no counts by sample, so the two that its own
+    significance tests are built of are used: one gives the statistics of a sentence, the other the score of
+    added-up statistics."""
 
     def counts(reply: Reply) -> Counts:
         references = [[target] for target in reply.targets or ("",)]
@@ -78,17 +83,37 @@ def _corpus_metric(name: str, description: str, *, parts: Sequence[str], high: f
         clipped: Values = numpy.clip(numpy.asarray(scores, dtype=numpy.float64), 0.0, high)
         return clipped.reshape(columns.shape[:-1])
 
-    return Metric(name, description, counts=counts, value=value, high=high, higher_is_better=not lower, outputs=ANSWERS)
+    return Metric(
+        name, description, counts=counts, value=value, high=high, higher_is_better=not lower, outputs=ANSWERS
+    )
 
 
-_BLEU_PARTS = ("length", "reference length", *(f"{part} {n}" for part in ("match", "answer") for n in range(1, 5)))
+_BLEU_PARTS = (
+    "length",
+    "reference length",
+    *(f"{part} {n}" for part in ("match", "answer") for n in range(1, 5)),
+)
 _CHRF_PARTS = tuple(f"{part} {n}" for n in range(1, 7) for part in ("answer", "reference", "match"))
 
 OVERLAP = (
-    Metric("rouge1", "ROUGE-1: F1 over stemmed words, best over the targets", _rouge("rouge1"), outputs=ANSWERS),
-    Metric("rouge2", "ROUGE-2: F1 over pairs of stemmed words, best over the targets", _rouge("rouge2"), outputs=ANSWERS),
-    Metric("rougeL", "ROUGE-L: F1 over the longest common subsequence of stemmed words", _rouge("rougeL"), outputs=ANSWERS),
-    _corpus_metric("bleu", "corpus BLEU of sacrebleu: n-gram precision with a brevity penalty", parts=_BLEU_PARTS),
+    Metric(
+        "rouge1", "ROUGE-1: F1 over stemmed words, best over the targets", _rouge("rouge1"), outputs=ANSWERS
+    ),
+    Metric(
+        "rouge2",
+        "ROUGE-2: F1 over pairs of stemmed words, best over the targets",
+        _rouge("rouge2"),
+        outputs=ANSWERS,
+    ),
+    Metric(
+        "rougeL",
+        "ROUGE-L: F1 over the longest common subsequence of stemmed words",
+        _rouge("rougeL"),
+        outputs=ANSWERS,
+    ),
+    _corpus_metric(
+        "bleu", "corpus BLEU of sacrebleu: n-gram precision with a brevity penalty", parts=_BLEU_PARTS
+    ),
     _corpus_metric("chrf", "corpus chrF of sacrebleu: F2 over character n-grams", parts=_CHRF_PARTS),
     _corpus_metric(
         "ter",

@@ -1,4 +1,5 @@
-"""Metrics of answers in a formal language: JSON objects by their fields, SQL queries by the rows they return."""
+"""Metrics of answers in a formal language: JSON objects by their fields, SQL queries by the rows they
+return."""
 
 import itertools
 import json
@@ -17,7 +18,8 @@ Fields = dict[str, str]
 """Field to its value as JSON, so that the type counts: 3 and "3" differ, and so do true and 1."""
 
 SQL_STEPS = 5_000_000
-"""Instructions of SQLite's machine that a query may take. A count, unlike a clock, judges alike on every machine."""
+"""Instructions of SQLite's machine that a query may take. A count, unlike a clock, judges alike on every
+machine."""
 
 SQL_TEXT = 10_000
 """Bytes of a query, and of a value that it makes; or as many as the database's script has."""
@@ -72,7 +74,8 @@ def _is_object(reply: Reply) -> bool:
 
 
 def _sql_execution(reply: Reply) -> float:
-    """Whether the answer returns the rows of an accepted query, on the database that `metadata["database"]` creates."""
+    """Whether the answer returns the rows of an accepted query, on the database that `metadata["database"]`
+    creates."""
     with _database(reply) as connection:
         # Every accepted query runs, whichever the answer agrees with, so that a broken one is always found.
         agrees = [_same_rows(connection, reply.answer, query) for query in reply.targets]
@@ -135,11 +138,14 @@ def _allow_only_reading(connection: sqlite3.Connection, *, most_text: int) -> No
 
 
 def _same_rows(connection: sqlite3.Connection, answer: str, query: str) -> bool:
-    """Whether both queries return the same rows; in the same order, where the accepted one asks for an order."""
+    """Whether both queries return the same rows; in the same order, where the accepted one asks for an
+    order."""
     try:
         wanted = _rows(connection, query)
     except _SQL_ERRORS as error:
-        raise UserError(f"the accepted query {query!r} does not run on metadata['database']: {error}") from error
+        raise UserError(
+            f"the accepted query {query!r} does not run on metadata['database']: {error}"
+        ) from error
     try:
         found = _rows(connection, answer, most=len(wanted) + 1)
     except _SQL_ERRORS:
@@ -148,7 +154,8 @@ def _same_rows(connection: sqlite3.Connection, answer: str, query: str) -> bool:
 
 
 def _rows(connection: sqlite3.Connection, query: str, *, most: int = -1) -> Rows:
-    """The rows of one reading query, at most `most`, with floats rounded to what does not hang on the order of adding."""
+    """The rows of one reading query, at most `most`, with floats rounded to what does not hang on the order
+    of adding."""
     _limit_steps(connection)
     cursor = connection.execute(query)
     if cursor.description is None:
@@ -159,7 +166,8 @@ def _rows(connection: sqlite3.Connection, query: str, *, most: int = -1) -> Rows
 
 
 def _is_ordered(query: str) -> bool:
-    """Whether the outermost query says ORDER BY; one in a subquery or a window orders nothing that is seen."""
+    """Whether the outermost query says ORDER BY; one in a subquery or a window orders nothing that is
+    seen."""
     outside = re.sub(r"'[^']*'", "", query)
     while (shorter := re.sub(r"\([^()]*\)", "", outside)) != outside:
         outside = shorter
@@ -181,7 +189,13 @@ STRUCTURED = (
         parses=_is_object,
         outputs=ANSWERS,
     ),
-    Metric("json_f1", "F1 over the field-value pairs of a JSON object", best(_json_f1), parses=_is_object, outputs=ANSWERS),
+    Metric(
+        "json_f1",
+        "F1 over the field-value pairs of a JSON object",
+        best(_json_f1),
+        parses=_is_object,
+        outputs=ANSWERS,
+    ),
     Metric(
         "sql_execution",
         "the query returns the rows of an accepted one",

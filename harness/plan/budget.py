@@ -23,14 +23,16 @@ def affordable(
     assert price > 0, "a training takes something"
     trainings = _limit(budget) / price
     most = int(trainings / ladder[0].share) + 1
-    return bisect_right(range(1, most + 1), trainings * (1 + _ROUNDING), key=lambda trials: full_trainings(ladder, trials))
+    return bisect_right(
+        range(1, most + 1), trainings * (1 + _ROUNDING), key=lambda trials: full_trainings(ladder, trials)
+    )
 
 
 class Account:
     """What the search of one model has spent.
 
-    What a training takes is known only afterwards: the next is expected to take the mean of those that were charged, and
-    the first what was estimated.
+    What a training takes is known only afterwards: the next is expected to take the mean of those that were
+    charged, and the first what was estimated.
     """
 
     def __init__(self, budget: TuningBudget, *, tokens_per_trial: float, seconds_per_trial: float) -> None:
@@ -44,7 +46,8 @@ class Account:
         self.device_seconds = 0.0
 
     def charge(self, *, trials: int, trainings: float, tokens: int, device_seconds: float) -> None:
-        """Enter trials that were started, and what trials trained: `trainings` full trainings in all, failed ones too."""
+        """Enter trials that were started, and what trials trained: `trainings` full trainings in all, failed
+        ones too."""
         self.trials += trials
         self.trainings += trainings
         self.tokens += tokens
@@ -56,15 +59,17 @@ class Account:
         return self._spent() / _limit(self._budget)
 
     def allows(self, *, trials: int, trainings: float) -> bool:
-        """Whether so many more trials, or none, and so much more training are expected to fit into what is left.
+        """Whether so many more trials, or none, and so much more training are expected to fit into what is
+        left.
 
-        Four trials up to a quarter of the training are `trials = 4, trainings = 1`; two of them from there to the end are
-        `trials = 0, trainings = 1.5`. Trials that fail before they train cost no tokens: start no more of them than
-        `affordable` planned.
+        Four trials up to a quarter of the training are `trials = 4, trainings = 1`; two of them from there to
+        the end are `trials = 0, trainings = 1.5`. Trials that fail before they train cost no tokens: start no
+        more of them than `affordable` planned.
         """
         if self._budget.trials is not None:
             return self.trials + trials <= self._budget.trials
-        # Failed trials may have trained without spending anything, or the other way round: neither is a price.
+        # Failed trials may have trained without spending anything, or the other way round: neither is a
+        # price.
         known = self._spent() > 0 and self.trainings > 0
         price = self._spent() / self.trainings if known else self._estimate
         return self._spent() + trainings * price <= _limit(self._budget) * (1 + _ROUNDING)

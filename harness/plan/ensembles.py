@@ -26,11 +26,14 @@ class Ensemble:
         return f"{self.spec.name} · {self.spec.method} · {first.task}"
 
 
-def plan_ensembles(specs: Iterable[EnsembleSpec], runs: Sequence[Run], tasks: Mapping[str, LoadedTask]) -> list[Ensemble]:
-    """Every ensemble of a sweep: one for each task and training budget, and each seed where members are candidates.
+def plan_ensembles(
+    specs: Iterable[EnsembleSpec], runs: Sequence[Run], tasks: Mapping[str, LoadedTask]
+) -> list[Ensemble]:
+    """Every ensemble of a sweep: one for each task and training budget, and each seed where members are
+    candidates.
 
-    They are not scored on guard tasks.
-    Raises `UserError` when a glob matches nothing, or the members cannot be put together in the way that is asked for.
+    They are not scored on guard tasks. Raises `UserError` when a glob matches nothing, or the members cannot
+    be put together in the way that is asked for.
     """
     planned = []
     runs = [run for run in runs if run.guard is None]
@@ -48,7 +51,9 @@ def plan_ensembles(specs: Iterable[EnsembleSpec], runs: Sequence[Run], tasks: Ma
 def _members(spec: EnsembleSpec, runs: Sequence[Run]) -> list[Run]:
     found: dict[str, Run] = {}
     for pattern in spec.members:
-        matching = [run for run in runs if fnmatch.fnmatch(f"{run.candidate.name}/{run.candidate.method}", pattern)]
+        matching = [
+            run for run in runs if fnmatch.fnmatch(f"{run.candidate.name}/{run.candidate.method}", pattern)
+        ]
         if not matching:
             there = sorted({f"{run.candidate.name}/{run.candidate.method}" for run in runs})
             raise UserError(
@@ -62,9 +67,13 @@ def _check(spec: EnsembleSpec, members: Sequence[Run], tasks: Mapping[str, Loade
     where = f"ensemble '{spec.name}', task '{members[0].task}'"
     if len(members) < 2:
         kind = "seed" if spec.over == "seeds" else "candidate or method"
-        raise UserError(f"{where}: it has one member, {members[0].label}; give it another {kind}, or set `over`")
+        raise UserError(
+            f"{where}: it has one member, {members[0].label}; give it another {kind}, or set `over`"
+        )
     if spec.method == "mean_probability" and tasks[members[0].task].task.output != "choice":
-        raise UserError(f"{where}: mean_probability needs a task whose answers are choices; use method = 'vote'")
+        raise UserError(
+            f"{where}: mean_probability needs a task whose answers are choices; use method = 'vote'"
+        )
     if spec.method != "soup":
         return
     if len({run.candidate.model for run in members}) > 1:
@@ -85,7 +94,9 @@ def derive(ensemble: Ensemble, members: Sequence[Run]) -> Run:
         name=spec.name,
         model=" + ".join(models),
         revision=first.candidate.revision if len(models) == 1 else None,
-        fingerprint=fingerprints[0] if len(models) == 1 else hashlib.sha256("".join(fingerprints).encode()).hexdigest()[:16],
+        fingerprint=fingerprints[0]
+        if len(models) == 1
+        else hashlib.sha256("".join(fingerprints).encode()).hexdigest()[:16],
         method=spec.method,
         chat=first.candidate.chat,
     )

@@ -1,8 +1,10 @@
-"""Forecast what a sweep will take before anything is loaded: tokens, operations and seconds, from stated assumptions.
+"""Forecast what a sweep will take before anything is loaded: tokens, operations and seconds, from stated
+assumptions.
 
-Good enough to tell minutes from days. Tokens are counted as characters / 4 over the first samples of a task; a model's
-parameters are read from the headers of its weights, or from its name (`…-0.5B`); the speeds below are what training and
-scoring reach in practice, far below a device's peak. The result of a run carries the measured figures.
+Good enough to tell minutes from days. Tokens are counted as characters / 4 over the first samples of a task;
+a model's parameters are read from the headers of its weights, or from its name (`…-0.5B`); the speeds below
+are what training and scoring reach in practice, far below a device's peak. The result of a run carries the
+measured figures.
 """
 
 import os
@@ -70,7 +72,9 @@ class Estimator:
 
     def forecast(self, run: Run, *, done: bool) -> Forecast:
         """What a run will take on this machine, besides what those before it did."""
-        trained = list(self._trainings(run))  # of a run that is done, too: its weights are there for its guard runs
+        trained = list(
+            self._trainings(run)
+        )  # of a run that is done, too: its weights are there for its guard runs
         if done:
             return Forecast(run.label, "done", 0, 0, None, 0.0, 0.0)
         train_tokens = int(sum(tokens for _, tokens in trained))
@@ -82,8 +86,12 @@ class Estimator:
         for stage, tokens in trained:
             trainable = parameters if stage.tuner == "full" else int(parameters * ADAPTER_SHARE)
             checkpointing = stage.training.gradient_checkpointing
-            flops += training_flops(parameters, int(tokens), trainable=trainable, gradient_checkpointing=checkpointing)
-        return Forecast(run.label, "to do", train_tokens, score_tokens, parameters, flops, flops / self._speed)
+            flops += training_flops(
+                parameters, int(tokens), trainable=trainable, gradient_checkpointing=checkpointing
+            )
+        return Forecast(
+            run.label, "to do", train_tokens, score_tokens, parameters, flops, flops / self._speed
+        )
 
     def trial(self, run: Run) -> tuple[float, float]:
         """Tokens that one trial of a run's search trains on in full, and the seconds that takes."""
@@ -99,7 +107,14 @@ class Estimator:
         candidate = run.candidate
         for number, stage in enumerate(run.stages):
             # A search's settings are unknown yet; its cell names the training as well as they would.
-            mine = (candidate.name, candidate.model, candidate.chat, run.seed, id(run.search), run.stages[: number + 1])
+            mine = (
+                candidate.name,
+                candidate.model,
+                candidate.chat,
+                run.seed,
+                id(run.search),
+                run.stages[: number + 1],
+            )
             if mine not in self._trained:
                 self._trained.add(mine)
                 yield stage, self._tokens(stage)
@@ -121,7 +136,10 @@ class Estimator:
             samples = sum(portion.n_train for portion in stage.portions)
             epoch = sum(
                 portion.n_train
-                * (self._prompt_tokens(portion.task, portion.templates[0], 0) + self._answer_tokens(portion.task))
+                * (
+                    self._prompt_tokens(portion.task, portion.templates[0], 0)
+                    + self._answer_tokens(portion.task)
+                )
                 for portion in stage.portions
             )
             self._stage_tokens[stage] = int(epoch * _epochs(stage.training, stage.meta, samples))
@@ -135,8 +153,17 @@ class Estimator:
         output, limit = loaded.task.output, run.limit
         samples = len(loaded.dataset.test if limit is None else loaded.dataset.test[:limit])
         written = run.generation.max_tokens or 0
-        answer = written if output == "generate" else self._answer_tokens(run.task) if output == "perplexity" else 0
-        return int(samples * sum(self._prompt_tokens(run.task, name, run.num_fewshot) + answer for name in run.templates))
+        answer = (
+            written
+            if output == "generate"
+            else self._answer_tokens(run.task)
+            if output == "perplexity"
+            else 0
+        )
+        return int(
+            samples
+            * sum(self._prompt_tokens(run.task, name, run.num_fewshot) + answer for name in run.templates)
+        )
 
     def _mean_prompt(self, task: str, template: str, shown: int) -> float:
         loaded = self._tasks[task]

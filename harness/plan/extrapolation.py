@@ -1,7 +1,9 @@
-"""Predict dev losses at a large training budget from the small ones of a results folder, and hold them to what was measured.
+"""Predict dev losses at a large training budget from the small ones of a results folder, and hold them to
+what was measured.
 
-Losses are of the kept checkpoints, in nats a target token, and the mean over seeds. Tokenizers cut the same answers into
-different numbers of tokens, so between models that do not share one, losses compare less exactly than scores.
+Losses are of the kept checkpoints, in nats a target token, and the mean over seeds. Tokenizers cut the same
+answers into different numbers of tokens, so between models that do not share one, losses compare less exactly
+than scores.
 """
 
 from collections import defaultdict
@@ -14,7 +16,16 @@ import numpy as np
 from scipy import stats
 
 from harness.errors import UserError
-from harness.plan.scaling import LAW_POINTS, LINE_POINTS, Law, Point, PowerLine, Prediction, accept_then_stop, fit_law
+from harness.plan.scaling import (
+    LAW_POINTS,
+    LINE_POINTS,
+    Law,
+    Point,
+    PowerLine,
+    Prediction,
+    accept_then_stop,
+    fit_law,
+)
 from harness.records.result import Result
 from harness.records.store import read_results
 
@@ -57,7 +68,8 @@ class Choice:
     method: str
     n_train: int
     by: str
-    """`AtS`, `law`, or the largest small budget that all these models have: its measured loss, without any prediction."""
+    """`AtS`, `law`, or the largest small budget that all these models have: its measured loss, without any
+    prediction."""
 
     losses: Mapping[str, float]
     """By candidate, what it goes by."""
@@ -77,14 +89,16 @@ class Choice:
 
     @property
     def given_up(self) -> float | None:
-        """How much more loss the chosen has than the best, in nats a token; None unless the chosen was measured."""
+        """How much more loss the chosen has than the best, in nats a token; None unless the chosen was
+        measured."""
         if self.best is None or self.chosen not in self.measured:
             return None
         return self.measured[self.chosen] - self.measured[self.best]
 
     @property
     def spearman(self) -> float | None:
-        """Rank correlation with what was measured; None with fewer than three models, or when all are level."""
+        """Rank correlation with what was measured; None with fewer than three models, or when all are
+        level."""
         both = sorted(set(self.losses) & set(self.measured))
         sides = [[losses[name] for name in both] for losses in (self.losses, self.measured)]
         if len(both) < 3 or any(len(set(side)) == 1 for side in sides):
@@ -94,7 +108,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """Every learning curve of a results folder, the choices they make, and what a reader must know besides."""
+    """Every learning curve of a results folder, the choices they make, and what a reader must know
+    besides."""
 
     curves: tuple[Curve, ...]
     choices: tuple[Choice, ...]
@@ -104,8 +119,9 @@ class Extrapolation:
 def extrapolate(folder: Path, *, to: int | None = None) -> Extrapolation:
     """Predict the budget `to` of every candidate, method and task from the smaller ones.
 
-    Without `to`, the largest that any candidate was trained on with that method and task. Untrusted runs count: their
-    guards speak of the engine that answered, not of the training. Raises `UserError` without a curve to go by.
+    Without `to`, the largest that any candidate was trained on with that method and task. Untrusted runs
+    count: their guards speak of the engine that answered, not of the training. Raises `UserError` without a
+    curve to go by.
     """
     if not folder.is_dir():
         raise UserError(f"results folder {folder} does not exist; `gainboard run SWEEP` makes one")
@@ -145,7 +161,8 @@ def _by_arm(results: Iterable[Result]) -> dict[tuple[str, str, str], list[Result
 
 
 def _same_recipe(results: Sequence[Result], notes: list[str]) -> list[Result]:
-    """Those that differ in nothing but seed and budget: of the newest version of the task, trained as most were."""
+    """Those that differ in nothing but seed and budget: of the newest version of the task, trained as most
+    were."""
     kinds: dict[tuple[int, str], list[Result]] = defaultdict(list)
     for result in results:
         kinds[-result.run.task_version, result.run.alike].append(result)
@@ -163,22 +180,30 @@ def _points(results: Iterable[Result], notes: list[str]) -> dict[int, Point]:
     """By training samples, the mean loss over seeds."""
     losses: dict[int, list[float]] = defaultdict(list)
     for result in results:
-        assert result.training is not None and result.run.n_train is not None, "only trained runs are asked for"
+        assert result.training is not None and result.run.n_train is not None, (
+            "only trained runs are asked for"
+        )
         loss = result.training.best_dev_loss
         if loss is not None and loss > 0:
             losses[result.run.n_train].append(loss)
         else:
             notes.append(f"{result.run.label} is left out: its dev loss of {loss} has no logarithm.")
-    return {n_train: Point(n_train, float(np.mean(seeds)), len(seeds)) for n_train, seeds in sorted(losses.items())}
+    return {
+        n_train: Point(n_train, float(np.mean(seeds)), len(seeds))
+        for n_train, seeds in sorted(losses.items())
+    }
 
 
 def _curve(candidate: str, method: str, task: str, budgets: Mapping[int, Point], to: int) -> Curve:
     points = tuple(point for n_train, point in budgets.items() if n_train < to)
-    return Curve(candidate, method, task, points, to, budgets.get(to), accept_then_stop(points), fit_law(points))
+    return Curve(
+        candidate, method, task, points, to, budgets.get(to), accept_then_stop(points), fit_law(points)
+    )
 
 
 def _choices(group: Sequence[Curve]) -> list[Choice]:
-    """A choice by each prediction, and by the largest budget that all predicted models have; none among fewer than two."""
+    """A choice by each prediction, and by the largest budget that all predicted models have; none among fewer
+    than two."""
     predicted = [curve for curve in group if curve.line]
     if len(predicted) < 2:
         return []
@@ -189,7 +214,10 @@ def _choices(group: Sequence[Curve]) -> list[Choice]:
     if shared := set.intersection(*({point.n_train for point in curve.points} for curve in predicted)):
         budget = max(shared)
         ways[f"{budget} samples"] = {
-            curve.candidate: point.loss for curve in predicted for point in curve.points if point.n_train == budget
+            curve.candidate: point.loss
+            for curve in predicted
+            for point in curve.points
+            if point.n_train == budget
         }
     first, measured = group[0], {curve.candidate: curve.measured.loss for curve in group if curve.measured}
     return [
@@ -245,14 +273,19 @@ def _shown(loss: float | None) -> str | None:
 
 
 def _ranks(curves: Sequence[Curve]) -> list[tuple[int | None, int | None]]:
-    """Each curve's place among the predicted models of its task and method, 1 for the lowest loss: by AtS, as measured."""
+    """Each curve's place among the predicted models of its task and method, 1 for the lowest loss: by AtS, as
+    measured."""
 
     def rank(loss: float | None, rivals: Iterable[float | None]) -> int | None:
         return None if loss is None else 1 + sum(rival is not None and rival < loss for rival in rivals)
 
     ranks = []
     for curve in curves:
-        rivals = [other for other in curves if (other.task, other.method) == (curve.task, curve.method) and other.line]
+        rivals = [
+            other
+            for other in curves
+            if (other.task, other.method) == (curve.task, curve.method) and other.line
+        ]
         measured = [rival.measured.loss if rival.measured else None for rival in rivals]
         own = curve.measured.loss if curve.measured and curve.line else None
         ranks.append((rank(curve.by_line, [rival.by_line for rival in rivals]), rank(own, measured)))
@@ -264,7 +297,12 @@ def record(found: Extrapolation) -> dict[str, Any]:
     curves = []
     for curve, (by_line, measured) in zip(found.curves, _ranks(found.curves), strict=True):
         line, law = curve.line, curve.law
-        own = {"task": curve.task, "method": curve.method, "candidate": curve.candidate, "n_train": curve.n_train}
+        own = {
+            "task": curve.task,
+            "method": curve.method,
+            "candidate": curve.candidate,
+            "n_train": curve.n_train,
+        }
         own["points"] = [asdict(point) for point in curve.points]
         own["ats"] = line and {
             "loss": curve.by_line,

@@ -34,7 +34,9 @@ class Group:
             return None
         parts = list(together.values())
         half = len(parts) // 2
-        first_half, second_half = ([run for part in some for run in part] for some in (parts[:half], parts[half:]))
+        first_half, second_half = (
+            [run for part in some for run in part] for some in (parts[:half], parts[half:])
+        )
         return dataclasses.replace(self, runs=first_half), dataclasses.replace(self, runs=second_half)
 
 
@@ -44,5 +46,6 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
     for run in runs:
         groups.setdefault((run.candidate.model, run.candidate.revision), []).append(run)
     return [
-        Group(model, revision, members[0].generation.max_model_len, members) for (model, revision), members in groups.items()
+        Group(model, revision, members[0].generation.max_model_len, members)
+        for (model, revision), members in groups.items()
     ]

@@ -1,8 +1,8 @@
 """Successive halving: train many trials a little, and go on with the best only (arXiv 1502.07943).
 
-With reduction factor η and k rungs, all trials are trained for η^-(k-1) of a full training, the best 1/η of them for η
-times as long, and so on (Jamieson & Talwalkar 2016). Survivors go on from their checkpoints, so that each pays the
-difference between two rungs only.
+With reduction factor η and k rungs, all trials are trained for η^-(k-1) of a full training, the best 1/η of
+them for η times as long, and so on (Jamieson & Talwalkar 2016). Survivors go on from their checkpoints, so
+that each pays the difference between two rungs only.
 """
 
 import math
@@ -45,8 +45,9 @@ def survivors(
 ) -> list[TrialId]:
     """The best `keep` trials, best first. Without a score (None: it failed) none survives.
 
-    Scores within `noise` of the best one do not tell trials apart, as those of trainings that have hardly begun: of these,
-    and of others with equal scores, the one with the lower loss on dev comes first; without losses the first.
+    Scores within `noise` of the best one do not tell trials apart, as those of trainings that have hardly
+    begun: of these, and of others with equal scores, the one with the lower loss on dev comes first; without
+    losses the first.
     """
     assert keep > 0, "a rung keeps at least one trial"
     scored = {trial: score for trial, score in scores.items() if score is not None}
@@ -66,7 +67,8 @@ def full_trainings(ladder: Sequence[Rung], trials: int) -> float:
     """What so many trials train together, in full trainings."""
     shares = [0.0, *(rung.share for rung in ladder)]
     return sum(
-        count * (share - before) for count, (before, share) in zip(trials_at(ladder, trials), pairwise(shares), strict=True)
+        count * (share - before)
+        for count, (before, share) in zip(trials_at(ladder, trials), pairwise(shares), strict=True)
     )
 
 

@@ -12,7 +12,16 @@ from harness.plan.samplers import make_sampler
 from harness.records.result import RESULT, Result
 from harness.records.store import read_record
 from harness.sweep.methods import TUNED, TUNERS, Method, Tuner
-from harness.sweep.recipe import LORA_FIELDS, MetaLearning, Portion, Stage, Training, layered, listed, make_training
+from harness.sweep.recipe import (
+    LORA_FIELDS,
+    MetaLearning,
+    Portion,
+    Stage,
+    Training,
+    layered,
+    listed,
+    make_training,
+)
 from harness.sweep.run import Candidate, Guard, Run, TunedFor
 from harness.sweep.settings import Budget, Search
 from harness.sweep.sweep import CandidateSpec, Sweep
@@ -23,15 +32,19 @@ Fingerprint = Callable[[str, str | None], str]
 """(model, revision) → what changes when its weights do."""
 
 
-def make_runs(sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fingerprint, limit: int | None) -> list[Run]:
+def make_runs(
+    sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fingerprint, limit: int | None
+) -> list[Run]:
     """Every run of a sweep: candidates × methods × tasks × training budgets × seeds, grouped by base model.
 
-    A run whose settings are to be chosen has the first of each, and says in `search` among what. Behind each tuned run come
-    those that score its weights on the guard tasks.
+    A run whose settings are to be chosen has the first of each, and says in `search` among what. Behind each
+    tuned run come those that score its weights on the guard tasks.
     """
     runs = []
     constrained = _constrained(sweep, tasks)
-    guards = [_asked(sweep, tasks[name], "zero_shot", limit=limit, templates=None) for name in sweep.guard_tasks]
+    guards = [
+        _asked(sweep, tasks[name], "zero_shot", limit=limit, templates=None) for name in sweep.guard_tasks
+    ]
     for spec in sweep.candidates:
         weights = fingerprint(spec.model, spec.revision)
         recipes = _Recipes(sweep, spec, tasks)
@@ -49,7 +62,14 @@ def make_runs(sweep: Sweep, tasks: Mapping[str, LoadedTask], *, fingerprint: Fin
                 for wanted in recipes.budgets(method, name):
                     n_train, stages, search = recipes.of(method, name, wanted)
                     for seed in sweep.seeds:
-                        run = Run(candidate=candidate, seed=seed, n_train=n_train, stages=stages, search=search, **asked)
+                        run = Run(
+                            candidate=candidate,
+                            seed=seed,
+                            n_train=n_train,
+                            stages=stages,
+                            search=search,
+                            **asked,
+                        )
                         runs += [run, *_guarding(run, guards)]
     return runs
 
@@ -74,9 +94,11 @@ def _guarding(run: Run, guards: Iterable[dict[str, Any]]) -> list[Run]:
 
 
 def _constrained(sweep: Sweep, tasks: Mapping[str, LoadedTask]) -> tuple[str, ...]:
-    """The tasks that `zero_shot_constrained` is for. Raises `UserError` where it is asked for, and there are none.
+    """The tasks that `zero_shot_constrained` is for. Raises `UserError` where it is asked for, and there are
+    none.
 
-    They have choices, and their answers are written, held to nothing: elsewhere `zero_shot` is as constrained as that.
+    They have choices, and their answers are written, held to nothing: elsewhere `zero_shot` is as constrained
+    as that.
     """
     fitting = tuple(
         name
@@ -94,7 +116,12 @@ def _constrained(sweep: Sweep, tasks: Mapping[str, LoadedTask]) -> tuple[str, ..
 
 
 def _asked(
-    sweep: Sweep, loaded: LoadedTask, method: Method, *, limit: int | None, templates: str | tuple[str, ...] | None
+    sweep: Sweep,
+    loaded: LoadedTask,
+    method: Method,
+    *,
+    limit: int | None,
+    templates: str | tuple[str, ...] | None,
 ) -> dict[str, Any]:
     """What a run of any model and budget is asked of a task, and how."""
     task = loaded.task
@@ -121,7 +148,9 @@ class _Recipes:
         self._sweep, self._spec, self._tasks = sweep, spec, tasks
         self._known: dict[tuple[Method, Tuner], tuple[Training, dict[str, Any]]] = {}
         self._portions: dict[tuple[str, Budget], Portion] = {}
-        self._searches: dict[Method, Search | None] = {method: self._search(method) for method in spec.methods}
+        self._searches: dict[Method, Search | None] = {
+            method: self._search(method) for method in spec.methods
+        }
 
     def budgets(self, method: Method, task: str) -> list[Budget]:
         """What a method may train on; budgets beyond what is there are one and the same."""
@@ -136,7 +165,9 @@ class _Recipes:
             distinct.setdefault(self._available(task, budget), budget)
         return list(distinct.values())
 
-    def of(self, method: Method, task: str, wanted: Budget) -> tuple[int | None, tuple[Stage, ...], Search | None]:
+    def of(
+        self, method: Method, task: str, wanted: Budget
+    ) -> tuple[int | None, tuple[Stage, ...], Search | None]:
         """Samples of the task that are trained on, the stages, and what is to be chosen."""
         if method not in TUNED:
             return None, (), None
@@ -205,7 +236,9 @@ class _Recipes:
         if (name, wanted) not in self._portions:
             loaded, sweep = self._tasks[name], self._sweep
             where = f"sweep '{sweep.name}', task '{name}'"
-            templates = choose_templates(loaded.task.prompts, sweep.train_templates or sweep.templates, where=where)
+            templates = choose_templates(
+                loaded.task.prompts, sweep.train_templates or sweep.templates, where=where
+            )
             self._portions[name, wanted] = Portion(
                 task=name,
                 version=loaded.task.version,
@@ -283,7 +316,8 @@ def select(runs: Iterable[Run], only: str | None) -> list[Run]:
 
 
 def is_done(results: Path, run: Run) -> bool:
-    """Whether this very run has a result. Raises `UserError` when another configuration's result lies in its place."""
+    """Whether this very run has a result. Raises `UserError` when another configuration's result lies in its
+    place."""
     path = results / run.folder / RESULT
     if not path.exists():
         return False
@@ -292,7 +326,9 @@ def is_done(results: Path, run: Run) -> bool:
         return True
     there, here = _flat(result.run.model_dump(mode="json")), _flat(run.model_dump(mode="json"))
     differing = sorted(name for name in there.keys() | here.keys() if there.get(name) != here.get(name))
-    shown = "; ".join(f"{name} is {there.get(name)!r} there, {here.get(name)!r} here" for name in differing[:5])
+    shown = "; ".join(
+        f"{name} is {there.get(name)!r} there, {here.get(name)!r} here" for name in differing[:5]
+    )
     raise UserError(
         f"{path} was made by another configuration: {shown}. Use another --results folder, or remove {path.parent}"
     )

@@ -1,4 +1,5 @@
-"""Which training settings to try next: a grid, random draws, or one of Optuna's samplers, without ever trying any twice."""
+"""Which training settings to try next: a grid, random draws, or one of Optuna's samplers, without ever trying
+any twice."""
 
 import importlib
 import math
@@ -9,7 +10,19 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from harness.errors import UserError, suggest
-from harness.sweep.space import Identity, Range, Settings, Space, Value, check_space, draw, grid, identity, size, within
+from harness.sweep.space import (
+    Identity,
+    Range,
+    Settings,
+    Space,
+    Value,
+    check_space,
+    draw,
+    grid,
+    identity,
+    size,
+    within,
+)
 
 OPTUNA_SAMPLERS = ("TPESampler", "GPSampler", "CmaEsSampler", "QMCSampler", "NSGAIISampler")
 SAMPLERS = ("grid", "random", *OPTUNA_SAMPLERS)
@@ -25,15 +38,17 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 _REPEATS = 5
-"""Proposals in a row that were tried already before settings are drawn from the rest: some samplers insist."""
+"""Proposals in a row that were tried already before settings are drawn from the rest: some samplers
+insist."""
 
 
 class Sampler(Protocol):
     """Proposes settings, and may learn from how they did.
 
-    The same seed and the same asks and tells give the same proposals, in another process as well; between two asks the
-    order of the tells does not matter. So a search that was stopped goes on by asking again as before, and telling what
-    was recorded. Settings that were told without being asked for count as tried, too.
+    The same seed and the same asks and tells give the same proposals, in another process as well; between two
+    asks the order of the tells does not matter. So a search that was stopped goes on by asking again as
+    before, and telling what was recorded. Settings that were told without being asked for count as tried,
+    too.
     """
 
     def ask(self, count: int) -> list[Settings]:
@@ -42,14 +57,18 @@ class Sampler(Protocol):
     def tell(self, settings: Settings, value: float | None, *, rung: int | None = None) -> None:
         """Report how settings did, once: their value, or None for a trial that failed.
 
-        `rung` is the number of the rung at which the trial was dropped with this value; None: it was trained to the end.
+        `rung` is the number of the rung at which the trial was dropped with this value; None: it was trained
+        to the end.
         """
 
 
 def make_sampler(space: Space, sampler: str, *, seed: int, maximize: bool) -> Sampler:
-    """A sampler by its name in `SAMPLERS`. Raises `UserError` for an unknown one, or when its library is missing."""
+    """A sampler by its name in `SAMPLERS`. Raises `UserError` for an unknown one, or when its library is
+    missing."""
     if sampler not in SAMPLERS:
-        raise UserError(f"sampler '{sampler}' is unknown.{suggest(sampler, SAMPLERS)} Allowed: {', '.join(SAMPLERS)}")
+        raise UserError(
+            f"sampler '{sampler}' is unknown.{suggest(sampler, SAMPLERS)} Allowed: {', '.join(SAMPLERS)}"
+        )
     check_space(space)
     if sampler == "grid":
         return _Grid(space)
@@ -160,7 +179,8 @@ def _number(value: Value) -> float:
 
 
 class _Optuna:
-    """An Optuna study in memory. Trials keep the order in which they were asked for, so tells may come in any."""
+    """An Optuna study in memory. Trials keep the order in which they were asked for, so tells may come in
+    any."""
 
     def __init__(self, space: Space, name: str, *, seed: int, maximize: bool) -> None:
         import optuna
@@ -170,7 +190,9 @@ class _Optuna:
         self._size = size(space)
         # An axis of one value is no choice; Optuna's samplers disagree on what to do with it.
         self._fixed = {
-            axis: values[0] for axis, values in space.items() if not isinstance(values, Range) and len(values) == 1
+            axis: values[0]
+            for axis, values in space.items()
+            if not isinstance(values, Range) and len(values) == 1
         }
         self._axes = {axis: _Axis(values) for axis, values in space.items() if axis not in self._fixed}
         if name == "CmaEsSampler" and not any(axis.numeric for axis in self._axes.values()):
@@ -179,7 +201,9 @@ class _Optuna:
             )
         with _quiet():
             sampler = getattr(optuna.samplers, name)(seed=seed, **_OPTIONS.get(name, {}))
-            self._study = optuna.create_study(direction="maximize" if maximize else "minimize", sampler=sampler)
+            self._study = optuna.create_study(
+                direction="maximize" if maximize else "minimize", sampler=sampler
+            )
         self._state = optuna.trial.TrialState
         self._worst = min if maximize else max
         self._ranks_pruned = name == "TPESampler"
@@ -229,7 +253,9 @@ class _Optuna:
 
     def _insert(self, settings: Settings) -> None:
         """Have the study run settings that it did not propose."""
-        self._study.enqueue_trial({axis: known.parameter(settings[axis]) for axis, known in self._axes.items()})
+        self._study.enqueue_trial(
+            {axis: known.parameter(settings[axis]) for axis, known in self._axes.items()}
+        )
         self._start(settings, self._next_trial())
 
     def _give_up(self, trial: Any) -> None:
@@ -243,20 +269,24 @@ class _Optuna:
                 self._insert(settings)
             trial = self._running.pop(identity(settings))
             if self._ranks_pruned and (value is None or rung is not None):
-                # TPESampler ranks pruned trials behind the others: first those that came further, last those that failed.
+                # TPESampler ranks pruned trials behind the others: first those that came further, last those
+                # that failed.
                 if value is not None:
                     trial.report(value, step=rung)
                 self._study.tell(trial, state=self._state.PRUNED)
             elif value is not None:
-                # The others know no rungs: to them a value is a value, and a dropped trial's is mostly the worse.
+                # The others know no rungs: to them a value is a value, and a dropped trial's is mostly the
+                # worse.
                 self._study.tell(trial, value)
             else:
                 self._failed.append(trial)
 
     def _tell_failed(self) -> None:
-        """Have a sampler that looks at values only keep away from what failed: it was as bad as the worst that did not.
+        """Have a sampler that looks at values only keep away from what failed: it was as bad as the worst
+        that did not.
 
-        Left out as failures, they would be proposed again and again, wherever the values around them are the best.
+        Left out as failures, they would be proposed again and again, wherever the values around them are the
+        best.
         """
         finished = self._study.get_trials(deepcopy=False, states=(self._state.COMPLETE,))
         if not finished:

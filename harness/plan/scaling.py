@@ -1,13 +1,16 @@
-"""How the loss of a fine-tune falls with its training samples: a law and a line, and what they predict of larger budgets.
+"""How the loss of a fine-tune falls with its training samples: a law and a line, and what they predict of
+larger budgets.
 
-Fine-tuned on D samples, a model's loss follows the rectified scaling law (Lin et al., ICML 2024, arXiv 2402.02314):
+Fine-tuned on D samples, a model's loss follows the rectified scaling law (Lin et al., ICML 2024, arXiv
+2402.02314):
 
     L(D) = B / (D_l + D^β) + E
 
-D_l, the pre-learned data size, is what pre-training already knew of the task. While D^β is small beside it, more samples
-hardly help (the pre-power phase); then log L falls about linearly with log D (the power phase), down to E, which no data
-takes away. Two predictions are made: by the law, fitted to all points, and by the paper's accept-then-stop (AtS), a
-straight line through the points of the power phase alone, which the paper finds the better guide to a model.
+D_l, the pre-learned data size, is what pre-training already knew of the task. While D^β is small beside it,
+more samples hardly help (the pre-power phase); then log L falls about linearly with log D (the power phase),
+down to E, which no data takes away. Two predictions are made: by the law, fitted to all points, and by the
+paper's accept-then-stop (AtS), a straight line through the points of the power phase alone, which the paper
+finds the better guide to a model.
 """
 
 import math
@@ -29,7 +32,8 @@ LAW_POINTS = 4
 THRESHOLD = 5.0
 """Accept-then-stop ends at a point this many standard deviations off the line: δ = 5 in the authors' code."""
 ROUNDING = 1e-6
-"""A loss is a float32, right to seven digits: a point whose log loss is closer to a line than this is on it."""
+"""A loss is a float32, right to seven digits: a point whose log loss is closer to a line than this is on
+it."""
 LARGEST_EXPONENT = 2.0
 """Of β. Parametric models reach 1; without a bound, noise at the largest budgets is read as a cliff."""
 OUTLIER = 0.01
@@ -67,8 +71,8 @@ class Prediction:
 class PowerLine:
     """`log L = intercept + slope · log D` through the points of the power phase.
 
-    It predicts without an interval. What it misses is the bend of the curve beyond the last point, and the scatter about
-    the line says nothing of that.
+    It predicts without an interval. What it misses is the bend of the curve beyond the last point, and the
+    scatter about the line says nothing of that.
     """
 
     slope: float
@@ -119,10 +123,10 @@ class Law:
     def at(self, n_train: int) -> Prediction | None:
         """The loss of a budget; None where it is too large for a float.
 
-        The interval is Student's t, by the parameters' covariance carried to log L (delta method), for a new measurement.
-        It stands on the law being true: on curves drawn from the law with noise it held 88 to 98 % of the losses, on the
-        30 published curves of the paper's FLAN benchmark from 96 % (5 points) down to 77 % (11) within `REACH`, and fewer
-        beyond. So there is none beyond, and none with only four points.
+        The interval is Student's t, by the parameters' covariance carried to log L (delta method), for a new
+        measurement. It stands on the law being true: on curves drawn from the law with noise it held 88 to 98
+        % of the losses, on the 30 published curves of the paper's FLAN benchmark from 96 % (5 points) down to
+        77 % (11) within `REACH`, and fewer beyond. So there is none beyond, and none with only four points.
         """
         parameters, size = np.array(self.logarithms), np.array([math.log(n_train) - self.centre[0]])
         middle = float(_log_loss(parameters, size)[0]) + self.centre[1]
@@ -147,8 +151,9 @@ def accept_then_stop(
 ) -> PowerLine | None:
     """The line through the largest budgets, and every smaller one until the first that is off it (AtS).
 
-    A point is off when its log loss differs from the line through those accepted so far by more than `threshold` standard
-    deviations of their residuals. Returns None for fewer than `minimum` points, of which a line needs three.
+    A point is off when its log loss differs from the line through those accepted so far by more than
+    `threshold` standard deviations of their residuals. Returns None for fewer than `minimum` points, of which
+    a line needs three.
     """
     assert minimum >= LINE_POINTS, "two points are always on a line"
     falling = sorted(points, key=lambda point: -point.n_train)
@@ -168,8 +173,8 @@ def accept_then_stop(
 def fit_law(points: Iterable[Point]) -> Law | None:
     """The rectified law by robust least squares of log L, within bounds, from the best of a grid of starts.
 
-    Large residuals count by their size (soft L1), so one seed that went wrong does not bend the curve. Returns None for
-    fewer than four points; with four, the law passes through them where it can.
+    Large residuals count by their size (soft L1), so one seed that went wrong does not bend the curve.
+    Returns None for fewer than four points; with four, the law passes through them where it can.
     """
     rising = tuple(sorted(points, key=lambda point: point.n_train))
     if len(rising) < LAW_POINTS:
@@ -179,7 +184,9 @@ def fit_law(points: Iterable[Point]) -> Law | None:
     sizes, losses = sizes - centre[0], losses - centre[1]
     steepest = LARGEST_EXPONENT * float(np.abs(sizes).max())
     lowest = np.array([losses.min() - 40, -15, math.log(0.01), losses.min() - 15])
-    highest = np.array([losses.max() + 16 + steepest, 16, math.log(LARGEST_EXPONENT), losses.max() + ROUNDING])
+    highest = np.array(
+        [losses.max() + 16 + steepest, 16, math.log(LARGEST_EXPONENT), losses.max() + ROUNDING]
+    )
     fits = [
         optimize.least_squares(
             lambda parameters: _log_loss(parameters, sizes) - losses,
@@ -199,19 +206,25 @@ def fit_law(points: Iterable[Point]) -> Law | None:
     residuals, slopes = _log_loss(best, sizes) - losses, _slopes(best, sizes)
     degrees = len(rising) - LAW_POINTS
     scatter = math.sqrt(float((residuals**2).sum()) / degrees) if degrees else 0.0
-    # What the points cannot tell apart, such as E from 0 in the middle of a fall, has no part in the covariance.
+    # What the points cannot tell apart, such as E from 0 in the middle of a fall, has no part in the
+    # covariance.
     covariance = scatter**2 * np.linalg.pinv(slopes.T @ slopes, rcond=1e-10)
     return Law(tuple(float(value) for value in best), centre, rising, scatter, covariance)
 
 
 def _logarithms(points: Sequence[Point]) -> tuple[Numbers, Numbers]:
-    assert all(point.n_train > 0 and 0 < point.loss < math.inf for point in points), "only these have a logarithm"
-    assert len({point.n_train for point in points}) == len(points), "a budget is one point: the mean over its seeds"
+    assert all(point.n_train > 0 and 0 < point.loss < math.inf for point in points), (
+        "only these have a logarithm"
+    )
+    assert len({point.n_train for point in points}) == len(points), (
+        "a budget is one point: the mean over its seeds"
+    )
     return np.log([float(point.n_train) for point in points]), np.log([point.loss for point in points])
 
 
 def _log_loss(parameters: Numbers, sizes: Numbers) -> Numbers:
-    """log L, by the logarithms of B, D_l, β and E and of the budgets, so that nothing overflows on the way."""
+    """log L, by the logarithms of B, D_l, β and E and of the budgets, so that nothing overflows on the
+    way."""
     b, pre_learned, exponent, irreducible = parameters
     logarithm: Numbers = np.logaddexp(b - np.logaddexp(pre_learned, np.exp(exponent) * sizes), irreducible)
     return logarithm
@@ -225,11 +238,14 @@ def _slopes(parameters: Numbers, sizes: Numbers) -> Numbers:
     total = np.logaddexp(b - known, irreducible)
     share = np.exp(b - known - total)
     by_exponent = -share * np.exp(learned - known) * learned
-    return np.stack([share, -share * np.exp(pre_learned - known), by_exponent, np.exp(irreducible - total)], axis=1)
+    return np.stack(
+        [share, -share * np.exp(pre_learned - known), by_exponent, np.exp(irreducible - total)], axis=1
+    )
 
 
 def _starts(sizes: Numbers, losses: Numbers, best: int = 6) -> list[Numbers]:
-    """The likeliest of a grid over β, over the budget where D^β outgrows D_l, and over E as a share of the lowest loss."""
+    """The likeliest of a grid over β, over the budget where D^β outgrows D_l, and over E as a share of the
+    lowest loss."""
     found = []
     for exponent in np.geomspace(0.05, 0.95 * LARGEST_EXPONENT, 8):
         # The last: no pre-power phase at all.

@@ -1,7 +1,7 @@
 """Choose a run's settings on dev, within what its model may spend: waves of trials, and what came of them.
 
-A search only says what is to be trained and answered next; whoever drives it has that done, for all searches of a base
-model together, and tells the scores.
+A search only says what is to be trained and answered next; whoever drives it has that done, for all searches
+of a base model together, and tells the scores.
 """
 
 from collections.abc import Mapping
@@ -54,18 +54,29 @@ class Trial:
 
 
 class SettingsSearch:
-    """The search for the settings of one cell of a sweep: of all seeds of a candidate on a task and training budget."""
+    """The search for the settings of one cell of a sweep: of all seeds of a candidate on a task and training
+    budget."""
 
     def __init__(
-        self, run: Run, *, metric: str, higher_is_better: bool, tokens_per_trial: float, seconds_per_trial: float
+        self,
+        run: Run,
+        *,
+        metric: str,
+        higher_is_better: bool,
+        tokens_per_trial: float,
+        seconds_per_trial: float,
     ) -> None:
         """`run`: any of the cell's. Tokens and seconds of a trial are estimates, until one was measured."""
         assert run.search is not None, "there is something to choose"
         search, settings = run.search, run.search.settings
-        self._run = run.model_copy(update={"search": None, "split": "dev", "limit": None, "seed": search.seed})
+        self._run = run.model_copy(
+            update={"search": None, "split": "dev", "limit": None, "seed": search.seed}
+        )
         self._metric, self._higher = metric, higher_is_better
         self._ladder = rungs(settings.reduction_factor, settings.rungs)
-        self._sampler = make_sampler(search.space, settings.sampler, seed=settings.seed, maximize=higher_is_better)
+        self._sampler = make_sampler(
+            search.space, settings.sampler, seed=settings.seed, maximize=higher_is_better
+        )
         self._left, self._batch = _trials(settings, size(search.space), search.methods)
         self._account = Account(
             _share(settings.budget or TuningBudget(trials=max(1, self._left)), search.methods),
@@ -116,9 +127,11 @@ class SettingsSearch:
         reasons: Mapping[int, str],
         losses: Mapping[int, float] = MappingProxyType({}),
     ) -> None:
-        """What became of the wave, by the places of its trials: scores and losses on dev, what each has taken so far.
+        """What became of the wave, by the places of its trials: scores and losses on dev, what each has taken
+        so far.
 
-        Scores within a standard error of the best do not tell trials apart before the last rung; their losses do.
+        Scores within a standard error of the best do not tell trials apart before the last rung; their losses
+        do.
         """
         values = {place: None if score is None else score.value for place, score in scores.items()}
         rung = self._ladder[self._rung]
@@ -177,9 +190,11 @@ class SettingsSearch:
         )
 
     def _best(self) -> int | None:
-        """The place of the best trial among those that came furthest; of equal ones the one with the lower loss."""
+        """The place of the best trial among those that came furthest; of equal ones the one with the lower
+        loss."""
         furthest = max(
-            (trial.shares[-1] for trial in self.trials if trial.scores and trial.scores[-1] is not None), default=None
+            (trial.shares[-1] for trial in self.trials if trial.scores and trial.scores[-1] is not None),
+            default=None,
         )
         finalists = {
             place: trial.scores[-1]
@@ -187,7 +202,11 @@ class SettingsSearch:
             if trial.scores and trial.shares[-1] == furthest
         }
         losses = {place: loss for place in finalists if (loss := self.trials[place].losses[-1]) is not None}
-        best = survivors(finalists, keep=1, higher_is_better=self._higher, losses=losses) if furthest is not None else []
+        best = (
+            survivors(finalists, keep=1, higher_is_better=self._higher, losses=losses)
+            if furthest is not None
+            else []
+        )
         return best[0] if best else None
 
 
@@ -204,7 +223,9 @@ def _trials(settings: SearchSettings, known: int | None, methods: int) -> tuple[
     budget = settings.budget
     if budget is not None and budget.trials is not None:
         most = (
-            min(most, max(1, budget.trials // methods)) if settings.sampler == "grid" else max(1, budget.trials // methods)
+            min(most, max(1, budget.trials // methods))
+            if settings.sampler == "grid"
+            else max(1, budget.trials // methods)
         )
     if known is not None:
         most = min(most, known)
@@ -220,7 +241,9 @@ def planned_trials(search: Search, *, tokens_per_trial: float, seconds_per_trial
         return most
     ladder = rungs(search.settings.reduction_factor, search.settings.rungs)
     budget = _share(search.settings.budget, search.methods)
-    paid = affordable(budget, tokens_per_trial=tokens_per_trial, seconds_per_trial=seconds_per_trial, ladder=ladder)
+    paid = affordable(
+        budget, tokens_per_trial=tokens_per_trial, seconds_per_trial=seconds_per_trial, ladder=ladder
+    )
     return max(1, min(most, paid))
 
 

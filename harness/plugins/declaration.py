@@ -58,7 +58,12 @@ def declaration_fault(task: Task, name: str) -> str | None:
         fault = _call_fault(getattr(task, field), called_with)
         if fault:
             return f"{field} {fault}"
-    return _values_fault(task) or _prompts_fault(task.prompts) or _metrics_fault(task) or _steps_fault(task.steps)
+    return (
+        _values_fault(task)
+        or _prompts_fault(task.prompts)
+        or _metrics_fault(task)
+        or _steps_fault(task.steps)
+    )
 
 
 def _call_fault(function: object, called_with: Sequence[str]) -> str | None:
@@ -131,7 +136,11 @@ def _prompts_fault(prompts: PromptSet) -> str | None:
         return f"demonstrations '{prompts.demonstrations}' is not known.{close} It is one of {', '.join(DEMONSTRATIONS)}"
     if (prompts.demonstrations == "fixed") != bool(prompts.fixed):
         return "prompts.fixed and demonstrations = 'fixed' belong together: the one names the samples the other shows"
-    if isinstance(prompts.num_fewshot, bool) or not isinstance(prompts.num_fewshot, int) or prompts.num_fewshot < 0:
+    if (
+        isinstance(prompts.num_fewshot, bool)
+        or not isinstance(prompts.num_fewshot, int)
+        or prompts.num_fewshot < 0
+    ):
         return f"num_fewshot is {shown(prompts.num_fewshot)}; it must be a number, 0 or more"
     if prompts.render is not None:
         fault = _call_fault(prompts.render, ("sample", "demonstrations"))
@@ -191,7 +200,11 @@ def _metric_fault(task: Task, metric: Metric) -> str | None:
 def _steps_fault(steps: Sequence[object]) -> str | None:
     for step in steps:
         if not isinstance(step, Step):
-            call = f"; call it: {step.__name__}()" if inspect.isfunction(step) else "; each is a Step, such as deduplicate()"
+            call = (
+                f"; call it: {step.__name__}()"
+                if inspect.isfunction(step)
+                else "; each is a Step, such as deduplicate()"
+            )
             return f"steps holds {shown(step)}{call}"
         if not isinstance(step.name, str) or not step.name:
             return f"steps holds a Step with the name {shown(step.name)}; a name is a non-empty text"

@@ -1,7 +1,8 @@
 """Find task plugins by name and load one by path: bundled folders, folders the user names, and entry points.
 
-Finding imports nothing, so a broken plugin cannot break the others. A plugin folder holds a `task.py` whose one
-`@task` function is named like the folder; it may import its siblings relatively (`from .words import WORDS`).
+Finding imports nothing, so a broken plugin cannot break the others. A plugin folder holds a `task.py` whose
+one `@task` function is named like the folder; it may import its siblings relatively (`from .words import
+WORDS`).
 """
 
 import importlib.metadata
@@ -44,7 +45,9 @@ def find_plugins(tasks_dirs: Iterable[Path] = (), *, entry_points: bool = True) 
     found: dict[str, Plugin] = {}
     candidates = [plugin for folder in (bundled_folder(), *tasks_dirs) for plugin in _in_folder(folder)]
     if entry_points:
-        candidates += [_from_entry_point(entry) for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)]
+        candidates += [
+            _from_entry_point(entry) for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)
+        ]
     for plugin in candidates:
         other = found.setdefault(plugin.name, plugin)
         if other is not plugin and other.source != plugin.source:
@@ -56,7 +59,9 @@ def find_plugins(tasks_dirs: Iterable[Path] = (), *, entry_points: bool = True) 
 
 def _in_folder(folder: Path) -> list[Plugin]:
     if not folder.is_dir():
-        raise UserError(f"tasks folder {folder} does not exist; give a folder whose subfolders hold a task.py each")
+        raise UserError(
+            f"tasks folder {folder} does not exist; give a folder whose subfolders hold a task.py each"
+        )
     return [_from_file(file.resolve()) for file in sorted(folder.glob("*/task.py"))]
 
 
@@ -73,9 +78,12 @@ def _from_file(file: Path) -> Plugin:
 
 
 def _import_file(file: Path) -> ModuleType:
-    # A package of its own name, so that a plugin may import its siblings and two task.py never meet in sys.modules.
+    # A package of its own name, so that a plugin may import its siblings and two task.py never meet in
+    # sys.modules.
     module_name = f"_gainboard_task_{file.parent.name}"
-    spec = importlib.util.spec_from_file_location(module_name, file, submodule_search_locations=[str(file.parent)])
+    spec = importlib.util.spec_from_file_location(
+        module_name, file, submodule_search_locations=[str(file.parent)]
+    )
     assert spec is not None and spec.loader is not None, "a .py file always has a loader"
     module = importlib.util.module_from_spec(spec)
     for stale in [name for name in sys.modules if name == module_name or name.startswith(f"{module_name}.")]:
@@ -92,7 +100,9 @@ def _from_entry_point(entry: importlib.metadata.EntryPoint) -> Plugin:
 def load_task(name: str, plugins: Mapping[str, Plugin]) -> Task:
     """Import one plugin and call its function. Raises `UserError` for an unknown or a broken one."""
     if name not in plugins:
-        raise UserError(f"task '{name}' not found.{suggest(name, plugins)} (`gainboard list tasks` shows all)")
+        raise UserError(
+            f"task '{name}' not found.{suggest(name, plugins)} (`gainboard list tasks` shows all)"
+        )
     plugin = plugins[name]
     try:
         function = plugin.load_function()
@@ -102,7 +112,9 @@ def load_task(name: str, plugins: Mapping[str, Plugin]) -> Task:
     except PLUGIN_FAULTS as error:  # whatever a plugin raises is the plugin's fault, to be named as such
         raise UserError(f"task '{name}' ({plugin.source}) is broken: {_reason(error)}") from error
     if not isinstance(made, Task):
-        raise UserError(f"task '{name}' ({plugin.source}): its function returned {type(made).__name__}, expected a Task")
+        raise UserError(
+            f"task '{name}' ({plugin.source}): its function returned {type(made).__name__}, expected a Task"
+        )
     fault = declaration_fault(made, name)
     if fault:
         raise UserError(f"task '{name}' ({plugin.source}): {fault}")

@@ -15,9 +15,9 @@ _POWERCAP = Path("/sys/class/powercap")
 class Meter:
     """Seconds, peak memory and energy of this process while the `with` block runs.
 
-    Memory is the accelerator's (as torch allocated it) on CUDA, else the resident memory of the process. Energy is
-    read from a hardware counter: NVML on CUDA, RAPL on CPUs (the whole package, other processes included); None where
-    the counter is missing or not readable. It is never estimated from a power rating.
+    Memory is the accelerator's (as torch allocated it) on CUDA, else the resident memory of the process.
+    Energy is read from a hardware counter: NVML on CUDA, RAPL on CPUs (the whole package, other processes
+    included); None where the counter is missing or not readable. It is never estimated from a power rating.
     """
 
     seconds: float = 0.0
@@ -28,7 +28,9 @@ class Meter:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -47,7 +49,9 @@ class Meter:
         if self._cuda is not None:
             self._cuda.synchronize()
         self.seconds = time.monotonic() - self._started
-        self.peak_memory_bytes = self._cuda.max_memory_allocated() if self._cuda is not None else _peak_resident()
+        self.peak_memory_bytes = (
+            self._cuda.max_memory_allocated() if self._cuda is not None else _peak_resident()
+        )
         self.energy_joules = _energy_between(self._energy, _read_energy(self._cuda))
 
 
@@ -99,7 +103,8 @@ def _read_nvml(device: int) -> dict[str, tuple[float, float]]:
         return {}
     try:
         pynvml.nvmlInit()
-        # NVML numbers all boards of the machine; CUDA_VISIBLE_DEVICES says which one this process calls `device`.
+        # NVML numbers all boards of the machine; CUDA_VISIBLE_DEVICES says which one this process calls
+        # `device`.
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         index = int(visible[device]) if device < len(visible) and visible[device].isdigit() else device
         millijoules = pynvml.nvmlDeviceGetTotalEnergyConsumption(pynvml.nvmlDeviceGetHandleByIndex(index))
@@ -108,7 +113,9 @@ def _read_nvml(device: int) -> dict[str, tuple[float, float]]:
     return {"nvml": (millijoules / 1e3, float("inf"))}
 
 
-def _energy_between(before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]]) -> float | None:
+def _energy_between(
+    before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]]
+) -> float | None:
     if not before or before.keys() != after.keys():
         return None
     total = 0.0
@@ -137,16 +144,17 @@ def _processor() -> str:
 
 
 def forward_flops(parameters: int, tokens: int) -> float:
-    """2·N·D: one multiplication and one addition a parameter and token (Kaplan et al. 2020, arXiv 2001.08361)."""
+    """2·N·D: one multiplication and one addition a parameter and token (Kaplan et al. 2020, arXiv
+    2001.08361)."""
     return 2.0 * parameters * tokens
 
 
 def training_flops(parameters: int, tokens: int, *, trainable: int, gradient_checkpointing: bool) -> float:
     """Forward and backward passes over `tokens` tokens.
 
-    Full fine-tuning: 6·N·D (Kaplan et al. 2020). With an adapter the base needs no weight gradients: 4·N·D for the
-    base (forward, and backward through activations) and 6·N_adapter·D. Checkpointing repeats the forward pass: 2·N·D.
-    `parameters` counts everything; `trainable` is smaller with an adapter.
+    Full fine-tuning: 6·N·D (Kaplan et al. 2020). With an adapter the base needs no weight gradients: 4·N·D
+    for the base (forward, and backward through activations) and 6·N_adapter·D. Checkpointing repeats the
+    forward pass: 2·N·D. `parameters` counts everything; `trainable` is smaller with an adapter.
     """
     if trainable == parameters:
         flops = 6.0 * parameters * tokens

@@ -5,7 +5,8 @@ from typing import Annotated, TypeVar, cast, dataclass_transform
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-# Bounds that no measurement reaches, so that a damaged or edited record is refused here and ends no page in an overflow.
+# Bounds that no measurement reaches, so that a damaged or edited record is refused here and ends no page in
+# an overflow.
 MOST, LEAST = 1e30, 1e-15
 
 Count = Annotated[int, Field(ge=0, le=10**15)]
@@ -35,5 +36,9 @@ PartT = TypeVar("PartT")
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
 def part(kind: type[PartT]) -> type[PartT]:
-    """What records are made of, as strict as they are: a dataclass with slots, for a large board holds millions of them."""
-    return cast("type[PartT]", dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))(kind))
+    """What records are made of, as strict as they are: a dataclass with slots, for a large board holds
+    millions of them."""
+    return cast(
+        "type[PartT]",
+        dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))(kind),
+    )

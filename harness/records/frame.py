@@ -16,18 +16,23 @@ from harness.records.store import read_results
 def load_results(path: str | Path) -> "pandas.DataFrame":
     """All results below a folder as one table: a row a run and metric.
 
-    Columns: key, task, task_version, candidate, model, revision, method, seed, n_train, guard (whether the run is one on a
-    guard task), after (the task that its weights were tuned for, if so), templates, metric, primary, value, stderr, low,
-    high, n, total, failed, overlap (share of test samples in the training rows), then the costs (`train_seconds`,
-    `generate_seconds`, `train_tokens`, `prompt_tokens`, `completion_tokens`, `requests_per_second`, `train_flops`,
-    `generate_flops`, `energy_joules`, `device`). Raises `UserError` when the folder does not exist.
+    Columns: key, task, task_version, candidate, model, revision, method, seed, n_train, guard (whether the
+    run is one on a guard task), after (the task that its weights were tuned for, if so), templates, metric,
+    primary, value, stderr, low, high, n, total, failed, overlap (share of test samples in the training rows),
+    then the costs (`train_seconds`, `generate_seconds`, `train_tokens`, `prompt_tokens`, `completion_tokens`,
+    `requests_per_second`, `train_flops`, `generate_flops`, `energy_joules`, `device`). Raises `UserError`
+    when the folder does not exist.
     """
     import pandas
 
     folder = Path(path)
     if not folder.is_dir():
         raise UserError(f"results folder {folder} does not exist; `gainboard run SWEEP` makes one")
-    rows = [_row(result, name, value) for result in read_results(folder) for name, value in sorted(result.metrics.items())]
+    rows = [
+        _row(result, name, value)
+        for result in read_results(folder)
+        for name, value in sorted(result.metrics.items())
+    ]
     return pandas.DataFrame(rows)
 
 

@@ -9,9 +9,9 @@ class GuardRecord:
     """One check that the engine answered with the weights it was given."""
 
     name: str
-    """`matches_transformers`: what the engine says of a few prompts, against transformers reading the same weights.
-    `differs_from_base`: a tuned arm answers them otherwise than its base. `base_repeats`: after the last swap of the
-    engine the base answers them exactly as at its start."""
+    """`matches_transformers`: what the engine says of a few prompts, against transformers reading the same
+    weights. `differs_from_base`: a tuned arm answers them otherwise than its base. `base_repeats`: after the
+    last swap of the engine the base answers them exactly as at its start."""
 
     passed: bool
     value: Finite
@@ -38,8 +38,8 @@ class GenerationRecord(Frozen):
     """Putting the arm's weights into the running engine."""
 
     way: str = "swap"
-    """How the arm's weights got there: `swap` (merged and loaded in place) or `adapters` (its adapter served beside
-    others)."""
+    """How the arm's weights got there: `swap` (merged and loaded in place) or `adapters` (its adapter served
+    beside others)."""
 
     generate_seconds: Amount
     """Answers taken from the cache count with the seconds they took when they were generated."""
@@ -49,7 +49,8 @@ class GenerationRecord(Frozen):
     """Prompts answered."""
 
     reused_requests: Count = 0
-    """Of these, those whose answer an earlier run with equal weights, prompt and sampling had given already."""
+    """Of these, those whose answer an earlier run with equal weights, prompt and sampling had given
+    already."""
 
     prompt_tokens: Count
     cached_prompt_tokens: Count = 0

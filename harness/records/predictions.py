@@ -13,17 +13,19 @@ if TYPE_CHECKING:
 PREDICTIONS = "predictions.parquet"
 
 LATER_COLUMNS: dict[str, str | None] = {"cluster": "", "parsed": None}
-"""Columns that predictions of schema 4 lack, and what stands in them until `gainboard score` has judged these again."""
+"""Columns that predictions of schema 4 lack, and what stands in them until `gainboard score` has judged these
+again."""
 
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, NotImplementedError, ArithmeticError)
 """What pyarrow and numpy raise for predictions that are damaged, or whose columns are of other types."""
 
 
 def read_predictions(results: Path, run: Run, columns: list[str] | None = None) -> "pandas.DataFrame":
-    """A finished run's predictions, one row a sample, in data set order; `score_<metric>` is None where unscored.
+    """A finished run's predictions, one row a sample, in data set order; `score_<metric>` is None where
+    unscored.
 
-    `columns`: only these. What those of an earlier schema lack of `LATER_COLUMNS` is filled in. Raises `KeyError` for other
-    columns that are not there.
+    `columns`: only these. What those of an earlier schema lack of `LATER_COLUMNS` is filled in. Raises
+    `KeyError` for other columns that are not there.
     """
     frame: pandas.DataFrame = read_prediction_table(results, run, columns).to_pandas()
     return frame
@@ -45,5 +47,7 @@ def read_prediction_table(results: Path, run: Run, columns: list[str] | None = N
     for name in later:
         value = LATER_COLUMNS[name]
         rows = table.num_rows
-        table = table.append_column(name, pyarrow.nulls(rows) if value is None else pyarrow.array([value] * rows))
+        table = table.append_column(
+            name, pyarrow.nulls(rows) if value is None else pyarrow.array([value] * rows)
+        )
     return table

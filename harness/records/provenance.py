@@ -40,7 +40,8 @@ def provenance(generation: GenerationRecord) -> Provenance:
 
 
 def _git_commit() -> str | None:
-    """The commit of GainBoard's own checkout, with `-dirty` when it was changed; None when it is installed otherwise."""
+    """The commit of GainBoard's own checkout, with `-dirty` when it was changed; None when it is installed
+    otherwise."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

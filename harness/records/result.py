@@ -22,8 +22,8 @@ class Cost:
     device: str
     num_devices: Annotated[int, Field(ge=1, le=10**6)]
     seconds: dict[str, Amount]
-    """By phase: `train_startup`, `train`, `engine_startup`, `swap`, `guard`, `generate`, `score`. Start-ups are shared
-    evenly among the runs that one start served."""
+    """By phase: `train_startup`, `train`, `engine_startup`, `swap`, `guard`, `generate`, `score`. Start-ups
+    are shared evenly among the runs that one start served."""
 
     train_tokens: Count
     prompt_tokens: Count
@@ -76,14 +76,15 @@ class Result(Frozen):
 
     samples: SampleCounts
     trainings: tuple[TrainingRecord, ...]
-    """Every training that its weights, or its members' weights, come from, in order; empty for untuned arms."""
+    """Every training that its weights, or its members' weights, come from, in order; empty for untuned
+    arms."""
 
     selection: Selection | None = None
     """How its settings were chosen; None where there was one of each."""
 
     collapsed: str = ""
-    """Why its score says nothing of the task: one answer for nearly all samples, at or below chance. Empty when all is
-    well."""
+    """Why its score says nothing of the task: one answer for nearly all samples, at or below chance. Empty
+    when all is well."""
 
     failed_before: RecordedSpent = Spent()
     """What earlier starts of the run took that came to nothing."""
@@ -99,7 +100,8 @@ class Result(Frozen):
 
     @property
     def untrusted(self) -> str | None:
-        """Why the score is not to be believed: the first guard of the engine that failed; None when all passed."""
+        """Why the score is not to be believed: the first guard of the engine that failed; None when all
+        passed."""
         return next((guard.reason for guard in self.generation.guards if not guard.passed), None)
 
 

@@ -18,7 +18,8 @@ class MetricCard:
 
     higher_is_better: bool
     corpus: bool
-    """Whether it is made of sums over samples: a sample's score is then its part in it, and may lie outside the range."""
+    """Whether it is made of sums over samples: a sample's score is then its part in it, and may lie outside
+    the range."""
 
     chance: Finite | None = None
     """What guessing evenly among the choices scores; None where there are none."""
@@ -71,7 +72,8 @@ class TaskCard:
 
 @part
 class MetricValue:
-    """A mean over samples, with its uncertainty from samples alone (one fine-tune, one set of demonstrations)."""
+    """A mean over samples, with its uncertainty from samples alone (one fine-tune, one set of
+    demonstrations)."""
 
     value: Finite
     stderr: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
@@ -94,7 +96,8 @@ class Parsed:
     """Of the answers, over the samples that the metrics are of."""
 
     score: MetricValue | None
-    """The primary metric of those that have it, over the samples with at least one; None where no answer has."""
+    """The primary metric of those that have it, over the samples with at least one; None where no answer
+    has."""
 
 
 @part

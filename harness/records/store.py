@@ -41,7 +41,9 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 def write_record(path: Path, record: BaseModel) -> None:
     """Write a record as JSON with sorted keys and a final newline, atomically."""
-    text = json.dumps(record.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        record.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
+    )
     with atomic_write(path) as file:
         file.write(text + "\n")
 
@@ -77,7 +79,9 @@ def _why_not(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
         raise UserError(f"{path}: cannot be read: {error}") from None
     version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else SCHEMA_VERSION
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise UserError(f"{path} is schema {version}; this version reads up to {SCHEMA_VERSION}. Upgrade gainboard.")
+        raise UserError(
+            f"{path} is schema {version}; this version reads up to {SCHEMA_VERSION}. Upgrade gainboard."
+        )
     if version in (1, 2, 3):
         raise UserError(
             f"{path} is schema {version}, of a preview of gainboard; use another --results folder, or remove this one"
@@ -91,7 +95,11 @@ def _why_not(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
 def upgrade(data: Any) -> Any:
     """A record of an earlier schema as one of this; what is of this schema, or no record, as it is."""
     # A version that is a list, of a damaged record, is not looked up.
-    while isinstance(data, dict) and isinstance(version := data.get("schema_version"), int) and version in _STEPS:
+    while (
+        isinstance(data, dict)
+        and isinstance(version := data.get("schema_version"), int)
+        and version in _STEPS
+    ):
         data = _STEPS[version](data)
     return data
 
@@ -118,8 +126,8 @@ def spent_on_failures(results: Path, run: Run) -> Spent:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without looking for garbage: among the millions of records of a large board there is none, and looking goes through
-    all of them again and again.
+    """Without looking for garbage: among the millions of records of a large board there is none, and looking
+    goes through all of them again and again.
     """
     was = gc.isenabled()
     gc.disable()
@@ -131,7 +139,8 @@ def uncollected() -> Iterator[None]:
 
 
 def read_results(results: Path) -> list[Result]:
-    """Every finished run below a folder, sorted by path. A file that cannot be read is named in a warning and skipped."""
+    """Every finished run below a folder, sorted by path. A file that cannot be read is named in a warning and
+    skipped."""
     return [record for record, _ in _read_all(results, RESULT, Result, places_of(results, RESULT))]
 
 
@@ -166,16 +175,23 @@ def _read_all(
     place: Place  # which mypy does not tell from what is unpacked below
     with uncollected():
         for place in places[name]:
-            path = "/".join((os.fspath(results), *place, name))  # as a path it would take several times as long
+            path = "/".join(
+                (os.fspath(results), *place, name)
+            )  # as a path it would take several times as long
             try:
                 text = _content(path)
                 record = _record(path, text, model)
-                # A copy elsewhere would count twice, and a name that climbs out of the folder would be followed.
+                # A copy elsewhere would count twice, and a name that climbs out of the folder would be
+                # followed.
                 if place != record.run.place:
-                    raise UserError(f"{path}: it belongs in {record.run.folder}; a copy or a moved result is not read")
+                    raise UserError(
+                        f"{path}: it belongs in {record.run.folder}; a copy or a moved result is not read"
+                    )
                 # Pages, digests and shared costs go by keys.
                 if paths.setdefault(record.key, path) != path:
-                    raise UserError(f"{path}: it has the key of {paths[record.key]}; only the first of both is read")
+                    raise UserError(
+                        f"{path}: it has the key of {paths[record.key]}; only the first of both is read"
+                    )
                 records.append((record, hashlib.sha256(text).hexdigest()))
             except UserError as error:
                 warnings.warn(f"skipped: {error}", stacklevel=3)
@@ -185,7 +201,8 @@ def _read_all(
 def places_of(folder: Path, *names: str) -> dict[str, list[Place]]:
     """Where below a folder files of these names lie, or whatever lies in the place of one, by name, sorted.
 
-    No link is followed. Written out, as neither a glob nor `os.walk` is fast enough for tens of thousands of runs.
+    No link is followed. Written out, as neither a glob nor `os.walk` is fast enough for tens of thousands of
+    runs.
     """
     found: dict[str, list[Place]] = {name: [] for name in names}
     todo: list[tuple[str, Place]] = [(os.fspath(folder), ())]

@@ -39,7 +39,11 @@ class Spent(Frozen):
 
     def plus(self, other: "Spent") -> "Spent":
         """Both together."""
-        return Spent(seconds=self.seconds + other.seconds, tokens=self.tokens + other.tokens, flops=self.flops + other.flops)
+        return Spent(
+            seconds=self.seconds + other.seconds,
+            tokens=self.tokens + other.tokens,
+            flops=self.flops + other.flops,
+        )
 
 
 def _as_measured(spent: Spent) -> Spent:
@@ -68,7 +72,8 @@ class TrainingRecord(Frozen):
     """The step whose checkpoint was kept."""
 
     best_dev_loss: float | None
-    """Mean natural-log loss of an answer's token on dev, at the best step; None of a meta-learning, which has no dev."""
+    """Mean natural-log loss of an answer's token on dev, at the best step; None of a meta-learning, which has
+    no dev."""
 
     best_metric: Finite | None = None
     """The task's metric on dev at the best step, where it chose it."""
@@ -112,10 +117,12 @@ class TrainingRecord(Frozen):
     """Steps at which it went on after a stop."""
 
     discarded: RecordedSpent = Spent()
-    """What came of nothing: steps after the last checkpoint of a start that was killed, steps that ran out of memory."""
+    """What came of nothing: steps after the last checkpoint of a start that was killed, steps that ran out of
+    memory."""
 
     diverged: str = ""
-    """Why the training is not to be trusted though it ended: its loss rose for good. Empty when all is well."""
+    """Why the training is not to be trusted though it ended: its loss rose for good. Empty when all is
+    well."""
 
     @property
     def all_seconds(self) -> float:

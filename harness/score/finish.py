@@ -1,4 +1,5 @@
-"""Judge a run's answers and write its result; the `result.json` comes last and means that the run is finished."""
+"""Judge a run's answers and write its result; the `result.json` comes last and means that the run is
+finished."""
 
 import time
 from collections import Counter
@@ -22,7 +23,8 @@ from harness.sweep.run import Run
 from harness.workers.worker import Message
 
 ONE_ANSWER = 0.95
-"""Share of the samples with the same answer from which a model has collapsed, if it also scores no better than chance."""
+"""Share of the samples with the same answer from which a model has collapsed, if it also scores no better
+than chance."""
 
 
 class TaskFacts:
@@ -40,7 +42,8 @@ class TaskFacts:
         return self._cards[task]
 
     def overlap(self, run: Run) -> Overlap:
-        """Between what a run is trained on, or could be, and what it is tested on; the same for all seeds and models."""
+        """Between what a run is trained on, or could be, and what it is tested on; the same for all seeds and
+        models."""
         key = (run.task, run.n_train, run.limit)
         if key not in self._overlaps:
             dataset = self.tasks[run.task].dataset
@@ -59,7 +62,8 @@ def finish(
     generation: GenerationRecord,
     selection: Selection | None = None,
 ) -> Result:
-    """Write the result of a run whose answers are `rows`. Raises `UserError` when no sample could be scored."""
+    """Write the result of a run whose answers are `rows`. Raises `UserError` when no sample could be
+    scored."""
     loaded = facts.tasks[run.task]
     card, overlap = facts.card(run.task), facts.overlap(run)
     started = time.monotonic()
@@ -68,7 +72,9 @@ def finish(
     if not scored.metrics:
         errors = scored.predictions["error"].dropna()
         where = "" if len(run.templates) == 1 else " in every template"
-        raise UserError(f"none of {len(test)} samples could be scored{where}; the first error: {errors.iloc[0]}")
+        raise UserError(
+            f"none of {len(test)} samples could be scored{where}; the first error: {errors.iloc[0]}"
+        )
     target = results / run.folder
     with atomic_write(target / PREDICTIONS, "wb") as file:
         scored.predictions.to_parquet(file, index=False)
@@ -135,7 +141,9 @@ def cost(trainings: Sequence[TrainingRecord], generation: GenerationRecord, *, s
     }
     peak = {"generate": generation.peak_memory_bytes}
     if trainings:
-        seconds["train_startup"] = sum(training.startup_seconds + training.load_seconds for training in trainings)
+        seconds["train_startup"] = sum(
+            training.startup_seconds + training.load_seconds for training in trainings
+        )
         seconds["train"] = sum(training.train_seconds for training in trainings)
         seconds["discarded"] = sum(training.discarded.seconds for training in trainings)
         peak["train"] = max(training.peak_memory_bytes for training in trainings)

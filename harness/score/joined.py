@@ -17,7 +17,8 @@ LEAST_SHARE = 1e-12
 
 
 def answers_of(run: Run, members: Sequence[Result], results: Path) -> list[Message]:
-    """The answers of a vote or of mean probabilities, as an engine would have written them. Of draws the first counts."""
+    """The answers of a vote or of mean probabilities, as an engine would have written them. Of draws the
+    first counts."""
     tables = [read_predictions(results, member.run) for member in members]
     by_prompt: dict[tuple[str, str], list[Mapping[Any, Any]]] = {}
     for table in tables:
@@ -34,7 +35,9 @@ def answers_of(run: Run, members: Sequence[Result], results: Path) -> list[Messa
         answered = [row for row in rows if _missing(row["error"])]
         if len(answered) < len(members):
             error = next(row["error"] for row in rows if not _missing(row["error"]))
-            answers.append({**asked, "error": f"{len(rows) - len(answered)} members have no answer; the first: {error}"})
+            answers.append(
+                {**asked, "error": f"{len(rows) - len(answered)} members have no answer; the first: {error}"}
+            )
             continue
         answers.append({**asked, **join(answered)})
     return answers
@@ -51,7 +54,9 @@ def _vote(rows: Sequence[Mapping[Any, Any]]) -> Message:
         "finish_reason": "vote",
     }
     if len(winner["choices"]):
-        shares = [sum(row["completion"] == choice for row in rows) / len(rows) for choice in winner["choices"]]
+        shares = [
+            sum(row["completion"] == choice for row in rows) / len(rows) for choice in winner["choices"]
+        ]
         found["choice_logprobs"] = [math.log(max(share, LEAST_SHARE)) for share in shares]
     return found
 

@@ -23,8 +23,8 @@ COLUMNS = (
     "completion", "completion_tokens", "finish_reason", "choice_logprobs", "logprob", "target_tokens", "greedy", "overlap",
     "error",
 )  # fmt: skip
-"""A row of predictions, before the answer and its scores. `cluster`: as `cluster_of` has it. `draw`: which of several
-sampled answers to the same prompt. `truncated`: tokens cut off the prompt."""
+"""A row of predictions, before the answer and its scores. `cluster`: as `cluster_of` has it. `draw`: which of
+several sampled answers to the same prompt. `truncated`: tokens cut off the prompt."""
 
 _FROM_THE_SAMPLE = ("sample_id", "cluster", "target", "choices", "metadata", "overlap")
 
@@ -38,8 +38,8 @@ class Scored:
 
     predictions: "pandas.DataFrame"
     """`COLUMNS`, then `answer`, `parsed` (whether that has the form that the task wants), for each metric a
-    `score_<metric>`, and for corpus metrics its `counts_<metric>` as JSON; None where a sample was not scored. A corpus
-    metric's scores are the samples' parts in it, which average to it."""
+    `score_<metric>`, and for corpus metrics its `counts_<metric>` as JSON; None where a sample was not
+    scored. A corpus metric's scores are the samples' parts in it, which average to it."""
 
     metrics: dict[str, MetricValue]
     """Empty when no sample was scored in every template."""
@@ -82,14 +82,17 @@ def cluster_of(sample: Sample) -> str:
 def collect(
     samples: Sequence[Sample], completions: Sequence[dict[str, Any]], *, overlapping: Collection[str] = ()
 ) -> list[dict[str, Any]]:
-    """Join an engine's answers, of one or several templates, with their samples, as rows of `COLUMNS` in their order.
+    """Join an engine's answers, of one or several templates, with their samples, as rows of `COLUMNS` in
+    their order.
 
     `overlapping`: ids of the samples that the model has met in training, or nearly.
     """
     by_id = {sample.id: sample for sample in samples}
     templates = {row["template"] for row in completions}
     asked = {row["place"] for row in completions}
-    assert len(asked) == len(samples) * len(templates), "an engine answers every prompt, with an error if need be"
+    assert len(asked) == len(samples) * len(templates), (
+        "an engine answers every prompt, with an error if need be"
+    )
     rows = []
     for answer in sorted(completions, key=lambda row: (row["place"], row["draw"])):
         sample = by_id[answer["id"]]
@@ -110,8 +113,8 @@ def collect(
 def score_rows(task: Task, rows: Sequence[dict[str, Any]]) -> Scored:
     """Extract each row's answer and judge it with every metric of the task.
 
-    A sample whose extractor or metric raises carries that error, has no score and is not part of any value. Of several
-    draws a sample's score is the mean, and it counts as scored when all of them are.
+    A sample whose extractor or metric raises carries that error, has no score and is not part of any value.
+    Of several draws a sample's score is the mean, and it counts as scored when all of them are.
     """
     import pandas
 
@@ -130,7 +133,8 @@ def score_rows(task: Task, rows: Sequence[dict[str, Any]]) -> Scored:
 
 
 def has_form(metric: Metric, reply: Reply) -> bool:
-    """Whether a written answer has the form that the task wants: of its choices one, and what the metric can read."""
+    """Whether a written answer has the form that the task wants: of its choices one, and what the metric can
+    read."""
     if reply.choices and reply.answer.strip() not in {choice.strip() for choice in reply.choices}:
         return False
     return bool(reply.answer.strip()) if metric.parses is None else bool(metric.parses(reply))
@@ -141,7 +145,9 @@ def _counts(judged: Sequence[_Judged]) -> SampleCounts:
     asked = {(item.row["sample_id"], item.row["template"]) for item in judged}
     failed = {(item.row["sample_id"], item.row["template"]) for item in judged if item.error is not None}
     cut = {(item.row["sample_id"], item.row["template"]) for item in judged if item.row["truncated"]}
-    return SampleCounts(total=len(asked), scored=len(asked) - len(failed), failed=len(failed), truncated=len(cut))
+    return SampleCounts(
+        total=len(asked), scored=len(asked) - len(failed), failed=len(failed), truncated=len(cut)
+    )
 
 
 def _judge(task: Task, metrics: Sequence[Metric], row: dict[str, Any]) -> _Judged:
@@ -160,7 +166,9 @@ def _judge(task: Task, metrics: Sequence[Metric], row: dict[str, Any]) -> _Judge
             if metric.score is not None:
                 judged.scores[metric.name] = _within(metric, float(metric.score(reply)))
             elif metric.counts is not None:
-                judged.counts[metric.name] = {name: _finite(float(n)) for name, n in metric.counts(reply).items()}
+                judged.counts[metric.name] = {
+                    name: _finite(float(n)) for name, n in metric.counts(reply).items()
+                }
         except UserError as error:
             return _Judged(row, f"metric '{metric.name}': {error}")
         except PLUGIN_FAULTS as error:  # a plugin's own metric may raise anything
@@ -196,7 +204,12 @@ def _reply(row: dict[str, Any], answer: str) -> Reply:
 
 
 def _row_of(metrics: Sequence[Metric], item: _Judged) -> dict[str, Any]:
-    row = {**{name: item.row[name] for name in COLUMNS}, "error": item.error, "answer": item.answer, "parsed": item.parsed}
+    row = {
+        **{name: item.row[name] for name in COLUMNS},
+        "error": item.error,
+        "answer": item.answer,
+        "parsed": item.parsed,
+    }
     for metric in metrics:
         row[f"score_{metric.name}"] = item.scores.get(metric.name)
         if metric.counts is not None:
@@ -234,7 +247,8 @@ def _summarise(
 
 
 def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[_Judged]]) -> dict[str, MetricValue]:
-    """Each metric's mean over the samples that were scored in all groups, of their means; empty without any."""
+    """Each metric's mean over the samples that were scored in all groups, of their means; empty without
+    any."""
     whole = _in_all([item for items in groups for item in items], len(groups))
     if not whole:
         return {}
@@ -244,13 +258,18 @@ def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[_Judged]]) -> d
         scores: dict[str, list[float]] = {}
         for item in whole:
             scores.setdefault(item.row["sample_id"], []).append(item.scores[metric.name])
-        details = _details(metric, [item.counts[metric.name] for item in whole]) if metric.counts is not None else {}
+        details = (
+            _details(metric, [item.counts[metric.name] for item in whole])
+            if metric.counts is not None
+            else {}
+        )
         values[metric.name] = _value_of(metric, scores, clusters, details)
     return values
 
 
 def _parsed(metric: Metric, judged: Sequence[_Judged], groups: Sequence[_Group]) -> Parsed:
-    """How many answers have the right form, and the metric of those alone: a corpus metric is made of them anew."""
+    """How many answers have the right form, and the metric of those alone: a corpus metric is made of them
+    anew."""
     whole = _in_all(judged, len(groups))
     clusters = _clusters(whole)
     forms: dict[str, list[float]] = {}
@@ -266,7 +285,9 @@ def _parsed(metric: Metric, judged: Sequence[_Judged], groups: Sequence[_Group])
             values = contributions(metric, [item.counts[metric.name] for item in items])[1].tolist()
         for item, value in zip(items, values, strict=True):
             scores.setdefault(item.row["sample_id"], []).append(value)
-    share = _value(score(_means(forms), binary=True, clusters=cluster_numbers([clusters[name] for name in forms])))
+    share = _value(
+        score(_means(forms), binary=True, clusters=cluster_numbers([clusters[name] for name in forms]))
+    )
     return Parsed(share=share, score=_value_of(metric, scores, clusters) if scores else None)
 
 
@@ -293,10 +314,16 @@ def _details(metric: Metric, rows: Sequence[Counts]) -> dict[str, float]:
 
 
 def _value_of(
-    metric: Metric, scores: dict[str, list[float]], clusters: dict[str, str], details: dict[str, float] | None = None
+    metric: Metric,
+    scores: dict[str, list[float]],
+    clusters: dict[str, str],
+    details: dict[str, float] | None = None,
 ) -> MetricValue:
     numbers = cluster_numbers([clusters[name] for name in scores])
-    return _value(score(_means(scores), binary=metric.binary, low=metric.low, high=metric.high, clusters=numbers), details)
+    return _value(
+        score(_means(scores), binary=metric.binary, low=metric.low, high=metric.high, clusters=numbers),
+        details,
+    )
 
 
 def _value(estimate: Estimate, details: dict[str, float] | None = None) -> MetricValue:

@@ -1,4 +1,5 @@
-"""Judge saved predictions again, after a metric or an answer extractor changed: no model, no new generation."""
+"""Judge saved predictions again, after a metric or an answer extractor changed: no model, no new
+generation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -32,9 +33,9 @@ class Rescored:
 def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
     """Recompute answers and metrics of every result from its predictions, with the tasks as they are now.
 
-    Predictions without clusters get those of the task's samples, where its data is at hand and the same as then.
-    A result whose task is gone, broken or of another version is named and left as it was. Raises `UserError` when
-    there are no results.
+    Predictions without clusters get those of the task's samples, where its data is at hand and the same as
+    then. A result whose task is gone, broken or of another version is named and left as it was. Raises
+    `UserError` when there are no results.
     """
     found = read_results(results)
     if not found:
@@ -48,7 +49,9 @@ def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
             tasks[run.task] = _load(run.task, plugins)
         task = tasks[run.task]
         if isinstance(task, Task) and task.version != run.task_version:
-            task = UserError(f"it is of version {run.task_version} of the task, which is version {task.version} now")
+            task = UserError(
+                f"it is of version {run.task_version} of the task, which is version {task.version} now"
+            )
         if isinstance(task, UserError):
             outcome.skipped += 1
             outcome.lines.append(f"{run.label}: left as it was: {task}")
@@ -82,7 +85,10 @@ class _Clusters:
         if key not in self._known:
             try:
                 dataset = load_dataset(task, test_seed=run.test_seed)
-                self._known[key] = dataset.fingerprint, {sample.id: cluster_of(sample) for sample in dataset.test}
+                self._known[key] = (
+                    dataset.fingerprint,
+                    {sample.id: cluster_of(sample) for sample in dataset.test},
+                )
             except UserError:
                 self._known[key] = "", {}
         fingerprint, clusters = self._known[key]
@@ -125,15 +131,19 @@ def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> 
 
 
 def _metric_card(metric: Metric, card: TaskCard) -> MetricCard:
-    """The metric as it is now, with the levels measured then: they take the task's data, which may be out of reach."""
+    """The metric as it is now, with the levels measured then: they take the task's data, which may be out of
+    reach."""
     known = card.metrics.get(metric.name)
-    return metric_card(metric, chance=known.chance if known else None, majority=known.majority if known else None)
+    return metric_card(
+        metric, chance=known.chance if known else None, majority=known.majority if known else None
+    )
 
 
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:
     """A row as the engine wrote it: Parquet gives arrays for lists, and NaN for None in columns of numbers.
 
-    An error beside a completion came from the extractor or the metric of then, which may have been mended since.
+    An error beside a completion came from the extractor or the metric of then, which may have been mended
+    since.
     """
     plain = {
         name: list(value) if isinstance(value, numpy.ndarray) else None if value != value else value

@@ -1,7 +1,7 @@
 """Uncertainty of scores and of gains, over samples, over training seeds and over wordings.
 
-`spread` takes the variance of a mean apart, `intervals` makes estimates of it, `significance` tests differences,
-`ranks` says what order they allow, `planning` how many samples a difference takes.
+`spread` takes the variance of a mean apart, `intervals` makes estimates of it, `significance` tests
+differences, `ranks` says what order they allow, `planning` how many samples a difference takes.
 """
 
 from harness.statistics.intervals import (
@@ -17,7 +17,15 @@ from harness.statistics.intervals import (
 )
 from harness.statistics.planning import POWER, sample_size
 from harness.statistics.ranks import DRAWS, Ranking, deviations, joint_level, rank
-from harness.statistics.significance import false_discovery, holm, holm_by_column, mcnemar, p_values, sign_flip, t_test
+from harness.statistics.significance import (
+    false_discovery,
+    holm,
+    holm_by_column,
+    mcnemar,
+    p_values,
+    sign_flip,
+    t_test,
+)
 from harness.statistics.spread import Scores, cluster_numbers, of_pairs
 
 __all__ = [

@@ -39,9 +39,11 @@ class Estimate:
 
     @property
     def resolvable(self) -> float | None:
-        """The true value that would be found different from zero four times in five; None when it cannot be told.
+        """The true value that would be found different from zero four times in five; None when it cannot be
+        told.
 
-        `(t(.975) + t(.80)) · SE` with the degrees of freedom of the standard error; 2.8 · SE when they are many.
+        `(t(.975) + t(.80)) · SE` with the degrees of freedom of the standard error; 2.8 · SE when they are
+        many.
         """
         if not self.stderr:
             return None
@@ -79,13 +81,15 @@ class Intervals:
 def score(
     scores: ArrayLike, *, binary: bool, low: float = 0.0, high: float = 1.0, clusters: ArrayLike | None = None
 ) -> Estimate:
-    """Mean of a table of scores (samples, seeds × samples, or seeds × templates × samples) with its 95 % interval.
+    """Mean of a table of scores (samples, seeds × samples, or seeds × templates × samples) with its 95 %
+    interval.
 
     Binary scores, and their means over templates, get Wilson's interval (scipy's
-    `binomtest(...).proportion_ci("wilson")` for one seed and template); with several, n becomes the effective sample
-    size n / design effect, as for proportions from clustered surveys (Franco et al., J. Survey Statistics and
-    Methodology 7, 2019). Other scores get the t interval, kept within `low` and `high`, the range of the metric; where
-    all are equal it would have no width, and Wilson's bounds any score in [0, 1]: none varies more than a binary one.
+    `binomtest(...).proportion_ci("wilson")` for one seed and template); with several, n becomes the effective
+    sample size n / design effect, as for proportions from clustered surveys (Franco et al., J. Survey
+    Statistics and Methodology 7, 2019). Other scores get the t interval, kept within `low` and `high`, the
+    range of the metric; where all are equal it would have no width, and Wilson's bounds any score in [0, 1]:
+    none varies more than a binary one.
     """
     return scores_of(table_of(scores)[None], binary=binary, low=low, high=high, clusters=clusters).at(0)
 
@@ -95,7 +99,9 @@ def scores_of(
 ) -> Intervals:
     """The same for K tables of one shape (K × seeds × templates × samples), and K estimates."""
     parts = effects(tables, clusters)
-    return _scores(tables, None if parts is None else parts.spread(parts.squares()), binary=binary, ends=(low, high))
+    return _scores(
+        tables, None if parts is None else parts.spread(parts.squares()), binary=binary, ends=(low, high)
+    )
 
 
 def _scores(tables: Scores, spread: Spread | None, *, binary: bool, ends: tuple[float, float]) -> Intervals:
@@ -107,7 +113,9 @@ def _scores(tables: Scores, spread: Spread | None, *, binary: bool, ends: tuple[
         low, high = np.maximum(low, value - half), np.minimum(high, value + half)
     effective = _effective(value, tables.shape, spread)
     wilson_low, wilson_high = _wilson(value, effective, _wilson_quantile(tables, spread))
-    level = np.zeros_like(value, dtype=bool) if spread is None else (spread.variance == 0) & (ends == (0.0, 1.0))
+    level = (
+        np.zeros_like(value, dtype=bool) if spread is None else (spread.variance == 0) & (ends == (0.0, 1.0))
+    )
     chosen = np.full_like(level, binary) | level
     return Intervals(
         value,
@@ -146,7 +154,8 @@ def _wilson(p: Scores, effective: Scores, z: Scores) -> tuple[Scores, Scores]:
 
 
 def _quantile(degrees: Scores) -> Scores:
-    """Of t, for degrees of freedom of any shape; of a square of them, which is that of all pairs, once a pair."""
+    """Of t, for degrees of freedom of any shape; of a square of them, which is that of all pairs, once a
+    pair."""
     if degrees.ndim == 2:
         return of_pairs(_quantile, degrees)
     # What scipy.stats.t.ppf comes to, without its checks: of one number they take ten times as long.
@@ -158,18 +167,22 @@ def gain(
 ) -> Estimate:
     """Paired difference of two tables over the same seeds, templates and samples, with its 95 % interval.
 
-    Binary scores get the square-and-add interval (MOVER: Newcombe, Statistics in Medicine 17, 1998, method 10; Zou
-    and Donner, ibid. 27, 2008): it joins the two scores' own intervals with their correlation, so it keeps its width
-    where every difference is equal and the t interval would collapse. Other scores get the t interval, kept within
-    `span`, the distance of the metric's ends; where that would collapse, the same as binary ones, if they lie in [0, 1].
+    Binary scores get the square-and-add interval (MOVER: Newcombe, Statistics in Medicine 17, 1998, method
+    10; Zou and Donner, ibid. 27, 2008): it joins the two scores' own intervals with their correlation, so it
+    keeps its width where every difference is equal and the t interval would collapse. Other scores get the t
+    interval, kept within `span`, the distance of the metric's ends; where that would collapse, the same as
+    binary ones, if they lie in [0, 1].
     """
     first, second = table_of(tuned), table_of(base)
     assert first.shape == second.shape, "a paired gain compares the same seeds and samples"
     return differences(np.stack([first, second]), binary=binary, span=span, clusters=clusters).at(0, 1)
 
 
-def differences(tables: Scores, *, binary: bool, span: float = 1.0, clusters: ArrayLike | None = None) -> Intervals:
-    """The same for every two of K tables (K × seeds × templates × samples): K × K, the row's less the column's."""
+def differences(
+    tables: Scores, *, binary: bool, span: float = 1.0, clusters: ArrayLike | None = None
+) -> Intervals:
+    """The same for every two of K tables (K × seeds × templates × samples): K × K, the row's less the
+    column's."""
     _, seeds, _, n = tables.shape
     means = tables.mean(axis=(1, 2, 3))
     value = means[:, None] - means[None, :]
@@ -178,7 +191,13 @@ def differences(tables: Scores, *, binary: bool, span: float = 1.0, clusters: Ar
         # A sample's part in a corpus metric may lie outside the metric's range.
         ends = np.full_like(value, span)
         return Intervals(
-            value, None, np.minimum(-ends, value), np.maximum(ends, value), np.full_like(value, np.inf), n, seeds
+            value,
+            None,
+            np.minimum(-ends, value),
+            np.maximum(ends, value),
+            np.full_like(value, np.inf),
+            n,
+            seeds,
         )
     spread = parts.spread(parts.squares_of_differences())
     if binary:
@@ -194,7 +213,8 @@ def differences(tables: Scores, *, binary: bool, span: float = 1.0, clusters: Ar
 
 
 def _square_and_add(tables: Scores, own: Spread, value: Scores, spread: Spread) -> tuple[Scores, Scores]:
-    """`own`: of the K scores; `spread`: of their differences, whose degrees of freedom hold for the interval."""
+    """`own`: of the K scores; `spread`: of their differences, whose degrees of freedom hold for the
+    interval."""
     means, stderr = tables.mean(axis=(1, 2, 3)), np.sqrt(own.variance)
     product = stderr[:, None] * stderr[None, :]
     squares = own.variance[:, None] + own.variance[None, :]
@@ -214,17 +234,27 @@ def _square_and_add(tables: Scores, own: Spread, value: Scores, spread: Spread) 
 
 
 def mean_over_tasks(estimates: list[Estimate]) -> Estimate:
-    """Mean of independent estimates of the same candidate on fixed tasks; the tasks are not a sample of anything."""
+    """Mean of independent estimates of the same candidate on fixed tasks; the tasks are not a sample of
+    anything."""
     value = float(np.mean([estimate.value for estimate in estimates]))
-    down = float(np.sqrt(sum((estimate.value - estimate.low) ** 2 for estimate in estimates))) / len(estimates)
+    down = float(np.sqrt(sum((estimate.value - estimate.low) ** 2 for estimate in estimates))) / len(
+        estimates
+    )
     up = float(np.sqrt(sum((estimate.high - estimate.value) ** 2 for estimate in estimates))) / len(estimates)
     errors = [estimate.stderr for estimate in estimates]
-    stderr = None if None in errors else float(np.sqrt(sum(error**2 for error in errors if error is not None))) / len(errors)
-    return Estimate(value, stderr, value - down, value + up, sum(e.n for e in estimates), min(e.seeds for e in estimates))
+    stderr = (
+        None
+        if None in errors
+        else float(np.sqrt(sum(error**2 for error in errors if error is not None))) / len(errors)
+    )
+    return Estimate(
+        value, stderr, value - down, value + up, sum(e.n for e in estimates), min(e.seeds for e in estimates)
+    )
 
 
 def rescale(estimate: Estimate, chance: float) -> Estimate:
-    """`(s − chance) / (1 − chance)`, so that tasks with different chance levels can be averaged; never clipped."""
+    """`(s − chance) / (1 − chance)`, so that tasks with different chance levels can be averaged; never
+    clipped."""
     span = 1 - chance
 
     def map_score(value: float) -> float:

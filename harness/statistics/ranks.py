@@ -1,10 +1,10 @@
 """What order paired differences allow: rank intervals that hold all together, and tiers.
 
-Candidates answer the same samples, so their errors go together. Errors of all are drawn jointly (a multiplier bootstrap: one
-normal weight a seed, template and sample or cluster, the same for every candidate); the largest standardised difference of
-any two that chance alone makes in 95 % of the draws (max-t) is what a difference must exceed to count. Best rank is then one
-more than the candidates that are surely better, and the worst likewise from below (Mogstad, Romano, Shaikh and Wilhelm,
-Review of Economic Studies 91, 2024).
+Candidates answer the same samples, so their errors go together. Errors of all are drawn jointly (a multiplier
+bootstrap: one normal weight a seed, template and sample or cluster, the same for every candidate); the
+largest standardised difference of any two that chance alone makes in 95 % of the draws (max-t) is what a
+difference must exceed to count. Best rank is then one more than the candidates that are surely better, and
+the worst likewise from below (Mogstad, Romano, Shaikh and Wilhelm, Review of Economic Studies 91, 2024).
 """
 
 from dataclasses import dataclass
@@ -51,14 +51,16 @@ def deviations(
         scaled = part / np.sqrt(entries * (entries - 1))
         total += generator.standard_normal((draws, entries)) @ scaled.T
         variance += (scaled**2).sum(axis=1)
-    return total / np.sqrt(np.where(variance > 0, variance, 1.0))
+    standardised: Scores = total / np.sqrt(np.where(variance > 0, variance, 1.0))
+    return standardised
 
 
 def rank(p: Scores, value: Scores, level: float) -> Ranking:
     """Rank intervals of K candidates.
 
-    `p`: p-values of their paired differences (K × K), 1 where two cannot be compared; `value`: the differences, row less
-    column; `level`: below which of them a single pair counts, `joint_level` of their errors.
+    `p`: p-values of their paired differences (K × K), 1 where two cannot be compared; `value`: the
+    differences, row less column; `level`: below which of them a single pair counts, `joint_level` of their
+    errors.
     """
     better = (p < level) & (value > 0)
     np.fill_diagonal(better, False)
@@ -70,7 +72,9 @@ def joint_level(errors: Scores) -> float:
 
     `errors`: joint draws of the errors of K scores (draws × K), in the units of the scores.
     """
-    spread = np.cov(errors, rowvar=False).reshape(errors.shape[1], -1) if errors.shape[1] else np.zeros((0, 0))
+    spread = (
+        np.cov(errors, rowvar=False).reshape(errors.shape[1], -1) if errors.shape[1] else np.zeros((0, 0))
+    )
     own = np.diag(spread)
     variance = own[:, None] + own[None, :] - 2 * spread
     rows, columns = np.nonzero(np.triu(variance > 1e-12 * (own[:, None] + own[None, :]), k=1))
@@ -83,11 +87,14 @@ def joint_level(errors: Scores) -> float:
 
 
 def _largest(errors: Scores, scale: Scores) -> Scores:
-    """Of each draw the largest difference of any two, each times its `scale` (above the diagonal), whatever its sign."""
+    """Of each draw the largest difference of any two, each times its `scale` (above the diagonal), whatever
+    its sign."""
     # In single precision, which takes half the time: the level is needed to a few digits.
     by_candidate, scale = np.ascontiguousarray(errors.T, dtype=np.float32), scale.astype(np.float32)
     largest = np.zeros(len(errors), dtype=np.float32)
-    differences = np.empty_like(by_candidate)  # one table for all: to ask for new memory takes longer than to fill it
+    differences = np.empty_like(
+        by_candidate
+    )  # one table for all: to ask for new memory takes longer than to fill it
     for place, own in enumerate(by_candidate[:-1]):
         others = differences[place + 1 :]
         np.subtract(by_candidate[place + 1 :], own, out=others)

@@ -11,7 +11,8 @@ FLIPS = 9_999
 
 
 def mcnemar(fixed: ArrayLike, broken: ArrayLike) -> Scores:
-    """Exact two-sided McNemar test of flips: `fixed` samples became right, `broken` wrong; arrays of one shape.
+    """Exact two-sided McNemar test of flips: `fixed` samples became right, `broken` wrong; arrays of one
+    shape.
 
     Equal to scipy's `binomtest(fixed, fixed + broken, 0.5).pvalue`; 1 where nothing flipped.
     """
@@ -36,9 +37,10 @@ def sign_flip(differences: Scores, *, flips: int = FLIPS, seed: int = 0) -> Scor
 def p_values(tuned: Scores, base: Scores, *, binary: bool, clusters: ArrayLike | None = None) -> Scores:
     """Two-sided p-values that paired tables (K × seeds × templates × samples) have the same mean: K.
 
-    One seed, one template and independent samples: McNemar's exact test of right-or-wrong scores, sign flips of others.
-    Otherwise the t test with the standard error of `spread`: flipping samples alone would take the seeds for certain. Where
-    that is 0, all samples differ alike, and the p-value is that of a sign test; 1 with fewer than two samples.
+    One seed, one template and independent samples: McNemar's exact test of right-or-wrong scores, sign flips
+    of others. Otherwise the t test with the standard error of `spread`: flipping samples alone would take the
+    seeds for certain. Where that is 0, all samples differ alike, and the p-value is that of a sign test; 1
+    with fewer than two samples.
     """
     difference = tuned - base
     _, seeds, templates, n = difference.shape
@@ -53,7 +55,8 @@ def p_values(tuned: Scores, base: Scores, *, binary: bool, clusters: ArrayLike |
 
 
 def t_test(value: Scores, stderr: Scores, degrees: Scores, *, n: int | NDArray[np.int64]) -> Scores:
-    """Two-sided p-values of estimates against 0; where the standard error is 0, of a sign test over n equal differences."""
+    """Two-sided p-values of estimates against 0; where the standard error is 0, of a sign test over n equal
+    differences."""
     sure = stderr == 0
     statistic = np.abs(value) / np.where(sure, 1.0, stderr)
     by_sign = np.where(value == 0, 1.0, np.minimum(1.0, 2.0 ** (1.0 - np.asarray(n))))
@@ -61,7 +64,8 @@ def t_test(value: Scores, stderr: Scores, degrees: Scores, *, n: int | NDArray[n
 
 
 def holm(p: ArrayLike) -> Scores:
-    """P-values corrected for their number: 5 % of families hold a false claim (Holm, Scand. J. Statistics 6, 1979)."""
+    """P-values corrected for their number: 5 % of families hold a false claim (Holm, Scand. J. Statistics 6,
+    1979)."""
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     steps = values[order] * np.arange(len(values), 0, -1)
@@ -71,7 +75,8 @@ def holm(p: ArrayLike) -> Scores:
 
 
 def holm_by_column(p: Scores) -> Scores:
-    """The same for each column of a stack of them (families along the first axis); NaN is no claim, and stays."""
+    """The same for each column of a stack of them (families along the first axis); NaN is no claim, and
+    stays."""
     order = np.argsort(p, axis=0, kind="stable")  # NaN comes last
     claims = (~np.isnan(p)).sum(axis=0)
     places = np.arange(len(p)).reshape(-1, *[1] * (p.ndim - 1))
@@ -82,7 +87,8 @@ def holm_by_column(p: Scores) -> Scores:
 
 
 def false_discovery(p: ArrayLike) -> NDArray[np.float64]:
-    """P-values corrected so that of all claims made 5 % are false on average (Benjamini and Hochberg, 1995)."""
+    """P-values corrected so that of all claims made 5 % are false on average (Benjamini and Hochberg,
+    1995)."""
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     steps = values[order] * len(values) / np.arange(1, len(values) + 1)

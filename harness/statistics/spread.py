@@ -1,19 +1,21 @@
-"""How far the mean of a table of scores may be from the truth, when seeds, templates and samples are all draws.
+"""How far the mean of a table of scores may be from the truth, when seeds, templates and samples are all
+draws.
 
-Scores form a table of a seeds × b templates × n samples: every seed (a fine-tune, or a draw of demonstrations) answers
-the same samples in the same wordings. With crossed random effects the variance of the grand mean is a signed sum of the
-mean squares of the analysis of variance, each effect and interaction once,
+Scores form a table of a seeds × b templates × n samples: every seed (a fine-tune, or a draw of
+demonstrations) answers the same samples in the same wordings. With crossed random effects the variance of the
+grand mean is a signed sum of the mean squares of the analysis of variance, each effect and interaction once,
 
     Var(mean) = (MS_seeds + MS_templates + MS_samples − MS_pairs of these + MS_all three) / (a·b·n)
 
-which a crossed bootstrap over the same axes also aims at; that one has no tails to speak of for two or three seeds, and its
-intervals then cover far less than they say, so the sum is taken with Satterthwaite's degrees of freedom (Biometrics Bulletin
-2, 1946). Those of a sum without a minus lie between the fewest of its parts and all of them together; here they can fall
-below one where parts cancel out, and an interval would span anything, so they are never fewer than those of the axis with
-the fewest entries. An axis of one entry has no part: what it would add is unknown, and must be said beside the number.
+which a crossed bootstrap over the same axes also aims at; that one has no tails to speak of for two or three
+seeds, and its intervals then cover far less than they say, so the sum is taken with Satterthwaite's degrees
+of freedom (Biometrics Bulletin 2, 1946). Those of a sum without a minus lie between the fewest of its parts
+and all of them together; here they can fall below one where parts cancel out, and an interval would span
+anything, so they are never fewer than those of the axis with the fewest entries. An axis of one entry has no
+part: what it would add is unknown, and must be said beside the number.
 
-Samples that hang together, as questions on one passage, are clusters: their deviations are summed before they are squared
-(Miller 2024, arXiv 2411.00640, with the correction C / (C − 1) for few clusters).
+Samples that hang together, as questions on one passage, are clusters: their deviations are summed before they
+are squared (Miller 2024, arXiv 2411.00640, with the correction C / (C − 1) for few clusters).
 """
 
 import itertools
@@ -60,7 +62,9 @@ class Effects:
             own = np.diag(products)
             sums = own[:, None] + own[None, :]
             squares = sums - 2 * products
-            squares[squares < 1e-12 * sums] = 0.0  # two equal tables differ by nothing, not by a rounding error
+            squares[squares < 1e-12 * sums] = (
+                0.0  # two equal tables differ by nothing, not by a rounding error
+            )
             found[axes] = self._entries(axes) * squares
         return found
 
@@ -88,7 +92,8 @@ class Effects:
 
 
 def of_pairs(function: Callable[..., Scores], *tables: Scores) -> Scores:
-    """A function of K × K tables that comes to the same for (i, j) as for (j, i), worked out once for each two: K × K."""
+    """A function of K × K tables that comes to the same for (i, j) as for (j, i), worked out once for each
+    two: K × K."""
     above = np.triu_indices(len(tables[0]))
     found = np.empty_like(tables[0])
     found[above] = found.T[above] = function(*(table[above] for table in tables))
@@ -98,7 +103,9 @@ def of_pairs(function: Callable[..., Scores], *tables: Scores) -> Scores:
 def table_of(scores: ArrayLike) -> Scores:
     """Scores of samples, of seeds × samples or of seeds × templates × samples, as the last of these."""
     table = np.asarray(scores, dtype=np.float64)
-    assert 1 <= table.ndim <= 3 and table.size > 0, "scores are a table of seeds × templates × samples, none of them empty"
+    assert 1 <= table.ndim <= 3 and table.size > 0, (
+        "scores are a table of seeds × templates × samples, none of them empty"
+    )
     assert np.isfinite(table).all(), "an unscored sample is left out before, never NaN"
     if table.ndim == 2:
         table = table[:, None, :]
@@ -106,7 +113,8 @@ def table_of(scores: ArrayLike) -> Scores:
 
 
 def cluster_numbers(names: Sequence[str]) -> NDArray[np.int64] | None:
-    """For each sample the number of its cluster, from 0 on; one without a name stands alone. None where all do."""
+    """For each sample the number of its cluster, from 0 on; one without a name stands alone. None where all
+    do."""
     if not any(names):
         return None
     numbers: dict[str | int, int] = {}
@@ -114,7 +122,8 @@ def cluster_numbers(names: Sequence[str]) -> NDArray[np.int64] | None:
 
 
 def by_cluster(tables: Scores, clusters: ArrayLike | None) -> Scores:
-    """A stack of tables with clusters in place of samples, such that means stay and variances become those of clusters.
+    """A stack of tables with clusters in place of samples, such that means stay and variances become those of
+    clusters.
 
     `clusters`: for each sample the number of its cluster, as of `cluster_numbers`; None leaves the samples.
     """
@@ -135,7 +144,9 @@ def effects(tables: Scores, clusters: ArrayLike | None = None) -> Effects | None
         return None
     varied = [axis for axis in (1, 2, 3) if stack.shape[axis] > 1]
     found: dict[Axes, Scores] = {}
-    for axes in (chosen for size in range(len(varied) + 1) for chosen in itertools.combinations(varied, size)):
+    for axes in (
+        chosen for size in range(len(varied) + 1) for chosen in itertools.combinations(varied, size)
+    ):
         others = tuple(axis for axis in (1, 2, 3) if axis not in axes)
         part = stack.mean(axis=others, keepdims=True)
         for smaller, known in found.items():

@@ -13,7 +13,8 @@ from harness.toys import PREFIX, TOYS, recipe_fingerprint, toy_folder
 ModelKind = Literal["toy", "folder", "hub"]
 
 TRAINING = "training.json"
-"""What the training worker writes beside weights about how they came to be: seconds among it, which change no answer."""
+"""What the training worker writes beside weights about how they came to be: seconds among it, which change no
+answer."""
 
 TOY_PARAMETERS = 2_000_000
 """About as many has a toy that was not built yet."""
@@ -30,7 +31,8 @@ _WHOLE, _BLOCKS, _BLOCK = 64 << 20, 1024, 4096
 
 
 def model_kind(model: str) -> ModelKind:
-    """`toy` for `gainboard/toy-…`; `folder` for an existing path; `hub` for any other `owner/name`; else `folder`."""
+    """`toy` for `gainboard/toy-…`; `folder` for an existing path; `hub` for any other `owner/name`; else
+    `folder`."""
     if model.startswith(_TOY_PREFIX):
         return "toy"
     if not Path(model).exists() and _HUB_ID.fullmatch(model):
@@ -55,15 +57,21 @@ def check_model(model: str, revision: str | None, where: str) -> None:
 def _check_toy(model: str, where: str) -> None:
     known = [PREFIX + name for name in TOYS]
     if model not in known:
-        raise UserError(f"{where}: toy model '{model}' not found.{suggest(model, known)} There are {', '.join(known)}")
+        raise UserError(
+            f"{where}: toy model '{model}' not found.{suggest(model, known)} There are {', '.join(known)}"
+        )
 
 
 def _check_folder(model: str, where: str) -> None:
     folder = Path(model)
     if not folder.is_dir():
-        raise UserError(f"{where}: '{model}' is neither an existing folder nor a Hugging Face id (owner/name)")
+        raise UserError(
+            f"{where}: '{model}' is neither an existing folder nor a Hugging Face id (owner/name)"
+        )
     if not (folder / "config.json").is_file():
-        raise UserError(f"{where}: {folder} holds no config.json; give the folder that `save_pretrained` wrote")
+        raise UserError(
+            f"{where}: {folder} holds no config.json; give the folder that `save_pretrained` wrote"
+        )
     weights = sorted(folder.glob("*.safetensors"))
     for path in weights:
         try:
@@ -84,7 +92,8 @@ def _check_folder(model: str, where: str) -> None:
 
 
 def fingerprint(model: str, revision: str | None) -> str:
-    """Changes when the weights or the tokenizer do: a toy's recipe, a folder's contents, or the hub revision."""
+    """Changes when the weights or the tokenizer do: a toy's recipe, a folder's contents, or the hub
+    revision."""
     kind = model_kind(model)
     if kind == "toy":
         return recipe_fingerprint(model.removeprefix(PREFIX))
@@ -111,7 +120,8 @@ def _folder_fingerprint(folder: Path) -> str:
 
 
 def _sampled(path: Path) -> bytes:
-    """A small file whole; of a large one 1,024 blocks spread evenly, so that no tensor of some size goes unseen."""
+    """A small file whole; of a large one 1,024 blocks spread evenly, so that no tensor of some size goes
+    unseen."""
     size = path.stat().st_size
     if size <= _WHOLE:
         return path.read_bytes()
@@ -124,7 +134,8 @@ def _sampled(path: Path) -> bytes:
 
 
 def tensor_shapes(path: Path) -> dict[str, list[int]]:
-    """Name → shape of every tensor, from the JSON header that opens a safetensors file after its 8-byte length.
+    """Name → shape of every tensor, from the JSON header that opens a safetensors file after its 8-byte
+    length.
 
     Raises `ValueError` when the file is not one.
     """
@@ -151,5 +162,7 @@ def count_parameters(model: str) -> int | None:
 
 def _in_headers(folder: Path) -> int:
     """Elements of every tensor in the folder's safetensors."""
-    shapes = (shape for path in sorted(folder.glob("*.safetensors")) for shape in tensor_shapes(path).values())
+    shapes = (
+        shape for path in sorted(folder.glob("*.safetensors")) for shape in tensor_shapes(path).values()
+    )
     return sum(math.prod(shape) for shape in shapes)

@@ -1,4 +1,5 @@
-"""How an arm gets its weights: what of the model is trained, in which stages, on which samples, with which settings."""
+"""How an arm gets its weights: what of the model is trained, in which stages, on which samples, with which
+settings."""
 
 import hashlib
 import json
@@ -39,14 +40,16 @@ class Training(Frozen):
     """Longest training sample in tokens, prompt and target; a longer one is left out and counted."""
 
     packing: bool = False
-    """Several samples in one row of `max_length` tokens, none of which sees the others; refused where they would."""
+    """Several samples in one row of `max_length` tokens, none of which sees the others; refused where they
+    would."""
 
     gradient_checkpointing: bool = False
     eval_steps: float = Field(default=0.2, gt=0)
     """Dev evaluation every so many steps, or below 1 every such share of the training."""
 
     metric_for_best_model: Literal["eval_loss", "task_metric"] = "eval_loss"
-    """What chooses the checkpoint and stops early: the loss on dev, or the task's own metric of answers written on dev."""
+    """What chooses the checkpoint and stops early: the loss on dev, or the task's own metric of answers
+    written on dev."""
 
     eval_samples: int = Field(default=128, gt=0)
     """Dev samples that are answered at each evaluation, where `metric_for_best_model` is `task_metric`."""
@@ -66,7 +69,8 @@ DEFAULT_RATES: dict[Tuner, float] = {"lora": 2e-4, "dora": 2e-4, "qlora": 2e-4, 
 
 
 def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """Whether each is a setting of `Training`, and its value, each of its list or both ends of its range allowed."""
+    """Whether each is a setting of `Training`, and its value, each of its list or both ends of its range
+    allowed."""
     for name, value in settings.items():
         if name not in Training.model_fields:
             allowed = sorted(Training.model_fields)
@@ -97,11 +101,13 @@ def listed(name: str, value: object) -> list[Any] | None:
 
 
 Settings = Annotated[dict[str, Any], AfterValidator(_check_settings)]
-"""Training settings by their names: each a value, a list of values to try, or a range (`{low, high, log, step}`)."""
+"""Training settings by their names: each a value, a list of values to try, or a range (`{low, high, log,
+step}`)."""
 
 
 class Layers(Frozen):
-    """Training settings for all tuned methods, and what differs for one of them. Unset settings fall through."""
+    """Training settings for all tuned methods, and what differs for one of them. Unset settings fall
+    through."""
 
     training: Settings = Field(default_factory=dict)
     lora: Settings = Field(default_factory=dict)
@@ -114,8 +120,8 @@ class Layers(Frozen):
 
 
 def layered(tuner: Tuner, method: Method, *layers: Layers) -> dict[str, Any]:
-    """A method's settings, lists and ranges among them: the built-in ones, then each layer's for all, for the tuner and for
-    the method."""
+    """A method's settings, lists and ranges among them: the built-in ones, then each layer's for all, for the
+    tuner and for the method."""
     merged: dict[str, Any] = {"learning_rate": DEFAULT_RATES[tuner]}
     for name in ("training", tuner, *(() if method == tuner else (method,))):
         for layer in layers:
@@ -144,7 +150,8 @@ class Portion(Frozen):
 
 
 class MetaLearning(Frozen):
-    """Reptile (Nichol, Achiam and Schulman 2018, arXiv 1803.02999): tune a little on one task, go some of the way there."""
+    """Reptile (Nichol, Achiam and Schulman 2018, arXiv 1803.02999): tune a little on one task, go some of the
+    way there."""
 
     meta_steps: int = Field(default=60, gt=0)
     """Tasks visited, one after the other."""
@@ -242,7 +249,8 @@ class Multitask(Frozen):
 
 
 class Meta(MetaLearning):
-    """`[meta]`: what is learnt from. A task's own samples only come in the adaptation, `few_shot_tuning`'s."""
+    """`[meta]`: what is learnt from. A task's own samples only come in the adaptation,
+    `few_shot_tuning`'s."""
 
     tasks: tuple[str, ...] | None = None
     """Of the sweep's; None: all. The task that is scored is never among them."""
@@ -260,7 +268,11 @@ class Stages(Frozen):
     @model_validator(mode="after")
     def _ends_on_the_task(self) -> "Stages":
         *first, last = self.methods or ("",)
-        if not first or last in ("multitask", "meta") or any(method not in ("multitask", "meta") for method in first):
+        if (
+            not first
+            or last in ("multitask", "meta")
+            or any(method not in ("multitask", "meta") for method in first)
+        ):
             raise ValueError(
                 "methods must begin with 'multitask' or 'meta' and end with one of the task's own: "
                 "'lora', 'dora', 'qlora', 'full' or 'few_shot_tuning'"
@@ -269,7 +281,8 @@ class Stages(Frozen):
 
 
 class EnsembleSpec(Frozen):
-    """One `[[ensembles]]` table: an arm made of other arms' answers or weights, without a training of its own."""
+    """One `[[ensembles]]` table: an arm made of other arms' answers or weights, without a training of its
+    own."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     method: EnsembleMethod

@@ -1,4 +1,5 @@
-"""One run of a sweep: a candidate's method on a task, with one seed; and the key that tells it from all others."""
+"""One run of a sweep: a candidate's method on a task, with one seed; and the key that tells it from all
+others."""
 
 import json
 import re
@@ -63,14 +64,15 @@ class Run(Frozen):
     candidate: Candidate
     seed: int
     n_train: int | None
-    """Training samples of this task; None for the arms that train nothing, 0 for those that train on others only."""
+    """Training samples of this task; None for the arms that train nothing, 0 for those that train on others
+    only."""
 
     stages: tuple[Stage, ...] = ()
     """The trainings that lead to its weights; empty for the arms that train nothing."""
 
     search: Search | None = None
-    """How the settings of the last stage were chosen; None where there was one of each. Until the choice is made, a run has
-    the first of each."""
+    """How the settings of the last stage were chosen; None where there was one of each. Until the choice is
+    made, a run has the first of each."""
 
     members: tuple[str, ...] = ()
     """The keys of the runs that an ensemble is made of."""
@@ -114,17 +116,21 @@ class Run(Frozen):
             return self.key
         *before, last = self.stages
         unchosen = last.training.model_copy(update=dict.fromkeys(self.search.space))
-        return self.model_copy(update={"stages": (*before, last.model_copy(update={"training": unchosen}))}).key
+        return self.model_copy(
+            update={"stages": (*before, last.model_copy(update={"training": unchosen}))}
+        ).key
 
     @property
     def arm(self) -> tuple[str, str, str, int | None]:
-        """Candidate, method, and the task and budget that its weights are of: all seeds of an arm have the same settings."""
+        """Candidate, method, and the task and budget that its weights are of: all seeds of an arm have the
+        same settings."""
         after = self.guard.after if self.guard else None
         return self.candidate.name, self.candidate.method, after.task if after else self.task, self.budget
 
     @property
     def budget(self) -> int | None:
-        """Training samples of the task that its weights are of: of a guard run, the task that they were tuned for."""
+        """Training samples of the task that its weights are of: of a guard run, the task that they were tuned
+        for."""
         after = self.guard.after if self.guard else None
         return after.n_train if after else self.n_train
 
@@ -139,7 +145,8 @@ class Run(Frozen):
         return json.dumps(made, sort_keys=True)
 
     def _differing(self, place: int) -> dict[str, Any]:
-        """What of a stage may differ between runs that are alike. Only settings of the last one are chosen."""
+        """What of a stage may differ between runs that are alike. Only settings of the last one are
+        chosen."""
         chosen = set(self.search.space) if self.search and place == len(self.stages) - 1 else set()
         return {"portions": {"__all__": {"n_train"}}, "training": chosen}
 
@@ -168,7 +175,12 @@ class Run(Frozen):
     @property
     def train_templates(self) -> tuple[str, ...]:
         """The wordings of its own task that it is trained on; empty for the arms that train nothing of it."""
-        portions = (portion for stage in reversed(self.stages) for portion in stage.portions if portion.task == self.task)
+        portions = (
+            portion
+            for stage in reversed(self.stages)
+            for portion in stage.portions
+            if portion.task == self.task
+        )
         return next((portion.templates for portion in portions), ())
 
     @property
@@ -185,7 +197,9 @@ class Run(Frozen):
         if after is None:
             return self._place(_task_folder(self.task, self.task_version), "before")
         tuned_for = f"after-{_task_folder(after.task, after.version)}"
-        return self._place(_task_folder(self.task, self.task_version), tuned_for, *_budget_folder(after.n_train))
+        return self._place(
+            _task_folder(self.task, self.task_version), tuned_for, *_budget_folder(after.n_train)
+        )
 
     @property
     def guarded(self) -> Path | None:
@@ -209,10 +223,13 @@ class Run(Frozen):
 
     @property
     def task_label(self) -> str:
-        """Its task, and of a guard run whose weights it scores: `boolq after ticket_routing`, `boolq before tuning`."""
+        """Its task, and of a guard run whose weights it scores: `boolq after ticket_routing`, `boolq before
+        tuning`."""
         if self.guard is None:
             return self.task
-        return f"{self.task} after {self.guard.after.task}" if self.guard.after else f"{self.task} before tuning"
+        return (
+            f"{self.task} after {self.guard.after.task}" if self.guard.after else f"{self.task} before tuning"
+        )
 
 
 @cache

@@ -22,8 +22,8 @@ _DRAWS = 100
 class Range(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """Numbers between two ends, both included, under the names of Optuna's distributions.
 
-    They are whole when all that is given of them is whole: `low = 1` and `high = 4` make four of them, `low = 1.0` and
-    `high = 4.0` any number of them.
+    They are whole when all that is given of them is whole: `low = 1` and `high = 4` make four of them, `low =
+    1.0` and `high = 4.0` any number of them.
     """
 
     low: int | float
@@ -32,18 +32,23 @@ class Range(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """Draw evenly in the logarithm."""
 
     step: int | float | None = None
-    """The distance of two neighbours, counted from `low`. None: 1 between whole numbers, none between others."""
+    """The distance of two neighbours, counted from `low`. None: 1 between whole numbers, none between
+    others."""
 
     @model_validator(mode="after")
     def _sensible(self) -> "Range":
         if self.low >= self.high:
-            raise ValueError(f"low = {self.low} must be below high = {self.high}; to try one value only, give it by itself")
+            raise ValueError(
+                f"low = {self.low} must be below high = {self.high}; to try one value only, give it by itself"
+            )
         if self.log and self.low <= 0:
             raise ValueError(f"low = {self.low} has no logarithm; set low above 0, or log = false")
         if self.log and self.step is not None:
             raise ValueError("log and step exclude each other; leave out one of them")
         if self.step is not None and not 0 < self.step <= self.high - self.low:
-            raise ValueError(f"step = {self.step} must be above 0 and at most high - low = {self.high - self.low}")
+            raise ValueError(
+                f"step = {self.step} must be above 0 and at most high - low = {self.high - self.low}"
+            )
         return self
 
     @property
@@ -72,7 +77,8 @@ class Range(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     def draw(self, generator: random.Random) -> int | float:
         """One of its numbers, all as likely, or with `log` all orders of magnitude."""
         if self.log:
-            # A whole number stands for all that is rounded to it: otherwise the ends would come half as often.
+            # A whole number stands for all that is rounded to it: otherwise the ends would come half as
+            # often.
             margin = 0.5 if self.whole else 0.0
             drawn = math.exp(generator.uniform(math.log(self.low - margin), math.log(self.high + margin)))
             return min(max(round(drawn) if self.whole else drawn, self.low), self.high)
@@ -87,7 +93,8 @@ Space = Mapping[str, tuple[Value, ...] | Range]
 
 
 def grid(space: Space) -> list[Settings]:
-    """Every combination of the listed values, the last axis changing fastest. Raises `UserError` for a range."""
+    """Every combination of the listed values, the last axis changing fastest. Raises `UserError` for a
+    range."""
     check_space(space)
     for axis, values in space.items():
         if isinstance(values, Range):
@@ -132,7 +139,8 @@ def size(space: Space) -> int | None:
 
 
 def draw(space: Space, generator: random.Random, *, tried: Set[Identity]) -> Settings | None:
-    """Settings that were not tried yet, each axis drawn by itself; None when all were. All tried are from this space."""
+    """Settings that were not tried yet, each axis drawn by itself; None when all were. All tried are from
+    this space."""
     total = size(space)
     if total is not None and len(tried) >= total:
         return None

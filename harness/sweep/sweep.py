@@ -23,7 +23,9 @@ class CandidateSpec(Layers):
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     """The 40-hex commit of a hub model."""
 
-    methods: tuple[CandidateMethod, ...] = Field(default=("zero_shot", "few_shot", "lora", "full"), min_length=1)
+    methods: tuple[CandidateMethod, ...] = Field(
+        default=("zero_shot", "few_shot", "lora", "full"), min_length=1
+    )
     chat: bool | None = None
     """Render with the tokenizer's chat template; None: when it has one."""
 
@@ -38,14 +40,15 @@ class Sweep(Frozen):
     """Training samples a tuned run may use; a list is a learning curve."""
 
     guard_tasks: tuple[str, ...] = ()
-    """Tasks that nothing is trained on: every tuned arm is scored on them too, in their first wording, and so is its base.
-    What is lost there was forgotten."""
+    """Tasks that nothing is trained on: every tuned arm is scored on them too, in their first wording, and so
+    is its base. What is lost there was forgotten."""
 
     templates: str | tuple[str, ...] | None = None
     """The wordings every arm is scored in: one name, several, or "all". None takes each task's first."""
 
     train_templates: str | tuple[str, ...] | None = None
-    """The wordings tuned arms are trained on, mixed evenly over the samples. None takes those that are scored."""
+    """The wordings tuned arms are trained on, mixed evenly over the samples. None takes those that are
+    scored."""
 
     num_fewshot: int | None = Field(default=None, gt=0)
     """Demonstrations of the few-shot arms; None takes each task's own."""
@@ -102,7 +105,10 @@ class Sweep(Frozen):
                 for what, names in (("template", self.templates), ("training template", self.train_templates))
                 if isinstance(names, tuple)
             ),
-            ("candidate name", [*(spec.name for spec in self.candidates), *(spec.name for spec in self.ensembles)]),
+            (
+                "candidate name",
+                [*(spec.name for spec in self.candidates), *(spec.name for spec in self.ensembles)],
+            ),
         ):
             if not values:
                 raise ValueError(f"no {what} is named; give at least one, or leave the key out")
@@ -132,7 +138,9 @@ class Sweep(Frozen):
         ):
             for name in names or ():
                 if name not in self.tasks:
-                    raise ValueError(f"{where}: task '{name}' is not among the sweep's tasks.{suggest(name, self.tasks)}")
+                    raise ValueError(
+                        f"{where}: task '{name}' is not among the sweep's tasks.{suggest(name, self.tasks)}"
+                    )
         return self
 
 

@@ -31,7 +31,8 @@ class Task:
     """Names from `harness.metrics`, or metrics of the task's own; `primary_metric` among them."""
 
     primary_metric: str = ""
-    """The name of the metric the board ranks by; it ends at 1, and higher is better. Default: the first of `metrics`."""
+    """The name of the metric the board ranks by; it ends at 1, and higher is better. Default: the first of
+    `metrics`."""
 
     version: int = 1
     """Raise it when samples or prompts change: scores of two versions are not comparable."""
@@ -52,11 +53,12 @@ class Task:
     """Strings that end an answer, besides the model's end-of-sequence token."""
 
     structured_outputs: Literal["choice"] | Mapping[str, Any] | None = None
-    """What a written answer is held to while it is written: `"choice"`, one of its sample's choices; a JSON schema, a
-    document that fulfils it."""
+    """What a written answer is held to while it is written: `"choice"`, one of its sample's choices; a JSON
+    schema, a document that fulfils it."""
 
     truncation_side: Literal["left", "right"] | None = None
-    """Where a prompt that is too long for the context loses tokens, which is counted. None: its sample is an error."""
+    """Where a prompt that is too long for the context loses tokens, which is counted. None: its sample is an
+    error."""
 
     license: str = "unknown"
     """SPDX identifier of the data's licence."""
@@ -68,7 +70,9 @@ class Task:
         # What is no tuple of metrics is left alone here: `gainboard check` says what is wrong with it.
         if not self.primary_metric and isinstance(self.metrics, tuple) and self.metrics:
             first = self.metrics[0]
-            object.__setattr__(self, "primary_metric", first if isinstance(first, str) else getattr(first, "name", ""))
+            object.__setattr__(
+                self, "primary_metric", first if isinstance(first, str) else getattr(first, "name", "")
+            )
 
 
 TaskFunction = Callable[[], Task]

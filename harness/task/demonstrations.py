@@ -17,7 +17,8 @@ def choose_demonstrations(
 ) -> list[list[Sample]]:
     """For each of `samples` the demonstrations of its prompt, in the order they are shown.
 
-    `count` of them, or with `fixed` those that are named. Raises `UserError` for a fixed id that is not in `train`.
+    `count` of them, or with `fixed` those that are named. Raises `UserError` for a fixed id that is not in
+    `train`.
     """
     if count == 0:
         return [[]] * len(samples)
@@ -51,9 +52,11 @@ def _drawn(train: Sequence[Sample], count: int, seed: int, *, balanced: bool) ->
 
 
 def _nearest(train: Sequence[Sample], samples: Sequence[Sample], count: int) -> list[list[Sample]]:
-    """By BM25 (Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009) over the words of the samples' fields.
+    """By BM25 (Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009) over the words of the
+    samples' fields.
 
-    Where no training sample has a word in its fields none is nearer than another: all are shown the first ones.
+    Where no training sample has a word in its fields none is nearer than another: all are shown the first
+    ones.
     """
     import bm25s
 

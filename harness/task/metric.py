@@ -1,8 +1,9 @@
 """What a metric is: from one answered sample to a number, and from a set of them to its score.
 
-There are two kinds. The score of a *mean* metric is the mean of per-sample scores (exact match, ROUGE). A *corpus*
-metric adds up counts over samples and makes one value of the sums (F1 from true and false positives, BLEU from n-gram
-matches); its counts are kept for every sample, so it can be computed again for any subset or resample of them.
+There are two kinds. The score of a *mean* metric is the mean of per-sample scores (exact match, ROUGE). A
+*corpus* metric adds up counts over samples and makes one value of the sums (F1 from true and false positives,
+BLEU from n-gram matches); its counts are kept for every sample, so it can be computed again for any subset or
+resample of them.
 """
 
 import math
@@ -37,10 +38,12 @@ class Reply:
 
     choices: tuple[str, ...] = ()
     choice_logprobs: tuple[float, ...] = ()
-    """Natural-log probability of each choice, summed over its tokens; empty unless the task's output is `choice`."""
+    """Natural-log probability of each choice, summed over its tokens; empty unless the task's output is
+    `choice`."""
 
     logprob: float | None = None
-    """Natural-log probability of the target given the prompt; None unless the task's output is `perplexity`."""
+    """Natural-log probability of the target given the prompt; None unless the task's output is
+    `perplexity`."""
 
     target_tokens: int | None = None
     """Tokens of the target, where `logprob` is known."""
@@ -53,7 +56,8 @@ class Reply:
 
     def __post_init__(self) -> None:
         if not isinstance(self.answer, str):
-            # A task's own code may hand over a number or nothing; here it becomes text, and no metric need care.
+            # A task's own code may hand over a number or nothing; here it becomes text, and no metric need
+            # care.
             object.__setattr__(self, "answer", "" if self.answer is None else str(self.answer))
 
     def accepts(self, text: str) -> bool:
@@ -79,7 +83,8 @@ class Leaving:
 
 @dataclass(frozen=True)
 class Metric:
-    """How answers become a score. Give either `score` (a mean metric) or both `counts` and `value` (a corpus metric)."""
+    """How answers become a score. Give either `score` (a mean metric) or both `counts` and `value` (a corpus
+    metric)."""
 
     name: str
     description: str
@@ -92,18 +97,19 @@ class Metric:
     """What one sample adds to the sums."""
 
     value: "Callable[[Mapping[str, Values]], Values] | None" = None
-    """The metric from sums: by name an array of any one shape, and the values in that shape. A name that no sample
-    had is absent. Never NaN: a division by zero is a worst score."""
+    """The metric from sums: by name an array of any one shape, and the values in that shape. A name that no
+    sample had is absent. Never NaN: a division by zero is a worst score."""
 
     leaving: Callable[[Sequence[Counts]], Leaving] | None = None
-    """Of all samples' counts the sums and rows under fewer names, where `value` needs fewer; by default as they are."""
+    """Of all samples' counts the sums and rows under fewer names, where `value` needs fewer; by default as
+    they are."""
 
     details: Callable[[Mapping[str, float]], dict[str, float]] | None = None
     """Parts of the value worth naming, from the sums: F1 by class, say."""
 
     parses: Callable[[Reply], bool] | None = None
-    """Whether an answer has the form that the metric wants, right or wrong: a number, say. None: any text that is not
-    blank."""
+    """Whether an answer has the form that the metric wants, right or wrong: a number, say. None: any text
+    that is not blank."""
 
     binary: bool = False
     """Whether every per-sample score is 0 or 1, so that intervals of proportions apply."""
@@ -115,7 +121,8 @@ class Metric:
     higher_is_better: bool = True
 
     outputs: tuple[Output, ...] = (*ANSWERS, "perplexity")
-    """The outputs it can judge. Where likelihood is measured nothing is answered, and a metric of answers means nothing."""
+    """The outputs it can judge. Where likelihood is measured nothing is answered, and a metric of answers
+    means nothing."""
 
     def __post_init__(self) -> None:
         assert (self.score is None) != (self.counts is None), f"{self.name}: give score, or counts and value"
@@ -135,7 +142,8 @@ class Metric:
 
 
 def total(rows: Sequence[Counts]) -> "dict[str, Values]":
-    """Counts of n samples as columns: name → array of shape (n,). Sum them to get what `Metric.value` takes."""
+    """Counts of n samples as columns: name → array of shape (n,). Sum them to get what `Metric.value`
+    takes."""
     import numpy
 
     columns = {name: numpy.zeros(len(rows)) for name in sorted({name for row in rows for name in row})}
@@ -160,7 +168,8 @@ def certain_logprobs(choices: Sequence[str], chosen: str) -> tuple[float, ...]:
 
 
 def evaluate(metric: Metric, replies: Sequence[Reply]) -> float:
-    """The value of a metric over some replies. Raises `UserError` where a reply lacks what the metric needs."""
+    """The value of a metric over some replies. Raises `UserError` where a reply lacks what the metric
+    needs."""
     import numpy
 
     assert replies, "a metric of at least one reply"
@@ -174,9 +183,10 @@ def evaluate(metric: Metric, replies: Sequence[Reply]) -> float:
 def contributions(metric: Metric, rows: Sequence[Counts]) -> "tuple[float, Values]":
     """The value of a corpus metric, and of each sample its part in it: n numbers whose mean is the value.
 
-    The parts are jackknife pseudo-values, `θ + (n − 1)(mean θ₍₋ⱼ₎ − θ₍₋ᵢ₎)` (Efron, The Jackknife, the Bootstrap and Other
-    Resampling Plans, 1982, ch. 3), centred so that they average to θ itself. Their variance over samples is that of the
-    metric to first order, so intervals and paired differences work on them as on the scores of a mean metric.
+    The parts are jackknife pseudo-values, `θ + (n − 1)(mean θ₍₋ⱼ₎ − θ₍₋ᵢ₎)` (Efron, The Jackknife, the
+    Bootstrap and Other Resampling Plans, 1982, ch. 3), centred so that they average to θ itself. Their
+    variance over samples is that of the metric to first order, so intervals and paired differences work on
+    them as on the scores of a mean metric.
     """
     import numpy
 
@@ -185,7 +195,8 @@ def contributions(metric: Metric, rows: Sequence[Counts]) -> "tuple[float, Value
     value = float(metric.value({name: numpy.asarray(number) for name, number in leaving.sums.items()}))
     if len(rows) == 1:
         return value, numpy.array([value])
-    # Samples that count alike leave the same behind, and of labels there are few pairs: each is computed once.
+    # Samples that count alike leave the same behind, and of labels there are few pairs: each is computed
+    # once.
     places: dict[frozenset[tuple[str, float]], int] = {}
     which = [places.setdefault(frozenset(row.items()), len(places)) for row in leaving.rows]
     without = _without(metric.value, leaving.sums, [dict(row) for row in places])[which]

@@ -1,4 +1,5 @@
-"""Put a sample to a model: one rendering, as chat messages and as plain text, for training and scoring alike."""
+"""Put a sample to a model: one rendering, as chat messages and as plain text, for training and scoring
+alike."""
 
 import string
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +10,10 @@ from harness.errors import UserError, suggest
 from harness.task.samples import Sample
 
 Demonstrations = Literal["random", "balanced", "fixed", "nearest"]
-"""How few-shot demonstrations are drawn from the training samples. `random`: by the run's seed. `balanced`: as even over
-the labels as their number allows, and by the seed. `fixed`: the samples that `PromptSet.fixed` names. `nearest`: for every
-sample those whose questions are most like its own (BM25), the most similar last."""
+"""How few-shot demonstrations are drawn from the training samples. `random`: by the run's seed. `balanced`:
+as even over the labels as their number allows, and by the seed. `fixed`: the samples that `PromptSet.fixed`
+names. `nearest`: for every sample those whose questions are most like its own (BM25), the most similar
+last."""
 
 FEW_SHOT = 4
 """Demonstrations a task gives in its few-shot prompts unless it says otherwise."""
@@ -22,8 +24,8 @@ class Rendered:
     """A prompt and what surrounds its answer."""
 
     messages: list[dict[str, str]]
-    """For tokenizers with a chat template: `{"role": …, "content": …}` each, the question last. Empty where nothing is
-    said before a text whose likelihood is measured."""
+    """For tokenizers with a chat template: `{"role": …, "content": …}` each, the question last. Empty where
+    nothing is said before a text whose likelihood is measured."""
 
     text: str
     """The same as plain text, up to where the answer begins."""
@@ -47,10 +49,11 @@ class PromptSet:
     templates: Mapping[str, str]
     """Name to wording, with the sample's fields in braces; the first is the default.
 
-    A template may say where the answer stands, with `[output]` (an answer that is written) or `<mask>` (a choice, or a
-    text whose likelihood is measured): the model reads what comes before, and what comes after belongs to the answer.
-    A choice is then judged by the likelihood of the whole filled text; from a written answer it is taken off the end, and
-    `Task.stop` may name it, too, so that models end there. Without a slot the answer follows `marker`."""
+    A template may say where the answer stands, with `[output]` (an answer that is written) or `<mask>` (a
+    choice, or a text whose likelihood is measured): the model reads what comes before, and what comes after
+    belongs to the answer. A choice is then judged by the likelihood of the whole filled text; from a written
+    answer it is taken off the end, and `Task.stop` may name it, too, so that models end there. Without a slot
+    the answer follows `marker`."""
 
     marker: str = "Answer:"
     """Ends every prompt that has no slot: what follows it is the answer."""
@@ -75,7 +78,8 @@ class PromptSet:
     """With `render`: changes whenever what it gives may, so that a result tells which rendering it is of."""
 
     render: "Callable[[Sample, Sequence[Sample]], Rendered] | None" = None
-    """Replaces our own rendering of a sample after its demonstrations, for tasks of other harnesses that bring theirs."""
+    """Replaces our own rendering of a sample after its demonstrations, for tasks of other harnesses that
+    bring theirs."""
 
 
 SLOTS = ("[output]", "<mask>")
@@ -91,7 +95,9 @@ class _Question:
     after: str
 
 
-def render(prompts: PromptSet, sample: Sample, *, template: str, demonstrations: Sequence[Sample] = ()) -> Rendered:
+def render(
+    prompts: PromptSet, sample: Sample, *, template: str, demonstrations: Sequence[Sample] = ()
+) -> Rendered:
     """System line, demonstrations as finished turns, then the sample's question."""
     if prompts.render is not None:
         return prompts.render(sample, demonstrations)
@@ -112,7 +118,9 @@ def render(prompts: PromptSet, sample: Sample, *, template: str, demonstrations:
     return Rendered(messages, prompts.fewshot_delimiter.join(turns), question.before, question.after)
 
 
-def prompt_row(prompts: PromptSet, sample: Sample, template: str, demonstrations: Sequence[Sample] = ()) -> dict[str, Any]:
+def prompt_row(
+    prompts: PromptSet, sample: Sample, template: str, demonstrations: Sequence[Sample] = ()
+) -> dict[str, Any]:
     """What a worker sees of a sample, as JSON has it: `Rendered(**row["prompt"])` is the prompt again."""
     return {
         "id": sample.id,
@@ -125,11 +133,14 @@ def prompt_row(prompts: PromptSet, sample: Sample, template: str, demonstrations
 
 def _question(prompts: PromptSet, sample: Sample, template: str) -> _Question:
     wording = prompts.templates[template]
-    # The slot is looked for in the wording, not in the finished text: a field that holds `<mask>` is only text.
+    # The slot is looked for in the wording, not in the finished text: a field that holds `<mask>` is only
+    # text.
     slot = slot_of(wording)
     if slot is None:
         text = wording.format_map(sample.fields)
-        return _Question(f"{text}\n{prompts.marker}" if prompts.marker else text, prompts.target_delimiter, "")
+        return _Question(
+            f"{text}\n{prompts.marker}" if prompts.marker else text, prompts.target_delimiter, ""
+        )
     head, _, tail = wording.partition(slot)
     filled = head.format_map(sample.fields)
     text = filled.rstrip()
@@ -146,7 +157,8 @@ def slot_of(template: str) -> str | None:
 
 
 def choose_templates(prompts: PromptSet, names: str | Sequence[str] | None, *, where: str) -> tuple[str, ...]:
-    """The named templates: one name, several, "all", or (None) the first. Raises `UserError` for an unknown name."""
+    """The named templates: one name, several, "all", or (None) the first. Raises `UserError` for an unknown
+    name."""
     if names is None:
         return (next(iter(prompts.templates)),)
     if names == "all":
@@ -155,12 +167,15 @@ def choose_templates(prompts: PromptSet, names: str | Sequence[str] | None, *, w
     for name in chosen:
         if name not in prompts.templates:
             known = ", ".join(prompts.templates)
-            raise UserError(f"{where}: template '{name}' not found; there are {known}.{suggest(name, prompts.templates)}")
+            raise UserError(
+                f"{where}: template '{name}' not found; there are {known}.{suggest(name, prompts.templates)}"
+            )
     return chosen
 
 
 def fields_of(template: str) -> set[str]:
-    """The field names a template asks for, within a format too (`{text:{width}}`); an empty one for a bare `{}`.
+    """The field names a template asks for, within a format too (`{text:{width}}`); an empty one for a bare
+    `{}`.
 
     Raises `ValueError` for stray braces.
     """

@@ -22,8 +22,8 @@ class Sample:
     """The right answer. Of several accepted answers the first is the one trained on."""
 
     choices: tuple[str, ...] = ()
-    """The possible answers of a `choice` task, or of one whose answers are written but are to be one of a few, in a fixed
-    order; empty for the others."""
+    """The possible answers of a `choice` task, or of one whose answers are written but are to be one of a
+    few, in a fixed order; empty for the others."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Texts worth keeping beside the sample: metrics may read them, and they are never shown to a model."""
@@ -32,8 +32,8 @@ class Sample:
     """The id of the sample that augmentation made it from; empty for an original."""
 
     cluster: str = ""
-    """What it shares with others, so that they are no independent draws: a passage, a document, a person. Samples of equal
-    texts are one cluster, and intervals count clusters. Empty: it shares nothing."""
+    """What it shares with others, so that they are no independent draws: a passage, a document, a person.
+    Samples of equal texts are one cluster, and intervals count clusters. Empty: it shares nothing."""
 
     @property
     def targets(self) -> tuple[str, ...]:

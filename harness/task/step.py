@@ -18,7 +18,8 @@ class Step:
     """How results and pages call it, with what it was given: `noise(text, rate=0.05)`."""
 
     apply: Callable[[list[Sample], random.Random], list[Sample]]
-    """Samples of one split → samples; randomness only from the generator. New samples get ids of their own."""
+    """Samples of one split → samples; randomness only from the generator. New samples get ids of their
+    own."""
 
     splits: tuple[str, ...] = TRAIN_ONLY
     """Where it is taken."""

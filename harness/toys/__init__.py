@@ -1,8 +1,9 @@
-"""Toy candidates: small causal language models of different architectures, built on this machine from nothing.
+"""Toy candidates: small causal language models of different architectures, built on this machine from
+nothing.
 
-They stand in for real models in the quickstart and the tests, where no model hub can be reached. A toy is named like
-a hub model (`gainboard/toy-llama`), built once into a cache folder, and is from then on an ordinary Hugging Face
-folder: config.json, model.safetensors, tokenizer with chat template.
+They stand in for real models in the quickstart and the tests, where no model hub can be reached. A toy is
+named like a hub model (`gainboard/toy-llama`), built once into a cache folder, and is from then on an
+ordinary Hugging Face folder: config.json, model.safetensors, tokenizer with chat template.
 """
 
 import hashlib

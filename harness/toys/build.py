@@ -1,7 +1,7 @@
 """Build one toy model: train its tokenizer and the model itself, and save both in the Hugging Face format.
 
-Run as `python -m harness.toys.build NAME`. One thread and fixed seeds make the result the same on every start, and
-let several toys be built side by side.
+Run as `python -m harness.toys.build NAME`. One thread and fixed seeds make the result the same on every
+start, and let several toys be built side by side.
 """
 
 import os
@@ -61,7 +61,8 @@ def build(name: str, folder: Path) -> None:
 
 
 def _pieces(document: list[Turn] | str) -> Iterator[tuple[str, bool]]:
-    """A document's text in pieces, each with whether it is learnt: all of plain text, only the answers of questions."""
+    """A document's text in pieces, each with whether it is learnt: all of plain text, only the answers of
+    questions."""
     if isinstance(document, str):
         yield document + END, True
         return
@@ -81,7 +82,9 @@ def _train_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     bpe.train_from_iterator(
         texts,
-        trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        ),
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
@@ -104,7 +107,9 @@ def _config(name: str, vocabulary: int) -> PreTrainedConfig:
     }
     # Heads of 32 are the smallest that vLLM's attention on CPUs computes.
     if name == "toy-llama":
-        return LlamaConfig(hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=6, **common)
+        return LlamaConfig(
+            hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=6, **common
+        )
     if name == "toy-qwen3":
         return Qwen3Config(
             hidden_size=160,
@@ -115,7 +120,9 @@ def _config(name: str, vocabulary: int) -> PreTrainedConfig:
             head_dim=32,
             **common,
         )
-    return GPTNeoXConfig(hidden_size=192, intermediate_size=768, num_hidden_layers=4, num_attention_heads=6, **common)
+    return GPTNeoXConfig(
+        hidden_size=192, intermediate_size=768, num_hidden_layers=4, num_attention_heads=6, **common
+    )
 
 
 def _batches(
@@ -150,7 +157,10 @@ def _pretrain(model: PreTrainedModel, batches: Iterator[tuple[torch.Tensor, torc
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
         if step % 50 == 0:
-            print(f"step {step}/{STEPS} · loss {loss.item():.3f} · {time.monotonic() - started:.0f} s", flush=True)
+            print(
+                f"step {step}/{STEPS} · loss {loss.item():.3f} · {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
-"""Write the text that toy models are pre-trained on: everyday sentences and small instructions, made from a seed.
+"""Write the text that toy models are pre-trained on: everyday sentences and small instructions, made from a
+seed.
 
-The mixture teaches what a small base model could plausibly know before it meets a task: what months are called and
-how they are numbered, how numbers are padded, that a question is followed by a short answer. The bundled tasks
-themselves (a whole date to ISO, a ticket to its team, an order to JSON) are left out, so that fine-tuning has
-something to teach.
+The mixture teaches what a small base model could plausibly know before it meets a task: what months are
+called and how they are numbered, how numbers are padded, that a question is followed by a short answer. The
+bundled tasks themselves (a whole date to ISO, a ticket to its team, an order to JSON) are left out, so that
+fine-tuning has something to teach.
 """
 
 import random
@@ -13,12 +14,66 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-NAMES = ("Ada", "Ben", "Chloe", "Dev", "Emma", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Kira", "Liam", "Mara", "Nils")
-CITIES = ("Paris", "Lagos", "Lima", "Oslo", "Kyoto", "Quito", "Turin", "Perth", "Delhi", "Porto", "Cairo", "Boston")
-ITEMS = ("lamp", "desk", "chair", "mug", "book", "pen", "shelf", "rug", "clock", "vase", "fan", "kettle", "plate", "towel")
+NAMES = (
+    "Ada",
+    "Ben",
+    "Chloe",
+    "Dev",
+    "Emma",
+    "Farid",
+    "Grace",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Kira",
+    "Liam",
+    "Mara",
+    "Nils",
+)
+CITIES = (
+    "Paris",
+    "Lagos",
+    "Lima",
+    "Oslo",
+    "Kyoto",
+    "Quito",
+    "Turin",
+    "Perth",
+    "Delhi",
+    "Porto",
+    "Cairo",
+    "Boston",
+)
+ITEMS = (
+    "lamp",
+    "desk",
+    "chair",
+    "mug",
+    "book",
+    "pen",
+    "shelf",
+    "rug",
+    "clock",
+    "vase",
+    "fan",
+    "kettle",
+    "plate",
+    "towel",
+)
 COLOURS = ("red", "blue", "green", "black", "white", "grey", "pink", "brown")
 PLACES = ("shop", "office", "garden", "kitchen", "station", "library", "market", "school")
-WORDS = ("account", "address", "billing", "city", "order", "quantity", "shipping", "team", "technical", "ticket")
+WORDS = (
+    "account",
+    "address",
+    "billing",
+    "city",
+    "order",
+    "quantity",
+    "shipping",
+    "team",
+    "technical",
+    "ticket",
+)
 ACTIONS = ("bought", "sold", "lost", "found", "returned", "ordered", "packed", "repaired")
 TOPICS = {
     "money": (
@@ -103,7 +158,12 @@ def _sentence(rng: random.Random) -> str:
 def _date(rng: random.Random) -> str:
     day, month, year = rng.randint(1, 28), rng.choice(MONTHS), rng.randint(1970, 2049)
     return rng.choice(
-        (f"{day} {month} {year}", f"{month} {day}, {year}", f"{month[:3]} {day} {year}", f"{day} {month[:3]} {year}")
+        (
+            f"{day} {month} {year}",
+            f"{month} {day}, {year}",
+            f"{month[:3]} {day} {year}",
+            f"{day} {month[:3]} {year}",
+        )
     )
 
 
@@ -121,7 +181,14 @@ _REMARKS = (
 
 def _complaint(rng: random.Random, topic: str) -> str:
     form = rng.choice(TOPICS[topic])
-    values = {"name": NAMES, "item": ITEMS, "month": MONTHS, "place": PLACES, "city": CITIES, "n": range(2, 99)}
+    values = {
+        "name": NAMES,
+        "item": ITEMS,
+        "month": MONTHS,
+        "place": PLACES,
+        "city": CITIES,
+        "n": range(2, 99),
+    }
     return form.format(**{field: rng.choice(words) for field, words in values.items()})
 
 
@@ -135,7 +202,12 @@ def _part_of_date(rng: random.Random) -> Turn:
     day, number, year = rng.randint(1, 28), rng.randint(1, 12), rng.randint(1970, 2049)
     month = MONTHS[number - 1]
     text = rng.choice(
-        (f"{day} {month} {year}", f"{month} {day}, {year}", f"{day} {month[:3]} {year}", f"{number}/{day}/{year}")
+        (
+            f"{day} {month} {year}",
+            f"{month} {day}, {year}",
+            f"{day} {month[:3]} {year}",
+            f"{number}/{day}/{year}",
+        )
     )
     part, answer = rng.choice((("year", str(year)), ("month", f"{number:02d}"), ("day", f"{day:02d}")))
     return f"Give the {part} of this date.\n{text}", answer
@@ -147,7 +219,9 @@ def _join(rng: random.Random) -> Turn:
 
 
 def _repeat(rng: random.Random) -> Turn:
-    text = rng.choice((_date(rng), f"{rng.randint(2, 99)} {rng.choice(ITEMS)}s", rng.choice(WORDS), rng.choice(WORDS)))
+    text = rng.choice(
+        (_date(rng), f"{rng.randint(2, 99)} {rng.choice(ITEMS)}s", rng.choice(WORDS), rng.choice(WORDS))
+    )
     return f"Repeat: {text}", text
 
 

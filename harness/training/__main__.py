@@ -1,7 +1,7 @@
 """The training worker: fine-tune one base model, one job after another, without importing the stack again.
 
-Started as `python -m harness.training --model M`. It sees the rendered train and dev files, never task code. One device a
-worker.
+Started as `python -m harness.training --model M`. It sees the rendered train and dev files, never task code.
+One device a worker.
 """
 
 import argparse
@@ -67,7 +67,10 @@ class _Size:
     def flops(self, tokens: int, dev_tokens: int) -> float:
         """Of so many tokens trained on, and tokens of dev."""
         trained = training_flops(
-            self.parameters, tokens, trainable=self.trainable, gradient_checkpointing=self.gradient_checkpointing
+            self.parameters,
+            tokens,
+            trainable=self.trainable,
+            gradient_checkpointing=self.gradient_checkpointing,
         )
         return trained + forward_flops(self.parameters, dev_tokens)
 
@@ -110,7 +113,10 @@ class TrainingWorker:
         set_seed(fit.seed)  # before the adapter draws its first weights
         with Meter() as loading:
             model = load_tunable(self._model, self._revision, tuner=fit.tuner, start=fit.start)
-            longest = min(fit.training.max_length, getattr(model.config, "max_position_embeddings", fit.training.max_length))
+            longest = min(
+                fit.training.max_length,
+                getattr(model.config, "max_position_embeddings", fit.training.max_length),
+            )
             samples = self._samples(fit, longest)
             trainer = self._trainer(fit, model, samples, longest, report)
             trainable, parameters = count_parameters(trainer.model)
@@ -165,7 +171,10 @@ class TrainingWorker:
         for row, prompt, asked in zip(rows, rendered, prompts, strict=True):
             if not asked.token_ids:
                 raise UserError(NO_TOKENS)
-            answer = [*encode_answer(self._tokenizer, prompt, row["target"], chat=chat), self._tokenizer.eos_token_id]
+            answer = [
+                *encode_answer(self._tokenizer, prompt, row["target"], chat=chat),
+                self._tokenizer.eos_token_id,
+            ]
             labels = [IGNORED] * len(asked.token_ids) + answer
             encoded.append({"input_ids": asked.token_ids + answer, "labels": labels})
         return encoded
@@ -191,9 +200,13 @@ class TrainingWorker:
             train=train,
             dev=Dataset.from_list(samples.dev) if samples.dev else None,
             tokenizer=self._tokenizer,
-            adapter=adapter_config(fit.tuner, training) if fit.tuner != "full" and fit.start is None else None,
+            adapter=adapter_config(fit.tuner, training)
+            if fit.tuner != "full" and fit.start is None
+            else None,
             report=report,
-            judge=Judge(judged, self._tokenizer, samples=training.eval_samples, folder=fit.checkpoints) if judged else None,
+            judge=Judge(judged, self._tokenizer, samples=training.eval_samples, folder=fit.checkpoints)
+            if judged
+            else None,
             patience=training.early_stopping_patience,
             callbacks=[Reptile(fit.meta)] if fit.meta else [],
         )
@@ -247,13 +260,17 @@ class TrainingWorker:
     def _publish(self, fit: FitJob, record: TrainingRecord, output: Path) -> None:
         """Put the finished folder where weights are looked for: it is there whole, or not at all."""
         write_record(output / TRAINING, record)
-        (output / "README.md").write_text(model_card(self._model, self._revision, fit, record), encoding="utf-8")
+        (output / "README.md").write_text(
+            model_card(self._model, self._revision, fit, record), encoding="utf-8"
+        )
         if fit.weights.exists():  # left by something that was no such job
             shutil.rmtree(fit.weights)
         output.rename(fit.weights)
 
 
-def _record(fit: FitJob, samples: _Samples, trainer: Trainer, progress: Progress, size: _Size) -> TrainingRecord:
+def _record(
+    fit: FitJob, samples: _Samples, trainer: Trainer, progress: Progress, size: _Size
+) -> TrainingRecord:
     state = trainer.state
     train, dev = train_curve(state.log_history), dev_curve(state.log_history)
     at_best = next((point for point in dev if point.step == progress.best_step), None)
@@ -263,7 +280,8 @@ def _record(fit: FitJob, samples: _Samples, trainer: Trainer, progress: Progress
         tuner=fit.tuner,
         tasks=tuple(sorted(set(samples.tasks))),
         steps=progress.step,
-        # The trainer's own are of the rows that it was given; meta-learning gives it each as often as it is visited.
+        # The trainer's own are of the rows that it was given; meta-learning gives it each as often as it is
+        # visited.
         epochs=state.epoch * (len(trainer.train_dataset) / len(samples.train) if fit.meta else 1),
         best_step=progress.step if progress.best_step is None else progress.best_step,
         best_dev_loss=at_best.loss if at_best else None,
@@ -295,7 +313,9 @@ def _record(fit: FitJob, samples: _Samples, trainer: Trainer, progress: Progress
 def _check_settings(fit: FitJob) -> None:
     """Raise `UserError` for what is asked together and does not go together."""
     if fit.meta and fit.training.packing:
-        raise UserError("packing = true would join samples of several tasks; set packing = false for meta-learning")
+        raise UserError(
+            "packing = true would join samples of several tasks; set packing = false for meta-learning"
+        )
     if fit.training.metric_for_best_model == "task_metric" and fit.judged is None and fit.meta is None:
         raise UserError(
             "metric_for_best_model = 'task_metric' needs one task whose dev is answered; set 'eval_loss' for a mixture"
@@ -312,7 +332,11 @@ def _unfinished(weights: Path) -> Path:
 def _stop_at(fit: FitJob, steps: int) -> int:
     """The step after which to stop for now; of a meta-learning at the end of a visit."""
     stop_at = math.ceil(fit.until * steps)
-    return stop_at if fit.meta is None else min(steps, math.ceil(stop_at / fit.meta.inner_steps) * fit.meta.inner_steps)
+    return (
+        stop_at
+        if fit.meta is None
+        else min(steps, math.ceil(stop_at / fit.meta.inner_steps) * fit.meta.inner_steps)
+    )
 
 
 def main() -> None:

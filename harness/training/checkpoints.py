@@ -1,7 +1,8 @@
 """Tell which checkpoints of a training are whole, and what the training had taken when they were written.
 
-transformers writes a checkpoint file by file. `progress.json` is written into it last, so its existence means the rest is
-there; it names the files with their sizes, should the machine have gone down before they reached the disk.
+transformers writes a checkpoint file by file. `progress.json` is written into it last, so its existence means
+the rest is there; it names the files with their sizes, should the machine have gone down before they reached
+the disk.
 """
 
 import shutil
@@ -61,15 +62,22 @@ def checkpoint_folder(checkpoints: Path, step: int) -> Path:
 
 def seal(folder: Path, progress: Progress) -> None:
     """Say that everything else in the folder is there."""
-    files = {file.name: file.stat().st_size for file in folder.iterdir() if file.is_file() and file.name != PROGRESS}
+    files = {
+        file.name: file.stat().st_size
+        for file in folder.iterdir()
+        if file.is_file() and file.name != PROGRESS
+    }
     write_record(folder / PROGRESS, progress.model_copy(update={"files": files}))
 
 
 def latest(checkpoints: Path, *, most: int) -> Checkpoint | None:
-    """The last whole checkpoint at or before step `most` whose best one is whole, too; None where there is none."""
+    """The last whole checkpoint at or before step `most` whose best one is whole, too; None where there is
+    none."""
     for checkpoint in sorted(_whole(checkpoints), key=lambda found: found.progress.step, reverse=True):
         best = checkpoint.progress.best_step
-        if checkpoint.progress.step <= most and (best is None or _progress(checkpoint_folder(checkpoints, best))):
+        if checkpoint.progress.step <= most and (
+            best is None or _progress(checkpoint_folder(checkpoints, best))
+        ):
             return checkpoint
     return None
 

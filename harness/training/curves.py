@@ -7,7 +7,8 @@ from typing import Any
 from harness.records.training import CurvePoint
 
 END = 0.2
-"""Share of the training curve's points that are its start, and its end: one alone may be a batch of hard samples."""
+"""Share of the training curve's points that are its start, and its end: one alone may be a batch of hard
+samples."""
 
 CLEARLY, SLIGHTLY = 1.25, 1.01
 """How much higher a loss must be: of training at the end, of dev at its lowest."""
@@ -33,7 +34,10 @@ def dev_curve(history: Sequence[dict[str, Any]]) -> tuple[CurvePoint, ...]:
     """What was logged of the evaluations on dev, the one before the first step among them."""
     return tuple(
         CurvePoint(
-            step=int(entry["step"]), epoch=entry["epoch"], loss=entry["eval_loss"], metric=entry.get("eval_task_metric")
+            step=int(entry["step"]),
+            epoch=entry["epoch"],
+            loss=entry["eval_loss"],
+            metric=entry.get("eval_task_metric"),
         )
         for entry in history
         if "eval_loss" in entry

@@ -47,5 +47,7 @@ class Judge:
         written = GenerationRecord.model_validate(record)
         answer = ask_driver({"completions": str(self._completions), "samples": self._samples, "step": step})
         return Judged(
-            float(answer["value"]), bool(answer["higher_is_better"]), written.prompt_tokens + written.completion_tokens
+            float(answer["value"]),
+            bool(answer["higher_is_better"]),
+            written.prompt_tokens + written.completion_tokens,
         )

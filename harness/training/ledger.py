@@ -1,7 +1,7 @@
 """Count what a training takes: what came of something, and all of it, thrown away or not.
 
-All of it is written to `spent.json` every few seconds, so that what a killed start did after its last checkpoint is known
-to the next one.
+All of it is written to `spent.json` every few seconds, so that what a killed start did after its last
+checkpoint is known to the next one.
 """
 
 import time
@@ -22,7 +22,8 @@ SECONDS_BETWEEN_WRITES = 2.0
 class Ledger:
     """The counts of one training, over all its starts.
 
-    Tokens may be given as tensors: they are added on their device, and nothing waits for it until they are read.
+    Tokens may be given as tensors: they are added on their device, and nothing waits for it until they are
+    read.
     """
 
     def __init__(
@@ -34,8 +35,8 @@ class Ledger:
         load_seconds: float,
         flops: Callable[[int, int], float],
     ) -> None:
-        """`before`: of the checkpoint that the training goes on from. `flops`: of so many tokens trained on and tokens of
-        dev."""
+        """`before`: of the checkpoint that the training goes on from. `flops`: of so many tokens trained on
+        and tokens of dev."""
         self.rows = before.rows if before else rows
         self._file, self._flops = checkpoints / SPENT, flops
         self._kept = before or Progress(step=0, best_step=None, rows=rows)
@@ -82,7 +83,9 @@ class Ledger:
 
     # Reading
 
-    def progress(self, step: int, best_step: int | None, *, stopped_early: bool, paused: bool = False) -> Progress:
+    def progress(
+        self, step: int, best_step: int | None, *, stopped_early: bool, paused: bool = False
+    ) -> Progress:
         """What came of something until now."""
         self._meter.stop()
         self._peak_memory_bytes = max(self._peak_memory_bytes, self._meter.peak_memory_bytes)

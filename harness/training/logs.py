@@ -11,7 +11,8 @@ from harness.errors import UserError, suggest
 
 @contextmanager
 def logging_to(folder: Path, trackers: Sequence[str]) -> Iterator[None]:
-    """While a training runs. Raises `UserError` for a tracker that is missing; a place that the environment names stays."""
+    """While a training runs. Raises `UserError` for a tracker that is missing; a place that the environment
+    names stays."""
     if not trackers:
         yield
         return

@@ -1,8 +1,10 @@
-"""Reptile: learn weights from which a few steps on a new task go far, by first-order meta-learning over many tasks.
+"""Reptile: learn weights from which a few steps on a new task go far, by first-order meta-learning over many
+tasks.
 
-Nichol, Achiam and Schulman 2018, arXiv 1803.02999. A visit trains a few steps on one task; then the weights go back most of
-the way, so that what remains is what the tasks have in common. The visits are one training of the trainer's, whose samples
-stand in the order of the visits, so it has all that other trainings have: accumulation, checkpoints, counts and curves.
+Nichol, Achiam and Schulman 2018, arXiv 1803.02999. A visit trains a few steps on one task; then the weights
+go back most of the way, so that what remains is what the tasks have in common. The visits are one training of
+the trainer's, whose samples stand in the order of the visits, so it has all that other trainings have:
+accumulation, checkpoints, counts and curves.
 """
 
 import random
@@ -22,8 +24,8 @@ SAVING_SHARE = 0.1
 def visited_rows(tasks: Sequence[str], meta: MetaLearning, *, samples_a_step: int, seed: int) -> list[int]:
     """The places of the rows to train on, in order, given each row's task.
 
-    Each visit is to a task drawn at random. A task's rows are drawn without replacement, over all its visits, until none is
-    left, and then anew.
+    Each visit is to a task drawn at random. A task's rows are drawn without replacement, over all its visits,
+    until none is left, and then anew.
     """
     chance = random.Random(seed)
     places: dict[str, list[int]] = {}
@@ -41,7 +43,8 @@ def visited_rows(tasks: Sequence[str], meta: MetaLearning, *, samples_a_step: in
 
 
 class Reptile(TrainerCallback):  # type: ignore[misc]
-    """At the end of each visit, goes only some of the way that its steps went, and starts the next with a new optimiser."""
+    """At the end of each visit, goes only some of the way that its steps went, and starts the next with a new
+    optimiser."""
 
     def __init__(self, meta: MetaLearning) -> None:
         self._meta = meta
@@ -50,7 +53,12 @@ class Reptile(TrainerCallback):  # type: ignore[misc]
         self._save_seconds = 0.0
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: Any = None,
+        **_: Any,
     ) -> None:
         self._before = [tensor.detach().clone() for tensor in _trainable(model)]
 
@@ -78,7 +86,9 @@ class Reptile(TrainerCallback):  # type: ignore[misc]
         if self._saving_started - self._saved >= self._save_seconds / SAVING_SHARE:
             control.should_save = True
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
         self._saved = time.monotonic()
         self._save_seconds = self._saved - self._saving_started
 

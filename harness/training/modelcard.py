@@ -1,4 +1,5 @@
-"""Write the card of an arm's weights: what they were made from, how, and, once they are scored, what they gained.
+"""Write the card of an arm's weights: what they were made from, how, and, once they are scored, what they
+gained.
 
 As the model hub reads it: data in a header of YAML, then text for people.
 """
@@ -14,7 +15,8 @@ from harness.workers.jobs import FitJob
 
 @dataclass(frozen=True)
 class Score:
-    """One metric of the weights on samples that they were not trained on, or its gain over an untuned arm's."""
+    """One metric of the weights on samples that they were not trained on, or its gain over an untuned
+    arm's."""
 
     task: str
     metric: str
@@ -46,7 +48,11 @@ def model_card(
     if scores:
         parts += ["## Scores", "On samples of the test set, with 95 % intervals.", _scores(scores)]
     if gains:
-        parts += ["## Gain", "Differences from the same base without tuning, paired by sample.", _gains(gains)]
+        parts += [
+            "## Gain",
+            "Differences from the same base without tuning, paired by sample.",
+            _gains(gains),
+        ]
     if not fit.members:
         parts += ["## Training", _training(record), "## Settings", _settings(fit)]
     parts += ["## Use", _use(base, fit)]
@@ -87,7 +93,9 @@ def _is_adapter(fit: FitJob) -> bool:
 
 
 def _origin(base: str, revision: str | None, fit: FitJob, record: TrainingRecord) -> str:
-    name = f"`{Path(base).name if Path(base).exists() else base}`" + (f" at revision `{revision}`" if revision else "")
+    name = f"`{Path(base).name if Path(base).exists() else base}`" + (
+        f" at revision `{revision}`" if revision else ""
+    )
     tasks = ", ".join(f"`{task}`" for task in record.tasks if task) or "one task"
     if fit.members:
         return f"The average of the weights of {len(fit.members)} fine-tunes (`{fit.tuner}`) of {name} on {tasks}."
@@ -117,13 +125,20 @@ def _settings(fit: FitJob) -> str:
 
 
 def _scores(scores: Sequence[Score]) -> str:
-    rows = [f"| {one.task} | {one.metric} | {one.value:.4g} | {_interval(one)} | {one.n:,} |" for one in scores]
+    rows = [
+        f"| {one.task} | {one.metric} | {one.value:.4g} | {_interval(one)} | {one.n:,} |" for one in scores
+    ]
     return "\n".join(["| task | metric | value | interval | n |", "| --- | --- | ---: | --- | ---: |", *rows])
 
 
 def _gains(gains: Sequence[Score]) -> str:
-    rows = [f"| {one.task} | {one.metric} | {one.over} | {one.value:+.4g} | {_interval(one)} | {one.n:,} |" for one in gains]
-    return "\n".join(["| task | metric | over | gain | interval | n |", "| --- | --- | --- | ---: | --- | ---: |", *rows])
+    rows = [
+        f"| {one.task} | {one.metric} | {one.over} | {one.value:+.4g} | {_interval(one)} | {one.n:,} |"
+        for one in gains
+    ]
+    return "\n".join(
+        ["| task | metric | over | gain | interval | n |", "| --- | --- | --- | ---: | --- | ---: |", *rows]
+    )
 
 
 def _interval(score: Score) -> str:

@@ -28,11 +28,13 @@ class Averaged:
     dtype: str
 
 
-def average(base: str, revision: str | None, members: Sequence[Path], *, tuner: Tuner, output: Path) -> Averaged:
+def average(
+    base: str, revision: str | None, members: Sequence[Path], *, tuner: Tuner, output: Path
+) -> Averaged:
     """Save the mean of the members into a folder.
 
-    The mean of low-rank adapters is again one, whose rank is the sum of theirs. That of adapters with magnitudes (`dora`) is
-    not, so it is saved as a whole model.
+    The mean of low-rank adapters is again one, whose rank is the sum of theirs. That of adapters with
+    magnitudes (`dora`) is not, so it is saved as a whole model.
     """
     if tuner in ("lora", "qlora"):
         return _average_adapters(base, revision, members, output)
@@ -48,8 +50,8 @@ def _average_adapters(base: str, revision: str | None, members: Sequence[Path], 
         names.append(f"member{place}")
         model.load_adapter(member, names[-1])
     model.add_weighted_adapter(names, [1 / len(names)] * len(names), SOUP, combination_type="cat")
-    # The members' scalings are in the matrices now, and PEFT chose `lora_alpha` such that there is no other; the rule of
-    # rank-stabilised adapters would bring one in again.
+    # The members' scalings are in the matrices now, and PEFT chose `lora_alpha` such that there is no other;
+    # the rule of rank-stabilised adapters would bring one in again.
     model.peft_config[SOUP].use_rslora = False
     model.save_pretrained(output, selected_adapters=[SOUP])
     for file in (output / SOUP).iterdir():
@@ -61,7 +63,9 @@ def _average_adapters(base: str, revision: str | None, members: Sequence[Path], 
 
 def _average_models(base: str, revision: str | None, members: Sequence[Path], output: Path) -> Averaged:
     model: Any = load_model(base, revision, members[0], dtype=torch.float32)
-    mean = {name: tensor.double() for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
+    mean = {
+        name: tensor.double() for name, tensor in model.state_dict().items() if tensor.is_floating_point()
+    }
     for member in members[1:]:
         other = load_model(base, revision, member, dtype=torch.float32).state_dict()
         for name, tensor in mean.items():

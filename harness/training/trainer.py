@@ -1,4 +1,5 @@
-"""TRL's trainer, which besides counts what it takes, saves so that a kill loses little, and goes on where memory runs out.
+"""TRL's trainer, which besides counts what it takes, saves so that a kill loses little, and goes on where
+memory runs out.
 
 The only file that imports trl.
 """
@@ -11,7 +12,13 @@ from typing import Any
 
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
-from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
@@ -33,7 +40,14 @@ PACKED_APART_OF_HALF = 0.25
 
 
 def arguments(
-    training: Training, *, output: Path, seed: int, report_to: Sequence[str], name: str, longest: int, meta: bool
+    training: Training,
+    *,
+    output: Path,
+    seed: int,
+    report_to: Sequence[str],
+    name: str,
+    longest: int,
+    meta: bool,
 ) -> SFTConfig:
     """The trainer's settings."""
     on_cuda = torch.cuda.is_available()
@@ -92,16 +106,21 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 class _Flow(TrainerCallback):  # type: ignore[misc]
-    """Tells the driver how far a training is, stops it where it is to stop, and where its loss is no longer a number."""
+    """Tells the driver how far a training is, stops it where it is to stop, and where its loss is no longer a
+    number."""
 
     def __init__(self, trainer: "Trainer", report: Report) -> None:
         self._trainer, self._report = trainer, report
         self._step_started = 0.0
 
-    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
         self._step_started = time.monotonic()
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
         self._trainer.step_seconds += time.monotonic() - self._step_started
         self._trainer.ledger.write_now_and_then()
         self._report({"done": state.global_step, "total": self._trainer.stop_at})
@@ -113,15 +132,23 @@ class _Flow(TrainerCallback):  # type: ignore[misc]
             control.should_log = True
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any],
+        **_: Any,
     ) -> None:
         for name in ("loss", "eval_loss"):
             if name in logs and not math.isfinite(logs[name]):
-                raise UserError(f"{name} became {logs[name]} at step {state.global_step}; lower learning_rate")
+                raise UserError(
+                    f"{name} became {logs[name]} at step {state.global_step}; lower learning_rate"
+                )
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]
-    """Trains until a step, from the beginning or from a checkpoint. `ledger` and `stop_at` must be set before."""
+    """Trains until a step, from the beginning or from a checkpoint. `ledger` and `stop_at` must be set
+    before."""
 
     ledger: Ledger
     stop_at: int
@@ -152,7 +179,9 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         self._loss_of_dev: Any = 0.0
         self._targets_of_dev: Any = 0
         stopping = (
-            [EarlyStoppingCallback(early_stopping_patience=patience)] if patience is not None and dev is not None else []
+            [EarlyStoppingCallback(early_stopping_patience=patience)]
+            if patience is not None and dev is not None
+            else []
         )
         super().__init__(
             model=model,
@@ -163,7 +192,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             peft_config=adapter,
             callbacks=[*callbacks, _Flow(self, report), *stopping],
         )
-        # TRL's loss is a mean over the targets of the whole effective batch, whatever the model's own loss can do.
+        # TRL's loss is a mean over the targets of the whole effective batch, whatever the model's own loss
+        # can do.
         self.model_accepts_loss_kwargs = True
         self._eval_rows = args.per_device_eval_batch_size
 
@@ -174,7 +204,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         return int(self.set_initial_training_values(self.args, self.get_train_dataloader())[-1])
 
     def run(self, found: Checkpoint | None) -> None:
-        """Train to `stop_at`, from a checkpoint or from the beginning; then `model` has the best weights so far."""
+        """Train to `stop_at`, from a checkpoint or from the beginning; then `model` has the best weights so
+        far."""
         checkpoints = Path(self.args.output_dir)
         keep_only(checkpoints, [found.progress.step, found.progress.best_step] if found else [])
         if found is None:
@@ -193,7 +224,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
 
     @property
     def stopped_early(self) -> bool:
-        """Whether the training ends before its last step, as evaluations have not been getting better for too long."""
+        """Whether the training ends before its last step, as evaluations have not been getting better for too
+        long."""
         if self._was_stopped or self.state.global_step >= self.state.max_steps:
             return self._was_stopped
         return any(
@@ -211,7 +243,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
         """The loss of one micro-batch of an update, in pieces that there is memory for.
 
-        A piece's loss is divided by the targets of the whole update, so neither the update nor its loss depends on the cut.
+        A piece's loss is divided by the targets of the whole update, so neither the update nor its loss
+        depends on the cut.
         """
         todo = [self._prepare_inputs(inputs)]
         while True:
@@ -241,7 +274,9 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         steps = self.current_gradient_accumulation_steps
         self.current_gradient_accumulation_steps = steps * len(pieces)
         try:
-            loss = sum(super(Trainer, self).training_step(model, piece, num_items_in_batch) for piece in pieces)
+            loss = sum(
+                super(Trainer, self).training_step(model, piece, num_items_in_batch) for piece in pieces
+            )
         finally:
             self.current_gradient_accumulation_steps = steps
         self.ledger.trained(_tokens(micro_batch), _targets(micro_batch))
@@ -264,13 +299,15 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     # Dev
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
-        """As the library does, but the training draws the same random numbers whether or not there was an evaluation."""
+        """As the library does, but the training draws the same random numbers whether or not there was an
+        evaluation."""
         device = self.args.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             return super().evaluate(*args, **kwargs)
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """The mean loss of all of dev's targets, where the library has a mean of batches' means; and the task's metric."""
+        """The mean loss of all of dev's targets, where the library has a mean of batches' means; and the
+        task's metric."""
         self._loss_of_dev, self._targets_of_dev = 0.0, 0
         output = super().evaluation_loop(*args, **kwargs)
         output.metrics["eval_loss"] = float(self._loss_of_dev) / int(self._targets_of_dev)
@@ -299,7 +336,9 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
                 reason = str(error)
             rows = min(self._eval_rows, _rows(inputs))
             if rows <= 1:
-                raise UserError(f"one dev sample takes more memory than there is ({_short(reason)}); lower max_length")
+                raise UserError(
+                    f"one dev sample takes more memory than there is ({_short(reason)}); lower max_length"
+                )
             self._eval_rows = rows // 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -331,12 +370,18 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     def progress(self, *, paused: bool = False) -> Progress:
         """Where the training is."""
         return self.ledger.progress(
-            self.state.global_step, self.state.best_global_step, stopped_early=self.stopped_early, paused=paused
+            self.state.global_step,
+            self.state.best_global_step,
+            stopped_early=self.stopped_early,
+            paused=paused,
         )
 
     def _load_from_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        # PEFT makes an adapter that it loads one of float32; beside weights of four bits it was trained in bfloat16.
-        dtypes = {name: tensor.dtype for name, tensor in self.model.named_parameters() if tensor.requires_grad}
+        # PEFT makes an adapter that it loads one of float32; beside weights of four bits it was trained in
+        # bfloat16.
+        dtypes = {
+            name: tensor.dtype for name, tensor in self.model.named_parameters() if tensor.requires_grad
+        }
         super()._load_from_checkpoint(*args, **kwargs)
         for name, tensor in self.model.named_parameters():
             if name in dtypes:

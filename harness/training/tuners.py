@@ -1,4 +1,5 @@
-"""Load a base model so that what is to be trained of it is: an adapter beside frozen weights, or all of them."""
+"""Load a base model so that what is to be trained of it is: an adapter beside frozen weights, or all of
+them."""
 
 import importlib.util
 from pathlib import Path
@@ -15,18 +16,22 @@ from harness.sweep.recipe import Training
 
 
 def load_tunable(model: str, revision: str | None, *, tuner: Tuner, start: Path | None) -> Any:
-    """The model to train, on the CPU (of four bits: on its device); of adapters the base, unless `start` has one.
+    """The model to train, on the CPU (of four bits: on its device); of adapters the base, unless `start` has
+    one.
 
-    `qlora` trains its adapter beside weights of four bits. Engines and `merge_and_unload` put it beside, or into, the base's
-    own weights, which differ from those by their rounding: the usual way, and the score that a board shows is of that.
+    `qlora` trains its adapter beside weights of four bits. Engines and `merge_and_unload` put it beside, or
+    into, the base's own weights, which differ from those by their rounding: the usual way, and the score that
+    a board shows is of that.
     """
-    # Full fine-tuning keeps master weights in float32, where small updates are not rounded away; autocast computes in
-    # bfloat16. Under an adapter the base is frozen, so bfloat16 loses nothing.
+    # Full fine-tuning keeps master weights in float32, where small updates are not rounded away; autocast
+    # computes in bfloat16. Under an adapter the base is frozen, so bfloat16 loses nothing.
     on_cuda = torch.cuda.is_available()
     dtype = torch.bfloat16 if on_cuda and tuner != "full" else torch.float32
     if tuner == "full":
         return load_model(model, revision, start, dtype=dtype)
-    base = _of_four_bits(model, revision) if tuner == "qlora" else load_model(model, revision, None, dtype=dtype)
+    base = (
+        _of_four_bits(model, revision) if tuner == "qlora" else load_model(model, revision, None, dtype=dtype)
+    )
     return base if start is None else put_adapter(base, start, trainable=True)
 
 
@@ -45,7 +50,8 @@ def adapter_config(tuner: Tuner, training: Training) -> LoraConfig:
 
 
 def check_bitsandbytes(tuner: Tuner, training: Training) -> None:
-    """Raise `UserError` where the tuner or the optimiser needs bitsandbytes, and it is missing or does not work here."""
+    """Raise `UserError` where the tuner or the optimiser needs bitsandbytes, and it is missing or does not
+    work here."""
     if tuner == "qlora":
         what, instead = "tuner 'qlora'", "use 'lora' instead"
     elif training.optim == "paged_adamw_8bit":
@@ -53,19 +59,23 @@ def check_bitsandbytes(tuner: Tuner, training: Training) -> None:
     else:
         return
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise UserError(f"{what} needs bitsandbytes, which is not installed here; pip install bitsandbytes, or {instead}")
+        raise UserError(
+            f"{what} needs bitsandbytes, which is not installed here; pip install bitsandbytes, or {instead}"
+        )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         if tuner != "qlora" and device == "cpu":
             raise RuntimeError("its optimisers need a CUDA device")
         _multiply_in_four_bits(device)
     except (ImportError, RuntimeError, AttributeError, NotImplementedError, OSError) as error:
-        raise UserError(f"{what} needs bitsandbytes, which does not work here ({_line(error)}); {instead}") from None
+        raise UserError(
+            f"{what} needs bitsandbytes, which does not work here ({_line(error)}); {instead}"
+        ) from None
 
 
 def count_parameters(model: Any) -> tuple[int, int]:
-    """Those that are trained, and all: tied embeddings once, for they multiply as the output layer; packed ones by what they
-    stand for."""
+    """Those that are trained, and all: tied embeddings once, for they multiply as the output layer; packed
+    ones by what they stand for."""
     trainable = total = 0
     for tensor in model.parameters():
         packed = tensor.quant_state.shape.numel() if hasattr(tensor, "quant_state") else tensor.numel()
@@ -75,7 +85,8 @@ def count_parameters(model: Any) -> tuple[int, int]:
 
 
 def _of_four_bits(model: str, revision: str | None) -> Any:
-    """Raises `UserError` when bitsandbytes cannot multiply by its matrices: on CPUs their widths are multiples of 64."""
+    """Raises `UserError` when bitsandbytes cannot multiply by its matrices: on CPUs their widths are
+    multiples of 64."""
     loaded = AutoModelForCausalLM.from_pretrained(
         model,
         revision=revision,
@@ -106,5 +117,7 @@ def _line(error: Exception) -> str:
 def _multiply_in_four_bits(device: str) -> None:
     import bitsandbytes
 
-    layer = bitsandbytes.nn.Linear4bit(64, 64, bias=False, quant_type="nf4", compute_dtype=torch.bfloat16).to(device)
+    layer = bitsandbytes.nn.Linear4bit(64, 64, bias=False, quant_type="nf4", compute_dtype=torch.bfloat16).to(
+        device
+    )
     layer(torch.ones(1, 64, dtype=torch.bfloat16, device=device)).sum().item()

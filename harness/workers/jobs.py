@@ -1,4 +1,5 @@
-"""What the driver tells the workers of a base model: plain data and the places of files, never a task's code."""
+"""What the driver tells the workers of a base model: plain data and the places of files, never a task's
+code."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,8 +85,8 @@ class FitJob(Frozen):
 
     dev: Path
     checkpoints: Path
-    """Where the state of the training is kept until it is over: it goes on from there after a stop, and from one rung of a
-    search to the next."""
+    """Where the state of the training is kept until it is over: it goes on from there after a stop, and from
+    one rung of a search to the next."""
 
     until: float = Field(default=1.0, gt=0, le=1)
     """Share of the steps after which to stop for now."""
@@ -100,8 +101,8 @@ class FitJob(Frozen):
     chat: bool | None
     seed: int
     judged: AskJob | None = None
-    """How dev is answered at each evaluation, where the task's metric chooses the checkpoint. The driver, asked with the
-    `completions`, answers with the metric's `value`, `higher_is_better`."""
+    """How dev is answered at each evaluation, where the task's metric chooses the checkpoint. The driver,
+    asked with the `completions`, answers with the metric's `value`, `higher_is_better`."""
 
     report_to: tuple[str, ...] = ()
 

@@ -1,4 +1,5 @@
-"""Who hears how far the work on one base model is: the progress display, or what carries word to it from another machine."""
+"""Who hears how far the work on one base model is: the progress display, or what carries word to it from
+another machine."""
 
 import time
 import traceback
@@ -36,11 +37,14 @@ class Listener(Protocol):
         """What has this key came to nothing after so long."""
 
     def judge(self, key: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """The task's metric of answers on dev (`value`, `higher_is_better`), for the training with this key."""
+        """The task's metric of answers on dev (`value`, `higher_is_better`), for the training with this
+        key."""
 
 
 @contextmanager
-def reporting_failure(listener: Listener, key: str, phase: str, started: float, *, log: Path) -> Iterator[None]:
+def reporting_failure(
+    listener: Listener, key: str, phase: str, started: float, *, log: Path
+) -> Iterator[None]:
     """Turn what goes wrong with one job into its reported failure. `started`: on the monotonic clock."""
     try:
         yield
@@ -49,7 +53,8 @@ def reporting_failure(listener: Listener, key: str, phase: str, started: float, 
 
 
 def reason_of(error: Exception, *, what: str, log: Path) -> str:
-    """What went wrong, in one line; what nobody foresaw goes to the log in full. `what`: it happened with this."""
+    """What went wrong, in one line; what nobody foresaw goes to the log in full. `what`: it happened with
+    this."""
     reason = " ".join(str(error).split())
     if isinstance(error, (JobFailed, UserError, OSError)):
         return reason

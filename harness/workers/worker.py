@@ -1,7 +1,7 @@
 """Talk to a long-lived worker process: jobs go in as JSON lines, progress and answers come back the same way.
 
-A worker imports a heavy stack once and then serves many jobs. Its own printing goes to a log file; a job that fails
-leaves it running, a crash costs the driver that one job.
+A worker imports a heavy stack once and then serves many jobs. Its own printing goes to a log file; a job that
+fails leaves it running, a crash costs the driver that one job.
 """
 
 import contextlib
@@ -50,7 +50,8 @@ class Worker:
     def __init__(
         self, module: str, arguments: list[str], *, log: Path, environment: Mapping[str, str] | None = None
     ) -> None:
-        """Start `python -m module arguments` and wait until it is ready. Raises `JobFailed` when it cannot start.
+        """Start `python -m module arguments` and wait until it is ready. Raises `JobFailed` when it cannot
+        start.
 
         `environment`: variables it has besides this process's.
         """
@@ -79,7 +80,9 @@ class Worker:
     def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def request(self, job: Message, report: Report, *, asked: Asked | None = None) -> Message:
@@ -115,7 +118,11 @@ class Worker:
 
     def _death(self) -> WorkerDied:
         status = self._process.wait()
-        how = f"was killed by signal {signal.Signals(-status).name}" if status < 0 else f"ended with exit code {status}"
+        how = (
+            f"was killed by signal {signal.Signals(-status).name}"
+            if status < 0
+            else f"ended with exit code {status}"
+        )
         hint = "; out of memory?" if status == -signal.SIGKILL else ""
         return WorkerDied(f"the {self.name} worker {how}{hint} (log: {self.log})")
 
@@ -135,7 +142,8 @@ class Worker:
 
 
 def ask_driver(question: Message) -> Message:
-    """In a worker, in the middle of a job: what the driver knows and the worker does not, such as a task's metric."""
+    """In a worker, in the middle of a job: what the driver knows and the worker does not, such as a task's
+    metric."""
     assert _reply is not None, "`serve` was called"
     _reply({"event": "question", **question})
     return dict(json.loads(sys.stdin.readline()))

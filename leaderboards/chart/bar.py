@@ -16,7 +16,8 @@ class Bar:
 
 
 def bar(estimate: Estimate, *, floor: float = 0.0) -> Bar:
-    """A bar from zero to the estimate; `floor` is the lowest value of any bar beside it, where one is below zero."""
+    """A bar from zero to the estimate; `floor` is the lowest value of any bar beside it, where one is below
+    zero."""
     bottom = min(0.0, floor)
 
     def place(value: float) -> float:

@@ -1,4 +1,5 @@
-"""The geometry of the cost page's three charts, for the scenario it opens with; `static/cost.js` redraws them alike."""
+"""The geometry of the cost page's three charts, for the scenario it opens with; `static/cost.js` redraws them
+alike."""
 
 import math
 from collections.abc import Sequence
@@ -80,7 +81,8 @@ class Axis:
     """Whether zero has a place of its own, before the lower power."""
 
     def at(self, value: float) -> float:
-        """The place of a value; what is not above zero is at the start, and what is beyond a power of an end is there."""
+        """The place of a value; what is not above zero is at the start, and what is beyond a power of an end
+        is there."""
         if value <= 0:
             return self.start
         share = min(max((math.log10(value) - self.low) / (self.high - self.low), 0.0), 1.0)
@@ -102,7 +104,8 @@ def power_of(value: float) -> int:
 
 
 def tick_usd(value: float) -> str:
-    """Dollars of a tick, so short that they fit beside an axis, and never the same of two: `$1.50`, `$10k`, `$1e-9`."""
+    """Dollars of a tick, so short that they fit beside an axis, and never the same of two: `$1.50`, `$10k`,
+    `$1e-9`."""
     if value and not 1e-3 <= value < 1e15:
         return f"${scientific(value)}"
     return round_usd(value) if value < 1000 else f"${quantity(value)}"
@@ -141,8 +144,13 @@ def total_plot(choices: Choices, decision: Decision) -> Plot:
     if chosen is not None:
         traces.append(trace(lines[chosen], choices.cases[chosen].label, "chosen"))
         labels = (_end_label(choices.cases[chosen].label, y.at(lines[chosen][-1])),)
-    frame = _frame(_ticks(x, [quantity(value) for value in x.ticks()]), _ticks(y, [tick_usd(value) for value in y.ticks()]))
-    return Plot(frame, "requests →", "↑ total cost", tuple(traces), tenth(x.at(scenario.volume)), labels=labels)
+    frame = _frame(
+        _ticks(x, [quantity(value) for value in x.ticks()]),
+        _ticks(y, [tick_usd(value) for value in y.ticks()]),
+    )
+    return Plot(
+        frame, "requests →", "↑ total cost", tuple(traces), tenth(x.at(scenario.volume)), labels=labels
+    )
 
 
 def worth_plot(choices: Choices, decision: Decision) -> Plot:
@@ -171,7 +179,14 @@ def worth_plot(choices: Choices, decision: Decision) -> Plot:
         _ticks(x, [tick_usd(value) for value in x.ticks()]),
         tuple(Tick(tenth(_share(share / 4)), f"{25 * share} %") for share in range(5)),
     )
-    return Plot(frame, "value of a point →", "↑ P(worth it)", tuple(traces), tenth(x.at(scenario.point)), labels=labels)
+    return Plot(
+        frame,
+        "value of a point →",
+        "↑ P(worth it)",
+        tuple(traces),
+        tenth(x.at(scenario.point)),
+        labels=labels,
+    )
 
 
 def worth_lines(choices: Choices, decision: Decision, values: Sequence[float]) -> dict[int, list[float]]:
@@ -208,7 +223,9 @@ def stairs_plot(choices: Choices, decision: Decision) -> Plot:
         )
         for place, (case, total) in enumerate(zip(choices.cases, totals, strict=True))
     )
-    steps = [(tenth(x.at(totals[place] or 0.0)), scale.at(choices.cases[place].score)) for place in decision.stairs]
+    steps = [
+        (tenth(x.at(totals[place] or 0.0)), scale.at(choices.cases[place].score)) for place in decision.stairs
+    ]
     path = "".join(f"H{right:g}V{y:g}" for right, y in steps[1:])
     return Plot(
         _frame(_ticks(x, [tick_usd(value) for value in x.ticks()]), scale.ticks),
@@ -234,7 +251,9 @@ class ScoreScale:
         least, most = min(scores, default=0.0), max(scores, default=1.0)
         low, high, step = nice_range(least, most)
         plain = cls(min(low, least), max(high, most))
-        ticks = (Tick(plain.at(value), points(value).removesuffix(".0")) for value in score_steps(low, high, step))
+        ticks = (
+            Tick(plain.at(value), points(value).removesuffix(".0")) for value in score_steps(low, high, step)
+        )
         return cls(plain.low, plain.high, tuple(ticks))
 
     def at(self, score: float) -> float:
@@ -243,7 +262,8 @@ class ScoreScale:
 
 
 def _step_labels(steps: Sequence[tuple[float, float]], names: Sequence[str]) -> list[Label]:
-    """A name above and left of each step, where the staircase never is, or right of it where there is no room.
+    """A name above and left of each step, where the staircase never is, or right of it where there is no
+    room.
 
     From the best down; one that would cover the name above it is left out.
     """
@@ -273,7 +293,9 @@ def _share(share: float) -> float:
 
 
 def _ticks(axis: Axis, labels: Sequence[str]) -> tuple[Tick, ...]:
-    return tuple(Tick(tenth(axis.at(value)), label) for value, label in zip(axis.ticks(), labels, strict=True))
+    return tuple(
+        Tick(tenth(axis.at(value)), label) for value, label in zip(axis.ticks(), labels, strict=True)
+    )
 
 
 def _frame(x_ticks: tuple[Tick, ...], y_ticks: tuple[Tick, ...]) -> Frame:

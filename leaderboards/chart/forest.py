@@ -42,7 +42,8 @@ class Forest:
 
 
 def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Forest:
-    """Draw the methods of one model on one task, on a scale from 0 to 100 that goes as far below as they do."""
+    """Draw the methods of one model on one task, on a scale from 0 to 100 that goes as far below as they
+    do."""
     longest = max((letters_wide(name) for _, name, _ in rows), default=0.0)
     left, step = max(96.0, LETTER * longest + 12), 30
     right = left + 334.0
@@ -53,14 +54,23 @@ def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Fo
         return round(left + (right - left) * (value / FOREST_STEP - first) / (last - first), 1)
 
     lines = [
-        ForestLine(24 + step * index, x_of(one.low), x_of(one.high), x_of(one.value), method, name, f"{points(one.value)}")
+        ForestLine(
+            24 + step * index,
+            x_of(one.low),
+            x_of(one.high),
+            x_of(one.value),
+            method,
+            name,
+            f"{points(one.value)}",
+        )
         for index, (method, name, one) in enumerate(rows)
     ]
     return Forest(
         round(right) + 50,
         step * len(rows) + 36,
         tuple(
-            Tick(x_of(FOREST_STEP * tick), points(FOREST_STEP * tick).removesuffix(".0")) for tick in range(first, last + 1)
+            Tick(x_of(FOREST_STEP * tick), points(FOREST_STEP * tick).removesuffix(".0"))
+            for tick in range(first, last + 1)
         ),
         x_of(chance) if chance else None,
         "Chance",
@@ -82,14 +92,23 @@ def gain_forest(rows: Sequence[tuple[Method, str, Estimate]]) -> Forest:
 
     lines = [
         ForestLine(
-            24 + step * index, x_of(one.low), x_of(one.high), x_of(one.value), method, name, points(one.value, sign=True)
+            24 + step * index,
+            x_of(one.low),
+            x_of(one.high),
+            x_of(one.value),
+            method,
+            name,
+            points(one.value, sign=True),
         )
         for index, (method, name, one) in enumerate(rows)
     ]
     return Forest(
         round(right) + 56,
         step * len(rows) + 40,
-        tuple(Tick(x_of(value), points(value, sign=True).removesuffix(".0")) for value in score_steps(bottom, top, unit)),
+        tuple(
+            Tick(x_of(value), points(value, sign=True).removesuffix(".0"))
+            for value in score_steps(bottom, top, unit)
+        ),
         x_of(0.0),
         "No gain",
         tuple(lines),

@@ -40,7 +40,8 @@ class Label:
 
 
 def nice_range(low: float, high: float) -> tuple[float, float, float]:
-    """Ends and step of an axis of scores that holds both, and goes below zero for nothing but what is below zero."""
+    """Ends and step of an axis of scores that holds both, and goes below zero for nothing but what is below
+    zero."""
     span = max(high - low, 0.04)
     step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if span / step <= 6)
     # A mark may stand a little outside, rather than an empty step be drawn for it.

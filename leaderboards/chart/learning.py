@@ -70,7 +70,8 @@ class LearningCurve:
 
 
 def learning_curve(
-    curves: Sequence[tuple[Method, str, Mapping[int, Estimate]]], levels: Sequence[tuple[Method, str, Estimate]]
+    curves: Sequence[tuple[Method, str, Mapping[int, Estimate]]],
+    levels: Sequence[tuple[Method, str, Estimate]],
 ) -> LearningCurve | None:
     """Draw methods by budget, and untrained arms as level lines; None unless some method has two budgets."""
     drawn = [(method, name, dict(sorted(by.items()))) for method, name, by in curves if len(by) > 1]
@@ -117,13 +118,19 @@ def learning_curve(
             TOP,
             BOTTOM,
             _budget_ticks([(x_of(budget), f"{budget:,}") for budget in budgets]),
-            tuple(Tick(y_of(value), points(value).removesuffix(".0")) for value in score_steps(bottom, top, step)),
+            tuple(
+                Tick(y_of(value), points(value).removesuffix(".0"))
+                for value in score_steps(bottom, top, step)
+            ),
         ),
         tuple(lines),
         tuple(Level(method, y_of(one.value)) for method, _, one in levels),
         _apart(named),
         "Score against training samples. "
-        + "; ".join(f"{name}: {', '.join(f'{n:,}: {points(one.value)}' for n, one in by.items())}" for _, name, by in drawn)
+        + "; ".join(
+            f"{name}: {', '.join(f'{n:,}: {points(one.value)}' for n, one in by.items())}"
+            for _, name, by in drawn
+        )
         + "".join(f"; {name} {with_interval(one)}" for _, name, one in levels),
     )
 
@@ -138,7 +145,8 @@ def _budget_ticks(places: Sequence[tuple[float, str]]) -> tuple[Tick, ...]:
 
 
 def _apart(named: Sequence[LineName]) -> tuple[LineName, ...]:
-    """Names beside the ends of their lines, moved down where they would cover each other, and up at the bottom."""
+    """Names beside the ends of their lines, moved down where they would cover each other, and up at the
+    bottom."""
     ordered = sorted(named, key=lambda one: one.y)
     apart = min(LABELS_APART, (BOTTOM - TOP) / len(ordered))
     places: list[float] = []

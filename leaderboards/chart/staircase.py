@@ -1,4 +1,5 @@
-"""The geometry of the staircase of score against cost, as plain numbers; `templates/charts.html` draws it as inline SVG."""
+"""The geometry of the staircase of score against cost, as plain numbers; `templates/charts.html` draws it as
+inline SVG."""
 
 import itertools
 import math
@@ -52,7 +53,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Staircase:
-    """Score against training cost: the non-dominated set as a staircase, and how far tuning moved each model."""
+    """Score against training cost: the non-dominated set as a staircase, and how far tuning moved each
+    model."""
 
     frame: Frame
     divide: float
@@ -112,7 +114,9 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
         base = next((at[row.key] for row in untuned if row and row.key in at), None)
         if base:
             arrows.append(_shortened(base, at[entry.row.key]))
-    steps = sorted((at[entry.row.key] for entry in entries if entry.frontier), key=lambda mark: (mark.x, -mark.y))
+    steps = sorted(
+        (at[entry.row.key] for entry in entries if entry.frontier), key=lambda mark: (mark.x, -mark.y)
+    )
     named = sorted(entries, key=lambda entry: (not entry.frontier, not entry.spend.tuned))
     wanted = [
         (at[entry.row.key], chart_label(entry.row.label, LONGEST_LABEL))
@@ -125,7 +129,9 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
     return Staircase(
         Frame(width, height, left, right, top, bottom, x_ticks, y_ticks),
         round(divide, 1),
-        "Training cost of one fine-tune" if ledger.priced else "Device time of one fine-tune (a device has no price)",
+        "Training cost of one fine-tune"
+        if ledger.priced
+        else "Device time of one fine-tune (a device has no price)",
         _stairs(steps, right),
         tuple(arrows),
         tuple(marks),
@@ -156,7 +162,9 @@ def _cost_ticks(low: float, high: float, *, in_dollars: bool) -> list[tuple[floa
 def _log_ticks(low: float, high: float) -> list[float]:
     """Round numbers inside a logarithmic range: powers of ten, with 2 and 5 between where it is short."""
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
-        ticks = [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
+        ticks = [
+            step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps
+        ]
         inside = [tick for tick in ticks if low <= math.log10(tick) <= high]
         if len(inside) >= 3:
             break
@@ -189,7 +197,8 @@ def _place_labels(
     top: float,
     bottom: float,
 ) -> list[Label]:
-    """Put each label beside its mark where it covers neither a mark nor an earlier label; leave out what has no room."""
+    """Put each label beside its mark where it covers neither a mark nor an earlier label; leave out what has
+    no room."""
     letter, line = LETTER, 13.0
     taken = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
     # Nor may a label lie on a tread or a riser of the staircase.

@@ -8,7 +8,8 @@ from harness.records.training import CurvePoint, TrainingRecord
 from leaderboards.chart.frame import Frame, Tick
 
 MOST_POINTS = 240
-"""Points that a line is drawn with; of longer ones the lowest and the highest of as many neighbours as it takes."""
+"""Points that a line is drawn with; of longer ones the lowest and the highest of as many neighbours as it
+takes."""
 
 FEW_POINTS = 24
 """Measurements that a small chart marks one by one."""
@@ -77,7 +78,9 @@ class _Plane:
     def line(self, points: Sequence[Point]) -> str:
         return " ".join(f"{x},{y}" for x, y in self.marks(_thinned(points)))
 
-    def frame(self, width: int, height: int, step: float, write: Callable[[float], str], *, parts: int) -> Frame:
+    def frame(
+        self, width: int, height: int, step: float, write: Callable[[float], str], *, parts: int
+    ) -> Frame:
         stride = max(1, round(_nice_step(self.last, parts)))
         values = [self.low + step * index for index in range(round((self.high - self.low) / step) + 1)]
         return Frame(
@@ -94,7 +97,9 @@ class _Plane:
 
 def loss_curve(training: TrainingRecord) -> LossCurve | None:
     """Draw training and dev loss; None when neither was recorded."""
-    trained, judged = (_points(curve, lambda point: point.loss) for curve in (training.train_curve, training.dev_curve))
+    trained, judged = (
+        _points(curve, lambda point: point.loss) for curve in (training.train_curve, training.dev_curve)
+    )
     if not trained and not judged:
         return None
     last, best_step = _last_step(training), training.best_step
@@ -153,7 +158,9 @@ def _last_step(training: TrainingRecord) -> int:
 
 def _points(curve: Sequence[CurvePoint], value: Callable[[CurvePoint], float | None]) -> list[Point]:
     found = [(point.step, value(point)) for point in curve]
-    return [(step, number) for step, number in found if number is not None and math.isfinite(number) and step >= 0]
+    return [
+        (step, number) for step, number in found if number is not None and math.isfinite(number) and step >= 0
+    ]
 
 
 def _thinned(points: Sequence[Point]) -> Sequence[Point]:
@@ -172,4 +179,6 @@ def _thinned(points: Sequence[Point]) -> Sequence[Point]:
 def _nice_step(most: float, parts: int) -> float:
     """A round step that divides zero to `most` into at most so many parts."""
     size = 10.0 ** math.floor(math.log10(most))
-    return next(step for step in (size / 5, size / 2, size, size * 2, size * 5, size * 10) if most / step <= parts)
+    return next(
+        step for step in (size / 5, size / 2, size, size * 2, size * 5, size * 10) if most / step <= parts
+    )

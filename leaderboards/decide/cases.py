@@ -1,4 +1,5 @@
-"""The ranked candidates as the cost page weighs them: measured quantities and draws of scores, without any price."""
+"""The ranked candidates as the cost page weighs them: measured quantities and draws of scores, without any
+price."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,9 @@ class Choices:
 
     def only(self, places: Sequence[int]) -> "Choices":
         """Some of them."""
-        return Choices(self.devices, tuple(self.cases[place] for place in places), self.steps[:, list(places)])
+        return Choices(
+            self.devices, tuple(self.cases[place] for place in places), self.steps[:, list(places)]
+        )
 
 
 def make_choices(table: Table, ledger: Ledger, prices: Prices, known: Mapping[str, Result]) -> Choices:
@@ -108,7 +111,9 @@ def make_choices(table: Table, ledger: Ledger, prices: Prices, known: Mapping[st
     return Choices(tuple(devices), cases, ledger.draws.steps)
 
 
-def _case(entry: Entry, table: Table, prices: Prices, known: Mapping[str, Result], devices: list[str]) -> Case:
+def _case(
+    entry: Entry, table: Table, prices: Prices, known: Mapping[str, Result], devices: list[str]
+) -> Case:
     row = entry.row
 
     def placed(seconds: Mapping[str, float] | None) -> Seconds | None:
@@ -121,7 +126,9 @@ def _case(entry: Entry, table: Table, prices: Prices, known: Mapping[str, Result
         if few is None:
             return None
         serving = placed(mean_serving(few.results, known, cached=cached))
-        return Rival(serving, doubt(row.results, few.results, prices, known, gain=row.over_few, cached=cached))
+        return Rival(
+            serving, doubt(row.results, few.results, prices, known, gain=row.over_few, cached=cached)
+        )
 
     return Case(
         entry,

@@ -5,10 +5,10 @@
     P(worth it)         = share of the draws of all scores in which that is above zero
     P(on the frontier)  = share in which no other case scores as much for a lower total
 
-The best without tuning is the one with the largest λ · score − TCO. A case that failed the guard against forgetting has all
-its figures, and is never chosen. `static/figures.js` works out the same figures when a
-reader edits the scenario: sums are made in the same order in both, so that they show the same digits, and a test in a
-browser compares them.
+The best without tuning is the one with the largest λ · score − TCO. A case that failed the guard against
+forgetting has all its figures, and is never chosen. `static/figures.js` works out the same figures when a
+reader edits the scenario: sums are made in the same order in both, so that they show the same digits, and a
+test in a browser compares them.
 """
 
 from collections.abc import Sequence
@@ -106,7 +106,8 @@ class Decision:
 
     best_tuned: int | None
     passed_over: int | None
-    """What would have been chosen if it had not failed the guard against forgetting; None where that is `chosen`."""
+    """What would have been chosen if it had not failed the guard against forgetting; None where that is
+    `chosen`."""
 
     stairs: tuple[int, ...]
     """The staircase of score against total cost, cheapest first."""
@@ -124,7 +125,9 @@ def weigh(choices: Choices, scenario: Scenario) -> Decision:
     known = [place for place, cost in enumerate(costs) if cost is not None]
     fit = [place for place in known if not cases[place].forgets]
     totals = [cost.total if cost else 0.0 for cost in costs]
-    reference = best_place(cases, totals, [place for place in known if not cases[place].tuned], scenario.point)
+    reference = best_place(
+        cases, totals, [place for place in known if not cases[place].tuned], scenario.point
+    )
     figures = [_alone(case, cost, scenario) for case, cost in zip(cases, costs, strict=True)]
     scores, priced = [cases[place].score for place in known], [totals[place] for place in known]
     shares = frontier_shares(priced, steps[:, known])
@@ -174,12 +177,16 @@ def _usd(seconds: Seconds | None, scenario: Scenario) -> float | None:
     return total
 
 
-def best_place(cases: Sequence[Case], totals: Sequence[float], among: Sequence[int], point: float) -> int | None:
+def best_place(
+    cases: Sequence[Case], totals: Sequence[float], among: Sequence[int], point: float
+) -> int | None:
     """The place with the largest λ · score − TCO, the first of equal ones; None among none."""
     return max(among, key=lambda place: (point * 100) * cases[place].score - totals[place], default=None)
 
 
-def net_draws(steps: NDArray[np.int16], place: int, reference: int, *, point: float, more: float) -> NDArray[np.float64]:
+def net_draws(
+    steps: NDArray[np.int16], place: int, reference: int, *, point: float, more: float
+) -> NDArray[np.float64]:
     """Net benefit of one case over another in every draw; `more`: how much more it costs in total."""
     difference = steps[:, place].astype(np.float64) - steps[:, reference]
     return np.asarray((point * 100 * STEP) * difference - more, dtype=np.float64)
@@ -226,7 +233,8 @@ def _volume(fixed: float, request: float, other: float) -> float | Verdict:
 
 
 def envelope(lines: Sequence[tuple[float, float] | None]) -> list[tuple[float, int]]:
-    """Where lines (at zero, slope) are the lowest one: from each volume on, and the place of the line. None is no line."""
+    """Where lines (at zero, slope) are the lowest one: from each volume on, and the place of the line. None
+    is no line."""
     known = [(*line, place) for place, line in enumerate(lines) if line is not None]
     if not known:
         return []
@@ -250,16 +258,20 @@ def _best(budget: float, fit: Sequence[int], totals: Sequence[float], steps: NDA
 
 
 def that_matter(choices: Choices, decision: Decision, *, most: int) -> list[int]:
-    """The places of at most so many cases: what the scenario's answers are about, then those that nothing beats in score,
-    one-off cost and cost of a request, by score, then the others by score."""
+    """The places of at most so many cases: what the scenario's answers are about, then those that nothing
+    beats in score, one-off cost and cost of a request, by score, then the others by score."""
     answers = [decision.reference, decision.chosen, decision.best_tuned, decision.passed_over]
     answers += [best.place for best in decision.bests]
     costs = [costs_of(case, decision.scenario) for case in choices.cases]
     # What can never be chosen stands in nothing's way.
     known = [place for place, cost in enumerate(costs) if cost and not choices.cases[place].forgets]
-    rows = [(-choices.cases[place].score, cost.fixed, cost.request) for place in known if (cost := costs[place])]
+    rows = [
+        (-choices.cases[place].score, cost.fixed, cost.request) for place in known if (cost := costs[place])
+    ]
     table = np.array(rows).reshape(-1, 3)
     beaten = [bool(((table <= row).all(axis=1) & (table < row).any(axis=1)).any()) for row in table]
     first = [place for place, worse in zip(known, beaten, strict=True) if not worse]
-    order = dict.fromkeys([*(place for place in answers if place is not None), *first, *range(len(choices.cases))])
+    order = dict.fromkeys(
+        [*(place for place in answers if place is not None), *first, *range(len(choices.cases))]
+    )
     return sorted([*order][:most])

@@ -1,4 +1,5 @@
-"""What a reader may change on the cost page: prices, volume, the value of a point. One set of these is a scenario."""
+"""What a reader may change on the cost page: prices, volume, the value of a point. One set of these is a
+scenario."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ class Field:
 
 
 def scenario_at(prices: Prices, devices: Sequence[str], level: Level = "mid") -> Scenario:
-    """The scenario that a page opens with, at one level of the prices; hosted are the tokens of the first model named."""
+    """The scenario that a page opens with, at one level of the prices; hosted are the tokens of the first
+    model named."""
     hours = [prices.hour(device) for device in devices]
     hosted = prices.apis[0] if prices.apis else None
     return Scenario(
@@ -99,7 +101,9 @@ def price_fields(scenario: Scenario, devices: Sequence[str]) -> list[Field]:
     """What things cost; those of a hosted model only where the prices name one."""
     hosted = [
         Field("api_input", "Hosted model, read", "$ a million tokens", scenario.api_input, 0, MOST_DOLLARS),
-        Field("api_output", "Hosted model, written", "$ a million tokens", scenario.api_output, 0, MOST_DOLLARS),
+        Field(
+            "api_output", "Hosted model, written", "$ a million tokens", scenario.api_output, 0, MOST_DOLLARS
+        ),
     ]
     return [
         *(

@@ -11,7 +11,17 @@ from leaderboards.money.economics import Payback
 from leaderboards.money.ledger import Entry, Ledger
 from leaderboards.rank.standings import SIGNIFICANT
 from leaderboards.rank.tables import Row, Table
-from leaderboards.text import count_of, duration, listed, p_value, points, round_usd, usd, volume, with_interval
+from leaderboards.text import (
+    count_of,
+    duration,
+    listed,
+    p_value,
+    points,
+    round_usd,
+    usd,
+    volume,
+    with_interval,
+)
 
 ENOUGH_SEEDS = 3
 SLACK = 1e-9
@@ -48,7 +58,8 @@ class Verdict:
     """What weakens the claim."""
 
     doubt: str = ""
-    """Where no tuning is advised: how the best fine-tune differs from the best arm without, and why that does not count."""
+    """Where no tuning is advised: how the best fine-tune differs from the best arm without, and why that does
+    not count."""
 
     @property
     def text(self) -> str:
@@ -63,9 +74,10 @@ def _plain(sentence: Sentence) -> str:
 def decide(table: Table, ledger: Ledger) -> Verdict:
     """The verdict on a table.
 
-    Fine-tuning is advised only when the best tuned row beats the best row that was not tuned, whatever its model, by a
-    paired difference whose interval is clear of zero, and that stays significant after correction for all fine-tunes (Holm):
-    of many that gain nothing, the best one looks as if it did. A row that failed the guard against forgetting is no choice.
+    Fine-tuning is advised only when the best tuned row beats the best row that was not tuned, whatever its
+    model, by a paired difference whose interval is clear of zero, and that stays significant after correction
+    for all fine-tunes (Holm): of many that gain nothing, the best one looks as if it did. A row that failed
+    the guard against forgetting is no choice.
     """
     tuned, untuned = table.best(tuned=True), table.best(tuned=False)
     if tuned is None and any(row.forgets for row in table.ranked):
@@ -88,7 +100,12 @@ def decide(table: Table, ledger: Ledger) -> Verdict:
         )
     difference, p = table.difference(tuned, untuned), table.claim(tuned, untuned)
     if difference and difference.low > 0 and p < SIGNIFICANT:
-        sentences = [_score_and_gain(tuned, table), _cost(entry, table), *_worth(entry), *_level(table, ledger, tuned)]
+        sentences = [
+            _score_and_gain(tuned, table),
+            _cost(entry, table),
+            *_worth(entry),
+            *_level(table, ledger, tuned),
+        ]
         return Verdict(_advice(tuned), tuple(sentences), _caveats(tuned, table))
     versus = _versus(tuned, untuned, difference, p, table)
     return Verdict(
@@ -108,7 +125,9 @@ def _nothing_complete(table: Table) -> Verdict:
 
 
 def _all_forget(table: Table, untuned: Row | None) -> Verdict:
-    margin = points_lost(next(row.forgetting.margin for row in table.ranked if row.forgetting and row.forgets))
+    margin = points_lost(
+        next(row.forgetting.margin for row in table.ranked if row.forgetting and row.forgets)
+    )
     why = (Words(f"Every fine-tune lost more than {margin} on tasks that it was not trained on."),)
     if untuned is None:
         return Verdict("No advice: no fine-tune kept what its base could do.", (why,), ())
@@ -131,7 +150,11 @@ def _advice(row: Row) -> str:
 
 def _joined(row: Row) -> str:
     """What an ensemble is, in words."""
-    of = {"soup": "the averaged weights of", "vote": "the majority vote of", "mean_probability": "the mean probability of"}
+    of = {
+        "soup": "the averaged weights of",
+        "vote": "the majority vote of",
+        "mean_probability": "the mean probability of",
+    }
     return f"{of[row.method]} {row.members} {'fine-tunes' if row.tuned else 'arms'}"
 
 
@@ -171,7 +194,9 @@ def _score_and_gain(row: Row, table: Table) -> Sentence:
         words.append(Words(f"{_tail(estimate, sign=True)} {what}{shared}"))
     words.append(Words("."))
     if row.over_few is None and row.members and row.over_zero is None:
-        words.append(Words(" No untrained arm of one model stands beside it: it is made of several, or none was run."))
+        words.append(
+            Words(" No untrained arm of one model stands beside it: it is made of several, or none was run.")
+        )
     elif row.over_few is None:
         words.append(Words(" Few-shot was not run for this model."))
     return tuple(words)
@@ -181,12 +206,19 @@ def _shared(difference: Estimate, first: Row, second: Row | None) -> str:
     """Why a paired difference need not be that of the two scores; empty where both have the same seeds."""
     if second is None or difference.seeds == max(first.seeds, second.seeds):
         return ""
-    return " on the seed that both have" if difference.seeds == 1 else f" on the {difference.seeds} seeds that both have"
+    return (
+        " on the seed that both have"
+        if difference.seeds == 1
+        else f" on the {difference.seeds} seeds that both have"
+    )
 
 
 def _versus(tuned: Row, untuned: Row, difference: Estimate | None, p: float, table: Table) -> Sentence:
     assert tuned.score, "only complete rows are put in a verdict"
-    words = [Words(f"The best fine-tune, {tuned.label}, scores "), Words(points(tuned.score.value), strong=True)]
+    words = [
+        Words(f"The best fine-tune, {tuned.label}, scores "),
+        Words(points(tuned.score.value), strong=True),
+    ]
     if difference is None:
         words.append(Words(f"; it shares no samples with {untuned.label}, and cannot be compared."))
     else:
@@ -195,7 +227,9 @@ def _versus(tuned: Row, untuned: Row, difference: Estimate | None, p: float, tab
             many = count_of(sum(row.tuned for row in table.ranked), "fine-tune")
             state = f"clear of zero alone, and not after correction for {many} (p = {p_value(p)})"
         shared = _shared(difference, tuned, untuned)
-        words.append(Words(f": {with_interval(difference, sign=True)} over {untuned.label}{shared}, {state}."))
+        words.append(
+            Words(f": {with_interval(difference, sign=True)} over {untuned.label}{shared}, {state}.")
+        )
     return tuple(words)
 
 
@@ -203,7 +237,11 @@ def _cost(entry: Entry, table: Table) -> Sentence:
     each = " a task" if len(table.tasks) > 1 else ""
     if entry.spend.training is None:
         took = duration(entry.spend.device_seconds)
-        return (Words(f"It took {took} of device time to train{each}; no price is known for {entry.spend.device}."),)
+        return (
+            Words(
+                f"It took {took} of device time to train{each}; no price is known for {entry.spend.device}."
+            ),
+        )
     words = [Words(usd(entry.spend.training.mid), strong=True), Words(f" to train{each}")]
     if entry.spend.request:
         words.append(Words(f", {usd(1000 * entry.spend.request.mid)} per 1k requests"))
@@ -211,7 +249,9 @@ def _cost(entry: Entry, table: Table) -> Sentence:
 
 
 def _worth(entry: Entry) -> list[Sentence]:
-    payback, other = (entry.over_few, "few-shot prompting") if entry.over_few else (entry.over_zero, "the base model")
+    payback, other = (
+        (entry.over_few, "few-shot prompting") if entry.over_few else (entry.over_zero, "the base model")
+    )
     return [_payback(payback, other)] if payback else []
 
 
@@ -267,7 +307,9 @@ def _with_lower_cost(row: Row, leader: Row, ledger: Ledger) -> str:
 def _caveats(row: Row, table: Table) -> tuple[str, ...]:
     caveats = list(_forgotten(row, table))
     if row.flag:
-        caveats.append(f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little of the method.")
+        caveats.append(
+            f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little of the method."
+        )
     if row.seeds == 1 and row.members:
         caveats.append("One ensemble: how much another one would differ is unknown.")
     elif row.seeds == 1:
@@ -304,7 +346,10 @@ def _forgotten(row: Row, table: Table) -> Iterator[str]:
     above = itertools.takewhile(lambda other: other is not row, table.ranked)
     passed_over = next((other for other in above if other.forgets), None)
     if passed_over and passed_over.forgetting:
-        lost, margin = with_interval(passed_over.forgetting.mean, sign=True), points_lost(passed_over.forgetting.margin)
+        lost, margin = (
+            with_interval(passed_over.forgetting.mean, sign=True),
+            points_lost(passed_over.forgetting.margin),
+        )
         yield f"{passed_over.label} scores more and is passed over: {lost} on guard tasks, where {margin} may be lost."
     if row.forgetting and row.forgetting.verdict == "unresolved":
         change, margin = with_interval(row.forgetting.mean, sign=True), points_lost(row.forgetting.margin)
@@ -321,8 +366,8 @@ class Card:
 
 
 def cards(table: Table, ledger: Ledger) -> list[Card]:
-    """Best score; best for an order of magnitude less money, or without training; cheapest within a point of the best. None
-    of them lost too much on guard tasks.
+    """Best score; best for an order of magnitude less money, or without training; cheapest within a point of
+    the best. None of them lost too much on guard tasks.
 
     One card when the best score takes no training: nothing is cheaper.
     """
@@ -336,14 +381,22 @@ def cards(table: Table, ledger: Ledger) -> list[Card]:
     budget = _budget(leader) if ledger.priced else None
     under = [row for row in ranked if budget and ledger.outlay(ledger.of(row)) <= budget]
     if budget and under:
-        made.append(Card(f"Best under {round_usd(budget)} of training", under[0], _card_note(ledger.of(under[0]), ledger)))
+        made.append(
+            Card(
+                f"Best under {round_usd(budget)} of training",
+                under[0],
+                _card_note(ledger.of(under[0]), ledger),
+            )
+        )
     elif untuned := table.best(tuned=False):
         made.append(Card("Best without training", untuned, _card_note(ledger.of(untuned), ledger)))
     top = ranked[0].score
     assert top, "ranked rows have scores"
     near = [row for row in ranked if row.score and row.score.value >= top.value - ONE_POINT]
     cheapest = min(near, key=lambda row: ledger.outlay(ledger.of(row)))
-    made.append(Card("Cheapest within 1 point of the best", cheapest, _card_note(ledger.of(cheapest), ledger)))
+    made.append(
+        Card("Cheapest within 1 point of the best", cheapest, _card_note(ledger.of(cheapest), ledger))
+    )
     return made
 
 

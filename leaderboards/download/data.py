@@ -1,4 +1,5 @@
-"""Write `data/`: the figures of the tables with their schema, a line for each run, the prices, and checksums of it all."""
+"""Write `data/`: the figures of the tables with their schema, a line for each run, the prices, and checksums
+of it all."""
 
 import csv
 import hashlib
@@ -21,8 +22,11 @@ from leaderboards.write.reuse import FormerPages, PageStamp
 RUNS, CHECKSUMS = "runs.jsonl", "SHA256SUMS"
 
 
-def write_data(site: Site, folder: Path, prices: Path, former: FormerPages, digests: Mapping[str, str]) -> None:
-    """Fill a new folder. The same site gives the same bytes. `digests`: of the records of all runs, by key."""
+def write_data(
+    site: Site, folder: Path, prices: Path, former: FormerPages, digests: Mapping[str, str]
+) -> None:
+    """Fill a new folder. The same site gives the same bytes. `digests`: of the records of all runs, by
+    key."""
     folder.mkdir()
     figures = records(site)
     _write(folder / "leaderboard.json", figures_json(figures))
@@ -33,7 +37,9 @@ def write_data(site: Site, folder: Path, prices: Path, former: FormerPages, dige
     _write(folder / CHECKSUMS, _checksums(sorted(folder.iterdir())))
 
 
-def _write_runs(results: Sequence[Result], path: Path, former: FormerPages, digests: Mapping[str, str]) -> None:
+def _write_runs(
+    results: Sequence[Result], path: Path, former: FormerPages, digests: Mapping[str, str]
+) -> None:
     """A line for each run: where its record is the one of the former site, the line that it had there."""
     href = f"{path.parent.name}/{path.name}"
     known = former.lines(href)
@@ -46,12 +52,16 @@ def _write_runs(results: Sequence[Result], path: Path, former: FormerPages, dige
 
 def figures_json(figures: dict[str, Any]) -> str:
     """The figures as JSON, a row on a line: ASCII only, a missing value is null and never NaN."""
-    return "{\n" + ",\n".join(f"{_plain(name)}: {_by_line(value)}" for name, value in figures.items()) + "\n}\n"
+    return (
+        "{\n" + ",\n".join(f"{_plain(name)}: {_by_line(value)}" for name, value in figures.items()) + "\n}\n"
+    )
 
 
 def _by_line(value: Any) -> str:
     # Not indented any further: json takes many times longer for that, and there may be ten thousand rows.
-    return "[\n" + ",\n".join(map(_plain, value)) + "\n]" if isinstance(value, list) and value else _plain(value)
+    return (
+        "[\n" + ",\n".join(map(_plain, value)) + "\n]" if isinstance(value, list) and value else _plain(value)
+    )
 
 
 def _plain(value: Any) -> str:
@@ -71,7 +81,8 @@ def figures_csv(figures: dict[str, Any]) -> str:
 
 
 def run_record(result: Result) -> dict[str, Any]:
-    """What is worth knowing of one run beside its page: what it was, what it scored, took and was made with."""
+    """What is worth knowing of one run beside its page: what it was, what it scored, took and was made
+    with."""
     run = result.run
     return {
         "key": result.key,
@@ -104,8 +115,12 @@ def _line(record: dict[str, Any]) -> bytes:
     """As JSON: ASCII only, and null for what is no number, as somebody else's result.json may hold."""
     try:
         return pydantic_core.to_json(record, inf_nan_mode="null", ensure_ascii=True) + b"\n"
-    except pydantic_core.PydanticSerializationError:  # half a surrogate pair, which has no UTF-8 and is spelt out here
-        return f"{json.dumps(pydantic_core.to_jsonable_python(record, inf_nan_mode='null'))}\n".encode("ascii")
+    except (
+        pydantic_core.PydanticSerializationError
+    ):  # half a surrogate pair, which has no UTF-8 and is spelt out here
+        return f"{json.dumps(pydantic_core.to_jsonable_python(record, inf_nan_mode='null'))}\n".encode(
+            "ascii"
+        )
 
 
 def _checksums(paths: Iterable[Path]) -> str:

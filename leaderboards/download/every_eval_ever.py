@@ -1,8 +1,10 @@
-"""A board as records of Every Eval Ever, schema 0.3: the EvalEval coalition's shared format of evaluation results.
+"""A board as records of Every Eval Ever, schema 0.3: the EvalEval coalition's shared format of evaluation
+results.
 
-One file for each candidate, with a result for each task: the mean of its primary metric over seeds and samples. The
-schema has no fields for tuning and cost; they stand under its `additional_details` and `details`, which map names to
-texts. Paths are those of its datastore, `data/<collection>/<developer>/<model>/<uuid>.json`.
+One file for each candidate, with a result for each task: the mean of its primary metric over seeds and
+samples. The schema has no fields for tuning and cost; they stand under its `additional_details` and
+`details`, which map names to texts. Paths are those of its datastore,
+`data/<collection>/<developer>/<model>/<uuid>.json`.
 """
 
 import datetime
@@ -31,13 +33,18 @@ UNKNOWN = "unknown"
 
 
 def records(site: Site) -> dict[str, str]:
-    """Every candidate of the table that has a score, by path; the same table gives the same texts and paths."""
+    """Every candidate of the table that has a score, by path; the same table gives the same texts and
+    paths."""
     made = {}
     for entry in site.ledger.entries:
-        results = [_result(site, entry.row, task, cell) for task, cell in entry.row.cells.items() if cell.estimate]
+        results = [
+            _result(site, entry.row, task, cell) for task, cell in entry.row.cells.items() if cell.estimate
+        ]
         if results:
             record = _record(site, entry, results)
-            made[_path(site, record)] = json.dumps(record, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+            made[_path(site, record)] = (
+                json.dumps(record, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+            )
     return made
 
 
@@ -194,7 +201,9 @@ def _metric(card: TaskCard, metric: MetricCard) -> dict[str, Any]:
 def _uncertainty(estimate: Estimate) -> dict[str, Any]:
     method = "samples and seeds as crossed random effects" if estimate.seeds > 1 else "samples of one seed"
     error = (
-        {} if estimate.stderr is None else {"standard_error": {"value": estimate.stderr, "method": f"analytic: {method}"}}
+        {}
+        if estimate.stderr is None
+        else {"standard_error": {"value": estimate.stderr, "method": f"analytic: {method}"}}
     )
     return {
         **error,
@@ -220,10 +229,13 @@ def _details(site: Site, row: Row, task: str, cell: Cell) -> dict[str, str]:
     if row.tuned:
         details |= {
             "tuning.n_train": run.n_train,
-            "tuning.trained_tokens": round(sum(result.cost.train_tokens for result in cell.results) / len(cell.results)),
+            "tuning.trained_tokens": round(
+                sum(result.cost.train_tokens for result in cell.results) / len(cell.results)
+            ),
             "tuning.trainable_parameters": training.trainable_parameters if training else None,
             "tuning.settings": run.training.model_dump(mode="json") if run.training else None,
-            "cost.train_seconds": sum(result.cost.seconds.get("train", 0.0) for result in cell.results) / len(cell.results),
+            "cost.train_seconds": sum(result.cost.seconds.get("train", 0.0) for result in cell.results)
+            / len(cell.results),
             "cost.train_flops": sum(result.cost.train_flops for result in cell.results) / len(cell.results),
         }
     return _texts(details)

@@ -1,4 +1,5 @@
-"""Write a board's figures for other programs: as a table, or as records that others' databases and model cards take."""
+"""Write a board's figures for other programs: as a table, or as records that others' databases and model
+cards take."""
 
 import io
 from collections.abc import Callable
@@ -20,7 +21,10 @@ MARKER = ".gainboard-export"
 """Lies in every exported folder, and only there: a folder without it is never replaced."""
 
 TABLES = ("csv", "json", "parquet")
-RECORDS: dict[str, Callable[[Site], dict[str, str]]] = {"every-eval-ever": every_eval_ever, "model-index": model_index}
+RECORDS: dict[str, Callable[[Site], dict[str, str]]] = {
+    "every-eval-ever": every_eval_ever,
+    "model-index": model_index,
+}
 """Formats of many files, to what makes their texts by path."""
 
 
@@ -34,10 +38,11 @@ class Written:
 
 
 def export(results: Path, form: str, *, board: Path | None, prices: Path | None, out: Path | None) -> Written:
-    """Write the figures that a site of these results would show, in the format `form`, to the file or folder `out`.
+    """Write the figures that a site of these results would show, in the format `form`, to the file or folder
+    `out`.
 
-    A former file, or folder that an export wrote, is replaced as a whole. Raises `UserError` where there is nothing to
-    export, or where `out` holds something else.
+    A former file, or folder that an export wrote, is replaced as a whole. Raises `UserError` where there is
+    nothing to export, or where `out` holds something else.
     """
     if form in TABLES:
         path = out or Path(f"leaderboard.{form}")

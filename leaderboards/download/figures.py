@@ -34,7 +34,8 @@ class BillFigures(_Documented):
 
 
 class CellFigures(_Documented):
-    """A candidate on one task. Ends of intervals are at 95 %; null stands for what was not measured, or cannot be told."""
+    """A candidate on one task. Ends of intervals are at 95 %; null stands for what was not measured, or
+    cannot be told."""
 
     candidate: str
     method: Method
@@ -80,7 +81,8 @@ class CellFigures(_Documented):
     """Samples asked for."""
 
     n_train: int | None
-    """Labelled samples of its own task that each run was trained on; null where there are none, or not as many on all."""
+    """Labelled samples of its own task that each run was trained on; null where there are none, or not as
+    many on all."""
 
     members: int
     """Arms that an ensemble is made of."""
@@ -116,7 +118,8 @@ class RowFigures(CellFigures, BillFigures):
 
     gain_zero_shot_p: float | None
     guard: GuardVerdict | None
-    """Whether its weights lost less than the margin of the board on tasks they were not trained on; null without any."""
+    """Whether its weights lost less than the margin of the board on tasks they were not trained on; null
+    without any."""
 
     guard_change: float | None
     """Paired change on them from the same model before its tuning, a mean over the guard tasks."""
@@ -147,7 +150,8 @@ class RowFigures(CellFigures, BillFigures):
 
     break_even_few_shot_uncached_why: Verdict | None
     break_even_hosted: float | None
-    """Requests from which it is cheaper than the first hosted model of the prices, asked with as many tokens."""
+    """Requests from which it is cheaper than the first hosted model of the prices, asked with as many
+    tokens."""
 
     break_even_hosted_why: Verdict | None
     usd_per_right_answer: float | None
@@ -231,6 +235,9 @@ class Figures(_Documented):
 
 def schema() -> dict[str, Any]:
     """The JSON schema of `leaderboard.json`."""
-    made = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Figures.model_json_schema(mode="serialization")}
+    made = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Figures.model_json_schema(mode="serialization"),
+    }
     ordered: dict[str, Any] = json.loads(json.dumps(made, sort_keys=True))
     return ordered

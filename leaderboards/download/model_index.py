@@ -1,6 +1,8 @@
-"""Scores as the model hub reads them from a model card: a `model-index`, one file for each set of tuned weights.
+"""Scores as the model hub reads them from a model card: a `model-index`, one file for each set of tuned
+weights.
 
-The contents go into the header of the card beside the weights. JSON is YAML, so that no library is needed to quote.
+The contents go into the header of the card beside the weights. JSON is YAML, so that no library is needed to
+quote.
 """
 
 import json
@@ -14,7 +16,8 @@ from leaderboards.text import slug, visible
 
 
 def records(site: Site) -> dict[str, str]:
-    """The scores of all trusted weights that were trained, by file; a mixture of tasks has all its tasks in one."""
+    """The scores of all trusted weights that were trained, by file; a mixture of tasks has all its tasks in
+    one."""
     tuned = [result for result in site.results if result.run.recipe is not None and result.untrusted is None]
     made = {}
     for shared in groups(tuned, lambda result: result.run.recipe.key if result.run.recipe else ""):

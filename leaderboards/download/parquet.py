@@ -10,7 +10,8 @@ from leaderboards.text import visible
 
 
 def write_parquet(figures: dict[str, Any], file: IO[bytes]) -> None:
-    """Write rows, then cells, whose columns of the whole board are null. The same figures give the same bytes."""
+    """Write rows, then cells, whose columns of the whole board are null. The same figures give the same
+    bytes."""
     names = list(figures["rows"][0])
     fields = [pyarrow.field(name, _type(RowFigures.model_fields[name].annotation)) for name in names]
     lines = [{name: _value(row.get(name)) for name in names} for row in (*figures["rows"], *figures["cells"])]
@@ -19,7 +20,11 @@ def write_parquet(figures: dict[str, Any], file: IO[bytes]) -> None:
 
 def _type(annotation: Any) -> Any:
     """The column type of a field: of `float | None` and the like, of what is not None."""
-    kinds = [kind for kind in get_args(annotation) if kind is not type(None)] if _is_union(annotation) else [annotation]
+    kinds = (
+        [kind for kind in get_args(annotation) if kind is not type(None)]
+        if _is_union(annotation)
+        else [annotation]
+    )
     types = {bool: pyarrow.bool_(), int: pyarrow.int64(), float: pyarrow.float64()}
     return types.get(kinds[0], pyarrow.string())
 

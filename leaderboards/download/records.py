@@ -14,7 +14,8 @@ from leaderboards.rank.tables import Row
 
 
 def records(site: Site) -> dict[str, Any]:
-    """The figures of the tables for reuse: `rows`, a candidate on the whole board, and `cells`, a candidate on a task."""
+    """The figures of the tables for reuse: `rows`, a candidate on the whole board, and `cells`, a candidate
+    on a task."""
     return {
         "title": site.board.title,
         "prices_as_of": str(site.prices.as_of),
@@ -25,7 +26,10 @@ def records(site: Site) -> dict[str, Any]:
         "scenario": _scenario_record(site),
         "rows": [_row_record(site, entry) for entry in site.ledger.entries],
         "cells": [
-            _cell_record(site, row, task) for task in site.table.tasks for row in site.table.rows if task in row.cells
+            _cell_record(site, row, task)
+            for task in site.table.tasks
+            for row in site.table.rows
+            if task in row.cells
         ],
         "elsewhere": [record.model_dump(mode="json") for record in site.elsewhere],
     }
@@ -82,7 +86,9 @@ def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
         "break_even_few_shot_uncached_why": entry.over_few_uncached.why if entry.over_few_uncached else None,
         "break_even_hosted": entry.over_api.requests if entry.over_api else None,
         "break_even_hosted_why": entry.over_api.why if entry.over_api else None,
-        "usd_per_right_answer": spent.request.mid / entry.accuracy if spent.request and entry.accuracy else None,
+        "usd_per_right_answer": spent.request.mid / entry.accuracy
+        if spent.request and entry.accuracy
+        else None,
         "mfu": entry.mfu,
         "usd_per_point": entry.usd_per_point if isinstance(entry.usd_per_point, float) else None,
         "usd_per_point_why": entry.usd_per_point if isinstance(entry.usd_per_point, str) else None,
@@ -139,7 +145,9 @@ def _bill_record(spent: Bill) -> dict[str, float | int | None]:
 
 def _troubles(scored: Row | Cell) -> dict[str, int]:
     """How many of the runs have a score that says little of the method."""
-    found = [{trouble.what for trouble in troubles(result)} for result in scored.results] if scored.flag else []
+    found = (
+        [{trouble.what for trouble in troubles(result)} for result in scored.results] if scored.flag else []
+    )
     return {what: sum(what in one for one in found) for what in ("collapsed", "diverged")}
 
 

@@ -1,8 +1,10 @@
-"""Read result files of lm-evaluation-harness (0.4 and later) as scores from elsewhere, and store them below the results.
+"""Read result files of lm-evaluation-harness (0.4 and later) as scores from elsewhere, and store them below
+the results.
 
-A `results_<date>.json` holds for each task `"acc,none": 0.61, "acc_stderr,none": 0.02, …`: the metric, and after the
-comma the pipeline of filters that its answers went through. With `--log_samples`, `samples_<task>_<date>.jsonl` beside
-it holds the score of every sample, from which GainBoard takes intervals of its own.
+A `results_<date>.json` holds for each task `"acc,none": 0.61, "acc_stderr,none": 0.02, …`: the metric, and
+after the comma the pipeline of filters that its answers went through. With `--log_samples`,
+`samples_<task>_<date>.jsonl` beside it holds the score of every sample, from which GainBoard takes intervals
+of its own.
 """
 
 import datetime
@@ -23,10 +25,32 @@ from leaderboards.text import count_of, listed, shortened
 
 RESULTS, SAMPLES = "results", "samples"
 
-LOWER_IS_BETTER = frozenset({"word_perplexity", "byte_perplexity", "perplexity", "bits_per_byte", "brier_score", "ter"})
+LOWER_IS_BETTER = frozenset(
+    {"word_perplexity", "byte_perplexity", "perplexity", "bits_per_byte", "brier_score", "ter"}
+)
 HIGHER_IS_BETTER = frozenset(
-    {"acc", "acc_norm", "acc_mutual_info", "acc_all", "exact_match", "f1", "mcc", "bleu", "chrf", "em", "likelihood_diff"}
-    | {"rouge1", "rouge2", "rougeL", "bleu_acc", "pass@1", "prompt_level_strict_acc", "prompt_level_loose_acc"}
+    {
+        "acc",
+        "acc_norm",
+        "acc_mutual_info",
+        "acc_all",
+        "exact_match",
+        "f1",
+        "mcc",
+        "bleu",
+        "chrf",
+        "em",
+        "likelihood_diff",
+    }
+    | {
+        "rouge1",
+        "rouge2",
+        "rougeL",
+        "bleu_acc",
+        "pass@1",
+        "prompt_level_strict_acc",
+        "prompt_level_loose_acc",
+    }
     | {"inst_level_strict_acc", "inst_level_loose_acc", "contains", "multi_quac_f1"}
 )
 """For files that do not say which way a metric goes (lm-eval before 0.4.3)."""
@@ -34,7 +58,16 @@ HIGHER_IS_BETTER = frozenset(
 _NOT_METRICS = frozenset({"alias", "name", "sample_len", "sample_count", "samples", " "})
 """`" "` stands for the scores that a group has not."""
 
-_SETTINGS = ("model", "model_args", "num_fewshot", "batch_size", "limit", "gen_kwargs", "bootstrap_iters", "random_seed")
+_SETTINGS = (
+    "model",
+    "model_args",
+    "num_fewshot",
+    "batch_size",
+    "limit",
+    "gen_kwargs",
+    "bootstrap_iters",
+    "random_seed",
+)
 LONGEST_SETTING = 500
 
 LONGEST_NAME = 80
@@ -59,8 +92,8 @@ class Outcome:
 def import_results(source: Path, results: Path, *, candidate: str | None = None) -> Outcome:
     """Take a results file, or all below a folder. All of it is checked before anything is written.
 
-    Raises `UserError` for a file that cannot be used, and where other scores of the same candidate, task and shots are
-    there already.
+    Raises `UserError` for a file that cannot be used, and where other scores of the same candidate, task and
+    shots are there already.
     """
     notes: list[str] = []
     found = [record for path in _files(source) for record in _read(path, candidate, notes)]
@@ -119,8 +152,14 @@ def _read(path: Path, candidate: str | None, notes: list[str]) -> list[Imported]
     text = path.read_bytes()
     data = _parsed(path, text)
     tasks = data.get("results")
-    if not isinstance(tasks, dict) or not tasks or not all(isinstance(entry, dict) for entry in tasks.values()):
-        raise UserError(f"{path}: it has no table `results` of scores by task, as lm-evaluation-harness writes it")
+    if (
+        not isinstance(tasks, dict)
+        or not tasks
+        or not all(isinstance(entry, dict) for entry in tasks.values())
+    ):
+        raise UserError(
+            f"{path}: it has no table `results` of scores by task, as lm-evaluation-harness writes it"
+        )
     model = _model(data)
     name = candidate or (candidate_name(model) if model else None)
     if name is None:
@@ -164,11 +203,15 @@ def _parsed(path: Path, text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(data, dict):
-        raise UserError(f"{path}: it is no results file of lm-evaluation-harness: an object is wanted at the top")
+        raise UserError(
+            f"{path}: it is no results file of lm-evaluation-harness: an object is wanted at the top"
+        )
     try:
         json.dumps(data, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise UserError(f"{path}: it holds half a surrogate pair, which is no text that can be stored") from None
+        raise UserError(
+            f"{path}: it holds half a surrogate pair, which is no text that can be stored"
+        ) from None
     return data
 
 
@@ -204,7 +247,9 @@ def _metrics(
             )
         )
         if metrics[-1].stderr is None and estimate is None:
-            said = "no stderr is reported" if stderr is None else f"its stderr is {shortened(repr(stderr), 60)}"
+            said = (
+                "no stderr is reported" if stderr is None else f"its stderr is {shortened(repr(stderr), 60)}"
+            )
             notes.append(f"{where}: {said}; the score is shown without one.")
     return metrics
 
@@ -254,7 +299,11 @@ def _samples(path: Path, task: str) -> dict[tuple[str, str], list[float]]:
 
 def _estimate(values: list[float] | None, reported: float) -> Estimate | None:
     """The interval over samples of a metric that is their mean, within 0 and 1; None for any other."""
-    if not values or not 0 <= min(values) <= max(values) <= 1 or abs(sum(values) / len(values) - reported) > SAME:
+    if (
+        not values
+        or not 0 <= min(values) <= max(values) <= 1
+        or abs(sum(values) / len(values) - reported) > SAME
+    ):
         return None
     return score([values], binary=set(values) <= {0.0, 1.0})
 
@@ -266,7 +315,9 @@ def _model(data: Mapping[str, Any]) -> str | None:
         return told
     if isinstance(arguments, str):
         arguments = dict(pair.split("=", 1) for pair in arguments.split(",") if "=" in pair)
-    return next((str(arguments[key]) for key in ("peft", "pretrained", "model", "path") if arguments.get(key)), None)
+    return next(
+        (str(arguments[key]) for key in ("peft", "pretrained", "model", "path") if arguments.get(key)), None
+    )
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, str]:

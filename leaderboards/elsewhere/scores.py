@@ -1,4 +1,5 @@
-"""Scores that another program gave: a record of their own below the results, shown apart, neither ranked nor paired."""
+"""Scores that another program gave: a record of their own below the results, shown apart, neither ranked nor
+paired."""
 
 import re
 import warnings
@@ -92,7 +93,8 @@ class Imported(Frozen):
 
 
 def read_imported(results: Path) -> list[Imported]:
-    """Everything that was imported, sorted by path. A file that cannot be read is named in a warning and skipped."""
+    """Everything that was imported, sorted by path. A file that cannot be read is named in a warning and
+    skipped."""
     records = []
     for place in places_of(results / FOLDER, IMPORTED)[IMPORTED]:
         path = results.joinpath(FOLDER, *place, IMPORTED)
@@ -107,5 +109,6 @@ def read_imported(results: Path) -> list[Imported]:
 
 
 def candidate_name(model: str) -> str:
-    """What to call a model that no sweep has named: the last part of its id or path, in letters that a name may have."""
+    """What to call a model that no sweep has named: the last part of its id or path, in letters that a name
+    may have."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(model).name).strip(".-") or "unnamed"

@@ -1,12 +1,13 @@
-"""All that was spent on a candidate, or on a whole sweep: every training once, the trials of searches, what failed.
+"""All that was spent on a candidate, or on a whole sweep: every training once, the trials of searches, what
+failed.
 
     all-in $ = Σ over the different trainings of all runs: device-seconds
              + Σ over the trials of their searches: training and answering on dev, but for a training counted already
              + Σ over the runs that failed: device-seconds until they did
                each / 3600 · price of the device's hour
 
-A training that several runs share, as of a mixture of tasks or of an ensemble's members, has one key and is paid once.
-Scoring on test is no part of it.
+A training that several runs share, as of a mixture of tasks or of an ensemble's members, has one key and is
+paid once. Scoring on test is no part of it.
 """
 
 from collections import Counter, defaultdict
@@ -53,10 +54,15 @@ class _Entries:
 
 
 def bill(
-    results: Iterable[Result], failures: Iterable[Failure], prices: Prices, known: Mapping[str, Result], *, device: str
+    results: Iterable[Result],
+    failures: Iterable[Failure],
+    prices: Prices,
+    known: Mapping[str, Result],
+    *,
+    device: str,
 ) -> Bill:
-    """Add up what runs and failures took; `known`: all results by their keys. `device`: where runs failed whose model has
-    no finished training that would say it."""
+    """Add up what runs and failures took; `known`: all results by their keys. `device`: where runs failed
+    whose model has no finished training that would say it."""
     entries = _Entries()
     for result in _with_members(results, known):
         _enter(result, entries)

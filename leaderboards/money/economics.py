@@ -1,7 +1,8 @@
-"""Physical quantities times prices: what a candidate costs to train and to serve, and from which volume it pays.
+"""Physical quantities times prices: what a candidate costs to train and to serve, and from which volume it
+pays.
 
-Runs record seconds, tokens and joules; money is derived here, when pages are built, so that an old result can be read
-at a new price. Formulas, with F the one-off cost in dollars and c the cost of a request:
+Runs record seconds, tokens and joules; money is derived here, when pages are built, so that an old result can
+be read at a new price. Formulas, with F the one-off cost in dollars and c the cost of a request:
 
     training $          = Σ over the trainings a run's weights, or its members' weights, come from:
                           (start-up + loading + training + discarded seconds) / 3600 · price of the device's hour
@@ -24,7 +25,8 @@ from leaderboards.money.prices import ApiPrice, Price, Prices, total_of
 JOULES_PER_KWH = 3.6e6
 
 NEVER = 1e12
-"""Requests; a break-even volume above it is none: what serving saves is then no more than a rounding error."""
+"""Requests; a break-even volume above it is none: what serving saves is then no more than a rounding
+error."""
 
 Verdict = Literal["never", "unresolved", "dominated"]
 """Why there is no number: serving is not cheaper; a difference is within noise; the score is worse."""
@@ -43,8 +45,11 @@ def training_usd(trainings: Iterable[TrainingRecord], prices: Prices) -> Price |
     return usd_of(training_seconds(trainings), prices)
 
 
-def serving_seconds(result: Result, known: Mapping[str, Result], *, cached: bool = True) -> dict[str, float] | None:
-    """Device-seconds that one request takes, by device; None when no rate was measured. `cached`: with the prefix cache.
+def serving_seconds(
+    result: Result, known: Mapping[str, Result], *, cached: bool = True
+) -> dict[str, float] | None:
+    """Device-seconds that one request takes, by device; None when no rate was measured. `cached`: with the
+    prefix cache.
 
     One request to a vote is one to each member, on its own device.
     """
@@ -68,7 +73,8 @@ def summed(parts: Sequence[dict[str, float] | None]) -> dict[str, float] | None:
 
 
 def usd_of(seconds: Mapping[str, float] | None, prices: Prices, *, utilisation: float = 1.0) -> Price | None:
-    """What seconds of devices cost that are busy this share of the time; None when they, or a price, are not known."""
+    """What seconds of devices cost that are busy this share of the time; None when they, or a price, are not
+    known."""
     if seconds is None:
         return None
     parts = [(prices.hour(device), spent / (3600 * utilisation)) for device, spent in seconds.items()]
@@ -76,7 +82,8 @@ def usd_of(seconds: Mapping[str, float] | None, prices: Prices, *, utilisation: 
 
 
 def labels(result: Result, known: Mapping[str, Result]) -> dict[str, int]:
-    """Labelled samples that a run's weights were trained on, by task; those of an ensemble's members among them.
+    """Labelled samples that a run's weights were trained on, by task; those of an ensemble's members among
+    them.
 
     A later stage, or another member, learns from the same samples of a task: the budgets are nested.
     """
@@ -100,7 +107,9 @@ def members_of(result: Result, known: Mapping[str, Result]) -> list[Result]:
     return [known[key] for key in members if key in known and not known[key].run.members] if members else []
 
 
-def break_even(fixed_tuned: float, fixed_other: float, request_tuned: float, request_other: float) -> float | None:
+def break_even(
+    fixed_tuned: float, fixed_other: float, request_tuned: float, request_other: float
+) -> float | None:
     """Requests from which the tuned candidate is the cheaper one in total; None: never."""
     saved = request_other - request_tuned
     if saved <= 0:
@@ -111,7 +120,8 @@ def break_even(fixed_tuned: float, fixed_other: float, request_tuned: float, req
 
 @dataclass(frozen=True)
 class Spend:
-    """What a candidate takes: means over its runs, so one fine-tune of one task, unless a field says otherwise."""
+    """What a candidate takes: means over its runs, so one fine-tune of one task, unless a field says
+    otherwise."""
 
     device: str
     """Every device its runs used."""
@@ -155,7 +165,8 @@ class Spend:
 
 
 def spend(results: Sequence[Result], prices: Prices, known: Mapping[str, Result]) -> Spend:
-    """What the runs of one candidate took, at these prices; `known`: all results by their keys, ensembles' members too."""
+    """What the runs of one candidate took, at these prices; `known`: all results by their keys, ensembles'
+    members too."""
     costs = [result.cost for result in results]
     count = len(costs)
     serving = mean_serving(results, known)
@@ -168,7 +179,8 @@ def spend(results: Sequence[Result], prices: Prices, known: Mapping[str, Result]
     return Spend(
         device=", ".join(sorted({cost.device for cost in costs})),
         tuned=any(result.trainings for result in results),
-        device_seconds=sum(training.all_seconds for result in results for training in result.trainings) / count,
+        device_seconds=sum(training.all_seconds for result in results for training in result.trainings)
+        / count,
         train_seconds=sum(cost.seconds.get("train", 0.0) for cost in costs) / count,
         train_tokens=sum(cost.train_tokens for cost in costs) / count,
         train_samples=samples,
@@ -177,12 +189,16 @@ def spend(results: Sequence[Result], prices: Prices, known: Mapping[str, Result]
         completion_tokens=sum(cost.completion_tokens for cost in costs) / requests,
         requests_per_second=_mean_rate(rates),
         uncached_requests_per_second=_mean_rate(uncached),
-        peak_memory_bytes=max((peak for cost in costs for peak in cost.peak_memory_bytes.values()), default=0),
+        peak_memory_bytes=max(
+            (peak for cost in costs for peak in cost.peak_memory_bytes.values()), default=0
+        ),
         joules=joules,
         training=usd_of(mean_training(results), prices),
         data=prices.label.usd_per_item.times(samples),
         request=usd_of(serving, prices),
-        energy=None if joules is None else prices.energy.usd_per_kwh.times(joules / JOULES_PER_KWH * prices.energy.pue),
+        energy=None
+        if joules is None
+        else prices.energy.usd_per_kwh.times(joules / JOULES_PER_KWH * prices.energy.pue),
     )
 
 
@@ -198,7 +214,9 @@ def mean_training(results: Sequence[Result]) -> dict[str, float]:
     return {device: spent / len(results) for device, spent in training_seconds(trainings).items()}
 
 
-def mean_serving(results: Sequence[Result], known: Mapping[str, Result], *, cached: bool = True) -> dict[str, float] | None:
+def mean_serving(
+    results: Sequence[Result], known: Mapping[str, Result], *, cached: bool = True
+) -> dict[str, float] | None:
     """Device-seconds of one request, by device: the mean over runs; None when one of them has no rate."""
     total = summed([serving_seconds(result, known, cached=cached) for result in results])
     return None if total is None else {device: spent / len(results) for device, spent in total.items()}
@@ -218,7 +236,8 @@ class Payback:
 
 
 def payback(ours: Spend, theirs: Spend, *, request: Price | None, why: Verdict | None) -> Payback | None:
-    """Break-even volume of a tuned candidate against another arm; None when it cannot be told (no price, no rate).
+    """Break-even volume of a tuned candidate against another arm; None when it cannot be told (no price, no
+    rate).
 
     `request`: what one to the other arm costs, with its prefix cache on or off; `why`: see `doubt`.
     """
@@ -226,7 +245,9 @@ def payback(ours: Spend, theirs: Spend, *, request: Price | None, why: Verdict |
         return None
     if why is not None:
         return Payback(None, None, why)
-    return _paid_back(ours.training.mid, ours.data.mid, ours.request.mid, other=(theirs.training.mid, request.mid))
+    return _paid_back(
+        ours.training.mid, ours.data.mid, ours.request.mid, other=(theirs.training.mid, request.mid)
+    )
 
 
 def doubt(
@@ -240,21 +261,25 @@ def doubt(
 ) -> Verdict | None:
     """Why no break-even volume against another arm would mean anything; None when one does.
 
-    The score must not be within noise ("unresolved") or worse ("dominated"), and the difference in serving cost must
-    have the same sign in every pair of runs of the same task and seed, since two throughputs measured on a busy machine
-    also differ by chance.
+    The score must not be within noise ("unresolved") or worse ("dominated"), and the difference in serving
+    cost must have the same sign in every pair of runs of the same task and seed, since two throughputs
+    measured on a busy machine also differ by chance.
     """
     if gain is None or not gain.clear:
         return "unresolved"
     if gain.high < 0:
         return "dominated"
     theirs = {(its.run.task, its.run.seed): serving_seconds(its, known, cached=cached) for its in other}
-    savings = {_cheaper(serving_seconds(mine, known), theirs.get((mine.run.task, mine.run.seed)), prices) for mine in tuned}
+    savings = {
+        _cheaper(serving_seconds(mine, known), theirs.get((mine.run.task, mine.run.seed)), prices)
+        for mine in tuned
+    }
     return "unresolved" if {True, False} <= savings else None
 
 
 def _cheaper(first: dict[str, float] | None, second: dict[str, float] | None, prices: Prices) -> bool | None:
-    """Whether the first of two requests costs less; None when it cannot be told. On one device no price is needed."""
+    """Whether the first of two requests costs less; None when it cannot be told. On one device no price is
+    needed."""
     if first and second and first.keys() == second.keys() and len(first) == 1:
         return min(first.values()) < min(second.values())
     ours, theirs = usd_of(first, prices), usd_of(second, prices)
@@ -273,7 +298,8 @@ def payback_api(own: Spend, api: ApiPrice) -> Payback | None:
 
 
 def _paid_back(training: float, data: float, request: float, *, other: tuple[float, float]) -> Payback:
-    """From which volume training, and the labels besides, are paid back; `other`: one-off cost and cost of a request."""
+    """From which volume training, and the labels besides, are paid back; `other`: one-off cost and cost of a
+    request."""
     fixed, served = other
     volume = break_even(training, fixed, request, served)
     if volume is None:
@@ -282,7 +308,8 @@ def _paid_back(training: float, data: float, request: float, *, other: tuple[flo
 
 
 def accuracy(results: Sequence[Result]) -> float | None:
-    """Share of right answers over a candidate's runs; None unless every task's primary metric is right or wrong."""
+    """Share of right answers over a candidate's runs; None unless every task's primary metric is right or
+    wrong."""
     values = [result.metrics.get(result.task.primary_metric) for result in results]
     known = [value.value for value in values if value is not None]
     if len(known) < len(results) or not all(result.task.binary for result in results):

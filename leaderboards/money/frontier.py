@@ -1,7 +1,9 @@
-"""The Pareto staircase of score against cost: who is on it, how often, and what a point costs from step to step.
+"""The Pareto staircase of score against cost: who is on it, how often, and what a point costs from step to
+step.
 
-A candidate is dominated by one that costs no more and scores no less, and is better in one of the two. The staircase is
-the set that nothing dominates; it is no convex hull, since a mixture of two models cannot be bought.
+A candidate is dominated by one that costs no more and scores no less, and is better in one of the two. The
+staircase is the set that nothing dominates; it is no convex hull, since a mixture of two models cannot be
+bought.
 """
 
 from collections.abc import Sequence
@@ -12,7 +14,8 @@ from numpy.typing import NDArray
 from leaderboards.money.economics import Verdict
 
 RESOLVED = 0.975
-"""Share of draws in which a step must score more than the one before it: that of a 95 % interval clear of zero."""
+"""Share of draws in which a step must score more than the one before it: that of a 95 % interval clear of
+zero."""
 
 
 def staircase(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -43,11 +46,13 @@ def frontier_shares(costs: Sequence[float], steps: NDArray[np.int16]) -> list[fl
     return shares
 
 
-def usd_per_point(costs: Sequence[float], scores: Sequence[float], steps: NDArray[np.int16]) -> list[float | Verdict | None]:
+def usd_per_point(
+    costs: Sequence[float], scores: Sequence[float], steps: NDArray[np.int16]
+) -> list[float | Verdict | None]:
     """Dollars for each point (a hundredth of the scale) over the next cheaper candidate on the staircase.
 
-    None for the cheapest: there is nothing to compare it with. "dominated" off the staircase; "unresolved" where too few
-    draws have the step score more than the one before.
+    None for the cheapest: there is nothing to compare it with. "dominated" off the staircase; "unresolved"
+    where too few draws have the step score more than the one before.
     """
     kept = staircase(list(zip(costs, scores, strict=True)))
     found: list[float | Verdict | None] = ["dominated"] * len(costs)
@@ -59,6 +64,9 @@ def usd_per_point(costs: Sequence[float], scores: Sequence[float], steps: NDArra
 def _step(
     before: int, index: int, costs: Sequence[float], scores: Sequence[float], steps: NDArray[np.int16]
 ) -> float | Verdict:
-    if np.count_nonzero(steps[:, index] > steps[:, before]) < RESOLVED * len(steps) or scores[index] <= scores[before]:
+    if (
+        np.count_nonzero(steps[:, index] > steps[:, before]) < RESOLVED * len(steps)
+        or scores[index] <= scores[before]
+    ):
         return "unresolved"
     return (costs[index] - costs[before]) / (100 * (scores[index] - scores[before]))

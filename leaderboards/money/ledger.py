@@ -47,7 +47,8 @@ class Entry:
     """The same against the zero-shot arm."""
 
     over_api: Payback | None
-    """Break-even against the first hosted model of the prices file, on cost alone; None without one, or a price."""
+    """Break-even against the first hosted model of the prices file, on cost alone; None without one, or a
+    price."""
 
     accuracy: float | None
     """Share of right answers; None unless every task is right or wrong."""
@@ -56,7 +57,8 @@ class Entry:
     """Share of the devices' peak that its trainings reached; None where a peak is not known."""
 
     usd_per_point: float | Verdict | None = None
-    """Training dollars for each point over the next cheaper row on the frontier; None for the cheapest, or no price."""
+    """Training dollars for each point over the next cheaper row on the frontier; None for the cheapest, or no
+    price."""
 
     frontier: bool = False
     """Whether no complete row scores as much for less training."""
@@ -97,8 +99,11 @@ class Ledger:
         return entry.spend.training.mid
 
 
-def make_ledger(table: Table, prices: Prices, results: Sequence[Result], failures: Sequence[Failure]) -> Ledger:
-    """Work out every row's economics at these prices, from all runs of the board's tasks, whatever became of them."""
+def make_ledger(
+    table: Table, prices: Prices, results: Sequence[Result], failures: Sequence[Failure]
+) -> Ledger:
+    """Work out every row's economics at these prices, from all runs of the board's tasks, whatever became of
+    them."""
     known = {result.key: result for result in results}
     made, failed = defaultdict[Key, list[Result]](list), defaultdict[Key, list[Failure]](list)
     for result in results:
@@ -121,7 +126,8 @@ def make_ledger(table: Table, prices: Prices, results: Sequence[Result], failure
 
 
 def _with_frontier(ledger: Ledger) -> tuple[Entry, ...]:
-    """The entries with their places on the staircase of score against training cost; complete rows come first."""
+    """The entries with their places on the staircase of score against training cost; complete rows come
+    first."""
     scores = [entry.row.score.value for entry in ledger.entries if entry.row.score]
     ranked, others = ledger.entries[: len(scores)], ledger.entries[len(scores) :]
     costs, steps = [ledger.outlay(entry) for entry in ranked], ledger.draws.steps
@@ -140,7 +146,12 @@ def _with_frontier(ledger: Ledger) -> tuple[Entry, ...]:
 
 
 def _entry(
-    row: Row, spent: Bill, table: Table, prices: Prices, known: Mapping[str, Result], spends: Mapping[Key, Spend]
+    row: Row,
+    spent: Bill,
+    table: Table,
+    prices: Prices,
+    known: Mapping[str, Result],
+    spends: Mapping[Key, Spend],
 ) -> Entry:
     own = spends[row.key]
     few, zero = (table.baseline(row, method) if row.tuned else None for method in ("few_shot", "zero_shot"))
@@ -149,7 +160,9 @@ def _entry(
         if other is None or gain is None:
             return None
         theirs = spends[other.key]
-        request = theirs.request if cached else usd_of(mean_serving(other.results, known, cached=False), prices)
+        request = (
+            theirs.request if cached else usd_of(mean_serving(other.results, known, cached=False), prices)
+        )
         why = doubt(row.results, other.results, prices, known, gain=gain, cached=cached)
         return payback(own, theirs, request=request, why=why)
 

@@ -2,9 +2,9 @@
 
     MFU = model FLOPs / (training seconds · devices · peak)
 
-Model FLOPs are 6·N·D, or with an adapter 4·N·D + 6·N_adapter·D (Kaplan et al. 2020, arXiv 2001.08361), without what
-gradient checkpointing repeats (Chowdhery et al. 2022, arXiv 2204.02311, appendix B). The seconds include evaluations on
-dev, so the figure is a little low.
+Model FLOPs are 6·N·D, or with an adapter 4·N·D + 6·N_adapter·D (Kaplan et al. 2020, arXiv 2001.08361),
+without what gradient checkpointing repeats (Chowdhery et al. 2022, arXiv 2204.02311, appendix B). The seconds
+include evaluations on dev, so the figure is a little low.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,8 @@ PEAK_FLOPS = {
 HALF = {"bfloat16", "float16"}
 
 LIKELY = (0.05, 0.60)
-"""Outside of it, a logging error is more likely than the figure; or the model is too small to fill the device."""
+"""Outside of it, a logging error is more likely than the figure; or the model is too small to fill the
+device."""
 
 
 def peak_flops(device: str, dtype: str) -> float | None:
@@ -37,7 +38,8 @@ def peak_flops(device: str, dtype: str) -> float | None:
 
 
 def mfu(trainings: Iterable[TrainingRecord]) -> float | None:
-    """Share of the peak over several trainings, each on one device; None without any, or where a peak is not known."""
+    """Share of the peak over several trainings, each on one device; None without any, or where a peak is not
+    known."""
     done = available = 0.0
     for training in trainings:
         peak = peak_flops(training.device, training.dtype)

@@ -37,7 +37,9 @@ class Price(Frozen):
     def sum(parts: Sequence["Price"]) -> "Price":
         """All together, in each scenario."""
         return Price(
-            low=sum(part.low for part in parts), mid=sum(part.mid for part in parts), high=sum(part.high for part in parts)
+            low=sum(part.low for part in parts),
+            mid=sum(part.mid for part in parts),
+            high=sum(part.high for part in parts),
         )
 
 

@@ -1,4 +1,5 @@
-"""The pages of a task's test samples: the prompt, the target and what the arms of a model said, side by side."""
+"""The pages of a task's test samples: the prompt, the target and what the arms of a model said, side by
+side."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -122,10 +123,14 @@ class SamplesPage:
 
 
 def samples_pages(task: str, arms: Arms) -> Iterator[SamplesPage]:
-    """Every test sample of a task, in the order of its data set, a hundred a page or fewer where texts are long."""
+    """Every test sample of a task, in the order of its data set, a hundred a page or fewer where texts are
+    long."""
     kinds = {one: arms.kind(one) for one in arms.ids}
     counted = list(kinds.values())
-    marks = {kind: Mark(kind, MARKS[kind], slug(kind.replace(" ", "-")), counted.count(kind)) for kind in arms.kinds}
+    marks = {
+        kind: Mark(kind, MARKS[kind], slug(kind.replace(" ", "-")), counted.count(kind))
+        for kind in arms.kinds
+    }
     views = [_view(arms, one, place, marks, kinds[one]) for place, one in enumerate(arms.ids, start=1)]
     shares = list(_shared_out(views))
     for number, share in enumerate(shares, start=1):
@@ -153,7 +158,8 @@ def _view(arms: Arms, sample: str, place: int, marks: dict[Kind, Mark], kind: Ki
         place,
         marks[kind] if kind else None,
         shortened(first.prompt, LONGEST_PROMPT),
-        f"Prompt, {first_arm.title.lower()}" + (f", cut by {count_of(first.truncated, 'token')}" if first.truncated else ""),
+        f"Prompt, {first_arm.title.lower()}"
+        + (f", cut by {count_of(first.truncated, 'token')}" if first.truncated else ""),
         shortened(first.target, LONGEST_ANSWER),
         tuple(_answer_view(arm, sample) for arm in arms.present),
     )
@@ -168,7 +174,9 @@ def _answer_view(arm: Arm, sample: str) -> AnswerView:
     if given.draws > 1:
         verdict = "not scored" if given.score is None else f"{points(given.score)} over {given.draws} draws"
         tone = "muted" if given.score is None else ""
-    answer, completion, error = (shortened(text, LONGEST_ANSWER) for text in (said.answer, said.completion, said.error))
+    answer, completion, error = (
+        shortened(text, LONGEST_ANSWER) for text in (said.answer, said.completion, said.error)
+    )
     return AnswerView(arm.title, arm.method, verdict, tone, answer, completion, error, given.draws)
 
 

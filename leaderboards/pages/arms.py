@@ -15,7 +15,8 @@ from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.tables import Row
 
 Kind = Literal["fixed", "broken", "both wrong", "both right", "better", "worse", "same", "not scored"]
-"""What became of a sample from the base to the arm that is judged; of scores between 0 and 1, which of them is higher."""
+"""What became of a sample from the base to the arm that is judged; of scores between 0 and 1, which of them
+is higher."""
 
 VERDICTS: tuple[Kind, ...] = ("fixed", "broken", "both wrong", "both right", "not scored")
 GRADES: tuple[Kind, ...] = ("better", "worse", "same", "not scored")
@@ -74,7 +75,9 @@ class Arms:
     @cached_property
     def graded(self) -> bool:
         """Whether scores are compared, rather than right and wrong."""
-        return not self.card.binary or any(answer.draws > 1 for arm in self.present for answer in arm.answers.values())
+        return not self.card.binary or any(
+            answer.draws > 1 for arm in self.present for answer in arm.answers.values()
+        )
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -101,9 +104,12 @@ class Arms:
 
 
 def read_arms(site: Site, task: str) -> Arms:
-    """The arms of the model whose fine-tune does best on a task; where nothing was tuned, of the model that does best."""
+    """The arms of the model whose fine-tune does best on a task; where nothing was tuned, of the model that
+    does best."""
     best = _best(site, task)
-    chosen: dict[Method | None, Row | None] = {method: _untuned(site, best, method, task) for method in UNTUNED}
+    chosen: dict[Method | None, Row | None] = {
+        method: _untuned(site, best, method, task) for method in UNTUNED
+    }
     if best.tuned:
         chosen[best.method] = best
     else:
@@ -123,7 +129,11 @@ def _best(site: Site, task: str) -> Row:
 
 
 def _untuned(site: Site, best: Row, method: Method, task: str) -> Row | None:
-    own = best if best.method == method else site.table.baseline(best, method) or site.table.row(best.name, method)
+    own = (
+        best
+        if best.method == method
+        else site.table.baseline(best, method) or site.table.row(best.name, method)
+    )
     return own if own is not None and task in own.cells else None
 
 
@@ -140,9 +150,13 @@ def _arm(site: Site, method: Method | None, row: Row | None, task: str, seed: in
     results = {result.run.seed: result for result in row.cells[task].results}
     result = results.get(seed, row.cells[task].results[0])
     template = result.run.templates[0]
-    answers = _answers([sample for sample in load_samples(site.folder, result) if sample.template == template])
+    answers = _answers(
+        [sample for sample in load_samples(site.folder, result) if sample.template == template]
+    )
     shown = f"{row.label}, seed {result.run.seed} (of {len(results)}), template {template}"
-    return Arm(method, title, result, answers, shown if answers else f"{shown}: its predictions cannot be read")
+    return Arm(
+        method, title, result, answers, shown if answers else f"{shown}: its predictions cannot be read"
+    )
 
 
 def _answers(samples: Sequence[Sample]) -> dict[str, Answer]:

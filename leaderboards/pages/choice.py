@@ -49,7 +49,9 @@ def choice_view(result: Result, prices: Prices) -> ChoiceView | None:
         summary=_summary(result, selection),
         facts=_facts(result, selection, card, prices),
         grid=_grid(selection, order[:MOST_TRIALS], card),
-        left_out=f"{count_of(more, 'more trial')}, none of them better, in the result file." if more > 0 else "",
+        left_out=f"{count_of(more, 'more trial')}, none of them better, in the result file."
+        if more > 0
+        else "",
     )
 
 
@@ -59,13 +61,22 @@ def _standing(selection: Selection, place: int) -> tuple[bool, float, float, int
     score = trial.scores[-1] if trial.scores else None
     if score is None:
         return place != selection.chosen, 1.0, 0.0, place
-    return place != selection.chosen, -trial.shares[-1], -score if selection.higher_is_better else score, place
+    return (
+        place != selection.chosen,
+        -trial.shares[-1],
+        -score if selection.higher_is_better else score,
+        place,
+    )
 
 
 def _summary(result: Result, selection: Selection) -> str:
     shares = _shares(selection)
     tried = count_of(len(selection.trials), "setting")
-    when = f"after {listed([_share_text(share) for share in shares])} of the training" if shares else "before they failed"
+    when = (
+        f"after {listed([_share_text(share) for share in shares])} of the training"
+        if shares
+        else "before they failed"
+    )
     search = result.run.search
     kept = ""
     if len(shares) > 1 and search is not None:
@@ -81,13 +92,20 @@ def _facts(result: Result, selection: Selection, card: MetricCard | None, prices
     facts = []
     chosen = _chosen(selection)
     if chosen is not None:
-        facts.append(("Chosen", "; ".join(f"{name} = {setting_text(value)}" for name, value in chosen.settings.items())))
+        facts.append(
+            (
+                "Chosen",
+                "; ".join(f"{name} = {setting_text(value)}" for name, value in chosen.settings.items()),
+            )
+        )
         if chosen.scores and chosen.scores[-1] is not None:
             facts.append((f"Its {selection.metric} on dev", in_units(card, chosen.scores[-1])))
     spent = selection.spent
     hour = prices.hour(result.trainings[-1].device) if result.trainings else None
     money = f", {usd(hour.times(spent.seconds / 3600).mid)}" if hour else ""
-    facts.append(("The search took", f"{duration(spent.seconds)} of device, {quantity(spent.tokens)} tokens{money}"))
+    facts.append(
+        ("The search took", f"{duration(spent.seconds)} of device, {quantity(spent.tokens)} tokens{money}")
+    )
     search = result.run.search
     if search is not None:
         budget = search.settings.budget
@@ -113,9 +131,14 @@ def _grid(selection: Selection, order: list[int], card: MetricCard | None) -> Gr
     shares = _shares(selection)
     columns = (
         Column("Outcome", text=True),
-        *(Column(name, text=not all(_is_number(trial.settings.get(name)) for trial in selection.trials)) for name in names),
         *(
-            Column(f"After {_share_text(share)}", f"{selection.metric} on dev after this much of the training.")
+            Column(name, text=not all(_is_number(trial.settings.get(name)) for trial in selection.trials))
+            for name in names
+        ),
+        *(
+            Column(
+                f"After {_share_text(share)}", f"{selection.metric} on dev after this much of the training."
+            )
             for share in shares
         ),
         Column("Tokens", "Trained on, in all.", narrow=False),
@@ -133,7 +156,9 @@ def _grid(selection: Selection, order: list[int], card: MetricCard | None) -> Gr
             Item(duration(trial.spent.seconds), sort=trial.spent.seconds),
         )
         lines.append(Line(Head(f"{place + 1}", lead=chosen), items))
-    return Grid("Settings that were tried", Column("Trial", "In the order they were started."), columns, tuple(lines))
+    return Grid(
+        "Settings that were tried", Column("Trial", "In the order they were started."), columns, tuple(lines)
+    )
 
 
 def _differing(selection: Selection) -> list[str]:

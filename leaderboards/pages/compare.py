@@ -1,7 +1,8 @@
-"""Any two rows side by side: a page that is complete for one pair, and a small data file for each row's other pairs.
+"""Any two rows side by side: a page that is complete for one pair, and a small data file for each row's other
+pairs.
 
-Numbers leave Python as they are shown: tenths of a point, thousandths of a p value. The page's script only chooses,
-turns a pair round and fills in; it computes no statistics.
+Numbers leave Python as they are shown: tenths of a point, thousandths of a p value. The page's script only
+chooses, turns a pair round and fills in; it computes no statistics.
 """
 
 import json
@@ -24,14 +25,15 @@ from leaderboards.rank.tables import Row
 from leaderboards.text import MINUS, MISSING, interval, points, usd, visible
 
 ALL = slice(0, 4)
-"""Of a task's figures those that a pair has over all tasks, too: the difference, its ends, whether it is clear of zero."""
+"""Of a task's figures those that a pair has over all tasks, too: the difference, its ends, whether it is
+clear of zero."""
 
 SAME_COST = 1e-4
 """Relative difference of two costs below which it is noise of the arithmetic, or next to it."""
 
 Figures = list[int]
-"""Tenths of a point: difference, low, high; 1 where the interval is clear of zero. Of one task, then: thousandths of the
-corrected p, fixed, broken, thousandths of their p."""
+"""Tenths of a point: difference, low, high; 1 where the interval is clear of zero. Of one task, then:
+thousandths of the corrected p, fixed, broken, thousandths of their p."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Compared:
 
 
 def compare_pages(site: Site) -> Compared | None:
-    """The comparison of every two rows of the table, the best ones where there are very many; None for a single row."""
+    """The comparison of every two rows of the table, the best ones where there are very many; None for a
+    single row."""
     rows = compared_rows(site)
     if not rows:
         return None
@@ -88,8 +91,13 @@ def compare_pages(site: Site) -> Compared | None:
         if row is first:
             shown = pairs[row_slug(second)]
         if pairs:
-            known = {other: {"all": pair.overall, "cost": pair.cost, "tasks": pair.tasks} for other, pair in pairs.items()}
-            files[f"compare/{row_slug(row)}.js"] = _call("gainboardPairs", {"row": row_slug(row), "pairs": known})
+            known = {
+                other: {"all": pair.overall, "cost": pair.cost, "tasks": pair.tasks}
+                for other, pair in pairs.items()
+            }
+            files[f"compare/{row_slug(row)}.js"] = _call(
+                "gainboardPairs", {"row": row_slug(row), "pairs": known}
+            )
     assert shown is not None, "the default pair is in the order of the table"
     return Compared(_page(site, rows, first, second, shown), files)
 
@@ -110,7 +118,9 @@ def _pairs(site: Site, rows: Sequence[Row]) -> Iterator[tuple[Row, dict[str, Pai
     for first, row in enumerate(rows):
         pairs = {}
         for second in range(first + 1, len(rows)):
-            train, serve = (_more(ours, theirs) for ours, theirs in zip(costs[first], costs[second], strict=True))
+            train, serve = (
+                _more(ours, theirs) for ours, theirs in zip(costs[first], costs[second], strict=True)
+            )
             tasks = tuple(table[first][second] for table in by_task)
             pairs[slugs[second]] = Pair(overall[first][second], (train, serve), tasks)
         yield row, pairs
@@ -125,8 +135,17 @@ def _figures(differences: Differences) -> list[list[Figures | None]]:
 def _task_figures(compared: TaskComparison) -> list[list[Figures | None]]:
     difference = compared.difference
     ends = (difference.value, difference.low, difference.high)
-    p, flips_p = (np.rint(1000 * np.nan_to_num(one)).astype(np.int64) for one in (compared.p, compared.flips_p))
-    tables = [*map(_tenths_of, ends), difference.clear.astype(np.int64), p, compared.fixed, compared.broken, flips_p]
+    p, flips_p = (
+        np.rint(1000 * np.nan_to_num(one)).astype(np.int64) for one in (compared.p, compared.flips_p)
+    )
+    tables = [
+        *map(_tenths_of, ends),
+        difference.clear.astype(np.int64),
+        p,
+        compared.fixed,
+        compared.broken,
+        flips_p,
+    ]
     return _where(difference, tables)
 
 
@@ -176,7 +195,9 @@ def _row_record(site: Site, row: Row) -> dict[str, Any]:
         "page": model_href(row.name),
         "score": _score_texts(row.score),
         "cost": [usd(training), usd(serving)],
-        "tasks": [_score_texts(row.cells[task].estimate if task in row.cells else None) for task in site.table.tasks],
+        "tasks": [
+            _score_texts(row.cells[task].estimate if task in row.cells else None) for task in site.table.tasks
+        ],
     }
 
 
@@ -198,13 +219,18 @@ def _page(site: Site, rows: Sequence[Row], first: Row, second: Row, pair: Pair) 
         tuple(Option(row_slug(row), row.label) for row in rows),
         _row_grid(site, first, second, pair),
         _task_grid(site, first, second, pair),
-        f"The {MOST_COMPARED} best rows can be compared here; {left_out:,} more are in the ranking." if left_out else "",
+        f"The {MOST_COMPARED} best rows can be compared here; {left_out:,} more are in the ranking."
+        if left_out
+        else "",
     )
 
 
 def _row_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     columns = (
-        Column("Score", "On the whole board, with its 95 % interval; its difference is paired by seed and sample."),
+        Column(
+            "Score",
+            "On the whole board, with its 95 % interval; its difference is paired by seed and sample.",
+        ),
         Column("Train", "Cost of one fine-tune, the mean over tasks and seeds."),
         Column("Serve / 1k", "Cost of 1,000 requests on a device that is always busy."),
     )
@@ -213,7 +239,9 @@ def _row_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
         record = _row_record(site, row)
         head = Head(row.name, row.method_name, href=model_href(row.name))
         lines.append(Line(head, (Item(*record["score"]), *(Item(text) for text in record["cost"]))))
-    total = Line(Head("Difference", "first less second"), (_difference_item(pair.overall), *map(Item, pair.cost)))
+    total = Line(
+        Head("Difference", "first less second"), (_difference_item(pair.overall), *map(Item, pair.cost))
+    )
     return Grid("The two rows", Column("Row"), columns, tuple(lines), total)
 
 
@@ -224,12 +252,21 @@ def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
         Column("Second", own, narrow=False),
         Column("Δ", "First less second, paired by seed and sample, with its 95 % interval."),
         Column("p", "Of the difference, corrected for the number of tasks (Holm).", narrow=False),
-        Column("Fixed", "Samples that the second gets wrong and the first right; of other metrics, those it scores higher."),
-        Column("Broken", "Samples that the second gets right and the first wrong; of other metrics, those it scores lower."),
+        Column(
+            "Fixed",
+            "Samples that the second gets wrong and the first right; of other metrics, those it scores higher.",
+        ),
+        Column(
+            "Broken",
+            "Samples that the second gets right and the first wrong; of other metrics, those it scores lower.",
+        ),
         Column("p of flips", "Exact McNemar test of fixed against broken.", narrow=False),
     )
     lines = tuple(
-        Line(Head(task, href=task_href(task)), (_task_score(first, task), _task_score(second, task), *_task_items(figures)))
+        Line(
+            Head(task, href=task_href(task)),
+            (_task_score(first, task), _task_score(second, task), *_task_items(figures)),
+        )
         for task, figures in zip(site.table.tasks, pair.tasks, strict=True)
     )
     return Grid("Difference by task", Column("Task"), columns, lines)

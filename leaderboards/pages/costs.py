@@ -41,8 +41,8 @@ def measured_grid(
 ) -> Grid:
     """What each candidate takes, as it was measured.
 
-    `whole`: the entries are all there are, and their total is shown. `head_of`: what a row is called, where its model need
-    not be named.
+    `whole`: the entries are all there are, and their total is shown. `head_of`: what a row is called, where
+    its model need not be named.
     """
     columns = (
         Column(
@@ -51,7 +51,9 @@ def measured_grid(
             "start-up, loading and what was thrown away.",
             about="training",
         ),
-        Column("Train tokens", "Tokens trained on, all epochs and stages, without padding.", about="measured"),
+        Column(
+            "Train tokens", "Tokens trained on, all epochs and stages, without padding.", about="measured"
+        ),
         Column("FLOPs", "Floating-point operations of training.", about="measured"),
         Column(
             "MFU",
@@ -90,7 +92,11 @@ def derived_grid(
 ) -> Grid:
     """What that costs, at the prices of the board; options as above."""
     columns = (
-        Column("Train $", "One fine-tune at the middle price; below, at the low and the high one.", about="training"),
+        Column(
+            "Train $",
+            "One fine-tune at the middle price; below, at the low and the high one.",
+            about="training",
+        ),
         Column(
             "All-in $",
             "What the all-in time costs; below, how many trainings, trials of settings and failures it holds.",
@@ -102,7 +108,9 @@ def derived_grid(
             about="labels",
         ),
         Column(
-            "Serve $/1k", "1,000 requests on a device that is always busy; below, busy 30 % of the time.", about="serving"
+            "Serve $/1k",
+            "1,000 requests on a device that is always busy; below, busy 30 % of the time.",
+            about="serving",
         ),
         RIGHT_ANSWER,
         Column(
@@ -130,13 +138,17 @@ def derived_grid(
     )
     lines = tuple(_line(site, entry, _derived_items(entry), head_of) for entry in entries)
     head = Column(f"At prices of {site.prices.as_of}")
-    return Grid("What that costs", head, columns, lines, _total(site, columns, _all_in_usd) if whole else None)
+    return Grid(
+        "What that costs", head, columns, lines, _total(site, columns, _all_in_usd) if whole else None
+    )
 
 
 def _hosted_help(prices: Prices) -> str:
     if not prices.apis:
         return "The prices file names no hosted model."
-    return f"Against a {prices.apis[0].name} asked with as many tokens, on cost alone: its score is not known."
+    return (
+        f"Against a {prices.apis[0].name} asked with as many tokens, on cost alone: its score is not known."
+    )
 
 
 def _line(site: Site, entry: Entry, items: tuple[Item, ...], head_of: Callable[[Row], Head] | None) -> Line:
@@ -146,7 +158,9 @@ def _line(site: Site, entry: Entry, items: tuple[Item, ...], head_of: Callable[[
 
 def _total(site: Site, columns: tuple[Column, ...], say: Callable[[Bill], Item]) -> Line:
     """The whole sweep, in the column of all-in figures."""
-    items = tuple(say(site.ledger.total) if column.title.startswith("All-in") else Item("") for column in columns)
+    items = tuple(
+        say(site.ledger.total) if column.title.startswith("All-in") else Item("") for column in columns
+    )
     return Line(Head("The whole sweep", "what candidates share is counted once"), items)
 
 
@@ -176,7 +190,9 @@ def _measured_items(entry: Entry) -> tuple[Item, ...]:
         Item(quantity(spent.prompt_tokens), sort=spent.prompt_tokens),
         Item(quantity(spent.completion_tokens), sort=spent.completion_tokens),
         _rate_item(entry),
-        Item(size_of_memory(spent.peak_memory_bytes), sort=spent.peak_memory_bytes) if spent.peak_memory_bytes else Item(),
+        Item(size_of_memory(spent.peak_memory_bytes), sort=spent.peak_memory_bytes)
+        if spent.peak_memory_bytes
+        else Item(),
         _energy_item(spent),
     )
 
@@ -187,7 +203,9 @@ def _derived_items(entry: Entry) -> tuple[Item, ...]:
         serve_item(entry.spend),
         correct_item(entry),
         _per_point_item(entry.usd_per_point),
-        Item() if entry.frontier_share is None else Item(percent(entry.frontier_share), sort=entry.frontier_share),
+        Item()
+        if entry.frontier_share is None
+        else Item(percent(entry.frontier_share), sort=entry.frontier_share),
         payback_item(entry.over_few),
         payback_item(entry.over_few_uncached, none="not measured" if entry.over_few else ""),
         payback_item(entry.over_zero),
@@ -198,7 +216,9 @@ def _derived_items(entry: Entry) -> tuple[Item, ...]:
 def _training_items(entry: Entry) -> tuple[Item, ...]:
     spent = entry.spend
     return (
-        Item(duration(spent.train_seconds), f"{duration(spent.device_seconds)} of device", spent.train_seconds),
+        Item(
+            duration(spent.train_seconds), f"{duration(spent.device_seconds)} of device", spent.train_seconds
+        ),
         Item(quantity(spent.train_tokens), sort=spent.train_tokens),
         Item(flops(spent.train_flops), sort=spent.train_flops),
         _mfu_item(entry.mfu),
@@ -233,7 +253,9 @@ def _price_items(entry: Entry) -> tuple[Item, ...]:
     if not spent.tuned:
         return Item(), _all_in_usd(entry.bill), Item()
     return (
-        Item(usd(spent.training.mid), range_text(spent.training), spent.training.mid) if spent.training else Item(),
+        Item(usd(spent.training.mid), range_text(spent.training), spent.training.mid)
+        if spent.training
+        else Item(),
         _all_in_usd(entry.bill),
         Item(usd(spent.data.mid), range_text(spent.data), spent.data.mid),
     )
@@ -259,7 +281,13 @@ def train_item(spent: Spend) -> Item:
     if not spent.tuned:
         return Item("$0", sort=0.0, tone="muted")
     hours = spent.device_seconds / 3600
-    took = duration(spent.device_seconds) if hours < 0.1 else f"{hours:.2g} h" if hours < 99.5 else f"{hours:,.0f} h"
+    took = (
+        duration(spent.device_seconds)
+        if hours < 0.1
+        else f"{hours:.2g} h"
+        if hours < 99.5
+        else f"{hours:,.0f} h"
+    )
     if spent.training is None:
         return Item(MISSING, took)
     return Item(usd(spent.training.mid), took, spent.training.mid)

@@ -8,7 +8,15 @@ from typing import Any
 from leaderboards.chart.cost import Plot, ScoreScale, short_label, stairs_plot, total_plot, worth_plot
 from leaderboards.decide.cases import Case, Choices, Rival
 from leaderboards.decide.decision import Decision, Figures, Net, costs_of, that_matter, weigh
-from leaderboards.decide.scenario import BUDGETS, Field, Level, Scenario, need_fields, price_fields, scenario_at
+from leaderboards.decide.scenario import (
+    BUDGETS,
+    Field,
+    Level,
+    Scenario,
+    need_fields,
+    price_fields,
+    scenario_at,
+)
 from leaderboards.gathered import Site, scale_of
 from leaderboards.money.economics import Verdict
 from leaderboards.money.prices import Prices
@@ -16,7 +24,18 @@ from leaderboards.pages.costs import RIGHT_ANSWER, measured_grid, price_list
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone, score_item
 from leaderboards.pages.heads import Pairs, candidate_head
 from leaderboards.rank.draws import STEP
-from leaderboards.text import MISSING, count_of, from_volume, percent, points, round_usd, signed_usd, usd, visible, volume
+from leaderboards.text import (
+    MISSING,
+    count_of,
+    from_volume,
+    percent,
+    points,
+    round_usd,
+    signed_usd,
+    usd,
+    visible,
+    volume,
+)
 
 MOST_CASES = 32
 """Candidates that the page carries, with the draws of their scores."""
@@ -123,7 +142,9 @@ def _advice(choices: Choices, decision: Decision) -> str:
     net, worth = figures[best].net, figures[best].worth
     assert net is not None and worth is not None, "a fine-tune has a net benefit over the reference"
     if net.value == 0:
-        return f"Nothing tells {labels[best]} and {labels[reference]} apart: one is worth as much as the other."
+        return (
+            f"Nothing tells {labels[best]} and {labels[reference]} apart: one is worth as much as the other."
+        )
     share = percent(worth).replace(" ", "\N{NO-BREAK SPACE}")
     odds = f"worth it in {share} of the draws"
     low, high = (net.low, net.high) if chosen == best else (-net.high, -net.low)
@@ -157,7 +178,11 @@ def cheapest_text(choices: Choices, decision: Decision) -> str:
 
 
 def _presets(prices: Prices, devices: Sequence[str]) -> tuple[Preset, ...]:
-    levels: tuple[tuple[str, Level], ...] = (("Low prices", "low"), ("Middle prices", "mid"), ("High prices", "high"))
+    levels: tuple[tuple[str, Level], ...] = (
+        ("Low prices", "low"),
+        ("Middle prices", "mid"),
+        ("High prices", "high"),
+    )
     found = []
     for title, level in levels:
         fields = price_fields(scenario_at(prices, devices, level), devices)
@@ -190,10 +215,17 @@ def _left_out(all_of_them: int, carried: int) -> str:
 
 def _budget_grid(choices: Choices, decision: Decision) -> Grid:
     columns = (
-        Column("Best candidate", "The highest score whose total cost is within the budget.", text=True, about="budget"),
+        Column(
+            "Best candidate",
+            "The highest score whose total cost is within the budget.",
+            text=True,
+            about="budget",
+        ),
         Column("Score", about="score"),
         Column("Total", "One-off cost, and all requests.", about="total"),
-        Column("Wins", "Share of the draws in which it scores most of all within the budget.", about="budget"),
+        Column(
+            "Wins", "Share of the draws in which it scores most of all within the budget.", about="budget"
+        ),
     )
     lines = []
     for number, best in enumerate(decision.bests):
@@ -206,7 +238,12 @@ def _budget_grid(choices: Choices, decision: Decision) -> Grid:
 def _best_items(choices: Choices, decision: Decision, place: int | None, wins: float) -> tuple[Item, ...]:
     if place is None:
         known = any(figures.costs for figures in decision.figures)
-        return Item("nothing costs so little" if known else "no cost is known", tone="muted"), Item(), Item(), Item()
+        return (
+            Item("nothing costs so little" if known else "no cost is known", tone="muted"),
+            Item(),
+            Item(),
+            Item(),
+        )
     case, costs = choices.cases[place], decision.figures[place].costs
     assert costs, "what is within a budget has a known cost"
     return Item(case.label), Item(points(case.score)), Item(usd(costs.total)), Item(percent(wins))
@@ -221,15 +258,27 @@ def _figure_grid(site: Site, choices: Choices, decision: Decision) -> Grid:
             "1,000 requests, idle time of the device included; below, few-shot with its cache off.",
             about="serving",
         ),
-        Column("Total", "TCO: one-off cost and all requests; below, at the low and the high prices.", about="total"),
+        Column(
+            "Total",
+            "TCO: one-off cost and all requests; below, at the low and the high prices.",
+            about="total",
+        ),
         Column(
             "Net benefit",
             "Value of the points over the best without tuning, less what it costs more; below, 95 %.",
             about="worth-it",
         ),
         Column("P(worth it)", "Share of the draws in which the net benefit is above zero.", about="worth-it"),
-        Column("P(frontier)", "Share of the draws in which no other scores as much for a lower total.", about="frontier"),
-        Column("$ / point", "Total for each point over the next cheaper candidate on the staircase.", about="per-point"),
+        Column(
+            "P(frontier)",
+            "Share of the draws in which no other scores as much for a lower total.",
+            about="frontier",
+        ),
+        Column(
+            "$ / point",
+            "Total for each point over the next cheaper candidate on the staircase.",
+            about="per-point",
+        ),
         Column(
             "Break-even, few-shot",
             "Requests from which it is cheaper in total; below, with few-shot’s prefix cache off.",
@@ -245,7 +294,10 @@ def _figure_grid(site: Site, choices: Choices, decision: Decision) -> Grid:
     low, high = (scenario_at(site.prices, choices.devices, level) for level in ("low", "high"))
     lines = []
     for place, (case, figures) in enumerate(zip(choices.cases, decision.figures, strict=True)):
-        ends = [costs_of(case, replace(decision.scenario, hours=one.hours, label=one.label)) for one in (low, high)]
+        ends = [
+            costs_of(case, replace(decision.scenario, hours=one.hours, label=one.label))
+            for one in (low, high)
+        ]
         totals = [end.total for end in ends if end]
         items = figure_items(case, figures, decision.scenario, totals, reference=place == decision.reference)
         lines.append(Line(candidate_head(site, case.entry.row), (score_item(case.entry.row.score), *items)))
@@ -281,7 +333,9 @@ def _net_item(net: Net | None, *, reference: bool) -> Item:
     if net is None:
         return Item("reference", tone="muted") if reference else Item()
     tone: Tone = "good" if net.low > 0 else "bad" if net.high < 0 else "muted"
-    return Item(signed_usd(net.value), f"{signed_usd(net.low)} to {signed_usd(net.high)}", net.value, tone=tone)
+    return Item(
+        signed_usd(net.value), f"{signed_usd(net.low)} to {signed_usd(net.high)}", net.value, tone=tone
+    )
 
 
 def _share_item(share: float | None) -> Item:
@@ -304,7 +358,8 @@ def _few_detail(case: Case, figures: Figures) -> str:
 
 
 def page_data(choices: Choices, scenario: Scenario, presets: Sequence[Preset]) -> dict[str, Any]:
-    """What the script works with. It may not depend on what the reader edits, but for the values to start with."""
+    """What the script works with. It may not depend on what the reader edits, but for the values to start
+    with."""
     scale = ScoreScale.of([case.score for case in choices.cases])
     fields = [*need_fields(scenario), *price_fields(scenario, choices.devices)]
     return {
@@ -321,7 +376,13 @@ def page_data(choices: Choices, scenario: Scenario, presets: Sequence[Preset]) -
 
 
 def _field_data(field: Field) -> dict[str, Any]:
-    return {"name": field.name, "value": field.value, "low": field.low, "high": field.high, "whole": field.whole}
+    return {
+        "name": field.name,
+        "value": field.value,
+        "low": field.low,
+        "high": field.high,
+        "whole": field.whole,
+    }
 
 
 def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:

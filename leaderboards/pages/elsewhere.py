@@ -17,10 +17,15 @@ def elsewhere_grid(site: Site, *, task: str | None = None) -> Grid | None:
     found.sort(key=lambda record: (record.task, record.candidate, record.num_fewshot or 0))
     lines = [_line(record, metric) for record in found for metric in record.shown(_own_metric(site, record))]
     if len(lines) > MOST_SHOWN:
-        lines[MOST_SHOWN:] = [Line(Head(f"{len(lines) - MOST_SHOWN:,} more", "in the downloads"), (Item(""),) * 5)]
+        lines[MOST_SHOWN:] = [
+            Line(Head(f"{len(lines) - MOST_SHOWN:,} more", "in the downloads"), (Item(""),) * 5)
+        ]
     columns = (
         Column("Task", "And below it the metric, with the filters that answers went through.", text=True),
-        Column("Score", "As it was reported; ± its standard error, or below it the 95 % interval over the samples."),
+        Column(
+            "Score",
+            "As it was reported; ± its standard error, or below it the 95 % interval over the samples.",
+        ),
         Column("Examples", "Demonstrations in the prompt.", narrow=False),
         Column("n", "Samples scored.", narrow=False),
         Column("Scored with", text=True, narrow=False),

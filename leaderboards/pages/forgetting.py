@@ -1,4 +1,5 @@
-"""How the guard against forgetting is shown: a mark in the ranking, and what was lost where on a model's page."""
+"""How the guard against forgetting is shown: a mark in the ranking, and what was lost where on a model's
+page."""
 
 from collections.abc import Sequence
 
@@ -7,7 +8,11 @@ from leaderboards.rank.forgetting import Forgetting, Verdict
 from leaderboards.rank.tables import Row
 from leaderboards.text import points
 
-_SHOWN: dict[Verdict, tuple[str, Tone]] = {"passed": ("✓", "good"), "failed": ("✗", "bad"), "unresolved": ("?", "muted")}
+_SHOWN: dict[Verdict, tuple[str, Tone]] = {
+    "passed": ("✓", "good"),
+    "failed": ("✗", "bad"),
+    "unresolved": ("?", "muted"),
+}
 
 
 def guard_column(margin: float) -> Column:
@@ -22,11 +27,17 @@ def guard_column(margin: float) -> Column:
 
 
 def guard_item(forgetting: Forgetting | None) -> Item:
-    """The change with the verdict, in shape and word; a dash for arms that train nothing, or without guard tasks."""
+    """The change with the verdict, in shape and word; a dash for arms that train nothing, or without guard
+    tasks."""
     if forgetting is None:
         return Item()
     sign, tone = _SHOWN[forgetting.verdict]
-    return Item(f"{sign} {points(forgetting.mean.value, sign=True)}", forgetting.verdict, forgetting.mean.value, tone=tone)
+    return Item(
+        f"{sign} {points(forgetting.mean.value, sign=True)}",
+        forgetting.verdict,
+        forgetting.mean.value,
+        tone=tone,
+    )
 
 
 def forgetting_grid(rows: Sequence[Row], name: str, margin: float) -> Grid | None:
@@ -38,12 +49,19 @@ def forgetting_grid(rows: Sequence[Row], name: str, margin: float) -> Grid | Non
     columns = (
         guard_column(margin),
         Column("All of them", "Mean over the guard tasks, with its 95 % interval.", about="guard"),
-        *(Column(task, "Paired change from the same model before its tuning.", about="guard") for task in tasks),
+        *(
+            Column(task, "Paired change from the same model before its tuning.", about="guard")
+            for task in tasks
+        ),
     )
     lines = tuple(
         Line(
             Head(row.method_name, method=row.method),
-            (guard_item(found), gain_item(found.mean), *(gain_item(found.changes.get(task)) for task in tasks)),
+            (
+                guard_item(found),
+                gain_item(found.mean),
+                *(gain_item(found.changes.get(task)) for task in tasks),
+            ),
         )
         for row, found in guarded
     )

@@ -14,8 +14,8 @@ UNTRAINED: tuple[Method, ...] = ("zero_shot", "zero_shot_constrained", "few_shot
 
 
 def form_grid(site: Site, task: str, rows: Sequence[Row]) -> Grid | None:
-    """The untrained arms of each model and its best fine-tune; `rows`: best first. None where answers are not written, or
-    nobody looked at their form."""
+    """The untrained arms of each model and its best fine-tune; `rows`: best first. None where answers are not
+    written, or nobody looked at their form."""
     shown = [row for row in _shown(rows) if any(result.parsed for result in row.cells[task].results)]
     if site.table.tasks[task].output != "generate" or not shown:
         return None
@@ -31,7 +31,9 @@ def form_grid(site: Site, task: str, rows: Sequence[Row]) -> Grid | None:
             about="headroom",
         ),
     )
-    lines = tuple(Line(candidate_head(site, row, task=task, ranked=False), _items(site, task, row)) for row in shown)
+    lines = tuple(
+        Line(candidate_head(site, row, task=task, ranked=False), _items(site, task, row)) for row in shown
+    )
     return Grid(f"Form and content of the answers on {task}", Column("Candidate"), columns, lines)
 
 

@@ -30,7 +30,8 @@ class Column(NamedTuple):
     """Words are set to the left; everything else is a number and set to the right."""
 
     about: str = ""
-    """The anchor of the methodology page that says how the column is made; empty where nothing needs to be said."""
+    """The anchor of the methodology page that says how the column is made; empty where nothing needs to be
+    said."""
 
 
 class Item(NamedTuple):
@@ -68,7 +69,12 @@ class Item(NamedTuple):
 
     def classes(self, column: Column) -> str:
         """How it is set; a plain number, which most are, needs no word."""
-        words = ("words" if column.text else "", "" if column.narrow else "wide", self.tone, "loose" if self.loose else "")
+        words = (
+            "words" if column.text else "",
+            "" if column.narrow else "wide",
+            self.tone,
+            "loose" if self.loose else "",
+        )
         return " ".join(word for word in words if word)
 
 
@@ -149,13 +155,20 @@ def score_item(estimate: Estimate | None, *, floor: float | None = None) -> Item
 
 
 def gain_item(estimate: Estimate | None, *, p: float | None = None) -> Item:
-    """A gain with its interval; muted where the interval holds zero, or `p`, its corrected p-value, is not below 5 %."""
+    """A gain with its interval; muted where the interval holds zero, or `p`, its corrected p-value, is not
+    below 5 %."""
     if estimate is None:
         return Item()
     clear = estimate.clear and (p is None or p < SIGNIFICANT)
     tone: Tone = "muted" if not clear else "good" if estimate.low > 0 else "bad"
     title = "" if p is None else f"p {'' if p < 0.001 else '= '}{p_value(p)}"
-    return Item(points(estimate.value, sign=True), interval(estimate, sign=True), estimate.value, tone=tone, title=title)
+    return Item(
+        points(estimate.value, sign=True),
+        interval(estimate, sign=True),
+        estimate.value,
+        tone=tone,
+        title=title,
+    )
 
 
 def headroom_item(closed: float | None) -> Item:

@@ -29,7 +29,8 @@ METHOD_TITLES: dict[Method, str] = {
 }
 
 MOST_ROWS = 60
-"""Rows of a table that is shown with everything; a longer ranking is folded, or shown without bars and shapes."""
+"""Rows of a table that is shown with everything; a longer ranking is folded, or shown without bars and
+shapes."""
 
 LONGEST_NAME = 20
 """Letters of a name beside a chart."""
@@ -90,7 +91,9 @@ def rank_text(ranks: tuple[int, int] | None) -> str:
     return str(ranks[0]) if ranks[0] == ranks[1] else f"{ranks[0]}–{ranks[1]}"
 
 
-def candidate_head(site: Site, row: Row, *, task: str | None = None, frontier: bool = False, ranked: bool = True) -> Head:
+def candidate_head(
+    site: Site, row: Row, *, task: str | None = None, frontier: bool = False, ranked: bool = True
+) -> Head:
     """A candidate at the head of a row, marked where its training went wrong: on the task, or on any."""
     size = parameters_of(site, row.name)
     detail = row.method_name if size is None else f"{row.method_name} · {quantity(size)}"

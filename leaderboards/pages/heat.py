@@ -21,7 +21,8 @@ MOST_CELLS = 6_000
 """Cells of that page, which keep it within what a page may weigh."""
 
 HEAT_STEPS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
-"""Gains from which on the colour is stronger; the same on every site, so that maps can be held side by side."""
+"""Gains from which on the colour is stronger; the same on every site, so that maps can be held side by
+side."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class HeatMap:
 
 
 def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
-    """Fine-tunes in the order of the ranking, or only some rows; None with one task, whose gains the ranking has, or without
-    any gain."""
+    """Fine-tunes in the order of the ranking, or only some rows; None with one task, whose gains the ranking
+    has, or without any gain."""
     tasks = tuple(site.table.tasks)
     tuned = [row for row in rows or site.table.rows if any((row.key, task) in site.gains for task in tasks)]
     if len(tasks) < 2 or not tuned:

@@ -51,7 +51,9 @@ def news(site: Site) -> str:
 def _lede(kept: Sequence[Kept], found: Sequence[Change]) -> str:
     if len(kept) < 2:
         return "This is the first table published here. When results or prices change, the next one is compared with it."
-    return f"Between the table of {kept[-2].table.date} and this one of {kept[-1].table.date}: {summed(found)}."
+    return (
+        f"Between the table of {kept[-2].table.date} and this one of {kept[-1].table.date}: {summed(found)}."
+    )
 
 
 def _change_grid(site: Site, found: Sequence[Change]) -> Grid | None:
@@ -75,7 +77,11 @@ def _head(change: Change, there: set[str]) -> Head:
 def _items(change: Change) -> tuple[Item, ...]:
     return (
         Item(NOUNS[change.kind], sort=NOUNS[change.kind]),
-        Item(change.after or MISSING, f"was {change.before}" if change.before else "", sort=change.after or None),
+        Item(
+            change.after or MISSING,
+            f"was {change.before}" if change.before else "",
+            sort=change.after or None,
+        ),
     )
 
 
@@ -87,7 +93,9 @@ def _snapshot_grid(kept: Sequence[Kept]) -> Grid:
         Column("Prices of", narrow=False),
         Column("What changed", "Since the snapshot before.", text=True),
     )
-    return Grid("Snapshots", Column("Newest run", "Leads to the figures, as JSON."), columns, tuple(reversed(lines)))
+    return Grid(
+        "Snapshots", Column("Newest run", "Leads to the figures, as JSON."), columns, tuple(reversed(lines))
+    )
 
 
 def _snapshot_line(one: Kept, former: Kept | None) -> Line:

@@ -126,7 +126,9 @@ def index_page(site: Site) -> IndexPage:
         derived_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
         tuple(_task_link(site, name, card) for name, card in table.tasks.items()),
         tuple(_method_link(site, method) for method in methods_of(site)),
-        () if folded else tuple(Link(name, model_href(name), size_text(site, name)) for name in model_names(table)),
+        ()
+        if folded
+        else tuple(Link(name, model_href(name), size_text(site, name)) for name in model_names(table)),
         _failure_grid(site.failures),
         _untrusted_grid(site.untrusted),
         _flagged_grid(site),
@@ -148,15 +150,20 @@ def ranking_page(site: Site) -> RankingPage | None:
     entries = site.ledger.entries
     if len(entries) <= MOST_ROWS:
         return None
-    return RankingPage(slim(_main_grid(site, entries)), f"{count_of(len(entries), 'row')}. Score: {scale_of(site.table)}.")
+    return RankingPage(
+        slim(_main_grid(site, entries)), f"{count_of(len(entries), 'row')}. Score: {scale_of(site.table)}."
+    )
 
 
 def _drawn(site: Site) -> Ledger:
-    """The ledger of as many rows as a chart can show: the best, the frontier, and what the frontier was tuned from."""
+    """The ledger of as many rows as a chart can show: the best, the frontier, and what the frontier was tuned
+    from."""
     entries = site.ledger.entries
     frontier = [entry for entry in entries if entry.frontier]
     untuned = [site.table.baseline(entry.row, method) for entry in frontier for method in UNTUNED]
-    shown = {row.key for row in untuned if row} | {entry.row.key for entry in (*frontier, *entries[:MOST_DRAWN])}
+    shown = {row.key for row in untuned if row} | {
+        entry.row.key for entry in (*frontier, *entries[:MOST_DRAWN])
+    }
     return replace(site.ledger, entries=tuple(entry for entry in entries if entry.row.key in shown))
 
 
@@ -165,7 +172,9 @@ def _first_of(shown: int, entries: Sequence[Entry]) -> str:
 
 
 def _task_link(site: Site, name: str, card: TaskCard) -> Link:
-    return Link(name, task_href(name), f"{card.primary_metric}, {count_of(samples_asked(site, name), 'test sample')}")
+    return Link(
+        name, task_href(name), f"{card.primary_metric}, {count_of(samples_asked(site, name), 'test sample')}"
+    )
 
 
 def _method_link(site: Site, method: Method) -> Link:
@@ -177,7 +186,9 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     scores = [row.score for row in site.table.ranked if row.score]
     floor = min((estimate.low for estimate in scores), default=0.0)
     columns = (
-        Column("Score", f"With its 95 % interval over samples and seeds. {scale_of(site.table)}.", about="score"),
+        Column(
+            "Score", f"With its 95 % interval over samples and seeds. {scale_of(site.table)}.", about="score"
+        ),
         Column(
             "Δ few-shot",
             "Paired gain over the few-shot arm of the same model, with its 95 % interval. Grey where it is not "
@@ -197,7 +208,11 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
             about="robustness",
         ),
         Column("Mean rank", "Mean of its ranks on the tasks.", narrow=False, about="robustness"),
-        Column("Train", "Cost of one fine-tune (mean over tasks and seeds), and its device-hours.", about="training"),
+        Column(
+            "Train",
+            "Cost of one fine-tune (mean over tasks and seeds), and its device-hours.",
+            about="training",
+        ),
         Column(
             "Labels",
             "Labelled samples of the task that it was trained on; below, those of other tasks.",
@@ -224,16 +239,25 @@ def _main_grid(site: Site, entries: Sequence[Entry]) -> Grid:
             narrow=False,
             about="seeds",
         ),
-        Column("n", "Test samples scored in every seed and wording, of those asked for.", narrow=False, about="samples"),
+        Column(
+            "n",
+            "Test samples scored in every seed and wording, of those asked for.",
+            narrow=False,
+            about="samples",
+        ),
     )
     # In the order of `COLUMNS`; the board file says which of them are shown, and in which order.
     empty = set() if any(row.forgetting for row in site.table.rows) else {"guard"}
     chosen = [COLUMNS.index(name) for name in site.board.columns if name not in empty]
     compared = {row.key for row in compared_rows(site)}
     lines = [_main_line(site, entry, floor, compared=entry.row.key in compared) for entry in entries]
-    starts = {after.row.key for before, after in itertools.pairwise(entries) if before.row.tier != after.row.tier}
+    starts = {
+        after.row.key for before, after in itertools.pairwise(entries) if before.row.tier != after.row.tier
+    }
     lines = [
-        line._replace(head=line.head._replace(divided=entry.row.score is not None and entry.row.key in starts))
+        line._replace(
+            head=line.head._replace(divided=entry.row.score is not None and entry.row.key in starts)
+        )
         for entry, line in zip(entries, lines, strict=True)
     ]
     return Grid(
@@ -252,7 +276,9 @@ def _main_line(site: Site, entry: Entry, floor: float, *, compared: bool) -> Lin
         done = sum(len(cell.results) for cell in row.cells.values())
         why = f"{done}/{row.runs_wanted} runs" if done < row.runs_wanted else "no sample scored in all runs"
         score = Item(MISSING, why, tone="muted")
-    seeds = Item(str(row.seeds), _seed_note(row), row.seeds, tone="muted" if row.seeds == 1 else "", loose=True)
+    seeds = Item(
+        str(row.seeds), _seed_note(row), row.seeds, tone="muted" if row.seeds == 1 else "", loose=True
+    )
     items = (
         score,
         gain_item(row.over_few, p=row.significance.get("few_shot")),
@@ -305,7 +331,9 @@ def _failure_grid(failures: Sequence[Failure]) -> Grid | None:
                 Item(failure.run.task),
                 Item(str(failure.run.seed)),
                 Item(failure.phase),
-                Item(duration(failure.spent.seconds), sort=failure.spent.seconds) if failure.spent.seconds else Item(),
+                Item(duration(failure.spent.seconds), sort=failure.spent.seconds)
+                if failure.spent.seconds
+                else Item(),
                 Item(shortened(failure.reason, 300)),
             ),
         )
@@ -326,7 +354,8 @@ def _untrusted_grid(results: Sequence[Result]) -> Grid | None:
     if not results:
         return None
     lines = tuple(
-        Line(run_head(result), (*_place_items(result), Item(shortened(result.untrusted or "", 400)))) for result in results
+        Line(run_head(result), (*_place_items(result), Item(shortened(result.untrusted or "", 400))))
+        for result in results
     )
     columns = (Column("Task", text=True), Column("Seed"), Column("Reason", text=True))
     return Grid("Runs kept out of the ranking", Column("Candidate"), columns, lines)
@@ -335,16 +364,28 @@ def _untrusted_grid(results: Sequence[Result]) -> Grid | None:
 def _flagged_grid(site: Site) -> Grid | None:
     """Runs whose training collapsed or diverged; None without any."""
     lines = [
-        Line(run_head(result), (*_place_items(result), Item(trouble.what), Item(shortened(trouble.reason, 400))))
+        Line(
+            run_head(result),
+            (*_place_items(result), Item(trouble.what), Item(shortened(trouble.reason, 400))),
+        )
         for result in site.results
         if result.run.task in site.table.tasks
         for trouble in troubles(result)
     ]
     more = len(lines) - MOST_FLAGGED
     if more > 0:
-        lines[MOST_FLAGGED:] = [Line(Head(f"{more:,} more", "marked in the tables; their pages say why"), (Item(""),) * 4)]
-    columns = (Column("Task", text=True), Column("Seed"), Column("What", text=True), Column("Reason", text=True))
-    return Grid("Runs whose training went wrong", Column("Candidate"), columns, tuple(lines)) if lines else None
+        lines[MOST_FLAGGED:] = [
+            Line(Head(f"{more:,} more", "marked in the tables; their pages say why"), (Item(""),) * 4)
+        ]
+    columns = (
+        Column("Task", text=True),
+        Column("Seed"),
+        Column("What", text=True),
+        Column("Reason", text=True),
+    )
+    return (
+        Grid("Runs whose training went wrong", Column("Candidate"), columns, tuple(lines)) if lines else None
+    )
 
 
 def _place_items(result: Result) -> tuple[Item, Item]:

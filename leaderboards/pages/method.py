@@ -14,7 +14,14 @@ from leaderboards.gathered import Site, scale_of
 from leaderboards.money.ledger import Entry
 from leaderboards.pages.costs import derived_grid, measured_grid
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line, gain_item, headroom_item, score_item
-from leaderboards.pages.heads import LONGEST_NAME, METHOD_TITLES, MOST_ROWS, candidate_head, rank_text, shortest
+from leaderboards.pages.heads import (
+    LONGEST_NAME,
+    METHOD_TITLES,
+    MOST_ROWS,
+    candidate_head,
+    rank_text,
+    shortest,
+)
 from leaderboards.pages.heat import HeatMap, heat_map
 from leaderboards.rank.flags import troubles
 from leaderboards.rank.tables import Row
@@ -64,14 +71,20 @@ def method_page(site: Site, method: Method) -> MethodPage:
     entries = [entry for entry in site.ledger.entries if entry.row.method == method]
     shown = entries[:MOST_ROWS]
     rows = [entry.row for entry in shown]
-    gains = [("few-shot", [(row, row.over_few) for row in rows]), ("zero-shot", [(row, row.over_zero) for row in rows])]
+    gains = [
+        ("few-shot", [(row, row.over_few) for row in rows]),
+        ("zero-shot", [(row, row.over_zero) for row in rows]),
+    ]
     known = [(name, [(row, gain) for row, gain in found if gain is not None]) for name, found in gains]
     return MethodPage(
         METHOD_TITLES[method],
         " ".join(_counted(name, [gain for _, gain in found]) for name, found in known if found)
         or "Nothing untuned stands beside it: whether it helps is unknown.",
         tuple(
-            (f"Δ {name}", gain_forest([(method, shortest(row.name, LONGEST_NAME), gain) for row, gain in found]))
+            (
+                f"Δ {name}",
+                gain_forest([(method, shortest(row.name, LONGEST_NAME), gain) for row, gain in found]),
+            )
             for name, found in known
             if found
         ),
@@ -133,7 +146,9 @@ def _setting_grid(method: Method, rows: Sequence[Row]) -> Grid | None:
     defaults: dict[str, str] = {}
     runs = [result.run for row in rows for result in row.results if not result.run.members]
     # Of thousands of runs few differ in their settings.
-    taken = Counter((run.stages[-1].tuner, run.training.model_dump_json()) for run in runs if run.training is not None)
+    taken = Counter(
+        (run.stages[-1].tuner, run.training.model_dump_json()) for run in runs if run.training is not None
+    )
     for (tuner, settings), number in taken.items():
         built_in = make_training(layered(tuner, method), tuner).model_dump(mode="json")
         for name, value in json.loads(settings).items():
@@ -143,9 +158,13 @@ def _setting_grid(method: Method, rows: Sequence[Row]) -> Grid | None:
     if not changed:
         return None
     lines = tuple(
-        Line(Head(name), (Item(defaults[name]), Item(_spread(found, taken.total())))) for name, found in changed.items()
+        Line(Head(name), (Item(defaults[name]), Item(_spread(found, taken.total()))))
+        for name, found in changed.items()
     )
-    columns = (Column("Built in", text=True), Column("Taken", "The values, with how many runs took each.", text=True))
+    columns = (
+        Column("Built in", text=True),
+        Column("Taken", "The values, with how many runs took each.", text=True),
+    )
     return Grid("Settings that differ from the built-in ones", Column("Setting"), columns, lines)
 
 
@@ -177,7 +196,11 @@ def _failure_grid(site: Site, method: Method) -> Grid | None:
 
 def _trouble(site: Site, method: Method) -> str:
     """Of all runs of the method on the board's tasks."""
-    runs = [result for result in site.results if result.run.candidate.method == method and result.run.guard is None]
+    runs = [
+        result
+        for result in site.results
+        if result.run.candidate.method == method and result.run.guard is None
+    ]
     failed = sum(failure.run.candidate.method == method for failure in site.failures)
     counts = [
         (failed, "failed"),

@@ -80,7 +80,12 @@ def _task_grid(site: Site) -> Grid:
         Column("Chance", "What becomes 0 before tasks are averaged."),
         Column("Weight"),
         Column("Test samples"),
-        Column("In clusters", "Whether samples hang together, as questions on one passage.", text=True, narrow=False),
+        Column(
+            "In clusters",
+            "Whether samples hang together, as questions on one passage.",
+            text=True,
+            narrow=False,
+        ),
     )
     lines = []
     for name, card in site.table.tasks.items():
@@ -118,4 +123,6 @@ def _incomplete_grid(site: Site, left_out: Sequence[Row]) -> Grid | None:
     ]
     if len(left_out) > MOST_LEFT_OUT:
         lines.append(Line(Head(f"{len(left_out) - MOST_LEFT_OUT:,} more"), (Item(""),)))
-    return Grid("Rows that are not ranked", Column("Candidate"), (Column("What is missing", text=True),), tuple(lines))
+    return Grid(
+        "Rows that are not ranked", Column("Candidate"), (Column("What is missing", text=True),), tuple(lines)
+    )

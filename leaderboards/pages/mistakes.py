@@ -1,4 +1,5 @@
-"""What goes wrong on a task: the most frequent mistakes, and the score by label, of an arm beside its base."""
+"""What goes wrong on a task: the most frequent mistakes, and the score by label, of an arm beside its
+base."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,7 +37,8 @@ class Mistakes:
 
 
 def find_mistakes(arms: Arms) -> Mistakes | None:
-    """The frequent mistakes of the arms of a task, and their scores by label; None when there is nothing to show."""
+    """The frequent mistakes of the arms of a task, and their scores by label; None when there is nothing to
+    show."""
     frequent, by_label = _frequent(arms), _by_label(arms)
     if not frequent and not by_label:
         return None
@@ -45,10 +47,15 @@ def find_mistakes(arms: Arms) -> Mistakes | None:
 
 
 def is_right(arms: Arms, answer: Answer) -> bool | None:
-    """Whether an answer is right: by a right-or-wrong metric, or else because it is the target. None: not scored."""
+    """Whether an answer is right: by a right-or-wrong metric, or else because it is the target. None: not
+    scored."""
     if answer.sample.error or answer.sample.score is None:
         return None
-    return answer.sample.score == 1 if arms.card.binary else answer.sample.answer.strip() == answer.sample.target.strip()
+    return (
+        answer.sample.score == 1
+        if arms.card.binary
+        else answer.sample.answer.strip() == answer.sample.target.strip()
+    )
 
 
 def _frequent(arms: Arms) -> Grid | None:
@@ -66,7 +73,10 @@ def _frequent(arms: Arms) -> Grid | None:
         return None
     ordered = sorted(shown, key=lambda mistake: (-counts[-1][mistake], -counts[0][mistake], mistake))
     lines = tuple(
-        Line(Head(_short(target)), (Item(_short(answer)), *(_times_item(counted[target, answer]) for counted in counts)))
+        Line(
+            Head(_short(target)),
+            (Item(_short(answer)), *(_times_item(counted[target, answer]) for counted in counts)),
+        )
         for target, answer in ordered
     )
     columns = (
@@ -93,12 +103,18 @@ def _by_label(arms: Arms) -> Grid | None:
         return None
     lines = []
     for label in labels:
-        by_arm = [[answer for answer in arm.answers.values() if answer.sample.target == label] for arm in arms.present]
+        by_arm = [
+            [answer for answer in arm.answers.values() if answer.sample.target == label]
+            for arm in arms.present
+        ]
         items = (Item(str(max(map(len, by_arm)))), *(_share_item(arms, answers) for answers in by_arm))
         lines.append(Line(Head(_short(label)), items))
     columns = (
         Column("n", "Test samples with this target."),
-        *(Column(arm.title, "Right answers, in percent of those that could be scored.") for arm in arms.present),
+        *(
+            Column(arm.title, "Right answers, in percent of those that could be scored.")
+            for arm in arms.present
+        ),
     )
     return Grid("Right answers by label", Column("Label"), columns, tuple(lines))
 

@@ -68,7 +68,9 @@ class ModelPage:
 def model_page(site: Site, name: str) -> ModelPage:
     """Zero-shot, few-shot and tuned, task by task, and the ensembles that are made of this model alone."""
     own = [row for row in site.table.rows if row.name == name]
-    ensembles = [row for row in site.table.rows if row.members and row.name != name and _bases(site, row) == {name}]
+    ensembles = [
+        row for row in site.table.rows if row.members and row.name != name and _bases(site, row) == {name}
+    ]
     untuned = [site.table.baseline(row, method) for row in own if row.members for method in UNTUNED]
     rows = list({row.key: row for row in (*own, *ensembles, *untuned) if row is not None}.values())
     rows.sort(key=lambda row: (METHODS.index(row.method), row.name))
@@ -114,7 +116,9 @@ def _members(site: Site, rows: Sequence[Row]) -> tuple[Link, ...]:
     """Every candidate an ensemble is made of, with how many of its runs."""
     found: dict[str, list[Result]] = {}
     for row in rows:
-        for member in {one.key: one for result in row.results for one in members_of(result, site.by_key)}.values():
+        for member in {
+            one.key: one for result in row.results for one in members_of(result, site.by_key)
+        }.values():
             found.setdefault(f"{member.run.candidate.name} · {method_name(member.run)}", []).append(member)
     return tuple(
         Link(label, model_href(runs[0].run.candidate.name), count_of(len(runs), "run"))
@@ -144,9 +148,14 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
             else ()
         ),
         Column(
-            "Labels", "Labelled samples of this task that it was trained on; below, those of other tasks.", about="labels"
+            "Labels",
+            "Labelled samples of this task that it was trained on; below, those of other tasks.",
+            about="labels",
         ),
-        *(Column(f"Seed {seed}", "Score of one run; links to it.", narrow=False) for seed in site.table.seeds),
+        *(
+            Column(f"Seed {seed}", "Score of one run; links to it.", narrow=False)
+            for seed in site.table.seeds
+        ),
     )
     lines, drawn = [], []
     for row in present:
@@ -170,7 +179,11 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
             drawn.append((row.method, f"{short} (!)" if cell.flag else short, cell.estimate))
     grid = Grid(f"Methods on {task}", Column("Method"), columns, tuple(lines))
     return ModelTask(
-        task, task_href(task), forest(drawn, chance=site.table.tasks[task].chance), _curve(site, task, present), grid
+        task,
+        task_href(task),
+        forest(drawn, chance=site.table.tasks[task].chance),
+        _curve(site, task, present),
+        grid,
     )
 
 
@@ -207,12 +220,15 @@ def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     lines = []
     for row in rows:
         rank = Item(rank_text(row.ranks), sort=row.ranks[0] if row.ranks else None)
-        lines.append(Line(_row_head(name, row), (rank, score_item(row.score), Item(links=_side_by_side(site, row)))))
+        lines.append(
+            Line(_row_head(name, row), (rank, score_item(row.score), Item(links=_side_by_side(site, row))))
+        )
     return Grid("Methods on the whole board", Column("Method"), columns, tuple(lines))
 
 
 def _side_by_side(site: Site, row: Row) -> tuple[tuple[str, str], ...]:
-    """Links that hold a row against its untuned arms and the leader, as far as all of them can be compared."""
+    """Links that hold a row against its untuned arms and the leader, as far as all of them can be
+    compared."""
     known = {other.key for other in compared_rows(site)}
     few, zero = (site.table.baseline(row, method) for method in reversed(UNTUNED))
     others = (("few-shot", few), ("zero-shot", zero), ("the leader", next(iter(site.table.ranked), None)))

@@ -1,4 +1,5 @@
-"""Write the page on which people review a prompt set: one file, complete in itself, that gives their verdicts back."""
+"""Write the page on which people review a prompt set: one file, complete in itself, that gives their verdicts
+back."""
 
 import base64
 import hashlib
@@ -155,6 +156,9 @@ def _prompt(item: Mapping[str, Any]) -> Prompt:
 
 def _said(verdicts: Sequence[Mapping[str, Any]], when: str) -> list[Said]:
     return [
-        Said(f"{_SAID[verdict['verdict']]} by {verdict['reviewer']} on {verdict['reviewed_at']}{when}", verdict["note"])
+        Said(
+            f"{_SAID[verdict['verdict']]} by {verdict['reviewer']} on {verdict['reviewed_at']}{when}",
+            verdict["note"],
+        )
         for verdict in verdicts
     ]

@@ -18,7 +18,17 @@ from leaderboards.pages.heads import Pairs, run_head
 from leaderboards.pages.samples import Excerpt, load_excerpt
 from leaderboards.pages.training import TrainingView, training_views
 from leaderboards.rank.flags import flag_of
-from leaderboards.text import MISSING, count_of, duration, in_units, method_name, points, quantity, size_of_memory, usd
+from leaderboards.text import (
+    MISSING,
+    count_of,
+    duration,
+    in_units,
+    method_name,
+    points,
+    quantity,
+    size_of_memory,
+    usd,
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,8 @@ class Surroundings:
 
 
 def run_page(result: Result, members: Sequence[Result], around: Surroundings) -> RunPage:
-    """Provenance, measurements and a few predictions of one run. `members`: what it is made of, if it is an ensemble."""
+    """Provenance, measurements and a few predictions of one run. `members`: what it is made of, if it is an
+    ensemble."""
     run, provenance = result.run, result.provenance
     longest = max(result.cost.seconds.values(), default=0.0) or 1.0
     return RunPage(
@@ -176,7 +187,11 @@ def _level_item(card: MetricCard, level: float | None) -> Item:
 
 def _detail_grid(result: Result) -> Grid | None:
     """The named parts of the metrics: precision, recall and F1 by class, say."""
-    parts = [(name, part, value) for name, metric in result.metrics.items() for part, value in metric.details.items()]
+    parts = [
+        (name, part, value)
+        for name, metric in result.metrics.items()
+        for part, value in metric.details.items()
+    ]
     if not parts:
         return None
     lines = tuple(Line(Head(part, name), (Item(points(value), sort=value),)) for name, part, value in parts)
@@ -186,7 +201,9 @@ def _detail_grid(result: Result) -> Grid | None:
 def _template_grid(result: Result) -> Grid | None:
     """The primary metric by wording; None where one was scored."""
     primary = result.task.primary_metric
-    scored = {template: metrics[primary] for template, metrics in result.by_template.items() if primary in metrics}
+    scored = {
+        template: metrics[primary] for template, metrics in result.by_template.items() if primary in metrics
+    }
     if len(scored) < 2:
         return None
     card = result.task.metrics[primary]
@@ -203,7 +220,8 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
     facts = [
         (
             "Samples",
-            f"{counts.scored:,} of {counts.total:,} scored" + (f", {counts.failed:,} failed" if counts.failed else ""),
+            f"{counts.scored:,} of {counts.total:,} scored"
+            + (f", {counts.failed:,} failed" if counts.failed else ""),
         ),
         ("Requests/s", quantity(cost.requests_per_second)),
         ("Prompt / output tokens", f"{cost.prompt_tokens:,} / {cost.completion_tokens:,}"),
@@ -215,8 +233,14 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
         ),
         *((("Answers known already", f"{made.reused_requests:,}"),) if made.reused_requests else ()),
         *((("Prompts cut to the context", f"{counts.truncated:,}"),) if counts.truncated else ()),
-        ("Weights in the engine", {"swap": "swapped in place", "adapters": "as an adapter"}.get(made.way, made.way)),
-        ("Peak memory", ", ".join(f"{size_of_memory(size)} ({phase})" for phase, size in cost.peak_memory_bytes.items())),
+        (
+            "Weights in the engine",
+            {"swap": "swapped in place", "adapters": "as an adapter"}.get(made.way, made.way),
+        ),
+        (
+            "Peak memory",
+            ", ".join(f"{size_of_memory(size)} ({phase})" for phase, size in cost.peak_memory_bytes.items()),
+        ),
         ("Energy", MISSING if cost.energy_joules is None else energy_text(cost.energy_joules)),
     ]
     if result.overlap.exact + result.overlap.near:
@@ -231,7 +255,9 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
         price = training_usd(result.trainings, prices)
         seconds = sum(training.all_seconds for training in result.trainings)
         several = f", {count_of(len(result.trainings), 'training')}" if len(result.trainings) > 1 else ""
-        facts.append(("Training, all of it", f"{duration(seconds)}{f', {usd(price.mid)}' if price else ''}{several}"))
+        facts.append(
+            ("Training, all of it", f"{duration(seconds)}{f', {usd(price.mid)}' if price else ''}{several}")
+        )
     return tuple(facts)
 
 
@@ -246,14 +272,20 @@ def _member_grid(result: Result, members: Sequence[Result]) -> Grid | None:
             (
                 Item(str(member.run.seed)),
                 _score_of(member),
-                Item(duration(sum(training.all_seconds for training in member.trainings)) if member.trainings else MISSING),
+                Item(
+                    duration(sum(training.all_seconds for training in member.trainings))
+                    if member.trainings
+                    else MISSING
+                ),
             ),
         )
         for member in members
     ]
     gone = len(run.members) - len(lines)
     if gone:
-        lines.append(Line(Head(f"{count_of(gone, 'member')} no longer among the results"), (Item(), Item(), Item())))
+        lines.append(
+            Line(Head(f"{count_of(gone, 'member')} no longer among the results"), (Item(), Item(), Item()))
+        )
     columns = (Column("Seed"), Column("Score", "On its own, as this run is scored."), Column("Training"))
     return Grid("What this ensemble is made of", Column("Member"), columns, tuple(lines))
 

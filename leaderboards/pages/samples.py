@@ -48,7 +48,9 @@ class Sample:
     @property
     def tone(self) -> Tone:
         """How the word is set."""
-        return "muted" if self.score is None else "good" if self.score == 1 else "bad" if self.score == 0 else ""
+        return (
+            "muted" if self.score is None else "good" if self.score == 1 else "bad" if self.score == 0 else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def load_samples(folder: Path, result: Result) -> list[Sample]:
 
 
 def load_excerpt(folder: Path, result: Result) -> Excerpt:
-    """The first few right and the first few other predictions, in the order of the data set, cut to a readable length.
+    """The first few right and the first few other predictions, in the order of the data set, cut to a
+    readable length.
 
     Only these are made, for a board has a page for each of its runs.
     """
@@ -81,8 +84,11 @@ def load_excerpt(folder: Path, result: Result) -> Excerpt:
     return Excerpt(tuple(map(_cut, samples)), note)
 
 
-def _load(folder: Path, result: Result, choose: Callable[[list[Any]], list[int]] | None = None) -> tuple[list[Sample], int]:
-    """A run's predictions, or those chosen by their scores, and how many there are; none when the file cannot be read."""
+def _load(
+    folder: Path, result: Result, choose: Callable[[list[Any]], list[int]] | None = None
+) -> tuple[list[Sample], int]:
+    """A run's predictions, or those chosen by their scores, and how many there are; none when the file cannot
+    be read."""
     column = f"score_{result.task.primary_metric}"
     try:
         table = read_prediction_table(folder, result.run)
@@ -96,7 +102,8 @@ def _load(folder: Path, result: Result, choose: Callable[[list[Any]], list[int]]
 
 
 def _places(places: list[int]) -> pyarrow.Array:
-    """Row numbers. Not by `pyarrow.array`, which imports pandas first: a quarter of a second for the page of one run."""
+    """Row numbers. Not by `pyarrow.array`, which imports pandas first: a quarter of a second for the page of
+    one run."""
     numbers = pyarrow.py_buffer(np.array(places, dtype=np.int64))
     return pyarrow.Array.from_buffers(pyarrow.int64(), len(places), [None, numbers])
 
@@ -136,6 +143,7 @@ def _words(value: Any) -> str:
 def _cut(sample: Sample) -> Sample:
     """Its texts, cut to a readable length."""
     texts: dict[str, Any] = {
-        name: shortened(getattr(sample, name)) for name in ("prompt", "target", "answer", "completion", "error")
+        name: shortened(getattr(sample, name))
+        for name in ("prompt", "target", "answer", "completion", "error")
     }
     return replace(sample, **texts)

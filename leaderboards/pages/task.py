@@ -157,7 +157,12 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     columns = (
         own_score_column(site.table.tasks[name]),
         Column("Δ few-shot", "Paired gain over the few-shot arm of the same model.", about="gain"),
-        Column("Δ zero-shot", "Paired gain over the untrained model without examples.", narrow=False, about="gain"),
+        Column(
+            "Δ zero-shot",
+            "Paired gain over the untrained model without examples.",
+            narrow=False,
+            about="gain",
+        ),
         Column(
             "Clean",
             "The score without the test samples that stand, exactly or nearly, in what the arm was trained on, or (of arms "
@@ -171,7 +176,12 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
             narrow=False,
             about="labels",
         ),
-        Column("n", "Samples scored in every seed and wording, of those asked for.", narrow=False, about="samples"),
+        Column(
+            "n",
+            "Samples scored in every seed and wording, of those asked for.",
+            narrow=False,
+            about="samples",
+        ),
         Column("Runs", "By seed.", narrow=False, text=True),
     )
     ranks = site.ranks[name]
@@ -227,7 +237,9 @@ def _template_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
     if len(templates) == 1:
         return None
     spread = Column(
-        "Spread", "Best wording less worst, in points: how far the score hangs on how one asks.", about="wordings"
+        "Spread",
+        "Best wording less worst, in points: how far the score hangs on how one asks.",
+        about="wordings",
     )
     lines = []
     for row in rows:

@@ -55,7 +55,9 @@ def training_views(result: Result) -> tuple[TrainingView, ...]:
     card = result.task.metrics.get(result.task.primary_metric)
     return tuple(
         TrainingView(
-            title="Training" if len(stages) == 1 else f"Stage {place} of {len(stages)}: {_kind(stage, result.run.task)}",
+            title="Training"
+            if len(stages) == 1
+            else f"Stage {place} of {len(stages)}: {_kind(stage, result.run.task)}",
             about=_about(stage, result.run.task),
             diverged=training.diverged,
             facts=_facts(training, card),
@@ -98,7 +100,10 @@ def _facts(training: TrainingRecord, card: MetricCard | None) -> Pairs:
     if training.best_metric is not None:
         kept.append(f"dev metric {in_units(card, training.best_metric)}")
     facts = [
-        ("Trained on", f"{training.samples:,} samples, {training.tokens:,} tokens, {training.epochs:.3g} epochs"),
+        (
+            "Trained on",
+            f"{training.samples:,} samples, {training.tokens:,} tokens, {training.epochs:.3g} epochs",
+        ),
         ("Left out as too long", f"{training.samples_left_out:,} samples"),
         ("Steps", f"{training.steps:,}" + (", stopped early" if training.stopped_early else "")),
         ("Kept step", f"{training.best_step:,}" + (f" ({', '.join(kept)})" if kept else "")),
@@ -147,7 +152,9 @@ def _others(training: TrainingRecord, card: MetricCard | None) -> tuple[SmallCur
         small_curve("Learning rate", training, lambda point: point.learning_rate, scientific),
         small_curve("Gradient norm", training, lambda point: point.grad_norm, scientific),
         small_curve("Tokens per second", training, lambda point: point.tokens_per_second, quantity),
-        small_curve("Task metric on dev", training, lambda point: point.metric, partial(in_units, card), on_dev=True),
+        small_curve(
+            "Task metric on dev", training, lambda point: point.metric, partial(in_units, card), on_dev=True
+        ),
     )
     return tuple(curve for curve in drawn if curve is not None)
 

@@ -1,4 +1,5 @@
-"""Which arm a candidate is held against: the untuned ones of its model, or the same tuning from the plain base."""
+"""Which arm a candidate is held against: the untuned ones of its model, or the same tuning from the plain
+base."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,10 +33,11 @@ def _weights(cell: Cell) -> tuple[str, str | None, str]:
 
 
 def baselines(cells: Mapping[Key, Mapping[str, Cell]]) -> dict[tuple[Key, Method], Key | None]:
-    """The untrained arms that each candidate is held against; None for itself, for lesser ones, and where there is none.
+    """The untrained arms that each candidate is held against; None for itself, for lesser ones, and where
+    there is none.
 
-    Of several of one model, as few-shot arms of several candidates, the best over the tasks: the gain is then over the best
-    that prompting was seen to do.
+    Of several of one model, as few-shot arms of several candidates, the best over the tasks: the gain is then
+    over the best that prompting was seen to do.
     """
     arms = defaultdict[tuple[Any, Method], dict[Key, None]](dict)
     for key, by_task in cells.items():
@@ -46,7 +48,10 @@ def baselines(cells: Mapping[Key, Mapping[str, Cell]]) -> dict[tuple[Key, Method
 
 
 def _baseline(
-    key: Key, method: Method, cells: Mapping[Key, Mapping[str, Cell]], arms: Mapping[tuple[Any, Method], Iterable[Key]]
+    key: Key,
+    method: Method,
+    cells: Mapping[Key, Mapping[str, Cell]],
+    arms: Mapping[tuple[Any, Method], Iterable[Key]],
 ) -> Key | None:
     """`arms`: by weights and method."""
     name, own = key
@@ -56,7 +61,9 @@ def _baseline(
         return None
     alike = list(arms.get((_weights(first), method), ()))
     complete = [other for other in alike if mine.keys() <= cells[other].keys()] or alike
-    return min(complete, key=lambda other: (-_mean(cells[other], mine), other[0] != name, other), default=None)
+    return min(
+        complete, key=lambda other: (-_mean(cells[other], mine), other[0] != name, other), default=None
+    )
 
 
 def _mean(cells: Mapping[str, Cell], tasks: Iterable[str]) -> float:
@@ -70,7 +77,8 @@ def _mean(cells: Mapping[str, Cell], tasks: Iterable[str]) -> float:
 
 
 def plain(cell: Cell, others: Iterator[Cell]) -> Cell | None:
-    """What was tuned alike on as many samples of the task, from the plain base; None of a cell that began there itself."""
+    """What was tuned alike on as many samples of the task, from the plain base; None of a cell that began
+    there itself."""
     run = cell.results[0].run
     if len(run.stages) < 2 or [portion.task for portion in run.stages[-1].portions] != [run.task]:
         return None

@@ -58,7 +58,9 @@ class ScoreTable:
     def shared(self, other: "ScoreTable") -> tuple[list[int], list[str]]:
         """Seeds and samples that both have."""
         theirs = set(other.ids)
-        return [seed for seed in self.seeds if seed in other.seeds], [name for name in self.ids if name in theirs]
+        return [seed for seed in self.seeds if seed in other.seeds], [
+            name for name in self.ids if name in theirs
+        ]
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,14 @@ class Cell:
 
 
 def read_cell(
-    results: Sequence[Result], folder: Path, notes: list[str], *, ahead: Mapping[str, Outcome] = MappingProxyType({})
+    results: Sequence[Result],
+    folder: Path,
+    notes: list[str],
+    *,
+    ahead: Mapping[str, Outcome] = MappingProxyType({}),
 ) -> Cell | None:
-    """The runs of one candidate on one task and budget, with their predictions; None when none of these can be read.
+    """The runs of one candidate on one task and budget, with their predictions; None when none of these can
+    be read.
 
     `ahead`: by the key of their run, scores that were read before.
     """
@@ -115,12 +122,19 @@ def read_cell(
 
 
 def read_cells(
-    cells: Sequence[Sequence[Result]], folder: Path, notes: list[str], *, ahead: Mapping[str, Outcome] = MappingProxyType({})
+    cells: Sequence[Sequence[Result]],
+    folder: Path,
+    notes: list[str],
+    *,
+    ahead: Mapping[str, Outcome] = MappingProxyType({}),
 ) -> list[Cell | None]:
     """The same of many of them."""
     known = [_read_cell(results, folder, notes, ahead) for results in cells]
     estimates = iter(_estimates([cell for cell in known if cell is not None]))
-    return [None if cell is None else Cell(cell.results, cell.scores, cell.total, next(estimates)) for cell in known]
+    return [
+        None if cell is None else Cell(cell.results, cell.scores, cell.total, next(estimates))
+        for cell in known
+    ]
 
 
 @dataclass(frozen=True)
@@ -149,13 +163,17 @@ def _estimates(cells: Sequence[_Scored]) -> list[Estimate | None]:
     return found
 
 
-def _read_cell(results: Sequence[Result], folder: Path, notes: list[str], ahead: Mapping[str, Outcome]) -> _Scored | None:
+def _read_cell(
+    results: Sequence[Result], folder: Path, notes: list[str], ahead: Mapping[str, Outcome]
+) -> _Scored | None:
     tables: list[RunScores] = []
     kept: list[Result] = []
     for result in sorted(results, key=lambda one: one.run.seed):
         outcome = ahead[result.key] if result.key in ahead else read_scores([result], folder)[0]
         if isinstance(outcome, Unreadable):
-            notes.append(f"{result.run.label}: its predictions cannot be read and the run is left out: {outcome.reason}")
+            notes.append(
+                f"{result.run.label}: its predictions cannot be read and the run is left out: {outcome.reason}"
+            )
         else:
             tables.append(outcome)
             kept.append(result)

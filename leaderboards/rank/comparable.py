@@ -1,4 +1,5 @@
-"""Which runs may be compared: those that were made alike. The larger group stays, the others are left out and named."""
+"""Which runs may be compared: those that were made alike. The larger group stays, the others are left out and
+named."""
 
 import json
 from collections import defaultdict
@@ -30,18 +31,28 @@ ItemT = TypeVar("ItemT")
 
 
 def comparable(results: Sequence[Result], board: Board, notes: list[str]) -> list[list[Result]]:
-    """The runs of the board's tasks that may be compared with each other: a list for each candidate, task and training
-    budget. What is left out is said in `notes`.
+    """The runs of the board's tasks that may be compared with each other: a list for each candidate, task and
+    training budget. What is left out is said in `notes`.
     """
     chosen = _of_board([result for result in results if result.run.guard is None], board, notes)
     tasks = [_same_protocol(group, notes) for group in groups(chosen, lambda result: result.run.task)]
     tasks = [_same_metric(group, notes) for group in tasks]
-    cells = [_same_recipe(group, notes) for task in tasks for group in groups(task, lambda result: key_of(result.run))]
-    budgets = [_same_choice(group, notes) for cell in cells for group in groups(cell, lambda result: result.run.n_train)]
+    cells = [
+        _same_recipe(group, notes)
+        for task in tasks
+        for group in groups(task, lambda result: key_of(result.run))
+    ]
+    budgets = [
+        _same_choice(group, notes)
+        for cell in cells
+        for group in groups(cell, lambda result: result.run.n_train)
+    ]
     used = {(result.provenance.engine, result.provenance.dtype) for group in budgets for result in group}
     engines = sorted(f"{engine} ({dtype})" for engine, dtype in used)
     if len(engines) > 1:
-        notes.append(f"Scores come from different engines, which may differ by a few samples: {listed(engines)}.")
+        notes.append(
+            f"Scores come from different engines, which may differ by a few samples: {listed(engines)}."
+        )
     return budgets
 
 
@@ -56,7 +67,9 @@ def groups(results: Iterable[ItemT], key: Callable[[ItemT], GroupT]) -> list[lis
 def _of_board(results: Sequence[Result], board: Board, notes: list[str]) -> list[Result]:
     found = {result.run.task for result in results}
     absent = [task for task in board.tasks or sorted(board.weights) if task not in found]
-    notes += [f"Task '{task}' of the board has no finished run.{suggest(task, sorted(found))}" for task in absent]
+    notes += [
+        f"Task '{task}' of the board has no finished run.{suggest(task, sorted(found))}" for task in absent
+    ]
     if board.tasks is None:
         return list(results)
     left_out = sorted(found - set(board.tasks))
@@ -66,7 +79,8 @@ def _of_board(results: Sequence[Result], board: Board, notes: list[str]) -> list
 
 
 def _same_protocol(group: list[Result], notes: list[str]) -> list[Result]:
-    """The runs of one task that were asked the same in the same way: of its newest version, those asked as most were."""
+    """The runs of one task that were asked the same in the same way: of its newest version, those asked as
+    most were."""
     if _equal(group, PROTOCOL):
         return group
     return _alike(group, lambda run: _flat(run, PROTOCOL), f"Task '{group[0].run.task}'", notes)
@@ -91,14 +105,17 @@ def _same_metric(group: list[Result], notes: list[str]) -> list[Result]:
 
 
 def _same_recipe(group: list[Result], notes: list[str]) -> list[Result]:
-    """The runs of one candidate on one task that differ in nothing but the seed, the budget and what a search chose."""
+    """The runs of one candidate on one task that differ in nothing but the seed, the budget and what a search
+    chose."""
     if _equal(group, RECIPE) and len({len(result.run.members) for result in group}) == 1:
         return group
 
     def recipe(run: Run) -> dict[str, str]:
         chosen = _chosen(run)
         settings = {
-            name: value for name, value in _flat(run, RECIPE).items() if name not in chosen and not name.endswith(".n_train")
+            name: value
+            for name, value in _flat(run, RECIPE).items()
+            if name not in chosen and not name.endswith(".n_train")
         }
         return settings | ({"members": str(len(run.members))} if run.members else {})
 
@@ -106,7 +123,8 @@ def _same_recipe(group: list[Result], notes: list[str]) -> list[Result]:
 
 
 def _same_choice(group: list[Result], notes: list[str]) -> list[Result]:
-    """The runs of one candidate on one task and budget whose search came to the same settings: its seeds are one recipe.
+    """The runs of one candidate on one task and budget whose search came to the same settings: its seeds are
+    one recipe.
 
     A search is made for each budget; what it chooses may differ from one to the next.
     """
@@ -116,7 +134,8 @@ def _same_choice(group: list[Result], notes: list[str]) -> list[Result]:
 
 
 def _equal(group: list[Result], fields: Sequence[str]) -> bool:
-    """Whether all runs agree in these fields to the letter: then nothing need be described, of thousands of runs."""
+    """Whether all runs agree in these fields to the letter: then nothing need be described, of thousands of
+    runs."""
     taken = attrgetter(*fields)
     first = taken(group[0].run)
     return all(taken(result.run) == first for result in group)
@@ -135,7 +154,9 @@ def _chosen(run: Run) -> dict[str, str]:
     return {name: value for name, value in _flat(run, ("stages",)).items() if name in names}
 
 
-def _alike(group: list[Result], described: Callable[[Run], Mapping[str, str]], where: str, notes: list[str]) -> list[Result]:
+def _alike(
+    group: list[Result], described: Callable[[Run], Mapping[str, str]], where: str, notes: list[str]
+) -> list[Result]:
     """Of runs that are described in several ways the largest group, of the newest version of the task."""
 
     def key(result: Result) -> str:
@@ -161,7 +182,8 @@ def _left_out(runs: int, ours: Mapping[str, str], theirs: Mapping[str, str], whe
 
 
 def _flat(run: Run, fields: Sequence[str]) -> dict[str, str]:
-    """Settings as `generation.temperature` → `0.0`; of a second stage `stages.2.training.r`, of a lone one `training.r`."""
+    """Settings as `generation.temperature` → `0.0`; of a second stage `stages.2.training.r`, of a lone one
+    `training.r`."""
     flat: dict[str, str] = {}
     todo: list[tuple[str, Any]] = list(run.model_dump(mode="json", include=set(fields)).items())
     while todo:

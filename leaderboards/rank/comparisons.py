@@ -42,8 +42,8 @@ class TaskComparison:
     """Of the difference, corrected over the tasks of the pair of rows (Holm); NaN where there is none."""
 
     fixed: NDArray[np.int64]
-    """Samples that the first gets right and the second wrong, by the majority of seeds and templates; of scores between 0
-    and 1 those on which the first scores higher."""
+    """Samples that the first gets right and the second wrong, by the majority of seeds and templates; of
+    scores between 0 and 1 those on which the first scores higher."""
 
     broken: NDArray[np.int64]
     """The reverse."""
@@ -60,8 +60,8 @@ def compare_rows(
     for task, card in cards.items():
         flipped = flips(_means(rows, task), binary=card.binary)
         stderr, p = _of_rows(rows, standings[task], "stderr", "p")
-        # Where a difference has no standard error, or none to speak of because it is the same on every sample, the t test
-        # says nothing; its flips do.
+        # Where a difference has no standard error, or none to speak of because it is the same on every
+        # sample, the t test says nothing; its flips do.
         difference = differences_of(rows, standings[task])
         p_values.append(np.where(difference.known, np.where(stderr > 0, p, flipped.p), np.nan))
         found[task] = TaskComparison(difference, p_values[-1], flipped.fixed, flipped.broken, flipped.p)

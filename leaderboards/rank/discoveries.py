@@ -11,13 +11,14 @@ from leaderboards.rank.tables import Row, Table
 
 @dataclass(frozen=True)
 class TaskGain:
-    """The gain of one fine-tune on one task, over the best few-shot arm of its model, or else the zero-shot arm."""
+    """The gain of one fine-tune on one task, over the best few-shot arm of its model, or else the zero-shot
+    arm."""
 
     estimate: Estimate
     over: Method
     q: float
-    """P-value of the gain, corrected over all gains of the board: of those below 5 % about one in twenty is false
-    (Benjamini and Hochberg, J. Royal Statistical Society B 57, 1995)."""
+    """P-value of the gain, corrected over all gains of the board: of those below 5 % about one in twenty is
+    false (Benjamini and Hochberg, J. Royal Statistical Society B 57, 1995)."""
 
     @property
     def discovery(self) -> bool:
@@ -31,12 +32,17 @@ def task_gains(table: Table) -> dict[tuple[Key, str], TaskGain]:
     p: list[float] = []
     for task in table.tasks:
         claims = [
-            (row, *claim) for row in table.rows if row.tuned and task in row.cells and (claim := _claim(table, row, task))
+            (row, *claim)
+            for row in table.rows
+            if row.tuned and task in row.cells and (claim := _claim(table, row, task))
         ]
         found += [(row.key, task, gain, other.method) for row, other, gain in claims]
         p += p_of_gains([(row.cells[task], other.cells[task]) for row, other, _ in claims])
     corrected = false_discovery(p).tolist()
-    return {(key, task): TaskGain(gain, over, q) for (key, task, gain, over), q in zip(found, corrected, strict=True)}
+    return {
+        (key, task): TaskGain(gain, over, q)
+        for (key, task, gain, over), q in zip(found, corrected, strict=True)
+    }
 
 
 def _claim(table: Table, row: Row, task: str) -> tuple[Row, Estimate] | None:

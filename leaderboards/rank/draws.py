@@ -10,7 +10,8 @@ from leaderboards.rank.tables import Table
 
 SEED = 0
 STEP = 1e-4
-"""What scores are rounded to before anything is counted, so that a page can carry them: a hundredth of a point."""
+"""What scores are rounded to before anything is counted, so that a page can carry them: a hundredth of a
+point."""
 
 NORMAL_95 = 1.959964
 """Standard deviations from the mean to an end of its 95 % interval."""
@@ -33,11 +34,14 @@ class Draws:
 def joint_draws(table: Table, *, count: int = DRAWS) -> Draws:
     """Draw the scores of all ranked rows together, the same ones every time.
 
-    Rows answer the same samples, so their errors go together: they are drawn jointly (`harness.statistics.deviations`). Each
-    row's own distribution is that of its estimate, a normal one on either side, as wide there as that side of the interval.
+    Rows answer the same samples, so their errors go together: they are drawn jointly
+    (`harness.statistics.deviations`). Each row's own distribution is that of its estimate, a normal one on
+    either side, as wide there as that side of the interval.
     """
     estimates = [row.score for row in table.ranked if row.score]
-    value, low, high = (np.array([getattr(one, end) for one in estimates]) for end in ("value", "low", "high"))
+    value, low, high = (
+        np.array([getattr(one, end) for one in estimates]) for end in ("value", "low", "high")
+    )
     errors = table.overall.comparison.errors[:count]
     spread = errors.std(axis=0)
     standard = errors / np.where(spread > 0, spread, 1.0)

@@ -1,4 +1,5 @@
-"""What makes a finished run's score say little of its method: its training collapsed, or its loss rose for good."""
+"""What makes a finished run's score say little of its method: its training collapsed, or its loss rose for
+good."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,9 @@ class Trouble:
 def troubles(result: Result) -> list[Trouble]:
     """What went wrong with the trainings of a run that finished all the same."""
     found = [Trouble("collapsed", result.collapsed)] if result.collapsed else []
-    return found + [Trouble("diverged", training.diverged) for training in result.trainings if training.diverged]
+    return found + [
+        Trouble("diverged", training.diverged) for training in result.trainings if training.diverged
+    ]
 
 
 def flag_of(results: Sequence[Result]) -> Flag | None:

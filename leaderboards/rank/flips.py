@@ -1,4 +1,5 @@
-"""Samples that one candidate gets right and another gets wrong, and whether such a difference could be chance.
+"""Samples that one candidate gets right and another gets wrong, and whether such a difference could be
+chance.
 
 Pure functions of numbers: nothing in here knows of results or of pages.
 """
@@ -29,13 +30,18 @@ class Flips:
 
 
 def flips(scores: ArrayLike, *, binary: bool) -> Flips:
-    """Compare the scores of R candidates on n samples (R × n) with each other; NaN where a sample was not scored.
+    """Compare the scores of R candidates on n samples (R × n) with each other; NaN where a sample was not
+    scored.
 
-    `binary`: scores are shares of right answers, and the majority's verdicts are compared; otherwise the scores are.
+    `binary`: scores are shares of right answers, and the majority's verdicts are compared; otherwise the
+    scores are.
     """
     table = np.asarray(scores, dtype=np.float64)
     if binary:
-        right, wrong = (table > MAJORITY).astype(np.float64), (table <= MAJORITY).astype(np.float64)  # NaN is neither
+        right, wrong = (
+            (table > MAJORITY).astype(np.float64),
+            (table <= MAJORITY).astype(np.float64),
+        )  # NaN is neither
         fixed = np.rint(right @ wrong.T).astype(np.int64)
     else:
         fixed = np.array([(own > table).sum(axis=1) for own in table])

@@ -1,7 +1,9 @@
-"""What tuning cost elsewhere: the change on tasks that nothing was trained on, against the same model before its tuning.
+"""What tuning cost elsewhere: the change on tasks that nothing was trained on, against the same model before
+its tuning.
 
-A guard for non-inferiority: with a margin of m, a row passes when its 95 % interval lies above −m, fails when it lies below,
-and is unresolved between. Points are those of each guard task's own metric, and guard tasks count alike.
+A guard for non-inferiority: with a margin of m, a row passes when its 95 % interval lies above −m, fails when
+it lies below, and is unresolved between. Points are those of each guard task's own metric, and guard tasks
+count alike.
 """
 
 import json
@@ -29,7 +31,8 @@ class Forgetting:
     """What a row's weights gained or lost on the guard tasks."""
 
     changes: dict[str, Estimate]
-    """By guard task, sorted: the paired difference of the tuned weights, of all tasks they were tuned for, from the base."""
+    """By guard task, sorted: the paired difference of the tuned weights, of all tasks they were tuned for,
+    from the base."""
 
     mean: Estimate
     """Over the guard tasks."""
@@ -53,14 +56,18 @@ def forgetting(
     points: float,
     ahead: Mapping[str, Outcome] = MappingProxyType({}),
 ) -> dict[Key, Forgetting]:
-    """The guard of every row that has one; `points`: the margin. A run that cannot be read is left out and named in `notes`.
+    """The guard of every row that has one; `points`: the margin. A run that cannot be read is left out and
+    named in `notes`.
 
-    Of several training budgets the largest counts, as in the ranking; untrusted runs are left out. `ahead`: by the key of
-    their run, scores that were read before.
+    Of several training budgets the largest counts, as in the ranking; untrusted runs are left out. `ahead`:
+    by the key of their run, scores that were read before.
     """
     guards = [result for result in results if result.run.guard is not None and result.untrusted is None]
     tuned = [result for result in guards if _is_tuned(result.run)]
-    bases = {_base_key(group[0]): group for group in groups([one for one in guards if not _is_tuned(one.run)], _base_key)}
+    bases = {
+        _base_key(group[0]): group
+        for group in groups([one for one in guards if not _is_tuned(one.run)], _base_key)
+    }
     found = {}
     for row in sorted(groups(tuned, lambda result: key_of(result.run)), key=lambda row: key_of(row[0].run)):
         changes: dict[str, Estimate] = {}
@@ -70,7 +77,9 @@ def forgetting(
             if change is not None:
                 changes[asked[0].run.task] = change
         if changes:
-            found[key_of(row[0].run)] = Forgetting(changes, mean_over_tasks(list(changes.values())), points / 100)
+            found[key_of(row[0].run)] = Forgetting(
+                changes, mean_over_tasks(list(changes.values())), points / 100
+            )
     return found
 
 
@@ -82,7 +91,8 @@ def _base_key(result: Result) -> tuple[str, str, int, str]:
     """The same for weights and their base: the model, and all that is asked of it on the guard task."""
     run = result.run
     asked = run.model_dump(
-        mode="json", include={"task_fingerprint", "templates", "generation", "split", "test_seed", "limit", "candidate"}
+        mode="json",
+        include={"task_fingerprint", "templates", "generation", "split", "test_seed", "limit", "candidate"},
     )
     del asked["candidate"]["method"]
     metric = result.task.primary_metric
@@ -105,13 +115,21 @@ def _largest(tuned: Sequence[Result]) -> list[Result]:
 
 
 def _change(
-    tuned: Sequence[Result], bases: Sequence[Result], folder: Path, notes: list[str], ahead: Mapping[str, Outcome]
+    tuned: Sequence[Result],
+    bases: Sequence[Result],
+    folder: Path,
+    notes: list[str],
+    ahead: Mapping[str, Outcome],
 ) -> Estimate | None:
-    """The paired difference on one guard task over the seeds and samples that all of them share; None without any.
+    """The paired difference on one guard task over the seeds and samples that all of them share; None without
+    any.
 
-    Weights that were tuned for several tasks are averaged for each sample first: they all answer the same ones.
+    Weights that were tuned for several tasks are averaged for each sample first: they all answer the same
+    ones.
     """
-    after = [cell for group in groups(tuned, _after) if (cell := read_cell(group, folder, notes, ahead=ahead))]
+    after = [
+        cell for group in groups(tuned, _after) if (cell := read_cell(group, folder, notes, ahead=ahead))
+    ]
     before = read_cell(bases, folder, notes, ahead=ahead) if bases else None
     if not after or before is None:
         return None

@@ -1,4 +1,5 @@
-"""Cells of a task against each other: paired differences over the seeds, wordings and samples that they share."""
+"""Cells of a task against each other: paired differences over the seeds, wordings and samples that they
+share."""
 
 import itertools
 import math
@@ -43,7 +44,8 @@ def shared_tables(first: Cell, second: Cell) -> SharedTables | None:
 
 
 def paired(first: Cell, second: Cell) -> Estimate | None:
-    """Difference of two candidates on one task over the seeds and samples they share; None when they share none."""
+    """Difference of two candidates on one task over the seeds and samples they share; None when they share
+    none."""
     tables = shared_tables(first, second)
     if tables is None:
         return None
@@ -110,7 +112,8 @@ class Comparison:
 
 
 def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
-    """Compare all cells of a task with each other, those with equal seeds and samples at once. `seed`: of the draws."""
+    """Compare all cells of a task with each other, those with equal seeds and samples at once. `seed`: of the
+    draws."""
     count = len(cells)
     value, stderr, degrees, low, high = (np.full((count, count), np.nan) for _ in range(5))
     p, n, shared_seeds = (
@@ -125,7 +128,9 @@ def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
             continue
         both = ours if ours is theirs else [*ours, *theirs]
         tables = np.stack([cells[place].scores.restricted(seeds, ids) for place in both])
-        found = differences(tables, binary=first.card.binary, span=_span(first.card), clusters=_cluster_numbers(first, ids))
+        found = differences(
+            tables, binary=first.card.binary, span=_span(first.card), clusters=_cluster_numbers(first, ids)
+        )
         p_values = _p_values(found)
         within = slice(None) if ours is theirs else slice(len(ours))
         across = slice(None) if ours is theirs else slice(len(ours), None)
@@ -157,7 +162,8 @@ def _p_values(found: Intervals) -> Scores:
 
 
 def _errors(cells: Sequence[Cell], seed: int) -> Scores:
-    """Joint draws of the errors of all scores. A sample or seed that a cell lacks has no part in its error."""
+    """Joint draws of the errors of all scores. A sample or seed that a cell lacks has no part in its
+    error."""
     kinds = _kinds(cells)
     ids = list(dict.fromkeys(name for _, own in kinds for name in own))
     seeds = sorted({one for own, _ in kinds for one in own})

@@ -85,7 +85,8 @@ def _read_or_say(reading: Reading, folder: Path) -> Outcome:
 
 
 def _read(run: Run, asked: Asked, folder: Path) -> RunScores:
-    """Raises `ValueError` for impossible scores. Of several draws a score is the mean, if all of them were scored."""
+    """Raises `ValueError` for impossible scores. Of several draws a score is the mean, if all of them were
+    scored."""
     column = f"score_{asked.metric}"
     table = read_prediction_table(folder, run, ["sample_id", "template", "draw", column, "cluster"])
     places, ids = _coded(table["sample_id"])
@@ -117,7 +118,9 @@ def _coded(column: Any) -> tuple[NDArray[np.int64], list[str]]:
     return coded.indices.to_numpy().astype(np.int64), [str(word) for word in coded.dictionary.to_pylist()]
 
 
-def _clusters(places: NDArray[np.int64], clusters: Sequence[str | None], count: int) -> tuple[str, ...] | None:
+def _clusters(
+    places: NDArray[np.int64], clusters: Sequence[str | None], count: int
+) -> tuple[str, ...] | None:
     """What each sample belongs to: one that is in no cluster is one by itself. None where all are."""
     if not any(clusters):
         return None

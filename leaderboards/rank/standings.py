@@ -1,4 +1,5 @@
-"""All candidates against each other, task by task and over the board: differences, rank intervals, tiers, robustness."""
+"""All candidates against each other, task by task and over the board: differences, rank intervals, tiers,
+robustness."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,8 +83,11 @@ def side_by_side(function: Callable[[str], OutcomeT], tasks: Iterable[str]) -> d
         return dict(zip(names, threads.map(function, names), strict=True))
 
 
-def over_board(standings: Mapping[str, Standing], keys: Sequence[Key], factors: Mapping[str, float]) -> Standing:
-    """Candidates that stand on all tasks, over all of them: the sum of the tasks' figures times their factors.
+def over_board(
+    standings: Mapping[str, Standing], keys: Sequence[Key], factors: Mapping[str, float]
+) -> Standing:
+    """Candidates that stand on all tasks, over all of them: the sum of the tasks' figures times their
+    factors.
 
     Tasks are independent and fixed: errors add in squares, and the sides of intervals likewise, as in
     `harness.statistics.mean_over_tasks`.
@@ -101,7 +105,9 @@ def _sum(parts: Sequence[tuple[float, Comparison]], count: int) -> Comparison:
     up = sum(((factor * (part.high - part.value)) ** 2 for factor, part in parts), start=nothing)
     variances = [(factor * part.stderr) ** 2 for factor, part in parts]
     variance = sum(variances, start=nothing)
-    spread = sum((one**2 / part.degrees for one, (_, part) in zip(variances, parts, strict=True)), start=nothing)
+    spread = sum(
+        (one**2 / part.degrees for one, (_, part) in zip(variances, parts, strict=True)), start=nothing
+    )
     degrees = np.divide(variance**2, spread, out=np.full_like(variance, np.inf), where=spread > 0)
     n = sum((part.n for _, part in parts), start=np.zeros((count, count), dtype=np.int64))
     seeds = np.min([part.seeds for _, part in parts], axis=0) if parts else n
@@ -114,7 +120,8 @@ def _sum(parts: Sequence[tuple[float, Comparison]], count: int) -> Comparison:
 
 
 def tiers(ranking: Ranking) -> list[int]:
-    """The tier of each candidate, best first: one begins where a candidate is surely worse than the first of the last."""
+    """The tier of each candidate, best first: one begins where a candidate is surely worse than the first of
+    the last."""
     found: list[int] = []
     leader = 0
     for place in range(len(ranking.best)):
@@ -147,7 +154,8 @@ def p_of_gains(pairs: Sequence[tuple[Cell, Cell]]) -> list[float]:
 
 @dataclass(frozen=True)
 class Robustness:
-    """How a candidate stands by measures that do not average scores. Both change when another candidate is listed."""
+    """How a candidate stands by measures that do not average scores. Both change when another candidate is
+    listed."""
 
     win_rate: float
     """Share of the comparisons with the other candidates, task by task, that it wins; a tie is half a win."""
@@ -171,7 +179,8 @@ def robustness(standings: Mapping[str, Standing], keys: Sequence[Key]) -> list[R
 
 
 def factors(tasks: Mapping[str, TaskCard], weights: Mapping[str, float]) -> dict[str, float]:
-    """What a task's score counts in the score of the board: its weight, on the scale from chance to perfect."""
+    """What a task's score counts in the score of the board: its weight, on the scale from chance to
+    perfect."""
     if len(tasks) == 1:
         return dict.fromkeys(tasks, 1.0)
     total = sum(weights[task] for task in tasks)

@@ -1,8 +1,9 @@
-"""Results made into a ranking: one row a candidate, scored on the same samples, paired with its own base model.
+"""Results made into a ranking: one row a candidate, scored on the same samples, paired with its own base
+model.
 
-A candidate is a model and a method; an ensemble is one by a name of its own. Its runs on a task form a table of seeds ×
-templates × samples of the primary metric (`leaderboards.rank.cells`); all candidates are then held against each other
-(`leaderboards.rank.standings`).
+A candidate is a model and a method; an ensemble is one by a name of its own. Its runs on a task form a table
+of seeds × templates × samples of the primary metric (`leaderboards.rank.cells`); all candidates are then held
+against each other (`leaderboards.rank.standings`).
 """
 
 import dataclasses
@@ -62,22 +63,26 @@ class Row:
     """None for a row that is not complete."""
 
     over_zero: Estimate | None
-    """Gain over the zero-shot arm of the same model; None for a row that is not complete, or where that arm is missing."""
+    """Gain over the zero-shot arm of the same model; None for a row that is not complete, or where that arm
+    is missing."""
 
     over_few: Estimate | None
     """The same over the few-shot arm."""
 
     ranks: tuple[int, int] | None = None
-    """Best and worst rank that the paired differences allow, all rows together at 95 %; None unless the row is complete."""
+    """Best and worst rank that the paired differences allow, all rows together at 95 %; None unless the row
+    is complete."""
 
     tier: int | None = None
-    """1 for the leader and all that are not surely worse, 2 for the best of the others and all not surely worse than it …"""
+    """1 for the leader and all that are not surely worse, 2 for the best of the others and all not surely
+    worse than it …"""
 
     robustness: Robustness | None = None
     """How it stands by measures that do not average scores."""
 
     significance: Mapping[Method, float] = field(default_factory=dict)
-    """P-values of the gains over untrained arms, corrected for the number of all such gains on the board (Holm)."""
+    """P-values of the gains over untrained arms, corrected for the number of all such gains on the board
+    (Holm)."""
 
     forgetting: Forgetting | None = None
     """What its weights lost on guard tasks; None without any."""
@@ -94,7 +99,8 @@ class Row:
 
     @property
     def headroom_closed(self) -> float | None:
-        """Share of the way from the untrained model to a perfect score; None without a zero-shot arm below perfect."""
+        """Share of the way from the untrained model to a perfect score; None without a zero-shot arm below
+        perfect."""
         return headroom_closed(self.score, self.over_zero)
 
     @property
@@ -131,7 +137,8 @@ class Row:
 
     @property
     def n_train(self) -> int | None:
-        """Labelled samples of its task that each run was trained on; None where there are none, or not as many on all."""
+        """Labelled samples of its task that each run was trained on; None where there are none, or not as
+        many on all."""
         budgets = {result.run.n_train for result in self.results}
         return budgets.pop() if len(budgets) == 1 else None
 
@@ -169,7 +176,8 @@ class Table:
     """Complete rows by score, best first; then the others by name."""
 
     curves: dict[tuple[str, Method, str], dict[int, Cell]]
-    """Of a candidate that was trained on several budgets, by task: training samples → cell. The largest is ranked."""
+    """Of a candidate that was trained on several budgets, by task: training samples → cell. The largest is
+    ranked."""
 
     standings: dict[str, Standing]
     """By task: all candidates that were scored on it against each other."""
@@ -192,7 +200,8 @@ class Table:
 
     @property
     def normalised(self) -> bool:
-        """Whether scores are shares of the way from chance to perfect, so that several tasks can be averaged."""
+        """Whether scores are shares of the way from chance to perfect, so that several tasks can be
+        averaged."""
         return len(self.tasks) > 1
 
     def row(self, name: str, method: Method) -> Row | None:
@@ -212,12 +221,14 @@ class Table:
         return next((row for row in self.eligible if row.tuned == tuned), None)
 
     def baseline(self, row: Row, method: Method) -> Row | None:
-        """The untrained arm of a row's model; of an ensemble that of the one model it is made of. None without one."""
+        """The untrained arm of a row's model; of an ensemble that of the one model it is made of. None
+        without one."""
         key = self._baselines[row.key, method]
         return None if key is None else self.row(*key)
 
     def gain_on(self, task: str, row: Row, method: Method) -> Estimate | None:
-        """Paired gain of a row on one task over a lesser method on the same model; None where that was not run."""
+        """Paired gain of a row on one task over a lesser method on the same model; None where that was not
+        run."""
         where = task, row.key, method
         if where not in self._gains:  # several pages ask for each
             self._gains[where] = self._gain_on(task, row, method)
@@ -236,12 +247,14 @@ class Table:
         return self.standings[task].difference(row.key, other.key)
 
     def over_plain_on(self, task: str, row: Row) -> Estimate | None:
-        """Paired gain of a row whose training began elsewhere over the same samples tuned from the plain base."""
+        """Paired gain of a row whose training began elsewhere over the same samples tuned from the plain
+        base."""
         other = plain(row.cells[task], self._cells(task, row.name)) if task in row.cells else None
         return None if other is None else paired(row.cells[task], other)
 
     def over_plain(self, row: Row) -> Estimate | None:
-        """The same on all tasks; None for a row that is not complete, or where the other arm is missing on one."""
+        """The same on all tasks; None for a row that is not complete, or where the other arm is missing on
+        one."""
         if row.score is None:
             return None
         parts = {task: self.over_plain_on(task, row) for task in self.tasks}
@@ -256,18 +269,21 @@ class Table:
             yield from self.curves.get((name, method, task), {}).values()
 
     def claim(self, tuned: Row, untuned: Row) -> float:
-        """P-value that a complete fine-tune differs from an untuned row, corrected for all fine-tunes held against it."""
+        """P-value that a complete fine-tune differs from an untuned row, corrected for all fine-tunes held
+        against it."""
         rivals = [row for row in self.ranked if row.tuned]
         corrected = holm([self.overall.p(row.key, untuned.key) for row in rivals])
         return float(corrected[rivals.index(tuned)])
 
     def difference(self, first: Row, second: Row) -> Estimate | None:
-        """Paired difference of two complete rows' scores; None unless both share seeds and samples on every task."""
+        """Paired difference of two complete rows' scores; None unless both share seeds and samples on every
+        task."""
         return self.overall.difference(first.key, second.key)
 
 
 def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: ReadAll = read_scores) -> Table:
-    """Rank the results below `folder`. Reads each run's predictions; a run without readable ones is left out and named.
+    """Rank the results below `folder`. Reads each run's predictions; a run without readable ones is left out
+    and named.
 
     Untrusted runs are kept out, too, and shown elsewhere. `read`: how scores are read.
     """
@@ -276,7 +292,9 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     chosen = comparable(trusted, board, notes)
     guarding = [result for result in trusted if result.run.guard is not None]
     scored_runs = [*itertools.chain.from_iterable(chosen), *guarding]
-    ahead = {result.key: outcome for result, outcome in zip(scored_runs, read(scored_runs, folder), strict=True)}
+    ahead = {
+        result.key: outcome for result, outcome in zip(scored_runs, read(scored_runs, folder), strict=True)
+    }
     cells = defaultdict[Key, dict[str, Cell]](dict)
     curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
     read_all = [cell for cell in read_cells(chosen, folder, notes, ahead=ahead) if cell]
@@ -295,12 +313,25 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     seeds = tuple(sorted({seed for cell in scored for seed in cell.seeds}))
     weights = {name: board.weights.get(name, 1.0) for name in tasks}
     runs = {result.key: result.run for result in results}
-    rows = [_row(key, cells[key], tasks, wanted, _seeds_wanted(cells[key].values(), runs, seeds), weights) for key in cells]
+    rows = [
+        _row(key, cells[key], tasks, wanted, _seeds_wanted(cells[key].values(), runs, seeds), weights)
+        for key in cells
+    ]
     guards = forgetting(_guarding(results, tasks), folder, notes, points=board.forgetting_margin, ahead=ahead)
     rows = [dataclasses.replace(row, forgetting=guards.get(row.key)) for row in rows]
-    rows.sort(key=lambda row: (row.score is None, -row.score.value if row.score else 0, row.name, METHODS.index(row.method)))
+    rows.sort(
+        key=lambda row: (
+            row.score is None,
+            -row.score.value if row.score else 0,
+            row.name,
+            METHODS.index(row.method),
+        )
+    )
     standings = side_by_side(
-        lambda task: stand({row.key: row.cells[task] for row in rows if task in row.cells}, seed=[*tasks].index(task)), tasks
+        lambda task: stand(
+            {row.key: row.cells[task] for row in rows if task in row.cells}, seed=[*tasks].index(task)
+        ),
+        tasks,
     )
     ranked = [row.key for row in rows if row.score]
     overall = over_board(standings, ranked, factors(tasks, weights))
@@ -364,10 +395,14 @@ def _missing(own: dict[str, Cell], wanted: Sequence[str], seeds: Sequence[int]) 
 
 
 def weighted_mean(
-    estimates: Mapping[str, Estimate | None], tasks: Mapping[str, TaskCard], weights: Mapping[str, float], *, chance: bool
+    estimates: Mapping[str, Estimate | None],
+    tasks: Mapping[str, TaskCard],
+    weights: Mapping[str, float],
+    *,
+    chance: bool,
 ) -> Estimate | None:
-    """Mean over tasks; None where one is missing. `chance`: whether chance becomes zero (scores), or is only stretched
-    (differences)."""
+    """Mean over tasks; None where one is missing. `chance`: whether chance becomes zero (scores), or is only
+    stretched (differences)."""
     parts = []
     total = sum(weights.values())
     for task, card in tasks.items():
@@ -418,7 +453,10 @@ def _with_gains(table: Table, row: Row) -> Row:
         return row
     over = {
         method: weighted_mean(
-            {task: table.gain_on(task, row, method) for task in table.tasks}, table.tasks, table.weights, chance=False
+            {task: table.gain_on(task, row, method) for task in table.tasks},
+            table.tasks,
+            table.weights,
+            chance=False,
         )
         for method in UNTUNED
     }
@@ -431,7 +469,8 @@ def _significance(table: Table, ranked: Sequence[Row]) -> dict[Key, dict[Method,
         (row, method, other)
         for row in ranked
         for method in UNTUNED
-        if (row.over_zero if method == "zero_shot" else row.over_few) and (other := table.baseline(row, method))
+        if (row.over_zero if method == "zero_shot" else row.over_few)
+        and (other := table.baseline(row, method))
     ]
     if len(table.tasks) == 1:
         (task,) = table.tasks
@@ -445,7 +484,8 @@ def _significance(table: Table, ranked: Sequence[Row]) -> dict[Key, dict[Method,
 
 
 def headroom_closed(score: Estimate | None, gain: Estimate | None) -> float | None:
-    """Share of the way from where a gain began to a perfect score; None where either is not known, or nothing was left."""
+    """Share of the way from where a gain began to a perfect score; None where either is not known, or nothing
+    was left."""
     if score is None or gain is None:
         return None
     left = 1 - (score.value - gain.value)
@@ -453,7 +493,8 @@ def headroom_closed(score: Estimate | None, gain: Estimate | None) -> float | No
 
 
 def resolvable_gap(ordered: Sequence[Cell]) -> float | None:
-    """Smallest true difference between the first two that these samples and seeds would resolve four times in five.
+    """Smallest true difference between the first two that these samples and seeds would resolve four times in
+    five.
 
     From the standard error of their paired difference; for right-or-wrong scores and one seed that is about
     `2.8 · √(q/n)`, with q the share of samples on which the two disagree. None when it cannot be told.

@@ -1,4 +1,5 @@
-"""Replace a folder as a whole, and only one that was written here before: a failure leaves the former one as it was."""
+"""Replace a folder as a whole, and only one that was written here before: a failure leaves the former one as
+it was."""
 
 import glob
 import secrets
@@ -15,11 +16,12 @@ from harness.errors import UserError
 
 @contextmanager
 def claimed(out: Path, results: Path, *, marker: str, what: str) -> Iterator[Path]:
-    """The folder that `out` leads to: meanwhile no other gainboard reads or replaces it, and what a killed one left is put
-    right. A file `.NAME.lock` lies beside it as long.
+    """The folder that `out` leads to: meanwhile no other gainboard reads or replaces it, and what a killed
+    one left is put right. A file `.NAME.lock` lies beside it as long.
 
-    Raises `UserError` unless it is new, empty, or a folder that holds `marker`, can be replaced, does not hold the results,
-    and is claimed by nobody else. `what` the folder is to be, as `site`, stands in the sentence.
+    Raises `UserError` unless it is new, empty, or a folder that holds `marker`, can be replaced, does not
+    hold the results, and is claimed by nobody else. `what` the folder is to be, as `site`, stands in the
+    sentence.
     """
     _check_replaceable(out, results, marker=marker, what=what)
     folder = out.resolve()
@@ -36,7 +38,9 @@ def claimed(out: Path, results: Path, *, marker: str, what: str) -> Iterator[Pat
         ) from None
     try:
         _settle(folder)
-        _check_replaceable(out, results, marker=marker, what=what)  # It may have been brought back, or made, just now.
+        _check_replaceable(
+            out, results, marker=marker, what=what
+        )  # It may have been brought back, or made, just now.
         yield folder
     finally:
         path.unlink(missing_ok=True)  # by its holder alone, and whoever has opened it sees that it is gone
@@ -47,18 +51,25 @@ def _check_replaceable(out: Path, results: Path, *, marker: str, what: str) -> N
     if not results.is_dir():
         raise UserError(f"results folder {results} does not exist; `gainboard run SWEEP` makes one")
     if results.resolve().is_relative_to(out.resolve()):
-        raise UserError(f"{out} holds the results in {results} and would be replaced; choose another folder for the {what}")
+        raise UserError(
+            f"{out} holds the results in {results} and would be replaced; choose another folder for the {what}"
+        )
     if out.resolve().is_mount():
-        raise UserError(f"{out} is a mount point, which cannot be replaced; choose a folder below it for the {what}")
+        raise UserError(
+            f"{out} is a mount point, which cannot be replaced; choose a folder below it for the {what}"
+        )
     if out.is_dir() and (any(out.iterdir()) and not (out / marker).is_file()):
-        raise UserError(f"{out} is not empty and not a {what} made by gainboard; choose a new or an empty folder")
+        raise UserError(
+            f"{out} is not empty and not a {what} made by gainboard; choose a new or an empty folder"
+        )
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; choose a new or an empty folder for the {what}")
 
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """A new folder beside a claimed one that takes its place when everything was written; on an error that one stays."""
+    """A new folder beside a claimed one that takes its place when everything was written; on an error that
+    one stays."""
     new, old = _beside(folder, "new"), _beside(folder, "old")
     try:
         new.mkdir()
@@ -71,7 +82,8 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 
 def _settle(folder: Path) -> None:
-    """Bring a claimed folder back that was moved aside for one that never came, and remove whatever else is left over."""
+    """Bring a claimed folder back that was moved aside for one that never came, and remove whatever else is
+    left over."""
     for old in _left_over(folder, "old"):
         # As a new one it will not be brought back, should its removal be cut short.
         old.rename(_beside(folder, "new") if folder.exists() else folder)

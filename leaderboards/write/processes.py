@@ -1,4 +1,5 @@
-"""Do many small pieces of work in several processes: the same outcomes in the same order, whatever their number."""
+"""Do many small pieces of work in several processes: the same outcomes in the same order, whatever their
+number."""
 
 import multiprocessing
 import os
@@ -47,7 +48,8 @@ def tell_nobody(what: str, done: int, total: int) -> None:
 
 
 class Workers:
-    """Processes that are started when there is much to do, and ended with the `with` block; it may be entered again."""
+    """Processes that are started when there is much to do, and ended with the `with` block; it may be entered
+    again."""
 
     def __init__(self, processes: int = 1, tell: Tell = tell_nobody) -> None:
         """With one process, all work is done in this one."""
@@ -69,8 +71,8 @@ class Workers:
     ) -> Iterator[OutcomeT]:
         """The outcomes of all pieces, in their order. `what` is being done, as `reading predictions`.
 
-        Other processes begin at once; in this one nothing is done before it is asked for. `function` works on a share of
-        the pieces; it and they must survive being pickled.
+        Other processes begin at once; in this one nothing is done before it is asked for. `function` works on
+        a share of the pieces; it and they must survive being pickled.
         """
         shares = [work[start : start + SHARE] for start in range(0, len(work), SHARE)]
         if self._processes == 1 or len(work) < LEAST_SHARED:
@@ -79,10 +81,13 @@ class Workers:
         return self._counted(what, len(work), _outcomes(futures))
 
     def _started(self) -> ProcessPoolExecutor:
-        # Fresh processes: a copy of this one, with whatever threads its libraries have started, is not safe everywhere.
+        # Fresh processes: a copy of this one, with whatever threads its libraries have started, is not safe
+        # everywhere.
         if self._pool is None:
             fresh = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._processes, mp_context=fresh, initializer=_belong_to_the_first)
+            self._pool = ProcessPoolExecutor(
+                self._processes, mp_context=fresh, initializer=_belong_to_the_first
+            )
         return self._pool
 
     def _counted(self, what: str, total: int, shares: Iterable[list[OutcomeT]]) -> Iterator[OutcomeT]:
@@ -101,7 +106,8 @@ def _outcomes(futures: list[Future[list[OutcomeT]]]) -> Iterator[list[OutcomeT]]
 
 
 def _belong_to_the_first() -> None:
-    """Ctrl-C reaches every process of a terminal, but the first one ends the others; where it is killed, they end too."""
+    """Ctrl-C reaches every process of a terminal, but the first one ends the others; where it is killed, they
+    end too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_first, daemon=True).start()
 

@@ -42,7 +42,12 @@ class Renderer:
         if root is None:
             root = "../" if "/" in href else ""
         address = f"{self.place.address}{href}".removesuffix("index.html") if self.place.address else ""
-        places = {"root": root, "home": root + self.place.home, "address": address, "folder_address": self.place.address}
+        places = {
+            "root": root,
+            "home": root + self.place.home,
+            "address": address,
+            "folder_address": self.place.address,
+        }
         text = _environment().get_template(template).render(page=page, **places, **self.shared)
         path = self.path(href)
         path.write_text(text, encoding="utf-8", newline="\n")
@@ -61,14 +66,18 @@ class Renderer:
 
     @cached_property
     def _of_all(self) -> str:
-        return digest_of(code_version().encode() + as_bytes((self.place.home, self.place.address, self.shared)))
+        return digest_of(
+            code_version().encode() + as_bytes((self.place.home, self.place.address, self.shared))
+        )
 
 
 def as_bytes(data: Any) -> bytes:
     """Plain data, dataclasses and records, such that different ones differ; an error for anything else."""
     try:
         return pydantic_core.to_json(data, inf_nan_mode="constants")
-    except pydantic_core.PydanticSerializationError:  # half a surrogate pair, which has no UTF-8 and is spelt out here
+    except (
+        pydantic_core.PydanticSerializationError
+    ):  # half a surrogate pair, which has no UTF-8 and is spelt out here
         return json.dumps(pydantic_core.to_jsonable_python(data, inf_nan_mode="constants")).encode("ascii")
 
 

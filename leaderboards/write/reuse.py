@@ -1,9 +1,9 @@
-"""What a former publish has left to be used again: scores that were read, the levels of rank intervals, and pages that would
-come out the same.
+"""What a former publish has left to be used again: scores that were read, the levels of rank intervals, and
+pages that would come out the same.
 
-All lie in the user's cache folder, each in one file that begins with a checksum of the rest. A file that is missing,
-damaged, of another version or of something else counts as empty, and one that cannot be written is not: the pages are the
-same without, and take longer.
+All lie in the user's cache folder, each in one file that begins with a checksum of the rest. A file that is
+missing, damaged, of another version or of something else counts as empty, and one that cannot be written is
+not: the pages are the same without, and take longer.
 """
 
 import hashlib
@@ -37,13 +37,14 @@ MOST_KEPT = 20
 SCORES, LEVELS, PAGES = "scores", "levels", "pages"
 
 Stamp = tuple[int, int, int]
-"""Size, and when contents and inode of a file were last changed, in nanoseconds; zeros where there is none."""
+"""Size, and when contents and inode of a file were last changed, in nanoseconds; zeros where there is
+none."""
 
 
 @dataclass
 class Stamps:
-    """What tells that a run is as it was: what its record said as it was read, and when its predictions last changed, as
-    they were found when they were first asked for, before any is read.
+    """What tells that a run is as it was: what its record said as it was read, and when its predictions last
+    changed, as they were found when they were first asked for, before any is read.
     """
 
     folder: Path
@@ -71,7 +72,8 @@ def _stamp(path: str) -> Stamp:
 
 @cache
 def code_version() -> str:
-    """Changes with all that decides what pages look like: our own code and templates, and what they are made with."""
+    """Changes with all that decides what pages look like: our own code and templates, and what they are made
+    with."""
     digest = hashlib.sha256(sys.version.encode())
     for name in ("jinja2", "markupsafe", "numpy", "pyarrow", "pydantic", "scipy"):
         digest.update(f"{name} {version(name)}\n".encode())
@@ -122,7 +124,8 @@ class Cache:
 
 
 def _checksum(name: str, content: bytes) -> bytes:
-    """Of the content, of what it is and for which folder, and of the code that wrote it, which alone can read it."""
+    """Of the content, of what it is and for which folder, and of the code that wrote it, which alone can read
+    it."""
     return hashlib.sha256(f"{code_version()} {name}\n".encode() + content).hexdigest().encode()
 
 
@@ -136,7 +139,8 @@ class _Known(NamedTuple):
 
 @dataclass
 class ScoreReader:
-    """Reads the scores of runs, those that have changed since they were last read; call it like `scores.read_scores`."""
+    """Reads the scores of runs, those that have changed since they were last read; call it like
+    `scores.read_scores`."""
 
     cache: Cache
     workers: Workers
@@ -153,7 +157,9 @@ class ScoreReader:
         for number, result in enumerate(results):
             place, asked = result.run.place, asked_of(result)
             stamp, known = self.stamps.of(place), self._known.get(place)
-            scores = known.scores if known is not None and (known.asked, known.stamp) == (asked, stamp) else None
+            scores = (
+                known.scores if known is not None and (known.asked, known.stamp) == (asked, stamp) else None
+            )
             found.append(scores)
             if scores is None:
                 missing.append((number, Reading(result.run, asked), stamp))
@@ -189,9 +195,13 @@ def _dumped(known: Mapping[tuple[str, ...], _Known]) -> bytes:
         "asked": pyarrow.array([asked[one.asked] for one in rows]).dictionary_encode(),
         "ids": pyarrow.array([names[one.scores.ids] for one in rows]).dictionary_encode(),
         "clusters": pyarrow.array([names[one.scores.clusters] for one in rows]).dictionary_encode(),
-        "values": pyarrow.LargeListArray.from_arrays(np.cumsum([0, *map(len, values)]), np.concatenate([[], *values])),
+        "values": pyarrow.LargeListArray.from_arrays(
+            np.cumsum([0, *map(len, values)]), np.concatenate([[], *values])
+        ),
     }
-    columns |= {f"stamp_{place}": pyarrow.array([one.stamp[place] for one in rows], "int64") for place in range(3)}
+    columns |= {
+        f"stamp_{place}": pyarrow.array([one.stamp[place] for one in rows], "int64") for place in range(3)
+    }
     batch = pyarrow.record_batch(columns)
     buffer = io.BytesIO()
     with pyarrow.ipc.new_file(buffer, batch.schema) as writer:
@@ -212,7 +222,9 @@ def _loaded(content: bytes | None) -> dict[tuple[str, ...], _Known]:
     stamps = zip(*(batch[f"stamp_{place}"].to_pylist() for place in range(3)), strict=True)
     codes = zip(*(batch[name].indices.to_pylist() for name in ("asked", "ids", "clusters")), strict=True)
     known = {}
-    for place, stamp, (ask, names, cluster), start, end in zip(places, stamps, codes, ends, ends[1:], strict=False):
+    for place, stamp, (ask, names, cluster), start, end in zip(
+        places, stamps, codes, ends, ends[1:], strict=False
+    ):
         of_run = values[start:end].reshape(len(asked[ask].templates), -1)
         known[place] = _Known(asked[ask], stamp, RunScores(ids[names] or (), of_run, clusters[cluster]))
     return known
@@ -265,8 +277,8 @@ class PageStamp(NamedTuple):
 
 @dataclass
 class FormerPages:
-    """The pages of the site that is replaced: those made of the same things, and untouched since, are taken over. Lines of
-    its data likewise.
+    """The pages of the site that is replaced: those made of the same things, and untouched since, are taken
+    over. Lines of its data likewise.
     """
 
     folder: Path
@@ -285,11 +297,16 @@ class FormerPages:
     def of(cls, folder: Path, cache: Cache, new: Path) -> "FormerPages":
         """As they were kept. `new`: the folder of the new pages."""
         content = cache.read(PAGES, folder)
-        known = {} if content is None else {href: PageStamp(*stamp) for href, stamp in json.loads(content).items()}
+        known = (
+            {}
+            if content is None
+            else {href: PageStamp(*stamp) for href, stamp in json.loads(content).items()}
+        )
         return cls(folder, _mode_in(new), known)
 
     def take(self, href: str, made_of: str, new: Path) -> bool:
-        """Put a former page in its place in the folder of the new pages, if it is there and would come out the same."""
+        """Put a former page in its place in the folder of the new pages, if it is there and would come out
+        the same."""
         stamp = self.known.get(href)
         if stamp is None or stamp.made_of != made_of:
             return False
@@ -305,13 +322,16 @@ class FormerPages:
         return True
 
     def lines(self, href: str) -> dict[str, bytes]:
-        """The lines of a former file, each by what it was made of; none where the file is not as it was written."""
+        """The lines of a former file, each by what it was made of; none where the file is not as it was
+        written."""
         stamp = self.known.get(href)
         path = f"{self.folder}/{href}"
         try:
             if stamp is None or not _untouched(path, stamp, self.mode):
                 return {}
-            return dict(zip(stamp.made_of.split(), Path(path).read_bytes().splitlines(keepends=True), strict=True))
+            return dict(
+                zip(stamp.made_of.split(), Path(path).read_bytes().splitlines(keepends=True), strict=True)
+            )
         except (OSError, ValueError):
             return {}
 
@@ -325,7 +345,8 @@ class FormerPages:
 
 
 def _mode_in(folder: Path) -> int:
-    """That of a file which is written there now; what it follows from, as the umask, cannot be asked for everywhere."""
+    """That of a file which is written there now; what it follows from, as the umask, cannot be asked for
+    everywhere."""
     probe = folder / ".mode"
     probe.touch(exist_ok=False)
     mode = probe.stat().st_mode

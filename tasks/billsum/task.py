@@ -1,9 +1,9 @@
 """Summarise a bill of the United States Congress: does a model keep what the law would change?
 
-The data is BillSum (Kornilova and Eidelman 2019, arXiv 1910.00523) from the Hugging Face hub, at a pinned revision: 18,949
-training rows, of which 300 are set apart as dev, and 3,269 test rows; the Californian bills are not used. Bills and
-summaries are works of the government, and the data set is dedicated to the public domain (CC0-1.0). An invented row of the
-same shape:
+The data is BillSum (Kornilova and Eidelman 2019, arXiv 1910.00523) from the Hugging Face hub, at a pinned
+revision: 18,949 training rows, of which 300 are set apart as dev, and 3,269 test rows; the Californian bills
+are not used. Bills and summaries are works of the government, and the data set is dedicated to the public
+domain (CC0-1.0). An invented row of the same shape:
 
     {"title": "A bill to name a bridge.", "text": "SECTION 1. NAME. The bridge at Oak River shall be known as the Ann Lee
     Bridge.", "summary": "Names the bridge at Oak River the Ann Lee Bridge."}

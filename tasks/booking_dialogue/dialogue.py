@@ -28,14 +28,19 @@ Value = str | int
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """A dialogue. Difficulty 1: one booking; 2: with offers, distractors, corrections; 3: a second one that refers to it."""
+    """A dialogue. Difficulty 1: one booking; 2: with offers, distractors, corrections; 3: a second one that
+    refers to it."""
     difficulty = 1 + index % 3
     talk = Talk(generator, difficulty)
     first, second = generator.sample(tuple(SERVICES), 2)
     talk.book(first, until=generator.randint(2, 4))
     if difficulty == 3:
         talk.book(second, until=generator.randint(2, 4), first=first)
-    return {"dialogue": "\n".join(talk.turns), "state": dict(sorted(talk.state.items())), "difficulty": difficulty}
+    return {
+        "dialogue": "\n".join(talk.turns),
+        "state": dict(sorted(talk.state.items())),
+        "difficulty": difficulty,
+    }
 
 
 @dataclass
@@ -67,7 +72,9 @@ class Talk:
             named = [name for _, name, _, _ in string.Formatter().parse(opening) if name]
             for slot in named:
                 self.state[f"{service}_{slot}"] = self._draw(service, slot)
-            text = opening.format(**{slot: self._say(service, slot, self.state[f"{service}_{slot}"]) for slot in named})
+            text = opening.format(
+                **{slot: self._say(service, slot, self.state[f"{service}_{slot}"]) for slot in named}
+            )
         self.turns.append(f"Customer: {_capital(text)}")
 
     def _fill(self, service: str, slot: str, first: str | None) -> None:
@@ -132,7 +139,12 @@ def _times(time: str) -> tuple[str, ...]:
     half = "pm" if hour >= 12 else "am"
     part = "in the evening" if hour >= 18 else "in the afternoon" if hour >= 12 else "in the morning"
     named = NUMBERS[(hour + (minute == 45) - 1) % 12 + 1]
-    spoken = {0: f"{named} o'clock", 15: f"quarter past {named}", 30: f"half past {named}", 45: f"quarter to {named}"}
+    spoken = {
+        0: f"{named} o'clock",
+        15: f"quarter past {named}",
+        30: f"half past {named}",
+        45: f"quarter to {named}",
+    }
     clock = f"{(hour - 1) % 12 + 1}:{minute:02d} {half}"
     return time, clock, f"{spoken[minute]} {part}", f"{hour}.{minute:02d}"
 

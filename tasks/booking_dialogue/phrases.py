@@ -5,7 +5,21 @@ CITIES = (
     "Oslo", "Lima", "Paris", "Lagos", "Kyoto", "Quito", "Turin", "Perth", "Delhi", "Porto", "Cairo", "Boston", "Ghent",
     "Malmo", "Leeds", "Accra", "Hanoi", "Bergen", "Denver", "Zagreb", "Split", "Basel", "Graz", "Tampere",
 )  # fmt: skip
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+NUMBERS = (
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 
 SERVICES: dict[str, dict[str, str]] = {
     "table": {"day": "day", "time": "time", "people": "people"},
@@ -102,7 +116,11 @@ CHOICES = (
 )
 
 REFERENCES: dict[str, tuple[tuple[str, int], ...]] = {
-    "day": (("The same day as the {first}.", 0), ("The day after the {first}.", 1), ("One day before the {first}.", -1)),
+    "day": (
+        ("The same day as the {first}.", 0),
+        ("The day after the {first}.", 1),
+        ("One day before the {first}.", -1),
+    ),
     "time": (
         ("The same time as the {first}.", 0),
         ("An hour after the {first}.", 60),

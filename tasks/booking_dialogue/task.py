@@ -1,10 +1,11 @@
-"""Keep the state of a booking dialogue as JSON: does a model follow who wants what, when it is taken back or only hinted at?
+"""Keep the state of a booking dialogue as JSON: does a model follow who wants what, when it is taken back or
+only hinted at?
 
-The dialogues are composed here, by a seed, from the phrases in `phrases.py`: a table, a room, a train or a tour is booked
-(difficulty 1), with offers to choose from, values that are not meant, and corrections (2), and then a second booking
-refers to the first, such as "the day after the train" (3). What has not been said is not in the state. The form is that
-of task-oriented dialogue data such as MultiWOZ (Budzianowski et al. 2018, arXiv 1810.00278); no text is taken from it.
-Apache-2.0, like this repository. For example
+The dialogues are composed here, by a seed, from the phrases in `phrases.py`: a table, a room, a train or a
+tour is booked (difficulty 1), with offers to choose from, values that are not meant, and corrections (2), and
+then a second booking refers to the first, such as "the day after the train" (3). What has not been said is
+not in the state. The form is that of task-oriented dialogue data such as MultiWOZ (Budzianowski et al. 2018,
+arXiv 1810.00278); no text is taken from it. Apache-2.0, like this repository. For example
 
     {"dialogue": "Customer: A ticket to Oslo, please.\\nAgent: For which day?\\nCustomer: Not Monday, please. Friday.",
     "state": {"train_day": "Friday", "train_to": "Oslo"}, "difficulty": 2}
@@ -32,9 +33,13 @@ def booking_dialogue() -> Task:
         to_sample=to_sample,
         prompts=PromptSet(
             templates={
-                "plain": "Write the bookings as one JSON object. Keys, where known: " + KEYS + ". Numbers as digits, times "
+                "plain": "Write the bookings as one JSON object. Keys, where known: "
+                + KEYS
+                + ". Numbers as digits, times "
                 "as 19:30.\n\n{dialogue}",
-                "short": "{dialogue}\n\nThe bookings as JSON, leaving out what is unknown (" + KEYS + "; times as 19:30):",
+                "short": "{dialogue}\n\nThe bookings as JSON, leaving out what is unknown ("
+                + KEYS
+                + "; times as 19:30):",
                 "role": "You are the agent's assistant and keep the booking form up to date. Read the dialogue below to its "
                 'end and give the form as JSON, such as {{"table_day": "Sunday", "table_people": 2}}. Its entries are '
                 + KEYS

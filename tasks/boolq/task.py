@@ -1,8 +1,8 @@
 """Answer a yes-no question from a passage: does a model learn to read before it answers?
 
-The data is BoolQ (Clark et al. 2019, arXiv 1905.10044) from the Hugging Face hub, at a pinned revision: 9,427 training
-rows, of which 300 are set apart as dev. The public test rows have no answers, so the 3,270 validation rows are the test.
-The licence is CC-BY-SA-3.0. An invented row of the same shape:
+The data is BoolQ (Clark et al. 2019, arXiv 1905.10044) from the Hugging Face hub, at a pinned revision: 9,427
+training rows, of which 300 are set apart as dev. The public test rows have no answers, so the 3,270
+validation rows are the test. The licence is CC-BY-SA-3.0. An invented row of the same shape:
 
     {"question": "can a kettle boil milk", "passage": "A kettle heats any liquid, milk included.", "answer": true}
 

@@ -1,8 +1,9 @@
 """Rewrite a date in ISO form: does a model learn one exact output format, digits included?
 
-The dates are drawn here, by a seed: 1,600 different days from 1970 to 2049, each written in one of twelve ways. Half of
-them only have to be rewritten (difficulty 1), a third come with an ordinal or a weekday (2), and a sixth ask for the day
-before or after, perhaps in another month (3). No day is in two splits. Apache-2.0, like this repository. For example
+The dates are drawn here, by a seed: 1,600 different days from 1970 to 2049, each written in one of twelve
+ways. Half of them only have to be rewritten (difficulty 1), a third come with an ordinal or a weekday (2),
+and a sixth ask for the day before or after, perhaps in another month (3). No day is in two splits.
+Apache-2.0, like this repository. For example
 
     {"text": "Mar 5 2021", "iso": "2021-03-05", "difficulty": 1}
 """

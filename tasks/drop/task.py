@@ -1,15 +1,16 @@
 """Answer a question that takes arithmetic or comparison over a passage: can a model count what it reads?
 
-The data is DROP (Dua et al. 2019, arXiv 1903.00161) from the Hugging Face hub, at a pinned revision: 77,400 training rows,
-of which 500 are set apart as dev. The public test rows have no answers, so the 9,535 validation rows are the test. The
-licence is CC-BY-SA-4.0. An invented row of the same shape:
+The data is DROP (Dua et al. 2019, arXiv 1903.00161) from the Hugging Face hub, at a pinned revision: 77,400
+training rows, of which 500 are set apart as dev. The public test rows have no answers, so the 9,535
+validation rows are the test. The licence is CC-BY-SA-4.0. An invented row of the same shape:
 
     {"section_id": "history_1", "query_id": "a1", "passage": "Oslo won 3 games in May and 4 in June.", "question": "How
     many games did Oslo win?", "answers_spans": {"spans": ["7"], "types": ["number"]}}
 
-This edition lists the spans of an answer side by side. In train several spans are the parts of one answer: such rows are
-left out. In test they are the answers of several people, or parts of them, which cannot be told apart: each is accepted.
-Scores are therefore higher than those of the official scorer, and comparable only with each other.
+This edition lists the spans of an answer side by side. In train several spans are the parts of one answer:
+such rows are left out. In test they are the answers of several people, or parts of them, which cannot be told
+apart: each is accepted. Scores are therefore higher than those of the official scorer, and comparable only
+with each other.
 """
 
 from harness import PromptSet, Row, Sample, Splits, Task, hub_splits, task
@@ -48,7 +49,8 @@ def drop() -> Task:
 
 
 def load(path: str = HUB_ID, *, dev_size: int = 500) -> Splits:
-    """The pinned hub data set, or a local folder of the same layout, without training rows whose answer has parts."""
+    """The pinned hub data set, or a local folder of the same layout, without training rows whose answer has
+    parts."""
     revision = REVISION if path == HUB_ID else None
     rows = hub_splits(path, None, revision=revision, train="train", test="validation", dev_size=dev_size)
     return Splits(

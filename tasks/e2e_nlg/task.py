@@ -1,14 +1,15 @@
-"""Describe a restaurant in one or two sentences, given its attributes: does a model say all of them, and nothing else?
+"""Describe a restaurant in one or two sentences, given its attributes: does a model say all of them, and
+nothing else?
 
-The data is that of the E2E NLG challenge (Novikova et al. 2017, arXiv 1706.09254) from the Hugging Face hub, at a pinned
-revision: 42,061 training rows over 4,862 restaurants, 4,672 dev rows over 547 and 4,693 test rows over 630, no restaurant
-in two splits. The licence is CC-BY-SA-4.0. An invented row of the same shape:
+The data is that of the E2E NLG challenge (Novikova et al. 2017, arXiv 1706.09254) from the Hugging Face hub,
+at a pinned revision: 42,061 training rows over 4,862 restaurants, 4,672 dev rows over 547 and 4,693 test rows
+over 630, no restaurant in two splits. The licence is CC-BY-SA-4.0. An invented row of the same shape:
 
     {"meaning_representation": "name[The Oak], eatType[pub], area[riverside]", "human_reference": "The Oak is a pub by the
     river."}
 
-Every restaurant was described by several people. In train each description is a row; in dev and test a restaurant is one
-row with all its descriptions, and a model's is compared with every one of them.
+Every restaurant was described by several people. In train each description is a row; in dev and test a
+restaurant is one row with all its descriptions, and a model's is compared with every one of them.
 """
 
 import re
@@ -17,7 +18,8 @@ from collections.abc import Sequence
 from harness import PromptSet, Row, Sample, Splits, Task, hub_splits, task
 
 HUB_ID = "tuetschek/e2e_nlg"
-# A commit of the branch where the hub keeps its own Parquet conversion: the main branch holds a loading script only.
+# A commit of the branch where the hub keeps its own Parquet conversion: the main branch holds a loading
+# script only.
 REVISION = "5061e4307d2e553f9b51ccb73998d7039fe6ed90"
 
 ATTRIBUTE = re.compile(r"([^\[\],]+)\[([^\]]*)\]")
@@ -52,18 +54,22 @@ def e2e_nlg() -> Task:
 
 
 def load(path: str = HUB_ID) -> Splits:
-    """The pinned hub data set, or a local folder of the same layout, with the references of dev and test gathered."""
+    """The pinned hub data set, or a local folder of the same layout, with the references of dev and test
+    gathered."""
     revision = REVISION if path == HUB_ID else None
     rows = hub_splits(path, None, revision=revision, train="train", test="test", dev="validation")
     return Splits(train=rows.train, dev=gathered(rows.dev), test=gathered(rows.test))
 
 
 def gathered(rows: Sequence[Row]) -> list[Row]:
-    """One row for each meaning representation, its `human_reference` the list of all that were written for it."""
+    """One row for each meaning representation, its `human_reference` the list of all that were written for
+    it."""
     references: dict[str, list[str]] = {}
     for row in rows:
         references.setdefault(row["meaning_representation"], []).append(row["human_reference"])
-    return [{"meaning_representation": meaning, "human_reference": texts} for meaning, texts in references.items()]
+    return [
+        {"meaning_representation": meaning, "human_reference": texts} for meaning, texts in references.items()
+    ]
 
 
 def to_sample(row: Row, index: int) -> Sample:

@@ -1,13 +1,15 @@
 """Find the named entities of a sentence and say of what type each is, as JSON.
 
-The data is Few-NERD (Ding et al. 2021, ACL 2021.acl-long.248), sentences of the English Wikipedia, from the Hugging Face
-hub, at a pinned revision and in its supervised split: 131,767 training, 18,824 dev and 37,648 test rows. The licence is
-CC-BY-SA-4.0. An invented row of the same shape, without its finer types (a number is an index into `TYPES`):
+The data is Few-NERD (Ding et al. 2021, ACL 2021.acl-long.248), sentences of the English Wikipedia, from the
+Hugging Face hub, at a pinned revision and in its supervised split: 131,767 training, 18,824 dev and 37,648
+test rows. The licence is CC-BY-SA-4.0. An invented row of the same shape, without its finer types (a number
+is an index into `TYPES`):
 
     {"id": "1", "tokens": ["Ann", "Lee", "moved", "to", "Oslo", "."], "ner_tags": [7, 7, 0, 0, 4, 0]}
 
-The answer is one JSON object from entity to type, in the order of the sentence: {"Ann Lee": "person", "Oslo": "location"}.
-Neighbouring words of one type are one entity, as the data set itself has it; a name that occurs twice is asked for once.
+The answer is one JSON object from entity to type, in the order of the sentence: {"Ann Lee": "person", "Oslo":
+"location"}. Neighbouring words of one type are one entity, as the data set itself has it; a name that occurs
+twice is asked for once.
 """
 
 import json

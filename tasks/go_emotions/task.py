@@ -1,13 +1,13 @@
 """Tell the sentiment of a comment: positive, negative, ambiguous or neutral?
 
-The data is GoEmotions (Demszky et al. 2020, arXiv 2005.00547), comments from Reddit, from the Hugging Face hub, at a pinned
-revision and in its simplified form: 43,410 training, 5,426 dev and 5,427 test rows. The licence is Apache-2.0. An invented
-row of the same shape (17 is joy):
+The data is GoEmotions (Demszky et al. 2020, arXiv 2005.00547), comments from Reddit, from the Hugging Face
+hub, at a pinned revision and in its simplified form: 43,410 training, 5,426 dev and 5,427 test rows. The
+licence is Apache-2.0. An invented row of the same shape (17 is joy):
 
     {"text": "We won, I could dance all night!", "labels": [17], "id": "e1"}
 
-The 27 emotions are taken together to the three sentiments of the paper, with neutral as the fourth. Comments whose
-emotions belong to several sentiments are left out: they have no one right answer.
+The 27 emotions are taken together to the three sentiments of the paper, with neutral as the fourth. Comments
+whose emotions belong to several sentiments are left out: they have no one right answer.
 """
 
 from harness import PromptSet, Row, Sample, Splits, Task, hub_splits, task
@@ -66,7 +66,9 @@ def load(path: str = HUB_ID) -> Splits:
     """The pinned hub data set, or a local folder of the same layout, without comments of mixed sentiment."""
     revision = REVISION if path == HUB_ID else None
     rows = hub_splits(path, "simplified", revision=revision, train="train", test="test", dev="validation")
-    return Splits(*([row for row in split if len(sentiments(row)) == 1] for split in (rows.train, rows.dev, rows.test)))
+    return Splits(
+        *([row for row in split if len(sentiments(row)) == 1] for split in (rows.train, rows.dev, rows.test))
+    )
 
 
 def sentiments(row: Row) -> list[str]:

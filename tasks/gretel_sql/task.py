@@ -1,15 +1,16 @@
 """Write the SQL query that answers a question about a small database, judged by what it returns.
 
-The data is Gretel's synthetic text-to-SQL (Meyer et al. 2024) from the Hugging Face hub, at a pinned revision: 100,000
-training and 5,851 test rows over 100 domains. The licence is Apache-2.0. An invented row of the same shape, without its
-columns of explanation:
+The data is Gretel's synthetic text-to-SQL (Meyer et al. 2024) from the Hugging Face hub, at a pinned
+revision: 100,000 training and 5,851 test rows over 100 domains. The licence is Apache-2.0. An invented row of
+the same shape, without its columns of explanation:
 
     {"sql_prompt": "How many boats are red?", "sql_context": "CREATE TABLE boats (id INT, colour TEXT); INSERT INTO boats
     VALUES (1, 'red'), (2, 'blue');", "sql": "SELECT COUNT(*) FROM boats WHERE colour = 'red';", "sql_task_type":
     "analytics and reporting", "sql_complexity": "aggregation"}
 
-Rows name no dialect of SQL. Kept are those whose query runs on SQLite, the database of the Python library, and returns
-something: against an empty result, most wrong queries would look right. 500 training rows are set apart as dev.
+Rows name no dialect of SQL. Kept are those whose query runs on SQLite, the database of the Python library,
+and returns something: against an empty result, most wrong queries would look right. 500 training rows are set
+apart as dev.
 """
 
 import re
@@ -58,10 +59,13 @@ def gretel_sql() -> Task:
 
 
 def load(path: str = HUB_ID, *, dev_size: int = 500) -> Splits:
-    """The pinned hub data set, or a local folder of the same layout, without rows that SQLite cannot answer."""
+    """The pinned hub data set, or a local folder of the same layout, without rows that SQLite cannot
+    answer."""
     revision = REVISION if path == HUB_ID else None
     rows = hub_splits(path, None, revision=revision, train="train", test="test", dev_size=dev_size)
-    return Splits(*([row for row in split if returns_something(row)] for split in (rows.train, rows.dev, rows.test)))
+    return Splits(
+        *([row for row in split if returns_something(row)] for split in (rows.train, rows.dev, rows.test))
+    )
 
 
 def returns_something(row: Row) -> bool:
@@ -93,7 +97,8 @@ def to_sample(row: Row, index: int) -> Sample:
 
 
 def first_statement(completion: str) -> str:
-    """The first statement of a completion, taken out of its Markdown fence where there is one, without its semicolon."""
+    """The first statement of a completion, taken out of its Markdown fence where there is one, without its
+    semicolon."""
     fenced = FENCE.search(completion)
     found = STATEMENT.match((fenced[1] if fenced else completion).strip())
     return found[0].strip() if found else ""

@@ -1,14 +1,15 @@
 """Choose how an everyday scene goes on: does a model know what people do next?
 
-The data is HellaSwag (Zellers et al. 2019, arXiv 1905.07830) from the Hugging Face hub, at a pinned revision: 39,905
-training rows, of which 500 are set apart as dev. The public test rows have no labels, so the 10,042 validation rows are
-the test. Its authors publish it under the MIT licence. An invented row of the same shape, without its columns of origin:
+The data is HellaSwag (Zellers et al. 2019, arXiv 1905.07830) from the Hugging Face hub, at a pinned revision:
+39,905 training rows, of which 500 are set apart as dev. The public test rows have no labels, so the 10,042
+validation rows are the test. Its authors publish it under the MIT licence. An invented row of the same shape,
+without its columns of origin:
 
     {"activity_label": "Baking bread", "ctx": "A man kneads dough on a table. he", "endings": ["puts it into a warm oven.",
     "sails it across the lake.", "reads it to the children.", "plugs it into the wall."], "label": "0"}
 
-A choice is judged by its likelihood after the scene. Endings differ in length, so the board ranks by `accuracy_norm`, where
-the likelihood is per byte, beside the plain `accuracy`.
+A choice is judged by its likelihood after the scene. Endings differ in length, so the board ranks by
+`accuracy_norm`, where the likelihood is per byte, beside the plain `accuracy`.
 """
 
 import re
@@ -48,10 +49,13 @@ def hellaswag() -> Task:
 
 
 def load(path: str = HUB_ID, *, dev_size: int = 500) -> Splits:
-    """The pinned hub data set, or a local folder of the same layout, without rows whose endings read the same."""
+    """The pinned hub data set, or a local folder of the same layout, without rows whose endings read the
+    same."""
     revision = REVISION if path == HUB_ID else None
     rows = hub_splits(path, None, revision=revision, train="train", test="validation", dev_size=dev_size)
-    return Splits(*([row for row in split if is_a_choice(row)] for split in (rows.train, rows.dev, rows.test)))
+    return Splits(
+        *([row for row in split if is_a_choice(row)] for split in (rows.train, rows.dev, rows.test))
+    )
 
 
 def is_a_choice(row: Row) -> bool:
@@ -73,6 +77,7 @@ def to_sample(row: Row, index: int) -> Sample:
 
 
 def plain(text: str) -> str:
-    """A text without the markup that was left in those from WikiHow: `How to bake [title] Knead. [step] Use flour.`"""
+    """A text without the markup that was left in those from WikiHow: `How to bake [title] Knead. [step] Use
+    flour.`"""
     sentences = MARKUP.sub(" ", TITLE.sub(". ", text))
     return " ".join(sentences.split()).removeprefix(". ")

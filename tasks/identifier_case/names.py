@@ -25,7 +25,23 @@ NOUNS = (
     "room", "route", "row", "score", "server", "session", "shape", "signal", "state", "table", "task", "theme", "ticket",
     "title", "token", "user", "value", "window", "word", "zone",
 )  # fmt: skip
-ACRONYMS = ("api", "csv", "dns", "ftp", "gps", "html", "http", "json", "pdf", "sms", "sql", "tcp", "url", "usb", "xml")
+ACRONYMS = (
+    "api",
+    "csv",
+    "dns",
+    "ftp",
+    "gps",
+    "html",
+    "http",
+    "json",
+    "pdf",
+    "sms",
+    "sql",
+    "tcp",
+    "url",
+    "usb",
+    "xml",
+)
 
 Words = Sequence[str]
 """A name in parts: lower-case words, acronyms and numbers."""
@@ -85,7 +101,9 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
 
 def _words(generator: random.Random, difficulty: int) -> list[str]:
     """Two to six words; from difficulty 2 on perhaps a number, at 3 an acronym."""
-    words = generator.sample(ADJECTIVES, generator.randint(0, 2)) + generator.sample(NOUNS, generator.randint(1, 2))
+    words = generator.sample(ADJECTIVES, generator.randint(0, 2)) + generator.sample(
+        NOUNS, generator.randint(1, 2)
+    )
     if generator.random() < 0.7 or len(words) < 3:
         words.insert(0, generator.choice(VERBS))
     if difficulty == 3:

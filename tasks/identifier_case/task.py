@@ -1,9 +1,11 @@
-"""Rewrite a name in another casing: does a model see the words in a name, whatever joins them, and copy them exactly?
+"""Rewrite a name in another casing: does a model see the words in a name, whatever joins them, and copy them
+exactly?
 
-The names are composed here, by a seed, from the words in `names.py`, and the eight styles are equally frequent. A name
-has two to seven parts: with plain gaps (difficulty 1), without them or with a number (2), or in a mixture of styles
-with an acronym (3). Acronyms are words like others in code (`parseHttpHeader`), and in capitals where words stand apart
-(`Parse HTTP header`), as every prompt says. Apache-2.0, like this repository. For example
+The names are composed here, by a seed, from the words in `names.py`, and the eight styles are equally
+frequent. A name has two to seven parts: with plain gaps (difficulty 1), without them or with a number (2), or
+in a mixture of styles with an acronym (3). Acronyms are words like others in code (`parseHttpHeader`), and in
+capitals where words stand apart (`Parse HTTP header`), as every prompt says. Apache-2.0, like this
+repository. For example
 
     {"text": "resetHttp old-queue-7", "style": "Title Case", "answer": "Reset HTTP Old Queue 7", "difficulty": 3}
 """
@@ -19,7 +21,9 @@ def identifier_case() -> Task:
         name="identifier_case",
         version=1,
         description="Rewrite a name in snake_case, camelCase, Title Case or one of five other styles.",
-        data=generated(compose, train=1200, dev=100, test=300, seed=1977, key=lambda row: (row["text"], row["style"])),
+        data=generated(
+            compose, train=1200, dev=100, test=300, seed=1977, key=lambda row: (row["text"], row["style"])
+        ),
         to_sample=to_sample,
         prompts=PromptSet(
             templates={

@@ -12,8 +12,8 @@ from harness import Row
 from .topics import CLOSERS, OPENERS, REQUESTS, TOPICS
 
 ASPECTS = ("frame", "frame", "case", "length", "length", "words", "words", "commas")
-"""What constraints are about, the more telling ones more often. A request has at most one on each aspect, so that its
-constraints never contradict each other."""
+"""What constraints are about, the more telling ones more often. A request has at most one on each aspect, so
+that its constraints never contradict each other."""
 
 LISTS = ("bullets", "lines", "json")
 """Frames whose parts stand apart, so that sentences are not counted in them."""
@@ -26,20 +26,53 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     "start": ('Begin your answer with "{text}"', 'The first words must be "{text}"', 'Start with: "{text}"'),
     "end": ('End with "{text}"', 'The last words must be "{text}"', 'Finish your answer with: "{text}"'),
     "bullets": ("Answer with {count} bullet points.", "Make a list of {count} lines that start with a dash."),
-    "lines": ("Write {count} lines.", "Put your answer on {count} lines.", "Your answer must have {count} lines."),
-    "paragraphs": ("Write {count} paragraphs with a blank line between them.", "Split your answer into {count} paragraphs."),
-    "quoted": ("Put double quotes around your whole answer.", "Wrap the entire answer in double quotation marks."),
-    "json": ("Reply with a JSON list of sentences.", "The answer must be a JSON list of texts, and nothing else."),
-    "upper": ("Use capital letters only.", "Write everything in upper case.", "Small letters are not allowed."),
-    "lower": ("Use small letters only.", "Write everything in lower case.", "Avoid capital letters altogether."),
+    "lines": (
+        "Write {count} lines.",
+        "Put your answer on {count} lines.",
+        "Your answer must have {count} lines.",
+    ),
+    "paragraphs": (
+        "Write {count} paragraphs with a blank line between them.",
+        "Split your answer into {count} paragraphs.",
+    ),
+    "quoted": (
+        "Put double quotes around your whole answer.",
+        "Wrap the entire answer in double quotation marks.",
+    ),
+    "json": (
+        "Reply with a JSON list of sentences.",
+        "The answer must be a JSON list of texts, and nothing else.",
+    ),
+    "upper": (
+        "Use capital letters only.",
+        "Write everything in upper case.",
+        "Small letters are not allowed.",
+    ),
+    "lower": (
+        "Use small letters only.",
+        "Write everything in lower case.",
+        "Avoid capital letters altogether.",
+    ),
     "title": ("Begin every word with a capital letter.", "Write Every Word With A Capital Letter."),
-    "exact words": ("Use exactly {count} words.", "Your answer must have {count} words, no more and no less."),
-    "words": ("Use {low} to {high} words.", "Your answer should have at least {low} and at most {high} words."),
+    "exact words": (
+        "Use exactly {count} words.",
+        "Your answer must have {count} words, no more and no less.",
+    ),
+    "words": (
+        "Use {low} to {high} words.",
+        "Your answer should have at least {low} and at most {high} words.",
+    ),
     "sentences": ("Use exactly {count} sentences.", "The number of sentences must be {count}."),
-    "characters": ("Use {low} to {high} characters.", "Keep it between {low} and {high} characters, spaces included."),
+    "characters": (
+        "Use {low} to {high} characters.",
+        "Keep it between {low} and {high} characters, spaces included.",
+    ),
     "include": ("Use the words {both}.", "Make sure that {both} occur.", "Mention {both}."),
     "exclude": ("Do not use the words {both}.", "The words {both} are forbidden.", "Avoid {both}."),
-    "frequency": ("Use the word {word} exactly {times}.", "The word {word} must occur {times}, neither more nor less."),
+    "frequency": (
+        "Use the word {word} exactly {times}.",
+        "The word {word} must occur {times}, neither more nor less.",
+    ),
     "commas": ("Do not use any commas.", "Write without commas.", "Commas are not allowed."),
 }
 
@@ -138,10 +171,13 @@ def _frame_rule(generator: random.Random, frame: str, statements: Sequence[str])
 
 
 def _length_rule(generator: random.Random, answer: str, *, sentences: int | None) -> Rule:
-    """How long the answer is, exactly or within narrow bounds; `sentences` is None where they are not counted."""
+    """How long the answer is, exactly or within narrow bounds; `sentences` is None where they are not
+    counted."""
     wording = generator.choice(("exact words", "words", "characters", "sentences" if sentences else "words"))
     if wording == "sentences":
-        return _rule(generator, wording, {"kind": wording, "min": sentences, "max": sentences}, count=sentences)
+        return _rule(
+            generator, wording, {"kind": wording, "min": sentences, "max": sentences}, count=sentences
+        )
     if wording == "characters":
         low, high = len(answer) // 10 * 10, len(answer) // 10 * 10 + 20
         return _rule(generator, wording, {"kind": wording, "min": low, "max": high}, low=low, high=high)
@@ -156,10 +192,14 @@ def _words_rule(generator: random.Random, answer: str, topic: str) -> Rule:
     """Which words of the topic the answer has, has not, or has how often."""
     found = _words(answer.lower())
     used = sorted({word for word in found if len(word) > 3})
-    unused = sorted({word for word in _words(" ".join(TOPICS[topic]).lower()) if len(word) > 3 and word not in found})
+    unused = sorted(
+        {word for word in _words(" ".join(TOPICS[topic]).lower()) if len(word) > 3 and word not in found}
+    )
     wording = generator.choice(("include", "include", "exclude", "frequency"))
     if wording == "frequency":
-        word = generator.choice([word for word in sorted(set(found)) if len(word) > 2 and found.count(word) < len(TIMES)])
+        word = generator.choice(
+            [word for word in sorted(set(found)) if len(word) > 2 and found.count(word) < len(TIMES)]
+        )
         count = found.count(word)
         constraint = {"kind": wording, "word": word, "min": count, "max": count}
         return _rule(generator, wording, constraint, word=word, times=TIMES[count])

@@ -1,9 +1,10 @@
-"""Answer a request under one to three constraints on form: does a model heed instructions that a program can verify?
+"""Answer a request under one to three constraints on form: does a model heed instructions that a program can
+verify?
 
-Requests, constraints and answers that meet them are composed here, by a seed, from the topics in `topics.py`; the kinds
-of constraints are a selection of IFEval's (Zhou et al. 2023, arXiv 2311.07911). The difficulty is the number of
-constraints. Only they are judged: that an answer is on its topic is asked, not measured. Apache-2.0, like this
-repository. For example
+Requests, constraints and answers that meet them are composed here, by a seed, from the topics in `topics.py`;
+the kinds of constraints are a selection of IFEval's (Zhou et al. 2023, arXiv 2311.07911). The difficulty is
+the number of constraints. Only they are judged: that an answer is on its topic is asked, not measured.
+Apache-2.0, like this repository. For example
 
     {"request": "Describe a long hike.", "rules": "Use exactly 12 words. Avoid hardest and sunset.",
     "constraints": [{"kind": "words", "min": 12, "max": 12}, {"kind": "exclude", "words": ["hardest", "sunset"]}],
@@ -23,7 +24,9 @@ def instruction_following() -> Task:
         name="instruction_following",
         version=1,
         description="Answer a request under one to three constraints that a program can verify.",
-        data=generated(compose, train=1200, dev=100, test=300, seed=2311, key=lambda row: (row["request"], row["rules"])),
+        data=generated(
+            compose, train=1200, dev=100, test=300, seed=2311, key=lambda row: (row["request"], row["rules"])
+        ),
         to_sample=to_sample,
         prompts=PromptSet(
             templates={

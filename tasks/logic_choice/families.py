@@ -40,7 +40,8 @@ class Family:
 
 
 def write(generator: random.Random, puzzle: Puzzle, telling: Telling) -> Text | None:
-    """Premises in their order and the statement; None where the statement would repeat a premise word for word."""
+    """Premises in their order and the statement; None where the statement would repeat a premise word for
+    word."""
     sentences = [_sentence(generator, fact, telling) for fact in puzzle.premises]
     statement = _sentence(generator, puzzle.statement, telling)
     if statement in sentences:
@@ -56,14 +57,18 @@ def scale(generator: random.Random, size: int) -> Telling:
 def row(generator: random.Random, size: int) -> Telling:
     intro, things, verb = generator.choice(words.ROWS)
     chosen = tuple(generator.sample(things, size))
-    wordings = {name: tuple(text.replace("VERB", verb) for text in texts) for name, texts in words.ROW_FACTS.items()}
+    wordings = {
+        name: tuple(text.replace("VERB", verb) for text in texts) for name, texts in words.ROW_FACTS.items()
+    }
     return Telling(_upper(intro.format(_listed(chosen))), wordings, chosen)
 
 
 def matching(generator: random.Random, size: int) -> Telling:
     intro, has, lacks, options = generator.choice(words.MATCHINGS)
     people, chosen = tuple(generator.sample(words.PEOPLE, size)), tuple(generator.sample(options, size))
-    return Telling(intro.format(_listed(people), _listed(chosen)), _matching_wordings(has, lacks), people, chosen)
+    return Telling(
+        intro.format(_listed(people), _listed(chosen)), _matching_wordings(has, lacks), people, chosen
+    )
 
 
 def kinds(generator: random.Random, size: int) -> Telling:
@@ -73,7 +78,9 @@ def kinds(generator: random.Random, size: int) -> Telling:
         if noun not in nouns:
             nouns.append(noun)
     name = generator.choice(words.PEOPLE)
-    wordings = {fact: tuple(text.replace("NAME", name) for text in texts) for fact, texts in words.KIND_FACTS.items()}
+    wordings = {
+        fact: tuple(text.replace("NAME", name) for text in texts) for fact, texts in words.KIND_FACTS.items()
+    }
     return Telling("", wordings, tuple(nouns))
 
 
@@ -82,11 +89,18 @@ def conditions(generator: random.Random, size: int) -> Telling:
 
 
 def _matching_wordings(has: tuple[str, ...], lacks: tuple[str, ...]) -> Wordings:
-    return {"at": has, "off": lacks, "either": tuple(text.replace("{1}", "either {1} or {2}") for text in has[:1])}
+    return {
+        "at": has,
+        "off": lacks,
+        "either": tuple(text.replace("{1}", "either {1} or {2}") for text in has[:1]),
+    }
 
 
 def _sentence(generator: random.Random, fact: Fact, telling: Telling) -> str:
-    names = [*(telling.things[thing] for thing in fact.things), *(telling.places[place] for place in fact.places)]
+    names = [
+        *(telling.things[thing] for thing in fact.things),
+        *(telling.places[place] for place in fact.places),
+    ]
     text = generator.choice(telling.wordings[fact.name])
     # "not 0" is the denial of the first thing, where a thing is a clause such as "the shop is open".
     denied = {f"not_{number}": name.replace(" is ", " is not ", 1) for number, name in enumerate(names)}
@@ -113,9 +127,14 @@ FAMILIES: dict[str, Family] = {
         ),
         row,
     ),
-    "matching": Family(Rules("order", (3, 4, 4), (1, 2, 3), ("at", "off", "off", "either"), ("at", "off")), matching),
-    "kinds": Family(Rules("truth", (4, 4, 5), (2, 3, 4), ("if", "if", "nand", "yes", "no"), ("yes", "no")), kinds),
+    "matching": Family(
+        Rules("order", (3, 4, 4), (1, 2, 3), ("at", "off", "off", "either"), ("at", "off")), matching
+    ),
+    "kinds": Family(
+        Rules("truth", (4, 4, 5), (2, 3, 4), ("if", "if", "nand", "yes", "no"), ("yes", "no")), kinds
+    ),
     "conditions": Family(
-        Rules("truth", (4, 4, 5), (2, 3, 4), ("if", "if", "nand", "or", "yes", "no"), ("yes", "no")), conditions
+        Rules("truth", (4, 4, 5), (2, 3, 4), ("if", "if", "nand", "or", "yes", "no"), ("yes", "no")),
+        conditions,
     ),
 }

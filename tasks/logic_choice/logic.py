@@ -1,7 +1,8 @@
-"""Puzzles without words: facts about numbered things, and what follows from them in all worlds where they hold.
+"""Puzzles without words: facts about numbered things, and what follows from them in all worlds where they
+hold.
 
-A world of the *order* kind puts things on the places 0 … size − 1, one on each; a world of the *truth* kind says of every
-thing whether it is so (1) or not (0). A fact is its name and the numbers that it is about:
+A world of the *order* kind puts things on the places 0 … size − 1, one on each; a world of the *truth* kind
+says of every thing whether it is so (1) or not (0). A fact is its name and the numbers that it is about:
 
     above a b     thing a has a higher place than thing b
     beside a b    the places of a and b are neighbours
@@ -121,7 +122,9 @@ def holds(fact: Fact, world: World) -> bool:
 @functools.cache
 def worlds(kind: Kind, size: int) -> tuple[World, ...]:
     """All worlds of a kind."""
-    return tuple(itertools.permutations(range(size)) if kind == "order" else itertools.product((0, 1), repeat=size))
+    return tuple(
+        itertools.permutations(range(size)) if kind == "order" else itertools.product((0, 1), repeat=size)
+    )
 
 
 @functools.cache
@@ -137,12 +140,14 @@ def facts(name: str, size: int) -> tuple[Fact, ...]:
 
 @functools.cache
 def mask(fact: Fact, kind: Kind, size: int) -> int:
-    """The worlds in which a fact holds, one bit each, so that what follows from what is a few bit operations."""
+    """The worlds in which a fact holds, one bit each, so that what follows from what is a few bit
+    operations."""
     return sum(1 << number for number, world in enumerate(worlds(kind, size)) if holds(fact, world))
 
 
 def draw(generator: random.Random, rules: Rules, *, difficulty: int, label: str) -> Puzzle:
-    """A puzzle with this label. To see that it is true, or false, takes as many premises as the difficulty says."""
+    """A puzzle with this label. To see that it is true, or false, takes as many premises as the difficulty
+    says."""
     size = rules.sizes[difficulty - 1]
     wanted = Verdict(label, 0 if label == "unknown" else rules.depths[difficulty - 1])
     # What is asked is drawn once: drawn anew with every attempt, it would tell something about the label.
@@ -151,7 +156,11 @@ def draw(generator: random.Random, rules: Rules, *, difficulty: int, label: str)
         premises = _draw_premises(generator, rules, size, PREMISES[difficulty - 1])
         # A statement about something that no premise mentions would be known for unknown at a glance.
         mentioned = {thing for premise in premises for thing in premise.things}
-        puzzles = [Puzzle(size, premises, statement) for statement in statements if mentioned.issuperset(statement.things)]
+        puzzles = [
+            Puzzle(size, premises, statement)
+            for statement in statements
+            if mentioned.issuperset(statement.things)
+        ]
         fitting = [puzzle for puzzle in puzzles if judge(puzzle, rules.kind) == wanted]
         if fitting:
             return generator.choice(fitting)

@@ -1,10 +1,11 @@
-"""Say whether a statement is true, false or unknown, given some premises: does a model draw conclusions, and only those?
+"""Say whether a statement is true, false or unknown, given some premises: does a model draw conclusions, and
+only those?
 
-The puzzles are composed here, by a fixed seed, from five families (`families.py`): who is taller or earlier, who sits
-next to whom, who has what, which kind of thing something is, and what holds under which conditions. `logic.py` goes
-through all worlds that the premises allow, so every label is proved. The labels, the families and three difficulties
-(how many premises it takes) are equally frequent. The texts are the project's own, under its licence, Apache-2.0.
-For example
+The puzzles are composed here, by a fixed seed, from five families (`families.py`): who is taller or earlier,
+who sits next to whom, who has what, which kind of thing something is, and what holds under which conditions.
+`logic.py` goes through all worlds that the premises allow, so every label is proved. The labels, the families
+and three difficulties (how many premises it takes) are equally frequent. The texts are the project's own,
+under its licence, Apache-2.0. For example
 
     {"premises": "Ada is taller than Bram. Cem is not as tall as Bram. Dora is older than Ada.", "statement": "Cem is
      taller than Ada.", "label": "false", "family": "scale", "difficulty": 2, "formal": {"kind": "order", "size": 4, …}}
@@ -24,7 +25,8 @@ DIFFICULTIES = (1, 2, 3)
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """A puzzle; labels take turns from row to row, difficulties after all labels, families after all difficulties."""
+    """A puzzle; labels take turns from row to row, difficulties after all labels, families after all
+    difficulties."""
     label = LABELS[index % len(LABELS)]
     difficulty = DIFFICULTIES[index // len(LABELS) % len(DIFFICULTIES)]
     name = list(FAMILIES)[index // (len(LABELS) * len(DIFFICULTIES)) % len(FAMILIES)]
@@ -58,7 +60,14 @@ def logic_choice() -> Task:
         name="logic_choice",
         version=1,
         description="Say whether a statement is true, false or unknown, given the premises.",
-        data=generated(compose, train=1200, dev=100, test=300, seed=64, key=lambda row: (row["premises"], row["statement"])),
+        data=generated(
+            compose,
+            train=1200,
+            dev=100,
+            test=300,
+            seed=64,
+            key=lambda row: (row["premises"], row["statement"]),
+        ),
         to_sample=to_sample,
         prompts=PromptSet(
             templates={

@@ -5,16 +5,34 @@ PEOPLE = (
     "Jana", "Kenji", "Kofi", "Lena", "Luca", "Mara", "Milan", "Nadia", "Nils", "Olga", "Owen", "Petra", "Priya", "Quinn",
     "Ravi", "Rosa", "Sven", "Tara", "Theo", "Uma", "Vera", "Vito", "Wim", "Yara", "Zoe",
 )  # fmt: skip
-PARCELS = tuple(f"the {colour} parcel" for colour in ("red", "blue", "green", "white", "black", "yellow", "brown", "grey"))
-TOWNS = ("Ashby", "Bexley", "Corwen", "Dunmore", "Elgin", "Fairford", "Glenrock", "Harlow", "Ilford", "Kelso", "Lydd")
+PARCELS = tuple(
+    f"the {colour} parcel" for colour in ("red", "blue", "green", "white", "black", "yellow", "brown", "grey")
+)
+TOWNS = (
+    "Ashby",
+    "Bexley",
+    "Corwen",
+    "Dunmore",
+    "Elgin",
+    "Fairford",
+    "Glenrock",
+    "Harlow",
+    "Ilford",
+    "Kelso",
+    "Lydd",
+)
 TRAINS = tuple(f"the train to {town}" for town in TOWNS)
 BOOKS = tuple(
-    f"the {book}" for book in ("atlas", "dictionary", "novel", "cookbook", "diary", "comic", "songbook", "grammar", "guide")
+    f"the {book}"
+    for book in ("atlas", "dictionary", "novel", "cookbook", "diary", "comic", "songbook", "grammar", "guide")
 )
 PICTURES = tuple(
-    f"the {motif} picture" for motif in ("harbour", "mill", "forest", "castle", "horse", "bridge", "lake", "market")
+    f"the {motif} picture"
+    for motif in ("harbour", "mill", "forest", "castle", "horse", "bridge", "lake", "market")
 )
-CARS = tuple(f"the {car}" for car in ("van", "taxi", "truck", "bus", "tractor", "jeep", "ambulance", "camper", "tram"))
+CARS = tuple(
+    f"the {car}" for car in ("van", "taxi", "truck", "bus", "tractor", "jeep", "ambulance", "camper", "tram")
+)
 
 
 def _compared(more: str, less: str, quality: str) -> tuple[str, ...]:
@@ -104,7 +122,11 @@ ROW_FACTS = {
         "{0} has only one direct neighbour",
         "{0} is either first or last in the row",
     ),
-    "inner": ("{0} VERB between two others", "{0} has two direct neighbours", "{0} is neither first nor last in the row"),
+    "inner": (
+        "{0} VERB between two others",
+        "{0} has two direct neighbours",
+        "{0} is neither first nor last in the row",
+    ),
 }
 
 MATCHINGS = (
@@ -124,13 +146,31 @@ MATCHINGS = (
         "{} each wear a different hat: {}.",
         ("{0} wears {1}", "{1} is on the head of {0}"),
         ("{0} does not wear {1}", "{1} is not on the head of {0}"),
-        ("the straw hat", "the top hat", "the beret", "the bowler", "the turban", "the fez", "the sun hat", "the cap"),
+        (
+            "the straw hat",
+            "the top hat",
+            "the beret",
+            "the bowler",
+            "the turban",
+            "the fez",
+            "the sun hat",
+            "the cap",
+        ),
     ),
     (
         "{} each ordered a different dish: {}.",
         ("{0} ordered {1}", "{1} is for {0}"),
         ("{0} did not order {1}", "{1} is not for {0}"),
-        ("the soup", "the salad", "the pasta", "the curry", "the pizza", "the risotto", "the stew", "the pie"),
+        (
+            "the soup",
+            "the salad",
+            "the pasta",
+            "the curry",
+            "the pizza",
+            "the risotto",
+            "the stew",
+            "the pie",
+        ),
     ),
     (
         "{} each drive one of these, and nobody drives the same: {}.",
@@ -199,9 +239,19 @@ KIND_FACTS = {
         "nothing but a {1} can be a {0}",
         "there is no {0} that is not a {1}",
     ),
-    "nand": ("no {0} is a {1}", "a {0} is never a {1}", "nothing is both a {0} and a {1}", "whatever is a {0} is not a {1}"),
+    "nand": (
+        "no {0} is a {1}",
+        "a {0} is never a {1}",
+        "nothing is both a {0} and a {1}",
+        "whatever is a {0} is not a {1}",
+    ),
     "yes": ("NAME is a {0}", "NAME is known to be a {0}", "it is true that NAME is a {0}", "one {0} is NAME"),
-    "no": ("NAME is not a {0}", "NAME is known not to be a {0}", "it is false that NAME is a {0}", "NAME is no {0}"),
+    "no": (
+        "NAME is not a {0}",
+        "NAME is known not to be a {0}",
+        "it is false that NAME is a {0}",
+        "NAME is no {0}",
+    ),
 }
 
 CONDITIONS = (

@@ -1,10 +1,11 @@
-"""Say whether one sentence follows from another: does a model learn to tell what is meant from what is only likely?
+"""Say whether one sentence follows from another: does a model learn to tell what is meant from what is only
+likely?
 
-The data is MultiNLI (Williams et al. 2018, arXiv 1704.05426) as the GLUE benchmark has it, from the Hugging Face hub, at a
-pinned revision: 392,702 training rows, of which 1,000 are set apart as dev. The public test rows have no labels, so the
-9,815 validation rows of the same genres ("matched") are the test. Most texts are under the licence of the Open American
-National Corpus (OANC); the rest are fiction under CC-BY-3.0 or CC-BY-SA-3.0, or in the public domain. An invented row of
-the same shape:
+The data is MultiNLI (Williams et al. 2018, arXiv 1704.05426) as the GLUE benchmark has it, from the Hugging
+Face hub, at a pinned revision: 392,702 training rows, of which 1,000 are set apart as dev. The public test
+rows have no labels, so the 9,815 validation rows of the same genres ("matched") are the test. Most texts are
+under the licence of the Open American National Corpus (OANC); the rest are fiction under CC-BY-3.0 or
+CC-BY-SA-3.0, or in the public domain. An invented row of the same shape:
 
     {"premise": "Ann sold both her boats.", "hypothesis": "Ann has no boat left.", "label": 1, "idx": 0}
 """
@@ -46,7 +47,9 @@ def mnli() -> Task:
 def load(path: str = HUB_ID, *, dev_size: int = 1000) -> Splits:
     """The pinned hub data set, or a local folder of the same layout."""
     revision = REVISION if path == HUB_ID else None
-    return hub_splits(path, "mnli", revision=revision, train="train", test="validation_matched", dev_size=dev_size)
+    return hub_splits(
+        path, "mnli", revision=revision, train="train", test="validation_matched", dev_size=dev_size
+    )
 
 
 def to_sample(row: Row, index: int) -> Sample:

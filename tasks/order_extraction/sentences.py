@@ -59,7 +59,8 @@ CORRECTED = (
 )
 
 PATTERNS = (PLAIN, MIXED, CORRECTED)
-"""By difficulty: the order alone; beside other places, things and numbers; beside what is no longer wanted."""
+"""By difficulty: the order alone; beside other places, things and numbers; beside what is no longer
+wanted."""
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:

@@ -1,8 +1,8 @@
 """Read an order out of a sentence into JSON: does a model learn to find three values and to write valid JSON?
 
-The sentences are composed here, by a seed, from the patterns in `sentences.py`. A third of them hold nothing but the
-order (difficulty 1); a third, what real ones hold beside it: prices, order numbers, other goods and towns (2); and a
-third correct themselves (3). Apache-2.0, like this repository. For example
+The sentences are composed here, by a seed, from the patterns in `sentences.py`. A third of them hold nothing
+but the order (difficulty 1); a third, what real ones hold beside it: prices, order numbers, other goods and
+towns (2); and a third correct themselves (3). Apache-2.0, like this repository. For example
 
     {"text": "Ada from Lima orders three lamps, to be sent to Oslo.", "city": "Oslo", "item": "lamp", "quantity": 3,
     "difficulty": 2}

@@ -47,11 +47,38 @@ FOODS = (
     Food("aubergines", 180, "cut {food} into finger-wide slices and salt {it}", 25),
     Food("chickpeas", 110, "drain {food} and shake {it} dry", 15),
 )
-AROMATICS = ("onions", "shallots", "cloves of garlic", "sticks of celery", "red onions", "spring onions", "small chillies")
+AROMATICS = (
+    "onions",
+    "shallots",
+    "cloves of garlic",
+    "sticks of celery",
+    "red onions",
+    "spring onions",
+    "small chillies",
+)
 FATS = ("butter", "olive oil", "rapeseed oil", "lard", "sesame oil")
-SPICES = ("cumin", "paprika", "nutmeg", "curry powder", "thyme", "ginger", "cinnamon", "fennel seed", "chilli", "saffron")
+SPICES = (
+    "cumin",
+    "paprika",
+    "nutmeg",
+    "curry powder",
+    "thyme",
+    "ginger",
+    "cinnamon",
+    "fennel seed",
+    "chilli",
+    "saffron",
+)
 HERBS = ("parsley", "dill", "coriander", "basil", "chives", "mint", "chervil", "tarragon")
-TOPPINGS = ("sour cream", "toasted almonds", "grated cheese", "yoghurt", "roasted seeds", "lemon juice", "fried breadcrumbs")
+TOPPINGS = (
+    "sour cream",
+    "toasted almonds",
+    "grated cheese",
+    "yoghurt",
+    "roasted seeds",
+    "lemon juice",
+    "fried breadcrumbs",
+)
 SIDES = ("rice", "dark bread", "couscous", "flatbread", "noodles", "a green salad", "polenta", "bulgur")
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
@@ -168,7 +195,11 @@ SCATTER = (
     "Scatter the other half of the {herb} over it.",
     "Do not forget the {herb} you kept.",
 )
-TOP = ("Top each {portion} with {topping}.", "Every {portion} gets some {topping}.", "Finish each {portion} with {topping}.")
+TOP = (
+    "Top each {portion} with {topping}.",
+    "Every {portion} gets some {topping}.",
+    "Finish each {portion} with {topping}.",
+)
 REMAINS = (
     "What is left of the {dish} keeps for {days} days.",
     "The {dish} tastes even better on the next day.",
@@ -177,7 +208,8 @@ REMAINS = (
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """A recipe. Difficulty 1: without herbs; 2: with herbs, of which half is kept; 3: with a finish and leftovers, too."""
+    """A recipe. Difficulty 1: without herbs; 2: with herbs, of which half is kept; 3: with a finish and
+    leftovers, too."""
     difficulty = 1 + index % 3
     dish = generator.choice(DISHES)
     steps = [NEEDS, PREPARE, FRY, dish.cook, TOTAL, SERVE]
@@ -194,7 +226,11 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
 def _words(generator: random.Random, dish: Dish, *, herbs: bool) -> dict[str, object]:
     """Everything that stays the same throughout a recipe, amounts by the number of people."""
     first, second = generator.sample(FOODS, 2)
-    people, fry, minutes = generator.randint(2, 8), generator.randint(3, 8), max(first.minutes, second.minutes)
+    people, fry, minutes = (
+        generator.randint(2, 8),
+        generator.randint(3, 8),
+        max(first.minutes, second.minutes),
+    )
     aromatics, fat, spice, herb, topping, side = (
         generator.choice(kinds) for kinds in (AROMATICS, FATS, SPICES, HERBS, TOPPINGS, SIDES)
     )

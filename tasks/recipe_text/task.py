@@ -1,9 +1,10 @@
-"""Predict recipes: how likely does a model find texts of one kind, and how much does it gain by reading others of it?
+"""Predict recipes: how likely does a model find texts of one kind, and how much does it gain by reading
+others of it?
 
-The recipes are composed here, by a seed, from the foods and sentences in `recipes.py`: 80 to 170 words each, in wordings
-that change while the facts stay. What is listed is used, amounts follow the number of people, times add up, and half of
-the herbs is kept for the end. Nothing is written by the model: the score is the likelihood of the text. Apache-2.0, like
-this repository. For example (shortened)
+The recipes are composed here, by a seed, from the foods and sentences in `recipes.py`: 80 to 170 words each,
+in wordings that change while the facts stay. What is listed is used, amounts follow the number of people,
+times add up, and half of the herbs is kept for the end. Nothing is written by the model: the score is the
+likelihood of the text. Apache-2.0, like this repository. For example (shortened)
 
     {"text": "Soup of leeks and peas with nutmeg. For two people you need 300 g of leeks, 240 g of peas, 2 shallots, butter
     and some nutmeg. First wash the leeks well and cut them into rings. …", "difficulty": 1}
@@ -38,4 +39,6 @@ def recipe_text() -> Task:
 
 
 def to_sample(row: Row, index: int) -> Sample:
-    return Sample(id=str(index), fields={}, target=row["text"], metadata={"difficulty": str(row["difficulty"])})
+    return Sample(
+        id=str(index), fields={}, target=row["text"], metadata={"difficulty": str(row["difficulty"])}
+    )

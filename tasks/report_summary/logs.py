@@ -35,7 +35,12 @@ CURES = (
     "renewed the licence", "closed the old sessions", "called the supplier",
 )  # fmt: skip
 REMARKS = {
-    "weather": ("sensor cleaned", "battery of the rain gauge at 80 %", "fog lamp tested", "visit of a school class"),
+    "weather": (
+        "sensor cleaned",
+        "battery of the rain gauge at 80 %",
+        "fog lamp tested",
+        "visit of a school class",
+    ),
     "sales": (
         "window cleaned on Tuesday",
         "Nadia is on leave",
@@ -48,7 +53,12 @@ REMARKS = {
         "visitor badge returned",
         "printer on floor 2 out of paper",
     ),
-    "match": ("yellow card for the visitors", "attendance announced", "substitution by the hosts", "corner for the hosts"),
+    "match": (
+        "yellow card for the visitors",
+        "attendance announced",
+        "substitution by the hosts",
+        "corner for the hosts",
+    ),
 }
 """What is in a log and not worth reporting."""
 
@@ -84,7 +94,10 @@ def weather(generator: random.Random, length: int) -> Draft:
     city, day = generator.choice(CITIES), generator.choice(DAYS)
     hours = [f"{6 + 2 * number:02d}:00" for number in range(length)]
     peak, high = generator.randrange(length), generator.randint(2, 36)
-    degrees = [high - 2 * abs(place - peak) - (generator.randint(0, 2) if place != peak else 0) for place in range(length)]
+    degrees = [
+        high - 2 * abs(place - peak) - (generator.randint(0, 2) if place != peak else 0)
+        for place in range(length)
+    ]
     begin = generator.randrange(length)
     end = min(length, begin + generator.randint(0, 3))
     rain = [generator.randint(1, 9) if begin <= place < end else 0 for place in range(length)]
@@ -113,7 +126,10 @@ def sales(generator: random.Random, length: int) -> Draft:
     city, week = generator.choice(CITIES), generator.randint(2, 52)
     goods = generator.sample(GOODS, length)
     before = generator.sample(range(10, 90), length)
-    now = [max(3, count + change) for count, change in zip(before, generator.sample(range(-30, 40), length), strict=True)]
+    now = [
+        max(3, count + change)
+        for count, change in zip(before, generator.sample(range(-30, 40), length), strict=True)
+    ]
     best = now.index(max(now))
     now[best] += 1  # so that nothing else sold as many
     drops = [old - new for old, new in zip(before, now, strict=True)]
@@ -123,9 +139,15 @@ def sales(generator: random.Random, length: int) -> Draft:
     form = generator.choice(
         ("{item}: {now} (week before: {old})", "{item} {old} -> {now}", "{old} {item} before, {now} now")
     )
-    lines = [form.format(item=item, old=old, now=new) for item, old, new in zip(goods, before, now, strict=True)]
+    lines = [
+        form.format(item=item, old=old, now=new) for item, old, new in zip(goods, before, now, strict=True)
+    ]
     total, change = sum(now), sum(now) - sum(before)
-    fell = f"{goods[worst]} fell most, from {before[worst]} to {now[worst]}" if drops[worst] > 0 else "nothing sold less"
+    fell = (
+        f"{goods[worst]} fell most, from {before[worst]} to {now[worst]}"
+        if drops[worst] > 0
+        else "nothing sold less"
+    )
     trend = f"{abs(change)} {'more' if change > 0 else 'fewer'} than" if change else "as many as"
     winner, count = goods[best], now[best]
     reports = [
@@ -170,10 +192,15 @@ def match(generator: random.Random, length: int) -> Draft:
     teams = [generator.choice((home, guest)) for _ in minutes]
     scorers = [generator.choice(players[team]) for team in teams]
     form = generator.choice(
-        ("{minute}' goal for {team}: {name}", "{minute} {name} ({team})", "minute {minute}: {name} scores for {team}")
+        (
+            "{minute}' goal for {team}: {name}",
+            "{minute} {name} ({team})",
+            "minute {minute}: {name} scores for {team}",
+        )
     )
     lines = [
-        form.format(minute=minute, team=team, name=name) for minute, team, name in zip(minutes, teams, scorers, strict=True)
+        form.format(minute=minute, team=team, name=name)
+        for minute, team, name in zip(minutes, teams, scorers, strict=True)
     ]
     lines.append(generator.choice(("90 end of the match", "final whistle", "end")))
     heading = f"Match log: {home} (hosts) against {guest}"

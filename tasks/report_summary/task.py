@@ -1,9 +1,10 @@
-"""Sum up a log in one or two sentences: does a model find the few numbers that matter, and calculate those not stated?
+"""Sum up a log in one or two sentences: does a model find the few numbers that matter, and calculate those
+not stated?
 
-The logs are composed here, by a seed: readings of a weather station, sales of a shop, incidents and football matches, in
-changing formats. A report needs the highest, the last, a total or a duration, which often are in no single line. Logs are
-short (difficulty 1), longer (2), or longer with remarks that do not matter (3). Three wordings of each report are
-accepted. Apache-2.0, like this repository. For example
+The logs are composed here, by a seed: readings of a weather station, sales of a shop, incidents and football
+matches, in changing formats. A report needs the highest, the last, a total or a duration, which often are in
+no single line. Logs are short (difficulty 1), longer (2), or longer with remarks that do not matter (3).
+Three wordings of each report are accepted. Apache-2.0, like this repository. For example
 
     {"log": "Incident log, Friday\\n09:12 the search was very slow\\n09:20 Mei finds a full disk\\n09:31 Sven cleared the
     disk, all is well", "reports": ["For 19 minutes the search was very slow because of a full disk. Sven cleared the disk

@@ -73,8 +73,15 @@ class Instance:
     @property
     def script(self) -> str:
         """SQL that creates and fills the tables."""
-        owner_rows = zip(range(1, OWNERS + 1), self.names, *(column.values for column in self.owners.columns), strict=True)
-        part_rows = zip(range(1, PARTS + 1), self.belongs_to, *(column.values for column in self.parts.columns), strict=True)
+        owner_rows = zip(
+            range(1, OWNERS + 1), self.names, *(column.values for column in self.owners.columns), strict=True
+        )
+        part_rows = zip(
+            range(1, PARTS + 1),
+            self.belongs_to,
+            *(column.values for column in self.parts.columns),
+            strict=True,
+        )
         return "\n".join(
             [
                 _create(self.owners, "name TEXT"),
@@ -103,7 +110,8 @@ def _draw_table(generator: random.Random, entity: Entity, rows: int) -> Table:
         shown = generator.sample(entity.columns, generator.choice(COLUMNS_SHOWN))
     table = generator.choice(entity.tables)
     columns = [
-        Column(table, generator.choice(about.columns), about, _draw_values(generator, about, rows)) for about in shown
+        Column(table, generator.choice(about.columns), about, _draw_values(generator, about, rows))
+        for about in shown
     ]
     return Table(table, entity.noun, tuple(columns))
 
@@ -116,7 +124,9 @@ def _draw_values(generator: random.Random, about: Category | Number, rows: int) 
 
 
 def _create(table: Table, second: str) -> str:
-    columns = [f"{column.name} {'TEXT' if column in table.categories else 'INTEGER'}" for column in table.columns]
+    columns = [
+        f"{column.name} {'TEXT' if column in table.categories else 'INTEGER'}" for column in table.columns
+    ]
     return f"CREATE TABLE {table.name} ({', '.join(['id INTEGER PRIMARY KEY', second, *columns])});"
 
 

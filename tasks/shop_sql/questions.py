@@ -50,7 +50,12 @@ def aggregate(instance: Instance, generator: random.Random) -> Question | None:
 def value_of(instance: Instance, generator: random.Random) -> Question | None:
     column = generator.choice(instance.owners.columns)
     name = generator.choice(instance.names)
-    wordings = ("What is the {0} of {1}?", "Look up the {0} of {1}.", "Which {0} does {1} have?", "Tell me the {0} of {1}.")
+    wordings = (
+        "What is the {0} of {1}?",
+        "Look up the {0} of {1}.",
+        "Which {0} does {1} have?",
+        "Tell me the {0} of {1}.",
+    )
     return Question(
         generator.choice(wordings).format(column.about.noun, name),
         f"SELECT {column.name} FROM {column.table} WHERE name = '{name}'",
@@ -108,7 +113,13 @@ def top(instance: Instance, generator: random.Random) -> Question | None:
         "Which {0} {1} have the {2}? Show the {3}, the {4} first.",
         "Show the {3} of the top {0} {1} by {2}, the {4} one at the top.",
     )
-    words = (COUNTS[number], table.noun, f"{extreme} {column.about.noun}", _label_words(instance, table), extreme)
+    words = (
+        COUNTS[number],
+        table.noun,
+        f"{extreme} {column.about.noun}",
+        _label_words(instance, table),
+        extreme,
+    )
     return Question(
         generator.choice(wordings).format(*words),
         f"SELECT {_label(instance, table)} FROM {table.name} ORDER BY {column.name}{order} LIMIT {number + 2}",
@@ -139,7 +150,9 @@ def join_count(instance: Instance, generator: random.Random) -> Question | None:
 def join_aggregate(instance: Instance, generator: random.Random) -> Question | None:
     phrase, condition = _joined_filter(instance, generator)
     word, call = _aggregate(generator, generator.choice(instance.parts.numbers), qualified=True)
-    return _ask_value(generator, f"{word} of the {phrase}", f"SELECT {call} FROM {instance.joined} WHERE {condition}")
+    return _ask_value(
+        generator, f"{word} of the {phrase}", f"SELECT {call} FROM {instance.joined} WHERE {condition}"
+    )
 
 
 def owners_of_parts(instance: Instance, generator: random.Random) -> Question | None:
@@ -186,7 +199,11 @@ def group_over_join(instance: Instance, generator: random.Random) -> Question | 
 
 def top_owner(instance: Instance, generator: random.Random) -> Question | None:
     """The owner with the largest total; there must be one."""
-    summable = [column for column in instance.parts.numbers if isinstance(column.about, Number) and column.about.adds_up]
+    summable = [
+        column
+        for column in instance.parts.numbers
+        if isinstance(column.about, Number) and column.about.adds_up
+    ]
     if not summable:
         return None
     column = generator.choice(summable)
@@ -307,7 +324,13 @@ def _list(generator: random.Random, instance: Instance, table: Table, phrase: st
 
 
 def _ask_value(generator: random.Random, value: str, query: str) -> Question:
-    wordings = ("What is the {}?", "Find the {}.", "Give me the {}.", "Calculate the {}.", "I need to know the {}.")
+    wordings = (
+        "What is the {}?",
+        "Find the {}.",
+        "Give me the {}.",
+        "Calculate the {}.",
+        "I need to know the {}.",
+    )
     return Question(generator.choice(wordings).format(value), query)
 
 

@@ -1,6 +1,7 @@
 """Twelve small databases: what is stored in them, and how people speak of it.
 
-Each has two tables: owners with a name (customers, authors, …) and parts that belong to them (orders, books, …).
+Each has two tables: owners with a name (customers, authors, …) and parts that belong to them (orders, books,
+…).
 """
 
 from dataclasses import dataclass
@@ -68,7 +69,21 @@ class Database:
         return f"{self.single}_id"
 
 
-CITIES = ("Oslo", "Lima", "Paris", "Lagos", "Kyoto", "Quito", "Turin", "Perth", "Delhi", "Porto", "Cairo", "Boston", "Ghent")
+CITIES = (
+    "Oslo",
+    "Lima",
+    "Paris",
+    "Lagos",
+    "Kyoto",
+    "Quito",
+    "Turin",
+    "Perth",
+    "Delhi",
+    "Porto",
+    "Cairo",
+    "Boston",
+    "Ghent",
+)
 COUNTRIES = (
     "Norway",
     "Peru",
@@ -95,7 +110,9 @@ AGE = Number(
     adds_up=False,
 )  # fmt: skip
 CITY = Category(("city", "town", "home"), "city", ("from {}", "living in {}", "who live in {}"), CITIES)
-COUNTRY = Category(("country", "nation", "origin"), "country", ("from {}", "born in {}", "who come from {}"), COUNTRIES)
+COUNTRY = Category(
+    ("country", "nation", "origin"), "country", ("from {}", "born in {}", "who come from {}"), COUNTRIES
+)
 SALARY = Number(
     ("salary", "pay", "wage"), "salary", ("earning more than {}", "with a salary above {}"),
     ("earning less than {}", "with a salary below {}"), 1800, 5200,
@@ -112,7 +129,9 @@ SEASON = Category(("season", "part_of_year"), "season", ("in {}", "of the {} sea
 
 
 def _kind(columns: tuple[str, ...], noun: str, *values: str) -> Category:
-    return Category(columns, noun, (f"of the {noun} {{}}", f"whose {noun} is {{}}", f"with the {noun} {{}}"), values)
+    return Category(
+        columns, noun, (f"of the {noun} {{}}", f"whose {noun} is {{}}", f"with the {noun} {{}}"), values
+    )
 
 
 def _amount(columns: tuple[str, ...], noun: str, unit: str, low: int, high: int) -> Number:
@@ -145,7 +164,11 @@ DATABASES = (
         owner=Entity(
             ("authors", "writers"),
             "authors",
-            (COUNTRY, AGE, _kind(("language", "tongue"), "language", "English", "French", "Hindi", "Arabic", "Spanish")),
+            (
+                COUNTRY,
+                AGE,
+                _kind(("language", "tongue"), "language", "English", "French", "Hindi", "Arabic", "Spanish"),
+            ),
         ),
         part=Entity(
             ("books", "titles", "publications"),
@@ -163,7 +186,11 @@ DATABASES = (
         owner=Entity(
             ("doctors", "physicians", "staff"),
             "doctors",
-            (_kind(("department", "ward"), "department", "surgery", "cardiology", "radiology", "oncology"), SALARY, CITY),
+            (
+                _kind(("department", "ward"), "department", "surgery", "cardiology", "radiology", "oncology"),
+                SALARY,
+                CITY,
+            ),
         ),
         part=Entity(
             ("visits", "appointments", "consultations"),
@@ -181,7 +208,11 @@ DATABASES = (
         owner=Entity(
             ("teachers", "instructors", "lecturers"),
             "teachers",
-            (_kind(("subject", "field"), "subject", "music", "biology", "history", "physics", "Latin"), AGE, SALARY),
+            (
+                _kind(("subject", "field"), "subject", "music", "biology", "history", "physics", "Latin"),
+                AGE,
+                SALARY,
+            ),
         ),
         part=Entity(
             ("courses", "classes", "lessons"),

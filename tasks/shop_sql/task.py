@@ -1,10 +1,11 @@
 """Write an SQL query that answers a question: does a model link plain words to tables and columns?
 
-Databases and questions are composed here, by a fixed seed. There are twelve subjects, from customers and their orders to
-cooks and their dishes (`schemas.py`); every sample draws which columns there are, what they and the tables are called,
-and all of their rows (`instances.py`). A third of the questions each (`questions.py`) needs one clause (1), several
-clauses on one table (2), or both tables or a nested query (3). A query is right when it returns what the accepted one
-returns. The texts are the project's own, under its licence, Apache-2.0. For example
+Databases and questions are composed here, by a fixed seed. There are twelve subjects, from customers and
+their orders to cooks and their dishes (`schemas.py`); every sample draws which columns there are, what they
+and the tables are called, and all of their rows (`instances.py`). A third of the questions each
+(`questions.py`) needs one clause (1), several clauses on one table (2), or both tables or a nested query (3).
+A query is right when it returns what the accepted one returns. The texts are the project's own, under its
+licence, Apache-2.0. For example
 
     {"schema": "clients(id, name, age, town)\\nsales(id, customer_id, price, via)", "question": "How many customers older
      than 40 are there?", "query": "SELECT COUNT(*) FROM clients WHERE age > 40", "database": "CREATE TABLE clients (id …",
@@ -46,7 +47,8 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
 
 
 def tells_something(script: str, query: str) -> bool:
-    """Whether a query returns more than nothing, NULL or a bare 0, which many a wrong query returns as well."""
+    """Whether a query returns more than nothing, NULL or a bare 0, which many a wrong query returns as
+    well."""
     connection = sqlite3.connect(":memory:")
     try:
         connection.executescript(script)
@@ -61,7 +63,9 @@ def shop_sql() -> Task:
         name="shop_sql",
         version=1,
         description="Write the SQL query that answers a question about a small database.",
-        data=generated(compose, train=1200, dev=100, test=300, seed=85, key=lambda row: (row["schema"], row["question"])),
+        data=generated(
+            compose, train=1200, dev=100, test=300, seed=85, key=lambda row: (row["schema"], row["question"])
+        ),
         to_sample=to_sample,
         prompts=PromptSet(
             templates={
@@ -93,7 +97,8 @@ def to_sample(row: Row, index: int) -> Sample:
 
 
 def first_query(completion: str) -> str:
-    """The query in a completion: out of a code fence, up to the first semicolon or empty line, on one line."""
+    """The query in a completion: out of a code fence, up to the first semicolon or empty line, on one
+    line."""
     fenced = FENCED.search(completion)
     text = (fenced[1] if fenced else completion).strip()
     return " ".join(re.split(r";|\n\s*\n", text, maxsplit=1)[0].split())

@@ -183,7 +183,9 @@ def _where_thing(world: World, generator: random.Random, things: list[str]) -> Q
     return Question(generator.choice(wordings).format(thing), world.place(thing))
 
 
-def _place_before(world: World, generator: random.Random, names: list[str], wordings: tuple[str, ...]) -> Question | None:
+def _place_before(
+    world: World, generator: random.Random, names: list[str], wordings: tuple[str, ...]
+) -> Question | None:
     """Where one of `names` was before a place that it came to once."""
     arrivals = [
         (name, earlier, later)

@@ -1,10 +1,11 @@
-"""Answer a question about a short story: does a model follow who went where, and what went through whose hands?
+"""Answer a question about a short story: does a model follow who went where, and what went through whose
+hands?
 
-The stories are composed here, by a fixed seed, from a simulated world of people, places and things (`world.py`), so
-every answer is known and follows from the story. A third of the questions each is of difficulty 1 (one fact settles it),
-2 (two facts, a count, or an order of events) and 3 (a longer story; a chain of hand-overs and walks). Sentences that
-change nothing mention other people, places and things. The texts are the project's own, under its licence, Apache-2.0.
-For example
+The stories are composed here, by a fixed seed, from a simulated world of people, places and things
+(`world.py`), so every answer is known and follows from the story. A third of the questions each is of
+difficulty 1 (one fact settles it), 2 (two facts, a count, or an order of events) and 3 (a longer story; a
+chain of hand-overs and walks). Sentences that change nothing mention other people, places and things. The
+texts are the project's own, under its licence, Apache-2.0. For example
 
     {"story": "Ada was in the barn. The kite was in the barn. Then Ada took the kite and ran to the park. Ada dreamed of "
      "the barn.", "question": "Where is the kite now?", "answer": "park", "kind": "where_thing", "difficulty": 2}
@@ -30,7 +31,8 @@ KEPT = 0.25
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """A story and a question that it answers; the difficulties and, in each, the kinds of question take turns."""
+    """A story and a question that it answers; the difficulties and, in each, the kinds of question take
+    turns."""
     difficulty = 1 + index % len(QUESTIONS)
     kinds = QUESTIONS[difficulty]
     ask = kinds[index // len(QUESTIONS) % len(kinds)]
@@ -39,7 +41,8 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
         question = ask(world, generator)
         if question is None:
             continue
-        # Who repeats what was mentioned last would be right too often; most of the stories that allow it are left out.
+        # Who repeats what was mentioned last would be right too often; most of the stories that allow it are
+        # left out.
         if not is_last_mentioned(question.answer, world, story) or generator.random() < KEPT:
             return {
                 "story": story,

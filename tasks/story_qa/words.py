@@ -91,9 +91,23 @@ IDLE = (
 )
 """What changes nothing, though it may mention anyone and anything."""
 
-OPENERS = ("", "", "", "", "Then ", "Next, ", "After that, ", "A little later, ", "Soon after, ", "Before long, ")
+OPENERS = (
+    "",
+    "",
+    "",
+    "",
+    "Then ",
+    "Next, ",
+    "After that, ",
+    "A little later, ",
+    "Soon after, ",
+    "Before long, ",
+)
 JOINTS = (" and ", ", then ", " and after that ")
 
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six")
-ALSO_NUMBERS = {"none": ("zero", "0"), **{word: (str(number),) for number, word in enumerate(NUMBERS) if number}}
+ALSO_NUMBERS = {
+    "none": ("zero", "0"),
+    **{word: (str(number),) for number, word in enumerate(NUMBERS) if number},
+}
 """What is accepted beside the word."""

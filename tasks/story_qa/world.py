@@ -1,4 +1,5 @@
-"""A small world: people move about, take, leave and hand over things, and every step is told in a sentence."""
+"""A small world: people move about, take, leave and hand over things, and every step is told in a
+sentence."""
 
 import random
 from dataclasses import dataclass, field
@@ -124,7 +125,8 @@ def _begin(generator: random.Random, world: World) -> list[str]:
 
 
 def _happen(generator: random.Random, world: World) -> Clause:
-    """One thing that can happen now, done and told. Hand-overs are likelier than walks, being possible less often."""
+    """One thing that can happen now, done and told. Hand-overs are likelier than walks, being possible less
+    often."""
     person = generator.choice(world.people)
     place = world.place(person)
     lying = [thing for thing in world.things if thing not in world.holder and world.place(thing) == place]

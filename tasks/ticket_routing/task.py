@@ -1,9 +1,11 @@
-"""Route a support ticket to one of four teams: does a model learn what a message is about, whatever else it mentions?
+"""Route a support ticket to one of four teams: does a model learn what a message is about, whatever else it
+mentions?
 
-The tickets are composed here, by a seed, from the phrases in `tickets.py`. Half of them tell of two problems, of which
-one is settled; a quarter praise what another team does; a fifth have a typing mistake; and a quarter of those in dev and
-test have a problem that no training ticket has. The four teams are equally frequent. Which words occur is therefore not
-enough: a bag of words with logistic regression stays below 0.8. Apache-2.0, like this repository. For example
+The tickets are composed here, by a seed, from the phrases in `tickets.py`. Half of them tell of two problems,
+of which one is settled; a quarter praise what another team does; a fifth have a typing mistake; and a quarter
+of those in dev and test have a problem that no training ticket has. The four teams are equally frequent.
+Which words occur is therefore not enough: a bag of words with logistic regression stays below 0.8.
+Apache-2.0, like this repository. For example
 
     {"text": "Last week I wrote that my parcel went to the wrong house. You solved that. Now I was charged twice for
     order 41873.", "team": "billing", "difficulty": 3}

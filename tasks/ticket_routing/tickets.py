@@ -115,10 +115,30 @@ NEW_FAULTS: dict[str, tuple[str, ...]] = {
 """Faults that turn up after the training tickets were collected: dev and test only."""
 
 PRAISE: dict[str, tuple[str, ...]] = {
-    "billing": ("the invoice was fine", "I have already paid", "the price was good", "the refund came through"),
-    "technical": ("the {product} works well", "the app is great", "the update went fine", "the {product} looks nice"),
-    "shipping": ("the parcel came on time", "the delivery was quick", "the box came on {weekday}", "the courier was kind"),
-    "account": ("I can log in again", "my new password works", "my profile is up to date", "signing up was easy"),
+    "billing": (
+        "the invoice was fine",
+        "I have already paid",
+        "the price was good",
+        "the refund came through",
+    ),
+    "technical": (
+        "the {product} works well",
+        "the app is great",
+        "the update went fine",
+        "the {product} looks nice",
+    ),
+    "shipping": (
+        "the parcel came on time",
+        "the delivery was quick",
+        "the box came on {weekday}",
+        "the courier was kind",
+    ),
+    "account": (
+        "I can log in again",
+        "my new password works",
+        "my profile is up to date",
+        "signing up was easy",
+    ),
 }
 """What each team would care about, if it were a problem."""
 
@@ -146,14 +166,36 @@ SETTLED = (
 """Both halves are faults: only what is said about them tells which one is still there."""
 
 OPENINGS = ("", "", "Hi,", "Hello,", "Hello team,", "Good morning,", "Dear support,", "{name} here,")
-CLOSINGS = ("", "", "", "Thanks!", "Please help.", "Can you look into it?", "Regards, {name}", "It is urgent.")
+CLOSINGS = (
+    "",
+    "",
+    "",
+    "Thanks!",
+    "Please help.",
+    "Can you look into it?",
+    "Regards, {name}",
+    "It is urgent.",
+)
 PRODUCTS = (
     "lamp", "router", "speaker", "camera", "printer", "heater", "watch", "tablet", "kettle", "radio", "scanner", "drone",
 )  # fmt: skip
 NAMES = (
     "Ada", "Bram", "Chiara", "Deniz", "Elif", "Femi", "Greta", "Hassan", "Ingrid", "Kaja", "Luca", "Mei", "Nadia", "Owen",
 )  # fmt: skip
-CITIES = ("Oslo", "Lima", "Paris", "Lagos", "Kyoto", "Turin", "Perth", "Delhi", "Porto", "Cairo", "Boston", "Ghent")
+CITIES = (
+    "Oslo",
+    "Lima",
+    "Paris",
+    "Lagos",
+    "Kyoto",
+    "Turin",
+    "Perth",
+    "Delhi",
+    "Porto",
+    "Cairo",
+    "Boston",
+    "Ghent",
+)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 MONTHS = ("January", "March", "April", "June", "August", "October", "December")
 
@@ -166,8 +208,8 @@ SHARE_MISTYPED = 0.2
 def compose(generator: random.Random, index: int, split: str) -> Row:
     """One ticket of at most 45 words, the teams in turn.
 
-    Difficulty 1: a problem alone; 2: beside praise for what another team does; 3: beside a problem of another team that
-    is settled.
+    Difficulty 1: a problem alone; 2: beside praise for what another team does; 3: beside a problem of another
+    team that is settled.
     """
     team = TEAMS[index % len(TEAMS)]
     difficulty = generator.choice((1, 2, 3, 3))
@@ -179,15 +221,25 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
     return {"text": text, "team": team, "difficulty": difficulty}
 
 
-def _message(generator: random.Random, team: str, difficulty: int, *, faults: dict[str, tuple[str, ...]]) -> str:
+def _message(
+    generator: random.Random, team: str, difficulty: int, *, faults: dict[str, tuple[str, ...]]
+) -> str:
     other = generator.choice([name for name in TEAMS if name != team])
     fault = generator.choice(faults[team])
     if difficulty == 1:
         asks = faults is FAULTS and generator.random() < 0.25
         return generator.choice(REQUESTS[team] if asks else ALONE).replace("{fault}", fault)
     if difficulty == 2:
-        return generator.choice(PRAISED).replace("{fault}", fault).replace("{praise}", generator.choice(PRAISE[other]))
-    return generator.choice(SETTLED).replace("{fault}", fault).replace("{settled}", generator.choice(FAULTS[other]))
+        return (
+            generator.choice(PRAISED)
+            .replace("{fault}", fault)
+            .replace("{praise}", generator.choice(PRAISE[other]))
+        )
+    return (
+        generator.choice(SETTLED)
+        .replace("{fault}", fault)
+        .replace("{settled}", generator.choice(FAULTS[other]))
+    )
 
 
 def _greet(generator: random.Random, message: str) -> str:

@@ -1,9 +1,10 @@
 """Convert a quantity to another unit: does a model know the factors, and can it calculate and round?
 
-The sentences are composed here, by a seed, from the settings in `units.py`, over seven dimensions in equal parts. Some
-conversions stay within one system of units (difficulty 1), some leave it (2), and some have two parts (6 feet 2 inches) or
-need more than one factor (areas, speeds, temperatures; 3). Conversion factors are the exact, legal ones, the result is
-rounded once, and no result lies exactly between two. Apache-2.0, like this repository. For example
+The sentences are composed here, by a seed, from the settings in `units.py`, over seven dimensions in equal
+parts. Some conversions stay within one system of units (difficulty 1), some leave it (2), and some have two
+parts (6 feet 2 inches) or need more than one factor (areas, speeds, temperatures; 3). Conversion factors are
+the exact, legal ones, the result is rounded once, and no result lies exactly between two. Apache-2.0, like
+this repository. For example
 
     {"text": "The trail around the lake is 12.5 km long.", "unit": "miles", "rounding": "one decimal", "answer": "7.8",
     "difficulty": 2}
@@ -20,7 +21,9 @@ def unit_conversion() -> Task:
         name="unit_conversion",
         version=1,
         description="Convert the quantity in a sentence to another unit, rounded as asked.",
-        data=generated(compose, train=1200, dev=100, test=300, seed=1889, key=lambda row: (row["text"], row["unit"])),
+        data=generated(
+            compose, train=1200, dev=100, test=300, seed=1889, key=lambda row: (row["text"], row["unit"])
+        ),
         to_sample=to_sample,
         prompts=PromptSet(
             templates={

@@ -32,7 +32,8 @@ class Setting:
 
     sentence: str
     units: tuple[str, ...]
-    """By `Unit.short`: what the quantity may be given in. Two that are joined by a plus stand together: `ft+in`."""
+    """By `Unit.short`: what the quantity may be given in. Two that are joined by a plus stand together:
+    `ft+in`."""
 
     low: int
     high: int

@@ -30,7 +30,9 @@ class Problem:
 
     def say(self, patterns: tuple[str, ...], **values: str | int) -> None:
         """Add a sentence; a number as a word, now and then."""
-        written = {name: self._written(value) if isinstance(value, int) else value for name, value in values.items()}
+        written = {
+            name: self._written(value) if isinstance(value, int) else value for name, value in values.items()
+        }
         day = self.generator.choice(words.DAYS)
         text = self.generator.choice(patterns).format(**self.names, **written, day=day)
         self.sentences.append(text[0].upper() + text[1:])
@@ -49,7 +51,8 @@ class Problem:
 
 
 Move = Callable[[Problem], bool]
-"""Takes a problem one or two steps further, or returns False where its number does not allow it, leaving it as it was."""
+"""Takes a problem one or two steps further, or returns False where its number does not allow it, leaving it
+as it was."""
 
 
 def have(problem: Problem) -> bool:
@@ -146,7 +149,9 @@ def price(problem: Problem) -> bool:
     if problem.number * a > LARGEST:
         return False
     problem.say(words.PRICE, a=a)
-    problem.number = problem.work(problem.number, "*", a, ("Together that is {sum} euros.", "In money: {sum} euros."))
+    problem.number = problem.work(
+        problem.number, "*", a, ("Together that is {sum} euros.", "In money: {sum} euros.")
+    )
     return True
 
 
@@ -169,7 +174,9 @@ def fewer_than(problem: Problem) -> bool:
 def missing(problem: Problem) -> bool:
     a = problem.number + problem.generator.randint(3, 120)
     problem.say(words.MISSING, a=a)
-    problem.number = problem.work(a, "-", problem.number, ("Still missing: {sum} {items}.", "{person} lacks {sum} {items}."))
+    problem.number = problem.work(
+        a, "-", problem.number, ("Still missing: {sum} {items}.", "{person} lacks {sum} {items}.")
+    )
     return True
 
 

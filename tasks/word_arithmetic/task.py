@@ -1,8 +1,10 @@
-"""Solve word problems of one to four steps: does a model learn to calculate in steps and to leave out what does not matter?
+"""Solve word problems of one to four steps: does a model learn to calculate in steps and to leave out what
+does not matter?
 
-The problems are composed here, by a fixed seed, from beginnings, events and questions (`problems.py`, `words.py`); a
-quarter each takes one, two, three and four steps. Most also hold one or two numbers that do not matter, and small
-numbers are written as words now and then. The texts are the project's own, under its licence, Apache-2.0. For example
+The problems are composed here, by a fixed seed, from beginnings, events and questions (`problems.py`,
+`words.py`); a quarter each takes one, two, three and four steps. Most also hold one or two numbers that do
+not matter, and small numbers are written as words now and then. The texts are the project's own, under its
+licence, Apache-2.0. For example
 
     {"question": "Ada has 40 plums. Emil is 12 years old. Then, half of the plums are sold. How many plums are there in "
      "the end?", "answer": "What goes away: 40 / 2 = 20 plums.\\nThere are 40 - 20 = 20 plums left.\\n#### 20",
@@ -68,7 +70,8 @@ def to_sample(row: Row, index: int) -> Sample:
 
 
 def final_number(completion: str) -> str:
-    """The number after the first `####`, since a model may go on to another problem; without the mark the last number."""
+    """The number after the first `####`, since a model may go on to another problem; without the mark the
+    last number."""
     _, mark, after = completion.partition(ANSWER_MARK)
     stated = after.strip().partition("\n")[0] if mark else ""
     return last_number(stated) or last_number(completion)

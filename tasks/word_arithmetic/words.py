@@ -19,7 +19,16 @@ CONTAINERS = (
     "bags", "baskets", "boxes", "bundles", "cartons", "cases", "crates", "drawers", "jars", "packets", "sacks", "trays",
 )  # fmt: skip
 COLOURS = ("red", "blue", "green", "yellow", "white", "black", "silver", "brown", "grey", "purple")
-DAYS = ("On Monday", "The next day", "On Friday", "After lunch", "Later", "In the evening", "A week later", "Then")
+DAYS = (
+    "On Monday",
+    "The next day",
+    "On Friday",
+    "After lunch",
+    "Later",
+    "In the evening",
+    "A week later",
+    "Then",
+)
 
 NUMBER_WORDS = {
     2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven",
@@ -149,7 +158,11 @@ DISTRACTORS = (
 )
 
 # The steps of the solution; {x} is the number before the step, {y} the one after.
-TELL_START = ("At first: {sum} {items}.", "{person} begins with {sum} {items}.", "To begin with there are {sum} {items}.")
+TELL_START = (
+    "At first: {sum} {items}.",
+    "{person} begins with {sum} {items}.",
+    "To begin with there are {sum} {items}.",
+)
 TELL_PACKS = ("The {containers} hold {sum} {items}.", "In the {containers}: {sum} {items}.")
 TELL_NOW = ("Now there are {sum} {items}.", "That makes {sum} {items}.", "Then there are {sum} {items}.")
 TELL_LEFT = ("There are {sum} {items} left.", "That leaves {sum} {items}.")

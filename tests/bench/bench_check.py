@@ -27,7 +27,9 @@ def test_a_csv_of_ten_thousand_rows_becomes_a_checked_task(benchmark: Any, tmp_p
     with (tmp_path / "data.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("text", "label"))
-        writer.writerows((" ".join(draws.choices(words, k=25)), f"label {index % 7}") for index in range(ROWS))
+        writer.writerows(
+            (" ".join(draws.choices(words, k=25)), f"label {index % 7}") for index in range(ROWS)
+        )
     folders = iter(range(100))
 
     def new_and_check() -> None:

@@ -1,6 +1,7 @@
 """Planning the largest published comparison's size: `tox -e bench -- tests/bench/bench_plan.py`.
 
-310 models × 31 tasks × 3 seeds are 28,830 runs; they must be planned, and their cost told, in 10 seconds and 500 MiB.
+310 models × 31 tasks × 3 seeds are 28,830 runs; they must be planned, and their cost told, in 10 seconds and
+500 MiB.
 """
 
 import json
@@ -50,7 +51,9 @@ print(json.dumps({{
 
 
 def test_a_plan_of_28830_runs_takes_seconds(benchmark: Any) -> None:
-    program = PROGRAM.format(tests=str(Path(__file__).parents[1]), models=MODELS, task_count=TASKS, seeds=SEEDS)
+    program = PROGRAM.format(
+        tests=str(Path(__file__).parents[1]), models=MODELS, task_count=TASKS, seeds=SEEDS
+    )
 
     def plan() -> dict[str, Any]:
         finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,7 +1,8 @@
 """Publishing at scale: `tox -e bench -- tests/bench/bench_publish.py`.
 
-310 candidates (155 models, untuned and tuned) × 31 tasks × 3 seeds with 100 predictions each: 28,830 runs and 2.9 million
-predictions, invented. The site is built in processes of its own, as a user builds it, so that its memory can be seen.
+310 candidates (155 models, untuned and tuned) × 31 tasks × 3 seeds with 100 predictions each: 28,830 runs and
+2.9 million predictions, invented. The site is built in processes of its own, as a user builds it, so that its
+memory can be seen.
 """
 
 import filecmp
@@ -51,10 +52,25 @@ class Took:
 def publish(results: Path, out: Path, *options: str) -> Took:
     """In a process of its own, with a cache of its own."""
     cache = results.parent / "cache"
-    environment = os.environ | {"PYTHONPATH": str(Path(harness.__file__).parents[1]), "GAINBOARD_CACHE": str(cache)}
-    command = [sys.executable, "-m", "harness.cli", "publish", "--results", str(results), "--out", str(out), *options]
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(harness.__file__).parents[1]),
+        "GAINBOARD_CACHE": str(cache),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "publish",
+        "--results",
+        str(results),
+        "--out",
+        str(out),
+        *options,
+    ]
     started, spent = time.perf_counter(), _cpu_seconds()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     peaks: dict[int, int] = {}
     while process.poll() is None:
         for pid in _family(process.pid):
@@ -92,12 +108,15 @@ def _family(pid: int) -> list[int]:
 
 
 def _resident(pid: int) -> int:
-    """Bytes of memory that lie in no file. Counters: to go through its pages would hold the process up, again and again."""
+    """Bytes of memory that lie in no file. Counters: to go through its pages would hold the process up, again
+    and again."""
     try:
         fields = dict(re.findall(r"^(\w+):\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.M))
     except OSError:
         return 0
-    return 1024 * (int(fields.get("RssAnon", 0)) + int(fields.get("RssShmem", 0)))  # one that has ended has none
+    return 1024 * (
+        int(fields.get("RssAnon", 0)) + int(fields.get("RssShmem", 0))
+    )  # one that has ended has none
 
 
 def write_results(folder: Path) -> None:
@@ -108,19 +127,29 @@ def write_results(folder: Path) -> None:
     for model in range(MODELS):
         for method in METHODS:
             skill = generator.normal(0.8 if method == "lora" else -0.2, 0.5)
-            kind = write_result(folder, make_run(f"model-{model:03d}", method, cards[0], 0), cards[0], [1.0, 0.0])
+            kind = write_result(
+                folder, make_run(f"model-{model:03d}", method, cards[0], 0), cards[0], [1.0, 0.0]
+            )
             for card, hard in zip(cards, difficulty, strict=True):
                 for seed in range(SEEDS):
                     effect = generator.normal(0, 0.2) if method == "lora" else 0.0
                     right = generator.random(SAMPLES) < 1 / (1 + np.exp(-(skill + hard + effect)))
-                    _write(folder, kind, make_run(f"model-{model:03d}", method, card, seed), card, right.astype(float))
+                    _write(
+                        folder,
+                        kind,
+                        make_run(f"model-{model:03d}", method, card, seed),
+                        card,
+                        right.astype(float),
+                    )
 
 
 def _write(folder: Path, kind: Result, run: Any, card: Any, scores: np.ndarray) -> None:
     value = float(scores.mean())
     stderr = float(scores.std(ddof=1) / len(scores) ** 0.5)
     metric = {
-        "accuracy": MetricValue(value=value, stderr=stderr, low=max(0, value - 0.1), high=min(1, value + 0.1), n=SAMPLES)
+        "accuracy": MetricValue(
+            value=value, stderr=stderr, low=max(0, value - 0.1), high=min(1, value + 0.1), n=SAMPLES
+        )
     }
     trainings = tuple(training.model_copy(update={"key": run.recipe.key}) for training in kind.trainings)
     result = kind.model_copy(
@@ -162,7 +191,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_board_of_28830_runs_is_published_in_three_minutes(benchmark: Any, results: Path) -> None:
-    """And again after one changed result in a few seconds; the first page stays small, two builds are the same bytes."""
+    """And again after one changed result in a few seconds; the first page stays small, two builds are the
+    same bytes."""
     assert len(list(results.glob("**/result.json"))) == MODELS * len(METHODS) * TASKS * SEEDS
     site, second = results.parent / "site", results.parent / "second"
     first = benchmark.pedantic(publish, args=(results, site), rounds=1)
@@ -172,7 +202,9 @@ def test_a_board_of_28830_runs_is_published_in_three_minutes(benchmark: Any, res
     changes = sorted(results.glob("model-000/lora/**/seed-0/result.json"))[:3]
     again = min((republish(results, site, change) for change in changes), key=lambda took: took.seconds)
     fresh = publish(results, second, "--no-cache")
-    benchmark.extra_info.update(seconds=first.seconds, seconds_again=again.seconds, peak_bytes=first.peak_bytes)
+    benchmark.extra_info.update(
+        seconds=first.seconds, seconds_again=again.seconds, peak_bytes=first.peak_bytes
+    )
     print(
         f"\npublished in {first.seconds:.0f} s ({first.cpu_seconds:.0f} s of CPU) and {first.peak_bytes / 2**30:.2f} GiB, "
         f"again in {again.seconds:.1f} s ({again.cpu_seconds:.1f} s) and {again.peak_bytes / 2**30:.2f} GiB; "
@@ -185,10 +217,17 @@ def test_a_board_of_28830_runs_is_published_in_three_minutes(benchmark: Any, res
     assert first.seconds <= MOST_SECONDS
     assert first.peak_bytes <= MOST_BYTES
     assert again.seconds <= MOST_SECONDS_AGAIN
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 * 2**20  # this process is not the one that is measured
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 * 2**20
+    )  # this process is not the one that is measured
 
 
 def same_files(first: Path, second: Path) -> bool:
     """Whether two folders hold the same files with the same bytes."""
-    names = [sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file()) for folder in (first, second)]
-    return names[0] == names[1] and all(filecmp.cmp(first / name, second / name, shallow=False) for name in names[0])
+    names = [
+        sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        for folder in (first, second)
+    ]
+    return names[0] == names[1] and all(
+        filecmp.cmp(first / name, second / name, shallow=False) for name in names[0]
+    )

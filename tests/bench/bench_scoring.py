@@ -1,4 +1,5 @@
-"""Scoring against what it is made of, and against lm-evaluation-harness: `tox -e bench -- tests/bench/bench_scoring.py`.
+"""Scoring against what it is made of, and against lm-evaluation-harness: `tox -e bench --
+tests/bench/bench_scoring.py`.
 
 Every claim is a ratio of two things measured in one run, one after the other on the same machine.
 """
@@ -66,7 +67,10 @@ def dates(count: int) -> tuple[Any, list[Sample]]:
     task = load_task("date_normalise", find_plugins(entry_points=False))
     dataset = load_dataset(task)
     pool = [*dataset.test, *dataset.dev, *dataset.train]
-    samples = [Sample(str(place), pool[place % len(pool)].fields, pool[place % len(pool)].target) for place in range(count)]
+    samples = [
+        Sample(str(place), pool[place % len(pool)].fields, pool[place % len(pool)].target)
+        for place in range(count)
+    ]
     return task, samples
 
 
@@ -88,7 +92,11 @@ def test_scoring_is_as_fast_as_a_bare_generate_call(benchmark: Any, engine: Any,
         worker = ScoringWorker(engine, canaries=canaries, cache=AnswerCache(answers))
         write_jsonl(tmp_path / "prompts", [prompt_row(task.prompts, sample, template) for sample in samples])
         job = scoring_job(
-            tmp_path / "prompts", tmp_path / "out", weights=None, output="generate", sampling={"max_tokens": max_tokens}
+            tmp_path / "prompts",
+            tmp_path / "out",
+            weights=None,
+            output="generate",
+            sampling={"max_tokens": max_tokens},
         )
         worker(job, lambda _: None)
         rows = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
@@ -119,7 +127,8 @@ def test_scoring_is_as_fast_as_a_bare_generate_call(benchmark: Any, engine: Any,
 
 
 def test_choices_of_long_prompts_take_one_token_each(benchmark: Any, base: Path, tmp_path: Path) -> None:
-    """Against asking for the log-probabilities of prompt and label, on prompts of 1,000 tokens with 4 labels."""
+    """Against asking for the log-probabilities of prompt and label, on prompts of 1,000 tokens with 4
+    labels."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from vllm import SamplingParams
 
@@ -150,7 +159,9 @@ def test_choices_of_long_prompts_take_one_token_each(benchmark: Any, base: Path,
         asked = [{"prompt_token_ids": prompt + label} for prompt in prompts for label in labels]
         outputs = engine._llm.generate(asked, parameters, use_tqdm=False)
         scores = [output.prompt_logprobs[-1][output.prompt_token_ids[-1]].logprob for output in outputs]
-        return [max(range(4), key=scores[start : start + 4].__getitem__) for start in range(0, len(scores), 4)]
+        return [
+            max(range(4), key=scores[start : start + 4].__getitem__) for start in range(0, len(scores), 4)
+        ]
 
     ours()
     by_prompt()  # compiles what it needs once
@@ -215,16 +226,25 @@ else:
 """
 
 
-def test_a_hundred_thousand_predictions_take_little_memory(benchmark: Any, base: Path, tmp_path: Path) -> None:
+def test_a_hundred_thousand_predictions_take_little_memory(
+    benchmark: Any, base: Path, tmp_path: Path
+) -> None:
     """Above what the engine holds when it is ready, and above what the driver holds with the samples."""
     here = Path(__file__).parent
     program = MANY_PROGRAM.format(
-        tests=str(here.parent), bench=str(here), folder=str(tmp_path), base=str(base), many=MANY, filling=FILLING
+        tests=str(here.parent),
+        bench=str(here),
+        folder=str(tmp_path),
+        base=str(base),
+        many=MANY,
+        filling=FILLING,
     )
 
     def work() -> None:
         for step in ("render", "answer", "score"):
-            finished = subprocess.run([sys.executable, "-c", program, step], capture_output=True, text=True, check=False)
+            finished = subprocess.run(
+                [sys.executable, "-c", program, step], capture_output=True, text=True, check=False
+            )
             assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-3000:]
 
     benchmark.pedantic(work, rounds=1)
@@ -266,7 +286,9 @@ def field(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Field:
         others = [answer for answer in answers[place % 7 :: 7] if answer != right][:3]
         options = [*others[: place % 4], right, *others[place % 4 :]]
         question = template.format_map(sample.fields)
-        rows.append({"question": question, "answer": right, "options": options, "right": options.index(right)})
+        rows.append(
+            {"question": question, "answer": right, "options": options, "right": options.index(right)}
+        )
     # Not as JSON, whose readers take such answers for dates.
     parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "rows.parquet")
     options = answers[:4]
@@ -291,7 +313,8 @@ def field(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Field:
         "metric_list:\n  - metric: acc\n    aggregation: mean\n    higher_is_better: true\n"
     )
     prompts = [
-        prompt_row(task.prompts, sample, next(iter(task.prompts.templates))) for sample in load_dataset(task).train[:192]
+        prompt_row(task.prompts, sample, next(iter(task.prompts.templates)))
+        for sample in load_dataset(task).train[:192]
     ]
     write_jsonl(folder / "train.jsonl", prompts)
     write_jsonl(folder / "dev.jsonl", prompts[:16])
@@ -312,7 +335,8 @@ def field(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Field:
 
 
 def by_gainboard(field: Field) -> dict[tuple[int, str], list[str]]:
-    """Every arm's answers by one engine: its start, rendering, guards, keeping answers, judging and writing included."""
+    """Every arm's answers by one engine: its start, rendering, guards, keeping answers, judging and writing
+    included."""
     from harness.plugins.lm_eval.tasks import lm_eval_plugins
 
     answers = {}
@@ -325,13 +349,24 @@ def by_gainboard(field: Field) -> dict[tuple[int, str], list[str]]:
         rows = [prompt_row(task.prompts, sample, "lm_eval") for sample in datasets[short].test]
         write_jsonl(field.folder / f"{short}.prompts", rows)
         write_jsonl(canaries, [{"prompt": row["prompt"], "chat": False} for row in rows[:6]])
-    options = ["--engine", "vllm", "--model", str(field.base), "--canaries", str(canaries), "--cache", str(cache)]
+    options = [
+        "--engine",
+        "vllm",
+        "--model",
+        str(field.base),
+        "--canaries",
+        str(canaries),
+        "--cache",
+        str(cache),
+    ]
     with Worker("harness.engines", options, log=field.folder / "ours.log") as worker:
         for number, arm in enumerate(field.arms):
             for short, task in tasks.items():
                 sampling = {"max_tokens": task.max_tokens, "stop": list(task.stop)}
                 prompts, out = field.folder / f"{short}.prompts", field.folder / f"{short}-{number}.out"
-                job = scoring_job(prompts, out, weights=arm, output=task.output, chat=False, sampling=sampling)
+                job = scoring_job(
+                    prompts, out, weights=arm, output=task.output, chat=False, sampling=sampling
+                )
                 (record,) = worker.request(job, lambda _: None)["records"]
                 assert record["guards"] and all(guard["passed"] for guard in record["guards"])
                 scored = score_rows(task, collect(datasets[short].test, in_order(out)))
@@ -348,7 +383,11 @@ def by_lm_eval(field: Field, backend: str) -> dict[tuple[int, str], list[str]]:
     metadata.mkdir(parents=True, exist_ok=True)
     # That it is the CPU build, vllm too reads off the version of this distribution.
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0+cpu\n")
-    environment = os.environ | {"PYTHONPATH": str(metadata.parent), "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": str(metadata.parent),
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
     extra = ",max_model_len=512,enforce_eager=True" if backend == "vllm" else ""
     answers = {}
     for number, arm in enumerate(field.arms):
@@ -359,12 +398,16 @@ def by_lm_eval(field: Field, backend: str) -> dict[tuple[int, str], list[str]]:
             "--batch_size", "auto" if backend == "vllm" else "32", "--log_samples", "--output_path", str(out),
             *(["--device", "cpu"] if backend == "hf" else []),
         ]  # fmt: skip
-        finished = subprocess.run(command, cwd=field.folder, env=environment, capture_output=True, text=True, check=False)
+        finished = subprocess.run(
+            command, cwd=field.folder, env=environment, capture_output=True, text=True, check=False
+        )
         for task in field.tasks:
             # Not the exit code: vLLM's CPU build may abort as it is taken down, when everything is written.
             paths = list(out.glob(f"**/samples_{task}_*.jsonl"))
             assert len(paths) == 1, finished.stderr[-3000:]
-            logged = sorted((json.loads(line) for line in paths[0].open()), key=lambda sample: sample["doc_id"])
+            logged = sorted(
+                (json.loads(line) for line in paths[0].open()), key=lambda sample: sample["doc_id"]
+            )
             answers[number, task] = [_answer(sample) for sample in logged]
     return answers
 
@@ -398,7 +441,12 @@ def test_nine_arms_take_a_fraction_of_the_time_of_nine_starts_of_lm_eval(
     speedup = (time.perf_counter() - started) / seconds
     benchmark.extra_info["speedup"] = speedup
     benchmark.extra_info["our_seconds"] = seconds
-    differing = {key: sum(one != other for one, other in zip(answers[key], theirs[key], strict=True)) for key in answers}
-    print(f"\n{speedup:.1f} times faster than lm_eval --model {backend}; ours {seconds:.1f} s; differing: {differing}")
+    differing = {
+        key: sum(one != other for one, other in zip(answers[key], theirs[key], strict=True))
+        for key in answers
+    }
+    print(
+        f"\n{speedup:.1f} times faster than lm_eval --model {backend}; ours {seconds:.1f} s; differing: {differing}"
+    )
     assert not any(differing.values())
     assert speedup >= LEAST_OVER_LM_EVAL[backend]

@@ -1,7 +1,7 @@
 """Successive halving against the full grid: `tox -e bench -- tests/bench/bench_search.py`.
 
-Sixteen settings of a toy, chosen on dev both ways and scored on test: halving must come within a point of the grid's choice
-with a quarter of its trained tokens. Both are whole sweeps as a user runs them.
+Sixteen settings of a toy, chosen on dev both ways and scored on test: halving must come within a point of the
+grid's choice with a quarter of its trained tokens. Both are whole sweeps as a user runs them.
 """
 
 import os
@@ -52,21 +52,31 @@ def run(place: Path, search: str) -> Result:
     (place / "sweep.toml").write_text(SWEEP.format(search=search))
     environment = os.environ | {"PYTHONPATH": str(Path(harness.__file__).parents[1])}
     command = [sys.executable, "-m", "harness.cli", "run", "sweep.toml"]
-    finished = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    finished = subprocess.run(
+        command, cwd=place, env=environment, capture_output=True, text=True, check=False
+    )
     assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-3000:]
     (path,) = (place / "results").glob("**/result.json")
     return read_record(path, Result)
 
 
-def test_halving_finds_what_the_grid_finds_for_a_quarter_of_its_tokens(benchmark: Any, tmp_path: Path) -> None:
+def test_halving_finds_what_the_grid_finds_for_a_quarter_of_its_tokens(
+    benchmark: Any, tmp_path: Path
+) -> None:
     grid = run(tmp_path / "grid", "rungs = 1")
     halved = benchmark.pedantic(run, args=(tmp_path / "halved", "rungs = 3\nreduction_factor = 4"), rounds=1)
     assert grid.selection is not None and halved.selection is not None
     assert len(grid.selection.trials) == len(halved.selection.trials) == 16
     share = halved.selection.spent.tokens / grid.selection.spent.tokens
     scores = [result.metrics[result.task.primary_metric].value for result in (grid, halved)]
-    chosen = [result.selection.trials[result.selection.chosen].settings for result in (grid, halved) if result.selection]
+    chosen = [
+        result.selection.trials[result.selection.chosen].settings
+        for result in (grid, halved)
+        if result.selection
+    ]
     benchmark.extra_info.update(token_share=share, grid_score=scores[0], halved_score=scores[1])
-    print(f"\ntokens {share:.3f} of the grid's; test score {scores[1]:.3f} against {scores[0]:.3f}; chosen {chosen}")
+    print(
+        f"\ntokens {share:.3f} of the grid's; test score {scores[1]:.3f} against {scores[0]:.3f}; chosen {chosen}"
+    )
     assert share <= MOST_TOKENS
     assert scores[1] >= scores[0] - MOST_LOST

@@ -1,4 +1,5 @@
-"""Fine-tuning against a bare TRL script with the same settings: `tox -e bench -- tests/bench/bench_training.py`.
+"""Fine-tuning against a bare TRL script with the same settings: `tox -e bench --
+tests/bench/bench_training.py`.
 
 The claim is a ratio of two things measured in one run, in turn on the same machine.
 """
@@ -33,7 +34,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bare_script(base: Path, folder: Path, tuner: str, seed: int) -> float:
-    """As a person would write it: the same samples and settings, the best checkpoint kept; the seconds without loading."""
+    """As a person would write it: the same samples and settings, the best checkpoint kept; the seconds
+    without loading."""
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer, EarlyStoppingCallback
@@ -47,7 +49,10 @@ def bare_script(base: Path, folder: Path, tuner: str, seed: int) -> float:
         rows = []
         for row in read_jsonl(folder / name):
             prompt = encode_prompt(tokenizer, Rendered(**row["prompt"]), chat=True).token_ids
-            answer = [*encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True), tokenizer.eos_token_id]
+            answer = [
+                *encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True),
+                tokenizer.eos_token_id,
+            ]
             rows.append({"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer})
         return Dataset.from_list(rows)
 
@@ -135,6 +140,8 @@ def test_training_is_as_fast_as_a_bare_script(benchmark: Any, base: Path, tmp_pa
     share = seconds[bare] / seconds[ours]
     benchmark.extra_info.update({"share_of_bare": share, "seconds_around_a_training": overhead})
     tokens = record.tokens * ROUNDS / seconds[bare]
-    print(f"\n{tuner}: {share:.3f} of a bare script's {tokens:.0f} tokens/s; a training takes {overhead:.2f} s besides")
+    print(
+        f"\n{tuner}: {share:.3f} of a bare script's {tokens:.0f} tokens/s; a training takes {overhead:.2f} s besides"
+    )
     assert record.steps == 32
     assert share >= LEAST_SHARE

@@ -30,9 +30,12 @@ HEAVY = {
 
 MODEL_LIBRARIES = {"torch", "transformers"}
 HOLDS_A_MODEL = {
-    f"harness.engines.{name}" for name in ("__main__", "encode", "reference", "transformers", "vllm", "weights")
+    f"harness.engines.{name}"
+    for name in ("__main__", "encode", "reference", "transformers", "vllm", "weights")
 }
-HOLDS_A_MODEL |= {f"harness.training.{name}" for name in ("__main__", "judge", "meta", "soup", "trainer", "tuners")}
+HOLDS_A_MODEL |= {
+    f"harness.training.{name}" for name in ("__main__", "judge", "meta", "soup", "trainer", "tuners")
+}
 HOLDS_A_MODEL |= {"harness.toys.build"}
 """The only modules that import a model library at the top; others may inside a function, where it is used."""
 
@@ -63,10 +66,13 @@ def imported(path: Path, *, top_level: bool = False) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0 and node.module is not None, f"{path}: imports within the packages are absolute"
+            assert node.level == 0 and node.module is not None, (
+                f"{path}: imports within the packages are absolute"
+            )
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                # `from leaderboards import site` imports a module, `from harness.task import Task` a name in one.
+                # `from leaderboards import site` imports a module, `from harness.task import Task` a name in
+                # one.
                 yield full if full in MODULES else node.module
         else:
             pending += ast.iter_child_nodes(node)
@@ -74,18 +80,24 @@ def imported(path: Path, *, top_level: bool = False) -> Iterator[str]:
 
 def graph() -> dict[str, set[str]]:
     """Every module to the modules of both packages that it imports."""
-    return {module: {name for name in imported(path) if name in MODULES} - {module} for module, path in MODULES.items()}
+    return {
+        module: {name for name in imported(path) if name in MODULES} - {module}
+        for module, path in MODULES.items()
+    }
 
 
 def room_of(module: str) -> str:
-    """The folder, or the file beside the folders, that a module is in: `harness.sweep.recipe` → `harness.sweep`."""
+    """The folder, or the file beside the folders, that a module is in: `harness.sweep.recipe` →
+    `harness.sweep`."""
     return ".".join(module.split(".")[:2])
 
 
 def rows_of_the_rule() -> dict[str, set[str]]:
     """Every room to the rooms that its row of the README's table names."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (`(?:harness|leaderboards)\.[^|]*) \|[^|]*\|([^|]*)\|$", readme, flags=re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`(?:harness|leaderboards)\.[^|]*) \|[^|]*\|([^|]*)\|$", readme, flags=re.MULTILINE
+    )
     rule: dict[str, set[str]] = {}
     for rooms, allowed in rows:
         for room in re.findall(r"`([\w.]+)`", rooms):
@@ -119,7 +131,11 @@ def test_a_module_imports_only_what_its_room_may() -> None:
             continue  # the names that each package offers its users
         room = room_of(module)
         allowed = with_all_that_those_may(rule, room) | {room, *PACKAGES}
-        faults += [f"{module} imports {neighbour}" for neighbour in sorted(neighbours) if room_of(neighbour) not in allowed]
+        faults += [
+            f"{module} imports {neighbour}"
+            for neighbour in sorted(neighbours)
+            if room_of(neighbour) not in allowed
+        ]
     assert faults == []
 
 
@@ -140,7 +156,9 @@ def test_the_harness_knows_nothing_of_leaderboards() -> None:
 def test_a_heavy_library_is_imported_only_by_the_module_that_owns_it() -> None:
     for module, path in MODULES.items():
         libraries = {name.partition(".")[0] for name in imported(path)}
-        assert {library for library in libraries & set(HEAVY) if module not in HEAVY[library]} == set(), module
+        assert {library for library in libraries & set(HEAVY) if module not in HEAVY[library]} == set(), (
+            module
+        )
 
 
 def test_a_module_without_a_model_does_not_import_torch_at_the_top() -> None:
@@ -166,7 +184,9 @@ def loaded_by(statement: str) -> set[str]:
     """The top-level packages that a fresh interpreter has loaded after a statement."""
     code = f"{statement}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    finished = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    finished = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     return set(finished.stdout.split())
 
 

@@ -28,7 +28,12 @@ def blocks(language: str) -> list[str]:
 
 
 COMMANDS = sorted(
-    {line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines() if line.startswith("gainboard")}
+    {
+        line.split("#")[0].strip()
+        for block in blocks("sh")
+        for line in block.splitlines()
+        if line.startswith("gainboard")
+    }
 )
 
 
@@ -81,7 +86,9 @@ def test_its_search_and_its_ensembles_are_part_of_a_sweep(tmp_path: Path) -> Non
     tasks = {task.name: LoadedTask(task, load_dataset(task)) for task in found}
     runs = make_runs(loaded, tasks, fingerprint=lambda model, revision: "f", limit=None)
     assert {run.candidate.method for run in runs if run.search is not None} == {"lora"}
-    assert [ensemble.spec.name for ensemble in plan_ensembles(loaded.ensembles, runs, tasks)] == ["qwen-vote"] * 3
+    assert [ensemble.spec.name for ensemble in plan_ensembles(loaded.ensembles, runs, tasks)] == [
+        "qwen-vote"
+    ] * 3
 
 
 def test_its_task_is_a_task(tmp_path: Path) -> None:
@@ -90,7 +97,9 @@ def test_its_task_is_a_task(tmp_path: Path) -> None:
     (folder / "task.py").write_text(blocks("python")[0])
     dataset = load_dataset(load_task("add_one", find_plugins([tmp_path])))
     assert (len(dataset.train), dataset.test[0].target) == (60, "81")
-    assert not [finding for finding in check_task("add_one", find_plugins([tmp_path])) if finding.level == "error"]
+    assert not [
+        finding for finding in check_task("add_one", find_plugins([tmp_path])) if finding.level == "error"
+    ]
 
 
 def test_its_task_takes_no_more_than_fifteen_lines_of_code() -> None:
@@ -98,8 +107,12 @@ def test_its_task_takes_no_more_than_fifteen_lines_of_code() -> None:
 
 
 def test_it_names_every_metric_and_every_step() -> None:
-    functions = {name: getattr(harness, name) for name in harness.__all__ if inspect.isfunction(getattr(harness, name))}
-    steps = [name for name, function in functions.items() if inspect.signature(function).return_annotation is Step]
+    functions = {
+        name: getattr(harness, name) for name in harness.__all__ if inspect.isfunction(getattr(harness, name))
+    }
+    steps = [
+        name for name, function in functions.items() if inspect.signature(function).return_annotation is Step
+    ]
     assert len(steps) == 6
     for name in (*METRICS, *steps):
         assert f"`{name}`" in README

@@ -40,8 +40,8 @@ ROWS_SHA256 = {
     "unit_conversion": "e8c218b251703da9",
     "word_arithmetic": "dc3fa3afa258c5ed",
 }
-"""The tasks whose rows are drawn here. Published scores are scores on these very rows: rows that change need a new
-`version` of their task."""
+"""The tasks whose rows are drawn here. Published scores are scores on these very rows: rows that change need
+a new `version` of their task."""
 
 LOCAL_TASKS = list(ROWS_SHA256)
 HUB_TASKS = [name for name in NAMES if name not in ROWS_SHA256]
@@ -56,7 +56,9 @@ def dataset(name: str) -> Dataset:
 
 def rows_sha256(name: str) -> str:
     splits = load_task(name, PLUGINS).data()
-    return hashlib.sha256(json.dumps([splits.train, splits.dev, splits.test], sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        json.dumps([splits.train, splits.dev, splits.test], sort_keys=True).encode()
+    ).hexdigest()[:16]
 
 
 def test_at_least_eight_of_fourteen_bundled_tasks_need_no_download() -> None:
@@ -145,7 +147,9 @@ def test_the_rows_do_not_depend_on_the_process() -> None:
     paths = os.pathsep.join([str(TESTS / "tasks"), str(TESTS), str(Path(harness.__file__).parents[1])])
     for hash_seed in ("1", "2"):
         environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": paths}
-        finished = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        finished = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        )
         assert finished.stdout.strip() == ROWS_SHA256["ticket_routing"]
 
 
@@ -157,7 +161,9 @@ def test_a_local_task_has_1200_training_100_dev_and_300_test_samples(name: str) 
 @pytest.mark.parametrize("name", LOCAL_TASKS)
 def test_nothing_is_asked_twice_in_or_across_splits(name: str) -> None:
     samples = [*dataset(name).train, *dataset(name).dev, *dataset(name).test]
-    asked = [sample.targets if name in PERPLEXITY_TASKS else tuple(sample.fields.values()) for sample in samples]
+    asked = [
+        sample.targets if name in PERPLEXITY_TASKS else tuple(sample.fields.values()) for sample in samples
+    ]
     assert len(set(asked)) == len(asked)
 
 
@@ -173,7 +179,8 @@ def test_a_fresh_test_set_shares_no_row_with_the_published_one(name: str) -> Non
 
 @pytest.fixture
 def gsm8k_folder(tmp_path: Path) -> Path:
-    """Invented rows in the layout of the hub repository: Parquet files of one configuration, named in the read-me."""
+    """Invented rows in the layout of the hub repository: Parquet files of one configuration, named in the
+    read-me."""
     (tmp_path / "main").mkdir()
     (tmp_path / "README.md").write_text(
         "---\nconfigs:\n- config_name: main\n  data_files:\n"
@@ -181,10 +188,15 @@ def gsm8k_folder(tmp_path: Path) -> Path:
     )
     for split, count in (("train", 10), ("test", 4)):
         rows = [
-            {"question": f"{split}: what is {number} + 1?", "answer": f"{number} + 1 = {number + 1}\n#### {number + 1}"}
+            {
+                "question": f"{split}: what is {number} + 1?",
+                "answer": f"{number} + 1 = {number + 1}\n#### {number + 1}",
+            }
             for number in range(count)
         ]
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "main" / f"{split}-00000-of-00001.parquet")
+        pyarrow.parquet.write_table(
+            pyarrow.Table.from_pylist(rows), tmp_path / "main" / f"{split}-00000-of-00001.parquet"
+        )
     return tmp_path
 
 
@@ -203,7 +215,9 @@ def test_gsm8k_without_a_network_says_what_is_missing() -> None:
         load_task("gsm8k", PLUGINS).data()
 
 
-@pytest.mark.parametrize("path", sorted(bundled_folder().glob("*/*.py")), ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path", sorted(bundled_folder().glob("*/*.py")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_a_task_imports_only_public_names_the_standard_library_and_its_siblings(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -1,4 +1,5 @@
-"""The answers of the generated tasks are right: calculated, read or rewritten a second time, in other ways."""
+"""The answers of the generated tasks are right: calculated, read or rewritten a second time, in other
+ways."""
 
 import re
 from collections import Counter
@@ -61,17 +62,25 @@ def read_date(text: str) -> date:
 def test_every_date_read_again_is_the_iso_date() -> None:
     for row in rows("date_normalise"):
         text = row["text"].removeprefix("the day after ").removeprefix("the day before ")
-        step = timedelta(days=1 if "the day after" in row["text"] else -1 if "the day before" in row["text"] else 0)
+        step = timedelta(
+            days=1 if "the day after" in row["text"] else -1 if "the day before" in row["text"] else 0
+        )
         assert (read_date(text) + step).isoformat() == row["iso"]
 
 
 def test_a_weekday_in_a_date_is_the_right_one() -> None:
     named = [
-        row for row in rows("date_normalise") if re.match(r"[A-Z][a-z]+day, |(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ", row["text"])
+        row
+        for row in rows("date_normalise")
+        if re.match(r"[A-Z][a-z]+day, |(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ", row["text"])
     ]
     assert len(named) > 200
     for row in named:
-        assert date.fromisoformat(row["iso"]).strftime("%A").startswith(row["text"].partition(" ")[0].rstrip(","))
+        assert (
+            date.fromisoformat(row["iso"])
+            .strftime("%A")
+            .startswith(row["text"].partition(" ")[0].rstrip(","))
+        )
 
 
 def test_no_day_is_in_two_splits_of_date_normalise() -> None:
@@ -113,7 +122,23 @@ def test_neither_the_first_nor_the_last_team_that_a_ticket_sounds_like_is_meant_
 
 # identifier_case: split the name with one pattern and write it by the rules of the prompt.
 
-ACRONYMS = {"api", "csv", "dns", "ftp", "gps", "html", "http", "json", "pdf", "sms", "sql", "tcp", "url", "usb", "xml"}
+ACRONYMS = {
+    "api",
+    "csv",
+    "dns",
+    "ftp",
+    "gps",
+    "html",
+    "http",
+    "json",
+    "pdf",
+    "sms",
+    "sql",
+    "tcp",
+    "url",
+    "usb",
+    "xml",
+}
 
 
 def restyled(text: str, style: str) -> str:
@@ -162,7 +187,9 @@ NAMES = {
     "square feet": "sq ft", "acres": "ac", "degrees Celsius": "°C", "degrees Fahrenheit": "°F", "kelvins": "K",
 }  # fmt: skip
 KNOWN = {**NAMES, **{short: short for short in NAMES.values()}}
-QUANTITY = re.compile(rf"(-?[\d.]+) ({'|'.join(map(re.escape, sorted(KNOWN, key=len, reverse=True)))})(?![\w/])")
+QUANTITY = re.compile(
+    rf"(-?[\d.]+) ({'|'.join(map(re.escape, sorted(KNOWN, key=len, reverse=True)))})(?![\w/])"
+)
 DECIMALS = {"a whole number": 0, "one decimal": 1, "two decimals": 2}
 
 
@@ -189,7 +216,8 @@ def test_every_unit_is_asked_for_and_given() -> None:
     assert given >= set(NAMES.values()) - {"mm", "m3"}
 
 
-# instruction_following: that the targets meet their constraints is told by the metric, in test_tasks_baselines.
+# instruction_following: that the targets meet their constraints is told by the metric, in
+# test_tasks_baselines.
 
 
 def test_every_number_and_word_of_a_constraint_is_in_the_rules() -> None:
@@ -205,7 +233,11 @@ def test_every_number_and_word_of_a_constraint_is_in_the_rules() -> None:
 
 
 def test_every_kind_of_constraint_occurs_in_test() -> None:
-    kinds = {constraint["kind"] for row in rows("instruction_following")[-300:] for constraint in row["constraints"]}
+    kinds = {
+        constraint["kind"]
+        for row in rows("instruction_following")[-300:]
+        for constraint in row["constraints"]
+    }
     assert kinds == {
         "words", "sentences", "lines", "paragraphs", "characters", "include", "exclude", "frequency", "case", "start", "end",
         "bullets", "json", "quoted", "no_commas",
@@ -242,13 +274,17 @@ def lines_of(row: Mapping[str, Any]) -> list[str]:
 
 
 def weather_facts(row: Mapping[str, Any]) -> set[str]:
-    readings = [[int(number) for number in re.findall(r"-?\d+", line.replace(":00", ""))] for line in lines_of(row)]
+    readings = [
+        [int(number) for number in re.findall(r"-?\d+", line.replace(":00", ""))] for line in lines_of(row)
+    ]
     degrees = {hour: warmth for hour, warmth, *_ in readings}
     rain = {reading[0]: reading[2] for reading in readings if len(reading) == 3 and reading[2]}
     high, low = max(degrees.values()), min(degrees.values())
     assert list(degrees.values()).count(high) == 1
     facts = {str(high), str(low), *(f"{hour:02d}:00" for hour in degrees if degrees[hour] == high)}
-    return facts | ({str(sum(rain.values())), f"{min(rain):02d}:00", f"{max(rain):02d}:00"} if rain else set())
+    return facts | (
+        {str(sum(rain.values())), f"{min(rain):02d}:00", f"{max(rain):02d}:00"} if rain else set()
+    )
 
 
 def sales_facts(row: Mapping[str, Any]) -> set[str]:
@@ -299,7 +335,9 @@ def test_every_report_of_a_log_names_its_facts() -> None:
         facts = FACTS[row["log"].split(" ")[0]](row)
         for report in row["reports"]:
             told = report[0].lower() + report[1:]
-            assert all(re.search(rf"(?<![\w-]){re.escape(fact)}(?!\w)", f"{told} {report}") for fact in facts), (
+            assert all(
+                re.search(rf"(?<![\w-]){re.escape(fact)}(?!\w)", f"{told} {report}") for fact in facts
+            ), (
                 facts,
                 report,
             )
@@ -344,13 +382,32 @@ def test_a_recipe_has_a_portion_for_everyone() -> None:
 # booking_dialogue: follow the dialogue turn by turn, with patterns of our own.
 
 WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-COUNTS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+COUNTS = (
+    "",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 HOUR = rf"({'|'.join(COUNTS[1:])})"
 SPOKEN_TIME = re.compile(
     rf"(?:(quarter past|half past|quarter to) )?{HOUR}(?: o'clock)? in the (morning|afternoon|evening)", re.I
 )
 CLOCK = re.compile(r"(\d{1,2})[:.](\d\d)(?: (am|pm))?")
-SUBJECTS = {"table": "table|eat out", "room": "room|hotel|stay", "train": "train|ticket", "tour": "tour|guide"}
+SUBJECTS = {
+    "table": "table|eat out",
+    "room": "room|hotel|stay",
+    "train": "train|ticket",
+    "tour": "tour|guide",
+}
 ASKED = {
     "day": "day suits|which day|book it", "time": "time|hour", "people": "how many(?! nights)", "nights": "nights|how long",
     "city": "city", "from": "leave from|station", "to": "want to go|destination",
@@ -380,9 +437,11 @@ CITY_NAMES = {
 def read_time(text: str) -> str | None:
     if found := SPOKEN_TIME.search(text):
         shift, hour, part = found.groups()
-        number = COUNTS.index(hour.lower()) % 12 * 60 + {"quarter past": 15, "half past": 30, "quarter to": -15}.get(
-            (shift or "").lower(), 0
-        )
+        number = COUNTS.index(hour.lower()) % 12 * 60 + {
+            "quarter past": 15,
+            "half past": 30,
+            "quarter to": -15,
+        }.get((shift or "").lower(), 0)
         # A quarter to twelve in the morning and a quarter to one in the afternoon are within noon's hour.
         number += 720 if part.lower() != "morning" or number < 0 else 0
         return f"{number // 60:02d}:{number % 60:02d}"
@@ -414,7 +473,9 @@ class Booker:
     def __init__(self, dialogue: str) -> None:
         self.state: dict[str, Any] = {}
         turns = [turn.partition(": ")[::2] for turn in dialogue.split("\n")]
-        assert all(speaker == ("Agent" if number % 2 else "Customer") for number, (speaker, _) in enumerate(turns))
+        assert all(
+            speaker == ("Agent" if number % 2 else "Customer") for number, (speaker, _) in enumerate(turns)
+        )
         said = [text for _, text in turns]
         self.service = self.first = self.subject(said[0])
         self.open(said[0])

@@ -1,4 +1,5 @@
-"""What is learnt without understanding stays well below the ceiling: matching words, repeating the usual, counting words."""
+"""What is learnt without understanding stays well below the ceiling: matching words, repeating the usual,
+counting words."""
 
 import math
 import re
@@ -24,8 +25,9 @@ BOUNDS = {
     "report_summary": 0.7,
     "unit_conversion": 0.05,
 }
-"""What the answer of the nearest training sample may score at most; the targets score 1. Reports of the same kind of log
-share their wording, which ROUGE rewards, and a constraint such as "no commas" is met by many texts."""
+"""What the answer of the nearest training sample may score at most; the targets score 1. Reports of the same
+kind of log share their wording, which ROUGE rewards, and a constraint such as "no commas" is met by many
+texts."""
 
 
 @cache
@@ -49,7 +51,8 @@ def text_of(sample: Sample) -> str:
 
 @cache
 def answers_of_the_nearest(name: str) -> tuple[str, ...]:
-    """For every test sample the answer of the training sample whose words and pairs of words are most like its own."""
+    """For every test sample the answer of the training sample whose words and pairs of words are most like
+    its own."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     train, test = dataset(name).train, dataset(name).test
@@ -62,7 +65,8 @@ def answers_of_the_nearest(name: str) -> tuple[str, ...]:
 
 @cache
 def choices_by_bag_of_words(name: str) -> tuple[str, ...]:
-    """What a logistic regression over words and pairs of words, weighted by rarity, answers to the test samples."""
+    """What a logistic regression over words and pairs of words, weighted by rarity, answers to the test
+    samples."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 

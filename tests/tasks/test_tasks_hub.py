@@ -1,4 +1,5 @@
-"""The bundled hub tasks read the data sets they name: each on invented rows, laid out as in its hub repository."""
+"""The bundled hub tasks read the data sets they name: each on invented rows, laid out as in its hub
+repository."""
 
 import dataclasses
 import re
@@ -75,7 +76,9 @@ def few_nerd(tokens: str, tags: Sequence[int]) -> Row:
     return {"id": "1", "tokens": tokens.split(), "ner_tags": list(tags), "fine_ner_tags": list(tags)}
 
 
-BOATS = "CREATE TABLE boats (id INT, colour TEXT); INSERT INTO boats (id, colour) VALUES (1, 'red'), (2, 'blue');"
+BOATS = (
+    "CREATE TABLE boats (id INT, colour TEXT); INSERT INTO boats (id, colour) VALUES (1, 'red'), (2, 'blue');"
+)
 
 
 def gretel(question: str, sql: str) -> dict[str, Any]:
@@ -107,25 +110,40 @@ def bill(number: int) -> Row:
 
 
 def boolq(number: int, answer: bool) -> Row:
-    return {"question": f"can kettle {number} boil milk", "answer": answer, "passage": "A kettle heats any liquid."}
+    return {
+        "question": f"can kettle {number} boil milk",
+        "answer": answer,
+        "passage": "A kettle heats any liquid.",
+    }
 
 
 def emotions(text: str, *labels: int) -> Row:
     return {"text": text, "labels": list(labels), "id": "e1"}
 
 
-ENDINGS = ("puts it into a warm oven.", "sails it across the lake.", "reads it to the class.", "plugs it into the wall.")
+ENDINGS = (
+    "puts it into a warm oven.",
+    "sails it across the lake.",
+    "reads it to the class.",
+    "plugs it into the wall.",
+)
 SENTENCE = "Ann Lee moved to Oslo with Ben ."
 
 HUBS = {
     "boolq": Hub(
-        rows={"train": [boolq(number, True) for number in range(4)], "validation": [boolq(9, True), boolq(8, False)]},
+        rows={
+            "train": [boolq(number, True) for number in range(4)],
+            "validation": [boolq(9, True), boolq(8, False)],
+        },
         dev_size=1,
     ),
     "drop": Hub(
         rows={
             "train": [drop(f"How many in May, {number}?", "3") for number in range(3)],
-            "validation": [drop("How many in June?", "4", " 4 ", "four"), drop("Which month had the most?", "June")],
+            "validation": [
+                drop("How many in June?", "4", " 4 ", "four"),
+                drop("Which month had the most?", "June"),
+            ],
         },
         features="""
   - {name: section_id, dtype: string}
@@ -142,7 +160,11 @@ HUBS = {
         rows={
             "train": [hellaswag(f"Man {number} kneads dough. he", ENDINGS, "0") for number in range(3)],
             "validation": [
-                hellaswag("Knead the dough [title] Wait. [step] Then bake it.", ["[step] " + ENDINGS[0], *ENDINGS[1:]], "0")
+                hellaswag(
+                    "Knead the dough [title] Wait. [step] Then bake it.",
+                    ["[step] " + ENDINGS[0], *ENDINGS[1:]],
+                    "0",
+                )
             ],
             "test": [hellaswag("A man kneads dough. he", ENDINGS, "")],
         },
@@ -191,7 +213,10 @@ HUBS = {
     ),
     "gretel_sql": Hub(
         rows={
-            "train": [gretel(f"Is {number} a boat?", f"SELECT id FROM boats WHERE id = {number};") for number in (1, 2, 1)],
+            "train": [
+                gretel(f"Is {number} a boat?", f"SELECT id FROM boats WHERE id = {number};")
+                for number in (1, 2, 1)
+            ],
             "test": [
                 gretel("How many boats are red?", "SELECT COUNT(*) FROM boats WHERE colour = 'red';"),
                 gretel("Which boats are green?", "SELECT id FROM boats WHERE colour = 'green';"),
@@ -355,7 +380,9 @@ def test_samples_that_share_what_they_are_about_are_a_cluster(name: str, row: Ro
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_wording_of_a_hub_task_reads_differently_and_tells_every_field(name: str, tmp_path: Path) -> None:
+def test_every_wording_of_a_hub_task_reads_differently_and_tells_every_field(
+    name: str, tmp_path: Path
+) -> None:
     task = load_task(name, PLUGINS)
     sample = samples_of(name, tmp_path).test[0]
     texts = [render(task.prompts, sample, template=template).text for template in task.prompts.templates]
@@ -367,13 +394,17 @@ def test_every_wording_of_a_hub_task_reads_differently_and_tells_every_field(nam
 def test_the_target_of_a_hub_task_scores_1_and_a_wrong_answer_0(name: str, tmp_path: Path) -> None:
     task = load_task(name, PLUGINS)
     sample = samples_of(name, tmp_path).test[0]
-    assert [score(task, sample, completion) for completion in (sample.targets[0], WRONG[name])] == pytest.approx([1.0, 0.0])
+    assert [
+        score(task, sample, completion) for completion in (sample.targets[0], WRONG[name])
+    ] == pytest.approx([1.0, 0.0])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hub_task_without_a_network_says_what_is_missing_in_one_sentence(name: str) -> None:
     pytest.importorskip("datasets")
-    with pytest.raises(UnreachableData, match=r"^data set '\w[\w-]*/\w[\w-]*' at revision [0-9a-f]{40} is not on") as caught:
+    with pytest.raises(
+        UnreachableData, match=r"^data set '\w[\w-]*/\w[\w-]*' at revision [0-9a-f]{40} is not on"
+    ) as caught:
         load_task(name, PLUGINS).data()
     assert "\n" not in str(caught.value)
 
@@ -402,7 +433,10 @@ def test_hellaswag_shows_scenes_and_endings_without_markup(tmp_path: Path) -> No
 
 
 def test_hellaswag_leaves_out_a_row_whose_endings_read_the_same(tmp_path: Path) -> None:
-    twice = [hellaswag("He", ["[step] waits.", "waits.", "sings.", "runs."], "0"), hellaswag("He", ENDINGS, "1")]
+    twice = [
+        hellaswag("He", ["[step] waits.", "waits.", "sings.", "runs."], "0"),
+        hellaswag("He", ENDINGS, "1"),
+    ]
     folder = lay_out(Hub(rows={"train": twice, "validation": twice}), tmp_path)
     splits = load_task("hellaswag", PLUGINS).data(str(folder), dev_size=1)  # type: ignore[call-arg]
     assert [row["label"] for row in splits.test] == ["1"]
@@ -452,7 +486,9 @@ def test_gretel_sql_counts_another_query_with_the_same_rows_as_right(tmp_path: P
 def test_gretel_sql_leaves_out_statements_that_would_open_a_file_or_never_end(tmp_path: Path) -> None:
     there = tmp_path / "written.db"
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n;"
-    opening = gretel("Open.", "SELECT 1;") | {"sql_context": f"ATTACH '{there}' AS other; CREATE TABLE other.t (id INT);"}
+    opening = gretel("Open.", "SELECT 1;") | {
+        "sql_context": f"ATTACH '{there}' AS other; CREATE TABLE other.t (id INT);"
+    }
     right = gretel("Count.", "SELECT COUNT(*) FROM boats;")
     rows = [gretel("Count for ever.", endless), opening, right]
     hub = dataclasses.replace(HUBS["gretel_sql"], rows={"train": rows, "test": rows})

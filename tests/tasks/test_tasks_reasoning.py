@@ -61,7 +61,11 @@ def score(name: str, completions: Sequence[str]) -> float:
     metric = find_metric(task.primary_metric)
     assert metric.score is not None
     scores = [
-        metric.score(Reply(answer_of(task, completion), sample.targets, choices=sample.choices, metadata=sample.metadata))
+        metric.score(
+            Reply(
+                answer_of(task, completion), sample.targets, choices=sample.choices, metadata=sample.metadata
+            )
+        )
         for sample, completion in zip(the_data(name).test, completions, strict=True)
     ]
     return sum(scores) / len(scores)
@@ -93,7 +97,8 @@ def test_prompts_fit_into_small_contexts(name: str) -> None:
     task = the_task(name)
     for sample, template in itertools.product(all_samples(name), task.prompts.templates):
         prompt = render(task.prompts, sample, template=template).text
-        # English takes more than four characters a token in byte-pair vocabularies; three leaves room for small ones.
+        # English takes more than four characters a token in byte-pair vocabularies; three leaves room for
+        # small ones.
         assert len(f"{prompt} {sample.targets[0]}") / 3 <= MOST_TOKENS[name]
         assert len(question(sample).split()) <= 150
 
@@ -242,12 +247,16 @@ ANSWERS: dict[str, Callable[[Reader, Named, Named, Named], str]] = {
     "person_before": lambda reader, people, things, places: before(reader.places[people[0]], places[0]),
     "who_gave": lambda reader, people, things, places: giver(reader, things[0], people[0]),
     "count_people": lambda reader, people, things, places: number(len(reader.people(places[0]))),
-    "count_held": lambda reader, people, things, places: number(list(reader.holder.values()).count(people[0])),
+    "count_held": lambda reader, people, things, places: number(
+        list(reader.holder.values()).count(people[0])
+    ),
     "where_handed_thing": lambda reader, people, things, places: reader.places[things[0]][-1],
     "thing_before": lambda reader, people, things, places: before(reader.places[things[0]], places[0]),
     "who_before": lambda reader, people, things, places: before(reader.owners[things[0]], people[0]),
     "companion": lambda reader, people, things, places: companion(reader, things[0]),
-    "where_giver": lambda reader, people, things, places: reader.places[giver(reader, things[0], people[0])][-1],
+    "where_giver": lambda reader, people, things, places: reader.places[giver(reader, things[0], people[0])][
+        -1
+    ],
     "count_places": lambda reader, people, things, places: number(len(set(reader.places[things[0]]))),
 }
 """The answer to each kind of question, from the reader and who, what and which places the question names."""
@@ -257,7 +266,9 @@ def test_every_story_read_again_gives_the_answer() -> None:
     for row in all_rows("story_qa"):
         reader = Reader(row["story"])
         asked = row["question"]
-        people = [name for name in reader.places if name not in reader.owners and re.search(rf"\b{name}\b", asked)]
+        people = [
+            name for name in reader.places if name not in reader.owners and re.search(rf"\b{name}\b", asked)
+        ]
         things = [name for name in reader.owners if re.search(rf"\bthe {name}\b", asked)]
         visited = sorted({place for stays in reader.places.values() for place in stays})
         places = [name for name in visited if re.search(rf"\bthe {name}\b", asked)]
@@ -266,13 +277,18 @@ def test_every_story_read_again_gives_the_answer() -> None:
 
 def test_the_last_mentioned_place_person_or_thing_is_mostly_not_the_answer() -> None:
     rows = the_rows("story_qa")
-    vocabulary = {kind: sorted({row["answer"] for row in rows.train if row["kind"] == kind}) for kind in ANSWERS}
+    vocabulary = {
+        kind: sorted({row["answer"] for row in rows.train if row["kind"] == kind}) for kind in ANSWERS
+    }
 
     def last_mentioned(kind: str, story: str) -> str:
         """Of all answers that this kind of question has had, the one that comes last in the story."""
         return max(vocabulary[kind], key=story.rfind)
 
-    assert sum(last_mentioned(row["kind"], row["story"]) == row["answer"] for row in rows.test) / len(rows.test) <= 0.4
+    assert (
+        sum(last_mentioned(row["kind"], row["story"]) == row["answer"] for row in rows.test) / len(rows.test)
+        <= 0.4
+    )
 
 
 # shop_sql: the accepted queries run, and say what the question and the schema say.
@@ -303,7 +319,9 @@ def test_the_shown_schema_is_that_of_the_database() -> None:
         connection.executescript(row["database"])
         for line in row["schema"].split("\n"):
             table, _, columns = line.rstrip(")").partition("(")
-            assert [column[1] for column in connection.execute(f"PRAGMA table_info({table})")] == columns.split(", ")
+            assert [
+                column[1] for column in connection.execute(f"PRAGMA table_info({table})")
+            ] == columns.split(", ")
         connection.close()
 
 
@@ -339,7 +357,9 @@ WORDS = {
 
 def numbers_of(text: str) -> list[int]:
     words = re.findall(r"\w+", text.lower())
-    return [int(word) if word.isdecimal() else WORDS[word] for word in words if word.isdecimal() or word in WORDS]
+    return [
+        int(word) if word.isdecimal() else WORDS[word] for word in words if word.isdecimal() or word in WORDS
+    ]
 
 
 def equations(answer: str) -> list[tuple[int, int, int]]:
@@ -403,11 +423,14 @@ def world_allows(world: Sequence[int], fact: Sequence[Any]) -> bool:
 def truths_allow(world: Sequence[int], fact: Sequence[Any]) -> bool:
     name, first, *rest = fact
     one, two = bool(world[first]), bool(world[rest[0]]) if rest else False
-    return {"yes": one, "no": not one, "if": not one or two, "nand": not (one and two), "or": one or two}[str(name)]
+    return {"yes": one, "no": not one, "if": not one or two, "nand": not (one and two), "or": one or two}[
+        str(name)
+    ]
 
 
 def proved_label(formal: Mapping[str, Any]) -> str:
-    """Which values the statement takes in the worlds where all premises hold. An order is read as things by place."""
+    """Which values the statement takes in the worlds where all premises hold. An order is read as things by
+    place."""
     candidates: Iterable[Sequence[int]]
     if formal["kind"] == "order":
         candidates, allows = itertools.permutations(range(formal["size"])), world_allows
@@ -475,10 +498,12 @@ def test_comparisons_read_again_give_the_label() -> None:
         if row["family"] != "scale":
             continue
         *premises, statement = (
-            compared(sentence) for sentence in f"{row['premises']} {row['statement']}".lower().rstrip(".").split(". ")
+            compared(sentence)
+            for sentence in f"{row['premises']} {row['statement']}".lower().rstrip(".").split(". ")
         )
         words = {word for word, _, _ in (*premises, statement)}
-        # "Older" is more of an age and less of a newness; which of the two is meant makes no difference to the label.
+        # "Older" is more of an age and less of a newness; which of the two is meant makes no difference to
+        # the label.
         more, _, quality = next(scale for scale in SCALES if words <= set(scale))
         above = {(a, b) if word in (more, quality) else (b, a) for word, a, b in premises}
         for _ in premises:
@@ -513,7 +538,8 @@ def test_a_bag_of_words_classifier_hardly_beats_chance_on_logic() -> None:
         return f"{sample.fields['premises']} {statement}"
 
     classifier = LogisticRegression(max_iter=1000).fit(
-        vectorizer.fit_transform([marked(sample) for sample in data.train]), [sample.target for sample in data.train]
+        vectorizer.fit_transform([marked(sample) for sample in data.train]),
+        [sample.target for sample in data.train],
     )
     chosen = classifier.predict(vectorizer.transform([marked(sample) for sample in data.test]))
     assert score("logic_choice", list(chosen)) <= 0.5

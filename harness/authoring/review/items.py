@@ -1,4 +1,5 @@
-"""Choose what people are shown of a prompt set: a few samples in every template, the same ones again tomorrow."""
+"""Choose what people are shown of a prompt set: a few samples in every template, the same ones again
+tomorrow."""
 
 import dataclasses
 import hashlib
@@ -16,8 +17,9 @@ from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import render
 
 POOL = 64
-"""Training samples from which the demonstrations of a reviewed prompt are drawn. Those of a run are drawn from all; from a
-few that are chosen by their content the same are drawn again when the data grows, and the verdict on them holds."""
+"""Training samples from which the demonstrations of a reviewed prompt are drawn. Those of a run are drawn
+from all; from a few that are chosen by their content the same are drawn again when the data grows, and the
+verdict on them holds."""
 
 SPLITS = ("test", "train", "dev")
 """The order in which samples are taken, in turn."""
@@ -61,7 +63,8 @@ class _Entry:
     """Of its content, whatever its id."""
 
     place: int
-    """Where the right answer stands among the choices (the label, where all samples have the same choices), else 0."""
+    """Where the right answer stands among the choices (the label, where all samples have the same choices),
+    else 0."""
 
     @property
     def name(self) -> str:
@@ -79,7 +82,9 @@ class Prompts:
 
     def __init__(self, task: Task, dataset: Dataset) -> None:
         self._task, self._dataset = task, dataset
-        self._entries = [_entry(task, split, sample) for split in SPLITS for sample in getattr(dataset, split)]
+        self._entries = [
+            _entry(task, split, sample) for split in SPLITS for sample in getattr(dataset, split)
+        ]
 
     @cached_property
     def _by_name(self) -> dict[str, _Entry]:
@@ -119,7 +124,9 @@ class Prompts:
             demonstrations = choose_demonstrations(task.prompts, self._pool, [sample], count=count, seed=0)[0]
         try:
             rendered = render(task.prompts, sample, template=template, demonstrations=demonstrations)
-        except Exception as error:  # a field's format, or the task's own rendering: the plugin's fault, to be named as such
+        except (
+            Exception
+        ) as error:  # a field's format, or the task's own rendering: the plugin's fault, to be named as such
             raise UserError(
                 f"task '{task.name}', template '{template}': sample {entry.name} cannot be rendered: "
                 f"{type(error).__name__}: {error}"
@@ -130,10 +137,11 @@ class Prompts:
 
 
 def _draw(entries: Sequence[_Entry], template: str, count: int) -> list[_Entry]:
-    """`count` samples for a template, from each split in turn, and as even over the labels as their number allows.
+    """`count` samples for a template, from each split in turn, and as even over the labels as their number
+    allows.
 
-    Within a split and a label they are ordered by a hash of their content, another one for each template, so that a new
-    row puts at most one other row out.
+    Within a split and a label they are ordered by a hash of their content, another one for each template, so
+    that a new row puts at most one other row out.
     """
     groups: dict[tuple[str, int], list[_Entry]] = {}
     for entry in entries:
@@ -144,7 +152,12 @@ def _draw(entries: Sequence[_Entry], template: str, count: int) -> list[_Entry]:
 
     def turn(group: tuple[str, int]) -> tuple[int, int, int, bytes]:
         split, place = group
-        return splits[split], SPLITS.index(split), places[place], hashlib.sha256(f"{template}/{place}".encode()).digest()
+        return (
+            splits[split],
+            SPLITS.index(split),
+            places[place],
+            hashlib.sha256(f"{template}/{place}".encode()).digest(),
+        )
 
     waiting = {group: heapq.nsmallest(count, members, key=order) for group, members in groups.items()}
     splits: Counter[str] = Counter()

@@ -46,8 +46,11 @@ def keyboard(console: "Console") -> Ask:
     return lambda question: console.input(question, markup=False)
 
 
-def interview(review: Review, *, reviewer: str, on: date, console: "Console", ask: Ask, visible: Visible) -> int:
-    """Go through the prompts that this person has not judged, those that nobody has first; return how many were judged.
+def interview(
+    review: Review, *, reviewer: str, on: date, console: "Console", ask: Ask, visible: Visible
+) -> int:
+    """Go through the prompts that this person has not judged, those that nobody has first; return how many
+    were judged.
 
     Every verdict is on disk before the next prompt is shown, so an end at any moment loses none.
     """
@@ -56,7 +59,8 @@ def interview(review: Review, *, reviewer: str, on: date, console: "Console", as
     console.print(f"{review.task.name}: {review.state.summary}", markup=False, highlight=False)
     judged = 0
     for number, shown in enumerate(waiting, 1):
-        # A console that leaves wrapping to the terminal cuts off what is wider than a panel: here nothing may be missing.
+        # A console that leaves wrapping to the terminal cuts off what is wider than a panel: here nothing may
+        # be missing.
         console.print(_panel(shown, f"{number} of {len(waiting)}", visible), soft_wrap=False)
         answer = _ask_verdict(shown.item, reviewer, on, ask)
         if answer == "quit":
@@ -65,12 +69,15 @@ def interview(review: Review, *, reviewer: str, on: date, console: "Console", as
             add_verdicts(review.path, [answer])
             judged += 1
     left = len(waiting) - judged
-    console.print(f"{judged} judged, {left} left; verdicts are in {review.path}", markup=False, highlight=False)
+    console.print(
+        f"{judged} judged, {left} left; verdicts are in {review.path}", markup=False, highlight=False
+    )
     return judged
 
 
 def _ask_verdict(item: Item, reviewer: str, on: date, ask: Ask) -> Verdict | Literal["skip", "quit"]:
-    """The verdict that was typed, or the wish to go on or to end; anything else, and an empty note, is asked again."""
+    """The verdict that was typed, or the wish to go on or to end; anything else, and an empty note, is asked
+    again."""
     try:
         while True:
             key = ask(KEYS_QUESTION).strip().lower()[:1]
@@ -134,7 +141,9 @@ def show_state(review: Review, *, console: "Console", visible: Visible) -> None:
         said = [_sentence(verdict) for verdict in shown.verdicts]
         said += [f"before an edit: {_sentence(verdict)}" for verdict in shown.earlier]
         table.add_row(
-            Text(visible(str(shown.item.where))), Text(status, style=COLOURS[shown.status]), Text(visible("\n".join(said)))
+            Text(visible(str(shown.item.where))),
+            Text(status, style=COLOURS[shown.status]),
+            Text(visible("\n".join(said))),
         )
     console.print(table, soft_wrap=False)
     console.print(f"\n{review.state.summary}", markup=False, highlight=False)

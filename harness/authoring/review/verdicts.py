@@ -1,8 +1,9 @@
 """The human check of a prompt set: what is reviewed, what people said of it, and what they have not seen yet.
 
-A verdict is locked to what was read, by a hash of the rendered prompt with its targets and choices. An edit of a template
-changes all its prompts, an edit of a sample only its own; a verdict on what was there before is stale. Verdicts lie beside
-the task in `reviews.jsonl`, one a line; a later line of the same person on the same prompt replaces an earlier one.
+A verdict is locked to what was read, by a hash of the rendered prompt with its targets and choices. An edit
+of a template changes all its prompts, an edit of a sample only its own; a verdict on what was there before is
+stale. Verdicts lie beside the task in `reviews.jsonl`, one a line; a later line of the same person on the
+same prompt replaces an earlier one.
 """
 
 import json
@@ -193,7 +194,8 @@ def open_review(
 
 
 def reviewed_share(task: Task, dataset: Dataset, folder: Path | None) -> float | None:
-    """The share of a task's prompts that people have reviewed; None when nobody has. `folder` is the plugin's.
+    """The share of a task's prompts that people have reviewed; None when nobody has. `folder` is the
+    plugin's.
 
     `dataset` is the task's own, without another test seed: people read what the task shows by itself.
     """
@@ -203,7 +205,8 @@ def reviewed_share(task: Task, dataset: Dataset, folder: Path | None) -> float |
 
 
 def read_verdicts(path: Path) -> list[Verdict]:
-    """Every verdict of a file in its order; none where there is no file. Raises `UserError` naming the line at fault."""
+    """Every verdict of a file in its order; none where there is no file. Raises `UserError` naming the line
+    at fault."""
     if not path.is_file():
         return []
     verdicts = []
@@ -226,7 +229,8 @@ def _parse(line: str, where: str) -> Verdict:
 
 
 def add_verdicts(path: Path, verdicts: Sequence[Verdict]) -> None:
-    """Append verdicts to a file, all or none. Raises `UserError`, and changes nothing, when the file is malformed."""
+    """Append verdicts to a file, all or none. Raises `UserError`, and changes nothing, when the file is
+    malformed."""
     read_verdicts(path)
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if text and not text.endswith("\n"):
@@ -254,7 +258,8 @@ def judge(item: Item, verdict: Opinion, *, note: str = "", reviewer: str, on: da
 
 
 def import_verdicts(review: Review, file: Path) -> Imported:
-    """Merge the verdicts that a reviewer downloaded from the page; refuse those on prompts that have changed or gone.
+    """Merge the verdicts that a reviewer downloaded from the page; refuse those on prompts that have changed
+    or gone.
 
     Raises `UserError`, and takes nothing, when the file is missing, empty or malformed.
     """
@@ -263,8 +268,11 @@ def import_verdicts(review: Review, file: Path) -> Imported:
     brought = read_verdicts(file)
     if not brought:
         raise UserError(f"{file}: no verdicts in it; judge some prompts on the page first")
-    # The page may show more prompts than are drawn here: with the verdicts themselves, all that still stand are found.
-    state = review_state(review.task, review.dataset, (*review.verdicts, *brought), per_template=review.per_template)
+    # The page may show more prompts than are drawn here: with the verdicts themselves, all that still stand
+    # are found.
+    state = review_state(
+        review.task, review.dataset, (*review.verdicts, *brought), per_template=review.per_template
+    )
     standing = {shown.item.id: shown.item for shown in state.items}
     gone = {verdict.where for verdict in state.gone}
     last = {(verdict.item, verdict.reviewer): verdict for verdict in review.verdicts}
@@ -274,9 +282,12 @@ def import_verdicts(review: Review, file: Path) -> Imported:
             why = "is no longer in the task" if verdict.where in gone else "has been edited since it was read"
             refused.append(f"{verdict.where} {why}; '{verdict.verdict}' by {verdict.reviewer} was not taken")
             continue
-        # The names in the file passed through a page, which may have spelt out characters that cannot be seen.
+        # The names in the file passed through a page, which may have spelt out characters that cannot be
+        # seen.
         where = standing[verdict.item].where
-        verdict = verdict.model_copy(update={"template": where.template, "sample": where.sample, "few_shot": where.few_shot})
+        verdict = verdict.model_copy(
+            update={"template": where.template, "sample": where.sample, "few_shot": where.few_shot}
+        )
         if last.get((verdict.item, verdict.reviewer)) != verdict:
             last[verdict.item, verdict.reviewer] = verdict
             taken.append(verdict)
@@ -325,8 +336,8 @@ def review_state(
 ) -> ReviewState:
     """What is to be reviewed, and what has been said of it.
 
-    To the prompts that are drawn come those that somebody judged and that are still there, so that no verdict is lost
-    from sight when an edit or a new row changes the draw.
+    To the prompts that are drawn come those that somebody judged and that are still there, so that no verdict
+    is lost from sight when an edit or a new row changes the draw.
     """
     prompts = Prompts(task, dataset)
     items = {item.id: item for item in prompts.drawn(per_template)}
@@ -342,7 +353,9 @@ def review_state(
         at[verdict.where] = items.setdefault(item.id, item)
     current = _by_item((verdict.item, verdict) for verdict in verdicts if verdict.item in items)
     earlier = _by_item(
-        (at[verdict.where].id, verdict) for verdict in verdicts if verdict.item not in items and verdict.where in at
+        (at[verdict.where].id, verdict)
+        for verdict in verdicts
+        if verdict.item not in items and verdict.where in at
     )
     order = list(task.prompts.templates)
     return ReviewState(

@@ -1,4 +1,5 @@
-"""The metrics of lm-evaluation-harness in GainBoard's terms: per-sample scores, or counts that add up to the same value.
+"""The metrics of lm-evaluation-harness in GainBoard's terms: per-sample scores, or counts that add up to the
+same value.
 
 lm-eval judges each sample itself; here is only what it then makes of all samples, its *aggregation*.
 """
@@ -89,7 +90,9 @@ def _mean(source: _Source) -> Metric:
     def score(reply: Reply) -> float:
         number = _number(source.read(reply), source)
         if not span.low - _ROUNDING <= number <= span.high + _ROUNDING:
-            raise UserError(f"lm-eval gives {source.label} = {number:g}, which is outside {span.low:g} to {span.high:g}")
+            raise UserError(
+                f"lm-eval gives {source.label} = {number:g}, which is outside {span.low:g} to {span.high:g}"
+            )
         return min(max(number, span.low), span.high) / span.whole
 
     return Metric(
@@ -104,7 +107,8 @@ def _mean(source: _Source) -> Metric:
 
 
 def _range(source: _Source) -> _Range:
-    """By the name. Of others, those where higher is better are shares of 1, and nothing is known of the rest."""
+    """By the name. Of others, those where higher is better are shares of 1, and nothing is known of the
+    rest."""
     for names, span in _RANGES:
         if re.fullmatch(names, source.name):
             return span
@@ -119,8 +123,11 @@ def _brier(source: _Source) -> Metric:
     return Metric(source.label, f"lm-eval's {source.label}", score, high=2.0, higher_is_better=False)
 
 
-def _likelihood(value: "Callable[[Values], Values]", *, weighted: bool, low: float) -> Callable[[_Source], Metric]:
-    """A function of the mean negative log-likelihood of a sample, or of each of a sample's units (words, bytes)."""
+def _likelihood(
+    value: "Callable[[Values], Values]", *, weighted: bool, low: float
+) -> Callable[[_Source], Metric]:
+    """A function of the mean negative log-likelihood of a sample, or of each of a sample's units (words,
+    bytes)."""
 
     def make(source: _Source) -> Metric:
         def counts(reply: Reply) -> Counts:
@@ -172,7 +179,8 @@ def _binary_f1(source: _Source) -> Metric:
 
 
 def _as_ours(name: str) -> Callable[[_Source], Metric]:
-    """A metric of pairs of right and given answer that we have, too; what lm-eval counts to 100 we count to 1."""
+    """A metric of pairs of right and given answer that we have, too; what lm-eval counts to 100 we count to
+    1."""
 
     def make(source: _Source) -> Metric:
         ours = METRICS[name]

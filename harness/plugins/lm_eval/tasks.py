@@ -1,12 +1,14 @@
 """Use a task of lm-evaluation-harness unchanged, named `lm_eval:arc_easy`, and tune on its training data.
 
-lm-eval itself renders every prompt, draws up the choices, filters what the model wrote and judges it. GainBoard chooses
-the demonstrations, always from training data, and asks the model. What it cannot ask as lm-eval would is refused in
-words. Sampling (temperature, top_p) is the sweep's; `until` and `max_gen_toks` are the task's.
+lm-eval itself renders every prompt, draws up the choices, filters what the model wrote and judges it.
+GainBoard chooses the demonstrations, always from training data, and asks the model. What it cannot ask as
+lm-eval would is refused in words. Sampling (temperature, top_p) is the sweep's; `until` and `max_gen_toks`
+are the task's.
 
-What leaves a token of the model's context free scores as in lm-eval. Of a longer prompt lm-eval drops the beginning, and
-here an error is recorded. A longer text is measured in windows by both, whose borders differ: lm-eval's predict as many
-tokens as the context holds; ours predict two fewer, for a place goes to the token before them and one to what vLLM writes.
+What leaves a token of the model's context free scores as in lm-eval. Of a longer prompt lm-eval drops the
+beginning, and here an error is recorded. A longer text is measured in windows by both, whose borders differ:
+lm-eval's predict as many tokens as the context holds; ours predict two fewer, for a place goes to the token
+before them and one to what vLLM writes.
 """
 
 import hashlib
@@ -38,7 +40,11 @@ _OUTPUTS: dict[str, Output] = {
     "loglikelihood_rolling": "perplexity",
 }
 
-_TO_RANK_BY: dict[Output, str] = {"generate": "exact_match", "choice": "accuracy", "perplexity": "byte_probability"}
+_TO_RANK_BY: dict[Output, str] = {
+    "generate": "exact_match",
+    "choice": "accuracy",
+    "perplexity": "byte_probability",
+}
 """Our metric beside lm-eval's, where none of those ends at 1 and is better when higher."""
 
 _ACCURACIES = ("acc", "acc_norm", "acc_bytes", "accuracy")
@@ -73,17 +79,22 @@ _MOST_DEV = 500
 
 
 def lm_eval_plugins(names: Iterable[str], dirs: Sequence[Path] = ()) -> dict[str, Plugin]:
-    """A plugin for each of `names` that begins with `lm_eval:`, found in `dirs` or else among lm-eval's own tasks.
+    """A plugin for each of `names` that begins with `lm_eval:`, found in `dirs` or else among lm-eval's own
+    tasks.
 
-    Nothing is imported or looked up before a plugin is loaded. Raises `UserError` for a folder that does not exist, and
-    for the prefix alone.
+    Nothing is imported or looked up before a plugin is loaded. Raises `UserError` for a folder that does not
+    exist, and for the prefix alone.
     """
     names = list(names)
     if any(not name.removeprefix(PREFIX).strip() for name in names if name.startswith(PREFIX)):
-        raise UserError(f"'{PREFIX}' names no task; write {PREFIX}arc_easy, say (`lm-eval ls subtasks` shows all)")
+        raise UserError(
+            f"'{PREFIX}' names no task; write {PREFIX}arc_easy, say (`lm-eval ls subtasks` shows all)"
+        )
     for folder in dirs:
         if not folder.is_dir():
-            raise UserError(f"--lm-eval-dir {folder} does not exist; give a folder with YAML files of lm-eval")
+            raise UserError(
+                f"--lm-eval-dir {folder} does not exist; give a folder with YAML files of lm-eval"
+            )
     folders = tuple(folder.resolve() for folder in dirs)
     return {
         name: Plugin(name, "lm-evaluation-harness", None, partial(_load, name, folders))
@@ -93,7 +104,8 @@ def lm_eval_plugins(names: Iterable[str], dirs: Sequence[Path] = ()) -> dict[str
 
 
 def _load(name: str, dirs: tuple[Path, ...]) -> Task:
-    """Find, build and translate one task. Raises `UserError` naming it, `UnreachableData` when its data cannot be had."""
+    """Find, build and translate one task. Raises `UserError` naming it, `UnreachableData` when its data
+    cannot be had."""
     where = f"task '{name}'"
     try:
         _prepare()
@@ -111,8 +123,8 @@ def _prepare() -> None:
         import lm_eval.utils
     except ImportError as error:
         raise UserError(f"it needs lm-eval: pip install 'gainboard[lm-eval]' ({error})") from error
-    # It warns of every default that a task leaves to it; of a fault it also raises, and that is told in our words.
-    # Some of its tasks write their own name for it, with a hyphen.
+    # It warns of every default that a task leaves to it; of a fault it also raises, and that is told in our
+    # words. Some of its tasks write their own name for it, with a hyphen.
     for logger in ("lm_eval", "lm-eval"):
         logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
     # It compiles a task's templates anew for every document, which takes nearly all the time of rendering.
@@ -137,7 +149,8 @@ def _without_bars() -> Iterator[None]:
 
 def _build(name: str, dirs: tuple[Path, ...]) -> Any:
     """lm-eval's own task object, its data loaded."""
-    # The user's folders come first, as in lm-eval. Its own tasks take seconds to index, so only where they are needed.
+    # The user's folders come first, as in lm-eval. Its own tasks take seconds to index, so only where they
+    # are needed.
     manager = _manager(dirs) if dirs else None
     if manager is None or name not in manager.task_index:
         meant = suggest(name, manager.all_tasks) if manager is not None else ""
@@ -149,11 +162,15 @@ def _build(name: str, dirs: tuple[Path, ...]) -> Any:
     entry = manager.task_index[name]
     if entry.kind.name in ("GROUP", "TAG"):
         members = ", ".join(PREFIX + member for member in _members([name], manager.task_index))
-        raise UserError(f"'{name}' is a {entry.kind.name.lower()} of lm-eval; name its tasks instead: {members}")
+        raise UserError(
+            f"'{name}' is a {entry.kind.name.lower()} of lm-eval; name its tasks instead: {members}"
+        )
     try:
         (built,) = manager.load([name])["tasks"].values()
     except ConnectionError as error:
-        raise UnreachableData(f"its data cannot be reached: {_first_line(error)}. Load it once with a network") from error
+        raise UnreachableData(
+            f"its data cannot be reached: {_first_line(error)}. Load it once with a network"
+        ) from error
     except FileNotFoundError as error:
         raise UserError(
             f"lm-eval cannot load it: {_first_line(error)} (it takes relative `data_files` from the folder you are in)"
@@ -174,10 +191,12 @@ def _manager(dirs: tuple[Path, ...]) -> Any:
 
 
 def _may_be_its_own(name: str) -> bool:
-    """Whether a file of lm-eval's tasks holds the name: read in a fraction of the time that an index takes."""
+    """Whether a file of lm-eval's tasks holds the name: read in a fraction of the time that an index
+    takes."""
     import lm_eval.tasks
 
-    # Not only `*.yaml`: a part of a name may stand in a file that others include, called `_default_yaml` or the like.
+    # Not only `*.yaml`: a part of a name may stand in a file that others include, called `_default_yaml` or
+    # the like.
     files = Path(lm_eval.tasks.__file__).parent.rglob("*yaml")
     return any(name.encode() in file.read_bytes() for file in files)
 
@@ -196,7 +215,8 @@ def _unknown_split(error: KeyError) -> str | None:
     """The splits there are, where it was one of these that lm-eval looked for while it built a task."""
     import datasets
 
-    # lm-eval hands out its task object only when all has gone well, so the data is found where the error was raised.
+    # lm-eval hands out its task object only when all has gone well, so the data is found where the error was
+    # raised.
     for frame, _ in traceback.walk_tb(error.__traceback__):
         data = frame.f_locals.get("self")
         if isinstance(data, datasets.DatasetDict):
@@ -265,7 +285,9 @@ class _Adapter:
         """The task in GainBoard's terms."""
         config = self._config
         metrics: list[Metric | str] = [*self._metrics()]
-        primary = next((metric.name for metric in metrics if isinstance(metric, Metric) and metric.rankable), None)
+        primary = next(
+            (metric.name for metric in metrics if isinstance(metric, Metric) and metric.rankable), None
+        )
         if primary is None:
             primary = _TO_RANK_BY[self._output]
             metrics.append(primary)
@@ -295,7 +317,9 @@ class _Adapter:
             primary_metric=primary,
             chance=self._chance(primary),
             extract=str,  # filters are part of the metrics, and see what the model wrote
-            max_tokens=next((int(generation[key]) for key in _MAX_TOKENS_NAMES if generation.get(key)), _MAX_TOKENS),
+            max_tokens=next(
+                (int(generation[key]) for key in _MAX_TOKENS_NAMES if generation.get(key)), _MAX_TOKENS
+            ),
             stop=tuple(text for text in ([until] if isinstance(until, str) else until) if text),
             license="see the task's source",
             reference=f"lm-evaluation-harness task {self._name.removeprefix(PREFIX)}, data: {data}",
@@ -330,7 +354,8 @@ class _Adapter:
         return Splits(*_cut_dev(rest), list(self._lm.eval_docs))
 
     def to_sample(self, row: Row, index: int) -> Sample:
-        """A document as a sample. The document itself goes along, for it is what lm-eval renders and judges."""
+        """A document as a sample. The document itself goes along, for it is what lm-eval renders and
+        judges."""
         doc = dict(row)
         try:
             text = json.dumps(doc)
@@ -341,14 +366,16 @@ class _Adapter:
         return Sample(str(index), {"context": question}, self._targets(doc), choices, metadata={"doc": text})
 
     def render(self, sample: Sample, demonstrations: Sequence[Sample]) -> Rendered:
-        """lm-eval's own prompt with these demonstrations, or with as many of those that the task itself fixes."""
+        """lm-eval's own prompt with these demonstrations, or with as many of those that the task itself
+        fixes."""
         if self._kind == "loglikelihood_rolling":
             return Rendered([], "", "")  # the text alone is measured
         doc = _doc_of(sample)
         fixed = self._shown_to_all[: len(demonstrations)]
         shown = fixed or [_doc_of(demonstration) for demonstration in demonstrations]
         text: str = self._context(doc, shown)
-        # A model writes after the prompt as it is; of a given continuation, lm-eval has it begin with the white space.
+        # A model writes after the prompt as it is; of a given continuation, lm-eval has it begin with the
+        # white space.
         kept = text if self._output == "generate" else text.rstrip()
         messages = self._context(
             doc,
@@ -441,11 +468,16 @@ class _Adapter:
         if self._output == "generate":
             return (reply.answer,)
         if self._output == "choice":
-            # Whether a choice is what the model would write is not measured; `_metrics` refuses the one that asks.
+            # Whether a choice is what the model would write is not measured; `_metrics` refuses the one that
+            # asks.
             return tuple((logprob, False) for logprob in choice_logprobs(reply))
         if reply.logprob is None:
             raise UserError(f"{self._name} needs the likelihood of the target")
-        return (reply.logprob,) if self._kind == "loglikelihood_rolling" else ((reply.logprob, bool(reply.greedy)),)
+        return (
+            (reply.logprob,)
+            if self._kind == "loglikelihood_rolling"
+            else ((reply.logprob, bool(reply.greedy)),)
+        )
 
     def _judge_anew(self, doc: str, responses: tuple[Any, ...]) -> Judged:
         """By pipeline of filters, what lm-eval says of one document's responses."""
@@ -463,7 +495,9 @@ class _Adapter:
                 filtered = [instance.filtered_resps[pipeline.name] for instance in instances]
                 judged[pipeline.name] = self._lm.process_results(fresh, filtered)
         except Exception as error:  # a task's own code may raise anything
-            raise UserError(f"lm-eval's scoring raised {type(error).__name__}: {_first_line(error)}") from error
+            raise UserError(
+                f"lm-eval's scoring raised {type(error).__name__}: {_first_line(error)}"
+            ) from error
         return judged
 
 
@@ -478,7 +512,9 @@ def _refusal(built: Any) -> str | None:
     if getattr(built, "UNSAFE_CODE", False):
         return "it runs code that the model writes, which is not done here"
     if built.config.repeats > 1:
-        return f"it asks for {built.config.repeats} answers to each prompt (repeats); only one is asked for here"
+        return (
+            f"it asks for {built.config.repeats} answers to each prompt (repeats); only one is asked for here"
+        )
     if built.multiple_input:
         return "its choices stand in the prompt (as in winogrande), and not after it; such choices cannot be scored here"
     return None
@@ -515,7 +551,8 @@ def _cut_dev(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def _written_out(value: Any) -> Any:
-    """What JSON cannot hold, in what it can: of a function the whole file that it stands in, since it may call others."""
+    """What JSON cannot hold, in what it can: of a function the whole file that it stands in, since it may
+    call others."""
     if isinstance(value, partial):
         return [value.func, value.args, value.keywords]
     if not callable(value):
@@ -532,7 +569,8 @@ def _doc_of(sample: Sample) -> Any:
 
 
 def _ending_with_user(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """lm-eval may begin the model's turn for it (`gen_prefix`); a chat template closes turns, so it ends the question."""
+    """lm-eval may begin the model's turn for it (`gen_prefix`); a chat template closes turns, so it ends the
+    question."""
     if messages[-1]["role"] != "assistant":
         return messages
     *before, question, prefix = messages

@@ -34,7 +34,10 @@ methods = ["zero_shot", "few_shot"]
 EXAMPLE: dict[str, Any] = {
     "sample": {"id": "0", "target": "9"},
     "prompt": "8 + 1\nAnswer:",
-    "answers": [{"completion": "9", "scores": {"exact_match": 1.0}}, {"completion": "8", "scores": {"exact_match": 0.0}}],
+    "answers": [
+        {"completion": "9", "scores": {"exact_match": 1.0}},
+        {"completion": "8", "scores": {"exact_match": 0.0}},
+    ],
 }
 
 
@@ -63,7 +66,9 @@ def test_an_unknown_task_is_an_error() -> None:
 
 
 def test_data_that_cannot_be_made_is_an_error() -> None:
-    assert found("error", check(data=lambda: Splits(rows(0, 3), [], rows(3, 4))))[0].startswith("split 'dev': no samples")
+    assert found("error", check(data=lambda: Splits(rows(0, 3), [], rows(3, 4))))[0].startswith(
+        "split 'dev': no samples"
+    )
 
 
 def unreachable() -> Splits:
@@ -71,7 +76,9 @@ def unreachable() -> Splits:
 
 
 def test_data_out_of_reach_is_a_warning() -> None:
-    assert found("warning", check(data=unreachable)) == ["its samples were not checked: the hub cannot be reached"]
+    assert found("warning", check(data=unreachable)) == [
+        "its samples were not checked: the hub cannot be reached"
+    ]
 
 
 def test_what_lint_finds_is_a_warning() -> None:
@@ -109,7 +116,12 @@ def fails_on_ten(reply: Reply) -> float:
     "metric",
     [
         Metric("own", "fails on one sample", fails_on_ten),
-        Metric("own", "fails on one sample", counts=lambda reply: {"a": fails_on_ten(reply)}, value=lambda sums: sums["a"]),
+        Metric(
+            "own",
+            "fails on one sample",
+            counts=lambda reply: {"a": fails_on_ten(reply)},
+            value=lambda sums: sums["a"],
+        ),
     ],
     ids=["mean", "corpus"],
 )
@@ -132,7 +144,9 @@ def test_a_metric_that_raises_on_one_sample_is_an_error(metric: Metric) -> None:
     ids=["nan", "array", "text", "nothing", "out of range"],
 )
 def test_a_metric_that_gives_no_number_is_an_error(given: Any, says: str) -> None:
-    (error,) = found("error", check(metrics=(Metric("own", "gives no number", lambda reply: given),), primary_metric="own"))
+    (error,) = found(
+        "error", check(metrics=(Metric("own", "gives no number", lambda reply: given),), primary_metric="own")
+    )
     assert says in error
 
 
@@ -157,14 +171,19 @@ def test_a_metric_that_raises_while_levels_are_guessed_stops_no_check() -> None:
 
 def test_a_template_with_a_format_for_numbers_is_an_error() -> None:
     (error,) = found("error", check(prompts=PromptSet({"plain": "{text:d}"})))
-    assert error.startswith("split 'train', row 0: template 'plain' cannot be filled with the fields of sample '0'")
+    assert error.startswith(
+        "split 'train', row 0: template 'plain' cannot be filled with the fields of sample '0'"
+    )
 
 
 @pytest.mark.parametrize(("output", "metric"), [("choice", "accuracy"), ("perplexity", "byte_probability")])
 def test_a_slot_for_writing_is_an_error_where_nothing_is_written(output: Any, metric: str) -> None:
     prompts = PromptSet({"plain": "{text} + 1 = [output]"})
     (error,) = found("error", check(prompts=prompts, output=output, metrics=(metric,), primary_metric=metric))
-    assert error == f"template 'plain' has the slot [output], and output '{output}' takes <mask>; write that instead"
+    assert (
+        error
+        == f"template 'plain' has the slot [output], and output '{output}' takes <mask>; write that instead"
+    )
 
 
 def test_a_metric_that_needs_what_the_task_does_not_give_is_an_error() -> None:
@@ -289,7 +308,9 @@ GOOD = SOURCE.format(name="adding")
         ("lambda: Splits", 'lambda: hub_splits("a/b", None, revision=None) or Splits', "revision"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_a_plugin_is_one_error_that_names_it(write: Write, was: str, becomes: str, says: str) -> None:
+def test_a_mistake_in_a_plugin_is_one_error_that_names_it(
+    write: Write, was: str, becomes: str, says: str
+) -> None:
     assert was in GOOD
     source = GOOD.replace(was, becomes)
     if "hub_splits" in source:
@@ -311,7 +332,9 @@ def test_the_examples_of_an_installed_task_are_found_beside_its_module(
 
 
 def test_a_metric_that_raises_on_a_wrong_answer_is_found_before_a_model_gives_one() -> None:
-    fussy = Metric("fussy", "the answer as a number", score=lambda reply: 1 / int(reply.answer) * int(reply.answer))
+    fussy = Metric(
+        "fussy", "the answer as a number", score=lambda reply: 1 / int(reply.answer) * int(reply.answer)
+    )
     task = adding(metrics=("exact_match", fussy))
     (error,) = found("error", check_task("adding", plugins_of(task)))
     assert error.startswith("metric 'fussy', which must take any answer, raised ValueError: invalid literal")
@@ -348,7 +371,9 @@ def test_a_good_sweep_has_no_fault(tmp_path: Path, write: Write) -> None:
         ("gainboard/toy-llama", "owner/model", "error", "needs `revision`"),
     ],
 )  # fmt: skip
-def test_a_fault_of_a_sweep_is_found(tmp_path: Path, write: Write, was: str, becomes: str, level: str, says: str) -> None:
+def test_a_fault_of_a_sweep_is_found(
+    tmp_path: Path, write: Write, was: str, becomes: str, level: str, says: str
+) -> None:
     write("tasks/adding/task.py", SOURCE.format(name="adding"))
     path = write("sweep.toml", SWEEP.replace(was, becomes))
     findings = check_sweep(path, lambda _: find_plugins([tmp_path / "tasks"]))
@@ -372,13 +397,20 @@ def test_every_fault_of_a_sweep_is_found_at_once(write: Write) -> None:
 
 
 def test_a_guard_task_that_is_not_there_is_named(write: Write) -> None:
-    path = write("sweep.toml", SWEEP.replace('tasks = ["adding"]', 'tasks = ["adding"]\nguard_tasks = ["word_arithmetik"]'))
-    (error,) = found("error", check_sweep(path, lambda names: plugins_of(adding()) | find_plugins(entry_points=False)))
+    path = write(
+        "sweep.toml",
+        SWEEP.replace('tasks = ["adding"]', 'tasks = ["adding"]\nguard_tasks = ["word_arithmetik"]'),
+    )
+    (error,) = found(
+        "error", check_sweep(path, lambda names: plugins_of(adding()) | find_plugins(entry_points=False))
+    )
     assert error.startswith("not found. Did you mean 'word_arithmetic'?")
 
 
 def test_a_guard_task_is_checked_like_the_others_but_for_what_is_asked_of_those(write: Write) -> None:
-    declared = SWEEP.replace('tasks = ["adding"]', 'tasks = ["adding"]\nguard_tasks = ["story_qa"]\ntemplates = "plain"')
+    declared = SWEEP.replace(
+        'tasks = ["adding"]', 'tasks = ["adding"]\nguard_tasks = ["story_qa"]\ntemplates = "plain"'
+    )
     findings = check_sweep(
         write("sweep.toml", declared), lambda names: plugins_of(adding()) | find_plugins(entry_points=False)
     )
@@ -390,11 +422,17 @@ def test_a_target_that_is_none_of_its_choices_is_a_warning_where_answers_are_wri
     def to_sample(row: Any, index: int) -> Sample:
         return Sample(str(index), {"text": row["text"]}, row["answer"], choices=("1", "2"))
 
-    (warning,) = [text for text in found("warning", check(to_sample=to_sample)) if "form of an answer" in text]
-    assert warning.startswith("the target of train sample '2' has not the form of an answer: it is none of its sample's")
+    (warning,) = [
+        text for text in found("warning", check(to_sample=to_sample)) if "form of an answer" in text
+    ]
+    assert warning.startswith(
+        "the target of train sample '2' has not the form of an answer: it is none of its sample's"
+    )
 
 
 def test_a_metric_whose_parses_raises_is_an_error() -> None:
-    odd = Metric("odd", "an odd one", lambda reply: float(reply.accepts(reply.answer)), parses=lambda reply: 1 / 0 > 1)
+    odd = Metric(
+        "odd", "an odd one", lambda reply: float(reply.accepts(reply.answer)), parses=lambda reply: 1 / 0 > 1
+    )
     (error,) = found("error", check(metrics=(odd,), primary_metric="odd"))
     assert error.startswith("metric 'odd': parses raised ZeroDivisionError")

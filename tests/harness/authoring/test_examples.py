@@ -16,7 +16,10 @@ from harness.task import Metric, PromptSet, Row, Sample, Splits
 EXAMPLE: dict[str, Any] = {
     "sample": {"id": "0", "target": "9"},
     "prompt": "8 + 1\nAnswer:",
-    "answers": [{"completion": "9", "scores": {"exact_match": 1.0}}, {"completion": "8", "scores": {"exact_match": 0.0}}],
+    "answers": [
+        {"completion": "9", "scores": {"exact_match": 1.0}},
+        {"completion": "8", "scores": {"exact_match": 0.0}},
+    ],
 }
 
 
@@ -29,7 +32,9 @@ def check_examples(folder: Path, *lines: object, **changes: Any) -> list[Finding
     text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
     (folder / "examples.jsonl").write_text(text, encoding="utf-8")
     return [
-        finding for finding in check_task("adding", plugins_of(adding(**changes), folder)) if "examples" in finding.where
+        finding
+        for finding in check_task("adding", plugins_of(adding(**changes), folder))
+        if "examples" in finding.where
     ]
 
 
@@ -53,7 +58,9 @@ def test_examples_that_hold_are_counted(tmp_path: Path) -> None:
 
 def test_an_example_may_bring_its_own_row(tmp_path: Path) -> None:
     line = EXAMPLE | {"row": {"text": "8", "answer": "9"}}
-    assert found("ok", check_examples(tmp_path, line, data=unreachable)) == ["2 completions score as they should"]
+    assert found("ok", check_examples(tmp_path, line, data=unreachable)) == [
+        "2 completions score as they should"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +105,11 @@ def test_an_extractor_that_raises_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_example_of_a_choice_task_is_scored_as_if_the_model_were_certain(tmp_path: Path) -> None:
-    changes = {"output": "choice", "metrics": ("accuracy", "accuracy_norm", "brier"), "primary_metric": "accuracy"}
+    changes = {
+        "output": "choice",
+        "metrics": ("accuracy", "accuracy_norm", "brier"),
+        "primary_metric": "accuracy",
+    }
 
     def to_sample(row: Row, index: int) -> Sample:
         return Sample(str(index), {"text": row["text"]}, row["answer"], ("9", "10"))
@@ -117,9 +128,15 @@ def test_metrics_of_an_example_see_the_metadata_of_its_row(tmp_path: Path) -> No
     def with_unit(reply: Any) -> float:
         return float(reply.answer == f"{reply.targets[0]} {reply.metadata['unit']}")
 
-    line = EXAMPLE | {"row": {"text": "8", "answer": "9", "unit": "km"}} | answers(("9 km", {"own": 1}), ("9", {"own": 0}))
+    line = (
+        EXAMPLE
+        | {"row": {"text": "8", "answer": "9", "unit": "km"}}
+        | answers(("9 km", {"own": 1}), ("9", {"own": 0}))
+    )
     own = Metric("own", "the answer has the unit", with_unit)
-    findings = check_examples(tmp_path, line, data=unreachable, to_sample=to_sample, metrics=(own,), primary_metric="own")
+    findings = check_examples(
+        tmp_path, line, data=unreachable, to_sample=to_sample, metrics=(own,), primary_metric="own"
+    )
     assert found("ok", findings) == ["2 completions score as they should"]
 
 
@@ -149,7 +166,9 @@ def test_a_perplexity_task_needs_no_examples(tmp_path: Path) -> None:
 def test_an_example_of_a_perplexity_task_has_a_prompt_and_no_answers(tmp_path: Path) -> None:
     prompt_only = {key: value for key, value in EXAMPLE.items() if key != "answers"}
     assert {finding.level for finding in measuring(tmp_path, prompt_only)} == {"ok"}
-    assert found("error", measuring(tmp_path, EXAMPLE)) == ["a perplexity task writes nothing; leave 'answers' out"]
+    assert found("error", measuring(tmp_path, EXAMPLE)) == [
+        "a perplexity task writes nothing; leave 'answers' out"
+    ]
 
 
 def test_a_row_that_makes_no_valid_sample_is_an_error(tmp_path: Path) -> None:

@@ -142,7 +142,9 @@ def test_a_shown_field_of_white_space_is_counted() -> None:
 
 
 def test_an_empty_field_that_no_template_shows_is_no_fault() -> None:
-    task = adding(to_sample=lambda row, index: Sample(str(index), {"text": row["text"], "note": ""}, row["answer"]))
+    task = adding(
+        to_sample=lambda row, index: Sample(str(index), {"text": row["text"], "note": ""}, row["answer"])
+    )
     assert faults(task) == []
 
 
@@ -176,7 +178,9 @@ def test_wordings_that_render_the_same_are_named() -> None:
 
 
 def test_wordings_that_differ_in_punctuation_only_are_named() -> None:
-    prompts = PromptSet({"plain": "Add one to {text}", "other": "{text} and one is", "dotted": "add  one to: {text}."})
+    prompts = PromptSet(
+        {"plain": "Add one to {text}", "other": "{text} and one is", "dotted": "add  one to: {text}."}
+    )
     assert faults(adding(prompts=prompts)) == [
         "templates 'plain', 'dotted' differ in punctuation, case or white space only; word them differently"
     ]
@@ -199,7 +203,9 @@ def test_prompts_that_end_with_their_target_are_counted() -> None:
 
 
 def test_an_answer_inside_a_text_is_no_leak() -> None:
-    reading = [{"text": f"Anna has {number}00 coins. How many?", "answer": f"{number}00"} for number in range(1, 6)]
+    reading = [
+        {"text": f"Anna has {number}00 coins. How many?", "answer": f"{number}00"} for number in range(1, 6)
+    ]
     assert faults(task_of(rows(10, 13), reading, prompts=PromptSet({"plain": "{text}"}))) == []
 
 
@@ -219,7 +225,9 @@ def test_a_wording_that_names_the_answer_of_most_samples_only_is_named() -> None
 
 def test_a_wording_that_names_every_answer_is_fair() -> None:
     test = [{"text": str(number), "answer": ("often", "seldom")[number % 2]} for number in range(20, 26)]
-    assert faults(task_of(rows(0, 3), test, prompts=PromptSet({"fair": "Is {text} often or seldom so?"}))) == []
+    assert (
+        faults(task_of(rows(0, 3), test, prompts=PromptSet({"fair": "Is {text} often or seldom so?"}))) == []
+    )
 
 
 def test_fields_that_hold_the_right_choice_and_no_other_are_counted() -> None:
@@ -230,7 +238,9 @@ def test_fields_that_hold_the_right_choice_and_no_other_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["case {}: good or bad?", "goodness {}", "a case {}"], ids=["both choices", "part of a word", "neither"]
+    "text",
+    ["case {}: good or bad?", "goodness {}", "a case {}"],
+    ids=["both choices", "part of a word", "neither"],
 )
 def test_fields_that_do_not_single_out_a_choice_are_no_leak(text: str) -> None:
     assert faults(choosing([text.format(number) for number in range(8)], ["good", "bad"] * 4)) == []
@@ -319,7 +329,10 @@ def test_a_field_shown_only_after_the_answer_is_a_fault() -> None:
 
 
 def test_a_field_shown_before_the_answer_too_is_no_fault() -> None:
-    assert faults(adding(prompts=PromptSet({"both": "After {text} comes [output], as {text} is before it"}))) == []
+    assert (
+        faults(adding(prompts=PromptSet({"both": "After {text} comes [output], as {text} is before it"})))
+        == []
+    )
 
 
 def test_fixed_demonstrations_that_are_not_shown_are_a_fault() -> None:

@@ -108,14 +108,18 @@ def test_a_task_without_demonstrations_is_shown_without() -> None:
 
 
 def test_samples_come_from_all_three_splits_in_turn() -> None:
-    items = [shown.item for shown in state_of(counting(), per_template=5).items if not shown.item.where.few_shot]
+    items = [
+        shown.item for shown in state_of(counting(), per_template=5).items if not shown.item.where.few_shot
+    ]
     drawn = Counter(item.where.sample.partition("/")[0] for item in items)
     assert drawn == {"test": 4, "train": 4, "dev": 2}
 
 
 def test_the_labels_of_a_choice_task_are_drawn_evenly_however_rare_they_are() -> None:
     items = state_of(naming({"red": 100, "green": 3, "blue": 2}), per_template=6).items
-    assert Counter(shown.item.targets[0] for shown in items if not shown.item.where.few_shot) == dict.fromkeys(COLOURS, 2)
+    assert Counter(
+        shown.item.targets[0] for shown in items if not shown.item.where.few_shot
+    ) == dict.fromkeys(COLOURS, 2)
 
 
 def test_a_task_with_fewer_samples_than_asked_for_is_shown_whole() -> None:
@@ -125,7 +129,9 @@ def test_a_task_with_fewer_samples_than_asked_for_is_shown_whole() -> None:
 
 def test_the_same_prompt_is_asked_about_once() -> None:
     same = [{"text": "7", "answer": "8"}] * 5
-    task = adding(data=lambda: Splits(same, same, same), prompts=PromptSet({"plain": "{text} + 1"}, num_fewshot=0))
+    task = adding(
+        data=lambda: Splits(same, same, same), prompts=PromptSet({"plain": "{text} + 1"}, num_fewshot=0)
+    )
     assert len(state_of(task).items) == 1
 
 
@@ -137,7 +143,9 @@ def test_a_new_row_puts_at_most_one_prompt_of_a_template_out(added: int) -> None
     kept = {shown.item.id for shown in state_of(task).items}
     for template in TEMPLATES:
         plain = [
-            shown.item for shown in before.items if shown.item.where.template == template and not shown.item.where.few_shot
+            shown.item
+            for shown in before.items
+            if shown.item.where.template == template and not shown.item.where.few_shot
         ]
         assert sum(item.id not in kept for item in plain) <= 1
 
@@ -155,7 +163,9 @@ def test_a_rendering_of_the_task_s_own_that_raises_is_named_with_the_sample() ->
         raise ValueError("no such column")
 
     task = counting(prompts=PromptSet({"plain": "{text}"}, render=raising))
-    with pytest.raises(UserError, match=r"task 'adding', template 'plain': sample test/\d+ cannot be rendered: ValueError"):
+    with pytest.raises(
+        UserError, match=r"task 'adding', template 'plain': sample test/\d+ cannot be rendered: ValueError"
+    ):
         state_of(task)
 
 
@@ -225,7 +235,11 @@ def test_an_edited_sample_cannot_slip_out_of_the_review() -> None:
 
     def edited(row: Any, index: int) -> Sample:
         sample = to_sample(row, index)
-        return dataclasses.replace(sample, fields={"text": f"{row['text']}!"}) if sample.id == identifier else sample
+        return (
+            dataclasses.replace(sample, fields={"text": f"{row['text']}!"})
+            if sample.id == identifier
+            else sample
+        )
 
     assert split == "test"
     state = state_of(dataclasses.replace(task, to_sample=edited), [rejected])
@@ -261,7 +275,9 @@ def test_a_verdict_on_a_template_that_is_gone_is_counted_apart() -> None:
 def test_the_last_verdict_of_a_reviewer_counts() -> None:
     task = counting()
     state = state_of(task)
-    assert statuses(state_of(task, verdicts_on(state, "reject") + verdicts_on(state, "accept"))) == {"accepted": 12}
+    assert statuses(state_of(task, verdicts_on(state, "reject") + verdicts_on(state, "accept"))) == {
+        "accepted": 12
+    }
 
 
 def test_reviewers_who_disagree_are_shown_and_the_stricter_one_counts() -> None:
@@ -314,7 +330,9 @@ def test_a_file_without_a_last_line_end_keeps_its_last_verdict(tmp_path: Path) -
         ({"reviewed_at": "yesterday"}, "'reviewed_at'"),
     ],
 )
-def test_a_faulty_line_is_named_and_nothing_is_written(tmp_path: Path, change: dict[str, str], says: str) -> None:
+def test_a_faulty_line_is_named_and_nothing_is_written(
+    tmp_path: Path, change: dict[str, str], says: str
+) -> None:
     good = verdicts_on(state_of(counting()))[0]
     path = tmp_path / "reviews.jsonl"
     text = f"{good.model_dump_json()}\n\n{json.dumps(good.model_dump(mode='json') | change)}\n"
@@ -394,7 +412,9 @@ def test_stale_and_unknown_verdicts_are_named_and_the_others_taken(tmp_path: Pat
     )
 
 
-@pytest.mark.parametrize(("text", "says"), [(None, "no such file"), ("", "no verdicts in it"), ("{", "line 1")])
+@pytest.mark.parametrize(
+    ("text", "says"), [(None, "no such file"), ("", "no verdicts in it"), ("{", "line 1")]
+)
 def test_a_file_that_cannot_be_imported_changes_nothing(tmp_path: Path, text: str | None, says: str) -> None:
     if text is not None:
         (tmp_path / "mine.jsonl").write_text(text)
@@ -457,7 +477,9 @@ def test_a_stale_prompt_is_asked_again_with_what_was_said_of_it(tmp_path: Path) 
     path = tmp_path / "reviews.jsonl"
     add_verdicts(path, verdicts_on(state_of(counting()), "fix"))
     shown = typed(review_of(counting(prompts=PromptSet(TEMPLATES, num_fewshot=2, marker="=")), path), "q")
-    assert "1 of 12" in shown and "before an edit: fix by ada on 2026-03-01: a note" in " ".join(shown.split())
+    assert "1 of 12" in shown and "before an edit: fix by ada on 2026-03-01: a note" in " ".join(
+        shown.split()
+    )
 
 
 def test_an_interruption_loses_no_verdict(tmp_path: Path) -> None:
@@ -488,14 +510,18 @@ def test_the_prompt_is_shown_with_its_answer_in_place_and_its_choices(tmp_path: 
 
 
 def test_a_long_prompt_is_shown_to_its_end(tmp_path: Path) -> None:
-    long = counting(to_sample=lambda row, index: Sample(str(index), {"text": "word " * 200 + "end"}, row["answer"]))
+    long = counting(
+        to_sample=lambda row, index: Sample(str(index), {"text": "word " * 200 + "end"}, row["answer"])
+    )
     shown = typed(review_of(long, tmp_path / "reviews.jsonl"), "q")
     assert shown.count("word") == 200 and "end + 1" in shown
 
 
 def hostile() -> Task:
     return counting(
-        to_sample=lambda row, index: Sample(str(index), {"text": row["text"] + HOSTILE}, f"{row['text']}{HOSTILE}")
+        to_sample=lambda row, index: Sample(
+            str(index), {"text": row["text"] + HOSTILE}, f"{row['text']}{HOSTILE}"
+        )
     )
 
 
@@ -562,7 +588,9 @@ def test_the_verb_prints_the_state_as_json(shelf: Path, capsys: pytest.CaptureFi
     assert record["reviewed"] is None and len(record["items"]) == 3
 
 
-def test_the_verb_imports_beside_the_task(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verb_imports_beside_the_task(
+    shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call(shelf, "--json") == cli.DONE
     item = json.loads(capsys.readouterr().out)["items"][0]
     line = {name: item[name] for name in ("item", "template", "sample", "few_shot")}

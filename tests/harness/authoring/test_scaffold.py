@@ -48,7 +48,9 @@ def test_a_new_task_without_a_file_brings_a_small_table_and_passes(tmp_path: Pat
 
 def test_a_table_with_few_targets_becomes_a_choice(tmp_path: Path, write: Write) -> None:
     source = write("mail.csv", labels())
-    folder = new_task("mail", tmp_path / "tasks", source=source, input_column="message", target_column="team").folder
+    folder = new_task(
+        "mail", tmp_path / "tasks", source=source, input_column="message", target_column="team"
+    ).folder
     task = loaded(folder)
     assert (task.output, task.primary_metric, task.chance) == ("choice", "accuracy", 0.5)
     assert load_dataset(task).test[0].choices == ("sales", "support")
@@ -139,7 +141,9 @@ def test_no_wording_lists_a_label_that_would_be_its_slot(tmp_path: Path, write: 
 
 def test_no_wording_lists_long_labels(tmp_path: Path, write: Write) -> None:
     labels_ = [f"{'long' * 20} {index % 9}" for index in range(90)]
-    assert not any("long" in wording for wording in loaded(made_of(tmp_path, write, labels_)).prompts.templates.values())
+    assert not any(
+        "long" in wording for wording in loaded(made_of(tmp_path, write, labels_)).prompts.templates.values()
+    )
 
 
 def test_the_longest_target_fits_into_max_tokens(tmp_path: Path, write: Write) -> None:
@@ -169,7 +173,10 @@ def test_rows_of_a_group_stay_in_one_split(tmp_path: Path, write: Write) -> None
 
 def test_a_parquet_file_is_taken_as_it_is(tmp_path: Path) -> None:
     source = tmp_path / "t.parquet"
-    columns = {"q": [f"question {index}" for index in range(20)], "a": [f"answer {index}" for index in range(20)]}
+    columns = {
+        "q": [f"question {index}" for index in range(20)],
+        "a": [f"answer {index}" for index in range(20)],
+    }
     pyarrow.parquet.write_table(pyarrow.table(columns), source)
     folder = new_task("asking", tmp_path / "tasks", source=source, input_column="q", target_column="a").folder
     assert faults(folder) == []
@@ -184,7 +191,9 @@ def test_ten_thousand_rows_become_a_checked_task_in_seconds(tmp_path: Path, writ
 
 def test_a_tsv_and_a_jsonl_file_are_taken_as_they_are(tmp_path: Path, write: Write) -> None:
     tsv = write("t.tsv", "q\ta\n" + "".join(f"q {index}\ta {index}\n" for index in range(9)))
-    jsonl = write("t.jsonl", "".join(json.dumps({"q": f"q {index}", "a": index}) + "\n" for index in range(9)))
+    jsonl = write(
+        "t.jsonl", "".join(json.dumps({"q": f"q {index}", "a": index}) + "\n" for index in range(9))
+    )
     for name, source in (("one", tsv), ("two", jsonl)):
         folder = new_task(name, tmp_path / "tasks", source=source, input_column="q", target_column="a").folder
         assert (folder / f"data{source.suffix}").read_bytes() == source.read_bytes()
@@ -195,13 +204,17 @@ def test_columns_and_labels_may_hold_quotes_braces_and_any_letters(tmp_path: Pat
     row = '{{"the \\"text\\"": "{{x}} {0} \\\\ é", "{{label}}": "{1}"}}\n'
     lines = [row.format(index, ("{yes}", 'n\\"o')[index % 2]) for index in range(20)]
     source = write("t.jsonl", "".join(lines))
-    folder = new_task("odd", tmp_path / "tasks", source=source, input_column='the "text"', target_column="{label}").folder
+    folder = new_task(
+        "odd", tmp_path / "tasks", source=source, input_column='the "text"', target_column="{label}"
+    ).folder
     assert load_dataset(loaded(folder)).test[0].choices == ('n"o', "{yes}")
     assert faults(folder) == []
 
 
 def test_a_repeated_input_is_not_split_between_training_and_test(tmp_path: Path, write: Write) -> None:
-    source = write("t.csv", "q,a\n" + "".join(f"question {index % 15},answer {index % 15}\n" for index in range(45)))
+    source = write(
+        "t.csv", "q,a\n" + "".join(f"question {index % 15},answer {index % 15}\n" for index in range(45))
+    )
     folder = new_task("asking", tmp_path / "tasks", source=source, input_column="q", target_column="a").folder
     splits = loaded(folder).data()
     assert not {row["q"] for row in splits.train} & {row["q"] for row in splits.test}
@@ -241,7 +254,9 @@ def test_the_name_of_a_bundled_task_is_refused(tmp_path: Path) -> None:
         (labels(2), "2 different inputs; a task needs at least three"),
     ],
 )
-def test_a_faulty_table_is_refused_and_nothing_is_written(tmp_path: Path, text: str | None, says: str) -> None:
+def test_a_faulty_table_is_refused_and_nothing_is_written(
+    tmp_path: Path, text: str | None, says: str
+) -> None:
     source = tmp_path / "mail.csv"
     if text is not None:
         source.write_text(text)
@@ -272,7 +287,9 @@ def test_a_column_that_would_give_the_answer_away_or_part_it_is_refused(
     tmp_path: Path, write: Write, columns: dict[str, str], says: str
 ) -> None:
     with pytest.raises(UserError, match=says):
-        new_task("mail", tmp_path / "tasks", source=write("mail.csv", labels()), input_column="message", **columns)
+        new_task(
+            "mail", tmp_path / "tasks", source=write("mail.csv", labels()), input_column="message", **columns
+        )
     assert not (tmp_path / "tasks").exists()
 
 
@@ -285,15 +302,21 @@ def test_a_folder_is_no_source(tmp_path: Path) -> None:
 
 
 def orders(tmp_path: Path, write: Write, *, nested: bool) -> Path:
-    """A task of orders to be read, whose targets are objects or texts of objects with their keys in another order."""
+    """A task of orders to be read, whose targets are objects or texts of objects with their keys in another
+    order."""
     targets = [{"to": "Köln", "number": index} for index in range(40)]
-    rows = [{"q": f"order {index}", "a": target if nested else json.dumps(target)} for index, target in enumerate(targets)]
+    rows = [
+        {"q": f"order {index}", "a": target if nested else json.dumps(target)}
+        for index, target in enumerate(targets)
+    ]
     source = write("t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     return new_task("orders", tmp_path / "tasks", source=source, input_column="q", target_column="a").folder
 
 
 @pytest.mark.parametrize("nested", [True, False])
-def test_json_objects_are_judged_by_their_fields_and_put_into_one_form(tmp_path: Path, write: Write, nested: bool) -> None:
+def test_json_objects_are_judged_by_their_fields_and_put_into_one_form(
+    tmp_path: Path, write: Write, nested: bool
+) -> None:
     folder = orders(tmp_path, write, nested=nested)
     task = loaded(folder)
     assert (task.output, task.primary_metric) == ("generate", "json_f1")
@@ -310,9 +333,18 @@ def test_json_objects_are_judged_by_their_fields_and_put_into_one_form(tmp_path:
     ("targets", "decision"),
     [
         (["yes", "no"] * 20, "2 different targets: labels to be chosen (accuracy, f1_macro); "),
-        ([f"label {index % 60}" for index in range(900)], "60 different targets: answers to be written (exact_match, rouge"),
-        ([str(index) for index in range(40)], "40 different targets, all numbers: to be worked out (numeric_match, exact_"),
-        ([f'{{""n"": {index}}}' for index in range(40)], "40 different targets, all JSON objects: judged by their fields"),
+        (
+            [f"label {index % 60}" for index in range(900)],
+            "60 different targets: answers to be written (exact_match, rouge",
+        ),
+        (
+            [str(index) for index in range(40)],
+            "40 different targets, all numbers: to be worked out (numeric_match, exact_",
+        ),
+        (
+            [f'{{""n"": {index}}}' for index in range(40)],
+            "40 different targets, all JSON objects: judged by their fields",
+        ),
     ],
     ids=["labels", "texts", "numbers", "objects"],
 )

@@ -51,9 +51,17 @@ def replaced(sweep: Path, old: str, new: str) -> str:
     ("old", "new", "says"),
     [
         ("seeds", "seedz", "unknown key 'seedz'. Did you mean 'seeds'?"),
-        ("date_normalise", "date_normalize", "task 'date_normalize' not found. Did you mean 'date_normalise'?"),
+        (
+            "date_normalise",
+            "date_normalize",
+            "task 'date_normalize' not found. Did you mean 'date_normalise'?",
+        ),
         ('"gainboard/toy-llama"', '"gainboard/toy-lama"', "Did you mean 'gainboard/toy-llama'?"),
-        ('"gainboard/toy-llama"', '"./no/such/folder"', "'./no/such/folder' is neither an existing folder nor"),
+        (
+            '"gainboard/toy-llama"',
+            '"./no/such/folder"',
+            "'./no/such/folder' is neither an existing folder nor",
+        ),
         ('"gainboard/toy-llama"', '"Qwen/Qwen2.5-0.5B"', "it needs `revision`, the 40-hex commit"),
         (
             '"gainboard/toy-llama"',
@@ -61,7 +69,11 @@ def replaced(sweep: Path, old: str, new: str) -> str:
             "'zero_shot', 'zero_shot_constrained', 'few_shot', 'lora', 'dora'",
         ),
         ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = []', "must name at least one"),
-        ('"gainboard/toy-llama"', '"gainboard/toy-llama"\nmethods = ["lora", "lora"]', "'lora' is given twice"),
+        (
+            '"gainboard/toy-llama"',
+            '"gainboard/toy-llama"\nmethods = ["lora", "lora"]',
+            "'lora' is given twice",
+        ),
         ("seeds = [0]", "seeds = [-1]", "'seeds.0': Input should be greater than or equal to 0"),
         ("n_train = 100", 'templates = "haiku"', "template 'haiku' not found; there are"),
     ],
@@ -81,19 +93,27 @@ def test_an_unknown_board_names_the_shipped_ones(capsys: pytest.CaptureFixture[s
     assert "Did you mean 'quickstart'?" in capsys.readouterr().err
 
 
-def test_a_task_that_raises_is_named_with_its_error(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_task_that_raises_is_named_with_its_error(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = tmp_path / "mine" / "adding" / "task.py"
     broken.parent.mkdir(parents=True)
     broken.write_text(SOURCE.format(name="adding").replace("ROWS[:3]", "ROWS[99]['x']"))
-    assert call("run", replaced(sweep, "date_normalise", "adding"), "--tasks-dir", str(tmp_path / "mine")) == 2
+    assert (
+        call("run", replaced(sweep, "date_normalise", "adding"), "--tasks-dir", str(tmp_path / "mine")) == 2
+    )
     assert "task 'adding': its data function raised IndexError" in capsys.readouterr().err
 
 
-def test_an_empty_data_set_is_an_error(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_data_set_is_an_error(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     empty = tmp_path / "mine" / "adding" / "task.py"
     empty.parent.mkdir(parents=True)
     empty.write_text(SOURCE.format(name="adding").replace("ROWS[4:]", "[]"))
-    assert call("run", replaced(sweep, "date_normalise", "adding"), "--tasks-dir", str(tmp_path / "mine")) == 2
+    assert (
+        call("run", replaced(sweep, "date_normalise", "adding"), "--tasks-dir", str(tmp_path / "mine")) == 2
+    )
     assert "split 'test': no samples" in capsys.readouterr().err
 
 
@@ -122,17 +142,23 @@ def test_a_dry_run_prints_the_plan_with_its_cost_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.toml"]
 
 
-def test_a_dry_run_for_scripts_gives_tokens_operations_and_seconds(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_for_scripts_gives_tokens_operations_and_seconds(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call("run", str(sweep), "--dry-run", "--json", "--only", "toy/full/*") == 0
     plan = json.loads(capsys.readouterr().out)
     (run,) = plan["runs"]
     # 100 samples of about 75 characters, three epochs.
     assert 3000 < run["train_tokens"] < 12000
-    assert run["flops"] == pytest.approx(run["parameters"] * (6 * run["train_tokens"] + 2 * run["score_tokens"]))
+    assert run["flops"] == pytest.approx(
+        run["parameters"] * (6 * run["train_tokens"] + 2 * run["score_tokens"])
+    )
     assert plan["total"]["device_seconds"] == pytest.approx(run["device_seconds"])
 
 
-def test_a_dry_run_counts_the_guard_runs_and_no_training_twice(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_counts_the_guard_runs_and_no_training_twice(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call("run", str(sweep), "--dry-run", "--json") == 0
     plain = json.loads(capsys.readouterr().out)["total"]
     sweep.write_text(sweep.read_text().replace("tasks = ", 'guard_tasks = ["word_arithmetic"]\ntasks = '))
@@ -147,7 +173,9 @@ def test_a_dry_run_counts_the_guard_runs_and_no_training_twice(sweep: Path, caps
 
 
 def test_runs_are_listed_with_their_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_result(tmp_path / "results", make_run("toy", "full", task_card(), 0), task_card(), [1.0, 0.0, 0.0, 0.0])
+    write_result(
+        tmp_path / "results", make_run("toy", "full", task_card(), 0), task_card(), [1.0, 0.0, 0.0, 0.0]
+    )
     assert call("list", "runs", "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["state"], row["score"], row["n"]) == ("done", 0.25, 4)
@@ -197,8 +225,12 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_text_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_failure(tmp_path / "results", make_run("toy", "full", task_card(), 0), reason="see [/tmp/x.log] and [bold]")
+def test_text_that_looks_like_markup_is_shown_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_failure(
+        tmp_path / "results", make_run("toy", "full", task_card(), 0), reason="see [/tmp/x.log] and [bold]"
+    )
     assert call("list", "runs") == 0
     assert "see [/tmp/x.log] and [bold]" in capsys.readouterr().out
 

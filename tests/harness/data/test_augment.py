@@ -53,7 +53,12 @@ def test_copies_of_two_uses_have_ids_of_their_own() -> None:
     task = adding(steps=(paraphrase("text", ["{text}!"]), paraphrase("text", ["{text}?"])))
     samples, counts = apply_steps(task, {"train": [sample("a")], "dev": [], "test": []})
     texts = {copy.id: copy.fields["text"] for copy in samples["train"]}
-    assert texts == {"12": "a", "12~paraphrase1": "a!", "12~paraphrase2": "a?", "12~paraphrase1~paraphrase1": "a!?"}
+    assert texts == {
+        "12": "a",
+        "12~paraphrase1": "a!",
+        "12~paraphrase2": "a?",
+        "12~paraphrase1~paraphrase1": "a!?",
+    }
     assert [(count.before, count.after, count.changed) for count in counts] == [(1, 2, 1), (2, 4, 2)]
 
 
@@ -133,7 +138,9 @@ def test_noise_changes_letters_within_long_words_only(seed: int) -> None:
 
 
 def test_all_three_slips_occur() -> None:
-    slips = {copies(noise("text", rate=1), sample("abcd"), seed=seed)[0].fields["text"] for seed in range(100)}
+    slips = {
+        copies(noise("text", rate=1), sample("abcd"), seed=seed)[0].fields["text"] for seed in range(100)
+    }
     assert slips == {"acbd", "abdc", "acd", "abd", "abbcd", "abccd"}
 
 
@@ -161,12 +168,24 @@ def test_a_sample_without_a_slip_has_no_copy() -> None:
         (lambda: paraphrase("text", ["{text} {name}"]), "must name {text}, and no other field"),
         (lambda: paraphrase("text", ["{text"]), "is not a format string"),
         (lambda: swap_entities({}), "no groups; give at least one"),
-        (lambda: swap_entities({"city": ["Rome", "Rome"]}), "group 'city' has 1 names; to exchange them takes at least two"),
+        (
+            lambda: swap_entities({"city": ["Rome", "Rome"]}),
+            "group 'city' has 1 names; to exchange them takes at least two",
+        ),
         (lambda: swap_entities({"city": ["Rome", ""]}), "group 'city' has an empty name"),
-        (lambda: swap_entities({"a": ["Rome", "Lima"], "b": ["Rome", "Bob"]}), "'Rome' is in the groups 'a' and 'b'"),
-        (lambda: swap_entities({"city": CITIES}, share=0), "swap_entities: share is 0; it must be above 0 and at most 1"),
+        (
+            lambda: swap_entities({"a": ["Rome", "Lima"], "b": ["Rome", "Bob"]}),
+            "'Rome' is in the groups 'a' and 'b'",
+        ),
+        (
+            lambda: swap_entities({"city": CITIES}, share=0),
+            "swap_entities: share is 0; it must be above 0 and at most 1",
+        ),
         (lambda: noise("text", rate=1.5), "noise: rate is 1.5; it must be above 0 and at most 1"),
-        (lambda: copies(noise("txt"), sample("a")), "sample '12' has no field 'txt'; it has text. Did you mean 'text'?"),
+        (
+            lambda: copies(noise("txt"), sample("a")),
+            "sample '12' has no field 'txt'; it has text. Did you mean 'text'?",
+        ),
         (lambda: copies(paraphrase("txt", ["{txt}!"]), sample("a")), "sample '12' has no field 'txt'"),
     ],
 )

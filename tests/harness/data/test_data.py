@@ -16,7 +16,14 @@ from harness.task import PromptSet, Row, Sample, Splits
 
 
 def test_samples_keep_the_order_of_the_rows() -> None:
-    assert [sample.fields["text"] for sample in load_dataset(adding()).train] == ["0", "1", "2", "3", "4", "5"]
+    assert [sample.fields["text"] for sample in load_dataset(adding()).train] == [
+        "0",
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+    ]
 
 
 def raise_fault(*_: object) -> Any:
@@ -95,7 +102,9 @@ def test_a_template_that_cannot_be_filled_is_one_sentence(template: str, says: s
     ("template", "field"), [("{text:{width}}", "width"), ("{text.foo}", "text.foo"), ("{text[0]}", "text[0]")]
 )
 def test_a_field_that_a_template_reaches_into_or_formats_with_is_looked_up(template: str, field: str) -> None:
-    with pytest.raises(UserError, match=f"template 'plain' asks for field '{re.escape(field)}', the sample has text"):
+    with pytest.raises(
+        UserError, match=f"template 'plain' asks for field '{re.escape(field)}', the sample has text"
+    ):
         load_dataset(adding(prompts=PromptSet({"plain": template})))
 
 
@@ -149,10 +158,19 @@ def test_metrics_may_change_without_making_old_answers_foreign() -> None:
     [
         ({"prompts": PromptSet({"plain": "{text} {"})}, "template 'plain' is not a format string"),
         ({"prompts": PromptSet({"plain": "{text} {}"})}, "template 'plain' asks for field ''"),
-        ({"data": lambda: Splits(rows(0, 6), (row for row in rows(6, 8)), rows(8, 12))}, "split 'dev': a generator"),
-        ({"data": lambda: Splits(rows(0, 6), None, rows(8, 12))}, "split 'dev': a NoneType, expected a list of rows"),
+        (
+            {"data": lambda: Splits(rows(0, 6), (row for row in rows(6, 8)), rows(8, 12))},
+            "split 'dev': a generator",
+        ),
+        (
+            {"data": lambda: Splits(rows(0, 6), None, rows(8, 12))},
+            "split 'dev': a NoneType, expected a list of rows",
+        ),
         ({"to_sample": lambda row, index: Sample(index, row, "1")}, "the id 0 is not a non-empty text"),
-        ({"to_sample": lambda row, index: Sample(str(index), {"text": index}, "1")}, "has a field that is not a text"),
+        (
+            {"to_sample": lambda row, index: Sample(str(index), {"text": index}, "1")},
+            "has a field that is not a text",
+        ),
         ({"to_sample": lambda row, index: Sample(str(index), row, "1", None)}, "has the choices None"),
     ],
 )
@@ -174,7 +192,9 @@ def test_the_fingerprint_changes_with_the_metadata_that_metrics_read() -> None:
 
 def test_the_fingerprint_changes_with_the_version_of_another_harness_s_rendering() -> None:
     def fingerprint(version: str) -> str:
-        return load_dataset(adding(prompts=PromptSet({"plain": "{text}"}, render_version=version))).fingerprint
+        return load_dataset(
+            adding(prompts=PromptSet({"plain": "{text}"}, render_version=version))
+        ).fingerprint
 
     assert fingerprint("1") != fingerprint("2")
 
@@ -200,7 +220,9 @@ def test_augmented_copies_come_with_their_sample_and_do_not_count_in_a_budget() 
     augmented = [*train, *(copied(sample, 1) for sample in train), *(copied(sample, 2) for sample in train)]
     for budget in (1, 4, 10):
         chosen = training_subset(augmented, budget)
-        assert [sample.id for sample in chosen if not sample.copy_of] == [s.id for s in training_subset(train, budget)]
+        assert [sample.id for sample in chosen if not sample.copy_of] == [
+            s.id for s in training_subset(train, budget)
+        ]
         assert len(chosen) == 3 * budget
 
 
@@ -217,7 +239,11 @@ def test_a_cluster_that_is_no_text_is_refused() -> None:
 
 def test_a_cluster_changes_no_fingerprint() -> None:
     alone, shared = (
-        adding(to_sample=lambda row, index, name=name: Sample(str(index), {"text": row["text"]}, "1", cluster=name))
+        adding(
+            to_sample=lambda row, index, name=name: Sample(
+                str(index), {"text": row["text"]}, "1", cluster=name
+            )
+        )
         for name in ("", "all")
     )
     assert load_dataset(alone).fingerprint == load_dataset(shared).fingerprint

@@ -70,7 +70,10 @@ def test_samples_without_a_question_are_compared_by_their_targets() -> None:
 
 
 def test_answers_are_not_compared_where_there_is_a_question() -> None:
-    assert find_overlap([Sample("0", {"text": "one"}, "yes")], [Sample("0", {"text": "two"}, "yes")]).ids == frozenset()
+    assert (
+        find_overlap([Sample("0", {"text": "one"}, "yes")], [Sample("0", {"text": "two"}, "yes")]).ids
+        == frozenset()
+    )
 
 
 def test_nothing_overlaps_with_nothing() -> None:
@@ -86,7 +89,9 @@ def test_the_method_states_length_and_threshold() -> None:
 
 def similarity(one: str, other: str) -> float:
     """Jaccard's, of three-word sequences, the slow and obvious way; for texts of three words at least."""
-    first, second = ({tuple(text.split()[at : at + 3]) for at in range(len(text.split()) - 2)} for text in (one, other))
+    first, second = (
+        {tuple(text.split()[at : at + 3]) for at in range(len(text.split()) - 2)} for text in (one, other)
+    )
     return len(first & second) / len(first | second)
 
 
@@ -95,7 +100,9 @@ def alike(draw: st.DrawFn) -> list[str]:
     """Texts of one beginning each, some of them with words changed or left out."""
     texts = []
     for _ in range(draw(st.integers(1, 6))):
-        words = list(draw(st.sampled_from(["abcd" * 10, "abacadbcbd" * 4, "a" * 40])))[: draw(st.integers(4, 40))]
+        words = list(draw(st.sampled_from(["abcd" * 10, "abacadbcbd" * 4, "a" * 40])))[
+            : draw(st.integers(4, 40))
+        ]
         for place in draw(st.lists(st.integers(0, len(words) - 1), max_size=2)):
             words[place] = draw(st.sampled_from("abxy"))
         texts.append(" ".join(words))
@@ -103,7 +110,12 @@ def alike(draw: st.DrawFn) -> list[str]:
 
 
 @settings(deadline=None, max_examples=300)
-@given(train=alike(), test=alike(), cells=st.sampled_from([1, 20, 10_000]), shared_rare=st.sampled_from([1, 2, 3, 16, 1000]))
+@given(
+    train=alike(),
+    test=alike(),
+    cells=st.sampled_from([1, 20, 10_000]),
+    shared_rare=st.sampled_from([1, 2, 3, 16, 1000]),
+)
 def test_near_is_what_comparing_every_pair_would_find(
     train: list[str], test: list[str], cells: int, shared_rare: int
 ) -> None:
@@ -111,7 +123,9 @@ def test_near_is_what_comparing_every_pair_would_find(
         patch.setattr(overlap, "_CELLS", cells)
         patch.setattr(overlap, "_SHARED_RARE", shared_rare)
         result = find_overlap(samples(*train), samples(*test))
-    expected = {f"t{at}" for at, text in enumerate(test) if any(similarity(text, seen) >= 0.8 for seen in train)}
+    expected = {
+        f"t{at}" for at, text in enumerate(test) if any(similarity(text, seen) >= 0.8 for seen in train)
+    }
     assert result.ids == expected
     assert result.exact == {f"t{at}" for at, text in enumerate(test) if text in train}
 

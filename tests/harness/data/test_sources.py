@@ -1,4 +1,5 @@
-"""Rows are read from tables, data frames, hub data sets and generators, and a faulty source says what to mend."""
+"""Rows are read from tables, data frames, hub data sets and generators, and a faulty source says what to
+mend."""
 
 import json
 import random
@@ -71,7 +72,11 @@ def test_a_table_is_read_from_csv_tsv_and_jsonl_as_text(write: Write, name: str,
         ("t.csv", "q;a\n1,5;2\n", "the header is one column, 'q;a': separated by ';'?"),
         ("t.csv", "q\ta\n1\t2\n", r"the header is one column, 'q\ta': separated by a tab?"),
         ("t.tsv", "q,a\n1,2\n", "the header is one column, 'q,a': separated by ','?"),
-        ("t.jsonl", '{"q": "x", "a": "y"}\n{"q": "x", "a": "\\ud800"}\n', "row 2: column 'a' holds half a surrogate pair"),
+        (
+            "t.jsonl",
+            '{"q": "x", "a": "y"}\n{"q": "x", "a": "\\ud800"}\n',
+            "row 2: column 'a' holds half a surrogate pair",
+        ),
         ("t.jsonl", '{"q": "x", "a": ["\\ud800"]}\n', "row 1: column 'a' holds half a surrogate pair"),
         ("t.parquet", "q,a\n1,2\n", "not a valid Parquet file"),
     ],
@@ -99,7 +104,11 @@ def test_an_array_in_a_data_frame_becomes_json(tmp_path: Path) -> None:
     pandas.DataFrame({"q": ["x", "y", "z"], "a": [[1, 2], [3], [4]]}).to_parquet(path)
     from_frame = table_splits(pandas.read_parquet(path), input_column="q", target_column="a")
     assert from_frame == cut(path)
-    assert {row["a"] for row in (*from_frame.train, *from_frame.dev, *from_frame.test)} == {"[1, 2]", "[3]", "[4]"}
+    assert {row["a"] for row in (*from_frame.train, *from_frame.dev, *from_frame.test)} == {
+        "[1, 2]",
+        "[3]",
+        "[4]",
+    }
 
 
 @pytest.mark.parametrize("cell", [b"caf", [b"caf"]])
@@ -112,7 +121,9 @@ def test_bytes_are_refused_with_their_row_and_column(tmp_path: Path, cell: objec
 
 def test_a_nested_cell_that_json_cannot_hold_is_refused() -> None:
     frame = pandas.DataFrame({"q": ["x", "y", "z"], "a": [{1: 2, "b": 3}] * 3})
-    with pytest.raises(UserError, match="data frame, row 1: column 'a' holds a nested value that JSON cannot hold"):
+    with pytest.raises(
+        UserError, match="data frame, row 1: column 'a' holds a nested value that JSON cannot hold"
+    ):
         table_splits(frame, input_column="q", target_column="a")
 
 
@@ -131,7 +142,9 @@ def cut(path: Path) -> Splits:
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(3, (1, 1, 1)), (8, (6, 1, 1)), (100, (80, 10, 10))])
-def test_a_table_is_cut_80_10_10_with_at_least_one_row_each(write: Write, count: int, sizes: tuple[int, ...]) -> None:
+def test_a_table_is_cut_80_10_10_with_at_least_one_row_each(
+    write: Write, count: int, sizes: tuple[int, ...]
+) -> None:
     splits = cut(table(write, count))
     assert (len(splits.train), len(splits.dev), len(splits.test)) == sizes
 
@@ -173,7 +186,10 @@ def test_numbers_in_a_data_frame_become_text() -> None:
 @pytest.mark.parametrize(
     ("frame", "says"),
     [
-        (pandas.DataFrame({"q": ["x", "y", "z"], "a": [1.0, None, 2.0]}), "data frame, row 2: column 'a' is empty"),
+        (
+            pandas.DataFrame({"q": ["x", "y", "z"], "a": [1.0, None, 2.0]}),
+            "data frame, row 2: column 'a' is empty",
+        ),
         (pandas.DataFrame({"q": ["x", "y", "z"], "b": [1, 2, 3]}), "data frame, row 1: column 'a' not found"),
         (pandas.DataFrame([[1, 2, 3]], columns=["q", "a", "a"]), "data frame: 2 columns are called 'a'"),
         (pandas.DataFrame({"q": [], "a": []}), "data frame: no rows"),
@@ -187,7 +203,9 @@ def test_a_data_frame_that_cannot_be_cut_says_why(frame: Any, says: str) -> None
 
 
 def test_a_table_is_cut_in_the_asked_shares_by_group(write: Write) -> None:
-    path = write("t.csv", "q,a,who\n" + "".join(f"q {index},a {index},user {index // 4}\n" for index in range(80)))
+    path = write(
+        "t.csv", "q,a,who\n" + "".join(f"q {index},a {index},user {index // 4}\n" for index in range(80))
+    )
     splits = table_splits(path, input_column="q", target_column="a", group="who", dev=0.2, test=0.3)
     assert (len(splits.train), len(splits.dev), len(splits.test)) == (40, 16, 24)
     users = [{row["who"] for row in split} for split in (splits.train, splits.dev, splits.test)]
@@ -221,7 +239,10 @@ def folder(write: Write) -> str:
     """A local data set with three splits, of 6, 3 and 2 rows."""
     pytest.importorskip("datasets")
     for split, size in (("train", 6), ("validation", 3), ("test", 2)):
-        path = write(f"set/{split}.jsonl", "".join(json.dumps({"q": f"{split} {index}"}) + "\n" for index in range(size)))
+        path = write(
+            f"set/{split}.jsonl",
+            "".join(json.dumps({"q": f"{split} {index}"}) + "\n" for index in range(size)),
+        )
     return str(path.parent)
 
 
@@ -249,7 +270,9 @@ def test_dev_may_be_a_split_of_its_own(folder: str) -> None:
         ({"test": "train", "dev_size": 1}, "split 'train' is named twice"),
     ],
 )
-def test_splits_that_a_data_set_cannot_give_are_refused(folder: str, options: dict[str, Any], says: str) -> None:
+def test_splits_that_a_data_set_cannot_give_are_refused(
+    folder: str, options: dict[str, Any], says: str
+) -> None:
     with pytest.raises(UserError) as raised:
         hub_splits(folder, None, revision=None, **options)
     assert says in str(raised.value)

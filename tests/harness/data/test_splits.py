@@ -38,7 +38,11 @@ def drawn_rows(seed: int) -> list[Row]:
     draws = random.Random(seed)
     teams = ["a", "b", "c", "d", *draws.choices("abcd", k=draws.randrange(100))]
     return [
-        {"text": f"{team} {draws.randrange(15)}", "label": draws.choice("xyz"), "user": f"{team}{draws.randrange(4)}"}
+        {
+            "text": f"{team} {draws.randrange(15)}",
+            "label": draws.choice("xyz"),
+            "user": f"{team}{draws.randrange(4)}",
+        }
         for team in teams
     ]
 
@@ -74,7 +78,11 @@ def test_groups_that_share_an_input_stay_together() -> None:
 
 
 def test_inputs_that_differ_in_case_and_white_space_stay_together() -> None:
-    rows = [{"text": text, "label": "x"} for index in range(30) for text in (f"Question {index}", f"question\t {index} ")]
+    rows = [
+        {"text": text, "label": "x"}
+        for index in range(30)
+        for text in (f"Question {index}", f"question\t {index} ")
+    ]
     inputs = [{" ".join(text.casefold().split()) for text in part} for part in values(cut(rows), "text")]
     assert sum(map(len, inputs)) == 30
 
@@ -126,7 +134,11 @@ def test_a_split_takes_as_many_groups_as_come_closest_to_its_share(share: float,
 
 
 def test_groups_larger_than_a_split_leave_it_the_smallest() -> None:
-    rows = [{"text": f"{user} {index}", "user": user} for user in "abcde" for index in range(25 if user == "c" else 30)]
+    rows = [
+        {"text": f"{user} {index}", "user": user}
+        for user in "abcde"
+        for index in range(25 if user == "c" else 30)
+    ]
     assert values(cut(rows, target_column=None, group="user"), "user")[2] == {"c"}
 
 

@@ -83,7 +83,10 @@ def test_steps_are_taken_in_order_and_counted() -> None:
     task = adding(steps=(normalise_whitespace(), deduplicate()))
     samples, counts = apply_steps(task, in_every_split(asked(("a", "1"), (" a ", "1"), ("b ", "2"))))
     assert ids(samples["train"]) == ["0", "2"]
-    assert counts == (StepCount("normalise_whitespace", "train", 3, 3, 1), StepCount("deduplicate", "train", 3, 2, 0))
+    assert counts == (
+        StepCount("normalise_whitespace", "train", 3, 3, 1),
+        StepCount("deduplicate", "train", 3, 2, 0),
+    )
 
 
 @pytest.mark.parametrize("step", [deduplicate, drop_conflicts, normalise_whitespace])
@@ -93,7 +96,9 @@ def test_a_step_changes_training_data_only_unless_it_says_otherwise(step: Any) -
 
 
 def test_other_splits_stay_as_they_are() -> None:
-    samples, _ = apply_steps(adding(steps=(deduplicate(splits=["test"]),)), in_every_split(asked(("a", "1"), ("a", "1"))))
+    samples, _ = apply_steps(
+        adding(steps=(deduplicate(splits=["test"]),)), in_every_split(asked(("a", "1"), ("a", "1")))
+    )
     assert [len(samples[split]) for split in ("train", "dev", "test")] == [2, 2, 1]
 
 
@@ -121,13 +126,22 @@ def raise_fault(*_: Any) -> Any:
 @pytest.mark.parametrize(
     ("mine", "says"),
     [
-        (Step("mine", raise_fault, ("tests",)), "step 'mine' names split 'tests'; there are train, dev, test"),
-        (step(raise_fault), "step 'mine', split 'train': it raised ZeroDivisionError: by zero (test_steps.py, line"),
+        (
+            Step("mine", raise_fault, ("tests",)),
+            "step 'mine' names split 'tests'; there are train, dev, test",
+        ),
+        (
+            step(raise_fault),
+            "step 'mine', split 'train': it raised ZeroDivisionError: by zero (test_steps.py, line",
+        ),
         (step(leave), "step 'mine', split 'train': it called exit(0) (test_steps.py, line"),
         (step(lambda samples, _: []), "step 'mine', split 'train': it leaves no sample"),
         (step(lambda samples, _: None), "it returned NoneType, expected a list of samples"),
         (step(lambda samples, _: ["a"]), "it returned list, expected a list of samples"),
-        (step(lambda samples, _: samples * 2), "it leaves two samples with the id '0'; copies need ids of their own"),
+        (
+            step(lambda samples, _: samples * 2),
+            "it leaves two samples with the id '0'; copies need ids of their own",
+        ),
     ],
 )
 def test_a_faulty_step_is_named(mine: Step, says: str) -> None:

@@ -1,4 +1,5 @@
-"""A sweep on several workers: of this machine, and of a real Ray cluster on it that loses a node in the middle."""
+"""A sweep on several workers: of this machine, and of a real Ray cluster on it that loses a node in the
+middle."""
 
 import json
 import os
@@ -56,9 +57,17 @@ def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
         "transformers",
         "--json",
     ]
-    environment = os.environ | {"PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"}  # workers side by side share the cores
+    environment = os.environ | {
+        "PYTHONPATH": ROOT,
+        "OMP_NUM_THREADS": "1",
+    }  # workers side by side share the cores
     return subprocess.Popen(
-        [*command, *arguments], cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *arguments],
+        cwd=place,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -70,7 +79,10 @@ def outcome(place: Path) -> dict[str, Any]:
     for path in sorted((place / "results").glob("**/result.json")):
         record = json.loads(path.read_text())
         table = pandas.read_parquet(path.parent / "predictions.parquet")
-        found[str(path.parent.relative_to(place))] = record["metrics"], json.loads(table.to_json(orient="records"))
+        found[str(path.parent.relative_to(place))] = (
+            record["metrics"],
+            json.loads(table.to_json(orient="records")),
+        )
     return found
 
 
@@ -96,7 +108,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     made.shutdown()
 
 
-def test_a_lost_node_costs_no_run_and_changes_no_result(local: dict[str, Any], cluster: Any, tmp_path: Path) -> None:
+def test_a_lost_node_costs_no_run_and_changes_no_result(
+    local: dict[str, Any], cluster: Any, tmp_path: Path
+) -> None:
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     cluster.wait_for_nodes()
     process = start(tmp_path, "--executor", "ray", "--address", cluster.address)
@@ -105,7 +119,9 @@ def test_a_lost_node_costs_no_run_and_changes_no_result(local: dict[str, Any], c
     for line in process.stdout:
         events.append(json.loads(line))
         # Both base models are being worked on, so whichever node goes takes one of them with it.
-        trained = {event["line"] for event in events if event["event"] == "progress" and event["phase"] == "train"}
+        trained = {
+            event["line"] for event in events if event["event"] == "progress" and event["phase"] == "train"
+        }
         if len(trained) == 2:
             cluster.remove_node(nodes[0], allow_graceful=False)
             break
@@ -116,7 +132,9 @@ def test_a_lost_node_costs_no_run_and_changes_no_result(local: dict[str, Any], c
     assert outcome(tmp_path) == local
 
 
-def test_a_cluster_is_started_on_this_machine_when_none_is_named(local: dict[str, Any], tmp_path: Path) -> None:
+def test_a_cluster_is_started_on_this_machine_when_none_is_named(
+    local: dict[str, Any], tmp_path: Path
+) -> None:
     said, errors = (process := start(tmp_path, "--executor", "ray")).communicate(timeout=600)
     assert process.returncode == 0, said[-2000:] + errors[-2000:]
     assert outcome(tmp_path) == local
@@ -126,12 +144,16 @@ def test_two_local_workers_give_what_one_gives(local: dict[str, Any], tmp_path: 
     said, errors = (process := start(tmp_path, "--workers", "2")).communicate(timeout=600)
     assert process.returncode == 0, said[-2000:] + errors[-2000:]
     lines = [event["line"] for event in map(json.loads, said.splitlines()) if event["event"] == "phase"]
-    assert lines.index("llama") < len(lines) - 1 - lines[::-1].index("qwen"), "both base models were worked on side by side"
+    assert lines.index("llama") < len(lines) - 1 - lines[::-1].index("qwen"), (
+        "both base models were worked on side by side"
+    )
     assert outcome(tmp_path) == local
 
 
 def test_a_cluster_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
-    said, errors = (process := start(tmp_path, "--executor", "ray", "--address", "127.0.0.1:1")).communicate(timeout=300)
+    said, errors = (process := start(tmp_path, "--executor", "ray", "--address", "127.0.0.1:1")).communicate(
+        timeout=300
+    )
     assert process.returncode == 2, said
     assert "no Ray cluster answers at 127.0.0.1:1" in errors
     assert "Traceback" not in errors.rsplit("gainboard:", 1)[-1]

@@ -1,4 +1,5 @@
-"""How the generate phase deals with its engine processes. They are invented here: a real one runs out of memory on no CPU.
+"""How the generate phase deals with its engine processes. They are invented here: a real one runs out of
+memory on no CPU.
 
 What real engines do when they are killed is tested in test_engines.py.
 """
@@ -111,10 +112,21 @@ class Sweep:
     def generate(self, **settings: Any) -> set[str]:
         """The keys of the runs that failed."""
         group = GroupJob(
-            name="m", model="m", revision=None, engine="vllm", max_model_len=None, fits=(), asks=tuple(self.asks)
+            name="m",
+            model="m",
+            revision=None,
+            engine="vllm",
+            max_model_len=None,
+            fits=(),
+            asks=tuple(self.asks),
         )
         Generation(
-            group, self.asks, work=self.folder, settings=EngineSettings(**settings), devices=None, listener=self.heard
+            group,
+            self.asks,
+            work=self.folder,
+            settings=EngineSettings(**settings),
+            devices=None,
+            listener=self.heard,
         ).run()
         return {key for key, _ in self.heard.failures}
 
@@ -145,7 +157,9 @@ def test_an_engine_that_dies_is_started_once_more(tmp_path: Path, workers: type[
     assert len(workers.started) == 2
 
 
-def test_an_engine_that_dies_again_fails_its_run_and_no_other(tmp_path: Path, workers: type[InventedWorker]) -> None:
+def test_an_engine_that_dies_again_fails_its_run_and_no_other(
+    tmp_path: Path, workers: type[InventedWorker]
+) -> None:
     workers.answer = raising(WorkerDied("gone"), WorkerDied("gone again"))  # type: ignore[method-assign]
     sweep = Sweep(tmp_path, "zero_shot", seeds=2)
     assert sweep.generate() == {sweep.runs[0].key}
@@ -200,7 +214,9 @@ def test_what_the_base_says_at_the_end_goes_into_every_record_of_the_engine(
     assert [sweep.record(run).guards[-1].reason for run in sweep.runs] == ["stale", "stale"]
 
 
-def test_adapters_are_served_together_with_the_largest_rank_there_is(tmp_path: Path, workers: type[InventedWorker]) -> None:
+def test_adapters_are_served_together_with_the_largest_rank_there_is(
+    tmp_path: Path, workers: type[InventedWorker]
+) -> None:
     sweep = Sweep(tmp_path, "zero_shot", "lora", seeds=3)
     assert sweep.generate(way="adapters") == set()
     (worker,) = workers.started
@@ -208,13 +224,17 @@ def test_adapters_are_served_together_with_the_largest_rank_there_is(tmp_path: P
     assert (worker.settings["way"], worker.settings["max_lora_rank"]) == ("adapters", 28)
 
 
-def test_one_adapter_that_does_not_fit_costs_none_beside_it(tmp_path: Path, workers: type[InventedWorker]) -> None:
+def test_one_adapter_that_does_not_fit_costs_none_beside_it(
+    tmp_path: Path, workers: type[InventedWorker]
+) -> None:
     sweep = Sweep(tmp_path, "lora", seeds=3)
     bad = sweep.runs[1].key
     weights = str(sweep.asks[1].weights)
 
     def answer(worker: InventedWorker, job: dict[str, Any]) -> Any:
-        return JobFailed("odd keys") if any(weights == ask["weights"] for ask in job.get("asks", ())) else None
+        return (
+            JobFailed("odd keys") if any(weights == ask["weights"] for ask in job.get("asks", ())) else None
+        )
 
     workers.answer = answer  # type: ignore[method-assign]
     assert sweep.generate(way="adapters") == {bad}
@@ -233,7 +253,9 @@ def test_several_engines_share_the_runs(tmp_path: Path, workers: type[InventedWo
     sweep = Sweep(tmp_path, "zero_shot", "full", seeds=4)
     assert sweep.generate(data_parallel_size=2) == set()
     assert len(workers.started) == 2
-    asked = [ask["prompts"] for worker in workers.started for job in worker.jobs for ask in job.get("asks", ())]
+    asked = [
+        ask["prompts"] for worker in workers.started for job in worker.jobs for ask in job.get("asks", ())
+    ]
     assert sorted(asked) == sorted(str(tmp_path / run.key / "prompts.jsonl") for run in sweep.runs)
     assert all(worker.closed for worker in workers.started)
 
@@ -245,7 +267,9 @@ def test_every_engine_has_prompts_to_check_itself_with(tmp_path: Path, workers: 
     assert [set(row) for row in rows] == [{"prompt", "chat"}]
 
 
-def test_small_models_and_full_fine_tunes_are_swapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_models_and_full_fine_tunes_are_swapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(generation.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
     sizes = {"a": 5_000_000_000}
     monkeypatch.setattr(generation, "count_parameters", lambda model: sizes["a"])

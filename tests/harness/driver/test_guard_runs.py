@@ -1,4 +1,5 @@
-"""A sweep that guards against forgetting, run to its results by an executor that invents weights and answers."""
+"""A sweep that guards against forgetting, run to its results by an executor that invents weights and
+answers."""
 
 import dataclasses
 import json
@@ -37,7 +38,8 @@ RECORD = GenerationRecord(
 )  # fmt: skip
 
 TASKS = {
-    task.name: LoadedTask(task, load_dataset(task)) for task in (adding(), dataclasses.replace(adding(), name="spelling"))
+    task.name: LoadedTask(task, load_dataset(task))
+    for task in (adding(), dataclasses.replace(adding(), name="spelling"))
 }
 
 
@@ -63,7 +65,14 @@ class InventedExecutor:
             self.answered.append((ask.label, ask.weights))
             wrong = ranks.get(ask.weights) == 4 if ask.weights else False
             answers = [
-                {"place": place, "draw": 0, "id": row["id"], "template": row["template"], "prompt": "?", "prompt_tokens": 1}
+                {
+                    "place": place,
+                    "draw": 0,
+                    "id": row["id"],
+                    "template": row["template"],
+                    "prompt": "?",
+                    "prompt_tokens": 1,
+                }
                 | {
                     "truncated": 0,
                     "completion": "?" if wrong else row["target"],
@@ -72,7 +81,9 @@ class InventedExecutor:
                 }
                 for place, row in enumerate(read_jsonl(ask.prompts))
             ]
-            ask.completions.write_text("".join(json.dumps(answer) + "\n" for answer in answers), encoding="utf-8")
+            ask.completions.write_text(
+                "".join(json.dumps(answer) + "\n" for answer in answers), encoding="utf-8"
+            )
             write_record(ask.record, RECORD)
 
     def _recipe(self, key: str, group: GroupJob) -> Recipe:
@@ -125,7 +136,10 @@ def test_tuned_weights_are_trained_once_and_scored_on_their_task_and_the_guard_t
     for label, weights in executor.answered:
         by_weights.setdefault(weights, []).append(label)
     tuned = [labels for weights, labels in by_weights.items() if weights]
-    assert tuned[0] == ["a · lora · adding · 6 samples · seed 0", "a · lora · spelling after adding · 6 samples · seed 0"]
+    assert tuned[0] == [
+        "a · lora · adding · 6 samples · seed 0",
+        "a · lora · spelling after adding · 6 samples · seed 0",
+    ]
     assert len(tuned) == 2
     results = {result.run.folder.as_posix(): result for result in read_results(tmp_path / "results")}
     assert set(results) == {run.folder.as_posix() for run in runs}
@@ -194,9 +208,14 @@ def test_what_is_known_without_a_model_is_on_every_result(tmp_path: Path) -> Non
 
 
 def test_a_label_that_a_guard_task_is_answered_with_at_chance_is_no_collapse(tmp_path: Path) -> None:
-    start(tmp_path, planned(candidates=[{"name": "a", "model": "x/a-1b", "methods": ["lora"], "lora": {"r": 4}}]))
+    start(
+        tmp_path,
+        planned(candidates=[{"name": "a", "model": "x/a-1b", "methods": ["lora"], "lora": {"r": 4}}]),
+    )
     collapsed = {
-        bool(result.run.guard): bool(result.collapsed) for result in read_results(tmp_path / "results") if result.trainings
+        bool(result.run.guard): bool(result.collapsed)
+        for result in read_results(tmp_path / "results")
+        if result.trainings
     }
     assert collapsed == {False: True, True: False}
 
@@ -239,14 +258,28 @@ methods = ["zero_shot", "zero_shot_constrained", "lora"]
 """
 
 
-def test_a_real_sweep_holds_the_base_to_the_choices_and_scores_tuned_weights_on_the_guard_task(tmp_path: Path) -> None:
+def test_a_real_sweep_holds_the_base_to_the_choices_and_scores_tuned_weights_on_the_guard_task(
+    tmp_path: Path,
+) -> None:
     pytest.importorskip("trl", reason="needs the train extra")
     (tmp_path / "tasks" / "pick").mkdir(parents=True)
     (tmp_path / "tasks" / "pick" / "task.py").write_text(PICK)
     (tmp_path / "sweep.toml").write_text(SWEEP)
-    command = [sys.executable, "-m", "harness.cli", "run", "sweep.toml", "--tasks-dir", "tasks", "--limit", "8"]
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "run",
+        "sweep.toml",
+        "--tasks-dir",
+        "tasks",
+        "--limit",
+        "8",
+    ]
     environment = os.environ | {"PYTHONPATH": str(Path(harness.__file__).parents[1])}
-    finished = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    finished = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
+    )
     assert finished.returncode == 0, finished.stderr
     results = {result.run.folder.as_posix(): result for result in read_results(tmp_path / "results")}
     assert set(results) == {
@@ -259,5 +292,7 @@ def test_a_real_sweep_holds_the_base_to_the_choices_and_scores_tuned_weights_on_
     assert all(result.untrusted is None for result in results.values())
     held = results["toy/zero_shot_constrained/pick-v1/seed-0"]
     assert held.parsed is not None and held.parsed.share.value == 1.0
-    tuned, guard = (results[f"toy/lora/{name}/n-40/seed-0"] for name in ("pick-v1", "date_normalise-v2/after-pick-v1"))
+    tuned, guard = (
+        results[f"toy/lora/{name}/n-40/seed-0"] for name in ("pick-v1", "date_normalise-v2/after-pick-v1")
+    )
     assert [training.key for training in guard.trainings] == [training.key for training in tuned.trainings]

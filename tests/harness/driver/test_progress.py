@@ -51,7 +51,9 @@ def test_several_lines_are_shown_at_once_on_a_terminal() -> None:
 
 def test_a_finished_run_shows_its_score_its_curve_and_what_to_doubt() -> None:
     progress, text, events = told()
-    progress.finished("toy · lora", "accuracy", 0.25, COUNTS, doubts={"collapsed": "all the same"}, losses=[3.0, 1.0, 0.5])
+    progress.finished(
+        "toy · lora", "accuracy", 0.25, COUNTS, doubts={"collapsed": "all the same"}, losses=[3.0, 1.0, 0.5]
+    )
     said = text.getvalue()
     assert "accuracy 0.250" in said
     assert "loss █▂▁ 0.5" in said

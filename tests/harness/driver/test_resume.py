@@ -65,9 +65,21 @@ VOLATILE_IN_TRAINING = {
 
 def start(place: Path) -> subprocess.Popen[bytes]:
     environment = os.environ | {"PYTHONPATH": str(Path(harness.__file__).parents[1])}
-    command = [sys.executable, "-m", "harness.cli", "run", "sweep.toml", "--limit", "12", "--engine", "transformers"]
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "run",
+        "sweep.toml",
+        "--limit",
+        "12",
+        "--engine",
+        "transformers",
+    ]
     with (place / "log").open("ab") as log:
-        return subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            command, cwd=place, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
 
 
 def kill_all(process: subprocess.Popen[bytes]) -> None:

@@ -20,7 +20,9 @@ def test_samples_of_one_cluster_count_as_one_in_a_gain(tmp_path: Path) -> None:
     card, passages = task_card(), [f"passage {place // 8}" for place in range(N)]
     scores = {"zero_shot": draw_scores(0.3, N, 0), "lora": draw_scores(0.8, N, 0)}
     for method in ("zero_shot", "lora"):
-        write_result(tmp_path / "results", make_run("small", method, card, 0), card, scores[method], clusters=passages)
+        write_result(
+            tmp_path / "results", make_run("small", method, card, 0), card, scores[method], clusters=passages
+        )
     tuned, untuned = sorted(read_results(tmp_path / "results"), key=lambda one: one.run.candidate.method)
     fit = fit_job(tmp_path, "lora", QUICK)
     assert tuned.run.recipe

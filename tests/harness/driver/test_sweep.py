@@ -1,4 +1,5 @@
-"""The main job as a user runs it: real training, real vLLM, results on disk, pages; and again after things went wrong."""
+"""The main job as a user runs it: real training, real vLLM, results on disk, pages; and again after things
+went wrong."""
 
 import json
 import os
@@ -53,10 +54,22 @@ RIDDLES = TESTS / "data" / "gainboard_riddles"
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty folder with a sweep whose second candidate diverges, and a third party's task installed by pip."""
+    """An empty folder with a sweep whose second candidate diverges, and a third party's task installed by
+    pip."""
     folder = tmp_path_factory.mktemp("sweep")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--no-index"]
-    subprocess.run([*pip, "--target", str(folder / "installed"), str(RIDDLES)], check=True, capture_output=True)
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-build-isolation",
+        "--no-deps",
+        "--no-index",
+    ]
+    subprocess.run(
+        [*pip, "--target", str(folder / "installed"), str(RIDDLES)], check=True, capture_output=True
+    )
     (folder / "sweep.toml").write_text(SWEEP.format(rate="1e30"))
     return folder
 
@@ -68,7 +81,9 @@ def environment(place: Path) -> dict[str, str]:
 
 def gainboard(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "harness.cli", *arguments]
-    return subprocess.run(command, cwd=place, env=environment(place), capture_output=True, text=True, timeout=600)
+    return subprocess.run(
+        command, cwd=place, env=environment(place), capture_output=True, text=True, timeout=600
+    )
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +105,18 @@ def results(place: Path) -> list[Result]:
 
 def test_the_installed_task_is_listed_beside_the_bundled_ones(place: Path) -> None:
     listed = gainboard(place, "list", "tasks", "--json")
-    assert {"riddles", "date_normalise", "ticket_routing"} <= {row["task"] for row in json.loads(listed.stdout)}
+    assert {"riddles", "date_normalise", "ticket_routing"} <= {
+        row["task"] for row in json.loads(listed.stdout)
+    }
 
 
-def test_a_failed_run_is_recorded_and_stops_no_other(place: Path, first: subprocess.CompletedProcess[str]) -> None:
+def test_a_failed_run_is_recorded_and_stops_no_other(
+    place: Path, first: subprocess.CompletedProcess[str]
+) -> None:
     assert first.returncode == 1, first.stderr
     outcome = told(first)
-    # Two seeds of zero-shot, few-shot, and LoRA and full on two budgets; of the riddles there is but one to train on.
+    # Two seeds of zero-shot, few-shot, and LoRA and full on two budgets; of the riddles there is but one to
+    # train on.
     assert outcome["finished"] == 2 * ((2 + 2 * 2) + (2 + 2))
     assert [failure["phase"] for failure in outcome["failed"]] == ["train"] * 6
     assert all("lower learning_rate" in failure["reason"] for failure in outcome["failed"])
@@ -112,7 +132,9 @@ def test_every_arm_has_predictions_in_data_set_order_with_prompts_and_scores(
         table = pandas.read_parquet(place / "results" / result.run.folder / "predictions.parquet")
         expected = 24 if result.run.task == "ticket_routing" else 1
         templates = result.run.templates
-        assert templates == (("plain", "instruction", "short") if result.run.task == "ticket_routing" else ("plain",))
+        assert templates == (
+            ("plain", "instruction", "short") if result.run.task == "ticket_routing" else ("plain",)
+        )
         assert list(table["sample_id"]) == [str(index) for index in range(expected)] * len(templates)
         assert list(table["template"]) == [template for template in templates for _ in range(expected)]
         metric = result.metrics[result.task.primary_metric]
@@ -193,7 +215,9 @@ def test_results_are_one_table(place: Path, first: subprocess.CompletedProcess[s
     assert (primary.groupby("method")["train_tokens"].max()[["lora", "full"]] > 0).all()
 
 
-def test_scoring_again_changes_nothing_when_no_metric_changed(place: Path, first: subprocess.CompletedProcess[str]) -> None:
+def test_scoring_again_changes_nothing_when_no_metric_changed(
+    place: Path, first: subprocess.CompletedProcess[str]
+) -> None:
     before = {result.key: (result.metrics, result.samples) for result in results(place)}
     scored = gainboard(place, "score")
     assert scored.returncode == 0, scored.stderr
@@ -209,7 +233,9 @@ def test_another_configuration_at_the_same_path_is_refused_with_the_difference(
     assert "Traceback" not in refused.stderr
 
 
-def test_publishing_gives_a_site_that_names_the_verdict(place: Path, first: subprocess.CompletedProcess[str]) -> None:
+def test_publishing_gives_a_site_that_names_the_verdict(
+    place: Path, first: subprocess.CompletedProcess[str]
+) -> None:
     published = gainboard(place, "publish")
     assert published.returncode == 0, published.stderr
     index = (place / "site" / "index.html").read_text()
@@ -242,7 +268,17 @@ def hear_ctrl_c() -> None:
 
 def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(place: Path, tmp_path: Path) -> None:
     (tmp_path / "sweep.toml").write_text(INTERRUPTED)
-    command = [sys.executable, "-m", "harness.cli", "run", "sweep.toml", "--limit", "8", "--engine", "transformers"]
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "run",
+        "sweep.toml",
+        "--limit",
+        "8",
+        "--engine",
+        "transformers",
+    ]
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment(place), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         preexec_fn=hear_ctrl_c,
@@ -259,18 +295,38 @@ def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(place: Path
     assert "Traceback" not in said
     assert not list((tmp_path / "results").glob("**/result.json"))
     kept = {path: path.stat().st_mtime_ns for path in trained}
-    again = subprocess.run(command, cwd=tmp_path, env=environment(place), capture_output=True, text=True, timeout=600)
+    again = subprocess.run(
+        command, cwd=tmp_path, env=environment(place), capture_output=True, text=True, timeout=600
+    )
     assert again.returncode == 0, again.stderr
     assert len(list((tmp_path / "results").glob("**/result.json"))) == 3
-    assert kept == {path: path.stat().st_mtime_ns for path in trained}, "what was trained is not trained again"
+    assert kept == {path: path.stat().st_mtime_ns for path in trained}, (
+        "what was trained is not trained again"
+    )
 
 
 def test_an_engine_that_dies_costs_its_runs_and_not_the_trained_weights(place: Path, tmp_path: Path) -> None:
-    """The engine's process is killed from outside as soon as it has a process; the next start only generates."""
+    """The engine's process is killed from outside as soon as it has a process; the next start only
+    generates."""
     (tmp_path / "sweep.toml").write_text(INTERRUPTED.replace("[0, 1, 2]", "[0]"))
-    command = [sys.executable, "-m", "harness.cli", "run", "sweep.toml", "--limit", "8", "--engine", "transformers"]
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "run",
+        "sweep.toml",
+        "--limit",
+        "8",
+        "--engine",
+        "transformers",
+    ]
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(place), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=tmp_path,
+        env=environment(place),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     deadline = time.monotonic() + 300
     while not (engines := workers_of(process.pid, "harness.engines")):
@@ -283,7 +339,9 @@ def test_an_engine_that_dies_costs_its_runs_and_not_the_trained_weights(place: P
     assert "killed by signal SIGKILL" in said
     (trained,) = (tmp_path / "work").glob("trained/*/training.json")
     before = trained.stat().st_mtime_ns
-    again = subprocess.run(command, cwd=tmp_path, env=environment(place), capture_output=True, text=True, timeout=600)
+    again = subprocess.run(
+        command, cwd=tmp_path, env=environment(place), capture_output=True, text=True, timeout=600
+    )
     assert again.returncode == 0, again.stdout + again.stderr
     assert trained.stat().st_mtime_ns == before
 

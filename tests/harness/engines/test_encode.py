@@ -15,11 +15,14 @@ PROMPT = render(
     template="plain",
     demonstrations=[Sample("1", {"text": "1 + 1"}, "2")],
 )
-CLOZE = render(PromptSet({"cloze": "{text} is <mask>."}), Sample("2", {"text": "2 + 2"}, "4"), template="cloze")
+CLOZE = render(
+    PromptSet({"cloze": "{text} is <mask>."}), Sample("2", {"text": "2 + 2"}, "4"), template="cloze"
+)
 
 
 class Letters:
-    """A tokenizer of one token a letter that marks the beginning of a text, and its end if told to, as some do."""
+    """A tokenizer of one token a letter that marks the beginning of a text, and its end if told to, as some
+    do."""
 
     bos_token_id, eos_token_id = -1, -2
 
@@ -34,10 +37,14 @@ class Letters:
             return {"input_ids": letters}
         return {"input_ids": [self.bos_token_id, *letters, *([self.eos_token_id] if self._adds_eos else [])]}
 
-    def apply_chat_template(self, messages: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool) -> str:
+    def apply_chat_template(
+        self, messages: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+    ) -> str:
         assert not tokenize
         assert add_generation_prompt
-        return "^" + "".join(f"<{message['role']}>{message['content']}" for message in messages) + "<assistant>"
+        return (
+            "^" + "".join(f"<{message['role']}>{message['content']}" for message in messages) + "<assistant>"
+        )
 
 
 def test_a_plain_prompt_begins_with_one_bos() -> None:
@@ -85,6 +92,8 @@ def test_a_text_with_nothing_before_it_gets_no_chat_template() -> None:
 
 
 def test_a_tokenizer_without_a_chat_template_is_said_and_not_guessed() -> None:
-    with pytest.raises(UserError, match="chat = true, but the tokenizer has no chat template; set chat = false"):
+    with pytest.raises(
+        UserError, match="chat = true, but the tokenizer has no chat template; set chat = false"
+    ):
         uses_chat_template(Letters(), True)
     assert not uses_chat_template(Letters(), None)

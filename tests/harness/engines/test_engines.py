@@ -23,7 +23,8 @@ LONG = "One fine day a lamp and two chairs came to town. " * 60
 """More than the toys' context of 512 tokens."""
 
 ARMS = ("base", "lora", "half", "full", "base again")
-"""In this order, through one engine: swapping back must bring the base's answers back. `half`: the adapter, weakened."""
+"""In this order, through one engine: swapping back must bring the base's answers back. `half`: the adapter,
+weakened."""
 
 
 Answers = dict[tuple[str, str], list[dict[str, Any]]]
@@ -72,7 +73,10 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     # The likelihood of short answers, of nothing but a text, and of a text that takes several windows.
     texts = [sample["prompt"]["text"] for sample in few_shot]
     bare = PromptSet({"bare": "<mask>"})
-    measured = [prompt_row(bare, Sample(f"text {place}", {}, text), "bare") for place, text in enumerate([*texts, LONG])]
+    measured = [
+        prompt_row(bare, Sample(f"text {place}", {}, text), "bare")
+        for place, text in enumerate([*texts, LONG])
+    ]
     write_jsonl(folder / "perplexity.jsonl", plain[:20] + measured)
     with Worker("harness.training", ["--model", str(base)], log=folder / "train.log") as worker:
         for method in ("lora", "full"):
@@ -82,22 +86,32 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def of_many_choices(base: Path) -> dict[str, Any]:
-    """A prompt with more choices, apart from their first token on, than vLLM tells the log-probabilities of at once."""
+    """A prompt with more choices, apart from their first token on, than vLLM tells the log-probabilities of
+    at once."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base)
     words = [word for word in map(tokenizer.decode, range(len(tokenizer))) if word.isalpha()][:300]
     assert len({tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words}) > 128
-    return prompt_row(PromptSet({"short": "Say a word."}), Sample("many", {}, words[0], tuple(words)), "short")
+    return prompt_row(
+        PromptSet({"short": "Say a word."}), Sample("many", {}, words[0], tuple(words)), "short"
+    )
 
 
 def of_long_choices() -> list[dict[str, Any]]:
-    """Prompts that end anywhere in a block of vLLM's prefix cache, with choices that begin alike for longer than a block;
-    each once more with the choices in another order, when the cache may have them."""
-    choices = tuple(f"{'a lamp and two chairs ' * 6}{end}" for end in ("came to town", "went to town", "stood in the town"))
+    """Prompts that end anywhere in a block of vLLM's prefix cache, with choices that begin alike for longer
+    than a block; each once more with the choices in another order, when the cache may have them."""
+    choices = tuple(
+        f"{'a lamp and two chairs ' * 6}{end}"
+        for end in ("came to town", "went to town", "stood in the town")
+    )
     prompts = PromptSet({"short": "{text}"})
     return [
-        prompt_row(prompts, Sample(f"long {words} {turn}", {"text": "lamp " * words}, choices[0], choices[::turn]), "short")
+        prompt_row(
+            prompts,
+            Sample(f"long {words} {turn}", {"text": "lamp " * words}, choices[0], choices[::turn]),
+            "short",
+        )
         for words in range(1, 34)
         for turn in (1, -1)
     ]
@@ -135,7 +149,9 @@ def same_completions(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_vllm_gives_choices_the_log_probabilities_of_transformers(vllm: Any, reference: Any, arm: str) -> None:
+def test_vllm_gives_choices_the_log_probabilities_of_transformers(
+    vllm: Any, reference: Any, arm: str
+) -> None:
     same_choices(vllm[arm, "choice"], reference[arm, "choice"])
 
 
@@ -159,7 +175,9 @@ def test_vllm_finds_texts_as_likely_as_transformers_does(vllm: Any, reference: A
 
 
 def test_tuning_makes_the_answers_it_was_trained_on_more_likely(vllm: Any) -> None:
-    total = {arm: sum(row["logprob"] for row in vllm[arm, "perplexity"][:20]) for arm in ("base", "lora", "full")}
+    total = {
+        arm: sum(row["logprob"] for row in vllm[arm, "perplexity"][:20]) for arm in ("base", "lora", "full")
+    }
     assert total["base"] < min(total["lora"], total["full"])
 
 
@@ -168,19 +186,32 @@ def test_swapping_back_brings_the_base_back_exactly(vllm: Any) -> None:
         assert vllm["base", output] == vllm["base again", output]
 
 
-def test_adapters_served_in_one_batch_answer_as_transformers_does_with_each_merged(tuned: Tuned, reference: Answers) -> None:
+def test_adapters_served_in_one_batch_answer_as_transformers_does_with_each_merged(
+    tuned: Tuned, reference: Answers
+) -> None:
     """On vLLM's other way to have many arms at once, which the guards of each arm pass, too."""
     pytest.importorskip("vllm", reason="vLLM is not installed here")
     adapters = ("lora", "half")
     canaries = tuned.folder / "canaries.jsonl"
     write_jsonl(canaries, [row | {"chat": None} for row in read_jsonl(tuned.folder / "few_shot.jsonl")])
     settings = json.dumps({"way": "adapters", "max_loras": 2, "max_lora_rank": 8})
-    arguments = ["--engine", "vllm", "--model", str(tuned.base), "--settings", settings, "--canaries", str(canaries)]
+    arguments = [
+        "--engine",
+        "vllm",
+        "--model",
+        str(tuned.base),
+        "--settings",
+        settings,
+        "--canaries",
+        str(canaries),
+    ]
     with Worker("harness.engines", arguments, log=tuned.folder / "adapters.log") as worker:
         for output, same in (("generate", same_completions), ("choice", same_choices)):
             files = {arm: tuned.folder / f"adapters-{arm}-{output}.jsonl" for arm in adapters}
             asks = [
-                scoring_job(tuned.folder / f"{output}.jsonl", file, weights=tuned.weights(arm), output=output)["asks"][0]
+                scoring_job(
+                    tuned.folder / f"{output}.jsonl", file, weights=tuned.weights(arm), output=output
+                )["asks"][0]
                 for arm, file in files.items()
             ]
             for record in worker.request({"asks": asks}, lambda _: None)["records"]:
@@ -211,7 +242,9 @@ def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=["transformers", "vllm"])
-def engine(request: pytest.FixtureRequest, qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+def engine(
+    request: pytest.FixtureRequest, qwen: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Worker]:
     pytest.importorskip(request.param)
     log = tmp_path_factory.mktemp("engine") / "log"
     with Worker("harness.engines", ["--engine", request.param, "--model", str(qwen)], log=log) as worker:
@@ -222,7 +255,9 @@ def question(identity: str, text: str) -> dict[str, Any]:
     return prompt_row(PromptSet({"bare": "{text}"}, marker=""), Sample(identity, {"text": text}, "x"), "bare")
 
 
-def test_a_prompt_longer_than_the_context_is_an_error_of_its_sample_alone(engine: Worker, tmp_path: Path) -> None:
+def test_a_prompt_longer_than_the_context_is_an_error_of_its_sample_alone(
+    engine: Worker, tmp_path: Path
+) -> None:
     write_jsonl(tmp_path / "prompts", [question("long", "word " * 2000), question("short", "Repeat: lamp")])
     long, short = ask(engine, tmp_path / "prompts", tmp_path / "completions", weights=None, output="generate")
     assert "exceed the model's context of 512" in long["error"]
@@ -231,8 +266,12 @@ def test_a_prompt_longer_than_the_context_is_an_error_of_its_sample_alone(engine
     assert short["completion_tokens"] > 0
 
 
-def test_an_empty_prompt_is_answered_from_the_token_that_begins_a_text(engine: Worker, tmp_path: Path) -> None:
-    empty, other = put(engine, tmp_path, [question("empty", ""), question("other", "Repeat: lamp")], chat=False)
+def test_an_empty_prompt_is_answered_from_the_token_that_begins_a_text(
+    engine: Worker, tmp_path: Path
+) -> None:
+    empty, other = put(
+        engine, tmp_path, [question("empty", ""), question("other", "Repeat: lamp")], chat=False
+    )
     assert "error" not in empty
     assert (empty["prompt"], empty["prompt_tokens"]) == ("", 1)
     assert empty["completion_tokens"] > 0
@@ -248,13 +287,17 @@ def test_a_choice_of_no_tokens_is_an_error_of_its_sample_alone(engine: Worker, t
     assert bad["error"].startswith("the choice '' has no tokens")
 
 
-def test_prompts_that_begin_alike_are_read_once_to_where_they_part(engine: Worker, qwen: Path, tmp_path: Path) -> None:
+def test_prompts_that_begin_alike_are_read_once_to_where_they_part(
+    engine: Worker, qwen: Path, tmp_path: Path
+) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(qwen)
     texts = [f"{what} came to town. " * 100 for what in ("A lamp", "Two chairs")]
     # Longer than two blocks of the prefix cache, and than half of the context.
-    blocks = [tokenizer.decode(tokenizer(text)["input_ids"][:300], skip_special_tokens=True) for text in texts]
+    blocks = [
+        tokenizer.decode(tokenizer(text)["input_ids"][:300], skip_special_tokens=True) for text in texts
+    ]
     rows = [question(str(number), f"{blocks[number % 2]} Repeat: {number}") for number in range(12)]
     write_jsonl(tmp_path / "prompts", rows)
     job = scoring_job(tmp_path / "prompts", tmp_path / "out", weights=None, output="generate")
@@ -275,7 +318,8 @@ def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> 
     engine.way, engine.context, engine._cuda = "swap", 4096, False
 
     def asked(*choices: list[int], prompt: int = 200) -> dict[tuple[int, ...], list[list[int]]]:
-        """What follows the prompt → the tokens whose log-probabilities are asked for there, a list a request."""
+        """What follows the prompt → the tokens whose log-probabilities are asked for there, a list a
+        request."""
         found: dict[tuple[int, ...], list[list[int]]] = {}
         for part in engine._parts(Choose([1] * prompt, list(choices))):
             assert (part.parameters.max_tokens, part.parameters.prompt_logprobs) == (1, None)
@@ -320,7 +364,9 @@ def test_a_stop_string_ends_the_answer_and_is_left_out(engine: Worker, tmp_path:
 
 def test_an_answer_cut_at_max_tokens_says_so(engine: Worker, tmp_path: Path) -> None:
     write_jsonl(tmp_path / "prompts", [question("1", "Repeat: 7 lamps")])
-    (row,) = ask(engine, tmp_path / "prompts", tmp_path / "out", weights=None, output="generate", max_tokens=1)
+    (row,) = ask(
+        engine, tmp_path / "prompts", tmp_path / "out", weights=None, output="generate", max_tokens=1
+    )
     assert (row["finish_reason"], row["completion_tokens"]) == ("length", 1)
 
 
@@ -331,7 +377,13 @@ def no_weights(folder: Path) -> None:
 def another_architecture(folder: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 40}
+    sizes = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "vocab_size": 40,
+    }
     LlamaForCausalLM(LlamaConfig(**sizes)).save_pretrained(folder)
 
 
@@ -378,7 +430,9 @@ def test_an_adapter_with_foreign_tensors_is_refused(qwen: Path, tmp_path: Path) 
 def test_a_model_folder_that_cannot_be_loaded_ends_the_worker_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     with pytest.raises(JobFailed):
-        Worker("harness.engines", ["--engine", "transformers", "--model", str(tmp_path)], log=tmp_path / "log")
+        Worker(
+            "harness.engines", ["--engine", "transformers", "--model", str(tmp_path)], log=tmp_path / "log"
+        )
     assert (tmp_path / "log").stat().st_size > 0
 
 
@@ -394,7 +448,9 @@ def test_a_model_with_a_smaller_vocabulary_than_its_tokenizer_ends_the_worker_wi
     model.save_pretrained(tmp_path / "model")
     AutoTokenizer.from_pretrained(qwen).save_pretrained(tmp_path / "model")
     with pytest.raises(JobFailed, match="the model's vocabulary ends at 99"):
-        Worker("harness.engines", ["--engine", name, "--model", str(tmp_path / "model")], log=tmp_path / "log")
+        Worker(
+            "harness.engines", ["--engine", name, "--model", str(tmp_path / "model")], log=tmp_path / "log"
+        )
 
 
 def test_a_batch_that_memory_has_no_room_for_is_answered_in_smaller_ones(
@@ -406,7 +462,10 @@ def test_a_batch_that_memory_has_no_room_for_is_answered_in_smaller_ones(
     from harness.engines.transformers import TransformersEngine
 
     engine = TransformersEngine(str(qwen), None)
-    requests = [Generate(engine.tokenizer(f"Repeat: {number} lamps")["input_ids"], Sampling(8)) for number in range(10)]
+    requests = [
+        Generate(engine.tokenizer(f"Repeat: {number} lamps")["input_ids"], Sampling(8))
+        for number in range(10)
+    ]
     whole = sorted(engine.answer(requests), key=lambda answered: answered.place)
     generate = engine._model.generate
     room = [4]  # rows; no CPU runs out of a device's memory
@@ -442,11 +501,15 @@ def test_an_answer_held_to_choices_is_one_of_its_sample_s(engine: Worker, tmp_pa
     words = (("Oslo", "Lima", 'a "quoted" name'), ("yes", "no"))
     prompts = PromptSet({"bare": "{text}"}, marker="")
     rows = [
-        prompt_row(prompts, Sample(str(number), {"text": f"Repeat: {number} lamps"}, choices[0], choices), "bare")
+        prompt_row(
+            prompts, Sample(str(number), {"text": f"Repeat: {number} lamps"}, choices[0], choices), "bare"
+        )
         for number, choices in enumerate(words * 10)
     ]
     answers = put(engine, tmp_path, rows, structured_outputs="choice", sampling={"max_tokens": 32})
-    assert [answer["completion"] in row["choices"] for answer, row in zip(answers, rows, strict=True)] == [True] * 20
+    assert [answer["completion"] in row["choices"] for answer, row in zip(answers, rows, strict=True)] == [
+        True
+    ] * 20
 
 
 def test_an_answer_held_to_a_schema_fulfils_it(engine: Worker, tmp_path: Path) -> None:
@@ -468,7 +531,9 @@ def test_several_sampled_answers_differ_and_repeat_with_their_seed(engine: Worke
     rows = [question(str(number), "Write a sentence about a lamp.") for number in range(2)]
     sampling = {"max_tokens": 12, "n": 4, "temperature": 2.0, "seed": 3}
     first = put(engine, tmp_path, rows, sampling=sampling)
-    assert [(row["place"], row["draw"]) for row in first] == [(place, draw) for place in (0, 1) for draw in range(4)]
+    assert [(row["place"], row["draw"]) for row in first] == [
+        (place, draw) for place in (0, 1) for draw in range(4)
+    ]
     assert len({row["completion"] for row in first[:4]}) > 1
     assert put(engine, tmp_path, rows, sampling=sampling) == first
     assert put(engine, tmp_path, rows, sampling=sampling | {"seed": 4}) != first
@@ -538,7 +603,13 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(qwen: Path, tmp_path: Pat
     thread = threading.Thread(target=kill)
     thread.start()
     group = GroupJob(
-        name="toy", model=str(qwen), revision=None, engine="transformers", max_model_len=None, fits=(), asks=(ask,)
+        name="toy",
+        model=str(qwen),
+        revision=None,
+        engine="transformers",
+        max_model_len=None,
+        fits=(),
+        asks=(ask,),
     )
     line = Progress(Console(quiet=True)).line("toy")
     failed: list[str] = []
@@ -550,4 +621,6 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(qwen: Path, tmp_path: Pat
     assert failed == []
     assert killed[0] > 0
     assert record.reused_requests >= killed[0]
-    assert sorted(row["place"] for row in read_jsonl(tmp_path / run.key / "completions.jsonl")) == list(range(320))
+    assert sorted(row["place"] for row in read_jsonl(tmp_path / run.key / "completions.jsonl")) == list(
+        range(320)
+    )

@@ -26,7 +26,8 @@ def words(*logprobs: float, tokens: tuple[int, ...] = (5, 6, 7)) -> list[Complet
 
 
 class Speaking(Invented):
-    """Says to canaries what it is told, and is weighed by a reference that finds every token as likely as e^-1."""
+    """Says to canaries what it is told, and is weighed by a reference that finds every token as likely as
+    e^-1."""
 
     def __init__(self, *said: list[Completion], best: float = -1.0) -> None:
         super().__init__()
@@ -36,7 +37,9 @@ class Speaking(Invented):
         assert isinstance(request, Generate)
         return self._said.pop(0)
 
-    def logprobs(self, arm: int, prompt: list[int], continuation: list[int]) -> tuple[list[float], list[float]]:  # type: ignore[override]
+    def logprobs(
+        self, arm: int, prompt: list[int], continuation: list[int]
+    ) -> tuple[list[float], list[float]]:  # type: ignore[override]
         return [-1.0] * len(continuation), [self._best] * len(continuation)
 
     def use(self, arms: Any) -> Any:
@@ -68,7 +71,9 @@ def test_an_engine_that_says_what_transformers_says_passes() -> None:
     ]
 
 
-@pytest.mark.parametrize("said", [words(-1.0, -1.5, -1.0), words(-1.0, math.nan, -1.0), words(-1.0, -math.inf, -1.0)])
+@pytest.mark.parametrize(
+    "said", [words(-1.0, -1.5, -1.0), words(-1.0, math.nan, -1.0), words(-1.0, -math.inf, -1.0)]
+)
 def test_words_that_are_less_likely_there_than_transformers_says_fail(said: list[Completion]) -> None:
     found, reference = canaries(BASE, said)
     guard, _ = found.check(reference, 0, tuned=True)
@@ -90,7 +95,12 @@ def test_a_tuned_model_that_says_exactly_what_its_base_says_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [words(-1.0, -1.0, -1.0000002), words(-1.0, -1.0, -1.0, tokens=(5, 6, 8)), words(-1.0, -1.0, tokens=(5, 6))]
+    "said",
+    [
+        words(-1.0, -1.0, -1.0000002),
+        words(-1.0, -1.0, -1.0, tokens=(5, 6, 8)),
+        words(-1.0, -1.0, tokens=(5, 6)),
+    ],
 )
 def test_a_base_that_says_anything_else_at_the_end_fails(said: list[Completion]) -> None:
     found, _ = canaries(BASE, said)
@@ -107,13 +117,16 @@ def test_answers_of_an_arm_that_failed_are_not_kept_for_other_runs(tmp_path: Pat
     engine = Speaking(BASE, BASE, words(-1.0), words(-1.0))
     cache = AnswerCache(tmp_path / "answers.sqlite")
     worker = ScoringWorker(engine, canaries=Canaries(engine, [[1, 2, 3]]), cache=cache)
-    job = scoring_job(tmp_path / "prompts", tmp_path / "out", weights=tmp_path / "weights", output="generate", chat=False)
+    job = scoring_job(
+        tmp_path / "prompts", tmp_path / "out", weights=tmp_path / "weights", output="generate", chat=False
+    )
     assert [guard["passed"] for guard in worker(job, lambda _: None)["records"][0]["guards"]] == [True, False]
     assert worker(job, lambda _: None)["records"][0]["reused_requests"] == 0
 
 
 def test_faults_planted_into_a_real_engine_are_noticed() -> None:
-    """An adapter that is not applied, stale weights, a stale prefix cache, a base that does not come back, a wrong key."""
+    """An adapter that is not applied, stale weights, a stale prefix cache, a base that does not come back, a
+    wrong key."""
     pytest.importorskip("trl", reason="needs the train extra")
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vLLM is not installed here")

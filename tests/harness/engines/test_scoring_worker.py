@@ -1,4 +1,5 @@
-"""What the scoring worker makes of an engine's answers. The engine is invented: no real one gives these faults at will."""
+"""What the scoring worker makes of an engine's answers. The engine is invented: no real one gives these
+faults at will."""
 
 import json
 import math
@@ -16,19 +17,33 @@ from harness.task.prompts import prompt_row
 
 
 def answered(
-    folder: Path, engine: Any, output: str, template: str, *samples: Sample, cache: AnswerCache | None = None, **changed: Any
+    folder: Path,
+    engine: Any,
+    output: str,
+    template: str,
+    *samples: Sample,
+    cache: AnswerCache | None = None,
+    **changed: Any,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows of the samples, and the worker's record."""
-    write_jsonl(folder / "prompts", [prompt_row(PromptSet({"only": template}), sample, "only") for sample in samples])
+    write_jsonl(
+        folder / "prompts", [prompt_row(PromptSet({"only": template}), sample, "only") for sample in samples]
+    )
     changed = {"weights": None, "output": output, "chat": False, "sampling": {"max_tokens": 8}} | changed
     job = scoring_job(folder / "prompts", folder / "out", **changed)
     record = ScoringWorker(engine, cache=cache)(job, lambda _: None)["records"][0]
     return in_order(folder / "out"), record
 
 
-@pytest.mark.parametrize(("written", "answer"), [(" 3.5.", " 3.5"), (" 3.5. And more", " 3.5. And more"), (" 3.5", " 3.5")])
-def test_what_follows_the_slot_is_taken_off_the_end_of_an_answer_only(tmp_path: Path, written: str, answer: str) -> None:
-    (row,), _ = answered(tmp_path, Invented(text=written), "generate", "It is [output].", Sample("1", {}, "3.5"))
+@pytest.mark.parametrize(
+    ("written", "answer"), [(" 3.5.", " 3.5"), (" 3.5. And more", " 3.5. And more"), (" 3.5", " 3.5")]
+)
+def test_what_follows_the_slot_is_taken_off_the_end_of_an_answer_only(
+    tmp_path: Path, written: str, answer: str
+) -> None:
+    (row,), _ = answered(
+        tmp_path, Invented(text=written), "generate", "It is [output].", Sample("1", {}, "3.5")
+    )
     assert row["completion"] == answer
 
 
@@ -64,20 +79,26 @@ def test_an_empty_prompt_is_an_error_where_the_tokenizer_has_nothing_to_begin_wi
 
 
 def test_a_text_without_a_finite_likelihood_is_an_error(tmp_path: Path) -> None:
-    (row,), _ = answered(tmp_path, Invented(logprobs=(-math.inf,)), "perplexity", "<mask>", Sample("1", {}, "abc"))
+    (row,), _ = answered(
+        tmp_path, Invented(logprobs=(-math.inf,)), "perplexity", "<mask>", Sample("1", {}, "abc")
+    )
     assert "no finite log-probability" in row["error"]
 
 
 def test_the_tokens_of_a_measured_text_are_counted_and_those_read_twice_twice(tmp_path: Path) -> None:
     _, short = answered(tmp_path, Invented(logprobs=(-1.0,)), "perplexity", "<mask>", Sample("1", {}, "abc"))
     assert short["prompt_tokens"] == 1 + 3
-    _, long = answered(tmp_path, Invented(logprobs=(-1.0,)), "perplexity", "<mask>", Sample("1", {}, "x" * 40))
+    _, long = answered(
+        tmp_path, Invented(logprobs=(-1.0,)), "perplexity", "<mask>", Sample("1", {}, "x" * 40)
+    )
     assert long["prompt_tokens"] == 2 * 31
     assert long["flops"] == 2 * 1000 * 2 * 31
 
 
 def test_a_long_text_is_the_sum_of_its_windows(tmp_path: Path) -> None:
-    (row,), _ = answered(tmp_path, Invented(logprobs=(-1.5,)), "perplexity", "<mask>", Sample("1", {}, "x" * 40))
+    (row,), _ = answered(
+        tmp_path, Invented(logprobs=(-1.5,)), "perplexity", "<mask>", Sample("1", {}, "x" * 40)
+    )
     assert (row["logprob"], row["target_tokens"]) == (-3.0, 40)
 
 
@@ -95,7 +116,9 @@ def test_a_prompt_that_fills_the_context_is_refused_for_every_output(tmp_path: P
         assert "exceed the model's context of 32" in row["error"]
 
 
-@pytest.mark.parametrize(("side", "kept"), [("left", "\x01" + "d" * 23), ("right", "\x01" + "c" * 20 + "ddd")])
+@pytest.mark.parametrize(
+    ("side", "kept"), [("left", "\x01" + "d" * 23), ("right", "\x01" + "c" * 20 + "ddd")]
+)
 def test_a_task_may_have_long_prompts_cut_which_is_counted(tmp_path: Path, side: str, kept: str) -> None:
     engine = Invented(text="x")
     long, short = Sample("1", {"text": "c" * 20 + "d" * 30}, "a"), Sample("2", {"text": "b"}, "a")
@@ -107,7 +130,13 @@ def test_a_task_may_have_long_prompts_cut_which_is_counted(tmp_path: Path, side:
 def test_several_answers_to_a_prompt_are_rows_of_their_own(tmp_path: Path) -> None:
     sampling = {"max_tokens": 8, "n": 3, "temperature": 0.7}
     rows, record = answered(
-        tmp_path, Invented(text="x"), "generate", "Say.", Sample("1", {}, "a"), Sample("2", {}, "b"), sampling=sampling
+        tmp_path,
+        Invented(text="x"),
+        "generate",
+        "Say.",
+        Sample("1", {}, "a"),
+        Sample("2", {}, "b"),
+        sampling=sampling,
     )
     assert [(row["id"], row["draw"], row["completion"]) for row in rows] == [
         ("1", 0, "x"), ("1", 1, "x1"), ("1", 2, "x2"), ("2", 0, "x"), ("2", 1, "x1"), ("2", 2, "x2"),
@@ -145,7 +174,9 @@ def test_few_shot_prompts_are_timed_without_the_prefix_cache_when_asked(tmp_path
 def test_an_answer_is_generated_once_for_equal_weights_prompt_and_sampling(tmp_path: Path) -> None:
     path = tmp_path / "answers.sqlite"
     sample, asking = Sample("1", {}, "a"), {"sampling": {"max_tokens": 8}}
-    first, spent = answered(tmp_path, Invented(text="x"), "generate", "Say.", sample, cache=AnswerCache(path), **asking)
+    first, spent = answered(
+        tmp_path, Invented(text="x"), "generate", "Say.", sample, cache=AnswerCache(path), **asking
+    )
     engine = Invented(text="never asked")
     again, reused = answered(tmp_path, engine, "generate", "Say.", sample, cache=AnswerCache(path), **asking)
     assert (again, engine.asked) == (first, [])
@@ -161,10 +192,14 @@ def test_an_answer_is_generated_once_for_equal_weights_prompt_and_sampling(tmp_p
 
 @pytest.mark.parametrize("output", ["generate", "choice", "perplexity"])
 def test_every_kind_of_answer_is_kept_as_it_was(tmp_path: Path, output: str) -> None:
-    sample = Sample("1", {}, "a" * 40 if output == "perplexity" else "a", ("a", "b") if output == "choice" else ())
+    sample = Sample(
+        "1", {}, "a" * 40 if output == "perplexity" else "a", ("a", "b") if output == "choice" else ()
+    )
     engines = [Invented(text="\ud800\0é", logprobs=(-0.1 - 0.2, -2.0)) for _ in range(2)]
     rows = [
-        answered(tmp_path, engine, output, "<mask>", sample, cache=AnswerCache(tmp_path / "answers.sqlite"))[0]
+        answered(tmp_path, engine, output, "<mask>", sample, cache=AnswerCache(tmp_path / "answers.sqlite"))[
+            0
+        ]
         for engine in engines
     ]
     assert rows[0] == rows[1]

@@ -1,4 +1,5 @@
-"""Weights that do not belong to a base are refused, in words: transformers would fill in random numbers and go on."""
+"""Weights that do not belong to a base are refused, in words: transformers would fill in random numbers and
+go on."""
 
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_adapter_is_merged(base: Path, tmp_path: Path) -> None:
     plain, merged = load(base, None).state_dict(), load(base, adapt(base, tmp_path)).state_dict()
     assert plain.keys() == merged.keys()
-    assert not torch.equal(plain["model.layers.0.mlp.up_proj.weight"], merged["model.layers.0.mlp.up_proj.weight"])
+    assert not torch.equal(
+        plain["model.layers.0.mlp.up_proj.weight"], merged["model.layers.0.mlp.up_proj.weight"]
+    )
 
 
 def test_a_full_model_of_other_sizes_is_refused(base: Path, tmp_path: Path) -> None:
     other = save(tmp_path, intermediate_size=48)
-    with pytest.raises(UserError, match=r"another architecture .*down_proj.weight is 16×48 there and 16×32 in the base"):
+    with pytest.raises(
+        UserError, match=r"another architecture .*down_proj.weight is 16×48 there and 16×32 in the base"
+    ):
         load(base, other)
 
 
@@ -66,7 +71,9 @@ def test_a_model_that_lacks_a_tensor_is_refused(base: Path, tmp_path: Path) -> N
     tensors = load_file(tmp_path / "model.safetensors")
     del tensors["model.norm.weight"]
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(UserError, match=r"lack 1 tensors of their architecture .*the first is model.norm.weight"):
+    with pytest.raises(
+        UserError, match=r"lack 1 tensors of their architecture .*the first is model.norm.weight"
+    ):
         load(base, tmp_path)
 
 

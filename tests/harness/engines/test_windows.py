@@ -7,7 +7,9 @@ from harness.engines.scoring import _windows
 
 
 @given(st.integers(1, 30), st.integers(1, 200), st.integers(33, 70))
-def test_every_target_token_is_measured_once_in_order_and_every_window_fits(prompt: int, target: int, context: int) -> None:
+def test_every_target_token_is_measured_once_in_order_and_every_window_fits(
+    prompt: int, target: int, context: int
+) -> None:
     tokens = list(range(prompt + target))
     pairs = _windows(tokens[:prompt], tokens[prompt:], context)
     assert [token for _, after in pairs for token in after] == tokens[prompt:]

@@ -80,7 +80,9 @@ def test_a_board_cannot_rank_by_what_has_no_best_value_of_one() -> None:
 # Replies and answers
 
 
-@pytest.mark.parametrize(("given", "text"), [(None, ""), (3, "3"), (2.5, "2.5"), (b"x", "b'x'"), (["a"], "['a']")])
+@pytest.mark.parametrize(
+    ("given", "text"), [(None, ""), (3, "3"), (2.5, "2.5"), (b"x", "b'x'"), (["a"], "['a']")]
+)
 def test_an_answer_that_is_no_text_counts_as_its_text(given: object, text: str) -> None:
     assert Reply(given, ("a",)).answer == text  # type: ignore[arg-type]
 
@@ -233,7 +235,9 @@ def test_of_several_accepted_classes_the_answer_counts_if_it_is_one() -> None:
 
 
 def test_invented_answers_do_not_dilute_the_mean_over_classes() -> None:
-    replies = [Reply("a", ("a",)), Reply("b", ("b",))] + [Reply(f"text {number}", ("b",)) for number in range(8)]
+    replies = [Reply("a", ("a",)), Reply("b", ("b",))] + [
+        Reply(f"text {number}", ("b",)) for number in range(8)
+    ]
     assert evaluate(METRICS["f1_macro"], replies) == pytest.approx((1 + 2 / 10) / 2)
 
 
@@ -311,7 +315,9 @@ def test_probabilities_of_choices_that_are_not_there_are_the_user_s_mistake(name
 
 @pytest.mark.parametrize("logprobs", [(math.nan, -1.0), (-math.inf, -math.inf), (math.inf, 0.0)])
 @pytest.mark.parametrize("name", ["accuracy_norm", "brier", "ece"])
-def test_log_probabilities_that_are_none_are_the_sample_s_error(name: str, logprobs: tuple[float, ...]) -> None:
+def test_log_probabilities_that_are_none_are_the_sample_s_error(
+    name: str, logprobs: tuple[float, ...]
+) -> None:
     with pytest.raises(UserError, match="needs log-probabilities of choices"):
         judge(name, "a", "a", choices=("a", "b"), choice_logprobs=logprobs)
 
@@ -320,15 +326,21 @@ def test_an_impossible_choice_beside_a_possible_one_is_judged() -> None:
     assert judge("brier", "a", "a", choices=("a", "b"), choice_logprobs=(-3.0, -math.inf)) == 0
 
 
-@pytest.mark.parametrize(("target", "score"), [("a", 0.25**2 + 0.2**2 + 0.05**2), ("b", 0.75**2 + 0.8**2 + 0.05**2)])
+@pytest.mark.parametrize(
+    ("target", "score"), [("a", 0.25**2 + 0.2**2 + 0.05**2), ("b", 0.75**2 + 0.8**2 + 0.05**2)]
+)
 def test_brier_is_the_squared_distance_from_certainty(target: str, score: float) -> None:
-    assert evaluate(METRICS["brier"], [choice("a", target, {"a": 0.75, "b": 0.2, "c": 0.05})]) == pytest.approx(score)
+    assert evaluate(
+        METRICS["brier"], [choice("a", target, {"a": 0.75, "b": 0.2, "c": 0.05})]
+    ) == pytest.approx(score)
 
 
 def test_ece_is_the_distance_of_confidence_and_accuracy_by_bin() -> None:
     sure = [choice("a", target, {"a": 0.95, "b": 0.05}) for target in "aaab"]
     unsure = [choice("a", target, {"a": 0.55, "b": 0.45}) for target in "ab"]
-    assert evaluate(METRICS["ece"], sure + unsure) == pytest.approx((4 * abs(0.75 - 0.95) + 2 * abs(0.5 - 0.55)) / 6)
+    assert evaluate(METRICS["ece"], sure + unsure) == pytest.approx(
+        (4 * abs(0.75 - 0.95) + 2 * abs(0.5 - 0.55)) / 6
+    )
 
 
 def test_ece_details_say_how_often_each_confidence_is_right() -> None:
@@ -357,7 +369,9 @@ WANTED = json.dumps({"city": "Oslo", "item": "lamp", "quantity": 3})
         (f"[{WANTED}]", 0, 0, 0),
     ],
 )
-def test_json_metrics_count_pairs_of_field_and_value(answer: str, precision: float, recall: float, f1: float) -> None:
+def test_json_metrics_count_pairs_of_field_and_value(
+    answer: str, precision: float, recall: float, f1: float
+) -> None:
     scores = [judge(name, answer, WANTED) for name in ("json_precision", "json_recall", "json_f1")]
     assert scores == pytest.approx([precision, recall, f1])
 
@@ -409,7 +423,11 @@ def sql(answer: str, *targets: str, database: str = DATABASE) -> float:
         ("SELECT price FROM item WHERE name = 'cup'", "SELECT NULL", 1),
         ("SELECT name FROM item WHERE stock > 0", "SELECT name FROM item", 0),
         ("SELECT 'lamp' UNION ALL SELECT 'lamp'", "SELECT 'lamp'", 0),
-        ("SELECT 'a' UNION ALL SELECT 'a' UNION ALL SELECT 'b'", "SELECT 'a' UNION ALL SELECT 'b' UNION ALL SELECT 'b'", 0),
+        (
+            "SELECT 'a' UNION ALL SELECT 'a' UNION ALL SELECT 'b'",
+            "SELECT 'a' UNION ALL SELECT 'b' UNION ALL SELECT 'b'",
+            0,
+        ),
         ("SELECT name, stock FROM item", "SELECT name FROM item", 0),
         ("SELECT '3'", "SELECT 3", 0),
     ],
@@ -522,7 +540,9 @@ def constrained(name: str, answer: str, *constraints: dict[str, object]) -> floa
         ({"kind": "no_commas"}, "a and b", "a, b"),
     ],
 )
-def test_a_constraint_tells_what_meets_it_from_what_does_not(constraint: dict[str, object], met: str, not_met: str) -> None:
+def test_a_constraint_tells_what_meets_it_from_what_does_not(
+    constraint: dict[str, object], met: str, not_met: str
+) -> None:
     assert constrained("constraints_strict", met, constraint) == 1
     assert constrained("constraints_strict", not_met, constraint) == 0
 
@@ -534,7 +554,10 @@ def test_strict_wants_all_constraints_and_loose_gives_their_share() -> None:
 
 
 def test_an_empty_answer_meets_no_constraint() -> None:
-    assert constrained("constraints_loose", " \n", {"kind": "no_commas"}, {"kind": "exclude", "words": ["a"]}) == 0
+    assert (
+        constrained("constraints_loose", " \n", {"kind": "no_commas"}, {"kind": "exclude", "words": ["a"]})
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -554,7 +577,10 @@ def test_an_empty_answer_meets_no_constraint() -> None:
         ('[{"kind": "words", "min": 5, "max": 2}]', "'min' is above 'max'"),
         ('[{"kind": "words", "min": true}]', "'min' must be a whole number from 0, not True"),
         ('[{"kind": "words", "min": -1}]', "'min' must be a whole number from 0, not -1"),
-        ('[{"kind": "include", "words": "cat"}]', "'words' must be a list of texts that are not blank, not 'cat'"),
+        (
+            '[{"kind": "include", "words": "cat"}]',
+            "'words' must be a list of texts that are not blank, not 'cat'",
+        ),
         ('[{"kind": "include", "words": []}]', "'words' must be a list of texts"),
         ('[{"kind": "start", "text": " "}]', "'text' must be a text that is not blank"),
         ('[{"kind": "case", "case": ["upper"]}]', "'case' must be upper, lower or title"),
@@ -579,7 +605,10 @@ def test_missing_constraints_are_the_user_s_mistake(name: str) -> None:
 def test_a_hundred_thousand_invented_answers_are_counted_in_seconds(name: str, different: int) -> None:
     metric, size = METRICS[name], 100_000
     assert metric.counts is not None
-    rows = [metric.counts(Reply(f"text {number}" if number % 3 else "a", ("ab"[number % 2],))) for number in range(size)]
+    rows = [
+        metric.counts(Reply(f"text {number}" if number % 3 else "a", ("ab"[number % 2],)))
+        for number in range(size)
+    ]
     started = time.process_time()
     value, parts = contributions(metric, rows)
     assert time.process_time() - started < 10  # all answers by all samples would take half an hour
@@ -594,7 +623,9 @@ def test_a_metric_may_say_itself_what_its_sums_lose_without_a_sample() -> None:
         "the share of a",
         counts=lambda reply: {reply.answer: 1.0, "n": 1.0},
         value=lambda sums: sums["a"] / numpy.maximum(sums["n"], 1),
-        leaving=lambda rows: Leaving({"a": 2.0, "n": 3.0}, [{"a": row.get("a", 0.0), "n": 1.0} for row in rows]),
+        leaving=lambda rows: Leaving(
+            {"a": 2.0, "n": 3.0}, [{"a": row.get("a", 0.0), "n": 1.0} for row in rows]
+        ),
     )
     value, parts = contributions(first, [{"a": 1.0, "n": 1.0}, {"a": 1.0, "n": 1.0}, {"b": 1.0, "n": 1.0}])
     assert value == pytest.approx(2 / 3)
@@ -602,7 +633,9 @@ def test_a_metric_may_say_itself_what_its_sums_lose_without_a_sample() -> None:
 
 
 def test_samples_that_count_nothing_contribute_the_value_of_nothing() -> None:
-    nothing = Metric("nothing", "counts nothing", counts=lambda reply: {}, value=lambda sums: numpy.asarray(0.5))
+    nothing = Metric(
+        "nothing", "counts nothing", counts=lambda reply: {}, value=lambda sums: numpy.asarray(0.5)
+    )
     value, parts = contributions(nothing, [{}, {}])
     assert (value, parts.tolist()) == (0.5, [0.5, 0.5])
 
@@ -614,7 +647,11 @@ def test_one_sample_contributes_the_whole_value() -> None:
 
 def test_total_lays_counts_out_by_sample_with_absent_ones_zero() -> None:
     columns = total([{"tp a": 1}, {"fn b": 1, "fp a": 2}])
-    assert {name: column.tolist() for name, column in columns.items()} == {"fn b": [0, 1], "fp a": [0, 2], "tp a": [1, 0]}
+    assert {name: column.tolist() for name, column in columns.items()} == {
+        "fn b": [0, 1],
+        "fp a": [0, 2],
+        "tp a": [1, 0],
+    }
 
 
 # Levels
@@ -701,6 +738,8 @@ def test_a_database_script_writes_no_file(tmp_path: Path, script: str) -> None:
 
 
 def test_a_database_script_comes_to_an_end() -> None:
-    endless = "CREATE TABLE t AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
+    endless = (
+        "CREATE TABLE t AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
+    )
     with pytest.raises(UserError, match="within 5,000,000 steps"):
         evaluate(METRICS["sql_execution"], [Reply("SELECT 1", ("SELECT 1",), metadata={"database": endless})])

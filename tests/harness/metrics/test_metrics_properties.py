@@ -1,4 +1,5 @@
-"""Metrics equal the libraries they follow on random inputs, and no answer, however malformed, makes one raise."""
+"""Metrics equal the libraries they follow on random inputs, and no answer, however malformed, makes one
+raise."""
 
 import json
 import math
@@ -72,7 +73,9 @@ OPTIONS: dict[str, Any] = {
 
 def reply(answer: Any, targets: Sequence[str], *, logprobs: tuple[float, ...] = (-1.0, -2.0, -3.0)) -> Reply:
     """A reply that lacks nothing, whichever metric judges it."""
-    constraints = [{"kind": name, **{option: OPTIONS[option] for option in kind.options}} for name, kind in KINDS.items()]
+    constraints = [
+        {"kind": name, **{option: OPTIONS[option] for option in kind.options}} for name, kind in KINDS.items()
+    ]
     return Reply(
         answer,
         tuple(targets),
@@ -121,13 +124,17 @@ def test_any_text_gets_a_score_within_the_range(name: str) -> None:
     generator = random.Random(0)
     for _ in range(50):
         text = "".join(generator.choices(alphabet, k=generator.randint(0, 30)))
-        assert_in_range(METRICS[name], [reply(text, ["SELECT 1"] if name == "sql_execution" else [text or "3", "3"])])
+        assert_in_range(
+            METRICS[name], [reply(text, ["SELECT 1"] if name == "sql_execution" else [text or "3", "3"])]
+        )
 
 
 @pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.binary])
 def test_a_binary_metric_gives_zero_or_one(name: str) -> None:
     target = "SELECT 1" if name == "sql_execution" else "1"
-    scores = {evaluate(METRICS[name], [reply(answer, [target])]) for answer in (*HOSTILE[:16], "1", "SELECT 1")}
+    scores = {
+        evaluate(METRICS[name], [reply(answer, [target])]) for answer in (*HOSTILE[:16], "1", "SELECT 1")
+    }
     assert scores <= {0.0, 1.0}
 
 
@@ -158,7 +165,9 @@ def expected_of_classes(name: str, targets: list[str], answers: list[str]) -> fl
 def test_class_metrics_equal_scikit_learn(name: str, data: tuple[list[str], list[str]]) -> None:
     targets, answers = data
     replies = [Reply(answer, (target,)) for target, answer in zip(targets, answers, strict=True)]
-    assert evaluate(METRICS[name], replies) == pytest.approx(expected_of_classes(name, targets, answers), abs=1e-12)
+    assert evaluate(METRICS[name], replies) == pytest.approx(
+        expected_of_classes(name, targets, answers), abs=1e-12
+    )
 
 
 @repeatably
@@ -195,7 +204,10 @@ def corpus_scorers() -> dict[str, Any]:
 def test_corpus_metrics_equal_sacrebleu(name: str, corpus: list[tuple[str, tuple[str, ...]]]) -> None:
     longest = max(len(targets) for _, targets in corpus)
     # sacrebleu takes the first references of all texts, then the second ones; None where a text has fewer.
-    references = [[targets[place] if place < len(targets) else None for _, targets in corpus] for place in range(longest)]
+    references = [
+        [targets[place] if place < len(targets) else None for _, targets in corpus]
+        for place in range(longest)
+    ]
     expected = corpus_scorers()[name]([answer for answer, _ in corpus], references).score / 100
     assert evaluate(METRICS[name], [Reply(*pair) for pair in corpus]) == pytest.approx(expected, abs=1e-12)
 
@@ -220,16 +232,25 @@ def test_rouge_equals_rouge_score(name: str, answer: str, targets: tuple[str, ..
 
 @repeatably
 @given(
-    data=st.lists(st.tuples(st.lists(st.floats(-30, 0), min_size=3, max_size=3), st.integers(0, 2)), min_size=1, max_size=10)
+    data=st.lists(
+        st.tuples(st.lists(st.floats(-30, 0), min_size=3, max_size=3), st.integers(0, 2)),
+        min_size=1,
+        max_size=10,
+    )
 )
 def test_brier_equals_scikit_learn(data: list[tuple[list[float], int]]) -> None:
     from scipy.special import softmax
     from sklearn.metrics import brier_score_loss
 
     choices = ("a", "b", "c")
-    replies = [Reply("a", (choices[right],), choices=choices, choice_logprobs=tuple(logprobs)) for logprobs, right in data]
+    replies = [
+        Reply("a", (choices[right],), choices=choices, choice_logprobs=tuple(logprobs))
+        for logprobs, right in data
+    ]
     probabilities = softmax(numpy.array([logprobs for logprobs, _ in data]), axis=1)
-    expected = brier_score_loss([choices[right] for _, right in data], probabilities, labels=choices, scale_by_half=False)
+    expected = brier_score_loss(
+        [choices[right] for _, right in data], probabilities, labels=choices, scale_by_half=False
+    )
     assert evaluate(METRICS["brier"], replies) == pytest.approx(expected)
 
 
@@ -275,7 +296,9 @@ def test_contributions_to_class_metrics_are_those_of_scoring_again_without_each_
 @pytest.mark.parametrize("name", CORPUS)
 @repeatably
 @given(replies=replies_of_all_kinds(least=2), data=st.data())
-def test_the_counts_of_any_split_add_up_to_those_of_the_whole(name: str, replies: list[Reply], data: st.DataObject) -> None:
+def test_the_counts_of_any_split_add_up_to_those_of_the_whole(
+    name: str, replies: list[Reply], data: st.DataObject
+) -> None:
     metric = METRICS[name]
     rows = rows_of(metric, replies)
     cut = data.draw(st.integers(1, len(rows) - 1))
@@ -291,6 +314,8 @@ def test_values_of_arrays_are_those_of_their_elements(name: str, replies: list[R
     rows = rows_of(metric, replies)
     halves = [sums_of(rows), sums_of(rows[:1])]
     names = {count for sums in halves for count in sums}
-    together = metric.value({count: numpy.array([[sums.get(count, 0.0) for sums in halves]]) for count in names})
+    together = metric.value(
+        {count: numpy.array([[sums.get(count, 0.0) for sums in halves]]) for count in names}
+    )
     assert together.shape == (1, 2)
     assert together[0].tolist() == pytest.approx([float(metric.value(arrays(sums))) for sums in halves])

@@ -28,7 +28,9 @@ def test_a_budget_is_a_positive_amount_of_one_thing(fields: dict[str, object], m
 
 
 def afford(budget: TuningBudget, *, halving: bool = False) -> int:
-    return affordable(budget, tokens_per_trial=1000, seconds_per_trial=1200, ladder=LADDER if halving else WHOLE)
+    return affordable(
+        budget, tokens_per_trial=1000, seconds_per_trial=1200, ladder=LADDER if halving else WHOLE
+    )
 
 
 def test_a_number_of_trials_is_that_many_whatever_they_take() -> None:
@@ -54,16 +56,22 @@ def test_halving_makes_sixteen_trials_of_what_pays_for_two() -> None:
 
 
 @given(st.integers(1, 10**6), st.floats(0.5, 5000), st.integers(2, 5), st.integers(1, 4))
-def test_what_is_affordable_fits_and_one_trial_more_does_not(tokens: int, each: float, factor: int, count: int) -> None:
+def test_what_is_affordable_fits_and_one_trial_more_does_not(
+    tokens: int, each: float, factor: int, count: int
+) -> None:
     ladder = rungs(factor, count)
-    trials = affordable(TuningBudget(tokens=tokens), tokens_per_trial=each, seconds_per_trial=1, ladder=ladder)
+    trials = affordable(
+        TuningBudget(tokens=tokens), tokens_per_trial=each, seconds_per_trial=1, ladder=ladder
+    )
     assert full_trainings(ladder, trials) * each <= tokens * (1 + 1e-8)
     assert full_trainings(ladder, trials + 1) * each > tokens
 
 
 def test_a_model_that_takes_longer_gets_fewer_trials_of_the_same_hours() -> None:
     hours = TuningBudget(device_hours=2)
-    small, large = (affordable(hours, tokens_per_trial=1000, seconds_per_trial=seconds) for seconds in (600, 2400))
+    small, large = (
+        affordable(hours, tokens_per_trial=1000, seconds_per_trial=seconds) for seconds in (600, 2400)
+    )
     assert (small, large) == (12, 3)
 
 
@@ -97,7 +105,9 @@ def test_an_account_goes_by_what_trainings_took_once_there_are_any() -> None:
 
 
 @pytest.mark.parametrize(("trainings", "seconds"), [(0.5, 0.0), (0.0, 60.0)])
-def test_trials_that_failed_at_once_do_not_make_training_free_or_impossible(trainings: float, seconds: float) -> None:
+def test_trials_that_failed_at_once_do_not_make_training_free_or_impossible(
+    trainings: float, seconds: float
+) -> None:
     account = open_account(TuningBudget(device_hours=1.0))
     account.charge(trials=1, trainings=trainings, tokens=0, device_seconds=seconds)
     assert account.allows(trials=2, trainings=2.0)
@@ -127,6 +137,11 @@ def test_a_plan_that_was_affordable_is_allowed_rung_by_rung_when_estimates_hold(
         running = trials // round(rung.share / LADDER[0].share)
         trainings, started = running * (rung.share - before), trials if rung.number == 0 else 0
         assert account.allows(trials=started, trainings=trainings)
-        account.charge(trials=started, trainings=trainings, tokens=round(trainings * 1000), device_seconds=trainings * 1200)
+        account.charge(
+            trials=started,
+            trainings=trainings,
+            tokens=round(trainings * 1000),
+            device_seconds=trainings * 1200,
+        )
         before = rung.share
     assert 0.9 < account.spent <= 1

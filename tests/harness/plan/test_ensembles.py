@@ -43,9 +43,19 @@ def test_seeds_make_one_arm_and_candidates_one_for_each_seed() -> None:
 @pytest.mark.parametrize(
     ("changes", "candidates", "method", "told"),
     [
-        ({"members": ["c/*"]}, ["a"], "lora", "'c/*' matches no candidate/method of the sweep; there are a/lora"),
+        (
+            {"members": ["c/*"]},
+            ["a"],
+            "lora",
+            "'c/*' matches no candidate/method of the sweep; there are a/lora",
+        ),
         ({"over": "candidates"}, ["a"], "lora", "it has one member, a · lora · adding"),
-        ({"method": "mean_probability"}, ["a"], "lora", "mean_probability needs a task whose answers are choices"),
+        (
+            {"method": "mean_probability"},
+            ["a"],
+            "lora",
+            "mean_probability needs a task whose answers are choices",
+        ),
         ({"method": "soup"}, ["a", "b"], "lora", "weights of different models cannot be averaged"),
         (
             {"method": "soup", "members": ["*"]},
@@ -53,7 +63,12 @@ def test_seeds_make_one_arm_and_candidates_one_for_each_seed() -> None:
             "zero_shot",
             "only the weights of members that are all tuned in one way",
         ),
-        ({"method": "soup", "members": ["*"]}, ["a"], "dora", "only the weights of members that are all tuned in one way"),
+        (
+            {"method": "soup", "members": ["*"]},
+            ["a"],
+            "dora",
+            "only the weights of members that are all tuned in one way",
+        ),
     ],
 )
 def test_what_cannot_be_put_together_is_refused(
@@ -103,13 +118,19 @@ def test_probabilities_are_averaged_among_the_choices(tmp_path: Path) -> None:
     shares = ([0.5, 0.3, 0.2], [0.1, 0.6, 0.3])
     members = [
         # Choices need not add up to one: a model may want to write something else.
-        write(tmp_path, run, [{"answer": "x", "completion": "x", "choice_logprobs": [math.log(p / scale) for p in share]}])
+        write(
+            tmp_path,
+            run,
+            [{"answer": "x", "completion": "x", "choice_logprobs": [math.log(p / scale) for p in share]}],
+        )
         for run, share, scale in zip(runs("a"), shares, (1.0, 50.0), strict=True)
     ]
     planned = [member.run for member in members]
     (ensemble,) = plan_ensembles([spec()], planned, tasks())
     run = derive(ensemble, planned)
-    run = run.model_copy(update={"candidate": run.candidate.model_copy(update={"method": "mean_probability"})})
+    run = run.model_copy(
+        update={"candidate": run.candidate.model_copy(update={"method": "mean_probability"})}
+    )
     (row,) = answers_of(run, members, tmp_path)
     assert row["completion"] == "y"
     assert [math.exp(logprob) for logprob in row["choice_logprobs"]] == pytest.approx([0.3, 0.45, 0.25])

@@ -1,4 +1,5 @@
-"""Losses predicted from small budgets: law and line are found again, and the verb holds them to what was measured."""
+"""Losses predicted from small budgets: law and line are found again, and the verb holds them to what was
+measured."""
 
 import json
 import math
@@ -35,7 +36,10 @@ def curve(budgets: list[int], parameters: Mapping[str, float]) -> list[Point]:
 
 def noisy(points: list[Point], noise: float, seed: int) -> list[Point]:
     factors = np.exp(noise * np.random.default_rng(seed).standard_normal(len(points)))
-    return [Point(point.n_train, point.loss * float(factor)) for point, factor in zip(points, factors, strict=True)]
+    return [
+        Point(point.n_train, point.loss * float(factor))
+        for point, factor in zip(points, factors, strict=True)
+    ]
 
 
 # The law
@@ -43,7 +47,11 @@ def noisy(points: list[Point], noise: float, seed: int) -> list[Point]:
 
 @pytest.mark.parametrize(
     "parameters",
-    [LAW, {"B": 900.0, "D_l": 300.0, "beta": 0.8, "E": 0.05}, {"B": 30.0, "D_l": 8.0, "beta": 0.35, "E": 1.5}],
+    [
+        LAW,
+        {"B": 900.0, "D_l": 300.0, "beta": 0.8, "E": 0.05},
+        {"B": 30.0, "D_l": 8.0, "beta": 0.35, "E": 1.5},
+    ],
 )
 def test_the_law_of_a_curve_without_noise_is_found_again(parameters: dict[str, float]) -> None:
     law = fit_law(curve(HALVINGS, parameters))
@@ -88,7 +96,9 @@ def test_there_is_no_interval_where_nothing_tells_it() -> None:
     points = noisy(curve(HALVINGS, LAW), 0.01, 0)
     law, exact = fit_law(points), fit_law(points[:4])
     assert law is not None and exact is not None
-    near, far, unknown = (of.at(n_train) for of, n_train in ((law, 25_600 * 8), (law, 25_600 * 8 + 1), (exact, 1600)))
+    near, far, unknown = (
+        of.at(n_train) for of, n_train in ((law, 25_600 * 8), (law, 25_600 * 8 + 1), (exact, 1600))
+    )
     assert REACH == 8
     assert near is not None and near.low is not None
     assert far is not None and far.low is None and far.high is None
@@ -188,7 +198,9 @@ def test_too_few_points_predict_nothing(points: int, line: bool, law: bool) -> N
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.dictionaries(st.integers(1, 10**7), st.floats(1e-300, 1e300) | st.floats(0.01, 20), min_size=1, max_size=7),
+    st.dictionaries(
+        st.integers(1, 10**7), st.floats(1e-300, 1e300) | st.floats(0.01, 20), min_size=1, max_size=7
+    ),
     st.integers(1, 10**9),
 )
 def test_whatever_the_losses_predictions_are_finite_or_none(losses: dict[int, float], target: int) -> None:
@@ -212,7 +224,13 @@ def test_whatever_the_losses_predictions_are_finite_or_none(losses: dict[int, fl
 
 
 def write_losses(
-    results: Path, candidate: str, losses: Mapping[int, float], *, method: Method = "lora", seed: int = 0, rate: float = 1e-4
+    results: Path,
+    candidate: str,
+    losses: Mapping[int, float],
+    *,
+    method: Method = "lora",
+    seed: int = 0,
+    rate: float = 1e-4,
 ) -> None:
     """Finished runs of one candidate whose dev losses are given, by training samples."""
     for n_train, value in losses.items():
@@ -225,7 +243,8 @@ def write_losses(
 
 
 def write_three_models(results: Path, budgets: list[int]) -> None:
-    """`late` is worst at small budgets and best at large ones: its pre-power phase is long and its power large."""
+    """`late` is worst at small budgets and best at large ones: its pre-power phase is long and its power
+    large."""
     for name, parameters in {
         "early": {"B": 6.0, "D_l": 4.0, "beta": 0.3, "E": 0.4},
         "middle": {"B": 20.0, "D_l": 10.0, "beta": 0.4, "E": 0.2},
@@ -306,9 +325,14 @@ def test_a_model_with_too_few_budgets_is_named_and_predicted_no_further(tmp_path
     (new,) = [each for each in found.curves if each.candidate == "new"]
     assert (new.by_line, new.by_law, new.measured) == (None, None, Point(25_600, 0.01))
     assert [row["rank measured"] for row in curve_rows(found)] == [3, 1, 2, None]
-    assert [(choice.by, choice.best) for choice in found.choices] == [(by, "new") for by in ("AtS", "law", "12800 samples")]
+    assert [(choice.by, choice.best) for choice in found.choices] == [
+        (by, "new") for by in ("AtS", "law", "12800 samples")
+    ]
     assert {"new" in choice.losses for choice in found.choices} == {False}
-    assert "new · lora on 'capitals' has 2 budgets below 25600: accept-then-stop needs 3, the law 4." in found.notes
+    assert (
+        "new · lora on 'capitals' has 2 budgets below 25600: accept-then-stop needs 3, the law 4."
+        in found.notes
+    )
 
 
 def test_predictions_choose_a_model_that_overtakes_later(tmp_path: Path) -> None:
@@ -338,7 +362,9 @@ def test_two_models_have_a_choice_but_no_rank_correlation(tmp_path: Path) -> Non
 # The verb
 
 
-def test_the_verb_shows_predictions_beside_measurements(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verb_shows_predictions_beside_measurements(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_three_models(tmp_path, HALVINGS)
     assert call("extrapolate", "--results", str(tmp_path)) == 0
     curves, choices = capsys.readouterr().out.strip().split("\n\n")
@@ -350,7 +376,16 @@ def test_the_verb_shows_predictions_beside_measurements(tmp_path: Path, capsys: 
     late = loss(25_600, B=200.0, D_l=60.0, beta=0.75, E=0.02)
     assert rows[1].split()[-3:] == [f"{late:.4f}", "1", "1"]
     assert [row.split()[2] for row in choices.splitlines()[1:]] == ["AtS", "law", "12800"]
-    assert choices.splitlines()[2].split() == ["capitals", "lora", "law", "3", "late", "late", "0.0000", "1.00"]
+    assert choices.splitlines()[2].split() == [
+        "capitals",
+        "lora",
+        "law",
+        "3",
+        "late",
+        "late",
+        "0.0000",
+        "1.00",
+    ]
 
 
 def test_the_verb_says_the_same_to_scripts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -373,7 +408,9 @@ def test_the_verb_says_the_same_to_scripts(tmp_path: Path, capsys: pytest.Captur
     ] * 2
 
 
-def test_a_results_folder_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_results_folder_that_is_not_there_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call("extrapolate", "--results", str(tmp_path / "nowhere")) == 2
     assert "nowhere does not exist; `gainboard run SWEEP` makes one" in capsys.readouterr().err
 
@@ -381,7 +418,9 @@ def test_a_results_folder_that_is_not_there_is_named(tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize("to", [None, 300])
 def test_results_without_a_curve_say_what_the_sweep_needs(tmp_path: Path, to: int | None) -> None:
     write_losses(tmp_path, "small", {100: 0.9, 200: 0.8} | ({400: 0.7, 800: 0.6} if to else {}))
-    with pytest.raises(UserError, match=r"the sweep needs `n_train = \[..\]` with at least three budgets smaller than"):
+    with pytest.raises(
+        UserError, match=r"the sweep needs `n_train = \[..\]` with at least three budgets smaller than"
+    ):
         extrapolate(tmp_path, to=to)
 
 

@@ -30,7 +30,9 @@ def test_sixteen_trials_become_four_and_one() -> None:
 
 
 @given(factors, counts, st.integers(0, 1000))
-def test_a_rung_trains_the_whole_part_of_the_share_but_one_at_least(factor: int, count: int, trials: int) -> None:
+def test_a_rung_trains_the_whole_part_of_the_share_but_one_at_least(
+    factor: int, count: int, trials: int
+) -> None:
     assert trials_at(rungs(factor, count), trials) == [
         min(trials, max(1, trials // factor**number)) for number in range(count)
     ]
@@ -74,7 +76,9 @@ def test_of_equal_trials_the_first_survive(higher_is_better: bool) -> None:
     assert survivors({"z": 0.5, "y": 0.5, "x": 0.5}, keep=2, higher_is_better=higher_is_better) == ["z", "y"]
 
 
-scores = st.dictionaries(st.integers(), st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=20)
+scores = st.dictionaries(
+    st.integers(), st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=20
+)
 
 
 @given(scores, st.integers(1, 25), st.booleans())
@@ -101,4 +105,6 @@ def test_scores_within_the_noise_of_the_best_are_told_apart_by_their_losses(high
 
 
 def test_equal_scores_are_told_apart_by_their_losses_without_any_noise() -> None:
-    assert survivors({"a": 0.5, "b": 0.5}, keep=1, higher_is_better=True, losses={"a": 1.0, "b": 0.5}) == ["b"]
+    assert survivors({"a": 0.5, "b": 0.5}, keep=1, higher_is_better=True, losses={"a": 1.0, "b": 0.5}) == [
+        "b"
+    ]

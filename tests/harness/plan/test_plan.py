@@ -34,7 +34,9 @@ def sweep(**changes: Any) -> Sweep:
     return Sweep.model_validate(declared | changes)
 
 
-def runs(task: Task | None = None, *, fingerprint: str = "f", limit: int | None = None, **changes: Any) -> list[Any]:
+def runs(
+    task: Task | None = None, *, fingerprint: str = "f", limit: int | None = None, **changes: Any
+) -> list[Any]:
     task = task or adding()
     tasks = {task.name: LoadedTask(task, load_dataset(task))}
     return make_runs(sweep(**changes), tasks, fingerprint=lambda model, revision: fingerprint, limit=limit)
@@ -73,8 +75,12 @@ def test_budgets_beyond_the_data_are_one_run() -> None:
 TWO_WORDINGS = adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."}))
 
 
-@pytest.mark.parametrize(("asked", "scored"), [(None, ("plain",)), ("words", ("words",)), ("all", ("plain", "words"))])
-def test_every_arm_is_scored_in_the_templates_the_sweep_names(asked: str | None, scored: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("asked", "scored"), [(None, ("plain",)), ("words", ("words",)), ("all", ("plain", "words"))]
+)
+def test_every_arm_is_scored_in_the_templates_the_sweep_names(
+    asked: str | None, scored: tuple[str, ...]
+) -> None:
     assert {run.templates for run in runs(TWO_WORDINGS, templates=asked)} == {scored}
 
 
@@ -86,7 +92,9 @@ def test_tuned_arms_are_trained_on_the_scored_templates_unless_told_otherwise() 
 
 
 def test_a_sweep_may_choose_the_demonstrations() -> None:
-    few_shot = [run for run in runs(num_fewshot=2, demonstrations="nearest") if run.candidate.method == "few_shot"]
+    few_shot = [
+        run for run in runs(num_fewshot=2, demonstrations="nearest") if run.candidate.method == "few_shot"
+    ]
     assert {(run.num_fewshot, run.demonstrations) for run in few_shot} == {(2, "nearest")}
     assert {run.demonstrations for run in runs() if run.candidate.method != "few_shot"} == {None}
 
@@ -94,7 +102,10 @@ def test_a_sweep_may_choose_the_demonstrations() -> None:
 def with_choices(**changes: Any) -> Task:
     """The task, its answers written and to be one of a few."""
     numbers = tuple(str(number) for number in range(20))
-    return adding(to_sample=lambda row, index: Sample(str(index), {"text": row["text"]}, row["answer"], numbers), **changes)
+    return adding(
+        to_sample=lambda row, index: Sample(str(index), {"text": row["text"]}, row["answer"], numbers),
+        **changes,
+    )
 
 
 HELD = [{"name": "a", "model": "x", "methods": ["zero_shot", "zero_shot_constrained"]}]
@@ -110,16 +121,25 @@ def test_the_base_may_be_held_to_the_choices_besides(tmp_path: Path) -> None:
     assert free.key != held.key
 
 
-@pytest.mark.parametrize("task", [adding(), with_choices(structured_outputs="choice"), with_choices(output="choice")])
+@pytest.mark.parametrize(
+    "task", [adding(), with_choices(structured_outputs="choice"), with_choices(output="choice")]
+)
 def test_a_task_that_has_nothing_to_be_held_to_has_no_such_arm(task: Task) -> None:
-    with pytest.raises(UserError, match="'zero_shot_constrained' holds written answers to their choices, and no task"):
+    with pytest.raises(
+        UserError, match="'zero_shot_constrained' holds written answers to their choices, and no task"
+    ):
         runs(task, candidates=HELD)
 
 
 def test_of_several_tasks_those_with_choices_have_the_arm() -> None:
-    tasks = {task.name: LoadedTask(task, load_dataset(task)) for task in (adding(), with_choices(name="held"))}
+    tasks = {
+        task.name: LoadedTask(task, load_dataset(task)) for task in (adding(), with_choices(name="held"))
+    }
     planned = make_runs(
-        sweep(tasks=list(tasks), candidates=HELD, seeds=[0]), tasks, fingerprint=lambda model, revision: "f", limit=None
+        sweep(tasks=list(tasks), candidates=HELD, seeds=[0]),
+        tasks,
+        fingerprint=lambda model, revision: "f",
+        limit=None,
     )
     assert [run.folder.as_posix() for run in planned] == [
         "a/zero_shot/adding-v1/seed-0",
@@ -203,7 +223,9 @@ def test_only_selects_guard_runs_by_their_own_folders() -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"lora": {"r": [4, 8]}}])
 def test_a_guard_run_goes_where_its_weights_are_trained(settings: dict[str, Any]) -> None:
-    (group,) = group_runs(guarded(seeds=[0, 1], candidates=[{**LORA[0], **settings, "methods": ["lora", "full"]}]))
+    (group,) = group_runs(
+        guarded(seeds=[0, 1], candidates=[{**LORA[0], **settings, "methods": ["lora", "full"]}])
+    )
     halves = group.halves()
     assert halves is not None
     recipes = [{run.recipe.key for run in half.runs if run.recipe} for half in halves]
@@ -238,7 +260,12 @@ METHODS_OF_SEVERAL = [
 def several(**changes: Any) -> list[Any]:
     """Runs of the methods that are more than one training, over three tasks."""
     tasks = {name: dataclasses.replace(adding(), name=name) for name in ("adding", "other", "third")}
-    declared = {"tasks": list(tasks), "seeds": [0], "candidates": METHODS_OF_SEVERAL, "few_shot_tuning": {"n_train": 3}}
+    declared = {
+        "tasks": list(tasks),
+        "seeds": [0],
+        "candidates": METHODS_OF_SEVERAL,
+        "few_shot_tuning": {"n_train": 3},
+    }
     loaded = {name: LoadedTask(task, load_dataset(task)) for name, task in tasks.items()}
     return make_runs(sweep(**declared | changes), loaded, fingerprint=lambda model, revision: "f", limit=None)
 
@@ -268,11 +295,15 @@ def test_meta_learning_never_sees_the_task_before_its_few_samples() -> None:
     assert [portion.task for portion in first.portions] == ["adding", "third"]
     assert [(portion.task, portion.n_train) for portion in last.portions] == [("other", 3)]
     assert first.meta is not None
-    assert last == of(several(), "few_shot_tuning", "other").stages[0], "the plain base is tuned in the same way"
+    assert last == of(several(), "few_shot_tuning", "other").stages[0], (
+        "the plain base is tuned in the same way"
+    )
 
 
 def test_settings_of_a_first_stage_are_not_searched() -> None:
-    with pytest.raises(UserError, match="learning_rate of 'multitask' has several values, and 'multitask' comes first"):
+    with pytest.raises(
+        UserError, match="learning_rate of 'multitask' has several values, and 'multitask' comes first"
+    ):
         several(defaults={"multitask": {"learning_rate": [1e-3, 1e-4]}})
 
 
@@ -291,7 +322,11 @@ def test_a_setting_with_several_values_is_searched_and_the_others_are_not() -> N
 
 
 def test_whatever_a_search_chooses_the_run_is_the_same_cell() -> None:
-    (run,) = runs(defaults={"lora": {"r": [8, 4]}}, seeds=[0], candidates=[{"name": "b", "model": "x", "methods": ["lora"]}])
+    (run,) = runs(
+        defaults={"lora": {"r": [8, 4]}},
+        seeds=[0],
+        candidates=[{"name": "b", "model": "x", "methods": ["lora"]}],
+    )
     chosen = with_settings(run, {"r": 4})
     assert chosen.key != run.key
     assert chosen.cell == run.cell
@@ -302,7 +337,9 @@ def test_groups_are_halved_between_runs_that_share_nothing() -> None:
     (group,) = group_runs(several(seeds=[0, 1]))
     first, second = group.halves()
     assert len(first.runs) + len(second.runs) == len(group.runs)
-    recipes = [{recipe.key for run in half.runs for recipe in in_order([run.recipe])} for half in (first, second)]
+    recipes = [
+        {recipe.key for run in half.runs for recipe in in_order([run.recipe])} for half in (first, second)
+    ]
     assert not recipes[0] & recipes[1]
 
 
@@ -313,14 +350,20 @@ def test_fixed_demonstrations_are_as_many_as_the_task_fixes() -> None:
 
 
 def test_fixed_demonstrations_asked_of_a_task_that_fixes_none_are_refused() -> None:
-    with pytest.raises(UserError, match=r"demonstrations = 'fixed', but the task fixes none; give prompts\.fixed the ids"):
+    with pytest.raises(
+        UserError, match=r"demonstrations = 'fixed', but the task fixes none; give prompts\.fixed the ids"
+    ):
         runs(demonstrations="fixed")
 
 
 def test_a_test_seed_is_told_of_the_tasks_whose_data_is_generated() -> None:
     drawn = adding(
         data=generated(
-            lambda draws, index, split: {"text": f"{split}{draws.random()}", "answer": "1"}, train=3, dev=1, test=2, seed=0
+            lambda draws, index, split: {"text": f"{split}{draws.random()}", "answer": "1"},
+            train=3,
+            dev=1,
+            test=2,
+            seed=0,
         )
     )
     assert {run.test_seed for run in runs(drawn, test_seed=7)} == {7}
@@ -328,10 +371,14 @@ def test_a_test_seed_is_told_of_the_tasks_whose_data_is_generated() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 5, 40])
-def test_a_mixture_of_templates_shows_a_sample_of_a_smaller_budget_in_the_same_wording_as_a_larger(count: int) -> None:
+def test_a_mixture_of_templates_shows_a_sample_of_a_smaller_budget_in_the_same_wording_as_a_larger(
+    count: int,
+) -> None:
     task = dataclasses.replace(TWO_WORDINGS, data=lambda: Splits(rows(0, 60), rows(60, 61), rows(61, 62)))
     samples = load_dataset(task).train
-    (run,) = runs(task, templates="all", seeds=[0], candidates=[{"name": "a", "model": "x", "methods": ["lora"]}])
+    (run,) = runs(
+        task, templates="all", seeds=[0], candidates=[{"name": "a", "model": "x", "methods": ["lora"]}]
+    )
     (portion,) = run.stages[0].portions
     whole = list(training_rows(portion, task.prompts, samples))
     assert list(training_rows(portion, task.prompts, samples[:count])) == whole[:count]

@@ -1,4 +1,5 @@
-"""Samplers: what they propose, that they learn, and that a stopped search goes on as if it had not been stopped."""
+"""Samplers: what they propose, that they learn, and that a stopped search goes on as if it had not been
+stopped."""
 
 import json
 import math
@@ -29,7 +30,11 @@ MIXED: Space = {
 }
 """An axis of every kind."""
 
-LISTED: Space = {"r": (8, 16, 32), "target_modules": ("all-linear", ("q_proj", "v_proj"), None), "packing": (True, False)}
+LISTED: Space = {
+    "r": (8, 16, 32),
+    "target_modules": ("all-linear", ("q_proj", "v_proj"), None),
+    "packing": (True, False),
+}
 
 
 def value(settings: Settings) -> float:
@@ -39,7 +44,9 @@ def value(settings: Settings) -> float:
     return -((math.log10(rate / 3e-4)) ** 2) - 0.1 * (math.log2(r) - 5) ** 2 - dropout
 
 
-def search(sampler: Sampler, rounds: list[int], judge: Callable[[Settings], float | None] = value) -> list[Settings]:
+def search(
+    sampler: Sampler, rounds: list[int], judge: Callable[[Settings], float | None] = value
+) -> list[Settings]:
     """Ask for so many settings a round, and tell how each did before the next."""
     proposed: list[Settings] = []
     for count in rounds:
@@ -70,7 +77,9 @@ def test_every_sampler_uses_a_listed_space_up_and_then_proposes_nothing(name: st
 
 
 def test_a_grid_is_proposed_in_its_order() -> None:
-    assert search(make_sampler(LISTED, "grid", seed=0, maximize=True), [5, 5, 5, 5], judge=lambda _: None) == grid(LISTED)
+    assert search(
+        make_sampler(LISTED, "grid", seed=0, maximize=True), [5, 5, 5, 5], judge=lambda _: None
+    ) == grid(LISTED)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -86,7 +95,9 @@ def test_a_space_without_a_choice_is_proposed_once(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "grid"])
 def test_another_seed_proposes_something_else(name: str) -> None:
     first, second = (search(make_sampler(MIXED, name, seed=seed, maximize=True), [1] * 4) for seed in (0, 1))
-    assert not {settings["learning_rate"] for settings in first} & {settings["learning_rate"] for settings in second}
+    assert not {settings["learning_rate"] for settings in first} & {
+        settings["learning_rate"] for settings in second
+    }
 
 
 REPLAY = """
@@ -122,7 +133,10 @@ def test_a_search_that_is_replayed_in_another_process_goes_on_with_the_same_prop
         [sys.executable, "-c", REPLAY],
         input=json.dumps({"sampler": name, "rounds": rounds}),
         env=os.environ
-        | {"PYTHONHASHSEED": "17", "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), *sys.path])},
+        | {
+            "PYTHONHASHSEED": "17",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), *sys.path]),
+        },
         capture_output=True,
         text=True,
         check=True,
@@ -175,7 +189,9 @@ def test_tpe_finds_better_settings_than_random_draws_in_as_many_trials(maximize:
         sampler = make_sampler(MIXED, name, seed=seed, maximize=maximize)
         return max(map(value, search(sampler, [1] * 40, judge=lambda settings: sign * value(settings))))
 
-    means = {name: statistics.mean(best(name, seed) for seed in range(8)) for name in ("TPESampler", "random")}
+    means = {
+        name: statistics.mean(best(name, seed) for seed in range(8)) for name in ("TPESampler", "random")
+    }
     assert means["TPESampler"] > means["random"] + 0.02
 
 
@@ -190,11 +206,15 @@ def test_listed_numbers_are_near_each_other_or_far_whatever_their_order() -> Non
         sampler = make_sampler(space, name, seed=seed, maximize=False)
         return min(map(distance, search(sampler, [1] * 80, judge=distance)))
 
-    means = {name: statistics.mean(nearest(name, seed) for seed in range(8)) for name in ("CmaEsSampler", "random")}
+    means = {
+        name: statistics.mean(nearest(name, seed) for seed in range(8)) for name in ("CmaEsSampler", "random")
+    }
     assert means["CmaEsSampler"] < means["random"] / 2
 
 
-def proposed_above_half(name: str, seed: int, judge: Callable[[float], tuple[float | None, int | None]]) -> int:
+def proposed_above_half(
+    name: str, seed: int, judge: Callable[[float], tuple[float | None, int | None]]
+) -> int:
     """How many of 20 proposals lie in the upper half of the one axis that matters, after 20 others."""
     space = {"rate": Range(low=0.0, high=1.0), "other": Range(low=0.0, high=1.0)}
     sampler = make_sampler(space, name, seed=seed, maximize=True)
@@ -211,7 +231,8 @@ def proposed_above_half(name: str, seed: int, judge: Callable[[float], tuple[flo
 def test_tpe_keeps_away_from_what_failed_or_was_dropped(above: tuple[float | None, int | None]) -> None:
     """Were such trials left out, 19 of 20 proposals would be of their kind, and without learning 10."""
     counts = [
-        proposed_above_half("TPESampler", seed, lambda rate: above if rate > 0.5 else (1.0, None)) for seed in range(8)
+        proposed_above_half("TPESampler", seed, lambda rate: above if rate > 0.5 else (1.0, None))
+        for seed in range(8)
     ]
     assert statistics.mean(counts) < 8
 
@@ -248,7 +269,8 @@ def test_a_trial_is_told_once_with_a_finite_value_and_settings_of_the_space() ->
 
 def test_an_unknown_sampler_is_the_users_mistake() -> None:
     with pytest.raises(
-        UserError, match=r"sampler 'TPSampler' is unknown. Did you mean 'TPESampler'\? Allowed: grid, random, TPE"
+        UserError,
+        match=r"sampler 'TPSampler' is unknown. Did you mean 'TPESampler'\? Allowed: grid, random, TPE",
     ):
         make_sampler(LISTED, "TPSampler", seed=0, maximize=True)
 
@@ -265,7 +287,8 @@ def test_cma_es_wants_an_axis_of_numbers() -> None:
 
 
 def without(libraries: tuple[str, ...], name: str) -> subprocess.CompletedProcess[str]:
-    """Make a sampler in a process that cannot import some libraries, and print two proposals or the user's mistake."""
+    """Make a sampler in a process that cannot import some libraries, and print two proposals or the user's
+    mistake."""
     code = f"""
 import sys
 class Blocked:
@@ -281,13 +304,17 @@ except UserError as error:
     print(error)
 """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
 
 
 @pytest.mark.parametrize("name", OPTUNA_SAMPLERS)
 def test_without_optuna_its_samplers_say_what_to_install(name: str) -> None:
     said = without(("optuna",), name).stdout
-    assert said.startswith(f"sampler '{name}' needs optuna, which cannot be imported here (No module named 'optuna')")
+    assert said.startswith(
+        f"sampler '{name}' needs optuna, which cannot be imported here (No module named 'optuna')"
+    )
     assert "pip install 'gainboard[search]', or set sampler = 'grid' or 'random'" in said
 
 

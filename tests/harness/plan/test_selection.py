@@ -1,4 +1,5 @@
-"""The choice of settings on dev: waves of trials, halving, budgets. Scores are invented: no model is trained."""
+"""The choice of settings on dev: waves of trials, halving, budgets. Scores are invented: no model is
+trained."""
 
 from typing import Any
 
@@ -28,7 +29,9 @@ def cell(space: dict[str, Any] | None = None, **settings: Any) -> Run:
 
 
 def start(run: Run, *, higher: bool = True) -> SettingsSearch:
-    return SettingsSearch(run, metric="accuracy", higher_is_better=higher, tokens_per_trial=1000.0, seconds_per_trial=10.0)
+    return SettingsSearch(
+        run, metric="accuracy", higher_is_better=higher, tokens_per_trial=1000.0, seconds_per_trial=10.0
+    )
 
 
 def quality(trial: Trial) -> float:
@@ -43,7 +46,8 @@ def score(value: float, *, stderr: float = 0.0) -> MetricValue:
 
 
 def drive(search: SettingsSearch, *, failing: Any = lambda trial: False) -> list[int]:
-    """Run a search to its end; how many trials each wave had. A training to the end takes 1,000 tokens and 10 seconds."""
+    """Run a search to its end; how many trials each wave had. A training to the end takes 1,000 tokens and 10
+    seconds."""
     sizes = []
     while wave := search.wave():
         sizes.append(len(wave))
@@ -118,7 +122,9 @@ def test_a_search_in_which_everything_fails_says_so_with_the_first_reason() -> N
     run = cell()
     search = start(run)
     drive(search, failing=lambda trial: True)
-    with pytest.raises(UserError, match="every setting of the search failed; the first: train failed: loss became nan"):
+    with pytest.raises(
+        UserError, match="every setting of the search failed; the first: train failed: loss became nan"
+    ):
         search.chosen(run)
 
 
@@ -154,7 +160,12 @@ def test_a_search_that_is_told_again_what_it_was_told_proposes_the_same() -> Non
 
 
 def test_the_number_of_trials_can_be_told_before() -> None:
-    for settings in ({}, {"rungs": 3}, {"budget": {"tokens": 7_500}, "batch": 4}, {"sampler": "random", "trials": 3}):
+    for settings in (
+        {},
+        {"rungs": 3},
+        {"budget": {"tokens": 7_500}, "batch": 4},
+        {"sampler": "random", "trials": 3},
+    ):
         run = cell(**settings)
         assert run.search is not None
         search = start(run)

@@ -1,4 +1,5 @@
-"""What an author gets wrong in declaring a task is said in one sentence, before any of its functions is called."""
+"""What an author gets wrong in declaring a task is said in one sentence, before any of its functions is
+called."""
 
 import dataclasses
 from typing import Any
@@ -65,7 +66,10 @@ def test_what_is_no_metric_is_a_fault(given: Any) -> None:
 
 
 def test_a_function_among_the_metrics_is_named() -> None:
-    assert metrics_fault(prompts_fault) == "metrics holds the function prompts_fault; each is a metric's name or a Metric"
+    assert (
+        metrics_fault(prompts_fault)
+        == "metrics holds the function prompts_fault; each is a metric's name or a Metric"
+    )
 
 
 def test_no_metrics_are_a_fault() -> None:
@@ -81,7 +85,10 @@ def test_a_metric_given_twice_is_a_fault(pair: tuple[Any, Any]) -> None:
 
 def test_a_metric_of_ones_own_with_a_built_in_name_is_a_fault() -> None:
     said = metrics_fault(dataclasses.replace(OWN, name="exact_match"))
-    assert said == "metrics holds a Metric of its own named 'exact_match', as a built-in one is; give it another name"
+    assert (
+        said
+        == "metrics holds a Metric of its own named 'exact_match', as a built-in one is; give it another name"
+    )
 
 
 def test_a_task_of_another_harness_may_name_its_metrics_as_there() -> None:
@@ -131,7 +138,10 @@ def test_a_metric_of_ones_own_fits_every_output(output: str) -> None:
     ("render", "says"),
     [
         ("x", "prompts.render is 'x'; it must be a function of (sample, demonstrations)"),
-        (lambda sample: sample, "prompts.render takes (sample); it is called with (sample, demonstrations): too many"),
+        (
+            lambda sample: sample,
+            "prompts.render takes (sample); it is called with (sample, demonstrations): too many",
+        ),
     ],
 )
 def test_a_rendering_that_cannot_be_called_is_a_fault(render: Any, says: str) -> None:

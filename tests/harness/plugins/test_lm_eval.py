@@ -132,7 +132,9 @@ def test_without_the_library_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setitem(sys.modules, "lm_eval.tasks", None)
     lm_eval_tasks._prepare.cache_clear()
-    with pytest.raises(UserError, match=r"task 'lm_eval:arc_easy': it needs lm-eval: pip install 'gainboard\[lm-eval\]'"):
+    with pytest.raises(
+        UserError, match=r"task 'lm_eval:arc_easy': it needs lm-eval: pip install 'gainboard\[lm-eval\]'"
+    ):
         load("arc_easy")
 
 
@@ -143,7 +145,9 @@ def test_the_prefix_alone_is_refused_at_once(name: str) -> None:
 
 
 def test_an_unknown_name_gets_a_suggestion_from_the_users_folder(own_tasks: list[str]) -> None:
-    with pytest.raises(UserError, match=r"'lm_eval:sales_choise': lm-eval has no such task\. Did you mean 'sales_choice'"):
+    with pytest.raises(
+        UserError, match=r"'lm_eval:sales_choise': lm-eval has no such task\. Did you mean 'sales_choice'"
+    ):
         load("sales_choise")
     assert own_tasks == []  # lm-eval's own tasks take seconds to index
 
@@ -158,7 +162,9 @@ def test_a_task_of_lm_eval_may_be_called_nearly_like_one_of_the_users(
 
 
 def test_without_a_folder_an_unknown_name_is_told_of_the_option(own_tasks: list[str]) -> None:
-    with pytest.raises(UserError, match=r"no such task\. Did you mean 'arc_easy'\? .*with --lm-eval-dir DIR it finds yours"):
+    with pytest.raises(
+        UserError, match=r"no such task\. Did you mean 'arc_easy'\? .*with --lm-eval-dir DIR it finds yours"
+    ):
         load_task("lm_eval:arc_esy", lm_eval_plugins(["lm_eval:arc_esy"]))
 
 
@@ -166,7 +172,9 @@ def test_without_a_folder_an_unknown_name_is_told_of_the_option(own_tasks: list[
 def test_a_misspelt_split_is_told_with_the_splits_there_are(changed: WriteTask, split: str) -> None:
     with pytest.raises(UserError) as raised:
         changed("sales_choice", **{split: "trian"})
-    assert "its data has no split 'trian'; there are train, validation, test. Did you mean 'train'?" in str(raised.value)
+    assert "its data has no split 'trian'; there are train, validation, test. Did you mean 'train'?" in str(
+        raised.value
+    )
 
 
 def test_what_lm_eval_logs_is_not_shown(changed: WriteTask, caplog: pytest.LogCaptureFixture) -> None:
@@ -182,7 +190,9 @@ def test_a_group_is_refused_with_the_tasks_in_it() -> None:
 
 
 def test_a_tag_is_refused_with_the_tasks_that_bear_it() -> None:
-    with pytest.raises(UserError, match=r"'trade' is a tag of lm-eval; name its tasks instead: lm_eval:sales_place$"):
+    with pytest.raises(
+        UserError, match=r"'trade' is a tag of lm-eval; name its tasks instead: lm_eval:sales_place$"
+    ):
         load("trade")
 
 
@@ -198,13 +208,18 @@ def test_a_yaml_file_that_names_missing_data_is_refused_with_the_reason(changed:
         ({"unsafe_code": True}, "runs code that the model writes"),
         ({"doc_to_image": "text"}, "shows images or plays sound"),
         ({"doc_to_text": "{{right}}"}, "its choices stand in the prompt"),
-        ({"metric_list": [{"metric": "acc_mutual_info"}]}, "'acc_mutual_info' compares choices with and without the prompt"),
+        (
+            {"metric_list": [{"metric": "acc_mutual_info"}]},
+            "'acc_mutual_info' compares choices with and without the prompt",
+        ),
         ({"metric_list": [{"metric": "exact_match"}]}, "'exact_match' asks whether a choice is what"),
         ({"metric_list": [{"metric": "acc", "aggregation": "median"}]}, "'acc' is aggregated by 'median'"),
         ({"training_split": None, "validation_split": None}, "no data apart from what it tests on"),
     ],
 )
-def test_what_cannot_be_done_as_lm_eval_does_it_is_refused(changed: WriteTask, settings: dict[str, Any], fault: str) -> None:
+def test_what_cannot_be_done_as_lm_eval_does_it_is_refused(
+    changed: WriteTask, settings: dict[str, Any], fault: str
+) -> None:
     with pytest.raises(UserError, match=fault):
         load_dataset(changed("sales_choice", **settings))
 
@@ -287,7 +302,9 @@ def test_its_three_splits_are_train_dev_and_test() -> None:
     assert sizes(load_dataset(load("sales_choice"))) == (30, 10, 40)
 
 
-def test_without_a_test_split_it_is_tested_on_validation_and_dev_is_cut_from_train(changed: WriteTask) -> None:
+def test_without_a_test_split_it_is_tested_on_validation_and_dev_is_cut_from_train(
+    changed: WriteTask,
+) -> None:
     assert sizes(load_dataset(changed("sales_choice", test_split=None))) == (27, 3, 10)
 
 
@@ -329,7 +346,9 @@ def test_a_training_split_that_is_tested_on_is_not_trained_on(changed: WriteTask
 def test_the_cut_for_dev_is_the_same_every_time_and_shares_no_sample(changed: WriteTask) -> None:
     first, second = (load_dataset(changed("sales_choice", test_split=None)) for _ in range(2))
     assert first.dev == second.dev
-    assert {sample.metadata["doc"] for sample in first.dev}.isdisjoint(sample.metadata["doc"] for sample in first.train)
+    assert {sample.metadata["doc"] for sample in first.dev}.isdisjoint(
+        sample.metadata["doc"] for sample in first.train
+    )
 
 
 def test_a_sample_has_the_choices_and_the_target_of_its_document() -> None:
@@ -340,7 +359,9 @@ def test_a_sample_has_the_choices_and_the_target_of_its_document() -> None:
 
 
 def test_a_target_that_is_no_choice_is_named(changed: WriteTask) -> None:
-    with pytest.raises(UserError, match=r"a document's target is 9, which is none of its choices \['lamps in Lima', "):
+    with pytest.raises(
+        UserError, match=r"a document's target is 9, which is none of its choices \['lamps in Lima', "
+    ):
         changed("sales_choice", doc_to_target="{{9 if count < 10 else right}}")
 
 
@@ -359,7 +380,9 @@ def test_of_several_accepted_answers_all_are_targets(changed: WriteTask) -> None
 def test_a_prompt_is_the_context_that_lm_eval_builds(name: str, shown: int) -> None:
     task, theirs = load(name), lm_eval_task(name)
     dataset = load_dataset(task)
-    theirs.sampler.sample = lambda **_: [json.loads(sample.metadata["doc"]) for sample in dataset.train[:shown]]
+    theirs.sampler.sample = lambda **_: [
+        json.loads(sample.metadata["doc"]) for sample in dataset.train[:shown]
+    ]
     context = theirs.fewshot_context(json.loads(dataset.test[0].metadata["doc"]), num_fewshot=shown)
     assert rendered(task, dataset, shown).text == context
 
@@ -403,7 +426,14 @@ def test_a_chat_has_the_description_as_system_line_and_demonstrations_as_turns()
     task = load("sales_choice")
     dataset = load_dataset(task)
     messages = rendered(task, dataset, shown=2).messages
-    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert [message["role"] for message in messages] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+        "assistant",
+        "user",
+    ]
     assert messages[2]["content"] == dataset.train[0].targets[0]
 
 
@@ -509,7 +539,9 @@ def test_a_choice_is_judged_by_the_log_probabilities() -> None:
     sample = load_dataset(task).test[0]
     right = tuple(-1.0 if choice in sample.targets else -90.0 for choice in sample.choices)
     wrong = tuple(-90.0 if choice in sample.targets else -1.0 for choice in sample.choices)
-    scores = [evaluate(metric(task, "acc"), [reply(sample, choice_logprobs=values)]) for values in (right, wrong)]
+    scores = [
+        evaluate(metric(task, "acc"), [reply(sample, choice_logprobs=values)]) for values in (right, wrong)
+    ]
     assert scores == [1.0, 0.0]
 
 
@@ -521,7 +553,12 @@ def test_each_filter_sees_the_completion_as_the_model_wrote_it() -> None:
         completion: tuple(metric.score(reply(sample, completion)) for metric in task.metrics)  # type: ignore[union-attr, misc]
         for completion in (topic, f" {topic}", f"It is {topic}", "")
     }
-    assert scores == {topic: (1.0, 1.0), f" {topic}": (0.0, 1.0), f"It is {topic}": (0.0, 1.0), "": (0.0, 0.0)}
+    assert scores == {
+        topic: (1.0, 1.0),
+        f" {topic}": (0.0, 1.0),
+        f"It is {topic}": (0.0, 1.0),
+        "": (0.0, 0.0),
+    }
 
 
 def test_a_given_continuation_is_judged_by_its_likelihood() -> None:
@@ -529,7 +566,10 @@ def test_a_given_continuation_is_judged_by_its_likelihood() -> None:
     first, second = load_dataset(task).test[:2]
     replies = [reply(first, logprob=-3.0, greedy=False), reply(second, logprob=-1.0, greedy=True)]
     values = [evaluate(metric(task, name), replies) for name in ("perplexity", "acc")]
-    assert values == [pytest.approx(lm_eval_task("sales_place").aggregation()["perplexity"]([-3.0, -1.0])), 0.5]
+    assert values == [
+        pytest.approx(lm_eval_task("sales_place").aggregation()["perplexity"]([-3.0, -1.0])),
+        0.5,
+    ]
 
 
 @pytest.mark.parametrize("name", ["word_perplexity", "bits_per_byte"])
@@ -540,7 +580,9 @@ def test_likelihoods_of_texts_come_to_the_value_of_lm_eval(name: str) -> None:
         theirs.process_results(json.loads(sample.metadata["doc"]), [logprob])[name]
         for sample, logprob in zip(samples, (-30.0, -12.0, -50.0), strict=True)
     ]
-    replies = [reply(sample, logprob=logprob) for sample, logprob in zip(samples, (-30.0, -12.0, -50.0), strict=True)]
+    replies = [
+        reply(sample, logprob=logprob) for sample, logprob in zip(samples, (-30.0, -12.0, -50.0), strict=True)
+    ]
     assert evaluate(metric(task, name), replies) == pytest.approx(theirs.aggregation()[name](items))
 
 
@@ -557,12 +599,18 @@ def test_metrics_of_two_classes_come_to_the_value_of_lm_eval(changed: WriteTask,
 
     task = changed("sales_choice", **CLASSES)
     samples = load_dataset(task).test
-    replies = [reply(sample, choice_logprobs=(-1.0, -0.1 * (place % 20) - 0.05)) for place, sample in enumerate(samples)]
+    replies = [
+        reply(sample, choice_logprobs=(-1.0, -0.1 * (place % 20) - 0.05))
+        for place, sample in enumerate(samples)
+    ]
     from numpy import argmax, exp
 
     items: list[Any] = []
     for each in replies:
-        gold, chances = each.choices.index(each.targets[0]), exp(each.choice_logprobs) / exp(each.choice_logprobs).sum()
+        gold, chances = (
+            each.choices.index(each.targets[0]),
+            exp(each.choice_logprobs) / exp(each.choice_logprobs).sum(),
+        )
         items.append((gold, chances if name == "brier_score" else argmax(each.choice_logprobs)))
     assert evaluate(metric(task, name), replies) == pytest.approx(get_metric_aggregation(name)(items))
 
@@ -571,9 +619,13 @@ def test_metrics_of_two_classes_come_to_the_value_of_lm_eval(changed: WriteTask,
 def test_metrics_of_texts_are_those_of_lm_eval_divided_by_100(changed: WriteTask, name: str) -> None:
     from lm_eval.api.registry import get_metric_aggregation
 
-    task = changed("sales_topic", doc_to_target="{{letter}}", filter_list=None, metric_list=[{"metric": name}])
+    task = changed(
+        "sales_topic", doc_to_target="{{letter}}", filter_list=None, metric_list=[{"metric": name}]
+    )
     samples = load_dataset(task).test[:10]
-    written = [sample.targets[0].replace(" the ", " a ").upper()[:8] + sample.targets[0][8:] for sample in samples]
+    written = [
+        sample.targets[0].replace(" the ", " a ").upper()[:8] + sample.targets[0][8:] for sample in samples
+    ]
     replies = [reply(sample, text) for sample, text in zip(samples, written, strict=True)]
     items = [[sample.targets[0], text] for sample, text in zip(samples, written, strict=True)]
     assert evaluate(metric(task, name), replies) == pytest.approx(get_metric_aggregation(name)(items) / 100)
@@ -582,7 +634,12 @@ def test_metrics_of_texts_are_those_of_lm_eval_divided_by_100(changed: WriteTask
 def averaged(name: str, gives: float, *, higher_is_better: bool) -> Metric:
     """The mean of what a task's own code gives for a sample."""
     return make_metric(
-        name, lambda _: gives, aggregation="mean", label=name, higher_is_better=higher_is_better, own_code=True
+        name,
+        lambda _: gives,
+        aggregation="mean",
+        label=name,
+        higher_is_better=higher_is_better,
+        own_code=True,
     )
 
 

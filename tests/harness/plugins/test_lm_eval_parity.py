@@ -81,7 +81,9 @@ def their_model(folder: Path) -> Any:
 
 
 @pytest.fixture(scope="module", params=CASES, ids=str)
-def both(request: pytest.FixtureRequest, worker: Any, their_model: Any, tmp_path_factory: pytest.TempPathFactory) -> Both:
+def both(
+    request: pytest.FixtureRequest, worker: Any, their_model: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Both:
     case: Case = request.param
     before = Path.cwd()
     os.chdir(FOLDER)  # the YAML files name their data by relative paths, which lm-eval resolves from here
@@ -101,7 +103,9 @@ def by_gainboard(case: Case, worker: Any, work: Path) -> tuple[Task, Scored]:
     task = load_task(name, lm_eval_plugins([name], [FOLDER]))
     dataset = load_dataset(task)
     shown = dataset.train[: case.shown]
-    write_jsonl(work / "prompts", [prompt_row(task.prompts, sample, "lm_eval", shown) for sample in dataset.test])
+    write_jsonl(
+        work / "prompts", [prompt_row(task.prompts, sample, "lm_eval", shown) for sample in dataset.test]
+    )
     sampling = {"max_tokens": task.max_tokens, "stop": list(task.stop)}
     prompts, out = work / "prompts", work / "completions"
     job = scoring_job(prompts, out, weights=None, output=task.output, chat=case.chat, sampling=sampling)
@@ -138,20 +142,29 @@ def test_the_model_answers_the_same(both: Both) -> None:
             if both.task.output == "generate":
                 assert [row["completion"]] == responses
             elif both.task.output == "choice":
-                assert row["choice_logprobs"] == pytest.approx([logprob for logprob, _ in responses], abs=1e-3)
+                assert row["choice_logprobs"] == pytest.approx(
+                    [logprob for logprob, _ in responses], abs=1e-3
+                )
             elif both.case.task == "sales_place":
-                assert (row["logprob"], row["greedy"]) == (pytest.approx(responses[0][0], abs=1e-3), responses[0][1])
+                assert (row["logprob"], row["greedy"]) == (
+                    pytest.approx(responses[0][0], abs=1e-3),
+                    responses[0][1],
+                )
             else:
                 assert row["logprob"] == pytest.approx(responses[0], abs=1e-3)
 
 
 def test_every_sample_has_the_score_of_lm_eval(both: Both) -> None:
-    metrics = [metric for metric in both.task.metrics if not isinstance(metric, str) and metric.score is not None]
+    metrics = [
+        metric for metric in both.task.metrics if not isinstance(metric, str) and metric.score is not None
+    ]
     assert metrics or both.task.name == "lm_eval:sales_text", "the others have metrics of single samples"
     for metric in metrics:
         name, _, pipeline = metric.name.partition(",")
         samples = both.theirs[pipeline or next(iter(both.theirs))]
-        assert both.ours.predictions[f"score_{metric.name}"].tolist() == [float(sample[name]) for sample in samples]
+        assert both.ours.predictions[f"score_{metric.name}"].tolist() == [
+            float(sample[name]) for sample in samples
+        ]
 
 
 def test_every_metric_has_the_value_of_lm_eval(both: Both) -> None:
@@ -165,8 +178,9 @@ def test_every_metric_has_the_value_of_lm_eval(both: Both) -> None:
 def test_some_answers_are_right_and_some_are_wrong(both: Both) -> None:
     """Else two harnesses could agree without having asked anything."""
     if both.task.output == "generate" and not both.case.chat:
-        # The toy knows questions and answers as chats only; without, it goes on with what it likes to say, which is
-        # another thing wherever it was trained: what matters is that different questions have different answers.
+        # The toy knows questions and answers as chats only; without, it goes on with what it likes to say,
+        # which is another thing wherever it was trained: what matters is that different questions have
+        # different answers.
         assert len(set(both.ours.predictions["completion"]) - {""}) > 1
     else:
         assert 0 < both.ours.metrics[both.task.primary_metric].value < 1

@@ -71,14 +71,26 @@ def test_finding_imports_nothing_so_a_broken_plugin_harms_no_other(tmp_path: Pat
     [
         ("def broken(:", "is broken: SyntaxError"),
         ("1 / 0", "is broken: ZeroDivisionError"),
-        ("from harness import task\n@task\ndef adding():\n    raise KeyError('rows')", "is broken: KeyError: 'rows'"),
-        ("from harness import task\n@task\ndef adding():\n    return 3", "its function returned int, expected a Task"),
+        (
+            "from harness import task\n@task\ndef adding():\n    raise KeyError('rows')",
+            "is broken: KeyError: 'rows'",
+        ),
+        (
+            "from harness import task\n@task\ndef adding():\n    return 3",
+            "its function returned int, expected a Task",
+        ),
         ("import sys\nsys.exit(0)", "is broken: it called exit(0) (task.py, line 2)"),
         ("raise ValueError('on two\\nlines')", "is broken: ValueError: on two lines (task.py, line 1)"),
         ("x = 1", "expected one function marked with @task, found 0"),
-        (SOURCE.format(name="adding") + SOURCE.format(name="other"), "expected one function marked with @task, found 2"),
+        (
+            SOURCE.format(name="adding") + SOURCE.format(name="other"),
+            "expected one function marked with @task, found 2",
+        ),
         (SOURCE.format(name="other"), "the task calls itself 'other'"),
-        (SOURCE.format(name="adding").replace('("exact_match",)', '("exact_mach",)'), "Did you mean 'exact_match'"),
+        (
+            SOURCE.format(name="adding").replace('("exact_match",)', '("exact_mach",)'),
+            "Did you mean 'exact_match'",
+        ),
         (
             SOURCE.format(name="adding").replace('primary_metric="exact_match"', 'primary_metric="accuracy"'),
             "not among its metrics",
@@ -91,7 +103,9 @@ def test_finding_imports_nothing_so_a_broken_plugin_harms_no_other(tmp_path: Pat
         (SOURCE.format(name="adding").replace("version=1", "version=1, chance=1.5"), "chance is 1.5"),
     ],
 )
-def test_a_broken_plugin_is_named_with_its_fault(tmp_path: Path, write: Write, source: str, says: str) -> None:
+def test_a_broken_plugin_is_named_with_its_fault(
+    tmp_path: Path, write: Write, source: str, says: str
+) -> None:
     path = write("adding/task.py", source)
     with pytest.raises(UserError) as raised:
         load_task("adding", find_plugins([tmp_path]))
@@ -112,7 +126,10 @@ def test_siblings_of_the_same_name_stay_apart(tmp_path: Path, write: Write) -> N
         source = SOURCE.format(name=name).replace('"Add one."', "DESCRIPTION")
         write(f"{name}/task.py", "from .words import DESCRIPTION\n" + source)
     plugins = find_plugins([tmp_path])
-    assert [load_task(name, plugins).description for name in ("adding", "other")] == ["Of adding.", "Of other."]
+    assert [load_task(name, plugins).description for name in ("adding", "other")] == [
+        "Of adding.",
+        "Of other.",
+    ]
 
 
 def test_an_edited_plugin_is_loaded_anew_with_its_siblings(tmp_path: Path, write: Write) -> None:
@@ -127,7 +144,16 @@ def test_a_task_of_an_installed_package_is_found_by_its_entry_point(tmp_path: Pa
     pytest.importorskip("hatchling")
     source = shutil.copytree(TESTS / "data" / "gainboard_riddles", tmp_path / "source")
     installed = tmp_path / "site-packages"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--no-index"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-build-isolation",
+        "--no-deps",
+        "--no-index",
+    ]
     subprocess.run([*command, "--target", str(installed), str(source)], check=True, capture_output=True)
     code = (
         "from harness.plugins.registry import bundled_folder, find_plugins, load_task; plugins = find_plugins();"
@@ -135,5 +161,7 @@ def test_a_task_of_an_installed_package_is_found_by_its_entry_point(tmp_path: Pa
     )
     paths = os.pathsep.join([str(installed), str(Path(harness.__file__).parents[1])])
     environment = os.environ | {"PYTHONPATH": paths}
-    finished = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    finished = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert finished.stdout.strip() == "gainboard_riddles:riddles Guess what a riddle means."

@@ -66,7 +66,9 @@ def test_writing_the_same_result_twice_gives_the_same_bytes(tmp_path: Path, run:
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_file_whole(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = write_result(tmp_path, run, task_card(), [1.0, 0.0])
     fill_the_disk(monkeypatch)
     with pytest.raises(OSError, match="No space left"):
@@ -74,7 +76,9 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path, run: Run, monkeyp
     assert read_results(tmp_path) == [old]
 
 
-def test_a_full_disk_leaves_no_new_file_and_nothing_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_new_file_and_nothing_temporary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill_the_disk(monkeypatch)
     with pytest.raises(OSError, match="No space left"), atomic_write(tmp_path / "new.txt") as file:
         file.write("text")
@@ -119,7 +123,9 @@ def test_a_malformed_result_names_the_file_and_the_fault(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_malformed_result_is_skipped_with_a_warning_and_the_others_are_read(tmp_path: Path, run: Run, name: str) -> None:
+def test_a_malformed_result_is_skipped_with_a_warning_and_the_others_are_read(
+    tmp_path: Path, run: Run, name: str
+) -> None:
     good = write_result(tmp_path, run, task_card(), [1.0, 0.0])
     bad = tmp_path / "bad" / RESULT
     bad.parent.mkdir()
@@ -149,7 +155,17 @@ def test_an_unknown_key_anywhere_in_a_result_is_named_with_what_is_allowed_there
         if "unknown key" in str(raised.value):
             told.add(place)
             assert f"unknown key '{named}'. Allowed here: " in str(raised.value)
-    free = {"seconds", "peak_memory_bytes", "metrics", "by_template", "clean", "packages", "settings", "space", "details"}
+    free = {
+        "seconds",
+        "peak_memory_bytes",
+        "metrics",
+        "by_template",
+        "clean",
+        "packages",
+        "settings",
+        "space",
+        "details",
+    }
     assert {place for place in _mappings(whole) if not {*place} & free} <= told
     assert ("by_template", "plain", "accuracy") in told
     assert ("trainings", 0, "train_curve", 0) in told
@@ -173,13 +189,17 @@ def test_a_half_written_temporary_file_is_no_result(tmp_path: Path, run: Run) ->
 
 def test_failures_are_read_beside_results(tmp_path: Path, run: Run) -> None:
     write_failure(tmp_path, run, phase="train", reason="out of memory")
-    assert [(failure.phase, failure.reason) for failure in read_failures(tmp_path)] == [("train", "out of memory")]
+    assert [(failure.phase, failure.reason) for failure in read_failures(tmp_path)] == [
+        ("train", "out of memory")
+    ]
     assert read_results(tmp_path) == []
 
 
 def test_results_load_as_one_table_with_a_row_a_run_and_metric(tmp_path: Path) -> None:
     for seed in (0, 1):
-        write_result(tmp_path, make_run("small", "lora", task_card(), seed), task_card(), [1.0, 0.0, 1.0, 1.0])
+        write_result(
+            tmp_path, make_run("small", "lora", task_card(), seed), task_card(), [1.0, 0.0, 1.0, 1.0]
+        )
     table = load_results(tmp_path)
     assert list(table["seed"]) == [0, 1]
     assert list(table["value"]) == [0.75, 0.75]

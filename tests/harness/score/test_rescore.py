@@ -49,7 +49,9 @@ def test_a_changed_extractor_changes_answers_and_scores(tmp_path: Path) -> None:
     table = pandas.read_parquet(tmp_path / RUN.folder / "predictions.parquet")
     assert list(table["answer"]) == ["7", "7", "eight"]
     assert list(table["score_exact_match"]) == [1.0, 1.0, 0.0]
-    assert read_record(tmp_path / RUN.folder / RESULT, Result).metrics["exact_match"].value == pytest.approx(2 / 3)
+    assert read_record(tmp_path / RUN.folder / RESULT, Result).metrics["exact_match"].value == pytest.approx(
+        2 / 3
+    )
 
 
 def clustered(row: Row, index: int) -> Sample:
@@ -80,7 +82,10 @@ def test_another_metric_becomes_the_primary_one(tmp_path: Path) -> None:
     rescore(tmp_path, plugins_of(task))
     result = read_record(tmp_path / RUN.folder / RESULT, Result)
     assert result.task.primary_metric == "numeric_match"
-    assert {name: value.value for name, value in result.metrics.items()} == {"exact_match": 0.0, "numeric_match": 0.5}
+    assert {name: value.value for name, value in result.metrics.items()} == {
+        "exact_match": 0.0,
+        "numeric_match": 0.5,
+    }
 
 
 def test_an_extractor_that_raises_leaves_its_sample_unscored_with_the_reason(tmp_path: Path) -> None:
@@ -151,11 +156,15 @@ def test_a_run_whose_answers_are_all_the_same_under_the_new_extractor_has_collap
     write_result(tmp_path, RUN, CARD, [1.0] * 3)
     write_answers(tmp_path, RUN, ["7", "8", "9"], ["7", "8", "9"])
     rescore(tmp_path, plugins_of(adding(extract=lambda text: "always this")))
-    assert read_record(tmp_path / RUN.folder / RESULT, Result).collapsed.startswith("3 of 3 answers are 'always this'")
+    assert read_record(tmp_path / RUN.folder / RESULT, Result).collapsed.startswith(
+        "3 of 3 answers are 'always this'"
+    )
 
 
 def test_an_ensemble_is_judged_again_from_the_answers_it_saved(tmp_path: Path) -> None:
-    members = [write_result(tmp_path, make_run("toy", "full", CARD, seed), CARD, [0.0, 0.0]) for seed in (0, 1)]
+    members = [
+        write_result(tmp_path, make_run("toy", "full", CARD, seed), CARD, [0.0, 0.0]) for seed in (0, 1)
+    ]
     for member in members:
         write_answers(tmp_path, member.run, ["6", "6"], ["7", "8"])
     vote = write_ensemble(tmp_path, "votes", "vote", members, [0.0, 0.0])

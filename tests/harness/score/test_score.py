@@ -21,12 +21,22 @@ from harness.task import Metric, PromptSet, Reply, Sample, Task
 LABELS = ("a", "b", "c")
 
 
-def scored(task: Task, samples: list[Sample], answers: list[str | None], *, overlapping: tuple[str, ...] = ()) -> Scored:
+def scored(
+    task: Task, samples: list[Sample], answers: list[str | None], *, overlapping: tuple[str, ...] = ()
+) -> Scored:
     """Judge answers, one a sample for each template in turn; None is a sample the engine could not answer."""
     templates = list(task.prompts.templates)
     asked = [(sample, template) for template in templates for sample in samples]
     rows = [
-        {"place": place, "draw": 0, "id": sample.id, "template": template, "prompt": "?", "prompt_tokens": 1, "truncated": 0}
+        {
+            "place": place,
+            "draw": 0,
+            "id": sample.id,
+            "template": template,
+            "prompt": "?",
+            "prompt_tokens": 1,
+            "truncated": 0,
+        }
         | ({"error": "too long"} if answer is None else {"completion": answer, "completion_tokens": 1})
         for place, ((sample, template), answer) in enumerate(zip(asked, answers, strict=True))
     ]
@@ -68,8 +78,8 @@ def test_samples_of_one_passage_count_as_one_in_the_interval() -> None:
     result = scored(adding(), passages, answers)
     together = result.metrics["exact_match"]
     assert (together.value, together.n) == (alone.value, alone.n) == (0.5, 20)
-    # Of eight clusters, three passages of five samples and five samples alone, whose sums are 5, 5, 0, 0, 0, 0, 0 and 0
-    # less what they would be at the mean.
+    # Of eight clusters, three passages of five samples and five samples alone, whose sums are 5, 5, 0, 0, 0,
+    # 0, 0 and 0 less what they would be at the mean.
     deviations = [2.5, 2.5, -2.5, -0.5, -0.5, -0.5, -0.5, -0.5]
     assert together.stderr == pytest.approx((8 / 7 * sum(one**2 for one in deviations)) ** 0.5 / 20)
     assert result.parsed is not None and result.parsed.score is not None
@@ -82,7 +92,14 @@ def test_samples_of_one_passage_count_as_one_in_the_interval() -> None:
 def test_a_run_without_a_single_scored_sample_is_an_error_and_leaves_no_result(tmp_path: Path) -> None:
     task = adding()
     dataset = load_dataset(task)
-    asked = {"draw": 0, "template": "plain", "prompt": "?", "prompt_tokens": 1, "truncated": 0, "error": "too long"}
+    asked = {
+        "draw": 0,
+        "template": "plain",
+        "prompt": "?",
+        "prompt_tokens": 1,
+        "truncated": 0,
+        "error": "too long",
+    }
     rows = [{"place": place, "id": sample.id} | asked for place, sample in enumerate(dataset.test)]
     facts = TaskFacts({task.name: LoadedTask(task, dataset)})
     run = make_run("toy", "zero_shot", task_card(task.name), 0)
@@ -111,9 +128,9 @@ def test_the_counts_of_a_corpus_metric_are_kept_for_every_sample() -> None:
             sums[name] = sums.get(name, 0.0) + count
     value = METRICS["f1_macro"].value
     assert value is not None
-    assert float(value({name: pandas.Series([count]).to_numpy() for name, count in sums.items()})[0]) == pytest.approx(
-        result.metrics["f1_macro"].value
-    )
+    assert float(
+        value({name: pandas.Series([count]).to_numpy() for name, count in sums.items()})[0]
+    ) == pytest.approx(result.metrics["f1_macro"].value)
 
 
 def test_the_score_over_several_templates_is_the_mean_and_each_is_kept() -> None:
@@ -159,7 +176,9 @@ def test_a_metric_that_raises_on_one_sample_is_that_sample_s_error_and_no_zero()
     task = adding(metrics=("exact_match", Metric("fussy", "one over the answer", score=fussy)))
     result = scored(task, samples("1", "2", "0"), ["1", "2", "0"])
     assert errors(result)[:2] == ["", ""]
-    assert errors(result)[2].startswith("metric 'fussy' raised ZeroDivisionError: division by zero (test_score.py, line ")
+    assert errors(result)[2].startswith(
+        "metric 'fussy' raised ZeroDivisionError: division by zero (test_score.py, line "
+    )
     assert result.predictions["score_exact_match"].isna().tolist() == [False, False, True]
     assert result.metrics["fussy"].value == 0.75
     assert result.samples.failed == 1
@@ -187,7 +206,9 @@ def test_a_score_that_is_no_number_or_out_of_range_is_that_sample_s_error(wrong:
 
 
 def test_a_count_that_is_no_number_is_that_sample_s_error() -> None:
-    odd = Metric("odd", "odd", counts=lambda reply: {"n": float(reply.answer)}, value=lambda sums: sums["n"] * 0)
+    odd = Metric(
+        "odd", "odd", counts=lambda reply: {"n": float(reply.answer)}, value=lambda sums: sums["n"] * 0
+    )
     result = scored(adding(metrics=("exact_match", odd)), samples("1", "2"), ["1", "inf"])
     assert errors(result) == ["", "metric 'odd': it gives inf, which is no number to add up"]
 
@@ -208,7 +229,9 @@ def test_clean_samples_that_are_scored_in_no_common_template_leave_no_clean_scor
 
 def test_metrics_read_the_sample_s_metadata() -> None:
     metric = Metric(
-        "named", "the answer is what the metadata says", score=lambda reply: float(reply.answer == reply.metadata["is"])
+        "named",
+        "the answer is what the metadata says",
+        score=lambda reply: float(reply.answer == reply.metadata["is"]),
     )
     task = adding(metrics=("exact_match", metric))
     result = scored(task, [Sample("0", {"text": "0"}, "1", metadata={"is": "x"})], ["x"])
@@ -217,7 +240,9 @@ def test_metrics_read_the_sample_s_metadata() -> None:
 
 def test_a_metric_without_an_upper_bound_keeps_its_own_units() -> None:
     metric = Metric("length", "characters", score=lambda reply: float(len(reply.answer)), high=float("inf"))
-    result = scored(adding(metrics=("exact_match", metric)), samples("1", "2", "3"), ["x" * 10, "x" * 20, "x" * 60])
+    result = scored(
+        adding(metrics=("exact_match", metric)), samples("1", "2", "3"), ["x" * 10, "x" * 20, "x" * 60]
+    )
     assert result.metrics["length"].value == 30.0
     assert result.metrics["length"].high is not None
     assert result.metrics["length"].high > 60
@@ -225,14 +250,25 @@ def test_a_metric_without_an_upper_bound_keeps_its_own_units() -> None:
 
 def test_one_sample_of_a_metric_without_a_bound_has_an_open_interval() -> None:
     metric = Metric("length", "characters", score=lambda reply: float(len(reply.answer)), high=float("inf"))
-    assert scored(adding(metrics=("exact_match", metric)), samples("1"), ["xxx"]).metrics["length"].high is None
+    assert (
+        scored(adding(metrics=("exact_match", metric)), samples("1"), ["xxx"]).metrics["length"].high is None
+    )
 
 
-def drawn(task: Task, samples: list[Sample], answers: list[list[str | None]], *, truncated: int = 0) -> Scored:
+def drawn(
+    task: Task, samples: list[Sample], answers: list[list[str | None]], *, truncated: int = 0
+) -> Scored:
     """Judge several answers a sample; None is one the extractor cannot read."""
     template = next(iter(task.prompts.templates))
     rows = [
-        {"place": place, "draw": draw, "id": sample.id, "template": template, "prompt": "?", "prompt_tokens": 1}
+        {
+            "place": place,
+            "draw": draw,
+            "id": sample.id,
+            "template": template,
+            "prompt": "?",
+            "prompt_tokens": 1,
+        }
         | {"truncated": truncated if place == 0 else 0}
         | ({"error": "odd"} if answer is None else {"completion": answer, "completion_tokens": 1})
         for place, (sample, of_sample) in enumerate(zip(samples, answers, strict=True))
@@ -251,7 +287,10 @@ def test_a_sample_s_score_is_the_mean_over_its_draws() -> None:
 
 def test_a_sample_counts_when_all_its_draws_were_scored() -> None:
     result = drawn(adding(), samples("1", "2"), [["1", None], ["2", "9"]])
-    assert (result.metrics[adding().primary_metric].value, result.metrics[adding().primary_metric].n) == (0.5, 1)
+    assert (result.metrics[adding().primary_metric].value, result.metrics[adding().primary_metric].n) == (
+        0.5,
+        1,
+    )
     assert (result.samples.total, result.samples.scored, result.samples.failed) == (2, 1, 1)
 
 
@@ -310,9 +349,15 @@ def test_a_corpus_metric_of_the_answers_with_the_right_form_is_made_of_them_alon
 
     assert result.parsed is not None and result.parsed.score is not None
     assert result.parsed.share.value == 0.75
-    assert result.parsed.score.value == pytest.approx(f1_score(["a", "b", "b"], ["a", "b", "a"], average="macro"))
-    whole = f1_score(["a", "b", "b", "c"], ["a", "b", "a", "nonsense"], average="macro", labels=["a", "b", "c"])
-    assert result.predictions["score_f1_macro"].mean() == pytest.approx(whole), "the parts in the whole stay as they are"
+    assert result.parsed.score.value == pytest.approx(
+        f1_score(["a", "b", "b"], ["a", "b", "a"], average="macro")
+    )
+    whole = f1_score(
+        ["a", "b", "b", "c"], ["a", "b", "a", "nonsense"], average="macro", labels=["a", "b", "c"]
+    )
+    assert result.predictions["score_f1_macro"].mean() == pytest.approx(whole), (
+        "the parts in the whole stay as they are"
+    )
 
 
 def test_an_answer_counts_as_far_as_it_has_the_right_form_in_some_templates() -> None:

@@ -1,4 +1,5 @@
-"""Tests of differences, corrections for their number, clusters, and sample sizes, against scipy and statsmodels."""
+"""Tests of differences, corrections for their number, clusters, and sample sizes, against scipy and
+statsmodels."""
 
 import math
 
@@ -30,7 +31,9 @@ from harness.statistics.spread import by_cluster, table_of
 def test_mcnemar_is_the_exact_binomial_test_of_the_flips(fixed: int, broken: int) -> None:
     expected = stats.binomtest(fixed, fixed + broken, 0.5).pvalue if fixed + broken else 1.0
     assert mcnemar(fixed, broken) == pytest.approx(expected)
-    assert mcnemar(fixed, broken) == pytest.approx(statsmodels_mcnemar([[7, broken], [fixed, 2]], exact=True).pvalue)
+    assert mcnemar(fixed, broken) == pytest.approx(
+        statsmodels_mcnemar([[7, broken], [fixed, 2]], exact=True).pvalue
+    )
 
 
 def test_sign_flips_agree_with_scipys_exact_permutation_test() -> None:
@@ -54,7 +57,11 @@ def test_corrections_for_many_tests_are_those_of_statsmodels() -> None:
     assert holm([]).size == false_discovery([]).size == 0
 
 
-@given(st.lists(st.lists(st.floats(min_value=0, max_value=1) | st.just(math.nan), min_size=3, max_size=3), min_size=1))
+@given(
+    st.lists(
+        st.lists(st.floats(min_value=0, max_value=1) | st.just(math.nan), min_size=3, max_size=3), min_size=1
+    )
+)
 def test_holm_of_many_families_at_once_is_holm_of_each(p: list[list[float]]) -> None:
     table = np.array(p)
     corrected = holm_by_column(table)
@@ -89,7 +96,9 @@ def test_a_clustered_standard_error_is_the_one_of_the_formula_and_of_a_regressio
     by_hand = np.sqrt(count / (count - 1) * (sums**2).sum()) / n
     estimate = score(scores, binary=False, low=-9, high=9, clusters=clusters)
     assert (estimate.value, estimate.stderr) == pytest.approx((scores.mean(), by_hand))
-    fit = OLS(scores, np.ones(n)).fit(cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": False})
+    fit = OLS(scores, np.ones(n)).fit(
+        cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": False}
+    )
     assert estimate.stderr == pytest.approx(fit.bse[0] * np.sqrt(count / (count - 1)))
 
 
@@ -115,7 +124,9 @@ def test_all_pairs_at_once_are_each_pair_alone(shape: tuple[int, int, int], bina
         for second in range(5):
             alone = gain(tables[first], tables[second], binary=binary, clusters=clusters)
             found = together.at(first, second)
-            assert (found.value, found.low, found.high) == pytest.approx((alone.value, alone.low, alone.high), abs=1e-9)
+            assert (found.value, found.low, found.high) == pytest.approx(
+                (alone.value, alone.low, alone.high), abs=1e-9
+            )
             assert found.stderr == (None if alone.stderr is None else pytest.approx(alone.stderr, abs=1e-9))
 
 

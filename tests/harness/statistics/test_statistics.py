@@ -11,7 +11,9 @@ def right_of(right: int, n: int) -> list[float]:
     return [1.0] * right + [0.0] * (n - right)
 
 
-@pytest.mark.parametrize(("right", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (45, 50), (300, 1000), (1, 1), (0, 1)])
+@pytest.mark.parametrize(
+    ("right", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (45, 50), (300, 1000), (1, 1), (0, 1)]
+)
 def test_a_proportion_of_one_seed_has_wilsons_interval(right: int, n: int) -> None:
     estimate = score(right_of(right, n), binary=True)
     expected = stats.binomtest(right, n).proportion_ci(method="wilson")
@@ -98,15 +100,20 @@ def test_a_gain_of_scores_that_are_not_binary_has_the_paired_t_interval() -> Non
 @pytest.mark.parametrize(("tuned", "base"), [(1, 1), (0, 0), (1, 0), (0, 1)])
 @pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("binary", [True, False])
-def test_a_gain_keeps_its_width_when_all_differences_are_equal(tuned: int, base: int, seeds: int, binary: bool) -> None:
+def test_a_gain_keeps_its_width_when_all_differences_are_equal(
+    tuned: int, base: int, seeds: int, binary: bool
+) -> None:
     estimate = gain(np.full((seeds, 20), tuned), np.full((seeds, 20), base), binary=binary)
     assert estimate.value == tuned - base
     assert 0.05 < estimate.high - estimate.low < 0.5
     assert -1 <= estimate.low <= estimate.value <= estimate.high <= 1
 
 
-def test_parts_of_the_variance_that_cancel_out_leave_no_fewer_degrees_of_freedom_than_the_shortest_axis_has() -> None:
-    """With less than one the quantile of t goes to millions, and a gain of 3 points with an error of 1 spans a hundred."""
+def test_parts_of_the_variance_that_cancel_out_leave_no_fewer_degrees_of_freedom_than_the_shortest_axis_has() -> (
+    None
+):
+    """With less than one the quantile of t goes to millions, and a gain of 3 points with an error of 1 spans
+    a hundred."""
     generator = np.random.default_rng(4)
     wordings = generator.normal(0.0, 0.1, (300, 2, 1, 3, 1))
     tables = (generator.random((300, 2, 3, 3, 60)) < 0.5 + wordings).astype(float)
@@ -149,7 +156,9 @@ def test_rescaling_puts_chance_at_zero_and_below_chance_below_zero() -> None:
 
 @pytest.mark.parametrize("seed_spread", [0.0, 0.3])
 @pytest.mark.parametrize("seeds", [3, 5])
-def test_a_95_percent_interval_covers_the_truth_in_about_95_percent_of_sweeps(seeds: int, seed_spread: float) -> None:
+def test_a_95_percent_interval_covers_the_truth_in_about_95_percent_of_sweeps(
+    seeds: int, seed_spread: float
+) -> None:
     covered = coverage(seeds, seed_spread, n=200, sweeps=400)
     assert 0.925 <= covered["score"] <= 0.985
     assert 0.925 <= covered["gain"] <= 0.985
@@ -162,11 +171,13 @@ def test_with_one_seed_the_interval_covers_the_truth_of_that_fine_tune() -> None
 
 
 def coverage(seeds: int, seed_spread: float, *, n: int, sweeps: int) -> dict[str, float]:
-    """Share of simulated sweeps whose intervals hold the truth. A base and its tuned arm answer the same samples; samples
-    differ in difficulty, and every fine-tune in its skill (spread in logits)."""
+    """Share of simulated sweeps whose intervals hold the truth. A base and its tuned arm answer the same
+    samples; samples differ in difficulty, and every fine-tune in its skill (spread in logits)."""
     generator = np.random.default_rng(3)
 
-    def chance_right(skill: float, difficulty: np.ndarray, seed_effect: np.ndarray | float = 0.0) -> np.ndarray:
+    def chance_right(
+        skill: float, difficulty: np.ndarray, seed_effect: np.ndarray | float = 0.0
+    ) -> np.ndarray:
         return 1 / (1 + np.exp(-(skill + difficulty + seed_effect)))
 
     many = generator.normal(0, 1.5, 400_000)

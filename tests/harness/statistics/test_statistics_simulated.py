@@ -1,6 +1,7 @@
 """Whether the intervals keep their word: sweeps with a known truth, many times over.
 
-`GAINBOARD_SIMULATED_SWEEPS=2000` runs them at full size; by default they are fewer, and the bounds wider as chance is.
+`GAINBOARD_SIMULATED_SWEEPS=2000` runs them at full size; by default they are fewer, and the bounds wider as
+chance is.
 """
 
 import os
@@ -20,9 +21,12 @@ Tables = NDArray[np.float64]
 
 
 class World:
-    """Candidates of known skill, answering samples of random difficulty in wordings that suit them more or less (logits)."""
+    """Candidates of known skill, answering samples of random difficulty in wordings that suit them more or
+    less (logits)."""
 
-    def __init__(self, skills: list[float], *, seed_spread: float, template_spread: float, cluster_spread: float) -> None:
+    def __init__(
+        self, skills: list[float], *, seed_spread: float, template_spread: float, cluster_spread: float
+    ) -> None:
         self.skills = np.asarray(skills)
         self.spreads = seed_spread, template_spread, cluster_spread
         generator = np.random.default_rng(99)
@@ -59,7 +63,8 @@ DESIGNS = {
 
 
 def test_an_interval_of_a_gain_covers_the_truth_in_93_to_97_of_100_sweeps() -> None:
-    """Over all designs together; each alone may be a little more careful, as where seeds agree and nobody can know it."""
+    """Over all designs together; each alone may be a little more careful, as where seeds agree and nobody can
+    know it."""
     covered = {name: coverage(*design) for name, design in DESIGNS.items()}
     print({name: round(share, 4) for name, share in covered.items()})
     assert 0.93 <= np.mean(list(covered.values())) <= 0.97
@@ -69,7 +74,9 @@ def test_an_interval_of_a_gain_covers_the_truth_in_93_to_97_of_100_sweeps() -> N
 
 def coverage(shape: tuple[int, int, int], spreads: tuple[float, float, float]) -> float:
     seed_spread, template_spread, cluster_spread = spreads
-    world = World([0.0, 1.0], seed_spread=seed_spread, template_spread=template_spread, cluster_spread=cluster_spread)
+    world = World(
+        [0.0, 1.0], seed_spread=seed_spread, template_spread=template_spread, cluster_spread=cluster_spread
+    )
     clusters = np.arange(shape[2]) // 4 if cluster_spread else None
     generator = np.random.default_rng(5)
     truth = world.truth[1] - world.truth[0]
@@ -116,7 +123,8 @@ def test_rank_intervals_hold_the_true_ranks_of_all_candidates_together() -> None
 
 
 def test_without_any_true_gain_few_are_claimed() -> None:
-    """Holm: a family of 12 gains holds a false claim in at most 5 % of sweeps; the false discoveries of BH likewise."""
+    """Holm: a family of 12 gains holds a false claim in at most 5 % of sweeps; the false discoveries of BH
+    likewise."""
     world = World([0.5] * 13, seed_spread=0.2, template_spread=0.0, cluster_spread=0.0)
     generator = np.random.default_rng(8)
     false = {"holm": 0, "bh": 0}

@@ -148,9 +148,15 @@ def test_a_run_lies_in_a_folder_of_its_own() -> None:
         ("test_seed = true", "'test_seed': must be a whole number (got True)"),
         ('n_train = ["all", "all"]', "training budget 'all' is given twice; each must be unique"),
         ("n_train = []", "'n_train': must name at least one budget (got [])"),
-        ("n_train = [16, -1]", "'n_train': must be a positive number or \"all\", or a list of them (got [16, -1])"),
+        (
+            "n_train = [16, -1]",
+            "'n_train': must be a positive number or \"all\", or a list of them (got [16, -1])",
+        ),
         ("[multitask]\ntasks = ['b']", "multitask.tasks: task 'b' is not among the sweep's tasks"),
-        ("[multitask]\ntasks = ['a']\nheld_out = ['a']", "'multitask': task 'a' is both trained on and held out"),
+        (
+            "[multitask]\ntasks = ['a']\nheld_out = ['a']",
+            "'multitask': task 'a' is both trained on and held out",
+        ),
         (
             "[stages]\nmethods = ['lora', 'multitask']",
             "methods must begin with 'multitask' or 'meta' and end with one of the",
@@ -161,7 +167,10 @@ def test_a_run_lies_in_a_folder_of_its_own() -> None:
         ),
         ("[search]\nrungs = 0", "'search.rungs': Input should be greater than 0 (got 0)"),
         ("[defaults.lora]\nr = [8, 0]", "'defaults.lora.r': Input should be greater than 0 (got 0)"),
-        ("[defaults.lora]\nlearning_rate = { low = 1e-3, high = 1e-4 }", "low = 0.001 must be below high = 0.0001"),
+        (
+            "[defaults.lora]\nlearning_rate = { low = 1e-3, high = 1e-4 }",
+            "low = 0.001 must be below high = 0.0001",
+        ),
         (
             "[defaults.lora]\nlearning_rate = { low = 0, high = 1e-4 }",
             "'defaults.lora.learning_rate': Input should be greater",
@@ -169,7 +178,10 @@ def test_a_run_lies_in_a_folder_of_its_own() -> None:
         ("[defaults.lora]\nlearning_rate = { min = 0, high = 1e-4 }", "'defaults.lora.learning_rate'"),
         ("[defaults.lora]\nr = []", "'defaults.lora.r': must name at least one"),
         ("[[ensembles]]\nname = 'v'\nmethod = 'vote'", "'ensembles.0.members' is missing"),
-        ('demonstrations = "closest"', "'demonstrations': Input should be 'random', 'balanced', 'fixed' or 'nearest'"),
+        (
+            'demonstrations = "closest"',
+            "'demonstrations': Input should be 'random', 'balanced', 'fixed' or 'nearest'",
+        ),
         ("templates = []", "no template is named; give at least one, or leave the key out"),
         (
             '[[candidates]]\nname = "b"\nmodel = "b"\nrevision = "main"',
@@ -179,7 +191,9 @@ def test_a_run_lies_in_a_folder_of_its_own() -> None:
 )
 def test_a_setting_of_the_wrong_kind_is_told_in_plain_words(tmp_path: Path, line: str, told: str) -> None:
     path = tmp_path / "sweep.toml"
-    path.write_text(f'name = "s"\ntasks = ["a"]\n{line}\n[[candidates]]\nname = "a"\nmodel = "gainboard/toy-llama"\n')
+    path.write_text(
+        f'name = "s"\ntasks = ["a"]\n{line}\n[[candidates]]\nname = "a"\nmodel = "gainboard/toy-llama"\n'
+    )
     with pytest.raises(UserError) as error:
         load_sweep(path)
     assert told in str(error.value)

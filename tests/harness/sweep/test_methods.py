@@ -78,20 +78,28 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "transformers",
         "--json",
     ]
-    finished = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    finished = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900
+    )
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
     (folder / "events.jsonl").write_text(finished.stdout)
     return folder
 
 
 def of(place: Path, method: str) -> list[Result]:
-    return [read_record(path, Result) for path in sorted((place / "results").glob(f"*/{method}/**/result.json"))]
+    return [
+        read_record(path, Result) for path in sorted((place / "results").glob(f"*/{method}/**/result.json"))
+    ]
 
 
 def test_every_method_has_a_result_for_every_task(place: Path) -> None:
     for method in ("zero_shot", "lora", "few_shot_tuning", "multitask", "stages", "meta"):
         assert len(of(place, method)) == TASKS * SEEDS, method
-    assert (len(of(place, "vote")), len(of(place, "mean_probability")), len(of(place, "soup"))) == (TASKS, 1, TASKS)
+    assert (len(of(place, "vote")), len(of(place, "mean_probability")), len(of(place, "soup"))) == (
+        TASKS,
+        1,
+        TASKS,
+    )
 
 
 def test_a_mixture_is_trained_once_for_all_tasks_and_for_the_stages_after_it(place: Path) -> None:
@@ -106,7 +114,9 @@ def test_a_mixture_is_trained_once_for_all_tasks_and_for_the_stages_after_it(pla
 def test_what_was_held_out_is_scored_and_was_not_trained_on(place: Path) -> None:
     held_out = [result for result in of(place, "multitask") if result.run.task == "identifier_case"]
     assert {result.run.n_train for result in held_out} == {0}
-    assert all("identifier_case" not in training.tasks for result in held_out for training in result.trainings)
+    assert all(
+        "identifier_case" not in training.tasks for result in held_out for training in result.trainings
+    )
 
 
 def test_meta_learning_ends_in_the_samples_that_few_shot_tuning_has(place: Path) -> None:
@@ -125,7 +135,9 @@ def test_an_ensemble_costs_what_its_members_cost(place: Path) -> None:
         assert result.run.members == tuple(member.key for member in members)
         assert result.cost.train_tokens == sum(member.cost.train_tokens for member in members)
     (vote,) = [result for result in of(place, "vote") if result.run.task == "ticket_routing"]
-    assert vote.cost.seconds["generate"] == pytest.approx(sum(member.cost.seconds["generate"] for member in members))
+    assert vote.cost.seconds["generate"] == pytest.approx(
+        sum(member.cost.seconds["generate"] for member in members)
+    )
 
 
 def test_the_card_beside_weights_tells_their_scores_and_gains(place: Path) -> None:

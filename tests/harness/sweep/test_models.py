@@ -17,7 +17,9 @@ def folder(tmp_path: Path) -> Path:
     """The files of a small saved model; nothing here loads them."""
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     (tmp_path / "tokenizer.json").write_text('{"vocabulary": ["a", "b"]}')
-    header = json.dumps({"weight": {"dtype": "U8", "shape": [256, 12_000], "data_offsets": [0, 256 * 12_000]}}).encode()
+    header = json.dumps(
+        {"weight": {"dtype": "U8", "shape": [256, 12_000], "data_offsets": [0, 256 * 12_000]}}
+    ).encode()
     weights = len(header).to_bytes(8, "little") + header + bytes(range(256)) * 12_000
     (tmp_path / "model.safetensors").write_bytes(weights)
     return tmp_path
@@ -56,7 +58,11 @@ def test_a_good_folder_a_pinned_hub_id_and_a_known_toy_pass(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("model", "revision", "says"),
     [
-        ("gainboard/toy-lama", None, "toy model 'gainboard/toy-lama' not found. Did you mean 'gainboard/toy-llama'?"),
+        (
+            "gainboard/toy-lama",
+            None,
+            "toy model 'gainboard/toy-lama' not found. Did you mean 'gainboard/toy-llama'?",
+        ),
         ("Qwen/Qwen2.5-0.5B", None, "needs `revision`, the 40-hex commit"),
         ("Qwen/Qwen2.5-0.5B", "main", "needs `revision`, the 40-hex commit"),
         ("./nowhere", None, "'./nowhere' is neither an existing folder nor a Hugging Face id"),
@@ -102,7 +108,9 @@ def test_toys_have_different_fingerprints() -> None:
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
-def test_the_fingerprint_of_a_folder_changes_with_its_configuration_and_tokenizer(folder: Path, name: str) -> None:
+def test_the_fingerprint_of_a_folder_changes_with_its_configuration_and_tokenizer(
+    folder: Path, name: str
+) -> None:
     before = fingerprint(str(folder), None)
     text = (folder / name).read_text()
     (folder / name).write_text(text.replace("a", "x"))
@@ -126,7 +134,8 @@ def test_the_fingerprint_of_a_folder_does_not_depend_on_where_it_lies_or_on_its_
 
 
 @pytest.mark.parametrize(
-    "contents", [b"", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", b"\x02" + b"\0" * 7 + b"{]"]
+    "contents",
+    [b"", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", b"\x02" + b"\0" * 7 + b"{]"],
 )
 def test_weights_that_are_no_safetensors_are_named(folder: Path, contents: bytes) -> None:
     (folder / "model.safetensors").write_bytes(contents)

@@ -78,7 +78,10 @@ def test_an_axis_that_makes_no_sense_is_the_users_mistake(values: tuple[float, .
     [
         ({"low": 2, "high": 1}, "low = 2 must be below high = 1"),
         ({"low": 1, "high": 1}, "to try one value only, give it by itself"),
-        ({"low": 0.0, "high": 1.0, "log": True}, "low = 0.0 has no logarithm; set low above 0, or log = false"),
+        (
+            {"low": 0.0, "high": 1.0, "log": True},
+            "low = 0.0 has no logarithm; set low above 0, or log = false",
+        ),
         ({"low": 1, "high": 8, "log": True, "step": 1}, "log and step exclude each other"),
         ({"low": 0.0, "high": 1.0, "step": 0.0}, "step = 0.0 must be above 0"),
         ({"low": 0, "high": 4, "step": 5}, r"at most high - low = 4"),
@@ -111,12 +114,15 @@ def test_what_is_drawn_from_a_range_is_in_it(numbers: Range, seed: int) -> None:
         assert drawn in numbers.values
 
 
-@pytest.mark.parametrize("numbers", [Range(low=1e-6, high=1e-2, log=True), Range(low=10, high=100_000, log=True)])
+@pytest.mark.parametrize(
+    "numbers", [Range(low=1e-6, high=1e-2, log=True), Range(low=10, high=100_000, log=True)]
+)
 def test_a_logarithmic_range_is_drawn_evenly_over_the_orders_of_magnitude(numbers: Range) -> None:
     generator = random.Random(0)
     drawn = [math.log10(numbers.draw(generator)) for _ in range(4000)]
     middle = (math.log10(numbers.low) + math.log10(numbers.high)) / 2
-    # A uniform draw over four orders has a standard deviation of 1.15: the mean of 4000 is within 0.07 of the middle.
+    # A uniform draw over four orders has a standard deviation of 1.15: the mean of 4000 is within 0.07 of the
+    # middle.
     assert statistics.mean(drawn) == pytest.approx(middle, abs=0.07)
 
 
@@ -150,7 +156,13 @@ def test_a_space_with_a_continuous_axis_has_no_size() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"r": 8}, {"r": 12, "rate": 0.5}, {"r": 8, "rate": 0.5, "more": 1}, {"r": 8, "rate": 1.5}, {"r": 8, "rate": "high"}],
+    [
+        {"r": 8},
+        {"r": 12, "rate": 0.5},
+        {"r": 8, "rate": 0.5, "more": 1},
+        {"r": 8, "rate": 1.5},
+        {"r": 8, "rate": "high"},
+    ],
 )
 def test_settings_with_another_axis_or_value_are_not_of_the_space(settings: dict[str, float]) -> None:
     space: Space = {"r": (8, 16), "rate": Range(low=0.0, high=1.0)}

@@ -36,7 +36,11 @@ def test_balanced_demonstrations_are_even_over_the_labels(seed: int) -> None:
 
 
 def test_random_demonstrations_follow_the_frequency_of_the_labels() -> None:
-    counts = Counter(sample.target for seed in range(50) for sample in drawn(labelled(50), count=7, seed=seed, how="random"))
+    counts = Counter(
+        sample.target
+        for seed in range(50)
+        for sample in drawn(labelled(50), count=7, seed=seed, how="random")
+    )
     assert counts["a"] > 1.4 * counts["b"]
 
 
@@ -66,10 +70,17 @@ def test_a_fixed_demonstration_that_is_no_training_sample_is_named() -> None:
 
 
 def test_the_nearest_demonstrations_share_the_question_s_words_and_the_nearest_stands_last() -> None:
-    texts = ("the red car stopped", "a cat slept on the sofa", "the cat sat on the red mat", "rain fell in May")
+    texts = (
+        "the red car stopped",
+        "a cat slept on the sofa",
+        "the cat sat on the red mat",
+        "rain fell in May",
+    )
     train = [Sample(str(index), {"text": text}, "x") for index, text in enumerate(texts)]
     asked = [Sample("q", {"text": "my cat sat on a mat"}, "x"), Sample("r", {"text": "May rain"}, "x")]
-    shown = choose_demonstrations(PromptSet(TEMPLATES, demonstrations="nearest"), train, asked, count=2, seed=0)
+    shown = choose_demonstrations(
+        PromptSet(TEMPLATES, demonstrations="nearest"), train, asked, count=2, seed=0
+    )
     assert [sample.id for sample in shown[0]] == ["1", "2"]
     assert shown[1][-1].id == "3"
 
@@ -81,7 +92,10 @@ def nearest(train: Sequence[str], asked: Sequence[str], *, count: int) -> list[l
         [Sample(str(index), {"text": text} if text else {}, "x") for index, text in enumerate(texts)]
         for texts in (train, asked)
     )
-    return [[sample.id for sample in row] for row in choose_demonstrations(prompts, known, unknown, count=count, seed=0)]
+    return [
+        [sample.id for sample in row]
+        for row in choose_demonstrations(prompts, known, unknown, count=count, seed=0)
+    ]
 
 
 def test_nearest_reads_words_of_one_character() -> None:
@@ -104,5 +118,7 @@ def test_nearest_of_no_samples_is_none() -> None:
 def test_nearest_takes_questions_without_a_known_word() -> None:
     train = [Sample("0", {"text": "one two"}, "x"), Sample("1", {"text": "three four"}, "x")]
     asked = [Sample("q", {"text": "?!"}, "x"), Sample("r", {"text": ""}, "x")]
-    shown = choose_demonstrations(PromptSet(TEMPLATES, demonstrations="nearest"), train, asked, count=1, seed=0)
+    shown = choose_demonstrations(
+        PromptSet(TEMPLATES, demonstrations="nearest"), train, asked, count=1, seed=0
+    )
     assert [len(row) for row in shown] == [1, 1]

@@ -62,7 +62,11 @@ def test_a_slot_puts_the_answer_inside_the_text(slot: str) -> None:
     rendered = render(prompts, ONE, template="cloze", demonstrations=[FIVE])
     assert rendered.text == "5 plus one is 6, I think.\n\n1 plus one is"
     assert (rendered.before, rendered.after) == (" ", ", I think.")
-    assert [message["content"] for message in rendered.messages] == ["5 plus one is", "6, I think.", "1 plus one is"]
+    assert [message["content"] for message in rendered.messages] == [
+        "5 plus one is",
+        "6, I think.",
+        "1 plus one is",
+    ]
 
 
 def test_a_slot_without_a_space_before_it_gets_none() -> None:
@@ -74,11 +78,15 @@ def test_a_slot_at_the_very_beginning_leaves_nothing_to_say_before_it() -> None:
 
 
 def test_what_follows_a_slot_may_name_fields() -> None:
-    assert render(PromptSet({"cloze": "<mask> follows {text}."}), ONE, template="cloze").after == " follows 1."
+    assert (
+        render(PromptSet({"cloze": "<mask> follows {text}."}), ONE, template="cloze").after == " follows 1."
+    )
 
 
 def test_a_template_has_one_slot_at_most() -> None:
-    with pytest.raises(ValueError, match=r"it has 2 slots for the answer \(\[output\], <mask>\); one is the most"):
+    with pytest.raises(
+        ValueError, match=r"it has 2 slots for the answer \(\[output\], <mask>\); one is the most"
+    ):
         slot_of("<mask> and [output]")
 
 
@@ -92,7 +100,12 @@ def test_a_task_of_another_harness_brings_its_own_rendering() -> None:
 
 @pytest.mark.parametrize(
     ("names", "chosen"),
-    [(None, ("plain",)), ("words", ("words",)), (("words", "plain"), ("words", "plain")), ("all", ("plain", "words"))],
+    [
+        (None, ("plain",)),
+        ("words", ("words",)),
+        (("words", "plain"), ("words", "plain")),
+        ("all", ("plain", "words")),
+    ],
 )
 def test_templates_are_chosen_by_name_by_list_or_all_and_the_first_is_the_default(
     names: str | tuple[str, ...] | None, chosen: tuple[str, ...]
@@ -101,7 +114,9 @@ def test_templates_are_chosen_by_name_by_list_or_all_and_the_first_is_the_defaul
 
 
 def test_an_unknown_template_says_which_there_are() -> None:
-    with pytest.raises(UserError, match=r"here: template 'word' not found; there are plain, words\. Did you mean 'words'\?"):
+    with pytest.raises(
+        UserError, match=r"here: template 'word' not found; there are plain, words\. Did you mean 'words'\?"
+    ):
         choose_templates(PROMPTS, "word", where="here")
 
 

@@ -14,7 +14,9 @@ pytest.importorskip("trl", reason="needs the train extra")
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_training_lowers_the_dev_loss_and_keeps_both_curves(trainer: Worker, dates: Path, method: str) -> None:
+def test_training_lowers_the_dev_loss_and_keeps_both_curves(
+    trainer: Worker, dates: Path, method: str
+) -> None:
     record = train(trainer, dates, method, QUICK)
     assert record["steps"] == 24
     assert [point["step"] for point in record["dev_curve"]] == [0, 12, 24]
@@ -23,7 +25,9 @@ def test_training_lowers_the_dev_loss_and_keeps_both_curves(trainer: Worker, dat
     assert last["loss"] < first["loss"]
 
 
-def test_tokens_are_those_of_the_samples_seen_without_padding(trainer: Worker, qwen3: Path, dates: Path) -> None:
+def test_tokens_are_those_of_the_samples_seen_without_padding(
+    trainer: Worker, qwen3: Path, dates: Path
+) -> None:
     from transformers import AutoTokenizer
 
     from harness.engines.encode import encode_answer, encode_prompt
@@ -37,10 +41,15 @@ def test_tokens_are_those_of_the_samples_seen_without_padding(trainer: Worker, q
     record = train(trainer, dates, "full", two_epochs)
     assert record["tokens"] == 2 * (prompts + answers)
     assert record["target_tokens"] == 2 * answers
-    assert record["flops"] == 6 * record["parameters"] * record["tokens"] + 2 * record["parameters"] * record["dev_tokens"]
+    assert (
+        record["flops"]
+        == 6 * record["parameters"] * record["tokens"] + 2 * record["parameters"] * record["dev_tokens"]
+    )
 
 
-def test_the_loss_is_the_mean_cross_entropy_of_the_answer_alone(trainer: Worker, qwen3: Path, dates: Path) -> None:
+def test_the_loss_is_the_mean_cross_entropy_of_the_answer_alone(
+    trainer: Worker, qwen3: Path, dates: Path
+) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -52,10 +61,15 @@ def test_the_loss_is_the_mean_cross_entropy_of_the_answer_alone(trainer: Worker,
     tokenizer, model = AutoTokenizer.from_pretrained(qwen3), AutoModelForCausalLM.from_pretrained(qwen3)
     (row,) = read_jsonl(dates / "dev.jsonl")
     prompt = encode_prompt(tokenizer, Rendered(**row["prompt"]), chat=True).token_ids
-    answer = [*encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True), tokenizer.eos_token_id]
+    answer = [
+        *encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True),
+        tokenizer.eos_token_id,
+    ]
     with torch.no_grad():
         logprobs = model(torch.tensor([prompt + answer])).logits[0].log_softmax(dim=-1)
-    by_hand = -sum(logprobs[len(prompt) - 1 + place, token].item() for place, token in enumerate(answer)) / len(answer)
+    by_hand = -sum(
+        logprobs[len(prompt) - 1 + place, token].item() for place, token in enumerate(answer)
+    ) / len(answer)
     assert record["best_dev_loss"] == pytest.approx(by_hand, rel=1e-4)
 
 
@@ -79,7 +93,13 @@ def test_training_stops_early_and_keeps_the_best_checkpoint(trainer: Worker, dat
 
     # A rate that first helps and then ruins: dev loss rises, and what was best must be what is saved.
     hot = QUICK.model_copy(
-        update={"learning_rate": 0.03, "lr_scheduler_type": "constant", "max_steps": 60, "eval_steps": 2, "warmup_steps": 0}
+        update={
+            "learning_rate": 0.03,
+            "lr_scheduler_type": "constant",
+            "max_steps": 60,
+            "eval_steps": 2,
+            "warmup_steps": 0,
+        }
     )
     hot = hot.model_copy(update={"early_stopping_patience": 2})
     record = train(trainer, dates, "full", hot)

@@ -30,11 +30,18 @@ class Driver:
 
 
 @pytest.mark.parametrize(("higher", "best"), [(True, 2), (False, 6)])
-def test_the_tasks_metric_chooses_the_checkpoint(trainer: Worker, dates: Path, higher: bool, best: int) -> None:
+def test_the_tasks_metric_chooses_the_checkpoint(
+    trainer: Worker, dates: Path, higher: bool, best: int
+) -> None:
     driver = Driver([0.5, 0.4, 0.3, 0.2], higher_is_better=higher)
     judged = ask_job(dates / "dev.jsonl", dates / "answers.jsonl", weights=None, output="generate")
     record = fit(trainer, fit_job(dates, "lora", BY_METRIC, judged=judged), asked=driver)
-    assert [(point["step"], point["metric"]) for point in record["dev_curve"]] == [(0, 0.5), (2, 0.4), (4, 0.3), (6, 0.2)]
+    assert [(point["step"], point["metric"]) for point in record["dev_curve"]] == [
+        (0, 0.5),
+        (2, 0.4),
+        (4, 0.3),
+        (6, 0.2),
+    ]
     assert record["best_step"] == best
     assert record["best_metric"] == {2: 0.4, 6: 0.2}[best]
     assert [len(rows) for rows in driver.shown] == [5, 5, 5, 5]
@@ -97,7 +104,9 @@ def test_judging_changes_nothing_but_the_choice(trainer: Worker, dates: Path) ->
         sampling={"max_tokens": 8, "temperature": 1.0},
     )
     driver = Driver([0.1, 0.2, 0.3, 0.4], higher_is_better=True)
-    record = fit(trainer, fit_job(dates, "lora", BY_METRIC.model_copy(update=dropping), judged=judged), asked=driver)
+    record = fit(
+        trainer, fit_job(dates, "lora", BY_METRIC.model_copy(update=dropping), judged=judged), asked=driver
+    )
     assert record["best_step"] == 6
     ours, theirs = (load_file(dates / name / "adapter_model.safetensors") for name in ("lora", "unjudged"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -107,13 +116,17 @@ def test_tokens_of_judged_answers_count_as_dev_tokens(trainer: Worker, dates: Pa
     plain = train(trainer, dates, "lora", SHORT)
     judged = ask_job(dates / "dev.jsonl", dates / "answers.jsonl", weights=None, output="generate")
     driver = Driver([0.1, 0.2, 0.3, 0.4], higher_is_better=True)
-    record = fit(trainer, fit_job(dates, "lora", BY_METRIC, judged=judged, weights=dates / "judged"), asked=driver)
+    record = fit(
+        trainer, fit_job(dates, "lora", BY_METRIC, judged=judged, weights=dates / "judged"), asked=driver
+    )
     answers = [row for rows in driver.shown for row in rows]
     tokens = sum(row["prompt_tokens"] + row["completion_tokens"] for row in answers)
     assert record["dev_tokens"] == plain["dev_tokens"] + tokens
 
 
-def test_the_dev_loss_is_a_mean_over_tokens_not_over_batches(trainer: Worker, qwen3: Path, dates: Path) -> None:
+def test_the_dev_loss_is_a_mean_over_tokens_not_over_batches(
+    trainer: Worker, qwen3: Path, dates: Path
+) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -131,7 +144,10 @@ def test_the_dev_loss_is_a_mean_over_tokens_not_over_batches(trainer: Worker, qw
     total = count = 0.0
     for row in rows:
         prompt = encode_prompt(tokenizer, Rendered(**row["prompt"]), chat=True).token_ids
-        answer = [*encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True), tokenizer.eos_token_id]
+        answer = [
+            *encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True),
+            tokenizer.eos_token_id,
+        ]
         with torch.no_grad():
             logprobs = model(torch.tensor([prompt + answer])).logits[0].log_softmax(dim=-1)
         total -= sum(logprobs[len(prompt) - 1 + place, token].item() for place, token in enumerate(answer))
@@ -155,7 +171,9 @@ def test_a_training_loss_that_ends_above_its_start_is_said() -> None:
 
 
 def test_a_dev_loss_that_never_beats_the_untrained_model_is_said() -> None:
-    assert "was 1 before training and never below 2" in divergence(points(1.0, 0.5), points(1.0, 2.0, 3.0, first_step=0))
+    assert "was 1 before training and never below 2" in divergence(
+        points(1.0, 0.5), points(1.0, 2.0, 3.0, first_step=0)
+    )
 
 
 def test_a_dev_loss_that_rises_after_its_best_is_only_overfitting() -> None:

@@ -51,7 +51,13 @@ def test_memory_that_runs_out_is_gone_around(qwen3: Path, dates: Path, packing: 
     import sys
 
     large = SHORT.model_copy(
-        update={"per_device_train_batch_size": 8192, "max_length": 256, "packing": packing, "max_steps": 2, "eval_steps": 2}
+        update={
+            "per_device_train_batch_size": 8192,
+            "max_length": 256,
+            "packing": packing,
+            "max_steps": 2,
+            "eval_steps": 2,
+        }
     )
     job = fit_job(dates, "full", large)
     rows = (dates / "train.jsonl").read_text()
@@ -66,7 +72,11 @@ def test_memory_that_runs_out_is_gone_around(qwen3: Path, dates: Path, packing: 
         "print(json.dumps([answer['record'], [note for note in notes if note]]))\n"
     )
     finished = subprocess.run(
-        [sys.executable, "-c", program], input=job.model_dump_json(), capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        input=job.model_dump_json(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     record, notes = json.loads(finished.stdout.splitlines()[-1])
     assert record["per_device_train_batch_size"] < 8192

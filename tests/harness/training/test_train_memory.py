@@ -83,7 +83,9 @@ def test_out_of_memory_in_the_middle_of_an_update_does_all_of_it_again(
     assert 5 * a_micro_batch < record["discarded"]["tokens"] < 7 * a_micro_batch
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells how much memory a process has on Linux only")
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="tells how much memory a process has on Linux only"
+)
 def test_memory_of_the_machine_that_runs_out_is_gone_around_too(
     qwen3: Path, dates: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,14 +100,20 @@ def test_memory_of_the_machine_that_runs_out_is_gone_around_too(
         )
     assert record["steps"] == 1
     assert record["per_device_train_batch_size"] < 512
-    assert notes[0] == "toy/full: out of memory with 512 samples at a time; goes on with 256, and still 512 an update"
+    assert (
+        notes[0]
+        == "toy/full: out of memory with 512 samples at a time; goes on with 256, and still 512 an update"
+    )
 
 
 def test_memory_that_one_sample_exceeds_is_a_failure_that_says_what_to_do(
     qwen3: Path, dates: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = "^one sample at a time takes more memory than there is .*; lower max_length"
-    with faulty(qwen3, dates, "short_of_memory 0 training", monkeypatch) as short, pytest.raises(JobFailed, match=expected):
+    with (
+        faulty(qwen3, dates, "short_of_memory 0 training", monkeypatch) as short,
+        pytest.raises(JobFailed, match=expected),
+    ):
         train(short, dates, "full", SHORT)
 
 
@@ -154,7 +162,9 @@ def test_packed_samples_do_not_see_each_other(trainer: Worker, dates: Path) -> N
 def test_packs_that_do_not_fit_into_memory_are_cut_between_samples(
     trainer: Worker, qwen3: Path, dates: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packing = QUICK.model_copy(update={"max_steps": 3, "eval_steps": 3, "per_device_train_batch_size": 4, "packing": True})
+    packing = QUICK.model_copy(
+        update={"max_steps": 3, "eval_steps": 3, "per_device_train_batch_size": 4, "packing": True}
+    )
     expected = train(trainer, dates, "full", packing)
     with faulty(qwen3, dates, "short_of_tokens 600", monkeypatch) as short:
         record = train(short, dates, "full", packing, weights=dates / "short")

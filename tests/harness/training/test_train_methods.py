@@ -1,4 +1,5 @@
-"""What the training worker makes besides plain fine-tunes: other adapters, later stages, soups, meta-learnt weights."""
+"""What the training worker makes besides plain fine-tunes: other adapters, later stages, soups, meta-learnt
+weights."""
 
 import importlib.util
 import json
@@ -44,7 +45,9 @@ def test_dora_trains_magnitudes_besides(trainer: Worker, qwen3: Path, dates: Pat
     assert record["tuner"] == "dora"
     assert record["train_curve"][-1]["loss"] < record["train_curve"][0]["loss"]
     assert config_of(dates / "dora")["use_dora"]
-    assert any("lora_magnitude_vector" in name for name in load_file(dates / "dora" / "adapter_model.safetensors"))
+    assert any(
+        "lora_magnitude_vector" in name for name in load_file(dates / "dora" / "adapter_model.safetensors")
+    )
     tuned, untuned = merged(qwen3, dates / "dora"), merged(qwen3, None)
     assert any((tuned[name] != untuned[name]).any() for name in untuned)
 
@@ -60,7 +63,9 @@ def test_other_optimisers_train_too(trainer: Worker, dates: Path, optim: str) ->
     assert record["best_dev_loss"] < record["dev_curve"][0]["loss"]
 
 
-def test_checkpointed_gradients_give_the_same_losses_for_more_operations(trainer: Worker, dates: Path) -> None:
+def test_checkpointed_gradients_give_the_same_losses_for_more_operations(
+    trainer: Worker, dates: Path
+) -> None:
     plain = train(trainer, dates, "lora", SHORT)
     again = train(trainer, dates, "lora", SHORT.model_copy(update={"gradient_checkpointing": True}))
     assert [point["loss"] for point in again["train_curve"]] == pytest.approx(
@@ -90,7 +95,9 @@ def test_qlora_of_a_model_that_bitsandbytes_cannot_multiply_is_refused(trainer: 
     pytest.importorskip("bitsandbytes")
     if torch.cuda.is_available():
         pytest.skip("it can on CUDA")
-    with pytest.raises(JobFailed, match=r"^tuner 'qlora': bitsandbytes cannot multiply .*; use 'lora' instead$"):
+    with pytest.raises(
+        JobFailed, match=r"^tuner 'qlora': bitsandbytes cannot multiply .*; use 'lora' instead$"
+    ):
         train(trainer, dates, "qlora", SHORT)
 
 
@@ -98,7 +105,9 @@ def test_qlora_without_bitsandbytes_is_refused_before_the_training(trainer: Work
     if importlib.util.find_spec("bitsandbytes"):
         pytest.skip("bitsandbytes is installed here")
     install = "pip install bitsandbytes, or use 'lora' instead"
-    with pytest.raises(JobFailed, match=f"^tuner 'qlora' needs bitsandbytes, which is not installed here; {install}$"):
+    with pytest.raises(
+        JobFailed, match=f"^tuner 'qlora' needs bitsandbytes, which is not installed here; {install}$"
+    ):
         train(trainer, dates, "qlora", SHORT)
     with pytest.raises(JobFailed, match="optim = 'paged_adamw_8bit' needs bitsandbytes"):
         train(trainer, dates, "lora", SHORT.model_copy(update={"optim": "paged_adamw_8bit"}))
@@ -129,7 +138,9 @@ def test_weights_of_another_model_are_no_start(trainer: Worker, dates: Path) -> 
 
 
 @pytest.mark.parametrize("tuner", ["lora", "dora", "full"])
-def test_a_soup_is_the_mean_of_its_members_weight_changes(trainer: Worker, qwen3: Path, dates: Path, tuner: str) -> None:
+def test_a_soup_is_the_mean_of_its_members_weight_changes(
+    trainer: Worker, qwen3: Path, dates: Path, tuner: str
+) -> None:
     members = [dates / f"member{seed}" for seed in range(3)]
     for seed, member in enumerate(members):
         # Ranks and scalings of their own: what is averaged is what they do.
@@ -173,7 +184,12 @@ INNER = QUICK.model_copy(update={"max_steps": -1, "per_device_train_batch_size":
 def test_meta_learning_visits_tasks_and_keeps_a_curve_of_its_visits(trainer: Worker, tasks: Path) -> None:
     record = train(trainer, tasks, "lora", INNER, meta=META)
     assert [point["step"] for point in record["train_curve"]] == [3, 6, 9, 12, 15, 18]
-    assert (record["steps"], record["best_step"], record["best_dev_loss"], record["dev_curve"]) == (18, 18, None, [])
+    assert (record["steps"], record["best_step"], record["best_dev_loss"], record["dev_curve"]) == (
+        18,
+        18,
+        None,
+        [],
+    )
     assert record["tasks"] == ["date_normalise", "unit_conversion"]
     assert record["samples"] == 52
     assert record["epochs"] == pytest.approx(18 * 4 / 52)
@@ -189,13 +205,20 @@ def test_a_visit_goes_part_of_the_way(trainer: Worker, qwen3: Path, tasks: Path)
     for size in (1.0, 0.25):
         meta = MetaLearning(meta_steps=1, inner_steps=3, meta_step_size=size)
         train(trainer, tasks, "full", constant, meta=meta, weights=tasks / str(size))
-        ways.append({name: tensor - merged(qwen3, None)[name] for name, tensor in merged(qwen3, tasks / str(size)).items()})
+        ways.append(
+            {
+                name: tensor - merged(qwen3, None)[name]
+                for name, tensor in merged(qwen3, tasks / str(size)).items()
+            }
+        )
     whole, part = ways
     assert max(tensor.abs().max() for tensor in whole.values()) > 0
     assert all((part[name] - 0.25 * whole[name]).abs().max() < 1e-6 for name in whole)
 
 
-def test_a_killed_meta_learning_goes_on_to_the_same_weights(trainer: Worker, qwen3: Path, tasks: Path) -> None:
+def test_a_killed_meta_learning_goes_on_to_the_same_weights(
+    trainer: Worker, qwen3: Path, tasks: Path
+) -> None:
     import os
     import signal
 
@@ -208,7 +231,10 @@ def test_a_killed_meta_learning_goes_on_to_the_same_weights(trainer: Worker, qwe
 
     train(trainer, tasks, "lora", INNER, meta=META, weights=tasks / "undisturbed")
     disturbed = fit_job(tasks, "lora", INNER, meta=META)
-    with Worker("harness.training", ["--model", str(qwen3)], log=tasks / "log") as started, pytest.raises(WorkerDied):
+    with (
+        Worker("harness.training", ["--model", str(qwen3)], log=tasks / "log") as started,
+        pytest.raises(WorkerDied),
+    ):
         fit(started, disturbed, report)
     record = fit(trainer, disturbed)
     assert record["resumed_at"][0] % 3 == 0
@@ -239,7 +265,12 @@ def test_weights_come_with_a_card_that_says_what_they_are(trainer: Worker, dates
     record = train(trainer, dates, tuner, SHORT)
     card = ModelCard.load(dates / tuner / "README.md")
     assert card.data.library_name == ("peft" if tuner == "lora" else "transformers")
-    for said in ("48 samples", "`date_normalise`", "| `learning_rate` | `0.002` |", f"{record['tokens']:,} tokens"):
+    for said in (
+        "48 samples",
+        "`date_normalise`",
+        "| `learning_rate` | `0.002` |",
+        f"{record['tokens']:,} tokens",
+    ):
         assert said in card.text, said
 
 

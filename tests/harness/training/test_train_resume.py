@@ -1,4 +1,5 @@
-"""Trainings that are killed, at any moment, and end as if nothing had happened; and those that are meant to pause."""
+"""Trainings that are killed, at any moment, and end as if nothing had happened; and those that are meant to
+pause."""
 
 import os
 import shutil
@@ -18,7 +19,8 @@ from harness.workers.worker import Message, Worker, WorkerDied
 pytest.importorskip("trl", reason="needs the train extra")
 
 
-# Dropout draws random numbers in every step; an update is two micro-batches; the third epoch ends in a smaller one.
+# Dropout draws random numbers in every step; an update is two micro-batches; the third epoch ends in a
+# smaller one.
 EVENTFUL = QUICK.model_copy(
     update={
         "num_train_epochs": 3.0,
@@ -31,7 +33,15 @@ EVENTFUL = QUICK.model_copy(
 )
 STEPS = 18
 
-NOT_THE_SAME = {"train_seconds", "load_seconds", "peak_memory_bytes", "energy_joules", "resumed_at", "discarded", "key"}
+NOT_THE_SAME = {
+    "train_seconds",
+    "load_seconds",
+    "peak_memory_bytes",
+    "energy_joules",
+    "resumed_at",
+    "discarded",
+    "key",
+}
 """What a record says of time and of kills."""
 
 
@@ -43,7 +53,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def job(folder: Path, rows: Path, tuner: str = "lora", training: Training = EVENTFUL, **changed: Any) -> FitJob:
+def job(
+    folder: Path, rows: Path, tuner: str = "lora", training: Training = EVENTFUL, **changed: Any
+) -> FitJob:
     return fit_job(folder, tuner, training, train=rows / "train.jsonl", dev=rows / "dev.jsonl", **changed)
 
 
@@ -90,7 +102,10 @@ def test_a_killed_training_goes_on_to_the_same_weights_curves_and_counts(
     assert expected["steps"] == STEPS
     for number, step in enumerate((2, 8, 17)):
         log = tmp_path / f"log{number}"
-        with Worker("harness.training", ["--model", str(qwen3)], log=log) as started, pytest.raises(WorkerDied):
+        with (
+            Worker("harness.training", ["--model", str(qwen3)], log=log) as started,
+            pytest.raises(WorkerDied),
+        ):
             fit(started, disturbed, kill_at(step, started))
         assert not disturbed.weights.exists()
     record = fit(trainer, disturbed)
@@ -109,9 +124,15 @@ def test_a_checkpoint_that_is_half_written_is_left_for_the_one_before(
     with monkeypatch.context() as planted:
         planted.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
         planted.setenv("GAINBOARD_TEST_FAULT", "killed_while_saving 2")
-        with Worker("faulty_training", ["--model", str(qwen3)], log=tmp_path / "log") as started, pytest.raises(WorkerDied):
+        with (
+            Worker("faulty_training", ["--model", str(qwen3)], log=tmp_path / "log") as started,
+            pytest.raises(WorkerDied),
+        ):
             fit(started, disturbed)
-    assert sorted(folder.name for folder in disturbed.checkpoints.glob("checkpoint-*")) == ["checkpoint-10", "checkpoint-5"]
+    assert sorted(folder.name for folder in disturbed.checkpoints.glob("checkpoint-*")) == [
+        "checkpoint-10",
+        "checkpoint-5",
+    ]
     record = fit(trainer, disturbed)
     assert record["resumed_at"] == [5]
     assert_same(disturbed, undisturbed, record, expected)
@@ -123,7 +144,10 @@ def test_what_a_killed_start_did_after_its_checkpoint_is_counted_as_discarded(
     disturbed = job(tmp_path, rows)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
     monkeypatch.setenv("GAINBOARD_TEST_FAULT", "writes_at_once")
-    with Worker("faulty_training", ["--model", str(qwen3)], log=tmp_path / "log") as started, pytest.raises(WorkerDied):
+    with (
+        Worker("faulty_training", ["--model", str(qwen3)], log=tmp_path / "log") as started,
+        pytest.raises(WorkerDied),
+    ):
         fit(started, disturbed, kill_at(8, started))
     record = fit(trainer, disturbed)
     a_step = record["tokens"] / STEPS
@@ -139,7 +163,9 @@ def test_finished_weights_are_not_made_again(trainer: Worker, rows: Path, tmp_pa
     assert seen == []
 
 
-def test_a_folder_without_a_record_is_no_finished_training(trainer: Worker, rows: Path, tmp_path: Path) -> None:
+def test_a_folder_without_a_record_is_no_finished_training(
+    trainer: Worker, rows: Path, tmp_path: Path
+) -> None:
     once = job(tmp_path, rows, training=QUICK)
     once.weights.mkdir(parents=True)
     (once.weights / "adapter_config.json").write_text("{}")
@@ -151,7 +177,9 @@ def test_a_folder_without_a_record_is_no_finished_training(trainer: Worker, rows
 
 
 @pytest.mark.parametrize("tuner", ["lora", "full"])
-def test_a_training_in_rungs_ends_as_one_without(trainer: Worker, rows: Path, tmp_path: Path, tuner: str) -> None:
+def test_a_training_in_rungs_ends_as_one_without(
+    trainer: Worker, rows: Path, tmp_path: Path, tuner: str
+) -> None:
     whole = job(tmp_path / "whole", rows, tuner)
     expected = fit(trainer, whole)
     records = []
@@ -173,7 +201,9 @@ def test_rungs_at_evaluations_change_nothing_at_all(trainer: Worker, rows: Path,
     whole = job(tmp_path / "whole", rows, training=QUICK)
     expected = fit(trainer, whole)
     for until in (0.5, 1.0):
-        rung = job(tmp_path / "rungs", rows, training=QUICK, until=until, weights=tmp_path / "rungs" / str(until))
+        rung = job(
+            tmp_path / "rungs", rows, training=QUICK, until=until, weights=tmp_path / "rungs" / str(until)
+        )
         record = fit(trainer, rung)
     assert_same(rung, whole, record, expected)
 
@@ -182,7 +212,9 @@ def test_a_rung_has_the_best_weights_so_far(trainer: Worker, rows: Path, tmp_pat
     """A metric, made up here, that is best at the second of three evaluations."""
     import torch
 
-    by_metric = QUICK.model_copy(update={"metric_for_best_model": "task_metric", "eval_samples": 1, "eval_steps": 4})
+    by_metric = QUICK.model_copy(
+        update={"metric_for_best_model": "task_metric", "eval_samples": 1, "eval_steps": 4}
+    )
     judged = ask_job(rows / "dev.jsonl", tmp_path / "answers", weights=None, output="generate")
     values = iter([0.1, 0.2, 0.9, 0.3])
     rung = job(tmp_path / "rung", rows, "full", by_metric, until=0.5, judged=judged)
@@ -194,12 +226,17 @@ def test_a_rung_has_the_best_weights_so_far(trainer: Worker, rows: Path, tmp_pat
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_rungs_after_an_early_stop_give_the_same_weights_at_once(trainer: Worker, rows: Path, tmp_path: Path) -> None:
+def test_rungs_after_an_early_stop_give_the_same_weights_at_once(
+    trainer: Worker, rows: Path, tmp_path: Path
+) -> None:
     import torch
 
     hot = QUICK.model_copy(update={"learning_rate": 0.05, "lr_scheduler_type": "constant", "eval_steps": 2})
     hot = hot.model_copy(update={"early_stopping_patience": 1, "warmup_steps": 0, "max_steps": 40})
-    rungs = [job(tmp_path, rows, "full", hot, until=until, weights=tmp_path / str(until)) for until in (0.5, 0.75, 1.0)]
+    rungs = [
+        job(tmp_path, rows, "full", hot, until=until, weights=tmp_path / str(until))
+        for until in (0.5, 0.75, 1.0)
+    ]
     seen: list[Message] = []
     first, *later = [fit(trainer, rung, seen.append) for rung in rungs]
     assert first["stopped_early"]
@@ -235,7 +272,10 @@ def test_the_last_whole_checkpoint_is_found(tmp_path: Path) -> None:
 
 def test_a_checkpoint_with_a_file_cut_off_or_missing_is_not_whole(tmp_path: Path) -> None:
     checkpoint(tmp_path, 2, 2)
-    for spoil in (lambda made: (made / "model.safetensors").write_text("we"), lambda made: (made / PROGRESS).unlink()):
+    for spoil in (
+        lambda made: (made / "model.safetensors").write_text("we"),
+        lambda made: (made / PROGRESS).unlink(),
+    ):
         made = checkpoint(tmp_path, 4, 4)
         spoil(made)
         found = latest(tmp_path, most=10)

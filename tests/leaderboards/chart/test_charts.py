@@ -21,7 +21,11 @@ MCC = task_card(
     primary_metric="mcc",
     binary=False,
     chance=0.0,
-    metrics={"mcc": MetricCard(description="Matthews correlation", low=-1.0, high=1.0, higher_is_better=True, corpus=False)},
+    metrics={
+        "mcc": MetricCard(
+            description="Matthews correlation", low=-1.0, high=1.0, higher_is_better=True, corpus=False
+        )
+    },
 )
 
 
@@ -42,22 +46,29 @@ def estimate(low: float, value: float, high: float) -> Estimate:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "first"), [(0.2, 0.4, "0"), (-0.05, 0.2, "−25"), (-0.6, -0.4, "−75"), (-1.0, -0.9, "−100")]
+    ("low", "high", "first"),
+    [(0.2, 0.4, "0"), (-0.05, 0.2, "−25"), (-0.6, -0.4, "−75"), (-1.0, -0.9, "−100")],
 )
-def test_a_forest_reaches_from_0_to_100_and_to_whatever_lies_below(low: float, high: float, first: str) -> None:
+def test_a_forest_reaches_from_0_to_100_and_to_whatever_lies_below(
+    low: float, high: float, first: str
+) -> None:
     chart = forest([("lora", "LoRA", estimate(low, (low + high) / 2, high))], chance=0.0)
     assert (chart.ticks[0].label, chart.ticks[-1].label) == (first, "100")
     (line,) = chart.lines
     assert chart.ticks[0].at <= line.low < line.x < line.high <= chart.ticks[-1].at < chart.width
     assert [tick.at for tick in chart.ticks if tick.label == "50"] == [
-        pytest.approx((chart.ticks[-1].at + next(tick.at for tick in chart.ticks if tick.label == "0")) / 2, abs=0.1)
+        pytest.approx(
+            (chart.ticks[-1].at + next(tick.at for tick in chart.ticks if tick.label == "0")) / 2, abs=0.1
+        )
     ]
 
 
 def test_a_metric_that_goes_below_zero_is_drawn_and_told_on_its_own_range(below_zero: Path) -> None:
     page = (below_zero / "models" / "small.html").read_text(encoding="utf-8")
     ends = re.findall(r'class="interval \w+" d="M([\d.-]+) [\d.]+H([\d.-]+)"', page)
-    assert len(ends) == 3 and all(96 <= float(low) < float(high) for low, high in ends), "none is drawn over the names"
+    assert len(ends) == 3 and all(96 <= float(low) < float(high) for low, high in ends), (
+        "none is drawn over the names"
+    )
     told = {
         "index.html": "mcc on capitals, −100 to 100",
         "models/small.html": "The task's own metric, −100 to 100, with",
@@ -76,7 +87,13 @@ def test_a_single_candidate_has_no_gap_to_resolve(tmp_path: Path) -> None:
 
 
 def test_letters_are_as_wide_as_their_kind() -> None:
-    assert letters_wide("WW") == letters_wide("模型") > letters_wide("AA") > letters_wide("aa") > letters_wide("ii")
+    assert (
+        letters_wide("WW")
+        == letters_wide("模型")
+        > letters_wide("AA")
+        > letters_wide("aa")
+        > letters_wide("ii")
+    )
     assert letters_wide("e\u0301\u0302") == letters_wide("e")
     assert letters_wide("\u202e") == letters_wide("⟨U+202E⟩"), "what cannot be seen is spelt out"
 
@@ -90,8 +107,13 @@ def test_a_label_is_cut_by_its_width(name: str) -> None:
 
 def test_labels_of_wide_letters_stay_inside_the_staircase_and_off_each_other() -> None:
     marks = [Mark(x, 100.0, "lora", "") for x in (441.0, 470.0)]
-    wanted = [(mark, chart_label(f"{letter * 40} · LoRA r16", 34)) for mark, letter in zip(marks, "W模", strict=True)]
-    labels = _place_labels(wanted, marks, [Mark(60.0, 300.0, "lora", "")], left=46, right=704, top=18, bottom=330)
+    wanted = [
+        (mark, chart_label(f"{letter * 40} · LoRA r16", 34))
+        for mark, letter in zip(marks, "W模", strict=True)
+    ]
+    labels = _place_labels(
+        wanted, marks, [Mark(60.0, 300.0, "lora", "")], left=46, right=704, top=18, bottom=330
+    )
     assert len(labels) == 2
     boxes = []
     for label in labels:

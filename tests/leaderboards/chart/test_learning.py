@@ -1,4 +1,5 @@
-"""Learning curves as charts, and what of a score is form: on pages, and against numbers worked out by hand."""
+"""Learning curves as charts, and what of a score is form: on pages, and against numbers worked out by
+hand."""
 
 import itertools
 from pathlib import Path
@@ -20,7 +21,9 @@ def estimate(value: float) -> Estimate:
 
 
 def test_budgets_stand_on_a_logarithmic_axis_with_their_intervals() -> None:
-    chart = learning_curve([("lora", "LoRA", {10: estimate(0.5), 1000: estimate(0.9), 100: estimate(0.7)})], [])
+    chart = learning_curve(
+        [("lora", "LoRA", {10: estimate(0.5), 1000: estimate(0.9), 100: estimate(0.7)})], []
+    )
     assert chart
     (line,) = chart.lines
     first, second, third = line.budgets
@@ -41,7 +44,9 @@ def test_untrained_arms_are_level_lines_and_names_never_cover_each_other() -> No
     assert [level.method for level in chart.levels] == ["zero_shot", "few_shot"]
     heights = [name.y for name in chart.names]
     assert all(below - above >= LABELS_APART for above, below in itertools.pairwise(heights))
-    assert [name.method for name in chart.names] == ["lora", "few_shot", "zero_shot"], "each is told by its line's shape"
+    assert [name.method for name in chart.names] == ["lora", "few_shot", "zero_shot"], (
+        "each is told by its line's shape"
+    )
 
 
 @pytest.mark.parametrize("value", [0.05, 0.95])
@@ -64,10 +69,15 @@ def test_the_largest_budget_has_its_tick_and_the_one_that_it_would_touch_has_non
 
 
 def test_one_budget_makes_no_curve() -> None:
-    assert learning_curve([("lora", "LoRA", {10: estimate(0.5)})], [("zero_shot", "Zero-shot", estimate(0.3))]) is None
+    assert (
+        learning_curve([("lora", "LoRA", {10: estimate(0.5)})], [("zero_shot", "Zero-shot", estimate(0.3))])
+        is None
+    )
 
 
-def write_arm(results: Path, method: Method, right: float, *, formed: float = 1.0, n_train: int | None = None) -> None:
+def write_arm(
+    results: Path, method: Method, right: float, *, formed: float = 1.0, n_train: int | None = None
+) -> None:
     """So many right answers, and so many of the right form, of 60."""
     for seed in (0, 1, 2):
         scores = draw_scores(right, 60, seed)
@@ -95,7 +105,10 @@ def test_a_model_s_page_draws_its_learning_curve(site: Path) -> None:
 
 def test_a_task_s_page_tells_form_from_content(site: Path) -> None:
     zero, held, few, lora = lines(site / "tasks" / "capitals.html", "form-table")
-    assert [line.split(" 1B ")[0].rsplit(" ·", 1)[0] for line in (few, lora)] == ["small few-shot", "small LoRA r16"]
+    assert [line.split(" 1B ")[0].rsplit(" ·", 1)[0] for line in (few, lora)] == [
+        "small few-shot",
+        "small LoRA r16",
+    ]
     shares = [float(line.split(" 1B ")[1].split()[0]) for line in (zero, held, few, lora)]
     assert shares[0] < 60 and shares[1:] == [100.0] * 3
     given, score = (float(word) for word in zero.split(" 1B ")[1].split()[1:3])

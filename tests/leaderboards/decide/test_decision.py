@@ -27,7 +27,15 @@ from leaderboards.text import percent, round_usd, signed_usd
 HOUR = 3600.0
 
 PLAIN = Scenario(
-    hours=(3.0,), label=0.1, api_input=1.0, api_output=4.0, volume=1000, point=10, budget=70, utilisation=50, retrains=1
+    hours=(3.0,),
+    label=0.1,
+    api_input=1.0,
+    api_output=4.0,
+    volume=1000,
+    point=10,
+    budget=70,
+    utilisation=50,
+    retrains=1,
 )
 """$3 an hour, 10 cents a label, half busy, trained twice."""
 
@@ -44,7 +52,8 @@ def case(
     few: Rival | None = None,
     forgets: bool = False,
 ) -> Case:
-    """A candidate on one device: seconds of training, labels, seconds of a request of 100 tokens answered by 10."""
+    """A candidate on one device: seconds of training, labels, seconds of a request of 100 tokens answered by
+    10."""
     tuned = train > 0
     label = SimpleNamespace(
         key=(name, "lora"), label=name, method="lora", score=SimpleNamespace(value=score), forgets=forgets
@@ -65,7 +74,8 @@ def choices(*cases: Case, steps: list[list[int]] | None = None) -> Choices:
 def test_the_total_cost_is_labels_trainings_and_requests_on_a_device_that_idles() -> None:
     costs = costs_of(case("a", 0.8, train=2 * HOUR, labels=500), PLAIN)
     assert costs
-    # 500 labels at 10 cents; two trainings of two hours at $3; 1.2 s at $3 an hour are $0.001, twice that at half use.
+    # 500 labels at 10 cents; two trainings of two hours at $3; 1.2 s at $3 an hour are $0.001, twice that at
+    # half use.
     assert (costs.labels, costs.fixed) == (50.0, 50.0 + 2 * 6.0)
     assert costs.request == pytest.approx(0.002)
     assert costs.total == pytest.approx(62.0 + 1000 * 0.002)
@@ -87,7 +97,8 @@ def test_few_shot_without_its_cache_costs_what_was_measured_without_it() -> None
 
 def test_the_net_benefit_is_the_value_of_the_points_less_what_they_cost_more() -> None:
     tuned, base = case("tuned", 0.8, train=2 * HOUR, labels=500), case("base", 0.5)
-    # In three of four draws thirty points or more are gained, worth $300 or more for $62; in one, a single point.
+    # In three of four draws thirty points or more are gained, worth $300 or more for $62; in one, a single
+    # point.
     steps = [[8000, 5000], [8200, 5000], [8400, 5000], [5100, 5000]]
     decision = weigh(choices(tuned, base, steps=steps), PLAIN)
     net = decision.figures[0].net
@@ -103,7 +114,9 @@ def test_the_reference_is_the_untuned_case_worth_most_not_the_one_that_scores_mo
     decision = weigh(choices(case("tuned", 0.8, train=HOUR), dear, cheap), PLAIN)
     # Two points more, $20, for $198 more of serving.
     assert decision.reference == 2
-    assert weigh(choices(case("tuned", 0.8, train=HOUR), dear, cheap), replace(PLAIN, point=1000)).reference == 1
+    assert (
+        weigh(choices(case("tuned", 0.8, train=HOUR), dear, cheap), replace(PLAIN, point=1000)).reference == 1
+    )
 
 
 def test_without_an_untuned_case_there_is_no_net_benefit() -> None:
@@ -138,7 +151,9 @@ def test_a_hosted_model_is_paid_by_the_token() -> None:
     # 100 tokens read at $1 a million and 10 written at $4 are $0.00014; the tuned request costs $0.00005.
     assert weigh(choices(tuned), PLAIN).figures[0].api == pytest.approx(62 / 0.00009)
     assert weigh(choices(case("a", 0.8)), PLAIN).figures[0].api == "never"
-    assert weigh(choices(case("a", 0.8)), replace(PLAIN, api_input=None, api_output=None)).figures[0].api is None
+    assert (
+        weigh(choices(case("a", 0.8)), replace(PLAIN, api_input=None, api_output=None)).figures[0].api is None
+    )
 
 
 def test_a_right_answer_costs_a_request_by_the_share_of_right_ones() -> None:
@@ -148,7 +163,11 @@ def test_a_right_answer_costs_a_request_by_the_share_of_right_ones() -> None:
 
 
 def test_the_best_for_a_budget_is_the_highest_score_within_it_and_how_often_it_wins() -> None:
-    best, second, third = case("best", 0.8, train=2 * HOUR, labels=500), case("second", 0.6), case("third", 0.5)
+    best, second, third = (
+        case("best", 0.8, train=2 * HOUR, labels=500),
+        case("second", 0.6),
+        case("third", 0.5),
+    )
     steps = [[8000, 6000, 5000], [8000, 5000, 6000], [6000, 6000, 7000], [8000, 6000, 6000]]
     bests = {one.budget: one for one in weigh(choices(best, second, third, steps=steps), PLAIN).bests}
     assert [*bests] == [1.0, 10.0, 100.0, 1000.0, 70.0]
@@ -184,11 +203,19 @@ def test_a_point_costs_what_the_step_before_it_on_the_staircase_does_not() -> No
 
 
 def test_equal_candidates_have_no_price_of_a_point() -> None:
-    assert usd_per_point([1.0, 1.0], [0.5, 0.5], np.full((10, 2), 5000, dtype=np.int16)) == [None, "unresolved"]
+    assert usd_per_point([1.0, 1.0], [0.5, 0.5], np.full((10, 2), 5000, dtype=np.int16)) == [
+        None,
+        "unresolved",
+    ]
 
 
 def test_what_nothing_beats_is_carried_first_and_the_order_is_kept() -> None:
-    some = [case("a", 0.9, train=HOUR), case("b", 0.8, train=HOUR), case("c", 0.7, train=HOUR), case("d", 0.2)]
+    some = [
+        case("a", 0.9, train=HOUR),
+        case("b", 0.8, train=HOUR),
+        case("c", 0.7, train=HOUR),
+        case("d", 0.2),
+    ]
     found = choices(*some)
     decision = weigh(found, PLAIN)
     assert that_matter(found, decision, most=2) == [0, 3]
@@ -197,7 +224,9 @@ def test_what_nothing_beats_is_carried_first_and_the_order_is_kept() -> None:
 
 
 def test_what_the_answers_are_about_is_carried_however_many_are_level_with_the_best() -> None:
-    found = choices(*(case(f"level-{number}", 0.9, train=HOUR) for number in range(40)), case("plain", 0.5, serve=9.0))
+    found = choices(
+        *(case(f"level-{number}", 0.9, train=HOUR) for number in range(40)), case("plain", 0.5, serve=9.0)
+    )
     decision = weigh(found, PLAIN)
     assert decision.reference == 40
     assert that_matter(found, decision, most=5) == [0, 1, 2, 3, 40]
@@ -217,7 +246,9 @@ def trained(**changes: Any) -> Any:
 def test_the_worked_example_runs_at_forty_percent_of_the_peak() -> None:
     operations = (4 * 8e9 + 6 * 8e7) * 18e6
     assert mfu([trained()]) == pytest.approx(operations / (1456 * 989e12)) == pytest.approx(0.40, abs=0.01)
-    assert mfu([trained(), trained(train_seconds=4 * 1456.0)]) == pytest.approx(2 * operations / (5 * 1456 * 989e12))
+    assert mfu([trained(), trained(train_seconds=4 * 1456.0)]) == pytest.approx(
+        2 * operations / (5 * 1456 * 989e12)
+    )
 
 
 def test_the_utilisation_is_unknown_where_the_peak_is() -> None:
@@ -236,7 +267,9 @@ def test_a_peak_is_that_of_the_most_specific_name() -> None:
 
 def estimated(*ends: tuple[float, float, float], errors: Any) -> Any:
     """A table's rows by their estimates, and draws of their errors in any units."""
-    rows = [SimpleNamespace(score=SimpleNamespace(value=value, low=low, high=high)) for value, low, high in ends]
+    rows = [
+        SimpleNamespace(score=SimpleNamespace(value=value, low=low, high=high)) for value, low, high in ends
+    ]
     return SimpleNamespace(ranked=rows, overall=SimpleNamespace(comparison=SimpleNamespace(errors=errors)))
 
 
@@ -277,7 +310,11 @@ def test_break_even_is_given_with_the_cache_off_where_that_was_measured(tmp_path
 
 
 def test_the_figures_of_a_row_are_there_for_reuse_with_their_scenario(tmp_path: Path) -> None:
-    rates: dict[Any, float] = {("small", "zero_shot"): 0.3, ("small", "few_shot"): 0.5, ("small", "lora"): 0.9}
+    rates: dict[Any, float] = {
+        ("small", "zero_shot"): 0.3,
+        ("small", "few_shot"): 0.5,
+        ("small", "lora"): 0.9,
+    }
     write_sweep(tmp_path / "results", rates, n=100)
     published = publish(tmp_path / "results", tmp_path / "site")
     tuned = row(published, "small", "lora")
@@ -293,7 +330,9 @@ def test_the_figures_of_a_row_are_there_for_reuse_with_their_scenario(tmp_path: 
     assert row(published, "small", "few_shot")["p_worth_it"] is None
 
 
-def test_a_board_of_many_candidates_keeps_the_cost_page_small_and_says_what_is_left_out(tmp_path: Path) -> None:
+def test_a_board_of_many_candidates_keeps_the_cost_page_small_and_says_what_is_left_out(
+    tmp_path: Path,
+) -> None:
     rates: dict[Any, float] = {("large", "few_shot"): 0.5}
     rates |= {(f"model-{number:03}", "lora"): 0.4 + number / 250 for number in range(100)}
     write_sweep(tmp_path / "results", rates, n=40, seeds=(0,))
@@ -359,7 +398,9 @@ def test_shares_and_differences_are_said_as_people_read_them() -> None:
 
 def test_what_failed_the_guard_against_forgetting_has_its_figures_and_is_never_chosen() -> None:
     free = replace(PLAIN, point=1000.0, budget=1000.0)
-    decision = weigh(choices(case("a", 0.9, train=HOUR, forgets=True), case("b", 0.8, train=HOUR), case("c", 0.5)), free)
+    decision = weigh(
+        choices(case("a", 0.9, train=HOUR, forgets=True), case("b", 0.8, train=HOUR), case("c", 0.5)), free
+    )
     assert (decision.chosen, decision.best_tuned, decision.reference, decision.passed_over) == (1, 1, 2, 0)
     assert {best.place for best in decision.bests if best.place is not None} <= {1, 2}
     assert decision.figures[0].worth == 1.0
@@ -411,12 +452,22 @@ def test_what_costs_nothing_has_a_place_of_its_own_before_the_first_power() -> N
 def test_all_may_cost_nothing() -> None:
     found = choices(case("tuned", 0.8, train=HOUR), case("base", 0.5))
     decision = weigh(found, replace(PLAIN, hours=(0.0,)))
-    assert {spot.x for spot in stairs_plot(found, decision).spots} == {stairs_plot(found, decision).frame.x_ticks[0].at}
+    assert {spot.x for spot in stairs_plot(found, decision).spots} == {
+        stairs_plot(found, decision).frame.x_ticks[0].at
+    }
     assert total_plot(found, decision).frame.y_ticks[0].label == "$0"
 
 
 def test_an_axis_of_scores_goes_below_zero_and_above_a_hundred_for_nothing_but_what_is_there() -> None:
-    for low, high in ((0.0, 0.0), (0.0, 0.0009), (0.0005, 0.0009), (0.3, 0.3), (0.5, 0.5008), (0.0, 1.0), (1.0, 1.0)):
+    for low, high in (
+        (0.0, 0.0),
+        (0.0, 0.0009),
+        (0.0005, 0.0009),
+        (0.3, 0.3),
+        (0.5, 0.5008),
+        (0.0, 1.0),
+        (1.0, 1.0),
+    ):
         bottom, top, step = nice_range(low, high)
         assert 0 <= bottom < top <= 1 and step <= top - bottom
         assert bottom - step < low and high < top + step
@@ -424,7 +475,9 @@ def test_an_axis_of_scores_goes_below_zero_and_above_a_hundred_for_nothing_but_w
     assert nice_range(-0.0004, 0.0)[0] < 0
 
 
-@pytest.mark.parametrize("scores", [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5009), (0.4991, 0.5), (0.605, 0.2), (-0.3, 0.4)])
+@pytest.mark.parametrize(
+    "scores", [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5009), (0.4991, 0.5), (0.605, 0.2), (-0.3, 0.4)]
+)
 def test_a_name_in_the_frontier_is_below_the_title_of_its_axis(scores: tuple[float, float]) -> None:
     found = choices(case("tuned", max(scores), train=HOUR), case("base", min(scores)))
     plot = stairs_plot(found, weigh(found, PLAIN))

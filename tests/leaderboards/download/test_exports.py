@@ -1,4 +1,5 @@
-"""What other programs are given: the same figures in their own formats, complete, without a NaN, the same each time."""
+"""What other programs are given: the same figures in their own formats, complete, without a NaN, the same
+each time."""
 
 import csv
 import json
@@ -8,7 +9,16 @@ from typing import Any
 
 import pandas
 import pytest
-from synthetic import draw_scores, guarding, make_run, searched, task_card, write_ensemble, write_result, write_sweep
+from synthetic import (
+    draw_scores,
+    guarding,
+    make_run,
+    searched,
+    task_card,
+    write_ensemble,
+    write_result,
+    write_sweep,
+)
 
 from harness.cli import main
 from harness.errors import UserError
@@ -88,7 +98,10 @@ GENERATION_ARGS = {"temperature", "top_p", "max_tokens", "execution_command"}
 def check_record(record: dict[str, Any]) -> None:
     """What the schema 0.3.0, and the checks that its datastore makes besides, ask of a record."""
     assert set(record) <= TOP and record["schema_version"] == "0.3.0"
-    assert all(isinstance(record[name], str) for name in ("evaluation_id", "evaluation_timestamp", "retrieved_timestamp"))
+    assert all(
+        isinstance(record[name], str)
+        for name in ("evaluation_id", "evaluation_timestamp", "retrieved_timestamp")
+    )
     assert record["retrieved_timestamp"].isdecimal()
     source = record["source_metadata"]
     assert source["source_type"] in ("documentation", "evaluation_run") and source["source_organization_name"]
@@ -96,7 +109,11 @@ def check_record(record: dict[str, Any]) -> None:
     assert record["eval_library"]["name"] and record["eval_library"]["version"]
     model = record["model_info"]
     assert model["name"] and re.fullmatch(r"[^/]+/[^/]+", model["id"])
-    assert model["additional_details"]["deployment_type"] in ("self_deployed", "externally_managed", "unknown")
+    assert model["additional_details"]["deployment_type"] in (
+        "self_deployed",
+        "externally_managed",
+        "unknown",
+    )
     assert model["additional_details"]["model_availability"] in ("open_weights", "closed_weights", "unknown")
     check_texts(model["additional_details"])
     assert record["evaluation_results"]
@@ -142,9 +159,13 @@ def test_every_candidate_is_a_record_of_every_eval_ever(results: Path, tmp_path:
         check_record(record)
 
 
-def test_a_record_says_how_it_was_tuned_what_that_gained_and_what_it_cost(results: Path, tmp_path: Path) -> None:
+def test_a_record_says_how_it_was_tuned_what_that_gained_and_what_it_cost(
+    results: Path, tmp_path: Path
+) -> None:
     found = records(written(results, "every-eval-ever", tmp_path / "records"))
-    tuned = next(record for record in found if record["source_metadata"]["evaluator_relationship"] == "first_party")
+    tuned = next(
+        record for record in found if record["source_metadata"]["evaluator_relationship"] == "first_party"
+    )
     about = tuned["model_info"]["additional_details"]
     assert (about["tuning.method"], about["tuning.base_model"]) == ("lora", "unknown/small")
     assert float(about["cost.train_usd"]) == pytest.approx(1.025)
@@ -155,19 +176,25 @@ def test_a_record_says_how_it_was_tuned_what_that_gained_and_what_it_cost(result
     assert low < gain < high
     assert json.loads(details["tuning.settings"])["r"] == 16
     assert details["tuning.trained_tokens"] == "90000"
-    untuned = next(record for record in found if record["model_info"]["additional_details"]["tuning.tuned"] == "false")
+    untuned = next(
+        record for record in found if record["model_info"]["additional_details"]["tuning.tuned"] == "false"
+    )
     assert untuned["model_info"]["id"] == "unknown/small"
     assert "cost.train_usd" not in untuned["model_info"]["additional_details"]
 
 
 def test_a_path_of_somebody_s_disk_is_not_told(results: Path, tmp_path: Path) -> None:
     for path in results.glob(f"**/{RESULT}"):
-        path.write_text(path.read_text(encoding="utf-8").replace("invented/small", "/home/ada/secret/weights"), "utf-8")
+        path.write_text(
+            path.read_text(encoding="utf-8").replace("invented/small", "/home/ada/secret/weights"), "utf-8"
+        )
     for text in texts(written(results, "every-eval-ever", tmp_path / "records")).values():
         assert "/home" not in text and "secret" not in text and "unknown/weights" in text
 
 
-def test_an_exported_folder_is_the_same_each_time_and_replaced_as_a_whole(results: Path, tmp_path: Path) -> None:
+def test_an_exported_folder_is_the_same_each_time_and_replaced_as_a_whole(
+    results: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "records"
     first = texts(written(results, "every-eval-ever", out))
     (out / "data" / "stray.json").write_text("{}", encoding="utf-8")
@@ -212,7 +239,10 @@ def test_a_model_index_is_named_by_what_was_trained_and_has_its_guard_tasks_last
         write_result(results, scored, asked, [1.0, 0.0])
     ((name, text),) = texts(written(results, "model-index", tmp_path / "cards")).items()
     assert name == "small-lora-one-v1-n-500-seed-0.yaml"
-    assert [entry["dataset"]["name"] for entry in json.loads(text)["model-index"][0]["results"]] == ["one", "a-guard"]
+    assert [entry["dataset"]["name"] for entry in json.loads(text)["model-index"][0]["results"]] == [
+        "one",
+        "a-guard",
+    ]
 
 
 def test_a_model_index_is_yaml(results: Path, tmp_path: Path) -> None:

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
-from synthetic import draw_scores, make_run, task_card, write_ensemble, write_failure, write_result, write_sweep
+from synthetic import (
+    draw_scores,
+    make_run,
+    task_card,
+    write_ensemble,
+    write_failure,
+    write_result,
+    write_sweep,
+)
 
 from harness.records.result import RESULT
 from harness.records.training import Spent
@@ -28,7 +36,11 @@ def results(tmp_path: Path) -> Path:
     results = tmp_path / "results"
     write_sweep(results, RATES, n=40)
     card = task_card()
-    members = [write_result(results, make_run("large", "lora", card, 0), card, draw_scores(0.7, 40, 0), device="Abacus 9")]
+    members = [
+        write_result(
+            results, make_run("large", "lora", card, 0), card, draw_scores(0.7, 40, 0), device="Abacus 9"
+        )
+    ]
     write_ensemble(results, "together", "vote", members, draw_scores(0.75, 40, 0))
     write_failure(results, make_run("huge", "full", card, 0), spent=Spent(seconds=300.0))
     return results
@@ -86,9 +98,17 @@ def test_a_record_with_a_number_that_is_none_has_no_line_and_is_named(results: P
 
 
 def test_the_checksums_are_those_of_all_files(data: Path) -> None:
-    listed = dict(reversed(line.split("  ")) for line in (data / "SHA256SUMS").read_text(encoding="utf-8").splitlines())
+    listed = dict(
+        reversed(line.split("  ")) for line in (data / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    )
     names = {path.name for path in data.iterdir()} - {"SHA256SUMS"}
-    assert names == {"leaderboard.csv", "leaderboard.json", "leaderboard.schema.json", "prices.toml", "runs.jsonl"}
+    assert names == {
+        "leaderboard.csv",
+        "leaderboard.json",
+        "leaderboard.schema.json",
+        "prices.toml",
+        "runs.jsonl",
+    }
     assert listed == {name: hashlib.sha256((data / name).read_bytes()).hexdigest() for name in names}
 
 
@@ -101,4 +121,6 @@ def test_every_field_of_the_figures_that_is_not_plain_is_explained() -> None:
 def model_fields(model: type[BaseModel]) -> list[tuple[str, Any]]:
     from leaderboards.download.figures import BillFigures, CellFigures, RowFigures
 
-    return [pair for kind in (model, BillFigures, CellFigures, RowFigures) for pair in kind.model_fields.items()]
+    return [
+        pair for kind in (model, BillFigures, CellFigures, RowFigures) for pair in kind.model_fields.items()
+    ]

@@ -1,4 +1,5 @@
-"""Result files of lm-evaluation-harness, taken as scores from elsewhere: whole or not at all, and apart on the pages."""
+"""Result files of lm-evaluation-harness, taken as scores from elsewhere: whole or not at all, and apart on
+the pages."""
 
 import copy
 import json
@@ -39,7 +40,10 @@ FILE: dict[str, Any] = {
     "versions": {"arc_easy": 1.0, "gsm8k": 3.0},
     "n-shot": {"arc_easy": 0, "gsm8k": 5},
     "higher_is_better": {"arc_easy": {"acc": True, "acc_norm": True}, "gsm8k": {"exact_match": True}},
-    "n-samples": {"arc_easy": {"original": 4, "effective": 4}, "gsm8k": {"original": 1319, "effective": 1319}},
+    "n-samples": {
+        "arc_easy": {"original": 4, "effective": 4},
+        "gsm8k": {"original": 1319, "effective": 1319},
+    },
     "config": {"model": "vllm", "model_args": "pretrained=Qwen/Qwen3-8B,dtype=auto", "limit": None},
     "git_hash": "abc1234",
     "date": 1763978400.5,
@@ -75,7 +79,10 @@ def write_samples(path: Path, scores: list[Any], *, task: str = "arc_easy", metr
 
 
 def stored(results: Path) -> dict[str, bytes]:
-    return {path.relative_to(results).as_posix(): path.read_bytes() for path in sorted(results.glob(f"**/{IMPORTED}"))}
+    return {
+        path.relative_to(results).as_posix(): path.read_bytes()
+        for path in sorted(results.glob(f"**/{IMPORTED}"))
+    }
 
 
 # What is taken
@@ -90,7 +97,10 @@ def test_every_task_becomes_a_record_with_its_provenance(tmp_path: Path, results
     easy, school = read_imported(results)
     assert easy == outcome.added[0]
     assert (easy.candidate, easy.model, easy.task_version, easy.n) == ("Qwen3-8B", "Qwen/Qwen3-8B", "1.0", 4)
-    assert [(one.label, one.value, one.stderr) for one in easy.metrics] == [("acc", 0.5, 0.25), ("acc_norm", 0.75, 0.2)]
+    assert [(one.label, one.value, one.stderr) for one in easy.metrics] == [
+        ("acc", 0.5, 0.25),
+        ("acc_norm", 0.75, 0.2),
+    ]
     assert [(one.label, one.stderr) for one in school.metrics] == [
         ("exact_match,flexible-extract", 0.013),
         ("exact_match,strict-match", None),
@@ -103,7 +113,9 @@ def test_every_task_becomes_a_record_with_its_provenance(tmp_path: Path, results
 
 def test_a_name_longer_than_any_file_s_is_imported_and_told_in_short(tmp_path: Path, results: Path) -> None:
     name = "long" * 250_000
-    path = write_file(tmp_path, {"results": {name: {"acc,none": 0.5}}, "higher_is_better": {name: {"acc": True}}})
+    path = write_file(
+        tmp_path, {"results": {name: {"acc,none": 0.5}}, "higher_is_better": {name: {"acc": True}}}
+    )
     outcome = import_results(path, results)
     assert [record.task for record in read_imported(results)] == [name]
     for said in (told(outcome, results), *outcome.notes):
@@ -120,12 +132,16 @@ def test_a_folder_is_searched_and_importing_twice_changes_nothing(tmp_path: Path
 
 
 def test_the_model_is_named_by_the_user_or_by_what_was_loaded(tmp_path: Path, results: Path) -> None:
-    path = write_file(tmp_path, {"model_name": None, "config": {"model_args": {"pretrained": "/disk/my model"}}})
+    path = write_file(
+        tmp_path, {"model_name": None, "config": {"model_args": {"pretrained": "/disk/my model"}}}
+    )
     assert import_results(path, results).added[0].candidate == "my-model"
     assert import_results(path, results, candidate="mine").added[0].candidate == "mine"
 
 
-def test_samples_beside_give_an_interval_where_the_metric_is_their_mean(tmp_path: Path, results: Path) -> None:
+def test_samples_beside_give_an_interval_where_the_metric_is_their_mean(
+    tmp_path: Path, results: Path
+) -> None:
     path = write_file(tmp_path)
     write_samples(path, [1.0, 0.0, 1.0, 0.0])
     first, second = import_results(path, results).added[0].metrics
@@ -149,17 +165,32 @@ def test_samples_that_do_not_give_the_reported_value_give_no_interval(
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"arc_easy": {"acc,none": float("nan")}}, "task 'arc_easy', metric 'acc,none': its value is nan and not a number"),
+        (
+            {"arc_easy": {"acc,none": float("nan")}},
+            "task 'arc_easy', metric 'acc,none': its value is nan and not a number",
+        ),
         ({"arc_easy": {"acc,none": 10**400}}, "metric 'acc,none': its value is 1000000"),
         ({"git_hash": "\ud800"}, "it holds half a surrogate pair"),
-        ({"gsm8k": {"exact_match,strict-match": "N/A"}}, "metric 'exact_match,strict-match': its value is 'N/A'"),
-        ({"gsm8k": {"acc": 0.3}}, "its name says no filter .as in 'acc,none'.: this file is not of lm-eval 0.4"),
-        ({"gsm8k": {"wit,none": 0.3}}, "does not know 'wit', and the file does not say under `higher_is_better`"),
+        (
+            {"gsm8k": {"exact_match,strict-match": "N/A"}},
+            "metric 'exact_match,strict-match': its value is 'N/A'",
+        ),
+        (
+            {"gsm8k": {"acc": 0.3}},
+            "its name says no filter .as in 'acc,none'.: this file is not of lm-eval 0.4",
+        ),
+        (
+            {"gsm8k": {"wit,none": 0.3}},
+            "does not know 'wit', and the file does not say under `higher_is_better`",
+        ),
         ({"results": {}}, "it has no table `results` of scores by task"),
         ({"results": [1]}, "it has no table `results` of scores by task"),
         ({"results": {"arc_easy": 3}}, "it has no table `results` of scores by task"),
         ({"results": {"arc_easy": {"alias": "x"}}}, "none of its tasks has a score"),
-        ({"model_name": "", "config": {}}, "does not say which model was scored; name it with --candidate NAME"),
+        (
+            {"model_name": "", "config": {}},
+            "does not say which model was scored; name it with --candidate NAME",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_sentence(
@@ -202,7 +233,9 @@ def test_one_bad_file_of_many_keeps_all_from_being_written(tmp_path: Path, resul
 def test_other_scores_of_the_same_candidate_are_not_replaced_unasked(tmp_path: Path, results: Path) -> None:
     import_results(write_file(tmp_path), results)
     before = stored(results)
-    with pytest.raises(UserError, match="holds other scores of Qwen3-8B on 'arc_easy' with 0 examples; remove it"):
+    with pytest.raises(
+        UserError, match="holds other scores of Qwen3-8B on 'arc_easy' with 0 examples; remove it"
+    ):
         import_results(write_file(tmp_path, {"arc_easy": {"acc,none": 0.6}}), results)
     assert stored(results) == before
     assert len(import_results(write_file(tmp_path, {"date": 5}), results, candidate="another").added) == 2
@@ -269,7 +302,9 @@ def test_a_board_shows_only_imports_of_its_tasks(tmp_path: Path, board: Path) ->
 
 def test_hostile_names_are_shown_as_text(tmp_path: Path, board: Path) -> None:
     evil = "<script>alert(1)</script>\u202e"
-    import_results(write_file(tmp_path, {"model_name": evil, "lm_eval_version": evil}), board, candidate="mine")
+    import_results(
+        write_file(tmp_path, {"model_name": evil, "lm_eval_version": evil}), board, candidate="mine"
+    )
     source = publish(board, tmp_path / "site").index.read_text(encoding="utf-8")
     assert "<script>alert" not in source and "\u202e" not in source
 
@@ -283,14 +318,18 @@ def test_a_damaged_import_is_named_and_skipped(tmp_path: Path, board: Path, dama
     elif damage == "moved":
         path.parent.rename(path.parent.with_name("copy"))
     else:
-        path.write_text(path.read_text(encoding="utf-8").replace('"import_version": 1', '"import_version": 2'), "utf-8")
+        path.write_text(
+            path.read_text(encoding="utf-8").replace('"import_version": 1', '"import_version": 2'), "utf-8"
+        )
     with pytest.warns(UserWarning, match=r"gsm8k/.*imported.json"):
         published = publish(board, tmp_path / "site")
     assert len(lines(published.index, "elsewhere-table")) == 1
     assert str(board) not in Text(published.index).text
 
 
-def test_the_command_tells_people_and_scripts(tmp_path: Path, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_tells_people_and_scripts(
+    tmp_path: Path, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["import", str(write_file(tmp_path)), "--results", str(results)]
     for extra, says in (([], "2 scores of arc_easy and gsm8k imported into"), (["--json"], '"added": []')):
         with pytest.raises(SystemExit) as ended:

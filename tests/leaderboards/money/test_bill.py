@@ -1,4 +1,5 @@
-"""What a candidate cost in all: every training once, the trials of its search, what was thrown away, what failed."""
+"""What a candidate cost in all: every training once, the trials of its search, what was thrown away, what
+failed."""
 
 from pathlib import Path
 from typing import Any
@@ -97,11 +98,13 @@ def test_smaller_training_budgets_are_part_of_all_that_was_spent(results: Path) 
 
 def test_a_search_is_paid_once_for_all_seeds_and_the_chosen_training_is_not_paid_twice(results: Path) -> None:
     for seed in (0, 1, 2):
-        run, selection = searched(make_run("small", "lora", CARD, seed), scores={1e-4: 0.5, 3e-4: 0.7, 1e-3: None})
+        run, selection = searched(
+            make_run("small", "lora", CARD, seed), scores={1e-4: 0.5, 3e-4: 0.7, 1e-3: None}
+        )
         write_result(results, run, CARD, [1.0, 0.0, 1.0, 1.0], selection=selection)
     tuned = row(site(results), "small", "lora")
-    # Three runs; the chosen trial is seed 0's training and adds what it took to answer dev; of the others one was dropped
-    # after a quarter and one failed there.
+    # Three runs; the chosen trial is seed 0's training and adds what it took to answer dev; of the others one
+    # was dropped after a quarter and one failed there.
     answers = TRIAL.seconds - FIT
     assert (tuned["trainings"], tuned["trials"]) == (3, 3)
     assert tuned["all_in_usd"] == usd(3 * FIT + answers + 2 * TRIAL.seconds / 4)
@@ -123,7 +126,9 @@ def test_runs_that_failed_are_paid_for(results: Path) -> None:
 
 
 @pytest.mark.parametrize(("phase", "times"), [("train", 1), ("generate", 2)])
-def test_runs_that_fail_with_the_training_they_share_are_paid_for_once(results: Path, phase: str, times: int) -> None:
+def test_runs_that_fail_with_the_training_they_share_are_paid_for_once(
+    results: Path, phase: str, times: int
+) -> None:
     write(results, "multitask", task=ONE)
     for task in (ONE, TWO):
         run = make_run("small", "multitask", task, 1, others=(ONE, TWO))
@@ -154,9 +159,16 @@ def test_an_ensemble_costs_what_its_members_do_their_search_included(results: Pa
 
 
 def test_a_request_to_a_vote_is_one_to_each_member_on_its_own_device(results: Path) -> None:
-    fast = write_result(results, make_run("fast", "lora", CARD, 0), CARD, [1.0, 0.0], requests_per_second=40.0)
+    fast = write_result(
+        results, make_run("fast", "lora", CARD, 0), CARD, [1.0, 0.0], requests_per_second=40.0
+    )
     slow = write_result(
-        results, make_run("slow", "lora", CARD, 0), CARD, [1.0, 0.0], requests_per_second=5.0, device="cpu (8 cores, any)"
+        results,
+        make_run("slow", "lora", CARD, 0),
+        CARD,
+        [1.0, 0.0],
+        requests_per_second=5.0,
+        device="cpu (8 cores, any)",
     )
     write_ensemble(results, "votes", "vote", [fast, slow], [1.0, 1.0])
     published = site(results)

@@ -9,7 +9,10 @@ from showcase import KINDS, Showcase
 pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python, which carries axe-core")
 
 FAULTS = "(options) => axe.run(document, {...options, resultTypes: ['violations']}).then((found) => found.violations)"
-RULES: dict[str, dict[str, list[str]]] = {"light": {}, "dark": {"runOnly": ["color-contrast", "link-in-text-block"]}}
+RULES: dict[str, dict[str, list[str]]] = {
+    "light": {},
+    "dark": {"runOnly": ["color-contrast", "link-in-text-block"]},
+}
 """All of them; in the dark only colours are others, held to the same level of contrast as in the light."""
 
 
@@ -21,10 +24,16 @@ def axe() -> str:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_page_has_no_serious_fault(browser: Any, shown: Showcase, axe: str, kind: str, width: int, scheme: Any) -> None:
-    # The policy keeps out every script that is not the site's own, axe among them: here alone it is set aside.
+def test_a_page_has_no_serious_fault(
+    browser: Any, shown: Showcase, axe: str, kind: str, width: int, scheme: Any
+) -> None:
+    # The policy keeps out every script that is not the site's own, axe among them: here alone it is set
+    # aside.
     context = browser.new_context(
-        bypass_csp=True, color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
+        bypass_csp=True,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 900},
+        reduced_motion="reduce",
     )
     page = context.new_page()
     page.goto(shown.kinds[kind].as_uri())

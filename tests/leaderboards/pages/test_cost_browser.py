@@ -1,4 +1,5 @@
-"""The cost page in a real browser: whatever a reader writes, it shows the very figures that Python works out."""
+"""The cost page in a real browser: whatever a reader writes, it shows the very figures that Python works
+out."""
 
 import random
 import re
@@ -71,7 +72,8 @@ READ = """() => {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results and their site: two priced devices and one without a price, a vote, few-shot timed without its cache."""
+    """Results and their site: two priced devices and one without a price, a vote, few-shot timed without its
+    cache."""
     folder = tmp_path_factory.mktemp("cost")
     for card in (task_card("one"), task_card("two")):
         members = []
@@ -91,7 +93,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_forgetting(results: Path, card: TaskCard) -> None:
-    """A fine-tune that lost half of what its base could do on a guard task: whatever is edited, it is never advised."""
+    """A fine-tune that lost half of what its base could do on a guard task: whatever is edited, it is never
+    advised."""
     guard = task_card("guard")
     arms: tuple[tuple[Method, int], ...] = (("lora", 30), ("zero_shot", 60))
     for seed in (0, 1, 2):
@@ -170,11 +173,15 @@ def assert_plot(found: dict[str, Any], plot: Plot) -> None:
     assert [(kind, title) for _, kind, title in found["traces"]] == [
         (f"trace {trace.kind}".strip(), trace.title) for trace in plot.traces
     ]
-    assert all(near(drawn[0], trace.points) for drawn, trace in zip(found["traces"], plot.traces, strict=True))
+    assert all(
+        near(drawn[0], trace.points) for drawn, trace in zip(found["traces"], plot.traces, strict=True)
+    )
     assert [text for _, _, text in found["labels"]] == [label.text for label in plot.labels]
     for (x, y, _), label in zip(found["labels"], plot.labels, strict=True):
         assert (float(x), float(y)) == pytest.approx((label.x, label.y), abs=0.11)
-    assert [(frontier, title) for _, frontier, title in found["spots"]] == [(s.frontier, s.title) for s in plot.spots]
+    assert [(frontier, title) for _, frontier, title in found["spots"]] == [
+        (s.frontier, s.title) for s in plot.spots
+    ]
     for (place, _, _), spot in zip(found["spots"], plot.spots, strict=True):
         assert near(place, None if spot.x is None else f"translate({spot.x:g} {spot.y:g})")
     top, bottom = plot.frame.top, plot.frame.bottom
@@ -222,7 +229,15 @@ EDITS: list[dict[str, Any]] = [
     {"api_input": 0, "api_output": 0},
     {"cache": False},
     {"cache": False, "label": 0, "volume": 2_000_000, "utilisation": 100},
-    {"hour0": 9, "hour1": 0.2, "hour2": 0.9, "label": 0.004, "volume": 30_000_000, "point": 55, "budget": 1125},
+    {
+        "hour0": 9,
+        "hour1": 0.2,
+        "hour2": 0.9,
+        "label": 0.004,
+        "volume": 30_000_000,
+        "point": 55,
+        "budget": 1125,
+    },
 ]
 
 
@@ -263,7 +278,9 @@ def test_the_page_is_the_same_before_its_script_runs(browser: Any, folder: Path,
     context.close()
 
 
-def test_without_javascript_everything_stands_there_and_says_how_to_edit(browser: Any, folder: Path, site: Site) -> None:
+def test_without_javascript_everything_stands_there_and_says_how_to_edit(
+    browser: Any, folder: Path, site: Site
+) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((folder / "site" / "cost.html").as_uri())
@@ -289,14 +306,18 @@ TICKS = """() => ["total-plot", "worth-plot", "stairs-plot"].flatMap((id) => {
 """Ticks that an axis says twice, texts that a chart cuts off, and names that cover the title of an axis."""
 
 
-def test_no_text_of_a_chart_is_cut_off_or_covers_a_title_and_no_tick_is_said_twice(browser: Any, folder: Path) -> None:
+def test_no_text_of_a_chart_is_cut_off_or_covers_a_title_and_no_tick_is_said_twice(
+    browser: Any, folder: Path
+) -> None:
     for values in EXTREMES:
         query = "&".join(f"{name}={value}" for name, value in values.items())
         with Opened(browser, folder, f"?{query}") as opened:
             assert opened.page.evaluate(TICKS) == [], values
 
 
-def test_the_address_holds_what_was_changed_and_a_link_shows_the_same(browser: Any, folder: Path, site: Site) -> None:
+def test_the_address_holds_what_was_changed_and_a_link_shows_the_same(
+    browser: Any, folder: Path, site: Site
+) -> None:
     values = {"volume": 2_500_000, "hour1": 2.2, "retrains": 3, "cache": False}
     with Opened(browser, folder) as opened:
         opened.write(values)
@@ -362,7 +383,9 @@ def test_a_board_with_nothing_to_choose_breaks_nothing(browser: Any, tmp_path: P
         assert opened.page.inner_text("#budgets-table").count("no cost is known") == 5
 
 
-def test_buttons_fill_in_low_and_high_prices_and_hosted_models(browser: Any, folder: Path, site: Site) -> None:
+def test_buttons_fill_in_low_and_high_prices_and_hosted_models(
+    browser: Any, folder: Path, site: Site
+) -> None:
     with Opened(browser, folder) as opened:
         for title, level in (("High prices", "high"), ("Low prices", "low")):
             opened.page.click(f"button:has-text('{title}')")
@@ -379,7 +402,9 @@ def test_a_sorted_table_still_changes_each_row_s_own_figures(browser: Any, folde
         wanted = {(line.head.name, line.head.detail): line.items[3].text for line in page.figures.lines}
         rows = opened.page.locator("#figures-table tbody tr").all()
         found = {
-            (row.locator(".name").inner_text(), row.locator("th small").inner_text().strip()): row.locator("td").nth(3)
+            (row.locator(".name").inner_text(), row.locator("th small").inner_text().strip()): row.locator(
+                "td"
+            ).nth(3)
             for row in rows
         }
         assert {key: cell.locator(".value").inner_text() for key, cell in found.items()} == wanted

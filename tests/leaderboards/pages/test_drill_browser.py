@@ -1,4 +1,5 @@
-"""Drilling down in a real browser: search, ticks, any two rows, samples by class; by mouse, by keyboard, without scripts."""
+"""Drilling down in a real browser: search, ticks, any two rows, samples by class; by mouse, by keyboard,
+without scripts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,7 +119,9 @@ def check_numbers(page: Any, table: Table, first: Row, second: Row) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("kind", PAGES)
-def test_a_page_opens_from_a_file_without_an_error_or_a_violation(page: Any, site: Path, kind: str, scheme: str) -> None:
+def test_a_page_opens_from_a_file_without_an_error_or_a_violation(
+    page: Any, site: Path, kind: str, scheme: str
+) -> None:
     page.emulate_media(color_scheme=scheme)
     page.goto(address(site, kind))
     assert page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
@@ -136,7 +139,10 @@ def test_a_page_never_scrolls_sideways_on_a_phone(page: Any, site: Path, kind: s
 
 
 def visible_names(page: Any) -> list[str]:
-    return [row.locator(".candidate small").inner_text() for row in page.locator("#ranking-table tbody tr:visible").all()]
+    return [
+        row.locator(".candidate small").inner_text()
+        for row in page.locator("#ranking-table tbody tr:visible").all()
+    ]
 
 
 def test_search_hides_rows_keeps_their_ranks_and_tells_how_many_are_left(page: Any, site: Path) -> None:
@@ -201,11 +207,15 @@ def test_the_keyboard_alone_ticks_two_rows_and_compares_them(page: Any, site: Pa
     page.wait_for_url("**/compare.html?a=*&b=*")
 
 
-def test_a_sorted_ranking_still_compares_the_rows_that_were_ticked(page: Any, site: Path, table: Table) -> None:
+def test_a_sorted_ranking_still_compares_the_rows_that_were_ticked(
+    page: Any, site: Path, table: Table
+) -> None:
     page.goto(address(site, "index.html"))
     page.locator("#ranking-table th button", has_text="Candidate").click()
     for name in ("large", "small"):
-        page.locator("#ranking-table tr", has_text=name).filter(has_text="few-shot").locator(".tick input").check()
+        page.locator("#ranking-table tr", has_text=name).filter(has_text="few-shot").locator(
+            ".tick input"
+        ).check()
     page.get_by_role("link", name="Compare the two rows").click()
     expected = compare_href(row_of(table, "large", "few_shot"), row_of(table, "small", "few_shot"))
     assert page.url == address(site, expected)
@@ -263,10 +273,15 @@ def test_the_script_writes_what_the_page_held_already(page: Any, site: Path, tab
         page.wait_for_url(lambda url, value=value: value in url)
         page.wait_for_timeout(200)
     said = page.locator("#said").inner_text()
-    assert (page.locator("main").inner_text().replace(f"{said}\n\n", "").replace(f"{said}\n", ""), compared(page)) == before
+    assert (
+        page.locator("main").inner_text().replace(f"{said}\n\n", "").replace(f"{said}\n", ""),
+        compared(page),
+    ) == before
 
 
-def test_choosing_changes_the_address_and_turning_round_changes_every_sign(page: Any, site: Path, table: Table) -> None:
+def test_choosing_changes_the_address_and_turning_round_changes_every_sign(
+    page: Any, site: Path, table: Table
+) -> None:
     first, second = table.rows[0], table.rows[4]
     page.goto(address(site, "compare.html"))
     selects = page.locator("#chooser select")
@@ -288,7 +303,9 @@ def test_an_unknown_row_in_the_address_is_said_and_breaks_nothing(page: Any, sit
     page.goto(address(site, "compare.html?a=nobody&b=<script>alert(1)</script>"))
     wait_for_said(page, "row")
     said = page.locator("#said").inner_text()
-    assert said.startswith("No row here is called “nobody” or “<script>alert(1)</script>”. small · LoRA r16 against small")
+    assert said.startswith(
+        "No row here is called “nobody” or “<script>alert(1)</script>”. small · LoRA r16 against small"
+    )
     assert page.locator("#tasks-table tbody tr").count() == 3
 
 

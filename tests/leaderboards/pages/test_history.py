@@ -1,4 +1,5 @@
-"""What a board said before: snapshots are dated, carried over and bounded; only what counts is called a change."""
+"""What a board said before: snapshots are dated, carried over and bounded; only what counts is called a
+change."""
 
 import json
 import shutil
@@ -12,7 +13,16 @@ from synthetic import task_card, write_sweep
 from harness.records.result import RESULT
 from harness.sweep.methods import Method
 from leaderboards import publish, publish_boards
-from leaderboards.history import MOST_KEPT, History, Snapshot, SnapshotRow, changes, extended, kept, read_history
+from leaderboards.history import (
+    MOST_KEPT,
+    History,
+    Snapshot,
+    SnapshotRow,
+    changes,
+    extended,
+    kept,
+    read_history,
+)
 from leaderboards.money.prices import Price
 
 RATES: dict[tuple[str, Method], float] = {
@@ -34,7 +44,11 @@ def out(tmp_path: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def later(results: Path, day: str) -> None:
@@ -61,7 +75,9 @@ def snapshot_row(name: str = "small", score: float = 0.5, **changed: object) -> 
     return SnapshotRow.model_validate(declared | changed)
 
 
-def snapshot(*rows: SnapshotRow, number: int = 1, tasks: tuple[str, ...] = ("one",), hour: float = 3.0) -> Snapshot:
+def snapshot(
+    *rows: SnapshotRow, number: int = 1, tasks: tuple[str, ...] = ("one",), hour: float = 3.0
+) -> Snapshot:
     return Snapshot(
         number=number,
         date=date(2026, 1, 1),
@@ -98,7 +114,10 @@ def test_what_has_changed_stands_on_its_page_and_in_a_line_on_the_first(results:
     write_sweep(results, {("small", "lora"): 0.2, ("large", "lora"): 0.9}, n=60)
     later(results, "2026-02-03")
     published = publish(results, out)
-    assert "Since 2026-01-01: 1 new row, 1 row gone, 2 ranks and 1 score beyond noise." in Text(published.index).text
+    assert (
+        "Since 2026-01-01: 1 new row, 1 row gone, 2 ranks and 1 score beyond noise."
+        in Text(published.index).text
+    )
     told = lines(out / "history.html", "changes-table")
     assert any("large" in line and "new row" in line for line in told)
     assert any("few-shot" in line and "row gone" in line for line in told)
@@ -110,9 +129,14 @@ def test_what_has_changed_stands_on_its_page_and_in_a_line_on_the_first(results:
 def test_a_price_that_changed_is_named(results: Path, out: Path, tmp_path: Path) -> None:
     publish(results, out)
     own = tmp_path / "prices.toml"
-    own.write_text((out / "data" / "prices.toml").read_text(encoding="utf-8").replace("mid = 3.00", "mid = 2.50"), "utf-8")
+    own.write_text(
+        (out / "data" / "prices.toml").read_text(encoding="utf-8").replace("mid = 3.00", "mid = 2.50"),
+        "utf-8",
+    )
     published = publish(results, out, prices=own)
-    assert published.changed == ("The price of an hour of H100: $3.00 ($2.00 to $5.00) → $2.50 ($2.00 to $5.00)",)
+    assert published.changed == (
+        "The price of an hour of H100: $3.00 ($2.00 to $5.00) → $2.50 ($2.00 to $5.00)",
+    )
 
 
 def test_a_score_that_moved_within_noise_is_no_change() -> None:
@@ -122,12 +146,16 @@ def test_a_score_that_moved_within_noise_is_no_change() -> None:
 
 
 def test_scores_over_other_tasks_are_not_compared() -> None:
-    found = changes(snapshot(snapshot_row(score=0.1)), snapshot(snapshot_row(score=0.9), tasks=("one", "two")))
+    found = changes(
+        snapshot(snapshot_row(score=0.1)), snapshot(snapshot_row(score=0.9), tasks=("one", "two"))
+    )
     assert [(one.kind, one.before, one.after) for one in found] == [("tasks", "one", "one and two")]
 
 
 def test_a_row_that_is_no_longer_ranked_changes_its_rank() -> None:
-    unranked = snapshot_row().model_copy(update=dict.fromkeys(("rank_best", "rank_worst", "score", "low", "high")))
+    unranked = snapshot_row().model_copy(
+        update=dict.fromkeys(("rank_best", "rank_worst", "score", "low", "high"))
+    )
     (change,) = changes(snapshot(snapshot_row(rank_worst=2)), snapshot(unranked))
     assert (change.kind, change.before, change.after) == ("rank", "1–2", "not ranked")
 
@@ -205,7 +233,9 @@ def test_a_history_of_many_large_tables_stays_a_small_page(results: Path, out: P
     assert (out / "history.html").stat().st_size < 150 * 1024
 
 
-def test_a_board_keeps_its_history_when_it_becomes_one_of_several(results: Path, out: Path, tmp_path: Path) -> None:
+def test_a_board_keeps_its_history_when_it_becomes_one_of_several(
+    results: Path, out: Path, tmp_path: Path
+) -> None:
     write_sweep(results, RATES, tasks=(task_card("rivers"),), n=30)
     boards = []
     for name, task in (("one", "capitals"), ("two", "rivers")):

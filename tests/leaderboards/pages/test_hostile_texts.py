@@ -1,4 +1,5 @@
-"""Whatever a text of the results holds, it is shown as text, in bounds, and nothing is written outside the site."""
+"""Whatever a text of the results holds, it is shown as text, in bounds, and nothing is written outside the
+site."""
 
 import json
 from pathlib import Path
@@ -31,7 +32,9 @@ def out(tmp_path: Path) -> Path:
 
 def write_hostile(results: Path, *, text: str, name: str) -> None:
     """Three arms of two tasks in which every text that someone else chose is hostile."""
-    card = task_card(name, description=text, license=text, reference=f"javascript:{text}", templates=(text,), reviewed=None)
+    card = task_card(
+        name, description=text, license=text, reference=f"javascript:{text}", templates=(text,), reviewed=None
+    )
     for method in ("zero_shot", "few_shot", "lora"):
         for seed in (0, 1):
             run = make_run(name, method, card, seed, templates=(text,))  # type: ignore[arg-type]
@@ -62,7 +65,12 @@ def rewrite(results: Path, change: Any) -> None:
 
 
 def with_provenance(record: dict[str, Any]) -> None:
-    record["provenance"] |= {"command": HOSTILE, "platform": HOSTILE, "packages": {HOSTILE: HOSTILE}, "gainboard": HOSTILE}
+    record["provenance"] |= {
+        "command": HOSTILE,
+        "platform": HOSTILE,
+        "packages": {HOSTILE: HOSTILE},
+        "gainboard": HOSTILE,
+    }
     record["generation"]["guards"] = [
         {"name": "matches_transformers", "passed": True, "value": 0.0, "bound": 1.0, "reason": HOSTILE}
     ]
@@ -85,11 +93,15 @@ def check_pages(folder: Path) -> None:
             assert "<" not in script.read_text(encoding="ascii"), script
 
 
-def test_markup_and_unseen_characters_are_text_wherever_they_come_from(results: Path, out: Path, tmp_path: Path) -> None:
+def test_markup_and_unseen_characters_are_text_wherever_they_come_from(
+    results: Path, out: Path, tmp_path: Path
+) -> None:
     write_hostile(results, text=HOSTILE, name=f"{MARKUP}\u202e")
     rewrite(results, with_provenance)
     board = tmp_path / "board.toml"
-    board.write_text(f"title = {json.dumps(HOSTILE)}\ndescription = {json.dumps(HOSTILE)}\n", encoding="utf-8")
+    board.write_text(
+        f"title = {json.dumps(HOSTILE)}\ndescription = {json.dumps(HOSTILE)}\n", encoding="utf-8"
+    )
     published = publish(results, out, board=board)
     check_pages(out)
     page = Text(published.index).text
@@ -126,7 +138,9 @@ def test_a_lone_surrogate_is_shown_as_what_it_is(results: Path, out: Path) -> No
     def halve(value: Any) -> Any:
         """Half a pair at the end of every text that no path is made of."""
         if isinstance(value, dict):
-            return {name: one if name in ("task", "name", "model") else halve(one) for name, one in value.items()}
+            return {
+                name: one if name in ("task", "name", "model") else halve(one) for name, one in value.items()
+            }
         return f"{value}\ud800" if isinstance(value, str) and " " in value else value
 
     for path in results.rglob("*.json"):

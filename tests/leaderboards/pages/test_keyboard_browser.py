@@ -65,7 +65,9 @@ def test_the_skip_link_leads_past_the_navigation(page: Any, shown: Showcase) -> 
     assert page.evaluate("document.activeElement.closest('main') !== null")
 
 
-def test_the_ranking_is_searched_filtered_sorted_and_compared_by_keys_alone(page: Any, shown: Showcase) -> None:
+def test_the_ranking_is_searched_filtered_sorted_and_compared_by_keys_alone(
+    page: Any, shown: Showcase
+) -> None:
     page.goto(shown.kinds["index"].as_uri())
     tab_to(page, "input[type=search]")
     page.keyboard.type("qwen")

@@ -31,7 +31,13 @@ def site(tmp_path: Path) -> Path:
     write_sweep(results, RATES, tasks=CARDS, n=80)
     for seed in (0, 1, 2):
         run = with_settings(make_run("other", "lora", CARDS[0], seed), {"learning_rate": 0.003})
-        write_result(results, run, CARDS[0], draw_scores(0.7, 80, seed), collapsed="always the same" if seed == 0 else "")
+        write_result(
+            results,
+            run,
+            CARDS[0],
+            draw_scores(0.7, 80, seed),
+            collapsed="always the same" if seed == 0 else "",
+        )
     write_failure(results, make_run("huge", "lora", CARDS[0], 0), reason="CUDA <b>out</b> of memory")
     return publish(results, tmp_path / "site").index.parent
 
@@ -50,7 +56,9 @@ def test_its_models_stand_with_their_gains_best_first(site: Path) -> None:
     rows = lines(site / "methods" / "lora.html", "models-table")
     assert [one.split()[0] for one in rows] == ["good", "alone", "even", "bad"]
     source = (site / "methods" / "lora.html").read_text(encoding="utf-8")
-    assert source.count('class="interval lora"') == 3 + 2, "a line for each gain over few-shot, and over zero-shot"
+    assert source.count('class="interval lora"') == 3 + 2, (
+        "a line for each gain over few-shot, and over zero-shot"
+    )
 
 
 def test_settings_that_differ_from_the_built_in_ones_are_told(site: Path) -> None:
@@ -69,4 +77,6 @@ def test_the_untuned_base_has_no_page_and_all_others_are_linked(site: Path) -> N
     assert sorted(path.stem for path in (site / "methods").iterdir()) == ["few_shot", "full", "lora"]
     hrefs = {attributes.get("href") for _, attributes in Text(site / "index.html").tags}
     assert {"methods/few_shot.html", "methods/full.html", "methods/lora.html"} <= hrefs
-    assert "../methods/lora.html" in {attributes.get("href") for _, attributes in Text(site / "models" / "good.html").tags}
+    assert "../methods/lora.html" in {
+        attributes.get("href") for _, attributes in Text(site / "models" / "good.html").tags
+    }

@@ -1,4 +1,5 @@
-"""The page that says how the numbers are made: whatever a column promises to explain is there, and what it says holds."""
+"""The page that says how the numbers are made: whatever a column promises to explain is there, and what it
+says holds."""
 
 import re
 from pathlib import Path
@@ -31,19 +32,30 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_the_question_mark_of_every_column_leads_to_an_entry(site: Path) -> None:
-    anchors = {attributes["id"] for _, attributes in Text(site / "methodology.html").tags if attributes.get("id")}
+    anchors = {
+        attributes["id"] for _, attributes in Text(site / "methodology.html").tags if attributes.get("id")
+    }
     for kind in ("index", "cost", "tasks/one", "models/small"):
         page = site / f"{kind}.html"
         links = [
-            attributes["href"] for tag, attributes in Text(page).tags if tag == "a" and attributes.get("class") == "why"
+            attributes["href"]
+            for tag, attributes in Text(page).tags
+            if tag == "a" and attributes.get("class") == "why"
         ]
         assert links, kind
-        assert {(page.parent / (link or "").partition("#")[0]).resolve() for link in links} == {site / "methodology.html"}
+        assert {(page.parent / (link or "").partition("#")[0]).resolve() for link in links} == {
+            site / "methodology.html"
+        }
         assert {(link or "").partition("#")[2] for link in links} <= anchors
 
 
 def test_every_column_of_the_ranking_has_one(site: Path) -> None:
-    source = (site / "index.html").read_text(encoding="utf-8").partition('id="ranking-table"')[2].partition("</thead>")[0]
+    source = (
+        (site / "index.html")
+        .read_text(encoding="utf-8")
+        .partition('id="ranking-table"')[2]
+        .partition("</thead>")[0]
+    )
     assert source.count('class="why"') == source.count("<th") - 1, "all but that of the candidates"
 
 

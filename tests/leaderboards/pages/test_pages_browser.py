@@ -1,4 +1,5 @@
-"""Every kind of page in a real browser, from a file and from a server: silent, within its budget, whole without a script."""
+"""Every kind of page in a real browser, from a file and from a server: silent, within its budget, whole
+without a script."""
 
 import threading
 from collections.abc import Iterator
@@ -43,14 +44,19 @@ def address_of(shown: Showcase, kind: str, root: str) -> str:
 
 @pytest.mark.parametrize("protocol", ["file", "http"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_page_is_silent_and_fits_a_phone(browser: Any, shown: Showcase, server: str, kind: str, protocol: str) -> None:
+def test_a_page_is_silent_and_fits_a_phone(
+    browser: Any, shown: Showcase, server: str, kind: str, protocol: str
+) -> None:
     page = browser.new_page(viewport={"width": 360, "height": 800})
     said: list[str] = []
     page.add_init_script(LISTEN)
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
-    page.on("response", lambda answer: said.extend([f"{answer.status}: {answer.url}"] if answer.status >= 400 else []))
+    page.on(
+        "response",
+        lambda answer: said.extend([f"{answer.status}: {answer.url}"] if answer.status >= 400 else []),
+    )
     page.goto(address_of(shown, kind, server if protocol == "http" else ""), wait_until="load")
     assert page.evaluate("window.violations") == []
     assert said == []
@@ -64,7 +70,9 @@ def test_a_page_is_silent_and_fits_a_phone(browser: Any, shown: Showcase, server
 def test_a_ranking_fits_a_desktop(browser: Any, shown: Showcase, kind: str) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(shown.kinds[kind].as_uri())
-    table, room = page.locator("#ranking-table").evaluate("table => [table.scrollWidth, table.parentElement.clientWidth]")
+    table, room = page.locator("#ranking-table").evaluate(
+        "table => [table.scrollWidth, table.parentElement.clientWidth]"
+    )
     page.close()
     assert table <= room
 
@@ -75,7 +83,9 @@ def test_no_table_is_cut_off_on_paper(browser: Any, shown: Showcase, kind: str) 
     page = browser.new_page(viewport={"width": width, "height": 700})
     page.emulate_media(media="print")
     page.goto(shown.kinds[kind].as_uri())
-    ends = page.evaluate("[...document.querySelectorAll('table')].map((table) => table.getBoundingClientRect().right)")
+    ends = page.evaluate(
+        "[...document.querySelectorAll('table')].map((table) => table.getBoundingClientRect().right)"
+    )
     page.close()
     assert max(ends, default=0) <= width
 

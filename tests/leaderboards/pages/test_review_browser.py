@@ -1,4 +1,5 @@
-"""The review page in a real browser, from the file system: it can be filled in, and what it hands over can be imported."""
+"""The review page in a real browser, from the file system: it can be filled in, and what it hands over can be
+imported."""
 
 import json
 from datetime import date
@@ -21,10 +22,14 @@ from harness.task import PromptSet, Sample
 from leaderboards.pages.review import write_review
 
 # A leading line end, markup and characters that cannot be seen, in everything that comes from a data set.
-HOSTILE = "\n</pre></textarea><script>document.title = 'broken'</script><img src=x onerror=alert(1)>\x1b\u202e\""
+HOSTILE = (
+    "\n</pre></textarea><script>document.title = 'broken'</script><img src=x onerror=alert(1)>\x1b\u202e\""
+)
 TASK = adding(
     prompts=PromptSet({"plain": "{text} + 1", "words": "What comes after {text}?"}, num_fewshot=2),
-    to_sample=lambda row, index: Sample(f"{index}{HOSTILE}", {"text": HOSTILE + row["text"]}, row["answer"] + HOSTILE),
+    to_sample=lambda row, index: Sample(
+        f"{index}{HOSTILE}", {"text": HOSTILE + row["text"]}, row["answer"] + HOSTILE
+    ),
 )
 
 
@@ -53,7 +58,9 @@ def choose(page: Any, number: int, opinion: str, note: str | None = None) -> Non
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_opens_from_a_file_without_an_error_or_a_violation(browser: Any, address: str, scheme: str) -> None:
+def test_the_page_opens_from_a_file_without_an_error_or_a_violation(
+    browser: Any, address: str, scheme: str
+) -> None:
     page = browser.new_page(color_scheme=scheme)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -73,7 +80,11 @@ def test_text_of_a_data_set_is_shown_and_does_nothing(browser: Any, address: str
     assert page.title() == "Review of adding"
     assert page.locator("article img").count() == 0
     # The line end that begins the text is shown too, although HTML drops the first one in a <pre>.
-    assert page.locator("pre.prompt").first.evaluate("it => it.textContent").startswith("\n</pre></textarea><script>")
+    assert (
+        page.locator("pre.prompt")
+        .first.evaluate("it => it.textContent")
+        .startswith("\n</pre></textarea><script>")
+    )
     page.close()
 
 
@@ -113,7 +124,9 @@ def test_nothing_can_be_downloaded_before_every_verdict_is_whole(browser: Any, a
     page.close()
 
 
-def test_what_is_downloaded_can_be_imported(browser: Any, address: str, review: Review, tmp_path: Path) -> None:
+def test_what_is_downloaded_can_be_imported(
+    browser: Any, address: str, review: Review, tmp_path: Path
+) -> None:
     page = browser.new_page()
     page.goto(address)
     page.locator(".who input").fill("grace")
@@ -134,7 +147,9 @@ def test_what_is_downloaded_can_be_imported(browser: Any, address: str, review: 
     assert added[1].where == review.state.items[2].item.where
 
 
-def test_the_prompt_with_demonstrations_is_handed_over_as_such(browser: Any, address: str, tmp_path: Path) -> None:
+def test_the_prompt_with_demonstrations_is_handed_over_as_such(
+    browser: Any, address: str, tmp_path: Path
+) -> None:
     page = browser.new_page()
     page.goto(address)
     page.locator(".who input").fill("grace")

@@ -76,7 +76,9 @@ def test_one_training_has_one_section_with_its_curves(results: Path) -> None:
 
 
 def test_every_stage_has_a_section_of_its_own_in_order(results: Path) -> None:
-    shown = page(results, run=make_run("small", "stages", CARD, 0, others=(CARD, task_card("other", n_train=70))))
+    shown = page(
+        results, run=make_run("small", "stages", CARD, 0, others=(CARD, task_card("other", n_train=70)))
+    )
     first, second = shown.index("Stage 1 of 2: a mixture of tasks"), shown.index("Stage 2 of 2: LoRA")
     assert first < shown.index("Together, on samples of capitals (500) and other (70).") < second
     assert shown.count("training loss") == 2
@@ -144,7 +146,9 @@ def test_a_training_that_went_wrong_is_marked_with_its_reason_wherever_its_row_i
     assert f"{word.capitalize()}: {reason}." in shown
     site = results.parent / "site"
     for name in ("index.html", "tasks/capitals.html", "models/small.html"):
-        marks = [attributes for tag, attributes in Text(site / name).tags if attributes.get("class") == "flag"]
+        marks = [
+            attributes for tag, attributes in Text(site / name).tags if attributes.get("class") == "flag"
+        ]
         assert marks and all(mark["title"] == reason for mark in marks), name
         assert f"1 of 3 {word}" in Text(site / name).text
     index = Text(site / "index.html").text
@@ -155,7 +159,9 @@ def test_a_training_that_went_wrong_is_marked_with_its_reason_wherever_its_row_i
 
 def test_of_very_many_trainings_that_went_wrong_some_are_listed_and_the_others_counted(results: Path) -> None:
     for seed in range(MOST_FLAGGED + 7):
-        write_result(results, make_run("small", "lora", CARD, seed), CARD, [1.0, 0.0], collapsed="all the same")
+        write_result(
+            results, make_run("small", "lora", CARD, seed), CARD, [1.0, 0.0], collapsed="all the same"
+        )
     shown = lines(publish(results, results.parent / "site").index, "flagged-table")
     assert len(shown) == MOST_FLAGGED + 1
     assert shown[-1].startswith("7 more marked in the tables")
@@ -165,8 +171,13 @@ def test_a_leader_with_a_training_that_went_wrong_is_advised_with_a_warning(resu
     for seed in (0, 1, 2):
         write_result(results, make_run("small", "few_shot", CARD, seed), CARD, draw_scores(0.4, 100, seed))
         more = {"trained": {"diverged": "the loss rose to 9"}} if seed == 0 else {}
-        write_result(results, make_run("small", "lora", CARD, seed), CARD, draw_scores(0.9, 100, seed), **more)
-    assert "1 of 3 diverged: the score says little of the method." in publish(results, results.parent / "site").verdict
+        write_result(
+            results, make_run("small", "lora", CARD, seed), CARD, draw_scores(0.9, 100, seed), **more
+        )
+    assert (
+        "1 of 3 diverged: the score says little of the method."
+        in publish(results, results.parent / "site").verdict
+    )
 
 
 def test_an_ensemble_is_marked_with_what_went_wrong_with_its_members(results: Path) -> None:
@@ -202,7 +213,10 @@ def test_every_trial_is_shown_with_its_scores_and_what_became_of_it(results: Pat
         "4 failed the loss became nan 0.01 – – – 22.5k 6.2 min",
     ]
     shown = Text(path).text
-    assert "4 settings were tried and judged by accuracy on dev, after 1/4, 1/2 and all of the training." in shown
+    assert (
+        "4 settings were tried and judged by accuracy on dev, after 1/4, 1/2 and all of the training."
+        in shown
+    )
     assert "Test was scored once, with the chosen one, for every seed." in shown
     assert "learning_rate = 3e-4" in shown
 
@@ -244,14 +258,18 @@ def test_of_very_many_trials_the_best_are_shown_and_the_others_counted(results: 
 
 
 def test_a_choice_that_points_nowhere_harms_no_page(results: Path) -> None:
-    trial = TrialRecord(settings={}, key="0123456789abcdef", shares=(), scores=(), spent=Spent(), reason="it never began")
+    trial = TrialRecord(
+        settings={}, key="0123456789abcdef", shares=(), scores=(), spent=Spent(), reason="it never began"
+    )
     selection = Selection(metric="no such metric", higher_is_better=False, trials=(trial,), chosen=7)
     assert "1 failed it never began" in page(results, selection=selection)
 
 
 def test_where_less_is_better_the_lowest_score_stands_first(results: Path) -> None:
     run, selection = searched(make_run("small", "lora", CARD, 0), scores={1e-4: 0.9, 3e-4: 0.2, 1e-3: 0.4})
-    trials = tuple(trial.model_copy(update={"shares": (1.0,), "scores": trial.scores[:1]}) for trial in selection.trials)
+    trials = tuple(
+        trial.model_copy(update={"shares": (1.0,), "scores": trial.scores[:1]}) for trial in selection.trials
+    )
     fewer = selection.model_copy(update={"trials": trials, "higher_is_better": False, "chosen": 1})
     write_result(results, run, CARD, [1.0], selection=fewer)
     assert [line.split()[0] for line in lines(path_of(results, run), "trials-table")] == ["2", "3", "1"]
@@ -262,7 +280,8 @@ def test_where_less_is_better_the_lowest_score_stands_first(results: Path) -> No
 
 def test_an_ensemble_s_page_leads_to_the_pages_of_its_members(results: Path) -> None:
     members = [
-        write_result(results, make_run("small", "lora", CARD, seed), CARD, [1.0, 0.0, 1.0, float(seed)]) for seed in (0, 1)
+        write_result(results, make_run("small", "lora", CARD, seed), CARD, [1.0, 0.0, 1.0, float(seed)])
+        for seed in (0, 1)
     ]
     made = write_ensemble(results, "together", "vote", members, [1.0, 0.0, 1.0, 1.0])
     path = path_of(results, made.run)
@@ -278,7 +297,9 @@ def test_an_ensemble_s_page_leads_to_the_pages_of_its_members(results: Path) -> 
 
 
 def test_members_that_are_gone_are_counted(results: Path) -> None:
-    members = [write_result(results, make_run("small", "lora", CARD, seed), CARD, [1.0, 0.0]) for seed in (0, 1)]
+    members = [
+        write_result(results, make_run("small", "lora", CARD, seed), CARD, [1.0, 0.0]) for seed in (0, 1)
+    ]
     made = write_ensemble(results, "together", "vote", members, [1.0, 1.0])
     (results / members[0].run.folder / "result.json").unlink()
     assert "1 member no longer among the results" in Text(path_of(results, made.run)).text
@@ -306,7 +327,11 @@ def test_hostile_settings_and_reasons_are_shown_as_text(results: Path) -> None:
         assert "\u202e" not in source and "\x1b" not in source
         tags = Text(file).tags
         assert Text(file).foreign_scripts == []
-        assert not [tag for tag, attributes in tags if tag == "img" or any(name.startswith("on") for name in attributes)]
+        assert not [
+            tag
+            for tag, attributes in tags
+            if tag == "img" or any(name.startswith("on") for name in attributes)
+        ]
     source = path.read_text(encoding="utf-8")
     assert source.count(SHOWN) >= 8
 
@@ -334,14 +359,23 @@ def test_losses_that_are_no_numbers_are_left_out() -> None:
 
 
 def test_a_quantity_that_was_not_recorded_is_not_drawn() -> None:
-    assert small_curve("Gradient norm", recorded(train_curve=curve([1.0, 2.0])), lambda point: point.grad_norm, str) is None
+    assert (
+        small_curve(
+            "Gradient norm", recorded(train_curve=curve([1.0, 2.0])), lambda point: point.grad_norm, str
+        )
+        is None
+    )
 
 
-@pytest.mark.parametrize("values", [[0.0, 0.0], [5.0, 5.0], [1e-300, 1e-300], [1e300, 2e300], [-3.0, 4.0], [7.0, 7.0, 7.0]])
+@pytest.mark.parametrize(
+    "values", [[0.0, 0.0], [5.0, 5.0], [1e-300, 1e-300], [1e300, 2e300], [-3.0, 4.0], [7.0, 7.0, 7.0]]
+)
 @pytest.mark.parametrize("on_dev", [True, False])
 def test_any_values_fit_into_their_box(values: list[float], on_dev: bool) -> None:
     points = curve(values)
-    drawn = small_curve("Any", recorded(train_curve=points, dev_curve=points), lambda point: point.loss, str, on_dev=on_dev)
+    drawn = small_curve(
+        "Any", recorded(train_curve=points, dev_curve=points), lambda point: point.loss, str, on_dev=on_dev
+    )
     assert drawn
     for x, y in (map(float, point.split(",")) for point in drawn.line.split()):
         assert drawn.frame.left <= x <= drawn.frame.right
@@ -355,10 +389,19 @@ def test_a_page_of_many_long_stages_stays_within_its_budget(results: Path) -> No
     run = run.model_copy(update={"stages": (first,) * 5 + (second,)})
     made = write_result(results, run, CARD, [1.0, 0.0] * 50)
     many = tuple(
-        CurvePoint(step=step, epoch=0.1, loss=math.exp(-step / 99), learning_rate=1e-4, grad_norm=0.1, tokens_per_second=9.0)
+        CurvePoint(
+            step=step,
+            epoch=0.1,
+            loss=math.exp(-step / 99),
+            learning_rate=1e-4,
+            grad_norm=0.1,
+            tokens_per_second=9.0,
+        )
         for step in range(3000)
     )
-    longer = tuple(training.model_copy(update={"train_curve": many, "dev_curve": many}) for training in made.trainings)
+    longer = tuple(
+        training.model_copy(update={"train_curve": many, "dev_curve": many}) for training in made.trainings
+    )
     write_record(results / run.folder / RESULT, made.model_copy(update={"trainings": longer}))
     path = path_of(results, run)
     assert Text(path).text.count("training loss") == 6

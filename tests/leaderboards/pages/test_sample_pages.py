@@ -22,7 +22,9 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def write_arms(results: Path, arms: dict[Method, Scores], *, card: TaskCard | None = None, **options: Any) -> None:
+def write_arms(
+    results: Path, arms: dict[Method, Scores], *, card: TaskCard | None = None, **options: Any
+) -> None:
     card = card or task_card()
     for method, scores in arms.items():
         write_result(results, make_run("small", method, card, 0), card, scores, **options)
@@ -43,7 +45,9 @@ def tally(page: Path) -> list[str]:
 
 
 def test_each_sample_is_classed_by_what_tuning_made_of_it(results: Path) -> None:
-    write_arms(results, {"zero_shot": [0, 1, 0, 1, None], "few_shot": [0, 0, 0, 0, 0], "lora": [1, 0, 0, 1, 1]})
+    write_arms(
+        results, {"zero_shot": [0, 1, 0, 1, None], "few_shot": [0, 0, 0, 0, 0], "lora": [1, 0, 0, 1, 1]}
+    )
     page = site_of(results) / "samples" / "capitals-1.html"
     assert kinds(page) == ["fixed", "broken", "both-wrong", "both-right", "not-scored"]
     assert tally(page) == ["▲ fixed 1", "▼ broken 1", "✗ both wrong 1", "✓ both right 1", "○ not scored 1"]
@@ -102,7 +106,10 @@ def test_a_hundred_samples_make_a_page_and_each_page_leads_to_the_next(results: 
     assert [len(kinds(page)) for page in pages] == [MOST_A_PAGE, MOST_A_PAGE, 50]
     assert not (site / "samples" / "capitals-4.html").exists()
     relations = [(attributes.get("rel"), attributes.get("href")) for _, attributes in Text(pages[1]).tags]
-    assert ("prev", "../samples/capitals-1.html") in relations and ("next", "../samples/capitals-3.html") in relations
+    assert ("prev", "../samples/capitals-1.html") in relations and (
+        "next",
+        "../samples/capitals-3.html",
+    ) in relations
     assert 'id="sample-101"' in pages[1].read_text(encoding="utf-8")
     assert tally(pages[2]) == ["▲ fixed 250"]
 
@@ -116,7 +123,12 @@ def test_of_very_many_pages_the_ends_and_the_neighbours_are_linked() -> None:
 
 def test_where_texts_are_long_a_page_has_fewer_samples_and_stays_within_its_budget(results: Path) -> None:
     evil = "\u202e<&>" * 300_000  # every character grows when it is written
-    write_arms(results, {"zero_shot": [0.0] * 30, "few_shot": [0.0] * 30, "lora": [1.0] * 30}, prompt=evil, answer=evil)
+    write_arms(
+        results,
+        {"zero_shot": [0.0] * 30, "few_shot": [0.0] * 30, "lora": [1.0] * 30},
+        prompt=evil,
+        answer=evil,
+    )
     pages = sorted((site_of(results) / "samples").iterdir())
     assert len(pages) > 1 and sum(len(kinds(page)) for page in pages) == 30
     assert max(page.stat().st_size for page in pages) <= 300 * 1024
@@ -125,21 +137,26 @@ def test_where_texts_are_long_a_page_has_fewer_samples_and_stays_within_its_budg
 
 def test_a_full_page_of_short_texts_stays_within_its_budget(results: Path) -> None:
     scores = [0.0, None] * 60
-    write_arms(results, {"zero_shot": scores, "few_shot": scores, "lora": scores}, prompt="p" * 300, answer="a" * 100)
+    write_arms(
+        results, {"zero_shot": scores, "few_shot": scores, "lora": scores}, prompt="p" * 300, answer="a" * 100
+    )
     page = site_of(results) / "samples" / "capitals-1.html"
     assert len(kinds(page)) == MOST_A_PAGE and page.stat().st_size <= 300 * 1024
 
 
 def test_hostile_output_is_text(results: Path) -> None:
     evil = "<script>alert(1)</script>\u202e\x00{{ 7*7 }}</pre>\u2028"
-    write_arms(results, {"zero_shot": [0, 1], "lora": [1, 1]}, prompt=evil, answer=evil, target=[evil, "France"])
+    write_arms(
+        results, {"zero_shot": [0, 1], "lora": [1, 1]}, prompt=evil, answer=evil, target=[evil, "France"]
+    )
     site = site_of(results)
     for page in (site / "samples" / "capitals-1.html", site / "tasks" / "capitals.html"):
         source = page.read_text(encoding="utf-8")
         assert not any(character in source for character in "\u202e\x00\u2028")
         assert all("src" in attributes for tag, attributes in Text(page).tags if tag == "script")
     assert (
-        "<script>alert(1)</script>⟨U+202E⟩⟨U+0000⟩{{ 7*7 }}</pre>⟨U+2028⟩" in Text(site / "samples" / "capitals-1.html").text
+        "<script>alert(1)</script>⟨U+202E⟩⟨U+0000⟩{{ 7*7 }}</pre>⟨U+2028⟩"
+        in Text(site / "samples" / "capitals-1.html").text
     )
 
 
@@ -178,17 +195,24 @@ def test_the_most_frequent_mistakes_stand_beside_those_of_the_base(results: Path
         write_arms(results, {method: right}, targets=LABELS, answers=answers)  # type: ignore[dict-item]
     site = site_of(results)
     assert lines(site / "tasks" / "capitals.html", "mistakes-table") == ["France Spain 6 2"]
-    assert lines(site / "tasks" / "capitals.html", "labels-table") == ["France 6 0.0 66.7", "Spain 6 100.0 83.3"]
+    assert lines(site / "tasks" / "capitals.html", "labels-table") == [
+        "France 6 0.0 66.7",
+        "Spain 6 100.0 83.3",
+    ]
 
 
-def test_targets_that_are_no_labels_have_no_score_by_label_and_single_mistakes_are_not_listed(results: Path) -> None:
+def test_targets_that_are_no_labels_have_no_score_by_label_and_single_mistakes_are_not_listed(
+    results: Path,
+) -> None:
     answers = [f"wrong {number}" for number in range(40)]
     targets = [f"right {number}" for number in range(40)]
     write_arms(results, {"zero_shot": [0.0] * 40, "lora": [0.0] * 40}, targets=targets, answers=answers)
     assert "What goes wrong" not in Text(site_of(results) / "tasks" / "capitals.html").text
 
 
-def test_a_metric_that_is_not_right_or_wrong_counts_a_label_right_when_it_is_the_target(results: Path) -> None:
+def test_a_metric_that_is_not_right_or_wrong_counts_a_label_right_when_it_is_the_target(
+    results: Path,
+) -> None:
     card = task_card(binary=False)
     for method, answers in (("zero_shot", ["Spain"] * 12), ("lora", LABELS)):
         write_arms(results, {method: [0.5] * 12}, card=card, targets=LABELS, answers=answers)  # type: ignore[dict-item]

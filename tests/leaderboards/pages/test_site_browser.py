@@ -1,4 +1,5 @@
-"""The site in a real browser, from the file system: no error, no violation of its policy, whole without JavaScript."""
+"""The site in a real browser, from the file system: no error, no violation of its policy, whole without
+JavaScript."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,12 @@ KINDS = (
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
-    rates = {("small", "zero_shot"): 0.3, ("small", "few_shot"): 0.5, ("small", "lora"): 0.8, ("large", "few_shot"): 0.6}
+    rates = {
+        ("small", "zero_shot"): 0.3,
+        ("small", "few_shot"): 0.5,
+        ("small", "lora"): 0.8,
+        ("large", "few_shot"): 0.6,
+    }
     results, tasks = folder / "results", (task_card("one"), task_card("two"))
     write_sweep(results, rates | {("small", "lora"): 0.2}, tasks=tasks, n=40)  # type: ignore[arg-type]
     publish(results, folder / "site")  # the table before, which the history tells of
@@ -67,10 +73,16 @@ def write_methods(results: Path, card: TaskCard) -> None:
     members = []
     for seed in (0, 1, 2):
         scores = draw_scores(0.7, 40, seed)
-        run, selection = searched(make_run("small", "dora", card, seed), scores={1e-4: 0.6, 3e-4: 0.7, 1e-2: None})
+        run, selection = searched(
+            make_run("small", "dora", card, seed), scores={1e-4: 0.6, 3e-4: 0.7, 1e-2: None}
+        )
         collapsed = "40 of 40 answers are the same, and no better than chance" if seed == 1 else ""
         members.append(write_result(results, run, card, scores, selection=selection, collapsed=collapsed))
-        lost = {"resumed_at": (20,), "discarded": Spent(seconds=90.0, tokens=900), "diverged": "the loss rose to 9"}
+        lost = {
+            "resumed_at": (20,),
+            "discarded": Spent(seconds=90.0, tokens=900),
+            "diverged": "the loss rose to 9",
+        }
         run = make_run("small", "stages", card, seed, others=(card, task_card("elsewhere")))
         write_result(results, run, card, scores, trained=lost)
     write_ensemble(results, "together", "vote", members, draw_scores(0.75, 40, 0))
@@ -83,7 +95,9 @@ def first_cells(page: Any) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_page_opens_from_a_file_without_an_error_or_a_violation(browser: Any, site: Path, kind: str, scheme: str) -> None:
+def test_a_page_opens_from_a_file_without_an_error_or_a_violation(
+    browser: Any, site: Path, kind: str, scheme: str
+) -> None:
     page = browser.new_page(color_scheme=scheme)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -106,11 +120,16 @@ def test_a_page_never_scrolls_sideways_on_a_phone(browser: Any, site: Path, kind
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_row_is_whole_pixels_high_so_that_no_rule_is_hidden(browser: Any, site: Path, kind: str, width: int) -> None:
-    """The first cell of a row sticks and is rounded apart from the others: it would cover the rule above, or double it."""
+def test_a_row_is_whole_pixels_high_so_that_no_rule_is_hidden(
+    browser: Any, site: Path, kind: str, width: int
+) -> None:
+    """The first cell of a row sticks and is rounded apart from the others: it would cover the rule above, or
+    double it."""
     page = browser.new_page(viewport={"width": width, "height": 800})
     page.goto((site / kind).as_uri())
-    heights = page.evaluate("[...document.querySelectorAll('tr')].map((row) => row.getBoundingClientRect().height)")
+    heights = page.evaluate(
+        "[...document.querySelectorAll('tr')].map((row) => row.getBoundingClientRect().height)"
+    )
     page.close()
     assert [height for height in heights if abs(height - round(height)) > 0.01] == []
 

@@ -40,7 +40,9 @@ def write(
 ) -> list[Result]:
     """Runs of a method with this share of right answers."""
     return [
-        write_result(results, make_run(name, method, CARD, seed, **changes), CARD, draw_scores(right, 100, seed))
+        write_result(
+            results, make_run(name, method, CARD, seed, **changes), CARD, draw_scores(right, 100, seed)
+        )
         for seed in range(seeds)
     ]
 
@@ -86,14 +88,17 @@ def test_a_method_is_named_with_its_adapter_and_with_how_few_samples(
 
 
 @pytest.mark.parametrize(
-    ("method", "name"), [("soup", "soup of 3"), ("vote", "vote of 3"), ("mean_probability", "mean probability of 3")]
+    ("method", "name"),
+    [("soup", "soup of 3"), ("vote", "vote of 3"), ("mean_probability", "mean probability of 3")],
 )
 def test_an_ensemble_is_named_with_its_size(results: Path, method: Method, name: str) -> None:
     made = write_ensemble(results, "together", method, write(results, "lora", 0.8), [1.0])
     assert method_name(made.run) == name
 
 
-def test_a_candidate_whose_search_chose_other_ranks_for_other_tasks_is_named_with_all_of_them(results: Path) -> None:
+def test_a_candidate_whose_search_chose_other_ranks_for_other_tasks_is_named_with_all_of_them(
+    results: Path,
+) -> None:
     for name, rank in (("one", 8), ("two", 32)):
         card = task_card(name)
         run, selection = searched(make_run("small", "lora", card, 0), scores={1e-4: 0.5, 3e-4: 0.7})
@@ -179,7 +184,9 @@ def test_a_vote_of_prompted_arms_is_no_fine_tune(results: Path) -> None:
     write_ensemble(results, "together", "vote", write(results, "few_shot", 0.6), [1.0] * 100)
     write(results, "lora", 0.5)
     published = site(results)
-    assert published.verdict.startswith("Don’t tune: prompting is enough. Use together, the majority vote of 3 arms.")
+    assert published.verdict.startswith(
+        "Don’t tune: prompting is enough. Use together, the majority vote of 3 arms."
+    )
     assert row(published, "together", "vote")["gain_few_shot"] > 0.2
     assert 'class="mark vote' in published.index.read_text(encoding="utf-8")
 
@@ -227,7 +234,11 @@ def test_meta_learning_is_not_held_against_another_number_of_samples(results: Pa
 
 
 def test_stages_are_held_against_their_last_one_alone(results: Path) -> None:
-    for method, scores in (("lora", [1.0, 0.0, 0.0, 1.0]), ("full", [0.0] * 4), ("stages", [1.0, 1.0, 0.0, 1.0])):
+    for method, scores in (
+        ("lora", [1.0, 0.0, 0.0, 1.0]),
+        ("full", [0.0] * 4),
+        ("stages", [1.0, 1.0, 0.0, 1.0]),
+    ):
         for seed in (0, 1):
             write_result(results, make_run("small", method, CARD, seed), CARD, scores)  # type: ignore[arg-type]
     assert row(site(results), "small", "stages")["gain_same_samples"] == pytest.approx(0.25)
@@ -261,7 +272,9 @@ def test_a_gain_over_fewer_seeds_than_the_scores_says_so(results: Path) -> None:
 
 
 def test_the_filter_takes_an_arm_for_tuned_where_weights_were_trained(results: Path) -> None:
-    members = [run for method in ("zero_shot", "zero_shot_constrained") for run in write(results, method, 0.4)]  # type: ignore[arg-type]
+    members = [
+        run for method in ("zero_shot", "zero_shot_constrained") for run in write(results, method, 0.4)
+    ]  # type: ignore[arg-type]
     write(results, "lora", 0.8)
     write_ensemble(results, "asked-twice", "vote", members, draw_scores(0.5, 100, 0))
     write_ensemble(results, "shown-twice", "vote", write(results, "few_shot", 0.6), draw_scores(0.7, 100, 0))

@@ -1,4 +1,5 @@
-"""Runs that were made differently are never compared in silence: the larger group stays, the others are named."""
+"""Runs that were made differently are never compared in silence: the larger group stays, the others are
+named."""
 
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,10 @@ def test_a_remark_names_a_few_differences_and_counts_the_others(tmp_path: Path) 
     for seed in (0, 1):
         write(tmp_path, make_run("small", "lora", CARD, seed))
     many = {"r": 4, "lora_alpha": 8, "weight_decay": 0.1, "max_steps": 7, "max_length": 64, "eval_samples": 9}
-    write(tmp_path, with_settings(make_run("small", "lora", CARD, 2), {**many, "warmup_steps": 0.1, "eval_steps": 0.5}))
+    write(
+        tmp_path,
+        with_settings(make_run("small", "lora", CARD, 2), {**many, "warmup_steps": 0.1, "eval_steps": 0.5}),
+    )
     (note,) = table(tmp_path).notes
     assert note.count(" instead of ") == 6
     assert note.endswith("; and 2 more) and left out of the comparison.")

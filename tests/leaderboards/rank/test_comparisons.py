@@ -88,9 +88,13 @@ def test_flips_are_counted_by_the_majority_of_seeds(tmp_path: Path) -> None:
 def test_the_corrected_p_counts_the_tasks_of_the_pair(results: Path) -> None:
     table = table_of(results)
     two = compare_rows(table.rows, table.tasks, table.standings)
-    alone = [compare_rows(table.rows, {task: card}, table.standings)[task] for task, card in table.tasks.items()]
+    alone = [
+        compare_rows(table.rows, {task: card}, table.standings)[task] for task, card in table.tasks.items()
+    ]
     for place in zip(*np.triu_indices(len(table.rows), k=1), strict=True):
-        assert [found.p[place] for found in two.values()] == pytest.approx(holm([found.p[place] for found in alone]))
+        assert [found.p[place] for found in two.values()] == pytest.approx(
+            holm([found.p[place] for found in alone])
+        )
 
 
 def test_a_difference_that_is_the_same_on_every_sample_takes_the_p_value_of_its_flips(tmp_path: Path) -> None:
@@ -103,10 +107,16 @@ def test_a_difference_that_is_the_same_on_every_sample_takes_the_p_value_of_its_
     assert found.p[0, 1] == found.flips_p[0, 1] == pytest.approx(2 / 2**6)
 
 
-@given(st.lists(st.floats(min_value=-1, max_value=1) | st.integers(-2000, 2000).map(lambda number: number / 2000)))
+@given(
+    st.lists(
+        st.floats(min_value=-1, max_value=1) | st.integers(-2000, 2000).map(lambda number: number / 2000)
+    )
+)
 def test_tenths_of_points_are_rounded_as_points_are(values: list[float]) -> None:
     tenths = _tenths_of(np.array(values, dtype=np.float64))
-    assert [points(number / 1000, sign=True) for number in tenths.tolist()] == [points(one, sign=True) for one in values]
+    assert [points(number / 1000, sign=True) for number in tenths.tolist()] == [
+        points(one, sign=True) for one in values
+    ]
 
 
 def test_the_page_is_complete_for_the_leader_and_its_own_few_shot_arm(results: Path) -> None:
@@ -155,7 +165,9 @@ def test_of_very_many_rows_the_best_are_compared_and_the_page_says_so(
     monkeypatch.setattr("leaderboards.pages.compare.MOST_COMPARED", 3)
     site = publish(results, results.parent / "site").index.parent
     assert len(data_of(site / "compare" / "rows.js")["rows"]) == 3
-    assert "The 3 best rows can be compared here; 1 more are in the ranking." in Text(site / "compare.html").text
+    assert (
+        "The 3 best rows can be compared here; 1 more are in the ranking." in Text(site / "compare.html").text
+    )
 
 
 def test_a_hostile_name_neither_ends_a_script_nor_starts_a_tag(tmp_path: Path) -> None:

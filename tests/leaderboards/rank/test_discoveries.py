@@ -67,14 +67,20 @@ def test_the_map_says_the_gain_and_marks_what_is_more_than_chance(tmp_path: Path
     assert "•: more than chance, 2 of 4 gains" in Text(published.index).text
 
 
-@pytest.mark.parametrize(("right", "tone"), [(16, "down3"), (29, None), (32, "up1"), (54, "up4"), (60, "up5"), (85, "up6")])
-def test_the_colour_is_stronger_the_larger_a_gain_or_a_loss_is(tmp_path: Path, right: int, tone: str | None) -> None:
+@pytest.mark.parametrize(
+    ("right", "tone"), [(16, "down3"), (29, None), (32, "up1"), (54, "up4"), (60, "up5"), (85, "up6")]
+)
+def test_the_colour_is_stronger_the_larger_a_gain_or_a_loss_is(
+    tmp_path: Path, right: int, tone: str | None
+) -> None:
     for card in CARDS:
         for method, number in (("zero_shot", 30), ("lora", right)):
             scores = [1.0] * number + [0.0] * (100 - number)
             write_result(tmp_path / "results", make_run("small", method, card, 0), card, scores)
     page = publish(tmp_path / "results", tmp_path / "site").index.read_text(encoding="utf-8")
-    cells = re.findall(r"<td(?: class=\"(.*?)\")?>", page[page.index('id="gains-table"') :].split("</table>")[0])
+    cells = re.findall(
+        r"<td(?: class=\"(.*?)\")?>", page[page.index('id="gains-table"') :].split("</table>")[0]
+    )
     assert cells == [tone or ""] * 2
 
 

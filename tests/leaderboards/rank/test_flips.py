@@ -16,7 +16,9 @@ def test_flips_are_those_counted_by_hand(table: list[list[float]], binary: bool)
     counted = flips(table, binary=binary)
     for first, mine in enumerate(table):
         for second, theirs in enumerate(table):
-            both = [(a, b) for a, b in zip(mine, theirs, strict=True) if not math.isnan(a) and not math.isnan(b)]
+            both = [
+                (a, b) for a, b in zip(mine, theirs, strict=True) if not math.isnan(a) and not math.isnan(b)
+            ]
             if binary:
                 both = [(float(a > 0.5), float(b > 0.5)) for a, b in both]
             fixed, broken = sum(a > b for a, b in both), sum(a < b for a, b in both)

@@ -1,4 +1,5 @@
-"""What tuning costs on tasks that it did not train on: told from the base of the same model, sample by sample."""
+"""What tuning costs on tasks that it did not train on: told from the base of the same model, sample by
+sample."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,9 @@ def shares(right: int, of: int = 200) -> list[float]:
 def write_base(results: Path, right: int, guard: TaskCard = BOOLQ, *, seeds: Sequence[int] = SEEDS) -> None:
     """The base's score on a guard task."""
     for seed in seeds:
-        write_result(results, guarding(make_run("small", "zero_shot", CARD, seed), guard), guard, shares(right))
+        write_result(
+            results, guarding(make_run("small", "zero_shot", CARD, seed), guard), guard, shares(right)
+        )
 
 
 def write_tuned(
@@ -42,11 +45,15 @@ def write_tuned(
 
 
 def found(results: Path, *, points: float = 1.0, notes: list[str] | None = None) -> Forgetting | None:
-    return forgetting(read_results(results), results, [] if notes is None else notes, points=points).get(("small", "lora"))
+    return forgetting(read_results(results), results, [] if notes is None else notes, points=points).get(
+        ("small", "lora")
+    )
 
 
 @pytest.mark.parametrize(
-    ("right", "verdict"), [(150, "passed"), (148, "unresolved"), (100, "failed")], ids=["gained", "about the same", "lost"]
+    ("right", "verdict"),
+    [(150, "passed"), (148, "unresolved"), (100, "failed")],
+    ids=["gained", "about the same", "lost"],
 )
 def test_a_row_passes_fails_or_is_unresolved_at_its_margin(tmp_path: Path, right: int, verdict: str) -> None:
     write_base(tmp_path, 140 if verdict == "passed" else 150)
@@ -59,7 +66,10 @@ def test_a_row_passes_fails_or_is_unresolved_at_its_margin(tmp_path: Path, right
 def test_a_wider_margin_lets_more_pass(tmp_path: Path) -> None:
     write_base(tmp_path, 150)
     write_tuned(tmp_path, 140)
-    assert [made.verdict for points in (1.0, 20.0) if (made := found(tmp_path, points=points))] == ["failed", "passed"]
+    assert [made.verdict for points in (1.0, 20.0) if (made := found(tmp_path, points=points))] == [
+        "failed",
+        "passed",
+    ]
 
 
 def test_the_change_is_paired_and_averaged_over_the_guard_tasks(tmp_path: Path) -> None:
@@ -68,7 +78,9 @@ def test_the_change_is_paired_and_averaged_over_the_guard_tasks(tmp_path: Path) 
         write_tuned(tmp_path, right, guard)
     made = found(tmp_path)
     assert made is not None
-    assert {task: change.value for task, change in made.changes.items()} == pytest.approx({"boolq": -0.05, "mnli": 0.05})
+    assert {task: change.value for task, change in made.changes.items()} == pytest.approx(
+        {"boolq": -0.05, "mnli": 0.05}
+    )
     assert made.mean.value == pytest.approx(0)
     assert (made.mean.n, made.mean.seeds) == (400, 3)
 
@@ -130,10 +142,13 @@ def test_a_base_that_was_asked_otherwise_is_no_base(tmp_path: Path) -> None:
 
 def test_an_untrusted_run_tells_nothing(tmp_path: Path) -> None:
     write_base(tmp_path, 150)
-    failed = GuardRecord(name="matches_transformers", passed=False, value=1.0, bound=0.001, reason="other weights")
+    failed = GuardRecord(
+        name="matches_transformers", passed=False, value=1.0, bound=0.001, reason="other weights"
+    )
     results = write_tuned(tmp_path, 100)
     doubted = [
-        one.model_copy(update={"generation": one.generation.model_copy(update={"guards": (failed,)})}) for one in results
+        one.model_copy(update={"generation": one.generation.model_copy(update={"guards": (failed,)})})
+        for one in results
     ]
     bases = [one for one in read_results(tmp_path) if not one.trainings]
     assert forgetting([*bases, *doubted], tmp_path, [], points=1.0) == {}
@@ -148,7 +163,9 @@ def test_a_run_without_readable_predictions_is_named_and_left_out(tmp_path: Path
     assert made is not None
     assert made.mean.seeds == 2
     (note,) = notes
-    assert note.startswith("small · lora · boolq after capitals · 500 samples · seed 0: its predictions cannot be read")
+    assert note.startswith(
+        "small · lora · boolq after capitals · 500 samples · seed 0: its predictions cannot be read"
+    )
     assert str(tmp_path) not in note
 
 

@@ -47,7 +47,8 @@ def boards(tmp_path: Path) -> list[Path]:
 
 
 def check_links(out: Path, *, leaving: str = "") -> None:
-    """Every link of every page leads to a file of the site; `leaving`: the address that may stand before it."""
+    """Every link of every page leads to a file of the site; `leaving`: the address that may stand before
+    it."""
     for page in out.rglob("*.html"):
         for _, attributes in Text(page).tags:
             for name in ("href", "src"):
@@ -60,13 +61,17 @@ def check_links(out: Path, *, leaving: str = "") -> None:
                 else:
                     assert not re.match(r"[a-z]+:|/", target), f"{page} leaves the site: {target}"
                 place = Path(str(place).partition("#")[0].partition("?")[0])
-                assert (place / "index.html" if place.is_dir() else place).is_file(), f"{page} links to {target}"
+                assert (place / "index.html" if place.is_dir() else place).is_file(), (
+                    f"{page} links to {target}"
+                )
 
 
 # Several boards
 
 
-def test_each_board_has_a_folder_and_the_front_page_says_what_it_says(results: Path, out: Path, boards: list[Path]) -> None:
+def test_each_board_has_a_folder_and_the_front_page_says_what_it_says(
+    results: Path, out: Path, boards: list[Path]
+) -> None:
     published = publish_boards(results, out, boards)
     front = Text(published.index).text
     assert list(published.boards) == ["rivers", "capitals"]
@@ -82,7 +87,9 @@ def test_each_board_has_a_folder_and_the_front_page_says_what_it_says(results: P
     check_links(out)
 
 
-def test_two_builds_of_several_boards_are_the_same_bytes(results: Path, tmp_path: Path, boards: list[Path]) -> None:
+def test_two_builds_of_several_boards_are_the_same_bytes(
+    results: Path, tmp_path: Path, boards: list[Path]
+) -> None:
     sites = []
     for name in ("first", "second"):
         publish_boards(results, tmp_path / name, boards, url=ADDRESS)
@@ -93,12 +100,17 @@ def test_two_builds_of_several_boards_are_the_same_bytes(results: Path, tmp_path
 
 def test_a_page_of_a_board_leads_back_to_the_front_page(results: Path, out: Path, boards: list[Path]) -> None:
     publish_boards(results, out, boards)
-    for page, home in ((out / "rivers" / "index.html", "../"), (out / "rivers" / "tasks" / "rivers.html", "../../")):
+    for page, home in (
+        (out / "rivers" / "index.html", "../"),
+        (out / "rivers" / "tasks" / "rivers.html", "../../"),
+    ):
         brand = next(attributes for _, attributes in Text(page).tags if attributes.get("class") == "brand")
         assert brand["href"] == f"{home}index.html"
 
 
-def test_two_boards_of_one_name_are_refused(results: Path, out: Path, boards: list[Path], tmp_path: Path) -> None:
+def test_two_boards_of_one_name_are_refused(
+    results: Path, out: Path, boards: list[Path], tmp_path: Path
+) -> None:
     twin = tmp_path / "rivers.toml"
     twin.write_text('title = "Twin"\n', encoding="utf-8")
     with pytest.raises(UserError, match="would both be the folder 'rivers' of the site; rename one of them"):
@@ -107,14 +119,18 @@ def test_two_boards_of_one_name_are_refused(results: Path, out: Path, boards: li
 
 
 @pytest.mark.parametrize("name", ["static", "data", "history"])
-def test_a_board_named_like_a_part_of_the_site_is_refused(results: Path, out: Path, tmp_path: Path, name: str) -> None:
+def test_a_board_named_like_a_part_of_the_site_is_refused(
+    results: Path, out: Path, tmp_path: Path, name: str
+) -> None:
     board = tmp_path / f"{name}.toml"
     board.write_text('title = "Mine"\n', encoding="utf-8")
     with pytest.raises(UserError, match=f"cannot be called '{name}'"):
         publish_boards(results, out, [board])
 
 
-def test_a_board_without_a_run_leaves_the_former_site(results: Path, out: Path, boards: list[Path], tmp_path: Path) -> None:
+def test_a_board_without_a_run_leaves_the_former_site(
+    results: Path, out: Path, boards: list[Path], tmp_path: Path
+) -> None:
     before = publish(results, out).index.read_bytes()
     empty = tmp_path / "empty.toml"
     empty.write_text('tasks = ["lakes"]\n', encoding="utf-8")
@@ -136,7 +152,12 @@ def test_a_board_chooses_the_columns_of_its_ranking(results: Path, out: Path, tm
     board.write_text('columns = ["n", "score", "train"]\n', encoding="utf-8")
     index = publish(results, out, board=board).index
     assert heads(index) == ["n", "Score", "Train"]
-    row = index.read_text(encoding="utf-8").partition('id="ranking-table"')[2].partition("<tbody>")[2].partition("</tr>")[0]
+    row = (
+        index.read_text(encoding="utf-8")
+        .partition('id="ranking-table"')[2]
+        .partition("<tbody>")[2]
+        .partition("</tr>")[0]
+    )
     assert row.count("<td") == 3
 
 
@@ -194,7 +215,9 @@ def test_with_an_address_there_are_a_sitemap_canonical_links_and_previews(
     pages = [path.relative_to(out).as_posix() for path in out.rglob("*.html") if path.name != "404.html"]
     assert listed == {ADDRESS + page.removesuffix("index.html") for page in pages}
     tags = Text(out / "rivers" / "index.html").tags
-    named = {attributes.get("property"): attributes.get("content") for tag, attributes in tags if tag == "meta"}
+    named = {
+        attributes.get("property"): attributes.get("content") for tag, attributes in tags if tag == "meta"
+    }
     assert named["og:url"] == f"{ADDRESS}rivers/"
     assert named["og:title"] == "On rivers · GainBoard"
     assert named["og:description"] == "Fine-tune small with LoRA r16."
@@ -249,7 +272,9 @@ def run(*arguments: str) -> int:
     return ended.value.code
 
 
-def test_publish_tells_scripts_what_it_did(results: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_publish_tells_scripts_what_it_did(
+    results: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ("publish", "--results", str(results), "--out", str(out), "--json")
     assert run(*options) == 0
     told = json.loads(capsys.readouterr().out)

@@ -129,7 +129,9 @@ def test_predictions_with_a_column_that_cannot_be_meant_are_left_out(
     assert "its predictions cannot be read and the run is left out" in page
 
 
-def test_a_count_of_cut_tokens_without_end_leaves_a_page_without_its_predictions(results: Path, tmp_path: Path) -> None:
+def test_a_count_of_cut_tokens_without_end_leaves_a_page_without_its_predictions(
+    results: Path, tmp_path: Path
+) -> None:
     path = results / HURT / PREDICTIONS
     pandas.read_parquet(path).assign(truncated=float("inf")).to_parquet(path)
     publish(results, tmp_path / "site")
@@ -184,7 +186,9 @@ def test_a_number_that_nothing_can_have_measured_is_named_and_its_record_skipped
 
 
 @pytest.mark.parametrize("least", [5e-324, -5e-324])
-def test_a_score_next_to_nothing_costs_what_no_right_answer_costs(results: Path, tmp_path: Path, least: float) -> None:
+def test_a_score_next_to_nothing_costs_what_no_right_answer_costs(
+    results: Path, tmp_path: Path, least: float
+) -> None:
     for path in (results / HURT.parent).rglob(RESULT):
         record = json.loads(path.read_text(encoding="utf-8"))
         record["metrics"]["accuracy"]["value"] = least
@@ -196,7 +200,9 @@ def test_a_score_next_to_nothing_costs_what_no_right_answer_costs(results: Path,
     assert costs["few_shot"] is not None
 
 
-def test_of_two_results_with_the_same_key_the_second_is_named_and_skipped(results: Path, tmp_path: Path) -> None:
+def test_of_two_results_with_the_same_key_the_second_is_named_and_skipped(
+    results: Path, tmp_path: Path
+) -> None:
     first, second = (results / HURT.with_name(f"seed-{seed}") / RESULT for seed in (0, 1))
     record = json.loads(second.read_text(encoding="utf-8"))
     record["key"] = json.loads(first.read_text(encoding="utf-8"))["key"]
@@ -216,7 +222,9 @@ def test_a_folder_that_links_to_itself_ends_the_walk(results: Path, tmp_path: Pa
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     name=some.sampled_from([RESULT, PREDICTIONS]),
-    flips=some.lists(some.tuples(some.floats(0, 1, exclude_max=True), some.integers(1, 255)), min_size=1, max_size=8),
+    flips=some.lists(
+        some.tuples(some.floats(0, 1, exclude_max=True), some.integers(1, 255)), min_size=1, max_size=8
+    ),
 )
 def test_flipped_bytes_never_end_in_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, name: str, flips: list[tuple[float, int]]

@@ -1,4 +1,5 @@
-"""The site says what the results say: the verdict, the numbers, what is missing; and no result can harm it."""
+"""The site says what the results say: the verdict, the numbers, what is missing; and no result can harm
+it."""
 
 import csv
 import json
@@ -39,7 +40,18 @@ from leaderboards.money.frontier import staircase
 from leaderboards.money.prices import SHIPPED_PRICES, Price, Prices, load_prices
 from leaderboards.rank.pairs import paired
 from leaderboards.rank.tables import tabulate
-from leaderboards.text import chart_label, duration, page_slug, points, quantity, shortened, slug, usd, visible, volume
+from leaderboards.text import (
+    chart_label,
+    duration,
+    page_slug,
+    points,
+    quantity,
+    shortened,
+    slug,
+    usd,
+    visible,
+    volume,
+)
 
 MALFORMED = TESTS / "data" / "results"
 
@@ -67,13 +79,17 @@ def write_arms(
     """The same scores in every seed, on one task."""
     for method, scores in arms.items():
         for seed in range(seeds):
-            write_result(results, make_run(candidate, method, task_card(), seed), task_card(), scores, **options)
+            write_result(
+                results, make_run(candidate, method, task_card(), seed), task_card(), scores, **options
+            )
 
 
 # The verdict
 
 
-def test_the_verdict_names_the_candidate_its_gains_its_cost_and_where_it_pays(results: Path, out: Path) -> None:
+def test_the_verdict_names_the_candidate_its_gains_its_cost_and_where_it_pays(
+    results: Path, out: Path
+) -> None:
     write_sweep(results, CLEAR, n=200)
     verdict = publish(results, out).verdict
     assert verdict.startswith("Fine-tune small with LoRA r16. Score ")
@@ -90,7 +106,9 @@ def test_the_verdict_is_on_the_first_screen(results: Path, out: Path) -> None:
 
 def test_no_clear_gain_over_the_best_untuned_arm_says_not_to_tune(results: Path, out: Path) -> None:
     write_sweep(results, {("small", "few_shot"): 0.6, ("small", "lora"): 0.6}, n=60)
-    assert publish(results, out).verdict.startswith("Don’t tune: few-shot is enough. Prompt small with examples.")
+    assert publish(results, out).verdict.startswith(
+        "Don’t tune: few-shot is enough. Prompt small with examples."
+    )
 
 
 def test_a_fine_tune_below_few_shot_of_a_larger_model_is_not_advised(results: Path, out: Path) -> None:
@@ -125,7 +143,9 @@ def test_a_fine_tune_without_any_baseline_has_an_unknown_gain(results: Path, out
     assert "Its gain is unknown: no untuned arm is complete." in publish(results, out).verdict
 
 
-def test_a_fine_tune_without_few_shot_is_measured_against_zero_shot_and_says_so(results: Path, out: Path) -> None:
+def test_a_fine_tune_without_few_shot_is_measured_against_zero_shot_and_says_so(
+    results: Path, out: Path
+) -> None:
     write_sweep(results, {("small", "zero_shot"): 0.3, ("small", "lora"): 0.8}, n=200)
     published = publish(results, out)
     assert "Few-shot was not run for this model." in published.verdict
@@ -142,7 +162,9 @@ def test_a_gain_that_does_not_survive_the_number_of_fine_tunes_is_no_advice(resu
     rates: dict[tuple[str, Method], float] = {("small", "few_shot"): 0.5, ("tuned-0", "lora"): 0.54}
     write_sweep(results, rates, n=100)
     assert publish(results, out).verdict.startswith("Fine-tune tuned-0")
-    write_sweep(results, {(f"tuned-{number}", "lora"): 0.53 - 0.003 * number for number in range(1, 12)}, n=100)
+    write_sweep(
+        results, {(f"tuned-{number}", "lora"): 0.53 - 0.003 * number for number in range(1, 12)}, n=100
+    )
     published = publish(results, out)
     assert published.verdict.startswith("Don’t tune: few-shot is enough.")
     said = "clear of zero alone, and not after correction for 12 fine-tunes (p = 0."
@@ -164,7 +186,10 @@ def test_scores_and_gains_are_those_computed_by_hand(results: Path, out: Path) -
 
 
 def test_several_tasks_are_averaged_after_chance_is_taken_off(results: Path, out: Path) -> None:
-    for card, scores in ((task_card("four", chance=0.25), [1, 1, 1, 0]), (task_card("free", chance=0.0), [1, 0, 0, 0])):
+    for card, scores in (
+        (task_card("four", chance=0.25), [1, 1, 1, 0]),
+        (task_card("free", chance=0.0), [1, 0, 0, 0]),
+    ):
         for method in ("zero_shot", "lora"):
             for seed in range(3):
                 given = scores if method == "lora" else [0, 0, 0, 0]
@@ -180,7 +205,9 @@ def test_weights_of_the_board_weigh_the_tasks(results: Path, out: Path, tmp_path
         write_result(results, make_run("small", "lora", card, 0), card, scores)
     board = tmp_path / "board.toml"
     board.write_text("[weights]\none = 3\n", encoding="utf-8")
-    assert row(publish(results, out, board=board), "small", "lora")["score"] == pytest.approx((3 * 0.75 + 0.25) / 4)
+    assert row(publish(results, out, board=board), "small", "lora")["score"] == pytest.approx(
+        (3 * 0.75 + 0.25) / 4
+    )
 
 
 def test_only_samples_scored_in_every_seed_count_and_n_says_so(results: Path, out: Path) -> None:
@@ -207,8 +234,13 @@ def test_a_task_of_which_no_sample_was_scored_throughout_keeps_no_other_from_the
             scores = [1.0] * 40 + [None] * 40
         write_result(results, make_run("small", "lora", card, seed), card, scores)
     page = Text(publish(results, out).index).text
-    assert re.search(r"Not ranked: incomplete\. What is missing .* LoRA r16 · 1B – no sample scored in all runs", page)
-    assert "LoRA r16 · 1B patchy: no sample was scored in every seed and wording" in Text(out / "methodology.html").text
+    assert re.search(
+        r"Not ranked: incomplete\. What is missing .* LoRA r16 · 1B – no sample scored in all runs", page
+    )
+    assert (
+        "LoRA r16 · 1B patchy: no sample was scored in every seed and wording"
+        in Text(out / "methodology.html").text
+    )
     assert (out / "tasks" / "capitals.html").is_file() and (out / "tasks" / "patchy.html").is_file()
 
 
@@ -242,7 +274,10 @@ def test_a_row_that_misses_a_cell_is_shown_and_not_ranked(results: Path, out: Pa
 def test_ranks_are_ranges_where_the_order_is_open(results: Path, out: Path) -> None:
     write_sweep(results, {("a", "lora"): 0.9, ("b", "lora"): 0.89, ("c", "lora"): 0.2}, n=100)
     published = publish(results, out)
-    ranks = {name: (row(published, name, "lora")["rank_best"], row(published, name, "lora")["rank_worst"]) for name in "abc"}
+    ranks = {
+        name: (row(published, name, "lora")["rank_best"], row(published, name, "lora")["rank_worst"])
+        for name in "abc"
+    }
     assert ranks == {"a": (1, 2), "b": (1, 2), "c": (3, 3)}
 
 
@@ -250,12 +285,18 @@ def test_a_rule_divides_tiers_in_the_order_of_the_ranking(results: Path, out: Pa
     write_sweep(results, {("a", "lora"): 0.9, ("b", "lora"): 0.89, ("c", "lora"): 0.2}, n=100)
     published = publish(results, out)
     assert [row(published, name, "lora")["tier"] for name in "abc"] == [1, 1, 2]
-    ranking = published.index.read_text(encoding="utf-8").partition('id="ranking-table"')[2].partition("</table>")[0]
+    ranking = (
+        published.index.read_text(encoding="utf-8")
+        .partition('id="ranking-table"')[2]
+        .partition("</table>")[0]
+    )
     assert ranking.count('class="tier"') == 1
     assert 'class="tier"' in ranking.partition(">b</a>")[2].partition(">c</a>")[0]
 
 
-def test_win_rate_and_mean_rank_stand_beside_the_mean_where_a_board_asks(results: Path, out: Path, tmp_path: Path) -> None:
+def test_win_rate_and_mean_rank_stand_beside_the_mean_where_a_board_asks(
+    results: Path, out: Path, tmp_path: Path
+) -> None:
     """One row wins two tasks of three by little, and loses the third by much."""
     for name, rates in {"often": (0.6, 0.6, 0.2), "much": (0.5, 0.5, 0.9)}.items():
         for task, rate in zip(("one", "two", "three"), rates, strict=True):
@@ -276,7 +317,9 @@ def test_csv_and_json_hold_the_same_figures(results: Path, out: Path) -> None:
     with (out / "data" / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == len(loaded["rows"]) + len(loaded["cells"])
-    assert [float(line["score"]) for line in lines] == [one["score"] for one in (*loaded["rows"], *loaded["cells"])]
+    assert [float(line["score"]) for line in lines] == [
+        one["score"] for one in (*loaded["rows"], *loaded["cells"])
+    ]
 
 
 # Runs that may not be compared
@@ -313,7 +356,9 @@ def test_a_gain_is_never_taken_over_another_model_of_the_same_name(results: Path
     run = make_run("small", "few_shot", task_card(), 0)
     for seed in range(3):
         other = run.candidate.model_copy(update={"model": "invented/another"})
-        write_result(results, run.model_copy(update={"candidate": other, "seed": seed}), task_card(), [0, 0, 1, 0])
+        write_result(
+            results, run.model_copy(update={"candidate": other, "seed": seed}), task_card(), [0, 0, 1, 0]
+        )
     assert row(publish(results, out), "small", "lora")["gain_few_shot"] is None
 
 
@@ -336,14 +381,19 @@ def test_a_malformed_result_is_named_and_skipped(results: Path, out: Path, name:
 def test_a_newer_schema_is_skipped_with_a_sentence(results: Path, out: Path) -> None:
     write_sweep(results, CLEAR, n=20)
     path = results / "small" / "lora" / "capitals-v1" / "n-500" / "seed-0" / RESULT
-    path.write_text(path.read_text(encoding="utf-8").replace('"schema_version": 5', '"schema_version": 7'), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"schema_version": 5', '"schema_version": 7'),
+        encoding="utf-8",
+    )
     with pytest.warns(UserWarning, match="schema 7"):
         published = publish(results, out)
     assert "is schema 7; this version reads up to 5. Upgrade gainboard." in Text(published.index).text
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut off", "no column", "out of range"])
-def test_a_run_whose_predictions_cannot_be_read_is_named_and_left_out(results: Path, out: Path, damage: str) -> None:
+def test_a_run_whose_predictions_cannot_be_read_is_named_and_left_out(
+    results: Path, out: Path, damage: str
+) -> None:
     import pandas
 
     write_sweep(results, CLEAR, n=20)
@@ -394,14 +444,18 @@ def at_three_dollars(low: float = 3.0) -> Prices:
     """The shipped prices, with an H100 at $3 an hour."""
     prices = load_prices()
     price = Price(low=low, mid=3, high=3)
-    devices = [entry.model_copy(update={"usd_per_hour": price}) for entry in prices.devices if entry.match == "H100"]
+    devices = [
+        entry.model_copy(update={"usd_per_hour": price}) for entry in prices.devices if entry.match == "H100"
+    ]
     return prices.model_copy(update={"devices": tuple(devices)})
 
 
 def test_the_worked_example_of_an_8b_lora_pays_from_22500_requests() -> None:
     flops_per_second = 0.40 * 989e12
     tokens = 10_000 * 600 * 3
-    train_flops = 4 * 8e9 * tokens  # LoRA: forward and backward through frozen weights, without their gradients
+    train_flops = (
+        4 * 8e9 * tokens
+    )  # LoRA: forward and backward through frozen weights, without their gradients
     assert train_flops == pytest.approx(5.8e17, rel=0.01)
     seconds = train_flops / flops_per_second
     assert seconds / 3600 == pytest.approx(0.40, abs=0.01)
@@ -421,7 +475,10 @@ def test_the_worked_example_of_an_8b_lora_pays_from_22500_requests() -> None:
 
 def test_start_up_loading_and_what_was_thrown_away_are_paid_for() -> None:
     trained = recorded(
-        startup_seconds=300.0, load_seconds=300.0, train_seconds=1200.0, discarded=Spent(seconds=1800.0, tokens=5)
+        startup_seconds=300.0,
+        load_seconds=300.0,
+        train_seconds=1200.0,
+        discarded=Spent(seconds=1800.0, tokens=5),
     )
     paid = training_usd([trained], at_three_dollars(low=1.0))
     assert paid
@@ -456,14 +513,20 @@ def test_serving_at_a_third_of_the_time_costs_three_times_as_much() -> None:
 def test_break_even_is_never_where_serving_is_not_cheaper() -> None:
     assert break_even(10, 0, request_tuned=2, request_other=2) is None
     assert break_even(10, 0, request_tuned=3, request_other=2) is None
-    assert break_even(10, 0, request_tuned=0.3, request_other=0.1 + 0.2) is None  # the sum is more by a rounding error
+    assert (
+        break_even(10, 0, request_tuned=0.3, request_other=0.1 + 0.2) is None
+    )  # the sum is more by a rounding error
 
 
 def test_no_break_even_is_given_where_throughputs_differ_both_ways(results: Path, out: Path) -> None:
     write_sweep(results, CLEAR, n=200)
     for seed, rate in enumerate((10.0, 40.0, 40.0)):
         write_result(
-            results, make_run("small", "lora", task_card(), seed), task_card(), [1.0] * 200, requests_per_second=rate
+            results,
+            make_run("small", "lora", task_card(), seed),
+            task_card(),
+            [1.0] * 200,
+            requests_per_second=rate,
         )
     assert row(publish(results, out), "small", "lora")["break_even_few_shot_why"] == "unresolved"
 
@@ -494,7 +557,9 @@ def test_devices_are_matched_by_the_longest_name_and_processors_priced_by_core()
     prices = load_prices()
     gpu, processor = prices.hour("NVIDIA H200"), prices.hour("cpu (2 cores, Intel(R) Xeon(R) Processor)")
     per_core = next(entry for entry in prices.devices if entry.match == "cpu").usd_per_hour
-    assert gpu and gpu.mid == next(entry for entry in prices.devices if entry.match == "H200").usd_per_hour.mid
+    assert (
+        gpu and gpu.mid == next(entry for entry in prices.devices if entry.match == "H200").usd_per_hour.mid
+    )
     assert processor and processor.mid == pytest.approx(2 * per_core.mid)
     assert prices.hour("Abacus 9") is None
 
@@ -504,7 +569,9 @@ def test_prices_of_ones_own_replace_the_shipped_ones(results: Path, out: Path, t
     shipped = row(publish(results, out), "small", "lora")["train_usd"]
     own = tmp_path / "prices.toml"
     text = SHIPPED_PRICES.read_text(encoding="utf-8")
-    own.write_text(text.replace("low = 2.00, mid = 3.00, high = 5.00", "low = 6, mid = 6, high = 6"), encoding="utf-8")
+    own.write_text(
+        text.replace("low = 2.00, mid = 3.00, high = 5.00", "low = 6, mid = 6, high = 6"), encoding="utf-8"
+    )
     published = publish(results, out, prices=own)
     assert row(published, "small", "lora")["train_usd"] == pytest.approx(2 * shipped)
     assert (out / "data" / "prices.toml").read_bytes() == own.read_bytes()
@@ -579,7 +646,9 @@ def test_every_link_of_every_page_leads_somewhere_inside_the_site(results: Path,
 
 def test_hostile_output_is_shown_as_text(results: Path, out: Path) -> None:
     evil = "<script>alert(1)</script>\u202e\x1b[31m{{ 7*7 }}</pre><img src=x onerror=alert(1)>"
-    write_arms(results, {"few_shot": [1, 0], "lora": [1, 1]}, prompt=evil, answer=evil, target=[evil, "France"])
+    write_arms(
+        results, {"few_shot": [1, 0], "lora": [1, 1]}, prompt=evil, answer=evil, target=[evil, "France"]
+    )
     card = task_card("evil", description=evil, license=evil, reference="javascript:alert(1)")
     write_result(results, make_run("small", "lora", card, 0), card, [1.0, 0.0], device=evil)
     write_failure(results, make_run("small", "full", task_card(), 0), reason=evil)
@@ -589,7 +658,9 @@ def test_hostile_output_is_shown_as_text(results: Path, out: Path) -> None:
         assert "\u202e" not in source and "\x1b" not in source
         assert Text(page).foreign_scripts == []
         assert not [
-            tag for tag, attributes in Text(page).tags if tag == "img" or any(name.startswith("on") for name in attributes)
+            tag
+            for tag, attributes in Text(page).tags
+            if tag == "img" or any(name.startswith("on") for name in attributes)
         ]
         assert not [tag for tag, attributes in Text(page).tags if "style" in attributes]
         assert 'href="javascript:' not in source
@@ -670,7 +741,9 @@ def test_a_site_is_never_built_over_the_results_it_is_made_of(results: Path, out
     assert (out / "results").is_dir()
 
 
-def test_a_failed_publish_leaves_the_former_site(results: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_publish_leaves_the_former_site(
+    results: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_sweep(results, CLEAR, n=20)
     before = publish(results, out).index.read_bytes()
 
@@ -692,19 +765,29 @@ def test_a_site_replaces_the_former_one_whole(results: Path, out: Path) -> None:
     assert not list((out / "runs").glob("small-full-*"))
 
 
-def test_a_board_of_thirty_candidates_and_four_tasks_keeps_its_first_page_small(results: Path, out: Path) -> None:
+def test_a_board_of_thirty_candidates_and_four_tasks_keeps_its_first_page_small(
+    results: Path, out: Path
+) -> None:
     rates: dict[tuple[str, Method], float] = {}
     for number in range(10):
-        rates |= {(f"model-{number}", method): rate for (_, method), rate in CLEAR.items() if method != "full"}
+        rates |= {
+            (f"model-{number}", method): rate for (_, method), rate in CLEAR.items() if method != "full"
+        }
     write_sweep(results, rates, tasks=[task_card(f"task-{number}") for number in range(4)], seeds=(0,), n=20)
     published = publish(results, out)
     assert published.index.stat().st_size < 150 * 1024
     assert (out / "static" / "site.js").stat().st_size < 15 * 1024
 
 
-def test_a_board_of_310_rows_folds_its_ranking_and_keeps_every_page_within_its_budget(results: Path, out: Path) -> None:
+def test_a_board_of_310_rows_folds_its_ranking_and_keeps_every_page_within_its_budget(
+    results: Path, out: Path
+) -> None:
     names = [f"organisation-model-{number}-7b-instruct" for number in range(78)]
-    rates = {(name, method): rate + number / 400 for (_, method), rate in CLEAR.items() for number, name in enumerate(names)}
+    rates = {
+        (name, method): rate + number / 400
+        for (_, method), rate in CLEAR.items()
+        for number, name in enumerate(names)
+    }
     write_sweep(results, dict(list(rates.items())[:310]), seeds=(0,), n=8)
     published = publish(results, out)
     assert published.index.stat().st_size <= 150 * 1024
@@ -718,7 +801,9 @@ def test_a_board_of_310_rows_folds_its_ranking_and_keeps_every_page_within_its_b
 # Boards
 
 
-def test_a_board_chooses_its_tasks_and_names_what_it_has_no_run_of(results: Path, out: Path, tmp_path: Path) -> None:
+def test_a_board_chooses_its_tasks_and_names_what_it_has_no_run_of(
+    results: Path, out: Path, tmp_path: Path
+) -> None:
     write_sweep(results, CLEAR, tasks=(task_card("one"), task_card("two")), n=20)
     board = tmp_path / "board.toml"
     board.write_text('title = "Mine"\ntasks = ["one", "tow"]\n', encoding="utf-8")
@@ -765,12 +850,28 @@ def test_dollars_have_the_digits_that_matter(amount: float | None, shown: str) -
 
 
 def test_points_have_one_decimal_and_a_true_minus() -> None:
-    assert [points(value, sign=True) for value in (0.184, -0.061, 0.0, -0.0001)] == ["+18.4", "−6.1", "0.0", "0.0"]
+    assert [points(value, sign=True) for value in (0.184, -0.061, 0.0, -0.0001)] == [
+        "+18.4",
+        "−6.1",
+        "0.0",
+        "0.0",
+    ]
 
 
 def test_volumes_and_durations_are_rounded_for_people() -> None:
-    assert [volume(value) for value in (22_456, 812.3, 1_234_567, 999_999)] == ["22,500", "812", "1.23 million", "1 million"]
-    assert [duration(value) for value in (0.81, 45.2, 1230, 5400, None)] == ["0.8 s", "45 s", "20.5 min", "1.5 h", "–"]
+    assert [volume(value) for value in (22_456, 812.3, 1_234_567, 999_999)] == [
+        "22,500",
+        "812",
+        "1.23 million",
+        "1 million",
+    ]
+    assert [duration(value) for value in (0.81, 45.2, 1230, 5400, None)] == [
+        "0.8 s",
+        "45 s",
+        "20.5 min",
+        "1.5 h",
+        "–",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -859,7 +960,9 @@ def distrust(results: Path, run: str, reason: str = "it answered with <b>other</
     path.write_text(json.dumps(record), encoding="utf-8")
 
 
-def test_an_untrusted_run_leaves_its_row_unranked_and_is_named_with_the_reason(results: Path, out: Path) -> None:
+def test_an_untrusted_run_leaves_its_row_unranked_and_is_named_with_the_reason(
+    results: Path, out: Path
+) -> None:
     write_sweep(results, CLEAR, n=40)
     before = publish(results, out)
     assert before.untrusted == 0
@@ -877,7 +980,9 @@ def test_an_untrusted_run_leaves_its_row_unranked_and_is_named_with_the_reason(r
     assert "it answered with <b>other</b> weights" in text
 
 
-def test_the_page_of_an_untrusted_run_says_that_its_scores_are_not_to_be_believed(results: Path, out: Path) -> None:
+def test_the_page_of_an_untrusted_run_says_that_its_scores_are_not_to_be_believed(
+    results: Path, out: Path
+) -> None:
     write_sweep(results, CLEAR, n=40)
     distrust(results, "small/lora/capitals-v1/n-500/seed-0")
     publish(results, out)

@@ -1,4 +1,5 @@
-"""A folder is replaced as a whole, by one process at a time, and a killed one leaves nothing that the next cannot mend."""
+"""A folder is replaced as a whole, by one process at a time, and a killed one leaves nothing that the next
+cannot mend."""
 
 import os
 import shutil
@@ -60,7 +61,9 @@ def command(code: str, out: Path, results: Path) -> list[str]:
 @contextmanager
 def another(out: Path, results: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that has claimed a folder until its input ends."""
-    with subprocess.Popen(command(WAITING, out, results), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as held:
+    with subprocess.Popen(
+        command(WAITING, out, results), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as held:
         assert held.stdout and held.stdout.readline() == "claimed\n"
         yield held
 
@@ -95,7 +98,9 @@ def test_what_a_killed_process_was_writing_is_removed_by_the_next(results: Path,
     assert names(out.parent) == {"results", "site"}
 
 
-def test_a_site_that_a_killed_process_had_moved_aside_is_back_with_its_history(results: Path, out: Path) -> None:
+def test_a_site_that_a_killed_process_had_moved_aside_is_back_with_its_history(
+    results: Path, out: Path
+) -> None:
     write_sweep(results, RATES, n=20)
     publish(results, out)
     before = names(out / "history")
@@ -109,7 +114,9 @@ def test_a_site_that_a_killed_process_had_moved_aside_is_back_with_its_history(r
     assert names(out.parent) == {"board.toml", "results", "site"}
 
 
-def test_a_folder_that_a_killed_process_had_moved_aside_is_replaced_by_its_own_kind_only(results: Path, out: Path) -> None:
+def test_a_folder_that_a_killed_process_had_moved_aside_is_replaced_by_its_own_kind_only(
+    results: Path, out: Path
+) -> None:
     out.mkdir()
     (out / ".gainboard-export").touch()
     code = (BEGIN + KILLED_BETWEEN_THE_RENAMES).replace(MARKER, ".gainboard-export")
@@ -162,7 +169,9 @@ def test_a_folder_is_published_to_by_one_process_at_a_time(results: Path, out: P
     ]
     with another(out, results):
         for attempt in attempts:
-            with pytest.raises(UserError, match=r"another gainboard publish or export is writing .*site; wait for it"):
+            with pytest.raises(
+                UserError, match=r"another gainboard publish or export is writing .*site; wait for it"
+            ):
                 attempt()
     publish(results, out)
 
@@ -194,7 +203,12 @@ def test_a_mount_point_is_refused_before_any_work(results: Path) -> None:
 
 
 def test_folders_beside_it_that_only_look_alike_stay(results: Path, out: Path) -> None:
-    alike = {".site.old", ".site.1234.new", ".site.b.gainboard-0123456789abcdef.new", ".site.gainboard-mine.old"}
+    alike = {
+        ".site.old",
+        ".site.1234.new",
+        ".site.b.gainboard-0123456789abcdef.new",
+        ".site.gainboard-mine.old",
+    }
     for name in alike:
         (out.parent / name).mkdir()
     replace(out, results)
@@ -219,5 +233,7 @@ def test_whoever_may_write_beside_the_folder_may_lock_it(results: Path, out: Pat
         ("r+", "r+/b and rr/b", "b and rr/b"),
     ],
 )
-def test_a_folder_is_left_out_of_a_message_where_it_begins_a_path(folder: str, message: str, told: str) -> None:
+def test_a_folder_is_left_out_of_a_message_where_it_begins_a_path(
+    folder: str, message: str, told: str
+) -> None:
     assert without_folder(message, Path(folder)) == told

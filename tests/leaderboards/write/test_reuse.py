@@ -1,4 +1,5 @@
-"""A large board: in several processes, and again from what has not changed, the pages are those of a fresh publish."""
+"""A large board: in several processes, and again from what has not changed, the pages are those of a fresh
+publish."""
 
 import io
 import itertools
@@ -64,7 +65,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen = list[str]()
     write = rendering.Renderer.write
 
-    def noted(self: rendering.Renderer, template: str, href: str, *rest: object, **named: object) -> rendering.PageStamp:
+    def noted(
+        self: rendering.Renderer, template: str, href: str, *rest: object, **named: object
+    ) -> rendering.PageStamp:
         seen.append(href)
         return write(self, template, href, *rest, **named)  # type: ignore[arg-type]
 
@@ -73,7 +76,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def runs(pages: list[str]) -> list[str]:
@@ -98,7 +103,11 @@ def test_several_processes_make_the_same_site_as_one(results: Path, tmp_path: Pa
     several = publish(results, tmp_path / "several", means=Means(2, tell=lambda *told: said.append(told)))
     assert files(tmp_path / "one") == files(tmp_path / "several")
     assert (one.pages, one.runs, one.verdict) == (several.pages, several.runs, several.verdict)
-    assert {("reading predictions", 27, 27), ("writing pages of runs", 3, 27), ("writing pages of runs", 27, 27)} <= {*said}
+    assert {
+        ("reading predictions", 27, 27),
+        ("writing pages of runs", 3, 27),
+        ("writing pages of runs", 27, 27),
+    } <= {*said}
 
 
 def test_a_fault_in_another_process_leaves_the_old_site_and_nothing_beside_it(
@@ -127,13 +136,22 @@ def test_nothing_changed_is_nothing_rendered_again_but_the_outer_pages(
     published = publish(results, out, means=Means(cache=cache))
     assert files(out) == before
     assert {path: path.stat().st_mtime_ns for path in (out / "runs").iterdir()} == times
-    assert set(written) == {"404.html", "compare.html", "cost.html", "history.html", "index.html", "methodology.html"}
+    assert set(written) == {
+        "404.html",
+        "compare.html",
+        "cost.html",
+        "history.html",
+        "index.html",
+        "methodology.html",
+    }
     assert published.pages == len(list(out.rglob("*.html")))
 
 
 def changed_record(results: Path, _: Path) -> None:
     path = results / ONE_RUN / RESULT
-    path.write_text(path.read_text(encoding="utf-8").replace("invented.toml", "changed.toml"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("invented.toml", "changed.toml"), encoding="utf-8"
+    )
 
 
 def changed_predictions(results: Path, _: Path) -> None:
@@ -192,7 +210,12 @@ def linked_page(results: Path, out: Path) -> None:
 )
 @pytest.mark.filterwarnings("ignore:skipped")
 def test_after_a_change_the_site_is_as_if_made_from_nothing(
-    change: Callable[[Path, Path], None], rendered: int, results: Path, tmp_path: Path, cache: Path, written: list[str]
+    change: Callable[[Path, Path], None],
+    rendered: int,
+    results: Path,
+    tmp_path: Path,
+    cache: Path,
+    written: list[str],
 ) -> None:
     out = tmp_path / "site"
     publish(results, out, means=Means(cache=cache))
@@ -236,12 +259,17 @@ def test_a_member_that_changed_changes_the_page_of_its_ensemble(
     assert files(out) == files(fresh(results, out))
 
 
-def test_a_changed_price_or_title_changes_all_pages(results: Path, tmp_path: Path, cache: Path, written: list[str]) -> None:
+def test_a_changed_price_or_title_changes_all_pages(
+    results: Path, tmp_path: Path, cache: Path, written: list[str]
+) -> None:
     out, prices, board = tmp_path / "site", tmp_path / "prices.toml", tmp_path / "board.toml"
     prices.write_bytes(PRICES.read_bytes())
     board.write_text('title = "First"\n', encoding="utf-8")
     publish(results, out, board=board, prices=prices, means=Means(cache=cache))
-    for path, old, new in ((prices, "mid = 0.10, high = 1.00", "mid = 0.20, high = 1.00"), (board, "First", "Second")):
+    for path, old, new in (
+        (prices, "mid = 0.10, high = 1.00", "mid = 0.20, high = 1.00"),
+        (board, "First", "Second"),
+    ):
         text = path.read_text(encoding="utf-8")
         assert old in text
         path.write_text(text.replace(old, new), encoding="utf-8")
@@ -289,7 +317,9 @@ def test_a_cache_that_cannot_be_written_is_done_without(results: Path, tmp_path:
 
 
 @pytest.mark.parametrize("kinds", list(itertools.permutations((".levels", ".pages", ".scores"), 2)))
-def test_a_cache_of_another_kind_counts_as_none(kinds: tuple[str, str], results: Path, tmp_path: Path, cache: Path) -> None:
+def test_a_cache_of_another_kind_counts_as_none(
+    kinds: tuple[str, str], results: Path, tmp_path: Path, cache: Path
+) -> None:
     out = tmp_path / "site"
     publish(results, out, means=Means(cache=cache))
     before, kept = files(out), {path.suffix: path for path in (cache / "publish").iterdir()}
@@ -298,7 +328,9 @@ def test_a_cache_of_another_kind_counts_as_none(kinds: tuple[str, str], results:
     assert files(out) == before
 
 
-def test_pages_that_others_may_not_read_are_not_taken_over(results: Path, tmp_path: Path, cache: Path) -> None:
+def test_pages_that_others_may_not_read_are_not_taken_over(
+    results: Path, tmp_path: Path, cache: Path
+) -> None:
     before = os.umask(0o077)
     try:
         publish(results, tmp_path / "site", means=Means(cache=cache))
@@ -341,7 +373,9 @@ def test_a_site_of_many_boards_does_not_lose_its_scores_to_their_pages(
         assert len(read) == count
 
 
-def test_a_small_board_leaves_no_cache(results: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_board_leaves_no_cache(
+    results: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(site, "MANY_RUNS", 1000)
     publish(results, tmp_path / "site", means=Means(cache=cache))
     assert not cache.exists()
@@ -363,7 +397,11 @@ def test_boards_of_one_site_are_taken_over_each_by_itself(
 
 
 def test_the_command_keeps_a_cache_where_the_user_s_lies_unless_told_otherwise(
-    results: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    results: Path,
+    tmp_path: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("GAINBOARD_CACHE", str(cache))
     command = ["publish", "--results", str(results), "--out", str(tmp_path / "site"), "--json"]
@@ -404,7 +442,17 @@ def test_the_command_counts_on_a_terminal_for_people_only(
     monkeypatch.setattr("sys.stderr", terminal)
     with pytest.raises(SystemExit):
         main(
-            ["publish", "--results", str(results), "--out", str(tmp_path / "site"), "--workers", "1", "--no-cache", *options]
+            [
+                "publish",
+                "--results",
+                str(results),
+                "--out",
+                str(tmp_path / "site"),
+                "--workers",
+                "1",
+                "--no-cache",
+                *options,
+            ]
         )
     assert ("gainboard: reading predictions, 27 of 27" in terminal.getvalue().splitlines()) == speaks
     assert speaks or terminal.getvalue() == ""
