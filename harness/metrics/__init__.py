@@ -4,11 +4,12 @@ from harness.errors import UserError, suggest
 from harness.metrics.answers import answer_of, first_json_object, last_number
 from harness.metrics.classes import CLASSES
 from harness.metrics.constraints import CONSTRAINTS, check_constraints
+from harness.metrics.json_fields import JSON_FIELDS
 from harness.metrics.levels import chance_level, majority_level
 from harness.metrics.likelihood import LIKELIHOOD
 from harness.metrics.matching import MATCHING
 from harness.metrics.overlap import OVERLAP
-from harness.metrics.structured import STRUCTURED
+from harness.metrics.sql import SQL
 from harness.task.metric import (
     Counts,
     Metric,
@@ -40,7 +41,8 @@ __all__ = [
 ]
 
 METRICS: dict[str, Metric] = {
-    metric.name: metric for metric in (*MATCHING, *CLASSES, *OVERLAP, *LIKELIHOOD, *STRUCTURED, *CONSTRAINTS)
+    metric.name: metric
+    for metric in (*MATCHING, *CLASSES, *OVERLAP, *LIKELIHOOD, *JSON_FIELDS, *SQL, *CONSTRAINTS)
 }
 
 

@@ -2,7 +2,9 @@
 
 import json
 import math
+import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
@@ -503,6 +505,54 @@ def test_an_accepted_query_that_does_not_run_is_the_user_s_mistake(target: str) 
 def test_a_database_that_cannot_be_made_is_the_user_s_mistake(database: str) -> None:
     with pytest.raises(UserError, match=r"metadata\['database'\] is no SQL script"):
         sql("SELECT 1", "SELECT 1", database=database)
+
+
+def test_a_database_is_made_once_for_all_that_is_judged_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *given, **named: opened.append(given) or connect(*given, **named)
+    )
+    metric = METRICS["sql_execution"]
+    schema = f"{DATABASE}-- of a test of its own"
+    verdicts = []
+    for answer in (
+        "SELECT 3",
+        "SELECT name FROM item",
+        "DELETE FROM item",
+        "SELECT count(*) FROM item",
+        "nonsense",
+    ):
+        reply = Reply(answer, ("SELECT count(*) FROM item",), metadata={"database": schema})
+        verdicts.append((metric.score(reply), metric.parses(reply)))
+    assert verdicts == [(1, True), (0, True), (0, False), (1, True), (0, False)]
+    assert len(opened) == 1
+
+
+def test_a_query_that_is_stopped_leaves_the_database_to_the_next() -> None:
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    assert [
+        sql(answer, "SELECT count(*) FROM item") for answer in (endless, "SELECT 3", endless, "SELECT 4")
+    ] == [
+        0,
+        1,
+        0,
+        0,
+    ]
+
+
+def test_tables_of_a_temporary_schema_are_there_for_every_judgement() -> None:
+    temporary = "CREATE TEMP TABLE note (text TEXT); INSERT INTO note VALUES ('a');"
+    assert [
+        sql(answer, "SELECT text FROM note", database=temporary) for answer in ("SELECT 'a'", "SELECT 'b'")
+    ] == [1, 0]
+
+
+def test_threads_may_judge_on_one_database_at_once() -> None:
+    answers = ["SELECT 3", "SELECT 4", "SELECT count(*) FROM item"] * 40
+    with ThreadPoolExecutor(4) as pool:
+        scores = list(pool.map(lambda answer: sql(answer, "SELECT count(*) FROM item"), answers))
+    assert scores == [1, 0, 1] * 40
 
 
 def test_a_missing_database_is_the_user_s_mistake() -> None:
