@@ -20,7 +20,6 @@ from leaderboards.decide.verdict import Verdict, decide
 from leaderboards.elsewhere.scores import Imported, read_imported
 from leaderboards.history import History
 from leaderboards.links import run_href
-from leaderboards.money.economics import labels, members_of
 from leaderboards.money.ledger import Ledger, make_ledger
 from leaderboards.money.prices import Prices, load_prices
 from leaderboards.rank.baselines import Key
@@ -60,19 +59,9 @@ class Site:
     """How the level of rank intervals is found."""
 
     @cached_property
-    def by_key(self) -> dict[str, Result]:
-        """Every run by its key."""
-        return {result.key: result for result in self.results}
-
-    @cached_property
     def run_hrefs(self) -> dict[str, str]:
         """The page of every run, by its key."""
         return {result.key: run_href(result) for result in self.results}
-
-    @cached_property
-    def labels(self) -> dict[str, dict[str, int]]:
-        """The labelled samples that every run's weights were trained on, by its key and by task."""
-        return {result.key: labels(result, self.by_key) for result in self.results}
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -82,7 +71,7 @@ class Site:
     @cached_property
     def choices(self) -> Choices:
         """The complete rows, as they are weighed against each other."""
-        return make_choices(self.table, self.ledger, self.prices, self.by_key)
+        return make_choices(self.table, self.ledger)
 
     @cached_property
     def decision(self) -> Decision:
@@ -120,7 +109,7 @@ class Site:
         counts, models = defaultdict[str, set[int]](set), defaultdict[str, set[str]](set)
         for result in self.results:
             name = result.run.candidate.name
-            models[name] |= {member.run.candidate.model for member in members_of(result, self.by_key)}
+            models[name] |= {member.run.candidate.model for member in self.ledger.runs.members(result)}
             for training in result.trainings:
                 added = 0 if training.tuner == "full" else training.trainable_parameters
                 counts[name].add(training.parameters - added)

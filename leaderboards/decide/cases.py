@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.records.result import Result
 from harness.sweep.methods import Method
-from leaderboards.money.economics import Verdict, doubt, mean_serving, mean_training
 from leaderboards.money.ledger import Entry, Ledger
-from leaderboards.money.prices import Prices
+from leaderboards.money.payback import NoFigure, doubt
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.tables import Table
 
@@ -24,7 +22,7 @@ class Rival:
     """The few-shot arm of a tuned candidate's model."""
 
     serving: Seconds | None
-    why: Verdict | None
+    why: NoFigure | None
     """Why a break-even volume against it would mean nothing; None when it would mean something."""
 
 
@@ -41,7 +39,7 @@ class Case:
     """Of one request on devices that are never idle; None when no rate was measured."""
 
     uncached: Seconds | None
-    """The same of a few-shot arm with its prefix cache off; None elsewhere, and where it was not measured."""
+    """Of a few-shot arm with its prefix cache off; None elsewhere, and where it was not measured."""
 
     few: Rival | None
     few_uncached: Rival | None
@@ -96,25 +94,19 @@ class Choices:
         )
 
 
-def make_choices(table: Table, ledger: Ledger, prices: Prices, known: Mapping[str, Result]) -> Choices:
+def make_choices(table: Table, ledger: Ledger) -> Choices:
     """The complete rows of a table as cases."""
     entries = [entry for entry in ledger.entries if entry.row.score]
-    devices: list[str] = sorted(
-        {
-            device
-            for entry in entries
-            for seconds in (mean_training(entry.row.results), mean_serving(entry.row.results, known) or {})
-            for device in seconds
-        }
-    )
-    cases = tuple(_case(entry, table, prices, known, devices) for entry in entries)
+    used = set[str]()
+    for entry in entries:
+        used |= {*entry.spend.training_by_device, *(entry.spend.serving_by_device or ())}
+    devices = sorted(used)
+    cases = tuple(_case(entry, table, ledger, devices) for entry in entries)
     return Choices(tuple(devices), cases, ledger.draws.steps)
 
 
-def _case(
-    entry: Entry, table: Table, prices: Prices, known: Mapping[str, Result], devices: list[str]
-) -> Case:
-    row = entry.row
+def _case(entry: Entry, table: Table, ledger: Ledger, devices: list[str]) -> Case:
+    row, spend = entry.row, entry.spend
 
     def placed(seconds: Mapping[str, float] | None) -> Seconds | None:
         if seconds is None or not seconds.keys() <= set(devices):
@@ -125,17 +117,18 @@ def _case(
         few = table.baseline(row, "few_shot") if row.tuned else None
         if few is None:
             return None
-        serving = placed(mean_serving(few.results, known, cached=cached))
+        theirs = ledger.of(few).spend
         return Rival(
-            serving, doubt(row.results, few.results, prices, known, gain=row.over_few, cached=cached)
+            placed(theirs.serving_by_device if cached else theirs.uncached_by_device),
+            doubt(row.results, few.results, ledger.runs, gain=row.over_few, cached=cached),
         )
 
     return Case(
         entry,
-        training=placed(mean_training(row.results)) or (),
-        labels=entry.spend.train_samples,
-        serving=placed(mean_serving(row.results, known)),
-        uncached=placed(mean_serving(row.results, known, cached=False)) if row.method == "few_shot" else None,
+        training=placed(spend.training_by_device) or (),
+        labels=spend.train_samples,
+        serving=placed(spend.serving_by_device),
+        uncached=placed(spend.uncached_by_device) if row.method == "few_shot" else None,
         few=rival(cached=True),
         few_uncached=rival(cached=False),
     )

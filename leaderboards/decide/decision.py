@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from leaderboards.decide.cases import Case, Choices, Rival, Seconds
 from leaderboards.decide.scenario import BUDGETS, Scenario
-from leaderboards.money.economics import Verdict, break_even
 from leaderboards.money.frontier import frontier_shares, staircase, usd_per_point
+from leaderboards.money.payback import NoFigure, break_even
 from leaderboards.rank.draws import STEP
 
 TAIL = 0.025
@@ -64,16 +64,16 @@ class Figures:
     frontier: float | None = None
     """P(on the frontier)."""
 
-    per_point: float | Verdict | None = None
+    per_point: float | NoFigure | None = None
     """Dollars for each point over the next cheaper case on the staircase; None for the cheapest."""
 
-    few: float | Verdict | None = None
+    few: float | NoFigure | None = None
     """Break-even volume against few-shot with the prefix cache on."""
 
-    few_uncached: float | Verdict | None = None
+    few_uncached: float | NoFigure | None = None
     """The same with it off; None where that was not measured."""
 
-    api: float | Verdict | None = None
+    api: float | NoFigure | None = None
     """Break-even volume against a hosted model that is asked with as many tokens."""
 
     correct: float | None = None
@@ -219,14 +219,14 @@ def _alone(case: Case, own: Costs | None, scenario: Scenario) -> Figures:
     )
 
 
-def _over(rival: Rival | None, own: Costs, scenario: Scenario) -> float | Verdict | None:
+def _over(rival: Rival | None, own: Costs, scenario: Scenario) -> float | NoFigure | None:
     served = _usd(rival.serving, scenario) if rival else None
     if rival is None or served is None:
         return None
     return rival.why or _volume(own.fixed, own.request, served * 100 / scenario.utilisation)
 
 
-def _volume(fixed: float, request: float, other: float) -> float | Verdict:
+def _volume(fixed: float, request: float, other: float) -> float | NoFigure:
     """From how many requests a one-off cost is paid back against something without one."""
     volume = break_even(fixed, 0.0, request, other)
     return "never" if volume is None else volume

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from harness.statistics import Estimate
 from harness.sweep.methods import Method
-from leaderboards.money.economics import Payback
 from leaderboards.money.ledger import Entry, Ledger
+from leaderboards.money.payback import Payback
 from leaderboards.rank.standings import SIGNIFICANT
 from leaderboards.rank.tables import Row, Table
 from leaderboards.text import (

@@ -9,7 +9,7 @@ from harness.records.scores import TaskCard
 from harness.sweep.methods import Method
 from harness.toml import Frozen
 from leaderboards.elsewhere.scores import Imported
-from leaderboards.money.economics import Verdict
+from leaderboards.money.payback import NoFigure
 from leaderboards.rank.forgetting import Verdict as GuardVerdict
 
 
@@ -140,20 +140,20 @@ class RowFigures(CellFigures, BillFigures):
     break_even_few_shot: float | None
     """Requests from which it is cheaper than few-shot prompting of the same model."""
 
-    break_even_few_shot_why: Verdict | None
+    break_even_few_shot_why: NoFigure | None
     """Why there is no such number."""
 
     break_even_zero_shot: float | None
-    break_even_zero_shot_why: Verdict | None
+    break_even_zero_shot_why: NoFigure | None
     break_even_few_shot_uncached: float | None
     """The same with that arm's prefix cache off; null also where its speed without it was not measured."""
 
-    break_even_few_shot_uncached_why: Verdict | None
+    break_even_few_shot_uncached_why: NoFigure | None
     break_even_hosted: float | None
     """Requests from which it is cheaper than the first hosted model of the prices, asked with as many
     tokens."""
 
-    break_even_hosted_why: Verdict | None
+    break_even_hosted_why: NoFigure | None
     usd_per_right_answer: float | None
     """On a device that is always busy; null for scores that are not right or wrong."""
 
@@ -163,7 +163,7 @@ class RowFigures(CellFigures, BillFigures):
     usd_per_point: float | None
     """Training dollars for each point over the next cheaper row on the frontier."""
 
-    usd_per_point_why: Verdict | None
+    usd_per_point_why: NoFigure | None
     frontier: bool
     """Whether no complete row scores as much for less training."""
 

@@ -11,13 +11,13 @@ paid once. Scoring on test is no part of it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.records.result import Failure, Result
 from harness.records.training import Spent, TrainingRecord
-from leaderboards.money.economics import members_of, usd_of
-from leaderboards.money.prices import Price, Prices
+from leaderboards.money.prices import Price
+from leaderboards.money.spend import PricedRuns, usd_of
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,14 @@ class _Entries:
 def bill(
     results: Iterable[Result],
     failures: Iterable[Failure],
-    prices: Prices,
-    known: Mapping[str, Result],
+    runs: PricedRuns,
     *,
     device: str,
 ) -> Bill:
-    """Add up what runs and failures took; `known`: all results by their keys. `device`: where runs failed
-    whose model has no finished training that would say it."""
+    """Add up what results and failures took; `runs`: all there are, members of ensembles among them. `device`:
+    where runs failed whose model has no finished training that would say it."""
     entries = _Entries()
-    for result in _with_members(results, known):
+    for result in _with_members(results, runs):
         _enter(result, entries)
     for failure in failures:
         recipe = failure.run.recipe if failure.phase == "train" else None
@@ -91,7 +90,7 @@ def bill(
             tokens=sum(spent.tokens for _, spent in parts),
             flops=sum(spent.flops for _, spent in parts),
         ),
-        price=usd_of({place: spent for place, spent in seconds.items() if spent}, prices),
+        price=usd_of({place: spent for place, spent in seconds.items() if spent}, runs.prices),
     )
 
 
@@ -102,9 +101,12 @@ def usual_device(results: Sequence[Result]) -> str:
     return min(devices, key=lambda name: (-devices[name], name), default="")
 
 
-def _with_members(results: Iterable[Result], known: Mapping[str, Result]) -> list[Result]:
-    found = {one.key: one for result in results for one in (result, *members_of(result, known))}
-    return [found[key] for key in sorted(found)]
+def _with_members(results: Iterable[Result], runs: PricedRuns) -> list[Result]:
+    by_key: dict[str, Result] = {}
+    for result in results:
+        by_key[result.key] = result
+        by_key |= {member.key: member for member in runs.members(result)}
+    return [by_key[key] for key in sorted(by_key)]
 
 
 def _enter(result: Result, entries: _Entries) -> None:

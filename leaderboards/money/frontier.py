@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from leaderboards.money.economics import Verdict
+from leaderboards.money.payback import NoFigure
 
 RESOLVED = 0.975
 """Share of draws in which a step must score more than the one before it: that of a 95 % interval clear of
@@ -48,14 +48,14 @@ def frontier_shares(costs: Sequence[float], steps: NDArray[np.int16]) -> list[fl
 
 def usd_per_point(
     costs: Sequence[float], scores: Sequence[float], steps: NDArray[np.int16]
-) -> list[float | Verdict | None]:
+) -> list[float | NoFigure | None]:
     """Dollars for each point (a hundredth of the scale) over the next cheaper candidate on the staircase.
 
     None for the cheapest: there is nothing to compare it with. "dominated" off the staircase; "unresolved"
     where too few draws have the step score more than the one before.
     """
     kept = staircase(list(zip(costs, scores, strict=True)))
-    found: list[float | Verdict | None] = ["dominated"] * len(costs)
+    found: list[float | NoFigure | None] = ["dominated"] * len(costs)
     for place, index in enumerate(kept):
         found[index] = _step(kept[place - 1], index, costs, scores, steps) if place else None
     return found
@@ -63,7 +63,7 @@ def usd_per_point(
 
 def _step(
     before: int, index: int, costs: Sequence[float], scores: Sequence[float], steps: NDArray[np.int16]
-) -> float | Verdict:
+) -> float | NoFigure:
     if (
         np.count_nonzero(steps[:, index] > steps[:, before]) < RESOLVED * len(steps)
         or scores[index] <= scores[before]

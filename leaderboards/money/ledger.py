@@ -8,21 +8,11 @@ from functools import cached_property
 from harness.records.result import Failure, Result
 from harness.statistics import Estimate
 from leaderboards.money.bill import Bill, bill, usual_device
-from leaderboards.money.economics import (
-    Payback,
-    Spend,
-    Verdict,
-    accuracy,
-    doubt,
-    mean_serving,
-    payback,
-    payback_api,
-    spend,
-    usd_of,
-)
 from leaderboards.money.frontier import frontier_shares, staircase, usd_per_point
+from leaderboards.money.payback import NoFigure, Payback, accuracy, doubt, payback, payback_api
 from leaderboards.money.peaks import mfu
 from leaderboards.money.prices import Prices
+from leaderboards.money.spend import PricedRuns, Spend, price_runs
 from leaderboards.rank.baselines import Key, key_of
 from leaderboards.rank.draws import Draws, joint_draws
 from leaderboards.rank.tables import Row, Table
@@ -41,10 +31,10 @@ class Entry:
     """Break-even against the few-shot arm of the same model; None where there is none, or no price."""
 
     over_few_uncached: Payback | None
-    """The same with that arm's prefix cache off; None where its speed without it was not measured, too."""
+    """Against that arm with its prefix cache off; None where its speed without it was not measured, too."""
 
     over_zero: Payback | None
-    """The same against the zero-shot arm."""
+    """Break-even against the zero-shot arm of the same model."""
 
     over_api: Payback | None
     """Break-even against the first hosted model of the prices file, on cost alone; None without one, or a
@@ -56,7 +46,7 @@ class Entry:
     mfu: float | None
     """Share of the devices' peak that its trainings reached; None where a peak is not known."""
 
-    usd_per_point: float | Verdict | None = None
+    usd_per_point: float | NoFigure | None = None
     """Training dollars for each point over the next cheaper row on the frontier; None for the cheapest, or no
     price."""
 
@@ -81,6 +71,9 @@ class Ledger:
     draws: Draws
     """Of the ranked rows."""
 
+    runs: PricedRuns
+    """All runs of the board's tasks, from which the entries were made."""
+
     def of(self, row: Row) -> Entry:
         """The entry of a row."""
         return self._by_key[row.key]
@@ -104,23 +97,24 @@ def make_ledger(
 ) -> Ledger:
     """Work out every row's economics at these prices, from all runs of the board's tasks, whatever became of
     them."""
-    known = {result.key: result for result in results}
+    runs = price_runs(results, prices)
     made, failed = defaultdict[Key, list[Result]](list), defaultdict[Key, list[Failure]](list)
     for result in results:
         made[key_of(result.run)].append(result)
     for failure in failures:
         failed[key_of(failure.run)].append(failure)
-    spends = {row.key: spend(row.results, prices, known) for row in table.rows}
+    spends = {row.key: runs.spend(row.results) for row in table.rows}
     entries = []
     for row in table.rows:
-        mine = made[row.key]
-        spent = bill(mine, failed[row.key], prices, known, device=usual_device(mine))
-        entries.append(_entry(row, spent, table, prices, known, spends))
+        row_runs = made[row.key]
+        spent = bill(row_runs, failed[row.key], runs, device=usual_device(row_runs))
+        entries.append(_entry(row, spent, table, runs, spends))
     ledger = Ledger(
         tuple(entries),
         priced=all(entry.spend.training for entry in entries if entry.spend.tuned),
-        total=bill(results, failures, prices, known, device=usual_device(results)),
+        total=bill(results, failures, runs, device=usual_device(results)),
         draws=joint_draws(table),
+        runs=runs,
     )
     return replace(ledger, entries=_with_frontier(ledger))
 
@@ -149,31 +143,28 @@ def _entry(
     row: Row,
     spent: Bill,
     table: Table,
-    prices: Prices,
-    known: Mapping[str, Result],
+    runs: PricedRuns,
     spends: Mapping[Key, Spend],
 ) -> Entry:
-    own = spends[row.key]
+    row_spend, hosted = spends[row.key], runs.prices.apis
     few, zero = (table.baseline(row, method) if row.tuned else None for method in ("few_shot", "zero_shot"))
 
     def over(other: Row | None, gain: Estimate | None, *, cached: bool = True) -> Payback | None:
         if other is None or gain is None:
             return None
         theirs = spends[other.key]
-        request = (
-            theirs.request if cached else usd_of(mean_serving(other.results, known, cached=False), prices)
-        )
-        why = doubt(row.results, other.results, prices, known, gain=gain, cached=cached)
-        return payback(own, theirs, request=request, why=why)
+        request = theirs.request if cached else theirs.uncached_request
+        why = doubt(row.results, other.results, runs, gain=gain, cached=cached)
+        return payback(row_spend, theirs, request=request, why=why)
 
     return Entry(
         row,
-        own,
+        row_spend,
         spent,
         over_few=over(few, row.over_few),
         over_few_uncached=over(few, row.over_few, cached=False),
         over_zero=over(zero, row.over_zero),
-        over_api=payback_api(own, prices.apis[0]) if row.tuned and prices.apis else None,
+        over_api=payback_api(row_spend, hosted[0]) if row.tuned and hosted else None,
         accuracy=accuracy(row.results),
         mfu=mfu(training for result in row.results for training in result.trainings),
     )

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from harness.records.result import Result
 from leaderboards.gathered import Site
 from leaderboards.money.bill import Bill
-from leaderboards.money.economics import JOULES_PER_KWH, Payback, Spend, Verdict
 from leaderboards.money.ledger import Entry
+from leaderboards.money.payback import NoFigure, Payback
 from leaderboards.money.peaks import LIKELY
 from leaderboards.money.prices import Price, Prices
+from leaderboards.money.spend import JOULES_PER_KWH, Spend
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.heads import Pairs, candidate_head
 from leaderboards.rank.tables import Row
@@ -269,7 +270,7 @@ def _energy_item(spent: Spend) -> Item:
 
 def labels_item(site: Site, results: Sequence[Result]) -> Item:
     """Training samples of the task that is scored, and of others."""
-    by_run = [(result.run.task, site.labels[result.key]) for result in results]
+    by_run = [(result.run.task, site.ledger.runs.labels(result)) for result in results]
     if not any(by_task for _, by_task in by_run):
         return Item()
     own = [by_task.get(task, 0) for task, by_task in by_run]
@@ -312,7 +313,7 @@ def payback_item(payback: Payback | None, against: str = "", *, none: str = "") 
     return Item(from_volume(payback.requests), detail, payback.requests, loose=True)
 
 
-def _per_point_item(value: float | Verdict | None) -> Item:
+def _per_point_item(value: float | NoFigure | None) -> Item:
     if value is None:
         return Item()
     return Item(value, tone="muted") if isinstance(value, str) else Item(usd(value), sort=value)

@@ -18,7 +18,7 @@ from leaderboards.decide.scenario import (
     scenario_at,
 )
 from leaderboards.gathered import Site, scale_of
-from leaderboards.money.economics import Verdict
+from leaderboards.money.payback import NoFigure
 from leaderboards.money.prices import Prices
 from leaderboards.pages.costs import RIGHT_ANSWER, measured_grid, price_list
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone, score_item
@@ -342,7 +342,7 @@ def _share_item(share: float | None) -> Item:
     return Item() if share is None else Item(percent(share), sort=share)
 
 
-def _number_item(value: float | Verdict | None, say: Callable[[float], str], detail: str = "") -> Item:
+def _number_item(value: float | NoFigure | None, say: Callable[[float], str], detail: str = "") -> Item:
     if value is None:
         return Item(MISSING, detail)
     return Item(value, detail, tone="muted") if isinstance(value, str) else Item(say(value), detail, value)

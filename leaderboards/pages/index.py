@@ -12,7 +12,6 @@ from leaderboards.chart.staircase import Staircase, staircase_chart
 from leaderboards.decide.verdict import ENOUGH_SEEDS, Card, Verdict, cards
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import method_href, model_href, row_slug, task_href
-from leaderboards.money.economics import members_of
 from leaderboards.money.ledger import Entry, Ledger
 from leaderboards.pages.costs import (
     derived_grid,
@@ -302,7 +301,7 @@ def _kind(site: Site, row: Row) -> str:
     """Where the filter of the ranking shows it."""
     if row.tuned:
         return "tuned"
-    members = [member for result in row.results for member in members_of(result, site.by_key)]
+    members = [member for result in row.results for member in site.ledger.runs.members(result)]
     prompted = row.method == "few_shot" or any(member.run.num_fewshot for member in members)
     return "few-shot" if prompted else "zero-shot"
 

@@ -10,7 +10,6 @@ from leaderboards.chart.forest import Forest, forest
 from leaderboards.chart.learning import LearningCurve, learning_curve
 from leaderboards.gathered import Site, parameters_of, scale_of
 from leaderboards.links import compare_href, method_href, model_href, task_href
-from leaderboards.money.economics import members_of
 from leaderboards.pages.costs import derived_grid, labels_item, measured_grid
 from leaderboards.pages.forgetting import forgetting_grid
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line, gain_item, score_item
@@ -109,7 +108,9 @@ def _row_head(name: str, row: Row) -> Head:
 
 def _bases(site: Site, row: Row) -> set[str]:
     """The candidates that an ensemble is made of."""
-    return {member.run.candidate.name for result in row.results for member in members_of(result, site.by_key)}
+    return {
+        member.run.candidate.name for result in row.results for member in site.ledger.runs.members(result)
+    }
 
 
 def _members(site: Site, rows: Sequence[Row]) -> tuple[Link, ...]:
@@ -117,7 +118,7 @@ def _members(site: Site, rows: Sequence[Row]) -> tuple[Link, ...]:
     found: dict[str, list[Result]] = {}
     for row in rows:
         for member in {
-            one.key: one for result in row.results for one in members_of(result, site.by_key)
+            one.key: one for result in row.results for one in site.ledger.runs.members(result)
         }.values():
             found.setdefault(f"{member.run.candidate.name} · {method_name(member.run)}", []).append(member)
     return tuple(

@@ -9,8 +9,8 @@ from harness.records.generation import GuardRecord
 from harness.records.result import Result
 from harness.records.scores import MetricCard, MetricValue
 from leaderboards.links import model_href, samples_href, task_href
-from leaderboards.money.economics import training_usd
 from leaderboards.money.prices import Prices
+from leaderboards.money.spend import training_usd
 from leaderboards.pages.choice import ChoiceView, choice_view
 from leaderboards.pages.costs import energy_text
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from harness.records.result import Result
 from leaderboards.gathered import Site
-from leaderboards.money.economics import members_of
 from leaderboards.pages.heads import model_names
 from leaderboards.pages.run import Surroundings, run_page
 from leaderboards.write.processes import Workers
@@ -48,7 +47,7 @@ def begin_run_pages(site: Site, pages: Pages, workers: Workers, stamps: Stamps) 
 def _jobs(site: Site, renderer: Renderer, around: Surroundings, stamps: Stamps) -> Iterator[RunJob]:
     prices = digest_of(as_bytes(site.prices))
     for result in site.results:
-        members = tuple(members_of(result, site.by_key))
+        members = tuple(site.ledger.runs.members(result))
         href = site.run_hrefs[result.key]
         linked = result.run.candidate.name in around.models, result.run.task in around.tasks
         records = [stamps.digests[one.key] for one in (result, *members)]

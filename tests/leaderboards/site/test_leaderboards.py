@@ -35,9 +35,10 @@ from harness.sweep.methods import Method
 from harness.sweep.settings import Generation
 from leaderboards import publish, shipped_board
 from leaderboards.board import load_board, shipped_boards
-from leaderboards.money.economics import break_even, serving_seconds, training_usd, usd_of
 from leaderboards.money.frontier import staircase
+from leaderboards.money.payback import break_even
 from leaderboards.money.prices import SHIPPED_PRICES, Price, Prices, load_prices
+from leaderboards.money.spend import price_runs, training_usd, usd_of
 from leaderboards.rank.pairs import paired
 from leaderboards.rank.tables import tabulate
 from leaderboards.text import (
@@ -499,7 +500,8 @@ def test_every_training_is_paid_at_the_price_of_its_own_device() -> None:
 def test_serving_on_two_devices_costs_twice_as_much(results: Path) -> None:
     one = write_result(results, make_run("small", "lora", task_card(), 0), task_card(), [1.0, 0.0])
     two = one.model_copy(update={"cost": replace(one.cost, num_devices=2)})
-    single, double = (usd_of(serving_seconds(result, {}), load_prices()) for result in (one, two))
+    prices = load_prices()
+    single, double = (usd_of(price_runs([], prices).serving(result), prices) for result in (one, two))
     assert single and double
     assert double.mid == pytest.approx(2 * single.mid)
 

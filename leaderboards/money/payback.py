@@ -1,0 +1,131 @@
+"""From which volume of requests a fine-tune pays for itself.
+
+With F the one-off cost in dollars and c the cost of a request:
+
+    break-even volume   = (F_tuned − F_other) / (c_other − c_tuned) where c_other > c_tuned, else never; against a hosted
+                          model F_other = 0 and c_other = Σ tokens · price of a token
+    correct answer $    = c / accuracy (arXiv 2504.13359)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.records.fields import LEAST
+from harness.records.result import Result
+from harness.statistics import Estimate
+from leaderboards.money.prices import ApiPrice, Price, Prices
+from leaderboards.money.spend import DeviceSeconds, PricedRuns, Spend, usd_of
+
+NEVER = 1e12
+"""Requests; a break-even volume above it is none: what serving saves is then no more than a rounding
+error."""
+
+NoFigure = Literal["never", "unresolved", "dominated"]
+"""Why there is no number: serving is not cheaper; a difference is within noise; the score is worse."""
+
+
+@dataclass(frozen=True)
+class Payback:
+    """From which volume a tuned candidate is worth its training, against one that was not tuned."""
+
+    requests: float | None
+    """On training and serving alone; None when `why` says there is no such number."""
+
+    with_data: float | None
+    """With the labels bought as well."""
+
+    why: NoFigure | None
+
+
+def payback(ours: Spend, theirs: Spend, *, request: Price | None, why: NoFigure | None) -> Payback | None:
+    """Break-even volume of a tuned candidate against another arm; None when it cannot be told (no price, no
+    rate).
+
+    `request`: what one to the other arm costs, with its prefix cache on or off; `why`: see `doubt`.
+    """
+    if ours.training is None or theirs.training is None or ours.request is None or request is None:
+        return None
+    if why is not None:
+        return Payback(None, None, why)
+    return _paid_back(
+        ours.training.mid, ours.data.mid, ours.request.mid, other=(theirs.training.mid, request.mid)
+    )
+
+
+def doubt(
+    tuned: Sequence[Result],
+    other: Sequence[Result],
+    runs: PricedRuns,
+    *,
+    gain: Estimate | None,
+    cached: bool = True,
+) -> NoFigure | None:
+    """Why no break-even volume against another arm would mean anything; None when one does.
+
+    The score must not be within noise ("unresolved") or worse ("dominated"), and the difference in serving
+    cost must have the same sign in every pair of runs of the same task and seed, since two throughputs
+    measured on a busy machine also differ by chance.
+    """
+    if gain is None or not gain.clear:
+        return "unresolved"
+    if gain.high < 0:
+        return "dominated"
+    theirs = {(its.run.task, its.run.seed): runs.serving(its, cached=cached) for its in other}
+    savings = {
+        _cheaper(runs.serving(mine), theirs.get((mine.run.task, mine.run.seed)), runs.prices)
+        for mine in tuned
+    }
+    return "unresolved" if {True, False} <= savings else None
+
+
+def _cheaper(first: DeviceSeconds | None, second: DeviceSeconds | None, prices: Prices) -> bool | None:
+    """Whether the first of two requests costs less; None when it cannot be told. On one device no price is
+    needed."""
+    if first and second and first.keys() == second.keys() and len(first) == 1:
+        return min(first.values()) < min(second.values())
+    ours, theirs = usd_of(first, prices), usd_of(second, prices)
+    return ours.mid < theirs.mid if ours and theirs else None
+
+
+def payback_api(own: Spend, api: ApiPrice) -> Payback | None:
+    """Break-even volume against a hosted model that is asked with as many tokens; its score is not known.
+
+    None when training or serving has no price.
+    """
+    if own.training is None or own.request is None:
+        return None
+    hosted = api.request(own.prompt_tokens, own.completion_tokens).mid
+    return _paid_back(own.training.mid, own.data.mid, own.request.mid, other=(0.0, hosted))
+
+
+def _paid_back(training: float, data: float, request: float, *, other: tuple[float, float]) -> Payback:
+    """From which volume training, and the labels besides, are paid back; `other`: one-off cost and cost of a
+    request."""
+    fixed, served = other
+    volume = break_even(training, fixed, request, served)
+    if volume is None:
+        return Payback(None, None, "never")
+    return Payback(volume, break_even(training + data, fixed, request, served), None)
+
+
+def break_even(
+    fixed_tuned: float, fixed_other: float, request_tuned: float, request_other: float
+) -> float | None:
+    """Requests from which the tuned candidate is the cheaper one in total; None: never."""
+    saved = request_other - request_tuned
+    if saved <= 0:
+        return None
+    volume = max(0.0, (fixed_tuned - fixed_other) / saved)
+    return volume if volume <= NEVER else None
+
+
+def accuracy(results: Sequence[Result]) -> float | None:
+    """Share of right answers over a candidate's runs; None unless every task's primary metric is right or
+    wrong."""
+    values = [result.metrics.get(result.task.primary_metric) for result in results]
+    shares = [value.value for value in values if value is not None]
+    if len(shares) < len(results) or not all(result.task.binary for result in results):
+        return None
+    share = sum(shares) / len(shares)
+    return share if share >= LEAST else 0.0  # a damaged record's, which costs cannot be divided by

@@ -1,0 +1,232 @@
+"""Physical quantities times prices: what each run took, and what it costs to train and to serve.
+
+Runs record seconds, tokens and joules; money is derived here, when pages are built, so that an old result can
+be read at a new price. Formulas:
+
+    training $          = Σ over the trainings a run's weights, or its members' weights, come from:
+                          (start-up + loading + training + discarded seconds) / 3600 · price of the device's hour
+    serving $ a request = seconds per request / 3600 · devices · price of a device-hour / utilisation
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.records.result import Result
+from harness.records.training import TrainingRecord
+from leaderboards.money.prices import Price, Prices, total_of
+
+JOULES_PER_KWH = 3.6e6
+
+DeviceSeconds = dict[str, float]
+"""Seconds by the device that was busy."""
+
+
+@dataclass(frozen=True)
+class Spend:
+    """What a candidate takes: means over its runs, so one fine-tune of one task, unless a field says
+    otherwise."""
+
+    device: str
+    """Every device its runs used."""
+
+    tuned: bool
+    device_seconds: float
+    """All that training took, start-ups and what was thrown away among them."""
+
+    training_by_device: DeviceSeconds
+    """The seconds of `device_seconds`."""
+
+    serving_by_device: DeviceSeconds | None
+    """One request with the prefix cache; None unless every run has a rate."""
+
+    uncached_by_device: DeviceSeconds | None
+    """One request without the prefix cache; None unless every run measured it."""
+
+    train_seconds: float
+    train_tokens: float
+    train_samples: float
+    """Labelled samples, those of other tasks among them."""
+
+    train_flops: float
+    prompt_tokens: float
+    """Per request."""
+
+    completion_tokens: float
+    """Per request."""
+
+    requests_per_second: float | None
+    uncached_requests_per_second: float | None
+    """With the prefix cache off; None unless every run measured it."""
+
+    peak_memory_bytes: int
+    """Largest of any run and phase."""
+
+    joules: float | None
+    """Of one run, training and scoring; None unless every run measured it."""
+
+    training: Price | None
+    """One fine-tune; None when a device has no price."""
+
+    data: Price
+    """The labels of the training samples."""
+
+    request: Price | None
+    """One request on a device that is never idle."""
+
+    uncached_request: Price | None
+    """One request without the prefix cache, on a device that is never idle."""
+
+    energy: Price | None
+
+
+@dataclass(frozen=True)
+class PricedRuns:
+    """All finished runs with the prices they are read at; what a run took is worked out once."""
+
+    by_key: Mapping[str, Result]
+    prices: Prices
+    _labels: dict[str, dict[str, int]] = field(init=False, default_factory=dict, repr=False)
+    _serving: dict[tuple[str, bool], DeviceSeconds | None] = field(
+        init=False, default_factory=dict, repr=False
+    )
+
+    def members(self, result: Result) -> list[Result]:
+        """The finished runs that an ensemble is made of, as far as they are there; empty for all else.
+
+        None of them is an ensemble: no sweep makes such ones, and a circle of them would have no end.
+        """
+        finished = [self.by_key[key] for key in result.run.members if key in self.by_key]
+        return [member for member in finished if not member.run.members]
+
+    def labels(self, result: Result) -> dict[str, int]:
+        """Labelled samples that a run's weights were trained on, by task; those of an ensemble's members among
+        them.
+
+        A later stage, or another member, learns from the same samples of a task: the budgets are nested.
+        """
+        if result.key not in self._labels:
+            self._labels[result.key] = self._count_labels(result)
+        return self._labels[result.key]
+
+    def _count_labels(self, result: Result) -> dict[str, int]:
+        portions = [
+            (portion.task, portion.n_train) for stage in result.run.stages for portion in stage.portions
+        ]
+        for member in self.members(result):
+            portions += self.labels(member).items()
+        counts: dict[str, int] = {}
+        for task, samples in portions:
+            counts[task] = max(samples, counts.get(task, 0))
+        return counts
+
+    def serving(self, result: Result, *, cached: bool = True) -> DeviceSeconds | None:
+        """Device-seconds that one request takes; None when no rate was measured. `cached`: with the prefix
+        cache."""
+        if (result.key, cached) not in self._serving:
+            self._serving[result.key, cached] = self._measure_serving(result, cached=cached)
+        return self._serving[result.key, cached]
+
+    def _measure_serving(self, result: Result, *, cached: bool) -> DeviceSeconds | None:
+        # One request to a vote is one to each member, on its own device; averaged weights are served as one.
+        members = self.members(result)
+        if members and len(members) == len(result.run.members) and not result.run.averaged:
+            return summed([self.serving(member, cached=cached) for member in members])
+        cost = result.cost
+        rate = cost.requests_per_second if cached else result.generation.uncached_requests_per_second
+        return {cost.device: cost.num_devices / rate} if rate else None
+
+    def mean_serving(self, results: Sequence[Result], *, cached: bool = True) -> DeviceSeconds | None:
+        """Device-seconds of one request: the mean over runs; None when one of them has no rate."""
+        total = summed([self.serving(result, cached=cached) for result in results])
+        return None if total is None else {device: spent / len(results) for device, spent in total.items()}
+
+    def spend(self, results: Sequence[Result]) -> Spend:
+        """What the runs of one candidate took."""
+        prices, costs = self.prices, [result.cost for result in results]
+        count = len(costs)
+        training, serving = mean_training(results), self.mean_serving(results)
+        uncached = self.mean_serving(results, cached=False)
+        metered = [cost.energy_joules for cost in costs if cost.energy_joules is not None]
+        joules = sum(metered) / count if len(metered) == count else None
+        requests = sum(cost.requests for cost in costs) or 1
+        samples = sum(sum(self.labels(result).values()) for result in results) / count
+        return Spend(
+            device=", ".join(sorted({cost.device for cost in costs})),
+            tuned=any(result.trainings for result in results),
+            device_seconds=sum(training.all_seconds for result in results for training in result.trainings)
+            / count,
+            training_by_device=training,
+            serving_by_device=serving,
+            uncached_by_device=uncached,
+            train_seconds=sum(cost.seconds.get("train", 0.0) for cost in costs) / count,
+            train_tokens=sum(cost.train_tokens for cost in costs) / count,
+            train_samples=samples,
+            train_flops=sum(cost.train_flops for cost in costs) / count,
+            prompt_tokens=sum(cost.prompt_tokens for cost in costs) / requests,
+            completion_tokens=sum(cost.completion_tokens for cost in costs) / requests,
+            requests_per_second=_mean_rate([cost.requests_per_second for cost in costs]),
+            uncached_requests_per_second=_mean_rate(
+                [result.generation.uncached_requests_per_second for result in results]
+            ),
+            peak_memory_bytes=max(
+                (peak for cost in costs for peak in cost.peak_memory_bytes.values()), default=0
+            ),
+            joules=joules,
+            training=usd_of(training, prices),
+            data=prices.label.usd_per_item.times(samples),
+            request=usd_of(serving, prices),
+            uncached_request=usd_of(uncached, prices),
+            energy=None
+            if joules is None
+            else prices.energy.usd_per_kwh.times(joules / JOULES_PER_KWH * prices.energy.pue),
+        )
+
+
+def price_runs(results: Iterable[Result], prices: Prices) -> PricedRuns:
+    """Runs at these prices; ensembles find their members among them."""
+    return PricedRuns({result.key: result for result in results}, prices)
+
+
+def training_seconds(trainings: Iterable[TrainingRecord]) -> DeviceSeconds:
+    """Seconds that trainings took."""
+    seconds: DeviceSeconds = {}
+    for training in trainings:
+        seconds[training.device] = seconds.get(training.device, 0.0) + training.all_seconds
+    return seconds
+
+
+def mean_training(results: Sequence[Result]) -> DeviceSeconds:
+    """Seconds of one fine-tune: the mean over runs."""
+    trainings = [training for result in results for training in result.trainings]
+    return {device: spent / len(results) for device, spent in training_seconds(trainings).items()}
+
+
+def training_usd(trainings: Iterable[TrainingRecord], prices: Prices) -> Price | None:
+    """What trainings cost, each on the device it ran on; None when one of these has no price."""
+    return usd_of(training_seconds(trainings), prices)
+
+
+def summed(parts: Sequence[DeviceSeconds | None]) -> DeviceSeconds | None:
+    """Seconds by device, added up; None when a part is not known."""
+    seconds: DeviceSeconds = {}
+    for part in parts:
+        if part is None:
+            return None
+        for device, more in part.items():
+            seconds[device] = seconds.get(device, 0.0) + more
+    return seconds
+
+
+def usd_of(seconds: Mapping[str, float] | None, prices: Prices, *, utilisation: float = 1.0) -> Price | None:
+    """What seconds of devices cost that are busy this share of the time; None when they, or a price, are not
+    known."""
+    if seconds is None:
+        return None
+    parts = [(prices.hour(device), spent / (3600 * utilisation)) for device, spent in seconds.items()]
+    return total_of([None if hour is None else hour.times(hours) for hour, hours in parts])
+
+
+def _mean_rate(rates: Sequence[float | None]) -> float | None:
+    """Requests a second over equal numbers of requests at each rate; None unless every rate is known."""
+    measured = [rate for rate in rates if rate]
+    return len(measured) / sum(1 / rate for rate in measured) if len(measured) == len(rates) else None
