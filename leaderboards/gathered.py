@@ -168,13 +168,11 @@ class Found:
 
 def read_folder(results: Path) -> Found:
     """Everything below a results folder; what cannot be read is named in a warning and skipped."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        runs, imported = read_runs(results), read_imported(results)
-    skipped = [str(warning.message) for warning in caught]
-    for message in skipped:
-        warnings.warn(message, stacklevel=3)
-    return Found(tuple(runs.finished), runs.digests, tuple(runs.failed), tuple(imported), tuple(skipped))
+    runs, imported = read_runs(results), read_imported(results)
+    skipped = (*runs.skipped, *imported.skipped)
+    for sentence in skipped:
+        warnings.warn(sentence, stacklevel=3)
+    return Found(tuple(runs.finished), runs.digests, tuple(runs.failed), tuple(imported.records), skipped)
 
 
 def gather(

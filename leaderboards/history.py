@@ -132,7 +132,8 @@ class Change:
     subject: str
     before: str
     after: str
-    method: Method | None = None
+    row: SnapshotRow | None = None
+    """The row that has changed; None where tasks or prices have."""
 
     @property
     def text(self) -> str:
@@ -141,9 +142,7 @@ class Change:
             return f"{self.subject}: {NOUNS[self.kind]}"
         moved = f"{self.before} → {self.after}"
         return (
-            f"{self.subject}: {moved}"
-            if self.method is None
-            else f"{self.subject}: {NOUNS[self.kind]}, {moved}"
+            f"{self.subject}: {moved}" if self.row is None else f"{self.subject}: {NOUNS[self.kind]}, {moved}"
         )
 
 
@@ -297,7 +296,7 @@ def changes(before: Snapshot, after: Snapshot) -> list[Change]:
 
 
 def _of_row(kind: Kind, row: SnapshotRow, before: str, after: str) -> Change:
-    return Change(kind, f"{row.candidate} · {row.method_name}", before, after, row.method)
+    return Change(kind, f"{row.candidate} · {row.method_name}", before, after, row)
 
 
 def _apart(first: SnapshotRow, second: SnapshotRow) -> bool:

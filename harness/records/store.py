@@ -141,12 +141,22 @@ def uncollected() -> Iterator[None]:
 def read_results(results: Path) -> list[Result]:
     """Every finished run below a folder, sorted by path. A file that cannot be read is named in a warning and
     skipped."""
-    return [record for record, _ in _read_all(results, RESULT, Result, places_of(results, RESULT))]
+    records, skipped = _read_all(results, RESULT, Result, places_of(results, RESULT))
+    _warn(skipped)
+    return [result for result, _ in records]
 
 
 def read_failures(results: Path) -> list[Failure]:
     """Every run that failed and was not finished since, sorted by path."""
-    return [record for record, _ in _read_all(results, FAILURE, Failure, places_of(results, FAILURE))]
+    records, skipped = _read_all(results, FAILURE, Failure, places_of(results, FAILURE))
+    _warn(skipped)
+    return [failure for failure, _ in records]
+
+
+def _warn(skipped: Sequence[str]) -> None:
+    """Warn whoever called the function that read."""
+    for sentence in skipped:
+        warnings.warn(sentence, stacklevel=3)
 
 
 class Runs(NamedTuple):
@@ -157,20 +167,29 @@ class Runs(NamedTuple):
     digests: dict[str, str]
     """By the key of a finished run, of the file that it was read from."""
 
+    skipped: list[str]
+    """Files that cannot be read, and why: a sentence each."""
+
 
 def read_runs(results: Path) -> Runs:
-    """Both, for one walk through the folder."""
+    """Finished and failed runs, for one walk through the folder; warns of nothing."""
     places = places_of(results, RESULT, FAILURE)
-    read = _read_all(results, RESULT, Result, places)
-    failed = [failure for failure, _ in _read_all(results, FAILURE, Failure, places)]
-    return Runs([result for result, _ in read], failed, {result.key: digest for result, digest in read})
+    finished, skipped_results = _read_all(results, RESULT, Result, places)
+    failed, skipped_failures = _read_all(results, FAILURE, Failure, places)
+    return Runs(
+        [result for result, _ in finished],
+        [failure for failure, _ in failed],
+        {result.key: digest for result, digest in finished},
+        skipped_results + skipped_failures,
+    )
 
 
 def _read_all(
     results: Path, name: str, model: type[RunRecordT], places: Mapping[str, Sequence[Place]]
-) -> list[tuple[RunRecordT, str]]:
-    """Records, each with a digest of the file it was read from."""
-    records = []
+) -> tuple[list[tuple[RunRecordT, str]], list[str]]:
+    """Records, each with a digest of the file it was read from; and a sentence for each file that was
+    skipped."""
+    records, skipped = [], []
     paths: dict[str, str] = {}
     place: Place  # which mypy does not tell from what is unpacked below
     with uncollected():
@@ -194,8 +213,8 @@ def _read_all(
                     )
                 records.append((record, hashlib.sha256(text).hexdigest()))
             except UserError as error:
-                warnings.warn(f"skipped: {error}", stacklevel=3)
-    return records
+                skipped.append(f"skipped: {error}")
+    return records, skipped
 
 
 def places_of(folder: Path, *names: str) -> dict[str, list[Place]]:

@@ -239,5 +239,13 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Figures.model_json_schema(mode="serialization"),
     }
-    ordered: dict[str, Any] = json.loads(json.dumps(made, sort_keys=True))
+    ordered: dict[str, Any] = json.loads(json.dumps(made, sort_keys=True), object_hook=_described_in_one_line)
     return ordered
+
+
+def _described_in_one_line(node: dict[str, Any]) -> dict[str, Any]:
+    """Part of a schema whose description, a docstring, has lost the line breaks of the source."""
+    # A field may be called `description`: then a schema stands there, and no text.
+    if isinstance(node.get("description"), str):
+        node["description"] = " ".join(node["description"].split())
+    return node

@@ -2,9 +2,8 @@
 paired."""
 
 import re
-import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from harness.errors import UserError
 from harness.records.store import places_of, read_record
@@ -92,10 +91,19 @@ class Imported(Frozen):
         return self.task == task.removeprefix(LM_EVAL)
 
 
-def read_imported(results: Path) -> list[Imported]:
-    """Everything that was imported, sorted by path. A file that cannot be read is named in a warning and
-    skipped."""
-    records = []
+class ImportedScores(NamedTuple):
+    """Everything that was imported."""
+
+    records: list[Imported]
+    """Sorted by path."""
+
+    skipped: list[str]
+    """Files that cannot be read, and why: a sentence each."""
+
+
+def read_imported(results: Path) -> ImportedScores:
+    """Everything that was imported into a results folder."""
+    records, skipped = [], []
     for place in places_of(results / FOLDER, IMPORTED)[IMPORTED]:
         path = results.joinpath(FOLDER, *place, IMPORTED)
         try:
@@ -104,8 +112,8 @@ def read_imported(results: Path) -> list[Imported]:
                 raise UserError(f"{path}: it belongs in {record.folder}; a copy or a moved file is not read")
             records.append(record)
         except UserError as error:
-            warnings.warn(f"skipped: {error}", stacklevel=2)
-    return records
+            skipped.append(f"skipped: {error}")
+    return ImportedScores(records, skipped)
 
 
 def candidate_name(model: str) -> str:

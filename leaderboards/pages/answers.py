@@ -92,10 +92,11 @@ class SampleView:
 
 @dataclass(frozen=True)
 class PageLink:
-    """A page of the same task; without an address it is the one it stands on, or a gap."""
+    """A page of the same task; without an address it is the current one, or a gap."""
 
     text: str
     href: str = ""
+    current: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,10 @@ def page_links(task: str, number: int, last: int) -> Iterator[PageLink]:
             continue
         if other > before + 1:
             yield PageLink("…")
-        yield PageLink(str(other), "" if other == number else samples_href(task, other))
+        if other == number:
+            yield PageLink(str(other), current=True)
+        else:
+            yield PageLink(str(other), samples_href(task, other))
         before = other
 
 

@@ -273,8 +273,11 @@ def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
 
 
 def _task_score(row: Row, task: str) -> Item:
-    text, detail = _score_texts(row.cells[task].estimate if task in row.cells else None)
-    return Item(text, detail, None if text == MISSING else float(text.replace(MINUS, "-")))
+    estimate = row.cells[task].estimate if task in row.cells else None
+    # Sorted by the digits that are shown, for the script knows no others; + 0.0 turns −0.0 into 0.0.
+    shown = None if estimate is None else round(100 * estimate.value, 1) + 0.0
+    text, detail = _score_texts(estimate)
+    return Item(text, detail, shown)
 
 
 def _task_items(figures: Figures | None) -> tuple[Item, ...]:

@@ -59,19 +59,20 @@ def _lede(kept: Sequence[Kept], found: Sequence[Change]) -> str:
 def _change_grid(site: Site, found: Sequence[Change]) -> Grid | None:
     if not found:
         return None
-    there = set(model_names(site.table))
-    lines = [Line(_head(change, there), _items(change)) for change in found[:MOST_CHANGES]]
+    models = set(model_names(site.table))
+    lines = [Line(_head(change, models), _items(change)) for change in found[:MOST_CHANGES]]
     if len(found) > MOST_CHANGES:
         lines.append(Line(Head(f"{len(found) - MOST_CHANGES:,} more"), (Item(""),) * 2))
     columns = (Column("What", text=True), Column("Now", "Below, as it was.", text=True))
     return Grid("Changes since the last table", Column("Candidate"), columns, tuple(lines))
 
 
-def _head(change: Change, there: set[str]) -> Head:
-    if change.method is None:
+def _head(change: Change, models: set[str]) -> Head:
+    row = change.row
+    if row is None:
         return Head(change.subject)
-    name, _, method = change.subject.partition(" · ")
-    return Head(name, method, method=change.method, href=model_href(name) if name in there else "")
+    href = model_href(row.candidate) if row.candidate in models else ""
+    return Head(row.candidate, row.method_name, method=row.method, href=href)
 
 
 def _items(change: Change) -> tuple[Item, ...]:

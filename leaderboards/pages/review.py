@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.records.store import atomic_write
-from leaderboards.text import count_of, slug, visible
+from leaderboards.text import count_of, slug
+from leaderboards.write.rendering import rendered
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -87,25 +87,18 @@ class ReviewPage:
 
 def write_review(path: Path, record: Mapping[str, Any]) -> None:
     """Write the page of a review, given as what `harness.authoring.review.verdicts.state_record` returns."""
-    environment = Environment(
-        loader=FileSystemLoader(_PACKAGE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Every expression passes here: text of a data set cannot turn the text around it, nor hide in it.
-        finalize=lambda value: visible(value) if type(value) is str else value,
-    )
     style = _source("static/site.css") + _source("templates/review.css")
     script = _source("templates/review.js")
-    text = environment.get_template("review.html").render(
-        page=_page(record),
-        style=Markup(style),
-        script=Markup(script),
+    values = {
+        "page": _page(record),
+        "style": Markup(style),
+        "script": Markup(script),
         # The policy lets in these two texts and no other.
-        style_hash=_policy_hash(style),
-        script_hash=_policy_hash(script),
-    )
+        "style_hash": _policy_hash(style),
+        "script_hash": _policy_hash(script),
+    }
+    # Whole, for nobody can judge a prompt by its beginning.
+    text = rendered("review.html", values, whole=True)
     with atomic_write(path) as file:
         file.write(text)
 

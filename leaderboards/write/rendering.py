@@ -11,7 +11,7 @@ from typing import Any
 import pydantic_core
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from leaderboards.text import shown
+from leaderboards.text import shown, visible
 from leaderboards.write.reuse import FormerPages, PageStamp, code_version
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -48,7 +48,7 @@ class Renderer:
             "address": address,
             "folder_address": self.place.address,
         }
-        text = _environment().get_template(template).render(page=page, **places, **self.shared)
+        text = rendered(template, {"page": page, **places, **self.shared})
         path = self.path(href)
         path.write_text(text, encoding="utf-8", newline="\n")
         found = path.stat()
@@ -127,14 +127,20 @@ class Pages:
         self.count += 1
 
 
+def rendered(template: str, values: Mapping[str, Any], *, whole: bool = False) -> str:
+    """The text of a page. `whole`: a text is never cut, however long it is."""
+    return _environment(whole=whole).get_template(template).render(values)
+
+
 @cache
-def _environment() -> Environment:
+def _environment(*, whole: bool) -> Environment:
+    readable = visible if whole else shown
     return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # Every expression passes here: what a model wrote cannot turn the text around it, nor hide in it.
-        finalize=lambda value: shown(value) if type(value) is str else value,
+        # Every expression passes here: foreign text cannot turn the text around it, nor hide in it.
+        finalize=lambda value: readable(value) if type(value) is str else value,
     )

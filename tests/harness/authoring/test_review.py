@@ -565,6 +565,15 @@ def test_text_of_a_data_set_stays_text_on_the_page(tmp_path: Path) -> None:
     assert "\x1b" not in page and "\u202e" not in page
 
 
+def test_a_prompt_is_on_the_page_to_its_last_word_however_long_it_is(tmp_path: Path) -> None:
+    prompts = PromptSet({"long": "{text} " + "word " * 2000 + "the last word"})
+    write_review(
+        tmp_path / "page.html", state_record(review_of(counting(prompts=prompts), tmp_path / "reviews.jsonl"))
+    )
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "word the last word" in page and "characters]" not in page
+
+
 # The verb
 
 

@@ -18,7 +18,14 @@ from harness.errors import UserError
 from harness.plan.runs import is_done
 from harness.records.predictions import PREDICTIONS, read_predictions
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure, Result
-from harness.records.store import atomic_write, read_failures, read_record, read_results, write_record
+from harness.records.store import (
+    atomic_write,
+    read_failures,
+    read_record,
+    read_results,
+    read_runs,
+    write_record,
+)
 from harness.sweep.run import Run
 
 MALFORMED = TESTS / "data" / "results"
@@ -133,6 +140,19 @@ def test_a_malformed_result_is_skipped_with_a_warning_and_the_others_are_read(
     with pytest.warns(UserWarning, match="skipped: .*bad") as warned:
         assert read_results(tmp_path) == [good]
     assert len(warned) == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_reading_all_runs_returns_what_was_skipped_and_warns_of_nothing(tmp_path: Path, run: Run) -> None:
+    good = write_result(tmp_path, run, task_card(), [1.0, 0.0])
+    for name in (RESULT, FAILURE):
+        (tmp_path / "bad").mkdir(exist_ok=True)
+        (tmp_path / "bad" / name).write_text("{", encoding="utf-8")
+    runs = read_runs(tmp_path)
+    assert (runs.finished, runs.failed) == ([good], [])
+    assert [sentence.partition(": cannot be read")[0] for sentence in runs.skipped] == [
+        f"skipped: {tmp_path}/bad/{name}" for name in (RESULT, FAILURE)
+    ]
 
 
 def test_an_unknown_key_anywhere_in_a_result_is_named_with_what_is_allowed_there(tmp_path: Path) -> None:

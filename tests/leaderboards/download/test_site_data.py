@@ -112,6 +112,24 @@ def test_the_checksums_are_those_of_all_files(data: Path) -> None:
     assert listed == {name: hashlib.sha256((data / name).read_bytes()).hexdigest() for name in names}
 
 
+def descriptions(part: Any) -> list[str]:
+    """Every description in a schema, or a part of one."""
+    if isinstance(part, list):
+        return [text for item in part for text in descriptions(item)]
+    if not isinstance(part, dict):
+        return []
+    own = [part["description"]] if isinstance(part.get("description"), str) else []
+    return own + [text for item in part.values() for text in descriptions(item)]
+
+
+def test_a_description_of_the_schema_is_one_line_wherever_the_source_breaks_it() -> None:
+    texts = descriptions(schema())
+    assert len(texts) >= 20
+    assert [text for text in texts if text != " ".join(text.split())] == []
+    # A field that is itself called `description` is still there.
+    assert "type" in schema()["$defs"]["TaskCard"]["properties"]["description"]
+
+
 def test_every_field_of_the_figures_that_is_not_plain_is_explained() -> None:
     """A name that says all needs no sentence, but most do: the schema is what people read."""
     explained = [name for name, field in model_fields(Figures) if field.description]

@@ -94,7 +94,7 @@ def test_every_task_becomes_a_record_with_its_provenance(tmp_path: Path, results
         "imported/Qwen3-8B/arc_easy/shots-0/imported.json",
         "imported/Qwen3-8B/gsm8k/shots-5/imported.json",
     ]
-    easy, school = read_imported(results)
+    easy, school = read_imported(results).records
     assert easy == outcome.added[0]
     assert (easy.candidate, easy.model, easy.task_version, easy.n) == ("Qwen3-8B", "Qwen/Qwen3-8B", "1.0", 4)
     assert [(one.label, one.value, one.stderr) for one in easy.metrics] == [
@@ -117,7 +117,7 @@ def test_a_name_longer_than_any_file_s_is_imported_and_told_in_short(tmp_path: P
         tmp_path, {"results": {name: {"acc,none": 0.5}}, "higher_is_better": {name: {"acc": True}}}
     )
     outcome = import_results(path, results)
-    assert [record.task for record in read_imported(results)] == [name]
+    assert [record.task for record in read_imported(results).records] == [name]
     for said in (told(outcome, results), *outcome.notes):
         assert "the first 80 of 1,000,000 characters" in said and len(said) < 400
 

@@ -143,6 +143,7 @@ def test_a_score_that_moved_within_noise_is_no_change() -> None:
     assert changes(snapshot(snapshot_row(score=0.5)), snapshot(snapshot_row(score=0.59))) == []
     (moved,) = changes(snapshot(snapshot_row(score=0.5)), snapshot(snapshot_row(score=0.61)))
     assert (moved.kind, moved.before, moved.after) == ("score", "50.0 (45.0 to 55.0)", "61.0 (56.0 to 66.0)")
+    assert moved.row == snapshot_row(score=0.61)
 
 
 def test_scores_over_other_tasks_are_not_compared() -> None:

@@ -121,6 +121,12 @@ def test_of_very_many_pages_the_ends_and_the_neighbours_are_linked() -> None:
     assert list(page_links("capitals", 1, 1)) == []
 
 
+def test_the_links_tell_the_current_page_from_a_gap() -> None:
+    links = list(page_links("capitals", 50, 100))
+    assert [link.text for link in links if link.current] == ["50"]
+    assert [link.text for link in links if not link.href] == ["…", "50", "…"]
+
+
 def test_where_texts_are_long_a_page_has_fewer_samples_and_stays_within_its_budget(results: Path) -> None:
     evil = "\u202e<&>" * 300_000  # every character grows when it is written
     write_arms(
