@@ -11,6 +11,7 @@ from places import ROOT
 import harness
 from harness import METRICS, Step, cli
 from harness.authoring.check import check_task
+from harness.cli.publishing import EXPORT_FORMATS
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
 from harness.plan.ensembles import plan_ensembles
@@ -46,7 +47,7 @@ def test_it_opens_with_the_two_commands() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_its_commands_are_understood(command: str) -> None:
-    assert cli._parser().parse_args(shlex.split(command)[1:]).verb
+    assert cli.build_parser().parse_args(shlex.split(command)[1:]).verb
 
 
 def test_its_workflow_for_pages_runs_commands_that_there_are() -> None:
@@ -54,7 +55,7 @@ def test_its_workflow_for_pages_runs_commands_that_there_are() -> None:
     (workflow,) = (yaml.safe_load(block) for block in blocks("yaml"))
     steps = workflow["jobs"]["publish"]["steps"]
     (command,) = (step["run"] for step in steps if step.get("run", "").startswith("gainboard"))
-    options = cli._parser().parse_args(shlex.split(command)[1:])
+    options = cli.build_parser().parse_args(shlex.split(command)[1:])
     assert check_address(options.url) and options.verb
     # What is published is what is kept for the next time, and what is uploaded.
     assert {step["with"]["path"] for step in steps if "path" in step.get("with", {})} == {str(options.out)}
@@ -64,7 +65,7 @@ def test_its_workflow_for_pages_runs_commands_that_there_are() -> None:
 def test_it_names_every_column_of_a_board_and_every_format_of_an_export() -> None:
     for name in COLUMNS:
         assert f"`{name}`" in README
-    for form in cli.EXPORT_FORMATS:
+    for form in EXPORT_FORMATS:
         assert form in README
 
 

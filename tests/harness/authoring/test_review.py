@@ -30,6 +30,7 @@ from harness.authoring.review.verdicts import (
     reviewed_share,
     state_record,
 )
+from harness.cli.verb import DONE, SOME_FAILED, USER_MUST_FIX
 from harness.data.dataset import Dataset, load_dataset
 from harness.errors import UserError
 from harness.task import PromptSet, Rendered, Sample, Splits, Task
@@ -592,7 +593,7 @@ def call(shelf: Path, *arguments: str) -> int:
 
 
 def test_the_verb_prints_the_state_as_json(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(shelf, "--json", "--per-template", "2") == cli.DONE
+    assert call(shelf, "--json", "--per-template", "2") == DONE
     record = json.loads(capsys.readouterr().out)
     assert record["reviewed"] is None and len(record["items"]) == 3
 
@@ -600,19 +601,19 @@ def test_the_verb_prints_the_state_as_json(shelf: Path, capsys: pytest.CaptureFi
 def test_the_verb_imports_beside_the_task(
     shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(shelf, "--json") == cli.DONE
+    assert call(shelf, "--json") == DONE
     item = json.loads(capsys.readouterr().out)["items"][0]
     line = {name: item[name] for name in ("item", "template", "sample", "few_shot")}
     line |= {"verdict": "accept", "reviewer": "ada", "reviewed_at": "2026-03-01"}
     gone = line | {"item": "0" * 16, "sample": "test/99"}
     (tmp_path / "mine.jsonl").write_text(f"{json.dumps(line)}\n{json.dumps(gone)}\n")
-    assert call(shelf, "--import", str(tmp_path / "mine.jsonl")) == cli.SOME_FAILED
+    assert call(shelf, "--import", str(tmp_path / "mine.jsonl")) == SOME_FAILED
     assert len(read_verdicts(shelf / "adding" / "reviews.jsonl")) == 1
     assert "test/99 in 'plain' is no longer in the task" in capsys.readouterr().err
 
 
 def test_the_verb_writes_the_page(shelf: Path, tmp_path: Path) -> None:
-    assert call(shelf, "--html", str(tmp_path / "page.html")) == cli.DONE
+    assert call(shelf, "--html", str(tmp_path / "page.html")) == DONE
     assert "Review of adding" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
@@ -620,5 +621,5 @@ def test_the_verb_needs_a_terminal_or_another_way(
     shelf: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("a\n"))
-    assert call(shelf) == cli.USER_MUST_FIX
+    assert call(shelf) == USER_MUST_FIX
     assert "a review needs a terminal" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+"""The command line: `gainboard VERB`. A file for each family of verbs; each verb calls one function.
+
+Importing this loads nothing heavy: a verb imports what it needs when it is called.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from harness.cli import authoring, publishing, results, sweeps
+from harness.cli.verb import DONE, INTERRUPTED, USER_MUST_FIX, Verb
+from harness.errors import UserError
+
+FAMILIES = (sweeps, authoring, results, publishing)
+"""In the order in which `gainboard --help` lists their verbs."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one verb and exit with its code."""
+    options = build_parser().parse_args(arguments)
+    warnings.showwarning = lambda message, *_, **__: print(f"gainboard: {message}", file=sys.stderr)
+    # A polite `kill` ends the workers in order, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        code = options.verb(options)
+        sys.stdout.flush()  # here, where a reader that has gone is no fault, and not at exit
+    except UserError as error:
+        print(f"gainboard: {error}", file=sys.stderr)
+        code = USER_MUST_FIX
+    except BrokenPipeError:
+        # The reader of our output had enough. Nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"gainboard: {where}{error.strerror}", file=sys.stderr)
+        code = USER_MUST_FIX
+    except KeyboardInterrupt:
+        print(
+            "\ngainboard: stopped. What was finished is kept; the same command goes on from here.",
+            file=sys.stderr,
+        )
+        code = INTERRUPTED
+    raise SystemExit(code)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs; what it returns holds the verb's function as `verb`."""
+    parser = argparse.ArgumentParser(
+        prog="gainboard",
+        description="Which language model to fine-tune, with which recipe, and is it worth the cost?",
+    )
+    parser.add_argument("--version", action=_Version)
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+
+    def add_verb(name: str, function: Verb, text: str) -> argparse.ArgumentParser:
+        verb_parser = verbs.add_parser(name, help=text, description=text)
+        verb_parser.set_defaults(verb=function)
+        return verb_parser
+
+    for family in FAMILIES:
+        family.add_verbs(add_verb)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(nargs=0, help="show the version and exit", **kwargs)
+
+    def __call__(self, *_: Any) -> None:
+        from harness.records.provenance import version
+
+        print(f"gainboard {version('gainboard') or 'not installed'}")
+        raise SystemExit(DONE)

@@ -1,0 +1,147 @@
+"""Verbs for the author of a task or a sweep: new, check, review."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.verb import (
+    DONE,
+    SOME_FAILED,
+    USER_MUST_FIX,
+    AddVerb,
+    add_tasks_dir,
+    board_file,
+    make_console,
+    plugins_for,
+    positive,
+)
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.plugins.registry import Plugin
+
+SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
+
+
+def add_verbs(add_verb: AddVerb) -> None:
+    """Add the verbs of this file to the parser."""
+    parser = add_verb("new", _new, "start a task plugin, from a table if you have one")
+    parser.add_argument("name", help="the task's name, a Python identifier")
+    text = "a CSV, TSV, JSONL or Parquet table"
+    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--input", metavar="COL", help="the column shown to the model")
+    parser.add_argument("--target", metavar="COL", help="the column with the right answer")
+    text = "rows of the same value in this column stay in one split"
+    parser.add_argument("--group", metavar="COL", help=text)
+    text = "where to put it (default: tasks)"
+    parser.add_argument("--tasks-dir", type=Path, default=Path("tasks"), metavar="DIR", help=text)
+
+    parser = add_verb("check", _check, "check a sweep or tasks, offline, before any GPU minute")
+    text = "a sweep file, a shipped board or tasks (default: every task)"
+    parser.add_argument("what", nargs="*", metavar="SWEEP|TASK", help=text)
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    add_tasks_dir(parser)
+
+    parser = add_verb("review", _review, "read a task's prompts with their answers, and say which are right")
+    parser.add_argument("task", help="the task's name")
+    text = "samples a template (default: 5)"
+    parser.add_argument("--per-template", type=positive, default=5, metavar="N", help=text)
+    parser.add_argument("--reviewer", metavar="NAME", help="who reviews (default: your login name)")
+    text = "the verdicts (default: reviews.jsonl beside the task)"
+    parser.add_argument("--reviews", type=Path, metavar="FILE", help=text)
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="only show how far the review is")
+    instead.add_argument("--json", action="store_true", help="the same for scripts, prompts included")
+    instead.add_argument("--html", type=Path, metavar="FILE", help="write a page to review on instead")
+    text = "take verdicts from that page"
+    instead.add_argument("--import", dest="verdicts", type=Path, metavar="FILE", help=text)
+    add_tasks_dir(parser)
+
+
+def _new(options: argparse.Namespace) -> int:
+    from harness.authoring.scaffold import new_task
+
+    new = new_task(
+        options.name,
+        options.tasks_dir,
+        source=options.source,
+        input_column=options.input,
+        target_column=options.target,
+        group_column=options.group,
+    )
+    print(new.decision)
+    print(
+        f"{new.folder} is a working task. Look at it with: gainboard check {options.name} --tasks-dir {options.tasks_dir}"
+    )
+    return DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a check answers from what is on this machine, at once
+    from harness.authoring.check import check_sweep, check_task
+
+    plugins = plugins_for(options, options.what)
+    findings = []
+    for name in options.what or plugins:
+        if name in plugins:
+            findings += check_task(name, plugins)
+        else:
+            findings += check_sweep(_sweep_file(name, plugins), partial(plugins_for, options))
+    if options.json:
+        records = [{"level": f.level, "where": f.where, "message": f.message} for f in findings]
+        print(json.dumps(records, indent=2))
+    else:
+        from rich.markup import escape
+
+        console = make_console()
+        for finding in findings:
+            console.print(SIGNS[finding.level], escape(f"{finding.where} {finding.message}"), highlight=False)
+    return USER_MUST_FIX if any(finding.level == "error" for finding in findings) else DONE
+
+
+def _sweep_file(name: str, plugins: "Mapping[str, Plugin]") -> Path:
+    """A sweep file, or a shipped board's. Raises `UserError` for what is not a task, either."""
+    from harness.errors import suggest
+
+    try:
+        return board_file(name, "sweep.toml")
+    except UserError:
+        raise UserError(
+            f"'{name}' is no task, sweep file or shipped board.{suggest(name, plugins)} (`gainboard list tasks` shows the "
+            "tasks; tasks of your own need --tasks-dir DIR, those of lm-eval are named lm_eval:NAME)"
+        ) from None
+
+
+def _review(options: argparse.Namespace) -> int:
+    from datetime import date
+
+    from harness.authoring.review.terminal import interview, keyboard, login_name, show_state
+    from harness.authoring.review.verdicts import import_verdicts, open_review, state_record
+    from leaderboards.pages.review import write_review
+    from leaderboards.text import visible
+
+    plugins = plugins_for(options, [options.task])
+    review = open_review(options.task, plugins, path=options.reviews, per_template=options.per_template)
+    if options.verdicts:
+        outcome = import_verdicts(review, options.verdicts)
+        for line in outcome.refused:
+            print(f"gainboard: {visible(line)}", file=sys.stderr)
+        print(f"{outcome.taken} new verdicts taken into {review.path}, {len(outcome.refused)} refused")
+        return SOME_FAILED if outcome.refused else DONE
+    if options.html:
+        write_review(options.html, state_record(review))
+        print(f"{review.state.summary}. Open {options.html}")
+    elif options.json:
+        print(json.dumps(state_record(review), indent=2))
+    elif options.list:
+        show_state(review, console=make_console(), visible=visible)
+    else:
+        console = make_console()
+        ask, reviewer = keyboard(console), options.reviewer or login_name()
+        interview(review, reviewer=reviewer, on=date.today(), console=console, ask=ask, visible=visible)
+    return DONE

@@ -1,0 +1,117 @@
+"""What `--dry-run` prints: the plan of a sweep with its estimated cost."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.verb import make_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.data.loaded import LoadedTask
+    from harness.plan.estimate import Forecast
+    from harness.sweep.run import Run
+    from harness.sweep.sweep import Sweep
+
+MOST_LINES = 60
+"""Lines of a plan; a longer one is summed up by candidate and method."""
+
+
+def print_dry_run(
+    runs: "Sequence[Run]", tasks: "Mapping[str, LoadedTask]", options: argparse.Namespace, sweep: "Sweep"
+) -> None:
+    """Print what is to be done with its estimate, and the sum with its price."""
+    from dataclasses import asdict
+
+    from harness.plan.estimate import Estimator
+    from harness.plan.runs import is_done
+
+    estimator = Estimator(tasks)
+    forecasts = [estimator.forecast(run, done=is_done(options.results, run)) for run in runs]
+    total = _total(runs, forecasts, options)
+    if options.json:
+        print(json.dumps({"runs": [asdict(forecast) for forecast in forecasts], "total": total}, indent=2))
+        return
+    console = make_console()
+    _print_lines(runs, forecasts, console)
+    _print_total(total, console)
+    if sweep.ensembles:
+        print(f"Then {len(sweep.ensembles)} ensembles, made of these.")
+
+
+def _total(
+    runs: "Sequence[Run]", forecasts: "Sequence[Forecast]", options: argparse.Namespace
+) -> dict[str, Any]:
+    """What all runs take together, as `--json` says it."""
+    from harness.plan.estimate import assumed_device
+    from harness.plan.groups import group_runs
+    from leaderboards.money.prices import load_prices
+
+    device = assumed_device()
+    hour = load_prices(options.prices).hour("H100" if device == "cuda" else device)
+    seconds = sum(forecast.device_seconds or 0.0 for forecast in forecasts)
+    return {
+        "runs": len(forecasts),
+        "groups": len(group_runs(runs)),
+        "done": sum(forecast.state == "done" for forecast in forecasts),
+        "train_tokens": sum(forecast.train_tokens for forecast in forecasts),
+        "score_tokens": sum(forecast.score_tokens for forecast in forecasts),
+        "device": device,
+        "device_seconds": seconds,
+        "usd": hour.mid * seconds / 3600 if hour else None,
+        "runs_without_estimate": sum(forecast.device_seconds is None for forecast in forecasts),
+    }
+
+
+def _print_lines(runs: "Sequence[Run]", forecasts: "Sequence[Forecast]", console: "Console") -> None:
+    """A line per run, or per candidate and method where those would be too many."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    lines: list[tuple[tuple[str, ...], list[Forecast]]]
+    if len(forecasts) <= MOST_LINES:
+        table = Table("run", "state", box=None, header_style="bold")
+        lines = [((forecast.run, forecast.state), [forecast]) for forecast in forecasts]
+    else:
+        table = Table("candidate", "method", "to do", box=None, header_style="bold")
+        by_arm: dict[tuple[str, str], list[Forecast]] = {}
+        for run, forecast in zip(runs, forecasts, strict=True):
+            by_arm.setdefault((run.candidate.name, run.candidate.method), []).append(forecast)
+        lines = [((*arm, _to_do(of_arm)), of_arm) for arm, of_arm in by_arm.items()]
+    for column in ("train tokens", "score tokens", "seconds"):
+        table.add_column(column, justify="right")
+    for cells, of_line in lines[:MOST_LINES]:
+        seconds = [each.device_seconds for each in of_line if each.device_seconds is not None]
+        table.add_row(
+            *map(escape, cells),
+            f"{sum(forecast.train_tokens for forecast in of_line):,}",
+            f"{sum(forecast.score_tokens for forecast in of_line):,}",
+            f"{sum(seconds):,.1f}" if len(seconds) == len(of_line) else "–",
+        )
+    console.print(table)
+    if len(lines) > MOST_LINES:
+        console.print(f"… and {len(lines) - MOST_LINES} lines more (--json has every run)")
+
+
+def _to_do(forecasts: "Sequence[Forecast]") -> str:
+    """`3 of 12`."""
+    return f"{sum(forecast.state != 'done' for forecast in forecasts)} of {len(forecasts)}"
+
+
+def _print_total(total: dict[str, Any], console: "Console") -> None:
+    hours, price = total["device_seconds"] / 3600, total["usd"]
+    duration = f"{hours:,.1f} hours" if hours >= 1 else f"{total['device_seconds']:,.0f} seconds"
+    console.print(
+        f"\n{total['runs'] - total['done']} of {total['runs']} runs to do, on {total['groups']} base models: "
+        f"{total['train_tokens']:,} tokens to train on, about {duration} on {total['device']}"
+        + (f", about ${price:,.{2 if price >= 10 else 4}f}" if price is not None else "")
+        + ", and half a minute of start-up a model. Estimated from characters and parameters; results say more.",
+        highlight=False,
+    )
+    if total["runs_without_estimate"]:
+        console.print(
+            f"{total['runs_without_estimate']} runs have no estimate: neither weights on this machine nor a size in the "
+            "model's name."
+        )

@@ -1,0 +1,153 @@
+"""Verbs that turn results into something to read elsewhere: publish, export, import, preview."""
+
+import argparse
+import json
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.verb import (
+    DONE,
+    AddVerb,
+    add_prices,
+    add_publish_options,
+    add_results,
+    board_file,
+    positive,
+)
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from leaderboards import Published
+
+EXPORT_FORMATS = ("csv", "json", "parquet", "every-eval-ever", "model-index")
+
+MOST_PROCESSES = 4
+"""Processes that publish unless told otherwise. More would wait for the main one, which reads and ranks."""
+
+
+def add_verbs(add_verb: AddVerb) -> None:
+    """Add the verbs of this file to the parser."""
+    parser = add_verb("publish", _publish, "build the static leaderboard site from results")
+    add_results(parser)
+    text = "a board file, or the name of a shipped board; of several each has a folder, and a front page lists them"
+    parser.add_argument("--board", action="append", default=[], metavar="FILE", help=text)
+    text = "say what was published, and what has changed, for scripts"
+    parser.add_argument("--json", action="store_true", help=text)
+    text = "processes (default: one a core, at most 4)"
+    parser.add_argument("--workers", type=positive, metavar="N", help=text)
+    text = "keep nothing for the next time, and use nothing kept"
+    parser.add_argument("--no-cache", action="store_true", help=text)
+    add_publish_options(parser)
+
+    parser = add_verb("export", _export, "write a board's figures for other programs")
+    text = "of a table, or of records a model"
+    parser.add_argument("--format", required=True, choices=EXPORT_FORMATS, help=text)
+    add_results(parser)
+    parser.add_argument("--board", metavar="FILE", help="a board file, or the name of a shipped board")
+    text = "a file, or a folder for records (default: by the format)"
+    parser.add_argument("--out", type=Path, metavar="PATH", help=text)
+    add_prices(parser)
+
+    parser = add_verb(
+        "import", _import, "take result files of lm-evaluation-harness as scores from elsewhere"
+    )
+    text = "results_*.json, or a folder that holds some"
+    parser.add_argument("source", type=Path, metavar="FILE_OR_FOLDER", help=text)
+    text = "what to call the model (default: the end of its own name)"
+    parser.add_argument("--candidate", metavar="NAME", help=text)
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    add_results(parser)
+
+    parser = add_verb("preview", _preview, "serve a published site on this machine")
+    parser.add_argument("--site", type=Path, default=Path("site"), metavar="DIR", help="default: site")
+    parser.add_argument("--port", type=int, default=8000)
+
+
+def _publish(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from harness.toys import cache_folder
+    from leaderboards import Means, publish, publish_boards
+    from leaderboards.write.processes import Counter, tell_nobody
+
+    means = Means(
+        processes=options.workers or min(os.cpu_count() or 1, MOST_PROCESSES),
+        cache=None if options.no_cache else cache_folder(),
+        tell=tell_nobody if options.json else Counter(sys.stderr),
+    )
+    boards = [board_file(name, "board.toml") for name in options.board]
+    if len(boards) > 1:
+        site = publish_boards(
+            options.results, options.out, boards, prices=options.prices, url=options.url, means=means
+        )
+        if options.json:
+            print(json.dumps(asdict(site), indent=2, default=os.fspath))
+            return DONE
+        for name, published in site.boards.items():
+            print(f"\n{name}: {published.verdict}")
+        print(f"\n{site.pages} pages, {len(site.boards)} boards. Open {os.fspath(site.index)}")
+        return DONE
+    board = boards[0] if boards else None
+    published = publish(
+        options.results, options.out, board=board, prices=options.prices, url=options.url, means=means
+    )
+    if options.json:
+        print(json.dumps(asdict(published), indent=2, default=os.fspath))
+    else:
+        print_published(published)
+    return DONE
+
+
+def print_published(published: "Published") -> None:
+    """Print the verdict of a board, where its site is, and what a reader should know of it."""
+    print(
+        f"\n{published.verdict}\n\n{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}"
+    )
+    if published.untrusted:
+        print(
+            f"Untrusted and kept out of the ranking: {published.untrusted}. The first page says which runs, and why."
+        )
+    if published.changed:
+        print(f"Changed since it was last published: {len(published.changed)}. history.html says what.")
+
+
+def _export(options: argparse.Namespace) -> int:
+    from leaderboards.download.exports import export
+
+    board = board_file(options.board, "board.toml") if options.board else None
+    written = export(options.results, options.format, board=board, prices=options.prices, out=options.out)
+    print(f"{written.what} in {os.fspath(written.path)}")
+    return DONE
+
+
+def _import(options: argparse.Namespace) -> int:
+    from leaderboards.elsewhere.lm_eval import import_results, told
+
+    outcome = import_results(options.source, options.results, candidate=options.candidate)
+    for note in outcome.notes:
+        print(f"gainboard: {note}", file=sys.stderr)
+    if options.json:
+        added = [os.fspath(options.results / imported.folder) for imported in outcome.added]
+        unchanged = [os.fspath(options.results / imported.folder) for imported in outcome.unchanged]
+        print(json.dumps({"added": added, "unchanged": unchanged, "notes": outcome.notes}, indent=2))
+    else:
+        print(told(outcome, options.results))
+    return DONE
+
+
+def _preview(options: argparse.Namespace) -> int:
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    if not (options.site / "index.html").is_file():
+        raise UserError(f"{options.site} holds no index.html; `gainboard publish` builds a site")
+    handler = partial(SimpleHTTPRequestHandler, directory=os.fspath(options.site))
+    with ThreadingHTTPServer(("127.0.0.1", options.port), handler) as server:
+        print(f"http://127.0.0.1:{server.server_port}/ shows {options.site}; Ctrl-C ends it", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return DONE
+    return DONE

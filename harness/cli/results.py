@@ -1,0 +1,159 @@
+"""Verbs that look at what there is and what was finished: list, score, extrapolate."""
+
+import argparse
+import json
+import os
+import sys
+from typing import Any
+
+from harness.cli.verb import (
+    DONE,
+    SOME_FAILED,
+    AddVerb,
+    add_results,
+    add_tasks_dir,
+    plugins_for,
+    positive,
+    print_table,
+)
+from harness.errors import UserError
+
+
+def add_verbs(add_verb: AddVerb) -> None:
+    """Add the verbs of this file to the parser."""
+    parser = add_verb("list", _list, "list tasks, metrics, shipped boards or finished runs")
+    parser.add_argument("what", choices=tuple(_ROWS))
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    add_tasks_dir(parser)
+    add_results(parser)
+
+    parser = add_verb("score", _score, "judge saved predictions again, without a model")
+    add_tasks_dir(parser)
+    add_results(parser)
+
+    text = "predict losses at a larger budget, and compare with those measured"
+    parser = add_verb("extrapolate", _extrapolate, text)
+    add_results(parser)
+    text = "training samples to predict (default: the largest budget that was run)"
+    parser.add_argument("--to", type=positive, metavar="N", help=text)
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows = _ROWS[options.what](options)
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        print_table(rows)
+    else:
+        print(f"no {options.what} found")
+    return DONE
+
+
+def _task_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
+    from harness.errors import raised
+    from harness.plugins.registry import find_plugins, load_task
+
+    plugins = find_plugins(options.tasks_dir)
+    rows = []
+    for name in plugins:
+        try:
+            task = load_task(name, plugins)
+        except UserError as error:
+            print(f"gainboard: skipped: {error}", file=sys.stderr)
+            continue
+        except Exception as error:  # one plugin must not hide the others
+            print(f"gainboard: skipped: task '{name}': it {raised(error)}", file=sys.stderr)
+            continue
+        rows.append(
+            {
+                "task": name,
+                "output": task.output,
+                "metric": task.primary_metric,
+                "templates": len(task.prompts.templates),
+                "licence": task.license,
+                "measures": task.description,
+            }
+        )
+    return rows
+
+
+def _metric_rows(_: argparse.Namespace) -> list[dict[str, Any]]:
+    from harness.metrics import METRICS
+
+    return [
+        {
+            "metric": metric.name,
+            "range": metric.range_text,
+            "kind": "mean over samples" if metric.score is not None else "of summed counts",
+            "ranks a board": "yes" if metric.rankable else "no",
+            "measures": metric.description,
+        }
+        for metric in METRICS.values()
+    ]
+
+
+def _board_rows(_: argparse.Namespace) -> list[dict[str, Any]]:
+    from leaderboards.board import load_board, shipped_boards
+
+    return [
+        {"board": name, "title": load_board(folder).title, "run it": f"gainboard run {name}"}
+        for name, folder in shipped_boards().items()
+    ]
+
+
+def _run_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
+    from harness.records.store import read_failures, read_results
+
+    if not options.results.is_dir():
+        raise UserError(f"results folder {options.results} does not exist; `gainboard run SWEEP` makes one")
+    rows: list[dict[str, Any]] = []
+    for result in read_results(options.results):
+        primary = result.metrics[result.task.primary_metric]
+        rows.append(
+            {
+                "run": result.run.label,
+                "state": "untrusted" if result.untrusted else "done",
+                "score": round(primary.value, 4),
+                "n": primary.n,
+                "reason": result.untrusted,
+            }
+        )
+    rows += [
+        {"run": failure.run.label, "state": "failed", "score": None, "n": None, "reason": failure.reason}
+        for failure in read_failures(options.results)
+    ]
+    return rows
+
+
+_ROWS = {"tasks": _task_rows, "metrics": _metric_rows, "boards": _board_rows, "runs": _run_rows}
+"""What `gainboard list` lists, to the function that makes its rows."""
+
+
+def _score(options: argparse.Namespace) -> int:
+    # It judges what is saved; no data set is downloaded to name its clusters.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from harness.records.store import read_results
+    from harness.score.rescore import rescore
+
+    tasks = {result.run.task for result in read_results(options.results)}
+    report = rescore(options.results, plugins_for(options, tasks))
+    for line in report.lines:
+        print(line)
+    return SOME_FAILED if report.skipped else DONE
+
+
+def _extrapolate(options: argparse.Namespace) -> int:
+    from harness.plan.extrapolation import choice_rows, curve_rows, extrapolate, record
+
+    extrapolation = extrapolate(options.results, to=options.to)
+    if options.json:
+        print(json.dumps(record(extrapolation), indent=2))
+        return DONE
+    print_table(curve_rows(extrapolation))
+    if extrapolation.choices:
+        print()
+        print_table(choice_rows(extrapolation))
+    for note in extrapolation.notes:
+        print(f"\n{note}")
+    return DONE

@@ -1,0 +1,230 @@
+"""Verbs that work on a sweep: quickstart, run."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.publishing import print_published
+from harness.cli.verb import (
+    DONE,
+    SOME_FAILED,
+    AddVerb,
+    add_prices,
+    add_publish_options,
+    add_results,
+    add_tasks_dir,
+    board_file,
+    make_console,
+    plugins_for,
+    positive,
+)
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.data.loaded import LoadedTask
+    from harness.driver.executors import Executor
+    from harness.sweep.sweep import Sweep
+
+MOST_DOUBTS = 5
+"""Runs that may not be what they seem, printed by name; of more only the number is said."""
+
+
+def add_verbs(add_verb: AddVerb) -> None:
+    """Add the verbs of this file to the parser."""
+    parser = add_verb("quickstart", _quickstart, "run the shipped quickstart sweep and publish its board")
+    _add_run_options(parser)
+    add_publish_options(parser)
+
+    parser = add_verb("run", _run, "fine-tune and score every run of a sweep that has no result yet")
+    parser.add_argument("sweep", help="a sweep file, or the name of a shipped board")
+    _add_run_options(parser)
+    add_prices(parser)
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    add_tasks_dir(parser)
+    add_results(parser)
+    text = "weights and logs (default: work)"
+    parser.add_argument("--work", type=Path, default=Path("work"), metavar="DIR", help=text)
+    engines = ("auto", "vllm", "transformers")
+    parser.add_argument("--engine", choices=engines, default="auto", help="default: vllm if installed")
+    text = "show the plan with its estimated cost, and stop"
+    parser.add_argument("--dry-run", action="store_true", help=text)
+    parser.add_argument("--limit", type=positive, metavar="N", help="score only the first N test samples")
+    text = "only runs whose candidate/method/task/[budget/]seed matches"
+    parser.add_argument("--only", metavar="GLOB", help=text)
+    text = "where base models are worked on"
+    parser.add_argument("--executor", choices=("local", "ray"), default="local", help=text)
+    parser.add_argument("--address", help="of the Ray cluster (default: one is started on this machine)")
+    text = "base models at a time (default: one a GPU)"
+    parser.add_argument("--workers", type=positive, metavar="N", help=text)
+    text = "print what happens as a JSON object a line, the outcome last (or the plan)"
+    parser.add_argument("--json", action="store_true", help=text)
+
+
+def _quickstart(options: argparse.Namespace) -> int:
+    code = _run_sweep(options, board_file("quickstart", "sweep.toml"))
+    if options.dry_run:
+        return code
+    from leaderboards import publish
+
+    published = publish(
+        options.results,
+        options.out,
+        board=board_file("quickstart", "board.toml"),
+        prices=options.prices,
+        url=options.url,
+    )
+    if not options.json:  # whose last line is the outcome of the runs
+        print_published(published)
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    return _run_sweep(options, board_file(options.sweep, "sweep.toml"))
+
+
+def _run_sweep(options: argparse.Namespace, path: Path) -> int:
+    from harness.cli.dry_run import print_dry_run
+    from harness.driver.group import Folders
+    from harness.driver.loop import run_sweep
+    from harness.driver.progress import Progress, json_lines
+    from harness.plan.ensembles import plan_ensembles
+    from harness.plan.runs import make_runs, select
+    from harness.sweep.engines import default_engine
+    from harness.sweep.sweep import load_sweep
+
+    sweep = load_sweep(path)
+    tasks = _load_tasks(sweep, options)
+    planned = make_runs(sweep, tasks, fingerprint=_fingerprint(path), limit=options.limit)
+    ensembles = plan_ensembles(sweep.ensembles, planned, tasks)
+    runs = select(planned, options.only)
+    if options.dry_run:
+        print_dry_run(runs, tasks, options, sweep)
+        return DONE
+    console = make_console(json_output=options.json)
+    progress = Progress(console, emit=json_lines if options.json else None)
+    engine = default_engine() if options.engine == "auto" else options.engine
+    if engine == "transformers" and options.engine == "auto":
+        progress.note(
+            "vLLM is not installed here: the transformers engine generates instead, with the same answers, slower."
+        )
+    executor = _executor(options, sweep)
+    try:
+        outcome = run_sweep(
+            runs,
+            tasks,
+            Folders(options.results, options.work),
+            engine=engine,
+            settings=sweep.engine,
+            progress=progress,
+            executor=executor,
+            # Part of a sweep has part of what an ensemble is made of.
+            ensembles=ensembles if options.only is None else (),
+            report_to=sweep.report_to,
+        )
+    finally:
+        executor.close()
+    failed = [
+        {"run": failure.run.label, "phase": failure.phase, "reason": failure.reason}
+        for failure in outcome.failed
+    ]
+    if options.json:
+        progress.event(
+            "outcome",
+            runs=len(runs),
+            already_done=outcome.already_done,
+            finished=len(outcome.finished),
+            failed=failed,
+            results=str(options.results),
+        )
+    else:
+        _print_scores(sweep, options.results, console)
+        _print_doubts(outcome.doubts, console)
+        progress.note(
+            f"{len(runs) + len(ensembles)} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "
+            f"{len(failed)} failed. Results are in {options.results}."
+        )
+    return SOME_FAILED if failed else DONE
+
+
+def _executor(options: argparse.Namespace, sweep: "Sweep") -> "Executor":
+    from harness.driver.executors import LocalExecutor
+
+    devices_each = sweep.engine.data_parallel_size * sweep.engine.tensor_parallel_size
+    if options.executor == "local":
+        if options.address:
+            raise UserError("--address is that of a Ray cluster; add --executor ray")
+        return LocalExecutor(options.workers, devices_each=devices_each)
+    from harness.driver.cluster import RayExecutor
+
+    return RayExecutor(options.address, workers=options.workers, devices_each=devices_each)
+
+
+def _print_scores(sweep: "Sweep", results: Path, console: "Console") -> None:
+    """The mean score of each candidate and method on each task, over seeds, of what is finished."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from harness.records.store import read_results
+
+    names = {*(spec.name for spec in sweep.candidates), *(spec.name for spec in sweep.ensembles)}
+    scores_by_row: dict[tuple[str, ...], list[float]] = {}
+    for result in read_results(results):
+        run = result.run
+        if run.candidate.name not in names or run.task not in sweep.tasks or run.guard is not None:
+            continue
+        metric = result.task.primary_metric
+        samples = "–" if run.n_train is None else f"{run.n_train:,}"
+        row = (run.candidate.name, run.candidate.method, f"{run.task} · {metric}", samples)
+        scores_by_row.setdefault(row, []).append(result.metrics[metric].value)
+    if not scores_by_row:
+        return
+    table = Table("candidate", "method", "task", box=None, header_style="bold")
+    for column in ("samples", "score", "seeds"):
+        table.add_column(column, justify="right")
+    for cells, scores in scores_by_row.items():
+        table.add_row(*map(escape, cells), f"{sum(scores) / len(scores):.3f}", str(len(scores)))
+    console.print(table)
+
+
+def _print_doubts(doubts: "Sequence[str]", console: "Console") -> None:
+    """Why some runs may not be what they seem, and how many more there are."""
+    from rich.markup import escape
+
+    for doubt in doubts[:MOST_DOUBTS]:
+        console.print(f"[yellow]![/] {escape(doubt)}", highlight=False)
+    if len(doubts) > MOST_DOUBTS:
+        console.print(
+            f"[yellow]![/] and {len(doubts) - MOST_DOUBTS} more; the pages of the runs say why",
+            highlight=False,
+        )
+
+
+def _load_tasks(sweep: "Sweep", options: argparse.Namespace) -> "dict[str, LoadedTask]":
+    from harness.authoring.review.verdicts import reviewed_share
+    from harness.data.dataset import load_dataset
+    from harness.data.loaded import LoadedTask
+    from harness.plugins.registry import load_task
+
+    plugins = plugins_for(options, sweep.all_tasks)
+    loaded = {}
+    for task in [load_task(name, plugins) for name in sweep.all_tasks]:
+        dataset = load_dataset(task, test_seed=sweep.test_seed)
+        # People review the task's own test samples, whichever a sweep draws.
+        usual = dataset if sweep.test_seed is None else load_dataset(task)
+        loaded[task.name] = LoadedTask(task, dataset, reviewed_share(task, usual, plugins[task.name].folder))
+    return loaded
+
+
+def _fingerprint(sweep: Path) -> Callable[[str, str | None], str]:
+    from harness.sweep.models import check_model, fingerprint
+
+    def checked(model: str, revision: str | None) -> str:
+        check_model(model, revision, str(sweep))
+        return fingerprint(model, revision)
+
+    return checked
