@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.records.scores import MetricCard
 from harness.statistics import Estimate
-from harness.sweep.methods import Method, Tuner
+from harness.sweep.methods import METHOD_TABLE, TUNERS
 from harness.sweep.run import Run
 
 MISSING = "–"
@@ -29,26 +29,6 @@ LONGEST_SETTING = 200
 SHORTEST_NAME = 8
 """Characters of a model's name that a chart does not go below to show its method."""
 
-_METHODS: dict[Method, str] = {
-    "zero_shot": "zero-shot",
-    "zero_shot_constrained": "zero-shot, held to the choices",
-    "few_shot": "few-shot",
-    "lora": "LoRA",
-    "dora": "DoRA",
-    "qlora": "QLoRA",
-    "full": "full fine-tune",
-    "few_shot_tuning": "few-shot tuning",
-    "multitask": "multitask",
-    "stages": "stages",
-    "meta": "meta-learning",
-    "soup": "soup",
-    "vote": "vote",
-    "mean_probability": "mean probability",
-}
-
-_TUNERS: dict[Tuner, str] = {"lora": "", "dora": " DoRA", "qlora": " QLoRA", "full": " full"}
-"""What stands after a method that trains an adapter unless it says otherwise."""
-
 
 def method_name(*runs: Run) -> str:
     """`LoRA r16`, `few-shot tuning r8, 32 samples`, `vote of 3`: the method of a candidate, with the rank of
@@ -58,17 +38,19 @@ def method_name(*runs: Run) -> str:
     """
     run = runs[0]
     method = run.candidate.method
-    name = _METHODS[method]
+    row = METHOD_TABLE[method]
+    name = row.label
     if run.members:
         return f"{name} of {span(len(one.members) for one in runs)}"
     if not run.stages:
         return name
-    if method not in ("lora", "dora", "qlora", "full"):
-        name += _TUNERS[run.stages[-1].tuner]
+    if method not in TUNERS:
+        # An adapter goes without saying.
+        name = f"{name} {TUNERS[run.stages[-1].tuner].short}".rstrip()
     ranks = [one.training.r for one in runs if one.training is not None and one.training.r is not None]
     if ranks:
         name += f" r{span(ranks)}"
-    if method in ("few_shot_tuning", "meta"):
+    if "few_shot_tuning" in row.stages:
         name += f", {span(one.budget or 0 for one in runs)} samples"
     return name
 

@@ -21,6 +21,7 @@ from harness.plan.runs import make_runs
 from harness.plugins.registry import Plugin, find_plugins, load_task
 from harness.score.judging import has_form, metrics_of
 from harness.sweep.engines import MAX_MODEL_LEN
+from harness.sweep.methods import METHOD_TABLE
 from harness.sweep.models import check_model
 from harness.sweep.sweep import Sweep, load_sweep
 from harness.task import Metric, Reply, Sample, Task
@@ -158,7 +159,7 @@ def _check_fit(sweep: Sweep, inspection: _Inspection, where: str) -> list[Findin
             choose_templates(task.prompts, names, where=key)
         except UserError as error:
             findings.append(Finding("error", where, str(error)))
-    few_shot = any("few_shot" in candidate.methods for candidate in sweep.candidates)
+    few_shot = any(METHOD_TABLE[name].demonstrations for spec in sweep.candidates for name in spec.methods)
     if few_shot and sweep.demonstrations == "fixed" and not task.prompts.fixed:
         findings.append(
             Finding(

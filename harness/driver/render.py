@@ -11,6 +11,7 @@ from typing import Any
 from harness.data.dataset import training_subset
 from harness.data.loaded import LoadedTask
 from harness.records.store import atomic_write
+from harness.sweep.methods import METHOD_TABLE
 from harness.sweep.recipe import Portion, Recipe
 from harness.sweep.run import Run
 from harness.task import PromptSet, Sample, Task
@@ -64,6 +65,7 @@ class Workshop:
     def ask(self, run: Run) -> AskJob:
         """How a run's prompts are answered."""
         recipe, task = run.recipe, self._tasks[run.task].task
+        method = METHOD_TABLE[run.candidate.method]
         return self._ask(
             task,
             folder=self.work / run.key,
@@ -74,9 +76,7 @@ class Workshop:
             weights_id=run.candidate.fingerprint,
             num_fewshot=run.num_fewshot,
             stride=run.generation.stride,
-            structured_outputs=(
-                "choice" if run.candidate.method == "zero_shot_constrained" else task.structured_outputs
-            ),
+            structured_outputs=("choice" if method.held_to_choices else task.structured_outputs),
             sampling=SamplingJob(
                 max_tokens=run.generation.max_tokens or task.max_tokens,
                 temperature=run.generation.temperature,
@@ -87,7 +87,7 @@ class Workshop:
                 seed=run.seed if run.generation.temperature else 0,
             ),
             chat=run.candidate.chat,
-            time_uncached=self._time_uncached and run.candidate.method == "few_shot",
+            time_uncached=self._time_uncached and method.demonstrations,
         )
 
     def _ask(self, task: Task, *, folder: Path, **fields: Any) -> AskJob:

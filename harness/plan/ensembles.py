@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.data.loaded import LoadedTask
 from harness.errors import UserError
+from harness.sweep.methods import TUNERS
 from harness.sweep.recipe import EnsembleSpec
 from harness.sweep.run import Candidate, Run
 
@@ -79,7 +80,7 @@ def _check(spec: EnsembleSpec, members: Sequence[Run], tasks: Mapping[str, Loade
     if len({run.candidate.model for run in members}) > 1:
         raise UserError(f"{where}: weights of different models cannot be averaged; use method = 'vote'")
     kinds = {run.recipe.tuner if run.recipe else None for run in members}
-    if len(kinds) > 1 or kinds & {None, "qlora", "dora"}:
+    if len(kinds) > 1 or any(tuner is None or not TUNERS[tuner].in_soups for tuner in kinds):
         raise UserError(
             f"{where}: only the weights of members that are all tuned in one way, by lora or in full, can be averaged"
         )

@@ -17,6 +17,7 @@ from harness.data.loaded import LoadedTask
 from harness.plan.halving import full_trainings, rungs
 from harness.plan.selection import planned_trials
 from harness.records.costs import forward_flops, training_flops
+from harness.sweep.methods import TUNERS
 from harness.sweep.models import count_parameters
 from harness.sweep.recipe import MetaLearning, Portion, Stage, Training
 from harness.sweep.run import Run
@@ -84,7 +85,7 @@ class Estimator:
             return Forecast(run.label, "to do", train_tokens, score_tokens, None, None, None)
         flops = forward_flops(parameters, score_tokens)
         for stage, tokens in trained:
-            trainable = parameters if stage.tuner == "full" else int(parameters * ADAPTER_SHARE)
+            trainable = _trainable(stage, parameters)
             checkpointing = stage.training.gradient_checkpointing
             flops += training_flops(
                 parameters, int(tokens), trainable=trainable, gradient_checkpointing=checkpointing
@@ -98,7 +99,7 @@ class Estimator:
         stage = run.stages[-1]
         tokens = max(1, self._tokens(stage))
         parameters = self._parameters(run.candidate.model) or 0
-        trainable = parameters if stage.tuner == "full" else int(parameters * ADAPTER_SHARE)
+        trainable = _trainable(stage, parameters)
         flops = training_flops(parameters, tokens, trainable=trainable, gradient_checkpointing=False)
         return float(tokens), max(flops / self._speed, 1e-3)
 
@@ -178,6 +179,10 @@ class Estimator:
     def _mean_answer(self, task: str) -> float:
         looked_at = self._tasks[task].dataset.test[:LOOKED_AT]
         return sum(len(sample.targets[0]) for sample in looked_at) / CHARACTERS_PER_TOKEN / len(looked_at)
+
+
+def _trainable(stage: Stage, parameters: int) -> int:
+    return parameters if TUNERS[stage.tuner].all_weights else int(parameters * ADAPTER_SHARE)
 
 
 def _epochs(training: Training, meta: MetaLearning | None, samples: int) -> float:

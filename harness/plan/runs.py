@@ -11,7 +11,7 @@ from harness.errors import UserError
 from harness.plan.samplers import make_sampler
 from harness.records.result import RESULT, Result
 from harness.records.store import read_record
-from harness.sweep.methods import TUNED, TUNERS, Method, Tuner
+from harness.sweep.methods import FIRST_STAGES, METHOD_TABLE, TUNED, TUNERS, Method, Tuner
 from harness.sweep.recipe import (
     LORA_FIELDS,
     MetaLearning,
@@ -57,7 +57,7 @@ def make_runs(
             ]
         for method in spec.methods:
             candidate = _candidate(spec, method, weights)
-            for name in constrained if method == "zero_shot_constrained" else sweep.tasks:
+            for name in constrained if METHOD_TABLE[method].held_to_choices else sweep.tasks:
                 asked = _asked(sweep, tasks[name], method, limit=limit, templates=sweep.templates)
                 for wanted in recipes.budgets(method, name):
                     n_train, stages, search = recipes.of(method, name, wanted)
@@ -126,7 +126,7 @@ def _asked(
     """What a run of any model and budget is asked of a task, and how."""
     task = loaded.task
     where = f"sweep '{sweep.name}', task '{task.name}'"
-    num_fewshot, how = _shown(sweep, loaded, where) if method == "few_shot" else (0, None)
+    num_fewshot, how = _shown(sweep, loaded, where) if METHOD_TABLE[method].demonstrations else (0, None)
     max_tokens = sweep.generation.max_tokens or task.max_tokens
     return {
         "task": task.name,
@@ -156,9 +156,9 @@ class _Recipes:
         """What a method may train on; budgets beyond what is there are one and the same."""
         if method not in TUNED:
             return ["all"]
-        if self._sequence(method)[-1] == "few_shot_tuning":
+        if METHOD_TABLE[self._sequence(method)[-1]].trains_on == "few samples":
             return [self._sweep.few_shot_tuning.n_train]
-        if method == "multitask" and task not in self._mixture:
+        if METHOD_TABLE[method].trains_on == "mixture" and task not in self._mixture:
             return [self._sweep.budgets[-1]]
         distinct: dict[int, Budget] = {}
         for budget in self._sweep.budgets:
@@ -177,18 +177,15 @@ class _Recipes:
 
     def _sequence(self, method: Method) -> tuple[Method, ...]:
         """What the stages of a method do, in order."""
-        if method == "stages":
-            return self._sweep.stages.methods
-        return ("meta", "few_shot_tuning") if method == "meta" else (method,)
+        return METHOD_TABLE[method].stages or self._sweep.stages.methods
 
     def _tuner(self, method: Method) -> Tuner:
         """What of the model a method trains: its last stage says so."""
         last = self._sequence(method)[-1]
-        if last == "few_shot_tuning":
-            return self._sweep.few_shot_tuning.tuner
-        if last == "multitask":
-            return self._sweep.multitask.tuner
-        return next(tuner for tuner in TUNERS if tuner == last)
+        if last in TUNERS:
+            return last
+        few = METHOD_TABLE[last].trains_on == "few samples"
+        return self._sweep.few_shot_tuning.tuner if few else self._sweep.multitask.tuner
 
     @property
     def _mixture(self) -> tuple[str, ...]:
@@ -212,9 +209,10 @@ class _Recipes:
         """One stage, in which a task is trained on or prepared for."""
         sweep, meta = self._sweep, None
         names: tuple[str, ...] = (task,)
-        if method == "multitask":
+        trains_on = METHOD_TABLE[method].trains_on
+        if trains_on == "mixture":
             names = self._mixture
-        elif method == "meta":
+        elif trains_on == "other tasks":
             names = tuple(name for name in sweep.meta.tasks or sweep.tasks if name != task)
             meta = MetaLearning(**sweep.meta.model_dump(include=set(MetaLearning.model_fields)))
             wanted = "all"  # a budget is what may be labelled of the task that is scored
@@ -224,7 +222,7 @@ class _Recipes:
                 "sweep, or leave the method out"
             )
         training = self._settings(method, tuner)[0]
-        if training.metric_for_best_model == "task_metric" and method in ("multitask", "meta"):
+        if training.metric_for_best_model == "task_metric" and method in FIRST_STAGES:
             raise UserError(
                 f"sweep '{sweep.name}': metric_for_best_model = 'task_metric' takes a training on one task, and '{method}' "
                 f"mixes several; set it to 'eval_loss' under [defaults.{method}]"
@@ -283,7 +281,7 @@ class _Recipes:
                     settings[name] = values[0]
                     if len(values) > 1:
                         space[name] = values
-            if tuner == "full":
+            if TUNERS[tuner].all_weights:
                 space = {name: values for name, values in space.items() if name not in LORA_FIELDS}
             self._known[method, tuner] = make_training(settings, tuner), space
         return self._known[method, tuner]

@@ -3,14 +3,23 @@ settings."""
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from harness.errors import suggest
-from harness.sweep.methods import EnsembleMethod, Method, Tuner
+from harness.sweep.methods import (
+    FIRST_STAGES,
+    LAST_STAGES,
+    SINGLE_STAGES,
+    TUNERS,
+    EnsembleMethod,
+    Method,
+    StageMethod,
+    Tuner,
+)
 from harness.sweep.space import Range
 from harness.toml import Frozen
 
@@ -64,10 +73,6 @@ class Training(Frozen):
     use_rslora: bool | None = False
 
 
-DEFAULT_RATES: dict[Tuner, float] = {"lora": 2e-4, "dora": 2e-4, "qlora": 2e-4, "full": 2e-5}
-"""Learning rates of real models where a sweep names none."""
-
-
 def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Whether each is a setting of `Training`, and its value, each of its list or both ends of its range
     allowed."""
@@ -105,24 +110,29 @@ Settings = Annotated[dict[str, Any], AfterValidator(_check_settings)]
 step}`)."""
 
 
-class Layers(Frozen):
+class _CommonLayer(Frozen):
     """Training settings for all tuned methods, and what differs for one of them. Unset settings fall
     through."""
 
     training: Settings = Field(default_factory=dict)
-    lora: Settings = Field(default_factory=dict)
-    dora: Settings = Field(default_factory=dict)
-    qlora: Settings = Field(default_factory=dict)
-    full: Settings = Field(default_factory=dict)
-    few_shot_tuning: Settings = Field(default_factory=dict)
-    multitask: Settings = Field(default_factory=dict)
-    meta: Settings = Field(default_factory=dict)
+
+
+if TYPE_CHECKING:  # a type checker cannot see the fields that the table of methods adds
+    Layers = _CommonLayer
+else:
+    Layers = create_model(
+        "Layers",
+        __base__=_CommonLayer,
+        __module__=__name__,
+        __doc__=_CommonLayer.__doc__,
+        **{name: (Settings, Field(default_factory=dict)) for name in SINGLE_STAGES},
+    )
 
 
 def layered(tuner: Tuner, method: Method, *layers: Layers) -> dict[str, Any]:
     """A method's settings, lists and ranges among them: the built-in ones, then each layer's for all, for the
     tuner and for the method."""
-    merged: dict[str, Any] = {"learning_rate": DEFAULT_RATES[tuner]}
+    merged: dict[str, Any] = {"learning_rate": TUNERS[tuner].learning_rate}
     for name in ("training", tuner, *(() if method == tuner else (method,))):
         for layer in layers:
             merged |= getattr(layer, name)
@@ -132,7 +142,7 @@ def layered(tuner: Tuner, method: Method, *layers: Layers) -> dict[str, Any]:
 def make_training(settings: Mapping[str, Any], tuner: Tuner) -> Training:
     """One value of each setting, as the tuner takes them."""
     values = dict(settings)
-    if tuner == "full":
+    if TUNERS[tuner].all_weights:
         values |= dict.fromkeys(LORA_FIELDS)
     # Through JSON, which makes a list of modules a tuple.
     return Training.model_validate_json(json.dumps(values))
@@ -259,25 +269,24 @@ class Meta(MetaLearning):
 class Stages(Frozen):
     """`[stages]`: what follows what."""
 
-    methods: tuple[Literal["multitask", "meta", "lora", "dora", "qlora", "full", "few_shot_tuning"], ...] = (
-        "multitask",
-        "lora",
-    )
+    methods: tuple[StageMethod, ...] = ("multitask", "lora")
     """The last is on the task itself and says what of the model all of them train."""
 
     @model_validator(mode="after")
     def _ends_on_the_task(self) -> "Stages":
         *first, last = self.methods or ("",)
-        if (
-            not first
-            or last in ("multitask", "meta")
-            or any(method not in ("multitask", "meta") for method in first)
-        ):
+        if not first or last not in LAST_STAGES or not set(first) <= set(FIRST_STAGES):
             raise ValueError(
-                "methods must begin with 'multitask' or 'meta' and end with one of the task's own: "
-                "'lora', 'dora', 'qlora', 'full' or 'few_shot_tuning'"
+                f"methods must begin with {_alternatives(FIRST_STAGES)} and end with one of the task's own: "
+                f"{_alternatives(LAST_STAGES)}"
             )
         return self
+
+
+def _alternatives(names: Sequence[str]) -> str:
+    """`'lora', 'dora' or 'full'`."""
+    *others, last = (f"'{name}'" for name in names)
+    return f"{', '.join(others)} or {last}"
 
 
 class EnsembleSpec(Frozen):

@@ -27,6 +27,7 @@ from harness.jsonl import read_jsonl
 from harness.records.costs import Meter, device_name, forward_flops, training_flops
 from harness.records.store import read_record, write_record
 from harness.records.training import TrainingRecord
+from harness.sweep.methods import TUNERS
 from harness.sweep.models import TRAINING
 from harness.task import Rendered
 from harness.training.checkpoints import Progress, checkpoint_folder, latest, seal
@@ -201,7 +202,7 @@ class TrainingWorker:
             dev=Dataset.from_list(samples.dev) if samples.dev else None,
             tokenizer=self._tokenizer,
             adapter=adapter_config(fit.tuner, training)
-            if fit.tuner != "full" and fit.start is None
+            if fit.start is None and not TUNERS[fit.tuner].all_weights
             else None,
             report=report,
             judge=Judge(judged, self._tokenizer, samples=training.eval_samples, folder=fit.checkpoints)

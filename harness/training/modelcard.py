@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.records.training import TrainingRecord
+from harness.sweep.methods import TUNERS
 from harness.workers.jobs import FitJob
 
 
@@ -89,7 +90,8 @@ def _header(base: str, fit: FitJob, record: TrainingRecord, scores: Sequence[Sco
 
 
 def _is_adapter(fit: FitJob) -> bool:
-    return fit.tuner != "full" and not (fit.members and fit.tuner == "dora")
+    tuning = TUNERS[fit.tuner]
+    return tuning.adapters_average if fit.members else not tuning.all_weights
 
 
 def _origin(base: str, revision: str | None, fit: FitJob, record: TrainingRecord) -> str:

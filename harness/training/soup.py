@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from harness.engines.weights import load_model, put_adapter
-from harness.sweep.methods import Tuner
+from harness.sweep.methods import TUNERS, Tuner
 from harness.training.tuners import count_parameters
 
 SOUP = "soup"
@@ -34,9 +34,9 @@ def average(
     """Save the mean of the members into a folder.
 
     The mean of low-rank adapters is again one, whose rank is the sum of theirs. That of adapters with
-    magnitudes (`dora`) is not, so it is saved as a whole model.
+    magnitudes is not, so it is saved as a whole model.
     """
-    if tuner in ("lora", "qlora"):
+    if TUNERS[tuner].adapters_average:
         return _average_adapters(base, revision, members, output)
     return _average_models(base, revision, members, output)
 

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from harness.engines.weights import load_model, put_adapter
 from harness.errors import UserError
-from harness.sweep.methods import Tuner
+from harness.sweep.methods import TUNERS, Tuner
 from harness.sweep.recipe import Training
 
 
@@ -25,35 +25,36 @@ def load_tunable(model: str, revision: str | None, *, tuner: Tuner, start: Path 
     """
     # Full fine-tuning keeps master weights in float32, where small updates are not rounded away; autocast
     # computes in bfloat16. Under an adapter the base is frozen, so bfloat16 loses nothing.
-    on_cuda = torch.cuda.is_available()
-    dtype = torch.bfloat16 if on_cuda and tuner != "full" else torch.float32
-    if tuner == "full":
-        return load_model(model, revision, start, dtype=dtype)
-    base = (
-        _of_four_bits(model, revision) if tuner == "qlora" else load_model(model, revision, None, dtype=dtype)
-    )
+    tuning = TUNERS[tuner]
+    if tuning.all_weights:
+        return load_model(model, revision, start, dtype=torch.float32)
+    if tuning.four_bits:
+        base = _of_four_bits(model, revision)
+    else:
+        dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+        base = load_model(model, revision, None, dtype=dtype)
     return base if start is None else put_adapter(base, start, trainable=True)
 
 
 def adapter_config(tuner: Tuner, training: Training) -> LoraConfig:
     """A new adapter, as the settings describe it."""
     modules = training.target_modules
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        r=training.r,
-        lora_alpha=training.lora_alpha,
-        lora_dropout=training.lora_dropout,
-        target_modules=modules if isinstance(modules, str) else list(modules or ()),
-        use_rslora=bool(training.use_rslora),
-        use_dora=tuner == "dora",
-    )
+    options = {
+        "r": training.r,
+        "lora_alpha": training.lora_alpha,
+        "lora_dropout": training.lora_dropout,
+        "target_modules": modules if isinstance(modules, str) else list(modules or ()),
+        "use_rslora": bool(training.use_rslora),
+    }
+    return LoraConfig(task_type="CAUSAL_LM", **options | dict(TUNERS[tuner].lora_config))
 
 
 def check_bitsandbytes(tuner: Tuner, training: Training) -> None:
     """Raise `UserError` where the tuner or the optimiser needs bitsandbytes, and it is missing or does not
     work here."""
-    if tuner == "qlora":
-        what, instead = "tuner 'qlora'", "use 'lora' instead"
+    four_bits = TUNERS[tuner].four_bits
+    if four_bits:
+        what, instead = f"tuner '{tuner}'", "use 'lora' instead"
     elif training.optim == "paged_adamw_8bit":
         what, instead = "optim = 'paged_adamw_8bit'", "use 'adamw_torch' or 'adafactor' instead"
     else:
@@ -64,7 +65,7 @@ def check_bitsandbytes(tuner: Tuner, training: Training) -> None:
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        if tuner != "qlora" and device == "cpu":
+        if not four_bits and device == "cpu":
             raise RuntimeError("its optimisers need a CUDA device")
         _multiply_in_four_bits(device)
     except (ImportError, RuntimeError, AttributeError, NotImplementedError, OSError) as error:

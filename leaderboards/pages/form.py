@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.sweep.methods import Method
+from harness.sweep.methods import PROMPTED
 from leaderboards.gathered import Site
 from leaderboards.pages.grid import Column, Grid, Item, Line, gain_item, headroom_item, score_item
 from leaderboards.pages.heads import candidate_head
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.tables import Row, headroom_closed
 from leaderboards.text import points
-
-UNTRAINED: tuple[Method, ...] = ("zero_shot", "zero_shot_constrained", "few_shot")
 
 
 def form_grid(site: Site, task: str, rows: Sequence[Row]) -> Grid | None:
@@ -41,7 +39,7 @@ def _shown(rows: Sequence[Row]) -> Iterator[Row]:
     """Model by model, the one with the best row first."""
     for name in dict.fromkeys(row.name for row in rows):
         own = [row for row in rows if row.name == name]
-        yield from (row for method in UNTRAINED for row in own if row.method == method)
+        yield from (row for method in PROMPTED for row in own if row.method == method)
         yield from [row for row in own if row.tuned][:1]
 
 

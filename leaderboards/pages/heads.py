@@ -4,29 +4,14 @@ from dataclasses import dataclass
 
 from harness.records.result import Result
 from harness.records.scores import TaskCard
-from harness.sweep.methods import Method
+from harness.sweep.methods import METHOD_TABLE, Method
 from leaderboards.gathered import Site, parameters_of, range_of
 from leaderboards.links import MOST_COMPARED, model_href, run_href
 from leaderboards.pages.grid import Column, Head
 from leaderboards.rank.tables import Row, Table
 from leaderboards.text import MISSING, method_name, quantity
 
-METHOD_TITLES: dict[Method, str] = {
-    "zero_shot": "Zero-shot",
-    "zero_shot_constrained": "Zero-shot, held to the choices",
-    "few_shot": "Few-shot",
-    "lora": "LoRA",
-    "dora": "DoRA",
-    "qlora": "QLoRA",
-    "full": "Full fine-tune",
-    "few_shot_tuning": "Few-shot tuning",
-    "multitask": "Multitask",
-    "stages": "Stages",
-    "meta": "Meta-learning",
-    "soup": "Weight soup",
-    "vote": "Majority vote",
-    "mean_probability": "Mean probability",
-}
+METHOD_TITLES: dict[Method, str] = {name: row.title for name, row in METHOD_TABLE.items()}
 
 MOST_ROWS = 60
 """Rows of a table that is shown with everything; a longer ranking is folded, or shown without bars and

@@ -10,7 +10,9 @@ from typing import Any
 
 import pydantic_core
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
+from harness.sweep.methods import METHOD_TABLE
 from leaderboards.text import shown, visible
 from leaderboards.write.reuse import FormerPages, PageStamp, code_version
 
@@ -135,7 +137,7 @@ def rendered(template: str, values: Mapping[str, Any], *, whole: bool = False) -
 @cache
 def _environment(*, whole: bool) -> Environment:
     readable = visible if whole else shown
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -144,3 +146,5 @@ def _environment(*, whole: bool) -> Environment:
         # Every expression passes here: foreign text cannot turn the text around it, nor hide in it.
         finalize=lambda value: readable(value) if type(value) is str else value,
     )
+    environment.globals["marks"] = {name: Markup(row.mark) for name, row in METHOD_TABLE.items()}
+    return environment

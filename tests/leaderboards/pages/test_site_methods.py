@@ -11,7 +11,7 @@ from synthetic import FEW, draw_scores, make_run, searched, task_card, write_ens
 
 from harness.records.result import Result
 from harness.records.store import read_results
-from harness.sweep.methods import ENSEMBLES, METHODS, TUNED, Method
+from harness.sweep.methods import ENSEMBLES, METHOD_TABLE, METHODS, TUNED, Method
 from leaderboards import publish
 from leaderboards.board import load_board
 from leaderboards.pages.heads import METHOD_TITLES
@@ -51,19 +51,34 @@ def write(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_has_a_title_a_shape_and_a_colour(method: Method) -> None:
+def test_every_method_has_a_title_a_shape_and_a_colour_on_light_and_dark(method: Method) -> None:
     assert METHOD_TITLES[method]
-    parts = (LEADERBOARDS / "templates" / "parts.html").read_text(encoding="utf-8")
+    assert re.fullmatch(r"<(path|circle|rect) [^<>]+/>", METHOD_TABLE[method].mark)
     style = (LEADERBOARDS / "static" / "site.css").read_text(encoding="utf-8")
-    assert f'"{method}"' in parts
-    assert f".mark.{method} {{ fill" in style and f".interval.{method} {{ stroke" in style
+    colours = re.findall(rf"^\.{method} {{ --light: ([^;]+); --dark: ([^;]+); }}$", style, flags=re.MULTILINE)
+    assert len(colours) == 1
+
+
+def test_marks_intervals_and_curves_take_the_colour_of_their_method() -> None:
+    style = (LEADERBOARDS / "static" / "site.css").read_text(encoding="utf-8")
+    assert ".shape, .mark { fill: var(--tone); }" in style
+    assert ".interval, .learning, .level { stroke: var(--tone); }" in style
 
 
 def test_no_two_methods_share_a_shape() -> None:
-    parts = (LEADERBOARDS / "templates" / "parts.html").read_text(encoding="utf-8")
-    paths = re.findall(r'^  "(\w+)": "([^"]+)",$', parts, flags=re.MULTILINE)
-    assert {name for name, _ in paths} == set(METHODS) - {"zero_shot", "few_shot"}
-    assert len({path for _, path in paths}) == len(paths)
+    assert len({row.mark for row in METHOD_TABLE.values()}) == len(METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_page_draws_a_method_as_the_table_says(results: Path, method: Method) -> None:
+    members = write(results, "lora", 0.8)
+    if method in ENSEMBLES:
+        write_ensemble(results, "together", method, members, [1.0])
+    else:
+        write(results, method, 0.5)
+    index = site(results).index.read_text(encoding="utf-8")
+    drawn = rf'class="shape {method}"[^>]*>\s*{re.escape(METHOD_TABLE[method].mark)}\s*</svg>'
+    assert re.search(drawn, index)
 
 
 @pytest.mark.parametrize(
