@@ -4,8 +4,10 @@ import os
 import tempfile
 
 # Before anything is imported: these libraries read their environment once, at import. A cache of its own
-# keeps data sets that this machine happens to have from passing for ones that can be reached.
+# keeps data sets that this machine happens to have from passing for ones that can be reached. Tests that run
+# side by side have a core each: more threads would wait for each other.
 os.environ |= {
+    "OMP_NUM_THREADS": "1",
     "HF_HUB_OFFLINE": "1",
     "HF_HOME": tempfile.mkdtemp(prefix="gainboard-tests-"),
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
@@ -16,18 +18,65 @@ os.environ |= {
 
 import atexit
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
+from fork_server import ForkServers
+from places import TESTS
 from showcase import CHROMIUM, Showcase, chromium, make_showcase
 from toy_models import toy, write_rows
 
 from harness.plugins import registry as plugins
-from harness.workers.worker import Worker
+from harness.workers.worker import PYTHON, Worker
 
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
+
+HEAVY = (
+    "harness/engines/test_engines.py",
+    "harness/driver/test_resume.py",
+    "harness/driver/test_cluster.py",
+    "harness/driver/test_sweep.py",
+    "harness/sweep/test_methods.py",
+    "harness/engines/test_guards.py",
+    "harness/training/test_train_methods.py",
+    "harness/training/test_train_memory.py",
+    "harness/training/test_train_resume.py",
+    "leaderboards/pages/test_pages_browser.py",
+    "leaderboards/pages/test_accessibility.py",
+    "leaderboards/pages/test_site_browser.py",
+)
+"""The files that take longest, in the order of their starts: the shorter ones fill both cores up to the end."""
+
+forks: ForkServers | None = None
+"""Of the process that starts the tests, which may be spread over others."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have workers forked, which would take longer to import than to do what tests want of them."""
+    global forks
+    # What has seen a CUDA device cannot be forked.
+    if not hasattr(config, "workerinput") and sys.platform == "linux" and not shutil.which("nvidia-smi"):
+        forks = ForkServers(Path(tempfile.mkdtemp(prefix="gainboard-forks-")))
+        os.environ[PYTHON] = str(forks.python)
+
+
+def pytest_unconfigure() -> None:
+    if forks is not None:
+        forks.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together, which share what it starts, and start the long files first."""
+    places = {str(TESTS / name): place for place, name in enumerate(HEAVY)}
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).as_posix()))
+    items.sort(key=lambda item: places.get(str(item.path), len(places)))
 
 
 @pytest.fixture(autouse=True)
@@ -61,8 +110,14 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Showcase:
-    """A site with every kind of page."""
-    return make_showcase(tmp_path_factory.mktemp("showcase"))
+    """A site with every kind of page, made once for all processes that run tests."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "showcase"
+    with FileLock(folder.with_suffix(".lock")):
+        made = Showcase.below(folder)
+        if not made.review.exists():
+            make_showcase(folder)
+    return made
 
 
 @pytest.fixture(scope="session")

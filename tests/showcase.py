@@ -115,6 +115,11 @@ class Showcase:
     boards: Path
     review: Path
 
+    @classmethod
+    def below(cls, folder: Path) -> "Showcase":
+        """What `make_showcase` makes in a folder; the review page is its last."""
+        return cls(folder / "site", folder / "large", folder / "boards", folder / "review.html")
+
     @property
     def kinds(self) -> dict[str, Path]:
         """Every kind of page by name, with its file."""
@@ -156,6 +161,7 @@ KINDS = tuple(Showcase(Path(), Path(), Path(), Path()).kinds)
 
 def make_showcase(folder: Path) -> Showcase:
     """Write results below a folder, and publish them in each way."""
+    folder.mkdir(exist_ok=True)
     results, site = folder / "results", folder / "site"
     shown = cards()
     write_results(results, shown, shift=-0.06)
@@ -185,7 +191,7 @@ def make_showcase(folder: Path) -> Showcase:
     write_large(folder / "many", shown)
     publish(folder / "many", folder / "large")
     write_review(folder / "review.html", review_record())
-    return Showcase(site, folder / "large", folder / "boards", folder / "review.html")
+    return Showcase.below(folder)
 
 
 def write_results(results: Path, shown: Sequence[TaskCard], *, shift: float = 0.0) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from harness.data.dataset import load_dataset
 from harness.plugins.registry import find_plugins, load_task
 from harness.sweep.recipe import Training
@@ -30,13 +32,19 @@ QUICK = Training(
 
 
 def toy(name: str, work: Path) -> Path:
-    """The folder of a toy model, built if this machine has not built it before."""
-    if not toy_folder(name).is_dir():
-        with (work / f"{name}.log").open("wb") as log:
-            subprocess.run(
-                [sys.executable, "-P", "-m", "harness.toys.build", name], stdout=log, stderr=log, check=True
-            )
-    return toy_folder(name)
+    """The folder of a toy model, built once if this machine has not built it before."""
+    folder = toy_folder(name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            with (work / f"{name}.log").open("wb") as log:
+                subprocess.run(
+                    [sys.executable, "-P", "-m", "harness.toys.build", name],
+                    stdout=log,
+                    stderr=log,
+                    check=True,
+                )
+    return folder
 
 
 def write_rows(path: Path, task_name: str, split: str, *, count: int, shown: int = 0) -> list[dict[str, Any]]:

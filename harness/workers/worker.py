@@ -20,6 +20,10 @@ from typing import Any
 
 from harness.errors import UserError
 
+PYTHON = "GAINBOARD_WORKER_PYTHON"
+"""The environment variable with the Python that workers run in, where it is not this process's own: such as a
+script that starts it under a profiler."""
+
 Message = dict[str, Any]
 Report = Callable[[Message], None]
 """Called with each progress message of a job."""
@@ -62,7 +66,7 @@ class Worker:
             # A session of its own: Ctrl-C reaches the driver only, which then ends its workers in order.
             self._process = subprocess.Popen(
                 # -P: no module of the folder that gainboard was started in may stand in for a library.
-                [sys.executable, "-P", "-m", module, *arguments],
+                [os.environ.get(PYTHON, sys.executable), "-P", "-m", module, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,

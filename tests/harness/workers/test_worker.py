@@ -9,14 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from places import TESTS
+from places import ROOT, TESTS
 
-from harness.workers.worker import JobFailed, Worker, WorkerDied
+from harness.workers.worker import PYTHON, JobFailed, Worker, WorkerDied
 
 
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+@pytest.fixture(autouse=True, params=["started", "forked"])
+def importable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers in a Python of their own, and in the one that most other tests have them in."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(ROOT)]))
+    if request.param == "started":
+        monkeypatch.delenv(PYTHON, raising=False)
+    elif PYTHON not in os.environ:
+        pytest.skip("nothing is forked on this machine")
 
 
 @pytest.fixture
