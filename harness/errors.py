@@ -1,4 +1,4 @@
-"""The user's mistakes, said in one sentence: what, where, what is allowed, what to do."""
+"""The user's mistakes in one sentence: what, where, what is allowed, what to do. And what a plugin raised."""
 
 import difflib
 import inspect
@@ -20,51 +20,52 @@ def suggest(name: str, allowed: Iterable[str]) -> str:
 
 
 PLUGIN_FAULTS = (Exception, SystemExit)
-"""What the code of a plugin may end in: a `sys.exit` in it must not end a check of all tasks. Ctrl-C is the
-user's."""
+"""What a plugin's code may end with: a `sys.exit` in it must not end a check of all tasks. Ctrl-C is the
+user's, and passes through."""
+
+
+def raised(error: BaseException) -> str:
+    """What a plugin did: `raised KeyError: 'rows' (task.py, line 12)`, or `called exit(0)` with its line."""
+    if isinstance(error, SystemExit):
+        return f"called exit({'' if error.code is None else repr(error.code)}){authors_line(error)}"
+    return f"raised {one_line(error)}{authors_line(error)}"
+
+
+def one_line(error: BaseException) -> str:
+    """`KeyError: 'rows'`, with line breaks in the message as spaces."""
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return " ".join(f"{type(error).__name__}: {message}".split())
+
+
+def authors_line(error: BaseException) -> str:
+    """` (task.py, line 12)`: the innermost line that is neither ours nor a library's, or an empty string."""
+    lines = [(error.filename, error.lineno)] if isinstance(error, SyntaxError) else []
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    lines += [(frame.filename, frame.lineno) for frame in frames]
+    for file, number in lines:
+        if file and number and _is_the_authors(file):
+            return f" ({Path(file).name}, line {number})"
+    return ""
+
 
 _NOT_THE_AUTHORS = (
     Path(__file__).parent,
     *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")),
 )
-
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 80
+"""Our own code, Python's and the installed packages'."""
 
 
-def raised(error: BaseException) -> str:
-    """`raised KeyError: 'rows' (task.py, line 12)`, or `called exit(0)` with its place."""
-    if isinstance(error, SystemExit):
-        return f"called exit({'' if error.code is None else repr(error.code)}){place(error)}"
-    return f"raised {named(error)}{place(error)}"
+def _is_the_authors(file: str) -> bool:
+    # Python calls code that has no file `<string>` or `<frozen importlib._bootstrap>`.
+    return not file.startswith("<") and not any(map(Path(file).is_relative_to, _NOT_THE_AUTHORS))
 
 
-def named(error: BaseException) -> str:
-    """`KeyError: 'rows'`, on one line."""
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
-    return " ".join(f"{type(error).__name__}: {message}".split())
-
-
-def place(error: BaseException) -> str:
-    """` (task.py, line 12)`: the innermost line that is not ours or a library's; empty where there is
-    none."""
-    places = [(error.filename, error.lineno)] if isinstance(error, SyntaxError) else []
-    places += [
-        (frame.filename, frame.lineno) for frame in reversed(traceback.extract_tb(error.__traceback__))
-    ]
-    for file, line in places:
-        if (
-            file
-            and line
-            and not file.startswith("<")
-            and not any(map(Path(file).is_relative_to, _NOT_THE_AUTHORS))
-        ):
-            return f" ({Path(file).name}, line {line})"
-    return ""
-
-
-def shown(value: object) -> str:
-    """A value that should have been another, in a few words."""
+def short_repr(value: object) -> str:
+    """A value of the wrong kind, in at most 80 characters on one line."""
     if inspect.isfunction(value):
         return f"the function {value.__name__}"
     return " ".join(_SHORT.repr(value).split())
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80

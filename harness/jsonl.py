@@ -1,4 +1,4 @@
-"""Read files of one JSON object a line."""
+"""Read files that hold one JSON object per line."""
 
 import json
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from harness.errors import UserError
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """One JSON object a line, empty lines aside. Raises `UserError` naming the file and the line."""
+    """The object of every line that is not blank. Raises `UserError` naming the file and the line."""
     return list(each_jsonl(path))
 
 
 def each_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """The same, read as they are taken."""
+    """`read_jsonl`, one object at a time, so that a large file is never held in memory whole."""
     with path.open(encoding="utf-8") as file:
         # Not str.splitlines, which also cuts at the separators that a JSON string may hold, such as U+2028.
         for number, line in enumerate(file, 1):
@@ -23,10 +23,13 @@ def each_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
-                # Its own text counts lines, too: those of this one line.
+                # The error's own text counts lines too, but within this one line.
                 reason = f"{error.msg} at character {error.pos + 1}"
                 raise UserError(f"{path}, line {number}: not valid JSON: {reason}") from None
-            except (ValueError, RecursionError) as error:  # a number of too many digits, brackets in brackets
+            except (
+                ValueError,
+                RecursionError,
+            ) as error:  # a number with too many digits, brackets nested too deeply
                 raise UserError(f"{path}, line {number}: not readable as JSON: {error}") from None
             if not isinstance(row, dict):
                 raise UserError(f"{path}, line {number}: expected a JSON object, got {line.strip()[:40]}")

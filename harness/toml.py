@@ -3,7 +3,7 @@
 import json
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -22,7 +22,7 @@ class Frozen(BaseModel):
 
 
 def load_toml(path: Path, model: type[ModelT]) -> ModelT:
-    """Read a TOML file into a model; its first fault becomes one sentence."""
+    """Read a TOML file into a model. Raises `UserError` with its first fault as one sentence."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
@@ -32,20 +32,25 @@ def load_toml(path: Path, model: type[ModelT]) -> ModelT:
     if fault := _not_finite(data):
         raise UserError(f"{path}: {fault}; every number must be finite")
     try:
-        # Through JSON, whose strict reading takes a list for a tuple but no text for a number.
+        # Through JSON: reading it strictly still accepts a list for a tuple, but no text for a number.
         return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         raise UserError(f"{path}: {first_fault(error, model)}") from None
 
 
 def _not_finite(data: Any, at: str = "") -> str:
-    """The first number that is infinite or none, with its key; empty where all are finite."""
+    """The first infinite number or NaN in `data`, with its key; empty when all numbers are finite."""
     if isinstance(data, float) and not math.isfinite(data):
         return f"'{at}' is {data}"
-    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    return next(
-        (fault for key, value in parts if (fault := _not_finite(value, f"{at}.{key}".lstrip(".")))), ""
-    )
+    parts: Iterable[tuple[object, Any]] = ()
+    if isinstance(data, dict):
+        parts = data.items()
+    elif isinstance(data, list):
+        parts = enumerate(data)
+    for key, value in parts:
+        if fault := _not_finite(value, f"{at}.{key}".lstrip(".")):
+            return fault
+    return ""
 
 
 def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
@@ -54,10 +59,10 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
     # A misspelt required key is both missing and unknown; only the second says what to correct.
     fault = next((fault for fault in faults if fault["type"] in _UNKNOWN_KEY), faults[0])
     context = fault.get("ctx", {})
-    # A mapping that checks its own keys says which of them is meant.
-    location = ".".join(
-        str(part) for part in (*fault["loc"], *([context["key"]] if "key" in context else []))
-    )
+    parts = list(fault["loc"])
+    if "key" in context:  # a mapping that checks its own keys says which of them is at fault
+        parts.append(context["key"])
+    location = ".".join(map(str, parts))
     if fault["type"] == "unknown_key":
         return f"unknown key '{location}'.{context['hint']} Allowed here: {context['allowed']}"
     if fault["type"] == "setting":
@@ -70,10 +75,10 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
         return f"'{location}' is missing"
     message = _PLAIN_WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "string_pattern_mismatch":
-        hexadecimal = "0-9a-f" in fault["ctx"]["pattern"]
+        is_commit = "0-9a-f" in fault["ctx"]["pattern"]
         message = (
             "must be a commit, 40 hexadecimal digits"
-            if hexadecimal
+            if is_commit
             else "may hold letters, digits, '.', '_' and '-'"
         )
     got = "" if isinstance(fault["input"], dict) else f" (got {fault['input']!r})"
@@ -81,7 +86,7 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> Mapping[str, Any]:
-    """The fields allowed at a place inside `model`, through the records, lists and mappings that it holds."""
+    """The fields allowed at a location in `model`, followed through records, lists and mappings."""
     kind: Any = model
     for part in location:
         kind = _inside(kind, str(part))
@@ -89,24 +94,25 @@ def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> Mapping
 
 
 def _inside(kind: Any, part: str) -> Any:
-    """The type of a part: a field of a record, else whatever a list, tuple or mapping is of."""
+    """The type of one part: a field of a record, or the items of a list, tuple or mapping."""
     if fields := _fields_of(kind):
         kind = fields[part].annotation
     elif get_origin(kind) in _UNIONS:  # the alternative that was tried; only a record has unknown keys
-        kind = next(one for one in get_args(kind) if _fields_of(one))
-    else:
-        kind = next(one for one in reversed(get_args(kind)) if one is not Ellipsis)
+        kind = next(member for member in get_args(kind) if _fields_of(member))
+    else:  # the last argument: `tuple[Item, ...]`, `dict[str, Item]`
+        kind = next(item for item in reversed(get_args(kind)) if item is not Ellipsis)
     return _without_none(kind)
 
 
 def _without_none(kind: Any) -> Any:
     if get_origin(kind) not in _UNIONS:
         return kind
-    return Union[tuple(one for one in get_args(kind) if one is not type(None))]  # noqa: UP007 - of a tuple
+    members = tuple(member for member in get_args(kind) if member is not type(None))
+    return Union[members]  # noqa: UP007 - `|` cannot join a tuple of types
 
 
 def _fields_of(kind: Any) -> Mapping[str, Any]:
-    """Of a model or a pydantic dataclass; nothing of anything else."""
+    """The fields of a model or a pydantic dataclass; empty for any other type."""
     fields: Mapping[str, Any] = getattr(kind, "__pydantic_fields__", {})
     return fields
 
@@ -126,4 +132,4 @@ _PLAIN_WORDS = {
     "model_type": "must hold keys and values",
     "dataclass_type": "must hold keys and values",
 }
-"""What pydantic's kinds of fault are called in a file that a person wrote."""
+"""pydantic's kinds of fault, in the words of a person who wrote the file."""

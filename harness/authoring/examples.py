@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.authoring.finding import Finding, short
 from harness.data.dataset import make_sample
-from harness.errors import PLUGIN_FAULTS, UserError, raised, shown
+from harness.errors import PLUGIN_FAULTS, UserError, raised, short_repr
 from harness.jsonl import read_jsonl
 from harness.metrics import answer_of, certain_logprobs, evaluate
 from harness.score.judging import metrics_of
@@ -97,10 +97,10 @@ def _number_in_range(metric: Metric, given: object, where: str) -> float:
         score = math.nan
     if isinstance(given, str) or not math.isfinite(score) or not metric.low <= score <= metric.high:
         allowed = metric.range_text.partition(",")[0]
-        raise UserError(f"{where} returned {shown(given)}; it must be a number from {allowed}")
+        raise UserError(f"{where} returned {short_repr(given)}; it must be a number from {allowed}")
     if metric.binary and score not in (0.0, 1.0):
         raise UserError(
-            f"{where} is binary and returned {shown(given)}; give 0 or 1, or leave binary=True out"
+            f"{where} is binary and returned {short_repr(given)}; give 0 or 1, or leave binary=True out"
         )
     return score
 

@@ -1,11 +1,11 @@
-"""What a task plugin may get wrong in declaring itself, found before any of its functions is called."""
+"""Check what a task plugin declares about itself, before any of its functions is called."""
 
 import inspect
 import json
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from harness.errors import UserError, shown, suggest
+from harness.errors import UserError, short_repr, suggest
 from harness.metrics import METRICS, find_metric
 from harness.task import Demonstrations, Metric, Output, PromptSet, Task
 from harness.task.step import SPLITS, Step
@@ -27,7 +27,7 @@ FIELD_TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("license", str, "a text"),
     ("reference", (str, type(None)), "a text or None"),
 )
-"""What a plugin may get wrong without Python saying so: field, type, and how to say it."""
+"""Fields of a task whose types Python does not check: name, type, and the type in words."""
 
 PROMPT_TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("marker", str, "a text"),
@@ -36,24 +36,24 @@ PROMPT_TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("target_delimiter", str, "a text"),
     ("fewshot_delimiter", str, "a text"),
 )
-"""The same of its prompt set."""
+"""Likewise the fields of its prompt set."""
 
 CALLS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("data", ()),
     ("to_sample", ("row", "index")),
     ("extract", ("completion",)),
 )
-"""The functions of a task, and what they are called with."""
+"""A task's functions and the arguments they are called with."""
 
 
 def declaration_fault(task: Task, name: str) -> str | None:
-    """What is wrong with a declaration, in words, or None."""
+    """What is wrong with a task's declaration, as the end of a sentence, or None."""
     if task.name != name:
         return f"the task calls itself '{task.name}'; the name must be that of its folder or entry point"
     for field, kind, expected in FIELD_TYPES:
         value = getattr(task, field)
         if not isinstance(value, kind) or isinstance(value, bool):
-            return f"{field} is {shown(value)}; it must be {expected}"
+            return f"{field} is {short_repr(value)}; it must be {expected}"
     for field, called_with in CALLS:
         fault = _call_fault(getattr(task, field), called_with)
         if fault:
@@ -68,11 +68,11 @@ def declaration_fault(task: Task, name: str) -> str | None:
 
 def _call_fault(function: object, called_with: Sequence[str]) -> str | None:
     if not callable(function):
-        return f"is {shown(function)}; it must be a function of ({', '.join(called_with)})"
+        return f"is {short_repr(function)}; it must be a function of ({', '.join(called_with)})"
     try:
         signature = inspect.signature(function)
     except ValueError:
-        return None  # a function written in C that does not say what it takes
+        return None  # a function written in C may not tell its parameters
     try:
         signature.bind(*called_with)
     except TypeError as error:
@@ -82,14 +82,15 @@ def _call_fault(function: object, called_with: Sequence[str]) -> str | None:
 
 def _values_fault(task: Task) -> str | None:
     if task.output not in OUTPUTS:
-        return f"output '{task.output}' is not known.{suggest(str(task.output), OUTPUTS)} It is one of {', '.join(OUTPUTS)}"
+        hint = suggest(str(task.output), OUTPUTS)
+        return f"output '{task.output}' is not known.{hint} It is one of {', '.join(OUTPUTS)}"
     if not 0 <= task.chance < 1:
         return f"chance is {task.chance}; it must be at least 0 and below 1"
     for field, number in (("version", task.version), ("max_tokens", task.max_tokens)):
         if number < 1:
             return f"{field} is {number}; it must be 1 or more"
     if task.truncation_side not in (None, "left", "right"):
-        return f"truncation_side is {shown(task.truncation_side)}; it is 'left', 'right' or None"
+        return f"truncation_side is {short_repr(task.truncation_side)}; it is 'left', 'right' or None"
     fault = _structured_fault(task)
     if fault:
         return fault
@@ -97,51 +98,65 @@ def _values_fault(task: Task) -> str | None:
         return "description is empty; say in one sentence what the task measures"
     for text in task.stop:
         if not isinstance(text, str) or not text:
-            return f"stop holds {shown(text)}; each is a non-empty text"
+            return f"stop holds {short_repr(text)}; each is a non-empty text"
     return None
 
 
 def _structured_fault(task: Task) -> str | None:
-    wanted = task.structured_outputs
-    if wanted is None:
+    schema = task.structured_outputs
+    if schema is None:
         return None
     if task.output != "generate":
-        return f"structured_outputs holds answers that are written; with output '{task.output}' none is, so leave it out"
-    if wanted == "choice":
+        return (
+            f"structured_outputs holds answers that are written; with output '{task.output}' none is, "
+            "so leave it out"
+        )
+    if schema == "choice":
         return None
-    if not isinstance(wanted, Mapping):
-        return f"structured_outputs is {shown(wanted)}; it is 'choice' or a JSON schema, as a dict"
+    if not isinstance(schema, Mapping):
+        return f"structured_outputs is {short_repr(schema)}; it is 'choice' or a JSON schema, as a dict"
     try:
-        json.dumps(wanted)
+        json.dumps(schema)
     except (TypeError, ValueError) as error:
         return f"structured_outputs is no JSON schema: {error}"
-    if not wanted.keys() & {"type", "properties", "anyOf", "oneOf", "allOf", "enum", "const", "$ref"}:
-        return f"structured_outputs is {shown(wanted)}, which says nothing of an answer; give a JSON schema with a 'type'"
+    if not schema.keys() & {"type", "properties", "anyOf", "oneOf", "allOf", "enum", "const", "$ref"}:
+        return (
+            f"structured_outputs is {short_repr(schema)}, which says nothing of an answer; "
+            "give a JSON schema with a 'type'"
+        )
     return None
 
 
 def _prompts_fault(prompts: PromptSet) -> str | None:
     if not isinstance(prompts.templates, Mapping):
-        return f"prompts.templates is {shown(prompts.templates)}; it must be a dict from names to wordings"
+        return (
+            f"prompts.templates is {short_repr(prompts.templates)}; it must be a dict from names to wordings"
+        )
     if not prompts.templates:
         return "prompts.templates is empty; give at least one template"
     for name, template in prompts.templates.items():
         if not isinstance(template, str):
-            return f"template '{name}' is {shown(template)}; it must be a text with the sample's fields in braces"
+            return (
+                f"template '{name}' is {short_repr(template)}; it must be a text with the sample's fields in "
+                "braces"
+            )
     for field, kind, expected in PROMPT_TYPES:
         if not isinstance(getattr(prompts, field), kind):
-            return f"prompts.{field} is {shown(getattr(prompts, field))}; it must be {expected}"
+            return f"prompts.{field} is {short_repr(getattr(prompts, field))}; it must be {expected}"
     if prompts.demonstrations not in DEMONSTRATIONS:
-        close = suggest(str(prompts.demonstrations), DEMONSTRATIONS)
-        return f"demonstrations '{prompts.demonstrations}' is not known.{close} It is one of {', '.join(DEMONSTRATIONS)}"
+        hint = suggest(str(prompts.demonstrations), DEMONSTRATIONS)
+        return (
+            f"demonstrations '{prompts.demonstrations}' is not known.{hint} "
+            f"It is one of {', '.join(DEMONSTRATIONS)}"
+        )
     if (prompts.demonstrations == "fixed") != bool(prompts.fixed):
-        return "prompts.fixed and demonstrations = 'fixed' belong together: the one names the samples the other shows"
-    if (
-        isinstance(prompts.num_fewshot, bool)
-        or not isinstance(prompts.num_fewshot, int)
-        or prompts.num_fewshot < 0
-    ):
-        return f"num_fewshot is {shown(prompts.num_fewshot)}; it must be a number, 0 or more"
+        return (
+            "prompts.fixed and demonstrations = 'fixed' belong together: the one names the samples the other "
+            "shows"
+        )
+    count = prompts.num_fewshot
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        return f"num_fewshot is {short_repr(count)}; it must be a number, 0 or more"
     if prompts.render is not None:
         fault = _call_fault(prompts.render, ("sample", "demonstrations"))
         if fault:
@@ -152,7 +167,7 @@ def _prompts_fault(prompts: PromptSet) -> str | None:
 def _fixed_fault(fixed: Sequence[object]) -> str | None:
     for name in fixed:
         if not isinstance(name, str):
-            return f"prompts.fixed holds {shown(name)}; each is a training sample's id, a text"
+            return f"prompts.fixed holds {short_repr(name)}; each is a training sample's id, a text"
         if fixed.count(name) > 1:
             return f"prompts.fixed names '{name}' twice; a demonstration is shown once"
     return None
@@ -162,11 +177,11 @@ def _metrics_fault(task: Task) -> str | None:
     if not task.metrics:
         return "metrics is empty; name at least one (`gainboard list metrics` shows all)"
     metrics: dict[str, Metric] = {}
-    for given in task.metrics:
-        if not isinstance(given, str | Metric):
-            return f"metrics holds {shown(given)}; each is a metric's name or a Metric"
+    for entry in task.metrics:
+        if not isinstance(entry, str | Metric):
+            return f"metrics holds {short_repr(entry)}; each is a metric's name or a Metric"
         try:
-            metric = find_metric(given)
+            metric = find_metric(entry)
         except UserError as error:
             return str(error)
         fault = _metric_fault(task, metric)
@@ -177,23 +192,30 @@ def _metrics_fault(task: Task) -> str | None:
         metrics[metric.name] = metric
     if task.primary_metric not in metrics:
         return f"primary_metric '{task.primary_metric}' is not among its metrics ({', '.join(metrics)})"
-    if not metrics[task.primary_metric].rankable:
+    primary = metrics[task.primary_metric]
+    if not primary.rankable:
         return (
-            f"primary_metric '{task.primary_metric}' runs from {metrics[task.primary_metric].range_text}; a board ranks by "
-            "one that ends at 1 and is better when higher. Keep it among `metrics`, and choose another to rank by"
+            f"primary_metric '{primary.name}' runs from {primary.range_text}; a board ranks by one that ends at 1 "
+            "and is better when higher. Keep it among `metrics`, and choose another to rank by"
         )
     return None
 
 
 def _metric_fault(task: Task, metric: Metric) -> str | None:
     if not isinstance(metric.name, str) or not metric.name:
-        return f"metrics holds a Metric with the name {shown(metric.name)}; a name is a non-empty text"
-    # A task of another harness names its metrics as they are named there.
+        return f"metrics holds a Metric with the name {short_repr(metric.name)}; a name is a non-empty text"
+    # A task of another harness keeps the metric names of that harness, which may be built-in names here.
     if task.prompts.render is None and METRICS.get(metric.name, metric) is not metric:
-        return f"metrics holds a Metric of its own named '{metric.name}', as a built-in one is; give it another name"
+        return (
+            f"metrics holds a Metric of its own named '{metric.name}', as a built-in one is; "
+            "give it another name"
+        )
     if task.output not in metric.outputs:
-        fitting = ", ".join(name for name, other in METRICS.items() if task.output in other.outputs)
-        return f"metric '{metric.name}' does not fit output '{task.output}', which takes {fitting}, or a Metric of your own"
+        fitting = ", ".join(builtin.name for builtin in METRICS.values() if task.output in builtin.outputs)
+        return (
+            f"metric '{metric.name}' does not fit output '{task.output}', which takes {fitting}, "
+            "or a Metric of your own"
+        )
     return None
 
 
@@ -205,13 +227,13 @@ def _steps_fault(steps: Sequence[object]) -> str | None:
                 if inspect.isfunction(step)
                 else "; each is a Step, such as deduplicate()"
             )
-            return f"steps holds {shown(step)}{call}"
+            return f"steps holds {short_repr(step)}{call}"
         if not isinstance(step.name, str) or not step.name:
-            return f"steps holds a Step with the name {shown(step.name)}; a name is a non-empty text"
+            return f"steps holds a Step with the name {short_repr(step.name)}; a name is a non-empty text"
         if not isinstance(step.splits, tuple) or not step.splits or not set(step.splits) <= set(SPLITS):
             return (
-                f"step '{step.name}' has the splits {shown(step.splits)}; splits must be a tuple of split names "
-                f"({', '.join(SPLITS)})"
+                f"step '{step.name}' has the splits {short_repr(step.splits)}; "
+                f"splits must be a tuple of split names ({', '.join(SPLITS)})"
             )
         fault = _call_fault(step.apply, ("samples", "draws"))
         if fault:

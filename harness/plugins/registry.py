@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from harness.errors import PLUGIN_FAULTS, UserError, named, place, raised, suggest
+from harness.errors import PLUGIN_FAULTS, UserError, authors_line, one_line, raised, suggest
 from harness.plugins.declaration import declaration_fault
 from harness.task import Task, is_task_function
 
@@ -22,7 +22,7 @@ ENTRY_POINTS = "gainboard.tasks"
 
 @dataclass(frozen=True)
 class Plugin:
-    """A task that was found but not yet imported."""
+    """A task that is known by name but not yet imported."""
 
     name: str
     source: str
@@ -42,19 +42,21 @@ def bundled_folder() -> Path:
 
 def find_plugins(tasks_dirs: Iterable[Path] = (), *, entry_points: bool = True) -> dict[str, Plugin]:
     """All plugins by name, sorted. Raises `UserError` when two share a name, or a folder does not exist."""
-    found: dict[str, Plugin] = {}
-    candidates = [plugin for folder in (bundled_folder(), *tasks_dirs) for plugin in _in_folder(folder)]
+    plugins: list[Plugin] = []
+    for folder in (bundled_folder(), *tasks_dirs):
+        plugins += _in_folder(folder)
     if entry_points:
-        candidates += [
-            _from_entry_point(entry) for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)
-        ]
-    for plugin in candidates:
-        other = found.setdefault(plugin.name, plugin)
-        if other is not plugin and other.source != plugin.source:
+        plugins += map(_from_entry_point, importlib.metadata.entry_points(group=ENTRY_POINTS))
+    by_name: dict[str, Plugin] = {}
+    for plugin in plugins:
+        namesake = by_name.setdefault(plugin.name, plugin)
+        # A folder that is given twice is no conflict.
+        if namesake.source != plugin.source:
             raise UserError(
-                f"task '{plugin.name}' is defined twice: in {other.source} and in {plugin.source}; rename one of them"
+                f"task '{plugin.name}' is defined twice: in {namesake.source} and in {plugin.source}; "
+                "rename one of them"
             )
-    return dict(sorted(found.items()))
+    return dict(sorted(by_name.items()))
 
 
 def _in_folder(folder: Path) -> list[Plugin]:
@@ -78,8 +80,8 @@ def _from_file(file: Path) -> Plugin:
 
 
 def _import_file(file: Path) -> ModuleType:
-    # A package of its own name, so that a plugin may import its siblings and two task.py never meet in
-    # sys.modules.
+    # Each plugin is a package with a name of its own, so that it may import its siblings and no task.py
+    # replaces another in sys.modules.
     module_name = f"_gainboard_task_{file.parent.name}"
     spec = importlib.util.spec_from_file_location(
         module_name, file, submodule_search_locations=[str(file.parent)]
@@ -106,19 +108,19 @@ def load_task(name: str, plugins: Mapping[str, Plugin]) -> Task:
     plugin = plugins[name]
     try:
         function = plugin.load_function()
-        made = function() if callable(function) else function
+        task = function() if callable(function) else function
     except UserError:
         raise
-    except PLUGIN_FAULTS as error:  # whatever a plugin raises is the plugin's fault, to be named as such
+    except PLUGIN_FAULTS as error:  # whatever a plugin raises is its author's to mend
         raise UserError(f"task '{name}' ({plugin.source}) is broken: {_reason(error)}") from error
-    if not isinstance(made, Task):
+    if not isinstance(task, Task):
         raise UserError(
-            f"task '{name}' ({plugin.source}): its function returned {type(made).__name__}, expected a Task"
+            f"task '{name}' ({plugin.source}): its function returned {type(task).__name__}, expected a Task"
         )
-    fault = declaration_fault(made, name)
+    fault = declaration_fault(task, name)
     if fault:
         raise UserError(f"task '{name}' ({plugin.source}): {fault}")
-    return made
+    return task
 
 
 def _reason(error: BaseException) -> str:
@@ -126,5 +128,5 @@ def _reason(error: BaseException) -> str:
         return f"it {raised(error)}"
     if isinstance(error, ModuleNotFoundError):
         remedy = f"install it, or import a file beside task.py with a dot (from .{error.name} import …)"
-        return f"{named(error)}; {remedy}{place(error)}"
-    return named(error) + place(error)
+        return f"{one_line(error)}; {remedy}{authors_line(error)}"
+    return one_line(error) + authors_line(error)

@@ -1,7 +1,8 @@
-"""The metrics of lm-evaluation-harness in GainBoard's terms: per-sample scores, or counts that add up to the
+"""The metrics of lm-evaluation-harness in GainBoard's terms: per-sample scores, or counts whose sums give the
 same value.
 
-lm-eval judges each sample itself; here is only what it then makes of all samples, its *aggregation*.
+lm-eval judges each sample itself; this file redoes only its *aggregation*, the step from all samples to one
+value.
 """
 
 import dataclasses
@@ -20,39 +21,39 @@ if TYPE_CHECKING:
 
 
 Judged = dict[str, dict[str, Any]]
-"""Pipeline of filters → metric → what lm-eval's `process_results` gives for one sample."""
+"""Pipeline of filters → metric → what lm-eval's `process_results` returns for one sample."""
 
 _BINARY = ("acc", "acc_norm", "acc_bytes", "exact_match")
-"""Means of zeros and ones, unless a task computes them by code of its own."""
+"""Means of zeros and ones, unless a task computes them with its own code."""
 
 _ROUNDING = 1e-6
-"""How far beyond its range arithmetic may carry a score: sacrebleu's perfect BLEU is 100.00000000000004."""
+"""How far rounding may carry a score beyond its range: sacrebleu's perfect BLEU is 100.00000000000004."""
 
-# Where exp() still is a finite number: a perplexity beyond it tells nothing more.
+# exp() of it is still a finite number; a perplexity beyond that says nothing more.
 _LARGEST_EXPONENT = 700.0
 
 
 @dataclass(frozen=True)
 class _Range:
-    """Between what numbers lm-eval's scores of single samples lie."""
+    """The range of lm-eval's scores of single samples."""
 
     low: float = 0.0
     high: float = 1.0
-    whole: float = 1.0
-    """What lm-eval gives where we say 1: 100 for percent."""
+    unit: float = 1.0
+    """lm-eval's number for our 1: 100 where it counts in percent."""
 
 
 _RANGES = (
-    (r"(bleu|rouge\w*)_(max|avg)", _Range(0.0, 100.0, whole=100.0)),
-    (r"(bleu|rouge\w*)_diff", _Range(-100.0, 100.0, whole=100.0)),
-    # Some tasks count these to 1 and others to 100, under one name.
+    (r"(bleu|rouge\w*)_(max|avg)", _Range(0.0, 100.0, unit=100.0)),
+    (r"(bleu|rouge\w*)_diff", _Range(-100.0, 100.0, unit=100.0)),
+    # Some tasks count these up to 1 and others up to 100, under one name.
     (r"bleu|chrf", _Range(0.0, 100.0)),
     (r"percent_\w+", _Range(0.0, 100.0)),
     (r"eqbench", _Range(-math.inf, 100.0)),
     (r"ter|wer|cer", _Range(0.0, math.inf)),
     (r"pct_\w+|\w+_toxicity_score", _Range()),
 )
-"""Metrics that lm-eval's tasks average over samples, by the whole name, and their ranges."""
+"""Metrics that lm-eval's tasks average over samples: a pattern of the full name, and the range."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class _Source:
 
     higher_is_better: bool
     own_code: bool
-    """Whether the task computes it by code of its own, and not lm-eval."""
+    """Whether the task's own code computes it, and not lm-eval's."""
 
 
 def make_metric(
@@ -80,7 +81,7 @@ def make_metric(
     higher_is_better: bool,
     own_code: bool,
 ) -> Metric:
-    """A metric named `label` of what `read` gives for each sample; `aggregation` is one of `AGGREGATIONS`."""
+    """The metric `label` over what `read` returns for each sample; `aggregation` is one of `AGGREGATIONS`."""
     return _MAKERS[aggregation](_Source(name, label, read, higher_is_better, own_code))
 
 
@@ -93,22 +94,22 @@ def _mean(source: _Source) -> Metric:
             raise UserError(
                 f"lm-eval gives {source.label} = {number:g}, which is outside {span.low:g} to {span.high:g}"
             )
-        return min(max(number, span.low), span.high) / span.whole
+        return min(max(number, span.low), span.high) / span.unit
 
     return Metric(
         source.label,
-        f"lm-eval's {source.label}{'' if span.whole == 1 else f', divided by {span.whole:g}'}",
+        f"lm-eval's {source.label}{'' if span.unit == 1 else f', divided by {span.unit:g}'}",
         score,
         binary=source.name in _BINARY and not source.own_code,
-        low=span.low / span.whole,
-        high=span.high / span.whole,
+        low=span.low / span.unit,
+        high=span.high / span.unit,
         higher_is_better=source.higher_is_better,
     )
 
 
 def _range(source: _Source) -> _Range:
-    """By the name. Of others, those where higher is better are shares of 1, and nothing is known of the
-    rest."""
+    """The range of a metric, by its name. Of names that are not listed, those where higher is better are
+    shares of 1, and the rest may have any value."""
     for names, span in _RANGES:
         if re.fullmatch(names, source.name):
             return span
@@ -117,8 +118,11 @@ def _range(source: _Source) -> _Range:
 
 def _brier(source: _Source) -> Metric:
     def score(reply: Reply) -> float:
-        right, chances = source.read(reply)
-        return float(sum((chance - (place == right)) ** 2 for place, chance in enumerate(chances)))
+        right, probabilities = source.read(
+            reply
+        )  # the index of the right choice, and all choices' probabilities
+        distances = [(probability - (index == right)) ** 2 for index, probability in enumerate(probabilities)]
+        return float(sum(distances))
 
     return Metric(source.label, f"lm-eval's {source.label}", score, high=2.0, higher_is_better=False)
 
@@ -126,8 +130,8 @@ def _brier(source: _Source) -> Metric:
 def _likelihood(
     value: "Callable[[Values], Values]", *, weighted: bool, low: float
 ) -> Callable[[_Source], Metric]:
-    """A function of the mean negative log-likelihood of a sample, or of each of a sample's units (words,
-    bytes)."""
+    """A function of the mean negative log-likelihood per sample, or with `weighted` per unit of a sample
+    (a word, a byte)."""
 
     def make(source: _Source) -> Metric:
         def counts(reply: Reply) -> Counts:
@@ -164,7 +168,7 @@ def _binary_f1(source: _Source) -> Metric:
     """F1 of the second of two classes, as scikit-learn's `f1_score` has it."""
 
     def counts(reply: Reply) -> Counts:
-        right, answer = (int(place) for place in source.read(reply))
+        right, answer = map(int, source.read(reply))
         if not {right, answer} <= {0, 1}:
             raise UserError(f"lm-eval's {source.label} is for two classes, numbered 0 and 1")
         return {"found": right * answer, "answered": answer, "wanted": right}
@@ -172,27 +176,27 @@ def _binary_f1(source: _Source) -> Metric:
     def value(sums: "Mapping[str, Values]") -> "Values":
         import numpy
 
-        whole = numpy.asarray(sums["answered"] + sums["wanted"])
-        return numpy.divide(2 * sums["found"], whole, out=numpy.zeros_like(whole), where=whole > 0)
+        total = numpy.asarray(sums["answered"] + sums["wanted"])
+        return numpy.divide(2 * sums["found"], total, out=numpy.zeros_like(total), where=total > 0)
 
     return Metric(source.label, f"lm-eval's {source.label}, of the second class", counts=counts, value=value)
 
 
 def _as_ours(name: str) -> Callable[[_Source], Metric]:
-    """A metric of pairs of right and given answer that we have, too; what lm-eval counts to 100 we count to
-    1."""
+    """A built-in metric that reads the same pairs of right and given answer; it ends at 1 where lm-eval's
+    ends at 100."""
 
     def make(source: _Source) -> Metric:
-        ours = METRICS[name]
+        builtin = METRICS[name]
 
         def counts(reply: Reply) -> Counts:
             right, answer = source.read(reply)
-            assert ours.counts is not None, f"{name} is a corpus metric"
-            # Filters may leave a list of one.
-            return ours.counts(Reply(_texts(answer)[0], _texts(right)))
+            assert builtin.counts is not None, f"{name} is a corpus metric"
+            # Filters may leave the answer as a list of one.
+            return builtin.counts(Reply(_texts(answer)[0], _texts(right)))
 
-        description = f"lm-eval's {source.label}: {ours.description}"
-        return dataclasses.replace(ours, name=source.label, description=description, counts=counts)
+        description = f"lm-eval's {source.label}: {builtin.description}"
+        return dataclasses.replace(builtin, name=source.label, description=description, counts=counts)
 
     return make
 
@@ -228,4 +232,4 @@ _MAKERS: dict[str, Callable[[_Source], Metric]] = {
 """lm-eval's name of an aggregation → the metric."""
 
 AGGREGATIONS = tuple(_MAKERS)
-"""How lm-eval calls the ways from samples to a value that are known here."""
+"""lm-eval's names of the aggregations that are known here."""

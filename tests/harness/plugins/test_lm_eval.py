@@ -69,10 +69,10 @@ def changed(write_task: WriteTask) -> WriteTask:
 @pytest.fixture
 def own_tasks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Stands in for the index of lm-eval's own tasks, which takes seconds, and notes when it is asked for."""
-    from harness.plugins.lm_eval import tasks as lm_eval_tasks
+    from harness.plugins.lm_eval import library
 
     asked: list[str] = []
-    manager = lm_eval_tasks._manager
+    manager = library._manager
 
     def indexed(dirs: tuple[Path, ...]) -> Any:
         if dirs:
@@ -80,7 +80,7 @@ def own_tasks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append("asked")
         return SimpleNamespace(task_index={}, all_tasks=["arc_easy"])
 
-    monkeypatch.setattr(lm_eval_tasks, "_manager", indexed)
+    monkeypatch.setattr(library, "_manager", indexed)
     return asked
 
 
@@ -128,10 +128,10 @@ def test_a_folder_that_does_not_exist_is_named() -> None:
 
 
 def test_without_the_library_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.plugins.lm_eval import tasks as lm_eval_tasks
+    from harness.plugins.lm_eval import library
 
     monkeypatch.setitem(sys.modules, "lm_eval.tasks", None)
-    lm_eval_tasks._prepare.cache_clear()
+    library.prepare.cache_clear()
     with pytest.raises(
         UserError, match=r"task 'lm_eval:arc_easy': it needs lm-eval: pip install 'gainboard\[lm-eval\]'"
     ):

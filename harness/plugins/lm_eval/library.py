@@ -1,0 +1,165 @@
+"""Ask lm-evaluation-harness for one of its tasks: find it by name, build it with its data, or say why not."""
+
+import logging
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from harness.data.sources import UnreachableData
+from harness.errors import UserError, suggest
+
+PREFIX = "lm_eval:"
+"""Begins the name of every task that is one of lm-eval's."""
+
+
+@cache
+def prepare() -> None:
+    """Import lm-eval, once, and make it quiet and quick."""
+    try:
+        import lm_eval.tasks
+        import lm_eval.utils
+    except ImportError as error:
+        raise UserError(f"it needs lm-eval: pip install 'gainboard[lm-eval]' ({error})") from error
+    # It warns about every default a task relies on; where something is wrong it also raises, and we report
+    # that in our own words. Some of its tasks log under the name with a hyphen.
+    for logger in ("lm_eval", "lm-eval"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
+    # It compiles a task's templates anew for every document, which takes nearly all the time of rendering.
+    environment = lm_eval.utils.env
+    environment.from_string = lru_cache(maxsize=1000)(environment.from_string)
+
+
+@contextmanager
+def without_progress_bars() -> Iterator[None]:
+    """Keep `datasets` from drawing progress bars between the lines of a command that only wants the data."""
+    import datasets
+
+    if datasets.are_progress_bars_disabled():
+        yield
+        return
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.enable_progress_bars()
+
+
+def build(name: str, folders: tuple[Path, ...]) -> Any:
+    """lm-eval's own task object (a `ConfigurableTask`, as a rule) of a name without prefix, its data loaded.
+
+    Raises `UserError` for a name that is unknown or a group's and for a task that cannot be loaded, and
+    `UnreachableData` when its data cannot be had.
+    """
+    manager = _manager_of(name, folders)
+    entry = manager.task_index[name]
+    if entry.kind.name in ("GROUP", "TAG"):
+        members = ", ".join(PREFIX + member for member in _members([name], manager.task_index))
+        raise UserError(
+            f"'{name}' is a {entry.kind.name.lower()} of lm-eval; name its tasks instead: {members}"
+        )
+    try:
+        (lm_task,) = manager.load([name])["tasks"].values()
+    except ConnectionError as error:
+        raise UnreachableData(
+            f"its data cannot be reached: {first_line(error)}. Load it once with a network"
+        ) from error
+    except FileNotFoundError as error:
+        raise UserError(
+            f"lm-eval cannot load it: {first_line(error)} "
+            "(it takes relative `data_files` from the folder you are in)"
+        ) from error
+    except KeyError as error:
+        raise UserError(_missing_split(error) or f"lm-eval cannot load it: KeyError: {error}") from error
+    except Exception as error:  # a YAML file may name any file, field or function
+        raise UserError(f"lm-eval cannot load it: {type(error).__name__}: {first_line(error)}") from error
+    return lm_task
+
+
+def _manager_of(name: str, folders: tuple[Path, ...]) -> Any:
+    """The `TaskManager` that knows a name. Raises `UserError` if none does."""
+    # The user's folders come first, as in lm-eval. Indexing its own tasks takes seconds, so that is left
+    # until they are needed.
+    hint = ""
+    if folders:
+        manager = _manager(folders)
+        if name in manager.task_index:
+            return manager
+        hint = suggest(name, manager.all_tasks)
+        if hint and not _may_be_its_own(name):
+            raise _unknown(hint, folders)
+    manager = _manager(())
+    if name not in manager.task_index:
+        raise _unknown(hint or suggest(name, manager.all_tasks), folders)
+    return manager
+
+
+@cache
+def _manager(folders: tuple[Path, ...]) -> Any:
+    """A `TaskManager` with an index of the tasks in `folders`, or of lm-eval's own when there are none."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager(include_path=[str(folder) for folder in folders], include_defaults=not folders)
+
+
+def _may_be_its_own(name: str) -> bool:
+    """Whether a file of lm-eval's own tasks mentions the name; far quicker to read than to index."""
+    import lm_eval.tasks
+
+    # Not only `*.yaml`: part of a name may stand in a file that others include, such as `_default_yaml`.
+    files = Path(lm_eval.tasks.__file__).parent.rglob("*yaml")
+    return any(name.encode() in file.read_bytes() for file in files)
+
+
+def _unknown(hint: str, folders: tuple[Path, ...]) -> UserError:
+    """The error for a name that no index has; `hint` suggests a similar one, or is empty."""
+    where_to_look = (
+        "of --lm-eval-dir it skips the YAML files that it cannot read"
+        if folders
+        else "with --lm-eval-dir DIR it finds yours, too"
+    )
+    return UserError(
+        f"lm-eval has no such task.{hint} (`lm-eval ls subtasks` shows its own; {where_to_look})"
+    )
+
+
+def _missing_split(error: KeyError) -> str | None:
+    """Which splits the data has, if the error came from asking it for another; else None."""
+    import datasets
+
+    # lm-eval hands out a task object only when all has gone well, so the data is taken from the frame in
+    # which the error was raised.
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        data = frame.f_locals.get("self")
+        if isinstance(data, datasets.DatasetDict):
+            return no_split(str(error.args[0]), data)
+    return None
+
+
+def no_split(split: str, data: Iterable[str]) -> str:
+    """The sentence that a task's data has no such split, but those of `data`."""
+    names = list(data)
+    return f"its data has no split '{split}'; there are {', '.join(names)}.{suggest(split, names)}"
+
+
+def _members(items: Iterable[Any], index: dict[str, Any]) -> list[str]:
+    """The tasks that names, or a group's entries, stand for in the end."""
+    tasks: list[str] = []
+    for item in items:
+        if isinstance(item, dict):
+            inner = item["task"] if "task" in item else item["group"]
+            tasks += _members(inner if isinstance(inner, list) else [inner], index)
+            continue
+        entry = index.get(item)
+        if entry is None or entry.kind.name not in ("GROUP", "TAG"):
+            tasks.append(item)
+        else:
+            tasks += _members(sorted(entry.tags) if entry.kind.name == "TAG" else entry.cfg["task"], index)
+    return list(dict.fromkeys(tasks))
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its type when it has none."""
+    return (str(error) or type(error).__name__).splitlines()[0]
