@@ -22,7 +22,7 @@ from harness.toml import Frozen
 from leaderboards.money.ledger import Entry, Ledger
 from leaderboards.money.prices import Price, Prices
 from leaderboards.rank.tables import Table
-from leaderboards.text import count_of, listed, points, usd
+from leaderboards.text import candidate_label, count_of, listed, points, usd
 
 FOLDER = "history"
 MOST_KEPT = 50
@@ -62,6 +62,11 @@ class SnapshotRow(Frozen):
     def key(self) -> tuple[str, Method]:
         """What tells rows apart."""
         return self.candidate, self.method
+
+    @property
+    def label(self) -> str:
+        """How people read the candidate."""
+        return candidate_label(self.candidate, self.method_name)
 
     @property
     def rank(self) -> str:
@@ -130,6 +135,8 @@ class Change:
 
     kind: Kind
     subject: str
+    """The candidate of a row; otherwise what has changed, in words."""
+
     before: str
     after: str
     row: SnapshotRow | None = None
@@ -296,7 +303,7 @@ def changes(before: Snapshot, after: Snapshot) -> list[Change]:
 
 
 def _of_row(kind: Kind, row: SnapshotRow, before: str, after: str) -> Change:
-    return Change(kind, f"{row.candidate} · {row.method_name}", before, after, row)
+    return Change(kind, row.label, before, after, row)
 
 
 def _apart(first: SnapshotRow, second: SnapshotRow) -> bool:

@@ -241,16 +241,22 @@ def shortened(text: str, limit: int = LONGEST_TEXT) -> str:
     return f"{text[:limit]} … [the first {limit:,} of {len(text):,} characters]"
 
 
-def chart_label(label: str, limit: int) -> str:
+def candidate_label(name: str, method_name: str) -> str:
+    """`small · LoRA r16`: how people read a candidate."""
+    return f"{name} · {method_name}"
+
+
+def chart_label(name: str, method_name: str, limit: int) -> str:
     """A candidate's label with room in a chart: of a long one the model is cut, not the method that tells its
     rows apart."""
+    label = candidate_label(name, method_name)
     if letters_wide(label) <= limit:
         return label
-    name, between, method = label.rpartition(" · ")
-    room = limit - letters_wide(f"…{between}{method}")
+    ending = candidate_label("…", method_name)
+    room = limit - letters_wide(ending)
     if room < SHORTEST_NAME:
         return f"{_start_of(label, limit - letters_wide('…'))}…"
-    return f"{_start_of(name, room)}…{between}{method}"
+    return f"{_start_of(name, room)}{ending}"
 
 
 def letters_wide(text: str) -> float:

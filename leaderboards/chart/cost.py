@@ -1,13 +1,13 @@
 """The geometry of the cost page's three charts, for the scenario it opens with; `static/cost.js` redraws them
 alike."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.sweep.methods import Method
-from leaderboards.chart.frame import LETTER, Frame, Label, Tick, nice_range, score_steps
-from leaderboards.decide.cases import Choices
+from leaderboards.chart.axes import LogAxis, even_steps, nice_range, power_of, tenth
+from leaderboards.chart.frame import LETTER, Frame, Label, Tick
+from leaderboards.decide.cases import Case, Choices
 from leaderboards.decide.decision import Decision, best_place, net_draws
 from leaderboards.text import chart_label, letters_wide, points, quantity, round_usd, scientific, usd
 
@@ -19,15 +19,11 @@ VOLUMES, VALUES = 6, 5
 TCO_STEPS, VALUE_STEPS = 4, 8
 """Places of a line for each of these powers."""
 
-MOST_TICKS = 8
-LANE = 0.1
-"""Share of an axis that stands before its first power of ten, for what costs nothing."""
-
 HEAD = 20.0
 """Room above the best score, for its name below the title of the axis."""
 
-LABEL = 36
-"""Letters of a candidate's name in a chart."""
+LONGEST_LABEL = 36
+"""Letters of a candidate's label in a chart."""
 
 
 @dataclass(frozen=True)
@@ -69,40 +65,6 @@ class Plot:
     stairs: str = ""
 
 
-@dataclass(frozen=True)
-class Axis:
-    """A logarithmic axis between two powers of ten, drawn from one place to another."""
-
-    low: int
-    high: int
-    start: float
-    end: float
-    zero: bool = False
-    """Whether zero has a place of its own, before the lower power."""
-
-    def at(self, value: float) -> float:
-        """The place of a value; what is not above zero is at the start, and what is beyond a power of an end
-        is there."""
-        if value <= 0:
-            return self.start
-        share = min(max((math.log10(value) - self.low) / (self.high - self.low), 0.0), 1.0)
-        lane = LANE if self.zero else 0.0
-        return self.start + (self.end - self.start) * (lane + (1 - lane) * share)
-
-    def ticks(self) -> list[float]:
-        """Powers of ten, with 2 and 5 between on a short axis, after zero where it has a place."""
-        every = math.ceil((self.high - self.low) / MOST_TICKS)
-        powers = range(self.low, self.high + 1, every)
-        between = (1, 2, 5) if self.high - self.low <= 2 else (1,)
-        values = [float(f"{step}e{power}") for power in powers for step in between]
-        return [0.0] * self.zero + [value for value in values if value <= float(f"1e{self.high}")]
-
-
-def power_of(value: float) -> int:
-    """The power of ten below a value, as its seven leading digits have it; 0 for what is not above zero."""
-    return int(f"{value:.6e}".partition("e")[2]) if value > 0 else 0
-
-
 def tick_usd(value: float) -> str:
     """Dollars of a tick, so short that they fit beside an axis, and never the same of two: `$1.50`, `$10k`,
     `$1e-9`."""
@@ -111,16 +73,11 @@ def tick_usd(value: float) -> str:
     return round_usd(value) if value < 1000 else f"${quantity(value)}"
 
 
-def tenth(value: float) -> float:
-    """A place rounded to a tenth, halves up, as JavaScript rounds."""
-    return math.floor(10 * value + 0.5) / 10
-
-
 def total_plot(choices: Choices, decision: Decision) -> Plot:
     """Total cost against volume: a line a case, and their lower envelope."""
     scenario = decision.scenario
     first = max(0, power_of(scenario.volume) - VOLUMES // 2)
-    x = Axis(first, first + VOLUMES, LEFT, RIGHT)
+    x = LogAxis(first, first + VOLUMES, LEFT, RIGHT)
     volumes = [10 ** (first + step / TCO_STEPS) for step in range(VOLUMES * TCO_STEPS + 1)]
     lines = {
         place: [one.costs.fixed + volume * one.costs.request for volume in volumes]
@@ -131,7 +88,7 @@ def total_plot(choices: Choices, decision: Decision) -> Plot:
     above = [value for line in lines.values() for value in line if value > 0]
     largest = max((line[-1] for line in lines.values()), default=1.0)
     low = power_of(min(above, default=1.0))
-    y = Axis(low, max(power_of(largest), low) + 1, BOTTOM, TOP, zero=0 in lowest)
+    y = LogAxis(low, max(power_of(largest), low) + 1, BOTTOM, TOP, zero=0 in lowest)
 
     def trace(values: Sequence[float], title: str, kind: str = "") -> Trace:
         drawn = zip(volumes, values, strict=True)
@@ -143,7 +100,7 @@ def total_plot(choices: Choices, decision: Decision) -> Plot:
     labels: tuple[Label, ...] = ()
     if chosen is not None:
         traces.append(trace(lines[chosen], choices.cases[chosen].label, "chosen"))
-        labels = (_end_label(choices.cases[chosen].label, y.at(lines[chosen][-1])),)
+        labels = (_end_label(choices.cases[chosen], y.at(lines[chosen][-1])),)
     frame = _frame(
         _ticks(x, [quantity(value) for value in x.ticks()]),
         _ticks(y, [tick_usd(value) for value in y.ticks()]),
@@ -157,7 +114,7 @@ def worth_plot(choices: Choices, decision: Decision) -> Plot:
     """P(worth it) against the value of a point: a line a tuned case."""
     scenario = decision.scenario
     first = power_of(scenario.point) - 2
-    x = Axis(first, first + VALUES, LEFT, RIGHT)
+    x = LogAxis(first, first + VALUES, LEFT, RIGHT)
     values = [10 ** (first + step / VALUE_STEPS) for step in range(VALUES * VALUE_STEPS + 1)]
     lines = worth_lines(choices, decision, values)
 
@@ -174,7 +131,7 @@ def worth_plot(choices: Choices, decision: Decision) -> Plot:
     labels: tuple[Label, ...] = ()
     if best in lines:
         traces.append(trace(best, "chosen"))
-        labels = (_end_label(choices.cases[best].label, _share(lines[best][-1])),)
+        labels = (_end_label(choices.cases[best], _share(lines[best][-1])),)
     frame = _frame(
         _ticks(x, [tick_usd(value) for value in x.ticks()]),
         tuple(Tick(tenth(_share(share / 4)), f"{25 * share} %") for share in range(5)),
@@ -211,7 +168,7 @@ def stairs_plot(choices: Choices, decision: Decision) -> Plot:
     totals = [one.costs.total if one.costs else None for one in decision.figures]
     known = [total for total in totals if total]
     low = power_of(min(known, default=1.0))
-    x = Axis(low, max(power_of(max(known, default=1.0)), low) + 1, LEFT + 12, RIGHT - 12, zero=0 in totals)
+    x = LogAxis(low, max(power_of(max(known, default=1.0)), low) + 1, LEFT + 12, RIGHT - 12, zero=0 in totals)
     scale = ScoreScale.of([case.score for case in choices.cases])
     spots = tuple(
         Spot(
@@ -232,7 +189,7 @@ def stairs_plot(choices: Choices, decision: Decision) -> Plot:
         "total cost →",
         "↑ score",
         spots=spots,
-        labels=tuple(_step_labels(steps, [choices.cases[place].label for place in decision.stairs])),
+        labels=tuple(_step_labels(steps, [choices.cases[place] for place in decision.stairs])),
         stairs=f"M{steps[0][0]:g} {steps[0][1]:g}{path}H{RIGHT:g}" if steps else "",
     )
 
@@ -252,7 +209,7 @@ class ScoreScale:
         low, high, step = nice_range(least, most)
         plain = cls(min(low, least), max(high, most))
         ticks = (
-            Tick(plain.at(value), points(value).removesuffix(".0")) for value in score_steps(low, high, step)
+            Tick(plain.at(value), points(value).removesuffix(".0")) for value in even_steps(low, high, step)
         )
         return cls(plain.low, plain.high, tuple(ticks))
 
@@ -261,30 +218,31 @@ class ScoreScale:
         return tenth(BOTTOM - (BOTTOM - TOP - HEAD) * (score - self.low) / (self.high - self.low))
 
 
-def _step_labels(steps: Sequence[tuple[float, float]], names: Sequence[str]) -> list[Label]:
+def _step_labels(steps: Sequence[tuple[float, float]], cases: Sequence[Case]) -> list[Label]:
     """A name above and left of each step, where the staircase never is, or right of it where there is no
     room.
 
     From the best down; one that would cover the name above it is left out.
     """
     labels: list[Label] = []
-    for (x, y), name in reversed(list(zip(steps, names, strict=True))):
+    for (x, y), case in reversed(list(zip(steps, cases, strict=True))):
         if labels and y - 9 - labels[-1].y < 16:
             continue
-        short, wide = short_label(name)
+        short, wide = short_label(case)
         room = x - wide > LEFT
         labels.append(Label(tenth(x + (-6 if room else 6)), tenth(y - 9), short, "end" if room else "start"))
     return labels
 
 
-def _end_label(name: str, y: float) -> Label:
+def _end_label(case: Case, y: float) -> Label:
     """The name of a line above its right end, or below it at the top of the chart."""
-    return Label(RIGHT, tenth(y + 16 if y < TOP + 16 else y - 8), short_label(name)[0], "end")
+    return Label(RIGHT, tenth(y + 16 if y < TOP + 16 else y - 8), short_label(case)[0], "end")
 
 
-def short_label(name: str) -> tuple[str, float]:
-    """A candidate's name as the charts have it, and how wide that is."""
-    short = chart_label(name, LABEL)
+def short_label(case: Case) -> tuple[str, float]:
+    """A candidate's label as the charts have it, and how wide that is."""
+    row = case.entry.row
+    short = chart_label(row.name, row.method_name, LONGEST_LABEL)
     return short, LETTER * letters_wide(short)
 
 
@@ -292,7 +250,7 @@ def _share(share: float) -> float:
     return BOTTOM - (BOTTOM - TOP) * share
 
 
-def _ticks(axis: Axis, labels: Sequence[str]) -> tuple[Tick, ...]:
+def _ticks(axis: LogAxis, labels: Sequence[str]) -> tuple[Tick, ...]:
     return tuple(
         Tick(tenth(axis.at(value)), label) for value, label in zip(axis.ticks(), labels, strict=True)
     )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from harness.statistics import Estimate
 from harness.sweep.methods import Method
-from leaderboards.chart.frame import LETTER, Tick, nice_range, score_steps
+from leaderboards.chart.axes import LinearAxis, even_steps, nice_range
+from leaderboards.chart.frame import LETTER, Tick
 from leaderboards.text import letters_wide, points, with_interval
 
 FOREST_STEP = 0.25
@@ -41,76 +42,77 @@ class Forest:
     summary: str
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """Room in a forest chart beside its names."""
+
+    plot: int
+    """Width of the whiskers' part."""
+
+    line: int
+    """Height of a row."""
+
+    margin: int
+    """Right of the whiskers, for the values."""
+
+    foot: int
+    """Below the last row, for the ticks."""
+
+
+_SCORES, _GAINS = _Layout(334, 30, 50, 36), _Layout(300, 26, 56, 40)
+
+
 def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Forest:
     """Draw the methods of one model on one task, on a scale from 0 to 100 that goes as far below as they
     do."""
-    longest = max((letters_wide(name) for _, name, _ in rows), default=0.0)
-    left, step = max(96.0, LETTER * longest + 12), 30
-    right = left + 334.0
-    first = math.floor(min([0.0, *(one.low for _, _, one in rows)]) / FOREST_STEP)
-    last = math.ceil(max([1.0, *(one.high for _, _, one in rows)]) / FOREST_STEP)
-
-    def x_of(value: float) -> float:
-        return round(left + (right - left) * (value / FOREST_STEP - first) / (last - first), 1)
-
-    lines = [
-        ForestLine(
-            24 + step * index,
-            x_of(one.low),
-            x_of(one.high),
-            x_of(one.value),
-            method,
-            name,
-            f"{points(one.value)}",
-        )
-        for index, (method, name, one) in enumerate(rows)
-    ]
-    return Forest(
-        round(right) + 50,
-        step * len(rows) + 36,
-        tuple(
-            Tick(x_of(FOREST_STEP * tick), points(FOREST_STEP * tick).removesuffix(".0"))
-            for tick in range(first, last + 1)
-        ),
-        x_of(chance) if chance else None,
-        "Chance",
-        tuple(lines),
-        "; ".join(f"{name} {with_interval(one)}" for _, name, one in rows),
-    )
+    first = math.floor(min([0.0, *(score.low for _, _, score in rows)]) / FOREST_STEP)
+    last = math.ceil(max([1.0, *(score.high for _, _, score in rows)]) / FOREST_STEP)
+    values = [FOREST_STEP * tick for tick in range(first, last + 1)]
+    ends = values[0], values[-1]
+    return _forest(rows, ends, values, _SCORES, level=chance or None, level_name="Chance")
 
 
 def gain_forest(rows: Sequence[tuple[Method, str, Estimate]]) -> Forest:
-    """Draw gains, a line a model, on a scale that holds them and zero."""
-    longest = max(letters_wide(name) for _, name, _ in rows)
-    left, step = max(96.0, LETTER * longest + 12), 26
-    right = left + 300.0
-    low, high = min(0.0, *(one.low for _, _, one in rows)), max(0.0, *(one.high for _, _, one in rows))
-    bottom, top, unit = nice_range(low, high)
+    """Draw gains, one line per model, on a scale that holds them and zero."""
+    low, high = min(0.0, *(gain.low for _, _, gain in rows)), max(0.0, *(gain.high for _, _, gain in rows))
+    bottom, top, step = nice_range(low, high)
+    values = even_steps(bottom, top, step)
+    return _forest(rows, (bottom, top), values, _GAINS, level=0.0, level_name="No gain", sign=True)
 
-    def x_of(value: float) -> float:
-        return round(left + (right - left) * (min(max(value, bottom), top) - bottom) / (top - bottom), 1)
 
+def _forest(
+    rows: Sequence[tuple[Method, str, Estimate]],
+    ends: tuple[float, float],
+    values: Sequence[float],
+    layout: _Layout,
+    *,
+    level: float | None,
+    level_name: str,
+    sign: bool = False,
+) -> Forest:
+    """A whisker per row on an axis between `ends`; `values` get a tick. `sign`: of gains."""
+    longest = max((letters_wide(name) for _, name, _ in rows), default=0.0)
+    left = max(96.0, LETTER * longest + 12)
+    right = left + layout.plot
+    axis = LinearAxis(*ends, left, right)
     lines = [
         ForestLine(
-            24 + step * index,
-            x_of(one.low),
-            x_of(one.high),
-            x_of(one.value),
+            24 + layout.line * index,
+            axis.within(estimate.low),
+            axis.within(estimate.high),
+            axis.within(estimate.value),
             method,
             name,
-            points(one.value, sign=True),
+            points(estimate.value, sign=sign),
         )
-        for index, (method, name, one) in enumerate(rows)
+        for index, (method, name, estimate) in enumerate(rows)
     ]
     return Forest(
-        round(right) + 56,
-        step * len(rows) + 40,
-        tuple(
-            Tick(x_of(value), points(value, sign=True).removesuffix(".0"))
-            for value in score_steps(bottom, top, unit)
-        ),
-        x_of(0.0),
-        "No gain",
+        round(right) + layout.margin,
+        layout.line * len(rows) + layout.foot,
+        axis.score_ticks(values, sign=sign),
+        None if level is None else axis.at(level),
+        level_name,
         tuple(lines),
-        "; ".join(f"{name} {with_interval(one, sign=True)}" for _, name, one in rows),
+        "; ".join(f"{name} {with_interval(estimate, sign=sign)}" for _, name, estimate in rows),
     )

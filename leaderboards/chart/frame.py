@@ -1,6 +1,5 @@
-"""What all charts are drawn in: frames, ticks and round numbers."""
+"""What all charts are drawn in: a box with ticks and labels."""
 
-import math
 from dataclasses import dataclass
 
 LETTER = 6.3
@@ -37,19 +36,3 @@ class Label:
     y: float
     text: str
     anchor: str
-
-
-def nice_range(low: float, high: float) -> tuple[float, float, float]:
-    """Ends and step of an axis of scores that holds both, and goes below zero for nothing but what is below
-    zero."""
-    span = max(high - low, 0.04)
-    step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if span / step <= 6)
-    # A mark may stand a little outside, rather than an empty step be drawn for it.
-    bottom, top = step * math.floor(low / step + 0.1), step * math.ceil(high / step - 0.1)
-    if bottom < top:
-        return bottom, top, step
-    return (0.0, step, step) if top <= 0 <= low else (top - step, top, step)
-
-
-def score_steps(low: float, high: float, step: float) -> list[float]:
-    return [low + step * index for index in range(round((high - low) / step) + 1)]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from harness.statistics import Estimate
 from harness.sweep.methods import Method
-from leaderboards.chart.frame import Frame, Tick, nice_range, score_steps
+from leaderboards.chart.axes import LinearAxis, even_steps, nice_range
+from leaderboards.chart.frame import Frame, Tick
 from leaderboards.text import points, with_interval
 
 WIDTH, HEIGHT = 544, 300
@@ -80,6 +81,7 @@ def learning_curve(
     budgets = sorted({budget for _, _, by in drawn for budget in by})
     estimates = [one for _, _, by in drawn for one in by.values()] + [one for _, _, one in levels]
     bottom, top, step = nice_range(min(one.low for one in estimates), max(one.high for one in estimates))
+    y = LinearAxis(bottom, top, BOTTOM, TOP)
     first, last = math.log(budgets[0]), math.log(budgets[-1])
 
     def x_of(budget: int, line: int | None = None) -> float:
@@ -87,19 +89,16 @@ def learning_curve(
         aside = 0.0 if line is None else ASIDE * (line - (len(drawn) - 1) / 2)
         return round(LEFT + 20 + (RIGHT - LEFT - 40) * (math.log(budget) - first) / (last - first) + aside, 1)
 
-    def y_of(value: float) -> float:
-        return round(BOTTOM - (BOTTOM - TOP) * (min(max(value, bottom), top) - bottom) / (top - bottom), 1)
-
     lines = [
         LearningLine(
             method,
-            " ".join(f"{x_of(budget, place)},{y_of(one.value)}" for budget, one in by.items()),
+            " ".join(f"{x_of(budget, place)},{y.within(one.value)}" for budget, one in by.items()),
             tuple(
                 Budget(
                     x_of(budget, place),
-                    y_of(one.value),
-                    y_of(one.low),
-                    y_of(one.high),
+                    y.within(one.value),
+                    y.within(one.low),
+                    y.within(one.high),
                     f"{name}, {budget:,} samples: {with_interval(one)}",
                 )
                 for budget, one in by.items()
@@ -107,8 +106,8 @@ def learning_curve(
         )
         for place, (method, name, by) in enumerate(drawn)
     ]
-    named = [LineName(y_of(list(by.values())[-1].value), method, name) for method, name, by in drawn]
-    named += [LineName(y_of(one.value), method, name) for method, name, one in levels]
+    named = [LineName(y.within(list(by.values())[-1].value), method, name) for method, name, by in drawn]
+    named += [LineName(y.within(one.value), method, name) for method, name, one in levels]
     return LearningCurve(
         Frame(
             WIDTH,
@@ -118,13 +117,10 @@ def learning_curve(
             TOP,
             BOTTOM,
             _budget_ticks([(x_of(budget), f"{budget:,}") for budget in budgets]),
-            tuple(
-                Tick(y_of(value), points(value).removesuffix(".0"))
-                for value in score_steps(bottom, top, step)
-            ),
+            y.score_ticks(even_steps(bottom, top, step)),
         ),
         tuple(lines),
-        tuple(Level(method, y_of(one.value)) for method, _, one in levels),
+        tuple(Level(method, y.within(one.value)) for method, _, one in levels),
         _apart(named),
         "Score against training samples. "
         + "; ".join(

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.sweep.methods import METHODS, Method
-from leaderboards.chart.frame import LETTER, Frame, Label, Tick, nice_range, score_steps
+from leaderboards.chart.axes import LinearAxis, even_steps, nice_range
+from leaderboards.chart.frame import LETTER, Frame, Label, Tick
 from leaderboards.money.ledger import Ledger
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.tables import Table
-from leaderboards.text import chart_label, duration, letters_wide, points, usd, with_interval
+from leaderboards.text import chart_label, duration, letters_wide, usd, with_interval
 
 ROUND_TIMES = tuple(
     float(size * unit)
@@ -42,8 +43,8 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A straight line."""
+class Arrow:
+    """A straight line from one mark to another."""
 
     x1: float
     y1: float
@@ -62,7 +63,7 @@ class Staircase:
 
     x_title: str
     path: str
-    arrows: tuple[Line, ...]
+    arrows: tuple[Arrow, ...]
     marks: tuple[Mark, ...]
     labels: tuple[Label, ...]
     methods: tuple[Method, ...]
@@ -84,13 +85,11 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
     low, high = _log_range(outlays)
     scores = [entry.row.score.value for entry in entries if entry.row.score]
     y_low, y_high, y_step = nice_range(min(scores), max(scores))
+    y = LinearAxis(y_low, y_high, bottom, top)
     lanes = {True: left + 30.0, False: left + 82.0}
 
     def x_of(cost: float) -> float:
         return divide + 14 + (right - divide - 28) * (math.log10(cost) - low) / (high - low)
-
-    def y_of(score: float) -> float:
-        return bottom - (bottom - top) * (score - y_low) / (y_high - y_low)
 
     marks, at = [], {}
     for entry in entries:
@@ -101,7 +100,7 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
         paid = "no training" if not row.tuned else (usd(cost) if ledger.priced else duration(cost))
         mark = Mark(
             round(x, 1),
-            round(y_of(row.score.value), 1),
+            y.at(row.score.value),
             row.method,
             f"{row.label}: {with_interval(row.score)}, {paid}{f' ({row.flag.text})' if row.flag else ''}",
             entry.frontier,
@@ -119,13 +118,13 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
     )
     named = sorted(entries, key=lambda entry: (not entry.frontier, not entry.spend.tuned))
     wanted = [
-        (at[entry.row.key], chart_label(entry.row.label, LONGEST_LABEL))
+        (at[entry.row.key], chart_label(entry.row.name, entry.row.method_name, LONGEST_LABEL))
         for entry in named
         if entry.frontier or entry.spend.tuned
     ]
-    costs, ticks = _cost_ticks(low, high, in_dollars=ledger.priced), score_steps(y_low, y_high, y_step)
+    costs = _cost_ticks(low, high, in_dollars=ledger.priced)
     x_ticks = tuple(Tick(round(x_of(value), 1), label) for value, label in costs)
-    y_ticks = tuple(Tick(round(y_of(tick), 1), points(tick).removesuffix(".0")) for tick in ticks)
+    y_ticks = y.score_ticks(even_steps(y_low, y_high, y_step))
     return Staircase(
         Frame(width, height, left, right, top, bottom, x_ticks, y_ticks),
         round(divide, 1),
@@ -180,11 +179,11 @@ def _stairs(steps: Sequence[Mark], right: float) -> str:
     return "".join([*parts, f"H{right}"])
 
 
-def _shortened(start: Mark, end: Mark, gap: float = 8.0) -> Line:
+def _shortened(start: Mark, end: Mark, gap: float = 8.0) -> Arrow:
     """A line between two marks that touches neither."""
     length = math.hypot(end.x - start.x, end.y - start.y) or 1.0
     dx, dy = (end.x - start.x) / length * gap, (end.y - start.y) / length * gap
-    return Line(round(start.x + dx, 1), round(start.y + dy, 1), round(end.x - dx, 1), round(end.y - dy, 1))
+    return Arrow(round(start.x + dx, 1), round(start.y + dy, 1), round(end.x - dx, 1), round(end.y - dy, 1))
 
 
 def _place_labels(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.records.training import CurvePoint, TrainingRecord
+from leaderboards.chart.axes import LinearAxis, even_steps
 from leaderboards.chart.frame import Frame, Tick
 
 MOST_POINTS = 240
@@ -58,22 +59,13 @@ class SmallCurve:
 class _Plane:
     """Where steps and values stand in a box."""
 
-    left: float
-    right: float
-    top: float
-    bottom: float
-    last: int
-    low: float
-    high: float
+    x: LinearAxis
+    """From step 0 to the last."""
 
-    def x(self, step: float) -> float:
-        return round(self.left + (self.right - self.left) * step / self.last, 1)
-
-    def y(self, value: float) -> float:
-        return round(self.bottom - (self.bottom - self.top) * (value - self.low) / (self.high - self.low), 1)
+    y: LinearAxis
 
     def marks(self, points: Sequence[Point]) -> tuple[tuple[float, float], ...]:
-        return tuple((self.x(step), self.y(value)) for step, value in points)
+        return tuple((self.x.at(step), self.y.at(value)) for step, value in points)
 
     def line(self, points: Sequence[Point]) -> str:
         return " ".join(f"{x},{y}" for x, y in self.marks(_thinned(points)))
@@ -81,17 +73,18 @@ class _Plane:
     def frame(
         self, width: int, height: int, step: float, write: Callable[[float], str], *, parts: int
     ) -> Frame:
-        stride = max(1, round(_nice_step(self.last, parts)))
-        values = [self.low + step * index for index in range(round((self.high - self.low) / step) + 1)]
+        stride = max(1, round(_nice_step(self.x.high, parts)))
         return Frame(
             width,
             height,
-            self.left,
-            self.right,
-            self.top,
-            self.bottom,
-            tuple(Tick(self.x(value), f"{value:,}") for value in range(0, self.last + 1, stride)),
-            tuple(Tick(self.y(value), write(value)) for value in values),
+            self.x.start,
+            self.x.end,
+            self.y.end,
+            self.y.start,
+            tuple(Tick(self.x.at(value), f"{value:,}") for value in range(0, int(self.x.high) + 1, stride)),
+            tuple(
+                Tick(self.y.at(value), write(value)) for value in even_steps(self.y.low, self.y.high, step)
+            ),
         )
 
 
@@ -105,15 +98,17 @@ def loss_curve(training: TrainingRecord) -> LossCurve | None:
     last, best_step = _last_step(training), training.best_step
     most = max(value for _, value in (*trained, *judged)) or 1.0
     step = _nice_step(most, 6)
-    plane = _Plane(46.0, 628.0, 12.0, 222.0, last, 0.0, step * math.ceil(most / step))
+    plane = _Plane(
+        LinearAxis(0, last, 46.0, 628.0), LinearAxis(0.0, step * math.ceil(most / step), 222.0, 12.0)
+    )
     seen = f", dev loss at {len(judged)} of them; step {best_step:,} was kept" if judged else ""
     return LossCurve(
         plane.frame(640, 260, step, lambda value: f"{value:.3g}", parts=6),
         plane.line(trained),
         plane.line(judged),
         plane.marks(judged) if len(judged) <= MOST_POINTS else (),
-        plane.x(best_step) if best_step and judged else None,
-        tuple(plane.x(resumed) for resumed in training.resumed_at if 0 <= resumed <= last),
+        plane.x.at(best_step) if best_step and judged else None,
+        tuple(plane.x.at(resumed) for resumed in training.resumed_at if 0 <= resumed <= last),
         f"Training loss over {last:,} steps{seen}.",
     )
 
@@ -137,7 +132,8 @@ def small_curve(
     lowest = min(values) if on_dev else min(0.0, *values)
     step = _nice_step(max(values) - lowest or abs(lowest) or 1.0, 3)
     low, last = step * math.floor(lowest / step), _last_step(training)
-    plane = _Plane(48.0, 312.0, 8.0, 104.0, last, low, max(step * math.ceil(max(values) / step), low + step))
+    high = max(step * math.ceil(max(values) / step), low + step)
+    plane = _Plane(LinearAxis(0, last, 48.0, 312.0), LinearAxis(low, high, 104.0, 8.0))
     first, final = write(values[0]), write(values[-1])
     return SmallCurve(
         title,
@@ -145,7 +141,7 @@ def small_curve(
         plane.frame(320, 126, step, write, parts=5),
         plane.line(points),
         plane.marks(points) if len(points) <= FEW_POINTS else (),
-        plane.x(training.best_step) if on_dev else None,
+        plane.x.at(training.best_step) if on_dev else None,
         f"{title} over {last:,} steps: from {first} to {final}, between {write(min(values))} and {write(max(values))}.",
     )
 

@@ -387,7 +387,7 @@ def _field_data(field: Field) -> dict[str, Any]:
 
 def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
     spent = case.entry.spend
-    short, wide = short_label(case.label)
+    short, wide = short_label(case)
     return {
         "label": visible(case.label),
         "short": visible(short),

@@ -113,4 +113,4 @@ def _snapshot_line(one: Kept, former: Kept | None) -> Line:
 
 def _best(snapshot: Snapshot) -> str:
     best = next((row for row in snapshot.rows if row.score is not None), None)
-    return MISSING if best is None else f"{best.candidate} · {best.method_name}, {best.score_text}"
+    return MISSING if best is None else f"{best.label}, {best.score_text}"

@@ -27,7 +27,7 @@ from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.flags import flag_of
 from leaderboards.rank.tables import Row
-from leaderboards.text import MISSING, count_of, method_name, points
+from leaderboards.text import MISSING, candidate_label, count_of, method_name, points
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,9 @@ def _members(site: Site, rows: Sequence[Row]) -> tuple[Link, ...]:
         for member in {
             one.key: one for result in row.results for one in site.ledger.runs.members(result)
         }.values():
-            found.setdefault(f"{member.run.candidate.name} · {method_name(member.run)}", []).append(member)
+            found.setdefault(candidate_label(member.run.candidate.name, method_name(member.run)), []).append(
+                member
+            )
     return tuple(
         Link(label, model_href(runs[0].run.candidate.name), count_of(len(runs), "run"))
         for label, runs in sorted(found.items())
@@ -163,7 +165,7 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
         cell = row.cells[task]
         seeds = {result.run.seed: result for result in cell.results}
         method = method_name(*(result.run for result in cell.results))
-        label = method if row.name == name else f"{row.name} · {method}"
+        label = method if row.name == name else candidate_label(row.name, method)
         items = (
             score_item(cell.estimate),
             gain_item(site.table.gain_on(task, row, "few_shot")),

@@ -38,7 +38,7 @@ from leaderboards.rank.standings import (
     stand,
     tiers,
 )
-from leaderboards.text import listed, method_name
+from leaderboards.text import candidate_label, listed, method_name
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Row:
     @property
     def label(self) -> str:
         """How people read the candidate."""
-        return f"{self.name} · {self.method_name}"
+        return candidate_label(self.name, self.method_name)
 
     @property
     def seeds(self) -> int:

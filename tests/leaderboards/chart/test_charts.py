@@ -100,7 +100,7 @@ def test_letters_are_as_wide_as_their_kind() -> None:
 
 @pytest.mark.parametrize("name", ["W" * 120, "模型" * 60, "organisation-model-" * 9, "i" * 120])
 def test_a_label_is_cut_by_its_width(name: str) -> None:
-    label = chart_label(f"{name} · LoRA r16", 34)
+    label = chart_label(name, "LoRA r16", 34)
     assert label.endswith("… · LoRA r16")
     assert 30 < letters_wide(label) <= 34
 
@@ -108,8 +108,7 @@ def test_a_label_is_cut_by_its_width(name: str) -> None:
 def test_labels_of_wide_letters_stay_inside_the_staircase_and_off_each_other() -> None:
     marks = [Mark(x, 100.0, "lora", "") for x in (441.0, 470.0)]
     wanted = [
-        (mark, chart_label(f"{letter * 40} · LoRA r16", 34))
-        for mark, letter in zip(marks, "W模", strict=True)
+        (mark, chart_label(letter * 40, "LoRA r16", 34)) for mark, letter in zip(marks, "W模", strict=True)
     ]
     labels = _place_labels(
         wanted, marks, [Mark(60.0, 300.0, "lora", "")], left=46, right=704, top=18, bottom=330

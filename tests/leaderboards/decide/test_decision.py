@@ -12,8 +12,8 @@ from site_reading import Text, figures, row
 from synthetic import make_run, task_card, training_record, write_result, write_sweep
 
 from leaderboards import publish
-from leaderboards.chart.cost import HEAD, TOP, Axis, ScoreScale, stairs_plot, tick_usd, total_plot, worth_plot
-from leaderboards.chart.frame import nice_range
+from leaderboards.chart.axes import LogAxis, nice_range
+from leaderboards.chart.cost import HEAD, TOP, ScoreScale, stairs_plot, tick_usd, total_plot, worth_plot
 from leaderboards.decide.cases import Case, Choices, Rival
 from leaderboards.decide.decision import costs_of, envelope, that_matter, weigh
 from leaderboards.decide.scenario import Scenario, scenario_at
@@ -55,11 +55,17 @@ def case(
     """A candidate on one device: seconds of training, labels, seconds of a request of 100 tokens answered by
     10."""
     tuned = train > 0
-    label = SimpleNamespace(
-        key=(name, "lora"), label=name, method="lora", score=SimpleNamespace(value=score), forgets=forgets
+    row = SimpleNamespace(
+        key=(name, "lora"),
+        name=name,
+        label=name,
+        method="lora",
+        method_name="LoRA",
+        score=SimpleNamespace(value=score),
+        forgets=forgets,
     )
     spend = SimpleNamespace(tuned=tuned, prompt_tokens=100.0, completion_tokens=10.0)
-    entry: Any = SimpleNamespace(row=label, spend=spend, accuracy=accuracy)
+    entry: Any = SimpleNamespace(row=row, spend=spend, accuracy=accuracy)
     seconds = None if serve is None else ((0, serve),)
     off = None if uncached is None else ((0, uncached),)
     return Case(entry, ((0, train),) if tuned else (), labels, seconds, off, few, None)
@@ -421,7 +427,7 @@ def test_ticks_of_dollars_are_short_and_no_two_read_the_same() -> None:
     assert [tick_usd(v) for v in (0.0, 1e-9, 1e-3, 0.5, 1.0, 500.0, 1e3, 1e5, 2e7, 1e9, 1e12, 1e15)] == shown
     for low in range(-20, 20):
         for high in (low + 1, low + 2, low + 5):
-            labels = [tick_usd(value) for value in Axis(low, high, 0, 1, zero=True).ticks()]
+            labels = [tick_usd(value) for value in LogAxis(low, high, 0, 1, zero=True).ticks()]
             assert len(set(labels)) == len(labels) and max(map(len, labels)) <= 7, labels
 
 

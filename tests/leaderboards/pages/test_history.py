@@ -23,6 +23,7 @@ from leaderboards.history import (
     kept,
     read_history,
 )
+from leaderboards.links import model_href
 from leaderboards.money.prices import Price
 
 RATES: dict[tuple[str, Method], float] = {
@@ -124,6 +125,16 @@ def test_what_has_changed_stands_on_its_page_and_in_a_line_on_the_first(results:
     assert any("LoRA" in line and "score beyond noise" in line for line in told)
     assert "small · few-shot: row gone" in published.changed
     assert len(lines(out / "history.html", "snapshots-table")) == 2
+
+
+def test_a_candidate_with_a_dot_in_its_name_is_headed_and_linked_whole(results: Path, out: Path) -> None:
+    publish(results, out)
+    write_sweep(results, {("a · b", "lora"): 0.9}, n=60)
+    publish(results, out)
+    (line,) = [line for line in lines(out / "history.html", "changes-table") if "new row" in line]
+    assert line.startswith("a · b LoRA")
+    page = (out / "history.html").read_text(encoding="utf-8")
+    assert f'href="{model_href("a · b")}"' in page
 
 
 def test_a_price_that_changed_is_named(results: Path, out: Path, tmp_path: Path) -> None:
