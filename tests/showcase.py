@@ -331,7 +331,7 @@ def write_imported(results: Path, task: str, *, candidate: str = "Llama-3.2-3B",
 
 
 def review_record() -> dict[str, Any]:
-    """Two wordings of three prompts each, as `harness.authoring.review.verdicts.state_record` gives them."""
+    """Two wordings of three prompts each, as `harness.review.review.state_record` gives them."""
     verdicts = [
         {
             "verdict": "fix",

@@ -1,1 +1,1 @@
-"""What helps the author of a task: a first draft, checks, and people's reviews."""
+"""What helps the author of a task: a first draft, and checks."""

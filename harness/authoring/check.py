@@ -3,27 +3,27 @@
 import dataclasses
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.authoring.examples import EXAMPLES, certain_reply, check_examples, score_of
 from harness.authoring.finding import Finding
 from harness.authoring.lint import lint, lint_levels, spread
-from harness.authoring.review.verdicts import REVIEWS, read_verdicts, review_state
 from harness.data.dataset import Dataset, load_dataset
 from harness.data.loaded import LoadedTask
 from harness.data.sources import Generated, UnreachableData
 from harness.errors import PLUGIN_FAULTS, UserError, raised
-from harness.plan.ensembles import plan_ensembles
 from harness.plan.estimate import CHARACTERS_PER_TOKEN
-from harness.plan.runs import make_runs
-from harness.plugins.registry import Plugin, find_plugins, load_task
+from harness.plan.prepare import FindPlugins, declare, plan_sweep
+from harness.plugins.registry import Plugin, load_task
+from harness.review.state import review_state
+from harness.review.verdicts import REVIEWS, read_verdicts
 from harness.score.judging import has_form, metrics_of
 from harness.sweep.engines import MAX_MODEL_LEN
 from harness.sweep.methods import METHOD_TABLE
 from harness.sweep.models import check_model
-from harness.sweep.sweep import Sweep, load_sweep
+from harness.sweep.sweep import Sweep
 from harness.task import Metric, Reply, Sample, Task
 from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import choose_templates, render
@@ -41,16 +41,10 @@ def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
     return _inspect_task(name, plugins).findings
 
 
-def check_sweep(
-    path: Path, find: Callable[[Iterable[str]], dict[str, Plugin]] = lambda _: find_plugins()
-) -> list[Finding]:
-    """Check a sweep file, every task it names and every model it can look at. Never raises `UserError`.
-
-    `find` gives the plugins there are, among them those of the named tasks.
-    """
+def check_sweep(path: Path, find: FindPlugins) -> list[Finding]:
+    """Check a sweep file, every task it names and every model it can look at. Never raises `UserError`."""
     try:
-        sweep = load_sweep(path)
-        plugins = find(sweep.all_tasks)
+        sweep, plugins = declare(path, find)
     except UserError as error:
         return [Finding("error", str(path), _without(str(path), error))]
     findings = []
@@ -74,12 +68,11 @@ def check_sweep(
     return findings
 
 
-def _check_plan(sweep: Sweep, tasks: Mapping[str, LoadedTask], where: str) -> list[Finding]:
+def _check_plan(sweep: Sweep, tasks: dict[str, LoadedTask], where: str) -> list[Finding]:
     """Whether the sweep's methods, searches and ensembles can be planned."""
     try:
         # Weights are not looked at: that takes long, and what they are changes no plan.
-        runs = make_runs(sweep, tasks, fingerprint=lambda model, revision: "", limit=None)
-        plan_ensembles(sweep.ensembles, runs, tasks)
+        plan_sweep(sweep, tasks, fingerprint=lambda model, revision: "")
     except UserError as error:
         return [Finding("error", where, _without(where, error))]
     return []

@@ -120,8 +120,8 @@ def _sweep_file(name: str, plugins: "Mapping[str, Plugin]") -> Path:
 def _review(options: argparse.Namespace) -> int:
     from datetime import date
 
-    from harness.authoring.review.terminal import interview, keyboard, login_name, show_state
-    from harness.authoring.review.verdicts import import_verdicts, open_review, state_record
+    from harness.review.review import import_verdicts, open_review, state_record
+    from harness.review.terminal import interview, keyboard, login_name, show_state
     from leaderboards.pages.review import write_review
     from leaderboards.text import visible
 
@@ -131,7 +131,7 @@ def _review(options: argparse.Namespace) -> int:
         outcome = import_verdicts(review, options.verdicts)
         for line in outcome.refused:
             print(f"gainboard: {visible(line)}", file=sys.stderr)
-        print(f"{outcome.taken} new verdicts taken into {review.path}, {len(outcome.refused)} refused")
+        print(f"{outcome.n_added} new verdicts taken into {review.path}, {len(outcome.refused)} refused")
         return SOME_FAILED if outcome.refused else DONE
     if options.html:
         write_review(options.html, state_record(review))

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.verb import make_console
@@ -10,25 +10,22 @@ from harness.cli.verb import make_console
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.data.loaded import LoadedTask
     from harness.plan.estimate import Forecast
+    from harness.plan.prepare import PlannedSweep
     from harness.sweep.run import Run
-    from harness.sweep.sweep import Sweep
 
 MOST_LINES = 60
 """Lines of a plan; a longer one is summed up by candidate and method."""
 
 
-def print_dry_run(
-    runs: "Sequence[Run]", tasks: "Mapping[str, LoadedTask]", options: argparse.Namespace, sweep: "Sweep"
-) -> None:
+def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace) -> None:
     """Print what is to be done with its estimate, and the sum with its price."""
     from dataclasses import asdict
 
     from harness.plan.estimate import Estimator
     from harness.plan.runs import is_done
 
-    estimator = Estimator(tasks)
+    runs, estimator = planned.runs, Estimator(planned.tasks)
     forecasts = [estimator.forecast(run, done=is_done(options.results, run)) for run in runs]
     total = _total(runs, forecasts, options)
     if options.json:
@@ -37,8 +34,8 @@ def print_dry_run(
     console = make_console()
     _print_lines(runs, forecasts, console)
     _print_total(total, console)
-    if sweep.ensembles:
-        print(f"Then {len(sweep.ensembles)} ensembles, made of these.")
+    if planned.ensembles:
+        print(f"Then {len(planned.sweep.ensembles)} ensembles, made of these.")
 
 
 def _total(

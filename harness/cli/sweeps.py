@@ -1,7 +1,8 @@
 """Verbs that work on a sweep: quickstart, run."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,6 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.data.loaded import LoadedTask
     from harness.driver.executors import Executor
     from harness.sweep.sweep import Sweep
 
@@ -92,18 +92,13 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     from harness.driver.group import Folders
     from harness.driver.loop import run_sweep
     from harness.driver.progress import Progress, json_lines
-    from harness.plan.ensembles import plan_ensembles
-    from harness.plan.runs import make_runs, select
+    from harness.plan.prepare import prepare
     from harness.sweep.engines import default_engine
-    from harness.sweep.sweep import load_sweep
 
-    sweep = load_sweep(path)
-    tasks = _load_tasks(sweep, options)
-    planned = make_runs(sweep, tasks, fingerprint=_fingerprint(path), limit=options.limit)
-    ensembles = plan_ensembles(sweep.ensembles, planned, tasks)
-    runs = select(planned, options.only)
+    planned = prepare(path, partial(plugins_for, options), limit=options.limit, only=options.only)
+    sweep = planned.sweep
     if options.dry_run:
-        print_dry_run(runs, tasks, options, sweep)
+        print_dry_run(planned, options)
         return DONE
     console = make_console(json_output=options.json)
     progress = Progress(console, emit=json_lines if options.json else None)
@@ -115,15 +110,14 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     executor = _executor(options, sweep)
     try:
         outcome = run_sweep(
-            runs,
-            tasks,
+            planned.runs,
+            planned.tasks,
             Folders(options.results, options.work),
             engine=engine,
             settings=sweep.engine,
             progress=progress,
             executor=executor,
-            # Part of a sweep has part of what an ensemble is made of.
-            ensembles=ensembles if options.only is None else (),
+            ensembles=planned.ensembles,
             report_to=sweep.report_to,
         )
     finally:
@@ -135,7 +129,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     if options.json:
         progress.event(
             "outcome",
-            runs=len(runs),
+            runs=len(planned.runs),
             already_done=outcome.already_done,
             finished=len(outcome.finished),
             failed=failed,
@@ -144,8 +138,9 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     else:
         _print_scores(sweep, options.results, console)
         _print_doubts(outcome.doubts, console)
+        n_planned = len(planned.runs) + len(planned.ensembles)
         progress.note(
-            f"{len(runs) + len(ensembles)} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "
+            f"{n_planned} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "
             f"{len(failed)} failed. Results are in {options.results}."
         )
     return SOME_FAILED if failed else DONE
@@ -202,29 +197,3 @@ def _print_doubts(doubts: "Sequence[str]", console: "Console") -> None:
             f"[yellow]![/] and {len(doubts) - MOST_DOUBTS} more; the pages of the runs say why",
             highlight=False,
         )
-
-
-def _load_tasks(sweep: "Sweep", options: argparse.Namespace) -> "dict[str, LoadedTask]":
-    from harness.authoring.review.verdicts import reviewed_share
-    from harness.data.dataset import load_dataset
-    from harness.data.loaded import LoadedTask
-    from harness.plugins.registry import load_task
-
-    plugins = plugins_for(options, sweep.all_tasks)
-    loaded = {}
-    for task in [load_task(name, plugins) for name in sweep.all_tasks]:
-        dataset = load_dataset(task, test_seed=sweep.test_seed)
-        # People review the task's own test samples, whichever a sweep draws.
-        usual = dataset if sweep.test_seed is None else load_dataset(task)
-        loaded[task.name] = LoadedTask(task, dataset, reviewed_share(task, usual, plugins[task.name].folder))
-    return loaded
-
-
-def _fingerprint(sweep: Path) -> Callable[[str, str | None], str]:
-    from harness.sweep.models import check_model, fingerprint
-
-    def checked(model: str, revision: str | None) -> str:
-        check_model(model, revision, str(sweep))
-        return fingerprint(model, revision)
-
-    return checked

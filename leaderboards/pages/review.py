@@ -86,7 +86,7 @@ class ReviewPage:
 
 
 def write_review(path: Path, record: Mapping[str, Any]) -> None:
-    """Write the page of a review, given as what `harness.authoring.review.verdicts.state_record` returns."""
+    """Write the page of a review, given as what `harness.review.review.state_record` returns."""
     style = _source("static/site.css") + _source("templates/review.css")
     script = _source("templates/review.js")
     values = {

@@ -382,7 +382,7 @@ def test_a_fault_of_a_sweep_is_found(
 
 def test_a_sweep_that_is_not_there_is_one_error(tmp_path: Path) -> None:
     path = tmp_path / "sweep.toml"
-    assert check_sweep(path) == [Finding("error", str(path), "no such file")]
+    assert check_sweep(path, lambda _: find_plugins()) == [Finding("error", str(path), "no such file")]
 
 
 def test_a_tasks_folder_that_is_not_there_is_one_error(tmp_path: Path, write: Write) -> None:
@@ -393,7 +393,7 @@ def test_a_tasks_folder_that_is_not_there_is_one_error(tmp_path: Path, write: Wr
 
 def test_every_fault_of_a_sweep_is_found_at_once(write: Write) -> None:
     text = SWEEP.replace('["adding"]', '["ading", "gms8k"]').replace("toy-llama", "toy-lama")
-    assert len(found("error", check_sweep(write("sweep.toml", text)))) == 3
+    assert len(found("error", check_sweep(write("sweep.toml", text), lambda _: find_plugins()))) == 3
 
 
 def test_a_guard_task_that_is_not_there_is_named(write: Write) -> None:

@@ -172,6 +172,17 @@ def test_a_dry_run_counts_the_guard_runs_and_no_training_twice(
     assert guarded["total"]["score_tokens"] > plain["score_tokens"]
 
 
+def test_a_plan_of_some_runs_promises_no_ensemble_of_all(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ensemble = '[[ensembles]]\nname = "both"\nmethod = "vote"\nmembers = ["toy/lora", "toy/full"]\n'
+    sweep.write_text(sweep.read_text() + ensemble)
+    assert call("run", str(sweep), "--dry-run") == 0
+    assert "Then 1 ensembles" in capsys.readouterr().out
+    assert call("run", str(sweep), "--dry-run", "--only", "toy/lora/*") == 0
+    assert "ensembles" not in capsys.readouterr().out
+
+
 def test_runs_are_listed_with_their_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_result(
         tmp_path / "results", make_run("toy", "full", task_card(), 0), task_card(), [1.0, 0.0, 0.0, 0.0]

@@ -9,15 +9,8 @@ from typing import Any
 import pytest
 from toy_task import adding, plugins_of
 
-from harness.authoring.review.verdicts import (
-    Review,
-    add_verdicts,
-    import_verdicts,
-    judge,
-    open_review,
-    read_verdicts,
-    state_record,
-)
+from harness.review.review import Review, import_verdicts, open_review, state_record
+from harness.review.verdicts import add_verdicts, judge, read_verdicts
 from harness.task import PromptSet, Sample
 from leaderboards.pages.review import write_review
 
@@ -138,13 +131,13 @@ def test_what_is_downloaded_can_be_imported(
     assert started.value.suggested_filename == "adding-reviews.jsonl"
     page.close()
     outcome = import_verdicts(review, tmp_path / "mine.jsonl")
-    assert (outcome.taken, outcome.refused) == (2, ())
+    assert (outcome.n_added, outcome.refused) == (2, ())
     added = read_verdicts(review.path)[1:]
     assert [(verdict.item, verdict.verdict, verdict.note, verdict.reviewer) for verdict in added] == [
         (review.state.items[0].item.id, "accept", "", "grace"),
         (review.state.items[2].item.id, "fix", 'two\nlines and "quotes"', "grace"),
     ]
-    assert added[1].where == review.state.items[2].item.where
+    assert added[1].place == review.state.items[2].item.place
 
 
 def test_the_prompt_with_demonstrations_is_handed_over_as_such(

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
-from harness.authoring.review.items import Item
-from harness.authoring.review.verdicts import ItemState, Opinion, Review, Verdict, add_verdicts, judge
 from harness.errors import UserError
+from harness.review.items import ReviewItem
+from harness.review.review import Review
+from harness.review.state import ItemState
+from harness.review.verdicts import Opinion, PromptVerdict, add_verdicts, judge
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,35 +51,37 @@ def keyboard(console: "Console") -> Ask:
 def interview(
     review: Review, *, reviewer: str, on: date, console: "Console", ask: Ask, visible: Visible
 ) -> int:
-    """Go through the prompts that this person has not judged, those that nobody has first; return how many
-    were judged.
+    """Go through the prompts that this person has not judged, beginning with those that nobody has; return
+    how many were judged.
 
     Every verdict is on disk before the next prompt is shown, so an end at any moment loses none.
     """
-    waiting = [shown for shown in review.state.items if not shown.judged_by(reviewer)]
-    waiting.sort(key=lambda shown: bool(shown.verdicts))
+    unread = [prompt for prompt in review.state.items if not prompt.judged_by(reviewer)]
+    prompts = [prompt for prompt in unread if not prompt.verdicts]
+    prompts += [prompt for prompt in unread if prompt.verdicts]
     console.print(f"{review.task.name}: {review.state.summary}", markup=False, highlight=False)
     judged = 0
-    for number, shown in enumerate(waiting, 1):
-        # A console that leaves wrapping to the terminal cuts off what is wider than a panel: here nothing may
-        # be missing.
-        console.print(_panel(shown, f"{number} of {len(waiting)}", visible), soft_wrap=False)
-        answer = _ask_verdict(shown.item, reviewer, on, ask)
+    for number, prompt in enumerate(prompts, 1):
+        # With soft wrapping a panel would cut off what is wider than itself, and nothing may be missing here.
+        console.print(_panel(prompt, f"{number} of {len(prompts)}", visible), soft_wrap=False)
+        answer = _ask_verdict(prompt.item, reviewer, on, ask)
         if answer == "quit":
             break
-        if isinstance(answer, Verdict):
+        if isinstance(answer, PromptVerdict):
             add_verdicts(review.path, [answer])
             judged += 1
-    left = len(waiting) - judged
+    left = len(prompts) - judged
     console.print(
         f"{judged} judged, {left} left; verdicts are in {review.path}", markup=False, highlight=False
     )
     return judged
 
 
-def _ask_verdict(item: Item, reviewer: str, on: date, ask: Ask) -> Verdict | Literal["skip", "quit"]:
-    """The verdict that was typed, or the wish to go on or to end; anything else, and an empty note, is asked
-    again."""
+def _ask_verdict(
+    item: ReviewItem, reviewer: str, on: date, ask: Ask
+) -> PromptVerdict | Literal["skip", "quit"]:
+    """The verdict that was typed, or the wish to skip or to quit; asks again after anything else, and after an
+    empty note."""
     try:
         while True:
             key = ask(KEYS_QUESTION).strip().lower()[:1]
@@ -95,27 +99,27 @@ def _ask_verdict(item: Item, reviewer: str, on: date, ask: Ask) -> Verdict | Lit
         return "quit"
 
 
-def _panel(shown: ItemState, title: str, visible: Visible) -> "Panel":
+def _panel(prompt: ItemState, title: str, visible: Visible) -> "Panel":
     """A prompt with its answer in place, its choices, and what was said of it."""
     from rich.console import Group
     from rich.panel import Panel
     from rich.text import Text
 
-    item = shown.item
-    prompt = Text(visible(item.rendered.text + item.rendered.before))
-    prompt.append(visible(item.targets[0]), style="bold green")
-    prompt.append(visible(item.rendered.after))
-    parts = [prompt]
+    item = prompt.item
+    text = Text(visible(item.rendered.text + item.rendered.before))
+    text.append(visible(item.targets[0]), style="bold green")
+    text.append(visible(item.rendered.after))
+    parts = [text]
     if len(item.targets) > 1:
         parts.append(_line("also accepted", " | ".join(item.targets[1:]), visible))
     if item.choices:
         parts.append(_line("choices", " | ".join(item.choices), visible))
-    parts += [_line("now", _sentence(verdict), visible) for verdict in shown.verdicts]
-    parts += [_line("before an edit", _sentence(verdict), visible) for verdict in shown.earlier]
+    parts += [_line("now", _sentence(verdict), visible) for verdict in prompt.verdicts]
+    parts += [_line("before an edit", _sentence(verdict), visible) for verdict in prompt.earlier]
     return Panel(
         Group(*parts),
-        title=Text(visible(f"{title} · {item.where}")),
-        subtitle=Text(shown.status, style=COLOURS[shown.status]),
+        title=Text(visible(f"{title} · {item.place}")),
+        subtitle=Text(prompt.status, style=COLOURS[prompt.status]),
     )
 
 
@@ -125,7 +129,7 @@ def _line(term: str, text: str, visible: Visible) -> "Text":
     return Text.assemble((f"\n{term}: ", "dim"), visible(text))
 
 
-def _sentence(verdict: Verdict) -> str:
+def _sentence(verdict: PromptVerdict) -> str:
     note = f": {verdict.note}" if verdict.note else ""
     return f"{verdict.verdict} by {verdict.reviewer} on {verdict.reviewed_at}{note}"
 
@@ -136,14 +140,14 @@ def show_state(review: Review, *, console: "Console", visible: Visible) -> None:
     from rich.text import Text
 
     table = Table("prompt", "status", "verdicts", box=None, header_style="bold")
-    for shown in review.state.items:
-        status = f"{shown.status}, disputed" if shown.disputed else shown.status
-        said = [_sentence(verdict) for verdict in shown.verdicts]
-        said += [f"before an edit: {_sentence(verdict)}" for verdict in shown.earlier]
+    for prompt in review.state.items:
+        status = f"{prompt.status}, disputed" if prompt.disputed else prompt.status
+        sentences = [_sentence(verdict) for verdict in prompt.verdicts]
+        sentences += [f"before an edit: {_sentence(verdict)}" for verdict in prompt.earlier]
         table.add_row(
-            Text(visible(str(shown.item.where))),
-            Text(status, style=COLOURS[shown.status]),
-            Text(visible("\n".join(said))),
+            Text(visible(str(prompt.item.place))),
+            Text(status, style=COLOURS[prompt.status]),
+            Text(visible("\n".join(sentences))),
         )
     console.print(table, soft_wrap=False)
     console.print(f"\n{review.state.summary}", markup=False, highlight=False)

@@ -1,5 +1,4 @@
-"""Choose what people are shown of a prompt set: a few samples in every template, the same ones again
-tomorrow."""
+"""Choose the prompts that people read of a task: a few samples in every template, the same ones tomorrow."""
 
 import dataclasses
 import hashlib
@@ -9,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 
 from harness.data.dataset import Dataset
 from harness.errors import UserError
@@ -17,16 +17,15 @@ from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import render
 
 POOL = 64
-"""Training samples from which the demonstrations of a reviewed prompt are drawn. Those of a run are drawn
-from all; from a few that are chosen by their content the same are drawn again when the data grows, and the
-verdict on them holds."""
+"""Training samples from which the demonstrations of a reviewed prompt are drawn. A run draws from all of them;
+a few that are chosen by their content stay when the data grows, and so do the verdicts on them."""
 
 SPLITS = ("test", "train", "dev")
-"""The order in which samples are taken, in turn."""
+"""Samples come from each split in turn, in this order."""
 
 
 @dataclass(frozen=True)
-class Where:
+class PromptPlace:
     """A place in a prompt set; what stands there may change."""
 
     template: str
@@ -41,13 +40,13 @@ class Where:
 
 
 @dataclass(frozen=True)
-class Item:
+class ReviewItem:
     """One prompt to be reviewed, with what is expected as its answer."""
 
     id: str
     """Sixteen hex digits that change whenever anything below does, its sample's name aside."""
 
-    where: Where
+    place: PromptPlace
     rendered: Rendered
     targets: tuple[str, ...]
     choices: tuple[str, ...]
@@ -62,9 +61,8 @@ class _Entry:
     digest: bytes
     """Of its content, whatever its id."""
 
-    place: int
-    """Where the right answer stands among the choices (the label, where all samples have the same choices),
-    else 0."""
+    label: int
+    """The place of the right answer among the choices; 0 for tasks without choices."""
 
     @property
     def name(self) -> str:
@@ -73,8 +71,8 @@ class _Entry:
 
 def _entry(task: Task, split: str, sample: Sample) -> _Entry:
     digest = _digest([dict(sample.fields), sample.targets, sample.choices])
-    place = sample.choices.index(sample.targets[0]) if task.output == "choice" else 0
-    return _Entry(split, sample, digest, place)
+    label = sample.choices.index(sample.targets[0]) if task.output == "choice" else 0
+    return _Entry(split, sample, digest, label)
 
 
 class Prompts:
@@ -95,28 +93,28 @@ class Prompts:
         if self._task.prompts.demonstrations == "fixed":
             return self._dataset.train
         training = (entry for entry in self._entries if entry.split == "train")
-        return [chosen.sample for chosen in heapq.nsmallest(POOL, training, key=lambda entry: entry.digest)]
+        return [entry.sample for entry in heapq.nsmallest(POOL, training, key=attrgetter("digest"))]
 
-    def drawn(self, per_template: int) -> list[Item]:
-        """For each template so many prompts without demonstrations, and one with them."""
+    def drawn(self, per_template: int) -> list[ReviewItem]:
+        """For each template `per_template` prompts without demonstrations, and one with them."""
         items = []
         for template in self._task.prompts.templates:
-            chosen = _draw(self._entries, template, per_template)
-            items += [self._item(template, entry, few_shot=False) for entry in chosen]
-            # The first is of the test split, whose prompts are never demonstrations themselves.
+            entries = _draw(self._entries, template, per_template)
+            items += [self._item(template, entry, few_shot=False) for entry in entries]
+            # The first entry is of the test split, whose samples are never demonstrations themselves.
             if self._task.prompts.num_fewshot:
-                items.append(self._item(template, chosen[0], few_shot=True))
+                items.append(self._item(template, entries[0], few_shot=True))
         return items
 
-    def find(self, where: Where) -> Item | None:
+    def find(self, place: PromptPlace) -> ReviewItem | None:
         """What stands in a place now; None when its template or its sample is gone."""
-        if where.template not in self._task.prompts.templates or where.sample not in self._by_name:
+        if place.template not in self._task.prompts.templates or place.sample not in self._by_name:
             return None
-        if where.few_shot and not self._task.prompts.num_fewshot:
+        if place.few_shot and not self._task.prompts.num_fewshot:
             return None
-        return self._item(where.template, self._by_name[where.sample], few_shot=where.few_shot)
+        return self._item(place.template, self._by_name[place.sample], few_shot=place.few_shot)
 
-    def _item(self, template: str, entry: _Entry, *, few_shot: bool) -> Item:
+    def _item(self, template: str, entry: _Entry, *, few_shot: bool) -> ReviewItem:
         task, sample = self._task, entry.sample
         demonstrations: Sequence[Sample] = ()
         if few_shot:
@@ -124,52 +122,47 @@ class Prompts:
             demonstrations = choose_demonstrations(task.prompts, self._pool, [sample], count=count, seed=0)[0]
         try:
             rendered = render(task.prompts, sample, template=template, demonstrations=demonstrations)
-        except (
-            Exception
-        ) as error:  # a field's format, or the task's own rendering: the plugin's fault, to be named as such
+        except Exception as error:
+            # A field's format, or the task's own rendering: the plugin's fault, to be named as such.
             raise UserError(
                 f"task '{task.name}', template '{template}': sample {entry.name} cannot be rendered: "
                 f"{type(error).__name__}: {error}"
             ) from error
         content = [template, dataclasses.asdict(rendered), sample.targets, sample.choices]
-        where = Where(template, entry.name, few_shot)
-        return Item(_digest(content).hex()[:16], where, rendered, sample.targets, sample.choices)
+        place = PromptPlace(template, entry.name, few_shot)
+        return ReviewItem(_digest(content).hex()[:16], place, rendered, sample.targets, sample.choices)
 
 
 def _draw(entries: Sequence[_Entry], template: str, count: int) -> list[_Entry]:
-    """`count` samples for a template, from each split in turn, and as even over the labels as their number
-    allows.
+    """`count` samples for a template, from each split in turn, spread over the labels as evenly as possible.
 
-    Within a split and a label they are ordered by a hash of their content, another one for each template, so
-    that a new row puts at most one other row out.
+    Within a split and a label they are ordered by a hash of their content that differs between templates, so
+    that a new row displaces at most one other row.
     """
     groups: dict[tuple[str, int], list[_Entry]] = {}
     for entry in entries:
-        groups.setdefault((entry.split, entry.place), []).append(entry)
+        groups.setdefault((entry.split, entry.label), []).append(entry)
 
     def order(entry: _Entry) -> bytes:
         return hashlib.sha256(template.encode() + entry.digest).digest()
 
     def turn(group: tuple[str, int]) -> tuple[int, int, int, bytes]:
-        split, place = group
-        return (
-            splits[split],
-            SPLITS.index(split),
-            places[place],
-            hashlib.sha256(f"{template}/{place}".encode()).digest(),
-        )
+        # The split that was drawn from least comes next, and in it the label that was drawn least.
+        split, label = group
+        tie_break = hashlib.sha256(f"{template}/{label}".encode()).digest()
+        return drawn_per_split[split], SPLITS.index(split), drawn_per_label[label], tie_break
 
     waiting = {group: heapq.nsmallest(count, members, key=order) for group, members in groups.items()}
-    splits: Counter[str] = Counter()
-    places: Counter[int] = Counter()
+    drawn_per_split: Counter[str] = Counter()
+    drawn_per_label: Counter[int] = Counter()
     drawn: list[_Entry] = []
     while len(drawn) < count and waiting:
-        split, place = group = min(waiting, key=turn)
+        split, label = group = min(waiting, key=turn)
         drawn.append(waiting[group].pop(0))
         if not waiting[group]:
             del waiting[group]
-        splits[split] += 1
-        places[place] += 1
+        drawn_per_split[split] += 1
+        drawn_per_label[label] += 1
     return drawn
 
 

@@ -15,24 +15,13 @@ from rich.console import Console
 from toy_task import SOURCE, adding, plugins_of, rows, to_sample
 
 from harness import cli
-from harness.authoring.review.terminal import interview, keyboard, show_state
-from harness.authoring.review.verdicts import (
-    Opinion,
-    Review,
-    ReviewState,
-    Verdict,
-    add_verdicts,
-    import_verdicts,
-    judge,
-    open_review,
-    read_verdicts,
-    review_state,
-    reviewed_share,
-    state_record,
-)
 from harness.cli.verb import DONE, SOME_FAILED, USER_MUST_FIX
 from harness.data.dataset import Dataset, load_dataset
 from harness.errors import UserError
+from harness.review.review import Review, import_verdicts, open_review, state_record
+from harness.review.state import ReviewState, review_state, reviewed_share
+from harness.review.terminal import interview, keyboard, show_state
+from harness.review.verdicts import Opinion, PromptVerdict, add_verdicts, judge, read_verdicts
 from harness.task import PromptSet, Rendered, Sample, Splits, Task
 from leaderboards.pages.review import write_review
 from leaderboards.text import visible
@@ -67,11 +56,13 @@ def naming(sizes: dict[str, int]) -> Task:
     )
 
 
-def state_of(task: Task, verdicts: list[Verdict] | None = None, **options: int) -> ReviewState:
+def state_of(task: Task, verdicts: list[PromptVerdict] | None = None, **options: int) -> ReviewState:
     return review_state(task, load_dataset(task), verdicts or [], **options)
 
 
-def verdicts_on(state: ReviewState, opinion: Opinion = "accept", *, reviewer: str = "ada") -> list[Verdict]:
+def verdicts_on(
+    state: ReviewState, opinion: Opinion = "accept", *, reviewer: str = "ada"
+) -> list[PromptVerdict]:
     """One verdict on every prompt."""
     note = "" if opinion == "accept" else "a note"
     return [judge(shown.item, opinion, note=note, reviewer=reviewer, on=DAY) for shown in state.items]
@@ -86,7 +77,7 @@ def statuses(state: ReviewState) -> Counter[str]:
 
 def test_every_template_is_shown_with_a_few_samples_and_once_with_demonstrations() -> None:
     items = [shown.item for shown in state_of(counting(), per_template=3).items]
-    assert [(item.where.template, item.where.few_shot) for item in items] == [
+    assert [(item.place.template, item.place.few_shot) for item in items] == [
         ("plain", False),
         ("plain", False),
         ("plain", False),
@@ -99,27 +90,27 @@ def test_every_template_is_shown_with_a_few_samples_and_once_with_demonstrations
 
 
 def test_the_prompt_with_demonstrations_shows_as_many_as_the_task_gives() -> None:
-    shown = [shown.item for shown in state_of(counting()).items if shown.item.where.few_shot]
+    shown = [shown.item for shown in state_of(counting()).items if shown.item.place.few_shot]
     assert [item.rendered.text.count("Answer:") for item in shown] == [3, 3]
 
 
 def test_a_task_without_demonstrations_is_shown_without() -> None:
     items = state_of(counting(prompts=PromptSet(TEMPLATES, num_fewshot=0))).items
-    assert not any(shown.item.where.few_shot for shown in items)
+    assert not any(shown.item.place.few_shot for shown in items)
 
 
 def test_samples_come_from_all_three_splits_in_turn() -> None:
     items = [
-        shown.item for shown in state_of(counting(), per_template=5).items if not shown.item.where.few_shot
+        shown.item for shown in state_of(counting(), per_template=5).items if not shown.item.place.few_shot
     ]
-    drawn = Counter(item.where.sample.partition("/")[0] for item in items)
+    drawn = Counter(item.place.sample.partition("/")[0] for item in items)
     assert drawn == {"test": 4, "train": 4, "dev": 2}
 
 
 def test_the_labels_of_a_choice_task_are_drawn_evenly_however_rare_they_are() -> None:
     items = state_of(naming({"red": 100, "green": 3, "blue": 2}), per_template=6).items
     assert Counter(
-        shown.item.targets[0] for shown in items if not shown.item.where.few_shot
+        shown.item.targets[0] for shown in items if not shown.item.place.few_shot
     ) == dict.fromkeys(COLOURS, 2)
 
 
@@ -146,14 +137,14 @@ def test_a_new_row_puts_at_most_one_prompt_of_a_template_out(added: int) -> None
         plain = [
             shown.item
             for shown in before.items
-            if shown.item.where.template == template and not shown.item.where.few_shot
+            if shown.item.place.template == template and not shown.item.place.few_shot
         ]
         assert sum(item.id not in kept for item in plain) <= 1
 
 
 def test_many_new_training_rows_leave_most_demonstrations_as_they_were() -> None:
     def shown(size: int) -> set[str]:
-        return {shown.item.id for shown in state_of(counting(size)).items if shown.item.where.few_shot}
+        return {shown.item.id for shown in state_of(counting(size)).items if shown.item.place.few_shot}
 
     # Among 2,000 rows the few that may be shown are hardly ever displaced by one more.
     assert sum(shown(size) == shown(size + 1) for size in range(2000, 2010)) >= 8
@@ -172,7 +163,7 @@ def test_a_rendering_of_the_task_s_own_that_raises_is_named_with_the_sample() ->
 
 def test_demonstrations_that_the_task_fixes_are_shown_wherever_they_stand() -> None:
     task = counting(500, prompts=PromptSet(TEMPLATES, num_fewshot=1, demonstrations="fixed", fixed=("499",)))
-    texts = [shown.item.rendered.text for shown in state_of(task).items if shown.item.where.few_shot]
+    texts = [shown.item.rendered.text for shown in state_of(task).items if shown.item.place.few_shot]
     assert texts and all("499" in text for text in texts)
 
 
@@ -198,7 +189,7 @@ def test_an_edited_template_turns_its_own_verdicts_stale() -> None:
     verdicts = verdicts_on(state_of(counting()))
     edited = counting(prompts=PromptSet(TEMPLATES | {"words": "Say what comes after {text}."}, num_fewshot=2))
     state = state_of(edited, verdicts)
-    assert {(shown.item.where.template, shown.status) for shown in state.items} == {
+    assert {(shown.item.place.template, shown.status) for shown in state.items} == {
         ("plain", "accepted"),
         ("words", "stale"),
     }
@@ -225,7 +216,7 @@ def test_a_changed_target_turns_the_verdict_on_its_sample_stale_and_no_other() -
         return dataclasses.replace(sample, target="nine") if row["text"] == "8" else sample
 
     state = state_of(dataclasses.replace(task, to_sample=with_another_target), verdicts, per_template=12)
-    assert {shown.item.where.sample for shown in state.items if shown.status == "stale"} == {"test/0"}
+    assert {shown.item.place.sample for shown in state.items if shown.status == "stale"} == {"test/0"}
     assert statuses(state) == {"accepted": 11, "stale": 1}
 
 
@@ -244,7 +235,7 @@ def test_an_edited_sample_cannot_slip_out_of_the_review() -> None:
 
     assert split == "test"
     state = state_of(dataclasses.replace(task, to_sample=edited), [rejected])
-    assert rejected.where in {shown.item.where for shown in state.items if shown.status == "stale"}
+    assert rejected.place in {shown.item.place for shown in state.items if shown.status == "stale"}
 
 
 def test_a_metric_may_change_without_a_new_review() -> None:
@@ -380,7 +371,7 @@ def review_of(task: Task, path: Path, **options: int) -> Review:
     return open_review(task.name, plugins_of(task), path=path, **options)
 
 
-def downloaded(file: Path, verdicts: list[Verdict]) -> Path:
+def downloaded(file: Path, verdicts: list[PromptVerdict]) -> Path:
     file.write_text("".join(f"{verdict.model_dump_json()}\n" for verdict in verdicts), encoding="utf-8")
     return file
 
@@ -388,15 +379,15 @@ def downloaded(file: Path, verdicts: list[Verdict]) -> Path:
 def test_downloaded_verdicts_are_merged_once(tmp_path: Path) -> None:
     task = counting()
     file = downloaded(tmp_path / "mine.jsonl", verdicts_on(state_of(task)))
-    assert import_verdicts(review_of(task, tmp_path / "reviews.jsonl"), file).taken == 12
-    assert import_verdicts(review_of(task, tmp_path / "reviews.jsonl"), file).taken == 0
+    assert import_verdicts(review_of(task, tmp_path / "reviews.jsonl"), file).n_added == 12
+    assert import_verdicts(review_of(task, tmp_path / "reviews.jsonl"), file).n_added == 0
     assert review_of(task, tmp_path / "reviews.jsonl").state.accepted == 1.0
 
 
 def test_a_page_with_more_prompts_than_usual_is_taken_whole(tmp_path: Path) -> None:
     task = counting()
     file = downloaded(tmp_path / "mine.jsonl", verdicts_on(state_of(task, per_template=8)))
-    assert import_verdicts(review_of(task, tmp_path / "reviews.jsonl"), file).taken == 18
+    assert import_verdicts(review_of(task, tmp_path / "reviews.jsonl"), file).n_added == 18
 
 
 def test_stale_and_unknown_verdicts_are_named_and_the_others_taken(tmp_path: Path) -> None:
