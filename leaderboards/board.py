@@ -2,7 +2,7 @@
 `board.toml`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -11,15 +11,29 @@ from harness.toml import Frozen, load_toml
 
 BOARD, SWEEP = "board.toml", "sweep.toml"
 
-COLUMNS = (
-    *("score", "few_shot", "zero_shot", "win_rate", "mean_rank"),
-    *("train", "labels", "serve", "break_even", "worth_it", "guard", "seeds", "n"),
-)
-"""What a board file may call the columns of its ranking, in the order in which all of them stand."""
+ColumnName = Literal[
+    "score",
+    "few_shot",
+    "zero_shot",
+    "win_rate",
+    "mean_rank",
+    "train",
+    "labels",
+    "serve",
+    "break_even",
+    "worth_it",
+    "guard",
+    "seeds",
+    "n",
+]
+"""A column of the ranking; `leaderboards.pages.ranking` says what stands in it."""
 
-SHOWN = tuple(name for name in COLUMNS if name not in ("win_rate", "mean_rank"))
-"""Those of a board that does not choose: measures that change when another row is listed are there for who
-asks."""
+COLUMNS: tuple[ColumnName, ...] = get_args(ColumnName)
+"""The columns that a board file may choose from."""
+
+DEFAULT_COLUMNS = tuple(name for name in COLUMNS if name not in ("win_rate", "mean_rank"))
+"""The columns of a board that chooses none. Win rate and mean rank change when another row is listed, so a
+board has to ask for them."""
 
 
 class Board(Frozen):
@@ -35,7 +49,7 @@ class Board(Frozen):
     weights: dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(default_factory=dict)
     """How much a task counts in the mean; a task not named here counts 1."""
 
-    columns: tuple[str, ...] = Field(default=SHOWN, min_length=1)
+    columns: tuple[str, ...] = Field(default=DEFAULT_COLUMNS, min_length=1)
     """The columns of the ranking, in the order they are shown."""
 
     @model_validator(mode="after")

@@ -27,10 +27,11 @@ from leaderboards.pages.front import BoardView, FrontPage, board_view
 from leaderboards.pages.heads import model_names
 from leaderboards.pages.heat import GAINS_HREF
 from leaderboards.pages.history import history_page
-from leaderboards.pages.index import index_page, ranking_page
+from leaderboards.pages.index import index_page
 from leaderboards.pages.method import method_page, methods_of
 from leaderboards.pages.methodology import methodology_page
 from leaderboards.pages.model import model_page
+from leaderboards.pages.ranking import ranking_page
 from leaderboards.pages.runs import begin_run_pages
 from leaderboards.pages.task import task_page
 from leaderboards.text import slug

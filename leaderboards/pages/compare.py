@@ -247,9 +247,8 @@ def _row_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
 
 def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     own = f"The task’s own metric, {range_of(*site.table.tasks.values())}."
-    columns = (
-        Column("First", own, narrow=False),
-        Column("Second", own, narrow=False),
+    scores = (Column("First", own, narrow=False), Column("Second", own, narrow=False))
+    differences = (
         Column("Δ", "First less second, paired by seed and sample, with its 95 % interval."),
         Column("p", "Of the difference, corrected for the number of tasks (Holm).", narrow=False),
         Column(
@@ -262,14 +261,12 @@ def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
         ),
         Column("p of flips", "Exact McNemar test of fixed against broken.", narrow=False),
     )
-    lines = tuple(
-        Line(
-            Head(task, href=task_href(task)),
-            (_task_score(first, task), _task_score(second, task), *_task_items(figures)),
-        )
-        for task, figures in zip(site.table.tasks, pair.tasks, strict=True)
-    )
-    return Grid("Difference by task", Column("Task"), columns, lines)
+    lines = []
+    for task, figures in zip(site.table.tasks, pair.tasks, strict=True):
+        items = _task_items(figures) if figures else (Item(),) * len(differences)
+        items = (_task_score(first, task), _task_score(second, task), *items)
+        lines.append(Line(Head(task, href=task_href(task)), items))
+    return Grid("Difference by task", Column("Task"), (*scores, *differences), tuple(lines))
 
 
 def _task_score(row: Row, task: str) -> Item:
@@ -280,9 +277,7 @@ def _task_score(row: Row, task: str) -> Item:
     return Item(text, detail, shown)
 
 
-def _task_items(figures: Figures | None) -> tuple[Item, ...]:
-    if figures is None:
-        return (Item(),) * 5
+def _task_items(figures: Figures) -> tuple[Item, ...]:
     p, fixed, broken, flips_p = figures[ALL.stop :]
     return (
         _difference_item(figures[ALL]),

@@ -7,7 +7,7 @@ from typing import Any
 
 from leaderboards.chart.cost import Plot, ScoreScale, short_label, stairs_plot, total_plot, worth_plot
 from leaderboards.decide.cases import Case, Choices, Rival
-from leaderboards.decide.decision import Decision, Figures, Net, costs_of, that_matter, weigh
+from leaderboards.decide.decision import Costs, Decision, Figures, costs_of, that_matter, weigh
 from leaderboards.decide.scenario import (
     BUDGETS,
     Field,
@@ -20,8 +20,20 @@ from leaderboards.decide.scenario import (
 from leaderboards.gathered import Site, scale_of
 from leaderboards.money.payback import NoFigure
 from leaderboards.money.prices import Prices
-from leaderboards.pages.costs import RIGHT_ANSWER, measured_grid, price_list
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone, score_item
+from leaderboards.pages.cost_items import price_list, usd_range
+from leaderboards.pages.costs import RIGHT_ANSWER, measured_grid
+from leaderboards.pages.grid import (
+    Column,
+    FilledColumn,
+    Grid,
+    Head,
+    Item,
+    Line,
+    Tone,
+    heads_of,
+    items_of,
+    score_item,
+)
 from leaderboards.pages.heads import Pairs, candidate_head
 from leaderboards.rank.draws import STEP
 from leaderboards.text import (
@@ -240,102 +252,184 @@ def _best_items(choices: Choices, decision: Decision, place: int | None, wins: f
         known = any(figures.costs for figures in decision.figures)
         return (
             Item("nothing costs so little" if known else "no cost is known", tone="muted"),
-            Item(),
-            Item(),
-            Item(),
+            *(Item(), Item(), Item()),
         )
     case, costs = choices.cases[place], decision.figures[place].costs
     assert costs, "what is within a budget has a known cost"
     return Item(case.label), Item(points(case.score)), Item(usd(costs.total)), Item(percent(wins))
 
 
+@dataclass(frozen=True)
+class _PricedCase:
+    """A case whose costs in the scenario are known."""
+
+    case: Case
+    figures: Figures
+    costs: Costs
+    ends: tuple[float, float] | None
+    """Its total at the low and at the high prices; None where one of them is not known."""
+
+    uncached: Costs | None
+    """With its prefix cache off; None where its speed without it was not measured."""
+
+    is_reference: bool
+
+
 def _figure_grid(site: Site, choices: Choices, decision: Decision) -> Grid:
-    columns = (
-        Column("Score", "With its 95 % interval.", about="score"),
-        Column("One-off", "F: labels and every training; below, what of it is labels.", about="total"),
-        Column(
-            "Serve / 1k",
-            "1,000 requests, idle time of the device included; below, few-shot with its cache off.",
-            about="serving",
-        ),
-        Column(
-            "Total",
-            "TCO: one-off cost and all requests; below, at the low and the high prices.",
-            about="total",
-        ),
-        Column(
-            "Net benefit",
-            "Value of the points over the best without tuning, less what it costs more; below, 95 %.",
-            about="worth-it",
-        ),
-        Column("P(worth it)", "Share of the draws in which the net benefit is above zero.", about="worth-it"),
-        Column(
-            "P(frontier)",
-            "Share of the draws in which no other scores as much for a lower total.",
-            about="frontier",
-        ),
-        Column(
-            "$ / point",
-            "Total for each point over the next cheaper candidate on the staircase.",
-            about="per-point",
-        ),
-        Column(
-            "Break-even, few-shot",
-            "Requests from which it is cheaper in total; below, with few-shot’s prefix cache off.",
-            about="break-even",
-        ),
-        Column(
-            "Break-even, hosted",
-            "Requests from which it is cheaper than a hosted model, asked with as many tokens.",
-            about="break-even",
-        ),
-        RIGHT_ANSWER,
-    )
+    columns = _figure_columns()
     low, high = (scenario_at(site.prices, choices.devices, level) for level in ("low", "high"))
     lines = []
     for place, (case, figures) in enumerate(zip(choices.cases, decision.figures, strict=True)):
-        ends = [
-            costs_of(case, replace(decision.scenario, hours=one.hours, label=one.label))
-            for one in (low, high)
-        ]
-        totals = [end.total for end in ends if end]
-        items = figure_items(case, figures, decision.scenario, totals, reference=place == decision.reference)
-        lines.append(Line(candidate_head(site, case.entry.row), (score_item(case.entry.row.score), *items)))
-    return Grid("Every figure of the scenario", Column("Candidate"), columns, tuple(lines))
+        items = (Item(),) * len(columns)
+        if figures.costs is not None:
+            scenario = decision.scenario
+            cheap = costs_of(case, replace(scenario, hours=low.hours, label=low.label))
+            dear = costs_of(case, replace(scenario, hours=high.hours, label=high.label))
+            priced = _PricedCase(
+                case,
+                figures,
+                figures.costs,
+                ends=(cheap.total, dear.total) if cheap and dear else None,
+                uncached=costs_of(case, replace(scenario, cache=False)) if case.uncached else None,
+                is_reference=place == decision.reference,
+            )
+            items = items_of(columns, priced)
+        row = case.entry.row
+        lines.append(Line(candidate_head(site, row), (score_item(row.score), *items)))
+    heads = (Column("Score", "With its 95 % interval.", about="score"), *heads_of(columns))
+    return Grid("Every figure of the scenario", Column("Candidate"), heads, tuple(lines))
 
 
-def figure_items(
-    case: Case, figures: Figures, scenario: Scenario, totals: Sequence[float], *, reference: bool
-) -> tuple[Item, ...]:
-    """The figures of a case, column by column; `totals`: at low and at high prices, where both are known."""
-    costs = figures.costs
-    if costs is None:
-        return (Item(),) * 10
-    bought = f"{usd(costs.labels)} labels" if costs.labels else ""
-    ends = f"{usd(totals[0])}–{usd(totals[1]).removeprefix('$')}" if len(totals) == 2 else ""
-    without = costs_of(case, replace(scenario, cache=False)) if case.uncached else None
-    uncached = f"{usd(1000 * without.request)} cache off" if without else "cache off not measured"
+def _figure_columns() -> tuple[FilledColumn[_PricedCase], ...]:
+    """What a scenario makes of a case; `static/cost.js` fills in the same columns, in this order."""
     return (
-        Item(usd(costs.fixed), bought, costs.fixed),
-        Item(usd(1000 * costs.request), uncached if case.method == "few_shot" else "", 1000 * costs.request),
-        Item(usd(costs.total), ends, costs.total),
-        _net_item(figures.net, reference=reference),
-        _share_item(figures.worth),
-        _share_item(figures.frontier),
-        _number_item(figures.per_point, usd),
-        _number_item(figures.few, from_volume, _few_detail(case, figures)),
-        _number_item(figures.api, from_volume),
-        _number_item(figures.correct, usd),
+        FilledColumn(
+            Column("One-off", "F: labels and every training; below, what of it is labels.", about="total"),
+            _once_item,
+        ),
+        FilledColumn(
+            Column(
+                "Serve / 1k",
+                "1,000 requests, idle time of the device included; below, few-shot with its cache off.",
+                about="serving",
+            ),
+            _requests_item,
+        ),
+        FilledColumn(
+            Column(
+                "Total",
+                "TCO: one-off cost and all requests; below, at the low and the high prices.",
+                about="total",
+            ),
+            _total_item,
+        ),
+        FilledColumn(
+            Column(
+                "Net benefit",
+                "Value of the points over the best without tuning, less what it costs more; below, 95 %.",
+                about="worth-it",
+            ),
+            _net_item,
+        ),
+        FilledColumn(
+            Column(
+                "P(worth it)", "Share of the draws in which the net benefit is above zero.", about="worth-it"
+            ),
+            _worth_share_item,
+        ),
+        FilledColumn(
+            Column(
+                "P(frontier)",
+                "Share of the draws in which no other scores as much for a lower total.",
+                about="frontier",
+            ),
+            _frontier_share_item,
+        ),
+        FilledColumn(
+            Column(
+                "$ / point",
+                "Total for each point over the next cheaper candidate on the staircase.",
+                about="per-point",
+            ),
+            _per_point_item,
+        ),
+        FilledColumn(
+            Column(
+                "Break-even, few-shot",
+                "Requests from which it is cheaper in total; below, with few-shot’s prefix cache off.",
+                about="break-even",
+            ),
+            _few_shot_payback_item,
+        ),
+        FilledColumn(
+            Column(
+                "Break-even, hosted",
+                "Requests from which it is cheaper than a hosted model, asked with as many tokens.",
+                about="break-even",
+            ),
+            _hosted_payback_item,
+        ),
+        FilledColumn(RIGHT_ANSWER, _right_answer_item),
     )
 
 
-def _net_item(net: Net | None, *, reference: bool) -> Item:
+def _once_item(priced: _PricedCase) -> Item:
+    costs = priced.costs
+    return Item(usd(costs.fixed), f"{usd(costs.labels)} labels" if costs.labels else "", costs.fixed)
+
+
+def _requests_item(priced: _PricedCase) -> Item:
+    detail = ""
+    if priced.case.method == "few_shot":
+        uncached = priced.uncached
+        detail = f"{usd(1000 * uncached.request)} cache off" if uncached else "cache off not measured"
+    dollars = 1000 * priced.costs.request
+    return Item(usd(dollars), detail, dollars)
+
+
+def _total_item(priced: _PricedCase) -> Item:
+    total = priced.costs.total
+    return Item(usd(total), usd_range(*priced.ends) if priced.ends else "", total)
+
+
+def _net_item(priced: _PricedCase) -> Item:
+    net = priced.figures.net
     if net is None:
-        return Item("reference", tone="muted") if reference else Item()
+        return Item("reference", tone="muted") if priced.is_reference else Item()
     tone: Tone = "good" if net.low > 0 else "bad" if net.high < 0 else "muted"
     return Item(
         signed_usd(net.value), f"{signed_usd(net.low)} to {signed_usd(net.high)}", net.value, tone=tone
     )
+
+
+def _worth_share_item(priced: _PricedCase) -> Item:
+    return _share_item(priced.figures.worth)
+
+
+def _frontier_share_item(priced: _PricedCase) -> Item:
+    return _share_item(priced.figures.frontier)
+
+
+def _per_point_item(priced: _PricedCase) -> Item:
+    return _number_item(priced.figures.per_point, usd)
+
+
+def _few_shot_payback_item(priced: _PricedCase) -> Item:
+    uncached = priced.figures.few_uncached
+    detail = ""
+    if priced.case.few is not None:
+        detail = "cache off not measured"
+        if uncached is not None:
+            detail = f"{uncached if isinstance(uncached, str) else from_volume(uncached)}, cache off"
+    return _number_item(priced.figures.few, from_volume, detail)
+
+
+def _hosted_payback_item(priced: _PricedCase) -> Item:
+    return _number_item(priced.figures.api, from_volume)
+
+
+def _right_answer_item(priced: _PricedCase) -> Item:
+    return _number_item(priced.figures.correct, usd)
 
 
 def _share_item(share: float | None) -> Item:
@@ -346,15 +440,6 @@ def _number_item(value: float | NoFigure | None, say: Callable[[float], str], de
     if value is None:
         return Item(MISSING, detail)
     return Item(value, detail, tone="muted") if isinstance(value, str) else Item(say(value), detail, value)
-
-
-def _few_detail(case: Case, figures: Figures) -> str:
-    if case.few is None:
-        return ""
-    if figures.few_uncached is None:
-        return "cache off not measured"
-    value = figures.few_uncached
-    return f"{value if isinstance(value, str) else from_volume(value)}, cache off"
 
 
 def page_data(choices: Choices, scenario: Scenario, presets: Sequence[Preset]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from leaderboards.elsewhere.scores import UNKNOWN, Imported, ImportedMetric
 from leaderboards.gathered import Site
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, remainder_line
 from leaderboards.text import points, shortened
 
 MOST_SHOWN = 60
@@ -16,10 +16,6 @@ def elsewhere_grid(site: Site, *, task: str | None = None) -> Grid | None:
         return None
     found.sort(key=lambda record: (record.task, record.candidate, record.num_fewshot or 0))
     lines = [_line(record, metric) for record in found for metric in record.shown(_own_metric(site, record))]
-    if len(lines) > MOST_SHOWN:
-        lines[MOST_SHOWN:] = [
-            Line(Head(f"{len(lines) - MOST_SHOWN:,} more", "in the downloads"), (Item(""),) * 5)
-        ]
     columns = (
         Column("Task", "And below it the metric, with the filters that answers went through.", text=True),
         Column(
@@ -30,6 +26,9 @@ def elsewhere_grid(site: Site, *, task: str | None = None) -> Grid | None:
         Column("n", "Samples scored.", narrow=False),
         Column("Scored with", text=True, narrow=False),
     )
+    hidden = len(lines) - MOST_SHOWN
+    if hidden > 0:
+        lines[MOST_SHOWN:] = [remainder_line(hidden, columns, "in the downloads")]
     return Grid("Scored elsewhere", Column("Candidate"), columns, tuple(lines))
 
 

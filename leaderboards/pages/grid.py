@@ -3,8 +3,9 @@
 All are tuples, for the pages of a large board have hundreds of thousands of them.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from harness.statistics import Estimate
 from harness.sweep.methods import Method
@@ -14,6 +15,8 @@ from leaderboards.rank.standings import SIGNIFICANT
 from leaderboards.text import MISSING, interval, p_value, points
 
 Tone = Literal["", "muted", "good", "bad"]
+SubjectT = TypeVar("SubjectT")
+"""What the rows of a table are about: an entry of the ledger, say."""
 
 
 class Column(NamedTuple):
@@ -78,6 +81,15 @@ class Item(NamedTuple):
         return " ".join(word for word in words if word)
 
 
+@dataclass(frozen=True)
+class FilledColumn(Generic[SubjectT]):
+    """A column together with what fills it, so that no head can stand over another column's items."""
+
+    head: Column
+    item: Callable[[SubjectT], Item]
+    """What stands in the row of a subject."""
+
+
 class Head(NamedTuple):
     """The head of a row: a candidate, or whatever the row is about."""
 
@@ -134,6 +146,21 @@ class Grid:
     def has_aside(self) -> bool:
         """Whether some rows are not ranked."""
         return any(line.aside for line in self.lines)
+
+
+def heads_of(columns: Sequence[FilledColumn[SubjectT]]) -> tuple[Column, ...]:
+    """The heads of columns, from left to right."""
+    return tuple(column.head for column in columns)
+
+
+def items_of(columns: Sequence[FilledColumn[SubjectT]], subject: SubjectT) -> tuple[Item, ...]:
+    """The row of a subject, from left to right."""
+    return tuple(column.item(subject) for column in columns)
+
+
+def remainder_line(hidden: int, columns: Sequence[Column], note: str = "") -> Line:
+    """The last row of a table that was cut: how many rows are not shown."""
+    return Line(Head(f"{hidden:,} more", note), (Item(""),) * len(columns))
 
 
 def slim(grid: Grid) -> Grid:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from leaderboards.gathered import Site
 from leaderboards.history import FOLDER, MOST_KEPT, NOUNS, Change, Kept, Snapshot, changes, summed
 from leaderboards.links import model_href
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, remainder_line
 from leaderboards.pages.heads import model_names
 from leaderboards.text import MISSING, count_of
 
@@ -61,9 +61,10 @@ def _change_grid(site: Site, found: Sequence[Change]) -> Grid | None:
         return None
     models = set(model_names(site.table))
     lines = [Line(_head(change, models), _items(change)) for change in found[:MOST_CHANGES]]
-    if len(found) > MOST_CHANGES:
-        lines.append(Line(Head(f"{len(found) - MOST_CHANGES:,} more"), (Item(""),) * 2))
     columns = (Column("What", text=True), Column("Now", "Below, as it was.", text=True))
+    hidden = len(found) - MOST_CHANGES
+    if hidden > 0:
+        lines.append(remainder_line(hidden, columns))
     return Grid("Changes since the last table", Column("Candidate"), columns, tuple(lines))
 
 

@@ -13,7 +13,17 @@ from leaderboards.chart.forest import Forest, gain_forest
 from leaderboards.gathered import Site, scale_of
 from leaderboards.money.ledger import Entry
 from leaderboards.pages.costs import derived_grid, measured_grid
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, gain_item, headroom_item, score_item
+from leaderboards.pages.grid import (
+    Column,
+    Grid,
+    Head,
+    Item,
+    Line,
+    gain_item,
+    headroom_item,
+    remainder_line,
+    score_item,
+)
 from leaderboards.pages.heads import (
     LONGEST_NAME,
     METHOD_TITLES,
@@ -188,9 +198,10 @@ def _failure_grid(site: Site, method: Method) -> Grid | None:
         )
         for failure in failures[:MOST_FAILURES]
     ]
-    if len(failures) > MOST_FAILURES:
-        lines.append(Line(Head(f"{len(failures) - MOST_FAILURES:,} more"), (Item(""),) * 3))
     columns = (Column("Task", text=True), Column("Seed"), Column("Reason", text=True))
+    hidden = len(failures) - MOST_FAILURES
+    if hidden > 0:
+        lines.append(remainder_line(hidden, columns))
     return Grid("Runs that failed", Column("Model"), columns, tuple(lines))
 
 

@@ -7,9 +7,9 @@ from harness.statistics import DRAWS, POWER, sample_size
 from leaderboards.decide.verdict import ENOUGH_SEEDS, points_lost
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import task_href
-from leaderboards.pages.costs import price_list
+from leaderboards.pages.cost_items import price_list
 from leaderboards.pages.decision import scenario_text
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, remainder_line
 from leaderboards.pages.heads import Pairs, candidate_head, samples_asked
 from leaderboards.pages.heat import HEAT_STEPS
 from leaderboards.rank.tables import Row
@@ -121,8 +121,8 @@ def _incomplete_grid(site: Site, left_out: Sequence[Row]) -> Grid | None:
         Line(candidate_head(site, row, ranked=False), (Item(shortened("; ".join(row.missing), 400)),))
         for row in left_out[:MOST_LEFT_OUT]
     ]
-    if len(left_out) > MOST_LEFT_OUT:
-        lines.append(Line(Head(f"{len(left_out) - MOST_LEFT_OUT:,} more"), (Item(""),)))
-    return Grid(
-        "Rows that are not ranked", Column("Candidate"), (Column("What is missing", text=True),), tuple(lines)
-    )
+    columns = (Column("What is missing", text=True),)
+    hidden = len(left_out) - MOST_LEFT_OUT
+    if hidden > 0:
+        lines.append(remainder_line(hidden, columns))
+    return Grid("Rows that are not ranked", Column("Candidate"), columns, tuple(lines))

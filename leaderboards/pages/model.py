@@ -10,7 +10,8 @@ from leaderboards.chart.forest import Forest, forest
 from leaderboards.chart.learning import LearningCurve, learning_curve
 from leaderboards.gathered import Site, parameters_of, scale_of
 from leaderboards.links import compare_href, method_href, model_href, task_href
-from leaderboards.pages.costs import derived_grid, labels_item, measured_grid
+from leaderboards.pages.cost_items import labels_item
+from leaderboards.pages.costs import derived_grid, measured_grid
 from leaderboards.pages.forgetting import forgetting_grid
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line, gain_item, score_item
 from leaderboards.pages.heads import (

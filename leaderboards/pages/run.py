@@ -12,7 +12,7 @@ from leaderboards.links import model_href, samples_href, task_href
 from leaderboards.money.prices import Prices
 from leaderboards.money.spend import training_usd
 from leaderboards.pages.choice import ChoiceView, choice_view
-from leaderboards.pages.costs import energy_text
+from leaderboards.pages.cost_items import energy_text
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line
 from leaderboards.pages.heads import Pairs, run_head
 from leaderboards.pages.samples import Excerpt, load_excerpt

@@ -9,7 +9,7 @@ from harness.sweep.methods import METHODS
 from leaderboards.gathered import Site, is_whole
 from leaderboards.links import model_href, samples_href
 from leaderboards.pages.arms import Arms
-from leaderboards.pages.costs import labels_item
+from leaderboards.pages.cost_items import labels_item
 from leaderboards.pages.elsewhere import elsewhere_grid
 from leaderboards.pages.form import form_grid
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item, slim

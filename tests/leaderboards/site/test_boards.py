@@ -13,7 +13,9 @@ from harness.cli import main
 from harness.errors import UserError
 from harness.sweep.methods import Method
 from leaderboards import publish, publish_boards
-from leaderboards.board import SHOWN, load_board
+from leaderboards.board import COLUMNS, DEFAULT_COLUMNS, load_board
+from leaderboards.gathered import gather, read_folder
+from leaderboards.pages.ranking import ranking_columns
 from leaderboards.write.address import check_address, sitemaps
 
 RATES: dict[tuple[str, Method], float] = {
@@ -161,8 +163,13 @@ def test_a_board_chooses_the_columns_of_its_ranking(results: Path, out: Path, tm
     assert row.count("<td") == 3
 
 
+def test_every_column_that_a_board_file_may_name_is_one_of_the_ranking(results: Path) -> None:
+    site = gather(read_folder(results), results, None, None)
+    assert tuple(column.name for column in ranking_columns(site)) == COLUMNS
+
+
 def test_without_a_choice_all_columns_are_shown_but_one_that_would_be_empty(results: Path, out: Path) -> None:
-    assert len(heads(publish(results, out).index)) == len(SHOWN) - 1, "no guard task was asked"
+    assert len(heads(publish(results, out).index)) == len(DEFAULT_COLUMNS) - 1, "no guard task was asked"
 
 
 @pytest.mark.parametrize(

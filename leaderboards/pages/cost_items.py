@@ -1,0 +1,104 @@
+"""Costs as they stand in a cell of a table, or in a list of facts."""
+
+from collections.abc import Sequence
+
+from harness.records.result import Result
+from leaderboards.gathered import Site
+from leaderboards.money.bill import Bill
+from leaderboards.money.payback import Payback
+from leaderboards.money.prices import Price, Prices
+from leaderboards.money.spend import JOULES_PER_KWH, Spend
+from leaderboards.pages.grid import Item
+from leaderboards.pages.heads import Pairs
+from leaderboards.text import MISSING, count_of, duration, from_volume, span, usd, volume
+
+IDLE = 0.3
+"""A share of busy time that real services reach more often than 1."""
+
+
+def bill_text(spent: Bill) -> str:
+    """What a bill is for, in words."""
+    parts = [(spent.trainings, "training"), (spent.trials, "trial"), (spent.failures, "failure")]
+    return ", ".join(count_of(number, noun) for number, noun in parts if number)
+
+
+def labels_item(site: Site, results: Sequence[Result]) -> Item:
+    """Training samples of the task that is scored, and of others."""
+    by_run = [(result.run.task, site.ledger.runs.labels(result)) for result in results]
+    if not any(by_task for _, by_task in by_run):
+        return Item()
+    own = [by_task.get(task, 0) for task, by_task in by_run]
+    others = [sum(by_task.values()) - by_task.get(task, 0) for task, by_task in by_run]
+    return Item(span(own), f"+ {span(others)} of others" if any(others) else "", max(own), loose=True)
+
+
+def train_item(spent: Spend) -> Item:
+    """One fine-tune, with its device-hours."""
+    if not spent.tuned:
+        return Item("$0", sort=0.0, tone="muted")
+    hours = _device_hours(spent.device_seconds)
+    if spent.training is None:
+        return Item(MISSING, hours)
+    return Item(usd(spent.training.mid), hours, spent.training.mid)
+
+
+def _device_hours(seconds: float) -> str:
+    """`1.5 h`, whatever the size; less than a tenth of an hour in minutes or seconds."""
+    hours = seconds / 3600
+    if hours < 0.1:
+        return duration(seconds)
+    return f"{hours:.2g} h" if hours < 99.5 else f"{hours:,.0f} h"
+
+
+def serve_item(spent: Spend) -> Item:
+    """1,000 requests on a device that is always busy; below, on one that is often idle."""
+    if spent.request is None:
+        return Item()
+    full = 1000 * spent.request.mid
+    return Item(usd(full), f"{usd(full / IDLE)} at 30 %", full)
+
+
+def payback_item(payback: Payback | None, against: str = "", *, none: str = "") -> Item:
+    """A break-even volume, or why there is none; `none`: what is said where it cannot be told."""
+    if payback is None:
+        return Item(MISSING, none, tone="muted") if none else Item()
+    if payback.requests is None:
+        return Item(payback.why or MISSING, against, tone="muted", loose=True)
+    detail = against
+    if payback.with_data is not None and payback.with_data > payback.requests:
+        detail = f"{volume(payback.with_data)} with labels"
+    return Item(from_volume(payback.requests), detail, payback.requests, loose=True)
+
+
+def energy_text(joules: float) -> str:
+    watt_hours = 1000 * joules / JOULES_PER_KWH
+    return f"{watt_hours / 1000:.3g} kWh" if watt_hours >= 1000 else f"{watt_hours:.3g} Wh"
+
+
+def usd_range(low: float, high: float) -> str:
+    """`$2.00–5.00`."""
+    return f"{usd(low)}–{usd(high).removeprefix('$')}"
+
+
+def price_list(prices: Prices) -> Pairs:
+    def said(price: Price) -> str:
+        return f"{usd(price.mid)} ({usd_range(price.low, price.high)})"
+
+    devices = tuple(
+        (
+            f"{entry.match}, {'core-hour' if entry.per_core else 'device-hour'}",
+            f"{said(entry.usd_per_hour)}. {entry.source}.",
+        )
+        for entry in prices.devices
+    )
+    energy = f"{said(prices.energy.usd_per_kwh)}, times {prices.energy.pue} for the building. {prices.energy.source}."
+    label = f"{said(prices.label.usd_per_item)}. {prices.label.source}."
+    hosted = tuple(
+        (
+            f"{entry.name}, million tokens",
+            f"read {said(entry.usd_per_million_input)}, written {said(entry.usd_per_million_output)}. {entry.source}, "
+            f"{entry.date}.",
+        )
+        for entry in prices.apis
+    )
+    return (*devices, ("kWh (in the rent already)", energy), ("label", label), *hosted)

@@ -1,0 +1,285 @@
+"""The ranking: a column of it is a name in `leaderboards.board` and a `RankingColumn` here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from leaderboards.board import ColumnName
+from leaderboards.decide.verdict import ENOUGH_SEEDS
+from leaderboards.gathered import Site, scale_of
+from leaderboards.links import row_slug
+from leaderboards.money.ledger import Entry
+from leaderboards.pages.cost_items import labels_item, payback_item, serve_item, train_item
+from leaderboards.pages.decision import scenario_text, worth_item
+from leaderboards.pages.forgetting import guard_column, guard_item
+from leaderboards.pages.grid import (
+    Column,
+    FilledColumn,
+    Grid,
+    Item,
+    Line,
+    gain_item,
+    heads_of,
+    items_of,
+    samples_item,
+    score_item,
+    slim,
+)
+from leaderboards.pages.heads import MOST_ROWS, candidate_head, compared_rows
+from leaderboards.rank.tables import Row
+from leaderboards.text import MISSING, count_of
+
+
+@dataclass(frozen=True)
+class RankingColumn(FilledColumn[Entry]):
+    """A column that a board file may ask for."""
+
+    name: ColumnName
+    """What the board file calls it."""
+
+    has_content: bool = True
+    """Whether this board has anything to show in it; the column is left out where not, even if asked for."""
+
+
+@dataclass(frozen=True)
+class RankingPage:
+    """The whole ranking, where the first page shows its beginning."""
+
+    main: Grid
+    lede: str
+
+
+def ranking_page(site: Site) -> RankingPage | None:
+    """Every row of the ranking; None where the first page has them all."""
+    entries = site.ledger.entries
+    if len(entries) <= MOST_ROWS:
+        return None
+    return RankingPage(
+        slim(ranking_grid(site, entries)), f"{count_of(len(entries), 'row')}. Score: {scale_of(site.table)}."
+    )
+
+
+def ranking_grid(site: Site, entries: Sequence[Entry]) -> Grid:
+    """Entries of the ledger, with the columns of the board file in its order."""
+    by_name = {column.name: column for column in ranking_columns(site) if column.has_content}
+    columns = [by_name[name] for name in site.board.columns if name in by_name]
+    compared = {row.key for row in compared_rows(site)}
+    lines = []
+    former_tier = entries[0].row.tier if entries else None
+    for entry in entries:
+        row = entry.row
+        head = candidate_head(site, row, frontier=entry.frontier)._replace(
+            row=row_slug(row) if row.key in compared else "",
+            kind=_kind(site, row),
+            divided=row.score is not None and row.tier != former_tier,
+        )
+        lines.append(Line(head, items_of(columns, entry), aside=row.score is None))
+        former_tier = row.tier
+    return Grid(
+        "Candidates by score",
+        Column("Candidate", "Rank, model, method and size.", about="rank"),
+        heads_of(columns),
+        tuple(lines),
+    )
+
+
+def ranking_columns(site: Site) -> tuple[RankingColumn, ...]:
+    """All columns that there are."""
+    return (
+        RankingColumn(
+            name="score",
+            head=Column(
+                "Score",
+                f"With its 95 % interval over samples and seeds. {scale_of(site.table)}.",
+                about="score",
+            ),
+            item=partial(_score_item, floor=_lowest_bound(site)),
+        ),
+        RankingColumn(
+            name="few_shot",
+            head=Column(
+                "Δ few-shot",
+                "Paired gain over the few-shot arm of the same model, with its 95 % interval. Grey where it is not "
+                "significant after correction for all gains of the board.",
+                about="gain",
+            ),
+            item=_over_few_shot_item,
+        ),
+        RankingColumn(
+            name="zero_shot",
+            head=Column(
+                "Δ zero-shot",
+                "Paired gain over the untrained model without examples, with its 95 % interval.",
+                narrow=False,
+                about="gain",
+            ),
+            item=_over_zero_shot_item,
+        ),
+        RankingColumn(
+            name="win_rate",
+            head=Column(
+                "Win rate",
+                "Share of the comparisons with all other rows, task by task, that it wins; a tie is half a win.",
+                narrow=False,
+                about="robustness",
+            ),
+            item=_win_rate_item,
+        ),
+        RankingColumn(
+            name="mean_rank",
+            head=Column("Mean rank", "Mean of its ranks on the tasks.", narrow=False, about="robustness"),
+            item=_mean_rank_item,
+        ),
+        RankingColumn(
+            name="train",
+            head=Column(
+                "Train",
+                "Cost of one fine-tune (mean over tasks and seeds), and its device-hours.",
+                about="training",
+            ),
+            item=_train_item,
+        ),
+        RankingColumn(
+            name="labels",
+            head=Column(
+                "Labels",
+                "Labelled samples of the task that it was trained on; below, those of other tasks.",
+                narrow=False,
+                about="labels",
+            ),
+            item=partial(_labels_item, site),
+        ),
+        RankingColumn(
+            name="serve",
+            head=Column(
+                "Serve / 1k",
+                "Cost of 1,000 requests on a device that is always busy; below, busy 30 % of the time.",
+                narrow=False,
+                about="serving",
+            ),
+            item=_serve_item,
+        ),
+        RankingColumn(
+            name="break_even",
+            head=Column(
+                "Break-even",
+                "Requests from which it is cheaper than few-shot prompting, training included.",
+                narrow=False,
+                about="break-even",
+            ),
+            item=_break_even_item,
+        ),
+        RankingColumn(
+            name="worth_it",
+            head=Column("P(worth it)", scenario_text(site), narrow=False, about="worth-it"),
+            item=partial(_worth_it_item, site),
+        ),
+        RankingColumn(
+            name="guard",
+            head=guard_column(site.board.forgetting_margin),
+            item=_guard_item,
+            has_content=any(row.forgetting for row in site.table.rows),
+        ),
+        RankingColumn(
+            name="seeds",
+            head=Column(
+                "Seeds",
+                "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.",
+                narrow=False,
+                about="seeds",
+            ),
+            item=_seeds_item,
+        ),
+        RankingColumn(
+            name="n",
+            head=Column(
+                "n",
+                "Test samples scored in every seed and wording, of those asked for.",
+                narrow=False,
+                about="samples",
+            ),
+            item=_samples_item,
+        ),
+    )
+
+
+def _lowest_bound(site: Site) -> float:
+    """Where the bars of all scores begin."""
+    return min((row.score.low for row in site.table.ranked if row.score), default=0.0)
+
+
+def _score_item(entry: Entry, *, floor: float) -> Item:
+    row = entry.row
+    if row.score:
+        return score_item(row.score, floor=floor)
+    done = sum(len(cell.results) for cell in row.cells.values())
+    why = f"{done}/{row.runs_wanted} runs" if done < row.runs_wanted else "no sample scored in all runs"
+    return Item(MISSING, why, tone="muted")
+
+
+def _over_few_shot_item(entry: Entry) -> Item:
+    return gain_item(entry.row.over_few, p=entry.row.significance.get("few_shot"))
+
+
+def _over_zero_shot_item(entry: Entry) -> Item:
+    return gain_item(entry.row.over_zero, p=entry.row.significance.get("zero_shot"))
+
+
+def _win_rate_item(entry: Entry) -> Item:
+    robustness = entry.row.robustness
+    if robustness is None:
+        return Item()
+    return Item(f"{100 * robustness.win_rate:.0f} %", sort=robustness.win_rate)
+
+
+def _mean_rank_item(entry: Entry) -> Item:
+    robustness = entry.row.robustness
+    return Item() if robustness is None else Item(f"{robustness.mean_rank:.1f}", sort=robustness.mean_rank)
+
+
+def _train_item(entry: Entry) -> Item:
+    return train_item(entry.spend)
+
+
+def _labels_item(site: Site, entry: Entry) -> Item:
+    return labels_item(site, entry.row.results)
+
+
+def _serve_item(entry: Entry) -> Item:
+    return serve_item(entry.spend)
+
+
+def _break_even_item(entry: Entry) -> Item:
+    """Against few-shot; of a model that has no few-shot arm, against zero-shot."""
+    if entry.over_few is not None:
+        return payback_item(entry.over_few)
+    return payback_item(entry.over_zero, "vs zero-shot")
+
+
+def _worth_it_item(site: Site, entry: Entry) -> Item:
+    return worth_item(site.decided.get(entry.row.key))
+
+
+def _guard_item(entry: Entry) -> Item:
+    return guard_item(entry.row.forgetting)
+
+
+def _seeds_item(entry: Entry) -> Item:
+    row = entry.row
+    note = "weak claim" if row.seeds < ENOUGH_SEEDS else ""
+    if row.seeds == 1:
+        note = "a single draw" if row.members else "seed noise unknown"
+    return Item(str(row.seeds), note, row.seeds, tone="muted" if row.seeds == 1 else "", loose=True)
+
+
+def _samples_item(entry: Entry) -> Item:
+    return samples_item(entry.row.scored, entry.row.total)
+
+
+def _kind(site: Site, row: Row) -> str:
+    """Which filter of the ranking shows it."""
+    if row.tuned:
+        return "tuned"
+    members = [member for result in row.results for member in site.ledger.runs.members(result)]
+    prompted = row.method == "few_shot" or any(member.run.num_fewshot for member in members)
+    return "few-shot" if prompted else "zero-shot"
