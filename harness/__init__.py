@@ -1,8 +1,7 @@
-"""GainBoard: which language model to fine-tune for a task, with which recipe, and whether it is worth the
-cost.
+"""GainBoard: which language model to fine-tune for a task, with which recipe, and whether it is worth it.
 
-These are the names a task plugin and a notebook need; everything else is an implementation detail. Importing
-them is quick: pydantic, pandas and the data set library are loaded by the functions that use them.
+These are the names that a task plugin or a notebook needs; everything else is an implementation detail. The
+import is quick: pydantic, pandas and the data set library are loaded by the functions that use them.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Metrics, by name: how answers become a score."""
+"""The built-in metrics by name: how answers become a score."""
 
 from harness.errors import UserError, suggest
 from harness.metrics.answers import answer_of, first_json_object, last_number
@@ -47,7 +47,8 @@ METRICS: dict[str, Metric] = {
 
 
 def find_metric(metric: str | Metric) -> Metric:
-    """The metric of a name, or a task's own as it is."""
+    """The built-in metric of a name; a task's own `Metric` comes back as it is. Raises `UserError` for an
+    unknown name."""
     if isinstance(metric, Metric):
         return metric
     if metric not in METRICS:

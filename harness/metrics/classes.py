@@ -1,8 +1,8 @@
 """Metrics of classification, from the true positives, false positives and false negatives of every class.
 
-They follow scikit-learn with `labels` = the classes that are the target of some sample: an answer that is no
-such class is a miss of the true one, and however many different texts a model invents, the averages stay over
-the real classes.
+They equal scikit-learn's with `labels` set to the classes that are the target of some sample. Any other
+answer only counts as a miss of the true class, so a model that invents texts does not add classes to the
+averages.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from harness.task.metric import Values
 
 Sums = Mapping[str, "Values"]
+"""`tp NAME`, `fp NAME` and `fn NAME` for every class, in arrays of one shape: one entry per set of
+samples."""
 
 _INVENTED = "squares of invented answers"
-"""How often each answer that is no class was given, squared and summed: all that any metric here needs to
-know of them."""
+"""For every answer that is no class, how often it was given, squared; summed over these answers. No metric
+here needs to know more about them."""
 
 
 @dataclass(frozen=True)
 class _Classes:
-    """Counts as arrays of (class, *shape), over the classes named."""
+    """Counts per class as arrays of shape (classes, *shape of the sums)."""
 
     names: list[str]
     tp: "Values"
@@ -50,27 +52,28 @@ def _counts(reply: Reply) -> Counts:
 
 
 def _leaving(rows: Sequence[Counts]) -> Leaving:
-    """The counts of the real classes, and of all invented answers together their squares.
+    """The counts of the real classes, and for all invented answers together their squares.
 
-    A model may invent a text for every sample; a table of all of them by all samples would fill any memory.
+    A model may invent a text for every sample, and a table of all these texts by all samples would not fit
+    into memory.
     """
     sums = sums_of(rows)
-    real = {name[3:] for name in sums if name.startswith(("tp ", "fn "))}
-    invented = {name: count for name, count in sums.items() if name[3:] not in real}
-    kept = {name: count for name, count in sums.items() if name not in invented}
+    real_classes = {name[3:] for name in sums if name.startswith(("tp ", "fn "))}
+    invented = {name: count for name, count in sums.items() if name[3:] not in real_classes}
+    real = {name: count for name, count in sums.items() if name not in invented}
 
-    def leaves(row: Counts) -> Counts:
-        left = {name: count for name, count in row.items() if name not in invented}
-        lost = sum(
-            invented[name] ** 2 - (invented[name] - count) ** 2
-            for name, count in row.items()
-            if name in invented
-        )
-        return {**left, _INVENTED: lost}
+    def without_invented(row: Counts) -> Counts:
+        squares_lost = 0.0
+        for name, count in row.items():
+            if name in invented:
+                squares_lost += invented[name] ** 2 - (invented[name] - count) ** 2
+        return {
+            **{name: count for name, count in row.items() if name not in invented},
+            _INVENTED: squares_lost,
+        }
 
-    return Leaving(
-        {**kept, _INVENTED: sum(count**2 for count in invented.values())}, [leaves(row) for row in rows]
-    )
+    squares = sum(count**2 for count in invented.values())
+    return Leaving({**real, _INVENTED: squares}, [without_invented(row) for row in rows])
 
 
 def _classes(sums: Sums, *, only_targets: bool) -> _Classes:
@@ -85,42 +88,42 @@ def _classes(sums: Sums, *, only_targets: bool) -> _Classes:
     return _Classes(names, tp, fp, fn)
 
 
-def _ratio(part: "Values", whole: "Values") -> "Values":
-    """part / whole, and 0 where whole is 0."""
+def _ratio(part: "Values", total: "Values") -> "Values":
+    """part / total, and 0 where total is 0."""
     import numpy
 
-    return numpy.divide(part, whole, out=numpy.zeros_like(whole, dtype=numpy.float64), where=whole > 0)
+    return numpy.divide(part, total, out=numpy.zeros_like(total, dtype=numpy.float64), where=total > 0)
 
 
-def _macro(part: Callable[[_Classes], "Values"]) -> Callable[[Sums], "Values"]:
-    """The plain mean over the classes that have samples."""
+def _macro(measure: Callable[[_Classes], "Values"]) -> Callable[[Sums], "Values"]:
+    """The unweighted mean over the classes that have samples."""
 
     def value(sums: Sums) -> "Values":
         classes = _classes(sums, only_targets=True)
         present = classes.support() > 0
-        return _ratio((part(classes) * present).sum(axis=0), present.sum(axis=0))
+        return _ratio((measure(classes) * present).sum(axis=0), present.sum(axis=0))
 
     return value
 
 
-def _weighted(part: Callable[[_Classes], "Values"]) -> Callable[[Sums], "Values"]:
-    """The mean over classes, each counting as often as it is the target."""
+def _weighted(measure: Callable[[_Classes], "Values"]) -> Callable[[Sums], "Values"]:
+    """The mean over classes, each weighted by how often it is the target."""
 
     def value(sums: Sums) -> "Values":
         classes = _classes(sums, only_targets=True)
-        return _ratio((part(classes) * classes.support()).sum(axis=0), classes.support().sum(axis=0))
+        return _ratio((measure(classes) * classes.support()).sum(axis=0), classes.support().sum(axis=0))
 
     return value
 
 
-def _micro(part: Callable[[_Classes], "Values"]) -> Callable[[Sums], "Values"]:
-    """The part of one class that has all classes' counts."""
+def _micro(measure: Callable[[_Classes], "Values"]) -> Callable[[Sums], "Values"]:
+    """The measure of a single class that has the counts of all classes."""
 
     def value(sums: Sums) -> "Values":
         classes = _classes(sums, only_targets=True)
         present = classes.support() > 0
         tp, fp, fn = (counts.sum(axis=0) for counts in (classes.tp, classes.fp * present, classes.fn))
-        return part(_Classes(["all"], tp, fp, fn))
+        return measure(_Classes(["all"], tp, fp, fn))
 
     return value
 
@@ -128,7 +131,7 @@ def _micro(part: Callable[[_Classes], "Values"]) -> Callable[[Sums], "Values"]:
 def _mcc(sums: Sums) -> "Values":
     """The correlation of targets and answers (Gorodkin, Computational Biology and Chemistry 28, 2004).
 
-    Of samples s, right answers c, and for every class its targets t and answers p:
+    With s samples, c right answers, and t targets and p answers of each class:
     (c·s − Σ t·p) / √((s² − Σ p²)(s² − Σ t²)), and 0 where all targets or all answers are one class.
     """
     import numpy
@@ -136,10 +139,10 @@ def _mcc(sums: Sums) -> "Values":
     classes = _classes(sums, only_targets=False)
     targets, answers = classes.support(), classes.tp + classes.fp
     samples, right = targets.sum(axis=0), classes.tp.sum(axis=0)
-    shared = right * samples - (targets * answers).sum(axis=0)
+    covariance = right * samples - (targets * answers).sum(axis=0)
     squares = (answers**2).sum(axis=0) + sums.get(_INVENTED, 0.0)
     spread = numpy.sqrt((samples**2 - squares) * (samples**2 - (targets**2).sum(axis=0)))
-    return numpy.clip(_ratio(shared, spread), -1.0, 1.0)
+    return numpy.clip(_ratio(covariance, spread), -1.0, 1.0)
 
 
 def _by_class(sums: Mapping[str, float]) -> dict[str, float]:
@@ -148,11 +151,14 @@ def _by_class(sums: Mapping[str, float]) -> dict[str, float]:
 
     numbers = {name: numpy.asarray(number, dtype=numpy.float64) for name, number in sums.items()}
     classes = _classes(numbers, only_targets=True)
-    parts = {"precision": classes.precision(), "recall": classes.recall(), "f1": classes.f1()}
-    present = [(index, name) for index, name in enumerate(classes.names) if classes.support()[index] > 0]
-    return {
-        f"{part} {name}": float(values[index]) for part, values in parts.items() for index, name in present
-    }
+    support = classes.support()
+    values: dict[str, float] = {}
+    for measure_name, (_, measure) in _MEASURES.items():
+        by_class = measure(classes)
+        for index, class_name in enumerate(classes.names):
+            if support[index] > 0:
+                values[f"{measure_name} {class_name}"] = float(by_class[index])
+    return values
 
 
 def _metric(name: str, description: str, value: Callable[[Sums], "Values"], *, low: float = 0.0) -> Metric:
@@ -168,24 +174,25 @@ def _metric(name: str, description: str, value: Callable[[Sums], "Values"], *, l
     )
 
 
-_PARTS: dict[str, tuple[str, Callable[[_Classes], "Values"]]] = {
+_MEASURES: dict[str, tuple[str, Callable[[_Classes], "Values"]]] = {
     "precision": ("share of a class's answers that are right", _Classes.precision),
     "recall": ("share of a class's targets that are found", _Classes.recall),
     "f1": ("F1 of a class", _Classes.f1),
 }
+"""Name → what it says, and its values per class."""
 
 CLASSES = (
     *(
-        _metric(f"{name}_macro", f"{what}; mean over classes", _macro(part))
-        for name, (what, part) in _PARTS.items()
+        _metric(f"{name}_macro", f"{phrase}; mean over classes", _macro(measure))
+        for name, (phrase, measure) in _MEASURES.items()
     ),
     *(
-        _metric(f"{name}_micro", f"{what}, over all classes' counts together", _micro(part))
-        for name, (what, part) in _PARTS.items()
+        _metric(f"{name}_micro", f"{phrase}, over all classes' counts together", _micro(measure))
+        for name, (phrase, measure) in _MEASURES.items()
     ),
     *(
-        _metric(f"{name}_weighted", f"{what}; mean over classes, by their targets", _weighted(part))
-        for name, (what, part) in _PARTS.items()
+        _metric(f"{name}_weighted", f"{phrase}; mean over classes, by their targets", _weighted(measure))
+        for name, (phrase, measure) in _MEASURES.items()
     ),
     _metric("mcc", "Matthews correlation of targets and answers", _mcc, low=-1.0),
 )

@@ -1,8 +1,8 @@
-"""Metrics of instruction following: constraints on an answer's form that a program can verify.
+"""Metrics of instruction following: constraints on the form of an answer that a program can verify.
 
-After IFEval (Zhou et al. 2023, arXiv 2311.07911). A sample names its constraints in
-`metadata["constraints"]`, a JSON list of objects such as `{"kind": "words", "min": 3, "max": 8}`; `KINDS`
-says what each kind takes.
+They follow IFEval (Zhou et al. 2023, arXiv 2311.07911). A sample lists its constraints in
+`metadata["constraints"]`, as JSON objects such as `{"kind": "words", "min": 3, "max": 8}`; `KINDS` says what
+options each kind takes.
 """
 
 import json
@@ -18,7 +18,7 @@ from harness.task.output import ANSWERS
 Options = Mapping[str, Any]
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
-# The look-behind lets a long run of stops be tried once, not from each of its characters.
+# The look-behind keeps a long run of stops from being tried again at each of its characters.
 _SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s|\Z)")
 _BULLET = re.compile(r"\s*[-*•]\s+\S")
 _BLANK_LINES = re.compile(r"\n\s*\n")
@@ -29,25 +29,25 @@ class Kind:
     """One kind of constraint."""
 
     options: tuple[str, ...]
-    """What it takes, all of it required; of `min` and `max` one is enough."""
+    """The options it takes, all of them required; one of `min` and `max` is enough."""
 
     met: Callable[[str, Options], bool]
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """One requirement of a sample."""
+    """One requirement on a sample's answer."""
 
     kind: Kind
     options: Options
 
     def met(self, answer: str) -> bool:
-        """Whether `answer` fulfils it. An empty answer fulfils nothing, not even "no commas"."""
+        """Whether `answer` fulfils it. A blank answer fulfils nothing, not even "no commas"."""
         return bool(answer.strip()) and self.kind.met(answer, self.options)
 
 
 def check_constraints(text: str) -> list[Constraint]:
-    """Read `metadata["constraints"]`; a `UserError` says which constraint is malformed, and how."""
+    """Read `metadata["constraints"]`. Raises `UserError` that says which constraint is malformed, and how."""
     try:
         items = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -57,39 +57,42 @@ def check_constraints(text: str) -> list[Constraint]:
     return [_constraint(item, f"constraint {number}") for number, item in enumerate(items, start=1)]
 
 
-def _constraint(item: object, where: str) -> Constraint:
+def _constraint(item: object, label: str) -> Constraint:
     if not isinstance(item, dict) or not isinstance(item.get("kind"), str):
-        raise UserError(f'{where} must be an object such as {{"kind": "no_commas"}}')
+        raise UserError(f'{label} must be an object such as {{"kind": "no_commas"}}')
     name = item["kind"]
     if name not in KINDS:
         raise UserError(
-            f"{where}: kind '{name}' not found.{suggest(name, KINDS)} Allowed: {', '.join(sorted(KINDS))}"
+            f"{label}: kind '{name}' not found.{suggest(name, KINDS)} Allowed: {', '.join(sorted(KINDS))}"
         )
+    label = f"{label} ({name})"
     kind, options = KINDS[name], {option: value for option, value in item.items() if option != "kind"}
     for option in options:
         if option not in kind.options:
-            raise UserError(
-                f"{where} ({name}): option '{option}' is unknown. Allowed: {', '.join(kind.options) or 'none'}"
-            )
+            allowed = ", ".join(kind.options) or "none"
+            raise UserError(f"{label}: option '{option}' is unknown. Allowed: {allowed}")
     bounds = {"min", "max"} & set(kind.options)
     for option in kind.options:
         if option not in options and option not in bounds:
-            raise UserError(f"{where} ({name}): '{option}' is missing")
+            raise UserError(f"{label}: '{option}' is missing")
     if bounds and not bounds & set(options):
-        raise UserError(f"{where} ({name}): 'min' or 'max' is missing")
+        raise UserError(f"{label}: 'min' or 'max' is missing")
     for option, value in options.items():
-        if not _VALID[option].accepts(value):
-            raise UserError(f"{where} ({name}): '{option}' must be {_VALID[option].wanted}, not {value!r}")
+        rule = _OPTION_RULES[option]
+        if not rule.accepts(value):
+            raise UserError(f"{label}: '{option}' must be {rule.expected}, not {value!r}")
     if options.get("min", 0) > options.get("max", float("inf")):
-        raise UserError(f"{where} ({name}): 'min' is above 'max'")
+        raise UserError(f"{label}: 'min' is above 'max'")
     return Constraint(kind, options)
 
 
 @dataclass(frozen=True)
-class _Valid:
+class _OptionRule:
     """What an option's value must be."""
 
-    wanted: str
+    expected: str
+    """In words, after "must be"."""
+
     accepts: Callable[[Any], bool]
 
 
@@ -105,11 +108,15 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(map(_is_text, value))
 
 
-_VALID = {
-    **dict.fromkeys(("min", "max", "count"), _Valid("a whole number from 0", _is_count)),
-    **dict.fromkeys(("text", "word"), _Valid("a text that is not blank", _is_text)),
-    "words": _Valid("a list of texts that are not blank", _are_texts),
-    "case": _Valid("upper, lower or title", lambda value: value in ("upper", "lower", "title")),
+def _is_case(value: object) -> bool:
+    return value in ("upper", "lower", "title")
+
+
+_OPTION_RULES = {
+    **dict.fromkeys(("min", "max", "count"), _OptionRule("a whole number from 0", _is_count)),
+    **dict.fromkeys(("text", "word"), _OptionRule("a text that is not blank", _is_text)),
+    "words": _OptionRule("a list of texts that are not blank", _are_texts),
+    "case": _OptionRule("upper, lower or title", _is_case),
 }
 
 
@@ -118,7 +125,7 @@ def _words(answer: str) -> int:
 
 
 def _sentences(answer: str) -> int:
-    """Parts that end with a stop before white space, or with the text, and hold a word."""
+    """Parts that end with a stop before white space, or where the text ends, and that hold a word."""
     return sum(_WORD.search(part) is not None for part in _SENTENCE_END.split(answer))
 
 
@@ -131,7 +138,7 @@ def _paragraphs(answer: str) -> int:
 
 
 def _occurrences(answer: str, phrase: str) -> int:
-    """How often a word or phrase stands in the answer as a whole, in any case."""
+    """How often a phrase stands in the answer as whole words, in upper or lower case."""
     return len(re.findall(rf"(?<!\w){re.escape(phrase.strip())}(?!\w)", answer, re.IGNORECASE))
 
 
@@ -153,8 +160,46 @@ def _json(answer: str, _: Options) -> bool:
         return False
 
 
+def _includes(answer: str, options: Options) -> bool:
+    return all(_occurrences(answer, word) for word in options["words"])
+
+
+def _excludes(answer: str, options: Options) -> bool:
+    return not any(_occurrences(answer, word) for word in options["words"])
+
+
+def _frequency(answer: str, options: Options) -> bool:
+    return _within(_occurrences(answer, options["word"]), options)
+
+
+def _starts(answer: str, options: Options) -> bool:
+    prefix: str = options["text"].strip()
+    return answer.strip().startswith(prefix)
+
+
+def _ends(answer: str, options: Options) -> bool:
+    suffix: str = options["text"].strip()
+    return answer.strip().endswith(suffix)
+
+
+def _bullets(answer: str, options: Options) -> bool:
+    count: int = options["count"]
+    return sum(_BULLET.match(line) is not None for line in answer.splitlines()) == count
+
+
+def _quoted(answer: str, _: Options) -> bool:
+    return re.fullmatch(r'"[^"]+"', answer.strip()) is not None
+
+
+def _no_commas(answer: str, _: Options) -> bool:
+    return "," not in answer
+
+
 def _counted(count: Callable[[str], int]) -> Kind:
-    return Kind(("min", "max"), lambda answer, options: _within(count(answer), options))
+    def met(answer: str, options: Options) -> bool:
+        return _within(count(answer), options)
+
+    return Kind(("min", "max"), met)
 
 
 KINDS: dict[str, Kind] = {
@@ -163,30 +208,24 @@ KINDS: dict[str, Kind] = {
     "lines": _counted(_lines),
     "paragraphs": _counted(_paragraphs),
     "characters": _counted(len),
-    "frequency": Kind(
-        ("word", "min", "max"),
-        lambda answer, options: _within(_occurrences(answer, options["word"]), options),
-    ),
-    "include": Kind(
-        ("words",), lambda answer, options: all(_occurrences(answer, word) for word in options["words"])
-    ),
-    "exclude": Kind(
-        ("words",), lambda answer, options: not any(_occurrences(answer, word) for word in options["words"])
-    ),
+    "frequency": Kind(("word", "min", "max"), _frequency),
+    "include": Kind(("words",), _includes),
+    "exclude": Kind(("words",), _excludes),
     "case": Kind(("case",), _case),
-    "start": Kind(("text",), lambda answer, options: answer.strip().startswith(options["text"].strip())),
-    "end": Kind(("text",), lambda answer, options: answer.strip().endswith(options["text"].strip())),
-    "bullets": Kind(
-        ("count",),
-        lambda answer, options: sum(map(bool, map(_BULLET.match, answer.splitlines()))) == options["count"],
-    ),
+    "start": Kind(("text",), _starts),
+    "end": Kind(("text",), _ends),
+    "bullets": Kind(("count",), _bullets),
     "json": Kind((), _json),
-    "quoted": Kind((), lambda answer, _: re.fullmatch(r'"[^"]+"', answer.strip()) is not None),
-    "no_commas": Kind((), lambda answer, _: "," not in answer),
+    "quoted": Kind((), _quoted),
+    "no_commas": Kind((), _no_commas),
 }
-"""Name to kind. Words and phrases are found as wholes and in any case; `start`, `end` and `case` heed case; a
-bullet is a line that begins with -, * or •; `json` is an object or a list, and nothing around it; `quoted` is
-all in double quotes."""
+"""Name to kind. Words and phrases count only whole, and in upper or lower case alike; `start`, `end` and `case`
+heed case; a bullet is a line that begins with -, * or •; `json` is an object or a list with nothing around it;
+`quoted` is all in double quotes."""
+
+
+def _all_met(reply: Reply) -> float:
+    return float(_share_met(reply) == 1)
 
 
 def _share_met(reply: Reply) -> float:
@@ -201,7 +240,7 @@ CONSTRAINTS = (
     Metric(
         "constraints_strict",
         "all constraints on the answer are met",
-        lambda r: float(_share_met(r) == 1),
+        _all_met,
         binary=True,
         outputs=ANSWERS,
     ),

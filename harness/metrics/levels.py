@@ -1,4 +1,4 @@
-"""What a metric gives without any skill: by chance, and by always giving the commonest answer."""
+"""The value of a metric without any skill: by guessing, and by always giving the most frequent answer."""
 
 import math
 import random
@@ -12,31 +12,30 @@ if TYPE_CHECKING:
     from harness.task import Sample
 
 MOST_SAMPLES = 20_000
-"""Samples a level is computed on; of more, as many are drawn."""
+"""The most samples a value is computed on; from more, so many are drawn."""
 
 MOST_REPLIES = 50_000
-"""Replies that are simulated for a chance level, over all draws."""
+"""The most replies that are simulated for a chance level, over all draws."""
 
 _SEED = 0
 
 
 def chance_level(metric: Metric, samples: "Sequence[Sample]", *, draws: int = 200) -> float | None:
-    """What guessing evenly among the choices scores: exactly for accuracy, else the mean over simulated
-    guesses.
+    """What guessing evenly among the choices scores: exact for accuracy, else the mean over `draws` simulated
+    guesses of every sample.
 
-    None where there are no choices to guess among, or the metric needs what a guess does not have. Whatever a
-    metric raises counts as such a need: a plugin's own may raise anything, and `gainboard check` says so in
-    its place.
+    None when there are no choices to guess among, or when the metric needs what a guess does not have. Any
+    error of a metric counts as that, since a plugin's own may raise anything; `gainboard check` reports it.
     """
     if not samples or not all(sample.choices for sample in samples):
         return None
     if metric.name in ("accuracy", "accuracy_norm", "exact_match"):
         return sum(map(_share_right, samples)) / len(samples)
     generator = random.Random(_SEED)
-    some = _some(samples, generator)
-    draws = max(1, min(draws, MOST_REPLIES // len(some)))
+    subset = _at_most(samples, generator)
+    draws = max(1, min(draws, MOST_REPLIES // len(subset)))
     try:
-        return sum(evaluate(metric, guess) for guess in _guesses(some, draws, generator)) / draws
+        return sum(evaluate(metric, guesses) for guesses in _guesses(subset, draws, generator)) / draws
     except Exception:  # no guess can be judged: the metric needs a likelihood, say
         return None
 
@@ -44,20 +43,22 @@ def chance_level(metric: Metric, samples: "Sequence[Sample]", *, draws: int = 20
 def majority_level(metric: Metric, train: "Sequence[Sample]", test: "Sequence[Sample]") -> float | None:
     """What always giving the most frequent training answer scores on `test`.
 
-    None where no training answer is given twice, or the metric raises, as above.
+    None when no training answer occurs twice, or when the metric raises, as for `chance_level`.
     """
-    commonest = Counter(sample.targets[0] for sample in train).most_common(1)
-    if not commonest or commonest[0][1] < 2 or not test:
+    most_frequent = Counter(sample.targets[0] for sample in train).most_common(1)
+    if not most_frequent or not test:
         return None
-    answer = commonest[0][0]
-    some = _some(test, random.Random(_SEED))
+    answer, count = most_frequent[0]
+    if count < 2:
+        return None
+    subset = _at_most(test, random.Random(_SEED))
     try:
-        return evaluate(metric, [_certain(sample, answer) for sample in some])
+        return evaluate(metric, [_certain(sample, answer) for sample in subset])
     except Exception:
         return None
 
 
-def _some(samples: "Sequence[Sample]", generator: random.Random) -> "Sequence[Sample]":
+def _at_most(samples: "Sequence[Sample]", generator: random.Random) -> "Sequence[Sample]":
     return samples if len(samples) <= MOST_SAMPLES else generator.sample(samples, MOST_SAMPLES)
 
 
@@ -66,17 +67,21 @@ def _share_right(sample: "Sample") -> float:
 
 
 def _guesses(samples: "Sequence[Sample]", draws: int, generator: random.Random) -> Iterator[list[Reply]]:
-    """Guesses of all samples. A guess and those after it go round the choices, so that few draws are even
-    over them."""
+    """A guess for every sample, `draws` times over.
+
+    Each sample's guess starts at a random choice and then goes round the others, so that even a few draws are
+    balanced over the choices; after a full round it starts at random again.
+    """
     even = {size: (-math.log(size),) * size for size in {len(sample.choices) for sample in samples}}
-    most = max(even)
+    round_length = max(even)
     for draw in range(draws):
-        if draw % most == 0:
-            first = [generator.randrange(len(sample.choices)) for sample in samples]
-        yield [
-            _reply(sample, sample.choices[(start + draw) % len(sample.choices)], even[len(sample.choices)])
-            for sample, start in zip(samples, first, strict=True)
-        ]
+        if draw % round_length == 0:
+            starts = [generator.randrange(len(sample.choices)) for sample in samples]
+        guesses = []
+        for sample, start in zip(samples, starts, strict=True):
+            size = len(sample.choices)
+            guesses.append(_reply(sample, sample.choices[(start + draw) % size], even[size]))
+        yield guesses
 
 
 def _certain(sample: "Sample", answer: str) -> Reply:

@@ -1,4 +1,4 @@
-"""Metrics of probabilities: how likely the target is, and how honest the confidence in a choice."""
+"""Metrics of probabilities: how likely the target is, and how well confidence in a choice is calibrated."""
 
 import math
 from collections.abc import Mapping
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 BINS = 10
 """Equal-width bins of confidence, as in Guo et al. 2017 (arXiv 1706.04599)."""
 
-# Where exp() still is a finite number: a perplexity beyond it tells nothing more.
+# exp() of it is still a finite number; a perplexity beyond that says nothing more.
 _LARGEST_EXPONENT = 700.0
 
 
 def choice_logprobs(reply: Reply) -> tuple[float, ...]:
-    """The log-probabilities of the reply's choices; a `UserError` says what is missing."""
+    """The natural log-probabilities of the reply's choices. Raises `UserError` if one is missing or no
+    number."""
     if not reply.choices or len(reply.choice_logprobs) != len(reply.choices):
         raise UserError("it needs the log-probability of every choice, so it needs output = 'choice'")
     if any(map(math.isnan, reply.choice_logprobs)) or not math.isfinite(max(reply.choice_logprobs)):
@@ -27,15 +28,17 @@ def choice_logprobs(reply: Reply) -> tuple[float, ...]:
 
 
 def probabilities(reply: Reply) -> list[float]:
-    """The softmax over the reply's choices."""
+    """The choices' probabilities given that the answer is one of them: the softmax of their
+    log-probabilities."""
     logprobs = choice_logprobs(reply)
     highest = max(logprobs)
     weights = [math.exp(logprob - highest) for logprob in logprobs]
-    whole = sum(weights)
-    return [weight / whole for weight in weights]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 def _nats(reply: Reply) -> float:
+    """The negative natural log-likelihood of the target."""
     if reply.logprob is None or reply.target_tokens is None:
         raise UserError("it needs the likelihood of the target, so it needs output = 'perplexity'")
     if (
@@ -75,12 +78,11 @@ def _byte_probability(sums: Mapping[str, "Values"]) -> "Values":
 
 
 def _brier(reply: Reply) -> float:
-    """The squared distance of the probabilities from certainty of the right choice (Brier 1950)."""
+    """The squared distance of the probabilities from certainty of the right choice (Brier 1950): 0 to 2."""
     right = reply.true_class
-    chances = probabilities(reply)
     return sum(
-        (chance - (choice.strip() == right)) ** 2
-        for choice, chance in zip(reply.choices, chances, strict=True)
+        (probability - (choice.strip() == right)) ** 2
+        for choice, probability in zip(reply.choices, probabilities(reply), strict=True)
     )
 
 
@@ -95,7 +97,8 @@ def _ece_counts(reply: Reply) -> Counts:
 
 
 def _ece(sums: Mapping[str, "Values"]) -> "Values":
-    """Σ over bins of share · |accuracy − confidence|, which is Σ |right − confidence| / samples in sums."""
+    """Σ over bins of share · |accuracy − confidence|, which is Σ |right − confidence| / samples, all of them
+    sums over a bin."""
     import numpy
 
     bins = [name.removeprefix("samples ") for name in sums if name.startswith("samples ")]
@@ -104,7 +107,7 @@ def _ece(sums: Mapping[str, "Values"]) -> "Values":
 
 
 def _reliability(sums: Mapping[str, float]) -> dict[str, float]:
-    """The share right in every bin of confidence, which a calibrated model has within the bin's bounds."""
+    """The share of right answers per bin of confidence; for a calibrated model it lies within the bin."""
     return {
         f"right at {(bin_ - 1) / BINS:g} to {bin_ / BINS:g}": sums[f"right {bin_}"] / sums[f"samples {bin_}"]
         for bin_ in range(1, BINS + 1)

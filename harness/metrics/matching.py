@@ -16,8 +16,12 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def best(score: Callable[[str, str], float]) -> Callable[[Reply], float]:
-    """A score of (answer, target) made into one of a reply: the best over its targets."""
-    return lambda reply: max((score(reply.answer, target) for target in reply.targets), default=0.0)
+    """A score of an answer against one target, turned into one of a reply: the best over its targets."""
+
+    def best_score(reply: Reply) -> float:
+        return max((score(reply.answer, target) for target in reply.targets), default=0.0)
+
+    return best_score
 
 
 def _exact_match(reply: Reply) -> float:
@@ -33,23 +37,29 @@ def _accuracy_norm(reply: Reply) -> float:
     return float(reply.accepts(reply.choices[per_byte.index(max(per_byte))]))
 
 
+def _has_number(reply: Reply) -> bool:
+    return last_number(reply.answer) != ""
+
+
 def _numeric_match(answer: str, target: str) -> float:
-    found, wanted = last_number(answer), last_number(target)
-    # Decimals are exact for any number of digits, where two floats could both be infinite.
-    return float(found != "" and wanted != "" and Decimal(found) == Decimal(wanted))
+    number, expected = last_number(answer), last_number(target)
+    if not number or not expected:
+        return 0.0
+    # Decimals are exact with any number of digits; two different floats could both become infinite.
+    return float(Decimal(number) == Decimal(expected))
 
 
 def _token_f1(answer: str, target: str) -> float:
     """F1 over the words of both, as in the SQuAD evaluation (Rajpurkar et al. 2016, arXiv 1606.05250)."""
-    found, wanted = Counter(_squad_words(answer)), Counter(_squad_words(target))
-    if not found or not wanted:
-        return float(found == wanted)
-    shared = (found & wanted).total()
-    return 2 * shared / (found.total() + wanted.total())
+    answer_words, target_words = Counter(_squad_words(answer)), Counter(_squad_words(target))
+    if not answer_words or not target_words:
+        return float(answer_words == target_words)
+    shared = (answer_words & target_words).total()
+    return 2 * shared / (answer_words.total() + target_words.total())
 
 
 def _squad_words(text: str) -> list[str]:
-    """Lower case, without punctuation and articles."""
+    """The words in lower case, without punctuation and articles."""
     return _ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split()
 
 
@@ -73,7 +83,7 @@ MATCHING = (
         "numeric_match",
         "the last number of the answer equals that of a target",
         best(_numeric_match),
-        parses=lambda reply: last_number(reply.answer) != "",
+        parses=_has_number,
         binary=True,
         outputs=ANSWERS,
     ),

@@ -1,8 +1,9 @@
 """Metrics of generated text that count the words or characters it shares with its references.
 
-The arithmetic is rouge-score's and sacrebleu's, loaded when the first text is scored.
+The libraries rouge-score and sacrebleu compute them; they are loaded when the first text is scored.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -16,16 +17,17 @@ if TYPE_CHECKING:
     from harness.task.metric import Values
 
 _LONGEST_STEMMED = 100
-"""Letters of a word. The Porter stemmer recurses, so a long enough run of letters would exhaust the stack."""
+"""Letters of a word that is stemmed. The Porter stemmer recurses, so a very long word would exhaust the
+stack."""
 
 _MOST_WORDS = 2_000
-"""Words of a text that ROUGE reads. Its longest common subsequence takes a table of all words of both
-texts."""
+"""Words of a text that ROUGE reads. Its longest common subsequence fills a table of all words of one text by
+all words of the other."""
 
 
 class _StemmingTokenizer:
-    """rouge-score's own tokenizer with its Porter stemmer, which takes most of the time and is asked each
-    word once."""
+    """rouge-score's own tokenizer and Porter stemmer, with the stems cached: stemming takes most of the
+    time."""
 
     def __init__(self) -> None:
         from nltk.stem.porter import PorterStemmer
@@ -49,7 +51,10 @@ def _rouge_scorer(kind: str) -> Any:
 
 
 def _rouge(kind: str) -> Callable[[Reply], float]:
-    return best(lambda answer, target: float(_rouge_scorer(kind).score(target, answer)[kind].fmeasure))
+    def f1(answer: str, target: str) -> float:
+        return float(_rouge_scorer(kind).score(target, answer)[kind].fmeasure)
+
+    return best(f1)
 
 
 @lru_cache
@@ -64,9 +69,11 @@ def _sacrebleu(kind: str) -> Any:
 def _corpus_metric(
     name: str, description: str, *, parts: Sequence[str], high: float = 1.0, lower: bool = False
 ) -> Metric:
-    """A metric of sacrebleu. Its public functions keep no counts by sample, so the two that its own
-    significance tests are built of are used: one gives the statistics of a sentence, the other the score of
-    added-up statistics."""
+    """A metric of sacrebleu, whose statistics of a sentence are named `parts`.
+
+    sacrebleu's public functions keep no counts per sample, so this uses the two that its own significance
+    tests are built on: one returns the statistics of a sentence, the other the score of summed statistics.
+    """
 
     def counts(reply: Reply) -> Counts:
         references = [[target] for target in reply.targets or ("",)]
@@ -79,7 +86,7 @@ def _corpus_metric(
         columns = numpy.stack([sums[part] for part in parts], axis=-1)
         score = _sacrebleu(name)._compute_score_from_stats
         scores = [score(row).score / 100 for row in columns.reshape(-1, len(parts)).tolist()]
-        # BLEU of a perfect text comes out as 1.0000000000000004.
+        # The BLEU of a perfect text comes out as 1.0000000000000004.
         clipped: Values = numpy.clip(numpy.asarray(scores, dtype=numpy.float64), 0.0, high)
         return clipped.reshape(columns.shape[:-1])
 
@@ -91,9 +98,12 @@ def _corpus_metric(
 _BLEU_PARTS = (
     "length",
     "reference length",
-    *(f"{part} {n}" for part in ("match", "answer") for n in range(1, 5)),
+    *(f"match {n}" for n in range(1, 5)),
+    *(f"answer {n}" for n in range(1, 5)),
 )
-_CHRF_PARTS = tuple(f"{part} {n}" for n in range(1, 7) for part in ("answer", "reference", "match"))
+_CHRF_PARTS = tuple(
+    itertools.chain.from_iterable((f"answer {n}", f"reference {n}", f"match {n}") for n in range(1, 7))
+)
 
 OVERLAP = (
     Metric(

@@ -18,7 +18,8 @@ SQL_STEPS = 5_000_000
 verdict on every machine."""
 
 SQL_TEXT = 10_000
-"""Bytes that a query, or a value it makes, may have; as many as the database's script has, if that is more."""
+"""Bytes that a query, or a value it makes, may have; as many as the database's script has, if that is
+more."""
 
 OPEN_DATABASES = 32
 """Databases kept open for the next judgement. The metrics and the draws of one sample follow each other, so a

@@ -1,4 +1,4 @@
-"""What a task plugin declares: its data, its prompts and how answers are judged."""
+"""A task: its data, its prompts and how answers are judged, as a plugin declares them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,66 +20,68 @@ class Task:
     """One sentence: what the task measures."""
 
     data: Callable[[], Splits]
-    """Called late and once: it may read files, draw samples or load a hub data set."""
+    """Called once, when the samples are needed: it may read files, draw samples or load a hub data set."""
 
     to_sample: Callable[[Row, int], Sample]
-    """A row and its index in its split, made into a sample."""
+    """Makes a sample of a row and its index within the split."""
 
     prompts: PromptSet
     output: Output
     metrics: tuple[str | Metric, ...]
-    """Names from `harness.metrics`, or metrics of the task's own; `primary_metric` among them."""
+    """Names from `harness.metrics`, or metrics of the task's own; they include `primary_metric`."""
 
     primary_metric: str = ""
-    """The name of the metric the board ranks by; it ends at 1, and higher is better. Default: the first of
-    `metrics`."""
+    """The name of the metric that boards rank by, which must end at 1 and be better when higher. Default: the
+    first of `metrics`."""
 
     version: int = 1
-    """Raise it when samples or prompts change: scores of two versions are not comparable."""
+    """Increase it when samples or prompts change: scores of two versions are not comparable."""
 
     chance: float = 0.0
-    """What guessing scores on the primary metric."""
+    """What guessing scores on the primary metric, from 0 to below 1."""
 
     steps: tuple[Step, ...] = ()
-    """Cleaning and augmentation, in this order, of the training samples unless a step says otherwise."""
+    """Cleaning and augmentation, applied in this order; to the training samples, unless a step says
+    otherwise."""
 
     extract: Callable[[str], str] = str.strip
-    """The answer inside a completion; what the metrics see."""
+    """Takes the answer out of a completion; the metrics see only that."""
 
     max_tokens: int = 64
-    """Tokens a `generate` answer may take, unless the sweep says otherwise."""
+    """The most tokens of a `generate` answer, unless the sweep says otherwise."""
 
     stop: tuple[str, ...] = ()
     """Strings that end an answer, besides the model's end-of-sequence token."""
 
     structured_outputs: Literal["choice"] | Mapping[str, Any] | None = None
-    """What a written answer is held to while it is written: `"choice"`, one of its sample's choices; a JSON
-    schema, a document that fulfils it."""
+    """Constrains a written answer during decoding: `"choice"` to one of its sample's choices, a JSON schema
+    to a document that fulfils it."""
 
     truncation_side: Literal["left", "right"] | None = None
-    """Where a prompt that is too long for the context loses tokens, which is counted. None: its sample is an
-    error."""
+    """The end at which a prompt that is too long for the context loses tokens; such samples are counted. With
+    None the sample is an error."""
 
     license: str = "unknown"
     """SPDX identifier of the data's licence."""
 
     reference: str | None = None
-    """Where the data comes from: a paper or an address."""
+    """Where the data comes from: a paper or a URL."""
 
     def __post_init__(self) -> None:
-        # What is no tuple of metrics is left alone here: `gainboard check` says what is wrong with it.
+        # `metrics` may be anything here; `gainboard check` says what is wrong with it.
         if not self.primary_metric and isinstance(self.metrics, tuple) and self.metrics:
-            first = self.metrics[0]
+            metric = self.metrics[0]
+            name = metric if isinstance(metric, str) else getattr(metric, "name", "")
             object.__setattr__(
-                self, "primary_metric", first if isinstance(first, str) else getattr(first, "name", "")
-            )
+                self, "primary_metric", name
+            )  # the only way to set a field of a frozen instance
 
 
 TaskFunction = Callable[[], Task]
 
 
 def task(function: TaskFunction) -> TaskFunction:
-    """Mark a function as a task plugin. Its name is the task's name."""
+    """Mark a function that returns a `Task` as the plugin of that task; its name must be the task's."""
     function.__gainboard_task__ = True  # type: ignore[attr-defined]
     return function
 

@@ -9,26 +9,26 @@ from harness.task.prompts import PromptSet
 from harness.task.samples import Sample
 
 _WORD = r"(?u)\b\w+\b"
-"""Words of one character count: of `3 + 1` there are no others."""
+"""Words of one character count too: `3 + 1` has no others."""
 
 
 def choose_demonstrations(
     prompts: PromptSet, train: Sequence[Sample], samples: Sequence[Sample], *, count: int, seed: int
 ) -> list[list[Sample]]:
-    """For each of `samples` the demonstrations of its prompt, in the order they are shown.
+    """For each of `samples`, the demonstrations of its prompt in the order they are shown.
 
-    `count` of them, or with `fixed` those that are named. Raises `UserError` for a fixed id that is not in
-    `train`.
+    There are `count` of them, or fewer if `train` or `prompts.fixed` has fewer. Raises `UserError` for a
+    fixed id that is not in `train`.
     """
     if count == 0:
         return [[]] * len(samples)
     if prompts.demonstrations == "nearest":
         return _nearest(train, samples, count)
     if prompts.demonstrations == "fixed":
-        shown = _fixed(prompts, train)[:count]
+        demonstrations = _fixed(prompts, train)[:count]
     else:
-        shown = _drawn(train, count, seed, balanced=prompts.demonstrations == "balanced")
-    return [shown] * len(samples)
+        demonstrations = _drawn(train, count, seed, balanced=prompts.demonstrations == "balanced")
+    return [demonstrations] * len(samples)
 
 
 def _fixed(prompts: PromptSet, train: Sequence[Sample]) -> list[Sample]:
@@ -44,8 +44,10 @@ def _drawn(train: Sequence[Sample], count: int, seed: int, *, balanced: bool) ->
     by_label: dict[str, list[Sample]] = {}
     for index in order:
         sample = train[index]
-        by_label.setdefault(sample.targets[0] if balanced and sample.choices else "", []).append(sample)
+        label = sample.targets[0] if balanced and sample.choices else ""
+        by_label.setdefault(label, []).append(sample)
     drawn: list[Sample] = []
+    # One sample of every label in turn, until there are enough.
     while len(drawn) < count and any(by_label.values()):
         drawn += [samples.pop() for samples in by_label.values() if samples]
     return drawn[:count]
@@ -55,25 +57,24 @@ def _nearest(train: Sequence[Sample], samples: Sequence[Sample], count: int) -> 
     """By BM25 (Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009) over the words of the
     samples' fields.
 
-    Where no training sample has a word in its fields none is nearer than another: all are shown the first
-    ones.
+    Without a word in any training sample BM25 cannot rank them, so every prompt shows the first `count`.
     """
     import bm25s
 
-    def tokenised(texts: Sequence[Sample]) -> Any:
+    def tokenize(texts: Sequence[Sample]) -> Any:
         questions = [question_text(sample) for sample in texts]
         return bm25s.tokenize(questions, token_pattern=_WORD, stopwords=None, show_progress=False)
 
-    known = tokenised(train)
-    if not samples or not any(known.ids):
+    train_tokens = tokenize(train)
+    if not samples or not any(train_tokens.ids):
         return [list(train[:count])] * len(samples)
     retriever = bm25s.BM25()
-    retriever.index(known, show_progress=False)
-    found, _ = retriever.retrieve(tokenised(samples), k=min(count, len(train)), show_progress=False)
-    # The most similar stands last, next to the question.
-    return [[train[index] for index in reversed(row)] for row in found.tolist()]
+    retriever.index(train_tokens, show_progress=False)
+    nearest, _ = retriever.retrieve(tokenize(samples), k=min(count, len(train)), show_progress=False)
+    # The most similar one comes last, next to the question.
+    return [[train[index] for index in reversed(row)] for row in nearest.tolist()]
 
 
 def question_text(sample: Sample) -> str:
-    """What a sample asks, without any wording around it."""
+    """What a sample asks: its fields, without any wording around them."""
     return "\n".join(sample.fields.values())

@@ -1,9 +1,9 @@
-"""What a metric is: from one answered sample to a number, and from a set of them to its score.
+"""What a metric is, and how it is computed over a set of answered samples.
 
-There are two kinds. The score of a *mean* metric is the mean of per-sample scores (exact match, ROUGE). A
-*corpus* metric adds up counts over samples and makes one value of the sums (F1 from true and false positives,
-BLEU from n-gram matches); its counts are kept for every sample, so it can be computed again for any subset or
-resample of them.
+There are two kinds. The value of a *mean* metric is the mean of per-sample scores (exact match, ROUGE). A
+*corpus* metric adds up counts over samples and computes one value from the sums (F1 from true and false
+positives, BLEU from n-gram matches). The counts are kept per sample, so that the value can be computed for any
+subset or resample.
 """
 
 import math
@@ -11,19 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.task.output import ANSWERS, Output
+
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
     Values = NDArray[numpy.float64]
-
-from harness.task.output import ANSWERS, Output
-
-_CELLS = 500_000
-"""Numbers held at once while leaving out each sample in turn: 4 MB an array."""
+    """Sums or metric values of several sets of samples, as an array of any one shape."""
 
 Counts = Mapping[str, float]
-"""What one sample adds to the sums of a corpus metric, by name; a name that is absent counts 0."""
+"""What one sample adds to the sums of a corpus metric, by name; an absent name counts 0."""
 
 
 @dataclass(frozen=True)
@@ -31,54 +29,53 @@ class Reply:
     """One answered sample, as metrics see it."""
 
     answer: str
-    """What the task's `extract` took from the completion; of a choice task, the chosen choice."""
+    """What the task's `extract` took from the completion; for a choice task, the choice."""
 
     targets: tuple[str, ...]
     """Every accepted answer."""
 
     choices: tuple[str, ...] = ()
     choice_logprobs: tuple[float, ...] = ()
-    """Natural-log probability of each choice, summed over its tokens; empty unless the task's output is
-    `choice`."""
+    """Natural logarithm of each choice's probability, summed over its tokens; empty unless the task's output
+    is `choice`."""
 
     logprob: float | None = None
-    """Natural-log probability of the target given the prompt; None unless the task's output is
+    """Natural logarithm of the target's probability after the prompt; None unless the task's output is
     `perplexity`."""
 
     target_tokens: int | None = None
-    """Tokens of the target, where `logprob` is known."""
+    """Tokens in the target; None like `logprob`."""
 
     greedy: bool | None = None
-    """Whether every token of the target was the most likely one, where `logprob` is known."""
+    """Whether every token of the target was the most likely one; None like `logprob`."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """The sample's own."""
+    """`Sample.metadata`."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.answer, str):
-            # A task's own code may hand over a number or nothing; here it becomes text, and no metric need
-            # care.
+            # A task's own code may pass a number or None; as text, it needs no care in any metric.
             object.__setattr__(self, "answer", "" if self.answer is None else str(self.answer))
 
     def accepts(self, text: str) -> bool:
-        """Whether `text` is an accepted answer, outer white space aside."""
+        """Whether `text` is an accepted answer, ignoring white space around it."""
         return text.strip() in {target.strip() for target in self.targets}
 
     @property
     def true_class(self) -> str:
-        """The one target to count this sample under: the answer if it is accepted, else the first."""
+        """The class this sample counts under: the answer if it is accepted, else the first target."""
         return (self.answer if self.accepts(self.answer) or not self.targets else self.targets[0]).strip()
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """The counts of a corpus, and what becomes of them when a sample leaves it."""
+    """The counts of a corpus, and what each sample's leaving takes away."""
 
     sums: Mapping[str, float]
-    """What all samples add up to."""
+    """The counts of all samples, added up."""
 
     rows: Sequence[Counts]
-    """What the sums lose without a sample, for each of them."""
+    """For each sample, what the sums lose without it."""
 
 
 @dataclass(frozen=True)
@@ -97,32 +94,32 @@ class Metric:
     """What one sample adds to the sums."""
 
     value: "Callable[[Mapping[str, Values]], Values] | None" = None
-    """The metric from sums: by name an array of any one shape, and the values in that shape. A name that no
-    sample had is absent. Never NaN: a division by zero is a worst score."""
+    """The metric from the sums: arrays by name, all of one shape, give values of that shape. A name that no
+    sample had is absent. Must not return NaN: where it would divide by zero, it returns the worst score."""
 
     leaving: Callable[[Sequence[Counts]], Leaving] | None = None
-    """Of all samples' counts the sums and rows under fewer names, where `value` needs fewer; by default as
-    they are."""
+    """Turns the counts of all samples into sums and rows with fewer names, if `value` can do with fewer; by
+    default they stay as they are."""
 
     details: Callable[[Mapping[str, float]], dict[str, float]] | None = None
-    """Parts of the value worth naming, from the sums: F1 by class, say."""
+    """Parts of the value worth reporting, from the sums: F1 per class, say."""
 
     parses: Callable[[Reply], bool] | None = None
-    """Whether an answer has the form that the metric wants, right or wrong: a number, say. None: any text
-    that is not blank."""
+    """Whether an answer, right or wrong, has the form that the metric expects: a number, say. None: any text
+    that is not blank has it."""
 
     binary: bool = False
-    """Whether every per-sample score is 0 or 1, so that intervals of proportions apply."""
+    """Whether every per-sample score is 0 or 1, so that intervals for proportions apply."""
 
     low: float = 0.0
     high: float = 1.0
-    """The range of the value; infinite where it has no bound."""
+    """The ends of the value's range; infinite where it has no bound."""
 
     higher_is_better: bool = True
 
     outputs: tuple[Output, ...] = (*ANSWERS, "perplexity")
-    """The outputs it can judge. Where likelihood is measured nothing is answered, and a metric of answers
-    means nothing."""
+    """The outputs it can judge. With `perplexity` there is no answer, so a metric of answers leaves it
+    out."""
 
     def __post_init__(self) -> None:
         assert (self.score is None) != (self.counts is None), f"{self.name}: give score, or counts and value"
@@ -131,7 +128,7 @@ class Metric:
 
     @property
     def rankable(self) -> bool:
-        """Whether a board can rank by it: from 0 to 1, and higher is better."""
+        """Whether a board can rank by it: it ends at 1, starts at 0 or -1, and higher is better."""
         return self.higher_is_better and (self.low, self.high) in ((0.0, 1.0), (-1.0, 1.0))
 
     @property
@@ -146,7 +143,7 @@ def total(rows: Sequence[Counts]) -> "dict[str, Values]":
     takes."""
     import numpy
 
-    columns = {name: numpy.zeros(len(rows)) for name in sorted({name for row in rows for name in row})}
+    columns = {name: numpy.zeros(len(rows)) for name in sorted(set().union(*rows))}
     for index, row in enumerate(rows):
         for name, count in row.items():
             columns[name][index] = count
@@ -154,7 +151,7 @@ def total(rows: Sequence[Counts]) -> "dict[str, Values]":
 
 
 def sums_of(rows: Sequence[Counts]) -> dict[str, float]:
-    """Counts of n samples added up, by name."""
+    """The counts of n samples, added up by name."""
     sums: dict[str, float] = {}
     for row in rows:
         for name, count in row.items():
@@ -163,13 +160,12 @@ def sums_of(rows: Sequence[Counts]) -> dict[str, float]:
 
 
 def certain_logprobs(choices: Sequence[str], chosen: str) -> tuple[float, ...]:
-    """The log-probabilities of a model that is certain of one choice; of the others the exponential is 0."""
+    """The log-probabilities of a model that is certain of one choice; exp() of all others is 0."""
     return tuple(0.0 if choice == chosen else -1e9 for choice in choices)
 
 
 def evaluate(metric: Metric, replies: Sequence[Reply]) -> float:
-    """The value of a metric over some replies. Raises `UserError` where a reply lacks what the metric
-    needs."""
+    """The value of a metric over replies. Raises `UserError` where a reply lacks what the metric needs."""
     import numpy
 
     assert replies, "a metric of at least one reply"
@@ -181,12 +177,12 @@ def evaluate(metric: Metric, replies: Sequence[Reply]) -> float:
 
 
 def contributions(metric: Metric, rows: Sequence[Counts]) -> "tuple[float, Values]":
-    """The value of a corpus metric, and of each sample its part in it: n numbers whose mean is the value.
+    """The value of a corpus metric, and each sample's part in it: n numbers whose mean is the value.
 
     The parts are jackknife pseudo-values, `θ + (n − 1)(mean θ₍₋ⱼ₎ − θ₍₋ᵢ₎)` (Efron, The Jackknife, the
-    Bootstrap and Other Resampling Plans, 1982, ch. 3), centred so that they average to θ itself. Their
-    variance over samples is that of the metric to first order, so intervals and paired differences work on
-    them as on the scores of a mean metric.
+    Bootstrap and Other Resampling Plans, 1982, ch. 3), centred so that they average to θ itself. To first
+    order their variance over samples is that of the metric, so intervals and paired differences treat them
+    like the scores of a mean metric.
     """
     import numpy
 
@@ -195,25 +191,30 @@ def contributions(metric: Metric, rows: Sequence[Counts]) -> "tuple[float, Value
     value = float(metric.value({name: numpy.asarray(number) for name, number in leaving.sums.items()}))
     if len(rows) == 1:
         return value, numpy.array([value])
-    # Samples that count alike leave the same behind, and of labels there are few pairs: each is computed
-    # once.
-    places: dict[frozenset[tuple[str, float]], int] = {}
-    which = [places.setdefault(frozenset(row.items()), len(places)) for row in leaving.rows]
-    without = _without(metric.value, leaving.sums, [dict(row) for row in places])[which]
+    # Samples with equal counts leave the same sums behind (for labels there are only few different rows), so
+    # the value without a sample is computed once per different row.
+    distinct: dict[frozenset[tuple[str, float]], int] = {}
+    row_numbers = [distinct.setdefault(frozenset(row.items()), len(distinct)) for row in leaving.rows]
+    without = _without_each(metric.value, leaving.sums, [dict(row) for row in distinct])[row_numbers]
     return value, value + (len(rows) - 1) * (without.mean() - without)
 
 
-def _without(
+_CELLS = 500_000
+"""Numbers held at once while each row is left out in turn: 4 MB per array."""
+
+
+def _without_each(
     value: "Callable[[Mapping[str, Values]], Values]", sums: Mapping[str, float], rows: Sequence[Counts]
 ) -> "Values":
-    """The values from `sums` without each of the rows in turn."""
+    """The values from `sums` without each of the n rows in turn, of shape (n,)."""
     import numpy
 
-    step = max(1, _CELLS // max(1, len(sums)))  # a table of all names and rows could be any size
-    left = []
-    for at in range(0, len(rows), step):
-        some = rows[at : at + step]
-        columns, none = total(some), numpy.zeros(len(some))
-        values = value({name: number - columns.get(name, none) for name, number in sums.items()})
-        left.append(numpy.broadcast_to(values, (len(some),)))
-    return numpy.concatenate(left)
+    # In batches, because a table of all names and all rows may not fit into memory.
+    step = max(1, _CELLS // max(1, len(sums)))
+    parts = []
+    for start in range(0, len(rows), step):
+        batch = rows[start : start + step]
+        columns, zeros = total(batch), numpy.zeros(len(batch))
+        values = value({name: number - columns.get(name, zeros) for name, number in sums.items()})
+        parts.append(numpy.broadcast_to(values, (len(batch),)))
+    return numpy.concatenate(parts)

@@ -1,15 +1,6 @@
-"""What a task's models give: an answer that is written, one that is chosen, or a likelihood."""
+"""What a task asks of a model: to write an answer, to choose one, or only the likelihood of a text."""
 
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-
-    pass
-
-    Values = NDArray[numpy.float64]
-
+from typing import Literal
 
 Output = Literal["generate", "choice", "perplexity"]
 """`generate`: the model writes the answer. `choice`: the most likely of the sample's choices is the answer.

@@ -16,24 +16,25 @@ class Sample:
     """Unique within its split."""
 
     fields: Mapping[str, str]
-    """What the templates may name: `{text}` takes `fields["text"]`."""
+    """What templates may name: `{text}` stands for `fields["text"]`."""
 
     target: str | tuple[str, ...]
-    """The right answer. Of several accepted answers the first is the one trained on."""
+    """The right answer, or all accepted ones; training uses the first."""
 
     choices: tuple[str, ...] = ()
-    """The possible answers of a `choice` task, or of one whose answers are written but are to be one of a
-    few, in a fixed order; empty for the others."""
+    """The possible answers in a fixed order, for a `choice` task or one whose written answer must be one of a
+    few; empty for any other."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """Texts worth keeping beside the sample: metrics may read them, and they are never shown to a model."""
+    """Texts that metrics may read and that no model is ever shown."""
 
     copy_of: str = ""
     """The id of the sample that augmentation made it from; empty for an original."""
 
     cluster: str = ""
-    """What it shares with others, so that they are no independent draws: a passage, a document, a person.
-    Samples of equal texts are one cluster, and intervals count clusters. Empty: it shares nothing."""
+    """Names what it shares with other samples, so that they are not independent draws: a passage, a document,
+    a person. Samples with the same text form a cluster, and intervals count clusters. Empty: it shares
+    nothing."""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -43,7 +44,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Splits:
-    """The raw rows of a task. Demonstrations and training come from `train`, choices of recipe from `dev`."""
+    """The raw rows of a task. Training and demonstrations use `train`, the choice of a recipe `dev`."""
 
     train: Sequence[Row]
     dev: Sequence[Row]

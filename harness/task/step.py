@@ -1,4 +1,4 @@
-"""A declared step that changes samples before any is used."""
+"""A declared step: it cleans or augments samples before any of them is used."""
 
 import random
 from collections.abc import Callable
@@ -12,14 +12,14 @@ TRAIN_ONLY = ("train",)
 
 @dataclass(frozen=True)
 class Step:
-    """One thing done to samples before any is used."""
+    """One change to the samples of a split."""
 
     name: str
-    """How results and pages call it, with what it was given: `noise(text, rate=0.05)`."""
+    """Its name in results and on pages, with its arguments: `noise(text, rate=0.05)`."""
 
     apply: Callable[[list[Sample], random.Random], list[Sample]]
-    """Samples of one split → samples; randomness only from the generator. New samples get ids of their
-    own."""
+    """Takes the samples of one split and returns those to use. All randomness must come from the generator,
+    and new samples need ids of their own."""
 
     splits: tuple[str, ...] = TRAIN_ONLY
-    """Where it is taken."""
+    """The splits it is applied to."""

@@ -130,8 +130,8 @@ def _brier(source: _Source) -> Metric:
 def _likelihood(
     value: "Callable[[Values], Values]", *, weighted: bool, low: float
 ) -> Callable[[_Source], Metric]:
-    """A function of the mean negative log-likelihood per sample, or with `weighted` per unit of a sample
-    (a word, a byte)."""
+    """A function of the mean negative log-likelihood per sample, or with `weighted` per unit of a sample (a
+    word, a byte)."""
 
     def make(source: _Source) -> Metric:
         def counts(reply: Reply) -> Counts:
