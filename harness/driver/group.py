@@ -14,17 +14,17 @@ from harness.driver.progress import Line, Progress
 from harness.driver.render import Workshop, in_order
 from harness.driver.scorecard import write_card
 from harness.errors import UserError
-from harness.jsonl import read_jsonl
 from harness.plan.estimate import Estimator
 from harness.plan.groups import Group
 from harness.plan.selection import SettingsSearch, Trial
 from harness.records.generation import GenerationRecord
+from harness.records.predictions import EngineAnswer, read_answers
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure, Result
 from harness.records.scores import MetricValue
 from harness.records.store import read_record, spent_on_failures, write_record
 from harness.records.training import Selection, Spent, TrainingRecord
 from harness.score.finish import TaskFacts, finish
-from harness.score.judging import collect, score_rows
+from harness.score.judging import collect, score_predictions
 from harness.sweep.engines import EngineName
 from harness.sweep.models import model_kind
 from harness.sweep.recipe import Recipe
@@ -80,7 +80,7 @@ class SweepWork:
     def finish(
         self,
         run: Run,
-        rows: Sequence[Message],
+        answers: Sequence[EngineAnswer],
         *,
         trainings: Sequence[TrainingRecord],
         generation: GenerationRecord,
@@ -89,7 +89,7 @@ class SweepWork:
         """Score a run's answers and write its result."""
         with self.lock:
             result = finish(
-                run, rows, self.facts, results=self.folders.results, trainings=trainings, generation=generation,
+                run, answers, self.facts, results=self.folders.results, trainings=trainings, generation=generation,
                 selection=selection,
             )  # fmt: skip
             self.outcome.finished.append(run)
@@ -181,7 +181,7 @@ class GroupRunner:
         ask = self._shop.ask(run)
         return self._sweep.finish(
             run,
-            list(read_jsonl(ask.completions)),
+            read_answers(ask.completions),
             trainings=self._trainings(run),
             generation=read_record(ask.record, GenerationRecord),
             selection=selection,
@@ -282,10 +282,10 @@ class GroupRunner:
     def _value(self, run: Run) -> MetricValue:
         """The primary metric of a trial's answers on dev."""
         task = self._sweep.facts.tasks[run.task].task
-        rows = list(read_jsonl(self._shop.ask(run).completions))
-        scored = score_rows(task, collect(self._shop.samples(run), rows))
+        answers = read_answers(self._shop.ask(run).completions)
+        scored = score_predictions(task, collect(self._shop.samples(run), answers))
         if task.primary_metric not in scored.metrics:
-            raise UserError(f"none of its {len(rows)} answers on dev could be scored")
+            raise UserError(f"none of its {len(answers)} answers on dev could be scored")
         return scored.metrics[task.primary_metric]
 
     def _training_of(self, trial: Trial) -> tuple[Spent, float | None]:
@@ -350,7 +350,8 @@ class GroupRunner:
         scored."""
         task = self._sweep.facts.tasks[recipe.stages[-1].portions[0].task].task
         card = self._sweep.facts.card(task.name).metrics[task.primary_metric]
-        scored = score_rows(task, collect(self._shop.judged_on(recipe), rows))
+        answers = [EngineAnswer(**row) for row in rows]
+        scored = score_predictions(task, collect(self._shop.judged_on(recipe), answers))
         value = (
             scored.metrics[task.primary_metric].value
             if scored.metrics

@@ -118,9 +118,9 @@ def _finished(run: Run, sweep: SweepWork) -> Result | None:
 def _vote(run: Run, members: Sequence[Result], sweep: SweepWork) -> None:
     """From saved answers; nothing is generated."""
     with sweep.recording(run, "score"):
-        rows = answers_of(run, members, sweep.folders.results)
+        answers = answers_of(run, members, sweep.folders.results)
         trainings = {training.key: training for member in members for training in member.trainings}
-        sweep.finish(run, rows, trainings=list(trainings.values()), generation=joint_generation(members))
+        sweep.finish(run, answers, trainings=list(trainings.values()), generation=joint_generation(members))
 
 
 def _spread(groups: Sequence[Group], workers: int) -> list[Group]:

@@ -22,6 +22,7 @@ from harness.engines.guards import Canaries
 from harness.jsonl import each_jsonl
 from harness.records.costs import Meter, forward_flops
 from harness.records.generation import GenerationRecord, GuardRecord
+from harness.records.predictions import EngineAnswer
 from harness.records.store import atomic_write
 from harness.sweep.models import fingerprint
 from harness.task import Rendered
@@ -63,6 +64,17 @@ class _Question:
     """Requests that its answer takes: several for a text longer than the context."""
 
     parts: list[Likelihood] = field(default_factory=list)
+
+    def unanswered(self) -> EngineAnswer:
+        """The prompt without an answer yet, which `dataclasses.replace` adds."""
+        return EngineAnswer(
+            place=self.place,
+            id=self.identity,
+            template=self.template,
+            prompt=self.text,
+            prompt_tokens=len(self.tokens),
+            truncated=self.truncated,
+        )
 
 
 @dataclass
@@ -294,13 +306,13 @@ class ScoringWorker:
                 ask.file = files.enter_context(atomic_write(Path(ask.job["completions"])))
                 for question in ask.questions:
                     if question.error is not None:
-                        ask.file.write(_line(question, {"draw": 0, "error": question.error}))
+                        ask.file.write(replace(question.unanswered(), error=question.error).line())
             for done, (answered, kept) in enumerate(self._answers(batch, keys, known), start=1):
                 ask, question = batch.sources[answered.place]
                 self._count(ask, batch.requests[answered.place], answered, kept)
-                for row in self._rows(ask, question, answered.answer):
-                    ask.completion_tokens += row.get("completion_tokens", 0)
-                    ask.file.write(_line(question, row))
+                for said in self._said(ask, question, answered.answer):
+                    ask.completion_tokens += said.completion_tokens or 0
+                    ask.file.write(said.line())
                 now = time.monotonic()
                 if now - reported > SECONDS_BETWEEN_REPORTS or done == len(batch.requests):
                     report({"done": done, "total": len(batch.requests)})
@@ -334,8 +346,8 @@ class ScoringWorker:
             ask.reused += 1
             ask.reused_seconds += kept.seconds
 
-    def _rows(self, ask: _Ask, question: _Question, answer: Any) -> list[Message]:
-        """What is written of an answer: one row a draw, and nothing until all windows of a text are there."""
+    def _said(self, ask: _Ask, question: _Question, answer: Any) -> list[EngineAnswer]:
+        """What is written of an answer: one line per draw, and nothing until all windows of a text are there."""
         if ask.job["output"] == "choice":
             return [_chosen(question, answer)]
         if ask.job["output"] == "perplexity":
@@ -343,14 +355,15 @@ class ScoringWorker:
             return [_measured(question)] if len(question.parts) == question.windows else []
         closing = question.after.strip()
         return [
-            {
-                "draw": draw,
+            replace(
+                question.unanswered(),
+                draw=draw,
                 # Only at its end: an answer may hold what follows the slot, as 3.5 holds a full stop.
-                "completion": one.text.rstrip().removesuffix(closing) if closing else one.text,
-                "completion_tokens": len(one.token_ids),
-                "finish_reason": one.finish_reason,
-            }
-            for draw, one in enumerate(answer)
+                completion=written.text.rstrip().removesuffix(closing) if closing else written.text,
+                completion_tokens=len(written.token_ids),
+                finish_reason=written.finish_reason,
+            )
+            for draw, written in enumerate(answer)
         ]
 
     def _uncached(self, ask: _Ask, batch: _Batch) -> float | None:
@@ -434,43 +447,33 @@ def _cut(tokens: list[int], most: int, side: str, *, first: int | None) -> list[
     return tokens[len(tokens) - most :]
 
 
-def _chosen(question: _Question, logprobs: list[float]) -> Message:
+def _chosen(question: _Question, logprobs: list[float]) -> EngineAnswer:
+    unanswered = question.unanswered()
     if not all(map(math.isfinite, logprobs)):
-        return {"draw": 0, "error": f"the model gives the choices the log-probabilities {logprobs}"}
+        return replace(unanswered, error=f"the model gives the choices the log-probabilities {logprobs}")
     best = max(range(len(logprobs)), key=logprobs.__getitem__)
-    return {
-        "draw": 0,
-        "completion": question.answers[best],
-        "choice_logprobs": logprobs,
-        "completion_tokens": len(question.answer_tokens[best]),
-        "finish_reason": "choice",
-    }
+    return replace(
+        unanswered,
+        completion=question.answers[best],
+        completion_tokens=len(question.answer_tokens[best]),
+        finish_reason="choice",
+        choice_logprobs=logprobs,
+    )
 
 
-def _measured(question: _Question) -> Message:
+def _measured(question: _Question) -> EngineAnswer:
+    unanswered = question.unanswered()
     if not all(math.isfinite(part.logprob) for part in question.parts):
-        return {"draw": 0, "error": "the model gives the text no finite log-probability"}
-    return {
-        "draw": 0,
-        "completion": question.answers[0],
-        "completion_tokens": 0,
-        "finish_reason": "measured",
-        "logprob": math.fsum(part.logprob for part in question.parts),
-        "target_tokens": len(question.answer_tokens[0]),
-        "greedy": all(part.greedy for part in question.parts),
-    }
-
-
-def _line(question: _Question, row: Message) -> str:
-    asked = {
-        "place": question.place,
-        "id": question.identity,
-        "template": question.template,
-        "prompt": question.text,
-        "prompt_tokens": len(question.tokens),
-        "truncated": question.truncated,
-    }
-    return json.dumps({**asked, **row}, allow_nan=False) + "\n"
+        return replace(unanswered, error="the model gives the text no finite log-probability")
+    return replace(
+        unanswered,
+        completion=question.answers[0],
+        completion_tokens=0,
+        finish_reason="measured",
+        logprob=math.fsum(part.logprob for part in question.parts),
+        target_tokens=len(question.answer_tokens[0]),
+        greedy=all(part.greedy for part in question.parts),
+    )
 
 
 def _windows(

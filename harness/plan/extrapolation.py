@@ -22,7 +22,7 @@ from harness.plan.scaling import (
     Law,
     Point,
     PowerLine,
-    Prediction,
+    PredictedLoss,
     accept_then_stop,
     fit_law,
 )
@@ -55,7 +55,7 @@ class Curve:
         return self.line.at(self.n_train) if self.line else None
 
     @property
-    def by_law(self) -> Prediction | None:
+    def by_law(self) -> PredictedLoss | None:
         """What the law predicts; None with too few points."""
         return self.law.at(self.n_train) if self.law else None
 

@@ -58,7 +58,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictedLoss:
     """A dev loss that was not measured yet, in nats a token."""
 
     loss: float
@@ -120,7 +120,7 @@ class Law:
             "E": _exponential(irreducible + loss),
         }
 
-    def at(self, n_train: int) -> Prediction | None:
+    def at(self, n_train: int) -> PredictedLoss | None:
         """The loss of a budget; None where it is too large for a float.
 
         The interval is Student's t, by the parameters' covariance carried to log L (delta method), for a new
@@ -139,7 +139,7 @@ class Law:
             deviation = math.sqrt(self.scatter**2 + max(0.0, float(slope @ self.covariance @ slope)))
             half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, degrees)) * deviation
             high = _exponential(middle + half)
-        return Prediction(loss, None if high is None else math.exp(middle - half), high)
+        return PredictedLoss(loss, None if high is None else math.exp(middle - half), high)
 
 
 def _exponential(logarithm: float) -> float | None:

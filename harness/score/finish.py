@@ -11,16 +11,15 @@ from harness.data.loaded import LoadedTask
 from harness.data.overlap import Overlap, find_overlap
 from harness.errors import UserError
 from harness.records.generation import GenerationRecord
-from harness.records.predictions import PREDICTIONS
+from harness.records.predictions import PREDICTIONS, EngineAnswer
 from harness.records.provenance import provenance
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Cost, Result
 from harness.records.scores import OverlapRecord, TaskCard
 from harness.records.store import atomic_write, spent_on_failures, write_record
 from harness.records.training import Selection, TrainingRecord
 from harness.score.card import task_card
-from harness.score.judging import Scored, collect, score_rows
+from harness.score.judging import Scored, collect, score_predictions
 from harness.sweep.run import Run
-from harness.workers.worker import Message
 
 ONE_ANSWER = 0.95
 """Share of the samples with the same answer from which a model has collapsed, if it also scores no better
@@ -54,7 +53,7 @@ class TaskFacts:
 
 def finish(
     run: Run,
-    rows: Sequence[Message],
+    answers: Sequence[EngineAnswer],
     facts: TaskFacts,
     *,
     results: Path,
@@ -62,25 +61,23 @@ def finish(
     generation: GenerationRecord,
     selection: Selection | None = None,
 ) -> Result:
-    """Write the result of a run whose answers are `rows`. Raises `UserError` when no sample could be
+    """Write the result of a run that an engine gave these answers. Raises `UserError` when no sample could be
     scored."""
     loaded = facts.tasks[run.task]
     card, overlap = facts.card(run.task), facts.overlap(run)
     started = time.monotonic()
     test = loaded.dataset.test[: run.limit]
-    scored = score_rows(loaded.task, collect(test, rows, overlapping=overlap.ids))
+    scored = score_predictions(loaded.task, collect(test, answers, overlapping=overlap.ids))
     if not scored.metrics:
-        errors = scored.predictions["error"].dropna()
         where = "" if len(run.templates) == 1 else " in every template"
-        raise UserError(
-            f"none of {len(test)} samples could be scored{where}; the first error: {errors.iloc[0]}"
-        )
+        error = next(prediction.error for prediction in scored.predictions if prediction.error is not None)
+        raise UserError(f"none of {len(test)} samples could be scored{where}; the first error: {error}")
     target = results / run.folder
     with atomic_write(target / PREDICTIONS, "wb") as file:
-        scored.predictions.to_parquet(file, index=False)
+        scored.table().to_parquet(file, index=False)
     with atomic_write(target / "inputs.txt") as file:
-        shown = scored.predictions.head(3)
-        file.write("\n\n".join(f"=== {row.sample_id}\n{row.prompt}" for row in shown.itertuples()) + "\n")
+        shown = [f"=== {row.sample_id}\n{row.prompt}" for row in scored.predictions[:3]]
+        file.write("\n\n".join(shown) + "\n")
     result = Result(
         schema_version=SCHEMA_VERSION,
         key=run.key,
@@ -113,9 +110,9 @@ def finish(
 
 def collapse(scored: Scored, card: TaskCard) -> str:
     """Why a tuned model's answers say nothing of the task; empty when they do."""
-    answers = [answer for answer in scored.predictions["answer"] if answer is not None]
+    answers = [row.answer for row in scored.predictions if row.answer is not None]
     metric = card.metrics[card.primary_metric]
-    targets = {tuple(target) for target in scored.predictions["target"]}
+    targets = {tuple(row.target) for row in scored.predictions}
     if not answers or not metric.higher_is_better or len(targets) < 2 or card.output == "perplexity":
         return ""
     answer, count = Counter(answers).most_common(1)[0]

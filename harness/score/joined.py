@@ -2,82 +2,95 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.records.generation import GenerationRecord
-from harness.records.predictions import read_predictions
+from harness.records.predictions import EngineAnswer, Prediction, load_predictions
 from harness.records.result import Result
 from harness.sweep.run import Run
-from harness.workers.worker import Message
 
 LEAST_SHARE = 1e-12
 """The probability that a vote gives a choice nobody voted for: a logarithm must be finite."""
 
 
-def answers_of(run: Run, members: Sequence[Result], results: Path) -> list[Message]:
+def answers_of(run: Run, members: Sequence[Result], results: Path) -> list[EngineAnswer]:
     """The answers of a vote or of mean probabilities, as an engine would have written them. Of draws the
     first counts."""
-    tables = [read_predictions(results, member.run) for member in members]
-    by_prompt: dict[tuple[str, str], list[Mapping[Any, Any]]] = {}
-    for table in tables:
-        for row in table.to_dict("records"):
-            if row["draw"] == 0 or _missing(row["draw"]):
-                by_prompt.setdefault((row["template"], row["sample_id"]), []).append(row)
+    by_prompt: dict[tuple[str, str], list[Prediction]] = {}
+    for member in members:
+        for prediction in load_predictions(results, member.run):
+            if prediction.draw == 0:
+                by_prompt.setdefault((prediction.template, prediction.sample_id), []).append(prediction)
     join = _vote if run.candidate.method == "vote" else _mean_probability
-    answers = []
-    for place, ((template, identity), rows) in enumerate(by_prompt.items()):
-        first = rows[0]
-        asked = {"place": place, "id": identity, "template": template, "prompt": first["prompt"], "draw": 0}
-        asked["prompt_tokens"] = sum(int(row["prompt_tokens"]) for row in rows)
-        asked["truncated"] = max(int(row["truncated"]) for row in rows)
-        answered = [row for row in rows if _missing(row["error"])]
-        if len(answered) < len(members):
-            error = next(row["error"] for row in rows if not _missing(row["error"]))
-            answers.append(
-                {**asked, "error": f"{len(rows) - len(answered)} members have no answer; the first: {error}"}
-            )
-            continue
-        answers.append({**asked, **join(answered)})
-    return answers
+    return [
+        _joined(place, predictions, join, members=len(members))
+        for place, predictions in enumerate(by_prompt.values())
+    ]
 
 
-def _vote(rows: Sequence[Mapping[Any, Any]]) -> Message:
+def _joined(
+    place: int,
+    predictions: Sequence[Prediction],
+    join: Callable[[EngineAnswer, Sequence[Prediction]], EngineAnswer],
+    *,
+    members: int,
+) -> EngineAnswer:
+    """The answer to one prompt, given each member's; an error where a member has none."""
+    prompt = EngineAnswer(
+        place=place,
+        id=predictions[0].sample_id,
+        template=predictions[0].template,
+        prompt=predictions[0].prompt,
+        prompt_tokens=sum(prediction.prompt_tokens for prediction in predictions),
+        truncated=max(prediction.truncated for prediction in predictions),
+    )
+    errors = [prediction.error for prediction in predictions if prediction.error is not None]
+    if errors:
+        return replace(prompt, error=f"{len(errors)} members have no answer; the first: {errors[0]}")
+    assert len(predictions) == members, "every member was asked every prompt"
+    return join(prompt, predictions)
+
+
+def _vote(prompt: EngineAnswer, predictions: Sequence[Prediction]) -> EngineAnswer:
     """The most frequent answer; of equally frequent ones that of the first member."""
-    votes = Counter(row["answer"] for row in rows)
-    answer = max(votes, key=lambda text: votes[text])  # the first of equals: a Counter keeps the order
-    winner = next(row for row in rows if row["answer"] == answer)
-    found: Message = {
-        "completion": winner["completion"],
-        "completion_tokens": sum(int(row["completion_tokens"]) for row in rows),
-        "finish_reason": "vote",
-    }
-    if len(winner["choices"]):
-        shares = [
-            sum(row["completion"] == choice for row in rows) / len(rows) for choice in winner["choices"]
-        ]
-        found["choice_logprobs"] = [math.log(max(share, LEAST_SHARE)) for share in shares]
-    return found
+    votes = Counter(prediction.answer for prediction in predictions)
+    winner = max(
+        predictions, key=lambda prediction: votes[prediction.answer]
+    )  # `max` keeps the first of equals
+    voted = replace(
+        prompt,
+        completion=winner.completion,
+        completion_tokens=_completion_tokens(predictions),
+        finish_reason="vote",
+    )
+    if not winner.choices:
+        return voted
+    completions = [prediction.completion for prediction in predictions]
+    shares = [completions.count(choice) / len(completions) for choice in winner.choices]
+    return replace(voted, choice_logprobs=[math.log(max(share, LEAST_SHARE)) for share in shares])
 
 
-def _mean_probability(rows: Sequence[Mapping[Any, Any]]) -> Message:
+def _mean_probability(prompt: EngineAnswer, predictions: Sequence[Prediction]) -> EngineAnswer:
     """The choice whose probability, among the choices, is highest on average over the members."""
     import numpy as np
 
-    logprobs = np.array([list(row["choice_logprobs"]) for row in rows], dtype=np.float64)
+    logprobs = np.array([prediction.choice_logprobs for prediction in predictions], dtype=np.float64)
+    # Less each member's highest first, so that no exponential underflows.
     probabilities = np.exp(logprobs - logprobs.max(axis=1, keepdims=True))
     mean = (probabilities / probabilities.sum(axis=1, keepdims=True)).mean(axis=0)
-    return {
-        "completion": rows[0]["choices"][int(mean.argmax())],
-        "completion_tokens": sum(int(row["completion_tokens"]) for row in rows),
-        "finish_reason": "mean_probability",
-        "choice_logprobs": np.log(np.maximum(mean, LEAST_SHARE)).tolist(),
-    }
+    return replace(
+        prompt,
+        completion=predictions[0].choices[int(mean.argmax())],
+        completion_tokens=_completion_tokens(predictions),
+        finish_reason="mean_probability",
+        choice_logprobs=np.log(np.maximum(mean, LEAST_SHARE)).tolist(),
+    )
 
 
-def _missing(value: Any) -> bool:
-    return value is None or value != value  # pandas has NaN for what is missing
+def _completion_tokens(predictions: Sequence[Prediction]) -> int:
+    return sum(prediction.completion_tokens or 0 for prediction in predictions)
 
 
 def joint_generation(members: Sequence[Result]) -> GenerationRecord:

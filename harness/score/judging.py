@@ -4,29 +4,20 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from harness.errors import PLUGIN_FAULTS, UserError, raised
 from harness.metrics import Counts, answer_of, contributions, find_metric, sums_of
+from harness.records.predictions import EngineAnswer, Prediction, prediction_frame
 from harness.records.scores import MetricValue, Parsed, SampleCounts
 from harness.statistics import Estimate, cluster_numbers, score
 from harness.task import Metric, Reply, Sample, Task
 
 if TYPE_CHECKING:
     import pandas
-
-
-COLUMNS = (
-    "sample_id", "cluster", "template", "draw", "prompt", "prompt_tokens", "truncated", "target", "choices", "metadata",
-    "completion", "completion_tokens", "finish_reason", "choice_logprobs", "logprob", "target_tokens", "greedy", "overlap",
-    "error",
-)  # fmt: skip
-"""A row of predictions, before the answer and its scores. `cluster`: as `cluster_of` has it. `draw`: which of
-several sampled answers to the same prompt. `truncated`: tokens cut off the prompt."""
-
-_FROM_THE_SAMPLE = ("sample_id", "cluster", "target", "choices", "metadata", "overlap")
 
 LONGEST_CLUSTER = 40
 """Characters of a cluster's name in predictions; a longer one, a whole passage say, is named by its hash."""
@@ -36,10 +27,11 @@ LONGEST_CLUSTER = 40
 class Scored:
     """A run's predictions with answers and scores, and what they come to."""
 
-    predictions: "pandas.DataFrame"
-    """`COLUMNS`, then `answer`, `parsed` (whether that has the form that the task wants), for each metric a
-    `score_<metric>`, and for corpus metrics its `counts_<metric>` as JSON; None where a sample was not
-    scored. A corpus metric's scores are the samples' parts in it, which average to it."""
+    predictions: Sequence[Prediction]
+    """A corpus metric's scores are the samples' parts in it, which average to it."""
+
+    judges: Sequence[Metric]
+    """The task's metrics, in its order."""
 
     metrics: dict[str, MetricValue]
     """Empty when no sample was scored in every template."""
@@ -53,19 +45,9 @@ class Scored:
 
     samples: SampleCounts
 
-
-@dataclass
-class _Judged:
-    """One row with its answer and what each metric says of it."""
-
-    row: dict[str, Any]
-    error: str | None = None
-    answer: str | None = None
-    parsed: bool | None = None
-    scores: dict[str, float] = field(default_factory=dict)
-    """By metric; of corpus metrics once all samples are known."""
-
-    counts: dict[str, Counts] = field(default_factory=dict)
+    def table(self) -> "pandas.DataFrame":
+        """The predictions as they are written to disk."""
+        return prediction_frame(self.predictions, self.judges)
 
 
 def metrics_of(task: Task) -> list[Metric]:
@@ -80,56 +62,68 @@ def cluster_of(sample: Sample) -> str:
 
 
 def collect(
-    samples: Sequence[Sample], completions: Sequence[dict[str, Any]], *, overlapping: Collection[str] = ()
-) -> list[dict[str, Any]]:
-    """Join an engine's answers, of one or several templates, with their samples, as rows of `COLUMNS` in
-    their order.
+    samples: Sequence[Sample], answers: Sequence[EngineAnswer], *, overlapping: Collection[str] = ()
+) -> list[Prediction]:
+    """Join an engine's answers, to one or several templates, with their samples, in the order of the prompts.
 
-    `overlapping`: ids of the samples that the model has met in training, or nearly.
+    `overlapping`: ids of the samples that stand, exactly or nearly, in the training data.
     """
     by_id = {sample.id: sample for sample in samples}
-    templates = {row["template"] for row in completions}
-    asked = {row["place"] for row in completions}
-    assert len(asked) == len(samples) * len(templates), (
+    templates = {answer.template for answer in answers}
+    places = {answer.place for answer in answers}
+    assert len(places) == len(samples) * len(templates), (
         "an engine answers every prompt, with an error if need be"
     )
-    rows = []
-    for answer in sorted(completions, key=lambda row: (row["place"], row["draw"])):
-        sample = by_id[answer["id"]]
-        rows.append(
-            {
-                "sample_id": sample.id,
-                "cluster": cluster_of(sample),
-                "target": list(sample.targets),
-                "choices": list(sample.choices),
-                "metadata": json.dumps(dict(sample.metadata), sort_keys=True),
-                "overlap": sample.id in overlapping,
-                **{name: answer.get(name) for name in COLUMNS if name not in _FROM_THE_SAMPLE},
-            }
-        )
-    return rows
+    ordered = sorted(answers, key=attrgetter("place", "draw"))
+    return [_prediction(by_id[answer.id], answer, overlaps=answer.id in overlapping) for answer in ordered]
 
 
-def score_rows(task: Task, rows: Sequence[dict[str, Any]]) -> Scored:
-    """Extract each row's answer and judge it with every metric of the task.
+def _prediction(sample: Sample, answer: EngineAnswer, *, overlaps: bool) -> Prediction:
+    return Prediction(
+        sample_id=sample.id,
+        cluster=cluster_of(sample),
+        template=answer.template,
+        draw=answer.draw,
+        prompt=answer.prompt,
+        prompt_tokens=answer.prompt_tokens,
+        truncated=answer.truncated,
+        target=sample.targets,
+        choices=sample.choices,
+        metadata=json.dumps(dict(sample.metadata), sort_keys=True),
+        completion=answer.completion,
+        completion_tokens=answer.completion_tokens,
+        finish_reason=answer.finish_reason,
+        choice_logprobs=answer.choice_logprobs,
+        logprob=answer.logprob,
+        target_tokens=answer.target_tokens,
+        greedy=answer.greedy,
+        overlap=overlaps,
+        error=answer.error,
+    )
+
+
+def score_predictions(task: Task, predictions: Sequence[Prediction]) -> Scored:
+    """Extract each prediction's answer and judge it with every metric of the task.
 
     A sample whose extractor or metric raises carries that error, has no score and is not part of any value.
     Of several draws a sample's score is the mean, and it counts as scored when all of them are.
     """
-    import pandas
-
     metrics = metrics_of(task)
-    judged = [_judge(task, metrics, row) for row in rows]
-    good = [item for item in judged if item.error is None]
-    groups = list(dict.fromkeys((row["template"], row["draw"]) for row in rows))
+    judged = [_judge(task, metrics, prediction) for prediction in predictions]
+    judged = _with_corpus_scores(metrics, judged)
+    groups = list(dict.fromkeys(map(_group_of, predictions)))
+    good = [prediction for prediction in judged if prediction.error is None]
     values, by_template = _summarise(metrics, good, groups)
-    table = pandas.DataFrame([_row_of(metrics, item) for item in judged])
-    clean = [item for item in good if not item.row["overlap"]]
-    # Summarising again would overwrite the parts that the table has taken already, and nothing else.
-    clean_values = values if len(clean) == len(good) else _summarise(metrics, clean, groups)[0]
     primary = next(metric for metric in metrics if metric.name == task.primary_metric)
-    parsed = _parsed(primary, good, groups) if values else None
-    return Scored(table, values, by_template, clean_values, parsed, _counts(judged))
+    return Scored(
+        predictions=judged,
+        judges=metrics,
+        metrics=values,
+        by_template=by_template,
+        clean=_clean_values(metrics, good, groups, values),
+        parsed=_parsed(primary, good, groups) if values else None,
+        samples=_counts(judged),
+    )
 
 
 def has_form(metric: Metric, reply: Reply) -> bool:
@@ -140,40 +134,41 @@ def has_form(metric: Metric, reply: Reply) -> bool:
     return bool(reply.answer.strip()) if metric.parses is None else bool(metric.parses(reply))
 
 
-def _counts(judged: Sequence[_Judged]) -> SampleCounts:
-    """Samples in each template, however many draws they have."""
-    asked = {(item.row["sample_id"], item.row["template"]) for item in judged}
-    failed = {(item.row["sample_id"], item.row["template"]) for item in judged if item.error is not None}
-    cut = {(item.row["sample_id"], item.row["template"]) for item in judged if item.row["truncated"]}
-    return SampleCounts(
-        total=len(asked), scored=len(asked) - len(failed), failed=len(failed), truncated=len(cut)
-    )
+# One sample
 
 
-def _judge(task: Task, metrics: Sequence[Metric], row: dict[str, Any]) -> _Judged:
-    if row["error"] is not None:
-        return _Judged(row, row["error"])
+def _judge(task: Task, metrics: Sequence[Metric], prediction: Prediction) -> Prediction:
+    """The prediction with its answer and what each metric says of that, or with the error of the first that
+    fails."""
+    if prediction.error is not None:
+        return prediction
+    if prediction.completion is None:  # in a damaged file
+        return replace(prediction, error="it has neither a completion nor an error")
     try:
-        answer = answer_of(task, row["completion"])
+        answer = answer_of(task, prediction.completion)
+        return _judge_reply(task, metrics, prediction, _reply(prediction, answer))
     except UserError as error:  # the sample carries it
-        return _Judged(row, str(error))
-    judged = _Judged(row, answer=answer)
-    reply = _reply(row, answer)
+        return replace(prediction, error=str(error))
+
+
+def _judge_reply(task: Task, metrics: Sequence[Metric], prediction: Prediction, reply: Reply) -> Prediction:
+    """Raises `UserError`, naming the metric, for one that fails."""
+    parsed = None
+    scores: dict[str, float] = {}
+    counts: dict[str, Counts] = {}
     for metric in metrics:
         try:
             if metric.name == task.primary_metric:
-                judged.parsed = task.output != "generate" or has_form(metric, reply)
+                parsed = task.output != "generate" or has_form(metric, reply)
             if metric.score is not None:
-                judged.scores[metric.name] = _within(metric, float(metric.score(reply)))
+                scores[metric.name] = _within(metric, float(metric.score(reply)))
             elif metric.counts is not None:
-                judged.counts[metric.name] = {
-                    name: _finite(float(n)) for name, n in metric.counts(reply).items()
-                }
+                counts[metric.name] = {name: _finite(float(n)) for name, n in metric.counts(reply).items()}
         except UserError as error:
-            return _Judged(row, f"metric '{metric.name}': {error}")
+            raise UserError(f"metric '{metric.name}': {error}") from None
         except PLUGIN_FAULTS as error:  # a plugin's own metric may raise anything
-            return _Judged(row, f"metric '{metric.name}' {raised(error)}")
-    return judged
+            raise UserError(f"metric '{metric.name}' {raised(error)}") from error
+    return replace(prediction, answer=reply.answer, parsed=parsed, scores=scores, counts=counts)
 
 
 def _within(metric: Metric, score: float) -> float:
@@ -190,63 +185,101 @@ def _finite(number: float) -> float:
     return number
 
 
-def _reply(row: dict[str, Any], answer: str) -> Reply:
+def _reply(prediction: Prediction, answer: str) -> Reply:
     return Reply(
         answer=answer,
-        targets=tuple(row["target"]),
-        choices=tuple(row["choices"]),
-        choice_logprobs=tuple(row["choice_logprobs"] or ()),
-        logprob=row["logprob"],
-        target_tokens=None if row["target_tokens"] is None else int(row["target_tokens"]),
-        greedy=None if row["greedy"] is None else bool(row["greedy"]),
-        metadata=json.loads(row["metadata"]),
+        targets=tuple(prediction.target),
+        choices=tuple(prediction.choices),
+        choice_logprobs=tuple(prediction.choice_logprobs or ()),
+        logprob=prediction.logprob,
+        target_tokens=prediction.target_tokens,
+        greedy=prediction.greedy,
+        metadata=json.loads(prediction.metadata),
     )
 
 
-def _row_of(metrics: Sequence[Metric], item: _Judged) -> dict[str, Any]:
-    row = {
-        **{name: item.row[name] for name in COLUMNS},
-        "error": item.error,
-        "answer": item.answer,
-        "parsed": item.parsed,
-    }
-    for metric in metrics:
-        row[f"score_{metric.name}"] = item.scores.get(metric.name)
-        if metric.counts is not None:
-            counts = item.counts.get(metric.name)
-            row[f"counts_{metric.name}"] = None if counts is None else json.dumps(counts, sort_keys=True)
-    return row
+# All samples
 
 
 _Group = tuple[str, int]
 """A template and a draw: every sample is judged once in each."""
 
 
+def _group_of(prediction: Prediction) -> _Group:
+    return prediction.template, prediction.draw
+
+
+def _by_group(predictions: Sequence[Prediction]) -> dict[_Group, list[Prediction]]:
+    groups: dict[_Group, list[Prediction]] = {}
+    for prediction in predictions:
+        groups.setdefault(_group_of(prediction), []).append(prediction)
+    return groups
+
+
+def _with_corpus_scores(metrics: Sequence[Metric], predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Predictions that have, besides their scores, their parts in each corpus metric of their group."""
+    corpus = [metric for metric in metrics if metric.counts is not None]
+    if not corpus:
+        return list(predictions)
+    scores = [dict(prediction.scores) for prediction in predictions]
+    members: dict[_Group, list[int]] = {}
+    for place, prediction in enumerate(predictions):
+        if prediction.error is None:
+            members.setdefault(_group_of(prediction), []).append(place)
+    for metric in corpus:
+        for places in members.values():
+            counts = [predictions[place].counts[metric.name] for place in places]
+            _, parts = contributions(metric, counts)
+            for place, part in zip(places, parts.tolist(), strict=True):
+                scores[place][metric.name] = part
+    return [
+        replace(prediction, scores=with_parts)
+        for prediction, with_parts in zip(predictions, scores, strict=True)
+    ]
+
+
+def _clean_values(
+    metrics: Sequence[Metric],
+    predictions: Sequence[Prediction],
+    groups: Sequence[_Group],
+    values: dict[str, MetricValue],
+) -> dict[str, MetricValue]:
+    """The metrics of the samples that do not overlap with the training data, given the `values` of all."""
+    clean = [prediction for prediction in predictions if not prediction.overlap]
+    if len(clean) == len(predictions):
+        return values
+    return _summarise(metrics, _with_corpus_scores(metrics, clean), groups)[0]
+
+
 def _summarise(
-    metrics: Sequence[Metric], judged: Sequence[_Judged], groups: Sequence[_Group]
+    metrics: Sequence[Metric], predictions: Sequence[Prediction], groups: Sequence[_Group]
 ) -> tuple[dict[str, MetricValue], dict[str, dict[str, MetricValue]]]:
-    """Metric values over all `groups`, and by template. Enters each sample's part in a corpus metric."""
-    members: dict[_Group, list[_Judged]] = {}
-    for item in judged:
-        members.setdefault((item.row["template"], item.row["draw"]), []).append(item)
-    for metric in metrics:
-        if metric.counts is not None:
-            for items in members.values():
-                _, parts = contributions(metric, [item.counts[metric.name] for item in items])
-                for item, part in zip(items, parts.tolist(), strict=True):
-                    item.scores[metric.name] = part
-    templates = dict.fromkeys(template for template, _ in groups)
-    by_template = {
-        template: _values(metrics, [members.get(group, []) for group in groups if group[0] == template])
-        for template in templates
-    }
-    by_template = {template: values for template, values in by_template.items() if values}
+    """Metric values over all `groups`, and by template."""
+    members = _by_group(predictions)
+    by_template: dict[str, dict[str, MetricValue]] = {}
+    templates = list(dict.fromkeys(template for template, _ in groups))
+    for template in templates:
+        values = _values(metrics, [members.get(group, []) for group in groups if group[0] == template])
+        if values:
+            by_template[template] = values
     if len(templates) == 1:
-        return next(iter(by_template.values()), {}), by_template
+        return by_template.get(templates[0], {}), by_template
     return _values(metrics, [members.get(group, []) for group in groups]), by_template
 
 
-def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[_Judged]]) -> dict[str, MetricValue]:
+def _counts(predictions: Sequence[Prediction]) -> SampleCounts:
+    """Samples in each template, however many draws they have."""
+
+    def count(chosen: Iterable[Prediction]) -> int:
+        return len({(prediction.sample_id, prediction.template) for prediction in chosen})
+
+    total = count(predictions)
+    failed = count(prediction for prediction in predictions if prediction.error is not None)
+    truncated = count(prediction for prediction in predictions if prediction.truncated)
+    return SampleCounts(total=total, scored=total - failed, failed=failed, truncated=truncated)
+
+
+def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[Prediction]]) -> dict[str, MetricValue]:
     """Each metric's mean over the samples that were scored in all groups, of their means; empty without
     any."""
     whole = _in_all([item for items in groups for item in items], len(groups))
@@ -257,7 +290,7 @@ def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[_Judged]]) -> d
     for metric in metrics:
         scores: dict[str, list[float]] = {}
         for item in whole:
-            scores.setdefault(item.row["sample_id"], []).append(item.scores[metric.name])
+            scores.setdefault(item.sample_id, []).append(item.scores[metric.name])
         details = (
             _details(metric, [item.counts[metric.name] for item in whole])
             if metric.counts is not None
@@ -267,39 +300,39 @@ def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[_Judged]]) -> d
     return values
 
 
-def _parsed(metric: Metric, judged: Sequence[_Judged], groups: Sequence[_Group]) -> Parsed:
+def _parsed(metric: Metric, judged: Sequence[Prediction], groups: Sequence[_Group]) -> Parsed:
     """How many answers have the right form, and the metric of those alone: a corpus metric is made of them
     anew."""
     whole = _in_all(judged, len(groups))
     clusters = _clusters(whole)
     forms: dict[str, list[float]] = {}
-    members: dict[_Group, list[_Judged]] = {}
+    members: dict[_Group, list[Prediction]] = {}
     for item in whole:
-        forms.setdefault(item.row["sample_id"], []).append(float(bool(item.parsed)))
+        forms.setdefault(item.sample_id, []).append(float(bool(item.parsed)))
         if item.parsed:
-            members.setdefault((item.row["template"], item.row["draw"]), []).append(item)
+            members.setdefault(_group_of(item), []).append(item)
     scores: dict[str, list[float]] = {}
     for items in members.values():
         values = [item.scores[metric.name] for item in items]
         if metric.counts is not None:
             values = contributions(metric, [item.counts[metric.name] for item in items])[1].tolist()
         for item, value in zip(items, values, strict=True):
-            scores.setdefault(item.row["sample_id"], []).append(value)
+            scores.setdefault(item.sample_id, []).append(value)
     share = _value(
         score(_means(forms), binary=True, clusters=cluster_numbers([clusters[name] for name in forms]))
     )
     return Parsed(share=share, score=_value_of(metric, scores, clusters) if scores else None)
 
 
-def _in_all(judged: Sequence[_Judged], groups: int) -> list[_Judged]:
+def _in_all(judged: Sequence[Prediction], groups: int) -> list[Prediction]:
     """The rows of samples that were scored in so many groups, in all of them."""
-    seen = Counter(item.row["sample_id"] for item in judged)
-    return [item for item in judged if seen[item.row["sample_id"]] == groups]
+    seen = Counter(item.sample_id for item in judged)
+    return [item for item in judged if seen[item.sample_id] == groups]
 
 
-def _clusters(judged: Sequence[_Judged]) -> dict[str, str]:
+def _clusters(judged: Sequence[Prediction]) -> dict[str, str]:
     """By sample."""
-    return {item.row["sample_id"]: item.row["cluster"] for item in judged}
+    return {item.sample_id: item.cluster for item in judged}
 
 
 def _means(scores: dict[str, list[float]]) -> list[float]:

@@ -4,20 +4,17 @@ generation."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import numpy
 
 from harness.data.dataset import load_dataset
 from harness.errors import UserError
 from harness.plugins.registry import Plugin, load_task
-from harness.records.predictions import PREDICTIONS, UNREADABLE, read_predictions
+from harness.records.predictions import PREDICTIONS, UNREADABLE, load_predictions
 from harness.records.result import RESULT, Result
 from harness.records.scores import MetricCard, TaskCard
 from harness.records.store import atomic_write, read_results, write_record
 from harness.score.card import metric_card
 from harness.score.finish import collapse
-from harness.score.judging import COLUMNS, cluster_of, metrics_of, score_rows
+from harness.score.judging import cluster_of, metrics_of, score_predictions
 from harness.sweep.run import Run
 from harness.task import Metric, Task
 
@@ -98,11 +95,13 @@ class _Clusters:
 def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> str:
     """Judge one result again, write it, and say how its primary metric changed."""
     run = result.run
-    rows = [_plain(row) for row in read_predictions(results, run, list(COLUMNS)).to_dict("records")]
-    if not any(row["cluster"] for row in rows):  # scored before its task named any
+    predictions = [prediction.unjudged() for prediction in load_predictions(results, run)]
+    if not any(prediction.cluster for prediction in predictions):  # scored before its task named any
         named = clusters.of(task, run)
-        rows = [row | {"cluster": named.get(row["sample_id"], "")} for row in rows]
-    scored = score_rows(task, rows)
+        predictions = [
+            replace(prediction, cluster=named.get(prediction.sample_id, "")) for prediction in predictions
+        ]
+    scored = score_predictions(task, predictions)
     if not scored.metrics:
         return f"left as it was: none of {scored.samples.total} samples could be scored in every template"
     primary = task.primary_metric
@@ -115,7 +114,7 @@ def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> 
         metrics={name: _metric_card(metric, result.task) for name, metric in metrics.items()},
     )
     with atomic_write(results / run.folder / PREDICTIONS, "wb") as file:
-        scored.predictions.to_parquet(file, index=False)
+        scored.table().to_parquet(file, index=False)
     update = {
         "metrics": scored.metrics,
         "by_template": scored.by_template,
@@ -137,16 +136,3 @@ def _metric_card(metric: Metric, card: TaskCard) -> MetricCard:
     return metric_card(
         metric, chance=known.chance if known else None, majority=known.majority if known else None
     )
-
-
-def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """A row as the engine wrote it: Parquet gives arrays for lists, and NaN for None in columns of numbers.
-
-    An error beside a completion came from the extractor or the metric of then, which may have been mended
-    since.
-    """
-    plain = {
-        name: list(value) if isinstance(value, numpy.ndarray) else None if value != value else value
-        for name, value in row.items()
-    }
-    return plain if plain["completion"] is None else plain | {"error": None}

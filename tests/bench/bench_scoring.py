@@ -33,7 +33,8 @@ from harness.engines.engine import Choose
 from harness.engines.guards import Canaries
 from harness.engines.scoring import ScoringWorker
 from harness.plugins.registry import find_plugins, load_task
-from harness.score.judging import collect, score_rows
+from harness.records.predictions import read_answers
+from harness.score.judging import collect, score_predictions
 from harness.task import Sample
 from harness.task.prompts import prompt_row
 from harness.workers.worker import Worker
@@ -99,9 +100,8 @@ def test_scoring_is_as_fast_as_a_bare_generate_call(benchmark: Any, engine: Any,
             sampling={"max_tokens": max_tokens},
         )
         worker(job, lambda _: None)
-        rows = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
-        scored = score_rows(task, collect(samples, rows))
-        scored.predictions.to_parquet(tmp_path / "predictions.parquet")
+        scored = score_predictions(task, collect(samples, read_answers(tmp_path / "out")))
+        scored.table().to_parquet(tmp_path / "predictions.parquet")
 
     ours()
     prompts = [row["prompt"] for row in in_order(tmp_path / "out")]
@@ -218,9 +218,8 @@ elif sys.argv[1] == "answer":
     (folder / "answer.bytes").write_text(str(held()["VmHWM"] - before))
 else:
     before = held()["VmRSS"]
-    rows = [json.loads(line) for line in (folder / "out").open()]
-    scored = score_rows(task, collect(samples, rows))
-    scored.predictions.to_parquet(folder / "predictions.parquet")
+    scored = score_predictions(task, collect(samples, read_answers(folder / "out")))
+    scored.table().to_parquet(folder / "predictions.parquet")
     assert scored.samples.scored == {many}
     (folder / "score.bytes").write_text(str(held()["VmHWM"] - before))
 """
@@ -369,9 +368,9 @@ def by_gainboard(field: Field) -> dict[tuple[int, str], list[str]]:
                 )
                 (record,) = worker.request(job, lambda _: None)["records"]
                 assert record["guards"] and all(guard["passed"] for guard in record["guards"])
-                scored = score_rows(task, collect(datasets[short].test, in_order(out)))
-                scored.predictions.to_parquet(field.folder / f"{short}-{number}.parquet")
-                answers[number, short] = list(scored.predictions["completion"])
+                scored = score_predictions(task, collect(datasets[short].test, read_answers(out)))
+                scored.table().to_parquet(field.folder / f"{short}-{number}.parquet")
+                answers[number, short] = [str(one.completion) for one in scored.predictions]
         assert worker.request({"finish": True}, lambda _: None)["guard"]["passed"]
     return answers
 

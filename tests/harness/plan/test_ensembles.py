@@ -93,7 +93,9 @@ def write(results: Path, run: Run, rows: list[dict[str, Any]]) -> Result:
     result = write_result(results, run, task_card("adding", output="choice"), [1.0] * len(rows))
     common = {
         "template": "plain", "draw": 0, "prompt": "?", "prompt_tokens": 3, "truncated": 0, "completion_tokens": 1,
-        "error": None, "choices": ["x", "y", "z"], "choice_logprobs": None,
+        "error": None, "choices": ["x", "y", "z"], "choice_logprobs": None, "target": ["x"], "metadata": "{}",
+        "finish_reason": "stop", "completion": None, "answer": None, "overlap": False,
+        "logprob": None, "target_tokens": None, "greedy": None,
     }  # fmt: skip
     table = pandas.DataFrame([common | {"sample_id": str(place)} | row for place, row in enumerate(rows)])
     table.to_parquet(results / run.folder / PREDICTIONS)
@@ -109,9 +111,9 @@ def test_the_majority_answers_and_of_equals_the_first_member(tmp_path: Path) -> 
     (ensemble,) = plan_ensembles([spec()], [member.run for member in members], tasks())
     run = derive(ensemble, [member.run for member in members])
     rows = answers_of(run, members, tmp_path)
-    assert [row["completion"] for row in rows] == ["y", "y"]
-    assert [row["prompt_tokens"] for row in rows] == [9, 9]
-    assert math.exp(rows[0]["choice_logprobs"][1]) == pytest.approx(2 / 3)
+    assert [row.completion for row in rows] == ["y", "y"]
+    assert [row.prompt_tokens for row in rows] == [9, 9]
+    assert math.exp((rows[0].choice_logprobs or ())[1]) == pytest.approx(2 / 3)
 
 
 def test_probabilities_are_averaged_among_the_choices(tmp_path: Path) -> None:
@@ -132,8 +134,8 @@ def test_probabilities_are_averaged_among_the_choices(tmp_path: Path) -> None:
         update={"candidate": run.candidate.model_copy(update={"method": "mean_probability"})}
     )
     (row,) = answers_of(run, members, tmp_path)
-    assert row["completion"] == "y"
-    assert [math.exp(logprob) for logprob in row["choice_logprobs"]] == pytest.approx([0.3, 0.45, 0.25])
+    assert row.completion == "y"
+    assert [math.exp(logprob) for logprob in row.choice_logprobs or ()] == pytest.approx([0.3, 0.45, 0.25])
 
 
 def test_a_sample_that_a_member_has_no_answer_to_is_an_error(tmp_path: Path) -> None:
@@ -142,7 +144,7 @@ def test_a_sample_that_a_member_has_no_answer_to_is_an_error(tmp_path: Path) -> 
     members = [write(tmp_path, first, [answered]), write(tmp_path, second, [{"error": "too long"}])]
     (ensemble,) = plan_ensembles([spec()], [first, second], tasks())
     (row,) = answers_of(derive(ensemble, [first, second]), members, tmp_path)
-    assert row["error"] == "1 members have no answer; the first: too long"
+    assert row.error == "1 members have no answer; the first: too long"
 
 
 def test_a_request_to_an_ensemble_costs_one_to_each_member(tmp_path: Path) -> None:

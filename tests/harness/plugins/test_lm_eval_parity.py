@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from places import TESTS
-from toy_models import in_order, scoring_job, toy, write_jsonl
+from toy_models import scoring_job, toy, write_jsonl
 
 pytest.importorskip("lm_eval", reason="needs the lm-eval extra")
 pytest.importorskip("torch", reason="needs the train extra")
@@ -15,7 +15,8 @@ pytest.importorskip("torch", reason="needs the train extra")
 from harness.data.dataset import load_dataset
 from harness.plugins.lm_eval.tasks import lm_eval_plugins
 from harness.plugins.registry import load_task
-from harness.score.judging import Scored, collect, score_rows
+from harness.records.predictions import read_answers
+from harness.score.judging import Scored, collect, score_predictions
 from harness.task import Task
 from harness.task.prompts import prompt_row
 
@@ -110,7 +111,7 @@ def by_gainboard(case: Case, worker: Any, work: Path) -> tuple[Task, Scored]:
     prompts, out = work / "prompts", work / "completions"
     job = scoring_job(prompts, out, weights=None, output=task.output, chat=case.chat, sampling=sampling)
     worker(job, lambda _: None)
-    return task, score_rows(task, collect(dataset.test, in_order(out)))
+    return task, score_predictions(task, collect(dataset.test, read_answers(out)))
 
 
 def by_lm_eval(case: Case, model: Any) -> Any:
@@ -135,7 +136,7 @@ def test_every_sample_was_scored_by_both(both: Both) -> None:
 
 
 def test_the_model_answers_the_same(both: Both) -> None:
-    rows = both.ours.predictions.to_dict("records")
+    rows = both.ours.table().to_dict("records")
     for samples in both.theirs.values():
         for row, sample in zip(rows, samples, strict=True):
             responses = [answers[0] for answers in sample["resps"]]
@@ -162,7 +163,7 @@ def test_every_sample_has_the_score_of_lm_eval(both: Both) -> None:
     for metric in metrics:
         name, _, pipeline = metric.name.partition(",")
         samples = both.theirs[pipeline or next(iter(both.theirs))]
-        assert both.ours.predictions[f"score_{metric.name}"].tolist() == [
+        assert both.ours.table()[f"score_{metric.name}"].tolist() == [
             float(sample[name]) for sample in samples
         ]
 
@@ -181,6 +182,6 @@ def test_some_answers_are_right_and_some_are_wrong(both: Both) -> None:
         # The toy knows questions and answers as chats only; without, it goes on with what it likes to say,
         # which is another thing wherever it was trained: what matters is that different questions have
         # different answers.
-        assert len(set(both.ours.predictions["completion"]) - {""}) > 1
+        assert len(set(both.ours.table()["completion"]) - {""}) > 1
     else:
         assert 0 < both.ours.metrics[both.task.primary_metric].value < 1

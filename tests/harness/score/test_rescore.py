@@ -11,10 +11,10 @@ from toy_task import adding, plugins_of
 
 from harness.data.dataset import load_dataset
 from harness.errors import UserError
-from harness.records.predictions import PREDICTIONS
+from harness.records.predictions import PREDICTIONS, Prediction
 from harness.records.result import RESULT, Result
 from harness.records.store import read_record
-from harness.score.judging import COLUMNS, score_rows
+from harness.score.judging import score_predictions
 from harness.score.rescore import rescore
 from harness.sweep.run import Run
 from harness.task import Row, Sample
@@ -31,15 +31,32 @@ def write(results: Path, completions: list[str], target: str) -> None:
 
 def write_answers(results: Path, run: Run, completions: list[str], targets: list[str]) -> None:
     """Its predictions, as a broken extractor judged them."""
-    rows = [
-        dict.fromkeys(COLUMNS)
-        | {"sample_id": str(index), "template": "plain", "target": [target], "choices": [], "metadata": "{}"}
-        | {"cluster": ""}
-        | {"completion": text, "prompt_tokens": 5, "overlap": False}
+    predictions = [
+        Prediction(
+            sample_id=str(index),
+            cluster="",
+            template="plain",
+            draw=0,
+            prompt="?",
+            prompt_tokens=5,
+            truncated=0,
+            target=[target],
+            choices=[],
+            metadata="{}",
+            completion=text,
+            completion_tokens=None,
+            finish_reason=None,
+            choice_logprobs=None,
+            logprob=None,
+            target_tokens=None,
+            greedy=None,
+            overlap=False,
+            error=None,
+        )
         for index, (text, target) in enumerate(zip(completions, targets, strict=True))
     ]
-    scored = score_rows(adding(extract=lambda text: "no answer"), rows)
-    scored.predictions.to_parquet(results / run.folder / PREDICTIONS, index=False)
+    scored = score_predictions(adding(extract=lambda text: "no answer"), predictions)
+    scored.table().to_parquet(results / run.folder / PREDICTIONS, index=False)
 
 
 def test_a_changed_extractor_changes_answers_and_scores(tmp_path: Path) -> None:

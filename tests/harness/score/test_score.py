@@ -1,6 +1,7 @@
 """Answers judged: means, corpus metrics, several templates, samples that fail."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
 from harness.errors import UserError
 from harness.metrics import METRICS
+from harness.records.predictions import EngineAnswer
 from harness.score.finish import TaskFacts, finish
-from harness.score.judging import Scored, cluster_of, collect, score_rows
+from harness.score.judging import Scored, cluster_of, collect, score_predictions
 from harness.statistics import cluster_numbers, score
 from harness.task import Metric, PromptSet, Reply, Sample, Task
 
@@ -28,30 +30,33 @@ def scored(
     templates = list(task.prompts.templates)
     asked = [(sample, template) for template in templates for sample in samples]
     rows = [
-        {
-            "place": place,
-            "draw": 0,
-            "id": sample.id,
-            "template": template,
-            "prompt": "?",
-            "prompt_tokens": 1,
-            "truncated": 0,
-        }
-        | ({"error": "too long"} if answer is None else {"completion": answer, "completion_tokens": 1})
+        engine_answer(place, sample, template, answer, error="too long")
         for place, ((sample, template), answer) in enumerate(zip(asked, answers, strict=True))
     ]
     rows.reverse()  # an engine finishes them in any order
-    return score_rows(task, collect(samples, rows, overlapping=overlapping))
+    return score_predictions(task, collect(samples, rows, overlapping=overlapping))
+
+
+def engine_answer(
+    place: int, sample: Sample, template: str, completion: str | None, *, error: str, **more: Any
+) -> EngineAnswer:
+    """A completion as an engine hands it over, or (None) the error in its place."""
+    prompt = EngineAnswer(
+        place=place, id=sample.id, template=template, prompt="?", prompt_tokens=1, truncated=0
+    )
+    if completion is None:
+        return replace(prompt, error=error, **more)
+    return replace(prompt, completion=completion, completion_tokens=1, **more)
 
 
 def errors(result: Scored) -> list[str]:
-    return list(result.predictions["error"].fillna(""))
+    return list(result.table()["error"].fillna(""))
 
 
 def test_a_sample_s_cluster_stands_in_its_row_and_a_whole_passage_by_its_hash() -> None:
     names = ["p1", "", "A passage. " * 9]
     known = [Sample(str(index), {"text": "?"}, "1", cluster=name) for index, name in enumerate(names)]
-    rows = scored(adding(), known, ["1", "1", "1"]).predictions
+    rows = scored(adding(), known, ["1", "1", "1"]).table()
     assert list(rows["cluster"][:2]) == ["p1", ""]
     assert rows["cluster"][2] == cluster_of(known[2])
     assert len(rows["cluster"][2]) == 16
@@ -92,15 +97,10 @@ def test_samples_of_one_passage_count_as_one_in_the_interval() -> None:
 def test_a_run_without_a_single_scored_sample_is_an_error_and_leaves_no_result(tmp_path: Path) -> None:
     task = adding()
     dataset = load_dataset(task)
-    asked = {
-        "draw": 0,
-        "template": "plain",
-        "prompt": "?",
-        "prompt_tokens": 1,
-        "truncated": 0,
-        "error": "too long",
-    }
-    rows = [{"place": place, "id": sample.id} | asked for place, sample in enumerate(dataset.test)]
+    rows = [
+        engine_answer(place, sample, "plain", None, error="too long")
+        for place, sample in enumerate(dataset.test)
+    ]
     facts = TaskFacts({task.name: LoadedTask(task, dataset)})
     run = make_run("toy", "zero_shot", task_card(task.name), 0)
     with pytest.raises(UserError, match="none of 4 samples could be scored; the first error: too long"):
@@ -115,7 +115,7 @@ def test_a_corpus_metric_has_the_value_of_the_whole_and_its_parts_average_to_it(
 
     wanted = f1_score(["a", "a", "b", "c"], ["a", "b", "b", "a"], average="macro")
     assert result.metrics["f1_macro"].value == pytest.approx(wanted)
-    assert result.predictions["score_f1_macro"].mean() == pytest.approx(wanted)
+    assert result.table()["score_f1_macro"].mean() == pytest.approx(wanted)
     assert result.metrics["f1_macro"].details["f1 b"] == pytest.approx(2 / 3)
 
 
@@ -123,7 +123,7 @@ def test_the_counts_of_a_corpus_metric_are_kept_for_every_sample() -> None:
     task = adding(metrics=("f1_macro",), primary_metric="f1_macro")
     result = scored(task, samples("a", "b"), ["a", "a"])
     sums: dict[str, float] = {}
-    for text in result.predictions["counts_f1_macro"]:
+    for text in result.table()["counts_f1_macro"]:
         for name, count in json.loads(text).items():
             sums[name] = sums.get(name, 0.0) + count
     value = METRICS["f1_macro"].value
@@ -155,7 +155,7 @@ def test_the_score_on_clean_samples_stands_beside_the_full_one() -> None:
     result = scored(adding(), samples("1", "2", "3", "4"), ["1", "2", "3", "x"], overlapping=("0", "1"))
     assert result.metrics["exact_match"].value == 0.75
     assert (result.clean["exact_match"].value, result.clean["exact_match"].n) == (0.5, 2)
-    assert list(result.predictions["overlap"]) == [True, True, False, False]
+    assert list(result.table()["overlap"]) == [True, True, False, False]
 
 
 def test_without_a_clean_sample_there_is_no_clean_score() -> None:
@@ -166,7 +166,7 @@ def test_scoring_the_clean_subset_leaves_the_parts_of_the_whole_alone() -> None:
     task = adding(metrics=("f1_macro",), primary_metric="f1_macro")
     alone = scored(task, samples("a", "a", "b", "c"), ["a", "b", "b", "a"])
     beside = scored(task, samples("a", "a", "b", "c"), ["a", "b", "b", "a"], overlapping=("0",))
-    assert list(alone.predictions["score_f1_macro"]) == list(beside.predictions["score_f1_macro"])
+    assert list(alone.table()["score_f1_macro"]) == list(beside.table()["score_f1_macro"])
 
 
 def test_a_metric_that_raises_on_one_sample_is_that_sample_s_error_and_no_zero() -> None:
@@ -179,14 +179,14 @@ def test_a_metric_that_raises_on_one_sample_is_that_sample_s_error_and_no_zero()
     assert errors(result)[2].startswith(
         "metric 'fussy' raised ZeroDivisionError: division by zero (test_score.py, line "
     )
-    assert result.predictions["score_exact_match"].isna().tolist() == [False, False, True]
+    assert result.table()["score_exact_match"].isna().tolist() == [False, False, True]
     assert result.metrics["fussy"].value == 0.75
     assert result.samples.failed == 1
 
 
 def test_a_metric_that_needs_what_the_task_does_not_give_says_so() -> None:
     task = adding(metrics=("exact_match", "perplexity"))
-    (error,) = scored(task, samples("1"), ["1"]).predictions["error"]
+    (error,) = scored(task, samples("1"), ["1"]).table()["error"]
     assert error.startswith("metric 'perplexity': ")
     assert "output = 'perplexity'" in error
 
@@ -261,20 +261,13 @@ def drawn(
     """Judge several answers a sample; None is one the extractor cannot read."""
     template = next(iter(task.prompts.templates))
     rows = [
-        {
-            "place": place,
-            "draw": draw,
-            "id": sample.id,
-            "template": template,
-            "prompt": "?",
-            "prompt_tokens": 1,
-        }
-        | {"truncated": truncated if place == 0 else 0}
-        | ({"error": "odd"} if answer is None else {"completion": answer, "completion_tokens": 1})
+        engine_answer(
+            place, sample, template, answer, error="odd", draw=draw, truncated=truncated if place == 0 else 0
+        )
         for place, (sample, of_sample) in enumerate(zip(samples, answers, strict=True))
         for draw, answer in enumerate(of_sample)
     ]
-    return score_rows(task, collect(samples, rows))
+    return score_predictions(task, collect(samples, rows))
 
 
 def test_a_sample_s_score_is_the_mean_over_its_draws() -> None:
@@ -282,7 +275,7 @@ def test_a_sample_s_score_is_the_mean_over_its_draws() -> None:
     value = result.metrics[adding().primary_metric]
     assert (value.value, value.n) == (0.625, 2)
     assert (result.samples.total, result.samples.scored) == (2, 2)
-    assert result.predictions["draw"].tolist() == [0, 1, 2, 3] * 2
+    assert result.table()["draw"].tolist() == [0, 1, 2, 3] * 2
 
 
 def test_a_sample_counts_when_all_its_draws_were_scored() -> None:
@@ -297,17 +290,17 @@ def test_a_sample_counts_when_all_its_draws_were_scored() -> None:
 def test_samples_whose_prompt_was_cut_are_counted() -> None:
     result = drawn(adding(), samples("1", "2"), [["1", "1"], ["2", "9"]], truncated=7)
     assert result.samples.truncated == 1
-    assert result.predictions["truncated"].tolist() == [7, 7, 0, 0]
+    assert result.table()["truncated"].tolist() == [7, 7, 0, 0]
 
 
 def forms(task: Task, of: list[Sample], answers: list[str | None]) -> list[bool | None]:
-    return list(scored(task, of, answers).predictions["parsed"])
+    return list(scored(task, of, answers).table()["parsed"])
 
 
 def test_a_written_answer_has_the_right_form_if_it_is_one_of_its_choices() -> None:
     picked = samples("a", "b", "c", "a", choices=LABELS)
     result = scored(adding(), picked, ["a", " c ", "The answer is c.", None])
-    assert list(result.predictions["parsed"]) == [True, True, False, None]
+    assert list(result.table()["parsed"]) == [True, True, False, None]
     assert result.parsed is not None
     assert (result.parsed.share.value, result.parsed.share.n) == (pytest.approx(2 / 3), 3)
     assert result.parsed.score is not None
@@ -355,7 +348,7 @@ def test_a_corpus_metric_of_the_answers_with_the_right_form_is_made_of_them_alon
     whole = f1_score(
         ["a", "b", "b", "c"], ["a", "b", "a", "nonsense"], average="macro", labels=["a", "b", "c"]
     )
-    assert result.predictions["score_f1_macro"].mean() == pytest.approx(whole), (
+    assert result.table()["score_f1_macro"].mean() == pytest.approx(whole), (
         "the parts in the whole stay as they are"
     )
 
