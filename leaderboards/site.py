@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import UserError
+from harness.records.collector import collector_paused
 from harness.records.result import Result
-from harness.records.store import uncollected
 from leaderboards.board import BOARD
 from leaderboards.download.data import write_data
 from leaderboards.gathered import Found, Site, gather, read_folder
@@ -112,7 +112,7 @@ class PublishedBoards:
     """By folder."""
 
 
-@uncollected()
+@collector_paused()
 def publish(
     results: Path,
     out: Path,
@@ -151,7 +151,7 @@ def publish(
     return _published(site, out / "index.html", pages)
 
 
-@uncollected()
+@collector_paused()
 def publish_boards(
     results: Path,
     out: Path,

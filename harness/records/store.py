@@ -1,6 +1,5 @@
 """Records on disk: written atomically, read with every fault named."""
 
-import gc
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ from typing import IO, Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import UserError
+from harness.records.collector import collector_paused
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure, Result
 from harness.records.training import Spent
 from harness.sweep.run import Run
@@ -124,20 +124,6 @@ def spent_on_failures(results: Path, run: Run) -> Spent:
     return failure.spent if failure is not None and failure.run.cell == run.cell else Spent()
 
 
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without looking for garbage: among the millions of records of a large board there is none, and looking
-    goes through all of them again and again.
-    """
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
 def read_results(results: Path) -> list[Result]:
     """Every finished run below a folder, sorted by path. A file that cannot be read is named in a warning and
     skipped."""
@@ -192,7 +178,7 @@ def _read_all(
     records, skipped = [], []
     paths: dict[str, str] = {}
     place: Place  # which mypy does not tell from what is unpacked below
-    with uncollected():
+    with collector_paused():
         for place in places[name]:
             path = "/".join(
                 (os.fspath(results), *place, name)
