@@ -1,4 +1,4 @@
-"""Turn a task's rows into samples, once, checked and cleaned; and cut the training budget from them."""
+"""Turn a task's rows into samples, checked and cleaned; and cut a training budget from them."""
 
 import dataclasses
 import hashlib
@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from harness.data.sources import Generated
 from harness.data.splits import MAX_STRATA
@@ -25,90 +25,92 @@ class Dataset:
     dev: list[Sample]
     test: list[Sample]
     fingerprint: str
-    """Changes when a sample, its metadata or a prompt does. Metrics and clusters may change without:
-    `gainboard score` brings them up to date."""
+    """Changes when a sample, its metadata or a prompt does. Not with metrics and clusters, which
+    `gainboard score` can bring up to date."""
 
     steps: tuple[StepCount, ...] = ()
-    """What cleaning and augmentation did."""
+    """What cleaning and augmentation did, per step and split."""
 
     @cached_property
     def originals(self) -> list[Sample]:
-        """The training samples without those that augmentation made: what a budget counts and demonstrations
-        show."""
+        """The training samples without those that augmentation made. A budget counts them, and demonstrations
+        are taken from them."""
         return _originals(self.train)
 
 
 def load_dataset(task: Task, *, test_seed: int | None = None) -> Dataset:
-    """Call the task's `data`, check every sample, and take the task's steps.
+    """Call the task's `data`, check every sample, and apply the task's steps.
 
-    `test_seed` draws another test set where the data is generated, and changes nothing elsewhere. Raises
-    `UserError` naming the task, the split and the row.
+    `test_seed` draws another test set if the data is generated; other data ignores it. Raises `UserError`
+    naming the task, the split and the row.
     """
+    draw = task.data
+    if test_seed is not None and isinstance(draw, Generated):
+        draw = partial(draw, test_seed)
     try:
-        splits = (
-            task.data(test_seed)
-            if test_seed is not None and isinstance(task.data, Generated)
-            else task.data()
-        )
+        splits = draw()
     except UserError as error:
         raise type(error)(f"task '{task.name}': {error}") from error
-    except PLUGIN_FAULTS as error:  # whatever a plugin raises is the plugin's fault, to be named as such
+    except PLUGIN_FAULTS as error:  # whatever a plugin raises is its author's to mend
         raise UserError(f"task '{task.name}': its data function {raised(error)}") from error
     if not isinstance(splits, Splits):
         raise UserError(
             f"task '{task.name}': its data function returned {type(splits).__name__}, expected Splits"
         )
-    asked = _asked_fields(task)
-    samples = {name: _samples(task, asked, name, getattr(splits, name)) for name in SPLITS}
-    samples, steps = apply_steps(task, samples, fault_of=lambda sample: _sample_fault(task, asked, sample))
+    template_fields = _template_fields(task)
+    samples = {name: _samples(task, template_fields, name, getattr(splits, name)) for name in SPLITS}
+    samples, steps = apply_steps(task, samples, fault_of=partial(_sample_fault, task, template_fields))
     train, dev, test = samples["train"], samples["dev"], samples["test"]
     return Dataset(train, dev, test, _fingerprint(task, train, dev, test), steps)
 
 
-def _asked_fields(task: Task) -> dict[str, set[str]]:
+def _template_fields(task: Task) -> dict[str, set[str]]:
     """Template to the fields it names. Raises `UserError` for a template that is no format string."""
-    asked = {}
+    fields = {}
     for name, template in task.prompts.templates.items():
-        where = f"task '{task.name}': template '{name}'"
+        subject = f"task '{task.name}': template '{name}'"
         try:
-            asked[name] = fields_of(template)
+            fields[name] = fields_of(template)
         except ValueError as error:
             raise UserError(
-                f"{where} is not a format string: {error} (a brace that is meant is doubled)"
+                f"{subject} is not a format string: {error} (a brace that is meant is doubled)"
             ) from None
         try:
             slot = slot_of(template)
         except ValueError as error:
-            raise UserError(f"{where}: {error}") from None
-        wanted = "[output]" if task.output == "generate" else "<mask>"
-        if slot not in (None, wanted):
+            raise UserError(f"{subject}: {error}") from None
+        right_slot = "[output]" if task.output == "generate" else "<mask>"
+        if slot not in (None, right_slot):
             raise UserError(
-                f"{where} has the slot {slot}, and output '{task.output}' takes {wanted}; write that instead"
+                f"{subject} has the slot {slot}, and output '{task.output}' takes {right_slot}; "
+                "write that instead"
             )
         if task.output == "perplexity" and slot and template.partition(slot)[2].strip():
             raise UserError(
-                f"{where} goes on after {slot}, and the likelihood of a target is measured "
+                f"{subject} goes on after {slot}, and the likelihood of a target is measured "
                 "up to its own end; put the slot last"
             )
-    return asked
+    return fields
 
 
-def _samples(task: Task, asked: dict[str, set[str]], split: str, rows: Sequence[Row]) -> list[Sample]:
-    where = f"task '{task.name}', split '{split}'"
+def _samples(
+    task: Task, template_fields: Mapping[str, set[str]], split: str, rows: Sequence[Row]
+) -> list[Sample]:
+    subject = f"task '{task.name}', split '{split}'"
     if not isinstance(rows, Sequence):
-        raise UserError(f"{where}: a {type(rows).__name__}, expected a list of rows")
+        raise UserError(f"{subject}: a {type(rows).__name__}, expected a list of rows")
     if len(rows) == 0:
-        raise UserError(f"{where}: no samples; a task needs at least one in each of train, dev and test")
+        raise UserError(f"{subject}: no samples; a task needs at least one in each of train, dev and test")
     samples = []
     seen: set[str] = set()
     for index, row in enumerate(rows):
         try:
-            sample = _checked(task, asked, row, index)
+            sample = _checked(task, template_fields, row, index)
         except UserError as error:
-            raise UserError(f"{where}, row {index}: {error}") from error
+            raise UserError(f"{subject}, row {index}: {error}") from error
         if sample.id in seen:
             raise UserError(
-                f"{where}, row {index}: the id '{sample.id}' is used twice; ids are unique within a split"
+                f"{subject}, row {index}: the id '{sample.id}' is used twice; ids are unique within a split"
             )
         seen.add(sample.id)
         samples.append(sample)
@@ -116,53 +118,32 @@ def _samples(task: Task, asked: dict[str, set[str]], split: str, rows: Sequence[
 
 
 def make_sample(task: Task, row: Row, index: int) -> Sample:
-    """The sample of one row, checked. Raises `UserError` that says what is wrong with it, and not where it
-    stands."""
-    return _checked(task, _asked_fields(task), row, index)
+    """The sample of one row, checked. Raises `UserError` that says what is wrong with it, but not which row
+    it is."""
+    return _checked(task, _template_fields(task), row, index)
 
 
-def _checked(task: Task, asked: dict[str, set[str]], row: Row, index: int) -> Sample:
+def _checked(task: Task, template_fields: Mapping[str, set[str]], row: Row, index: int) -> Sample:
     try:
         sample = task.to_sample(row, index)
-    except PLUGIN_FAULTS as error:  # as above: the plugin's fault
+    except PLUGIN_FAULTS as error:
         missing = _missing_column(task, row, index) if isinstance(error, KeyError) else None
         raise UserError(missing or f"to_sample {raised(error)}") from error
     if not isinstance(sample, Sample):
         raise UserError(f"to_sample returned {type(sample).__name__}, expected a Sample")
-    fault = _sample_fault(task, asked, sample)
+    fault = _sample_fault(task, template_fields, sample)
     if fault:
         raise UserError(fault)
     return sample
 
 
-def _sample_fault(task: Task, asked: dict[str, set[str]], sample: Sample) -> str | None:
-    return _fault(task, asked, sample) or _unfilled(task.prompts, sample)
-
-
-def _unfilled(prompts: PromptSet, sample: Sample) -> str | None:
-    """Which template does not take the sample's fields, in words, or None. What fills a format may differ by
-    sample."""
-    if prompts.render is not None:
-        return None  # the templates of another harness only have names
-    for name in prompts.templates:
-        try:
-            render(prompts, sample, template=name)
-        except (ValueError, LookupError, AttributeError) as error:
-            return (
-                f"template '{name}' cannot be filled with the fields of sample '{sample.id}': "
-                f"{type(error).__name__}: {error} (a field is a text: {{name}}, or {{name:>8}} in a format for texts)"
-            )
-    return None
-
-
 class _Columns(dict[str, object]):
-    """A row that tells a column it lacks from any other missing key."""
+    """A row that says when it lacks a column, so that any other missing key can be told apart."""
 
     def __missing__(self, column: str) -> object:
-        known = [str(name) for name in self]
-        raise UserError(
-            f"the row has no column '{column}'; it has {', '.join(known) or 'none'}.{suggest(str(column), known)}"
-        )
+        columns = [str(name) for name in self]
+        listing, hint = ", ".join(columns) or "none", suggest(str(column), columns)
+        raise UserError(f"the row has no column '{column}'; it has {listing}.{hint}")
 
 
 def _missing_column(task: Task, row: Row, index: int) -> str | None:
@@ -170,13 +151,58 @@ def _missing_column(task: Task, row: Row, index: int) -> str | None:
         task.to_sample(_Columns(row), index)
     except UserError as error:
         return str(error)
-    except PLUGIN_FAULTS:  # what it raised at first is what the user is told
+    except PLUGIN_FAULTS:  # the user is told the first error instead
         return None
     return None
 
 
+def _sample_fault(task: Task, template_fields: Mapping[str, set[str]], sample: Sample) -> str | None:
+    """What is wrong with a sample, in words, or None."""
+    must_choose = "choice" in (task.output, task.structured_outputs)
+    return (
+        _type_fault(sample)
+        or _field_fault(template_fields, sample)
+        or (_choice_fault(sample) if must_choose else None)
+        or _unfilled(task.prompts, sample)
+    )
+
+
+def _type_fault(sample: Sample) -> str | None:
+    """Which part of a sample has not the type that `Sample` declares."""
+    if not isinstance(sample.id, str) or not sample.id:
+        return f"the id {sample.id!r} is not a non-empty text"
+    subject = f"sample '{sample.id}'"
+    for name, texts in (("fields", sample.fields), ("metadata", sample.metadata)):
+        if not isinstance(texts, Mapping):
+            return f"{subject} has the {name} {texts!r}; they must be a dict from names to texts"
+    if not _are_texts(sample.fields):
+        return f"{subject} has a field that is not a text; templates take texts only"
+    if not isinstance(sample.choices, tuple) or not all(map(_is_text, sample.choices)):
+        return f"{subject} has the choices {sample.choices!r}; choices are a tuple of non-empty texts"
+    targets = sample.target if isinstance(sample.target, tuple) else (sample.target,)
+    if not targets or not all(map(_is_text, targets)):
+        return f"{subject} has the target {sample.target!r}; a target is a non-empty text or a tuple of them"
+    if not _are_texts(sample.metadata):
+        return f"{subject} has metadata that is not a text; turn it into one, JSON for instance"
+    if not isinstance(sample.cluster, str):
+        return (
+            f"{subject} has the cluster {sample.cluster!r}; a cluster is a text, or empty for a sample alone"
+        )
+    if not _is_written_in_utf8(sample):
+        return f"{subject} holds half of a surrogate pair, which is no text; repair or remove the row"
+    return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _are_texts(mapping: Mapping[str, str]) -> bool:
+    return all(isinstance(name, str) and isinstance(text, str) for name, text in mapping.items())
+
+
 def _is_written_in_utf8(sample: Sample) -> bool:
-    """Not half of a surrogate pair, which JSON may hold and no file takes."""
+    """Whether no text holds half of a surrogate pair, which JSON allows and no file can hold."""
     try:
         texts = (*sample.fields.values(), *sample.targets, *sample.choices, *sample.metadata.values())
         "".join((sample.id, sample.cluster, *texts)).encode()
@@ -185,49 +211,45 @@ def _is_written_in_utf8(sample: Sample) -> bool:
     return True
 
 
-def _fault(task: Task, asked: dict[str, set[str]], sample: Sample) -> str | None:
-    """What is wrong with a sample, in words, or None."""
-    if not isinstance(sample.id, str) or not sample.id:
-        return f"the id {sample.id!r} is not a non-empty text"
-    for what, texts in (("fields", sample.fields), ("metadata", sample.metadata)):
-        if not isinstance(texts, Mapping):
-            return f"sample '{sample.id}' has the {what} {texts!r}; they must be a dict from names to texts"
-    if not all(isinstance(text, str) for item in sample.fields.items() for text in item):
-        return f"sample '{sample.id}' has a field that is not a text; templates take texts only"
-    if not isinstance(sample.choices, tuple) or not all(
-        isinstance(choice, str) and choice for choice in sample.choices
-    ):
-        return (
-            f"sample '{sample.id}' has the choices {sample.choices!r}; choices are a tuple of non-empty texts"
-        )
-    targets = sample.target if isinstance(sample.target, tuple) else (sample.target,)
-    if not targets or not all(isinstance(target, str) and target for target in targets):
-        return f"sample '{sample.id}' has the target {sample.target!r}; a target is a non-empty text or a tuple of them"
-    if not all(isinstance(text, str) for item in sample.metadata.items() for text in item):
-        return f"sample '{sample.id}' has metadata that is not a text; turn it into one, JSON for instance"
-    if not isinstance(sample.cluster, str):
-        return f"sample '{sample.id}' has the cluster {sample.cluster!r}; a cluster is a text, or empty for a sample alone"
-    if not _is_written_in_utf8(sample):
-        return (
-            f"sample '{sample.id}' holds half of a surrogate pair, which is no text; repair or remove the row"
-        )
-    for name, fields in asked.items():
+def _field_fault(template_fields: Mapping[str, set[str]], sample: Sample) -> str | None:
+    """Which field of a template the sample lacks."""
+    for name, fields in template_fields.items():
         for field in fields - sample.fields.keys():
-            known = ", ".join(sorted(sample.fields)) or "none"
+            listing = ", ".join(sorted(sample.fields)) or "none"
             hint = (
                 f".{suggest(field, sample.fields)}"
                 if field.isidentifier()
                 else " (a brace that is meant is doubled)"
             )
-            return f"template '{name}' asks for field '{field}', the sample has {known}{hint}"
-    if task.output != "choice" and task.structured_outputs != "choice":
-        return None
+            return f"template '{name}' asks for field '{field}', the sample has {listing}{hint}"
+    return None
+
+
+def _choice_fault(sample: Sample) -> str | None:
+    """Why the choices do not allow an answer that must be one of them."""
     if len(set(sample.choices)) < 2:
         return f"sample '{sample.id}' needs at least two different choices; it has {list(sample.choices)}"
     for target in sample.targets:
         if target not in sample.choices:
             allowed = ", ".join(repr(choice) for choice in sample.choices)
             return f"target '{target}' of sample '{sample.id}' is not among its choices {allowed}"
+    return None
+
+
+def _unfilled(prompts: PromptSet, sample: Sample) -> str | None:
+    """Which template cannot be filled with the sample's fields, in words, or None. It may depend on the
+    sample: a format can read a field."""
+    if prompts.render is not None:
+        return None  # the templates of another harness only have names
+    for name in prompts.templates:
+        try:
+            render(prompts, sample, template=name)
+        except (ValueError, LookupError, AttributeError) as error:
+            return (
+                f"template '{name}' cannot be filled with the fields of sample '{sample.id}': "
+                f"{type(error).__name__}: {error} "
+                "(a field is a text: {name}, or {name:>8} in a format for texts)"
+            )
     return None
 
 
@@ -245,56 +267,55 @@ def _fingerprint(task: Task, *splits: list[Sample]) -> str:
     digest.update(json.dumps(declared, sort_keys=True, default=dict).encode())
     for samples in splits:
         for sample in samples:
-            digest.update(
-                json.dumps(
-                    [
-                        sample.id,
-                        dict(sample.fields),
-                        sample.targets,
-                        sample.choices,
-                        dict(sample.metadata),
-                        sample.copy_of,
-                    ],
-                    sort_keys=True,
-                ).encode()
-            )
+            content = [
+                sample.id,
+                dict(sample.fields),
+                sample.targets,
+                sample.choices,
+                dict(sample.metadata),
+                sample.copy_of,
+            ]
+            digest.update(json.dumps(content, sort_keys=True).encode())
         digest.update(b"|")
     return digest.hexdigest()[:16]
 
 
 def training_subset(train: Sequence[Sample], n_train: int | None) -> list[Sample]:
-    """The first `n_train` of a fixed order, so that a larger budget contains every smaller one. None: all.
+    """The first `n_train` samples of a fixed order, so that a larger budget contains every smaller one. None:
+    all.
 
-    The order is a shuffle in which every beginning holds the labels in about the proportions of the whole.
-    Augmented copies do not count; they come after the samples they were made from.
+    The order is a shuffle in which every beginning has the labels in about the proportions of the whole.
+    Augmented copies do not count; each follows the sample it was made from.
     """
     originals = _originals(train)
-    first = {sample.id for sample in originals}
+    original_ids = {sample.id for sample in originals}
     copies: dict[str, list[Sample]] = {}
     for sample in train:
-        if sample.id not in first:
+        if sample.id not in original_ids:
             copies.setdefault(sample.copy_of, []).append(sample)
     chosen = _balanced_order(originals)[: n_train or len(originals)]
-    return [sample for original in chosen for sample in (original, *copies.get(original.id, ()))]
+    subset: list[Sample] = []
+    for original in chosen:
+        subset += [original, *copies.get(original.id, ())]
+    return subset
 
 
 def _originals(train: Sequence[Sample]) -> list[Sample]:
-    """Samples that are no copies, and copies whose original a later step took away."""
+    """Samples that are not copies, and copies whose original a later step removed."""
     ids = {sample.id for sample in train}
     return [sample for sample in train if sample.copy_of not in ids]
 
 
 def _balanced_order(samples: Sequence[Sample]) -> list[Sample]:
+    """A fixed shuffle, with the samples of every label spread evenly over it if there are few labels."""
     shuffled = [samples[index] for index in random.Random(0).sample(range(len(samples)), len(samples))]
     by_label: dict[str, list[int]] = {}
     for place, sample in enumerate(shuffled):
         by_label.setdefault(sample.targets[0], []).append(place)
     if len(by_label) > MAX_STRATA:
         return shuffled
-    # The j-th of m samples of a label stands at (j + ½)/m of the way, as all of its kind do.
-    way = {
-        place: (index + 0.5) / len(places)
-        for places in by_label.values()
-        for index, place in enumerate(places)
-    }
-    return [shuffled[place] for place in sorted(way, key=lambda place: (way[place], place))]
+    # The j-th of the m samples of a label goes to (j + ½)/m of the whole order.
+    order: list[tuple[float, int]] = []
+    for places in by_label.values():
+        order += [((index + 0.5) / len(places), place) for index, place in enumerate(places)]
+    return [shuffled[place] for _, place in sorted(order)]

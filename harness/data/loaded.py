@@ -8,9 +8,9 @@ from harness.task import Task
 
 @dataclass(frozen=True)
 class LoadedTask:
-    """A task with its samples."""
+    """A task, the samples made from its rows, and how many of them people have checked."""
 
     task: Task
     dataset: Dataset
     reviewed: float | None = None
-    """Share of the prompt set that people have judged as it is now; None when nobody was asked."""
+    """Share of the prompts whose present wording people have reviewed; None without a review."""

@@ -1,5 +1,6 @@
-"""Find test samples that were trained on: word for word, or nearly so."""
+"""Find test samples that occur in the training data: word for word, or nearly so."""
 
+import itertools
 import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,12 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NGRAM = 3
-"""Words in a row that are compared at a time. With single words, other values in the same wording would look
+"""Words per sequence that is compared. By single words, the same wording with other values would look
 alike."""
 
 THRESHOLD = 0.8
-"""Similarity from which two texts are near: one word of thirty changed leaves .806 of three-word sequences
-shared."""
+"""Jaccard similarity from which two texts are near: changing one word of thirty leaves .806."""
 
 METHOD = (
     "exact: the same text but for case and white space; "
@@ -27,13 +27,14 @@ METHOD = (
 )
 
 _SHARED_RARE = 16
-"""Rare sequences that two texts must share to be compared in full. Any number gives the same result: with
-more, fewer pairs are compared, and more sequences are looked at before."""
+"""Rare sequences that two texts must share to be compared in full. Any number gives the same result; a larger
+one compares fewer pairs in full, but more sequences before that."""
 
 _CELLS = 2**22
-"""Numbers held in memory together while pairs are compared."""
+"""Numbers held in memory at once while pairs are compared."""
 
 _Ngram = tuple[str, ...]
+"""A sequence of words."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Overlap:
     """Ids of other test samples that share most word sequences with one training sample."""
 
     size: int
-    """Test samples that were looked at."""
+    """Test samples that were compared."""
 
     method: str = METHOD
 
@@ -58,28 +59,26 @@ class Overlap:
 
     @property
     def share(self) -> float:
-        """The part of the test samples that overlaps, from 0 to 1."""
+        """The share of test samples that overlap, from 0 to 1."""
         return len(self.ids) / self.size if self.size else 0.0
 
 
 def find_overlap(train: Sequence[Sample], test: Sequence[Sample]) -> Overlap:
-    """Compare every test sample with every training sample, by their questions; where those are empty, by
-    their targets.
+    """Compare every test sample with every training sample, by their questions, or by their targets if the
+    questions are empty.
 
-    Both are exact computations over all pairs. Near duplicates are found in texts as a whole: a passage
-    within a longer text is not looked for.
+    The result is exact over all pairs. Texts are compared whole: a passage inside a longer text is not found.
     """
-    seen = dict.fromkeys(_plain(sample) for sample in train)
+    train_texts = dict.fromkeys(_plain(sample) for sample in train)
     texts = {sample.id: _plain(sample) for sample in test}
-    exact = frozenset(name for name, text in texts.items() if text in seen)
-    others = {name: _ngrams(text) for name, text in texts.items() if name not in exact}
-    near = _near(list(others.values()), (_ngrams(text) for text in seen))
-    return Overlap(
-        exact, frozenset(name for name, is_near in zip(others, near, strict=True) if is_near), len(test)
-    )
+    exact = frozenset(sample_id for sample_id, text in texts.items() if text in train_texts)
+    unmatched = {sample_id: _ngrams(text) for sample_id, text in texts.items() if sample_id not in exact}
+    is_near = _near(list(unmatched.values()), map(_ngrams, train_texts))
+    return Overlap(exact, frozenset(itertools.compress(unmatched, is_near)), len(test))
 
 
 def _plain(sample: Sample) -> str:
+    """The text that is compared: without case, with single spaces."""
     text = question_text(sample)
     if not text.strip():
         text = "\n".join(sample.targets)
@@ -87,26 +86,25 @@ def _plain(sample: Sample) -> str:
 
 
 def _ngrams(text: str) -> set[_Ngram]:
-    """The word sequences of a text; of a shorter text the one that it is. Signs count as words: 3 + 4 is not
-    3 - 4."""
+    """The word sequences of a text, or the one that it is if it is shorter. Signs count as words, so that 3 +
+    4 differs from 3 - 4."""
     words = re.findall(r"\w+|[^\w\s]", text)
     length = min(NGRAM, len(words))
     return set(zip(*(words[start:] for start in range(length)), strict=False)) or {()}
 
 
 def _near(test: Sequence[set[_Ngram]], train: Iterable[set[_Ngram]]) -> "NDArray[numpy.bool]":
-    """For each test text whether any training text is near.
+    """For each test text, whether any training text is near: an array of shape (test texts,).
 
-    Two texts that must have most sequences in common have some of their rarest in common, too, whatever order
-    all sequences stand in (prefix filtering: Chaudhuri et al., ICDE 2006). The product of two binary matrices
-    counts for all pairs what these beginnings share, which for most pairs is nothing; only the others are
-    compared in full.
+    Sort the sequences of every text by one common order. Two texts that share most sequences then also share
+    some of the first ones, whatever the order (prefix filtering: Chaudhuri et al., ICDE 2006); with the
+    rarest first, few texts do. The product of two binary matrices counts for all pairs what these beginnings
+    share, which is mostly nothing, and only the remaining pairs are compared in full.
     """
     import numpy
 
-    columns = {
-        ngram: column for column, ngram in enumerate(dict.fromkeys(ngram for text in test for ngram in text))
-    }
+    ngrams = dict.fromkeys(itertools.chain.from_iterable(test))
+    columns = {ngram: column for column, ngram in enumerate(ngrams)}
     test_rows, test_sizes = _rows(test, columns)
     train_rows, train_sizes = _rows(train, columns)
     near = numpy.zeros(len(test), dtype=numpy.bool)
@@ -115,33 +113,35 @@ def _near(test: Sequence[set[_Ngram]], train: Iterable[set[_Ngram]]) -> "NDArray
     rarest_first = numpy.argsort(numpy.bincount(train_rows.indices, minlength=len(columns)))
     rank = numpy.argsort(rarest_first)
     test_rows, train_rows = _ranked(test_rows, rank), _ranked(train_rows, rank)
-    beginnings, others = _beginnings(test_rows, test_sizes), _beginnings(train_rows, train_sizes)
-    wanted = numpy.minimum(_SHARED_RARE, _least_shared(test_sizes))
+    test_beginnings = _beginnings(test_rows, test_sizes)
+    train_beginnings = _beginnings(train_rows, train_sizes)
+    must_share = numpy.minimum(_SHARED_RARE, _least_shared(test_sizes))
     step = max(1, _CELLS // len(train_sizes))
     pairs_at_once = max(1, _CELLS // int(max(test_sizes.max(), train_sizes.max())))
     for start in range(0, len(test), step):
-        shared = (beginnings[start : start + step] @ others.T).tocoo()
-        alike = shared.data >= wanted[shared.row + start]
-        tests, trains = shared.row[alike] + start, shared.col[alike]
-        for at in range(0, len(tests), pairs_at_once):
-            one, other = tests[at : at + pairs_at_once], trains[at : at + pairs_at_once]
-            common = test_rows[one].multiply(train_rows[other]).sum(axis=1)
-            union = test_sizes[one] + train_sizes[other] - common
-            near[one[common / union >= THRESHOLD]] = True
+        shared = (test_beginnings[start : start + step] @ train_beginnings.T).tocoo()
+        candidates = shared.data >= must_share[shared.row + start]
+        pair_tests, pair_trains = shared.row[candidates] + start, shared.col[candidates]
+        for at in range(0, len(pair_tests), pairs_at_once):
+            batch = slice(at, at + pairs_at_once)
+            tests, trains = pair_tests[batch], pair_trains[batch]
+            common = test_rows[tests].multiply(train_rows[trains]).sum(axis=1)
+            union = test_sizes[tests] + train_sizes[trains] - common
+            near[tests[common / union >= THRESHOLD]] = True
     return near
 
 
 def _least_shared(sizes: "NDArray[numpy.int64]") -> "NDArray[numpy.int64]":
-    """The sequences that a text of each size has in common with any that is near."""
+    """The fewest sequences that a text of each size shares with any text that is near."""
     import numpy
 
-    # .8 × 35 may come out a hair above 28, and one more would be asked than there need be.
+    # .8 × 35 may come out a hair above 28, and would then be rounded up to 29.
     least: NDArray[numpy.int64] = numpy.ceil(THRESHOLD * sizes - 1e-9).astype(numpy.int64)
     return least
 
 
 def _ranked(rows: Any, rank: "NDArray[numpy.int64]") -> Any:
-    """The rows with the columns in another order, which they are sorted by."""
+    """The rows with each column at its rank, sorted by it."""
     from scipy import sparse
 
     ranked = sparse.csr_array(
@@ -152,42 +152,40 @@ def _ranked(rows: Any, rank: "NDArray[numpy.int64]") -> Any:
 
 
 def _beginnings(rows: Any, sizes: "NDArray[numpy.int64]") -> Any:
-    """The first columns of each row, so many that of two near texts both have the first `_SHARED_RARE` they
-    share.
+    """The first columns of each row: enough that two near texts both have the first `_SHARED_RARE` sequences
+    they share among them.
 
-    Past the beginning stand fewer sequences than a near text must share. Those without a column come before
-    all others.
+    Behind the beginning there are then fewer sequences than a near text must share. Sequences without a
+    column, which no test text has, count as standing before all others.
     """
     import numpy
 
-    known = numpy.diff(rows.indptr)
-    length = known - _least_shared(sizes) + _SHARED_RARE
-    place = numpy.arange(rows.nnz) - numpy.repeat(rows.indptr[:-1], known)
+    entries = numpy.diff(rows.indptr)  # per row
+    length = entries - _least_shared(sizes) + _SHARED_RARE
+    place = numpy.arange(rows.nnz) - numpy.repeat(rows.indptr[:-1], entries)  # of each entry in its row
     beginnings = rows.copy()
-    beginnings.data = (place < numpy.repeat(length, known)).astype(rows.data.dtype)
+    beginnings.data = (place < numpy.repeat(length, entries)).astype(rows.data.dtype)
     beginnings.eliminate_zeros()
     return beginnings
 
 
 def _rows(texts: Iterable[set[_Ngram]], columns: Mapping[_Ngram, int]) -> "tuple[Any, NDArray[numpy.int64]]":
-    """A scipy sparse matrix, a row a text and a column a sequence, of ones; and how many sequences each text
-    has.
+    """A sparse matrix (texts × sequences) of ones, and the number of sequences in each text.
 
-    A text of which too few sequences have a column can be near to none, and is left out: similarity is at
-    most the shared part of either text.
+    A text with too few sequences that have a column cannot be near any other and is left out: the similarity
+    is at most the shared part of either text.
     """
     import numpy
     from scipy import sparse
 
-    found: array[int] = array("i")
+    indices: array[int] = array("i")
     starts, sizes = [0], []
     for text in texts:
-        known = [columns[ngram] for ngram in text if ngram in columns]
-        if len(known) / len(text) >= THRESHOLD:
-            found.extend(known)
-            starts.append(len(found))
+        text_columns = [columns[ngram] for ngram in text if ngram in columns]
+        if len(text_columns) / len(text) >= THRESHOLD:
+            indices.extend(text_columns)
+            starts.append(len(indices))
             sizes.append(len(text))
-    ones = numpy.ones(len(found), dtype=numpy.int32)
-    return sparse.csr_array(
-        (ones, numpy.asarray(found), starts), shape=(len(sizes), len(columns))
-    ), numpy.array(sizes)
+    ones = numpy.ones(len(indices), dtype=numpy.int32)
+    matrix = sparse.csr_array((ones, numpy.asarray(indices), starts), shape=(len(sizes), len(columns)))
+    return matrix, numpy.array(sizes)

@@ -12,25 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.splits import cut_rows
 from harness.errors import UserError
+from harness.jsonl import read_jsonl
 from harness.task import Row, Splits
 
 if TYPE_CHECKING:
     import pandas
 
-from harness.jsonl import read_jsonl
-
 TRIES = 1000
-"""Rows drawn in vain, one after another, until a generator is said to have run dry."""
+"""Draws in a row that may repeat an earlier row before a generator counts as exhausted."""
 
 
 class UnreachableData(UserError):
-    """A data set that cannot be had here and now (no network, no library); the task itself may be in
-    order."""
+    """A data set that cannot be loaded here and now (no network, no library); the task itself may be fine."""
 
 
 @dataclass(frozen=True)
 class Generated:
-    """Rows drawn from a seed. Called like any `Task.data`, it can draw another test set, which no model can
+    """Rows drawn from a seed. Called as `Task.data`, it can also draw another test set, which no model can
     have seen."""
 
     compose: Callable[[random.Random, int, str], Row]
@@ -41,28 +39,28 @@ class Generated:
     key: Callable[[Row], Hashable]
 
     def __call__(self, test_seed: int = 0) -> Splits:
-        """Train and dev depend on `seed` alone, test on `test_seed` too; no row is in two splits, or in one
-        twice."""
-        seen: set[Hashable] = set()
+        """Train and dev depend on `seed` alone, test also on `test_seed`. No row occurs twice, in one split
+        or in two."""
+        used_keys: set[Hashable] = set()
         draws = random.Random(self.seed)
-        train, dev = (
-            self._draw(draws, name, size, seen) for name, size in (("train", self.train), ("dev", self.dev))
-        )
-        fresh = random.Random(f"{self.seed}/{test_seed}")
-        return Splits(train, dev, self._draw(fresh, "test", self.test, seen))
+        train = self._draw(draws, "train", self.train, used_keys)
+        dev = self._draw(draws, "dev", self.dev, used_keys)
+        test_draws = random.Random(f"{self.seed}/{test_seed}")
+        return Splits(train, dev, self._draw(test_draws, "test", self.test, used_keys))
 
-    def _draw(self, draws: random.Random, split: str, size: int, seen: set[Hashable]) -> list[Row]:
+    def _draw(self, draws: random.Random, split: str, size: int, used_keys: set[Hashable]) -> list[Row]:
         rows: list[Row] = []
         for index in range(size):
             for _ in range(TRIES):
                 row = self.compose(draws, index, split)
-                if self.key(row) not in seen:
+                if self.key(row) not in used_keys:
                     break
             else:
                 raise UserError(
-                    f"split '{split}': no new row in {TRIES} draws after {index} rows; ask for fewer, or vary them"
+                    f"split '{split}': no new row in {TRIES} draws after {index} rows; "
+                    "ask for fewer, or vary them"
                 )
-            seen.add(self.key(row))
+            used_keys.add(self.key(row))
             rows.append(row)
         return rows
 
@@ -76,8 +74,8 @@ def generated(
     seed: int,
     key: Callable[[Row], Hashable] | None = None,
 ) -> Generated:
-    """Data drawn by `compose(random, index, split)`; rows of the same `key` (default: the whole row) are
-    drawn again.
+    """Data drawn by `compose(random, index, split)`; a row whose `key` (default: the whole row) has occurred
+    is drawn again.
 
     `index` counts from 0 within a split, so that `LABELS[index % len(LABELS)]` is balanced.
     """
@@ -98,18 +96,18 @@ def table_splits(
     dev: float = 0.1,
     test: float = 0.1,
 ) -> Splits:
-    """Cut a CSV, TSV, JSONL or Parquet file, or a data frame, into train, dev and test, every cell as
+    """Cut a CSV, TSV, JSONL or Parquet file, or a data frame, into train, dev and test. Every cell becomes
     stripped text.
 
     The cut is the same on every machine and never puts one input into two splits;
-    `harness.data.splits.cut_rows` says how `group`, `stratify` and the shares work. Rows of a group are no
+    `harness.data.splits.cut_rows` explains `group`, `stratify` and the shares. Rows of one group are not
     independent draws: give their samples `cluster=row[group]`, as `gainboard new --group` does. Raises
     `UserError` for a missing column, an empty cell or too few rows.
     """
     if isinstance(table, Path):
-        rows, where = read_table(table), str(table)
+        rows, source = read_table(table), str(table)
     else:
-        rows, where = _frame_rows(table), "data frame"
+        rows, source = _frame_rows(table), "data frame"
     return cut_rows(
         rows,
         input_column=input_column,
@@ -118,12 +116,12 @@ def table_splits(
         stratify=stratify,
         dev=dev,
         test=test,
-        where=where,
+        where=source,
     )
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV, TSV, JSONL or Parquet file, every cell as stripped text, nested ones as JSON.
+    """The rows of a CSV, TSV, JSONL or Parquet file. Every cell becomes stripped text, a nested one JSON.
 
     Raises `UserError` naming the file and the row.
     """
@@ -146,19 +144,19 @@ def read_table(path: Path) -> list[dict[str, str]]:
         rows = reader(path)
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text: {error}; save it as UTF-8") from None
-    return _as_texts(rows, where=str(path))
+    return _as_texts(rows, source=str(path))
 
 
 def _read_delimited(path: Path) -> list[dict[str, Any]]:
     suffix = path.suffix.lower()
     separator = "\t" if suffix == ".tsv" else ","
-    # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
+    # utf-8-sig, because spreadsheets put a byte order mark before the first column's name.
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, delimiter=separator, strict=True)
         try:
             header = [name.strip() for name in reader.fieldnames or ()]
             _refuse_other_separator(path, header, separator=separator)
-            _refuse_repeated(header, where=str(path))
+            _refuse_repeated(header, source=str(path))
             reader.fieldnames = header
             return list(reader)
         except csv.Error as error:
@@ -166,12 +164,14 @@ def _read_delimited(path: Path) -> list[dict[str, Any]]:
 
 
 def _refuse_other_separator(path: Path, header: Sequence[str], *, separator: str) -> None:
-    """A table of one column, whose name holds what separates the cells of other tables."""
-    names = {",": "','", ";": "';'", "\t": "a tab"}
-    for other in names.keys() - {separator} if len(header) == 1 else ():
-        if other in header[0]:
+    """Refuse a table with a single column whose name holds another separator of cells."""
+    if len(header) != 1:
+        return
+    in_words = {",": "','", ";": "';'", "\t": "a tab"}
+    for candidate in in_words.keys() - {separator}:
+        if candidate in header[0]:
             raise UserError(
-                f"{path}: the header is one column, {header[0]!r}: separated by {names[other]}? "
+                f"{path}: the header is one column, {header[0]!r}: separated by {in_words[candidate]}? "
                 "Between cells a .csv file has ',' and a .tsv file a tab; save or rename it so"
             )
 
@@ -184,7 +184,7 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
         table = parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a valid Parquet file: {str(error).splitlines()[0]}") from None
-    _refuse_repeated(table.column_names, where=str(path))
+    _refuse_repeated(table.column_names, source=str(path))
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
@@ -197,49 +197,52 @@ def _frame_rows(frame: "pandas.DataFrame") -> list[dict[str, str]]:
             f"a table is a Path or a pandas DataFrame, got {type(frame).__name__}; "
             'for a file beside task.py write Path(__file__).parent / "data.csv"'
         )
-    named = frame.set_axis([str(name) for name in frame.columns], axis="columns")
-    _refuse_repeated(named.columns, where="data frame")
+    table = frame.set_axis([str(name) for name in frame.columns], axis="columns")
+    _refuse_repeated(table.columns, source="data frame")
     # As objects, so that the missing values of every column type can become None.
-    rows = named.astype(object).where(named.notna(), None).to_dict("records")
-    return _as_texts(rows, where="data frame")
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return _as_texts(rows, source="data frame")
 
 
-def _refuse_repeated(columns: Iterable[str], where: str) -> None:
+def _refuse_repeated(columns: Iterable[str], source: str) -> None:
     for name, count in Counter(columns).items():
         if count > 1:
-            raise UserError(f"{where}: {count} columns are called '{name}'; give each a name of its own")
+            raise UserError(f"{source}: {count} columns are called '{name}'; give each a name of its own")
 
 
-def _as_texts(rows: Iterable[Mapping[Any, Any]], where: str) -> list[dict[str, str]]:
+def _as_texts(rows: Iterable[Mapping[Any, Any]], source: str) -> list[dict[str, str]]:
     texts = []
     for number, row in enumerate(rows, 1):
-        if None in row:  # where csv puts cells that have no column
+        if None in row:  # csv files cells without a column under None
             raise UserError(
-                f"{where}, row {number}: more cells than the header has columns; quote cells that hold the separator"
+                f"{source}, row {number}: more cells than the header has columns; "
+                "quote cells that hold the separator"
             )
-        texts.append(_row_as_texts(row, where=f"{where}, row {number}"))
+        texts.append(_row_as_texts(row, source=f"{source}, row {number}"))
     if not texts:
-        raise UserError(f"{where}: no rows; a task needs at least three, one for each of train, dev and test")
+        raise UserError(
+            f"{source}: no rows; a task needs at least three, one for each of train, dev and test"
+        )
     return texts
 
 
-def _row_as_texts(row: Mapping[Any, Any], *, where: str) -> dict[str, str]:
+def _row_as_texts(row: Mapping[Any, Any], *, source: str) -> dict[str, str]:
     texts = {}
     for name, cell in row.items():
         try:
             texts[name] = _as_text(cell)
         except ValueError as error:
-            raise UserError(f"{where}: column '{name}' holds {error}") from None
+            raise UserError(f"{source}: column '{name}' holds {error}") from None
     return texts
 
 
 def _as_text(cell: Any) -> str:
-    """A cell as stripped text, a nested one as JSON. Raises `ValueError` naming what is no text."""
+    """A cell as stripped text, a nested one as JSON. Raises `ValueError` that says what the cell holds."""
     if cell is None:
         return ""
     if isinstance(cell, (bytes, bytearray)):
         raise ValueError("bytes; store texts, or leave the column out")
-    # A data frame may hold arrays of numpy, which is not imported here.
+    # A data frame may hold numpy arrays; numpy itself is not imported here.
     nested = isinstance(cell, (dict, list, tuple)) or getattr(cell, "ndim", 0) > 0
     text = _as_json(cell) if nested else str(cell).strip()
     try:
@@ -257,7 +260,7 @@ def _as_json(cell: object) -> str:
 
     try:
         return json.dumps(cell, ensure_ascii=False, sort_keys=True, default=plain)
-    except TypeError as error:  # keys of several types
+    except TypeError as error:  # keys of different types cannot be sorted
         raise ValueError(f"a nested value that JSON cannot hold ({error}); store it as text") from None
 
 
@@ -271,35 +274,36 @@ def hub_splits(
     dev: str | None = None,
     dev_size: int = 0,
 ) -> Splits:
-    """Load a Hugging Face data set: by its id, pinned by `revision`, or from a local folder, which needs no
-    revision.
+    """Load a Hugging Face data set: from the hub, by its id and pinned by `revision`, or from a local folder,
+    which needs no revision.
 
     `name` is the configuration; `train`, `test` and `dev` name its splits. Without `dev`, `dev_size` rows are
-    cut from train by a fixed shuffle. Raises `UserError` for a data set that is not there or not like this,
-    and its kind `UnreachableData` when the `datasets` library or the hub is not to be had.
+    cut from train by a fixed shuffle. Raises `UserError` for a data set that does not exist or lacks a split,
+    and its subclass `UnreachableData` when the `datasets` library is missing or the hub cannot be reached.
     """
-    where = f"data set '{path}'"
+    subject = f"data set '{path}'"
     if not Path(path).is_dir():
-        _check_pinned(revision, where)
+        _check_pinned(revision, subject)
     if (dev is None) == (dev_size == 0):
         raise UserError(
-            f"{where}: give either dev, the name of a split, or dev_size, a number of rows to cut from {train}"
+            f"{subject}: give either dev, the name of a split, or dev_size, a number of rows to cut from "
+            f"{train}"
         )
     loaded = _load(path, name, revision)
     names = [train, test] if dev is None else [train, dev, test]
     for split in names:
         if split not in loaded:
-            raise UserError(f"{where} has no split '{split}'; it has {', '.join(loaded)}")
+            raise UserError(f"{subject} has no split '{split}'; it has {', '.join(loaded)}")
         if names.count(split) > 1:
             raise UserError(
-                f"{where}: split '{split}' is named twice; what is trained on cannot be tested on"
+                f"{subject}: split '{split}' is named twice; what is trained on cannot be tested on"
             )
     if dev is not None:
         return Splits(train=loaded[train].to_list(), dev=loaded[dev].to_list(), test=loaded[test].to_list())
     size = len(loaded[train])
     if not 0 < dev_size < size:
         raise UserError(
-            f"{where}: dev_size is {dev_size}; split '{train}' has {size} rows and must keep some"
+            f"{subject}: dev_size is {dev_size}; split '{train}' has {size} rows and must keep some"
         )
     order = random.Random(0).sample(range(size), size)
     return Splits(
@@ -309,13 +313,13 @@ def hub_splits(
     )
 
 
-def _check_pinned(revision: str | None, where: str) -> None:
+def _check_pinned(revision: str | None, subject: str) -> None:
     if revision is None:
-        raise UserError(f"{where}: a hub data set needs a pinned revision (its 40-hex commit)")
+        raise UserError(f"{subject}: a hub data set needs a pinned revision (its 40-hex commit)")
     if not re.fullmatch("[0-9a-f]{40}", revision):
         raise UserError(
-            f"{where}: revision '{revision}' is not pinned; a branch moves and a short hash may become ambiguous, "
-            "so give the whole 40-hex commit"
+            f"{subject}: revision '{revision}' is not pinned; a branch moves and a short hash may become "
+            "ambiguous, so give the whole 40-hex commit"
         )
 
 
@@ -335,8 +339,8 @@ def _load(path: str, name: str | None, revision: str | None) -> Any:
             f"{str(error).splitlines()[0]}. Load it once with a network"
         ) from error
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        # A fault in a file's content comes wrapped in one that says nothing; its cause is what the user can
-        # mend.
+        # A fault in a file's content comes wrapped in an error that says nothing; its cause tells the user
+        # what to mend.
         wrapped = (
             isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__ is not None
         )

@@ -1,4 +1,4 @@
-"""Change samples in declared, named steps, each counted for the result; and the steps that clean.
+"""Apply a task's steps to its samples and count what each did; and the steps that clean.
 
 `augment.py` has the steps that add samples.
 """
@@ -18,7 +18,7 @@ class StepCount:
     """What one step did to one split."""
 
     step: str
-    """The step's name; ` (2)` follows where an earlier step has the same."""
+    """The step's name; the second of two with the same name ends in ` (2)`."""
 
     split: str
     before: int
@@ -26,74 +26,74 @@ class StepCount:
 
     after: int
     changed: int
-    """Samples after the step that were not there before, in this wording."""
+    """Samples after the step whose question and targets no sample had before."""
 
 
 def apply_steps(
     task: Task, samples: dict[str, list[Sample]], *, fault_of: Callable[[Sample], str | None] = lambda _: None
 ) -> tuple[dict[str, list[Sample]], tuple[StepCount, ...]]:
-    """Take the task's steps in order, and count.
+    """Apply the task's steps in order. Returns the samples by split, and a count per step and split.
 
     `fault_of` says what is wrong with a sample that a step made. Raises `UserError` for a step that fails,
-    makes such a sample or empties a split.
+    makes a faulty sample or empties a split.
     """
     counts = []
     names: list[str] = []
     for number, step in enumerate(task.steps):
         names.append(step.name)
-        same = names.count(step.name)
-        name = step.name if same == 1 else f"{step.name} ({same})"
-        where = f"task '{task.name}': step '{name}'"
+        occurrence = names.count(step.name)
+        name = step.name if occurrence == 1 else f"{step.name} ({occurrence})"
+        subject = f"task '{task.name}': step '{name}'"
         for split in step.splits:
             if split not in SPLITS:
-                raise UserError(f"{where} names split '{split}'; there are {', '.join(SPLITS)}")
+                raise UserError(f"{subject} names split '{split}'; there are {', '.join(SPLITS)}")
             before = samples[split]
             draws = random.Random(f"{task.name}/{number}/{split}")
-            after = _taken(step, before, draws, fault_of, where=f"{where}, split '{split}'")
+            after = _applied(step, before, draws, fault_of, subject=f"{subject}, split '{split}'")
             samples = {**samples, split: after}
             counts.append(StepCount(name, split, len(before), len(after), _changed(before, after)))
     return samples, tuple(counts)
 
 
-def _taken(
+def _applied(
     step: Step,
     samples: Sequence[Sample],
     draws: random.Random,
     fault_of: Callable[[Sample], str | None],
     *,
-    where: str,
+    subject: str,
 ) -> list[Sample]:
     try:
         after = step.apply(list(samples), draws)
     except UserError as error:
-        raise UserError(f"{where}: {error}") from error
-    except PLUGIN_FAULTS as error:  # a task may bring steps of its own; their faults are to be named as such
-        raise UserError(f"{where}: it {raised(error)}") from error
+        raise UserError(f"{subject}: {error}") from error
+    except PLUGIN_FAULTS as error:  # a task may bring steps of its own, which may raise anything
+        raise UserError(f"{subject}: it {raised(error)}") from error
     if not isinstance(after, list) or not all(isinstance(sample, Sample) for sample in after):
-        raise UserError(f"{where}: it returned {type(after).__name__}, expected a list of samples")
+        raise UserError(f"{subject}: it returned {type(after).__name__}, expected a list of samples")
     if not after:
-        raise UserError(f"{where}: it leaves no sample")
+        raise UserError(f"{subject}: it leaves no sample")
     unchanged = set(map(id, samples))
     seen: set[str] = set()
     for sample in after:
         fault = None if id(sample) in unchanged else fault_of(sample)
         if fault:
-            raise UserError(f"{where}: it makes a sample that cannot be used: {fault}")
+            raise UserError(f"{subject}: it makes a sample that cannot be used: {fault}")
         if sample.id in seen:
             raise UserError(
-                f"{where}: it leaves two samples with the id '{sample.id}'; copies need ids of their own"
+                f"{subject}: it leaves two samples with the id '{sample.id}'; copies need ids of their own"
             )
         seen.add(sample.id)
     return after
 
 
 def _changed(before: Sequence[Sample], after: Sequence[Sample]) -> int:
-    known = {(_question(sample), sample.targets) for sample in before}
-    return sum((_question(sample), sample.targets) not in known for sample in after)
+    questions_before = {(_question(sample), sample.targets) for sample in before}
+    return sum((_question(sample), sample.targets) not in questions_before for sample in after)
 
 
 def _question(sample: Sample) -> tuple[object, ...]:
-    """What makes two samples the same question: all that is asked, and what there is to choose from."""
+    """What makes two samples the same question: their fields and their choices."""
     return tuple(sorted(sample.fields.items())), sample.choices
 
 
@@ -101,17 +101,17 @@ def deduplicate(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:
     """Keep the first of all samples with the same fields, choices and targets."""
 
     def apply(samples: list[Sample], _: random.Random) -> list[Sample]:
-        first: dict[object, Sample] = {}
+        distinct: dict[object, Sample] = {}
         for sample in samples:
-            first.setdefault((_question(sample), sample.targets), sample)
-        return list(first.values())
+            distinct.setdefault((_question(sample), sample.targets), sample)
+        return list(distinct.values())
 
     return Step("deduplicate", apply, tuple(splits))
 
 
 def drop_conflicts(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:
-    """Drop every sample whose fields and choices another sample has with other targets: nobody knows which is
-    right.
+    """Drop every sample whose fields and choices another sample has with other targets: which of them is
+    right cannot be told.
 
     Samples without a field ask nothing, so they cannot contradict each other; all of them stay.
     """
@@ -126,19 +126,18 @@ def drop_conflicts(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:
 
 
 def normalise_whitespace(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:
-    """Make every run of white space in the fields one space, or one line break where it holds one, and strip
-    the ends.
+    """Turn every run of white space in the fields into one space, or one line break if it holds any, and
+    strip the ends.
 
     Targets and choices stay as they are: white space may be part of an answer.
     """
 
     def apply(samples: list[Sample], _: random.Random) -> list[Sample]:
-        return [
-            dataclasses.replace(
-                sample, fields={name: _one_space(text) for name, text in sample.fields.items()}
-            )
-            for sample in samples
-        ]
+        normalised = []
+        for sample in samples:
+            fields = {name: _one_space(text) for name, text in sample.fields.items()}
+            normalised.append(dataclasses.replace(sample, fields=fields))
+        return normalised
 
     return Step("normalise_whitespace", apply, tuple(splits))
 

@@ -219,9 +219,9 @@ KINDS: dict[str, Kind] = {
     "quoted": Kind((), _quoted),
     "no_commas": Kind((), _no_commas),
 }
-"""Name to kind. Words and phrases count only whole, and in upper or lower case alike; `start`, `end` and `case`
-heed case; a bullet is a line that begins with -, * or •; `json` is an object or a list with nothing around it;
-`quoted` is all in double quotes."""
+"""Name to kind. Words and phrases count only whole, and in upper or lower case alike; `start`, `end` and
+`case` heed case; a bullet is a line that begins with -, * or •; `json` is an object or a list with nothing
+around it; `quoted` is all in double quotes."""
 
 
 def _all_met(reply: Reply) -> float:
