@@ -8,8 +8,6 @@ from leaderboards.text import page_slug
 MOST_COMPARED = 100
 """Rows that can be compared with each other: their pairs grow with the square."""
 
-COST_HREF = "cost.html"
-
 
 def task_href(name: str) -> str:
     """The page of a task."""

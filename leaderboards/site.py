@@ -2,6 +2,7 @@
 so that a failure leaves the old one.
 """
 
+import itertools
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,23 +18,10 @@ from leaderboards.download.data import write_data
 from leaderboards.gathered import Found, Site, gather, read_folder
 from leaderboards.history import FOLDER as HISTORY
 from leaderboards.history import extended, read_history, snapshot_of
-from leaderboards.links import COST_HREF, method_href, model_href, task_href
 from leaderboards.money.prices import SHIPPED_PRICES
-from leaderboards.pages.answers import samples_pages
-from leaderboards.pages.arms import read_arms
-from leaderboards.pages.compare import compare_pages
-from leaderboards.pages.decision import decision_page
+from leaderboards.pages.contents import PAGES
 from leaderboards.pages.front import BoardView, FrontPage, board_view
-from leaderboards.pages.heads import model_names
-from leaderboards.pages.heat import GAINS_HREF
-from leaderboards.pages.history import history_page
-from leaderboards.pages.index import index_page
-from leaderboards.pages.method import method_page, methods_of
-from leaderboards.pages.methodology import methodology_page
-from leaderboards.pages.model import model_page
-from leaderboards.pages.ranking import ranking_page
-from leaderboards.pages.runs import begin_run_pages
-from leaderboards.pages.task import task_page
+from leaderboards.pages.kinds import PagesBySubject, PagesOfWorkers
 from leaderboards.text import slug
 from leaderboards.write.address import check_address, sitemaps
 from leaderboards.write.folders import claimed, replacing
@@ -45,24 +33,11 @@ MARKER = ".gainboard-site"
 """Lies in every site, and only there: a folder without it is never replaced."""
 
 _PACKAGE = Path(__file__).parent
-_OF_THE_SITE = frozenset(
-    {
-        "404.html",
-        "compare",
-        "compare.html",
-        "cost.html",
-        "data",
-        GAINS_HREF,
-        HISTORY,
-        "index.html",
-        "methodology.html",
-        "methods",
-        "models",
-    }
-    | {"ranking.html", "runs", "samples", "sitemap.xml", "static", "tasks"}
+_RESERVED = frozenset(
+    {"404.html", "data", HISTORY, "sitemap.xml", "static"}
+    | {place for kind in PAGES for place in kind.places}
 )
 """Names in the root of a site that no board may have."""
-
 
 MANY_RUNS = 300
 """From so many on a cache is used."""
@@ -210,7 +185,7 @@ def _names(boards: Sequence[Path]) -> list[str]:
     names: dict[str, Path] = {}
     for board in boards:
         name = _name_of(board)
-        if name in _OF_THE_SITE:
+        if name in _RESERVED:
             raise UserError(
                 f"{board}: a folder of a site cannot be called '{name}'; rename the board's folder or file"
             )
@@ -274,34 +249,34 @@ def _write_pages(site: Site, place: Place, former: FormerPages, scores: ScoreRea
     }
     if place.address:
         shared["summary"] = site.verdict.headline
-    # The pages in folders do not tell how many runs there are: another run then leaves them as they are.
-    inner = Pages(Renderer(place, shared), former)
-    outer = Pages(Renderer(place, shared | {"runs": len(site.results)}), former)
-    finish_run_pages = begin_run_pages(site, inner, scores.workers, scores.stamps)
-    first = index_page(site)
-    outer.write("index.html", "index.html", first)
-    if first.gains and first.gains.large:
-        outer.write("gains.html", GAINS_HREF, first.gains)
-    if whole := ranking_page(site):
-        outer.write("ranking.html", "ranking.html", whole)
-    outer.write("cost.html", COST_HREF, decision_page(site))
-    for task in site.table.tasks:
-        arms = read_arms(site, task)
-        inner.take_or_write("task.html", task_href(task), task_page(site, task, arms))
-        for shown in samples_pages(task, arms):
-            inner.take_or_write("samples.html", shown.href, shown)
-    for model in model_names(site.table):
-        inner.take_or_write("model.html", model_href(model), model_page(site, model))
-    for method in methods_of(site):
-        inner.take_or_write("method.html", method_href(method), method_page(site, method))
-    if compared := compare_pages(site):
-        outer.write("compare.html", "compare.html", compared.page)
-        for name, text in compared.files.items():
-            outer.renderer.path(name).write_text(text, encoding="utf-8", newline="\n")
-    outer.write("history.html", "history.html", history_page(site))
-    outer.write("methodology.html", "methodology.html", methodology_page(site))
-    finish_run_pages()
-    return outer.count + inner.count
+    reused = Pages(Renderer(place, shared), former)
+    remade = Pages(Renderer(place, shared | {"runs": len(site.results)}), former)
+    finishers = [
+        kind.begin(site, reused, scores.workers, scores.stamps)
+        for kind in PAGES
+        if isinstance(kind, PagesOfWorkers)
+    ]
+    made_here = [kind for kind in PAGES if isinstance(kind, PagesBySubject)]
+    for subjects_of, kinds in itertools.groupby(made_here, key=lambda kind: kind.subjects):
+        _write_by_subject(site, subjects_of(site), list(kinds), reused, remade)
+    for finish in finishers:
+        finish()
+    return remade.count + reused.count
+
+
+def _write_by_subject(
+    site: Site, subjects: Iterable[Any], kinds: Sequence[PagesBySubject[Any]], reused: Pages, remade: Pages
+) -> None:
+    """Write pages of several kinds, all those about one subject before those about the next."""
+    for subject in subjects:
+        for kind in kinds:
+            for page in kind.pages(site, subject):
+                if kind.reused:
+                    reused.take_or_write(kind.template, page.href, page.content)
+                else:
+                    remade.write(kind.template, page.href, page.content)
+                for name, text in page.files.items():
+                    remade.renderer.path(name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _versions(results: Iterable[Result]) -> str:

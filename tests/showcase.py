@@ -34,7 +34,6 @@ from harness.sweep.run import Run
 from leaderboards import publish, publish_boards
 from leaderboards.elsewhere.scores import IMPORTED, Imported, ImportedMetric, Source
 from leaderboards.links import method_href, model_href
-from leaderboards.pages.heat import GAINS_HREF
 from leaderboards.pages.review import write_review
 from leaderboards.text import page_slug
 
@@ -150,7 +149,7 @@ class Showcase:
             "ensemble-run": run("vote", "committee"),
             "large-index": self.large / "index.html",
             "ranking": self.large / "ranking.html",
-            "gains": self.large / GAINS_HREF,
+            "gains": self.large / "gains.html",
             "front": self.boards / "index.html",
             "review": self.review,
         }

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from markupsafe import escape
 
 from harness.sweep.methods import Method
+from leaderboards.gathered import Site
 from leaderboards.links import samples_href, task_href
 from leaderboards.pages.arms import Arm, Arms, Kind
 from leaderboards.pages.grid import Tone
 from leaderboards.pages.heads import Pairs
+from leaderboards.pages.kinds import Page
 from leaderboards.text import count_of, points, shortened, slug, visible
 
 MOST_A_PAGE = 100
@@ -103,7 +105,6 @@ class PageLink:
 class SamplesPage:
     """Some test samples of a task."""
 
-    href: str
     task: str
     task_href: str
     number: int
@@ -123,9 +124,10 @@ class SamplesPage:
     next: str
 
 
-def samples_pages(task: str, arms: Arms) -> Iterator[SamplesPage]:
+def samples_pages(_site: Site, arms: Arms) -> Iterator[Page]:
     """Every test sample of a task, in the order of its data set, a hundred a page or fewer where texts are
     long."""
+    task = arms.task
     kinds = {one: arms.kind(one) for one in arms.ids}
     counted = list(kinds.values())
     marks = {
@@ -135,8 +137,7 @@ def samples_pages(task: str, arms: Arms) -> Iterator[SamplesPage]:
     views = [_view(arms, one, place, marks, kinds[one]) for place, one in enumerate(arms.ids, start=1)]
     shares = list(_shared_out(views))
     for number, share in enumerate(shares, start=1):
-        yield SamplesPage(
-            samples_href(task, number),
+        content = SamplesPage(
             task,
             task_href(task),
             number,
@@ -149,6 +150,7 @@ def samples_pages(task: str, arms: Arms) -> Iterator[SamplesPage]:
             samples_href(task, number - 1) if number > 1 else "",
             samples_href(task, number + 1) if number < len(shares) else "",
         )
+        yield Page(samples_href(task, number), content)
 
 
 def _view(arms: Arms, sample: str, place: int, marks: dict[Kind, Mark], kind: Kind | None) -> SampleView:

@@ -1,6 +1,6 @@
 """What the arms of one model said on a task, side by side: zero-shot, few-shot, and the best fine-tune."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -57,6 +57,7 @@ class Arm:
 class Arms:
     """The arms of one model on one task."""
 
+    task: str
     model: str
     card: TaskCard
     arms: tuple[Arm, ...]
@@ -103,6 +104,12 @@ class Arms:
         return "fixed" if after == 1 else "broken"
 
 
+def all_arms(site: Site) -> Iterator[Arms]:
+    """The arms on every task, read one after the other, for they hold all predictions of their runs."""
+    for task in site.table.tasks:
+        yield read_arms(site, task)
+
+
 def read_arms(site: Site, task: str) -> Arms:
     """The arms of the model whose fine-tune does best on a task; where nothing was tuned, of the model that
     does best."""
@@ -116,7 +123,7 @@ def read_arms(site: Site, task: str) -> Arms:
         chosen[None] = None
     seed = _shared_seed([row for row in chosen.values() if row is not None], task)
     arms = tuple(_arm(site, method, row, task, seed) for method, row in chosen.items())
-    return Arms(best.name, site.table.tasks[task], arms)
+    return Arms(task, best.name, site.table.tasks[task], arms)
 
 
 def _best(site: Site, task: str) -> Row:

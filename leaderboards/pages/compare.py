@@ -20,6 +20,7 @@ from leaderboards.links import MOST_COMPARED, model_href, row_slug, task_href
 from leaderboards.money.ledger import Entry
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone
 from leaderboards.pages.heads import compared_rows
+from leaderboards.pages.kinds import Page
 from leaderboards.rank.comparisons import Differences, TaskComparison, compare_rows, differences_of
 from leaderboards.rank.tables import Row
 from leaderboards.text import MINUS, MISSING, interval, points, usd, visible
@@ -69,21 +70,12 @@ class ComparePage:
     """Which rows are compared, where not all of them are; empty otherwise."""
 
 
-@dataclass(frozen=True)
-class Compared:
-    """The page, and the files it loads pairs from."""
-
-    page: ComparePage
-    files: dict[str, str]
-    """By their place in the site."""
-
-
-def compare_pages(site: Site) -> Compared | None:
-    """The comparison of every two rows of the table, the best ones where there are very many; None for a
-    single row."""
+def compare_pages(site: Site, _board: Site) -> Iterator[Page]:
+    """The comparison of every two rows of the table, the best ones where there are very many, and the files
+    that it loads pairs from; none for a single row."""
     rows = compared_rows(site)
     if not rows:
-        return None
+        return
     first, second = _default(site, rows)
     shown: Pair | None = None
     files = {"compare/rows.js": _call("gainboardRows", {"rows": [_row_record(site, row) for row in rows]})}
@@ -99,7 +91,7 @@ def compare_pages(site: Site) -> Compared | None:
                 "gainboardPairs", {"row": row_slug(row), "pairs": known}
             )
     assert shown is not None, "the default pair is in the order of the table"
-    return Compared(_page(site, rows, first, second, shown), files)
+    yield Page("compare.html", _page(site, rows, first, second, shown), files)
 
 
 def _default(site: Site, rows: Sequence[Row]) -> tuple[Row, Row]:

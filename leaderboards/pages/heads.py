@@ -8,7 +8,7 @@ from harness.sweep.methods import METHOD_TABLE, Method
 from leaderboards.gathered import Site, parameters_of, range_of
 from leaderboards.links import MOST_COMPARED, model_href, run_href
 from leaderboards.pages.grid import Column, Head
-from leaderboards.rank.tables import Row, Table
+from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, method_name, quantity
 
 METHOD_TITLES: dict[Method, str] = {name: row.title for name, row in METHOD_TABLE.items()}
@@ -45,9 +45,9 @@ def run_head(result: Result) -> Head:
     return Head(run.candidate.name, method_name(run), href=run_href(result), method=run.candidate.method)
 
 
-def model_names(table: Table) -> list[str]:
-    """The models of a table, by name."""
-    return sorted({row.name for row in table.rows})
+def model_names(site: Site) -> list[str]:
+    """The models of a board, sorted."""
+    return sorted({row.name for row in site.table.rows})
 
 
 def own_score_column(card: TaskCard) -> Column:

@@ -12,8 +12,6 @@ from leaderboards.rank.discoveries import TaskGain
 from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, count_of, points
 
-GAINS_HREF = "gains.html"
-
 MOST_ON_INDEX = 150
 """Cells of a map on the first page; a larger one has a page of its own."""
 
@@ -56,6 +54,12 @@ class HeatMap:
     def large(self) -> bool:
         """Whether it is a page of its own."""
         return len(self.tasks) * len(self.lines) > MOST_ON_INDEX
+
+
+def gains_page(site: Site) -> HeatMap | None:
+    """The whole map, where it is too large for the first page."""
+    gains = heat_map(site)
+    return gains if gains and gains.large else None
 
 
 def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:

@@ -59,7 +59,7 @@ def _lede(kept: Sequence[Kept], found: Sequence[Change]) -> str:
 def _change_grid(site: Site, found: Sequence[Change]) -> Grid | None:
     if not found:
         return None
-    models = set(model_names(site.table))
+    models = set(model_names(site))
     lines = [Line(_head(change, models), _items(change)) for change in found[:MOST_CHANGES]]
     columns = (Column("What", text=True), Column("Now", "Below, as it was.", text=True))
     hidden = len(found) - MOST_CHANGES

@@ -107,7 +107,7 @@ def index_page(site: Site) -> IndexPage:
         tuple(_method_link(site, method) for method in methods_of(site)),
         ()
         if folded
-        else tuple(Link(name, model_href(name), size_text(site, name)) for name in model_names(table)),
+        else tuple(Link(name, model_href(name), size_text(site, name)) for name in model_names(site)),
         _failure_grid(site.failures),
         _untrusted_grid(site.untrusted),
         _flagged_grid(site),

@@ -28,9 +28,7 @@ def begin_run_pages(site: Site, pages: Pages, workers: Workers, stamps: Stamps) 
     """Begin to write the pages of all runs, as far as the former ones cannot be taken over; calling what is
     returned waits for the last.
     """
-    around = Surroundings(
-        site.folder, site.prices, frozenset(model_names(site.table)), frozenset(site.table.tasks)
-    )
+    around = Surroundings(site.folder, site.prices, frozenset(model_names(site)), frozenset(site.table.tasks))
     jobs = [
         job for job in _jobs(site, pages.renderer, around, stamps) if not pages.take(job.href, job.made_of)
     ]

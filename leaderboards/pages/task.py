@@ -78,8 +78,9 @@ class TaskPage:
     """Which rows the smaller tables are of; empty where they are of all."""
 
 
-def task_page(site: Site, name: str, arms: Arms) -> TaskPage:
-    """Ranking on one task by its own metric, unscaled. `arms`: whose mistakes are shown."""
+def task_page(site: Site, arms: Arms) -> TaskPage:
+    """Ranking on one task by its own metric, unscaled, and the mistakes of these arms."""
+    name = arms.task
     card = site.table.tasks[name]
     rows = [row for row in site.table.rows if name in row.cells]
     rows.sort(key=lambda row: (not is_whole(row, name), -_value(row.cells[name])))

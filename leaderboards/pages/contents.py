@@ -1,0 +1,46 @@
+"""The list of pages: a new page is a file here, a template, and a row."""
+
+from leaderboards.links import method_href, model_href, task_href
+from leaderboards.pages.answers import samples_pages
+from leaderboards.pages.arms import Arms, all_arms
+from leaderboards.pages.compare import compare_pages
+from leaderboards.pages.decision import decision_page
+from leaderboards.pages.heads import model_names
+from leaderboards.pages.heat import gains_page
+from leaderboards.pages.history import history_page
+from leaderboards.pages.index import index_page
+from leaderboards.pages.kinds import (
+    PageKind,
+    PagesBySubject,
+    PagesOfWorkers,
+    page_for_each,
+    single_page,
+    whole_board,
+)
+from leaderboards.pages.method import method_page, methods_of
+from leaderboards.pages.methodology import methodology_page
+from leaderboards.pages.model import model_page
+from leaderboards.pages.ranking import ranking_page
+from leaderboards.pages.runs import begin_run_pages
+from leaderboards.pages.task import task_page
+
+
+def _task_href(arms: Arms) -> str:
+    return task_href(arms.task)
+
+
+PAGES: tuple[PageKind, ...] = (
+    PagesOfWorkers("run", ("runs",), begin_run_pages),
+    single_page("index", index_page),
+    single_page("gains", gains_page),
+    single_page("ranking", ranking_page),
+    single_page("cost", decision_page),
+    page_for_each(all_arms, "task", "tasks", _task_href, task_page),
+    PagesBySubject("samples", ("samples",), all_arms, samples_pages, reused=True),
+    page_for_each(model_names, "model", "models", model_href, model_page),
+    page_for_each(methods_of, "method", "methods", method_href, method_page),
+    PagesBySubject("compare", ("compare.html", "compare"), whole_board, compare_pages, reused=False),
+    single_page("history", history_page),
+    single_page("methodology", methodology_page),
+)
+"""In the order in which they are made; those of workers are begun first, and finished last."""
