@@ -11,7 +11,7 @@ from harness.errors import UserError
 from harness.records.result import Failure, Result
 from harness.records.scores import TaskCard
 from harness.records.store import read_runs
-from harness.statistics import joint_level
+from harness.statistics import joint_threshold
 from leaderboards.board import Board, load_board
 from leaderboards.decide.cases import Choices, make_choices
 from leaderboards.decide.decision import Decision, Figures, weigh
@@ -55,7 +55,7 @@ class Site:
     history: History = field(default_factory=History)
     """What the board said before."""
 
-    level_of: LevelOf = joint_level
+    level_of: LevelOf = joint_threshold
     """How the level of rank intervals is found."""
 
     @cached_property
@@ -182,7 +182,7 @@ def gather(
     prices_path: Path | None,
     *,
     read: ReadAll = read_scores,
-    level_of: LevelOf = joint_level,
+    level_of: LevelOf = joint_threshold,
 ) -> Site:
     """What a board's pages draw from: the results of its tasks. Raises `UserError` where there is nothing to
     show.

@@ -1,7 +1,7 @@
-"""Uncertainty of scores and of gains, over samples, over training seeds and over wordings.
+"""The uncertainty of scores and gains: over samples, over training seeds and over wordings.
 
-`spread` takes the variance of a mean apart, `intervals` makes estimates of it, `significance` tests
-differences, `ranks` says what order they allow, `planning` how many samples a difference takes.
+`spread` computes the variance of a mean, `intervals` turns it into estimates, `significance` tests differences,
+`ranks` says which order they allow, and `planning` how many samples a difference takes.
 """
 
 from harness.statistics.intervals import (
@@ -16,7 +16,7 @@ from harness.statistics.intervals import (
     scores_of,
 )
 from harness.statistics.planning import POWER, sample_size
-from harness.statistics.ranks import DRAWS, Ranking, deviations, joint_level, rank
+from harness.statistics.ranks import DRAWS, Ranking, deviations, joint_threshold, rank
 from harness.statistics.significance import (
     false_discovery,
     holm,
@@ -26,16 +26,16 @@ from harness.statistics.significance import (
     sign_flip,
     t_test,
 )
-from harness.statistics.spread import Scores, cluster_numbers, of_pairs
+from harness.statistics.spread import FloatArray, cluster_numbers, of_pairs
 
 __all__ = [
     "CONFIDENCE",
     "DRAWS",
     "POWER",
     "Estimate",
+    "FloatArray",
     "Intervals",
     "Ranking",
-    "Scores",
     "cluster_numbers",
     "deviations",
     "differences",
@@ -43,7 +43,7 @@ __all__ = [
     "gain",
     "holm",
     "holm_by_column",
-    "joint_level",
+    "joint_threshold",
     "mcnemar",
     "mean_over_tasks",
     "of_pairs",

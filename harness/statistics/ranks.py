@@ -1,10 +1,11 @@
-"""What order paired differences allow: rank intervals that hold all together, and tiers.
+"""Which order paired differences allow: rank intervals that hold jointly for all candidates.
 
-Candidates answer the same samples, so their errors go together. Errors of all are drawn jointly (a multiplier
-bootstrap: one normal weight a seed, template and sample or cluster, the same for every candidate); the
-largest standardised difference of any two that chance alone makes in 95 % of the draws (max-t) is what a
-difference must exceed to count. Best rank is then one more than the candidates that are surely better, and
-the worst likewise from below (Mogstad, Romano, Shaikh and Wilhelm, Review of Economic Studies 91, 2024).
+Candidates answer the same samples, so their errors are correlated and have to be drawn jointly. That is done
+by a multiplier bootstrap: one normal weight per seed, template and sample (or cluster), the same for every
+candidate. In 95 % of the draws, the largest standardised difference of any two candidates stays below a
+critical value (max-t); an observed difference counts if it is larger than that. A candidate's best rank is
+one plus the number of candidates that are significantly better, and its worst rank follows from those that
+are significantly worse (Mogstad, Romano, Shaikh and Wilhelm, Review of Economic Studies 91, 2024).
 """
 
 from dataclasses import dataclass
@@ -14,28 +15,30 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from harness.statistics.intervals import CONFIDENCE
-from harness.statistics.spread import Scores, effects
+from harness.statistics.spread import FloatArray, effects
 
 DRAWS = 1_000
+"""Joint draws of the errors of all candidates."""
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Of K candidates, in their order."""
+    """The rank intervals of K candidates, in the order given."""
 
     best: NDArray[np.int64]
     worst: NDArray[np.int64]
     better: NDArray[np.bool_]
-    """K × K: whether the row's is surely better than the column's."""
+    """K × K: whether the row's candidate is significantly better than the column's."""
 
-    level: float
-    """The p-value below which a single pair counts, all pairs together at 5 %."""
+    p_threshold: float
+    """Pairs with a p-value below it count; the chance that any of them is false is 5 % in all."""
 
 
 def deviations(
-    tables: Scores, *, clusters: ArrayLike | None = None, draws: int = DRAWS, seed: int = 0
+    tables: FloatArray, *, clusters: ArrayLike | None = None, draws: int = DRAWS, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Joint draws of the errors of K means (K × seeds × templates × samples), in standard errors: draws × K.
+    """Joint draws of the errors of the means of K tables (K × seeds × templates × samples): draws × K, in
+    standard errors.
 
     0 for a candidate whose scores are all equal, or with fewer than two samples or clusters.
     """
@@ -46,59 +49,58 @@ def deviations(
     total, variance = np.zeros((draws, len(tables))), np.zeros(len(tables))
     for axes, part in parts.parts.items():
         if len(axes) > 1:
-            continue
+            continue  # weights belong to single seeds, templates and samples
         entries = part.shape[1]
         scaled = part / np.sqrt(entries * (entries - 1))
         total += generator.standard_normal((draws, entries)) @ scaled.T
         variance += (scaled**2).sum(axis=1)
-    standardised: Scores = total / np.sqrt(np.where(variance > 0, variance, 1.0))
+    standardised: FloatArray = total / np.sqrt(np.where(variance > 0, variance, 1.0))
     return standardised
 
 
-def rank(p: Scores, value: Scores, level: float) -> Ranking:
-    """Rank intervals of K candidates.
+def rank(p: FloatArray, differences: FloatArray, p_threshold: float) -> Ranking:
+    """The rank intervals of K candidates.
 
-    `p`: p-values of their paired differences (K × K), 1 where two cannot be compared; `value`: the
-    differences, row less column; `level`: below which of them a single pair counts, `joint_level` of their
-    errors.
+    `p`: two-sided p-values of their paired differences (K × K), 1 where two cannot be compared;
+    `differences`: the row's score minus the column's; `p_threshold`: `joint_threshold` of the scores' errors.
     """
-    better = (p < level) & (value > 0)
+    better = (p < p_threshold) & (differences > 0)
     np.fill_diagonal(better, False)
-    return Ranking(1 + better.sum(axis=0), len(value) - better.sum(axis=1), better, level)
+    return Ranking(1 + better.sum(axis=0), len(differences) - better.sum(axis=1), better, p_threshold)
 
 
-def joint_level(errors: Scores) -> float:
-    """The p-value that the smallest one of all pairs falls below by chance in 5 % of the draws.
+def joint_threshold(errors: FloatArray) -> float:
+    """The p-value below which, by chance alone, the smallest of all pairs' p-values falls in 5 % of the
+    draws.
 
     `errors`: joint draws of the errors of K scores (draws × K), in the units of the scores.
     """
-    spread = (
-        np.cov(errors, rowvar=False).reshape(errors.shape[1], -1) if errors.shape[1] else np.zeros((0, 0))
-    )
-    own = np.diag(spread)
-    variance = own[:, None] + own[None, :] - 2 * spread
-    rows, columns = np.nonzero(np.triu(variance > 1e-12 * (own[:, None] + own[None, :]), k=1))
+    count = errors.shape[1]
+    covariance = np.cov(errors, rowvar=False).reshape(count, -1) if count else np.zeros((0, 0))
+    variances = np.diag(covariance)
+    sums = variances[:, None] + variances[None, :]
+    variance = sums - 2 * covariance  # of the difference of each pair
+    rows, columns = np.nonzero(np.triu(variance > 1e-12 * sums, k=1))
     if not len(rows):
         return 1 - CONFIDENCE
     scale = np.zeros_like(variance)
     scale[rows, columns] = 1 / np.sqrt(variance[rows, columns])
-    largest = _largest(errors, scale)
+    largest = _largest_differences(errors, scale)
     return float(2 * special.ndtr(-np.quantile(largest, CONFIDENCE)))
 
 
-def _largest(errors: Scores, scale: Scores) -> Scores:
-    """Of each draw the largest difference of any two, each times its `scale` (above the diagonal), whatever
-    its sign."""
-    # In single precision, which takes half the time: the level is needed to a few digits.
+def _largest_differences(errors: FloatArray, scale: FloatArray) -> FloatArray:
+    """For each draw, the largest absolute difference of any two errors times the pair's `scale`, which is
+    read above the diagonal (K × K)."""
+    # Single precision halves the time, and the threshold is needed to a few digits only.
     by_candidate, scale = np.ascontiguousarray(errors.T, dtype=np.float32), scale.astype(np.float32)
     largest = np.zeros(len(errors), dtype=np.float32)
-    differences = np.empty_like(
-        by_candidate
-    )  # one table for all: to ask for new memory takes longer than to fill it
-    for place, own in enumerate(by_candidate[:-1]):
-        others = differences[place + 1 :]
-        np.subtract(by_candidate[place + 1 :], own, out=others)
-        np.multiply(others, scale[place, place + 1 :, None], out=others)
-        np.abs(others, out=others)
-        np.maximum(largest, others.max(axis=0), out=largest)
+    # One buffer for all candidates: allocating a new one takes longer than filling it.
+    buffer = np.empty_like(by_candidate)
+    for place, candidate in enumerate(by_candidate[:-1]):
+        differences = buffer[place + 1 :]
+        np.subtract(by_candidate[place + 1 :], candidate, out=differences)
+        np.multiply(differences, scale[place, place + 1 :, None], out=differences)
+        np.abs(differences, out=differences)
+        np.maximum(largest, differences.max(axis=0), out=largest)
     return largest.astype(np.float64)

@@ -1,46 +1,50 @@
-"""Whether a difference is more than chance, and what is left of that when many are looked at."""
+"""Whether a difference is more than chance, also when many differences are tested at once."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from harness.statistics.spread import Scores, effects
+from harness.statistics.spread import FloatArray, effects
 
 FLIPS = 9_999
 """Sign patterns that a permutation test draws."""
 
 
-def mcnemar(fixed: ArrayLike, broken: ArrayLike) -> Scores:
-    """Exact two-sided McNemar test of flips: `fixed` samples became right, `broken` wrong; arrays of one
-    shape.
+def mcnemar(fixed: ArrayLike, broken: ArrayLike) -> FloatArray:
+    """P-values of the exact two-sided McNemar test: `fixed` samples became right, `broken` ones wrong; arrays
+    of one shape.
 
-    Equal to scipy's `binomtest(fixed, fixed + broken, 0.5).pvalue`; 1 where nothing flipped.
+    Equal to scipy's `binomtest(fixed, fixed + broken, 0.5).pvalue`; 1 where nothing changed.
     """
-    first, second = np.asarray(fixed, dtype=np.int64), np.asarray(broken, dtype=np.int64)
-    return np.asarray(np.minimum(1.0, 2 * special.bdtr(np.minimum(first, second), first + second, 0.5)))
+    right, wrong = np.asarray(fixed, dtype=np.int64), np.asarray(broken, dtype=np.int64)
+    one_sided = special.bdtr(np.minimum(right, wrong), right + wrong, 0.5)
+    return np.asarray(np.minimum(1.0, 2 * one_sided))
 
 
-def sign_flip(differences: Scores, *, flips: int = FLIPS, seed: int = 0) -> Scores:
-    """Two-sided permutation test that paired differences (K × samples) are as likely up as down: K p-values.
+def sign_flip(differences: FloatArray, *, flips: int = FLIPS, seed: int = 0) -> FloatArray:
+    """P-values of a two-sided permutation test of K rows of paired differences (K × samples): shape (K,).
 
-    `(1 + patterns at least as far from 0) / (1 + patterns)`, over random signs that are the same for all K.
+    If positive and negative differences are equally likely, all signs are interchangeable. The p-value is
+    `(1 + patterns at least as far from 0) / (1 + patterns)` over random sign patterns, the same for all rows.
     """
     generator = np.random.default_rng(seed)
     observed = np.abs(differences.sum(axis=1))
     signs = 2.0 * generator.integers(0, 2, size=(differences.shape[1], flips)) - 1.0
     drawn = np.abs(differences @ signs)
-    # A pattern that gives the observed sum again must not miss it by a rounding error.
+    # A pattern that reproduces the observed sum must not miss it by a rounding error.
     slack = 1e-9 * np.maximum(1.0, observed)
     return np.asarray((1 + (drawn >= (observed - slack)[:, None]).sum(axis=1)) / (1 + flips))
 
 
-def p_values(tuned: Scores, base: Scores, *, binary: bool, clusters: ArrayLike | None = None) -> Scores:
-    """Two-sided p-values that paired tables (K × seeds × templates × samples) have the same mean: K.
+def p_values(
+    tuned: FloatArray, base: FloatArray, *, binary: bool, clusters: ArrayLike | None = None
+) -> FloatArray:
+    """Two-sided p-values of K paired differences of tables (K × seeds × templates × samples): shape (K,).
 
-    One seed, one template and independent samples: McNemar's exact test of right-or-wrong scores, sign flips
-    of others. Otherwise the t test with the standard error of `spread`: flipping samples alone would take the
-    seeds for certain. Where that is 0, all samples differ alike, and the p-value is that of a sign test; 1
-    with fewer than two samples.
+    With one seed, one template and independent samples: McNemar's exact test for right-or-wrong scores, sign
+    flips for others. Otherwise the t test with the standard error of `spread`, because flipping samples alone
+    would treat the seeds as certain. Where that error is 0 all samples differ alike, and the p-value is that
+    of a sign test. 1 with fewer than two samples.
     """
     difference = tuned - base
     _, seeds, templates, n = difference.shape
@@ -54,18 +58,23 @@ def p_values(tuned: Scores, base: Scores, *, binary: bool, clusters: ArrayLike |
     return t_test(difference.mean(axis=(1, 2, 3)), np.sqrt(spread.variance), spread.degrees, n=n)
 
 
-def t_test(value: Scores, stderr: Scores, degrees: Scores, *, n: int | NDArray[np.int64]) -> Scores:
-    """Two-sided p-values of estimates against 0; where the standard error is 0, of a sign test over n equal
-    differences."""
-    sure = stderr == 0
-    statistic = np.abs(value) / np.where(sure, 1.0, stderr)
+def t_test(
+    value: FloatArray, stderr: FloatArray, degrees: FloatArray, *, n: int | NDArray[np.int64]
+) -> FloatArray:
+    """Two-sided p-values of estimates against 0, in their shape.
+
+    Where the standard error is 0, all `n` differences are equal, and the p-value is that of a sign test: 2 /
+    2ⁿ.
+    """
+    all_equal = stderr == 0
+    statistic = np.abs(value) / np.where(all_equal, 1.0, stderr)
     by_sign = np.where(value == 0, 1.0, np.minimum(1.0, 2.0 ** (1.0 - np.asarray(n))))
-    return np.where(sure, by_sign, 2 * special.stdtr(degrees, -statistic))
+    return np.where(all_equal, by_sign, 2 * special.stdtr(degrees, -statistic))
 
 
-def holm(p: ArrayLike) -> Scores:
-    """P-values corrected for their number: 5 % of families hold a false claim (Holm, Scand. J. Statistics 6,
-    1979)."""
+def holm(p: ArrayLike) -> FloatArray:
+    """P-values corrected for their number (Holm, Scand. J. Statistics 6, 1979): those below .05 hold a false
+    claim in at most 5 % of families."""
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     steps = values[order] * np.arange(len(values), 0, -1)
@@ -74,8 +83,8 @@ def holm(p: ArrayLike) -> Scores:
     return corrected
 
 
-def holm_by_column(p: Scores) -> Scores:
-    """The same for each column of a stack of them (families along the first axis); NaN is no claim, and
+def holm_by_column(p: FloatArray) -> FloatArray:
+    """`holm` for many families at once: each column along the first axis is one. NaN is not a claim and
     stays."""
     order = np.argsort(p, axis=0, kind="stable")  # NaN comes last
     claims = (~np.isnan(p)).sum(axis=0)
@@ -87,8 +96,8 @@ def holm_by_column(p: Scores) -> Scores:
 
 
 def false_discovery(p: ArrayLike) -> NDArray[np.float64]:
-    """P-values corrected so that of all claims made 5 % are false on average (Benjamini and Hochberg,
-    1995)."""
+    """P-values corrected for the false discovery rate (Benjamini and Hochberg, J. Royal Statistical Society B 57,
+    1995): of those below .05, at most 5 % are false on average."""
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     steps = values[order] * len(values) / np.arange(1, len(values) + 1)

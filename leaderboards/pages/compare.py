@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics import Estimate, Scores
+from harness.statistics import Estimate, FloatArray
 from leaderboards.gathered import Site, range_of
 from leaderboards.links import MOST_COMPARED, model_href, row_slug, task_href
 from leaderboards.money.ledger import Entry
@@ -150,7 +150,7 @@ def _where(differences: Differences, tables: Sequence[NDArray[np.int64]]) -> lis
     ]
 
 
-def _tenths_of(values: Scores) -> NDArray[np.int64]:
+def _tenths_of(values: FloatArray) -> NDArray[np.int64]:
     """Tenths of a point, rounded as `points` rounds, so that one number is never shown in two ways."""
     known = np.nan_to_num(values)
     tenths = 1000 * known

@@ -14,7 +14,7 @@ from harness.records.result import Result
 from harness.records.scores import TaskCard
 from harness.statistics import (
     Estimate,
-    Scores,
+    FloatArray,
     cluster_numbers,
     score,
     scores_of,
@@ -31,7 +31,7 @@ class ScoreTable:
     """Samples, in the order of the data set."""
 
     seeds: tuple[int, ...]
-    values: Scores
+    values: FloatArray
     """Seeds × templates × samples."""
 
     clusters: tuple[str, ...] | None
@@ -47,7 +47,7 @@ class ScoreTable:
         names = self.clusters if places is None else [self.clusters[place] for place in places]
         return cluster_numbers(names)
 
-    def restricted(self, seeds: Sequence[int], ids: Sequence[str]) -> Scores:
+    def restricted(self, seeds: Sequence[int], ids: Sequence[str]) -> FloatArray:
         """The values of some of the seeds and samples, in the order given."""
         if tuple(seeds) == self.seeds and tuple(ids) == self.ids:
             return self.values

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.records.scores import TaskCard
-from harness.statistics import Scores, holm_by_column
+from harness.statistics import FloatArray, holm_by_column
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.flips import flips
 from leaderboards.rank.standings import Standing
@@ -18,9 +18,9 @@ from leaderboards.rank.tables import Row
 class Differences:
     """Of every two of R rows the first less the second: R × R each, NaN where the two cannot be compared."""
 
-    value: Scores
-    low: Scores
-    high: Scores
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
 
     @property
     def clear(self) -> NDArray[np.bool_]:
@@ -38,7 +38,7 @@ class TaskComparison:
     """Every two of R rows on one task: R × R each."""
 
     difference: Differences
-    p: Scores
+    p: FloatArray
     """Of the difference, corrected over the tasks of the pair of rows (Holm); NaN where there is none."""
 
     fixed: NDArray[np.int64]
@@ -48,7 +48,7 @@ class TaskComparison:
     broken: NDArray[np.int64]
     """The reverse."""
 
-    flips_p: Scores
+    flips_p: FloatArray
     """Exact McNemar test of the two counts; not corrected."""
 
 
@@ -75,7 +75,7 @@ def differences_of(rows: Sequence[Row], standing: Standing) -> Differences:
     return Differences(value, np.minimum(low, value), np.maximum(high, value))
 
 
-def _of_rows(rows: Sequence[Row], standing: Standing, *names: str) -> list[Scores]:
+def _of_rows(rows: Sequence[Row], standing: Standing, *names: str) -> list[FloatArray]:
     """Figures of a standing in the order of some rows; NaN for those that are not in it."""
     known = [place for place, row in enumerate(rows) if row.key in standing.places]
     there = [standing.places[rows[place].key] for place in known]
@@ -87,10 +87,10 @@ def _of_rows(rows: Sequence[Row], standing: Standing, *names: str) -> list[Score
     return found
 
 
-def _means(rows: Sequence[Row], task: str) -> Scores:
+def _means(rows: Sequence[Row], task: str) -> FloatArray:
     """Rows × samples of a task: the mean over seeds and templates, NaN where a row has no score."""
     columns: dict[str, int] = {}
-    known: list[tuple[int, list[int], Scores]] = []
+    known: list[tuple[int, list[int], FloatArray]] = []
     for place, row in enumerate(rows):
         if task in row.cells:
             ids, means = sample_means(row.cells[task])
@@ -101,6 +101,6 @@ def _means(rows: Sequence[Row], task: str) -> Scores:
     return table
 
 
-def sample_means(cell: Cell) -> tuple[list[str], Scores]:
+def sample_means(cell: Cell) -> tuple[list[str], FloatArray]:
     """A cell's samples, and the mean score of each over seeds and templates."""
     return list(cell.scores.ids), cell.scores.values.mean(axis=(0, 1))

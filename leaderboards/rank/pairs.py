@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from harness.statistics import (
     Estimate,
+    FloatArray,
     Intervals,
-    Scores,
     deviations,
     differences,
     gain,
@@ -29,8 +29,8 @@ class SharedTables:
 
     seeds: list[int]
     ids: list[str]
-    first: Scores
-    second: Scores
+    first: FloatArray
+    second: FloatArray
     clusters: NDArray[np.int64] | None
 
 
@@ -64,19 +64,19 @@ def _cluster_numbers(cell: Cell, ids: Sequence[str]) -> NDArray[np.int64] | None
 class Comparison:
     """Every two of K candidates: K × K, the row's less the column's; NaN where two share no sample."""
 
-    value: Scores
-    stderr: Scores
-    degrees: Scores
-    low: Scores
-    high: Scores
-    p: Scores
+    value: FloatArray
+    stderr: FloatArray
+    degrees: FloatArray
+    low: FloatArray
+    high: FloatArray
+    p: FloatArray
     """Two-sided, of the t test; 1 where two cannot be compared."""
 
     n: NDArray[np.int64]
     """Samples both have."""
 
     seeds: NDArray[np.int64]
-    errors: Scores
+    errors: FloatArray
     """Joint draws of the errors of the K scores: draws × K."""
 
     def at(self, row: int, column: int) -> Estimate | None:
@@ -154,14 +154,14 @@ def _kinds(cells: Sequence[Cell]) -> dict[tuple[tuple[int, ...], tuple[str, ...]
     return kinds
 
 
-def _p_values(found: Intervals) -> Scores:
+def _p_values(found: Intervals) -> FloatArray:
     """Of all differences of K scores; 1 where there is no standard error."""
     if found.stderr is None:
         return np.ones_like(found.value)
     return of_pairs(partial(t_test, n=found.n), found.value, found.stderr, found.degrees)
 
 
-def _errors(cells: Sequence[Cell], seed: int) -> Scores:
+def _errors(cells: Sequence[Cell], seed: int) -> FloatArray:
     """Joint draws of the errors of all scores. A sample or seed that a cell lacks has no part in its
     error."""
     kinds = _kinds(cells)

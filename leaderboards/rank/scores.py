@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.records.predictions import UNREADABLE, read_prediction_table
 from harness.records.result import Result
-from harness.statistics import Scores
+from harness.statistics import FloatArray
 from harness.sweep.run import Run
 from leaderboards.text import without_folder
 
@@ -20,7 +20,7 @@ class RunScores:
     """Of one run: every sample it was asked."""
 
     ids: tuple[str, ...]
-    values: Scores
+    values: FloatArray
     """Templates × samples; NaN where unscored."""
 
     clusters: tuple[str, ...] | None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from harness.records.scores import TaskCard
-from harness.statistics import DRAWS, Estimate, Ranking, Scores, joint_level, p_values, rank, t_test
+from harness.statistics import DRAWS, Estimate, FloatArray, Ranking, joint_threshold, p_values, rank, t_test
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.pairs import Comparison, compare, shared_tables
@@ -26,8 +26,8 @@ THREADS = 2
 
 OutcomeT = TypeVar("OutcomeT")
 
-LevelOf = Callable[[Scores], float]
-"""Finds the level of rank intervals from joint errors, as `harness.statistics.joint_level` does."""
+LevelOf = Callable[[FloatArray], float]
+"""Finds the level of rank intervals from joint errors, as `harness.statistics.joint_threshold` does."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Standing:
             return 1.0
         return float(self.comparison.p[self.places[first], self.places[second]])
 
-    def ranking(self, keys: Sequence[Key], *, level_of: LevelOf = joint_level) -> Ranking:
+    def ranking(self, keys: Sequence[Key], *, level_of: LevelOf = joint_threshold) -> Ranking:
         """Rank intervals of some of them, in an order, that hold together in 95 % of all cases.
 
         `level_of`: how the level of their errors is found.

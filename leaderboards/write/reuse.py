@@ -27,7 +27,7 @@ import harness
 from harness.records.predictions import PREDICTIONS
 from harness.records.result import Result
 from harness.records.store import atomic_write
-from harness.statistics import Scores, joint_level
+from harness.statistics import FloatArray, joint_threshold
 from leaderboards.rank.scores import Asked, Outcome, Reading, RunScores, asked_of, read_each
 from leaderboards.write.processes import Workers
 
@@ -238,7 +238,7 @@ def _shared(column: Any) -> list[Any]:
 @dataclass
 class Levels:
     """Finds the levels of rank intervals, those of errors that were not met the last time; call it like
-    `harness.statistics.joint_level`, from any thread.
+    `harness.statistics.joint_threshold`, from any thread.
     """
 
     cache: Cache
@@ -247,11 +247,11 @@ class Levels:
 
     _now: dict[str, float] = field(default_factory=dict)
 
-    def __call__(self, errors: Scores) -> float:
+    def __call__(self, errors: FloatArray) -> float:
         """Of joint errors (draws × candidates)."""
         digest = hashlib.sha256(np.ascontiguousarray(errors).data).hexdigest()
         if digest not in self._now:
-            self._now[digest] = self._former[digest] if digest in self._former else joint_level(errors)
+            self._now[digest] = self._former[digest] if digest in self._former else joint_threshold(errors)
         return self._now[digest]
 
     @cached_property

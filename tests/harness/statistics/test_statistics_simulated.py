@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.statistics import deviations, differences, gain, holm, joint_level, p_values, rank, scores_of
+from harness.statistics import deviations, differences, gain, holm, joint_threshold, p_values, rank, scores_of
 from harness.statistics.significance import false_discovery, t_test
 
 SWEEPS = int(os.environ.get("GAINBOARD_SIMULATED_SWEEPS", "400"))
@@ -117,7 +117,7 @@ def test_rank_intervals_hold_the_true_ranks_of_all_candidates_together() -> None
         assert found.stderr is not None
         errors = deviations(tables, draws=300, seed=sweep) * scores_of(tables, binary=True).stderr
         p = t_test(found.value, found.stderr, found.degrees, n=200)
-        ranking = rank(p, found.value, joint_level(errors))
+        ranking = rank(p, found.value, joint_threshold(errors))
         hits += bool((ranking.best <= worst).all() and (ranking.worst >= best).all())
     assert hits / SWEEPS >= 0.95 - NOISE
 
