@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 from fork_server import ForkServers
 from places import TESTS
+from session import SESSION, once
 from showcase import CHROMIUM, Showcase, chromium, make_showcase
 from toy_models import toy, write_rows
+from visits import Visit, Visited, visit
 
 from harness.plugins import registry as plugins
 from harness.workers.worker import PYTHON, Worker
@@ -46,36 +47,58 @@ HEAVY = (
     "harness/training/test_train_memory.py",
     "harness/training/test_train_resume.py",
     "leaderboards/pages/test_pages_browser.py",
-    "leaderboards/pages/test_accessibility.py",
     "leaderboards/pages/test_site_browser.py",
+    "harness/training/test_train_dev.py",
+    "harness/plugins/test_lm_eval_parity.py",
+    "harness/driver/test_guard_runs.py",
 )
 """The files that take longest, in the order of their starts: the shorter ones fill both cores up to the end."""
 
+STARTED = {"browser", "trainer", "qwen3", "shown"}
+"""Fixtures that make a test a slow one."""
+
+SPLIT = ("tuned", "engine")
+"""Parameters that start what takes longest, each in a group of its own."""
+
 forks: ForkServers | None = None
-"""Of the process that starts the tests, which may be spread over others."""
+"""Of the process that began the session."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Have workers forked, which would take longer to import than to do what tests want of them."""
+def pytest_configure() -> None:
+    """Begin a session, unless another process did: this one runs a part of its tests, or was started by one."""
     global forks
-    # What has seen a CUDA device cannot be forked.
-    if not hasattr(config, "workerinput") and sys.platform == "linux" and not shutil.which("nvidia-smi"):
-        forks = ForkServers(Path(tempfile.mkdtemp(prefix="gainboard-forks-")))
+    if SESSION in os.environ:
+        return
+    folder = Path(tempfile.mkdtemp(prefix="gainboard-session-"))
+    os.environ[SESSION] = str(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    # Workers are forked, which would take longer to import than to do what tests want of them. What has seen a
+    # CUDA device cannot be forked.
+    if sys.platform == "linux" and not shutil.which("nvidia-smi"):
+        forks = ForkServers(folder)
         os.environ[PYTHON] = str(forks.python)
 
 
 def pytest_unconfigure() -> None:
+    """End it."""
     if forks is not None:
         forks.close()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, which share what it starts, and start the long files first."""
+    """Keep the tests of a file together, which share what it starts, and start the long files first.
+
+    What starts a model or a browser is marked as slow, as other tests are that take long.
+    """
     places = {str(TESTS / name): place for place, name in enumerate(HEAVY)}
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).as_posix()))
+            parameters = item.callspec.params if hasattr(item, "callspec") else {}
+            split = [str(parameters[name]) for name in SPLIT if name in parameters]
+            item.add_marker(pytest.mark.xdist_group(" ".join([item.path.name, *split])))
+        if str(item.path) in places or not STARTED.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: places.get(str(item.path), len(places)))
 
 
@@ -109,15 +132,29 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Showcase:
-    """A site with every kind of page, made once for all processes that run tests."""
-    own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "showcase"
-    with FileLock(folder.with_suffix(".lock")):
-        made = Showcase.below(folder)
-        if not made.review.exists():
-            make_showcase(folder)
-    return made
+def shown() -> Showcase:
+    """A site with every kind of page."""
+    return Showcase.below(once("showcase", make_showcase))
+
+
+@pytest.fixture(scope="session")
+def visits() -> dict[tuple[str, int, str], Visit]:
+    """The visits that were paid, by kind of page, width and colours."""
+    return {}
+
+
+@pytest.fixture
+def visited(browser: Any, shown: Showcase, visits: dict[tuple[str, int, str], Visit]) -> Visited:
+    """(kind, width, scheme) → the one visit to this page of the showcase."""
+    pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python, which carries axe-core")
+
+    def visit_once(kind: str, width: int, scheme: str) -> Visit:
+        if (kind, width, scheme) not in visits:
+            address = shown.kinds[kind].as_uri()
+            visits[kind, width, scheme] = visit(browser, address, width=width, scheme=scheme)
+        return visits[kind, width, scheme]
+
+    return visit_once
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,9 @@ SERVERS = {
 }
 """Module → the server that runs it, unless it is asked for vLLM."""
 
+PLANTED = "GAINBOARD_TEST_PLANTED"
+"""The environment variable with a module that is imported into workers before they begin, to bend them."""
+
 STATUS = 8
 """Bytes of a child's status, as `os.waitpid` tells it, in decimal digits."""
 
@@ -86,9 +89,10 @@ def call(folder: Path, arguments: list[str]) -> None:
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
         signal.signal(signal.SIGTERM, lambda *_: server.sendall(b"T"))
-        while not select.select([server], [], [], 0.5)[0]:
+        while not select.select([server], [], [], 0.2)[0]:
             if os.getppid() != parent:
-                return
+                with suppress(OSError):  # the child is killed, and then this process ends as it did
+                    server.shutdown(socket.SHUT_WR)
         status = int(server.recv(STATUS, socket.MSG_WAITALL) or os.EX_UNAVAILABLE << 8)
     if os.WIFSIGNALED(status):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -189,6 +193,8 @@ def run(request: dict[str, Any]) -> None:
     sys.path[:0] = [place for place in places if place and place not in sys.path]
     sys.argv = request["arguments"]
     module = request["arguments"][0]
+    if planted := os.environ.get(PLANTED):
+        __import__(planted)
     sys.modules.pop(f"{module}.__main__", None)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

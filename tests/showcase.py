@@ -116,7 +116,7 @@ class Showcase:
 
     @classmethod
     def below(cls, folder: Path) -> "Showcase":
-        """What `make_showcase` makes in a folder; the review page is its last."""
+        """What `make_showcase` makes in a folder."""
         return cls(folder / "site", folder / "large", folder / "boards", folder / "review.html")
 
     @property
@@ -160,7 +160,6 @@ KINDS = tuple(Showcase(Path(), Path(), Path(), Path()).kinds)
 
 def make_showcase(folder: Path) -> Showcase:
     """Write results below a folder, and publish them in each way."""
-    folder.mkdir(exist_ok=True)
     results, site = folder / "results", folder / "site"
     shown = cards()
     write_results(results, shown, shift=-0.06)

@@ -20,24 +20,6 @@ from harness.records.scores import TaskCard
 from harness.records.training import Spent
 from leaderboards import publish, publish_boards
 
-KINDS = (
-    "index.html",
-    "cost.html",
-    "history.html",
-    "methodology.html",
-    "404.html",
-    "compare.html",
-    "tasks/one.html",
-    "samples/one-1.html",
-    "models/small.html",
-    "models/together.html",
-    "methods/dora.html",
-    "runs/small--lora--one-v1--n-500--seed-0.html",
-    "runs/small--dora--one-v1--n-500--seed-0.html",
-    "runs/small--stages--one-v1--n-500--seed-0.html",
-    "runs/together--vote--one-v1--n-500--seed-0.html",
-)
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -91,47 +73,6 @@ def write_methods(results: Path, card: TaskCard) -> None:
 def first_cells(page: Any) -> list[str]:
     names: list[str] = page.locator("#ranking-table tbody:first-of-type tr .name").all_inner_texts()
     return names
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_page_opens_from_a_file_without_an_error_or_a_violation(
-    browser: Any, site: Path, kind: str, scheme: str
-) -> None:
-    page = browser.new_page(color_scheme=scheme)
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
-    page.goto((site / kind).as_uri())
-    # The policy lets the stylesheet in, so the page is not merely unbroken but dressed.
-    assert page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
-    assert said == []
-    page.close()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_page_never_scrolls_sideways_on_a_phone(browser: Any, site: Path, kind: str) -> None:
-    page = browser.new_page(viewport={"width": 360, "height": 800})
-    page.goto((site / kind).as_uri())
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.close()
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_row_is_whole_pixels_high_so_that_no_rule_is_hidden(
-    browser: Any, site: Path, kind: str, width: int
-) -> None:
-    """The first cell of a row sticks and is rounded apart from the others: it would cover the rule above, or
-    double it."""
-    page = browser.new_page(viewport={"width": width, "height": 800})
-    page.goto((site / kind).as_uri())
-    heights = page.evaluate(
-        "[...document.querySelectorAll('tr')].map((row) => row.getBoundingClientRect().height)"
-    )
-    page.close()
-    assert [height for height in heights if abs(height - round(height)) > 0.01] == []
 
 
 def test_the_tables_are_whole_without_javascript(browser: Any, site: Path) -> None:
