@@ -13,10 +13,11 @@ from harness.records.scores import TaskCard
 from harness.records.store import read_runs
 from harness.statistics import joint_threshold
 from leaderboards.board import Board, load_board
+from leaderboards.decide.advice import Advice, decide
 from leaderboards.decide.cases import Choices, make_choices
 from leaderboards.decide.decision import Decision, Figures, weigh
 from leaderboards.decide.scenario import scenario_at
-from leaderboards.decide.verdict import Verdict, decide
+from leaderboards.decide.verdict import Verdict, word
 from leaderboards.elsewhere.scores import Imported, read_imported
 from leaderboards.history import History
 from leaderboards.links import run_href
@@ -64,9 +65,14 @@ class Site:
         return {result.key: run_href(result) for result in self.results}
 
     @cached_property
-    def verdict(self) -> Verdict:
-        """The answer in words."""
+    def advice(self) -> Advice:
+        """What to do, and the facts that decide it."""
         return decide(self.table, self.ledger)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The advice in words."""
+        return word(self.advice)
 
     @cached_property
     def choices(self) -> Choices:

@@ -24,10 +24,13 @@ from leaderboards.pages.front import BoardView, FrontPage, board_view
 from leaderboards.pages.kinds import PagesBySubject, PagesOfWorkers
 from leaderboards.text import slug
 from leaderboards.write.address import check_address, sitemaps
+from leaderboards.write.cache import Cache
 from leaderboards.write.folders import claimed, replacing
+from leaderboards.write.former_pages import FormerPages
+from leaderboards.write.levels import IntervalLevels
 from leaderboards.write.processes import Tell, Workers, tell_nobody
 from leaderboards.write.rendering import Pages, Place, Renderer
-from leaderboards.write.reuse import Cache, FormerPages, Levels, ScoreReader, Stamps
+from leaderboards.write.score_reader import ScoreReader, Stamps
 
 MARKER = ".gainboard-site"
 """Lies in every site, and only there: a folder without it is never replaced."""
@@ -113,7 +116,7 @@ def publish(
         found = read_folder(results)
         cache = _cache(found, means)
         scores = ScoreReader(cache, workers, Stamps(results, found.digests))
-        levels = Levels(cache, results)
+        levels = IntervalLevels(cache, results)
         gathered = gather(found, results, board, prices, read=scores, level_of=levels)
         site = _with_history(gathered, there, _name_of(board), several=False)
         with replacing(there) as folder, workers:
@@ -152,7 +155,7 @@ def publish_boards(
         found = read_folder(results)
         cache = _cache(found, means)
         scores = ScoreReader(cache, workers, Stamps(results, found.digests))
-        levels = Levels(cache, results)
+        levels = IntervalLevels(cache, results)
         with replacing(there) as folder, workers:
             for name, board in zip(names, boards, strict=True):
                 gathered = gather(found, results, board, prices, read=scores, level_of=levels)

@@ -1,38 +1,15 @@
-"""The answer in words: what to fine-tune, or that nothing should be, with the numbers that decide it."""
+"""The answer in words: one advice, worded once for the page, the terminal and every export."""
 
-import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.statistics import Estimate
-from harness.sweep.methods import Method
-from leaderboards.money.ledger import Entry, Ledger
-from leaderboards.money.payback import Payback
-from leaderboards.rank.standings import SIGNIFICANT
-from leaderboards.rank.tables import Row, Table
-from leaderboards.text import (
-    count_of,
-    duration,
-    listed,
-    p_value,
-    points,
-    round_usd,
-    usd,
-    volume,
-    with_interval,
-)
+from leaderboards.decide.advice import Advice, LeadersTier, OtherLeader, TuningCost, Weaknesses
+from leaderboards.money.payback import NoFigure, Payback
+from leaderboards.rank.tables import Row
+from leaderboards.text import count_of, duration, listed, p_value, points, usd, volume, with_interval
 
 ENOUGH_SEEDS = 3
-SLACK = 1e-9
-"""A difference of two means of counts below it is one of rounding."""
-
-ONE_POINT = 0.01
-"""Of a score."""
-
-ONE_CENT = 0.01
-"""In dollars: below it, a budget decides nothing."""
-
 MOST_LEVEL = 4
 """Candidates that the verdict names as level with the leader."""
 
@@ -71,67 +48,57 @@ def _plain(sentence: Sentence) -> str:
     return "".join(words.text for words in sentence)
 
 
-def decide(table: Table, ledger: Ledger) -> Verdict:
-    """The verdict on a table.
-
-    Fine-tuning is advised only when the best tuned row beats the best row that was not tuned, whatever its
-    model, by a paired difference whose interval is clear of zero, and that stays significant after correction
-    for all fine-tunes (Holm): of many that gain nothing, the best one looks as if it did. A row that failed
-    the guard against forgetting is no choice.
-    """
-    tuned, untuned = table.best(tuned=True), table.best(tuned=False)
-    if tuned is None and any(row.forgets for row in table.ranked):
-        return _all_forget(table, untuned)
-    if tuned is None and untuned is None:
-        return _nothing_complete(table)
-    if tuned is None:
-        assert untuned is not None, "one of the two is a row"
-        return Verdict(
-            f"Nothing to compare yet: no fine-tune is complete. Best so far: {untuned.label}.",
-            (_score(untuned),),
-            _caveats(untuned, table),
-        )
-    entry = ledger.of(tuned)
-    if untuned is None:
-        return Verdict(
-            f"{_advice(tuned)} Its gain is unknown: no untuned arm is complete.",
-            (_score(tuned), _cost(entry, table), *_level(table, ledger, tuned)),
-            _caveats(tuned, table),
-        )
-    difference, p = table.difference(tuned, untuned), table.claim(tuned, untuned)
-    if difference and difference.low > 0 and p < SIGNIFICANT:
-        sentences = [
-            _score_and_gain(tuned, table),
-            _cost(entry, table),
-            *_worth(entry),
-            *_level(table, ledger, tuned),
-        ]
-        return Verdict(_advice(tuned), tuple(sentences), _caveats(tuned, table))
-    versus = _versus(tuned, untuned, difference, p, table)
+def word(advice: Advice) -> Verdict:
+    """An advice in sentences."""
+    sentences = tuple(_sentences(advice))
     return Verdict(
-        f"Don’t tune: {_enough(untuned)}",
-        (_score(untuned), versus, _cost(entry, table), *_level(table, ledger, untuned, said=tuned)),
-        _caveats(untuned, table),
-        _plain(versus),
+        _headline(advice),
+        sentences,
+        tuple(_caveats(advice)),
+        doubt=_plain(_no_gain(advice)) if advice.kind == "keep" else "",
     )
 
 
-def _nothing_complete(table: Table) -> Verdict:
-    needs = Words(
-        f"{count_of(len(table.rows), 'candidate')} started; a ranked row needs every task with every seed, and samples "
-        "scored in all of them. The methodology lists what is missing."
-    )
-    return Verdict("No verdict yet: no candidate is complete.", ((needs,),), ())
+def _headline(advice: Advice) -> str:
+    row = advice.advised
+    if row is None:
+        return {
+            "all_forget": "No advice: no fine-tune kept what its base could do.",
+            "none_complete": "No verdict yet: no candidate is complete.",
+        }[advice.kind]
+    if advice.kind == "untuned_only":
+        return f"Nothing to compare yet: no fine-tune is complete. Best so far: {row.label}."
+    if advice.kind == "tuned_only":
+        return f"{_use(row)} Its gain is unknown: no untuned arm is complete."
+    return _use(row) if advice.kind == "tune" else f"Don’t tune: {_enough(row)}"
 
 
-def _all_forget(table: Table, untuned: Row | None) -> Verdict:
-    margin = points_lost(
-        next(row.forgetting.margin for row in table.ranked if row.forgetting and row.forgets)
+def _sentences(advice: Advice) -> Iterator[Sentence]:
+    """Score and gain, what speaks against a fine-tune, what it costs, and what is level with it."""
+    if advice.advised is not None:
+        yield _score_and_gains(advice) if advice.kind == "tune" else _score(advice.advised)
+    if advice.kind == "none_complete":
+        yield _what_is_needed(advice.candidates)
+    if advice.margin is not None:
+        lost = points_lost(advice.margin)
+        yield (Words(f"Every fine-tune lost more than {lost} on tasks that it was not trained on."),)
+    if advice.kind == "keep":
+        yield _no_gain(advice)
+    if advice.cost is not None:
+        yield _cost(advice.cost)
+    if advice.kind == "tune" and advice.cost and advice.cost.payback:
+        yield _payback(advice.cost.payback, _ARMS[advice.cost.payback_over])
+    if advice.tier is not None and _says_more(advice.tier, advice):
+        yield _level(advice.tier, advice)
+
+
+def _what_is_needed(candidates: int) -> Sentence:
+    return (
+        Words(
+            f"{count_of(candidates, 'candidate')} started; a ranked row needs every task with every seed, and "
+            "samples scored in all of them. The methodology lists what is missing."
+        ),
     )
-    why = (Words(f"Every fine-tune lost more than {margin} on tasks that it was not trained on."),)
-    if untuned is None:
-        return Verdict("No advice: no fine-tune kept what its base could do.", (why,), ())
-    return Verdict(f"Don’t tune: {_enough(untuned)}", (_score(untuned), why), _caveats(untuned, table))
 
 
 def points_lost(share: float) -> str:
@@ -140,7 +107,7 @@ def points_lost(share: float) -> str:
     return f"{lost} point" if lost == "1" else f"{lost} points"
 
 
-def _advice(row: Row) -> str:
+def _use(row: Row) -> str:
     if row.members:
         return f"Use {row.name}: {_joined(row)}."
     if row.method == "full":
@@ -178,28 +145,28 @@ def _tail(estimate: Estimate, *, sign: bool = False) -> str:
     return with_interval(estimate, sign=sign).removeprefix(points(estimate.value, sign=sign))
 
 
-def _score_and_gain(row: Row, table: Table) -> Sentence:
-    words = list(_score(row))[:-1]
-    assert row.score, "only complete rows are put in a verdict"
-    words.append(Words(_tail(row.score)))
-    gains: list[tuple[str, Estimate | None, Method]] = [
-        ("over the base model", row.over_zero, "zero_shot"),
-        ("over its few-shot prompts", row.over_few, "few_shot"),
-    ]
-    known = [(what, estimate, method) for what, estimate, method in gains if estimate]
-    for index, (what, estimate, method) in enumerate(known):
+def _score_and_gains(advice: Advice) -> Sentence:
+    row = advice.advised
+    assert row and row.score, "a fine-tune that is advised is complete"
+    words = [*_score(row)[:-1], Words(_tail(row.score))]
+    for index, gain in enumerate(advice.gains):
         words.append(Words(": " if index == 0 else ", "))
-        words.append(Words(points(estimate.value, sign=True), strong=True))
-        shared = _shared(estimate, row, table.baseline(row, method))
-        words.append(Words(f"{_tail(estimate, sign=True)} {what}{shared}"))
+        words.append(Words(points(gain.difference.value, sign=True), strong=True))
+        shared = _shared(gain.difference, row, gain.arm)
+        words.append(Words(f"{_tail(gain.difference, sign=True)} {_OVER[gain.over]}{shared}"))
     words.append(Words("."))
-    if row.over_few is None and row.members and row.over_zero is None:
+    over_few = any(gain.over == "few_shot" for gain in advice.gains)
+    if not advice.gains and row.members:
         words.append(
             Words(" No untrained arm of one model stands beside it: it is made of several, or none was run.")
         )
-    elif row.over_few is None:
+    elif not over_few:
         words.append(Words(" Few-shot was not run for this model."))
     return tuple(words)
+
+
+_OVER = {"zero_shot": "over the base model", "few_shot": "over its few-shot prompts"}
+_ARMS = {"zero_shot": "the base model", "few_shot": "few-shot prompting"}
 
 
 def _shared(difference: Estimate, first: Row, second: Row | None) -> str:
@@ -213,205 +180,119 @@ def _shared(difference: Estimate, first: Row, second: Row | None) -> str:
     )
 
 
-def _versus(tuned: Row, untuned: Row, difference: Estimate | None, p: float, table: Table) -> Sentence:
-    assert tuned.score, "only complete rows are put in a verdict"
+def _no_gain(advice: Advice) -> Sentence:
+    """How the best fine-tune stands beside the advised row, which was not tuned."""
+    tuned, untuned, difference = advice.rival, advice.advised, advice.difference
+    assert tuned and tuned.score and untuned, "only complete rows are compared"
     words = [
         Words(f"The best fine-tune, {tuned.label}, scores "),
         Words(points(tuned.score.value), strong=True),
     ]
     if difference is None:
         words.append(Words(f"; it shares no samples with {untuned.label}, and cannot be compared."))
-    else:
-        state = "clearly worse" if difference.high < 0 else "within noise"
-        if difference.low > 0:
-            many = count_of(sum(row.tuned for row in table.ranked), "fine-tune")
-            state = f"clear of zero alone, and not after correction for {many} (p = {p_value(p)})"
-        shared = _shared(difference, tuned, untuned)
-        words.append(
-            Words(f": {with_interval(difference, sign=True)} over {untuned.label}{shared}, {state}.")
-        )
+        return tuple(words)
+    state = "clearly worse" if difference.high < 0 else "within noise"
+    if difference.low > 0:
+        assert advice.p is not None, "two complete rows have a p-value"
+        many = count_of(advice.fine_tunes, "fine-tune")
+        state = f"clear of zero alone, and not after correction for {many} (p = {p_value(advice.p)})"
+    shared = _shared(difference, tuned, untuned)
+    words.append(Words(f": {with_interval(difference, sign=True)} over {untuned.label}{shared}, {state}."))
     return tuple(words)
 
 
-def _cost(entry: Entry, table: Table) -> Sentence:
-    each = " a task" if len(table.tasks) > 1 else ""
-    if entry.spend.training is None:
-        took = duration(entry.spend.device_seconds)
+def _cost(cost: TuningCost) -> Sentence:
+    each, spend = " a task" if cost.per_task else "", cost.entry.spend
+    if spend.training is None:
+        took = duration(spend.device_seconds)
         return (
-            Words(
-                f"It took {took} of device time to train{each}; no price is known for {entry.spend.device}."
-            ),
+            Words(f"It took {took} of device time to train{each}; no price is known for {spend.device}."),
         )
-    words = [Words(usd(entry.spend.training.mid), strong=True), Words(f" to train{each}")]
-    if entry.spend.request:
-        words.append(Words(f", {usd(1000 * entry.spend.request.mid)} per 1k requests"))
+    words = [Words(usd(spend.training.mid), strong=True), Words(f" to train{each}")]
+    if spend.request:
+        words.append(Words(f", {usd(1000 * spend.request.mid)} per 1k requests"))
     return (*words, Words("."))
 
 
-def _worth(entry: Entry) -> list[Sentence]:
-    payback, other = (
-        (entry.over_few, "few-shot prompting") if entry.over_few else (entry.over_zero, "the base model")
-    )
-    return [_payback(payback, other)] if payback else []
-
-
-def _payback(payback: Payback, other: str) -> Sentence:
+def _payback(payback: Payback, arm: str) -> Sentence:
     if payback.requests is None:
-        said = {
+        reasons: dict[NoFigure, tuple[str, str]] = {
             "never": (
                 "Never worth it on cost alone",
-                f": serving it costs no less than {other}. What you pay for is the gain.",
+                f": serving it costs no less than {arm}. What you pay for is the gain.",
             ),
             "unresolved": (
                 "On cost alone, unresolved",
-                f": the gain, or the difference in serving cost, cannot be told from noise against {other}.",
+                f": the gain, or the difference in serving cost, cannot be told from noise against {arm}.",
             ),
-            "dominated": ("Not worth it", f": it scores less than {other}."),
+            "dominated": ("Not worth it", f": it scores less than {arm}."),
         }
         assert payback.why, "there is a number or a reason"
-        strong, rest = said[payback.why]
+        strong, rest = reasons[payback.why]
         return Words(strong, strong=True), Words(rest)
     words = [
         Words(f"Worth it above ~{volume(payback.requests)} requests", strong=True),
-        Words(f" on cost alone, against {other}"),
+        Words(f" on cost alone, against {arm}"),
     ]
     if payback.with_data is not None and payback.with_data > payback.requests:
         words.append(Words(f" (~{volume(payback.with_data)} if the labels are bought)"))
     return (*words, Words("."))
 
 
-def _level(table: Table, ledger: Ledger, advised: Row, *, said: Row | None = None) -> list[Sentence]:
-    """Rows of the leader's tier, with their training cost where it is the lower one.
-
-    Nothing when the only two rows on a level are the advised one and one of which the verdict has `said` so.
-    """
-    leader, *behind = table.eligible
-    others = [row for row in behind if row.tier == leader.tier]
-    if said and {row.key for row in (leader, *others)} == {advised.key, said.key}:
-        return []
-    if not others:
-        return []
-    shown = [_with_lower_cost(row, leader, ledger) for row in others[:MOST_LEVEL]]
-    if len(others) > MOST_LEVEL:
-        shown.append(count_of(len(others) - MOST_LEVEL, "other"))
-    return [(Words(f"Level with{'' if leader is advised else f' {leader.label}'}: {listed(shown)}."),)]
+def _says_more(tier: LeadersTier, advice: Advice) -> bool:
+    """Whether the leader's tier holds more than the rows that the verdict has compared already."""
+    rows = {tier.leader.key, *(level.row.key for level in tier.others)}
+    compared = {row.key for row in (advice.advised, advice.rival) if row}
+    return bool(tier.others) and not (advice.kind == "keep" and rows == compared)
 
 
-def _with_lower_cost(row: Row, leader: Row, ledger: Ledger) -> str:
-    own, best = (ledger.outlay(ledger.of(one)) for one in (row, leader))
-    if not ledger.priced or not 0 < own < best:
-        return row.label
-    return f"{row.label} ({usd(own)} to train)"
+def _level(tier: LeadersTier, advice: Advice) -> Sentence:
+    names = [
+        level.row.label
+        if level.cheaper_usd is None
+        else f"{level.row.label} ({usd(level.cheaper_usd)} to train)"
+        for level in tier.others[:MOST_LEVEL]
+    ]
+    if len(tier.others) > MOST_LEVEL:
+        names.append(count_of(len(tier.others) - MOST_LEVEL, "other"))
+    of_leader = "" if tier.leader is advice.advised else f" {tier.leader.label}"
+    return (Words(f"Level with{of_leader}: {listed(names)}."),)
 
 
-def _caveats(row: Row, table: Table) -> tuple[str, ...]:
-    caveats = list(_forgotten(row, table))
+def _caveats(advice: Advice) -> Iterator[str]:
+    row, weaknesses = advice.advised, advice.weaknesses
+    if row is None or weaknesses is None:
+        return
+    yield from _forgotten(row, weaknesses)
     if row.flag:
-        caveats.append(
-            f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little of the method."
-        )
+        yield f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little of the method."
     if row.seeds == 1 and row.members:
-        caveats.append("One ensemble: how much another one would differ is unknown.")
+        yield "One ensemble: how much another one would differ is unknown."
     elif row.seeds == 1:
-        caveats.append("One seed: seed noise unknown.")
+        yield "One seed: seed noise unknown."
     elif row.seeds < ENOUGH_SEEDS:
-        caveats.append(f"{count_of(row.seeds, 'seed')}: fewer than {ENOUGH_SEEDS} is a weak claim.")
+        yield f"{count_of(row.seeds, 'seed')}: fewer than {ENOUGH_SEEDS} is a weak claim."
     if row.scored < row.total:
-        caveats.append(f"{row.scored:,} of {row.total:,} samples were scored in every seed and wording.")
-    caveats += _other_leaders(table)
-    incomplete = len(table.rows) - len(table.ranked)
-    if incomplete:
-        caveats.append(f"{count_of(incomplete, 'candidate')} not complete, and not ranked.")
-    return tuple(caveats)
+        yield f"{row.scored:,} of {row.total:,} samples were scored in every seed and wording."
+    yield from map(_other_leader, weaknesses.other_leaders)
+    if weaknesses.incomplete:
+        yield f"{count_of(weaknesses.incomplete, 'candidate')} not complete, and not ranked."
 
 
-def _other_leaders(table: Table) -> list[str]:
-    """Where measures that do not average scores name another leader."""
-    measured = [(row, row.robustness) for row in table.ranked if row.robustness]
-    if len(table.tasks) < 2 or len(measured) < 2:
-        return []
-    leader, measures = measured[0]
-    by_wins, wins = max(measured, key=lambda one: one[1].win_rate)
-    by_rank, ranks = min(measured, key=lambda one: one[1].mean_rank)
-    others: dict[str, list[str]] = {}
-    if wins.win_rate > measures.win_rate + SLACK:
-        others.setdefault(by_wins.label, []).append("win rate")
-    if ranks.mean_rank < measures.mean_rank - SLACK:
-        others.setdefault(by_rank.label, []).append("mean rank")
-    return [f"By {listed(by)}, {label} comes before {leader.label}." for label, by in others.items()]
-
-
-def _forgotten(row: Row, table: Table) -> Iterator[str]:
+def _forgotten(row: Row, weaknesses: Weaknesses) -> Iterator[str]:
     """What was passed over for the row, and whether the row itself may have lost too much."""
-    above = itertools.takewhile(lambda other: other is not row, table.ranked)
-    passed_over = next((other for other in above if other.forgets), None)
+    passed_over = weaknesses.passed_over
     if passed_over and passed_over.forgetting:
-        lost, margin = (
-            with_interval(passed_over.forgetting.mean, sign=True),
-            points_lost(passed_over.forgetting.margin),
+        lost = with_interval(passed_over.forgetting.mean, sign=True)
+        margin = points_lost(passed_over.forgetting.margin)
+        yield (
+            f"{passed_over.label} scores more and is passed over: {lost} on guard tasks, "
+            f"where {margin} may be lost."
         )
-        yield f"{passed_over.label} scores more and is passed over: {lost} on guard tasks, where {margin} may be lost."
     if row.forgetting and row.forgetting.verdict == "unresolved":
         change, margin = with_interval(row.forgetting.mean, sign=True), points_lost(row.forgetting.margin)
         yield f"Forgetting is unresolved: {change} on guard tasks, where {margin} may be lost."
 
 
-@dataclass(frozen=True)
-class Card:
-    """A short answer to one way of asking."""
-
-    title: str
-    row: Row
-    note: str
-
-
-def cards(table: Table, ledger: Ledger) -> list[Card]:
-    """Best score; best for an order of magnitude less money, or without training; cheapest within a point of
-    the best. None of them lost too much on guard tasks.
-
-    One card when the best score takes no training: nothing is cheaper.
-    """
-    ranked = table.eligible
-    if not ranked:
-        return []
-    leader = ledger.of(ranked[0])
-    made = [Card("Best score", ranked[0], _card_note(leader, ledger))]
-    if ledger.outlay(leader) == 0:
-        return made
-    budget = _budget(leader) if ledger.priced else None
-    under = [row for row in ranked if budget and ledger.outlay(ledger.of(row)) <= budget]
-    if budget and under:
-        made.append(
-            Card(
-                f"Best under {round_usd(budget)} of training",
-                under[0],
-                _card_note(ledger.of(under[0]), ledger),
-            )
-        )
-    elif untuned := table.best(tuned=False):
-        made.append(Card("Best without training", untuned, _card_note(ledger.of(untuned), ledger)))
-    top = ranked[0].score
-    assert top, "ranked rows have scores"
-    near = [row for row in ranked if row.score and row.score.value >= top.value - ONE_POINT]
-    cheapest = min(near, key=lambda row: ledger.outlay(ledger.of(row)))
-    made.append(
-        Card("Cheapest within 1 point of the best", cheapest, _card_note(ledger.of(cheapest), ledger))
-    )
-    return made
-
-
-def _budget(leader: Entry) -> float | None:
-    """The power of ten just below the leader's training cost, down to a cent; None below that."""
-    cost = leader.spend.training.mid if leader.spend.training else 0.0
-    if cost <= ONE_CENT:
-        return None
-    return float(10.0 ** (math.ceil(math.log10(cost)) - 1))
-
-
-def _card_note(entry: Entry, ledger: Ledger) -> str:
-    assert entry.row.score, "cards show complete rows"
-    score = with_interval(entry.row.score)
-    if not entry.spend.tuned:
-        return f"{score} · no training"
-    outlay = ledger.outlay(entry)
-    return f"{score} · {usd(outlay) if ledger.priced else duration(outlay)} to train"
+def _other_leader(other: OtherLeader) -> str:
+    return f"By {listed([*other.measures])}, {other.row.label} comes before {other.before.label}."

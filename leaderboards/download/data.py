@@ -17,7 +17,7 @@ from leaderboards.download.records import records
 from leaderboards.gathered import Site
 from leaderboards.rank.flags import troubles
 from leaderboards.text import visible
-from leaderboards.write.reuse import FormerPages, PageStamp
+from leaderboards.write.former_pages import FormerPages, PageStamp
 
 RUNS, CHECKSUMS = "runs.jsonl", "SHA256SUMS"
 

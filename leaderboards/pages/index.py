@@ -7,7 +7,8 @@ from harness.records.result import Failure, Result
 from harness.records.scores import TaskCard
 from harness.sweep.methods import Method
 from leaderboards.chart.staircase import Staircase, staircase_chart
-from leaderboards.decide.verdict import Card, Verdict, cards
+from leaderboards.decide.cards import Card, cards
+from leaderboards.decide.verdict import Verdict
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import method_href, model_href, task_href
 from leaderboards.money.ledger import Entry, Ledger

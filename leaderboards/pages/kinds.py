@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from leaderboards.gathered import Site
 from leaderboards.write.processes import Workers
 from leaderboards.write.rendering import Pages
-from leaderboards.write.reuse import Stamps
+from leaderboards.write.score_reader import Stamps
 
 SubjectT = TypeVar("SubjectT")
 """What a page is about: a task, a model, or the whole board."""

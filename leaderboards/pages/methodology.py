@@ -97,7 +97,7 @@ def _task_grid(site: Site) -> Grid:
             Item(points(card.chance), sort=card.chance),
             Item(f"{site.table.weights[name]:g}", sort=site.table.weights[name]),
             Item(f"{asked:,}", sort=asked),
-            Item("no" if cell.scores.clusters is None else f"yes, {len(set(cell.scores.clusters)):,}"),
+            Item("no" if cell.scores.num_clusters is None else f"yes, {cell.scores.num_clusters:,}"),
         )
         lines.append(Line(Head(name, href=task_href(name)), items))
     return Grid("What the tasks bring into the formulas", Column("Task"), columns, tuple(lines))

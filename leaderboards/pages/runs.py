@@ -8,9 +8,10 @@ from harness.records.result import Result
 from leaderboards.gathered import Site
 from leaderboards.pages.heads import model_names
 from leaderboards.pages.run import Surroundings, run_page
+from leaderboards.write.former_pages import PageStamp
 from leaderboards.write.processes import Workers
 from leaderboards.write.rendering import Pages, Renderer, as_bytes, digest_of
-from leaderboards.write.reuse import PageStamp, Stamps
+from leaderboards.write.score_reader import Stamps
 
 TEMPLATE = "run.html"
 

@@ -35,17 +35,24 @@ class ScoreTable:
     """Seeds × templates × samples."""
 
     clusters: tuple[str, ...] | None
-    """What each sample belongs to; None where samples stand alone."""
+    """Each sample's cluster, empty for one that stands alone; None where all do."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def cluster_numbers(self, places: Sequence[int] | None = None) -> NDArray[np.int64] | None:
-        """Clusters numbered from 0 on, of all samples or of those at some places."""
-        if self.clusters is None:
-            return None
-        names = self.clusters if places is None else [self.clusters[place] for place in places]
-        return cluster_numbers(names)
+    def cluster_numbers(self, ids: Sequence[str] | None = None) -> NDArray[np.int64] | None:
+        """For each sample, all of them or those named, the number of its cluster; None where all stand
+        alone."""
+        if self.clusters is None or ids is None or tuple(ids) == self.ids:
+            return cluster_numbers(self.clusters or ())
+        cluster_of = dict(zip(self.ids, self.clusters, strict=True))
+        return cluster_numbers([cluster_of[name] for name in ids])
+
+    @property
+    def num_clusters(self) -> int | None:
+        """Clusters, samples that stand alone among them; None where all do."""
+        numbers = self.cluster_numbers()
+        return None if numbers is None else int(numbers.max()) + 1
 
     def restricted(self, seeds: Sequence[int], ids: Sequence[str]) -> FloatArray:
         """The values of some of the seeds and samples, in the order given."""

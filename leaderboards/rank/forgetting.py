@@ -136,12 +136,11 @@ def _change(
     shared = [before.scores.shared(cell.scores) for cell in after]
     seeds = [seed for seed in before.seeds if all(seed in known for known, _ in shared)]
     everywhere = set.intersection(*(set(known) for _, known in shared))
-    places = [place for place, name in enumerate(before.scores.ids) if name in everywhere]
-    if not seeds or not places:
+    ids = [name for name in before.scores.ids if name in everywhere]
+    if not seeds or not ids:
         return None
-    ids = [before.scores.ids[place] for place in places]
     ours = np.mean([cell.scores.restricted(seeds, ids) for cell in after], axis=0)
     theirs = before.scores.restricted(seeds, ids)
     low = before.card.metrics[before.card.primary_metric].low or 0.0
-    clusters = before.scores.cluster_numbers(places)
+    clusters = before.scores.cluster_numbers(ids)
     return gain(ours, theirs, binary=before.card.binary, span=1 - low, clusters=clusters)

@@ -40,7 +40,7 @@ def shared_tables(first: Cell, second: Cell) -> SharedTables | None:
     if not seeds or not ids:
         return None
     ours, theirs = (cell.scores.restricted(seeds, ids) for cell in (first, second))
-    return SharedTables(seeds, ids, ours, theirs, _cluster_numbers(first, ids))
+    return SharedTables(seeds, ids, ours, theirs, first.scores.cluster_numbers(ids))
 
 
 def paired(first: Cell, second: Cell) -> Estimate | None:
@@ -51,13 +51,6 @@ def paired(first: Cell, second: Cell) -> Estimate | None:
         return None
     card = first.card
     return gain(tables.first, tables.second, binary=card.binary, span=_span(card), clusters=tables.clusters)
-
-
-def _cluster_numbers(cell: Cell, ids: Sequence[str]) -> NDArray[np.int64] | None:
-    if cell.scores.clusters is None or tuple(ids) == cell.scores.ids:
-        return cell.scores.cluster_numbers()
-    places = {name: place for place, name in enumerate(cell.scores.ids)}
-    return cell.scores.cluster_numbers([places[name] for name in ids])
 
 
 @dataclass(frozen=True)
@@ -129,7 +122,10 @@ def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
         both = ours if ours is theirs else [*ours, *theirs]
         tables = np.stack([cells[place].scores.restricted(seeds, ids) for place in both])
         found = differences(
-            tables, binary=first.card.binary, span=_span(first.card), clusters=_cluster_numbers(first, ids)
+            tables,
+            binary=first.card.binary,
+            span=_span(first.card),
+            clusters=first.scores.cluster_numbers(ids),
         )
         p_values = _p_values(found)
         within = slice(None) if ours is theirs else slice(len(ours))

@@ -17,14 +17,16 @@ from leaderboards.text import without_folder
 
 @dataclass(frozen=True)
 class RunScores:
-    """Of one run: every sample it was asked."""
+    """The scores of one run."""
 
     ids: tuple[str, ...]
+    """Every sample that it was to answer."""
+
     values: FloatArray
     """Templates × samples; NaN where unscored."""
 
     clusters: tuple[str, ...] | None
-    """What each sample belongs to; None where samples stand alone."""
+    """Each sample's cluster, empty for one that stands alone; None where all do."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Unreadable:
     reason: str
 
 
-class Asked(NamedTuple):
-    """What is read of a run's predictions."""
+class ScoreSpec(NamedTuple):
+    """Which scores a run's predictions hold, and what they may be."""
 
     metric: str
     low: float
@@ -53,7 +55,7 @@ class Reading:
     """One run's predictions to be read."""
 
     run: Run
-    asked: Asked
+    spec: ScoreSpec
 
 
 Outcome = RunScores | Unreadable
@@ -61,48 +63,48 @@ ReadAll = Callable[[Sequence[Result], Path], list[Outcome]]
 """Reads the scores of runs below a results folder, in their order."""
 
 
-def asked_of(result: Result) -> Asked:
-    """What is to be read of a run: its primary metric."""
+def spec_of(result: Result) -> ScoreSpec:
+    """The scores of a run's primary metric."""
     card = result.task.metrics[result.task.primary_metric]
-    return Asked(result.task.primary_metric, card.low or 0.0, not card.corpus, result.run.templates)
+    return ScoreSpec(result.task.primary_metric, card.low or 0.0, not card.corpus, result.run.templates)
 
 
 def read_scores(results: Sequence[Result], folder: Path) -> list[Outcome]:
     """Read the scores of runs below a results folder, in their order."""
-    return read_each([Reading(result.run, asked_of(result)) for result in results], folder)
+    return read_each([Reading(result.run, spec_of(result)) for result in results], folder)
 
 
 def read_each(readings: Sequence[Reading], folder: Path) -> list[Outcome]:
-    """The same of what may be handed to another process."""
-    return [_read_or_say(one, folder) for one in readings]
+    """Read the scores of runs in any process: readings are small, results are not."""
+    return [_read_or_say(reading, folder) for reading in readings]
 
 
 def _read_or_say(reading: Reading, folder: Path) -> Outcome:
     try:
-        return _read(reading.run, reading.asked, folder)
+        return _read(reading.run, reading.spec, folder)
     except UNREADABLE as error:  # the run is named, the others are published
         return Unreadable(_reason(error, folder))
 
 
-def _read(run: Run, asked: Asked, folder: Path) -> RunScores:
-    """Raises `ValueError` for impossible scores. Of several draws a score is the mean, if all of them were
-    scored."""
-    column = f"score_{asked.metric}"
+def _read(run: Run, spec: ScoreSpec, folder: Path) -> RunScores:
+    """Raises `ValueError` for impossible scores. The score of several draws is their mean, if all of them
+    were scored."""
+    column = f"score_{spec.metric}"
     table = read_prediction_table(folder, run, ["sample_id", "template", "draw", column, "cluster"])
     places, ids = _coded(table["sample_id"])
-    wordings, found = _coded(table["template"])
-    if set(found) != set(asked.templates):
-        raise ValueError(f"the templates {', '.join(sorted(found))} are not those of the run")
-    wordings = np.asarray([asked.templates.index(name) for name in found])[wordings]
+    codes, templates = _coded(table["template"])
+    if set(templates) != set(spec.templates):
+        raise ValueError(f"the templates {', '.join(sorted(templates))} are not those of the run")
+    wordings = np.asarray([spec.templates.index(name) for name in templates])[codes]
     scores = table[column].cast("float64").to_numpy()
-    known = scores[~np.isnan(scores)]
-    if asked.bounded and ((known < asked.low) | (known > 1)).any():
-        raise ValueError(f"{column} holds a score outside {asked.low:g} to 1")
+    numbers = scores[~np.isnan(scores)]
+    if spec.bounded and ((numbers < spec.low) | (numbers > 1)).any():
+        raise ValueError(f"{column} holds a score outside {spec.low:g} to 1")
     draws = table["draw"].to_numpy()
     # Before there is room for them: one damaged number could ask for more memory than there is.
     if not (draws.min() >= 0 and draws.max() < min(run.generation.n, len(draws))):
         raise ValueError(f"there is a draw that is none of the {run.generation.n} of the run")
-    values = np.full((int(draws.max()) + 1, len(asked.templates), len(ids)), np.nan)
+    values = np.full((int(draws.max()) + 1, len(spec.templates), len(ids)), np.nan)
     if len(np.unique(np.ravel_multi_index((draws, wordings, places), values.shape))) < len(draws):
         raise ValueError("a sample id appears twice")
     values[draws, wordings, places] = scores
@@ -121,12 +123,12 @@ def _coded(column: Any) -> tuple[NDArray[np.int64], list[str]]:
 def _clusters(
     places: NDArray[np.int64], clusters: Sequence[str | None], count: int
 ) -> tuple[str, ...] | None:
-    """What each sample belongs to: one that is in no cluster is one by itself. None where all are."""
+    """Each sample's cluster, from one entry per prediction; None where all samples stand alone."""
     if not any(clusters):
         return None
     names = [""] * count
     for place, name in zip(places.tolist(), clusters, strict=True):
-        names[place] = f"in {name}" if name else f"alone {place}"
+        names[place] = name or ""
     return tuple(names)
 
 

@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from harness.sweep.methods import METHOD_TABLE
 from leaderboards.text import shown, visible
-from leaderboards.write.reuse import FormerPages, PageStamp, code_version
+from leaderboards.write.cache import code_version
+from leaderboards.write.former_pages import FormerPages, PageStamp
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 

@@ -20,7 +20,9 @@ from harness.sweep.methods import Method
 from leaderboards import Means, publish, publish_boards, site
 from leaderboards.download import data
 from leaderboards.rank.scores import Outcome, Reading
-from leaderboards.write import processes, rendering, reuse
+from leaderboards.write import processes, rendering, score_reader
+from leaderboards.write.cache import Cache
+from leaderboards.write.former_pages import PAGES
 
 ARMS: dict[tuple[str, Method], float] = {
     ("small", "zero_shot"): 0.3,
@@ -284,7 +286,7 @@ def test_a_changed_code_changes_all_pages(
 ) -> None:
     publish(results, tmp_path / "site", means=Means(cache=cache))
     written.clear()
-    for module in ("reuse", "rendering"):
+    for module in ("cache", "rendering"):
         monkeypatch.setattr(f"leaderboards.write.{module}.code_version", lambda: "another")
     publish(results, tmp_path / "site", means=Means(cache=cache))
     assert len(runs(written)) == 27
@@ -344,29 +346,29 @@ def test_pages_that_others_may_not_read_are_not_taken_over(
 def test_the_cache_keeps_its_newest_files_only(
     results: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboards.write.reuse.MOST_KEPT", 2)
+    monkeypatch.setattr("leaderboards.write.cache.MOST_KEPT", 2)
     for name in ("a", "b", "c"):
         publish(results, tmp_path / name, means=Means(cache=cache))
     kept = {path.suffix: path for path in (cache / "publish").iterdir()}
     assert sorted(kept) == [".levels", ".pages", ".scores"]
     assert len(list((cache / "publish").iterdir())) == 3  # more than two, for one publish needs them
-    assert reuse.Cache(cache).read(reuse.PAGES, tmp_path / "c") is not None
+    assert Cache(cache).read(PAGES, tmp_path / "c") is not None
 
 
 def test_a_site_of_many_boards_does_not_lose_its_scores_to_their_pages(
     results: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboards.write.reuse.MOST_KEPT", 2)
+    monkeypatch.setattr("leaderboards.write.cache.MOST_KEPT", 2)
     boards = [tmp_path / f"{name}.toml" for name in ("a", "b")]
     for board in boards:
         board.write_text(f'title = "{board.stem}"\n', encoding="utf-8")
-    read, read_each = list[object](), reuse.read_each
+    read, read_each = list[object](), score_reader.read_each
 
     def noted(readings: Sequence[Reading], folder: Path) -> list[Outcome]:
         read.extend(readings)
         return read_each(readings, folder)
 
-    monkeypatch.setattr(reuse, "read_each", noted)
+    monkeypatch.setattr(score_reader, "read_each", noted)
     for count in (27, 0, 0):
         read.clear()
         publish_boards(results, tmp_path / "site", boards, means=Means(cache=cache))
