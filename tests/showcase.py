@@ -28,7 +28,7 @@ from synthetic import (
 
 from harness.records.scores import MetricCard, TaskCard
 from harness.records.store import write_record
-from harness.records.training import Spent
+from harness.records.training import ResourceUse
 from harness.sweep.methods import Method
 from harness.sweep.run import Run
 from leaderboards import publish, publish_boards
@@ -273,7 +273,7 @@ def write_extras(results: Path, shown: Sequence[TaskCard]) -> None:
             )
     lost = {
         "resumed_at": (20,),
-        "discarded": Spent(seconds=90.0, tokens=900),
+        "discarded": ResourceUse(seconds=90.0, tokens=900),
         "diverged": "the loss rose to 9",
     }
     for card in shown:
@@ -297,7 +297,7 @@ def write_extras(results: Path, shown: Sequence[TaskCard]) -> None:
         for seed in (0, 1, 2):
             run = guarding(make_run(model, method, shown[0], seed), guard)
             write_result(results, run, guard, draw_scores(aim, SAMPLES, seed, name=guard.name))
-    write_failure(results, make_run(LONG, "soup", shown[0], 0), spent=Spent(seconds=300.0))
+    write_failure(results, make_run(LONG, "soup", shown[0], 0), spent=ResourceUse(seconds=300.0))
     write_imported(results, "sst2")
     (results / "broken").mkdir(exist_ok=True)
     (results / "broken" / "result.json").write_text('{"schema_version": 5, ', encoding="utf-8")

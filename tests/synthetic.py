@@ -22,9 +22,9 @@ from harness.plan.selection import with_settings
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import PREDICTIONS
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure, Provenance, Result
-from harness.records.scores import MetricCard, MetricValue, OverlapRecord, Parsed, SampleCounts, TaskCard
+from harness.records.scores import FormRecord, MetricCard, MetricValue, OverlapRecord, SampleCounts, TaskCard
 from harness.records.store import write_record
-from harness.records.training import CurvePoint, Selection, Spent, TrainingRecord, TrialRecord
+from harness.records.training import CurvePoint, ResourceUse, Selection, TrainingRecord, TrialRecord
 from harness.score.finish import cost
 from harness.score.joined import joint_generation
 from harness.statistics import score as score_of
@@ -284,13 +284,13 @@ def _metrics(task: TaskCard, scores: "np.ndarray[Any, np.dtype[np.float64]]") ->
     return {task.primary_metric: value}
 
 
-def _parsed(value: MetricValue | None, parsed: Sequence[bool]) -> Parsed | None:
+def _parsed(value: MetricValue | None, parsed: Sequence[bool]) -> FormRecord | None:
     """As if the answers that have the wrong form scored 0."""
     if value is None:
         return None
     share = score_of([[float(form) for form in parsed]], binary=True)
     given = replace(value, value=min(1.0, value.value / share.value)) if share.value else None
-    return Parsed(
+    return FormRecord(
         share=MetricValue(value=share.value, stderr=share.stderr, low=share.low, high=share.high, n=share.n),
         score=given,
     )
@@ -358,7 +358,7 @@ def training_record(
 LADDER = rungs(2, 3)
 """Of the invented search: a quarter, a half and all of the training."""
 
-TRIAL = Spent(seconds=1500.0, tokens=90_000, flops=5.4e14)
+TRIAL = ResourceUse(seconds=1500.0, tokens=90_000, flops=5.4e14)
 """What a trial takes that is trained to the end: 1,230 s of training, and 270 s of answers on dev."""
 
 
@@ -397,7 +397,7 @@ def _trial(run: Run, rate: float, score: float | None, *, rungs: int, failed: st
         key=recipe.key,
         shares=tuple(rung.share for rung in LADDER[:rungs]),
         scores=tuple(score if score is None else score * (0.7 + 0.1 * rung) for rung in range(1, rungs + 1)),
-        spent=Spent(
+        spent=ResourceUse(
             seconds=TRIAL.seconds * share, tokens=round(TRIAL.tokens * share), flops=TRIAL.flops * share
         ),
         reason="" if score is not None else failed,
@@ -425,7 +425,7 @@ def write_failure(
     *,
     phase: str = "train",
     reason: str = "CUDA out of memory",
-    spent: Spent = Spent(),  # noqa: B008
+    spent: ResourceUse = ResourceUse(),  # noqa: B008
 ) -> None:
     """Write one run that failed."""
     write_record(

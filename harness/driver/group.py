@@ -21,8 +21,8 @@ from harness.records.generation import GenerationRecord
 from harness.records.predictions import EngineAnswer, read_answers
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure, Result
 from harness.records.scores import MetricValue
-from harness.records.store import read_record, spent_on_failures, write_record
-from harness.records.training import Selection, Spent, TrainingRecord
+from harness.records.store import read_record, use_of_failed_starts, write_record
+from harness.records.training import ResourceUse, Selection, TrainingRecord
 from harness.score.finish import TaskFacts, finish
 from harness.score.judging import collect, score_predictions
 from harness.sweep.engines import EngineName
@@ -120,11 +120,11 @@ class SweepWork:
             yield
         except Exception as error:  # a fault of ours, or of a plugin, must not cost the runs beside it
             reason = reason_of(error, what=run.label, log=self.log)
-            self.fail(run, phase, reason, Spent(seconds=time.monotonic() - started))
+            self.fail(run, phase, reason, ResourceUse(seconds=time.monotonic() - started))
 
-    def fail(self, run: Run, phase: str, reason: str, spent: Spent) -> None:
+    def fail(self, run: Run, phase: str, reason: str, spent: ResourceUse) -> None:
         """Record that a run came to nothing."""
-        spent = spent.plus(spent_on_failures(self.folders.results, run))
+        spent = spent.plus(use_of_failed_starts(self.folders.results, run))
         failure = Failure(
             schema_version=SCHEMA_VERSION, key=run.key, run=run, phase=phase, reason=reason, spent=spent
         )
@@ -226,7 +226,9 @@ class GroupRunner:
                     chosen.append((search.chosen(run), search.record() if run.guard is None else None))
                 except UserError as error:
                     # All runs of the arm fail for what its trials took, which is told once.
-                    self._sweep.fail(run, "search", str(error), search.spent if run is runs[0] else Spent())
+                    self._sweep.fail(
+                        run, "search", str(error), search.spent if run is runs[0] else ResourceUse()
+                    )
         return chosen
 
     def _as_chosen_before(self, run: Run) -> Run:
@@ -262,7 +264,7 @@ class GroupRunner:
         for search, wave in waves:
             scores: dict[int, MetricValue | None] = {}
             losses: dict[int, float] = {}
-            spent: dict[int, Spent] = {}
+            spent: dict[int, ResourceUse] = {}
             reasons: dict[int, str] = {}
             for place, trial in enumerate(wave):
                 scores[place], spent[place] = None, trial.spent
@@ -288,7 +290,7 @@ class GroupRunner:
             raise UserError(f"none of its {len(answers)} answers on dev could be scored")
         return scored.metrics[task.primary_metric]
 
-    def _training_of(self, trial: Trial) -> tuple[Spent, float | None]:
+    def _training_of(self, trial: Trial) -> tuple[ResourceUse, float | None]:
         """What a trial has taken so far, training up to its rung and answering at every rung; and its loss on
         dev there."""
         generation = read_record(self._shop.ask(trial.run).record, GenerationRecord)
@@ -298,7 +300,7 @@ class GroupRunner:
         # The record of a rung counts from the start of the training.
         earlier = trial.answered_seconds
         trial.answered_seconds = earlier + answered
-        spent = Spent(
+        spent = ResourceUse(
             seconds=record.all_seconds + trial.answered_seconds,
             tokens=record.tokens + record.discarded.tokens,
             flops=record.flops + record.discarded.flops,
@@ -410,7 +412,7 @@ class _Hears:
             if run.key == key or (run.recipe is not None and run.recipe.key == key):
                 self.failures[run.key] = Failure(
                     schema_version=SCHEMA_VERSION, key=run.key, run=run, phase=phase, reason=reason,
-                    spent=Spent(seconds=seconds + self._lost_before(run)),
+                    spent=ResourceUse(seconds=seconds + self._lost_before(run)),
                 )  # fmt: skip
 
     def _lost_before(self, run: Run) -> float:

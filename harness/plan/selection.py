@@ -14,7 +14,7 @@ from harness.plan.budget import Account, affordable
 from harness.plan.halving import full_trainings, rungs, survivors, trials_at
 from harness.plan.samplers import make_sampler
 from harness.records.scores import MetricValue
-from harness.records.training import Selection, Spent, TrialRecord
+from harness.records.training import ResourceUse, Selection, TrialRecord
 from harness.sweep.recipe import Training
 from harness.sweep.run import Run
 from harness.sweep.settings import Search, SearchSettings, TuningBudget
@@ -32,7 +32,7 @@ class Trial:
     shares: list[float] = field(default_factory=list)
     scores: list[float | None] = field(default_factory=list)
     losses: list[float | None] = field(default_factory=list)
-    spent: Spent = field(default_factory=Spent)
+    spent: ResourceUse = field(default_factory=ResourceUse)
     answered_seconds: float = 0.0
     """Of the spent seconds, those of answering at all rungs so far."""
 
@@ -123,7 +123,7 @@ class SettingsSearch:
     def tell(
         self,
         scores: Mapping[int, MetricValue | None],
-        spent: Mapping[int, Spent],
+        spent: Mapping[int, ResourceUse],
         reasons: Mapping[int, str],
         losses: Mapping[int, float] = MappingProxyType({}),
     ) -> None:
@@ -173,9 +173,9 @@ class SettingsSearch:
         return with_settings(run, self.trials[best].settings)
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> ResourceUse:
         """What all trials took."""
-        return reduce(Spent.plus, (trial.spent for trial in self.trials), Spent())
+        return reduce(ResourceUse.plus, (trial.spent for trial in self.trials), ResourceUse())
 
     def record(self) -> Selection:
         """What results say of the search."""

@@ -1,10 +1,10 @@
 """Records of how answers came to be, and of the proof whose answers they are."""
 
-from harness.records.fields import Amount, Count, Finite, Rate, part
+from harness.records.fields import Amount, Count, Finite, Rate, record_part
 from harness.toml import Frozen
 
 
-@part
+@record_part
 class GuardRecord:
     """One check that the engine answered with the weights it was given."""
 

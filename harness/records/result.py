@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harness.records.fields import Amount, Count, Rate, part
+from harness.records.fields import Amount, Count, Rate, record_part
 from harness.records.generation import GenerationRecord
-from harness.records.scores import MetricValue, OverlapRecord, Parsed, SampleCounts, TaskCard
-from harness.records.training import RecordedSpent, Selection, Spent, TrainingRecord
+from harness.records.scores import FormRecord, MetricValue, OverlapRecord, SampleCounts, TaskCard
+from harness.records.training import RecordedUse, ResourceUse, Selection, TrainingRecord
 from harness.sweep.run import Run
 from harness.toml import Frozen
 
@@ -15,7 +15,7 @@ SCHEMA_VERSION = 5
 RESULT, FAILURE = "result.json", "failure.json"
 
 
-@part
+@record_part
 class Cost:
     """Physical quantities only; money is derived when pages are built."""
 
@@ -39,7 +39,7 @@ class Cost:
     """None where the machine has no energy counter."""
 
 
-@part
+@record_part
 class Provenance:
     """Where and with what a result was made."""
 
@@ -69,7 +69,7 @@ class Result(Frozen):
     by_template: dict[str, dict[str, MetricValue]]
     """The same for each template that was scored."""
 
-    parsed: Parsed | None
+    parsed: FormRecord | None
     """None of a result of schema 4 that was not judged since."""
 
     overlap: OverlapRecord
@@ -86,7 +86,7 @@ class Result(Frozen):
     """Why its score says nothing of the task: one answer for nearly all samples, at or below chance. Empty
     when all is well."""
 
-    failed_before: RecordedSpent = Spent()
+    failed_before: RecordedUse = ResourceUse()
     """What earlier starts of the run took that came to nothing."""
 
     generation: GenerationRecord
@@ -113,5 +113,5 @@ class Failure(Frozen):
     run: Run
     phase: str
     reason: str
-    spent: RecordedSpent = Spent()
+    spent: RecordedUse = ResourceUse()
     """What it took until it failed, earlier starts that failed among it."""

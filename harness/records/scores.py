@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.records.fields import Count, Finite, part
+from harness.records.fields import Count, Finite, record_part
 
 
-@part
+@record_part
 class MetricCard:
     """What the pages say of a metric."""
 
@@ -28,7 +28,7 @@ class MetricCard:
     """What always giving the most frequent training answer scores; None where no answer is given twice."""
 
 
-@part
+@record_part
 class StepRecord:
     """What one cleaning or augmentation step did to one split."""
 
@@ -39,7 +39,7 @@ class StepRecord:
     changed: Count
 
 
-@part
+@record_part
 class TaskCard:
     """What the pages say of a task, so that publishing needs no plugin."""
 
@@ -70,7 +70,7 @@ class TaskCard:
             raise ValueError(f"the primary metric '{self.primary_metric}' is not among the metrics")
 
 
-@part
+@record_part
 class MetricValue:
     """A mean over samples, with its uncertainty from samples alone (one fine-tune, one set of
     demonstrations)."""
@@ -88,8 +88,8 @@ class MetricValue:
     """Named parts of the value: precision, recall and F1 by class, say."""
 
 
-@part
-class Parsed:
+@record_part
+class FormRecord:
     """Format and content: how many answers have the form that their task wants, and what those score."""
 
     share: MetricValue
@@ -100,7 +100,7 @@ class Parsed:
     has."""
 
 
-@part
+@record_part
 class SampleCounts:
     """How many samples a run was asked for, in each template, and how many were scored."""
 
@@ -111,7 +111,7 @@ class SampleCounts:
     """Those whose prompt was cut to fit the context, as their task allows."""
 
 
-@part
+@record_part
 class OverlapRecord:
     """How much of the test set stands, exactly or nearly, in the rows a run was trained on.
 

@@ -1,4 +1,4 @@
-"""Records on disk: written atomically, read with every fault named."""
+"""Records on disk: written whole or not at all, and read one by one or by the folder, with every fault named."""
 
 import hashlib
 import json
@@ -6,22 +6,27 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import IO, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import UserError
 from harness.records.collector import collector_paused
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure, Result
-from harness.records.training import Spent
+from harness.records.training import ResourceUse
 from harness.sweep.run import Run
 from harness.toml import first_fault
 
-Place = tuple[str, ...]
-"""The parts of a folder below the results."""
 RecordT = TypeVar("RecordT", bound=BaseModel)
 RunRecordT = TypeVar("RunRecordT", "Result", "Failure")
+
+PathParts = tuple[str, ...]
+"""The names of the folders from the results down to a run's own."""
+
+
+# One record
 
 
 @contextmanager
@@ -55,7 +60,7 @@ def read_record(path: Path, model: type[RecordT]) -> RecordT:
 
 def _content(path: Path | str) -> bytes:
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of tens of thousands, many are given as text
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path takes longer, and there are tens of thousands
             return file.read()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
@@ -65,14 +70,14 @@ def _record(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
     try:
         record = model.model_validate_json(text)
     except ValidationError:
-        return _why_not(path, text, model)
+        return _upgraded(path, text, model)
     if getattr(record, "schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-        return _why_not(path, text, model)
+        return _upgraded(path, text, model)
     return record
 
 
-def _why_not(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
-    """Read a record again, more slowly, for the sentence that says what is wrong with it."""
+def _upgraded(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
+    """Read a record again that is damaged or not of this schema: upgrade it, or refuse it in one sentence."""
     try:
         data = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # brackets within brackets, thousands deep
@@ -87,12 +92,12 @@ def _why_not(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
             f"{path} is schema {version}, of a preview of gainboard; use another --results folder, or remove this one"
         )
     try:
-        return model.model_validate(upgrade(data))
+        return model.model_validate(_upgrade(data))
     except ValidationError as error:
         raise UserError(f"{path}: {first_fault(error, model)}") from None
 
 
-def upgrade(data: Any) -> Any:
+def _upgrade(data: Any) -> Any:
     """A record of an earlier schema as one of this; what is of this schema, or no record, as it is."""
     # A version that is a list, of a damaged record, is not looked up.
     while (
@@ -114,27 +119,20 @@ _STEPS = {4: _from_4}
 """From a schema to the next one."""
 
 
-def spent_on_failures(results: Path, run: Run) -> Spent:
-    """What earlier starts of a run took that came to nothing."""
-    path = results / run.folder / FAILURE
-    try:
-        failure = read_record(path, Failure) if path.exists() else None
-    except UserError:  # of another version: nobody can tell
-        return Spent()
-    return failure.spent if failure is not None and failure.run.cell == run.cell else Spent()
+# All records of a folder
 
 
 def read_results(results: Path) -> list[Result]:
     """Every finished run below a folder, sorted by path. A file that cannot be read is named in a warning and
     skipped."""
-    records, skipped = _read_all(results, RESULT, Result, places_of(results, RESULT))
+    records, skipped = _read_all(results, RESULT, Result, find_files(results, RESULT))
     _warn(skipped)
     return [result for result, _ in records]
 
 
 def read_failures(results: Path) -> list[Failure]:
     """Every run that failed and was not finished since, sorted by path."""
-    records, skipped = _read_all(results, FAILURE, Failure, places_of(results, FAILURE))
+    records, skipped = _read_all(results, FAILURE, Failure, find_files(results, FAILURE))
     _warn(skipped)
     return [failure for failure, _ in records]
 
@@ -145,57 +143,67 @@ def _warn(skipped: Sequence[str]) -> None:
         warnings.warn(sentence, stacklevel=3)
 
 
-class Runs(NamedTuple):
+@dataclass(frozen=True)
+class RunRecords:
     """All runs below a folder that finished or failed, sorted by path."""
 
     finished: list[Result]
     failed: list[Failure]
     digests: dict[str, str]
-    """By the key of a finished run, of the file that it was read from."""
+    """By the key of a finished run, the SHA-256 of the file that it was read from."""
 
     skipped: list[str]
-    """Files that cannot be read, and why: a sentence each."""
+    """Of each file that cannot be read, which and why."""
 
 
-def read_runs(results: Path) -> Runs:
+def read_runs(results: Path) -> RunRecords:
     """Finished and failed runs, for one walk through the folder; warns of nothing."""
-    places = places_of(results, RESULT, FAILURE)
-    finished, skipped_results = _read_all(results, RESULT, Result, places)
-    failed, skipped_failures = _read_all(results, FAILURE, Failure, places)
-    return Runs(
-        [result for result, _ in finished],
-        [failure for failure, _ in failed],
-        {result.key: digest for result, digest in finished},
-        skipped_results + skipped_failures,
+    folders = find_files(results, RESULT, FAILURE)
+    finished, skipped_results = _read_all(results, RESULT, Result, folders)
+    failed, skipped_failures = _read_all(results, FAILURE, Failure, folders)
+    return RunRecords(
+        finished=[result for result, _ in finished],
+        failed=[failure for failure, _ in failed],
+        digests={result.key: digest for result, digest in finished},
+        skipped=skipped_results + skipped_failures,
     )
 
 
+def use_of_failed_starts(results: Path, run: Run) -> ResourceUse:
+    """What earlier starts of a run took that came to nothing."""
+    path = results / run.folder / FAILURE
+    try:
+        failure = read_record(path, Failure) if path.exists() else None
+    except UserError:  # of another version: nobody can tell
+        return ResourceUse()
+    return failure.spent if failure is not None and failure.run.cell == run.cell else ResourceUse()
+
+
 def _read_all(
-    results: Path, name: str, model: type[RunRecordT], places: Mapping[str, Sequence[Place]]
+    results: Path, name: str, model: type[RunRecordT], folders: Mapping[str, Sequence[PathParts]]
 ) -> tuple[list[tuple[RunRecordT, str]], list[str]]:
     """Records, each with a digest of the file it was read from; and a sentence for each file that was
     skipped."""
     records, skipped = [], []
-    paths: dict[str, str] = {}
-    place: Place  # which mypy does not tell from what is unpacked below
+    path_by_key: dict[str, str] = {}
+    folder: PathParts  # which mypy does not infer from what is unpacked below
     with collector_paused():
-        for place in places[name]:
-            path = "/".join(
-                (os.fspath(results), *place, name)
-            )  # as a path it would take several times as long
+        for folder in folders[name]:
+            # Text, for a Path would take several times as long.
+            path = "/".join((os.fspath(results), *folder, name))
             try:
                 text = _content(path)
                 record = _record(path, text, model)
-                # A copy elsewhere would count twice, and a name that climbs out of the folder would be
+                # A copy elsewhere would count twice, and a name that climbs out of the results would be
                 # followed.
-                if place != record.run.place:
+                if folder != record.run.place:
                     raise UserError(
                         f"{path}: it belongs in {record.run.folder}; a copy or a moved result is not read"
                     )
                 # Pages, digests and shared costs go by keys.
-                if paths.setdefault(record.key, path) != path:
+                if path_by_key.setdefault(record.key, path) != path:
                     raise UserError(
-                        f"{path}: it has the key of {paths[record.key]}; only the first of both is read"
+                        f"{path}: it has the key of {path_by_key[record.key]}; only the first of both is read"
                     )
                 records.append((record, hashlib.sha256(text).hexdigest()))
             except UserError as error:
@@ -203,23 +211,23 @@ def _read_all(
     return records, skipped
 
 
-def places_of(folder: Path, *names: str) -> dict[str, list[Place]]:
-    """Where below a folder files of these names lie, or whatever lies in the place of one, by name, sorted.
+def find_files(folder: Path, *names: str) -> dict[str, list[PathParts]]:
+    """By name, the folders below `folder` that hold a file of that name, or whatever else bears the name;
+    sorted.
 
-    No link is followed. Written out, as neither a glob nor `os.walk` is fast enough for tens of thousands of
-    runs.
+    No link is followed. Neither a glob nor `os.walk` is fast enough for tens of thousands of runs.
     """
-    found: dict[str, list[Place]] = {name: [] for name in names}
-    todo: list[tuple[str, Place]] = [(os.fspath(folder), ())]
-    while todo:
-        path, place = todo.pop()
+    holders: dict[str, list[PathParts]] = {name: [] for name in names}
+    waiting: list[tuple[str, PathParts]] = [(os.fspath(folder), ())]
+    while waiting:
+        path, parts = waiting.pop()
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    if entry.name in found:
-                        found[entry.name].append(place)
+                    if entry.name in holders:
+                        holders[entry.name].append(parts)
                     elif entry.is_dir(follow_symlinks=False):
-                        todo.append((entry.path, (*place, entry.name)))
+                        waiting.append((entry.path, (*parts, entry.name)))
         except OSError:  # as good as not there
             continue
-    return {name: sorted(places) for name, places in found.items()}
+    return {name: sorted(folders) for name, folders in holders.items()}

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from harness.records.fields import MOST, Amount, Count, Finite, Share, part
+from harness.records.fields import LARGEST_AMOUNT, Amount, Count, Finite, TrainingShare, record_part
 from harness.sweep.recipe import Settings
 from harness.toml import Frozen
 
 
-@part
+@record_part
 class CurvePoint:
     """One point of a training curve, on the training samples since the point before or on dev."""
 
@@ -28,7 +28,7 @@ class CurvePoint:
     """The task's metric of answers written on dev, where the training was asked for it."""
 
 
-class Spent(Frozen):
+class ResourceUse(Frozen):
     """What work took, whether or not anything came of it."""
 
     seconds: float = Field(default=0.0, ge=0)
@@ -37,22 +37,24 @@ class Spent(Frozen):
 
     flops: float = Field(default=0.0, ge=0)
 
-    def plus(self, other: "Spent") -> "Spent":
+    def plus(self, other: "ResourceUse") -> "ResourceUse":
         """Both together."""
-        return Spent(
+        return ResourceUse(
             seconds=self.seconds + other.seconds,
             tokens=self.tokens + other.tokens,
             flops=self.flops + other.flops,
         )
 
 
-def _as_measured(spent: Spent) -> Spent:
-    if not (spent.seconds <= MOST and spent.tokens <= MOST and spent.flops <= MOST):
-        raise ValueError(f"none of them may be above {MOST:g}")
+def _as_measured(spent: ResourceUse) -> ResourceUse:
+    if not (
+        spent.seconds <= LARGEST_AMOUNT and spent.tokens <= LARGEST_AMOUNT and spent.flops <= LARGEST_AMOUNT
+    ):
+        raise ValueError(f"none of them may be above {LARGEST_AMOUNT:g}")
     return spent
 
 
-RecordedSpent = Annotated[Spent, AfterValidator(_as_measured)]
+RecordedUse = Annotated[ResourceUse, AfterValidator(_as_measured)]
 """What one thing took. Sums of several have no upper bound."""
 
 
@@ -116,7 +118,7 @@ class TrainingRecord(Frozen):
     resumed_at: tuple[Count, ...] = ()
     """Steps at which it went on after a stop."""
 
-    discarded: RecordedSpent = Spent()
+    discarded: RecordedUse = ResourceUse()
     """What came of nothing: steps after the last checkpoint of a start that was killed, steps that ran out of
     memory."""
 
@@ -137,7 +139,7 @@ class TrialRecord(Frozen):
     key: str
     """Of its recipe, as far as it was trained."""
 
-    shares: tuple[Share, ...]
+    shares: tuple[TrainingShare, ...]
     """The rungs it was judged at, as shares of its training."""
 
     scores: tuple[Finite | None, ...]
@@ -146,7 +148,7 @@ class TrialRecord(Frozen):
     losses: tuple[float | None, ...] = ()
     """Its loss on dev at each, which decides where scores do not."""
 
-    spent: RecordedSpent
+    spent: RecordedUse
     """Training, and answering on dev."""
 
     reason: str = ""
@@ -172,6 +174,6 @@ class Selection(Frozen):
     """What ended the search before all was tried: the budget, in words."""
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> ResourceUse:
         """What all trials took; the chosen one's training is that of one of the runs."""
-        return reduce(Spent.plus, (trial.spent for trial in self.trials), Spent())
+        return reduce(ResourceUse.plus, (trial.spent for trial in self.trials), ResourceUse())

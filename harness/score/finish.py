@@ -15,7 +15,7 @@ from harness.records.predictions import PREDICTIONS, EngineAnswer
 from harness.records.provenance import provenance
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Cost, Result
 from harness.records.scores import OverlapRecord, TaskCard
-from harness.records.store import atomic_write, spent_on_failures, write_record
+from harness.records.store import atomic_write, use_of_failed_starts, write_record
 from harness.records.training import Selection, TrainingRecord
 from harness.score.card import task_card
 from harness.score.judging import Scored, collect, score_predictions
@@ -98,7 +98,7 @@ def finish(
         selection=selection,
         # A guard task was not taught: what its answers lack is told by the base's.
         collapsed=collapse(scored, card) if trainings and run.guard is None else "",
-        failed_before=spent_on_failures(results, run),
+        failed_before=use_of_failed_starts(results, run),
         generation=generation,
         cost=cost(trainings, generation, score_seconds=time.monotonic() - started),
         provenance=provenance(generation),

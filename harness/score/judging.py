@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.errors import PLUGIN_FAULTS, UserError, raised
 from harness.metrics import Counts, answer_of, contributions, find_metric, sums_of
 from harness.records.predictions import EngineAnswer, Prediction, prediction_frame
-from harness.records.scores import MetricValue, Parsed, SampleCounts
+from harness.records.scores import FormRecord, MetricValue, SampleCounts
 from harness.statistics import Estimate, cluster_numbers, score
 from harness.task import Metric, Reply, Sample, Task
 
@@ -40,7 +40,7 @@ class Scored:
     clean: dict[str, MetricValue]
     """The metrics without the samples that overlap with the training data; empty when none is left."""
 
-    parsed: Parsed | None
+    parsed: FormRecord | None
     """None when no sample was scored in every template."""
 
     samples: SampleCounts
@@ -300,7 +300,7 @@ def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[Prediction]]) -
     return values
 
 
-def _parsed(metric: Metric, judged: Sequence[Prediction], groups: Sequence[_Group]) -> Parsed:
+def _parsed(metric: Metric, judged: Sequence[Prediction], groups: Sequence[_Group]) -> FormRecord:
     """How many answers have the right form, and the metric of those alone: a corpus metric is made of them
     anew."""
     whole = _in_all(judged, len(groups))
@@ -321,7 +321,7 @@ def _parsed(metric: Metric, judged: Sequence[Prediction], groups: Sequence[_Grou
     share = _value(
         score(_means(forms), binary=True, clusters=cluster_numbers([clusters[name] for name in forms]))
     )
-    return Parsed(share=share, score=_value_of(metric, scores, clusters) if scores else None)
+    return FormRecord(share=share, score=_value_of(metric, scores, clusters) if scores else None)
 
 
 def _in_all(judged: Sequence[Prediction], groups: int) -> list[Prediction]:

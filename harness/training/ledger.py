@@ -12,7 +12,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.records.costs import Meter
 from harness.records.store import read_record, write_record
-from harness.records.training import Spent
+from harness.records.training import ResourceUse
 from harness.training.checkpoints import Progress
 
 SPENT = "spent.json"
@@ -112,10 +112,10 @@ class Ledger:
             resumed_at=self.resumed_at,
         )
 
-    def discarded(self, progress: Progress) -> Spent:
+    def discarded(self, progress: Progress) -> ResourceUse:
         """What was done until the last `progress` besides what came of something."""
         kept = progress.load_seconds + progress.train_seconds
-        return Spent(
+        return ResourceUse(
             seconds=max(0.0, round(self._all.seconds - kept, 6)),
             tokens=max(0, self._all.tokens - progress.tokens),
             flops=max(0.0, self._all.flops - self._flops(progress.tokens, progress.dev_tokens)),
@@ -128,7 +128,7 @@ class Ledger:
 
     def _write(self, seconds: float) -> None:
         tokens = int(self._tokens + self._lost_tokens)
-        self._all = Spent(
+        self._all = ResourceUse(
             seconds=self._before.seconds + self._new_load_seconds + seconds,
             tokens=self._before.tokens + tokens,
             flops=self._before.flops + self._flops(tokens, int(self._dev_tokens)),
@@ -137,10 +137,10 @@ class Ledger:
         self._written = time.monotonic()
 
 
-def _read(file: Path) -> Spent:
+def _read(file: Path) -> ResourceUse:
     if not file.exists():
-        return Spent()
+        return ResourceUse()
     try:
-        return read_record(file, Spent)
+        return read_record(file, ResourceUse)
     except UserError:  # of another version
-        return Spent()
+        return ResourceUse()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harness.errors import UserError
-from harness.records.store import places_of, read_record
+from harness.records.store import find_files, read_record
 from harness.toml import Frozen
 from leaderboards.text import slug
 
@@ -104,7 +104,7 @@ class ImportedScores(NamedTuple):
 def read_imported(results: Path) -> ImportedScores:
     """Everything that was imported into a results folder."""
     records, skipped = [], []
-    for place in places_of(results / FOLDER, IMPORTED)[IMPORTED]:
+    for place in find_files(results / FOLDER, IMPORTED)[IMPORTED]:
         path = results.joinpath(FOLDER, *place, IMPORTED)
         try:
             record = read_record(path, Imported)

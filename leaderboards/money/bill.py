@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.records.result import Failure, Result
-from harness.records.training import Spent, TrainingRecord
+from harness.records.training import ResourceUse, TrainingRecord
 from leaderboards.money.prices import Price
 from leaderboards.money.spend import PricedRuns, usd_of
 
@@ -33,7 +33,7 @@ class Bill:
     failures: int
     """Starts of runs that came to nothing."""
 
-    spent: Spent
+    spent: ResourceUse
     """Its seconds are device-seconds."""
 
     price: Price | None
@@ -45,10 +45,10 @@ class _Entries:
     """What is on a bill so far."""
 
     trainings: dict[str, TrainingRecord] = field(default_factory=dict)
-    trials: dict[str, tuple[str, Spent]] = field(default_factory=dict)
+    trials: dict[str, tuple[str, ResourceUse]] = field(default_factory=dict)
     """By the key of its recipe: where it ran, and what it took."""
 
-    failures: dict[str, tuple[str, Spent]] = field(default_factory=dict)
+    failures: dict[str, tuple[str, ResourceUse]] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
     """Where a model was trained."""
 
@@ -85,7 +85,7 @@ def bill(
         trainings=len(entries.trainings),
         trials=len(entries.trials),
         failures=len(entries.failures),
-        spent=Spent(
+        spent=ResourceUse(
             seconds=sum(seconds.values()),
             tokens=sum(spent.tokens for _, spent in parts),
             flops=sum(spent.flops for _, spent in parts),
@@ -122,18 +122,18 @@ def _enter(result: Result, entries: _Entries) -> None:
         entries.trials.setdefault(trial.key, (device, trial.spent))
 
 
-def _spent(training: TrainingRecord) -> Spent:
-    return Spent(
+def _spent(training: TrainingRecord) -> ResourceUse:
+    return ResourceUse(
         seconds=training.all_seconds,
         tokens=training.tokens + training.discarded.tokens,
         flops=training.flops + training.discarded.flops,
     )
 
 
-def _without(spent: Spent, training: TrainingRecord) -> Spent:
+def _without(spent: ResourceUse, training: TrainingRecord) -> ResourceUse:
     """What a trial took beside a training that is on the bill: answering on dev."""
     own = _spent(training)
-    return Spent(
+    return ResourceUse(
         seconds=max(0.0, spent.seconds - own.seconds),
         tokens=max(0, spent.tokens - own.tokens),
         flops=max(0.0, spent.flops - own.flops),

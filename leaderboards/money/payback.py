@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.records.fields import LEAST
+from harness.records.fields import SMALLEST_AMOUNT
 from harness.records.result import Result
 from harness.statistics import Estimate
 from leaderboards.money.prices import ApiPrice, Price, Prices
@@ -128,4 +128,4 @@ def accuracy(results: Sequence[Result]) -> float | None:
     if len(shares) < len(results) or not all(result.task.binary for result in results):
         return None
     share = sum(shares) / len(shares)
-    return share if share >= LEAST else 0.0  # a damaged record's, which costs cannot be divided by
+    return share if share >= SMALLEST_AMOUNT else 0.0  # a damaged record's, which costs cannot be divided by

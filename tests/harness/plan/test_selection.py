@@ -9,7 +9,7 @@ from synthetic import make_run, task_card
 from harness.errors import UserError
 from harness.plan.selection import SettingsSearch, Trial, planned_trials
 from harness.records.scores import MetricValue
-from harness.records.training import Spent
+from harness.records.training import ResourceUse
 from harness.sweep.run import Run
 from harness.sweep.settings import Search, SearchSettings
 
@@ -55,7 +55,7 @@ def drive(search: SettingsSearch, *, failing: Any = lambda trial: False) -> list
         search.tell(
             {place: None if place in failed else score(quality(trial)) for place, trial in enumerate(wave)},
             {
-                place: Spent(tokens=int(1000 * trial.run.until), seconds=10 * trial.run.until)
+                place: ResourceUse(tokens=int(1000 * trial.run.until), seconds=10 * trial.run.until)
                 for place, trial in enumerate(wave)
             },
             dict.fromkeys(failed, "train failed: loss became nan"),
@@ -71,7 +71,7 @@ def test_a_grid_tries_everything_once_and_chooses_the_best() -> None:
     assert training is not None
     assert (training.learning_rate, training.r) == (1e-3, 8)
     record = search.record()
-    assert record.spent == Spent(tokens=16_000, seconds=160.0)
+    assert record.spent == ResourceUse(tokens=16_000, seconds=160.0)
     assert record.trials[record.chosen].settings == {"learning_rate": 1e-3, "r": 8}
 
 
@@ -177,7 +177,7 @@ def test_the_number_of_trials_can_be_told_before() -> None:
 def test_scores_that_the_dev_set_cannot_tell_apart_are_told_apart_by_losses_until_the_last_rung() -> None:
     search = start(cell(rungs=3, reduction_factor=4))
     wave = search.wave()
-    spent = {place: Spent() for place in range(16)}
+    spent = {place: ResourceUse() for place in range(16)}
     # The first ones are luckier by less than a standard error, the last ones learn.
     lucky = {place: score(0.3 - place / 1000, stderr=0.04) for place in range(16)}
     search.tell(lucky, spent, {}, {place: 2.0 - place / 10 for place in range(16)})

@@ -18,7 +18,7 @@ from synthetic import (
 )
 
 from harness.records.result import RESULT
-from harness.records.training import Spent
+from harness.records.training import ResourceUse
 from harness.sweep.methods import Method
 from leaderboards import publish
 from leaderboards.download.figures import Figures, schema
@@ -42,7 +42,7 @@ def results(tmp_path: Path) -> Path:
         )
     ]
     write_ensemble(results, "together", "vote", members, draw_scores(0.75, 40, 0))
-    write_failure(results, make_run("huge", "full", card, 0), spent=Spent(seconds=300.0))
+    write_failure(results, make_run("huge", "full", card, 0), spent=ResourceUse(seconds=300.0))
     return results
 
 

@@ -19,7 +19,7 @@ from synthetic import (
 
 from harness.records.result import RESULT, Result
 from harness.records.store import write_record
-from harness.records.training import Spent
+from harness.records.training import ResourceUse
 from leaderboards import publish
 from leaderboards.money.prices import load_prices
 
@@ -64,7 +64,7 @@ def test_one_fine_tune_costs_all_of_its_stages(results: Path) -> None:
 
 
 def test_what_a_stop_threw_away_is_paid_for(results: Path) -> None:
-    write(results, "lora", trained={"discarded": Spent(seconds=600.0, tokens=1000)})
+    write(results, "lora", trained={"discarded": ResourceUse(seconds=600.0, tokens=1000)})
     tuned = row(site(results), "small", "lora")
     assert tuned["train_usd"] == tuned["all_in_usd"] == usd(FIT + 600)
     assert tuned["all_in_train_tokens"] == 90_000 + 1000
@@ -120,7 +120,7 @@ def test_a_chosen_training_that_no_run_kept_is_paid_as_a_trial(results: Path) ->
 
 def test_runs_that_failed_are_paid_for(results: Path) -> None:
     write(results, "lora")
-    write_failure(results, make_run("small", "lora", CARD, 1), spent=Spent(seconds=360.0, tokens=500))
+    write_failure(results, make_run("small", "lora", CARD, 1), spent=ResourceUse(seconds=360.0, tokens=500))
     tuned = row(site(results), "small", "lora")
     assert (tuned["failures"], tuned["all_in_usd"]) == (1, usd(FIT + 360))
 
@@ -132,13 +132,13 @@ def test_runs_that_fail_with_the_training_they_share_are_paid_for_once(
     write(results, "multitask", task=ONE)
     for task in (ONE, TWO):
         run = make_run("small", "multitask", task, 1, others=(ONE, TWO))
-        write_failure(results, run, phase=phase, spent=Spent(seconds=360.0))
+        write_failure(results, run, phase=phase, spent=ResourceUse(seconds=360.0))
     assert row(site(results), "small", "multitask")["all_in_usd"] == usd(FIT + 360 * times)
 
 
 def test_the_sweep_pays_for_candidates_without_a_finished_run(results: Path) -> None:
     write(results, "lora")
-    write_failure(results, make_run("huge", "full", CARD, 0), spent=Spent(seconds=7170.0))
+    write_failure(results, make_run("huge", "full", CARD, 0), spent=ResourceUse(seconds=7170.0))
     published = site(results)
     assert figures(published)["total"]["all_in_usd"] == usd(FIT + 7170)
     page = Text(published.index).text

@@ -21,7 +21,7 @@ from synthetic import (
 from harness.plan.selection import with_settings
 from harness.records.result import RESULT, Result
 from harness.records.store import write_record
-from harness.records.training import CurvePoint, Selection, Spent, TrainingRecord, TrialRecord
+from harness.records.training import CurvePoint, ResourceUse, Selection, TrainingRecord, TrialRecord
 from harness.sweep.methods import Method
 from harness.sweep.run import Run
 from leaderboards import publish
@@ -100,7 +100,7 @@ def test_the_task_metric_on_dev_is_drawn_and_told_where_it_chose_the_step(result
 
 
 def test_what_a_stop_cost_and_where_it_went_on_are_told(results: Path) -> None:
-    lost = Spent(seconds=190.0, tokens=18_000, flops=1e14)
+    lost = ResourceUse(seconds=190.0, tokens=18_000, flops=1e14)
     shown = page(results, trained={"resumed_at": (20, 1040), "discarded": lost})
     assert "It was stopped and went on from steps 20 and 1,040." in shown
     assert "Thrown away: 3.2 min and 18k tokens of work that came to nothing" in shown
@@ -259,7 +259,12 @@ def test_of_very_many_trials_the_best_are_shown_and_the_others_counted(results: 
 
 def test_a_choice_that_points_nowhere_harms_no_page(results: Path) -> None:
     trial = TrialRecord(
-        settings={}, key="0123456789abcdef", shares=(), scores=(), spent=Spent(), reason="it never began"
+        settings={},
+        key="0123456789abcdef",
+        shares=(),
+        scores=(),
+        spent=ResourceUse(),
+        reason="it never began",
     )
     selection = Selection(metric="no such metric", higher_is_better=False, trials=(trial,), chosen=7)
     assert "1 failed it never began" in page(results, selection=selection)
@@ -320,7 +325,7 @@ def test_hostile_settings_and_reasons_are_shown_as_text(results: Path) -> None:
     write_result(results, run, CARD, [1.0, 0.0], selection=selection, collapsed=EVIL, trained=trained)
     staged = make_run("small", "stages", CARD, 0, others=(CARD, task_card(EVIL)))
     write_result(results, staged, CARD, [1.0, 0.0])
-    write_failure(results, make_run("small", "full", CARD, 0), reason=EVIL, spent=Spent(seconds=5.0))
+    write_failure(results, make_run("small", "full", CARD, 0), reason=EVIL, spent=ResourceUse(seconds=5.0))
     path = path_of(results, run)
     for file in (results.parent / "site").rglob("*.html"):
         source = file.read_text(encoding="utf-8")

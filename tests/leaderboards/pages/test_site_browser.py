@@ -17,7 +17,7 @@ from synthetic import (
 )
 
 from harness.records.scores import TaskCard
-from harness.records.training import Spent
+from harness.records.training import ResourceUse
 from leaderboards import publish, publish_boards
 
 
@@ -36,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sweep(results, rates, tasks=tasks, n=40)  # type: ignore[arg-type]
     for card in tasks:
         write_methods(results, card)
-    write_failure(results, make_run("large", "full", tasks[0], 0), spent=Spent(seconds=300.0))
+    write_failure(results, make_run("large", "full", tasks[0], 0), spent=ResourceUse(seconds=300.0))
     return publish(folder / "results", folder / "site").index.parent
 
 
@@ -62,7 +62,7 @@ def write_methods(results: Path, card: TaskCard) -> None:
         members.append(write_result(results, run, card, scores, selection=selection, collapsed=collapsed))
         lost = {
             "resumed_at": (20,),
-            "discarded": Spent(seconds=90.0, tokens=900),
+            "discarded": ResourceUse(seconds=90.0, tokens=900),
             "diverged": "the loss rose to 9",
         }
         run = make_run("small", "stages", card, seed, others=(card, task_card("elsewhere")))

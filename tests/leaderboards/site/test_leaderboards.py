@@ -30,7 +30,7 @@ from harness.plan.selection import with_settings
 from harness.records.predictions import PREDICTIONS
 from harness.records.result import RESULT
 from harness.records.store import read_results
-from harness.records.training import Spent, TrainingRecord
+from harness.records.training import ResourceUse, TrainingRecord
 from harness.sweep.methods import Method
 from harness.sweep.settings import Generation
 from leaderboards import publish, shipped_board
@@ -479,7 +479,7 @@ def test_start_up_loading_and_what_was_thrown_away_are_paid_for() -> None:
         startup_seconds=300.0,
         load_seconds=300.0,
         train_seconds=1200.0,
-        discarded=Spent(seconds=1800.0, tokens=5),
+        discarded=ResourceUse(seconds=1800.0, tokens=5),
     )
     paid = training_usd([trained], at_three_dollars(low=1.0))
     assert paid
