@@ -2,10 +2,12 @@
 
 import difflib
 import inspect
+import os
 import reprlib
 import sysconfig
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -17,6 +19,15 @@ def suggest(name: str, allowed: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the closest allowed name, or an empty string."""
     close = difflib.get_close_matches(name, list(allowed), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+@contextmanager
+def naming_what_is_written(path: Path) -> Iterator[None]:
+    """Let an `OSError` name the place that could not be written: the system may name a temporary file beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be written: {error.strerror}", os.fspath(path)) from None
 
 
 PLUGIN_FAULTS = (Exception, SystemExit)

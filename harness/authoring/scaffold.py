@@ -20,7 +20,7 @@ from statistics import median
 from harness.authoring.examples import EXAMPLES, certain_reply, score_of
 from harness.data.dataset import make_sample
 from harness.data.sources import table_splits
-from harness.errors import UserError
+from harness.errors import UserError, naming_what_is_written
 from harness.metrics.answers import first_json_object, is_number
 from harness.plugins.registry import find_plugins, load_task
 from harness.score.judging import metrics_of
@@ -139,7 +139,8 @@ def new_task(
         # Every fault of the user's table comes out here, before anything is written.
         _cut(source, columns)
     written = folder / name
-    written.mkdir(parents=True)
+    with naming_what_is_written(written.parent):
+        written.mkdir(parents=True)
     try:
         data = _write_data(written, source)
         splits = _cut(data, columns)

@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from harness.cli import authoring, publishing, results, sweeps
@@ -22,32 +23,56 @@ FAMILIES = (sweeps, authoring, results, publishing)
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one verb and exit with its code."""
     options = build_parser().parse_args(arguments)
-    warnings.showwarning = lambda message, *_, **__: print(f"gainboard: {message}", file=sys.stderr)
-    # A polite `kill` ends the workers in order, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
+    with _warnings_as_sentences(), _termination_as_interruption():
+        code = _exit_code(options)
+    raise SystemExit(code)
+
+
+def _exit_code(options: argparse.Namespace) -> int:
+    """Do what the options say; what the user must know of a failure is one sentence."""
     try:
-        code = options.verb(options)
+        code: int = options.verb(options)
         sys.stdout.flush()  # here, where a reader that has gone is no fault, and not at exit
+        return code
     except UserError as error:
         print(f"gainboard: {error}", file=sys.stderr)
-        code = USER_MUST_FIX
+        return USER_MUST_FIX
     except BrokenPipeError:
         # The reader of our output had enough. Nothing more may be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = DONE
+        return DONE
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"gainboard: {where}{error.strerror}", file=sys.stderr)
-        code = USER_MUST_FIX
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"gainboard: {place}{error.strerror}", file=sys.stderr)
+        return USER_MUST_FIX
     except KeyboardInterrupt:
-        print(
-            "\ngainboard: stopped. What was finished is kept; the same command goes on from here.",
-            file=sys.stderr,
-        )
-        code = INTERRUPTED
-    raise SystemExit(code)
+        text = "\ngainboard: stopped. What was finished is kept; the same command goes on from here."
+        print(text, file=sys.stderr)
+        return INTERRUPTED
+
+
+@contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Print warnings as we print errors: without the line of code that they came from."""
+    formerly = warnings.showwarning
+    warnings.showwarning = lambda message, *_, **__: print(f"gainboard: {message}", file=sys.stderr)
+    try:
+        yield
+    finally:
+        warnings.showwarning = formerly
+
+
+@contextmanager
+def _termination_as_interruption() -> Iterator[None]:
+    """Let a polite `kill` end the workers in order, as Ctrl-C does."""
+    formerly = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, formerly or signal.SIG_DFL)
 
 
 def build_parser() -> argparse.ArgumentParser:

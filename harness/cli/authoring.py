@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.next_step import print_next, task_folders
 from harness.cli.verb import (
     DONE,
     SOME_FAILED,
@@ -16,6 +16,7 @@ from harness.cli.verb import (
     AddVerb,
     add_tasks_dir,
     board_file,
+    hub_offline,
     make_console,
     plugins_for,
     positive,
@@ -23,6 +24,7 @@ from harness.cli.verb import (
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from harness.authoring.finding import Finding
     from harness.plugins.registry import Plugin
 
 SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
@@ -75,18 +77,17 @@ def _new(options: argparse.Namespace) -> int:
         group_column=options.group,
     )
     print(new.decision)
-    print(
-        f"{new.folder} is a working task. Look at it with: gainboard check {options.name} --tasks-dir {options.tasks_dir}"
-    )
+    print(f"{new.folder} is a working task.")
+    print_next("check", options.name, "--tasks-dir", options.tasks_dir)
     return DONE
 
 
+@hub_offline()  # a check is there at once
 def _check(options: argparse.Namespace) -> int:
-    os.environ["HF_HUB_OFFLINE"] = "1"  # a check answers from what is on this machine, at once
     from harness.authoring.check import check_sweep, check_task
 
     plugins = plugins_for(options, options.what)
-    findings = []
+    findings: list[Finding] = []
     for name in options.what or plugins:
         if name in plugins:
             findings += check_task(name, plugins)
@@ -96,12 +97,32 @@ def _check(options: argparse.Namespace) -> int:
         records = [{"level": f.level, "where": f.where, "message": f.message} for f in findings]
         print(json.dumps(records, indent=2))
     else:
-        from rich.markup import escape
+        _print_findings(findings, options, plugins)
+    return USER_MUST_FIX if _has_error(findings) else DONE
 
-        console = make_console()
-        for finding in findings:
-            console.print(SIGNS[finding.level], escape(f"{finding.where} {finding.message}"), highlight=False)
-    return USER_MUST_FIX if any(finding.level == "error" for finding in findings) else DONE
+
+def _has_error(findings: "Sequence[Finding]") -> bool:
+    return any(finding.level == "error" for finding in findings)
+
+
+def _print_findings(
+    findings: "Sequence[Finding]", options: argparse.Namespace, plugins: "Mapping[str, Plugin]"
+) -> None:
+    from rich.markup import escape
+
+    console = make_console()
+    for finding in findings:
+        console.print(SIGNS[finding.level], escape(f"{finding.where} {finding.message}"), highlight=False)
+    sweeps = [name for name in options.what if name not in plugins]
+    if _has_error(findings):
+        print("Correct what is marked ✗, then")
+        print_next("check", *options.what, *task_folders(options))
+    elif sweeps:
+        print_next("run", sweeps[0], *task_folders(options), "--dry-run")
+    elif len(options.what) == 1 and plugins[options.what[0]].folder is not None:
+        print_next("review", *options.what, *task_folders(options))
+    else:
+        print_next("check", "SWEEP.toml", *task_folders(options))
 
 
 def _sweep_file(name: str, plugins: "Mapping[str, Plugin]") -> Path:

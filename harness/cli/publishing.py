@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.next_step import print_next
 from harness.cli.verb import (
     DONE,
     AddVerb,
@@ -20,9 +21,13 @@ from harness.cli.verb import (
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from http.server import ThreadingHTTPServer
+
     from leaderboards import Published
 
 EXPORT_FORMATS = ("csv", "json", "parquet", "every-eval-ever", "model-index")
+
+DEFAULT_PORT, PORTS_TRIED, LAST_PORT = 8000, 100, 65535
 
 MOST_PROCESSES = 4
 """Processes that publish unless told otherwise. More would wait for the main one, which reads and ranks."""
@@ -63,7 +68,15 @@ def add_verbs(add_verb: AddVerb) -> None:
 
     parser = add_verb("preview", _preview, "serve a published site on this machine")
     parser.add_argument("--site", type=Path, default=Path("site"), metavar="DIR", help="default: site")
-    parser.add_argument("--port", type=int, default=8000)
+    text = f"default: {DEFAULT_PORT}, or the next one that is free"
+    parser.add_argument("--port", type=_port, metavar="N", help=text)
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is not a port, a number from 0 to {LAST_PORT}")
+    return int(text)
 
 
 def _publish(options: argparse.Namespace) -> int:
@@ -89,6 +102,7 @@ def _publish(options: argparse.Namespace) -> int:
         for name, published in site.boards.items():
             print(f"\n{name}: {published.verdict}")
         print(f"\n{site.pages} pages, {len(site.boards)} boards. Open {os.fspath(site.index)}")
+        print_next_preview(options.out)
         return DONE
     board = boards[0] if boards else None
     published = publish(
@@ -98,6 +112,7 @@ def _publish(options: argparse.Namespace) -> int:
         print(json.dumps(asdict(published), indent=2, default=os.fspath))
     else:
         print_published(published)
+        print_next_preview(options.out)
     return DONE
 
 
@@ -112,6 +127,12 @@ def print_published(published: "Published") -> None:
         )
     if published.changed:
         print(f"Changed since it was last published: {len(published.changed)}. history.html says what.")
+
+
+def print_next_preview(site: Path) -> None:
+    """Print the command that shows a site."""
+    folder = [] if site == Path("site") else ["--site", os.fspath(site)]
+    print_next("preview", *folder, "--open")
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -139,15 +160,34 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _preview(options: argparse.Namespace) -> int:
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
     if not (options.site / "index.html").is_file():
         raise UserError(f"{options.site} holds no index.html; `gainboard publish` builds a site")
-    handler = partial(SimpleHTTPRequestHandler, directory=os.fspath(options.site))
-    with ThreadingHTTPServer(("127.0.0.1", options.port), handler) as server:
-        print(f"http://127.0.0.1:{server.server_port}/ shows {options.site}; Ctrl-C ends it", flush=True)
+    with _server(options.site, options.port) as server:
+        address = f"http://127.0.0.1:{server.server_port}/"
+        print(f"{address} shows {options.site}; Ctrl-C ends it", flush=True)
+        if options.open:
+            import webbrowser
+
+            webbrowser.open(address)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             return DONE
     return DONE
+
+
+def _server(site: Path, port: int | None) -> "ThreadingHTTPServer":
+    """A server of a folder on one port, or on the first free one when it does not matter which."""
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    handler = partial(SimpleHTTPRequestHandler, directory=os.fspath(site))
+    ports = range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED) if port is None else [port]
+    for candidate in ports:
+        try:
+            return ThreadingHTTPServer(("127.0.0.1", candidate), handler)
+        except OSError as error:
+            if candidate == ports[-1]:
+                raise UserError(
+                    f"port {candidate} cannot be opened: {error.strerror}; name another with --port N"
+                ) from None
+    raise AssertionError("there is a port to try")

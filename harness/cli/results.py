@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from typing import Any
 
@@ -12,6 +11,7 @@ from harness.cli.verb import (
     AddVerb,
     add_results,
     add_tasks_dir,
+    hub_offline,
     plugins_for,
     positive,
     print_table,
@@ -130,9 +130,8 @@ _ROWS = {"tasks": _task_rows, "metrics": _metric_rows, "boards": _board_rows, "r
 """What `gainboard list` lists, to the function that makes its rows."""
 
 
+@hub_offline()  # it judges what is saved: no data set is downloaded to name its clusters
 def _score(options: argparse.Namespace) -> int:
-    # It judges what is saved; no data set is downloaded to name its clusters.
-    os.environ["HF_HUB_OFFLINE"] = "1"
     from harness.records.store import read_results
     from harness.score.rescore import rescore
 

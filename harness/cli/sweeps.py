@@ -1,12 +1,14 @@
 """Verbs that work on a sweep: quickstart, run."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.publishing import print_published
+from harness.cli.next_step import print_next, program_path, results_folder
+from harness.cli.publishing import print_next_preview, print_published
 from harness.cli.verb import (
     DONE,
     SOME_FAILED,
@@ -80,11 +82,31 @@ def _quickstart(options: argparse.Namespace) -> int:
     )
     if not options.json:  # whose last line is the outcome of the runs
         print_published(published)
+        path = program_path()
+        if path is not None:
+            print(f"`gainboard` is not on your PATH here: this one is {path}")
+        print_next_preview(options.out)
     return code
 
 
 def _run(options: argparse.Namespace) -> int:
-    return _run_sweep(options, board_file(options.sweep, "sweep.toml"))
+    path = board_file(options.sweep, "sweep.toml")
+    code = _run_sweep(options, path)
+    if options.json or options.dry_run:
+        return code
+    if code != DONE:
+        print_next("list", "runs", *results_folder(options))
+    else:
+        print_next("publish", *results_folder(options), *_board_beside(path, options.sweep))
+    return code
+
+
+def _board_beside(sweep: Path, name: str) -> list[str]:
+    """The option that names the board of a sweep, where one lies beside it."""
+    board = sweep.with_name("board.toml")
+    if not board.is_file():
+        return []
+    return ["--board", os.fspath(board) if os.fspath(sweep) == name else name]
 
 
 def _run_sweep(options: argparse.Namespace, path: Path) -> int:
@@ -99,6 +121,8 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     sweep = planned.sweep
     if options.dry_run:
         print_dry_run(planned, options)
+        if not options.json:
+            print_next(*_without_dry_run(options.arguments))
         return DONE
     console = make_console(json_output=options.json)
     progress = Progress(console, emit=json_lines if options.json else None)
@@ -144,6 +168,15 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
             f"{len(failed)} failed. Results are in {options.results}."
         )
     return SOME_FAILED if failed else DONE
+
+
+def _without_dry_run(arguments: Sequence[str]) -> list[str]:
+    """A command as it was typed, to be done in earnest. argparse takes `--dry` for `--dry-run`, too."""
+    return [
+        argument
+        for argument in arguments
+        if not (argument.startswith("--d") and "--dry-run".startswith(argument))
+    ]
 
 
 def _executor(options: argparse.Namespace, sweep: "Sweep") -> "Executor":

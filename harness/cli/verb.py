@@ -1,7 +1,9 @@
 """What verbs share: exit codes, options, plugins and boards found by name, and how tables are printed."""
 
 import argparse
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +83,20 @@ def board_file(name: str, file: str) -> Path:
             f"'{name}' is neither a .toml file nor a shipped board ({', '.join(files)}).{suggest(name, files)}"
         )
     return files[name]
+
+
+@contextmanager
+def hub_offline() -> Iterator[None]:
+    """Answer from what is on this machine: no model hub is asked meanwhile."""
+    formerly = os.environ.get("HF_HUB_OFFLINE")
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        if formerly is None:
+            del os.environ["HF_HUB_OFFLINE"]
+        else:
+            os.environ["HF_HUB_OFFLINE"] = formerly
 
 
 def make_console(*, json_output: bool = False) -> "Console":

@@ -12,7 +12,7 @@ from typing import IO, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from harness.errors import UserError
+from harness.errors import UserError, naming_what_is_written
 from harness.records.collector import collector_paused
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure, Result
 from harness.records.training import ResourceUse
@@ -32,10 +32,12 @@ PathParts = tuple[str, ...]
 @contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a temporary file that becomes `path` only when everything was written and reached the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with naming_what_is_written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = temporary.open(mode, encoding=None if "b" in mode else "utf-8")
     try:
-        with temporary.open(mode, encoding=None if "b" in mode else "utf-8") as file:
+        with opened as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

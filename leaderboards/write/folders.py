@@ -5,13 +5,14 @@ import glob
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness.errors import UserError
+from harness.errors import UserError, naming_what_is_written
 
 
 @contextmanager
@@ -25,9 +26,13 @@ def claimed(out: Path, results: Path, *, marker: str, what: str) -> Iterator[Pat
     """
     _check_replaceable(out, results, marker=marker, what=what)
     folder = out.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with naming_what_is_written(out):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # A lock whose file cannot be made looks to `FileLock` like one that is held: this tells them apart.
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
     # Whoever may write beside the folder may replace it, and so must be able to lock it.
-    mode = stat.S_IMODE(folder.parent.stat().st_mode) & 0o666
+    mode = stat.S_IMODE(folder.parent.stat().st_mode) & 0o666 | stat.S_IRUSR | stat.S_IWUSR
     path = folder.with_name(f".{folder.name}.lock")
     lock = FileLock(path, mode=mode, blocking=False)
     try:

@@ -1,8 +1,15 @@
 """The command line without a model: exit codes, one sentence for each mistake, output for scripts."""
 
+import http.client
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -254,3 +261,215 @@ def test_a_work_folder_in_use_is_said_and_nothing_is_touched(
         assert call("run", str(sweep), "--engine", "transformers") == 2
     assert "another gainboard works in work; wait for it" in capsys.readouterr().err
     assert not Path("results").exists()
+
+
+# The process that calls main
+
+
+def test_the_process_is_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    show, handler = warnings.showwarning, signal.getsignal(signal.SIGTERM)
+    (tmp_path / "results").mkdir()
+    for arguments in (["list", "boards"], ["check", "date_normalise"], ["score"], ["check", "no_such_task"]):
+        call(*arguments)
+    assert warnings.showwarning is show
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert "HF_HUB_OFFLINE" not in os.environ
+
+
+def test_a_polite_kill_is_an_interruption_as_ctrl_c_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "leaderboards.board.shipped_boards", lambda: signal.raise_signal(signal.SIGTERM) or {}
+    )
+    assert call("list", "boards") == 130
+    assert "stopped" in capsys.readouterr().err
+
+
+# The command to type next
+
+
+@pytest.fixture
+def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `gainboard` that was started and is found by its bare name."""
+    script = tmp_path / "environment" / "bin" / "gainboard"
+    script.parent.mkdir(parents=True)
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}/usr/bin")
+    monkeypatch.delenv("TOX_ENV_DIR", raising=False)
+    return script
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out.rstrip().splitlines()[-1]
+
+
+def test_each_verb_ends_with_the_command_to_type_next(
+    on_path: Path, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("new", "tickets") == 0
+    assert last_line(capsys) == "→ gainboard check tickets --tasks-dir tasks"
+    assert call("check", "tickets", "--tasks-dir", "tasks") == 0
+    assert last_line(capsys) == "→ gainboard review tickets --tasks-dir tasks"
+    assert call("check", "sweep.toml") == 0
+    assert last_line(capsys) == "→ gainboard run sweep.toml --dry-run"
+    assert call("run", "sweep.toml", "--dry-run", "--only", "toy/lora/*") == 0
+    assert last_line(capsys) == "→ gainboard run sweep.toml --only 'toy/lora/*'"
+    write_result(tmp_path / "results", make_run("toy", "full", task_card(), 0), task_card(), [1.0, 0.0])
+    assert call("publish", "--no-cache") == 0
+    assert last_line(capsys) == "→ gainboard preview --open"
+    assert call("publish", "--no-cache", "--out", "my site") == 0
+    assert last_line(capsys) == "→ gainboard preview --site 'my site' --open"
+
+
+def test_several_checked_tasks_are_to_be_named_in_a_sweep(
+    on_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("check", "date_normalise", "unit_conversion") == 0
+    assert last_line(capsys) == "→ gainboard check SWEEP.toml"
+
+
+def test_what_a_check_found_is_to_be_corrected_and_checked_again(
+    on_path: Path, sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("check", replaced(sweep, "seeds", "seedz")) == 2
+    assert capsys.readouterr().out.endswith(f"Correct what is marked ✗, then\n→ gainboard check {sweep}\n")
+
+
+def test_output_for_scripts_names_no_next_command(
+    on_path: Path, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_result(tmp_path / "results", make_run("toy", "full", task_card(), 0), task_card(), [1.0, 0.0])
+    for arguments in (["check", "sweep.toml"], ["run", "sweep.toml", "--dry-run"], ["publish", "--no-cache"]):
+        assert call(*arguments, "--json") == 0
+        json.loads(capsys.readouterr().out)
+
+
+def test_a_gainboard_that_is_not_on_the_path_is_named_by_its_own(
+    on_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert call("new", "tickets") == 0
+    assert last_line(capsys) == f"→ {on_path} check tickets --tasks-dir tasks"
+
+
+def test_one_that_is_on_the_path_only_inside_tox_is_named_by_its_own(
+    on_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOX_ENV_DIR", str(on_path.parents[1]))
+    assert call("new", "tickets") == 0
+    assert last_line(capsys) == f"→ {on_path} check tickets --tasks-dir tasks"
+
+
+def test_the_quickstart_says_where_its_gainboard_is(
+    on_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_result(tmp_path / "results", make_run("toy", "full", task_card(), 0), task_card(), [1.0, 0.0])
+    monkeypatch.setattr("harness.cli.sweeps._run_sweep", lambda options, sweep: 0)
+    assert call("quickstart") == 0
+    assert last_line(capsys) == "→ gainboard preview --open"
+    monkeypatch.setenv("TOX_ENV_DIR", str(on_path.parents[1]))
+    assert call("quickstart") == 0
+    *_, where, following = capsys.readouterr().out.rstrip().splitlines()
+    assert where == f"`gainboard` is not on your PATH here: this one is {on_path}"
+    assert following == f"→ {on_path} preview --open"
+
+
+# The preview
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("<title>a board</title>")
+    return tmp_path / "site"
+
+
+@contextmanager
+def previewed(*arguments: str) -> Iterator[str]:
+    """The address that a preview says, while it serves."""
+    command = [sys.executable, "-m", "harness.cli", "preview", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline()
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=20)
+
+
+def test_a_preview_says_its_address_and_serves_the_site(site: Path) -> None:
+    with previewed() as said:
+        port = int(said.split("http://127.0.0.1:")[1].split("/")[0])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("GET", "/index.html")
+        assert b"a board" in connection.getresponse().read()
+
+
+def test_a_preview_takes_the_next_free_port_where_the_usual_one_is_taken(site: Path) -> None:
+    with previewed() as first, previewed() as second:
+        assert first.split(" ")[0] != second.split(" ")[0]
+
+
+def test_a_port_that_was_named_and_is_taken_is_an_error(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert call("preview", "--port", str(port)) == 2
+    assert f"port {port} cannot be opened: Address already in use" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["99999999", "-1", "web"])
+def test_what_is_no_port_is_said_to_be_none(
+    site: Path, port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("preview", f"--port={port}") == 2
+    assert f"{port} is not a port" in capsys.readouterr().err
+
+
+def test_a_preview_opens_the_browser_where_it_is_told_to(
+    site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+
+    def end(server: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", end)
+    assert call("preview") == 0
+    assert opened == []
+    assert call("preview", "--open") == 0
+    assert opened == [capsys.readouterr().out.splitlines()[-1].split(" ")[0]]
+
+
+# Folders that cannot be written
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["publish", "--no-cache", "--out", "{file}/site"],
+        ["publish", "--no-cache", "--out", "/proc/x"],
+        ["export", "--format", "csv", "--out", "/proc/x.csv"],
+        ["export", "--format", "every-eval-ever", "--out", "/proc/x"],
+        ["new", "tickets", "--tasks-dir", "/proc/x"],
+        ["review", "date_normalise", "--html", "/proc/x.html"],
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    verb: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_result(tmp_path / "results", make_run("toy", "full", task_card(), 0), task_card(), [1.0, 0.0])
+    (tmp_path / "file").write_text("")
+    verb = [part.format(file=tmp_path / "file") for part in verb]
+    assert call(*verb) == 2
+    (sentence,) = capsys.readouterr().err.strip().splitlines()
+    assert sentence.startswith(f"gainboard: {verb[-1]}")
+    assert "cannot be written" in sentence
