@@ -47,12 +47,14 @@ def add_verbs(add_verb: AddVerb) -> None:
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    from harness.sweep.engines import ENGINES
+
     add_tasks_dir(parser)
     add_results(parser)
     text = "weights and logs (default: work)"
     parser.add_argument("--work", type=Path, default=Path("work"), metavar="DIR", help=text)
-    engines = ("auto", "vllm", "transformers")
-    parser.add_argument("--engine", choices=engines, default="auto", help="default: vllm if installed")
+    text = f"default: {ENGINES[0]} if installed"
+    parser.add_argument("--engine", choices=("auto", *ENGINES), default="auto", help=text)
     text = "show the plan with its estimated cost, and stop"
     parser.add_argument("--dry-run", action="store_true", help=text)
     parser.add_argument("--limit", type=positive, metavar="N", help="score only the first N test samples")
@@ -115,7 +117,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     from harness.driver.loop import run_sweep
     from harness.driver.progress import Progress, json_lines
     from harness.plan.prepare import prepare
-    from harness.sweep.engines import default_engine
+    from harness.sweep.engines import ENGINE_TABLE, ENGINES, default_engine
 
     planned = prepare(path, partial(plugins_for, options), limit=options.limit, only=options.only)
     sweep = planned.sweep
@@ -127,9 +129,10 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     console = make_console(json_output=options.json)
     progress = Progress(console, emit=json_lines if options.json else None)
     engine = default_engine() if options.engine == "auto" else options.engine
-    if engine == "transformers" and options.engine == "auto":
+    if options.engine == "auto" and engine != ENGINES[0]:
         progress.note(
-            "vLLM is not installed here: the transformers engine generates instead, with the same answers, slower."
+            f"{ENGINE_TABLE[ENGINES[0]].title} is not installed here: the {engine} engine generates instead, with the "
+            "same answers, slower."
         )
     executor = _executor(options, sweep)
     try:

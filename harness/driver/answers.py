@@ -19,7 +19,8 @@ from harness.errors import UserError
 from harness.jsonl import read_jsonl
 from harness.records.generation import GenerationRecord, GuardRecord
 from harness.records.store import atomic_write, read_record, write_record
-from harness.sweep.engines import EngineName, Way
+from harness.sweep.engines import ENGINE_TABLE, EngineName, Way
+from harness.sweep.methods import TUNERS
 from harness.sweep.models import count_parameters
 from harness.sweep.settings import EngineSettings
 from harness.task import Output
@@ -205,14 +206,11 @@ class Generation:
 
     def _engine_settings(self, max_num_seqs: int) -> Message:
         settings: Message = {"max_model_len": self._group.max_model_len, "max_num_seqs": max_num_seqs}
-        if self._group.engine == "vllm":
-            settings |= {
-                "way": self._way,
-                "tensor_parallel_size": self._settings.tensor_parallel_size,
-                "gpu_memory_utilization": self._settings.gpu_memory_utilization,
-            }
-            if self._way == "adapters":
-                settings |= {"max_loras": MAX_LORAS, "max_lora_rank": max(map(_rank, self._asks))}
+        row = ENGINE_TABLE[self._group.engine]
+        settings |= {key: getattr(self._settings, key) for key in row.settings}
+        if self._way == "adapters":
+            ranks = [_rank(ask) for ask in self._asks]
+            settings |= {"way": self._way, "max_loras": MAX_LORAS, "max_lora_rank": max(ranks)}
         return settings
 
     def _close(self, lane: _Lane) -> None:
@@ -290,20 +288,18 @@ def choose_way(asks: Sequence[AskJob], model: str, engine: EngineName, settings:
     and cannot be had.
     """
     weighed = next((ask for ask in asks if ask.output == "perplexity"), None)
-    other = next((ask for ask in asks if ask.tuner in ("full", "dora")), None)
+    whole = next((ask for ask in asks if ask.tuner and TUNERS[ask.tuner].not_servable), None)
+    serves_adapters = "adapters" in ENGINE_TABLE[engine].ways
     if settings.way == "adapters":
-        if engine != "vllm":
+        if not serves_adapters:
+            able = " or ".join(row.title for row in ENGINE_TABLE.values() if "adapters" in row.ways)
             raise UserError(
-                '[engine] way = "adapters" takes vLLM; the transformers engine merges: set way = "swap"'
+                f'[engine] way = "adapters" takes {able}; the {engine} engine merges: set way = "swap"'
             )
-        if other is not None:
-            changes = (
-                "changes all weights"
-                if other.tuner == "full"
-                else "has magnitudes (DoRA) that vLLM does not read"
-            )
+        if whole is not None and whole.tuner is not None:
+            why = TUNERS[whole.tuner].not_servable
             raise UserError(
-                f'[engine] way = "adapters" serves adapters only, and {other.label} {changes}: set way = "swap", '
+                f'[engine] way = "adapters" serves adapters only, and {whole.label} {why}: set way = "swap", '
                 "or give that method a sweep of its own"
             )
         if weighed is not None:
@@ -313,7 +309,9 @@ def choose_way(asks: Sequence[AskJob], model: str, engine: EngineName, settings:
             )
         return "adapters"
     adapted = any(ask.tuner is not None for ask in asks)
-    if settings.way == "swap" or engine != "vllm" or other is not None or weighed is not None or not adapted:
+    if settings.way == "swap" or not serves_adapters or not adapted:
+        return "swap"
+    if whole is not None or weighed is not None:
         return "swap"
     if not shutil.which("nvidia-smi"):
         return "swap"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.driver.progress import Progress
 from harness.errors import UserError
-from harness.sweep.engines import EngineName
+from harness.sweep.engines import ENGINE_TABLE, EngineName
 from harness.sweep.models import model_kind
 from harness.sweep.run import Run
 from harness.toys import PREFIX, toy_folder
@@ -18,9 +18,11 @@ from harness.toys import PREFIX, toy_folder
 
 def require_libraries(engine: EngineName, runs: Sequence[Run]) -> None:
     """Raise `UserError` when a library that the runs need is missing."""
+    # Every engine renders and counts with transformers' tokenizers.
     needed = {"torch": "train", "transformers": "train"}
-    if engine == "vllm":
-        needed["vllm"] = "vllm"
+    row = ENGINE_TABLE[engine]
+    if row.library is not None:
+        needed[row.library] = row.extra
     if any(run.stages for run in runs):
         needed |= {"trl": "train", "peft": "train", "datasets": "train"}
     for library, extra in needed.items():

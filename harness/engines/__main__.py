@@ -1,10 +1,11 @@
 """The scoring worker: one engine that answers the prompts of one base model's arms, job after job.
 
-Run by `run.py` as `python -m harness.engines.engine --engine vllm --model M`.
+The driver starts it as `python -m harness.engines --engine vllm --model M`.
 """
 
 import argparse
 import json
+import pkgutil
 from pathlib import Path
 
 from harness.engines.cache import AnswerCache
@@ -13,7 +14,7 @@ from harness.engines.engine import Choose, Engine, Generate, Measure, Request, S
 from harness.engines.guards import Canaries
 from harness.engines.scoring import ScoringWorker
 from harness.jsonl import read_jsonl
-from harness.sweep.engines import EngineName
+from harness.sweep.engines import ENGINE_TABLE, ENGINES, EngineName
 from harness.task import Rendered
 from harness.workers.worker import Handler, serve
 
@@ -40,19 +41,16 @@ def _canaries(engine: Engine, path: Path) -> Canaries:
 
 
 def _engine(name: EngineName, model: str, revision: str | None, settings: dict[str, object]) -> Engine:
-    if name == "vllm":
-        from harness.engines.vllm import VllmEngine
-
-        return VllmEngine(model, revision, **settings)  # type: ignore[arg-type]
-    from harness.engines.transformers import TransformersEngine
-
-    return TransformersEngine(model, revision, **settings)  # type: ignore[arg-type]
+    # Here and nowhere else: the modules of engines import their libraries.
+    implementation = pkgutil.resolve_name(ENGINE_TABLE[name].implementation)
+    engine: Engine = implementation(model, revision, **settings)
+    return engine
 
 
 def main() -> None:
     """Serve scoring jobs for the base model named on the command line."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--engine", choices=("vllm", "transformers"), required=True)
+    parser.add_argument("--engine", choices=ENGINES, required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--revision")
     parser.add_argument(
