@@ -293,7 +293,7 @@ def training_subset(train: Sequence[Sample], n_train: int | None) -> list[Sample
     for sample in train:
         if sample.id not in original_ids:
             copies.setdefault(sample.copy_of, []).append(sample)
-    chosen = _balanced_order(originals)[: n_train or len(originals)]
+    chosen = _balanced_order(originals)[:n_train]
     subset: list[Sample] = []
     for original in chosen:
         subset += [original, *copies.get(original.id, ())]

@@ -71,9 +71,17 @@ def _check(spec: EnsembleSpec, members: Sequence[Run], tasks: Mapping[str, Loade
         raise UserError(
             f"{where}: it has one member, {members[0].label}; give it another {kind}, or set `over`"
         )
-    if spec.method == "mean_probability" and tasks[members[0].task].task.output != "choice":
+    output = tasks[members[0].task].task.output
+    if spec.method == "mean_probability" and output != "choice":
+        instead = "soup" if output == "perplexity" else "vote"
         raise UserError(
-            f"{where}: mean_probability needs a task whose answers are choices; use method = 'vote'"
+            f"{where}: mean_probability needs a task whose answers are choices; use method = '{instead}', or name other "
+            "tasks under `tasks`"
+        )
+    if spec.method == "vote" and output == "perplexity":
+        raise UserError(
+            f"{where}: a vote counts answers, and the task only weighs texts (output = 'perplexity'); use method = 'soup', "
+            "or name other tasks under `tasks`"
         )
     if spec.method != "soup":
         return

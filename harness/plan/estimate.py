@@ -100,7 +100,12 @@ class Estimator:
         tokens = max(1, self._tokens(stage))
         parameters = self._parameters(run.candidate.model) or 0
         trainable = _trainable(stage, parameters)
-        flops = training_flops(parameters, tokens, trainable=trainable, gradient_checkpointing=False)
+        flops = training_flops(
+            parameters,
+            tokens,
+            trainable=trainable,
+            gradient_checkpointing=stage.training.gradient_checkpointing,
+        )
         return float(tokens), max(flops / self._speed, 1e-3)
 
     def _trainings(self, run: Run) -> Iterable[tuple[Stage, float]]:
@@ -135,14 +140,7 @@ class Estimator:
         """Tokens that a stage trains on."""
         if stage not in self._stage_tokens:
             samples = sum(portion.n_train for portion in stage.portions)
-            epoch = sum(
-                portion.n_train
-                * (
-                    self._prompt_tokens(portion.task, portion.templates[0], 0)
-                    + self._answer_tokens(portion.task)
-                )
-                for portion in stage.portions
-            )
+            epoch = sum(portion.n_train * self._row_tokens(portion) for portion in stage.portions)
             self._stage_tokens[stage] = int(epoch * _epochs(stage.training, stage.meta, samples))
         return self._stage_tokens[stage]
 
@@ -153,14 +151,11 @@ class Estimator:
         loaded = self._tasks[run.task]
         output, limit = loaded.task.output, run.limit
         samples = len(loaded.dataset.test if limit is None else loaded.dataset.test[:limit])
-        written = run.generation.max_tokens or 0
-        answer = (
-            written
-            if output == "generate"
-            else self._answer_tokens(run.task)
-            if output == "perplexity"
-            else 0
-        )
+        answer: float = 0  # choices are compared, not written
+        if output == "generate":
+            answer = run.generation.n * (run.generation.max_tokens or 0)
+        elif output == "perplexity":
+            answer = self._answer_tokens(run.task)
         return int(
             samples
             * sum(self._prompt_tokens(run.task, name, run.num_fewshot) + answer for name in run.templates)
@@ -189,7 +184,7 @@ def _epochs(training: Training, meta: MetaLearning | None, samples: int) -> floa
     """How often each sample is trained on, on average."""
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
     if meta is not None:
-        return meta.meta_steps * meta.inner_steps * training.per_device_train_batch_size / max(1, samples)
+        return meta.meta_steps * meta.inner_steps * batch / max(1, samples)
     if training.max_steps > 0:
         return training.max_steps * batch / max(1, samples)
     return training.num_train_epochs

@@ -46,7 +46,7 @@ class TaskFacts:
         key = (run.task, run.n_train, run.limit)
         if key not in self._overlaps:
             dataset = self.tasks[run.task].dataset
-            trained_on = training_subset(dataset.train, run.n_train) if run.n_train != 0 else []
+            trained_on = training_subset(dataset.train, run.n_train)
             self._overlaps[key] = find_overlap(trained_on, dataset.test[: run.limit])
         return self._overlaps[key]
 

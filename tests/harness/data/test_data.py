@@ -143,6 +143,10 @@ def test_no_budget_means_every_sample_once(labels: list[str]) -> None:
     assert sorted(training_subset(train, None), key=lambda sample: int(sample.id)) == train
 
 
+def test_a_budget_of_zero_is_no_sample() -> None:
+    assert training_subset(labelled(["a", "b"]), 0) == []
+
+
 def test_a_budget_is_a_shuffle_and_not_the_first_rows() -> None:
     train = load_dataset(adding(data=lambda: Splits(rows(0, 50), rows(50, 51), rows(51, 52)))).train
     assert [sample.id for sample in training_subset(train, 10)] != [str(index) for index in range(10)]

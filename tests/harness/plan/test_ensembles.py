@@ -79,6 +79,29 @@ def test_what_cannot_be_put_together_is_refused(
     assert told in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ("vote", "a vote counts answers, and the task only weighs texts (output = 'perplexity')"),
+        ("mean_probability", "mean_probability needs a task whose answers are choices; use method = 'soup'"),
+    ],
+)
+def test_an_ensemble_of_answers_is_refused_where_no_answers_are_written(method: str, told: str) -> None:
+    with pytest.raises(UserError) as error:
+        plan_ensembles(
+            [spec(method=method)],
+            runs("a"),
+            tasks(output="perplexity", primary_metric="bits_per_byte", metrics=("bits_per_byte",)),
+        )
+    assert str(error.value).startswith("ensemble 'all', task 'adding': ")
+    assert told in str(error.value)
+
+
+def test_a_soup_may_weigh_texts() -> None:
+    weighing = tasks(output="perplexity", primary_metric="bits_per_byte", metrics=("bits_per_byte",))
+    assert len(plan_ensembles([spec(method="soup")], runs("a"), weighing)) == 1
+
+
 def test_a_soup_is_made_of_its_members_recipes_and_lies_in_a_folder_of_its_own() -> None:
     (ensemble,) = plan_ensembles([spec(method="soup")], runs("a"), tasks())
     run = derive(ensemble, ensemble.members)

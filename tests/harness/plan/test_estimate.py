@@ -1,0 +1,91 @@
+"""What a sweep is forecast to take, against what it does take."""
+
+from typing import Any
+
+import pytest
+from toy_task import adding
+
+from harness.data.dataset import load_dataset
+from harness.data.loaded import LoadedTask
+from harness.plan.estimate import ADAPTER_SHARE, Estimator
+from harness.plan.runs import make_runs
+from harness.records.costs import training_flops
+from harness.sweep.run import Run
+from harness.sweep.sweep import Sweep
+
+PROMPT_TOKENS, ANSWER_TOKENS = 13.5 / 4, 1.75 / 4
+"""Of the toy task's test samples, on average: `8 + 1`, a line break, `Answer:` and `9` have 5, 1, 7 and 1 characters."""
+
+
+def tasks() -> dict[str, LoadedTask]:
+    task = adding()
+    return {name: LoadedTask(task, load_dataset(task)) for name in ("adding", "spelling")}
+
+
+def planned(method: str, *, training: dict[str, Any] | None = None, **changes: Any) -> Run:
+    """The first run of a sweep of one method."""
+    declared: dict[str, Any] = {
+        "name": "s",
+        "tasks": ["adding", "spelling"],
+        "seeds": [0],
+        "defaults": {"training": training or {}},
+        "candidates": [{"name": "a", "model": "x/a-70B", "methods": [method]}],
+    }
+    sweep = Sweep.model_validate(declared | changes)
+    return make_runs(sweep, tasks(), fingerprint=lambda model, revision: "f", limit=None)[0]
+
+
+def train_tokens(run: Run) -> int:
+    return Estimator(tasks()).forecast(run, done=False).train_tokens
+
+
+def test_accumulated_samples_of_meta_learning_are_counted() -> None:
+    visits = {"meta_steps": 60, "inner_steps": 8}
+    plain, accumulated = (
+        train_tokens(
+            planned(
+                "meta",
+                training={"per_device_train_batch_size": 4, "gradient_accumulation_steps": steps},
+                meta=visits,
+            )
+        )
+        for steps in (1, 4)
+    )
+    # The adaptation after it goes by epochs, whose samples are as many however they are accumulated.
+    rows = 60 * 8 * 4
+    assert accumulated - plain == pytest.approx(3 * rows * (PROMPT_TOKENS + ANSWER_TOKENS), abs=2)
+
+
+def test_meta_learning_is_forecast_to_train_on_as_many_rows_as_it_visits() -> None:
+    pytest.importorskip("trl", reason="needs the train extra")
+    from harness.training.meta import visited_rows
+
+    run = planned("meta", training={"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4})
+    stage, adaptation = run.stages
+    assert stage.meta is not None
+    rows = len(visited_rows(["spelling"] * 6, stage.meta, samples_a_step=16, seed=0))
+    adapted = adaptation.training.num_train_epochs * adaptation.portions[0].n_train
+    assert train_tokens(run) == pytest.approx((rows + adapted) * (PROMPT_TOKENS + ANSWER_TOKENS), abs=2)
+
+
+def test_checkpointed_gradients_of_trials_are_counted() -> None:
+    seconds, expected = [], []
+    for checkpointing in (False, True):
+        search = {"learning_rate": [1e-4, 3e-4], "gradient_checkpointing": checkpointing}
+        run = planned("lora", training={"max_steps": 100, **search})
+        tokens, taken = Estimator(tasks()).trial(run)
+        seconds.append(taken)
+        parameters = 70_000_000_000
+        trainable = int(parameters * ADAPTER_SHARE)
+        expected.append(
+            training_flops(parameters, int(tokens), trainable=trainable, gradient_checkpointing=checkpointing)
+        )
+    assert seconds[1] / seconds[0] == pytest.approx(expected[1] / expected[0])
+    assert seconds[1] > seconds[0]
+
+
+def test_every_answer_that_is_sampled_for_a_prompt_is_counted() -> None:
+    for answers in (1, 4):
+        generation = {"n": answers, "temperature": 0.7, "max_tokens": 10}
+        forecast = Estimator(tasks()).forecast(planned("zero_shot", generation=generation), done=False)
+        assert forecast.score_tokens == int(4 * (PROMPT_TOKENS + 10 * answers))
