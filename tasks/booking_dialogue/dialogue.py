@@ -28,14 +28,14 @@ Value = str | int
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """A dialogue. Difficulty 1: one booking; 2: with offers, distractors, corrections; 3: a second one that
-    refers to it."""
+    """A dialogue. Difficulty 1: one booking; 2: with offers, distractors and corrections; 3: with a second
+    booking that refers to the first."""
     difficulty = 1 + index % 3
     talk = Talk(generator, difficulty)
-    first, second = generator.sample(tuple(SERVICES), 2)
-    talk.book(first, until=generator.randint(2, 4))
+    service, next_service = generator.sample(tuple(SERVICES), 2)
+    talk.book(service, known_slots=generator.randint(2, 4))
     if difficulty == 3:
-        talk.book(second, until=generator.randint(2, 4), first=first)
+        talk.book(next_service, known_slots=generator.randint(2, 4), earlier_service=service)
     return {
         "dialogue": "\n".join(talk.turns),
         "state": dict(sorted(talk.state.items())),
@@ -45,55 +45,56 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
 
 @dataclass
 class Talk:
-    """A dialogue as it grows."""
+    """A dialogue so far, and what has been booked in it."""
 
     generator: random.Random
     difficulty: int
     turns: list[str] = field(default_factory=list)
     state: dict[str, Value] = field(default_factory=dict)
 
-    def book(self, service: str, *, until: int, first: str | None = None) -> None:
-        """Open a booking and ask for its slots, `until` so many are known."""
-        self._open(service, first)
+    def book(self, service: str, *, known_slots: int, earlier_service: str | None = None) -> None:
+        """Open a booking, and ask for slots until `known_slots` of them are known."""
+        self._open(service, earlier_service)
         slots = SERVICES[service]
         missing = [slot for slot in slots if f"{service}_{slot}" not in self.state]
         self.generator.shuffle(missing)
-        for slot in missing[: max(0, until - len(slots) + len(missing))]:
-            self._fill(service, slot, first)
-        if self.difficulty > 1 and first is None and self.generator.random() < 0.6:
+        for slot in missing[: max(0, known_slots - len(slots) + len(missing))]:
+            self._fill(service, slot, earlier_service)
+        if self.difficulty > 1 and earlier_service is None and self.generator.random() < 0.6:
             self._correct(service)
         self.turns.append(f"Agent: {self.generator.choice(CLOSINGS)}")
 
-    def _open(self, service: str, first: str | None) -> None:
-        if first is not None:
-            text = self.generator.choice(NEXT_OPENINGS).format(service=service, first=first)
+    def _open(self, service: str, earlier_service: str | None) -> None:
+        if earlier_service is not None:
+            opening = self.generator.choice(NEXT_OPENINGS)
+            text = opening.format(service=service, first=earlier_service)
         else:
             opening = self.generator.choice(OPENINGS[service])
-            named = [name for _, name, _, _ in string.Formatter().parse(opening) if name]
-            for slot in named:
+            slots = [name for _, name, _, _ in string.Formatter().parse(opening) if name]
+            for slot in slots:
                 self.state[f"{service}_{slot}"] = self._draw(service, slot)
-            text = opening.format(
-                **{slot: self._say(service, slot, self.state[f"{service}_{slot}"]) for slot in named}
-            )
+            values = {slot: self._say(service, slot, self.state[f"{service}_{slot}"]) for slot in slots}
+            text = opening.format(**values)
         self.turns.append(f"Customer: {_capital(text)}")
 
-    def _fill(self, service: str, slot: str, first: str | None) -> None:
-        """One question about a slot and its answer, in one of the ways that the difficulty allows."""
+    def _fill(self, service: str, slot: str, earlier_service: str | None) -> None:
+        """A question about a slot and its answer, in one of the ways that the difficulty allows."""
         kind = SERVICES[service][slot]
-        value, other = self._draw(service, slot), self._draw(service, slot)
+        value, distractor = self._draw(service, slot), self._draw(service, slot)
         question = self.generator.choice(QUESTIONS.get(slot, QUESTIONS[kind]))
-        said, unsaid = self._say(service, slot, value), self._say(service, slot, other)
-        if first is not None and f"{first}_{slot}" in self.state and kind in REFERENCES:
+        right, wrong = self._say(service, slot, value), self._say(service, slot, distractor)
+        earlier_slot = f"{earlier_service}_{slot}"
+        if earlier_slot in self.state and kind in REFERENCES:
             reference, step = self.generator.choice(REFERENCES[kind])
-            value = _moved(self.state[f"{first}_{slot}"], step)
-            answer = reference.format(first=first)
-        elif self.difficulty == 1 or value == other or self.generator.random() < 0.3:
-            answer = self.generator.choice(ANSWERS).format(value=said)
+            value = _moved(self.state[earlier_slot], step)
+            answer = reference.format(first=earlier_service)
+        elif self.difficulty == 1 or value == distractor or self.generator.random() < 0.3:
+            answer = self.generator.choice(ANSWERS).format(value=right)
         elif self.generator.random() < 0.5:
-            answer = self.generator.choice(DISTRACTED).format(value=said, other=unsaid)
+            answer = self.generator.choice(DISTRACTED).format(value=right, other=wrong)
         else:
             place = self.generator.randrange(2)
-            offered = (said, unsaid) if place == 0 else (unsaid, said)
+            offered = (right, wrong) if place == 0 else (wrong, right)
             question += " " + self.generator.choice(OFFERS).format(first=offered[0], second=offered[1])
             answer = self.generator.choice(CHOICES)[place]
         self.state[f"{service}_{slot}"] = value
@@ -101,16 +102,16 @@ class Talk:
         self.turns.append(f"Customer: {_capital(answer)}")
 
     def _correct(self, service: str) -> None:
-        """The customer takes back one slot."""
+        """The customer changes the value of one slot."""
         name = self.generator.choice(sorted(name for name in self.state if name.startswith(service)))
         slot = name.removeprefix(f"{service}_")
         value = self._draw(service, slot)
         while value == self.state[name]:
             value = self._draw(service, slot)
-        said, unsaid = self._say(service, slot, value), self._say(service, slot, self.state[name])
+        right, wrong = self._say(service, slot, value), self._say(service, slot, self.state[name])
         self.state[name] = value
         self.turns.append(f"Agent: {self.generator.choice(CLOSINGS)}")
-        self.turns.append(f"Customer: {self.generator.choice(CORRECTIONS).format(value=said, other=unsaid)}")
+        self.turns.append(f"Customer: {self.generator.choice(CORRECTIONS).format(value=right, other=wrong)}")
 
     def _draw(self, service: str, slot: str) -> Value:
         kind = SERVICES[service][slot]
@@ -137,20 +138,22 @@ def _times(time: str) -> tuple[str, ...]:
     """A time of day in four ways, the plainest first."""
     hour, minute = (int(part) for part in time.split(":"))
     half = "pm" if hour >= 12 else "am"
-    part = "in the evening" if hour >= 18 else "in the afternoon" if hour >= 12 else "in the morning"
-    named = NUMBERS[(hour + (minute == 45) - 1) % 12 + 1]
+    part = "in the morning"
+    if hour >= 12:
+        part = "in the evening" if hour >= 18 else "in the afternoon"
+    hour_name = NUMBERS[(hour + (minute == 45) - 1) % 12 + 1]
     spoken = {
-        0: f"{named} o'clock",
-        15: f"quarter past {named}",
-        30: f"half past {named}",
-        45: f"quarter to {named}",
+        0: f"{hour_name} o'clock",
+        15: f"quarter past {hour_name}",
+        30: f"half past {hour_name}",
+        45: f"quarter to {hour_name}",
     }
     clock = f"{(hour - 1) % 12 + 1}:{minute:02d} {half}"
     return time, clock, f"{spoken[minute]} {part}", f"{hour}.{minute:02d}"
 
 
 def _moved(value: Value, step: int) -> Value:
-    """A value so many days, minutes or people away; a city stays."""
+    """A value `step` days, minutes or people later; a city stays as it is."""
     if isinstance(value, int):
         return value + step
     if value in DAYS:

@@ -27,7 +27,7 @@ SERVICES: dict[str, dict[str, str]] = {
     "train": {"from": "city", "to": "city", "day": "day", "time": "time"},
     "tour": {"city": "city", "day": "day", "time": "time", "people": "people"},
 }
-"""What is booked: slot to kind of value."""
+"""Service → slot → kind of value."""
 
 OPENINGS: dict[str, tuple[str, ...]] = {
     "table": (
@@ -79,7 +79,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "from": ("Where do you leave from?", "From which station?"),
     "to": ("Where do you want to go?", "And the destination?"),
 }
-"""By slot where there is one of its own, else by kind."""
+"""By slot if it has questions of its own, else by kind of value."""
 
 ANSWERS = (
     "{value}.",
@@ -133,7 +133,7 @@ REFERENCES: dict[str, tuple[tuple[str, int], ...]] = {
     ),
     "city": (("The same city as the {first}.", 0), ("There, too.", 0)),
 }
-"""How a slot of a second booking refers to that of the first, and by how much it differs."""
+"""How the second booking refers to a slot of the first, and by how much its value differs."""
 
 ACKNOWLEDGEMENTS = ("", "", "Fine.", "All right.", "Of course.", "Noted.", "Thank you.")
 CLOSINGS = ("Is that all?", "Anything else?", "I have noted it. What else can I do?")

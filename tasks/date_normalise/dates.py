@@ -29,11 +29,11 @@ FORMS: tuple[tuple[int, Callable[[date], str]], ...] = (
     (3, lambda day: f"the day after {FORMS[0][1](day - ONE_DAY)}"),
     (3, lambda day: f"the day before {FORMS[1][1](day + ONE_DAY)}"),
 )
-"""How hard a form is, and how it is written."""
+"""Difficulty, and how a day is written."""
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """A day, written in the twelve forms in turn."""
+    """A day; rows take the twelve forms in turn."""
     day = date.fromordinal(generator.randint(FIRST.toordinal(), LAST.toordinal()))
     difficulty, form = FORMS[index % len(FORMS)]
     return {"text": form(day), "iso": day.isoformat(), "difficulty": difficulty}

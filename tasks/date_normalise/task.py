@@ -55,6 +55,6 @@ def to_sample(row: Row, index: int) -> Sample:
 
 
 def first_iso_date(completion: str) -> str:
-    """The first ISO date of a completion, so that "It is 2021-03-05." counts; else all of it."""
-    found = ISO_DATE.search(completion)
-    return found[0] if found else completion.strip()
+    """The first ISO date in a completion, so that "It is 2021-03-05." counts; without one, all of it."""
+    iso_date = ISO_DATE.search(completion)
+    return iso_date[0] if iso_date else completion.strip()

@@ -4,8 +4,8 @@ The data is DROP (Dua et al. 2019, arXiv 1903.00161) from the Hugging Face hub, 
 training rows, of which 500 are set apart as dev. The public test rows have no answers, so the 9,535
 validation rows are the test. The licence is CC-BY-SA-4.0. An invented row of the same shape:
 
-    {"section_id": "history_1", "query_id": "a1", "passage": "Oslo won 3 games in May and 4 in June.", "question": "How
-    many games did Oslo win?", "answers_spans": {"spans": ["7"], "types": ["number"]}}
+    {"section_id": "history_1", "query_id": "a1", "passage": "Oslo won 3 games in May and 4 in June.",
+    "question": "How many games did Oslo win?", "answers_spans": {"spans": ["7"], "types": ["number"]}}
 
 This edition lists the spans of an answer side by side. In train several spans are the parts of one answer:
 such rows are left out. In test they are the answers of several people, or parts of them, which cannot be told
@@ -50,7 +50,7 @@ def drop() -> Task:
 
 def load(path: str = HUB_ID, *, dev_size: int = 500) -> Splits:
     """The pinned hub data set, or a local folder of the same layout, without training rows whose answer has
-    parts."""
+    several parts."""
     revision = REVISION if path == HUB_ID else None
     rows = hub_splits(path, None, revision=revision, train="train", test="validation", dev_size=dev_size)
     return Splits(
@@ -61,7 +61,7 @@ def load(path: str = HUB_ID, *, dev_size: int = 500) -> Splits:
 
 
 def spans(row: Row) -> tuple[str, ...]:
-    """The different answers of a row, in their order."""
+    """The distinct answers of a row, in their order."""
     return tuple(dict.fromkeys(span.strip() for span in row["answers_spans"]["spans"] if span.strip()))
 
 
@@ -75,5 +75,5 @@ def to_sample(row: Row, index: int) -> Sample:
 
 
 def first_line(completion: str) -> str:
-    """The first line that says anything: an answer is one line, and what follows it is another question."""
+    """The first line that is not blank: an answer is one line, and what follows it is another question."""
     return completion.strip().partition("\n")[0].strip()

@@ -5,8 +5,8 @@ The data is that of the E2E NLG challenge (Novikova et al. 2017, arXiv 1706.0925
 at a pinned revision: 42,061 training rows over 4,862 restaurants, 4,672 dev rows over 547 and 4,693 test rows
 over 630, no restaurant in two splits. The licence is CC-BY-SA-4.0. An invented row of the same shape:
 
-    {"meaning_representation": "name[The Oak], eatType[pub], area[riverside]", "human_reference": "The Oak is a pub by the
-    river."}
+    {"meaning_representation": "name[The Oak], eatType[pub], area[riverside]", "human_reference": "The Oak is
+    a pub by the river."}
 
 Every restaurant was described by several people. In train each description is a row; in dev and test a
 restaurant is one row with all its descriptions, and a model's is compared with every one of them.
@@ -54,16 +54,15 @@ def e2e_nlg() -> Task:
 
 
 def load(path: str = HUB_ID) -> Splits:
-    """The pinned hub data set, or a local folder of the same layout, with the references of dev and test
-    gathered."""
+    """The pinned hub data set, or a local folder of the same layout; in dev and test with all references of a
+    restaurant in one row."""
     revision = REVISION if path == HUB_ID else None
     rows = hub_splits(path, None, revision=revision, train="train", test="test", dev="validation")
     return Splits(train=rows.train, dev=gathered(rows.dev), test=gathered(rows.test))
 
 
 def gathered(rows: Sequence[Row]) -> list[Row]:
-    """One row for each meaning representation, its `human_reference` the list of all that were written for
-    it."""
+    """One row per meaning representation, whose `human_reference` lists all texts written for it."""
     references: dict[str, list[str]] = {}
     for row in rows:
         references.setdefault(row["meaning_representation"], []).append(row["human_reference"])
@@ -88,5 +87,5 @@ def listed(meaning: str) -> str:
 
 
 def first_paragraph(completion: str) -> str:
-    """The first paragraph on one line; what follows it is another text."""
+    """The first paragraph, on one line; what follows it is another text."""
     return " ".join(completion.strip().partition("\n\n")[0].split())

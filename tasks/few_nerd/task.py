@@ -69,6 +69,6 @@ def to_sample(row: Row, index: int) -> Sample:
 
 
 def entities(row: Row) -> dict[str, str]:
-    """Each run of words with the same type, from its text to its type."""
+    """Text → type of each run of words that have the same type."""
     runs = groupby(zip(row["tokens"], row["ner_tags"], strict=True), key=lambda pair: pair[1])
     return {" ".join(word for word, _ in run): TYPES[tag] for tag, run in runs if TYPES[tag] != NONE}

@@ -4,15 +4,16 @@ The data is Gretel's synthetic text-to-SQL (Meyer et al. 2024) from the Hugging 
 revision: 100,000 training and 5,851 test rows over 100 domains. The licence is Apache-2.0. An invented row of
 the same shape, without its columns of explanation:
 
-    {"sql_prompt": "How many boats are red?", "sql_context": "CREATE TABLE boats (id INT, colour TEXT); INSERT INTO boats
-    VALUES (1, 'red'), (2, 'blue');", "sql": "SELECT COUNT(*) FROM boats WHERE colour = 'red';", "sql_task_type":
-    "analytics and reporting", "sql_complexity": "aggregation"}
+    {"sql_prompt": "How many boats are red?", "sql_context": "CREATE TABLE boats (id INT, colour TEXT); INSERT
+    INTO boats VALUES (1, 'red'), (2, 'blue');", "sql": "SELECT COUNT(*) FROM boats WHERE colour = 'red';",
+    "sql_task_type": "analytics and reporting", "sql_complexity": "aggregation"}
 
-Rows name no dialect of SQL. Kept are those whose query runs on SQLite, the database of the Python library,
-and returns something: against an empty result, most wrong queries would look right. 500 training rows are set
-apart as dev.
+Rows do not name their dialect of SQL. Only those are used whose query runs on SQLite, which comes with
+Python, and returns something: compared with an empty result, most wrong queries would look right. 500
+training rows are set apart as dev.
 """
 
+import itertools
 import re
 import sqlite3
 
@@ -63,28 +64,27 @@ def load(path: str = HUB_ID, *, dev_size: int = 500) -> Splits:
     answer."""
     revision = REVISION if path == HUB_ID else None
     rows = hub_splits(path, None, revision=revision, train="train", test="test", dev_size=dev_size)
-    return Splits(
-        *([row for row in split if returns_something(row)] for split in (rows.train, rows.dev, rows.test))
-    )
+    train, dev, test = (list(filter(returns_something, split)) for split in (rows.train, rows.dev, rows.test))
+    return Splits(train, dev, test)
 
 
 def returns_something(row: Row) -> bool:
-    """Whether the query of a row only reads, finds at least one value on SQLite, and always the same."""
+    """Whether a row's query only reads, returns at least one value on SQLite, and always returns the same."""
     query = first_statement(row["sql"])
     if not query.upper().startswith(("SELECT", "WITH")) or "RANDOM" in query.upper():
         return False
     connection = sqlite3.connect(":memory:")
     try:
-        # The statements come from outside: none may open a file, or run without an end.
+        # The statements come from outside: none may open a file or run for ever.
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         connection.set_progress_handler(lambda: 1, MAX_STEPS)
         connection.executescript(row["sql_context"])
-        found = connection.execute(query).fetchall()
+        rows = connection.execute(query).fetchall()
     except sqlite3.Error:
         return False
     finally:
         connection.close()
-    return any(value is not None for values in found for value in values)
+    return any(value is not None for value in itertools.chain.from_iterable(rows))
 
 
 def to_sample(row: Row, index: int) -> Sample:
@@ -97,8 +97,7 @@ def to_sample(row: Row, index: int) -> Sample:
 
 
 def first_statement(completion: str) -> str:
-    """The first statement of a completion, taken out of its Markdown fence where there is one, without its
-    semicolon."""
+    """The first statement in a completion, out of its Markdown fence if it has one, without its semicolon."""
     fenced = FENCE.search(completion)
-    found = STATEMENT.match((fenced[1] if fenced else completion).strip())
-    return found[0].strip() if found else ""
+    statement = STATEMENT.match((fenced[1] if fenced else completion).strip())
+    return statement[0].strip() if statement else ""

@@ -3,7 +3,8 @@
 The data is GSM8K (Cobbe et al. 2021, arXiv 2110.14168) from the Hugging Face hub, at a pinned revision: 7,473
 training rows, of which 300 are set apart as dev, and 1,319 test rows. An invented row of the same shape:
 
-    {"question": "Ann has 3 boxes of 4 pens. How many pens?", "answer": "3 * 4 = <<3*4=12>>12 pens.\\n#### 12"}
+    {"question": "Ann has 3 boxes of 4 pens. How many pens?", "answer": "3 * 4 = <<3*4=12>>12 pens.\\n####
+    12"}
 
 The target is the whole worked answer, so tuning learns the steps; only the number after `####` is scored.
 """
@@ -52,7 +53,7 @@ def to_sample(row: Row, index: int) -> Sample:
 
 
 def final_number(completion: str) -> str:
-    """The number after the first `####`, so that whatever a model goes on to write is ignored; else the last
+    """The number after the first `####`, so that whatever follows is ignored; without the mark, the last
     number."""
     _, mark, after = completion.partition(ANSWER_MARK)
     stated = after.strip().partition("\n")[0] if mark else ""

@@ -5,8 +5,9 @@ The data is HellaSwag (Zellers et al. 2019, arXiv 1905.07830) from the Hugging F
 validation rows are the test. Its authors publish it under the MIT licence. An invented row of the same shape,
 without its columns of origin:
 
-    {"activity_label": "Baking bread", "ctx": "A man kneads dough on a table. he", "endings": ["puts it into a warm oven.",
-    "sails it across the lake.", "reads it to the children.", "plugs it into the wall."], "label": "0"}
+    {"activity_label": "Baking bread", "ctx": "A man kneads dough on a table. he", "endings": ["puts it into a
+    warm oven.", "sails it across the lake.", "reads it to the children.", "plugs it into the wall."],
+    "label": "0"}
 
 A choice is judged by its likelihood after the scene. Endings differ in length, so the board ranks by
 `accuracy_norm`, where the likelihood is per byte, beside the plain `accuracy`.
@@ -59,7 +60,7 @@ def load(path: str = HUB_ID, *, dev_size: int = 500) -> Splits:
 
 
 def is_a_choice(row: Row) -> bool:
-    """Whether all endings say something, each something else, once the markup is gone."""
+    """Whether all endings are different and none is blank, once the markup is gone."""
     endings = {plain(ending) for ending in row["endings"]}
     return len(endings) == len(row["endings"]) and "" not in endings
 
@@ -77,7 +78,6 @@ def to_sample(row: Row, index: int) -> Sample:
 
 
 def plain(text: str) -> str:
-    """A text without the markup that was left in those from WikiHow: `How to bake [title] Knead. [step] Use
-    flour.`"""
+    """A text without the markup that WikiHow left in it: `How to bake [title] Knead. [step] Use flour.`"""
     sentences = MARKUP.sub(" ", TITLE.sub(". ", text))
     return " ".join(sentences.split()).removeprefix(". ")

@@ -1,4 +1,4 @@
-"""Compose names of program parts and write them in every style."""
+"""Compose identifiers and write them in every style."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ def capital(word: str) -> str:
 
 
 def loud(word: str) -> str:
-    """A word with its acronym in capitals."""
+    """The word, in capitals if it is an acronym."""
     return word.upper() if word in ACRONYMS else word
 
 
@@ -66,7 +66,8 @@ STYLES: dict[str, Callable[[Words], str]] = {
     "Title Case": lambda words: " ".join(capital(loud(word)) for word in words),
     "Sentence case": lambda words: capital(" ".join(map(loud, words))),
 }
-"""What is asked for. Acronyms are in capitals where words are apart, and are words like others in code."""
+"""The styles to write a name in. Acronyms are in capitals where words stand apart, and ordinary words in
+code."""
 
 SOURCES: dict[int, tuple[Callable[[Words], str], ...]] = {
     1: (lambda words: " ".join(words), STYLES["snake_case"], STYLES["kebab-case"], STYLES["Title Case"]),
@@ -84,11 +85,11 @@ SOURCES: dict[int, tuple[Callable[[Words], str], ...]] = {
         lambda words: " - ".join(map(loud, words)),
     ),
 }
-"""How a name is given, by difficulty: with plain gaps, without or with unusual ones, or in a mixture."""
+"""The styles a name is given in, by difficulty: with plain gaps; with none or unusual ones; in a mixture."""
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """A name and the style to write it in, the styles in turn."""
+    """A name and the style to write it in; rows take the styles in turn."""
     style = tuple(STYLES)[index % len(STYLES)]
     difficulty = generator.choice(tuple(SOURCES))
     words = _words(generator, difficulty)
@@ -100,7 +101,7 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
 
 
 def _words(generator: random.Random, difficulty: int) -> list[str]:
-    """Two to six words; from difficulty 2 on perhaps a number, at 3 an acronym."""
+    """Two to six words, from difficulty 2 on perhaps with a number, at 3 with an acronym."""
     words = generator.sample(ADJECTIVES, generator.randint(0, 2)) + generator.sample(
         NOUNS, generator.randint(1, 2)
     )

@@ -12,11 +12,11 @@ from harness import Row
 from .topics import CLOSERS, OPENERS, REQUESTS, TOPICS
 
 ASPECTS = ("frame", "frame", "case", "length", "length", "words", "words", "commas")
-"""What constraints are about, the more telling ones more often. A request has at most one on each aspect, so
+"""What constraints are about, the more informative ones more often. A request has at most one per aspect, so
 that its constraints never contradict each other."""
 
 LISTS = ("bullets", "lines", "json")
-"""Frames whose parts stand apart, so that sentences are not counted in them."""
+"""Frames whose parts stand apart, so that their sentences are not counted."""
 
 FRAMES = ("start", "end", "paragraphs", "quoted", *LISTS)
 CASES: dict[str, Callable[[str], str]] = {"upper": str.upper, "lower": str.lower, "title": str.title}
@@ -79,7 +79,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A constraint in words, and as metrics read it."""
+    """A constraint, in words and as the metrics read it."""
 
     text: str
     constraint: dict[str, Any]
@@ -123,7 +123,7 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
 def _aspects(generator: random.Random, count: int) -> set[str]:
     aspects: set[str] = set()
     while len(aspects) < count:
-        # Almost any text has no commas: alone, that would ask for nothing.
+        # Many texts have no commas anyway, so this constraint alone would ask for little.
         aspects.add(generator.choice(ASPECTS if aspects else ASPECTS[:-1]))
     return aspects
 
@@ -135,9 +135,9 @@ def _frame(generator: random.Random, aspects: set[str]) -> str | None:
 
 
 def _statements(generator: random.Random, topic: str, *, frame: str | None, commas: bool) -> list[str]:
-    """Two to four sentences, one of them a phrase of the frame where it wants one."""
-    known = [statement for statement in TOPICS[topic] if commas or "," not in statement]
-    statements = generator.sample(known, generator.randint(2, 4))
+    """Two to four sentences; the frames `start` and `end` replace one of them by a set phrase."""
+    allowed = [statement for statement in TOPICS[topic] if commas or "," not in statement]
+    statements = generator.sample(allowed, generator.randint(2, 4))
     if frame == "start":
         statements[0] = generator.choice(OPENERS)
     if frame == "end":
@@ -171,7 +171,7 @@ def _frame_rule(generator: random.Random, frame: str, statements: Sequence[str])
 
 
 def _length_rule(generator: random.Random, answer: str, *, sentences: int | None) -> Rule:
-    """How long the answer is, exactly or within narrow bounds; `sentences` is None where they are not
+    """How long the answer is, exactly or within narrow bounds; `sentences` is None if they are not
     counted."""
     wording = generator.choice(("exact words", "words", "characters", "sentences" if sentences else "words"))
     if wording == "sentences":
@@ -189,22 +189,21 @@ def _length_rule(generator: random.Random, answer: str, *, sentences: int | None
 
 
 def _words_rule(generator: random.Random, answer: str, topic: str) -> Rule:
-    """Which words of the topic the answer has, has not, or has how often."""
-    found = _words(answer.lower())
-    used = sorted({word for word in found if len(word) > 3})
-    unused = sorted(
-        {word for word in _words(" ".join(TOPICS[topic]).lower()) if len(word) > 3 and word not in found}
-    )
+    """Which words of the topic the answer contains, does not contain, or contains how often."""
+    words = _words(answer.lower())
+    topic_words = _words(" ".join(TOPICS[topic]).lower())
+    used = sorted({word for word in words if len(word) > 3})
+    unused = sorted({word for word in topic_words if len(word) > 3 and word not in words})
     wording = generator.choice(("include", "include", "exclude", "frequency"))
     if wording == "frequency":
         word = generator.choice(
-            [word for word in sorted(set(found)) if len(word) > 2 and found.count(word) < len(TIMES)]
+            [word for word in sorted(set(words)) if len(word) > 2 and words.count(word) < len(TIMES)]
         )
-        count = found.count(word)
+        count = words.count(word)
         constraint = {"kind": wording, "word": word, "min": count, "max": count}
         return _rule(generator, wording, constraint, word=word, times=TIMES[count])
-    words = generator.sample(used if wording == "include" else unused, 2)
-    return _rule(generator, wording, {"kind": wording, "words": words}, both=" and ".join(words))
+    pair = generator.sample(used if wording == "include" else unused, 2)
+    return _rule(generator, wording, {"kind": wording, "words": pair}, both=" and ".join(pair))
 
 
 def _words(text: str) -> list[str]:

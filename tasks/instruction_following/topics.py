@@ -1,4 +1,4 @@
-"""What answers may be about: a topic, and true-sounding sentences on it in no particular order."""
+"""What answers may be about: topics, each with plausible sentences in no particular order."""
 
 REQUESTS = (
     "Describe {topic}.",

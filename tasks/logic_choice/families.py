@@ -1,4 +1,4 @@
-"""Puzzles in words: five families, from who is taller to what is the case when the bridge is open."""
+"""Put puzzles into words: five families, from who is taller to what holds when the bridge is open."""
 
 import random
 from collections.abc import Callable
@@ -17,15 +17,15 @@ class Text:
 
 
 Wordings = dict[str, tuple[str, ...]]
-"""For the name of a fact the ways to say it: `{0}`, `{1}` are its things and then its places."""
+"""Name of a fact → ways to say it; `{0}`, `{1}` … stand for its things, then its places."""
 
 
 @dataclass(frozen=True)
 class Telling:
-    """The words for one puzzle."""
+    """The words for a single puzzle."""
 
     intro: str
-    """What has to be known beforehand; may be empty."""
+    """What a reader has to know beforehand; may be empty."""
 
     wordings: Wordings
     things: tuple[str, ...]
@@ -36,11 +36,11 @@ class Telling:
 class Family:
     rules: Rules
     tell: Callable[[random.Random, int], Telling]
-    """The words for a puzzle about so many things."""
+    """Draws the words for a puzzle about that many things."""
 
 
 def write(generator: random.Random, puzzle: Puzzle, telling: Telling) -> Text | None:
-    """Premises in their order and the statement; None where the statement would repeat a premise word for
+    """The premises in their order, and the statement; None if the statement would repeat a premise word for
     word."""
     sentences = [_sentence(generator, fact, telling) for fact in puzzle.premises]
     statement = _sentence(generator, puzzle.statement, telling)

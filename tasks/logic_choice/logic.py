@@ -1,8 +1,9 @@
-"""Puzzles without words: facts about numbered things, and what follows from them in all worlds where they
+"""Puzzles without words: facts about numbered things, and what follows from them in every world where they
 hold.
 
 A world of the *order* kind puts things on the places 0 … size − 1, one on each; a world of the *truth* kind
-says of every thing whether it is so (1) or not (0). A fact is its name and the numbers that it is about:
+says for every thing whether it is so (1) or not (0). A fact is a name with the numbers of its things and
+places:
 
     above a b     thing a has a higher place than thing b
     beside a b    the places of a and b are neighbours
@@ -30,12 +31,12 @@ LABELS = ("true", "false", "unknown")
 
 Kind = Literal["order", "truth"]
 World = tuple[int, ...]
-"""For every thing its place, or whether it is so."""
+"""For every thing, its place or whether it is so."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that holds in some worlds, as the table above has it."""
+    """Something that holds in some of the worlds; the table above lists all kinds."""
 
     name: str
     things: tuple[int, ...]
@@ -48,16 +49,16 @@ class Rules:
 
     kind: Kind
     sizes: tuple[int, int, int]
-    """Things in a puzzle, by difficulty."""
+    """Number of things, by difficulty."""
 
     depths: tuple[int, int, int]
-    """Premises that it takes to tell true from false, by difficulty."""
+    """Number of premises needed to tell true from false, by difficulty."""
 
     stated: tuple[str, ...]
-    """Names of the facts that premises may be; one that is listed twice is twice as likely."""
+    """Facts that premises may state; one that is listed twice is twice as likely."""
 
     asked: tuple[str, ...]
-    """Names of the facts that the statement may be."""
+    """Facts that the statement may assert."""
 
 
 @dataclass(frozen=True)
@@ -75,47 +76,47 @@ class Verdict:
 
     label: str
     depth: int
-    """The fewest premises that it takes to see it; 0 when all of them leave it open."""
+    """The fewest premises needed to see it; 0 when all of them leave it open."""
 
 
 PREMISES = (3, 4, 5)
-"""How many there are, by difficulty; the same for every label, or their number would give it away."""
+"""How many premises, by difficulty; the same for every label, or their number would give the label away."""
 
 NUMBERS = {
     "above": (2, 0), "beside": (2, 0), "apart": (2, 0), "end": (1, 0), "inner": (1, 0), "at": (1, 1), "off": (1, 1),
     "either": (1, 2), "yes": (1, 0), "no": (1, 0), "if": (2, 0), "nand": (2, 0), "or": (2, 0),
 }  # fmt: skip
-"""Of how many things and how many places a fact speaks."""
+"""How many things and how many places a fact is about."""
 
 
 def holds(fact: Fact, world: World) -> bool:
-    """Whether a fact is so in a world."""
-    here, *there = (world[thing] for thing in fact.things)
+    """Whether a fact holds in a world."""
+    value, *rest = (world[thing] for thing in fact.things)  # rest: the value of the second thing, if any
     match fact.name:
         case "above":
-            return here > there[0]
+            return value > rest[0]
         case "beside":
-            return abs(here - there[0]) == 1
+            return abs(value - rest[0]) == 1
         case "apart":
-            return abs(here - there[0]) > 1
+            return abs(value - rest[0]) > 1
         case "end":
-            return here in (0, len(world) - 1)
+            return value in (0, len(world) - 1)
         case "inner":
-            return 0 < here < len(world) - 1
+            return 0 < value < len(world) - 1
         case "at" | "either":
-            return here in fact.places
+            return value in fact.places
         case "off":
-            return here not in fact.places
+            return value not in fact.places
         case "yes":
-            return here == 1
+            return value == 1
         case "no":
-            return here == 0
+            return value == 0
         case "if":
-            return here <= there[0]
+            return value <= rest[0]
         case "nand":
-            return here + there[0] < 2
+            return value + rest[0] < 2
         case "or":
-            return here + there[0] > 0
+            return value + rest[0] > 0
     raise AssertionError(f"'{fact.name}' is no fact")
 
 
@@ -129,33 +130,32 @@ def worlds(kind: Kind, size: int) -> tuple[World, ...]:
 
 @functools.cache
 def facts(name: str, size: int) -> tuple[Fact, ...]:
-    """Every fact of a name about so many things."""
+    """Every fact of that name in a world of `size` things."""
     things, places = NUMBERS[name]
-    return tuple(
-        Fact(name, chosen, where)
-        for chosen in itertools.permutations(range(size), things)
-        for where in itertools.combinations(range(size), places)
+    arguments = itertools.product(
+        itertools.permutations(range(size), things), itertools.combinations(range(size), places)
     )
+    return tuple(Fact(name, fact_things, fact_places) for fact_things, fact_places in arguments)
 
 
 @functools.cache
 def mask(fact: Fact, kind: Kind, size: int) -> int:
-    """The worlds in which a fact holds, one bit each, so that what follows from what is a few bit
+    """The worlds in which a fact holds, one bit each: with these, deciding what follows takes a few bit
     operations."""
     return sum(1 << number for number, world in enumerate(worlds(kind, size)) if holds(fact, world))
 
 
 def draw(generator: random.Random, rules: Rules, *, difficulty: int, label: str) -> Puzzle:
-    """A puzzle with this label. To see that it is true, or false, takes as many premises as the difficulty
-    says."""
+    """A puzzle with this label. Telling that it is true or false takes the number of premises that the
+    difficulty sets."""
     size = rules.sizes[difficulty - 1]
     wanted = Verdict(label, 0 if label == "unknown" else rules.depths[difficulty - 1])
-    # What is asked is drawn once: drawn anew with every attempt, it would tell something about the label.
+    # The kind of statement is drawn once: drawn anew with every attempt, it would hint at the label.
     statements = facts(generator.choice(rules.asked), size)
     while True:
         premises = _draw_premises(generator, rules, size, PREMISES[difficulty - 1])
-        # A statement about something that no premise mentions would be known for unknown at a glance.
-        mentioned = {thing for premise in premises for thing in premise.things}
+        # A statement about something that no premise mentions would be seen to be unknown at a glance.
+        mentioned = set(itertools.chain.from_iterable(premise.things for premise in premises))
         puzzles = [
             Puzzle(size, premises, statement)
             for statement in statements
@@ -167,7 +167,7 @@ def draw(generator: random.Random, rules: Rules, *, difficulty: int, label: str)
 
 
 def judge(puzzle: Puzzle, kind: Kind) -> Verdict:
-    """Try the premises one at a time, then in pairs and so on, until some of them settle the statement."""
+    """Try the premises one at a time, then in pairs and so on, until a combination settles the statement."""
     statement = mask(puzzle.statement, kind, puzzle.size)
     premises = [mask(premise, kind, puzzle.size) for premise in puzzle.premises]
     worlds_left = functools.reduce(operator.and_, premises)
@@ -184,9 +184,9 @@ def judge(puzzle: Puzzle, kind: Kind) -> Verdict:
 
 
 def _draw_premises(generator: random.Random, rules: Rules, size: int, count: int) -> tuple[Fact, ...]:
-    """Facts that say different things and hold together in one world at least."""
+    """Facts that say different things and hold together in at least one world."""
     world = generator.choice(worlds(rules.kind, size))
-    # By mask, because "a beside b" and "b beside a" are two facts that say the same.
+    # Keyed by mask, because "a beside b" and "b beside a" are two facts that say the same.
     premises: dict[int, Fact] = {}
     while len(premises) < count:
         premise = generator.choice(facts(generator.choice(rules.stated), size))

@@ -35,16 +35,16 @@ CARS = tuple(
 )
 
 
-def _compared(more: str, less: str, quality: str) -> tuple[str, ...]:
+def _compared(higher: str, lower: str, quality: str) -> tuple[str, ...]:
     """Ways to say that `{0}` has more of a quality."""
     return (
-        f"{{0}} is {more} than {{1}}",
-        f"{{1}} is {less} than {{0}}",
+        f"{{0}} is {higher} than {{1}}",
+        f"{{1}} is {lower} than {{0}}",
         f"{{1}} is not as {quality} as {{0}}",
-        f"compared with {{1}}, {{0}} is {more}",
-        f"compared with {{0}}, {{1}} is {less}",
-        f"of {{0}} and {{1}}, the {less} one is {{1}}",
-        f"of {{1}} and {{0}}, the {more} one is {{0}}",
+        f"compared with {{1}}, {{0}} is {higher}",
+        f"compared with {{0}}, {{1}} is {lower}",
+        f"of {{0}} and {{1}}, the {lower} one is {{1}}",
+        f"of {{1}} and {{0}}, the {higher} one is {{0}}",
     )
 
 
@@ -85,7 +85,7 @@ SCALES = (
         ),
     ),
 )
-"""What is compared, and ways to say that the first is above the second."""
+"""What is compared, and ways to say that `{0}` is above `{1}`."""
 
 ROWS = (
     ("{} sit side by side on a bench, in some order.", PEOPLE, "sits"),
@@ -96,7 +96,7 @@ ROWS = (
     ("{} hang side by side on a wall, in some order.", PICTURES, "hangs"),
     ("{} are parked side by side, in some order.", CARS, "is parked"),
 )
-"""An introduction, what is put in a row, and the verb for it."""
+"""An introduction, the things in a row, and the verb for them."""
 
 ROW_FACTS = {
     "above": (
@@ -197,7 +197,7 @@ MATCHINGS = (
         ("January", "March", "April", "June", "July", "August", "October", "December"),
     ),
 )
-"""An introduction, ways to say who has what, ways to deny it, and what there is to have."""
+"""Ways to say who has what, ways to deny it, and the things to have."""
 
 NOUN_PARTS = (
     (
@@ -229,7 +229,7 @@ NOUN_PARTS = (
     ("b", "bb", "d", "l", "lm", "mp", "nd", "nt", "rg", "rk", "rm", "sk", "t", "v", "x"),
     ("ack", "el", "er", "et", "ick", "in", "ip", "ler", "or", "ot", "um", "us"),
 )
-"""Beginnings, middles and ends of nouns that do not exist."""
+"""Beginnings, middles and ends of invented nouns."""
 
 KIND_FACTS = {
     "if": (

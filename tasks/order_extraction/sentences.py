@@ -1,4 +1,4 @@
-"""Compose sentences that order something, and what else such sentences hold."""
+"""Compose sentences that order something, with the other things that such sentences mention."""
 
 import random
 
@@ -59,13 +59,12 @@ CORRECTED = (
 )
 
 PATTERNS = (PLAIN, MIXED, CORRECTED)
-"""By difficulty: the order alone; beside other places, things and numbers; beside what is no longer
-wanted."""
+"""By difficulty: the order alone; with other places, things and numbers; with a correction."""
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
     """One sentence and what it orders."""
-    singular, other = generator.sample(tuple(ITEMS), 2)
+    singular, unwanted = generator.sample(tuple(ITEMS), 2)
     city, elsewhere = generator.sample(CITIES, 2)
     quantity, number = generator.sample(range(2, 100), 2)
     written = str(quantity)
@@ -78,7 +77,7 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
         quantity=written,
         number=number,
         items=ITEMS[singular],
-        others=ITEMS[other],
+        others=ITEMS[unwanted],
         city=city,
         elsewhere=elsewhere,
         weekday=generator.choice(WEEKDAYS),

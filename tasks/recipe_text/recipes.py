@@ -1,4 +1,4 @@
-"""Write recipes whose later sentences keep to what the earlier ones said."""
+"""Write recipes whose later sentences agree with the earlier ones."""
 
 import random
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ class Food:
     """Something to cook, in the words that recipes use for it."""
 
     name: str
-    """As in "600 g of carrots"; also the name it goes by later: "the carrots"."""
+    """As in "600 g of carrots"; later sentences call it "the carrots"."""
 
     grams: int
-    """For one person."""
+    """Per person."""
 
     prepare: str
-    """What is done to it first: "peel {food} and cut {it} into slices"."""
+    """The first step: "peel {food} and cut {it} into slices"."""
 
     minutes: int
-    """Until it is done."""
+    """Cooking time."""
 
     plural: bool = True
 
@@ -86,12 +86,12 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 
 @dataclass(frozen=True)
 class Dish:
-    """A kind of dish and how it is cooked; every step in several wordings."""
+    """A kind of dish and how it is cooked, with several wordings of every step."""
 
     name: str
     vessel: str
     portion: str
-    """What one person gets: `bowl`."""
+    """What one person gets, such as `bowl`."""
 
     cook: tuple[str, ...]
     finish: tuple[str, ...]
@@ -208,8 +208,8 @@ REMAINS = (
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """A recipe. Difficulty 1: without herbs; 2: with herbs, of which half is kept; 3: with a finish and
-    leftovers, too."""
+    """A recipe. Difficulty 1: without herbs; 2: with herbs, half of them kept for the end; 3: also with a
+    finish and leftovers."""
     difficulty = 1 + index % 3
     dish = generator.choice(DISHES)
     steps = [NEEDS, PREPARE, FRY, dish.cook, TOTAL, SERVE]
@@ -224,24 +224,21 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
 
 
 def _words(generator: random.Random, dish: Dish, *, herbs: bool) -> dict[str, object]:
-    """Everything that stays the same throughout a recipe, amounts by the number of people."""
-    first, second = generator.sample(FOODS, 2)
-    people, fry, minutes = (
-        generator.randint(2, 8),
-        generator.randint(3, 8),
-        max(first.minutes, second.minutes),
-    )
+    """What stays the same throughout a recipe; amounts depend on the number of people."""
+    food, second_food = generator.sample(FOODS, 2)
+    people, fry = generator.randint(2, 8), generator.randint(3, 8)
+    minutes = max(food.minutes, second_food.minutes)
     aromatics, fat, spice, herb, topping, side = (
         generator.choice(kinds) for kinds in (AROMATICS, FATS, SPICES, HERBS, TOPPINGS, SIDES)
     )
-    amounts = [f"{food.grams * people} g of {food.name}" for food in (first, second)]
+    amounts = [f"{each.grams * people} g of {each.name}" for each in (food, second_food)]
     amounts += [f"{1 + people // 2} {aromatics}", fat, *([f"a bunch of {herb}"] if herbs else [])]
     generator.shuffle(amounts)
     return {
         "amounts": f"{', '.join(amounts)} and some {spice}",
         "people": NUMBERS[people], "People": NUMBERS[people].capitalize(), "days": NUMBERS[generator.randint(2, 4)],
-        "first": first.name, "prepare_first": first.preparation,
-        "second": second.name, "prepare_second": second.preparation,
+        "first": food.name, "prepare_first": food.preparation,
+        "second": second_food.name, "prepare_second": second_food.preparation,
         "dish": dish.name, "vessel": dish.vessel, "portion": dish.portion, "portions": f"{dish.portion}s",
         "liquid": 50 * people * generator.randint(2, 5), "minutes": minutes, "fry": fry, "total": minutes + fry,
         "aromatics": aromatics, "fat": fat, "spice": spice, "herb": herb, "topping": topping, "side": side,

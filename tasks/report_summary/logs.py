@@ -60,17 +60,17 @@ REMARKS = {
         "corner for the hosts",
     ),
 }
-"""What is in a log and not worth reporting."""
+"""Remarks in a log that are not worth reporting."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A log and what may be reported of it."""
+    """A log, and reports of it."""
 
     heading: str
     lines: list[str]
     reports: list[str]
-    """The same in different words."""
+    """Reports that say the same in different words."""
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
@@ -90,7 +90,7 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
 
 
 def weather(generator: random.Random, length: int) -> Draft:
-    """Lowest and highest temperature, the latter when, and how much rain fell when."""
+    """The lowest and the highest temperature, the time of the highest, and how much rain fell when."""
     city, day = generator.choice(CITIES), generator.choice(DAYS)
     hours = [f"{6 + 2 * number:02d}:00" for number in range(length)]
     peak, high = generator.randrange(length), generator.randint(2, 36)
@@ -122,7 +122,7 @@ def weather(generator: random.Random, length: int) -> Draft:
 
 
 def sales(generator: random.Random, length: int) -> Draft:
-    """The total against the week before, what sold best, and what fell most if anything did."""
+    """The total compared with the week before, what sold best, and what fell most, if anything did."""
     city, week = generator.choice(CITIES), generator.randint(2, 52)
     goods = generator.sample(GOODS, length)
     before = generator.sample(range(10, 90), length)
@@ -159,32 +159,32 @@ def sales(generator: random.Random, length: int) -> Draft:
 
 
 def incident(generator: random.Random, length: int) -> Draft:
-    """What failed for how long, why, and who mended it how."""
+    """What failed, for how long, why, and who mended it how."""
     service, fault, cause, cure = (generator.choice(words) for words in (SERVICES, FAULTS, CAUSES, CURES))
-    first, second = generator.sample(NAMES, 2)
+    finder, mender = generator.sample(NAMES, 2)
     minutes = [generator.randint(6 * 60, 20 * 60)]
     while len(minutes) < length:
         minutes.append(minutes[-1] + generator.randint(2, 25))
-    tried = generator.sample([other for other in CURES if other != cure], length - 3)
+    failed_cures = generator.sample([attempt for attempt in CURES if attempt != cure], length - 3)
     events = [
         f"{service} {fault}",
-        *(f"{generator.choice((first, second))} {attempt}, no change" for attempt in tried),
-        f"{first} finds {cause}",
-        f"{second} {cure}, all is well",
+        *(f"{generator.choice((finder, mender))} {attempt}, no change" for attempt in failed_cures),
+        f"{finder} finds {cause}",
+        f"{mender} {cure}, all is well",
     ]
     form = generator.choice(("{time} {event}", "[{time}] {event}.", "{event} ({time})"))
     lines = [form.format(time=_clock(at), event=event) for at, event in zip(minutes, events, strict=True)]
     lasted, end = minutes[-1] - minutes[0], _clock(minutes[-1])
     reports = [
-        f"For {lasted} minutes {service} {fault} because of {cause}. {second} {cure} at {end}.",
-        f"{_capital(service)} {fault} until {end}, {lasted} minutes in all. The reason was {cause}, and {second} {cure}.",
-        f"Because of {cause} {service} {fault} for {lasted} minutes, until {second} {cure} at {end}.",
+        f"For {lasted} minutes {service} {fault} because of {cause}. {mender} {cure} at {end}.",
+        f"{_capital(service)} {fault} until {end}, {lasted} minutes in all. The reason was {cause}, and {mender} {cure}.",
+        f"Because of {cause} {service} {fault} for {lasted} minutes, until {mender} {cure} at {end}.",
     ]
     return Draft(f"Incident log, {generator.choice(DAYS)}", lines, reports)
 
 
 def match(generator: random.Random, length: int) -> Draft:
-    """Who won by how much, whether from behind, and whose goal decided it."""
+    """Who won by how much, whether they came from behind, and whose goal decided it."""
     home, guest = generator.sample(CITIES, 2)
     names = generator.sample(NAMES, 6)
     players = {home: names[:3], guest: names[3:]}

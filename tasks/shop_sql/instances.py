@@ -1,4 +1,4 @@
-"""One database as a model meets it: some columns, under one of their names, and some rows."""
+"""Draw one database: which columns there are, what they are called, and all rows."""
 
 import random
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from .schemas import NAMES, Category, Database, Entity, Number
 
 OWNERS = 9
 PARTS = 16
-"""Rows in the two tables."""
+"""Rows of the two tables."""
 
-COLUMNS_SHOWN = (2, 3)
-"""Besides ids and names: how many columns a table has."""
+COLUMN_COUNTS = (2, 3)
+"""How many columns a table may have besides ids and names."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of one database, with what it holds."""
+    """A column of one database, with its values."""
 
     table: str
     name: str
@@ -48,10 +48,10 @@ class Instance:
     owners: Table
     parts: Table
     names: tuple[str, ...]
-    """Of the owners, whose ids are 1, 2, …"""
+    """The owners' names; their ids are 1, 2, …"""
 
     belongs_to: tuple[int, ...]
-    """For every part the id of its owner."""
+    """For every part, the id of its owner."""
 
     @property
     def key(self) -> str:
@@ -65,7 +65,7 @@ class Instance:
 
     @property
     def schema(self) -> str:
-        """What the model is shown: a line for each table."""
+        """What the model sees: one line per table."""
         owners = ", ".join(["id", "name", *(column.name for column in self.owners.columns)])
         parts = ", ".join(["id", self.database.key, *(column.name for column in self.parts.columns)])
         return f"{self.owners.name}({owners})\n{self.parts.name}({parts})"
@@ -105,13 +105,13 @@ def draw_instance(generator: random.Random, database: Database) -> Instance:
 
 def _draw_table(generator: random.Random, entity: Entity, rows: int) -> Table:
     """A table with at least one column of each kind, in any order."""
-    shown: list[Category | Number] = []
-    while not {Category, Number} <= {type(about) for about in shown}:
-        shown = generator.sample(entity.columns, generator.choice(COLUMNS_SHOWN))
+    drawn: list[Category | Number] = []
+    while not {Category, Number} <= {type(about) for about in drawn}:
+        drawn = generator.sample(entity.columns, generator.choice(COLUMN_COUNTS))
     table = generator.choice(entity.tables)
     columns = [
         Column(table, generator.choice(about.columns), about, _draw_values(generator, about, rows))
-        for about in shown
+        for about in drawn
     ]
     return Table(table, entity.noun, tuple(columns))
 
@@ -119,8 +119,8 @@ def _draw_table(generator: random.Random, entity: Entity, rows: int) -> Table:
 def _draw_values(generator: random.Random, about: Category | Number, rows: int) -> tuple[str | int, ...]:
     if isinstance(about, Number):
         return tuple(generator.sample(range(about.low, about.high + 1), rows))
-    few = generator.sample(about.values, min(4, len(about.values)))
-    return tuple(generator.choice(few) for _ in range(rows))
+    values = generator.sample(about.values, min(4, len(about.values)))
+    return tuple(generator.choice(values) for _ in range(rows))
 
 
 def _create(table: Table, second: str) -> str:

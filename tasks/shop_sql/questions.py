@@ -1,4 +1,5 @@
-"""What can be asked of a database, by difficulty: a question in plain words and the query that answers it."""
+"""What can be asked of a database, by difficulty: questions in plain words, and the queries that answer
+them."""
 
 import random
 from collections import Counter
@@ -24,7 +25,7 @@ class Filter:
 
 
 Ask = Callable[[Instance, random.Random], Question | None]
-"""A question about a database, or None where its columns do not allow it."""
+"""Asks a question about a database; None if its columns do not allow it."""
 
 COUNTS = ("two", "three", "four", "five")
 
@@ -92,8 +93,8 @@ def count_by_group(instance: Instance, generator: random.Random) -> Question | N
 def aggregate_filtered(instance: Instance, generator: random.Random) -> Question | None:
     table = _table(instance, generator)
     number = generator.choice(table.numbers)
-    others = [column for column in table.columns if column is not number]
-    chosen = _filter(generator, generator.choice(others))
+    filterable = [column for column in table.columns if column is not number]
+    chosen = _filter(generator, generator.choice(filterable))
     word, call = _aggregate(generator, number)
     return _ask_value(
         generator,
@@ -129,8 +130,8 @@ def top(instance: Instance, generator: random.Random) -> Question | None:
 def count_distinct(instance: Instance, generator: random.Random) -> Question | None:
     table = _table(instance, generator)
     column = generator.choice(table.categories)
-    others = [other for other in table.columns if other is not column]
-    chosen = _filter(generator, generator.choice(others))
+    filterable = [candidate for candidate in table.columns if candidate is not column]
+    chosen = _filter(generator, generator.choice(filterable))
     wordings = (
         "How many different values of {0} do the {1} have?",
         "Count the distinct values of {0} among the {1}.",
@@ -198,7 +199,7 @@ def group_over_join(instance: Instance, generator: random.Random) -> Question | 
 
 
 def top_owner(instance: Instance, generator: random.Random) -> Question | None:
-    """The owner with the largest total; there must be one."""
+    """The owner with the largest total, if no two share it."""
     summable = [
         column
         for column in instance.parts.numbers
@@ -258,7 +259,7 @@ def _table(instance: Instance, generator: random.Random) -> Table:
 
 
 def _filter(generator: random.Random, column: Column, *, qualified: bool = False) -> Filter:
-    """A condition that some rows meet and some do not, as far as that can be."""
+    """A condition that some rows meet and others do not, as far as the values allow."""
     path = column.path if qualified else column.name
     if isinstance(column.about, Category):
         value = generator.choice(column.values)
@@ -271,14 +272,14 @@ def _filter(generator: random.Random, column: Column, *, qualified: bool = False
 
 def _two_filters(generator: random.Random, table: Table) -> tuple[str, str]:
     """Words and SQL for two conditions on one table."""
-    first, second = (_filter(generator, column) for column in generator.sample(table.columns, 2))
+    left, right = (_filter(generator, column) for column in generator.sample(table.columns, 2))
     if generator.random() < 0.5:
-        return f"{first.phrase} and {second.phrase}", f"{first.condition} AND {second.condition}"
-    return f"either {first.phrase} or {second.phrase}, or both", f"{first.condition} OR {second.condition}"
+        return f"{left.phrase} and {right.phrase}", f"{left.condition} AND {right.condition}"
+    return f"either {left.phrase} or {right.phrase}, or both", f"{left.condition} OR {right.condition}"
 
 
 def _joined_filter(instance: Instance, generator: random.Random) -> tuple[str, str]:
-    """Words and SQL for parts of certain owners, and now and then for certain parts of them."""
+    """Words and SQL for the parts of certain owners, or in half of the cases for certain parts of these."""
     owner = _filter(generator, generator.choice(instance.owners.columns), qualified=True)
     owners = f"{instance.database.link} {instance.owners.noun} {owner.phrase}"
     if generator.random() < 0.5:
@@ -288,7 +289,7 @@ def _joined_filter(instance: Instance, generator: random.Random) -> tuple[str, s
 
 
 def _aggregate(generator: random.Random, column: Column, *, qualified: bool = False) -> tuple[str, str]:
-    """Words and SQL for a number made of a column: `the highest age`, `MAX(age)`."""
+    """Words and SQL for an aggregate of a column: `highest age`, `MAX(age)`."""
     about, path = column.about, column.path if qualified else column.name
     assert isinstance(about, Number)
     options = [("average", "AVG"), (about.most, "MAX"), (about.least, "MIN")]
@@ -309,7 +310,7 @@ def _count(generator: random.Random, things: str, source: str) -> Question:
     return Question(generator.choice(wordings).format(things), f"SELECT COUNT(*) FROM {source}")
 
 
-def _list(generator: random.Random, instance: Instance, table: Table, phrase: str, where: str) -> Question:
+def _list(generator: random.Random, instance: Instance, table: Table, phrase: str, clauses: str) -> Question:
     wordings = (
         "Give the {0} of all {1}.",
         "List the {0} of the {1}.",
@@ -319,7 +320,7 @@ def _list(generator: random.Random, instance: Instance, table: Table, phrase: st
     )
     return Question(
         generator.choice(wordings).format(_label_words(instance, table), f"{table.noun} {phrase}"),
-        f"SELECT {_label(instance, table)} FROM {table.name} {where}",
+        f"SELECT {_label(instance, table)} FROM {table.name} {clauses}",
     )
 
 
@@ -335,7 +336,7 @@ def _ask_value(generator: random.Random, value: str, query: str) -> Question:
 
 
 def _label(instance: Instance, table: Table) -> str:
-    """The column that says which row it is."""
+    """The column that identifies a row."""
     return "name" if table is instance.owners else "id"
 
 
@@ -357,4 +358,4 @@ QUESTIONS: dict[int, tuple[Ask, ...]] = {
         owners_without,
     ),
 }
-"""By difficulty: one clause; several clauses on a table; both tables or a query in a query."""
+"""By difficulty: one clause; several clauses on one table; both tables or a nested query."""

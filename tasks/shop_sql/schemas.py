@@ -1,4 +1,4 @@
-"""Twelve small databases: what is stored in them, and how people speak of it.
+"""Twelve small databases: what they store, and the words people use for it.
 
 Each has two tables: owners with a name (customers, authors, …) and parts that belong to them (orders, books,
 …).
@@ -9,32 +9,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Category:
-    """A column of texts, of which each occurs several times."""
+    """A column of texts that each occur several times."""
 
     columns: tuple[str, ...]
-    """What the column may be called."""
+    """Names the column may have."""
 
     noun: str
     phrases: tuple[str, ...]
-    """Follow the noun of a table: customers `from {}`."""
+    """Conditions that follow the noun of a table: customers `from {}`."""
 
     values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Number:
-    """A column of whole numbers, no two of them the same."""
+    """A column of distinct whole numbers."""
 
     columns: tuple[str, ...]
     noun: str
     over: tuple[str, ...]
-    """Customers `older than {}`."""
+    """Conditions such as: customers `older than {}`."""
 
     under: tuple[str, ...]
     low: int
     high: int
     adds_up: bool = True
-    """Whether a total has a meaning: of prices it has, of ages it has none."""
+    """Whether a total is meaningful: that of prices is, that of ages is not."""
 
     most: str = "highest"
     least: str = "lowest"
@@ -45,10 +45,10 @@ class Entity:
     """What a table holds."""
 
     tables: tuple[str, ...]
-    """What the table may be called."""
+    """Names the table may have."""
 
     noun: str
-    """Many of them."""
+    """In the plural: `customers`."""
 
     columns: tuple[Category | Number, ...]
 
@@ -58,14 +58,14 @@ class Database:
     owner: Entity
     part: Entity
     single: str
-    """One owner, as in the name of the column that refers to it."""
+    """An owner in the singular, as in the name of the column that refers to it."""
 
     link: str
-    """Between parts and owners: orders `placed by` customers."""
+    """The words between parts and owners: orders `placed by` customers."""
 
     @property
     def key(self) -> str:
-        """The column of a part that says whose it is."""
+        """The column of a part that names its owner."""
         return f"{self.single}_id"
 
 

@@ -28,7 +28,7 @@ FENCED = re.compile(r"```(?:sql)?\s*(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """A database and a question; difficulties and, in each, the kinds of question take turns."""
+    """A database and a question; rows take difficulties in turn, and within each the kinds of question."""
     difficulty = 1 + index % len(QUESTIONS)
     kinds = QUESTIONS[difficulty]
     ask = kinds[index // len(QUESTIONS) % len(kinds)]
@@ -47,8 +47,7 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
 
 
 def tells_something(script: str, query: str) -> bool:
-    """Whether a query returns more than nothing, NULL or a bare 0, which many a wrong query returns as
-    well."""
+    """Whether a query returns more than nothing, NULL or a single 0, which many wrong queries return too."""
     connection = sqlite3.connect(":memory:")
     try:
         connection.executescript(script)

@@ -1,4 +1,4 @@
-"""What can be asked about a world, by difficulty: how many facts of the story an answer has to combine."""
+"""What can be asked about a world, by how many facts of the story an answer has to combine."""
 
 import itertools
 import random
@@ -16,7 +16,7 @@ class Question:
 
 
 Ask = Callable[[World, random.Random], Question | None]
-"""A question about something in the world, or None where the world has nothing to ask about."""
+"""Asks a question about the world; None if there is nothing to ask about."""
 
 
 def where_person(world: World, generator: random.Random) -> Question | None:
@@ -77,8 +77,8 @@ def who_gave(world: World, generator: random.Random) -> Question | None:
 
 
 def count_people(world: World, generator: random.Random) -> Question | None:
-    # A place that the story never mentions would be known to be empty at a glance.
-    visited = sorted({place for stays in world.stays.values() for place in stays})
+    # A place that the story never mentions would be seen to be empty at a glance.
+    visited = sorted(set(itertools.chain.from_iterable(world.stays.values())))
     place, number = _counted(generator, {place: len(world.present(place)) for place in visited})
     wordings = (
         "How many people are in the {0} at the end?",
@@ -117,12 +117,11 @@ def thing_before(world: World, generator: random.Random) -> Question | None:
 
 
 def who_before(world: World, generator: random.Random) -> Question | None:
-    changes = [
-        (thing, earlier, later)
-        for thing, owners in sorted(world.owners.items())
-        for earlier, later in itertools.pairwise(owners)
-        if owners.count(later) == 1 and earlier != later
-    ]
+    changes = []
+    for thing, owners in sorted(world.owners.items()):
+        for earlier, later in itertools.pairwise(owners):
+            if owners.count(later) == 1 and earlier != later:
+                changes.append((thing, earlier, later))
     if not changes:
         return None
     thing, earlier, later = generator.choice(changes)
@@ -135,20 +134,20 @@ def who_before(world: World, generator: random.Random) -> Question | None:
 
 
 def companion(world: World, generator: random.Random) -> Question | None:
-    found = []
+    pairs = []
     for thing in sorted(world.holder):
-        others = [person for person in world.present(world.place(thing)) if person != world.holder[thing]]
-        if len(others) == 1:
-            found.append((thing, others[0]))
-    if not found:
+        companions = [person for person in world.present(world.place(thing)) if person != world.holder[thing]]
+        if len(companions) == 1:
+            pairs.append((thing, companions[0]))
+    if not pairs:
         return None
-    thing, other = generator.choice(found)
+    thing, person = generator.choice(pairs)
     wordings = (
         "Who is in the same place as the {0} but does not carry it?",
         "Who is together with the one who has the {0} now?",
         "Besides its holder, who is where the {0} is?",
     )
-    return Question(generator.choice(wordings).format(thing), other)
+    return Question(generator.choice(wordings).format(thing), person)
 
 
 def where_giver(world: World, generator: random.Random) -> Question | None:
@@ -186,13 +185,13 @@ def _where_thing(world: World, generator: random.Random, things: list[str]) -> Q
 def _place_before(
     world: World, generator: random.Random, names: list[str], wordings: tuple[str, ...]
 ) -> Question | None:
-    """Where one of `names` was before a place that it came to once."""
-    arrivals = [
-        (name, earlier, later)
-        for name in names
-        for earlier, later in itertools.pairwise(world.stays[name])
-        if world.stays[name].count(later) == 1
-    ]
+    """Where one of `names` was just before a place that it came to only once."""
+    arrivals = []
+    for name in names:
+        stays = world.stays[name]
+        for earlier, later in itertools.pairwise(stays):
+            if stays.count(later) == 1:
+                arrivals.append((name, earlier, later))
     if not arrivals:
         return None
     name, earlier, later = generator.choice(arrivals)
@@ -200,7 +199,8 @@ def _place_before(
 
 
 def _counted(generator: random.Random, counts: dict[str, int]) -> tuple[str, int]:
-    """A name and its count; every count that occurs is as likely, so that rare ones are asked for as well."""
+    """A name and its count. Every count that occurs is equally likely, so that rare ones are asked for
+    too."""
     number = generator.choice(sorted(set(counts.values())))
     return generator.choice([name for name, count in counts.items() if count == number]), number
 
@@ -214,4 +214,4 @@ QUESTIONS: dict[int, tuple[Ask, ...]] = {
     2: (where_thing, person_before, who_gave, count_people, count_held),
     3: (where_handed_thing, thing_before, who_before, companion, where_giver, count_places),
 }
-"""By difficulty. Each of them draws one of three wordings."""
+"""By difficulty. Each function draws one of three wordings."""

@@ -24,15 +24,15 @@ SIZES = {
     2: (Size(3, 2, 4, 5), Size(3, 2, 4, 6), Size(3, 3, 4, 7)),
     3: (Size(3, 2, 4, 9), Size(4, 2, 4, 9), Size(4, 2, 4, 10)),
 }
-"""By difficulty, how long a story is."""
+"""How long a story is, by difficulty."""
 
-KEPT = 0.25
-"""The share of stories that are kept of those whose answer is the last name of its kind in them."""
+KEPT_IF_LAST = 0.25
+"""The share that is kept of the stories in which the answer is the last name of its kind."""
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """A story and a question that it answers; the difficulties and, in each, the kinds of question take
-    turns."""
+    """A story and a question that it answers; rows take difficulties in turn, and within each the kinds of
+    question."""
     difficulty = 1 + index % len(QUESTIONS)
     kinds = QUESTIONS[difficulty]
     ask = kinds[index // len(QUESTIONS) % len(kinds)]
@@ -41,9 +41,9 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
         question = ask(world, generator)
         if question is None:
             continue
-        # Who repeats what was mentioned last would be right too often; most of the stories that allow it are
-        # left out.
-        if not is_last_mentioned(question.answer, world, story) or generator.random() < KEPT:
+        # Repeating the last name would be right too often, so most of the stories in which it is are left
+        # out.
+        if not is_last_mentioned(question.answer, world, story) or generator.random() < KEPT_IF_LAST:
             return {
                 "story": story,
                 "question": question.text,
@@ -54,7 +54,7 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
 
 
 def is_last_mentioned(answer: str, world: World, story: str) -> bool:
-    """Whether no other person, thing or place of the answer's kind is mentioned after it."""
+    """Whether nothing else of the answer's kind (person, thing or place) is mentioned after it."""
     for names in (world.people, world.things, world.places):
         if answer in names:
             return answer == max(names, key=story.rfind)
@@ -91,7 +91,7 @@ def story_qa() -> Task:
 def to_sample(row: Row, index: int) -> Sample:
     answer = row["answer"]
     accepted = (answer, *ALSO_NUMBERS.get(answer, ()))
-    # Many models begin an answer with a capital; that is no mistake.
+    # Many models begin an answer with a capital, which is no mistake.
     capital = tuple(text[0].upper() + text[1:] for text in accepted)
     return Sample(
         id=str(index),

@@ -13,7 +13,7 @@ PLACES = (
     "lighthouse", "lobby", "museum", "office", "pantry", "park", "post office", "stable", "studio", "swimming hall",
     "theatre", "tool shed", "tower", "town hall", "train station", "waiting room", "workshop",
 )  # fmt: skip
-"""All of them go with "in the" and "to the"."""
+"""All of them fit after "in the" and "to the"."""
 
 THINGS = (
     "accordion", "basket", "bell", "blanket", "camera", "candle", "chessboard", "coat", "compass", "drum", "envelope",
@@ -89,7 +89,7 @@ IDLE = (
     "wrote a note about {other}",
     "wondered what {other} was doing",
 )
-"""What changes nothing, though it may mention anyone and anything."""
+"""What changes nothing, although it may mention anyone and anything."""
 
 OPENERS = (
     "",
@@ -110,4 +110,4 @@ ALSO_NUMBERS = {
     "none": ("zero", "0"),
     **{word: (str(number),) for number, word in enumerate(NUMBERS) if number},
 }
-"""What is accepted beside the word."""
+"""What is accepted besides the word."""

@@ -23,7 +23,7 @@ from .words import (
 
 @dataclass(frozen=True)
 class Size:
-    """How much happens in a story."""
+    """How many people, places, things and events a story has."""
 
     people: int
     things: int
@@ -42,19 +42,19 @@ class Gift:
 
 @dataclass
 class World:
-    """Who and what was where, and who held what, from the first sentence to the last."""
+    """Who and what was where, and who held what, from the beginning of a story to its end."""
 
     people: list[str]
     things: list[str]
     places: list[str]
     stays: dict[str, list[str]] = field(default_factory=dict)
-    """For every person and thing the places it has been in, in order; the last is where it is."""
+    """For every person and thing, the places it has been in, in order; it is in the last."""
 
     owners: dict[str, list[str]] = field(default_factory=dict)
-    """For every thing all who have held it, in order."""
+    """For every thing, all who have held it, in order."""
 
     holder: dict[str, str] = field(default_factory=dict)
-    """For every thing that is held now, by whom."""
+    """Who holds it, for every thing that is held now."""
 
     gifts: list[Gift] = field(default_factory=list)
 
@@ -92,7 +92,7 @@ class Clause:
 
 
 def tell(generator: random.Random, size: Size) -> tuple[World, str]:
-    """What became of a new world, and the story of it."""
+    """A new world after all events, and the story of what happened in it."""
     world = World(
         people=generator.sample(PEOPLE, size.people),
         things=generator.sample(THINGS, size.things),
@@ -125,23 +125,23 @@ def _begin(generator: random.Random, world: World) -> list[str]:
 
 
 def _happen(generator: random.Random, world: World) -> Clause:
-    """One thing that can happen now, done and told. Hand-overs are likelier than walks, being possible less
-    often."""
+    """Let one possible event happen, and tell it. Hand-overs are likelier than walks because they are
+    possible less often."""
     person = generator.choice(world.people)
     place = world.place(person)
     lying = [thing for thing in world.things if thing not in world.holder and world.place(thing) == place]
     held = world.held(person)
-    others = [other for other in world.present(place) if other != person]
+    receivers = [present for present in world.present(place) if present != person]
     weights = {
         "move": 4,
         "take": 8 if lying else 0,
-        "give": 8 if held and others else 0,
+        "give": 8 if held and receivers else 0,
         "drop": 2 if held else 0,
         "idle": 2,
     }
     kind = generator.choices(list(weights), list(weights.values()))[0]
     if kind == "move":
-        goal = generator.choice([other for other in world.places if other != place])
+        goal = generator.choice([elsewhere for elsewhere in world.places if elsewhere != place])
         world.move(person, goal)
         return Clause(person, generator.choice(MOVE).format(place=goal))
     if kind == "take":
@@ -149,28 +149,28 @@ def _happen(generator: random.Random, world: World) -> Clause:
         world.take(person, thing)
         return Clause(person, generator.choice(TAKE).format(thing=thing))
     if kind == "give":
-        gift = Gift(person, generator.choice(others), generator.choice(held))
+        gift = Gift(person, generator.choice(receivers), generator.choice(held))
         world.give(gift)
         return Clause(person, generator.choice(GIVE).format(thing=gift.thing, other=gift.receiver))
     if kind == "drop":
         thing = generator.choice(held)
         world.drop(thing)
         return Clause(person, generator.choice(DROP).format(thing=thing))
-    other = generator.choice([other for other in world.people if other != person])
+    acquaintance = generator.choice([anyone for anyone in world.people if anyone != person])
     idle = generator.choice(IDLE).format(
-        place=generator.choice(world.places), thing=generator.choice(world.things), other=other
+        place=generator.choice(world.places), thing=generator.choice(world.things), other=acquaintance
     )
     return Clause(person, idle)
 
 
 def _joined(generator: random.Random, clauses: list[Clause]) -> list[str]:
-    """Clauses as sentences; two in a row about the same person often share one."""
+    """Clauses as sentences; two in a row about the same person are often joined in one."""
     sentences = []
     rest = list(clauses)
     while rest:
-        first = rest.pop(0)
-        text = f"{generator.choice(OPENERS)}{first.person} {first.action}"
-        if rest and rest[0].person == first.person and generator.random() < 0.7:
+        clause = rest.pop(0)
+        text = f"{generator.choice(OPENERS)}{clause.person} {clause.action}"
+        if rest and rest[0].person == clause.person and generator.random() < 0.7:
             text += f"{generator.choice(JOINTS)}{rest.pop(0).action}"
         sentences.append(f"{text}.")
     return sentences

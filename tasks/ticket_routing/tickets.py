@@ -1,4 +1,4 @@
-"""Compose support tickets: a problem, alone or beside another one that is none (any more)."""
+"""Compose support tickets: a problem, alone or beside something that is no problem, or no longer one."""
 
 import random
 import re
@@ -112,7 +112,7 @@ NEW_FAULTS: dict[str, tuple[str, ...]] = {
         "the page says that my new password is too weak",
     ),
 }
-"""Faults that turn up after the training tickets were collected: dev and test only."""
+"""Faults that turn up after the training tickets were collected: only in dev and test."""
 
 PRAISE: dict[str, tuple[str, ...]] = {
     "billing": (
@@ -140,7 +140,7 @@ PRAISE: dict[str, tuple[str, ...]] = {
         "signing up was easy",
     ),
 }
-"""What each team would care about, if it were a problem."""
+"""What each team would have to deal with, if it were a problem."""
 
 ALONE = ("{fault}.", "{fault}.", "{fault} and I do not know why.", "since {weekday} I see that {fault}.")
 PRAISED = (
@@ -163,7 +163,7 @@ SETTLED = (
     "{fault}. When {settled}, a colleague of yours helped me, and that is done.",
     "no need to look at the ticket that {settled}. Look at this one: {fault}.",
 )
-"""Both halves are faults: only what is said about them tells which one is still there."""
+"""Both halves are faults: only the words around them tell which one is still there."""
 
 OPENINGS = ("", "", "Hi,", "Hello,", "Hello team,", "Good morning,", "Dear support,", "{name} here,")
 CLOSINGS = (
@@ -200,13 +200,13 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 MONTHS = ("January", "March", "April", "June", "August", "October", "December")
 
 SHARE_NEW = 0.25
-"""How many tickets of dev and test have a fault that training never shows."""
+"""The share of tickets in dev and test with a fault that training never shows."""
 
 SHARE_MISTYPED = 0.2
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """One ticket of at most 45 words, the teams in turn.
+    """A ticket of at most 45 words; rows take the teams in turn.
 
     Difficulty 1: a problem alone; 2: beside praise for what another team does; 3: beside a problem of another
     team that is settled.
@@ -224,7 +224,7 @@ def compose(generator: random.Random, index: int, split: str) -> Row:
 def _message(
     generator: random.Random, team: str, difficulty: int, *, faults: dict[str, tuple[str, ...]]
 ) -> str:
-    other = generator.choice([name for name in TEAMS if name != team])
+    other_team = generator.choice([name for name in TEAMS if name != team])
     fault = generator.choice(faults[team])
     if difficulty == 1:
         asks = faults is FAULTS and generator.random() < 0.25
@@ -233,12 +233,12 @@ def _message(
         return (
             generator.choice(PRAISED)
             .replace("{fault}", fault)
-            .replace("{praise}", generator.choice(PRAISE[other]))
+            .replace("{praise}", generator.choice(PRAISE[other_team]))
         )
     return (
         generator.choice(SETTLED)
         .replace("{fault}", fault)
-        .replace("{settled}", generator.choice(FAULTS[other]))
+        .replace("{settled}", generator.choice(FAULTS[other_team]))
     )
 
 
@@ -263,7 +263,7 @@ def _fill(generator: random.Random, text: str) -> str:
 
 def _capitalise(text: str) -> str:
     """Begin every sentence with a capital."""
-    return re.sub(r"(?:^|[.?!] )[a-z]", lambda found: found[0].upper(), text)
+    return re.sub(r"(?:^|[.?!] )[a-z]", lambda match: match[0].upper(), text)
 
 
 def _mistype(generator: random.Random, text: str) -> str:

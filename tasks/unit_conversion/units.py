@@ -1,4 +1,4 @@
-"""Units by dimension, and the sentences that quantities are found in."""
+"""Units by dimension, and the sentences that hold quantities."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,11 +13,11 @@ class Unit:
 
     short: str
     factor: str
-    """Reference units in one of these, by definition and so without rounding."""
+    """How many reference units make one of these: exact by definition."""
 
     metric: bool = True
     zero: str = "0"
-    """Where the scale starts, in reference units; temperatures only."""
+    """The zero of the scale in reference units; only for temperatures."""
 
     def to_reference(self, amount: Fraction) -> Fraction:
         return amount * Fraction(self.factor) + Fraction(self.zero)
@@ -32,7 +32,7 @@ class Setting:
 
     sentence: str
     units: tuple[str, ...]
-    """By `Unit.short`: what the quantity may be given in. Two that are joined by a plus stand together:
+    """The units, by `Unit.short`, that the quantity may be given in. Two joined by a plus are used together:
     `ft+in`."""
 
     low: int

@@ -1,4 +1,4 @@
-"""Compose word problems: a beginning, what happens next, and a question, each worth one or two steps."""
+"""Compose word problems: a beginning, events and a question, worth up to two steps each."""
 
 import random
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from . import words
 
 LARGEST = 2000
-"""No number on the way is larger."""
+"""The largest result of a problem."""
 
 TIMES = {2: "twice", 3: "three times", 4: "four times"}
 PARTS = {2: "half", 3: "a third", 4: "a quarter", 5: "a fifth"}
@@ -19,17 +19,17 @@ class Problem:
 
     generator: random.Random
     names: dict[str, str]
-    """What the patterns may name: people, things, a colour or two."""
+    """What the patterns may name: people, things, two colours."""
 
     sentences: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
-    """The worked solution, an equation in each."""
+    """The worked solution, one equation per step."""
 
     number: int = 0
-    """What there is so far."""
+    """The result so far."""
 
     def say(self, patterns: tuple[str, ...], **values: str | int) -> None:
-        """Add a sentence; a number as a word, now and then."""
+        """Add a sentence; now and then with a number as a word."""
         written = {
             name: self._written(value) if isinstance(value, int) else value for name, value in values.items()
         }
@@ -51,8 +51,8 @@ class Problem:
 
 
 Move = Callable[[Problem], bool]
-"""Takes a problem one or two steps further, or returns False where its number does not allow it, leaving it
-as it was."""
+"""Takes a problem up to two steps further; or returns False and leaves it as it was, if its number does not
+allow the move."""
 
 
 def have(problem: Problem) -> bool:
@@ -116,8 +116,8 @@ def part_goes(problem: Problem) -> bool:
 def gain_packs(problem: Problem) -> bool:
     a, b = problem.generator.randint(2, 12), problem.generator.randint(3, 20)
     problem.say(words.GAIN_PACKS, a=a, b=b)
-    more = problem.work(a, "*", b, words.TELL_PACKS)
-    problem.number = problem.work(problem.number, "+", more, words.TELL_NOW)
+    gained = problem.work(a, "*", b, words.TELL_PACKS)
+    problem.number = problem.work(problem.number, "+", gained, words.TELL_NOW)
     return True
 
 
@@ -183,25 +183,25 @@ def missing(problem: Problem) -> bool:
 def together(problem: Problem) -> bool:
     a = problem.generator.randint(3, 60)
     problem.say(words.TOGETHER, a=a)
-    others = problem.work(problem.number, "+", a, ("{friend} has {sum} {items}.",))
-    problem.number = problem.work(problem.number, "+", others, ("Together they have {sum} {items}.",))
+    of_friend = problem.work(problem.number, "+", a, ("{friend} has {sum} {items}.",))
+    problem.number = problem.work(problem.number, "+", of_friend, ("Together they have {sum} {items}.",))
     return True
 
 
-def _begin_product(problem: Problem, patterns: tuple[str, ...], told: tuple[str, ...]) -> bool:
+def _begin_product(problem: Problem, patterns: tuple[str, ...], solution: tuple[str, ...]) -> bool:
     a, b = problem.generator.randint(2, 15), problem.generator.randint(4, 24)
     problem.say(patterns, a=a, b=b)
-    problem.number = problem.work(a, "*", b, told)
+    problem.number = problem.work(a, "*", b, solution)
     return True
 
 
-def _ask_quotient(problem: Problem, patterns: tuple[str, ...], told: tuple[str, ...]) -> bool:
+def _ask_quotient(problem: Problem, patterns: tuple[str, ...], solution: tuple[str, ...]) -> bool:
     fitting = [a for a in range(2, 13) if problem.number % a == 0 and problem.number > a]
     if not fitting:
         return False
     a = problem.generator.choice(fitting)
     problem.say(patterns, a=a)
-    problem.number = problem.work(problem.number, "/", a, told)
+    problem.number = problem.work(problem.number, "/", a, solution)
     return True
 
 
@@ -210,7 +210,7 @@ EVENTS: dict[Move, int] = {gain: 1, lose: 1, grow: 1, part_goes: 2, gain_packs: 
 ENDINGS: dict[Move, int] = {
     how_many: 0, share: 1, group: 1, price: 1, more_than: 1, fewer_than: 1, missing: 1, together: 2,
 }  # fmt: skip
-"""Moves, and the steps that each is worth."""
+"""Moves, and how many steps each is worth."""
 
 
 def compose_problem(generator: random.Random, difficulty: int) -> Problem:
@@ -223,11 +223,11 @@ def compose_problem(generator: random.Random, difficulty: int) -> Problem:
 
 
 def _attempt(generator: random.Random, difficulty: int) -> Problem | None:
-    person, friend, other = generator.sample(words.PEOPLE, 3)
+    person, friend, bystander = generator.sample(words.PEOPLE, 3)
     items, other_items = generator.sample(words.ITEMS, 2)
     colour, colour_2 = generator.sample(words.COLOURS, 2)
     names = {
-        "person": person, "friend": friend, "other": other, "items": items, "other_items": other_items,
+        "person": person, "friend": friend, "other": bystander, "items": items, "other_items": other_items,
         "containers": generator.choice(words.CONTAINERS), "colour": colour, "colour_2": colour_2,
     }  # fmt: skip
     problem = Problem(generator, names)
@@ -238,7 +238,7 @@ def _attempt(generator: random.Random, difficulty: int) -> Problem | None:
 
 
 def _plan(generator: random.Random, difficulty: int) -> list[Move]:
-    """A beginning, up to two events and a question that are worth exactly `difficulty` steps."""
+    """A beginning, up to two events and a question, together worth exactly `difficulty` steps."""
     while True:
         begin, end = generator.choice(list(BEGINNINGS)), generator.choice(list(ENDINGS))
         events = generator.sample(list(EVENTS), generator.randint(0, 2))
@@ -248,7 +248,7 @@ def _plan(generator: random.Random, difficulty: int) -> list[Move]:
 
 
 def _distract(problem: Problem) -> None:
-    """Put sentences with numbers that do not matter anywhere before the question's."""
+    """Insert sentences with numbers that do not matter, anywhere before the question."""
     generator = problem.generator
     for pattern in generator.sample(words.DISTRACTORS, generator.choice((0, 1, 1, 2))):
         text = pattern.format(**problem.names, n=generator.randint(2, 99))

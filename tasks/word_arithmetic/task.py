@@ -24,7 +24,7 @@ MOST_STEPS = 4
 
 
 def compose(generator: random.Random, index: int, split: str) -> Row:
-    """A problem; from one row to the next the number of steps goes round from one to four."""
+    """A problem; rows take one, two, three and four steps in turn."""
     difficulty = 1 + index % MOST_STEPS
     problem = compose_problem(generator, difficulty)
     return {
@@ -70,7 +70,7 @@ def to_sample(row: Row, index: int) -> Sample:
 
 
 def final_number(completion: str) -> str:
-    """The number after the first `####`, since a model may go on to another problem; without the mark the
+    """The number after the first `####`, since a model may go on to another problem; without the mark, the
     last number."""
     _, mark, after = completion.partition(ANSWER_MARK)
     stated = after.strip().partition("\n")[0] if mark else ""
