@@ -1,8 +1,9 @@
-"""What the README says is what the code does."""
+"""What the README, and those beside what they describe, say is what the code does."""
 
 import inspect
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,25 +22,61 @@ from harness.sweep.sweep import Sweep, load_sweep
 from leaderboards.board import COLUMNS
 from leaderboards.write.address import check_address
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in (
+        "README.md",
+        "harness/README.md",
+        "leaderboards/README.md",
+        "tasks/README.md",
+        "tests/bench/README.md",
+    )
+}
+"""The first page, and those beside what they describe: together they say everything."""
+
+README = DOCUMENTS["README.md"]
+TEXT = "\n".join(DOCUMENTS.values())
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 COMMANDS = sorted(
     {
         line.split("#")[0].strip()
-        for block in blocks("sh")
+        for block in blocks("sh", TEXT)
         for line in block.splitlines()
         if line.startswith("gainboard")
     }
 )
 
 
-def test_it_opens_with_the_two_commands() -> None:
-    first, second = blocks("sh")[0].splitlines()
+def test_a_person_reads_it_in_one_sitting_and_finds_the_others_from_it() -> None:
+    assert len(README.splitlines()) <= 200
+    assert set(DOCUMENTS) - {"README.md"} <= set(re.findall(r"\]\(([^)#]+)\)", README))
+
+
+def test_it_opens_with_what_to_install_on_which_machine() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extras = set(tomllib.load(file)["project"]["optional-dependencies"])
+    commands = [line.split("#")[0].strip() for line in blocks("sh")[0].splitlines()]
+    assert all(command.startswith("python3 -m pip install ") for command in commands)
+    named = {extra for command in commands for extra in _extras(command)}
+    assert named == {"train", "vllm", "cpu"}
+    assert named | {"lm-eval", "search", "ray"} <= extras
+    assert extras - named - {"test", "bench"} == {
+        extra for extra in ("lm-eval", "search", "ray") if f"`{extra}`" in README
+    }
+
+
+def _extras(command: str) -> list[str]:
+    inside = re.search(r"\[(.*)\]", command)
+    return inside[1].split(",") if inside else []
+
+
+def test_then_come_the_two_commands_of_a_checkout() -> None:
+    first, second = blocks("sh")[1].splitlines()
     assert first.split("#")[0].strip() == "python3 -m pip install tox && tox -e quickstart"
     assert second.split("#")[0].strip() == "tox"
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("/tox")
@@ -52,7 +89,7 @@ def test_its_commands_are_understood(command: str) -> None:
 
 def test_its_workflow_for_pages_runs_commands_that_there_are() -> None:
     yaml = pytest.importorskip("yaml")
-    (workflow,) = (yaml.safe_load(block) for block in blocks("yaml"))
+    (workflow,) = (yaml.safe_load(block) for block in blocks("yaml", TEXT))
     steps = workflow["jobs"]["publish"]["steps"]
     (command,) = (step["run"] for step in steps if step.get("run", "").startswith("gainboard"))
     options = cli.build_parser().parse_args(shlex.split(command)[1:])
@@ -64,9 +101,9 @@ def test_its_workflow_for_pages_runs_commands_that_there_are() -> None:
 
 def test_it_names_every_column_of_a_board_and_every_format_of_an_export() -> None:
     for name in COLUMNS:
-        assert f"`{name}`" in README
+        assert f"`{name}`" in TEXT
     for form in EXPORT_FORMATS:
-        assert form in README
+        assert form in TEXT
 
 
 def test_its_sweep_is_a_sweep(tmp_path: Path) -> None:
@@ -77,7 +114,7 @@ def test_its_sweep_is_a_sweep(tmp_path: Path) -> None:
 
 
 def test_its_search_and_its_ensembles_are_part_of_a_sweep(tmp_path: Path) -> None:
-    sweep, settings = blocks("toml")
+    (sweep,), (settings,) = blocks("toml"), blocks("toml", DOCUMENTS["harness/README.md"])
     # The same table may not stand twice in a file: the search's settings take the place of the first ones.
     without = re.sub(r"^\[defaults\.lora\].*?\n\n", "", sweep, flags=re.MULTILINE | re.DOTALL)
     (tmp_path / "sweep.toml").write_text(without + settings)
@@ -116,19 +153,32 @@ def test_it_names_every_metric_and_every_step() -> None:
     ]
     assert len(steps) == 6
     for name in (*METRICS, *steps):
-        assert f"`{name}`" in README
+        assert f"`{name}`" in TEXT
 
 
 def test_it_names_every_bundled_task() -> None:
     for name in find_plugins(entry_points=False):
-        assert f"`{name}`" in README
+        assert f"`{name}`" in TEXT
 
 
 def test_its_files_exist() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+    for name, text in DOCUMENTS.items():
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            assert ((ROOT / name).parent / target).exists(), f"{name}: {target}"
 
 
 def test_its_code_for_results_works(tmp_path: Path) -> None:
-    assert "harness.load_results" in blocks("python")[1]
+    for code in (blocks("python")[1], *blocks("python", DOCUMENTS["harness/README.md"])):
+        assert "harness.load_results" in code
     assert harness.load_results(tmp_path).empty
+
+
+def test_every_block_of_code_is_one_that_is_tried_here() -> None:
+    counts = {
+        name: {language: len(blocks(language, text)) for language in ("python", "toml", "yaml")}
+        for name, text in DOCUMENTS.items()
+    }
+    assert counts["README.md"] == {"python": 2, "toml": 1, "yaml": 0}
+    assert counts["harness/README.md"] == {"python": 1, "toml": 1, "yaml": 0}
+    assert counts["leaderboards/README.md"] == {"python": 0, "toml": 0, "yaml": 1}
+    assert not any([*counts["tasks/README.md"].values(), *counts["tests/bench/README.md"].values()])
