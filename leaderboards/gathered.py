@@ -1,8 +1,8 @@
-"""What all pages draw from: a board's results, tables, prices and history, gathered once."""
+"""What all pages draw from: a results folder, read once, and the `Site` of each board, gathered from it."""
 
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,33 @@ from leaderboards.rank.scores import ReadAll, read_scores
 from leaderboards.rank.standings import LevelOf, side_by_side
 from leaderboards.rank.tables import Row, Table, tabulate
 from leaderboards.text import count_of, points, without_folder
+
+
+@dataclass(frozen=True)
+class ResultsFolder:
+    """All that lies in a results folder."""
+
+    path: Path
+    results: tuple[Result, ...]
+    digests: Mapping[str, str]
+    """By the key of a result, of the file that it was read from."""
+
+    failures: tuple[Failure, ...]
+    imported: tuple[Imported, ...]
+    skipped: tuple[str, ...]
+    """Files that cannot be read, and why: a sentence each."""
+
+
+def read_folder(path: Path) -> ResultsFolder:
+    """Read everything below a results folder; a file that cannot be read is named in a warning and skipped."""
+    runs, imported = read_runs(path), read_imported(path)
+    skipped = (*runs.skipped, *imported.skipped)
+    for sentence in skipped:
+        # Whoever calls the function that reads, such as `publish`, is who is warned.
+        warnings.warn(sentence, stacklevel=3)
+    return ResultsFolder(
+        path, tuple(runs.finished), runs.digests, tuple(runs.failed), tuple(imported.records), skipped
+    )
 
 
 @dataclass(frozen=True)
@@ -81,13 +108,14 @@ class Site:
 
     @cached_property
     def decision(self) -> Decision:
-        """What all of them come to in the scenario that the cost page opens with."""
+        """What the complete rows come to in the scenario that the cost page opens with."""
         return weigh(self.choices, scenario_at(self.prices, self.choices.devices))
 
     @cached_property
-    def decided(self) -> dict[Key, Figures]:
-        """The same by row."""
-        return {case.key: one for case, one in zip(self.choices.cases, self.decision.figures, strict=True)}
+    def figures_by_row(self) -> dict[Key, Figures]:
+        """What each row comes to in that scenario."""
+        figures = zip(self.choices.cases, self.decision.figures, strict=True)
+        return {case.key: case_figures for case, case_figures in figures}
 
     @cached_property
     def ranks(self) -> dict[str, dict[Key, tuple[int, int]]]:
@@ -95,9 +123,10 @@ class Site:
         return side_by_side(self._ranks_on, self.table.tasks)
 
     def _ranks_on(self, task: str) -> dict[Key, tuple[int, int]]:
-        whole = [row.key for row in self.table.rows if task in row.cells and is_whole(row, task)]
-        ranking = self.table.standings[task].ranking(whole, level_of=self.level_of)
-        return dict(zip(whole, zip(ranking.best.tolist(), ranking.worst.tolist(), strict=True), strict=True))
+        keys = [row.key for row in self.table.rows if task in row.cells and is_whole(row, task)]
+        ranking = self.table.standings[task].ranking(keys, level_of=self.level_of)
+        ends = zip(ranking.best.tolist(), ranking.worst.tolist(), strict=True)
+        return dict(zip(keys, ends, strict=True))
 
     @cached_property
     def gains(self) -> dict[tuple[Key, str], TaskGain]:
@@ -105,12 +134,12 @@ class Site:
         return task_gains(self.table)
 
     @cached_property
-    def sizes(self) -> dict[str, int | None]:
-        """Parameters of the base that a candidate's trainings started from; None of an ensemble of models of
-        several sizes.
+    def base_parameters(self) -> dict[str, int | None]:
+        """By candidate, how many parameters the model has that its trainings started from; None for an ensemble
+        of models of several sizes. A candidate without a training is not in it.
 
-        Weights of four bits are packed, and counted for fewer than they are: of one model the largest count
-        holds.
+        Weights of four bits are packed, and counted as fewer than they are: the largest count of a model is the
+        right one.
         """
         counts, models = defaultdict[str, set[int]](set), defaultdict[str, set[str]](set)
         for result in self.results:
@@ -120,12 +149,84 @@ class Site:
                 added = 0 if training.tuner == "full" else training.trainable_parameters
                 counts[name].add(training.parameters - added)
         return {
-            name: max(found) if len(models[name]) < 2 or len(found) == 1 else None
-            for name, found in counts.items()
+            name: max(sizes) if len(models[name]) < 2 or len(sizes) == 1 else None
+            for name, sizes in counts.items()
         }
 
 
+def gather(
+    folder: ResultsFolder,
+    board_path: Path | None = None,
+    prices_path: Path | None = None,
+    *,
+    read: ReadAll = read_scores,
+    level_of: LevelOf = joint_threshold,
+) -> Site:
+    """What the pages of a board draw from: the results of its tasks. Raises `UserError` where there is nothing
+    to show.
+
+    `read`: how scores are read; `level_of`: how the level of rank intervals is found.
+    """
+    board, prices = load_board(board_path), load_prices(prices_path)
+    if not folder.results:
+        raise UserError(_why_empty(folder))
+    results = tuple(result for result in folder.results if _is_on(board, result.run.task))
+    failures = tuple(failure for failure in folder.failures if _is_on(board, failure.run.task))
+    untrusted = tuple(result for result in results if result.untrusted)
+    # Of all results: those of guard tasks, which no board lists, say what tuning has made a model forget.
+    table = tabulate(list(folder.results), folder.path, board, read=read)
+    if not table.rows:
+        raise UserError(_why_no_rows(folder.path, board, table, untrusted))
+    # Without the folder's own path: the same results give the same pages on every machine.
+    skipped = [without_folder(sentence, folder.path) for sentence in folder.skipped]
+    return Site(
+        board=board,
+        table=table,
+        ledger=make_ledger(table, prices, list(results), failures),
+        prices=prices,
+        results=results,
+        failures=failures,
+        untrusted=untrusted,
+        problems=(*skipped, *table.notes),
+        folder=folder.path,
+        level_of=level_of,
+        elsewhere=tuple(imported for imported in folder.imported if _is_import_on(board, imported)),
+    )
+
+
+def _is_on(board: Board, task: str) -> bool:
+    """Whether a task counts on a board; one that names no tasks has all."""
+    return board.tasks is None or task in board.tasks
+
+
+def _is_import_on(board: Board, imported: Imported) -> bool:
+    return board.tasks is None or any(imported.is_of(task) for task in board.tasks)
+
+
+def _why_empty(folder: ResultsFolder) -> str:
+    """Why there is no finished run, and what makes some."""
+    failures, skipped = folder.failures, folder.skipped
+    why = f" {len(failures)} failed." if failures else ""
+    why += f" {len(skipped)} could not be read: {skipped[0]}" if skipped else ""
+    return (
+        f"{folder.path} holds no finished run.{why} `gainboard run SWEEP --results {folder.path}` makes some"
+    )
+
+
+def _why_no_rows(path: Path, board: Board, table: Table, untrusted: Sequence[Result]) -> str:
+    """Why none of the finished runs has a row."""
+    if untrusted:
+        run = untrusted[0].run
+        return (
+            f"{path} holds no run that can be trusted. {run.label}: {untrusted[0].untrusted}. Remove "
+            f"{path / run.folder} and run the sweep again"
+        )
+    wanted = f" for the tasks of its board ({', '.join(board.tasks)})" if board.tasks else ""
+    return f"{path} holds no run that can be shown{wanted}. {table.notes[0] if table.notes else ''}".rstrip()
+
+
 def scale_of(table: Table) -> str:
+    """What a score of the table is: the mean over its tasks, or the metric of its only one."""
     if not table.normalised:
         return "".join(
             f"{card.primary_metric} on {name}, {range_of(card)}" for name, card in table.tasks.items()
@@ -150,87 +251,3 @@ def _end(bound: float | None) -> str:
 def is_whole(row: Row, task: str) -> bool:
     """Whether a row has every seed on a task."""
     return row.cells[task].seeds == row.seeds_wanted and row.cells[task].estimate is not None
-
-
-def parameters_of(site: Site, name: str) -> int | None:
-    """Parameters of a model's base, from its fine-tunes; None when it has none, or is made of models of
-    several sizes."""
-    return site.sizes.get(name)
-
-
-@dataclass(frozen=True)
-class Found:
-    """What lies in a results folder."""
-
-    results: tuple[Result, ...]
-    digests: Mapping[str, str]
-    """By the key of a result, of the file that it was read from."""
-
-    failures: tuple[Failure, ...]
-    imported: tuple[Imported, ...]
-    skipped: tuple[str, ...]
-    """Files that cannot be read, and why."""
-
-
-def read_folder(results: Path) -> Found:
-    """Everything below a results folder; what cannot be read is named in a warning and skipped."""
-    runs, imported = read_runs(results), read_imported(results)
-    skipped = (*runs.skipped, *imported.skipped)
-    for sentence in skipped:
-        warnings.warn(sentence, stacklevel=3)
-    return Found(tuple(runs.finished), runs.digests, tuple(runs.failed), tuple(imported.records), skipped)
-
-
-def gather(
-    found: Found,
-    folder: Path,
-    board_path: Path | None,
-    prices_path: Path | None,
-    *,
-    read: ReadAll = read_scores,
-    level_of: LevelOf = joint_threshold,
-) -> Site:
-    """What a board's pages draw from: the results of its tasks. Raises `UserError` where there is nothing to
-    show.
-
-    `read`: how scores are read; `level_of`: how the level of rank intervals is found.
-    """
-    board, prices = load_board(board_path), load_prices(prices_path)
-    results, failures, skipped = list(found.results), found.failures, found.skipped
-    # Without the folder's own path: the same results give the same pages on every machine.
-    problems = [without_folder(message, folder) for message in skipped]
-    if not results:
-        why = f" {len(failures)} failed." if failures else ""
-        why += f" {len(skipped)} could not be read: {skipped[0]}" if skipped else ""
-        raise UserError(
-            f"{folder} holds no finished run.{why} `gainboard run SWEEP --results {folder}` makes some"
-        )
-    counted = [result for result in results if board.tasks is None or result.run.task in board.tasks]
-    untrusted = [result for result in counted if result.untrusted]
-    table = tabulate(results, folder, board, read=read)
-    if not table.rows and untrusted:
-        raise UserError(
-            f"{folder} holds no run that can be trusted. {untrusted[0].run.label}: {untrusted[0].untrusted}. Remove "
-            f"{folder / untrusted[0].run.folder} and run the sweep again"
-        )
-    if not table.rows:
-        wanted = f" for the tasks of its board ({', '.join(board.tasks)})" if board.tasks else ""
-        raise UserError(
-            f"{folder} holds no run that can be shown{wanted}. {table.notes[0] if table.notes else ''}".rstrip()
-        )
-    failed = tuple(failure for failure in failures if board.tasks is None or failure.run.task in board.tasks)
-    return Site(
-        board=board,
-        table=table,
-        ledger=make_ledger(table, prices, counted, failed),
-        prices=prices,
-        results=tuple(counted),
-        failures=failed,
-        untrusted=tuple(untrusted),
-        problems=(*problems, *table.notes),
-        folder=folder,
-        level_of=level_of,
-        elsewhere=tuple(
-            one for one in found.imported if board.tasks is None or any(map(one.is_of, board.tasks))
-        ),
-    )

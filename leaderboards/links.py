@@ -5,9 +5,6 @@ from harness.sweep.methods import Method
 from leaderboards.rank.tables import Row
 from leaderboards.text import page_slug
 
-MOST_COMPARED = 100
-"""Rows that can be compared with each other: their pairs grow with the square."""
-
 
 def task_href(name: str) -> str:
     """The page of a task."""

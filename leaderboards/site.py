@@ -15,7 +15,7 @@ from harness.records.collector import collector_paused
 from harness.records.result import Result
 from leaderboards.board import BOARD
 from leaderboards.download.data import write_data
-from leaderboards.gathered import Found, Site, gather, read_folder
+from leaderboards.gathered import ResultsFolder, Site, gather, read_folder
 from leaderboards.history import FOLDER as HISTORY
 from leaderboards.history import extended, read_history, snapshot_of
 from leaderboards.money.prices import SHIPPED_PRICES
@@ -113,11 +113,11 @@ def publish(
         claimed(out, results, marker=MARKER, what="site") as there,
         Workers(means.processes, means.tell) as workers,
     ):
-        found = read_folder(results)
-        cache = _cache(found, means)
-        scores = ScoreReader(cache, workers, Stamps(results, found.digests))
+        contents = read_folder(results)
+        cache = _cache(contents, means)
+        scores = ScoreReader(cache, workers, Stamps(results, contents.digests))
         levels = IntervalLevels(cache, results)
-        gathered = gather(found, results, board, prices, read=scores, level_of=levels)
+        gathered = gather(contents, board, prices, read=scores, level_of=levels)
         site = _with_history(gathered, there, _name_of(board), several=False)
         with replacing(there) as folder, workers:
             former = FormerPages.of(there, cache, folder)
@@ -152,13 +152,13 @@ def publish_boards(
         claimed(out, results, marker=MARKER, what="site") as there,
         Workers(means.processes, means.tell) as workers,
     ):
-        found = read_folder(results)
-        cache = _cache(found, means)
-        scores = ScoreReader(cache, workers, Stamps(results, found.digests))
+        contents = read_folder(results)
+        cache = _cache(contents, means)
+        scores = ScoreReader(cache, workers, Stamps(results, contents.digests))
         levels = IntervalLevels(cache, results)
         with replacing(there) as folder, workers:
             for name, board in zip(names, boards, strict=True):
-                gathered = gather(found, results, board, prices, read=scores, level_of=levels)
+                gathered = gather(contents, board, prices, read=scores, level_of=levels)
                 site = _with_history(gathered, there, name, several=True)
                 place = Place(folder / name, "../", f"{address}{name}/" if address else "")
                 place.folder.mkdir()
@@ -166,7 +166,7 @@ def publish_boards(
                 pages = _write_board(site, place, prices, formers[-1], scores)
                 made[name] = _published(site, out / name / "index.html", pages)
                 views.append(board_view(site, name))
-            shared = {"versions": _versions(found.results), "summary": views[0].verdict.headline}
+            shared = {"versions": _versions(contents.results), "summary": views[0].verdict.headline}
             Renderer(Place(folder, address=address), shared).write(
                 "front.html", "index.html", FrontPage(tuple(views))
             )
@@ -178,9 +178,9 @@ def publish_boards(
     return PublishedBoards(out / "index.html", pages + sum(one.pages for one in made.values()), made)
 
 
-def _cache(found: Found, means: Means) -> Cache:
-    """A small board is made faster than its cache is looked after."""
-    return Cache(means.cache if len(found.results) >= MANY_RUNS else None)
+def _cache(contents: ResultsFolder, means: Means) -> Cache:
+    """The cache of a large board; a small one is made faster than its cache is looked after."""
+    return Cache(means.cache if len(contents.results) >= MANY_RUNS else None)
 
 
 def _names(boards: Sequence[Path]) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 from harness.records.scores import MetricCard, TaskCard
 from harness.statistics import CONFIDENCE, Estimate
 from harness.sweep.run import Candidate
-from leaderboards.gathered import Site, parameters_of
+from leaderboards.gathered import Site
 from leaderboards.money.ledger import Entry
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.tables import Row
@@ -116,7 +116,7 @@ def _model(site: Site, entry: Entry) -> dict[str, Any]:
         "method_name": row.method_name,
         "base_model": base,
         "base_revision": first.run.candidate.revision,
-        "base_parameters": parameters_of(site, row.name),
+        "base_parameters": site.base_parameters.get(row.name),
         "ensemble_members": row.members or None,
         "tuned": row.tuned,
     }

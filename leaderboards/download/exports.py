@@ -50,10 +50,10 @@ def export(results: Path, form: str, *, board: Path | None, prices: Path | None,
             raise UserError(f"{path} is a folder; {form} is one file: give --out FILE")
         if path.resolve().is_relative_to(results.resolve()):
             raise UserError(f"{path} would lie among the results in {results}; choose a file elsewhere")
-        return _table(gather(read_folder(results), results, board, prices), form, path)
+        return _table(gather(read_folder(results), board, prices), form, path)
     path = out or Path(form)
     with claimed(path, results, marker=MARKER, what="set of records") as there:
-        texts = RECORDS[form](gather(read_folder(results), results, board, prices))
+        texts = RECORDS[form](gather(read_folder(results), board, prices))
         if not texts:
             raise UserError(f"{results} holds nothing that {form} takes: no trusted run was fine-tuned")
         with replacing(there) as folder:

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.statistics import Estimate
 from leaderboards.decide.decision import Figures
-from leaderboards.gathered import Site, is_whole, parameters_of, scale_of
+from leaderboards.gathered import Site, is_whole, scale_of
 from leaderboards.money.bill import Bill
 from leaderboards.money.ledger import Entry
 from leaderboards.rank.cells import Cell
@@ -50,7 +50,7 @@ def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
         "candidate": row.name,
         "method": row.method,
         "model": row.results[0].run.candidate.model,
-        "parameters": parameters_of(site, row.name),
+        "parameters": site.base_parameters.get(row.name),
         "task": None,
         "complete": row.score is not None,
         "rank_best": row.ranks[0] if row.ranks else None,
@@ -100,7 +100,7 @@ def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
 
 def _decision_record(site: Site, row: Row) -> dict[str, float | None]:
     """What the row comes to in the scenario of the cost page."""
-    figures = site.decided.get(row.key, Figures())
+    figures = site.figures_by_row.get(row.key, Figures())
     return {
         "total_usd": figures.costs.total if figures.costs else None,
         "net_benefit_usd": figures.net.value if figures.net else None,
@@ -116,7 +116,7 @@ def _cell_record(site: Site, row: Row, task: str) -> dict[str, Any]:
         "candidate": row.name,
         "method": row.method,
         "model": cell.results[0].run.candidate.model,
-        "parameters": parameters_of(site, row.name),
+        "parameters": site.base_parameters.get(row.name),
         "task": task,
         "complete": is_whole(row, task),
         **_estimate("score", cell.estimate),

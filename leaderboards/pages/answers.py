@@ -10,8 +10,7 @@ from harness.sweep.methods import Method
 from leaderboards.gathered import Site
 from leaderboards.links import samples_href, task_href
 from leaderboards.pages.arms import Arm, Arms, Kind
-from leaderboards.pages.grid import Tone
-from leaderboards.pages.heads import Pairs
+from leaderboards.pages.grid import Pairs, Tone
 from leaderboards.pages.kinds import Page
 from leaderboards.text import count_of, points, shortened, slug, visible
 

@@ -7,8 +7,7 @@ from harness.records.scores import MetricCard
 from harness.records.training import Selection, TrialRecord
 from harness.sweep.settings import SearchSettings
 from leaderboards.money.prices import Prices
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone
-from leaderboards.pages.heads import Pairs
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Pairs, Tone
 from leaderboards.text import (
     MISSING,
     count_of,

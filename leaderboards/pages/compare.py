@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from harness.statistics import Estimate, FloatArray
 from leaderboards.gathered import Site, range_of
-from leaderboards.links import MOST_COMPARED, model_href, row_slug, task_href
+from leaderboards.links import model_href, row_slug, task_href
 from leaderboards.money.ledger import Entry
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone
-from leaderboards.pages.heads import compared_rows
+from leaderboards.pages.heads import MOST_COMPARED, compared_rows
 from leaderboards.pages.kinds import Page
 from leaderboards.rank.comparisons import Differences, TaskComparison, compare_rows, differences_of
 from leaderboards.rank.tables import Row

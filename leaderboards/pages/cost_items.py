@@ -8,8 +8,7 @@ from leaderboards.money.bill import Bill
 from leaderboards.money.payback import Payback
 from leaderboards.money.prices import Price, Prices
 from leaderboards.money.spend import JOULES_PER_KWH, Spend
-from leaderboards.pages.grid import Item
-from leaderboards.pages.heads import Pairs
+from leaderboards.pages.grid import Item, Pairs
 from leaderboards.text import MISSING, count_of, duration, from_volume, span, usd, volume
 
 IDLE = 0.3

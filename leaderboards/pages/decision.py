@@ -29,12 +29,13 @@ from leaderboards.pages.grid import (
     Head,
     Item,
     Line,
+    Pairs,
     Tone,
     heads_of,
     items_of,
     score_item,
 )
-from leaderboards.pages.heads import Pairs, candidate_head
+from leaderboards.pages.heads import candidate_head
 from leaderboards.rank.draws import STEP
 from leaderboards.text import (
     MISSING,

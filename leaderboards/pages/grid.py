@@ -1,6 +1,7 @@
-"""What a table on a page is made of: columns with an explanation, rows with a head, items with a sort key.
+"""What tables and lists on a page are made of: columns with an explanation, rows with a head, items with a sort
+key, links with a note.
 
-All are tuples, for the pages of a large board have hundreds of thousands of them.
+Columns, heads, items and rows are tuples, for the pages of a large board have hundreds of thousands of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,19 @@ from leaderboards.text import MISSING, interval, p_value, points
 Tone = Literal["", "muted", "good", "bad"]
 SubjectT = TypeVar("SubjectT")
 """What the rows of a table are about: an entry of the ledger, say."""
+
+
+Pairs = tuple[tuple[str, str], ...]
+"""A list of terms, each with what it is."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link with a note beside it."""
+
+    text: str
+    href: str
+    note: str = ""
 
 
 class Column(NamedTuple):

@@ -1,12 +1,10 @@
 """What pages call candidates, runs and scores: heads of rows and columns."""
 
-from dataclasses import dataclass
-
 from harness.records.result import Result
 from harness.records.scores import TaskCard
 from harness.sweep.methods import METHOD_TABLE, Method
-from leaderboards.gathered import Site, parameters_of, range_of
-from leaderboards.links import MOST_COMPARED, model_href, run_href
+from leaderboards.gathered import Site, range_of
+from leaderboards.links import model_href, run_href
 from leaderboards.pages.grid import Column, Head
 from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, method_name, quantity
@@ -20,17 +18,8 @@ shapes."""
 LONGEST_NAME = 20
 """Letters of a name beside a chart."""
 
-Pairs = tuple[tuple[str, str], ...]
-"""Terms and what they are."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """A link with a note beside it."""
-
-    text: str
-    href: str
-    note: str = ""
+MOST_COMPARED = 100
+"""Rows that can be compared with each other: their pairs grow with the square."""
 
 
 def compared_rows(site: Site) -> tuple[Row, ...]:
@@ -50,23 +39,25 @@ def model_names(site: Site) -> list[str]:
     return sorted({row.name for row in site.table.rows})
 
 
-def own_score_column(card: TaskCard) -> Column:
+def task_score_column(card: TaskCard) -> Column:
     """The head of a task's scores by its own metric, unscaled."""
     return Column("Score", f"The task's own metric, {range_of(card)}, with its 95 % interval.", about="score")
 
 
-def samples_asked(site: Site, task: str) -> int:
+def test_sample_count(site: Site, task: str) -> int:
+    """How many test samples of a task a run is asked for."""
     return max(row.cells[task].total for row in site.table.rows if task in row.cells)
 
 
 def size_text(site: Site, name: str) -> str:
-    size = parameters_of(site, name)
+    """`8.0B parameters`; empty where the size of a candidate's model is not known."""
+    size = site.base_parameters.get(name)
     return "" if size is None else f"{quantity(size)} parameters"
 
 
-def shortest(name: str, limit: int) -> str:
+def short_name(name: str) -> str:
     """As much of a name as stands beside a chart."""
-    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def rank_text(ranks: tuple[int, int] | None) -> str:
@@ -80,7 +71,7 @@ def candidate_head(
     site: Site, row: Row, *, task: str | None = None, frontier: bool = False, ranked: bool = True
 ) -> Head:
     """A candidate at the head of a row, marked where its training went wrong: on the task, or on any."""
-    size = parameters_of(site, row.name)
+    size = site.base_parameters.get(row.name)
     detail = row.method_name if size is None else f"{row.method_name} · {quantity(size)}"
     rank = rank_text(row.ranks) if ranked else ""
     lead = ranked and row.ranks == (1, 1) and len(site.table.ranked) > 1

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from leaderboards.gathered import Site
 from leaderboards.links import task_href
-from leaderboards.pages.grid import Head
-from leaderboards.pages.heads import Link, candidate_head
+from leaderboards.pages.grid import Head, Link
+from leaderboards.pages.heads import candidate_head
 from leaderboards.rank.discoveries import TaskGain
 from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, count_of, points

@@ -15,17 +15,15 @@ from leaderboards.money.ledger import Entry, Ledger
 from leaderboards.pages.cost_items import price_list
 from leaderboards.pages.costs import derived_grid, measured_grid
 from leaderboards.pages.elsewhere import elsewhere_grid
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, remainder_line
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Link, Pairs, remainder_line
 from leaderboards.pages.heads import (
     METHOD_TITLES,
     MOST_ROWS,
-    Link,
-    Pairs,
     compared_rows,
     model_names,
     run_head,
-    samples_asked,
     size_text,
+    test_sample_count,
 )
 from leaderboards.pages.heat import HeatMap, heat_map
 from leaderboards.pages.history import news
@@ -143,7 +141,9 @@ def _first_of(shown: int, entries: Sequence[Entry]) -> str:
 
 def _task_link(site: Site, name: str, card: TaskCard) -> Link:
     return Link(
-        name, task_href(name), f"{card.primary_metric}, {count_of(samples_asked(site, name), 'test sample')}"
+        name,
+        task_href(name),
+        f"{card.primary_metric}, {count_of(test_sample_count(site, name), 'test sample')}",
     )
 
 

@@ -24,14 +24,7 @@ from leaderboards.pages.grid import (
     remainder_line,
     score_item,
 )
-from leaderboards.pages.heads import (
-    LONGEST_NAME,
-    METHOD_TITLES,
-    MOST_ROWS,
-    candidate_head,
-    rank_text,
-    shortest,
-)
+from leaderboards.pages.heads import METHOD_TITLES, MOST_ROWS, candidate_head, rank_text, short_name
 from leaderboards.pages.heat import HeatMap, heat_map
 from leaderboards.rank.flags import troubles
 from leaderboards.rank.tables import Row
@@ -93,7 +86,7 @@ def method_page(site: Site, method: Method) -> MethodPage:
         tuple(
             (
                 f"Δ {name}",
-                gain_forest([(method, shortest(row.name, LONGEST_NAME), gain) for row, gain in found]),
+                gain_forest([(method, short_name(row.name), gain) for row, gain in found]),
             )
             for name, found in known
             if found

@@ -9,8 +9,8 @@ from leaderboards.gathered import Site, scale_of
 from leaderboards.links import task_href
 from leaderboards.pages.cost_items import price_list
 from leaderboards.pages.decision import scenario_text
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, remainder_line
-from leaderboards.pages.heads import Pairs, candidate_head, samples_asked
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Pairs, remainder_line
+from leaderboards.pages.heads import candidate_head, test_sample_count
 from leaderboards.pages.heat import HEAT_STEPS
 from leaderboards.rank.tables import Row
 from leaderboards.text import count_of, points, shortened
@@ -90,7 +90,7 @@ def _task_grid(site: Site) -> Grid:
     lines = []
     for name, card in site.table.tasks.items():
         cell = next(row.cells[name] for row in site.table.rows if name in row.cells)
-        asked = samples_asked(site, name)
+        asked = test_sample_count(site, name)
         items = (
             Item(card.primary_metric),
             Item("yes" if card.binary else "no"),

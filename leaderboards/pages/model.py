@@ -8,22 +8,13 @@ from harness.records.result import Result
 from harness.sweep.methods import METHODS
 from leaderboards.chart.forest import Forest, forest
 from leaderboards.chart.learning import LearningCurve, learning_curve
-from leaderboards.gathered import Site, parameters_of, scale_of
+from leaderboards.gathered import Site, scale_of
 from leaderboards.links import compare_href, method_href, model_href, task_href
 from leaderboards.pages.cost_items import labels_item
 from leaderboards.pages.costs import derived_grid, measured_grid
 from leaderboards.pages.forgetting import forgetting_grid
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, gain_item, score_item
-from leaderboards.pages.heads import (
-    LONGEST_NAME,
-    METHOD_TITLES,
-    Link,
-    Pairs,
-    compared_rows,
-    own_score_column,
-    rank_text,
-    shortest,
-)
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Link, Pairs, gain_item, score_item
+from leaderboards.pages.heads import METHOD_TITLES, compared_rows, rank_text, short_name, task_score_column
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.flags import flag_of
@@ -76,7 +67,7 @@ def model_page(site: Site, name: str) -> ModelPage:
     rows.sort(key=lambda row: (METHODS.index(row.method), row.name))
     first = own[0].results[0]
     candidate = first.run.candidate
-    size = parameters_of(site, name)
+    size = site.base_parameters.get(name)
     facts = (
         ("Models" if " + " in candidate.model else "Model", candidate.model),
         ("Parameters", MISSING if size is None else f"{size:,}"),
@@ -136,7 +127,7 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
     over_plain = {row.key: site.table.over_plain_on(task, row) for row in present}
     compared = any(over_plain.values())
     columns = (
-        own_score_column(site.table.tasks[task]),
+        task_score_column(site.table.tasks[task]),
         Column("Δ few-shot", "Paired gain over the few-shot arm.", about="gain"),
         Column("Δ zero-shot", "Paired gain over the untrained model without examples.", about="gain"),
         *(
@@ -179,7 +170,7 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
         href = model_href(row.name) if other else method_href(row.method)
         lines.append(Line(Head(label, method=row.method, href=href, flag=cell.flag), items))
         if cell.estimate:
-            short = shortest(row.name if row.members and other else METHOD_TITLES[row.method], LONGEST_NAME)
+            short = short_name(row.name if row.members and other else METHOD_TITLES[row.method])
             drawn.append((row.method, f"{short} (!)" if cell.flag else short, cell.estimate))
     grid = Grid(f"Methods on {task}", Column("Method"), columns, tuple(lines))
     return ModelTask(
@@ -196,7 +187,7 @@ def _curve(site: Site, task: str, rows: Sequence[Row]) -> LearningCurve | None:
     curves = [
         (
             row.method,
-            shortest(METHOD_TITLES[row.method], LONGEST_NAME),
+            short_name(METHOD_TITLES[row.method]),
             {
                 budget: cell.estimate
                 for budget, cell in site.table.curves[*row.key, task].items()

@@ -257,7 +257,7 @@ def _break_even_item(entry: Entry) -> Item:
 
 
 def _worth_it_item(site: Site, entry: Entry) -> Item:
-    return worth_item(site.decided.get(entry.row.key))
+    return worth_item(site.figures_by_row.get(entry.row.key))
 
 
 def _guard_item(entry: Entry) -> Item:

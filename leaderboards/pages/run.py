@@ -13,8 +13,8 @@ from leaderboards.money.prices import Prices
 from leaderboards.money.spend import training_usd
 from leaderboards.pages.choice import ChoiceView, choice_view
 from leaderboards.pages.cost_items import energy_text
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line
-from leaderboards.pages.heads import Pairs, run_head
+from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Pairs
+from leaderboards.pages.heads import run_head
 from leaderboards.pages.samples import Excerpt, load_excerpt
 from leaderboards.pages.training import TrainingView, training_views
 from leaderboards.rank.flags import flag_of

@@ -12,16 +12,26 @@ from leaderboards.pages.arms import Arms
 from leaderboards.pages.cost_items import labels_item
 from leaderboards.pages.elsewhere import elsewhere_grid
 from leaderboards.pages.form import form_grid
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, gain_item, samples_item, score_item, slim
+from leaderboards.pages.grid import (
+    Column,
+    Grid,
+    Head,
+    Item,
+    Line,
+    Pairs,
+    gain_item,
+    samples_item,
+    score_item,
+    slim,
+)
 from leaderboards.pages.heads import (
     METHOD_TITLES,
     MOST_ROWS,
-    Pairs,
     candidate_head,
-    own_score_column,
     rank_text,
-    samples_asked,
     size_text,
+    task_score_column,
+    test_sample_count,
 )
 from leaderboards.pages.mistakes import Mistakes, find_mistakes
 from leaderboards.pages.samples import load_samples
@@ -122,7 +132,7 @@ def _facts(site: Site, name: str, cells: Sequence[Cell]) -> Pairs:
     facts = [
         ("Metric", card.primary_metric),
         ("Answers", ANSWERS[card.output]),
-        ("Test samples", f"{samples_asked(site, name):,} of {card.n_test:,}"),
+        ("Test samples", f"{test_sample_count(site, name):,} of {card.n_test:,}"),
         ("Training / dev samples", f"{card.n_train:,} / {card.n_dev:,}"),
         ("Chance", points(card.chance)),
     ]
@@ -156,7 +166,7 @@ def _gap_sentence(cells: Sequence[Cell]) -> str:
 
 def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     columns = (
-        own_score_column(site.table.tasks[name]),
+        task_score_column(site.table.tasks[name]),
         Column("Δ few-shot", "Paired gain over the few-shot arm of the same model.", about="gain"),
         Column(
             "Δ zero-shot",

@@ -8,7 +8,8 @@ from harness.records.scores import MetricCard
 from harness.records.training import TrainingRecord
 from harness.sweep.recipe import Stage
 from leaderboards.chart.training import LossCurve, SmallCurve, loss_curve, small_curve
-from leaderboards.pages.heads import METHOD_TITLES, Pairs
+from leaderboards.pages.grid import Pairs
+from leaderboards.pages.heads import METHOD_TITLES
 from leaderboards.text import (
     MISSING,
     count_of,

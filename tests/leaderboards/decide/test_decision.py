@@ -387,8 +387,8 @@ def test_the_scenario_at_low_prices_takes_the_low_ones() -> None:
 
 def test_the_page_and_the_index_give_the_same_odds(tmp_path: Path) -> None:
     write_sweep(tmp_path / "results", {("small", "lora"): 0.55, ("small", "few_shot"): 0.5}, n=60)
-    site = gather(read_folder(tmp_path / "results"), tmp_path / "results", None, None)
-    worth = site.decided["small", "lora"].worth
+    site = gather(read_folder(tmp_path / "results"))
+    worth = site.figures_by_row["small", "lora"].worth
     assert worth is not None
     publish(tmp_path / "results", tmp_path / "site")
     assert f"{percent(worth)} of the draws" in Text(tmp_path / "site" / "cost.html").text

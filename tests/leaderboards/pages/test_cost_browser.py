@@ -105,7 +105,7 @@ def write_forgetting(results: Path, card: TaskCard) -> None:
 
 @pytest.fixture(scope="module")
 def site(folder: Path) -> Site:
-    return gather(read_folder(folder / "results"), folder / "results", None, None)
+    return gather(read_folder(folder / "results"))
 
 
 class Opened:

@@ -18,7 +18,7 @@ from harness.sweep.methods import Method
 from leaderboards import publish
 from leaderboards.board import Board
 from leaderboards.links import row_slug
-from leaderboards.pages import heads as context
+from leaderboards.pages import heads
 from leaderboards.pages.compare import _tenths_of, p_text
 from leaderboards.rank.comparisons import compare_rows
 from leaderboards.rank.tables import Table, paired, tabulate
@@ -161,7 +161,7 @@ def test_rows_that_share_no_task_have_a_dash_and_no_number(results: Path) -> Non
 def test_of_very_many_rows_the_best_are_compared_and_the_page_says_so(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(context, "MOST_COMPARED", 3)
+    monkeypatch.setattr(heads, "MOST_COMPARED", 3)
     monkeypatch.setattr("leaderboards.pages.compare.MOST_COMPARED", 3)
     site = publish(results, results.parent / "site").index.parent
     assert len(data_of(site / "compare" / "rows.js")["rows"]) == 3

@@ -164,7 +164,7 @@ def test_a_board_chooses_the_columns_of_its_ranking(results: Path, out: Path, tm
 
 
 def test_every_column_that_a_board_file_may_name_is_one_of_the_ranking(results: Path) -> None:
-    site = gather(read_folder(results), results, None, None)
+    site = gather(read_folder(results))
     assert tuple(column.name for column in ranking_columns(site)) == COLUMNS
 
 
