@@ -20,9 +20,7 @@ import numpy as np
 import pyarrow
 import pytest
 from pyarrow import parquet
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from reference import in_references, reference_seconds
 from synthetic import make_run, task_card, write_result
 
 import harness
@@ -33,7 +31,7 @@ from harness.sweep.methods import Method
 
 MODELS, TASKS, SEEDS, SAMPLES = 155, 31, 3, 100
 METHODS: tuple[Method, ...] = ("zero_shot", "lora")
-MOST_SECONDS, MOST_SECONDS_AGAIN, MOST_BYTES = 180, 15, 2.5 * 2**30
+MOST_REFERENCES, MOST_REFERENCES_AGAIN, MOST_BYTES = 100.0, 12.0, 2.5 * 2**30
 INDEX_BYTES, PAGE_BYTES = 150 * 2**10, 300 * 2**10
 
 
@@ -190,23 +188,32 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_board_of_28830_runs_is_published_in_three_minutes(benchmark: Any, results: Path) -> None:
+def test_a_board_of_28830_runs_is_published_in_minutes(benchmark: Any, results: Path) -> None:
     """And again after one changed result in a few seconds; the first page stays small, two builds are the
     same bytes."""
     assert len(list(results.glob("**/result.json"))) == MODELS * len(METHODS) * TASKS * SEEDS
     site, second = results.parent / "site", results.parent / "second"
+    references = [reference_seconds()]
     first = benchmark.pedantic(publish, args=(results, site), rounds=1)
+    references.append(reference_seconds())
     sizes = {page.relative_to(site): page.stat().st_size for page in site.rglob("*.html")}
     large = {str(page): size for page, size in sizes.items() if size > PAGE_BYTES}
     # Of three changes one after the other the quickest: what else a machine does only adds.
     changes = sorted(results.glob("model-000/lora/**/seed-0/result.json"))[:3]
     again = min((republish(results, site, change) for change in changes), key=lambda took: took.seconds)
+    references.append(reference_seconds())
     fresh = publish(results, second, "--no-cache")
+    whole, changed = in_references(first.seconds, references), in_references(again.seconds, references)
     benchmark.extra_info.update(
-        seconds=first.seconds, seconds_again=again.seconds, peak_bytes=first.peak_bytes
+        seconds=first.seconds,
+        references=whole,
+        seconds_again=again.seconds,
+        references_again=changed,
+        peak_bytes=first.peak_bytes,
     )
     print(
-        f"\npublished in {first.seconds:.0f} s ({first.cpu_seconds:.0f} s of CPU) and {first.peak_bytes / 2**30:.2f} GiB, "
+        f"\npublished in {whole:.0f} references, again in {changed:.1f}; "
+        f"{first.seconds:.0f} s ({first.cpu_seconds:.0f} s of CPU) and {first.peak_bytes / 2**30:.2f} GiB, "
         f"again in {again.seconds:.1f} s ({again.cpu_seconds:.1f} s) and {again.peak_bytes / 2**30:.2f} GiB; "
         f"{len(sizes):,} pages, the index {sizes[Path('index.html')] / 2**10:.0f} KiB, the largest "
         f"{max(sizes.values()) / 2**10:.0f} KiB; from nothing in {fresh.seconds:.0f} s"
@@ -214,9 +221,9 @@ def test_a_board_of_28830_runs_is_published_in_three_minutes(benchmark: Any, res
     assert same_files(site, second)
     assert sizes[Path("index.html")] <= INDEX_BYTES
     assert not large
-    assert first.seconds <= MOST_SECONDS
+    assert whole <= MOST_REFERENCES
     assert first.peak_bytes <= MOST_BYTES
-    assert again.seconds <= MOST_SECONDS_AGAIN
+    assert changed <= MOST_REFERENCES_AGAIN
     assert (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 * 2**20
     )  # this process is not the one that is measured

@@ -10,13 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import harness
 from harness.records.result import Result
 from harness.records.store import read_record
-
-pytest.importorskip("trl", reason="needs the train extra")
 
 MOST_TOKENS, MOST_LOST = 1 / 4, 0.01
 
