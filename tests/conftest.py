@@ -28,10 +28,11 @@ from fork_server import ForkServers
 from places import TESTS
 from session import SESSION, once
 from showcase import CHROMIUM, Showcase, chromium, make_showcase
-from toy_models import toy, write_rows
+from toy_models import write_rows
 from visits import Visit, Visited, visit
 
 from harness.plugins import registry as plugins
+from harness.toys import toy_folder
 from harness.workers.worker import PYTHON, Worker
 
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
@@ -158,9 +159,9 @@ def visited(browser: Any, shown: Showcase, visits: dict[tuple[str, int, str], Vi
 
 
 @pytest.fixture(scope="session")
-def qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def qwen3() -> Path:
     """A toy model."""
-    return toy("toy-qwen3", tmp_path_factory.mktemp("toys"))
+    return toy_folder("toy-qwen3")
 
 
 @pytest.fixture(scope="session")

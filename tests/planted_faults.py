@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_models import QUICK, scoring_job, toy, train, write_rows
+from toy_models import QUICK, scoring_job, train, write_rows
 
 from harness.engines.cache import AnswerCache
 from harness.engines.scoring import ScoringWorker
+from harness.toys import toy_folder
 from harness.workers.worker import Worker
 
 
@@ -33,7 +34,7 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> Arms:
     pytest.importorskip("trl", reason="needs the train extra")
     pytest.importorskip("vllm", reason="vLLM is not installed here")
     folder = tmp_path_factory.mktemp("arms")
-    base = toy("toy-qwen3", folder)
+    base = toy_folder("toy-qwen3")
     write_rows(folder / "train.jsonl", "date_normalise", "train", count=192)
     write_rows(folder / "dev.jsonl", "date_normalise", "dev", count=16)
     write_rows(folder / "prompts.jsonl", "date_normalise", "test", count=8, shown=4)

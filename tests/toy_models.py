@@ -1,21 +1,16 @@
-"""Toy candidates for tests, built once on this machine, and workers to train and ask them."""
+"""Jobs on toy candidates, and workers to train and ask them."""
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from harness.data.dataset import load_dataset
 from harness.plugins.registry import find_plugins, load_task
 from harness.sweep.recipe import Training
 from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import prompt_row
-from harness.toys import toy_folder
 from harness.workers.jobs import AskJob, FitJob, SamplingJob
 from harness.workers.worker import Asked, Report, Worker
 
@@ -29,22 +24,6 @@ QUICK = Training(
     max_length=256,
 )
 """Enough steps to change what the model says."""
-
-
-def toy(name: str, work: Path) -> Path:
-    """The folder of a toy model, built once if this machine has not built it before."""
-    folder = toy_folder(name)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not folder.is_dir():
-            with (work / f"{name}.log").open("wb") as log:
-                subprocess.run(
-                    [sys.executable, "-P", "-m", "harness.toys.build", name],
-                    stdout=log,
-                    stderr=log,
-                    check=True,
-                )
-    return folder
 
 
 def write_rows(path: Path, task_name: str, split: str, *, count: int, shown: int = 0) -> list[dict[str, Any]]:

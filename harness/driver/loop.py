@@ -13,7 +13,7 @@ from harness.data.loaded import LoadedTask
 from harness.driver.answers import choose_way
 from harness.driver.executors import Executor
 from harness.driver.group import Folders, GroupRunner, Outcome, SweepWork
-from harness.driver.prepare import build_toys, require_libraries
+from harness.driver.prepare import require_libraries
 from harness.driver.progress import Progress
 from harness.driver.render import Workshop
 from harness.errors import UserError
@@ -61,7 +61,6 @@ def run_sweep(
     folders.work.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folders.work / ".lock", blocking=False):
-            build_toys(sorted({run.candidate.model for run in todo}), folders.work, progress)
             _run_groups(group_runs(todo), sweep)
             _combine(ensembles, sweep)
     except Timeout:

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import UserError, suggest
-from harness.toys import PREFIX, TOYS, recipe_fingerprint, toy_folder
+from harness.toys import PREFIX, TOYS, toy_folder
 
 ModelKind = Literal["toy", "folder", "hub"]
 
 TRAINING = "training.json"
 """What the training worker writes beside weights about how they came to be: seconds among it, which change no
 answer."""
-
-TOY_PARAMETERS = 2_000_000
-"""About as many has a toy that was not built yet."""
 
 _SIZE_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)([bm])(?![a-z])", re.IGNORECASE)
 _TOY_PREFIX = f"{PREFIX}toy-"
@@ -92,11 +89,11 @@ def _check_folder(model: str, where: str) -> None:
 
 
 def fingerprint(model: str, revision: str | None) -> str:
-    """Changes when the weights or the tokenizer do: a toy's recipe, a folder's contents, or the hub
+    """Changes when the weights or the tokenizer do: the contents of a toy's or another folder, or the hub
     revision."""
     kind = model_kind(model)
     if kind == "toy":
-        return recipe_fingerprint(model.removeprefix(PREFIX))
+        return _folder_fingerprint(toy_folder(model.removeprefix(PREFIX)))
     if kind == "folder":
         return _folder_fingerprint(Path(model))
     assert revision is not None, "check_model refuses a hub model without revision"
@@ -152,8 +149,7 @@ def count_parameters(model: str) -> int | None:
     """Parameters by the headers of the model's safetensors, or by its name; None when neither tells."""
     kind = model_kind(model)
     if kind == "toy":
-        folder = toy_folder(model.removeprefix(PREFIX))
-        return _in_headers(folder) if folder.is_dir() else TOY_PARAMETERS
+        return _in_headers(toy_folder(model.removeprefix(PREFIX)))
     if kind == "folder":
         return _in_headers(Path(model))
     size = _SIZE_IN_NAME.search(model)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_models import QUICK, ask, in_order, read_jsonl, scoring_job, toy, train, write_jsonl, write_rows
+from toy_models import QUICK, ask, in_order, read_jsonl, scoring_job, train, write_jsonl, write_rows
 
 from harness.task import PromptSet, Sample
 from harness.task.prompts import prompt_row
-from harness.toys import TOYS
+from harness.toys import TOYS, toy_folder
 from harness.workers.worker import JobFailed, Worker
 
 pytest.importorskip("trl", reason="needs the train extra")
@@ -61,7 +61,7 @@ class Tuned:
 @pytest.fixture(scope="module", params=TOYS)
 def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
     folder = tmp_path_factory.mktemp(request.param)
-    base = toy(request.param, folder)
+    base = toy_folder(request.param)
     write_rows(folder / "train.jsonl", "date_normalise", "train", count=192)
     write_rows(folder / "dev.jsonl", "date_normalise", "dev", count=16)
     few_shot = write_rows(folder / "few_shot.jsonl", "date_normalise", "test", count=12, shown=3)
@@ -237,8 +237,8 @@ def test_the_exact_prompt_with_its_chat_template_is_kept(vllm: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy("toy-qwen3", tmp_path_factory.mktemp("toys"))
+def qwen() -> Path:
+    return toy_folder("toy-qwen3")
 
 
 @pytest.fixture(scope="module", params=["transformers", "vllm"])

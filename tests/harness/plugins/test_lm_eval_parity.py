@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from places import TESTS
-from toy_models import scoring_job, toy, write_jsonl
+from toy_models import scoring_job, write_jsonl
 
 pytest.importorskip("lm_eval", reason="needs the lm-eval extra")
 pytest.importorskip("torch", reason="needs the train extra")
@@ -19,6 +19,7 @@ from harness.records.predictions import read_answers
 from harness.score.judging import Scored, collect, score_predictions
 from harness.task import Task
 from harness.task.prompts import prompt_row
+from harness.toys import toy_folder
 
 FOLDER = TESTS / "data" / "lm_eval"
 
@@ -62,8 +63,8 @@ class Both:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy("toy-llama", tmp_path_factory.mktemp("toys"))
+def folder() -> Path:
+    return toy_folder("toy-llama")
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_models import QUICK, fit, fit_job, toy, train, write_jsonl, write_rows
+from toy_models import QUICK, fit, fit_job, train, write_jsonl, write_rows
 
 from harness.sweep.models import fingerprint
 from harness.sweep.recipe import MetaLearning
+from harness.toys import toy_folder
 from harness.workers.worker import JobFailed, Message, Worker, WorkerDied
 
 pytest.importorskip("trl", reason="needs the train extra")
@@ -76,7 +77,7 @@ def test_checkpointed_gradients_give_the_same_losses_for_more_operations(
 
 def test_qlora_trains_beside_weights_of_four_bits(dates: Path) -> None:
     pytest.importorskip("bitsandbytes")
-    llama = toy("toy-llama", dates)
+    llama = toy_folder("toy-llama")
     undisturbed, disturbed = (fit_job(dates / name, "qlora", SHORT, **rows(dates)) for name in ("one", "two"))
     with Worker("harness.training", ["--model", str(llama)], log=dates / "log") as started:
         lora, record = train(started, dates, "lora", SHORT), fit(started, undisturbed)
