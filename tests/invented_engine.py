@@ -40,6 +40,7 @@ class Invented:
     """Knows nothing, and counts what it is asked."""
 
     name, device, dtype, context, parameters = "invented", "cpu", "float32", 32, 1000
+    num_devices = 1
     way: Way = "swap"
 
     def __init__(self, *, text: str = "", logprobs: Sequence[float] = ()) -> None:

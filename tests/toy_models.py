@@ -12,7 +12,7 @@ from harness.sweep.recipe import Training
 from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import prompt_row
 from harness.workers.jobs import AskJob, FitJob, SamplingJob
-from harness.workers.worker import Asked, Report, Worker
+from harness.workers.worker import AnswerQuestion, Report, Worker
 
 QUICK = Training(
     learning_rate=2e-3,
@@ -68,10 +68,16 @@ def fit_job(folder: Path, tuner: str, training: Training, **changed: Any) -> Fit
 
 
 def fit(
-    worker: Worker, job: FitJob, report: Report = lambda _: None, *, asked: Asked | None = None
+    worker: Worker,
+    job: FitJob,
+    report: Report = lambda _: None,
+    *,
+    answer_question: AnswerQuestion | None = None,
 ) -> dict[str, Any]:
     """Have a training worker do a job; its record."""
-    return dict(worker.request(job.model_dump(mode="json"), report, asked=asked)["record"])
+    return dict(
+        worker.request(job.model_dump(mode="json"), report, answer_question=answer_question)["record"]
+    )
 
 
 def train(worker: Worker, folder: Path, tuner: str, training: Training, **changed: Any) -> dict[str, Any]:

@@ -113,8 +113,8 @@ def _board_beside(sweep: Path, name: str) -> list[str]:
 
 def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     from harness.cli.dry_run import print_dry_run
-    from harness.driver.group import Folders
     from harness.driver.loop import run_sweep
+    from harness.driver.outcome import Folders
     from harness.driver.progress import Progress, json_lines
     from harness.plan.prepare import prepare
     from harness.sweep.engines import ENGINE_TABLE, ENGINES, default_engine

@@ -1,21 +1,24 @@
 """Where the work on a base model is done: by this machine's workers, or by a Ray cluster's."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Literal, Protocol
+from typing import Protocol
 
-from harness.driver.node import execute
+from harness.driver.devices import visible_devices
+from harness.driver.node import Node, WaveReport
 from harness.errors import UserError
 from harness.sweep.settings import EngineSettings
-from harness.workers.jobs import GroupJob
-from harness.workers.listener import Listener
+from harness.workers.jobs import BaseJob, WaveJob
+from harness.workers.listener import Listener, MetricJudge
 
-ExecutorName = Literal["local", "ray"]
+
+class Workplace(Protocol):
+    """Where the waves of one base model are worked on, by the same workers."""
+
+    def execute(self, wave: WaveJob) -> WaveReport:
+        """Train what needs it, then answer what needs it. Raises `JobFailed` when the place is lost."""
 
 
 class Executor(Protocol):
@@ -24,8 +27,11 @@ class Executor(Protocol):
     workers: int
     """Base models at a time."""
 
-    def execute(self, group: GroupJob, *, work: Path, settings: EngineSettings, listener: Listener) -> None:
-        """See `execution.execute`. Called from as many threads as there are workers."""
+    def open(
+        self, base: BaseJob, *, work: Path, settings: EngineSettings, listener: Listener, judge: MetricJudge
+    ) -> AbstractContextManager[Workplace]:
+        """A place for a base model's work, until the context is left. Called from as many threads as there
+        are workers."""
 
     def close(self) -> None:
         """Give back what it holds."""
@@ -50,34 +56,19 @@ class LocalExecutor:
         for worker in range(self.workers):
             self._free.put(",".join(devices[worker * each : (worker + 1) * each]) or None)
 
-    def execute(self, group: GroupJob, *, work: Path, settings: EngineSettings, listener: Listener) -> None:
-        """See `Executor.execute`."""
-        with self._devices() as devices:
-            execute(group, work=work, settings=settings, devices=devices, listener=listener)
-
     @contextmanager
-    def _devices(self) -> Iterator[str | None]:
+    def open(
+        self, base: BaseJob, *, work: Path, settings: EngineSettings, listener: Listener, judge: MetricJudge
+    ) -> Iterator[Workplace]:
+        """See `Executor.open`."""
         devices = self._free.get()
         try:
-            yield devices
+            with Node(
+                base, work=work, settings=settings, devices=devices, listener=listener, judge=judge
+            ) as node:
+                yield node
         finally:
             self._free.put(devices)
 
     def close(self) -> None:
         """See `Executor.close`."""
-
-
-def visible_devices() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [device for device in visible.split(",") if device]
-    if not shutil.which("nvidia-smi"):
-        return []
-    listed = subprocess.run(
-        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return listed.stdout.split()

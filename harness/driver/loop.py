@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from filelock import FileLock, Timeout
 
 from harness.data.loaded import LoadedTask
-from harness.driver.answers import choose_way
 from harness.driver.executors import Executor
-from harness.driver.group import Folders, GroupRunner, Outcome, SweepWork
+from harness.driver.group import GroupRunner
+from harness.driver.outcome import Folders, Outcome, SweepWork
 from harness.driver.prepare import require_libraries
 from harness.driver.progress import Progress
 from harness.driver.render import Workshop
+from harness.driver.ways import choose_way
 from harness.errors import UserError
 from harness.plan.ensembles import Ensemble, derive
 from harness.plan.groups import Group, group_runs
@@ -123,14 +124,25 @@ def _vote(run: Run, members: Sequence[Result], sweep: SweepWork) -> None:
 
 
 def _spread(groups: Sequence[Group], workers: int) -> list[Group]:
-    """Groups enough for all workers: the largest are cut in two, never through runs that share a training or
-    a search."""
+    """Groups enough for all workers: the largest that can be cut in two is, never through runs that share a
+    training or a search."""
     spread = list(groups)
     while len(spread) < workers:
-        largest = max(spread, key=lambda group: len(group.runs), default=None)
-        halves = largest.halves() if largest else None
-        if largest is None or halves is None:
+        divided = _divide_largest(spread)
+        if divided is None:
             break
-        spread.remove(largest)
-        spread += halves
+        spread = divided
     return spread
+
+
+def _divide_largest(groups: Sequence[Group]) -> list[Group] | None:
+    """The groups, the largest of those that can be cut now in two; None when none can be."""
+    for group in sorted(groups, key=_size, reverse=True):
+        halves = group.halves()
+        if halves is not None:
+            return [*(other for other in groups if other is not group), *halves]
+    return None
+
+
+def _size(group: Group) -> int:
+    return len(group.runs)

@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from harness.records.scores import SampleCounts
+from harness.workers.listener import Event, JobAdvanced, JobBegan, JobsEnded, Note, PhaseBegan
 
 Emit = Callable[[dict[str, Any]], None]
 """Takes an event: plain values, with the name of the kind under `event`."""
@@ -120,6 +121,7 @@ class Line:
     def __init__(self, progress: Progress, label: str) -> None:
         self._progress, self._label = progress, label
         self._task: TaskID | None = None
+        self._lock = threading.Lock()
         self._phase, self._jobs, self._whole = "", 0, 0
         self._started = self._told = 0.0
 
@@ -134,43 +136,43 @@ class Line:
         self._progress._remove(self._task)
         self._task = None
 
-    def phase(self, what: str, jobs: int) -> None:
-        """A phase of so many jobs begins."""
-        self._phase, self._jobs, self._whole = what, jobs, 0
+    def hear(self, event: Event) -> None:
+        """A `Listener`: show, and pass on, what the work says. Several engines may say so at once."""
+        with self._lock:
+            match event:
+                case PhaseBegan():
+                    self._begin(event)
+                case JobBegan():
+                    self._show(detail=event.label)
+                    self._emit("job", job=event.label)
+                case JobAdvanced():
+                    self._advance(event)
+                case JobsEnded():
+                    self._whole += event.jobs
+                    self._show(completed=self._whole, rate=self._rate(self._whole))
+                    self._emit("progress", done=self._whole, jobs=self._jobs)
+                case Note():
+                    self._progress.note(f"{self._label}: {event.text}")
+
+    def _begin(self, event: PhaseBegan) -> None:
+        self._phase, self._jobs, self._whole = event.phase, event.jobs, 0
         self._started = time.monotonic()
         if self._task is not None:
-            self._progress._begin(self._task, f"{self._label}: {what}", jobs)
-        self._progress.event("phase", line=self._label, phase=what, jobs=jobs)
+            self._progress._begin(self._task, f"{self._label}: {event.phase}", event.jobs)
+        self._emit("phase", jobs=event.jobs)
 
-    def job(self, label: str) -> None:
-        """What is worked on now."""
-        self._show(detail=label)
-        self._progress.event("job", line=self._label, phase=self._phase, job=label)
-
-    def within(self, done: float, total: float) -> None:
-        """The present job is `done` of `total` through."""
-        if not total:
+    def _advance(self, event: JobAdvanced) -> None:
+        if not event.total:
             return
-        share = min(done / total, 1.0)
-        self._show(completed=self._whole + share, rate=self._rate(self._whole + share))
+        done = self._whole + min(event.done / event.total, 1.0)
+        self._show(completed=done, rate=self._rate(done))
         now = time.monotonic()
         if now - self._told > SECONDS_BETWEEN_EVENTS:
             self._told = now
-            self._progress.event(
-                "progress", line=self._label, phase=self._phase, done=self._whole + share, jobs=self._jobs
-            )
+            self._emit("progress", done=done, jobs=self._jobs)
 
-    def advance(self, jobs: int) -> None:
-        """That many jobs are over."""
-        self._whole += jobs
-        self._show(completed=self._whole, rate=self._rate(self._whole))
-        self._progress.event(
-            "progress", line=self._label, phase=self._phase, done=self._whole, jobs=self._jobs
-        )
-
-    def note(self, text: str) -> None:
-        """Anything worth knowing."""
-        self._progress.note(f"{self._label}: {text}")
+    def _emit(self, kind: str, **values: Any) -> None:
+        self._progress.event(kind, line=self._label, phase=self._phase, **values)
 
     def _show(self, **values: Any) -> None:
         if self._task is not None:

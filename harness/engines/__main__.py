@@ -1,6 +1,7 @@
 """The scoring worker: one engine that answers the prompts of one base model's arms, job after job.
 
-The driver starts it as `python -m harness.engines --engine vllm --model M`.
+The driver starts it as `python -m harness.engines --engine vllm --model M`. It sees rendered prompt files,
+never task code.
 """
 
 import argparse

@@ -24,7 +24,7 @@ _SECONDS_BETWEEN_WRITES = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Kept:
+class CachedAnswer:
     """An answer from the cache."""
 
     text: str
@@ -37,7 +37,7 @@ class Kept:
         """As an engine would give it to this request."""
         cached_tokens, plain = json.loads(self.text)
         if isinstance(request, Generate):
-            answer: Any = [Completion(*one) for one in plain]
+            answer: Any = [Completion(*fields) for fields in plain]
         elif isinstance(request, Choose):
             answer = plain
         else:
@@ -60,17 +60,17 @@ class AnswerCache:
             "(key BLOB PRIMARY KEY, session TEXT NOT NULL, seconds REAL NOT NULL, answer TEXT NOT NULL) WITHOUT ROWID"
         )
 
-    def known(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
+    def cached(self, keys: Sequence[bytes]) -> dict[bytes, CachedAnswer]:
         """Those of the keys that are answered."""
-        known: dict[bytes, Kept] = {}
+        answers: dict[bytes, CachedAnswer] = {}
         for start in range(0, len(keys), _KEYS_AT_ONCE):
-            some = keys[start : start + _KEYS_AT_ONCE]
-            marks = ",".join("?" * len(some))
+            chunk = keys[start : start + _KEYS_AT_ONCE]
+            marks = ",".join("?" * len(chunk))
             rows = self._file.execute(
-                f"SELECT key, answer, seconds FROM answers WHERE key IN ({marks})", some
+                f"SELECT key, answer, seconds FROM answers WHERE key IN ({marks})", chunk
             )
-            known |= {key: Kept(answer, seconds) for key, answer, seconds in rows}
-        return known
+            answers |= {key: CachedAnswer(answer, seconds) for key, answer, seconds in rows}
+        return answers
 
     def keeping(self, answers: Iterable[Answered], keys: Sequence[bytes]) -> Iterator[Answered]:
         """Pass answers on and keep them, each under the key of its place."""
@@ -104,7 +104,7 @@ class AnswerCache:
 def key_of(engine: Engine, request: Request, weights: str) -> bytes:
     """The digest of everything an answer depends on: kernels add in other orders on other devices and in
     other versions."""
-    asked: list[Any] = [
+    parts: list[Any] = [
         engine.name,
         engine.device,
         engine.dtype,
@@ -114,10 +114,10 @@ def key_of(engine: Engine, request: Request, weights: str) -> bytes:
         request.prompt,
     ]
     if isinstance(request, Generate):
-        asked.append(vars(request.sampling))
+        parts.append(vars(request.sampling))
     else:
-        asked.append(request.choices if isinstance(request, Choose) else request.continuation)
-    return hashlib.sha256(json.dumps(asked).encode()).digest()
+        parts.append(request.choices if isinstance(request, Choose) else request.continuation)
+    return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
 def _written(answered: Answered) -> str:
@@ -125,7 +125,9 @@ def _written(answered: Answered) -> str:
     if isinstance(answer, Likelihood):
         plain: Any = dataclasses.astuple(answer)
     elif answer and isinstance(answer[0], Completion):
-        plain = [(one.text, one.token_ids, one.finish_reason, one.logprobs) for one in answer]
+        plain = [
+            (written.text, written.token_ids, written.finish_reason, written.logprobs) for written in answer
+        ]
     else:
         plain = answer
     return json.dumps([answered.cached_tokens, plain])

@@ -49,7 +49,7 @@ def encode_prompt(tokenizer: Any, prompt: Rendered, *, chat: bool) -> Encoded:
 
 
 def encode_prompts(tokenizer: Any, prompts: Sequence[Rendered], *, chat: bool) -> list[Encoded]:
-    """The same of many, tokenised in parallel. One that `encode_prompt` would refuse has no tokens."""
+    """Encode many prompts in parallel. One that `encode_prompt` would refuse has no tokens."""
     as_chat = [chat and bool(prompt.messages) for prompt in prompts]
     texts = [
         tokenizer.apply_chat_template(prompt.messages, tokenize=False, add_generation_prompt=True)
@@ -67,13 +67,13 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[Rendered], *, chat: bool) -
             if not talks and len(token_ids) > 1 and token_ids[-1] == tokenizer.eos_token_id:
                 token_ids = token_ids[:-1]  # some tokenizers close every text; the answer is still to come
             encoded[place] = Encoded(texts[place], token_ids or _first_token(tokenizer))
-    return [one for one in encoded if one is not None]
+    return [prompt for prompt in encoded if prompt is not None]
 
 
 def _first_token(tokenizer: Any) -> list[int]:
     """What stands before a text that has nothing before it; empty where the tokenizer has nothing for it."""
-    first = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-    return [] if first is None else [int(first)]
+    token_id = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    return [] if token_id is None else [int(token_id)]
 
 
 def encode_answer(tokenizer: Any, prompt: Rendered, answer: str, *, chat: bool) -> list[int]:
@@ -83,7 +83,7 @@ def encode_answer(tokenizer: Any, prompt: Rendered, answer: str, *, chat: bool) 
 
 
 def encode_answers(tokenizer: Any, pairs: Sequence[tuple[Rendered, str]], *, chat: bool) -> list[list[int]]:
-    """The same of many prompts, each with an answer: tokenised in parallel, and those that are alike once."""
+    """Encode the answers to many prompts in parallel, those that are alike only once."""
     texts = [
         answer + prompt.after if chat else prompt.before + answer + prompt.after for prompt, answer in pairs
     ]

@@ -131,12 +131,17 @@ class Engine(Protocol):
     """The backend with its version."""
 
     device: str
+    num_devices: int
+    """That the model is spread over."""
+
     dtype: str
     tokenizer: Any
     context: int
     """Tokens a prompt and its answer may take together."""
 
     parameters: int
+    """Of the whole model, however many devices hold a part of it."""
+
     way: Way
 
     def use(self, arms: Sequence[Path | None]) -> Reference:
@@ -161,11 +166,11 @@ MAX_NUM_SEQS = 256
 
 def context_length(config: Any, max_model_len: int | None) -> int:
     """Tokens a prompt and its answer may take: as asked, but no more than the model's own."""
-    asked = max_model_len or MAX_MODEL_LEN
-    return min(int(getattr(config, "max_position_embeddings", asked)), asked)
+    wanted = max_model_len or MAX_MODEL_LEN
+    return min(int(getattr(config, "max_position_embeddings", wanted)), wanted)
 
 
 def stop_token_ids(tokenizer: Any, model_eos: int | list[int] | None) -> list[int]:
     """Every token that ends an answer: the tokenizer's (which tuning teaches) and the model's own."""
-    own = [] if model_eos is None else [model_eos] if isinstance(model_eos, int) else model_eos
-    return sorted({tokenizer.eos_token_id, *own} - {None})
+    model_ids = model_eos if isinstance(model_eos, list) else [model_eos]
+    return sorted({tokenizer.eos_token_id, *model_ids} - {None})

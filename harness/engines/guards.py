@@ -18,7 +18,7 @@ BOUNDS = {"float32": 1e-3}
 """Natural-log probabilities may differ from transformers' by so much: other kernels add in another order."""
 
 BOUND_OF_HALF = 0.25
-"""The same where numbers have 8 or 11 significant bits (bfloat16, float16)."""
+"""The bound where numbers have 8 or 11 significant bits (bfloat16, float16)."""
 
 OTHER_TOKEN = 1e-6
 """Two answers with other tokens differ by this at least, were the tokens equally likely."""
@@ -69,12 +69,12 @@ class Canaries:
     def _matches(self, reference: Reference, arm: int, answers: Sequence[Completion]) -> GuardRecord:
         worst = 0.0
         for prompt, answer in zip(self._prompts, answers, strict=True):
-            own, best = reference.logprobs(arm, prompt, answer.token_ids)
+            of_tokens, highest = reference.logprobs(arm, prompt, answer.token_ids)
             assert answer.logprobs is not None, "they were asked for"
-            for ours, theirs, highest in zip(answer.logprobs, own, best, strict=True):
+            for engines, transformers, best in zip(answer.logprobs, of_tokens, highest, strict=True):
                 # Greedy writing takes the likeliest token: what transformers finds likelier is a difference,
                 # too.
-                worst = _worse(worst, abs(ours - theirs), highest - theirs)
+                worst = _worse(worst, abs(engines - transformers), best - transformers)
         passed = worst <= self.bound
         reason = "" if passed else (
             f"the engine's log-probabilities differ from transformers' by up to {worst:.3g} with the same weights "
@@ -95,22 +95,20 @@ class Canaries:
         )
 
 
-def _difference(answers: Sequence[Completion], others: Sequence[Completion]) -> float:
+def _difference(answers: Sequence[Completion], base_answers: Sequence[Completion]) -> float:
     """The largest difference of log-probabilities up to where other tokens were written, which is a
     difference itself."""
     worst = 0.0
-    for answer, other in zip(answers, others, strict=True):
-        assert answer.logprobs is not None and other.logprobs is not None, "they were asked for"
-        for one, two, *tokens in zip(
-            answer.logprobs, other.logprobs, answer.token_ids, other.token_ids, strict=False
+    for answer, base_answer in zip(answers, base_answers, strict=True):
+        assert answer.logprobs is not None and base_answer.logprobs is not None, "they were asked for"
+        for logprob, base_logprob, token, base_token in zip(
+            answer.logprobs, base_answer.logprobs, answer.token_ids, base_answer.token_ids, strict=False
         ):
-            worst = _worse(worst, abs(one - two))
-            if len(set(tokens)) > 1:
-                worst = _worse(worst, OTHER_TOKEN)
-                break
-        else:
-            if len(answer.token_ids) != len(other.token_ids):
-                worst = _worse(worst, OTHER_TOKEN)
+            worst = _worse(worst, abs(logprob - base_logprob))
+            if token != base_token:
+                break  # what follows other words is not comparable
+        if answer.token_ids != base_answer.token_ids:
+            worst = _worse(worst, OTHER_TOKEN)
     return worst
 
 

@@ -23,8 +23,8 @@ class TransformersReference:
         with torch.inference_mode():
             logits = self._model(input_ids=input_ids).logits[0, len(prompt) - 1 : -1]
         logprobs = logits.float().log_softmax(dim=-1)
-        own = logprobs.gather(1, input_ids[0, len(prompt) :, None])[:, 0]
-        return list(own.tolist()), list(logprobs.max(dim=-1).values.tolist())
+        of_tokens = logprobs.gather(1, input_ids[0, len(prompt) :, None])[:, 0]
+        return list(of_tokens.tolist()), list(logprobs.max(dim=-1).values.tolist())
 
 
 class AdapterReference:

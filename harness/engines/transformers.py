@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,11 +36,11 @@ from harness.sweep.engines import Way
 BATCH = 32
 """Sequences at a time, at most."""
 
-MOST_KEPT = 4096
+LOGITS_AT_ONCE = 4096
 """Tokens of a batch whose logits are kept."""
 
 ItemT = TypeVar("ItemT")
-FoundT = TypeVar("FoundT")
+OutcomeT = TypeVar("OutcomeT")
 
 
 class LoadedEngine:
@@ -52,6 +52,7 @@ class LoadedEngine:
     """
 
     way: Way = "swap"
+    num_devices = 1
 
     def __init__(
         self,
@@ -98,23 +99,23 @@ class LoadedEngine:
                 chosen.append((place, request))
             else:
                 measured.append((place, request))
-        for sampling, asked in written.items():
-            for (place, _), answer in self._in_batches(asked, self._size, partial(self._write, sampling)):
+        for sampling, group in written.items():
+            for (place, _), answer in self._in_batches(group, self._size, partial(self._write, sampling)):
                 yield Answered(place, answer)
         yield from self._choose(chosen)
         longest = 1 + max((len(request.continuation) for _, request in measured), default=0)
-        for (place, _), answer in self._in_batches(measured, MOST_KEPT // longest, self._measure):
+        for (place, _), answer in self._in_batches(measured, LOGITS_AT_ONCE // longest, self._measure):
             yield Answered(place, answer)
 
     def _in_batches(
-        self, items: Sequence[ItemT], most: int, work: Callable[[Sequence[ItemT]], Sequence[FoundT]]
-    ) -> Iterator[tuple[ItemT, FoundT]]:
+        self, items: Sequence[ItemT], size: int, work: Callable[[Sequence[ItemT]], Sequence[OutcomeT]]
+    ) -> Iterator[tuple[ItemT, OutcomeT]]:
         """Each item with what `work` makes of it, in batches that the device has memory for."""
         start = 0
         while start < len(items):
-            batch = items[start : start + max(1, min(most, self._size))]
+            batch = items[start : start + max(1, min(size, self._size))]
             try:
-                found = work(batch)
+                outcomes = work(batch)
             except torch.OutOfMemoryError as error:
                 if len(batch) == 1:
                     raise OutOfMemory(
@@ -123,7 +124,7 @@ class LoadedEngine:
                 self._size = len(batch) // 2
                 torch.cuda.empty_cache()
                 continue
-            yield from zip(batch, found, strict=True)
+            yield from zip(batch, outcomes, strict=True)
             start += len(batch)
 
     # Written answers
@@ -195,40 +196,38 @@ class LoadedEngine:
             ) from None
         if self._compiler is None:
             size = self._model.get_output_embeddings().out_features
-            known = xgrammar.TokenizerInfo.from_huggingface(
+            tokenizer_info = xgrammar.TokenizerInfo.from_huggingface(
                 self.tokenizer, vocab_size=size, stop_token_ids=self._stop
             )
-            self._compiler = xgrammar.GrammarCompiler(known)
+            self._compiler = xgrammar.GrammarCompiler(tokenizer_info)
         if sampling.json:
             grammars = [self._compiler.compile_json_schema(sampling.json, any_whitespace=False)] * len(batch)
         else:
             grammars = [self._compiler.compile_grammar(_one_of(texts)) for texts in choices]
-        return [LogitsProcessor([grammar for grammar in grammars for _ in range(sampling.n)])]
+        by_row = []  # each prompt has a row per draw
+        for grammar in grammars:
+            by_row += [grammar] * sampling.n
+        return [LogitsProcessor(by_row)]
 
     # Given answers
 
-    def _choose(self, asked: Sequence[tuple[int, Choose]]) -> Iterator[Answered]:
+    def _choose(self, requests: Sequence[tuple[int, Choose]]) -> Iterator[Answered]:
         """Each distinct beginning of a choice is read once after its prompt, and gives the tokens that follow
         it."""
-        read = [
-            (place, request, beginning)
-            for place, request in asked
-            for beginning in dict.fromkeys(
-                tuple(choice[:end]) for choice in request.choices for end in range(len(choice))
-            )
-        ]
-        left = Counter(place for place, _, _ in read)
-        found: dict[int, dict[tuple[int, ...], torch.Tensor]] = {}
-        for (place, request, beginning), following in self._in_batches(read, MOST_KEPT, self._next_tokens):
-            known = found.setdefault(place, {})
-            known[beginning] = following
-            if len(known) == left[place]:
-                del found[place]
-                logprobs = [
-                    sum(float(known[tuple(choice[:index])][token]) for index, token in enumerate(choice))
-                    for choice in request.choices
-                ]
-                yield Answered(place, logprobs)
+        to_read: list[tuple[int, Choose, tuple[int, ...]]] = []
+        for place, request in requests:
+            to_read += [(place, request, beginning) for beginning in _beginnings(request)]
+        beginnings = Counter(place for place, _, _ in to_read)
+        # By the place of the request and the beginning: the log-probabilities of all next tokens.
+        next_tokens: dict[int, dict[tuple[int, ...], torch.Tensor]] = {}
+        for (place, request, beginning), logprobs in self._in_batches(
+            to_read, LOGITS_AT_ONCE, self._next_tokens
+        ):
+            following = next_tokens.setdefault(place, {})
+            following[beginning] = logprobs
+            if len(following) == beginnings[place]:
+                del next_tokens[place]
+                yield Answered(place, [_logprob(choice, following) for choice in request.choices])
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _next_tokens(self, batch: Sequence[tuple[int, Choose, tuple[int, ...]]]) -> list[torch.Tensor]:
@@ -243,15 +242,15 @@ class LoadedEngine:
         keep = 1 + max(len(request.continuation) for _, request in batch)
         input_ids, mask = self._left_padded([request.prompt + request.continuation for _, request in batch])
         logits = self._read(input_ids, mask, keep=keep)
-        found = []
+        likelihoods = []
         for row, (_, request) in enumerate(batch):
             # The token at place i is predicted at place i − 1; with left padding the text ends at the right
             # edge.
             predicted = logits[row, -len(request.continuation) - 1 : -1].float().log_softmax(dim=-1)
             wanted = torch.tensor(request.continuation, device=self._device)
             greedy = bool((predicted.argmax(dim=-1) == wanted).all())
-            found.append(Likelihood(float(predicted.gather(1, wanted[:, None]).sum()), greedy))
-        return found
+            likelihoods.append(Likelihood(float(predicted.gather(1, wanted[:, None]).sum()), greedy))
+        return likelihoods
 
     def _read(self, input_ids: torch.Tensor, mask: torch.Tensor, *, keep: int) -> torch.Tensor:
         """The logits of the last `keep` tokens, (rows × keep × vocabulary)."""
@@ -301,6 +300,20 @@ class TransformersEngine(LoadedEngine):
             self._base, self._revision, weights, dtype=torch.bfloat16 if on_cuda else torch.float32
         )
         return model.to("cuda" if on_cuda else "cpu")
+
+
+def _beginnings(request: Choose) -> list[tuple[int, ...]]:
+    """What comes before some token of some choice, each once; the empty beginning comes first."""
+    beginnings: dict[tuple[int, ...], None] = {}
+    for choice in request.choices:
+        for end in range(len(choice)):
+            beginnings[tuple(choice[:end])] = None
+    return list(beginnings)
+
+
+def _logprob(choice: list[int], following: Mapping[tuple[int, ...], torch.Tensor]) -> float:
+    """The natural-log probability of a choice, by those of the tokens after each of its beginnings."""
+    return sum(float(following[tuple(choice[:index])][token]) for index, token in enumerate(choice))
 
 
 def _one_of(texts: Sequence[str]) -> str:

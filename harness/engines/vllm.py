@@ -47,7 +47,7 @@ from harness.engines.engine import (
     stop_token_ids,
 )
 from harness.engines.reference import AdapterReference, TransformersReference
-from harness.engines.weights import check_vocabulary, load_model
+from harness.engines.weights import check_vocabulary, count_parameters, load_model
 from harness.errors import UserError
 from harness.records.costs import device_name
 from harness.sweep.engines import Way
@@ -79,18 +79,18 @@ class _Part:
 
 
 @dataclass
-class _Asked:
-    """A request on its way, as one or several of vLLM's. Only choices have several."""
+class _Pending:
+    """A request on its way, as one or several of vLLM's requests. Only choices take several."""
 
     request: Request
-    waiting: int = 0
-    """For so many of vLLM's outputs."""
+    outstanding: int = 0
+    """Outputs of vLLM that are still to come."""
 
     output: Any = None
-    """The last of them."""
+    """The last that came."""
 
     following: dict[tuple[int, ...], dict[int, float]] = field(default_factory=dict)
-    """Of choices: what is known of the log-probabilities of tokens, by what lies between the prompt and
+    """For choices: the log-probabilities of tokens that were read so far, by what lies between the prompt and
     them."""
 
     cached_tokens: int = 0
@@ -98,37 +98,38 @@ class _Asked:
 
     def take(self, part: _Part, output: Any) -> None:
         """Take one of vLLM's outputs."""
-        self.waiting -= 1
+        self.outstanding -= 1
         cached = output.num_cached_tokens or 0
         self.cached_tokens = cached if self.output is None else min(self.cached_tokens, cached)
         self.output = output
         if not isinstance(self.request, Choose):
             return
         if part.parameters.prompt_logprobs is None:
-            known = self.following.setdefault(part.after, {})
-            known.update((token, one.logprob) for token, one in output.outputs[0].logprobs[0].items())
+            next_tokens = self.following.setdefault(part.after, {})
+            for token, logprob in output.outputs[0].logprobs[0].items():
+                next_tokens[token] = logprob.logprob
             return
         start = len(self.request.prompt)
         # A token's log-probability comes with the one before it, which the cache must not have had.
-        first = max(0, cached + 1 - start)
-        for index, token in enumerate(part.after[first:], start=first):
-            self.following.setdefault(part.after[:index], {})[token] = output.prompt_logprobs[start + index][
-                token
-            ].logprob
+        first_read = max(0, cached + 1 - start)
+        for index, token in enumerate(part.after[first_read:], start=first_read):
+            logprob = output.prompt_logprobs[start + index][token].logprob
+            self.following.setdefault(part.after[:index], {})[token] = logprob
 
     def unread(self) -> list[_Part]:
         """Choices to be read again, past the prefix cache: it had tokens of their own, and other choices do
         not tell."""
-        if self.waiting or not isinstance(self.request, Choose):
+        if self.outstanding or not isinstance(self.request, Choose):
             return []
         return [
-            _Part(tuple(choice), _MEASURE)
-            for choice in self.request.choices
-            if any(
-                token not in self.following.get(tuple(choice[:index]), {})
-                for index, token in enumerate(choice)
-            )
+            _Part(tuple(choice), _MEASURE) for choice in self.request.choices if not self._is_read(choice)
         ]
+
+    def _is_read(self, choice: list[int]) -> bool:
+        """Whether the log-probability of each of its tokens is there."""
+        return all(
+            token in self.following.get(tuple(choice[:index]), {}) for index, token in enumerate(choice)
+        )
 
 
 class VllmEngine:
@@ -154,7 +155,8 @@ class VllmEngine:
     ) -> None:
         self.name, self.way = f"vllm {vllm.__version__}", way
         self._base, self._revision = model, revision
-        self._max_num_seqs, self._parallel = max_num_seqs, tensor_parallel_size > 1
+        self._max_num_seqs = max_num_seqs
+        self.num_devices, self._parallel = tensor_parallel_size, tensor_parallel_size > 1
         cuda = torch.cuda.is_available()
         self._torch_dtype = torch.bfloat16 if cuda else torch.float32
         self.device, self.dtype = device_name(), str(self._torch_dtype).removeprefix("torch.")
@@ -196,7 +198,8 @@ class VllmEngine:
         self.tokenizer = self._llm.get_tokenizer()
         check_vocabulary(self.tokenizer, model_config.get_vocab_size())
         self.context = model_config.max_model_len
-        self.parameters = int(self._llm.collective_rpc("count_parameters")[0])
+        # Not by vLLM's workers: each has a part of the model, and some tensors are in every part.
+        self.parameters = count_parameters(model, revision)
         self._stop = stop_token_ids(self.tokenizer, getattr(model_config.hf_config, "eos_token_id", None))
         self._sampling_params = lru_cache(maxsize=4096)(self._new_sampling_params)
         self._adapters: dict[Path, LoRARequest] = {}
@@ -275,16 +278,18 @@ class VllmEngine:
         """
         assert self._arms is not None, "`use` was called, and succeeded"
         engine = self._llm.llm_engine
-        order = iter(
-            sorted(range(len(requests)), key=lambda place: (requests[place].arm, requests[place].prompt))
-        )
+
+        def alike(place: int) -> tuple[int, list[int]]:
+            return requests[place].arm, requests[place].prompt
+
+        order = iter(sorted(range(len(requests)), key=alike))
         room = IN_FLIGHT * self._max_num_seqs
-        asked: dict[int, _Asked] = {}
+        pending: dict[int, _Pending] = {}
         on_the_way: dict[str, tuple[int, _Part]] = {}
 
         def ask(place: int, parts: Sequence[_Part]) -> None:
             request, adapter = requests[place], self._adapter(requests[place])
-            asked[place].waiting += len(parts)
+            pending[place].outstanding += len(parts)
             for part in parts:
                 self._count += 1
                 name = str(self._count)
@@ -295,18 +300,18 @@ class VllmEngine:
         try:
             while True:
                 for place in islice(order, max(0, room - len(on_the_way))):
-                    asked[place] = _Asked(requests[place])
+                    pending[place] = _Pending(requests[place])
                     ask(place, self._parts(requests[place]))
                 if not on_the_way:
                     return
                 for output in engine.step():
                     place, part = on_the_way.pop(output.request_id)
-                    item = asked[place]
+                    item = pending[place]
                     item.take(part, output)
                     if again := item.unread():
                         ask(place, again)
-                    if not item.waiting:
-                        del asked[place]
+                    if not item.outstanding:
+                        del pending[place]
                         yield Answered(place, _answer(item), item.cached_tokens)
         except RuntimeError as error:
             if not _of_memory(error):
@@ -350,11 +355,14 @@ class VllmEngine:
             for index, token in enumerate(choice):
                 following.setdefault(tuple(choice[:index]), set()).add(token)
         if len(request.choices) < len(following) - 1 and self._may_read_whole(request):
-            whole = [_Part(tuple(choice), _READ) for choice in request.choices]
+            choices = [_Part(tuple(choice), _READ) for choice in request.choices]
             # What a prompt ends on, where a block of the cache does, is not read again with the choices.
             alone = len(request.prompt) > SHORT_PROMPT or len(request.prompt) % CPU_BLOCK == 0
-            return [*_beginning((), following[()]), *whole] if alone else whole
-        return [part for beginning, tokens in following.items() for part in _beginning(beginning, tokens)]
+            return [*_beginning((), following[()]), *choices] if alone else choices
+        parts = []
+        for beginning, tokens in following.items():
+            parts += _beginning(beginning, tokens)
+        return parts
 
     def _may_read_whole(self, request: Choose) -> bool:
         """On CUDA vLLM is reported to mix prompt log-probabilities up (vllm#44106), and beside adapters they
@@ -384,14 +392,15 @@ class VllmEngine:
 
 
 _OURS: dict[str, Any] = {"output_kind": RequestOutputKind.FINAL_ONLY, "skip_clone": True}
-"""Of all parameters here: an output comes once, when it is whole, and nobody changes what requests share."""
+"""For all requests: an output comes once, when it is complete, and nobody changes the parameters that requests
+share."""
 
 _MEASURED: dict[str, Any] = {"prompt_logprobs": 0, "flat_logprobs": True, "detokenize": False}
 _MEASURE = SamplingParams(temperature=0.0, max_tokens=1, **_MEASURED, **_OURS)
 """The log-probability and rank of a text's own tokens; vLLM wants to write one, too."""
 
 _READ = SamplingParams(temperature=0.0, max_tokens=1, skip_reading_prefix_cache=False, **_MEASURED, **_OURS)
-"""The same of the tokens that the prefix cache does not have; vLLM's word on the others is not to be relied
+"""Like `_MEASURE`, but past the prefix cache: what vLLM says of tokens that the cache had is not to be relied
 on."""
 
 
@@ -412,19 +421,20 @@ def _beginning(beginning: tuple[int, ...], tokens: Iterable[int]) -> list[_Part]
     ]
 
 
-def _answer(asked: _Asked) -> Any:
+def _answer(pending: _Pending) -> Any:
     """What vLLM's outputs say, as the request wants it."""
-    request = asked.request
+    request = pending.request
     if isinstance(request, Generate):
-        return [_completion(one) for one in asked.output.outputs]
+        return [_completion(output) for output in pending.output.outputs]
     if isinstance(request, Choose):
         return [
-            sum(asked.following[tuple(choice[:index])][token] for index, token in enumerate(choice))
+            sum(pending.following[tuple(choice[:index])][token] for index, token in enumerate(choice))
             for choice in request.choices
         ]
     start = len(request.prompt)
     tokens = [
-        asked.output.prompt_logprobs[start + index][token] for index, token in enumerate(request.continuation)
+        pending.output.prompt_logprobs[start + index][token]
+        for index, token in enumerate(request.continuation)
     ]
     return Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens))
 
@@ -477,7 +487,3 @@ class ArmLoader:
             self.model_runner.reload_weights(
                 weights_iterator=((name, file.get_tensor(name)) for name in file)
             )
-
-    def count_parameters(self) -> int:
-        """Of the whole model, or of this worker's part of it."""
-        return sum(tensor.numel() for tensor in self.model_runner.get_model().parameters())

@@ -26,16 +26,18 @@ def load_model(
         raise UserError(
             f"the weights folder {weights} does not exist; it may have been removed from the work folder"
         )
-    if weights is None or is_adapter(weights):
-        model = _load(base, revision, dtype)
-    else:
-        model = _load(str(weights), None, dtype)
-        _check_architecture(model, base, revision, weights)
-    return (
-        model
-        if weights is None or not is_adapter(weights)
-        else put_adapter(model, weights).merge_and_unload()
-    )
+    if weights is None:
+        return _load(base, revision, dtype)
+    if is_adapter(weights):
+        return put_adapter(_load(base, revision, dtype), weights).merge_and_unload()
+    model = _load(str(weights), None, dtype)
+    _check_architecture(model, base, revision, weights)
+    return model
+
+
+def count_parameters(base: str, revision: str | None) -> int:
+    """Of the whole model, by its configuration: no weights are loaded."""
+    return sum(tensor.numel() for tensor in _without_weights(base, revision).parameters())
 
 
 def is_adapter(weights: Path) -> bool:
@@ -76,37 +78,41 @@ def check_vocabulary(tokenizer: Any, rows: int) -> None:
 
 
 def _load(model: str, revision: str | None, dtype: torch.dtype) -> Any:
-    loaded, found = AutoModelForCausalLM.from_pretrained(
+    loaded, info = AutoModelForCausalLM.from_pretrained(
         model, revision=revision, dtype=dtype, use_safetensors=True, output_loading_info=True
     )
     # transformers does not count what it may leave out, as the output layer of tied embeddings.
-    for what, names in (
-        ("lack", found["missing_keys"]),
-        ("have another shape for", found["mismatched_keys"]),
-    ):
-        if names:
-            first = min(names)
+    problems = {"lack": info["missing_keys"], "have another shape for": info["mismatched_keys"]}
+    for problem, tensors in problems.items():
+        if tensors:
+            # Of those with another shape transformers tells the shapes, too.
+            tensor = min(tensors)
+            name = tensor if isinstance(tensor, str) else tensor[0]
             raise UserError(
-                f"the weights in {model} {what} {len(names)} tensors of their architecture "
-                f"({type(loaded).__name__}), the first is {first if isinstance(first, str) else first[0]}"
+                f"the weights in {model} {problem} {len(tensors)} tensors of their architecture "
+                f"({type(loaded).__name__}), the first is {name}"
             )
     return loaded
 
 
 def _check_architecture(model: PreTrainedModel, base: str, revision: str | None, weights: Path) -> None:
     """An engine of the base can take the weights only if every tensor has its name and shape there."""
+    of_base, of_arm = _shapes(_without_weights(base, revision).state_dict()), _shapes(model.state_dict())
+    if of_base == of_arm:
+        return
+    odd = min(name for name in of_base.keys() | of_arm.keys() if of_base.get(name) != of_arm.get(name))
+    raise UserError(
+        f"the weights in {weights} are of another architecture than {base}: {odd} is {_shape(of_arm.get(odd))} there and "
+        f"{_shape(of_base.get(odd))} in the base"
+    )
+
+
+def _without_weights(base: str, revision: str | None) -> Any:
+    """The base's architecture, its tensors without memory behind them."""
     from transformers import AutoConfig
 
     with torch.device("meta"):
-        expected = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, revision=revision))
-    there, here = _shapes(expected.state_dict()), _shapes(model.state_dict())
-    if there == here:
-        return
-    odd = min(name for name in there.keys() | here.keys() if there.get(name) != here.get(name))
-    raise UserError(
-        f"the weights in {weights} are of another architecture than {base}: {odd} is {_shape(here.get(odd))} there and "
-        f"{_shape(there.get(odd))} in the base"
-    )
+        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, revision=revision))
 
 
 def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:

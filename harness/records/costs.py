@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,10 @@ class Meter:
     Energy is read from a hardware counter: NVML on CUDA, RAPL on CPUs (the whole package, other processes
     included); None where the counter is missing or not readable. It is never estimated from a power rating.
     """
+
+    def __init__(self, *, num_devices: int = 1) -> None:
+        """`num_devices`: accelerators whose energy counts, from the present one on."""
+        self._num_devices = num_devices
 
     seconds: float = 0.0
     peak_memory_bytes: int = 0
@@ -41,7 +46,7 @@ class Meter:
             self._cuda.reset_peak_memory_stats()
         else:
             _reset_peak_resident()
-        self._energy = _read_energy(self._cuda)
+        self._energy = _read_energy(self._cuda, self._num_devices)
         self._started = time.monotonic()
 
     def stop(self) -> None:
@@ -52,7 +57,7 @@ class Meter:
         self.peak_memory_bytes = (
             self._cuda.max_memory_allocated() if self._cuda is not None else _peak_resident()
         )
-        self.energy_joules = _energy_between(self._energy, _read_energy(self._cuda))
+        self.energy_joules = _energy_between(self._energy, _read_energy(self._cuda, self._num_devices))
 
 
 def _cuda() -> Any | None:
@@ -79,10 +84,10 @@ def _peak_resident() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _read_energy(cuda: Any | None) -> dict[str, tuple[float, float]]:
+def _read_energy(cuda: Any | None, num_devices: int) -> dict[str, tuple[float, float]]:
     """Counter name → (joules so far, joules at which it starts anew); empty where nothing can be read."""
     if cuda is not None:
-        return _read_nvml(cuda.current_device())
+        return _read_nvml(range(cuda.current_device(), cuda.current_device() + num_devices))
     counters = {}
     for zone in sorted(_POWERCAP.glob("intel-rapl:[0-9]*")):
         if zone.name.count(":") > 1:
@@ -96,21 +101,29 @@ def _read_energy(cuda: Any | None) -> dict[str, tuple[float, float]]:
     return counters
 
 
-def _read_nvml(device: int) -> dict[str, tuple[float, float]]:
+def _read_nvml(devices: Iterable[int]) -> dict[str, tuple[float, float]]:
+    """The counters of these devices, as CUDA numbers them; empty unless all can be read."""
     try:
         import pynvml
     except ImportError:
         return {}
     try:
         pynvml.nvmlInit()
-        # NVML numbers all boards of the machine; CUDA_VISIBLE_DEVICES says which one this process calls
-        # `device`.
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-        index = int(visible[device]) if device < len(visible) and visible[device].isdigit() else device
-        millijoules = pynvml.nvmlDeviceGetTotalEnergyConsumption(pynvml.nvmlDeviceGetHandleByIndex(index))
+        millijoules = {
+            device: pynvml.nvmlDeviceGetTotalEnergyConsumption(
+                pynvml.nvmlDeviceGetHandleByIndex(_board(device))
+            )
+            for device in devices
+        }
     except pynvml.NVMLError:
         return {}
-    return {"nvml": (millijoules / 1e3, float("inf"))}
+    return {f"nvml:{device}": (value / 1e3, float("inf")) for device, value in millijoules.items()}
+
+
+def _board(device: int) -> int:
+    """NVML numbers all boards of the machine; CUDA_VISIBLE_DEVICES says which one this process calls `device`."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return int(visible[device]) if device < len(visible) and visible[device].isdigit() else device
 
 
 def _energy_between(

@@ -1,5 +1,9 @@
 """Records of how answers came to be, and of the proof whose answers they are."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from harness.records.fields import Amount, Count, Finite, Rate, record_part
 from harness.toml import Frozen
 
@@ -29,6 +33,9 @@ class GenerationRecord(Frozen):
 
     engine: str
     device: str
+    num_devices: Annotated[int, Field(ge=1, le=10**6)] = 1
+    """So many of them hold a part of the model each; seconds are those of a clock, not of all devices."""
+
     dtype: str
     chat_template: bool
     startup_seconds: Amount = 0.0

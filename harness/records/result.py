@@ -21,9 +21,11 @@ class Cost:
 
     device: str
     num_devices: Annotated[int, Field(ge=1, le=10**6)]
+    """That the engine's model is spread over; a training takes one."""
+
     seconds: dict[str, Amount]
-    """By phase: `train_startup`, `train`, `engine_startup`, `swap`, `guard`, `generate`, `score`. Start-ups
-    are shared evenly among the runs that one start served."""
+    """By phase: `train_startup`, `train`, `discarded`, `engine_startup`, `swap`, `guard`, `generate`, `score`.
+    The start of a worker is shared evenly among all that it served, the trials of a search among them."""
 
     train_tokens: Count
     prompt_tokens: Count

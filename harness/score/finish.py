@@ -147,7 +147,7 @@ def cost(trainings: Sequence[TrainingRecord], generation: GenerationRecord, *, s
     energies = [generation.energy_joules, *(training.energy_joules for training in trainings)]
     return Cost(
         device=generation.device,
-        num_devices=1,
+        num_devices=generation.num_devices,
         seconds=seconds,
         train_tokens=sum(training.tokens for training in trainings),
         prompt_tokens=generation.prompt_tokens,

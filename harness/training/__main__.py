@@ -1,7 +1,7 @@
 """The training worker: fine-tune one base model, one job after another, without importing the stack again.
 
-Started as `python -m harness.training --model M`. It sees the rendered train and dev files, never task code.
-One device a worker.
+The driver starts it as `python -m harness.training --model M`. It sees rendered samples and prompts, never task
+code: what a task's metric says of answers on dev it asks the driver. A worker takes one device.
 """
 
 import argparse

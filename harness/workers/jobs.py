@@ -107,8 +107,8 @@ class FitJob(Frozen):
     report_to: tuple[str, ...] = ()
 
 
-class GroupJob(Frozen):
-    """Everything to be done with one base model: trainings, each after those it needs, then answers."""
+class BaseJob(Frozen):
+    """One base model, and the engine that answers for it and its arms."""
 
     name: str
     """Names logs."""
@@ -119,5 +119,10 @@ class GroupJob(Frozen):
     revision: str | None
     engine: EngineName
     max_model_len: int | None
+
+
+class WaveJob(Frozen):
+    """What is to be done with a base model next: trainings, each after those it needs, then answers."""
+
     fits: tuple[FitJob, ...]
     asks: tuple[AskJob, ...]

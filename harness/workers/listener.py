@@ -1,55 +1,73 @@
-"""Who hears how far the work on one base model is: the progress display, or what carries word to it from
-another machine."""
+"""What the work on one base model says while it runs, and what it hands back when it is over.
 
-import time
+All of it is plain data, so that it can come from another machine.
+"""
+
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.errors import UserError
 from harness.workers.worker import JobFailed
 
 
-class Listener(Protocol):
-    """Hears plain values only, so that it may be on another machine."""
+@dataclass(frozen=True)
+class PhaseBegan:
+    """A phase of so many jobs begins."""
 
-    def started(self) -> None:
-        """The work begins; or begins again elsewhere, and what was said of it before no longer counts."""
-
-    def phase(self, what: str, jobs: int) -> None:
-        """A phase of so many jobs begins."""
-
-    def job(self, label: str) -> None:
-        """What is worked on now."""
-
-    def within(self, done: float, total: float) -> None:
-        """The present job is `done` of `total` through."""
-
-    def advance(self, jobs: int) -> None:
-        """That many jobs are over."""
-
-    def note(self, text: str) -> None:
-        """Anything worth knowing."""
-
-    def failed(self, key: str, phase: str, reason: str, seconds: float) -> None:
-        """What has this key came to nothing after so long."""
-
-    def judge(self, key: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """The task's metric of answers on dev (`value`, `higher_is_better`), for the training with this
-        key."""
+    phase: str
+    jobs: int
 
 
-@contextmanager
-def reporting_failure(
-    listener: Listener, key: str, phase: str, started: float, *, log: Path
-) -> Iterator[None]:
-    """Turn what goes wrong with one job into its reported failure. `started`: on the monotonic clock."""
-    try:
-        yield
-    except Exception as error:  # a fault of ours must not cost the jobs beside it
-        listener.failed(key, phase, reason_of(error, what=key, log=log), time.monotonic() - started)
+@dataclass(frozen=True)
+class JobBegan:
+    """What is worked on now."""
+
+    label: str
+
+
+@dataclass(frozen=True)
+class JobAdvanced:
+    """The present job is `done` of `total` through."""
+
+    done: float
+    total: float
+
+
+@dataclass(frozen=True)
+class JobsEnded:
+    """That many jobs are over, well or not."""
+
+    jobs: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """Anything worth knowing."""
+
+    text: str
+
+
+Event = PhaseBegan | JobBegan | JobAdvanced | JobsEnded | Note
+Listener = Callable[[Event], None]
+
+MetricJudge = Callable[[str, list[dict[str, Any]]], dict[str, Any]]
+"""(key of a training, its answers on dev) → the task's metric of them: `value`, `higher_is_better`."""
+
+
+@dataclass
+class JobFailure:
+    """A training or a run that came to nothing."""
+
+    key: str
+    """The recipe's or the run's."""
+
+    phase: str
+    reason: str
+    seconds: float
+    """Device-seconds until it failed, with its share of the starts of its worker."""
 
 
 def reason_of(error: Exception, *, what: str, log: Path) -> str:

@@ -31,7 +31,7 @@ Report = Callable[[Message], None]
 Handler = Callable[[Message, Report], Message]
 """(job, report) → answer. What it raises becomes the job's failure."""
 
-Asked = Callable[[Message], Message]
+AnswerQuestion = Callable[[Message], Message]
 """A question that a worker puts to its driver in the middle of a job → the driver's answer."""
 
 
@@ -75,7 +75,7 @@ class Worker:
             )
         started = time.monotonic()
         try:
-            self._answer(lambda _: None)
+            self._answer(_ignore)
         except BaseException:
             self.close()
             raise
@@ -89,13 +89,15 @@ class Worker:
     ) -> None:
         self.close()
 
-    def request(self, job: Message, report: Report, *, asked: Asked | None = None) -> Message:
-        """Send one job and wait for its answer; `asked` answers what the worker wants to know in between.
+    def request(
+        self, job: Message, report: Report, *, answer_question: AnswerQuestion | None = None
+    ) -> Message:
+        """Send one job and wait for its answer; `answer_question`: for what the worker wants to know in between.
 
         Raises `JobFailed`, or `WorkerDied` when the process ended.
         """
         self._send(job)
-        return self._answer(report, asked)
+        return self._answer(report, answer_question)
 
     def _send(self, message: Message) -> None:
         assert self._process.stdin is not None, "started with a pipe"
@@ -105,15 +107,15 @@ class Worker:
         except BrokenPipeError:
             raise self._death() from None
 
-    def _answer(self, report: Report, asked: Asked | None = None) -> Message:
+    def _answer(self, report: Report, answer_question: AnswerQuestion | None = None) -> Message:
         assert self._process.stdout is not None, "started with a pipe"
         for line in self._process.stdout:
             message = json.loads(line)
             if message["event"] == "progress":
                 report(message)
             elif message["event"] == "question":
-                assert asked is not None, "a job that asks is sent with somebody who answers"
-                self._send(asked(message))
+                assert answer_question is not None, "a job that asks is sent with somebody who answers"
+                self._send(answer_question(message))
             elif message["event"] == "failed":
                 raise JobFailed(message["reason"], kind=message["kind"])
             else:
@@ -188,6 +190,10 @@ def serve(start: Callable[[], Handler]) -> None:
         except Exception as error:
             traceback.print_exc()
             reply({"event": "failed", "reason": _reason(error), "kind": type(error).__name__})
+
+
+def _ignore(_: Message) -> None:
+    """A start reports no progress."""
 
 
 def _end_with_parent(parent: int) -> None:

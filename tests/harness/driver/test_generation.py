@@ -6,7 +6,7 @@ What real engines do when they are killed is tested in test_engines.py.
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,20 @@ from rich.console import Console
 from synthetic import make_run, task_card
 from toy_task import adding
 
-import harness.driver.answers as generation
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
-from harness.driver.answers import Generation, choose_way, is_answered
+from harness.driver import lane, ways
+from harness.driver.answers import AnswerPhase, is_answered
 from harness.driver.progress import Progress
 from harness.driver.render import Workshop
+from harness.driver.ways import choose_way
 from harness.errors import UserError
 from harness.records.generation import GenerationRecord
 from harness.records.store import read_record, write_record
 from harness.sweep.run import Run
 from harness.sweep.settings import EngineSettings
-from harness.workers.jobs import GroupJob
+from harness.workers.jobs import AskJob, BaseJob
+from harness.workers.listener import JobFailure
 from harness.workers.worker import JobFailed, WorkerDied
 
 RECORD = {
@@ -66,28 +68,15 @@ class InventedWorker:
 def workers(monkeypatch: pytest.MonkeyPatch) -> type[InventedWorker]:
     monkeypatch.setattr(InventedWorker, "started", [], raising=False)
     monkeypatch.setattr(InventedWorker, "answer", lambda worker, job: None, raising=False)
-    monkeypatch.setattr(generation, "Worker", InventedWorker)
+    monkeypatch.setattr(lane, "Worker", InventedWorker)
     return InventedWorker
-
-
-class Heard:
-    """Listens, and keeps what failed."""
-
-    def __init__(self) -> None:
-        self.failures: list[tuple[str, str]] = []
-
-    def failed(self, key: str, phase: str, reason: str, seconds: float) -> None:
-        self.failures.append((key, f"{phase}: {reason}"))
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *arguments: None
 
 
 class Sweep:
     """Runs with their prompts in a folder, and what became of them."""
 
     def __init__(self, folder: Path, *methods: str, seeds: int = 1) -> None:
-        self.folder, self.heard = folder, Heard()
+        self.folder, self.failed = folder, list[JobFailure]()
         task = adding()
         self.tasks = {task.name: LoadedTask(task, load_dataset(task))}
         shop = Workshop(folder, self.tasks)
@@ -107,28 +96,19 @@ class Sweep:
 
     @property
     def failures(self) -> list[str]:
-        return [reason for _, reason in self.heard.failures]
+        return [f"{failure.phase}: {failure.reason}" for failure in self.failed]
 
-    def generate(self, **settings: Any) -> set[str]:
-        """The keys of the runs that failed."""
-        group = GroupJob(
-            name="m",
-            model="m",
-            revision=None,
-            engine="vllm",
-            max_model_len=None,
-            fits=(),
-            asks=tuple(self.asks),
-        )
-        Generation(
-            group,
-            self.asks,
-            work=self.folder,
-            settings=EngineSettings(**settings),
-            devices=None,
-            listener=self.heard,
-        ).run()
-        return {key for key, _ in self.heard.failures}
+    def generate(self, *waves: Sequence[AskJob], **settings: Any) -> set[str]:
+        """The keys of the runs that failed. `waves`: some runs after others; all at once without."""
+        base = BaseJob(name="m", model="m", revision=None, engine="vllm", max_model_len=None)
+        phase = AnswerPhase(
+            base, work=self.folder, settings=EngineSettings(**settings), devices=None, listener=lambda event: None
+        )  # fmt: skip
+        for wave in waves or [self.asks]:
+            failures, _ = phase.run(wave)
+            self.failed += failures
+        phase.close()
+        return {failure.key for failure in self.failed}
 
     def record(self, run: Run) -> GenerationRecord:
         return read_record(self.folder / run.key / "generation.json", GenerationRecord)
@@ -270,9 +250,9 @@ def test_every_engine_has_prompts_to_check_itself_with(tmp_path: Path, workers: 
 def test_small_models_and_full_fine_tunes_are_swapped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generation.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(ways.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
     sizes = {"a": 5_000_000_000}
-    monkeypatch.setattr(generation, "count_parameters", lambda model: sizes["a"])
+    monkeypatch.setattr(ways, "count_parameters", lambda model: sizes["a"])
     sweep = Sweep(tmp_path / "1", "lora")
     adapters, mixed = sweep.asks, Sweep(tmp_path / "2", "lora", "full").asks
     auto = EngineSettings()
@@ -297,8 +277,8 @@ def test_magnitudes_of_dora_are_not_served_beside_each_other(tmp_path: Path) -> 
 
 def test_a_way_that_the_arms_cannot_take_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     from harness.driver.executors import LocalExecutor
-    from harness.driver.group import Folders
     from harness.driver.loop import run_sweep
+    from harness.driver.outcome import Folders
 
     sweep = Sweep(tmp_path / "prepared", "lora", "full")
     folders = Folders(tmp_path / "results", tmp_path / "work")
@@ -319,3 +299,110 @@ def test_answers_of_an_engine_that_a_guard_failed_are_generated_again(tmp_path: 
         guard = {"name": "base_repeats", "passed": passed, "value": 0.0, "bound": 0.0}
         write_record(ask.record, GenerationRecord.model_validate(RECORD | {"guards": [guard]}))
         assert is_answered(ask) == passed
+
+
+# Waves
+
+
+def test_one_engine_answers_wave_after_wave(tmp_path: Path, workers: type[InventedWorker]) -> None:
+    sweep = Sweep(tmp_path, "zero_shot", "full", seeds=2)
+    assert sweep.generate(sweep.asks[:1], sweep.asks[1:2], sweep.asks[2:]) == set()
+    (worker,) = workers.started
+    assert ["finish" in job for job in worker.jobs] == [False, True, False, True, False, False, True]
+    assert worker.closed
+    assert [sweep.record(run).startup_seconds for run in sweep.runs] == [0.75] * 4
+
+
+def test_an_engine_whose_base_did_not_come_back_answers_no_further_wave(
+    tmp_path: Path, workers: type[InventedWorker]
+) -> None:
+    guard = {"name": "base_repeats", "passed": False, "value": 0.5, "bound": 0.0, "reason": "stale"}
+    workers.answer = lambda worker, job: {"guard": guard} if "finish" in job else None  # type: ignore[method-assign]
+    sweep = Sweep(tmp_path, "full", seeds=2)
+    sweep.generate(sweep.asks[:1], sweep.asks[1:])
+    assert len(workers.started) == 2
+
+
+def test_an_engine_is_started_again_for_adapters_of_a_higher_rank_than_it_serves(
+    tmp_path: Path, workers: type[InventedWorker]
+) -> None:
+    sweep = Sweep(tmp_path, "lora", seeds=3)
+    low, middle, high = sweep.asks
+    sweep.generate([middle], [low], [high], way="adapters")
+    assert [worker.settings["max_lora_rank"] for worker in workers.started] == [20, 28]
+    assert [len(worker.jobs) for worker in workers.started] == [4, 2]
+    assert workers.started[0].closed
+
+
+# Who pays for a start
+
+
+class Starts:
+    """Start-ups of so many seconds, one after the other."""
+
+    def __init__(
+        self, workers: type[InventedWorker], monkeypatch: pytest.MonkeyPatch, *seconds: float
+    ) -> None:
+        begin, left = workers.__init__, list(seconds)
+        lock = threading.Lock()
+
+        def start(worker: InventedWorker, *arguments: Any, **named: Any) -> None:
+            with lock:
+                worker.startup_seconds = left.pop(0)
+            begin(worker, *arguments, **named)
+
+        monkeypatch.setattr(workers, "__init__", start)
+
+
+def shares(sweep: Sweep) -> list[float]:
+    return [sweep.record(run).startup_seconds for run in sweep.runs]
+
+
+def test_each_of_several_engines_is_paid_for_by_the_runs_that_it_answered(
+    tmp_path: Path, workers: type[InventedWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Starts(workers, monkeypatch, 2.0, 10.0)
+    both = threading.Barrier(2, timeout=60)
+
+    def answer(worker: InventedWorker, job: dict[str, Any]) -> Any:
+        if len(worker.jobs) == 1:
+            both.wait()  # the first must not have done all before the second has begun
+        return None
+
+    workers.answer = answer  # type: ignore[method-assign]
+    sweep = Sweep(tmp_path, "zero_shot", seeds=5)
+    sweep.generate(data_parallel_size=2)
+    assert sum(shares(sweep)) == pytest.approx(12.0)
+    for worker in workers.started:
+        keys = {ask["key"] for job in worker.jobs for ask in job.get("asks", ())}
+        paid = [sweep.record(run).startup_seconds for run in sweep.runs if run.key in keys]
+        assert paid == pytest.approx([worker.startup_seconds / len(keys)] * len(keys))
+
+
+def test_a_start_after_a_death_is_paid_for_by_the_runs_that_it_answered(
+    tmp_path: Path, workers: type[InventedWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Starts(workers, monkeypatch, 4.0, 6.0)
+    workers.answer = raising(None, WorkerDied("gone"))  # type: ignore[method-assign]
+    sweep = Sweep(tmp_path, "zero_shot", seeds=4)
+    sweep.generate()
+    assert shares(sweep) == pytest.approx([4.0, 2.0, 2.0, 2.0])
+
+
+def test_a_start_that_answered_nothing_is_paid_for_by_the_next(
+    tmp_path: Path, workers: type[InventedWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Starts(workers, monkeypatch, 4.0, 6.0)
+    workers.answer = raising(WorkerDied("gone"))  # type: ignore[method-assign]
+    sweep = Sweep(tmp_path, "zero_shot", seeds=2)
+    sweep.generate()
+    assert shares(sweep) == pytest.approx([5.0, 5.0])
+
+
+def test_a_run_that_fails_pays_its_share_and_no_more(tmp_path: Path, workers: type[InventedWorker]) -> None:
+    workers.answer = raising(JobFailed("no"))  # type: ignore[method-assign]
+    sweep = Sweep(tmp_path, "zero_shot", seeds=3)
+    sweep.generate(sweep.asks[:2], sweep.asks[2:])
+    (failure,) = sweep.failed
+    assert failure.seconds == pytest.approx(1.5, abs=0.5)
+    assert [sweep.record(run).startup_seconds for run in sweep.runs[1:]] == pytest.approx([0.75, 0.75])

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from toy_task import adding
 import harness.driver.loop
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
-from harness.driver.group import Folders, Outcome
+from harness.driver.node import WaveReport
+from harness.driver.outcome import Folders, Outcome
 from harness.driver.progress import Progress
 from harness.driver.render import in_order
 from harness.jsonl import read_jsonl
@@ -29,8 +32,7 @@ from harness.sweep.recipe import Recipe
 from harness.sweep.run import Run
 from harness.sweep.settings import EngineSettings
 from harness.sweep.sweep import Sweep
-from harness.workers.jobs import GroupJob
-from harness.workers.listener import Listener
+from harness.workers.jobs import BaseJob, WaveJob
 
 RECORD = GenerationRecord(
     engine="invented", device="cpu", dtype="float32", chat_template=False, swap_seconds=0.0, generate_seconds=1.0,
@@ -53,15 +55,18 @@ class InventedExecutor:
         self.trained: list[str] = []
         self.answered: list[tuple[str, Path | None]] = []
 
-    def execute(self, group: GroupJob, *, work: Path, settings: EngineSettings, listener: Listener) -> None:
-        listener.started()
-        ranks = {fit.weights: fit.training.r for fit in group.fits}
-        for fit in group.fits:
+    @contextmanager
+    def open(self, base: BaseJob, **_: Any) -> Iterator["InventedExecutor"]:
+        yield self
+
+    def execute(self, wave: WaveJob) -> WaveReport:
+        ranks = {fit.weights: fit.training.r for fit in wave.fits}
+        for fit in wave.fits:
             if not fit.record.exists():
                 self.trained.append(fit.key)
                 fit.weights.mkdir(parents=True)
-                write_record(fit.record, training_record(self._recipe(fit.key, group)))
-        for ask in group.asks:
+                write_record(fit.record, training_record(self._recipe(fit.key)))
+        for ask in wave.asks:
             self.answered.append((ask.label, ask.weights))
             wrong = ranks.get(ask.weights) == 4 if ask.weights else False
             answers = [
@@ -85,8 +90,9 @@ class InventedExecutor:
                 "".join(json.dumps(answer) + "\n" for answer in answers), encoding="utf-8"
             )
             write_record(ask.record, RECORD)
+        return WaveReport([], [])
 
-    def _recipe(self, key: str, group: GroupJob) -> Recipe:
+    def _recipe(self, key: str) -> Recipe:
         """One that is known, or of a trial whose settings the search chose: then any of its kind."""
         return self._recipes.get(key) or next(iter(self._recipes.values()))
 

@@ -1,12 +1,15 @@
 """What a person, or a program, is told of long work."""
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rich.console import Console
 
 from harness.driver.progress import Progress, sparkline
 from harness.records.scores import SampleCounts
+from harness.workers.listener import JobAdvanced, JobBegan, JobsEnded, PhaseBegan
 
 COUNTS = SampleCounts(total=10, scored=9, failed=1)
 
@@ -20,29 +23,47 @@ def told(terminal: bool = False) -> tuple[Progress, io.StringIO, list[dict[str, 
 def test_where_no_terminal_is_a_phase_is_a_line() -> None:
     progress, text, _ = told()
     with progress.line("toy") as line:
-        line.phase("train", 4)
-        line.job("toy · lora")
-        line.within(1, 2)
-        line.advance(1)
+        line.hear(PhaseBegan("train", 4))
+        line.hear(JobBegan("toy · lora"))
+        line.hear(JobAdvanced(1, 2))
+        line.hear(JobsEnded(1))
     assert text.getvalue() == "toy: train (4)\n"
 
 
 def test_events_say_how_far_the_work_is() -> None:
     progress, _, events = told()
     with progress.line("toy") as line:
-        line.phase("train", 4)
-        line.advance(1)
-        line.advance(1)
+        line.hear(PhaseBegan("train", 4))
+        line.hear(JobsEnded(1))
+        line.hear(JobsEnded(1))
     assert [event for event in events if event["event"] == "progress"][-1] == {
         "event": "progress", "line": "toy", "phase": "train", "done": 2, "jobs": 4,
     }  # fmt: skip
 
 
+class SlowCount(int):
+    """A number that takes its time to be added to, so that another thread comes in between."""
+
+    def __add__(self, other: int) -> "SlowCount":
+        time.sleep(0.005)
+        return SlowCount(int(self) + other)
+
+
+def test_jobs_that_engines_end_at_once_are_all_counted() -> None:
+    progress, _, events = told()
+    with progress.line("toy") as line:
+        line.hear(PhaseBegan("generate", 16))
+        line._whole = SlowCount(0)
+        with ThreadPoolExecutor(4) as engines:
+            list(engines.map(line.hear, [JobsEnded(1)] * 16))
+    assert [event["done"] for event in events if event["event"] == "progress"] == list(range(1, 17))
+
+
 def test_several_lines_are_shown_at_once_on_a_terminal() -> None:
     progress, text, _ = told(terminal=True)
     with progress.line("one") as first, progress.line("two") as second:
-        first.phase("train", 1)
-        second.phase("generate", 2)
+        first.hear(PhaseBegan("train", 1))
+        second.hear(PhaseBegan("generate", 2))
         progress._bars.refresh()
         shown = text.getvalue()
     assert "one: train" in shown

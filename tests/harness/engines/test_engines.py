@@ -557,19 +557,17 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(qwen: Path, tmp_path: Pat
     import time
     from contextlib import closing
 
-    from rich.console import Console
     from synthetic import make_run, task_card
 
     from harness.data.dataset import load_dataset
     from harness.data.loaded import LoadedTask
-    from harness.driver.answers import Generation as Phase
-    from harness.driver.progress import Progress
+    from harness.driver.answers import AnswerPhase
     from harness.driver.render import Workshop
     from harness.plugins.registry import find_plugins, load_task
     from harness.records.generation import GenerationRecord
     from harness.records.store import read_record
     from harness.sweep.settings import EngineSettings, Generation
-    from harness.workers.jobs import GroupJob
+    from harness.workers.jobs import BaseJob
 
     task = load_task("date_normalise", find_plugins(entry_points=False))
     settings = Generation(max_tokens=100, temperature=5.0)  # so hot that no answer ends by itself
@@ -602,19 +600,12 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(qwen: Path, tmp_path: Pat
 
     thread = threading.Thread(target=kill)
     thread.start()
-    group = GroupJob(
-        name="toy",
-        model=str(qwen),
-        revision=None,
-        engine="transformers",
-        max_model_len=None,
-        fits=(),
-        asks=(ask,),
+    base = BaseJob(name="toy", model=str(qwen), revision=None, engine="transformers", max_model_len=None)
+    phase = AnswerPhase(
+        base, work=tmp_path, settings=EngineSettings(), devices=None, listener=lambda event: None
     )
-    line = Progress(Console(quiet=True)).line("toy")
-    failed: list[str] = []
-    line.failed = lambda key, phase, reason, seconds: failed.append(reason)  # type: ignore[attr-defined]
-    Phase(group, [ask], work=tmp_path, settings=EngineSettings(), devices=None, listener=line).run()  # type: ignore[arg-type]
+    failed, _ = phase.run([ask])
+    phase.close()
     killed.append(0)  # in case that it was over before
     thread.join()
     record = read_record(tmp_path / run.key / "generation.json", GenerationRecord)

@@ -12,6 +12,8 @@ from toy_models import in_order, scoring_job, write_jsonl
 
 from harness.engines.cache import AnswerCache
 from harness.engines.scoring import ScoringWorker
+from harness.records.generation import GenerationRecord
+from harness.score.finish import cost
 from harness.task import PromptSet, Sample
 from harness.task.prompts import prompt_row
 
@@ -152,6 +154,18 @@ def test_a_constrained_answer_is_asked_with_the_choices_of_its_sample_or_the_sch
     schema = {"type": "object", "properties": {"name": {"type": "string"}}}
     answered(tmp_path, engine, "generate", "Say.", Sample("1", {}, "a"), structured_outputs=schema)
     assert json.loads(engine.asked[-1].sampling.json) == schema
+
+
+def test_a_model_that_is_spread_over_devices_says_so_and_costs_them_all(tmp_path: Path) -> None:
+    engine = Invented(text="x")
+    engine.num_devices = 2
+    _, record = answered(tmp_path, engine, "generate", "{text}", Sample("1", {"text": "a"}, "x"))
+    assert record["num_devices"] == 2
+    assert record["flops"] == 2.0 * engine.parameters * (
+        record["prompt_tokens"] + record["completion_tokens"]
+    )
+    generation = GenerationRecord.model_validate(record)
+    assert cost([], generation, score_seconds=0.0).num_devices == 2
 
 
 def test_the_share_of_tokens_from_the_prefix_cache_is_recorded(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Meters and formulas of physical cost."""
 
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -53,6 +55,28 @@ def test_energy_is_read_from_the_package_counters_and_none_without_them(
         write("intel-rapl:0:0", 5_000_000)
         write("intel-rapl:1", 500_000)  # it wrapped around at 10 J
     assert meter.energy_joules == pytest.approx(2.0 + 1.5)
+
+
+def test_the_energy_of_a_model_on_several_boards_is_that_of_all_its_boards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    millijoules = {2: 1_000, 3: 4_000}
+    invented = SimpleNamespace(
+        NVMLError=RuntimeError,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetTotalEnergyConsumption=millijoules.__getitem__,
+    )
+    cuda = SimpleNamespace(
+        current_device=lambda: 0, synchronize=lambda: None, reset_peak_memory_stats=lambda: None,
+        max_memory_allocated=lambda: 0,
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "pynvml", invented)
+    monkeypatch.setattr(costs, "_cuda", lambda: cuda)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    with Meter(num_devices=2) as both, Meter() as first:
+        millijoules |= {2: 2_000, 3: 9_000}
+    assert (both.energy_joules, first.energy_joules) == (6.0, 1.0)
 
 
 def test_a_full_fine_tune_takes_six_operations_a_parameter_and_token() -> None:

@@ -35,7 +35,7 @@ def test_the_tasks_metric_chooses_the_checkpoint(
 ) -> None:
     driver = Driver([0.5, 0.4, 0.3, 0.2], higher_is_better=higher)
     judged = ask_job(dates / "dev.jsonl", dates / "answers.jsonl", weights=None, output="generate")
-    record = fit(trainer, fit_job(dates, "lora", BY_METRIC, judged=judged), asked=driver)
+    record = fit(trainer, fit_job(dates, "lora", BY_METRIC, judged=judged), answer_question=driver)
     assert [(point["step"], point["metric"]) for point in record["dev_curve"]] == [
         (0, 0.5),
         (2, 0.4),
@@ -56,7 +56,7 @@ def test_the_tasks_metric_stops_early(trainer: Worker, dates: Path) -> None:
     patient = BY_METRIC.model_copy(update={"max_steps": 20, "early_stopping_patience": 2})
     driver = Driver([0.1, 0.5, 0.4, 0.4], higher_is_better=True)
     judged = ask_job(dates / "dev.jsonl", dates / "answers.jsonl", weights=None, output="generate")
-    record = fit(trainer, fit_job(dates, "lora", patient, judged=judged), asked=driver)
+    record = fit(trainer, fit_job(dates, "lora", patient, judged=judged), answer_question=driver)
     assert record["stopped_early"]
     assert (record["steps"], record["best_step"]) == (6, 2)
 
@@ -76,7 +76,7 @@ def test_answers_in_the_middle_of_a_training_are_those_of_its_weights(
     write_jsonl(dates / "asked.jsonl", rows)
     driver = Driver([0.1, 0.2, 0.3, 0.4], higher_is_better=True)
     judged = ask_job(dates / "asked.jsonl", dates / "answers.jsonl", weights=None, output=output)
-    record = fit(trainer, fit_job(dates, tuner, BY_METRIC, judged=judged), asked=driver)
+    record = fit(trainer, fit_job(dates, tuner, BY_METRIC, judged=judged), answer_question=driver)
     assert record["best_step"] == 6
     write_jsonl(dates / "first.jsonl", rows[:5])
     job = scoring_job(dates / "first.jsonl", dates / "out.jsonl", weights=dates / tuner, output=output)
@@ -105,7 +105,9 @@ def test_judging_changes_nothing_but_the_choice(trainer: Worker, dates: Path) ->
     )
     driver = Driver([0.1, 0.2, 0.3, 0.4], higher_is_better=True)
     record = fit(
-        trainer, fit_job(dates, "lora", BY_METRIC.model_copy(update=dropping), judged=judged), asked=driver
+        trainer,
+        fit_job(dates, "lora", BY_METRIC.model_copy(update=dropping), judged=judged),
+        answer_question=driver,
     )
     assert record["best_step"] == 6
     ours, theirs = (load_file(dates / name / "adapter_model.safetensors") for name in ("lora", "unjudged"))
@@ -117,7 +119,9 @@ def test_tokens_of_judged_answers_count_as_dev_tokens(trainer: Worker, dates: Pa
     judged = ask_job(dates / "dev.jsonl", dates / "answers.jsonl", weights=None, output="generate")
     driver = Driver([0.1, 0.2, 0.3, 0.4], higher_is_better=True)
     record = fit(
-        trainer, fit_job(dates, "lora", BY_METRIC, judged=judged, weights=dates / "judged"), asked=driver
+        trainer,
+        fit_job(dates, "lora", BY_METRIC, judged=judged, weights=dates / "judged"),
+        answer_question=driver,
     )
     answers = [row for rows in driver.shown for row in rows]
     tokens = sum(row["prompt_tokens"] + row["completion_tokens"] for row in answers)

@@ -38,7 +38,7 @@ def test_a_model_in_training_is_judged_on_cuda(trainer: Worker, dates: Path, tun
 
     by_metric = SHORT.model_copy(update={"metric_for_best_model": "task_metric", "eval_samples": 5})
     judged = ask_job(dates / "dev.jsonl", dates / "answers.jsonl", weights=None, output="generate")
-    record = fit(trainer, fit_job(dates, tuner, by_metric, judged=judged), asked=driver)
+    record = fit(trainer, fit_job(dates, tuner, by_metric, judged=judged), answer_question=driver)
     assert record["best_metric"] == 3.0
     assert [len(rows) for rows in shown] == [5, 5, 5]
 

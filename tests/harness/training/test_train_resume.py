@@ -218,7 +218,7 @@ def test_a_rung_has_the_best_weights_so_far(trainer: Worker, rows: Path, tmp_pat
     judged = ask_job(rows / "dev.jsonl", tmp_path / "answers", weights=None, output="generate")
     values = iter([0.1, 0.2, 0.9, 0.3])
     rung = job(tmp_path / "rung", rows, "full", by_metric, until=0.5, judged=judged)
-    record = fit(trainer, rung, asked=lambda _: {"value": next(values), "higher_is_better": True})
+    record = fit(trainer, rung, answer_question=lambda _: {"value": next(values), "higher_is_better": True})
     assert (record["best_step"], record["steps"]) == (8, 12)
     best = job(tmp_path / "best", rows, "full", QUICK.model_copy(update={"eval_steps": 4}), until=8 / 24)
     assert fit(trainer, best)["steps"] == 8

@@ -1,0 +1,124 @@
+"""What the base models of a sweep share, and where every run is brought: to its result, or to its recorded
+failure."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.driver.executors import Executor
+from harness.driver.progress import Progress
+from harness.driver.render import Workshop
+from harness.records.generation import GenerationRecord
+from harness.records.predictions import EngineAnswer
+from harness.records.result import FAILURE, SCHEMA_VERSION, Failure, Result
+from harness.records.store import use_of_failed_starts, write_record
+from harness.records.training import ResourceUse, Selection, TrainingRecord
+from harness.score.finish import TaskFacts, finish
+from harness.sweep.engines import EngineName
+from harness.sweep.run import Run
+from harness.sweep.settings import EngineSettings
+from harness.workers.listener import reason_of
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a sweep writes."""
+
+    results: Path
+    work: Path
+
+
+@dataclass
+class Outcome:
+    """How a sweep ended."""
+
+    already_done: int
+    finished: list[Run] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    """Of finished runs, why they may not be what they seem: untrusted, collapsed or diverged."""
+
+
+def _losses(training: TrainingRecord | None) -> list[float]:
+    """The curve that a person is shown: the loss on dev, or on the training samples where there is no dev."""
+    if training is None:
+        return []
+    return [point.loss for point in training.dev_curve or training.train_curve]
+
+
+@dataclass
+class SweepWork:
+    """What the groups of a sweep share, and where they bring what they have done."""
+
+    outcome: Outcome
+    facts: TaskFacts
+    folders: Folders
+    engine: EngineName
+    settings: EngineSettings
+    progress: Progress
+    executor: Executor
+    shop: Workshop
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while something is scored or recorded: groups do so from their own threads."""
+
+    def finish(
+        self,
+        run: Run,
+        answers: Sequence[EngineAnswer],
+        *,
+        trainings: Sequence[TrainingRecord],
+        generation: GenerationRecord,
+        selection: Selection | None = None,
+    ) -> Result:
+        """Score a run's answers and write its result."""
+        with self.lock:
+            result = finish(
+                run, answers, self.facts, results=self.folders.results, trainings=trainings, generation=generation,
+                selection=selection,
+            )  # fmt: skip
+            self.outcome.finished.append(run)
+            primary = result.task.primary_metric
+            reasons = {
+                "untrusted": result.untrusted or "",
+                "collapsed": result.collapsed,
+                "diverged": next((training.diverged for training in trainings if training.diverged), ""),
+            }
+            doubts = {what: why for what, why in reasons.items() if why}
+            self.outcome.doubts += [f"{run.label} {what}: {why}" for what, why in doubts.items()]
+            value = result.metrics[primary].value
+            self.progress.finished(
+                run.label, primary, value, result.samples, doubts=doubts, losses=_losses(result.training)
+            )
+            return result
+
+    @property
+    def log(self) -> Path:
+        """Where faults that nobody foresaw are written in full."""
+        return self.folders.work / "logs" / "driver.log"
+
+    @contextmanager
+    def recording(self, run: Run, phase: str) -> Iterator[None]:
+        """Turn what goes wrong with one run into its recorded failure."""
+        started = time.monotonic()
+        try:
+            yield
+        except Exception as error:  # a fault of ours, or of a plugin, must not cost the runs beside it
+            reason = reason_of(error, what=run.label, log=self.log)
+            self.fail(run, phase, reason, ResourceUse(seconds=time.monotonic() - started))
+
+    def fail(self, run: Run, phase: str, reason: str, spent: ResourceUse) -> None:
+        """Record that a run came to nothing."""
+        spent = spent.plus(use_of_failed_starts(self.folders.results, run))
+        failure = Failure(
+            schema_version=SCHEMA_VERSION, key=run.key, run=run, phase=phase, reason=reason, spent=spent
+        )
+        with self.lock:
+            self.outcome.failed.append(failure)
+            self.progress.failed(run.label, phase, reason)
+            try:
+                write_record(self.folders.results / run.folder / FAILURE, failure)
+            except OSError as disk:
+                self.progress.note(f"the failure of {run.label} could not be written: {disk}")

@@ -1,0 +1,254 @@
+"""Turn a run's prompts into an engine's requests, and the engine's answers into the lines of a file."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from harness.engines.encode import NO_TOKENS, encode_answers, encode_prompts, uses_chat_template
+from harness.engines.engine import Choose, Engine, Generate, Likelihood, Measure, Request, Sampling
+from harness.jsonl import each_jsonl
+from harness.records.predictions import EngineAnswer
+from harness.task import Rendered
+from harness.workers.jobs import AskJob
+from harness.workers.worker import Message
+
+TOKENISED_AT_ONCE = 4096
+"""Prompts: enough to keep all cores busy, and few enough for memory to hold little but the tokens of a large
+file."""
+
+
+@dataclass(slots=True)
+class Question:
+    """One prompt on its way to an answer."""
+
+    place: int
+    """Its line in the prompts file."""
+
+    identity: str
+    template: str
+    text: str
+    tokens: list[int]
+    after: str
+    """What follows the answer in the template."""
+
+    answers: list[str]
+    """The choices, or the one target whose likelihood is measured; empty when the answer is written."""
+
+    answer_tokens: list[list[int]]
+    truncated: int = 0
+    """Tokens cut off the prompt."""
+
+    error: str | None = None
+    windows: int = 1
+    """Requests that its answer takes: several for a text longer than the context."""
+
+    likelihoods: list[Likelihood] = field(default_factory=list)
+    """Of the windows that were measured so far."""
+
+    def unanswered(self) -> EngineAnswer:
+        """The prompt without an answer yet, which `dataclasses.replace` adds."""
+        return EngineAnswer(
+            place=self.place,
+            id=self.identity,
+            template=self.template,
+            prompt=self.text,
+            prompt_tokens=len(self.tokens),
+            truncated=self.truncated,
+        )
+
+
+class Questions:
+    """How one run's prompts are put to one arm of an engine."""
+
+    def __init__(self, job: AskJob, arm: int, engine: Engine) -> None:
+        """`arm`: its place among the arms in use."""
+        self._job, self._arm = job, arm
+        self._tokenizer, self._context = engine.tokenizer, engine.context
+        self.chat = uses_chat_template(engine.tokenizer, job.chat)
+        self._sampling = _sampling(job)
+
+    def read(self) -> list[Question]:
+        """Every prompt of the run; those that the model cannot be asked have an error."""
+        questions: list[Question] = []
+        rows = each_jsonl(self._job.prompts)
+        while chunk := list(islice(rows, TOKENISED_AT_ONCE)):
+            prompts = [Rendered(**row["prompt"]) for row in chunk]
+            answers = [self._given_answers(row, prompt) for row, prompt in zip(chunk, prompts, strict=True)]
+            encoded = encode_prompts(self._tokenizer, prompts, chat=self.chat)
+            tokens = iter(self._weighed_tokens(prompts, answers))
+            for row, prompt, texts, encoded_prompt in zip(chunk, prompts, answers, encoded, strict=True):
+                question = Question(
+                    place=len(questions),
+                    identity=row["id"],
+                    template=row["template"],
+                    text=encoded_prompt.text,
+                    tokens=encoded_prompt.token_ids,
+                    after=prompt.after,
+                    answers=texts,
+                    answer_tokens=list(islice(tokens, len(texts))),
+                )
+                self._fit(question)
+                questions.append(question)
+        return questions
+
+    def requests(self, question: Question) -> list[Request]:
+        """What the engine is asked for one question."""
+        if self._job.output == "choice":
+            return [Choose(question.tokens, question.answer_tokens, self._arm)]
+        if self._job.output == "perplexity":
+            pieces = windows(question.tokens, question.answer_tokens[0], self._context, self._job.stride)
+            return [Measure(before, after, self._arm) for before, after in pieces]
+        sampling = self._sampling
+        if question.answers:
+            sampling = replace(sampling, choice=tuple(question.answers))
+        return [Generate(question.tokens, sampling, self._arm)]
+
+    def answers(self, question: Question, answer: Any) -> list[EngineAnswer]:
+        """What is written of the answer to a request: one line per draw, and nothing until all windows of a text
+        are there."""
+        if self._job.output == "choice":
+            return [_chosen(question, answer)]
+        if self._job.output == "perplexity":
+            question.likelihoods.append(answer)
+            return [_measured(question)] if len(question.likelihoods) == question.windows else []
+        closing = question.after.strip()
+        return [
+            replace(
+                question.unanswered(),
+                draw=draw,
+                # Only at its end: an answer may hold what follows the slot, as 3.5 holds a full stop.
+                completion=written.text.rstrip().removesuffix(closing) if closing else written.text,
+                completion_tokens=len(written.token_ids),
+                finish_reason=written.finish_reason,
+            )
+            for draw, written in enumerate(answer)
+        ]
+
+    def _given_answers(self, row: Message, prompt: Rendered) -> list[str]:
+        """The texts that are weighed after a prompt, or that its answer is held to."""
+        if self._job.output == "perplexity":
+            return [row["target"]]
+        choices: list[str] = row["choices"]
+        if self._job.output == "choice":
+            return choices
+        if self._job.structured_outputs != "choice":
+            return []
+        # What a plain prompt is followed by belongs to the answer's tokens, a space for instance.
+        return choices if self.chat else [prompt.before + text for text in choices]
+
+    def _weighed_tokens(self, prompts: Sequence[Rendered], answers: Sequence[list[str]]) -> list[list[int]]:
+        """The tokens of every answer that is weighed, one prompt's after the other's."""
+        if self._job.output == "generate":
+            return []
+        pairs: list[tuple[Rendered, str]] = []
+        for prompt, texts in zip(prompts, answers, strict=True):
+            pairs += [(prompt, text) for text in texts]
+        return encode_answers(self._tokenizer, pairs, chat=self.chat)
+
+    def _fit(self, question: Question) -> None:
+        """Enter the error of a question that the model cannot be asked, or cut its prompt where the task
+        allows that."""
+        question.error = self._without_tokens(question)
+        if question.error is not None:
+            return
+        # A long target is measured in windows.
+        lengths = (len(tokens) for tokens in question.answer_tokens)
+        answer_room = (
+            2 if self._job.output == "perplexity" else max(lengths, default=self._sampling.max_tokens)
+        )
+        prompt_room, length = self._context - answer_room, len(question.tokens)
+        if length <= prompt_room:
+            return
+        side = self._job.truncation_side
+        if side is None or prompt_room < 2:
+            question.error = (
+                f"a prompt of {length} tokens and {answer_room} for the answer exceed the model's context of "
+                f"{self._context}; shorten the prompt, lower num_fewshot or max_tokens, raise max_model_len, or let "
+                "the task set truncation_side"
+            )
+            return
+        question.tokens = _cut(question.tokens, prompt_room, side, bos=self._tokenizer.bos_token_id)
+        question.truncated = length - prompt_room
+        question.text = self._tokenizer.decode(question.tokens)
+
+    def _without_tokens(self, question: Question) -> str | None:
+        """The error of a question whose prompt, or an answer to be weighed, has no tokens; None without one."""
+        if not question.tokens:
+            return NO_TOKENS
+        # Answers that are only held to, not weighed, have no tokens here.
+        for text, tokens in zip(question.answers, question.answer_tokens, strict=False):
+            if not tokens:
+                role = "target" if self._job.output == "perplexity" else "choice"
+                return f"the {role} {text!r} has no tokens, so the model cannot weigh it; give it some text"
+        return None
+
+
+def _sampling(job: AskJob) -> Sampling:
+    """As the job says, with the schema that its answers fulfil."""
+    schema = job.structured_outputs
+    return Sampling(
+        **job.sampling.model_dump(),
+        json=json.dumps(schema, sort_keys=True) if isinstance(schema, Mapping) else "",
+    )
+
+
+def _cut(tokens: list[int], length: int, side: str, *, bos: int | None) -> list[int]:
+    """The first or last `length` tokens; a token that begins every text stays."""
+    if side == "right":
+        return tokens[:length]
+    if tokens[0] == bos:
+        return [tokens[0], *tokens[len(tokens) - length + 1 :]]
+    return tokens[len(tokens) - length :]
+
+
+def _chosen(question: Question, logprobs: list[float]) -> EngineAnswer:
+    unanswered = question.unanswered()
+    if not all(map(math.isfinite, logprobs)):
+        return replace(unanswered, error=f"the model gives the choices the log-probabilities {logprobs}")
+    best = max(range(len(logprobs)), key=logprobs.__getitem__)
+    return replace(
+        unanswered,
+        completion=question.answers[best],
+        completion_tokens=len(question.answer_tokens[best]),
+        finish_reason="choice",
+        choice_logprobs=logprobs,
+    )
+
+
+def _measured(question: Question) -> EngineAnswer:
+    unanswered = question.unanswered()
+    if not all(math.isfinite(likelihood.logprob) for likelihood in question.likelihoods):
+        return replace(unanswered, error="the model gives the text no finite log-probability")
+    return replace(
+        unanswered,
+        completion=question.answers[0],
+        completion_tokens=0,
+        finish_reason="measured",
+        logprob=math.fsum(likelihood.logprob for likelihood in question.likelihoods),
+        target_tokens=len(question.answer_tokens[0]),
+        greedy=all(likelihood.greedy for likelihood in question.likelihoods),
+    )
+
+
+def windows(
+    prompt: list[int], target: list[int], context: int, stride: int | None = None
+) -> list[tuple[list[int], list[int]]]:
+    """Pairs of what is read and what is measured after it, such that every target token is measured once.
+
+    A text that fits is one pair. Of a longer one the first piece follows the whole prompt and fills the
+    context. Each other measures `stride` tokens more, after as much of what precedes them as fits; without a
+    stride it measures all that fits after one token, and the last is moved back to follow as much as fits. A
+    small stride gives every token more to go by, and takes more time.
+    """
+    room = context - 1  # vLLM wants to write a token, too
+    step = min(stride or room - 1, room - 1)
+    tokens = prompt + target
+    start = min(room, len(tokens))
+    pairs = [(prompt, tokens[len(prompt) : start])]
+    for done in range(start, len(tokens), step):
+        end = min(done + step, len(tokens))
+        pairs.append((tokens[end - room : done], tokens[done:end]))
+    return pairs
