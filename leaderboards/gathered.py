@@ -15,13 +15,13 @@ from harness.statistics import joint_threshold
 from leaderboards.board import Board, load_board
 from leaderboards.decide.advice import Advice, decide
 from leaderboards.decide.cases import Choices, make_choices
-from leaderboards.decide.decision import Decision, Figures, weigh
+from leaderboards.decide.decision import CaseFigures, Decision, weigh
 from leaderboards.decide.scenario import scenario_at
 from leaderboards.decide.verdict import Verdict, word
 from leaderboards.elsewhere.scores import Imported, read_imported
 from leaderboards.history import History
 from leaderboards.links import run_href
-from leaderboards.money.ledger import Ledger, make_ledger
+from leaderboards.money.ledger import CostLedger, make_ledger
 from leaderboards.money.prices import Prices, load_prices
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.discoveries import TaskGain, task_gains
@@ -64,7 +64,7 @@ class Site:
 
     board: Board
     table: Table
-    ledger: Ledger
+    ledger: CostLedger
     prices: Prices
     results: tuple[Result, ...]
     failures: tuple[Failure, ...]
@@ -112,7 +112,7 @@ class Site:
         return weigh(self.choices, scenario_at(self.prices, self.choices.devices))
 
     @cached_property
-    def figures_by_row(self) -> dict[Key, Figures]:
+    def figures_by_row(self) -> dict[Key, CaseFigures]:
         """What each row comes to in that scenario."""
         figures = zip(self.choices.cases, self.decision.figures, strict=True)
         return {case.key: case_figures for case, case_figures in figures}

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from harness.records.result import Result
 from harness.sweep.methods import Method
 from harness.toml import Frozen
-from leaderboards.money.ledger import Entry, Ledger
+from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.prices import Price, Prices
 from leaderboards.rank.tables import Table
 from leaderboards.text import candidate_label, count_of, listed, points, usd
@@ -110,7 +110,7 @@ class Snapshot(Frozen):
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredSnapshot:
     """A snapshot as it lies in the folder."""
 
     name: str
@@ -118,11 +118,11 @@ class Kept:
     table: Snapshot
 
 
-def kept(table: Snapshot) -> Kept:
+def kept(table: Snapshot) -> StoredSnapshot:
     """A snapshot with its file, which is named by date and contents."""
     text = json.dumps(table.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
     content = text.encode()
-    return Kept(f"{table.date}-{_hash(content)}.json", content, table)
+    return StoredSnapshot(f"{table.date}-{_hash(content)}.json", content, table)
 
 
 def _hash(content: bytes) -> str:
@@ -157,7 +157,7 @@ class Change:
 class History:
     """The snapshots of a site, the one of this table among them."""
 
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[StoredSnapshot, ...] = ()
     """Oldest first; the last is the table as it is."""
 
     damaged: dict[str, bytes] = field(default_factory=dict)
@@ -184,7 +184,7 @@ class History:
 
 def read_history(folder: Path) -> History:
     """The snapshots of a former site; empty where there are none."""
-    found, damaged = [], {}
+    snapshots, damaged = [], {}
     for path in sorted(folder.glob("*.json")):
         named = _NAME.fullmatch(path.name)
         if not named or not path.is_file():
@@ -194,9 +194,9 @@ def read_history(folder: Path) -> History:
         if table is None:
             damaged[path.name] = content
         else:
-            found.append(Kept(path.name, content, table))
-    found.sort(key=lambda one: (one.table.number, one.name))
-    return History(tuple(found), dict(list(damaged.items())[-MOST_KEPT:]))
+            snapshots.append(StoredSnapshot(path.name, content, table))
+    snapshots.sort(key=lambda snapshot: (snapshot.table.number, snapshot.name))
+    return History(tuple(snapshots), dict(list(damaged.items())[-MOST_KEPT:]))
 
 
 def _read(content: bytes) -> Snapshot | None:
@@ -218,7 +218,7 @@ def extended(former: History, now: Snapshot) -> History:
 
 
 def snapshot_of(
-    board: str, table: Table, ledger: Ledger, prices: Prices, results: Iterable[Result]
+    board: str, table: Table, ledger: CostLedger, prices: Prices, results: Iterable[Result]
 ) -> Snapshot:
     """The table as it is."""
     return Snapshot(
@@ -245,9 +245,12 @@ def _newest(results: Iterable[Result]) -> datetime.date | None:
 def _named_prices(prices: Prices) -> dict[str, Price]:
     devices = {f"an hour of {entry.match}": entry.usd_per_hour for entry in prices.devices}
     tokens = {
-        f"a million tokens that a {one.name} {verb}": price
-        for one in prices.apis
-        for verb, price in (("reads", one.usd_per_million_input), ("writes", one.usd_per_million_output))
+        f"a million tokens that a {hosted.name} {verb}": price
+        for hosted in prices.apis
+        for verb, price in (
+            ("reads", hosted.usd_per_million_input),
+            ("writes", hosted.usd_per_million_output),
+        )
     }
     return (
         devices
@@ -277,10 +280,10 @@ def changes(before: Snapshot, after: Snapshot) -> list[Change]:
 
     Where the tasks differ a score is another quantity, and is not compared.
     """
-    found = []
+    differences = []
     if before.tasks != after.tasks:
-        found.append(Change("tasks", "Tasks and weights", _tasks_text(before), _tasks_text(after)))
-    found += [
+        differences.append(Change("tasks", "Tasks and weights", _tasks_text(before), _tasks_text(after)))
+    differences += [
         Change(
             "prices",
             f"The price of {name}",
@@ -291,26 +294,32 @@ def changes(before: Snapshot, after: Snapshot) -> list[Change]:
         if before.prices.get(name) != after.prices.get(name)
     ]
     old, new = ({row.key: row for row in snapshot.rows} for snapshot in (before, after))
-    found += [_of_row("new", row, "", f"rank {row.rank}") for key, row in new.items() if key not in old]
-    found += [_of_row("gone", row, f"rank {row.rank}", "") for key, row in old.items() if key not in new]
-    both = [(old[key], row) for key, row in new.items() if key in old]
-    found += [_of_row("rank", row, was.rank, row.rank) for was, row in both if was.rank != row.rank]
+    differences += [_of_row("new", row, "", f"rank {row.rank}") for key, row in new.items() if key not in old]
+    differences += [
+        _of_row("gone", row, f"rank {row.rank}", "") for key, row in old.items() if key not in new
+    ]
+    in_both = [(old[key], row) for key, row in new.items() if key in old]
+    differences += [
+        _of_row("rank", row, former.rank, row.rank) for former, row in in_both if former.rank != row.rank
+    ]
     if before.tasks == after.tasks:
-        found += [
-            _of_row("score", row, was.score_text, row.score_text) for was, row in both if _apart(was, row)
+        differences += [
+            _of_row("score", row, former.score_text, row.score_text)
+            for former, row in in_both
+            if _apart(former, row)
         ]
-    return found
+    return differences
 
 
 def _of_row(kind: Kind, row: SnapshotRow, before: str, after: str) -> Change:
     return Change(kind, row.label, before, after, row)
 
 
-def _apart(first: SnapshotRow, second: SnapshotRow) -> bool:
+def _apart(row: SnapshotRow, other_row: SnapshotRow) -> bool:
     """Whether two scores differ by more than both intervals allow."""
-    if first.low is None or first.high is None or second.low is None or second.high is None:
+    if row.low is None or row.high is None or other_row.low is None or other_row.high is None:
         return False
-    return first.high < second.low or second.high < first.low
+    return row.high < other_row.low or other_row.high < row.low
 
 
 def _tasks_text(snapshot: Snapshot) -> str:
@@ -323,9 +332,9 @@ def _price_text(price: Price | None) -> str:
     return "none" if price is None else f"{usd(price.mid)} ({usd(price.low)} to {usd(price.high)})"
 
 
-def summed(found: Sequence[Change]) -> str:
+def summed(differences: Sequence[Change]) -> str:
     """`2 ranks and 1 new row`; `nothing beyond noise` where scores have moved, but not far."""
-    counts = [(sum(change.kind == kind for change in found), kind) for kind in NOUNS]
+    counts = [(sum(change.kind == kind for change in differences), kind) for kind in NOUNS]
     parts = [_counted(number, kind) for number, kind in counts if number]
     return listed(parts) if parts else "nothing beyond noise"
 

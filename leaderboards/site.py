@@ -110,7 +110,7 @@ def publish(
     """
     address = check_address(url)
     with (
-        claimed(out, results, marker=MARKER, what="site") as there,
+        claimed(out, results, marker=MARKER, purpose="site") as there,
         Workers(means.processes, means.tell) as workers,
     ):
         contents = read_folder(results)
@@ -149,7 +149,7 @@ def publish_boards(
     views: list[BoardView] = []
     formers: list[FormerPages] = []
     with (
-        claimed(out, results, marker=MARKER, what="site") as there,
+        claimed(out, results, marker=MARKER, purpose="site") as there,
         Workers(means.processes, means.tell) as workers,
     ):
         contents = read_folder(results)

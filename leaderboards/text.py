@@ -41,34 +41,38 @@ def method_name(*runs: Run) -> str:
     row = METHOD_TABLE[method]
     name = row.label
     if run.members:
-        return f"{name} of {span(len(one.members) for one in runs)}"
+        return f"{name} of {span(len(member_run.members) for member_run in runs)}"
     if not run.stages:
         return name
     if method not in TUNERS:
         # An adapter goes without saying.
         name = f"{name} {TUNERS[run.stages[-1].tuner].short}".rstrip()
-    ranks = [one.training.r for one in runs if one.training is not None and one.training.r is not None]
+    ranks = [
+        member_run.training.r
+        for member_run in runs
+        if member_run.training is not None and member_run.training.r is not None
+    ]
     if ranks:
         name += f" r{span(ranks)}"
     if "few_shot_tuning" in row.stages:
-        name += f", {span(one.budget or 0 for one in runs)} samples"
+        name += f", {span(member_run.budget or 0 for member_run in runs)} samples"
     return name
 
 
 def span(numbers: Iterable[int]) -> str:
     """`16`, or `8–16`."""
-    known = set(numbers)
-    least, most = min(known), max(known)
-    return f"{least:,}" if least == most else f"{least:,}–{most:,}"
+    values = set(numbers)
+    smallest, largest = min(values), max(values)
+    return f"{smallest:,}" if smallest == largest else f"{smallest:,}–{largest:,}"
 
 
 def points(value: float, *, sign: bool = False) -> str:
     """A score or a gain on the scale of 0 to 100, with a true minus."""
     rounded = round(100 * value, 1) + 0.0  # + 0.0 turns −0.0 into 0.0
-    shown = f"{abs(rounded):.1f}"
+    digits = f"{abs(rounded):.1f}"
     if rounded < 0:
-        return MINUS + shown
-    return f"+{shown}" if sign and rounded > 0 else shown
+        return MINUS + digits
+    return f"+{digits}" if sign and rounded > 0 else digits
 
 
 def interval(estimate: Estimate, *, sign: bool = False) -> str:
@@ -293,8 +297,8 @@ def slug(name: str) -> str:
 
 
 def page_slug(name: str) -> str:
-    """The same for a file of a site, which may lie where capitals do not count: a name that has some gets a
-    hash, too."""
+    """A file name in a site, which may lie where capitals do not count: a name that has some gets a hash,
+    too."""
     plain = slug(name)
     return _hashed(plain, name) if plain == name != name.lower() else plain
 

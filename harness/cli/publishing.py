@@ -145,7 +145,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from leaderboards.elsewhere.lm_eval import import_results, told
+    from leaderboards.elsewhere.lm_eval import import_results, import_sentence
 
     outcome = import_results(options.source, options.results, candidate=options.candidate)
     for note in outcome.notes:
@@ -155,7 +155,7 @@ def _import(options: argparse.Namespace) -> int:
         unchanged = [os.fspath(options.results / imported.folder) for imported in outcome.unchanged]
         print(json.dumps({"added": added, "unchanged": unchanged, "notes": outcome.notes}, indent=2))
     else:
-        print(told(outcome, options.results))
+        print(import_sentence(outcome, options.results))
     return DONE
 
 

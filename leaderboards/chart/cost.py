@@ -76,13 +76,13 @@ def tick_usd(value: float) -> str:
 def total_plot(choices: Choices, decision: Decision) -> Plot:
     """Total cost against volume: a line a case, and their lower envelope."""
     scenario = decision.scenario
-    first = max(0, power_of(scenario.volume) - VOLUMES // 2)
-    x = LogAxis(first, first + VOLUMES, LEFT, RIGHT)
-    volumes = [10 ** (first + step / TCO_STEPS) for step in range(VOLUMES * TCO_STEPS + 1)]
+    lowest_power = max(0, power_of(scenario.volume) - VOLUMES // 2)
+    x = LogAxis(lowest_power, lowest_power + VOLUMES, LEFT, RIGHT)
+    volumes = [10 ** (lowest_power + step / TCO_STEPS) for step in range(VOLUMES * TCO_STEPS + 1)]
     lines = {
-        place: [one.costs.fixed + volume * one.costs.request for volume in volumes]
-        for place, one in enumerate(decision.figures)
-        if one.costs
+        place: [figures.costs.fixed + volume * figures.costs.request for volume in volumes]
+        for place, figures in enumerate(decision.figures)
+        if figures.costs
     }
     lowest = [min(column) for column in zip(*lines.values(), strict=True)]
     above = [value for line in lines.values() for value in line if value > 0]
@@ -113,9 +113,9 @@ def total_plot(choices: Choices, decision: Decision) -> Plot:
 def worth_plot(choices: Choices, decision: Decision) -> Plot:
     """P(worth it) against the value of a point: a line a tuned case."""
     scenario = decision.scenario
-    first = power_of(scenario.point) - 2
-    x = LogAxis(first, first + VALUES, LEFT, RIGHT)
-    values = [10 ** (first + step / VALUE_STEPS) for step in range(VALUES * VALUE_STEPS + 1)]
+    lowest_power = power_of(scenario.point) - 2
+    x = LogAxis(lowest_power, lowest_power + VALUES, LEFT, RIGHT)
+    values = [10 ** (lowest_power + step / VALUE_STEPS) for step in range(VALUES * VALUE_STEPS + 1)]
     lines = worth_lines(choices, decision, values)
 
     def trace(place: int, kind: str = "") -> Trace:
@@ -149,26 +149,30 @@ def worth_plot(choices: Choices, decision: Decision) -> Plot:
 def worth_lines(choices: Choices, decision: Decision, values: Sequence[float]) -> dict[int, list[float]]:
     """P(worth it) of every tuned case at each value of a point, over the best untuned one at that value."""
     cases, figures = choices.cases, decision.figures
-    totals = [one.costs.total if one.costs else 0.0 for one in figures]
-    known = [place for place, one in enumerate(figures) if one.costs]
-    untuned = [place for place in known if not cases[place].tuned]
-    lines: dict[int, list[float]] = {place: [] for place in known if cases[place].tuned} if untuned else {}
+    totals = [case_figures.costs.total if case_figures.costs else 0.0 for case_figures in figures]
+    with_costs = [place for place, case_figures in enumerate(figures) if case_figures.costs]
+    untuned = [place for place in with_costs if not cases[place].tuned]
+    lines: dict[int, list[float]] = (
+        {place: [] for place in with_costs if cases[place].tuned} if untuned else {}
+    )
     for point in values:
         reference = best_place(cases, totals, untuned, point)
         for place, line in lines.items():
             assert reference is not None, "there are lines only beside an untuned case"
-            more = totals[place] - totals[reference]
-            drawn = net_draws(choices.steps, place, reference, point=point, more=more)
+            extra_cost = totals[place] - totals[reference]
+            drawn = net_draws(choices.steps, place, reference, point=point, extra_cost=extra_cost)
             line.append(int((drawn > 0).sum()) / len(drawn))
     return lines
 
 
 def stairs_plot(choices: Choices, decision: Decision) -> Plot:
     """Score against total cost, with the staircase of what nothing dominates."""
-    totals = [one.costs.total if one.costs else None for one in decision.figures]
-    known = [total for total in totals if total]
-    low = power_of(min(known, default=1.0))
-    x = LogAxis(low, max(power_of(max(known, default=1.0)), low) + 1, LEFT + 12, RIGHT - 12, zero=0 in totals)
+    totals = [figures.costs.total if figures.costs else None for figures in decision.figures]
+    above_zero = [total for total in totals if total]
+    low = power_of(min(above_zero, default=1.0))
+    x = LogAxis(
+        low, max(power_of(max(above_zero, default=1.0)), low) + 1, LEFT + 12, RIGHT - 12, zero=0 in totals
+    )
     scale = ScoreScale.of([case.score for case in choices.cases])
     spots = tuple(
         Spot(
@@ -205,9 +209,9 @@ class ScoreScale:
     @classmethod
     def of(cls, scores: Sequence[float]) -> "ScoreScale":
         """An axis that holds all scores, those a little beyond its first and last tick too."""
-        least, most = min(scores, default=0.0), max(scores, default=1.0)
-        low, high, step = nice_range(least, most)
-        plain = cls(min(low, least), max(high, most))
+        lowest, highest = min(scores, default=0.0), max(scores, default=1.0)
+        low, high, step = nice_range(lowest, highest)
+        plain = cls(min(low, lowest), max(high, highest))
         ticks = (
             Tick(plain.at(value), points(value).removesuffix(".0")) for value in even_steps(low, high, step)
         )

@@ -65,9 +65,9 @@ _SCORES, _GAINS = _Layout(334, 30, 50, 36), _Layout(300, 26, 56, 40)
 def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Forest:
     """Draw the methods of one model on one task, on a scale from 0 to 100 that goes as far below as they
     do."""
-    first = math.floor(min([0.0, *(score.low for _, _, score in rows)]) / FOREST_STEP)
-    last = math.ceil(max([1.0, *(score.high for _, _, score in rows)]) / FOREST_STEP)
-    values = [FOREST_STEP * tick for tick in range(first, last + 1)]
+    first_tick = math.floor(min([0.0, *(score.low for _, _, score in rows)]) / FOREST_STEP)
+    last_tick = math.ceil(max([1.0, *(score.high for _, _, score in rows)]) / FOREST_STEP)
+    values = [FOREST_STEP * tick for tick in range(first_tick, last_tick + 1)]
     ends = values[0], values[-1]
     return _forest(rows, ends, values, _SCORES, level=chance or None, level_name="Chance")
 

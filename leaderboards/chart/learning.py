@@ -79,35 +79,42 @@ def learning_curve(
     if not drawn:
         return None
     budgets = sorted({budget for _, _, by in drawn for budget in by})
-    estimates = [one for _, _, by in drawn for one in by.values()] + [one for _, _, one in levels]
-    bottom, top, step = nice_range(min(one.low for one in estimates), max(one.high for one in estimates))
+    estimates = [estimate for _, _, by in drawn for estimate in by.values()] + [
+        estimate for _, _, estimate in levels
+    ]
+    bottom, top, step = nice_range(
+        min(estimate.low for estimate in estimates), max(estimate.high for estimate in estimates)
+    )
     y = LinearAxis(bottom, top, BOTTOM, TOP)
-    first, last = math.log(budgets[0]), math.log(budgets[-1])
+    log_least, log_most = math.log(budgets[0]), math.log(budgets[-1])
 
     def x_of(budget: int, line: int | None = None) -> float:
         # Lines stand a little beside each other, so that no interval hides another.
         aside = 0.0 if line is None else ASIDE * (line - (len(drawn) - 1) / 2)
-        return round(LEFT + 20 + (RIGHT - LEFT - 40) * (math.log(budget) - first) / (last - first) + aside, 1)
+        return round(
+            LEFT + 20 + (RIGHT - LEFT - 40) * (math.log(budget) - log_least) / (log_most - log_least) + aside,
+            1,
+        )
 
     lines = [
         LearningLine(
             method,
-            " ".join(f"{x_of(budget, place)},{y.within(one.value)}" for budget, one in by.items()),
+            " ".join(f"{x_of(budget, place)},{y.within(estimate.value)}" for budget, estimate in by.items()),
             tuple(
                 Budget(
                     x_of(budget, place),
-                    y.within(one.value),
-                    y.within(one.low),
-                    y.within(one.high),
-                    f"{name}, {budget:,} samples: {with_interval(one)}",
+                    y.within(estimate.value),
+                    y.within(estimate.low),
+                    y.within(estimate.high),
+                    f"{name}, {budget:,} samples: {with_interval(estimate)}",
                 )
-                for budget, one in by.items()
+                for budget, estimate in by.items()
             ),
         )
         for place, (method, name, by) in enumerate(drawn)
     ]
     named = [LineName(y.within(list(by.values())[-1].value), method, name) for method, name, by in drawn]
-    named += [LineName(y.within(one.value), method, name) for method, name, one in levels]
+    named += [LineName(y.within(estimate.value), method, name) for method, name, estimate in levels]
     return LearningCurve(
         Frame(
             WIDTH,
@@ -120,36 +127,36 @@ def learning_curve(
             y.score_ticks(even_steps(bottom, top, step)),
         ),
         tuple(lines),
-        tuple(Level(method, y.within(one.value)) for method, _, one in levels),
+        tuple(Level(method, y.within(estimate.value)) for method, _, estimate in levels),
         _apart(named),
         "Score against training samples. "
         + "; ".join(
-            f"{name}: {', '.join(f'{n:,}: {points(one.value)}' for n, one in by.items())}"
+            f"{name}: {', '.join(f'{n:,}: {points(estimate.value)}' for n, estimate in by.items())}"
             for _, name, by in drawn
         )
-        + "".join(f"; {name} {with_interval(one)}" for _, name, one in levels),
+        + "".join(f"; {name} {with_interval(estimate)}" for _, name, estimate in levels),
     )
 
 
 def _budget_ticks(places: Sequence[tuple[float, str]]) -> tuple[Tick, ...]:
     """The budgets themselves, as far as their labels do not touch; the largest, which is ranked, always."""
-    kept = [Tick(*places[-1])]
+    ticks = [Tick(*places[-1])]
     for x, label in reversed(places[:-1]):
-        if kept[0].at - x >= 3.5 * (len(kept[0].label) + len(label)):
-            kept.insert(0, Tick(x, label))
-    return tuple(kept)
+        if ticks[0].at - x >= 3.5 * (len(ticks[0].label) + len(label)):
+            ticks.insert(0, Tick(x, label))
+    return tuple(ticks)
 
 
 def _apart(named: Sequence[LineName]) -> tuple[LineName, ...]:
     """Names beside the ends of their lines, moved down where they would cover each other, and up at the
     bottom."""
-    ordered = sorted(named, key=lambda one: one.y)
+    ordered = sorted(named, key=lambda name: name.y)
     apart = min(LABELS_APART, (BOTTOM - TOP) / len(ordered))
     places: list[float] = []
-    for one in ordered:
-        places.append(max(one.y, places[-1] + apart) if places else one.y)
+    for name in ordered:
+        places.append(max(name.y, places[-1] + apart) if places else name.y)
     lowest = BOTTOM
     for place in reversed(range(len(places))):
         places[place] = min(places[place], lowest)
         lowest = places[place] - apart
-    return tuple(replace(one, y=round(y, 1)) for one, y in zip(ordered, places, strict=True))
+    return tuple(replace(name, y=round(y, 1)) for name, y in zip(ordered, places, strict=True))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.sweep.methods import METHODS, Method
 from leaderboards.chart.axes import LinearAxis, even_steps, nice_range
 from leaderboards.chart.frame import LETTER, Frame, Label, Tick
-from leaderboards.money.ledger import Ledger
+from leaderboards.money.ledger import CostLedger
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.tables import Table
 from leaderboards.text import chart_label, duration, letters_wide, usd, with_interval
@@ -30,7 +30,7 @@ LONGEST_LABEL = 34
 
 
 @dataclass(frozen=True)
-class Mark:
+class ChartMark:
     """A point of a chart; its method gives its shape."""
 
     x: float
@@ -64,7 +64,7 @@ class Staircase:
     x_title: str
     path: str
     arrows: tuple[Arrow, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[ChartMark, ...]
     labels: tuple[Label, ...]
     methods: tuple[Method, ...]
     """What the key explains."""
@@ -73,7 +73,7 @@ class Staircase:
     """The chart in words."""
 
 
-def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
+def staircase_chart(table: Table, ledger: CostLedger) -> Staircase | None:
     """Draw the ranked rows; None without at least one tuned and two rows in all."""
     entries = [entry for entry in ledger.entries if entry.row.score]
     tuned = [entry for entry in entries if entry.spend.tuned and ledger.outlay(entry) > 0]
@@ -98,7 +98,7 @@ def staircase_chart(table: Table, ledger: Ledger) -> Staircase | None:
         cost = ledger.outlay(entry)
         x = x_of(max(cost, min(outlays))) if row.tuned else lanes[row.method == "zero_shot"]
         paid = "no training" if not row.tuned else (usd(cost) if ledger.priced else duration(cost))
-        mark = Mark(
+        mark = ChartMark(
             round(x, 1),
             y.at(row.score.value),
             row.method,
@@ -170,7 +170,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return inside
 
 
-def _stairs(steps: Sequence[Mark], right: float) -> str:
+def _stairs(steps: Sequence[ChartMark], right: float) -> str:
     """The path of the staircase: a score is to be had from its cost on, up to the next better one."""
     if not steps:
         return ""
@@ -179,7 +179,7 @@ def _stairs(steps: Sequence[Mark], right: float) -> str:
     return "".join([*parts, f"H{right}"])
 
 
-def _shortened(start: Mark, end: Mark, gap: float = 8.0) -> Arrow:
+def _shortened(start: ChartMark, end: ChartMark, gap: float = 8.0) -> Arrow:
     """A line between two marks that touches neither."""
     length = math.hypot(end.x - start.x, end.y - start.y) or 1.0
     dx, dy = (end.x - start.x) / length * gap, (end.y - start.y) / length * gap
@@ -187,9 +187,9 @@ def _shortened(start: Mark, end: Mark, gap: float = 8.0) -> Arrow:
 
 
 def _place_labels(
-    wanted: Sequence[tuple[Mark, str]],
-    marks: Sequence[Mark],
-    steps: Sequence[Mark],
+    wanted: Sequence[tuple[ChartMark, str]],
+    marks: Sequence[ChartMark],
+    steps: Sequence[ChartMark],
     *,
     left: float,
     right: float,
@@ -199,11 +199,11 @@ def _place_labels(
     """Put each label beside its mark where it covers neither a mark nor an earlier label; leave out what has
     no room."""
     letter, line = LETTER, 13.0
-    taken = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
+    occupied = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
     # Nor may a label lie on a tread or a riser of the staircase.
     treads = zip(steps, [*(mark.x for mark in steps[1:]), right], strict=True)
-    taken += [(mark.x, mark.y - 2, end, mark.y + 2) for mark, end in treads]
-    taken += [(high.x - 2, high.y, high.x + 2, low.y) for low, high in itertools.pairwise(steps)]
+    occupied += [(mark.x, mark.y - 2, end, mark.y + 2) for mark, end in treads]
+    occupied += [(high.x - 2, high.y, high.x + 2, low.y) for low, high in itertools.pairwise(steps)]
     placed = []
     for mark, text in wanted:
         length = letter * letters_wide(text)
@@ -220,8 +220,8 @@ def _place_labels(
             box = (start, y - line + 3, start + length, y + 3)
             if box[0] < left or box[2] > right + 12 or box[1] < top - 14 or box[3] > bottom + 3:
                 continue
-            if not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
-                taken.append(box)
+            if not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in occupied):
+                occupied.append(box)
                 placed.append(Label(round(x, 1), round(y, 1), text, anchor))
                 break
     return placed

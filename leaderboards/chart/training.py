@@ -96,10 +96,10 @@ def loss_curve(training: TrainingRecord) -> LossCurve | None:
     if not trained and not judged:
         return None
     last, best_step = _last_step(training), training.best_step
-    most = max(value for _, value in (*trained, *judged)) or 1.0
-    step = _nice_step(most, 6)
+    largest = max(value for _, value in (*trained, *judged)) or 1.0
+    step = _nice_step(largest, 6)
     plane = _Plane(
-        LinearAxis(0, last, 46.0, 628.0), LinearAxis(0.0, step * math.ceil(most / step), 222.0, 12.0)
+        LinearAxis(0, last, 46.0, 628.0), LinearAxis(0.0, step * math.ceil(largest / step), 222.0, 12.0)
     )
     seen = f", dev loss at {len(judged)} of them; step {best_step:,} was kept" if judged else ""
     return LossCurve(
@@ -134,15 +134,16 @@ def small_curve(
     low, last = step * math.floor(lowest / step), _last_step(training)
     high = max(step * math.ceil(max(values) / step), low + step)
     plane = _Plane(LinearAxis(0, last, 48.0, 312.0), LinearAxis(low, high, 104.0, 8.0))
-    first, final = write(values[0]), write(values[-1])
+    start_text, end_text = write(values[0]), write(values[-1])
+    lowest_text, highest_text = write(min(values)), write(max(values))
     return SmallCurve(
         title,
-        final,
+        end_text,
         plane.frame(320, 126, step, write, parts=5),
         plane.line(points),
         plane.marks(points) if len(points) <= FEW_POINTS else (),
         plane.x.at(training.best_step) if on_dev else None,
-        f"{title} over {last:,} steps: from {first} to {final}, between {write(min(values))} and {write(max(values))}.",
+        f"{title} over {last:,} steps: from {start_text} to {end_text}, between {lowest_text} and {highest_text}.",
     )
 
 
@@ -153,9 +154,11 @@ def _last_step(training: TrainingRecord) -> int:
 
 
 def _points(curve: Sequence[CurvePoint], value: Callable[[CurvePoint], float | None]) -> list[Point]:
-    found = [(point.step, value(point)) for point in curve]
+    measured = [(point.step, value(point)) for point in curve]
     return [
-        (step, number) for step, number in found if number is not None and math.isfinite(number) and step >= 0
+        (step, number)
+        for step, number in measured
+        if number is not None and math.isfinite(number) and step >= 0
     ]
 
 
@@ -164,17 +167,17 @@ def _thinned(points: Sequence[Point]) -> Sequence[Point]:
     if len(points) <= MOST_POINTS:
         return points
     size = math.ceil(2 * len(points) / MOST_POINTS)
-    kept = []
+    thinned = []
     for start in range(0, len(points), size):
-        some = points[start : start + size]
-        ends = {min(some, key=lambda point: point[1]), max(some, key=lambda point: point[1])}
-        kept += sorted(ends)
-    return kept
+        neighbours = points[start : start + size]
+        ends = {min(neighbours, key=lambda point: point[1]), max(neighbours, key=lambda point: point[1])}
+        thinned += sorted(ends)
+    return thinned
 
 
-def _nice_step(most: float, parts: int) -> float:
+def _nice_step(largest: float, parts: int) -> float:
     """A round step that divides zero to `most` into at most so many parts."""
-    size = 10.0 ** math.floor(math.log10(most))
+    size = 10.0 ** math.floor(math.log10(largest))
     return next(
-        step for step in (size / 5, size / 2, size, size * 2, size * 5, size * 10) if most / step <= parts
+        step for step in (size / 5, size / 2, size, size * 2, size * 5, size * 10) if largest / step <= parts
     )

@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.statistics import Estimate
 from harness.sweep.methods import Method
-from leaderboards.money.ledger import Entry, Ledger
+from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.payback import Payback
 from leaderboards.rank.standings import SIGNIFICANT
 from leaderboards.rank.tables import Row, Table
@@ -123,7 +123,7 @@ class Advice:
     """How much may be lost on guard tasks, where every fine-tune lost more."""
 
 
-def decide(table: Table, ledger: Ledger) -> Advice:
+def decide(table: Table, ledger: CostLedger) -> Advice:
     """The advice that a table gives.
 
     Fine-tuning is advised only when the best tuned row beats the best row that was not tuned, whatever its
@@ -179,21 +179,21 @@ def _tuning_cost(entry: Entry, table: Table) -> TuningCost:
     return TuningCost(entry, several, entry.over_zero, "zero_shot")
 
 
-def _leaders_tier(table: Table, ledger: Ledger) -> LeadersTier:
+def _leaders_tier(table: Table, ledger: CostLedger) -> LeadersTier:
     leader, *behind = table.eligible
     level = [row for row in behind if row.tier == leader.tier]
     return LeadersTier(leader, tuple(LevelRow(row, _cheaper_usd(row, leader, ledger)) for row in level))
 
 
-def _cheaper_usd(row: Row, leader: Row, ledger: Ledger) -> float | None:
-    outlay, most = ledger.outlay(ledger.of(row)), ledger.outlay(ledger.of(leader))
-    return outlay if ledger.priced and 0 < outlay < most else None
+def _cheaper_usd(row: Row, leader: Row, ledger: CostLedger) -> float | None:
+    outlay, leader_outlay = ledger.outlay(ledger.of(row)), ledger.outlay(ledger.of(leader))
+    return outlay if ledger.priced and 0 < outlay < leader_outlay else None
 
 
 def _weaknesses(row: Row, table: Table) -> Weaknesses:
-    above = itertools.takewhile(lambda other: other is not row, table.ranked)
+    above = itertools.takewhile(lambda better: better is not row, table.ranked)
     return Weaknesses(
-        passed_over=next((other for other in above if other.forgets), None),
+        passed_over=next((better for better in above if better.forgets), None),
         other_leaders=tuple(_other_leaders(table.ranked)) if len(table.tasks) > 1 else (),
         incomplete=len(table.rows) - len(table.ranked),
     )

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from leaderboards.money.ledger import Entry, Ledger
+from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.rank.tables import Row, Table
 from leaderboards.text import duration, round_usd, usd, with_interval
 
@@ -23,7 +23,7 @@ class Card:
     note: str
 
 
-def cards(table: Table, ledger: Ledger) -> list[Card]:
+def cards(table: Table, ledger: CostLedger) -> list[Card]:
     """Best score; best for an order of magnitude less money, or without training; cheapest within a point of
     the best. None of them lost too much on guard tasks.
 
@@ -33,13 +33,13 @@ def cards(table: Table, ledger: Ledger) -> list[Card]:
     if not ranked:
         return []
     leader = ledger.of(ranked[0])
-    made = [Card("Best score", ranked[0], _card_note(leader, ledger))]
+    answers = [Card("Best score", ranked[0], _card_note(leader, ledger))]
     if ledger.outlay(leader) == 0:
-        return made
+        return answers
     budget = _budget(leader) if ledger.priced else None
     under = [row for row in ranked if budget and ledger.outlay(ledger.of(row)) <= budget]
     if budget and under:
-        made.append(
+        answers.append(
             Card(
                 f"Best under {round_usd(budget)} of training",
                 under[0],
@@ -47,15 +47,15 @@ def cards(table: Table, ledger: Ledger) -> list[Card]:
             )
         )
     elif untuned := table.best(tuned=False):
-        made.append(Card("Best without training", untuned, _card_note(ledger.of(untuned), ledger)))
+        answers.append(Card("Best without training", untuned, _card_note(ledger.of(untuned), ledger)))
     top = ranked[0].score
     assert top, "ranked rows have scores"
     near = [row for row in ranked if row.score and row.score.value >= top.value - ONE_POINT]
     cheapest = min(near, key=lambda row: ledger.outlay(ledger.of(row)))
-    made.append(
+    answers.append(
         Card("Cheapest within 1 point of the best", cheapest, _card_note(ledger.of(cheapest), ledger))
     )
-    return made
+    return answers
 
 
 def _budget(leader: Entry) -> float | None:
@@ -66,7 +66,7 @@ def _budget(leader: Entry) -> float | None:
     return float(10.0 ** (math.ceil(math.log10(cost)) - 1))
 
 
-def _card_note(entry: Entry, ledger: Ledger) -> str:
+def _card_note(entry: Entry, ledger: CostLedger) -> str:
     assert entry.row.score, "cards show complete rows"
     score = with_interval(entry.row.score)
     if not entry.spend.tuned:

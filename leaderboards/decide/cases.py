@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.sweep.methods import Method
-from leaderboards.money.ledger import Entry, Ledger
+from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.payback import NoFigure, doubt
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.tables import Table
@@ -94,7 +94,7 @@ class Choices:
         )
 
 
-def make_choices(table: Table, ledger: Ledger) -> Choices:
+def make_choices(table: Table, ledger: CostLedger) -> Choices:
     """The complete rows of a table as cases."""
     entries = [entry for entry in ledger.entries if entry.row.score]
     used = set[str]()
@@ -105,7 +105,7 @@ def make_choices(table: Table, ledger: Ledger) -> Choices:
     return Choices(tuple(devices), cases, ledger.draws.steps)
 
 
-def _case(entry: Entry, table: Table, ledger: Ledger, devices: list[str]) -> Case:
+def _case(entry: Entry, table: Table, ledger: CostLedger, devices: list[str]) -> Case:
     row, spend = entry.row, entry.spend
 
     def placed(seconds: Mapping[str, float] | None) -> Seconds | None:
@@ -114,13 +114,13 @@ def _case(entry: Entry, table: Table, ledger: Ledger, devices: list[str]) -> Cas
         return tuple((devices.index(device), seconds[device]) for device in sorted(seconds))
 
     def rival(*, cached: bool) -> Rival | None:
-        few = table.baseline(row, "few_shot") if row.tuned else None
-        if few is None:
+        few_shot = table.baseline(row, "few_shot") if row.tuned else None
+        if few_shot is None:
             return None
-        theirs = ledger.of(few).spend
+        arm_spend = ledger.of(few_shot).spend
         return Rival(
-            placed(theirs.serving_by_device if cached else theirs.uncached_by_device),
-            doubt(row.results, few.results, ledger.runs, gain=row.over_few, cached=cached),
+            placed(arm_spend.serving_by_device if cached else arm_spend.uncached_by_device),
+            doubt(row.results, few_shot.results, ledger.runs, gain=row.over_few, cached=cached),
         )
 
     return Case(

@@ -51,7 +51,7 @@ class Net:
 
 
 @dataclass(frozen=True)
-class Figures:
+class CaseFigures:
     """What a scenario makes of one case; most are None where its costs are not known."""
 
     costs: Costs | None = None
@@ -71,7 +71,7 @@ class Figures:
     """Break-even volume against few-shot with the prefix cache on."""
 
     few_uncached: float | NoFigure | None = None
-    """The same with it off; None where that was not measured."""
+    """Break-even volume with its prefix cache off; None where that was not measured."""
 
     api: float | NoFigure | None = None
     """Break-even volume against a hosted model that is asked with as many tokens."""
@@ -97,7 +97,7 @@ class Decision:
     """A scenario and all that follows from it. Places are those of the cases."""
 
     scenario: Scenario
-    figures: tuple[Figures, ...]
+    figures: tuple[CaseFigures, ...]
     reference: int | None
     """The best case without tuning: net benefits are over it. None when there is none with a known cost."""
 
@@ -122,32 +122,32 @@ def weigh(choices: Choices, scenario: Scenario) -> Decision:
     """All figures of a scenario."""
     cases, steps = choices.cases, choices.steps
     costs = [costs_of(case, scenario) for case in cases]
-    known = [place for place, cost in enumerate(costs) if cost is not None]
-    fit = [place for place in known if not cases[place].forgets]
+    with_costs = [place for place, cost in enumerate(costs) if cost is not None]
+    fit = [place for place in with_costs if not cases[place].forgets]
     totals = [cost.total if cost else 0.0 for cost in costs]
     reference = best_place(
-        cases, totals, [place for place in known if not cases[place].tuned], scenario.point
+        cases, totals, [place for place in with_costs if not cases[place].tuned], scenario.point
     )
     figures = [_alone(case, cost, scenario) for case, cost in zip(cases, costs, strict=True)]
-    scores, priced = [cases[place].score for place in known], [totals[place] for place in known]
-    shares = frontier_shares(priced, steps[:, known])
-    points = usd_per_point(priced, scores, steps[:, known])
-    for order, place in enumerate(known):
+    scores, priced = [cases[place].score for place in with_costs], [totals[place] for place in with_costs]
+    shares = frontier_shares(priced, steps[:, with_costs])
+    points = usd_per_point(priced, scores, steps[:, with_costs])
+    for order, place in enumerate(with_costs):
         figures[place] = replace(figures[place], frontier=shares[order], per_point=points[order])
         if reference is not None and place != reference:
-            more = totals[place] - totals[reference]
-            net = (scenario.point * 100) * (cases[place].score - cases[reference].score) - more
-            drawn = net_draws(steps, place, reference, point=scenario.point, more=more)
+            extra_cost = totals[place] - totals[reference]
+            net = (scenario.point * 100) * (cases[place].score - cases[reference].score) - extra_cost
+            drawn = net_draws(steps, place, reference, point=scenario.point, extra_cost=extra_cost)
             figures[place] = replace(figures[place], net=_net(net, drawn), worth=_worth(cases[place], drawn))
-    first = best_place(cases, totals, known, scenario.point)
+    ignoring_guard = best_place(cases, totals, with_costs, scenario.point)
     return Decision(
         scenario,
         tuple(figures),
         reference,
         chosen=best_place(cases, totals, fit, scenario.point),
         best_tuned=best_place(cases, totals, [place for place in fit if cases[place].tuned], scenario.point),
-        passed_over=first if first is not None and cases[first].forgets else None,
-        stairs=tuple(known[place] for place in staircase(list(zip(priced, scores, strict=True)))),
+        passed_over=ignoring_guard if ignoring_guard is not None and cases[ignoring_guard].forgets else None,
+        stairs=tuple(with_costs[place] for place in staircase(list(zip(priced, scores, strict=True)))),
         envelope=tuple(envelope([(cost.fixed, cost.request) if cost else None for cost in costs])),
         bests=tuple(_best(budget, fit, totals, steps) for budget in (*BUDGETS, scenario.budget)),
     )
@@ -185,11 +185,11 @@ def best_place(
 
 
 def net_draws(
-    steps: NDArray[np.int16], place: int, reference: int, *, point: float, more: float
+    steps: NDArray[np.int16], place: int, reference: int, *, point: float, extra_cost: float
 ) -> NDArray[np.float64]:
-    """Net benefit of one case over another in every draw; `more`: how much more it costs in total."""
+    """Net benefit of one case over another in every draw; `extra_cost`: how much more it costs in total."""
     difference = steps[:, place].astype(np.float64) - steps[:, reference]
-    return np.asarray((point * 100 * STEP) * difference - more, dtype=np.float64)
+    return np.asarray((point * 100 * STEP) * difference - extra_cost, dtype=np.float64)
 
 
 def _net(value: float, drawn: NDArray[np.float64]) -> Net:
@@ -201,51 +201,51 @@ def _worth(case: Case, drawn: NDArray[np.float64]) -> float | None:
     return int(np.count_nonzero(drawn > 0)) / len(drawn) if case.tuned else None
 
 
-def _alone(case: Case, own: Costs | None, scenario: Scenario) -> Figures:
-    """Figures of a case that depend on no other and on no draw."""
-    if own is None:
-        return Figures()
+def _alone(case: Case, costs: Costs | None, scenario: Scenario) -> CaseFigures:
+    """The figures of a case that depend neither on another case nor on a draw."""
+    if costs is None:
+        return CaseFigures()
     spent, accuracy = case.entry.spend, case.entry.accuracy
     hosted = None
     if scenario.api_input is not None and scenario.api_output is not None:
         tokens = spent.prompt_tokens * scenario.api_input + spent.completion_tokens * scenario.api_output
-        hosted = _volume(own.fixed, own.request, tokens / 1e6)
-    return Figures(
-        own,
-        few=_over(case.few, own, scenario),
-        few_uncached=_over(case.few_uncached, own, scenario),
+        hosted = _volume(costs.fixed, costs.request, tokens / 1e6)
+    return CaseFigures(
+        costs,
+        few=_over(case.few, costs, scenario),
+        few_uncached=_over(case.few_uncached, costs, scenario),
         api=hosted,
-        correct=own.request / accuracy if accuracy else None,
+        correct=costs.request / accuracy if accuracy else None,
     )
 
 
-def _over(rival: Rival | None, own: Costs, scenario: Scenario) -> float | NoFigure | None:
+def _over(rival: Rival | None, costs: Costs, scenario: Scenario) -> float | NoFigure | None:
     served = _usd(rival.serving, scenario) if rival else None
     if rival is None or served is None:
         return None
-    return rival.why or _volume(own.fixed, own.request, served * 100 / scenario.utilisation)
+    return rival.why or _volume(costs.fixed, costs.request, served * 100 / scenario.utilisation)
 
 
-def _volume(fixed: float, request: float, other: float) -> float | NoFigure:
+def _volume(fixed: float, request: float, rival_request: float) -> float | NoFigure:
     """From how many requests a one-off cost is paid back against something without one."""
-    volume = break_even(fixed, 0.0, request, other)
+    volume = break_even(fixed, 0.0, request, rival_request)
     return "never" if volume is None else volume
 
 
 def envelope(lines: Sequence[tuple[float, float] | None]) -> list[tuple[float, int]]:
     """Where lines (at zero, slope) are the lowest one: from each volume on, and the place of the line. None
     is no line."""
-    known = [(*line, place) for place, line in enumerate(lines) if line is not None]
-    if not known:
+    drawn = [(*line, place) for place, line in enumerate(lines) if line is not None]
+    if not drawn:
         return []
-    start, slope, place = min(known)
-    found = [(0.0, place)]
-    while flatter := [line for line in known if line[1] < slope]:
+    start, slope, place = min(drawn)
+    segments = [(0.0, place)]
+    while flatter := [line for line in drawn if line[1] < slope]:
         crossings = [((line[0] - start) / (slope - line[1]), line[1], line[2]) for line in flatter]
         crossing, slope, place = min(crossings)
-        start = next(line[0] for line in known if line[2] == place)
-        found.append((crossing, place))
-    return found
+        start = next(line[0] for line in drawn if line[2] == place)
+        segments.append((crossing, place))
+    return segments
 
 
 def _best(budget: float, fit: Sequence[int], totals: Sequence[float], steps: NDArray[np.int16]) -> Best:
@@ -264,14 +264,14 @@ def that_matter(choices: Choices, decision: Decision, *, most: int) -> list[int]
     answers += [best.place for best in decision.bests]
     costs = [costs_of(case, decision.scenario) for case in choices.cases]
     # What can never be chosen stands in nothing's way.
-    known = [place for place, cost in enumerate(costs) if cost and not choices.cases[place].forgets]
+    allowed = [place for place, cost in enumerate(costs) if cost and not choices.cases[place].forgets]
     rows = [
-        (-choices.cases[place].score, cost.fixed, cost.request) for place in known if (cost := costs[place])
+        (-choices.cases[place].score, cost.fixed, cost.request) for place in allowed if (cost := costs[place])
     ]
     table = np.array(rows).reshape(-1, 3)
     beaten = [bool(((table <= row).all(axis=1) & (table < row).any(axis=1)).any()) for row in table]
-    first = [place for place, worse in zip(known, beaten, strict=True) if not worse]
+    unbeaten = [place for place, worse in zip(allowed, beaten, strict=True) if not worse]
     order = dict.fromkeys(
-        [*(place for place in answers if place is not None), *first, *range(len(choices.cases))]
+        [*(place for place in answers if place is not None), *unbeaten, *range(len(choices.cases))]
     )
     return sorted([*order][:most])

@@ -169,9 +169,9 @@ _OVER = {"zero_shot": "over the base model", "few_shot": "over its few-shot prom
 _ARMS = {"zero_shot": "the base model", "few_shot": "few-shot prompting"}
 
 
-def _shared(difference: Estimate, first: Row, second: Row | None) -> str:
+def _shared(difference: Estimate, row: Row, arm: Row | None) -> str:
     """Why a paired difference need not be that of the two scores; empty where both have the same seeds."""
-    if second is None or difference.seeds == max(first.seeds, second.seeds):
+    if arm is None or difference.seeds == max(row.seeds, arm.seeds):
         return ""
     return (
         " on the seed that both have"
@@ -294,5 +294,5 @@ def _forgotten(row: Row, weaknesses: Weaknesses) -> Iterator[str]:
         yield f"Forgetting is unresolved: {change} on guard tasks, where {margin} may be lost."
 
 
-def _other_leader(other: OtherLeader) -> str:
-    return f"By {listed([*other.measures])}, {other.row.label} comes before {other.before.label}."
+def _other_leader(better: OtherLeader) -> str:
+    return f"By {listed([*better.measures])}, {better.row.label} comes before {better.before.label}."

@@ -52,7 +52,7 @@ def export(results: Path, form: str, *, board: Path | None, prices: Path | None,
             raise UserError(f"{path} would lie among the results in {results}; choose a file elsewhere")
         return _table(gather(read_folder(results), board, prices), form, path)
     path = out or Path(form)
-    with claimed(path, results, marker=MARKER, what="set of records") as there:
+    with claimed(path, results, marker=MARKER, purpose="set of records") as there:
         texts = RECORDS[form](gather(read_folder(results), board, prices))
         if not texts:
             raise UserError(f"{results} holds nothing that {form} takes: no trusted run was fine-tuned")

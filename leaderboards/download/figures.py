@@ -10,7 +10,7 @@ from harness.sweep.methods import Method
 from harness.toml import Frozen
 from leaderboards.elsewhere.scores import Imported
 from leaderboards.money.payback import NoFigure
-from leaderboards.rank.forgetting import Verdict as GuardVerdict
+from leaderboards.rank.forgetting import GuardVerdict
 
 
 class _Documented(Frozen):

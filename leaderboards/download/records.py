@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.statistics import Estimate
-from leaderboards.decide.decision import Figures
+from leaderboards.decide.decision import CaseFigures
 from leaderboards.gathered import Site, is_whole, scale_of
 from leaderboards.money.bill import Bill
 from leaderboards.money.ledger import Entry
@@ -100,7 +100,7 @@ def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
 
 def _decision_record(site: Site, row: Row) -> dict[str, float | None]:
     """What the row comes to in the scenario of the cost page."""
-    figures = site.figures_by_row.get(row.key, Figures())
+    figures = site.figures_by_row.get(row.key, CaseFigures())
     return {
         "total_usd": figures.costs.total if figures.costs else None,
         "net_benefit_usd": figures.net.value if figures.net else None,

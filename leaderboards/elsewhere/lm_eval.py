@@ -74,11 +74,11 @@ LONGEST_NAME = 80
 """Of a task or a metric, in a sentence."""
 
 SAME = 1e-6
-"""How far the mean of the samples may be from the reported value, which is then that mean."""
+"""Where the mean of the samples is no further from the reported value, that value is their mean."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ImportOutcome:
     """What an import came to."""
 
     added: tuple[Imported, ...]
@@ -86,25 +86,27 @@ class Outcome:
     """They were there already."""
 
     notes: tuple[str, ...]
-    """What is less than it could be, in sentences."""
+    """What the file lacks, in sentences."""
 
 
-def import_results(source: Path, results: Path, *, candidate: str | None = None) -> Outcome:
+def import_results(source: Path, results: Path, *, candidate: str | None = None) -> ImportOutcome:
     """Take a results file, or all below a folder. All of it is checked before anything is written.
 
     Raises `UserError` for a file that cannot be used, and where other scores of the same candidate, task and
     shots are there already.
     """
     notes: list[str] = []
-    found = [record for path in _files(source) for record in _read(path, candidate, notes)]
-    _check_twice(found)
+    records: list[Imported] = []
+    for path in _files(source):
+        records += _read(path, candidate, notes)
+    _check_twice(records)
     added: list[Imported] = []
     unchanged: list[Imported] = []
-    for record in found:
+    for record in records:
         (unchanged if _is_there(results, record) else added).append(record)
     for record in added:
         write_record(results / record.folder / IMPORTED, record)
-    return Outcome(tuple(added), tuple(unchanged), tuple(notes))
+    return ImportOutcome(tuple(added), tuple(unchanged), tuple(notes))
 
 
 def _files(source: Path) -> list[Path]:
@@ -112,22 +114,23 @@ def _files(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise UserError(f"{source}: no such file or folder")
-    found = sorted(source.glob(f"**/{RESULTS}_*.json"))
-    if not found:
+    files = sorted(source.glob(f"**/{RESULTS}_*.json"))
+    if not files:
         raise UserError(
-            f"{source} holds no results_*.json of lm-evaluation-harness; `lm_eval … --output_path DIR` writes one"
+            f"{source} holds no results_*.json of lm-evaluation-harness; "
+            "`lm_eval … --output_path DIR` writes one"
         )
-    return found
+    return files
 
 
-def _check_twice(found: Sequence[Imported]) -> None:
+def _check_twice(records: Sequence[Imported]) -> None:
     seen: dict[Path, Imported] = {}
-    for record in found:
-        other = seen.setdefault(record.folder, record)
-        if other is not record:
+    for record in records:
+        earlier = seen.setdefault(record.folder, record)
+        if earlier is not record:
             raise UserError(
-                f"{other.source.file} and {record.source.file} both hold {_named(record)}; import one of them, or each with "
-                "a --candidate of its own"
+                f"{earlier.source.file} and {record.source.file} both hold {_named(record)}; import one of them, "
+                "or each with a --candidate of its own"
             )
 
 
@@ -139,7 +142,8 @@ def _is_there(results: Path, record: Imported) -> bool:
     if read_record(path, Imported) == record:
         return True
     raise UserError(
-        f"{path} holds other scores of {_named(record)}; remove it to replace them, or import these with another --candidate"
+        f"{path} holds other scores of {_named(record)}; remove it to replace them, or import these with another "
+        "--candidate"
     )
 
 
@@ -224,14 +228,16 @@ def _metrics(
         name, comma, pipeline = key.partition(",")
         if key in _NOT_METRICS or name.endswith("_stderr"):
             continue
-        where = f"{path}: task '{shortened(task, LONGEST_NAME)}', metric '{shortened(key, LONGEST_NAME)}'"
+        subject = f"{path}: task '{shortened(task, LONGEST_NAME)}', metric '{shortened(key, LONGEST_NAME)}'"
         if not comma:
             raise UserError(
-                f"{where}: its name says no filter (as in 'acc,none'): this file is not of lm-eval 0.4 or later; score again"
+                f"{subject}: its name says no filter (as in 'acc,none'): this file is not of lm-eval 0.4 or later; "
+                "score again"
             )
         if not _is_number(value):
             raise UserError(
-                f"{where}: its value is {shortened(repr(value), 60)} and not a number; score again, or take the metric out"
+                f"{subject}: its value is {shortened(repr(value), 60)} and not a number; score again, or take the "
+                "metric out"
             )
         stderr = entry.get(f"{name}_stderr,{pipeline}")
         estimate = _estimate(samples.get((name, pipeline)), float(value))
@@ -241,34 +247,36 @@ def _metrics(
                 filter=pipeline,
                 value=value,
                 stderr=stderr if _is_number(stderr) and stderr >= 0 else None,
-                higher_is_better=_direction(where, name, directions.get(name)),
+                higher_is_better=_direction(subject, name, directions.get(name)),
                 low=estimate.low if estimate else None,
                 high=estimate.high if estimate else None,
             )
         )
         if metrics[-1].stderr is None and estimate is None:
-            said = (
+            problem = (
                 "no stderr is reported" if stderr is None else f"its stderr is {shortened(repr(stderr), 60)}"
             )
-            notes.append(f"{where}: {said}; the score is shown without one.")
+            notes.append(f"{subject}: {problem}; the score is shown without one.")
     return metrics
 
 
-def _direction(where: str, name: str, told: object) -> bool:
-    if isinstance(told, bool):
-        return told
+def _direction(subject: str, name: str, declared: object) -> bool:
+    if isinstance(declared, bool):
+        return declared
     if name in HIGHER_IS_BETTER | LOWER_IS_BETTER:
         return name in HIGHER_IS_BETTER
     raise UserError(
-        f"{where}: GainBoard does not know '{name}', and the file does not say under `higher_is_better` which way it goes."
+        f"{subject}: GainBoard does not know '{name}', and the file does not say under `higher_is_better` which way "
+        "it goes."
         f"{suggest(name, sorted(HIGHER_IS_BETTER | LOWER_IS_BETTER))}"
     )
 
 
 def _samples(path: Path, task: str) -> dict[tuple[str, str], list[float]]:
-    """By metric and filter: the scores of the samples in the file beside; of a metric that some lack, none.
+    """The scores of all samples by metric and filter, from the file beside; without metrics that some samples
+    lack.
 
-    lm-eval names the two files alike, but for the task. Raises `UserError` for a file with a broken line.
+    lm-eval gives the two files one name, but for the task. Raises `UserError` for a file with a broken line.
     """
     named = re.sub(r"[/\\\0]", "_", task)
     beside = path.with_name(f"{SAMPLES}_{named}_{path.stem.removeprefix(f'{RESULTS}_')}.jsonl")
@@ -278,7 +286,7 @@ def _samples(path: Path, task: str) -> dict[tuple[str, str], list[float]]:
     except OSError:  # no file can have so long a name
         return {}
     scores: dict[tuple[str, str], list[float]] = {}
-    asked: dict[str, int] = {}
+    answered: dict[str, int] = {}
     with beside.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -290,11 +298,11 @@ def _samples(path: Path, task: str) -> dict[tuple[str, str], list[float]]:
             if not isinstance(sample, dict):
                 raise UserError(f"{beside}: line {number} is no sample: an object is wanted")
             pipeline = str(sample.get("filter", "none"))
-            asked[pipeline] = asked.get(pipeline, 0) + 1
+            answered[pipeline] = answered.get(pipeline, 0) + 1
             for name, value in sample.items():
                 if _is_number(value):
                     scores.setdefault((name, pipeline), []).append(float(value))
-    return {key: values for key, values in scores.items() if len(values) == asked[key[1]]}
+    return {key: values for key, values in scores.items() if len(values) == answered[key[1]]}
 
 
 def _estimate(values: list[float] | None, reported: float) -> Estimate | None:
@@ -309,10 +317,10 @@ def _estimate(values: list[float] | None, reported: float) -> Estimate | None:
 
 
 def _model(data: Mapping[str, Any]) -> str | None:
-    told = _text(data.get("model_name"))
+    name = _text(data.get("model_name"))
     arguments = _table(data, "config").get("model_args")
-    if told or not isinstance(arguments, str | dict):
-        return told
+    if name or not isinstance(arguments, str | dict):
+        return name
     if isinstance(arguments, str):
         arguments = dict(pair.split("=", 1) for pair in arguments.split(",") if "=" in pair)
     return next(
@@ -321,10 +329,10 @@ def _model(data: Mapping[str, Any]) -> str | None:
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, str]:
-    found = {name: config[name] for name in _SETTINGS if config.get(name) not in (None, "", [], {})}
+    given_settings = {name: config[name] for name in _SETTINGS if config.get(name) not in (None, "", [], {})}
     return {
         name: (value if isinstance(value, str) else json.dumps(value, sort_keys=True))[:LONGEST_SETTING]
-        for name, value in found.items()
+        for name, value in given_settings.items()
     }
 
 
@@ -351,13 +359,13 @@ def _count(value: object) -> int | None:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    """Whether it is one that a float can be; a file may hold NaN, or a whole number of any length."""
+    """Whether a float can hold it; a file may hold NaN, or a whole number of any length."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-def told(outcome: Outcome, results: Path) -> str:
+def import_sentence(outcome: ImportOutcome, results: Path) -> str:
     """What an import came to, in a sentence."""
     tasks = sorted({shortened(record.task, LONGEST_NAME) for record in (*outcome.added, *outcome.unchanged)})
-    shown = listed(tasks if len(tasks) <= 5 else [*tasks[:4], f"{len(tasks) - 4} more"])
-    there = f" {count_of(len(outcome.unchanged), 'score')} were there already." if outcome.unchanged else ""
-    return f"{count_of(len(outcome.added), 'score')} of {shown} imported into {results / 'imported'}.{there}"
+    task_names = listed(tasks if len(tasks) <= 5 else [*tasks[:4], f"{len(tasks) - 4} more"])
+    already = f" {count_of(len(outcome.unchanged), 'score')} were there already." if outcome.unchanged else ""
+    return f"{count_of(len(outcome.added), 'score')} of {task_names} imported into {results / 'imported'}.{already}"

@@ -67,9 +67,9 @@ def bill(
         _enter(result, entries)
     for failure in failures:
         recipe = failure.run.recipe if failure.phase == "train" else None
-        where = entries.devices.get(failure.run.candidate.model, device)
+        device_name = entries.devices.get(failure.run.candidate.model, device)
         # Runs that wait for one training fail together, and it was paid once.
-        entries.failures[recipe.key if recipe else failure.key] = (where, failure.spent)
+        entries.failures[recipe.key if recipe else failure.key] = (device_name, failure.spent)
     for key in entries.trainings.keys() & entries.trials.keys():
         place, spent = entries.trials[key]
         entries.trials[key] = (place, _without(spent, entries.trainings[key]))
@@ -132,9 +132,9 @@ def _spent(training: TrainingRecord) -> ResourceUse:
 
 def _without(spent: ResourceUse, training: TrainingRecord) -> ResourceUse:
     """What a trial took beside a training that is on the bill: answering on dev."""
-    own = _spent(training)
+    training_spent = _spent(training)
     return ResourceUse(
-        seconds=max(0.0, spent.seconds - own.seconds),
-        tokens=max(0, spent.tokens - own.tokens),
-        flops=max(0.0, spent.flops - own.flops),
+        seconds=max(0.0, spent.seconds - training_spent.seconds),
+        tokens=max(0, spent.tokens - training_spent.tokens),
+        flops=max(0.0, spent.flops - training_spent.flops),
     )

@@ -21,11 +21,11 @@ zero."""
 def staircase(points: Sequence[tuple[float, float]]) -> list[int]:
     """Indices of the (cost, score) points that none dominates, cheapest first; of equal points all."""
     order = sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1], index))
-    kept: list[int] = []
+    indices: list[int] = []
     for index in order:
-        if not kept or points[index][1] > points[kept[-1]][1] or points[index] == points[kept[-1]]:
-            kept.append(index)
-    return kept
+        if not indices or points[index][1] > points[indices[-1]][1] or points[index] == points[indices[-1]]:
+            indices.append(index)
+    return indices
 
 
 def frontier_shares(costs: Sequence[float], steps: NDArray[np.int16]) -> list[float]:
@@ -54,11 +54,11 @@ def usd_per_point(
     None for the cheapest: there is nothing to compare it with. "dominated" off the staircase; "unresolved"
     where too few draws have the step score more than the one before.
     """
-    kept = staircase(list(zip(costs, scores, strict=True)))
-    found: list[float | NoFigure | None] = ["dominated"] * len(costs)
-    for place, index in enumerate(kept):
-        found[index] = _step(kept[place - 1], index, costs, scores, steps) if place else None
-    return found
+    on_staircase = staircase(list(zip(costs, scores, strict=True)))
+    figures: list[float | NoFigure | None] = ["dominated"] * len(costs)
+    for place, index in enumerate(on_staircase):
+        figures[index] = _step(on_staircase[place - 1], index, costs, scores, steps) if place else None
+    return figures
 
 
 def _step(

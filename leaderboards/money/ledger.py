@@ -58,7 +58,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class CostLedger:
     """All entries, in the order of the table."""
 
     entries: tuple[Entry, ...]
@@ -94,22 +94,25 @@ class Ledger:
 
 def make_ledger(
     table: Table, prices: Prices, results: Sequence[Result], failures: Sequence[Failure]
-) -> Ledger:
+) -> CostLedger:
     """Work out every row's economics at these prices, from all runs of the board's tasks, whatever became of
     them."""
     runs = price_runs(results, prices)
-    made, failed = defaultdict[Key, list[Result]](list), defaultdict[Key, list[Failure]](list)
+    results_by_row, failures_by_row = (
+        defaultdict[Key, list[Result]](list),
+        defaultdict[Key, list[Failure]](list),
+    )
     for result in results:
-        made[key_of(result.run)].append(result)
+        results_by_row[key_of(result.run)].append(result)
     for failure in failures:
-        failed[key_of(failure.run)].append(failure)
+        failures_by_row[key_of(failure.run)].append(failure)
     spends = {row.key: runs.spend(row.results) for row in table.rows}
     entries = []
     for row in table.rows:
-        row_runs = made[row.key]
-        spent = bill(row_runs, failed[row.key], runs, device=usual_device(row_runs))
+        row_runs = results_by_row[row.key]
+        spent = bill(row_runs, failures_by_row[row.key], runs, device=usual_device(row_runs))
         entries.append(_entry(row, spent, table, runs, spends))
-    ledger = Ledger(
+    ledger = CostLedger(
         tuple(entries),
         priced=all(entry.spend.training for entry in entries if entry.spend.tuned),
         total=bill(results, failures, runs, device=usual_device(results)),
@@ -119,24 +122,24 @@ def make_ledger(
     return replace(ledger, entries=_with_frontier(ledger))
 
 
-def _with_frontier(ledger: Ledger) -> tuple[Entry, ...]:
+def _with_frontier(ledger: CostLedger) -> tuple[Entry, ...]:
     """The entries with their places on the staircase of score against training cost; complete rows come
     first."""
     scores = [entry.row.score.value for entry in ledger.entries if entry.row.score]
-    ranked, others = ledger.entries[: len(scores)], ledger.entries[len(scores) :]
+    ranked, incomplete = ledger.entries[: len(scores)], ledger.entries[len(scores) :]
     costs, steps = [ledger.outlay(entry) for entry in ranked], ledger.draws.steps
-    kept = set(staircase(list(zip(costs, scores, strict=True))))
+    on_staircase = set(staircase(list(zip(costs, scores, strict=True))))
     shares, points = frontier_shares(costs, steps), usd_per_point(costs, scores, steps)
     placed = [
         replace(
             entry,
             usd_per_point=points[place] if ledger.priced else None,
-            frontier=place in kept,
+            frontier=place in on_staircase,
             frontier_share=shares[place],
         )
         for place, entry in enumerate(ranked)
     ]
-    return (*placed, *others)
+    return (*placed, *incomplete)
 
 
 def _entry(
@@ -147,23 +150,25 @@ def _entry(
     spends: Mapping[Key, Spend],
 ) -> Entry:
     row_spend, hosted = spends[row.key], runs.prices.apis
-    few, zero = (table.baseline(row, method) if row.tuned else None for method in ("few_shot", "zero_shot"))
+    few_shot, zero_shot = (
+        table.baseline(row, method) if row.tuned else None for method in ("few_shot", "zero_shot")
+    )
 
-    def over(other: Row | None, gain: Estimate | None, *, cached: bool = True) -> Payback | None:
-        if other is None or gain is None:
+    def over(arm: Row | None, gain: Estimate | None, *, cached: bool = True) -> Payback | None:
+        if arm is None or gain is None:
             return None
-        theirs = spends[other.key]
-        request = theirs.request if cached else theirs.uncached_request
-        why = doubt(row.results, other.results, runs, gain=gain, cached=cached)
-        return payback(row_spend, theirs, request=request, why=why)
+        arm_spend = spends[arm.key]
+        request = arm_spend.request if cached else arm_spend.uncached_request
+        why = doubt(row.results, arm.results, runs, gain=gain, cached=cached)
+        return payback(row_spend, arm_spend, request=request, why=why)
 
     return Entry(
         row,
         row_spend,
         spent,
-        over_few=over(few, row.over_few),
-        over_few_uncached=over(few, row.over_few, cached=False),
-        over_zero=over(zero, row.over_zero),
+        over_few=over(few_shot, row.over_few),
+        over_few_uncached=over(few_shot, row.over_few, cached=False),
+        over_zero=over(zero_shot, row.over_zero),
         over_api=payback_api(row_spend, hosted[0]) if row.tuned and hosted else None,
         accuracy=accuracy(row.results),
         mfu=mfu(training for result in row.results for training in result.trainings),

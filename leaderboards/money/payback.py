@@ -38,24 +38,24 @@ class Payback:
     why: NoFigure | None
 
 
-def payback(ours: Spend, theirs: Spend, *, request: Price | None, why: NoFigure | None) -> Payback | None:
+def payback(tuned: Spend, arm: Spend, *, request: Price | None, why: NoFigure | None) -> Payback | None:
     """Break-even volume of a tuned candidate against another arm; None when it cannot be told (no price, no
     rate).
 
     `request`: what one to the other arm costs, with its prefix cache on or off; `why`: see `doubt`.
     """
-    if ours.training is None or theirs.training is None or ours.request is None or request is None:
+    if tuned.training is None or arm.training is None or tuned.request is None or request is None:
         return None
     if why is not None:
         return Payback(None, None, why)
     return _paid_back(
-        ours.training.mid, ours.data.mid, ours.request.mid, other=(theirs.training.mid, request.mid)
+        tuned.training.mid, tuned.data.mid, tuned.request.mid, alternative=(arm.training.mid, request.mid)
     )
 
 
 def doubt(
     tuned: Sequence[Result],
-    other: Sequence[Result],
+    arm: Sequence[Result],
     runs: PricedRuns,
     *,
     gain: Estimate | None,
@@ -71,38 +71,38 @@ def doubt(
         return "unresolved"
     if gain.high < 0:
         return "dominated"
-    theirs = {(its.run.task, its.run.seed): runs.serving(its, cached=cached) for its in other}
+    arm_serving = {(result.run.task, result.run.seed): runs.serving(result, cached=cached) for result in arm}
     savings = {
-        _cheaper(runs.serving(mine), theirs.get((mine.run.task, mine.run.seed)), runs.prices)
-        for mine in tuned
+        _cheaper(runs.serving(result), arm_serving.get((result.run.task, result.run.seed)), runs.prices)
+        for result in tuned
     }
     return "unresolved" if {True, False} <= savings else None
 
 
-def _cheaper(first: DeviceSeconds | None, second: DeviceSeconds | None, prices: Prices) -> bool | None:
+def _cheaper(tuned: DeviceSeconds | None, arm: DeviceSeconds | None, prices: Prices) -> bool | None:
     """Whether the first of two requests costs less; None when it cannot be told. On one device no price is
     needed."""
-    if first and second and first.keys() == second.keys() and len(first) == 1:
-        return min(first.values()) < min(second.values())
-    ours, theirs = usd_of(first, prices), usd_of(second, prices)
-    return ours.mid < theirs.mid if ours and theirs else None
+    if tuned and arm and tuned.keys() == arm.keys() and len(tuned) == 1:
+        return min(tuned.values()) < min(arm.values())
+    tuned_usd, arm_usd = usd_of(tuned, prices), usd_of(arm, prices)
+    return tuned_usd.mid < arm_usd.mid if tuned_usd and arm_usd else None
 
 
-def payback_api(own: Spend, api: ApiPrice) -> Payback | None:
+def payback_api(spend: Spend, api: ApiPrice) -> Payback | None:
     """Break-even volume against a hosted model that is asked with as many tokens; its score is not known.
 
     None when training or serving has no price.
     """
-    if own.training is None or own.request is None:
+    if spend.training is None or spend.request is None:
         return None
-    hosted = api.request(own.prompt_tokens, own.completion_tokens).mid
-    return _paid_back(own.training.mid, own.data.mid, own.request.mid, other=(0.0, hosted))
+    hosted = api.request(spend.prompt_tokens, spend.completion_tokens).mid
+    return _paid_back(spend.training.mid, spend.data.mid, spend.request.mid, alternative=(0.0, hosted))
 
 
-def _paid_back(training: float, data: float, request: float, *, other: tuple[float, float]) -> Payback:
-    """From which volume training, and the labels besides, are paid back; `other`: one-off cost and cost of a
+def _paid_back(training: float, data: float, request: float, *, alternative: tuple[float, float]) -> Payback:
+    """From which volume training, and the labels besides, are paid back; `alternative`: one-off cost and cost of a
     request."""
-    fixed, served = other
+    fixed, served = alternative
     volume = break_even(training, fixed, request, served)
     if volume is None:
         return Payback(None, None, "never")

@@ -95,8 +95,8 @@ class ApiPrice(Frozen):
 
     def request(self, prompt_tokens: float, completion_tokens: float) -> Price:
         """What a request of so many tokens costs."""
-        asked, written = self.usd_per_million_input, self.usd_per_million_output
-        return Price.sum([asked.times(prompt_tokens / 1e6), written.times(completion_tokens / 1e6)])
+        per_input, per_output = self.usd_per_million_input, self.usd_per_million_output
+        return Price.sum([per_input.times(prompt_tokens / 1e6), per_output.times(completion_tokens / 1e6)])
 
 
 class Prices(Frozen):
@@ -132,5 +132,5 @@ def load_prices(path: Path | None = None) -> Prices:
 
 def total_of(parts: Sequence[Price | None]) -> Price | None:
     """The sum of prices; None when one of them is not known."""
-    known = [part for part in parts if part is not None]
-    return Price.sum(known) if len(known) == len(parts) else None
+    prices = [part for part in parts if part is not None]
+    return Price.sum(prices) if len(prices) == len(parts) else None

@@ -212,8 +212,8 @@ def summed(parts: Sequence[DeviceSeconds | None]) -> DeviceSeconds | None:
     for part in parts:
         if part is None:
             return None
-        for device, more in part.items():
-            seconds[device] = seconds.get(device, 0.0) + more
+        for device, device_seconds in part.items():
+            seconds[device] = seconds.get(device, 0.0) + device_seconds
     return seconds
 
 

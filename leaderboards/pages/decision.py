@@ -7,7 +7,7 @@ from typing import Any
 
 from leaderboards.chart.cost import Plot, ScoreScale, short_label, stairs_plot, total_plot, worth_plot
 from leaderboards.decide.cases import Case, Choices, Rival
-from leaderboards.decide.decision import Costs, Decision, Figures, costs_of, that_matter, weigh
+from leaderboards.decide.decision import CaseFigures, Costs, Decision, costs_of, that_matter, weigh
 from leaderboards.decide.scenario import (
     BUDGETS,
     Field,
@@ -176,7 +176,7 @@ def scenario_text(site: Site) -> str:
     )
 
 
-def worth_item(figures: Figures | None) -> Item:
+def worth_item(figures: CaseFigures | None) -> Item:
     """P(worth it) of a row; a dash where there is none."""
     return _share_item(figures.worth if figures else None)
 
@@ -265,7 +265,7 @@ class _PricedCase:
     """A case whose costs in the scenario are known."""
 
     case: Case
-    figures: Figures
+    figures: CaseFigures
     costs: Costs
     ends: tuple[float, float] | None
     """Its total at the low and at the high prices; None where one of them is not known."""

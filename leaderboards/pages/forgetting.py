@@ -4,11 +4,11 @@ page."""
 from collections.abc import Sequence
 
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone, gain_item
-from leaderboards.rank.forgetting import Forgetting, Verdict
+from leaderboards.rank.forgetting import Forgetting, GuardVerdict
 from leaderboards.rank.tables import Row
 from leaderboards.text import points
 
-_SHOWN: dict[Verdict, tuple[str, Tone]] = {
+_SHOWN: dict[GuardVerdict, tuple[str, Tone]] = {
     "passed": ("✓", "good"),
     "failed": ("✗", "bad"),
     "unresolved": ("?", "muted"),

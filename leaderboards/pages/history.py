@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboards.gathered import Site
-from leaderboards.history import FOLDER, MOST_KEPT, NOUNS, Change, Kept, Snapshot, changes, summed
+from leaderboards.history import FOLDER, MOST_KEPT, NOUNS, Change, Snapshot, StoredSnapshot, changes, summed
 from leaderboards.links import model_href
 from leaderboards.pages.grid import Column, Grid, Head, Item, Line, remainder_line
 from leaderboards.pages.heads import model_names
@@ -48,7 +48,7 @@ def news(site: Site) -> str:
     return f"Since {kept[-2].table.date}: {summed(site.history.latest)}." if len(kept) > 1 else ""
 
 
-def _lede(kept: Sequence[Kept], found: Sequence[Change]) -> str:
+def _lede(kept: Sequence[StoredSnapshot], found: Sequence[Change]) -> str:
     if len(kept) < 2:
         return "This is the first table published here. When results or prices change, the next one is compared with it."
     return (
@@ -87,7 +87,7 @@ def _items(change: Change) -> tuple[Item, ...]:
     )
 
 
-def _snapshot_grid(kept: Sequence[Kept]) -> Grid:
+def _snapshot_grid(kept: Sequence[StoredSnapshot]) -> Grid:
     lines = [_snapshot_line(one, former) for former, one in zip((None, *kept[:-1]), kept, strict=True)]
     columns = (
         Column("Best score", text=True),
@@ -100,7 +100,7 @@ def _snapshot_grid(kept: Sequence[Kept]) -> Grid:
     )
 
 
-def _snapshot_line(one: Kept, former: Kept | None) -> Line:
+def _snapshot_line(one: StoredSnapshot, former: StoredSnapshot | None) -> Line:
     table = one.table
     first = "the first" if table.number == 1 else "the oldest that is kept"
     items = (

@@ -11,7 +11,7 @@ from leaderboards.decide.cards import Card, cards
 from leaderboards.decide.verdict import Verdict
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import method_href, model_href, task_href
-from leaderboards.money.ledger import Entry, Ledger
+from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.pages.cost_items import price_list
 from leaderboards.pages.costs import derived_grid, measured_grid
 from leaderboards.pages.elsewhere import elsewhere_grid
@@ -123,7 +123,7 @@ def index_page(site: Site) -> IndexPage:
     )
 
 
-def _drawn(site: Site) -> Ledger:
+def _drawn(site: Site) -> CostLedger:
     """The ledger of as many rows as a chart can show: the best, the frontier, and what the frontier was tuned
     from."""
     entries = site.ledger.entries

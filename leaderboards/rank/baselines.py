@@ -1,4 +1,4 @@
-"""Which arm a candidate is held against: the untuned ones of its model, or the same tuning from the plain
+"""Which arm a candidate is compared with: the untuned ones of its model, or its own tuning from the plain
 base."""
 
 from collections import defaultdict
@@ -21,9 +21,9 @@ def key_of(run: Run) -> Key:
     return run.candidate.name, run.candidate.method
 
 
-def same_model(first: Cell, second: Cell) -> bool:
+def same_model(cell: Cell, other_cell: Cell) -> bool:
     """Whether two cells are of the same weights before any tuning."""
-    return _weights(first) == _weights(second)
+    return _weights(cell) == _weights(other_cell)
 
 
 def _weights(cell: Cell) -> tuple[str, str | None, str]:
@@ -53,43 +53,49 @@ def _baseline(
     cells: Mapping[Key, Mapping[str, Cell]],
     arms: Mapping[tuple[Any, Method], Iterable[Key]],
 ) -> Key | None:
-    """`arms`: by weights and method."""
-    name, own = key
-    mine = cells[key]
-    first = next(iter(mine.values()), None)
-    if first is None or METHODS.index(method) >= METHODS.index(own):
+    """The arm that `key` is compared with; `arms`: all untuned candidates, by weights and method."""
+    name, row_method = key
+    row_cells = cells[key]
+    any_cell = next(iter(row_cells.values()), None)
+    if any_cell is None or METHODS.index(method) >= METHODS.index(row_method):
         return None
-    alike = list(arms.get((_weights(first), method), ()))
-    complete = [other for other in alike if mine.keys() <= cells[other].keys()] or alike
+    alike = list(arms.get((_weights(any_cell), method), ()))
+    complete = [candidate for candidate in alike if row_cells.keys() <= cells[candidate].keys()] or alike
     return min(
-        complete, key=lambda other: (-_mean(cells[other], mine), other[0] != name, other), default=None
+        complete,
+        key=lambda candidate: (-_mean(cells[candidate], row_cells), candidate[0] != name, candidate),
+        default=None,
     )
 
 
 def _mean(cells: Mapping[str, Cell], tasks: Iterable[str]) -> float:
-    """Of the share of the way from chance to perfect, over some tasks."""
-    found = [
+    """Mean share of the way from chance to perfect over some tasks; −∞ without a score."""
+    shares = [
         (cell.estimate.value - cell.card.chance) / (1 - cell.card.chance)
         for task in tasks
         if (cell := cells.get(task)) and cell.estimate
     ]
-    return sum(found) / len(found) if found else float("-inf")
+    return sum(shares) / len(shares) if shares else float("-inf")
 
 
-def plain(cell: Cell, others: Iterator[Cell]) -> Cell | None:
+def plain(cell: Cell, cells: Iterator[Cell]) -> Cell | None:
     """What was tuned alike on as many samples of the task, from the plain base; None of a cell that began
     there itself."""
     run = cell.results[0].run
     if len(run.stages) < 2 or [portion.task for portion in run.stages[-1].portions] != [run.task]:
         return None
-    alike = [other for other in others if _is_plain(other.results[0].run, run)]
-    # With the same settings, if there is such a one.
-    return min(alike, key=lambda other: other.results[0].run.training != run.training, default=None)
+    alike = [candidate for candidate in cells if _is_plain(candidate.results[0].run, run)]
+    # Preferably one with the same settings.
+    return min(alike, key=lambda candidate: candidate.results[0].run.training != run.training, default=None)
 
 
-def _is_plain(other: Run, run: Run) -> bool:
+def _is_plain(candidate: Run, run: Run) -> bool:
     """Whether the other run does to the base what the last stage of this one does to what came before."""
-    if len(other.stages) != 1:
+    if len(candidate.stages) != 1:
         return False
-    ours, theirs = run.stages[-1], other.stages[0]
-    return ours.tuner == theirs.tuner and ours.portions == theirs.portions and theirs.meta is None
+    last_stage, only_stage = run.stages[-1], candidate.stages[0]
+    return (
+        last_stage.tuner == only_stage.tuner
+        and last_stage.portions == only_stage.portions
+        and only_stage.meta is None
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -62,12 +63,11 @@ class ScoreTable:
         places = {name: place for place, name in enumerate(self.ids)}
         return self.values[rows][:, :, [places[name] for name in ids]]
 
-    def shared(self, other: "ScoreTable") -> tuple[list[int], list[str]]:
+    def shared(self, table: "ScoreTable") -> tuple[list[int], list[str]]:
         """Seeds and samples that both have."""
-        theirs = set(other.ids)
-        return [seed for seed in self.seeds if seed in other.seeds], [
-            name for name in self.ids if name in theirs
-        ]
+        table_ids = set(table.ids)
+        seeds = [seed for seed in self.seeds if seed in table.seeds]
+        return seeds, [name for name in self.ids if name in table_ids]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Cell:
     scores: ScoreTable
 
     total: int
-    """Samples each run was asked to score."""
+    """Samples that each run was to answer."""
 
     estimate: Estimate | None
     """Mean of the primary metric; None when no sample was scored in every seed and template."""
@@ -102,7 +102,7 @@ class Cell:
 
     @cached_property
     def by_template(self) -> dict[str, Estimate]:
-        """The same for each template alone."""
+        """Mean of the primary metric of each template alone."""
         values = self.scores.values
         if not values.size:
             return {}
@@ -135,18 +135,18 @@ def read_cells(
     *,
     ahead: Mapping[str, Outcome] = MappingProxyType({}),
 ) -> list[Cell | None]:
-    """The same of many of them."""
-    known = [_read_cell(results, folder, notes, ahead) for results in cells]
-    estimates = iter(_estimates([cell for cell in known if cell is not None]))
+    """The cells of many candidates and tasks; see `read_cell`."""
+    scored_cells = [_read_cell(results, folder, notes, ahead) for results in cells]
+    estimates = iter(_estimates([cell for cell in scored_cells if cell is not None]))
     return [
         None if cell is None else Cell(cell.results, cell.scores, cell.total, next(estimates))
-        for cell in known
+        for cell in scored_cells
     ]
 
 
 @dataclass(frozen=True)
 class _Scored:
-    """What is known of a cell before its mean is estimated."""
+    """A cell before its mean is estimated."""
 
     results: tuple[Result, ...]
     scores: ScoreTable
@@ -154,28 +154,28 @@ class _Scored:
 
 
 def _estimates(cells: Sequence[_Scored]) -> list[Estimate | None]:
-    """The means of all cells, those of one kind at once: a board has ten thousand of them."""
+    """The means of all cells. Cells of one shape are estimated together: a board has ten thousand."""
     kinds: dict[Any, list[int]] = {}
     for place, cell in enumerate(cells):
         card, scores = cell.results[0].task, cell.scores
         kinds.setdefault((card.binary, _low(card), scores.values.shape, scores.clusters), []).append(place)
-    found: list[Estimate | None] = [None] * len(cells)
+    estimates: list[Estimate | None] = [None] * len(cells)
     for (binary, low, _, _), places in kinds.items():
-        first = cells[places[0]].scores
-        if first.values.size:
+        scores_of_first = cells[places[0]].scores
+        if scores_of_first.values.size:
             tables = np.stack([cells[place].scores.values for place in places])
-            means = scores_of(tables, binary=binary, low=low, clusters=first.cluster_numbers())
+            means = scores_of(tables, binary=binary, low=low, clusters=scores_of_first.cluster_numbers())
             for number, place in enumerate(places):
-                found[place] = means.at(number)
-    return found
+                estimates[place] = means.at(number)
+    return estimates
 
 
 def _read_cell(
     results: Sequence[Result], folder: Path, notes: list[str], ahead: Mapping[str, Outcome]
 ) -> _Scored | None:
     tables: list[RunScores] = []
-    kept: list[Result] = []
-    for result in sorted(results, key=lambda one: one.run.seed):
+    readable: list[Result] = []
+    for result in sorted(results, key=attrgetter("run.seed")):
         outcome = ahead[result.key] if result.key in ahead else read_scores([result], folder)[0]
         if isinstance(outcome, Unreadable):
             notes.append(
@@ -183,32 +183,38 @@ def _read_cell(
             )
         else:
             tables.append(outcome)
-            kept.append(result)
-    if not kept:
+            readable.append(result)
+    if not readable:
         return None
-    total = max(result.samples.total // len(result.run.templates) for result in kept)
-    return _Scored(tuple(kept), _join(tables, tuple(result.run.seed for result in kept)), total)
+    total = max(result.samples.total // len(result.run.templates) for result in readable)
+    return _Scored(tuple(readable), _join(tables, tuple(result.run.seed for result in readable)), total)
 
 
 def _join(tables: Sequence[RunScores], seeds: tuple[int, ...]) -> ScoreTable:
-    """Runs that differ in the seed: only samples that were scored in every one and in every template."""
-    first = tables[0]
-    stacked = [first.values]
+    """Runs that differ in the seed as one table: the samples that were scored in every run and template."""
+    first_table = tables[0]
+    stacked = [first_table.values]
     for table in tables[1:]:
-        if table.ids == first.ids:
+        if table.ids == first_table.ids:
             stacked.append(table.values)
             continue
-        known = {name: place for place, name in enumerate(table.ids)}
-        places = np.array([known.get(name, -1) for name in first.ids])
+        place_of = {name: place for place, name in enumerate(table.ids)}
+        places = np.array([place_of.get(name, -1) for name in first_table.ids])
         moved = np.where(places >= 0, table.values[:, places], np.nan)
         stacked.append(moved)
     values = np.stack(stacked)
-    whole = ~np.isnan(values).any(axis=(0, 1))
-    if whole.all():
-        return ScoreTable(first.ids, seeds, values, first.clusters)
-    kept = np.flatnonzero(whole).tolist()
-    clusters = None if first.clusters is None else tuple(first.clusters[place] for place in kept)
-    return ScoreTable(tuple(first.ids[place] for place in kept), seeds, values[:, :, whole], clusters)
+    complete = ~np.isnan(values).any(axis=(0, 1))
+    if complete.all():
+        return ScoreTable(first_table.ids, seeds, values, first_table.clusters)
+    complete_places = np.flatnonzero(complete).tolist()
+    clusters = (
+        None
+        if first_table.clusters is None
+        else tuple(first_table.clusters[place] for place in complete_places)
+    )
+    return ScoreTable(
+        tuple(first_table.ids[place] for place in complete_places), seeds, values[:, :, complete], clusters
+    )
 
 
 def _span(card: TaskCard) -> float:

@@ -1,6 +1,9 @@
-"""Which runs may be compared: those that were made alike. The larger group stays, the others are left out and
-named."""
+"""Which runs may be compared: those that were made in the same way.
 
+Of several ways the one that most runs share stays; the other runs are left out and named.
+"""
+
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,14 +14,14 @@ from harness.errors import suggest
 from harness.records.result import Result
 from harness.sweep.run import Run
 from leaderboards.board import Board
-from leaderboards.rank.baselines import key_of
+from leaderboards.rank.baselines import Key, key_of
 from leaderboards.text import count_of, listed
 
 PROTOCOL = ("task_version", "task_fingerprint", "test_seed", "templates", "generation", "split", "limit")
 """What must agree between any two runs of a task before their scores may be compared."""
 
 RECIPE = ("candidate", "stages", "search", "num_fewshot", "demonstrations")
-"""What must agree between the runs of one candidate on a task, but for the seed and the training budget."""
+"""What must agree between the runs of one candidate on a task; seed and training budget may differ."""
 
 MOST_DIFFERENCES = 6
 """Settings that a remark names."""
@@ -31,29 +34,29 @@ ItemT = TypeVar("ItemT")
 
 
 def comparable(results: Sequence[Result], board: Board, notes: list[str]) -> list[list[Result]]:
-    """The runs of the board's tasks that may be compared with each other: a list for each candidate, task and
-    training budget. What is left out is said in `notes`.
+    """The runs of the board's tasks that may be compared with each other: one list per candidate, task and
+    training budget. `notes` is told what is left out.
     """
     chosen = _of_board([result for result in results if result.run.guard is None], board, notes)
-    tasks = [_same_protocol(group, notes) for group in groups(chosen, lambda result: result.run.task)]
+    tasks = [_same_protocol(group, notes) for group in groups(chosen, attrgetter("run.task"))]
     tasks = [_same_metric(group, notes) for group in tasks]
-    cells = [
-        _same_recipe(group, notes)
-        for task in tasks
-        for group in groups(task, lambda result: key_of(result.run))
-    ]
-    budgets = [
-        _same_choice(group, notes)
-        for cell in cells
-        for group in groups(cell, lambda result: result.run.n_train)
-    ]
-    used = {(result.provenance.engine, result.provenance.dtype) for group in budgets for result in group}
-    engines = sorted(f"{engine} ({dtype})" for engine, dtype in used)
+    cells: list[list[Result]] = []
+    for task in tasks:
+        cells += [_same_recipe(group, notes) for group in groups(task, _row_key)]
+    budgets: list[list[Result]] = []
+    for cell in cells:
+        budgets += [_same_choice(group, notes) for group in groups(cell, attrgetter("run.n_train"))]
+    provenances = [result.provenance for result in itertools.chain.from_iterable(budgets)]
+    engines = sorted({f"{provenance.engine} ({provenance.dtype})" for provenance in provenances})
     if len(engines) > 1:
         notes.append(
             f"Scores come from different engines, which may differ by a few samples: {listed(engines)}."
         )
     return budgets
+
+
+def _row_key(result: Result) -> Key:
+    return key_of(result.run)
 
 
 def groups(results: Iterable[ItemT], key: Callable[[ItemT], GroupT]) -> list[list[ItemT]]:
@@ -65,41 +68,43 @@ def groups(results: Iterable[ItemT], key: Callable[[ItemT], GroupT]) -> list[lis
 
 
 def _of_board(results: Sequence[Result], board: Board, notes: list[str]) -> list[Result]:
-    found = {result.run.task for result in results}
-    absent = [task for task in board.tasks or sorted(board.weights) if task not in found]
+    tasks_run = {result.run.task for result in results}
+    absent = [task for task in board.tasks or sorted(board.weights) if task not in tasks_run]
     notes += [
-        f"Task '{task}' of the board has no finished run.{suggest(task, sorted(found))}" for task in absent
+        f"Task '{task}' of the board has no finished run.{suggest(task, sorted(tasks_run))}"
+        for task in absent
     ]
     if board.tasks is None:
         return list(results)
-    left_out = sorted(found - set(board.tasks))
+    left_out = sorted(tasks_run - set(board.tasks))
     if left_out:
         notes.append(f"Not on this board: the runs of {listed(left_out)}.")
     return [result for result in results if result.run.task in board.tasks]
 
 
 def _same_protocol(group: list[Result], notes: list[str]) -> list[Result]:
-    """The runs of one task that were asked the same in the same way: of its newest version, those asked as
-    most were."""
+    """The runs of one task that answered the same samples in the same way: of its newest version, the way
+    that most runs share."""
     if _equal(group, PROTOCOL):
         return group
     return _alike(group, lambda run: _flat(run, PROTOCOL), f"Task '{group[0].run.task}'", notes)
 
 
 def _same_metric(group: list[Result], notes: list[str]) -> list[Result]:
-    """The runs of one task that were judged by the same primary metric on the same scale: as most were."""
+    """The runs of one task that were judged by the primary metric and scale that most runs share."""
 
     def judged(result: Result) -> tuple[str, float]:
         return result.task.primary_metric, result.task.chance
 
     kinds = groups(group, judged)
     kinds.sort(key=lambda kind: (-len(kind), judged(kind[0])))
-    for other in kinds[1:]:
-        metric, chance = judged(other[0])
-        were = "was" if len(other) == 1 else "were"
+    for kind in kinds[1:]:
+        metric, chance = judged(kind[0])
+        were = "was" if len(kind) == 1 else "were"
         notes.append(
-            f"Task '{group[0].run.task}': {count_of(len(other), 'run')} {were} judged by {metric}, chance at {chance:.3g}, "
-            "and left out of the comparison; `gainboard score` judges all by the task as it is now."
+            f"Task '{group[0].run.task}': {count_of(len(kind), 'run')} {were} judged by {metric}, "
+            f"chance at {chance:.3g}, and left out of the comparison; "
+            "`gainboard score` judges all by the task as it is now."
         )
     return kinds[0]
 
@@ -134,11 +139,10 @@ def _same_choice(group: list[Result], notes: list[str]) -> list[Result]:
 
 
 def _equal(group: list[Result], fields: Sequence[str]) -> bool:
-    """Whether all runs agree in these fields to the letter: then nothing need be described, of thousands of
-    runs."""
-    taken = attrgetter(*fields)
-    first = taken(group[0].run)
-    return all(taken(result.run) == first for result in group)
+    """Whether all runs have equal fields: a quick look that spares describing thousands of runs."""
+    values_of = attrgetter(*fields)
+    values = values_of(group[0].run)
+    return all(values_of(result.run) == values for result in group)
 
 
 def _where(group: list[Result]) -> str:
@@ -155,30 +159,33 @@ def _chosen(run: Run) -> dict[str, str]:
 
 
 def _alike(
-    group: list[Result], described: Callable[[Run], Mapping[str, str]], where: str, notes: list[str]
+    group: list[Result], described: Callable[[Run], Mapping[str, str]], subject: str, notes: list[str]
 ) -> list[Result]:
-    """Of runs that are described in several ways the largest group, of the newest version of the task."""
+    """The largest group of runs with equal descriptions, of the newest version of the task."""
 
     def key(result: Result) -> str:
         return json.dumps(described(result.run), sort_keys=True)
 
     kinds = groups(group, key)
     kinds.sort(key=lambda kind: (-kind[0].run.task_version, -len(kind), key(kind[0])))
-    ours = described(kinds[0][0].run)
-    notes += [_left_out(len(other), ours, described(other[0].run), where) for other in kinds[1:]]
+    kept_settings = described(kinds[0][0].run)
+    notes += [_left_out(len(kind), kept_settings, described(kind[0].run), subject) for kind in kinds[1:]]
     return kinds[0]
 
 
-def _left_out(runs: int, ours: Mapping[str, str], theirs: Mapping[str, str], where: str) -> str:
-    told = [
-        f"{name} = {theirs.get(name, ABSENT)} instead of {ours.get(name, ABSENT)}"
-        for name in sorted({*ours, *theirs})
-        if ours.get(name) != theirs.get(name)
+def _left_out(runs: int, kept_settings: Mapping[str, str], settings: Mapping[str, str], subject: str) -> str:
+    differences = [
+        f"{name} = {settings.get(name, ABSENT)} instead of {kept_settings.get(name, ABSENT)}"
+        for name in sorted({*kept_settings, *settings})
+        if kept_settings.get(name) != settings.get(name)
     ]
-    if len(told) > MOST_DIFFERENCES:
-        told[MOST_DIFFERENCES:] = [f"and {len(told) - MOST_DIFFERENCES} more"]
+    if len(differences) > MOST_DIFFERENCES:
+        differences[MOST_DIFFERENCES:] = [f"and {len(differences) - MOST_DIFFERENCES} more"]
     were = "was" if runs == 1 else "were"
-    return f"{where}: {count_of(runs, 'run')} {were} made differently ({'; '.join(told)}) and left out of the comparison."
+    return (
+        f"{subject}: {count_of(runs, 'run')} {were} made differently ({'; '.join(differences)}) "
+        "and left out of the comparison."
+    )
 
 
 def _flat(run: Run, fields: Sequence[str]) -> dict[str, str]:

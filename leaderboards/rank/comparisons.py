@@ -16,7 +16,7 @@ from leaderboards.rank.tables import Row
 
 @dataclass(frozen=True)
 class Differences:
-    """Of every two of R rows the first less the second: R × R each, NaN where the two cannot be compared."""
+    """Every two of R rows, the row minus the column: R × R each, NaN where the two cannot be compared."""
 
     value: FloatArray
     low: FloatArray
@@ -46,7 +46,7 @@ class TaskComparison:
     scores between 0 and 1 those on which the first scores higher."""
 
     broken: NDArray[np.int64]
-    """The reverse."""
+    """Samples that the first gets wrong and the second right."""
 
     flips_p: FloatArray
     """Exact McNemar test of the two counts; not corrected."""
@@ -56,7 +56,7 @@ def compare_rows(
     rows: Sequence[Row], cards: Mapping[str, TaskCard], standings: Mapping[str, Standing]
 ) -> dict[str, TaskComparison]:
     """By task, the comparison of every row with every other."""
-    found, p_values = {}, []
+    by_task, p_values = {}, []
     for task, card in cards.items():
         flipped = flips(_means(rows, task), binary=card.binary)
         stderr, p = _of_rows(rows, standings[task], "stderr", "p")
@@ -64,9 +64,12 @@ def compare_rows(
         # sample, the t test says nothing; its flips do.
         difference = differences_of(rows, standings[task])
         p_values.append(np.where(difference.known, np.where(stderr > 0, p, flipped.p), np.nan))
-        found[task] = TaskComparison(difference, p_values[-1], flipped.fixed, flipped.broken, flipped.p)
+        by_task[task] = TaskComparison(difference, p_values[-1], flipped.fixed, flipped.broken, flipped.p)
     corrected = holm_by_column(np.array(p_values))
-    return {task: replace(one, p=p) for (task, one), p in zip(found.items(), corrected, strict=True)}
+    return {
+        task: replace(comparison, p=p)
+        for (task, comparison), p in zip(by_task.items(), corrected, strict=True)
+    }
 
 
 def differences_of(rows: Sequence[Row], standing: Standing) -> Differences:
@@ -77,26 +80,28 @@ def differences_of(rows: Sequence[Row], standing: Standing) -> Differences:
 
 def _of_rows(rows: Sequence[Row], standing: Standing, *names: str) -> list[FloatArray]:
     """Figures of a standing in the order of some rows; NaN for those that are not in it."""
-    known = [place for place, row in enumerate(rows) if row.key in standing.places]
-    there = [standing.places[rows[place].key] for place in known]
-    found = []
+    row_places = [place for place, row in enumerate(rows) if row.key in standing.places]
+    standing_places = [standing.places[rows[place].key] for place in row_places]
+    tables = []
     for name in names:
         table = np.full((len(rows), len(rows)), np.nan)
-        table[np.ix_(known, known)] = getattr(standing.comparison, name)[np.ix_(there, there)]
-        found.append(table)
-    return found
+        table[np.ix_(row_places, row_places)] = getattr(standing.comparison, name)[
+            np.ix_(standing_places, standing_places)
+        ]
+        tables.append(table)
+    return tables
 
 
 def _means(rows: Sequence[Row], task: str) -> FloatArray:
     """Rows × samples of a task: the mean over seeds and templates, NaN where a row has no score."""
     columns: dict[str, int] = {}
-    known: list[tuple[int, list[int], FloatArray]] = []
+    row_means: list[tuple[int, list[int], FloatArray]] = []
     for place, row in enumerate(rows):
         if task in row.cells:
             ids, means = sample_means(row.cells[task])
-            known.append((place, [columns.setdefault(one, len(columns)) for one in ids], means))
+            row_means.append((place, [columns.setdefault(sample, len(columns)) for sample in ids], means))
     table = np.full((len(rows), len(columns)), np.nan)
-    for place, wanted, means in known:
+    for place, wanted, means in row_means:
         table[place, wanted] = means
     return table
 

@@ -27,8 +27,8 @@ class TaskGain:
 
 
 def task_gains(table: Table) -> dict[tuple[Key, str], TaskGain]:
-    """By row and task, complete or not; without what has no untrained arm to be held against."""
-    found: list[tuple[Key, str, Estimate, Method]] = []
+    """The gains by row and task, complete or not, wherever there is an untrained arm to compare with."""
+    gains: list[tuple[Key, str, Estimate, Method]] = []
     p: list[float] = []
     for task in table.tasks:
         claims = [
@@ -36,19 +36,19 @@ def task_gains(table: Table) -> dict[tuple[Key, str], TaskGain]:
             for row in table.rows
             if row.tuned and task in row.cells and (claim := _claim(table, row, task))
         ]
-        found += [(row.key, task, gain, other.method) for row, other, gain in claims]
-        p += p_of_gains([(row.cells[task], other.cells[task]) for row, other, _ in claims])
+        gains += [(row.key, task, gain, arm.method) for row, arm, gain in claims]
+        p += p_of_gains([(row.cells[task], arm.cells[task]) for row, arm, _ in claims])
     corrected = false_discovery(p).tolist()
     return {
         (key, task): TaskGain(gain, over, q)
-        for (key, task, gain, over), q in zip(found, corrected, strict=True)
+        for (key, task, gain, over), q in zip(gains, corrected, strict=True)
     }
 
 
 def _claim(table: Table, row: Row, task: str) -> tuple[Row, Estimate] | None:
     """The untrained arm that a row is held against on a task, few-shot first, and the gain over it."""
     for method in reversed(UNTUNED):
-        other, gain = table.baseline(row, method), table.gain_on(task, row, method)
-        if other is not None and gain is not None:
-            return other, gain
+        arm, gain = table.baseline(row, method), table.gain_on(task, row, method)
+        if arm is not None and gain is not None:
+            return arm, gain
     return None

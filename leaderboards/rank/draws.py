@@ -26,7 +26,7 @@ class Draws:
 
     @property
     def steps(self) -> NDArray[np.int16]:
-        """The same in whole steps of `STEP`; what lies beyond ±3.27, far below chance, stays at that end."""
+        """The scores in whole steps of `STEP`; what lies beyond ±3.27, far below chance, stays at that end."""
         limits = np.iinfo(np.int16)
         return np.clip(np.rint(self.scores / STEP), limits.min, limits.max).astype(np.int16)
 
@@ -40,7 +40,7 @@ def joint_draws(table: Table, *, count: int = DRAWS) -> Draws:
     """
     estimates = [row.score for row in table.ranked if row.score]
     value, low, high = (
-        np.array([getattr(one, end) for one in estimates]) for end in ("value", "low", "high")
+        np.array([getattr(estimate, end) for estimate in estimates]) for end in ("value", "low", "high")
     )
     errors = table.overall.comparison.errors[:count]
     spread = errors.std(axis=0)

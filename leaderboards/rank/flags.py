@@ -1,6 +1,7 @@
-"""What makes a finished run's score say little of its method: its training collapsed, or its loss rose for
-good."""
+"""What makes a finished run's score say little of its method: its training collapsed, or its loss rose and
+stayed high."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +12,7 @@ from leaderboards.text import LONGEST_REASON, shortened
 
 @dataclass(frozen=True)
 class Flag:
-    """Something that a reader must know before believing a score."""
+    """A warning that a reader needs before believing a score."""
 
     text: str
     """In a few words, as `1 of 3 runs collapsed`."""
@@ -30,8 +31,8 @@ class Trouble:
 
 def troubles(result: Result) -> list[Trouble]:
     """What went wrong with the trainings of a run that finished all the same."""
-    found = [Trouble("collapsed", result.collapsed)] if result.collapsed else []
-    return found + [
+    collapse = [Trouble("collapsed", result.collapsed)] if result.collapsed else []
+    return collapse + [
         Trouble("diverged", training.diverged) for training in result.trainings if training.diverged
     ]
 
@@ -42,9 +43,9 @@ def flag_of(results: Sequence[Result]) -> Flag | None:
     if not any(by_run):
         return None
     counted = []
-    for what in ("collapsed", "diverged"):
-        runs = sum(any(trouble.what == what for trouble in found) for found in by_run)
+    for kind in ("collapsed", "diverged"):
+        runs = sum(any(trouble.what == kind for trouble in run_troubles) for run_troubles in by_run)
         if runs:
-            counted.append(what if runs == len(by_run) == 1 else f"{runs} of {len(by_run)} {what}")
-    first = next(trouble.reason for found in by_run for trouble in found)
-    return Flag(", ".join(counted), shortened(first, LONGEST_REASON))
+            counted.append(kind if runs == len(by_run) == 1 else f"{runs} of {len(by_run)} {kind}")
+    reason = next(itertools.chain.from_iterable(by_run)).reason
+    return Flag(", ".join(counted), shortened(reason, LONGEST_REASON))

@@ -23,7 +23,7 @@ class Flips:
     """Samples that the first gets right, or scores higher on, and the second does not."""
 
     broken: NDArray[np.int64]
-    """The reverse."""
+    """Samples that the second gets right, or scores higher on, and the first does not."""
 
     p: NDArray[np.float64]
     """Exact McNemar test of each pair."""
@@ -44,6 +44,6 @@ def flips(scores: ArrayLike, *, binary: bool) -> Flips:
         )  # NaN is neither
         fixed = np.rint(right @ wrong.T).astype(np.int64)
     else:
-        fixed = np.array([(own > table).sum(axis=1) for own in table])
+        fixed = np.array([(row > table).sum(axis=1) for row in table])
     broken = fixed.T
     return Flips(fixed, broken, mcnemar(fixed, broken))

@@ -23,7 +23,7 @@ from leaderboards.rank.cells import read_cell
 from leaderboards.rank.comparable import groups
 from leaderboards.rank.scores import Outcome
 
-Verdict = Literal["passed", "failed", "unresolved"]
+GuardVerdict = Literal["passed", "failed", "unresolved"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Forgetting:
     """What may be lost, as a share of the score's range: 0.01 for a point."""
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> GuardVerdict:
         """Whether less than the margin is lost, as far as can be told."""
         if self.mean.low >= -self.margin:
             return "passed"
@@ -56,31 +56,33 @@ def forgetting(
     points: float,
     ahead: Mapping[str, Outcome] = MappingProxyType({}),
 ) -> dict[Key, Forgetting]:
-    """The guard of every row that has one; `points`: the margin. A run that cannot be read is left out and
-    named in `notes`.
+    """The guard of every row that has guard runs; `points`: the margin. A run that cannot be read is left out
+    and named in `notes`.
 
     Of several training budgets the largest counts, as in the ranking; untrusted runs are left out. `ahead`:
     by the key of their run, scores that were read before.
     """
     guards = [result for result in results if result.run.guard is not None and result.untrusted is None]
     tuned = [result for result in guards if _is_tuned(result.run)]
-    bases = {
-        _base_key(group[0]): group
-        for group in groups([one for one in guards if not _is_tuned(one.run)], _base_key)
-    }
-    found = {}
-    for row in sorted(groups(tuned, lambda result: key_of(result.run)), key=lambda row: key_of(row[0].run)):
+    untuned = [result for result in guards if not _is_tuned(result.run)]
+    bases = {_base_key(group[0]): group for group in groups(untuned, _base_key)}
+    by_row = {}
+    for row_guards in sorted(
+        groups(tuned, lambda result: key_of(result.run)), key=lambda row_guards: key_of(row_guards[0].run)
+    ):
         changes: dict[str, Estimate] = {}
         # By task; of two versions of one the newer comes later, and stays.
-        for asked in sorted(groups(_largest(row), _base_key), key=lambda asked: _base_key(asked[0])):
-            change = _change(asked, bases.get(_base_key(asked[0]), []), folder, notes, ahead)
+        for guard_runs in sorted(
+            groups(_largest(row_guards), _base_key), key=lambda guard_runs: _base_key(guard_runs[0])
+        ):
+            change = _change(guard_runs, bases.get(_base_key(guard_runs[0]), []), folder, notes, ahead)
             if change is not None:
-                changes[asked[0].run.task] = change
+                changes[guard_runs[0].run.task] = change
         if changes:
-            found[key_of(row[0].run)] = Forgetting(
+            by_row[key_of(row_guards[0].run)] = Forgetting(
                 changes, mean_over_tasks(list(changes.values())), points / 100
             )
-    return found
+    return by_row
 
 
 def _is_tuned(run: Run) -> bool:
@@ -88,21 +90,21 @@ def _is_tuned(run: Run) -> bool:
 
 
 def _base_key(result: Result) -> tuple[str, str, int, str]:
-    """The same for weights and their base: the model, and all that is asked of it on the guard task."""
+    """Equal for tuned weights and their base: the model, and how it answered the guard task."""
     run = result.run
-    asked = run.model_dump(
+    protocol = run.model_dump(
         mode="json",
         include={"task_fingerprint", "templates", "generation", "split", "test_seed", "limit", "candidate"},
     )
-    del asked["candidate"]["method"]
+    del protocol["candidate"]["method"]
     metric = result.task.primary_metric
-    return run.candidate.name, run.task, run.task_version, json.dumps([asked, metric], sort_keys=True)
+    return run.candidate.name, run.task, run.task_version, json.dumps([protocol, metric], sort_keys=True)
 
 
 def _after(result: Result) -> tuple[str, int, int]:
     """What a guard run's weights were tuned for: the task, and how much of it."""
     after = result.run.guard.after if result.run.guard else None
-    assert after is not None, "only tuned arms are asked"
+    assert after is not None, "only runs of tuned weights come here"
     return after.task, after.version, after.n_train
 
 
@@ -139,8 +141,8 @@ def _change(
     ids = [name for name in before.scores.ids if name in everywhere]
     if not seeds or not ids:
         return None
-    ours = np.mean([cell.scores.restricted(seeds, ids) for cell in after], axis=0)
-    theirs = before.scores.restricted(seeds, ids)
+    tuned_scores = np.mean([cell.scores.restricted(seeds, ids) for cell in after], axis=0)
+    base_scores = before.scores.restricted(seeds, ids)
     low = before.card.metrics[before.card.primary_metric].low or 0.0
     clusters = before.scores.cluster_numbers(ids)
-    return gain(ours, theirs, binary=before.card.binary, span=1 - low, clusters=clusters)
+    return gain(tuned_scores, base_scores, binary=before.card.binary, span=1 - low, clusters=clusters)

@@ -34,28 +34,33 @@ class SharedTables:
     clusters: NDArray[np.int64] | None
 
 
-def shared_tables(first: Cell, second: Cell) -> SharedTables | None:
+def shared_tables(cell: Cell, other_cell: Cell) -> SharedTables | None:
     """None when two cells share no seed or no sample."""
-    seeds, ids = first.scores.shared(second.scores)
+    seeds, ids = cell.scores.shared(other_cell.scores)
     if not seeds or not ids:
         return None
-    ours, theirs = (cell.scores.restricted(seeds, ids) for cell in (first, second))
-    return SharedTables(seeds, ids, ours, theirs, first.scores.cluster_numbers(ids))
+    return SharedTables(
+        seeds,
+        ids,
+        cell.scores.restricted(seeds, ids),
+        other_cell.scores.restricted(seeds, ids),
+        cell.scores.cluster_numbers(ids),
+    )
 
 
-def paired(first: Cell, second: Cell) -> Estimate | None:
+def paired(cell: Cell, other_cell: Cell) -> Estimate | None:
     """Difference of two candidates on one task over the seeds and samples they share; None when they share
     none."""
-    tables = shared_tables(first, second)
+    tables = shared_tables(cell, other_cell)
     if tables is None:
         return None
-    card = first.card
+    card = cell.card
     return gain(tables.first, tables.second, binary=card.binary, span=_span(card), clusters=tables.clusters)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every two of K candidates: K × K, the row's less the column's; NaN where two share no sample."""
+    """Every two of K candidates: K × K, the row's score minus the column's; NaN where two share no sample."""
 
     value: FloatArray
     stderr: FloatArray
@@ -89,7 +94,7 @@ class Comparison:
         )
 
     def of(self, places: Sequence[int]) -> "Comparison":
-        """Some of the candidates, in an order."""
+        """The comparison of the candidates at `places` only, in that order."""
         block = np.ix_(places, places)
         return Comparison(
             self.value[block],
@@ -105,8 +110,10 @@ class Comparison:
 
 
 def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
-    """Compare all cells of a task with each other, those with equal seeds and samples at once. `seed`: of the
-    draws."""
+    """Compare all cells of a task with each other, those with equal seeds and samples at once.
+
+    `seed`: for the draws.
+    """
     count = len(cells)
     value, stderr, degrees, low, high = (np.full((count, count), np.nan) for _ in range(5))
     p, n, shared_seeds = (
@@ -114,64 +121,79 @@ def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
         np.zeros((count, count), dtype=np.int64),
         np.zeros((count, count), np.int64),
     )
-    for ours, theirs in itertools.combinations_with_replacement(_kinds(cells).values(), 2):
-        first, second = cells[ours[0]], cells[theirs[0]]
+    for kind, other_kind in itertools.combinations_with_replacement(_kinds(cells).values(), 2):
+        first, second = cells[kind[0]], cells[other_kind[0]]
         seeds, ids = first.scores.shared(second.scores)
         if not seeds or not ids:
             continue
-        both = ours if ours is theirs else [*ours, *theirs]
-        tables = np.stack([cells[place].scores.restricted(seeds, ids) for place in both])
-        found = differences(
+        places = kind if kind is other_kind else [*kind, *other_kind]
+        tables = np.stack([cells[place].scores.restricted(seeds, ids) for place in places])
+        intervals = differences(
             tables,
             binary=first.card.binary,
             span=_span(first.card),
             clusters=first.scores.cluster_numbers(ids),
         )
-        p_values = _p_values(found)
-        within = slice(None) if ours is theirs else slice(len(ours))
-        across = slice(None) if ours is theirs else slice(len(ours), None)
-        # Of two kinds only what lies between them: what each has within itself is known from more samples.
-        blocks = [(ours, theirs, (within, across)), (theirs, ours, (across, within))]
-        for rows, columns, here in blocks[: 1 if ours is theirs else 2]:
+        p_values = _p_values(intervals)
+        within = slice(None) if kind is other_kind else slice(len(kind))
+        across = slice(None) if kind is other_kind else slice(len(kind), None)
+        # Between two kinds only the cross pairs: pairs within a kind are compared on all samples of that kind.
+        blocks = [(kind, other_kind, (within, across)), (other_kind, kind, (across, within))]
+        for rows, columns, block_within in blocks[: 1 if kind is other_kind else 2]:
             block = np.ix_(rows, columns)
-            value[block], low[block], high[block] = found.value[here], found.low[here], found.high[here]
-            degrees[block], n[block], shared_seeds[block] = found.degrees[here], found.n, found.seeds
-            if found.stderr is not None:
-                stderr[block] = found.stderr[here]
-                p[block] = p_values[here]
+            value[block], low[block], high[block] = (
+                intervals.value[block_within],
+                intervals.low[block_within],
+                intervals.high[block_within],
+            )
+            degrees[block], n[block], shared_seeds[block] = (
+                intervals.degrees[block_within],
+                intervals.n,
+                intervals.seeds,
+            )
+            if intervals.stderr is not None:
+                stderr[block] = intervals.stderr[block_within]
+                p[block] = p_values[block_within]
     return Comparison(value, stderr, degrees, low, high, p, n, shared_seeds, _errors(cells, seed))
 
 
 def _kinds(cells: Sequence[Cell]) -> dict[tuple[tuple[int, ...], tuple[str, ...]], list[int]]:
-    """Where cells with equal seeds and samples are."""
+    """The places of cells with equal seeds and samples."""
     kinds: dict[tuple[tuple[int, ...], tuple[str, ...]], list[int]] = {}
     for place, cell in enumerate(cells):
         kinds.setdefault((cell.scores.seeds, cell.scores.ids), []).append(place)
     return kinds
 
 
-def _p_values(found: Intervals) -> FloatArray:
-    """Of all differences of K scores; 1 where there is no standard error."""
-    if found.stderr is None:
-        return np.ones_like(found.value)
-    return of_pairs(partial(t_test, n=found.n), found.value, found.stderr, found.degrees)
+def _p_values(intervals: Intervals) -> FloatArray:
+    """P-values of all differences of K scores; 1 where there is no standard error."""
+    if intervals.stderr is None:
+        return np.ones_like(intervals.value)
+    return of_pairs(partial(t_test, n=intervals.n), intervals.value, intervals.stderr, intervals.degrees)
 
 
 def _errors(cells: Sequence[Cell], seed: int) -> FloatArray:
-    """Joint draws of the errors of all scores. A sample or seed that a cell lacks has no part in its
+    """Joint draws of the errors of all scores. A sample or seed that a cell lacks adds nothing to its
     error."""
     kinds = _kinds(cells)
-    ids = list(dict.fromkeys(name for _, own in kinds for name in own))
-    seeds = sorted({one for own, _ in kinds for one in own})
+    all_ids: dict[str, None] = {}
+    all_seeds = set[int]()
+    for kind_seeds, kind_ids in kinds:
+        all_ids |= dict.fromkeys(kind_ids)
+        all_seeds |= {*kind_seeds}
+    ids, seeds = [*all_ids], sorted(all_seeds)
     numbers = {name: number for number, name in enumerate(ids)}
     templates = max((cell.scores.values.shape[1] for cell in cells), default=1)
     tables = np.empty((len(cells), len(seeds), templates, len(ids)))
     for (own_seeds, own_ids), places in kinds.items():
         values = np.stack([cells[place].scores.values for place in places])
         tables[places] = values.mean(axis=(1, 2, 3), keepdims=True) if values.size else 0.0
-        rows, columns = [seeds.index(one) for one in own_seeds], [numbers[name] for name in own_ids]
+        rows, columns = (
+            [seeds.index(seed_name) for seed_name in own_seeds],
+            [numbers[name] for name in own_ids],
+        )
         tables[np.ix_(places, rows, range(templates), columns)] = values
     stderr = np.array([cell.estimate.stderr or 0.0 if cell.estimate else 0.0 for cell in cells])
-    whole = next((cell for cell in cells if list(cell.scores.ids) == ids), None)
-    clusters = whole.scores.cluster_numbers() if whole else None
+    complete = next((cell for cell in cells if list(cell.scores.ids) == ids), None)
+    clusters = complete.scores.cluster_numbers() if complete else None
     return np.asarray(deviations(tables, clusters=clusters, seed=seed) * stderr)

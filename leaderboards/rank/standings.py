@@ -18,11 +18,10 @@ from leaderboards.rank.cells import Cell
 from leaderboards.rank.pairs import Comparison, compare, shared_tables
 
 SIGNIFICANT = 0.05
-"""A corrected p-value below it makes a claim."""
+"""Corrected p-values below this count as significant."""
 
-
-THREADS = 2
-"""More of them wait for each other between two calls of numpy, and hold as many tables more."""
+COMPARISON_THREADS = 2
+"""More threads contend for numpy's lock, and each holds a table of its own; two measured fastest."""
 
 OutcomeT = TypeVar("OutcomeT")
 
@@ -43,25 +42,25 @@ class Standing:
         return {key: place for place, key in enumerate(self.keys)}
 
     def among(self, keys: Sequence[Key]) -> Comparison:
-        """Some of them, in an order."""
-        if (*keys,) == self.keys:  # as most often: the tables need not be copied
+        """The comparison of `keys` only, in the order given."""
+        if (*keys,) == self.keys:  # the usual case, in which no table is copied
             return self.comparison
         return self.comparison.of([self.places[key] for key in keys])
 
-    def difference(self, first: Key, second: Key) -> Estimate | None:
+    def difference(self, key: Key, other_key: Key) -> Estimate | None:
         """Paired difference of two candidates; None where they cannot be compared."""
-        if first not in self.places or second not in self.places:
+        if key not in self.places or other_key not in self.places:
             return None
-        return self.comparison.at(self.places[first], self.places[second])
+        return self.comparison.at(self.places[key], self.places[other_key])
 
-    def p(self, first: Key, second: Key) -> float:
-        """P-value of that difference, two-sided; 1 where they cannot be compared."""
-        if first not in self.places or second not in self.places:
+    def p(self, key: Key, other_key: Key) -> float:
+        """Two-sided p-value of the difference; 1 where the two cannot be compared."""
+        if key not in self.places or other_key not in self.places:
             return 1.0
-        return float(self.comparison.p[self.places[first], self.places[second]])
+        return float(self.comparison.p[self.places[key], self.places[other_key]])
 
     def ranking(self, keys: Sequence[Key], *, level_of: LevelOf = joint_threshold) -> Ranking:
-        """Rank intervals of some of them, in an order, that hold together in 95 % of all cases.
+        """Rank intervals of `keys`, in the order given, that hold together in 95 % of all cases.
 
         `level_of`: how the level of their errors is found.
         """
@@ -70,16 +69,16 @@ class Standing:
 
 
 def stand(cells: Mapping[Key, Cell], *, seed: int = 0) -> Standing:
-    """The candidates of one task. `seed`: of the draws, another for each task."""
+    """The candidates of one task. `seed`: for the draws; each task has its own."""
     scored = {key: cell for key, cell in cells.items() if cell.estimate}
     return Standing(tuple(scored), compare(list(scored.values()), seed=seed))
 
 
 def side_by_side(function: Callable[[str], OutcomeT], tasks: Iterable[str]) -> dict[str, OutcomeT]:
-    """What a function of arrays comes to for each task: numpy and scipy let threads work at the same time."""
+    """Call a function of arrays for each task, in threads: numpy and scipy release the interpreter's lock."""
     names = list(tasks)
-    # BLAS has threads of its own, which after each product wait for the next one busily, in the way of ours.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as threads:
+    # BLAS has threads of its own that spin after each product and take the cores from these.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(COMPARISON_THREADS) as threads:
         return dict(zip(names, threads.map(function, names), strict=True))
 
 
@@ -106,50 +105,51 @@ def _sum(parts: Sequence[tuple[float, Comparison]], count: int) -> Comparison:
     variances = [(factor * part.stderr) ** 2 for factor, part in parts]
     variance = sum(variances, start=nothing)
     spread = sum(
-        (one**2 / part.degrees for one, (_, part) in zip(variances, parts, strict=True)), start=nothing
+        (part_variance**2 / part.degrees for part_variance, (_, part) in zip(variances, parts, strict=True)),
+        start=nothing,
     )
     degrees = np.divide(variance**2, spread, out=np.full_like(variance, np.inf), where=spread > 0)
     n = sum((part.n for _, part in parts), start=np.zeros((count, count), dtype=np.int64))
     seeds = np.min([part.seeds for _, part in parts], axis=0) if parts else n
     stderr = np.sqrt(variance)
-    known = np.isfinite(stderr)
-    tested = t_test(np.nan_to_num(value), np.where(known, stderr, 1.0), degrees, n=n)
+    has_stderr = np.isfinite(stderr)
+    tested = t_test(np.nan_to_num(value), np.where(has_stderr, stderr, 1.0), degrees, n=n)
     errors = sum((factor * part.errors for factor, part in parts), start=np.zeros((DRAWS, count)))
-    p = np.where(known, tested, 1.0)
+    p = np.where(has_stderr, tested, 1.0)
     return Comparison(value, stderr, degrees, value - np.sqrt(down), value + np.sqrt(up), p, n, seeds, errors)
 
 
 def tiers(ranking: Ranking) -> list[int]:
-    """The tier of each candidate, best first: one begins where a candidate is surely worse than the first of
-    the last."""
-    found: list[int] = []
+    """The tier of each candidate, best first: a tier begins where a candidate is clearly worse than the first
+    one of the tier before."""
+    tier_numbers: list[int] = []
     leader = 0
     for place in range(len(ranking.best)):
         if place and ranking.better[leader, place]:
             leader = place
-            found.append(found[-1] + 1)
+            tier_numbers.append(tier_numbers[-1] + 1)
         else:
-            found.append(found[-1] if found else 1)
-    return found
+            tier_numbers.append(tier_numbers[-1] if tier_numbers else 1)
+    return tier_numbers
 
 
 def p_of_gains(pairs: Sequence[tuple[Cell, Cell]]) -> list[float]:
-    """P-values of paired differences on one task, those over the same seeds and samples at once."""
+    """P-values of paired differences on one task; pairs over equal seeds and samples are tested together."""
     groups: dict[tuple[tuple[int, ...], tuple[str, ...]], list[int]] = {}
-    tables = [shared_tables(first, second) for first, second in pairs]
+    tables = [shared_tables(cell, other_cell) for cell, other_cell in pairs]
     for place, table in enumerate(tables):
         if table is not None:
             groups.setdefault((tuple(table.seeds), tuple(table.ids)), []).append(place)
-    found = [1.0] * len(pairs)
+    by_place = [1.0] * len(pairs)
     for places in groups.values():
         members = [table for place in places if (table := tables[place])]
-        first = np.stack([table.first for table in members])
-        second = np.stack([table.second for table in members])
+        values = np.stack([table.first for table in members])
+        other_values = np.stack([table.second for table in members])
         card = pairs[places[0]][0].card
-        p = p_values(first, second, binary=card.binary, clusters=members[0].clusters)
+        p = p_values(values, other_values, binary=card.binary, clusters=members[0].clusters)
         for place, value in zip(places, p.tolist(), strict=True):
-            found[place] = value
-    return found
+            by_place[place] = value
+    return by_place
 
 
 @dataclass(frozen=True)
@@ -173,9 +173,9 @@ def robustness(standings: Mapping[str, Standing], keys: Sequence[Key]) -> list[R
         value = np.nan_to_num(standing.among(keys).value)
         won: NDArray[np.float64] = (value > 0).sum(axis=1) + 0.5 * ((value == 0).sum(axis=1) - 1)
         wins += won
-    others = max(len(keys) - 1, 1) * len(standings)
+    contests = max(len(keys) - 1, 1) * len(standings)
     # Of K candidates the one that wins w comparisons on a task has the rank K − w there, ties shared.
-    return [Robustness(float(won / others), float(len(keys) - won / len(standings))) for won in wins]
+    return [Robustness(float(won / contests), float(len(keys) - won / len(standings))) for won in wins]
 
 
 def factors(tasks: Mapping[str, TaskCard], weights: Mapping[str, float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Results made into a ranking: one row a candidate, scored on the same samples, paired with its own base
+"""Results made into a ranking: one row per candidate, scored on the same samples, paired with its own base
 model.
 
 A candidate is a model and a method; an ensemble is one by a name of its own. Its runs on a task form a table
@@ -67,14 +67,14 @@ class Row:
     is missing."""
 
     over_few: Estimate | None
-    """The same over the few-shot arm."""
+    """Gain over the few-shot arm of the same model; None like `over_zero`."""
 
     ranks: tuple[int, int] | None = None
     """Best and worst rank that the paired differences allow, all rows together at 95 %; None unless the row
     is complete."""
 
     tier: int | None = None
-    """1 for the leader and all that are not surely worse, 2 for the best of the others and all not surely
+    """1 for the leader and all rows that are not clearly worse, 2 for the best of the rest and all not clearly
     worse than it …"""
 
     robustness: Robustness | None = None
@@ -89,7 +89,7 @@ class Row:
 
     @property
     def forgets(self) -> bool:
-        """Whether it surely lost more than the board allows: it is ranked, and can be the best of nothing."""
+        """Whether it clearly lost more than the board allows: it is ranked, but never called best."""
         return self.forgetting is not None and self.forgetting.verdict == "failed"
 
     @property
@@ -108,7 +108,7 @@ class Row:
         """What tells rows apart."""
         return self.name, self.method
 
-    # A row may have thousands of runs, and every page asks: what is told from all of them is told once.
+    # A row may have thousands of runs, and every page reads these: each is worked out once.
 
     @cached_property
     def tuned(self) -> bool:
@@ -159,13 +159,13 @@ class Row:
 
     @property
     def total(self) -> int:
-        """Samples asked for, all tasks."""
+        """Samples that were to be scored, all tasks."""
         return sum(cell.total for cell in self.cells.values())
 
 
 @dataclass(frozen=True)
 class Table:
-    """The ranking and everything that had to be said about it."""
+    """The ranking, and what the pages must say about it."""
 
     tasks: dict[str, TaskCard]
     """The tasks of the board that have results, in its order."""
@@ -195,7 +195,7 @@ class Table:
 
     @property
     def eligible(self) -> list[Row]:
-        """Those that may be called best: they did not lose too much on guard tasks."""
+        """The ranked rows that may be called best: they did not lose too much on guard tasks."""
         return [row for row in self.ranked if not row.forgets]
 
     @property
@@ -229,31 +229,31 @@ class Table:
     def gain_on(self, task: str, row: Row, method: Method) -> Estimate | None:
         """Paired gain of a row on one task over a lesser method on the same model; None where that was not
         run."""
-        where = task, row.key, method
-        if where not in self._gains:  # several pages ask for each
-            self._gains[where] = self._gain_on(task, row, method)
-        return self._gains[where]
+        key = task, row.key, method
+        if key not in self._gains:  # several pages read each gain
+            self._gains[key] = self._gain_on(task, row, method)
+        return self._gains[key]
 
     @cached_property
     def _gains(self) -> dict[tuple[str, Key, Method], Estimate | None]:
         return {}
 
     def _gain_on(self, task: str, row: Row, method: Method) -> Estimate | None:
-        other = self.baseline(row, method)
-        if other is None or task not in row.cells or task not in other.cells:
+        arm = self.baseline(row, method)
+        if arm is None or task not in row.cells or task not in arm.cells:
             return None
-        if not same_model(row.cells[task], other.cells[task]):
+        if not same_model(row.cells[task], arm.cells[task]):
             return None
-        return self.standings[task].difference(row.key, other.key)
+        return self.standings[task].difference(row.key, arm.key)
 
     def over_plain_on(self, task: str, row: Row) -> Estimate | None:
         """Paired gain of a row whose training began elsewhere over the same samples tuned from the plain
         base."""
-        other = plain(row.cells[task], self._cells(task, row.name)) if task in row.cells else None
-        return None if other is None else paired(row.cells[task], other)
+        plain_cell = plain(row.cells[task], self._cells(task, row.name)) if task in row.cells else None
+        return None if plain_cell is None else paired(row.cells[task], plain_cell)
 
     def over_plain(self, row: Row) -> Estimate | None:
-        """The same on all tasks; None for a row that is not complete, or where the other arm is missing on
+        """That gain over all tasks; None for a row that is not complete, or where the other arm is missing on
         one."""
         if row.score is None:
             return None
@@ -275,10 +275,10 @@ class Table:
         corrected = holm([self.overall.p(row.key, untuned.key) for row in rivals])
         return float(corrected[rivals.index(tuned)])
 
-    def difference(self, first: Row, second: Row) -> Estimate | None:
+    def difference(self, row: Row, other_row: Row) -> Estimate | None:
         """Paired difference of two complete rows' scores; None unless both share seeds and samples on every
         task."""
-        return self.overall.difference(first.key, second.key)
+        return self.overall.difference(row.key, other_row.key)
 
 
 def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: ReadAll = read_scores) -> Table:
@@ -307,8 +307,8 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
         if len(by_samples) > 1:
             curves[*key, run.task] = dict(sorted(by_samples.items()))
     scored = [cell for by_task in cells.values() for cell in by_task.values()]
-    found = {cell.results[0].run.task: cell.card for cell in scored}
-    tasks = {name: found[name] for name in board.tasks or sorted(found) if name in found}
+    cards = {cell.results[0].run.task: cell.card for cell in scored}
+    tasks = {name: cards[name] for name in board.tasks or sorted(cards) if name in cards}
     wanted = tuple(board.tasks or tasks)
     seeds = tuple(sorted({seed for cell in scored for seed in cell.seeds}))
     weights = {name: board.weights.get(name, 1.0) for name in tasks}
@@ -341,17 +341,17 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
 
 def _guarding(results: Iterable[Result], tasks: Mapping[str, TaskCard]) -> list[Result]:
     """The guard runs of weights that were tuned for a task of the board, and of models before any tuning."""
-    found = [(result, result.run.guard) for result in results if result.run.guard is not None]
-    return [result for result, guard in found if guard.after is None or guard.after.task in tasks]
+    guard_runs = [(result, result.run.guard) for result in results if result.run.guard is not None]
+    return [result for result, guard in guard_runs if guard.after is None or guard.after.task in tasks]
 
 
 def _seeds_wanted(cells: Iterable[Cell], runs: Mapping[str, Run], seeds: tuple[int, ...]) -> tuple[int, ...]:
     """All seeds; of an ensemble whose members span several of them the ones it has."""
-    found = [result.run for cell in cells for result in cell.results]
-    for run in found:
+    row_runs = [result.run for cell in cells for result in cell.results]
+    for run in row_runs:
         members = [runs[key].seed for key in run.members if key in runs]
         if run.members and set(members) != {run.seed}:
-            return tuple(sorted({run.seed for run in found}))
+            return tuple(sorted({run.seed for run in row_runs}))
     return seeds
 
 
@@ -364,13 +364,13 @@ def _row(
     weights: dict[str, float],
 ) -> Row:
     name, method = key
-    own = {task: cells[task] for task in tasks if task in cells}
-    missing = _missing(own, wanted, seeds)
-    estimates = {task: cell.estimate for task, cell in own.items()}
+    row_cells = {task: cells[task] for task in tasks if task in cells}
+    missing = _missing(row_cells, wanted, seeds)
+    estimates = {task: cell.estimate for task, cell in row_cells.items()}
     return Row(
         name,
         method,
-        own,
+        row_cells,
         missing,
         seeds_wanted=seeds,
         runs_wanted=len(wanted) * len(seeds),
@@ -380,16 +380,16 @@ def _row(
     )
 
 
-def _missing(own: dict[str, Cell], wanted: Sequence[str], seeds: Sequence[int]) -> tuple[str, ...]:
+def _missing(row_cells: dict[str, Cell], wanted: Sequence[str], seeds: Sequence[int]) -> tuple[str, ...]:
     missing = []
     for task in wanted:
-        if task not in own:
+        if task not in row_cells:
             missing.append(f"{task}: no finished run")
             continue
-        absent = [str(seed) for seed in seeds if seed not in own[task].seeds]
+        absent = [str(seed) for seed in seeds if seed not in row_cells[task].seeds]
         if absent:
             missing.append(f"{task}: no finished run with seed {listed(absent)}")
-        elif own[task].estimate is None:
+        elif row_cells[task].estimate is None:
             missing.append(f"{task}: no sample was scored in every seed and wording")
     return tuple(missing)
 
@@ -466,17 +466,16 @@ def _with_gains(table: Table, row: Row) -> Row:
 def _significance(table: Table, ranked: Sequence[Row]) -> dict[Key, dict[Method, float]]:
     """Holm-corrected p-values of every gain over an untrained arm."""
     claims = [
-        (row, method, other)
+        (row, method, arm)
         for row in ranked
         for method in UNTUNED
-        if (row.over_zero if method == "zero_shot" else row.over_few)
-        and (other := table.baseline(row, method))
+        if (row.over_zero if method == "zero_shot" else row.over_few) and (arm := table.baseline(row, method))
     ]
     if len(table.tasks) == 1:
         (task,) = table.tasks
-        values = p_of_gains([(row.cells[task], other.cells[task]) for row, _, other in claims])
+        values = p_of_gains([(row.cells[task], arm.cells[task]) for row, _, arm in claims])
     else:
-        values = [table.overall.p(row.key, other.key) for row, _, other in claims]
+        values = [table.overall.p(row.key, arm.key) for row, _, arm in claims]
     corrected = defaultdict[Key, dict[Method, float]](dict)
     for (row, method, _), value in zip(claims, holm(values).tolist(), strict=True):
         corrected[row.key][method] = value

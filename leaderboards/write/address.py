@@ -58,7 +58,7 @@ def sitemaps(address: str, pages: Sequence[str], *, most: int = MOST_IN_A_MAP) -
 
 
 def _document(kind: str, entry: str, addresses: Sequence[str]) -> str:
-    lines = [f"<{entry}><loc>{escape(one)}</loc></{entry}>" for one in addresses]
+    lines = [f"<{entry}><loc>{escape(address)}</loc></{entry}>" for address in addresses]
     return "\n".join(
         ['<?xml version="1.0" encoding="UTF-8"?>', f'<{kind} xmlns="{_NAMESPACE}">', *lines, f"</{kind}>", ""]
     )

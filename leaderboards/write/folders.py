@@ -23,15 +23,15 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def claimed(out: Path, results: Path, *, marker: str, what: str) -> Iterator[Path]:
+def claimed(out: Path, results: Path, *, marker: str, purpose: str) -> Iterator[Path]:
     """The folder that `out` leads to: meanwhile no other gainboard reads or replaces it, and what a killed
     one left is put right. A file `.NAME.lock` lies beside it as long.
 
     Raises `UserError` unless it is new, empty, or a folder that holds `marker`, can be replaced, does not
-    hold the results, and is claimed by nobody else. `what` the folder is to be, as `site`, stands in the
-    sentence.
+    hold the results, and is claimed by nobody else. `purpose`: what the folder is to be, as `site`, for
+    the sentence.
     """
-    _check_replaceable(out, results, marker=marker, what=what)
+    _check_replaceable(out, results, marker=marker, purpose=purpose)
     folder = out.resolve()
     with naming_what_is_written(out):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def claimed(out: Path, results: Path, *, marker: str, what: str) -> Iterator[Pat
     try:
         _settle(folder)
         _check_replaceable(
-            out, results, marker=marker, what=what
+            out, results, marker=marker, purpose=purpose
         )  # It may have been brought back, or made, just now.
         yield folder
     finally:
@@ -59,23 +59,23 @@ def claimed(out: Path, results: Path, *, marker: str, what: str) -> Iterator[Pat
         lock.release()
 
 
-def _check_replaceable(out: Path, results: Path, *, marker: str, what: str) -> None:
+def _check_replaceable(out: Path, results: Path, *, marker: str, purpose: str) -> None:
     if not results.is_dir():
         raise UserError(f"results folder {results} does not exist; `gainboard run SWEEP` makes one")
     if results.resolve().is_relative_to(out.resolve()):
         raise UserError(
-            f"{out} holds the results in {results} and would be replaced; choose another folder for the {what}"
+            f"{out} holds the results in {results} and would be replaced; choose another folder for the {purpose}"
         )
     if out.resolve().is_mount():
         raise UserError(
-            f"{out} is a mount point, which cannot be replaced; choose a folder below it for the {what}"
+            f"{out} is a mount point, which cannot be replaced; choose a folder below it for the {purpose}"
         )
     if out.is_dir() and (any(out.iterdir()) and not (out / marker).is_file()):
         raise UserError(
-            f"{out} is not empty and not a {what} made by gainboard; choose a new or an empty folder"
+            f"{out} is not empty and not a {purpose} made by gainboard; choose a new or an empty folder"
         )
     if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file; choose a new or an empty folder for the {what}")
+        raise UserError(f"{out} is a file; choose a new or an empty folder for the {purpose}")
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def _untouched(path: str, stamp: PageStamp, mode: int) -> bool:
 
 
 def _link(source: str, target: str) -> None:
-    """The same file under a second name, or a copy of it where a file cannot have two."""
+    """Give a file a second name, or copy it where a file cannot have two."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:

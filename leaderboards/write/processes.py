@@ -1,5 +1,4 @@
-"""Do many small pieces of work in several processes: the same outcomes in the same order, whatever their
-number."""
+"""Do many small pieces of work in several processes. How many does not change the outcomes or their order."""
 
 import multiprocessing
 import os
@@ -18,13 +17,13 @@ LEAST_SHARED = 500
 """Pieces below which other processes would take longer to start than to help."""
 
 SECONDS_BETWEEN = 2.0
-"""Of two lines that say how far the work is."""
+"""Between two lines that say how far the work is."""
 
 WorkT = TypeVar("WorkT")
 OutcomeT = TypeVar("OutcomeT")
 
 Tell = Callable[[str, int, int], None]
-"""Is told what is being done, how many pieces are done, and of how many."""
+"""Receives the name of the work, how many pieces are done, and how many there are."""
 
 
 class Counter:
@@ -35,15 +34,15 @@ class Counter:
         self._stream = stream if stream.isatty() else None
         self._said = time.monotonic()
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """`what` is being done: so many of all."""
+    def __call__(self, work: str, done: int, total: int) -> None:
+        """Say that `done` of `total` pieces of some `work` are done."""
         if self._stream is None or time.monotonic() - self._said < SECONDS_BETWEEN:
             return
         self._said = time.monotonic()
-        print(f"gainboard: {what}, {done:,} of {total:,}", file=self._stream)
+        print(f"gainboard: {work}, {done:,} of {total:,}", file=self._stream)
 
 
-def tell_nobody(what: str, done: int, total: int) -> None:
+def tell_nobody(work: str, done: int, total: int) -> None:
     """Says nothing."""
 
 
@@ -67,22 +66,22 @@ class Workers:
             self._pool = None
 
     def map(
-        self, what: str, function: Callable[[Sequence[WorkT]], list[OutcomeT]], work: Sequence[WorkT]
+        self, label: str, function: Callable[[Sequence[WorkT]], list[OutcomeT]], work: Sequence[WorkT]
     ) -> Iterator[OutcomeT]:
-        """The outcomes of all pieces, in their order. `what` is being done, as `reading predictions`.
+        """The outcomes of all pieces, in their order. `label`: what is being done, as `reading predictions`.
 
-        Other processes begin at once; in this one nothing is done before it is asked for. `function` works on
-        a share of the pieces; it and they must survive being pickled.
+        Other processes begin at once; in this one a share is done when its first outcome is read. `function`
+        works on a share of the pieces; both must survive pickling.
         """
         shares = [work[start : start + SHARE] for start in range(0, len(work), SHARE)]
         if self._processes == 1 or len(work) < LEAST_SHARED:
-            return self._counted(what, len(work), map(function, shares))
+            return self._counted(label, len(work), map(function, shares))
         futures = [self._started().submit(function, share) for share in shares]
-        return self._counted(what, len(work), _outcomes(futures))
+        return self._counted(label, len(work), _outcomes(futures))
 
     def _started(self) -> ProcessPoolExecutor:
-        # Fresh processes: a copy of this one, with whatever threads its libraries have started, is not safe
-        # everywhere.
+        # Spawned, not forked: a fork copies the state of threads that libraries have started, which is not
+        # safe everywhere.
         if self._pool is None:
             fresh = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
@@ -90,12 +89,12 @@ class Workers:
             )
         return self._pool
 
-    def _counted(self, what: str, total: int, shares: Iterable[list[OutcomeT]]) -> Iterator[OutcomeT]:
+    def _counted(self, label: str, total: int, shares: Iterable[list[OutcomeT]]) -> Iterator[OutcomeT]:
         done = 0
         for share in shares:
             yield from share
             done += len(share)
-            self._tell(what, done, total)
+            self._tell(label, done, total)
 
 
 def _outcomes(futures: list[Future[list[OutcomeT]]]) -> Iterator[list[OutcomeT]]:
@@ -113,7 +112,7 @@ def _belong_to_the_first() -> None:
 
 
 def _end_with_the_first() -> None:
-    first = multiprocessing.parent_process()
-    if first is not None:
-        first.join()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
         os._exit(1)

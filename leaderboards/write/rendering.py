@@ -54,8 +54,8 @@ class Renderer:
         text = rendered(template, {"page": page, **places, **self.shared})
         path = self.path(href)
         path.write_text(text, encoding="utf-8", newline="\n")
-        found = path.stat()
-        return PageStamp("", found.st_size, found.st_mtime_ns)
+        status = path.stat()
+        return PageStamp("", status.st_size, status.st_mtime_ns)
 
     def path(self, href: str) -> Path:
         """Where a page is written; its folder is made."""
@@ -75,17 +75,16 @@ class Renderer:
 
 
 def as_bytes(data: Any) -> bytes:
-    """Plain data, dataclasses and records, such that different ones differ; an error for anything else."""
+    """Plain data, dataclasses and records as bytes that differ where the data do; an error for anything else."""
     try:
         return pydantic_core.to_json(data, inf_nan_mode="constants")
-    except (
-        pydantic_core.PydanticSerializationError
-    ):  # half a surrogate pair, which has no UTF-8 and is spelt out here
+    except pydantic_core.PydanticSerializationError:
+        # Half a surrogate pair has no UTF-8; JSON in ASCII spells it out.
         return json.dumps(pydantic_core.to_jsonable_python(data, inf_nan_mode="constants")).encode("ascii")
 
 
 def digest_of(data: bytes) -> str:
-    """Stands for some data."""
+    """A short text that stands for some data."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -105,10 +104,10 @@ class Pages:
         self.count += 1
 
     def take_or_write(self, template: str, href: str, page: Any) -> None:
-        """The same of a page of plain data, whose former version will do where nothing has changed."""
+        """Write a page of plain data, unless its former version can be taken over."""
         try:
             made_of = self.renderer.made_of(template, href, as_bytes(page))
-        except ValueError:  # half a surrogate pair has no bytes; what it says is shown, and not known again
+        except ValueError:  # half a surrogate pair has no bytes to compare: the page is always written
             self.write(template, href, page)
             return
         if not self.take(href, made_of):
@@ -120,9 +119,9 @@ class Pages:
         if folder not in self._folders:
             self.renderer.path(href)
             self._folders.add(folder)
-        taken = self.former.take(href, made_of, self.renderer.place.folder)
-        self.count += taken
-        return taken
+        took = self.former.take(href, made_of, self.renderer.place.folder)
+        self.count += took
+        return took
 
     def wrote(self, href: str, made_of: str, stamp: PageStamp) -> None:
         """Count a page that was written, and remember what it was made of."""

@@ -14,7 +14,7 @@ from harness.sweep.methods import Method
 from leaderboards import publish
 from leaderboards.chart.forest import forest
 from leaderboards.chart.frame import LETTER
-from leaderboards.chart.staircase import Mark, _place_labels
+from leaderboards.chart.staircase import ChartMark, _place_labels
 from leaderboards.text import chart_label, letters_wide
 
 MCC = task_card(
@@ -106,12 +106,12 @@ def test_a_label_is_cut_by_its_width(name: str) -> None:
 
 
 def test_labels_of_wide_letters_stay_inside_the_staircase_and_off_each_other() -> None:
-    marks = [Mark(x, 100.0, "lora", "") for x in (441.0, 470.0)]
+    marks = [ChartMark(x, 100.0, "lora", "") for x in (441.0, 470.0)]
     wanted = [
         (mark, chart_label(letter * 40, "LoRA r16", 34)) for mark, letter in zip(marks, "W模", strict=True)
     ]
     labels = _place_labels(
-        wanted, marks, [Mark(60.0, 300.0, "lora", "")], left=46, right=704, top=18, bottom=330
+        wanted, marks, [ChartMark(60.0, 300.0, "lora", "")], left=46, right=704, top=18, bottom=330
     )
     assert len(labels) == 2
     boxes = []

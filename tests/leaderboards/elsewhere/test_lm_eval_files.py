@@ -13,7 +13,7 @@ from synthetic import task_card, write_sweep
 from harness.cli import main
 from harness.errors import UserError
 from leaderboards import publish
-from leaderboards.elsewhere.lm_eval import import_results, told
+from leaderboards.elsewhere.lm_eval import import_results, import_sentence
 from leaderboards.elsewhere.scores import IMPORTED, read_imported
 
 NAME = "results_2025-11-24T10-00-00.000001.json"
@@ -118,7 +118,7 @@ def test_a_name_longer_than_any_file_s_is_imported_and_told_in_short(tmp_path: P
     )
     outcome = import_results(path, results)
     assert [record.task for record in read_imported(results).records] == [name]
-    for said in (told(outcome, results), *outcome.notes):
+    for said in (import_sentence(outcome, results), *outcome.notes):
         assert "the first 80 of 1,000,000 characters" in said and len(said) < 400
 
 

@@ -36,7 +36,7 @@ def end_after_moving(path, target, rename=Path.rename):
     if str(target).endswith(".old"):
         end()
 
-with claimed(Path(sys.argv[1]), Path(sys.argv[2]), marker="{MARKER}", what="site") as folder:
+with claimed(Path(sys.argv[1]), Path(sys.argv[2]), marker="{MARKER}", purpose="site") as folder:
 """
 KILLED_WHILE_WRITING = """
     with replacing(folder) as new:
@@ -80,7 +80,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def replace(out: Path, results: Path, text: str = "new") -> None:
-    with claimed(out, results, marker=MARKER, what="site") as folder, replacing(folder) as new:
+    with claimed(out, results, marker=MARKER, purpose="site") as folder, replacing(folder) as new:
         (new / MARKER).touch()
         (new / "page").write_text(text, encoding="utf-8")
 
@@ -156,7 +156,7 @@ def test_a_former_folder_whose_removal_was_cut_short_does_not_come_back(
         patched.setattr(shutil, "rmtree", lambda *_, **__: None)
         replace(out, results)
     shutil.rmtree(out)
-    with claimed(out, results, marker=MARKER, what="site") as folder:
+    with claimed(out, results, marker=MARKER, purpose="site") as folder:
         assert not folder.exists()
     assert names(out.parent) == {"results"}
 
@@ -217,7 +217,7 @@ def test_folders_beside_it_that_only_look_alike_stay(results: Path, out: Path) -
 
 def test_whoever_may_write_beside_the_folder_may_lock_it(results: Path, out: Path) -> None:
     out.parent.chmod(0o775)
-    with claimed(out, results, marker=MARKER, what="site"):
+    with claimed(out, results, marker=MARKER, purpose="site"):
         assert (out.parent / ".site.lock").stat().st_mode & 0o777 == 0o664
     replace(out, results)
     assert out.stat().st_mode == results.stat().st_mode  # as any new folder
