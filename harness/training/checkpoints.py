@@ -19,18 +19,18 @@ from harness.toml import Frozen
 PROGRESS = "progress.json"
 
 
-class Progress(Frozen):
-    """Where a training is, and what came of what it took so far."""
+class TrainingProgress(Frozen):
+    """How far a training is, and the part of its cost so far that was not in vain."""
 
     step: int
     best_step: int | None
-    """The step whose weights are the best so far; None where nothing is evaluated."""
+    """The step with the best weights so far; None where nothing is evaluated."""
 
     stopped_early: bool = False
-    """Whether the training is over, though there would be more steps."""
+    """Whether the training is over before its last step."""
 
     paused: bool = False
-    """Whether it was meant to stop here for now, as at the rung of a search."""
+    """Whether it was meant to stop here for now: at a rung of a search."""
 
     rows: int
     """Samples that fit into memory at a time."""
@@ -49,10 +49,10 @@ class Progress(Frozen):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole one."""
+    """A checkpoint with all its files."""
 
     folder: Path
-    progress: Progress
+    progress: TrainingProgress
 
 
 def checkpoint_folder(checkpoints: Path, step: int) -> Path:
@@ -60,8 +60,8 @@ def checkpoint_folder(checkpoints: Path, step: int) -> Path:
     return checkpoints / f"checkpoint-{step}"
 
 
-def seal(folder: Path, progress: Progress) -> None:
-    """Say that everything else in the folder is there."""
+def seal(folder: Path, progress: TrainingProgress) -> None:
+    """Mark a checkpoint as whole: everything else in its folder has been written."""
     files = {
         file.name: file.stat().st_size
         for file in folder.iterdir()
@@ -70,36 +70,49 @@ def seal(folder: Path, progress: Progress) -> None:
     write_record(folder / PROGRESS, progress.model_copy(update={"files": files}))
 
 
-def latest(checkpoints: Path, *, most: int) -> Checkpoint | None:
-    """The last whole checkpoint at or before step `most` whose best one is whole, too; None where there is
-    none."""
-    for checkpoint in sorted(_whole(checkpoints), key=lambda found: found.progress.step, reverse=True):
-        best = checkpoint.progress.best_step
-        if checkpoint.progress.step <= most and (
-            best is None or _progress(checkpoint_folder(checkpoints, best))
-        ):
-            return checkpoint
-    return None
+def latest(checkpoints: Path, *, up_to: int) -> Checkpoint | None:
+    """The last whole checkpoint at or before step `up_to`, or None. The checkpoint with its best weights must be
+    whole, too."""
+    usable = [
+        checkpoint
+        for checkpoint in _whole(checkpoints)
+        if checkpoint.progress.step <= up_to and _has_best(checkpoints, checkpoint)
+    ]
+    return max(usable, key=_step, default=None)
 
 
 def keep_only(checkpoints: Path, steps: Iterable[int | None]) -> None:
     """Remove the checkpoints of all other steps, half-written ones among them."""
-    kept = {checkpoint_folder(checkpoints, step) for step in steps if step is not None}
+    folders = {checkpoint_folder(checkpoints, step) for step in steps if step is not None}
     for folder in checkpoints.glob("checkpoint-*"):
-        if folder not in kept:
+        if folder not in folders:
             # Its seal goes first: what is half removed must not pass for whole.
             (folder / PROGRESS).unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _whole(checkpoints: Path) -> list[Checkpoint]:
-    found = ((folder, _progress(folder)) for folder in checkpoints.glob("checkpoint-*"))
-    return [Checkpoint(folder, progress) for folder, progress in found if progress is not None]
+    whole = []
+    for folder in checkpoints.glob("checkpoint-*"):
+        progress = _progress(folder)
+        if progress is not None:
+            whole.append(Checkpoint(folder, progress))
+    return whole
 
 
-def _progress(folder: Path) -> Progress | None:
+def _step(checkpoint: Checkpoint) -> int:
+    return checkpoint.progress.step
+
+
+def _has_best(checkpoints: Path, checkpoint: Checkpoint) -> bool:
+    best = checkpoint.progress.best_step
+    return best is None or _progress(checkpoint_folder(checkpoints, best)) is not None
+
+
+def _progress(folder: Path) -> TrainingProgress | None:
+    """What the seal of a checkpoint says; None where it is missing, or a file is not as it says."""
     try:
-        progress = read_record(folder / PROGRESS, Progress)
+        progress = read_record(folder / PROGRESS, TrainingProgress)
     except UserError:  # missing, cut off, or written by another version
         return None
     sizes = {name: path.stat().st_size for name in progress.files if (path := folder / name).is_file()}

@@ -6,16 +6,19 @@ from typing import Any
 
 from harness.records.training import CurvePoint
 
-END = 0.2
-"""Share of the training curve's points that are its start, and its end: one alone may be a batch of hard
-samples."""
+END_SHARE = 0.2
+"""Share of the training curve's points that count as its start, and as its end: a single point may be a batch of
+hard samples."""
 
-CLEARLY, SLIGHTLY = 1.25, 1.01
-"""How much higher a loss must be: of training at the end, of dev at its lowest."""
+TRAIN_RISE = 1.25
+"""A training has diverged when its loss ends above its start times this."""
+
+DEV_RISE = 1.01
+"""A training has diverged when its lowest loss on dev is above that of the untrained model times this."""
 
 
 def train_curve(history: Sequence[dict[str, Any]]) -> tuple[CurvePoint, ...]:
-    """What was logged of the training steps."""
+    """The points logged during training steps."""
     return tuple(
         CurvePoint(
             step=int(entry["step"]),
@@ -31,7 +34,7 @@ def train_curve(history: Sequence[dict[str, Any]]) -> tuple[CurvePoint, ...]:
 
 
 def dev_curve(history: Sequence[dict[str, Any]]) -> tuple[CurvePoint, ...]:
-    """What was logged of the evaluations on dev, the one before the first step among them."""
+    """The points logged at evaluations on dev, including the one before the first step."""
     return tuple(
         CurvePoint(
             step=int(entry["step"]),
@@ -46,16 +49,16 @@ def dev_curve(history: Sequence[dict[str, Any]]) -> tuple[CurvePoint, ...]:
 
 def divergence(train: Sequence[CurvePoint], dev: Sequence[CurvePoint]) -> str:
     """Why the training is not to be trusted, in a sentence; empty when all is well."""
-    count = max(1, round(len(train) * END))
+    count = max(1, round(len(train) * END_SHARE))
     losses = [point.loss for point in train]
     start, end = fmean(losses[:count] or [0.0]), fmean(losses[-count:] or [0.0])
-    if len(train) > 1 and end > CLEARLY * start:
+    if len(train) > 1 and end > TRAIN_RISE * start:
         return f"the training loss rose from {start:.3g} to {end:.3g}; lower learning_rate"
     untrained = next((point.loss for point in dev if point.step == 0), None)
     lowest = min((point.loss for point in dev if point.step > 0), default=None)
-    if untrained is not None and lowest is not None and lowest > SLIGHTLY * untrained:
+    if untrained is not None and lowest is not None and lowest > DEV_RISE * untrained:
         return (
-            f"the loss on dev was {untrained:.3g} before training and never below {lowest:.3g} since; lower learning_rate, "
-            "or evaluate more often"
+            f"the loss on dev was {untrained:.3g} before training and never below {lowest:.3g} since; "
+            "lower learning_rate, or evaluate more often"
         )
     return ""

@@ -15,39 +15,40 @@ from harness.workers.worker import ask_driver
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What the task's metric says of a model."""
+class DevScore:
+    """What a model scores on the task's metric, on dev."""
 
     value: float
     higher_is_better: bool
     tokens: int
-    """Read and written for the answers."""
+    """Prompt and answer tokens that it took."""
 
 
-class Judge:
-    """Judges a model as often as it is asked to, by the same prompts: the first so many of dev."""
+class DevJudge:
+    """Judges the model at every evaluation by the same prompts: the first `samples` of dev."""
 
     def __init__(self, ask: AskJob, tokenizer: Any, *, samples: int, folder: Path) -> None:
         prompts = folder / "judged.jsonl"
         with ask.prompts.open(encoding="utf-8") as rows, atomic_write(prompts) as file:
             file.writelines(islice(rows, samples))
         self._samples = sum(1 for _ in read_jsonl(prompts))
-        own = {"prompts": str(prompts), "weights": None, "tuner": None, "time_uncached": False}
-        self._job = {"asks": [ask.model_dump(mode="json") | own]}
+        # The model in training answers, not weights on disk.
+        changes = {"prompts": str(prompts), "weights": None, "tuner": None, "time_uncached": False}
+        self._job = {"asks": [ask.model_dump(mode="json") | changes]}
         self._completions, self._tokenizer = ask.completions, tokenizer
 
-    def __call__(self, model: Any, step: int) -> Judged:
-        """`model`: a causal language model of transformers, with or without layers of an adapter in it."""
-        own_settings = model.generation_config
+    def __call__(self, model: Any, step: int) -> DevScore:
+        """`model`: a causal language model of transformers, which may have an adapter's layers in it."""
+        settings = model.generation_config
         try:
             worker = ScoringWorker(LoadedEngine(model, self._tokenizer))
             (record,) = worker(self._job, lambda _: None)["records"]
         finally:
-            model.generation_config = own_settings
-        written = GenerationRecord.model_validate(record)
+            model.generation_config = settings
+        generation = GenerationRecord.model_validate(record)
         answer = ask_driver({"completions": str(self._completions), "samples": self._samples, "step": step})
-        return Judged(
+        return DevScore(
             float(answer["value"]),
             bool(answer["higher_is_better"]),
-            written.prompt_tokens + written.completion_tokens,
+            generation.prompt_tokens + generation.completion_tokens,
         )

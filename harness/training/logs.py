@@ -1,4 +1,4 @@
-"""Have experiment trackers write beside the weights, and say in a sentence which of them is missing."""
+"""Let experiment trackers write beside the weights, and name a tracker that is not installed."""
 
 import os
 import sys
@@ -11,8 +11,10 @@ from harness.errors import UserError, suggest
 
 @contextmanager
 def logging_to(folder: Path, trackers: Sequence[str]) -> Iterator[None]:
-    """While a training runs. Raises `UserError` for a tracker that is missing; a place that the environment
-    names stays."""
+    """Have the trackers write below `folder` while a training runs; what the environment sets already stays.
+
+    Raises `UserError` for a tracker that is unknown or not installed.
+    """
     if not trackers:
         yield
         return
@@ -20,12 +22,12 @@ def logging_to(folder: Path, trackers: Sequence[str]) -> Iterator[None]:
 
     for tracker in trackers:
         if tracker not in INTEGRATION_TO_CALLBACK:
-            known = sorted(INTEGRATION_TO_CALLBACK)
+            names = sorted(INTEGRATION_TO_CALLBACK)
             raise UserError(
-                f"report_to: tracker '{tracker}' not found.{suggest(tracker, known)} There are {', '.join(known)}"
+                f"report_to: tracker '{tracker}' not found.{suggest(tracker, names)} There are {', '.join(names)}"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    places = {
+    variables = {
         "TENSORBOARD_LOGGING_DIR": str(folder),
         "TRACKIO_DIR": str(folder),
         "WANDB_DIR": str(folder),
@@ -33,8 +35,8 @@ def logging_to(folder: Path, trackers: Sequence[str]) -> Iterator[None]:
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder.resolve() / 'mlflow.db'}",
         "MLFLOW_EXPERIMENT_NAME": "gainboard",
     }
-    ours = {name: value for name, value in places.items() if name not in os.environ}
-    os.environ.update(ours)
+    added = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(added)
     try:
         yield
     except (ImportError, RuntimeError) as error:
@@ -48,5 +50,5 @@ def logging_to(folder: Path, trackers: Sequence[str]) -> Iterator[None]:
     finally:
         if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
             sys.modules["wandb"].finish()  # or the next training would go on with this one's run
-        for name in ours:
+        for name in added:
             del os.environ[name]

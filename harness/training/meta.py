@@ -1,10 +1,10 @@
 """Reptile: learn weights from which a few steps on a new task go far, by first-order meta-learning over many
 tasks.
 
-Nichol, Achiam and Schulman 2018, arXiv 1803.02999. A visit trains a few steps on one task; then the weights
-go back most of the way, so that what remains is what the tasks have in common. The visits are one training of
-the trainer's, whose samples stand in the order of the visits, so it has all that other trainings have:
-accumulation, checkpoints, counts and curves.
+Nichol, Achiam and Schulman 2018, arXiv 1803.02999. A visit trains a few steps on one task; then the weights go
+back most of the way, so that what remains is what the tasks have in common. All visits are one run of the
+trainer over samples in the order of the visits. So accumulation, checkpoints, counts and curves work as in every
+other training.
 """
 
 import random
@@ -18,33 +18,33 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from harness.sweep.recipe import MetaLearning
 
 SAVING_SHARE = 0.1
-"""Share of the time that checkpoints may take: after a visit there is one unless it would be more."""
+"""Checkpoints may take this share of the time: a visit ends with one unless that would exceed it."""
 
 
 def visited_rows(tasks: Sequence[str], meta: MetaLearning, *, samples_a_step: int, seed: int) -> list[int]:
-    """The places of the rows to train on, in order, given each row's task.
+    """The indices of the rows to train on, in order, given each row's task.
 
-    Each visit is to a task drawn at random. A task's rows are drawn without replacement, over all its visits,
-    until none is left, and then anew.
+    Each visit is to a task drawn at random. A task's rows are drawn without replacement over all its visits; once
+    all are drawn, drawing starts over.
     """
-    chance = random.Random(seed)
+    generator = random.Random(seed)
     places: dict[str, list[int]] = {}
     for place, task in enumerate(tasks):
         places.setdefault(task, []).append(place)
     names, waiting = sorted(places), {task: list[int]() for task in places}
     order = []
     for _ in range(meta.meta_steps):
-        task = chance.choice(names)
+        task = generator.choice(names)
         for _ in range(meta.inner_steps * samples_a_step):
             if not waiting[task]:
-                waiting[task] = chance.sample(places[task], len(places[task]))
+                waiting[task] = generator.sample(places[task], len(places[task]))
             order.append(waiting[task].pop())
     return order
 
 
 class Reptile(TrainerCallback):  # type: ignore[misc]
-    """At the end of each visit, goes only some of the way that its steps went, and starts the next with a new
-    optimiser."""
+    """At the end of each visit, moves the weights only a share of the way that its steps took them, and resets
+    the optimiser."""
 
     def __init__(self, meta: MetaLearning) -> None:
         self._meta = meta

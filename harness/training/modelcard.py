@@ -1,7 +1,6 @@
-"""Write the card of an arm's weights: what they were made from, how, and, once they are scored, what they
-gained.
+"""Write the card of an arm's weights: what they were made from and how, and, once scored, what they gained.
 
-As the model hub reads it: data in a header of YAML, then text for people.
+Its form is that of the model hub: data in a header of YAML, then text for people.
 """
 
 from collections.abc import Sequence
@@ -89,23 +88,27 @@ def _header(base: str, fit: FitJob, record: TrainingRecord, scores: Sequence[Sco
     return header
 
 
+def _public_name(base: str) -> str:
+    """The name of the base, without the folders above it on this machine."""
+    return Path(base).name if Path(base).exists() else base
+
+
 def _is_adapter(fit: FitJob) -> bool:
     tuning = TUNERS[fit.tuner]
     return tuning.adapters_average if fit.members else not tuning.all_weights
 
 
 def _origin(base: str, revision: str | None, fit: FitJob, record: TrainingRecord) -> str:
-    name = f"`{Path(base).name if Path(base).exists() else base}`" + (
-        f" at revision `{revision}`" if revision else ""
-    )
+    name = f"`{_public_name(base)}`" + (f" at revision `{revision}`" if revision else "")
     tasks = ", ".join(f"`{task}`" for task in record.tasks if task) or "one task"
     if fit.members:
-        return f"The average of the weights of {len(fit.members)} fine-tunes (`{fit.tuner}`) of {name} on {tasks}."
-    what = "Meta-learnt (Reptile)" if fit.meta else "Fine-tuned"
+        fine_tunes = f"{len(fit.members)} fine-tunes (`{fit.tuner}`) of {name} on {tasks}"
+        return f"The average of the weights of {fine_tunes}."
+    tuning = "Meta-learnt (Reptile)" if fit.meta else "Fine-tuned"
     start = ", starting with the weights of a stage before" if fit.start else ""
     left_out = f" ({record.samples_left_out} more were too long)" if record.samples_left_out else ""
     on = f"{record.samples:,} samples{left_out} of {tasks}, seed {fit.seed}"
-    text = f"{what} (`{fit.tuner}`) from {name}{start} on {on}."
+    text = f"{tuning} (`{fit.tuner}`) from {name}{start} on {on}."
     return f"{text}\n\n**Not to be trusted:** {record.diverged}." if record.diverged else text
 
 
@@ -113,10 +116,11 @@ def _training(record: TrainingRecord) -> str:
     loss = "" if record.best_dev_loss is None else f", where the loss on dev was {record.best_dev_loss:.4g}"
     metric = "" if record.best_metric is None else f" and the task's metric {record.best_metric:.4g}"
     return (
-        f"{record.steps:,} steps over {record.tokens:,} tokens ({record.target_tokens:,} of them with loss); kept is step "
-        f"{record.best_step:,}{loss}{metric}. {record.trainable_parameters:,} of {record.parameters:,} parameters were "
-        f"trained, in {record.all_seconds:,.0f} s on {record.device} ({record.dtype}), with {record.flops:.3g} "
-        "floating-point operations."
+        f"{record.steps:,} steps over {record.tokens:,} tokens ({record.target_tokens:,} of them with loss); "
+        f"kept is step {record.best_step:,}{loss}{metric}. "
+        f"{record.trainable_parameters:,} of {record.parameters:,} parameters were trained, "
+        f"in {record.all_seconds:,.0f} s on {record.device} ({record.dtype}), "
+        f"with {record.flops:.3g} floating-point operations."
     )
 
 
@@ -127,20 +131,25 @@ def _settings(fit: FitJob) -> str:
 
 
 def _scores(scores: Sequence[Score]) -> str:
+    head = ["| task | metric | value | interval | n |", "| --- | --- | ---: | --- | ---: |"]
     rows = [
-        f"| {one.task} | {one.metric} | {one.value:.4g} | {_interval(one)} | {one.n:,} |" for one in scores
+        f"| {score.task} | {score.metric} | {score.value:.4g} | {_interval(score)} | {score.n:,} |"
+        for score in scores
     ]
-    return "\n".join(["| task | metric | value | interval | n |", "| --- | --- | ---: | --- | ---: |", *rows])
+    return "\n".join(head + rows)
 
 
 def _gains(gains: Sequence[Score]) -> str:
-    rows = [
-        f"| {one.task} | {one.metric} | {one.over} | {one.value:+.4g} | {_interval(one)} | {one.n:,} |"
-        for one in gains
+    head = [
+        "| task | metric | over | gain | interval | n |",
+        "| --- | --- | --- | ---: | --- | ---: |",
     ]
-    return "\n".join(
-        ["| task | metric | over | gain | interval | n |", "| --- | --- | --- | ---: | --- | ---: |", *rows]
-    )
+    return "\n".join(head + [_gain_row(gain) for gain in gains])
+
+
+def _gain_row(gain: Score) -> str:
+    value, interval = f"{gain.value:+.4g}", _interval(gain)
+    return f"| {gain.task} | {gain.metric} | {gain.over} | {value} | {interval} | {gain.n:,} |"
 
 
 def _interval(score: Score) -> str:
@@ -149,14 +158,15 @@ def _interval(score: Score) -> str:
 
 
 def _use(base: str, fit: FitJob) -> str:
-    name = Path(base).name if Path(base).exists() else base
+    name = _public_name(base)
     if _is_adapter(fit):
         return (
             "```python\nfrom peft import PeftModel\nfrom transformers import AutoModelForCausalLM\n\n"
-            f'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{name}"), "this folder")\n```\n\n'
-            f"With vLLM: `vllm serve {name} --enable-lora --lora-modules tuned=this-folder`."
+            f'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{name}"), "this folder")\n'
+            f"```\n\nWith vLLM: `vllm serve {name} --enable-lora --lora-modules tuned=this-folder`."
         )
     return (
         "```python\nfrom transformers import AutoModelForCausalLM\n\n"
-        'model = AutoModelForCausalLM.from_pretrained("this folder")\n```\n\nWith vLLM: `vllm serve this-folder`.'
+        'model = AutoModelForCausalLM.from_pretrained("this folder")\n```\n\n'
+        "With vLLM: `vllm serve this-folder`."
     )

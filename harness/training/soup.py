@@ -17,13 +17,12 @@ SOUP = "soup"
 
 @dataclass(frozen=True)
 class Averaged:
-    """What was saved."""
+    """The weights that were saved."""
 
     parameters: int
-    """The base's and, where the soup is an adapter, its own."""
+    """All of them; of an adapter, the base's among them."""
 
-    own_parameters: int
-    """Those that were averaged."""
+    averaged_parameters: int
 
     dtype: str
 
@@ -33,8 +32,8 @@ def average(
 ) -> Averaged:
     """Save the mean of the members into a folder.
 
-    The mean of low-rank adapters is again one, whose rank is the sum of theirs. That of adapters with
-    magnitudes is not, so it is saved as a whole model.
+    The mean of low-rank adapters is a low-rank adapter, whose rank is the sum of theirs. The mean of adapters
+    with magnitudes is not one, so it is saved as a whole model.
     """
     if TUNERS[tuner].adapters_average:
         return _average_adapters(base, revision, members, output)
@@ -43,11 +42,11 @@ def average(
 
 def _average_adapters(base: str, revision: str | None, members: Sequence[Path], output: Path) -> Averaged:
     frozen = load_model(base, revision, None, dtype=torch.float32)
-    _, of_base = count_parameters(frozen)
+    _, base_parameters = count_parameters(frozen)
     model = put_adapter(frozen, members[0])
     names = ["default"]
-    for place, member in enumerate(members[1:], 1):
-        names.append(f"member{place}")
+    for number, member in enumerate(members[1:], 1):
+        names.append(f"member{number}")
         model.load_adapter(member, names[-1])
     model.add_weighted_adapter(names, [1 / len(names)] * len(names), SOUP, combination_type="cat")
     # The members' scalings are in the matrices now, and PEFT chose `lora_alpha` such that there is no other;
@@ -57,8 +56,8 @@ def _average_adapters(base: str, revision: str | None, members: Sequence[Path], 
     for file in (output / SOUP).iterdir():
         shutil.move(file, output / file.name)
     (output / SOUP).rmdir()
-    own = sum(tensor.numel() for name, tensor in model.named_parameters() if f".{SOUP}." in name)
-    return Averaged(of_base + own, own, "float32")
+    averaged = sum(tensor.numel() for name, tensor in model.named_parameters() if f".{SOUP}." in name)
+    return Averaged(base_parameters + averaged, averaged, "float32")
 
 
 def _average_models(base: str, revision: str | None, members: Sequence[Path], output: Path) -> Averaged:
@@ -67,9 +66,9 @@ def _average_models(base: str, revision: str | None, members: Sequence[Path], ou
         name: tensor.double() for name, tensor in model.state_dict().items() if tensor.is_floating_point()
     }
     for member in members[1:]:
-        other = load_model(base, revision, member, dtype=torch.float32).state_dict()
+        weights = load_model(base, revision, member, dtype=torch.float32).state_dict()
         for name, tensor in mean.items():
-            tensor += other[name]
+            tensor += weights[name]
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             if name in mean:

@@ -23,14 +23,15 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from harness.errors import UserError
-from harness.sweep.recipe import Training
-from harness.training.checkpoints import Checkpoint, Progress, checkpoint_folder, keep_only, seal
-from harness.training.judge import Judged
-from harness.training.ledger import Ledger
+from harness.records.costs import Meter
+from harness.sweep.recipe import MetaLearning, Training
+from harness.training.checkpoints import TrainingProgress, checkpoint_folder, keep_only, latest, seal
+from harness.training.judge import DevScore
+from harness.training.ledger import ModelSize, TrainingLedger
+from harness.training.meta import Reptile
+from harness.training.samples import IGNORED
+from harness.training.tuners import count_parameters
 from harness.workers.worker import Report
-
-IGNORED = -100
-"""The label of a token that carries no loss."""
 
 PACKED_APART = {torch.float32: 1e-3}
 """Natural-log probabilities of packed samples may differ from those of the same samples alone by so much."""
@@ -147,11 +148,8 @@ class _Flow(TrainerCallback):  # type: ignore[misc]
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]
-    """Trains until a step, from the beginning or from a checkpoint. `ledger` and `stop_at` must be set
-    before."""
+    """Trains until the step `stop_at`, from the beginning or from the last checkpoint before it."""
 
-    ledger: Ledger
-    stop_at: int
     current_gradient_accumulation_steps: int
 
     def __init__(
@@ -164,10 +162,15 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         tokenizer: Any,
         adapter: Any,
         report: Report,
-        judge: Callable[[Any, int], Judged] | None = None,
-        patience: int | None = None,
-        callbacks: Sequence[TrainerCallback] = (),
+        loading: Meter,
+        until: float,
+        meta: MetaLearning | None,
+        judge: Callable[[Any, int], DevScore] | None,
+        patience: int | None,
+        to_pack: Sequence[dict[str, list[int]]],
     ) -> None:
+        """`loading`: has run since the model was loaded, and stops here. `until`: the share of all steps after
+        which to stop for now. `to_pack`: the samples, where they are packed."""
         self._report, self._judge = report, judge
         self._was_stopped = False
         self.step_seconds = 0.0
@@ -183,6 +186,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             if patience is not None and dev is not None
             else []
         )
+        visiting = [Reptile(meta)] if meta else []
         super().__init__(
             model=model,
             args=args,
@@ -190,37 +194,74 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             eval_dataset=dev,
             processing_class=tokenizer,
             peft_config=adapter,
-            callbacks=[*callbacks, _Flow(self, report), *stopping],
+            callbacks=[*visiting, _Flow(self, report), *stopping],
         )
         # TRL's loss is a mean over the targets of the whole effective batch, whatever the model's own loss
         # can do.
         self.model_accepts_loss_kwargs = True
         self._eval_rows = args.per_device_eval_batch_size
+        if to_pack:
+            check_packing(self.model, to_pack)
+        trainable, parameters = count_parameters(self.model)
+        self.size = ModelSize(parameters, trainable, args.gradient_checkpointing)
+        loading.stop()
+        checkpoints = Path(args.output_dir)
+        self.stop_at = _stop_at(self._planned_steps(), until, meta)
+        self._checkpoint = latest(checkpoints, up_to=self.stop_at)
+        self.ledger = TrainingLedger(
+            checkpoints,
+            self._checkpoint.progress if self._checkpoint else None,
+            rows=args.per_device_train_batch_size,
+            load_seconds=loading.seconds,
+            size=self.size,
+        )
 
-    # From where to where
-
-    def planned_steps(self) -> int:
+    def _planned_steps(self) -> int:
         """Of the whole training."""
         return int(self.set_initial_training_values(self.args, self.get_train_dataloader())[-1])
 
-    def run(self, found: Checkpoint | None) -> None:
-        """Train to `stop_at`, from a checkpoint or from the beginning; then `model` has the best weights so
-        far."""
-        checkpoints = Path(self.args.output_dir)
-        keep_only(checkpoints, [found.progress.step, found.progress.best_step] if found else [])
-        if found is None:
+    # From where to where
+
+    def run(self) -> None:
+        """Train to `stop_at`; then `model` has the best weights so far. Raises `UserError` where memory is too
+        little for anything else than a batch."""
+        try:
+            self._start_or_go_on()
+            self._take_best()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(
+                f"there is too little memory for the optimiser or for a checkpoint ({_short(str(error))}); "
+                "choose a method that trains less of the model, or optim = 'adafactor'"
+            ) from None
+
+    def _start_or_go_on(self) -> None:
+        checkpoint = self._checkpoint
+        if checkpoint is None:
+            keep_only(Path(self.args.output_dir), [])
             self.args.eval_on_start = self.eval_dataset is not None
             self.train()
-        elif found.progress.stopped_early or found.progress.step == self.stop_at:
-            self._load_from_checkpoint(str(found.folder))
-            self.state = TrainerState.load_from_json(str(found.folder / "trainer_state.json"))
-            self._was_stopped = found.progress.stopped_early
+            return
+        progress = checkpoint.progress
+        keep_only(Path(self.args.output_dir), [progress.step, progress.best_step])
+        if progress.stopped_early or progress.step == self.stop_at:
+            self._load_from_checkpoint(str(checkpoint.folder))
+            self.state = TrainerState.load_from_json(str(checkpoint.folder / "trainer_state.json"))
+            self._was_stopped = progress.stopped_early
         else:
-            self._logged_tokens = found.progress.tokens
-            self.train(resume_from_checkpoint=str(found.folder))
+            self._logged_tokens = progress.tokens
+            self.train(resume_from_checkpoint=str(checkpoint.folder))
+
+    def _take_best(self) -> None:
         best = self.state.best_global_step
         if best is not None and best != self.state.global_step:
-            self._load_from_checkpoint(str(checkpoint_folder(checkpoints, best)))
+            self._load_from_checkpoint(str(checkpoint_folder(Path(self.args.output_dir), best)))
+
+    @property
+    def weights_dtype(self) -> str:
+        """What the trained weights are saved in."""
+        return "bfloat16" if torch.cuda.is_available() else "float32"
 
     @property
     def stopped_early(self) -> bool:
@@ -367,7 +408,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         seal(checkpoint_folder(checkpoints, step), progress)
         keep_only(checkpoints, [step, progress.best_step])
 
-    def progress(self, *, paused: bool = False) -> Progress:
+    def progress(self, *, paused: bool = False) -> TrainingProgress:
         """Where the training is."""
         return self.ledger.progress(
             self.state.global_step,
@@ -386,6 +427,14 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         for name, tensor in self.model.named_parameters():
             if name in dtypes:
                 tensor.data = tensor.data.to(dtypes[name])
+
+
+def _stop_at(steps: int, until: float, meta: MetaLearning | None) -> int:
+    """The step after which to stop for now; of a meta-learning at the end of a visit."""
+    stop_at = math.ceil(until * steps)
+    if meta is None:
+        return stop_at
+    return min(steps, math.ceil(stop_at / meta.inner_steps) * meta.inner_steps)
 
 
 # Batches

@@ -1,5 +1,4 @@
-"""Load a base model so that what is to be trained of it is: an adapter beside frozen weights, or all of
-them."""
+"""Load a base model for training: an adapter beside frozen weights, or all weights."""
 
 import importlib.util
 from pathlib import Path
@@ -16,12 +15,11 @@ from harness.sweep.recipe import Training
 
 
 def load_tunable(model: str, revision: str | None, *, tuner: Tuner, start: Path | None) -> Any:
-    """The model to train, on the CPU (of four bits: on its device); of adapters the base, unless `start` has
-    one.
+    """The model to train, on the CPU (in four bits: on its device); for an adapter the base, with the adapter
+    in `start` if there is one.
 
-    `qlora` trains its adapter beside weights of four bits. Engines and `merge_and_unload` put it beside, or
-    into, the base's own weights, which differ from those by their rounding: the usual way, and the score that
-    a board shows is of that.
+    `qlora` trains its adapter beside weights rounded to four bits. Engines and `merge_and_unload` put it
+    beside, or into, the base's unrounded weights, as is usual; a board's scores are of these.
     """
     # Full fine-tuning keeps master weights in float32, where small updates are not rounded away; autocast
     # computes in bfloat16. Under an adapter the base is frozen, so bfloat16 loses nothing.
@@ -29,7 +27,7 @@ def load_tunable(model: str, revision: str | None, *, tuner: Tuner, start: Path 
     if tuning.all_weights:
         return load_model(model, revision, start, dtype=torch.float32)
     if tuning.four_bits:
-        base = _of_four_bits(model, revision)
+        base = _in_four_bits(model, revision)
     else:
         dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
         base = load_model(model, revision, None, dtype=dtype)
@@ -54,14 +52,14 @@ def check_bitsandbytes(tuner: Tuner, training: Training) -> None:
     work here."""
     four_bits = TUNERS[tuner].four_bits
     if four_bits:
-        what, instead = f"tuner '{tuner}'", "use 'lora' instead"
+        setting, instead = f"tuner '{tuner}'", "use 'lora' instead"
     elif training.optim == "paged_adamw_8bit":
-        what, instead = "optim = 'paged_adamw_8bit'", "use 'adamw_torch' or 'adafactor' instead"
+        setting, instead = "optim = 'paged_adamw_8bit'", "use 'adamw_torch' or 'adafactor' instead"
     else:
         return
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UserError(
-            f"{what} needs bitsandbytes, which is not installed here; pip install bitsandbytes, or {instead}"
+            f"{setting} needs bitsandbytes, which is not installed here; pip install bitsandbytes, or {instead}"
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -70,24 +68,24 @@ def check_bitsandbytes(tuner: Tuner, training: Training) -> None:
         _multiply_in_four_bits(device)
     except (ImportError, RuntimeError, AttributeError, NotImplementedError, OSError) as error:
         raise UserError(
-            f"{what} needs bitsandbytes, which does not work here ({_line(error)}); {instead}"
+            f"{setting} needs bitsandbytes, which does not work here ({_line(error)}); {instead}"
         ) from None
 
 
 def count_parameters(model: Any) -> tuple[int, int]:
-    """Those that are trained, and all: tied embeddings once, for they multiply as the output layer; packed
-    ones by what they stand for."""
+    """Parameters that are trained, and all. Tied embeddings count once, as the output layer that they also
+    are; packed weights count as those they stand for."""
     trainable = total = 0
     for tensor in model.parameters():
-        packed = tensor.quant_state.shape.numel() if hasattr(tensor, "quant_state") else tensor.numel()
-        total += packed
-        trainable += packed if tensor.requires_grad else 0
+        count = tensor.quant_state.shape.numel() if hasattr(tensor, "quant_state") else tensor.numel()
+        total += count
+        trainable += count if tensor.requires_grad else 0
     return trainable, total
 
 
-def _of_four_bits(model: str, revision: str | None) -> Any:
-    """Raises `UserError` when bitsandbytes cannot multiply by its matrices: on CPUs their widths are
-    multiples of 64."""
+def _in_four_bits(model: str, revision: str | None) -> Any:
+    """The base rounded to four bits. Raises `UserError` when bitsandbytes cannot multiply by its matrices: on
+    CPUs their widths must be multiples of 64."""
     loaded = AutoModelForCausalLM.from_pretrained(
         model,
         revision=revision,

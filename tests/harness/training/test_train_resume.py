@@ -12,7 +12,14 @@ from places import TESTS
 from toy_models import QUICK, ask_job, fit, fit_job, write_rows
 
 from harness.sweep.recipe import Training
-from harness.training.checkpoints import PROGRESS, Progress, checkpoint_folder, keep_only, latest, seal
+from harness.training.checkpoints import (
+    PROGRESS,
+    TrainingProgress,
+    checkpoint_folder,
+    keep_only,
+    latest,
+    seal,
+)
 from harness.workers.jobs import FitJob
 from harness.workers.worker import Message, Worker, WorkerDied
 
@@ -255,17 +262,17 @@ def checkpoint(folder: Path, step: int, best_step: int) -> Path:
     made = checkpoint_folder(folder, step)
     made.mkdir(parents=True)
     (made / "model.safetensors").write_text("weights")
-    seal(made, Progress(step=step, best_step=best_step, rows=8))
+    seal(made, TrainingProgress(step=step, best_step=best_step, rows=8))
     return made
 
 
 def test_the_last_whole_checkpoint_is_found(tmp_path: Path) -> None:
     for step in (2, 4, 10):
         checkpoint(tmp_path, step, step)
-    found = latest(tmp_path, most=10)
+    found = latest(tmp_path, up_to=10)
     assert found is not None
     assert found.progress.step == 10
-    found = latest(tmp_path, most=9)
+    found = latest(tmp_path, up_to=9)
     assert found is not None
     assert found.progress.step == 4
 
@@ -278,7 +285,7 @@ def test_a_checkpoint_with_a_file_cut_off_or_missing_is_not_whole(tmp_path: Path
     ):
         made = checkpoint(tmp_path, 4, 4)
         spoil(made)
-        found = latest(tmp_path, most=10)
+        found = latest(tmp_path, up_to=10)
         assert found is not None
         assert found.progress.step == 2
         shutil.rmtree(made)
@@ -286,7 +293,7 @@ def test_a_checkpoint_with_a_file_cut_off_or_missing_is_not_whole(tmp_path: Path
 
 def test_a_checkpoint_whose_best_one_is_gone_is_of_no_use(tmp_path: Path) -> None:
     checkpoint(tmp_path, 4, 2)
-    assert latest(tmp_path, most=10) is None
+    assert latest(tmp_path, up_to=10) is None
 
 
 def test_of_old_checkpoints_only_the_named_ones_stay(tmp_path: Path) -> None:

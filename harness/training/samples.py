@@ -1,0 +1,67 @@
+"""Rendered samples as tokens, with labels on the answer and its end only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.engines.encode import NO_TOKENS, encode_answer, encode_prompts, uses_chat_template
+from harness.errors import UserError
+from harness.jsonl import read_jsonl
+from harness.task import Rendered
+from harness.workers.jobs import FitJob
+from harness.workers.worker import Message
+
+IGNORED = -100
+"""The label of a token that carries no loss."""
+
+Tokens = dict[str, list[int]]
+"""One sample: `input_ids` and, as long, `labels`."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of one training."""
+
+    train: list[Tokens]
+    dev: list[Tokens]
+    """Empty for a meta-learning."""
+
+    tasks: list[str]
+    """Of each training sample."""
+
+    left_out: int
+    """Training samples that were too long."""
+
+
+def load_samples(fit: FitJob, tokenizer: Any, *, longest: int) -> Samples:
+    """The samples of at most `longest` tokens. Raises `UserError` when none is left to train on, or none for
+    dev."""
+    chat = uses_chat_template(tokenizer, fit.chat)
+    rows = read_jsonl(fit.train)
+    encoded = _encode(tokenizer, rows, chat=chat)
+    train, tasks = [], []
+    for row, sample in zip(rows, encoded, strict=True):
+        if len(sample["input_ids"]) <= longest:
+            train.append(sample)
+            tasks.append(row.get("task", ""))
+    dev = [] if fit.meta else _encode(tokenizer, read_jsonl(fit.dev), chat=chat)
+    dev = [sample for sample in dev if len(sample["input_ids"]) <= longest]
+    if not train or not (dev or fit.meta):
+        split = "dev" if train else "training"
+        raise UserError(f"every {split} sample is longer than {longest} tokens; raise max_length")
+    return Samples(train=train, dev=dev, tasks=tasks, left_out=len(encoded) - len(train))
+
+
+def _encode(tokenizer: Any, rows: Sequence[Message], *, chat: bool) -> list[Tokens]:
+    if not rows:
+        return []
+    rendered = [Rendered(**row["prompt"]) for row in rows]
+    prompts = encode_prompts(tokenizer, rendered, chat=chat)
+    samples = []
+    for row, prompt, encoded in zip(rows, rendered, prompts, strict=True):
+        if not encoded.token_ids:
+            raise UserError(NO_TOKENS)
+        answer = [*encode_answer(tokenizer, prompt, row["target"], chat=chat), tokenizer.eos_token_id]
+        labels = [IGNORED] * len(encoded.token_ids) + answer
+        samples.append({"input_ids": encoded.token_ids + answer, "labels": labels})
+    return samples
