@@ -1,4 +1,4 @@
-"""Judge a run's answers and write its result; the `result.json` comes last and means that the run is
+"""Judge a run's answers and write its result: `result.json` comes last, so its existence means that the run is
 finished."""
 
 import time
@@ -21,13 +21,16 @@ from harness.score.card import task_card
 from harness.score.judging import Scored, collect, score_predictions
 from harness.sweep.run import Run
 
-ONE_ANSWER = 0.95
+COLLAPSED_FROM = 0.95
 """Share of the samples with the same answer from which a model has collapsed, if it also scores no better
 than chance."""
 
+INPUTS_SHOWN = 3
+"""Prompts in `inputs.txt`, for people to see what the model was given."""
+
 
 class TaskFacts:
-    """What takes a look at every sample of a task, found once a sweep."""
+    """What takes a look at every sample of a task: made once per sweep, when it is first needed."""
 
     def __init__(self, tasks: Mapping[str, LoadedTask]) -> None:
         self.tasks = tasks
@@ -41,8 +44,8 @@ class TaskFacts:
         return self._cards[task]
 
     def overlap(self, run: Run) -> Overlap:
-        """Between what a run is trained on, or could be, and what it is tested on; the same for all seeds and
-        models."""
+        """Between what a run is trained on, or could be, and what it is tested on. All seeds and models share
+        it."""
         key = (run.task, run.n_train, run.limit)
         if key not in self._overlaps:
             dataset = self.tasks[run.task].dataset
@@ -63,21 +66,16 @@ def finish(
 ) -> Result:
     """Write the result of a run that an engine gave these answers. Raises `UserError` when no sample could be
     scored."""
-    loaded = facts.tasks[run.task]
     card, overlap = facts.card(run.task), facts.overlap(run)
-    started = time.monotonic()
+    loaded = facts.tasks[run.task]
     test = loaded.dataset.test[: run.limit]
+    started = time.monotonic()
     scored = score_predictions(loaded.task, collect(test, answers, overlapping=overlap.ids))
     if not scored.metrics:
-        where = "" if len(run.templates) == 1 else " in every template"
-        error = next(prediction.error for prediction in scored.predictions if prediction.error is not None)
-        raise UserError(f"none of {len(test)} samples could be scored{where}; the first error: {error}")
-    target = results / run.folder
-    with atomic_write(target / PREDICTIONS, "wb") as file:
-        scored.table().to_parquet(file, index=False)
-    with atomic_write(target / "inputs.txt") as file:
-        shown = [f"=== {row.sample_id}\n{row.prompt}" for row in scored.predictions[:3]]
-        file.write("\n\n".join(shown) + "\n")
+        raise UserError(_why_unscored(run, scored, len(test)))
+    folder = results / run.folder
+    write_predictions(folder, scored)
+    _write_inputs(folder, scored)
     result = Result(
         schema_version=SCHEMA_VERSION,
         key=run.key,
@@ -96,39 +94,60 @@ def finish(
         samples=scored.samples,
         trainings=tuple(trainings),
         selection=selection,
-        # A guard task was not taught: what its answers lack is told by the base's.
+        # Nobody taught the model a guard task: what its answers lack there, the base's answers tell.
         collapsed=collapse(scored, card) if trainings and run.guard is None else "",
         failed_before=use_of_failed_starts(results, run),
         generation=generation,
         cost=cost(trainings, generation, score_seconds=time.monotonic() - started),
         provenance=provenance(generation),
     )
-    write_record(target / RESULT, result)
-    (target / FAILURE).unlink(missing_ok=True)
+    write_record(folder / RESULT, result)
+    (folder / FAILURE).unlink(missing_ok=True)
     return result
 
 
+def _why_unscored(run: Run, scored: Scored, samples: int) -> str:
+    errors = (prediction.error for prediction in scored.predictions if prediction.error is not None)
+    templates = "" if len(run.templates) == 1 else " in every template"
+    return f"none of {samples} samples could be scored{templates}; the first error: {next(errors)}"
+
+
+def write_predictions(folder: Path, scored: Scored) -> None:
+    """Write a run's predictions into its folder."""
+    with atomic_write(folder / PREDICTIONS, "wb") as file:
+        scored.table().to_parquet(file, index=False)
+
+
+def _write_inputs(folder: Path, scored: Scored) -> None:
+    prompts = [
+        f"=== {prediction.sample_id}\n{prediction.prompt}" for prediction in scored.predictions[:INPUTS_SHOWN]
+    ]
+    with atomic_write(folder / "inputs.txt") as file:
+        file.write("\n\n".join(prompts) + "\n")
+
+
 def collapse(scored: Scored, card: TaskCard) -> str:
-    """Why a tuned model's answers say nothing of the task; empty when they do."""
-    answers = [row.answer for row in scored.predictions if row.answer is not None]
+    """Why a tuned model's answers say nothing of the task: nearly all are the same, and score no better than
+    guessing; empty when they do say something."""
+    answers = [prediction.answer for prediction in scored.predictions if prediction.answer is not None]
+    targets = {tuple(prediction.target) for prediction in scored.predictions}
     metric = card.metrics[card.primary_metric]
-    targets = {tuple(row.target) for row in scored.predictions}
     if not answers or not metric.higher_is_better or len(targets) < 2 or card.output == "perplexity":
         return ""
     answer, count = Counter(answers).most_common(1)[0]
-    level = max(card.chance, metric.majority or 0.0)
+    guessing = max(card.chance, metric.majority or 0.0)
     value = scored.metrics[card.primary_metric].value
-    if count < ONE_ANSWER * len(answers) or value > level:
+    if count < COLLAPSED_FROM * len(answers) or value > guessing:
         return ""
-    shown = answer if len(answer) <= 40 else f"{answer[:40]}…"
+    shortened = answer if len(answer) <= 40 else f"{answer[:40]}…"
     return (
-        f"{count} of {len(answers)} answers are {shown!r}, and the score of {value:.3f} is not above what chance or the "
-        f"most frequent answer gets ({level:.3f}): the training has collapsed, or taught nothing yet"
+        f"{count} of {len(answers)} answers are {shortened!r}, and the score of {value:.3f} is not above what chance "
+        f"or the most frequent answer gets ({guessing:.3f}): the training has collapsed, or taught nothing yet"
     )
 
 
 def cost(trainings: Sequence[TrainingRecord], generation: GenerationRecord, *, score_seconds: float) -> Cost:
-    """What a run took, all stages of its training and what was thrown away among them."""
+    """What a run took, with all stages of its training and what these discarded."""
     seconds = {
         "engine_startup": generation.startup_seconds,
         "swap": generation.swap_seconds,

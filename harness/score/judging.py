@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -121,7 +122,7 @@ def score_predictions(task: Task, predictions: Sequence[Prediction]) -> Scored:
         metrics=values,
         by_template=by_template,
         clean=_clean_values(metrics, good, groups, values),
-        parsed=_parsed(primary, good, groups) if values else None,
+        parsed=_form(primary, good, groups) if values else None,
         samples=_counts(judged),
     )
 
@@ -152,7 +153,8 @@ def _judge(task: Task, metrics: Sequence[Metric], prediction: Prediction) -> Pre
 
 
 def _judge_reply(task: Task, metrics: Sequence[Metric], prediction: Prediction, reply: Reply) -> Prediction:
-    """Raises `UserError`, naming the metric, for one that fails."""
+    """The prediction with what each metric says of its answer. Raises `UserError` that names the first metric to
+    fail."""
     parsed = None
     scores: dict[str, float] = {}
     counts: dict[str, Counts] = {}
@@ -172,6 +174,7 @@ def _judge_reply(task: Task, metrics: Sequence[Metric], prediction: Prediction, 
 
 
 def _within(metric: Metric, score: float) -> float:
+    """The score. Raises `UserError` for one outside the metric's range."""
     if not metric.low <= _finite(score) <= metric.high:
         raise UserError(f"it scores {score:g}, and its range is {metric.range_text}")
     if metric.binary and score not in (0, 1):
@@ -217,21 +220,20 @@ def _by_group(predictions: Sequence[Prediction]) -> dict[_Group, list[Prediction
 
 
 def _with_corpus_scores(metrics: Sequence[Metric], predictions: Sequence[Prediction]) -> list[Prediction]:
-    """Predictions that have, besides their scores, their parts in each corpus metric of their group."""
+    """The predictions with, besides their scores, their parts in each corpus metric of their group."""
     corpus = [metric for metric in metrics if metric.counts is not None]
     if not corpus:
         return list(predictions)
     scores = [dict(prediction.scores) for prediction in predictions]
-    members: dict[_Group, list[int]] = {}
-    for place, prediction in enumerate(predictions):
+    indices_by_group: dict[_Group, list[int]] = {}
+    for index, prediction in enumerate(predictions):
         if prediction.error is None:
-            members.setdefault(_group_of(prediction), []).append(place)
+            indices_by_group.setdefault(_group_of(prediction), []).append(index)
     for metric in corpus:
-        for places in members.values():
-            counts = [predictions[place].counts[metric.name] for place in places]
-            _, parts = contributions(metric, counts)
-            for place, part in zip(places, parts.tolist(), strict=True):
-                scores[place][metric.name] = part
+        for indices in indices_by_group.values():
+            _, parts = contributions(metric, [predictions[index].counts[metric.name] for index in indices])
+            for index, part in zip(indices, parts.tolist(), strict=True):
+                scores[index][metric.name] = part
     return [
         replace(prediction, scores=with_parts)
         for prediction, with_parts in zip(predictions, scores, strict=True)
@@ -280,70 +282,61 @@ def _counts(predictions: Sequence[Prediction]) -> SampleCounts:
 
 
 def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[Prediction]]) -> dict[str, MetricValue]:
-    """Each metric's mean over the samples that were scored in all groups, of their means; empty without
-    any."""
-    whole = _in_all([item for items in groups for item in items], len(groups))
-    if not whole:
+    """Each metric over the samples that were scored in every group: the mean of their means. Empty without such
+    samples."""
+    complete = _in_all(list(chain.from_iterable(groups)), len(groups))
+    if not complete:
         return {}
-    clusters = _clusters(whole)
+    clusters = _clusters(complete)
     values = {}
     for metric in metrics:
         scores: dict[str, list[float]] = {}
-        for item in whole:
-            scores.setdefault(item.sample_id, []).append(item.scores[metric.name])
-        details = (
-            _details(metric, [item.counts[metric.name] for item in whole])
-            if metric.counts is not None
-            else {}
-        )
-        values[metric.name] = _value_of(metric, scores, clusters, details)
+        for prediction in complete:
+            scores.setdefault(prediction.sample_id, []).append(prediction.scores[metric.name])
+        values[metric.name] = _value_of(metric, scores, clusters, _details(metric, complete))
     return values
 
 
-def _parsed(metric: Metric, judged: Sequence[Prediction], groups: Sequence[_Group]) -> FormRecord:
-    """How many answers have the right form, and the metric of those alone: a corpus metric is made of them
-    anew."""
-    whole = _in_all(judged, len(groups))
-    clusters = _clusters(whole)
+def _form(metric: Metric, predictions: Sequence[Prediction], groups: Sequence[_Group]) -> FormRecord:
+    """How many answers have the right form, and the metric of those alone. A corpus metric is computed anew from
+    their counts."""
+    complete = _in_all(predictions, len(groups))
+    clusters = _clusters(complete)
     forms: dict[str, list[float]] = {}
-    members: dict[_Group, list[Prediction]] = {}
-    for item in whole:
-        forms.setdefault(item.sample_id, []).append(float(bool(item.parsed)))
-        if item.parsed:
-            members.setdefault(_group_of(item), []).append(item)
+    for prediction in complete:
+        forms.setdefault(prediction.sample_id, []).append(float(bool(prediction.parsed)))
     scores: dict[str, list[float]] = {}
-    for items in members.values():
-        values = [item.scores[metric.name] for item in items]
-        if metric.counts is not None:
-            values = contributions(metric, [item.counts[metric.name] for item in items])[1].tolist()
-        for item, value in zip(items, values, strict=True):
-            scores.setdefault(item.sample_id, []).append(value)
-    share = _value(
-        score(_means(forms), binary=True, clusters=cluster_numbers([clusters[name] for name in forms]))
+    for members in _by_group([prediction for prediction in complete if prediction.parsed]).values():
+        for prediction in _with_corpus_scores([metric], members):
+            scores.setdefault(prediction.sample_id, []).append(prediction.scores[metric.name])
+    numbers = cluster_numbers([clusters[sample_id] for sample_id in forms])
+    return FormRecord(
+        share=_metric_value(score(_means(forms), binary=True, clusters=numbers)),
+        score=_value_of(metric, scores, clusters) if scores else None,
     )
-    return FormRecord(share=share, score=_value_of(metric, scores, clusters) if scores else None)
 
 
-def _in_all(judged: Sequence[Prediction], groups: int) -> list[Prediction]:
-    """The rows of samples that were scored in so many groups, in all of them."""
-    seen = Counter(item.sample_id for item in judged)
-    return [item for item in judged if seen[item.sample_id] == groups]
+def _in_all(predictions: Sequence[Prediction], groups: int) -> list[Prediction]:
+    """Those of samples that were scored in all of so many groups."""
+    scored_in = Counter(prediction.sample_id for prediction in predictions)
+    return [prediction for prediction in predictions if scored_in[prediction.sample_id] == groups]
 
 
-def _clusters(judged: Sequence[Prediction]) -> dict[str, str]:
-    """By sample."""
-    return {item.sample_id: item.cluster for item in judged}
+def _clusters(predictions: Sequence[Prediction]) -> dict[str, str]:
+    """By sample id."""
+    return {prediction.sample_id: prediction.cluster for prediction in predictions}
 
 
 def _means(scores: dict[str, list[float]]) -> list[float]:
-    """By sample."""
+    """Each sample's mean score."""
     return [sum(of_sample) / len(of_sample) for of_sample in scores.values()]
 
 
-def _details(metric: Metric, rows: Sequence[Counts]) -> dict[str, float]:
+def _details(metric: Metric, predictions: Sequence[Prediction]) -> dict[str, float]:
+    """The named parts of a corpus metric; empty for a metric without any."""
     if metric.details is None:
         return {}
-    return metric.details(sums_of(rows))
+    return metric.details(sums_of([prediction.counts[metric.name] for prediction in predictions]))
 
 
 def _value_of(
@@ -352,23 +345,21 @@ def _value_of(
     clusters: dict[str, str],
     details: dict[str, float] | None = None,
 ) -> MetricValue:
-    numbers = cluster_numbers([clusters[name] for name in scores])
-    return _value(
-        score(_means(scores), binary=metric.binary, low=metric.low, high=metric.high, clusters=numbers),
-        details,
-    )
+    numbers = cluster_numbers([clusters[sample_id] for sample_id in scores])
+    estimate = score(_means(scores), binary=metric.binary, low=metric.low, high=metric.high, clusters=numbers)
+    return _metric_value(estimate, details)
 
 
-def _value(estimate: Estimate, details: dict[str, float] | None = None) -> MetricValue:
+def _metric_value(estimate: Estimate, details: dict[str, float] | None = None) -> MetricValue:
     return MetricValue(
         value=estimate.value,
         stderr=estimate.stderr,
-        low=_end(estimate.low),
-        high=_end(estimate.high),
+        low=_finite_or_none(estimate.low),
+        high=_finite_or_none(estimate.high),
         n=estimate.n,
         details=details or {},
     )
 
 
-def _end(bound: float) -> float | None:
+def _finite_or_none(bound: float) -> float | None:
     return bound if math.isfinite(bound) else None

@@ -1,5 +1,4 @@
-"""Judge saved predictions again, after a metric or an answer extractor changed: no model, no new
-generation."""
+"""Judge saved predictions again after a metric or an answer extractor changed, without a model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,12 +7,12 @@ from pathlib import Path
 from harness.data.dataset import load_dataset
 from harness.errors import UserError
 from harness.plugins.registry import Plugin, load_task
-from harness.records.predictions import PREDICTIONS, UNREADABLE, load_predictions
+from harness.records.predictions import UNREADABLE, Prediction, load_predictions
 from harness.records.result import RESULT, Result
 from harness.records.scores import MetricCard, TaskCard
-from harness.records.store import atomic_write, read_results, write_record
+from harness.records.store import read_results, write_record
 from harness.score.card import metric_card
-from harness.score.finish import collapse
+from harness.score.finish import collapse, write_predictions
 from harness.score.judging import cluster_of, metrics_of, score_predictions
 from harness.sweep.run import Run
 from harness.task import Metric, Task
@@ -21,43 +20,46 @@ from harness.task import Metric, Task
 
 @dataclass
 class Rescored:
-    """What happened to each result."""
+    """What happened to the results of a folder."""
 
     lines: list[str] = field(default_factory=list)
+    """A sentence for each result."""
+
     skipped: int = 0
+    """Results that were left as they were, because they could not be judged again."""
+
+    def leave(self, run: Run, reason: str) -> None:
+        """Leave a result as it was."""
+        self.skipped += 1
+        self.lines.append(f"{run.label}: left as it was: {reason}")
 
 
 def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
     """Recompute answers and metrics of every result from its predictions, with the tasks as they are now.
 
-    Predictions without clusters get those of the task's samples, where its data is at hand and the same as
-    then. A result whose task is gone, broken or of another version is named and left as it was. Raises
+    Predictions without clusters get those of the task's samples, if its data is at hand and has not changed. A
+    result whose task is gone, broken or of another version is named and left as it was. Raises
     `UserError` when there are no results.
     """
-    found = read_results(results)
-    if not found:
+    stored = read_results(results)
+    if not stored:
         raise UserError(f"{results} holds no results; `gainboard run SWEEP` makes some")
     outcome = Rescored()
     tasks: dict[str, Task | UserError] = {}
     clusters = _Clusters()
-    for result in found:
+    for result in stored:
         run = result.run
         if run.task not in tasks:
             tasks[run.task] = _load(run.task, plugins)
-        task = tasks[run.task]
-        if isinstance(task, Task) and task.version != run.task_version:
-            task = UserError(
-                f"it is of version {run.task_version} of the task, which is version {task.version} now"
-            )
-        if isinstance(task, UserError):
-            outcome.skipped += 1
-            outcome.lines.append(f"{run.label}: left as it was: {task}")
+        try:
+            task = _of_version(tasks[run.task], run)
+        except UserError as error:
+            outcome.leave(run, str(error))
             continue
         try:
             outcome.lines.append(f"{run.label}: {_rescore(results, result, task, clusters)}")
         except (*UNREADABLE, UserError) as error:
-            outcome.skipped += 1
-            outcome.lines.append(f"{run.label}: left as it was: its predictions cannot be read: {error}")
+            outcome.leave(run, f"its predictions cannot be read: {error}")
     return outcome
 
 
@@ -69,39 +71,52 @@ def _load(name: str, plugins: Mapping[str, Plugin]) -> Task | UserError:
         return error
 
 
+def _of_version(task: Task | UserError, run: Run) -> Task:
+    """The task that a run was of. Raises `UserError` where it cannot be loaded, or has another version now."""
+    if isinstance(task, UserError):
+        raise task
+    if task.version != run.task_version:
+        raise UserError(
+            f"it is of version {run.task_version} of the task, which is version {task.version} now"
+        )
+    return task
+
+
 class _Clusters:
-    """The clusters of tasks' test samples, by sample id; of each task and drawn test set once."""
+    """The clusters of tasks' test samples; each test set is loaded once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int | None], tuple[str, dict[str, str]]] = {}
-        """With the fingerprint of the data that they are of."""
+        self._by_test_set: dict[tuple[str, int | None], tuple[str, dict[str, str]]] = {}
+        """By task and `test_seed`: the fingerprint of the data, and the clusters by sample id."""
 
     def of(self, task: Task, run: Run) -> dict[str, str]:
-        """What is known of a run's samples: nothing, where the data is out of reach or has changed since."""
+        """By sample id; empty where the run's data is out of reach or has changed since."""
         key = (run.task, run.test_seed)
-        if key not in self._known:
+        if key not in self._by_test_set:
             try:
                 dataset = load_dataset(task, test_seed=run.test_seed)
-                self._known[key] = (
-                    dataset.fingerprint,
-                    {sample.id: cluster_of(sample) for sample in dataset.test},
-                )
+                clusters = {sample.id: cluster_of(sample) for sample in dataset.test}
+                self._by_test_set[key] = dataset.fingerprint, clusters
             except UserError:
-                self._known[key] = "", {}
-        fingerprint, clusters = self._known[key]
+                self._by_test_set[key] = "", {}
+        fingerprint, clusters = self._by_test_set[key]
         return clusters if fingerprint == run.task_fingerprint else {}
+
+
+def _unjudged(results: Path, run: Run, task: Task, clusters: _Clusters) -> list[Prediction]:
+    """A run's predictions as its engine left them."""
+    predictions = [prediction.unjudged() for prediction in load_predictions(results, run)]
+    if any(prediction.cluster for prediction in predictions):
+        return predictions
+    # They were scored before their task named clusters, or it has none.
+    names = clusters.of(task, run)
+    return [replace(prediction, cluster=names.get(prediction.sample_id, "")) for prediction in predictions]
 
 
 def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> str:
     """Judge one result again, write it, and say how its primary metric changed."""
     run = result.run
-    predictions = [prediction.unjudged() for prediction in load_predictions(results, run)]
-    if not any(prediction.cluster for prediction in predictions):  # scored before its task named any
-        named = clusters.of(task, run)
-        predictions = [
-            replace(prediction, cluster=named.get(prediction.sample_id, "")) for prediction in predictions
-        ]
-    scored = score_predictions(task, predictions)
+    scored = score_predictions(task, _unjudged(results, run, task, clusters))
     if not scored.metrics:
         return f"left as it was: none of {scored.samples.total} samples could be scored in every template"
     primary = task.primary_metric
@@ -113,8 +128,7 @@ def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> 
         chance=task.chance,
         metrics={name: _metric_card(metric, result.task) for name, metric in metrics.items()},
     )
-    with atomic_write(results / run.folder / PREDICTIONS, "wb") as file:
-        scored.table().to_parquet(file, index=False)
+    write_predictions(results / run.folder, scored)
     update = {
         "metrics": scored.metrics,
         "by_template": scored.by_template,
@@ -130,9 +144,9 @@ def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> 
 
 
 def _metric_card(metric: Metric, card: TaskCard) -> MetricCard:
-    """The metric as it is now, with the levels measured then: they take the task's data, which may be out of
-    reach."""
-    known = card.metrics.get(metric.name)
+    """The metric as it is now, with the levels of chance and majority as they were measured then: measuring takes
+    the task's data, which may be out of reach."""
+    before = card.metrics.get(metric.name)
     return metric_card(
-        metric, chance=known.chance if known else None, majority=known.majority if known else None
+        metric, chance=before.chance if before else None, majority=before.majority if before else None
     )
