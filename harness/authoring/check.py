@@ -1,4 +1,4 @@
-"""Find what would spoil a sweep before any GPU minute is spent: offline, and without loading a model."""
+"""Find what would spoil a sweep before it costs a GPU minute: offline, and without loading a model."""
 
 import dataclasses
 import math
@@ -28,11 +28,11 @@ from harness.task import Metric, Reply, Sample, Task
 from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import choose_templates, render
 
-MOST_TRIED = 24
-"""Samples of train, and of test, whose targets are put to the metrics."""
+TRIED_SAMPLES = 24
+"""Samples of train, and as many of test, on whose targets the metrics are tried."""
 
-FEW = 4
-"""Of these, the ones whose metrics are tried on wrong answers, too."""
+WRONGLY_ANSWERED = 4
+"""The first of these samples, on which the metrics are tried with wrong answers too."""
 
 
 def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
@@ -42,7 +42,7 @@ def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
 
 
 def check_sweep(path: Path, find: FindPlugins) -> list[Finding]:
-    """Check a sweep file, every task it names and every model it can look at. Never raises `UserError`."""
+    """Check a sweep file, every task it names and every model that is at hand. Never raises `UserError`."""
     try:
         sweep, plugins = declare(path, find)
     except UserError as error:
@@ -71,7 +71,7 @@ def check_sweep(path: Path, find: FindPlugins) -> list[Finding]:
 def _check_plan(sweep: Sweep, tasks: dict[str, LoadedTask], where: str) -> list[Finding]:
     """Whether the sweep's methods, searches and ensembles can be planned."""
     try:
-        # Weights are not looked at: that takes long, and what they are changes no plan.
+        # Weights are not read: that takes long, and they do not change the plan.
         plan_sweep(sweep, tasks, fingerprint=lambda model, revision: "")
     except UserError as error:
         return [Finding("error", where, _without(where, error))]
@@ -93,7 +93,7 @@ def _inspect_task(name: str, plugins: dict[str, Plugin]) -> _Inspection:
     where = f"task '{name}'"
     try:
         return _inspected(name, plugins, where)
-    except PLUGIN_FAULTS as error:  # a plugin in which we stumble must not hide what is found in the others
+    except PLUGIN_FAULTS as error:  # must not hide the findings on other tasks
         return _Inspection(
             None, None, [Finding("error", where, f"our check failed on it: it {raised(error)}")]
         )
@@ -102,7 +102,7 @@ def _inspect_task(name: str, plugins: dict[str, Plugin]) -> _Inspection:
 def _inspected(name: str, plugins: dict[str, Plugin], where: str) -> _Inspection:
     try:
         task = load_task(name, plugins)
-    except UnreachableData as error:  # a task of another harness may need its data to be made
+    except UnreachableData as error:  # a task of another harness may need its data to be built
         return _Inspection(
             None, None, [Finding("warning", where, f"it was not checked: {_without(where, error)}")]
         )
@@ -116,7 +116,7 @@ def _inspected(name: str, plugins: dict[str, Plugin], where: str) -> _Inspection
         faults = _check_samples(task, dataset, where)
         findings += [Finding("ok", where, sizes), *faults]
         folder = plugins[name].folder
-        # What cannot be rendered has no state, and what is wrong with it is said already.
+        # What cannot be rendered has no review state, and the reason is a finding already.
         if folder is not None and all(fault.level != "error" for fault in faults):
             verdicts = read_verdicts(folder / REVIEWS)
             findings.append(Finding("ok", where, review_state(task, dataset, verdicts).summary))
@@ -132,17 +132,17 @@ def _inspected(name: str, plugins: dict[str, Plugin], where: str) -> _Inspection
 
 
 def _examples_path(task: Task, plugin: Plugin) -> Path | None:
-    """Beside the plugin's code; None where that is not known, or not the task's own."""
+    """The examples file beside the plugin's code; None if that code is unknown, or not the task's own."""
     if plugin.folder is not None:
         return plugin.folder / EXAMPLES
     if task.prompts.render is not None:
-        return None  # a task of another harness, made by code that knows nothing of it
+        return None  # a task of another harness, built by code that is not its own
     file = getattr(sys.modules.get(plugin.source.partition(":")[0]), "__file__", None)
     return None if file is None else Path(file).parent / EXAMPLES
 
 
 def _check_fit(sweep: Sweep, inspection: _Inspection, where: str) -> list[Finding]:
-    """What a sweep asks of a task that the task does not have."""
+    """What a sweep requests that the task does not have."""
     task, dataset = inspection.task, inspection.dataset
     if task is None:
         return []
@@ -172,47 +172,47 @@ def _check_fit(sweep: Sweep, inspection: _Inspection, where: str) -> list[Findin
     if dataset is None:
         return findings
     available = len(dataset.originals)
-    asked = [("n_train", budget) for budget in sweep.budgets if isinstance(budget, int)]
+    requested = [("n_train", budget) for budget in sweep.budgets if isinstance(budget, int)]
     if few_shot:
-        asked.append(("num_fewshot", sweep.num_fewshot or task.prompts.num_fewshot))
+        requested.append(("num_fewshot", sweep.num_fewshot or task.prompts.num_fewshot))
         findings += _check_length(sweep, task, dataset, where)
     return findings + [
         Finding("warning", where, f"{key} is {number}, there are {available} training samples; all are used")
-        for key, number in asked
+        for key, number in requested
         if number > available
     ]
 
 
 def _check_length(sweep: Sweep, task: Task, dataset: Dataset, where: str) -> list[Finding]:
-    """Whether the few-shot prompts are likely to fit, by the length of one of them."""
+    """Whether few-shot prompts are likely to fit into the context, judged by the length of one."""
     prompts = task.prompts
     if sweep.demonstrations is not None:
         prompts = dataclasses.replace(prompts, demonstrations=sweep.demonstrations)
     count = sweep.num_fewshot or prompts.num_fewshot
     try:
-        (shown,) = choose_demonstrations(prompts, dataset.originals, dataset.test[:1], count=count, seed=0)
-    except UserError:  # a finding already
+        (demonstrations,) = choose_demonstrations(
+            prompts, dataset.originals, dataset.test[:1], count=count, seed=0
+        )
+    except UserError:  # reported elsewhere
         return []
     template = choose_templates(prompts, None, where=where)[0]
-    tokens = (
-        len(render(prompts, dataset.test[0], template=template, demonstrations=shown).text)
-        // CHARACTERS_PER_TOKEN
-    )
-    most = sweep.generation.max_model_len or MAX_MODEL_LEN
-    if tokens <= most:
+    prompt = render(prompts, dataset.test[0], template=template, demonstrations=demonstrations)
+    tokens = len(prompt.text) // CHARACTERS_PER_TOKEN
+    limit = sweep.generation.max_model_len or MAX_MODEL_LEN
+    if tokens <= limit:
         return []
     return [
         Finding(
             "warning",
             where,
-            f"a few-shot prompt of {len(shown):,} demonstrations takes about {tokens:,} tokens, and {most:,} fit; "
+            f"a few-shot prompt of {len(demonstrations):,} demonstrations takes about {tokens:,} tokens, and {limit:,} fit; "
             "lower num_fewshot, or raise max_model_len if the models take more",
         )
     ]
 
 
 def _without(where: str, error: UserError) -> str:
-    """The error's sentence without the place that the finding names already."""
+    """The error's sentence without the place, which the finding itself names."""
     return str(error).removeprefix(where).removeprefix(",").removeprefix(":").strip()
 
 
@@ -221,7 +221,7 @@ def _check_samples(task: Task, dataset: Dataset, where: str) -> list[Finding]:
     errors = [*_unsteady_draws(task, dataset), *_fixed_demonstrations(task, dataset), *trial.errors()]
     warnings = lint(task, dataset)
     if not errors:
-        # The filters of another harness are made for what models write, which need not look like its targets.
+        # The filters of another harness are made for what models write, which may look unlike its targets.
         warnings += [
             *lint_levels(task, dataset),
             *(trial.shortfalls() if task.prompts.render is None else []),
@@ -232,7 +232,7 @@ def _check_samples(task: Task, dataset: Dataset, where: str) -> list[Finding]:
 
 
 def _unsteady_draws(task: Task, dataset: Dataset) -> list[str]:
-    """Generated data that is not the same twice, so that no result could be compared with another."""
+    """A fault if drawing the data twice gives different samples: no two results would be comparable."""
     if not isinstance(task.data, Generated) or load_dataset(task).fingerprint == dataset.fingerprint:
         return []
     return ["two draws of one seed differ; use only the Random that is passed"]
@@ -249,7 +249,7 @@ def _fixed_demonstrations(task: Task, dataset: Dataset) -> list[str]:
 
 
 class _Trial:
-    """Some samples' own targets, extracted and scored as if a model had answered them."""
+    """The targets of a few samples, extracted and scored as if a model had written them."""
 
     def __init__(self, task: Task, dataset: Dataset) -> None:
         self.metrics = metrics_of(task)
@@ -261,11 +261,12 @@ class _Trial:
             else "the targets do not fit this metric, so change the one or the other"
         )
         self.replies: list[tuple[str, Reply]] = []
-        """Which sample, and what metrics see."""
+        """The sample in words, and what the metrics see."""
+
         self.not_extracted: list[tuple[str, str]] = []
         self.primary = next(metric for metric in self.metrics if metric.name == task.primary_metric)
         for split, samples in (("train", dataset.train), ("test", dataset.test)):
-            for sample in spread(samples, MOST_TRIED):
+            for sample in spread(samples, TRIED_SAMPLES):
                 self._answer(task, f"{split} sample '{sample.id}'", sample)
 
     def _answer(self, task: Task, name: str, sample: Sample) -> None:
@@ -275,18 +276,18 @@ class _Trial:
             self.not_extracted.append((name, str(error)))
 
     def errors(self) -> list[str]:
-        """What raises, once for each part of the task."""
-        faults = [self._said(self.not_extracted)] if self.not_extracted else []
+        """The first error of each metric and of `extract`."""
+        faults = [self._summary(self.not_extracted)] if self.not_extracted else []
         for metric in self.metrics:
-            raised = [(name, fault) for name, reply in self.replies if (fault := _fault(metric, reply))]
-            faults += [self._said(raised)] if raised else self._on_wrong_answers(metric)
+            failures = [(name, fault) for name, reply in self.replies if (fault := _fault(metric, reply))]
+            faults += [self._summary(failures)] if failures else self._on_wrong_answers(metric)
         return faults
 
     def _on_wrong_answers(self, metric: Metric) -> list[str]:
-        """What a metric raises that judges right answers well: a model may answer anything, or nothing."""
+        """The first error on a wrong answer: a model may write anything, or nothing."""
         if not self.written:
             return []
-        for name, reply in self.replies[:FEW]:
+        for name, reply in self.replies[:WRONGLY_ANSWERED]:
             for text in ("", "nothing of the kind"):
                 fault = _fault(metric, dataclasses.replace(reply, answer=text))
                 if fault:
@@ -294,18 +295,15 @@ class _Trial:
         return []
 
     def shortfalls(self) -> list[str]:
-        """Mean metrics that a right answer cannot bring to their best value, and right answers of a wrong
-        form."""
+        """Mean metrics on which a target does not get the best score, and targets without the form of an
+        answer."""
         faults = []
         for metric in self.metrics:
             best = metric.high if metric.higher_is_better else metric.low
             if metric.score is None or math.isinf(best):
                 continue
-            short = [
-                (name, score)
-                for name, reply in self.replies
-                if abs((score := score_of(metric, reply)) - best) > 1e-6
-            ]
+            scores = [(name, score_of(metric, reply)) for name, reply in self.replies]
+            short = [(name, score) for name, score in scores if abs(score - best) > 1e-6]
             if short:
                 name, score = short[0]
                 faults.append(
@@ -323,19 +321,19 @@ class _Trial:
             )
         return faults
 
-    def _said(self, raised: Sequence[tuple[str, str]]) -> str:
-        name, fault = raised[0]
+    def _summary(self, failures: Sequence[tuple[str, str]]) -> str:
+        name, fault = failures[0]
         tried = len(self.replies) + len(self.not_extracted)
-        return f"{fault} on the target of {name} ({len(raised)} of {tried} tried)"
+        return f"{fault} on the target of {name} ({len(failures)} of {tried} tried)"
 
 
 def _fault(metric: Metric, reply: Reply) -> str | None:
-    """What a metric raises, in words."""
+    """What a metric raises on a reply, in words, or None."""
     try:
         score_of(metric, reply)
         has_form(metric, reply)
     except UserError as error:
         return str(error)
-    except PLUGIN_FAULTS as error:  # a plugin's own may raise anything
+    except PLUGIN_FAULTS as error:  # a plugin's `parses` may raise anything
         return f"metric '{metric.name}': parses {raised(error)}"
     return None

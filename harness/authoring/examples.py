@@ -1,8 +1,8 @@
-"""The examples contract: `examples.jsonl` states prompts and scores, and the task is held to them.
+"""Check a task against its examples: `examples.jsonl` states prompts and scores that it must give.
 
 A line of the file is `{"row": …, "sample": {"id": …, "target": …}, "prompt": …, "answers": [{"completion": …,
-"scores": {metric: number}}, …]}`. Without a `row` the sample is looked up in test. A perplexity task writes
-nothing, so its lines have no answers.
+"scores": {metric: number}}, …]}`. Without a `row` the sample is looked up in test. With output
+`perplexity` nothing is written, so there are no answers.
 """
 
 import json
@@ -26,14 +26,14 @@ _LINE_KEYS = {"row", "sample", "prompt", "answers"}
 
 
 def check_examples(task: Task, test: Mapping[str, Sample] | None, path: Path) -> list[Finding]:
-    """Hold a task to its examples: prompts as they are rendered, completions as they are scored.
+    """Compare the stated prompts and scores with those that the task gives.
 
     `test`: the test samples by id, or None when the data could not be loaded.
     """
     where = str(path)
     if not path.is_file():
         text = "no such file; a few scored completions would show that extract and metrics do as meant"
-        # Of a text whose likelihood is measured no completion is scored.
+        # With perplexity no completion is scored.
         return [] if task.output == "perplexity" else [Finding("warning", where, text)]
     try:
         lines = read_jsonl(path)
@@ -50,14 +50,13 @@ def check_examples(task: Task, test: Mapping[str, Sample] | None, path: Path) ->
             findings.append(Finding("error", f"{where}, example {number + 1}", str(error)))
     if findings:
         return findings
-    if scores and all(each == scores[0] for each in scores):
+    if scores and all(outcome == scores[0] for outcome in scores):
         return [Finding("warning", where, "every completion scores the same; add a right or a wrong one")]
     return [Finding("ok", where, f"{len(scores)} completions score as they should")]
 
 
 def certain_reply(task: Task, sample: Sample, completion: str) -> Reply:
-    """What metrics would see if a model were certain of a completion, and of the target where likelihood is
-    measured.
+    """What metrics would see if a model were certain of a completion, or for `perplexity` of the target.
 
     Raises `UserError` when the task's `extract` fails on it.
     """
@@ -75,32 +74,31 @@ def certain_reply(task: Task, sample: Sample, completion: str) -> Reply:
 
 
 def score_of(metric: Metric, reply: Reply) -> float:
-    """One reply's score; of a corpus metric, its value over this reply alone.
+    """A reply's score; for a corpus metric, its value over this reply alone.
 
-    Raises `UserError` for whatever a metric raises, and for what is no number in its range: plugins' may give
-    anything.
+    Raises `UserError` for any error of the metric, and for a result that is no number in its range.
     """
     where = f"metric '{metric.name}'"
     try:
-        given = metric.score(reply) if metric.score is not None else evaluate(metric, [reply])
+        returned = metric.score(reply) if metric.score is not None else evaluate(metric, [reply])
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
     except PLUGIN_FAULTS as error:
         raise UserError(f"{where}, which must take any answer, {raised(error)}") from error
-    return _number_in_range(metric, given, where)
+    return _number_in_range(metric, returned, where)
 
 
-def _number_in_range(metric: Metric, given: object, where: str) -> float:
+def _number_in_range(metric: Metric, returned: object, where: str) -> float:
     try:
-        score = float(given)  # type: ignore[arg-type]
+        score = float(returned)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         score = math.nan
-    if isinstance(given, str) or not math.isfinite(score) or not metric.low <= score <= metric.high:
+    if isinstance(returned, str) or not math.isfinite(score) or not metric.low <= score <= metric.high:
         allowed = metric.range_text.partition(",")[0]
-        raise UserError(f"{where} returned {short_repr(given)}; it must be a number from {allowed}")
+        raise UserError(f"{where} returned {short_repr(returned)}; it must be a number from {allowed}")
     if metric.binary and score not in (0.0, 1.0):
         raise UserError(
-            f"{where} is binary and returned {short_repr(given)}; give 0 or 1, or leave binary=True out"
+            f"{where} is binary and returned {short_repr(returned)}; give 0 or 1, or leave binary=True out"
         )
     return score
 
@@ -108,8 +106,8 @@ def _number_in_range(metric: Metric, given: object, where: str) -> float:
 def _hold_example(
     task: Task, line: Mapping[str, Any], number: int, test: Mapping[str, Sample]
 ) -> list[dict[str, float]]:
-    """The stated scores of each completion. Raises `UserError` for what is malformed or comes out
-    differently."""
+    """The scores that an example states for each completion. Raises `UserError` if it is malformed, or if the
+    task gives others."""
     metrics = {metric.name: metric for metric in metrics_of(task)}
     sample = _sample(task, line, number, test)
     prompt = render(task.prompts, sample, template=next(iter(task.prompts.templates))).question
@@ -126,7 +124,8 @@ def _hold_example(
         for name, stated in answer["scores"].items():
             if abs(scores[name] - stated) > 1e-6:
                 raise UserError(
-                    f"completion {short(completion)} scores {scores[name]:.6g} on {name}; the example states {stated:.6g}"
+                    f"completion {short(completion)} scores {scores[name]:.6g} on {name}; "
+                    f"the example states {stated:.6g}"
                 )
     return [answer["scores"] for answer in answers]
 
@@ -159,17 +158,17 @@ def _answers(task: Task, line: Mapping[str, Any], metrics: Mapping[str, Metric])
             raise UserError("a perplexity task writes nothing; leave 'answers' out")
         return []
     answers = line.get("answers")
-    # What a corpus metric makes of one answer may tell little, so it is not asked for.
+    # A corpus metric over a single answer may say little, so its score is optional.
     needed = task.primary_metric if metrics[task.primary_metric].score is not None else None
     if (
         not isinstance(answers, list)
         or not answers
         or not all(_is_answer(answer, needed, metrics) for answer in answers)
     ):
-        wanted = f"at least the primary metric '{needed}'" if needed else "at least one metric"
+        required_scores = f"at least the primary metric '{needed}'" if needed else "at least one metric"
         raise UserError(
             '\'answers\' must be a list of {"completion": text, "scores": {metric: number}} with '
-            f"{wanted} and no others than {', '.join(metrics)}"
+            f"{required_scores} and no others than {', '.join(metrics)}"
         )
     return answers
 

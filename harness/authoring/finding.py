@@ -1,4 +1,4 @@
-"""One thing that was checked, and what came of it."""
+"""The result of one check."""
 
 import json
 from dataclasses import dataclass
@@ -7,12 +7,14 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence on one place."""
+    """One sentence about one place: a task, a candidate, a file."""
 
     level: Literal["error", "warning", "ok"]
     """`error`: scores would be wrong or missing. `warning`: they would need explaining."""
 
     where: str
+    """The place, such as `task 'gsm8k'`."""
+
     message: str
 
 
