@@ -1,7 +1,7 @@
 """The table of methods: every way in which an arm gets its weights or its answers, one row each.
 
 A new way to tune that PEFT's `LoraConfig` knows is one row here, one colour in `leaderboards/static/site.css` and a line
-of the README's table. What a method is called, drawn and asked for follows from its row.
+of the table in `harness/README.md`. What a method is called, drawn and asked for follows from its row.
 """
 
 from collections.abc import Mapping

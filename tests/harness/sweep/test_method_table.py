@@ -69,7 +69,7 @@ def test_an_adapters_options_are_none_that_a_sweep_sets_by_another_name() -> Non
 
 
 def test_the_readme_lists_every_method() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "harness" / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| (`[^|]+) \|", readme, flags=re.MULTILINE)
     names = {name for cell in listed for name in re.findall(r"`(\w+)`", cell)}
     assert set(PROMPTED + TUNED) <= names
