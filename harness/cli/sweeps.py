@@ -115,7 +115,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     from harness.cli.dry_run import print_dry_run
     from harness.driver.loop import run_sweep
     from harness.driver.outcome import Folders
-    from harness.driver.progress import Progress, json_lines
+    from harness.driver.progress import SweepProgress, json_lines
     from harness.plan.prepare import prepare
     from harness.sweep.engines import ENGINE_TABLE, ENGINES, default_engine
 
@@ -127,7 +127,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
             print_next(*_without_dry_run(options.arguments))
         return DONE
     console = make_console(json_output=options.json)
-    progress = Progress(console, emit=json_lines if options.json else None)
+    progress = SweepProgress(console, emit=json_lines if options.json else None)
     engine = default_engine() if options.engine == "auto" else options.engine
     if options.engine == "auto" and engine != ENGINES[0]:
         progress.note(

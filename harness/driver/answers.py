@@ -62,7 +62,7 @@ class AnswerPhase:
         """Answer every run's prompts. What failed, and all records that were written."""
         # The engine starts with the base's weights: its arms first, so that each arm's weights are swapped in
         # once.
-        asks = sorted(asks, key=lambda ask: ask.weights is not None)
+        asks = sorted(asks, key=_has_weights)
         way = choose_way(asks, self._base.model, self._base.engine, self._settings)
         lanes = self._lanes_for(len(asks))
         if not self._has_canaries:
@@ -77,7 +77,9 @@ class AnswerPhase:
             with ThreadPoolExecutor(len(lanes)) as pool:
                 for done in [pool.submit(wave.drain, lane, reports=False) for lane in lanes]:
                     done.result()
-        records = [record for lane in self._lanes for record in lane.starts.settle()]
+        records: list[Path] = []
+        for lane in self._lanes:
+            records += lane.starts.settle()
         if "tensor_parallel_size" in self._engine.settings:
             for failure in wave.failures:
                 failure.seconds *= self._settings.tensor_parallel_size
@@ -111,7 +113,8 @@ class AnswerPhase:
         devices = self._devices.split(",") if self._devices else [str(index) for index in range(count * size)]
         if len(devices) < count * size:
             raise UserError(
-                f"data_parallel_size = {count} engines of {size} devices need {count * size} devices, and this model's "
+                f"data_parallel_size = {count} engines of {size} devices need {count * size} devices, and "
+                "this model's "
                 f"worker has {len(devices)}: lower it, or --workers"
             )
         return [",".join(devices[lane * size : (lane + 1) * size]) for lane in range(count)]
@@ -166,7 +169,7 @@ class _Wave:
                     self._answer(lane, [ask], report)
                 return
             (ask,) = batch
-            reason = reason_of(error, what=ask.label, log=self._log)
+            reason = reason_of(error, subject=ask.label, log=self._log)
             failure = JobFailure(ask.key, "generate", reason, seconds())
             lane.starts.failed(failure)
             self.failures.append(failure)
@@ -185,6 +188,10 @@ def _batches(asks: Sequence[AskJob], way: Way) -> Iterator[list[AskJob]]:
 
 def _stay_silent(_: Message) -> None:
     """No single engine of several knows the overall progress."""
+
+
+def _has_weights(ask: AskJob) -> bool:
+    return ask.weights is not None
 
 
 def _rank(ask: AskJob) -> int:

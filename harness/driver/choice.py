@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from harness.driver.outcome import SweepWork
 from harness.driver.waves import WaveOutcome, Waves
@@ -19,7 +20,7 @@ from harness.sweep.run import Run
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenRun:
     """A run with the settings that did best on dev."""
 
     run: Run
@@ -35,9 +36,9 @@ class SettingsChoice:
         self._rungs: list[tuple[Trial, Run]] = []
         """Every trial that was answered, with its run at that rung."""
 
-    def make(self, runs: Sequence[Run]) -> list[Choice]:
+    def make(self, runs: Sequence[Run]) -> list[ChosenRun]:
         """Every run with its settings, those left out whose search failed."""
-        choices = [Choice(run, None) for run in runs if run.search is None]
+        choices = [ChosenRun(run, None) for run in runs if run.search is None]
         arms: dict[tuple[object, ...], list[Run]] = {}
         for run in runs:
             if run.search is not None:
@@ -55,18 +56,20 @@ class SettingsChoice:
             choices += self._chosen_now(search, arm)
         return choices
 
-    def selections(self, choices: Sequence[Choice]) -> dict[str, Selection]:
-        """How the settings of runs were chosen, by their keys. Once, after the last wave: only then the shares
-        that trials have in the starts of workers are known."""
+    def selections(self, choices: Sequence[ChosenRun]) -> dict[str, Selection]:
+        """How the settings of runs were chosen, by their keys.
+
+        Call it once, after the last wave: only then each trial's share of its workers' starts is known.
+        """
         for trial, run in self._rungs:
             trial.spent = trial.spent.plus(ResourceUse(seconds=self._startup_seconds(run)))
         return {choice.run.key: choice.search.record() for choice in choices if choice.search is not None}
 
-    def _chosen_before(self, arm: Sequence[Run]) -> list[Choice]:
+    def _chosen_before(self, arm: Sequence[Run]) -> list[ChosenRun]:
         choices = []
         for run in arm:
             with self._sweep.recording(run, "search"):
-                choices.append(Choice(self._as_chosen_before(run), None))
+                choices.append(ChosenRun(self._as_chosen_before(run), None))
         return choices
 
     def _as_chosen_before(self, run: Run) -> Run:
@@ -79,11 +82,12 @@ class SettingsChoice:
             if chosen.cell == run.cell:
                 return chosen
         raise UserError(
-            f"it is scored with the weights of {run.guarded}, whose settings are not chosen yet; run that, too (does --only "
+            f"it is scored with the weights of {run.guarded}, whose settings are not chosen yet; run "
+            "that, too (does --only "
             "leave it out?)"
         )
 
-    def _chosen_now(self, search: SettingsSearch, arm: Sequence[Run]) -> list[Choice]:
+    def _chosen_now(self, search: SettingsSearch, arm: Sequence[Run]) -> list[ChosenRun]:
         choices = []
         for run in arm:
             try:
@@ -93,7 +97,7 @@ class SettingsChoice:
                 self._sweep.fail(run, "search", str(error), search.spent if run is arm[0] else ResourceUse())
             else:
                 # A guard run only has the weights of another, which tells how they were chosen.
-                choices.append(Choice(chosen, search if run.guard is None else None))
+                choices.append(ChosenRun(chosen, search if run.guard is None else None))
         return choices
 
     def _search(self, run: Run) -> SettingsSearch:
@@ -111,7 +115,8 @@ class SettingsChoice:
 
     def _try(self, waves: Sequence[tuple[SettingsSearch, list[Trial]]]) -> None:
         """Train and answer the waves of all searches together, and tell them what came of it."""
-        outcome = self._waves.execute([trial.run for _, wave in waves for trial in wave])
+        trials = chain.from_iterable(wave for _, wave in waves)
+        outcome = self._waves.execute([trial.run for trial in trials])
         for search, wave in waves:
             self._tell(search, wave, outcome)
 
@@ -147,8 +152,10 @@ class SettingsChoice:
         return scored.metrics[task.primary_metric]
 
     def _training_of(self, trial: Trial) -> tuple[ResourceUse, float | None]:
-        """What a trial has taken so far, training up to its rung and answering at every rung, starts of workers
-        left out; and its loss on dev there."""
+        """What a trial has taken so far, and its loss on dev at its rung.
+
+        Counted are its training up to there and its answers at every rung, without the starts of workers.
+        """
         training, generation = self._records(trial.run)
         answered = generation.swap_seconds + generation.guard_seconds + generation.generate_seconds
         # The record of a rung counts from the start of the training.

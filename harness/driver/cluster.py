@@ -1,5 +1,6 @@
-"""Work on base models on a Ray cluster: each is an actor with its resources, and a lost node's wave is worked on
-again elsewhere.
+"""Work on base models on a Ray cluster: each has an actor with its resources.
+
+The wave that a lost node was working on begins again elsewhere.
 
 Nodes need GainBoard installed, and no disk in common with the driver: rendered files travel with each wave,
 answers and records come back, and the driver alone writes results. Weights stay on the node that trained
@@ -64,15 +65,16 @@ class RayExecutor:
             ray.init(address=address, include_dashboard=dashboard, log_to_driver=False, logging_level="error")
         except (OSError, RayError, RuntimeError, ValueError) as error:
             raise UserError(
-                f"no Ray cluster answers at {address} ({_one_line(error)}); `ray status` shows whether one runs, and "
+                f"no Ray cluster answers at {address} ({_one_line(error)}); `ray status` shows whether "
+                "one runs, and "
                 "without --address one is started on this machine"
             ) from None
-        there = ray.cluster_resources()
-        gpus = int(there.get("GPU", 0))
+        resources = ray.cluster_resources()
+        gpus = int(resources.get("GPU", 0))
         if gpus and gpus < devices_each:
             raise UserError(f"a worker needs {devices_each} GPUs, and the cluster has {gpus}")
         self._resources: dict[str, Any] = {"num_cpus": 1, "num_gpus": devices_each if gpus else 0}
-        self.workers = workers or max(1, gpus // devices_each if gpus else int(there.get("CPU", 1)))
+        self.workers = workers or max(1, gpus // devices_each if gpus else int(resources.get("CPU", 1)))
 
     @contextmanager
     def open(
@@ -109,9 +111,9 @@ class _Workplace:
         self._settings, self._resources = settings, resources
         self._listener, self._judge = listener, judge
         # What carries word must not be lost with a node: it stays where the driver is.
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        on_this_node = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._events, self._answers = (
-            Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here}) for _ in range(2)
+            Queue(actor_options={"num_cpus": 0, "scheduling_strategy": on_this_node}) for _ in range(2)
         )
         self._node: Any = None
 
@@ -153,9 +155,14 @@ class _Workplace:
         """An actor on whichever node has room; on another, with the wave it was at, when that is lost."""
         actor = ray.remote(max_restarts=RETRIES, max_task_retries=RETRIES, **self._resources)(_Node)
         return actor.remote(
-            self._base.model_dump(mode="json"), str(self._work), self._settings.model_dump(mode="json"),
-            _contents(_model_files(self._base)), self._events, self._answers, os.environ.get("OMP_NUM_THREADS"),
-        )  # fmt: skip
+            self._base.model_dump(mode="json"),
+            str(self._work),
+            self._settings.model_dump(mode="json"),
+            _contents(_model_files(self._base)),
+            self._events,
+            self._answers,
+            os.environ.get("OMP_NUM_THREADS"),
+        )
 
     def _kill(self) -> None:
         if self._node is not None:

@@ -48,7 +48,8 @@ class LocalExecutor:
         self.workers = workers or max(1, len(devices) // devices_each)
         if devices and len(devices) < self.workers * devices_each:
             raise UserError(
-                f"--workers {self.workers} of {devices_each} GPUs each: there are {len(devices)} GPUs; ask for fewer "
+                f"--workers {self.workers} of {devices_each} GPUs each: there are {len(devices)} GPUs; "
+                "ask for fewer "
                 "workers, or lower data_parallel_size or tensor_parallel_size"
             )
         self._free: SimpleQueue[str | None] = SimpleQueue()

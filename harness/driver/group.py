@@ -56,9 +56,9 @@ class GroupRunner:
     def _trainings(self, run: Run) -> list[TrainingRecord]:
         """Every training that the run's weights come from, in order."""
         if run.averaged:
-            by_key = {
-                training.key: training for member in self._members[run.key] for training in member.trainings
-            }
+            by_key: dict[str, TrainingRecord] = {}
+            for member in self._members[run.key]:
+                by_key |= {training.key: training for training in member.trainings}
             return list(by_key.values())
         recipes = in_order([run.recipe] if run.recipe else [])
         return [read_record(self._shop.fit(recipe).record, TrainingRecord) for recipe in recipes]

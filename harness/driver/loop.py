@@ -12,9 +12,9 @@ from filelock import FileLock, Timeout
 from harness.data.loaded import LoadedTask
 from harness.driver.executors import Executor
 from harness.driver.group import GroupRunner
-from harness.driver.outcome import Folders, Outcome, SweepWork
+from harness.driver.outcome import Folders, SweepOutcome, SweepWork
 from harness.driver.prepare import require_libraries
-from harness.driver.progress import Progress
+from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
 from harness.driver.ways import choose_way
 from harness.errors import UserError
@@ -23,6 +23,7 @@ from harness.plan.groups import Group, group_runs
 from harness.plan.runs import is_done
 from harness.records.result import RESULT, Result
 from harness.records.store import read_record
+from harness.records.training import TrainingRecord
 from harness.score.finish import TaskFacts
 from harness.score.joined import answers_of, joint_generation
 from harness.sweep.engines import EngineName
@@ -37,18 +38,18 @@ def run_sweep(
     *,
     engine: EngineName,
     settings: EngineSettings,
-    progress: Progress,
+    progress: SweepProgress,
     executor: Executor,
     ensembles: Sequence[Ensemble] = (),
     report_to: Sequence[str] = (),
-) -> Outcome:
+) -> SweepOutcome:
     """Bring every run to a result or a recorded failure; one failed run does not stop the others.
 
     Raises `UserError` before any work when a needed library is missing, a result of another configuration is
     in the way or the arms cannot be scored in the way that was asked for.
     """
     todo = [run for run in runs if not is_done(folders.results, run)]
-    outcome = Outcome(already_done=len(runs) - len(todo))
+    outcome = SweepOutcome(already_done=len(runs) - len(todo))
     sweep = SweepWork(
         outcome, TaskFacts(tasks), folders, engine, settings, progress, executor,
         Workshop(folders.work, tasks, time_uncached=settings.time_uncached, report_to=report_to),
@@ -66,7 +67,8 @@ def run_sweep(
             _combine(ensembles, sweep)
     except Timeout:
         raise UserError(
-            f"another gainboard works in {folders.work}; wait for it, or give this one a --work folder of its own"
+            f"another gainboard works in {folders.work}; wait for it, or give this one a --work folder of "
+            "its own"
         ) from None
     return outcome
 
@@ -94,14 +96,14 @@ def _combine(ensembles: Sequence[Ensemble], sweep: SweepWork) -> None:
                 f"{ensemble.label}: {missing} of its {len(members)} members have no result; it is left out"
             )
             continue
-        found = [member for member in members if member is not None]
-        run = derive(ensemble, [member.run for member in found])
+        finished = [member for member in members if member is not None]
+        run = derive(ensemble, [member.run for member in finished])
         if is_done(sweep.folders.results, run):
             sweep.outcome.already_done += 1
         elif run.averaged:
-            souped.append((run, found))
+            souped.append((run, finished))
         else:
-            _vote(run, found, sweep)
+            _vote(run, finished, sweep)
     by_key = {run.key: members for run, members in souped}
     for group in group_runs(run for run, _ in souped):
         GroupRunner(group, sweep, members=by_key).run()
@@ -119,7 +121,9 @@ def _vote(run: Run, members: Sequence[Result], sweep: SweepWork) -> None:
     """From saved answers; nothing is generated."""
     with sweep.recording(run, "score"):
         answers = answers_of(run, members, sweep.folders.results)
-        trainings = {training.key: training for member in members for training in member.trainings}
+        trainings: dict[str, TrainingRecord] = {}
+        for member in members:
+            trainings |= {training.key: training for training in member.trainings}
         sweep.finish(run, answers, trainings=list(trainings.values()), generation=joint_generation(members))
 
 
@@ -140,7 +144,7 @@ def _divide_largest(groups: Sequence[Group]) -> list[Group] | None:
     for group in sorted(groups, key=_size, reverse=True):
         halves = group.halves()
         if halves is not None:
-            return [*(other for other in groups if other is not group), *halves]
+            return [*(uncut for uncut in groups if uncut is not group), *halves]
     return None
 
 

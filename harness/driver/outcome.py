@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.driver.executors import Executor
-from harness.driver.progress import Progress
+from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import EngineAnswer
@@ -32,7 +32,7 @@ class Folders:
 
 
 @dataclass
-class Outcome:
+class SweepOutcome:
     """How a sweep ended."""
 
     already_done: int
@@ -53,12 +53,12 @@ def _losses(training: TrainingRecord | None) -> list[float]:
 class SweepWork:
     """What the groups of a sweep share, and where they bring what they have done."""
 
-    outcome: Outcome
+    outcome: SweepOutcome
     facts: TaskFacts
     folders: Folders
     engine: EngineName
     settings: EngineSettings
-    progress: Progress
+    progress: SweepProgress
     executor: Executor
     shop: Workshop
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -76,9 +76,14 @@ class SweepWork:
         """Score a run's answers and write its result."""
         with self.lock:
             result = finish(
-                run, answers, self.facts, results=self.folders.results, trainings=trainings, generation=generation,
+                run,
+                answers,
+                self.facts,
+                results=self.folders.results,
+                trainings=trainings,
+                generation=generation,
                 selection=selection,
-            )  # fmt: skip
+            )
             self.outcome.finished.append(run)
             primary = result.task.primary_metric
             reasons = {
@@ -86,8 +91,8 @@ class SweepWork:
                 "collapsed": result.collapsed,
                 "diverged": next((training.diverged for training in trainings if training.diverged), ""),
             }
-            doubts = {what: why for what, why in reasons.items() if why}
-            self.outcome.doubts += [f"{run.label} {what}: {why}" for what, why in doubts.items()]
+            doubts = {doubt: reason for doubt, reason in reasons.items() if reason}
+            self.outcome.doubts += [f"{run.label} {doubt}: {reason}" for doubt, reason in doubts.items()]
             value = result.metrics[primary].value
             self.progress.finished(
                 run.label, primary, value, result.samples, doubts=doubts, losses=_losses(result.training)
@@ -106,7 +111,7 @@ class SweepWork:
         try:
             yield
         except Exception as error:  # a fault of ours, or of a plugin, must not cost the runs beside it
-            reason = reason_of(error, what=run.label, log=self.log)
+            reason = reason_of(error, subject=run.label, log=self.log)
             self.fail(run, phase, reason, ResourceUse(seconds=time.monotonic() - started))
 
     def fail(self, run: Run, phase: str, reason: str, spent: ResourceUse) -> None:

@@ -27,10 +27,10 @@ Emit = Callable[[dict[str, Any]], None]
 """Takes an event: plain values, with the name of the kind under `event`."""
 
 SECONDS_BETWEEN_EVENTS = 2.0
-"""Of the events that only say how far a job is."""
+"""For events that only say how far a job is."""
 
 
-class Progress:
+class SweepProgress:
     """What a sweep tells the person, or the program, in front of it. May be told from several threads."""
 
     def __init__(self, console: Console, *, emit: Emit | None = None) -> None:
@@ -39,30 +39,43 @@ class Progress:
         self._lock = threading.RLock()
         self._lines = 0
         self._bars = Bars(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.fields[detail]}"), console=console,
-            transient=True, disable=not console.is_terminal,
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[detail]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
 
-    def line(self, label: str) -> "Line":
+    def line(self, label: str) -> "ProgressLine":
         """The line of a base model, or of other work; shown while its `with` block runs."""
-        return Line(self, label)
+        return ProgressLine(self, label)
 
     def finished(
-        self, label: str, metric: str, value: float, samples: SampleCounts, *, doubts: Mapping[str, str] | None = None,
+        self,
+        label: str,
+        metric: str,
+        value: float,
+        samples: SampleCounts,
+        *,
+        doubts: Mapping[str, str] | None = None,
         losses: Sequence[float] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         """One run has its result.
 
         `doubts`: words for why it may not be what it seems → the reason in a sentence. `losses`: its
         training's curve.
         """
-        said = [*(doubts or ())]
+        remarks = [*(doubts or ())]
         if samples.failed:
-            said.append(f"{samples.failed} of {samples.total} samples could not be scored")
-        told = f" [yellow]({escape(', '.join(said))})" if said else ""
+            remarks.append(f"{samples.failed} of {samples.total} samples could not be scored")
+        in_brackets = f" [yellow]({escape(', '.join(remarks))})" if remarks else ""
         curve = f"  [dim]loss {sparkline(losses)} {losses[-1]:.3g}[/]" if losses else ""
-        self._print(f"[green]✓[/] {escape(label)}  [bold]{escape(metric)} {value:.3f}[/]{curve}{told}")
+        self._print(f"[green]✓[/] {escape(label)}  [bold]{escape(metric)} {value:.3f}[/]{curve}{in_brackets}")
         self.event(
             "finished", run=label, metric=metric, value=value, samples=samples.total, failed=samples.failed,
             doubts=dict(doubts or {}),
@@ -88,7 +101,7 @@ class Progress:
         with self._lock:
             self._console.print(markup, highlight=False)
 
-    # For `Line`
+    # For `ProgressLine`
 
     def _add(self, label: str) -> TaskID:
         with self._lock:
@@ -115,17 +128,17 @@ class Progress:
                 self._console.print(f"{escape(description)} ({jobs})", highlight=False)
 
 
-class Line:
+class ProgressLine:
     """One bar: which phase of the work, how many of its jobs are done, and how far the present one is."""
 
-    def __init__(self, progress: Progress, label: str) -> None:
+    def __init__(self, progress: SweepProgress, label: str) -> None:
         self._progress, self._label = progress, label
         self._task: TaskID | None = None
         self._lock = threading.Lock()
-        self._phase, self._jobs, self._whole = "", 0, 0
-        self._started = self._told = 0.0
+        self._phase, self._jobs, self._ended = "", 0, 0
+        self._started = self._last_event = 0.0
 
-    def __enter__(self) -> "Line":
+    def __enter__(self) -> "ProgressLine":
         self._task = self._progress._add(self._label)
         return self
 
@@ -148,14 +161,14 @@ class Line:
                 case JobAdvanced():
                     self._advance(event)
                 case JobsEnded():
-                    self._whole += event.jobs
-                    self._show(completed=self._whole, rate=self._rate(self._whole))
-                    self._emit("progress", done=self._whole, jobs=self._jobs)
+                    self._ended += event.jobs
+                    self._show(completed=self._ended, rate=self._rate(self._ended))
+                    self._emit("progress", done=self._ended, jobs=self._jobs)
                 case Note():
                     self._progress.note(f"{self._label}: {event.text}")
 
     def _begin(self, event: PhaseBegan) -> None:
-        self._phase, self._jobs, self._whole = event.phase, event.jobs, 0
+        self._phase, self._jobs, self._ended = event.phase, event.jobs, 0
         self._started = time.monotonic()
         if self._task is not None:
             self._progress._begin(self._task, f"{self._label}: {event.phase}", event.jobs)
@@ -164,11 +177,11 @@ class Line:
     def _advance(self, event: JobAdvanced) -> None:
         if not event.total:
             return
-        done = self._whole + min(event.done / event.total, 1.0)
+        done = self._ended + min(event.done / event.total, 1.0)
         self._show(completed=done, rate=self._rate(done))
         now = time.monotonic()
-        if now - self._told > SECONDS_BETWEEN_EVENTS:
-            self._told = now
+        if now - self._last_event > SECONDS_BETWEEN_EVENTS:
+            self._last_event = now
             self._emit("progress", done=done, jobs=self._jobs)
 
     def _emit(self, kind: str, **values: Any) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +53,12 @@ class Workshop:
         if run.demonstrations is not None:
             prompts = dataclasses.replace(prompts, demonstrations=run.demonstrations)
         samples, originals = self.samples(run), loaded.dataset.originals
-        shown = choose_demonstrations(prompts, originals, samples, count=run.num_fewshot, seed=run.seed)
+        demonstrations = choose_demonstrations(
+            prompts, originals, samples, count=run.num_fewshot, seed=run.seed
+        )
         _write_jsonl(
             self.ask(run).prompts,
-            (
-                prompt_row(prompts, sample, template, demonstrations)
-                for template in run.templates
-                for sample, demonstrations in zip(samples, shown, strict=True)
-            ),
+            _prompt_rows(prompts, run.templates, samples, demonstrations),
         )
 
     def ask(self, run: Run) -> AskJob:
@@ -109,8 +108,8 @@ class Workshop:
             return
         self._written.add(recipe.key)
         fit, stage = self.fit(recipe), recipe.stages[-1]
-        _write_jsonl(fit.train, (row for portion in stage.portions for row in self._train_rows(portion)))
-        _write_jsonl(fit.dev, (row for portion in stage.portions for row in self._dev_rows(portion)))
+        _write_jsonl(fit.train, chain.from_iterable(map(self._train_rows, stage.portions)))
+        _write_jsonl(fit.dev, chain.from_iterable(map(self._dev_rows, stage.portions)))
         if fit.judged is not None:
             (portion,) = stage.portions
             prompts = self._tasks[portion.task].task.prompts
@@ -137,7 +136,7 @@ class Workshop:
         """How a recipe's weights are made: its last stage, after those that it needs."""
         folder = self.work / "trained" / recipe.key
         # The rungs of a search go on in one place.
-        whole = self.work / "trained" / recipe.model_copy(update={"until": 1.0}).key
+        shared = self.work / "trained" / recipe.model_copy(update={"until": 1.0}).key
         stage = recipe.stages[-1] if recipe.stages else recipe.members[0].stages[-1]
         before = recipe.before
         return FitJob(
@@ -147,9 +146,9 @@ class Workshop:
             weights=folder / "weights",
             record=folder / "training.json",
             start=None if before is None else self.fit(before).weights,
-            train=whole / "train.jsonl",
-            dev=whole / "dev.jsonl",
-            checkpoints=whole / "checkpoints",
+            train=shared / "train.jsonl",
+            dev=shared / "dev.jsonl",
+            checkpoints=shared / "checkpoints",
             until=recipe.until,
             training=stage.training,
             meta=stage.meta,
@@ -189,6 +188,18 @@ def in_order(recipes: Iterable[Recipe]) -> list[Recipe]:
             ordered.setdefault(needed.key, needed)
         ordered.setdefault(recipe.key, recipe)
     return list(ordered.values())
+
+
+def _prompt_rows(
+    prompts: PromptSet,
+    templates: Sequence[str],
+    samples: Sequence[Sample],
+    demonstrations: Sequence[Sequence[Sample]],
+) -> Iterator[Message]:
+    """Every sample, with its demonstrations, in one template after the other."""
+    for template in templates:
+        for sample, shown_before in zip(samples, demonstrations, strict=True):
+            yield prompt_row(prompts, sample, template, shown_before)
 
 
 def training_rows(portion: Portion, prompts: PromptSet, samples: Sequence[Sample]) -> Iterator[Message]:

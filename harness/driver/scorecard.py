@@ -16,26 +16,27 @@ UNTUNED = ("zero_shot", "few_shot")
 
 
 def write_card(
-    fit: FitJob, finished: Sequence[Result], others: Iterable[Result], *, base: str, results: Path
+    fit: FitJob, finished: Sequence[Result], compared: Iterable[Result], *, base: str, results: Path
 ) -> None:
     """Say what weights scored, and what they gained over untuned arms of the same model, task and seed.
 
-    `finished`: results of these weights; `others`: those of the arms to compare them with. Weights that are
-    not on this machine are left alone.
+    `finished`: results of these weights; `compared`: where to find those of the untuned arms. Weights that
+    are not on this machine are left alone.
     """
     record = fit.weights / TRAINING
     if not record.exists() or not finished:
         return
     scores, gains = [], []
-    known: dict[tuple[str, str, str, int], Result] = {
-        (one.run.candidate.name, one.run.candidate.method, one.run.task, one.run.seed): one for one in others
-    }
+    by_arm: dict[tuple[str, str, str, int], Result] = {}
+    for result in compared:
+        run = result.run
+        by_arm[run.candidate.name, run.candidate.method, run.task, run.seed] = result
     for result in finished:
         run, metric = result.run, result.task.primary_metric
         value = result.metrics[metric]
         scores.append(Score(run.task, metric, value.value, value.low, value.high, value.n))
         for method in UNTUNED:
-            untuned = known.get((run.candidate.name, method, run.task, run.seed))
+            untuned = by_arm.get((run.candidate.name, method, run.task, run.seed))
             difference = _gain(result, untuned, results) if untuned is not None else None
             if difference is not None:
                 gains.append(difference)
@@ -55,9 +56,9 @@ def _gain(tuned: Result, untuned: Result, results: Path) -> Score | None:
     """The paired difference of the primary metric over the samples and templates that both were scored on."""
     metric = tuned.task.primary_metric
     columns = ["sample_id", "template", f"score_{metric}", "cluster"]
-    first = read_predictions(results, tuned.run, columns)
-    second = read_predictions(results, untuned.run, columns[:-1])
-    joined = first.merge(second, on=["sample_id", "template"], suffixes=("", "_untuned")).dropna()
+    tuned_rows = read_predictions(results, tuned.run, columns)
+    untuned_rows = read_predictions(results, untuned.run, columns[:-1])
+    joined = tuned_rows.merge(untuned_rows, on=["sample_id", "template"], suffixes=("", "_untuned")).dropna()
     if joined.empty:
         return None
     by_sample = joined.groupby(["sample_id", "cluster"], sort=False).mean(numeric_only=True)

@@ -77,7 +77,7 @@ class TrainingPhase:
             startup_seconds = worker.startup_seconds * provisional_share
             write_record(fit.record, record.model_copy(update={"startup_seconds": startup_seconds}))
         except Exception as error:  # a fault of ours must not cost the jobs beside it
-            reason = reason_of(error, what=fit.key, log=self._log)
+            reason = reason_of(error, subject=fit.key, log=self._log)
             failure = JobFailure(fit.key, "train", reason, seconds())
             self._starts.failed(failure)
             return failure

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.driver.executors import Workplace
 from harness.driver.outcome import SweepWork
-from harness.driver.progress import Line
+from harness.driver.progress import ProgressLine
 from harness.driver.render import in_order
 from harness.plan.groups import Group
 from harness.records.predictions import EngineAnswer
@@ -65,7 +65,7 @@ class Waves:
                 self._sweep.shop.write_training(recipe)
             self._sweep.shop.write_prompts(run)
         except Exception as error:  # a plugin's own code renders its prompts
-            reason = reason_of(error, what=run.label, log=self._sweep.log)
+            reason = reason_of(error, subject=run.label, log=self._sweep.log)
             return _failure(run, "render", reason, time.monotonic() - started)
         return None
 
@@ -81,7 +81,7 @@ class Waves:
 
 
 @contextmanager
-def open_waves(group: Group, sweep: SweepWork, line: Line) -> Iterator[Waves]:
+def open_waves(group: Group, sweep: SweepWork, line: ProgressLine) -> Iterator[Waves]:
     """The workers of a base model, until the context is left."""
     is_toy = model_kind(group.model) == "toy"
     base = BaseJob(
@@ -133,6 +133,7 @@ def _failures_of_runs(job_failures: Iterable[JobFailure], runs: Sequence[Run]) -
 
 
 def _failure(run: Run, phase: str, reason: str, seconds: float) -> Failure:
+    spent = ResourceUse(seconds=seconds)
     return Failure(
-        schema_version=SCHEMA_VERSION, key=run.key, run=run, phase=phase, reason=reason, spent=ResourceUse(seconds=seconds)
-    )  # fmt: skip
+        schema_version=SCHEMA_VERSION, key=run.key, run=run, phase=phase, reason=reason, spent=spent
+    )

@@ -43,13 +43,15 @@ def _obstacle(asks: Sequence[AskJob], engine: EngineName) -> str | None:
         why_not = TUNERS[ask.tuner].not_servable if ask.tuner else ""
         if why_not:
             return (
-                f'[engine] way = "adapters" serves adapters only, and {ask.label} {why_not}: set way = "swap", '
+                f'[engine] way = "adapters" serves adapters only, and {ask.label} {why_not}: set way = '
+                '"swap", '
                 "or give that method a sweep of its own"
             )
     for ask in asks:
         if ask.output == "perplexity":
             return (
-                f'[engine] way = "adapters" weighs no texts, as {ask.label} wants: set way = "swap", or give that task '
+                f'[engine] way = "adapters" weighs no texts, as {ask.label} wants: set way = "swap", or '
+                "give that task "
                 "a sweep of its own"
             )
     return None

@@ -57,7 +57,8 @@ class AnswerCache:
         self._file.execute("PRAGMA synchronous = NORMAL")
         self._file.execute(
             "CREATE TABLE IF NOT EXISTS answers "
-            "(key BLOB PRIMARY KEY, session TEXT NOT NULL, seconds REAL NOT NULL, answer TEXT NOT NULL) WITHOUT ROWID"
+            "(key BLOB PRIMARY KEY, session TEXT NOT NULL, seconds REAL NOT NULL, answer TEXT NOT NULL) "
+            "WITHOUT ROWID"
         )
 
     def cached(self, keys: Sequence[bytes]) -> dict[bytes, CachedAnswer]:

@@ -12,7 +12,8 @@ from harness.errors import UserError
 from harness.task import Rendered
 
 NO_TOKENS = (
-    "the prompt is empty, and the tokenizer has no token to begin a text with; give the prompt some words, or the tokenizer "
+    "the prompt is empty, and the tokenizer has no token to begin a text with; give the prompt some "
+    "words, or the tokenizer "
     "a bos_token"
 )
 

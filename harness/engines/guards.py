@@ -54,7 +54,8 @@ class Canaries:
         passed = difference == 0
         reason = "" if passed else (
             "after the engine's last swap its base no longer answered as at the start "
-            f"(log-probabilities differ by up to {difference:.3g}): weights or cached keys of another arm were left in it"
+            f"(log-probabilities differ by up to {difference:.3g}): weights or cached keys of another arm "
+            "were left in it"
         )  # fmt: skip
         return GuardRecord(
             name="base_repeats", passed=passed, value=_finite(difference), bound=0.0, reason=reason
@@ -77,7 +78,8 @@ class Canaries:
                 worst = _worse(worst, abs(engines - transformers), best - transformers)
         passed = worst <= self.bound
         reason = "" if passed else (
-            f"the engine's log-probabilities differ from transformers' by up to {worst:.3g} with the same weights "
+            f"the engine's log-probabilities differ from transformers' by up to {worst:.3g} with the same "
+            "weights "
             f"(allowed: {self.bound:g}): it answered with other weights, or with cached keys of others"
         )  # fmt: skip
         return GuardRecord(
@@ -88,7 +90,8 @@ class Canaries:
         difference = _difference(answers, self._base)
         passed = difference > 0
         reason = "" if passed else (
-            "the tuned model answers exactly as its base: its weights were not applied, or training changed nothing"
+            "the tuned model answers exactly as its base: its weights were not applied, or training "
+            "changed nothing"
         )  # fmt: skip
         return GuardRecord(
             name="differs_from_base", passed=passed, value=_finite(difference), bound=0.0, reason=reason

@@ -107,8 +107,7 @@ class Questions:
         return [Generate(question.tokens, sampling, self._arm)]
 
     def answers(self, question: Question, answer: Any) -> list[EngineAnswer]:
-        """What is written of the answer to a request: one line per draw, and nothing until all windows of a text
-        are there."""
+        """The lines of a request's answer: one per draw, and none until all windows of a text are there."""
         if self._job.output == "choice":
             return [_chosen(question, answer)]
         if self._job.output == "perplexity":
@@ -166,7 +165,8 @@ class Questions:
         if side is None or prompt_room < 2:
             question.error = (
                 f"a prompt of {length} tokens and {answer_room} for the answer exceed the model's context of "
-                f"{self._context}; shorten the prompt, lower num_fewshot or max_tokens, raise max_model_len, or let "
+                f"{self._context}; shorten the prompt, lower num_fewshot or max_tokens, raise "
+                "max_model_len, or let "
                 "the task set truncation_side"
             )
             return
@@ -175,7 +175,7 @@ class Questions:
         question.text = self._tokenizer.decode(question.tokens)
 
     def _without_tokens(self, question: Question) -> str | None:
-        """The error of a question whose prompt, or an answer to be weighed, has no tokens; None without one."""
+        """The error of a question whose prompt, or an answer to be weighed, has no tokens; else None."""
         if not question.tokens:
             return NO_TOKENS
         # Answers that are only held to, not weighed, have no tokens here.

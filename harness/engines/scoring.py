@@ -221,7 +221,7 @@ class ScoringWorker:
             yield replace(answered, place=places[answered.place]), None
 
     def _uncached(self, run: _RunAtWork, batch: _Batch) -> float | None:
-        """Requests per second of the run's first prompts with the prefix cache off; None where answers are not
+        """Requests per second of the run's first prompts with the prefix cache off; None unless answers are
         written."""
         requests = [
             replace(request, reads_cache=False, arm=0)
@@ -278,4 +278,8 @@ def _digest(weights: Path | None) -> str:
 
 def _all_passed(batch: _Batch) -> bool:
     """Whether no guard has failed an arm of the batch: only then its answers may serve other runs."""
-    return all(guard.passed for run, _ in batch.sources for guard in run.guards)
+    return all(_passed(run.guards) for run, _ in batch.sources)
+
+
+def _passed(guards: Sequence[GuardRecord]) -> bool:
+    return all(guard.passed for guard in guards)

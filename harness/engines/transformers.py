@@ -192,7 +192,8 @@ class LoadedEngine:
             from xgrammar.contrib.hf import LogitsProcessor
         except ImportError:
             raise UserError(
-                "structured_outputs takes xgrammar, which is not installed here: pip install xgrammar (vLLM brings it)"
+                "structured_outputs takes xgrammar, which is not installed here: pip install xgrammar "
+                "(vLLM brings it)"
             ) from None
         if self._compiler is None:
             size = self._model.get_output_embeddings().out_features

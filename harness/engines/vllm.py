@@ -157,8 +157,8 @@ class VllmEngine:
         self._base, self._revision = model, revision
         self._max_num_seqs = max_num_seqs
         self.num_devices, self._parallel = tensor_parallel_size, tensor_parallel_size > 1
-        cuda = torch.cuda.is_available()
-        self._torch_dtype = torch.bfloat16 if cuda else torch.float32
+        self._cuda = torch.cuda.is_available()
+        self._torch_dtype = torch.bfloat16 if self._cuda else torch.float32
         self.device, self.dtype = device_name(), str(self._torch_dtype).removeprefix("torch.")
         settings: dict[str, Any] = {}
         if way == "adapters":
@@ -167,33 +167,12 @@ class VllmEngine:
                 "max_loras": max_loras,
                 "max_lora_rank": _rank_that_vllm_has(max_lora_rank),
             }
-        if cuda:
+        if self._cuda:
             settings["gpu_memory_utilization"] = gpu_memory_utilization
         else:
             settings["block_size"] = CPU_BLOCK
-        self._cuda = cuda
         self.context = context_length(AutoConfig.from_pretrained(model, revision=revision), max_model_len)
-        try:
-            self._llm = LLM(
-                model,
-                revision=revision,
-                dtype=self.dtype,
-                max_model_len=self.context,
-                max_num_seqs=max_num_seqs,
-                enforce_eager=not cuda,
-                tensor_parallel_size=tensor_parallel_size,
-                distributed_executor_backend="mp" if self._parallel else "uni",
-                worker_extension_cls=f"{ArmLoader.__module__}.{ArmLoader.__name__}",
-                enable_prefix_caching=True,
-                # White space between the parts of a document is nothing that a small model knows when to end.
-                structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
-                seed=0,
-                **settings,
-            )
-        except RuntimeError as error:
-            if not _of_memory(error):
-                raise
-            raise self._no_memory(error) from None
+        self._llm = self._start(settings)
         model_config = self._llm.llm_engine.model_config
         self.tokenizer = self._llm.get_tokenizer()
         check_vocabulary(self.tokenizer, model_config.get_vocab_size())
@@ -206,6 +185,30 @@ class VllmEngine:
         self._adapter_reference: AdapterReference | None = None
         self._arms: tuple[Path | None, ...] | None = (None,)
         self._count = 0
+
+    def _start(self, settings: dict[str, Any]) -> LLM:
+        """Load the base. Raises `OutOfMemory` when the device has no room for so many sequences."""
+        try:
+            return LLM(
+                self._base,
+                revision=self._revision,
+                dtype=self.dtype,
+                max_model_len=self.context,
+                max_num_seqs=self._max_num_seqs,
+                enforce_eager=not self._cuda,
+                tensor_parallel_size=self.num_devices,
+                distributed_executor_backend="mp" if self._parallel else "uni",
+                worker_extension_cls=f"{ArmLoader.__module__}.{ArmLoader.__name__}",
+                enable_prefix_caching=True,
+                # White space between the parts of a document is nothing that a small model knows when to end.
+                structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
+                seed=0,
+                **settings,
+            )
+        except RuntimeError as error:
+            if not _of_memory(error):
+                raise
+            raise self._no_memory(error) from None
 
     # Weights
 
@@ -328,7 +331,8 @@ class VllmEngine:
 
     def _no_memory(self, error: RuntimeError) -> OutOfMemory:
         return OutOfMemory(
-            f"the device has no memory for {self._max_num_seqs} sequences of {self.context} tokens at once ({error})"
+            f"the device has no memory for {self._max_num_seqs} sequences of {self.context} tokens at "
+            f"once ({error})"
         )
 
     def _parts(self, request: Request) -> list[_Part]:
@@ -392,7 +396,7 @@ class VllmEngine:
 
 
 _OURS: dict[str, Any] = {"output_kind": RequestOutputKind.FINAL_ONLY, "skip_clone": True}
-"""For all requests: an output comes once, when it is complete, and nobody changes the parameters that requests
+"""For all requests: an output comes once, when it is complete, and nobody changes parameters that requests
 share."""
 
 _MEASURED: dict[str, Any] = {"prompt_logprobs": 0, "flat_logprobs": True, "detokenize": False}

@@ -72,8 +72,10 @@ def check_vocabulary(tokenizer: Any, rows: int) -> None:
     highest = max(tokenizer.get_vocab().values())
     if highest >= rows:
         raise UserError(
-            f"the tokenizer knows token {highest}, and the model's vocabulary ends at {rows - 1}: they do not belong "
-            "together; save the tokenizer that the model was trained with into its folder, or resize its embeddings"
+            f"the tokenizer knows token {highest}, and the model's vocabulary ends at {rows - 1}: they do "
+            "not belong "
+            "together; save the tokenizer that the model was trained with into its folder, or resize its "
+            "embeddings"
         )
 
 
@@ -102,7 +104,8 @@ def _check_architecture(model: PreTrainedModel, base: str, revision: str | None,
         return
     odd = min(name for name in of_base.keys() | of_arm.keys() if of_base.get(name) != of_arm.get(name))
     raise UserError(
-        f"the weights in {weights} are of another architecture than {base}: {odd} is {_shape(of_arm.get(odd))} there and "
+        f"the weights in {weights} are of another architecture than {base}: {odd} is "
+        f"{_shape(of_arm.get(odd))} there and "
         f"{_shape(of_base.get(odd))} in the base"
     )
 

@@ -70,13 +70,12 @@ class JobFailure:
     """Device-seconds until it failed, with its share of the starts of its worker."""
 
 
-def reason_of(error: Exception, *, what: str, log: Path) -> str:
-    """What went wrong, in one line; what nobody foresaw goes to the log in full. `what`: it happened with
-    this."""
+def reason_of(error: Exception, *, subject: str, log: Path) -> str:
+    """What went wrong with `subject`, in one line; what nobody foresaw goes to the log in full."""
     reason = " ".join(str(error).split())
     if isinstance(error, (JobFailed, UserError, OSError)):
         return reason
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
-        file.write(f"{what}\n{''.join(traceback.format_exception(error))}\n")
+        file.write(f"{subject}\n{''.join(traceback.format_exception(error))}\n")
     return f"{type(error).__name__}: {reason} (log: {log})"

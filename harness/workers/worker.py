@@ -92,7 +92,7 @@ class Worker:
     def request(
         self, job: Message, report: Report, *, answer_question: AnswerQuestion | None = None
     ) -> Message:
-        """Send one job and wait for its answer; `answer_question`: for what the worker wants to know in between.
+        """Send one job and wait for its answer. `answer_question`: for what the worker asks in between.
 
         Raises `JobFailed`, or `WorkerDied` when the process ended.
         """
@@ -163,7 +163,8 @@ def serve(start: Callable[[], Handler]) -> None:
     """The worker's side: start up, say so, and answer jobs until the driver closes the pipe."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the libraries print goes to the log, and cannot garble an answer
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # at once: this process may be ended any time
+    # At once: this process may be ended any time.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
 
     def reply(message: Message) -> None:

@@ -19,7 +19,7 @@ from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
 from harness.driver import lane, ways
 from harness.driver.answers import AnswerPhase, is_answered
-from harness.driver.progress import Progress
+from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
 from harness.driver.ways import choose_way
 from harness.errors import UserError
@@ -285,7 +285,7 @@ def test_a_way_that_the_arms_cannot_take_is_refused_before_anything_is_trained(t
     with pytest.raises(UserError, match="serves adapters only"):
         run_sweep(
             sweep.runs, sweep.tasks, folders, engine="vllm", settings=EngineSettings(way="adapters"),
-            progress=Progress(Console(quiet=True)), executor=LocalExecutor(1),
+            progress=SweepProgress(Console(quiet=True)), executor=LocalExecutor(1),
         )  # fmt: skip
     assert not folders.work.exists()
 

@@ -20,8 +20,8 @@ import harness.driver.loop
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
 from harness.driver.node import WaveReport
-from harness.driver.outcome import Folders, Outcome
-from harness.driver.progress import Progress
+from harness.driver.outcome import Folders, SweepOutcome
+from harness.driver.progress import SweepProgress
 from harness.driver.render import in_order
 from harness.jsonl import read_jsonl
 from harness.plan.runs import make_runs, select
@@ -118,7 +118,7 @@ def planned(**changes: Any) -> list[Run]:
     return make_runs(sweep, TASKS, fingerprint=lambda model, revision: "f", limit=None)
 
 
-def start(folder: Path, runs: list[Run]) -> tuple[Outcome, InventedExecutor]:
+def start(folder: Path, runs: list[Run]) -> tuple[SweepOutcome, InventedExecutor]:
     recipes = {recipe.key: recipe for recipe in in_order(run.recipe for run in runs if run.recipe)}
     executor = InventedExecutor(recipes)
     outcome = harness.driver.loop.run_sweep(
@@ -127,7 +127,7 @@ def start(folder: Path, runs: list[Run]) -> tuple[Outcome, InventedExecutor]:
         Folders(folder / "results", folder / "work"),
         engine="transformers",
         settings=EngineSettings(way="swap"),
-        progress=Progress(Console(quiet=True)),
+        progress=SweepProgress(Console(quiet=True)),
         executor=executor,
     )
     return outcome, executor

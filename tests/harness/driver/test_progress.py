@@ -7,17 +7,17 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.driver.progress import Progress, sparkline
+from harness.driver.progress import SweepProgress, sparkline
 from harness.records.scores import SampleCounts
 from harness.workers.listener import JobAdvanced, JobBegan, JobsEnded, PhaseBegan
 
 COUNTS = SampleCounts(total=10, scored=9, failed=1)
 
 
-def told(terminal: bool = False) -> tuple[Progress, io.StringIO, list[dict[str, Any]]]:
+def told(terminal: bool = False) -> tuple[SweepProgress, io.StringIO, list[dict[str, Any]]]:
     text, events = io.StringIO(), list[dict[str, Any]]()
     console = Console(file=text, force_terminal=terminal, width=160, color_system=None)
-    return Progress(console, emit=events.append), text, events
+    return SweepProgress(console, emit=events.append), text, events
 
 
 def test_where_no_terminal_is_a_phase_is_a_line() -> None:
@@ -53,7 +53,7 @@ def test_jobs_that_engines_end_at_once_are_all_counted() -> None:
     progress, _, events = told()
     with progress.line("toy") as line:
         line.hear(PhaseBegan("generate", 16))
-        line._whole = SlowCount(0)
+        line._ended = SlowCount(0)
         with ThreadPoolExecutor(4) as engines:
             list(engines.map(line.hear, [JobsEnded(1)] * 16))
     assert [event["done"] for event in events if event["event"] == "progress"] == list(range(1, 17))

@@ -13,7 +13,7 @@ from harness.driver import lane, trainings
 from harness.driver.executors import LocalExecutor
 from harness.driver.loop import run_sweep
 from harness.driver.outcome import Folders
-from harness.driver.progress import Progress
+from harness.driver.progress import SweepProgress
 from harness.plan.runs import make_runs
 from harness.plugins.registry import find_plugins, load_task
 from harness.records.store import read_results
@@ -70,7 +70,7 @@ def test_a_search_of_several_rungs_and_batches_takes_one_start_of_each_worker(
         Folders(tmp_path / "results", tmp_path / "work"),
         engine="transformers",
         settings=EngineSettings(),
-        progress=Progress(Console(quiet=True)),
+        progress=SweepProgress(Console(quiet=True)),
         executor=LocalExecutor(1),
     )
     assert outcome.failed == []
