@@ -1,15 +1,14 @@
 """Find what would spoil a sweep before it costs a GPU minute: offline, and without loading a model."""
 
 import dataclasses
-import math
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.authoring.examples import EXAMPLES, certain_reply, check_examples, score_of
+from harness.authoring.examples import EXAMPLES, check_examples
 from harness.authoring.finding import Finding
-from harness.authoring.lint import lint, lint_levels, spread
+from harness.authoring.lint import lint, lint_levels
+from harness.authoring.trial import Trial
 from harness.data.dataset import Dataset, load_dataset
 from harness.data.loaded import LoadedTask
 from harness.data.sources import Generated, UnreachableData
@@ -19,20 +18,13 @@ from harness.plan.prepare import FindPlugins, declare, plan_sweep
 from harness.plugins.registry import Plugin, load_task
 from harness.review.state import review_state
 from harness.review.verdicts import REVIEWS, read_verdicts
-from harness.score.judging import has_form, metrics_of
 from harness.sweep.engines import MAX_MODEL_LEN
 from harness.sweep.methods import METHOD_TABLE
 from harness.sweep.models import check_model
 from harness.sweep.sweep import Sweep
-from harness.task import Metric, Reply, Sample, Task
+from harness.task import Task
 from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import choose_templates, render
-
-TRIED_SAMPLES = 24
-"""Samples of train, and as many of test, on whose targets the metrics are tried."""
-
-WRONGLY_ANSWERED = 4
-"""The first of these samples, on which the metrics are tried with wrong answers too."""
 
 
 def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
@@ -55,26 +47,26 @@ def check_sweep(path: Path, find: FindPlugins) -> list[Finding]:
             loaded[name] = LoadedTask(inspection.task, inspection.dataset)
         findings += inspection.findings
         if name in sweep.tasks:
-            findings += _check_fit(sweep, inspection, where=f"{path}, task '{name}'")
+            findings += _check_fit(sweep, inspection, place=f"{path}, task '{name}'")
     for candidate in sweep.candidates:
-        where = f"{path}, candidate '{candidate.name}'"
+        place = f"{path}, candidate '{candidate.name}'"
         try:
-            check_model(candidate.model, candidate.revision, where)
-            findings.append(Finding("ok", where, f"model {candidate.model}"))
+            check_model(candidate.model, candidate.revision, place)
+            findings.append(Finding("ok", place, f"model {candidate.model}"))
         except UserError as error:
-            findings.append(Finding("error", where, _without(where, error)))
+            findings.append(Finding("error", place, _without(place, error)))
     if all(finding.level != "error" for finding in findings) and len(loaded) == len(sweep.all_tasks):
         findings += _check_plan(sweep, loaded, str(path))
     return findings
 
 
-def _check_plan(sweep: Sweep, tasks: dict[str, LoadedTask], where: str) -> list[Finding]:
+def _check_plan(sweep: Sweep, tasks: dict[str, LoadedTask], place: str) -> list[Finding]:
     """Whether the sweep's methods, searches and ensembles can be planned."""
     try:
         # Weights are not read: that takes long, and they do not change the plan.
         plan_sweep(sweep, tasks, fingerprint=lambda model, revision: "")
     except UserError as error:
-        return [Finding("error", where, _without(where, error))]
+        return [Finding("error", place, _without(place, error))]
     return []
 
 
@@ -90,40 +82,40 @@ class _Inspection:
 
 
 def _inspect_task(name: str, plugins: dict[str, Plugin]) -> _Inspection:
-    where = f"task '{name}'"
+    place = f"task '{name}'"
     try:
-        return _inspected(name, plugins, where)
+        return _inspected(name, plugins, place)
     except PLUGIN_FAULTS as error:  # must not hide the findings on other tasks
         return _Inspection(
-            None, None, [Finding("error", where, f"our check failed on it: it {raised(error)}")]
+            None, None, [Finding("error", place, f"our check failed on it: it {raised(error)}")]
         )
 
 
-def _inspected(name: str, plugins: dict[str, Plugin], where: str) -> _Inspection:
+def _inspected(name: str, plugins: dict[str, Plugin], place: str) -> _Inspection:
     try:
         task = load_task(name, plugins)
     except UnreachableData as error:  # a task of another harness may need its data to be built
         return _Inspection(
-            None, None, [Finding("warning", where, f"it was not checked: {_without(where, error)}")]
+            None, None, [Finding("warning", place, f"it was not checked: {_without(place, error)}")]
         )
     except UserError as error:
-        return _Inspection(None, None, [Finding("error", where, _without(where, error))])
+        return _Inspection(None, None, [Finding("error", place, _without(place, error))])
     dataset: Dataset | None = None
     findings = []
     try:
         dataset = load_dataset(task)
         sizes = f"{len(dataset.train)} train, {len(dataset.dev)} dev and {len(dataset.test)} test samples"
-        faults = _check_samples(task, dataset, where)
-        findings += [Finding("ok", where, sizes), *faults]
+        faults = _check_samples(task, dataset, place)
+        findings += [Finding("ok", place, sizes), *faults]
         folder = plugins[name].folder
         # What cannot be rendered has no review state, and the reason is a finding already.
         if folder is not None and all(fault.level != "error" for fault in faults):
             verdicts = read_verdicts(folder / REVIEWS)
-            findings.append(Finding("ok", where, review_state(task, dataset, verdicts).summary))
+            findings.append(Finding("ok", place, review_state(task, dataset, verdicts).summary))
     except UnreachableData as error:
-        findings.append(Finding("warning", where, f"its samples were not checked: {_without(where, error)}"))
+        findings.append(Finding("warning", place, f"its samples were not checked: {_without(place, error)}"))
     except UserError as error:
-        findings.append(Finding("error", where, _without(where, error)))
+        findings.append(Finding("error", place, _without(place, error)))
     path = _examples_path(task, plugins[name])
     if path is not None:
         test = None if dataset is None else {sample.id: sample for sample in dataset.test}
@@ -141,7 +133,7 @@ def _examples_path(task: Task, plugin: Plugin) -> Path | None:
     return None if file is None else Path(file).parent / EXAMPLES
 
 
-def _check_fit(sweep: Sweep, inspection: _Inspection, where: str) -> list[Finding]:
+def _check_fit(sweep: Sweep, inspection: _Inspection, place: str) -> list[Finding]:
     """What a sweep requests that the task does not have."""
     task, dataset = inspection.task, inspection.dataset
     if task is None:
@@ -151,13 +143,13 @@ def _check_fit(sweep: Sweep, inspection: _Inspection, where: str) -> list[Findin
         try:
             choose_templates(task.prompts, names, where=key)
         except UserError as error:
-            findings.append(Finding("error", where, str(error)))
+            findings.append(Finding("error", place, str(error)))
     few_shot = any(METHOD_TABLE[name].demonstrations for spec in sweep.candidates for name in spec.methods)
     if few_shot and sweep.demonstrations == "fixed" and not task.prompts.fixed:
         findings.append(
             Finding(
                 "error",
-                where,
+                place,
                 "demonstrations is 'fixed', and the task names none; give prompts.fixed the ids of some",
             )
         )
@@ -165,7 +157,7 @@ def _check_fit(sweep: Sweep, inspection: _Inspection, where: str) -> list[Findin
         findings.append(
             Finding(
                 "warning",
-                where,
+                place,
                 "test_seed changes nothing: the task's data is not generated, so its test set stays",
             )
         )
@@ -175,15 +167,15 @@ def _check_fit(sweep: Sweep, inspection: _Inspection, where: str) -> list[Findin
     requested = [("n_train", budget) for budget in sweep.budgets if isinstance(budget, int)]
     if few_shot:
         requested.append(("num_fewshot", sweep.num_fewshot or task.prompts.num_fewshot))
-        findings += _check_length(sweep, task, dataset, where)
+        findings += _check_length(sweep, task, dataset, place)
     return findings + [
-        Finding("warning", where, f"{key} is {number}, there are {available} training samples; all are used")
+        Finding("warning", place, f"{key} is {number}, there are {available} training samples; all are used")
         for key, number in requested
         if number > available
     ]
 
 
-def _check_length(sweep: Sweep, task: Task, dataset: Dataset, where: str) -> list[Finding]:
+def _check_length(sweep: Sweep, task: Task, dataset: Dataset, place: str) -> list[Finding]:
     """Whether few-shot prompts are likely to fit into the context, judged by the length of one."""
     prompts = task.prompts
     if sweep.demonstrations is not None:
@@ -195,40 +187,35 @@ def _check_length(sweep: Sweep, task: Task, dataset: Dataset, where: str) -> lis
         )
     except UserError:  # reported elsewhere
         return []
-    template = choose_templates(prompts, None, where=where)[0]
+    template = choose_templates(prompts, None, where=place)[0]
     prompt = render(prompts, dataset.test[0], template=template, demonstrations=demonstrations)
     tokens = len(prompt.text) // CHARACTERS_PER_TOKEN
     limit = sweep.generation.max_model_len or MAX_MODEL_LEN
     if tokens <= limit:
         return []
-    return [
-        Finding(
-            "warning",
-            where,
-            f"a few-shot prompt of {len(demonstrations):,} demonstrations takes about {tokens:,} tokens, and {limit:,} fit; "
-            "lower num_fewshot, or raise max_model_len if the models take more",
-        )
-    ]
+    message = (
+        f"a few-shot prompt of {len(demonstrations):,} demonstrations takes about {tokens:,} tokens, and "
+        f"{limit:,} fit; lower num_fewshot, or raise max_model_len if the models take more"
+    )
+    return [Finding("warning", place, message)]
 
 
-def _without(where: str, error: UserError) -> str:
+def _without(place: str, error: UserError) -> str:
     """The error's sentence without the place, which the finding itself names."""
-    return str(error).removeprefix(where).removeprefix(",").removeprefix(":").strip()
+    return str(error).removeprefix(place).removeprefix(",").removeprefix(":").strip()
 
 
-def _check_samples(task: Task, dataset: Dataset, where: str) -> list[Finding]:
-    trial = _Trial(task, dataset)
+def _check_samples(task: Task, dataset: Dataset, place: str) -> list[Finding]:
+    trial = Trial(task, dataset)
     errors = [*_unsteady_draws(task, dataset), *_fixed_demonstrations(task, dataset), *trial.errors()]
     warnings = lint(task, dataset)
     if not errors:
+        warnings += lint_levels(task, dataset)
         # The filters of another harness are made for what models write, which may look unlike its targets.
-        warnings += [
-            *lint_levels(task, dataset),
-            *(trial.shortfalls() if task.prompts.render is None else []),
-        ]
-    return [Finding("error", where, text) for text in errors] + [
-        Finding("warning", where, text) for text in warnings
-    ]
+        if task.prompts.render is None:
+            warnings += trial.shortfalls()
+    findings = [Finding("error", place, text) for text in errors]
+    return findings + [Finding("warning", place, text) for text in warnings]
 
 
 def _unsteady_draws(task: Task, dataset: Dataset) -> list[str]:
@@ -246,94 +233,3 @@ def _fixed_demonstrations(task: Task, dataset: Dataset) -> list[str]:
     except UserError as error:
         return [str(error)]
     return []
-
-
-class _Trial:
-    """The targets of a few samples, extracted and scored as if a model had written them."""
-
-    def __init__(self, task: Task, dataset: Dataset) -> None:
-        self.metrics = metrics_of(task)
-        self.written = task.output == "generate"
-        extracts = task.output == "generate" and task.extract is not str.strip
-        self.remedy = (
-            "let extract leave a right answer as the targets have it"
-            if extracts
-            else "the targets do not fit this metric, so change the one or the other"
-        )
-        self.replies: list[tuple[str, Reply]] = []
-        """The sample in words, and what the metrics see."""
-
-        self.not_extracted: list[tuple[str, str]] = []
-        self.primary = next(metric for metric in self.metrics if metric.name == task.primary_metric)
-        for split, samples in (("train", dataset.train), ("test", dataset.test)):
-            for sample in spread(samples, TRIED_SAMPLES):
-                self._answer(task, f"{split} sample '{sample.id}'", sample)
-
-    def _answer(self, task: Task, name: str, sample: Sample) -> None:
-        try:
-            self.replies.append((name, certain_reply(task, sample, sample.targets[0])))
-        except UserError as error:
-            self.not_extracted.append((name, str(error)))
-
-    def errors(self) -> list[str]:
-        """The first error of each metric and of `extract`."""
-        faults = [self._summary(self.not_extracted)] if self.not_extracted else []
-        for metric in self.metrics:
-            failures = [(name, fault) for name, reply in self.replies if (fault := _fault(metric, reply))]
-            faults += [self._summary(failures)] if failures else self._on_wrong_answers(metric)
-        return faults
-
-    def _on_wrong_answers(self, metric: Metric) -> list[str]:
-        """The first error on a wrong answer: a model may write anything, or nothing."""
-        if not self.written:
-            return []
-        for name, reply in self.replies[:WRONGLY_ANSWERED]:
-            for text in ("", "nothing of the kind"):
-                fault = _fault(metric, dataclasses.replace(reply, answer=text))
-                if fault:
-                    return [f"{fault} on the answer '{text}' to {name}"]
-        return []
-
-    def shortfalls(self) -> list[str]:
-        """Mean metrics on which a target does not get the best score, and targets without the form of an
-        answer."""
-        faults = []
-        for metric in self.metrics:
-            best = metric.high if metric.higher_is_better else metric.low
-            if metric.score is None or math.isinf(best):
-                continue
-            scores = [(name, score_of(metric, reply)) for name, reply in self.replies]
-            short = [(name, score) for name, score in scores if abs(score - best) > 1e-6]
-            if short:
-                name, score = short[0]
-                faults.append(
-                    f"the target of {name} scores {score:.3g} on {metric.name} as its answer, not {best:g} (so do "
-                    f"{len(short)} of {len(self.replies)} tried); {self.remedy}"
-                )
-        malformed = [
-            name for name, reply in self.replies if self.written and not has_form(self.primary, reply)
-        ]
-        if malformed and not faults:
-            faults.append(
-                f"the target of {malformed[0]} has not the form of an answer: it is none of its sample's choices, or "
-                f"nothing that {self.primary.name} can read (so are {len(malformed)} of {len(self.replies)} tried); "
-                f"{self.remedy}"
-            )
-        return faults
-
-    def _summary(self, failures: Sequence[tuple[str, str]]) -> str:
-        name, fault = failures[0]
-        tried = len(self.replies) + len(self.not_extracted)
-        return f"{fault} on the target of {name} ({len(failures)} of {tried} tried)"
-
-
-def _fault(metric: Metric, reply: Reply) -> str | None:
-    """What a metric raises on a reply, in words, or None."""
-    try:
-        score_of(metric, reply)
-        has_form(metric, reply)
-    except UserError as error:
-        return str(error)
-    except PLUGIN_FAULTS as error:  # a plugin's `parses` may raise anything
-        return f"metric '{metric.name}': parses {raised(error)}"
-    return None

@@ -30,15 +30,15 @@ def check_examples(task: Task, test: Mapping[str, Sample] | None, path: Path) ->
 
     `test`: the test samples by id, or None when the data could not be loaded.
     """
-    where = str(path)
+    place = str(path)
     if not path.is_file():
         text = "no such file; a few scored completions would show that extract and metrics do as meant"
         # With perplexity no completion is scored.
-        return [] if task.output == "perplexity" else [Finding("warning", where, text)]
+        return [] if task.output == "perplexity" else [Finding("warning", place, text)]
     try:
         lines = read_jsonl(path)
     except (UserError, UnicodeDecodeError) as error:
-        return [Finding("error", where, str(error).removeprefix(where).lstrip(",: "))]
+        return [Finding("error", place, str(error).removeprefix(place).lstrip(",: "))]
     findings = []
     scores: list[dict[str, float]] = []
     for number, line in enumerate(lines):
@@ -47,12 +47,12 @@ def check_examples(task: Task, test: Mapping[str, Sample] | None, path: Path) ->
         try:
             scores += _hold_example(task, line, number, test or {})
         except UserError as error:
-            findings.append(Finding("error", f"{where}, example {number + 1}", str(error)))
+            findings.append(Finding("error", f"{place}, example {number + 1}", str(error)))
     if findings:
         return findings
     if scores and all(outcome == scores[0] for outcome in scores):
-        return [Finding("warning", where, "every completion scores the same; add a right or a wrong one")]
-    return [Finding("ok", where, f"{len(scores)} completions score as they should")]
+        return [Finding("warning", place, "every completion scores the same; add a right or a wrong one")]
+    return [Finding("ok", place, f"{len(scores)} completions score as they should")]
 
 
 def certain_reply(task: Task, sample: Sample, completion: str) -> Reply:
@@ -78,27 +78,27 @@ def score_of(metric: Metric, reply: Reply) -> float:
 
     Raises `UserError` for any error of the metric, and for a result that is no number in its range.
     """
-    where = f"metric '{metric.name}'"
+    named = f"metric '{metric.name}'"
     try:
         returned = metric.score(reply) if metric.score is not None else evaluate(metric, [reply])
     except UserError as error:
-        raise UserError(f"{where}: {error}") from error
+        raise UserError(f"{named}: {error}") from error
     except PLUGIN_FAULTS as error:
-        raise UserError(f"{where}, which must take any answer, {raised(error)}") from error
-    return _number_in_range(metric, returned, where)
+        raise UserError(f"{named}, which must take any answer, {raised(error)}") from error
+    return _number_in_range(metric, returned, named)
 
 
-def _number_in_range(metric: Metric, returned: object, where: str) -> float:
+def _number_in_range(metric: Metric, returned: object, named: str) -> float:
     try:
         score = float(returned)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         score = math.nan
     if isinstance(returned, str) or not math.isfinite(score) or not metric.low <= score <= metric.high:
         allowed = metric.range_text.partition(",")[0]
-        raise UserError(f"{where} returned {short_repr(returned)}; it must be a number from {allowed}")
+        raise UserError(f"{named} returned {short_repr(returned)}; it must be a number from {allowed}")
     if metric.binary and score not in (0.0, 1.0):
         raise UserError(
-            f"{where} is binary and returned {short_repr(returned)}; give 0 or 1, or leave binary=True out"
+            f"{named} is binary and returned {short_repr(returned)}; give 0 or 1, or leave binary=True out"
         )
     return score
 

@@ -12,7 +12,7 @@ class Finding:
     level: Literal["error", "warning", "ok"]
     """`error`: scores would be wrong or missing. `warning`: they would need explaining."""
 
-    where: str
+    place: str
     """The place, such as `task 'gsm8k'`."""
 
     message: str

@@ -6,6 +6,7 @@ complete task.
 """
 
 import builtins
+import itertools
 import json
 import keyword
 import math
@@ -31,22 +32,22 @@ MAX_CHOICES = 50
 """More different targets than this are answers to be written, not labels to be chosen."""
 
 MAX_NUMBER_CHOICES = 10
-"""The same of targets that are all numbers: ratings are chosen, results are worked out."""
+"""More different numbers than this are results to be worked out, not ratings to be chosen."""
 
 ROWS_PER_CHOICE = 3
-"""Labels come again and again; answers do not."""
+"""Rows per label, on average, from which on targets are labels: those recur, answers do not."""
 
 MAX_RARE = 0.2
-"""Share of the labels that may occur but once, misspelt ones for instance."""
+"""Share of the labels that may occur only once, misspelt ones for instance."""
 
 LISTED_LABELS = 200
-"""Characters of all labels up to which the wordings list them."""
+"""The wordings list the labels if all of them take at most so many characters."""
 
 LONG_ANSWER = 5
-"""Words of a typical target from which on it is judged by the words it shares, not as a whole."""
+"""Targets that typically have so many words are judged by the words they share, not as a whole."""
 
 BYTES_PER_TOKEN = 2
-"""Fewer than tokenizers have in most scripts, so that no target is cut off."""
+"""Fewer than most tokenizers reach in most scripts, so that no target is cut off."""
 
 _GENERATED_NAMES = frozenset(
     {
@@ -71,7 +72,7 @@ EXAMPLE_ROWS = (
 
 @dataclass(frozen=True)
 class _Columns:
-    """What the user says of the table."""
+    """The columns of the table that the user named."""
 
     input: str
     target: str
@@ -80,7 +81,7 @@ class _Columns:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What the targets say of the task."""
+    """The kind of task that the targets make, and how it is written."""
 
     output: Output
     description: str
@@ -104,8 +105,7 @@ class NewTask:
 
     folder: Path
     decision: str
-    """What was made of the targets and why, with the metrics, the primary one first; a sentence for the
-    user."""
+    """A sentence for the user: what was made of the targets and why, and the metrics, the primary one first."""
 
 
 def new_task(
@@ -136,7 +136,7 @@ def new_task(
     else:
         columns = _Columns(input_column, target_column, group_column)
         _check_columns(columns)
-        # Every fault of the user's table comes out here, before anything is written.
+        # Every fault of the user's table is raised here, before anything is written.
         _cut(source, columns)
     written = folder / name
     with naming_what_is_written(written.parent):
@@ -273,11 +273,11 @@ def _max_tokens(targets: Sequence[str]) -> str:
 
 
 def _are_labels(targets: Sequence[str], *, numbers: bool) -> bool:
-    """Few different ones, which nearly all come again."""
+    """Whether the targets are few different ones, nearly all of which recur."""
     counts = Counter(targets)
-    most = min(MAX_NUMBER_CHOICES if numbers else MAX_CHOICES, len(targets) // ROWS_PER_CHOICE)
+    limit = min(MAX_NUMBER_CHOICES if numbers else MAX_CHOICES, len(targets) // ROWS_PER_CHOICE)
     rare = sum(count == 1 for count in counts.values())
-    return 2 <= len(counts) <= most and rare <= MAX_RARE * len(counts)
+    return 2 <= len(counts) <= limit and rare <= MAX_RARE * len(counts)
 
 
 def _choice(choices: tuple[str, ...]) -> _Kind:
@@ -292,9 +292,8 @@ def _choice(choices: tuple[str, ...]) -> _Kind:
         "question": "{text}\n\nWhich label would you give to this"
         + (f", out of these: {listing}?" if listed else "?"),
     }
-    # A label that begins another would never be the less likely one; with a full stop after it, it begins
-    # none.
-    if any(other != choice and other.startswith(choice) for choice in choices for other in choices):
+    # A label that begins another would never be the less likely one. With a full stop after it, it begins none.
+    if any(longer.startswith(label) for label, longer in itertools.permutations(choices, 2)):
         wordings = {name: f"{wording}\nAnswer: <mask>." for name, wording in wordings.items()}
     return _Kind(
         "choice",
@@ -332,9 +331,9 @@ def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> s
     cut = [f"input_column={_python(columns.input)}", f"target_column={_python(columns.target)}"]
     if columns.group is not None:
         cut.append(f"group={_python(columns.group)}")
-    more = ", choices=CHOICES" if is_choice else ""
+    sample_options = ", choices=CHOICES" if is_choice else ""
     if columns.group is not None:
-        more += f", cluster=row[{_python(columns.group)}]"
+        sample_options += f", cluster=row[{_python(columns.group)}]"
     lines = [
         '"""Say here what the task measures, where its data comes from and under which licence, and show one row."""',
         "",
@@ -374,14 +373,13 @@ def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> s
         "",
         "def to_sample(row: Row, index: int) -> Sample:",
         f'    fields = {{"text": row[{_python(columns.input)}]}}',
-        f"    return Sample(id=str(index), fields=fields, target={target}{more})",
+        f"    return Sample(id=str(index), fields=fields, target={target}{sample_options})",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _python(text: str) -> str:
-    """A literal in double quotes. JSON's strings are valid in Python, surrogate pairs aside, which are not
-    escaped."""
+    """A literal in double quotes. A JSON string is valid Python, but for surrogate pairs, which are not escaped."""
     return json.dumps(text, ensure_ascii=False)
 
 

@@ -94,7 +94,10 @@ def _check(options: argparse.Namespace) -> int:
         else:
             findings += check_sweep(_sweep_file(name, plugins), partial(plugins_for, options))
     if options.json:
-        records = [{"level": f.level, "where": f.where, "message": f.message} for f in findings]
+        records = [
+            {"level": finding.level, "where": finding.place, "message": finding.message}
+            for finding in findings
+        ]
         print(json.dumps(records, indent=2))
     else:
         _print_findings(findings, options, plugins)
@@ -112,7 +115,7 @@ def _print_findings(
 
     console = make_console()
     for finding in findings:
-        console.print(SIGNS[finding.level], escape(f"{finding.where} {finding.message}"), highlight=False)
+        console.print(SIGNS[finding.level], escape(f"{finding.place} {finding.message}"), highlight=False)
     sweeps = [name for name in options.what if name not in plugins]
     if _has_error(findings):
         print("Correct what is marked ✗, then")

@@ -118,9 +118,8 @@ def _publish(options: argparse.Namespace) -> int:
 
 def print_published(published: "Published") -> None:
     """Print the verdict of a board, where its site is, and what a reader should know of it."""
-    print(
-        f"\n{published.verdict}\n\n{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}"
-    )
+    print(f"\n{published.verdict}\n")
+    print(f"{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}")
     if published.untrusted:
         print(
             f"Untrusted and kept out of the ranking: {published.untrusted}. The first page says which runs, and why."

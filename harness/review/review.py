@@ -33,7 +33,7 @@ class Review:
 
 
 @dataclass(frozen=True)
-class ImportOutcome:
+class MergedVerdicts:
     """What became of a file of verdicts."""
 
     n_added: int
@@ -56,7 +56,7 @@ def open_review(
     return Review(task, load_dataset(task), path, per_template, tuple(read_verdicts(path)))
 
 
-def import_verdicts(review: Review, file: Path) -> ImportOutcome:
+def import_verdicts(review: Review, file: Path) -> MergedVerdicts:
     """Merge the verdicts that a reviewer downloaded from the page; refuse those on prompts that were edited or
     removed.
 
@@ -91,7 +91,7 @@ def import_verdicts(review: Review, file: Path) -> ImportOutcome:
             added.append(verdict)
     if added:
         add_verdicts(review.path, added)
-    return ImportOutcome(len(added), tuple(refused))
+    return MergedVerdicts(len(added), tuple(refused))
 
 
 def state_record(review: Review) -> dict[str, Any]:

@@ -415,7 +415,7 @@ def test_a_guard_task_is_checked_like_the_others_but_for_what_is_asked_of_those(
         write("sweep.toml", declared), lambda names: plugins_of(adding()) | find_plugins(entry_points=False)
     )
     assert found("error", findings) == []
-    assert "task 'story_qa'" in {finding.where for finding in findings}
+    assert "task 'story_qa'" in {finding.place for finding in findings}
 
 
 def test_a_target_that_is_none_of_its_choices_is_a_warning_where_answers_are_written() -> None:

@@ -34,7 +34,7 @@ def check_examples(folder: Path, *lines: object, **changes: Any) -> list[Finding
     return [
         finding
         for finding in check_task("adding", plugins_of(adding(**changes), folder))
-        if "examples" in finding.where
+        if "examples" in finding.place
     ]
 
 
