@@ -38,8 +38,8 @@ from harness.workers.worker import PYTHON, Worker
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
 HEAVY = (
-    "harness/engines/test_engines.py",
     "harness/driver/test_resume.py",
+    "harness/engines/test_engines.py",
     "harness/driver/test_cluster.py",
     "harness/driver/test_sweep.py",
     "harness/sweep/test_methods.py",

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_models import QUICK, scoring_job, train, write_rows
+from toy_models import quick_arms, scoring_job, write_rows
 
 from harness.engines.cache import AnswerCache
 from harness.engines.scoring import ScoringWorker
 from harness.toys import toy_folder
-from harness.workers.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,9 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> Arms:
     pytest.importorskip("vllm", reason="vLLM is not installed here")
     folder = tmp_path_factory.mktemp("arms")
     base = toy_folder("toy-qwen3")
-    write_rows(folder / "train.jsonl", "date_normalise", "train", count=192)
-    write_rows(folder / "dev.jsonl", "date_normalise", "dev", count=16)
     write_rows(folder / "prompts.jsonl", "date_normalise", "test", count=8, shown=4)
-    with Worker("harness.training", ["--model", str(base)], log=folder / "train.log") as worker:
-        for method in ("lora", "full"):
-            train(worker, folder, method, QUICK)
-    return Arms(base, folder / "lora", folder / "full", folder / "prompts.jsonl")
+    arms = quick_arms(base)
+    return Arms(base, arms["lora"], arms["full"], folder / "prompts.jsonl")
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from session import once
+
 from harness.data.dataset import load_dataset
 from harness.plugins.registry import find_plugins, load_task
 from harness.sweep.recipe import Training
@@ -85,6 +87,21 @@ def train(worker: Worker, folder: Path, tuner: str, training: Training, **change
     job = fit_job(folder, tuner, training, **changed)
     shutil.rmtree(job.weights, ignore_errors=True)
     return fit(worker, job)
+
+
+def quick_arms(base: Path) -> dict[str, Path]:
+    """An adapter and a full fine-tune of a toy on dates, by tuner: trained once in a session."""
+    tuners = ("lora", "full")
+
+    def make(folder: Path) -> None:
+        write_rows(folder / "train.jsonl", "date_normalise", "train", count=192)
+        write_rows(folder / "dev.jsonl", "date_normalise", "dev", count=16)
+        with Worker("harness.training", ["--model", str(base)], log=folder / "log") as worker:
+            for tuner in tuners:
+                train(worker, folder, tuner, QUICK)
+
+    folder = once(f"arms-of-{base.name}", make)
+    return {tuner: folder / tuner for tuner in tuners}
 
 
 def ask_job(prompts: Path, completions: Path, *, weights: Path | None, output: str, **changed: Any) -> AskJob:

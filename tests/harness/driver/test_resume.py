@@ -3,26 +3,51 @@
 import json
 import operator
 import os
-import random
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas
 import pytest
+from fork_server import PLANTED
+from moments import MOMENT, REACHED
+from places import ROOT, TESTS
 
-import harness
 from harness.records.result import Result
 from harness.records.store import read_record
+from harness.workers.worker import PYTHON
 
 pytest.importorskip("trl", reason="needs the train extra")
 
-KILLS = 20
-LONGEST_LIFE = 14.0
-"""Seconds from a start to its end by a kill, at most: some die before they train, some while they answer."""
+KILLS = (
+    "import",
+    "step 1",
+    "mid-checkpoint 1",
+    "step 5",
+    "mid-checkpoint 2",
+    "weights saved 1",
+    "engine start 1",
+    "mid-answers 5",
+    "answers kept 1",
+    "step 2",
+    "mid-checkpoint 3",
+    "weights saved 2",
+    "engine start 1",
+    "mid-answers 13",
+    "answers kept 2",
+    "scoring 1",
+    "result write 1",
+    "scoring 2",
+    "result write 2",
+    "result write 1",
+)
+"""The moment of each kill: where `moments` stops the start, and the first while a worker imports its libraries.
+The number is that of the call in this start."""
 
 SWEEP = """
 name = "often-killed"
@@ -31,9 +56,9 @@ seeds = [0, 1]
 n_train = 64
 
 [defaults.training]
-num_train_epochs = 6
+num_train_epochs = 4
 per_device_train_batch_size = 8
-eval_steps = 0.1
+eval_steps = 0.25
 
 [defaults.lora]
 learning_rate = [1e-3, 5e-3]
@@ -63,31 +88,71 @@ VOLATILE_IN_TRAINING = {
 }  # fmt: skip
 
 
-def start(place: Path) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"PYTHONPATH": str(Path(harness.__file__).parents[1])}
-    command = [
-        sys.executable,
-        "-m",
-        "harness.cli",
-        "run",
-        "sweep.toml",
-        "--limit",
-        "12",
-        "--engine",
-        "transformers",
-    ]
+def start(place: Path, moment: str = "") -> subprocess.Popen[bytes]:
+    """The sweep, which stops at a moment."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(TESTS), str(ROOT)]),
+        MOMENT: moment,
+        REACHED: str(place / "reached"),
+        PLANTED: "moments",
+    }
+    if moment == "import":
+        environment.pop(PYTHON, None)
+    elif PYTHON not in environment:  # nothing is forked on this machine
+        script = place / "python"
+        script.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, str(TESTS / "moments.py")])} "$@"\n')
+        script.chmod(0o755)
+        environment[PYTHON] = str(script)
+    options = ["run", "sweep.toml", "--limit", "12", "--engine", "transformers"]
     with (place / "log").open("ab") as log:
         return subprocess.Popen(
-            command, cwd=place, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+            [sys.executable, str(TESTS / "moments.py"), *options],
+            cwd=place, env=environment, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
 
 
-def kill_all(process: subprocess.Popen[bytes]) -> None:
-    """The driver and its workers at once, as when the power goes."""
+def children_of(process: subprocess.Popen[bytes]) -> list[int]:
     listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = {int(pid): int(parent) for pid, parent in map(str.split, listed.splitlines())}
-    for pid in [process.pid, *(pid for pid, parent in parents.items() if parent == process.pid)]:
-        os.kill(pid, signal.SIGKILL)
+    return [pid for pid, parent in parents.items() if parent == process.pid]
+
+
+def kill_at(place: Path, moment: str, *, all_at_once: bool) -> None:
+    """Start the sweep, and kill it at a moment: the driver and its workers, as when the power goes, or the
+    driver alone."""
+    (place / "reached").unlink(missing_ok=True)
+    process = start(place, moment)
+    deadline = time.monotonic() + 300
+    while not (stopped := importing(process) if moment == "import" else stopped_at(place)):
+        assert process.poll() is None, f"it ended before {moment!r}: {(place / 'log').read_text()[-3000:]}"
+        assert time.monotonic() < deadline, f"{moment!r} was not reached"
+        time.sleep(0.02)
+    left = {*children_of(process), *stopped} - {process.pid}
+    process.kill()
+    for pid in left if all_at_once else ():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+    while any(map(alive, left)):  # they see that the driver is gone
+        assert time.monotonic() < deadline, "workers go on without their driver"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def stopped_at(place: Path) -> list[int]:
+    """The process that has come to the moment."""
+    return [int((place / "reached").read_text())] if (place / "reached").exists() else []
+
+
+def importing(process: subprocess.Popen[bytes]) -> list[int]:
+    """Workers that have loaded torch, the first of what they import."""
+    return [pid for pid in children_of(process) if "libtorch" in Path(f"/proc/{pid}/maps").read_text()]
 
 
 def finished(place: Path) -> dict[Path, int]:
@@ -149,17 +214,9 @@ def test_a_sweep_killed_twenty_times_ends_as_one_that_was_not(
     quiet_place: Path, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "sweep.toml").write_text(SWEEP)
-    draws = random.Random(0)
     before: dict[Path, int] = {}
-    for number in range(KILLS):
-        process = start(tmp_path)
-        time.sleep(draws.uniform(0.5, LONGEST_LIFE))
-        if number % 2:
-            process.send_signal(signal.SIGKILL)
-            time.sleep(1.5)  # its workers see that it is gone
-        else:
-            kill_all(process)
-        process.wait()
+    for number, moment in enumerate(KILLS):
+        kill_at(tmp_path, moment, all_at_once=number % 2 == 0)
         now = finished(tmp_path)
         assert {path: now.get(path) for path in before} == before, "what was finished was done again"
         before = now

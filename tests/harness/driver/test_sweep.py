@@ -17,6 +17,7 @@ from places import TESTS
 import harness
 from harness.records.result import Result
 from harness.records.store import read_record
+from harness.workers.worker import PYTHON
 
 pytest.importorskip("trl", reason="needs the train extra")
 
@@ -74,22 +75,26 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def environment(place: Path) -> dict[str, str]:
+def environment(place: Path, *, forked: bool = True) -> dict[str, str]:
+    """`forked`: workers may be; otherwise each imports its libraries, as a user's do."""
     paths = [str(place / "installed"), str(Path(harness.__file__).parents[1])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    variables = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    if not forked:
+        variables.pop(PYTHON, None)
+    return variables
 
 
-def gainboard(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def gainboard(place: Path, *arguments: str, forked: bool = True) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "harness.cli", *arguments]
     return subprocess.run(
-        command, cwd=place, env=environment(place), capture_output=True, text=True, timeout=600
+        command, cwd=place, env=environment(place, forked=forked), capture_output=True, text=True, timeout=600
     )
 
 
 @pytest.fixture(scope="module")
 def first(place: Path) -> subprocess.CompletedProcess[str]:
-    """The first start of the sweep."""
-    return gainboard(place, "run", "sweep.toml", "--limit", "24", "--json")
+    """The first start of the sweep, with workers that start as a user's do."""
+    return gainboard(place, "run", "sweep.toml", "--limit", "24", "--json", forked=False)
 
 
 def told(finished: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -340,7 +345,12 @@ def test_an_engine_that_dies_costs_its_runs_and_not_the_trained_weights(place: P
     (trained,) = (tmp_path / "work").glob("trained/*/training.json")
     before = trained.stat().st_mtime_ns
     again = subprocess.run(
-        command, cwd=tmp_path, env=environment(place), capture_output=True, text=True, timeout=600
+        command,
+        cwd=tmp_path,
+        env=environment(place, forked=False),
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     assert again.returncode == 0, again.stdout + again.stderr
     assert trained.stat().st_mtime_ns == before

@@ -1,0 +1,80 @@
+"""Processes of a sweep that stop where the environment says, so that a test can kill them at just this moment.
+
+`python tests/moments.py run …` is `gainboard run …`; the fork server imports this module into workers. Only the
+process that comes to the moment stops: it says so in a file, with its process id, and waits for its end.
+"""
+
+import importlib
+import os
+import runpy
+import sys
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+MOMENT, REACHED = "GAINBOARD_TEST_MOMENT", "GAINBOARD_TEST_REACHED"
+"""Environment variables: the name of a moment and its number, such as `step 3`; the file that says so."""
+
+MOMENTS = {
+    "step": ("harness.training.trainer", "Trainer.training_step"),
+    "mid-checkpoint": ("transformers", "Trainer._save_optimizer_and_scheduler"),
+    "weights saved": ("harness.training.modelcard", "model_card"),
+    "engine start": ("harness.engines.transformers", "TransformersEngine.__init__"),
+    "mid-answers": ("harness.engines.scoring", "ScoringWorker._count"),
+    "answers kept": ("harness.engines.cache", "AnswerCache._write"),
+    "scoring": ("harness.score.finish", "score_rows"),
+    "result write": ("harness.score.finish", "provenance"),
+}
+"""Moment → the function before whose nth call the process stops. A checkpoint has weights and no state of the
+optimiser by then, weights lie in a folder of another name, a result has its predictions."""
+
+WORKERS = {"step", "mid-checkpoint", "weights saved", "engine start", "mid-answers", "answers kept"}
+"""Moments of workers; the others are the driver's."""
+
+
+def plant(moments: set[str]) -> None:
+    """Stop this process at the moment of the environment, if it is one of these."""
+    name, _, number = os.environ.get(MOMENT, "").rpartition(" ")
+    if name not in moments:
+        return
+    module, path = MOMENTS[name]
+    *owners, function = path.split(".")
+    owner: Any = importlib.import_module(module)
+    for part in owners:
+        owner = getattr(owner, part)
+    setattr(owner, function, _stopping(getattr(owner, function), int(number)))
+
+
+def _stopping(function: Callable[..., Any], number: int) -> Callable[..., Any]:
+    calls = count(1)
+
+    def stop_or_call(*arguments: Any, **named: Any) -> Any:
+        if next(calls) == number:
+            reached = Path(os.environ[REACHED])
+            reached.with_suffix(".tmp").write_text(str(os.getpid()))
+            reached.with_suffix(".tmp").rename(reached)
+            time.sleep(600)
+        return function(*arguments, **named)
+
+    return stop_or_call
+
+
+def main() -> None:
+    """Be `gainboard`, or with `-P -m MODULE …` a worker."""
+    if sys.argv[1:3] == ["-P", "-m"]:
+        plant(WORKERS)
+        del sys.argv[:3]
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    else:
+        plant(set(MOMENTS) - WORKERS)
+        from harness.cli import main as gainboard
+
+        gainboard()
+
+
+if __name__ == "__main__":
+    main()
+else:
+    plant(WORKERS)
