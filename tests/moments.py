@@ -24,7 +24,7 @@ MOMENTS = {
     "engine start": ("harness.engines.transformers", "TransformersEngine.__init__"),
     "mid-answers": ("harness.engines.scoring", "ScoringWorker._count"),
     "answers kept": ("harness.engines.cache", "AnswerCache._write"),
-    "scoring": ("harness.score.finish", "score_rows"),
+    "scoring": ("harness.score.finish", "score_predictions"),
     "result write": ("harness.score.finish", "provenance"),
 }
 """Moment → the function before whose nth call the process stops. A checkpoint has weights and no state of the
