@@ -22,7 +22,7 @@ MOMENTS = {
     "mid-checkpoint": ("transformers", "Trainer._save_optimizer_and_scheduler"),
     "weights saved": ("harness.training.modelcard", "model_card"),
     "engine start": ("harness.engines.transformers", "TransformersEngine.__init__"),
-    "mid-answers": ("harness.engines.scoring", "ScoringWorker._count"),
+    "mid-answers": ("harness.engines.scoring", "_RunAtWork.count"),
     "answers kept": ("harness.engines.cache", "AnswerCache._write"),
     "scoring": ("harness.score.finish", "score_predictions"),
     "result write": ("harness.score.finish", "provenance"),
