@@ -118,7 +118,7 @@ class StoredSnapshot:
     table: Snapshot
 
 
-def kept(table: Snapshot) -> StoredSnapshot:
+def stored(table: Snapshot) -> StoredSnapshot:
     """A snapshot with its file, which is named by date and contents."""
     text = json.dumps(table.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
     content = text.encode()
@@ -157,7 +157,7 @@ class Change:
 class History:
     """The snapshots of a site, the one of this table among them."""
 
-    kept: tuple[StoredSnapshot, ...] = ()
+    snapshots: tuple[StoredSnapshot, ...] = ()
     """Oldest first; the last is the table as it is."""
 
     damaged: dict[str, bytes] = field(default_factory=dict)
@@ -169,12 +169,15 @@ class History:
     @property
     def files(self) -> dict[str, bytes]:
         """What lies in the folder, by name."""
-        return self.damaged | {one.name: one.content for one in self.kept}
+        return self.damaged | {snapshot.name: snapshot.content for snapshot in self.snapshots}
 
     @property
     def latest(self) -> list[Change]:
         """What has changed since the snapshot before; empty where there is none."""
-        return changes(*(one.table for one in self.kept[-2:])) if len(self.kept) > 1 else []
+        if len(self.snapshots) < 2:
+            return []
+        before, now = self.snapshots[-2:]
+        return changes(before.table, now.table)
 
     @property
     def fresh(self) -> list[Change]:
@@ -208,13 +211,13 @@ def _read(content: bytes) -> Snapshot | None:
 
 def extended(former: History, now: Snapshot) -> History:
     """The history with the table as it is; the same history when it says so already."""
-    last = former.kept[-1].table if former.kept else None
+    last = former.snapshots[-1].table if former.snapshots else None
     if last is not None and now.model_copy(update={"number": last.number}) == last:
         return former
-    added = kept(now.model_copy(update={"number": last.number + 1 if last else 1}))
+    added = stored(now.model_copy(update={"number": last.number + 1 if last else 1}))
     # The same table under the same name puts a damaged file right.
     damaged = {name: content for name, content in former.damaged.items() if name != added.name}
-    return History((*former.kept, added)[-MOST_KEPT:], damaged, grown=last is not None)
+    return History((*former.snapshots, added)[-MOST_KEPT:], damaged, grown=last is not None)
 
 
 def snapshot_of(
@@ -243,20 +246,11 @@ def _newest(results: Iterable[Result]) -> datetime.date | None:
 
 
 def _named_prices(prices: Prices) -> dict[str, Price]:
-    devices = {f"an hour of {entry.match}": entry.usd_per_hour for entry in prices.devices}
-    tokens = {
-        f"a million tokens that a {hosted.name} {verb}": price
-        for hosted in prices.apis
-        for verb, price in (
-            ("reads", hosted.usd_per_million_input),
-            ("writes", hosted.usd_per_million_output),
-        )
-    }
-    return (
-        devices
-        | tokens
-        | {"a kilowatt-hour": prices.energy.usd_per_kwh, "a label": prices.label.usd_per_item}
-    )
+    named: dict[str, Price] = {f"an hour of {entry.match}": entry.usd_per_hour for entry in prices.devices}
+    for hosted in prices.apis:
+        named[f"a million tokens that a {hosted.name} reads"] = hosted.usd_per_million_input
+        named[f"a million tokens that a {hosted.name} writes"] = hosted.usd_per_million_output
+    return named | {"a kilowatt-hour": prices.energy.usd_per_kwh, "a label": prices.label.usd_per_item}
 
 
 def _row(entry: Entry) -> SnapshotRow:

@@ -215,7 +215,7 @@ def _with_history(site: Site, out: Path, name: str, *, several: bool) -> Site:
     former = read_history(own)
     if not own.is_dir() and name:
         moved = read_history(other)
-        former = moved if moved.kept and moved.kept[-1].table.board == site.board.title else former
+        former = moved if moved.snapshots and moved.snapshots[-1].table.board == site.board.title else former
     now = snapshot_of(site.board.title, site.table, site.ledger, site.prices, site.results)
     return replace(site, history=extended(former, now))
 

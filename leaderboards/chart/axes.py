@@ -1,5 +1,6 @@
 """Where values stand on the axes of charts, and which of them get a tick."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class LogAxis:
         every = math.ceil((self.high - self.low) / MOST_TICKS)
         powers = range(self.low, self.high + 1, every)
         between = (1, 2, 5) if self.high - self.low <= 2 else (1,)
-        values = [float(f"{step}e{power}") for power in powers for step in between]
+        values = [float(f"{step}e{power}") for power, step in itertools.product(powers, between)]
         return [0.0] * self.zero + [value for value in values if value <= float(f"1e{self.high}")]
 
 

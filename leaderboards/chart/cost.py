@@ -1,6 +1,7 @@
 """The geometry of the cost page's three charts, for the scenario it opens with; `static/cost.js` redraws them
 alike."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -85,7 +86,7 @@ def total_plot(choices: Choices, decision: Decision) -> Plot:
         if figures.costs
     }
     lowest = [min(column) for column in zip(*lines.values(), strict=True)]
-    above = [value for line in lines.values() for value in line if value > 0]
+    above = [value for value in itertools.chain.from_iterable(lines.values()) if value > 0]
     largest = max((line[-1] for line in lines.values()), default=1.0)
     low = power_of(min(above, default=1.0))
     y = LogAxis(low, max(power_of(largest), low) + 1, BOTTOM, TOP, zero=0 in lowest)

@@ -1,5 +1,6 @@
 """The geometry of a learning curve: score against training samples, beside what prompting alone scores."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -78,64 +79,67 @@ def learning_curve(
     drawn = [(method, name, dict(sorted(by.items()))) for method, name, by in curves if len(by) > 1]
     if not drawn:
         return None
-    budgets = sorted({budget for _, _, by in drawn for budget in by})
-    estimates = [estimate for _, _, by in drawn for estimate in by.values()] + [
-        estimate for _, _, estimate in levels
-    ]
+    budgets = sorted(set(itertools.chain.from_iterable(by for _, _, by in drawn)))
+    estimates = [estimate for _, _, estimate in levels]
+    for _, _, by in drawn:
+        estimates += by.values()
     bottom, top, step = nice_range(
         min(estimate.low for estimate in estimates), max(estimate.high for estimate in estimates)
     )
     y = LinearAxis(bottom, top, BOTTOM, TOP)
-    log_least, log_most = math.log(budgets[0]), math.log(budgets[-1])
-
-    def x_of(budget: int, line: int | None = None) -> float:
+    x = _BudgetAxis(math.log(budgets[0]), math.log(budgets[-1]))
+    lines = []
+    for place, (method, name, by) in enumerate(drawn):
         # Lines stand a little beside each other, so that no interval hides another.
-        aside = 0.0 if line is None else ASIDE * (line - (len(drawn) - 1) / 2)
-        return round(
-            LEFT + 20 + (RIGHT - LEFT - 40) * (math.log(budget) - log_least) / (log_most - log_least) + aside,
-            1,
-        )
-
-    lines = [
-        LearningLine(
-            method,
-            " ".join(f"{x_of(budget, place)},{y.within(estimate.value)}" for budget, estimate in by.items()),
-            tuple(
-                Budget(
-                    x_of(budget, place),
-                    y.within(estimate.value),
-                    y.within(estimate.low),
-                    y.within(estimate.high),
-                    f"{name}, {budget:,} samples: {with_interval(estimate)}",
-                )
-                for budget, estimate in by.items()
-            ),
-        )
-        for place, (method, name, by) in enumerate(drawn)
+        aside = ASIDE * (place - (len(drawn) - 1) / 2)
+        marks = [_budget(x.at(budget, aside), y, name, budget, estimate) for budget, estimate in by.items()]
+        lines.append(LearningLine(method, " ".join(f"{mark.x},{mark.y}" for mark in marks), tuple(marks)))
+    named = [
+        LineName(line.budgets[-1].y, line.method, name)
+        for line, (_, name, _) in zip(lines, drawn, strict=True)
     ]
-    named = [LineName(y.within(list(by.values())[-1].value), method, name) for method, name, by in drawn]
     named += [LineName(y.within(estimate.value), method, name) for method, name, estimate in levels]
+    x_ticks = _budget_ticks([(x.at(budget), f"{budget:,}") for budget in budgets])
+    y_ticks = y.score_ticks(even_steps(bottom, top, step))
     return LearningCurve(
-        Frame(
-            WIDTH,
-            HEIGHT,
-            LEFT,
-            RIGHT,
-            TOP,
-            BOTTOM,
-            _budget_ticks([(x_of(budget), f"{budget:,}") for budget in budgets]),
-            y.score_ticks(even_steps(bottom, top, step)),
-        ),
+        Frame(WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, x_ticks, y_ticks),
         tuple(lines),
         tuple(Level(method, y.within(estimate.value)) for method, _, estimate in levels),
         _apart(named),
-        "Score against training samples. "
-        + "; ".join(
-            f"{name}: {', '.join(f'{n:,}: {points(estimate.value)}' for n, estimate in by.items())}"
-            for _, name, by in drawn
-        )
-        + "".join(f"; {name} {with_interval(estimate)}" for _, name, estimate in levels),
+        _summary(drawn, levels),
     )
+
+
+@dataclass(frozen=True)
+class _BudgetAxis:
+    """A logarithmic axis of training samples."""
+
+    low: float
+    high: float
+    """Natural logarithms of the smallest and the largest budget."""
+
+    def at(self, budget: int, aside: float = 0.0) -> float:
+        """The place of a budget, moved `aside`."""
+        share = (RIGHT - LEFT - 40) * (math.log(budget) - self.low) / (self.high - self.low)
+        return round(LEFT + 20 + share + aside, 1)
+
+
+def _budget(x: float, y: LinearAxis, name: str, budget: int, estimate: Estimate) -> Budget:
+    title = f"{name}, {budget:,} samples: {with_interval(estimate)}"
+    return Budget(x, y.within(estimate.value), y.within(estimate.low), y.within(estimate.high), title)
+
+
+def _summary(
+    drawn: Sequence[tuple[Method, str, Mapping[int, Estimate]]],
+    levels: Sequence[tuple[Method, str, Estimate]],
+) -> str:
+    """The chart in words."""
+    parts = []
+    for _, name, by in drawn:
+        scores = ", ".join(f"{budget:,}: {points(estimate.value)}" for budget, estimate in by.items())
+        parts.append(f"{name}: {scores}")
+    parts += [f"{name} {with_interval(estimate)}" for _, name, estimate in levels]
+    return f"Score against training samples. {'; '.join(parts)}"
 
 
 def _budget_ticks(places: Sequence[tuple[float, str]]) -> tuple[Tick, ...]:

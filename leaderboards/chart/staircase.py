@@ -3,26 +3,20 @@ inline SVG."""
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.sweep.methods import METHODS, Method
 from leaderboards.chart.axes import LinearAxis, even_steps, nice_range
 from leaderboards.chart.frame import LETTER, Frame, Label, Tick
-from leaderboards.money.ledger import CostLedger
-from leaderboards.rank.baselines import UNTUNED
-from leaderboards.rank.tables import Table
+from leaderboards.money.ledger import CostLedger, Entry
+from leaderboards.rank.baselines import UNTUNED, Key
+from leaderboards.rank.tables import Row, Table
 from leaderboards.text import chart_label, duration, letters_wide, usd, with_interval
 
-ROUND_TIMES = tuple(
-    float(size * unit)
-    for unit, sizes in (
-        (1, (1, 2, 5, 10, 15, 20, 30, 45)),
-        (60, (1, 2, 5, 10, 15, 20, 30, 45)),
-        (3600, (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)),
-    )
-    for size in sizes
-)
+_ROUND = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0)
+_ROUND_HOURS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
+ROUND_TIMES = (*_ROUND, *(60 * size for size in _ROUND), *(3600 * size for size in _ROUND_HOURS))
 """Seconds that make round labels on an axis."""
 
 LONGEST_LABEL = 34
@@ -73,73 +67,105 @@ class Staircase:
     """The chart in words."""
 
 
+WIDTH, HEIGHT = 720, 380
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 704.0, 18.0, 330.0
+LANES = 112.0
+"""Width of the part for arms that train nothing, where there are any."""
+
+
+@dataclass(frozen=True)
+class _CostAxis:
+    """A logarithmic axis of costs, which fine-tunes stand on, right of two lanes for untuned arms."""
+
+    low: float
+    high: float
+    """Powers of ten."""
+
+    least: float
+    """The lowest cost of a fine-tune."""
+
+    divide: float
+    """Where the lanes end."""
+
+    def at(self, cost: float) -> float:
+        """The place of a cost."""
+        share = (math.log10(cost) - self.low) / (self.high - self.low)
+        return self.divide + 14 + (RIGHT - self.divide - 28) * share
+
+    def of(self, row: Row, cost: float) -> float:
+        """The place of a row; one that was tuned for nothing stands with the cheapest."""
+        if row.tuned:
+            return self.at(max(cost, self.least))
+        return LEFT + (30.0 if row.method == "zero_shot" else 82.0)
+
+
 def staircase_chart(table: Table, ledger: CostLedger) -> Staircase | None:
     """Draw the ranked rows; None without at least one tuned and two rows in all."""
     entries = [entry for entry in ledger.entries if entry.row.score]
     tuned = [entry for entry in entries if entry.spend.tuned and ledger.outlay(entry) > 0]
     if not tuned or len(entries) < 2:
         return None
-    width, height, left, right, top, bottom = 720, 380, 46.0, 704.0, 18.0, 330.0
-    divide = left + (112.0 if len(tuned) < len(entries) else 0.0)
     outlays = [ledger.outlay(entry) for entry in tuned]
     low, high = _log_range(outlays)
+    x = _CostAxis(low, high, min(outlays), LEFT + (LANES if len(tuned) < len(entries) else 0.0))
     scores = [entry.row.score.value for entry in entries if entry.row.score]
     y_low, y_high, y_step = nice_range(min(scores), max(scores))
-    y = LinearAxis(y_low, y_high, bottom, top)
-    lanes = {True: left + 30.0, False: left + 82.0}
-
-    def x_of(cost: float) -> float:
-        return divide + 14 + (right - divide - 28) * (math.log10(cost) - low) / (high - low)
-
-    marks, at = [], {}
-    for entry in entries:
-        row = entry.row
-        assert row.score, "only complete rows are drawn"
-        cost = ledger.outlay(entry)
-        x = x_of(max(cost, min(outlays))) if row.tuned else lanes[row.method == "zero_shot"]
-        paid = "no training" if not row.tuned else (usd(cost) if ledger.priced else duration(cost))
-        mark = ChartMark(
-            round(x, 1),
-            y.at(row.score.value),
-            row.method,
-            f"{row.label}: {with_interval(row.score)}, {paid}{f' ({row.flag.text})' if row.flag else ''}",
-            entry.frontier,
-        )
-        marks.append(mark)
-        at[row.key] = mark
-    arrows = []
-    for entry in tuned:
-        untuned = (table.baseline(entry.row, method) for method in UNTUNED)
-        base = next((at[row.key] for row in untuned if row and row.key in at), None)
-        if base:
-            arrows.append(_shortened(base, at[entry.row.key]))
-    steps = sorted(
-        (at[entry.row.key] for entry in entries if entry.frontier), key=lambda mark: (mark.x, -mark.y)
-    )
-    named = sorted(entries, key=lambda entry: (not entry.frontier, not entry.spend.tuned))
-    wanted = [
-        (at[entry.row.key], chart_label(entry.row.name, entry.row.method_name, LONGEST_LABEL))
-        for entry in named
-        if entry.frontier or entry.spend.tuned
-    ]
+    y = LinearAxis(y_low, y_high, BOTTOM, TOP)
+    by_row = {entry.row.key: _mark(entry, ledger, x, y) for entry in entries}
+    marks = [*by_row.values()]
+    steps = sorted((mark for mark in marks if mark.frontier), key=lambda mark: (mark.x, -mark.y))
     costs = _cost_ticks(low, high, in_dollars=ledger.priced)
-    x_ticks = tuple(Tick(round(x_of(value), 1), label) for value, label in costs)
+    x_ticks = tuple(Tick(round(x.at(value), 1), label) for value, label in costs)
     y_ticks = y.score_ticks(even_steps(y_low, y_high, y_step))
     return Staircase(
-        Frame(width, height, left, right, top, bottom, x_ticks, y_ticks),
-        round(divide, 1),
+        Frame(WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, x_ticks, y_ticks),
+        round(x.divide, 1),
         "Training cost of one fine-tune"
         if ledger.priced
         else "Device time of one fine-tune (a device has no price)",
-        _stairs(steps, right),
-        tuple(arrows),
+        _stairs(steps, RIGHT),
+        tuple(_arrows(tuned, by_row, table)),
         tuple(marks),
-        tuple(_place_labels(wanted, marks, steps, left=left, right=right, top=top, bottom=bottom)),
+        tuple(
+            _place_labels(
+                _wanted(entries, by_row), marks, steps, left=LEFT, right=RIGHT, top=TOP, bottom=BOTTOM
+            )
+        ),
         tuple(method for method in METHODS if any(mark.method == method for mark in marks)),
         f"Score against training cost of {len(entries)} candidates. On the staircase, from the cheapest: "
         + "; ".join(mark.label for mark in steps)
         + ".",
     )
+
+
+def _mark(entry: Entry, ledger: CostLedger, x: _CostAxis, y: LinearAxis) -> ChartMark:
+    row, cost = entry.row, ledger.outlay(entry)
+    assert row.score, "only complete rows are drawn"
+    paid = "no training"
+    if row.tuned:
+        paid = usd(cost) if ledger.priced else duration(cost)
+    flag = f" ({row.flag.text})" if row.flag else ""
+    title = f"{row.label}: {with_interval(row.score)}, {paid}{flag}"
+    return ChartMark(round(x.of(row, cost), 1), y.at(row.score.value), row.method, title, entry.frontier)
+
+
+def _arrows(tuned: Sequence[Entry], marks: Mapping[Key, ChartMark], table: Table) -> Iterator[Arrow]:
+    """From the untuned arm of each fine-tune's model to the fine-tune."""
+    for entry in tuned:
+        arms = (table.baseline(entry.row, method) for method in UNTUNED)
+        base = next((marks[row.key] for row in arms if row and row.key in marks), None)
+        if base:
+            yield _shortened(base, marks[entry.row.key])
+
+
+def _wanted(entries: Sequence[Entry], marks: Mapping[Key, ChartMark]) -> list[tuple[ChartMark, str]]:
+    """The marks that should have a label, in the order in which they get room: the staircase first."""
+    ordered = sorted(entries, key=lambda entry: (not entry.frontier, not entry.spend.tuned))
+    return [
+        (marks[entry.row.key], chart_label(entry.row.name, entry.row.method_name, LONGEST_LABEL))
+        for entry in ordered
+        if entry.frontier or entry.spend.tuned
+    ]
 
 
 def _log_range(values: Sequence[float]) -> tuple[float, float]:
@@ -161,9 +187,8 @@ def _cost_ticks(low: float, high: float, *, in_dollars: bool) -> list[tuple[floa
 def _log_ticks(low: float, high: float) -> list[float]:
     """Round numbers inside a logarithmic range: powers of ten, with 2 and 5 between where it is short."""
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
-        ticks = [
-            step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps
-        ]
+        powers = range(math.floor(low), math.ceil(high) + 1)
+        ticks = [step * 10.0**power for power, step in itertools.product(powers, steps)]
         inside = [tick for tick in ticks if low <= math.log10(tick) <= high]
         if len(inside) >= 3:
             break

@@ -59,7 +59,7 @@ class LeadersTier:
     """The leader, and the rows that cannot be told from it."""
 
     leader: Row
-    others: tuple[LevelRow, ...]
+    level: tuple[LevelRow, ...]
 
 
 Measure = Literal["win rate", "mean rank"]
@@ -106,7 +106,7 @@ class Advice:
     """The best row of the other sort, tuned or untuned; None where there is none."""
 
     difference: Estimate | None = None
-    """Of the best fine-tune over the best untuned row; None where they share no samples, or one is missing."""
+    """Best fine-tune minus best untuned row; None where they share no samples, or one is missing."""
 
     p: float | None = None
     """That the two differ, corrected for all fine-tunes; None where one is missing."""

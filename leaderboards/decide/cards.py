@@ -1,4 +1,4 @@
-"""The short answers above the ranking: the best score, the best for little money, the cheapest near the best."""
+"""The short answers above the ranking: the best score, the best for little money, the cheapest near it."""
 
 import math
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """What a scenario makes of the cases: totals, net benefits, break-even volumes, the best for a budget.
 
-    total cost TCO      = F + V · c;  F = labels + training · (1 + retrainings),  c = cost of a request / utilisation
+    total cost TCO      = F + V · c;  F = labels + training · (1 + retrainings),
+                          c = cost of a request / utilisation
     net benefit         = λ · Δscore − ΔTCO over the best candidate that is not tuned, λ = value of a point
     P(worth it)         = share of the draws of all scores in which that is above zero
     P(on the frontier)  = share in which no other case scores as much for a lower total

@@ -241,9 +241,9 @@ def _payback(payback: Payback, arm: str) -> Sentence:
 
 def _says_more(tier: LeadersTier, advice: Advice) -> bool:
     """Whether the leader's tier holds more than the rows that the verdict has compared already."""
-    rows = {tier.leader.key, *(level.row.key for level in tier.others)}
+    rows = {tier.leader.key, *(level.row.key for level in tier.level)}
     compared = {row.key for row in (advice.advised, advice.rival) if row}
-    return bool(tier.others) and not (advice.kind == "keep" and rows == compared)
+    return bool(tier.level) and not (advice.kind == "keep" and rows == compared)
 
 
 def _level(tier: LeadersTier, advice: Advice) -> Sentence:
@@ -251,10 +251,10 @@ def _level(tier: LeadersTier, advice: Advice) -> Sentence:
         level.row.label
         if level.cheaper_usd is None
         else f"{level.row.label} ({usd(level.cheaper_usd)} to train)"
-        for level in tier.others[:MOST_LEVEL]
+        for level in tier.level[:MOST_LEVEL]
     ]
-    if len(tier.others) > MOST_LEVEL:
-        names.append(count_of(len(tier.others) - MOST_LEVEL, "other"))
+    if len(tier.level) > MOST_LEVEL:
+        names.append(count_of(len(tier.level) - MOST_LEVEL, "other"))
     of_leader = "" if tier.leader is advice.advised else f" {tier.leader.label}"
     return (Words(f"Level with{of_leader}: {listed(names)}."),)
 

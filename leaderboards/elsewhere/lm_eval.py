@@ -78,7 +78,7 @@ SAME = 1e-6
 
 
 @dataclass(frozen=True)
-class ImportOutcome:
+class ImportedFiles:
     """What an import came to."""
 
     added: tuple[Imported, ...]
@@ -89,7 +89,7 @@ class ImportOutcome:
     """What the file lacks, in sentences."""
 
 
-def import_results(source: Path, results: Path, *, candidate: str | None = None) -> ImportOutcome:
+def import_results(source: Path, results: Path, *, candidate: str | None = None) -> ImportedFiles:
     """Take a results file, or all below a folder. All of it is checked before anything is written.
 
     Raises `UserError` for a file that cannot be used, and where other scores of the same candidate, task and
@@ -106,7 +106,7 @@ def import_results(source: Path, results: Path, *, candidate: str | None = None)
         (unchanged if _is_there(results, record) else added).append(record)
     for record in added:
         write_record(results / record.folder / IMPORTED, record)
-    return ImportOutcome(tuple(added), tuple(unchanged), tuple(notes))
+    return ImportedFiles(tuple(added), tuple(unchanged), tuple(notes))
 
 
 def _files(source: Path) -> list[Path]:
@@ -363,7 +363,7 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-def import_sentence(outcome: ImportOutcome, results: Path) -> str:
+def import_sentence(outcome: ImportedFiles, results: Path) -> str:
     """What an import came to, in a sentence."""
     tasks = sorted({shortened(record.task, LONGEST_NAME) for record in (*outcome.added, *outcome.unchanged)})
     task_names = listed(tasks if len(tasks) <= 5 else [*tasks[:4], f"{len(tasks) - 4} more"])

@@ -10,6 +10,7 @@ A training that several runs share, as of a mixture of tasks or of an ensemble's
 paid once. Scoring on test is no part of it.
 """
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -60,8 +61,11 @@ def bill(
     *,
     device: str,
 ) -> Bill:
-    """Add up what results and failures took; `runs`: all there are, members of ensembles among them. `device`:
-    where runs failed whose model has no finished training that would say it."""
+    """Add up what results and failures took.
+
+    `runs`: all there are, members of ensembles among them. `device`: where runs failed whose model has no
+    finished training that would say it.
+    """
     entries = _Entries()
     for result in _with_members(results, runs):
         _enter(result, entries)
@@ -96,7 +100,8 @@ def bill(
 
 def usual_device(results: Sequence[Result]) -> str:
     """Where most trainings ran, or, if nothing was trained, most answers were given."""
-    devices = Counter(training.device for result in results for training in result.trainings)
+    trainings = itertools.chain.from_iterable(result.trainings for result in results)
+    devices = Counter(training.device for training in trainings)
     devices = devices or Counter(result.cost.device for result in results)
     return min(devices, key=lambda name: (-devices[name], name), default="")
 

@@ -1,5 +1,6 @@
 """Each row of the ranking with what it costs, what it gains for that, and whether it is on the frontier."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -171,5 +172,5 @@ def _entry(
         over_zero=over(zero_shot, row.over_zero),
         over_api=payback_api(row_spend, hosted[0]) if row.tuned and hosted else None,
         accuracy=accuracy(row.results),
-        mfu=mfu(training for result in row.results for training in result.trainings),
+        mfu=mfu(itertools.chain.from_iterable(result.trainings for result in row.results)),
     )

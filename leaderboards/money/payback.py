@@ -2,8 +2,8 @@
 
 With F the one-off cost in dollars and c the cost of a request:
 
-    break-even volume   = (F_tuned − F_other) / (c_other − c_tuned) where c_other > c_tuned, else never; against a hosted
-                          model F_other = 0 and c_other = Σ tokens · price of a token
+    break-even volume   = (F_tuned − F_other) / (c_other − c_tuned) where c_other > c_tuned, else never;
+                          against a hosted model F_other = 0 and c_other = Σ tokens · price of a token
     correct answer $    = c / accuracy (arXiv 2504.13359)
 """
 
@@ -100,8 +100,10 @@ def payback_api(spend: Spend, api: ApiPrice) -> Payback | None:
 
 
 def _paid_back(training: float, data: float, request: float, *, alternative: tuple[float, float]) -> Payback:
-    """From which volume training, and the labels besides, are paid back; `alternative`: one-off cost and cost of a
-    request."""
+    """From which volume training, and the labels besides, are paid back.
+
+    `alternative`: its one-off cost and its cost of a request.
+    """
     fixed, served = alternative
     volume = break_even(training, fixed, request, served)
     if volume is None:

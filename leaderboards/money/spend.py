@@ -8,7 +8,8 @@ be read at a new price. Formulas:
     serving $ a request = seconds per request / 3600 · devices · price of a device-hour / utilisation
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.records.result import Result
@@ -99,8 +100,7 @@ class PricedRuns:
         return [member for member in finished if not member.run.members]
 
     def labels(self, result: Result) -> dict[str, int]:
-        """Labelled samples that a run's weights were trained on, by task; those of an ensemble's members among
-        them.
+        """Labelled samples that a run's weights, or those of an ensemble's members, were trained on, by task.
 
         A later stage, or another member, learns from the same samples of a task: the budgets are nested.
         """
@@ -109,9 +109,9 @@ class PricedRuns:
         return self._labels[result.key]
 
     def _count_labels(self, result: Result) -> dict[str, int]:
-        portions = [
-            (portion.task, portion.n_train) for stage in result.run.stages for portion in stage.portions
-        ]
+        portions: list[tuple[str, int]] = []
+        for stage in result.run.stages:
+            portions += [(portion.task, portion.n_train) for portion in stage.portions]
         for member in self.members(result):
             portions += self.labels(member).items()
         counts: dict[str, int] = {}
@@ -153,8 +153,7 @@ class PricedRuns:
         return Spend(
             device=", ".join(sorted({cost.device for cost in costs})),
             tuned=any(result.trainings for result in results),
-            device_seconds=sum(training.all_seconds for result in results for training in result.trainings)
-            / count,
+            device_seconds=sum(training.all_seconds for training in _trainings(results)) / count,
             training_by_device=training,
             serving_by_device=serving,
             uncached_by_device=uncached,
@@ -169,7 +168,7 @@ class PricedRuns:
                 [result.generation.uncached_requests_per_second for result in results]
             ),
             peak_memory_bytes=max(
-                (peak for cost in costs for peak in cost.peak_memory_bytes.values()), default=0
+                (max(cost.peak_memory_bytes.values(), default=0) for cost in costs), default=0
             ),
             joules=joules,
             training=usd_of(training, prices),
@@ -197,8 +196,12 @@ def training_seconds(trainings: Iterable[TrainingRecord]) -> DeviceSeconds:
 
 def mean_training(results: Sequence[Result]) -> DeviceSeconds:
     """Seconds of one fine-tune: the mean over runs."""
-    trainings = [training for result in results for training in result.trainings]
-    return {device: spent / len(results) for device, spent in training_seconds(trainings).items()}
+    seconds = training_seconds(_trainings(results))
+    return {device: spent / len(results) for device, spent in seconds.items()}
+
+
+def _trainings(results: Iterable[Result]) -> Iterator[TrainingRecord]:
+    return itertools.chain.from_iterable(result.trainings for result in results)
 
 
 def training_usd(trainings: Iterable[TrainingRecord], prices: Prices) -> Price | None:

@@ -30,7 +30,7 @@ class HistoryPage:
 
 def history_page(site: Site) -> HistoryPage:
     """The changes since the last snapshot, and all snapshots, newest first."""
-    kept = site.history.kept
+    kept = site.history.snapshots
     found = site.history.latest
     return HistoryPage(
         "What has changed" if len(kept) > 1 else "Nothing to compare yet",
@@ -44,7 +44,7 @@ def history_page(site: Site) -> HistoryPage:
 
 def news(site: Site) -> str:
     """What the first page says of the history: a sentence, or nothing where there is no earlier table."""
-    kept = site.history.kept
+    kept = site.history.snapshots
     return f"Since {kept[-2].table.date}: {summed(site.history.latest)}." if len(kept) > 1 else ""
 
 

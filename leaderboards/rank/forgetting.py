@@ -7,11 +7,12 @@ count alike.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from leaderboards.rank.baselines import Key, key_of
 from leaderboards.rank.cells import read_cell
 from leaderboards.rank.comparable import groups
 from leaderboards.rank.scores import Outcome
+
+KeyT = TypeVar("KeyT", bound=tuple[Any, ...])
 
 GuardVerdict = Literal["passed", "failed", "unresolved"]
 
@@ -67,22 +70,23 @@ def forgetting(
     untuned = [result for result in guards if not _is_tuned(result.run)]
     bases = {_base_key(group[0]): group for group in groups(untuned, _base_key)}
     by_row = {}
-    for row_guards in sorted(
-        groups(tuned, lambda result: key_of(result.run)), key=lambda row_guards: key_of(row_guards[0].run)
-    ):
+    for key, row_guards in _sorted_groups(tuned, lambda result: key_of(result.run)):
         changes: dict[str, Estimate] = {}
-        # By task; of two versions of one the newer comes later, and stays.
-        for guard_runs in sorted(
-            groups(_largest(row_guards), _base_key), key=lambda guard_runs: _base_key(guard_runs[0])
-        ):
-            change = _change(guard_runs, bases.get(_base_key(guard_runs[0]), []), folder, notes, ahead)
+        # Sorted by task and version: the newer of two versions comes later, and stays.
+        for base_key, guard_runs in _sorted_groups(_largest(row_guards), _base_key):
+            change = _change(guard_runs, bases.get(base_key, []), folder, notes, ahead)
             if change is not None:
                 changes[guard_runs[0].run.task] = change
         if changes:
-            by_row[key_of(row_guards[0].run)] = Forgetting(
-                changes, mean_over_tasks(list(changes.values())), points / 100
-            )
+            by_row[key] = Forgetting(changes, mean_over_tasks(list(changes.values())), points / 100)
     return by_row
+
+
+def _sorted_groups(
+    results: Iterable[Result], key: Callable[[Result], KeyT]
+) -> list[tuple[KeyT, list[Result]]]:
+    """Results that share a key, by their keys."""
+    return sorted(((key(group[0]), group) for group in groups(results, key)), key=itemgetter(0))
 
 
 def _is_tuned(run: Run) -> bool:
@@ -129,16 +133,15 @@ def _change(
     Weights that were tuned for several tasks are averaged for each sample first: they all answer the same
     ones.
     """
-    after = [
-        cell for group in groups(tuned, _after) if (cell := read_cell(group, folder, notes, ahead=ahead))
-    ]
+    cells = [read_cell(group, folder, notes, ahead=ahead) for group in groups(tuned, _after)]
+    after = [cell for cell in cells if cell]
     before = read_cell(bases, folder, notes, ahead=ahead) if bases else None
     if not after or before is None:
         return None
     shared = [before.scores.shared(cell.scores) for cell in after]
-    seeds = [seed for seed in before.seeds if all(seed in known for known, _ in shared)]
-    everywhere = set.intersection(*(set(known) for _, known in shared))
-    ids = [name for name in before.scores.ids if name in everywhere]
+    seeds = [seed for seed in before.seeds if all(seed in cell_seeds for cell_seeds, _ in shared)]
+    ids_of_all = set.intersection(*(set(cell_ids) for _, cell_ids in shared))
+    ids = [name for name in before.scores.ids if name in ids_of_all]
     if not seeds or not ids:
         return None
     tuned_scores = np.mean([cell.scores.restricted(seeds, ids) for cell in after], axis=0)

@@ -74,8 +74,8 @@ class Row:
     is complete."""
 
     tier: int | None = None
-    """1 for the leader and all rows that are not clearly worse, 2 for the best of the rest and all not clearly
-    worse than it …"""
+    """1 for the leader and all rows that are not clearly worse than it, 2 for the best of the rest and all not
+    clearly worse than that one …"""
 
     robustness: Robustness | None = None
     """How it stands by measures that do not average scores."""
@@ -128,7 +128,7 @@ class Row:
     @cached_property
     def results(self) -> tuple[Result, ...]:
         """Every run, by task and seed."""
-        return tuple(result for cell in self.cells.values() for result in cell.results)
+        return tuple(itertools.chain.from_iterable(cell.results for cell in self.cells.values()))
 
     @cached_property
     def method_name(self) -> str:
@@ -295,22 +295,15 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     ahead = {
         result.key: outcome for result, outcome in zip(scored_runs, read(scored_runs, folder), strict=True)
     }
-    cells = defaultdict[Key, dict[str, Cell]](dict)
-    curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
-    read_all = [cell for cell in read_cells(chosen, folder, notes, ahead=ahead) if cell]
-    for budgets in groups(read_all, lambda cell: (key_of(cell.results[0].run), cell.results[0].run.task)):
-        by_samples = {cell.results[0].run.n_train or 0: cell for cell in budgets}
-        largest = by_samples[max(by_samples)]
-        run = largest.results[0].run
-        key = key_of(run)
-        cells[key][run.task] = largest
-        if len(by_samples) > 1:
-            curves[*key, run.task] = dict(sorted(by_samples.items()))
-    scored = [cell for by_task in cells.values() for cell in by_task.values()]
+    readable = [cell for cell in read_cells(chosen, folder, notes, ahead=ahead) if cell]
+    cells, curves = _by_row(readable)
+    scored: list[Cell] = []
+    for by_task in cells.values():
+        scored += by_task.values()
     cards = {cell.results[0].run.task: cell.card for cell in scored}
     tasks = {name: cards[name] for name in board.tasks or sorted(cards) if name in cards}
     wanted = tuple(board.tasks or tasks)
-    seeds = tuple(sorted({seed for cell in scored for seed in cell.seeds}))
+    seeds = tuple(sorted(set(itertools.chain.from_iterable(cell.seeds for cell in scored))))
     weights = {name: board.weights.get(name, 1.0) for name in tasks}
     runs = {result.key: result.run for result in results}
     rows = [
@@ -319,24 +312,40 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     ]
     guards = forgetting(_guarding(results, tasks), folder, notes, points=board.forgetting_margin, ahead=ahead)
     rows = [dataclasses.replace(row, forgetting=guards.get(row.key)) for row in rows]
-    rows.sort(
-        key=lambda row: (
-            row.score is None,
-            -row.score.value if row.score else 0,
-            row.name,
-            METHODS.index(row.method),
-        )
-    )
-    standings = side_by_side(
-        lambda task: stand(
-            {row.key: row.cells[task] for row in rows if task in row.cells}, seed=[*tasks].index(task)
-        ),
-        tasks,
-    )
+    rows.sort(key=_by_score_and_name)
+    # A task's draws are seeded by its place on the board, so that they do not depend on other tasks' rows.
+    numbers = {task: number for number, task in enumerate(tasks)}
+
+    def stand_on(task: str) -> Standing:
+        return stand({row.key: row.cells[task] for row in rows if task in row.cells}, seed=numbers[task])
+
+    standings = side_by_side(stand_on, tasks)
     ranked = [row.key for row in rows if row.score]
     overall = over_board(standings, ranked, factors(tasks, weights))
     table = Table(tasks, weights, seeds, tuple(rows), curves, standings, overall, tuple(notes))
     return dataclasses.replace(table, rows=tuple(_placed(table)))
+
+
+def _by_row(
+    cells: Iterable[Cell],
+) -> tuple[dict[Key, dict[str, Cell]], dict[tuple[str, Method, str], dict[int, Cell]]]:
+    """By row and task the cell of the largest training budget, and all cells where there are several."""
+    largest = defaultdict[Key, dict[str, Cell]](dict)
+    curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
+    for budgets in groups(cells, lambda cell: (key_of(cell.results[0].run), cell.results[0].run.task)):
+        by_samples = {cell.results[0].run.n_train or 0: cell for cell in budgets}
+        run = budgets[0].results[0].run
+        key = key_of(run)
+        largest[key][run.task] = by_samples[max(by_samples)]
+        if len(by_samples) > 1:
+            curves[*key, run.task] = dict(sorted(by_samples.items()))
+    return largest, curves
+
+
+def _by_score_and_name(row: Row) -> tuple[bool, float, str, int]:
+    """Sorts complete rows by score, best first, and the others after them by name and method."""
+    score = -row.score.value if row.score else 0.0
+    return row.score is None, score, row.name, METHODS.index(row.method)
 
 
 def _guarding(results: Iterable[Result], tasks: Mapping[str, TaskCard]) -> list[Result]:
@@ -347,7 +356,7 @@ def _guarding(results: Iterable[Result], tasks: Mapping[str, TaskCard]) -> list[
 
 def _seeds_wanted(cells: Iterable[Cell], runs: Mapping[str, Run], seeds: tuple[int, ...]) -> tuple[int, ...]:
     """All seeds; of an ensemble whose members span several of them the ones it has."""
-    row_runs = [result.run for cell in cells for result in cell.results]
+    row_runs = [result.run for result in itertools.chain.from_iterable(cell.results for cell in cells)]
     for run in row_runs:
         members = [runs[key].seed for key in run.members if key in runs]
         if run.members and set(members) != {run.seed}:
@@ -465,12 +474,12 @@ def _with_gains(table: Table, row: Row) -> Row:
 
 def _significance(table: Table, ranked: Sequence[Row]) -> dict[Key, dict[Method, float]]:
     """Holm-corrected p-values of every gain over an untrained arm."""
-    claims = [
-        (row, method, arm)
-        for row in ranked
-        for method in UNTUNED
-        if (row.over_zero if method == "zero_shot" else row.over_few) and (arm := table.baseline(row, method))
-    ]
+    claims: list[tuple[Row, Method, Row]] = []
+    for row in ranked:
+        for method in UNTUNED:
+            gain, arm = row.over_zero if method == "zero_shot" else row.over_few, table.baseline(row, method)
+            if gain and arm:
+                claims.append((row, method, arm))
     if len(table.tasks) == 1:
         (task,) = table.tasks
         values = p_of_gains([(row.cells[task], arm.cells[task]) for row, _, arm in claims])

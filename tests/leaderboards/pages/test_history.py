@@ -20,8 +20,8 @@ from leaderboards.history import (
     SnapshotRow,
     changes,
     extended,
-    kept,
     read_history,
+    stored,
 )
 from leaderboards.links import model_href
 from leaderboards.money.prices import Price
@@ -176,15 +176,15 @@ def test_only_the_last_snapshots_are_kept() -> None:
     history = History()
     for number in range(MOST_KEPT + 5):
         history = extended(history, snapshot(snapshot_row(score=0.1 + number / 100)))
-    assert len(history.kept) == len(history.files) == MOST_KEPT
-    assert [one.table.number for one in history.kept] == list(range(6, MOST_KEPT + 6))
+    assert len(history.snapshots) == len(history.files) == MOST_KEPT
+    assert [one.table.number for one in history.snapshots] == list(range(6, MOST_KEPT + 6))
 
 
 def test_a_table_that_comes_back_is_a_snapshot_of_its_own() -> None:
     history = History()
     for score in (0.1, 0.9, 0.1):
         history = extended(history, snapshot(snapshot_row(score=score)))
-    assert [one.table.number for one in history.kept] == [1, 2, 3]
+    assert [one.table.number for one in history.snapshots] == [1, 2, 3]
     assert len(history.files) == 3
 
 
@@ -217,14 +217,14 @@ def test_a_snapshot_that_somebody_edited_is_damaged(results: Path, out: Path) ->
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace('"board": "Fine', '"board": "Mine'), encoding="utf-8")
     history = read_history(out / "history")
-    assert history.kept == () and list(history.damaged) == [file.name]
+    assert history.snapshots == () and list(history.damaged) == [file.name]
 
 
 def test_hostile_text_in_a_snapshot_is_shown_as_text(results: Path, out: Path) -> None:
     evil = "<script>alert(1)</script>\u202e"
     (out / "history").mkdir(parents=True)
     (out / ".gainboard-site").touch()
-    old = kept(snapshot(snapshot_row(evil)))
+    old = stored(snapshot(snapshot_row(evil)))
     (out / "history" / old.name).write_bytes(old.content)
     publish(results, out)
     source = (out / "history.html").read_text(encoding="utf-8")
