@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,13 +21,13 @@ class Meter:
     included); None where the counter is missing or not readable. It is never estimated from a power rating.
     """
 
-    def __init__(self, *, num_devices: int = 1) -> None:
-        """`num_devices`: accelerators whose energy counts, from the present one on."""
-        self._num_devices = num_devices
-
     seconds: float = 0.0
     peak_memory_bytes: int = 0
     energy_joules: float | None = None
+
+    def __init__(self, *, num_devices: int = 1) -> None:
+        """`num_devices`: accelerators whose energy counts, beginning with the current one."""
+        self._num_devices = num_devices
 
     def __enter__(self) -> "Meter":
         self.start()
@@ -39,7 +39,7 @@ class Meter:
         self.stop()
 
     def start(self) -> None:
-        """Begin, where the work is no block of code."""
+        """Begin to measure, where the work is no single block of code."""
         self._cuda = _cuda()
         if self._cuda is not None:
             self._cuda.synchronize()
@@ -50,7 +50,7 @@ class Meter:
         self._started = time.monotonic()
 
     def stop(self) -> None:
-        """End what `start` began."""
+        """End what `start` began, and set the three measurements."""
         if self._cuda is not None:
             self._cuda.synchronize()
         self.seconds = time.monotonic() - self._started
@@ -58,6 +58,45 @@ class Meter:
             self._cuda.max_memory_allocated() if self._cuda is not None else _peak_resident()
         )
         self.energy_joules = _energy_between(self._energy, _read_energy(self._cuda, self._num_devices))
+
+
+def total_energy(joules: Sequence[float | None]) -> float | None:
+    """The sum of several measurements; None if any of them is missing."""
+    total = 0.0
+    for measured in joules:
+        if measured is None:
+            return None
+        total += measured
+    return total
+
+
+def device_name() -> str:
+    """The accelerator's name, or `cpu (2 cores, <model>)`."""
+    cuda = _cuda()
+    if cuda is not None:
+        return str(cuda.get_device_name())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"cpu ({cores} cores, {_processor()})"
+
+
+def forward_flops(parameters: int, tokens: int) -> float:
+    """2·N·D: one multiplication and one addition per parameter and token (Kaplan et al. 2020, arXiv
+    2001.08361)."""
+    return 2.0 * parameters * tokens
+
+
+def training_flops(parameters: int, tokens: int, *, trainable: int, gradient_checkpointing: bool) -> float:
+    """Forward and backward passes over `tokens` tokens.
+
+    Full fine-tuning: 6·N·D (Kaplan et al. 2020). With an adapter the base needs no weight gradients: 4·N·D
+    for the base (forward, and backward through activations) and 6·N_adapter·D. Checkpointing repeats the
+    forward pass: 2·N·D. `parameters` counts everything; `trainable` is smaller with an adapter.
+    """
+    if trainable == parameters:
+        flops = 6.0 * parameters * tokens
+    else:
+        flops = 4.0 * (parameters - trainable) * tokens + 6.0 * trainable * tokens
+    return flops + (2.0 * parameters * tokens if gradient_checkpointing else 0.0)
 
 
 def _cuda() -> Any | None:
@@ -121,7 +160,8 @@ def _read_nvml(devices: Iterable[int]) -> dict[str, tuple[float, float]]:
 
 
 def _board(device: int) -> int:
-    """NVML numbers all boards of the machine; CUDA_VISIBLE_DEVICES says which one this process calls `device`."""
+    """NVML numbers all boards of the machine; CUDA_VISIBLE_DEVICES says which one this process calls
+    `device`."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     return int(visible[device]) if device < len(visible) and visible[device].isdigit() else device
 
@@ -138,15 +178,6 @@ def _energy_between(
     return total
 
 
-def device_name() -> str:
-    """The accelerator's name, or `cpu (2 cores, <model>)`."""
-    cuda = _cuda()
-    if cuda is not None:
-        return str(cuda.get_device_name())
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"cpu ({cores} cores, {_processor()})"
-
-
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -154,23 +185,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def forward_flops(parameters: int, tokens: int) -> float:
-    """2·N·D: one multiplication and one addition a parameter and token (Kaplan et al. 2020, arXiv
-    2001.08361)."""
-    return 2.0 * parameters * tokens
-
-
-def training_flops(parameters: int, tokens: int, *, trainable: int, gradient_checkpointing: bool) -> float:
-    """Forward and backward passes over `tokens` tokens.
-
-    Full fine-tuning: 6·N·D (Kaplan et al. 2020). With an adapter the base needs no weight gradients: 4·N·D
-    for the base (forward, and backward through activations) and 6·N_adapter·D. Checkpointing repeats the
-    forward pass: 2·N·D. `parameters` counts everything; `trainable` is smaller with an adapter.
-    """
-    if trainable == parameters:
-        flops = 6.0 * parameters * tokens
-    else:
-        flops = 4.0 * (parameters - trainable) * tokens + 6.0 * trainable * tokens
-    return flops + (2.0 * parameters * tokens if gradient_checkpointing else 0.0)

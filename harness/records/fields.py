@@ -5,8 +5,8 @@ from typing import Annotated, TypeVar, cast, dataclass_transform
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-# No measurement reaches these bounds, so a number beyond them comes from damage: it is refused when the record
-# is read, and overflows on no page.
+# No measurement reaches these bounds, so a number beyond them comes from damage: it is refused when the
+# record is read, and overflows on no page.
 LARGEST_AMOUNT = 1e30
 SMALLEST_AMOUNT = 1e-15
 
@@ -39,7 +39,7 @@ PartT = TypeVar("PartT")
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
 def record_part(kind: type[PartT]) -> type[PartT]:
-    """Make a class a part of records: as strict as a `Frozen` model, but with slots, since a large board holds
-    millions of them."""
+    """Make a class a part of records: as strict as a `Frozen` model, but with slots, since a large board
+    holds millions of them."""
     strict = dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))
     return cast("type[PartT]", strict(kind))

@@ -1,4 +1,5 @@
-"""Answers and predictions: what an engine said to a run's prompts, and what its task made of that, row by row."""
+"""Answers and predictions: what an engine said to a run's prompts, and what its task made of that, row by
+row."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -118,7 +119,8 @@ class Prediction:
     """By metric; empty where the sample is not scored. On disk a column `score_<metric>` each."""
 
     counts: Mapping[str, Counts] = field(default_factory=dict)
-    """By corpus metric, what the sample adds to its sums. On disk a column `counts_<metric>` each, as JSON."""
+    """By corpus metric, what the sample adds to its sums. On disk a column `counts_<metric>` each, as
+    JSON."""
 
     def unjudged(self) -> "Prediction":
         """As the engine left it: an error beside a completion came from judging it."""
@@ -162,7 +164,8 @@ def _counts_text(counts: Counts | None) -> str | None:
 
 
 def load_predictions(results: Path, run: Run) -> list[Prediction]:
-    """A finished run's predictions, without scores and counts. Raises one of `UNREADABLE` for a damaged file."""
+    """A finished run's predictions, without scores and counts. Raises one of `UNREADABLE` for a damaged
+    file."""
     table = read_prediction_table(results, run, list(COLUMNS))
     return [_prediction(row) for row in table.to_pylist()]
 

@@ -24,8 +24,9 @@ class Cost:
     """That the engine's model is spread over; a training takes one."""
 
     seconds: dict[str, Amount]
-    """By phase: `train_startup`, `train`, `discarded`, `engine_startup`, `swap`, `guard`, `generate`, `score`.
-    The start of a worker is shared evenly among all that it served, the trials of a search among them."""
+    """By phase: `train_startup`, `train`, `discarded`, `engine_startup`, `swap`, `guard`, `generate`,
+    `score`. The start of a worker is shared evenly among all that it served, the trials of a search among
+    them."""
 
     train_tokens: Count
     prompt_tokens: Count

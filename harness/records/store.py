@@ -1,4 +1,5 @@
-"""Records on disk: written whole or not at all, and read one by one or by the folder, with every fault named."""
+"""Records on disk: written whole or not at all, and read one by one or by the folder, with every fault
+named."""
 
 import hashlib
 import json
@@ -62,7 +63,7 @@ def read_record(path: Path, model: type[RecordT]) -> RecordT:
 
 def _content(path: Path | str) -> bytes:
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path takes longer, and there are tens of thousands
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path takes longer
             return file.read()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
@@ -91,7 +92,8 @@ def _upgraded(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
         )
     if version in (1, 2, 3):
         raise UserError(
-            f"{path} is schema {version}, of a preview of gainboard; use another --results folder, or remove this one"
+            f"{path} is schema {version}, of a preview of gainboard; "
+            "use another --results folder, or remove this one"
         )
     try:
         return model.model_validate(_upgrade(data))

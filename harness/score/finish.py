@@ -1,5 +1,5 @@
-"""Judge a run's answers and write its result: `result.json` comes last, so its existence means that the run is
-finished."""
+"""Judge a run's answers and write its result: `result.json` comes last, so its existence means that the run
+is finished."""
 
 import time
 from collections import Counter
@@ -10,6 +10,7 @@ from harness.data.dataset import training_subset
 from harness.data.loaded import LoadedTask
 from harness.data.overlap import Overlap, find_overlap
 from harness.errors import UserError
+from harness.records.costs import total_energy
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import PREDICTIONS, EngineAnswer
 from harness.records.provenance import provenance
@@ -141,8 +142,9 @@ def collapse(scored: Scored, card: TaskCard) -> str:
         return ""
     shortened = answer if len(answer) <= 40 else f"{answer[:40]}…"
     return (
-        f"{count} of {len(answers)} answers are {shortened!r}, and the score of {value:.3f} is not above what chance "
-        f"or the most frequent answer gets ({guessing:.3f}): the training has collapsed, or taught nothing yet"
+        f"{count} of {len(answers)} answers are {shortened!r}, and the score of {value:.3f} is not above "
+        f"what chance or the most frequent answer gets ({guessing:.3f}): "
+        "the training has collapsed, or taught nothing yet"
     )
 
 
@@ -163,7 +165,6 @@ def cost(trainings: Sequence[TrainingRecord], generation: GenerationRecord, *, s
         seconds["train"] = sum(training.train_seconds for training in trainings)
         seconds["discarded"] = sum(training.discarded.seconds for training in trainings)
         peak["train"] = max(training.peak_memory_bytes for training in trainings)
-    energies = [generation.energy_joules, *(training.energy_joules for training in trainings)]
     return Cost(
         device=generation.device,
         num_devices=generation.num_devices,
@@ -176,5 +177,7 @@ def cost(trainings: Sequence[TrainingRecord], generation: GenerationRecord, *, s
         train_flops=sum(training.flops for training in trainings),
         generate_flops=generation.flops,
         peak_memory_bytes=peak,
-        energy_joules=None if None in energies else sum(energy for energy in energies if energy is not None),
+        energy_joules=total_energy(
+            [generation.energy_joules, *(training.energy_joules for training in trainings)]
+        ),
     )

@@ -1,11 +1,13 @@
-"""Answers and costs of arms that are made of other arms' saved answers."""
+"""Answers and costs of ensembles that are made of their members' saved answers."""
 
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
+from harness.records.costs import total_energy
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import EngineAnswer, Prediction, load_predictions
 from harness.records.result import Result
@@ -16,8 +18,8 @@ LEAST_SHARE = 1e-12
 
 
 def answers_of(run: Run, members: Sequence[Result], results: Path) -> list[EngineAnswer]:
-    """The answers of a vote or of mean probabilities, as an engine would have written them. Of draws the
-    first counts."""
+    """The answers of a vote or of mean probabilities, in the form of an engine's. Of several draws the first
+    counts."""
     by_prompt: dict[tuple[str, str], list[Prediction]] = {}
     for member in members:
         for prediction in load_predictions(results, member.run):
@@ -56,9 +58,8 @@ def _joined(
 def _vote(prompt: EngineAnswer, predictions: Sequence[Prediction]) -> EngineAnswer:
     """The most frequent answer; of equally frequent ones that of the first member."""
     votes = Counter(prediction.answer for prediction in predictions)
-    winner = max(
-        predictions, key=lambda prediction: votes[prediction.answer]
-    )  # `max` keeps the first of equals
+    most_votes = max(votes.values())
+    winner = next(prediction for prediction in predictions if votes[prediction.answer] == most_votes)
     voted = replace(
         prompt,
         completion=winner.completion,
@@ -77,7 +78,7 @@ def _mean_probability(prompt: EngineAnswer, predictions: Sequence[Prediction]) -
     import numpy as np
 
     logprobs = np.array([prediction.choice_logprobs for prediction in predictions], dtype=np.float64)
-    # Less each member's highest first, so that no exponential underflows.
+    # Relative to each member's highest, so that its exponentials do not all underflow to 0.
     probabilities = np.exp(logprobs - logprobs.max(axis=1, keepdims=True))
     mean = (probabilities / probabilities.sum(axis=1, keepdims=True)).mean(axis=0)
     return replace(
@@ -93,25 +94,25 @@ def _completion_tokens(predictions: Sequence[Prediction]) -> int:
     return sum(prediction.completion_tokens or 0 for prediction in predictions)
 
 
+_SUMMED = (
+    "startup_seconds", "swap_seconds", "generate_seconds", "guard_seconds", "prompt_tokens", "cached_prompt_tokens",
+    "completion_tokens", "flops",
+)  # fmt: skip
+"""What the members' answers cost together is the sum of what each one's cost."""
+
+
 def joint_generation(members: Sequence[Result]) -> GenerationRecord:
     """What answering took all members together: a request to the ensemble is one to each of them."""
     records = [member.generation for member in members]
-    energies = [record.energy_joules for record in records]
-    first = records[0]
-    return first.model_copy(
+    sums = {name: sum(getattr(record, name) for record in records) for name in _SUMMED}
+    return records[0].model_copy(
         update={
+            **sums,
             "device": ", ".join(dict.fromkeys(record.device for record in records)),
-            **{
-                name: sum(getattr(record, name) for record in records)
-                for name in (
-                    "startup_seconds", "swap_seconds", "generate_seconds", "guard_seconds", "prompt_tokens",
-                    "cached_prompt_tokens", "completion_tokens", "flops",
-                )
-            },
-            "reused_requests": first.requests,
+            "reused_requests": records[0].requests,
             "uncached_requests_per_second": None,
             "peak_memory_bytes": max(record.peak_memory_bytes for record in records),
-            "energy_joules": None if None in energies else sum(energy for energy in energies if energy is not None),
-            "guards": tuple(guard for record in records for guard in record.guards),
+            "energy_joules": total_energy([record.energy_joules for record in records]),
+            "guards": tuple(chain.from_iterable(record.guards for record in records)),
         }
-    )  # fmt: skip
+    )

@@ -153,8 +153,8 @@ def _judge(task: Task, metrics: Sequence[Metric], prediction: Prediction) -> Pre
 
 
 def _judge_reply(task: Task, metrics: Sequence[Metric], prediction: Prediction, reply: Reply) -> Prediction:
-    """The prediction with what each metric says of its answer. Raises `UserError` that names the first metric to
-    fail."""
+    """The prediction with what each metric says of its answer. Raises `UserError` that names the first metric
+    to fail."""
     parsed = None
     scores: dict[str, float] = {}
     counts: dict[str, Counts] = {}
@@ -282,8 +282,8 @@ def _counts(predictions: Sequence[Prediction]) -> SampleCounts:
 
 
 def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[Prediction]]) -> dict[str, MetricValue]:
-    """Each metric over the samples that were scored in every group: the mean of their means. Empty without such
-    samples."""
+    """Each metric over the samples that were scored in every group: the mean of their means. Empty without
+    such samples."""
     complete = _in_all(list(chain.from_iterable(groups)), len(groups))
     if not complete:
         return {}
@@ -298,8 +298,8 @@ def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[Prediction]]) -
 
 
 def _form(metric: Metric, predictions: Sequence[Prediction], groups: Sequence[_Group]) -> FormRecord:
-    """How many answers have the right form, and the metric of those alone. A corpus metric is computed anew from
-    their counts."""
+    """How many answers have the right form, and the metric of those alone. A corpus metric is computed anew
+    from their counts."""
     complete = _in_all(predictions, len(groups))
     clusters = _clusters(complete)
     forms: dict[str, list[float]] = {}

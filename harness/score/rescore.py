@@ -37,9 +37,9 @@ class Rescored:
 def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
     """Recompute answers and metrics of every result from its predictions, with the tasks as they are now.
 
-    Predictions without clusters get those of the task's samples, if its data is at hand and has not changed. A
-    result whose task is gone, broken or of another version is named and left as it was. Raises
-    `UserError` when there are no results.
+    Predictions without clusters get those of the task's samples, if its data is at hand and has not changed.
+    A result whose task is gone, broken or of another version is named and left as it was. Raises `UserError`
+    when there are no results.
     """
     stored = read_results(results)
     if not stored:
@@ -72,7 +72,8 @@ def _load(name: str, plugins: Mapping[str, Plugin]) -> Task | UserError:
 
 
 def _of_version(task: Task | UserError, run: Run) -> Task:
-    """The task that a run was of. Raises `UserError` where it cannot be loaded, or has another version now."""
+    """The task that a run was of. Raises `UserError` where it cannot be loaded, or has another version
+    now."""
     if isinstance(task, UserError):
         raise task
     if task.version != run.task_version:
@@ -144,8 +145,8 @@ def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> 
 
 
 def _metric_card(metric: Metric, card: TaskCard) -> MetricCard:
-    """The metric as it is now, with the levels of chance and majority as they were measured then: measuring takes
-    the task's data, which may be out of reach."""
+    """The metric as it is now, with the levels of chance and majority as they were measured then: measuring
+    takes the task's data, which may be out of reach."""
     before = card.metrics.get(metric.name)
     return metric_card(
         metric, chance=before.chance if before else None, majority=before.majority if before else None

@@ -1,7 +1,7 @@
 """The training worker: fine-tune one base model, one job after another, without importing the stack again.
 
-The driver starts it as `python -m harness.training --model M`. It sees rendered samples and prompts, never task
-code: what a task's metric says of answers on dev it asks the driver. A worker takes one device.
+The driver starts it as `python -m harness.training --model M`. It sees rendered samples and prompts, never
+task code: what a task's metric says of answers on dev it asks the driver. A worker takes one device.
 """
 
 import argparse
@@ -160,7 +160,8 @@ def _check_settings(fit: FitJob) -> None:
         )
     if fit.training.metric_for_best_model == "task_metric" and fit.judged is None and fit.meta is None:
         raise UserError(
-            "metric_for_best_model = 'task_metric' needs one task whose dev is answered; set 'eval_loss' for a mixture"
+            "metric_for_best_model = 'task_metric' needs one task whose dev is answered; "
+            "set 'eval_loss' for a mixture"
         )
 
 

@@ -71,8 +71,8 @@ def seal(folder: Path, progress: TrainingProgress) -> None:
 
 
 def latest(checkpoints: Path, *, up_to: int) -> Checkpoint | None:
-    """The last whole checkpoint at or before step `up_to`, or None. The checkpoint with its best weights must be
-    whole, too."""
+    """The last whole checkpoint at or before step `up_to`, or None. The checkpoint with its best weights must
+    be whole, too."""
     usable = [
         checkpoint
         for checkpoint in _whole(checkpoints)

@@ -7,8 +7,8 @@ from typing import Any
 from harness.records.training import CurvePoint
 
 END_SHARE = 0.2
-"""Share of the training curve's points that count as its start, and as its end: a single point may be a batch of
-hard samples."""
+"""Share of the training curve's points that count as its start, and as its end: a single point may be a batch
+of hard samples."""
 
 TRAIN_RISE = 1.25
 """A training has diverged when its loss ends above its start times this."""

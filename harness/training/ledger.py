@@ -1,7 +1,7 @@
 """Count what a training takes: all of it, and the part that was not in vain.
 
-The whole is written to `spent.json` every few seconds, so that after a kill the next start knows what was done
-since the last checkpoint, and is lost.
+The whole is written to `spent.json` every few seconds, so that after a kill the next start knows what was
+done since the last checkpoint, and is lost.
 """
 
 import time
@@ -41,8 +41,8 @@ class ModelSize:
 class TrainingLedger:
     """The counts of one training, over all its starts.
 
-    Token counts may be tensors: they are added up on their device, and nothing waits for the device until a sum
-    is read.
+    Token counts may be tensors: they are added up on their device, and nothing waits for the device until a
+    sum is read.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class TrainingLedger:
         load_seconds: float,
         size: ModelSize,
     ) -> None:
-        """`before`: the progress of the checkpoint that the training goes on from. `rows`: samples to try to hold
-        in memory at a time."""
+        """`before`: the progress of the checkpoint that the training goes on from. `rows`: samples to try to
+        hold in memory at a time."""
         self.rows = before.rows if before else rows
         self._file, self._size = checkpoints / SPENT, size
         self._progress_before = before or TrainingProgress(step=0, best_step=None, rows=rows)

@@ -24,7 +24,8 @@ def logging_to(folder: Path, trackers: Sequence[str]) -> Iterator[None]:
         if tracker not in INTEGRATION_TO_CALLBACK:
             names = sorted(INTEGRATION_TO_CALLBACK)
             raise UserError(
-                f"report_to: tracker '{tracker}' not found.{suggest(tracker, names)} There are {', '.join(names)}"
+                f"report_to: tracker '{tracker}' not found.{suggest(tracker, names)} "
+                f"There are {', '.join(names)}"
             )
     folder.mkdir(parents=True, exist_ok=True)
     variables = {

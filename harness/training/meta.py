@@ -1,10 +1,10 @@
 """Reptile: learn weights from which a few steps on a new task go far, by first-order meta-learning over many
 tasks.
 
-Nichol, Achiam and Schulman 2018, arXiv 1803.02999. A visit trains a few steps on one task; then the weights go
-back most of the way, so that what remains is what the tasks have in common. All visits are one run of the
-trainer over samples in the order of the visits. So accumulation, checkpoints, counts and curves work as in every
-other training.
+Nichol, Achiam and Schulman 2018, arXiv 1803.02999. A visit trains a few steps on one task; then the weights
+go back most of the way, so that what remains is what the tasks have in common. All visits are one run of the
+trainer over samples in the order of the visits. So accumulation, checkpoints, counts and curves work as in
+every other training.
 """
 
 import random
@@ -24,8 +24,8 @@ SAVING_SHARE = 0.1
 def visited_rows(tasks: Sequence[str], meta: MetaLearning, *, samples_a_step: int, seed: int) -> list[int]:
     """The indices of the rows to train on, in order, given each row's task.
 
-    Each visit is to a task drawn at random. A task's rows are drawn without replacement over all its visits; once
-    all are drawn, drawing starts over.
+    Each visit is to a task drawn at random. A task's rows are drawn without replacement over all its visits;
+    once all are drawn, drawing starts over.
     """
     generator = random.Random(seed)
     places: dict[str, list[int]] = {}
@@ -43,8 +43,8 @@ def visited_rows(tasks: Sequence[str], meta: MetaLearning, *, samples_a_step: in
 
 
 class Reptile(TrainerCallback):  # type: ignore[misc]
-    """At the end of each visit, moves the weights only a share of the way that its steps took them, and resets
-    the optimiser."""
+    """At the end of each visit, moves the weights only a share of the way that its steps took them, and
+    resets the optimiser."""
 
     def __init__(self, meta: MetaLearning) -> None:
         self._meta = meta

@@ -1,5 +1,5 @@
-"""TRL's trainer, which besides counts what it takes, saves so that a kill loses little, and goes on where
-memory runs out.
+"""TRL's trainer, made to count what it takes, to lose little when it is killed, and to go on when memory runs
+out.
 
 The only file that imports trl.
 """
@@ -7,6 +7,7 @@ The only file that imports trl.
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,10 @@ from harness.training.tuners import count_parameters
 from harness.workers.worker import Report
 
 PACKED_APART = {torch.float32: 1e-3}
-"""Natural-log probabilities of packed samples may differ from those of the same samples alone by so much."""
+"""By how much natural-log probabilities of packed samples may differ from those of the same samples alone."""
 
-PACKED_APART_OF_HALF = 0.25
-"""The same where numbers have 8 or 11 significant bits."""
+PACKED_APART_IN_HALF_PRECISION = 0.25
+"""The bound where numbers have only 8 or 11 significant bits."""
 
 
 def arguments(
@@ -60,7 +61,7 @@ def arguments(
         "metric_for_best_model": training.metric_for_best_model,
         "logging_steps": 0.05,
     }
-    if meta:  # which is evaluated by what comes after it, and logs and saves after its visits
+    if meta:  # later stages evaluate it, and `Reptile` decides when it logs and saves
         evaluation = {
             "eval_strategy": "no",
             "save_strategy": "no",
@@ -107,8 +108,8 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 class _Flow(TrainerCallback):  # type: ignore[misc]
-    """Tells the driver how far a training is, stops it where it is to stop, and where its loss is no longer a
-    number."""
+    """Reports the steps to the driver, stops the training at its last step for now, and fails it when a loss
+    is no longer a number."""
 
     def __init__(self, trainer: "Trainer", report: Report) -> None:
         self._trainer, self._report = trainer, report
@@ -129,7 +130,7 @@ class _Flow(TrainerCallback):  # type: ignore[misc]
             control.should_save = control.should_training_stop = True
             control.should_evaluate = control.should_evaluate or self._trainer.eval_dataset is not None
         if control.should_evaluate or control.should_save:
-            # The log's means begin anew at a checkpoint, whether or not the training goes on from there.
+            # The log's means start over at a checkpoint, whether or not a later start goes on from there.
             control.should_log = True
 
     def on_log(
@@ -169,18 +170,18 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         patience: int | None,
         to_pack: Sequence[dict[str, list[int]]],
     ) -> None:
-        """`loading`: has run since the model was loaded, and stops here. `until`: the share of all steps after
-        which to stop for now. `to_pack`: the samples, where they are packed."""
+        """`loading`: has run since the model was loaded, and stops here. `until`: the share of all steps
+        after which to stop for now. `to_pack`: the samples, where they are packed."""
         self._report, self._judge = report, judge
         self._was_stopped = False
         self.step_seconds = 0.0
         self._logged_tokens = 0
         self._update: list[dict[str, Any]] = []
-        """The micro-batches of the present update that are done."""
+        """The micro-batches of the current update that are done."""
 
         self._update_started = 0.0
-        self._loss_of_dev: Any = 0.0
-        self._targets_of_dev: Any = 0
+        self._dev_loss_sum: Any = 0.0
+        self._dev_targets: Any = 0
         stopping = (
             [EarlyStoppingCallback(early_stopping_patience=patience)]
             if patience is not None and dev is not None
@@ -217,14 +218,16 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         )
 
     def _planned_steps(self) -> int:
-        """Of the whole training."""
+        """Steps of the whole training."""
         return int(self.set_initial_training_values(self.args, self.get_train_dataloader())[-1])
 
-    # From where to where
+    # From a checkpoint to `stop_at`
 
     def run(self) -> None:
-        """Train to `stop_at`; then `model` has the best weights so far. Raises `UserError` where memory is too
-        little for anything else than a batch."""
+        """Train to `stop_at`; then `model` has the best weights so far.
+
+        Raises `UserError` where memory runs out beyond what smaller pieces of a batch can mend.
+        """
         try:
             self._start_or_go_on()
             self._take_best()
@@ -237,6 +240,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             ) from None
 
     def _start_or_go_on(self) -> None:
+        """Train from the checkpoint, if there is one; where nothing is left to train, only load it."""
         checkpoint = self._checkpoint
         if checkpoint is None:
             keep_only(Path(self.args.output_dir), [])
@@ -254,19 +258,19 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             self.train(resume_from_checkpoint=str(checkpoint.folder))
 
     def _take_best(self) -> None:
+        """Load the best weights so far, unless they are the last ones."""
         best = self.state.best_global_step
         if best is not None and best != self.state.global_step:
             self._load_from_checkpoint(str(checkpoint_folder(Path(self.args.output_dir), best)))
 
     @property
     def weights_dtype(self) -> str:
-        """What the trained weights are saved in."""
+        """The number format that trained weights are saved in."""
         return "bfloat16" if torch.cuda.is_available() else "float32"
 
     @property
     def stopped_early(self) -> bool:
-        """Whether the training ends before its last step, as evaluations have not been getting better for too
-        long."""
+        """Whether the training ends before its last step because evaluations have stopped getting better."""
         if self._was_stopped or self.state.global_step >= self.state.max_steps:
             return self._was_stopped
         return any(
@@ -282,16 +286,16 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         return super().get_batch_samples(*args)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
-        """The loss of one micro-batch of an update, in pieces that there is memory for.
+        """The loss of one micro-batch of an update, computed in pieces that fit into memory.
 
-        A piece's loss is divided by the targets of the whole update, so neither the update nor its loss
-        depends on the cut.
+        Each piece's loss is divided by the targets of the whole update, so neither the update nor its loss
+        depends on how the batch is cut.
         """
-        todo = [self._prepare_inputs(inputs)]
+        waiting = [self._prepare_inputs(inputs)]
         while True:
             done = 0
             try:
-                for micro_batch in todo:
+                for micro_batch in waiting:
                     loss = self._in_pieces(model, micro_batch, num_items_in_batch)
                     self._update.append(micro_batch)
                     done += 1
@@ -300,15 +304,17 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
                 if not is_out_of_memory(error):
                     raise
                 reason = str(error)
-            # Not in the handler, whose traceback holds on to the tensors of the step.
-            self._make_room(todo[done], reason)
-            # A part of the gradients may be there already, so the whole update is done again.
+            # Outside the handler, since its traceback keeps the tensors of the step alive.
+            self._make_room(waiting[done], reason)
+            # Some gradients may have been added already, so the whole update is done again.
             model.zero_grad()
-            for lost in self._update:
-                self.ledger.took_back(_tokens(lost), _targets(lost))
+            for micro_batch in self._update:
+                self.ledger.took_back(_tokens(micro_batch), _targets(micro_batch))
             now = time.monotonic()
-            self.ledger.lost(sum(map(_tokens, [*self._update, todo[done]])), now - self._update_started)
-            todo, self._update, self._update_started = [*self._update, *todo[done:]], [], now
+            read = [*self._update, waiting[done]]
+            self.ledger.lost(sum(map(_tokens, read)), now - self._update_started)
+            waiting = [*self._update, *waiting[done:]]
+            self._update, self._update_started = [], now
 
     def _in_pieces(self, model: Any, micro_batch: dict[str, Any], num_items_in_batch: Any) -> Any:
         pieces = list(_pieces(micro_batch, self.ledger.rows, self.args.per_device_train_batch_size))
@@ -327,42 +333,45 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         rows = min(self.ledger.rows, _rows(inputs))
         if rows <= 1:
             raise UserError(
-                f"one sample at a time takes more memory than there is ({_short(reason)}); lower max_length, set "
-                "gradient_checkpointing = true, or choose a method that trains less of the model, such as 'lora'"
+                f"one sample at a time takes more memory than there is ({_short(reason)}); lower max_length, "
+                "set gradient_checkpointing = true, "
+                "or choose a method that trains less of the model, such as 'lora'"
             )
         self.ledger.rows = rows // 2
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         effective = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
-        note = f"out of memory with {rows} samples at a time; goes on with {rows // 2}, and still {effective} an update"
-        self._report({"note": f"{self.args.run_name}: {note}"})
+        note = (
+            f"{self.args.run_name}: out of memory with {rows} samples at a time; "
+            f"goes on with {rows // 2}, and still {effective} an update"
+        )
+        self._report({"note": note})
 
     # Dev
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
-        """As the library does, but the training draws the same random numbers whether or not there was an
-        evaluation."""
+        """Evaluate without a trace in the training's random numbers: it draws the same ones either way."""
         device = self.args.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             return super().evaluate(*args, **kwargs)
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """The mean loss of all of dev's targets, where the library has a mean of batches' means; and the
-        task's metric."""
-        self._loss_of_dev, self._targets_of_dev = 0.0, 0
+        """The mean loss over all targets of dev, where the library averages the means of batches; and the
+        task's metric, where that chooses the checkpoint."""
+        self._dev_loss_sum, self._dev_targets = 0.0, 0
         output = super().evaluation_loop(*args, **kwargs)
-        output.metrics["eval_loss"] = float(self._loss_of_dev) / int(self._targets_of_dev)
+        output.metrics["eval_loss"] = float(self._dev_loss_sum) / int(self._dev_targets)
         if self._judge is not None:
             model = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
             with self.accelerator.autocast():
-                judged = self._judge(model, self.state.global_step)
-            self.ledger.evaluated(judged.tokens)
-            self.args.greater_is_better = judged.higher_is_better
-            output.metrics["eval_task_metric"] = judged.value
+                dev_score = self._judge(model, self.state.global_step)
+            self.ledger.evaluated(dev_score.tokens)
+            self.args.greater_is_better = dev_score.higher_is_better
+            output.metrics["eval_task_metric"] = dev_score.value
         return output
 
     def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """A batch's loss, in pieces that there is memory for."""
+        """The mean loss of a batch, computed in pieces that fit into memory."""
         inputs = self._prepare_inputs(inputs)
         while True:
             try:
@@ -384,8 +393,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
         targets = _targets(inputs)
-        self._loss_of_dev = self._loss_of_dev + total
-        self._targets_of_dev = self._targets_of_dev + targets
+        self._dev_loss_sum = self._dev_loss_sum + total
+        self._dev_targets = self._dev_targets + targets
         self.ledger.evaluated(_tokens(inputs))
         return total / targets, None, None
 
@@ -399,7 +408,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         super().log(logs, start_time)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """A checkpoint needs none."""
+        """Write none: a checkpoint needs no card."""
 
     def _save_checkpoint(self, *args: Any) -> None:
         super()._save_checkpoint(*args)
@@ -409,7 +418,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         keep_only(checkpoints, [step, progress.best_step])
 
     def progress(self, *, paused: bool = False) -> TrainingProgress:
-        """Where the training is."""
+        """How far the training is, and what it took so far."""
         return self.ledger.progress(
             self.state.global_step,
             self.state.best_global_step,
@@ -418,8 +427,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         )
 
     def _load_from_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        # PEFT makes an adapter that it loads one of float32; beside weights of four bits it was trained in
-        # bfloat16.
+        # PEFT loads every adapter in float32, but beside weights of four bits it was trained in bfloat16.
         dtypes = {
             name: tensor.dtype for name, tensor in self.model.named_parameters() if tensor.requires_grad
         }
@@ -441,59 +449,62 @@ def _stop_at(steps: int, until: float, meta: MetaLearning | None) -> int:
 
 
 def _rows(inputs: dict[str, Any]) -> int:
-    """Samples in a batch, or packs of them."""
+    """Samples in a batch: its rows, or the stretches of a packed row."""
     return len(inputs["input_ids"]) if "attention_mask" in inputs else len(inputs["cu_seq_lens_q"]) - 1
 
 
 def _tokens(inputs: dict[str, Any]) -> Any:
-    """Without padding."""
+    """Tokens of a batch, without padding."""
     return inputs["attention_mask"].sum() if "attention_mask" in inputs else inputs["input_ids"].numel()
 
 
 def _targets(inputs: dict[str, Any]) -> Any:
+    """Tokens of a batch that carry loss."""
     return (inputs["labels"] != IGNORED).sum()
 
 
-def _pieces(inputs: dict[str, Any], rows: int, most: int) -> Iterator[dict[str, Any]]:
-    """A batch in pieces of `rows` rows, of the `most` that it may have."""
-    if rows >= most:
+def _pieces(inputs: dict[str, Any], rows: int, batch_rows: int) -> Iterator[dict[str, Any]]:
+    """A batch in pieces of `rows` samples; a full batch has `batch_rows`."""
+    if rows >= batch_rows:
         yield inputs
     elif "attention_mask" in inputs:
         tensors = {name: value for name, value in inputs.items() if isinstance(value, torch.Tensor)}
-        for parts in zip(*(tensor.split(rows) for tensor in tensors.values()), strict=True):
-            piece = dict(zip(tensors, parts, strict=True))
+        for split_tensors in zip(*(tensor.split(rows) for tensor in tensors.values()), strict=True):
+            piece = dict(zip(tensors, split_tensors, strict=True))
             longest = int(piece["attention_mask"].sum(dim=1).max())  # padding stands on the right
-            yield {name: part[:, :longest] for name, part in piece.items()}
+            yield {name: tensor[:, :longest] for name, tensor in piece.items()}
     else:
-        yield from _pieces_of_packs(inputs, rows / most)
+        yield from _pieces_of_packs(inputs, rows / batch_rows)
 
 
 def _pieces_of_packs(inputs: dict[str, Any], share: float) -> Iterator[dict[str, Any]]:
-    """Samples that stand in one long row, cut between samples into pieces of about a share of its tokens."""
+    """Samples packed into one long row, cut between samples into pieces of at most about `share` of its
+    tokens."""
     borders = inputs["cu_seq_lens_q"].tolist()
-    most, first = share * borders[-1], 0
-    for place in range(1, len(borders)):
-        if place < len(borders) - 1 and borders[place + 1] - borders[first] <= most:
+    largest, begin = share * borders[-1], 0
+    for index in range(1, len(borders)):
+        # The piece grows while the next sample still fits.
+        if index < len(borders) - 1 and borders[index + 1] - borders[begin] <= largest:
             continue
-        start, end = borders[first], borders[place]
-        lengths = inputs["cu_seq_lens_q"][first : place + 1] - start
+        start, end = borders[begin], borders[index]
+        lengths = inputs["cu_seq_lens_q"][begin : index + 1] - start
         longest = int(lengths.diff().max())
         yield {
             "input_ids": inputs["input_ids"][:, start:end],
             "labels": inputs["labels"][:, start:end],
             "position_ids": inputs["position_ids"][:, start:end],
-            "seq_idx": inputs["seq_idx"][:, start:end] - first,
+            "seq_idx": inputs["seq_idx"][:, start:end] - begin,
             "cu_seq_lens_q": lengths,
             "cu_seq_lens_k": lengths,
             "max_length_q": longest,
             "max_length_k": longest,
         }
-        first = place
+        begin = index
 
 
 def check_packing(model: Any, samples: Sequence[dict[str, list[int]]]) -> None:
-    """Raise `UserError` unless the model reads packed samples as it reads each alone."""
-    pair = sorted(samples, key=lambda sample: len(sample["input_ids"]))[:2]
+    """Raise `UserError` unless the model reads packed samples as it reads each of them alone."""
+    pair = nsmallest(2, samples, key=_length)
     if len(pair) < 2:
         return
     collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)
@@ -510,12 +521,18 @@ def check_packing(model: Any, samples: Sequence[dict[str, list[int]]]) -> None:
             read.append(logits.float().log_softmax(dim=-1))
     alone, packed = read
     difference = float((alone - packed).abs().max())
-    if not difference <= PACKED_APART.get(model.dtype, PACKED_APART_OF_HALF):
+    if not difference <= PACKED_APART.get(model.dtype, PACKED_APART_IN_HALF_PRECISION):
         raise UserError(
-            f"packing = true, but {type(model).__name__} lets packed samples see each other here (their log-probabilities "
-            f"differ by up to {difference:.3g} from those of the samples alone); set packing = false"
+            f"packing = true, but {type(model).__name__} lets packed samples see each other here "
+            f"(their log-probabilities differ by up to {difference:.3g} from those of the samples alone); "
+            "set packing = false"
         )
 
 
+def _length(sample: dict[str, list[int]]) -> int:
+    return len(sample["input_ids"])
+
+
 def _short(reason: str) -> str:
+    """A library's message in one line."""
     return " ".join(reason.split())[:200]

@@ -59,7 +59,8 @@ def check_bitsandbytes(tuner: Tuner, training: Training) -> None:
         return
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UserError(
-            f"{setting} needs bitsandbytes, which is not installed here; pip install bitsandbytes, or {instead}"
+            f"{setting} needs bitsandbytes, which is not installed here; "
+            f"pip install bitsandbytes, or {instead}"
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -104,7 +105,8 @@ def _in_four_bits(model: str, revision: str | None) -> Any:
             loaded.eval()(input_ids=torch.zeros(1, 2, dtype=torch.long, device=loaded.device))
     except RuntimeError as error:
         raise UserError(
-            f"tuner 'qlora': bitsandbytes cannot multiply by this model's weights here ({_line(error)}); use 'lora' instead"
+            f"tuner 'qlora': bitsandbytes cannot multiply by this model's weights here ({_line(error)}); "
+            "use 'lora' instead"
         ) from None
     return loaded
 
