@@ -4,17 +4,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
-
-if TYPE_CHECKING:
-    import pandas
-
 from harness.records.result import Result
 from harness.records.scores import MetricValue
 from harness.records.store import read_results
 
+if TYPE_CHECKING:
+    import pandas
+
 
 def load_results(path: str | Path) -> "pandas.DataFrame":
-    """All results below a folder as one table: a row a run and metric.
+    """All results below a folder as one table, a row per run and metric.
 
     Columns: key, task, task_version, candidate, model, revision, method, seed, n_train, guard (whether the
     run is one on a guard task), after (the task that its weights were tuned for, if so), templates, metric,
@@ -28,11 +27,10 @@ def load_results(path: str | Path) -> "pandas.DataFrame":
     folder = Path(path)
     if not folder.is_dir():
         raise UserError(f"results folder {folder} does not exist; `gainboard run SWEEP` makes one")
-    rows = [
-        _row(result, name, value)
-        for result in read_results(folder)
-        for name, value in sorted(result.metrics.items())
-    ]
+    rows = []
+    for result in read_results(folder):
+        for name, value in sorted(result.metrics.items()):
+            rows.append(_row(result, name, value))
     return pandas.DataFrame(rows)
 
 

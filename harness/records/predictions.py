@@ -206,12 +206,14 @@ def read_prediction_table(results: Path, run: Run, columns: list[str] | None = N
 
     # One small file of many: threads and read-ahead would take longer than the reading.
     with parquet.ParquetFile(results / run.folder / PREDICTIONS, memory_map=True, pre_buffer=False) as file:
-        there = file.schema_arrow.names
-        later = [name for name in LATER_COLUMNS if name not in there and (columns is None or name in columns)]
-        missing = [name for name in columns or () if name not in there and name not in later]
+        stored = file.schema_arrow.names
+        later = [
+            name for name in LATER_COLUMNS if name not in stored and (columns is None or name in columns)
+        ]
+        missing = [name for name in columns or () if name not in stored and name not in later]
         if missing:
             raise KeyError(f"there is no column '{missing[0]}'")
-        table = file.read(columns=columns and [name for name in columns if name in there], use_threads=False)
+        table = file.read(columns=columns and [name for name in columns if name in stored], use_threads=False)
     for name in later:
         value = LATER_COLUMNS[name]
         rows = table.num_rows

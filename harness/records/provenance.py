@@ -23,14 +23,14 @@ def version(package: str) -> str | None:
 
 
 def provenance(generation: GenerationRecord) -> Provenance:
-    """Versions, device, commit and command of this moment."""
-    packages = {name: found for name in _PACKAGES if (found := version(name))}
+    """The versions, device, commit and command that this process runs with."""
+    versions = {name: version(name) for name in _PACKAGES}
     return Provenance(
         gainboard=version("gainboard") or "not installed",
         git_commit=_git_commit(),
         python=platform.python_version(),
         platform=platform.platform(),
-        packages=packages,
+        packages={name: installed for name, installed in versions.items() if installed},
         engine=generation.engine,
         device=generation.device,
         dtype=generation.dtype,
@@ -40,8 +40,8 @@ def provenance(generation: GenerationRecord) -> Provenance:
 
 
 def _git_commit() -> str | None:
-    """The commit of GainBoard's own checkout, with `-dirty` when it was changed; None when it is installed
-    otherwise."""
+    """The commit of GainBoard's checkout, with `-dirty` when it was changed; None when GainBoard was installed
+    without one."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""Everything a finished run knows, and why another failed."""
+"""The record of a finished run, and of one that failed."""
 
 from typing import Annotated
 
@@ -70,7 +70,7 @@ class Result(Frozen):
     """Over all samples; of several templates, the mean of their values."""
 
     by_template: dict[str, dict[str, MetricValue]]
-    """The same for each template that was scored."""
+    """The metrics of each template that was scored, over its own samples."""
 
     parsed: FormRecord | None
     """None of a result of schema 4 that was not judged since."""

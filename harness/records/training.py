@@ -37,12 +37,12 @@ class ResourceUse(Frozen):
 
     flops: float = Field(default=0.0, ge=0)
 
-    def plus(self, other: "ResourceUse") -> "ResourceUse":
+    def plus(self, addend: "ResourceUse") -> "ResourceUse":
         """Both together."""
         return ResourceUse(
-            seconds=self.seconds + other.seconds,
-            tokens=self.tokens + other.tokens,
-            flops=self.flops + other.flops,
+            seconds=self.seconds + addend.seconds,
+            tokens=self.tokens + addend.tokens,
+            flops=self.flops + addend.flops,
         )
 
 

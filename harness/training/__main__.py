@@ -172,8 +172,8 @@ def _needs_new_adapter(fit: FitJob) -> bool:
 
 def _longest(model: Any, fit: FitJob) -> int:
     """Tokens a sample may have: as the settings say, but no more than the model's context."""
-    most = fit.training.max_length
-    return min(most, getattr(model.config, "max_position_embeddings", most))
+    max_length = fit.training.max_length
+    return min(max_length, getattr(model.config, "max_position_embeddings", max_length))
 
 
 def _train_rows(fit: FitJob, samples: Samples) -> Dataset:

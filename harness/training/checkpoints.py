@@ -92,12 +92,12 @@ def keep_only(checkpoints: Path, steps: Iterable[int | None]) -> None:
 
 
 def _whole(checkpoints: Path) -> list[Checkpoint]:
-    whole = []
+    sealed = []
     for folder in checkpoints.glob("checkpoint-*"):
         progress = _progress(folder)
         if progress is not None:
-            whole.append(Checkpoint(folder, progress))
-    return whole
+            sealed.append(Checkpoint(folder, progress))
+    return sealed
 
 
 def _step(checkpoint: Checkpoint) -> int:

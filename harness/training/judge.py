@@ -11,7 +11,7 @@ from harness.jsonl import read_jsonl
 from harness.records.generation import GenerationRecord
 from harness.records.store import atomic_write
 from harness.workers.jobs import AskJob
-from harness.workers.worker import ask_driver
+from harness.workers.worker import Message, ask_driver
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class DevJudge:
         settings = model.generation_config
         try:
             worker = ScoringWorker(LoadedEngine(model, self._tokenizer))
-            (record,) = worker(self._job, lambda _: None)["records"]
+            (record,) = worker(self._job, _ignore)["records"]
         finally:
             model.generation_config = settings
         generation = GenerationRecord.model_validate(record)
@@ -52,3 +52,7 @@ class DevJudge:
             bool(answer["higher_is_better"]),
             generation.prompt_tokens + generation.completion_tokens,
         )
+
+
+def _ignore(_: Message) -> None:
+    """The training's steps are its progress; that of the answers in between is not reported."""

@@ -1,6 +1,7 @@
 """Write down what a training, or the averaging of several, took and came to."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from harness.records.costs import Meter, device_name
 from harness.records.training import TrainingRecord
@@ -61,7 +62,7 @@ def soup_record(
     return TrainingRecord(
         key=fit.key,
         tuner=fit.tuner,
-        tasks=tuple(sorted({task for member in members for task in member.tasks})),
+        tasks=tuple(sorted(set(chain.from_iterable(member.tasks for member in members)))),
         steps=0,
         epochs=0.0,
         best_step=0,
