@@ -115,6 +115,8 @@ class _Workplace:
         self._events, self._answers = (
             Queue(actor_options={"num_cpus": 0, "scheduling_strategy": on_this_node}) for _ in range(2)
         )
+        # Ray forgets what an actor was made with once it is there. Another node needs it again, so it is held here.
+        self._model_files = ray.put(_contents(_model_files(self._base)))
         self._node: Any = None
 
     def execute(self, wave: WaveJob) -> WaveReport:
@@ -158,7 +160,7 @@ class _Workplace:
             self._base.model_dump(mode="json"),
             str(self._work),
             self._settings.model_dump(mode="json"),
-            _contents(_model_files(self._base)),
+            self._model_files,
             self._events,
             self._answers,
             os.environ.get("OMP_NUM_THREADS"),
