@@ -63,7 +63,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     text = "where base models are worked on"
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help=text)
     parser.add_argument("--address", help="of the Ray cluster (default: one is started on this machine)")
-    text = "base models at a time (default: one a GPU)"
+    text = (
+        "base models at a time (default: one per GPU; without a GPU one, or one per core where all are tiny)"
+    )
     parser.add_argument("--workers", type=positive, metavar="N", help=text)
     text = "print what happens as a JSON object a line, the outcome last (or the plan)"
     parser.add_argument("--json", action="store_true", help=text)
@@ -184,12 +186,14 @@ def _without_dry_run(arguments: Sequence[str]) -> list[str]:
 
 def _executor(options: argparse.Namespace, sweep: "Sweep") -> "Executor":
     from harness.driver.executors import LocalExecutor
+    from harness.sweep.models import is_tiny
 
     devices_each = sweep.engine.data_parallel_size * sweep.engine.tensor_parallel_size
     if options.executor == "local":
         if options.address:
             raise UserError("--address is that of a Ray cluster; add --executor ray")
-        return LocalExecutor(options.workers, devices_each=devices_each)
+        tiny_models = all(is_tiny(candidate.model) for candidate in sweep.candidates)
+        return LocalExecutor(options.workers, devices_each=devices_each, tiny_models=tiny_models)
     from harness.driver.cluster import RayExecutor
 
     return RayExecutor(options.address, workers=options.workers, devices_each=devices_each)

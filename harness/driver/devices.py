@@ -1,4 +1,4 @@
-"""The GPUs of this machine."""
+"""The GPUs and cores of this machine, and the part of them that a worker may use."""
 
 import os
 import shutil
@@ -19,3 +19,14 @@ def visible_devices() -> list[str]:
         check=False,
     )
     return listed.stdout.split()
+
+
+def worker_environment(devices: str | None, threads: int | None) -> dict[str, str]:
+    """The variables that bound a worker process: its GPUs, as CUDA_VISIBLE_DEVICES names them, and its threads.
+
+    None of either: all that there are. Threads that the user has set for everything stay.
+    """
+    environment = {} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}
+    if threads is not None and "OMP_NUM_THREADS" not in os.environ:
+        environment["OMP_NUM_THREADS"] = str(threads)
+    return environment

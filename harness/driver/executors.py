@@ -1,5 +1,6 @@
 """Where the work on a base model is done: by this machine's workers, or by a Ray cluster's."""
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -41,11 +42,14 @@ class LocalExecutor:
     """Workers on this machine: one for each GPU, or as many as are asked for, with an even share of the GPUs
     each."""
 
-    def __init__(self, workers: int | None = None, *, devices_each: int = 1) -> None:
-        """`workers` None: as many as there are GPUs for; without a GPU one. Raises `UserError` when there are
-        too few."""
+    def __init__(
+        self, workers: int | None = None, *, devices_each: int = 1, tiny_models: bool = False
+    ) -> None:
+        """`workers` None: as many as there are GPUs for; without a GPU one, or one per core where all models
+        are tiny. Raises `UserError` when there are too few GPUs."""
         devices = visible_devices()
-        self.workers = workers or max(1, len(devices) // devices_each)
+        without_gpu = (os.cpu_count() or 1) if tiny_models else 1
+        self.workers = workers or (max(1, len(devices) // devices_each) if devices else without_gpu)
         if devices and len(devices) < self.workers * devices_each:
             raise UserError(
                 f"--workers {self.workers} of {devices_each} GPUs each: there are {len(devices)} GPUs; "

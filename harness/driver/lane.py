@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.driver.devices import worker_environment
 from harness.driver.startups import StartShares
 from harness.records.generation import GenerationRecord, GuardRecord
 from harness.records.store import read_record, write_record
@@ -135,7 +136,7 @@ class EngineLane:
             options += ["--revision", self._base.revision]
         options += ["--settings", json.dumps(settings)]
         options += ["--canaries", str(self._files.canaries), "--cache", str(self._files.cache)]
-        environment = {} if self._devices is None else {"CUDA_VISIBLE_DEVICES": self._devices}
+        environment = worker_environment(self._devices, self._base.threads)
         began = time.monotonic()
         try:
             worker = Worker("harness.engines", options, log=self._files.log, environment=environment)

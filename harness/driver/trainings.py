@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.driver.devices import worker_environment
 from harness.driver.startups import StartShares
 from harness.jsonl import read_jsonl
 from harness.records.store import write_record
@@ -107,16 +108,14 @@ class TrainingPhase:
         if self._worker is None:
             revision = ["--revision", self._base.revision] if self._base.revision else []
             # A training takes one device, however many its engine may take.
-            environment = (
-                {} if self._devices is None else {"CUDA_VISIBLE_DEVICES": self._devices.split(",")[0]}
-            )
+            device = None if self._devices is None else self._devices.split(",")[0]
             began = time.monotonic()
             try:
                 self._worker = Worker(
                     "harness.training",
                     ["--model", self._base.model, *revision],
                     log=self._log,
-                    environment=environment,
+                    environment=worker_environment(device, self._base.threads),
                 )
             except JobFailed as error:
                 self._starts.started(time.monotonic() - began)

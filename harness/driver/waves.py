@@ -14,7 +14,7 @@ from harness.records.predictions import EngineAnswer
 from harness.records.result import SCHEMA_VERSION, Failure
 from harness.records.training import ResourceUse
 from harness.score.judging import collect, score_predictions
-from harness.sweep.models import model_kind
+from harness.sweep.models import is_tiny, model_kind
 from harness.sweep.recipe import Recipe
 from harness.sweep.run import Run
 from harness.toys import PREFIX, toy_folder
@@ -90,6 +90,8 @@ def open_waves(group: Group, sweep: SweepWork, line: ProgressLine) -> Iterator[W
         revision=group.revision,
         engine=sweep.engine,
         max_model_len=group.max_model_len,
+        # Two threads that wait for each other on busy cores take several times as long as one.
+        threads=1 if is_tiny(group.model) else None,
     )
     recipes: dict[str, Recipe] = {}
 

@@ -16,6 +16,9 @@ TRAINING = "training.json"
 """What the training worker writes beside weights about how they came to be: seconds among it, which change no
 answer."""
 
+TINY_PARAMETERS = 20_000_000
+"""Up to here matrices are so small that threads lose more time waiting for each other than they save."""
+
 _SIZE_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)([bm])(?![a-z])", re.IGNORECASE)
 _TOY_PREFIX = f"{PREFIX}toy-"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -154,6 +157,12 @@ def count_parameters(model: str) -> int | None:
         return _in_headers(Path(model))
     size = _SIZE_IN_NAME.search(model)
     return int(float(size[1]) * {"b": 1e9, "m": 1e6}[size[2].lower()]) if size else None
+
+
+def is_tiny(model: str) -> bool:
+    """Whether one thread is enough for it, so that several such models are best worked on side by side."""
+    parameters = count_parameters(model)
+    return parameters is not None and parameters <= TINY_PARAMETERS
 
 
 def _in_headers(folder: Path) -> int:

@@ -119,6 +119,8 @@ class BaseJob(Frozen):
     revision: str | None
     engine: EngineName
     max_model_len: int | None
+    threads: int | None = None
+    """Threads that each of its workers computes with; None: as many as its libraries choose."""
 
 
 class WaveJob(Frozen):

@@ -46,6 +46,7 @@ class CountedWorker(Worker):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.started.append(self)
+        self.environment = named["environment"]
         self.jobs = 0
 
     def request(self, *arguments: Any, **named: Any) -> Any:
@@ -58,6 +59,7 @@ def test_a_search_of_several_rungs_and_batches_takes_one_start_of_each_worker(
 ) -> None:
     pytest.importorskip("trl", reason="needs the train extra")
     monkeypatch.setattr(CountedWorker, "started", [], raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for module in (lane, trainings):
         monkeypatch.setattr(module, "Worker", CountedWorker)
     task = load_task("ticket_routing", find_plugins(entry_points=False))
@@ -76,6 +78,7 @@ def test_a_search_of_several_rungs_and_batches_takes_one_start_of_each_worker(
     assert outcome.failed == []
     assert [worker.name for worker in CountedWorker.started] == ["training", "engines"]
     trainer, engine = CountedWorker.started
+    assert trainer.environment == engine.environment == {"OMP_NUM_THREADS": "1"}, "a toy takes one thread"
     assert trainer.jobs == 6, "two batches of two trials, and the better of each to the end"
     assert engine.jobs == 6 + 3 + 5, "and what the base still says, after each of five waves"
 
