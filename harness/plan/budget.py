@@ -1,38 +1,41 @@
-"""How far the tuning budget of a model goes: how many trials to plan, and whether another may start."""
+"""How far a model's tuning budget goes: how many trials to plan, and whether another may start."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import partial
 
 from harness.plan.halving import WHOLE, Rung, full_trainings
 from harness.sweep.settings import TuningBudget
 
 _ROUNDING = 1e-9
-"""Share of a budget by which sums of floating-point numbers may miss it."""
+"""Share of a budget by which rounding may make a sum of floats exceed it."""
 
 
 def affordable(
     budget: TuningBudget, *, tokens_per_trial: float, seconds_per_trial: float, ladder: Sequence[Rung] = WHOLE
 ) -> int:
-    """How many trials a budget pays for, dropped at the rungs of `ladder`; 0 when not even one.
+    """How many trials a budget pays for when they are dropped at the rungs of `ladder`; 0 when not even one.
 
-    Both estimates are for one training to the end; seconds are those of all devices together.
+    Both estimates are for one full training; seconds are summed over devices.
     """
     if budget.trials is not None:
         return budget.trials
     price = _price(budget, tokens_per_trial, seconds_per_trial)
     assert price > 0, "a training takes something"
     trainings = _limit(budget) / price
-    most = int(trainings / ladder[0].share) + 1
+    # More trials never train less, so the largest number that fits is found by bisection; no more fit than if all
+    # were dropped at the first rung.
+    upper_bound = int(trainings / ladder[0].share) + 1
     return bisect_right(
-        range(1, most + 1), trainings * (1 + _ROUNDING), key=lambda trials: full_trainings(ladder, trials)
+        range(1, upper_bound + 1), trainings * (1 + _ROUNDING), key=partial(full_trainings, ladder)
     )
 
 
 class Account:
     """What the search of one model has spent.
 
-    What a training takes is known only afterwards: the next is expected to take the mean of those that were
-    charged, and the first what was estimated.
+    The price of a training is known only afterwards: the first is expected to cost what was estimated, each later one
+    the mean of those charged so far.
     """
 
     def __init__(self, budget: TuningBudget, *, tokens_per_trial: float, seconds_per_trial: float) -> None:
@@ -46,8 +49,8 @@ class Account:
         self.device_seconds = 0.0
 
     def charge(self, *, trials: int, trainings: float, tokens: int, device_seconds: float) -> None:
-        """Enter trials that were started, and what trials trained: `trainings` full trainings in all, failed
-        ones too."""
+        """Enter `trials` newly started trials, and what all trials have trained since the last charge: `trainings` in
+        full trainings, those of failed trials included."""
         self.trials += trials
         self.trainings += trainings
         self.tokens += tokens
@@ -59,8 +62,7 @@ class Account:
         return self._spent() / _limit(self._budget)
 
     def allows(self, *, trials: int, trainings: float) -> bool:
-        """Whether so many more trials, or none, and so much more training are expected to fit into what is
-        left.
+        """Whether `trials` new trials and `trainings` more full trainings are expected to fit into what is left.
 
         Four trials up to a quarter of the training are `trials = 4, trainings = 1`; two of them from there to
         the end are `trials = 0, trainings = 1.5`. Trials that fail before they train cost no tokens: start no
@@ -68,10 +70,10 @@ class Account:
         """
         if self._budget.trials is not None:
             return self.trials + trials <= self._budget.trials
-        # Failed trials may have trained without spending anything, or the other way round: neither is a
+        # A failed trial may have been charged trainings and no tokens, or tokens and no trainings: neither gives a
         # price.
-        known = self._spent() > 0 and self.trainings > 0
-        price = self._spent() / self.trainings if known else self._estimate
+        has_price = self._spent() > 0 and self.trainings > 0
+        price = self._spent() / self.trainings if has_price else self._estimate
         return self._spent() + trainings * price <= _limit(self._budget) * (1 + _ROUNDING)
 
     def _spent(self) -> float:
@@ -90,5 +92,5 @@ def _limit(budget: TuningBudget) -> float:
 
 
 def _price(budget: TuningBudget, tokens_per_trial: float, seconds_per_trial: float) -> float:
-    """What one training to the end takes, in the budget's currency."""
+    """What one full training costs, in the budget's currency."""
     return tokens_per_trial if budget.device_hours is None else seconds_per_trial

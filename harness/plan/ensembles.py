@@ -18,23 +18,21 @@ class Ensemble:
 
     spec: EnsembleSpec
     members: tuple[Run, ...]
-    """As the sweep plans them: their settings may still have to be chosen."""
+    """As the sweep plans them, perhaps before their settings are chosen."""
 
     @property
     def label(self) -> str:
         """How people read it."""
-        first = self.members[0]
-        return f"{self.spec.name} · {self.spec.method} · {first.task}"
+        return f"{self.spec.name} · {self.spec.method} · {self.members[0].task}"
 
 
 def plan_ensembles(
     specs: Iterable[EnsembleSpec], runs: Sequence[Run], tasks: Mapping[str, LoadedTask]
 ) -> list[Ensemble]:
-    """Every ensemble of a sweep: one for each task and training budget, and each seed where members are
-    candidates.
+    """Every ensemble of a sweep: one per task and training budget, and per seed where members are candidates.
 
-    They are not scored on guard tasks. Raises `UserError` when a glob matches nothing, or the members cannot
-    be put together in the way that is asked for.
+    Ensembles are not scored on guard tasks. Raises `UserError` when a glob matches nothing, or when a method cannot
+    join the members that it names.
     """
     planned = []
     runs = [run for run in runs if run.guard is None]
@@ -50,66 +48,67 @@ def plan_ensembles(
 
 
 def _members(spec: EnsembleSpec, runs: Sequence[Run]) -> list[Run]:
-    found: dict[str, Run] = {}
+    members: dict[str, Run] = {}
     for pattern in spec.members:
         matching = [
             run for run in runs if fnmatch.fnmatch(f"{run.candidate.name}/{run.candidate.method}", pattern)
         ]
         if not matching:
-            there = sorted({f"{run.candidate.name}/{run.candidate.method}" for run in runs})
+            names = sorted({f"{run.candidate.name}/{run.candidate.method}" for run in runs})
             raise UserError(
-                f"ensemble '{spec.name}': '{pattern}' matches no candidate/method of the sweep; there are {', '.join(there)}"
+                f"ensemble '{spec.name}': '{pattern}' matches no candidate/method of the sweep; there are {', '.join(names)}"
             )
-        found |= {run.key: run for run in matching if spec.tasks is None or run.task in spec.tasks}
-    return list(found.values())
+        # By key, since several globs may match the same run.
+        members |= {run.key: run for run in matching if spec.tasks is None or run.task in spec.tasks}
+    return list(members.values())
 
 
 def _check(spec: EnsembleSpec, members: Sequence[Run], tasks: Mapping[str, LoadedTask]) -> None:
-    where = f"ensemble '{spec.name}', task '{members[0].task}'"
+    place = f"ensemble '{spec.name}', task '{members[0].task}'"
     if len(members) < 2:
         kind = "seed" if spec.over == "seeds" else "candidate or method"
         raise UserError(
-            f"{where}: it has one member, {members[0].label}; give it another {kind}, or set `over`"
+            f"{place}: it has one member, {members[0].label}; give it another {kind}, or set `over`"
         )
     output = tasks[members[0].task].task.output
     if spec.method == "mean_probability" and output != "choice":
         instead = "soup" if output == "perplexity" else "vote"
         raise UserError(
-            f"{where}: mean_probability needs a task whose answers are choices; use method = '{instead}', or name other "
+            f"{place}: mean_probability needs a task whose answers are choices; use method = '{instead}', or name other "
             "tasks under `tasks`"
         )
     if spec.method == "vote" and output == "perplexity":
         raise UserError(
-            f"{where}: a vote counts answers, and the task only weighs texts (output = 'perplexity'); use method = 'soup', "
+            f"{place}: a vote counts answers, and the task only weighs texts (output = 'perplexity'); use method = 'soup', "
             "or name other tasks under `tasks`"
         )
     if spec.method != "soup":
         return
     if len({run.candidate.model for run in members}) > 1:
-        raise UserError(f"{where}: weights of different models cannot be averaged; use method = 'vote'")
-    kinds = {run.recipe.tuner if run.recipe else None for run in members}
-    if len(kinds) > 1 or any(tuner is None or not TUNERS[tuner].in_soups for tuner in kinds):
+        raise UserError(f"{place}: weights of different models cannot be averaged; use method = 'vote'")
+    tuners = {run.recipe.tuner if run.recipe else None for run in members}
+    if len(tuners) > 1 or any(tuner is None or not TUNERS[tuner].in_soups for tuner in tuners):
         raise UserError(
-            f"{where}: only the weights of members that are all tuned in one way, by lora or in full, can be averaged"
+            f"{place}: only the weights of members that are all tuned in one way, by lora or in full, can be averaged"
         )
 
 
 def derive(ensemble: Ensemble, members: Sequence[Run]) -> Run:
-    """The run of an ensemble, now that its members are finished and their settings known."""
-    spec, first = ensemble.spec, members[0]
+    """The run of an ensemble, once its members are finished and their settings are chosen."""
+    spec, leader = ensemble.spec, members[0]
     models = list(dict.fromkeys(run.candidate.model for run in members))
     fingerprints = list(dict.fromkeys(run.candidate.fingerprint for run in members))
     candidate = Candidate(
         name=spec.name,
         model=" + ".join(models),
-        revision=first.candidate.revision if len(models) == 1 else None,
+        revision=leader.candidate.revision if len(models) == 1 else None,
         fingerprint=fingerprints[0]
         if len(models) == 1
         else hashlib.sha256("".join(fingerprints).encode()).hexdigest()[:16],
         method=spec.method,
-        chat=first.candidate.chat,
+        chat=leader.candidate.chat,
     )
-    return first.model_copy(
+    return leader.model_copy(
         update={
             "candidate": candidate,
             "stages": (),

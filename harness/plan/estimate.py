@@ -3,8 +3,7 @@ assumptions.
 
 Good enough to tell minutes from days. Tokens are counted as characters / 4 over the first samples of a task;
 a model's parameters are read from the headers of its weights, or from its name (`…-0.5B`); the speeds below
-are what training and scoring reach in practice, far below a device's peak. The result of a run carries the
-measured figures.
+are what training and scoring reach in practice, far below a device's peak. Results carry the measured figures.
 """
 
 import os
@@ -31,36 +30,36 @@ GPU_FLOPS = 4e14
 """40 % of the 989 TFLOP/s of an H100 in bfloat16."""
 ADAPTER_SHARE = 0.01
 """Parameters of a LoRA adapter, as a share of its base."""
-LOOKED_AT = 200
+MEASURED_SAMPLES = 200
 """Samples of a task that its mean lengths are taken from."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What one run will take, about."""
+    """About what one run will take."""
 
     run: str
     state: str
-    """`done` or `to do`; a run that is done takes nothing any more."""
+    """`done` or `to do`; a finished run takes nothing more."""
 
     train_tokens: int
-    """With the trials of a search; a training that several runs share counts with the first."""
+    """Trials of a search included; a training that several runs share counts for the first of them."""
 
     score_tokens: int
     parameters: int | None
-    """None when neither the weights nor the name tell."""
+    """None when neither the weights nor the name of the model tell."""
 
     flops: float | None
     device_seconds: float | None
 
 
 def assumed_device() -> str:
-    """The device an estimate is for: the GPU of this machine, or its CPU."""
+    """The device that estimates are for: this machine's GPU, or its CPU."""
     return "cuda" if shutil.which("nvidia-smi") else f"cpu ({os.cpu_count()} cores)"
 
 
 class Estimator:
-    """Forecasts runs, one after the other: what an earlier one trains is there for a later one."""
+    """Forecasts runs in order: what an earlier run trains, a later one does not train again."""
 
     def __init__(self, tasks: Mapping[str, LoadedTask]) -> None:
         self._tasks = tasks
@@ -72,7 +71,7 @@ class Estimator:
         self._stage_tokens: dict[Stage, int] = {}
 
     def forecast(self, run: Run, *, done: bool) -> Forecast:
-        """What a run will take on this machine, besides what those before it did."""
+        """What a run will take on this machine beyond what earlier runs have trained."""
         trained = list(
             self._trainings(run)
         )  # of a run that is done, too: its weights are there for its guard runs
@@ -95,7 +94,7 @@ class Estimator:
         )
 
     def trial(self, run: Run) -> tuple[float, float]:
-        """Tokens that one trial of a run's search trains on in full, and the seconds that takes."""
+        """Tokens that one trial of a run's search trains on when it is not dropped, and the seconds that takes."""
         stage = run.stages[-1]
         tokens = max(1, self._tokens(stage))
         parameters = self._parameters(run.candidate.model) or 0
@@ -109,11 +108,11 @@ class Estimator:
         return float(tokens), max(flops / self._speed, 1e-3)
 
     def _trainings(self, run: Run) -> Iterable[tuple[Stage, float]]:
-        """Stages that nobody has trained yet, with their tokens."""
+        """The stages that no earlier run has trained, with their tokens."""
         candidate = run.candidate
         for number, stage in enumerate(run.stages):
-            # A search's settings are unknown yet; its cell names the training as well as they would.
-            mine = (
+            # While a search has not chosen its settings, the search itself stands for them.
+            training_key = (
                 candidate.name,
                 candidate.model,
                 candidate.chat,
@@ -121,18 +120,18 @@ class Estimator:
                 id(run.search),
                 run.stages[: number + 1],
             )
-            if mine not in self._trained:
-                self._trained.add(mine)
+            if training_key not in self._trained:
+                self._trained.add(training_key)
                 yield stage, self._tokens(stage)
         if run.search is not None:
-            searched = (candidate.name, id(run.search), run.stages)
-            if searched not in self._trained:
-                self._trained.add(searched)
+            search_key = (candidate.name, id(run.search), run.stages)
+            if search_key not in self._trained:
+                self._trained.add(search_key)
                 settings = run.search.settings
                 trials = planned_trials(
                     run.search, tokens_per_trial=self.trial(run)[0], seconds_per_trial=self.trial(run)[1]
                 )
-                # One of them is the training of the first seed.
+                # One of the trials becomes the training of the first seed, which is counted above.
                 trainings = full_trainings(rungs(settings.reduction_factor, settings.rungs), trials) - 1
                 yield run.stages[-1], max(0.0, trainings) * self._tokens(run.stages[-1])
 
@@ -161,19 +160,19 @@ class Estimator:
             * sum(self._prompt_tokens(run.task, name, run.num_fewshot) + answer for name in run.templates)
         )
 
-    def _mean_prompt(self, task: str, template: str, shown: int) -> float:
+    def _mean_prompt(self, task: str, template: str, num_fewshot: int) -> float:
         loaded = self._tasks[task]
-        demonstrations: Sequence[Sample] = loaded.dataset.originals[:shown]
-        looked_at = loaded.dataset.test[:LOOKED_AT]
+        demonstrations: Sequence[Sample] = loaded.dataset.originals[:num_fewshot]
+        measured = loaded.dataset.test[:MEASURED_SAMPLES]
         characters = sum(
             len(render(loaded.task.prompts, sample, template=template, demonstrations=demonstrations).text)
-            for sample in looked_at
+            for sample in measured
         )
-        return characters / CHARACTERS_PER_TOKEN / len(looked_at)
+        return characters / CHARACTERS_PER_TOKEN / len(measured)
 
     def _mean_answer(self, task: str) -> float:
-        looked_at = self._tasks[task].dataset.test[:LOOKED_AT]
-        return sum(len(sample.targets[0]) for sample in looked_at) / CHARACTERS_PER_TOKEN / len(looked_at)
+        measured = self._tasks[task].dataset.test[:MEASURED_SAMPLES]
+        return sum(len(sample.targets[0]) for sample in measured) / CHARACTERS_PER_TOKEN / len(measured)
 
 
 def _trainable(stage: Stage, parameters: int) -> int:
@@ -181,7 +180,7 @@ def _trainable(stage: Stage, parameters: int) -> int:
 
 
 def _epochs(training: Training, meta: MetaLearning | None, samples: int) -> float:
-    """How often each sample is trained on, on average."""
+    """How often each sample is trained on, on average; a fraction where steps end in the middle of an epoch."""
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
     if meta is not None:
         return meta.meta_steps * meta.inner_steps * batch / max(1, samples)

@@ -1,14 +1,15 @@
-"""Predict dev losses at a large training budget from the small ones of a results folder, and hold them to
-what was measured.
+"""Predict dev losses at a large training budget from the smaller budgets in a results folder, and compare them with
+measured ones.
 
-Losses are of the kept checkpoints, in nats a target token, and the mean over seeds. Tokenizers cut the same
-answers into different numbers of tokens, so between models that do not share one, losses compare less exactly
-than scores.
+Losses are those of the kept checkpoints, in nats per target token, averaged over seeds. Tokenizers cut the same
+answers into different numbers of tokens, so losses of models with different tokenizers compare less exactly than
+scores.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from harness.records.store import read_results
 
 @dataclass(frozen=True)
 class Curve:
-    """One candidate's learning curve on a task, and what it says of one larger budget."""
+    """One candidate's learning curve on a task, and what it predicts for one larger budget."""
 
     candidate: str
     method: str
@@ -68,48 +69,52 @@ class Choice:
     method: str
     n_train: int
     by: str
-    """`AtS`, `law`, or the largest small budget that all these models have: its measured loss, without any
-    prediction."""
+    """`AtS`, `law`, or `500 samples`: the measured loss at the largest small budget that all these models have,
+    without any prediction."""
 
     losses: Mapping[str, float]
-    """By candidate, what it goes by."""
+    """By candidate, the losses that the choice goes by."""
 
     measured: Mapping[str, float]
-    """By candidate, the loss measured at `n_train`, of models with too few small budgets, too."""
+    """By candidate, the loss measured at `n_train`, models with too few small budgets included."""
 
     @property
     def chosen(self) -> str:
-        """The candidate with the lowest loss by it."""
-        return min(self.losses, key=lambda name: (self.losses[name], name))
+        """The candidate with the lowest of `losses`."""
+        return _lowest(self.losses)
 
     @property
     def best(self) -> str | None:
         """The candidate with the lowest measured loss; None when nothing was measured."""
-        return min(self.measured, key=lambda name: (self.measured[name], name), default=None)
+        return _lowest(self.measured) if self.measured else None
 
     @property
     def given_up(self) -> float | None:
-        """How much more loss the chosen has than the best, in nats a token; None unless the chosen was
-        measured."""
+        """How far the chosen model's loss is above the best one's, in nats per token; None unless it was measured."""
         if self.best is None or self.chosen not in self.measured:
             return None
         return self.measured[self.chosen] - self.measured[self.best]
 
     @property
     def spearman(self) -> float | None:
-        """Rank correlation with what was measured; None with fewer than three models, or when all are
-        level."""
-        both = sorted(set(self.losses) & set(self.measured))
-        sides = [[losses[name] for name in both] for losses in (self.losses, self.measured)]
-        if len(both) < 3 or any(len(set(side)) == 1 for side in sides):
+        """Rank correlation with the measured losses; None with fewer than three models, or when all are
+        equal."""
+        names = sorted(set(self.losses) & set(self.measured))
+        predicted, measured = ([losses[name] for name in names] for losses in (self.losses, self.measured))
+        if len(names) < 3 or len(set(predicted)) == 1 or len(set(measured)) == 1:
             return None
-        return float(stats.spearmanr(*sides).statistic)
+        return float(stats.spearmanr(predicted, measured).statistic)
+
+
+def _lowest(losses: Mapping[str, float]) -> str:
+    """The candidate with the lowest loss; of equal ones the first by name."""
+    return min(sorted(losses), key=losses.__getitem__)
 
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """Every learning curve of a results folder, the choices they make, and what a reader must know
-    besides."""
+    """Every learning curve of a results folder, the choices that follow from them, and notes for the
+    reader."""
 
     curves: tuple[Curve, ...]
     choices: tuple[Choice, ...]
@@ -117,11 +122,11 @@ class Extrapolation:
 
 
 def extrapolate(folder: Path, *, to: int | None = None) -> Extrapolation:
-    """Predict the budget `to` of every candidate, method and task from the smaller ones.
+    """Predict the loss at budget `to` for every candidate, method and task from the smaller budgets.
 
-    Without `to`, the largest that any candidate was trained on with that method and task. Untrusted runs
-    count: their guards speak of the engine that answered, not of the training. Raises `UserError` without a
-    curve to go by.
+    Without `to`, it is the largest budget that any candidate was trained on with that method and task. Untrusted runs
+    count, since what makes them so is the engine that answered, not the training. Raises `UserError` without a curve to
+    go by.
     """
     if not folder.is_dir():
         raise UserError(f"results folder {folder} does not exist; `gainboard run SWEEP` makes one")
@@ -132,7 +137,7 @@ def extrapolate(folder: Path, *, to: int | None = None) -> Extrapolation:
     curves: list[Curve] = []
     choices: list[Choice] = []
     for (task, method), candidates in groups.items():
-        target = to or max((n_train for points in candidates.values() for n_train in points), default=0)
+        target = to or max(chain.from_iterable(candidates.values()), default=0)
         group = [_curve(name, method, task, points, target) for name, points in candidates.items()]
         group = [curve for curve in group if curve.points]
         curves += group
@@ -161,23 +166,25 @@ def _by_arm(results: Iterable[Result]) -> dict[tuple[str, str, str], list[Result
 
 
 def _same_recipe(results: Sequence[Result], notes: list[str]) -> list[Result]:
-    """Those that differ in nothing but seed and budget: of the newest version of the task, trained as most
-    were."""
+    """The results that differ only in seed and budget: of the newest version of the task, the settings that most of
+    them have."""
     kinds: dict[tuple[int, str], list[Result]] = defaultdict(list)
     for result in results:
         kinds[-result.run.task_version, result.run.alike].append(result)
-    kept = kinds[min(kinds, key=lambda kind: (kind[0], -len(kinds[kind]), kind[1]))]
-    if others := len(results) - len(kept):
-        run = kept[0].run
+    # The newest version of the task, whose number is negated, then the most results; the last only breaks ties.
+    version, _, alike = min((version, -len(members), alike) for (version, alike), members in kinds.items())
+    same_recipe = kinds[version, alike]
+    if left_out := len(results) - len(same_recipe):
+        run = same_recipe[0].run
         notes.append(
-            f"{run.candidate.label} on '{run.task}': {others} of {len(results)} runs are left out, made with other settings "
-            "or on another state of the task."
+            f"{run.candidate.label} on '{run.task}': {left_out} of {len(results)} runs are left out, made with other "
+            "settings or on another state of the task."
         )
-    return kept
+    return same_recipe
 
 
 def _points(results: Iterable[Result], notes: list[str]) -> dict[int, Point]:
-    """By training samples, the mean loss over seeds."""
+    """The mean loss over seeds, by number of training samples."""
     losses: dict[int, list[float]] = defaultdict(list)
     for result in results:
         assert result.training is not None and result.run.n_train is not None, (
@@ -202,8 +209,8 @@ def _curve(candidate: str, method: str, task: str, budgets: Mapping[int, Point],
 
 
 def _choices(group: Sequence[Curve]) -> list[Choice]:
-    """A choice by each prediction, and by the largest budget that all predicted models have; none among fewer
-    than two."""
+    """A choice by each kind of prediction, and by the largest budget that all predicted models have; none among fewer
+    than two models."""
     predicted = [curve for curve in group if curve.line]
     if len(predicted) < 2:
         return []
@@ -213,24 +220,22 @@ def _choices(group: Sequence[Curve]) -> list[Choice]:
     }
     if shared := set.intersection(*({point.n_train for point in curve.points} for curve in predicted)):
         budget = max(shared)
-        ways[f"{budget} samples"] = {
-            curve.candidate: point.loss
-            for curve in predicted
-            for point in curve.points
-            if point.n_train == budget
-        }
-    first, measured = group[0], {curve.candidate: curve.measured.loss for curve in group if curve.measured}
+        ways[f"{budget} samples"] = {curve.candidate: _loss_at(budget, curve.points) for curve in predicted}
+    measured = {curve.candidate: curve.measured.loss for curve in group if curve.measured}
+    task, method, n_train = group[0].task, group[0].method, group[0].n_train
     return [
-        Choice(first.task, first.method, first.n_train, by, losses, measured)
-        for by, losses in ways.items()
-        if len(losses) > 1
+        Choice(task, method, n_train, by, losses, measured) for by, losses in ways.items() if len(losses) > 1
     ]
 
 
-def curve_rows(found: Extrapolation) -> list[dict[str, Any]]:
-    """The table of predictions, for people: a row a candidate, method and task."""
+def _loss_at(n_train: int, points: Iterable[Point]) -> float:
+    return next(point.loss for point in points if point.n_train == n_train)
+
+
+def curve_rows(extrapolation: Extrapolation) -> list[dict[str, Any]]:
+    """The table of predictions, for people: one row per candidate, method and task."""
     rows = []
-    for curve, (by_line, measured) in zip(found.curves, _ranks(found.curves), strict=True):
+    for curve, (by_line, measured) in zip(extrapolation.curves, _ranks(extrapolation.curves), strict=True):
         used, law = curve.line and curve.line.accepted, curve.by_law
         rows.append(
             {
@@ -240,10 +245,12 @@ def curve_rows(found: Extrapolation) -> list[dict[str, Any]]:
                 "budgets": " ".join(str(point.n_train) for point in curve.points),
                 "AtS uses": f"{used[-1].n_train}–{used[0].n_train}" if used else None,
                 "at": curve.n_train,
-                "AtS": _shown(curve.by_line),
-                "law": _shown(law.loss) if law else None,
-                "95 %": f"{_shown(law.low)}–{_shown(law.high)}" if law and law.high is not None else None,
-                "measured": _shown(curve.measured.loss) if curve.measured else None,
+                "AtS": _four_digits(curve.by_line),
+                "law": _four_digits(law.loss) if law else None,
+                "95 %": f"{_four_digits(law.low)}–{_four_digits(law.high)}"
+                if law and law.high is not None
+                else None,
+                "measured": _four_digits(curve.measured.loss) if curve.measured else None,
                 "rank by AtS": by_line,
                 "rank measured": measured,
             }
@@ -251,8 +258,8 @@ def curve_rows(found: Extrapolation) -> list[dict[str, Any]]:
     return rows
 
 
-def choice_rows(found: Extrapolation) -> list[dict[str, Any]]:
-    """The table of choices, for people: a row a task, method and way to choose."""
+def choice_rows(extrapolation: Extrapolation) -> list[dict[str, Any]]:
+    """The table of choices, for people: one row per task, method and way to choose."""
     return [
         {
             "task": choice.task,
@@ -261,20 +268,20 @@ def choice_rows(found: Extrapolation) -> list[dict[str, Any]]:
             "models": len(choice.losses),
             "chosen": choice.chosen,
             "best measured": choice.best,
-            "loss given up": _shown(choice.given_up),
+            "loss given up": _four_digits(choice.given_up),
             "Spearman": None if choice.spearman is None else f"{choice.spearman:.2f}",
         }
-        for choice in found.choices
+        for choice in extrapolation.choices
     ]
 
 
-def _shown(loss: float | None) -> str | None:
+def _four_digits(loss: float | None) -> str | None:
     return None if loss is None else f"{loss:.4f}"
 
 
 def _ranks(curves: Sequence[Curve]) -> list[tuple[int | None, int | None]]:
-    """Each curve's place among the predicted models of its task and method, 1 for the lowest loss: by AtS, as
-    measured."""
+    """Each curve's rank by AtS and its measured rank among the predicted models of its task and method, 1 for the
+    lowest loss."""
 
     def rank(loss: float | None, rivals: Iterable[float | None]) -> int | None:
         return None if loss is None else 1 + sum(rival is not None and rival < loss for rival in rivals)
@@ -282,37 +289,38 @@ def _ranks(curves: Sequence[Curve]) -> list[tuple[int | None, int | None]]:
     ranks = []
     for curve in curves:
         rivals = [
-            other
-            for other in curves
-            if (other.task, other.method) == (curve.task, curve.method) and other.line
+            rival
+            for rival in curves
+            if (rival.task, rival.method) == (curve.task, curve.method) and rival.line
         ]
+        predicted = [rival.by_line for rival in rivals]
         measured = [rival.measured.loss if rival.measured else None for rival in rivals]
-        own = curve.measured.loss if curve.measured and curve.line else None
-        ranks.append((rank(curve.by_line, [rival.by_line for rival in rivals]), rank(own, measured)))
+        loss = curve.measured.loss if curve.measured and curve.line else None
+        ranks.append((rank(curve.by_line, predicted), rank(loss, measured)))
     return ranks
 
 
-def record(found: Extrapolation) -> dict[str, Any]:
-    """Everything, for scripts. Losses are in nats a token."""
+def record(extrapolation: Extrapolation) -> dict[str, Any]:
+    """Everything, for scripts. Losses are in nats per token."""
     curves = []
-    for curve, (by_line, measured) in zip(found.curves, _ranks(found.curves), strict=True):
+    for curve, (by_line, measured) in zip(extrapolation.curves, _ranks(extrapolation.curves), strict=True):
         line, law = curve.line, curve.law
-        own = {
+        row: dict[str, Any] = {
             "task": curve.task,
             "method": curve.method,
             "candidate": curve.candidate,
             "n_train": curve.n_train,
         }
-        own["points"] = [asdict(point) for point in curve.points]
-        own["ats"] = line and {
+        row["points"] = [asdict(point) for point in curve.points]
+        row["ats"] = line and {
             "loss": curve.by_line,
             "slope": line.slope,
             "accepted": [point.n_train for point in line.accepted],
             "stopped_at": line.stopped_at,
         }
-        own["law"] = law and (asdict(curve.by_law) if curve.by_law else {}) | law.parameters
-        own["measured"] = curve.measured and asdict(curve.measured)
-        curves.append(own | {"rank_by_ats": by_line, "rank_measured": measured})
+        row["law"] = law and (asdict(curve.by_law) if curve.by_law else {}) | law.parameters
+        row["measured"] = curve.measured and asdict(curve.measured)
+        curves.append(row | {"rank_by_ats": by_line, "rank_measured": measured})
     choices = [
         {
             **asdict(choice),
@@ -321,6 +329,6 @@ def record(found: Extrapolation) -> dict[str, Any]:
             "given_up": choice.given_up,
             "spearman": choice.spearman,
         }
-        for choice in found.choices
+        for choice in extrapolation.choices
     ]
-    return {"curves": curves, "choices": choices, "notes": list(found.notes)}
+    return {"curves": curves, "choices": choices, "notes": list(extrapolation.notes)}

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from harness.sweep.run import Run
 
@@ -18,30 +19,35 @@ class Group:
 
     @property
     def name(self) -> str:
-        """Names its logs and its line of the progress display."""
+        """The name of its logs and of its line in the progress display."""
         return self.runs[0].candidate.name
 
     def halves(self) -> "tuple[Group, Group] | None":
         """The group as two, for two workers; None when all its runs share a training or a search."""
-        together: dict[str, list[Run]] = {}
+        inseparable: dict[str, list[Run]] = {}
         for run in self.runs:
-            first = run.stages[0] if run.stages else None
-            shared = str(run.arm) if run.search else run.recipe.key if run.recipe else run.cell
-            if first is not None and len(run.stages) + len(first.portions) > 2:
-                shared = f"{first.tuner} {run.seed}"  # a mixture, or what starts from one
-            together.setdefault(shared, []).append(run)
-        if len(together) < 2:
+            inseparable.setdefault(_shared_work(run), []).append(run)
+        if len(inseparable) < 2:
             return None
-        parts = list(together.values())
-        half = len(parts) // 2
-        first_half, second_half = (
-            [run for part in some for run in part] for some in (parts[:half], parts[half:])
-        )
+        parts = list(inseparable.values())
+        middle = len(parts) // 2
+        first_half = list(chain.from_iterable(parts[:middle]))
+        second_half = list(chain.from_iterable(parts[middle:]))
         return dataclasses.replace(self, runs=first_half), dataclasses.replace(self, runs=second_half)
 
 
+def _shared_work(run: Run) -> str:
+    """Equal for runs that need the same training or belong to the same search, and so the same worker."""
+    if run.stages and (len(run.stages) > 1 or len(run.stages[0].portions) > 1):
+        # A mixture serves all its tasks, and all that starts from it.
+        return f"{run.stages[0].tuner} {run.seed}"
+    if run.search:
+        return str(run.arm)
+    return run.recipe.key if run.recipe else run.cell
+
+
 def group_runs(runs: Iterable[Run]) -> list[Group]:
-    """Runs by base model, in the order the sweep names them."""
+    """Group runs by base model, in the order in which the sweep names them."""
     groups: dict[tuple[str, str | None], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.candidate.model, run.candidate.revision), []).append(run)

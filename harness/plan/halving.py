@@ -1,8 +1,8 @@
-"""Successive halving: train many trials a little, and go on with the best only (arXiv 1502.07943).
+"""Successive halving: train many trials a little, and continue only the best (arXiv 1502.07943).
 
 With reduction factor η and k rungs, all trials are trained for η^-(k-1) of a full training, the best 1/η of
-them for η times as long, and so on (Jamieson & Talwalkar 2016). Survivors go on from their checkpoints, so
-that each pays the difference between two rungs only.
+them for η times as long, and so on (Jamieson & Talwalkar 2016). Survivors continue from their checkpoints, so
+each pays only for the steps between two rungs.
 """
 
 import math
@@ -21,7 +21,7 @@ class Rung:
 
     number: int
     share: float
-    """Of the full training, after which they are; 1 at the last rung."""
+    """Of the full training, after which trials are judged; 1 at the last rung."""
 
 
 WHOLE = (Rung(0, 1.0),)
@@ -43,29 +43,33 @@ def survivors(
     noise: float = 0.0,
     losses: Mapping[TrialId, float] = MappingProxyType({}),
 ) -> list[TrialId]:
-    """The best `keep` trials, best first. Without a score (None: it failed) none survives.
+    """The best `keep` trials, best first. A trial without a score (None: it failed) never survives.
 
-    Scores within `noise` of the best one do not tell trials apart, as those of trainings that have hardly
-    begun: of these, and of others with equal scores, the one with the lower loss on dev comes first; without
-    losses the first.
+    Scores within `noise` of the best count as equal, since trainings that have hardly begun differ by chance. Among
+    equal scores the lower dev loss comes first; without losses, the earlier trial.
     """
     assert keep > 0, "a rung keeps at least one trial"
     scored = {trial: score for trial, score in scores.items() if score is not None}
     assert all(map(math.isfinite, scored.values())), "a trial without a finite score is None"
-    behind = {trial: -score if higher_is_better else score for trial, score in scored.items()}
-    best = min(behind.values(), default=0.0)
-    behind = {trial: best if place <= best + noise else place for trial, place in behind.items()}
-    return sorted(scored, key=lambda trial: (behind[trial], losses.get(trial, math.inf)))[:keep]
+    # As costs, of which lower is better whatever the metric.
+    costs = {trial: -score if higher_is_better else score for trial, score in scored.items()}
+    lowest = min(costs.values(), default=0.0)
+    order = {
+        trial: (lowest if cost <= lowest + noise else cost, losses.get(trial, math.inf))
+        for trial, cost in costs.items()
+    }
+    return sorted(order, key=order.__getitem__)[:keep]
 
 
 def trials_at(ladder: Sequence[Rung], trials: int) -> list[int]:
-    """How many of so many trials each rung trains: as many fewer as it is further, but one at least."""
+    """How many of `trials` trials each rung trains: in inverse proportion to its share, at least one."""
     return [min(trials, max(1, trials // round(rung.share / ladder[0].share))) for rung in ladder]
 
 
 def full_trainings(ladder: Sequence[Rung], trials: int) -> float:
-    """What so many trials train together, in full trainings."""
+    """What `trials` trials train in total, in full trainings."""
     shares = [0.0, *(rung.share for rung in ladder)]
+    # A rung only adds what lies between it and the rung before.
     return sum(
         count * (share - before)
         for count, (before, share) in zip(trials_at(ladder, trials), pairwise(shares), strict=True)
@@ -73,6 +77,6 @@ def full_trainings(ladder: Sequence[Rung], trials: int) -> float:
 
 
 def token_share(ladder: Sequence[Rung], trials: int) -> float:
-    """What so many trials train together, as a share of training every one of them to the end."""
+    """What `trials` trials train in total, as a share of training each of them fully."""
     assert trials > 0, "no trial has no share"
     return full_trainings(ladder, trials) / trials

@@ -1,5 +1,5 @@
-"""Which training settings to try next: a grid, random draws, or one of Optuna's samplers, without ever trying
-any twice."""
+"""Propose the training settings to try next: by grid, by random draws, or by one of Optuna's samplers; none is
+proposed twice."""
 
 import importlib
 import math
@@ -28,37 +28,35 @@ OPTUNA_SAMPLERS = ("TPESampler", "GPSampler", "CmaEsSampler", "QMCSampler", "NSG
 SAMPLERS = ("grid", "random", *OPTUNA_SAMPLERS)
 
 _NEEDS = {"GPSampler": ("scipy", "torch"), "CmaEsSampler": ("cmaes",), "QMCSampler": ("scipy",)}
-"""What Optuna imports for a sampler only when it is used."""
+"""Libraries that Optuna imports only when a sampler is used."""
 
 _OPTIONS: dict[str, dict[str, Any]] = {
-    # Trials that run beside each other keep away from each other.
+    # Running trials count as bad until they are told, so that trials of one batch keep apart.
     "TPESampler": {"constant_liar": True},
-    # Without, every seed would give the same sequence, beginning with the lowest corner.
+    # Unscrambled, every seed gives the same sequence, which begins at the lowest corner.
     "QMCSampler": {"scramble": True},
 }
 
 _REPEATS = 5
-"""Proposals in a row that were tried already before settings are drawn from the rest: some samplers
-insist."""
+"""Proposals in a row that may repeat tried settings before untried ones are drawn at random: some samplers keep
+proposing the same."""
 
 
 class Sampler(Protocol):
     """Proposes settings, and may learn from how they did.
 
-    The same seed and the same asks and tells give the same proposals, in another process as well; between two
-    asks the order of the tells does not matter. So a search that was stopped goes on by asking again as
-    before, and telling what was recorded. Settings that were told without being asked for count as tried,
-    too.
+    The same seed, asks and tells give the same proposals, in any process; between two asks the order of the tells does
+    not matter. So a stopped search is resumed by repeating its asks and telling what was recorded. Settings that are
+    told without having been asked for count as tried too.
     """
 
     def ask(self, count: int) -> list[Settings]:
-        """The next settings to try: fewer than asked for, or none, when the space is used up."""
+        """The next `count` settings to try; fewer, or none, when the space is used up."""
 
     def tell(self, settings: Settings, value: float | None, *, rung: int | None = None) -> None:
-        """Report how settings did, once: their value, or None for a trial that failed.
+        """Report once how settings did: their value, or None for a failed trial.
 
-        `rung` is the number of the rung at which the trial was dropped with this value; None: it was trained
-        to the end.
+        `rung` is the number of the rung at which the trial was dropped with this value; None for a full training.
         """
 
 
@@ -91,7 +89,7 @@ def _require(library: str, sampler: str) -> None:
 
 
 class _Tried:
-    """The settings of a space that were proposed or told."""
+    """Remembers which settings of a space were proposed or told."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -140,7 +138,7 @@ class _Random:
 
 
 class _Axis:
-    """One axis as Optuna sees it: a parameter that stands for a value, or is one."""
+    """One axis as Optuna sees it: its parameter is a value, or the position of a listed one."""
 
     def __init__(self, values: tuple[Value, ...] | Range) -> None:
         from optuna import distributions
@@ -153,7 +151,7 @@ class _Axis:
             return
         listed = values.values if isinstance(values, Range) else values
         assert listed is not None, "a range without end was handled above"
-        # Positions, because Optuna takes no tuples, and because listed numbers are near each other or far.
+        # Positions, because Optuna takes no tuples, and so that neighbours in the list are equally far apart.
         self._values = sorted(listed, key=_number) if self.numeric else listed
         positions = range(len(listed))
         self.distribution = (
@@ -179,8 +177,8 @@ def _number(value: Value) -> float:
 
 
 class _Optuna:
-    """An Optuna study in memory. Trials keep the order in which they were asked for, so tells may come in
-    any."""
+    """An Optuna study in memory. Its trials are numbered as they are asked for, so tells may come in any
+    order."""
 
     def __init__(self, space: Space, name: str, *, seed: int, maximize: bool) -> None:
         import optuna
@@ -238,10 +236,10 @@ class _Optuna:
         return drawn
 
     def _next_trial(self) -> Any:
-        return self._study.ask({axis: known.distribution for axis, known in self._axes.items()})
+        return self._study.ask({name: axis.distribution for name, axis in self._axes.items()})
 
     def _settings(self, parameters: dict[str, Any]) -> Settings:
-        """In the order of the space, which is not that in which Optuna answers."""
+        """The values that Optuna's parameters stand for, in the order of the space."""
         return {
             axis: self._fixed[axis] if axis in self._fixed else self._axes[axis].value(parameters[axis])
             for axis in self._tried.space
@@ -252,14 +250,12 @@ class _Optuna:
         self._running[identity(settings)] = trial
 
     def _insert(self, settings: Settings) -> None:
-        """Have the study run settings that it did not propose."""
-        self._study.enqueue_trial(
-            {axis: known.parameter(settings[axis]) for axis, known in self._axes.items()}
-        )
+        """Enter settings that the study did not propose as its next trial."""
+        self._study.enqueue_trial({name: axis.parameter(settings[name]) for name, axis in self._axes.items()})
         self._start(settings, self._next_trial())
 
     def _give_up(self, trial: Any) -> None:
-        # Every sampler passes over what failed: a value told again would count twice.
+        # Every sampler ignores failures, whereas telling a value again would count it twice.
         self._study.tell(trial, state=self._state.FAIL)
 
     def tell(self, settings: Settings, value: float | None, *, rung: int | None = None) -> None:
@@ -269,24 +265,21 @@ class _Optuna:
                 self._insert(settings)
             trial = self._running.pop(identity(settings))
             if self._ranks_pruned and (value is None or rung is not None):
-                # TPESampler ranks pruned trials behind the others: first those that came further, last those
-                # that failed.
+                # TPESampler ranks pruned trials behind finished ones: those that came further first, those without a
+                # value last.
                 if value is not None:
                     trial.report(value, step=rung)
                 self._study.tell(trial, state=self._state.PRUNED)
             elif value is not None:
-                # The others know no rungs: to them a value is a value, and a dropped trial's is mostly the
-                # worse.
+                # The other samplers know no rungs and take the value as it is; a dropped trial's is mostly the worse.
                 self._study.tell(trial, value)
             else:
                 self._failed.append(trial)
 
     def _tell_failed(self) -> None:
-        """Have a sampler that looks at values only keep away from what failed: it was as bad as the worst
-        that did not.
+        """Tell failed trials as bad as the worst finished one, so that samplers that only see values keep away from them.
 
-        Left out as failures, they would be proposed again and again, wherever the values around them are the
-        best.
+        Told as failures they would be ignored, and proposed again wherever the values around them are the best.
         """
         finished = self._study.get_trials(deepcopy=False, states=(self._state.COMPLETE,))
         if not finished:
@@ -299,7 +292,7 @@ class _Optuna:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings of Optuna, scipy and torch about what a sampler does inside."""
+    """Silence what Optuna, scipy and torch warn about the inner workings of samplers."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,12 +1,13 @@
-"""Choose a run's settings on dev, within what its model may spend: waves of trials, and what came of them.
+"""Choose a run's settings on dev, within what its model may spend: waves of trials, and how they did.
 
-A search only says what is to be trained and answered next; whoever drives it has that done, for all searches
-of a base model together, and tells the scores.
+A search only says what to train and answer next. Its driver does that for all searches of a base model together, and
+tells each search its scores.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
+from operator import attrgetter
 from types import MappingProxyType
 
 from harness.errors import UserError
@@ -27,19 +28,19 @@ class Trial:
 
     settings: Settings
     run: Run
-    """As far as it is trained at present."""
+    """Its `until` is the rung that the trial is trained to now."""
 
     shares: list[float] = field(default_factory=list)
     scores: list[float | None] = field(default_factory=list)
     losses: list[float | None] = field(default_factory=list)
     spent: ResourceUse = field(default_factory=ResourceUse)
     answered_seconds: float = 0.0
-    """Of the spent seconds, those of answering at all rungs so far."""
+    """The part of the spent seconds that went into answering, at all rungs so far."""
 
     reason: str = ""
 
     def record(self) -> TrialRecord:
-        """What results say of it."""
+        """The trial as results keep it."""
         recipe = self.run.recipe
         assert recipe is not None, "a trial trains"
         return TrialRecord(
@@ -54,8 +55,8 @@ class Trial:
 
 
 class SettingsSearch:
-    """The search for the settings of one cell of a sweep: of all seeds of a candidate on a task and training
-    budget."""
+    """The search for the settings of one cell of a sweep: one candidate on one task and training budget, all
+    seeds."""
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class SettingsSearch:
         tokens_per_trial: float,
         seconds_per_trial: float,
     ) -> None:
-        """`run`: any of the cell's. Tokens and seconds of a trial are estimates, until one was measured."""
+        """`run` may be any of the cell's. Tokens and seconds per trial are estimates that hold until one is measured."""
         assert run.search is not None, "there is something to choose"
         search, settings = run.search, run.search.settings
         self._run = run.model_copy(
@@ -86,12 +87,12 @@ class SettingsSearch:
         self._running: list[Trial] = []
         self._width, self._rung = 0, 0
         self.trials: list[Trial] = []
-        """All that were started, in order."""
+        """Every trial that was started, in order."""
 
         self.stopped = ""
 
     def wave(self) -> list[Trial]:
-        """The trials to be trained to their `run` and answered next; empty when the search is over."""
+        """The trials to train as their `run` says and to answer next; empty when the search is over."""
         if not self._running:
             self._start()
         share = self._ladder[self._rung].share
@@ -100,18 +101,12 @@ class SettingsSearch:
         return list(self._running)
 
     def _start(self) -> None:
-        """Begin with new trials, as many as are left and can be paid."""
-        wanted = min(self._batch, self._left)
-        count = next(
-            (
-                number
-                for number in range(wanted, 0, -1)
-                if self._account.allows(trials=number, trainings=full_trainings(self._ladder, number))
-            ),
-            0,
-        )
+        """Start new trials: as many as are left and the budget pays for, at most a batch."""
+        wanted = count = min(self._batch, self._left)
+        while count and not self._account.allows(trials=count, trainings=full_trainings(self._ladder, count)):
+            count -= 1
         if count == 0 and wanted and not self.trials:
-            count = 1  # a choice takes one at least
+            count = 1  # a choice takes at least one
         if count < wanted and (count == 0 or self._left > count):
             self.stopped = "the tuning budget was spent before every setting was tried"
         proposed = self._sampler.ask(count)
@@ -127,11 +122,10 @@ class SettingsSearch:
         reasons: Mapping[int, str],
         losses: Mapping[int, float] = MappingProxyType({}),
     ) -> None:
-        """What became of the wave, by the places of its trials: scores and losses on dev, what each has taken
-        so far.
+        """Report how the wave did, by the places of its trials: scores and losses on dev, and what each has spent so
+        far.
 
-        Scores within a standard error of the best do not tell trials apart before the last rung; their losses
-        do.
+        Before the last rung, scores within a standard error of the best count as equal, and the losses decide.
         """
         values = {place: None if score is None else score.value for place, score in scores.items()}
         rung = self._ladder[self._rung]
@@ -151,22 +145,24 @@ class SettingsSearch:
             tokens=tokens,
             device_seconds=seconds,
         )
-        kept: list[int] = []
+        surviving: list[int] = []
         if self._rung + 1 < len(self._ladder):
             keep = trials_at(self._ladder, self._width)[self._rung + 1]
-            known = [score for score in scores.values() if score is not None]
-            best = (max if self._higher else min)(known, key=lambda score: score.value, default=None)
+            measured = [score for score in scores.values() if score is not None]
+            best = (max if self._higher else min)(measured, key=attrgetter("value"), default=None)
             noise = best.stderr or 0.0 if best else 0.0
-            kept = survivors(values, keep=keep, higher_is_better=self._higher, noise=noise, losses=losses)
-        last = self._rung + 1 == len(self._ladder)
+            surviving = survivors(
+                values, keep=keep, higher_is_better=self._higher, noise=noise, losses=losses
+            )
+        is_last = self._rung + 1 == len(self._ladder)
         for place, trial in enumerate(self._running):
-            if place not in kept:
-                self._sampler.tell(trial.settings, values[place], rung=None if last else rung.number)
-        self._running = [trial for place, trial in enumerate(self._running) if place in kept]
+            if place not in surviving:
+                self._sampler.tell(trial.settings, values[place], rung=None if is_last else rung.number)
+        self._running = [trial for place, trial in enumerate(self._running) if place in surviving]
         self._rung += 1
 
     def chosen(self, run: Run) -> Run:
-        """A run of the cell with the settings that did best. Raises `UserError` when every setting failed."""
+        """`run`, of the same cell, with the settings that did best. Raises `UserError` when all of them failed."""
         best = self._best()
         if best is None:
             raise UserError(f"every setting of the search failed; the first: {self.trials[0].reason}")
@@ -174,11 +170,11 @@ class SettingsSearch:
 
     @property
     def spent(self) -> ResourceUse:
-        """What all trials took."""
+        """What all trials spent together."""
         return reduce(ResourceUse.plus, (trial.spent for trial in self.trials), ResourceUse())
 
     def record(self) -> Selection:
-        """What results say of the search."""
+        """The search as results keep it."""
         best = self._best()
         assert best is not None, "a failed search has no results"
         return Selection(
@@ -190,23 +186,21 @@ class SettingsSearch:
         )
 
     def _best(self) -> int | None:
-        """The place of the best trial among those that came furthest; of equal ones the one with the lower
-        loss."""
+        """The place of the best of the trials that were trained furthest; of equal ones, the one with the lower dev
+        loss. None when all failed."""
         furthest = max(
             (trial.shares[-1] for trial in self.trials if trial.scores and trial.scores[-1] is not None),
             default=None,
         )
+        if furthest is None:
+            return None
         finalists = {
             place: trial.scores[-1]
             for place, trial in enumerate(self.trials)
             if trial.scores and trial.shares[-1] == furthest
         }
         losses = {place: loss for place in finalists if (loss := self.trials[place].losses[-1]) is not None}
-        best = (
-            survivors(finalists, keep=1, higher_is_better=self._higher, losses=losses)
-            if furthest is not None
-            else []
-        )
+        best = survivors(finalists, keep=1, higher_is_better=self._higher, losses=losses)
         return best[0] if best else None
 
 
@@ -217,38 +211,37 @@ def with_settings(run: Run, settings: Settings) -> Run:
     return run.model_copy(update={"stages": (*before, last.model_copy(update={"training": training}))})
 
 
-def _trials(settings: SearchSettings, known: int | None, methods: int) -> tuple[int, int]:
-    """Trials that a method may start, and how many at a time."""
-    most = known if settings.sampler == "grid" and known is not None else settings.trials
+def _trials(settings: SearchSettings, space_size: int | None, methods: int) -> tuple[int, int]:
+    """The trials that a method may start, and how many at a time. `space_size`: None for an infinite space."""
     budget = settings.budget
+    limits = [] if space_size is None else [space_size]
     if budget is not None and budget.trials is not None:
-        most = (
-            min(most, max(1, budget.trials // methods))
-            if settings.sampler == "grid"
-            else max(1, budget.trials // methods)
-        )
-    if known is not None:
-        most = min(most, known)
-    # What does not learn from one trial for the next is done at once, unless it must stop in time.
-    blind = settings.sampler in ("grid", "random", "QMCSampler")
-    return most, most if blind and (budget is None or budget.trials is not None) else settings.batch
+        limits.append(max(1, budget.trials // methods))
+    elif settings.sampler != "grid" or space_size is None:
+        limits.append(settings.trials)
+    count = min(limits)
+    # Samplers that learn nothing between trials start all of them at once, unless tokens or hours may run out.
+    learns_nothing = settings.sampler in ("grid", "random", "QMCSampler")
+    if learns_nothing and (budget is None or budget.trials is not None):
+        return count, count
+    return count, settings.batch
 
 
 def planned_trials(search: Search, *, tokens_per_trial: float, seconds_per_trial: float) -> int:
-    """How many trials a search will start, as far as can be told before."""
-    most, _ = _trials(search.settings, size(search.space), search.methods)
+    """How many trials a search will start, as far as its estimates tell."""
+    count, _ = _trials(search.settings, size(search.space), search.methods)
     if search.settings.budget is None:
-        return most
+        return count
     ladder = rungs(search.settings.reduction_factor, search.settings.rungs)
     budget = _share(search.settings.budget, search.methods)
     paid = affordable(
         budget, tokens_per_trial=tokens_per_trial, seconds_per_trial=seconds_per_trial, ladder=ladder
     )
-    return max(1, min(most, paid))
+    return max(1, min(count, paid))
 
 
 def _share(budget: TuningBudget, methods: int) -> TuningBudget:
-    """What one of so many methods may spend."""
+    """The part of a budget that one of `methods` methods may spend."""
     if budget.trials is not None:
         return TuningBudget(trials=max(1, budget.trials // methods))
     if budget.tokens is not None:

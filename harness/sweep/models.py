@@ -1,4 +1,4 @@
-"""Tell what a sweep's `model` is, whether it can be used, and when it has changed, without loading it."""
+"""Tell what kind of model a sweep names, whether it can be used, and when it has changed, without loading it."""
 
 import hashlib
 import json
@@ -13,8 +13,8 @@ from harness.toys import PREFIX, TOYS, toy_folder
 ModelKind = Literal["toy", "folder", "hub"]
 
 TRAINING = "training.json"
-"""What the training worker writes beside weights about how they came to be: seconds among it, which change no
-answer."""
+"""The training worker's record beside weights. It holds seconds, which change no answer, so fingerprints leave it
+out."""
 
 TINY_PARAMETERS = 20_000_000
 """Up to here matrices are so small that threads lose more time waiting for each other than they save."""
@@ -27,12 +27,11 @@ _READ_WHOLE = frozenset({".json", ".jinja", ".model", ".tiktoken", ".txt"})
 """Suffixes of configuration and tokenizer files: small, and every byte counts."""
 
 _WHOLE, _BLOCKS, _BLOCK = 64 << 20, 1024, 4096
-"""Bytes up to which weights are read whole; else how many blocks of how many bytes."""
+"""Bytes up to which weights are read whole; of larger files, how many blocks of how many bytes are read."""
 
 
 def model_kind(model: str) -> ModelKind:
-    """`toy` for `gainboard/toy-…`; `folder` for an existing path; `hub` for any other `owner/name`; else
-    `folder`."""
+    """`toy` for `gainboard/toy-…`, `hub` for `owner/name` unless a folder is called so, else `folder`."""
     if model.startswith(_TOY_PREFIX):
         return "toy"
     if not Path(model).exists() and _HUB_ID.fullmatch(model):
@@ -40,37 +39,37 @@ def model_kind(model: str) -> ModelKind:
     return "folder"
 
 
-def check_model(model: str, revision: str | None, where: str) -> None:
-    """Raise `UserError`, beginning with `where`, when the model cannot be used."""
+def check_model(model: str, revision: str | None, origin: str) -> None:
+    """Raise `UserError`, beginning with `origin` (the sweep file), when the model cannot be used."""
     kind = model_kind(model)
     if kind == "toy":
-        _check_toy(model, where)
+        _check_toy(model, origin)
     elif kind == "folder":
-        _check_folder(model, where)
+        _check_folder(model, origin)
     elif revision is None or not _COMMIT.fullmatch(revision):
         raise UserError(
-            f"{where}: '{model}' is no existing folder, and as a Hugging Face id it needs `revision`, the 40-hex commit "
+            f"{origin}: '{model}' is no existing folder, and as a Hugging Face id it needs `revision`, the 40-hex commit "
             "of its weights (on the model's page under 'Files and versions')"
         )
 
 
-def _check_toy(model: str, where: str) -> None:
-    known = [PREFIX + name for name in TOYS]
-    if model not in known:
+def _check_toy(model: str, origin: str) -> None:
+    toys = [PREFIX + name for name in TOYS]
+    if model not in toys:
         raise UserError(
-            f"{where}: toy model '{model}' not found.{suggest(model, known)} There are {', '.join(known)}"
+            f"{origin}: toy model '{model}' not found.{suggest(model, toys)} There are {', '.join(toys)}"
         )
 
 
-def _check_folder(model: str, where: str) -> None:
+def _check_folder(model: str, origin: str) -> None:
     folder = Path(model)
     if not folder.is_dir():
         raise UserError(
-            f"{where}: '{model}' is neither an existing folder nor a Hugging Face id (owner/name)"
+            f"{origin}: '{model}' is neither an existing folder nor a Hugging Face id (owner/name)"
         )
     if not (folder / "config.json").is_file():
         raise UserError(
-            f"{where}: {folder} holds no config.json; give the folder that `save_pretrained` wrote"
+            f"{origin}: {folder} holds no config.json; give the folder that `save_pretrained` wrote"
         )
     weights = sorted(folder.glob("*.safetensors"))
     for path in weights:
@@ -78,17 +77,17 @@ def _check_folder(model: str, where: str) -> None:
             tensor_shapes(path)
         except ValueError as error:
             raise UserError(
-                f"{where}: {path} is not a safetensors file ({error}); is it a git-lfs pointer, or cut off?"
+                f"{origin}: {path} is not a safetensors file ({error}); is it a git-lfs pointer, or cut off?"
             ) from None
     if weights:
         return
     if any(folder.glob("*.bin")):
         # Unpickling runs whatever code the file holds.
         raise UserError(
-            f"{where}: {folder} holds its weights only as pickles (*.bin), which can run code when loaded; convert them: "
+            f"{origin}: {folder} holds its weights only as pickles (*.bin), which can run code when loaded; convert them: "
             "load the model where you trust it and call save_pretrained, which writes *.safetensors"
         )
-    raise UserError(f"{where}: {folder} holds no weights (*.safetensors)")
+    raise UserError(f"{origin}: {folder} holds no weights (*.safetensors)")
 
 
 def fingerprint(model: str, revision: str | None) -> str:
@@ -120,8 +119,8 @@ def _folder_fingerprint(folder: Path) -> str:
 
 
 def _sampled(path: Path) -> bytes:
-    """A small file whole; of a large one 1,024 blocks spread evenly, so that no tensor of some size goes
-    unseen."""
+    """A small file whole; of a large one 1,024 blocks at even distances, so that a change in any large tensor is
+    seen."""
     size = path.stat().st_size
     if size <= _WHOLE:
         return path.read_bytes()
@@ -149,7 +148,7 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
 
 
 def count_parameters(model: str) -> int | None:
-    """Parameters by the headers of the model's safetensors, or by its name; None when neither tells."""
+    """Parameters according to the headers of the model's safetensors, or to its name; None when neither tells."""
     kind = model_kind(model)
     if kind == "toy":
         return _in_headers(toy_folder(model.removeprefix(PREFIX)))
@@ -166,8 +165,8 @@ def is_tiny(model: str) -> bool:
 
 
 def _in_headers(folder: Path) -> int:
-    """Elements of every tensor in the folder's safetensors."""
-    shapes = (
-        shape for path in sorted(folder.glob("*.safetensors")) for shape in tensor_shapes(path).values()
-    )
-    return sum(math.prod(shape) for shape in shapes)
+    """Elements of all tensors in the folder's safetensors."""
+    elements = 0
+    for path in folder.glob("*.safetensors"):
+        elements += sum(math.prod(shape) for shape in tensor_shapes(path).values())
+    return elements

@@ -36,7 +36,7 @@ class Training(Frozen):
     learning_rate: float = Field(default=2e-5, gt=0)
     lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
     warmup_steps: float = Field(default=0.05, ge=0)
-    """A number of steps, or below 1 a share of them."""
+    """A number of steps; below 1, a share of all steps."""
 
     optim: Literal["adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "paged_adamw_8bit"] = "adamw_torch"
     per_device_train_batch_size: int = Field(default=16, gt=0)
@@ -49,22 +49,22 @@ class Training(Frozen):
     """Longest training sample in tokens, prompt and target; a longer one is left out and counted."""
 
     packing: bool = False
-    """Several samples in one row of `max_length` tokens, none of which sees the others; refused where they
-    would."""
+    """Several samples in one row of `max_length` tokens, none of which attends to the others; refused where the model
+    cannot keep them apart."""
 
     gradient_checkpointing: bool = False
     eval_steps: float = Field(default=0.2, gt=0)
-    """Dev evaluation every so many steps, or below 1 every such share of the training."""
+    """Steps between two evaluations on dev; below 1, a share of all steps."""
 
     metric_for_best_model: Literal["eval_loss", "task_metric"] = "eval_loss"
-    """What chooses the checkpoint and stops early: the loss on dev, or the task's own metric of answers
-    written on dev."""
+    """What chooses the checkpoint and stops early: the dev loss, or the task's metric over answers generated on
+    dev."""
 
     eval_samples: int = Field(default=128, gt=0)
-    """Dev samples that are answered at each evaluation, where `metric_for_best_model` is `task_metric`."""
+    """Dev samples answered at each evaluation when `metric_for_best_model` is `task_metric`."""
 
     early_stopping_patience: int | None = Field(default=3, gt=0)
-    """Evaluations without a better one before training stops; the best checkpoint is kept either way."""
+    """Evaluations without improvement after which training stops; the best checkpoint is kept either way."""
 
     r: int | None = Field(default=16, gt=0)
     lora_alpha: float | None = Field(default=32, gt=0)
@@ -74,19 +74,23 @@ class Training(Frozen):
 
 
 def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """Whether each is a setting of `Training`, and its value, each of its list or both ends of its range
-    allowed."""
+    """Raise for a key that is no setting of `Training`, and for a value, a listed value or an end of a range that is
+    not allowed."""
     for name, value in settings.items():
         if name not in Training.model_fields:
             allowed = sorted(Training.model_fields)
-            told = {"key": name, "hint": suggest(name, allowed), "allowed": ", ".join(allowed)}
-            raise PydanticCustomError("unknown_key", "unknown key{hint} Allowed here: {allowed}", told)
+            context = {"key": name, "hint": suggest(name, allowed), "allowed": ", ".join(allowed)}
+            raise PydanticCustomError("unknown_key", "unknown key{hint} Allowed here: {allowed}", context)
         if value == []:
             raise PydanticCustomError("too_short", "must name at least one", {"key": name})
         try:
-            ends = Range.model_validate(value, strict=True) if isinstance(value, dict) else None
-            for one in [ends.low, ends.high] if ends else listed(name, value) or [value]:
-                Training.model_validate_json(json.dumps({name: one}), strict=True)
+            values = listed(name, value) or [value]
+            if isinstance(value, dict):
+                ends = Range.model_validate(value, strict=True)
+                values = [ends.low, ends.high]
+            for candidate in values:
+                # Through JSON, whose strict reading takes a list for a tuple but no text for a number.
+                Training.model_validate_json(json.dumps({name: candidate}), strict=True)
         except ValidationError as error:
             fault = error.errors()[0]
             raise PydanticCustomError("setting", "{fault}", {"key": name, "fault": fault}) from None
@@ -94,9 +98,9 @@ def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def listed(name: str, value: object) -> list[Any] | None:
-    """The values to try where a setting has several; None where it has one.
+    """The values to try when a setting has several; None when it has one.
 
-    `target_modules` is one value as a list of names, and several as a list of lists.
+    For `target_modules` a list of names is one value, and a list of lists several.
     """
     if not isinstance(value, list):
         return None
@@ -111,8 +115,7 @@ step}`)."""
 
 
 class _CommonLayer(Frozen):
-    """Training settings for all tuned methods, and what differs for one of them. Unset settings fall
-    through."""
+    """Training settings of all tuned methods, and what differs for one of them; unset settings fall through."""
 
     training: Settings = Field(default_factory=dict)
 
@@ -130,8 +133,8 @@ else:
 
 
 def layered(tuner: Tuner, method: Method, *layers: Layers) -> dict[str, Any]:
-    """A method's settings, lists and ranges among them: the built-in ones, then each layer's for all, for the
-    tuner and for the method."""
+    """A method's settings, lists and ranges included: the built-in learning rate, overridden by the layers' settings
+    for all methods, then for the tuner, then for the method."""
     merged: dict[str, Any] = {"learning_rate": TUNERS[tuner].learning_rate}
     for name in ("training", tuner, *(() if method == tuner else (method,))):
         for layer in layers:
@@ -140,7 +143,7 @@ def layered(tuner: Tuner, method: Method, *layers: Layers) -> dict[str, Any]:
 
 
 def make_training(settings: Mapping[str, Any], tuner: Tuner) -> Training:
-    """One value of each setting, as the tuner takes them."""
+    """The record of a training with one value for each setting; full tuning has none for adapters."""
     values = dict(settings)
     if TUNERS[tuner].all_weights:
         values |= dict.fromkeys(LORA_FIELDS)
@@ -156,35 +159,35 @@ class Portion(Frozen):
     fingerprint: str
     n_train: int
     templates: tuple[str, ...]
-    """The wordings, mixed evenly over the samples."""
+    """The wordings to train on, spread evenly over the samples."""
 
 
 class MetaLearning(Frozen):
-    """Reptile (Nichol, Achiam and Schulman 2018, arXiv 1803.02999): tune a little on one task, go some of the
-    way there."""
+    """Reptile (Nichol, Achiam and Schulman 2018, arXiv 1803.02999): tune a little on one task, then move the weights
+    part of the way there."""
 
     meta_steps: int = Field(default=60, gt=0)
-    """Tasks visited, one after the other."""
+    """Visits to tasks, one after the other."""
 
     inner_steps: int = Field(default=8, gt=0)
-    """Training steps on the task of a visit."""
+    """Training steps per visit."""
 
     meta_step_size: float = Field(default=0.5, gt=0, le=1)
-    """Share of the way towards the tuned weights; falls to 0 over the visits."""
+    """How far to move towards the tuned weights, as a share; it falls linearly to 0 over the visits."""
 
 
 class Stage(Frozen):
-    """One training: of what, on what and how."""
+    """One training: what is trained, on which samples, with which settings."""
 
     tuner: Tuner
     portions: tuple[Portion, ...] = Field(min_length=1)
     training: Training
     meta: MetaLearning | None = None
-    """Meta-learning over the portions' tasks instead of training on their mixture."""
+    """When given, meta-learning over the portions' tasks instead of training on their mixture."""
 
 
 class Recipe(Frozen):
-    """Everything that could change an arm's weights. Runs of equal recipes share one training."""
+    """Everything that could change an arm's weights. Runs with equal recipes share one training."""
 
     model: str
     revision: str | None
@@ -192,90 +195,92 @@ class Recipe(Frozen):
     chat: bool | None
     seed: int
     stages: tuple[Stage, ...]
-    """In order; each starts with the weights of the one before."""
+    """In order; each starts from the weights of the previous one."""
 
     until: float = Field(default=1.0, gt=0, le=1)
-    """Share of the last stage's steps after which to stop for now: the rung of a search."""
+    """Share of the last stage's steps after which training pauses: a rung of a search."""
 
     members: "tuple[Recipe, ...]" = ()
-    """Instead of stages: the arms whose weights are averaged."""
+    """The arms whose weights are averaged, instead of stages."""
 
     @property
     def key(self) -> str:
-        """Sixteen hex digits that name these weights and no others."""
+        """Sixteen hex digits that identify these weights."""
         return key_of(self)
 
     @property
     def tuner(self) -> Tuner:
-        """What of the model its weights are."""
+        """The tuner of the last stage, which says in what form the weights are saved."""
         return self.members[0].tuner if self.members else self.stages[-1].tuner
 
     @property
     def before(self) -> "Recipe | None":
-        """What the last stage starts with; None: the base."""
+        """The recipe of the weights that the last stage starts from; None for the base."""
         if len(self.stages) < 2:
             return None
         return self.model_copy(update={"stages": self.stages[:-1], "until": 1.0})
 
     @property
     def needs(self) -> "tuple[Recipe, ...]":
-        """The recipes whose weights must be there first."""
+        """The recipes whose weights must exist first."""
         return self.members or ((self.before,) if self.before else ())
 
 
 def key_of(record: Frozen, *, without: Collection[str] = ()) -> str:
-    """Sixteen hex digits over all of a record, or all but some fields."""
+    """Sixteen hex digits that identify a record by its fields, apart from those in `without`."""
     canonical = json.dumps(record.model_dump(mode="json", exclude=set(without)), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-# What a sweep says of the methods that are more than one training on one task
+# The tables of a sweep file for the methods that take more than one training on one task
 
 
 class FewShotTuning(Frozen):
-    """`[few_shot_tuning]`: how many samples it is."""
+    """`[few_shot_tuning]`: how many samples few-shot tuning has, and what it trains."""
 
     n_train: int = Field(default=32, gt=0)
     tuner: Tuner = "lora"
 
 
 class Multitask(Frozen):
-    """`[multitask]`: the mixture. Its samples are taken in proportion to the tasks' training budgets."""
+    """`[multitask]`: the mixture. Each task contributes its training budget."""
 
     tasks: tuple[str, ...] | None = None
-    """Of the sweep's; None: all that are not held out."""
+    """Tasks of the sweep to train on; None: all that are not held out."""
 
     held_out: tuple[str, ...] = ()
-    """Scored by the same model and never trained on: what the instruction tuning gives to a new task."""
+    """Tasks that the tuned model is scored on and never trained on, which shows what it gained for a new task."""
 
     tuner: Tuner = "lora"
 
     @model_validator(mode="after")
     def _apart(self) -> "Multitask":
-        both = sorted({*(self.tasks or ())} & {*self.held_out})
-        if both:
-            raise ValueError(f"task '{both[0]}' is both trained on and held out; leave it out of one of them")
+        contradicting = sorted({*(self.tasks or ())} & {*self.held_out})
+        if contradicting:
+            raise ValueError(
+                f"task '{contradicting[0]}' is both trained on and held out; leave it out of one of them"
+            )
         return self
 
 
 class Meta(MetaLearning):
-    """`[meta]`: what is learnt from. A task's own samples only come in the adaptation,
+    """`[meta]`: what meta-learning learns from. The scored task's own samples come only in the adaptation, which is
     `few_shot_tuning`'s."""
 
     tasks: tuple[str, ...] | None = None
-    """Of the sweep's; None: all. The task that is scored is never among them."""
+    """Tasks of the sweep; None: all. The task that is scored is always left out."""
 
 
 class Stages(Frozen):
-    """`[stages]`: what follows what."""
+    """`[stages]`: the trainings that follow each other."""
 
     methods: tuple[StageMethod, ...] = ("multitask", "lora")
-    """The last is on the task itself and says what of the model all of them train."""
+    """The last is on the task itself, and its tuner is used by all of them."""
 
     @model_validator(mode="after")
     def _ends_on_the_task(self) -> "Stages":
-        *first, last = self.methods or ("",)
-        if not first or last not in LAST_STAGES or not set(first) <= set(FIRST_STAGES):
+        *preparing, last = self.methods or ("",)
+        if not preparing or last not in LAST_STAGES or not set(preparing) <= set(FIRST_STAGES):
             raise ValueError(
                 f"methods must begin with {_alternatives(FIRST_STAGES)} and end with one of the task's own: "
                 f"{_alternatives(LAST_STAGES)}"
@@ -285,21 +290,20 @@ class Stages(Frozen):
 
 def _alternatives(names: Sequence[str]) -> str:
     """`'lora', 'dora' or 'full'`."""
-    *others, last = (f"'{name}'" for name in names)
-    return f"{', '.join(others)} or {last}"
+    *all_but_last, last = (f"'{name}'" for name in names)
+    return f"{', '.join(all_but_last)} or {last}"
 
 
 class EnsembleSpec(Frozen):
-    """One `[[ensembles]]` table: an arm made of other arms' answers or weights, without a training of its
-    own."""
+    """One `[[ensembles]]` table: an arm made of other arms' answers or weights, without training of its own."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     method: EnsembleMethod
     members: tuple[str, ...] = Field(min_length=1)
-    """Globs over candidate/method, such as `toy-*/lora`."""
+    """Globs over candidate/method, for example `toy-*/lora`."""
 
     tasks: tuple[str, ...] | None = None
-    """Of the sweep's; None: all."""
+    """Tasks of the sweep; None: all."""
 
     over: Literal["seeds", "candidates"] = "seeds"
-    """`seeds`: all members' seeds make one arm. `candidates`: the members of each seed do."""
+    """`seeds`: one arm of all members and seeds. `candidates`: one arm per seed, of that seed's members."""

@@ -1,5 +1,4 @@
-"""One run of a sweep: a candidate's method on a task, with one seed; and the key that tells it from all
-others."""
+"""One run of a sweep: a candidate's method on a task with one seed, and the key that identifies it."""
 
 import json
 import re
@@ -20,41 +19,41 @@ from harness.toml import Frozen
 
 
 class Candidate(Frozen):
-    """One model and one method, fully resolved."""
+    """One model and one method, with all that identifies the model."""
 
     name: str
     model: str
     revision: str | None
     fingerprint: str
-    """Changes when the weights or the tokenizer do, as far as can be told without loading them."""
+    """Changes when the weights or the tokenizer change, as far as their files tell."""
 
     method: Method
     chat: bool | None
 
     @property
     def label(self) -> str:
-        """How people read it."""
+        """Its name in messages and tables."""
         return f"{self.name} · {self.method}"
 
 
 class TunedFor(Frozen):
-    """What weights were tuned for: the task whose ordinary run has them."""
+    """What a guard run's weights were tuned for: the task of the ordinary run that trained them."""
 
     task: str
     version: int
     n_train: int
-    """As that run has it."""
+    """The ordinary run's."""
 
 
 class Guard(Frozen):
-    """Says of a run that it looks for forgetting: its task is one that nothing is trained on."""
+    """Marks a run that measures forgetting: nothing is trained on its task."""
 
     after: TunedFor | None
-    """Whose weights are scored; None: the base as it is, which the others are held against."""
+    """Whose weights are scored; None: the base's, which those are compared with."""
 
 
 class Run(Frozen):
-    """One cell of a sweep: a task, a candidate and a seed, with everything that could change its score."""
+    """One candidate on one task with one seed, and everything that could change its score."""
 
     task: str
     task_version: int
@@ -64,54 +63,53 @@ class Run(Frozen):
     candidate: Candidate
     seed: int
     n_train: int | None
-    """Training samples of this task; None for the arms that train nothing, 0 for those that train on others
-    only."""
+    """Training samples of this task; None for arms that train nothing, 0 for arms that train on other tasks only."""
 
     stages: tuple[Stage, ...] = ()
-    """The trainings that lead to its weights; empty for the arms that train nothing."""
+    """The trainings that lead to its weights; empty for arms that train nothing."""
 
     search: Search | None = None
-    """How the settings of the last stage were chosen; None where there was one of each. Until the choice is
-    made, a run has the first of each."""
+    """How the settings of the last stage are chosen; None when each has one value. Until then `stages` has the first
+    value of each."""
 
     members: tuple[str, ...] = ()
-    """The keys of the runs that an ensemble is made of."""
+    """The keys of an ensemble's members."""
 
     averaged: tuple[Recipe, ...] = ()
-    """The recipes whose weights are averaged, of a `soup`."""
+    """The recipes whose weights a `soup` averages."""
 
     num_fewshot: int
     demonstrations: Demonstrations | None
-    """How they are chosen; None without any."""
+    """How demonstrations are chosen; None when there are none."""
 
     templates: tuple[str, ...]
-    """The wordings it is scored in: every sample once in each."""
+    """The wordings it is scored in; every sample is asked once in each."""
 
     generation: Generation
     split: Literal["test", "dev"] = "test"
-    """What it is scored on: a trial of a search on dev."""
+    """The samples it is scored on; `dev` for the trials of a search."""
 
     until: float = 1.0
-    """Share of the last stage's steps that it is trained for: less than 1 at the rungs of a search."""
+    """Share of the last stage's steps that are trained; below 1 at the rungs of a search."""
 
     test_seed: int | None
-    """Which test set was drawn, of a task whose data is generated; None: its usual one."""
+    """The seed of a generated task's test set; None for its usual one."""
 
     limit: int | None
-    """Score only the first so many samples; None: all of them."""
+    """Number of samples to score, from the first; None for all."""
 
     guard: Guard | None = None
-    """None: an ordinary run, which is a cell of a board."""
+    """None for an ordinary run, which boards rank."""
 
     @property
     def key(self) -> str:
-        """Sixteen hex digits that name this run and nothing else."""
-        # Ordinary runs have the names that they had before there were guards.
+        """Sixteen hex digits that identify this run."""
+        # Without the field, so that ordinary runs keep the keys that they had before guards existed.
         return key_of(self, without={"guard"} if self.guard is None else set())
 
     @property
     def cell(self) -> str:
-        """The same for every choice that its search may come to."""
+        """The key with the searched settings left blank, so it does not depend on what the search chooses."""
         if self.search is None:
             return self.key
         *before, last = self.stages
@@ -122,37 +120,36 @@ class Run(Frozen):
 
     @property
     def arm(self) -> tuple[str, str, str, int | None]:
-        """Candidate, method, and the task and budget that its weights are of: all seeds of an arm have the
-        same settings."""
+        """Candidate, method, and the task and budget its weights were tuned for. All seeds of an arm have the same
+        settings."""
         after = self.guard.after if self.guard else None
         return self.candidate.name, self.candidate.method, after.task if after else self.task, self.budget
 
     @property
     def budget(self) -> int | None:
-        """Training samples of the task that its weights are of: of a guard run, the task that they were tuned
-        for."""
+        """Training samples of the task its weights were tuned for, which for a guard run is not its own task."""
         after = self.guard.after if self.guard else None
         return after.n_train if after else self.n_train
 
     @property
     def alike(self) -> str:
-        """Equal for runs that differ in nothing but seed, training budget and what their searches chose."""
-        made = self.model_dump(
+        """Equal for runs that differ only in seed, training budget and the settings their searches chose."""
+        fields = self.model_dump(
             mode="json",
             include={"candidate", "stages", "num_fewshot", "demonstrations", "task_fingerprint"},
             exclude={"stages": {place: self._differing(place) for place in range(len(self.stages))}},
         )
-        return json.dumps(made, sort_keys=True)
+        return json.dumps(fields, sort_keys=True)
 
     def _differing(self, place: int) -> dict[str, Any]:
-        """What of a stage may differ between runs that are alike. Only settings of the last one are
-        chosen."""
+        """The fields of a stage that may differ between runs that are alike: sample counts, and in the last stage the
+        searched settings."""
         chosen = set(self.search.space) if self.search and place == len(self.stages) - 1 else set()
         return {"portions": {"__all__": {"n_train"}}, "training": chosen}
 
     @property
     def recipe(self) -> Recipe | None:
-        """What its weights are made by; None: they are the base's."""
+        """How its weights are made; None when they are the base's."""
         if not self.stages and not self.averaged:
             return None
         candidate = self.candidate
@@ -169,23 +166,21 @@ class Run(Frozen):
 
     @property
     def training(self) -> Training | None:
-        """The settings of the last stage; None for the arms that train nothing."""
+        """The settings of the last stage; None for arms that train nothing."""
         return self.stages[-1].training if self.stages else None
 
     @property
     def train_templates(self) -> tuple[str, ...]:
-        """The wordings of its own task that it is trained on; empty for the arms that train nothing of it."""
-        portions = (
-            portion
-            for stage in reversed(self.stages)
-            for portion in stage.portions
-            if portion.task == self.task
-        )
-        return next((portion.templates for portion in portions), ())
+        """The wordings of its own task that it was last trained on; empty for arms that never train on it."""
+        for stage in reversed(self.stages):
+            for portion in stage.portions:
+                if portion.task == self.task:
+                    return portion.templates
+        return ()
 
     @property
     def folder(self) -> Path:
-        """Where its result lies, relative to the results folder."""
+        """The folder of its result, relative to the results folder."""
         return Path(*self.place)
 
     @property
@@ -203,7 +198,7 @@ class Run(Frozen):
 
     @property
     def guarded(self) -> Path | None:
-        """The folder of the ordinary run whose weights a guard run scores; None of all other runs."""
+        """The folder of the ordinary run whose weights this guard run scores; None for all other runs."""
         after = self.guard.after if self.guard else None
         if after is None:
             return None
@@ -212,18 +207,18 @@ class Run(Frozen):
     def _place(self, *parts: str) -> tuple[str, ...]:
         name = self.candidate.name
         place = name, self.candidate.method, *parts, f"seed-{self.seed}"
-        # A name that no sweep allows may hold folders, as other people's results can.
+        # Sweeps allow no such name, but results made elsewhere may have one, and then it is several folders.
         return Path(*place).parts if "/" in name or name in ("", ".") else place
 
     @property
     def label(self) -> str:
-        """How people read it."""
+        """Its name in messages and tables."""
         budget = "" if self.budget is None else f" · {self.budget} samples"
         return f"{self.candidate.label} · {self.task_label}{budget} · seed {self.seed}"
 
     @property
     def task_label(self) -> str:
-        """Its task, and of a guard run whose weights it scores: `boolq after ticket_routing`, `boolq before
+        """Its task, and for a guard run also whose weights it scores: `boolq after ticket_routing`, `boolq before
         tuning`."""
         if self.guard is None:
             return self.task
@@ -234,7 +229,7 @@ class Run(Frozen):
 
 @cache
 def _task_folder(task: str, version: int) -> str:
-    # A task of another harness is named `lm_eval:arc_easy`, and a colon is no good in a path.
+    # Tasks of another harness have names like `lm_eval:arc_easy`, and Windows forbids colons in paths.
     return re.sub(r"[^A-Za-z0-9._-]+", "-", task) + f"-v{version}"
 
 

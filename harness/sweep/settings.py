@@ -1,4 +1,4 @@
-"""The tables of a sweep file: how to generate, how engines run, how settings are searched."""
+"""Tables of a sweep file: how answers are generated, how engines run, how settings are searched."""
 
 from typing import Annotated, Literal
 
@@ -9,23 +9,23 @@ from harness.toml import Frozen
 
 
 class TuningBudget(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
-    """What every model of a sweep may spend on finding its settings: the same for all, in one of three
-    currencies."""
+    """What each model of a sweep may spend on choosing its settings, in one of three currencies; the same for
+    all."""
 
     trials: int | None = Field(default=None, gt=0)
-    """Settings tried, however early they were dropped."""
+    """Settings tried, however early they are dropped."""
 
     tokens: int | None = Field(default=None, gt=0)
-    """Tokens trained on by all trials together, each as often as it was."""
+    """Tokens trained on by all trials together, repeats included."""
 
     device_hours: float | None = Field(default=None, gt=0)
-    """Hours of training by all trials together, times the devices that were at it."""
+    """Hours of training of all trials together, times the devices used."""
 
     @model_validator(mode="after")
     def _one_currency(self) -> "TuningBudget":
-        given = [f"{name} = {value}" for name, value in self if value is not None]
-        if len(given) != 1:
-            got = " and ".join(given) or "none"
+        currencies = [f"{name} = {value}" for name, value in self if value is not None]
+        if len(currencies) != 1:
+            got = " and ".join(currencies) or "none"
             raise ValueError(f"give exactly one of {', '.join(type(self).model_fields)} (got {got})")
         return self
 
@@ -40,17 +40,17 @@ class Generation(Frozen):
     temperature: float = Field(default=0.0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     n: int = Field(default=1, gt=0)
-    """Answers sampled for each prompt; a sample's score is their mean."""
+    """Answers per prompt; a sample's score is their mean."""
 
     max_tokens: int | None = Field(default=None, gt=0)
     """None takes the task's own."""
 
     max_model_len: int | None = Field(default=None, gt=0)
-    """Tokens a prompt and its answer may take together; None takes the model's own, at most 4096."""
+    """Tokens that a prompt and its answer may have together; None: the model's own context, at most 4096."""
 
     stride: int | None = Field(default=None, gt=0)
-    """Tokens measured by each window of a text that is longer than the context, after as much as fits before
-    them; None measures windows side by side, as lm-evaluation-harness does."""
+    """Tokens measured per window of a text longer than the context, each window beginning with as much preceding text
+    as fits; None measures disjoint windows, as lm-evaluation-harness does."""
 
     @model_validator(mode="after")
     def _draws_differ(self) -> "Generation":
@@ -62,71 +62,69 @@ class Generation(Frozen):
 
 
 class EngineSettings(Frozen):
-    """How scoring runs, under vLLM's own names. None of it changes what is asked, so none of it is part of a
-    run."""
+    """How scoring runs, under vLLM's own names. Nothing here changes what is asked, so it is no part of a run."""
 
     way: Literal["auto", "swap", "adapters"] = "auto"
-    """How tuned weights get into the engine. `swap`: merged, and loaded in place. `adapters`: LoRA adapters
-    are served beside each other. `auto` decides by device and size; the result says which it was."""
+    """How tuned weights get into the engine. `swap`: merged and loaded in place. `adapters`: LoRA adapters are served
+    side by side. `auto` decides by device and size; results say which was used."""
 
     max_num_seqs: int = Field(default=256, gt=0)
-    """Sequences worked on at a time. Halved, down to 4, where the device's memory is too small."""
+    """Sequences generated at a time; halved, down to 4, when the device's memory is too small."""
 
     data_parallel_size: int = Field(default=1, gt=0)
-    """Engines that share a base model's runs, each on devices of its own."""
+    """Engines among which a base model's runs are divided, each on its own devices."""
 
     tensor_parallel_size: int = Field(default=1, gt=0)
-    """Devices that one engine's model is spread over."""
+    """Devices over which one engine's model is spread."""
 
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
     """Share of a GPU's memory that vLLM takes."""
 
     time_uncached: bool = False
-    """Also time few-shot arms with the prefix cache off, on up to 64 prompts: what they cost where prompts
-    share nothing."""
+    """Also time few-shot arms with the prefix cache off, on up to 64 prompts: their cost when prompts share no
+    prefix."""
 
 
 class SearchSettings(Frozen):
-    """`[search]`: how settings that have several values, or a range, are chosen: on dev, by the task's
-    metric."""
+    """`[search]`: how to choose settings that have several values or a range: on dev, by the task's metric."""
 
     sampler: Literal[
         "grid", "random", "TPESampler", "GPSampler", "CmaEsSampler", "QMCSampler", "NSGAIISampler"
     ] = "grid"
-    """`grid`: every combination. `random`, or the name of one of Optuna's samplers (`TPESampler`, say):
-    `trials` of them."""
+    """`grid` tries every combination; `random`, or one of Optuna's samplers such as `TPESampler`, tries `trials` of
+    them."""
 
     budget: TuningBudget | None = None
     """What each model may spend on the choice for a task, over all its methods: `{ trials = 16 }`, `{ tokens
     = 2_000_000 }` or `{ device_hours = 1.5 }`. None: whatever the grid takes."""
 
     trials: int = Field(default=16, gt=0)
-    """Settings that a sampler proposes for each method, where no budget says less; of a grid all are
-    tried."""
+    """Settings that a sampler proposes per method, unless a budget in trials says otherwise; a grid is tried in
+    full."""
 
     batch: int = Field(default=8, gt=0)
-    """Settings that a sampler proposes at a time: the next ones know how these did."""
+    """Settings that a sampler proposes at a time; it learns from each batch before the next."""
 
     rungs: int = Field(default=1, gt=0, le=10)
-    """Times that trials are judged: with 3 and a factor of 4 after a sixteenth, a quarter and all of the
+    """How often trials are judged: 3 rungs with a factor of 4 judge after a sixteenth, a quarter and all of the
     training."""
 
     reduction_factor: int = Field(default=4, gt=1, le=30)
-    """After each rung the best one in so many goes on (successive halving)."""
+    """After each rung the best trial out of this many continues (successive halving)."""
 
     seed: Seed = 0
-    """Of the sampler."""
+    """The sampler's."""
 
 
 class Search(Frozen):
-    """What was to be chosen among, and how; a run that was chosen carries it."""
+    """The settings that a run's search chooses among, and how it chooses."""
 
     space: dict[str, tuple[int | float | str | bool | tuple[str, ...], ...] | Range]
     """Setting → its values, or its range."""
 
     settings: SearchSettings
     methods: int
-    """Methods of the same model that share the budget."""
+    """Number of methods of the same model that share the budget."""
 
     seed: Seed
-    """The one that its trials are trained with."""
+    """The seed that all trials are trained with."""

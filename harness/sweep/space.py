@@ -13,17 +13,17 @@ from harness.errors import UserError
 Value = int | float | str | bool | None | tuple[str, ...]
 Settings = dict[str, Value]
 Identity = frozenset[tuple[str, Value]]
-"""Settings as something to be found again, whatever the order of their axes."""
+"""Settings in a form that compares equal whatever the order of their axes."""
 
 _DRAWS = 100
-"""Draws in a row that may meet tried settings before those that are left are counted off."""
+"""Draws in a row that may hit tried settings before one of the untried ones is picked by number."""
 
 
 class Range(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """Numbers between two ends, both included, under the names of Optuna's distributions.
 
-    They are whole when all that is given of them is whole: `low = 1` and `high = 4` make four of them, `low =
-    1.0` and `high = 4.0` any number of them.
+    They are whole numbers when `low`, `high` and `step` are: `low = 1` and `high = 4` hold four numbers, `low = 1.0`
+    and `high = 4.0` infinitely many.
     """
 
     low: int | float
@@ -32,8 +32,7 @@ class Range(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """Draw evenly in the logarithm."""
 
     step: int | float | None = None
-    """The distance of two neighbours, counted from `low`. None: 1 between whole numbers, none between
-    others."""
+    """The distance between neighbours, counted from `low`. None: 1 for whole numbers, continuous for others."""
 
     @model_validator(mode="after")
     def _sensible(self) -> "Range":
@@ -58,7 +57,7 @@ class Range(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
 
     @property
     def values(self) -> Sequence[int | float] | None:
-        """Every number in it, ascending; None when there is no end of them."""
+        """Every number in it, ascending; None when there are infinitely many."""
         low, step = Decimal(str(self.low)), Decimal(str(self.step or 1))
         if isinstance(self.low, int) and isinstance(self.high, int) and self.whole:
             return range(self.low, self.high + 1, int(step))
@@ -75,10 +74,10 @@ class Range(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
         return self.low <= value <= self.high if self.values is None else value in self.values
 
     def draw(self, generator: random.Random) -> int | float:
-        """One of its numbers, all as likely, or with `log` all orders of magnitude."""
+        """A random number in it: uniform, or with `log` uniform in the logarithm."""
         if self.log:
-            # A whole number stands for all that is rounded to it: otherwise the ends would come half as
-            # often.
+            # Rounding sends half a number on either side to each whole one; without the margin the ends would be
+            # drawn half as often.
             margin = 0.5 if self.whole else 0.0
             drawn = math.exp(generator.uniform(math.log(self.low - margin), math.log(self.high + margin)))
             return min(max(round(drawn) if self.whole else drawn, self.low), self.high)
@@ -106,7 +105,7 @@ def grid(space: Space) -> list[Settings]:
 
 
 def check_space(space: Space) -> None:
-    """Raise `UserError` for an axis that lists nothing, the same value twice, or a number that is none."""
+    """Raise `UserError` for an axis that lists nothing, a value twice, or a number that is not finite."""
     for axis, values in space.items():
         if isinstance(values, Range):
             continue
@@ -120,7 +119,7 @@ def check_space(space: Space) -> None:
 
 
 def identity(settings: Settings) -> Identity:
-    """What two equal settings share and two different ones do not."""
+    """A key that is the same for equal settings only."""
     return frozenset(settings.items())
 
 
@@ -133,14 +132,14 @@ def within(space: Space, settings: Settings) -> bool:
 
 
 def size(space: Space) -> int | None:
-    """How many settings there are; None when there is no end of them."""
+    """How many settings there are; None when there are infinitely many."""
     counts = [_listed(values) for values in space.values()]
     return None if None in counts else math.prod(len(values) for values in counts if values is not None)
 
 
 def draw(space: Space, generator: random.Random, *, tried: Set[Identity]) -> Settings | None:
-    """Settings that were not tried yet, each axis drawn by itself; None when all were. All tried are from
-    this space."""
+    """Random settings that were not tried yet, each axis drawn independently; None when all were tried. `tried` holds
+    settings of this space only."""
     total = size(space)
     if total is not None and len(tried) >= total:
         return None

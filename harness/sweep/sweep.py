@@ -1,5 +1,6 @@
 """What a sweep file may say. Settings keep the names of the libraries that consume them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -27,7 +28,7 @@ class CandidateSpec(Layers):
         default=("zero_shot", "few_shot", "lora", "full"), min_length=1
     )
     chat: bool | None = None
-    """Render with the tokenizer's chat template; None: when it has one."""
+    """Whether to render with the tokenizer's chat template; None: if it has one."""
 
 
 class Sweep(Frozen):
@@ -37,32 +38,31 @@ class Sweep(Frozen):
     tasks: tuple[str, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1)
     n_train: Budget | tuple[Budget, ...] = "all"
-    """Training samples a tuned run may use; a list is a learning curve."""
+    """Training samples that a tuned run may use; a list gives a learning curve."""
 
     guard_tasks: tuple[str, ...] = ()
-    """Tasks that nothing is trained on: every tuned arm is scored on them too, in their first wording, and so
-    is its base. What is lost there was forgotten."""
+    """Tasks that nothing is trained on. Every tuned arm and its base are scored on them too, in their first wording:
+    what an arm loses there, it has forgotten."""
 
     templates: str | tuple[str, ...] | None = None
-    """The wordings every arm is scored in: one name, several, or "all". None takes each task's first."""
+    """The wordings that every arm is scored in: one name, several, or "all"; None: each task's first."""
 
     train_templates: str | tuple[str, ...] | None = None
-    """The wordings tuned arms are trained on, mixed evenly over the samples. None takes those that are
-    scored."""
+    """The wordings that tuned arms are trained on, spread evenly over the samples; None: those that are scored."""
 
     num_fewshot: int | None = Field(default=None, gt=0)
-    """Demonstrations of the few-shot arms; None takes each task's own."""
+    """Demonstrations per prompt of few-shot arms; None: each task's own number."""
 
     demonstrations: Demonstrations | None = None
-    """How few-shot demonstrations are chosen; None takes each task's own."""
+    """How few-shot demonstrations are chosen; None: as each task says."""
 
     test_seed: Seed | None = None
-    """Draws another test set for the tasks whose data is generated: one that no model can have seen."""
+    """Draws another test set for tasks whose data is generated: one that no model can have seen."""
 
     generation: Generation = Generation()
     engine: EngineSettings = EngineSettings()
     report_to: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = ()
-    """Where trainings are logged besides, by transformers' own integrations."""
+    """Where transformers' own integrations log trainings too."""
 
     defaults: Layers = Layers()
     search: SearchSettings = SearchSettings()
@@ -85,36 +85,28 @@ class Sweep(Frozen):
 
     @property
     def budgets(self) -> "tuple[Budget, ...]":
-        """Every training budget of the sweep."""
+        """The training budgets, also when there is only one."""
         return self.n_train if isinstance(self.n_train, tuple) else (self.n_train,)
 
     @property
     def all_tasks(self) -> "tuple[str, ...]":
-        """Its tasks, and then those that guard against forgetting."""
+        """The tasks, followed by the guard tasks."""
         return (*self.tasks, *self.guard_tasks)
 
     @model_validator(mode="after")
     def _unique(self) -> "Sweep":
-        for what, values in (
-            *((f"candidate '{candidate.name}': method", candidate.methods) for candidate in self.candidates),
-            ("task", self.tasks),
-            ("seed", self.seeds),
-            ("training budget", self.budgets),
-            *(
-                (what, names)
-                for what, names in (("template", self.templates), ("training template", self.train_templates))
-                if isinstance(names, tuple)
-            ),
-            (
-                "candidate name",
-                [*(spec.name for spec in self.candidates), *(spec.name for spec in self.ensembles)],
-            ),
-        ):
-            if not values:
-                raise ValueError(f"no {what} is named; give at least one, or leave the key out")
-            twice = sorted({str(value) for value in values if list(values).count(value) > 1})
-            if twice:
-                raise ValueError(f"{what} '{twice[0]}' is given twice; each must be unique")
+        for candidate in self.candidates:
+            _check_unique(f"candidate '{candidate.name}': method", candidate.methods)
+        _check_unique("task", self.tasks)
+        _check_unique("seed", self.seeds)
+        _check_unique("training budget", self.budgets)
+        if isinstance(self.templates, tuple):
+            _check_unique("template", self.templates)
+        if isinstance(self.train_templates, tuple):
+            _check_unique("training template", self.train_templates)
+        # An ensemble's results lie beside those of candidates, under its own name.
+        names = [spec.name for spec in self.candidates] + [spec.name for spec in self.ensembles]
+        _check_unique("candidate name", names)
         return self
 
     @model_validator(mode="after")
@@ -130,7 +122,7 @@ class Sweep(Frozen):
 
     @model_validator(mode="after")
     def _known_tasks(self) -> "Sweep":
-        for where, names in (
+        for key, names in (
             ("multitask.tasks", self.multitask.tasks),
             ("multitask.held_out", self.multitask.held_out),
             ("meta.tasks", self.meta.tasks),
@@ -139,9 +131,17 @@ class Sweep(Frozen):
             for name in names or ():
                 if name not in self.tasks:
                     raise ValueError(
-                        f"{where}: task '{name}' is not among the sweep's tasks.{suggest(name, self.tasks)}"
+                        f"{key}: task '{name}' is not among the sweep's tasks.{suggest(name, self.tasks)}"
                     )
         return self
+
+
+def _check_unique(noun: str, values: Sequence[object]) -> None:
+    if not values:
+        raise ValueError(f"no {noun} is named; give at least one, or leave the key out")
+    repeated = sorted({str(value) for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"{noun} '{repeated[0]}' is given twice; each must be unique")
 
 
 def load_sweep(path: Path) -> Sweep:
