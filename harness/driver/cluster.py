@@ -115,7 +115,8 @@ class _Workplace:
         self._events, self._answers = (
             Queue(actor_options={"num_cpus": 0, "scheduling_strategy": on_this_node}) for _ in range(2)
         )
-        # Ray forgets what an actor was made with once it is there. Another node needs it again, so it is held here.
+        # Ray drops an actor's large arguments once it is made (ray#53727), and another node needs them again:
+        # they are held here.
         self._model_files = ray.put(_contents(_model_files(self._base)))
         self._node: Any = None
 

@@ -56,6 +56,7 @@ class LocalExecutor:
                 "ask for fewer "
                 "workers, or lower data_parallel_size or tensor_parallel_size"
             )
+        # The devices of each idle worker; None where there is no GPU.
         self._free: SimpleQueue[str | None] = SimpleQueue()
         each = len(devices) // self.workers
         for worker in range(self.workers):

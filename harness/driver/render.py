@@ -33,7 +33,7 @@ class Workshop:
         time_uncached: bool = False,
         report_to: Sequence[str] = (),
     ) -> None:
-        """`report_to`: where trainings are logged besides."""
+        """`report_to`: other places that trainings are logged to."""
         self.work, self._tasks = work, tasks
         self._time_uncached, self._report_to = time_uncached, tuple(report_to)
         self._written: set[str] = set()

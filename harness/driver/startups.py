@@ -63,6 +63,7 @@ class StartShares:
         for start in self._starts:
             jobs = len(start.records) + len(start.failures)
             share = start.seconds / jobs if jobs else 0.0
+            # A failure is reported with this wave, so it pays now and no more; records can still be changed.
             for failure in start.failures:
                 failure.seconds += share
                 start.seconds -= share

@@ -93,7 +93,7 @@ def open_waves(group: Group, sweep: SweepWork, line: ProgressLine) -> Iterator[W
         # Two threads that wait for each other on busy cores take several times as long as one.
         threads=1 if is_tiny(group.model) else None,
     )
-    recipes: dict[str, Recipe] = {}
+    recipes: dict[str, Recipe] = {}  # filled by every wave, before a training of it can ask
 
     def judge(key: str, rows: list[Message]) -> Message:
         return _judge(recipes[key], rows, sweep)

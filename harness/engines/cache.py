@@ -18,7 +18,7 @@ from typing import Any
 from harness.engines.engine import Answered, Choose, Completion, Engine, Generate, Likelihood, Request
 
 _KEYS_AT_ONCE = 500
-"""Questions a statement asks for: SQLite bounds the variables of one."""
+"""Keys per SQL statement: SQLite limits its variables."""
 
 _SECONDS_BETWEEN_WRITES = 1.0
 

@@ -78,7 +78,7 @@ def _first_token(tokenizer: Any) -> list[int]:
 
 
 def encode_answer(tokenizer: Any, prompt: Rendered, answer: str, *, chat: bool) -> list[int]:
-    """The answer's tokens as they follow a prompt, without the end-of-sequence token."""
+    """The answer's tokens as they follow its prompt, without the end-of-sequence token."""
     (token_ids,) = encode_answers(tokenizer, [(prompt, answer)], chat=chat)
     return token_ids
 

@@ -50,12 +50,12 @@ class Generate:
 
 @dataclass(frozen=True)
 class Choose:
-    """Weigh choices. Answered by a list of one `float` a choice: its natural-log probability, summed over its
-    tokens."""
+    """Weigh choices. Answered by a list of one `float` per choice: its natural-log probability, summed over
+    its tokens."""
 
     prompt: list[int]
     choices: list[list[int]]
-    """Each of one token at least."""
+    """Each of at least one token."""
 
     arm: int = 0
 
@@ -65,7 +65,7 @@ class Measure:
     """Weigh a given continuation. Answered by a `Likelihood`."""
 
     prompt: list[int]
-    """One token at least."""
+    """At least one token."""
 
     continuation: list[int]
     arm: int = 0
@@ -156,8 +156,7 @@ class Engine(Protocol):
 
 
 class OutOfMemory(Exception):
-    """The accelerator has no room for so many sequences at once; an engine with a smaller `max_num_seqs`
-    may."""
+    """The accelerator has no room for `max_num_seqs` sequences at once; it may have for fewer."""
 
 
 MAX_NUM_SEQS = 256

@@ -12,16 +12,17 @@ from harness.engines.engine import Completion, Engine, Generate, Reference, Samp
 from harness.records.generation import GuardRecord
 
 CANARIES, LONGEST, NEW_TOKENS = 6, 512, 8
-"""How many prompts, of how many tokens at most, and how many tokens are written after each."""
+"""The number of prompts, their most tokens, and the tokens that are written after each."""
 
 BOUNDS = {"float32": 1e-3}
-"""Natural-log probabilities may differ from transformers' by so much: other kernels add in another order."""
+"""By dtype, how far natural-log probabilities may be from transformers', whose kernels add in another
+order."""
 
 BOUND_OF_HALF = 0.25
 """The bound where numbers have 8 or 11 significant bits (bfloat16, float16)."""
 
 OTHER_TOKEN = 1e-6
-"""Two answers with other tokens differ by this at least, were the tokens equally likely."""
+"""The least difference of two answers with other tokens, even where those are equally likely."""
 
 
 class Canaries:

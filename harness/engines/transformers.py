@@ -34,7 +34,7 @@ from harness.records.costs import device_name
 from harness.sweep.engines import Way
 
 BATCH = 32
-"""Sequences at a time, at most."""
+"""The most sequences at a time."""
 
 LOGITS_AT_ONCE = 4096
 """Tokens of a batch whose logits are kept."""

@@ -58,14 +58,14 @@ batch as it likes, and few enough for memory to stay flat however many there are
 
 CPU_BLOCK = 32
 """Tokens of a block of the prefix cache on a CPU, the fewest that its attention takes: vLLM's own 128 are
-longer than many a prompt, and what prompts share is cached in whole blocks."""
+longer than many prompts, and what prompts share is cached in whole blocks."""
 
 SHORT_PROMPT = 128
-"""Tokens of a prompt up to which the first of its choices reads it along, at each with the whole vocabulary's
-chances."""
+"""A prompt of at most this many tokens is read along with the first of its choices. For each token read so,
+vLLM works out the probabilities of the whole vocabulary, which is too slow for longer prompts."""
 
 TOKENS_AT_ONCE = 128
-"""Tokens of which vLLM tells the log-probability in one request, at most."""
+"""The most tokens whose log-probability vLLM tells in one request."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class AskJob(Frozen):
     """One run's prompts, to be answered by one arm."""
 
     key: str
-    """The run's."""
+    """Of the run."""
 
     label: str
     """How people read the run."""
@@ -42,10 +42,10 @@ class AskJob(Frozen):
     """Where the `GenerationRecord` goes."""
 
     weights: Path | None
-    """The arm's; None: the base's own."""
+    """Of the arm; None for the base itself."""
 
     tuner: Tuner | None
-    """What of the model `weights` is; None where it has none."""
+    """Which part of the model the weights change; None for the base itself."""
 
     weights_id: str
     """Changes when the base's weights do."""
@@ -67,7 +67,7 @@ class FitJob(Frozen):
     """One training: of one stage, or the averaging of several arms' weights."""
 
     key: str
-    """The recipe's."""
+    """Of the recipe."""
 
     label: str
     tuner: Tuner
@@ -81,7 +81,7 @@ class FitJob(Frozen):
     """Weights of the stage before, of the same tuner; None: the base's own."""
 
     train: Path
-    """Rendered samples: rows of `prompts.prompt_row`, each with its `task` besides."""
+    """Rendered samples: rows of `prompts.prompt_row`, each with the name of its `task` added."""
 
     dev: Path
     checkpoints: Path

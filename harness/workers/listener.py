@@ -15,7 +15,7 @@ from harness.workers.worker import JobFailed
 
 @dataclass(frozen=True)
 class PhaseBegan:
-    """A phase of so many jobs begins."""
+    """A phase begins, with its number of jobs."""
 
     phase: str
     jobs: int
@@ -62,7 +62,7 @@ class JobFailure:
     """A training or a run that came to nothing."""
 
     key: str
-    """The recipe's or the run's."""
+    """Of the recipe or the run."""
 
     phase: str
     reason: str

@@ -57,7 +57,7 @@ class Worker:
         """Start `python -m module arguments` and wait until it is ready. Raises `JobFailed` when it cannot
         start.
 
-        `environment`: variables it has besides this process's.
+        `environment`: variables added to those of this process.
         """
         self.name = module.removeprefix("harness.")
         self.log = log
@@ -148,8 +148,8 @@ class Worker:
 
 
 def ask_driver(question: Message) -> Message:
-    """In a worker, in the middle of a job: what the driver knows and the worker does not, such as a task's
-    metric."""
+    """Called in a worker, in the middle of a job: have the driver answer what only it can, such as what a
+    task's metric says."""
     assert _reply is not None, "`serve` was called"
     _reply({"event": "question", **question})
     return dict(json.loads(sys.stdin.readline()))
