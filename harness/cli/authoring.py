@@ -51,7 +51,7 @@ def add_verbs(add_verb: AddVerb) -> None:
 
     parser = add_verb("review", _review, "read a task's prompts with their answers, and say which are right")
     parser.add_argument("task", help="the task's name")
-    text = "samples a template (default: 5)"
+    text = "samples per template (default: 5)"
     parser.add_argument("--per-template", type=positive, default=5, metavar="N", help=text)
     parser.add_argument("--reviewer", metavar="NAME", help="who reviews (default: your login name)")
     text = "the verdicts (default: reviews.jsonl beside the task)"
@@ -136,8 +136,8 @@ def _sweep_file(name: str, plugins: "Mapping[str, Plugin]") -> Path:
         return board_file(name, "sweep.toml")
     except UserError:
         raise UserError(
-            f"'{name}' is no task, sweep file or shipped board.{suggest(name, plugins)} (`gainboard list tasks` shows the "
-            "tasks; tasks of your own need --tasks-dir DIR, those of lm-eval are named lm_eval:NAME)"
+            f"'{name}' is no task, sweep file or shipped board.{suggest(name, plugins)} (`gainboard list tasks` "
+            "shows the tasks; tasks of your own need --tasks-dir DIR, those of lm-eval are named lm_eval:NAME)"
         ) from None
 
 

@@ -104,7 +104,8 @@ def _print_total(total: dict[str, Any], console: "Console") -> None:
         f"\n{total['runs'] - total['done']} of {total['runs']} runs to do, on {total['groups']} base models: "
         f"{total['train_tokens']:,} tokens to train on, about {duration} on {total['device']}"
         + (f", about ${price:,.{2 if price >= 10 else 4}f}" if price is not None else "")
-        + ", and half a minute of start-up a model. Estimated from characters and parameters; results say more.",
+        + ", and half a minute of start-up per model. "
+        "Estimated from characters and parameters; results say more.",
         highlight=False,
     )
     if total["runs_without_estimate"]:

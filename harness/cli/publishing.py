@@ -37,18 +37,18 @@ def add_verbs(add_verb: AddVerb) -> None:
     """Add the verbs of this file to the parser."""
     parser = add_verb("publish", _publish, "build the static leaderboard site from results")
     add_results(parser)
-    text = "a board file, or the name of a shipped board; of several each has a folder, and a front page lists them"
+    text = "a board file, or the name of a shipped board; each of several gets a folder, and a front page lists them"
     parser.add_argument("--board", action="append", default=[], metavar="FILE", help=text)
     text = "say what was published, and what has changed, for scripts"
     parser.add_argument("--json", action="store_true", help=text)
-    text = "processes (default: one a core, at most 4)"
+    text = "processes (default: one per core, at most 4)"
     parser.add_argument("--workers", type=positive, metavar="N", help=text)
     text = "keep nothing for the next time, and use nothing kept"
     parser.add_argument("--no-cache", action="store_true", help=text)
     add_publish_options(parser)
 
     parser = add_verb("export", _export, "write a board's figures for other programs")
-    text = "of a table, or of records a model"
+    text = "a format of a table, or of records per model"
     parser.add_argument("--format", required=True, choices=EXPORT_FORMATS, help=text)
     add_results(parser)
     parser.add_argument("--board", metavar="FILE", help="a board file, or the name of a shipped board")

@@ -60,14 +60,14 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=positive, metavar="N", help="score only the first N test samples")
     text = "only runs whose candidate/method/task/[budget/]seed matches"
     parser.add_argument("--only", metavar="GLOB", help=text)
-    text = "where base models are worked on"
+    text = "where base models are trained and scored"
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help=text)
     parser.add_argument("--address", help="of the Ray cluster (default: one is started on this machine)")
     text = (
         "base models at a time (default: one per GPU; without a GPU one, or one per core where all are tiny)"
     )
     parser.add_argument("--workers", type=positive, metavar="N", help=text)
-    text = "print what happens as a JSON object a line, the outcome last (or the plan)"
+    text = "print what happens, one JSON object per line, the outcome last (or the plan)"
     parser.add_argument("--json", action="store_true", help=text)
 
 

@@ -327,6 +327,32 @@ def test_each_verb_ends_with_the_command_to_type_next(
     assert last_line(capsys) == "→ gainboard preview --site 'my site' --open"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "following"),
+    [
+        (["sweep.toml"], 0, "publish"),
+        (["sweep.toml", "--results", "elsewhere"], 0, "publish --results elsewhere"),
+        (["quickstart"], 0, "publish --board quickstart"),
+        (["mine/sweep.toml"], 0, "publish --board mine/board.toml"),
+        (["sweep.toml"], 1, "list runs"),
+    ],
+)
+def test_what_follows_a_run_is_its_board_or_a_look_at_what_failed(
+    on_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    following: str,
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "board.toml").write_text("")
+    monkeypatch.setattr("harness.cli.sweeps._run_sweep", lambda options, sweep: code)
+    assert call("run", *arguments) == code
+    assert last_line(capsys) == f"→ gainboard {following}"
+
+
 def test_several_checked_tasks_are_to_be_named_in_a_sweep(
     on_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
