@@ -1,4 +1,4 @@
-"""Records of how answers came to be, and of the proof whose answers they are."""
+"""Records of how a run's answers were generated, and of the checks that they are those of its weights."""
 
 from typing import Annotated
 
@@ -13,23 +13,23 @@ class GuardRecord:
     """One check that the engine answered with the weights it was given."""
 
     name: str
-    """`matches_transformers`: what the engine says of a few prompts, against transformers reading the same
-    weights. `differs_from_base`: a tuned arm answers them otherwise than its base. `base_repeats`: after the
-    last swap of the engine the base answers them exactly as at its start."""
+    """`matches_transformers`: on a few prompts the engine agrees with transformers reading the same weights.
+    `differs_from_base`: a tuned arm answers them differently from its base. `base_repeats`: after the
+    engine's last swap the base answers them exactly as at its start."""
 
     passed: bool
     value: Finite
-    """The largest difference of a token's natural-log probability."""
+    """The largest difference between natural-log probabilities of a token."""
 
     bound: Finite
-    """`value` may not be above it (for `differs_from_base`: not below)."""
+    """The most that `value` may be; for `differs_from_base` the least."""
 
     reason: str = ""
     """What went wrong, in a sentence; empty when it passed."""
 
 
 class GenerationRecord(Frozen):
-    """What the engine measured."""
+    """What the engine measured while it answered a run."""
 
     engine: str
     device: str
@@ -42,30 +42,29 @@ class GenerationRecord(Frozen):
     """This run's share of the engine's start."""
 
     swap_seconds: Amount
-    """Putting the arm's weights into the running engine."""
+    """Spent on putting the arm's weights into the running engine."""
 
     way: str = "swap"
     """How the arm's weights got there: `swap` (merged and loaded in place) or `adapters` (its adapter served
     beside others)."""
 
     generate_seconds: Amount
-    """Answers taken from the cache count with the seconds they took when they were generated."""
+    """An answer taken from the cache counts with the seconds it took when it was generated."""
 
     guard_seconds: Amount = 0.0
     requests: Count
     """Prompts answered."""
 
     reused_requests: Count = 0
-    """Of these, those whose answer an earlier run with equal weights, prompt and sampling had given
-    already."""
+    """Those of them whose answer was kept from an earlier run with equal weights, prompt and sampling."""
 
     prompt_tokens: Count
     cached_prompt_tokens: Count = 0
-    """Of these, the tokens whose keys and values were in the engine's prefix cache."""
+    """Those of them whose keys and values were in the engine's prefix cache."""
 
     completion_tokens: Count
     uncached_requests_per_second: Rate | None = None
-    """Speed with the prefix cache off, of arms that were timed so; None elsewhere."""
+    """Speed with the prefix cache off, for arms that were timed that way; None for others."""
 
     flops: Amount
     peak_memory_bytes: Count

@@ -40,8 +40,8 @@ def provenance(generation: GenerationRecord) -> Provenance:
 
 
 def _git_commit() -> str | None:
-    """The commit of GainBoard's checkout, with `-dirty` when it was changed; None when GainBoard was installed
-    without one."""
+    """The commit of GainBoard's checkout, with `-dirty` when it was changed; None when GainBoard was
+    installed without one."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

@@ -17,16 +17,16 @@ RESULT, FAILURE = "result.json", "failure.json"
 
 @record_part
 class Cost:
-    """Physical quantities only; money is derived when pages are built."""
+    """What a run took in physical quantities; money is derived when pages are built."""
 
     device: str
     num_devices: Annotated[int, Field(ge=1, le=10**6)]
-    """That the engine's model is spread over; a training takes one."""
+    """How many the engine's model is spread over; a training takes one."""
 
     seconds: dict[str, Amount]
     """By phase: `train_startup`, `train`, `discarded`, `engine_startup`, `swap`, `guard`, `generate`,
-    `score`. The start of a worker is shared evenly among all that it served, the trials of a search among
-    them."""
+    `score`. A worker's start is shared evenly among everything that it served, including the trials of a
+    search."""
 
     train_tokens: Count
     prompt_tokens: Count
@@ -44,7 +44,7 @@ class Cost:
 
 @record_part
 class Provenance:
-    """Where and with what a result was made."""
+    """With what a result was made, where and when."""
 
     gainboard: str
     git_commit: str | None
@@ -67,30 +67,29 @@ class Result(Frozen):
     run: Run
     task: TaskCard
     metrics: dict[str, MetricValue]
-    """Over all samples; of several templates, the mean of their values."""
+    """Over all samples; with several templates, the mean of their values."""
 
     by_template: dict[str, dict[str, MetricValue]]
-    """The metrics of each template that was scored, over its own samples."""
+    """The metrics of each template in which a sample was scored."""
 
     parsed: FormRecord | None
-    """None of a result of schema 4 that was not judged since."""
+    """None in a result of schema 4 that was not judged again since."""
 
     overlap: OverlapRecord
-
     samples: SampleCounts
     trainings: tuple[TrainingRecord, ...]
     """Every training that its weights, or its members' weights, come from, in order; empty for untuned
     arms."""
 
     selection: Selection | None = None
-    """How its settings were chosen; None where there was one of each."""
+    """How its settings were chosen; None where there was nothing to choose."""
 
     collapsed: str = ""
-    """Why its score says nothing of the task: one answer for nearly all samples, at or below chance. Empty
-    when all is well."""
+    """Why its score says nothing about the task: one answer for nearly all samples, and no better than
+    guessing. Empty when all is well."""
 
     failed_before: RecordedUse = ResourceUse()
-    """What earlier starts of the run took that came to nothing."""
+    """What earlier starts of the run took, which failed."""
 
     generation: GenerationRecord
     cost: Cost
@@ -103,7 +102,7 @@ class Result(Frozen):
 
     @property
     def untrusted(self) -> str | None:
-        """Why the score is not to be believed: the first guard of the engine that failed; None when all
+        """Why the score is not to be believed: the reason of the first guard that failed; None when all
         passed."""
         return next((guard.reason for guard in self.generation.guards if not guard.passed), None)
 
@@ -117,4 +116,4 @@ class Failure(Frozen):
     phase: str
     reason: str
     spent: RecordedUse = ResourceUse()
-    """What it took until it failed, earlier starts that failed among it."""
+    """What it took until it failed, with earlier starts that failed."""

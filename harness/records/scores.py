@@ -9,23 +9,23 @@ from harness.records.fields import Count, Finite, record_part
 
 @record_part
 class MetricCard:
-    """What the pages say of a metric."""
+    """What pages need to know about a metric."""
 
     description: str
     low: Finite | None
     high: Finite | None
-    """The ends of its range; None where it has none."""
+    """The ends of its range; None for an end without bound."""
 
     higher_is_better: bool
     corpus: bool
-    """Whether it is made of sums over samples: a sample's score is then its part in it, and may lie outside
-    the range."""
+    """Whether it is computed from sums over samples. A sample's score is then its part in the whole, and may
+    lie outside the range."""
 
     chance: Finite | None = None
     """What guessing evenly among the choices scores; None where there are none."""
 
     majority: Finite | None = None
-    """What always giving the most frequent training answer scores; None where no answer is given twice."""
+    """What always giving the most frequent training answer scores; None where no answer occurs twice."""
 
 
 @record_part
@@ -41,7 +41,7 @@ class StepRecord:
 
 @record_part
 class TaskCard:
-    """What the pages say of a task, so that publishing needs no plugin."""
+    """What pages need to know about a task, so that publishing needs no plugin."""
 
     name: str
     version: int
@@ -85,55 +85,54 @@ class MetricValue:
 
     n: Count
     details: dict[str, Finite] = Field(default_factory=dict)
-    """Named parts of the value: precision, recall and F1 by class, say."""
+    """Named parts of the value, such as precision, recall and F1 by class."""
 
 
 @record_part
 class FormRecord:
-    """Format and content: how many answers have the form that their task wants, and what those score."""
+    """Form apart from content: how many answers have the form that their task wants, and what those score."""
 
     share: MetricValue
-    """Of the answers, over the samples that the metrics are of."""
+    """Of answers with the right form, over the samples that the metrics are computed on."""
 
     score: MetricValue | None
-    """The primary metric of those that have it, over the samples with at least one; None where no answer
-    has."""
+    """The primary metric of answers with the right form, over samples with at least one; None without any."""
 
 
 @record_part
 class SampleCounts:
-    """How many samples a run was asked for, in each template, and how many were scored."""
+    """How many samples a run had to answer, counted once per template, and how many were scored."""
 
     total: Count
     scored: Count
     failed: Count
     truncated: Count = 0
-    """Those whose prompt was cut to fit the context, as their task allows."""
+    """Those whose prompt was cut to fit the context, which their task allows."""
 
 
 @record_part
 class OverlapRecord:
-    """How much of the test set stands, exactly or nearly, in the rows a run was trained on.
+    """How much of the test set occurs, exactly or nearly, in the rows that a run was trained on.
 
-    Of an arm that trains nothing, in the whole training set, so that every arm has a score on clean samples.
+    For an untuned arm the whole training set counts, so that every arm has a score on clean samples.
     """
 
     exact: Count
-    """Test samples whose question is that of a training sample, white space and case aside."""
+    """Test samples whose question is that of a training sample, apart from white space and case."""
 
     near: Count
-    """Others whose question is nearly that of a training sample."""
+    """Further test samples whose question is nearly that of a training sample."""
 
     samples: Annotated[int, Field(ge=1, le=10**15)]
     """Test samples that were compared."""
 
     method: str
-    """How near is told."""
+    """How near ones are found, in words."""
 
     clean: dict[str, MetricValue]
-    """The metrics over the test samples that are neither; empty when none is left."""
+    """The metrics over the test samples that do not occur there; empty when none is left."""
 
     @property
     def share(self) -> float:
-        """Exact and near, of all."""
+        """The share of test samples that occur there, exactly or nearly."""
         return (self.exact + self.near) / self.samples

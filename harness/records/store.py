@@ -174,7 +174,7 @@ def read_runs(results: Path) -> RunRecords:
 
 
 def use_of_failed_starts(results: Path, run: Run) -> ResourceUse:
-    """What earlier starts of a run took that came to nothing."""
+    """What earlier starts of a run took, which failed."""
     path = results / run.folder / FAILURE
     try:
         failure = read_record(path, Failure) if path.exists() else None

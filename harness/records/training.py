@@ -12,20 +12,20 @@ from harness.toml import Frozen
 
 @record_part
 class CurvePoint:
-    """One point of a training curve, on the training samples since the point before or on dev."""
+    """One point of a training curve: over the training samples since the previous point, or over dev."""
 
     step: Count
     epoch: float
     loss: float
     learning_rate: float | None = None
     grad_norm: float | None = None
-    """Of the last step, before clipping."""
+    """Of the last step, before it was clipped."""
 
     tokens_per_second: float | None = None
-    """Prompt and answer tokens trained on since the point before, by the seconds of its steps."""
+    """Prompt and answer tokens trained on since the previous point, divided by the seconds of their steps."""
 
     metric: float | None = None
-    """The task's metric of answers written on dev, where the training was asked for it."""
+    """The task's metric on dev, where that chooses the checkpoint."""
 
 
 class ResourceUse(Frozen):
@@ -55,18 +55,18 @@ def _as_measured(spent: ResourceUse) -> ResourceUse:
 
 
 RecordedUse = Annotated[ResourceUse, AfterValidator(_as_measured)]
-"""What one thing took. Sums of several have no upper bound."""
+"""What one piece of work took; a sum over several may be larger than a record's bounds."""
 
 
 class TrainingRecord(Frozen):
-    """What the training worker measured of one stage; of a rung of a search, of the stage up to there."""
+    """What the training worker measured of one stage; at a rung of a search, of the stage up to there."""
 
     key: str
-    """Of the recipe that it made. Results that name the same one share its cost."""
+    """Of the recipe that was trained. Results that name the same key share its cost."""
 
     tuner: str
     tasks: tuple[str, ...]
-    """Whose samples it was trained on."""
+    """Those whose samples it was trained on."""
 
     steps: Count
     epochs: Amount
@@ -74,11 +74,11 @@ class TrainingRecord(Frozen):
     """The step whose checkpoint was kept."""
 
     best_dev_loss: float | None
-    """Mean natural-log loss of an answer's token on dev, at the best step; None of a meta-learning, which has
-    no dev."""
+    """Mean natural-log loss per answer token on dev, at the best step; None for a meta-learning, which has no
+    dev."""
 
     best_metric: Finite | None = None
-    """The task's metric on dev at the best step, where it chose it."""
+    """The task's metric on dev at the best step, where the metric chose that step."""
 
     stopped_early: bool
     train_curve: tuple[CurvePoint, ...]
@@ -88,13 +88,14 @@ class TrainingRecord(Frozen):
     """Training samples longer than `max_length` or the model's context."""
 
     per_device_train_batch_size: Count
-    """The one that fitted into memory: the settings' own, or half of it, and so on; 0 of averaged weights."""
+    """The one that fitted into memory: that of the settings, or halved as often as needed; 0 for averaged
+    weights."""
 
     tokens: Count
-    """Tokens the model was trained on, prompts and targets, all epochs; no padding."""
+    """Tokens that the model was trained on: prompts and targets of all epochs, without padding."""
 
     target_tokens: Count
-    """Of these, the tokens that carried loss."""
+    """Those of them that carried loss."""
 
     dev_tokens: Count
     """Tokens read, and written, for evaluations on dev."""
@@ -116,15 +117,15 @@ class TrainingRecord(Frozen):
     peak_memory_bytes: Count
     energy_joules: Amount | None
     resumed_at: tuple[Count, ...] = ()
-    """Steps at which it went on after a stop."""
+    """Steps at which it resumed after a stop."""
 
     discarded: RecordedUse = ResourceUse()
-    """What came of nothing: steps after the last checkpoint of a start that was killed, steps that ran out of
+    """Work in vain: steps after the last checkpoint of a start that was killed, and steps that ran out of
     memory."""
 
     diverged: str = ""
-    """Why the training is not to be trusted though it ended: its loss rose for good. Empty when all is
-    well."""
+    """Why the training is not to be trusted although it ended: its loss rose and did not come down again.
+    Empty when all is well."""
 
     @property
     def all_seconds(self) -> float:
@@ -137,16 +138,16 @@ class TrialRecord(Frozen):
 
     settings: Settings
     key: str
-    """Of its recipe, as far as it was trained."""
+    """Of its recipe, up to the rung that it was trained to."""
 
     shares: tuple[TrainingShare, ...]
-    """The rungs it was judged at, as shares of its training."""
+    """The rungs at which it was judged, as shares of its training."""
 
     scores: tuple[Finite | None, ...]
-    """What it scored on dev at each; None where it failed."""
+    """Its score on dev at each of them; None where it failed."""
 
     losses: tuple[float | None, ...] = ()
-    """Its loss on dev at each, which decides where scores do not."""
+    """Its loss on dev at each of them, which decides where scores do not tell trials apart."""
 
     spent: RecordedUse
     """Training, and answering on dev."""
@@ -162,18 +163,20 @@ class TrialRecord(Frozen):
 
 
 class Selection(Frozen):
-    """How a run's settings were chosen: all that were tried, in order."""
+    """How a run's settings were chosen."""
 
     metric: str
     higher_is_better: bool
     trials: tuple[TrialRecord, ...]
+    """All settings that were tried, in order."""
+
     chosen: int
-    """The place of the chosen one."""
+    """The index of the chosen trial."""
 
     stopped: str = ""
-    """What ended the search before all was tried: the budget, in words."""
+    """What ended the search before everything was tried: the budget, in words. Empty when nothing did."""
 
     @property
     def spent(self) -> ResourceUse:
-        """What all trials took; the chosen one's training is that of one of the runs."""
+        """What all trials took, with the chosen one, whose training one of the runs records, too."""
         return reduce(ResourceUse.plus, (trial.spent for trial in self.trials), ResourceUse())

@@ -1,4 +1,4 @@
-"""What a result says of its task, so that pages need no plugin."""
+"""Describe a task and its metrics in a result, so that pages need no plugin."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from harness.task import Metric
 
 
 def task_card(loaded: LoadedTask) -> TaskCard:
-    """The card of a task with its samples."""
+    """What pages need to know about a task and its samples."""
     task, dataset = loaded.task, loaded.dataset
     metrics = metrics_of(task)
     primary = next(metric for metric in metrics if metric.name == task.primary_metric)
@@ -43,7 +43,7 @@ def task_card(loaded: LoadedTask) -> TaskCard:
 
 
 def metric_card(metric: Metric, *, chance: float | None, majority: float | None) -> MetricCard:
-    """What pages say of a metric."""
+    """What pages need to know about a metric."""
     return MetricCard(
         description=metric.description,
         low=None if math.isinf(metric.low) else metric.low,

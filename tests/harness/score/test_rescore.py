@@ -137,8 +137,8 @@ def test_a_folder_without_results_is_an_error(tmp_path: Path) -> None:
 
 def test_an_extractor_that_returns_no_text_leaves_its_sample_unscored(tmp_path: Path) -> None:
     write(tmp_path, ["7", "none"], "7")
-    found = re.compile(r"\d")
-    rescore(tmp_path, plugins_of(adding(extract=lambda text: text if found.search(text) else None)))  # type: ignore[arg-type, return-value]
+    digit = re.compile(r"\d")
+    rescore(tmp_path, plugins_of(adding(extract=lambda text: text if digit.search(text) else None)))  # type: ignore[arg-type, return-value]
     table = pandas.read_parquet(tmp_path / RUN.folder / PREDICTIONS)
     assert table["error"][1] == "extract returned NoneType, expected a text"
 

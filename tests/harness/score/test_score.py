@@ -1,5 +1,6 @@
 """Answers judged: means, corpus metrics, several templates, samples that fail."""
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -28,10 +29,10 @@ def scored(
 ) -> Scored:
     """Judge answers, one a sample for each template in turn; None is a sample the engine could not answer."""
     templates = list(task.prompts.templates)
-    asked = [(sample, template) for template in templates for sample in samples]
+    prompts = list(itertools.product(templates, samples))
     rows = [
         engine_answer(place, sample, template, answer, error="too long")
-        for place, ((sample, template), answer) in enumerate(zip(asked, answers, strict=True))
+        for place, ((template, sample), answer) in enumerate(zip(prompts, answers, strict=True))
     ]
     rows.reverse()  # an engine finishes them in any order
     return score_predictions(task, collect(samples, rows, overlapping=overlapping))
@@ -55,10 +56,10 @@ def errors(result: Scored) -> list[str]:
 
 def test_a_sample_s_cluster_stands_in_its_row_and_a_whole_passage_by_its_hash() -> None:
     names = ["p1", "", "A passage. " * 9]
-    known = [Sample(str(index), {"text": "?"}, "1", cluster=name) for index, name in enumerate(names)]
-    rows = scored(adding(), known, ["1", "1", "1"]).table()
+    clustered = [Sample(str(index), {"text": "?"}, "1", cluster=name) for index, name in enumerate(names)]
+    rows = scored(adding(), clustered, ["1", "1", "1"]).table()
     assert list(rows["cluster"][:2]) == ["p1", ""]
-    assert rows["cluster"][2] == cluster_of(known[2])
+    assert rows["cluster"][2] == cluster_of(clustered[2])
     assert len(rows["cluster"][2]) == 16
 
 
