@@ -43,7 +43,7 @@ MARKS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True)
-class Mark:
+class KindMark:
     """What became of a sample, in a shape and a word."""
 
     word: Kind
@@ -77,7 +77,7 @@ class SampleView:
     place: int
     """In the data set, from 1."""
 
-    mark: Mark | None
+    mark: KindMark | None
     prompt: str
     prompt_title: str
     target: str
@@ -112,7 +112,7 @@ class SamplesPage:
     arms: Pairs
     """Which run each arm is."""
 
-    marks: tuple[Mark, ...]
+    marks: tuple[KindMark, ...]
     samples: tuple[SampleView, ...]
     pages: tuple[PageLink, ...]
     """Empty where there is but one."""
@@ -130,7 +130,7 @@ def samples_pages(_site: Site, arms: Arms) -> Iterator[Page]:
     kinds = {one: arms.kind(one) for one in arms.ids}
     counted = list(kinds.values())
     marks = {
-        kind: Mark(kind, MARKS[kind], slug(kind.replace(" ", "-")), counted.count(kind))
+        kind: KindMark(kind, MARKS[kind], slug(kind.replace(" ", "-")), counted.count(kind))
         for kind in arms.kinds
     }
     views = [_view(arms, one, place, marks, kinds[one]) for place, one in enumerate(arms.ids, start=1)]
@@ -152,7 +152,7 @@ def samples_pages(_site: Site, arms: Arms) -> Iterator[Page]:
         yield Page(samples_href(task, number), content)
 
 
-def _view(arms: Arms, sample: str, place: int, marks: dict[Kind, Mark], kind: Kind | None) -> SampleView:
+def _view(arms: Arms, sample: str, place: int, marks: dict[Kind, KindMark], kind: Kind | None) -> SampleView:
     first_arm = next(arm for arm in arms.present if sample in arm.answers)
     first = first_arm.answers[sample].sample
     return SampleView(

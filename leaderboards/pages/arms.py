@@ -10,7 +10,7 @@ from harness.records.scores import TaskCard
 from harness.sweep.methods import METHODS, Method
 from leaderboards.gathered import Site, is_whole
 from leaderboards.pages.heads import METHOD_TITLES
-from leaderboards.pages.samples import Sample, load_samples
+from leaderboards.pages.samples import ShownPrediction, load_predictions
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.tables import Row
 
@@ -26,7 +26,7 @@ GRADES: tuple[Kind, ...] = ("better", "worse", "same", "not scored")
 class Answer:
     """What an arm said to a sample."""
 
-    sample: Sample
+    sample: ShownPrediction
     """The first draw."""
 
     score: float | None
@@ -158,7 +158,7 @@ def _arm(site: Site, method: Method | None, row: Row | None, task: str, seed: in
     result = results.get(seed, row.cells[task].results[0])
     template = result.run.templates[0]
     answers = _answers(
-        [sample for sample in load_samples(site.folder, result) if sample.template == template]
+        [sample for sample in load_predictions(site.folder, result) if sample.template == template]
     )
     shown = f"{row.label}, seed {result.run.seed} (of {len(results)}), template {template}"
     return Arm(
@@ -166,8 +166,8 @@ def _arm(site: Site, method: Method | None, row: Row | None, task: str, seed: in
     )
 
 
-def _answers(samples: Sequence[Sample]) -> dict[str, Answer]:
-    drawn: dict[str, list[Sample]] = {}
+def _answers(samples: Sequence[ShownPrediction]) -> dict[str, Answer]:
+    drawn: dict[str, list[ShownPrediction]] = {}
     for sample in samples:
         drawn.setdefault(sample.id, []).append(sample)
     answers = {}

@@ -7,7 +7,7 @@ from harness.records.scores import MetricCard
 from harness.records.training import Selection, TrialRecord
 from harness.sweep.settings import SearchSettings
 from leaderboards.money.prices import Prices
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Pairs, Tone
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs, Tone
 from leaderboards.text import (
     MISSING,
     count_of,
@@ -154,7 +154,7 @@ def _grid(selection: Selection, order: list[int], card: MetricCard | None) -> Gr
             Item(quantity(trial.spent.tokens), sort=trial.spent.tokens),
             Item(duration(trial.spent.seconds), sort=trial.spent.seconds),
         )
-        lines.append(Line(Head(f"{place + 1}", lead=chosen), items))
+        lines.append(GridRow(Head(f"{place + 1}", lead=chosen), items))
     return Grid(
         "Settings that were tried", Column("Trial", "In the order they were started."), columns, tuple(lines)
     )

@@ -18,7 +18,7 @@ from harness.statistics import Estimate, FloatArray
 from leaderboards.gathered import Site, range_of
 from leaderboards.links import model_href, row_slug, task_href
 from leaderboards.money.ledger import Entry
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Tone
 from leaderboards.pages.heads import MOST_COMPARED, compared_rows
 from leaderboards.pages.kinds import Page
 from leaderboards.rank.comparisons import Differences, TaskComparison, compare_rows, differences_of
@@ -230,8 +230,8 @@ def _row_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     for row in (first, second):
         record = _row_record(site, row)
         head = Head(row.name, row.method_name, href=model_href(row.name))
-        lines.append(Line(head, (Item(*record["score"]), *(Item(text) for text in record["cost"]))))
-    total = Line(
+        lines.append(GridRow(head, (Item(*record["score"]), *(Item(text) for text in record["cost"]))))
+    total = GridRow(
         Head("Difference", "first less second"), (_difference_item(pair.overall), *map(Item, pair.cost))
     )
     return Grid("The two rows", Column("Row"), columns, tuple(lines), total)
@@ -257,7 +257,7 @@ def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     for task, figures in zip(site.table.tasks, pair.tasks, strict=True):
         items = _task_items(figures) if figures else (Item(),) * len(differences)
         items = (_task_score(first, task), _task_score(second, task), *items)
-        lines.append(Line(Head(task, href=task_href(task)), items))
+        lines.append(GridRow(Head(task, href=task_href(task)), items))
     return Grid("Difference by task", Column("Task"), (*scores, *differences), tuple(lines))
 
 

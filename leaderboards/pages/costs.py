@@ -9,7 +9,7 @@ from leaderboards.money.ledger import Entry
 from leaderboards.money.peaks import LIKELY
 from leaderboards.money.prices import Price, Prices
 from leaderboards.pages.cost_items import bill_text, energy_text, payback_item, serve_item, usd_range
-from leaderboards.pages.grid import Column, FilledColumn, Grid, Head, Item, Line, heads_of, items_of
+from leaderboards.pages.grid import Column, FilledColumn, Grid, GridRow, Head, Item, heads_of, items_of
 from leaderboards.pages.heads import candidate_head
 from leaderboards.rank.tables import Row
 from leaderboards.text import duration, flops, percent, quantity, size_of_memory, usd
@@ -211,15 +211,15 @@ def _hosted_help(prices: Prices) -> str:
 
 def _line(
     site: Site, entry: Entry, columns: Sequence[CostColumn], head_of: Callable[[Row], Head] | None
-) -> Line:
+) -> GridRow:
     head = head_of(entry.row) if head_of else candidate_head(site, entry.row, ranked=False)
-    return Line(head, items_of(columns, entry), aside=entry.row.score is None)
+    return GridRow(head, items_of(columns, entry), aside=entry.row.score is None)
 
 
-def _total(site: Site, columns: Sequence[CostColumn]) -> Line:
+def _total(site: Site, columns: Sequence[CostColumn]) -> GridRow:
     """The whole sweep, in the columns that can be added up."""
     items = tuple(column.total(site.ledger.total) if column.total else Item("") for column in columns)
-    return Line(Head("The whole sweep", "what candidates share is counted once"), items)
+    return GridRow(Head("The whole sweep", "what candidates share is counted once"), items)
 
 
 def _training_item(entry: Entry) -> Item:

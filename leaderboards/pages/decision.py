@@ -26,9 +26,9 @@ from leaderboards.pages.grid import (
     Column,
     FilledColumn,
     Grid,
+    GridRow,
     Head,
     Item,
-    Line,
     Pairs,
     Tone,
     heads_of,
@@ -244,7 +244,7 @@ def _budget_grid(choices: Choices, decision: Decision) -> Grid:
     for number, best in enumerate(decision.bests):
         own = number == len(BUDGETS)
         head = Head(round_usd(best.budget), "your budget" if own else "")
-        lines.append(Line(head, _best_items(choices, decision, best.place, best.wins)))
+        lines.append(GridRow(head, _best_items(choices, decision, best.place, best.wins)))
     return Grid("Best score for a budget", Column("Budget"), columns, tuple(lines))
 
 
@@ -296,7 +296,7 @@ def _figure_grid(site: Site, choices: Choices, decision: Decision) -> Grid:
             )
             items = items_of(columns, priced)
         row = case.entry.row
-        lines.append(Line(candidate_head(site, row), (score_item(row.score), *items)))
+        lines.append(GridRow(candidate_head(site, row), (score_item(row.score), *items)))
     heads = (Column("Score", "With its 95 % interval.", about="score"), *heads_of(columns))
     return Grid("Every figure of the scenario", Column("Candidate"), heads, tuple(lines))
 

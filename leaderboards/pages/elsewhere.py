@@ -2,7 +2,7 @@
 
 from leaderboards.elsewhere.scores import UNKNOWN, Imported, ImportedMetric
 from leaderboards.gathered import Site
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, remainder_line
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, remainder_line
 from leaderboards.text import points, shortened
 
 MOST_SHOWN = 60
@@ -37,7 +37,7 @@ def _own_metric(site: Site, record: Imported) -> str:
     return next((card.primary_metric for name, card in site.table.tasks.items() if record.is_of(name)), "")
 
 
-def _line(record: Imported, metric: ImportedMetric) -> Line:
+def _line(record: Imported, metric: ImportedMetric) -> GridRow:
     source = record.source
     version = "" if record.task_version == UNKNOWN else f" v{record.task_version}"
     below = "" if metric.higher_is_better else " (lower is better)"
@@ -48,7 +48,7 @@ def _line(record: Imported, metric: ImportedMetric) -> Line:
         Item() if record.n is None else Item(f"{record.n:,}", sort=record.n),
         Item(f"{source.program} {source.version or ''}".strip(), (source.date or "")[:10], sort=source.date),
     )
-    return Line(Head(record.candidate, shortened(record.model, 80)), items)
+    return GridRow(Head(record.candidate, shortened(record.model, 80)), items)
 
 
 def _score(metric: ImportedMetric) -> Item:

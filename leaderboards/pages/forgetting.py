@@ -3,7 +3,7 @@ page."""
 
 from collections.abc import Sequence
 
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Tone, gain_item
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Tone, gain_item
 from leaderboards.rank.forgetting import Forgetting, GuardVerdict
 from leaderboards.rank.tables import Row
 from leaderboards.text import points
@@ -55,7 +55,7 @@ def forgetting_grid(rows: Sequence[Row], name: str, margin: float) -> Grid | Non
         ),
     )
     lines = tuple(
-        Line(
+        GridRow(
             Head(row.method_name, method=row.method),
             (
                 guard_item(found),

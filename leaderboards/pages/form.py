@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.sweep.methods import PROMPTED
 from leaderboards.gathered import Site
-from leaderboards.pages.grid import Column, Grid, Item, Line, gain_item, headroom_item, score_item
+from leaderboards.pages.grid import Column, Grid, GridRow, Item, gain_item, headroom_item, score_item
 from leaderboards.pages.heads import candidate_head
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.tables import Row, headroom_closed
@@ -30,7 +30,7 @@ def form_grid(site: Site, task: str, rows: Sequence[Row]) -> Grid | None:
         ),
     )
     lines = tuple(
-        Line(candidate_head(site, row, task=task, ranked=False), _items(site, task, row)) for row in shown
+        GridRow(candidate_head(site, row, task=task, ranked=False), _items(site, task, row)) for row in shown
     )
     return Grid(f"Form and content of the answers on {task}", Column("Candidate"), columns, lines)
 

@@ -131,7 +131,7 @@ class Head(NamedTuple):
     """Whether a rule stands above it: a tier begins."""
 
 
-class Line(NamedTuple):
+class GridRow(NamedTuple):
     """A row of a table."""
 
     head: Head
@@ -149,8 +149,8 @@ class Grid:
 
     head: Column
     columns: tuple[Column, ...]
-    lines: tuple[Line, ...]
-    total: Line | None = None
+    lines: tuple[GridRow, ...]
+    total: GridRow | None = None
     """What all rows come to, set below them."""
 
     lean: bool = False
@@ -172,15 +172,15 @@ def items_of(columns: Sequence[FilledColumn[SubjectT]], subject: SubjectT) -> tu
     return tuple(column.item(subject) for column in columns)
 
 
-def remainder_line(hidden: int, columns: Sequence[Column], note: str = "") -> Line:
+def remainder_line(hidden: int, columns: Sequence[Column], note: str = "") -> GridRow:
     """The last row of a table that was cut: how many rows are not shown."""
-    return Line(Head(f"{hidden:,} more", note), (Item(""),) * len(columns))
+    return GridRow(Head(f"{hidden:,} more", note), (Item(""),) * len(columns))
 
 
 def slim(grid: Grid) -> Grid:
     """A very long table without what adorns it: bars, shapes, and tags that only a script would use."""
 
-    def bare(line: Line) -> Line:
+    def bare(line: GridRow) -> GridRow:
         items = tuple(item._replace(bar=None) if item.bar else item for item in line.items)
         return line._replace(head=line.head._replace(method=None), items=items)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from leaderboards.gathered import Site
 from leaderboards.history import FOLDER, MOST_KEPT, NOUNS, Change, Snapshot, StoredSnapshot, changes, summed
 from leaderboards.links import model_href
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, remainder_line
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, remainder_line
 from leaderboards.pages.heads import model_names
 from leaderboards.text import MISSING, count_of
 
@@ -60,7 +60,7 @@ def _change_grid(site: Site, found: Sequence[Change]) -> Grid | None:
     if not found:
         return None
     models = set(model_names(site))
-    lines = [Line(_head(change, models), _items(change)) for change in found[:MOST_CHANGES]]
+    lines = [GridRow(_head(change, models), _items(change)) for change in found[:MOST_CHANGES]]
     columns = (Column("What", text=True), Column("Now", "Below, as it was.", text=True))
     hidden = len(found) - MOST_CHANGES
     if hidden > 0:
@@ -100,7 +100,7 @@ def _snapshot_grid(kept: Sequence[StoredSnapshot]) -> Grid:
     )
 
 
-def _snapshot_line(one: StoredSnapshot, former: StoredSnapshot | None) -> Line:
+def _snapshot_line(one: StoredSnapshot, former: StoredSnapshot | None) -> GridRow:
     table = one.table
     first = "the first" if table.number == 1 else "the oldest that is kept"
     items = (
@@ -109,7 +109,7 @@ def _snapshot_line(one: StoredSnapshot, former: StoredSnapshot | None) -> Line:
         Item(str(table.prices_as_of), sort=str(table.prices_as_of)),
         Item(first if former is None else summed(changes(former.table, table))),
     )
-    return Line(Head(str(table.date), f"no. {table.number}", href=f"{FOLDER}/{one.name}"), items)
+    return GridRow(Head(str(table.date), f"no. {table.number}", href=f"{FOLDER}/{one.name}"), items)
 
 
 def _best(snapshot: Snapshot) -> str:

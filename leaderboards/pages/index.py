@@ -15,7 +15,7 @@ from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.pages.cost_items import price_list
 from leaderboards.pages.costs import derived_grid, measured_grid
 from leaderboards.pages.elsewhere import elsewhere_grid
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Link, Pairs, remainder_line
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Link, Pairs, remainder_line
 from leaderboards.pages.heads import (
     METHOD_TITLES,
     MOST_ROWS,
@@ -156,7 +156,7 @@ def _failure_grid(failures: Sequence[Failure]) -> Grid | None:
     if not failures:
         return None
     lines = tuple(
-        Line(
+        GridRow(
             Head(failure.run.candidate.name, method_name(failure.run), method=failure.run.candidate.method),
             (
                 Item(failure.run.task),
@@ -185,7 +185,7 @@ def _untrusted_grid(results: Sequence[Result]) -> Grid | None:
     if not results:
         return None
     lines = tuple(
-        Line(run_head(result), (*_place_items(result), Item(shortened(result.untrusted or "", 400))))
+        GridRow(run_head(result), (*_place_items(result), Item(shortened(result.untrusted or "", 400))))
         for result in results
     )
     columns = (Column("Task", text=True), Column("Seed"), Column("Reason", text=True))
@@ -205,7 +205,7 @@ def _flagged_grid(site: Site) -> Grid | None:
         if result.run.task in site.table.tasks:
             for trouble in troubles(result):
                 reason = Item(shortened(trouble.reason, 400))
-                lines.append(Line(run_head(result), (*_place_items(result), Item(trouble.what), reason)))
+                lines.append(GridRow(run_head(result), (*_place_items(result), Item(trouble.what), reason)))
     if not lines:
         return None
     hidden = len(lines) - MOST_FLAGGED

@@ -16,9 +16,9 @@ from leaderboards.pages.costs import derived_grid, measured_grid
 from leaderboards.pages.grid import (
     Column,
     Grid,
+    GridRow,
     Head,
     Item,
-    Line,
     gain_item,
     headroom_item,
     remainder_line,
@@ -139,7 +139,7 @@ def _row_grid(site: Site, entries: Sequence[Entry]) -> Grid:
             headroom_item(row.headroom_closed),
             Item(str(row.seeds), sort=row.seeds),
         )
-        lines.append(Line(candidate_head(site, row, ranked=False), items, aside=row.score is None))
+        lines.append(GridRow(candidate_head(site, row, ranked=False), items, aside=row.score is None))
     return Grid("Models by score", Column("Model"), columns, tuple(lines))
 
 
@@ -161,7 +161,7 @@ def _setting_grid(method: Method, rows: Sequence[Row]) -> Grid | None:
     if not changed:
         return None
     lines = tuple(
-        Line(Head(name), (Item(defaults[name]), Item(_spread(found, taken.total()))))
+        GridRow(Head(name), (Item(defaults[name]), Item(_spread(found, taken.total()))))
         for name, found in changed.items()
     )
     columns = (
@@ -185,7 +185,7 @@ def _failure_grid(site: Site, method: Method) -> Grid | None:
     if not failures:
         return None
     lines = [
-        Line(
+        GridRow(
             Head(failure.run.candidate.name),
             (Item(failure.run.task_label), Item(str(failure.run.seed)), Item(shortened(failure.reason, 300))),
         )

@@ -9,7 +9,7 @@ from leaderboards.gathered import Site, scale_of
 from leaderboards.links import task_href
 from leaderboards.pages.cost_items import price_list
 from leaderboards.pages.decision import scenario_text
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Pairs, remainder_line
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs, remainder_line
 from leaderboards.pages.heads import candidate_head, test_sample_count
 from leaderboards.pages.heat import HEAT_STEPS
 from leaderboards.rank.tables import Row
@@ -99,7 +99,7 @@ def _task_grid(site: Site) -> Grid:
             Item(f"{asked:,}", sort=asked),
             Item("no" if cell.scores.num_clusters is None else f"yes, {cell.scores.num_clusters:,}"),
         )
-        lines.append(Line(Head(name, href=task_href(name)), items))
+        lines.append(GridRow(Head(name, href=task_href(name)), items))
     return Grid("What the tasks bring into the formulas", Column("Task"), columns, tuple(lines))
 
 
@@ -118,7 +118,7 @@ def _incomplete_grid(site: Site, left_out: Sequence[Row]) -> Grid | None:
     if not left_out:
         return None
     lines = [
-        Line(candidate_head(site, row, ranked=False), (Item(shortened("; ".join(row.missing), 400)),))
+        GridRow(candidate_head(site, row, ranked=False), (Item(shortened("; ".join(row.missing), 400)),))
         for row in left_out[:MOST_LEFT_OUT]
     ]
     columns = (Column("What is missing", text=True),)

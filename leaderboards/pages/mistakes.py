@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboards.pages.arms import Answer, Arm, Arms
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item
 from leaderboards.text import points
 
 MOST_MISTAKES = 6
@@ -73,7 +73,7 @@ def _frequent(arms: Arms) -> Grid | None:
         return None
     ordered = sorted(shown, key=lambda mistake: (-counts[-1][mistake], -counts[0][mistake], mistake))
     lines = tuple(
-        Line(
+        GridRow(
             Head(_short(target)),
             (Item(_short(answer)), *(_times_item(counted[target, answer]) for counted in counts)),
         )
@@ -108,7 +108,7 @@ def _by_label(arms: Arms) -> Grid | None:
             for arm in arms.present
         ]
         items = (Item(str(max(map(len, by_arm)))), *(_share_item(arms, answers) for answers in by_arm))
-        lines.append(Line(Head(_short(label)), items))
+        lines.append(GridRow(Head(_short(label)), items))
     columns = (
         Column("n", "Test samples with this target."),
         *(

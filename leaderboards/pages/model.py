@@ -13,7 +13,7 @@ from leaderboards.links import compare_href, method_href, model_href, task_href
 from leaderboards.pages.cost_items import labels_item
 from leaderboards.pages.costs import derived_grid, measured_grid
 from leaderboards.pages.forgetting import forgetting_grid
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Link, Pairs, gain_item, score_item
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Link, Pairs, gain_item, score_item
 from leaderboards.pages.heads import METHOD_TITLES, compared_rows, rank_text, short_name, task_score_column
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.cells import Cell
@@ -168,7 +168,7 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
         )
         other = row.name != name
         href = model_href(row.name) if other else method_href(row.method)
-        lines.append(Line(Head(label, method=row.method, href=href, flag=cell.flag), items))
+        lines.append(GridRow(Head(label, method=row.method, href=href, flag=cell.flag), items))
         if cell.estimate:
             short = short_name(row.name if row.members and other else METHOD_TITLES[row.method])
             drawn.append((row.method, f"{short} (!)" if cell.flag else short, cell.estimate))
@@ -216,7 +216,7 @@ def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     for row in rows:
         rank = Item(rank_text(row.ranks), sort=row.ranks[0] if row.ranks else None)
         lines.append(
-            Line(_row_head(name, row), (rank, score_item(row.score), Item(links=_side_by_side(site, row))))
+            GridRow(_row_head(name, row), (rank, score_item(row.score), Item(links=_side_by_side(site, row))))
         )
     return Grid("Methods on the whole board", Column("Method"), columns, tuple(lines))
 

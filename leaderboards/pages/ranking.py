@@ -16,8 +16,8 @@ from leaderboards.pages.grid import (
     Column,
     FilledColumn,
     Grid,
+    GridRow,
     Item,
-    Line,
     gain_item,
     heads_of,
     items_of,
@@ -73,7 +73,7 @@ def ranking_grid(site: Site, entries: Sequence[Entry]) -> Grid:
             kind=_kind(site, row),
             divided=row.score is not None and row.tier != former_tier,
         )
-        lines.append(Line(head, items_of(columns, entry), aside=row.score is None))
+        lines.append(GridRow(head, items_of(columns, entry), aside=row.score is None))
         former_tier = row.tier
     return Grid(
         "Candidates by score",

@@ -31,7 +31,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Prompt:
+class ReviewedPrompt:
     """One prompt with its answer in place."""
 
     item: str
@@ -59,7 +59,7 @@ class Wording:
 
     name: str
     template: str
-    prompts: tuple[Prompt, ...]
+    prompts: tuple[ReviewedPrompt, ...]
 
     @property
     def count(self) -> str:
@@ -129,8 +129,8 @@ def _page(record: Mapping[str, Any]) -> ReviewPage:
     )
 
 
-def _prompt(item: Mapping[str, Any]) -> Prompt:
-    return Prompt(
+def _prompt(item: Mapping[str, Any]) -> ReviewedPrompt:
+    return ReviewedPrompt(
         item=item["item"],
         template=item["template"],
         sample=item["sample"],

@@ -13,7 +13,7 @@ from leaderboards.money.prices import Prices
 from leaderboards.money.spend import training_usd
 from leaderboards.pages.choice import ChoiceView, choice_view
 from leaderboards.pages.cost_items import energy_text
-from leaderboards.pages.grid import Column, Grid, Head, Item, Line, Pairs
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs
 from leaderboards.pages.heads import run_head
 from leaderboards.pages.samples import Excerpt, load_excerpt
 from leaderboards.pages.training import TrainingView, training_views
@@ -151,7 +151,7 @@ def _metric_grid(result: Result) -> Grid:
     primary = result.task.primary_metric
     ordered = sorted(result.metrics.items(), key=lambda pair: (pair[0] != primary, pair[0]))
     lines = tuple(
-        Line(
+        GridRow(
             Head(name, "primary" if name == primary else ""),
             (
                 _metric_item(result.task.metrics[name], metric),
@@ -194,7 +194,9 @@ def _detail_grid(result: Result) -> Grid | None:
     ]
     if not parts:
         return None
-    lines = tuple(Line(Head(part, name), (Item(points(value), sort=value),)) for name, part, value in parts)
+    lines = tuple(
+        GridRow(Head(part, name), (Item(points(value), sort=value),)) for name, part, value in parts
+    )
     return Grid("Parts of the metrics", Column("Part"), (Column("Score"),), lines)
 
 
@@ -208,7 +210,7 @@ def _template_grid(result: Result) -> Grid | None:
         return None
     card = result.task.metrics[primary]
     lines = tuple(
-        Line(Head(template), (_metric_item(card, scored[template]),))
+        GridRow(Head(template), (_metric_item(card, scored[template]),))
         for template in result.run.templates
         if template in scored
     )
@@ -267,7 +269,7 @@ def _member_grid(result: Result, members: Sequence[Result]) -> Grid | None:
     if not run.members:
         return None
     lines = [
-        Line(
+        GridRow(
             run_head(member)._replace(flag=flag_of([member])),
             (
                 Item(str(member.run.seed)),
@@ -284,7 +286,7 @@ def _member_grid(result: Result, members: Sequence[Result]) -> Grid | None:
     gone = len(run.members) - len(lines)
     if gone:
         lines.append(
-            Line(Head(f"{count_of(gone, 'member')} no longer among the results"), (Item(), Item(), Item()))
+            GridRow(Head(f"{count_of(gone, 'member')} no longer among the results"), (Item(), Item(), Item()))
         )
     columns = (Column("Seed"), Column("Score", "On its own, as this run is scored."), Column("Training"))
     return Grid("What this ensemble is made of", Column("Member"), columns, tuple(lines))
@@ -312,7 +314,7 @@ def _guard_grid(guards: Sequence[GuardRecord]) -> Grid | None:
     if not guards:
         return None
     lines = tuple(
-        Line(
+        GridRow(
             Head(guard.name.replace("_", " ")),
             (
                 Item("passed" if guard.passed else "failed", tone="" if guard.passed else "bad"),

@@ -18,7 +18,7 @@ SHOWN_RIGHT, SHOWN_WRONG = 3, 5
 
 
 @dataclass(frozen=True)
-class Sample:
+class ShownPrediction:
     """One prediction, ready to be shown."""
 
     id: str
@@ -57,12 +57,12 @@ class Sample:
 class Excerpt:
     """What a run's page shows of its predictions."""
 
-    samples: tuple[Sample, ...]
+    samples: tuple[ShownPrediction, ...]
     note: str
     """Which ones these are."""
 
 
-def load_samples(folder: Path, result: Result) -> list[Sample]:
+def load_predictions(folder: Path, result: Result) -> list[ShownPrediction]:
     """Every prediction of a run; none when the file cannot be read, which the table has said already.
 
     `folder`: the results.
@@ -86,7 +86,7 @@ def load_excerpt(folder: Path, result: Result) -> Excerpt:
 
 def _load(
     folder: Path, result: Result, choose: Callable[[list[Any]], list[int]] | None = None
-) -> tuple[list[Sample], int]:
+) -> tuple[list[ShownPrediction], int]:
     """A run's predictions, or those chosen by their scores, and how many there are; none when the file cannot
     be read."""
     column = f"score_{result.task.primary_metric}"
@@ -114,10 +114,10 @@ def _first_few(scores: list[Any]) -> list[int]:
     return sorted([*right, *other])
 
 
-def _sample(record: dict[Any, Any], column: str) -> Sample:
+def _sample(record: dict[Any, Any], column: str) -> ShownPrediction:
     answer, completion = _words(record.get("answer")), _words(record.get("completion"))
     score = record.get(column)
-    return Sample(
+    return ShownPrediction(
         id=_words(record.get("sample_id")),
         template=_words(record.get("template")),
         draw=int(record.get("draw") or 0),
@@ -140,7 +140,7 @@ def _words(value: Any) -> str:
     return " | ".join(map(str, value)) if hasattr(value, "__iter__") else str(value)
 
 
-def _cut(sample: Sample) -> Sample:
+def _cut(sample: ShownPrediction) -> ShownPrediction:
     """Its texts, cut to a readable length."""
     texts: dict[str, Any] = {
         name: shortened(getattr(sample, name))

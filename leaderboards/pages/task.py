@@ -15,9 +15,9 @@ from leaderboards.pages.form import form_grid
 from leaderboards.pages.grid import (
     Column,
     Grid,
+    GridRow,
     Head,
     Item,
-    Line,
     Pairs,
     gain_item,
     samples_item,
@@ -34,14 +34,14 @@ from leaderboards.pages.heads import (
     test_sample_count,
 )
 from leaderboards.pages.mistakes import Mistakes, find_mistakes
-from leaderboards.pages.samples import load_samples
+from leaderboards.pages.samples import load_predictions
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.tables import Row, resolvable_gap
 from leaderboards.text import points, shortened
 
 
 @dataclass(frozen=True)
-class Prompt:
+class ExamplePrompt:
     """A prompt as one arm saw it."""
 
     title: str
@@ -77,7 +77,7 @@ class TaskPage:
     """What the primary metric is, in a sentence."""
 
     gap: str
-    prompts: tuple[Prompt, ...]
+    prompts: tuple[ExamplePrompt, ...]
     elsewhere: Grid | None
     """Scores that another program gave."""
     samples_href: str
@@ -209,7 +209,7 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
             samples_item(len(cell.scores), cell.total),
             Item(links=tuple((str(result.run.seed), site.run_hrefs[result.key]) for result in cell.results)),
         )
-        lines.append(Line(head._replace(rank=rank_text(own)), items, aside=own is None))
+        lines.append(GridRow(head._replace(rank=rank_text(own)), items, aside=own is None))
     grid = Grid(f"Candidates by score on {name}", Column("Candidate"), columns, tuple(lines))
     return slim(grid) if len(rows) > MOST_ROWS else grid
 
@@ -233,7 +233,7 @@ def _method_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     for model in sorted({row.name for row in rows}):
         by_method = {row.method: row.cells[name] for row in rows if row.name == model}
         items = tuple(_cell_item(by_method.get(method)) for method in methods)
-        lines.append(Line(Head(model, size_text(site, model), href=model_href(model)), items))
+        lines.append(GridRow(Head(model, size_text(site, model), href=model_href(model)), items))
     return Grid(f"Scores on {name} by model and method", Column("Model"), columns, tuple(lines))
 
 
@@ -259,7 +259,7 @@ def _template_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
         distance = max(values) - min(values) if values else None
         items = [score_item(by_template.get(template)) for template in templates]
         items.append(Item(sort=None) if distance is None else Item(points(distance), sort=distance))
-        lines.append(Line(candidate_head(site, row, task=name, ranked=False), tuple(items)))
+        lines.append(GridRow(candidate_head(site, row, task=name, ranked=False), tuple(items)))
     columns = (*(Column(template) for template in templates), spread)
     return Grid(f"Scores on {name} by template", Column("Candidate"), columns, tuple(lines))
 
@@ -275,7 +275,7 @@ def _budget_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
         if row.key in curves:
             cells = [curves[row.key].get(budget) for budget in budgets]
             items = tuple(_cell_item(cell) for cell in cells)
-            lines.append(Line(candidate_head(site, row, task=name, ranked=False), items))
+            lines.append(GridRow(candidate_head(site, row, task=name, ranked=False), items))
     columns = tuple(Column(f"{budget:,}") for budget in budgets)
     return Grid(f"Scores on {name} by training samples", Column("Candidate"), columns, tuple(lines))
 
@@ -284,7 +284,7 @@ def _step_grid(card: TaskCard) -> Grid | None:
     if not card.steps:
         return None
     lines = tuple(
-        Line(
+        GridRow(
             Head(step.step),
             (
                 Item(step.split),
@@ -304,17 +304,17 @@ def _step_grid(card: TaskCard) -> Grid | None:
     return Grid("Steps taken on the data", Column("Step"), columns, lines)
 
 
-def _example_prompts(site: Site, task: str) -> Iterable[Prompt]:
+def _example_prompts(site: Site, task: str) -> Iterable[ExamplePrompt]:
     """The first sample as the first candidate saw it: in every wording, and after demonstrations."""
     for method in ("zero_shot", "few_shot"):
         row = next((row for row in site.table.rows if row.method == method and task in row.cells), None)
         if row is None:
             continue
         result = row.cells[task].results[0]
-        first = {sample.template: sample for sample in reversed(load_samples(site.folder, result))}
+        first = {sample.template: sample for sample in reversed(load_predictions(site.folder, result))}
         shown = result.run.templates if method == "zero_shot" else result.run.templates[:1]
         for template in shown:
             if template in first:
                 title = f"{METHOD_TITLES[method]}, {template}, as {row.name} saw it"
                 text = shortened(first[template].prompt, 4000) or "(nothing stands before the target)"
-                yield Prompt(title, text, shortened(first[template].target, 4000))
+                yield ExamplePrompt(title, text, shortened(first[template].target, 4000))
