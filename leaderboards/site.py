@@ -110,7 +110,7 @@ def publish(
     """
     address = check_address(url)
     with (
-        claimed(out, results, marker=MARKER, purpose="site") as there,
+        claimed(out, results, marker=MARKER, purpose="site") as target,
         Workers(means.processes, means.tell) as workers,
     ):
         contents = read_folder(results)
@@ -118,9 +118,9 @@ def publish(
         scores = ScoreReader(cache, workers, Stamps(results, contents.digests))
         levels = IntervalLevels(cache, results)
         gathered = gather(contents, board, prices, read=scores, level_of=levels)
-        site = _with_history(gathered, there, _name_of(board), several=False)
-        with replacing(there) as folder, workers:
-            former = FormerPages.of(there, cache, folder)
+        site = _with_history(gathered, target, _name_of(board), several=False)
+        with replacing(target) as folder, workers:
+            former = FormerPages.of(target, cache, folder)
             pages = _write_board(site, Place(folder, address=address), prices, former, scores)
             pages += _finish(folder, address)
         scores.keep(results)
@@ -145,26 +145,26 @@ def publish_boards(
     """
     address = check_address(url)
     names = _names(boards)
-    made: dict[str, Published] = {}
+    published: dict[str, Published] = {}
     views: list[BoardView] = []
     formers: list[FormerPages] = []
     with (
-        claimed(out, results, marker=MARKER, purpose="site") as there,
+        claimed(out, results, marker=MARKER, purpose="site") as target,
         Workers(means.processes, means.tell) as workers,
     ):
         contents = read_folder(results)
         cache = _cache(contents, means)
         scores = ScoreReader(cache, workers, Stamps(results, contents.digests))
         levels = IntervalLevels(cache, results)
-        with replacing(there) as folder, workers:
+        with replacing(target) as folder, workers:
             for name, board in zip(names, boards, strict=True):
                 gathered = gather(contents, board, prices, read=scores, level_of=levels)
-                site = _with_history(gathered, there, name, several=True)
+                site = _with_history(gathered, target, name, several=True)
                 place = Place(folder / name, "../", f"{address}{name}/" if address else "")
                 place.folder.mkdir()
-                formers.append(FormerPages.of(there / name, cache, place.folder))
+                formers.append(FormerPages.of(target / name, cache, place.folder))
                 pages = _write_board(site, place, prices, formers[-1], scores)
-                made[name] = _published(site, out / name / "index.html", pages)
+                published[name] = _published(site, out / name / "index.html", pages)
                 views.append(board_view(site, name))
             shared = {"versions": _versions(contents.results), "summary": views[0].verdict.headline}
             Renderer(Place(folder, address=address), shared).write(
@@ -175,7 +175,9 @@ def publish_boards(
         levels.keep()
         for former in formers:
             former.keep(cache)
-    return PublishedBoards(out / "index.html", pages + sum(one.pages for one in made.values()), made)
+    return PublishedBoards(
+        out / "index.html", pages + sum(board_pages.pages for board_pages in published.values()), published
+    )
 
 
 def _cache(contents: ResultsFolder, means: Means) -> Cache:
@@ -208,14 +210,17 @@ def _name_of(board: Path | None) -> str:
 
 
 def _with_history(site: Site, out: Path, name: str, *, several: bool) -> Site:
-    """The board with its history in the former site, where it was alone, or one of several, in a folder of
-    that name."""
-    alone, among = out / HISTORY, out / name / HISTORY
-    own, other = (among, alone) if several else (alone, among)
-    former = read_history(own)
-    if not own.is_dir() and name:
-        moved = read_history(other)
-        former = moved if moved.snapshots and moved.snapshots[-1].table.board == site.board.title else former
+    """The board with its history in the former site: of several boards, each has its history in a folder of its
+    name.
+    """
+    alone, among_others = out / HISTORY, out / name / HISTORY
+    folder, other_folder = (among_others, alone) if several else (alone, among_others)
+    former = read_history(folder)
+    if not folder.is_dir() and name:
+        # A board that was alone and is now one of several, or the other way round, keeps its history.
+        moved = read_history(other_folder)
+        if moved.snapshots and moved.snapshots[-1].table.board == site.board.title:
+            former = moved
     now = snapshot_of(site.board.title, site.table, site.ledger, site.prices, site.results)
     return replace(site, history=extended(former, now))
 

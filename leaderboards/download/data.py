@@ -42,12 +42,14 @@ def _write_runs(
 ) -> None:
     """A line for each run: where its record is the one of the former site, the line that it had there."""
     href = f"{path.parent.name}/{path.name}"
-    known = former.lines(href)
+    former_lines = former.lines(href)
     with path.open("wb") as file:
-        file.writelines(known.get(digests[result.key]) or _line(run_record(result)) for result in results)
-    found = path.stat()
+        file.writelines(
+            former_lines.get(digests[result.key]) or _line(run_record(result)) for result in results
+        )
+    stat = path.stat()
     made_of = " ".join(digests[result.key] for result in results)
-    former.add(href, PageStamp(made_of, found.st_size, found.st_mtime_ns))
+    former.add(href, PageStamp(made_of, stat.st_size, stat.st_mtime_ns))
 
 
 def figures_json(figures: dict[str, Any]) -> str:
@@ -99,8 +101,14 @@ def run_record(result: Result) -> dict[str, Any]:
         "templates": list(run.templates),
         "primary_metric": result.task.primary_metric,
         "metrics": {
-            name: {"value": one.value, "stderr": one.stderr, "low": one.low, "high": one.high, "n": one.n}
-            for name, one in sorted(result.metrics.items())
+            name: {
+                "value": metric.value,
+                "stderr": metric.stderr,
+                "low": metric.low,
+                "high": metric.high,
+                "n": metric.n,
+            }
+            for name, metric in sorted(result.metrics.items())
         },
         "samples": result.samples,
         "overlap": result.overlap.share,

@@ -35,17 +35,17 @@ UNKNOWN = "unknown"
 def records(site: Site) -> dict[str, str]:
     """Every candidate of the table that has a score, by path; the same table gives the same texts and
     paths."""
-    made = {}
+    texts = {}
     for entry in site.ledger.entries:
         results = [
             _result(site, entry.row, task, cell) for task, cell in entry.row.cells.items() if cell.estimate
         ]
         if results:
             record = _record(site, entry, results)
-            made[_path(site, record)] = (
+            texts[_path(site, record)] = (
                 json.dumps(record, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
             )
-    return made
+    return texts
 
 
 def _path(site: Site, record: Mapping[str, Any]) -> str:
@@ -61,7 +61,7 @@ def _collection(site: Site) -> str:
 
 def _record(site: Site, entry: Entry, results: list[dict[str, Any]]) -> dict[str, Any]:
     row = entry.row
-    first = row.results[0]
+    result = row.results[0]
     moment = _moment(row)
     # A site knows no clock: the record is as old as the newest run in it.
     return {
@@ -76,7 +76,7 @@ def _record(site: Site, entry: Entry, results: list[dict[str, Any]]) -> dict[str
             # Who fine-tuned it is who scored it; of a base that is not known.
             "evaluator_relationship": "first_party" if row.tuned else "other",
         },
-        "eval_library": {"name": "gainboard", "version": first.provenance.gainboard},
+        "eval_library": {"name": "gainboard", "version": result.provenance.gainboard},
         "model_info": _model(site, entry),
         "evaluation_results": results,
     }
@@ -96,10 +96,10 @@ def _moment(row: Row) -> str:
 
 def _model(site: Site, entry: Entry) -> dict[str, Any]:
     row, spent = entry.row, entry.spend
-    first = row.results[0]
-    base = _hub_id(first.run.candidate)
-    engine = first.provenance.engine
-    release = first.provenance.packages.get(engine)
+    result = row.results[0]
+    base = _hub_id(result.run.candidate)
+    engine = result.provenance.engine
+    release = result.provenance.packages.get(engine)
     money = {
         "prices_as_of": str(site.prices.as_of),
         "train_usd": spent.training.mid if spent.training and row.tuned else None,
@@ -115,7 +115,7 @@ def _model(site: Site, entry: Entry) -> dict[str, Any]:
         "method": row.method,
         "method_name": row.method_name,
         "base_model": base,
-        "base_revision": first.run.candidate.revision,
+        "base_revision": result.run.candidate.revision,
         "base_parameters": site.base_parameters.get(row.name),
         "ensemble_members": row.members or None,
         "tuned": row.tuned,
@@ -127,7 +127,7 @@ def _model(site: Site, entry: Entry) -> dict[str, Any]:
         "inference_engine": {"name": engine, **({"version": release} if release else {})},
         "additional_details": {
             "deployment_type": "self_deployed",
-            "model_availability": "open_weights" if first.run.candidate.revision else UNKNOWN,
+            "model_availability": "open_weights" if result.run.candidate.revision else UNKNOWN,
             **_texts({f"tuning.{name}": value for name, value in tuning.items()}),
             **_texts({f"cost.{name}": value for name, value in money.items()}),
         },
@@ -178,10 +178,10 @@ def _result(site: Site, row: Row, task: str, cell: Cell) -> dict[str, Any]:
 def _source(card: TaskCard) -> dict[str, Any]:
     details = _texts({"version": card.version, "license": card.license, "test_samples": card.n_test})
     if card.reference and re.fullmatch(r"https?://\S+", card.reference):
-        own: dict[str, Any] = {"source_type": "url", "url": [visible(card.reference)]}
+        place: dict[str, Any] = {"source_type": "url", "url": [visible(card.reference)]}
     else:
-        own = {"source_type": "other"}
-    return {"dataset_name": visible(card.name), **own, "additional_details": details}
+        place = {"source_type": "other"}
+    return {"dataset_name": visible(card.name), **place, "additional_details": details}
 
 
 def _metric(card: TaskCard, metric: MetricCard) -> dict[str, Any]:

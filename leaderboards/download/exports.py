@@ -52,11 +52,11 @@ def export(results: Path, form: str, *, board: Path | None, prices: Path | None,
             raise UserError(f"{path} would lie among the results in {results}; choose a file elsewhere")
         return _table(gather(read_folder(results), board, prices), form, path)
     path = out or Path(form)
-    with claimed(path, results, marker=MARKER, purpose="set of records") as there:
+    with claimed(path, results, marker=MARKER, purpose="set of records") as target:
         texts = RECORDS[form](gather(read_folder(results), board, prices))
         if not texts:
             raise UserError(f"{results} holds nothing that {form} takes: no trusted run was fine-tuned")
-        with replacing(there) as folder:
+        with replacing(target) as folder:
             for name, text in sorted(texts.items()):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -235,11 +235,13 @@ class Figures(_Documented):
 
 def schema() -> dict[str, Any]:
     """The JSON schema of `leaderboard.json`."""
-    made = {
+    unordered = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Figures.model_json_schema(mode="serialization"),
     }
-    ordered: dict[str, Any] = json.loads(json.dumps(made, sort_keys=True), object_hook=_described_in_one_line)
+    ordered: dict[str, Any] = json.loads(
+        json.dumps(unordered, sort_keys=True), object_hook=_described_in_one_line
+    )
     return ordered
 
 

@@ -19,7 +19,7 @@ def records(site: Site) -> dict[str, str]:
     """The scores of all trusted weights that were trained, by file; a mixture of tasks has all its tasks in
     one."""
     tuned = [result for result in site.results if result.run.recipe is not None and result.untrusted is None]
-    made = {}
+    texts = {}
     for shared in groups(tuned, lambda result: result.run.recipe.key if result.run.recipe else ""):
         shared.sort(key=lambda result: result.run.guard is not None)  # first what they were trained for
         results = [entry for result in shared if (entry := _entry(result))["metrics"]]
@@ -27,8 +27,8 @@ def records(site: Site) -> dict[str, str]:
             name = "-".join((shared[0].run.guarded or shared[0].run.folder).parts)
             index = [{"name": visible(name), "results": results}]
             text = json.dumps({"model-index": index}, indent=2, ensure_ascii=False, allow_nan=False)
-            made[f"{slug(name)}.yaml"] = f"{text}\n"
-    return made
+            texts[f"{slug(name)}.yaml"] = f"{text}\n"
+    return texts
 
 
 def _entry(result: Result) -> dict[str, Any]:

@@ -145,10 +145,10 @@ def _bill_record(spent: Bill) -> dict[str, float | int | None]:
 
 def _troubles(scored: Row | Cell) -> dict[str, int]:
     """How many of the runs have a score that says little of the method."""
-    found = (
+    troubles_by_run = (
         [{trouble.what for trouble in troubles(result)} for result in scored.results] if scored.flag else []
     )
-    return {what: sum(what in one for one in found) for what in ("collapsed", "diverged")}
+    return {kind: sum(kind in kinds for kinds in troubles_by_run) for kind in ("collapsed", "diverged")}
 
 
 def _estimate(name: str, estimate: Estimate | None) -> dict[str, float | None]:

@@ -127,13 +127,15 @@ def samples_pages(_site: Site, arms: Arms) -> Iterator[Page]:
     """Every test sample of a task, in the order of its data set, a hundred a page or fewer where texts are
     long."""
     task = arms.task
-    kinds = {one: arms.kind(one) for one in arms.ids}
+    kinds = {sample: arms.kind(sample) for sample in arms.ids}
     counted = list(kinds.values())
     marks = {
         kind: KindMark(kind, MARKS[kind], slug(kind.replace(" ", "-")), counted.count(kind))
         for kind in arms.kinds
     }
-    views = [_view(arms, one, place, marks, kinds[one]) for place, one in enumerate(arms.ids, start=1)]
+    views = [
+        _view(arms, sample, place, marks, kinds[sample]) for place, sample in enumerate(arms.ids, start=1)
+    ]
     shares = list(_shared_out(views))
     for number, share in enumerate(shares, start=1):
         content = SamplesPage(
@@ -153,33 +155,36 @@ def samples_pages(_site: Site, arms: Arms) -> Iterator[Page]:
 
 
 def _view(arms: Arms, sample: str, place: int, marks: dict[Kind, KindMark], kind: Kind | None) -> SampleView:
-    first_arm = next(arm for arm in arms.present if sample in arm.answers)
-    first = first_arm.answers[sample].sample
+    prompt_arm = next(arm for arm in arms.present if sample in arm.answers)
+    prediction = prompt_arm.answers[sample].sample
     return SampleView(
         shortened(sample, LONGEST_ANSWER),
         place,
         marks[kind] if kind else None,
-        shortened(first.prompt, LONGEST_PROMPT),
-        f"Prompt, {first_arm.title.lower()}"
-        + (f", cut by {count_of(first.truncated, 'token')}" if first.truncated else ""),
-        shortened(first.target, LONGEST_ANSWER),
+        shortened(prediction.prompt, LONGEST_PROMPT),
+        f"Prompt, {prompt_arm.title.lower()}"
+        + (f", cut by {count_of(prediction.truncated, 'token')}" if prediction.truncated else ""),
+        shortened(prediction.target, LONGEST_ANSWER),
         tuple(_answer_view(arm, sample) for arm in arms.present),
     )
 
 
 def _answer_view(arm: Arm, sample: str) -> AnswerView:
-    given = arm.answers.get(sample)
-    if given is None:
+    answer = arm.answers.get(sample)
+    if answer is None:
         return AnswerView(arm.title, arm.method, "not asked", "muted", "", "", "", 1)
-    said = given.sample
-    verdict, tone = said.verdict, said.tone
-    if given.draws > 1:
-        verdict = "not scored" if given.score is None else f"{points(given.score)} over {given.draws} draws"
-        tone = "muted" if given.score is None else ""
-    answer, completion, error = (
-        shortened(text, LONGEST_ANSWER) for text in (said.answer, said.completion, said.error)
+    prediction = answer.sample
+    verdict, tone = prediction.verdict, prediction.tone
+    if answer.draws > 1:
+        verdict = (
+            "not scored" if answer.score is None else f"{points(answer.score)} over {answer.draws} draws"
+        )
+        tone = "muted" if answer.score is None else ""
+    answer_text, completion, error = (
+        shortened(text, LONGEST_ANSWER)
+        for text in (prediction.answer, prediction.completion, prediction.error)
     )
-    return AnswerView(arm.title, arm.method, verdict, tone, answer, completion, error, given.draws)
+    return AnswerView(arm.title, arm.method, verdict, tone, answer_text, completion, error, answer.draws)
 
 
 def _shared_out(views: Sequence[SampleView]) -> Iterator[list[SampleView]]:
@@ -200,17 +205,17 @@ def page_links(task: str, number: int, last: int) -> Iterator[PageLink]:
     """The first and the last page, and those around this one."""
     if last == 1:
         return
-    before = 0
-    for other in range(1, last + 1):
-        if other not in (1, last) and abs(other - number) > NEIGHBOURS:
+    former = 0
+    for page in range(1, last + 1):
+        if page not in (1, last) and abs(page - number) > NEIGHBOURS:
             continue
-        if other > before + 1:
+        if page > former + 1:
             yield PageLink("…")
-        if other == number:
-            yield PageLink(str(other), current=True)
+        if page == number:
+            yield PageLink(str(page), current=True)
         else:
-            yield PageLink(str(other), samples_href(task, other))
-        before = other
+            yield PageLink(str(page), samples_href(task, page))
+        former = page
 
 
 def _lede(arms: Arms, samples: int) -> str:

@@ -88,7 +88,7 @@ class Arms:
     @property
     def ids(self) -> list[str]:
         """Every sample, in the order of the data set."""
-        return list(dict.fromkeys(one for arm in self.arms for one in arm.answers))
+        return list(dict.fromkeys(sample for arm in self.arms for sample in arm.answers))
 
     def kind(self, sample: str) -> Kind | None:
         """What became of a sample; None where one arm alone was run."""
@@ -136,12 +136,12 @@ def _best(site: Site, task: str) -> Row:
 
 
 def _untuned(site: Site, best: Row, method: Method, task: str) -> Row | None:
-    own = (
+    row = (
         best
         if best.method == method
         else site.table.baseline(best, method) or site.table.row(best.name, method)
     )
-    return own if own is not None and task in own.cells else None
+    return row if row is not None and task in row.cells else None
 
 
 def _shared_seed(rows: Sequence[Row], task: str) -> int:
@@ -160,19 +160,17 @@ def _arm(site: Site, method: Method | None, row: Row | None, task: str, seed: in
     answers = _answers(
         [sample for sample in load_predictions(site.folder, result) if sample.template == template]
     )
-    shown = f"{row.label}, seed {result.run.seed} (of {len(results)}), template {template}"
-    return Arm(
-        method, title, result, answers, shown if answers else f"{shown}: its predictions cannot be read"
-    )
+    note = f"{row.label}, seed {result.run.seed} (of {len(results)}), template {template}"
+    return Arm(method, title, result, answers, note if answers else f"{note}: its predictions cannot be read")
 
 
-def _answers(samples: Sequence[ShownPrediction]) -> dict[str, Answer]:
-    drawn: dict[str, list[ShownPrediction]] = {}
-    for sample in samples:
-        drawn.setdefault(sample.id, []).append(sample)
+def _answers(predictions: Sequence[ShownPrediction]) -> dict[str, Answer]:
+    draws_by_sample: dict[str, list[ShownPrediction]] = {}
+    for prediction in predictions:
+        draws_by_sample.setdefault(prediction.id, []).append(prediction)
     answers = {}
-    for name, draws in drawn.items():
+    for sample_id, draws in draws_by_sample.items():
         scores = [draw.score for draw in draws if draw.score is not None]
         score = sum(scores) / len(scores) if len(scores) == len(draws) else None
-        answers[name] = Answer(min(draws, key=lambda draw: draw.draw), score, len(draws))
+        answers[sample_id] = Answer(min(draws, key=lambda draw: draw.draw), score, len(draws))
     return answers

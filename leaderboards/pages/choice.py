@@ -43,13 +43,13 @@ def choice_view(result: Result, prices: Prices) -> ChoiceView | None:
     card = result.task.metrics.get(selection.metric)
     # Those that came furthest first, and of these the best.
     order = sorted(range(len(selection.trials)), key=lambda place: _standing(selection, place))
-    more = len(order) - MOST_TRIALS
+    hidden = len(order) - MOST_TRIALS
     return ChoiceView(
         summary=_summary(result, selection),
         facts=_facts(result, selection, card, prices),
         grid=_grid(selection, order[:MOST_TRIALS], card),
-        left_out=f"{count_of(more, 'more trial')}, none of them better, in the result file."
-        if more > 0
+        left_out=f"{count_of(hidden, 'more trial')}, none of them better, in the result file."
+        if hidden > 0
         else "",
     )
 
@@ -77,12 +77,12 @@ def _summary(result: Result, selection: Selection) -> str:
         else "before they failed"
     )
     search = result.run.search
-    kept = ""
+    halving = ""
     if len(shares) > 1 and search is not None:
-        kept = f" Each time about one in {search.settings.reduction_factor} went on."
+        halving = f" Each time about one in {search.settings.reduction_factor} went on."
     were = "was" if len(selection.trials) == 1 else "were"
     return (
-        f"{tried} {were} tried and judged by {selection.metric} on dev, {when}.{kept} "
+        f"{tried} {were} tried and judged by {selection.metric} on dev, {when}.{halving} "
         "Test was scored once, with the chosen one, for every seed."
     )
 
@@ -108,11 +108,11 @@ def _facts(result: Result, selection: Selection, card: MetricCard | None, prices
     search = result.run.search
     if search is not None:
         budget = search.settings.budget
-        given = [f"{value:,} {name.replace('_', ' ')}" for name, value in budget or () if value is not None]
+        limits = [f"{value:,} {name.replace('_', ' ')}" for name, value in budget or () if value is not None]
         shared = f", shared by {search.methods} methods" if search.methods > 1 else ""
         facts += [
             ("Sampler", search.settings.sampler),
-            ("Tuning budget", f"{given[0]}{shared}" if given else f"none: {_unlimited(search.settings)}"),
+            ("Tuning budget", f"{limits[0]}{shared}" if limits else f"none: {_unlimited(search.settings)}"),
             ("Trained with seed", str(search.seed)),
         ]
     if selection.stopped:
@@ -166,7 +166,7 @@ def _differing(selection: Selection) -> list[str]:
     for trial in selection.trials:
         for name, value in trial.settings.items():
             values.setdefault(name, set()).add(repr(value))
-    return [name for name, found in values.items() if len(found) > 1] or list(values)
+    return [name for name, texts in values.items() if len(texts) > 1] or list(values)
 
 
 def _shares(selection: Selection) -> list[float]:

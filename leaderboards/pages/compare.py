@@ -77,27 +77,29 @@ def compare_pages(site: Site, _board: Site) -> Iterator[Page]:
     if not rows:
         return
     first, second = _default(site, rows)
-    shown: Pair | None = None
+    default_pair: Pair | None = None
     files = {"compare/rows.js": _call("gainboardRows", {"rows": [_row_record(site, row) for row in rows]})}
     for row, pairs in _pairs(site, rows):
         if row is first:
-            shown = pairs[row_slug(second)]
+            default_pair = pairs[row_slug(second)]
         if pairs:
-            known = {
-                other: {"all": pair.overall, "cost": pair.cost, "tasks": pair.tasks}
-                for other, pair in pairs.items()
+            records = {
+                second_slug: {"all": pair.overall, "cost": pair.cost, "tasks": pair.tasks}
+                for second_slug, pair in pairs.items()
             }
             files[f"compare/{row_slug(row)}.js"] = _call(
-                "gainboardPairs", {"row": row_slug(row), "pairs": known}
+                "gainboardPairs", {"row": row_slug(row), "pairs": records}
             )
-    assert shown is not None, "the default pair is in the order of the table"
-    yield Page("compare.html", _page(site, rows, first, second, shown), files)
+    assert default_pair is not None, "the default pair is in the order of the table"
+    yield Page("compare.html", _page(site, rows, first, second, default_pair), files)
 
 
 def _default(site: Site, rows: Sequence[Row]) -> tuple[Row, Row]:
     """The leader and its own few-shot arm, or else the two first rows; the earlier one first."""
-    own = site.table.baseline(rows[0], "few_shot")
-    return rows[0], own if own is not None and any(row is own for row in rows) else rows[1]
+    few_shot = site.table.baseline(rows[0], "few_shot")
+    if few_shot is not None and any(row is few_shot for row in rows):
+        return rows[0], few_shot
+    return rows[0], rows[1]
 
 
 def _pairs(site: Site, rows: Sequence[Row]) -> Iterator[tuple[Row, dict[str, Pair]]]:
@@ -105,16 +107,17 @@ def _pairs(site: Site, rows: Sequence[Row]) -> Iterator[tuple[Row, dict[str, Pai
     costs = [_costs(site.ledger.of(row)) for row in rows]
     slugs = [row_slug(row) for row in rows]
     overall = _figures(differences_of(rows, site.table.overall))
-    compared = compare_rows(rows, site.table.tasks, site.table.standings)
-    by_task = [_task_figures(one) for one in compared.values()]
-    for first, row in enumerate(rows):
+    comparisons = compare_rows(rows, site.table.tasks, site.table.standings)
+    by_task = [_task_figures(comparison) for comparison in comparisons.values()]
+    for first_place, row in enumerate(rows):
         pairs = {}
-        for second in range(first + 1, len(rows)):
+        for second_place in range(first_place + 1, len(rows)):
             train, serve = (
-                _more(ours, theirs) for ours, theirs in zip(costs[first], costs[second], strict=True)
+                _more(first_cost, second_cost)
+                for first_cost, second_cost in zip(costs[first_place], costs[second_place], strict=True)
             )
-            tasks = tuple(table[first][second] for table in by_task)
-            pairs[slugs[second]] = Pair(overall[first][second], (train, serve), tasks)
+            tasks = tuple(table[first_place][second_place] for table in by_task)
+            pairs[slugs[second_place]] = Pair(overall[first_place][second_place], (train, serve), tasks)
         yield row, pairs
 
 
@@ -128,7 +131,8 @@ def _task_figures(compared: TaskComparison) -> list[list[Figures | None]]:
     difference = compared.difference
     ends = (difference.value, difference.low, difference.high)
     p, flips_p = (
-        np.rint(1000 * np.nan_to_num(one)).astype(np.int64) for one in (compared.p, compared.flips_p)
+        np.rint(1000 * np.nan_to_num(p_values)).astype(np.int64)
+        for p_values in (compared.p, compared.flips_p)
     )
     tables = [
         *map(_tenths_of, ends),
@@ -143,21 +147,21 @@ def _task_figures(compared: TaskComparison) -> list[list[Figures | None]]:
 
 def _where(differences: Differences, tables: Sequence[NDArray[np.int64]]) -> list[list[Figures | None]]:
     """The figures of every two rows, None for those that cannot be compared."""
-    figures, known = np.stack(tables, axis=-1).tolist(), differences.known.tolist()
+    figures, comparable = np.stack(tables, axis=-1).tolist(), differences.known.tolist()
     return [
-        [numbers if there else None for numbers, there in zip(*line, strict=True)]
-        for line in zip(figures, known, strict=True)
+        [pair_figures if is_comparable else None for pair_figures, is_comparable in zip(*line, strict=True)]
+        for line in zip(figures, comparable, strict=True)
     ]
 
 
 def _tenths_of(values: FloatArray) -> NDArray[np.int64]:
     """Tenths of a point, rounded as `points` rounds, so that one number is never shown in two ways."""
-    known = np.nan_to_num(values)
-    tenths = 1000 * known
+    numbers = np.nan_to_num(values)
+    tenths = 1000 * numbers
     rounded = np.rint(tenths)
     # Where the half is near, only the number itself says to which side it goes.
     for place in zip(*np.nonzero(np.abs(np.abs(tenths - rounded) - 0.5) < 1e-6), strict=True):
-        rounded[place] = round(10 * round(100 * float(known[place]), 1))
+        rounded[place] = round(10 * round(100 * float(numbers[place]), 1))
     return rounded.astype(np.int64)
 
 
@@ -168,13 +172,13 @@ def _costs(entry: Entry) -> tuple[float | None, float | None]:
     return training, 1000 * spent.request.mid if spent.request else None
 
 
-def _more(ours: float | None, theirs: float | None) -> str:
+def _more(first: float | None, second: float | None) -> str:
     """What one costs more than the other, with its sign."""
-    if ours is None or theirs is None:
+    if first is None or second is None:
         return MISSING
-    if math.isclose(ours, theirs, rel_tol=SAME_COST):
+    if math.isclose(first, second, rel_tol=SAME_COST):
         return usd(0)
-    return (MINUS if ours < theirs else "+") + usd(abs(ours - theirs))
+    return (MINUS if first < second else "+") + usd(abs(first - second))
 
 
 def _row_record(site: Site, row: Row) -> dict[str, Any]:
@@ -238,8 +242,8 @@ def _row_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
 
 
 def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
-    own = f"The task’s own metric, {range_of(*site.table.tasks.values())}."
-    scores = (Column("First", own, narrow=False), Column("Second", own, narrow=False))
+    metric_help = f"The task’s own metric, {range_of(*site.table.tasks.values())}."
+    scores = (Column("First", metric_help, narrow=False), Column("Second", metric_help, narrow=False))
     differences = (
         Column("Δ", "First less second, paired by seed and sample, with its 95 % interval."),
         Column("p", "Of the difference, corrected for the number of tasks (Holm).", narrow=False),
@@ -264,9 +268,9 @@ def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
 def _task_score(row: Row, task: str) -> Item:
     estimate = row.cells[task].estimate if task in row.cells else None
     # Sorted by the digits that are shown, for the script knows no others; + 0.0 turns −0.0 into 0.0.
-    shown = None if estimate is None else round(100 * estimate.value, 1) + 0.0
+    sort = None if estimate is None else round(100 * estimate.value, 1) + 0.0
     text, detail = _score_texts(estimate)
-    return Item(text, detail, shown)
+    return Item(text, detail, sort)
 
 
 def _task_items(figures: Figures) -> tuple[Item, ...]:

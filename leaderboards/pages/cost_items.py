@@ -26,9 +26,14 @@ def labels_item(site: Site, results: Sequence[Result]) -> Item:
     by_run = [(result.run.task, site.ledger.runs.labels(result)) for result in results]
     if not any(by_task for _, by_task in by_run):
         return Item()
-    own = [by_task.get(task, 0) for task, by_task in by_run]
-    others = [sum(by_task.values()) - by_task.get(task, 0) for task, by_task in by_run]
-    return Item(span(own), f"+ {span(others)} of others" if any(others) else "", max(own), loose=True)
+    task_labels = [by_task.get(task, 0) for task, by_task in by_run]
+    other_labels = [sum(by_task.values()) - by_task.get(task, 0) for task, by_task in by_run]
+    return Item(
+        span(task_labels),
+        f"+ {span(other_labels)} of others" if any(other_labels) else "",
+        max(task_labels),
+        loose=True,
+    )
 
 
 def train_item(spent: Spend) -> Item:

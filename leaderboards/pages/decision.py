@@ -103,7 +103,7 @@ def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
     scenario = scenario or scenario_at(site.prices, everything.devices)
     choices = everything.only(that_matter(everything, site.decision, most=MOST_CASES))
     decision = weigh(choices, scenario)
-    few = [case for case in choices.cases if case.method == "few_shot"]
+    few_shot_cases = [case for case in choices.cases if case.method == "few_shot"]
     presets = _presets(site.prices, choices.devices)
     return DecisionPage(
         verdict=verdict_text(choices, decision),
@@ -112,8 +112,8 @@ def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
         prices=tuple(price_fields(scenario, choices.devices)),
         presets=presets,
         cache=scenario.cache,
-        cache_note=_cache_note(few),
-        cache_measured=any(case.uncached for case in few),
+        cache_note=_cache_note(few_shot_cases),
+        cache_measured=any(case.uncached for case in few_shot_cases),
         total=total_plot(choices, decision),
         worth=worth_plot(choices, decision),
         stairs=stairs_plot(choices, decision),
@@ -140,15 +140,15 @@ def verdict_text(choices: Choices, decision: Decision) -> str:
 def _advice(choices: Choices, decision: Decision) -> str:
     figures, labels = decision.figures, [case.label for case in choices.cases]
     chosen, best, reference = decision.chosen, decision.best_tuned, decision.reference
-    known = [case for case, one in zip(choices.cases, figures, strict=True) if one.costs]
+    priced = [case for case, case_figures in zip(choices.cases, figures, strict=True) if case_figures.costs]
     if not choices.cases:
         return "Nothing can be advised: no candidate is complete."
-    if not known:
+    if not priced:
         return "No total cost is known: write what an hour of the device costs."
     if chosen is None:
         return "Nothing can be advised."
     if best is None:
-        passes = " that keeps what the base could do" if any(case.forgets for case in known) else ""
+        passes = " that keeps what the base could do" if any(case.forgets for case in priced) else ""
         return f"Use {labels[chosen]}: no fine-tune{passes} stands beside it."
     if reference is None:
         return f"Tune {labels[chosen]}: nothing untuned stands beside it."
@@ -196,24 +196,24 @@ def _presets(prices: Prices, devices: Sequence[str]) -> tuple[Preset, ...]:
         ("Middle prices", "mid"),
         ("High prices", "high"),
     )
-    found = []
+    presets = []
     for title, level in levels:
         fields = price_fields(scenario_at(prices, devices, level), devices)
-        found.append(Preset(title, {field.name: field.value for field in fields}))
+        presets.append(Preset(title, {field.name: field.value for field in fields}))
     for hosted in prices.apis:
-        asked, written = hosted.usd_per_million_input.mid, hosted.usd_per_million_output.mid
-        found.append(Preset(hosted.name, {"api_input": asked, "api_output": written}))
-    return tuple(found)
+        read, written = hosted.usd_per_million_input.mid, hosted.usd_per_million_output.mid
+        presets.append(Preset(hosted.name, {"api_input": read, "api_output": written}))
+    return tuple(presets)
 
 
-def _cache_note(few: Sequence[Case]) -> str:
-    if not few:
+def _cache_note(cases: Sequence[Case]) -> str:
+    if not cases:
         return "No few-shot arm is complete."
-    measured = sum(case.uncached is not None for case in few)
+    measured = sum(case.uncached is not None for case in cases)
     if not measured:
         return "How fast few-shot arms are without it was not measured: time_uncached = true in a sweep does that."
-    if measured < len(few):
-        return f"Measured without it: {measured} of {count_of(len(few), 'few-shot arm')}; the others stay as they are."
+    if measured < len(cases):
+        return f"Measured without it: {measured} of {count_of(len(cases), 'few-shot arm')}; the others stay as they are."
     return "Measured with it and without it."
 
 
@@ -242,17 +242,17 @@ def _budget_grid(choices: Choices, decision: Decision) -> Grid:
     )
     lines = []
     for number, best in enumerate(decision.bests):
-        own = number == len(BUDGETS)
-        head = Head(round_usd(best.budget), "your budget" if own else "")
+        is_readers = number == len(BUDGETS)
+        head = Head(round_usd(best.budget), "your budget" if is_readers else "")
         lines.append(GridRow(head, _best_items(choices, decision, best.place, best.wins)))
     return Grid("Best score for a budget", Column("Budget"), columns, tuple(lines))
 
 
 def _best_items(choices: Choices, decision: Decision, place: int | None, wins: float) -> tuple[Item, ...]:
     if place is None:
-        known = any(figures.costs for figures in decision.figures)
+        any_priced = any(figures.costs for figures in decision.figures)
         return (
-            Item("nothing costs so little" if known else "no cost is known", tone="muted"),
+            Item("nothing costs so little" if any_priced else "no cost is known", tone="muted"),
             *(Item(), Item(), Item()),
         )
     case, costs = choices.cases[place], decision.figures[place].costs

@@ -11,11 +11,13 @@ MOST_SHOWN = 60
 
 def elsewhere_grid(site: Site, *, task: str | None = None) -> Grid | None:
     """What was imported for the board, or for one of its tasks; None without any."""
-    found = [record for record in site.elsewhere if task is None or record.is_of(task)]
-    if not found:
+    records = [record for record in site.elsewhere if task is None or record.is_of(task)]
+    if not records:
         return None
-    found.sort(key=lambda record: (record.task, record.candidate, record.num_fewshot or 0))
-    lines = [_line(record, metric) for record in found for metric in record.shown(_own_metric(site, record))]
+    records.sort(key=lambda record: (record.task, record.candidate, record.num_fewshot or 0))
+    lines = [
+        _line(record, metric) for record in records for metric in record.shown(_own_metric(site, record))
+    ]
     columns = (
         Column("Task", "And below it the metric, with the filters that answers went through.", text=True),
         Column(

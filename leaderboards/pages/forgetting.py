@@ -45,7 +45,7 @@ def forgetting_grid(rows: Sequence[Row], name: str, margin: float) -> Grid | Non
     guarded = [(row, row.forgetting) for row in rows if row.name == name and row.forgetting is not None]
     if not guarded:
         return None
-    tasks = sorted({task for _, found in guarded for task in found.changes})
+    tasks = sorted({task for _, forgetting in guarded for task in forgetting.changes})
     columns = (
         guard_column(margin),
         Column("All of them", "Mean over the guard tasks, with its 95 % interval.", about="guard"),
@@ -58,11 +58,11 @@ def forgetting_grid(rows: Sequence[Row], name: str, margin: float) -> Grid | Non
         GridRow(
             Head(row.method_name, method=row.method),
             (
-                guard_item(found),
-                gain_item(found.mean),
-                *(gain_item(found.changes.get(task)) for task in tasks),
+                guard_item(forgetting),
+                gain_item(forgetting.mean),
+                *(gain_item(forgetting.changes.get(task)) for task in tasks),
             ),
         )
-        for row, found in guarded
+        for row, forgetting in guarded
     )
     return Grid("What tuning changed on guard tasks", Column("Method"), columns, lines)

@@ -14,8 +14,8 @@ from leaderboards.text import points
 def form_grid(site: Site, task: str, rows: Sequence[Row]) -> Grid | None:
     """The untrained arms of each model and its best fine-tune; `rows`: best first. None where answers are not
     written, or nobody looked at their form."""
-    shown = [row for row in _shown(rows) if any(result.parsed for result in row.cells[task].results)]
-    if site.table.tasks[task].output != "generate" or not shown:
+    parsed_rows = [row for row in _shown(rows) if any(result.parsed for result in row.cells[task].results)]
+    if site.table.tasks[task].output != "generate" or not parsed_rows:
         return None
     columns = (
         Column("Parsed", "Share of the answers that have the form which the task wants.", about="form"),
@@ -30,7 +30,8 @@ def form_grid(site: Site, task: str, rows: Sequence[Row]) -> Grid | None:
         ),
     )
     lines = tuple(
-        GridRow(candidate_head(site, row, task=task, ranked=False), _items(site, task, row)) for row in shown
+        GridRow(candidate_head(site, row, task=task, ranked=False), _items(site, task, row))
+        for row in parsed_rows
     )
     return Grid(f"Form and content of the answers on {task}", Column("Candidate"), columns, lines)
 
@@ -38,9 +39,9 @@ def form_grid(site: Site, task: str, rows: Sequence[Row]) -> Grid | None:
 def _shown(rows: Sequence[Row]) -> Iterator[Row]:
     """Model by model, the one with the best row first."""
     for name in dict.fromkeys(row.name for row in rows):
-        own = [row for row in rows if row.name == name]
-        yield from (row for method in PROMPTED for row in own if row.method == method)
-        yield from [row for row in own if row.tuned][:1]
+        model_rows = [row for row in rows if row.name == name]
+        yield from (row for method in PROMPTED for row in model_rows if row.method == method)
+        yield from [row for row in model_rows if row.tuned][:1]
 
 
 def _items(site: Site, task: str, row: Row) -> tuple[Item, ...]:

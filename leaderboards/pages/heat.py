@@ -69,24 +69,24 @@ def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
     tuned = [row for row in rows or site.table.rows if any((row.key, task) in site.gains for task in tasks)]
     if len(tasks) < 2 or not tuned:
         return None
-    shown = tuned[: max(1, MOST_CELLS // len(tasks))]
+    drawn = tuned[: max(1, MOST_CELLS // len(tasks))]
     lines = tuple(
         HeatLine(
             candidate_head(site, row, ranked=False),
             tuple(_cell(site.gains.get((row.key, task))) for task in tasks),
         )
-        for row in shown
+        for row in drawn
     )
     keys = {row.key for row in tuned}
-    found = [gain for (key, _), gain in site.gains.items() if key in keys]
-    gains, told = count_of(len(found), "gain"), sum(gain.discovery for gain in found)
+    row_gains = [gain for (key, _), gain in site.gains.items() if key in keys]
+    all_gains, discoveries = count_of(len(row_gains), "gain"), sum(gain.discovery for gain in row_gains)
     lede = (
         "Points gained over the best few-shot prompt of the same model, or over the model as it is where few-shot was not "
-        f"run. •: more than chance, {f'{told:,}' if told else 'none'} of {gains}"
-        f"{'; about one in twenty of these is not' if told else ''}."
+        f"run. •: more than chance, {f'{discoveries:,}' if discoveries else 'none'} of {all_gains}"
+        f"{'; about one in twenty of these is not' if discoveries else ''}."
     )
-    if len(shown) < len(tuned):
-        lede += f" The first {len(shown):,} of {len(tuned):,} fine-tunes."
+    if len(drawn) < len(tuned):
+        lede += f" The first {len(drawn):,} of {len(tuned):,} fine-tunes."
     return HeatMap(tuple(Link(task, task_href(task)) for task in tasks), lines, lede)
 
 

@@ -30,13 +30,13 @@ class HistoryPage:
 
 def history_page(site: Site) -> HistoryPage:
     """The changes since the last snapshot, and all snapshots, newest first."""
-    kept = site.history.snapshots
-    found = site.history.latest
+    snapshots = site.history.snapshots
+    latest = site.history.latest
     return HistoryPage(
-        "What has changed" if len(kept) > 1 else "Nothing to compare yet",
-        _lede(kept, found),
-        _change_grid(site, found),
-        _snapshot_grid(kept),
+        "What has changed" if len(snapshots) > 1 else "Nothing to compare yet",
+        _lede(snapshots, latest),
+        _change_grid(site, latest),
+        _snapshot_grid(snapshots),
         tuple(sorted(site.history.damaged)),
         MOST_KEPT,
     )
@@ -44,25 +44,23 @@ def history_page(site: Site) -> HistoryPage:
 
 def news(site: Site) -> str:
     """What the first page says of the history: a sentence, or nothing where there is no earlier table."""
-    kept = site.history.snapshots
-    return f"Since {kept[-2].table.date}: {summed(site.history.latest)}." if len(kept) > 1 else ""
+    snapshots = site.history.snapshots
+    return f"Since {snapshots[-2].table.date}: {summed(site.history.latest)}." if len(snapshots) > 1 else ""
 
 
-def _lede(kept: Sequence[StoredSnapshot], found: Sequence[Change]) -> str:
-    if len(kept) < 2:
+def _lede(snapshots: Sequence[StoredSnapshot], latest: Sequence[Change]) -> str:
+    if len(snapshots) < 2:
         return "This is the first table published here. When results or prices change, the next one is compared with it."
-    return (
-        f"Between the table of {kept[-2].table.date} and this one of {kept[-1].table.date}: {summed(found)}."
-    )
+    return f"Between the table of {snapshots[-2].table.date} and this one of {snapshots[-1].table.date}: {summed(latest)}."
 
 
-def _change_grid(site: Site, found: Sequence[Change]) -> Grid | None:
-    if not found:
+def _change_grid(site: Site, latest: Sequence[Change]) -> Grid | None:
+    if not latest:
         return None
     models = set(model_names(site))
-    lines = [GridRow(_head(change, models), _items(change)) for change in found[:MOST_CHANGES]]
+    lines = [GridRow(_head(change, models), _items(change)) for change in latest[:MOST_CHANGES]]
     columns = (Column("What", text=True), Column("Now", "Below, as it was.", text=True))
-    hidden = len(found) - MOST_CHANGES
+    hidden = len(latest) - MOST_CHANGES
     if hidden > 0:
         lines.append(remainder_line(hidden, columns))
     return Grid("Changes since the last table", Column("Candidate"), columns, tuple(lines))
@@ -87,8 +85,11 @@ def _items(change: Change) -> tuple[Item, ...]:
     )
 
 
-def _snapshot_grid(kept: Sequence[StoredSnapshot]) -> Grid:
-    lines = [_snapshot_line(one, former) for former, one in zip((None, *kept[:-1]), kept, strict=True)]
+def _snapshot_grid(snapshots: Sequence[StoredSnapshot]) -> Grid:
+    lines = [
+        _snapshot_line(snapshot, former)
+        for former, snapshot in zip((None, *snapshots[:-1]), snapshots, strict=True)
+    ]
     columns = (
         Column("Best score", text=True),
         Column("Table", narrow=False),
@@ -100,16 +101,16 @@ def _snapshot_grid(kept: Sequence[StoredSnapshot]) -> Grid:
     )
 
 
-def _snapshot_line(one: StoredSnapshot, former: StoredSnapshot | None) -> GridRow:
-    table = one.table
-    first = "the first" if table.number == 1 else "the oldest that is kept"
+def _snapshot_line(snapshot: StoredSnapshot, former: StoredSnapshot | None) -> GridRow:
+    table = snapshot.table
+    place_text = "the first" if table.number == 1 else "the oldest that is kept"
     items = (
         Item(_best(table)),
         Item(count_of(len(table.rows), "row"), sort=len(table.rows)),
         Item(str(table.prices_as_of), sort=str(table.prices_as_of)),
-        Item(first if former is None else summed(changes(former.table, table))),
+        Item(place_text if former is None else summed(changes(former.table, table))),
     )
-    return GridRow(Head(str(table.date), f"no. {table.number}", href=f"{FOLDER}/{one.name}"), items)
+    return GridRow(Head(str(table.date), f"no. {table.number}", href=f"{FOLDER}/{snapshot.name}"), items)
 
 
 def _best(snapshot: Snapshot) -> str:

@@ -129,14 +129,14 @@ def _drawn(site: Site) -> CostLedger:
     entries = site.ledger.entries
     frontier = [entry for entry in entries if entry.frontier]
     untuned = [site.table.baseline(entry.row, method) for entry in frontier for method in UNTUNED]
-    shown = {row.key for row in untuned if row} | {
+    keys = {row.key for row in untuned if row} | {
         entry.row.key for entry in (*frontier, *entries[:MOST_DRAWN])
     }
-    return replace(site.ledger, entries=tuple(entry for entry in entries if entry.row.key in shown))
+    return replace(site.ledger, entries=tuple(entry for entry in entries if entry.row.key in keys))
 
 
-def _first_of(shown: int, entries: Sequence[Entry]) -> str:
-    return f"The first {shown} of {len(entries):,} rows."
+def _first_of(count: int, entries: Sequence[Entry]) -> str:
+    return f"The first {count} of {len(entries):,} rows."
 
 
 def _task_link(site: Site, name: str, card: TaskCard) -> Link:

@@ -72,8 +72,8 @@ def methods_of(site: Site) -> list[Method]:
 def method_page(site: Site, method: Method) -> MethodPage:
     """All candidates of one method, best first."""
     entries = [entry for entry in site.ledger.entries if entry.row.method == method]
-    shown = entries[:MOST_ROWS]
-    rows = [entry.row for entry in shown]
+    best = entries[:MOST_ROWS]
+    rows = [entry.row for entry in best]
     gains = [
         ("few-shot", [(row, row.over_few) for row in rows]),
         ("zero-shot", [(row, row.over_zero) for row in rows]),
@@ -91,13 +91,13 @@ def method_page(site: Site, method: Method) -> MethodPage:
             for name, found in known
             if found
         ),
-        _row_grid(site, shown),
+        _row_grid(site, best),
         heat_map(site, rows),
         _setting_grid(method, [entry.row for entry in entries]),
         _failure_grid(site, method),
         _trouble(site, method),
-        measured_grid(site, shown),
-        derived_grid(site, shown),
+        measured_grid(site, best),
+        derived_grid(site, best),
         f"The first {MOST_ROWS} of {len(entries):,} models." if len(entries) > MOST_ROWS else "",
     )
 
@@ -149,20 +149,20 @@ def _setting_grid(method: Method, rows: Sequence[Row]) -> Grid | None:
     defaults: dict[str, str] = {}
     runs = [result.run for row in rows for result in row.results if not result.run.members]
     # Of thousands of runs few differ in their settings.
-    taken = Counter(
+    runs_by_settings = Counter(
         (run.stages[-1].tuner, run.training.model_dump_json()) for run in runs if run.training is not None
     )
-    for (tuner, settings), number in taken.items():
+    for (tuner, settings), number in runs_by_settings.items():
         built_in = make_training(layered(tuner, method), tuner).model_dump(mode="json")
         for name, value in json.loads(settings).items():
             defaults[name] = setting_text(built_in[name])
             values[name][setting_text(value)] += number
-    changed = {name: found for name, found in sorted(values.items()) if set(found) != {defaults[name]}}
+    changed = {name: counts for name, counts in sorted(values.items()) if set(counts) != {defaults[name]}}
     if not changed:
         return None
     lines = tuple(
-        GridRow(Head(name), (Item(defaults[name]), Item(_spread(found, taken.total()))))
-        for name, found in changed.items()
+        GridRow(Head(name), (Item(defaults[name]), Item(_spread(counts, runs_by_settings.total()))))
+        for name, counts in changed.items()
     )
     columns = (
         Column("Built in", text=True),
@@ -171,13 +171,13 @@ def _setting_grid(method: Method, rows: Sequence[Row]) -> Grid | None:
     return Grid("Settings that differ from the built-in ones", Column("Setting"), columns, lines)
 
 
-def _spread(found: Counter[str], runs: int) -> str:
-    if len(found) == 1:
-        return next(iter(found))
-    ordered = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
-    said = [f"{value} in {number:,} of {runs:,}" for value, number in ordered[:MOST_VALUES]]
-    more = len(ordered) - MOST_VALUES
-    return ", ".join([*said, f"{more} other values"] if more > 0 else said)
+def _spread(counts: Counter[str], runs: int) -> str:
+    if len(counts) == 1:
+        return next(iter(counts))
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    parts = [f"{value} in {number:,} of {runs:,}" for value, number in ordered[:MOST_VALUES]]
+    hidden = len(ordered) - MOST_VALUES
+    return ", ".join([*parts, f"{hidden} other values"] if hidden > 0 else parts)
 
 
 def _failure_grid(site: Site, method: Method) -> Grid | None:
@@ -212,9 +212,9 @@ def _trouble(site: Site, method: Method) -> str:
         (_with_trouble(runs, "diverged"), "diverged"),
         (sum(result.untrusted is not None for result in runs), "kept out as untrusted"),
     ]
-    said = [f"{number:,} {what}" for number, what in counts if number]
-    return f"Of {count_of(len(runs) + failed, 'run')} {listed(said)}." if said else ""
+    parts = [f"{number:,} {trouble}" for number, trouble in counts if number]
+    return f"Of {count_of(len(runs) + failed, 'run')} {listed(parts)}." if parts else ""
 
 
-def _with_trouble(runs: Sequence[Result], what: str) -> int:
-    return sum(any(trouble.what == what for trouble in troubles(result)) for result in runs)
+def _with_trouble(runs: Sequence[Result], trouble: str) -> int:
+    return sum(any(found.what == trouble for found in troubles(result)) for result in runs)

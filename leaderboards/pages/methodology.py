@@ -90,13 +90,13 @@ def _task_grid(site: Site) -> Grid:
     lines = []
     for name, card in site.table.tasks.items():
         cell = next(row.cells[name] for row in site.table.rows if name in row.cells)
-        asked = test_sample_count(site, name)
+        samples = test_sample_count(site, name)
         items = (
             Item(card.primary_metric),
             Item("yes" if card.binary else "no"),
             Item(points(card.chance), sort=card.chance),
             Item(f"{site.table.weights[name]:g}", sort=site.table.weights[name]),
-            Item(f"{asked:,}", sort=asked),
+            Item(f"{samples:,}", sort=samples),
             Item("no" if cell.scores.num_clusters is None else f"yes, {cell.scores.num_clusters:,}"),
         )
         lines.append(GridRow(Head(name, href=task_href(name)), items))
@@ -104,14 +104,14 @@ def _task_grid(site: Site) -> Grid:
 
 
 def _exclusions(site: Site, left_out: Sequence[Row]) -> list[str]:
-    said = []
+    sentences = []
     if left_out:
-        said.append(f"{count_of(len(left_out), 'row')} not ranked, for want of what stands below.")
+        sentences.append(f"{count_of(len(left_out), 'row')} not ranked, for want of what stands below.")
     if site.untrusted:
-        said.append(f"{count_of(len(site.untrusted), 'run')} kept out: a guard of the engine failed.")
+        sentences.append(f"{count_of(len(site.untrusted), 'run')} kept out: a guard of the engine failed.")
     if site.failures:
-        said.append(f"{count_of(len(site.failures), 'run')} failed. All-in figures hold what that cost.")
-    return [*said, *site.problems]
+        sentences.append(f"{count_of(len(site.failures), 'run')} failed. All-in figures hold what that cost.")
+    return [*sentences, *site.problems]
 
 
 def _incomplete_grid(site: Site, left_out: Sequence[Row]) -> Grid | None:

@@ -63,15 +63,15 @@ def _frequent(arms: Arms) -> Grid | None:
     if arms.card.output == "perplexity" or not (arms.card.binary or _labels(arms)):
         return None
     counts = [_count(arms, arm) for arm in arms.present]
-    shown = {
+    mistakes = {
         mistake
         for counted in (counts[-1:] + counts[:1])
         for mistake, times in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_MISTAKES]
         if times > 1
     }
-    if not shown:
+    if not mistakes:
         return None
-    ordered = sorted(shown, key=lambda mistake: (-counts[-1][mistake], -counts[0][mistake], mistake))
+    ordered = sorted(mistakes, key=lambda mistake: (-counts[-1][mistake], -counts[0][mistake], mistake))
     lines = tuple(
         GridRow(
             Head(_short(target)),
@@ -131,10 +131,10 @@ def _labels(arms: Arms) -> list[str]:
     """The distinct targets of a task that has few; none of any other."""
     if not arms.present or arms.card.output == "perplexity":
         return []
-    first = arms.present[0].answers.values()
-    labels = sorted({answer.sample.target for answer in first})
-    few = 1 < len(labels) <= MOST_LABELS and len(first) >= SAMPLES_A_LABEL * len(labels)
-    return labels if few else []
+    answers = arms.present[0].answers.values()
+    labels = sorted({answer.sample.target for answer in answers})
+    are_labels = 1 < len(labels) <= MOST_LABELS and len(answers) >= SAMPLES_A_LABEL * len(labels)
+    return labels if are_labels else []
 
 
 def _short(text: str) -> str:

@@ -58,31 +58,31 @@ class ModelPage:
 
 def model_page(site: Site, name: str) -> ModelPage:
     """Zero-shot, few-shot and tuned, task by task, and the ensembles that are made of this model alone."""
-    own = [row for row in site.table.rows if row.name == name]
+    model_rows = [row for row in site.table.rows if row.name == name]
     ensembles = [
         row for row in site.table.rows if row.members and row.name != name and _bases(site, row) == {name}
     ]
-    untuned = [site.table.baseline(row, method) for row in own if row.members for method in UNTUNED]
-    rows = list({row.key: row for row in (*own, *ensembles, *untuned) if row is not None}.values())
+    untuned = [site.table.baseline(row, method) for row in model_rows if row.members for method in UNTUNED]
+    rows = list({row.key: row for row in (*model_rows, *ensembles, *untuned) if row is not None}.values())
     rows.sort(key=lambda row: (METHODS.index(row.method), row.name))
-    first = own[0].results[0]
-    candidate = first.run.candidate
+    result = model_rows[0].results[0]
+    candidate = result.run.candidate
     size = site.base_parameters.get(name)
     facts = (
         ("Models" if " + " in candidate.model else "Model", candidate.model),
         ("Parameters", MISSING if size is None else f"{size:,}"),
         ("Revision", candidate.revision or MISSING),
         ("Fingerprint", candidate.fingerprint),
-        ("Chat template", "yes" if first.generation.chat_template else "no"),
+        ("Chat template", "yes" if result.generation.chat_template else "no"),
     )
-    shown = {row.key for row in rows}
-    entries = [entry for entry in site.ledger.entries if entry.row.key in shown]
+    keys = {row.key for row in rows}
+    entries = [entry for entry in site.ledger.entries if entry.row.key in keys]
     head_of = partial(_row_head, name)
     return ModelPage(
         name,
-        any(row.members for row in own),
+        any(row.members for row in model_rows),
         facts,
-        _members(site, own),
+        _members(site, model_rows),
         _board_grid(site, name, rows),
         tuple(_model_task(site, name, rows, task) for task in site.table.tasks),
         forgetting_grid(rows, name, site.board.forgetting_margin),
@@ -107,17 +107,17 @@ def _bases(site: Site, row: Row) -> set[str]:
 
 def _members(site: Site, rows: Sequence[Row]) -> tuple[Link, ...]:
     """Every candidate an ensemble is made of, with how many of its runs."""
-    found: dict[str, list[Result]] = {}
+    runs_by_label: dict[str, list[Result]] = {}
     for row in rows:
         for member in {
             one.key: one for result in row.results for one in site.ledger.runs.members(result)
         }.values():
-            found.setdefault(candidate_label(member.run.candidate.name, method_name(member.run)), []).append(
-                member
-            )
+            runs_by_label.setdefault(
+                candidate_label(member.run.candidate.name, method_name(member.run)), []
+            ).append(member)
     return tuple(
         Link(label, model_href(runs[0].run.candidate.name), count_of(len(runs), "run"))
-        for label, runs in sorted(found.items())
+        for label, runs in sorted(runs_by_label.items())
         if any(row.name == runs[0].run.candidate.name for row in site.table.rows)
     )
 
@@ -166,11 +166,11 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
             labels_item(site, cell.results),
             *(_run_item(site, cell, seeds.get(seed)) for seed in site.table.seeds),
         )
-        other = row.name != name
-        href = model_href(row.name) if other else method_href(row.method)
+        is_other_model = row.name != name
+        href = model_href(row.name) if is_other_model else method_href(row.method)
         lines.append(GridRow(Head(label, method=row.method, href=href, flag=cell.flag), items))
         if cell.estimate:
-            short = short_name(row.name if row.members and other else METHOD_TITLES[row.method])
+            short = short_name(row.name if row.members and is_other_model else METHOD_TITLES[row.method])
             drawn.append((row.method, f"{short} (!)" if cell.flag else short, cell.estimate))
     grid = Grid(f"Methods on {task}", Column("Method"), columns, tuple(lines))
     return ModelTask(
@@ -224,13 +224,17 @@ def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
 def _side_by_side(site: Site, row: Row) -> tuple[tuple[str, str], ...]:
     """Links that hold a row against its untuned arms and the leader, as far as all of them can be
     compared."""
-    known = {other.key for other in compared_rows(site)}
-    few, zero = (site.table.baseline(row, method) for method in reversed(UNTUNED))
-    others = (("few-shot", few), ("zero-shot", zero), ("the leader", next(iter(site.table.ranked), None)))
+    keys = {rival.key for rival in compared_rows(site)}
+    few_shot, zero_shot = (site.table.baseline(row, method) for method in reversed(UNTUNED))
+    rivals = (
+        ("few-shot", few_shot),
+        ("zero-shot", zero_shot),
+        ("the leader", next(iter(site.table.ranked), None)),
+    )
     return tuple(
-        (title, compare_href(row, other))
-        for title, other in others
-        if other and row.key != other.key and {row.key, other.key} <= known
+        (title, compare_href(row, rival))
+        for title, rival in rivals
+        if rival and row.key != rival.key and {row.key, rival.key} <= keys
     )
 
 

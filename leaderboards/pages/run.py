@@ -218,7 +218,7 @@ def _template_grid(result: Result) -> Grid | None:
 
 
 def _run_facts(result: Result, prices: Prices) -> Pairs:
-    counts, cost, made = result.samples, result.cost, result.generation
+    counts, cost, generation = result.samples, result.cost, result.generation
     facts = [
         (
             "Samples",
@@ -227,17 +227,24 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
         ),
         ("Requests/s", quantity(cost.requests_per_second)),
         ("Prompt / output tokens", f"{cost.prompt_tokens:,} / {cost.completion_tokens:,}"),
-        ("Prompt tokens from the prefix cache", _share(made.cached_prompt_tokens, made.prompt_tokens)),
+        (
+            "Prompt tokens from the prefix cache",
+            _share(generation.cached_prompt_tokens, generation.prompt_tokens),
+        ),
         *(
-            (("Requests/s without prefix cache", quantity(made.uncached_requests_per_second)),)
-            if made.uncached_requests_per_second
+            (("Requests/s without prefix cache", quantity(generation.uncached_requests_per_second)),)
+            if generation.uncached_requests_per_second
             else ()
         ),
-        *((("Answers known already", f"{made.reused_requests:,}"),) if made.reused_requests else ()),
+        *(
+            (("Answers known already", f"{generation.reused_requests:,}"),)
+            if generation.reused_requests
+            else ()
+        ),
         *((("Prompts cut to the context", f"{counts.truncated:,}"),) if counts.truncated else ()),
         (
             "Weights in the engine",
-            {"swap": "swapped in place", "adapters": "as an adapter"}.get(made.way, made.way),
+            {"swap": "swapped in place", "adapters": "as an adapter"}.get(generation.way, generation.way),
         ),
         (
             "Peak memory",
@@ -246,11 +253,11 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
         ("Energy", MISSING if cost.energy_joules is None else energy_text(cost.energy_joules)),
     ]
     if result.overlap.exact + result.overlap.near:
-        found = result.overlap
+        overlap = result.overlap
         facts.append(
             (
                 "In the training rows",
-                f"{found.exact:,} of {found.samples:,} test samples, and {found.near:,} nearly",
+                f"{overlap.exact:,} of {overlap.samples:,} test samples, and {overlap.near:,} nearly",
             )
         )
     if result.trainings:

@@ -49,7 +49,7 @@ def _jobs(site: Site, renderer: Renderer, around: Surroundings, stamps: Stamps) 
         members = tuple(site.ledger.runs.members(result))
         href = site.run_hrefs[result.key]
         linked = result.run.candidate.name in around.models, result.run.task in around.tasks
-        records = [stamps.digests[one.key] for one in (result, *members)]
+        records = [stamps.digests[source.key] for source in (result, *members)]
         made_of = f"{prices} {records} {stamps.of(result.run.place)} {linked}".encode()
         yield RunJob(href, renderer.made_of(TEMPLATE, href, made_of), result, members)
 

@@ -109,9 +109,9 @@ def _places(places: list[int]) -> pyarrow.Array:
 
 
 def _first_few(scores: list[Any]) -> list[int]:
-    right = [place for place, score in enumerate(scores) if score == 1.0][:SHOWN_RIGHT]
-    other = [place for place, score in enumerate(scores) if score != 1.0][:SHOWN_WRONG]
-    return sorted([*right, *other])
+    right_places = [place for place, score in enumerate(scores) if score == 1.0][:SHOWN_RIGHT]
+    other_places = [place for place, score in enumerate(scores) if score != 1.0][:SHOWN_WRONG]
+    return sorted([*right_places, *other_places])
 
 
 def _sample(record: dict[Any, Any], column: str) -> ShownPrediction:

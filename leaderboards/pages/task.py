@@ -104,7 +104,7 @@ def task_page(site: Site, arms: Arms) -> TaskPage:
         facts if linked or not card.reference else (*facts, ("Reference", card.reference)),
         linked,
         _task_grid(site, name, rows),
-        _method_grid(site, name, [row for row in rows if row.name in {other.name for other in best}]),
+        _method_grid(site, name, [row for row in rows if row.name in {best_row.name for best_row in best}]),
         form_grid(site, name, best),
         _template_grid(site, name, best),
         _budget_grid(site, name, best),
@@ -198,7 +198,7 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     ranks = site.ranks[name]
     lines = []
     for row in rows:
-        cell, own = row.cells[name], ranks.get(row.key)
+        cell, ends = row.cells[name], ranks.get(row.key)
         head = candidate_head(site, row, task=name, ranked=False)
         items = (
             score_item(cell.estimate, floor=0.0),
@@ -209,7 +209,7 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
             samples_item(len(cell.scores), cell.total),
             Item(links=tuple((str(result.run.seed), site.run_hrefs[result.key]) for result in cell.results)),
         )
-        lines.append(GridRow(head._replace(rank=rank_text(own)), items, aside=own is None))
+        lines.append(GridRow(head._replace(rank=rank_text(ends)), items, aside=ends is None))
     grid = Grid(f"Candidates by score on {name}", Column("Candidate"), columns, tuple(lines))
     return slim(grid) if len(rows) > MOST_ROWS else grid
 
@@ -311,10 +311,10 @@ def _example_prompts(site: Site, task: str) -> Iterable[ExamplePrompt]:
         if row is None:
             continue
         result = row.cells[task].results[0]
-        first = {sample.template: sample for sample in reversed(load_predictions(site.folder, result))}
-        shown = result.run.templates if method == "zero_shot" else result.run.templates[:1]
-        for template in shown:
-            if template in first:
+        by_template = {sample.template: sample for sample in reversed(load_predictions(site.folder, result))}
+        templates = result.run.templates if method == "zero_shot" else result.run.templates[:1]
+        for template in templates:
+            if template in by_template:
                 title = f"{METHOD_TITLES[method]}, {template}, as {row.name} saw it"
-                text = shortened(first[template].prompt, 4000) or "(nothing stands before the target)"
-                yield ExamplePrompt(title, text, shortened(first[template].target, 4000))
+                text = shortened(by_template[template].prompt, 4000) or "(nothing stands before the target)"
+                yield ExamplePrompt(title, text, shortened(by_template[template].target, 4000))

@@ -81,9 +81,9 @@ def _kind(stage: Stage, task: str) -> str:
 
 def _about(stage: Stage, task: str) -> str:
     names = [f"{portion.task} ({portion.n_train:,})" for portion in stage.portions]
-    others = len(names) - MOST_NAMED
-    shown = [*names[:MOST_NAMED], *([f"{others} more"] if others > 0 else [])]
-    samples = f"samples of {listed(shown)}"
+    hidden = len(names) - MOST_NAMED
+    named = [*names[:MOST_NAMED], *([f"{hidden} more"] if hidden > 0 else [])]
+    samples = f"samples of {listed(named)}"
     if stage.meta is not None:
         meta = stage.meta
         return (
@@ -97,9 +97,9 @@ def _about(stage: Stage, task: str) -> str:
 
 
 def _facts(training: TrainingRecord, card: MetricCard | None) -> Pairs:
-    kept = [] if training.best_dev_loss is None else [f"dev loss {training.best_dev_loss:.4g}"]
+    best = [] if training.best_dev_loss is None else [f"dev loss {training.best_dev_loss:.4g}"]
     if training.best_metric is not None:
-        kept.append(f"dev metric {in_units(card, training.best_metric)}")
+        best.append(f"dev metric {in_units(card, training.best_metric)}")
     facts = [
         (
             "Trained on",
@@ -107,7 +107,7 @@ def _facts(training: TrainingRecord, card: MetricCard | None) -> Pairs:
         ),
         ("Left out as too long", f"{training.samples_left_out:,} samples"),
         ("Steps", f"{training.steps:,}" + (", stopped early" if training.stopped_early else "")),
-        ("Kept step", f"{training.best_step:,}" + (f" ({', '.join(kept)})" if kept else "")),
+        ("Kept step", f"{training.best_step:,}" + (f" ({', '.join(best)})" if best else "")),
         ("Trainable parameters", f"{training.trainable_parameters:,} of {training.parameters:,}"),
         ("Training FLOPs", flops(training.flops)),
         ("Device", f"{training.device}, {training.dtype}"),
@@ -128,12 +128,12 @@ def _rate(training: TrainingRecord) -> str:
 
 def _notes(stage: Stage, training: TrainingRecord) -> list[str]:
     notes = []
-    asked, fitted = stage.training.per_device_train_batch_size, training.per_device_train_batch_size
-    if 0 < fitted < asked:
+    wanted, fitted = stage.training.per_device_train_batch_size, training.per_device_train_batch_size
+    if 0 < fitted < wanted:
         steps = stage.training.gradient_accumulation_steps
         notes.append(
-            f"{asked} samples at a time did not fit into memory: they were taken {fitted} at a time, with the gradients of "
-            f"{steps * asked // fitted} such batches added up instead of {steps}. The batch of a step is the same."
+            f"{wanted} samples at a time did not fit into memory: they were taken {fitted} at a time, with the gradients of "
+            f"{steps * wanted // fitted} such batches added up instead of {steps}. The batch of a step is the same."
         )
     if training.resumed_at:
         steps_text = listed([f"{step:,}" for step in training.resumed_at])
