@@ -171,9 +171,9 @@ class Reader:
 
     def read(self, sentence: str) -> None:
         for setting in SETTINGS:
-            found = re.fullmatch(setting, sentence)
-            if found:
-                self.set_up(**found.groupdict())
+            match = re.fullmatch(setting, sentence)
+            if match:
+                self.set_up(**match.groupdict())
                 return
         person, _, actions = OPENER.sub("", sentence).partition(" ")
         for action in re.split(r", then | and after that | and ", actions):
@@ -190,25 +190,25 @@ class Reader:
             self.holder[thing] = person
 
     def act(self, person: str, action: str) -> None:
-        if found := MOVED.fullmatch(action):
+        if match := MOVED.fullmatch(action):
             for name in (person, *(thing for thing, holder in self.holder.items() if holder == person)):
-                self.places[name].append(found["place"])
-        elif found := GAVE.fullmatch(action):
-            thing, other = (
-                next(text for key, text in found.groupdict().items() if key.startswith(part) and text)
+                self.places[name].append(match["place"])
+        elif match := GAVE.fullmatch(action):
+            thing, receiver = (
+                next(text for key, text in match.groupdict().items() if key.startswith(part) and text)
                 for part in ("thing", "other")
             )
-            assert self.holder[thing] == person and self.places[person][-1] == self.places[other][-1]
-            self.holder[thing] = other
-            self.owners[thing].append(other)
-            self.gifts.append((person, thing, other))
-        elif found := TOOK.fullmatch(action):
-            thing = found["thing"]
+            assert self.holder[thing] == person and self.places[person][-1] == self.places[receiver][-1]
+            self.holder[thing] = receiver
+            self.owners[thing].append(receiver)
+            self.gifts.append((person, thing, receiver))
+        elif match := TOOK.fullmatch(action):
+            thing = match["thing"]
             assert thing not in self.holder and self.places[person][-1] == self.places[thing][-1]
             self.holder[thing] = person
             self.owners[thing].append(person)
-        elif found := PUT_DOWN.fullmatch(action):
-            assert self.holder.pop(found["thing"]) == person
+        elif match := PUT_DOWN.fullmatch(action):
+            assert self.holder.pop(match["thing"]) == person
         else:
             assert IDLE.match(action), f"'{action}' was not understood"
 
@@ -221,15 +221,15 @@ def before(items: list[str], item: str) -> str:
     return items[items.index(item) - 1]
 
 
-def giver(reader: Reader, thing: str, other: str) -> str:
-    (found,) = [person for person, given, receiver in reader.gifts if (given, receiver) == (thing, other)]
-    return found
+def giver(reader: Reader, thing: str, recipient: str) -> str:
+    (name,) = [name for name, gift, receiver in reader.gifts if (gift, receiver) == (thing, recipient)]
+    return name
 
 
 def companion(reader: Reader, thing: str) -> str:
     holder = reader.holder[thing]
-    (found,) = set(reader.people(reader.places[holder][-1])) - {holder}
-    return found
+    (name,) = set(reader.people(reader.places[holder][-1])) - {holder}
+    return name
 
 
 def number(count: int) -> str:

@@ -124,7 +124,7 @@ def raise_fault(*_: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("mine", "says"),
+    ("step", "says"),
     [
         (
             Step("mine", raise_fault, ("tests",)),
@@ -144,22 +144,22 @@ def raise_fault(*_: Any) -> Any:
         ),
     ],
 )
-def test_a_faulty_step_is_named(mine: Step, says: str) -> None:
+def test_a_faulty_step_is_named(step: Step, says: str) -> None:
     with pytest.raises(UserError, match="task 'adding': step 'mine'") as raised:
-        apply_steps(adding(steps=(mine,)), in_every_split(asked(("a", "1"))))
+        apply_steps(adding(steps=(step,)), in_every_split(asked(("a", "1"))))
     assert says in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("made", "says"),
+    ("new_sample", "says"),
     [
         (Sample("new", {"text": "a"}, ""), "sample 'new' has the target ''; a target is a non-empty text"),
         (Sample("new", {"txt": "a"}, "1"), "template 'plain' asks for field 'text', the sample has txt"),
         (Sample(7, {"text": "a"}, "1"), "the id 7 is not a non-empty text"),  # type: ignore[arg-type]
     ],
 )
-def test_a_sample_that_a_step_made_is_checked_as_one_of_a_row_is(made: Sample, says: str) -> None:
+def test_a_sample_that_a_step_made_is_checked_as_one_of_a_row_is(new_sample: Sample, says: str) -> None:
     with pytest.raises(UserError) as raised:
-        load_dataset(adding(steps=(step(lambda samples, _: [*samples, made]),)))
+        load_dataset(adding(steps=(step(lambda samples, _: [*samples, new_sample]),)))
     assert "step 'mine', split 'train': it makes a sample that cannot be used: " in str(raised.value)
     assert says in str(raised.value)

@@ -29,9 +29,9 @@ from harness.task import Metric, PromptSet, Reply, Sample, Splits, Task
 from harness.task.metric import Leaving
 
 
-def judge(name: str, answer: str, *targets: str, **other: object) -> float:
+def judge(name: str, answer: str, *targets: str, **fields: object) -> float:
     """One answer's score."""
-    return evaluate(METRICS[name], [Reply(answer, targets, **other)])
+    return evaluate(METRICS[name], [Reply(answer, targets, **fields)])
 
 
 def choice(answer: str, target: str, probabilities: dict[str, float]) -> Reply:
@@ -47,8 +47,8 @@ def test_a_metric_is_found_by_its_name() -> None:
 
 
 def test_a_metric_of_a_task_s_own_is_taken_as_it_is() -> None:
-    own = Metric("own", "nothing", lambda reply: 0.0)
-    assert find_metric(own) is own
+    metric = Metric("own", "nothing", lambda reply: 0.0)
+    assert find_metric(metric) is metric
 
 
 def test_a_misspelt_metric_is_answered_with_a_suggestion() -> None:
@@ -83,10 +83,10 @@ def test_a_board_cannot_rank_by_what_has_no_best_value_of_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "text"), [(None, ""), (3, "3"), (2.5, "2.5"), (b"x", "b'x'"), (["a"], "['a']")]
+    ("answer", "text"), [(None, ""), (3, "3"), (2.5, "2.5"), (b"x", "b'x'"), (["a"], "['a']")]
 )
-def test_an_answer_that_is_no_text_counts_as_its_text(given: object, text: str) -> None:
-    assert Reply(given, ("a",)).answer == text  # type: ignore[arg-type]
+def test_an_answer_that_is_no_text_counts_as_its_text(answer: object, text: str) -> None:
+    assert Reply(answer, ("a",)).answer == text  # type: ignore[arg-type]
 
 
 def task_with(**changes: object) -> Task:

@@ -51,18 +51,18 @@ def test_a_value_that_cannot_be_is_a_fault(changes: dict[str, Any], says: str) -
 
 
 def test_a_long_value_is_shown_in_short() -> None:
-    said = fault(data=Splits([{"text": "x" * 500}] * 900, [], []))
-    assert said is not None
-    assert said.startswith("data is Splits(train=[")
-    assert len(said) < 200
+    sentence = fault(data=Splits([{"text": "x" * 500}] * 900, [], []))
+    assert sentence is not None
+    assert sentence.startswith("data is Splits(train=[")
+    assert len(sentence) < 200
 
 
 # Metrics
 
 
-@pytest.mark.parametrize("given", [5, None, ["a"]])
-def test_what_is_no_metric_is_a_fault(given: Any) -> None:
-    assert metrics_fault(given) == f"metrics holds {given!r}; each is a metric's name or a Metric"
+@pytest.mark.parametrize("entry", [5, None, ["a"]])
+def test_what_is_no_metric_is_a_fault(entry: Any) -> None:
+    assert metrics_fault(entry) == f"metrics holds {entry!r}; each is a metric's name or a Metric"
 
 
 def test_a_function_among_the_metrics_is_named() -> None:
@@ -78,15 +78,15 @@ def test_no_metrics_are_a_fault() -> None:
 
 @pytest.mark.parametrize("pair", [("chrf", "chrf"), (OWN, OWN), ("chrf", METRICS["chrf"])])
 def test_a_metric_given_twice_is_a_fault(pair: tuple[Any, Any]) -> None:
-    said = metrics_fault(*pair)
-    assert said is not None
-    assert said.endswith("twice; a metric's name is that of its score")
+    sentence = metrics_fault(*pair)
+    assert sentence is not None
+    assert sentence.endswith("twice; a metric's name is that of its score")
 
 
 def test_a_metric_of_ones_own_with_a_built_in_name_is_a_fault() -> None:
-    said = metrics_fault(dataclasses.replace(OWN, name="exact_match"))
+    sentence = metrics_fault(dataclasses.replace(OWN, name="exact_match"))
     assert (
-        said
+        sentence
         == "metrics holds a Metric of its own named 'exact_match', as a built-in one is; give it another name"
     )
 
@@ -116,9 +116,9 @@ def test_a_metric_without_a_name_is_a_fault() -> None:
 def test_a_metric_that_cannot_judge_the_output_is_a_fault_with_those_that_can(
     metric: str, output: str, fitting: str
 ) -> None:
-    said = metrics_fault(metric, output=output)
-    assert said is not None
-    assert said.startswith(f"metric '{metric}' does not fit output '{output}', which takes {fitting}")
+    sentence = metrics_fault(metric, output=output)
+    assert sentence is not None
+    assert sentence.startswith(f"metric '{metric}' does not fit output '{output}', which takes {fitting}")
 
 
 @pytest.mark.parametrize("output", ["generate", "choice", "perplexity"])
@@ -145,9 +145,9 @@ def test_a_metric_of_ones_own_fits_every_output(output: str) -> None:
     ],
 )
 def test_a_rendering_that_cannot_be_called_is_a_fault(render: Any, says: str) -> None:
-    said = prompts_fault(render=render)
-    assert said is not None
-    assert said.startswith(says)
+    sentence = prompts_fault(render=render)
+    assert sentence is not None
+    assert sentence.startswith(says)
 
 
 @pytest.mark.parametrize(
@@ -206,5 +206,5 @@ def test_what_is_no_step_is_a_fault(step: Any, says: str) -> None:
     ],
 )
 def test_what_answers_are_held_to_is_a_choice_or_a_schema(changed: dict[str, Any], fault: str | None) -> None:
-    found = declaration_fault(dataclasses.replace(adding(), **changed, primary_metric=""), "adding")
-    assert found == fault if fault is None else fault in str(found)
+    sentence = declaration_fault(dataclasses.replace(adding(), **changed, primary_metric=""), "adding")
+    assert sentence == fault if fault is None else fault in str(sentence)

@@ -71,17 +71,17 @@ def own_tasks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Stands in for the index of lm-eval's own tasks, which takes seconds, and notes when it is asked for."""
     from harness.plugins.lm_eval import library
 
-    asked: list[str] = []
+    requests: list[str] = []
     manager = library._manager
 
     def indexed(dirs: tuple[Path, ...]) -> Any:
         if dirs:
             return manager(dirs)
-        asked.append("asked")
+        requests.append("asked")
         return SimpleNamespace(task_index={}, all_tasks=["arc_easy"])
 
     monkeypatch.setattr(library, "_manager", indexed)
-    return asked
+    return requests
 
 
 def lm_eval_task(name: str) -> Any:
@@ -92,8 +92,8 @@ def lm_eval_task(name: str) -> Any:
     return manager.load([name])["tasks"][name]
 
 
-def rendered(task: Task, dataset: Dataset, shown: int = 0) -> Rendered:
-    return render(task.prompts, dataset.test[0], template="lm_eval", demonstrations=dataset.train[:shown])
+def rendered(task: Task, dataset: Dataset, shots: int = 0) -> Rendered:
+    return render(task.prompts, dataset.test[0], template="lm_eval", demonstrations=dataset.train[:shots])
 
 
 def reply(sample: Sample, answer: str = "", **values: Any) -> Reply:

@@ -66,8 +66,8 @@ def test_holm_of_many_families_at_once_is_holm_of_each(p: list[list[float]]) -> 
     table = np.array(p)
     corrected = holm_by_column(table)
     assert (np.isnan(corrected) == np.isnan(table)).all()
-    for own, found in zip(table.T, corrected.T, strict=True):
-        assert found[~np.isnan(own)] == pytest.approx(holm(own[~np.isnan(own)]))
+    for column, estimate in zip(table.T, corrected.T, strict=True):
+        assert estimate[~np.isnan(column)] == pytest.approx(holm(column[~np.isnan(column)]))
 
 
 def test_one_seed_of_right_or_wrong_scores_is_tested_by_its_flips() -> None:
@@ -123,11 +123,13 @@ def test_all_pairs_at_once_are_each_pair_alone(shape: tuple[int, int, int], bina
     for first in range(5):
         for second in range(5):
             alone = gain(tables[first], tables[second], binary=binary, clusters=clusters)
-            found = together.at(first, second)
-            assert (found.value, found.low, found.high) == pytest.approx(
+            estimate = together.at(first, second)
+            assert (estimate.value, estimate.low, estimate.high) == pytest.approx(
                 (alone.value, alone.low, alone.high), abs=1e-9
             )
-            assert found.stderr == (None if alone.stderr is None else pytest.approx(alone.stderr, abs=1e-9))
+            assert estimate.stderr == (
+                None if alone.stderr is None else pytest.approx(alone.stderr, abs=1e-9)
+            )
 
 
 def test_the_published_example_takes_969_samples() -> None:

@@ -96,9 +96,9 @@ def test_samples_that_hang_together_are_not_taken_for_more_than_they_are() -> No
     hits = {True: 0, False: 0}
     for _ in range(SWEEPS):
         (table,) = world.draw(generator, (1, 1, 240), clusters)
-        for given in hits:
-            found = scores_of(table[None], binary=True, clusters=clusters if given else None)
-            hits[given] += bool(found.low[0] <= world.truth[0] <= found.high[0])
+        for is_clustered in hits:
+            intervals = scores_of(table[None], binary=True, clusters=clusters if is_clustered else None)
+            hits[is_clustered] += bool(intervals.low[0] <= world.truth[0] <= intervals.high[0])
     assert hits[True] / SWEEPS >= 0.95 - NOISE
     assert hits[False] / SWEEPS < 0.9
 
@@ -108,16 +108,16 @@ def test_rank_intervals_hold_the_true_ranks_of_all_candidates_together() -> None
     world = World(skills, seed_spread=0.2, template_spread=0.0, cluster_spread=0.0)
     generator = np.random.default_rng(7)
     # A tie may stand on any of the ranks it spans.
-    best = [1 + sum(other > one for other in skills) for one in skills]
-    worst = [sum(other >= one for other in skills) for one in skills]
+    best = [1 + sum(rival_skill > skill for rival_skill in skills) for skill in skills]
+    worst = [sum(rival_skill >= skill for rival_skill in skills) for skill in skills]
     hits = 0
     for sweep in range(SWEEPS):
         tables = world.draw(generator, (3, 1, 200), None)
-        found = differences(tables, binary=True)
-        assert found.stderr is not None
+        intervals = differences(tables, binary=True)
+        assert intervals.stderr is not None
         errors = deviations(tables, draws=300, seed=sweep) * scores_of(tables, binary=True).stderr
-        p = t_test(found.value, found.stderr, found.degrees, n=200)
-        ranking = rank(p, found.value, joint_threshold(errors))
+        p = t_test(intervals.value, intervals.stderr, intervals.degrees, n=200)
+        ranking = rank(p, intervals.value, joint_threshold(errors))
         hits += bool((ranking.best <= worst).all() and (ranking.worst >= best).all())
     assert hits / SWEEPS >= 0.95 - NOISE
 

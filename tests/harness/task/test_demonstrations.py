@@ -59,8 +59,8 @@ def test_no_demonstrations_are_drawn_when_none_are_wanted() -> None:
 def test_fixed_demonstrations_are_those_named_in_that_order_for_every_seed() -> None:
     prompts = PromptSet(TEMPLATES, demonstrations="fixed", fixed=("7", "2"))
     for seed in (0, 1):
-        shown = choose_demonstrations(prompts, labelled(9), labelled(2), count=2, seed=seed)
-        assert [[sample.id for sample in row] for row in shown] == [["7", "2"], ["7", "2"]]
+        demonstrations = choose_demonstrations(prompts, labelled(9), labelled(2), count=2, seed=seed)
+        assert [[sample.id for sample in row] for row in demonstrations] == [["7", "2"], ["7", "2"]]
 
 
 def test_a_fixed_demonstration_that_is_no_training_sample_is_named() -> None:
@@ -77,24 +77,24 @@ def test_the_nearest_demonstrations_share_the_question_s_words_and_the_nearest_s
         "rain fell in May",
     )
     train = [Sample(str(index), {"text": text}, "x") for index, text in enumerate(texts)]
-    asked = [Sample("q", {"text": "my cat sat on a mat"}, "x"), Sample("r", {"text": "May rain"}, "x")]
-    shown = choose_demonstrations(
-        PromptSet(TEMPLATES, demonstrations="nearest"), train, asked, count=2, seed=0
+    questions = [Sample("q", {"text": "my cat sat on a mat"}, "x"), Sample("r", {"text": "May rain"}, "x")]
+    demonstrations = choose_demonstrations(
+        PromptSet(TEMPLATES, demonstrations="nearest"), train, questions, count=2, seed=0
     )
-    assert [sample.id for sample in shown[0]] == ["1", "2"]
-    assert shown[1][-1].id == "3"
+    assert [sample.id for sample in demonstrations[0]] == ["1", "2"]
+    assert demonstrations[1][-1].id == "3"
 
 
-def nearest(train: Sequence[str], asked: Sequence[str], *, count: int) -> list[list[str]]:
+def nearest(train: Sequence[str], questions: Sequence[str], *, count: int) -> list[list[str]]:
     """The ids of what is shown to each question; an empty text is a sample without fields."""
     prompts = PromptSet(TEMPLATES, demonstrations="nearest")
-    known, unknown = (
+    train_samples, question_samples = (
         [Sample(str(index), {"text": text} if text else {}, "x") for index, text in enumerate(texts)]
-        for texts in (train, asked)
+        for texts in (train, questions)
     )
     return [
         [sample.id for sample in row]
-        for row in choose_demonstrations(prompts, known, unknown, count=count, seed=0)
+        for row in choose_demonstrations(prompts, train_samples, question_samples, count=count, seed=0)
     ]
 
 
@@ -117,8 +117,8 @@ def test_nearest_of_no_samples_is_none() -> None:
 
 def test_nearest_takes_questions_without_a_known_word() -> None:
     train = [Sample("0", {"text": "one two"}, "x"), Sample("1", {"text": "three four"}, "x")]
-    asked = [Sample("q", {"text": "?!"}, "x"), Sample("r", {"text": ""}, "x")]
-    shown = choose_demonstrations(
-        PromptSet(TEMPLATES, demonstrations="nearest"), train, asked, count=1, seed=0
+    questions = [Sample("q", {"text": "?!"}, "x"), Sample("r", {"text": ""}, "x")]
+    demonstrations = choose_demonstrations(
+        PromptSet(TEMPLATES, demonstrations="nearest"), train, questions, count=1, seed=0
     )
-    assert [len(row) for row in shown] == [1, 1]
+    assert [len(row) for row in demonstrations] == [1, 1]
