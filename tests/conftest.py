@@ -58,8 +58,11 @@ HEAVY = (
 STARTED = {"browser", "trainer", "qwen3", "shown"}
 """Fixtures that make a test a slow one."""
 
-SPLIT = ("tuned", "engine")
-"""Parameters that start what takes longest, each in a group of its own."""
+TOGETHER = ("test_pages_browser.py", "test_accessibility.py")
+"""Files that share the visits of a browser."""
+
+APART = {"test_engines.py": ("toy-llama", "toy-qwen3", "toy-neox", "transformers", "vllm")}
+"""File → parameters that each start models of their own."""
 
 forks: ForkServers | None = None
 """Of the process that began the session."""
@@ -86,18 +89,33 @@ def pytest_unconfigure() -> None:
         forks.close()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, which share what it starts, and start the long files first.
+def group_of(test: str) -> str:
+    """What shares something that takes long to start, and so stays in one process: a file, mostly."""
+    path, _, name = test.partition("::")
+    file = path.rpartition("/")[2]
+    if file in TOGETHER:
+        return TOGETHER[0]
+    parameters = name.partition("[")[2]
+    return " ".join([path, *(part for part in APART.get(file, ()) if part in parameters)])
 
-    What starts a model or a browser is marked as slow, as other tests are that take long.
-    """
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Spread groups, in the order of `HEAVY`, over the processes of `-n`."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the long files first, and mark as slow what starts a model or a browser."""
     places = {str(TESTS / name): place for place, name in enumerate(HEAVY)}
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            parameters = item.callspec.params if hasattr(item, "callspec") else {}
-            split = [str(parameters[name]) for name in SPLIT if name in parameters]
-            item.add_marker(pytest.mark.xdist_group(" ".join([item.path.name, *split])))
         if str(item.path) in places or not STARTED.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: places.get(str(item.path), len(places)))

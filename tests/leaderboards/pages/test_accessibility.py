@@ -4,8 +4,6 @@ import pytest
 from showcase import KINDS
 from visits import Visited
 
-pytestmark = pytest.mark.xdist_group("visits")
-
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])

@@ -15,8 +15,6 @@ KIB = 1024
 INDEX, PAGE, SCRIPT = 150 * KIB, 300 * KIB, 15_000
 """Bytes."""
 
-pytestmark = pytest.mark.xdist_group("visits")
-
 
 class Silent(SimpleHTTPRequestHandler):
     """Serves a folder and keeps no log."""
