@@ -91,7 +91,12 @@ class TrainingPhase:
 
         try:
             answer = worker.request(fit.model_dump(mode="json"), self._report, answer_question=judge)
-        except WorkerDied:
+        except JobFailed as error:
+            if isinstance(error, WorkerDied):
+                self.close()
+            raise
+        except Exception:  # of a task's own metric, perhaps
+            # The worker waits for an answer in the middle of its job, and would take the next job for it.
             self.close()
             raise
         return TrainingRecord.model_validate(answer["record"])
