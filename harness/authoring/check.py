@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.authoring.examples import EXAMPLES, check_examples
 from harness.authoring.finding import Finding
 from harness.authoring.lint import lint, lint_levels
-from harness.authoring.trial import Trial
+from harness.authoring.trial import MetricTrial
 from harness.data.dataset import Dataset, load_dataset
 from harness.data.loaded import LoadedTask
 from harness.data.sources import Generated, UnreachableData
@@ -144,7 +144,8 @@ def _check_fit(sweep: Sweep, inspection: _Inspection, place: str) -> list[Findin
             choose_templates(task.prompts, names, where=key)
         except UserError as error:
             findings.append(Finding("error", place, str(error)))
-    few_shot = any(METHOD_TABLE[name].demonstrations for spec in sweep.candidates for name in spec.methods)
+    methods = set().union(*(candidate.methods for candidate in sweep.candidates))
+    few_shot = any(METHOD_TABLE[method].demonstrations for method in methods)
     if few_shot and sweep.demonstrations == "fixed" and not task.prompts.fixed:
         findings.append(
             Finding(
@@ -206,7 +207,7 @@ def _without(place: str, error: UserError) -> str:
 
 
 def _check_samples(task: Task, dataset: Dataset, place: str) -> list[Finding]:
-    trial = Trial(task, dataset)
+    trial = MetricTrial(task, dataset)
     errors = [*_unsteady_draws(task, dataset), *_fixed_demonstrations(task, dataset), *trial.errors()]
     warnings = lint(task, dataset)
     if not errors:

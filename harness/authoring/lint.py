@@ -95,7 +95,8 @@ def lint_levels(task: Task, dataset: Dataset) -> list[str]:
     constant = majority_level(metric, dataset.train, dataset.test)
     if constant is not None and constant - task.chance > (1 - task.chance) / 2:
         faults.append(
-            f"always giving the most frequent training target scores {constant:.3g} on {metric.name}, chance is "
+            f"always giving the most frequent training target scores {constant:.3g} on {metric.name}, "
+            "chance is "
             f"{task.chance:.3g}: little is left to learn; balance the samples or rank by another metric"
         )
     return faults
@@ -253,7 +254,8 @@ def _overlong(task: Task, prompts: Sequence[_Prompt]) -> list[str]:
     longest = max(prompt.words for prompt in prompts)
     faults = [
         f"{beginning} have more than {MAX_WORDS} words with their prompt (the longest of all splits has "
-        f"{longest:,}); training leaves out what exceeds a sweep's max_length, 1,024 tokens unless it says otherwise"
+        f"{longest:,}); training leaves out what exceeds a sweep's max_length, 1,024 tokens unless it "
+        "says otherwise"
         for beginning in _affected(prompts, is_overlong)
     ]
     if task.output == "generate":
@@ -292,7 +294,8 @@ def _read_too_late(task: Task) -> list[str]:
         if late:
             fields = ", ".join(f"{{{field}}}" for field in late)
             faults.append(
-                f"template '{name}' shows {fields} only after [output], so a model answers before it reads that"
+                f"template '{name}' shows {fields} only after [output], so a model answers before it "
+                "reads that"
             )
     return faults
 
@@ -423,7 +426,8 @@ def _repeated_choices(samples: Sequence[Sample]) -> list[str]:
     if not repeating:
         return []
     return [
-        f"{len(repeating):,} of {len(samples):,} test samples offer the same choice twice, the first is sample "
+        f"{len(repeating):,} of {len(samples):,} test samples offer the same choice twice, the first is "
+        "sample "
         f"'{repeating[0].id}'; keep one of each"
     ]
 
@@ -441,7 +445,8 @@ def _alike_choices(samples: Sequence[Sample]) -> list[str]:
         return []
     (earlier, later), name = next(iter(pairs.items()))
     return [
-        f"choices {earlier!r} and {later!r} differ only in case or outer white space ({len(pairs):,} such pairs, "
+        f"choices {earlier!r} and {later!r} differ only in case or outer white space ({len(pairs):,} "
+        "such pairs, "
         f"the first in test sample '{name}'); make them one"
     ]
 
@@ -467,8 +472,10 @@ def _prefixes(task: Task, samples: Sequence[Sample]) -> list[str]:
     (choice, longer), sample_id = next(iter(pairs.items()))
     # p("part") includes the probability of all its continuations, "parts" among them.
     return [
-        f"choice '{choice}' begins '{longer}' and is never less likely ({len(pairs):,} such pairs, the first in "
-        f"test sample '{sample_id}'); rename one of them, or end the template in a <mask> slot and a full stop"
+        f"choice '{choice}' begins '{longer}' and is never less likely ({len(pairs):,} such pairs, the "
+        "first in "
+        f"test sample '{sample_id}'); rename one of them, or end the template in a <mask> slot and a "
+        "full stop"
     ]
 
 
@@ -484,6 +491,8 @@ def _rare_classes(task: Task, dataset: Dataset) -> list[str]:
     if not rare:
         return []
     return [
-        f"{len(rare):,} of {len(classes):,} classes have under a fifth of an even share of the training samples, "
-        f"the first is '{rare[0]}' with {counts[rare[0]]:,} of {size:,}; a metric such as f1_macro shows how they fare"
+        f"{len(rare):,} of {len(classes):,} classes have under a fifth of an even share of the training "
+        "samples, "
+        f"the first is '{rare[0]}' with {counts[rare[0]]:,} of {size:,}; a metric such as f1_macro shows "
+        "how they fare"
     ]

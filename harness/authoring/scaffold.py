@@ -105,7 +105,7 @@ class NewTask:
 
     folder: Path
     decision: str
-    """A sentence for the user: what was made of the targets and why, and the metrics, the primary one first."""
+    """A sentence for the user: what was made of the targets and why, with the metrics, primary first."""
 
 
 def new_task(
@@ -131,7 +131,8 @@ def new_task(
         columns = _Columns("text", "label", None)
     elif input_column is None or target_column is None:
         raise UserError(
-            f"--from {source} needs --input COLUMN and --target COLUMN, the columns of questions and of answers"
+            f"--from {source} needs --input COLUMN and --target COLUMN, the columns of questions and of "
+            "answers"
         )
     else:
         columns = _Columns(input_column, target_column, group_column)
@@ -178,11 +179,13 @@ def _check_name(name: str, folder: Path) -> None:
 def _check_columns(columns: _Columns) -> None:
     if columns.input == columns.target:
         raise UserError(
-            f"--input and --target are both '{columns.input}', so every prompt would hold its answer; name two"
+            f"--input and --target are both '{columns.input}', so every prompt would hold its answer; "
+            "name two"
         )
     if columns.group == columns.target:
         raise UserError(
-            f"--group and --target are both '{columns.target}', so no answer that is tested would be in training; "
+            f"--group and --target are both '{columns.target}', so no answer that is tested would be in "
+            "training; "
             "group by another column, an author or a document, say"
         )
 
@@ -292,7 +295,7 @@ def _choice(choices: tuple[str, ...]) -> _Kind:
         "question": "{text}\n\nWhich label would you give to this"
         + (f", out of these: {listing}?" if listed else "?"),
     }
-    # A label that begins another would never be the less likely one. With a full stop after it, it begins none.
+    # A label that begins another would never be the less likely one. A full stop after it prevents that.
     if any(longer.startswith(label) for label, longer in itertools.permutations(choices, 2)):
         wordings = {name: f"{wording}\nAnswer: <mask>." for name, wording in wordings.items()}
     return _Kind(
@@ -379,7 +382,7 @@ def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> s
 
 
 def _python(text: str) -> str:
-    """A literal in double quotes. A JSON string is valid Python, but for surrogate pairs, which are not escaped."""
+    """A literal in double quotes: a JSON string is valid Python as long as surrogate pairs stay unescaped."""
     return json.dumps(text, ensure_ascii=False)
 
 

@@ -18,7 +18,7 @@ WRONGLY_ANSWERED = 4
 """The first of these samples, on which the metrics are tried with wrong answers too."""
 
 
-class Trial:
+class MetricTrial:
     """The targets of a few samples, extracted and scored as if a model had written them."""
 
     def __init__(self, task: Task, dataset: Dataset) -> None:

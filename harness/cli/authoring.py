@@ -136,8 +136,10 @@ def _sweep_file(name: str, plugins: "Mapping[str, Plugin]") -> Path:
         return board_file(name, "sweep.toml")
     except UserError:
         raise UserError(
-            f"'{name}' is no task, sweep file or shipped board.{suggest(name, plugins)} (`gainboard list tasks` "
-            "shows the tasks; tasks of your own need --tasks-dir DIR, those of lm-eval are named lm_eval:NAME)"
+            f"'{name}' is no task, sweep file or shipped board.{suggest(name, plugins)} (`gainboard list "
+            "tasks` "
+            "shows the tasks; tasks of your own need --tasks-dir DIR, those of lm-eval are named "
+            "lm_eval:NAME)"
         ) from None
 
 

@@ -110,6 +110,7 @@ def _print_total(total: dict[str, Any], console: "Console") -> None:
     )
     if total["runs_without_estimate"]:
         console.print(
-            f"{total['runs_without_estimate']} runs have no estimate: neither weights on this machine nor a size in the "
+            f"{total['runs_without_estimate']} runs have no estimate: neither weights on this machine "
+            "nor a size in the "
             "model's name."
         )

@@ -16,7 +16,7 @@ def print_next(*arguments: str | Path) -> None:
 
 
 def program() -> str:
-    """What starts this `gainboard` from the user's shell: its bare name where that finds it, else its path."""
+    """What starts this `gainboard` from the user's shell: its bare name if that finds it, else its path."""
     script = _script()
     if script is None:
         return f"{shlex.quote(sys.executable)} -m harness.cli"

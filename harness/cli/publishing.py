@@ -37,7 +37,9 @@ def add_verbs(add_verb: AddVerb) -> None:
     """Add the verbs of this file to the parser."""
     parser = add_verb("publish", _publish, "build the static leaderboard site from results")
     add_results(parser)
-    text = "a board file, or the name of a shipped board; each of several gets a folder, and a front page lists them"
+    text = (
+        "a board file or a shipped board's name; several get a folder each, and a front page that lists them"
+    )
     parser.add_argument("--board", action="append", default=[], metavar="FILE", help=text)
     text = "say what was published, and what has changed, for scripts"
     parser.add_argument("--json", action="store_true", help=text)
@@ -122,7 +124,8 @@ def print_published(published: "Published") -> None:
     print(f"{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}")
     if published.untrusted:
         print(
-            f"Untrusted and kept out of the ranking: {published.untrusted}. The first page says which runs, and why."
+            f"Untrusted and kept out of the ranking: {published.untrusted}. The first page says which "
+            "runs, and why."
         )
     if published.changed:
         print(f"Changed since it was last published: {len(published.changed)}. history.html says what.")

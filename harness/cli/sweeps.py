@@ -133,7 +133,8 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     engine = default_engine() if options.engine == "auto" else options.engine
     if options.engine == "auto" and engine != ENGINES[0]:
         progress.note(
-            f"{ENGINE_TABLE[ENGINES[0]].title} is not installed here: the {engine} engine generates instead, with the "
+            f"{ENGINE_TABLE[ENGINES[0]].title} is not installed here: the {engine} engine generates "
+            "instead, with the "
             "same answers, slower."
         )
     executor = _executor(options, sweep)

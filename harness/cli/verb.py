@@ -80,7 +80,8 @@ def board_file(name: str, file: str) -> Path:
     files = {board: folder / file for board, folder in shipped_boards().items() if (folder / file).is_file()}
     if name not in files:
         raise UserError(
-            f"'{name}' is neither a .toml file nor a shipped board ({', '.join(files)}).{suggest(name, files)}"
+            f"'{name}' is neither a .toml file nor a shipped board "
+            f"({', '.join(files)}).{suggest(name, files)}"
         )
     return files[name]
 

@@ -17,8 +17,8 @@ from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import render
 
 POOL = 64
-"""Training samples from which the demonstrations of a reviewed prompt are drawn. A run draws from all of them;
-a few that are chosen by their content stay when the data grows, and so do the verdicts on them."""
+"""Training samples from which the demonstrations of a reviewed prompt are drawn. A run draws from all of
+them; a few that are chosen by their content stay when the data grows, and so do the verdicts on them."""
 
 SPLITS = ("test", "train", "dev")
 """Samples come from each split in turn, in this order."""

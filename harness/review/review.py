@@ -1,4 +1,4 @@
-"""A task under review: open it with its verdicts, merge those of a downloaded file, tell scripts its state."""
+"""A task under review: open it with its verdicts, merge downloaded ones, give its state to scripts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,15 +50,16 @@ def open_review(
         folder = plugins[name].folder
         if folder is None:
             raise UserError(
-                f"task '{name}' ({plugins[name].source}) has no folder to keep verdicts in; say where with --reviews FILE"
+                f"task '{name}' ({plugins[name].source}) has no folder to keep verdicts in; say where "
+                "with --reviews FILE"
             )
         path = folder / REVIEWS
     return Review(task, load_dataset(task), path, per_template, tuple(read_verdicts(path)))
 
 
 def import_verdicts(review: Review, file: Path) -> MergedVerdicts:
-    """Merge the verdicts that a reviewer downloaded from the page; refuse those on prompts that were edited or
-    removed.
+    """Merge the verdicts that a reviewer downloaded from the page, but for those on prompts that were edited
+    or removed.
 
     Raises `UserError`, and adds nothing, when the file is missing, empty or malformed.
     """
@@ -67,8 +68,8 @@ def import_verdicts(review: Review, file: Path) -> MergedVerdicts:
     downloaded = read_verdicts(file)
     if not downloaded:
         raise UserError(f"{file}: no verdicts in it; judge some prompts on the page first")
-    # The page may show prompts that are not drawn here. Prompts with a verdict are always part of the state, so
-    # with the downloaded verdicts it holds all of them that still exist.
+    # The page may show prompts that are not drawn here. Prompts with a verdict are always part of the state,
+    # so with the downloaded verdicts it holds all of them that still exist.
     state = review_state(
         review.task, review.dataset, (*review.verdicts, *downloaded), per_template=review.per_template
     )

@@ -42,7 +42,8 @@ def keyboard(console: "Console") -> Ask:
     """Questions to the person at the terminal. Raises `UserError` when there is none."""
     if not sys.stdin.isatty():
         raise UserError(
-            "a review needs a terminal to answer in; --html FILE writes the prompts as a page instead, and --import FILE "
+            "a review needs a terminal to answer in; --html FILE writes the prompts as a page instead, "
+            "and --import FILE "
             "takes the verdicts that the page lets you download"
         )
     return lambda question: console.input(question, markup=False)
@@ -80,8 +81,8 @@ def interview(
 def _ask_verdict(
     item: ReviewItem, reviewer: str, on: date, ask: Ask
 ) -> PromptVerdict | Literal["skip", "quit"]:
-    """The verdict that was typed, or the wish to skip or to quit; asks again after anything else, and after an
-    empty note."""
+    """The verdict that was typed, or the wish to skip or to quit. Anything else, and an empty note, is
+    asked for again."""
     try:
         while True:
             key = ask(KEYS_QUESTION).strip().lower()[:1]
