@@ -77,7 +77,8 @@ class Board(Frozen):
         unknown = sorted(set(self.weights) - set(tasks)) if self.tasks else []
         if unknown:
             raise ValueError(
-                f"a weight is given for '{unknown[0]}', which is not among the tasks.{suggest(unknown[0], tasks)}"
+                f"a weight is given for '{unknown[0]}', which is not among the tasks."
+                f"{suggest(unknown[0], tasks)}"
             )
         return self
 

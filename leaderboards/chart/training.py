@@ -143,7 +143,8 @@ def small_curve(
         plane.line(points),
         plane.marks(points) if len(points) <= FEW_POINTS else (),
         plane.x.at(training.best_step) if on_dev else None,
-        f"{title} over {last:,} steps: from {start_text} to {end_text}, between {lowest_text} and {highest_text}.",
+        f"{title} over {last:,} steps: from {start_text} to {end_text}, "
+        f"between {lowest_text} and {highest_text}.",
     )
 
 
@@ -170,6 +171,7 @@ def _thinned(points: Sequence[Point]) -> Sequence[Point]:
     thinned = []
     for start in range(0, len(points), size):
         neighbours = points[start : start + size]
+        # A set: in a flat stretch the lowest point is the highest, too.
         ends = {min(neighbours, key=lambda point: point[1]), max(neighbours, key=lambda point: point[1])}
         thinned += sorted(ends)
     return thinned

@@ -1,7 +1,6 @@
 """What follows from a table, as facts: what to fine-tune or that nothing should be, what decides it, and what
 weakens it. `leaderboards.decide.verdict` words them."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -191,12 +190,21 @@ def _cheaper_usd(row: Row, leader: Row, ledger: CostLedger) -> float | None:
 
 
 def _weaknesses(row: Row, table: Table) -> Weaknesses:
-    above = itertools.takewhile(lambda better: better is not row, table.ranked)
     return Weaknesses(
-        passed_over=next((better for better in above if better.forgets), None),
+        passed_over=_passed_over(row, table.ranked),
         other_leaders=tuple(_other_leaders(table.ranked)) if len(table.tasks) > 1 else (),
         incomplete=len(table.rows) - len(table.ranked),
     )
+
+
+def _passed_over(row: Row, ranked: Sequence[Row]) -> Row | None:
+    """The best row above this one that lost too much on guard tasks."""
+    for better in ranked:
+        if better is row:
+            return None
+        if better.forgets:
+            return better
+    return None
 
 
 def _other_leaders(ranked: Sequence[Row]) -> list[OtherLeader]:
@@ -205,6 +213,7 @@ def _other_leaders(ranked: Sequence[Row]) -> list[OtherLeader]:
     if len(measured) < 2:
         return []
     leader, of_leader = measured[0]
+    # The first of equal rows, which has the better mean score, is named.
     by_wins, wins = max(measured, key=lambda pair: pair[1].win_rate)
     by_rank, ranks = min(measured, key=lambda pair: pair[1].mean_rank)
     named: list[tuple[Row, Measure]] = []

@@ -41,8 +41,8 @@ class Case:
     uncached: Seconds | None
     """Of a few-shot arm with its prefix cache off; None elsewhere, and where it was not measured."""
 
-    few: Rival | None
-    few_uncached: Rival | None
+    few_shot: Rival | None
+    few_shot_uncached: Rival | None
 
     @property
     def key(self) -> Key:
@@ -88,7 +88,7 @@ class Choices:
     """Draws × cases: scores in whole steps."""
 
     def only(self, places: Sequence[int]) -> "Choices":
-        """Some of them."""
+        """The cases at `places` only, in that order."""
         return Choices(
             self.devices, tuple(self.cases[place] for place in places), self.steps[:, list(places)]
         )
@@ -129,6 +129,6 @@ def _case(entry: Entry, table: Table, ledger: CostLedger, devices: list[str]) ->
         labels=spend.train_samples,
         serving=placed(spend.serving_by_device),
         uncached=placed(spend.uncached_by_device) if row.method == "few_shot" else None,
-        few=rival(cached=True),
-        few_uncached=rival(cached=False),
+        few_shot=rival(cached=True),
+        few_shot_uncached=rival(cached=False),
     )

@@ -68,10 +68,10 @@ class CaseFigures:
     per_point: float | NoFigure | None = None
     """Dollars for each point over the next cheaper case on the staircase; None for the cheapest."""
 
-    few: float | NoFigure | None = None
+    few_shot: float | NoFigure | None = None
     """Break-even volume against few-shot with the prefix cache on."""
 
-    few_uncached: float | NoFigure | None = None
+    few_shot_uncached: float | NoFigure | None = None
     """Break-even volume with its prefix cache off; None where that was not measured."""
 
     api: float | NoFigure | None = None
@@ -95,7 +95,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Decision:
-    """A scenario and all that follows from it. Places are those of the cases."""
+    """A scenario and all that follows from it. A place is an index into the cases."""
 
     scenario: Scenario
     figures: tuple[CaseFigures, ...]
@@ -213,8 +213,8 @@ def _alone(case: Case, costs: Costs | None, scenario: Scenario) -> CaseFigures:
         hosted = _volume(costs.fixed, costs.request, tokens / 1e6)
     return CaseFigures(
         costs,
-        few=_over(case.few, costs, scenario),
-        few_uncached=_over(case.few_uncached, costs, scenario),
+        few_shot=_over(case.few_shot, costs, scenario),
+        few_shot_uncached=_over(case.few_shot_uncached, costs, scenario),
         api=hosted,
         correct=costs.request / accuracy if accuracy else None,
     )

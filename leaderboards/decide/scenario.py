@@ -66,6 +66,7 @@ class Field:
     low: float
     high: float
     whole: bool = False
+    """Whether only whole numbers make sense."""
 
     @property
     def text(self) -> str:

@@ -95,8 +95,8 @@ def _sentences(advice: Advice) -> Iterator[Sentence]:
 def _what_is_needed(candidates: int) -> Sentence:
     return (
         Words(
-            f"{count_of(candidates, 'candidate')} started; a ranked row needs every task with every seed, and "
-            "samples scored in all of them. The methodology lists what is missing."
+            f"{count_of(candidates, 'candidate')} started; a ranked row needs every task with every seed, "
+            "and samples scored in all of them. The methodology lists what is missing."
         ),
     )
 

@@ -113,7 +113,7 @@ def run_record(result: Result) -> dict[str, Any]:
         "samples": result.samples,
         "overlap": result.overlap.share,
         "untrusted": result.untrusted,
-        "trouble": sorted({trouble.what for trouble in troubles(result)}),
+        "trouble": sorted({trouble.kind for trouble in troubles(result)}),
         "cost": result.cost,
         "provenance": result.provenance,
     }

@@ -146,7 +146,7 @@ def _bill_record(spent: Bill) -> dict[str, float | int | None]:
 def _troubles(scored: Row | Cell) -> dict[str, int]:
     """How many of the runs have a score that says little of the method."""
     troubles_by_run = (
-        [{trouble.what for trouble in troubles(result)} for result in scored.results] if scored.flag else []
+        [{trouble.kind for trouble in troubles(result)} for result in scored.results] if scored.flag else []
     )
     return {kind: sum(kind in kinds for kinds in troubles_by_run) for kind in ("collapsed", "diverged")}
 

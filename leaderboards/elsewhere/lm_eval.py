@@ -129,8 +129,8 @@ def _check_twice(records: Sequence[Imported]) -> None:
         earlier = seen.setdefault(record.folder, record)
         if earlier is not record:
             raise UserError(
-                f"{earlier.source.file} and {record.source.file} both hold {_named(record)}; import one of them, "
-                "or each with a --candidate of its own"
+                f"{earlier.source.file} and {record.source.file} both hold {_named(record)}; "
+                "import one of them, or each with a --candidate of its own"
             )
 
 
@@ -142,8 +142,8 @@ def _is_there(results: Path, record: Imported) -> bool:
     if read_record(path, Imported) == record:
         return True
     raise UserError(
-        f"{path} holds other scores of {_named(record)}; remove it to replace them, or import these with another "
-        "--candidate"
+        f"{path} holds other scores of {_named(record)}; remove it to replace them, "
+        "or import these with another --candidate"
     )
 
 
@@ -231,13 +231,13 @@ def _metrics(
         subject = f"{path}: task '{shortened(task, LONGEST_NAME)}', metric '{shortened(key, LONGEST_NAME)}'"
         if not comma:
             raise UserError(
-                f"{subject}: its name says no filter (as in 'acc,none'): this file is not of lm-eval 0.4 or later; "
-                "score again"
+                f"{subject}: its name says no filter (as in 'acc,none'): this file is not of lm-eval 0.4 "
+                "or later; score again"
             )
         if not _is_number(value):
             raise UserError(
-                f"{subject}: its value is {shortened(repr(value), 60)} and not a number; score again, or take the "
-                "metric out"
+                f"{subject}: its value is {shortened(repr(value), 60)} and not a number; "
+                "score again, or take the metric out"
             )
         stderr = entry.get(f"{name}_stderr,{pipeline}")
         estimate = _estimate(samples.get((name, pipeline)), float(value))
@@ -266,8 +266,8 @@ def _direction(subject: str, name: str, declared: object) -> bool:
     if name in HIGHER_IS_BETTER | LOWER_IS_BETTER:
         return name in HIGHER_IS_BETTER
     raise UserError(
-        f"{subject}: GainBoard does not know '{name}', and the file does not say under `higher_is_better` which way "
-        "it goes."
+        f"{subject}: GainBoard does not know '{name}', and the file does not say under `higher_is_better` "
+        "which way it goes."
         f"{suggest(name, sorted(HIGHER_IS_BETTER | LOWER_IS_BETTER))}"
     )
 
@@ -368,4 +368,5 @@ def import_sentence(outcome: ImportedFiles, results: Path) -> str:
     tasks = sorted({shortened(record.task, LONGEST_NAME) for record in (*outcome.added, *outcome.unchanged)})
     task_names = listed(tasks if len(tasks) <= 5 else [*tasks[:4], f"{len(tasks) - 4} more"])
     already = f" {count_of(len(outcome.unchanged), 'score')} were there already." if outcome.unchanged else ""
-    return f"{count_of(len(outcome.added), 'score')} of {task_names} imported into {results / 'imported'}.{already}"
+    added = count_of(len(outcome.added), "score")
+    return f"{added} of {task_names} imported into {results / 'imported'}.{already}"

@@ -1,8 +1,8 @@
-"""All that was spent on a candidate, or on a whole sweep: every training once, the trials of searches, what
-failed.
+"""All that was spent on a candidate, or on a whole sweep: every training once, the trials of searches, and
+what failed.
 
     all-in $ = Σ over the different trainings of all runs: device-seconds
-             + Σ over the trials of their searches: training and answering on dev, but for a training counted already
+             + Σ over the trials of their searches: training and answering on dev, without trainings counted above
              + Σ over the runs that failed: device-seconds until they did
                each / 3600 · price of the device's hour
 
@@ -26,13 +26,13 @@ class Bill:
     """What was spent in all."""
 
     trainings: int
-    """That runs' weights come from, each once."""
+    """Trainings that the runs' weights come from, each counted once."""
 
     trials: int
-    """Settings that were tried by searches."""
+    """Settings that searches tried."""
 
     failures: int
-    """Starts of runs that came to nothing."""
+    """Starts of runs that failed."""
 
     spent: ResourceUse
     """Its seconds are device-seconds."""
@@ -43,7 +43,7 @@ class Bill:
 
 @dataclass
 class _Entries:
-    """What is on a bill so far."""
+    """What is on a bill so far; a key that comes again is the same spending."""
 
     trainings: dict[str, TrainingRecord] = field(default_factory=dict)
     trials: dict[str, tuple[str, ResourceUse]] = field(default_factory=dict)
@@ -136,7 +136,7 @@ def _spent(training: TrainingRecord) -> ResourceUse:
 
 
 def _without(spent: ResourceUse, training: TrainingRecord) -> ResourceUse:
-    """What a trial took beside a training that is on the bill: answering on dev."""
+    """What a trial took besides its training, which is on the bill already: answering on dev."""
     training_spent = _spent(training)
     return ResourceUse(
         seconds=max(0.0, spent.seconds - training_spent.seconds),

@@ -103,7 +103,7 @@ class Prices(Frozen):
     """A prices file."""
 
     as_of: datetime.date
-    """When the prices were last looked at."""
+    """When the prices were last checked."""
 
     devices: tuple[DevicePrice, ...]
     energy: EnergyPrice

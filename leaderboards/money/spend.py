@@ -4,7 +4,7 @@ Runs record seconds, tokens and joules; money is derived here, when pages are bu
 be read at a new price. Formulas:
 
     training $          = Σ over the trainings a run's weights, or its members' weights, come from:
-                          (start-up + loading + training + discarded seconds) / 3600 · price of the device's hour
+                          (start-up + loading + training + discarded seconds) / 3600 · price of a device-hour
     serving $ a request = seconds per request / 3600 · devices · price of a device-hour / utilisation
 """
 
@@ -221,8 +221,8 @@ def summed(parts: Sequence[DeviceSeconds | None]) -> DeviceSeconds | None:
 
 
 def usd_of(seconds: Mapping[str, float] | None, prices: Prices, *, utilisation: float = 1.0) -> Price | None:
-    """What seconds of devices cost that are busy this share of the time; None when they, or a price, are not
-    known."""
+    """What device-seconds cost where a device is busy for `utilisation` of the time; None when the seconds, or
+    a price, are not known."""
     if seconds is None:
         return None
     parts = [(prices.hour(device), spent / (3600 * utilisation)) for device, spent in seconds.items()]

@@ -416,13 +416,13 @@ def _per_point_item(priced: _PricedCase) -> Item:
 
 
 def _few_shot_payback_item(priced: _PricedCase) -> Item:
-    uncached = priced.figures.few_uncached
+    uncached = priced.figures.few_shot_uncached
     detail = ""
-    if priced.case.few is not None:
+    if priced.case.few_shot is not None:
         detail = "cache off not measured"
         if uncached is not None:
             detail = f"{uncached if isinstance(uncached, str) else from_volume(uncached)}, cache off"
-    return _number_item(priced.figures.few, from_volume, detail)
+    return _number_item(priced.figures.few_shot, from_volume, detail)
 
 
 def _hosted_payback_item(priced: _PricedCase) -> Item:
@@ -488,8 +488,8 @@ def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
         "labels": case.labels,
         "serving": case.serving,
         "uncached": case.uncached,
-        "few": _rival_data(case.few),
-        "few_uncached": _rival_data(case.few_uncached),
+        "few": _rival_data(case.few_shot),
+        "few_uncached": _rival_data(case.few_shot_uncached),
         "prompt": spent.prompt_tokens,
         "completion": spent.completion_tokens,
         "accuracy": case.entry.accuracy,

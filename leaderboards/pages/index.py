@@ -205,7 +205,7 @@ def _flagged_grid(site: Site) -> Grid | None:
         if result.run.task in site.table.tasks:
             for trouble in troubles(result):
                 reason = Item(shortened(trouble.reason, 400))
-                lines.append(GridRow(run_head(result), (*_place_items(result), Item(trouble.what), reason)))
+                lines.append(GridRow(run_head(result), (*_place_items(result), Item(trouble.kind), reason)))
     if not lines:
         return None
     hidden = len(lines) - MOST_FLAGGED

@@ -217,4 +217,4 @@ def _trouble(site: Site, method: Method) -> str:
 
 
 def _with_trouble(runs: Sequence[Result], trouble: str) -> int:
-    return sum(any(found.what == trouble for found in troubles(result)) for result in runs)
+    return sum(any(found.kind == trouble for found in troubles(result)) for result in runs)

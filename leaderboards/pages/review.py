@@ -98,7 +98,7 @@ def write_review(path: Path, record: Mapping[str, Any]) -> None:
         "script_hash": _policy_hash(script),
     }
     # Whole, for nobody can judge a prompt by its beginning.
-    text = rendered("review.html", values, whole=True)
+    text = rendered("review.html", values, uncut=True)
     with atomic_write(path) as file:
         file.write(text)
 

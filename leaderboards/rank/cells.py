@@ -179,7 +179,8 @@ def _read_cell(
         outcome = ahead[result.key] if result.key in ahead else read_scores([result], folder)[0]
         if isinstance(outcome, Unreadable):
             notes.append(
-                f"{result.run.label}: its predictions cannot be read and the run is left out: {outcome.reason}"
+                f"{result.run.label}: its predictions cannot be read and the run is left out: "
+                f"{outcome.reason}"
             )
         else:
             tables.append(outcome)

@@ -26,7 +26,7 @@ class Draws:
 
     @property
     def steps(self) -> NDArray[np.int16]:
-        """The scores in whole steps of `STEP`; what lies beyond ±3.27, far below chance, stays at that end."""
+        """The scores in whole steps of `STEP`, cut at ±3.27, which is far below chance."""
         limits = np.iinfo(np.int16)
         return np.clip(np.rint(self.scores / STEP), limits.min, limits.max).astype(np.int16)
 

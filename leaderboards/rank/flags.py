@@ -25,7 +25,7 @@ class Flag:
 class Trouble:
     """One thing that went wrong with one run's training."""
 
-    what: Literal["collapsed", "diverged"]
+    kind: Literal["collapsed", "diverged"]
     reason: str
 
 
@@ -44,7 +44,7 @@ def flag_of(results: Sequence[Result]) -> Flag | None:
         return None
     counted = []
     for kind in ("collapsed", "diverged"):
-        runs = sum(any(trouble.what == kind for trouble in run_troubles) for run_troubles in by_run)
+        runs = sum(any(trouble.kind == kind for trouble in run_troubles) for run_troubles in by_run)
         if runs:
             counted.append(kind if runs == len(by_run) == 1 else f"{runs} of {len(by_run)} {kind}")
     reason = next(itertools.chain.from_iterable(by_run)).reason

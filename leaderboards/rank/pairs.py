@@ -29,8 +29,12 @@ class SharedTables:
 
     seeds: list[int]
     ids: list[str]
-    first: FloatArray
-    second: FloatArray
+    values: FloatArray
+    """Of the first: seeds × templates × samples."""
+
+    other_values: FloatArray
+    """Of the second."""
+
     clusters: NDArray[np.int64] | None
 
 
@@ -55,7 +59,9 @@ def paired(cell: Cell, other_cell: Cell) -> Estimate | None:
     if tables is None:
         return None
     card = cell.card
-    return gain(tables.first, tables.second, binary=card.binary, span=_span(card), clusters=tables.clusters)
+    return gain(
+        tables.values, tables.other_values, binary=card.binary, span=_span(card), clusters=tables.clusters
+    )
 
 
 @dataclass(frozen=True)
@@ -122,22 +128,22 @@ def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
         np.zeros((count, count), np.int64),
     )
     for kind, other_kind in itertools.combinations_with_replacement(_kinds(cells).values(), 2):
-        first, second = cells[kind[0]], cells[other_kind[0]]
-        seeds, ids = first.scores.shared(second.scores)
+        cell, other_cell = cells[kind[0]], cells[other_kind[0]]
+        seeds, ids = cell.scores.shared(other_cell.scores)
         if not seeds or not ids:
             continue
         places = kind if kind is other_kind else [*kind, *other_kind]
         tables = np.stack([cells[place].scores.restricted(seeds, ids) for place in places])
         intervals = differences(
             tables,
-            binary=first.card.binary,
-            span=_span(first.card),
-            clusters=first.scores.cluster_numbers(ids),
+            binary=cell.card.binary,
+            span=_span(cell.card),
+            clusters=cell.scores.cluster_numbers(ids),
         )
         p_values = _p_values(intervals)
         within = slice(None) if kind is other_kind else slice(len(kind))
         across = slice(None) if kind is other_kind else slice(len(kind), None)
-        # Between two kinds only the cross pairs: pairs within a kind are compared on all samples of that kind.
+        # Between two kinds only the cross pairs: pairs within a kind are compared on all of its samples.
         blocks = [(kind, other_kind, (within, across)), (other_kind, kind, (across, within))]
         for rows, columns, block_within in blocks[: 1 if kind is other_kind else 2]:
             block = np.ix_(rows, columns)

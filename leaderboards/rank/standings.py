@@ -143,8 +143,8 @@ def p_of_gains(pairs: Sequence[tuple[Cell, Cell]]) -> list[float]:
     by_place = [1.0] * len(pairs)
     for places in groups.values():
         members = [table for place in places if (table := tables[place])]
-        values = np.stack([table.first for table in members])
-        other_values = np.stack([table.second for table in members])
+        values = np.stack([table.values for table in members])
+        other_values = np.stack([table.other_values for table in members])
         card = pairs[places[0]][0].card
         p = p_values(values, other_values, binary=card.binary, clusters=members[0].clusters)
         for place, value in zip(places, p.tolist(), strict=True):

@@ -64,7 +64,8 @@ def _check_replaceable(out: Path, results: Path, *, marker: str, purpose: str) -
         raise UserError(f"results folder {results} does not exist; `gainboard run SWEEP` makes one")
     if results.resolve().is_relative_to(out.resolve()):
         raise UserError(
-            f"{out} holds the results in {results} and would be replaced; choose another folder for the {purpose}"
+            f"{out} holds the results in {results} and would be replaced; "
+            f"choose another folder for the {purpose}"
         )
     if out.resolve().is_mount():
         raise UserError(

@@ -75,7 +75,7 @@ class Renderer:
 
 
 def as_bytes(data: Any) -> bytes:
-    """Plain data, dataclasses and records as bytes that differ where the data do; an error for anything else."""
+    """Plain data, dataclasses and records as bytes that differ where the data do. Raises for anything else."""
     try:
         return pydantic_core.to_json(data, inf_nan_mode="constants")
     except pydantic_core.PydanticSerializationError:
@@ -129,14 +129,14 @@ class Pages:
         self.count += 1
 
 
-def rendered(template: str, values: Mapping[str, Any], *, whole: bool = False) -> str:
-    """The text of a page. `whole`: a text is never cut, however long it is."""
-    return _environment(whole=whole).get_template(template).render(values)
+def rendered(template: str, values: Mapping[str, Any], *, uncut: bool = False) -> str:
+    """The text of a page. `uncut`: a text is never cut, however long it is."""
+    return _environment(uncut=uncut).get_template(template).render(values)
 
 
 @cache
-def _environment(*, whole: bool) -> Environment:
-    readable = visible if whole else shown
+def _environment(*, uncut: bool) -> Environment:
+    readable = visible if uncut else shown
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,

@@ -132,24 +132,24 @@ def test_without_an_untuned_case_there_is_no_net_benefit() -> None:
 
 def test_break_even_against_few_shot_counts_labels_and_retrainings_with_the_cache_on_and_off() -> None:
     tuned = case("tuned", 0.8, train=2 * HOUR, labels=500, few=Rival(((0, 3.6),), None))
-    tuned = replace(tuned, few_uncached=Rival(((0, 7.2),), None))
+    tuned = replace(tuned, few_shot_uncached=Rival(((0, 7.2),), None))
     decision = weigh(choices(tuned), PLAIN)
     # $62 at once; a request costs $0.002, to few-shot $0.006, without its cache $0.012.
-    assert decision.figures[0].few == pytest.approx(62 / 0.004)
-    assert decision.figures[0].few_uncached == pytest.approx(62 / 0.010)
+    assert decision.figures[0].few_shot == pytest.approx(62 / 0.004)
+    assert decision.figures[0].few_shot_uncached == pytest.approx(62 / 0.010)
 
 
 @pytest.mark.parametrize("why", ["unresolved", "dominated"])
 def test_a_reason_stands_in_place_of_a_volume(why: Any) -> None:
     tuned = case("tuned", 0.8, train=HOUR, few=Rival(((0, 3.6),), why))
-    assert weigh(choices(tuned), PLAIN).figures[0].few == why
+    assert weigh(choices(tuned), PLAIN).figures[0].few_shot == why
 
 
 def test_serving_that_is_no_cheaper_never_pays() -> None:
     tuned = case("tuned", 0.8, train=HOUR, few=Rival(((0, 1.2),), None))
-    assert weigh(choices(tuned), PLAIN).figures[0].few == "never"
+    assert weigh(choices(tuned), PLAIN).figures[0].few_shot == "never"
     nearly = case("tuned", 0.8, train=HOUR, few=Rival(((0, 1.2 + 1e-12),), None))
-    assert weigh(choices(nearly), PLAIN).figures[0].few == "never"
+    assert weigh(choices(nearly), PLAIN).figures[0].few_shot == "never"
 
 
 def test_a_hosted_model_is_paid_by_the_token() -> None:
