@@ -8,7 +8,7 @@ from harness.driver.outcome import SweepWork
 from harness.driver.waves import WaveOutcome, Waves
 from harness.errors import UserError
 from harness.plan.estimate import Estimator
-from harness.plan.selection import SettingsSearch, Trial
+from harness.plan.selection import SearchTrial, SettingsSearch
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import read_answers
 from harness.records.result import RESULT, Result
@@ -33,7 +33,7 @@ class SettingsChoice:
 
     def __init__(self, sweep: SweepWork, waves: Waves) -> None:
         self._sweep, self._waves = sweep, waves
-        self._rungs: list[tuple[Trial, Run]] = []
+        self._rungs: list[tuple[SearchTrial, Run]] = []
         """Every trial that was answered, with its run at that rung."""
 
     def make(self, runs: Sequence[Run]) -> list[ChosenRun]:
@@ -113,14 +113,14 @@ class SettingsChoice:
 
     # Trials
 
-    def _try(self, waves: Sequence[tuple[SettingsSearch, list[Trial]]]) -> None:
+    def _try(self, waves: Sequence[tuple[SettingsSearch, list[SearchTrial]]]) -> None:
         """Train and answer the waves of all searches together, and tell them what came of it."""
         trials = chain.from_iterable(wave for _, wave in waves)
         outcome = self._waves.execute([trial.run for trial in trials])
         for search, wave in waves:
             self._tell(search, wave, outcome)
 
-    def _tell(self, search: SettingsSearch, wave: Sequence[Trial], outcome: WaveOutcome) -> None:
+    def _tell(self, search: SettingsSearch, wave: Sequence[SearchTrial], outcome: WaveOutcome) -> None:
         scores: dict[int, MetricValue | None] = {}
         losses: dict[int, float] = {}
         spent: dict[int, ResourceUse] = {}
@@ -151,7 +151,7 @@ class SettingsChoice:
             raise UserError(f"none of its {len(answers)} answers on dev could be scored")
         return scored.metrics[task.primary_metric]
 
-    def _training_of(self, trial: Trial) -> tuple[ResourceUse, float | None]:
+    def _training_of(self, trial: SearchTrial) -> tuple[ResourceUse, float | None]:
         """What a trial has taken so far, and its loss on dev at its rung.
 
         Counted are its training up to there and its answers at every rung, without the starts of workers.

@@ -23,8 +23,8 @@ def affordable(
     price = _price(budget, tokens_per_trial, seconds_per_trial)
     assert price > 0, "a training takes something"
     trainings = _limit(budget) / price
-    # More trials never train less, so the largest number that fits is found by bisection; no more fit than if all
-    # were dropped at the first rung.
+    # More trials never train less, so the largest number that fits is found by bisection; no more fit than if
+    # all were dropped at the first rung.
     upper_bound = int(trainings / ladder[0].share) + 1
     return bisect_right(
         range(1, upper_bound + 1), trainings * (1 + _ROUNDING), key=partial(full_trainings, ladder)
@@ -34,8 +34,8 @@ def affordable(
 class Account:
     """What the search of one model has spent.
 
-    The price of a training is known only afterwards: the first is expected to cost what was estimated, each later one
-    the mean of those charged so far.
+    The price of a training is known only afterwards: the first is expected to cost what was estimated, each
+    later one the mean of those charged so far.
     """
 
     def __init__(self, budget: TuningBudget, *, tokens_per_trial: float, seconds_per_trial: float) -> None:
@@ -49,8 +49,8 @@ class Account:
         self.device_seconds = 0.0
 
     def charge(self, *, trials: int, trainings: float, tokens: int, device_seconds: float) -> None:
-        """Enter `trials` newly started trials, and what all trials have trained since the last charge: `trainings` in
-        full trainings, those of failed trials included."""
+        """Enter `trials` newly started trials, and what all trials have trained since the last charge:
+        `trainings` in full trainings, those of failed trials included."""
         self.trials += trials
         self.trainings += trainings
         self.tokens += tokens
@@ -62,7 +62,8 @@ class Account:
         return self._spent() / _limit(self._budget)
 
     def allows(self, *, trials: int, trainings: float) -> bool:
-        """Whether `trials` new trials and `trainings` more full trainings are expected to fit into what is left.
+        """Whether `trials` new trials and `trainings` more full trainings are expected to fit into what is
+        left.
 
         Four trials up to a quarter of the training are `trials = 4, trainings = 1`; two of them from there to
         the end are `trials = 0, trainings = 1.5`. Trials that fail before they train cost no tokens: start no
@@ -70,8 +71,8 @@ class Account:
         """
         if self._budget.trials is not None:
             return self.trials + trials <= self._budget.trials
-        # A failed trial may have been charged trainings and no tokens, or tokens and no trainings: neither gives a
-        # price.
+        # A failed trial may have been charged trainings and no tokens, or tokens and no trainings: neither
+        # gives a price.
         has_price = self._spent() > 0 and self.trainings > 0
         price = self._spent() / self.trainings if has_price else self._estimate
         return self._spent() + trainings * price <= _limit(self._budget) * (1 + _ROUNDING)

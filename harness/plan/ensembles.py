@@ -31,8 +31,8 @@ def plan_ensembles(
 ) -> list[Ensemble]:
     """Every ensemble of a sweep: one per task and training budget, and per seed where members are candidates.
 
-    Ensembles are not scored on guard tasks. Raises `UserError` when a glob matches nothing, or when a method cannot
-    join the members that it names.
+    Ensembles are not scored on guard tasks. Raises `UserError` when a glob matches nothing, or when a method
+    cannot join the members that it names.
     """
     planned = []
     runs = [run for run in runs if run.guard is None]
@@ -56,7 +56,8 @@ def _members(spec: EnsembleSpec, runs: Sequence[Run]) -> list[Run]:
         if not matching:
             names = sorted({f"{run.candidate.name}/{run.candidate.method}" for run in runs})
             raise UserError(
-                f"ensemble '{spec.name}': '{pattern}' matches no candidate/method of the sweep; there are {', '.join(names)}"
+                f"ensemble '{spec.name}': '{pattern}' matches no candidate/method of the sweep; there are "
+                f"{', '.join(names)}"
             )
         # By key, since several globs may match the same run.
         members |= {run.key: run for run in matching if spec.tasks is None or run.task in spec.tasks}
@@ -74,13 +75,13 @@ def _check(spec: EnsembleSpec, members: Sequence[Run], tasks: Mapping[str, Loade
     if spec.method == "mean_probability" and output != "choice":
         instead = "soup" if output == "perplexity" else "vote"
         raise UserError(
-            f"{place}: mean_probability needs a task whose answers are choices; use method = '{instead}', or name other "
-            "tasks under `tasks`"
+            f"{place}: mean_probability needs a task whose answers are choices; use method = '{instead}', or "
+            "name other tasks under `tasks`"
         )
     if spec.method == "vote" and output == "perplexity":
         raise UserError(
-            f"{place}: a vote counts answers, and the task only weighs texts (output = 'perplexity'); use method = 'soup', "
-            "or name other tasks under `tasks`"
+            f"{place}: a vote counts answers, and the task only weighs texts (output = 'perplexity'); use "
+            "method = 'soup', or name other tasks under `tasks`"
         )
     if spec.method != "soup":
         return
@@ -89,7 +90,8 @@ def _check(spec: EnsembleSpec, members: Sequence[Run], tasks: Mapping[str, Loade
     tuners = {run.recipe.tuner if run.recipe else None for run in members}
     if len(tuners) > 1 or any(tuner is None or not TUNERS[tuner].in_soups for tuner in tuners):
         raise UserError(
-            f"{place}: only the weights of members that are all tuned in one way, by lora or in full, can be averaged"
+            f"{place}: only the weights of members that are all tuned in one way, by lora or in full, can "
+            "be averaged"
         )
 
 

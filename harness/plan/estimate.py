@@ -3,7 +3,8 @@ assumptions.
 
 Good enough to tell minutes from days. Tokens are counted as characters / 4 over the first samples of a task;
 a model's parameters are read from the headers of its weights, or from its name (`…-0.5B`); the speeds below
-are what training and scoring reach in practice, far below a device's peak. Results carry the measured figures.
+are what training and scoring reach in practice, far below a device's peak. Results carry the measured
+figures.
 """
 
 import os
@@ -94,7 +95,8 @@ class Estimator:
         )
 
     def trial(self, run: Run) -> tuple[float, float]:
-        """Tokens that one trial of a run's search trains on when it is not dropped, and the seconds that takes."""
+        """Tokens that one trial of a run's search trains on when it is not dropped, and the seconds that
+        takes."""
         stage = run.stages[-1]
         tokens = max(1, self._tokens(stage))
         parameters = self._parameters(run.candidate.model) or 0
@@ -180,7 +182,8 @@ def _trainable(stage: Stage, parameters: int) -> int:
 
 
 def _epochs(training: Training, meta: MetaLearning | None, samples: int) -> float:
-    """How often each sample is trained on, on average; a fraction where steps end in the middle of an epoch."""
+    """How often each sample is trained on, on average; a fraction where steps end in the middle of an
+    epoch."""
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
     if meta is not None:
         return meta.meta_steps * meta.inner_steps * batch / max(1, samples)

@@ -1,9 +1,9 @@
-"""Predict dev losses at a large training budget from the smaller budgets in a results folder, and compare them with
-measured ones.
+"""Predict dev losses at a large training budget from the smaller budgets in a results folder, and compare
+them with measured ones.
 
-Losses are those of the kept checkpoints, in nats per target token, averaged over seeds. Tokenizers cut the same
-answers into different numbers of tokens, so losses of models with different tokenizers compare less exactly than
-scores.
+Losses are those of the kept checkpoints, in nats per target token, averaged over seeds. Tokenizers cut the
+same answers into different numbers of tokens, so losses of models with different tokenizers compare less
+exactly than scores.
 """
 
 from collections import defaultdict
@@ -69,8 +69,8 @@ class Choice:
     method: str
     n_train: int
     by: str
-    """`AtS`, `law`, or `500 samples`: the measured loss at the largest small budget that all these models have,
-    without any prediction."""
+    """`AtS`, `law`, or `500 samples`: the measured loss at the largest small budget that all these models
+    have, without any prediction."""
 
     losses: Mapping[str, float]
     """By candidate, the losses that the choice goes by."""
@@ -90,7 +90,8 @@ class Choice:
 
     @property
     def given_up(self) -> float | None:
-        """How far the chosen model's loss is above the best one's, in nats per token; None unless it was measured."""
+        """How far the chosen model's loss is above the best one's, in nats per token; None unless it was
+        measured."""
         if self.best is None or self.chosen not in self.measured:
             return None
         return self.measured[self.chosen] - self.measured[self.best]
@@ -124,9 +125,9 @@ class Extrapolation:
 def extrapolate(folder: Path, *, to: int | None = None) -> Extrapolation:
     """Predict the loss at budget `to` for every candidate, method and task from the smaller budgets.
 
-    Without `to`, it is the largest budget that any candidate was trained on with that method and task. Untrusted runs
-    count, since what makes them so is the engine that answered, not the training. Raises `UserError` without a curve to
-    go by.
+    Without `to`, it is the largest budget that any candidate was trained on with that method and task.
+    Untrusted runs count, since what makes them so is the engine that answered, not the training. Raises
+    `UserError` without a curve to go by.
     """
     if not folder.is_dir():
         raise UserError(f"results folder {folder} does not exist; `gainboard run SWEEP` makes one")
@@ -144,12 +145,13 @@ def extrapolate(folder: Path, *, to: int | None = None) -> Extrapolation:
         choices += _choices(group)
     if not any(curve.line for curve in curves):
         raise UserError(
-            f"{folder} holds no learning curve to go by: the sweep needs `n_train = [..]` with at least three budgets "
-            f"smaller than the one that is predicted ({to or 'the largest; --to N predicts another'})"
+            f"{folder} holds no learning curve to go by: the sweep needs `n_train = [..]` with at least "
+            "three budgets smaller than the one that is predicted "
+            f"({to or 'the largest; --to N predicts another'})"
         )
     notes += [
-        f"{curve.candidate} · {curve.method} on '{curve.task}' has {len(curve.points)} budgets below {curve.n_train}: "
-        f"accept-then-stop needs {LINE_POINTS}, the law {LAW_POINTS}."
+        f"{curve.candidate} · {curve.method} on '{curve.task}' has {len(curve.points)} budgets below "
+        f"{curve.n_train}: accept-then-stop needs {LINE_POINTS}, the law {LAW_POINTS}."
         for curve in curves
         if len(curve.points) < LAW_POINTS
     ]
@@ -166,19 +168,20 @@ def _by_arm(results: Iterable[Result]) -> dict[tuple[str, str, str], list[Result
 
 
 def _same_recipe(results: Sequence[Result], notes: list[str]) -> list[Result]:
-    """The results that differ only in seed and budget: of the newest version of the task, the settings that most of
-    them have."""
+    """The results that differ only in seed and budget: of the newest version of the task, the settings that
+    most of them have."""
     kinds: dict[tuple[int, str], list[Result]] = defaultdict(list)
     for result in results:
         kinds[-result.run.task_version, result.run.alike].append(result)
-    # The newest version of the task, whose number is negated, then the most results; the last only breaks ties.
+    # The newest version of the task, whose number is negated, then the most results; the last only breaks
+    # ties.
     version, _, alike = min((version, -len(members), alike) for (version, alike), members in kinds.items())
     same_recipe = kinds[version, alike]
     if left_out := len(results) - len(same_recipe):
         run = same_recipe[0].run
         notes.append(
-            f"{run.candidate.label} on '{run.task}': {left_out} of {len(results)} runs are left out, made with other "
-            "settings or on another state of the task."
+            f"{run.candidate.label} on '{run.task}': {left_out} of {len(results)} runs are left out, made "
+            "with other settings or on another state of the task."
         )
     return same_recipe
 
@@ -209,8 +212,8 @@ def _curve(candidate: str, method: str, task: str, budgets: Mapping[int, Point],
 
 
 def _choices(group: Sequence[Curve]) -> list[Choice]:
-    """A choice by each kind of prediction, and by the largest budget that all predicted models have; none among fewer
-    than two models."""
+    """A choice by each kind of prediction, and by the largest budget that all predicted models have; none
+    among fewer than two models."""
     predicted = [curve for curve in group if curve.line]
     if len(predicted) < 2:
         return []
@@ -280,8 +283,8 @@ def _four_digits(loss: float | None) -> str | None:
 
 
 def _ranks(curves: Sequence[Curve]) -> list[tuple[int | None, int | None]]:
-    """Each curve's rank by AtS and its measured rank among the predicted models of its task and method, 1 for the
-    lowest loss."""
+    """Each curve's rank by AtS and its measured rank among the predicted models of its task and method, 1 for
+    the lowest loss."""
 
     def rank(loss: float | None, rivals: Iterable[float | None]) -> int | None:
         return None if loss is None else 1 + sum(rival is not None and rival < loss for rival in rivals)

@@ -45,8 +45,8 @@ def survivors(
 ) -> list[TrialId]:
     """The best `keep` trials, best first. A trial without a score (None: it failed) never survives.
 
-    Scores within `noise` of the best count as equal, since trainings that have hardly begun differ by chance. Among
-    equal scores the lower dev loss comes first; without losses, the earlier trial.
+    Scores within `noise` of the best count as equal, since trainings that have hardly begun differ by chance.
+    Among equal scores the lower dev loss comes first; without losses, the earlier trial.
     """
     assert keep > 0, "a rung keeps at least one trial"
     scored = {trial: score for trial, score in scores.items() if score is not None}

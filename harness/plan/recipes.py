@@ -1,5 +1,5 @@
-"""How the weights of one candidate's arms are made: the trainings of each method on each task and budget, and which of
-their settings are to be chosen."""
+"""How the weights of one candidate's arms are made: the trainings of each method on each task and budget, and
+which of their settings are to be chosen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,9 +115,9 @@ class CandidateRecipes:
         for name in sequence[:-1]:
             for setting in self._settings(name, tuner).space:
                 raise UserError(
-                    f"sweep '{self._sweep.name}': {setting} of '{name}' has several values, and '{name}' comes first in the "
-                    f"stages of '{method}': only settings of the last stage are chosen; give it one value under "
-                    f"[defaults.{name}]"
+                    f"sweep '{self._sweep.name}': {setting} of '{name}' has several values, and '{name}' "
+                    f"comes first in the stages of '{method}': only settings of the last stage are chosen; "
+                    f"give it one value under [defaults.{name}]"
                 )
         return tuple(self._stage(name, tuner, task, budget) for name in sequence)
 
@@ -134,14 +134,14 @@ class CandidateRecipes:
             budget = "all"  # a budget is what may be labelled of the task that is scored
         if not names:
             raise UserError(
-                f"sweep '{sweep.name}': method '{method}' has no task to learn from before '{task}'; name more tasks in the "
-                "sweep, or leave the method out"
+                f"sweep '{sweep.name}': method '{method}' has no task to learn from before '{task}'; name "
+                "more tasks in the sweep, or leave the method out"
             )
         training = self._settings(method, tuner).training
         if training.metric_for_best_model == "task_metric" and method in FIRST_STAGES:
             raise UserError(
-                f"sweep '{sweep.name}': metric_for_best_model = 'task_metric' takes a training on one task, and '{method}' "
-                f"mixes several; set it to 'eval_loss' under [defaults.{method}]"
+                f"sweep '{sweep.name}': metric_for_best_model = 'task_metric' takes a training on one task, "
+                f"and '{method}' mixes several; set it to 'eval_loss' under [defaults.{method}]"
             )
         portions = tuple(self._portion(name, budget) for name in names)
         return Stage(tuner=tuner, portions=portions, training=training, meta=meta)

@@ -1,8 +1,8 @@
 """Turn a sweep into runs, and say which are already done.
 
-Runs are candidates × methods × tasks × training budgets × seeds. A run has two halves: what it is asked, which follows
-from the task and the method (here), and how its weights are made, which follows from the candidate, the method and the
-budget (`harness.plan.recipes`).
+Runs are candidates × methods × tasks × training budgets × seeds. A run has two halves: what it is asked,
+which follows from the task and the method (here), and how its weights are made, which follows from the
+candidate, the method and the budget (`harness.plan.recipes`).
 """
 
 import fnmatch
@@ -34,9 +34,9 @@ def make_runs(
 ) -> list[Run]:
     """Every run of a sweep, grouped by base model.
 
-    A run whose settings are to be chosen has the first of each, and says in `search` what to choose among. Each
-    tuned run is followed by those that score its weights on the guard tasks. Raises `UserError` for what cannot be
-    planned.
+    A run whose settings are to be chosen has the first of each, and says in `search` what to choose among.
+    Each tuned run is followed by those that score its weights on the guard tasks. Raises `UserError` for what
+    cannot be planned.
     """
     tasks_with_choices = _tasks_with_choices(sweep, tasks)
     guard_questions = [
@@ -83,16 +83,15 @@ def _guard_runs_of_base(
 ) -> list[Run]:
     """The runs that score a base before any tuning, which its tuned arms are compared with."""
     guard = Guard(after=None)
-    return [
-        Run(candidate=base, seed=seed, n_train=None, guard=guard, **question)
-        for question in guard_questions
-        for seed in seeds
-    ]
+    runs = []
+    for question in guard_questions:
+        runs += [Run(candidate=base, seed=seed, n_train=None, guard=guard, **question) for seed in seeds]
+    return runs
 
 
 def _guard_runs(run: Run, guard_questions: Iterable[Question]) -> list[Run]:
-    """The runs that score a tuned run's weights on the guard tasks; none of an untuned run, whose weights are the
-    base's."""
+    """The runs that score a tuned run's weights on the guard tasks; none of an untuned run, whose weights are
+    the base's."""
     if run.n_train is None:
         return []
     guard = Guard(after=TunedFor(task=run.task, version=run.task_version, n_train=run.n_train))
@@ -100,11 +99,11 @@ def _guard_runs(run: Run, guard_questions: Iterable[Question]) -> list[Run]:
 
 
 def _tasks_with_choices(sweep: Sweep, tasks: Mapping[str, LoadedTask]) -> tuple[str, ...]:
-    """The tasks whose written answers can be held to choices. Raises `UserError` where a method needs one, and there
-    is none.
+    """The tasks whose written answers can be held to choices. Raises `UserError` where a method needs one,
+    and there is none.
 
-    Answers that the task itself holds to a form (`structured_outputs`), or that are chosen instead of written, are as
-    constrained without.
+    Answers that the task itself holds to a form (`structured_outputs`), or that are chosen instead of
+    written, are as constrained without.
     """
     fitting = tuple(name for name in sweep.tasks if _has_free_choices(tasks[name]))
     if fitting:
@@ -113,9 +112,9 @@ def _tasks_with_choices(sweep: Sweep, tasks: Mapping[str, LoadedTask]) -> tuple[
         for method in spec.methods:
             if METHOD_TABLE[method].held_to_choices:
                 raise UserError(
-                    f"sweep '{sweep.name}': method '{method}' holds written answers to their choices, and no task of "
-                    "the sweep has written answers, choices in every sample and structured_outputs left out; leave the "
-                    "method out"
+                    f"sweep '{sweep.name}': method '{method}' holds written answers to their choices, and no "
+                    "task of the sweep has written answers, choices in every sample and structured_outputs "
+                    "left out; leave the method out"
                 )
     return ()
 
@@ -162,7 +161,8 @@ def _demonstrations(sweep: Sweep, loaded: LoadedTask, place: str) -> tuple[int, 
     available = len(prompts.fixed) if rule == "fixed" else len(loaded.dataset.originals)
     if available == 0:
         raise UserError(
-            f"{place}: demonstrations = 'fixed', but the task fixes none; give prompts.fixed the ids of training samples"
+            f"{place}: demonstrations = 'fixed', but the task fixes none; give prompts.fixed the ids of "
+            "training samples"
         )
     return min(sweep.num_fewshot or prompts.num_fewshot, available), rule
 
@@ -176,7 +176,8 @@ def select(runs: Iterable[Run], only: str | None) -> list[Run]:
     if not chosen:
         example = runs[0].folder.as_posix()
         raise UserError(
-            f"--only '{only}' matches no run; it is a glob over candidate/method/task/[n-samples/]seed, like '{example}'"
+            f"--only '{only}' matches no run; it is a glob over candidate/method/task/[n-samples/]seed, "
+            f"like '{example}'"
         )
     return chosen
 
@@ -197,7 +198,8 @@ def is_done(results: Path, run: Run) -> bool:
         f"{name} is {on_disk.get(name)!r} there, {wanted.get(name)!r} here" for name in differing[:5]
     )
     raise UserError(
-        f"{path} was made by another configuration: {differences}. Use another --results folder, or remove {path.parent}"
+        f"{path} was made by another configuration: {differences}. Use another --results folder, or remove "
+        f"{path.parent}"
     )
 
 

@@ -1,5 +1,5 @@
-"""Propose the training settings to try next: by grid, by random draws, or by one of Optuna's samplers; none is
-proposed twice."""
+"""Propose the training settings to try next: by grid, by random draws, or by one of Optuna's samplers; none
+is proposed twice."""
 
 import importlib
 import math
@@ -38,16 +38,16 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 _REPEATS = 5
-"""Proposals in a row that may repeat tried settings before untried ones are drawn at random: some samplers keep
-proposing the same."""
+"""Proposals in a row that may repeat tried settings before untried ones are drawn at random: some samplers
+keep proposing the same."""
 
 
 class Sampler(Protocol):
     """Proposes settings, and may learn from how they did.
 
-    The same seed, asks and tells give the same proposals, in any process; between two asks the order of the tells does
-    not matter. So a stopped search is resumed by repeating its asks and telling what was recorded. Settings that are
-    told without having been asked for count as tried too.
+    The same seed, asks and tells give the same proposals, in any process; between two asks the order of the
+    tells does not matter. So a stopped search is resumed by repeating its asks and telling what was recorded.
+    Settings that are told without having been asked for count as tried too.
     """
 
     def ask(self, count: int) -> list[Settings]:
@@ -56,7 +56,8 @@ class Sampler(Protocol):
     def tell(self, settings: Settings, value: float | None, *, rung: int | None = None) -> None:
         """Report once how settings did: their value, or None for a failed trial.
 
-        `rung` is the number of the rung at which the trial was dropped with this value; None for a full training.
+        `rung` is the number of the rung at which the trial was dropped with this value; None for a full
+        training.
         """
 
 
@@ -83,8 +84,8 @@ def _require(library: str, sampler: str) -> None:
     except ImportError as error:
         package = "'gainboard[search]'" if library == "optuna" else library
         raise UserError(
-            f"sampler '{sampler}' needs {library}, which cannot be imported here ({error}): pip install {package}, "
-            "or set sampler = 'grid' or 'random', which need nothing"
+            f"sampler '{sampler}' needs {library}, which cannot be imported here ({error}): pip install "
+            f"{package}, or set sampler = 'grid' or 'random', which need nothing"
         ) from error
 
 
@@ -195,7 +196,8 @@ class _Optuna:
         self._axes = {axis: _Axis(values) for axis, values in space.items() if axis not in self._fixed}
         if name == "CmaEsSampler" and not any(axis.numeric for axis in self._axes.values()):
             raise UserError(
-                "sampler 'CmaEsSampler' moves along numbers, and no axis of this search has several; set another sampler"
+                "sampler 'CmaEsSampler' moves along numbers, and no axis of this search has several; set "
+                "another sampler"
             )
         with _quiet():
             sampler = getattr(optuna.samplers, name)(seed=seed, **_OPTIONS.get(name, {}))
@@ -265,21 +267,24 @@ class _Optuna:
                 self._insert(settings)
             trial = self._running.pop(identity(settings))
             if self._ranks_pruned and (value is None or rung is not None):
-                # TPESampler ranks pruned trials behind finished ones: those that came further first, those without a
-                # value last.
+                # TPESampler ranks pruned trials behind finished ones: those that came further first, those
+                # without a value last.
                 if value is not None:
                     trial.report(value, step=rung)
                 self._study.tell(trial, state=self._state.PRUNED)
             elif value is not None:
-                # The other samplers know no rungs and take the value as it is; a dropped trial's is mostly the worse.
+                # The other samplers know no rungs and take the value as it is; a dropped trial's is mostly
+                # the worse.
                 self._study.tell(trial, value)
             else:
                 self._failed.append(trial)
 
     def _tell_failed(self) -> None:
-        """Tell failed trials as bad as the worst finished one, so that samplers that only see values keep away from them.
+        """Tell failed trials as bad as the worst finished one, so that samplers that only see values keep
+        away from them.
 
-        Told as failures they would be ignored, and proposed again wherever the values around them are the best.
+        Told as failures they would be ignored, and proposed again wherever the values around them are the
+        best.
         """
         finished = self._study.get_trials(deepcopy=False, states=(self._state.COMPLETE,))
         if not finished:

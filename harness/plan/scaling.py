@@ -8,9 +8,9 @@ Fine-tuned on D samples, a model's loss follows the rectified scaling law (Lin e
 
 D_l, the pre-learned data size, is what pre-training already knew of the task. While D^β is small beside it,
 more samples hardly help (the pre-power phase); then log L falls about linearly with log D (the power phase),
-down to E, which no amount of data removes. There are two predictions: by the law, fitted to all points, and by the
-paper's accept-then-stop (AtS), a straight line through the points of the power phase alone, which the paper
-finds better for choosing a model.
+down to E, which no amount of data removes. There are two predictions: by the law, fitted to all points, and
+by the paper's accept-then-stop (AtS), a straight line through the points of the power phase alone, which the
+paper finds better for choosing a model.
 """
 
 import math
@@ -31,12 +31,14 @@ LINE_POINTS = 3
 LAW_POINTS = 4
 """Points that the law needs: it has as many parameters."""
 THRESHOLD = 5.0
-"""Accept-then-stop ends at the first point this many standard deviations off the line: δ = 5 in the authors' code."""
+"""Accept-then-stop ends at the first point this many standard deviations off the line: δ = 5 in the authors'
+code."""
 ROUNDING = 1e-6
-"""A loss is a float32, exact to seven digits: a point whose log loss is closer to a line than this counts as on
-it."""
+"""A loss is a float32, exact to seven digits: a point whose log loss is closer to a line than this counts as
+on it."""
 LARGEST_EXPONENT = 2.0
-"""The bound of β. Parametric models reach 1; without a bound, noise at the largest budgets is fitted as a cliff."""
+"""The bound of β. Parametric models reach 1; without a bound, noise at the largest budgets is fitted as a
+cliff."""
 OUTLIER = 0.01
 """Residuals of log L beyond this enter the law's fit linearly instead of squared."""
 REACH = 8.0
@@ -72,8 +74,8 @@ class PredictedLoss:
 class PowerLine:
     """`log L = intercept + slope · log D` through the points of the power phase.
 
-    It predicts without an interval: its error comes from how the curve bends beyond the last point, about which the
-    scatter around the line says nothing.
+    It predicts without an interval: its error comes from how the curve bends beyond the last point, about
+    which the scatter around the line says nothing.
     """
 
     slope: float
@@ -110,7 +112,8 @@ class Law:
 
     @property
     def parameters(self) -> dict[str, float | None]:
-        """B, D_l (samples to the power of β), β and E (nats per token); None for one too large for a float."""
+        """B, D_l (samples to the power of β), β and E (nats per token); None for one too large for a
+        float."""
         b, pre_learned, exponent, irreducible = self.logarithms
         beta = math.exp(exponent)
         size, loss = self.centre
@@ -124,10 +127,11 @@ class Law:
     def at(self, n_train: int) -> PredictedLoss | None:
         """The loss at a budget; None where it is too large for a float.
 
-        The prediction interval is Student's t, with the parameters' covariance carried over to log L by the delta
-        method. It assumes that the law holds: on curves drawn from the law with noise it covered 88 to 98 % of the
-        losses, on the 30 published curves of the paper's FLAN benchmark from 96 % (5 points) down to 77 % (11) within
-        `REACH`, and fewer beyond. So there is no interval beyond, and none with only four points.
+        The prediction interval is Student's t, with the parameters' covariance carried over to log L by the
+        delta method. It assumes that the law holds: on curves drawn from the law with noise it covered 88 to
+        98 % of the losses, on the 30 published curves of the paper's FLAN benchmark from 96 % (5 points) down
+        to 77 % (11) within `REACH`, and fewer beyond. So there is no interval beyond, and none with only four
+        points.
         """
         parameters, size = np.array(self.logarithms), np.array([math.log(n_train) - self.centre[0]])
         middle = float(_log_loss(parameters, size)[0]) + self.centre[1]
@@ -171,10 +175,11 @@ def accept_then_stop(
 
 
 def fit_law(points: Iterable[Point]) -> Law | None:
-    """The rectified law, fitted to log L by robust least squares within bounds, from the best starts of a grid.
+    """The rectified law, fitted to log L by robust least squares within bounds, from the best starts of a
+    grid.
 
-    Large residuals enter linearly (soft L1), so one failed seed does not bend the curve. Returns None for fewer than
-    four points; through four points the law passes exactly where its bounds allow.
+    Large residuals enter linearly (soft L1), so one failed seed does not bend the curve. Returns None for
+    fewer than four points; through four points the law passes exactly where its bounds allow.
     """
     rising = tuple(sorted(points, key=attrgetter("n_train")))
     if len(rising) < LAW_POINTS:
@@ -213,8 +218,8 @@ def fit_law(points: Iterable[Point]) -> Law | None:
     residuals, slopes = residuals_of(best), slopes_of(best)
     degrees = len(rising) - LAW_POINTS
     scatter = math.sqrt(float((residuals**2).sum()) / degrees) if degrees else 0.0
-    # A direction that the points do not determine (E is not told from 0 while the loss still falls) is left out of the
-    # covariance: the pseudo-inverse drops its small singular value.
+    # A direction that the points do not determine (E is not told from 0 while the loss still falls) is left
+    # out of the covariance: the pseudo-inverse drops its small singular value.
     covariance = scatter**2 * np.linalg.pinv(slopes.T @ slopes, rcond=1e-10)
     return Law(tuple(float(value) for value in best), centre, rising, scatter, covariance)
 
@@ -251,8 +256,8 @@ def _slopes(parameters: Numbers, sizes: Numbers) -> Numbers:
 
 
 def _starts(sizes: Numbers, losses: Numbers, best: int = 6) -> list[Numbers]:
-    """The `best` starts of a grid over β, over the budget where D^β outgrows D_l, and over E as a share of the
-    lowest loss; B follows from them."""
+    """The `best` starts of a grid over β, over the budget where D^β outgrows D_l, and over E as a share of
+    the lowest loss; B follows from them."""
     rated_starts = []
     for exponent in np.geomspace(0.05, 0.95 * LARGEST_EXPONENT, 8):
         # The last value means no pre-power phase at all.

@@ -1,7 +1,7 @@
 """Choose a run's settings on dev, within what its model may spend: waves of trials, and how they did.
 
-A search only says what to train and answer next. Its driver does that for all searches of a base model together, and
-tells each search its scores.
+A search only says what to train and answer next. Its driver does that for all searches of a base model
+together, and tells each search its scores.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from harness.sweep.space import Settings, size
 
 
 @dataclass
-class Trial:
+class SearchTrial:
     """Settings that are being tried."""
 
     settings: Settings
@@ -67,7 +67,8 @@ class SettingsSearch:
         tokens_per_trial: float,
         seconds_per_trial: float,
     ) -> None:
-        """`run` may be any of the cell's. Tokens and seconds per trial are estimates that hold until one is measured."""
+        """`run` may be any of the cell's. Tokens and seconds per trial are estimates that hold until one is
+        measured."""
         assert run.search is not None, "there is something to choose"
         search, settings = run.search, run.search.settings
         self._run = run.model_copy(
@@ -84,14 +85,14 @@ class SettingsSearch:
             tokens_per_trial=tokens_per_trial,
             seconds_per_trial=seconds_per_trial,
         )
-        self._running: list[Trial] = []
+        self._running: list[SearchTrial] = []
         self._width, self._rung = 0, 0
-        self.trials: list[Trial] = []
+        self.trials: list[SearchTrial] = []
         """Every trial that was started, in order."""
 
         self.stopped = ""
 
-    def wave(self) -> list[Trial]:
+    def wave(self) -> list[SearchTrial]:
         """The trials to train as their `run` says and to answer next; empty when the search is over."""
         if not self._running:
             self._start()
@@ -112,7 +113,7 @@ class SettingsSearch:
         proposed = self._sampler.ask(count)
         self._left -= count
         self._rung, self._width = 0, len(proposed)
-        self._running = [Trial(settings, with_settings(self._run, settings)) for settings in proposed]
+        self._running = [SearchTrial(settings, with_settings(self._run, settings)) for settings in proposed]
         self.trials += self._running
 
     def tell(
@@ -122,10 +123,11 @@ class SettingsSearch:
         reasons: Mapping[int, str],
         losses: Mapping[int, float] = MappingProxyType({}),
     ) -> None:
-        """Report how the wave did, by the places of its trials: scores and losses on dev, and what each has spent so
-        far.
+        """Report how the wave did, by the places of its trials: scores and losses on dev, and what each has
+        spent so far.
 
-        Before the last rung, scores within a standard error of the best count as equal, and the losses decide.
+        Before the last rung, scores within a standard error of the best count as equal, and the losses
+        decide.
         """
         values = {place: None if score is None else score.value for place, score in scores.items()}
         rung = self._ladder[self._rung]
@@ -162,7 +164,8 @@ class SettingsSearch:
         self._rung += 1
 
     def chosen(self, run: Run) -> Run:
-        """`run`, of the same cell, with the settings that did best. Raises `UserError` when all of them failed."""
+        """`run`, of the same cell, with the settings that did best. Raises `UserError` when all of them
+        failed."""
         best = self._best()
         if best is None:
             raise UserError(f"every setting of the search failed; the first: {self.trials[0].reason}")
@@ -186,8 +189,8 @@ class SettingsSearch:
         )
 
     def _best(self) -> int | None:
-        """The place of the best of the trials that were trained furthest; of equal ones, the one with the lower dev
-        loss. None when all failed."""
+        """The place of the best of the trials that were trained furthest; of equal ones, the one with the
+        lower dev loss. None when all failed."""
         furthest = max(
             (trial.shares[-1] for trial in self.trials if trial.scores and trial.scores[-1] is not None),
             default=None,
@@ -212,7 +215,8 @@ def with_settings(run: Run, settings: Settings) -> Run:
 
 
 def _trials(settings: SearchSettings, space_size: int | None, methods: int) -> tuple[int, int]:
-    """The trials that a method may start, and how many at a time. `space_size`: None for an infinite space."""
+    """The trials that a method may start, and how many at a time. `space_size`: None for an infinite
+    space."""
     budget = settings.budget
     limits = [] if space_size is None else [space_size]
     if budget is not None and budget.trials is not None:
@@ -220,7 +224,8 @@ def _trials(settings: SearchSettings, space_size: int | None, methods: int) -> t
     elif settings.sampler != "grid" or space_size is None:
         limits.append(settings.trials)
     count = min(limits)
-    # Samplers that learn nothing between trials start all of them at once, unless tokens or hours may run out.
+    # Samplers that learn nothing between trials start all of them at once, unless tokens or hours may run
+    # out.
     learns_nothing = settings.sampler in ("grid", "random", "QMCSampler")
     if learns_nothing and (budget is None or budget.trials is not None):
         return count, count

@@ -1,7 +1,7 @@
 """The table of engines: every program that can answer prompts, one row each.
 
-A new engine is a file in `harness/engines/` with a class that has the methods of `harness.engines.engine.Engine`, and a
-row here. Nothing else compares names of engines.
+A new engine is a file in `harness/engines/` with a class that has the methods of
+`harness.engines.engine.Engine`, and a row here. Nothing else compares names of engines.
 """
 
 import importlib.util
@@ -30,8 +30,8 @@ class EngineRow:
     """Module and class. It is imported in the engine's own process only, for it loads what is heavy."""
 
     library: str | None
-    """What must be importable; None: nothing but what every engine needs. `auto` only chooses engines that have
-    one."""
+    """What must be importable; None: nothing but what every engine needs. `auto` only chooses engines that
+    have one."""
 
     extra: str = ""
     """Of the package: installs the library."""
@@ -71,8 +71,8 @@ else:
 
 
 def default_engine() -> EngineName:
-    """The first engine whose library is installed here; without any, the last that needs one, whose absence is then
-    told with its cure."""
+    """The first engine whose library is installed here; without any, the last that needs one, whose absence
+    is then told with its cure."""
     libraries = {name: row.library for name, row in ENGINE_TABLE.items() if row.library is not None}
     installed = (name for name, library in libraries.items() if importlib.util.find_spec(library))
     return next(installed, list(libraries)[-1])

@@ -1,7 +1,8 @@
 """The table of methods: every way in which an arm gets its weights or its answers, one row each.
 
-A new way to tune that PEFT's `LoraConfig` knows is one row here, one colour in `leaderboards/static/site.css` and a line
-of the table in `harness/README.md`. What a method is called, drawn and asked for follows from its row.
+A new way to tune that PEFT's `LoraConfig` knows is one row here, one colour in `leaderboards/static/site.css`
+and a line of the table in `harness/README.md`. What a method is called, drawn and asked for follows from its
+row.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,8 @@ class Tuning:
     """Of real models, where a sweep names none."""
 
     short: str = ""
-    """Follows the name of a method that trains in more than one way (`multitask DoRA`); empty: the usual way."""
+    """Follows the name of a method that trains in more than one way (`multitask DoRA`); empty: the usual
+    way."""
 
     all_weights: bool = False
     """Trains all weights; otherwise an adapter beside frozen ones."""
@@ -29,7 +31,8 @@ class Tuning:
     """Loads the base in four bits, which takes bitsandbytes."""
 
     not_servable: str = ""
-    """Why an engine cannot serve these weights beside the base, as a predicate ("changes all weights"); empty: it can."""
+    """Why an engine cannot serve these weights beside the base, as a predicate ("changes all weights");
+    empty: it can."""
 
     adapters_average: bool = True
     """Whether the mean of several adapters is again an adapter; if not, a soup is saved as a whole model."""
@@ -61,12 +64,12 @@ class MethodRow:
     """Written answers are restricted to the sample's choices, so only tasks that have some are asked."""
 
     trains_on: Literal["task", "few samples", "mixture", "other tasks"] = "task"
-    """What a stage of its name trains on: its task's training budget, tens of its task's samples, several tasks at
-    once, or each of the other tasks in turn."""
+    """What a stage of its name trains on: its task's training budget, tens of its task's samples, several
+    tasks at once, or each of the other tasks in turn."""
 
     stages: tuple[str, ...] = ()
-    """The methods whose trainings follow each other, itself among them; empty where it trains nothing, or where the
-    sweep's `[stages]` names them."""
+    """The methods whose trainings follow each other, itself among them; empty where it trains nothing, or
+    where the sweep's `[stages]` names them."""
 
     tuning: Tuning | None = None
     """What it trains, where its name says so; None where the sweep chooses among those that do."""
@@ -78,7 +81,8 @@ def _path(data: str) -> str:
 
 METHOD_TABLE: Mapping[str, MethodRow] = {
     "zero_shot": MethodRow(kind="prompted", label="zero-shot", title="Zero-shot", mark='<circle r="5.5"/>'),
-    # No form has to be learnt: where it beats zero_shot, the base knew the answer and wrote it in another way.
+    # No form has to be learnt: where it beats zero_shot, the base knew the answer and wrote it in another
+    # way.
     "zero_shot_constrained": MethodRow(
         kind="prompted",
         label="zero-shot, held to the choices",
@@ -210,8 +214,8 @@ FIRST_STAGES = tuple(
 LAST_STAGES = tuple(name for name in SINGLE_STAGES if name not in FIRST_STAGES)
 """The trainings on the task itself."""
 
-# Pydantic reads these types where they are fields and accepts the names in the table, no others. Type checkers, which
-# cannot look into a table, see plain texts.
+# Pydantic reads these types where they are fields and accepts the names in the table, no others. Type
+# checkers, which cannot look into a table, see plain texts.
 if TYPE_CHECKING:
     Method = str
     Tuner = str

@@ -1,4 +1,5 @@
-"""Tell what kind of model a sweep names, whether it can be used, and when it has changed, without loading it."""
+"""Tell what kind of model a sweep names, whether it can be used, and when it has changed, without loading
+it."""
 
 import hashlib
 import json
@@ -13,8 +14,8 @@ from harness.toys import PREFIX, TOYS, toy_folder
 ModelKind = Literal["toy", "folder", "hub"]
 
 TRAINING = "training.json"
-"""The training worker's record beside weights. It holds seconds, which change no answer, so fingerprints leave it
-out."""
+"""The training worker's record beside weights. It holds seconds, which change no answer, so fingerprints
+leave it out."""
 
 TINY_PARAMETERS = 20_000_000
 """Up to here matrices are so small that threads lose more time waiting for each other than they save."""
@@ -48,8 +49,8 @@ def check_model(model: str, revision: str | None, origin: str) -> None:
         _check_folder(model, origin)
     elif revision is None or not _COMMIT.fullmatch(revision):
         raise UserError(
-            f"{origin}: '{model}' is no existing folder, and as a Hugging Face id it needs `revision`, the 40-hex commit "
-            "of its weights (on the model's page under 'Files and versions')"
+            f"{origin}: '{model}' is no existing folder, and as a Hugging Face id it needs `revision`, the "
+            "40-hex commit of its weights (on the model's page under 'Files and versions')"
         )
 
 
@@ -84,8 +85,9 @@ def _check_folder(model: str, origin: str) -> None:
     if any(folder.glob("*.bin")):
         # Unpickling runs whatever code the file holds.
         raise UserError(
-            f"{origin}: {folder} holds its weights only as pickles (*.bin), which can run code when loaded; convert them: "
-            "load the model where you trust it and call save_pretrained, which writes *.safetensors"
+            f"{origin}: {folder} holds its weights only as pickles (*.bin), which can run code when loaded; "
+            "convert them: load the model where you trust it and call save_pretrained, which writes "
+            "*.safetensors"
         )
     raise UserError(f"{origin}: {folder} holds no weights (*.safetensors)")
 
@@ -119,8 +121,8 @@ def _folder_fingerprint(folder: Path) -> str:
 
 
 def _sampled(path: Path) -> bytes:
-    """A small file whole; of a large one 1,024 blocks at even distances, so that a change in any large tensor is
-    seen."""
+    """A small file whole; of a large one 1,024 blocks at even distances, so that a change in any large tensor
+    is seen."""
     size = path.stat().st_size
     if size <= _WHOLE:
         return path.read_bytes()
@@ -148,7 +150,8 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
 
 
 def count_parameters(model: str) -> int | None:
-    """Parameters according to the headers of the model's safetensors, or to its name; None when neither tells."""
+    """Parameters according to the headers of the model's safetensors, or to its name; None when neither
+    tells."""
     kind = model_kind(model)
     if kind == "toy":
         return _in_headers(toy_folder(model.removeprefix(PREFIX)))

@@ -49,16 +49,16 @@ class Training(Frozen):
     """Longest training sample in tokens, prompt and target; a longer one is left out and counted."""
 
     packing: bool = False
-    """Several samples in one row of `max_length` tokens, none of which attends to the others; refused where the model
-    cannot keep them apart."""
+    """Several samples in one row of `max_length` tokens, none of which attends to the others; refused where
+    the model cannot keep them apart."""
 
     gradient_checkpointing: bool = False
     eval_steps: float = Field(default=0.2, gt=0)
     """Steps between two evaluations on dev; below 1, a share of all steps."""
 
     metric_for_best_model: Literal["eval_loss", "task_metric"] = "eval_loss"
-    """What chooses the checkpoint and stops early: the dev loss, or the task's metric over answers generated on
-    dev."""
+    """What chooses the checkpoint and stops early: the dev loss, or the task's metric over answers generated
+    on dev."""
 
     eval_samples: int = Field(default=128, gt=0)
     """Dev samples answered at each evaluation when `metric_for_best_model` is `task_metric`."""
@@ -74,8 +74,8 @@ class Training(Frozen):
 
 
 def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """Raise for a key that is no setting of `Training`, and for a value, a listed value or an end of a range that is
-    not allowed."""
+    """Raise for a key that is no setting of `Training`, and for a value, a listed value or an end of a range
+    that is not allowed."""
     for name, value in settings.items():
         if name not in Training.model_fields:
             allowed = sorted(Training.model_fields)
@@ -115,7 +115,8 @@ step}`)."""
 
 
 class _CommonLayer(Frozen):
-    """Training settings of all tuned methods, and what differs for one of them; unset settings fall through."""
+    """Training settings of all tuned methods, and what differs for one of them; unset settings fall
+    through."""
 
     training: Settings = Field(default_factory=dict)
 
@@ -133,8 +134,8 @@ else:
 
 
 def layered(tuner: Tuner, method: Method, *layers: Layers) -> dict[str, Any]:
-    """A method's settings, lists and ranges included: the built-in learning rate, overridden by the layers' settings
-    for all methods, then for the tuner, then for the method."""
+    """A method's settings, lists and ranges included: the built-in learning rate, overridden by the layers'
+    settings for all methods, then for the tuner, then for the method."""
     merged: dict[str, Any] = {"learning_rate": TUNERS[tuner].learning_rate}
     for name in ("training", tuner, *(() if method == tuner else (method,))):
         for layer in layers:
@@ -163,8 +164,8 @@ class Portion(Frozen):
 
 
 class MetaLearning(Frozen):
-    """Reptile (Nichol, Achiam and Schulman 2018, arXiv 1803.02999): tune a little on one task, then move the weights
-    part of the way there."""
+    """Reptile (Nichol, Achiam and Schulman 2018, arXiv 1803.02999): tune a little on one task, then move the
+    weights part of the way there."""
 
     meta_steps: int = Field(default=60, gt=0)
     """Visits to tasks, one after the other."""
@@ -249,7 +250,8 @@ class Multitask(Frozen):
     """Tasks of the sweep to train on; None: all that are not held out."""
 
     held_out: tuple[str, ...] = ()
-    """Tasks that the tuned model is scored on and never trained on, which shows what it gained for a new task."""
+    """Tasks that the tuned model is scored on and never trained on, which shows what it gained for a new
+    task."""
 
     tuner: Tuner = "lora"
 
@@ -264,8 +266,8 @@ class Multitask(Frozen):
 
 
 class Meta(MetaLearning):
-    """`[meta]`: what meta-learning learns from. The scored task's own samples come only in the adaptation, which is
-    `few_shot_tuning`'s."""
+    """`[meta]`: what meta-learning learns from. The scored task's own samples come only in the adaptation,
+    which is `few_shot_tuning`'s."""
 
     tasks: tuple[str, ...] | None = None
     """Tasks of the sweep; None: all. The task that is scored is always left out."""
@@ -295,7 +297,8 @@ def _alternatives(names: Sequence[str]) -> str:
 
 
 class EnsembleSpec(Frozen):
-    """One `[[ensembles]]` table: an arm made of other arms' answers or weights, without training of its own."""
+    """One `[[ensembles]]` table: an arm made of other arms' answers or weights, without training of its
+    own."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     method: EnsembleMethod

@@ -63,14 +63,15 @@ class Run(Frozen):
     candidate: Candidate
     seed: int
     n_train: int | None
-    """Training samples of this task; None for arms that train nothing, 0 for arms that train on other tasks only."""
+    """Training samples of this task; None for arms that train nothing, 0 for arms that train on other tasks
+    only."""
 
     stages: tuple[Stage, ...] = ()
     """The trainings that lead to its weights; empty for arms that train nothing."""
 
     search: Search | None = None
-    """How the settings of the last stage are chosen; None when each has one value. Until then `stages` has the first
-    value of each."""
+    """How the settings of the last stage are chosen; None when each has one value. Until then `stages` has
+    the first value of each."""
 
     members: tuple[str, ...] = ()
     """The keys of an ensemble's members."""
@@ -120,14 +121,15 @@ class Run(Frozen):
 
     @property
     def arm(self) -> tuple[str, str, str, int | None]:
-        """Candidate, method, and the task and budget its weights were tuned for. All seeds of an arm have the same
-        settings."""
+        """Candidate, method, and the task and budget its weights were tuned for. All seeds of an arm have the
+        same settings."""
         after = self.guard.after if self.guard else None
         return self.candidate.name, self.candidate.method, after.task if after else self.task, self.budget
 
     @property
     def budget(self) -> int | None:
-        """Training samples of the task its weights were tuned for, which for a guard run is not its own task."""
+        """Training samples of the task its weights were tuned for, which for a guard run is not its own
+        task."""
         after = self.guard.after if self.guard else None
         return after.n_train if after else self.n_train
 
@@ -142,8 +144,8 @@ class Run(Frozen):
         return json.dumps(fields, sort_keys=True)
 
     def _differing(self, place: int) -> dict[str, Any]:
-        """The fields of a stage that may differ between runs that are alike: sample counts, and in the last stage the
-        searched settings."""
+        """The fields of a stage that may differ between runs that are alike: sample counts, and in the last
+        stage the searched settings."""
         chosen = set(self.search.space) if self.search and place == len(self.stages) - 1 else set()
         return {"portions": {"__all__": {"n_train"}}, "training": chosen}
 
@@ -218,8 +220,8 @@ class Run(Frozen):
 
     @property
     def task_label(self) -> str:
-        """Its task, and for a guard run also whose weights it scores: `boolq after ticket_routing`, `boolq before
-        tuning`."""
+        """Its task, and for a guard run also whose weights it scores: `boolq after ticket_routing`, `boolq
+        before tuning`."""
         if self.guard is None:
             return self.task
         return (

@@ -49,8 +49,8 @@ class Generation(Frozen):
     """Tokens that a prompt and its answer may have together; None: the model's own context, at most 4096."""
 
     stride: int | None = Field(default=None, gt=0)
-    """Tokens measured per window of a text longer than the context, each window beginning with as much preceding text
-    as fits; None measures disjoint windows, as lm-evaluation-harness does."""
+    """Tokens measured per window of a text longer than the context, each window beginning with as much
+    preceding text as fits; None measures disjoint windows, as lm-evaluation-harness does."""
 
     @model_validator(mode="after")
     def _draws_differ(self) -> "Generation":
@@ -62,11 +62,12 @@ class Generation(Frozen):
 
 
 class EngineSettings(Frozen):
-    """How scoring runs, under vLLM's own names. Nothing here changes what is asked, so it is no part of a run."""
+    """How scoring runs, under vLLM's own names. Nothing here changes what is asked, so it is no part of a
+    run."""
 
     way: Literal["auto", "swap", "adapters"] = "auto"
-    """How tuned weights get into the engine. `swap`: merged and loaded in place. `adapters`: LoRA adapters are served
-    side by side. `auto` decides by device and size; results say which was used."""
+    """How tuned weights get into the engine. `swap`: merged and loaded in place. `adapters`: LoRA adapters
+    are served side by side. `auto` decides by device and size; results say which was used."""
 
     max_num_seqs: int = Field(default=256, gt=0)
     """Sequences generated at a time; halved, down to 4, when the device's memory is too small."""
@@ -81,33 +82,34 @@ class EngineSettings(Frozen):
     """Share of a GPU's memory that vLLM takes."""
 
     time_uncached: bool = False
-    """Also time few-shot arms with the prefix cache off, on up to 64 prompts: their cost when prompts share no
-    prefix."""
+    """Also time few-shot arms with the prefix cache off, on up to 64 prompts: their cost when prompts share
+    no prefix."""
 
 
 class SearchSettings(Frozen):
-    """`[search]`: how to choose settings that have several values or a range: on dev, by the task's metric."""
+    """`[search]`: how to choose settings that have several values or a range: on dev, by the task's
+    metric."""
 
     sampler: Literal[
         "grid", "random", "TPESampler", "GPSampler", "CmaEsSampler", "QMCSampler", "NSGAIISampler"
     ] = "grid"
-    """`grid` tries every combination; `random`, or one of Optuna's samplers such as `TPESampler`, tries `trials` of
-    them."""
+    """`grid` tries every combination; `random`, or one of Optuna's samplers such as `TPESampler`, tries
+    `trials` of them."""
 
     budget: TuningBudget | None = None
     """What each model may spend on the choice for a task, over all its methods: `{ trials = 16 }`, `{ tokens
     = 2_000_000 }` or `{ device_hours = 1.5 }`. None: whatever the grid takes."""
 
     trials: int = Field(default=16, gt=0)
-    """Settings that a sampler proposes per method, unless a budget in trials says otherwise; a grid is tried in
-    full."""
+    """Settings that a sampler proposes per method, unless a budget in trials says otherwise; a grid is tried
+    in full."""
 
     batch: int = Field(default=8, gt=0)
     """Settings that a sampler proposes at a time; it learns from each batch before the next."""
 
     rungs: int = Field(default=1, gt=0, le=10)
-    """How often trials are judged: 3 rungs with a factor of 4 judge after a sixteenth, a quarter and all of the
-    training."""
+    """How often trials are judged: 3 rungs with a factor of 4 judge after a sixteenth, a quarter and all of
+    the training."""
 
     reduction_factor: int = Field(default=4, gt=1, le=30)
     """After each rung the best trial out of this many continues (successive halving)."""

@@ -22,8 +22,8 @@ _DRAWS = 100
 class Range(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """Numbers between two ends, both included, under the names of Optuna's distributions.
 
-    They are whole numbers when `low`, `high` and `step` are: `low = 1` and `high = 4` hold four numbers, `low = 1.0`
-    and `high = 4.0` infinitely many.
+    They are whole numbers when `low`, `high` and `step` are: `low = 1` and `high = 4` hold four numbers, `low
+    = 1.0` and `high = 4.0` infinitely many.
     """
 
     low: int | float
@@ -32,7 +32,8 @@ class Range(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """Draw evenly in the logarithm."""
 
     step: int | float | None = None
-    """The distance between neighbours, counted from `low`. None: 1 for whole numbers, continuous for others."""
+    """The distance between neighbours, counted from `low`. None: 1 for whole numbers, continuous for
+    others."""
 
     @model_validator(mode="after")
     def _sensible(self) -> "Range":
@@ -76,8 +77,8 @@ class Range(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     def draw(self, generator: random.Random) -> int | float:
         """A random number in it: uniform, or with `log` uniform in the logarithm."""
         if self.log:
-            # Rounding sends half a number on either side to each whole one; without the margin the ends would be
-            # drawn half as often.
+            # Rounding sends half a number on either side to each whole one; without the margin the ends would
+            # be drawn half as often.
             margin = 0.5 if self.whole else 0.0
             drawn = math.exp(generator.uniform(math.log(self.low - margin), math.log(self.high + margin)))
             return min(max(round(drawn) if self.whole else drawn, self.low), self.high)
@@ -138,8 +139,8 @@ def size(space: Space) -> int | None:
 
 
 def draw(space: Space, generator: random.Random, *, tried: Set[Identity]) -> Settings | None:
-    """Random settings that were not tried yet, each axis drawn independently; None when all were tried. `tried` holds
-    settings of this space only."""
+    """Random settings that were not tried yet, each axis drawn independently; None when all were tried.
+    `tried` holds settings of this space only."""
     total = size(space)
     if total is not None and len(tried) >= total:
         return None

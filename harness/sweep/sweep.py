@@ -41,14 +41,15 @@ class Sweep(Frozen):
     """Training samples that a tuned run may use; a list gives a learning curve."""
 
     guard_tasks: tuple[str, ...] = ()
-    """Tasks that nothing is trained on. Every tuned arm and its base are scored on them too, in their first wording:
-    what an arm loses there, it has forgotten."""
+    """Tasks that nothing is trained on. Every tuned arm and its base are scored on them too, in their first
+    wording: what an arm loses there, it has forgotten."""
 
     templates: str | tuple[str, ...] | None = None
     """The wordings that every arm is scored in: one name, several, or "all"; None: each task's first."""
 
     train_templates: str | tuple[str, ...] | None = None
-    """The wordings that tuned arms are trained on, spread evenly over the samples; None: those that are scored."""
+    """The wordings that tuned arms are trained on, spread evenly over the samples; None: those that are
+    scored."""
 
     num_fewshot: int | None = Field(default=None, gt=0)
     """Demonstrations per prompt of few-shot arms; None: each task's own number."""
@@ -116,7 +117,8 @@ class Sweep(Frozen):
                 raise ValueError(f"guard task '{name}' is given twice; each must be unique")
             if name in self.tasks:
                 raise ValueError(
-                    f"guard_tasks: task '{name}' is among the sweep's tasks, and so trained on; a guard task is another one"
+                    f"guard_tasks: task '{name}' is among the sweep's tasks, and so trained on; a guard "
+                    "task is another one"
                 )
         return self
 

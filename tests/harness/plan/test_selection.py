@@ -7,7 +7,7 @@ import pytest
 from synthetic import make_run, task_card
 
 from harness.errors import UserError
-from harness.plan.selection import SettingsSearch, Trial, planned_trials
+from harness.plan.selection import SearchTrial, SettingsSearch, planned_trials
 from harness.records.scores import MetricValue
 from harness.records.training import ResourceUse
 from harness.sweep.run import Run
@@ -34,7 +34,7 @@ def start(run: Run, *, higher: bool = True) -> SettingsSearch:
     )
 
 
-def quality(trial: Trial) -> float:
+def quality(trial: SearchTrial) -> float:
     """Best at a rate of 1e-3 and a rank of 8, whatever the training is worth."""
     rate, rank = trial.settings["learning_rate"], trial.settings.get("r", 8)
     return 1.0 - abs(RATES.index(rate) - 2) / 10 - abs(RANKS.index(rank) - 2) / 20  # type: ignore[arg-type]

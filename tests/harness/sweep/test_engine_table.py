@@ -1,4 +1,5 @@
-"""A row of the table of engines is all that the command line, the driver and the engine's process need to know."""
+"""A row of the table of engines is all that the command line, the driver and the engine's process need to
+know."""
 
 import ast
 import importlib.util

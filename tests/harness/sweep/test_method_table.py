@@ -1,4 +1,5 @@
-"""A row of the table of methods is all that a sweep, its records and its settings need to know of a method."""
+"""A row of the table of methods is all that a sweep, its records and its settings need to know of a
+method."""
 
 import re
 from typing import Any

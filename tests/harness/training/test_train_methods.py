@@ -248,6 +248,7 @@ def test_visits_draw_a_tasks_rows_evenly() -> None:
 
     tasks = ["a"] * 5 + ["b"] * 3
     order = visited_rows(tasks, MetaLearning(meta_steps=40, inner_steps=2), samples_a_step=2, seed=1)
+    assert len(order) == 40 * 2 * 2
     visits = [order[start : start + 4] for start in range(0, len(order), 4)]
     assert all(len({tasks[place] for place in visit}) == 1 for visit in visits)
     for task, places in (("a", range(5)), ("b", range(5, 8))):
