@@ -43,19 +43,19 @@ _RESERVED = frozenset(
 """Names in the root of a site that no board may have."""
 
 MANY_RUNS = 300
-"""From so many on a cache is used."""
+"""Runs from which on a cache is used."""
 
 
 @dataclass(frozen=True)
 class Means:
-    """What a large board is made faster with."""
+    """What makes publishing a large board faster."""
 
     processes: int = 1
     cache: Path | None = None
-    """A folder for what the next publish can use again; None: nothing is kept."""
+    """A folder for what the next publish can reuse; None keeps nothing."""
 
     tell: Tell = tell_nobody
-    """Is told how far the work is."""
+    """Called with the progress of the work."""
 
 
 PLAIN = Means()
@@ -75,7 +75,7 @@ class Published:
     """Runs kept out of the ranking."""
 
     changed: tuple[str, ...]
-    """What is other than when the site was last published, a sentence each."""
+    """What has changed since the site was last published, a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def publish_boards(
 ) -> PublishedBoards:
     """Build a site of several boards, each in a folder of its own, and a front page that lists them.
 
-    As `publish` else. A board is called as its folder, where its file is a `board.toml`, or as its file.
+    The other arguments are those of `publish`. A board takes its name from its file, or from the folder of its
+    `board.toml`.
     """
     address = check_address(url)
     names = _names(boards)
@@ -239,7 +240,7 @@ def _published(site: Site, index: Path, pages: int) -> Published:
 def _write_board(
     site: Site, place: Place, prices: Path | None, former: FormerPages, scores: ScoreReader
 ) -> int:
-    """The pages of one board, its downloads and its history; says how many pages there are."""
+    """Write the pages of one board, its downloads and its history; returns the number of pages."""
     pages = _write_pages(site, place, former, scores)
     write_data(site, place.folder / "data", prices or SHIPPED_PRICES, former, scores.stamps.digests)
     (place.folder / HISTORY).mkdir()
@@ -292,7 +293,7 @@ def _versions(results: Iterable[Result]) -> str:
 
 
 def _finish(folder: Path, address: str) -> int:
-    """What a site has once, in its root; says how many pages that is."""
+    """Write what a site has once, in its root; returns the number of pages among it."""
     pages = [path.relative_to(folder).as_posix() for path in folder.rglob("*.html")] if address else []
     # It is shown in place of a page at any depth, from where only the whole path leads home.
     Renderer(Place(folder)).write("404.html", "404.html", None, root=urlsplit(address).path)

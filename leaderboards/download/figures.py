@@ -146,7 +146,8 @@ class RowFigures(CellFigures, BillFigures):
     break_even_zero_shot: float | None
     break_even_zero_shot_why: NoFigure | None
     break_even_few_shot_uncached: float | None
-    """The same with that arm's prefix cache off; null also where its speed without it was not measured."""
+    """Requests from which it is cheaper than few-shot prompting with the prefix cache off; null also where the
+    speed without it was not measured."""
 
     break_even_few_shot_uncached_why: NoFigure | None
     break_even_hosted: float | None

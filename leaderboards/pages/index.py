@@ -82,7 +82,7 @@ class IndexPage:
     """How many rows there are besides those shown; empty where all are."""
 
     folded_costs: str
-    """The same of the cost tables."""
+    """How many rows there are besides those that the cost tables show; empty where all are shown."""
 
     gains: HeatMap | None
     """What each fine-tune gains on each task; None with one task."""

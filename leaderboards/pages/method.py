@@ -74,23 +74,20 @@ def method_page(site: Site, method: Method) -> MethodPage:
     entries = [entry for entry in site.ledger.entries if entry.row.method == method]
     best = entries[:MOST_ROWS]
     rows = [entry.row for entry in best]
-    gains = [
-        ("few-shot", [(row, row.over_few) for row in rows]),
-        ("zero-shot", [(row, row.over_zero) for row in rows]),
-    ]
-    known = [(name, [(row, gain) for row, gain in found if gain is not None]) for name, found in gains]
+    gains_over = {
+        "few-shot": [(row, row.over_few) for row in rows if row.over_few is not None],
+        "zero-shot": [(row, row.over_zero) for row in rows if row.over_zero is not None],
+    }
+    sentences, forests = [], []
+    for name, gains in gains_over.items():
+        if gains:
+            sentences.append(_counted(name, [gain for _, gain in gains]))
+            named_gains = [(method, short_name(row.name), gain) for row, gain in gains]
+            forests.append((f"Δ {name}", gain_forest(named_gains)))
     return MethodPage(
         METHOD_TITLES[method],
-        " ".join(_counted(name, [gain for _, gain in found]) for name, found in known if found)
-        or "Nothing untuned stands beside it: whether it helps is unknown.",
-        tuple(
-            (
-                f"Δ {name}",
-                gain_forest([(method, short_name(row.name), gain) for row, gain in found]),
-            )
-            for name, found in known
-            if found
-        ),
+        " ".join(sentences) or "Nothing untuned stands beside it: whether it helps is unknown.",
+        tuple(forests),
         _row_grid(site, best),
         heat_map(site, rows),
         _setting_grid(method, [entry.row for entry in entries]),

@@ -109,9 +109,11 @@ def _members(site: Site, rows: Sequence[Row]) -> tuple[Link, ...]:
     """Every candidate an ensemble is made of, with how many of its runs."""
     runs_by_label: dict[str, list[Result]] = {}
     for row in rows:
-        for member in {
-            one.key: one for result in row.results for one in site.ledger.runs.members(result)
-        }.values():
+        # A run may be a member of several ensembles of a row, and counts once.
+        members = {
+            member.key: member for result in row.results for member in site.ledger.runs.members(result)
+        }
+        for member in members.values():
             runs_by_label.setdefault(
                 candidate_label(member.run.candidate.name, method_name(member.run)), []
             ).append(member)
