@@ -52,6 +52,7 @@ HEAVY = (
     "harness/training/test_train_dev.py",
     "harness/plugins/test_lm_eval_parity.py",
     "harness/driver/test_guard_runs.py",
+    "harness/driver/test_waves.py",
 )
 """The files that take longest, in the order of their starts: the shorter ones fill both cores up to the end."""
 
