@@ -79,6 +79,7 @@ def test_one_seed_that_went_wrong_does_not_bend_the_law() -> None:
 
 
 @pytest.mark.parametrize("target", [1500, 25_600], ids=["between the budgets", "beyond them"])
+@pytest.mark.slow
 def test_the_interval_of_the_law_holds_what_is_measured_about_as_often_as_it_says(target: int) -> None:
     held = 0
     for seed in range(60):
@@ -203,6 +204,7 @@ def test_too_few_points_predict_nothing(points: int, line: bool, law: bool) -> N
     ),
     st.integers(1, 10**9),
 )
+@pytest.mark.slow
 def test_whatever_the_losses_predictions_are_finite_or_none(losses: dict[int, float], target: int) -> None:
     points = [Point(n_train, value) for n_train, value in losses.items()]
     line, law = accept_then_stop(points), fit_law(points)

@@ -116,6 +116,7 @@ json.dump(asked, sys.stdout)
 
 
 @pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "grid"])
+@pytest.mark.slow
 def test_a_search_that_is_replayed_in_another_process_goes_on_with_the_same_proposals(name: str) -> None:
     sampler = make_sampler(MIXED, name, seed=3, maximize=True)
     rounds: list[tuple[int, list[tuple[int, float | None, int | None]]]] = []
@@ -339,6 +340,7 @@ def test_the_other_samplers_need_no_more_than_optuna(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPTUNA_SAMPLERS)
+@pytest.mark.slow
 def test_optuna_prints_nothing(name: str) -> None:
     finished = without((), name)
     assert (finished.stdout, finished.stderr) == ("2\n", "")
