@@ -26,7 +26,14 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from harness.errors import UserError
 from harness.records.costs import Meter
 from harness.sweep.recipe import MetaLearning, Training
-from harness.training.checkpoints import TrainingProgress, checkpoint_folder, keep_only, latest, seal
+from harness.training.checkpoints import (
+    Checkpoint,
+    TrainingProgress,
+    checkpoint_folder,
+    keep_only,
+    latest,
+    seal,
+)
 from harness.training.judge import DevScore
 from harness.training.ledger import ModelSize, TrainingLedger
 from harness.training.meta import Reptile
@@ -182,12 +189,10 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         self._update_started = 0.0
         self._dev_loss_sum: Any = 0.0
         self._dev_targets: Any = 0
-        stopping = (
-            [EarlyStoppingCallback(early_stopping_patience=patience)]
-            if patience is not None and dev is not None
-            else []
-        )
-        visiting = [Reptile(meta)] if meta else []
+        callbacks: list[TrainerCallback] = [Reptile(meta)] if meta else []
+        callbacks.append(_Flow(self, report))
+        if patience is not None and dev is not None:
+            callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))
         super().__init__(
             model=model,
             args=args,
@@ -195,7 +200,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             eval_dataset=dev,
             processing_class=tokenizer,
             peft_config=adapter,
-            callbacks=[*visiting, _Flow(self, report), *stopping],
+            callbacks=callbacks,
         )
         # TRL's loss is a mean over the targets of the whole effective batch, whatever the model's own loss
         # can do.
@@ -203,19 +208,11 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         self._eval_rows = args.per_device_eval_batch_size
         if to_pack:
             check_packing(self.model, to_pack)
-        trainable, parameters = count_parameters(self.model)
-        self.size = ModelSize(parameters, trainable, args.gradient_checkpointing)
+        self.size = _size_of(self.model, args)
         loading.stop()
-        checkpoints = Path(args.output_dir)
         self.stop_at = _stop_at(self._planned_steps(), until, meta)
-        self._checkpoint = latest(checkpoints, up_to=self.stop_at)
-        self.ledger = TrainingLedger(
-            checkpoints,
-            self._checkpoint.progress if self._checkpoint else None,
-            rows=args.per_device_train_batch_size,
-            load_seconds=loading.seconds,
-            size=self.size,
-        )
+        self._checkpoint = latest(Path(args.output_dir), up_to=self.stop_at)
+        self.ledger = _ledger(args, self._checkpoint, self.size, load_seconds=loading.seconds)
 
     def _planned_steps(self) -> int:
         """Steps of the whole training."""
@@ -435,6 +432,23 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         for name, tensor in self.model.named_parameters():
             if name in dtypes:
                 tensor.data = tensor.data.to(dtypes[name])
+
+
+def _size_of(model: Any, args: SFTConfig) -> ModelSize:
+    trainable, parameters = count_parameters(model)
+    return ModelSize(parameters, trainable, args.gradient_checkpointing)
+
+
+def _ledger(
+    args: SFTConfig, checkpoint: Checkpoint | None, size: ModelSize, *, load_seconds: float
+) -> TrainingLedger:
+    return TrainingLedger(
+        Path(args.output_dir),
+        checkpoint.progress if checkpoint else None,
+        rows=args.per_device_train_batch_size,
+        load_seconds=load_seconds,
+        size=size,
+    )
 
 
 def _stop_at(steps: int, until: float, meta: MetaLearning | None) -> int:
