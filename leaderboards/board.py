@@ -65,7 +65,7 @@ class Board(Frozen):
         return self
 
     forgetting_margin: float = Field(default=1.0, ge=0, le=100)
-    """Points that a tuned row may lose on the sweep's guard tasks; one that surely loses more cannot be the
+    """Points that a tuned row may lose on the sweep's guard tasks; one that clearly loses more cannot be the
     best."""
 
     @model_validator(mode="after")

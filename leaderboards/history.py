@@ -95,7 +95,7 @@ class Snapshot(Frozen):
     """Counts the snapshots of a site, from 1."""
 
     date: datetime.date
-    """Of the newest run."""
+    """When the newest run finished."""
 
     board: str
     prices_as_of: datetime.date
@@ -158,7 +158,7 @@ class History:
     """The snapshots of a site, the one of this table among them."""
 
     snapshots: tuple[StoredSnapshot, ...] = ()
-    """Oldest first; the last is the table as it is."""
+    """Oldest first; the last is the current table."""
 
     damaged: dict[str, bytes] = field(default_factory=dict)
     """By name: files that cannot be read. They are kept as they are."""
@@ -210,7 +210,7 @@ def _read(content: bytes) -> Snapshot | None:
 
 
 def extended(former: History, now: Snapshot) -> History:
-    """The history with the table as it is; the same history when it says so already."""
+    """The history with the current table added, unless its last snapshot is that table already."""
     last = former.snapshots[-1].table if former.snapshots else None
     if last is not None and now.model_copy(update={"number": last.number}) == last:
         return former
@@ -223,7 +223,7 @@ def extended(former: History, now: Snapshot) -> History:
 def snapshot_of(
     board: str, table: Table, ledger: CostLedger, prices: Prices, results: Iterable[Result]
 ) -> Snapshot:
-    """The table as it is."""
+    """A snapshot of the current table."""
     return Snapshot(
         number=1,
         date=_newest(results) or prices.as_of,

@@ -123,7 +123,7 @@ def percent(share: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """`0.03`, `< 0.001`: a p-value to what can be told of it."""
+    """`0.03`, `< 0.001`: a p-value with the digits that matter."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 

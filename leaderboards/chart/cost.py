@@ -67,7 +67,7 @@ class Plot:
 
 
 def tick_usd(value: float) -> str:
-    """Dollars of a tick, so short that they fit beside an axis, and never the same of two: `$1.50`, `$10k`,
+    """The label of a tick in dollars: short enough for an axis, and different for each tick: `$1.50`, `$10k`,
     `$1e-9`."""
     if value and not 1e-3 <= value < 1e15:
         return f"${scientific(value)}"
@@ -75,7 +75,7 @@ def tick_usd(value: float) -> str:
 
 
 def total_plot(choices: Choices, decision: Decision) -> Plot:
-    """Total cost against volume: a line a case, and their lower envelope."""
+    """Total cost against volume: one line per case, and their lower envelope."""
     scenario = decision.scenario
     lowest_power = max(0, power_of(scenario.volume) - VOLUMES // 2)
     x = LogAxis(lowest_power, lowest_power + VOLUMES, LEFT, RIGHT)
@@ -112,7 +112,7 @@ def total_plot(choices: Choices, decision: Decision) -> Plot:
 
 
 def worth_plot(choices: Choices, decision: Decision) -> Plot:
-    """P(worth it) against the value of a point: a line a tuned case."""
+    """P(worth it) against the value of a point: one line per tuned case."""
     scenario = decision.scenario
     lowest_power = power_of(scenario.point) - 2
     x = LogAxis(lowest_power, lowest_power + VALUES, LEFT, RIGHT)

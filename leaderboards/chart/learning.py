@@ -36,7 +36,7 @@ class LearningLine:
 
     method: Method
     points: str
-    """Of an SVG polyline."""
+    """The `points` of an SVG polyline."""
 
     budgets: tuple[Budget, ...]
 

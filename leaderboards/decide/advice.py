@@ -38,10 +38,10 @@ class TuningCost:
     """Whether there are several tasks, and so several trainings."""
 
     payback: Payback | None
-    """Against `payback_over`; None when it cannot be told."""
+    """Against `payback_over`; None when it is not known."""
 
     payback_over: Method
-    """The few-shot arm of its model, or the zero-shot arm where that cannot be told."""
+    """The few-shot arm of its model, or the zero-shot arm where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class LevelRow:
 
 @dataclass(frozen=True)
 class LeadersTier:
-    """The leader, and the rows that cannot be told from it."""
+    """The leader, and the rows whose difference from it is within noise."""
 
     leader: Row
     level: tuple[LevelRow, ...]
@@ -114,7 +114,7 @@ class Advice:
     """Ranked fine-tunes, for which `p` is corrected."""
 
     gains: tuple[Gain, ...] = ()
-    """Of an advised fine-tune over the arms of its own model."""
+    """Gains of an advised fine-tune over the arms of its own model."""
 
     cost: TuningCost | None = None
     tier: LeadersTier | None = None

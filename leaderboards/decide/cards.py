@@ -8,7 +8,7 @@ from leaderboards.rank.tables import Row, Table
 from leaderboards.text import duration, round_usd, usd, with_interval
 
 ONE_POINT = 0.01
-"""Of a score."""
+"""As a share of a score's range."""
 
 ONE_CENT = 0.01
 """In dollars: below it, a budget decides nothing."""

@@ -36,10 +36,10 @@ class Case:
     """Labelled samples that it was trained on."""
 
     serving: Seconds | None
-    """Of one request on devices that are never idle; None when no rate was measured."""
+    """One request on devices that are never idle; None when no rate was measured."""
 
     uncached: Seconds | None
-    """Of a few-shot arm with its prefix cache off; None elsewhere, and where it was not measured."""
+    """One request to a few-shot arm without prefix cache; None elsewhere, and where it was not measured."""
 
     few_shot: Rival | None
     few_shot_uncached: Rival | None

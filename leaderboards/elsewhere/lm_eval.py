@@ -71,7 +71,7 @@ _SETTINGS = (
 LONGEST_SETTING = 500
 
 LONGEST_NAME = 80
-"""Of a task or a metric, in a sentence."""
+"""Characters of the name of a task or a metric in a sentence."""
 
 SAME = 1e-6
 """Where the mean of the samples is no further from the reported value, that value is their mean."""

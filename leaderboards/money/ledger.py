@@ -70,7 +70,7 @@ class CostLedger:
     """All that was spent on all candidates, those without a finished run among them."""
 
     draws: Draws
-    """Of the ranked rows."""
+    """Joint draws of the ranked rows' scores."""
 
     runs: PricedRuns
     """All runs of the board's tasks, from which the entries were made."""

@@ -39,7 +39,7 @@ class Payback:
 
 
 def payback(tuned: Spend, arm: Spend, *, request: Price | None, why: NoFigure | None) -> Payback | None:
-    """Break-even volume of a tuned candidate against another arm; None when it cannot be told (no price, no
+    """Break-even volume of a tuned candidate against another arm; None when it is not known (no price, no
     rate).
 
     `request`: what one to the other arm costs, with its prefix cache on or off; `why`: see `doubt`.
@@ -80,7 +80,7 @@ def doubt(
 
 
 def _cheaper(tuned: DeviceSeconds | None, arm: DeviceSeconds | None, prices: Prices) -> bool | None:
-    """Whether the first of two requests costs less; None when it cannot be told. On one device no price is
+    """Whether the first of two requests costs less; None when it is not known. On one device no price is
     needed."""
     if tuned and arm and tuned.keys() == arm.keys() and len(tuned) == 1:
         return min(tuned.values()) < min(arm.values())

@@ -117,7 +117,7 @@ class Prices(Frozen):
         return max(matching, key=lambda entry: len(entry.match), default=None)
 
     def hour(self, name: str) -> Price | None:
-        """What an hour of the device costs, all its cores; None when it cannot be told."""
+        """What an hour of the device costs, all its cores; None when it is not known."""
         entry = self.device(name)
         if entry is None or not entry.per_core:
             return entry.usd_per_hour if entry else None

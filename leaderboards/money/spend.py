@@ -63,7 +63,7 @@ class Spend:
     """Largest of any run and phase."""
 
     joules: float | None
-    """Of one run, training and scoring; None unless every run measured it."""
+    """Energy of one run, training and scoring; None unless every run measured it."""
 
     training: Price | None
     """One fine-tune; None when a device has no price."""

@@ -33,7 +33,7 @@ def _weights(cell: Cell) -> tuple[str, str | None, str]:
 
 
 def baselines(cells: Mapping[Key, Mapping[str, Cell]]) -> dict[tuple[Key, Method], Key | None]:
-    """The untrained arms that each candidate is held against; None for itself, for lesser ones, and where
+    """The untrained arms that each candidate is compared with; None for itself, for lesser ones, and where
     there is none.
 
     Of several of one model, as few-shot arms of several candidates, the best over the tasks: the gain is then

@@ -1,4 +1,4 @@
-"""Any two rows of the ranking, held against each other task by task, all pairs at once."""
+"""Any two rows of the ranking, compared with each other task by task, all pairs at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ class TaskComparison:
 
     difference: Differences
     p: FloatArray
-    """Of the difference, corrected over the tasks of the pair of rows (Holm); NaN where there is none."""
+    """P-value of the difference, corrected over the tasks of the pair of rows (Holm); NaN where there is none."""
 
     fixed: NDArray[np.int64]
     """Samples that the first gets right and the second wrong, by the majority of seeds and templates; of

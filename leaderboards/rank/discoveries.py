@@ -46,7 +46,7 @@ def task_gains(table: Table) -> dict[tuple[Key, str], TaskGain]:
 
 
 def _claim(table: Table, row: Row, task: str) -> tuple[Row, Estimate] | None:
-    """The untrained arm that a row is held against on a task, few-shot first, and the gain over it."""
+    """The untrained arm that a row is compared with on a task, few-shot first, and the gain over it."""
     for method in reversed(UNTUNED):
         arm, gain = table.baseline(row, method), table.gain_on(task, row, method)
         if arm is not None and gain is not None:

@@ -113,7 +113,7 @@ def _after(result: Result) -> tuple[str, int, int]:
 
 
 def _largest(tuned: Sequence[Result]) -> list[Result]:
-    """Of each task that weights were tuned for, its newest version and its largest budget."""
+    """The runs of the newest version and the largest budget of each task that weights were tuned for."""
     newest: dict[str, tuple[str, int, int]] = {}
     for after in map(_after, tuned):
         newest[after[0]] = max(after, newest.get(after[0], after))

@@ -30,10 +30,10 @@ class SharedTables:
     seeds: list[int]
     ids: list[str]
     values: FloatArray
-    """Of the first: seeds × templates × samples."""
+    """The first candidate's scores: seeds × templates × samples."""
 
     other_values: FloatArray
-    """Of the second."""
+    """The second candidate's scores, in the same shape."""
 
     clusters: NDArray[np.int64] | None
 

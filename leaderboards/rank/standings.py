@@ -165,7 +165,7 @@ class Robustness:
 
 
 def robustness(standings: Mapping[str, Standing], keys: Sequence[Key]) -> list[Robustness]:
-    """Of candidates that stand on all tasks."""
+    """The win rate and mean rank of each candidate; all stand on all tasks."""
     if not keys or not standings:
         return []
     wins = np.zeros(len(keys))

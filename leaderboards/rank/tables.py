@@ -56,7 +56,7 @@ class Row:
     """What keeps the row from being ranked, in words; empty for a complete row."""
 
     seeds_wanted: tuple[int, ...]
-    """Those of the table; of an ensemble over seeds, which is one draw, its own."""
+    """The table's seeds; for an ensemble over seeds, which is one draw, its own seeds."""
 
     runs_wanted: int
     score: Estimate | None
@@ -94,7 +94,7 @@ class Row:
 
     @property
     def level(self) -> bool:
-        """Whether it cannot be told from the leader."""
+        """Whether its difference from the leader is within noise."""
         return self.tier == 1
 
     @property
@@ -176,7 +176,7 @@ class Table:
     """Complete rows by score, best first; then the others by name."""
 
     curves: dict[tuple[str, Method, str], dict[int, Cell]]
-    """Of a candidate that was trained on several budgets, by task: training samples → cell. The largest is
+    """For candidates that were trained on several budgets, by task: training samples → cell. The largest is
     ranked."""
 
     standings: dict[str, Standing]

@@ -33,7 +33,7 @@ class FormerPages:
     """Where the former site's pages lie."""
 
     mode: int
-    """Of a file that is written now, in bits: a page that others, or more, may read is not taken over."""
+    """The mode bits of a file written now; a page with other bits is not taken over."""
 
     former: dict[str, PageStamp] = field(default_factory=dict)
     """The replaced site's files, by address."""

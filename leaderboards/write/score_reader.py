@@ -36,7 +36,7 @@ class Stamps:
     """The results."""
 
     digests: Mapping[str, str]
-    """Of the records, by key."""
+    """Digests of the records, by the key of the result."""
 
     _by_place: dict[tuple[str, ...], Stamp] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ def _stamp(path: str) -> Stamp:
 
 
 class _StoredScores(NamedTuple):
-    """The scores of a run, and of which state of its predictions they are."""
+    """The scores of a run, and the state of its predictions that they were read from."""
 
     spec: ScoreSpec
     stamp: Stamp
