@@ -1,7 +1,7 @@
 """The uncertainty of scores and gains: over samples, over training seeds and over wordings.
 
-`spread` computes the variance of a mean, `intervals` turns it into estimates, `significance` tests differences,
-`ranks` says which order they allow, and `planning` how many samples a difference takes.
+`spread` computes the variance of a mean, `intervals` turns it into estimates, `significance` tests
+differences, `ranks` says which order they allow, and `planning` how many samples a difference takes.
 """
 
 from harness.statistics.intervals import (

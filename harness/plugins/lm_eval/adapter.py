@@ -149,9 +149,9 @@ class Adapter:
         untested = train or dev or self._set_apart()
         if len(untested) < 2:
             raise UserError(
-                "it has no data apart from what it tests on, and so nothing to show or to train on; in a YAML "
-                "file of your own that includes this one (--lm-eval-dir), name a training_split or write "
-                "samples into fewshot_config"
+                "it has no data apart from what it tests on, and so nothing to show or to train on; in a "
+                "YAML file of your own that includes this one (--lm-eval-dir), name a training_split or "
+                "write samples into fewshot_config"
             )
         return Splits(*_cut_dev(untested), list(self._lm_task.eval_docs))
 
