@@ -226,6 +226,7 @@ def test_a_folder_that_links_to_itself_ends_the_walk(results: Path, tmp_path: Pa
         some.tuples(some.floats(0, 1, exclude_max=True), some.integers(1, 255)), min_size=1, max_size=8
     ),
 )
+@pytest.mark.slow
 def test_flipped_bytes_never_end_in_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, name: str, flips: list[tuple[float, int]]
 ) -> None:

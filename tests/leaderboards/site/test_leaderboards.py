@@ -781,6 +781,7 @@ def test_a_board_of_thirty_candidates_and_four_tasks_keeps_its_first_page_small(
     assert (out / "static" / "site.js").stat().st_size < 15 * 1024
 
 
+@pytest.mark.slow
 def test_a_board_of_310_rows_folds_its_ranking_and_keeps_every_page_within_its_budget(
     results: Path, out: Path
 ) -> None:
