@@ -6,6 +6,7 @@ The only file that knows vLLM, from 0.25 on: whatever differs between its versio
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -178,7 +179,8 @@ class VllmEngine:
         check_vocabulary(self.tokenizer, model_config.get_vocab_size())
         self.context = model_config.max_model_len
         # Not by vLLM's workers: each has a part of the model, and some tensors are in every part.
-        self.parameters = count_parameters(model, revision)
+        with self._classes_of_transformers():
+            self.parameters = count_parameters(model, revision)
         self._stop = stop_token_ids(self.tokenizer, getattr(model_config.hf_config, "eos_token_id", None))
         self._sampling_params = lru_cache(maxsize=4096)(self._new_sampling_params)
         self._adapters: dict[Path, LoRARequest] = {}
@@ -210,6 +212,12 @@ class VllmEngine:
                 raise
             raise self._no_memory(error) from None
 
+    def _classes_of_transformers(self) -> AbstractContextManager[None]:
+        """Where transformers' models can be made: vLLM patches the classes of architectures that it runs on
+        transformers' own, and these then need its configuration."""
+        configured: AbstractContextManager[None] = set_current_vllm_config(self._llm.llm_engine.vllm_config)
+        return configured
+
     # Weights
 
     def use(self, arms: Sequence[Path | None]) -> Reference:
@@ -217,9 +225,7 @@ class VllmEngine:
         if self.way == "adapters":
             return self._serve(arms)
         (weights,) = arms
-        # Architectures that vLLM runs on transformers' own classes are patched in this process, and then need
-        # its configuration to be made at all.
-        with set_current_vllm_config(self._llm.llm_engine.vllm_config):
+        with self._classes_of_transformers():
             model = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
         if self._arms != (weights,):
             self._arms = None  # a swap that fails half-way must not pass for a finished one
@@ -261,7 +267,7 @@ class VllmEngine:
             # batch.
             raise ValueError("the base and adapters are not asked together")
         if self._adapter_reference is None:
-            with set_current_vllm_config(self._llm.llm_engine.vllm_config):
+            with self._classes_of_transformers():
                 base = load_model(self._base, self._revision, None, dtype=self._torch_dtype)
             self._adapter_reference = AdapterReference(base)
         self._adapter_reference.use(arms)
