@@ -56,11 +56,11 @@ def limited_memory(mebibytes: int) -> None:
 
     run = train.Trainer.run
 
-    def run_limited(self: Any, found: Any) -> None:
+    def run_limited(self: Any) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + mebibytes * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        run(self, found)
+        run(self)
 
     train.Trainer.run = run_limited
 
