@@ -64,7 +64,7 @@ class Both:
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    return toy_folder("toy-llama")
+    return toy_folder("toy-neox")
 
 
 @pytest.fixture(scope="module")
