@@ -37,8 +37,7 @@ MARKER = ".gainboard-site"
 
 _PACKAGE = Path(__file__).parent
 _RESERVED = frozenset(
-    {"404.html", "data", HISTORY, "sitemap.xml", "static"}
-    | {place for kind in PAGES for place in kind.places}
+    {"404.html", "data", HISTORY, "sitemap.xml", "static"}.union(*(kind.places for kind in PAGES))
 )
 """Names in the root of a site that no board may have."""
 

@@ -80,9 +80,9 @@ class Prompts:
 
     def __init__(self, task: Task, dataset: Dataset) -> None:
         self._task, self._dataset = task, dataset
-        self._entries = [
-            _entry(task, split, sample) for split in SPLITS for sample in getattr(dataset, split)
-        ]
+        self._entries: list[_Entry] = []
+        for split in SPLITS:
+            self._entries += [_entry(task, split, sample) for sample in getattr(dataset, split)]
 
     @cached_property
     def _by_name(self) -> dict[str, _Entry]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
 from harness.records.result import Result
@@ -88,7 +89,7 @@ class Arms:
     @property
     def ids(self) -> list[str]:
         """Every sample, in the order of the data set."""
-        return list(dict.fromkeys(sample for arm in self.arms for sample in arm.answers))
+        return list(dict.fromkeys(chain.from_iterable(arm.answers for arm in self.arms)))
 
     def kind(self, sample: str) -> Kind | None:
         """What became of a sample; None where one arm alone was run."""

@@ -170,7 +170,7 @@ def _differing(selection: Selection) -> list[str]:
 
 
 def _shares(selection: Selection) -> list[float]:
-    return sorted({share for trial in selection.trials for share in trial.shares})
+    return sorted(set[float]().union(*(trial.shares for trial in selection.trials)))
 
 
 def _share_text(share: float) -> str:

@@ -45,7 +45,7 @@ def forgetting_grid(rows: Sequence[Row], name: str, margin: float) -> Grid | Non
     guarded = [(row, row.forgetting) for row in rows if row.name == name and row.forgetting is not None]
     if not guarded:
         return None
-    tasks = sorted({task for _, forgetting in guarded for task in forgetting.changes})
+    tasks = sorted(set[str]().union(*(forgetting.changes for _, forgetting in guarded)))
     columns = (
         guard_column(margin),
         Column("All of them", "Mean over the guard tasks, with its 95 % interval.", about="guard"),
