@@ -7,12 +7,18 @@ process that comes to the moment stops: it says so in a file, with its process i
 import importlib
 import os
 import runpy
+import shlex
 import sys
 import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from fork_server import PLANTED
+from places import ROOT, TESTS
+
+from harness.workers.worker import PYTHON
 
 MOMENT, REACHED = "GAINBOARD_TEST_MOMENT", "GAINBOARD_TEST_REACHED"
 """Environment variables: the name of a moment and its number, such as `step 3`; the file that says so."""
@@ -32,6 +38,28 @@ optimiser by then, weights lie in a folder of another name, a result has its pre
 
 WORKERS = {"step", "mid-checkpoint", "weights saved", "engine start", "mid-answers", "answers kept"}
 """Moments of workers; the others are the driver's."""
+
+
+def stopping_at(moment: str, folder: Path) -> dict[str, str]:
+    """The environment of a sweep whose process stops at a moment, and says so in a file of the folder."""
+    (folder / "reached").unlink(missing_ok=True)
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(TESTS), str(ROOT)]),
+        MOMENT: moment,
+        REACHED: str(folder / "reached"),
+        PLANTED: "moments",
+    }
+    if PYTHON not in environment:  # nothing is forked on this machine
+        script = folder / "python"
+        script.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, __file__])} "$@"\n')
+        script.chmod(0o755)
+        environment[PYTHON] = str(script)
+    return environment
+
+
+def stopped_at(folder: Path) -> list[int]:
+    """The process that has come to the moment."""
+    return [int((folder / "reached").read_text())] if (folder / "reached").exists() else []
 
 
 def plant(moments: set[str]) -> None:

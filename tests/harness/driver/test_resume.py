@@ -3,7 +3,6 @@
 import json
 import operator
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -14,9 +13,8 @@ from typing import Any
 
 import pandas
 import pytest
-from fork_server import PLANTED
-from moments import MOMENT, REACHED
-from places import ROOT, TESTS
+from moments import stopped_at, stopping_at
+from places import TESTS
 
 from harness.records.result import Result
 from harness.records.store import read_record
@@ -90,19 +88,9 @@ VOLATILE_IN_TRAINING = {
 
 def start(place: Path, moment: str = "") -> subprocess.Popen[bytes]:
     """The sweep, which stops at a moment."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(TESTS), str(ROOT)]),
-        MOMENT: moment,
-        REACHED: str(place / "reached"),
-        PLANTED: "moments",
-    }
+    environment = stopping_at(moment, place)
     if moment == "import":
-        environment.pop(PYTHON, None)
-    elif PYTHON not in environment:  # nothing is forked on this machine
-        script = place / "python"
-        script.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, str(TESTS / "moments.py")])} "$@"\n')
-        script.chmod(0o755)
-        environment[PYTHON] = str(script)
+        del environment[PYTHON]
     options = ["run", "sweep.toml", "--limit", "12", "--engine", "transformers"]
     with (place / "log").open("ab") as log:
         return subprocess.Popen(
@@ -120,7 +108,6 @@ def children_of(process: subprocess.Popen[bytes]) -> list[int]:
 def kill_at(place: Path, moment: str, *, all_at_once: bool) -> None:
     """Start the sweep, and kill it at a moment: the driver and its workers, as when the power goes, or the
     driver alone."""
-    (place / "reached").unlink(missing_ok=True)
     process = start(place, moment)
     deadline = time.monotonic() + 300
     while not (stopped := importing(process) if moment == "import" else stopped_at(place)):
@@ -143,11 +130,6 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def stopped_at(place: Path) -> list[int]:
-    """The process that has come to the moment."""
-    return [int((place / "reached").read_text())] if (place / "reached").exists() else []
 
 
 def importing(process: subprocess.Popen[bytes]) -> list[int]:

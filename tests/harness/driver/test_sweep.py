@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas
 import pytest
+from moments import stopped_at, stopping_at
 from places import TESTS
 
 import harness
@@ -271,28 +272,31 @@ def hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(place: Path, tmp_path: Path) -> None:
-    (tmp_path / "sweep.toml").write_text(INTERRUPTED)
-    command = [
-        sys.executable,
-        "-m",
-        "harness.cli",
-        "run",
-        "sweep.toml",
-        "--limit",
-        "8",
-        "--engine",
-        "transformers",
-    ]
+INTERRUPTED_RUN = [
+    sys.executable, "-m", "harness.cli", "run", "sweep.toml", "--limit", "8", "--engine", "transformers",
+]  # fmt: skip
+
+
+def stopped(folder: Path, moment: str) -> subprocess.Popen[str]:
+    """The interrupted sweep's driver, one of whose workers has come to a moment and waits there."""
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(place), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        preexec_fn=hear_ctrl_c,
+        INTERRUPTED_RUN, cwd=folder, env=stopping_at(moment, folder), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, preexec_fn=hear_ctrl_c,
     )  # fmt: skip
     deadline = time.monotonic() + 300
-    while not (trained := list((tmp_path / "work").glob("trained/*/training.json"))):
+    while not stopped_at(folder):
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    return process
+
+
+def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(place: Path, tmp_path: Path) -> None:
+    """In a worker's second training, of three of twelve steps."""
+    (tmp_path / "sweep.toml").write_text(INTERRUPTED)
+    process = stopped(tmp_path, "step 15")
+    trained = list((tmp_path / "work").glob("trained/*/training.json"))
+    assert 0 < len(trained) < 3
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -301,7 +305,7 @@ def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(place: Path
     assert not list((tmp_path / "results").glob("**/result.json"))
     kept = {path: path.stat().st_mtime_ns for path in trained}
     again = subprocess.run(
-        command, cwd=tmp_path, env=environment(place), capture_output=True, text=True, timeout=600
+        INTERRUPTED_RUN, cwd=tmp_path, env=environment(place), capture_output=True, text=True, timeout=600
     )
     assert again.returncode == 0, again.stderr
     assert len(list((tmp_path / "results").glob("**/result.json"))) == 3
@@ -311,41 +315,18 @@ def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(place: Path
 
 
 def test_an_engine_that_dies_costs_its_runs_and_not_the_trained_weights(place: Path, tmp_path: Path) -> None:
-    """The engine's process is killed from outside as soon as it has a process; the next start only
-    generates."""
+    """The engine's process is killed from outside while it starts; the next start only generates."""
     (tmp_path / "sweep.toml").write_text(INTERRUPTED.replace("[0, 1, 2]", "[0]"))
-    command = [
-        sys.executable,
-        "-m",
-        "harness.cli",
-        "run",
-        "sweep.toml",
-        "--limit",
-        "8",
-        "--engine",
-        "transformers",
-    ]
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment(place),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    deadline = time.monotonic() + 300
-    while not (engines := workers_of(process.pid, "harness.engines")):
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.kill(engines[0], signal.SIGKILL)
+    process = stopped(tmp_path, "engine start 1")
+    (engine,) = workers_of(process.pid, "harness.engines")
+    os.kill(engine, signal.SIGKILL)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "killed by signal SIGKILL" in said
     (trained,) = (tmp_path / "work").glob("trained/*/training.json")
     before = trained.stat().st_mtime_ns
     again = subprocess.run(
-        command,
+        INTERRUPTED_RUN,
         cwd=tmp_path,
         env=environment(place, forked=False),
         capture_output=True,
@@ -358,5 +339,7 @@ def test_an_engine_that_dies_costs_its_runs_and_not_the_trained_weights(place: P
 
 def workers_of(parent: int, module: str) -> list[int]:
     """Process ids of the children of `parent` that run a module."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True
+    )
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if module in line]
