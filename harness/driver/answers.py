@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -26,6 +26,7 @@ from harness.workers.listener import (
     PhaseBegan,
     reason_of,
 )
+from harness.workers.side_by_side import side_by_side
 from harness.workers.worker import JobFailed, Message, Report
 
 MAX_LORAS = 8
@@ -74,9 +75,7 @@ class AnswerPhase:
         if len(lanes) == 1:
             wave.drain(lanes[0], reports=True)
         else:
-            with ThreadPoolExecutor(len(lanes)) as pool:
-                for done in [pool.submit(wave.drain, lane, reports=False) for lane in lanes]:
-                    done.result()
+            side_by_side([partial(wave.drain, lane, reports=False) for lane in lanes], at_a_time=len(lanes))
         records: list[Path] = []
         for lane in self._lanes:
             records += lane.starts.settle()

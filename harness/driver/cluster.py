@@ -24,7 +24,7 @@ from harness.records.store import atomic_write
 from harness.sweep.settings import EngineSettings
 from harness.workers.jobs import BaseJob, WaveJob
 from harness.workers.listener import Event, JobAdvanced, Listener, MetricJudge, Note
-from harness.workers.worker import JobFailed
+from harness.workers.worker import JobFailed, check_not_stopping
 
 try:
     import ray
@@ -177,6 +177,7 @@ class _Workplace:
         """Pass on what the node says until it is done with the wave."""
         starts, over = 0, False
         while True:
+            check_not_stopping()
             try:
                 word = self._events.get(timeout=SECONDS_OF_WAITING)
             except Empty:

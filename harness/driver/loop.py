@@ -5,7 +5,6 @@ results are kept, trained weights are not trained again, generated answers are n
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from filelock import FileLock, Timeout
 
@@ -29,6 +28,7 @@ from harness.score.joined import answers_of, joint_generation
 from harness.sweep.engines import EngineName
 from harness.sweep.run import Run
 from harness.sweep.settings import EngineSettings
+from harness.workers.side_by_side import side_by_side
 
 
 def run_sweep(
@@ -80,9 +80,8 @@ def _run_groups(groups: Sequence[Group], sweep: SweepWork) -> None:
         for group in groups:
             GroupRunner(group, sweep).run()
         return
-    with ThreadPoolExecutor(min(len(groups), sweep.executor.workers)) as pool:
-        for done in [pool.submit(GroupRunner(group, sweep).run) for group in groups]:
-            done.result()
+    runners = [GroupRunner(group, sweep) for group in groups]
+    side_by_side([runner.run for runner in runners], at_a_time=min(len(groups), sweep.executor.workers))
 
 
 def _combine(ensembles: Sequence[Ensemble], sweep: SweepWork) -> None:

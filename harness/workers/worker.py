@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -48,6 +48,34 @@ class WorkerDied(JobFailed):
     """The worker process ended; another must be started for further jobs."""
 
 
+class WorkersStop(BaseException):
+    """This process ends its workers at the user's wish: nothing that fails for it is anybody's failure."""
+
+
+_stop = threading.Event()
+_running: set["Worker"] = set()
+_running_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def stopping_workers() -> Iterator[None]:
+    """End all workers of this process and start no others; threads that want one get `WorkersStop`."""
+    _stop.set()
+    try:
+        with _running_lock:
+            for worker in _running:
+                worker.terminate()
+        yield
+    finally:
+        _stop.clear()
+
+
+def check_not_stopping() -> None:
+    """Raise `WorkersStop` where this process ends its workers."""
+    if _stop.is_set():
+        raise WorkersStop
+
+
 class Worker:
     """The driver's side of a worker process. Use as a context manager: leaving it ends the process."""
 
@@ -61,6 +89,7 @@ class Worker:
         """
         self.name = module.removeprefix("harness.")
         self.log = log
+        check_not_stopping()
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
             # A session of its own: Ctrl-C reaches the driver only, which then ends its workers in order.
@@ -73,6 +102,10 @@ class Worker:
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
+        with _running_lock:
+            _running.add(self)
+        if _stop.is_set():  # since it was looked at: the others may have been ended before this one was there
+            self.terminate()
         started = time.monotonic()
         try:
             self._answer(_ignore)
@@ -124,6 +157,7 @@ class Worker:
 
     def _death(self) -> WorkerDied:
         status = self._process.wait()
+        check_not_stopping()
         how = (
             f"was killed by signal {signal.Signals(-status).name}"
             if status < 0
@@ -132,8 +166,14 @@ class Worker:
         hint = "; out of memory?" if status == -signal.SIGKILL else ""
         return WorkerDied(f"the {self.name} worker {how}{hint} (log: {self.log})")
 
+    def terminate(self) -> None:
+        """Tell the process to end: whoever waits for its answer learns that it died."""
+        self._process.terminate()
+
     def close(self) -> None:
         """End the process: politely, then by force."""
+        with _running_lock:
+            _running.discard(self)
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None, "started with pipes"
             # It may have died with a job in the pipe, which was reported when it happened.

@@ -292,11 +292,11 @@ def stopped(folder: Path, moment: str) -> subprocess.Popen[str]:
 
 
 def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(place: Path, tmp_path: Path) -> None:
-    """In a worker's second training, of three of twelve steps."""
+    """When the first of two engines begins to start, while the other group may still train."""
     (tmp_path / "sweep.toml").write_text(INTERRUPTED)
-    process = stopped(tmp_path, "step 15")
+    process = stopped(tmp_path, "engine start 1")
     trained = list((tmp_path / "work").glob("trained/*/training.json"))
-    assert 0 < len(trained) < 3
+    assert trained
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130

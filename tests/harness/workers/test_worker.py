@@ -104,3 +104,36 @@ def test_a_worker_ends_when_its_driver_is_killed(tmp_path: Path) -> None:
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not alive(pid)
+
+
+def test_ctrl_c_ends_workers_that_threads_wait_for_and_is_no_failure_of_theirs(tmp_path: Path) -> None:
+    driver = f"""
+import signal
+from pathlib import Path
+from harness.workers.side_by_side import side_by_side
+from harness.workers.worker import Worker, WorkersStop
+
+def job(place):
+    worker = Worker("echo_worker", [], log=Path({str(tmp_path)!r}) / str(place))
+    try:
+        worker.request({{"do": "sleep"}}, lambda message: print(message["pid"], flush=True))
+    except Exception as error:
+        print("failed", error, flush=True)
+    except WorkersStop:
+        print("stopped", flush=True)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    side_by_side([lambda: job(1), lambda: job(2), lambda: job(3)], at_a_time=2)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+Worker("echo_worker", [], log=Path({str(tmp_path)!r}) / "later").close()
+"""
+    process = subprocess.Popen([sys.executable, "-c", driver], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    pids = [int(process.stdout.readline()) for _ in range(2)]
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert said.split() == ["stopped", "stopped", "interrupted"]
+    assert process.returncode == 0
+    assert not any(map(alive, pids))
