@@ -68,7 +68,12 @@ def _warnings_as_sentences() -> Iterator[None]:
 @contextmanager
 def _termination_as_interruption() -> Iterator[None]:
     """Let a polite `kill` end the workers in order, as Ctrl-C does."""
-    formerly = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+    def interrupt(number: int, frame: object) -> None:
+        # Not by SIGINT: what a shell starts in the background ignores that.
+        raise KeyboardInterrupt
+
+    formerly = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:

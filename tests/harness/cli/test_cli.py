@@ -420,13 +420,21 @@ def site(tmp_path: Path) -> Path:
 def previewed(*arguments: str) -> Iterator[str]:
     """The address that a preview says, while it serves."""
     command = [sys.executable, "-m", "harness.cli", "preview", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=ignore_ctrl_c
+    ) as process:
         assert process.stdout is not None
         try:
             yield process.stdout.readline()
+            process.terminate()
+            assert process.wait(timeout=20) is not None
         finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=20)
+            process.kill()
+
+
+def ignore_ctrl_c() -> None:
+    """As what a shell starts in the background does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def test_a_preview_says_its_address_and_serves_the_site(site: Path) -> None:
