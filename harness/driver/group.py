@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from harness.driver.choice import SettingsChoice
 from harness.driver.outcome import SweepWork
 from harness.driver.render import in_order
-from harness.driver.scorecard import write_card
 from harness.driver.waves import open_waves
 from harness.plan.groups import Group
 from harness.records.generation import GenerationRecord
@@ -37,15 +36,13 @@ class GroupRunner:
             for failure in outcome.failures.values():
                 self._sweep.fail(failure.run, failure.phase, failure.reason, failure.spent)
             selections = choice.selections(choices)
-            finished = []
             for run in outcome.ready:
                 with self._sweep.recording(run, "score"):
-                    finished.append(self._score(run, selections.get(run.key)))
-            self._write_cards(finished)
+                    self._score(run, selections.get(run.key))
 
-    def _score(self, run: Run, selection: Selection | None) -> Result:
+    def _score(self, run: Run, selection: Selection | None) -> None:
         ask = self._shop.ask(run)
-        return self._sweep.finish(
+        self._sweep.finish(
             run,
             read_answers(ask.completions),
             trainings=self._trainings(run),
@@ -62,15 +59,3 @@ class GroupRunner:
             return list(by_key.values())
         recipes = in_order([run.recipe] if run.recipe else [])
         return [read_record(self._shop.fit(recipe).record, TrainingRecord) for recipe in recipes]
-
-    def _write_cards(self, finished: Sequence[Result]) -> None:
-        """What weights scored and gained, beside them."""
-        by_recipe: dict[str, list[Result]] = {}
-        for result in finished:
-            if result.run.recipe is not None and result.run.guard is None:
-                by_recipe.setdefault(result.run.recipe.key, []).append(result)
-        for results in by_recipe.values():
-            recipe = results[0].run.recipe
-            assert recipe is not None, "only tuned arms are among them"
-            fit = self._shop.fit(recipe, results[0].run.label)
-            write_card(fit, results, finished, base=self._group.model, results=self._sweep.folders.results)

@@ -15,6 +15,7 @@ from harness.driver.outcome import Folders, SweepOutcome, SweepWork
 from harness.driver.prepare import require_libraries
 from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
+from harness.driver.scorecard import write_cards
 from harness.driver.ways import choose_way
 from harness.errors import UserError
 from harness.plan.ensembles import Ensemble, derive
@@ -65,6 +66,7 @@ def run_sweep(
         with FileLock(folders.work / ".lock", blocking=False):
             _run_groups(group_runs(todo), sweep)
             _combine(ensembles, sweep)
+            write_cards(runs, sweep)
     except Timeout:
         raise UserError(
             f"another gainboard works in {folders.work}; wait for it, or give this one a --work folder of "

@@ -3,16 +3,59 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from harness.driver.outcome import SweepWork
 from harness.records.predictions import read_predictions
-from harness.records.result import Result
+from harness.records.result import RESULT, Result
 from harness.records.store import atomic_write, read_record
 from harness.records.training import TrainingRecord
 from harness.statistics import cluster_numbers, gain
 from harness.sweep.models import TRAINING
+from harness.sweep.run import Run
 from harness.training.modelcard import Score, model_card
 from harness.workers.jobs import FitJob
 
 UNTUNED = ("zero_shot", "few_shot")
+
+
+def write_cards(runs: Sequence[Run], sweep: SweepWork) -> None:
+    """Beside all weights that the sweep has scored, what they scored and gained.
+
+    `runs`: the whole sweep, for the untuned arms may have been scored by another worker, or on another day.
+    """
+    by_recipe: dict[str, list[Run]] = {}
+    for run in sweep.outcome.finished:
+        if run.recipe is not None and run.guard is None:
+            by_recipe.setdefault(run.recipe.key, []).append(run)
+    untuned = {
+        _arm(run, run.candidate.method): run
+        for run in runs
+        if run.candidate.method in UNTUNED and run.guard is None
+    }
+    for tuned in by_recipe.values():
+        recipe = tuned[0].recipe
+        assert recipe is not None, "only tuned arms are among them"
+        compared: list[Run] = []
+        for run in tuned:
+            arms = [_arm(run, method) for method in UNTUNED]
+            compared += [untuned[arm] for arm in arms if arm in untuned]
+        write_card(
+            sweep.shop.fit(recipe, tuned[0].label),
+            _results(tuned, sweep),
+            _results(compared, sweep),
+            base=tuned[0].candidate.model,
+            results=sweep.folders.results,
+        )
+
+
+def _arm(run: Run, method: str) -> tuple[str, str, str, int]:
+    """What tells an arm of the run's candidate, on its task and with its seed, from all others."""
+    return run.candidate.name, method, run.task, run.seed
+
+
+def _results(runs: Sequence[Run], sweep: SweepWork) -> list[Result]:
+    """Of those that are finished."""
+    paths = [sweep.folders.results / run.folder / RESULT for run in runs]
+    return [read_record(path, Result) for path in paths if path.exists()]
 
 
 def write_card(
@@ -29,14 +72,13 @@ def write_card(
     scores, gains = [], []
     by_arm: dict[tuple[str, str, str, int], Result] = {}
     for result in compared:
-        run = result.run
-        by_arm[run.candidate.name, run.candidate.method, run.task, run.seed] = result
+        by_arm[_arm(result.run, result.run.candidate.method)] = result
     for result in finished:
         run, metric = result.run, result.task.primary_metric
         value = result.metrics[metric]
         scores.append(Score(run.task, metric, value.value, value.low, value.high, value.n))
         for method in UNTUNED:
-            untuned = by_arm.get((run.candidate.name, method, run.task, run.seed))
+            untuned = by_arm.get(_arm(run, method))
             difference = _gain(result, untuned, results) if untuned is not None else None
             if difference is not None:
                 gains.append(difference)

@@ -414,7 +414,7 @@ def test_a_model_writes_after_the_white_space_that_ends_a_context(changed: Write
 def test_a_prefix_of_the_answer_ends_the_prompt(changed: WriteTask) -> None:
     task = changed("sales_topic", gen_prefix="It is about")
     dataset = load_dataset(task)
-    prompt = rendered(task, dataset, shown=1)
+    prompt = rendered(task, dataset, shots=1)
     assert prompt.text.endswith(".\nIt is about")
     assert f"\nIt is about {dataset.train[0].targets[0]}\n---\n" in prompt.text
     assert prompt.before == " "
@@ -425,7 +425,7 @@ def test_a_prefix_of_the_answer_ends_the_prompt(changed: WriteTask) -> None:
 def test_a_chat_has_the_description_as_system_line_and_demonstrations_as_turns() -> None:
     task = load("sales_choice")
     dataset = load_dataset(task)
-    messages = rendered(task, dataset, shown=2).messages
+    messages = rendered(task, dataset, shots=2).messages
     assert [message["role"] for message in messages] == [
         "system",
         "user",
@@ -439,7 +439,7 @@ def test_a_chat_has_the_description_as_system_line_and_demonstrations_as_turns()
 
 def test_demonstrations_written_in_the_yaml_file_are_the_ones_shown() -> None:
     task = load("sales_written")
-    messages = rendered(task, load_dataset(task), shown=2).messages
+    messages = rendered(task, load_dataset(task), shots=2).messages
     assert [message["content"] for message in messages if message["role"] == "assistant"] == [
         "topic: money",
         "topic: machines",
@@ -449,7 +449,7 @@ def test_demonstrations_written_in_the_yaml_file_are_the_ones_shown() -> None:
 def test_the_first_of_a_split_are_shown_where_the_sampler_takes_the_first(changed: WriteTask) -> None:
     task = changed("sales_topic", fewshot_split="validation", fewshot_config={"sampler": "first_n"})
     dataset = load_dataset(task)
-    messages = rendered(task, dataset, shown=2).messages
+    messages = rendered(task, dataset, shots=2).messages
     shown = [message["content"] for message in messages if message["role"] == "assistant"]
     assert shown == [sample.targets[0] for sample in dataset.dev[:2]]
 
@@ -457,13 +457,13 @@ def test_the_first_of_a_split_are_shown_where_the_sampler_takes_the_first(change
 def test_demonstrations_are_never_what_is_tested_on(changed: WriteTask) -> None:
     task = changed("sales_topic", fewshot_split="test", fewshot_config={"sampler": "first_n"})
     dataset = load_dataset(task)
-    messages = rendered(task, dataset, shown=1).messages
+    messages = rendered(task, dataset, shots=1).messages
     assert messages[1]["content"] == dataset.train[0].targets[0]
 
 
 def test_a_rolling_likelihood_is_of_the_text_alone() -> None:
     task = load("sales_text")
-    prompt = rendered(task, load_dataset(task), shown=2)
+    prompt = rendered(task, load_dataset(task), shots=2)
     assert (prompt.text, prompt.before, prompt.after) == ("", "", "")
 
 

@@ -138,7 +138,7 @@ def test_ctrl_c_while_folders_are_renamed_leaves_a_whole_one(
         rename(source, target)
         if str(target).endswith(moved) and not struck:
             struck.append(str(target))
-            signal.raise_signal(signal.SIGINT)
+            signal.default_int_handler(signal.SIGINT, None)
 
     monkeypatch.setattr(os, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
