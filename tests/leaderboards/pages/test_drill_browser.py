@@ -224,7 +224,8 @@ def test_a_sorted_ranking_still_compares_the_rows_that_were_ticked(
 def test_a_folded_ranking_leads_to_the_whole_one_which_is_searched_and_compared_alike(
     page: Any, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboards.pages.index.MOST_ROWS", 3)
+    for module in ("index", "ranking"):
+        monkeypatch.setattr(f"leaderboards.pages.{module}.MOST_ROWS", 3)
     folded = publish(results, tmp_path / "site").index.parent
     page.goto(address(folded, "index.html"))
     assert page.locator("#ranking-table tbody tr").count() == 3
