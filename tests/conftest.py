@@ -18,6 +18,7 @@ os.environ |= {
 
 import atexit
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +37,10 @@ from harness.toys import toy_folder
 from harness.workers.worker import PYTHON, Worker
 
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
+
+# What a shell starts in the background ignores Ctrl-C, and so does all that this starts: tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HEAVY = (
     "harness/driver/test_resume.py",
