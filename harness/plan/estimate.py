@@ -133,9 +133,8 @@ class Estimator:
                 trials = planned_trials(
                     run.search, tokens_per_trial=self.trial(run)[0], seconds_per_trial=self.trial(run)[1]
                 )
-                # One of the trials becomes the training of the first seed, which is counted above.
-                trainings = full_trainings(rungs(settings.reduction_factor, settings.rungs), trials) - 1
-                yield run.stages[-1], max(0.0, trainings) * self._tokens(run.stages[-1])
+                trainings = full_trainings(rungs(settings.reduction_factor, settings.rungs), trials)
+                yield run.stages[-1], trainings * self._tokens(run.stages[-1])
 
     def _tokens(self, stage: Stage) -> int:
         """Tokens that a stage trains on."""

@@ -172,7 +172,7 @@ class CandidateRecipes:
             return None
         sweep = self._sweep
         searching = [name for name in self._spec.methods if self._space(name)]
-        search = Search(space=space, settings=sweep.search, methods=len(searching), seed=sweep.seeds[0])
+        search = Search(space=space, settings=sweep.search, methods=len(searching))
         try:  # what no sampler can be made for is said before anything is trained
             make_sampler(search.space, sweep.search.sampler, seed=sweep.search.seed, maximize=True)
         except UserError as error:

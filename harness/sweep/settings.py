@@ -31,6 +31,13 @@ class TuningBudget(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+TRIAL_SEED = 2**32 - 1
+"""The seed that all trials of a search are trained with; no run that is scored may have it.
+
+The chosen settings did best with this seed, partly by chance: scored with it, they would seem better than they
+are.
+"""
+
 Budget = int | Literal["all"]
 
 
@@ -128,5 +135,5 @@ class Search(Frozen):
     methods: int
     """Number of methods of the same model that share the budget."""
 
-    seed: Seed
-    """The seed that all trials are trained with."""
+    seed: Seed = TRIAL_SEED
+    """The seed that all trials are trained with. Results from before `TRIAL_SEED` have the first scored one."""

@@ -9,7 +9,14 @@ from pydantic import Field, field_validator, model_validator
 from harness.errors import suggest
 from harness.sweep.methods import CandidateMethod
 from harness.sweep.recipe import EnsembleSpec, FewShotTuning, Layers, Meta, Multitask, Stages
-from harness.sweep.settings import Budget, EngineSettings, Generation, SearchSettings, Seed
+from harness.sweep.settings import (
+    TRIAL_SEED,
+    Budget,
+    EngineSettings,
+    Generation,
+    SearchSettings,
+    Seed,
+)
 from harness.task import Demonstrations
 from harness.toml import Frozen, load_toml
 
@@ -83,6 +90,15 @@ class Sweep(Frozen):
         if isinstance(value, list) and not value:
             raise ValueError("must name at least one budget")
         return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_of_no_trial(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if TRIAL_SEED in seeds:
+            raise ValueError(
+                f"{TRIAL_SEED} is the seed of a search's trials, which may not be scored; take a smaller one"
+            )
+        return seeds
 
     @property
     def budgets(self) -> "tuple[Budget, ...]":

@@ -79,18 +79,19 @@ def test_a_search_of_several_rungs_and_batches_takes_one_start_of_each_worker(
     assert [worker.name for worker in CountedWorker.started] == ["training", "engines"]
     trainer, engine = CountedWorker.started
     assert trainer.environment == engine.environment == {"OMP_NUM_THREADS": "1"}, "a toy takes one thread"
-    assert trainer.jobs == 6, "two batches of two trials, and the better of each to the end"
+    assert trainer.jobs == 6 + 1, "two batches of two trials, the better of each to the end; the scored run"
     assert engine.jobs == 6 + 3 + 5, "and what the base still says, after each of five waves"
 
     results = list(read_results(tmp_path / "results"))
     assert all(result.untrusted is None for result in results)
     (searched,) = [result for result in results if result.selection is not None]
     assert searched.selection is not None
-    untuned = sum(result.cost.seconds["engine_startup"] for result in results)
-    in_all = untuned + sum(trial.spent.seconds for trial in searched.selection.trials)
+    scored = sum(result.cost.seconds["engine_startup"] for result in results)
+    scored += searched.trainings[-1].startup_seconds
+    in_all = scored + sum(trial.spent.seconds for trial in searched.selection.trials)
     assert in_all >= trainer.startup_seconds + engine.startup_seconds
-    # Six rungs were trained by one start, and nine answered by the other.
-    assert searched.trainings[-1].startup_seconds == pytest.approx(trainer.startup_seconds / 6)
+    # Six rungs and a run were trained by one start, and nine answered by the other.
+    assert searched.trainings[-1].startup_seconds == pytest.approx(trainer.startup_seconds / 7)
     assert [result.generation.startup_seconds for result in results] == pytest.approx(
         [engine.startup_seconds / 9] * 3
     )

@@ -67,6 +67,24 @@ def test_meta_learning_is_forecast_to_train_on_as_many_rows_as_it_visits() -> No
     assert train_tokens(run) == pytest.approx((rows + adapted) * (PROMPT_TOKENS + ANSWER_TOKENS), abs=2)
 
 
+def test_every_trial_of_a_search_is_trained_beside_the_runs_that_are_scored() -> None:
+    sweep = Sweep.model_validate(
+        {
+            "name": "s",
+            "tasks": ["adding"],
+            "seeds": [0, 1],
+            "defaults": {"lora": {"r": [4, 8, 16]}},
+            "candidates": [{"name": "a", "model": "x/a-70B", "methods": ["lora"]}],
+        }
+    )
+    runs = make_runs(sweep, tasks(), fingerprint=lambda model, revision: "f", limit=None)
+    estimator = Estimator(tasks())
+    first, second = (estimator.forecast(run, done=False).train_tokens for run in runs)
+    assert (first, second) == (4 * second, train_tokens(planned("lora"))), (
+        "three trials, and its own training"
+    )
+
+
 def test_checkpointed_gradients_of_trials_are_counted() -> None:
     seconds, expected = [], []
     for checkpointing in (False, True):

@@ -20,6 +20,7 @@ from harness.plan.runs import is_done, make_runs, select
 from harness.plan.selection import with_settings
 from harness.records.result import RESULT
 from harness.sweep.recipe import EnsembleSpec
+from harness.sweep.settings import TRIAL_SEED
 from harness.sweep.sweep import Sweep
 from harness.task import PromptSet, Sample, Splits, Task
 
@@ -318,7 +319,16 @@ def test_a_setting_with_several_values_is_searched_and_the_others_are_not() -> N
         assert (run.search is not None) == (run.candidate.method == "lora")
         if run.search is not None:
             assert run.search.space == {"learning_rate": (1e-3, 1e-4)}
-            assert (run.search.seed, run.training.learning_rate, run.training.r) == (3, 1e-3, 8)
+            assert (run.training.learning_rate, run.training.r) == (1e-3, 8)
+
+
+def test_no_trial_of_a_search_has_the_seed_of_a_scored_run() -> None:
+    # Settings are chosen for what they score with the trials' seed, which would flatter that seed's own run.
+    for seeds in ([0], [3, 4], [0, 2**32 - 2]):
+        planned = runs(defaults={"lora": {"r": [4, 8]}}, seeds=seeds)
+        trial_seeds = {run.search.seed for run in planned if run.search is not None}
+        assert trial_seeds == {TRIAL_SEED}
+        assert not trial_seeds & {run.seed for run in planned}
 
 
 def test_whatever_a_search_chooses_the_run_is_the_same_cell() -> None:

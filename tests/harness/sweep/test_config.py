@@ -145,6 +145,10 @@ def test_a_run_lies_in_a_folder_of_its_own() -> None:
         ('seeds = ["1"]', "'seeds.0': must be a whole number (got '1')"),
         ('num_fewshot = "4"', "'num_fewshot': must be a whole number (got '4')"),
         ("seeds = 3", "'seeds': must be a list (got 3)"),
+        (
+            "seeds = [4294967295]",
+            "'seeds': 4294967295 is the seed of a search's trials, which may not be scored; take a smaller one",
+        ),
         ("test_seed = true", "'test_seed': must be a whole number (got True)"),
         ('n_train = ["all", "all"]', "training budget 'all' is given twice; each must be unique"),
         ("n_train = []", "'n_train': must name at least one budget (got [])"),
