@@ -60,6 +60,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=positive, metavar="N", help="score only the first N test samples")
     text = "only runs whose candidate/method/task/[budget/]seed matches"
     parser.add_argument("--only", metavar="GLOB", help=text)
+    text = "add N seeds after the largest that the sweep names; finished runs are kept"
+    parser.add_argument("--more-seeds", type=positive, default=0, metavar="N", help=text)
     text = "where base models are trained and scored"
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help=text)
     parser.add_argument("--address", help="of the Ray cluster (default: one is started on this machine)")
@@ -121,7 +123,13 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     from harness.plan.prepare import prepare
     from harness.sweep.engines import ENGINE_TABLE, ENGINES, default_engine
 
-    planned = prepare(path, partial(plugins_for, options), limit=options.limit, only=options.only)
+    planned = prepare(
+        path,
+        partial(plugins_for, options),
+        limit=options.limit,
+        only=options.only,
+        more_seeds=options.more_seeds,
+    )
     sweep = planned.sweep
     if options.dry_run:
         print_dry_run(planned, options)

@@ -24,8 +24,9 @@ class ChosenRun:
     """A run with the settings that did best on dev."""
 
     run: Run
-    search: SettingsSearch | None
-    """How they were chosen; None where nothing was searched for, or another run tells it."""
+    chosen_by: SettingsSearch | Selection | None
+    """The search that chose them, now or for an earlier seed; None where nothing was searched for, or another
+    run tells it."""
 
 
 class SettingsChoice:
@@ -46,8 +47,11 @@ class SettingsChoice:
         searches: list[tuple[SettingsSearch, list[Run]]] = []
         for arm in arms.values():
             ordinary = next((run for run in arm if run.guard is None), None)
+            earlier = None if ordinary is None else self._finished_with_another_seed(ordinary)
             if ordinary is None:
                 choices += self._chosen_before(arm)
+            elif earlier is not None:
+                choices += self._chosen_as_in(earlier, arm)
             else:
                 searches.append((self._search(ordinary), arm))
         while waves := [(search, wave) for search, _ in searches if (wave := search.wave())]:
@@ -63,7 +67,13 @@ class SettingsChoice:
         """
         for trial, run in self._rungs:
             trial.spent = trial.spent.plus(ResourceUse(seconds=self._startup_seconds(run)))
-        return {choice.run.key: choice.search.record() for choice in choices if choice.search is not None}
+        told = {}
+        for choice in choices:
+            if isinstance(choice.chosen_by, SettingsSearch):
+                told[choice.run.key] = choice.chosen_by.record()
+            elif choice.chosen_by is not None:
+                told[choice.run.key] = choice.chosen_by
+        return told
 
     def _chosen_before(self, arm: Sequence[Run]) -> list[ChosenRun]:
         choices = []
@@ -86,6 +96,23 @@ class SettingsChoice:
             "that, too (does --only "
             "leave it out?)"
         )
+
+    def _finished_with_another_seed(self, run: Run) -> Result | None:
+        """A finished run of the same arm, whose settings all its seeds have; None where there is none."""
+        seeds = (self._sweep.folders.results / run.folder).parent
+        for path in sorted(seeds.glob(f"seed-*/{RESULT}")):
+            result = read_record(path, Result)
+            if result.selection and result.run.model_copy(update={"seed": run.seed}).cell == run.cell:
+                return result
+        return None
+
+    def _chosen_as_in(self, earlier: Result, arm: Sequence[Run]) -> list[ChosenRun]:
+        choices = []
+        for run in arm:
+            selection = earlier.selection if run.guard is None else None
+            chosen = run.model_copy(update={"stages": earlier.run.stages})
+            choices.append(ChosenRun(chosen, selection))
+        return choices
 
     def _chosen_now(self, search: SettingsSearch, arm: Sequence[Run]) -> list[ChosenRun]:
         choices = []

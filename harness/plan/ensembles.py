@@ -2,7 +2,7 @@
 
 import fnmatch
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.data.loaded import LoadedTask
@@ -27,18 +27,25 @@ class Ensemble:
 
 
 def plan_ensembles(
-    specs: Iterable[EnsembleSpec], runs: Sequence[Run], tasks: Mapping[str, LoadedTask]
+    specs: Iterable[EnsembleSpec],
+    runs: Sequence[Run],
+    tasks: Mapping[str, LoadedTask],
+    *,
+    joined_seeds: Collection[int] | None = None,
 ) -> list[Ensemble]:
     """Every ensemble of a sweep: one per task and training budget, and per seed where members are candidates.
 
-    Ensembles are not scored on guard tasks. Raises `UserError` when a glob matches nothing, or when a method
-    cannot join the members that it names.
+    `joined_seeds`: those that ensembles over seeds are made of, which seeds that are added later must not
+    change; None: all. Ensembles are not scored on guard tasks. Raises `UserError` when a glob matches nothing,
+    or when a method cannot join the members that it names.
     """
     planned = []
     runs = [run for run in runs if run.guard is None]
     for spec in specs:
         cells: dict[tuple[object, ...], list[Run]] = {}
         for run in _members(spec, runs):
+            if spec.over == "seeds" and joined_seeds is not None and run.seed not in joined_seeds:
+                continue
             seed = (run.seed,) if spec.over == "candidates" else ()
             cells.setdefault((run.task, run.n_train, *seed), []).append(run)
         for members in cells.values():

@@ -1,5 +1,6 @@
 """A sweep file made ready: the sweep, its tasks with their data, and every run and ensemble that it means."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,25 +25,34 @@ class PlannedSweep:
     """Everything that follows from a sweep file before anything is trained or scored."""
 
     sweep: Sweep
+    """With the seeds that were added."""
+
     tasks: dict[str, LoadedTask]
     runs: list[Run]
     ensembles: list[Ensemble]
 
 
 def prepare(
-    path: Path, find: FindPlugins, *, limit: int | None = None, only: str | None = None
+    path: Path,
+    find: FindPlugins,
+    *,
+    limit: int | None = None,
+    only: str | None = None,
+    more_seeds: int = 0,
 ) -> PlannedSweep:
     """Load a sweep file and its tasks, and plan its runs. Raises `UserError` for whatever cannot be done.
 
-    `limit` is the number of test samples that are scored; `only` is a glob over the folders of runs.
+    `limit` is the number of test samples that are scored; `only` is a glob over the folders of runs;
+    `more_seeds` is the number of seeds after those that the file names.
     """
     sweep, plugins = declare(path, find)
+    sweep.with_more_seeds(more_seeds)  # a number that cannot be is said before data is read
     tasks = _load_tasks(sweep, plugins)
-    planned = plan_sweep(sweep, tasks, fingerprint=_fingerprint(path), limit=limit)
+    planned = plan_sweep(sweep, tasks, fingerprint=_fingerprint(path), limit=limit, more_seeds=more_seeds)
     if only is None:
         return planned
     # Part of the runs is only part of what an ensemble is made of.
-    return PlannedSweep(sweep, tasks, select(planned.runs, only), ensembles=[])
+    return dataclasses.replace(planned, runs=select(planned.runs, only), ensembles=[])
 
 
 def declare(path: Path, find: FindPlugins) -> tuple[Sweep, dict[str, Plugin]]:
@@ -52,11 +62,21 @@ def declare(path: Path, find: FindPlugins) -> tuple[Sweep, dict[str, Plugin]]:
 
 
 def plan_sweep(
-    sweep: Sweep, tasks: dict[str, LoadedTask], *, fingerprint: Fingerprint, limit: int | None = None
+    sweep: Sweep,
+    tasks: dict[str, LoadedTask],
+    *,
+    fingerprint: Fingerprint,
+    limit: int | None = None,
+    more_seeds: int = 0,
 ) -> PlannedSweep:
-    """Every run and every ensemble of a sweep whose tasks are loaded. Raises `UserError`."""
-    runs = make_runs(sweep, tasks, fingerprint=fingerprint, limit=limit)
-    return PlannedSweep(sweep, tasks, runs, plan_ensembles(sweep.ensembles, runs, tasks))
+    """Every run and every ensemble of a sweep whose tasks are loaded, with so many more seeds than it names.
+
+    Raises `UserError`.
+    """
+    extended = sweep.with_more_seeds(more_seeds)
+    runs = make_runs(extended, tasks, fingerprint=fingerprint, limit=limit)
+    ensembles = plan_ensembles(sweep.ensembles, runs, tasks, joined_seeds=sweep.seeds)
+    return PlannedSweep(extended, tasks, runs, ensembles)
 
 
 def _load_tasks(sweep: Sweep, plugins: Mapping[str, Plugin]) -> dict[str, LoadedTask]:

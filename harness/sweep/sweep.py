@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.errors import suggest
+from harness.errors import UserError, suggest
 from harness.sweep.methods import CandidateMethod
 from harness.sweep.recipe import EnsembleSpec, FewShotTuning, Layers, Meta, Multitask, Stages
 from harness.sweep.settings import (
@@ -99,6 +99,17 @@ class Sweep(Frozen):
                 f"{TRIAL_SEED} is the seed of a search's trials, which may not be scored; take a smaller one"
             )
         return seeds
+
+    def with_more_seeds(self, count: int) -> "Sweep":
+        """The sweep with `count` seeds after its largest. Raises `UserError` where there are no more."""
+        last = max(self.seeds)
+        left = TRIAL_SEED - 1 - last
+        if count > left:
+            raise UserError(
+                f"--more-seeds {count}: sweep '{self.name}' has seed {last}, and seeds end at "
+                f"{TRIAL_SEED - 1}; add at most {left}"
+            )
+        return self.model_copy(update={"seeds": (*self.seeds, *range(last + 1, last + 1 + count))})
 
     @property
     def budgets(self) -> "tuple[Budget, ...]":

@@ -163,6 +163,25 @@ def test_a_dry_run_for_scripts_gives_tokens_operations_and_seconds(
     assert plan["total"]["device_seconds"] == pytest.approx(run["device_seconds"])
 
 
+def test_seeds_are_added_to_a_sweep_or_a_shipped_board(
+    on_path: Path, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("run", str(sweep), "--dry-run", "--json", "--more-seeds", "2") == 0
+    runs = [run["run"] for run in json.loads(capsys.readouterr().out)["runs"]]
+    assert [run.rpartition(" ")[2] for run in runs] == ["0", "1", "2"] * 4
+    assert call("run", "quickstart", "--dry-run", "--more-seeds", "1") == 0
+    said = capsys.readouterr().out
+    assert "64 of 64 runs to do" in said
+    assert said.endswith("→ gainboard run quickstart --more-seeds 1\n")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two", "1.5"])
+def test_seeds_are_added_by_number(number: str, sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", str(sweep), "--more-seeds", number) == 2
+    said = capsys.readouterr().err
+    assert said.endswith(f"argument --more-seeds: {number} is not a positive whole number\n")
+
+
 def test_a_dry_run_counts_the_guard_runs_and_no_training_twice(
     sweep: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ answers."""
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -192,6 +193,21 @@ def test_a_guard_run_of_an_arm_that_is_finished_takes_its_settings_from_there(tm
     assert outcome.failed == []
     assert executor.trained == []
     assert len(outcome.finished) == 4
+
+
+def test_a_seed_that_is_added_has_the_settings_that_were_chosen_for_the_others(tmp_path: Path) -> None:
+    start(tmp_path, planned(candidates=SEARCHED))
+    shutil.rmtree(tmp_path / "work")
+    outcome, executor = start(tmp_path, planned(candidates=SEARCHED, seeds=[0, 1, 2]))
+    assert outcome.failed == []
+    assert len(executor.trained) == 1, "the added seed, and no trial again"
+    first, added = (
+        read_record(tmp_path / "results/a/lora/adding-v1/n-6" / seed / RESULT, Result)
+        for seed in ("seed-0", "seed-2")
+    )
+    assert (added.run.stages, added.selection) == (first.run.stages, first.selection)
+    guard = read_record(tmp_path / "results/a/lora/spelling-v1/after-adding-v1/n-6/seed-2" / RESULT, Result)
+    assert (guard.run.stages, guard.selection) == (first.run.stages, None)
 
 
 def test_a_guard_run_whose_arm_was_left_out_says_what_is_missing(tmp_path: Path) -> None:

@@ -53,6 +53,36 @@ def test_a_part_of_a_sweep_has_no_ensembles(sweep: Path, tmp_path: Path) -> None
     assert planned.ensembles == []
 
 
+def test_seeds_are_added_after_the_largest_and_ensembles_stay_as_they_are(
+    sweep: Path, tmp_path: Path
+) -> None:
+    plugins = find_plugins([tmp_path / "tasks"])
+    sweep.write_text(SWEEP.replace("[0, 1]", "[7, 2]") + 'over = "seeds"\n')
+    before = prepare(sweep, lambda names: plugins)
+    planned = prepare(sweep, lambda names: plugins, more_seeds=2)
+    assert planned.sweep.seeds == (7, 2, 8, 9)
+    assert [run.seed for run in planned.runs] == [7, 2, 8, 9] * 2
+    keys = {run.key for run in planned.runs}
+    assert {run.key for run in before.runs} < keys, "what is finished stays so"
+    assert planned.ensembles == before.ensembles
+
+
+def test_an_ensemble_of_candidates_is_made_with_each_seed_that_is_added(sweep: Path, tmp_path: Path) -> None:
+    changed = SWEEP.replace('["zero_shot", "lora"]', '["lora", "full"]')
+    sweep.write_text(changed.replace('["toy/lora"]', '["toy/*"]\nover = "candidates"'))
+    planned = prepare(sweep, lambda names: find_plugins([tmp_path / "tasks"]), more_seeds=1)
+    assert [{run.seed for run in ensemble.members} for ensemble in planned.ensembles] == [{0}, {1}, {2}]
+
+
+def test_more_seeds_than_there_are_is_one_sentence(sweep: Path, tmp_path: Path) -> None:
+    sweep.write_text(SWEEP.replace("[0, 1]", "[0, 4294967290]"))
+    plugins = find_plugins([tmp_path / "tasks"])
+    assert prepare(sweep, lambda names: plugins, more_seeds=4).sweep.seeds[-1] == 4294967294
+    told = r"--more-seeds 5: sweep 's' has seed 4294967290, and seeds end at 4294967294; add at most 4$"
+    with pytest.raises(UserError, match=told):
+        prepare(sweep, lambda names: plugins, more_seeds=5)
+
+
 def test_a_model_that_cannot_be_had_is_named_with_the_sweep(sweep: Path, tmp_path: Path) -> None:
     sweep.write_text(SWEEP.replace("toy-llama", "toy-lama"))
     with pytest.raises(UserError, match=r"sweep\.toml.*Did you mean 'gainboard/toy-llama'"):
