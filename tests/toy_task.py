@@ -1,8 +1,10 @@
 """A three-line task that the tests bend to their needs: add one to a number."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
+from harness.authoring.finding import Finding
 from harness.plugins.registry import Plugin
 from harness.task import PromptSet, Row, Sample, Splits, Task
 
@@ -53,6 +55,11 @@ def adding(**changes: Any) -> Task:
         primary_metric="exact_match",
     )
     return dataclasses.replace(task, **changes)
+
+
+def besides_power(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings but for what so few test samples can show, which has tests of its own."""
+    return [finding for finding in findings if "Assumed: two arms differ" not in finding.message]
 
 
 def plugins_of(task: Task, folder: Any = None) -> dict[str, Plugin]:

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from harness.authoring.examples import EXAMPLES, check_examples
 from harness.authoring.finding import Finding
@@ -14,6 +15,7 @@ from harness.data.loaded import LoadedTask
 from harness.data.sources import Generated, UnreachableData
 from harness.errors import PLUGIN_FAULTS, UserError, raised
 from harness.plan.estimate import CHARACTERS_PER_TOKEN
+from harness.plan.power import power_on
 from harness.plan.prepare import FindPlugins, declare, plan_sweep
 from harness.plugins.registry import Plugin, load_task
 from harness.review.state import review_state
@@ -30,7 +32,8 @@ from harness.task.prompts import choose_templates, render
 def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
     """Load one task and its data, and check its prompts, samples, metrics and examples. Never raises
     `UserError`."""
-    return _inspect_task(name, plugins).findings
+    inspection = _inspect_task(name, plugins)
+    return [*inspection.findings, *_power(inspection, f"task '{name}'", seeds=None)]
 
 
 def check_sweep(path: Path, find: FindPlugins) -> list[Finding]:
@@ -47,7 +50,9 @@ def check_sweep(path: Path, find: FindPlugins) -> list[Finding]:
             loaded[name] = LoadedTask(inspection.task, inspection.dataset)
         findings += inspection.findings
         if name in sweep.tasks:
-            findings += _check_fit(sweep, inspection, place=f"{path}, task '{name}'")
+            place = f"{path}, task '{name}'"
+            findings += _check_fit(sweep, inspection, place=place)
+            findings += _power(inspection, place, seeds=len(sweep.seeds))
     for candidate in sweep.candidates:
         place = f"{path}, candidate '{candidate.name}'"
         try:
@@ -68,6 +73,18 @@ def _check_plan(sweep: Sweep, tasks: dict[str, LoadedTask], place: str) -> list[
     except UserError as error:
         return [Finding("error", place, _without(place, error))]
     return []
+
+
+def _power(inspection: "_Inspection", place: str, *, seeds: int | None) -> list[Finding]:
+    """Which gaps the test set can show, alone or with so many seeds: a warning where only large ones."""
+    task, dataset = inspection.task, inspection.dataset
+    if task is None or dataset is None or any(fault.level == "error" for fault in inspection.findings):
+        return []
+    power = power_on(task, dataset.test, seeds=seeds)
+    if power is None:
+        return []
+    level: Literal["warning", "ok"] = "warning" if power.is_coarse else "ok"
+    return [Finding(level, place, f"{power.sentence} {power.assumptions}")]
 
 
 @dataclass(frozen=True)

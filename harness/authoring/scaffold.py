@@ -23,6 +23,7 @@ from harness.data.dataset import make_sample
 from harness.data.sources import table_splits
 from harness.errors import UserError, naming_what_is_written
 from harness.metrics.answers import first_json_object, is_number
+from harness.plan.power import Power, power_of
 from harness.plugins.registry import find_plugins, load_task
 from harness.score.judging import metrics_of
 from harness.task import Output, Row, Splits, Task
@@ -107,6 +108,9 @@ class NewTask:
     decision: str
     """A sentence for the user: what was made of the targets and why, with the metrics, primary first."""
 
+    power: Power
+    """What the test split can show."""
+
 
 def new_task(
     name: str,
@@ -153,7 +157,8 @@ def new_task(
     except BaseException:
         shutil.rmtree(written)  # a half-written task would block the next attempt
         raise
-    return NewTask(written, _decision(kind, len(set(targets))))
+    clusters = ["" if columns.group is None else row[columns.group] for row in splits.test]
+    return NewTask(written, _decision(kind, len(set(targets))), power_of(clusters))
 
 
 def _check_name(name: str, folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.cli.next_step import print_next, task_folders
 from harness.cli.verb import (
     DONE,
+    SIGNS,
     SOME_FAILED,
     USER_MUST_FIX,
     AddVerb,
@@ -25,9 +26,8 @@ from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.authoring.finding import Finding
+    from harness.plan.power import Power
     from harness.plugins.registry import Plugin
-
-SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
 
 
 def add_verbs(add_verb: AddVerb) -> None:
@@ -78,8 +78,17 @@ def _new(options: argparse.Namespace) -> int:
     )
     print(new.decision)
     print(f"{new.folder} is a working task.")
+    _print_power(new.power)
     print_next("check", options.name, "--tasks-dir", options.tasks_dir)
     return DONE
+
+
+def _print_power(power: "Power") -> None:
+    """What the test split can show, and where only large gaps: what to do."""
+    sign = SIGNS["warning" if power.is_coarse else "ok"]
+    make_console().print(sign, power.sentence, power.assumptions, highlight=False)
+    if power.is_coarse:
+        print("  Add rows, or give test a larger share: table_splits(…, test=0.4) in task.py.")
 
 
 @hub_offline()  # a check is there at once

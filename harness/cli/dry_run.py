@@ -2,15 +2,16 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.verb import make_console
+from harness.cli.verb import SIGNS, make_console
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.plan.estimate import Forecast
+    from harness.plan.power import Power
     from harness.plan.prepare import PlannedSweep
     from harness.sweep.run import Run
 
@@ -28,14 +29,61 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace) -> None:
     runs, estimator = planned.runs, Estimator(planned.tasks)
     forecasts = [estimator.forecast(run, done=is_done(options.results, run)) for run in runs]
     total = _total(runs, forecasts, options)
+    powers = _powers(planned, limit=options.limit)
     if options.json:
-        print(json.dumps({"runs": [asdict(forecast) for forecast in forecasts], "total": total}, indent=2))
+        plan = {"runs": [asdict(forecast) for forecast in forecasts], "total": total}
+        print(json.dumps(plan | {"power": [_power_record(*each) for each in powers.items()]}, indent=2))
         return
     console = make_console()
     _print_lines(runs, forecasts, console)
     _print_total(total, console)
+    _print_powers(powers, console)
     if planned.ensembles:
         print(f"Then {len(planned.sweep.ensembles)} ensembles, made of these.")
+
+
+def _powers(planned: "PlannedSweep", *, limit: int | None) -> "dict[str, Power]":
+    """What the scored samples of each task can show with the sweep's seeds."""
+    from harness.plan.power import power_on
+
+    powers = {}
+    for name in planned.sweep.tasks:
+        loaded = planned.tasks[name]
+        power = power_on(loaded.task, loaded.dataset.test[:limit], seeds=len(planned.sweep.seeds))
+        if power is not None:
+            powers[name] = power
+    return powers
+
+
+def _power_record(task: str, power: "Power") -> dict[str, Any]:
+    """As `--json` has it; gaps from 0 to 1, None where none shows."""
+    from harness.statistics.planning import DISAGREEMENT, SEED_SD
+
+    return {
+        "task": task,
+        "samples": power.samples,
+        "independent_samples": power.independent,
+        "seeds": power.seeds,
+        "resolvable_gap": power.gap,
+        "seeds_for_5_points": power.wanted_seeds,
+        "samples_for_5_points": power.wanted_samples,
+        "assumed_disagreement": DISAGREEMENT,
+        "assumed_seed_sd": SEED_SD,
+    }
+
+
+def _print_powers(powers: "Mapping[str, Power]", console: "Console") -> None:
+    """Which gaps can show, by task, and what that takes for granted."""
+    from rich.markup import escape
+
+    for name, power in list(powers.items())[:MOST_LINES]:
+        sign = SIGNS["warning" if power.is_coarse else "ok"]
+        console.print(sign, escape(f"{name}: {power.sentence}"), highlight=False)
+    if len(powers) > MOST_LINES:
+        console.print(f"… and {len(powers) - MOST_LINES} tasks more (--json has every task)")
+    for power in list(powers.values())[:1]:  # they are the same for all
+        hint = "" if power.wanted_seeds == power.seeds else " Seeds can be added: --more-seeds N."
+        console.print(f"{power.assumptions}{hint}", highlight=False)
 
 
 def _total(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy
 import pytest
-from toy_task import SOURCE, adding, plugins_of, rows
+from toy_task import SOURCE, adding, besides_power, plugins_of, rows
 
 from harness.authoring.check import check_sweep, check_task
 from harness.authoring.finding import Finding
@@ -52,7 +52,7 @@ def found(level: str, findings: list[Finding]) -> list[str]:
 
 
 def check(**changes: Any) -> list[Finding]:
-    return check_task("adding", plugins_of(adding(**changes)))
+    return besides_power(check_task("adding", plugins_of(adding(**changes))))
 
 
 def test_a_good_task_has_its_sizes_and_no_fault() -> None:
@@ -91,6 +91,48 @@ def test_what_lint_finds_is_a_warning() -> None:
 def test_a_fixed_demonstration_that_is_no_training_sample_is_an_error() -> None:
     prompts = PromptSet({"plain": "{text} + 1"}, demonstrations="fixed", fixed=("0", "77"))
     assert found("error", check(prompts=prompts)) == ["prompts.fixed names '77', which is no training sample"]
+
+
+def with_tests(number: int) -> Callable[[], Splits]:
+    return lambda: Splits(rows(0, 6), rows(6, 8), rows(8, 8 + number))
+
+
+def test_a_test_set_that_shows_only_large_gaps_is_a_warning() -> None:
+    told = " Assumed: two arms differ on 20 % of the samples; 80 % of such gaps would be found."
+    for number, level, sentence in (
+        (
+            30,
+            "warning",
+            "30 test samples: only gaps above about 23 points show; 5 points would take about 630.",
+        ),
+        (
+            200,
+            "ok",
+            "200 test samples: only gaps above about 8.9 points show; 5 points would take about 630.",
+        ),
+        (700, "ok", "700 test samples: gaps above about 4.7 points show."),
+    ):
+        findings = check_task("adding", plugins_of(adding(data=with_tests(number))))
+        assert findings[-1] == Finding(level, "task 'adding'", sentence + told)
+
+
+def test_a_sweep_is_judged_with_its_seeds_and_one_never_shows_a_gain(write: Write) -> None:
+    plugins = plugins_of(adding(data=with_tests(300)))
+    said = []
+    for seeds in ("[0, 1, 2]", "[0]"):
+        path = write("sweep.toml", SWEEP.replace('["adding"]', f'["adding"]\nseeds = {seeds}'))
+        findings = check_sweep(path, lambda _: plugins)
+        assert "300 test samples: " not in "".join(finding.message for finding in findings), "said once"
+        said += [
+            (finding.level, finding.place, finding.message.partition(";")[0])
+            for finding in findings
+            if finding not in besides_power(findings)
+        ]
+    place = f"{path}, task 'adding'"
+    assert said == [
+        ("ok", place, "300 test samples and 3 seeds: only gaps above about 8.6 points show"),
+        ("warning", place, "300 test samples and 1 seed: one seed can never show a gain"),
+    ]
 
 
 # Metrics on the samples' own targets
@@ -349,7 +391,7 @@ def test_a_good_sweep_has_no_fault(tmp_path: Path, write: Write) -> None:
     write("tasks/adding/examples.jsonl", json.dumps(EXAMPLE | {"row": {"text": "8", "answer": "9"}}))
     sweep = SWEEP.replace('["adding"]', '["adding"]\nnum_fewshot = 3')
     findings = check_sweep(write("sweep.toml", sweep), lambda _: find_plugins([tmp_path / "tasks"]))
-    assert {finding.level for finding in findings} == {"ok"}
+    assert {finding.level for finding in besides_power(findings)} == {"ok"}
     assert findings[-1].message == "model gainboard/toy-llama"
 
 

@@ -163,6 +163,52 @@ def test_a_dry_run_for_scripts_gives_tokens_operations_and_seconds(
     assert plan["total"]["device_seconds"] == pytest.approx(run["device_seconds"])
 
 
+def test_a_dry_run_says_what_its_samples_and_seeds_can_show(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("run", str(sweep), "--dry-run", "--limit", "30", "--more-seeds", "2") == 0
+    said = capsys.readouterr().out
+    assert "! date_normalise: 30 test samples and 3 seeds: only gaps above about 23 points show;" in said
+    assert (
+        "seeds by 2 points (SD); 80 % of such gaps would be found. Seeds can be added: --more-seeds N."
+        in said
+    )
+    assert call("run", str(sweep), "--dry-run") == 0
+    assert "! date_normalise: 300 test samples and 1 seed: one seed can never show a gain;" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_dry_run_for_scripts_has_what_can_be_shown(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gaps = []
+    for seeds in ([], ["--more-seeds", "2"]):
+        assert call("run", str(sweep), "--dry-run", "--json", *seeds) == 0
+        (power,) = json.loads(capsys.readouterr().out)["power"]
+        gaps.append(power.pop("resolvable_gap"))
+        assert power.pop("seeds") == 1 + len(seeds)
+        assert power == {
+            "task": "date_normalise",
+            "samples": 300,
+            "independent_samples": 300.0,
+            "seeds_for_5_points": 6,
+            "samples_for_5_points": 1081,
+            "assumed_disagreement": 0.2,
+            "assumed_seed_sd": 0.02,
+        }
+    assert gaps == [None, pytest.approx(0.0856, abs=1e-4)]
+
+
+def test_a_new_task_says_what_its_test_split_can_show(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"message {index},{('sales', 'support')[index % 2]}" for index in range(300)]
+    (tmp_path / "mail.csv").write_text("\n".join(["message,team", *lines]))
+    assert call("new", "mail", "--from", "mail.csv", "--input", "message", "--target", "team") == 0
+    said = capsys.readouterr().out
+    assert "! 30 test samples: only gaps above about 23 points show; 5 points would take about 630." in said
+    assert "give test a larger share: table_splits(…, test=0.4) in task.py.\n→ gainboard check" in said
+
+
 def test_seeds_are_added_to_a_sweep_or_a_shipped_board(
     on_path: Path, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
