@@ -36,6 +36,34 @@ DEFAULT_COLUMNS = tuple(name for name in COLUMNS if name not in ("win_rate", "me
 board has to ask for them."""
 
 
+class ScenarioTable(Frozen):
+    """How the models of a board will be used: what its first page and its cost page open with."""
+
+    volume: float = Field(default=100_000, ge=1, le=1e11)
+    """Requests over the life of a fine-tune."""
+
+    right_answer_usd: float = Field(default=0.01, ge=0, le=1e9)
+    """Dollars that one more right answer is worth; of graded metrics, one more that is fully right."""
+
+    budget_usd: float = Field(default=100, ge=0.01, le=1e9)
+    """Dollars that may be spent in total."""
+
+    utilisation: float = Field(default=30, ge=1, le=100)
+    """Percent of the time that a served device is busy; a service that is never idle is rare."""
+
+    hours: float = Field(default=0, ge=0, le=1e6)
+    """Hours that the served model must be reachable; with 0 only busy time costs."""
+
+    labels: Literal["owned", "bought"] = "bought"
+    """Whether labelled samples are there already, or have to be paid for."""
+
+    retrains: int = Field(default=0, ge=0, le=1000)
+    """How often the training is repeated after the first."""
+
+    relabel: float = Field(default=0, ge=0, le=1)
+    """Share of the labels that is bought anew at each retraining."""
+
+
 class Board(Frozen):
     """A board file. Everything has a default, so results can be published without one."""
 
@@ -51,6 +79,9 @@ class Board(Frozen):
 
     columns: tuple[str, ...] = Field(default=DEFAULT_COLUMNS, min_length=1)
     """The columns of the ranking, in the order they are shown."""
+
+    scenario: ScenarioTable = ScenarioTable()
+    """How the models will be used."""
 
     @model_validator(mode="after")
     def _known_columns(self) -> "Board":

@@ -16,7 +16,7 @@ from leaderboards.board import Board, load_board
 from leaderboards.decide.advice import Advice, decide
 from leaderboards.decide.cases import Choices, make_choices
 from leaderboards.decide.decision import CaseFigures, Decision, weigh
-from leaderboards.decide.scenario import scenario_at
+from leaderboards.decide.scenario import Scenario, scenario_at
 from leaderboards.decide.verdict import Verdict, word
 from leaderboards.elsewhere.scores import Imported, read_imported
 from leaderboards.history import History
@@ -109,7 +109,12 @@ class Site:
     @cached_property
     def decision(self) -> Decision:
         """What the complete rows come to in the scenario that the cost page opens with."""
-        return weigh(self.choices, scenario_at(self.prices, self.choices.devices))
+        return weigh(self.choices, self.scenario)
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """What the first page and the cost page open with."""
+        return scenario_at(self.board.scenario, self.prices, self.choices.devices)
 
     @cached_property
     def figures_by_row(self) -> dict[Key, CaseFigures]:
@@ -182,7 +187,7 @@ def gather(
     return Site(
         board=board,
         table=table,
-        ledger=make_ledger(table, prices, list(results), failures),
+        ledger=make_ledger(table, prices, list(results), failures, use=board.scenario),
         prices=prices,
         results=results,
         failures=failures,

@@ -3,19 +3,19 @@ alike."""
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.sweep.methods import Method
 from leaderboards.chart.axes import LogAxis, even_steps, nice_range, power_of, tenth
 from leaderboards.chart.frame import LETTER, Frame, Label, Tick
 from leaderboards.decide.cases import Case, Choices
-from leaderboards.decide.decision import Decision, best_place, net_draws
+from leaderboards.decide.decision import Decision, best_place, net_draws, worth_of_all
 from leaderboards.text import chart_label, letters_wide, points, quantity, round_usd, scientific, usd
 
 WIDTH, HEIGHT = 720, 330
 LEFT, RIGHT, TOP, BOTTOM = 66.0, 690.0, 22.0, 280.0
 VOLUMES, VALUES = 6, 5
-"""Powers of ten that the axes of volumes and of a point's value span."""
+"""Powers of ten that the axes of volumes and of a right answer's worth span."""
 
 TCO_STEPS, VALUE_STEPS = 4, 8
 """Places of a line for each of these powers."""
@@ -81,7 +81,7 @@ def total_plot(choices: Choices, decision: Decision) -> Plot:
     x = LogAxis(lowest_power, lowest_power + VOLUMES, LEFT, RIGHT)
     volumes = [10 ** (lowest_power + step / TCO_STEPS) for step in range(VOLUMES * TCO_STEPS + 1)]
     lines = {
-        place: [figures.costs.fixed + volume * figures.costs.request for volume in volumes]
+        place: [figures.costs.line.total(volume) for volume in volumes]
         for place, figures in enumerate(decision.figures)
         if figures.costs
     }
@@ -112,9 +112,9 @@ def total_plot(choices: Choices, decision: Decision) -> Plot:
 
 
 def worth_plot(choices: Choices, decision: Decision) -> Plot:
-    """P(worth it) against the value of a point: one line per tuned case."""
+    """P(worth it) against what one more right answer is worth: one line per tuned case."""
     scenario = decision.scenario
-    lowest_power = power_of(scenario.point) - 2
+    lowest_power = power_of(scenario.right_answer_usd) - 2
     x = LogAxis(lowest_power, lowest_power + VALUES, LEFT, RIGHT)
     values = [10 ** (lowest_power + step / VALUE_STEPS) for step in range(VALUES * VALUE_STEPS + 1)]
     lines = worth_lines(choices, decision, values)
@@ -139,29 +139,30 @@ def worth_plot(choices: Choices, decision: Decision) -> Plot:
     )
     return Plot(
         frame,
-        "value of a point →",
+        "worth of one more right answer →",
         "↑ P(worth it)",
         tuple(traces),
-        tenth(x.at(scenario.point)),
+        tenth(x.at(scenario.right_answer_usd)),
         labels=labels,
     )
 
 
 def worth_lines(choices: Choices, decision: Decision, values: Sequence[float]) -> dict[int, list[float]]:
-    """P(worth it) of every tuned case at each value of a point, over the best untuned one at that value."""
+    """P(worth it) of every tuned case at each worth of a right answer, over the best untuned one at that."""
     cases, figures = choices.cases, decision.figures
     totals = [case_figures.costs.total if case_figures.costs else 0.0 for case_figures in figures]
     with_costs = [place for place, case_figures in enumerate(figures) if case_figures.costs]
-    untuned = [place for place in with_costs if not cases[place].tuned]
+    untuned = decision.untuned
     lines: dict[int, list[float]] = (
         {place: [] for place in with_costs if cases[place].tuned} if untuned else {}
     )
-    for point in values:
-        reference = best_place(cases, totals, untuned, point)
+    for value in values:
+        worth = worth_of_all(choices, replace(decision.scenario, right_answer_usd=value))
+        reference = best_place(cases, totals, untuned, worth)
         for place, line in lines.items():
             assert reference is not None, "there are lines only beside an untuned case"
             extra_cost = totals[place] - totals[reference]
-            drawn = net_draws(choices.steps, place, reference, point=point, extra_cost=extra_cost)
+            drawn = net_draws(choices.steps, place, reference, worth=worth, extra_cost=extra_cost)
             line.append(int((drawn > 0).sum()) / len(drawn))
     return lines
 

@@ -1,20 +1,23 @@
-"""The ranked candidates as the cost page weighs them: measured quantities and draws of scores, without any
+"""The ranked candidates as a scenario weighs them: measured quantities and draws of scores, without any
 price."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.sweep.methods import Method
 from leaderboards.money.ledger import CostLedger, Entry
-from leaderboards.money.payback import NoFigure, doubt
+from leaderboards.money.payback import NoFigure, doubt, spread_of
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.tables import Table
 
 Seconds = tuple[tuple[int, float], ...]
 """Device-seconds by device, which is its place among all devices of the page."""
+
+Devices = tuple[tuple[int, float], ...]
+"""How many of each device, by its place, a candidate takes while it is up; less than one where it is shared."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,15 @@ class Rival:
     """The few-shot arm of a tuned candidate's model."""
 
     serving: Seconds | None
+    devices: Devices
+    labels: float
+    """Labelled samples that its prompts show."""
+
     why: NoFigure | None
-    """Why a break-even volume against it would mean nothing; None when it would mean something."""
+    """What of the scores makes a break-even volume against it meaningless; None when nothing does."""
+
+    spread: float | None
+    """How unsure the ratio of their serving costs is: see `leaderboards.money.payback.spread_of`."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +43,9 @@ class Case:
     entry: Entry
     training: Seconds
     labels: float
-    """Labelled samples that it was trained on."""
+    """Labelled samples that it takes: see `leaderboards.money.spend.PricedRuns.labelled`."""
 
+    devices: Devices
     serving: Seconds | None
     """One request on devices that are never idle; None when no rate was measured."""
 
@@ -87,11 +98,14 @@ class Choices:
     steps: NDArray[np.int16]
     """Draws × cases: scores in whole steps."""
 
+    right_per_score: float = 1.0
+    """What a unit of score is in right answers per request. 1 on one task; on several, where chance is 0, the
+    mean of 1 − chance, which is exact where all tasks have the same chance."""
+
     def only(self, places: Sequence[int]) -> "Choices":
         """The cases at `places` only, in that order."""
-        return Choices(
-            self.devices, tuple(self.cases[place] for place in places), self.steps[:, list(places)]
-        )
+        cases = tuple(self.cases[place] for place in places)
+        return replace(self, cases=cases, steps=self.steps[:, list(places)])
 
 
 def make_choices(table: Table, ledger: CostLedger) -> Choices:
@@ -100,9 +114,17 @@ def make_choices(table: Table, ledger: CostLedger) -> Choices:
     used = set[str]()
     for entry in entries:
         used |= {*entry.spend.training_by_device, *(entry.spend.serving_by_device or ())}
+        used |= {*entry.spend.devices}
     devices = sorted(used)
     cases = tuple(_case(entry, table, ledger, devices) for entry in entries)
-    return Choices(tuple(devices), cases, ledger.draws.steps)
+    return Choices(tuple(devices), cases, ledger.draws.steps, _right_per_score(table))
+
+
+def _right_per_score(table: Table) -> float:
+    if not table.normalised:
+        return 1.0
+    parts = [table.weights[task] * (1 - card.chance) for task, card in table.tasks.items()]
+    return sum(parts) / sum(table.weights[task] for task in table.tasks)
 
 
 def _case(entry: Entry, table: Table, ledger: CostLedger, devices: list[str]) -> Case:
@@ -120,13 +142,17 @@ def _case(entry: Entry, table: Table, ledger: CostLedger, devices: list[str]) ->
         arm_spend = ledger.of(few_shot).spend
         return Rival(
             placed(arm_spend.serving_by_device if cached else arm_spend.uncached_by_device),
-            doubt(row.results, few_shot.results, ledger.runs, gain=row.over_few, cached=cached),
+            placed(arm_spend.devices) or (),
+            arm_spend.labels,
+            doubt(row.over_few),
+            spread_of(row.results, few_shot.results, ledger.runs, cached=cached),
         )
 
     return Case(
         entry,
         training=placed(spend.training_by_device) or (),
-        labels=spend.train_samples,
+        labels=spend.labels,
+        devices=placed(spend.devices) or (),
         serving=placed(spend.serving_by_device),
         uncached=placed(spend.uncached_by_device) if row.method == "few_shot" else None,
         few_shot=rival(cached=True),

@@ -190,7 +190,7 @@ class ScenarioFigures(_Documented):
     """By device; null where no price is known."""
 
     label: float
-    """Dollars for a labelled training sample."""
+    """Dollars for a labelled sample."""
 
     api_input: float | None
     """Dollars for a million tokens that a hosted model reads."""
@@ -199,14 +199,23 @@ class ScenarioFigures(_Documented):
     volume: float
     """Requests."""
 
-    point: float
-    """Dollars that a point of score is worth over all of them."""
+    right_answer_usd: float
+    """Dollars that one more right answer is worth."""
 
-    budget: float
+    budget_usd: float
     utilisation: float
     """Percent of the time that a device is busy."""
 
+    hours: float
+    """Hours that the served model must be reachable."""
+
     retrains: float
+    relabel: float
+    """Share of the labels that is bought anew at each retraining."""
+
+    owned: bool
+    """Whether labels cost nothing."""
+
     cache: bool
     """Whether few-shot arms are served with their prefix cache."""
 

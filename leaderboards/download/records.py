@@ -38,7 +38,7 @@ def records(site: Site) -> dict[str, Any]:
 def _scenario_record(site: Site) -> dict[str, Any]:
     """What total costs, net benefits and P(worth it) hold for: that of the cost page as it opens."""
     scenario = asdict(site.decision.scenario)
-    hours = dict(zip(site.choices.devices, scenario.pop("hours"), strict=True))
+    hours = dict(zip(site.choices.devices, scenario.pop("hour_prices"), strict=True))
     reference = site.decision.reference
     best = None if reference is None else list(site.choices.cases[reference].key)
     return {**scenario, "usd_per_hour": hours, "reference": best}

@@ -8,11 +8,13 @@ from functools import cached_property
 
 from harness.records.result import Failure, Result
 from harness.statistics import Estimate
+from harness.sweep.methods import Method
+from leaderboards.board import ScenarioTable
 from leaderboards.money.bill import Bill, bill, usual_device
 from leaderboards.money.frontier import frontier_shares, staircase, usd_per_point
-from leaderboards.money.payback import NoFigure, Payback, accuracy, doubt, payback, payback_api
+from leaderboards.money.payback import Line, NoFigure, Payback, accuracy, doubt, payback, spread_of
 from leaderboards.money.peaks import mfu
-from leaderboards.money.prices import Prices
+from leaderboards.money.prices import Prices, total_of
 from leaderboards.money.spend import PricedRuns, Spend, price_runs
 from leaderboards.rank.baselines import Key, key_of
 from leaderboards.rank.draws import Draws, joint_draws
@@ -38,7 +40,7 @@ class Entry:
     """Break-even against the zero-shot arm of the same model."""
 
     over_api: Payback | None
-    """Break-even against the first hosted model of the prices file, on cost alone; None without one, or a
+    """Break-even against the first hosted model of the prices file, of costs alone; None without one, or a
     price."""
 
     accuracy: float | None
@@ -94,10 +96,15 @@ class CostLedger:
 
 
 def make_ledger(
-    table: Table, prices: Prices, results: Sequence[Result], failures: Sequence[Failure]
+    table: Table,
+    prices: Prices,
+    results: Sequence[Result],
+    failures: Sequence[Failure],
+    *,
+    use: ScenarioTable,
 ) -> CostLedger:
-    """Work out every row's economics at these prices, from all runs of the board's tasks, whatever became of
-    them."""
+    """Work out every row's economics at these prices and in this use, from all runs of the board's tasks,
+    whatever became of them."""
     runs = price_runs(results, prices)
     results_by_row, failures_by_row = (
         defaultdict[Key, list[Result]](list),
@@ -107,12 +114,12 @@ def make_ledger(
         results_by_row[key_of(result.run)].append(result)
     for failure in failures:
         failures_by_row[key_of(failure.run)].append(failure)
-    spends = {row.key: runs.spend(row.results) for row in table.rows}
+    lines = _Lines({row.key: runs.spend(row.results) for row in table.rows}, prices, use)
     entries = []
     for row in table.rows:
         row_runs = results_by_row[row.key]
         spent = bill(row_runs, failures_by_row[row.key], runs, device=usual_device(row_runs))
-        entries.append(_entry(row, spent, table, runs, spends))
+        entries.append(_entry(row, spent, table, runs, lines))
     ledger = CostLedger(
         tuple(entries),
         priced=all(entry.spend.training for entry in entries if entry.spend.tuned),
@@ -143,34 +150,52 @@ def _with_frontier(ledger: CostLedger) -> tuple[Entry, ...]:
     return (*placed, *incomplete)
 
 
-def _entry(
-    row: Row,
-    spent: Bill,
-    table: Table,
-    runs: PricedRuns,
-    spends: Mapping[Key, Spend],
-) -> Entry:
-    row_spend, hosted = spends[row.key], runs.prices.apis
-    few_shot, zero_shot = (
-        table.baseline(row, method) if row.tuned else None for method in ("few_shot", "zero_shot")
-    )
+@dataclass(frozen=True)
+class _Lines:
+    """The total cost of each row against volume, in the scenario of a board."""
 
-    def over(arm: Row | None, gain: Estimate | None, *, cached: bool = True) -> Payback | None:
-        if arm is None or gain is None:
+    spends: Mapping[Key, Spend]
+    prices: Prices
+    use: ScenarioTable
+
+    def of(self, key: Key, *, cached: bool = True) -> Line | None:
+        """None where a price or a rate is not known."""
+        spend, use = self.spends[key], self.use
+        request = spend.request if cached else spend.uncached_request
+        hours = [(self.prices.hour(device), count) for device, count in spend.devices.items()]
+        held = total_of([None if hour is None else hour.times(count * use.hours) for hour, count in hours])
+        if spend.training is None or request is None or held is None:
             return None
-        arm_spend = spends[arm.key]
-        request = arm_spend.request if cached else arm_spend.uncached_request
-        why = doubt(row.results, arm.results, runs, gain=gain, cached=cached)
-        return payback(row_spend, arm_spend, request=request, why=why)
+        again = use.retrains if spend.tuned else 0
+        labels = 0.0 if use.labels == "owned" else spend.data.mid * (1 + again * use.relabel)
+        fixed = labels + spend.training.mid * (1 + again)
+        return Line(fixed, request.mid * 100 / use.utilisation, held.mid)
 
+
+def _entry(row: Row, spent: Bill, table: Table, runs: PricedRuns, lines: _Lines) -> Entry:
+    row_spend, hosted = lines.spends[row.key], runs.prices.apis
+    row_line = lines.of(row.key) if row.tuned else None
+
+    def over(method: Method, gain: Estimate | None, *, cached: bool = True) -> Payback | None:
+        arm = table.baseline(row, method) if row.tuned else None
+        line = lines.of(arm.key, cached=cached) if arm else None
+        if arm is None or gain is None or row_line is None or line is None:
+            return None
+        spread = spread_of(row.results, arm.results, runs, cached=cached)
+        return payback(row_line, line, why=doubt(gain), spread=spread)
+
+    over_api = None
+    if hosted and row_line:
+        tokens = hosted[0].request(row_spend.prompt_tokens, row_spend.completion_tokens)
+        over_api = payback(row_line, Line(0.0, tokens.mid))
     return Entry(
         row,
         row_spend,
         spent,
-        over_few=over(few_shot, row.over_few),
-        over_few_uncached=over(few_shot, row.over_few, cached=False),
-        over_zero=over(zero_shot, row.over_zero),
-        over_api=payback_api(row_spend, hosted[0]) if row.tuned and hosted else None,
+        over_few=over("few_shot", row.over_few),
+        over_few_uncached=over("few_shot", row.over_few, cached=False),
+        over_zero=over("zero_shot", row.over_zero),
+        over_api=over_api,
         accuracy=accuracy(row.results),
         mfu=mfu(itertools.chain.from_iterable(result.trainings for result in row.results)),
     )

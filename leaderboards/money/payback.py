@@ -1,21 +1,30 @@
 """From which volume of requests a fine-tune pays for itself.
 
-With F the one-off cost in dollars and c the cost of a request:
+The total cost of V requests is a line with a flat start:
 
-    break-even volume   = (F_tuned − F_other) / (c_other − c_tuned) where c_other > c_tuned, else never;
-                          against a hosted model F_other = 0 and c_other = Σ tokens · price of a token
+    total(V)            = F + max(V · c, H);  F: one-off cost, c: cost of a request, H: devices for all hours
+                          that they must be up
+    break-even volume   = the V at which the fine-tune's total falls to the other's where c_other > c_tuned,
+                          else never; without H it is (F_tuned − F_other) / (c_other − c_tuned)
+                          against a hosted model F = H = 0 and c = Σ tokens · price of a token
+    its 95 % interval   = the same with c_other · exp(± t · SE) for c_other, SE that of the mean of
+                          log(c_other / c_tuned) over the pairs of runs of one task and seed
     correct answer $    = c / accuracy (arXiv 2504.13359)
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from scipy import special
+
 from harness.records.fields import SMALLEST_AMOUNT
 from harness.records.result import Result
-from harness.statistics import Estimate
-from leaderboards.money.prices import ApiPrice, Price, Prices
-from leaderboards.money.spend import DeviceSeconds, PricedRuns, Spend, usd_of
+from harness.statistics import CONFIDENCE, Estimate
+from leaderboards.money.prices import Prices
+from leaderboards.money.spend import DeviceSeconds, PricedRuns, usd_of
 
 NEVER = 1e12
 """Requests; a break-even volume above it is none: what serving saves is then no more than a rounding
@@ -26,100 +35,134 @@ NoFigure = Literal["never", "unresolved", "dominated"]
 
 
 @dataclass(frozen=True)
+class Line:
+    """Total cost against the number of requests, in dollars."""
+
+    fixed: float
+    request: float
+    """One request."""
+
+    held: float = 0.0
+    """The least that serving costs: its devices for all hours that they must be up."""
+
+    def total(self, volume: float) -> float:
+        """Of so many requests."""
+        return self.fixed + max(volume * self.request, self.held)
+
+    def rises(self, volume: float) -> float:
+        """What one more request costs: nothing while the devices are up anyway."""
+        return self.request if self.request > 0 and volume >= self.held / self.request else 0.0
+
+    def undercuts(self, other: "Line", after: float) -> float | None:
+        """The first volume, of all from `after` on, from which it costs less than a line that costs less, or
+        the same, until then; None when it never does."""
+        if other.request <= 0:
+            return None
+        # Only a rising line can be undercut, and not before it has risen above the start of this one.
+        from_rise = max(after, other.held / other.request)
+        volume = max(from_rise, (self.fixed + self.held - other.fixed) / other.request)
+        if self.request < other.request:
+            return max(volume, (self.fixed - other.fixed) / (other.request - self.request))
+        return volume if self.request > 0 and volume < self.held / self.request else None
+
+
+@dataclass(frozen=True)
 class Payback:
-    """From which volume a tuned candidate is worth its training, against one that was not tuned."""
+    """From which volume a tuned candidate costs less in total than another one."""
 
     requests: float | None
-    """On training and serving alone; None when `why` says there is no such number."""
-
-    with_data: float | None
-    """With the labels bought as well."""
+    """None when `why` says there is no such number."""
 
     why: NoFigure | None
+    ends: tuple[float, float] | None = None
+    """The 95 % interval, for which serving costs were measured often enough to tell; infinite is never. None
+    where they were not, or where the scores make a volume meaningless."""
+
+    @property
+    def with_data(self) -> float | None:
+        """The same number: labels count in it, where they have to be bought."""
+        return self.requests
+
+    @property
+    def figure(self) -> "float | NoFigure":
+        """The number, or why there is none."""
+        if self.requests is not None:
+            return self.requests
+        assert self.why is not None, "there is a number or a reason"
+        return self.why
 
 
-def payback(tuned: Spend, arm: Spend, *, request: Price | None, why: NoFigure | None) -> Payback | None:
-    """Break-even volume of a tuned candidate against another arm; None when it is not known (no price, no
-    rate).
+def payback(tuned: Line, other: Line, *, why: NoFigure | None = None, spread: float | None = None) -> Payback:
+    """The break-even volume of a fine-tune against another candidate.
 
-    `request`: what one to the other arm costs, with its prefix cache on or off; `why`: see `doubt`.
+    `why`: of their scores, see `doubt`; `spread`: of their serving costs, see `spread_of`. Unresolved where
+    serving may as well save as cost more.
     """
-    if tuned.training is None or arm.training is None or tuned.request is None or request is None:
-        return None
     if why is not None:
-        return Payback(None, None, why)
-    return _paid_back(
-        tuned.training.mid, tuned.data.mid, tuned.request.mid, alternative=(arm.training.mid, request.mid)
+        return Payback(None, why)
+    volume = break_even(tuned, other)
+    figure = Payback(None, "never") if volume == math.inf else Payback(volume, None)
+    if spread is None or tuned.request <= 0 or other.request <= 0:
+        return figure
+    ends = (
+        break_even(tuned, Line(other.fixed, other.request * math.exp(spread), other.held)),
+        break_even(tuned, Line(other.fixed, other.request * math.exp(-spread), other.held)),
     )
+    if abs(math.log(other.request / tuned.request)) < spread:
+        return Payback(None, "unresolved", ends)
+    return Payback(figure.requests, figure.why, ends)
 
 
-def doubt(
-    tuned: Sequence[Result],
-    arm: Sequence[Result],
-    runs: PricedRuns,
-    *,
-    gain: Estimate | None,
-    cached: bool = True,
-) -> NoFigure | None:
-    """Why no break-even volume against another arm would mean anything; None when one does.
+def break_even(tuned: Line, other: Line) -> float:
+    """Requests from which the first is the cheaper one in total; infinite: never."""
+    saved = other.request - tuned.request
+    if saved <= 0:
+        return math.inf
+    if tuned.total(0.0) <= other.total(0.0):
+        return 0.0
+    volume = tuned.undercuts(other, 0.0)
+    return volume if volume is not None and volume <= NEVER else math.inf
 
-    The score must not be within noise ("unresolved") or worse ("dominated"), and the difference in serving
-    cost must have the same sign in every pair of runs of the same task and seed, since two throughputs
-    measured on a busy machine also differ by chance.
-    """
+
+def doubt(gain: Estimate | None) -> NoFigure | None:
+    """Why no break-even volume against another arm would mean anything; None when one does: the score must
+    not be within noise ("unresolved") or worse ("dominated")."""
     if gain is None or not gain.clear:
         return "unresolved"
-    if gain.high < 0:
-        return "dominated"
-    arm_serving = {(result.run.task, result.run.seed): runs.serving(result, cached=cached) for result in arm}
-    savings = {
-        _cheaper(runs.serving(result), arm_serving.get((result.run.task, result.run.seed)), runs.prices)
-        for result in tuned
-    }
-    return "unresolved" if {True, False} <= savings else None
+    return "dominated" if gain.high < 0 else None
 
 
-def _cheaper(tuned: DeviceSeconds | None, arm: DeviceSeconds | None, prices: Prices) -> bool | None:
-    """Whether the first of two requests costs less; None when it is not known. On one device no price is
-    needed."""
-    if tuned and arm and tuned.keys() == arm.keys() and len(tuned) == 1:
-        return min(tuned.values()) < min(arm.values())
-    tuned_usd, arm_usd = usd_of(tuned, prices), usd_of(arm, prices)
-    return tuned_usd.mid < arm_usd.mid if tuned_usd and arm_usd else None
-
-
-def payback_api(spend: Spend, api: ApiPrice) -> Payback | None:
-    """Break-even volume against a hosted model that is asked with as many tokens; its score is not known.
-
-    None when training or serving has no price.
-    """
-    if spend.training is None or spend.request is None:
-        return None
-    hosted = api.request(spend.prompt_tokens, spend.completion_tokens).mid
-    return _paid_back(spend.training.mid, spend.data.mid, spend.request.mid, alternative=(0.0, hosted))
-
-
-def _paid_back(training: float, data: float, request: float, *, alternative: tuple[float, float]) -> Payback:
-    """From which volume training, and the labels besides, are paid back.
-
-    `alternative`: its one-off cost and its cost of a request.
-    """
-    fixed, served = alternative
-    volume = break_even(training, fixed, request, served)
-    if volume is None:
-        return Payback(None, None, "never")
-    return Payback(volume, break_even(training + data, fixed, request, served), None)
-
-
-def break_even(
-    fixed_tuned: float, fixed_other: float, request_tuned: float, request_other: float
+def spread_of(
+    tuned: Sequence[Result], arm: Sequence[Result], runs: PricedRuns, *, cached: bool = True
 ) -> float | None:
-    """Requests from which the tuned candidate is the cheaper one in total; None: never."""
-    saved = request_other - request_tuned
-    if saved <= 0:
+    """Half of the 95 % t interval of log(cost of a request to the arm / to the tuned one), over the pairs of
+    runs of one task and seed; None for fewer than two pairs, which have no spread.
+
+    Two speeds measured on a busy machine differ by chance, and by the less the more often both were measured.
+    """
+    arm_serving = {(result.run.task, result.run.seed): runs.serving(result, cached=cached) for result in arm}
+    ratios = []
+    for result in tuned:
+        ratio = _ratio(arm_serving.get((result.run.task, result.run.seed)), runs.serving(result), runs.prices)
+        if ratio is not None:
+            ratios.append(math.log(ratio))
+    if len(ratios) < 2:
         return None
-    volume = max(0.0, (fixed_tuned - fixed_other) / saved)
-    return volume if volume <= NEVER else None
+    quantile = special.stdtrit(len(ratios) - 1, (1 + CONFIDENCE) / 2)
+    return float(quantile * np.std(ratios, ddof=1) / math.sqrt(len(ratios)))
+
+
+def _ratio(arm: DeviceSeconds | None, tuned: DeviceSeconds | None, prices: Prices) -> float | None:
+    """The cost of the first of two requests by that of the second; None when it is not known. On one device
+    no price is needed."""
+    if tuned and arm and tuned.keys() == arm.keys() and len(tuned) == 1:
+        tuned_cost, arm_cost = min(tuned.values()), min(arm.values())
+    else:
+        tuned_usd, arm_usd = usd_of(tuned, prices), usd_of(arm, prices)
+        if tuned_usd is None or arm_usd is None:
+            return None
+        tuned_cost, arm_cost = tuned_usd.mid, arm_usd.mid
+    return arm_cost / tuned_cost if arm_cost > 0 and tuned_cost > 0 else None
 
 
 def accuracy(results: Sequence[Result]) -> float | None:

@@ -6,6 +6,8 @@ be read at a new price. Formulas:
     training $          = Σ over the trainings a run's weights, or its members' weights, come from:
                           (start-up + loading + training + discarded seconds) / 3600 · price of a device-hour
     serving $ a request = seconds per request / 3600 · devices · price of a device-hour / utilisation
+    labels              = training samples, dev samples where dev chose a checkpoint or a setting, and what
+                          prompts show beyond these
 """
 
 import itertools
@@ -17,6 +19,9 @@ from harness.records.training import TrainingRecord
 from leaderboards.money.prices import Price, Prices, total_of
 
 JOULES_PER_KWH = 3.6e6
+
+ADAPTERS = "adapters"
+"""The way of a run whose adapter was served beside others of its base."""
 
 DeviceSeconds = dict[str, float]
 """Seconds by the device that was busy."""
@@ -45,8 +50,12 @@ class Spend:
 
     train_seconds: float
     train_tokens: float
-    train_samples: float
-    """Labelled samples, those of other tasks among them."""
+    labels: float
+    """Labelled samples that have to be there: see `PricedRuns.labelled`."""
+
+    devices: dict[str, float]
+    """How many of each device are taken while the candidate is up; less than one of a device that the board's
+    tasks share."""
 
     train_flops: float
     prompt_tokens: float
@@ -69,7 +78,7 @@ class Spend:
     """One fine-tune; None when a device has no price."""
 
     data: Price
-    """The labels of the training samples."""
+    """All labels, if they have to be bought."""
 
     request: Price | None
     """One request on a device that is never idle."""
@@ -78,6 +87,14 @@ class Spend:
     """One request without the prefix cache, on a device that is never idle."""
 
     energy: Price | None
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """Labelled samples of a run's own task beside those that it was trained on."""
+
+    dev: int
+    prompted: int
 
 
 @dataclass(frozen=True)
@@ -119,6 +136,21 @@ class PricedRuns:
             counts[task] = max(samples, counts.get(task, 0))
         return counts
 
+    def labelled(self, result: Result) -> int:
+        """Labelled samples that a run needs: those that its weights were trained on; the task's dev set, where
+        dev chose a checkpoint or the settings; and the samples that its prompts show, unless it was trained
+        on them. Prompts that look for the `nearest` samples need the whole pool."""
+        needs = [self._needs(part) for part in (result, *self.members(result))]
+        own = self.labels(result).get(result.run.task, 0)
+        prompted = max(need.prompted for need in needs)
+        return sum(self.labels(result).values()) + max(need.dev for need in needs) + max(0, prompted - own)
+
+    def _needs(self, result: Result) -> "_Needs":
+        run = result.run
+        chose = result.selection is not None or any(training.dev_curve for training in result.trainings)
+        pool = result.task.n_train if run.demonstrations == "nearest" else run.num_fewshot
+        return _Needs(result.task.n_dev if chose else 0, pool)
+
     def serving(self, result: Result, *, cached: bool = True) -> DeviceSeconds | None:
         """Device-seconds that one request takes; None when no rate was measured. `cached`: with the prefix
         cache."""
@@ -135,6 +167,22 @@ class PricedRuns:
         rate = cost.requests_per_second if cached else result.generation.uncached_requests_per_second
         return {cost.device: cost.num_devices / rate} if rate else None
 
+    def _devices_up(self, results: Sequence[Result]) -> dict[str, float]:
+        """How many of each device a candidate takes while it is up: the most that one of its runs took.
+
+        Weights that one engine serves for all tasks, a base's or those of adapters beside it, take a share of
+        the device: one by the number of tasks. Other weights have it alone; those of an ensemble that votes
+        have it together.
+        """
+        shared = all(not result.trainings or result.generation.way == ADAPTERS for result in results)
+        tasks = len({result.run.task for result in results}) if shared else 1
+        counts: dict[str, float] = {}
+        for result in results:
+            served = [result] if result.run.averaged else self.members(result) or [result]
+            for cost in (part.cost for part in served):
+                counts[cost.device] = max(cost.num_devices / tasks, counts.get(cost.device, 0.0))
+        return counts
+
     def mean_serving(self, results: Sequence[Result], *, cached: bool = True) -> DeviceSeconds | None:
         """Device-seconds of one request: the mean over runs; None when one of them has no rate."""
         total = summed([self.serving(result, cached=cached) for result in results])
@@ -149,7 +197,7 @@ class PricedRuns:
         metered = [cost.energy_joules for cost in costs if cost.energy_joules is not None]
         joules = sum(metered) / count if len(metered) == count else None
         requests = sum(cost.requests for cost in costs) or 1
-        samples = sum(sum(self.labels(result).values()) for result in results) / count
+        labels = sum(map(self.labelled, results)) / count
         return Spend(
             device=", ".join(sorted({cost.device for cost in costs})),
             tuned=any(result.trainings for result in results),
@@ -159,7 +207,8 @@ class PricedRuns:
             uncached_by_device=uncached,
             train_seconds=sum(cost.seconds.get("train", 0.0) for cost in costs) / count,
             train_tokens=sum(cost.train_tokens for cost in costs) / count,
-            train_samples=samples,
+            labels=labels,
+            devices=self._devices_up(results),
             train_flops=sum(cost.train_flops for cost in costs) / count,
             prompt_tokens=sum(cost.prompt_tokens for cost in costs) / requests,
             completion_tokens=sum(cost.completion_tokens for cost in costs) / requests,
@@ -172,7 +221,7 @@ class PricedRuns:
             ),
             joules=joules,
             training=usd_of(training, prices),
-            data=prices.label.usd_per_item.times(samples),
+            data=prices.label.usd_per_item.times(labels),
             request=usd_of(serving, prices),
             uncached_request=usd_of(uncached, prices),
             energy=None

@@ -1,5 +1,6 @@
 """Costs as they stand in a cell of a table, or in a list of facts."""
 
+import math
 from collections.abc import Sequence
 
 from harness.records.result import Result
@@ -9,7 +10,7 @@ from leaderboards.money.payback import Payback
 from leaderboards.money.prices import Price, Prices
 from leaderboards.money.spend import JOULES_PER_KWH, Spend
 from leaderboards.pages.grid import Item, Pairs
-from leaderboards.text import MISSING, count_of, duration, from_volume, span, usd, volume
+from leaderboards.text import MISSING, count_of, duration, from_volume, span, usd
 
 IDLE = 0.3
 """A share of busy time that real services reach more often than 1."""
@@ -67,11 +68,18 @@ def payback_item(payback: Payback | None, against: str = "", *, none: str = "") 
     if payback is None:
         return Item(MISSING, none, tone="muted") if none else Item()
     if payback.requests is None:
-        return Item(payback.why or MISSING, against, tone="muted", loose=True)
-    detail = against
-    if payback.with_data is not None and payback.with_data > payback.requests:
-        detail = f"{volume(payback.with_data)} with labels"
+        detail = "; ".join(part for part in (ends_text(payback), against) if part)
+        return Item(payback.why or MISSING, detail, tone="muted", loose=True)
+    detail = "; ".join(part for part in (ends_text(payback), against) if part)
     return Item(from_volume(payback.requests), detail, payback.requests, loose=True)
+
+
+def ends_text(payback: Payback) -> str:
+    """`14,000 to never`: a break-even volume's interval; empty where it has none, or no width."""
+    if payback.ends is None or payback.ends[0] == payback.ends[1]:
+        return ""
+    low, high = ("never" if end == math.inf else from_volume(end) for end in payback.ends)
+    return f"{low} to {high}"
 
 
 def energy_text(joules: float) -> str:

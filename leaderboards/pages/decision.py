@@ -1,13 +1,21 @@
-"""The cost page: what to choose at a volume, a value of a point and a budget that the reader may edit."""
+"""The cost page: what to choose for a volume, a worth of a right answer and a budget that the reader may edit."""
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from leaderboards.chart.cost import Plot, ScoreScale, short_label, stairs_plot, total_plot, worth_plot
 from leaderboards.decide.cases import Case, Choices, Rival
-from leaderboards.decide.decision import CaseFigures, Costs, Decision, costs_of, that_matter, weigh
+from leaderboards.decide.decision import (
+    CaseFigures,
+    Costs,
+    Decision,
+    costs_of,
+    that_matter,
+    weigh,
+    worth_of_all,
+)
 from leaderboards.decide.scenario import (
     BUDGETS,
     Field,
@@ -18,9 +26,8 @@ from leaderboards.decide.scenario import (
     scenario_at,
 )
 from leaderboards.gathered import Site, scale_of
-from leaderboards.money.payback import NoFigure
-from leaderboards.money.prices import Prices
-from leaderboards.pages.cost_items import price_list, usd_range
+from leaderboards.money.payback import NoFigure, Payback
+from leaderboards.pages.cost_items import ends_text, price_list, usd_range
 from leaderboards.pages.costs import RIGHT_ANSWER, measured_grid
 from leaderboards.pages.grid import (
     Column,
@@ -73,6 +80,7 @@ class DecisionPage:
     needs: tuple[Field, ...]
     prices: tuple[Field, ...]
     presets: tuple[Preset, ...]
+    owned: bool
     cache: bool
     cache_note: str
     """What is known of few-shot arms without their prefix cache."""
@@ -83,6 +91,9 @@ class DecisionPage:
     stairs: Plot
     cheapest: str
     """The lower envelope in words."""
+
+    knowing: str
+    """What it would be worth to know all scores exactly, in a sentence."""
 
     budgets: Grid
     figures: Grid
@@ -100,17 +111,18 @@ class DecisionPage:
 def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
     """The cost page, in the scenario that it opens with unless another is given."""
     everything = site.choices
-    scenario = scenario or scenario_at(site.prices, everything.devices)
+    scenario = scenario or site.scenario
     choices = everything.only(that_matter(everything, site.decision, most=MOST_CASES))
     decision = weigh(choices, scenario)
     few_shot_cases = [case for case in choices.cases if case.method == "few_shot"]
-    presets = _presets(site.prices, choices.devices)
+    presets = _presets(site, choices.devices)
     return DecisionPage(
         verdict=verdict_text(choices, decision),
         doubt=site.verdict.doubt,
         needs=tuple(need_fields(scenario)),
         prices=tuple(price_fields(scenario, choices.devices)),
         presets=presets,
+        owned=scenario.owned,
         cache=scenario.cache,
         cache_note=_cache_note(few_shot_cases),
         cache_measured=any(case.uncached for case in few_shot_cases),
@@ -118,6 +130,7 @@ def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
         worth=worth_plot(choices, decision),
         stairs=stairs_plot(choices, decision),
         cheapest=cheapest_text(choices, decision),
+        knowing=knowing_text(decision),
         budgets=_budget_grid(choices, decision),
         figures=_figure_grid(site, choices, decision),
         measured=measured_grid(site, [case.entry for case in choices.cases]),
@@ -130,34 +143,31 @@ def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
 
 
 def verdict_text(choices: Choices, decision: Decision) -> str:
-    """What a scenario comes to, in a sentence or two, and what was passed over."""
-    advice, place = _advice(choices, decision), decision.passed_over
-    if place is None:
-        return advice
-    return f"{advice} {choices.cases[place].label} would come first and is passed over: it lost too much on guard tasks."
+    """What a scenario comes to, in a sentence or two, what the budget excludes, and what was passed over."""
+    sentences = [_advice(choices, decision), _excluded(choices, decision)]
+    if decision.passed_over is not None:
+        label = choices.cases[decision.passed_over].label
+        sentences.append(f"{label} would come first and is passed over: it lost too much on guard tasks.")
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _advice(choices: Choices, decision: Decision) -> str:
     figures, labels = decision.figures, [case.label for case in choices.cases]
     chosen, best, reference = decision.chosen, decision.best_tuned, decision.reference
-    priced = [case for case, case_figures in zip(choices.cases, figures, strict=True) if case_figures.costs]
     if not choices.cases:
         return "Nothing can be advised: no candidate is complete."
-    if not priced:
+    if not any(case_figures.costs for case_figures in figures):
         return "No total cost is known: write what an hour of the device costs."
     if chosen is None:
-        return "Nothing can be advised."
+        return _nothing_fits(choices, decision)
     if best is None:
-        passes = " that keeps what the base could do" if any(case.forgets for case in priced) else ""
-        return f"Use {labels[chosen]}: no fine-tune{passes} stands beside it."
+        return f"Use {labels[chosen]}: {_no_fine_tune(choices, decision)}."
     if reference is None:
         return f"Tune {labels[chosen]}: nothing untuned stands beside it."
     net, worth = figures[best].net, figures[best].worth
     assert net is not None and worth is not None, "a fine-tune has a net benefit over the reference"
     if net.value == 0:
-        return (
-            f"Nothing tells {labels[best]} and {labels[reference]} apart: one is worth as much as the other."
-        )
+        return f"{labels[best]} and {labels[reference]} are worth the same: nothing tells them apart."
     share = percent(worth).replace(" ", "\N{NO-BREAK SPACE}")
     odds = f"worth it in {share} of the draws"
     low, high = (net.low, net.high) if chosen == best else (-net.high, -net.low)
@@ -167,12 +177,68 @@ def _advice(choices: Choices, decision: Decision) -> str:
     return f"Don’t tune: use {labels[chosen]}. {labels[best]}, the best fine-tune, is worth {value} less; {odds}."
 
 
+def _nothing_fits(choices: Choices, decision: Decision) -> str:
+    place = decision.cheapest
+    if place is None:
+        return "Nothing can be advised: every candidate lost too much on guard tasks."
+    costs = decision.figures[place].costs
+    assert costs, "the cheapest has a known cost"
+    budget = round_usd(decision.scenario.budget_usd)
+    return f"Nothing fits the budget of {budget}. {choices.cases[place].label} costs least: {usd(costs.total)} in total."
+
+
+def _no_fine_tune(choices: Choices, decision: Decision) -> str:
+    """Why the best choice stands alone."""
+    tuned = [
+        case
+        for case, figures in zip(choices.cases, decision.figures, strict=True)
+        if case.tuned and figures.costs
+    ]
+    if any(not case.forgets for case in tuned):
+        return "no fine-tune is within the budget"
+    return (
+        "no fine-tune keeps what its base could do" if tuned else "there is no fine-tune to compare it with"
+    )
+
+
+def _excluded(choices: Choices, decision: Decision) -> str:
+    """What more money would buy; empty where the budget excludes nothing better."""
+    place, chosen, scenario = decision.excluded, decision.chosen, decision.scenario
+    if place is None or (chosen is None and place == decision.cheapest):
+        return ""
+    case, costs = choices.cases[place], decision.figures[place].costs
+    assert costs, "what would be chosen has a known cost"
+    more = f"{usd(costs.total - scenario.budget_usd)} more"
+    if chosen is None:
+        return f"{case.label} would be worth most: it takes {more}."
+    gained = case.score - choices.cases[chosen].score
+    chosen_costs = decision.figures[chosen].costs
+    assert chosen_costs, "what is chosen has a known cost"
+    benefit = worth_of_all(choices, scenario) * gained - (costs.total - chosen_costs.total)
+    return (
+        f"The budget of {round_usd(scenario.budget_usd)} excludes {case.label}: {more} would buy "
+        f"{points(gained, sign=True)} points, worth {usd(benefit)} after costs."
+    )
+
+
+def knowing_text(decision: Decision) -> str:
+    """The value of perfect information in words; empty where nothing is within the budget."""
+    if decision.knowing is None:
+        return ""
+    return (
+        f"Knowing all scores exactly would be worth {usd(decision.knowing)}: "
+        "more runs and test samples are not worth more than that."
+    )
+
+
 def scenario_text(site: Site) -> str:
     """What P(worth it) means in the scenario that the cost page opens with."""
-    scenario = site.decision.scenario
+    scenario = site.scenario
+    labels = "owned" if scenario.owned else "bought"
     return (
         f"Share of the draws in which a fine-tune is worth more than the best without tuning: {scenario.volume:,.0f} "
-        f"requests, {usd(scenario.point)} a point, labels bought, {scenario.utilisation:g} % busy. See the cost page."
+        f"requests, {round_usd(scenario.right_answer_usd)} per right answer, labels {labels}, "
+        f"{scenario.utilisation:g} % busy. See the cost page."
     )
 
 
@@ -190,7 +256,7 @@ def cheapest_text(choices: Choices, decision: Decision) -> str:
     return f"Cheapest, whatever the score: {'; '.join(parts)}." if parts else ""
 
 
-def _presets(prices: Prices, devices: Sequence[str]) -> tuple[Preset, ...]:
+def _presets(site: Site, devices: Sequence[str]) -> tuple[Preset, ...]:
     levels: tuple[tuple[str, Level], ...] = (
         ("Low prices", "low"),
         ("Middle prices", "mid"),
@@ -198,9 +264,9 @@ def _presets(prices: Prices, devices: Sequence[str]) -> tuple[Preset, ...]:
     )
     presets = []
     for title, level in levels:
-        fields = price_fields(scenario_at(prices, devices, level), devices)
+        fields = price_fields(scenario_at(site.board.scenario, site.prices, devices, level), devices)
         presets.append(Preset(title, {field.name: field.value for field in fields}))
-    for hosted in prices.apis:
+    for hosted in site.prices.apis:
         read, written = hosted.usd_per_million_input.mid, hosted.usd_per_million_output.mid
         presets.append(Preset(hosted.name, {"api_input": read, "api_output": written}))
     return tuple(presets)
@@ -230,22 +296,24 @@ def _budget_grid(choices: Choices, decision: Decision) -> Grid:
     columns = (
         Column(
             "Best candidate",
-            "The highest score whose total cost is within the budget.",
+            "Worth most after its costs, of all whose total cost is within the budget.",
             text=True,
             about="budget",
         ),
         Column("Score", about="score"),
         Column("Total", "One-off cost, and all requests.", about="total"),
         Column(
-            "Wins", "Share of the draws in which it scores most of all within the budget.", about="budget"
+            "P(best)",
+            "Share of the draws in which it is worth most of all within the budget.",
+            about="budget",
         ),
     )
     lines = []
-    for number, best in enumerate(decision.bests):
-        is_readers = number == len(BUDGETS)
+    for best in decision.bests:
+        is_readers = best.budget == decision.scenario.budget_usd
         head = Head(round_usd(best.budget), "your budget" if is_readers else "")
         lines.append(GridRow(head, _best_items(choices, decision, best.place, best.wins)))
-    return Grid("Best score for a budget", Column("Budget"), columns, tuple(lines))
+    return Grid("Best for a budget", Column("Budget"), columns, tuple(lines))
 
 
 def _best_items(choices: Choices, decision: Decision, place: int | None, wins: float) -> tuple[Item, ...]:
@@ -278,14 +346,16 @@ class _PricedCase:
 
 def _figure_grid(site: Site, choices: Choices, decision: Decision) -> Grid:
     columns = _figure_columns()
-    low, high = (scenario_at(site.prices, choices.devices, level) for level in ("low", "high"))
+    low, high = (
+        scenario_at(site.board.scenario, site.prices, choices.devices, level) for level in ("low", "high")
+    )
     lines = []
     for place, (case, figures) in enumerate(zip(choices.cases, decision.figures, strict=True)):
         items = (Item(),) * len(columns)
         if figures.costs is not None:
             scenario = decision.scenario
-            cheap = costs_of(case, replace(scenario, hours=low.hours, label=low.label))
-            dear = costs_of(case, replace(scenario, hours=high.hours, label=high.label))
+            cheap = costs_of(case, replace(scenario, hour_prices=low.hour_prices, label=low.label))
+            dear = costs_of(case, replace(scenario, hour_prices=high.hour_prices, label=high.label))
             priced = _PricedCase(
                 case,
                 figures,
@@ -311,7 +381,7 @@ def _figure_columns() -> tuple[FilledColumn[_PricedCase], ...]:
         FilledColumn(
             Column(
                 "Serve / 1k",
-                "1,000 requests, idle time of the device included; below, few-shot with its cache off.",
+                "1,000 requests, with the time that the device is idle or must be up; below, few-shot with its cache off.",
                 about="serving",
             ),
             _requests_item,
@@ -327,7 +397,7 @@ def _figure_columns() -> tuple[FilledColumn[_PricedCase], ...]:
         FilledColumn(
             Column(
                 "Net benefit",
-                "Value of the points over the best without tuning, less what it costs more; below, 95 %.",
+                "Value of the right answers over the best without tuning, minus what it costs more; below, 95 %.",
                 about="worth-it",
             ),
             _net_item,
@@ -337,6 +407,15 @@ def _figure_columns() -> tuple[FilledColumn[_PricedCase], ...]:
                 "P(worth it)", "Share of the draws in which the net benefit is above zero.", about="worth-it"
             ),
             _worth_share_item,
+        ),
+        FilledColumn(
+            Column(
+                "P(best)",
+                "Share of the draws in which it is worth most of all within your budget; below, the expected loss: what "
+                "the best one of each draw is worth more, on average.",
+                about="knowing",
+            ),
+            _best_item,
         ),
         FilledColumn(
             Column(
@@ -357,7 +436,7 @@ def _figure_columns() -> tuple[FilledColumn[_PricedCase], ...]:
         FilledColumn(
             Column(
                 "Break-even, few-shot",
-                "Requests from which it is cheaper in total; below, with few-shot’s prefix cache off.",
+                "Requests from which it is cheaper in total; below, the 95 % interval, and with the prefix cache off.",
                 about="break-even",
             ),
             _few_shot_payback_item,
@@ -383,8 +462,8 @@ def _requests_item(priced: _PricedCase) -> Item:
     detail = ""
     if priced.case.method == "few_shot":
         uncached = priced.uncached
-        detail = f"{usd(1000 * uncached.request)} cache off" if uncached else "cache off not measured"
-    dollars = 1000 * priced.costs.request
+        detail = f"{usd(1000 * uncached.served)} cache off" if uncached else "cache off not measured"
+    dollars = 1000 * priced.costs.served
     return Item(usd(dollars), detail, dollars)
 
 
@@ -407,6 +486,13 @@ def _worth_share_item(priced: _PricedCase) -> Item:
     return _share_item(priced.figures.worth)
 
 
+def _best_item(priced: _PricedCase) -> Item:
+    share, loss = priced.figures.best, priced.figures.loss
+    if share is None or loss is None:
+        return Item()
+    return Item(percent(share), f"{usd(loss)} loss", share)
+
+
 def _frontier_share_item(priced: _PricedCase) -> Item:
     return _share_item(priced.figures.frontier)
 
@@ -416,17 +502,24 @@ def _per_point_item(priced: _PricedCase) -> Item:
 
 
 def _few_shot_payback_item(priced: _PricedCase) -> Item:
-    uncached = priced.figures.few_shot_uncached
-    detail = ""
-    if priced.case.few_shot is not None:
-        detail = "cache off not measured"
-        if uncached is not None:
-            detail = f"{uncached if isinstance(uncached, str) else from_volume(uncached)}, cache off"
-    return _number_item(priced.figures.few_shot, from_volume, detail)
+    payback, uncached = priced.figures.few_shot, priced.figures.few_shot_uncached
+    cache_off = "" if priced.case.few_shot is None else "cache off not measured"
+    if uncached is not None:
+        figure = uncached.figure
+        cache_off = f"{figure if isinstance(figure, str) else from_volume(figure)}, cache off"
+    if payback is None:
+        return Item(MISSING, cache_off)
+    return _volume_item(payback, cache_off)
 
 
 def _hosted_payback_item(priced: _PricedCase) -> Item:
-    return _number_item(priced.figures.api, from_volume)
+    payback = priced.figures.api
+    return Item() if payback is None else _volume_item(payback)
+
+
+def _volume_item(payback: Payback, also: str = "") -> Item:
+    detail = "; ".join(part for part in (ends_text(payback), also) if part)
+    return _number_item(payback.figure, from_volume, detail)
 
 
 def _right_answer_item(priced: _PricedCase) -> Item:
@@ -450,10 +543,12 @@ def page_data(choices: Choices, scenario: Scenario, presets: Sequence[Preset]) -
     fields = [*need_fields(scenario), *price_fields(scenario, choices.devices)]
     return {
         "fields": [_field_data(field) for field in fields],
+        "owned": scenario.owned,
         "cache": scenario.cache,
         "presets": [preset.values for preset in presets],
         "budgets": list(BUDGETS),
         "step": STEP,
+        "right_per_score": choices.right_per_score,
         "count": len(choices.steps),
         # Little-endian whatever machine publishes.
         "draws": base64.b64encode(choices.steps.astype("<i2").tobytes()).decode("ascii"),
@@ -486,6 +581,7 @@ def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
         "y": scale.at(case.score),
         "training": case.training,
         "labels": case.labels,
+        "devices": case.devices,
         "serving": case.serving,
         "uncached": case.uncached,
         "few": _rival_data(case.few_shot),
@@ -497,4 +593,4 @@ def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
 
 
 def _rival_data(rival: Rival | None) -> dict[str, Any] | None:
-    return None if rival is None else {"serving": rival.serving, "why": rival.why}
+    return None if rival is None else asdict(rival)

@@ -1,22 +1,31 @@
 // The cost page shows every figure again when an input changes: words, tables, charts, and its address. The page as it
-// opens is made by leaderboards/pages/decision.py and plots.py, and can be read without this file. Needs figures.js.
+// opens is made by leaderboards/pages/decision.py and chart/cost.py, and can be read without this file. Needs figures.js.
 "use strict";
 
 // Words and tables: leaderboards/pages/decision.py
 
 const name = (place) => cases[place].label;
 
-const advice = ({ known, fit, chosen, bestTuned, reference, figures }) => {
+const noFineTune = ({ tuned }) => {
+  if (tuned.some((place) => !cases[place].forgets)) return "no fine-tune is within the budget";
+  return tuned.length ? "no fine-tune keeps what its base could do" : "there is no fine-tune to compare it with";
+};
+
+const nothingFits = ({ cheapest: place, totals, scenario }) => {
+  if (place === null) return "Nothing can be advised: every candidate lost too much on guard tasks.";
+  const least = `${name(place)} costs least: ${usd(totals[place])} in total.`;
+  return `Nothing fits the budget of ${roundUsd(scenario.budget_usd)}. ${least}`;
+};
+
+const advice = (decision) => {
+  const { known, chosen, bestTuned, reference, figures } = decision;
   if (!cases.length) return "Nothing can be advised: no candidate is complete.";
   if (!known.length) return "No total cost is known: write what an hour of the device costs.";
-  if (chosen === null) return "Nothing can be advised.";
-  if (bestTuned === null) {
-    const passes = known.length > fit.length ? " that keeps what the base could do" : "";
-    return `Use ${name(chosen)}: no fine-tune${passes} stands beside it.`;
-  }
+  if (chosen === null) return nothingFits(decision);
+  if (bestTuned === null) return `Use ${name(chosen)}: ${noFineTune(decision)}.`;
   if (reference === null) return `Tune ${name(chosen)}: nothing untuned stands beside it.`;
   const { net, worth } = figures[bestTuned];
-  if (net.value === 0) return `Nothing tells ${name(bestTuned)} and ${name(reference)} apart: one is worth as much as the other.`;
+  if (net.value === 0) return `${name(bestTuned)} and ${name(reference)} are worth the same: nothing tells them apart.`;
   const share = percent(worth).replaceAll(" ", "\u00a0");
   const [low, high] = chosen === bestTuned ? [net.low, net.high] : [-net.high, -net.low];
   const value = `${usd(Math.abs(net.value))} (${signed(low)} to ${signed(high)})`;
@@ -28,10 +37,27 @@ const advice = ({ known, fit, chosen, bestTuned, reference, figures }) => {
   return `Don’t tune: use ${name(chosen)}. ${less}`;
 };
 
+const beyondBudget = ({ excluded, chosen, cheapest: least, totals, worth, scenario }) => {
+  if (excluded === null || (chosen === null && excluded === least)) return "";
+  const more = `${usd(totals[excluded] - scenario.budget_usd)} more`;
+  if (chosen === null) return `${name(excluded)} would be worth most: it takes ${more}.`;
+  const gained = cases[excluded].score - cases[chosen].score;
+  const benefit = usd(worth * gained - (totals[excluded] - totals[chosen]));
+  const buys = `${more} would buy ${pointsGained(gained)} points, worth ${benefit} after costs.`;
+  return `The budget of ${roundUsd(scenario.budget_usd)} excludes ${name(excluded)}: ${buys}`;
+};
+
 const verdict = (decision) => {
   const { passedOver } = decision;
   const why = "would come first and is passed over: it lost too much on guard tasks.";
-  return advice(decision) + (passedOver === null ? "" : ` ${name(passedOver)} ${why}`);
+  const passed = passedOver === null ? "" : `${name(passedOver)} ${why}`;
+  return [advice(decision), beyondBudget(decision), passed].filter(Boolean).join(" ");
+};
+
+const knowingText = ({ knowing }) => {
+  if (knowing === null) return "";
+  const most = "more runs and test samples are not worth more than that.";
+  return `Knowing all scores exactly would be worth ${usd(knowing)}: ${most}`;
 };
 
 const cheapest = ({ known, costs }) => {
@@ -49,24 +75,36 @@ const netItem = (net, isReference) => {
   return [signed(net.value), `${signed(net.low)} to ${signed(net.high)}`, net.value, tone];
 };
 
+const bestItem = ({ best, loss }) => (best === null ? ["–"] : item(best, percent, `${usd(loss)} loss`));
+
+const endsText = ({ ends }) => {
+  if (ends === null || ends[0] === ends[1]) return "";
+  return ends.map((end) => (end === Infinity ? "never" : requests(end))).join(" to ");
+};
+const volumeItem = (made, also = "") => {
+  if (!made) return item(null, requests, also);
+  return item(made.figure, requests, [endsText(made), also].filter(Boolean).join("; "));
+};
+
 const figureItems = (place, { costs, figures, scenario, reference }) => {
   const [one, cost, made] = [cases[place], costs[place], figures[place]];
-  if (!cost) return new Array(10).fill(["–"]);
+  if (!cost) return new Array(11).fill(["–"]);
   const ends = [presets[0], presets[2]].map((prices) => costsOf(one, { ...scenario, ...prices }));
   const range = ends.every(Boolean) ? `${usd(ends[0].total)}–${usd(ends[1].total).replace(/^\$/, "")}` : "";
   const uncached = one.uncached && costsOf(one, { ...scenario, cache: false });
-  const cacheOff = uncached ? `${usd(1000 * uncached.request)} cache off` : "cache off not measured";
-  const without = made.fewUncached === null ? "cache off not measured" : `${said(made.fewUncached, requests)}, cache off`;
+  const cacheOff = uncached ? `${usd(1000 * uncached.served)} cache off` : "cache off not measured";
+  const without = made.fewUncached === null ? "cache off not measured" : `${said(made.fewUncached.figure, requests)}, cache off`;
   return [
     item(cost.once, usd, cost.labels ? `${usd(cost.labels)} labels` : ""),
-    item(1000 * cost.request, usd, one.few_shot ? cacheOff : ""),
+    item(1000 * cost.served, usd, one.few_shot ? cacheOff : ""),
     item(cost.total, usd, range),
     netItem(made.net, place === reference),
     item(made.worth, percent),
+    bestItem(made),
     item(made.frontier, percent),
     item(made.perPoint, usd),
-    item(made.few, requests, one.few ? without : ""),
-    item(made.api, requests),
+    volumeItem(made.few, one.few ? without : ""),
+    volumeItem(made.api),
     item(made.correct, usd),
   ];
 };
@@ -83,24 +121,33 @@ const put = (cell, [text, detail, sort, tone]) => {
 
 // A reader may sort the rows: they are kept in the order of the cases.
 const figureRows = [...document.querySelectorAll("#figures-table tbody tr")];
-const budgetRows = [...document.querySelectorAll("#budgets-table tbody tr")];
+const budgetLines = document.querySelector("#budgets-table tbody");
+const budgetLine = budgetLines.rows[0].cloneNode(true);
+
+const showBudget = (budget, decision) => {
+  const row = budgetLine.cloneNode(true);
+  const best = bestWithin(budget, decision);
+  row.querySelector(".name").textContent = roundUsd(budget);
+  row.cells[0].querySelector("small")?.remove();
+  if (budget === decision.scenario.budget_usd) {
+    row.cells[0].append(Object.assign(document.createElement("small"), { textContent: "your budget" }));
+  }
+  const items = best
+    ? [[cases[best.place].label], [cases[best.place].points], [usd(decision.totals[best.place])], [percent(best.wins)]]
+    : [[decision.known.length ? "nothing costs so little" : "no cost is known", "", null, "muted"], ["–"], ["–"], ["–"]];
+  items.forEach((made, column) => put(row.cells[column + 1], made));
+  return row;
+};
 
 const showTables = (decision) => {
   figureRows.forEach((row, place) => {
     figureItems(place, decision).forEach((made, column) => put(row.cells[column + 2], made));
   });
-  [...data.budgets, decision.scenario.budget].forEach((budget, line) => {
-    const row = budgetRows[line];
-    const best = bestWithin(budget, decision);
-    row.querySelector(".name").textContent = roundUsd(budget);
-    const items = best
-      ? [[cases[best.place].label], [cases[best.place].points], [usd(decision.totals[best.place])], [percent(best.wins)]]
-      : [[decision.known.length ? "nothing costs so little" : "no cost is known", "", null, "muted"], ["–"], ["–"], ["–"]];
-    items.forEach((made, column) => put(row.cells[column + 1], made));
-  });
+  const budgets = [...new Set([...data.budgets, decision.scenario.budget_usd])].sort((a, b) => a - b);
+  budgetLines.replaceChildren(...budgets.map((budget) => showBudget(budget, decision)));
 };
 
-// Charts: leaderboards/plots.py
+// Charts: leaderboards/chart/cost.py
 
 const [LEFT, RIGHT, TOP, BOTTOM] = [66, 690, 22, 280];
 
@@ -147,7 +194,7 @@ const showTotals = ({ scenario, costs, known, chosen }) => {
   const first = Math.max(0, power(scenario.volume) - 3);
   const x = axis(first, first + 6, LEFT, RIGHT);
   const volumes = Array.from({ length: 25 }, (_, step) => 10 ** (first + step / 4));
-  const totals = (place) => volumes.map((value) => costs[place].once + value * costs[place].request);
+  const totals = (place) => volumes.map((value) => totalAt(costs[place], value));
   const lines = new Map(known.map((place) => [place, totals(place)]));
   const all = [...lines.values()];
   const lowest = volumes.map((_, step) => Math.min(...all.map((line) => line[step])));
@@ -166,20 +213,21 @@ const showTotals = ({ scenario, costs, known, chosen }) => {
 };
 
 const showWorth = ({ scenario, totals, tuned, untuned, bestTuned }) => {
-  const first = power(scenario.point) - 2;
+  const first = power(scenario.right_answer_usd) - 2;
   const x = axis(first, first + 5, LEFT, RIGHT);
   const values = Array.from({ length: 41 }, (_, step) => 10 ** (first + step / 8));
   const lines = new Map((untuned.length ? tuned : []).map((place) => [place, []]));
   for (const value of values) {
-    const reference = bestOf(untuned, totals, value);
-    for (const [place, line] of lines) line.push(worthOf(netsOf(place, reference, value, totals[place] - totals[reference])));
+    const worth = worthOfAll(scenario, value);
+    const reference = bestOf(untuned, totals, worth);
+    for (const [place, line] of lines) line.push(worthOf(netsOf(place, reference, worth, totals[place] - totals[reference])));
   }
   const height = (share) => BOTTOM - (BOTTOM - TOP) * share;
   const drawn = (place, kind) => trace(values.map(x.at), lines.get(place).map(height), cases[place].label, kind);
   const traces = [...lines.keys()].filter((place) => place !== bestTuned).map((place) => drawn(place));
   const best = lines.get(bestTuned);
   if (best) traces.push(drawn(bestTuned, "chosen"));
-  showLines("worth-plot", x, traces, tickUsd, scenario.point);
+  showLines("worth-plot", x, traces, tickUsd, scenario.right_answer_usd);
   inside("worth-plot", ".labels", best ? [endLabel(bestTuned, height(best.at(-1)))] : []);
 };
 
@@ -219,6 +267,7 @@ const show = (scenario) => {
   const decision = weigh(scenario);
   document.getElementById("decision").textContent = verdict(decision);
   document.getElementById("cheapest").textContent = cheapest(decision);
+  document.getElementById("knowing").textContent = knowingText(decision);
   showTables(decision);
   showTotals(decision);
   showWorth(decision);
@@ -227,8 +276,8 @@ const show = (scenario) => {
 
 // Inputs and the address of the page
 
-const box = document.getElementById("cache");
-const atFirst = { cache: data.cache, ...Object.fromEntries(fields.map((field) => [field.name, field.value])) };
+const boxes = new Map(["owned", "cache"].map((box) => [box, document.getElementById(box)]));
+const atFirst = { owned: data.owned, cache: data.cache, ...Object.fromEntries(fields.map((field) => [field.name, field.value])) };
 const now = { ...atFirst }; // the last good values
 
 // What is wrong with a text in a field; empty when nothing is.
@@ -251,13 +300,13 @@ const read = (field) => {
 
 const readAll = () => {
   fields.forEach(read);
-  now.cache = box.checked;
+  for (const [box, input] of boxes) now[box] = input.checked;
   show(now);
 };
 
 const writeAddress = () => {
   const changed = Object.entries(now).filter(([name, value]) => value !== atFirst[name] && value !== null);
-  const query = new URLSearchParams(changed.map(([name, value]) => [name, value === false ? "off" : value]));
+  const query = new URLSearchParams(changed.map(([name, value]) => [name, typeof value === "boolean" ? (value ? "on" : "off") : value]));
   history.replaceState(null, "", `${location.pathname}${changed.length ? `?${query}` : ""}${location.hash}`);
 };
 
@@ -283,5 +332,7 @@ const address = new URLSearchParams(location.search);
 for (const { name } of fields) {
   if (address.has(name)) document.getElementById(name).value = address.get(name);
 }
-if (address.get("cache") === "off" && !box.disabled) box.checked = false;
+for (const [box, input] of boxes) {
+  if (address.has(box) && !input.disabled) input.checked = address.get(box) === "on";
+}
 readAll();

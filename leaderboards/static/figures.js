@@ -1,5 +1,5 @@
 // What a scenario makes of the candidates of the cost page, axes, and numbers as people read them. Each figure is explained
-// in leaderboards/decision.py, which makes the page as it opens by the same sums in the same order; a test in a browser
+// in leaderboards/decide/decision.py, which makes the page as it opens by the same sums in the same order; a test in a browser
 // compares the two.
 "use strict";
 
@@ -50,9 +50,13 @@ const tickUsd = (value) => {
   return value < 1000 ? roundUsd(value) : `$${quantity(value)}`;
 };
 const requests = (value) => (value === 0 ? "at once" : volume(value));
+const pointsGained = (score) => {
+  const text = fixed(Math.abs(100 * score), 1);
+  return text === "0.0" ? text : (score > 0 ? "+" : "−") + text;
+};
 const said = (value, say) => (value === null ? "–" : typeof value === "string" ? value : say(value));
 
-// Axes of powers of ten: leaderboards/plots.py
+// Axes of powers of ten: leaderboards/chart/axes.py
 
 const tenth = (value) => Math.floor(10 * value + 0.5) / 10;
 const axis = (low, high, start, end, zero = false) => ({
@@ -70,7 +74,7 @@ const axis = (low, high, start, end, zero = false) => ({
   },
 });
 
-// Figures of a scenario: leaderboards/decision.py
+// Figures of a scenario: leaderboards/decide/decision.py
 
 const dollars = (seconds, scenario) => {
   if (seconds === null) return null;
@@ -83,21 +87,39 @@ const dollars = (seconds, scenario) => {
   return total;
 };
 
+const heldFor = (devices, scenario) => {
+  let total = 0;
+  for (const [device, count] of devices) {
+    const hour = scenario[`hour${device}`];
+    if (hour === null) return null;
+    total += count * hour;
+  }
+  return scenario.hours * total;
+};
+const labelsOf = (count, scenario) => (scenario.owned ? 0 : count * scenario.label);
+
 const costsOf = (one, scenario) => {
   const training = dollars(one.training, scenario);
-  const served = dollars(scenario.cache || one.uncached === null ? one.serving : one.uncached, scenario);
-  if (training === null || served === null) return null;
-  const labels = one.labels * scenario.label;
+  const serving = dollars(scenario.cache || one.uncached === null ? one.serving : one.uncached, scenario);
+  const held = heldFor(one.devices, scenario);
+  if (training === null || serving === null || held === null) return null;
+  const again = one.tuned ? scenario.retrains : 0;
+  const labels = labelsOf(one.labels, scenario) * (1 + again * scenario.relabel);
   const once = labels + training * (1 + scenario.retrains);
-  const request = (served * 100) / scenario.utilisation;
-  return { labels, once, request, total: once + scenario.volume * request };
+  const request = (serving * 100) / scenario.utilisation;
+  const served = Math.max(request, held / scenario.volume);
+  return { labels, once, request, held, served, total: once + Math.max(scenario.volume * request, held) };
 };
 
-const bestOf = (among, totals, point) => {
+// Dollars that a whole unit of score is worth.
+const worthOfAll = (scenario, rightAnswer = scenario.right_answer_usd) =>
+  scenario.volume * rightAnswer * data.right_per_score;
+
+const bestOf = (among, totals, worth) => {
   let best = null;
   let most = -Infinity;
   for (const place of among) {
-    const value = point * 100 * cases[place].score - totals[place];
+    const value = worth * cases[place].score - totals[place];
     if (best === null || value > most) [best, most] = [place, value];
   }
   return best;
@@ -120,35 +142,63 @@ const staircase = (among, totals, scores) => {
   return kept;
 };
 
-const payback = (once, request, other) => {
-  const saved = other - request;
-  const needed = saved > 0 ? Math.max(0, once / saved) : Infinity;
-  return needed > NEVER ? "never" : needed;
+// Lines of total cost against volume: leaderboards/money/payback.py
+
+const totalAt = (line, requests) => line.once + Math.max(requests * line.request, line.held);
+const risesAt = ({ request, held }, requests) => (request > 0 && requests >= held / request ? request : 0);
+const undercuts = (line, other, after) => {
+  if (other.request <= 0) return null;
+  const fromRise = Math.max(after, other.held / other.request);
+  const start = Math.max(fromRise, (line.once + line.held - other.once) / other.request);
+  if (line.request < other.request) return Math.max(start, (line.once - other.once) / (other.request - line.request));
+  return line.request > 0 && start < line.held / line.request ? start : null;
+};
+
+const breakEven = (line, other) => {
+  if (other.request - line.request <= 0) return Infinity;
+  if (totalAt(line, 0) <= totalAt(other, 0)) return 0;
+  const needed = undercuts(line, other, 0);
+  return needed !== null && needed <= NEVER ? needed : Infinity;
+};
+
+const payback = (line, other, why = null, spread = null) => {
+  if (why) return { figure: why, ends: null };
+  const needed = breakEven(line, other);
+  const figure = needed === Infinity ? "never" : needed;
+  if (spread === null || line.request <= 0 || other.request <= 0) return { figure, ends: null };
+  const end = (sign) => breakEven(line, { ...other, request: other.request * Math.exp(sign * spread) });
+  const open = Math.abs(Math.log(other.request / line.request)) < spread;
+  return { figure: open ? "unresolved" : figure, ends: [end(1), end(-1)] };
 };
 
 const over = (rival, costs, scenario) => {
   const served = rival && dollars(rival.serving, scenario);
-  if (served === null) return null;
-  return rival.why ?? payback(costs.once, costs.request, (served * 100) / scenario.utilisation);
+  const held = rival && heldFor(rival.devices, scenario);
+  if (served === null || held === null) return null;
+  const request = (served * 100) / scenario.utilisation;
+  return payback(costs, { once: labelsOf(rival.labels, scenario), request, held }, rival.why, rival.spread);
 };
 
 const envelopeOf = (among, costs) => {
-  const flattest = (a, b) => a.at - b.at || costs[a.place].request - costs[b.place].request || a.place - b.place;
-  let [step] = among.map((place) => ({ at: costs[place].once, place })).sort(flattest);
-  const found = step ? [{ from: 0, place: step.place }] : [];
-  while (step) {
-    const now = costs[step.place];
-    [step] = among
-      .filter((place) => costs[place].request < now.request)
-      .map((place) => ({ at: (costs[place].once - now.once) / (now.request - costs[place].request), place }))
-      .sort(flattest);
-    if (step) found.push({ from: step.at, place: step.place });
+  const first = (a, b) => a.at - b.at || a.rises - b.rises || costs[a.place].request - costs[b.place].request || a.place - b.place;
+  const starts = among.map((place) => ({ at: totalAt(costs[place], 0), rises: risesAt(costs[place], 0), place }));
+  let [step] = starts.sort(first);
+  const found = [];
+  for (let from = 0; step; from = step && step.at) {
+    const { place } = step;
+    found.push({ from, place });
+    const crossings = [];
+    for (const other of among) {
+      const at = other === place ? null : undercuts(costs[other], costs[place], from);
+      if (at !== null) crossings.push({ at, rises: risesAt(costs[other], at), place: other });
+    }
+    [step] = crossings.sort(first);
   }
   return found;
 };
 
-const netsOf = (place, reference, point, more) => {
-  const value = point * 100 * data.step;
+const netsOf = (place, reference, worth, more) => {
+  const value = worth * data.step;
   const nets = new Float64Array(data.count);
   for (let draw = 0, at = 0; draw < data.count; draw += 1, at += cases.length) {
     nets[draw] = value * (draws[at + place] - draws[at + reference]) - more;
@@ -166,54 +216,83 @@ const perPoint = (place, stairs, totals) => {
   return (totals[place] - totals[before]) / (100 * gained);
 };
 
+// Of each case at `among`, in how many draws it is worth most after its costs, and what the best one is worth more on average.
+const contestOf = (among, totals, worth) => {
+  const value = worth * data.step;
+  const wins = new Array(among.length).fill(0);
+  const losses = new Array(among.length).fill(0);
+  const values = new Float64Array(among.length);
+  for (let at = 0; at < draws.length; at += cases.length) {
+    let best = 0;
+    for (let order = 0; order < among.length; order += 1) {
+      values[order] = value * draws[at + among[order]] - totals[among[order]];
+      if (values[order] > values[best]) best = order;
+    }
+    if (among.length) wins[best] += 1;
+    for (let order = 0; order < among.length; order += 1) losses[order] += values[best] - values[order];
+  }
+  return { best: wins.map((count) => count / data.count), losses: losses.map((sum) => sum / data.count) };
+};
+
 const weigh = (scenario) => {
-  const { point } = scenario;
+  const worth = worthOfAll(scenario);
   const costs = cases.map((one) => costsOf(one, scenario));
   const totals = costs.map((cost) => cost && cost.total);
   const known = places.filter((place) => costs[place]);
   const fit = known.filter((place) => !cases[place].forgets);
-  const untuned = known.filter((place) => !cases[place].tuned);
-  const reference = bestOf(untuned, totals, point);
+  const within = (among) => among.filter((place) => totals[place] <= scenario.budget_usd);
+  const affordable = within(fit);
+  const allUntuned = known.filter((place) => !cases[place].tuned);
+  const untuned = within(allUntuned).length ? within(allUntuned) : allUntuned;
+  const reference = bestOf(untuned, totals, worth);
   const stairs = staircase(known, totals, cases.map((one) => one.score));
   const onStairs = new Array(cases.length).fill(0);
   for (let at = 0; at < draws.length; at += cases.length) {
     const scores = draws.subarray(at, at + cases.length);
     for (const place of staircase(known, totals, scores)) onStairs[place] += 1;
   }
+  const contest = contestOf(affordable, totals, worth);
   const figures = cases.map((one, place) => {
     const cost = costs[place];
     if (!cost) return null;
     const tokens = one.prompt * scenario.api_input + one.completion * scenario.api_output;
+    const order = affordable.indexOf(place);
     const made = {
       net: null,
       worth: null,
+      best: order < 0 ? null : contest.best[order],
+      loss: order < 0 ? null : contest.losses[order],
       frontier: onStairs[place] / data.count,
       perPoint: perPoint(place, stairs, totals),
       few: over(one.few, cost, scenario),
       fewUncached: over(one.few_uncached, cost, scenario),
-      api: scenario.api_input === undefined ? null : payback(cost.once, cost.request, tokens / 1e6),
-      correct: one.accuracy ? cost.request / one.accuracy : null,
+      api: scenario.api_input === undefined ? null : payback(cost, { once: 0, request: tokens / 1e6, held: 0 }),
+      correct: one.accuracy ? cost.served / one.accuracy : null,
     };
     if (reference === null || place === reference) return made;
     const more = totals[place] - totals[reference];
-    const nets = netsOf(place, reference, point, more);
+    const nets = netsOf(place, reference, worth, more);
     if (one.tuned) made.worth = worthOf(nets);
     const tail = Math.floor(data.count * TAIL);
     nets.sort();
-    const value = point * 100 * (one.score - cases[reference].score) - more;
+    const value = worth * (one.score - cases[reference].score) - more;
     made.net = { value, low: nets[tail], high: nets[data.count - 1 - tail] };
     return made;
   });
   const tuned = known.filter((place) => cases[place].tuned);
-  const [first, chosen] = [bestOf(known, totals, point), bestOf(fit, totals, point)];
-  const bestTuned = bestOf(fit.filter((place) => cases[place].tuned), totals, point);
+  const first = bestOf(within(known), totals, worth);
+  const [chosen, best] = [bestOf(affordable, totals, worth), bestOf(fit, totals, worth)];
+  const bestTuned = bestOf(affordable.filter((place) => cases[place].tuned), totals, worth);
+  const [cheapest = null] = [...fit].sort((a, b) => totals[a] - totals[b] || a - b);
+  const excluded = best === chosen ? null : best;
   const passedOver = first !== null && cases[first].forgets ? first : null;
-  const found = { scenario, costs, totals, known, fit, untuned, tuned, reference, stairs, figures };
-  return { ...found, chosen, bestTuned, passedOver };
+  const knowing = affordable.length ? Math.min(...contest.losses) : null;
+  const found = { scenario, costs, totals, worth, known, fit, untuned, tuned, reference, stairs, figures };
+  return { ...found, chosen, excluded, bestTuned, cheapest, knowing, passedOver };
 };
 
-const bestWithin = (budget, { fit, totals }) => {
+const bestWithin = (budget, { fit, totals, worth }) => {
   const within = fit.filter((place) => totals[place] <= budget);
-  const wins = shareOf((at) => within.every((place) => draws[at + place] <= draws[at + within[0]]));
-  return within.length ? { place: within[0], wins } : null;
+  const place = bestOf(within, totals, worth);
+  return place === null ? null : { place, wins: contestOf(within, totals, worth).best[within.indexOf(place)] };
 };

@@ -1,5 +1,7 @@
 """What a scenario makes of the candidates: each formula against numbers worked out by hand."""
 
+import math
+import random
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,32 +14,39 @@ from site_reading import Text, figures, row
 from synthetic import make_run, task_card, training_record, write_result, write_sweep
 
 from leaderboards import publish
+from leaderboards.board import ScenarioTable
 from leaderboards.chart.axes import LogAxis, nice_range
 from leaderboards.chart.cost import HEAD, TOP, ScoreScale, stairs_plot, tick_usd, total_plot, worth_plot
 from leaderboards.decide.cases import Case, Choices, Rival
-from leaderboards.decide.decision import costs_of, envelope, that_matter, weigh
-from leaderboards.decide.scenario import Scenario, scenario_at
+from leaderboards.decide.decision import Decision, costs_of, envelope, that_matter, weigh
+from leaderboards.decide.scenario import Level, Scenario, scenario_at
 from leaderboards.gathered import gather, read_folder
 from leaderboards.money.frontier import frontier_shares, usd_per_point
+from leaderboards.money.payback import Line, Payback
 from leaderboards.money.peaks import mfu, peak_flops
 from leaderboards.money.prices import load_prices
+from leaderboards.pages.decision import verdict_text
 from leaderboards.rank.draws import STEP, Draws, joint_draws
 from leaderboards.text import percent, round_usd, signed_usd
 
 HOUR = 3600.0
+LEVELS: tuple[Level, ...] = ("low", "high")
 
 PLAIN = Scenario(
-    hours=(3.0,),
+    hour_prices=(3.0,),
     label=0.1,
     api_input=1.0,
     api_output=4.0,
     volume=1000,
-    point=10,
-    budget=70,
+    right_answer_usd=1.0,
+    budget_usd=70,
     utilisation=50,
+    hours=0,
     retrains=1,
+    relabel=0,
+    owned=False,
 )
-"""$3 an hour, 10 cents a label, half busy, trained twice."""
+"""$3 an hour, 10 cents a label, half busy, trained twice; a point is ten right answers of a thousand, $10."""
 
 
 def case(
@@ -51,6 +60,7 @@ def case(
     uncached: float | None = None,
     few: Rival | None = None,
     forgets: bool = False,
+    devices: float = 1.0,
 ) -> Case:
     """A candidate on one device: seconds of training, labels, seconds of a request of 100 tokens answered by
     10."""
@@ -68,13 +78,24 @@ def case(
     entry: Any = SimpleNamespace(row=row, spend=spend, accuracy=accuracy)
     seconds = None if serve is None else ((0, serve),)
     off = None if uncached is None else ((0, uncached),)
-    return Case(entry, ((0, train),) if tuned else (), labels, seconds, off, few, None)
+    return Case(entry, ((0, train),) if tuned else (), labels, ((0, devices),), seconds, off, few, None)
+
+
+def rival(serve: float, why: Any = None, *, labels: float = 0, spread: float | None = None) -> Rival:
+    """A few-shot arm by the seconds of its requests."""
+    return Rival(((0, serve),), ((0, 1.0),), labels, why, spread)
 
 
 def choices(*cases: Case, steps: list[list[int]] | None = None) -> Choices:
     """Cases with their draws, in whole steps; without any, a single draw of the scores themselves."""
     drawn = [[round(one.score / STEP) for one in cases]] if steps is None else steps
     return Choices(("gpu",), cases, np.array(drawn, dtype=np.int16))
+
+
+def volume_of(payback: Payback | None) -> float | str:
+    """A break-even volume, or why there is none."""
+    assert payback
+    return payback.figure
 
 
 def test_the_total_cost_is_labels_trainings_and_requests_on_a_device_that_idles() -> None:
@@ -88,7 +109,7 @@ def test_the_total_cost_is_labels_trainings_and_requests_on_a_device_that_idles(
 
 
 def test_a_cost_is_unknown_without_a_price_or_a_rate() -> None:
-    assert costs_of(case("a", 0.8), replace(PLAIN, hours=(None,))) is None
+    assert costs_of(case("a", 0.8), replace(PLAIN, hour_prices=(None,))) is None
     assert costs_of(case("a", 0.8, serve=None), PLAIN) is None
 
 
@@ -116,13 +137,13 @@ def test_the_net_benefit_is_the_value_of_the_points_less_what_they_cost_more() -
 
 
 def test_the_reference_is_the_untuned_case_worth_most_not_the_one_that_scores_most() -> None:
-    dear, cheap = case("dear", 0.52, serve=120.0), case("cheap", 0.5)
-    decision = weigh(choices(case("tuned", 0.8, train=HOUR), dear, cheap), PLAIN)
+    found = choices(case("tuned", 0.8, train=HOUR), case("dear", 0.52, serve=120.0), case("cheap", 0.5))
+    rich = replace(PLAIN, budget_usd=1e6)
     # Two points more, $20, for $198 more of serving.
-    assert decision.reference == 2
-    assert (
-        weigh(choices(case("tuned", 0.8, train=HOUR), dear, cheap), replace(PLAIN, point=1000)).reference == 1
-    )
+    assert weigh(found, rich).reference == 2
+    assert weigh(found, replace(rich, right_answer_usd=100)).reference == 1
+    # What the budget excludes is no alternative.
+    assert weigh(found, replace(PLAIN, right_answer_usd=100)).reference == 2
 
 
 def test_without_an_untuned_case_there_is_no_net_benefit() -> None:
@@ -131,35 +152,34 @@ def test_without_an_untuned_case_there_is_no_net_benefit() -> None:
 
 
 def test_break_even_against_few_shot_counts_labels_and_retrainings_with_the_cache_on_and_off() -> None:
-    tuned = case("tuned", 0.8, train=2 * HOUR, labels=500, few=Rival(((0, 3.6),), None))
-    tuned = replace(tuned, few_shot_uncached=Rival(((0, 7.2),), None))
+    tuned = case("tuned", 0.8, train=2 * HOUR, labels=500, few=rival(3.6))
+    tuned = replace(tuned, few_shot_uncached=rival(7.2))
     decision = weigh(choices(tuned), PLAIN)
     # $62 at once; a request costs $0.002, to few-shot $0.006, without its cache $0.012.
-    assert decision.figures[0].few_shot == pytest.approx(62 / 0.004)
-    assert decision.figures[0].few_shot_uncached == pytest.approx(62 / 0.010)
+    assert volume_of(decision.figures[0].few_shot) == pytest.approx(62 / 0.004)
+    assert volume_of(decision.figures[0].few_shot_uncached) == pytest.approx(62 / 0.010)
 
 
 @pytest.mark.parametrize("why", ["unresolved", "dominated"])
 def test_a_reason_stands_in_place_of_a_volume(why: Any) -> None:
-    tuned = case("tuned", 0.8, train=HOUR, few=Rival(((0, 3.6),), why))
-    assert weigh(choices(tuned), PLAIN).figures[0].few_shot == why
+    tuned = case("tuned", 0.8, train=HOUR, few=rival(3.6, why))
+    assert volume_of(weigh(choices(tuned), PLAIN).figures[0].few_shot) == why
 
 
 def test_serving_that_is_no_cheaper_never_pays() -> None:
-    tuned = case("tuned", 0.8, train=HOUR, few=Rival(((0, 1.2),), None))
-    assert weigh(choices(tuned), PLAIN).figures[0].few_shot == "never"
-    nearly = case("tuned", 0.8, train=HOUR, few=Rival(((0, 1.2 + 1e-12),), None))
-    assert weigh(choices(nearly), PLAIN).figures[0].few_shot == "never"
+    tuned = case("tuned", 0.8, train=HOUR, few=rival(1.2))
+    assert volume_of(weigh(choices(tuned), PLAIN).figures[0].few_shot) == "never"
+    nearly = case("tuned", 0.8, train=HOUR, few=rival(1.2 + 1e-12))
+    assert volume_of(weigh(choices(nearly), PLAIN).figures[0].few_shot) == "never"
 
 
 def test_a_hosted_model_is_paid_by_the_token() -> None:
     tuned = case("tuned", 0.8, train=2 * HOUR, labels=500, serve=0.03)
     # 100 tokens read at $1 a million and 10 written at $4 are $0.00014; the tuned request costs $0.00005.
-    assert weigh(choices(tuned), PLAIN).figures[0].api == pytest.approx(62 / 0.00009)
-    assert weigh(choices(case("a", 0.8)), PLAIN).figures[0].api == "never"
-    assert (
-        weigh(choices(case("a", 0.8)), replace(PLAIN, api_input=None, api_output=None)).figures[0].api is None
-    )
+    assert volume_of(weigh(choices(tuned), PLAIN).figures[0].api) == pytest.approx(62 / 0.00009)
+    assert volume_of(weigh(choices(case("a", 0.8)), PLAIN).figures[0].api) == "never"
+    no_api = replace(PLAIN, api_input=None, api_output=None)
+    assert weigh(choices(case("a", 0.8)), no_api).figures[0].api is None
 
 
 def test_a_right_answer_costs_a_request_by_the_share_of_right_ones() -> None:
@@ -168,29 +188,163 @@ def test_a_right_answer_costs_a_request_by_the_share_of_right_ones() -> None:
     assert weigh(choices(case("a", 0.0, accuracy=0.0)), PLAIN).figures[0].correct is None
 
 
-def test_the_best_for_a_budget_is_the_highest_score_within_it_and_how_often_it_wins() -> None:
+def test_the_best_for_a_budget_is_worth_most_within_it_and_how_often_it_is() -> None:
     best, second, third = (
         case("best", 0.8, train=2 * HOUR, labels=500),
         case("second", 0.6),
         case("third", 0.5),
     )
-    steps = [[8000, 6000, 5000], [8000, 5000, 6000], [6000, 6000, 7000], [8000, 6000, 6000]]
+    # After costs of $64 against $2, the first is worth most where it leads by more than 620 steps.
+    steps = [[8000, 6000, 5000], [8000, 5000, 6000], [6000, 6000, 7000], [6600, 6000, 6000]]
     bests = {one.budget: one for one in weigh(choices(best, second, third, steps=steps), PLAIN).bests}
-    assert [*bests] == [1.0, 10.0, 100.0, 1000.0, 70.0]
+    assert [*bests] == [1.0, 10.0, 70.0, 100.0, 1000.0]
     assert (bests[1.0].place, bests[1.0].wins) == (None, 0.0)
     assert (bests[10.0].place, bests[10.0].wins) == (1, 0.5)
-    assert (bests[70.0].place, bests[70.0].wins) == (0, 0.75)
+    assert (bests[70.0].place, bests[70.0].wins) == (0, 0.5)
+
+
+def test_a_budget_that_is_named_anyway_is_named_once() -> None:
+    decision = weigh(choices(case("a", 0.8)), replace(PLAIN, budget_usd=100))
+    assert [best.budget for best in decision.bests] == [1.0, 10.0, 100.0, 1000.0]
+
+
+def test_what_is_chosen_is_within_the_budget_and_what_the_budget_excludes_is_named() -> None:
+    found = choices(
+        case("tuned", 0.9, train=2 * HOUR, labels=500), case("small", 0.6, train=60), case("base", 0.5)
+    )
+    free, tight = weigh(found, PLAIN), weigh(found, replace(PLAIN, budget_usd=50))
+    assert (free.chosen, free.best_tuned, free.excluded) == (0, 0, None)
+    assert (tight.chosen, tight.best_tuned, tight.excluded) == (1, 1, 0)
+    # $64 in total, of which $14 are missing; 30 points more are worth $300, and cost $61.90 more.
+    assert verdict_text(found, tight).endswith(
+        "The budget of $50 excludes tuned: $14.00 more would buy +30.0 points, worth $238.10 after costs."
+    )
+    assert figures_within(tight) == {1, 2}
+
+
+def test_nothing_is_chosen_where_nothing_fits_the_budget() -> None:
+    found = choices(case("tuned", 0.9, train=2 * HOUR, labels=500), case("base", 0.5))
+    decision = weigh(found, replace(PLAIN, budget_usd=1))
+    assert (decision.chosen, decision.best_tuned, decision.cheapest, decision.excluded) == (None, None, 1, 0)
+    assert decision.knowing is None and figures_within(decision) == set()
+    assert verdict_text(found, decision) == (
+        "Nothing fits the budget of $1. base costs least: $2.00 in total. "
+        "tuned would be worth most: it takes $63.00 more."
+    )
+
+
+def test_a_fine_tune_that_the_budget_excludes_does_not_stand_beside_what_is_advised() -> None:
+    found = choices(case("tuned", 0.9, train=2 * HOUR, labels=500), case("base", 0.5))
+    text = verdict_text(found, weigh(found, replace(PLAIN, budget_usd=50)))
+    assert text.startswith("Use base: no fine-tune is within the budget. The budget of $50 excludes tuned")
+
+
+def figures_within(decision: Decision) -> set[int]:
+    """The places that have a P(best)."""
+    return {place for place, figures in enumerate(decision.figures) if figures.best is not None}
+
+
+def test_more_requests_make_a_better_model_worth_more() -> None:
+    found = choices(case("tuned", 0.8, train=2 * HOUR, labels=500, serve=1.2), case("base", 0.5, serve=0.012))
+    # 0.2 cents for a request, and 30 % more right answers at 1 cent each are worth 0.3 cents.
+    cent = replace(PLAIN, right_answer_usd=0.01, budget_usd=1e9)
+    chosen = [weigh(found, replace(cent, volume=volume)).chosen for volume in (1e3, 1e6, 1e8, 1e11)]
+    assert chosen == [1, 0, 0, 0]
+    net = weigh(found, replace(cent, volume=1e8)).figures[0].net
+    assert net and net.value == pytest.approx(1e8 * (0.3 * 0.01 - 0.00198) - 62)
+
+
+def test_points_of_several_tasks_are_turned_back_into_right_answers() -> None:
+    found = replace(choices(case("tuned", 0.8, train=HOUR), case("base", 0.4)), right_per_score=0.75)
+    net = weigh(found, PLAIN).figures[0].net
+    assert net and net.value == pytest.approx(1000 * 0.75 * 0.4 - 6)
+
+
+def test_the_expected_loss_is_what_the_best_of_each_draw_is_worth_more() -> None:
+    steps = [[8000, 5000], [8200, 5000], [8400, 5000], [5100, 5000]]
+    decision = weigh(
+        choices(case("tuned", 0.8, train=2 * HOUR, labels=500), case("base", 0.5), steps=steps), PLAIN
+    )
+    # $62 more for $300, $320, $340 and $10 more.
+    assert [figures.best for figures in decision.figures] == [0.75, 0.25]
+    assert decision.figures[0].loss == pytest.approx(52 / 4)
+    assert decision.figures[1].loss == pytest.approx((238 + 258 + 278) / 4)
+    assert decision.knowing == pytest.approx(13)
+
+
+def test_a_model_that_must_be_reachable_costs_its_device_for_all_hours() -> None:
+    month = replace(PLAIN, hours=730, volume=100_000)
+    costs = costs_of(case("a", 0.8, devices=2.0), month)
+    # Two devices at $3 for 730 hours; 100,000 requests of 1.2 s, half busy, are only $200.
+    assert costs and (costs.request, costs.held) == (pytest.approx(0.002), pytest.approx(4380))
+    assert (costs.total, costs.served) == (pytest.approx(4380), pytest.approx(0.0438))
+    busy = costs_of(case("a", 0.8), replace(month, volume=10_000_000))
+    assert busy and busy.total == pytest.approx(20_000)
+    assert costs_of(case("a", 0.8), replace(month, hour_prices=(None,))) is None
+
+
+def test_labels_that_are_owned_cost_nothing_and_retraining_may_need_new_ones() -> None:
+    tuned = case("a", 0.8, train=2 * HOUR, labels=500)
+    bought = costs_of(tuned, replace(PLAIN, retrains=3, relabel=0.2))
+    owned = costs_of(tuned, replace(PLAIN, retrains=3, relabel=0.2, owned=True))
+    prompted = costs_of(case("b", 0.8, labels=8), replace(PLAIN, retrains=3, relabel=0.2))
+    assert bought and owned and prompted
+    assert (bought.labels, owned.labels) == (pytest.approx(50 * 1.6), 0.0)
+    assert prompted.labels == pytest.approx(0.8)  # nothing is trained again
+
+
+def test_break_even_counts_what_few_shot_prompts_show_and_gives_an_interval() -> None:
+    tuned = case("tuned", 0.8, train=2 * HOUR, labels=500, few=rival(3.6, labels=20, spread=math.log(1.5)))
+    payback = weigh(choices(tuned), PLAIN).figures[0].few_shot
+    # $62 at once against $2 of labels; a request costs $0.002 against $0.006, which may be $0.009 or $0.004.
+    assert payback and payback.ends
+    assert payback.requests == pytest.approx(60 / 0.004)
+    assert payback.ends == (pytest.approx(60 / 0.007), pytest.approx(60 / 0.002))
+
+
+def test_break_even_is_unresolved_where_serving_may_as_well_cost_more() -> None:
+    tuned = case("tuned", 0.8, train=2 * HOUR, few=rival(1.5, spread=0.3))
+    payback = weigh(choices(tuned), PLAIN).figures[0].few_shot
+    assert payback and payback.ends
+    assert (payback.figure, payback.ends[1]) == ("unresolved", math.inf)
+    assert payback.ends[0] == pytest.approx(12 / (0.002 * (1.25 * math.exp(0.3) - 1)))
+
+
+def test_break_even_of_a_model_that_must_be_reachable_waits_until_the_other_is_busy() -> None:
+    month = replace(PLAIN, hours=100)
+    tuned = case("tuned", 0.8, train=2 * HOUR, few=rival(3.6))
+    # Both take $300 for the hours; few-shot passes $300 + $12 at 52,000 requests of $0.006.
+    assert volume_of(weigh(choices(tuned), month).figures[0].few_shot) == pytest.approx(312 / 0.006)
 
 
 def test_the_lower_envelope_names_the_cheapest_from_each_volume_on() -> None:
     # $0 + 4 V, $10 + 2 V, $100 + 1 V; the fourth is never the lowest, the fifth has no price.
-    lines = [(0.0, 4.0), (10.0, 2.0), (100.0, 1.0), (60.0, 1.9), None]
+    lines = [Line(0.0, 4.0), Line(10.0, 2.0), Line(100.0, 1.0), Line(60.0, 1.9), None]
     assert envelope(lines) == [(0.0, 0), (5.0, 1), (90.0, 2)]
     assert envelope([None]) == []
 
 
 def test_the_envelope_begins_with_the_flatter_of_two_lines_from_one_point() -> None:
-    assert envelope([(0.0, 4.0), (0.0, 2.0)]) == [(0.0, 1)]
+    assert envelope([Line(0.0, 4.0), Line(0.0, 2.0)]) == [(0.0, 1)]
+
+
+def test_the_envelope_holds_for_lines_with_a_flat_start_as_it_does_point_by_point() -> None:
+    chance = random.Random(3)
+    for _ in range(300):
+        lines = [
+            Line(
+                chance.choice([0.0, 5.0, 20.0]),
+                chance.choice([0.0, 0.5, 1.0, 3.0]),
+                chance.choice([0.0, 10.0, 40.0]),
+            )
+            for _ in range(chance.randrange(1, 7))
+        ]
+        segments = envelope(lines)
+        assert [start for start, _ in segments] == sorted(start for start, _ in segments)
+        for volume in (0.0, *(chance.uniform(0, 60) for _ in range(40)), 1e6):
+            place = [place for start, place in segments if start <= volume][-1]
+            lowest = min(line.total(volume) for line in lines)
+            assert lines[place].total(volume) == pytest.approx(lowest, rel=1e-9), (lines, volume)
 
 
 def test_a_case_is_on_the_frontier_in_the_draws_in_which_nothing_as_cheap_scores_as_much() -> None:
@@ -310,8 +464,10 @@ def test_break_even_is_given_with_the_cache_off_where_that_was_measured(tmp_path
         run = make_run("small", "few_shot", card, seed)
         write_result(tmp_path / "results", run, card, [0.0] * 200, uncached_requests_per_second=10.0)
     tuned = row(publish(tmp_path / "results", tmp_path / "site"), "small", "lora")
-    # Training is $1.025; without the cache a request costs twice as much: $3 / 3600 / 20 more.
-    assert tuned["break_even_few_shot_uncached"] == pytest.approx(1.025 / (3 / 3600 / 20))
+    # Training is $1.025, 550 labels are $55, and the prompts show four of them; without the cache a request
+    # costs twice as much: $3 / 3600 / 20 more, at 30 % use.
+    once, request = 1.025 + 55 - 0.4, 3 / 3600 / 20 / 0.3
+    assert tuned["break_even_few_shot_uncached"] == pytest.approx(once / request)
     assert tuned["break_even_few_shot_why"] == "never"
 
 
@@ -328,7 +484,7 @@ def test_the_figures_of_a_row_are_there_for_reuse_with_their_scenario(tmp_path: 
     assert (scenario["volume"], scenario["reference"][0]) == (100_000, "small")
     assert scenario["usd_per_hour"] == {"NVIDIA H100 80GB HBM3": 3.0}
     request = 3 / 3600 / 20 / 0.3
-    assert tuned["total_usd"] == pytest.approx(500 * 0.1 + 1230 / 3600 * 3 + 100_000 * request)
+    assert tuned["total_usd"] == pytest.approx(550 * 0.1 + 1230 / 3600 * 3 + 100_000 * request)
     assert tuned["usd_per_right_answer"] == pytest.approx(request * 0.3 / tuned["score"])
     assert tuned["mfu"] == pytest.approx((4e9 + 6e7) * 90_000 / (1200 * 989e12))
     assert tuned["p_worth_it"] == tuned["p_frontier"] == 1.0
@@ -358,7 +514,7 @@ def test_a_board_without_a_complete_row_or_a_price_has_a_cost_page(tmp_path: Pat
     write_result(tmp_path / "half", make_run("large", "lora", cards[1], 0), cards[1], [1.0, 0.0])
     published = publish(tmp_path / "half", tmp_path / "site")
     page = Text(published.index.parent / "cost.html").text
-    assert "Nothing can be advised: no candidate is complete." in page and page.count("no cost is known") == 5
+    assert "Nothing can be advised: no candidate is complete." in page and page.count("no cost is known") == 4
 
 
 def test_prices_without_hosted_models_leave_out_their_fields(tmp_path: Path) -> None:
@@ -380,8 +536,9 @@ def test_the_shipped_prices_of_hosted_models_say_that_they_are_assumptions_with_
 
 
 def test_the_scenario_at_low_prices_takes_the_low_ones() -> None:
-    low, high = (scenario_at(load_prices(), ["NVIDIA H100", "Abacus 9"], level) for level in ("low", "high"))  # type: ignore[arg-type]
-    assert (low.hours, high.hours) == ((2.0, None), (5.0, None))
+    devices = ["NVIDIA H100", "Abacus 9"]
+    low, high = (scenario_at(ScenarioTable(), load_prices(), devices, level) for level in LEVELS)
+    assert (low.hour_prices, high.hour_prices) == ((2.0, None), (5.0, None))
     assert low.label < high.label
 
 
@@ -403,7 +560,7 @@ def test_shares_and_differences_are_said_as_people_read_them() -> None:
 
 
 def test_what_failed_the_guard_against_forgetting_has_its_figures_and_is_never_chosen() -> None:
-    free = replace(PLAIN, point=1000.0, budget=1000.0)
+    free = replace(PLAIN, right_answer_usd=100.0, budget_usd=1000.0)
     decision = weigh(
         choices(case("a", 0.9, train=HOUR, forgets=True), case("b", 0.8, train=HOUR), case("c", 0.5)), free
     )
@@ -413,7 +570,7 @@ def test_what_failed_the_guard_against_forgetting_has_its_figures_and_is_never_c
 
 
 def test_nothing_is_passed_over_where_another_would_be_chosen_anyway() -> None:
-    dear = replace(PLAIN, point=0.0)
+    dear = replace(PLAIN, right_answer_usd=0.0)
     assert weigh(choices(case("a", 0.9, train=HOUR, forgets=True), case("c", 0.5)), dear).passed_over is None
 
 
@@ -431,11 +588,11 @@ def test_ticks_of_dollars_are_short_and_no_two_read_the_same() -> None:
             assert len(set(labels)) == len(labels) and max(map(len, labels)) <= 7, labels
 
 
-@pytest.mark.parametrize("point", [0.0, 1e-9, 1e9])
-def test_no_axis_of_the_cost_page_says_a_tick_twice(point: float) -> None:
+@pytest.mark.parametrize("worth", [0.0, 1e-9, 1e9])
+def test_no_axis_of_the_cost_page_says_a_tick_twice(worth: float) -> None:
     found = choices(case("tuned", 0.8, train=HOUR, serve=1e-9), case("base", 0.5, serve=1e-9))
     for volume in (1, 1e11):
-        scenario = replace(PLAIN, hours=(1e-9,), label=1e-9, volume=volume, point=point)
+        scenario = replace(PLAIN, hour_prices=(1e-9,), label=1e-9, volume=volume, right_answer_usd=worth)
         decision = weigh(found, scenario)
         for plot in (total_plot(found, decision), worth_plot(found, decision), stairs_plot(found, decision)):
             for ticks in (plot.frame.x_ticks, plot.frame.y_ticks):
@@ -444,7 +601,7 @@ def test_no_axis_of_the_cost_page_says_a_tick_twice(point: float) -> None:
 
 def test_what_costs_nothing_has_a_place_of_its_own_before_the_first_power() -> None:
     found = choices(case("tuned", 0.8, train=HOUR, labels=500), case("base", 0.5))
-    free = weigh(found, replace(PLAIN, hours=(0.0,)))
+    free = weigh(found, replace(PLAIN, hour_prices=(0.0,)))
     stairs, total = stairs_plot(found, free), total_plot(found, free)
     assert [tick.label for tick in stairs.frame.x_ticks][:2] == ["$0", "$10"]
     assert stairs.spots[1].x == stairs.frame.x_ticks[0].at < stairs.frame.x_ticks[1].at - 50
@@ -457,7 +614,7 @@ def test_what_costs_nothing_has_a_place_of_its_own_before_the_first_power() -> N
 
 def test_all_may_cost_nothing() -> None:
     found = choices(case("tuned", 0.8, train=HOUR), case("base", 0.5))
-    decision = weigh(found, replace(PLAIN, hours=(0.0,)))
+    decision = weigh(found, replace(PLAIN, hour_prices=(0.0,)))
     assert {spot.x for spot in stairs_plot(found, decision).spots} == {
         stairs_plot(found, decision).frame.x_ticks[0].at
     }

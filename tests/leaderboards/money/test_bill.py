@@ -1,6 +1,7 @@
 """What a candidate cost in all: every training once, the trials of its search, what was thrown away, what
 failed."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from harness.records.store import write_record
 from harness.records.training import ResourceUse
 from leaderboards import publish
 from leaderboards.money.prices import load_prices
+from leaderboards.money.spend import price_runs
 
 CARD = task_card()
 ONE, TWO = task_card("one"), task_card("two")
@@ -194,10 +196,50 @@ def test_the_labels_of_every_task_that_was_learnt_from_are_bought_once(results: 
     published = site(results)
     label = load_prices().label.usd_per_item.mid
     data = {one["method"]: one["data_usd"] for one in figures(published)["rows"]}
-    assert data["lora"] == pytest.approx(500 * label)
-    assert data["stages"] == pytest.approx(1000 * label)
-    assert data["meta"] == pytest.approx((500 + FEW) * label)
-    assert data["vote"] == pytest.approx(FEW * label)
+    dev = 50  # chose the checkpoint
+    assert data["lora"] == pytest.approx((500 + dev) * label)
+    assert data["stages"] == pytest.approx((1000 + dev) * label)
+    assert data["meta"] == pytest.approx((500 + FEW + dev) * label)
+    assert data["vote"] == pytest.approx((FEW + dev) * label)
+
+
+def test_prompts_need_the_labels_that_they_show_and_the_nearest_ones_the_whole_pool(results: Path) -> None:
+    write(results, "few_shot")
+    card = task_card()
+    nearest = make_run("large", "few_shot", card, 0, demonstrations="nearest")
+    write_result(results, nearest, card, [1.0, 0.0, 1.0, 1.0])
+    write(results, "zero_shot")
+    published = site(results)
+    label = load_prices().label.usd_per_item.mid
+    assert row(published, "small", "few_shot")["data_usd"] == pytest.approx(4 * label)
+    assert row(published, "large", "few_shot")["data_usd"] == pytest.approx(500 * label)
+    assert row(published, "small", "zero_shot")["data_usd"] == 0
+
+
+def test_dev_labels_are_bought_only_where_dev_chose_something(results: Path) -> None:
+    write(results, "lora", trained={"dev_curve": ()})
+    label = load_prices().label.usd_per_item.mid
+    assert row(site(results), "small", "lora")["data_usd"] == pytest.approx(500 * label)
+
+
+def test_a_device_is_shared_by_the_tasks_that_one_engine_serves_together(results: Path) -> None:
+    runs = []
+    for card in (ONE, task_card("two")):
+        runs += [write(results, method, task=card) for method in ("zero_shot", "lora", "full")]
+    beside = [run.generation.model_copy(update={"way": "adapters", "num_devices": 4}) for run in runs]
+    served = [
+        run.model_copy(update={"generation": generation, "cost": replace(run.cost, num_devices=4)})
+        if run.run.candidate.method == "lora"
+        else run
+        for run, generation in zip(runs, beside, strict=True)
+    ]
+    priced = price_runs(served, load_prices())
+    up = {
+        method: priced.spend([run for run in served if run.run.candidate.method == method]).devices
+        for method in ("zero_shot", "lora", "full")
+    }
+    h100 = "NVIDIA H100 80GB HBM3"
+    assert up == {"zero_shot": {h100: 0.5}, "lora": {h100: 2.0}, "full": {h100: 1.0}}
 
 
 def test_all_that_was_spent_has_no_price_where_one_device_has_none(results: Path) -> None:

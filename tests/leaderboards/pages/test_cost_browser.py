@@ -15,7 +15,7 @@ from harness.records.scores import TaskCard
 from harness.sweep.methods import Method
 from leaderboards import publish
 from leaderboards.chart.cost import Plot
-from leaderboards.decide.scenario import Scenario, scenario_at
+from leaderboards.decide.scenario import Level, Scenario, scenario_at
 from leaderboards.gathered import Site, gather, read_folder
 from leaderboards.pages.decision import DecisionPage, decision_page
 from leaderboards.pages.grid import Grid
@@ -60,6 +60,7 @@ READ = """() => {
   return {
     verdict: text(document.getElementById("decision")),
     cheapest: text(document.getElementById("cheapest")),
+    knowing: text(document.getElementById("knowing")),
     figures: grid("figures-table"),
     budgets: grid("budgets-table"),
     total: plot("total-plot"),
@@ -120,8 +121,8 @@ class Opened:
 
     def write(self, values: Mapping[str, object]) -> None:
         for name, value in values.items():
-            if name == "cache":
-                self.page.set_checked("#cache", bool(value))
+            if name in ("cache", "owned"):
+                self.page.set_checked(f"#{name}", bool(value))
             else:
                 self.page.fill(f"#{name}", str(value))
 
@@ -138,10 +139,9 @@ class Opened:
 
 def scenario_of(site: Site, values: Mapping[str, Any]) -> Scenario:
     """The scenario that a reader has written."""
-    scenario = scenario_at(site.prices, site.choices.devices)
-    hours = tuple(values.get(f"hour{place}", hour) for place, hour in enumerate(scenario.hours))
-    others = {name: value for name, value in values.items() if not name.startswith("hour")}
-    return replace(scenario, hours=hours, **others)
+    prices = tuple(values.get(f"hour{place}", hour) for place, hour in enumerate(site.scenario.hour_prices))
+    others = {name: value for name, value in values.items() if not re.fullmatch(r"hour\d", name)}
+    return replace(site.scenario, hour_prices=prices, **others)
 
 
 def assert_grid(found: list[Any], grid: Grid) -> None:
@@ -191,7 +191,11 @@ def assert_plot(found: dict[str, Any], plot: Plot) -> None:
 
 def assert_shows(opened: Opened, page: DecisionPage) -> None:
     found = opened.page.evaluate(READ)
-    assert (found["verdict"], found["cheapest"]) == (page.verdict, page.cheapest)
+    assert (found["verdict"], found["cheapest"], found["knowing"]) == (
+        page.verdict,
+        page.cheapest,
+        page.knowing,
+    )
     assert_grid(found["figures"], page.figures)
     assert_grid(found["budgets"], page.budgets)
     for name, plot in (("total", page.total), ("worth", page.worth), ("stairs", page.stairs)):
@@ -204,18 +208,27 @@ EXTREMES: list[dict[str, Any]] = [
     {"hour0": 0, "hour1": 0, "hour2": 0, "label": 0},
     {"hour0": 0},
     {"hour0": 1e-9, "hour1": 1e-9, "label": 1e-9, "volume": 1},
-    {"hour0": 1_000_000_000, "volume": 100_000_000_000, "point": 1_000_000_000},
-    {"volume": 1_000_000_000},
-    {"point": 1e-9},
+    {"hour0": 1_000_000_000, "volume": 100_000_000_000, "right_answer_usd": 1_000_000_000},
+    {"volume": 1_000_000_000, "budget_usd": 1_000_000_000},
+    {"right_answer_usd": 1e-9},
+    {"hours": 1_000_000},
 ]
 EDITS: list[dict[str, Any]] = [
     *EXTREMES,
     {"volume": 5_000_000},
-    {"point": 0},
-    {"point": 0.02},
-    {"point": 1_000_000},
-    {"budget": 12.5},
-    {"budget": 0.01},
+    {"right_answer_usd": 0},
+    {"right_answer_usd": 0.0002},
+    {"right_answer_usd": 5_000},
+    {"budget_usd": 12.5},
+    {"budget_usd": 40},
+    {"budget_usd": 0.01},
+    {"budget_usd": 1000},
+    {"hours": 730},
+    {"hours": 24, "volume": 2_000_000, "budget_usd": 1500},
+    {"hours": 1, "label": 0, "utilisation": 100},
+    {"retrains": 4, "relabel": 0.25, "budget_usd": 300},
+    {"owned": True},
+    {"owned": True, "retrains": 2, "relabel": 1},
     {"utilisation": 100},
     {"utilisation": 7.5},
     {"retrains": 12},
@@ -235,8 +248,8 @@ EDITS: list[dict[str, Any]] = [
         "hour2": 0.9,
         "label": 0.004,
         "volume": 30_000_000,
-        "point": 55,
-        "budget": 1125,
+        "right_answer_usd": 0.00018,
+        "budget_usd": 1125,
     },
 ]
 
@@ -254,10 +267,13 @@ def test_one_edit_after_another_never_leaves_anything_behind(browser: Any, folde
         for _ in range(25):
             values: dict[str, Any] = {
                 "volume": chance.randrange(1, 10 ** chance.randrange(1, 12)),
-                "point": round(10 ** chance.uniform(-3, 5), chance.randrange(5)),
-                "budget": round(10 ** chance.uniform(-1, 5), 2),
+                "right_answer_usd": round(10 ** chance.uniform(-5, 2), chance.randrange(3, 8)),
+                "budget_usd": round(10 ** chance.uniform(-1, 5), 2),
                 "utilisation": chance.choice([1, 30, 33.3, 100]),
+                "hours": chance.choice([0, 0, 1, 24.5, 730, 100_000]),
                 "retrains": chance.choice([0, 1, 3, 40]),
+                "relabel": chance.choice([0, 0.1, 1]),
+                "owned": chance.random() < 0.3,
                 "label": round(10 ** chance.uniform(-4, 1), 4),
                 "cache": chance.random() < 0.5,
             } | {f"hour{place}": round(10 ** chance.uniform(-2, 1.5), 3) for place in range(3)}
@@ -318,16 +334,16 @@ def test_no_text_of_a_chart_is_cut_off_or_covers_a_title_and_no_tick_is_said_twi
 def test_the_address_holds_what_was_changed_and_a_link_shows_the_same(
     browser: Any, folder: Path, site: Site
 ) -> None:
-    values = {"volume": 2_500_000, "hour1": 2.2, "retrains": 3, "cache": False}
+    values = {"volume": 2_500_000, "hour1": 2.2, "retrains": 3, "cache": False, "owned": True}
     with Opened(browser, folder) as opened:
         opened.write(values)
         query = opened.page.evaluate("location.search")
-        assert query == "?cache=off&volume=2500000&retrains=3&hour1=2.2"
+        assert query == "?owned=on&cache=off&volume=2500000&retrains=3&hour1=2.2"
         before = opened.page.evaluate(READ)
     with Opened(browser, folder, query) as again:
         assert again.page.evaluate(READ) == before
         assert (again.page.input_value("#volume"), again.page.is_checked("#cache")) == ("2500000", False)
-        again.write({"volume": 100000, "hour1": 3, "retrains": 0, "cache": True})
+        again.write({"volume": 100000, "hour1": 3, "retrains": 0, "cache": True, "owned": False})
         assert again.page.evaluate("location.search") == ""
 
 
@@ -340,7 +356,8 @@ def test_the_address_holds_what_was_changed_and_a_link_shows_the_same(
         ("volume", "1e99", "Must be from 1 to 100,000,000,000."),
         ("volume", "1,000", "Not a number"),
         ("volume", "Infinity", "Not a number"),
-        ("point", "0x10", "Not a number"),
+        ("right_answer_usd", "0x10", "Not a number"),
+        ("relabel", "20", "Must be from 0 to 1."),
         ("utilisation", "0", "Must be from 1 to 100."),
         ("retrains", "1.5", "Must be a whole number."),
         ("hour1", "NaN", "Not a number"),
@@ -351,13 +368,13 @@ def test_a_wrong_input_is_named_beside_its_field_and_the_last_good_value_holds(
     browser: Any, folder: Path, name: str, text: str, said: str
 ) -> None:
     with Opened(browser, folder) as opened:
-        opened.write({"budget": 77})
+        opened.write({"budget_usd": 77})
         before, query = opened.page.evaluate(READ), opened.page.evaluate("location.search")
         opened.write({name: text})
         assert opened.fault(name).startswith(said) and opened.fault(name).endswith("still counts.")
         assert opened.page.get_attribute(f"#{name}", "aria-invalid") == "true"
         assert opened.page.evaluate(READ) == before and opened.page.evaluate("location.search") == query
-        opened.write({name: "2"})
+        opened.write({name: "1"})
         assert (opened.fault(name), opened.page.get_attribute(f"#{name}", "aria-invalid")) == ("", "false")
     with Opened(browser, folder, f"?{name}={text}") as linked:
         assert linked.fault(name) != "" or text == ""
@@ -380,16 +397,18 @@ def test_a_board_with_nothing_to_choose_breaks_nothing(browser: Any, tmp_path: P
     with Opened(browser, tmp_path) as opened:
         opened.write({"volume": 5000})
         assert opened.page.inner_text("#decision") == "Nothing can be advised: no candidate is complete."
-        assert opened.page.inner_text("#budgets-table").count("no cost is known") == 5
+        assert opened.page.inner_text("#budgets-table").count("no cost is known") == 4
 
 
 def test_buttons_fill_in_low_and_high_prices_and_hosted_models(
     browser: Any, folder: Path, site: Site
 ) -> None:
     with Opened(browser, folder) as opened:
-        for title, level in (("High prices", "high"), ("Low prices", "low")):
+        levels: tuple[tuple[str, Level], ...] = (("High prices", "high"), ("Low prices", "low"))
+        for title, level in levels:
             opened.page.click(f"button:has-text('{title}')")
-            assert_shows(opened, decision_page(site, scenario_at(site.prices, site.choices.devices, level)))  # type: ignore[arg-type]
+            filled_in = scenario_at(site.board.scenario, site.prices, site.choices.devices, level)
+            assert_shows(opened, decision_page(site, filled_in))
         opened.page.click("button:has-text('large hosted model')")
         assert opened.page.input_value("#api_input") == "2.5"
 
@@ -419,7 +438,7 @@ def test_it_is_worked_by_keyboard_and_keeps_its_place(browser: Any, folder: Path
         assert page.evaluate("document.activeElement.id") == "volume"
         page.keyboard.press("Enter")  # no form is sent anywhere
         page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.id") == "point"
+        assert page.evaluate("document.activeElement.id") == "right_answer_usd"
         assert "volume=250000" in page.url
         assert page.get_attribute("#decision", "aria-live") == "polite"
         for field in page.locator("#scenario input[type=text]").all():

@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from site_reading import Text
+from site_reading import Text, figures
 from synthetic import task_card, write_sweep
 
 from harness.cli import main
@@ -183,6 +183,21 @@ def test_without_a_choice_all_columns_are_shown_but_one_that_would_be_empty(resu
         ("weights = { rivers = 1e300 }", "'weights.rivers': Input should be less than or equal to 1000000"),
         ("weights = { rivers = 0.0 }", "'weights.rivers': Input should be greater than 0"),
         ("forgetting_margin = nan", "'forgetting_margin' is nan; every number must be finite"),
+        ("[scenario]\nvolumes = 5", "unknown key 'scenario.volumes'. Did you mean 'volume'?"),
+        ("[scenario]\nvolume = 0", "'scenario.volume': Input should be greater than or equal to 1 (got 0)"),
+        ('[scenario]\nvolume = "10k"', "'scenario.volume': must be a number (got '10k')"),
+        ("[scenario]\nbudget_usd = nan", "'scenario.budget_usd' is nan; every number must be finite"),
+        (
+            "[scenario]\nutilisation = 0.3",
+            "'scenario.utilisation': Input should be greater than or equal to 1",
+        ),
+        ("[scenario]\nretrains = 1.5", "'scenario.retrains': must be a whole number"),
+        ("[scenario]\nrelabel = 20", "'scenario.relabel': Input should be less than or equal to 1"),
+        (
+            '[scenario]\nlabels = "free"',
+            "'scenario.labels': Input should be 'owned' or 'bought' (got 'free')",
+        ),
+        ("scenario = 3", "'scenario': must hold keys and values"),
         ("forgetting_margin = 101", "'forgetting_margin': Input should be less than or equal to 100"),
     ],
 )
@@ -198,6 +213,36 @@ def test_a_weight_of_a_task_without_a_run_is_named(results: Path, out: Path, tmp
     board.write_text("weights = { river = 2 }\n", encoding="utf-8")
     page = Text(publish(results, out, board=board).index).text
     assert "Task 'river' of the board has no finished run. Did you mean 'rivers'?" in page
+
+
+def test_the_scenario_of_a_board_is_that_of_its_first_page_and_of_its_cost_page(
+    results: Path, out: Path, tmp_path: Path
+) -> None:
+    board = tmp_path / "board.toml"
+    board.write_text(
+        "[scenario]\nvolume = 5_000\nright_answer_usd = 0.5\nbudget_usd = 9.5\nutilisation = 80\nhours = 100\n"
+        'labels = "owned"\nretrains = 2\nrelabel = 0.5\n',
+        encoding="utf-8",
+    )
+    published = publish(results, out, board=board)
+    given = {
+        "volume": 5_000, "right_answer_usd": 0.5, "budget_usd": 9.5, "utilisation": 80, "hours": 100,
+        "owned": True, "retrains": 2, "relabel": 0.5,
+    }  # fmt: skip
+    scenario = figures(published)["scenario"]
+    assert {name: scenario[name] for name in given} == given
+    inputs = {
+        attributes["name"]: attributes
+        for tag, attributes in Text(out / "cost.html").tags
+        if tag == "input" and attributes.get("name")
+    }
+    shown = {name: inputs[name].get("value") for name in given if name != "owned"}
+    assert shown == {name: f"{value:g}" for name, value in given.items() if name != "owned"}
+    assert "checked" in inputs["owned"]
+    assert (
+        "5,000 requests, $0.50 per right answer, labels owned, 80 % busy"
+        in Text(out / "methodology.html").text
+    )
 
 
 # On the web
