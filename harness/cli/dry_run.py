@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -111,20 +112,20 @@ def _total(
 
 
 def _print_lines(runs: "Sequence[Run]", forecasts: "Sequence[Forecast]", console: "Console") -> None:
-    """A line per run, or per candidate and method where those would be too many."""
+    """A line for all seeds of an arm on a task, or per candidate and method where those would be too many."""
     from rich.markup import escape
     from rich.table import Table
 
-    lines: list[tuple[tuple[str, ...], list[Forecast]]]
-    if len(forecasts) <= MOST_LINES:
-        table = Table("run", "state", box=None, header_style="bold")
-        lines = [((forecast.run, forecast.state), [forecast]) for forecast in forecasts]
-    else:
+    by_arm: dict[tuple[str, ...], list[Forecast]] = {}
+    for run, forecast in zip(runs, forecasts, strict=True):
+        by_arm.setdefault((run.label_without_seed,), []).append(forecast)
+    table = Table("run", "to do", box=None, header_style="bold")
+    if len(by_arm) > MOST_LINES:
         table = Table("candidate", "method", "to do", box=None, header_style="bold")
-        by_arm: dict[tuple[str, str], list[Forecast]] = {}
+        by_arm = {}
         for run, forecast in zip(runs, forecasts, strict=True):
             by_arm.setdefault((run.candidate.name, run.candidate.method), []).append(forecast)
-        lines = [((*arm, _to_do(of_arm)), of_arm) for arm, of_arm in by_arm.items()]
+    lines = [((*arm, _to_do(of_arm)), of_arm) for arm, of_arm in by_arm.items()]
     for column in ("train tokens", "score tokens", "seconds"):
         table.add_column(column, justify="right")
     for cells, of_line in lines[:MOST_LINES]:
@@ -151,7 +152,7 @@ def _print_total(total: dict[str, Any], console: "Console") -> None:
     console.print(
         f"\n{total['runs'] - total['done']} of {total['runs']} runs to do, on {total['groups']} base models: "
         f"{total['train_tokens']:,} tokens to train on, about {duration} on {total['device']}"
-        + (f", about ${price:,.{2 if price >= 10 else 4}f}" if price is not None else "")
+        + (f", about {dollars(price)}" if price is not None else "")
         + ", and half a minute of start-up per model. "
         "Estimated from characters and parameters; results say more.",
         highlight=False,
@@ -162,3 +163,14 @@ def _print_total(total: dict[str, Any], console: "Console") -> None:
             "nor a size in the "
             "model's name."
         )
+
+
+def dollars(amount: float) -> str:
+    """An estimate to two digits: `$1,300`, `$14`, `$1.40`, `$0.0003`."""
+    rounded = float(f"{amount:.1e}")
+    if rounded == 0:
+        return "$0"
+    if rounded >= 10:
+        return f"${rounded:,.0f}"
+    decimals = max(2, 1 - math.floor(math.log10(rounded)))
+    return f"${rounded:.{decimals}f}"

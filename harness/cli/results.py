@@ -5,6 +5,7 @@ import json
 import sys
 from typing import Any
 
+from harness.cli.next_step import print_next, results_folder
 from harness.cli.verb import (
     DONE,
     SOME_FAILED,
@@ -139,6 +140,9 @@ def _score(options: argparse.Namespace) -> int:
     report = rescore(options.results, plugins_for(options, tasks))
     for line in report.lines:
         print(line)
+    if report.unchanged:
+        print(f"{report.unchanged} results were judged again, and have the scores that they had.")
+    print_next("publish", *results_folder(options))
     return SOME_FAILED if report.skipped else DONE
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.driver.executors import Executor
+    from harness.records.result import Result
     from harness.sweep.sweep import Sweep
 
 MOST_DOUBTS = 5
@@ -213,15 +214,9 @@ def _print_scores(sweep: "Sweep", results: Path, console: "Console") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from harness.records.store import read_results
-
-    names = {*(spec.name for spec in sweep.candidates), *(spec.name for spec in sweep.ensembles)}
     scores_by_row: dict[tuple[str, ...], list[float]] = {}
-    for result in read_results(results):
-        run = result.run
-        if run.candidate.name not in names or run.task not in sweep.tasks or run.guard is not None:
-            continue
-        metric = result.task.primary_metric
+    for result in in_order_of_sweep(sweep, results):
+        run, metric = result.run, result.task.primary_metric
         samples = "–" if run.n_train is None else f"{run.n_train:,}"
         row = (run.candidate.name, run.candidate.method, f"{run.task} · {metric}", samples)
         scores_by_row.setdefault(row, []).append(result.metrics[metric].value)
@@ -233,6 +228,28 @@ def _print_scores(sweep: "Sweep", results: Path, console: "Console") -> None:
     for cells, scores in scores_by_row.items():
         table.add_row(*map(escape, cells), f"{sum(scores) / len(scores):.3f}", str(len(scores)))
     console.print(table)
+
+
+def in_order_of_sweep(sweep: "Sweep", results: Path) -> "list[Result]":
+    """What is finished of a sweep: candidates and tasks as it names them, the methods of each from untuned to
+    tuned, smaller budgets first. Without guard runs."""
+    from harness.records.store import read_results
+    from harness.sweep.methods import METHOD_TABLE
+
+    names = [spec.name for spec in sweep.candidates] + [spec.name for spec in sweep.ensembles]
+    methods = list(METHOD_TABLE)
+
+    def place(result: "Result") -> tuple[int, ...]:
+        run = result.run
+        tried = names.index(run.candidate.name), sweep.tasks.index(run.task)
+        return *tried, methods.index(run.candidate.method), run.n_train or 0, run.seed
+
+    finished = [
+        result
+        for result in read_results(results)
+        if result.run.candidate.name in names and result.run.task in sweep.tasks and result.run.guard is None
+    ]
+    return sorted(finished, key=place)
 
 
 def _print_doubts(doubts: "Sequence[str]", console: "Console") -> None:

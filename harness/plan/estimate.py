@@ -47,6 +47,8 @@ class Forecast:
     """Trials of a search included; a training that several runs share counts for the first of them."""
 
     score_tokens: int
+    """0 where an earlier run, of another seed, is asked the very same and its answers are reused."""
+
     parameters: int | None
     """None when neither the weights nor the name of the model tell."""
 
@@ -60,12 +62,15 @@ def assumed_device() -> str:
 
 
 class Estimator:
-    """Forecasts runs in order: what an earlier run trains, a later one does not train again."""
+    """Forecasts runs in order: what an earlier run trains or answers, a later one does not once more."""
 
     def __init__(self, tasks: Mapping[str, LoadedTask]) -> None:
         self._tasks = tasks
         self._speed = GPU_FLOPS if assumed_device() == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
         self._trained: set[tuple[object, ...]] = set()
+        self._answered: set[str] = set()
+        """Keys of runs that are the same for every seed, without their seeds."""
+
         self._parameters = cache(count_parameters)
         self._prompt_tokens = cache(self._mean_prompt)
         self._answer_tokens = cache(self._mean_answer)
@@ -76,10 +81,11 @@ class Estimator:
         trained = list(
             self._trainings(run)
         )  # of a run that is done, too: its weights are there for its guard runs
+        answered = self._is_answered(run)
         if done:
             return Forecast(run.label, "done", 0, 0, None, 0.0, 0.0)
         train_tokens = int(sum(tokens for _, tokens in trained))
-        score_tokens = self._score_tokens(run)
+        score_tokens = 0 if answered else self._score_tokens(run)
         parameters = self._parameters(run.candidate.model)
         if parameters is None:
             return Forecast(run.label, "to do", train_tokens, score_tokens, None, None, None)
@@ -135,6 +141,15 @@ class Estimator:
                 )
                 trainings = full_trainings(rungs(settings.reduction_factor, settings.rungs), trials)
                 yield run.stages[-1], trainings * self._tokens(run.stages[-1])
+
+    def _is_answered(self, run: Run) -> bool:
+        """Whether an earlier run has the answers of this one, which differs in its seed alone."""
+        if not run.same_for_every_seed:
+            return False
+        key = run.model_copy(update={"seed": 0}).key
+        answered = key in self._answered
+        self._answered.add(key)
+        return answered
 
     def _tokens(self, stage: Stage) -> int:
         """Tokens that a stage trains on."""

@@ -9,7 +9,7 @@ from harness.errors import UserError
 from harness.plugins.registry import Plugin, load_task
 from harness.records.predictions import UNREADABLE, Prediction, load_predictions
 from harness.records.result import RESULT, Result
-from harness.records.scores import MetricCard, TaskCard
+from harness.records.scores import MetricCard, MetricValue, TaskCard
 from harness.records.store import read_results, write_record
 from harness.score.card import metric_card
 from harness.score.finish import collapse, write_predictions
@@ -23,7 +23,10 @@ class Rescored:
     """What happened to the results of a folder."""
 
     lines: list[str] = field(default_factory=list)
-    """A sentence for each result."""
+    """A sentence for each result that changed or was left as it was."""
+
+    unchanged: int = 0
+    """Results that were judged again, and have the scores that they had."""
 
     skipped: int = 0
     """Results that were left as they were, because they could not be judged again."""
@@ -57,9 +60,14 @@ def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
             outcome.leave(run, str(error))
             continue
         try:
-            outcome.lines.append(f"{run.label}: {_rescore(results, result, task, clusters)}")
+            change = _rescore(results, result, task, clusters)
         except (*UNREADABLE, UserError) as error:
             outcome.leave(run, f"its predictions cannot be read: {error}")
+            continue
+        if change:
+            outcome.lines.append(f"{run.label}: {change}")
+        else:
+            outcome.unchanged += 1
     return outcome
 
 
@@ -115,7 +123,7 @@ def _unjudged(results: Path, run: Run, task: Task, clusters: _Clusters) -> list[
 
 
 def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> str:
-    """Judge one result again, write it, and say how its primary metric changed."""
+    """Judge one result again, write it, and say how its primary metric changed; empty where no metric did."""
     run = result.run
     scored = score_predictions(task, _unjudged(results, run, task, clusters))
     if not scored.metrics:
@@ -140,8 +148,14 @@ def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> 
         "task": card,
     }
     write_record(results / run.folder / RESULT, result.model_copy(update=update))
+    if _values(scored.metrics) == _values(result.metrics):
+        return ""
     before = result.metrics[result.task.primary_metric].value
     return f"{primary} {before:.4f} → {scored.metrics[primary].value:.4f}"
+
+
+def _values(metrics: Mapping[str, MetricValue]) -> dict[str, float]:
+    return {name: metric.value for name, metric in metrics.items()}
 
 
 def _metric_card(metric: Metric, card: TaskCard) -> MetricCard:

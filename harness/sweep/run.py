@@ -167,6 +167,12 @@ class Run(Frozen):
         )
 
     @property
+    def same_for_every_seed(self) -> bool:
+        """Whether its seed changes nothing: greedy answers of untuned weights to prompts that hold no draw."""
+        drawn = self.demonstrations not in (None, "fixed", "nearest")
+        return not (self.stages or self.members or self.generation.temperature or drawn)
+
+    @property
     def training(self) -> Training | None:
         """The settings of the last stage; None for arms that train nothing."""
         return self.stages[-1].training if self.stages else None
@@ -215,8 +221,13 @@ class Run(Frozen):
     @property
     def label(self) -> str:
         """Its name in messages and tables."""
+        return f"{self.label_without_seed} · seed {self.seed}"
+
+    @property
+    def label_without_seed(self) -> str:
+        """What all seeds of an arm are called on a task."""
         budget = "" if self.budget is None else f" · {self.budget} samples"
-        return f"{self.candidate.label} · {self.task_label}{budget} · seed {self.seed}"
+        return f"{self.candidate.label} · {self.task_label}{budget}"
 
     @property
     def task_label(self) -> str:

@@ -18,6 +18,9 @@ from synthetic import make_run, task_card, write_failure, write_result
 from toy_task import SOURCE
 
 from harness import cli
+from harness.cli.dry_run import dollars
+from harness.cli.sweeps import in_order_of_sweep
+from harness.sweep.sweep import Sweep
 
 SWEEP = """
 name = "s"
@@ -149,6 +152,35 @@ def test_a_dry_run_prints_the_plan_with_its_cost_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.toml"]
 
 
+def test_a_dry_run_has_a_line_for_all_seeds_of_an_arm(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("run", str(sweep), "--dry-run", "--more-seeds", "2") == 0
+    lines = capsys.readouterr().out.partition("\n\n")[0].splitlines()
+    # All but the seconds, which depend on the machine.
+    assert [line.split()[:-1] for line in lines[1:3]] == [
+        ["toy", "·", "zero_shot", "·", "date_normalise", "3", "of", "3", "0", "11,606"],
+        ["toy", "·", "few_shot", "·", "date_normalise", "3", "of", "3", "0", "124,368"],
+    ]
+    assert len(lines) == 5
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        (0, "$0"),
+        (0.000348, "$0.00035"),
+        (0.0996, "$0.10"),
+        (1.4054, "$1.40"),
+        (9.96, "$10"),
+        (14.3, "$14"),
+        (1284, "$1,300"),
+    ],
+)
+def test_an_estimated_price_has_two_digits(amount: float, shown: str) -> None:
+    assert dollars(amount) == shown
+
+
 def test_a_dry_run_for_scripts_gives_tokens_operations_and_seconds(
     sweep: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -262,6 +294,28 @@ def test_runs_are_listed_with_their_scores(tmp_path: Path, capsys: pytest.Captur
     assert call("list", "runs", "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["state"], row["score"], row["n"]) == ("done", 0.25, 4)
+
+
+def test_scores_of_a_sweep_come_from_untuned_to_tuned_in_its_order(tmp_path: Path) -> None:
+    sweep = Sweep.model_validate(
+        {
+            "name": "s",
+            "tasks": ["capitals", "adding"],
+            "candidates": [{"name": name, "model": f"x/{name}"} for name in ("second", "first")],
+        }
+    )
+    for name in ("first", "second", "third"):
+        for task in ("adding", "capitals", "other"):
+            for method in ("few_shot", "lora", "zero_shot"):
+                card = task_card(task)
+                write_result(tmp_path, make_run(name, method, card, 0), card, [1.0, 0.0])
+    runs = [result.run for result in in_order_of_sweep(sweep, tmp_path)]
+    assert [(run.candidate.name, run.task, run.candidate.method) for run in runs] == [
+        (name, task, method)
+        for name in ("second", "first")
+        for task in ("capitals", "adding")
+        for method in ("zero_shot", "few_shot", "lora")
+    ]
 
 
 @pytest.mark.parametrize("verb", [["list", "runs"], ["publish"], ["score"]])

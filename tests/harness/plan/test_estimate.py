@@ -106,3 +106,46 @@ def test_every_answer_that_is_sampled_for_a_prompt_is_counted() -> None:
         generation = {"n": answers, "temperature": 0.7, "max_tokens": 10}
         forecast = Estimator(tasks()).forecast(planned("zero_shot", generation=generation), done=False)
         assert forecast.score_tokens == int(4 * (PROMPT_TOKENS + 10 * answers))
+
+
+def scored_tokens(method: str, **changes: Any) -> list[int]:
+    """What each of three seeds is forecast to be asked."""
+    declared: dict[str, Any] = {
+        "name": "s",
+        "tasks": ["adding"],
+        "seeds": [0, 1, 2],
+        "candidates": [{"name": "a", "model": "x/a-70B", "methods": [method]}],
+    }
+    sweep = Sweep.model_validate(declared | changes)
+    runs = make_runs(sweep, tasks(), fingerprint=lambda model, revision: "f", limit=None)
+    estimator = Estimator(tasks())
+    return [estimator.forecast(run, done=False).score_tokens for run in runs]
+
+
+def test_answers_that_other_seeds_reuse_count_once() -> None:
+    first, *others = scored_tokens("zero_shot")
+    assert first > 0 and others == [0, 0]
+    first, *others = scored_tokens("few_shot", demonstrations="nearest")
+    assert first > 0 and others == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [
+        ("zero_shot", {"generation": {"temperature": 0.7}}),
+        ("few_shot", {"demonstrations": "random"}),
+        ("lora", {}),
+    ],
+)
+def test_answers_that_depend_on_the_seed_count_for_each(method: str, changes: dict[str, Any]) -> None:
+    first, *others = scored_tokens(method, **changes)
+    assert first > 0 and others == [first, first]
+
+
+def test_answers_of_a_finished_seed_are_not_asked_for_again() -> None:
+    estimator = Estimator(tasks())
+    first, second = (
+        run.model_copy(update={"seed": seed}) for seed, run in enumerate([planned("zero_shot")] * 2)
+    )
+    assert estimator.forecast(first, done=True).score_tokens == 0
+    assert estimator.forecast(second, done=False).score_tokens == 0

@@ -130,6 +130,13 @@ def test_a_result_whose_task_is_gone_is_left_as_it_was(tmp_path: Path) -> None:
     assert "task 'adding' not found" in outcome.lines[0]
 
 
+def test_results_that_stay_as_they_are_are_only_counted(tmp_path: Path) -> None:
+    write(tmp_path, ["7"], "7")
+    assert len(rescore(tmp_path, plugins_of(adding())).lines) == 1, "its score was invented"
+    again = rescore(tmp_path, plugins_of(adding()))
+    assert (again.lines, again.unchanged, again.skipped) == ([], 1, 0)
+
+
 def test_a_folder_without_results_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no results"):
         rescore(tmp_path, {})
