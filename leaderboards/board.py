@@ -77,6 +77,10 @@ class Board(Frozen):
     weights: dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(default_factory=dict)
     """How much a task counts in the mean; a task not named here counts 1."""
 
+    wordings: Literal["fixed", "random"] = "fixed"
+    """What the wordings of the prompts are: those that will be used, or a draw of all possible ones, by which
+    scores then vary, too."""
+
     columns: tuple[str, ...] = Field(default=DEFAULT_COLUMNS, min_length=1)
     """The columns of the ranking, in the order they are shown."""
 

@@ -255,4 +255,5 @@ def _end(bound: float | None) -> str:
 
 def is_whole(row: Row, task: str) -> bool:
     """Whether a row has every seed on a task."""
-    return row.cells[task].seeds == row.seeds_wanted and row.cells[task].estimate is not None
+    cell = row.cells[task]
+    return not cell.lacks(row.seeds_wanted) and cell.estimate is not None

@@ -1,28 +1,34 @@
 """The uncertainty of scores and gains: over samples, over training seeds and over wordings.
 
-`spread` computes the variance of a mean, `intervals` turns it into estimates, `significance` tests
-differences, `ranks` says which order they allow, and `planning` how many samples a difference takes.
+`spread` computes the variance of a mean and `seeds` what training seeds add to it; `intervals` turns them into
+estimates, `significance` tests differences, `ranks` says which order they allow, and `planning` how many samples
+a difference takes.
 """
 
 from harness.statistics.intervals import (
     CONFIDENCE,
     Estimate,
     Intervals,
+    Means,
     differences,
     gain,
     mean_over_tasks,
+    means_of,
     rescale,
     score,
     scores_of,
+    sides_of_sum,
 )
 from harness.statistics.planning import POWER, sample_size
-from harness.statistics.ranks import DRAWS, Ranking, deviations, joint_threshold, rank
+from harness.statistics.ranks import DRAWS, Ranking, joint_threshold, rank, sample_errors
+from harness.statistics.seeds import SeedNoise, moderate, seed_noise
 from harness.statistics.significance import (
+    FLIPS,
+    exact_p,
     false_discovery,
     holm,
     holm_by_column,
     mcnemar,
-    p_values,
     sign_flip,
     t_test,
 )
@@ -31,14 +37,17 @@ from harness.statistics.spread import FloatArray, cluster_numbers, of_pairs
 __all__ = [
     "CONFIDENCE",
     "DRAWS",
+    "FLIPS",
     "POWER",
     "Estimate",
     "FloatArray",
     "Intervals",
+    "Means",
     "Ranking",
+    "SeedNoise",
     "cluster_numbers",
-    "deviations",
     "differences",
+    "exact_p",
     "false_discovery",
     "gain",
     "holm",
@@ -46,13 +55,17 @@ __all__ = [
     "joint_threshold",
     "mcnemar",
     "mean_over_tasks",
+    "means_of",
+    "moderate",
     "of_pairs",
-    "p_values",
     "rank",
     "rescale",
+    "sample_errors",
     "sample_size",
     "score",
     "scores_of",
+    "seed_noise",
+    "sides_of_sum",
     "sign_flip",
     "t_test",
 ]

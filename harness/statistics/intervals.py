@@ -1,14 +1,23 @@
 """Estimates with 95 % intervals: of scores, of paired gains, of means over tasks."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from harness.statistics.planning import POWER
-from harness.statistics.spread import FloatArray, Spread, effects, of_pairs, table_of
+from harness.statistics.seeds import SeedNoise, seed_noise
+from harness.statistics.spread import (
+    FloatArray,
+    SampleEffects,
+    Spread,
+    of_pairs,
+    sample_effects,
+    table_of,
+    total,
+)
 
 CONFIDENCE = 0.95
 
@@ -48,7 +57,9 @@ class Estimate:
         """
         if not self.stderr:
             return None
-        return float(_quantile(np.asarray(self.degrees)) + special.stdtrit(self.degrees, POWER)) * self.stderr
+        return (
+            float(t_quantile(np.asarray(self.degrees)) + special.stdtrit(self.degrees, POWER)) * self.stderr
+        )
 
 
 @dataclass(frozen=True)
@@ -79,65 +90,110 @@ class Intervals:
         )
 
 
+@dataclass(frozen=True)
+class Means:
+    """The mean scores of K arms on the same samples, with all that makes them uncertain."""
+
+    values: FloatArray
+    """Of each sample in each wording, over an arm's seeds: K × templates × samples."""
+
+    noise: SeedNoise
+    seeds: NDArray[np.int64]
+    """How many seeds each mean is over: (K,)."""
+
+    clusters: ArrayLike | None = None
+    random_wordings: bool = False
+    """Whether the wordings are a draw of all possible ones, and not those that will be used."""
+
+    @property
+    def n(self) -> int:
+        """Samples."""
+        return int(self.values.shape[2])
+
+    @property
+    def exact(self) -> bool:
+        """Whether textbook intervals of proportions hold: one seed, one wording, samples that stand alone."""
+        return self.clusters is None and self.values.shape[1] == 1 and int(self.seeds.max()) == 1
+
+    @cached_property
+    def means(self) -> FloatArray:
+        """(K,)."""
+        return np.asarray(self.values.mean(axis=(1, 2)))
+
+    @cached_property
+    def effects(self) -> SampleEffects | None:
+        """How samples deviate; None with fewer than two."""
+        return sample_effects(self.values, self.clusters, random_wordings=self.random_wordings)
+
+    @cached_property
+    def spread(self) -> Spread | None:
+        """Of each mean: (K,)."""
+        return None if self.effects is None else total([*self.effects.of_scores(), self.noise.of_scores()])
+
+    @cached_property
+    def spread_of_differences(self) -> Spread | None:
+        """Of every two means: (K, K)."""
+        if self.effects is None:
+            return None
+        return total([*self.effects.of_differences(), self.noise.of_differences()])
+
+
+def means_of(
+    tables: FloatArray, clusters: ArrayLike | None = None, *, random_wordings: bool = False
+) -> Means:
+    """K tables of one shape (K × seeds × templates × samples), whose seeds vary for the same reason."""
+    noise = seed_noise([*tables], [clusters] * len(tables))
+    seeds = np.full(len(tables), tables.shape[1])
+    return Means(tables.mean(axis=1), noise, seeds, clusters, random_wordings)
+
+
 def score(
     scores: ArrayLike, *, binary: bool, low: float = 0.0, high: float = 1.0, clusters: ArrayLike | None = None
 ) -> Estimate:
     """The mean of a table of scores (samples, seeds × samples, or seeds × templates × samples) with its 95 %
-    interval.
+    interval; see `scores_of`."""
+    return scores_of(means_of(table_of(scores)[None], clusters), binary=binary, low=low, high=high).at(0)
 
-    Binary scores, and their means over templates, get Wilson's interval: for one seed and template the same
-    as scipy's `binomtest(...).proportion_ci("wilson")`; for several, n becomes the effective sample size n /
-    design effect, as for proportions from clustered surveys (Franco et al., J. Survey Statistics and
-    Methodology 7, 2019). Other scores get the t interval, clipped to `low` and `high`, the range of the
-    metric. Where all scores are equal the t interval would have no width; scores in [0, 1] then get Wilson's,
-    which is wide enough because none varies more than a binary one.
+
+def scores_of(means: Means, *, binary: bool, low: float = 0.0, high: float = 1.0) -> Intervals:
+    """The means of K arms with their 95 % intervals.
+
+    Binary scores, and their means over wordings, get Wilson's interval: for one seed and wording the same as
+    scipy's `binomtest(...).proportion_ci("wilson")`; for several, n becomes the effective sample size n / design
+    effect, as for proportions from clustered surveys (Franco et al., J. Survey Statistics and Methodology 7,
+    2019). Other scores get the t interval, clipped to `low` and `high`, the range of the metric. Where all
+    scores are equal the t interval would have no width; scores in [0, 1] then get Wilson's, which is wide enough
+    because none varies more than a binary one.
     """
-    return scores_of(table_of(scores)[None], binary=binary, low=low, high=high, clusters=clusters).at(0)
-
-
-def scores_of(
-    tables: FloatArray,
-    *,
-    binary: bool,
-    low: float = 0.0,
-    high: float = 1.0,
-    clusters: ArrayLike | None = None,
-) -> Intervals:
-    """`score` for K tables of one shape (K × seeds × templates × samples) at once: K estimates."""
-    parts = effects(tables, clusters)
-    spread = None if parts is None else parts.spread(parts.squares())
-    _, seeds, _, n = tables.shape
-    means = tables.mean(axis=(1, 2, 3))
-    wilson_low, wilson_high = _wilson(
-        means, _effective_n(means, tables.shape, spread), _wilson_quantile(tables, spread)
-    )
+    value, spread, n = means.means, means.spread, means.n
+    least_seeds = int(means.seeds.min())
+    wilson_low, wilson_high = _wilson(value, _effective_n(value, n, spread), _wilson_quantile(means, spread))
     if spread is None:  # one sample bounds nothing, unless it is binary
         return Intervals(
-            means,
+            value,
             None,
-            wilson_low if binary else np.full_like(means, low),
-            wilson_high if binary else np.full_like(means, high),
-            np.full_like(means, np.inf),
+            wilson_low if binary else np.full_like(value, low),
+            wilson_high if binary else np.full_like(value, high),
+            np.full_like(value, np.inf),
             n,
-            seeds,
+            least_seeds,
         )
-    half_width = _quantile(spread.degrees) * np.sqrt(spread.variance)
+    half_width = t_quantile(spread.degrees) * np.sqrt(spread.variance)
     all_equal = spread.variance == 0
     takes_wilson = np.full_like(all_equal, binary) | (all_equal & ((low, high) == (0.0, 1.0)))
     return Intervals(
-        means,
+        value,
         np.sqrt(spread.variance),
-        np.where(takes_wilson, wilson_low, np.maximum(low, means - half_width)),
-        np.where(takes_wilson, wilson_high, np.minimum(high, means + half_width)),
+        np.where(takes_wilson, wilson_low, np.maximum(low, value - half_width)),
+        np.where(takes_wilson, wilson_high, np.minimum(high, value + half_width)),
         spread.degrees,
         n,
-        seeds,
+        least_seeds,
     )
 
 
-def _effective_n(proportions: FloatArray, shape: tuple[int, ...], spread: Spread | None) -> FloatArray:
+def _effective_n(proportions: FloatArray, n: int, spread: Spread | None) -> FloatArray:
     """How many independent samples would leave each proportion as uncertain as it is."""
-    n = shape[-1]
     if spread is None:
         return np.full_like(proportions, n)
     simple = np.maximum(proportions * (1 - proportions), 0) / (n - 1)  # the variance of independent samples
@@ -145,12 +201,11 @@ def _effective_n(proportions: FloatArray, shape: tuple[int, ...], spread: Spread
     return np.where(comparable, n * simple / np.where(comparable, spread.variance, 1.0), float(n))
 
 
-def _wilson_quantile(tables: FloatArray, spread: Spread | None) -> FloatArray:
-    """The normal quantile for one seed and template, as in the textbooks; otherwise that of t."""
-    _, seeds, templates, _ = tables.shape
-    if spread is None or seeds == templates == 1:
+def _wilson_quantile(means: Means, spread: Spread | None) -> FloatArray:
+    """The normal quantile where the textbooks' interval holds; otherwise that of t."""
+    if spread is None or means.exact:
         return np.asarray(special.ndtri(0.5 + CONFIDENCE / 2))
-    return _quantile(spread.degrees)
+    return t_quantile(spread.degrees) if spread.degrees.ndim == 1 else quantile_of_pairs(spread.degrees)
 
 
 def _wilson(proportions: FloatArray, n: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -161,45 +216,49 @@ def _wilson(proportions: FloatArray, n: FloatArray, z: FloatArray) -> tuple[Floa
     return np.maximum(0.0, centre - half_width), np.minimum(1.0, centre + half_width)
 
 
-def _quantile(degrees: FloatArray) -> FloatArray:
-    """The .975 quantile of t for degrees of freedom of any shape.
-
-    A square holds those of all pairs, so each pair's quantile is computed once.
-    """
-    if degrees.ndim == 2:
-        return of_pairs(_quantile, degrees)
+def t_quantile(degrees: FloatArray) -> FloatArray:
+    """The .975 quantile of t for degrees of freedom of any shape."""
     # The value of scipy.stats.t.ppf without its checks, which take ten times as long for a single number.
     return np.asarray(special.stdtrit(degrees, 0.5 + CONFIDENCE / 2))
+
+
+def quantile_of_pairs(degrees: FloatArray) -> FloatArray:
+    """`t_quantile` of the degrees of all pairs (K × K): each pair's is computed once."""
+    return of_pairs(t_quantile, degrees)
 
 
 def gain(
     tuned: ArrayLike, base: ArrayLike, *, binary: bool, span: float = 1.0, clusters: ArrayLike | None = None
 ) -> Estimate:
-    """The paired difference of two tables over the same seeds, templates and samples, with its 95 % interval.
+    """The difference of two arms' means over the same wordings and samples (each samples, seeds × samples, or
+    seeds × templates × samples), with its 95 % interval; see `differences`.
 
-    Binary scores get the square-and-add interval (MOVER: Newcombe, Statistics in Medicine 17, 1998, method
-    10; Zou and Donner, ibid. 27, 2008). It combines the intervals of both scores with their correlation, so
-    it keeps its width where all differences are equal and the t interval would have none. Other scores get
-    the t interval, clipped to ± `span`, the length of the metric's range; where that would have no width,
-    scores in [0, 1] also get the square-and-add interval.
+    Each arm has seeds of its own, as many as it likes.
     """
-    tuned_table, base_table = table_of(tuned), table_of(base)
-    assert tuned_table.shape == base_table.shape, "a paired gain compares the same seeds and samples"
-    return differences(np.stack([tuned_table, base_table]), binary=binary, span=span, clusters=clusters).at(
-        0, 1
+    tables = [table_of(tuned), table_of(base)]
+    assert tables[0].shape[1:] == tables[1].shape[1:], "a gain compares the same samples in the same wordings"
+    means = Means(
+        np.stack([table.mean(axis=0) for table in tables]),
+        seed_noise(tables, [clusters] * 2),
+        np.array([len(table) for table in tables]),
+        clusters,
     )
+    return differences(means, binary=binary, span=span).at(0, 1)
 
 
-def differences(
-    tables: FloatArray, *, binary: bool, span: float = 1.0, clusters: ArrayLike | None = None
-) -> Intervals:
-    """`gain` for every two of K tables (K × seeds × templates × samples): K × K, the row's score minus the
-    column's."""
-    _, seeds, _, n = tables.shape
-    means = tables.mean(axis=(1, 2, 3))
-    value = means[:, None] - means[None, :]
-    parts = effects(tables, clusters)
-    if parts is None:
+def differences(means: Means, *, binary: bool, span: float = 1.0) -> Intervals:
+    """Every two of K arms, paired in their samples: K × K, the row's score minus the column's.
+
+    Binary scores get the square-and-add interval (MOVER: Newcombe, Statistics in Medicine 17, 1998, method 10;
+    Zou and Donner, ibid. 27, 2008). It combines the intervals of both scores with their correlation, so it keeps
+    its width where all differences are equal and the t interval would have none. Other scores get the t
+    interval, clipped to ± `span`, the length of the metric's range; where that would have no width, scores in
+    [0, 1] also get the square-and-add interval.
+    """
+    n, least_seeds = means.n, int(means.seeds.min())
+    value = means.means[:, None] - means.means[None, :]
+    spread = means.spread_of_differences
+    if spread is None:
         # One sample bounds nothing. Its part in a corpus metric may even lie outside the metric's range.
         return Intervals(
             value,
@@ -208,29 +267,30 @@ def differences(
             np.maximum(span, value),
             np.full_like(value, np.inf),
             n,
-            seeds,
+            least_seeds,
         )
-    spread = parts.spread(parts.squares_of_differences())
     if binary:
-        low, high = _square_and_add(tables, value, parts.spread(parts.squares()), spread)
+        low, high = _square_and_add(means, value, spread)
     else:
-        half_width = _quantile(spread.degrees) * np.sqrt(spread.variance)
+        half_width = quantile_of_pairs(spread.degrees) * np.sqrt(spread.variance)
         low, high = np.maximum(-span, value - half_width), np.minimum(span, value + half_width)
         if span == 1.0:
-            mover_low, mover_high = _square_and_add(tables, value, parts.spread(parts.squares()), spread)
+            mover_low, mover_high = _square_and_add(means, value, spread)
             all_equal = spread.variance == 0
             low, high = np.where(all_equal, mover_low, low), np.where(all_equal, mover_high, high)
-    return Intervals(value, np.sqrt(spread.variance), low, high, spread.degrees, n, seeds)
+    return Intervals(value, np.sqrt(spread.variance), low, high, spread.degrees, n, least_seeds)
 
 
 def _square_and_add(
-    tables: FloatArray, value: FloatArray, score_spread: Spread, difference_spread: Spread
+    means: Means, value: FloatArray, difference_spread: Spread
 ) -> tuple[FloatArray, FloatArray]:
     """Both ends of the intervals of all differences `value` (K × K), from the spread of the K scores.
 
     The degrees of freedom are those of the differences.
     """
-    means, stderr = tables.mean(axis=(1, 2, 3)), np.sqrt(score_spread.variance)
+    scores, score_spread = means.means, means.spread
+    assert score_spread is not None, "differences that have a spread are of scores that have one"
+    stderr = np.sqrt(score_spread.variance)
     product = stderr[:, None] * stderr[None, :]
     variances = score_spread.variance[:, None] + score_spread.variance[None, :]
     # Var(a − b) = Var(a) + Var(b) − 2ρ·SE(a)·SE(b) gives the correlation ρ of the two means.
@@ -238,10 +298,10 @@ def _square_and_add(
     covariance = (variances - difference_spread.variance) / 2
     correlation = np.where(positive, covariance / np.where(positive, product, 1.0), 0.0)
     correlation = np.clip(correlation, -1, 1)
-    effective_n = _effective_n(means, tables.shape, score_spread)
-    quantile = _wilson_quantile(tables, difference_spread)
-    low, high = _wilson(means[:, None], effective_n[:, None], quantile)
-    down, up = np.maximum(means[:, None] - low, 0.0), np.maximum(high - means[:, None], 0.0)
+    effective_n = _effective_n(scores, means.n, score_spread)
+    quantile = _wilson_quantile(means, difference_spread)
+    low, high = _wilson(scores[:, None], effective_n[:, None], quantile)
+    down, up = np.maximum(scores[:, None] - low, 0.0), np.maximum(high - scores[:, None], 0.0)
 
     def margin(side: FloatArray, opposite_side: FloatArray) -> FloatArray:
         squares = side**2 + opposite_side**2 - 2 * correlation * side * opposite_side
@@ -251,26 +311,60 @@ def _square_and_add(
     return np.maximum(-1.0, value - margin(down, up.T)), np.minimum(1.0, value + margin(up, down.T))
 
 
+@dataclass(frozen=True)
+class Sides:
+    """How far intervals reach from their estimates, of a sum of independent estimates: arrays of one shape."""
+
+    down: FloatArray
+    up: FloatArray
+    stderr: FloatArray
+    degrees: FloatArray
+
+
+def sides_of_sum(down: FloatArray, up: FloatArray, stderr: FloatArray, degrees: FloatArray) -> Sides:
+    """The interval of a sum of independent estimates, from theirs (estimates × any shape); NaN is an unknown
+    standard error.
+
+    Sides add in squares, which keeps the asymmetry of Wilson's intervals; but each is as many standard errors
+    long as its own few degrees of freedom demand, and the sum has more of them (Satterthwaite's). Both sides are
+    therefore scaled by `t(pooled) · √Σ SE² / √Σ (t·SE)²`.
+    """
+    variance = (stderr**2).sum(axis=0)
+    divisor = (stderr**4 / degrees).sum(axis=0)
+    pooled = np.divide(variance**2, divisor, out=np.full_like(variance, np.inf), where=divisor > 0)
+    separate = (t_quantile(degrees) ** 2 * stderr**2).sum(axis=0)
+    known = np.isfinite(separate) & (separate > 0)
+    scale = np.where(known, t_quantile(pooled) * np.sqrt(variance / np.where(known, separate, 1.0)), 1.0)
+    return Sides(
+        np.sqrt((down**2).sum(axis=0)) * scale,
+        np.sqrt((up**2).sum(axis=0)) * scale,
+        np.sqrt(variance),
+        pooled,
+    )
+
+
 def mean_over_tasks(estimates: list[Estimate]) -> Estimate:
-    """The mean of one candidate's independent estimates on several tasks.
+    """The mean of one candidate's independent estimates on several tasks; see `sides_of_sum`.
 
     The tasks are fixed, not a sample of anything, so only the uncertainty within tasks counts.
     """
-
-    def root_of_squares(numbers: Iterable[float]) -> float:
-        return float(np.sqrt(sum(number**2 for number in numbers))) / len(estimates)
-
+    count = len(estimates)
     value = float(np.mean([estimate.value for estimate in estimates]))
-    down = root_of_squares(estimate.value - estimate.low for estimate in estimates)
-    up = root_of_squares(estimate.high - estimate.value for estimate in estimates)
-    errors = [estimate.stderr for estimate in estimates if estimate.stderr is not None]
+    unknown = any(estimate.stderr is None for estimate in estimates)
+    sides = sides_of_sum(
+        np.array([estimate.value - estimate.low for estimate in estimates]) / count,
+        np.array([estimate.high - estimate.value for estimate in estimates]) / count,
+        np.array([np.nan if estimate.stderr is None else estimate.stderr for estimate in estimates]) / count,
+        np.array([estimate.degrees for estimate in estimates]),
+    )
     return Estimate(
         value,
-        root_of_squares(errors) if len(errors) == len(estimates) else None,
-        value - down,
-        value + up,
+        None if unknown else float(sides.stderr),
+        value - float(sides.down),
+        value + float(sides.up),
         n=sum(estimate.n for estimate in estimates),
         seeds=min(estimate.seeds for estimate in estimates),
+        degrees=float("inf") if unknown else float(sides.degrees),
     )
 
 
@@ -292,4 +386,5 @@ def rescale(estimate: Estimate, chance: float) -> Estimate:
         map_score(estimate.high),
         estimate.n,
         estimate.seeds,
+        estimate.degrees,
     )

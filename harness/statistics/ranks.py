@@ -1,21 +1,23 @@
 """Which order paired differences allow: rank intervals that hold jointly for all candidates.
 
 Candidates answer the same samples, so their errors are correlated and have to be drawn jointly. That is done
-by a multiplier bootstrap: one normal weight per seed, template and sample (or cluster), the same for every
-candidate. In 95 % of the draws, the largest standardised difference of any two candidates stays below a
-critical value (max-t); an observed difference counts if it is larger than that. A candidate's best rank is
-one plus the number of candidates that are significantly better, and its worst rank follows from those that
-are significantly worse (Mogstad, Romano, Shaikh and Wilhelm, Review of Economic Studies 91, 2024).
+by a multiplier bootstrap: one normal weight per sample (or cluster, or random wording), the same for every
+candidate, and errors of its seeds for each candidate alone. In 95 % of the draws, the largest standardised
+difference of any two candidates stays below a critical value (max-t); an observed difference counts if it is
+larger than that. A candidate's best rank is one plus the number of candidates that are significantly better,
+and its worst rank follows from those that are significantly worse (Mogstad, Romano, Shaikh and Wilhelm,
+Review of Economic Studies 91, 2024).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import special
 
-from harness.statistics.intervals import CONFIDENCE
-from harness.statistics.spread import FloatArray, effects
+from harness.statistics.intervals import CONFIDENCE, Means
+from harness.statistics.spread import FloatArray
 
 DRAWS = 1_000
 """Joint draws of the errors of all candidates."""
@@ -34,28 +36,25 @@ class Ranking:
     """Pairs with a p-value below it count; the chance that any of them is false is 5 % in all."""
 
 
-def deviations(
-    tables: FloatArray, *, clusters: ArrayLike | None = None, draws: int = DRAWS, seed: int = 0
-) -> NDArray[np.float64]:
-    """Joint draws of the errors of the means of K tables (K × seeds × templates × samples): draws × K, in
-    standard errors.
+def sample_errors(means: Means, *, draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:
+    """Joint draws of what samples (and random wordings) add to the errors of K means, in standard errors: draws
+    × K.
 
-    0 for a candidate whose scores are all equal, or with fewer than two samples or clusters.
+    0 for an arm whose samples all scored alike, or with fewer than two samples or clusters.
     """
-    parts = effects(tables, clusters)
-    if parts is None:
-        return np.zeros((draws, len(tables)))
+    effects, count = means.effects, len(means.values)
+    if effects is None:
+        return np.zeros((draws, count))
     generator = np.random.default_rng(seed)
-    total, variance = np.zeros((draws, len(tables))), np.zeros(len(tables))
-    for axes, part in parts.parts.items():
-        if len(axes) > 1:
-            continue  # weights belong to single seeds, templates and samples
+    drawn, variance = np.zeros((draws, count)), np.zeros(count)
+    for part in (effects.samples, effects.templates):
+        if part is None:
+            continue
         entries = part.shape[1]
         scaled = part / np.sqrt(entries * (entries - 1))
-        total += generator.standard_normal((draws, entries)) @ scaled.T
+        drawn += generator.standard_normal((draws, entries)) @ scaled.T
         variance += (scaled**2).sum(axis=1)
-    standardised: FloatArray = total / np.sqrt(np.where(variance > 0, variance, 1.0))
-    return standardised
+    return np.asarray(drawn / np.sqrt(np.where(variance > 0, variance, 1.0)))
 
 
 def rank(p: FloatArray, differences: FloatArray, p_threshold: float) -> Ranking:
@@ -69,7 +68,7 @@ def rank(p: FloatArray, differences: FloatArray, p_threshold: float) -> Ranking:
     return Ranking(1 + better.sum(axis=0), len(differences) - better.sum(axis=1), better, p_threshold)
 
 
-def joint_threshold(errors: FloatArray) -> float:
+def joint_threshold(errors: NDArray[np.floating[Any]]) -> float:
     """The p-value below which, by chance alone, the smallest of all pairs' p-values falls in 5 % of the
     draws.
 
@@ -89,7 +88,7 @@ def joint_threshold(errors: FloatArray) -> float:
     return float(2 * special.ndtr(-np.quantile(largest, CONFIDENCE)))
 
 
-def _largest_differences(errors: FloatArray, scale: FloatArray) -> FloatArray:
+def _largest_differences(errors: NDArray[np.floating[Any]], scale: FloatArray) -> FloatArray:
     """For each draw, the largest absolute difference of any two errors times the pair's `scale`, which is
     read above the diagonal (K × K)."""
     # Single precision halves the time, and the threshold is needed to a few digits only.

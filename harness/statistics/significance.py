@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from harness.statistics.spread import FloatArray, effects
+from harness.statistics.spread import FloatArray
 
 FLIPS = 9_999
 """Sign patterns that a permutation test draws."""
@@ -36,26 +36,16 @@ def sign_flip(differences: FloatArray, *, flips: int = FLIPS, seed: int = 0) -> 
     return np.asarray((1 + (drawn >= (observed - slack)[:, None]).sum(axis=1)) / (1 + flips))
 
 
-def p_values(
-    tuned: FloatArray, base: FloatArray, *, binary: bool, clusters: ArrayLike | None = None
-) -> FloatArray:
-    """Two-sided p-values of K paired differences of tables (K × seeds × templates × samples): shape (K,).
+def exact_p(tuned: FloatArray, base: FloatArray, *, binary: bool) -> FloatArray:
+    """Two-sided p-values of K paired differences of one seed in one wording (K × samples): shape (K,).
 
-    With one seed, one template and independent samples: McNemar's exact test for right-or-wrong scores, sign
-    flips for others. Otherwise the t test with the standard error of `spread`, because flipping samples alone
-    would treat the seeds as certain. Where that error is 0 all samples differ alike, and the p-value is that
-    of a sign test. 1 with fewer than two samples.
+    McNemar's exact test for right-or-wrong scores, sign flips for others. They take the seed as it came: what
+    another one would have scored, they do not know.
     """
     difference = tuned - base
-    _, seeds, templates, n = difference.shape
-    if seeds == templates == 1 and clusters is None:
-        flat = difference[:, 0, 0, :]
-        return mcnemar((flat > 0).sum(axis=1), (flat < 0).sum(axis=1)) if binary else sign_flip(flat)
-    parts = effects(difference, clusters)
-    if parts is None:
-        return np.ones(len(difference))
-    spread = parts.spread(parts.squares())
-    return t_test(difference.mean(axis=(1, 2, 3)), np.sqrt(spread.variance), spread.degrees, n=n)
+    if binary:
+        return mcnemar((difference > 0).sum(axis=1), (difference < 0).sum(axis=1))
+    return sign_flip(difference)
 
 
 def t_test(

@@ -1,99 +1,66 @@
-"""The variance of the mean of a table of scores, when seeds, templates and samples are all random draws.
+"""The variance of the mean of an arm's scores: what samples, wordings and training seeds add to it.
 
-Scores form a table of a seeds × b templates × n samples: every seed (a fine-tune, or a draw of
-demonstrations) answers the same samples in the same wordings. With crossed random effects, the variance of
-the grand mean is a signed sum of the mean squares (MS) of the analysis of variance, with each effect and
-interaction once:
+An arm's scores form a table of S seeds × T templates × n samples: every seed (a fine-tune, or a draw of
+demonstrations) answers the same samples in the same wordings.
 
-    Var(mean) = (MS_seeds + MS_templates + MS_samples − MS_pairs of these + MS_all three) / (a·b·n)
+**Samples** are shared by all arms, so differences between arms are paired in them. The mean over an arm's seeds
+is one number per sample, and the variance of its mean over samples holds what samples differ by and the noise
+that remains after averaging over seeds. Samples that belong together, such as questions about one passage, form
+clusters: their deviations are summed before they are squared (Miller 2024, arXiv 2411.00640, with the correction
+C / (C − 1) for few clusters), and C clusters of unequal size count as `C* = n² / Σ n_c²` equal ones.
 
-A crossed bootstrap over the same axes estimates the same variance. With two or three seeds, however, its
-distribution has hardly any tails, and its intervals cover far less than they claim; hence this sum, with
-Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946). For a sum without a minus sign those lie
-between the smallest of the parts' degrees and the sum of all. Here, where parts can cancel out, they could
-fall below one, and an interval could span anything; so they are never fewer than those of the axis with the
-fewest entries. An axis with one entry has no part in the sum: what it would add is unknown, and has to be
-said beside the number.
+**Wordings** are those that will be used, so that nothing is drawn: a sample's score is its mean over them. Taken
+as a random draw of all possible wordings instead, templates are crossed with samples, and the variance of the
+mean is the signed sum of the mean squares `(MS_templates + MS_samples − MS_interaction) / (T·n)`.
 
-Samples that belong together, such as questions about one passage, form clusters: their deviations are summed
-before they are squared (Miller 2024, arXiv 2411.00640, with the correction C / (C − 1) for few clusters).
+**Seeds** of different arms share nothing: seed 0 of one fine-tune has no more to do with seed 0 of another than
+with its seed 1. They are therefore never paired; `harness.statistics.seeds` tells what they add to each arm's
+mean, and the variance of a difference is that over samples plus both arms' parts.
+
+Degrees of freedom are Satterthwaite's (Biometrics Bulletin 2, 1946). For a sum without a minus sign those lie
+between the smallest of the parts' degrees and the sum of all. Here, where parts can cancel out, they could fall
+below one, and an interval could span anything; so they are never fewer than those of the part with the fewest.
 """
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
-Axes = tuple[int, ...]
-"""A combination of the axes 1 (seeds), 2 (templates) and 3 (samples) of a stack of tables."""
 
-SAMPLES: Axes = (3,)
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the variance of many means, as arrays of one shape: (K,) for scores, (K, K) for differences."""
+
+    variance: FloatArray
+    """What it adds. Below 0 where it takes away what another part counts twice."""
+
+    estimated: FloatArray
+    """The estimate that its degrees belong to: where a part is a difference of mean squares, the first of them."""
+
+    degrees: FloatArray
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The uncertainty of the grand means of one or many tables, as arrays of one shape."""
+    """The uncertainty of many means, as arrays of one shape."""
 
     variance: FloatArray
     degrees: FloatArray
     """Satterthwaite's degrees of freedom of each variance."""
 
 
-@dataclass(frozen=True)
-class Effects:
-    """What seeds, templates, samples and their combinations add to the means of K tables."""
-
-    parts: Mapping[Axes, FloatArray]
-    """For each combination of axes with more than one entry, the effects of its entries: K × entries."""
-
-    shape: tuple[int, int, int]
-    """Seeds, templates, samples (or clusters) of each table."""
-
-    def squares(self) -> dict[Axes, FloatArray]:
-        """The sum of squares of each part, of shape (K,)."""
-        return {axes: self._entries(axes) * (part**2).sum(axis=1) for axes, part in self.parts.items()}
-
-    def squares_of_differences(self) -> dict[Axes, FloatArray]:
-        """The sum of squares of each part of the difference of every two tables, of shape (K, K).
-
-        Σ (x − y)² = Σ x² + Σ y² − 2 Σ xy, so the differences themselves are never computed.
-        """
-        squares_by_axes = {}
-        for axes, part in self.parts.items():
-            products = part @ part.T
-            own_squares = np.diag(products)
-            sums = own_squares[:, None] + own_squares[None, :]
-            squares = sums - 2 * products
-            # Two equal tables differ by exactly 0, not by a rounding error.
-            squares[squares < 1e-12 * sums] = 0.0
-            squares_by_axes[axes] = self._entries(axes) * squares
-        return squares_by_axes
-
-    def spread(self, squares: Mapping[Axes, FloatArray]) -> Spread:
-        """The variance of the grand means, from the sums of squares of their parts."""
-        total: FloatArray = np.zeros(())
-        satterthwaite: FloatArray = np.zeros(())  # Σ MS² / degrees, the divisor of his formula
-        floor: FloatArray = np.zeros(())
-        for axes, square in squares.items():
-            degrees = float(np.prod([self.shape[axis - 1] - 1 for axis in axes]))
-            mean_square = square / degrees
-            total = total + (mean_square if len(axes) % 2 else -mean_square)
-            satterthwaite = satterthwaite + mean_square**2 / degrees
-            if axes == SAMPLES:
-                floor = mean_square
-        # A variance component can be estimated as negative; the total is at least that of samples alone.
-        total = np.asarray(np.maximum(total, floor))
-        fewest = min(size - 1.0 for size in self.shape if size > 1)
-        of_samples = np.full_like(total, float(self.shape[2] - 1))
-        freedom = np.divide(total**2, satterthwaite, out=of_samples, where=satterthwaite > 0)
-        return Spread(total / float(np.prod(self.shape)), np.maximum(freedom, fewest))
-
-    def _entries(self, axes: Axes) -> float:
-        """How many scores each entry of a part is the mean of."""
-        return float(np.prod([size for axis, size in enumerate(self.shape, start=1) if axis not in axes]))
+def total(parts: Sequence[Part]) -> Spread:
+    """The sum of the parts of a variance."""
+    variance = sum((part.variance for part in parts), start=np.zeros(()))
+    divisor = sum((part.estimated**2 / part.degrees for part in parts), start=np.zeros(()))
+    counts = [np.where(part.estimated > 0, part.degrees, np.inf) for part in parts]
+    fewest = np.minimum.reduce(counts)
+    degrees = np.divide(variance**2, divisor, out=np.full_like(variance, np.inf), where=divisor > 0)
+    return Spread(variance, np.maximum(degrees, np.where(np.isfinite(fewest), fewest, parts[0].degrees)))
 
 
 def of_pairs(function: Callable[..., FloatArray], *tables: FloatArray) -> FloatArray:
@@ -129,42 +96,94 @@ def cluster_numbers(names: Sequence[str]) -> NDArray[np.int64] | None:
 
 
 def by_cluster(tables: FloatArray, clusters: ArrayLike | None) -> FloatArray:
-    """K tables (K × seeds × templates × samples) with clusters in place of samples: the means stay, and
+    """Tables of any shape whose last axis is samples, with clusters in place of samples: the means stay, and
     variances over the last axis become those of clusters.
 
-    `clusters`: for each sample the number of its cluster, as from `cluster_numbers`; None leaves the samples.
+    The first axis tells the tables apart. `clusters`: for each sample the number of its cluster, as from
+    `cluster_numbers`; None leaves the samples.
     """
     if clusters is None:
         return tables
     numbers = np.asarray(clusters)
     sizes, n = np.bincount(numbers), tables.shape[-1]
-    grand = tables.mean(axis=(1, 2, 3), keepdims=True)
+    grand = tables.mean(axis=tuple(range(1, tables.ndim)), keepdims=True)
     by_cluster_number = (tables - grand)[..., np.argsort(numbers, kind="stable")]
     sums = np.add.reduceat(by_cluster_number, np.cumsum(sizes) - sizes, axis=-1)
     return np.asarray(grand + sums * (len(sizes) / n))
 
 
-def effects(tables: FloatArray, clusters: ArrayLike | None = None) -> Effects | None:
-    """The effects in K tables (K × seeds × templates × samples); None with fewer than two samples or
-    clusters."""
-    stack = by_cluster(tables, clusters)
-    if stack.shape[3] < 2:
+def independent(n: int, clusters: ArrayLike | None) -> float:
+    """How many equal clusters samples count as: all `n` of them, or `n² / Σ n_c²`."""
+    if clusters is None:
+        return float(n)
+    return float(n**2 / (np.bincount(np.asarray(clusters)) ** 2).sum())
+
+
+@dataclass(frozen=True)
+class SampleEffects:
+    """How the samples (and random wordings) of K means deviate from them."""
+
+    samples: FloatArray
+    """K × samples or clusters."""
+
+    sample_degrees: float
+    templates: FloatArray | None = None
+    """K × templates; None where wordings are fixed, or only one."""
+
+    interaction: FloatArray | None = None
+    """K × (templates · samples); None like `templates`."""
+
+    def of_scores(self) -> list[Part]:
+        """What they add to the variance of each mean: (K,)."""
+        return self._parts(lambda effects: (effects**2).sum(axis=1))
+
+    def of_differences(self) -> list[Part]:
+        """What they add to the variance of the difference of every two means: (K, K)."""
+        return self._parts(_squares_of_differences)
+
+    def _parts(self, squares: Callable[[FloatArray], FloatArray]) -> list[Part]:
+        entries = self.samples.shape[1]
+        of_samples = squares(self.samples) / (entries * (entries - 1))
+        degrees = np.full_like(of_samples, self.sample_degrees)
+        if self.templates is None or self.interaction is None:
+            return [Part(of_samples, of_samples, degrees)]
+        count = self.templates.shape[1]
+        of_templates = squares(self.templates) / (count * (count - 1))
+        of_both = squares(self.interaction) / (count * entries * (count - 1) * (entries - 1))
+        # A variance component can be estimated as negative; the total is at least that of samples alone.
+        of_both_counted = np.minimum(of_both, of_templates)
+        return [
+            Part(of_samples, of_samples, degrees),
+            Part(of_templates, of_templates, np.full_like(of_samples, count - 1)),
+            Part(-of_both_counted, of_both, degrees * (count - 1)),
+        ]
+
+
+def _squares_of_differences(effects: FloatArray) -> FloatArray:
+    """Σ (x − y)² = Σ x² + Σ y² − 2 Σ xy of every two rows, so the differences themselves are never computed."""
+    products = effects @ effects.T
+    own_squares = np.diag(products)
+    sums = own_squares[:, None] + own_squares[None, :]
+    squares = sums - 2 * products
+    # Two equal tables differ by exactly 0, not by a rounding error.
+    squares[squares < 1e-12 * sums] = 0.0
+    return np.asarray(squares)
+
+
+def sample_effects(
+    means: FloatArray, clusters: ArrayLike | None = None, *, random_wordings: bool = False
+) -> SampleEffects | None:
+    """The effects in K tables of means over seeds (K × templates × samples); None with fewer than two samples
+    or clusters."""
+    table = by_cluster(means, clusters)
+    entries = table.shape[2]
+    if entries < 2:
         return None
-    varied = [axis for axis in (1, 2, 3) if stack.shape[axis] > 1]
-    parts: dict[Axes, FloatArray] = {}
-    for axes in _combinations(varied):
-        averaged_axes = tuple(axis for axis in (1, 2, 3) if axis not in axes)
-        part = stack.mean(axis=averaged_axes, keepdims=True)
-        # An interaction is what the effects of fewer axes, and the grand mean, leave unexplained.
-        for fewer_axes, smaller_part in parts.items():
-            if set(fewer_axes) < set(axes):
-                part = part - smaller_part
-        parts[axes] = part
-    del parts[()]  # the grand mean
-    return Effects({axes: part.reshape(len(stack), -1) for axes, part in parts.items()}, stack.shape[1:])
-
-
-def _combinations(axes: Sequence[int]) -> Iterator[Axes]:
-    """Every subset of the axes, smaller ones first: (), (1,), (3,), (1, 3)."""
-    for size in range(len(axes) + 1):
-        yield from itertools.combinations(axes, size)
+    degrees = max(1.0, independent(means.shape[2], clusters) - 1)
+    grand = table.mean(axis=(1, 2), keepdims=True)
+    samples = table.mean(axis=1, keepdims=True) - grand
+    if not random_wordings or table.shape[1] < 2:
+        return SampleEffects(samples[:, 0], degrees)
+    templates = table.mean(axis=2, keepdims=True) - grand
+    interaction = table - grand - samples - templates
+    return SampleEffects(samples[:, 0], degrees, templates[:, :, 0], interaction.reshape(len(table), -1))

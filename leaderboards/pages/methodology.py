@@ -1,9 +1,10 @@
 """How every number of the board is made: formulas with their sources, prices, and what was left out."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.statistics import DRAWS, POWER, sample_size
+from harness.statistics import DRAWS, FLIPS, POWER, sample_size
 from leaderboards.decide.verdict import ENOUGH_SEEDS, points_lost
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import task_href
@@ -13,7 +14,7 @@ from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs, re
 from leaderboards.pages.heads import candidate_head, test_sample_count
 from leaderboards.pages.heat import HEAT_STEPS
 from leaderboards.rank.tables import Row
-from leaderboards.text import count_of, points, shortened
+from leaderboards.text import MISSING, count_of, points, shortened
 
 MOST_LEFT_OUT = 100
 """Incomplete rows that are listed with what they lack."""
@@ -29,7 +30,11 @@ class MethodologyPage:
     """Of the table."""
 
     enough_seeds: int
+    random_wordings: bool
+    """Whether the board takes its wordings for a draw."""
+
     draws: int
+    flips: str
     published_size: int
     """What the formula of sample sizes gives for the published example, worked out anew."""
 
@@ -60,7 +65,9 @@ def methodology_page(site: Site) -> MethodologyPage:
         tasks=_task_grid(site),
         seeds=len(site.table.seeds),
         enough_seeds=ENOUGH_SEEDS,
+        random_wordings=site.board.wordings == "random",
         draws=DRAWS,
+        flips=f"{FLIPS:,}",
         published_size=sample_size(1 / 9, 0.03),
         power=round(100 * POWER),
         heat_steps=" · ".join(f"{100 * step:.0f}" for step in HEAT_STEPS),
@@ -82,9 +89,14 @@ def _task_grid(site: Site) -> Grid:
         Column("Test samples"),
         Column(
             "In clusters",
-            "Whether samples hang together, as questions on one passage.",
+            "Whether samples belong together, as questions on one passage do.",
             text=True,
             narrow=False,
+        ),
+        Column(
+            "Seed SD",
+            "By how many points the true score of a fine-tune varies from seed to seed: the median over the "
+            "fine-tunes of the task, moderated.",
         ),
     )
     lines = []
@@ -98,9 +110,23 @@ def _task_grid(site: Site) -> Grid:
             Item(f"{site.table.weights[name]:g}", sort=site.table.weights[name]),
             Item(f"{samples:,}", sort=samples),
             Item("no" if cell.scores.num_clusters is None else f"yes, {cell.scores.num_clusters:,}"),
+            _seed_deviation(site, name),
         )
         lines.append(GridRow(Head(name, href=task_href(name)), items))
     return Grid("What the tasks bring into the formulas", Column("Task"), columns, tuple(lines))
+
+
+def _seed_deviation(site: Site, task: str) -> Item:
+    """A dash where no fine-tune has seeds that tell."""
+    deviations = [
+        float(cell.noise.deviation[0])
+        for row in site.table.rows
+        if row.tuned and (cell := row.cells.get(task)) and cell.noise.estimated[0] > 0
+    ]
+    if not deviations:
+        return Item(MISSING)
+    deviation = statistics.median(deviations)
+    return Item(points(deviation), sort=deviation)
 
 
 def _exclusions(site: Site, left_out: Sequence[Row]) -> list[str]:

@@ -16,9 +16,12 @@ from harness.records.scores import TaskCard
 from harness.statistics import (
     Estimate,
     FloatArray,
+    Means,
+    SeedNoise,
     cluster_numbers,
     score,
     scores_of,
+    seed_noise,
 )
 from leaderboards.rank.flags import Flag, flag_of
 from leaderboards.rank.scores import Outcome, RunScores, Unreadable, read_scores
@@ -57,17 +60,29 @@ class ScoreTable:
 
     def restricted(self, seeds: Sequence[int], ids: Sequence[str]) -> FloatArray:
         """The values of some of the seeds and samples, in the order given."""
-        if tuple(seeds) == self.seeds and tuple(ids) == self.ids:
-            return self.values
         rows = [self.seeds.index(seed) for seed in seeds]
         places = {name: place for place, name in enumerate(self.ids)}
         return self.values[rows][:, :, [places[name] for name in ids]]
 
-    def shared(self, table: "ScoreTable") -> tuple[list[int], list[str]]:
-        """Seeds and samples that both have."""
+    def means(self, ids: Sequence[str] | None = None) -> FloatArray:
+        """The mean of each sample over the seeds, of all samples or of those named, in their order: templates ×
+        samples."""
+        means = self._means
+        if ids is None or tuple(ids) == self.ids:
+            return means
+        places = {name: place for place, name in enumerate(self.ids)}
+        return means[:, [places[name] for name in ids]]
+
+    @cached_property
+    def _means(self) -> FloatArray:
+        return np.asarray(self.values.mean(axis=0))
+
+    def shared(self, table: "ScoreTable") -> list[str]:
+        """Samples that both have."""
+        if table.ids == self.ids:
+            return [*self.ids]
         table_ids = set(table.ids)
-        seeds = [seed for seed in self.seeds if seed in table.seeds]
-        return seeds, [name for name in self.ids if name in table_ids]
+        return [name for name in self.ids if name in table_ids]
 
 
 @dataclass(frozen=True)
@@ -84,6 +99,30 @@ class Cell:
 
     estimate: Estimate | None
     """Mean of the primary metric; None when no sample was scored in every seed and template."""
+
+    noise: SeedNoise
+    """What its seeds add to the variance of the mean, moderated over the arms of the task."""
+
+    @property
+    def span(self) -> float:
+        """The length of the primary metric's range."""
+        return 1 - _low(self.card)
+
+    @property
+    def same_for_every_seed(self) -> bool:
+        """Whether one run stands for every seed."""
+        return all(result.run.same_for_every_seed for result in self.results)
+
+    @property
+    def seed_noise_known(self) -> bool:
+        """Whether its seeds, or those of other arms, tell how far another seed might differ."""
+        return self.same_for_every_seed or len(self.seeds) > 1 or bool(self.noise.estimated[0] > 0)
+
+    def lacks(self, seeds: Sequence[int]) -> list[int]:
+        """Those of the seeds that it should have, and has not."""
+        if self.same_for_every_seed and self.seeds:
+            return []
+        return [seed for seed in seeds if seed not in self.seeds]
 
     @property
     def card(self) -> TaskCard:
@@ -119,13 +158,14 @@ def read_cell(
     notes: list[str],
     *,
     ahead: Mapping[str, Outcome] = MappingProxyType({}),
+    random_wordings: bool = False,
 ) -> Cell | None:
     """The runs of one candidate on one task and budget, with their predictions; None when none of these can
     be read.
 
     `ahead`: by the key of their run, scores that were read before.
     """
-    return read_cells([results], folder, notes, ahead=ahead)[0]
+    return read_cells([results], folder, notes, ahead=ahead, random_wordings=random_wordings)[0]
 
 
 def read_cells(
@@ -134,12 +174,15 @@ def read_cells(
     notes: list[str],
     *,
     ahead: Mapping[str, Outcome] = MappingProxyType({}),
+    random_wordings: bool = False,
 ) -> list[Cell | None]:
-    """The cells of many candidates and tasks; see `read_cell`."""
+    """The cells of many candidates and tasks; see `read_cell`. `random_wordings`: whether they are a draw."""
     scored_cells = [_read_cell(results, folder, notes, ahead) for results in cells]
-    estimates = iter(_estimates([cell for cell in scored_cells if cell is not None]))
+    found = [cell for cell in scored_cells if cell is not None]
+    noises = _noises(found)
+    estimates = iter(zip(_estimates(found, noises, random_wordings), noises, strict=True))
     return [
-        None if cell is None else Cell(cell.results, cell.scores, cell.total, next(estimates))
+        None if cell is None else Cell(cell.results, cell.scores, cell.total, *next(estimates))
         for cell in scored_cells
     ]
 
@@ -153,20 +196,52 @@ class _Scored:
     total: int
 
 
-def _estimates(cells: Sequence[_Scored]) -> list[Estimate | None]:
+def _noises(cells: Sequence[_Scored]) -> list[SeedNoise]:
+    """What seeds add to the mean of each cell. The fine-tunes of a task lend each other what their seeds tell,
+    and so do the arms that draw demonstrations or answers."""
+    scored = [place for place, cell in enumerate(cells) if cell.scores.values.size]
+    tables = [cells[place].scores for place in scored]
+    noise = seed_noise(
+        [table.values for table in tables],
+        [table.cluster_numbers() for table in tables],
+        alike=[_why_seeds_differ(cells[place], place) for place in scored],
+    )
+    numbers = {place: number for number, place in enumerate(scored)}
+    nothing = seed_noise([np.zeros((1, 1, 1))])
+    return [noise.of([numbers[place]]) if place in numbers else nothing for place in range(len(cells))]
+
+
+def _why_seeds_differ(cell: _Scored, place: int) -> object:
+    """Equal for cells whose seeds differ for the same reason; unlike any other where they do not differ."""
+    run = cell.results[0].run
+    if run.same_for_every_seed:
+        return place
+    return run.task, run.guard is not None, any(result.trainings for result in cell.results)
+
+
+def _estimates(
+    cells: Sequence[_Scored], noises: Sequence[SeedNoise], random_wordings: bool
+) -> list[Estimate | None]:
     """The means of all cells. Cells of one shape are estimated together: a board has ten thousand."""
     kinds: dict[Any, list[int]] = {}
     for place, cell in enumerate(cells):
         card, scores = cell.results[0].task, cell.scores
-        kinds.setdefault((card.binary, _low(card), scores.values.shape, scores.clusters), []).append(place)
+        shape = scores.values.shape
+        kinds.setdefault((card.binary, _low(card), shape, scores.clusters), []).append(place)
     estimates: list[Estimate | None] = [None] * len(cells)
-    for (binary, low, _, _), places in kinds.items():
+    for (binary, low, shape, _), places in kinds.items():
         scores_of_first = cells[places[0]].scores
         if scores_of_first.values.size:
-            tables = np.stack([cells[place].scores.values for place in places])
-            means = scores_of(tables, binary=binary, low=low, clusters=scores_of_first.cluster_numbers())
+            means = Means(
+                np.stack([cells[place].scores.means() for place in places]),
+                SeedNoise.joined([noises[place] for place in places]),
+                np.full(len(places), shape[0]),
+                scores_of_first.cluster_numbers(),
+                random_wordings,
+            )
+            intervals = scores_of(means, binary=binary, low=low)
             for number, place in enumerate(places):
-                estimates[place] = means.at(number)
+                estimates[place] = intervals.at(number)
     return estimates
 
 
@@ -216,10 +291,6 @@ def _join(tables: Sequence[RunScores], seeds: tuple[int, ...]) -> ScoreTable:
     return ScoreTable(
         tuple(first_table.ids[place] for place in complete_places), seeds, values[:, :, complete], clusters
     )
-
-
-def _span(card: TaskCard) -> float:
-    return 1 - _low(card)
 
 
 def _low(card: TaskCard) -> float:

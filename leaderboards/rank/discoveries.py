@@ -37,7 +37,7 @@ def task_gains(table: Table) -> dict[tuple[Key, str], TaskGain]:
             if row.tuned and task in row.cells and (claim := _claim(table, row, task))
         ]
         gains += [(row.key, task, gain, arm.method) for row, arm, gain in claims]
-        p += p_of_gains([(row.cells[task], arm.cells[task]) for row, arm, _ in claims])
+        p += p_of_gains(table.standings[task], [(row.cells[task], arm.cells[task]) for row, arm, _ in claims])
     corrected = false_discovery(p).tolist()
     return {
         (key, task): TaskGain(gain, over, q)

@@ -34,18 +34,19 @@ class Draws:
 def joint_draws(table: Table, *, count: int = DRAWS) -> Draws:
     """Draw the scores of all ranked rows together, the same ones every time.
 
-    Rows answer the same samples, so their errors go together: they are drawn jointly
-    (`harness.statistics.deviations`). Each row's own distribution is that of its estimate, a normal one on
-    either side, as wide there as that side of the interval.
+    Rows answer the same samples, so the errors that come from samples are drawn jointly; those of each row's
+    seeds are its own, from t with the degrees of freedom of their variance, so that a difference has the tails
+    that its interval has.
     """
     estimates = [row.score for row in table.ranked if row.score]
     value, low, high = (
         np.array([getattr(estimate, end) for estimate in estimates]) for end in ("value", "low", "high")
     )
-    errors = table.overall.comparison.errors[:count]
-    spread = errors.std(axis=0)
-    standard = errors / np.where(spread > 0, spread, 1.0)
+    errors = table.overall.comparison.tailed_errors[:count].astype(np.float64)
     # A row whose samples all scored alike has an interval all the same, and errors of its own.
-    alone = np.random.default_rng(SEED).standard_normal(standard.shape)
-    standard = np.where(spread > 0, standard, alone)
-    return Draws(value + standard * np.where(standard < 0, value - low, high - value) / NORMAL_95)
+    alone = np.random.default_rng(SEED).standard_normal(errors.shape)
+    alone *= np.where(alone < 0, value - low, high - value) / NORMAL_95
+    scores = value + np.where(errors.std(axis=0) > 0, errors, alone)
+    highs = [card.metrics[card.primary_metric].high for card in table.tasks.values()]
+    # Two seeds allow for errors that no score can have.
+    return Draws(np.minimum(scores, 1.0) if all(high == 1.0 for high in highs) else scores)

@@ -127,25 +127,25 @@ def _change(
     notes: list[str],
     ahead: Mapping[str, Outcome],
 ) -> Estimate | None:
-    """The paired difference on one guard task over the seeds and samples that all of them share; None without
-    any.
+    """The difference on one guard task over the samples that all of them share; None without any.
 
-    Weights that were tuned for several tasks are averaged for each sample first: they all answer the same
-    ones.
+    Weights that were tuned for several tasks are averaged for each sample first, over the seeds that all of them
+    have: they all answer the same samples.
     """
     cells = [read_cell(group, folder, notes, ahead=ahead) for group in groups(tuned, _after)]
     after = [cell for cell in cells if cell]
     before = read_cell(bases, folder, notes, ahead=ahead) if bases else None
     if not after or before is None:
         return None
-    shared = [before.scores.shared(cell.scores) for cell in after]
-    seeds = [seed for seed in before.seeds if all(seed in cell_seeds for cell_seeds, _ in shared)]
-    ids_of_all = set.intersection(*(set(cell_ids) for _, cell_ids in shared))
+    seeds = [seed for seed in after[0].seeds if all(seed in cell.seeds for cell in after)]
+    ids_of_all = set.intersection(*({*cell.scores.ids} for cell in after))
     ids = [name for name in before.scores.ids if name in ids_of_all]
     if not seeds or not ids:
         return None
-    tuned_scores = np.mean([cell.scores.restricted(seeds, ids) for cell in after], axis=0)
-    base_scores = before.scores.restricted(seeds, ids)
-    low = before.card.metrics[before.card.primary_metric].low or 0.0
-    clusters = before.scores.cluster_numbers(ids)
-    return gain(tuned_scores, base_scores, binary=before.card.binary, span=1 - low, clusters=clusters)
+    return gain(
+        np.mean([cell.scores.restricted(seeds, ids) for cell in after], axis=0),
+        before.scores.restricted(before.seeds, ids),
+        binary=before.card.binary,
+        span=before.span,
+        clusters=before.scores.cluster_numbers(ids),
+    )

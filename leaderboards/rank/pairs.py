@@ -1,67 +1,48 @@
-"""Cells of a task against each other: paired differences over the seeds, wordings and samples that they
-share."""
+"""Cells of a task against each other: differences over the wordings and samples that they share, each over all
+seeds of its own."""
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.statistics import (
+    DRAWS,
     Estimate,
     FloatArray,
     Intervals,
-    deviations,
+    Means,
+    SeedNoise,
     differences,
-    gain,
     of_pairs,
+    sample_errors,
     t_test,
 )
-from leaderboards.rank.cells import Cell, _span
+from leaderboards.rank.cells import Cell
 
 
-@dataclass(frozen=True)
-class SharedTables:
-    """What two candidates scored on the same seeds, templates and samples."""
-
-    seeds: list[int]
-    ids: list[str]
-    values: FloatArray
-    """The first candidate's scores: seeds × templates × samples."""
-
-    other_values: FloatArray
-    """The second candidate's scores, in the same shape."""
-
-    clusters: NDArray[np.int64] | None
-
-
-def shared_tables(cell: Cell, other_cell: Cell) -> SharedTables | None:
-    """None when two cells share no seed or no sample."""
-    seeds, ids = cell.scores.shared(other_cell.scores)
-    if not seeds or not ids:
-        return None
-    return SharedTables(
-        seeds,
-        ids,
-        cell.scores.restricted(seeds, ids),
-        other_cell.scores.restricted(seeds, ids),
-        cell.scores.cluster_numbers(ids),
+def means_of_cells(cells: Sequence[Cell], ids: Sequence[str], *, random_wordings: bool = False) -> Means:
+    """Cells of a task on samples that all of them have."""
+    return Means(
+        np.stack([cell.scores.means(ids) for cell in cells]),
+        SeedNoise.joined([cell.noise for cell in cells]),
+        np.array([len(cell.seeds) for cell in cells]),
+        cells[0].scores.cluster_numbers(ids),
+        random_wordings,
     )
 
 
-def paired(cell: Cell, other_cell: Cell) -> Estimate | None:
-    """Difference of two candidates on one task over the seeds and samples they share; None when they share
-    none."""
-    tables = shared_tables(cell, other_cell)
-    if tables is None:
+def paired(cell: Cell, other_cell: Cell, *, random_wordings: bool = False) -> Estimate | None:
+    """Difference of two candidates on one task over the samples they share; None when they share none."""
+    ids = cell.scores.shared(other_cell.scores)
+    if not ids:
         return None
-    card = cell.card
-    return gain(
-        tables.values, tables.other_values, binary=card.binary, span=_span(card), clusters=tables.clusters
-    )
+    means = means_of_cells([cell, other_cell], ids, random_wordings=random_wordings)
+    return differences(means, binary=cell.card.binary, span=cell.span).at(0, 1)
 
 
 @dataclass(frozen=True)
@@ -80,8 +61,11 @@ class Comparison:
     """Samples both have."""
 
     seeds: NDArray[np.int64]
-    errors: FloatArray
-    """Joint draws of the errors of the K scores: draws × K."""
+    errors: NDArray[np.float32]
+    """Joint draws of the errors of the K scores, as if all variances were known: draws × K."""
+
+    tailed_errors: NDArray[np.float32]
+    """The same draws, with the tails that the estimated variances of seeds give them."""
 
     def at(self, row: int, column: int) -> Estimate | None:
         """One difference; None where the two share no sample."""
@@ -112,34 +96,26 @@ class Comparison:
             self.n[block],
             self.seeds[block],
             self.errors[:, list(places)],
+            self.tailed_errors[:, list(places)],
         )
 
 
-def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
-    """Compare all cells of a task with each other, those with equal seeds and samples at once.
+def compare(cells: Sequence[Cell], *, seed: int = 0, random_wordings: bool = False) -> Comparison:
+    """Compare all cells of a task with each other, those with equal samples at once.
 
     `seed`: for the draws.
     """
     count = len(cells)
     value, stderr, degrees, low, high = (np.full((count, count), np.nan) for _ in range(5))
-    p, n, shared_seeds = (
-        np.ones((count, count)),
-        np.zeros((count, count), dtype=np.int64),
-        np.zeros((count, count), np.int64),
-    )
-    for kind, other_kind in itertools.combinations_with_replacement(_kinds(cells).values(), 2):
+    p, n = np.ones((count, count)), np.zeros((count, count), dtype=np.int64)
+    for kind, other_kind in combinations_with_replacement(_kinds(cells).values(), 2):
         cell, other_cell = cells[kind[0]], cells[other_kind[0]]
-        seeds, ids = cell.scores.shared(other_cell.scores)
-        if not seeds or not ids:
+        ids = cell.scores.shared(other_cell.scores)
+        if not ids:
             continue
         places = kind if kind is other_kind else [*kind, *other_kind]
-        tables = np.stack([cells[place].scores.restricted(seeds, ids) for place in places])
-        intervals = differences(
-            tables,
-            binary=cell.card.binary,
-            span=_span(cell.card),
-            clusters=cell.scores.cluster_numbers(ids),
-        )
+        means = means_of_cells([cells[place] for place in places], ids, random_wordings=random_wordings)
+        intervals = differences(means, binary=cell.card.binary, span=cell.span)
         p_values = _p_values(intervals)
         within = slice(None) if kind is other_kind else slice(len(kind))
         across = slice(None) if kind is other_kind else slice(len(kind), None)
@@ -152,22 +128,22 @@ def compare(cells: Sequence[Cell], *, seed: int = 0) -> Comparison:
                 intervals.low[block_within],
                 intervals.high[block_within],
             )
-            degrees[block], n[block], shared_seeds[block] = (
-                intervals.degrees[block_within],
-                intervals.n,
-                intervals.seeds,
-            )
+            degrees[block], n[block] = intervals.degrees[block_within], intervals.n
             if intervals.stderr is not None:
                 stderr[block] = intervals.stderr[block_within]
                 p[block] = p_values[block_within]
-    return Comparison(value, stderr, degrees, low, high, p, n, shared_seeds, _errors(cells, seed))
+    seeds = np.array([len(cell.seeds) for cell in cells], dtype=np.int64)
+    fewest_seeds = np.minimum(seeds[:, None], seeds[None, :])
+    return Comparison(
+        value, stderr, degrees, low, high, p, n, fewest_seeds, *_errors(cells, seed, random_wordings)
+    )
 
 
-def _kinds(cells: Sequence[Cell]) -> dict[tuple[tuple[int, ...], tuple[str, ...]], list[int]]:
-    """The places of cells with equal seeds and samples."""
-    kinds: dict[tuple[tuple[int, ...], tuple[str, ...]], list[int]] = {}
+def _kinds(cells: Sequence[Cell]) -> dict[tuple[str, ...], list[int]]:
+    """The places of cells with equal samples."""
+    kinds: dict[tuple[str, ...], list[int]] = {}
     for place, cell in enumerate(cells):
-        kinds.setdefault((cell.scores.seeds, cell.scores.ids), []).append(place)
+        kinds.setdefault(cell.scores.ids, []).append(place)
     return kinds
 
 
@@ -178,28 +154,30 @@ def _p_values(intervals: Intervals) -> FloatArray:
     return of_pairs(partial(t_test, n=intervals.n), intervals.value, intervals.stderr, intervals.degrees)
 
 
-def _errors(cells: Sequence[Cell], seed: int) -> FloatArray:
-    """Joint draws of the errors of all scores. A sample or seed that a cell lacks adds nothing to its
-    error."""
+def _errors(
+    cells: Sequence[Cell], seed: int, random_wordings: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Joint draws of the errors of all scores. A sample that a cell lacks adds nothing to its error."""
+    if not cells:
+        return (np.zeros((DRAWS, 0), dtype=np.float32),) * 2
     kinds = _kinds(cells)
     all_ids: dict[str, None] = {}
-    all_seeds = set[int]()
-    for kind_seeds, kind_ids in kinds:
+    for kind_ids in kinds:
         all_ids |= dict.fromkeys(kind_ids)
-        all_seeds |= {*kind_seeds}
-    ids, seeds = [*all_ids], sorted(all_seeds)
+    ids = [*all_ids]
     numbers = {name: number for number, name in enumerate(ids)}
-    templates = max((cell.scores.values.shape[1] for cell in cells), default=1)
-    tables = np.empty((len(cells), len(seeds), templates, len(ids)))
-    for (own_seeds, own_ids), places in kinds.items():
-        values = np.stack([cells[place].scores.values for place in places])
-        tables[places] = values.mean(axis=(1, 2, 3), keepdims=True) if values.size else 0.0
-        rows, columns = (
-            [seeds.index(seed_name) for seed_name in own_seeds],
-            [numbers[name] for name in own_ids],
-        )
-        tables[np.ix_(places, rows, range(templates), columns)] = values
+    templates = max(cell.scores.values.shape[1] for cell in cells)
+    means = np.empty((len(cells), templates, len(ids)))
+    for own_ids, places in kinds.items():
+        values = np.stack([cells[place].scores.means() for place in places])
+        means[places] = values.mean(axis=(1, 2), keepdims=True) if values.size else 0.0
+        means[np.ix_(places, range(templates), [numbers[name] for name in own_ids])] = values
+    noise = SeedNoise.joined([cell.noise for cell in cells])
+    complete = next((cell for cell in cells if len(cell.scores.ids) == len(ids)), None)
+    clusters = None if complete is None else complete.scores.cluster_numbers(ids)
+    seeds = np.array([len(cell.seeds) for cell in cells])
+    drawn = sample_errors(Means(means, noise, seeds, clusters, random_wordings), seed=seed)
     stderr = np.array([cell.estimate.stderr or 0.0 if cell.estimate else 0.0 for cell in cells])
-    complete = next((cell for cell in cells if list(cell.scores.ids) == ids), None)
-    clusters = complete.scores.cluster_numbers() if complete else None
-    return np.asarray(deviations(tables, clusters=clusters, seed=seed) * stderr)
+    of_samples = drawn * np.sqrt(np.maximum(0.0, stderr**2 - noise.variance))
+    of_seeds, tailed = noise.errors(draws=DRAWS, seed=seed)
+    return (of_samples + of_seeds).astype(np.float32), (of_samples + tailed).astype(np.float32)

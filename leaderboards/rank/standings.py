@@ -5,17 +5,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from harness.records.scores import TaskCard
-from harness.statistics import DRAWS, Estimate, FloatArray, Ranking, joint_threshold, p_values, rank, t_test
-from leaderboards.rank.baselines import Key
+from harness.statistics import (
+    DRAWS,
+    Estimate,
+    FloatArray,
+    Ranking,
+    exact_p,
+    joint_threshold,
+    rank,
+    sides_of_sum,
+    t_test,
+)
+from leaderboards.rank.baselines import Key, key_of
 from leaderboards.rank.cells import Cell
-from leaderboards.rank.pairs import Comparison, compare, shared_tables
+from leaderboards.rank.pairs import Comparison, compare, means_of_cells
 
 SIGNIFICANT = 0.05
 """Corrected p-values below this count as significant."""
@@ -25,7 +35,7 @@ COMPARISON_THREADS = 2
 
 OutcomeT = TypeVar("OutcomeT")
 
-LevelOf = Callable[[FloatArray], float]
+LevelOf = Callable[[NDArray[np.floating[Any]]], float]
 """Finds the level of rank intervals from joint errors, as `harness.statistics.joint_threshold` does."""
 
 
@@ -68,10 +78,11 @@ class Standing:
         return rank(chosen.p, np.nan_to_num(chosen.value), level_of(chosen.errors))
 
 
-def stand(cells: Mapping[Key, Cell], *, seed: int = 0) -> Standing:
+def stand(cells: Mapping[Key, Cell], *, seed: int = 0, random_wordings: bool = False) -> Standing:
     """The candidates of one task. `seed`: for the draws; each task has its own."""
     scored = {key: cell for key, cell in cells.items() if cell.estimate}
-    return Standing(tuple(scored), compare(list(scored.values()), seed=seed))
+    comparison = compare(list(scored.values()), seed=seed, random_wordings=random_wordings)
+    return Standing(tuple(scored), comparison)
 
 
 def side_by_side(function: Callable[[str], OutcomeT], tasks: Iterable[str]) -> dict[str, OutcomeT]:
@@ -88,8 +99,8 @@ def over_board(
     """Candidates that stand on all tasks, over all of them: the sum of the tasks' figures times their
     factors.
 
-    Tasks are independent and fixed: errors add in squares, and the sides of intervals likewise, as in
-    `harness.statistics.mean_over_tasks`.
+    Tasks are independent and fixed: errors add in squares, and the sides of intervals as in
+    `harness.statistics.sides_of_sum`.
     """
     parts = [(factors[task], standing.among(keys)) for task, standing in standings.items()]
     return Standing(tuple(keys), _sum(parts, len(keys)))
@@ -98,25 +109,49 @@ def over_board(
 def _sum(parts: Sequence[tuple[float, Comparison]], count: int) -> Comparison:
     if len(parts) == 1 and parts[0][0] == 1:
         return parts[0][1]
-    nothing = np.zeros((count, count))
-    value = sum((factor * part.value for factor, part in parts), start=nothing)
-    down = sum(((factor * (part.value - part.low)) ** 2 for factor, part in parts), start=nothing)
-    up = sum(((factor * (part.high - part.value)) ** 2 for factor, part in parts), start=nothing)
-    variances = [(factor * part.stderr) ** 2 for factor, part in parts]
-    variance = sum(variances, start=nothing)
-    spread = sum(
-        (part_variance**2 / part.degrees for part_variance, (_, part) in zip(variances, parts, strict=True)),
-        start=nothing,
+    above = np.triu_indices(count)
+
+    def pairs(tables: Iterable[FloatArray]) -> FloatArray:
+        """Tables of the tasks as tasks × pairs, the first of a pair before the second."""
+        return np.array([table[above] for table in tables]).reshape(len(parts), len(above[0]))
+
+    def squared(of_pairs: FloatArray, *, sign: int = 1) -> FloatArray:
+        table = np.empty((count, count))
+        table.T[above] = sign * of_pairs
+        table[above] = of_pairs
+        return table
+
+    sides = sides_of_sum(
+        pairs(factor * (part.value - part.low) for factor, part in parts),
+        pairs(factor * (part.high - part.value) for factor, part in parts),
+        pairs(factor * part.stderr for factor, part in parts),
+        pairs(part.degrees for _, part in parts),
     )
-    degrees = np.divide(variance**2, spread, out=np.full_like(variance, np.inf), where=spread > 0)
-    n = sum((part.n for _, part in parts), start=np.zeros((count, count), dtype=np.int64))
-    seeds = np.min([part.seeds for _, part in parts], axis=0) if parts else n
-    stderr = np.sqrt(variance)
-    has_stderr = np.isfinite(stderr)
-    tested = t_test(np.nan_to_num(value), np.where(has_stderr, stderr, 1.0), degrees, n=n)
-    errors = sum((factor * part.errors for factor, part in parts), start=np.zeros((DRAWS, count)))
-    p = np.where(has_stderr, tested, 1.0)
-    return Comparison(value, stderr, degrees, value - np.sqrt(down), value + np.sqrt(up), p, n, seeds, errors)
+    value = pairs(factor * part.value for factor, part in parts).sum(axis=0)
+    n = pairs(part.n.astype(np.float64) for _, part in parts).sum(axis=0)
+    seeds = np.min([part.seeds for _, part in parts], axis=0) if parts else np.zeros((count, count), np.int64)
+    known = np.isfinite(sides.stderr)
+    tested = t_test(
+        np.nan_to_num(value), np.where(known, sides.stderr, 1.0), sides.degrees, n=n.astype(np.int64)
+    )
+    whole = squared(value, sign=-1)
+    down, up = squared(sides.down), squared(sides.up)
+    below = np.tril_indices(count, -1)
+    # The difference the other way round reaches down as far as this one reaches up.
+    down[below], up[below] = up.T[below], down.T[below]
+    nothing = np.zeros((DRAWS, count), dtype=np.float32)
+    return Comparison(
+        whole,
+        squared(sides.stderr),
+        squared(sides.degrees),
+        whole - down,
+        whole + up,
+        squared(np.where(known, tested, 1.0)),
+        squared(n).astype(np.int64),
+        seeds,
+        sum((np.float32(factor) * part.errors for factor, part in parts), start=nothing),
+        sum((np.float32(factor) * part.tailed_errors for factor, part in parts), start=nothing),
+    )
 
 
 def tiers(ranking: Ranking) -> list[int]:
@@ -133,21 +168,24 @@ def tiers(ranking: Ranking) -> list[int]:
     return tier_numbers
 
 
-def p_of_gains(pairs: Sequence[tuple[Cell, Cell]]) -> list[float]:
-    """P-values of paired differences on one task; pairs over equal seeds and samples are tested together."""
-    groups: dict[tuple[tuple[int, ...], tuple[str, ...]], list[int]] = {}
-    tables = [shared_tables(cell, other_cell) for cell, other_cell in pairs]
-    for place, table in enumerate(tables):
-        if table is not None:
-            groups.setdefault((tuple(table.seeds), tuple(table.ids)), []).append(place)
-    by_place = [1.0] * len(pairs)
-    for places in groups.values():
-        members = [table for place in places if (table := tables[place])]
-        values = np.stack([table.values for table in members])
-        other_values = np.stack([table.other_values for table in members])
-        card = pairs[places[0]][0].card
-        p = p_values(values, other_values, binary=card.binary, clusters=members[0].clusters)
-        for place, value in zip(places, p.tolist(), strict=True):
+def p_of_gains(standing: Standing, pairs: Sequence[tuple[Cell, Cell]]) -> list[float]:
+    """P-values of differences on one task.
+
+    Of one seed and wording the exact tests', over pairs with equal samples together; of all else those of the
+    standing, in which seeds count.
+    """
+    groups: dict[tuple[str, ...], list[int]] = {}
+    by_place: list[float] = []
+    for place, (cell, other_cell) in enumerate(pairs):
+        by_place.append(standing.p(key_of(cell.results[0].run), key_of(other_cell.results[0].run)))
+        ids = cell.scores.shared(other_cell.scores)
+        if ids and means_of_cells([cell, other_cell], ids).exact:
+            groups.setdefault(tuple(ids), []).append(place)
+    for shared_ids, places in groups.items():
+        values = np.stack([pairs[place][0].scores.means(shared_ids)[0] for place in places])
+        other_values = np.stack([pairs[place][1].scores.means(shared_ids)[0] for place in places])
+        exact = exact_p(values, other_values, binary=pairs[places[0]][0].card.binary)
+        for place, value in zip(places, exact.tolist(), strict=True):
             by_place[place] = value
     return by_place
 

@@ -149,8 +149,11 @@ class Row:
 
     @property
     def seeds(self) -> int:
-        """The fewest seeds of any task."""
-        return min(len(cell.results) for cell in self.cells.values())
+        """The fewest seeds of any task. What answers the same for every seed has all of them."""
+        return min(
+            len(self.seeds_wanted) if cell.same_for_every_seed else len(cell.results)
+            for cell in self.cells.values()
+        )
 
     @property
     def scored(self) -> int:
@@ -295,7 +298,9 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     ahead = {
         result.key: outcome for result, outcome in zip(scored_runs, read(scored_runs, folder), strict=True)
     }
-    readable = [cell for cell in read_cells(chosen, folder, notes, ahead=ahead) if cell]
+    random_wordings = board.wordings == "random"
+    read_all = read_cells(chosen, folder, notes, ahead=ahead, random_wordings=random_wordings)
+    readable = [cell for cell in read_all if cell]
     cells, curves = _by_row(readable)
     scored: list[Cell] = []
     for by_task in cells.values():
@@ -317,7 +322,8 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     numbers = {task: number for number, task in enumerate(tasks)}
 
     def stand_on(task: str) -> Standing:
-        return stand({row.key: row.cells[task] for row in rows if task in row.cells}, seed=numbers[task])
+        cells_by_key = {row.key: row.cells[task] for row in rows if task in row.cells}
+        return stand(cells_by_key, seed=numbers[task], random_wordings=random_wordings)
 
     standings = side_by_side(stand_on, tasks)
     ranked = [row.key for row in rows if row.score]
@@ -395,7 +401,7 @@ def _missing(row_cells: dict[str, Cell], wanted: Sequence[str], seeds: Sequence[
         if task not in row_cells:
             missing.append(f"{task}: no finished run")
             continue
-        absent = [str(seed) for seed in seeds if seed not in row_cells[task].seeds]
+        absent = [str(seed) for seed in row_cells[task].lacks(seeds)]
         if absent:
             missing.append(f"{task}: no finished run with seed {listed(absent)}")
         elif row_cells[task].estimate is None:
@@ -482,7 +488,8 @@ def _significance(table: Table, ranked: Sequence[Row]) -> dict[Key, dict[Method,
                 claims.append((row, method, arm))
     if len(table.tasks) == 1:
         (task,) = table.tasks
-        values = p_of_gains([(row.cells[task], arm.cells[task]) for row, _, arm in claims])
+        cells = [(row.cells[task], arm.cells[task]) for row, _, arm in claims]
+        values = p_of_gains(table.standings[task], cells)
     else:
         values = [table.overall.p(row.key, arm.key) for row, _, arm in claims]
     corrected = defaultdict[Key, dict[Method, float]](dict)

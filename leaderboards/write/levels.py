@@ -5,10 +5,12 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.statistics import FloatArray, joint_threshold
+from harness.statistics import joint_threshold
 from leaderboards.write.cache import Cache
 
 LEVELS = "levels"
@@ -27,7 +29,7 @@ class IntervalLevels:
 
     _now: dict[str, float] = field(default_factory=dict)
 
-    def __call__(self, errors: FloatArray) -> float:
+    def __call__(self, errors: NDArray[np.floating[Any]]) -> float:
         """The level for joint errors (draws × candidates)."""
         digest = hashlib.sha256(np.ascontiguousarray(errors).data).hexdigest()
         if digest not in self._now:

@@ -13,18 +13,22 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from harness.statistics import (
+    Estimate,
+    Means,
     differences,
+    exact_p,
     false_discovery,
     gain,
     holm,
     holm_by_column,
     mcnemar,
-    p_values,
+    means_of,
     sample_size,
     score,
     sign_flip,
+    t_test,
 )
-from harness.statistics.spread import by_cluster, table_of
+from harness.statistics.spread import by_cluster
 
 
 @pytest.mark.parametrize(("fixed", "broken"), [(0, 0), (1, 0), (5, 5), (12, 3), (0, 9), (40, 61)])
@@ -72,18 +76,24 @@ def test_holm_of_many_families_at_once_is_holm_of_each(p: list[list[float]]) -> 
 
 def test_one_seed_of_right_or_wrong_scores_is_tested_by_its_flips() -> None:
     tuned, base = np.array([1, 1, 1, 1, 1, 1, 0, 1.0]), np.array([0, 0, 0, 0, 0, 0, 1, 1.0])
-    p = p_values(table_of(tuned)[None], table_of(base)[None], binary=True)
+    p = exact_p(tuned[None], base[None], binary=True)
     assert p[0] == pytest.approx(stats.binomtest(6, 7, 0.5).pvalue)
 
 
 def test_a_test_over_several_seeds_takes_the_seeds_for_draws() -> None:
     """Two fine-tunes that disagree prove nothing, however many samples flip."""
-    base = np.zeros((1, 2, 1, 400))
+    base = np.zeros((2, 400))
     agree, disagree = base.copy(), base.copy()
-    agree[..., :40] = 1
-    disagree[:, 0, :, :80] = 1
-    assert p_values(agree, base, binary=True)[0] < 1e-6
-    assert p_values(disagree, base, binary=True)[0] > 0.2
+    agree[:, :40] = 1
+    disagree[0, :80] = 1
+    assert p_of(gain(agree, base, binary=True)) < 1e-6
+    assert p_of(gain(disagree, base, binary=True)) > 0.2
+
+
+def p_of(estimate: Estimate) -> float:
+    assert estimate.stderr is not None
+    arrays = (np.array(number) for number in (estimate.value, estimate.stderr, estimate.degrees))
+    return float(t_test(*arrays, n=estimate.n))
 
 
 def test_a_clustered_standard_error_is_the_one_of_the_formula_and_of_a_regression_on_a_constant() -> None:
@@ -119,10 +129,14 @@ def test_all_pairs_at_once_are_each_pair_alone(shape: tuple[int, int, int], bina
     tables = (generator.random((5, *shape)) < 0.6).astype(float)
     tables[1] = tables[0]
     clusters = np.arange(shape[2]) // 2
-    together = differences(tables, binary=binary, clusters=clusters)
+    means = means_of(tables, clusters)
+    together = differences(means, binary=binary)
     for first in range(5):
         for second in range(5):
-            alone = gain(tables[first], tables[second], binary=binary, clusters=clusters)
+            places = [first, second]
+            noise = means.noise.of(places)
+            pair = Means(means.values[places], noise, means.seeds[places], clusters)
+            alone = differences(pair, binary=binary).at(0, 1)
             estimate = together.at(first, second)
             assert (estimate.value, estimate.low, estimate.high) == pytest.approx(
                 (alone.value, alone.low, alone.high), abs=1e-9

@@ -426,20 +426,22 @@ def test_a_peak_is_that_of_the_most_specific_name() -> None:
 
 
 def estimated(*ends: tuple[float, float, float], errors: Any) -> Any:
-    """A table's rows by their estimates, and draws of their errors in any units."""
+    """A table's rows by their estimates, and draws of their errors."""
     rows = [
         SimpleNamespace(score=SimpleNamespace(value=value, low=low, high=high)) for value, low, high in ends
     ]
-    return SimpleNamespace(ranked=rows, overall=SimpleNamespace(comparison=SimpleNamespace(errors=errors)))
+    comparison = SimpleNamespace(tailed_errors=errors)
+    return SimpleNamespace(ranked=rows, overall=SimpleNamespace(comparison=comparison), tasks={})
 
 
-def test_draws_are_as_wide_as_the_interval_on_either_side_and_go_together_as_the_errors_do() -> None:
+def test_draws_go_together_as_the_errors_do_and_a_row_without_errors_has_those_of_its_interval() -> None:
     shared, own = np.random.default_rng(1).standard_normal((2, 20_000))
-    errors = np.stack([3 * shared, 0.1 * (shared + own), own * 0], axis=1)
+    errors = np.stack([0.03 * shared, 0.05 * (shared + own), own * 0], axis=1)
     table = estimated((0.8, 0.7, 0.85), (0.5, 0.4, 0.6), (0.3, 0.2, 0.4), errors=errors)
     first, second = joint_draws(table, count=20_000), joint_draws(table, count=20_000)
     assert (first.scores == second.scores).all()
-    for place, ends in enumerate(([0.7, 0.8, 0.85], [0.4, 0.5, 0.6], [0.2, 0.3, 0.4])):
+    of_last = [0.2, 0.3, 0.4]
+    for place, ends in enumerate(([0.741, 0.8, 0.859], [0.361, 0.5, 0.639], of_last)):
         assert np.quantile(first.scores[:, place], [0.025, 0.5, 0.975]) == pytest.approx(ends, abs=0.005)
     together = np.corrcoef(first.scores, rowvar=False)
     assert together[0, 1] == pytest.approx(0.5**0.5, abs=0.03)

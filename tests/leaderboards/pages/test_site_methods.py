@@ -148,9 +148,9 @@ def test_an_ensemble_over_seeds_is_ranked_as_a_single_draw_with_the_gain_over_it
     published = site(results)
     shown = row(published, "together", method)
     assert (shown["complete"], shown["seeds"], shown["members"]) == (True, 1, 3)
-    few = next(result for result in read_results(results) if result.run.candidate.method == "few_shot")
-    expected = made.metrics["accuracy"].value - few.metrics["accuracy"].value
-    assert shown["gain_few_shot"] == pytest.approx(expected)
+    few = [result for result in read_results(results) if result.run.candidate.method == "few_shot"]
+    of_few = sum(result.metrics["accuracy"].value for result in few) / len(few)
+    assert shown["gain_few_shot"] == pytest.approx(made.metrics["accuracy"].value - of_few)
     assert "a single draw" in Text(published.index).text
     assert "One ensemble: how much another one would differ is unknown." in published.verdict
 
@@ -278,12 +278,6 @@ def test_an_ensemble_has_a_page_that_leads_to_what_it_is_made_of(results: Path) 
     assert "What it is made of small · LoRA r16 3 runs" in page.text
     assert "small · few-shot" in page.text
     assert "../models/small.html" in {attributes.get("href") for _, attributes in page.tags}
-
-
-def test_a_gain_over_fewer_seeds_than_the_scores_says_so(results: Path) -> None:
-    write(results, "few_shot", 0.4)
-    write_ensemble(results, "together", "vote", write(results, "lora", 0.8), draw_scores(0.95, 100, 0))
-    assert "over its few-shot prompts on the seed that both have." in site(results).verdict
 
 
 def test_the_filter_takes_an_arm_for_tuned_where_weights_were_trained(results: Path) -> None:

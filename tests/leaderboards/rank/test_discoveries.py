@@ -52,7 +52,7 @@ def test_the_correction_is_over_all_gains_of_the_board(tmp_path: Path) -> None:
     for (name, method), task in gains:
         row, few = table.row(name, method), table.row(name, "few_shot")
         assert row and few
-        p += p_of_gains([(row.cells[task], few.cells[task])])
+        p += p_of_gains(table.standings[task], [(row.cells[task], few.cells[task])])
     assert [gain.q for gain in gains.values()] == pytest.approx(false_discovery(p).tolist())
     assert [gain.discovery for (key, _), gain in gains.items() if key[1] == "lora"] == [True, True]
     assert [gain.discovery for (key, _), gain in gains.items() if key[1] == "full"] == [False, False]

@@ -161,16 +161,18 @@ def test_untuned_arms_alone_give_no_advice(results: Path, out: Path) -> None:
 
 
 def test_a_gain_that_does_not_survive_the_number_of_fine_tunes_is_no_advice(results: Path, out: Path) -> None:
-    """Of twelve fine-tunes the best is clear of zero, as a lone one that gains as much."""
-    rates: dict[tuple[str, Method], float] = {("small", "few_shot"): 0.5, ("tuned-0", "lora"): 0.54}
+    """Of forty fine-tunes the best is clear of zero, as one of two that gains as much."""
+    rates: dict[tuple[str, Method], float] = {
+        ("small", "few_shot"): 0.5,
+        ("tuned-0", "lora"): 0.556,
+        ("tuned-1", "lora"): 0.5,
+    }
     write_sweep(results, rates, n=100)
     assert publish(results, out).verdict.startswith("Fine-tune tuned-0")
-    write_sweep(
-        results, {(f"tuned-{number}", "lora"): 0.53 - 0.003 * number for number in range(1, 12)}, n=100
-    )
+    write_sweep(results, {(f"tuned-{number}", "lora"): 0.48 for number in range(2, 40)}, n=100)
     published = publish(results, out)
     assert published.verdict.startswith("Don’t tune: few-shot is enough.")
-    said = "clear of zero alone, and not after correction for 12 fine-tunes (p = 0."
+    said = "clear of zero alone, and not after correction for 40 fine-tunes (p = 0."
     assert said in published.verdict
     # Money alone may speak for what scores do not.
     doubt = rf"By scores no tuning is advised\. The best .* over small · few-shot, {re.escape(said)}"

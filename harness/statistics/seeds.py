@@ -1,0 +1,213 @@
+"""What training seeds add to the variance of each arm's mean.
+
+With S seeds the mean square of an arm's seed means, `MS_seeds = n · Σ (x̄_s − x̄)² / (S − 1)`, has only S − 1
+degrees of freedom: of two or three seeds it is a guess, and whoever takes it at its word finds differences that
+are not there, namely where the seeds happen to agree. Arms of one task are much alike in how far their seeds
+differ, though, so each mean square is moderated: drawn towards the common one, the more so the more alike they
+all are (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004; `squeezeVar` of limma).
+
+What is moderated is `F = MS_seeds / MS_residual`, the mean square by what is left between seeds and samples, and
+not the mean square itself: an arm at 98 % right cannot vary as an arm at 50 % does, and both its mean squares
+are smaller for it. The variance of the arm's mean then grows by
+
+    max(0, F̃ − 1) · MS_residual / (n·S)
+
+where F̃ has the arm's own S − 1 degrees of freedom, and those of what the other arms say.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize, special
+
+from harness.statistics.spread import FloatArray, Part, by_cluster
+
+SEED_ERRORS = 1
+"""Sets these draws apart from those of samples, which may be seeded alike."""
+
+LEAST_RATIO = 1e-5
+"""A mean square below this share of the median one counts as that: its logarithm would weigh too much."""
+
+
+@dataclass(frozen=True)
+class SeedNoise:
+    """What seeds add to the variance of the means of K arms: (K,) each."""
+
+    variance: FloatArray
+    """0 where it cannot be seen: seeds that answered alike, or one seed and no other arm to borrow from."""
+
+    estimated: FloatArray
+    """`max(1, F̃) · MS_residual / (n·S)`, which `degrees` belong to."""
+
+    degrees: FloatArray
+    """Infinite where `estimated` is 0."""
+
+    pooled_degrees: FloatArray
+    """The degrees of all arms that vary for the same reason together; 0 where `estimated` is 0."""
+
+    deviation: FloatArray
+    """The standard deviation of one seed's true score; 0 like `variance`."""
+
+    def of_scores(self) -> Part:
+        """As a part of the variance of each mean."""
+        return Part(self.variance, self.estimated, self.degrees)
+
+    def of_differences(self) -> Part:
+        """As one part of the variance of the difference of every two means.
+
+        What both arms take from the others is the same estimate: together they have no more degrees than all
+        arms have.
+        """
+        estimated = self.estimated[:, None] + self.estimated[None, :]
+        divisor = self.estimated**2 / self.degrees
+        both = divisor[:, None] + divisor[None, :]
+        alone = np.divide(estimated**2, both, out=np.full_like(both, np.inf), where=both > 0)
+        together = np.maximum(self.pooled_degrees[:, None], self.pooled_degrees[None, :])
+        variance = self.variance[:, None] + self.variance[None, :]
+        return Part(variance, estimated, np.where(both > 0, np.minimum(alone, together), np.inf))
+
+    def of(self, places: Sequence[int]) -> "SeedNoise":
+        """Of the arms at `places` only, in that order."""
+        chosen = list(places)
+        return SeedNoise(*(values[chosen] for values in self._fields))
+
+    @staticmethod
+    def joined(parts: Sequence["SeedNoise"]) -> "SeedNoise":
+        """Of the arms of all parts."""
+        return SeedNoise(*map(np.concatenate, zip(*(part._fields for part in parts), strict=True)))
+
+    @property
+    def _fields(self) -> tuple[FloatArray, ...]:
+        return self.variance, self.estimated, self.degrees, self.pooled_degrees, self.deviation
+
+    def errors(self, *, draws: int, seed: int) -> tuple[FloatArray, FloatArray]:
+        """Draws of the errors of the means (draws × K each): normal ones, and the same ones with the tails of t,
+        since the variances are estimates."""
+        generator = np.random.default_rng([seed, SEED_ERRORS])
+        normal = generator.standard_normal((draws, len(self.variance)))
+        few = np.flatnonzero(np.isfinite(self.degrees) & (self.variance > 0))
+        tailed = normal.copy()
+        tailed[:, few] /= np.sqrt(
+            generator.chisquare(self.degrees[few], (draws, len(few))) / self.degrees[few]
+        )
+        deviation = np.sqrt(self.variance)
+        return normal * deviation, tailed * deviation
+
+
+@dataclass(frozen=True)
+class _Squares:
+    """The mean squares of one arm."""
+
+    seeds: float
+    residual: float
+    count: int
+    """Seeds."""
+
+    n: int
+    """Samples, or clusters."""
+
+
+def seed_noise(
+    tables: Sequence[FloatArray],
+    clusters: Sequence[ArrayLike | None] | None = None,
+    *,
+    alike: Sequence[object] | None = None,
+) -> SeedNoise:
+    """What seeds add to the means of K arms (seeds × templates × samples each, of any shape).
+
+    `clusters`: of each arm's samples. `alike`: equal for arms whose seeds vary for the same reason, such as all
+    fine-tunes; None: all of them. An arm of one seed, such as an ensemble over seeds, borrows what one seed of
+    the others varies by. Arms whose seeds answered every sample alike (greedy answers without a draw) vary by
+    nothing that can be seen, and lend nothing.
+    """
+    count = len(tables)
+    squares = [_squares(table, clusters[place] if clusters else None) for place, table in enumerate(tables)]
+    reasons = list(alike) if alike is not None else [None] * count
+    noises = [_NONE] * count
+    for reason in dict.fromkeys(reasons):
+        places = [place for place in range(count) if reasons[place] == reason]
+        members = {place: square for place in places if (square := squares[place])}
+        if not members:
+            continue
+        ratios = np.array([square.seeds / square.residual for square in members.values()])
+        own_degrees = np.array([square.count - 1.0 for square in members.values()])
+        pooled = float(own_degrees.sum())
+        moderated, degrees = moderate(ratios, own_degrees)
+        for (place, square), ratio, freedom in zip(members.items(), moderated, degrees, strict=True):
+            excess = max(0.0, ratio - 1.0) * square.residual / square.n
+            estimated = max(1.0, ratio) * square.residual / (square.n * square.count)
+            noises[place] = (excess / square.count, estimated, freedom, pooled, excess**0.5)
+        # Of one seed, where the members are means over several.
+        variance, estimated = np.mean(
+            [np.array(noises[place][:2]) * square.count for place, square in members.items()], axis=0
+        )
+        for place in places:
+            if len(tables[place]) == 1:
+                noises[place] = (variance, estimated, pooled, pooled, variance**0.5)
+    return SeedNoise(*np.array(noises, dtype=np.float64).reshape(count, len(_NONE)).T)
+
+
+_NONE = (0.0, 0.0, np.inf, 0.0, 0.0)
+"""The fields of a `SeedNoise` of an arm whose seeds add nothing that can be seen."""
+
+
+def _squares(table: FloatArray, clusters: ArrayLike | None) -> _Squares | None:
+    """None for an arm whose seeds cannot be told apart."""
+    seeds = len(table)
+    # Seeds × samples, with the wordings averaged: they are the same for every seed.
+    scores = by_cluster(table.mean(axis=1)[None], clusters)[0]
+    n = scores.shape[1]
+    if seeds < 2 or n < 2:
+        return None
+    of_seeds, of_samples = scores.mean(axis=1, keepdims=True), scores.mean(axis=0, keepdims=True)
+    residual = scores - of_seeds - of_samples + scores.mean()
+    mean_square = float((residual**2).sum()) / ((seeds - 1) * (n - 1))
+    between = n * float(((of_seeds - scores.mean()) ** 2).sum()) / (seeds - 1)
+    if mean_square <= 1e-12 and between <= 1e-12:
+        return None
+    # Where seeds differ by the same on every sample nothing is left: the smallest that one sample could leave.
+    return _Squares(between, max(mean_square, between / n**2), seeds, n)
+
+
+def moderate(ratios: ArrayLike, degrees: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Variances of K arms, moderated over them, and their degrees of freedom.
+
+    Each variance is taken as one draw from a scaled F distribution, whose scale s₀² and degrees d₀ follow from
+    the mean and variance of the logarithms (Smyth 2004, section 6.2); the moderated variance is
+    `(d₀·s₀² + d·s²) / (d₀ + d)` with `d₀ + d` degrees, though never more than all arms have together.
+
+    The variance of the logarithms of few arms is itself a guess, and one that is too large by chance would leave
+    every arm alone with its few seeds. What is explained by variances that differ is therefore what exceeds the
+    variance that chance gives by more than its standard error; where nothing does, d₀ is infinite and all arms
+    share their mean.
+    """
+    values, own = np.asarray(ratios, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
+    if len(values) < 2 or not values.any():
+        return values, own
+    floored = np.maximum(values, LEAST_RATIO * (np.median(values) or values.max()))
+    logs = np.log(floored) - special.digamma(own / 2) + np.log(own / 2)
+    by_chance, fourth_cumulant = (special.polygamma(order, own / 2).mean() for order in (1, 3))
+    error = np.sqrt(fourth_cumulant / len(values) + 2 * by_chance**2 / (len(values) - 1))
+    surplus, pooled_degrees = logs.var(ddof=1) - by_chance - error, own.sum()
+    if surplus <= 0:
+        return np.full_like(values, np.average(values, weights=own)), np.full_like(own, pooled_degrees)
+    prior = 2 * _inverse_trigamma(float(surplus))
+    scale = np.exp(logs.mean() + special.digamma(prior / 2) - np.log(prior / 2))
+    moderated = (prior * scale + own * values) / (prior + own)
+    return moderated, np.minimum(prior + own, pooled_degrees)
+
+
+def _inverse_trigamma(value: float) -> float:
+    """The argument at which the trigamma function has a value above 0."""
+    low, high = 1e-8, 1e8
+    if value >= special.polygamma(1, low):
+        return low
+    if value <= special.polygamma(1, high):
+        return high
+
+    def surplus(log_argument: float) -> float:
+        return float(special.polygamma(1, np.exp(log_argument))) - value
+
+    return float(np.exp(optimize.brentq(surplus, np.log(low), np.log(high))))
