@@ -22,7 +22,7 @@ from harness.review.state import review_state
 from harness.review.verdicts import REVIEWS, read_verdicts
 from harness.sweep.engines import MAX_MODEL_LEN
 from harness.sweep.methods import METHOD_TABLE
-from harness.sweep.models import check_model
+from harness.sweep.models import check_model, is_on_this_machine
 from harness.sweep.sweep import Sweep
 from harness.task import Task
 from harness.task.demonstrations import choose_demonstrations
@@ -57,9 +57,14 @@ def check_sweep(path: Path, find: FindPlugins) -> list[Finding]:
         place = f"{path}, candidate '{candidate.name}'"
         try:
             check_model(candidate.model, candidate.revision, place)
-            findings.append(Finding("ok", place, f"model {candidate.model}"))
         except UserError as error:
             findings.append(Finding("error", place, _without(place, error)))
+            continue
+        if is_on_this_machine(candidate.model, candidate.revision):
+            findings.append(Finding("ok", place, f"model {candidate.model}"))
+        else:
+            text = f"model {candidate.model} is not on this machine; the sweep will download it"
+            findings.append(Finding("warning", place, text))
     if all(finding.level != "error" for finding in findings) and len(loaded) == len(sweep.all_tasks):
         findings += _check_plan(sweep, loaded, str(path))
     return findings

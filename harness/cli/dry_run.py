@@ -150,7 +150,8 @@ def _print_total(total: dict[str, Any], console: "Console") -> None:
     hours, price = total["device_seconds"] / 3600, total["usd"]
     duration = f"{hours:,.1f} hours" if hours >= 1 else f"{total['device_seconds']:,.0f} seconds"
     console.print(
-        f"\n{total['runs'] - total['done']} of {total['runs']} runs to do, on {total['groups']} base models: "
+        f"\n{total['runs'] - total['done']} of {total['runs']} runs to do, on "
+        f"{total['groups']} base model{'' if total['groups'] == 1 else 's'}: "
         f"{total['train_tokens']:,} tokens to train on, about {duration} on {total['device']}"
         + (f", about {dollars(price)}" if price is not None else "")
         + ", and half a minute of start-up per model. "

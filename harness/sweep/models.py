@@ -4,6 +4,7 @@ it."""
 import hashlib
 import json
 import math
+import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -52,6 +53,15 @@ def check_model(model: str, revision: str | None, origin: str) -> None:
             f"{origin}: '{model}' is no existing folder, and as a Hugging Face id it needs `revision`, the "
             "40-hex commit of its weights (on the model's page under 'Files and versions')"
         )
+
+
+def is_on_this_machine(model: str, revision: str | None) -> bool:
+    """Whether a model need not be downloaded: a toy, a folder, or a hub model in the local cache."""
+    if model_kind(model) != "hub" or revision is None:
+        return True
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    return (cache / f"models--{model.replace('/', '--')}" / "snapshots" / revision).is_dir()
 
 
 def _check_toy(model: str, origin: str) -> None:

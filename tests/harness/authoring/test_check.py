@@ -411,6 +411,7 @@ def test_a_good_sweep_has_no_fault(tmp_path: Path, write: Write) -> None:
         ("toy-llama", "toy-lama", "error", "toy model 'gainboard/toy-lama' not found"),
         ("gainboard/toy-llama", "./nowhere", "error", "'./nowhere' is neither an existing folder"),
         ("gainboard/toy-llama", "owner/model", "error", "needs `revision`"),
+        ("gainboard/toy-llama", f'owner/model"\nrevision = "{"a" * 40}', "warning", "is not on this machine; the"),
     ],
 )  # fmt: skip
 def test_a_fault_of_a_sweep_is_found(

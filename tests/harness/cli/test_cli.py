@@ -98,6 +98,20 @@ def test_a_mistake_in_a_sweep_is_one_sentence_and_exit_code_2(
     assert not Path("results").exists()
 
 
+def test_a_model_that_may_not_be_downloaded_is_said_once_before_any_run(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    model = f'"Qwen/Qwen2.5-0.5B"\nrevision = "{"a" * 40}"'
+    assert call("run", replaced(sweep, '"gainboard/toy-llama"', model)) == 2
+    assert capsys.readouterr().err == (
+        f"gainboard: candidate 'toy': Qwen/Qwen2.5-0.5B at {'a' * 40} is not on this machine, and "
+        "HF_HUB_OFFLINE forbids downloads; unset it, or put the model into the cache\n"
+    )
+    assert not (tmp_path / "results").exists()
+
+
 def test_an_unknown_board_names_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("run", "quickstar") == 2
     assert "Did you mean 'quickstart'?" in capsys.readouterr().err

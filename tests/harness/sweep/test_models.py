@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.sweep import models
-from harness.sweep.models import check_model, fingerprint, model_kind
+from harness.sweep.models import check_model, fingerprint, is_on_this_machine, model_kind
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -153,3 +153,17 @@ def test_a_change_in_the_middle_of_large_weights_changes_the_fingerprint(
     weights[middle : middle + 8192] = b"\xff" * 8192
     (folder / "model.safetensors").write_bytes(weights)
     assert fingerprint(str(folder), None) != before
+
+
+@pytest.mark.parametrize("variable", ["HF_HOME", "HF_HUB_CACHE"])
+def test_a_hub_model_is_here_once_its_revision_is_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    assert not is_on_this_machine("Qwen/Qwen2.5-0.5B", COMMIT)
+    cache = tmp_path / "hub" if variable == "HF_HOME" else tmp_path
+    (cache / "models--Qwen--Qwen2.5-0.5B" / "snapshots" / COMMIT).mkdir(parents=True)
+    assert is_on_this_machine("Qwen/Qwen2.5-0.5B", COMMIT)
+    assert not is_on_this_machine("Qwen/Qwen2.5-0.5B", "f" * 40)
+    assert is_on_this_machine("gainboard/toy-llama", None)
