@@ -88,24 +88,26 @@ def with_interval(estimate: Estimate, *, sign: bool = False) -> str:
 
 
 def usd(amount: float | None) -> str:
-    """Dollars with as many digits as matter: `$1,250`, `$1.21`, `$0.04`, `$0.00013`."""
+    """Dollars to two significant digits, as no measured cost has more: `$1,200`, `$290`, `$1.20`, `$0.04`,
+    `$0.00013`."""
     if amount is None:
         return MISSING
     if amount == 0:
         return "$0"
-    if amount >= 999.995:
-        return f"${amount:,.0f}"
-    if amount >= 0.095:
-        return f"${amount:.2f}"
     if amount < 1e-7:
         return "< $0.0000001"
-    decimals = 1 - int(f"{amount:e}".partition("e")[2])
-    return f"${amount:.{decimals}f}"
+    rounded = float(f"{amount:.1e}")
+    if rounded >= 10:
+        return f"${rounded:,.0f}"
+    return f"${rounded:.{max(2, 1 - int(f'{rounded:e}'.partition('e')[2]))}f}"
 
 
 def round_usd(amount: float) -> str:
-    """Dollars without cents where there are none: `$10`, `$1.50`."""
-    return usd(amount).removesuffix(".00")
+    """Dollars that somebody wrote, to the cent, and without cents where there are none: `$10`, `$1.50`,
+    `$1,125`."""
+    if amount < 0.095:
+        return usd(amount)
+    return f"${amount:,.0f}" if amount >= 999.995 else f"${amount:.2f}".removesuffix(".00")
 
 
 def signed_usd(amount: float) -> str:

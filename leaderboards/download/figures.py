@@ -143,6 +143,10 @@ class RowFigures(CellFigures, BillFigures):
     break_even_few_shot_why: NoFigure | None
     """Why there is no such number."""
 
+    break_even_few_shot_low: float | None
+    """Low end of its 95 % interval; null where there is none, or it is never."""
+
+    break_even_few_shot_high: float | None
     break_even_zero_shot: float | None
     break_even_zero_shot_why: NoFigure | None
     break_even_few_shot_uncached: float | None
@@ -181,6 +185,12 @@ class RowFigures(CellFigures, BillFigures):
     net_benefit_usd_high: float | None
     p_worth_it: float | None
     """In which share of the draws the net benefit of a fine-tune is above zero."""
+
+    p_best: float | None
+    """In which share it is worth most of all within the budget; null for what the budget excludes."""
+
+    expected_loss_usd: float | None
+    """What the best one of each draw is worth more, on average."""
 
 
 class ScenarioFigures(_Documented):
@@ -221,6 +231,15 @@ class ScenarioFigures(_Documented):
 
     reference: tuple[str, Method] | None
     """Candidate and method that net benefits are over: of the rows without tuning the one worth most."""
+
+    chosen: tuple[str, Method] | None
+    """Candidate and method worth most after their costs, of all within the budget; null where none is."""
+
+    excluded: tuple[str, Method] | None
+    """What would be chosen without a budget; null where that is chosen."""
+
+    perfect_information_usd: float | None
+    """What it would be worth to know all scores exactly; null where nothing is within the budget."""
 
 
 class Figures(_Documented):

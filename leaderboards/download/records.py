@@ -1,5 +1,6 @@
 """The figures of the tables, for reuse."""
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -8,6 +9,7 @@ from leaderboards.decide.decision import CaseFigures
 from leaderboards.gathered import Site, is_whole, scale_of
 from leaderboards.money.bill import Bill
 from leaderboards.money.ledger import Entry
+from leaderboards.money.payback import Payback
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.flags import troubles
 from leaderboards.rank.tables import Row
@@ -37,11 +39,12 @@ def records(site: Site) -> dict[str, Any]:
 
 def _scenario_record(site: Site) -> dict[str, Any]:
     """What total costs, net benefits and P(worth it) hold for: that of the cost page as it opens."""
-    scenario = asdict(site.decision.scenario)
+    decision, cases = site.decision, site.choices.cases
+    scenario = asdict(decision.scenario)
     hours = dict(zip(site.choices.devices, scenario.pop("hour_prices"), strict=True))
-    reference = site.decision.reference
-    best = None if reference is None else list(site.choices.cases[reference].key)
-    return {**scenario, "usd_per_hour": hours, "reference": best}
+    places = {"reference": decision.reference, "chosen": decision.chosen, "excluded": decision.excluded}
+    named = {name: None if place is None else list(cases[place].key) for name, place in places.items()}
+    return {**scenario, "usd_per_hour": hours, **named, "perfect_information_usd": decision.knowing}
 
 
 def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
@@ -80,6 +83,8 @@ def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
         "serve_usd_per_1k": 1000 * spent.request.mid if spent.request else None,
         "break_even_few_shot": entry.over_few.requests if entry.over_few else None,
         "break_even_few_shot_why": entry.over_few.why if entry.over_few else None,
+        "break_even_few_shot_low": _end(entry.over_few, 0),
+        "break_even_few_shot_high": _end(entry.over_few, 1),
         "break_even_zero_shot": entry.over_zero.requests if entry.over_zero else None,
         "break_even_zero_shot_why": entry.over_zero.why if entry.over_zero else None,
         "break_even_few_shot_uncached": entry.over_few_uncached.requests if entry.over_few_uncached else None,
@@ -98,6 +103,12 @@ def _row_record(site: Site, entry: Entry) -> dict[str, Any]:
     }
 
 
+def _end(payback: Payback | None, place: int) -> float | None:
+    """An end of a break-even volume's interval; None where it has none, or the end is never."""
+    end = payback.ends[place] if payback and payback.ends else math.inf
+    return None if end == math.inf else end
+
+
 def _decision_record(site: Site, row: Row) -> dict[str, float | None]:
     """What the row comes to in the scenario of the cost page."""
     figures = site.figures_by_row.get(row.key, CaseFigures())
@@ -107,6 +118,8 @@ def _decision_record(site: Site, row: Row) -> dict[str, float | None]:
         "net_benefit_usd_low": figures.net.low if figures.net else None,
         "net_benefit_usd_high": figures.net.high if figures.net else None,
         "p_worth_it": figures.worth,
+        "p_best": figures.best,
+        "expected_loss_usd": figures.loss,
     }
 
 

@@ -10,10 +10,7 @@ from leaderboards.money.payback import Payback
 from leaderboards.money.prices import Price, Prices
 from leaderboards.money.spend import JOULES_PER_KWH, Spend
 from leaderboards.pages.grid import Item, Pairs
-from leaderboards.text import MISSING, count_of, duration, from_volume, span, usd
-
-IDLE = 0.3
-"""A share of busy time that real services reach more often than 1."""
+from leaderboards.text import MISSING, count_of, duration, from_volume, round_usd, span, usd
 
 
 def bill_text(spent: Bill) -> str:
@@ -55,12 +52,20 @@ def _device_hours(seconds: float) -> str:
     return f"{hours:.2g} h" if hours < 99.5 else f"{hours:,.0f} h"
 
 
-def serve_item(spent: Spend) -> Item:
-    """1,000 requests on a device that is always busy; below, on one that is often idle."""
+def serve_item(spent: Spend, *, utilisation: float) -> Item:
+    """1,000 requests on a device that is busy for so many percent of the time; below, on one that always is."""
     if spent.request is None:
         return Item()
     full = 1000 * spent.request.mid
-    return Item(usd(full), f"{usd(full / IDLE)} at 30 %", full)
+    dollars = full * 100 / utilisation
+    return Item(usd(dollars), "" if utilisation == 100 else f"{usd(full)} if always busy", dollars)
+
+
+def serve_help(utilisation: float) -> str:
+    """What stands in such a cell."""
+    if utilisation == 100:
+        return "Cost of 1,000 requests on a device that is always busy."
+    return f"Cost of 1,000 requests on a device that is busy {utilisation:g} % of the time; below, always."
 
 
 def payback_item(payback: Payback | None, against: str = "", *, none: str = "") -> Item:
@@ -94,7 +99,8 @@ def usd_range(low: float, high: float) -> str:
 
 def price_list(prices: Prices) -> Pairs:
     def said(price: Price) -> str:
-        return f"{usd(price.mid)} ({usd_range(price.low, price.high)})"
+        ends = f"{round_usd(price.low)}–{round_usd(price.high).removeprefix('$')}"
+        return f"{round_usd(price.mid)} ({ends})"
 
     devices = tuple(
         (

@@ -2,13 +2,21 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from leaderboards.gathered import Site
 from leaderboards.money.bill import Bill
 from leaderboards.money.ledger import Entry
 from leaderboards.money.peaks import LIKELY
 from leaderboards.money.prices import Price, Prices
-from leaderboards.pages.cost_items import bill_text, energy_text, payback_item, serve_item, usd_range
+from leaderboards.pages.cost_items import (
+    bill_text,
+    energy_text,
+    payback_item,
+    serve_help,
+    serve_item,
+    usd_range,
+)
 from leaderboards.pages.grid import Column, FilledColumn, Grid, GridRow, Head, Item, heads_of, items_of
 from leaderboards.pages.heads import candidate_head
 from leaderboards.rank.tables import Row
@@ -51,7 +59,7 @@ def derived_grid(
     site: Site, entries: Iterable[Entry], *, whole: bool = False, head_of: Callable[[Row], Head] | None = None
 ) -> Grid:
     """What that costs, at the prices of the board; options as above."""
-    columns = derived_columns(site.prices)
+    columns = derived_columns(site)
     return Grid(
         "What that costs",
         Column(f"At prices of {site.prices.as_of}"),
@@ -99,9 +107,11 @@ def measured_columns() -> tuple[CostColumn, ...]:
             _all_in_time_item,
             total=_bill_time_item,
         ),
-        CostColumn(Column("Prompt tok.", "Prompt tokens a request.", about="measured"), _prompt_tokens_item),
         CostColumn(
-            Column("Output tok.", "Generated tokens a request.", about="measured"), _output_tokens_item
+            Column("Prompt tok.", "Prompt tokens per request.", about="measured"), _prompt_tokens_item
+        ),
+        CostColumn(
+            Column("Output tok.", "Generated tokens per request.", about="measured"), _output_tokens_item
         ),
         CostColumn(
             Column(
@@ -120,7 +130,7 @@ def measured_columns() -> tuple[CostColumn, ...]:
     )
 
 
-def derived_columns(prices: Prices) -> tuple[CostColumn, ...]:
+def derived_columns(site: Site) -> tuple[CostColumn, ...]:
     """Money, and volumes from which it is paid back."""
     return (
         CostColumn(
@@ -143,7 +153,7 @@ def derived_columns(prices: Prices) -> tuple[CostColumn, ...]:
         CostColumn(
             Column(
                 "Data $",
-                "The labels of the training samples, those of other tasks among them, if they had to be bought.",
+                "All labelled samples, those of other tasks, of dev and of prompts among them, if they are bought.",
                 about="labels",
             ),
             _data_usd_item,
@@ -151,12 +161,12 @@ def derived_columns(prices: Prices) -> tuple[CostColumn, ...]:
         CostColumn(
             Column(
                 "Serve $/1k",
-                "1,000 requests on a device that is always busy; below, busy 30 % of the time.",
+                serve_help(site.scenario.utilisation),
                 about="serving",
             ),
-            _serve_usd_item,
+            partial(_serve_usd_item, utilisation=site.scenario.utilisation),
         ),
-        CostColumn(RIGHT_ANSWER, _right_answer_item),
+        CostColumn(RIGHT_ANSWER, partial(_right_answer_item, utilisation=site.scenario.utilisation)),
         CostColumn(
             Column(
                 "$ / point",
@@ -176,7 +186,7 @@ def derived_columns(prices: Prices) -> tuple[CostColumn, ...]:
         CostColumn(
             Column(
                 "Break-even, few-shot",
-                "Requests from which training is paid back against few-shot prompting.",
+                "Requests from which it is cheaper in total than few-shot prompting, with its 95 % interval.",
                 about="break-even",
             ),
             _few_shot_payback_item,
@@ -196,7 +206,7 @@ def derived_columns(prices: Prices) -> tuple[CostColumn, ...]:
             _zero_shot_payback_item,
         ),
         CostColumn(
-            Column("Break-even, hosted", _hosted_help(prices), about="break-even"), _hosted_payback_item
+            Column("Break-even, hosted", _hosted_help(site.prices), about="break-even"), _hosted_payback_item
         ),
     )
 
@@ -308,22 +318,22 @@ def _bill_usd_item(bill: Bill) -> Item:
 
 
 def _data_usd_item(entry: Entry) -> Item:
-    return _price_item(entry.spend.data) if entry.spend.tuned else Item()
+    return _price_item(entry.spend.data) if entry.spend.labels else Item()
 
 
 def _price_item(price: Price) -> Item:
     return Item(usd(price.mid), usd_range(price.low, price.high), price.mid)
 
 
-def _serve_usd_item(entry: Entry) -> Item:
-    return serve_item(entry.spend)
+def _serve_usd_item(entry: Entry, *, utilisation: float) -> Item:
+    return serve_item(entry.spend, utilisation=utilisation)
 
 
-def _right_answer_item(entry: Entry) -> Item:
-    """What a right answer costs on a device that is never idle."""
+def _right_answer_item(entry: Entry, *, utilisation: float) -> Item:
+    """What a right answer costs on a device that is busy for so many percent of the time."""
     if entry.spend.request is None or not entry.accuracy:
         return Item()
-    dollars = entry.spend.request.mid / entry.accuracy
+    dollars = entry.spend.request.mid * 100 / utilisation / entry.accuracy
     return Item(usd(dollars), sort=dollars)
 
 

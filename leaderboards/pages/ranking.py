@@ -9,7 +9,7 @@ from leaderboards.decide.verdict import ENOUGH_SEEDS
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import row_slug
 from leaderboards.money.ledger import Entry
-from leaderboards.pages.cost_items import labels_item, payback_item, serve_item, train_item
+from leaderboards.pages.cost_items import labels_item, payback_item, serve_help, serve_item, train_item
 from leaderboards.pages.decision import scenario_text, worth_item
 from leaderboards.pages.forgetting import guard_column, guard_item
 from leaderboards.pages.grid import (
@@ -153,17 +153,17 @@ def ranking_columns(site: Site) -> tuple[RankingColumn, ...]:
             name="serve",
             head=Column(
                 "Serve / 1k",
-                "Cost of 1,000 requests on a device that is always busy; below, busy 30 % of the time.",
+                serve_help(site.scenario.utilisation),
                 narrow=False,
                 about="serving",
             ),
-            item=_serve_item,
+            item=partial(_serve_item, utilisation=site.scenario.utilisation),
         ),
         RankingColumn(
             name="break_even",
             head=Column(
                 "Break-even",
-                "Requests from which it is cheaper than few-shot prompting, training included.",
+                "Requests from which it is cheaper in total than few-shot prompting, with its 95 % interval.",
                 narrow=False,
                 about="break-even",
             ),
@@ -245,8 +245,8 @@ def _labels_item(site: Site, entry: Entry) -> Item:
     return labels_item(site, entry.row.results)
 
 
-def _serve_item(entry: Entry) -> Item:
-    return serve_item(entry.spend)
+def _serve_item(entry: Entry, *, utilisation: float) -> Item:
+    return serve_item(entry.spend, utilisation=utilisation)
 
 
 def _break_even_item(entry: Entry) -> Item:

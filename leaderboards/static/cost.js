@@ -280,11 +280,20 @@ const boxes = new Map(["owned", "cache"].map((box) => [box, document.getElementB
 const atFirst = { owned: data.owned, cache: data.cache, ...Object.fromEntries(fields.map((field) => [field.name, field.value])) };
 const now = { ...atFirst }; // the last good values
 
+// A number as people write it: 1,000, 10 000, $0.25, 10k, 1.5M, 2e6; null for anything else.
+const UNITS = { "": 1, k: 1e3, m: 1e6, b: 1e9 };
+const numberOf = (text) => {
+  const grouping = /^(-?\d{1,3})((?:[,\s_'’]\d{3})+)(?!\d)/;
+  const plain = text.trim().replace(/^\$\s*/, "").replace(grouping, (digits) => digits.replace(/[^-\d]/g, ""));
+  const parts = /^(-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kmb]?)$/i.exec(plain);
+  return parts && Number((parts[1] * UNITS[parts[2].toLowerCase()]).toPrecision(15));
+};
+
 // What is wrong with a text in a field; empty when nothing is.
 const faultOf = ({ low, high, whole }, text) => {
   if (text.trim() === "") return "Write a number.";
-  if (!/^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim())) return "Not a number: write it like 1500 or 0.25.";
-  const value = Number(text);
+  const value = numberOf(text);
+  if (value === null) return "Not a number: write it like 1,500, 0.25 or 10k.";
   if (value < low || value > high) return `Must be from ${low} to ${grouped(`${high}`)}.`;
   return whole && !Number.isInteger(value) ? "Must be a whole number." : "";
 };
@@ -293,7 +302,7 @@ const read = (field) => {
   const input = document.getElementById(field.name);
   const fault = field.value === null && input.value === "" ? "" : faultOf(field, input.value);
   const kept = now[field.name] === null ? "" : ` ${now[field.name]} still counts.`;
-  if (!fault) now[field.name] = input.value === "" ? null : Number(input.value);
+  if (!fault) now[field.name] = input.value === "" ? null : numberOf(input.value);
   input.setAttribute("aria-invalid", fault !== "");
   document.getElementById(`${field.name}-error`).textContent = fault && fault + kept;
 };

@@ -21,18 +21,25 @@ const fixed = (value, digits) => {
 };
 const power = (value) => (value > 0 ? Number(value.toExponential(6).split("e")[1]) : 0);
 const grouped = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, ",");
+const significant = (value, digits) => {
+  const shift = power(value) - digits + 1;
+  return shift > 0 ? fixed(value / 10 ** shift, 0) * 10 ** shift : Number(fixed(value, -shift));
+};
 const usd = (amount) => {
   if (amount === 0) return "$0";
-  if (amount >= 999.995) return `$${grouped(fixed(amount, 0))}`;
-  if (amount >= 0.095) return `$${fixed(amount, 2)}`;
-  return amount < 1e-7 ? "< $0.0000001" : `$${fixed(amount, 1 - power(amount))}`;
+  if (amount < 1e-7) return "< $0.0000001";
+  const rounded = significant(amount, 2);
+  if (rounded >= 10) return `$${grouped(fixed(rounded, 0))}`;
+  return `$${fixed(rounded, Math.max(2, 1 - power(rounded)))}`;
 };
-const roundUsd = (amount) => usd(amount).replace(/\.00$/, "");
+const roundUsd = (amount) => {
+  if (amount < 0.095) return usd(amount);
+  return amount >= 999.995 ? `$${grouped(fixed(amount, 0))}` : `$${fixed(amount, 2).replace(/\.00$/, "")}`;
+};
 const signed = (amount) => (amount === 0 ? "$0" : (amount > 0 ? "+" : "−") + usd(Math.abs(amount)));
 const percent = (share) => (share < 0.01 ? "< 1 %" : share > 0.99 ? "> 99 %" : `${fixed(100 * share, 0)} %`);
 const volume = (requests) => {
-  const shift = power(requests) - 2;
-  const rounded = shift > 0 ? fixed(requests / 10 ** shift, 0) * 10 ** shift : Number(fixed(requests, -shift));
+  const rounded = significant(requests, 3);
   for (const [size, word] of [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"]]) {
     if (rounded >= size) return `${Number((rounded / size).toPrecision(3))} ${word}`;
   }

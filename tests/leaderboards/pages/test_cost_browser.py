@@ -352,9 +352,11 @@ def test_the_address_holds_what_was_changed_and_a_link_shows_the_same(
     [
         ("volume", "-5", "Must be from 1 to 100,000,000,000."),
         ("volume", "", "Write a number."),
-        ("volume", "many", "Not a number: write it like 1500 or 0.25."),
+        ("volume", "many", "Not a number: write it like 1,500, 0.25 or 10k."),
+        ("volume", "1,00", "Not a number"),
+        ("volume", "1,0000", "Not a number"),
+        ("volume", "10 kg", "Not a number"),
         ("volume", "1e99", "Must be from 1 to 100,000,000,000."),
-        ("volume", "1,000", "Not a number"),
         ("volume", "Infinity", "Not a number"),
         ("right_answer_usd", "0x10", "Not a number"),
         ("relabel", "20", "Must be from 0 to 1."),
@@ -378,6 +380,32 @@ def test_a_wrong_input_is_named_beside_its_field_and_the_last_good_value_holds(
         assert (opened.fault(name), opened.page.get_attribute(f"#{name}", "aria-invalid")) == ("", "false")
     with Opened(browser, folder, f"?{name}={text}") as linked:
         assert linked.fault(name) != "" or text == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1,000", 1_000), ("10 000", 10_000), ("10\u202f000", 10_000), ("10k", 10_000), ("1.5M", 1_500_000),
+        ("2 million", None), ("1.1k", 1_100), ("2e6", 2_000_000), ("1,234,567.5", 1_234_567.5), ("3B", 3_000_000_000),
+    ],
+)  # fmt: skip
+def test_numbers_may_be_written_as_people_write_them(
+    browser: Any, folder: Path, site: Site, text: str, value: float | None
+) -> None:
+    with Opened(browser, folder) as opened:
+        opened.write({"volume": text})
+        if value is None:
+            assert opened.fault("volume").startswith("Not a number")
+            return
+        assert opened.fault("volume") == ""
+        assert f"volume={value:g}" in opened.page.url or f"volume={value:.10g}" in opened.page.url
+        assert_shows(opened, decision_page(site, scenario_of(site, {"volume": value})))
+
+
+def test_an_amount_may_have_its_dollar_sign(browser: Any, folder: Path, site: Site) -> None:
+    with Opened(browser, folder) as opened:
+        opened.write({"budget_usd": "$1,250.50"})
+        assert_shows(opened, decision_page(site, scenario_of(site, {"budget_usd": 1250.5})))
 
 
 def test_a_device_without_a_price_is_left_out_until_one_is_written(browser: Any, folder: Path) -> None:

@@ -28,7 +28,7 @@ from leaderboards import publish
 from leaderboards.chart.training import MOST_POINTS, loss_curve, small_curve
 from leaderboards.pages.choice import MOST_TRIALS
 from leaderboards.pages.index import MOST_FLAGGED
-from leaderboards.text import quantity
+from leaderboards.text import quantity, usd
 
 CARD = task_card()
 EVIL = "<script>alert(1)</script>\u202e\x1b[31m{{ 7*7 }}</pre><img src=x onerror=alert(1)>"
@@ -224,7 +224,7 @@ def test_every_trial_is_shown_with_its_scores_and_what_became_of_it(results: Pat
 def test_what_the_search_cost_is_told_in_time_tokens_and_money(results: Path) -> None:
     made = choose(results, {1e-4: 0.6, 3e-4: 0.7})
     seconds, tokens = TRIAL.seconds * 1.25, round(TRIAL.tokens * 1.25)
-    told = f"The search took {seconds / 60:.1f} min of device, {quantity(tokens)} tokens, ${3 * seconds / 3600:.2f}"
+    told = f"The search took {seconds / 60:.1f} min of device, {quantity(tokens)} tokens, {usd(3 * seconds / 3600)}"
     assert told in Text(path_of(results, made.run)).text
 
 

@@ -96,7 +96,7 @@ def test_the_verdict_names_the_candidate_its_gains_its_cost_and_where_it_pays(
     verdict = publish(results, out).verdict
     assert verdict.startswith("Fine-tune small with LoRA r16. Score ")
     assert "over the base model" in verdict and "over its few-shot prompts" in verdict
-    assert "$1.02 to train, $0.042 per 1k requests." in verdict
+    assert "$1.00 to train, $0.042 per 1k requests." in verdict
     # $1.02 for training and $54.60 for labels beyond those of the prompts; at 30 % use.
     assert "above ~601,000 requests" in verdict and "against few-shot prompting" in verdict
 
@@ -855,13 +855,16 @@ def test_every_shipped_board_loads() -> None:
     ("amount", "shown"),
     [
         (0, "$0"),
-        (1.2134, "$1.21"),
+        (1.2134, "$1.20"),
+        (1.25, "$1.20"),
         (0.0421, "$0.042"),
         (0.00013, "$0.00013"),
-        (12345, "$12,345"),
+        (12345, "$12,000"),
+        (290.06, "$290"),
+        (9.96, "$10"),
         (None, "–"),
         (0.5, "$0.50"),
-        (999.994, "$999.99"),
+        (949.9, "$950"),
         (999.999, "$1,000"),
     ],
 )
@@ -903,7 +906,7 @@ def test_counts_are_rounded_before_their_unit_is_chosen(count: float, shown: str
 
 def test_a_long_training_is_told_in_plain_hours_and_sorts_by_money_alone(results: Path, out: Path) -> None:
     write_sweep(results, {("small", "lora"): 0.8}, n=20, train_seconds=120 * 3600.0)
-    assert "$360.03 120 h" in Text(publish(results, out).index).text
+    assert "$360 120 h" in Text(publish(results, out).index).text
     write_sweep(results, {("small", "lora"): 0.8}, n=20, train_seconds=120 * 3600.0, device="Abacus 9")
     page = publish(results, out).index.read_text(encoding="utf-8")
     assert '<td><span class="value">–</span><small>120 h</small>' in page
