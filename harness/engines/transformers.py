@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -213,30 +213,38 @@ class LoadedEngine:
     # Given answers
 
     def _choose(self, requests: Sequence[tuple[int, Choose]]) -> Iterator[Answered]:
-        """Each distinct beginning of a choice is read once after its prompt, and gives the tokens that follow
-        it."""
-        to_read: list[tuple[int, Choose, tuple[int, ...]]] = []
-        for place, request in requests:
-            to_read += [(place, request, beginning) for beginning in _beginnings(request)]
-        beginnings = Counter(place for place, _, _ in to_read)
-        # By the place of the request and the beginning: the log-probabilities of all next tokens.
-        next_tokens: dict[int, dict[tuple[int, ...], torch.Tensor]] = {}
-        for (place, request, beginning), logprobs in self._in_batches(
-            to_read, LOGITS_AT_ONCE, self._next_tokens
-        ):
-            following = next_tokens.setdefault(place, {})
-            following[beginning] = logprobs
-            if len(following) == beginnings[place]:
-                del next_tokens[place]
-                yield Answered(place, [_logprob(choice, following) for choice in request.choices])
+        """See `_reads` for what is read after each prompt."""
+        to_read = [(place, request, read) for place, request in requests for read in _reads(request)]
+        unread = Counter(place for place, _, _ in to_read)
+        logprobs: dict[int, dict[tuple[int, ...], float]] = {}
+        """By the place of the request; then as `_next_tokens` has them."""
+
+        longest = 1 + max((len(read.beginning) for _, _, read in to_read), default=0)
+        batches = self._in_batches(to_read, LOGITS_AT_ONCE // longest, self._next_tokens)
+        for (place, request, _), next_tokens in batches:
+            logprobs.setdefault(place, {}).update(next_tokens)
+            unread[place] -= 1
+            if not unread[place]:
+                of_request = logprobs.pop(place)
+                yield Answered(place, [_logprob(choice, of_request) for choice in request.choices])
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _next_tokens(self, batch: Sequence[tuple[int, Choose, tuple[int, ...]]]) -> list[torch.Tensor]:
-        """The natural-log probability of every token as the next one, (vocabulary) for each row."""
+    def _next_tokens(
+        self, batch: Sequence[tuple[int, Choose, "_Read"]]
+    ) -> list[dict[tuple[int, ...], float]]:
+        """For each row the natural-log probability of every step's last token after those before it."""
         input_ids, mask = self._left_padded(
-            [[*request.prompt, *beginning] for _, request, beginning in batch]
+            [[*request.prompt, *read.beginning] for _, request, read in batch]
         )
-        return list(self._read(input_ids, mask, keep=1)[:, -1].float().log_softmax(dim=-1).cpu())
+        logits = self._read(input_ids, mask, keep=1 + max(len(read.beginning) for _, _, read in batch))
+        rows = []
+        for row, (_, _, read) in enumerate(batch):
+            # With left padding the row ends at the right edge; the first of these follows the prompt.
+            predicted = logits[row, -len(read.beginning) - 1 :].float().log_softmax(dim=-1)
+            places = torch.tensor([len(step) - 1 for step in read.steps], device=self._device)
+            tokens = torch.tensor([step[-1] for step in read.steps], device=self._device)
+            rows.append(dict(zip(read.steps, predicted[places, tokens].tolist(), strict=True)))
+        return rows
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _measure(self, batch: Sequence[tuple[int, Measure]]) -> list[Likelihood]:
@@ -303,18 +311,36 @@ class TransformersEngine(LoadedEngine):
         return model.to("cuda" if on_cuda else "cpu")
 
 
-def _beginnings(request: Choose) -> list[tuple[int, ...]]:
-    """What comes before some token of some choice, each once; the empty beginning comes first."""
-    beginnings: dict[tuple[int, ...], None] = {}
+@dataclass(frozen=True)
+class _Read:
+    """What is read at once after a prompt to weigh its choices."""
+
+    beginning: tuple[int, ...]
+    """Of a choice."""
+
+    steps: list[tuple[int, ...]]
+    """Beginnings of choices, whose last token is predicted on the way to `beginning` or after it."""
+
+
+def _reads(request: Choose) -> list[_Read]:
+    """The fewest passes that predict every token of every choice: a pass over a beginning predicts what follows
+    all that it begins with, so only those are read that no other goes on from."""
+    following: dict[tuple[int, ...], dict[int, None]] = {}
     for choice in request.choices:
-        for end in range(len(choice)):
-            beginnings[tuple(choice[:end])] = None
-    return list(beginnings)
+        for end, token in enumerate(choice):
+            following.setdefault(tuple(choice[:end]), {})[token] = None
+    reads: list[_Read] = []
+    # In this order, a beginning comes right after those that go on from it.
+    for beginning in sorted(following, reverse=True):
+        if not reads or reads[-1].beginning[: len(beginning)] != beginning:
+            reads.append(_Read(beginning, []))
+        reads[-1].steps.extend((*beginning, token) for token in following[beginning])
+    return reads
 
 
-def _logprob(choice: list[int], following: Mapping[tuple[int, ...], torch.Tensor]) -> float:
-    """The natural-log probability of a choice, by those of the tokens after each of its beginnings."""
-    return sum(float(following[tuple(choice[:index])][token]) for index, token in enumerate(choice))
+def _logprob(choice: list[int], next_tokens: Mapping[tuple[int, ...], float]) -> float:
+    """The natural-log probability of a choice, by those of its tokens."""
+    return sum(next_tokens[tuple(choice[: end + 1])] for end in range(len(choice)))
 
 
 def _one_of(texts: Sequence[str]) -> str:
