@@ -198,6 +198,8 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--revision")
     options = parser.parse_args()
+    # What the imports made stays: a job that frees its memory need not look at it again, half a second each time.
+    gc.freeze()
 
     def start() -> Handler:
         return TrainingWorker(options.model, options.revision)
