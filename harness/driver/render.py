@@ -109,7 +109,8 @@ class Workshop:
         self._written.add(recipe.key)
         fit, stage = self.fit(recipe), recipe.stages[-1]
         _write_jsonl(fit.train, chain.from_iterable(map(self._train_rows, stage.portions)))
-        _write_jsonl(fit.dev, chain.from_iterable(map(self._dev_rows, stage.portions)))
+        dev = (self._dev_rows(portion, count=stage.training.eval_samples) for portion in stage.portions)
+        _write_jsonl(fit.dev, chain.from_iterable(dev))
         if fit.judged is not None:
             (portion,) = stage.portions
             prompts = self._tasks[portion.task].task.prompts
@@ -128,9 +129,9 @@ class Workshop:
         samples = training_subset(loaded.dataset.train, portion.n_train)
         return training_rows(portion, loaded.task.prompts, samples)
 
-    def _dev_rows(self, portion: Portion) -> Iterator[Message]:
+    def _dev_rows(self, portion: Portion, *, count: int) -> Iterator[Message]:
         loaded = self._tasks[portion.task]
-        return training_rows(portion, loaded.task.prompts, loaded.dataset.dev)
+        return training_rows(portion, loaded.task.prompts, loaded.dataset.dev[:count])
 
     def fit(self, recipe: Recipe, label: str = "") -> FitJob:
         """How a recipe's weights are made: its last stage, after those that it needs."""

@@ -61,7 +61,8 @@ class Training(Frozen):
     on dev."""
 
     eval_samples: int = Field(default=128, gt=0)
-    """Dev samples answered at each evaluation when `metric_for_best_model` is `task_metric`."""
+    """The most dev samples of a task that an evaluation reads: for their loss, and to answer them when
+    `metric_for_best_model` is `task_metric`."""
 
     early_stopping_patience: int | None = Field(default=3, gt=0)
     """Evaluations without improvement after which training stops; the best checkpoint is kept either way."""

@@ -274,6 +274,7 @@ seeds = [0]
 [defaults.training]
 max_steps = 4
 per_device_train_batch_size = 8
+eval_samples = 8
 
 [[candidates]]
 name = "toy"

@@ -57,6 +57,7 @@ n_train = 64
 num_train_epochs = 4
 per_device_train_batch_size = 8
 eval_steps = 0.25
+eval_samples = 16
 
 [defaults.lora]
 learning_rate = [1e-3, 5e-3]

@@ -34,6 +34,7 @@ num_fewshot = 2
 max_steps = 6
 per_device_train_batch_size = 8
 eval_steps = 3
+eval_samples = 8
 
 [defaults.full]
 learning_rate = 2e-3
@@ -260,6 +261,7 @@ n_train = 64
 max_steps = 12
 per_device_train_batch_size = 8
 eval_steps = 6
+eval_samples = 8
 [[candidates]]
 name = "toy"
 model = "gainboard/toy-qwen3"

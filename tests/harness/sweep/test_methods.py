@@ -24,6 +24,7 @@ n_train = 24
 max_steps = 3
 per_device_train_batch_size = 8
 eval_steps = 3
+eval_samples = 8
 learning_rate = 1e-3
 
 [few_shot_tuning]

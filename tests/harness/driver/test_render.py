@@ -1,0 +1,39 @@
+"""What the driver writes for its workers."""
+
+import dataclasses
+from pathlib import Path
+
+from toy_models import read_jsonl
+from toy_task import adding, rows
+
+from harness.data.dataset import load_dataset
+from harness.data.loaded import LoadedTask
+from harness.driver.render import Workshop
+from harness.plan.runs import make_runs
+from harness.sweep.sweep import Sweep
+from harness.task import Splits
+
+SWEEP = Sweep.model_validate(
+    {
+        "name": "s",
+        "tasks": ["adding", "more adding"],
+        "seeds": [0],
+        "defaults": {"training": {"eval_samples": 3}},
+        "candidates": [{"name": "a", "model": "x", "methods": ["lora", "multitask"]}],
+    }
+)
+
+
+def test_a_training_is_evaluated_on_so_many_samples_of_each_task(tmp_path: Path) -> None:
+    task = adding(data=lambda: Splits(rows(0, 6), rows(6, 16), rows(16, 20)))
+    tasks = {
+        name: LoadedTask(dataclasses.replace(task, name=name), load_dataset(task)) for name in SWEEP.tasks
+    }
+    shop = Workshop(tmp_path, tasks)
+    read = {}
+    for run in make_runs(SWEEP, tasks, fingerprint=lambda model, revision: "f", limit=None):
+        assert run.recipe is not None
+        shop.write_training(run.recipe)
+        read[run.candidate.method] = [row["task"] for row in read_jsonl(shop.fit(run.recipe).dev)]
+    assert read["lora"] == ["more adding"] * 3
+    assert sorted(read["multitask"]) == ["adding"] * 3 + ["more adding"] * 3
