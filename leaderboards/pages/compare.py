@@ -37,12 +37,16 @@ Figures = list[int]
 thousandths of the corrected p, fixed, broken, thousandths of their p."""
 
 
+Extra = tuple[int, str]
+"""How one cost differs from another: -1, 0 or 1, and the amount, as it is shown without a sign."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two rows, in the numbers that a page shows."""
 
     overall: Figures | None
-    cost: tuple[str, str]
+    cost: tuple[Extra, Extra]
     """What the first takes more than the second: to train, and to serve 1,000 requests."""
 
     tasks: tuple[Figures | None, ...]
@@ -172,13 +176,18 @@ def _costs(entry: Entry) -> tuple[float | None, float | None]:
     return training, 1000 * spent.request.mid if spent.request else None
 
 
-def _more(first: float | None, second: float | None) -> str:
-    """What one costs more than the other, with its sign."""
+def _more(first: float | None, second: float | None) -> Extra:
+    """What one costs more than the other."""
     if first is None or second is None:
-        return MISSING
+        return 0, MISSING
     if math.isclose(first, second, rel_tol=SAME_COST):
-        return usd(0)
-    return (MINUS if first < second else "+") + usd(abs(first - second))
+        return 0, usd(0)
+    return -1 if first < second else 1, usd(abs(first - second))
+
+
+def _extra_item(extra: Extra) -> Item:
+    direction, amount = extra
+    return Item({-1: MINUS, 0: "", 1: "+"}[direction] + amount)
 
 
 def _row_record(site: Site, row: Row) -> dict[str, Any]:
@@ -189,16 +198,26 @@ def _row_record(site: Site, row: Row) -> dict[str, Any]:
         "name": visible(row.name),
         "method": visible(row.method_name),
         "page": model_href(row.name),
-        "score": _score_texts(row.score),
+        "score": _score_record(row.score),
         "cost": [usd(training), usd(serving)],
         "tasks": [
-            _score_texts(row.cells[task].estimate if task in row.cells else None) for task in site.table.tasks
+            _score_record(row.cells[task].estimate if task in row.cells else None)
+            for task in site.table.tasks
         ],
     }
 
 
-def _score_texts(estimate: Estimate | None) -> list[str]:
-    return [MISSING, ""] if estimate is None else [points(estimate.value), interval(estimate)]
+def _score_record(estimate: Estimate | None) -> list[str | float | None]:
+    """The score, its interval, and what it is sorted by."""
+    item = _score_item(estimate)
+    return [item.text, item.detail, item.sort]
+
+
+def _score_item(estimate: Estimate | None) -> Item:
+    if estimate is None:
+        return Item()
+    # Sorted by the digits that are shown; + 0.0 turns −0.0 into 0.0.
+    return Item(points(estimate.value), interval(estimate), round(100 * estimate.value, 1) + 0.0)
 
 
 def _call(function: str, data: object) -> str:
@@ -232,12 +251,11 @@ def _row_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     )
     lines = []
     for row in (first, second):
-        record = _row_record(site, row)
         head = Head(row.name, row.method_name, href=model_href(row.name))
-        lines.append(GridRow(head, (Item(*record["score"]), *(Item(text) for text in record["cost"]))))
-    total = GridRow(
-        Head("Difference", "first less second"), (_difference_item(pair.overall), *map(Item, pair.cost))
-    )
+        costs = (Item(usd(cost)) for cost in _costs(site.ledger.of(row)))
+        lines.append(GridRow(head, (_score_item(row.score), *costs)))
+    difference = (_difference_item(pair.overall), *map(_extra_item, pair.cost))
+    total = GridRow(Head("Difference", "first less second"), difference)
     return Grid("The two rows", Column("Row"), columns, tuple(lines), total)
 
 
@@ -266,11 +284,7 @@ def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
 
 
 def _task_score(row: Row, task: str) -> Item:
-    estimate = row.cells[task].estimate if task in row.cells else None
-    # Sorted by the digits that are shown, for the script knows no others; + 0.0 turns −0.0 into 0.0.
-    sort = None if estimate is None else round(100 * estimate.value, 1) + 0.0
-    text, detail = _score_texts(estimate)
-    return Item(text, detail, sort)
+    return _score_item(row.cells[task].estimate if task in row.cells else None)
 
 
 def _task_items(figures: Figures) -> tuple[Item, ...]:

@@ -15,16 +15,16 @@
   const place = new Map();
   let rows = [];
 
-  // The numbers of a file: tenths of a point, thousandths of a p value.
-  const signed = (tenths) => (tenths < 0 ? "−" : tenths > 0 ? "+" : "") + (Math.abs(tenths) / 10).toFixed(1);
+  // The numbers of a file: tenths of a point, thousandths of a p value; of a difference of costs its sign and amount.
+  const sign = (number) => (number < 0 ? "−" : number > 0 ? "+" : "");
+  const signed = (tenths) => sign(tenths) + (Math.abs(tenths) / 10).toFixed(1);
   const pText = (thousandths) => (thousandths ? (thousandths / 1000).toFixed(3) : "< 0.001");
   const count = (number) => number.toLocaleString("en-US");
 
-  const turnedText = (text) => text.replace(/^[+−]/, (sign) => (sign === "+" ? "−" : "+"));
   const turnedDifference = ([value, low, high, clear]) => [-value, -high, -low, clear];
   const turned = (pair) => ({
     all: pair.all && turnedDifference(pair.all),
-    cost: pair.cost.map(turnedText),
+    cost: pair.cost.map(([direction, amount]) => [-direction, amount]),
     tasks: pair.tasks.map((task) => {
       if (!task) return null;
       const [p, fixed, broken, flips] = task.slice(4);
@@ -42,8 +42,7 @@
     else cell.dataset.sort = sort;
   };
 
-  const fillScore = (cell, [text, detail]) =>
-    fill(cell, text, { detail, sort: text === "–" ? null : text.replace("−", "-") });
+  const fillScore = (cell, [text, detail, sort]) => fill(cell, text, { detail, sort });
 
   const fillDifference = (cell, figures) => {
     if (!figures) return fill(cell, "–");
@@ -77,7 +76,7 @@
     fillRow(lines[1], theirs);
     const cells = total.querySelectorAll("td");
     fillDifference(cells[0], pair.all);
-    pair.cost.forEach((text, index) => fill(cells[1 + index], text));
+    pair.cost.forEach(([direction, amount], index) => fill(cells[1 + index], sign(direction) + amount));
     tasks.forEach((line, index) => fillTask(line, ours.tasks[index], theirs.tasks[index], pair.tasks[index]));
     // What a column was sorted by is no longer what it shows.
     document.querySelectorAll("#tasks-table th[aria-sort]").forEach((head) => head.setAttribute("aria-sort", "none"));

@@ -259,6 +259,17 @@ def test_any_two_rows_of_the_address_are_compared_with_python_s_numbers(
     assert page.locator("#rows-table tbody a.name").all_text_contents() == [first.name, second.name]
 
 
+def test_two_rows_turned_round_differ_in_cost_the_other_way(page: Any, site: Path, table: Table) -> None:
+    first, second = table.rows[1], table.rows[3]
+    said = []
+    for href in (compare_href(first, second), compare_href(second, first)):
+        page.goto(address(site, href))
+        wait_for_said(page, "against")
+        said.append(page.locator("#rows-table tfoot td").all_text_contents()[1:])
+    assert {text[0] for text in said[0]} <= {"+", "−"}
+    assert said[1] == [text.translate(str.maketrans("+−", "−+")) for text in said[0]]
+
+
 def test_the_script_writes_what_the_page_held_already(page: Any, site: Path, table: Table) -> None:
     page.goto(address(site, "compare.html"))
     before = page.locator("main").inner_text(), compared(page)

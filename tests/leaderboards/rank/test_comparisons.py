@@ -155,7 +155,7 @@ def test_rows_that_share_no_task_have_a_dash_and_no_number(results: Path) -> Non
     # No row is complete now: they stand by name.
     known = data_of(site / "compare" / "other-lora.js")["pairs"]["small-lora"]
     assert known["all"] is None and known["tasks"] == [None, None, None]
-    assert known["cost"] == ["$0", "$0"]
+    assert known["cost"] == [[0, "$0"], [0, "$0"]]
 
 
 def test_of_very_many_rows_the_best_are_compared_and_the_page_says_so(
