@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.driver.executors import Executor
+    from harness.driver.outcome import SweepOutcome
+    from harness.driver.progress import SweepProgress
+    from harness.plan.prepare import PlannedSweep
     from harness.records.result import Result
+    from harness.sweep.engines import EngineName
     from harness.sweep.sweep import Sweep
 
 MOST_DOUBTS = 5
@@ -122,7 +126,6 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     from harness.driver.outcome import Folders
     from harness.driver.progress import SweepProgress, json_lines
     from harness.plan.prepare import prepare
-    from harness.sweep.engines import ENGINE_TABLE, ENGINES, default_engine
 
     planned = prepare(
         path,
@@ -139,13 +142,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
         return DONE
     console = make_console(json_output=options.json)
     progress = SweepProgress(console, emit=json_lines if options.json else None)
-    engine = default_engine() if options.engine == "auto" else options.engine
-    if options.engine == "auto" and engine != ENGINES[0]:
-        progress.note(
-            f"{ENGINE_TABLE[ENGINES[0]].title} is not installed here: the {engine} engine generates "
-            "instead, with the "
-            "same answers, slower."
-        )
+    engine = _engine(options, progress)
     if options.executor == "local":
         _require_models(sweep)
     executor = _executor(options, sweep)
@@ -163,28 +160,50 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
         )
     finally:
         executor.close()
-    failed = [
-        {"run": failure.run.label, "phase": failure.phase, "reason": failure.reason}
-        for failure in outcome.failed
-    ]
     if options.json:
-        progress.event(
-            "outcome",
-            runs=len(planned.runs),
-            already_done=outcome.already_done,
-            finished=len(outcome.finished),
-            failed=failed,
-            results=str(options.results),
-        )
+        _emit_outcome(planned, outcome, options, progress)
     else:
         _print_scores(sweep, options.results, console)
         _print_doubts(outcome.doubts, console)
         n_planned = len(planned.runs) + len(planned.ensembles)
         progress.note(
             f"{n_planned} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "
-            f"{len(failed)} failed. Results are in {options.results}."
+            f"{len(outcome.failed)} failed. Results are in {options.results}."
         )
-    return SOME_FAILED if failed else DONE
+    return SOME_FAILED if outcome.failed else DONE
+
+
+def _engine(options: argparse.Namespace, progress: "SweepProgress") -> "EngineName":
+    """The engine that was asked for, or the best one that is installed."""
+    from harness.sweep.engines import ENGINE_TABLE, ENGINES, default_engine
+
+    if options.engine != "auto":
+        wanted: EngineName = options.engine
+        return wanted
+    engine = default_engine()
+    if engine != ENGINES[0]:
+        progress.note(
+            f"{ENGINE_TABLE[ENGINES[0]].title} is not installed here: the {engine} engine generates "
+            "instead, with the same answers, slower."
+        )
+    return engine
+
+
+def _emit_outcome(
+    planned: "PlannedSweep", outcome: "SweepOutcome", options: argparse.Namespace, progress: "SweepProgress"
+) -> None:
+    """The last event of `--json`."""
+    progress.event(
+        "outcome",
+        runs=len(planned.runs),
+        already_done=outcome.already_done,
+        finished=len(outcome.finished),
+        failed=[
+            {"run": failure.run.label, "phase": failure.phase, "reason": failure.reason}
+            for failure in outcome.failed
+        ],
+        results=str(options.results),
+    )
 
 
 def _require_models(sweep: "Sweep") -> None:

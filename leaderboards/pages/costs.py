@@ -132,6 +132,10 @@ def measured_columns() -> tuple[CostColumn, ...]:
 
 def derived_columns(site: Site) -> tuple[CostColumn, ...]:
     """Money, and volumes from which it is paid back."""
+    return (*_money_columns(site), *_break_even_columns(site))
+
+
+def _money_columns(site: Site) -> tuple[CostColumn, ...]:
     return (
         CostColumn(
             Column(
@@ -183,6 +187,11 @@ def derived_columns(site: Site) -> tuple[CostColumn, ...]:
             ),
             _frontier_item,
         ),
+    )
+
+
+def _break_even_columns(site: Site) -> tuple[CostColumn, ...]:
+    return (
         CostColumn(
             Column(
                 "Break-even, few-shot",

@@ -85,6 +85,11 @@ def ranking_grid(site: Site, entries: Sequence[Entry]) -> Grid:
 
 def ranking_columns(site: Site) -> tuple[RankingColumn, ...]:
     """All columns that there are."""
+    return (*_score_columns(site), *_cost_columns(site), *_evidence_columns(site))
+
+
+def _score_columns(site: Site) -> tuple[RankingColumn, ...]:
+    """What a row scores, and what that is over others."""
     return (
         RankingColumn(
             name="score",
@@ -130,6 +135,12 @@ def ranking_columns(site: Site) -> tuple[RankingColumn, ...]:
             head=Column("Mean rank", "Mean of its ranks on the tasks.", narrow=False, about="robustness"),
             item=_mean_rank_item,
         ),
+    )
+
+
+def _cost_columns(site: Site) -> tuple[RankingColumn, ...]:
+    """What a row costs, and whether it is worth that."""
+    return (
         RankingColumn(
             name="train",
             head=Column(
@@ -174,6 +185,12 @@ def ranking_columns(site: Site) -> tuple[RankingColumn, ...]:
             head=Column("P(worth it)", scenario_text(site), narrow=False, about="worth-it"),
             item=partial(_worth_it_item, site),
         ),
+    )
+
+
+def _evidence_columns(site: Site) -> tuple[RankingColumn, ...]:
+    """What a reader should know before believing a row."""
+    return (
         RankingColumn(
             name="guard",
             head=guard_column(site.board.forgetting_margin),
