@@ -117,6 +117,11 @@ def signed_usd(amount: float) -> str:
     return f"{'+' if amount > 0 else MINUS}{usd(abs(amount))}"
 
 
+def plain_usd(amount: float) -> str:
+    """`$12`, `−$4.00`: dollars that may be less than none."""
+    return f"{MINUS if amount < 0 else ''}{usd(abs(amount))}"
+
+
 def percent(share: float) -> str:
     """`84 %`; a share counted over draws is never said to be none or all."""
     if share < 0.01:

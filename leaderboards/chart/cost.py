@@ -67,10 +67,12 @@ class Plot:
 
 
 def tick_usd(value: float) -> str:
-    """The label of a tick in dollars: short enough for an axis, and different for each tick: `$1.50`, `$10k`,
+    """The label of a tick in dollars: short enough for an axis, and different for each tick: `$0.001`, `$10k`,
     `$1e-9`."""
-    if value and not 1e-3 <= value < 1e15:
+    if value and not 1e-4 <= value < 1e15:
         return f"${scientific(value)}"
+    if value < 0.095:
+        return f"${value:.4f}".rstrip("0").rstrip(".")
     return round_usd(value) if value < 1000 else f"${quantity(value)}"
 
 

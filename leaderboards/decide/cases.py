@@ -11,7 +11,7 @@ from harness.sweep.methods import Method
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.payback import NoFigure, doubt, spread_of
 from leaderboards.rank.baselines import Key
-from leaderboards.rank.tables import Table
+from leaderboards.rank.tables import Row, Table
 
 Seconds = tuple[tuple[int, float], ...]
 """Device-seconds by device, which is its place among all devices of the page."""
@@ -37,6 +37,17 @@ class Rival:
 
 
 @dataclass(frozen=True)
+class Examples:
+    """Solved samples in the prompts of a few-shot arm."""
+
+    tokens: float
+    """That they add to a prompt."""
+
+    shared: bool
+    """Whether all prompts begin with the same ones, which a hosted model then reads from its cache."""
+
+
+@dataclass(frozen=True)
 class Case:
     """One complete candidate, in means over its runs: one fine-tune of one task, one request."""
 
@@ -54,6 +65,8 @@ class Case:
 
     few_shot: Rival | None
     few_shot_uncached: Rival | None
+    examples: Examples | None = None
+    """Those in the prompts of its model's few-shot arm; None without one."""
 
     @property
     def key(self) -> Key:
@@ -157,4 +170,15 @@ def _case(entry: Entry, table: Table, ledger: CostLedger, devices: list[str]) ->
         uncached=placed(spend.uncached_by_device) if row.method == "few_shot" else None,
         few_shot=rival(cached=True),
         few_shot_uncached=rival(cached=False),
+        examples=_examples(row, table, ledger) if row.tuned else None,
     )
+
+
+def _examples(row: Row, table: Table, ledger: CostLedger) -> Examples | None:
+    """What the prompts of the few-shot arm hold beside those of a fine-tune: its examples."""
+    few_shot = table.baseline(row, "few_shot")
+    if few_shot is None:
+        return None
+    added = ledger.of(few_shot).spend.prompt_tokens - ledger.of(row).spend.prompt_tokens
+    nearest = any(result.run.demonstrations == "nearest" for result in few_shot.results)
+    return Examples(max(0.0, added), shared=not nearest)

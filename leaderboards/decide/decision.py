@@ -103,6 +103,9 @@ class CaseFigures:
     api: Payback | None = None
     """Break-even volume against a hosted model that is asked with as many tokens."""
 
+    api_few_shot: Payback | None = None
+    """Break-even volume against a hosted model that is asked with the examples of few-shot prompts."""
+
     correct: float | None = None
     """Dollars for a right answer, at the cost of a request; None for scores that are not right or wrong."""
 
@@ -311,18 +314,41 @@ def _alone(case: Case, costs: Costs | None, scenario: Scenario) -> CaseFigures:
     """The figures of a case that depend neither on another case nor on a draw."""
     if costs is None:
         return CaseFigures()
-    spent, accuracy = case.entry.spend, case.entry.accuracy
-    hosted = None
-    if scenario.api_input is not None and scenario.api_output is not None:
-        tokens = spent.prompt_tokens * scenario.api_input + spent.completion_tokens * scenario.api_output
-        hosted = payback(costs.line, Line(0.0, tokens / 1e6))
+    accuracy, hosted = case.entry.accuracy, hosted_lines(case, scenario)
     return CaseFigures(
         costs,
         few_shot=_over(case.few_shot, costs, scenario),
         few_shot_uncached=_over(case.few_shot_uncached, costs, scenario),
-        api=hosted,
+        api=payback(costs.line, hosted.plain) if hosted.plain else None,
+        api_few_shot=payback(costs.line, hosted.few_shot) if hosted.few_shot else None,
         correct=costs.served / accuracy if accuracy else None,
     )
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """What a hosted model costs that is asked in place of a case; None where no price, or prompt, is known."""
+
+    plain: Line | None
+    """With as many tokens."""
+
+    few_shot: Line | None
+    """With the examples of few-shot prompts before them, which are labelled samples."""
+
+
+def hosted_lines(case: Case, scenario: Scenario) -> Hosted:
+    """Total cost of a hosted model against volume. Examples that all prompts begin with are read at the price
+    of cached tokens, all other tokens at the full one: the first request is not counted apart."""
+    spent, examples = case.entry.spend, case.examples
+    if scenario.api_input is None or scenario.api_output is None:
+        return Hosted(None, None)
+    tokens = spent.prompt_tokens * scenario.api_input + spent.completion_tokens * scenario.api_output
+    plain = Line(0.0, tokens / 1e6)
+    if examples is None or case.few_shot is None:
+        return Hosted(plain, None)
+    cached = scenario.api_input if scenario.api_cached is None else scenario.api_cached
+    tokens += examples.tokens * (cached if examples.shared else scenario.api_input)
+    return Hosted(plain, Line(_labels(case.few_shot.labels, scenario), tokens / 1e6))
 
 
 def _over(rival: Rival | None, costs: Costs, scenario: Scenario) -> Payback | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from leaderboards.board import ScenarioTable
-from leaderboards.money.prices import Prices
+from leaderboards.money.prices import ApiPrice, Prices
 
 Level = Literal["low", "mid", "high"]
 
@@ -32,6 +32,9 @@ class Scenario:
 
     api_output: float | None
     """Dollars for a million that it writes."""
+
+    api_cached: float | None
+    """Dollars for a million that it has read before; None where they cost as much as others."""
 
     volume: float
     """Requests over the life of a fine-tune."""
@@ -77,7 +80,7 @@ class Field:
     @property
     def text(self) -> str:
         """The value as it stands in the field."""
-        return "" if self.value is None else f"{self.value:.10g}"
+        return "" if self.value is None else f"{self.value:,.10g}"
 
 
 def scenario_at(
@@ -92,6 +95,7 @@ def scenario_at(
         label=getattr(prices.label.usd_per_item, level),
         api_input=getattr(hosted.usd_per_million_input, level) if hosted else None,
         api_output=getattr(hosted.usd_per_million_output, level) if hosted else None,
+        api_cached=_cached(hosted, level),
         volume=table.volume,
         right_answer_usd=table.right_answer_usd,
         budget_usd=table.budget_usd,
@@ -101,6 +105,13 @@ def scenario_at(
         relabel=table.relabel,
         owned=table.labels == "owned",
     )
+
+
+def _cached(hosted: ApiPrice | None, level: Level) -> float | None:
+    if hosted is None or hosted.usd_per_million_cached_input is None:
+        return None
+    price: float = getattr(hosted.usd_per_million_cached_input, level)
+    return price
 
 
 def need_fields(scenario: Scenario) -> list[Field]:
@@ -127,6 +138,14 @@ def price_fields(scenario: Scenario, devices: Sequence[str]) -> list[Field]:
     """What things cost; those of a hosted model only where the prices name one."""
     hosted = [
         Field("api_input", "Hosted model, read", "$ per million tokens", scenario.api_input, 0, MOST_DOLLARS),
+        Field(
+            "api_cached",
+            "Hosted model, read again",
+            "$ per million cached tokens",
+            scenario.api_cached,
+            0,
+            MOST_DOLLARS,
+        ),
         Field(
             "api_output",
             "Hosted model, written",

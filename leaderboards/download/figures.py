@@ -206,6 +206,9 @@ class ScenarioFigures(_Documented):
     """Dollars for a million tokens that a hosted model reads."""
 
     api_output: float | None
+    api_cached: float | None
+    """Dollars for a million tokens that it has read before."""
+
     volume: float
     """Requests."""
 

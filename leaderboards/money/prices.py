@@ -57,7 +57,8 @@ class DevicePrice(Frozen):
     """What an hour of a device costs."""
 
     match: str = Field(min_length=1)
-    """Part of the device's name as the runs record it, upper and lower case alike."""
+    """Words of the device's name as the runs record it, upper and lower case alike: "A100" is in
+    "NVIDIA A100-SXM4-80GB", and not in "RTX A1000"."""
 
     usd_per_hour: ListPrice
     per_core: bool = False
@@ -89,6 +90,10 @@ class ApiPrice(Frozen):
     name: str = Field(min_length=1)
     usd_per_million_input: ListPrice
     usd_per_million_output: ListPrice
+    usd_per_million_cached_input: ListPrice | None = None
+    """Tokens that it has read before, as the examples that all prompts begin with; None where these cost as
+    much as others."""
+
     source: str
     date: datetime.date
     """When that was its price."""
@@ -113,7 +118,8 @@ class Prices(Frozen):
 
     def device(self, name: str) -> DevicePrice | None:
         """The entry for a device as the runs name it, the most specific one; None for an unknown device."""
-        matching = [entry for entry in self.devices if entry.match.casefold() in name.casefold()]
+        words = _words(name)
+        matching = [entry for entry in self.devices if _words(entry.match) in words]
         return max(matching, key=lambda entry: len(entry.match), default=None)
 
     def hour(self, name: str) -> Price | None:
@@ -123,6 +129,11 @@ class Prices(Frozen):
             return entry.usd_per_hour if entry else None
         cores = re.search(r"(\d+) cores?\b", name)
         return entry.usd_per_hour.times(int(cores[1])) if cores else None
+
+
+def _words(name: str) -> str:
+    """The words of a name, each with a space before and behind it."""
+    return " ".join(["", *re.findall(r"[^\W_]+", name.casefold()), ""])
 
 
 def load_prices(path: Path | None = None) -> Prices:

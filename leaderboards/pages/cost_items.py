@@ -7,7 +7,7 @@ from harness.records.result import Result
 from leaderboards.gathered import Site
 from leaderboards.money.bill import Bill
 from leaderboards.money.payback import Payback
-from leaderboards.money.prices import Price, Prices
+from leaderboards.money.prices import ApiPrice, Price, Prices
 from leaderboards.money.spend import JOULES_PER_KWH, Spend
 from leaderboards.pages.grid import Item, Pairs
 from leaderboards.text import MISSING, count_of, duration, from_volume, round_usd, span, usd
@@ -97,25 +97,31 @@ def usd_range(low: float, high: float) -> str:
     return f"{usd(low)}–{usd(high).removeprefix('$')}"
 
 
-def price_list(prices: Prices) -> Pairs:
-    def said(price: Price) -> str:
-        ends = f"{round_usd(price.low)}–{round_usd(price.high).removeprefix('$')}"
-        return f"{round_usd(price.mid)} ({ends})"
+def price_text(price: Price) -> str:
+    """`$3 ($2–5)`."""
+    return f"{round_usd(price.mid)} ({round_usd(price.low)}–{round_usd(price.high).removeprefix('$')})"
 
+
+def _cached_text(hosted: ApiPrice) -> str:
+    cached = hosted.usd_per_million_cached_input
+    return "" if cached is None else f", read again {price_text(cached)}"
+
+
+def price_list(prices: Prices) -> Pairs:
     devices = tuple(
         (
             f"{entry.match}, {'core-hour' if entry.per_core else 'device-hour'}",
-            f"{said(entry.usd_per_hour)}. {entry.source}.",
+            f"{price_text(entry.usd_per_hour)}. {entry.source}.",
         )
         for entry in prices.devices
     )
-    energy = f"{said(prices.energy.usd_per_kwh)}, times {prices.energy.pue} for the building. {prices.energy.source}."
-    label = f"{said(prices.label.usd_per_item)}. {prices.label.source}."
+    energy = f"{price_text(prices.energy.usd_per_kwh)}, times {prices.energy.pue} for the building. {prices.energy.source}."
+    label = f"{price_text(prices.label.usd_per_item)}. {prices.label.source}."
     hosted = tuple(
         (
             f"{entry.name}, million tokens",
-            f"read {said(entry.usd_per_million_input)}, written {said(entry.usd_per_million_output)}. {entry.source}, "
-            f"{entry.date}.",
+            f"read {price_text(entry.usd_per_million_input)}{_cached_text(entry)}, "
+            f"written {price_text(entry.usd_per_million_output)}. {entry.source}, {entry.date}.",
         )
         for entry in prices.apis
     )

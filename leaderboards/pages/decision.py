@@ -49,6 +49,7 @@ from leaderboards.text import (
     count_of,
     from_volume,
     percent,
+    plain_usd,
     points,
     round_usd,
     signed_usd,
@@ -171,7 +172,7 @@ def _advice(choices: Choices, decision: Decision) -> str:
     share = percent(worth).replace(" ", "\N{NO-BREAK SPACE}")
     odds = f"worth it in {share} of the draws"
     low, high = (net.low, net.high) if chosen == best else (-net.high, -net.low)
-    value = f"{usd(abs(net.value))} ({signed_usd(low)} to {signed_usd(high)})"
+    value = f"{usd(abs(net.value))} ({plain_usd(low)} to {plain_usd(high)})"
     if chosen == best:
         return f"Tune {labels[best]}: worth {value} more than {labels[reference]}, the best without tuning; {odds}."
     return f"Don’t tune: use {labels[chosen]}. {labels[best]}, the best fine-tune, is worth {value} less; {odds}."
@@ -225,9 +226,11 @@ def knowing_text(decision: Decision) -> str:
     """The value of perfect information in words; empty where nothing is within the budget."""
     if decision.knowing is None:
         return ""
+    if decision.knowing == 0:
+        return "In every draw the same one is worth most: more runs and test samples would not change the choice."
     return (
         f"Knowing all scores exactly would be worth {usd(decision.knowing)}: "
-        "more runs and test samples are not worth more than that."
+        "do not spend more on runs and test samples."
     )
 
 
@@ -267,8 +270,18 @@ def _presets(site: Site, devices: Sequence[str]) -> tuple[Preset, ...]:
         fields = price_fields(scenario_at(site.board.scenario, site.prices, devices, level), devices)
         presets.append(Preset(title, {field.name: field.value for field in fields}))
     for hosted in site.prices.apis:
-        read, written = hosted.usd_per_million_input.mid, hosted.usd_per_million_output.mid
-        presets.append(Preset(hosted.name, {"api_input": read, "api_output": written}))
+        read, cached = (
+            hosted.usd_per_million_input,
+            hosted.usd_per_million_cached_input or hosted.usd_per_million_input,
+        )
+        values: dict[str, float | None] = {
+            "api_input": read.mid,
+            "api_cached": cached.mid,
+            "api_output": hosted.usd_per_million_output.mid,
+        }
+        # A field that stands nowhere cannot be filled in.
+        named = {field.name for field in price_fields(site.scenario, devices)}
+        presets.append(Preset(hosted.name, {name: value for name, value in values.items() if name in named}))
     return tuple(presets)
 
 
@@ -444,7 +457,8 @@ def _figure_columns() -> tuple[FilledColumn[_PricedCase], ...]:
         FilledColumn(
             Column(
                 "Break-even, hosted",
-                "Requests from which it is cheaper than a hosted model, asked with as many tokens.",
+                "Requests from which it is cheaper than a hosted model, asked with as many tokens; below, with few-shot "
+                "examples.",
                 about="break-even",
             ),
             _hosted_payback_item,
@@ -505,16 +519,23 @@ def _few_shot_payback_item(priced: _PricedCase) -> Item:
     payback, uncached = priced.figures.few_shot, priced.figures.few_shot_uncached
     cache_off = "" if priced.case.few_shot is None else "cache off not measured"
     if uncached is not None:
-        figure = uncached.figure
-        cache_off = f"{figure if isinstance(figure, str) else from_volume(figure)}, cache off"
+        cache_off = f"{figure_text(uncached)}, cache off"
     if payback is None:
         return Item(MISSING, cache_off)
     return _volume_item(payback, cache_off)
 
 
 def _hosted_payback_item(priced: _PricedCase) -> Item:
-    payback = priced.figures.api
-    return Item() if payback is None else _volume_item(payback)
+    payback, few_shot = priced.figures.api, priced.figures.api_few_shot
+    if payback is None:
+        return Item()
+    return _volume_item(payback, f"{figure_text(few_shot)}, few-shot" if few_shot else "")
+
+
+def figure_text(payback: Payback) -> str:
+    """A break-even volume, or why there is none."""
+    figure = payback.figure
+    return figure if isinstance(figure, str) else from_volume(figure)
 
 
 def _volume_item(payback: Payback, also: str = "") -> Item:
@@ -586,6 +607,7 @@ def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
         "uncached": case.uncached,
         "few": _rival_data(case.few_shot),
         "few_uncached": _rival_data(case.few_shot_uncached),
+        "examples": None if case.examples is None else asdict(case.examples),
         "prompt": spent.prompt_tokens,
         "completion": spent.completion_tokens,
         "accuracy": case.entry.accuracy,

@@ -28,7 +28,7 @@ const advice = (decision) => {
   if (net.value === 0) return `${name(bestTuned)} and ${name(reference)} are worth the same: nothing tells them apart.`;
   const share = percent(worth).replaceAll(" ", "\u00a0");
   const [low, high] = chosen === bestTuned ? [net.low, net.high] : [-net.high, -net.low];
-  const value = `${usd(Math.abs(net.value))} (${signed(low)} to ${signed(high)})`;
+  const value = `${usd(Math.abs(net.value))} (${plain(low)} to ${plain(high)})`;
   const odds = `worth it in ${share} of the draws.`;
   if (chosen === bestTuned) {
     return `Tune ${name(chosen)}: worth ${value} more than ${name(reference)}, the best without tuning; ${odds}`;
@@ -56,8 +56,8 @@ const verdict = (decision) => {
 
 const knowingText = ({ knowing }) => {
   if (knowing === null) return "";
-  const most = "more runs and test samples are not worth more than that.";
-  return `Knowing all scores exactly would be worth ${usd(knowing)}: ${most}`;
+  if (knowing === 0) return "In every draw the same one is worth most: more runs and test samples would not change the choice.";
+  return `Knowing all scores exactly would be worth ${usd(knowing)}: do not spend more on runs and test samples.`;
 };
 
 const cheapest = ({ known, costs }) => {
@@ -104,7 +104,7 @@ const figureItems = (place, { costs, figures, scenario, reference }) => {
     item(made.frontier, percent),
     item(made.perPoint, usd),
     volumeItem(made.few, one.few ? without : ""),
-    volumeItem(made.api),
+    volumeItem(made.api, made.apiFewShot ? `${said(made.apiFewShot.figure, requests)}, few-shot` : ""),
     item(made.correct, usd),
   ];
 };

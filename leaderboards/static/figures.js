@@ -37,6 +37,7 @@ const roundUsd = (amount) => {
   return amount >= 999.995 ? `$${grouped(fixed(amount, 0))}` : `$${fixed(amount, 2).replace(/\.00$/, "")}`;
 };
 const signed = (amount) => (amount === 0 ? "$0" : (amount > 0 ? "+" : "−") + usd(Math.abs(amount)));
+const plain = (amount) => (amount < 0 ? "−" : "") + usd(Math.abs(amount));
 const percent = (share) => (share < 0.01 ? "< 1 %" : share > 0.99 ? "> 99 %" : `${fixed(100 * share, 0)} %`);
 const volume = (requests) => {
   const rounded = significant(requests, 3);
@@ -53,7 +54,8 @@ const quantity = (value) => {
 };
 // A tick of an axis of dollars: short, and never the same as another.
 const tickUsd = (value) => {
-  if (value && (value < 1e-3 || value >= 1e15)) return `$${value.toExponential().replace("+", "")}`;
+  if (value && (value < 1e-4 || value >= 1e15)) return `$${value.toExponential().replace("+", "")}`;
+  if (value < 0.095) return `$${Number(value.toFixed(4))}`;
   return value < 1000 ? roundUsd(value) : `$${quantity(value)}`;
 };
 const requests = (value) => (value === 0 ? "at once" : volume(value));
@@ -186,6 +188,17 @@ const over = (rival, costs, scenario) => {
   return payback(costs, { once: labelsOf(rival.labels, scenario), request, held }, rival.why, rival.spread);
 };
 
+const hostedLines = (one, scenario) => {
+  const { api_input: input, api_output: output, api_cached: cached } = scenario;
+  if (input === undefined) return { plain: null, fewShot: null };
+  let tokens = one.prompt * input + one.completion * output;
+  const plain = { once: 0, request: tokens / 1e6, held: 0 };
+  if (one.examples === null) return { plain, fewShot: null };
+  tokens += one.examples.tokens * (one.examples.shared ? cached ?? input : input);
+  return { plain, fewShot: { once: labelsOf(one.few.labels, scenario), request: tokens / 1e6, held: 0 } };
+};
+const overHosted = (line, costs) => line && payback(costs, line);
+
 const envelopeOf = (among, costs) => {
   const first = (a, b) => a.at - b.at || a.rises - b.rises || costs[a.place].request - costs[b.place].request || a.place - b.place;
   const starts = among.map((place) => ({ at: totalAt(costs[place], 0), rises: risesAt(costs[place], 0), place }));
@@ -262,7 +275,7 @@ const weigh = (scenario) => {
   const figures = cases.map((one, place) => {
     const cost = costs[place];
     if (!cost) return null;
-    const tokens = one.prompt * scenario.api_input + one.completion * scenario.api_output;
+    const hosted = hostedLines(one, scenario);
     const order = affordable.indexOf(place);
     const made = {
       net: null,
@@ -273,7 +286,8 @@ const weigh = (scenario) => {
       perPoint: perPoint(place, stairs, totals),
       few: over(one.few, cost, scenario),
       fewUncached: over(one.few_uncached, cost, scenario),
-      api: scenario.api_input === undefined ? null : payback(cost, { once: 0, request: tokens / 1e6, held: 0 }),
+      api: overHosted(hosted.plain, cost),
+      apiFewShot: overHosted(hosted.fewShot, cost),
       correct: one.accuracy ? cost.served / one.accuracy : null,
     };
     if (reference === null || place === reference) return made;

@@ -17,7 +17,7 @@ from leaderboards import publish
 from leaderboards.board import ScenarioTable
 from leaderboards.chart.axes import LogAxis, nice_range
 from leaderboards.chart.cost import HEAD, TOP, ScoreScale, stairs_plot, tick_usd, total_plot, worth_plot
-from leaderboards.decide.cases import Case, Choices, Rival
+from leaderboards.decide.cases import Case, Choices, Examples, Rival
 from leaderboards.decide.decision import Decision, costs_of, envelope, that_matter, weigh
 from leaderboards.decide.scenario import Level, Scenario, scenario_at
 from leaderboards.gathered import gather, read_folder
@@ -37,6 +37,7 @@ PLAIN = Scenario(
     label=0.1,
     api_input=1.0,
     api_output=4.0,
+    api_cached=None,
     volume=1000,
     right_answer_usd=1.0,
     budget_usd=70,
@@ -178,6 +179,13 @@ def test_a_hosted_model_is_paid_by_the_token() -> None:
     # 100 tokens read at $1 a million and 10 written at $4 are $0.00014; the tuned request costs $0.00005.
     assert volume_of(weigh(choices(tuned), PLAIN).figures[0].api) == pytest.approx(62 / 0.00009)
     assert volume_of(weigh(choices(case("a", 0.8)), PLAIN).figures[0].api) == "never"
+    few = replace(tuned, few_shot=rival(3.6, labels=20), examples=Examples(400, shared=True))
+    # 400 tokens of examples more, at $0.25 a million where they are cached, are $0.0001; 20 labels are $2.
+    cached = replace(PLAIN, api_cached=0.25)
+    assert volume_of(weigh(choices(few), cached).figures[0].api_few_shot) == pytest.approx(60 / 0.00019)
+    assert volume_of(weigh(choices(few), PLAIN).figures[0].api_few_shot) == pytest.approx(60 / 0.00049)
+    own = replace(few, examples=Examples(400, shared=False))
+    assert volume_of(weigh(choices(own), cached).figures[0].api_few_shot) == pytest.approx(60 / 0.00049)
     no_api = replace(PLAIN, api_input=None, api_output=None)
     assert weigh(choices(case("a", 0.8)), no_api).figures[0].api is None
 
@@ -528,7 +536,7 @@ def test_prices_without_hosted_models_leave_out_their_fields(tmp_path: Path) -> 
     own.write_text(shipped.partition("[[apis]]")[0], encoding="utf-8")
     published = publish(tmp_path / "results", tmp_path / "site", prices=own)
     names = {attributes.get("name") for _, attributes in Text(published.index.parent / "cost.html").tags}
-    assert {"label", "hour0"} <= names and not {"api_input", "api_output"} & names
+    assert {"label", "hour0"} <= names and not {"api_input", "api_cached", "api_output"} & names
     assert row(published, "small", "lora")["break_even_hosted"] is None
 
 
@@ -584,7 +592,7 @@ def test_what_can_never_be_chosen_drives_nothing_off_the_page() -> None:
 
 
 def test_ticks_of_dollars_are_short_and_no_two_read_the_same() -> None:
-    shown = ["$0", "$1e-9", "$0.0010", "$0.50", "$1", "$500", "$1k", "$100k", "$20M", "$1B", "$1T", "$1e15"]
+    shown = ["$0", "$1e-9", "$0.001", "$0.50", "$1", "$500", "$1k", "$100k", "$20M", "$1B", "$1T", "$1e15"]
     assert [tick_usd(v) for v in (0.0, 1e-9, 1e-3, 0.5, 1.0, 500.0, 1e3, 1e5, 2e7, 1e9, 1e12, 1e15)] == shown
     for low in range(-20, 20):
         for high in (low + 1, low + 2, low + 5):

@@ -240,6 +240,7 @@ EDITS: list[dict[str, Any]] = [
     {"hour2": 1.5},
     {"api_input": 40, "api_output": 125},
     {"api_input": 0, "api_output": 0},
+    {"api_cached": 30, "api_input": 60},
     {"cache": False},
     {"cache": False, "label": 0, "volume": 2_000_000, "utilisation": 100},
     {
@@ -277,7 +278,10 @@ def test_one_edit_after_another_never_leaves_anything_behind(browser: Any, folde
                 "label": round(10 ** chance.uniform(-4, 1), 4),
                 "cache": chance.random() < 0.5,
             } | {f"hour{place}": round(10 ** chance.uniform(-2, 1.5), 3) for place in range(3)}
-            values |= {name: round(10 ** chance.uniform(-2, 2), 3) for name in ("api_input", "api_output")}
+            values |= {
+                name: round(10 ** chance.uniform(-2, 2), 3)
+                for name in ("api_input", "api_cached", "api_output")
+            }
             opened.write(values)
             assert_shows(opened, decision_page(site, scenario_of(site, values)))
 
@@ -439,6 +443,7 @@ def test_buttons_fill_in_low_and_high_prices_and_hosted_models(
             assert_shows(opened, decision_page(site, filled_in))
         opened.page.click("button:has-text('large hosted model')")
         assert opened.page.input_value("#api_input") == "2.5"
+        assert opened.page.input_value("#api_cached") == "0.75"
 
 
 def test_a_sorted_table_still_changes_each_row_s_own_figures(browser: Any, folder: Path, site: Site) -> None:

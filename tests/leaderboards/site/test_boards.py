@@ -237,7 +237,7 @@ def test_the_scenario_of_a_board_is_that_of_its_first_page_and_of_its_cost_page(
         if tag == "input" and attributes.get("name")
     }
     shown = {name: inputs[name].get("value") for name in given if name != "owned"}
-    assert shown == {name: f"{value:g}" for name, value in given.items() if name != "owned"}
+    assert shown == {name: f"{value:,.10g}" for name, value in given.items() if name != "owned"}
     assert "checked" in inputs["owned"]
     assert (
         "5,000 requests, $0.50 per right answer, labels owned, 80 % busy"

@@ -583,6 +583,14 @@ def test_devices_are_matched_by_the_longest_name_and_processors_priced_by_core()
     assert prices.hour("Abacus 9") is None
 
 
+def test_a_device_is_matched_by_whole_words_of_its_name() -> None:
+    prices = load_prices()
+    names = ("NVIDIA A100-SXM4-80GB", "NVIDIA H100 80GB HBM3", "nvidia h200 nvl")
+    assert [entry.match for name in names if (entry := prices.device(name))] == ["A100", "H100", "H200"]
+    for name in ("NVIDIA RTX A1000 Laptop GPU", "NVIDIA H1000", "XH200", "cpux (2 cores)"):
+        assert prices.device(name) is None, name
+
+
 def test_prices_of_ones_own_replace_the_shipped_ones(results: Path, out: Path, tmp_path: Path) -> None:
     write_sweep(results, CLEAR, n=40)
     shipped = row(publish(results, out), "small", "lora")["train_usd"]
