@@ -77,6 +77,9 @@ class Board(Frozen):
     weights: dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(default_factory=dict)
     """How much a task counts in the mean; a task not named here counts 1."""
 
+    smallest_gain: float = Field(default=2.0, gt=0, le=100)
+    """Points; tuning is advised against where every fine-tune is shown to gain less than that."""
+
     wordings: Literal["fixed", "random"] = "fixed"
     """What the wordings of the prompts are: those that will be used, or a draw of all possible ones, by which
     scores then vary, too."""

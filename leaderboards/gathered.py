@@ -3,7 +3,7 @@
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from leaderboards.decide.decision import CaseFigures, Decision, weigh
 from leaderboards.decide.scenario import Scenario, scenario_at
 from leaderboards.decide.verdict import Verdict, word
 from leaderboards.elsewhere.scores import Imported, read_imported
-from leaderboards.history import History
+from leaderboards.history import History, looks
 from leaderboards.links import run_href
 from leaderboards.money.ledger import CostLedger, make_ledger
 from leaderboards.money.prices import Prices, load_prices
@@ -94,7 +94,11 @@ class Site:
     @cached_property
     def advice(self) -> Advice:
         """What to do, and the facts that decide it."""
-        return decide(self.table, self.ledger)
+        advice = decide(self.table, self.ledger, self.board)
+        if advice.contest is None:
+            return advice
+        compared = advice.contest.tuned.key, advice.contest.untuned.key
+        return replace(advice, looks=max(1, looks(self.history, compared)))
 
     @cached_property
     def verdict(self) -> Verdict:

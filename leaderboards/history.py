@@ -185,6 +185,18 @@ class History:
         return self.latest if self.grown else []
 
 
+def looks(history: History, keys: Iterable[tuple[str, Method]]) -> int:
+    """How many times some rows were published together with other scores than the time before."""
+    wanted = list(keys)
+    scores: list[tuple[float | None, ...]] = []
+    for snapshot in history.snapshots:
+        by_key = {row.key: row.score for row in snapshot.table.rows}
+        seen = tuple(by_key.get(key) for key in wanted)
+        if None not in seen and (not scores or scores[-1] != seen):
+            scores.append(seen)
+    return len(scores)
+
+
 def read_history(folder: Path) -> History:
     """The snapshots of a former site; empty where there are none."""
     snapshots, damaged = [], {}

@@ -1,5 +1,5 @@
-"""What follows from a table, as facts: what to fine-tune or that nothing should be, what decides it, and what
-weakens it. `leaderboards.decide.verdict` words them."""
+"""What follows from a table, as facts: what to fine-tune, that nothing should be, or that nothing can be said yet;
+what decides it, and what weakens it. `leaderboards.decide.verdict` words them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,22 +7,65 @@ from typing import Literal
 
 from harness.statistics import Estimate
 from harness.sweep.methods import Method
+from leaderboards.board import Board
+from leaderboards.decide.purchases import Outlook, outlook
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.payback import Payback
-from leaderboards.rank.standings import SIGNIFICANT
+from leaderboards.rank.baselines import Key
+from leaderboards.rank.standings import SIGNIFICANT, factors
 from leaderboards.rank.tables import Row, Table
+from leaderboards.rank.winners import adjusted_low
 
 SLACK = 1e-9
 """A difference of two means of counts below it is one of rounding."""
 
-AdviceKind = Literal["tune", "keep", "tuned_only", "untuned_only", "all_forget", "none_complete"]
-"""Fine-tune; prompting is enough; no untuned arm, or no fine-tune, is complete; every fine-tune lost too much
-on guard tasks; no candidate is complete."""
+AdviceKind = Literal[
+    "tune",
+    "equivalent",
+    "undecided",
+    "nothing_works",
+    "broke_down",
+    "all_forget",
+    "no_baseline",
+    "no_fine_tune",
+    "none_complete",
+]
+"""Fine-tune; no fine-tune adds anything worth having; the data do not decide; no candidate beats guessing or the
+most frequent answer; the best fine-tune collapsed or diverged; every fine-tune lost too much on guard tasks; no arm
+without tuning is complete; no fine-tune is; no candidate is."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A fine-tune against the best arm without tuning, of whatever model."""
+
+    tuned: Row
+    untuned: Row
+    difference: Estimate | None
+    """The fine-tune minus the other; None where they share no samples."""
+
+    p: float
+    """That the two differ, corrected for all fine-tunes held against the arm (Holm)."""
+
+    @property
+    def seeds_known(self) -> bool:
+        """Whether it can be told how far another seed of either might differ."""
+        cells = [*self.tuned.cells.values(), *self.untuned.cells.values()]
+        return all(cell.seed_noise_known for cell in cells)
+
+    @property
+    def shown(self) -> bool:
+        """Whether the fine-tune is proven to score more."""
+        return bool(self.seeds_known and self.difference and self.difference.low > 0 and self.p < SIGNIFICANT)
+
+    def below(self, margin: float) -> bool:
+        """Whether it is proven to gain less than so much."""
+        return bool(self.seeds_known and self.difference and self.difference.high < margin)
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What a fine-tune scores more than an untuned arm of its model, in paired samples."""
+    """What a fine-tune scores more than an untuned arm of its own model."""
 
     over: Method
     difference: Estimate
@@ -31,7 +74,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class TuningCost:
-    """What the best fine-tune costs."""
+    """What a fine-tune costs."""
 
     entry: Entry
     per_task: bool
@@ -40,13 +83,13 @@ class TuningCost:
     payback: Payback | None
     """Against `payback_over`; None when it is not known."""
 
-    payback_over: Method
-    """The few-shot arm of its model, or the zero-shot arm where that is not known."""
+    payback_over: Row | None
+    """The best arm without tuning."""
 
 
 @dataclass(frozen=True)
-class LevelRow:
-    """A row of the leader's tier."""
+class TiedRow:
+    """A row whose difference from the leader is within noise."""
 
     row: Row
     cheaper_usd: float | None
@@ -55,10 +98,10 @@ class LevelRow:
 
 @dataclass(frozen=True)
 class LeadersTier:
-    """The leader, and the rows whose difference from it is within noise."""
+    """The leader, and the sound rows that cannot be ruled out as equally good."""
 
     leader: Row
-    level: tuple[LevelRow, ...]
+    tied: tuple[TiedRow, ...]
 
 
 Measure = Literal["win rate", "mean rank"]
@@ -79,12 +122,23 @@ class OtherLeader:
 class Weaknesses:
     """What weakens an advice, beside what its row says of itself."""
 
+    unproven: tuple[Row, ...]
+    """Fine-tunes that score more than the advised one, but are not shown to beat the arm without tuning."""
+
     passed_over: Row | None
     """The best row above it that lost too much on guard tasks."""
 
     other_leaders: tuple[OtherLeader, ...]
     incomplete: int
     """Candidates that are not ranked."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a candidate scores that has learnt nothing, on the scale of the board."""
+
+    score: float
+    kind: Literal["guessing", "most frequent answer", "zero"]
 
 
 @dataclass(frozen=True)
@@ -96,92 +150,157 @@ class Advice:
     """All rows of the table, complete or not."""
 
     advised: Row | None = None
-    """The row to use; None where nothing can be advised."""
+    """The row to use, or to use until more is known; None where nothing can be advised."""
 
     weaknesses: Weaknesses | None = None
     """None exactly where `advised` is."""
 
-    rival: Row | None = None
-    """The best row of the other sort, tuned or untuned; None where there is none."""
-
-    difference: Estimate | None = None
-    """Best fine-tune minus best untuned row; None where they share no samples, or one is missing."""
-
-    p: float | None = None
-    """That the two differ, corrected for all fine-tunes; None where one is missing."""
+    contest: Contest | None = None
+    """What decides: of an advised fine-tune, or else of the best one; None where one side is missing."""
 
     fine_tunes: int = 0
-    """Ranked fine-tunes, for which `p` is corrected."""
+    """Ranked fine-tunes, for which p-values are corrected."""
 
     gains: tuple[Gain, ...] = ()
     """Gains of an advised fine-tune over the arms of its own model."""
 
+    adjusted_low: float | None = None
+    """The lower end of the deciding gain, allowing for the choice of the best among several; None where there
+    was no choice."""
+
     cost: TuningCost | None = None
     tier: LeadersTier | None = None
+    floor: Floor | None = None
     margin: float | None = None
-    """How much may be lost on guard tasks, where every fine-tune lost more."""
+    """The gain below which tuning is not worth it, or how much may be lost on guard tasks: whichever decides."""
+
+    outlook: Outlook | None = None
+    """What more seeds or samples would tell, and cost; None without a contest."""
+
+    looks: int = 1
+    """How many times the two rows of the contest were published with other scores, this time among them."""
 
 
-def decide(table: Table, ledger: CostLedger) -> Advice:
+def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
     """The advice that a table gives.
 
-    Fine-tuning is advised only when the best tuned row beats the best row that was not tuned, whatever its
-    model, by a paired difference whose interval is clear of zero, and that stays significant after correction
-    for all fine-tunes (Holm): of many that gain nothing, the best one looks as if it did. A row that failed
-    the guard against forgetting is no choice.
+    The fine-tunes are held, best score first, against the best arm that was not tuned, whatever its model. The
+    first one whose gain is clear of zero and stays significant after correction for all fine-tunes (Holm) is
+    advised: of many that gain nothing, the best one looks as if it did. A row that failed the guard against
+    forgetting is no choice, and one seed without another arm to borrow from shows nothing.
     """
-    tuned, untuned = table.best(tuned=True), table.best(tuned=False)
     count = len(table.rows)
-    if tuned is None:
+    tuned_rows = [row for row in table.eligible if row.tuned]
+    untuned = table.best(tuned=False)
+    if not tuned_rows:
         return _without_fine_tune(table, untuned)
-    cost, tier = _tuning_cost(ledger.of(tuned), table), _leaders_tier(table, ledger)
     if untuned is None:
-        return Advice("tuned_only", count, tuned, _weaknesses(tuned, table), cost=cost, tier=tier)
-    difference, p = table.difference(tuned, untuned), table.claim(tuned, untuned)
-    tunes = bool(difference and difference.low > 0 and p < SIGNIFICANT)
-    advised, rival = (tuned, untuned) if tunes else (untuned, tuned)
+        best = tuned_rows[0]
+        return Advice("no_baseline", count, best, _weaknesses(best, table, ()))
+    contests = [
+        Contest(row, untuned, table.difference(row, untuned), table.claim(row, untuned)) for row in tuned_rows
+    ]
+    decisive = next((contest for contest in contests if contest.shown), None)
+    contest = decisive or contests[0]
+    floor, kind, advised = _floor(table), _kind(contests, decisive, board), contest.untuned
+    if _is_at(floor, table.eligible):
+        kind, advised = "nothing_works", table.eligible[0]
+    elif kind == "tune":
+        advised = contest.tuned
+    unproven = tuned_rows[: tuned_rows.index(contest.tuned)] if kind == "tune" else []
     return Advice(
-        "tune" if tunes else "keep",
+        kind,
         count,
         advised,
-        _weaknesses(advised, table),
-        rival,
-        difference,
-        p,
+        _weaknesses(advised, table, unproven),
+        contest,
         fine_tunes=sum(row.tuned for row in table.ranked),
-        gains=_gains(tuned, table) if tunes else (),
-        cost=cost,
-        tier=tier,
+        gains=_gains(contest.tuned, table) if kind == "tune" else (),
+        adjusted_low=adjusted_low(table, contest.tuned, untuned) if kind == "tune" else None,
+        cost=_tuning_cost(contest, table, ledger),
+        tier=_leaders_tier(contest, table, ledger) if kind == "tune" else None,
+        floor=floor,
+        margin=board.smallest_gain / 100,
+        outlook=outlook(table, ledger, contest.tuned, untuned, smallest_gain=board.smallest_gain / 100),
     )
+
+
+def _kind(contests: Sequence[Contest], decisive: Contest | None, board: Board) -> AdviceKind:
+    if decisive is not None:
+        return "tune"
+    if contests[0].tuned.flag is not None:
+        return "broke_down"
+    if all(contest.below(board.smallest_gain / 100) for contest in contests):
+        return "equivalent"
+    return "undecided"
 
 
 def _without_fine_tune(table: Table, untuned: Row | None) -> Advice:
     """No fine-tune can be advised: none is complete, or all that are forget too much."""
-    weaknesses = _weaknesses(untuned, table) if untuned else None
+    weaknesses = _weaknesses(untuned, table, ()) if untuned else None
     margins = [row.forgetting.margin for row in table.ranked if row.forgetting and row.forgets]
     if margins:
         return Advice("all_forget", len(table.rows), untuned, weaknesses, margin=margins[0])
-    return Advice("untuned_only" if untuned else "none_complete", len(table.rows), untuned, weaknesses)
+    return Advice("no_fine_tune" if untuned else "none_complete", len(table.rows), untuned, weaknesses)
+
+
+def _floor(table: Table) -> Floor:
+    """What guessing, or always giving the most frequent answer, scores: whichever is more."""
+    guessing = most_frequent = 0.0
+    for task, factor in factors(table.tasks, table.weights).items():
+        card = table.tasks[task]
+        # On several tasks chance is 0; on one, scores are as the metric gives them.
+        zero = card.chance if table.normalised else 0.0
+        majority = card.metrics[card.primary_metric].majority or 0.0
+        guessing += factor * (card.chance - zero)
+        most_frequent += factor * (max(card.chance, majority) - zero)
+    if most_frequent > guessing:
+        return Floor(most_frequent, "most frequent answer")
+    return Floor(guessing, "guessing" if any(card.chance > 0 for card in table.tasks.values()) else "zero")
+
+
+def _is_at(floor: Floor, rows: Sequence[Row]) -> bool:
+    """Whether no row is shown to score more than the floor."""
+    scores = [row.score for row in rows if row.score]
+    if floor.kind == "zero":  # an interval of few samples may begin at 0 whatever they score
+        return all(score.value <= SLACK for score in scores)
+    return all(score.low <= floor.score for score in scores)
 
 
 def _gains(row: Row, table: Table) -> tuple[Gain, ...]:
-    over: list[tuple[Method, Estimate | None]] = [("zero_shot", row.over_zero), ("few_shot", row.over_few)]
+    over: list[tuple[Method, Estimate | None]] = [("few_shot", row.over_few), ("zero_shot", row.over_zero)]
     return tuple(
         Gain(method, difference, table.baseline(row, method)) for method, difference in over if difference
     )
 
 
-def _tuning_cost(entry: Entry, table: Table) -> TuningCost:
-    several = len(table.tasks) > 1
-    if entry.over_few:
-        return TuningCost(entry, several, entry.over_few, "few_shot")
-    return TuningCost(entry, several, entry.over_zero, "zero_shot")
+def _tuning_cost(contest: Contest, table: Table, ledger: CostLedger) -> TuningCost:
+    entry = ledger.of(contest.tuned)
+    return TuningCost(
+        entry,
+        len(table.tasks) > 1,
+        ledger.payback(contest.tuned, contest.untuned, contest.difference),
+        contest.untuned,
+    )
 
 
-def _leaders_tier(table: Table, ledger: CostLedger) -> LeadersTier:
-    leader, *behind = table.eligible
-    level = [row for row in behind if row.tier == leader.tier]
-    return LeadersTier(leader, tuple(LevelRow(row, _cheaper_usd(row, leader, ledger)) for row in level))
+def _leaders_tier(contest: Contest, table: Table, ledger: CostLedger) -> LeadersTier:
+    """Flagged rows have wide intervals because something broke, and the arm that was beaten is no rival."""
+    leader = contest.tuned
+    tied = [
+        row
+        for row in table.eligible
+        if row.tier == leader.tier
+        and row.flag is None
+        and row.key not in {leader.key, contest.untuned.key}
+        and not _is_clearly_worse(row.key, leader.key, table)
+    ]
+    return LeadersTier(leader, tuple(TiedRow(row, _cheaper_usd(row, leader, ledger)) for row in tied))
+
+
+def _is_clearly_worse(key: Key, leader: Key, table: Table) -> bool:
+    difference = table.overall.difference(key, leader)
+    return difference is not None and difference.high < 0
 
 
 def _cheaper_usd(row: Row, leader: Row, ledger: CostLedger) -> float | None:
@@ -189,8 +308,9 @@ def _cheaper_usd(row: Row, leader: Row, ledger: CostLedger) -> float | None:
     return outlay if ledger.priced and 0 < outlay < leader_outlay else None
 
 
-def _weaknesses(row: Row, table: Table) -> Weaknesses:
+def _weaknesses(row: Row, table: Table, unproven: Sequence[Row]) -> Weaknesses:
     return Weaknesses(
+        unproven=tuple(unproven),
         passed_over=_passed_over(row, table.ranked),
         other_leaders=tuple(_other_leaders(table.ranked)) if len(table.tasks) > 1 else (),
         incomplete=len(table.rows) - len(table.ranked),

@@ -4,14 +4,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.statistics import Estimate
-from leaderboards.decide.advice import Advice, LeadersTier, OtherLeader, TuningCost, Weaknesses
+from leaderboards.decide.advice import (
+    Advice,
+    Contest,
+    Floor,
+    Gain,
+    LeadersTier,
+    OtherLeader,
+    TuningCost,
+    Weaknesses,
+)
+from leaderboards.decide.purchases import ENOUGH_SEEDS, Outlook, Purchase
 from leaderboards.money.payback import NoFigure, Payback
 from leaderboards.rank.tables import Row
 from leaderboards.text import count_of, duration, listed, p_value, points, usd, volume, with_interval
 
-ENOUGH_SEEDS = 3
-MOST_LEVEL = 4
-"""Candidates that the verdict names as level with the leader."""
+MOST_TIED = 4
+"""Candidates that the verdict names as not ruled out."""
 
 
 @dataclass(frozen=True)
@@ -50,46 +59,141 @@ def _plain(sentence: Sentence) -> str:
 
 def word(advice: Advice) -> Verdict:
     """An advice in sentences."""
-    sentences = tuple(_sentences(advice))
+    tells = advice.kind in ("equivalent", "undecided", "broke_down", "nothing_works") and advice.contest
     return Verdict(
         _headline(advice),
-        sentences,
+        tuple(_sentences(advice)),
         tuple(_caveats(advice)),
-        doubt=_plain(_no_gain(advice)) if advice.kind == "keep" else "",
+        doubt=_plain(_state_of(advice.contest, advice)) if tells and advice.contest else "",
     )
 
 
 def _headline(advice: Advice) -> str:
-    row = advice.advised
-    if row is None:
-        return {
-            "all_forget": "No advice: no fine-tune kept what its base could do.",
-            "none_complete": "No verdict yet: no candidate is complete.",
-        }[advice.kind]
-    if advice.kind == "untuned_only":
-        return f"Nothing to compare yet: no fine-tune is complete. Best so far: {row.label}."
-    if advice.kind == "tuned_only":
-        return f"{_use(row)} Its gain is unknown: no untuned arm is complete."
-    return _use(row) if advice.kind == "tune" else f"Don’t tune: {_enough(row)}"
+    row, contest = advice.advised, advice.contest
+    match advice.kind:
+        case "tune" if row:
+            return _use(row)
+        case "equivalent" if contest and advice.margin is not None:
+            gain = points_lost(advice.margin)
+            return f"Don’t tune: no fine-tune adds {gain} to {_arm(contest.untuned)}."
+        case "undecided" if contest:
+            return _undecided(contest)
+        case "nothing_works" if advice.floor and row and row.score:
+            floor = _floor_text(advice.floor)
+            if row.score.value > advice.floor.score:
+                return f"Nothing is shown to work yet: no candidate clearly beats {floor}."
+            return f"Nothing works yet: no candidate beats {floor}."
+        case "broke_down":
+            return "The fine-tunes broke down: no verdict on tuning yet."
+        case "all_forget":
+            return "Don’t tune: every fine-tune forgot too much."
+        case "no_baseline":
+            return "No verdict yet: no arm without tuning is complete."
+        case "no_fine_tune" if row:
+            return f"No verdict yet: no fine-tune is complete. Best so far: {row.label}."
+        case _:
+            return "No verdict yet: no candidate is complete."
+
+
+def _undecided(contest: Contest) -> str:
+    gains = contest.difference is not None and contest.difference.low > 0
+    if gains and not contest.seeds_known:
+        return f"Promising, not shown: train {contest.tuned.label} with more seeds."
+    return f"Undecided: the data do not show whether tuning beats {_arm(contest.untuned)}."
+
+
+def _floor_text(floor: Floor) -> str:
+    if floor.kind == "zero":
+        return "a score of 0"
+    always = "guessing" if floor.kind == "guessing" else "always giving the most frequent answer"
+    return f"{always} ({points(floor.score)})"
+
+
+def _arm(row: Row) -> str:
+    """An arm without tuning, in a sentence."""
+    if row.members:
+        return f"{row.name}, {_joined(row)}"
+    if row.method == "few_shot":
+        return f"few-shot prompts of {row.name}"
+    if row.method == "zero_shot_constrained":
+        return f"{row.name} as it is, its answers held to the choices"
+    return f"{row.name} as it is"
 
 
 def _sentences(advice: Advice) -> Iterator[Sentence]:
-    """Score and gain, what speaks against a fine-tune, what it costs, and what is level with it."""
-    if advice.advised is not None:
-        yield _score_and_gains(advice) if advice.kind == "tune" else _score(advice.advised)
+    """What the headline rests on, what it costs, what speaks for others, and what would decide."""
+    row, contest = advice.advised, advice.contest
     if advice.kind == "none_complete":
         yield _what_is_needed(advice.candidates)
-    if advice.margin is not None:
+    if advice.kind == "tune" and row and contest:
+        yield from _gain_sentences(advice, row, contest)
+    elif advice.kind == "no_baseline" and row:
+        yield (
+            Words(f"Best so far: {row.label}. "),
+            *_score(row)[:-1],
+            Words(f"{_tail(row.score)}; its gain is unknown." if row.score else ""),
+        )
+    elif advice.kind == "nothing_works" and row:
+        yield (Words(f"The best is {row.label}. "), *_score(row))
+        few = row.score is not None and advice.floor is not None and row.score.value > advice.floor.score
+        yield (
+            Words("Score more samples." if few else "Check the task and its prompts, or try larger models."),
+        )
+    elif row:
+        yield _until_then(advice, row)
+    if advice.kind == "all_forget" and advice.margin is not None:
         lost = points_lost(advice.margin)
         yield (Words(f"Every fine-tune lost more than {lost} on tasks that it was not trained on."),)
-    if advice.kind == "keep":
-        yield _no_gain(advice)
-    if advice.cost is not None:
+    if contest and advice.kind in ("equivalent", "undecided", "broke_down"):
+        yield _state_of(contest, advice)
+    if advice.kind == "broke_down":
+        yield (Words("Train again with a lower learning rate before deciding."),)
+    if advice.kind == "undecided" and advice.outlook:
+        yield _what_decides(advice.outlook)
+    if advice.kind == "tune" and advice.cost:
         yield _cost(advice.cost)
-    if advice.kind == "tune" and advice.cost and advice.cost.payback:
-        yield _payback(advice.cost.payback, _ARMS[advice.cost.payback_over])
-    if advice.tier is not None and _says_more(advice.tier, advice):
-        yield _level(advice.tier, advice)
+        if advice.cost.payback and advice.cost.payback_over:
+            yield _payback(advice.cost.payback, _arm(advice.cost.payback_over))
+    if advice.tier is not None and advice.tier.tied:
+        yield _tied(advice.tier)
+
+
+def _until_then(advice: Advice, row: Row) -> Sentence:
+    """The arm without tuning that is used as long as no fine-tune is shown to be better."""
+    before = {
+        "undecided": f"Until then, use {_arm(row)}. ",
+        "broke_down": f"Until then, use {_arm(row)}. ",
+        "all_forget": f"Use {_arm(row)}. ",
+    }.get(advice.kind, "")
+    return (Words(before), *_score(row)) if before else _score(row)
+
+
+def _gain_sentences(advice: Advice, row: Row, contest: Contest) -> Iterator[Sentence]:
+    """The gain over the best arm without tuning first, then over those of its own model."""
+    difference = contest.difference
+    assert row.score and difference, "a fine-tune that is advised has a proven gain"
+    yield (
+        *_score(row)[:-1],
+        Words(f"{_tail(row.score)}: "),
+        Words(points(difference.value, sign=True), strong=True),
+        Words(f"{_tail(difference, sign=True)} over {_arm(contest.untuned)}, the best without tuning."),
+    )
+    others = [gain for gain in advice.gains if gain.arm is not None and gain.arm is not contest.untuned]
+    if others:
+        yield _own_gains(others)
+    if not row.members and not any(gain.over == "few_shot" for gain in advice.gains):
+        yield (Words("Few-shot was not run for this model."),)
+    if advice.adjusted_low is not None:
+        bound = points(advice.adjusted_low, sign=True)
+        yield (
+            Words(f"The best of several owes some of its lead to luck: allowing for that, at least {bound}."),
+        )
+
+
+def _own_gains(gains: list[Gain]) -> Sentence:
+    over = {"zero_shot": "its base model", "few_shot": "its own few-shot prompts"}
+    texts = [f"{with_interval(gain.difference, sign=True)} over {over[gain.over]}" for gain in gains]
+    return (Words(f"It gains {listed(texts)}."),)
 
 
 def _what_is_needed(candidates: int) -> Sentence:
@@ -125,16 +229,6 @@ def _joined(row: Row) -> str:
     return f"{of[row.method]} {row.members} {'fine-tunes' if row.tuned else 'arms'}"
 
 
-def _enough(row: Row) -> str:
-    if row.members:
-        return f"prompting is enough. Use {row.name}, {_joined(row)}."
-    if row.method == "few_shot":
-        return f"few-shot is enough. Prompt {row.name} with examples."
-    if row.method == "zero_shot_constrained":
-        return f"prompting is enough. Use {row.name} as it is, its answers held to the choices."
-    return f"prompting is enough. Use {row.name} as it is."
-
-
 def _score(row: Row) -> Sentence:
     assert row.score, "only complete rows are put in a verdict"
     return (Words("Score "), Words(points(row.score.value), strong=True), Words(f"{_tail(row.score)}."))
@@ -145,45 +239,10 @@ def _tail(estimate: Estimate, *, sign: bool = False) -> str:
     return with_interval(estimate, sign=sign).removeprefix(points(estimate.value, sign=sign))
 
 
-def _score_and_gains(advice: Advice) -> Sentence:
-    row = advice.advised
-    assert row and row.score, "a fine-tune that is advised is complete"
-    words = [*_score(row)[:-1], Words(_tail(row.score))]
-    for index, gain in enumerate(advice.gains):
-        words.append(Words(": " if index == 0 else ", "))
-        words.append(Words(points(gain.difference.value, sign=True), strong=True))
-        shared = _shared(gain.difference, row, gain.arm)
-        words.append(Words(f"{_tail(gain.difference, sign=True)} {_OVER[gain.over]}{shared}"))
-    words.append(Words("."))
-    over_few = any(gain.over == "few_shot" for gain in advice.gains)
-    if not advice.gains and row.members:
-        words.append(
-            Words(" No untrained arm of one model stands beside it: it is made of several, or none was run.")
-        )
-    elif not over_few:
-        words.append(Words(" Few-shot was not run for this model."))
-    return tuple(words)
-
-
-_OVER = {"zero_shot": "over the base model", "few_shot": "over its few-shot prompts"}
-_ARMS = {"zero_shot": "the base model", "few_shot": "few-shot prompting"}
-
-
-def _shared(difference: Estimate, row: Row, arm: Row | None) -> str:
-    """Why a paired difference need not be that of the two scores; empty where both have the same seeds."""
-    if arm is None or difference.seeds == max(row.seeds, arm.seeds):
-        return ""
-    return (
-        " on the seed that both have"
-        if difference.seeds == 1
-        else f" on the {difference.seeds} seeds that both have"
-    )
-
-
-def _no_gain(advice: Advice) -> Sentence:
-    """How the best fine-tune stands beside the advised row, which was not tuned."""
-    tuned, untuned, difference = advice.rival, advice.advised, advice.difference
-    assert tuned and tuned.score and untuned, "only complete rows are compared"
+def _state_of(contest: Contest, advice: Advice) -> Sentence:
+    """How the best fine-tune stands beside the best arm without tuning."""
+    tuned, untuned, difference = contest.tuned, contest.untuned, contest.difference
+    assert tuned.score, "only complete rows are compared"
     words = [
         Words(f"The best fine-tune, {tuned.label}, scores "),
         Words(points(tuned.score.value), strong=True),
@@ -191,18 +250,55 @@ def _no_gain(advice: Advice) -> Sentence:
     if difference is None:
         words.append(Words(f"; it shares no samples with {untuned.label}, and cannot be compared."))
         return tuple(words)
-    state = "clearly worse" if difference.high < 0 else "within noise"
-    if difference.low > 0:
-        assert advice.p is not None, "two complete rows have a p-value"
-        many = count_of(advice.fine_tunes, "fine-tune")
-        state = f"clear of zero alone, and not after correction for {many} (p = {p_value(advice.p)})"
-    shared = _shared(difference, tuned, untuned)
-    words.append(Words(f": {with_interval(difference, sign=True)} over {untuned.label}{shared}, {state}."))
-    return tuple(words)
+    gain = f"{with_interval(difference, sign=True)} over {untuned.label}"
+    return (*words, Words(f": {gain}, {_why_not(contest, advice)}."))
+
+
+def _why_not(contest: Contest, advice: Advice) -> str:
+    difference = contest.difference
+    assert difference, "a state is told of a difference"
+    if contest.tuned.flag and advice.kind in ("broke_down", "nothing_works"):
+        return contest.tuned.flag.text
+    if difference.high < 0:
+        return "clearly worse"
+    if difference.low <= 0:
+        return "within noise"
+    if not contest.seeds_known:
+        return "but from one seed, which says nothing of another"
+    many = count_of(advice.fine_tunes, "fine-tune")
+    return f"clear of zero alone, but not after correction for {many} (p = {p_value(contest.p)})"
+
+
+def _what_decides(outlook: Outlook) -> Sentence:
+    """The cheapest that would."""
+    target, decisive = points(outlook.target), outlook.decisive
+    if decisive is None:
+        return (
+            Words(f"No reasonable number of seeds and samples would show a gain of {target} points. "),
+            Words("Compare with other models or methods, or take the cheaper one."),
+        )
+    if not decisive:
+        return (Words(f"These data would show a gain of {target} points four times in five."),)
+    bought = listed([purchase_text(purchase) for purchase in decisive])
+    costs = [purchase.cost for purchase in decisive]
+    price = "" if None in costs else f" ({usd(sum(cost or 0.0 for cost in costs))})"
+    if any(purchase.after is None for purchase in decisive):
+        return (Words("To decide it: "), Words(bought, strong=True), Words(f"{price}."))
+    return (
+        Words("Cheapest way to decide: "),
+        Words(bought, strong=True),
+        Words(f"{price} would show a gain of {target} points four times in five."),
+    )
+
+
+def purchase_text(purchase: Purchase) -> str:
+    """`2 more seeds`, `300 more test samples`."""
+    nouns = {"seeds": "more seed", "samples": "more test sample", "labels": "more training label"}
+    return count_of(purchase.count, nouns[purchase.thing])
 
 
 def _cost(cost: TuningCost) -> Sentence:
-    each, spend = " a task" if cost.per_task else "", cost.entry.spend
+    each, spend = ", per task" if cost.per_task else "", cost.entry.spend
     if spend.training is None:
         took = duration(spend.device_seconds)
         return (
@@ -210,73 +306,81 @@ def _cost(cost: TuningCost) -> Sentence:
         )
     words = [Words(usd(spend.training.mid), strong=True), Words(f" to train{each}")]
     if spend.request:
-        words.append(Words(f", {usd(1000 * spend.request.mid)} per 1k requests"))
+        words.append(Words(f"; {usd(1000 * spend.request.mid)} per 1k requests"))
     return (*words, Words("."))
 
 
 def _payback(payback: Payback, arm: str) -> Sentence:
-    if payback.requests is None:
-        reasons: dict[NoFigure, tuple[str, str]] = {
-            "never": (
-                "Never worth it on cost alone",
-                f": serving it costs no less than {arm}. What you pay for is the gain.",
-            ),
-            "unresolved": (
-                "On cost alone, unresolved",
-                f": the gain, or the difference in serving cost, cannot be told from noise against {arm}.",
-            ),
-            "dominated": ("Not worth it", f": it scores less than {arm}."),
-        }
-        assert payback.why, "there is a number or a reason"
-        strong, rest = reasons[payback.why]
-        return Words(strong, strong=True), Words(rest)
-    words = [
-        Words(f"Worth it above ~{volume(payback.requests)} requests", strong=True),
-        Words(f" on cost alone, against {arm}"),
-    ]
-    if payback.with_data is not None and payback.with_data > payback.requests:
-        words.append(Words(f" (~{volume(payback.with_data)} if the labels are bought)"))
-    return (*words, Words("."))
+    if payback.requests is not None:
+        above = (
+            f"above about {volume(payback.requests)} requests"
+            if payback.requests
+            else "from the first request"
+        )
+        return Words("Cheaper to run", strong=True), Words(f" than {arm} {above}.")
+    reasons: dict[NoFigure, str] = {
+        "never": f"It never pays for itself by saving money: it is no cheaper to run than {arm}. "
+        "You would be paying for quality.",
+        "unresolved": f"Whether it is cheaper to run than {arm} cannot be told from these measurements.",
+        "dominated": f"It scores less than {arm}.",
+    }
+    assert payback.why, "there is a number or a reason"
+    return (Words(reasons[payback.why]),)
 
 
-def _says_more(tier: LeadersTier, advice: Advice) -> bool:
-    """Whether the leader's tier holds more than the rows that the verdict has compared already."""
-    rows = {tier.leader.key, *(level.row.key for level in tier.level)}
-    compared = {row.key for row in (advice.advised, advice.rival) if row}
-    return bool(tier.level) and not (advice.kind == "keep" and rows == compared)
-
-
-def _level(tier: LeadersTier, advice: Advice) -> Sentence:
-    names = [
-        level.row.label
-        if level.cheaper_usd is None
-        else f"{level.row.label} ({usd(level.cheaper_usd)} to train)"
-        for level in tier.level[:MOST_LEVEL]
-    ]
-    if len(tier.level) > MOST_LEVEL:
-        names.append(count_of(len(tier.level) - MOST_LEVEL, "other"))
-    of_leader = "" if tier.leader is advice.advised else f" {tier.leader.label}"
-    return (Words(f"Level with{of_leader}: {listed(names)}."),)
+def _tied(tier: LeadersTier) -> Sentence:
+    """Rows that may be as good, with how good that is."""
+    names = []
+    for tied in tier.tied[:MOST_TIED]:
+        score = tied.row.score
+        assert score, "tied rows are complete"
+        cheaper = "" if tied.cheaper_usd is None else f", {usd(tied.cheaper_usd)} to train"
+        names.append(f"{tied.row.label} ({points(score.value)}, up to {points(score.high)}{cheaper})")
+    if len(tier.tied) > MOST_TIED:
+        names.append(count_of(len(tier.tied) - MOST_TIED, "other"))
+    return (Words(f"Not ruled out as equally good: {listed(names)}."),)
 
 
 def _caveats(advice: Advice) -> Iterator[str]:
     row, weaknesses = advice.advised, advice.weaknesses
     if row is None or weaknesses is None:
         return
+    yield from _unproven(weaknesses)
     yield from _forgotten(row, weaknesses)
     if row.flag:
         yield f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little of the method."
-    if row.seeds == 1 and row.members:
-        yield "One ensemble: how much another one would differ is unknown."
-    elif row.seeds == 1:
-        yield "One seed: seed noise unknown."
-    elif row.seeds < ENOUGH_SEEDS:
-        yield f"{count_of(row.seeds, 'seed')}: fewer than {ENOUGH_SEEDS} is a weak claim."
+    yield from _few_seeds(row)
     if row.scored < row.total:
         yield f"{row.scored:,} of {row.total:,} samples were scored in every seed and wording."
     yield from map(_other_leader, weaknesses.other_leaders)
     if weaknesses.incomplete:
         yield f"{count_of(weaknesses.incomplete, 'candidate')} not complete, and not ranked."
+    if advice.kind == "tune" and advice.looks > 1:
+        yield (
+            f"This comparison was published {advice.looks} times with other results. Each look is another "
+            "chance to see a gain that is not there."
+        )
+
+
+def _few_seeds(row: Row) -> Iterator[str]:
+    if all(cell.same_for_every_seed for cell in row.cells.values()):
+        return
+    if row.seeds == 1 and row.members:
+        yield "A single ensemble: how far another one would differ is taken from single fine-tunes."
+    elif row.seeds == 1:
+        yield "Only one seed: how far another would differ is unknown."
+    elif row.seeds < ENOUGH_SEEDS:
+        yield f"Only {count_of(row.seeds, 'seed')}; use at least {ENOUGH_SEEDS}."
+
+
+def _unproven(weaknesses: Weaknesses) -> Iterator[str]:
+    """Fine-tunes with a higher score that is not shown to be one."""
+    names = [row.label for row in weaknesses.unproven[:MOST_TIED]]
+    if len(weaknesses.unproven) > MOST_TIED:
+        names.append(count_of(len(weaknesses.unproven) - MOST_TIED, "other"))
+    if names:
+        verb = "scores" if len(weaknesses.unproven) == 1 else "score"
+        yield f"{listed(names)} {verb} more, unproven: the gain is within noise."
 
 
 def _forgotten(row: Row, weaknesses: Weaknesses) -> Iterator[str]:
@@ -284,14 +388,20 @@ def _forgotten(row: Row, weaknesses: Weaknesses) -> Iterator[str]:
     passed_over = weaknesses.passed_over
     if passed_over and passed_over.forgetting:
         lost = with_interval(passed_over.forgetting.mean, sign=True)
-        margin = points_lost(passed_over.forgetting.margin)
+        margin = points(-passed_over.forgetting.margin)
         yield (
-            f"{passed_over.label} scores more and is passed over: {lost} on guard tasks, "
-            f"where {margin} may be lost."
+            f"{passed_over.label} scores more but is passed over: {lost} points on tasks it was not trained on; "
+            f"the limit is {margin}."
         )
     if row.forgetting and row.forgetting.verdict == "unresolved":
-        change, margin = with_interval(row.forgetting.mean, sign=True), points_lost(row.forgetting.margin)
-        yield f"Forgetting is unresolved: {change} on guard tasks, where {margin} may be lost."
+        forgetting = row.forgetting
+        change, margin = with_interval(forgetting.mean, sign=True), points(-forgetting.margin)
+        seen = forgetting.mean.resolvable
+        least = "" if seen is None else f" A loss under {points(seen)} points could not have been seen."
+        yield (
+            f"May have forgotten something: {change} points on tasks it was not trained on; the limit is "
+            f"{margin}.{least}"
+        )
 
 
 def _other_leader(better: OtherLeader) -> str:

@@ -77,6 +77,16 @@ class CostLedger:
     runs: PricedRuns
     """All runs of the board's tasks, from which the entries were made."""
 
+    lines: "CostLines"
+
+    def payback(self, row: Row, arm: Row, gain: Estimate | None) -> Payback | None:
+        """Break-even of a fine-tune against any arm without tuning; None where a price or a rate is missing."""
+        row_line, arm_line = self.lines.of(row.key), self.lines.of(arm.key)
+        if row_line is None or arm_line is None:
+            return None
+        spread = spread_of(row.results, arm.results, self.runs)
+        return payback(row_line, arm_line, why=doubt(gain), spread=spread)
+
     def of(self, row: Row) -> Entry:
         """The entry of a row."""
         return self._by_key[row.key]
@@ -114,7 +124,7 @@ def make_ledger(
         results_by_row[key_of(result.run)].append(result)
     for failure in failures:
         failures_by_row[key_of(failure.run)].append(failure)
-    lines = _Lines({row.key: runs.spend(row.results) for row in table.rows}, prices, use)
+    lines = CostLines({row.key: runs.spend(row.results) for row in table.rows}, prices, use)
     entries = []
     for row in table.rows:
         row_runs = results_by_row[row.key]
@@ -126,6 +136,7 @@ def make_ledger(
         total=bill(results, failures, runs, device=usual_device(results)),
         draws=joint_draws(table),
         runs=runs,
+        lines=lines,
     )
     return replace(ledger, entries=_with_frontier(ledger))
 
@@ -151,7 +162,7 @@ def _with_frontier(ledger: CostLedger) -> tuple[Entry, ...]:
 
 
 @dataclass(frozen=True)
-class _Lines:
+class CostLines:
     """The total cost of each row against volume, in the scenario of a board."""
 
     spends: Mapping[Key, Spend]
@@ -172,7 +183,7 @@ class _Lines:
         return Line(fixed, request.mid * 100 / use.utilisation, held.mid)
 
 
-def _entry(row: Row, spent: Bill, table: Table, runs: PricedRuns, lines: _Lines) -> Entry:
+def _entry(row: Row, spent: Bill, table: Table, runs: PricedRuns, lines: CostLines) -> Entry:
     row_spend, hosted = lines.spends[row.key], runs.prices.apis
     row_line = lines.of(row.key) if row.tuned else None
 

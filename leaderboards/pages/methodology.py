@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.statistics import DRAWS, FLIPS, POWER, sample_size
-from leaderboards.decide.verdict import ENOUGH_SEEDS, points_lost
+from leaderboards.decide.purchases import ENOUGH_SEEDS
+from leaderboards.decide.verdict import points_lost
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import task_href
 from leaderboards.pages.cost_items import price_list

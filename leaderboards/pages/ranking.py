@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from leaderboards.board import ColumnName
-from leaderboards.decide.verdict import ENOUGH_SEEDS
+from leaderboards.decide.purchases import ENOUGH_SEEDS
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import row_slug
 from leaderboards.money.ledger import Entry

@@ -152,7 +152,10 @@ def test_an_ensemble_over_seeds_is_ranked_as_a_single_draw_with_the_gain_over_it
     of_few = sum(result.metrics["accuracy"].value for result in few) / len(few)
     assert shown["gain_few_shot"] == pytest.approx(made.metrics["accuracy"].value - of_few)
     assert "a single draw" in Text(published.index).text
-    assert "One ensemble: how much another one would differ is unknown." in published.verdict
+    assert (
+        "A single ensemble: how far another one would differ is taken from single fine-tunes."
+        in published.verdict
+    )
 
 
 def test_an_ensemble_of_two_models_has_no_arm_of_its_own_to_be_held_against(results: Path) -> None:
@@ -165,7 +168,7 @@ def test_an_ensemble_of_two_models_has_no_arm_of_its_own_to_be_held_against(resu
     shown = row(published, "together", "vote")
     assert (shown["gain_few_shot"], shown["gain_zero_shot"]) == (None, None)
     assert published.verdict.startswith("Use together: the majority vote of 6 fine-tunes.")
-    assert "No untrained arm of one model stands beside it" in published.verdict
+    assert "over few-shot prompts of one, the best without tuning." in published.verdict
 
 
 def test_an_ensemble_over_candidates_wants_every_seed(results: Path) -> None:
@@ -200,7 +203,7 @@ def test_a_vote_of_prompted_arms_is_no_fine_tune(results: Path) -> None:
     write(results, "lora", 0.5)
     published = site(results)
     assert published.verdict.startswith(
-        "Don’t tune: prompting is enough. Use together, the majority vote of 3 arms."
+        "Don’t tune: no fine-tune adds 2 points to together, the majority vote of 3 arms."
     )
     assert row(published, "together", "vote")["gain_few_shot"] > 0.2
     assert 'class="mark vote' in published.index.read_text(encoding="utf-8")

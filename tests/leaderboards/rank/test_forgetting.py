@@ -225,8 +225,8 @@ def test_a_row_that_failed_is_ranked_and_not_advised_and_the_verdict_says_why(tm
     write_board(tmp_path / "results", lora=100, full=155)
     published = publish(tmp_path / "results", tmp_path / "site")
     assert published.verdict.startswith("Fine-tune all weights of small.")
-    assert "small · LoRA r16 scores more and is passed over: −25.0 (" in published.verdict
-    assert "on guard tasks, where 1 point may be lost." in published.verdict
+    assert "small · LoRA r16 scores more but is passed over: −25.0 (" in published.verdict
+    assert "points on tasks it was not trained on; the limit is −1.0." in published.verdict
     assert row(published, "small", "lora")["rank_best"] == 1
     best = Text(published.index).text.partition("Best score")[2].partition("Cheapest")[0]
     assert "full fine-tune" in best and "LoRA" not in best
@@ -237,7 +237,7 @@ def test_a_row_that_failed_is_ranked_and_not_advised_and_the_verdict_says_why(tm
 def test_where_every_fine_tune_forgets_none_is_advised(tmp_path: Path) -> None:
     write_board(tmp_path / "results", lora=100, full=90)
     published = publish(tmp_path / "results", tmp_path / "site")
-    assert published.verdict.startswith("Don’t tune: few-shot is enough.")
+    assert published.verdict.startswith("Don’t tune: every fine-tune forgot too much.")
     assert "Every fine-tune lost more than 1 point on tasks that it was not trained on." in published.verdict
     cost = Text(published.index.parent / "cost.html").text
     assert "no fine-tune keeps what its base could do" in cost
@@ -247,7 +247,8 @@ def test_an_unresolved_guard_is_a_caveat(tmp_path: Path) -> None:
     write_board(tmp_path / "results", lora=148, full=155)
     verdict = publish(tmp_path / "results", tmp_path / "site").verdict
     assert verdict.startswith("Fine-tune small with LoRA")
-    assert "Forgetting is unresolved: −1.0 (" in verdict
+    assert "May have forgotten something: −1.0 (" in verdict
+    assert "A loss under 2" in verdict and "points could not have been seen." in verdict
 
 
 def test_the_guard_stands_in_the_ranking_on_the_model_page_and_in_the_figures(tmp_path: Path) -> None:

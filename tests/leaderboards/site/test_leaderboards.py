@@ -95,10 +95,11 @@ def test_the_verdict_names_the_candidate_its_gains_its_cost_and_where_it_pays(
     write_sweep(results, CLEAR, n=200)
     verdict = publish(results, out).verdict
     assert verdict.startswith("Fine-tune small with LoRA r16. Score ")
-    assert "over the base model" in verdict and "over its few-shot prompts" in verdict
-    assert "$1.00 to train, $0.042 per 1k requests." in verdict
+    assert "over few-shot prompts of small, the best without tuning." in verdict
+    assert "over its base model" in verdict
+    assert "$1.00 to train; $0.042 per 1k requests." in verdict
     # $1.02 for training and $54.60 for labels beyond those of the prompts; at 30 % use.
-    assert "above ~601,000 requests" in verdict and "against few-shot prompting" in verdict
+    assert "Cheaper to run than few-shot prompts of small above about 601,000 requests." in verdict
 
 
 def test_the_verdict_is_on_the_first_screen(results: Path, out: Path) -> None:
@@ -107,43 +108,54 @@ def test_the_verdict_is_on_the_first_screen(results: Path, out: Path) -> None:
     assert page.index("Fine-tune small with LoRA r16.") < page.index("Ranking Score:")
 
 
-def test_no_clear_gain_over_the_best_untuned_arm_says_not_to_tune(results: Path, out: Path) -> None:
+def test_no_clear_gain_over_the_best_untuned_arm_decides_nothing(results: Path, out: Path) -> None:
+    """That the data do not show a gain does not show that there is none."""
     write_sweep(results, {("small", "few_shot"): 0.6, ("small", "lora"): 0.6}, n=60)
-    assert publish(results, out).verdict.startswith(
-        "Don’t tune: few-shot is enough. Prompt small with examples."
+    verdict = publish(results, out).verdict
+    assert verdict.startswith(
+        "Undecided: the data do not show whether tuning beats few-shot prompts of small."
     )
+    assert "Until then, use few-shot prompts of small." in verdict
 
 
 def test_a_fine_tune_below_few_shot_of_a_larger_model_is_not_advised(results: Path, out: Path) -> None:
     write_sweep(results, {**CLEAR, ("large", "few_shot"): 0.97}, n=200)
     verdict = publish(results, out).verdict
-    assert verdict.startswith("Don’t tune: few-shot is enough. Prompt large with examples.")
+    assert verdict.startswith("Don’t tune: no fine-tune adds 2 points to few-shot prompts of large.")
     assert "clearly worse" in verdict
 
 
 def test_rows_that_cannot_be_told_from_the_leader_are_named(results: Path, out: Path) -> None:
     write_sweep(results, {**CLEAR, ("other", "lora"): 0.79}, n=100)
     assert "Fine-tune other with LoRA r16." in (verdict := publish(results, out).verdict)
-    assert "Level with: small · LoRA r16" in verdict and "small · full" not in verdict
+    assert "Not ruled out as equally good: small · LoRA r16 (" in verdict and "small · full" not in verdict
 
 
 def test_serving_that_is_no_cheaper_never_pays_on_cost_alone(results: Path, out: Path) -> None:
     write_sweep(results, CLEAR, n=200, requests_per_second=20.0)
     published = publish(results, out)
-    assert "Never worth it on cost alone" in published.verdict
+    said = "It never pays for itself by saving money: it is no cheaper to run than few-shot prompts of small."
+    assert said in published.verdict
     assert row(published, "small", "lora")["break_even_few_shot_why"] == "never"
 
 
 def test_one_seed_is_said_to_hide_seed_noise_and_two_to_make_a_weak_claim(results: Path, out: Path) -> None:
     write_sweep(results, CLEAR, n=100, seeds=(0,))
-    assert "One seed: seed noise unknown." in publish(results, out).verdict
+    of_one = publish(results, out).verdict
+    assert of_one.startswith("Promising, not shown: train small · LoRA r16 with more seeds.")
+    assert "To decide it: 2 more seeds ($2" in of_one
+    assert "Only one seed: how far another would differ is unknown." in of_one
     write_sweep(results, CLEAR, n=100, seeds=(1,))
-    assert "2 seeds: fewer than 3 is a weak claim." in publish(results, out).verdict
+    assert "Only 2 seeds; use at least 3." in publish(results, out).verdict
 
 
 def test_a_fine_tune_without_any_baseline_has_an_unknown_gain(results: Path, out: Path) -> None:
     write_sweep(results, {("small", "lora"): 0.8}, n=100)
-    assert "Its gain is unknown: no untuned arm is complete." in publish(results, out).verdict
+    verdict = publish(results, out).verdict
+    assert verdict.startswith(
+        "No verdict yet: no arm without tuning is complete. Best so far: small · LoRA r16."
+    )
+    assert "its gain is unknown." in verdict
 
 
 def test_a_fine_tune_without_few_shot_is_measured_against_zero_shot_and_says_so(
@@ -157,7 +169,7 @@ def test_a_fine_tune_without_few_shot_is_measured_against_zero_shot_and_says_so(
 
 def test_untuned_arms_alone_give_no_advice(results: Path, out: Path) -> None:
     write_sweep(results, {("small", "zero_shot"): 0.3, ("small", "few_shot"): 0.5}, n=50)
-    assert publish(results, out).verdict.startswith("Nothing to compare yet: no fine-tune is complete.")
+    assert publish(results, out).verdict.startswith("No verdict yet: no fine-tune is complete.")
 
 
 def test_a_gain_that_does_not_survive_the_number_of_fine_tunes_is_no_advice(results: Path, out: Path) -> None:
@@ -171,8 +183,8 @@ def test_a_gain_that_does_not_survive_the_number_of_fine_tunes_is_no_advice(resu
     assert publish(results, out).verdict.startswith("Fine-tune tuned-0")
     write_sweep(results, {(f"tuned-{number}", "lora"): 0.48 for number in range(2, 40)}, n=100)
     published = publish(results, out)
-    assert published.verdict.startswith("Don’t tune: few-shot is enough.")
-    said = "clear of zero alone, and not after correction for 40 fine-tunes (p = 0."
+    assert published.verdict.startswith("Undecided: ")
+    said = "clear of zero alone, but not after correction for 40 fine-tunes (p = 0."
     assert said in published.verdict
     # Money alone may speak for what scores do not.
     doubt = rf"By scores no tuning is advised\. The best .* over small · few-shot, {re.escape(said)}"
@@ -934,7 +946,7 @@ def test_a_long_label_in_a_chart_loses_of_the_model_and_not_the_method() -> None
 
 def test_a_single_sample_is_published_without_an_error(results: Path, out: Path) -> None:
     write_arms(results, {"few_shot": [1], "lora": [1]}, seeds=1)
-    assert publish(results, out).verdict.startswith("Don’t tune")
+    assert publish(results, out).verdict.startswith("Nothing is shown to work yet: ")
 
 
 def test_runs_judged_by_another_metric_are_left_out_and_named(results: Path, out: Path) -> None:

@@ -1,0 +1,205 @@
+"""The five verdicts, and the statistics that lead to each: what a reader is told follows from the data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from synthetic import make_run, task_card, write_result
+
+from harness.records.scores import MetricCard
+from harness.sweep.methods import Method
+from leaderboards.board import Board
+from leaderboards.gathered import Site, gather, read_folder
+from leaderboards.site import publish
+
+CARD = task_card(chance=0.0)
+DIFFICULTY = np.random.default_rng(1).normal(size=300)
+
+
+def answers(rates: Sequence[float], *, seed: int, n: int = 300) -> list[NDArray[np.float64]]:
+    """Right-or-wrong scores of each seed with exactly these shares of right ones, mostly on the easier samples."""
+    generator = np.random.default_rng(seed)
+    tables = []
+    for rate in rates:
+        scores = np.zeros(n)
+        scores[np.argsort(DIFFICULTY[:n] + 0.7 * generator.normal(size=n))[: round(rate * n)]] = 1.0
+        tables.append(scores)
+    return tables
+
+
+def write_arm(
+    results: Path,
+    method: Method,
+    rates: Sequence[float],
+    *,
+    name: str = "small",
+    n: int = 300,
+    collapsed: Sequence[int] = (),
+    card: object = CARD,
+) -> None:
+    for seed, scores in enumerate(answers(rates, seed=sum(map(ord, method + name)), n=n)):
+        run = make_run(name, method, card, seed)  # type: ignore[arg-type]
+        why = "nearly all answers are the same" if seed in collapsed else ""
+        write_result(results, run, card, scores.tolist(), collapsed=why)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+def site_of(results: Path) -> Site:
+    return gather(read_folder(results))
+
+
+def test_a_proven_gain_is_advised_although_a_noisier_fine_tune_scores_more(results: Path) -> None:
+    """The best point score was all that was tested, and the verdict "Don't tune" beside a proven +17."""
+    write_arm(results, "few_shot", [0.70, 0.70])
+    write_arm(results, "lora", [0.97, 0.77])
+    write_arm(results, "full", [0.845, 0.84])
+    site = site_of(results)
+    contest = site.advice.contest
+    assert site.table.ranked[0].method == "lora"
+    assert site.advice.kind == "tune" and site.advice.advised is contest.tuned
+    assert contest.tuned.method == "full" and contest.p < 0.05
+    assert contest.difference.value == pytest.approx(0.1425, abs=0.002)
+    verdict = site.verdict.text
+    assert verdict.startswith("Fine-tune all weights of small.")
+    assert "+14.3 (" in verdict and "over few-shot prompts of small, the best without tuning." in verdict
+    assert "small · LoRA r16 scores more, unproven: the gain is within noise." in verdict
+
+
+def test_nothing_is_advised_where_always_answering_the_most_frequent_label_scores_more(results: Path) -> None:
+    """A board of 30 samples with 10 points, where one label alone scores 40, once read "prompting is enough"."""
+    metric = MetricCard(
+        description="the chosen label is right",
+        low=0.0,
+        high=1.0,
+        higher_is_better=True,
+        corpus=False,
+        chance=0.25,
+        majority=0.4,
+    )
+    card = task_card(chance=0.25, metrics={"accuracy": metric})
+    write_arm(results, "zero_shot", [0.1], n=30, card=card)
+    write_arm(results, "lora", [0.0], n=30, card=card, collapsed=[0])
+    site = site_of(results)
+    assert site.advice.kind == "nothing_works"
+    assert site.verdict.headline == (
+        "Nothing works yet: no candidate beats always giving the most frequent answer (40.0)."
+    )
+    assert "Check the task and its prompts, or try larger models." in site.verdict.text
+
+
+def test_a_majority_that_few_samples_cannot_tell_from_the_best_is_not_called_unbeaten(results: Path) -> None:
+    card = task_card(chance=0.5)
+    write_arm(results, "zero_shot", [0.5], n=30, card=card)
+    write_arm(results, "lora", [0.6, 0.6, 0.6], n=30, card=card)
+    headline = site_of(results).verdict.headline
+    assert headline == "Nothing is shown to work yet: no candidate clearly beats guessing (50.0)."
+
+
+def test_tuning_is_advised_against_only_where_every_gain_is_shown_to_be_small(results: Path) -> None:
+    """Many samples that two arms answer alike: the upper end of the gain lies below 2 points."""
+    scores = np.tile(answers([0.7], seed=5)[0], 4)
+    for seed in range(3):
+        write_result(results, make_run("small", "few_shot", CARD, seed), CARD, scores.tolist())
+        changed = scores.copy()
+        changed[seed] = 1 - changed[seed]
+        write_result(results, make_run("small", "lora", CARD, seed), CARD, changed.tolist())
+    site = site_of(results)
+    assert site.advice.contest.difference.high < 0.02
+    assert site.advice.kind == "equivalent"
+    assert site.verdict.headline == "Don’t tune: no fine-tune adds 2 points to few-shot prompts of small."
+
+
+def test_a_gain_that_may_be_large_or_none_is_undecided_with_the_cheapest_way_to_decide(results: Path) -> None:
+    write_arm(results, "few_shot", [0.70, 0.68, 0.71], n=100)
+    write_arm(results, "lora", [0.80, 0.70, 0.74], n=100)
+    site = site_of(results)
+    assert site.advice.kind == "undecided"
+    decisive = site.advice.outlook.decisive
+    assert decisive and all(purchase.cost and purchase.cost > 0 for purchase in decisive)
+    assert "Cheapest way to decide: " in site.verdict.text and "four times in five." in site.verdict.text
+    assert "Until then, use few-shot prompts of small." in site.verdict.text
+
+
+def test_fine_tunes_that_broke_down_say_nothing_of_tuning(results: Path) -> None:
+    write_arm(results, "few_shot", [0.70, 0.70, 0.70])
+    write_arm(results, "lora", [0.80, 0.81, 0.10], collapsed=[2])
+    site = site_of(results)
+    assert site.advice.kind == "broke_down"
+    assert "1 of 3 collapsed" in site.verdict.text
+    assert "Train again with a lower learning rate before deciding." in site.verdict.text
+
+
+def test_one_seed_promises_and_shows_nothing(results: Path) -> None:
+    write_arm(results, "zero_shot", [0.5])
+    write_arm(results, "lora", [0.8])
+    site = site_of(results)
+    assert site.advice.contest.difference.low > 0 and site.advice.contest.p < 0.001
+    assert site.advice.kind == "undecided"
+    assert site.verdict.headline.startswith("Promising, not shown: train small · LoRA r16 with more seeds.")
+
+
+def test_a_greedy_arm_of_one_seed_stands_for_all_of_them(results: Path) -> None:
+    """Held against the one seed that both have, the gain read +15.0."""
+    write_arm(results, "zero_shot", [0.40])
+    write_arm(results, "lora", [0.55, 0.40, 0.39])
+    site = site_of(results)
+    zero_shot, lora = site.table.row("small", "zero_shot"), site.table.row("small", "lora")
+    assert zero_shot.missing == () and zero_shot.ranks is not None
+    assert lora.over_zero.value == pytest.approx((0.55 + 0.40 + 0.39) / 3 - 0.40, abs=1e-6)
+    assert not lora.over_zero.clear and site.advice.kind == "undecided"
+
+
+def test_a_drawn_baseline_that_lacks_a_seed_is_no_baseline(results: Path) -> None:
+    write_arm(results, "few_shot", [0.40])
+    write_arm(results, "lora", [0.85, 0.80, 0.79])
+    assert site_of(results).verdict.headline == "No verdict yet: no arm without tuning is complete."
+
+
+def test_the_best_of_several_is_told_with_an_end_that_allows_for_the_choice(results: Path) -> None:
+    write_arm(results, "few_shot", [0.5, 0.5, 0.5])
+    for number in range(6):
+        write_arm(results, "lora", [0.70, 0.69, 0.70], name=f"model-{number}")
+    site = site_of(results)
+    low = site.advice.contest.difference.low
+    assert site.advice.kind == "tune"
+    assert 0 < site.advice.adjusted_low < low
+    said = f"allowing for that, at least +{100 * site.advice.adjusted_low:.1f}."
+    assert said in site.verdict.text
+
+
+def test_what_is_bought_next_is_ranked_by_the_standard_error_it_removes_per_dollar(results: Path) -> None:
+    """Two fine-tunes that disagree: nearly all of the variance is seeds, and seeds are what to buy."""
+    write_arm(results, "few_shot", [0.60, 0.60, 0.60])
+    write_arm(results, "lora", [0.62, 0.75, 0.90])
+    outlook = site_of(results).advice.outlook
+    assert outlook.seed_share > 0.7
+    first, second = outlook.purchases
+    assert (first.thing, first.count, second.thing, second.count) == ("seeds", 1, "samples", 300)
+    assert first.removed_per_dollar > second.removed_per_dollar
+    assert first.after.stderr < outlook.now.stderr
+    # A training of $1.02 and two scorings of 300 requests at $0.042 per thousand; 300 labels at $0.10.
+    assert first.cost == pytest.approx(1.04, abs=0.02)
+    assert second.cost == pytest.approx(30.08, abs=0.01)
+
+
+def test_looking_again_with_other_results_is_said(results: Path, tmp_path: Path) -> None:
+    write_arm(results, "few_shot", [0.5, 0.5])
+    write_arm(results, "lora", [0.8, 0.81])
+    assert "published" not in publish(results, tmp_path / "site").verdict
+    write_arm(results, "few_shot", [0.5, 0.5, 0.51])
+    write_arm(results, "lora", [0.8, 0.81, 0.79])
+    assert (
+        "This comparison was published 2 times with other results."
+        in publish(results, tmp_path / "site").verdict
+    )
+    assert "published 2 times" in publish(results, tmp_path / "site").verdict
+
+
+def test_a_board_sets_the_gain_that_is_worth_it(tmp_path: Path) -> None:
+    assert Board().smallest_gain == 2.0
