@@ -1,6 +1,6 @@
 """Write the scores and gains of finished runs into the card beside their weights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.driver.outcome import SweepWork
@@ -34,14 +34,14 @@ def write_cards(runs: Sequence[Run], sweep: SweepWork) -> None:
     for tuned in by_recipe.values():
         recipe = tuned[0].recipe
         assert recipe is not None, "only tuned arms are among them"
-        compared: list[Run] = []
+        finished = []
         for run in tuned:
             arms = [_arm(run, method) for method in UNTUNED]
-            compared += [untuned[arm] for arm in arms if arm in untuned]
+            compared = [untuned[arm] for arm in arms if arm in untuned]
+            finished += [(result, _results(compared, sweep)) for result in _results([run], sweep)]
         write_card(
             sweep.shop.fit(recipe, tuned[0].label),
-            _results(tuned, sweep),
-            _results(compared, sweep),
+            finished,
             base=tuned[0].candidate.model,
             results=sweep.folders.results,
         )
@@ -59,32 +59,28 @@ def _results(runs: Sequence[Run], sweep: SweepWork) -> list[Result]:
 
 
 def write_card(
-    fit: FitJob, finished: Sequence[Result], compared: Iterable[Result], *, base: str, results: Path
+    fit: FitJob, finished: Sequence[tuple[Result, Sequence[Result]]], *, base: str, results: Path
 ) -> None:
     """Say what weights scored, and what they gained over untuned arms of the same model, task and seed.
 
-    `finished`: results of these weights; `compared`: where to find those of the untuned arms. Weights that
-    are not on this machine are left alone.
+    `finished`: results of these weights, each with those of its untuned arms. Weights that are not on this
+    machine are left alone.
     """
     record = fit.weights / TRAINING
     if not record.exists() or not finished:
         return
     scores, gains = [], []
-    by_arm: dict[tuple[str, str, str, int], Result] = {}
-    for result in compared:
-        by_arm[_arm(result.run, result.run.candidate.method)] = result
-    for result in finished:
-        run, metric = result.run, result.task.primary_metric
+    for result, compared in finished:
+        metric = result.task.primary_metric
         value = result.metrics[metric]
-        scores.append(Score(run.task, metric, value.value, value.low, value.high, value.n))
-        for method in UNTUNED:
-            untuned = by_arm.get(_arm(run, method))
-            difference = _gain(result, untuned, results) if untuned is not None else None
+        scores.append(Score(result.run.task, metric, value.value, value.low, value.high, value.n))
+        for untuned in compared:
+            difference = _gain(result, untuned, results)
             if difference is not None:
                 gains.append(difference)
     card = model_card(
         base,
-        finished[0].run.candidate.revision,
+        finished[0][0].run.candidate.revision,
         fit,
         read_record(record, TrainingRecord),
         scores=scores,

@@ -28,7 +28,7 @@ def test_samples_of_one_cluster_count_as_one_in_a_gain(tmp_path: Path) -> None:
     assert tuned.run.recipe
     fit.weights.mkdir(parents=True)
     write_record(fit.weights / TRAINING, training_record(tuned.run.recipe))
-    write_card(fit, [tuned], [untuned], base=str(tmp_path), results=tmp_path / "results")
+    write_card(fit, [(tuned, [untuned])], base=str(tmp_path), results=tmp_path / "results")
     found = gain(scores["lora"], scores["zero_shot"], binary=True, clusters=cluster_numbers(passages))
     told = f"| capitals | accuracy | zero_shot | {found.value:+.4g} | {found.low:.4g} to {found.high:.4g} | {N} |"
     assert told in (fit.weights / "README.md").read_text(encoding="utf-8")
