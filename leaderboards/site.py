@@ -36,10 +36,9 @@ MARKER = ".gainboard-site"
 """Lies in every site, and only there: a folder without it is never replaced."""
 
 _PACKAGE = Path(__file__).parent
-_RESERVED = frozenset(
-    {"404.html", "data", HISTORY, "sitemap.xml", "static"}.union(*(kind.places for kind in PAGES))
-)
-"""Names in the root of a site that no board may have."""
+_RESERVED = frozenset({"404.html", "data", "index.html", HISTORY, "sitemap.xml", "static"})
+"""Names in the root of a site that no board may have: files of the root, and what programs and the next publish
+look for there. Pages of a board lie in its own folder."""
 
 MANY_RUNS = 300
 """Runs from which on a cache is used."""

@@ -120,7 +120,24 @@ def test_two_boards_of_one_name_are_refused(
     assert not out.exists()
 
 
-@pytest.mark.parametrize("name", ["static", "data", "history"])
+def test_a_board_may_be_named_like_a_folder_of_pages(
+    results: Path, out: Path, boards: list[Path], tmp_path: Path
+) -> None:
+    """Also where it takes the place of a board that was alone, which had such a folder."""
+    publish(results, out, board=boards[0])
+    assert (out / "methods").is_dir()
+    board = tmp_path / "methods.toml"
+    board.write_text('title = "On methods"\n', encoding="utf-8")
+    published = publish_boards(results, out, [boards[0], board])
+    assert list(published.boards) == ["rivers", "methods"]
+    assert "On methods" in Text(out / "methods" / "index.html").text
+    assert sorted(path.name for path in (out / "methods" / "tasks").iterdir()) == [
+        "capitals.html", "rivers.html",
+    ]  # fmt: skip
+    check_links(out)
+
+
+@pytest.mark.parametrize("name", ["static", "data", "history", "index.html"])
 def test_a_board_named_like_a_part_of_the_site_is_refused(
     results: Path, out: Path, tmp_path: Path, name: str
 ) -> None:
