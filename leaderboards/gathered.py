@@ -124,7 +124,7 @@ class Site:
     def figures_by_row(self) -> dict[Key, CaseFigures]:
         """What each row comes to in that scenario."""
         figures = zip(self.choices.cases, self.decision.figures, strict=True)
-        return {case.key: case_figures for case, case_figures in figures}
+        return {case.key: case_figures for case, case_figures in figures if case.budget is None}
 
     @cached_property
     def ranks(self) -> dict[str, dict[Key, tuple[int, int]]]:

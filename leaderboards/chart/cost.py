@@ -250,7 +250,7 @@ def _end_label(case: Case, y: float) -> Label:
 def short_label(case: Case) -> tuple[str, float]:
     """A candidate's label as the charts have it, and how wide that is."""
     row = case.entry.row
-    short = chart_label(row.name, row.method_name, LONGEST_LABEL)
+    short = chart_label(row.name, row.method_name + case.suffix, LONGEST_LABEL)
     return short, LETTER * letters_wide(short)
 
 

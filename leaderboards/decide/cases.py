@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.sweep.methods import Method
+from leaderboards.money.budgets import draws_alone
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.payback import NoFigure, doubt, spread_of
 from leaderboards.rank.baselines import Key
-from leaderboards.rank.tables import Row, Table
+from leaderboards.rank.draws import Draws
+from leaderboards.rank.tables import Table
+from leaderboards.text import count_of
 
 Seconds = tuple[tuple[int, float], ...]
 """Device-seconds by device, which is its place among all devices of the page."""
@@ -52,6 +55,9 @@ class Case:
     """One complete candidate, in means over its runs: one fine-tune of one task, one request."""
 
     entry: Entry
+    budget: int | None
+    """Training samples of its task, where that is less than its row is ranked with; None otherwise."""
+
     training: Seconds
     labels: float
     """Labelled samples that it takes: see `leaderboards.money.spend.PricedRuns.labelled`."""
@@ -70,13 +76,18 @@ class Case:
 
     @property
     def key(self) -> Key:
-        """What tells candidates apart."""
+        """Its row."""
         return self.entry.row.key
 
     @property
     def label(self) -> str:
-        """How people read the candidate."""
-        return self.entry.row.label
+        """How people read the candidate: `small · LoRA r16 · 128 labels`."""
+        return self.entry.row.label + self.suffix
+
+    @property
+    def suffix(self) -> str:
+        """What follows its method's name: nothing, or a smaller budget."""
+        return "" if self.budget is None else f" · {count_of(self.budget, 'label')}"
 
     @property
     def method(self) -> Method:
@@ -122,15 +133,25 @@ class Choices:
 
 
 def make_choices(table: Table, ledger: CostLedger) -> Choices:
-    """The complete rows of a table as cases."""
+    """The complete rows of a table as cases, and their smaller training budgets."""
     entries = [entry for entry in ledger.entries if entry.row.score]
     used = set[str]()
-    for entry in entries:
+    for entry in (*entries, *ledger.smaller):
         used |= {*entry.spend.training_by_device, *(entry.spend.serving_by_device or ())}
         used |= {*entry.spend.devices}
     devices = sorted(used)
-    cases = tuple(_case(entry, table, ledger, devices) for entry in entries)
-    return Choices(tuple(devices), cases, ledger.draws.steps, _right_per_score(table))
+    cases = [_case(entry, None, table, ledger, devices) for entry in entries]
+    drawn = [ledger.draws.scores]
+    for number, entry in enumerate(ledger.smaller):
+        assert entry.row.score, "a smaller budget is complete"
+        cases.append(_case(entry, entry.row.n_train, table, ledger, devices))
+        alone = draws_alone(entry.row.score, len(ledger.draws.scores), number=number)
+        drawn.append(alone[:, None])
+    order = sorted(range(len(cases)), key=[-case.score for case in cases].__getitem__)
+    scores = np.concatenate(drawn, axis=1)[:, order]
+    highs = [card.metrics[card.primary_metric].high for card in table.tasks.values()]
+    steps = Draws(np.minimum(scores, 1.0) if all(high == 1.0 for high in highs) else scores).steps
+    return Choices(tuple(devices), tuple(cases[place] for place in order), steps, _right_per_score(table))
 
 
 def _right_per_score(table: Table) -> float:
@@ -140,7 +161,7 @@ def _right_per_score(table: Table) -> float:
     return sum(parts) / sum(table.weights[task] for task in table.tasks)
 
 
-def _case(entry: Entry, table: Table, ledger: CostLedger, devices: list[str]) -> Case:
+def _case(entry: Entry, budget: int | None, table: Table, ledger: CostLedger, devices: list[str]) -> Case:
     row, spend = entry.row, entry.spend
 
     def placed(seconds: Mapping[str, float] | None) -> Seconds | None:
@@ -163,6 +184,7 @@ def _case(entry: Entry, table: Table, ledger: CostLedger, devices: list[str]) ->
 
     return Case(
         entry,
+        budget,
         training=placed(spend.training_by_device) or (),
         labels=spend.labels,
         devices=placed(spend.devices) or (),
@@ -170,15 +192,15 @@ def _case(entry: Entry, table: Table, ledger: CostLedger, devices: list[str]) ->
         uncached=placed(spend.uncached_by_device) if row.method == "few_shot" else None,
         few_shot=rival(cached=True),
         few_shot_uncached=rival(cached=False),
-        examples=_examples(row, table, ledger) if row.tuned else None,
+        examples=_examples(entry, table, ledger) if row.tuned else None,
     )
 
 
-def _examples(row: Row, table: Table, ledger: CostLedger) -> Examples | None:
+def _examples(entry: Entry, table: Table, ledger: CostLedger) -> Examples | None:
     """What the prompts of the few-shot arm hold beside those of a fine-tune: its examples."""
-    few_shot = table.baseline(row, "few_shot")
+    few_shot = table.baseline(entry.row, "few_shot")
     if few_shot is None:
         return None
-    added = ledger.of(few_shot).spend.prompt_tokens - ledger.of(row).spend.prompt_tokens
+    added = ledger.of(few_shot).spend.prompt_tokens - entry.spend.prompt_tokens
     nearest = any(result.run.demonstrations == "nearest" for result in few_shot.results)
     return Examples(max(0.0, added), shared=not nearest)

@@ -241,6 +241,10 @@ class ScenarioFigures(_Documented):
     excluded: tuple[str, Method] | None
     """What would be chosen without a budget; null where that is chosen."""
 
+    chosen_labels: int | None
+    """Training samples of its task, where these are fewer than the row is ranked with."""
+
+    excluded_labels: int | None
     perfect_information_usd: float | None
     """What it would be worth to know all scores exactly; null where nothing is within the budget."""
 

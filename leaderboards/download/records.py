@@ -42,8 +42,15 @@ def _scenario_record(site: Site) -> dict[str, Any]:
     decision, cases = site.decision, site.choices.cases
     scenario = asdict(decision.scenario)
     hours = dict(zip(site.choices.devices, scenario.pop("hour_prices"), strict=True))
-    places = {"reference": decision.reference, "chosen": decision.chosen, "excluded": decision.excluded}
-    named = {name: None if place is None else list(cases[place].key) for name, place in places.items()}
+    named: dict[str, Any] = {}
+    for name, place in (
+        ("reference", decision.reference),
+        ("chosen", decision.chosen),
+        ("excluded", decision.excluded),
+    ):
+        named[name] = None if place is None else list(cases[place].key)
+        if name != "reference":  # which is not tuned
+            named[f"{name}_labels"] = None if place is None else cases[place].budget
     return {**scenario, "usd_per_hour": hours, **named, "perfect_information_usd": decision.knowing}
 
 

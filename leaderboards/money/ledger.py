@@ -11,6 +11,7 @@ from harness.statistics import Estimate
 from harness.sweep.methods import Method
 from leaderboards.board import ScenarioTable
 from leaderboards.money.bill import Bill, bill, usual_device
+from leaderboards.money.budgets import smaller_budgets
 from leaderboards.money.frontier import frontier_shares, staircase, usd_per_point
 from leaderboards.money.payback import Line, NoFigure, Payback, accuracy, doubt, payback, spread_of
 from leaderboards.money.peaks import mfu
@@ -74,6 +75,9 @@ class CostLedger:
     draws: Draws
     """Joint draws of the ranked rows' scores."""
 
+    smaller: tuple[Entry, ...]
+    """Ranked fine-tunes at training budgets below their own: see `leaderboards.money.budgets`."""
+
     runs: PricedRuns
     """All runs of the board's tasks, from which the entries were made."""
 
@@ -130,11 +134,17 @@ def make_ledger(
         row_runs = results_by_row[row.key]
         spent = bill(row_runs, failures_by_row[row.key], runs, device=usual_device(row_runs))
         entries.append(_entry(row, spent, table, runs, lines))
+    smaller = []
+    for row in smaller_budgets(table):
+        spent = bill(row.results, (), runs, device=usual_device(row.results))
+        own = replace(lines, spends={**lines.spends, row.key: runs.spend(row.results)})
+        smaller.append(_entry(row, spent, table, runs, own))
     ledger = CostLedger(
         tuple(entries),
         priced=all(entry.spend.training for entry in entries if entry.spend.tuned),
         total=bill(results, failures, runs, device=usual_device(results)),
         draws=joint_draws(table),
+        smaller=tuple(smaller),
         runs=runs,
         lines=lines,
     )

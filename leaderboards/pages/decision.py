@@ -134,7 +134,7 @@ def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
         knowing=knowing_text(decision),
         budgets=_budget_grid(choices, decision),
         figures=_figure_grid(site, choices, decision),
-        measured=measured_grid(site, [case.entry for case in choices.cases]),
+        measured=_measured_grid(site, choices),
         scale=scale_of(site.table),
         left_out=_left_out(len(everything.cases), len(choices.cases)),
         draws=len(choices.steps),
@@ -378,10 +378,25 @@ def _figure_grid(site: Site, choices: Choices, decision: Decision) -> Grid:
                 is_reference=place == decision.reference,
             )
             items = items_of(columns, priced)
-        row = case.entry.row
-        lines.append(GridRow(candidate_head(site, row), (score_item(row.score), *items)))
+        lines.append(GridRow(_head(site, case), (score_item(case.entry.row.score), *items)))
     heads = (Column("Score", "With its 95 % interval.", about="score"), *heads_of(columns))
     return Grid("Every figure of the scenario", Column("Candidate"), heads, tuple(lines))
+
+
+def _head(site: Site, case: Case, *, ranked: bool = True) -> Head:
+    """A case at the head of a row."""
+    head = candidate_head(site, case.entry.row, ranked=ranked and case.budget is None)
+    return head if case.budget is None else head._replace(detail=case.entry.row.method_name + case.suffix)
+
+
+def _measured_grid(site: Site, choices: Choices) -> Grid:
+    """What each case takes, as it was measured."""
+    grid = measured_grid(site, [case.entry for case in choices.cases])
+    lines = [
+        line._replace(head=_head(site, case, ranked=False))
+        for case, line in zip(choices.cases, grid.lines, strict=True)
+    ]
+    return replace(grid, lines=tuple(lines))
 
 
 def _figure_columns() -> tuple[FilledColumn[_PricedCase], ...]:

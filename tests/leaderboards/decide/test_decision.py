@@ -2,6 +2,7 @@
 
 import math
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from places import ROOT
 from site_reading import Text, figures, row
-from synthetic import make_run, task_card, training_record, write_result, write_sweep
+from synthetic import draw_scores, make_run, task_card, training_record, write_result, write_sweep
 
 from leaderboards import publish
 from leaderboards.board import ScenarioTable
@@ -79,7 +80,7 @@ def case(
     entry: Any = SimpleNamespace(row=row, spend=spend, accuracy=accuracy)
     seconds = None if serve is None else ((0, serve),)
     off = None if uncached is None else ((0, uncached),)
-    return Case(entry, ((0, train),) if tuned else (), labels, ((0, devices),), seconds, off, few, None)
+    return Case(entry, None, ((0, train),) if tuned else (), labels, ((0, devices),), seconds, off, few, None)
 
 
 def rival(serve: float, why: Any = None, *, labels: float = 0, spread: float | None = None) -> Rival:
@@ -561,6 +562,57 @@ def test_the_page_and_the_index_give_the_same_odds(tmp_path: Path) -> None:
     assert worth is not None
     publish(tmp_path / "results", tmp_path / "site")
     assert f"{percent(worth)} of the draws" in Text(tmp_path / "site" / "cost.html").text
+
+
+def write_curve(results: Path, *, aim: float, small_aim: float) -> None:
+    """A fine-tune on 500 labels and on 100, and its few-shot arm."""
+    write_sweep(results, {("small", "few_shot"): 0.5, ("small", "lora"): aim}, n=300)
+    card = task_card()
+    for seed in (0, 1, 2):
+        run = make_run("small", "lora", card, seed, n_train=100)
+        write_result(results, run, card, draw_scores(small_aim, 300, seed, name="curve"))
+
+
+def test_how_many_labels_to_buy_is_a_choice_of_its_own(tmp_path: Path) -> None:
+    write_curve(tmp_path / "results", aim=0.80, small_aim=0.78)
+    site = gather(read_folder(tmp_path / "results"))
+    full, small = (
+        next(place for place, case in enumerate(site.choices.cases) if case.tuned and case.budget == budget)
+        for budget in (None, 100)
+    )
+    # 100 labels and 50 of dev against 500 and 50: $40 less, and two points are worth $20.
+    costs = [figures.costs for figures in site.decision.figures]
+    assert (cost := costs[full]) and (small_cost := costs[small])
+    assert cost.total - small_cost.total == pytest.approx(40)
+    assert site.decision.chosen == small
+    assert site.choices.cases[small].label == "small · LoRA r16 · 100 labels"
+    assert site.figures_by_row["small", "lora"] is site.decision.figures[full]
+    published = publish(tmp_path / "results", tmp_path / "site")
+    assert "Tune small · LoRA r16 · 100 labels: worth" in Text(tmp_path / "site" / "cost.html").text
+    scenario = figures(published)["scenario"]
+    assert (scenario["chosen"], scenario["chosen_labels"]) == (["small", "lora"], 100)
+
+
+def test_the_draws_of_a_smaller_budget_are_those_of_its_own_estimate(tmp_path: Path) -> None:
+    write_curve(tmp_path / "results", aim=0.9, small_aim=0.7)
+    site = gather(read_folder(tmp_path / "results"))
+    place = next(place for place, case in enumerate(site.choices.cases) if case.budget)
+    score = site.choices.cases[place].entry.row.score
+    assert score and score.stderr
+    drawn = site.choices.steps[:, place] * STEP
+    assert np.median(drawn) == pytest.approx(score.value, abs=0.005)
+    assert np.quantile(drawn, 0.975) - np.quantile(drawn, 0.025) == pytest.approx(
+        score.high - score.low, rel=0.15
+    )
+    assert abs(np.corrcoef(drawn, site.choices.steps[:, 0])[0, 1]) < 0.1
+
+
+def test_a_budget_that_lacks_a_seed_or_a_task_is_no_choice(tmp_path: Path) -> None:
+    write_curve(tmp_path / "results", aim=0.9, small_aim=0.7)
+    run = make_run("small", "lora", task_card(), 2, n_train=100)
+    shutil.rmtree(tmp_path / "results" / run.folder)
+    site = gather(read_folder(tmp_path / "results"))
+    assert all(case.budget is None for case in site.choices.cases)
 
 
 def test_shares_and_differences_are_said_as_people_read_them() -> None:

@@ -89,6 +89,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 members += [result] if (name, method) == ("small", "lora") else []
         write_ensemble(folder / "results", "votes", "vote", members, draw_scores(0.82, 60, 0, name=card.name))
         write_forgetting(folder / "results", card)
+        for seed in (0, 1, 2):
+            smaller = make_run("small", "lora", card, seed, n_train=100)
+            scores = draw_scores(0.7, 60, seed, name=f"{card.name} of 100")
+            write_result(
+                folder / "results", smaller, card, scores, requests_per_second=40.0, train_seconds=300.0
+            )
     publish(folder / "results", folder / "site")
     return folder
 
