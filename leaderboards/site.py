@@ -14,6 +14,7 @@ from harness.errors import UserError
 from harness.records.collector import collector_paused
 from harness.records.result import Result
 from leaderboards.board import BOARD
+from leaderboards.decide.advice_record import advice_record
 from leaderboards.download.data import write_data
 from leaderboards.gathered import ResultsFolder, Site, gather, read_folder
 from leaderboards.history import FOLDER as HISTORY
@@ -66,6 +67,9 @@ class Published:
     index: Path
     verdict: str
     """The first screen's answer, as plain text."""
+
+    advice: dict[str, Any]
+    """What the verdict says, and the figures that decide it, for scripts."""
 
     pages: int
     runs: int
@@ -228,6 +232,7 @@ def _published(site: Site, index: Path, pages: int) -> Published:
     return Published(
         index,
         site.verdict.text,
+        advice_record(site.advice),
         pages,
         len(site.results),
         len(site.untrusted),

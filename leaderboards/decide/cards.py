@@ -1,9 +1,12 @@
 """The short answers above the ranking: the best score, the best for little money, the cheapest near it."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from leaderboards.money.ledger import CostLedger, Entry
+from leaderboards.rank.baselines import Key
 from leaderboards.rank.tables import Row, Table
 from leaderboards.text import duration, round_usd, usd, with_interval
 
@@ -24,38 +27,45 @@ class Card:
 
 
 def cards(table: Table, ledger: CostLedger) -> list[Card]:
-    """Best score; best for an order of magnitude less money, or without training; cheapest within a point of
-    the best. None of them lost too much on guard tasks.
+    """Best score; best for an order of magnitude less money; best without training; cheapest within a point of
+    the best. One card for each row, with all that it is the answer to. None of them lost too much on guard tasks.
 
     One card when the best score takes no training: nothing is cheaper.
     """
     ranked = table.eligible
     if not ranked:
         return []
+    answers: dict[Key, list[str]] = {ranked[0].key: ["Best score"]}
     leader = ledger.of(ranked[0])
-    answers = [Card("Best score", ranked[0], _card_note(leader, ledger))]
-    if ledger.outlay(leader) == 0:
-        return answers
+    if ledger.outlay(leader) > 0:
+        for title, row in _cheaper_answers(table, ledger, leader):
+            answers.setdefault(row.key, []).append(title)
+    return [_card(titles, table, key, ledger) for key, titles in answers.items()]
+
+
+def _cheaper_answers(table: Table, ledger: CostLedger, leader: Entry) -> Iterator[tuple[str, Row]]:
+    ranked, top = table.eligible, leader.row.score
+    assert top, "ranked rows have scores"
     budget = _budget(leader) if ledger.priced else None
     under = [row for row in ranked if budget and ledger.outlay(ledger.of(row)) <= budget]
     if budget and under:
-        answers.append(
-            Card(
-                f"Best under {round_usd(budget)} of training",
-                under[0],
-                _card_note(ledger.of(under[0]), ledger),
-            )
-        )
-    elif untuned := table.best(tuned=False):
-        answers.append(Card("Best without training", untuned, _card_note(ledger.of(untuned), ledger)))
-    top = ranked[0].score
-    assert top, "ranked rows have scores"
+        yield f"Best under {round_usd(budget)} of training", under[0]
+    if untuned := table.best(tuned=False):
+        yield "Best without training", untuned
     near = [row for row in ranked if row.score and row.score.value >= top.value - ONE_POINT]
-    cheapest = min(near, key=lambda row: ledger.outlay(ledger.of(row)))
-    answers.append(
-        Card("Cheapest within 1 point of the best", cheapest, _card_note(ledger.of(cheapest), ledger))
-    )
-    return answers
+    yield "Cheapest within 1 point of the best", min(near, key=partial(_outlay, ledger=ledger))
+
+
+def _outlay(row: Row, ledger: CostLedger) -> float:
+    return ledger.outlay(ledger.of(row))
+
+
+def _card(titles: list[str], table: Table, key: Key, ledger: CostLedger) -> Card:
+    row = table.row(*key)
+    assert row, "cards are made of the table's rows"
+    first_title, *others = titles
+    others = [title[:1].lower() + title[1:] for title in others]
+    return Card(", ".join([first_title, *others]), row, _card_note(ledger.of(row), ledger))
 
 
 def _budget(leader: Entry) -> float | None:

@@ -206,7 +206,7 @@ class _Shop:
     @cached_property
     def now(self) -> Precision:
         """How well the gain is known."""
-        return self.precision()
+        return self._precision(more_seeds=0, times_samples=1.0)
 
     @property
     def seed_share(self) -> float:
@@ -215,7 +215,12 @@ class _Shop:
         return of_seeds * self.widening**2 / self.now.stderr**2
 
     def precision(self, *, more_seeds: int = 0, times_samples: float = 1.0) -> Precision:
-        """How well the gain would be known."""
+        """How well the gain would be known. More data never make fewer degrees of freedom, though they may leave
+        more of the variance to the part with the fewest."""
+        then = self._precision(more_seeds=more_seeds, times_samples=times_samples)
+        return replace(then, degrees=max(then.degrees, self.now.degrees))
+
+    def _precision(self, *, more_seeds: int, times_samples: float) -> Precision:
         parts = [
             part
             for task in self.tasks

@@ -102,7 +102,7 @@ class RowFigures(CellFigures, BillFigures):
 
     rank_worst: int | None
     tier: int | None
-    """1 for the leader and all that are not surely worse, and so on."""
+    """1 for the leader and all that are not clearly worse, and so on."""
 
     win_rate: float | None
     """Share of the comparisons with all other rows, task by task, that it wins; a tie is half a win."""

@@ -58,14 +58,14 @@ def serve_item(spent: Spend, *, utilisation: float) -> Item:
         return Item()
     full = 1000 * spent.request.mid
     dollars = full * 100 / utilisation
-    return Item(usd(dollars), "" if utilisation == 100 else f"{usd(full)} if always busy", dollars)
+    return Item(usd(dollars), "" if utilisation == 100 else f"{usd(full)} if busy", dollars)
 
 
 def serve_help(utilisation: float) -> str:
     """What stands in such a cell."""
     if utilisation == 100:
         return "Cost of 1,000 requests on a device that is always busy."
-    return f"Cost of 1,000 requests on a device that is busy {utilisation:g} % of the time; below, always."
+    return f"Cost of 1,000 requests on a device that is busy {utilisation:g} % of the time; below, one that always is."
 
 
 def payback_item(payback: Payback | None, against: str = "", *, none: str = "") -> Item:

@@ -43,6 +43,7 @@ from leaderboards.pages.grid import (
     score_item,
 )
 from leaderboards.pages.heads import candidate_head
+from leaderboards.pages.purchases import purchase_grid, purchase_lede
 from leaderboards.rank.draws import STEP
 from leaderboards.text import (
     MISSING,
@@ -96,6 +97,10 @@ class DecisionPage:
     knowing: str
     """What it would be worth to know all scores exactly, in a sentence."""
 
+    purchases: Grid | None
+    """What would make the gain that decides better known; None where no gain is compared."""
+
+    purchase_lede: str
     budgets: Grid
     figures: Grid
     measured: Grid
@@ -132,6 +137,8 @@ def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
         stairs=stairs_plot(choices, decision),
         cheapest=cheapest_text(choices, decision),
         knowing=knowing_text(decision),
+        purchases=purchase_grid(site),
+        purchase_lede=purchase_lede(site.advice.outlook) if site.advice.outlook else "",
         budgets=_budget_grid(choices, decision),
         figures=_figure_grid(site, choices, decision),
         measured=_measured_grid(site, choices),

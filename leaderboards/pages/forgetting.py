@@ -3,6 +3,7 @@ page."""
 
 from collections.abc import Sequence
 
+from leaderboards.decide.verdict import points_lost
 from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Tone, gain_item
 from leaderboards.rank.forgetting import Forgetting, GuardVerdict
 from leaderboards.rank.tables import Row
@@ -19,8 +20,8 @@ def guard_column(margin: float) -> Column:
     """`margin`: points that may be lost."""
     return Column(
         "Guard",
-        f"Change on tasks that it was not trained on. ✗: it surely lost more than {margin:g} points, and can be the best of "
-        "nothing; ✓: it surely did not; ?: that cannot be told.",
+        f"Change on tasks that it was not trained on. ✗: it lost more than "
+        f"{points_lost(margin / 100)} and is never recommended; ✓: it did not; ?: that cannot be told.",
         narrow=False,
         about="guard",
     )

@@ -28,6 +28,7 @@ from leaderboards.pages.heads import (
 from leaderboards.pages.heat import HeatMap, heat_map
 from leaderboards.pages.history import news
 from leaderboards.pages.method import methods_of
+from leaderboards.pages.purchases import KINDS_ON_FIRST_PAGE, purchase_grid, purchase_lede
 from leaderboards.pages.ranking import ranking_grid
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.flags import troubles
@@ -56,6 +57,10 @@ class IndexPage:
     """The first page: the verdict, and the tables behind it."""
 
     decision: Verdict
+    purchases: Grid | None
+    """What would decide; None where the verdict is not open."""
+
+    purchase_lede: str
     cards: tuple[CardView, ...]
     staircase: Staircase | None
     main: Grid
@@ -95,8 +100,11 @@ def index_page(site: Site) -> IndexPage:
     """The verdict, the ranking, the costs, and what went wrong."""
     table, entries = site.table, site.ledger.entries
     folded = len(entries) > MOST_ROWS
+    outlook = site.advice.outlook if site.advice.kind in KINDS_ON_FIRST_PAGE else None
     return IndexPage(
         site.verdict,
+        purchase_grid(site) if outlook else None,
+        purchase_lede(outlook) if outlook else "",
         tuple(CardView(card, model_href(card.row.name)) for card in cards(table, site.ledger)),
         staircase_chart(table, _drawn(site) if folded else site.ledger),
         replace(ranking_grid(site, entries[:MOST_ROWS]), lean=folded),

@@ -1,11 +1,15 @@
 """How every number of the board is made: formulas with their sources, prices, and what was left out."""
 
+import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from harness.statistics import DRAWS, FLIPS, POWER, sample_size
-from leaderboards.decide.purchases import ENOUGH_SEEDS
+from leaderboards.decide.purchases import ENOUGH_SEEDS, MOST_SEEDS, MOST_TIMES_SAMPLES
 from leaderboards.decide.verdict import points_lost
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import task_href
@@ -16,6 +20,8 @@ from leaderboards.pages.heads import candidate_head, test_sample_count
 from leaderboards.pages.heat import HEAT_STEPS
 from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, count_of, points, shortened
+
+SIMULATED = Path(__file__).parents[1] / "simulated.json"
 
 MOST_LEFT_OUT = 100
 """Incomplete rows that are listed with what they lack."""
@@ -36,6 +42,12 @@ class MethodologyPage:
 
     draws: int
     flips: str
+    sweeps: int
+    """Simulated, of each design."""
+
+    simulated: Grid
+    """How often the statistics were right in them."""
+
     published_size: int
     """What the formula of sample sizes gives for the published example, worked out anew."""
 
@@ -45,6 +57,11 @@ class MethodologyPage:
     heat_steps: str
     """Gains from which on the colour of the heat map is stronger, in points."""
 
+    smallest_gain: str
+    """Points; below it tuning is not worth it."""
+
+    most_seeds: int
+    most_times_samples: int
     margin: str
     """What a row may lose on guard tasks."""
 
@@ -69,9 +86,14 @@ def methodology_page(site: Site) -> MethodologyPage:
         random_wordings=site.board.wordings == "random",
         draws=DRAWS,
         flips=f"{FLIPS:,}",
+        sweeps=_simulated()[0]["sweeps"],
+        simulated=simulated_grid(),
         published_size=sample_size(1 / 9, 0.03),
         power=round(100 * POWER),
         heat_steps=" · ".join(f"{100 * step:.0f}" for step in HEAT_STEPS),
+        smallest_gain=f"{site.board.smallest_gain:g}",
+        most_seeds=MOST_SEEDS,
+        most_times_samples=MOST_TIMES_SAMPLES,
         margin=points_lost(site.board.forgetting_margin / 100),
         scenario=scenario_text(site),
         exclusions=tuple(_exclusions(site, left_out)),
@@ -128,6 +150,37 @@ def _seed_deviation(site: Site, task: str) -> Item:
         return Item(MISSING)
     deviation = statistics.median(deviations)
     return Item(points(deviation), sort=deviation)
+
+
+@cache
+def _simulated() -> list[dict[str, Any]]:
+    return list(json.loads(SIMULATED.read_text(encoding="utf-8")))
+
+
+def simulated_grid() -> Grid:
+    """What `tests/harness/statistics/simulate.py` found: designs of one task and of several side by side."""
+    designs: dict[tuple[int, int, float], dict[int, dict[str, Any]]] = {}
+    for simulated in _simulated():
+        design = simulated["design"]
+        key = design["seeds"], design["samples"], design["seed_sd"]
+        designs.setdefault(key, {})[design["tasks"]] = simulated
+    task_counts = sorted({count for by_tasks in designs.values() for count in by_tasks})
+    columns = [Column("Samples"), Column("Seed SD")]
+    for count in task_counts:
+        on = count_of(count, "task")
+        columns += [
+            Column(f"Covered, {on}", "How often the 95 % interval of a gain holds the true one."),
+            Column(f"False order, {on}", "How often some arm ranks clearly above another that is as good."),
+            Column(f"False advice, {on}", "How often tuning is advised where no fine-tune gains anything."),
+        ]
+    lines = []
+    for (seeds, samples, deviation), by_tasks in sorted(designs.items()):
+        items = [Item(f"{samples:,}", sort=samples), Item(f"{deviation:g}", sort=deviation)]
+        for count in task_counts:
+            shares = (by_tasks[count][name] for name in ("coverage", "false_order", "false_advice"))
+            items += [Item(f"{100 * share:.1f} %", sort=share) for share in shares]
+        lines.append(GridRow(Head(count_of(seeds, "seed")), tuple(items)))
+    return Grid("Simulated sweeps without any true gain", Column("Seeds"), tuple(columns), tuple(lines))
 
 
 def _exclusions(site: Site, left_out: Sequence[Row]) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from site_reading import Text
 from synthetic import make_run, task_card, write_result
 
 from harness.records.scores import MetricCard
@@ -186,6 +187,33 @@ def test_what_is_bought_next_is_ranked_by_the_standard_error_it_removes_per_doll
     # A training of $1.02 and two scorings of 300 requests at $0.042 per thousand; 300 labels at $0.10.
     assert first.cost == pytest.approx(1.04, abs=0.02)
     assert second.cost == pytest.approx(30.08, abs=0.01)
+
+
+def test_the_first_page_shows_what_to_buy_next_as_long_as_nothing_is_decided(
+    results: Path, tmp_path: Path
+) -> None:
+    write_arm(results, "few_shot", [0.70, 0.68, 0.71], n=100)
+    write_arm(results, "lora", [0.80, 0.70, 0.74], n=100)
+    published = publish(results, tmp_path / "site")
+    first, cost = Text(published.index).text, Text(published.index.parent / "cost.html").text
+    for page in (first, cost):
+        assert "What to buy next" in page and "100 more test samples" in page
+        assert "gainboard run SWEEP --more-seeds 1" in page
+    advice = published.advice
+    assert (advice["kind"], advice["contest"]["untuned"]["method"]) == ("undecided", "few_shot")
+    assert advice["contest"]["gain"]["value"] == pytest.approx(0.05)
+    assert [purchase["thing"] for purchase in advice["next"]["purchases"]] == ["seeds", "samples"]
+    write_arm(results, "lora", [0.97, 0.96, 0.97], n=100)
+    decided = publish(results, tmp_path / "site")
+    assert decided.advice["kind"] == "tune" and "What to buy next" not in Text(decided.index).text
+    assert "What to buy next" in Text(decided.index.parent / "cost.html").text
+
+
+def test_more_of_anything_never_widens_an_interval(results: Path) -> None:
+    write_arm(results, "few_shot", [0.70, 0.68, 0.71], n=100)
+    write_arm(results, "lora", [0.80, 0.70, 0.74], n=100)
+    outlook = site_of(results).advice.outlook
+    assert all(purchase.after.half_width < outlook.now.half_width for purchase in outlook.purchases)
 
 
 def test_looking_again_with_other_results_is_said(results: Path, tmp_path: Path) -> None:

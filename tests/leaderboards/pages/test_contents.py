@@ -39,16 +39,21 @@ def test_no_two_kinds_share_a_name_or_a_place() -> None:
     assert len(set(names)) == len(names) and len(set(places)) == len(places)
 
 
-def test_all_that_lies_in_the_root_of_a_site_has_a_name_that_no_board_may_take(
+def test_all_that_lies_in_the_root_of_a_site_of_boards_has_a_name_that_no_board_may_take(
     results: Path, tmp_path: Path
 ) -> None:
-    publish(results, tmp_path / "site", url="https://example.org/lb/")
+    boards = [tmp_path / "first.toml", tmp_path / "second.toml"]
+    for board in boards:
+        board.write_text('title = "A board"\n', encoding="utf-8")
+    publish_boards(results, tmp_path / "site", boards, url="https://example.org/lb/")
     names = {path.name for path in (tmp_path / "site").iterdir() if not path.name.startswith(".")}
-    assert names <= _RESERVED
+    assert names - {"first", "second"} <= _RESERVED
 
 
-@pytest.mark.parametrize("name", ["runs", "compare", "data"])
-def test_a_board_cannot_be_called_as_a_folder_of_the_site(results: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["history", "static", "data"])
+def test_a_board_cannot_be_called_like_what_lies_in_the_root_of_the_site(
+    results: Path, tmp_path: Path, name: str
+) -> None:
     board = tmp_path / f"{name}.toml"
     board.write_text('title = "A board"\n', encoding="utf-8")
     with pytest.raises(UserError, match=f"a folder of a site cannot be called '{name}'"):

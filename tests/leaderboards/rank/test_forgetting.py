@@ -228,7 +228,7 @@ def test_a_row_that_failed_is_ranked_and_not_advised_and_the_verdict_says_why(tm
     assert "small · LoRA r16 scores more but is passed over: −25.0 (" in published.verdict
     assert "points on tasks it was not trained on; the limit is −1.0." in published.verdict
     assert row(published, "small", "lora")["rank_best"] == 1
-    best = Text(published.index).text.partition("Best score")[2].partition("Cheapest")[0]
+    best = Text(published.index).text.partition("Best score")[2].partition("to train")[0]
     assert "full fine-tune" in best and "LoRA" not in best
     cost = Text(published.index.parent / "cost.html").text
     assert "small · LoRA r16 would come first and is passed over: it lost too much on guard tasks." in cost
