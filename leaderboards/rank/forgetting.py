@@ -7,6 +7,7 @@ count alike.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -17,10 +18,18 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from harness.records.result import Result
-from harness.statistics import Estimate, gain, mean_over_tasks
+from harness.statistics import (
+    Estimate,
+    FloatArray,
+    Means,
+    SeedNoise,
+    differences,
+    mean_over_tasks,
+    seed_noise,
+)
 from harness.sweep.run import Run
 from leaderboards.rank.baselines import Key, key_of
-from leaderboards.rank.cells import read_cell
+from leaderboards.rank.cells import Cell, read_cell
 from leaderboards.rank.comparable import groups
 from leaderboards.rank.scores import Outcome
 
@@ -69,17 +78,52 @@ def forgetting(
     tuned = [result for result in guards if _is_tuned(result.run)]
     untuned = [result for result in guards if not _is_tuned(result.run)]
     bases = {_base_key(group[0]): group for group in groups(untuned, _base_key)}
-    by_row = {}
+    scored: list[_Scored] = []
     for key, row_guards in _sorted_groups(tuned, lambda result: key_of(result.run)):
-        changes: dict[str, Estimate] = {}
         # Sorted by task and version: the newer of two versions comes later, and stays.
         for base_key, guard_runs in _sorted_groups(_largest(row_guards), _base_key):
-            change = _change(guard_runs, bases.get(base_key, []), folder, notes, ahead)
-            if change is not None:
-                changes[guard_runs[0].run.task] = change
-        if changes:
-            by_row[key] = Forgetting(changes, mean_over_tasks(list(changes.values())), points / 100)
-    return by_row
+            pair = _scored(key, guard_runs, bases.get(base_key, []), folder, notes, ahead)
+            scored += [pair] if pair else []
+    changes = defaultdict[Key, dict[str, Estimate]](dict)
+    for pair, change in zip(scored, _changes(scored), strict=True):
+        changes[pair.key][pair.task] = change
+    return {
+        key: Forgetting(by_task, mean_over_tasks(list(by_task.values())), points / 100)
+        for key, by_task in changes.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What a row's weights, and their base, scored on one guard task, on the samples that all of them have."""
+
+    key: Key
+    task: str
+    tuned: FloatArray
+    """Seeds × templates × samples."""
+
+    base: Cell
+    ids: tuple[str, ...]
+
+
+def _changes(scored: Sequence[_Scored]) -> list[Estimate]:
+    """The differences of all tuned weights from their bases. Rows lend each other what their seeds tell, as in the
+    ranking: two or three of one row say little of how far another would have differed."""
+    noise = seed_noise(
+        [pair.tuned for pair in scored],
+        [pair.base.scores.cluster_numbers(pair.ids) for pair in scored],
+        alike=[pair.task for pair in scored],
+    )
+    changes = []
+    for place, pair in enumerate(scored):
+        means = Means(
+            np.stack([pair.tuned.mean(axis=0), pair.base.scores.means(pair.ids)]),
+            SeedNoise.joined([noise.of([place]), pair.base.noise]),
+            np.array([len(pair.tuned), len(pair.base.seeds)]),
+            pair.base.scores.cluster_numbers(pair.ids),
+        )
+        changes.append(differences(means, binary=pair.base.card.binary, span=pair.base.span).at(0, 1))
+    return changes
 
 
 def _sorted_groups(
@@ -120,14 +164,15 @@ def _largest(tuned: Sequence[Result]) -> list[Result]:
     return [result for result in tuned if _after(result) in newest.values()]
 
 
-def _change(
+def _scored(
+    key: Key,
     tuned: Sequence[Result],
     bases: Sequence[Result],
     folder: Path,
     notes: list[str],
     ahead: Mapping[str, Outcome],
-) -> Estimate | None:
-    """The difference on one guard task over the samples that all of them share; None without any.
+) -> _Scored | None:
+    """None where the two share no samples.
 
     Weights that were tuned for several tasks are averaged for each sample first, over the seeds that all of them
     have: they all answer the same samples.
@@ -142,10 +187,5 @@ def _change(
     ids = [name for name in before.scores.ids if name in ids_of_all]
     if not seeds or not ids:
         return None
-    return gain(
-        np.mean([cell.scores.restricted(seeds, ids) for cell in after], axis=0),
-        before.scores.restricted(before.seeds, ids),
-        binary=before.card.binary,
-        span=before.span,
-        clusters=before.scores.cluster_numbers(ids),
-    )
+    scores = np.mean([cell.scores.restricted(seeds, ids) for cell in after], axis=0)
+    return _Scored(key, tuned[0].run.task, scores, before, tuple(ids))
