@@ -79,11 +79,6 @@ class Payback:
     where they were not, or where the scores make a volume meaningless."""
 
     @property
-    def with_data(self) -> float | None:
-        """The same number: labels count in it, where they have to be bought."""
-        return self.requests
-
-    @property
     def figure(self) -> "float | NoFigure":
         """The number, or why there is none."""
         if self.requests is not None:

@@ -25,6 +25,7 @@ from leaderboards.decide.scenario import (
     price_fields,
     scenario_at,
 )
+from leaderboards.decide.swings import INPUTS, Input, swings
 from leaderboards.gathered import Site, scale_of
 from leaderboards.money.payback import NoFigure, Payback
 from leaderboards.pages.cost_items import ends_text, price_list, usd_range
@@ -61,6 +62,15 @@ from leaderboards.text import (
 
 MOST_CASES = 32
 """Candidates that the page carries, with the draws of their scores."""
+
+
+INPUT_TITLES: dict[Input, str] = {
+    "volume": "Requests",
+    "right_answer_usd": "One more right answer",
+    "utilisation": "Utilisation, at most 100 %",
+    "hour": "Price of the devices",
+    "label": "Price of a label",
+}
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,10 @@ class DecisionPage:
 
     purchase_lede: str
     budgets: Grid
+    hangs: str
+    """What `swings` is of, in a sentence."""
+
+    swings: Grid
     figures: Grid
     measured: Grid
     scale: str
@@ -140,6 +154,8 @@ def decision_page(site: Site, scenario: Scenario | None = None) -> DecisionPage:
         purchases=purchase_grid(site),
         purchase_lede=purchase_lede(site.advice.outlook) if site.advice.outlook else "",
         budgets=_budget_grid(choices, decision),
+        hangs=hangs_text(choices, decision),
+        swings=_swing_grid(choices, decision),
         figures=_figure_grid(site, choices, decision),
         measured=_measured_grid(site, choices),
         scale=scale_of(site.table),
@@ -346,6 +362,32 @@ def _best_items(choices: Choices, decision: Decision, place: int | None, wins: f
     case, costs = choices.cases[place], decision.figures[place].costs
     assert costs, "what is within a budget has a known cost"
     return Item(case.label), Item(points(case.score)), Item(usd(costs.total)), Item(percent(wins))
+
+
+def hangs_text(choices: Choices, decision: Decision) -> str:
+    """What the table of swings is of."""
+    if decision.best_tuned is None or decision.reference is None:
+        return "There is no fine-tune within the budget, or nothing to compare it with."
+    label = choices.cases[decision.best_tuned].label
+    return (
+        f"Net benefit of {label} over the best without tuning, with one input halved or doubled; "
+        "the widest swing comes first."
+    )
+
+
+def _swing_grid(choices: Choices, decision: Decision) -> Grid:
+    columns = (Column("Halved", about="worth-it"), Column("Doubled", about="worth-it"))
+    lines = [
+        GridRow(Head(INPUT_TITLES[swing.name]), (_swing_item(swing.half), _swing_item(swing.double)))
+        for swing in swings(choices, decision)
+    ]
+    nothing = (Item(), Item())
+    lines = lines or [GridRow(Head(INPUT_TITLES[name]), nothing) for name in INPUTS]
+    return Grid("What the answer hangs on", Column("Input"), columns, tuple(lines))
+
+
+def _swing_item(net: float) -> Item:
+    return Item(signed_usd(net), sort=net, tone="good" if net > 0 else "bad")
 
 
 @dataclass(frozen=True)
@@ -590,6 +632,7 @@ def page_data(choices: Choices, scenario: Scenario, presets: Sequence[Preset]) -
         "cache": scenario.cache,
         "presets": [preset.values for preset in presets],
         "budgets": list(BUDGETS),
+        "inputs": [[name, INPUT_TITLES[name]] for name in INPUTS],
         "step": STEP,
         "right_per_score": choices.right_per_score,
         "count": len(choices.steps),

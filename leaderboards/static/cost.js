@@ -54,6 +54,14 @@ const verdict = (decision) => {
   return [advice(decision), beyondBudget(decision), passed].filter(Boolean).join(" ");
 };
 
+const hangsText = ({ bestTuned, reference }) => {
+  if (bestTuned === null || reference === null) {
+    return "There is no fine-tune within the budget, or nothing to compare it with.";
+  }
+  const changed = "with one input halved or doubled; the widest swing comes first.";
+  return `Net benefit of ${name(bestTuned)} over the best without tuning, ${changed}`;
+};
+
 const knowingText = ({ knowing }) => {
   if (knowing === null) return "";
   if (knowing === 0) return "In every draw the same one is worth most: more runs and test samples would not change the choice.";
@@ -120,6 +128,7 @@ const put = (cell, [text, detail, sort, tone]) => {
 };
 
 // A reader may sort the rows: they are kept in the order of the cases.
+const swingRows = [...document.querySelectorAll("#swings-table tbody tr")];
 const figureRows = [...document.querySelectorAll("#figures-table tbody tr")];
 const budgetLines = document.querySelector("#budgets-table tbody");
 const budgetLine = budgetLines.rows[0].cloneNode(true);
@@ -139,7 +148,17 @@ const showBudget = (budget, decision) => {
   return row;
 };
 
+const swingItem = (net) => (net === null ? ["–"] : [signed(net), "", net, net > 0 ? "good" : "bad"]);
+
+const showSwings = (decision) => {
+  swingsOf(decision).forEach(({ title, half, double }, line) => {
+    swingRows[line].querySelector(".name").textContent = title;
+    [half, double].forEach((net, column) => put(swingRows[line].cells[column + 1], swingItem(net)));
+  });
+};
+
 const showTables = (decision) => {
+  showSwings(decision);
   figureRows.forEach((row, place) => {
     figureItems(place, decision).forEach((made, column) => put(row.cells[column + 2], made));
   });
@@ -267,6 +286,7 @@ const show = (scenario) => {
   const decision = weigh(scenario);
   document.getElementById("decision").textContent = verdict(decision);
   document.getElementById("cheapest").textContent = cheapest(decision);
+  document.getElementById("hangs").textContent = hangsText(decision);
   document.getElementById("knowing").textContent = knowingText(decision);
   showTables(decision);
   showTotals(decision);

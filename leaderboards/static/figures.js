@@ -312,6 +312,33 @@ const weigh = (scenario) => {
   return { ...found, chosen, excluded, bestTuned, cheapest, knowing, passedOver };
 };
 
+// What the answer hangs on: leaderboards/decide/swings.py
+
+const scaledBy = (scenario, input, factor) => {
+  const names = input === "hour" ? fields.map(({ name }) => name).filter((name) => /^hour\d/.test(name)) : [input];
+  const changed = { ...scenario };
+  for (const name of names) {
+    if (changed[name] !== null) changed[name] *= factor;
+  }
+  changed.utilisation = Math.min(changed.utilisation, 100);
+  return changed;
+};
+const netAt = (place, untuned, scenario) => {
+  const worth = worthOfAll(scenario);
+  const totals = [];
+  for (const known of [place, ...untuned]) totals[known] = costsOf(cases[known], scenario).total;
+  const reference = bestOf(untuned, totals, worth);
+  return worth * (cases[place].score - cases[reference].score) - (totals[place] - totals[reference]);
+};
+const swingsOf = ({ bestTuned, untuned, scenario }) => {
+  const net = (input, factor) => {
+    if (bestTuned === null || !untuned.length) return null;
+    return netAt(bestTuned, untuned, scaledBy(scenario, input, factor));
+  };
+  const swings = data.inputs.map(([input, title]) => ({ title, half: net(input, 0.5), double: net(input, 2) }));
+  return swings.sort((a, b) => Math.abs(b.double - b.half) - Math.abs(a.double - a.half));
+};
+
 const bestWithin = (budget, { fit, totals, worth }) => {
   const within = fit.filter((place) => totals[place] <= budget);
   const place = bestOf(within, totals, worth);

@@ -21,6 +21,7 @@ from leaderboards.chart.cost import HEAD, TOP, ScoreScale, stairs_plot, tick_usd
 from leaderboards.decide.cases import Case, Choices, Examples, Rival
 from leaderboards.decide.decision import Decision, costs_of, envelope, that_matter, weigh
 from leaderboards.decide.scenario import Level, Scenario, scenario_at
+from leaderboards.decide.swings import swings
 from leaderboards.gathered import gather, read_folder
 from leaderboards.money.frontier import frontier_shares, usd_per_point
 from leaderboards.money.payback import Line, Payback
@@ -251,6 +252,24 @@ def test_a_fine_tune_that_the_budget_excludes_does_not_stand_beside_what_is_advi
 def figures_within(decision: Decision) -> set[int]:
     """The places that have a P(best)."""
     return {place for place, figures in enumerate(decision.figures) if figures.best is not None}
+
+
+def test_what_the_answer_hangs_on_is_told_by_halving_and_doubling_each_input() -> None:
+    found = choices(case("tuned", 0.8, train=2 * HOUR, labels=500, serve=1.2), case("base", 0.5, serve=0.6))
+    scenario = replace(PLAIN, utilisation=60)
+    # $300 for thirty points; $50 of labels, $12 of training, $1.67 of requests against half of that.
+    wanted = {
+        "right_answer_usd": (150 - 62 - 5 / 6, 600 - 62 - 5 / 6),
+        "volume": (150 - 62 - 5 / 12, 600 - 62 - 5 / 3),
+        "label": (300 - 37 - 5 / 6, 300 - 112 - 5 / 6),
+        "hour": (300 - 56 - 5 / 12, 300 - 74 - 5 / 3),
+        "utilisation": (300 - 62 - 5 / 3, 300 - 62 - 0.5),  # at most 100 %
+    }
+    swung = swings(found, weigh(found, scenario))
+    assert [swing.name for swing in swung] == [*wanted]
+    for swing in swung:
+        assert (swing.half, swing.double) == pytest.approx(wanted[swing.name])
+    assert swings(found, weigh(found, replace(scenario, budget_usd=5))) == []
 
 
 def test_more_requests_make_a_better_model_worth_more() -> None:

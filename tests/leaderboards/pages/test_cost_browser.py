@@ -60,6 +60,8 @@ READ = """() => {
   return {
     verdict: text(document.getElementById("decision")),
     cheapest: text(document.getElementById("cheapest")),
+    hangs: text(document.getElementById("hangs")),
+    swings: grid("swings-table"),
     knowing: text(document.getElementById("knowing")),
     figures: grid("figures-table"),
     budgets: grid("budgets-table"),
@@ -197,11 +199,9 @@ def assert_plot(found: dict[str, Any], plot: Plot) -> None:
 
 def assert_shows(opened: Opened, page: DecisionPage) -> None:
     found = opened.page.evaluate(READ)
-    assert (found["verdict"], found["cheapest"], found["knowing"]) == (
-        page.verdict,
-        page.cheapest,
-        page.knowing,
-    )
+    for name in ("verdict", "cheapest", "knowing", "hangs"):
+        assert found[name] == getattr(page, name)
+    assert_grid(found["swings"], page.swings)
     assert_grid(found["figures"], page.figures)
     assert_grid(found["budgets"], page.budgets)
     for name, plot in (("total", page.total), ("worth", page.worth), ("stairs", page.stairs)):
