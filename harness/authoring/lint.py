@@ -1,16 +1,15 @@
-"""Find what would blur a task's scores: in its samples, its choices and its wordings."""
+"""Find what would blur a task's scores: in its samples and wordings, and with `lint_choices` in its choices."""
 
 import hashlib
 import re
 import string
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
+from harness.authoring.lint_choices import choice_faults
 from harness.data.dataset import Dataset
 from harness.data.overlap import find_overlap
-from harness.data.splits import MAX_STRATA
 from harness.metrics import chance_level, find_metric, majority_level
 from harness.metrics.constraints import CONSTRAINTS
 from harness.metrics.overlap import OVERLAP
@@ -34,9 +33,6 @@ MOST_COMPARED = 200
 
 SHORT_ANSWER = 2
 """Letters of an answer that occurs in many texts by accident."""
-
-RARE = 5
-"""A class is rare below an even share divided by this."""
 
 _MANY_RIGHT_ANSWERS = {metric.name for metric in (*OVERLAP, *CONSTRAINTS)}
 """Primary metrics of tasks in which samples with the same question may have different targets."""
@@ -72,10 +68,7 @@ def lint(task: Task, dataset: Dataset) -> list[str]:
         *_overlong(task, prompts),
         *_same_wordings(task, spread(dataset.test, MOST_COMPARED)),
         *_leaks(task, searched),
-        *_repeated_choices(dataset.test),
-        *_alike_choices(dataset.test),
-        *_prefixes(task, searched),
-        *_rare_classes(task, dataset),
+        *choice_faults(task, dataset, searched),
     ]
 
 
@@ -418,81 +411,3 @@ def _stands_in(choice: str, text: str) -> bool:
     if choice.casefold() not in text.casefold():
         return False  # the usual case, and quicker than the search
     return re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", text, re.IGNORECASE) is not None
-
-
-def _repeated_choices(samples: Sequence[Sample]) -> list[str]:
-    """Choices that a sample offers twice, so that choosing one of the two means nothing."""
-    repeating = [sample for sample in samples if len(set(sample.choices)) < len(sample.choices)]
-    if not repeating:
-        return []
-    return [
-        f"{len(repeating):,} of {len(samples):,} test samples offer the same choice twice, the first is "
-        "sample "
-        f"'{repeating[0].id}'; keep one of each"
-    ]
-
-
-def _alike_choices(samples: Sequence[Sample]) -> list[str]:
-    """Choices that nobody can tell apart: mostly labels in two spellings."""
-    pairs: dict[tuple[str, str], str] = {}
-    for choices, name in {sample.choices: sample.id for sample in reversed(samples)}.items():
-        by_folded_text: dict[str, str] = {}
-        for choice in choices:
-            earlier = by_folded_text.setdefault(choice.strip().casefold(), choice)
-            if earlier != choice:
-                pairs.setdefault((earlier, choice), name)
-    if not pairs:
-        return []
-    (earlier, later), name = next(iter(pairs.items()))
-    return [
-        f"choices {earlier!r} and {later!r} differ only in case or outer white space ({len(pairs):,} "
-        "such pairs, "
-        f"the first in test sample '{name}'); make them one"
-    ]
-
-
-def _prefixes(task: Task, samples: Sequence[Sample]) -> list[str]:
-    """Choices whose likelihood includes that of a longer choice."""
-    if task.output != "choice":
-        return []
-    pairs: dict[tuple[str, str], str] = {}
-    compared: set[object] = set()
-    for name in task.prompts.templates:
-        for sample in samples:
-            after = render(task.prompts, sample, template=name).after
-            if (sample.choices, after) in compared:
-                continue
-            compared.add((sample.choices, after))
-            for choice in sample.choices:
-                for longer in sample.choices:
-                    if longer != choice and (longer + after).startswith(choice + after):
-                        pairs.setdefault((choice, longer), sample.id)
-    if not pairs:
-        return []
-    (choice, longer), sample_id = next(iter(pairs.items()))
-    # p("part") includes the probability of all its continuations, "parts" among them.
-    return [
-        f"choice '{choice}' begins '{longer}' and is never less likely ({len(pairs):,} such pairs, the "
-        "first in "
-        f"test sample '{sample_id}'); rename one of them, or end the template in a <mask> slot and a "
-        "full stop"
-    ]
-
-
-def _rare_classes(task: Task, dataset: Dataset) -> list[str]:
-    """Classes with hardly any training samples, if all samples have the same classes."""
-    if task.output != "choice" or len({sample.choices for sample in (*dataset.train, *dataset.test)}) > 1:
-        return []
-    classes, size = dataset.train[0].choices, len(dataset.train)
-    if len(classes) > MAX_STRATA:
-        return []
-    counts: Mapping[str, int] = Counter(sample.targets[0] for sample in dataset.train)
-    rare = [choice for choice in classes if counts[choice] * len(classes) * RARE < size]
-    if not rare:
-        return []
-    return [
-        f"{len(rare):,} of {len(classes):,} classes have under a fifth of an even share of the training "
-        "samples, "
-        f"the first is '{rare[0]}' with {counts[rare[0]]:,} of {size:,}; a metric such as f1_macro shows "
-        "how they fare"
-    ]
