@@ -6,7 +6,7 @@ The only file that imports trl.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from harness.errors import UserError
 from harness.records.costs import Meter
 from harness.sweep.recipe import MetaLearning, Training
+from harness.training.batches import count_samples, count_targets, count_tokens, pieces_of
 from harness.training.checkpoints import (
     Checkpoint,
     TrainingProgress,
@@ -37,7 +38,6 @@ from harness.training.checkpoints import (
 from harness.training.judge import DevScore
 from harness.training.ledger import ModelSize, TrainingLedger
 from harness.training.meta import Reptile
-from harness.training.samples import IGNORED
 from harness.training.tuners import count_parameters
 from harness.workers.worker import Report
 
@@ -306,15 +306,15 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             # Some gradients may have been added already, so the whole update is done again.
             model.zero_grad()
             for micro_batch in self._update:
-                self.ledger.took_back(_tokens(micro_batch), _targets(micro_batch))
+                self.ledger.took_back(count_tokens(micro_batch), count_targets(micro_batch))
             now = time.monotonic()
             read = [*self._update, waiting[done]]
-            self.ledger.lost(sum(map(_tokens, read)), now - self._update_started)
+            self.ledger.lost(sum(map(count_tokens, read)), now - self._update_started)
             waiting = [*self._update, *waiting[done:]]
             self._update, self._update_started = [], now
 
     def _in_pieces(self, model: Any, micro_batch: dict[str, Any], num_items_in_batch: Any) -> Any:
-        pieces = list(_pieces(micro_batch, self.ledger.rows, self.args.per_device_train_batch_size))
+        pieces = list(pieces_of(micro_batch, self.ledger.rows, self.args.per_device_train_batch_size))
         steps = self.current_gradient_accumulation_steps
         self.current_gradient_accumulation_steps = steps * len(pieces)
         try:
@@ -323,11 +323,11 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             )
         finally:
             self.current_gradient_accumulation_steps = steps
-        self.ledger.trained(_tokens(micro_batch), _targets(micro_batch))
+        self.ledger.trained(count_tokens(micro_batch), count_targets(micro_batch))
         return loss
 
     def _make_room(self, inputs: dict[str, Any], reason: str) -> None:
-        rows = min(self.ledger.rows, _rows(inputs))
+        rows = min(self.ledger.rows, count_samples(inputs))
         if rows <= 1:
             raise UserError(
                 f"one sample at a time takes more memory than there is ({_short(reason)}); lower max_length, "
@@ -373,15 +373,15 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         while True:
             try:
                 total: Any = 0.0
-                for piece in _pieces(inputs, self._eval_rows, self.args.per_device_eval_batch_size):
+                for piece in pieces_of(inputs, self._eval_rows, self.args.per_device_eval_batch_size):
                     loss, _, _ = super().prediction_step(model, piece, True)
-                    total = total + loss * _targets(piece)
+                    total = total + loss * count_targets(piece)
                 break
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
                 reason = str(error)
-            rows = min(self._eval_rows, _rows(inputs))
+            rows = min(self._eval_rows, count_samples(inputs))
             if rows <= 1:
                 raise UserError(
                     f"one dev sample takes more memory than there is ({_short(reason)}); lower max_length"
@@ -389,10 +389,10 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             self._eval_rows = rows // 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-        targets = _targets(inputs)
+        targets = count_targets(inputs)
         self._dev_loss_sum = self._dev_loss_sum + total
         self._dev_targets = self._dev_targets + targets
-        self.ledger.evaluated(_tokens(inputs))
+        self.ledger.evaluated(count_tokens(inputs))
         return total / targets, None, None
 
     # Log and checkpoints
@@ -457,63 +457,6 @@ def _stop_at(steps: int, until: float, meta: MetaLearning | None) -> int:
     if meta is None:
         return stop_at
     return min(steps, math.ceil(stop_at / meta.inner_steps) * meta.inner_steps)
-
-
-# Batches
-
-
-def _rows(inputs: dict[str, Any]) -> int:
-    """Samples in a batch: its rows, or the stretches of a packed row."""
-    return len(inputs["input_ids"]) if "attention_mask" in inputs else len(inputs["cu_seq_lens_q"]) - 1
-
-
-def _tokens(inputs: dict[str, Any]) -> Any:
-    """Tokens of a batch, without padding."""
-    return inputs["attention_mask"].sum() if "attention_mask" in inputs else inputs["input_ids"].numel()
-
-
-def _targets(inputs: dict[str, Any]) -> Any:
-    """Tokens of a batch that carry loss."""
-    return (inputs["labels"] != IGNORED).sum()
-
-
-def _pieces(inputs: dict[str, Any], rows: int, batch_rows: int) -> Iterator[dict[str, Any]]:
-    """A batch in pieces of `rows` samples; a full batch has `batch_rows`."""
-    if rows >= batch_rows:
-        yield inputs
-    elif "attention_mask" in inputs:
-        tensors = {name: value for name, value in inputs.items() if isinstance(value, torch.Tensor)}
-        for split_tensors in zip(*(tensor.split(rows) for tensor in tensors.values()), strict=True):
-            piece = dict(zip(tensors, split_tensors, strict=True))
-            longest = int(piece["attention_mask"].sum(dim=1).max())  # padding stands on the right
-            yield {name: tensor[:, :longest] for name, tensor in piece.items()}
-    else:
-        yield from _pieces_of_packs(inputs, rows / batch_rows)
-
-
-def _pieces_of_packs(inputs: dict[str, Any], share: float) -> Iterator[dict[str, Any]]:
-    """Samples packed into one long row, cut between samples into pieces of at most about `share` of its
-    tokens."""
-    borders = inputs["cu_seq_lens_q"].tolist()
-    largest, begin = share * borders[-1], 0
-    for index in range(1, len(borders)):
-        # The piece grows while the next sample still fits.
-        if index < len(borders) - 1 and borders[index + 1] - borders[begin] <= largest:
-            continue
-        start, end = borders[begin], borders[index]
-        lengths = inputs["cu_seq_lens_q"][begin : index + 1] - start
-        longest = int(lengths.diff().max())
-        yield {
-            "input_ids": inputs["input_ids"][:, start:end],
-            "labels": inputs["labels"][:, start:end],
-            "position_ids": inputs["position_ids"][:, start:end],
-            "seq_idx": inputs["seq_idx"][:, start:end] - begin,
-            "cu_seq_lens_q": lengths,
-            "cu_seq_lens_k": lengths,
-            "max_length_q": longest,
-            "max_length_k": longest,
-        }
-        begin = index
 
 
 def check_packing(model: Any, samples: Sequence[dict[str, list[int]]]) -> None:

@@ -34,7 +34,8 @@ HOLDS_A_MODEL = {
     for name in ("__main__", "encode", "reference", "transformers", "vllm", "weights")
 }
 HOLDS_A_MODEL |= {
-    f"harness.training.{name}" for name in ("__main__", "judge", "meta", "soup", "trainer", "tuners")
+    f"harness.training.{name}"
+    for name in ("__main__", "batches", "judge", "meta", "soup", "trainer", "tuners")
 }
 HOLDS_A_MODEL |= {"harness.toys.build"}
 """The only modules that import a model library at the top; others may inside a function, where it is used."""
