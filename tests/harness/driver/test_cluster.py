@@ -2,16 +2,14 @@
 middle."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-import harness
+from commands import COMMAND, environment
+from places import ROOT
 
 ray = pytest.importorskip("ray", reason="needs the ray extra")
 pytest.importorskip("trl", reason="needs the train extra")
@@ -40,31 +38,14 @@ model = "gainboard/toy-llama"
 methods = ["full"]
 """
 
-ROOT = str(Path(harness.__file__).parents[1])
-
 
 def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
     (place / "sweep.toml").write_text(SWEEP)
-    command = [
-        sys.executable,
-        "-m",
-        "harness.cli",
-        "run",
-        "sweep.toml",
-        "--limit",
-        "12",
-        "--engine",
-        "transformers",
-        "--json",
-    ]
-    environment = os.environ | {
-        "PYTHONPATH": ROOT,
-        "OMP_NUM_THREADS": "1",
-    }  # workers side by side share the cores
+    command = [*COMMAND, "run", "sweep.toml", "--limit", "12", "--engine", "transformers", "--json"]
     return subprocess.Popen(
         [*command, *arguments],
         cwd=place,
-        env=environment,
+        env=environment() | {"OMP_NUM_THREADS": "1"},  # workers side by side share the cores
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -98,7 +79,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("PYTHONPATH", ROOT)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     # Nobody should wait half a minute to learn that a node is gone.
     monkeypatch.setenv("RAY_health_check_period_ms", "500")

@@ -3,16 +3,14 @@ answers."""
 
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import gainboard
 from rich.console import Console
 from synthetic import training_record
 from toy_task import adding
@@ -291,21 +289,7 @@ def test_a_real_sweep_holds_the_base_to_the_choices_and_scores_tuned_weights_on_
     (tmp_path / "tasks" / "pick").mkdir(parents=True)
     (tmp_path / "tasks" / "pick" / "task.py").write_text(PICK)
     (tmp_path / "sweep.toml").write_text(SWEEP)
-    command = [
-        sys.executable,
-        "-m",
-        "harness.cli",
-        "run",
-        "sweep.toml",
-        "--tasks-dir",
-        "tasks",
-        "--limit",
-        "8",
-    ]
-    environment = os.environ | {"PYTHONPATH": str(Path(harness.__file__).parents[1])}
-    finished = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
-    )
+    finished = gainboard(tmp_path, "run", "sweep.toml", "--tasks-dir", "tasks", "--limit", "8")
     assert finished.returncode == 0, finished.stderr
     results = {result.run.folder.as_posix(): result for result in read_results(tmp_path / "results")}
     assert set(results) == {

@@ -1,14 +1,11 @@
 """Every method and ensemble in one small sweep of a real toy, as a user runs it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import gainboard
 
-import harness
 from harness.records.result import Result
 from harness.records.store import read_record
 
@@ -61,27 +58,14 @@ members = ["toy/lora"]
 
 TASKS, SEEDS = 3, 2
 
+RUN = ("run", "sweep.toml", "--limit", "8", "--engine", "transformers", "--json")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("methods")
     (folder / "sweep.toml").write_text(SWEEP)
-    environment = os.environ | {"PYTHONPATH": str(Path(harness.__file__).parents[1])}
-    command = [
-        sys.executable,
-        "-m",
-        "harness.cli",
-        "run",
-        "sweep.toml",
-        "--limit",
-        "8",
-        "--engine",
-        "transformers",
-        "--json",
-    ]
-    finished = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900
-    )
+    finished = gainboard(folder, *RUN, timeout=900)
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
     (folder / "events.jsonl").write_text(finished.stdout)
     return folder
@@ -160,20 +144,7 @@ def test_events_tell_a_program_what_happened(place: Path) -> None:
 
 def test_a_second_start_finds_everything_done(place: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (place / "results").glob("**/result.json")}
-    environment = os.environ | {"PYTHONPATH": str(Path(harness.__file__).parents[1])}
-    command = [
-        sys.executable,
-        "-m",
-        "harness.cli",
-        "run",
-        "sweep.toml",
-        "--limit",
-        "8",
-        "--engine",
-        "transformers",
-        "--json",
-    ]
-    again = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=300)
+    again = gainboard(place, *RUN, timeout=300)
     assert again.returncode == 0, again.stderr[-2000:]
     outcome = json.loads(again.stdout.splitlines()[-1])
     assert (outcome["finished"], outcome["already_done"]) == (0, len(before))
