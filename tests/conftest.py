@@ -44,10 +44,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 HEAVY = (
     "harness/driver/test_resume.py",
-    "harness/engines/test_engines.py",
-    "harness/driver/test_cluster.py",
     "harness/driver/test_sweep.py",
+    "harness/driver/test_cluster.py",
+    "harness/engines/test_engines.py",
     "harness/sweep/test_methods.py",
+    "leaderboards/pages/test_cost_browser.py",
     "harness/engines/test_guards.py",
     "harness/training/test_train_methods.py",
     "harness/training/test_train_memory.py",

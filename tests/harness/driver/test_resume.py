@@ -51,11 +51,11 @@ SWEEP = """
 name = "often-killed"
 tasks = ["ticket_routing"]
 seeds = [0, 1]
-n_train = 64
+n_train = 32
 
 [defaults.training]
 num_train_epochs = 4
-per_device_train_batch_size = 8
+per_device_train_batch_size = 4
 eval_steps = 0.25
 eval_samples = 16
 
