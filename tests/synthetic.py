@@ -441,6 +441,14 @@ def draw_scores(chance_right: float, n: int, seed: int, *, name: str = "") -> li
     return [float(0.75 * hardness.random() + 0.25 * luck.random() < chance_right) for _ in range(n)]
 
 
+RATES: dict[tuple[str, Method], float] = {
+    ("small", "zero_shot"): 0.3,
+    ("small", "few_shot"): 0.5,
+    ("small", "lora"): 0.8,
+}
+"""Of one model, the share of right answers that each arm should get."""
+
+
 def write_sweep(
     results: Path,
     rates: Mapping[tuple[str, Method], float],

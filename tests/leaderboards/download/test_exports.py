@@ -10,6 +10,7 @@ from typing import Any
 import pandas
 import pytest
 from synthetic import (
+    RATES,
     draw_scores,
     guarding,
     make_run,
@@ -23,15 +24,8 @@ from synthetic import (
 from harness.cli import main
 from harness.errors import UserError
 from harness.records.result import RESULT
-from harness.sweep.methods import Method
 from leaderboards import publish
 from leaderboards.download.exports import export
-
-RATES: dict[tuple[str, Method], float] = {
-    ("small", "zero_shot"): 0.3,
-    ("small", "few_shot"): 0.5,
-    ("small", "lora"): 0.8,
-}
 
 
 @pytest.fixture

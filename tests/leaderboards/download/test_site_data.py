@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 from synthetic import (
+    RATES,
     draw_scores,
     make_run,
     task_card,
@@ -19,15 +20,8 @@ from synthetic import (
 
 from harness.records.result import RESULT
 from harness.records.training import ResourceUse
-from harness.sweep.methods import Method
 from leaderboards import publish
 from leaderboards.download.figures import Figures, schema
-
-RATES: dict[tuple[str, Method], float] = {
-    ("small", "zero_shot"): 0.3,
-    ("small", "few_shot"): 0.5,
-    ("small", "lora"): 0.8,
-}
 
 
 @pytest.fixture

@@ -4,21 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
-from synthetic import task_card, write_sweep
+from synthetic import RATES, task_card, write_sweep
 
 from harness.errors import UserError
-from harness.sweep.methods import Method
 from leaderboards import publish, publish_boards
 from leaderboards.pages.contents import PAGES
 from leaderboards.pages.kinds import PagesBySubject
 from leaderboards.site import _RESERVED
 from leaderboards.write import rendering
-
-RATES: dict[tuple[str, Method], float] = {
-    ("small", "zero_shot"): 0.3,
-    ("small", "few_shot"): 0.5,
-    ("small", "lora"): 0.8,
-}
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from site_reading import Text, lines
-from synthetic import task_card, write_sweep
+from synthetic import RATES, task_card, write_sweep
 
 from harness.records.result import RESULT
-from harness.sweep.methods import Method
 from leaderboards import publish, publish_boards
 from leaderboards.history import (
     MOST_KEPT,
@@ -25,12 +24,6 @@ from leaderboards.history import (
 )
 from leaderboards.links import model_href
 from leaderboards.money.prices import Price
-
-RATES: dict[tuple[str, Method], float] = {
-    ("small", "zero_shot"): 0.3,
-    ("small", "few_shot"): 0.5,
-    ("small", "lora"): 0.8,
-}
 
 
 @pytest.fixture

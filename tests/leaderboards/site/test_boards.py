@@ -7,22 +7,16 @@ from xml.etree import ElementTree
 
 import pytest
 from site_reading import Text, figures
-from synthetic import task_card, write_sweep
+from synthetic import RATES, task_card, write_sweep
 
 from harness.cli import main
 from harness.errors import UserError
-from harness.sweep.methods import Method
 from leaderboards import publish, publish_boards
 from leaderboards.board import COLUMNS, DEFAULT_COLUMNS, load_board
 from leaderboards.gathered import gather, read_folder
 from leaderboards.pages.ranking import ranking_columns
 from leaderboards.write.address import check_address, sitemaps
 
-RATES: dict[tuple[str, Method], float] = {
-    ("small", "zero_shot"): 0.3,
-    ("small", "few_shot"): 0.5,
-    ("small", "lora"): 0.8,
-}
 ADDRESS = "https://example.org/lb/"
 
 
