@@ -13,7 +13,7 @@ from harness.records.scores import TaskCard
 from harness.records.store import read_runs
 from harness.statistics import joint_threshold
 from leaderboards.board import Board, load_board
-from leaderboards.decide.advice import Advice, decide
+from leaderboards.decide.advice import Advice, Payoff, decide
 from leaderboards.decide.cases import Choices, make_choices
 from leaderboards.decide.decision import CaseFigures, Decision, weigh
 from leaderboards.decide.scenario import Scenario, scenario_at
@@ -98,7 +98,18 @@ class Site:
         if advice.contest is None:
             return advice
         compared = advice.contest.tuned.key, advice.contest.untuned.key
-        return replace(advice, looks=max(1, looks(self.history, compared)))
+        return replace(advice, looks=max(1, looks(self.history, compared)), payoff=self._payoff(advice))
+
+    def _payoff(self, advice: Advice) -> Payoff | None:
+        """What an advised fine-tune comes to in the board's scenario; None where its costs are not known."""
+        row = advice.advised
+        figures = self.figures_by_row.get(row.key) if row and advice.kind == "tune" else None
+        if figures is None or figures.costs is None or figures.net is None or figures.worth is None:
+            return None
+        chosen = self.decision.chosen
+        best = None if chosen is None else self.choices.cases[chosen].entry.row
+        affordable = figures.costs.total <= self.scenario.budget_usd
+        return Payoff(self.scenario, best, figures.net.value, figures.worth, affordable)
 
     @cached_property
     def verdict(self) -> Verdict:

@@ -9,6 +9,7 @@ from harness.statistics import Estimate
 from harness.sweep.methods import Method
 from leaderboards.board import Board
 from leaderboards.decide.purchases import Outlook, outlook
+from leaderboards.decide.scenario import Scenario
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.payback import Payback
 from leaderboards.rank.baselines import Key
@@ -85,6 +86,29 @@ class TuningCost:
 
     payback_over: Row | None
     """The best arm without tuning."""
+
+
+@dataclass(frozen=True)
+class Payoff:
+    """What the advised fine-tune comes to in the scenario of the board."""
+
+    scenario: Scenario
+    best: Row | None
+    """What is worth most after its costs, of all within the budget; None where nothing is."""
+
+    net: float
+    """Dollars that the fine-tune is worth more than the best arm without tuning, after the costs of both."""
+
+    worth: float
+    """P(worth it)."""
+
+    affordable: bool
+    """Whether its total cost is within the budget."""
+
+    @property
+    def pays(self) -> bool:
+        """Whether a fine-tune is what the scenario advises, too."""
+        return self.best is not None and self.best.tuned
 
 
 @dataclass(frozen=True)
@@ -169,6 +193,9 @@ class Advice:
     was no choice."""
 
     cost: TuningCost | None = None
+    payoff: Payoff | None = None
+    """Of an advised fine-tune; None where its costs are not known."""
+
     tier: LeadersTier | None = None
     floor: Floor | None = None
     margin: float | None = None

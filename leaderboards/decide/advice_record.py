@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.statistics import Estimate
-from leaderboards.decide.advice import Advice, Contest
+from leaderboards.decide.advice import Advice, Contest, Payoff
 from leaderboards.decide.purchases import Outlook, Precision, Purchase
 from leaderboards.rank.tables import Row
 
@@ -14,6 +14,7 @@ def advice_record(advice: Advice) -> dict[str, Any]:
         "kind": advice.kind,
         "advised": _row(advice.advised),
         "contest": _contest(advice.contest),
+        "payoff": _payoff(advice.payoff),
         "gain_at_least": advice.adjusted_low,
         "unproven": [_row(row) for row in advice.weaknesses.unproven] if advice.weaknesses else [],
         "not_ruled_out": [_row(tied.row) for tied in advice.tier.tied] if advice.tier else [],
@@ -26,6 +27,17 @@ def advice_record(advice: Advice) -> dict[str, Any]:
 
 def _row(row: Row | None) -> dict[str, str] | None:
     return None if row is None else {"candidate": row.name, "method": row.method}
+
+
+def _payoff(payoff: Payoff | None) -> dict[str, Any] | None:
+    if payoff is None:
+        return None
+    return {
+        "best": _row(payoff.best),
+        "net_usd": payoff.net,
+        "p_worth_it": payoff.worth,
+        "within_budget": payoff.affordable,
+    }
 
 
 def _contest(contest: Contest | None) -> dict[str, Any] | None:

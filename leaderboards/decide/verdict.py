@@ -11,13 +11,24 @@ from leaderboards.decide.advice import (
     Gain,
     LeadersTier,
     OtherLeader,
+    Payoff,
     TuningCost,
     Weaknesses,
 )
 from leaderboards.decide.purchases import ENOUGH_SEEDS, Outlook, Purchase
 from leaderboards.money.payback import NoFigure, Payback
 from leaderboards.rank.tables import Row
-from leaderboards.text import count_of, duration, listed, p_value, points, usd, volume, with_interval
+from leaderboards.text import (
+    count_of,
+    duration,
+    listed,
+    p_value,
+    percent,
+    points,
+    usd,
+    volume,
+    with_interval,
+)
 
 MOST_TIED = 4
 """Candidates that the verdict names as not ruled out."""
@@ -72,7 +83,7 @@ def _headline(advice: Advice) -> str:
     row, contest = advice.advised, advice.contest
     match advice.kind:
         case "tune" if row:
-            return _use(row)
+            return _use(row) if advice.payoff is None or advice.payoff.pays else _no_payoff(advice.payoff)
         case "equivalent" if contest and advice.margin is not None:
             gain = points_lost(advice.margin)
             return f"Don’t tune: no fine-tune adds {gain} to {_arm(contest.untuned)}."
@@ -93,6 +104,15 @@ def _headline(advice: Advice) -> str:
             return f"No verdict yet: no fine-tune is complete. Best so far: {row.label}."
         case _:
             return "No verdict yet: no candidate is complete."
+
+
+def _no_payoff(payoff: Payoff) -> str:
+    """Why a proven gain is not to be bought in the scenario of the board."""
+    why = "does not pay"
+    if not payoff.affordable:
+        why = f"costs more than the budget of {usd(payoff.scenario.budget_usd)}"
+    use = "" if payoff.best is None else f": use {_arm(payoff.best)}"
+    return f"Tuning gains, but {why}{use}."
 
 
 def _undecided(contest: Contest) -> str:
@@ -127,6 +147,8 @@ def _sentences(advice: Advice) -> Iterator[Sentence]:
         yield _what_is_needed(advice.candidates)
     if advice.kind == "tune" and row and contest:
         yield from _gain_sentences(advice, row, contest)
+        if advice.payoff:
+            yield _payoff(advice.payoff)
     elif advice.kind == "no_baseline" and row:
         yield (
             Words(f"Best so far: {row.label}. "),
@@ -172,7 +194,9 @@ def _gain_sentences(advice: Advice, row: Row, contest: Contest) -> Iterator[Sent
     """The gain over the best arm without tuning first, then over those of its own model."""
     difference = contest.difference
     assert row.score and difference, "a fine-tune that is advised has a proven gain"
+    pays = advice.payoff is None or advice.payoff.pays
     yield (
+        *(() if pays else (Words(f"The best fine-tune is {row.label}. "),)),
         *_score(row)[:-1],
         Words(f"{_tail(row.score)}: "),
         Words(points(difference.value, sign=True), strong=True),
@@ -295,6 +319,20 @@ def purchase_text(purchase: Purchase) -> str:
     """`2 more seeds`, `300 more test samples`."""
     nouns = {"seeds": "more seed", "samples": "more test sample", "labels": "more training label"}
     return count_of(purchase.count, nouns[purchase.thing])
+
+
+def _payoff(payoff: Payoff) -> Sentence:
+    """What the gain is worth after its costs, in the scenario that the cost page opens with."""
+    scenario = payoff.scenario
+    case = f"For {volume(scenario.volume)} requests at {usd(scenario.right_answer_usd)} per right answer it "
+    odds = f"; worth it in {percent(payoff.worth)} of draws."
+    if payoff.net < 0:
+        return (Words(f"{case}costs {usd(-payoff.net)} more than it is worth{odds}"),)
+    return (
+        Words(f"{case}is worth "),
+        Words(usd(payoff.net), strong=True),
+        Words(f" more than the best without tuning, after the costs of both{odds}"),
+    )
 
 
 def _cost(cost: TuningCost) -> Sentence:

@@ -231,3 +231,29 @@ def test_looking_again_with_other_results_is_said(results: Path, tmp_path: Path)
 
 def test_a_board_sets_the_gain_that_is_worth_it(tmp_path: Path) -> None:
     assert Board().smallest_gain == 2.0
+
+
+def test_a_gain_that_does_not_pay_in_the_scenario_of_the_board_is_not_headed_as_advice(
+    results: Path, tmp_path: Path
+) -> None:
+    """The first page and the cost page give one answer."""
+    write_arm(results, "few_shot", [0.5, 0.5, 0.5])
+    write_arm(results, "lora", [0.8, 0.81, 0.8])
+    board = tmp_path / "board.toml"
+
+    def headline(scenario: str) -> str:
+        board.write_text(f"[scenario]\n{scenario}\n", encoding="utf-8")
+        published = publish(results, tmp_path / "site", board=board)
+        cost = Text(published.index.parent / "cost.html").text
+        tunes = published.verdict.startswith("Fine-tune")
+        assert tunes == ("Tune small · LoRA r16" in cost), cost[:600]
+        return published.verdict
+
+    worth = headline("volume = 100_000")
+    assert worth.startswith("Fine-tune small with LoRA r16.")
+    assert "For 100,000 requests at $0.010 per right answer it is worth $2" in worth
+    rare = headline("volume = 100")
+    assert rare.startswith("Tuning gains, but does not pay: use few-shot prompts of small.")
+    assert "The best fine-tune is small · LoRA r16." in rare and "more than it is worth" in rare
+    poor = headline("budget_usd = 20")
+    assert poor.startswith("Tuning gains, but costs more than the budget of $20")
