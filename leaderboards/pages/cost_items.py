@@ -58,7 +58,7 @@ def serve_item(spent: Spend, *, utilisation: float) -> Item:
         return Item()
     full = 1000 * spent.request.mid
     dollars = full * 100 / utilisation
-    return Item(usd(dollars), "" if utilisation == 100 else f"{usd(full)} if busy", dollars)
+    return Item(usd(dollars), "" if utilisation == 100 else f"{usd(full)} busy", dollars)
 
 
 def serve_help(utilisation: float) -> str:
