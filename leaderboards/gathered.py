@@ -47,7 +47,8 @@ class ResultsFolder:
 
 
 def read_folder(path: Path) -> ResultsFolder:
-    """Read everything below a results folder; a file that cannot be read is named in a warning and skipped."""
+    """Read everything below a results folder; a file that cannot be read is named in a warning and
+    skipped."""
     runs, imported = read_runs(path), read_imported(path)
     skipped = (*runs.skipped, *imported.skipped)
     for sentence in skipped:
@@ -155,11 +156,11 @@ class Site:
 
     @cached_property
     def base_parameters(self) -> dict[str, int | None]:
-        """By candidate, how many parameters the model has that its trainings started from; None for an ensemble
-        of models of several sizes. A candidate without a training is not in it.
+        """By candidate, how many parameters the model has that its trainings started from; None for an
+        ensemble of models of several sizes. A candidate without a training is not in it.
 
-        Weights of four bits are packed, and counted as fewer than they are: the largest count of a model is the
-        right one.
+        Weights of four bits are packed, and counted as fewer than they are: the largest count of a model is
+        the right one.
         """
         counts, models = defaultdict[str, set[int]](set), defaultdict[str, set[str]](set)
         for result in self.results:
@@ -182,8 +183,8 @@ def gather(
     read: ReadAll = read_scores,
     level_of: LevelOf = joint_threshold,
 ) -> Site:
-    """What the pages of a board draw from: the results of its tasks. Raises `UserError` where there is nothing
-    to show.
+    """What the pages of a board draw from: the results of its tasks. Raises `UserError` where there is
+    nothing to show.
 
     `read`: how scores are read; `level_of`: how the level of rank intervals is found.
     """

@@ -1,15 +1,15 @@
 """The uncertainty of scores and gains: over samples, over training seeds and over wordings.
 
-`spread` computes the variance of a mean and `seeds` what training seeds add to it; `intervals` turns them into
-estimates, `significance` tests differences, `ranks` says which order they allow, and `planning` how many samples
-a difference takes.
+`spread` computes the variance of a mean and `seeds` what training seeds add to it; `intervals` turns them
+into estimates, `significance` tests differences, `ranks` says which order they allow, and `planning` how many
+samples a difference takes.
 """
 
 from harness.statistics.intervals import (
     CONFIDENCE,
+    ArmMeans,
     Estimate,
     Intervals,
-    Means,
     differences,
     gain,
     mean_over_tasks,
@@ -39,10 +39,10 @@ __all__ = [
     "DRAWS",
     "FLIPS",
     "POWER",
+    "ArmMeans",
     "Estimate",
     "FloatArray",
     "Intervals",
-    "Means",
     "Ranking",
     "SeedNoise",
     "cluster_numbers",

@@ -91,7 +91,7 @@ class Intervals:
 
 
 @dataclass(frozen=True)
-class Means:
+class ArmMeans:
     """The mean scores of K arms on the same samples, with all that makes them uncertain."""
 
     values: FloatArray
@@ -140,11 +140,11 @@ class Means:
 
 def means_of(
     tables: FloatArray, clusters: ArrayLike | None = None, *, random_wordings: bool = False
-) -> Means:
+) -> ArmMeans:
     """K tables of one shape (K × seeds × templates × samples), whose seeds vary for the same reason."""
     noise = seed_noise([*tables], [clusters] * len(tables))
     seeds = np.full(len(tables), tables.shape[1])
-    return Means(tables.mean(axis=1), noise, seeds, clusters, random_wordings)
+    return ArmMeans(tables.mean(axis=1), noise, seeds, clusters, random_wordings)
 
 
 def score(
@@ -155,15 +155,15 @@ def score(
     return scores_of(means_of(table_of(scores)[None], clusters), binary=binary, low=low, high=high).at(0)
 
 
-def scores_of(means: Means, *, binary: bool, low: float = 0.0, high: float = 1.0) -> Intervals:
+def scores_of(means: ArmMeans, *, binary: bool, low: float = 0.0, high: float = 1.0) -> Intervals:
     """The means of K arms with their 95 % intervals.
 
     Binary scores, and their means over wordings, get Wilson's interval: for one seed and wording the same as
-    scipy's `binomtest(...).proportion_ci("wilson")`; for several, n becomes the effective sample size n / design
-    effect, as for proportions from clustered surveys (Franco et al., J. Survey Statistics and Methodology 7,
-    2019). Other scores get the t interval, clipped to `low` and `high`, the range of the metric. Where all
-    scores are equal the t interval would have no width; scores in [0, 1] then get Wilson's, which is wide enough
-    because none varies more than a binary one.
+    scipy's `binomtest(...).proportion_ci("wilson")`; for several, n becomes the effective sample size n /
+    design effect, as for proportions from clustered surveys (Franco et al., J. Survey Statistics and
+    Methodology 7, 2019). Other scores get the t interval, clipped to `low` and `high`, the range of the
+    metric. Where all scores are equal the t interval would have no width; scores in [0, 1] then get Wilson's,
+    which is wide enough because none varies more than a binary one.
     """
     value, spread, n = means.means, means.spread, means.n
     least_seeds = int(means.seeds.min())
@@ -201,7 +201,7 @@ def _effective_n(proportions: FloatArray, n: int, spread: Spread | None) -> Floa
     return np.where(comparable, n * simple / np.where(comparable, spread.variance, 1.0), float(n))
 
 
-def _wilson_quantile(means: Means, spread: Spread | None) -> FloatArray:
+def _wilson_quantile(means: ArmMeans, spread: Spread | None) -> FloatArray:
     """The normal quantile where the textbooks' interval holds; otherwise that of t."""
     if spread is None or means.exact:
         return np.asarray(special.ndtri(0.5 + CONFIDENCE / 2))
@@ -237,7 +237,7 @@ def gain(
     """
     tables = [table_of(tuned), table_of(base)]
     assert tables[0].shape[1:] == tables[1].shape[1:], "a gain compares the same samples in the same wordings"
-    means = Means(
+    means = ArmMeans(
         np.stack([table.mean(axis=0) for table in tables]),
         seed_noise(tables, [clusters] * 2),
         np.array([len(table) for table in tables]),
@@ -246,14 +246,14 @@ def gain(
     return differences(means, binary=binary, span=span).at(0, 1)
 
 
-def differences(means: Means, *, binary: bool, span: float = 1.0) -> Intervals:
+def differences(means: ArmMeans, *, binary: bool, span: float = 1.0) -> Intervals:
     """Every two of K arms, paired in their samples: K × K, the row's score minus the column's.
 
-    Binary scores get the square-and-add interval (MOVER: Newcombe, Statistics in Medicine 17, 1998, method 10;
-    Zou and Donner, ibid. 27, 2008). It combines the intervals of both scores with their correlation, so it keeps
-    its width where all differences are equal and the t interval would have none. Other scores get the t
-    interval, clipped to ± `span`, the length of the metric's range; where that would have no width, scores in
-    [0, 1] also get the square-and-add interval.
+    Binary scores get the square-and-add interval (MOVER: Newcombe, Statistics in Medicine 17, 1998, method
+    10; Zou and Donner, ibid. 27, 2008). It combines the intervals of both scores with their correlation, so
+    it keeps its width where all differences are equal and the t interval would have none. Other scores get
+    the t interval, clipped to ± `span`, the length of the metric's range; where that would have no width,
+    scores in [0, 1] also get the square-and-add interval.
     """
     n, least_seeds = means.n, int(means.seeds.min())
     value = means.means[:, None] - means.means[None, :]
@@ -282,7 +282,7 @@ def differences(means: Means, *, binary: bool, span: float = 1.0) -> Intervals:
 
 
 def _square_and_add(
-    means: Means, value: FloatArray, difference_spread: Spread
+    means: ArmMeans, value: FloatArray, difference_spread: Spread
 ) -> tuple[FloatArray, FloatArray]:
     """Both ends of the intervals of all differences `value` (K × K), from the spread of the K scores.
 
@@ -313,7 +313,8 @@ def _square_and_add(
 
 @dataclass(frozen=True)
 class Sides:
-    """How far intervals reach from their estimates, of a sum of independent estimates: arrays of one shape."""
+    """How far intervals reach from their estimates, of a sum of independent estimates: arrays of one
+    shape."""
 
     down: FloatArray
     up: FloatArray
@@ -326,8 +327,8 @@ def sides_of_sum(down: FloatArray, up: FloatArray, stderr: FloatArray, degrees: 
     standard error.
 
     Sides add in squares, which keeps the asymmetry of Wilson's intervals; but each is as many standard errors
-    long as its own few degrees of freedom demand, and the sum has more of them (Satterthwaite's). Both sides are
-    therefore scaled by `t(pooled) · √Σ SE² / √Σ (t·SE)²`.
+    long as its own few degrees of freedom demand, and the sum has more of them (Satterthwaite's). Both sides
+    are therefore scaled by `t(pooled) · √Σ SE² / √Σ (t·SE)²`.
     """
     variance = (stderr**2).sum(axis=0)
     divisor = (stderr**4 / degrees).sum(axis=0)

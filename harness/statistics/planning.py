@@ -24,8 +24,8 @@ def sample_size(variance: float, difference: float, *, power: float = POWER, alp
 
     `n = (z_{α/2} + z_β)² · ω² / δ²`, with ω² the variance of a sample's difference (Miller 2024, arXiv
     2411.00640, equation 9: ω² = 1/9 and δ = 3 points take 969). For right-or-wrong scores of one seed, ω² is
-    about the share of samples on which the two models disagree. Raises `ValueError` for a difference that is not
-    above 0.
+    about the share of samples on which the two models disagree. Raises `ValueError` for a difference that is
+    not above 0.
     """
     if difference <= 0:
         raise ValueError(f"a difference of {difference:g} cannot be resolved; it must be above 0")
@@ -68,8 +68,8 @@ def seeds_for(gap: float) -> int:
 def independent_samples(clusters: Sequence[str]) -> float:
     """What samples are worth in independent ones: n²/Σn_c², the effective number of clusters.
 
-    `clusters`: the name of each sample's; one without a name stands alone. Clusters of equal size count as one
-    sample each, as where their samples are all right or all wrong together.
+    `clusters`: the name of each sample's; one without a name stands alone. Clusters of equal size count as
+    one sample each, as where their samples are all right or all wrong together.
     """
     sizes = Counter(name for name in clusters if name)
     alone = sum(not name for name in clusters)

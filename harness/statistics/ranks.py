@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from harness.statistics.intervals import CONFIDENCE, Means
+from harness.statistics.intervals import CONFIDENCE, ArmMeans
 from harness.statistics.spread import FloatArray
 
 DRAWS = 1_000
@@ -36,9 +36,9 @@ class Ranking:
     """Pairs with a p-value below it count; the chance that any of them is false is 5 % in all."""
 
 
-def sample_errors(means: Means, *, draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:
-    """Joint draws of what samples (and random wordings) add to the errors of K means, in standard errors: draws
-    × K.
+def sample_errors(means: ArmMeans, *, draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:
+    """Joint draws of what samples (and random wordings) add to the errors of K means, in standard errors:
+    draws × K.
 
     0 for an arm whose samples all scored alike, or with fewer than two samples or clusters.
     """

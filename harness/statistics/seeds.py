@@ -1,14 +1,15 @@
 """What training seeds add to the variance of each arm's mean.
 
 With S seeds the mean square of an arm's seed means, `MS_seeds = n · Σ (x̄_s − x̄)² / (S − 1)`, has only S − 1
-degrees of freedom: of two or three seeds it is a guess, and whoever takes it at its word finds differences that
-are not there, namely where the seeds happen to agree. Arms of one task are much alike in how far their seeds
-differ, though, so each mean square is moderated: drawn towards the common one, the more so the more alike they
-all are (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004; `squeezeVar` of limma).
+degrees of freedom: of two or three seeds it is a guess, and whoever takes it at its word finds differences
+that are not there, namely where the seeds happen to agree. Arms of one task are much alike in how far their
+seeds differ, though, so each mean square is moderated: drawn towards the common one, the more so the more
+alike they all are (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004; `squeezeVar` of
+limma).
 
-What is moderated is `F = MS_seeds / MS_residual`, the mean square by what is left between seeds and samples, and
-not the mean square itself: an arm at 98 % right cannot vary as an arm at 50 % does, and both its mean squares
-are smaller for it. The variance of the arm's mean then grows by
+What is moderated is `F = MS_seeds / MS_residual`, the mean square by what is left between seeds and samples,
+and not the mean square itself: an arm at 98 % right cannot vary as an arm at 50 % does, and both its mean
+squares are smaller for it. The variance of the arm's mean then grows by
 
     max(0, F̃ − 1) · MS_residual / (n·S)
 
@@ -83,8 +84,8 @@ class SeedNoise:
         return self.variance, self.estimated, self.degrees, self.pooled_degrees, self.deviation
 
     def errors(self, *, draws: int, seed: int) -> tuple[FloatArray, FloatArray]:
-        """Draws of the errors of the means (draws × K each): normal ones, and the same ones with the tails of t,
-        since the variances are estimates."""
+        """Draws of the errors of the means (draws × K each): normal ones, and the same ones with the tails of
+        t, since the variances are estimates."""
         generator = np.random.default_rng([seed, SEED_ERRORS])
         normal = generator.standard_normal((draws, len(self.variance)))
         few = np.flatnonzero(np.isfinite(self.degrees) & (self.variance > 0))
@@ -117,10 +118,10 @@ def seed_noise(
 ) -> SeedNoise:
     """What seeds add to the means of K arms (seeds × templates × samples each, of any shape).
 
-    `clusters`: of each arm's samples. `alike`: equal for arms whose seeds vary for the same reason, such as all
-    fine-tunes; None: all of them. An arm of one seed, such as an ensemble over seeds, borrows what one seed of
-    the others varies by. Arms whose seeds answered every sample alike (greedy answers without a draw) vary by
-    nothing that can be seen, and lend nothing.
+    `clusters`: of each arm's samples. `alike`: equal for arms whose seeds vary for the same reason, such as
+    all fine-tunes; None: all of them. An arm of one seed, such as an ensemble over seeds, borrows what one
+    seed of the others varies by. Arms whose seeds answered every sample alike (greedy answers without a draw)
+    vary by nothing that can be seen, and lend nothing.
     """
     count = len(tables)
     squares = [_squares(table, clusters[place] if clusters else None) for place, table in enumerate(tables)]
@@ -174,14 +175,14 @@ def _squares(table: FloatArray, clusters: ArrayLike | None) -> _Squares | None:
 def moderate(ratios: ArrayLike, degrees: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Variances of K arms, moderated over them, and their degrees of freedom.
 
-    Each variance is taken as one draw from a scaled F distribution, whose scale s₀² and degrees d₀ follow from
-    the mean and variance of the logarithms (Smyth 2004, section 6.2); the moderated variance is
-    `(d₀·s₀² + d·s²) / (d₀ + d)` with `d₀ + d` degrees, though never more than all arms have together.
+    Each variance is taken as one draw from a scaled F distribution, whose scale s₀² and degrees d₀ follow
+    from the mean and variance of the logarithms (Smyth 2004, section 6.2); the moderated variance is `(d₀·s₀²
+    + d·s²) / (d₀ + d)` with `d₀ + d` degrees, though never more than all arms have together.
 
-    The variance of the logarithms of few arms is itself a guess, and one that is too large by chance would leave
-    every arm alone with its few seeds. What is explained by variances that differ is therefore what exceeds the
-    variance that chance gives by more than its standard error; where nothing does, d₀ is infinite and all arms
-    share their mean.
+    The variance of the logarithms of few arms is itself a guess, and one that is too large by chance would
+    leave every arm alone with its few seeds. What is explained by variances that differ is therefore what
+    exceeds the variance that chance gives by more than its standard error; where nothing does, d₀ is infinite
+    and all arms share their mean.
     """
     values, own = np.asarray(ratios, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
     if len(values) < 2 or not values.any():

@@ -86,8 +86,8 @@ def holm_by_column(p: FloatArray) -> FloatArray:
 
 
 def false_discovery(p: ArrayLike) -> NDArray[np.float64]:
-    """P-values corrected for the false discovery rate (Benjamini and Hochberg, J. Royal Statistical Society B 57,
-    1995): of those below .05, at most 5 % are false on average."""
+    """P-values corrected for the false discovery rate (Benjamini and Hochberg, J. Royal Statistical Society B
+    57, 1995): of those below .05, at most 5 % are false on average."""
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     steps = values[order] * len(values) / np.arange(1, len(values) + 1)

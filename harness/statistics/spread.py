@@ -3,23 +3,25 @@
 An arm's scores form a table of S seeds × T templates × n samples: every seed (a fine-tune, or a draw of
 demonstrations) answers the same samples in the same wordings.
 
-**Samples** are shared by all arms, so differences between arms are paired in them. The mean over an arm's seeds
-is one number per sample, and the variance of its mean over samples holds what samples differ by and the noise
-that remains after averaging over seeds. Samples that belong together, such as questions about one passage, form
-clusters: their deviations are summed before they are squared (Miller 2024, arXiv 2411.00640, with the correction
-C / (C − 1) for few clusters), and C clusters of unequal size count as `C* = n² / Σ n_c²` equal ones.
+**Samples** are shared by all arms, so differences between arms are paired in them. The mean over an arm's
+seeds is one number per sample, and the variance of its mean over samples holds what samples differ by and the
+noise that remains after averaging over seeds. Samples that belong together, such as questions about one
+passage, form clusters: their deviations are summed before they are squared (Miller 2024, arXiv 2411.00640,
+with the correction C / (C − 1) for few clusters), and C clusters of unequal size count as `C* = n² / Σ n_c²`
+equal ones.
 
-**Wordings** are those that will be used, so that nothing is drawn: a sample's score is its mean over them. Taken
-as a random draw of all possible wordings instead, templates are crossed with samples, and the variance of the
-mean is the signed sum of the mean squares `(MS_templates + MS_samples − MS_interaction) / (T·n)`.
+**Wordings** are those that will be used, so that nothing is drawn: a sample's score is its mean over them.
+Taken as a random draw of all possible wordings instead, templates are crossed with samples, and the variance
+of the mean is the signed sum of the mean squares `(MS_templates + MS_samples − MS_interaction) / (T·n)`.
 
-**Seeds** of different arms share nothing: seed 0 of one fine-tune has no more to do with seed 0 of another than
-with its seed 1. They are therefore never paired; `harness.statistics.seeds` tells what they add to each arm's
-mean, and the variance of a difference is that over samples plus both arms' parts.
+**Seeds** of different arms share nothing: seed 0 of one fine-tune has no more to do with seed 0 of another
+than with its seed 1. They are therefore never paired; `harness.statistics.seeds` tells what they add to each
+arm's mean, and the variance of a difference is that over samples plus both arms' parts.
 
 Degrees of freedom are Satterthwaite's (Biometrics Bulletin 2, 1946). For a sum without a minus sign those lie
-between the smallest of the parts' degrees and the sum of all. Here, where parts can cancel out, they could fall
-below one, and an interval could span anything; so they are never fewer than those of the part with the fewest.
+between the smallest of the parts' degrees and the sum of all. Here, where parts can cancel out, they could
+fall below one, and an interval could span anything; so they are never fewer than those of the part with the
+fewest.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,13 +35,15 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the variance of many means, as arrays of one shape: (K,) for scores, (K, K) for differences."""
+    """One part of the variance of many means, as arrays of one shape: (K,) for scores, (K, K) for
+    differences."""
 
     variance: FloatArray
     """What it adds. Below 0 where it takes away what another part counts twice."""
 
     estimated: FloatArray
-    """The estimate that its degrees belong to: where a part is a difference of mean squares, the first of them."""
+    """The estimate that its degrees belong to: where a part is a difference of mean squares, the first of
+    them."""
 
     degrees: FloatArray
 
@@ -160,7 +164,8 @@ class SampleEffects:
 
 
 def _squares_of_differences(effects: FloatArray) -> FloatArray:
-    """Σ (x − y)² = Σ x² + Σ y² − 2 Σ xy of every two rows, so the differences themselves are never computed."""
+    """Σ (x − y)² = Σ x² + Σ y² − 2 Σ xy of every two rows, so the differences themselves are never
+    computed."""
     products = effects @ effects.T
     own_squares = np.diag(products)
     sums = own_squares[:, None] + own_squares[None, :]

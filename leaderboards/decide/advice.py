@@ -1,5 +1,5 @@
-"""What follows from a table, as facts: what to fine-tune, that nothing should be, or that nothing can be said yet;
-what decides it, and what weakens it. `leaderboards.decide.verdict` words them."""
+"""What follows from a table, as facts: what to fine-tune, that nothing should be, or that nothing can be said
+yet; what decides it, and what weakens it. `leaderboards.decide.verdict` words them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ AdviceKind = Literal[
     "no_fine_tune",
     "none_complete",
 ]
-"""Fine-tune; no fine-tune adds anything worth having; the data do not decide; no candidate beats guessing or the
-most frequent answer; the best fine-tune collapsed or diverged; every fine-tune lost too much on guard tasks; no arm
-without tuning is complete; no fine-tune is; no candidate is."""
+"""Fine-tune; no fine-tune adds anything worth having; the data do not decide; no candidate beats guessing or
+the most frequent answer; the best fine-tune collapsed or diverged; every fine-tune lost too much on guard
+tasks; no arm without tuning is complete; no fine-tune is; no candidate is."""
 
 
 @dataclass(frozen=True)
-class Contest:
+class TuningContest:
     """A fine-tune against the best arm without tuning, of whatever model."""
 
     tuned: Row
@@ -179,7 +179,7 @@ class Advice:
     weaknesses: Weaknesses | None = None
     """None exactly where `advised` is."""
 
-    contest: Contest | None = None
+    contest: TuningContest | None = None
     """What decides: of an advised fine-tune, or else of the best one; None where one side is missing."""
 
     fine_tunes: int = 0
@@ -199,7 +199,8 @@ class Advice:
     tier: LeadersTier | None = None
     floor: Floor | None = None
     margin: float | None = None
-    """The gain below which tuning is not worth it, or how much may be lost on guard tasks: whichever decides."""
+    """The gain below which tuning is not worth it, or how much may be lost on guard tasks: whichever
+    decides."""
 
     outlook: Outlook | None = None
     """What more seeds or samples would tell, and cost; None without a contest."""
@@ -211,10 +212,10 @@ class Advice:
 def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
     """The advice that a table gives.
 
-    The fine-tunes are held, best score first, against the best arm that was not tuned, whatever its model. The
-    first one whose gain is clear of zero and stays significant after correction for all fine-tunes (Holm) is
-    advised: of many that gain nothing, the best one looks as if it did. A row that failed the guard against
-    forgetting is no choice, and one seed without another arm to borrow from shows nothing.
+    The fine-tunes are held, best score first, against the best arm that was not tuned, whatever its model.
+    The first one whose gain is clear of zero and stays significant after correction for all fine-tunes (Holm)
+    is advised: of many that gain nothing, the best one looks as if it did. A row that failed the guard
+    against forgetting is no choice, and one seed without another arm to borrow from shows nothing.
     """
     count = len(table.rows)
     tuned_rows = [row for row in table.eligible if row.tuned]
@@ -225,7 +226,8 @@ def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
         best = tuned_rows[0]
         return Advice("no_baseline", count, best, _weaknesses(best, table, ()))
     contests = [
-        Contest(row, untuned, table.difference(row, untuned), table.claim(row, untuned)) for row in tuned_rows
+        TuningContest(row, untuned, table.difference(row, untuned), table.claim(row, untuned))
+        for row in tuned_rows
     ]
     decisive = next((contest for contest in contests if contest.shown), None)
     contest = decisive or contests[0]
@@ -252,7 +254,7 @@ def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
     )
 
 
-def _kind(contests: Sequence[Contest], decisive: Contest | None, board: Board) -> AdviceKind:
+def _kind(contests: Sequence[TuningContest], decisive: TuningContest | None, board: Board) -> AdviceKind:
     if decisive is not None:
         return "tune"
     if contests[0].tuned.flag is not None:
@@ -301,7 +303,7 @@ def _gains(row: Row, table: Table) -> tuple[Gain, ...]:
     )
 
 
-def _tuning_cost(contest: Contest, table: Table, ledger: CostLedger) -> TuningCost:
+def _tuning_cost(contest: TuningContest, table: Table, ledger: CostLedger) -> TuningCost:
     entry = ledger.of(contest.tuned)
     return TuningCost(
         entry,
@@ -311,7 +313,7 @@ def _tuning_cost(contest: Contest, table: Table, ledger: CostLedger) -> TuningCo
     )
 
 
-def _leaders_tier(contest: Contest, table: Table, ledger: CostLedger) -> LeadersTier:
+def _leaders_tier(contest: TuningContest, table: Table, ledger: CostLedger) -> LeadersTier:
     """Flagged rows have wide intervals because something broke, and the arm that was beaten is no rival."""
     leader = contest.tuned
     tied = [

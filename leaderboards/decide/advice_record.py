@@ -3,13 +3,14 @@
 from typing import Any
 
 from harness.statistics import Estimate
-from leaderboards.decide.advice import Advice, Contest, Payoff
+from leaderboards.decide.advice import Advice, Payoff, TuningContest
 from leaderboards.decide.purchases import Outlook, Precision, Purchase
 from leaderboards.rank.tables import Row
 
 
 def advice_record(advice: Advice) -> dict[str, Any]:
-    """The kind of verdict and the figures that decide it, as shares of the score's range (0.01 is a point)."""
+    """The kind of verdict and the figures that decide it, as shares of the score's range (0.01 is a
+    point)."""
     return {
         "kind": advice.kind,
         "advised": _row(advice.advised),
@@ -40,7 +41,7 @@ def _payoff(payoff: Payoff | None) -> dict[str, Any] | None:
     }
 
 
-def _contest(contest: Contest | None) -> dict[str, Any] | None:
+def _contest(contest: TuningContest | None) -> dict[str, Any] | None:
     if contest is None:
         return None
     return {

@@ -27,8 +27,9 @@ class Card:
 
 
 def cards(table: Table, ledger: CostLedger) -> list[Card]:
-    """Best score; best for an order of magnitude less money; best without training; cheapest within a point of
-    the best. One card for each row, with all that it is the answer to. None of them lost too much on guard tasks.
+    """Best score; best for an order of magnitude less money; best without training; cheapest within a point
+    of the best. One card for each row, with all that it is the answer to. None of them lost too much on guard
+    tasks.
 
     One card when the best score takes no training: nothing is cheaper.
     """

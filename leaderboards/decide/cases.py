@@ -20,7 +20,8 @@ Seconds = tuple[tuple[int, float], ...]
 """Device-seconds by device, which is its place among all devices of the page."""
 
 Devices = tuple[tuple[int, float], ...]
-"""How many of each device, by its place, a candidate takes while it is up; less than one where it is shared."""
+"""How many of each device, by its place, a candidate takes while it is up; less than one where it is
+shared."""
 
 
 @dataclass(frozen=True)

@@ -327,7 +327,8 @@ def _alone(case: Case, costs: Costs | None, scenario: Scenario) -> CaseFigures:
 
 @dataclass(frozen=True)
 class Hosted:
-    """What a hosted model costs that is asked in place of a case; None where no price, or prompt, is known."""
+    """What a hosted model costs that is asked in place of a case; None where no price, or prompt, is
+    known."""
 
     plain: Line | None
     """With as many tokens."""

@@ -1,14 +1,14 @@
-"""What to buy next: how much more seeds, test samples or labels would tell of the gain that decides, and at what
-price.
+"""What to buy next: how much more seeds, test samples or labels would tell of the gain that decides, and at
+what price.
 
-The variance of the gain of a fine-tune over an untuned arm has three parts, all measured on this very board. Of each
-task, with S seeds of the one and S' of the other, and n samples,
+The variance of the gain of a fine-tune over an untuned arm has three parts, all measured on this very board.
+Of each task, with S seeds of the one and S' of the other, and n samples,
 
     Var(d) = (σ²_samples + σ²_residual/S + σ²'_residual/S') / n + σ²_seeds/S + σ²'_seeds/S'
 
-More samples divide the first part, more seeds of an arm its own parts. On several tasks the variances add, times the
-squares of the tasks' factors. A seed costs a training and its scoring on every task; a sample costs its label, and
-its scoring by every arm and seed compared. A greedy arm without tuning takes no seeds.
+More samples divide the first part, more seeds of an arm its own parts. On several tasks the variances add,
+times the squares of the tasks' factors. A seed costs a training and its scoring on every task; a sample costs
+its label, and its scoring by every arm and seed compared. A greedy arm without tuning takes no seeds.
 """
 
 import math
@@ -65,7 +65,8 @@ class TaskVariance:
         return self.estimated[0] > 0, self.estimated[1] > 0
 
     def parts(self, *, more_seeds: int, times_samples: float) -> Iterator[tuple[float, float, float]]:
-        """Variance, its estimate and the estimate's degrees, with so many more seeds and times the samples."""
+        """Variance, its estimate and the estimate's degrees, with so many more seeds and times the
+        samples."""
         of_samples = self.samples
         for arm in (0, 1):
             if not self.draws_seeds[arm]:
@@ -135,9 +136,9 @@ class Outlook:
     """Those that take most standard error away for a dollar first."""
 
     decisive: tuple[Purchase, ...] | None
-    """The cheapest of more seeds, more samples, or both, with which a gain as large as the one seen (or as the
-    smallest that is worth it) would be shown four times in five; None where no number within reason would, and empty
-    where it would already."""
+    """The cheapest of more seeds, more samples, or both, with which a gain as large as the one seen (or as
+    the smallest that is worth it) would be shown four times in five; None where no number within reason
+    would, and empty where it would already."""
 
     target: float
     """That gain."""
@@ -146,7 +147,8 @@ class Outlook:
 def outlook(
     table: Table, ledger: CostLedger, tuned: Row, untuned: Row, *, smallest_gain: float
 ) -> Outlook | None:
-    """What more data would tell of a gain; None where the two share no samples, or differ alike on all of them."""
+    """What more data would tell of a gain; None where the two share no samples, or differ alike on all of
+    them."""
     difference = table.difference(tuned, untuned)
     variances = [_variance(table, task, tuned, untuned) for task in table.tasks]
     if difference is None or not difference.stderr or any(variance is None for variance in variances):
@@ -215,8 +217,8 @@ class _Shop:
         return of_seeds * self.widening**2 / self.now.stderr**2
 
     def precision(self, *, more_seeds: int = 0, times_samples: float = 1.0) -> Precision:
-        """How well the gain would be known. More data never make fewer degrees of freedom, though they may leave
-        more of the variance to the part with the fewest."""
+        """How well the gain would be known. More data never make fewer degrees of freedom, though they may
+        leave more of the variance to the part with the fewest."""
         then = self._precision(more_seeds=more_seeds, times_samples=times_samples)
         return replace(then, degrees=max(then.degrees, self.now.degrees))
 
@@ -313,7 +315,8 @@ class _Shop:
         return total
 
     def _more_labels(self) -> Purchase | None:
-        """Twice the training labels; None where no learning curve of the fine-tune says what they would bring."""
+        """Twice the training labels; None where no learning curve of the fine-tune says what they would
+        bring."""
         moved, labels, trainings = 0.0, 0, 0
         for task, factor in factors(self.table.tasks, self.table.weights).items():
             curve = self.table.curves.get((*self.tuned.key, task))

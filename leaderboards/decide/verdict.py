@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from harness.statistics import Estimate
 from leaderboards.decide.advice import (
     Advice,
-    Contest,
     Floor,
     Gain,
     LeadersTier,
     OtherLeader,
     Payoff,
+    TuningContest,
     TuningCost,
     Weaknesses,
 )
@@ -115,7 +115,7 @@ def _no_payoff(payoff: Payoff) -> str:
     return f"Tuning gains, but {why}{use}."
 
 
-def _undecided(contest: Contest) -> str:
+def _undecided(contest: TuningContest) -> str:
     gains = contest.difference is not None and contest.difference.low > 0
     if gains and not contest.seeds_known:
         return f"Promising, not shown: train {contest.tuned.label} with more seeds."
@@ -190,7 +190,7 @@ def _until_then(advice: Advice, row: Row) -> Sentence:
     return (Words(before), *_score(row)) if before else _score(row)
 
 
-def _gain_sentences(advice: Advice, row: Row, contest: Contest) -> Iterator[Sentence]:
+def _gain_sentences(advice: Advice, row: Row, contest: TuningContest) -> Iterator[Sentence]:
     """The gain over the best arm without tuning first, then over those of its own model."""
     difference = contest.difference
     assert row.score and difference, "a fine-tune that is advised has a proven gain"
@@ -263,7 +263,7 @@ def _tail(estimate: Estimate, *, sign: bool = False) -> str:
     return with_interval(estimate, sign=sign).removeprefix(points(estimate.value, sign=sign))
 
 
-def _state_of(contest: Contest, advice: Advice) -> Sentence:
+def _state_of(contest: TuningContest, advice: Advice) -> Sentence:
     """How the best fine-tune stands beside the best arm without tuning."""
     tuned, untuned, difference = contest.tuned, contest.untuned, contest.difference
     assert tuned.score, "only complete rows are compared"
@@ -278,7 +278,7 @@ def _state_of(contest: Contest, advice: Advice) -> Sentence:
     return (*words, Words(f": {gain}, {_why_not(contest, advice)}."))
 
 
-def _why_not(contest: Contest, advice: Advice) -> str:
+def _why_not(contest: TuningContest, advice: Advice) -> str:
     difference = contest.difference
     assert difference, "a state is told of a difference"
     if contest.tuned.flag and advice.kind in ("broke_down", "nothing_works"):

@@ -11,7 +11,8 @@ KINDS_ON_FIRST_PAGE = ("undecided", "broke_down")
 
 
 def purchase_grid(site: Site) -> Grid | None:
-    """The purchases, those that remove most standard error per dollar first; None where no gain is compared."""
+    """The purchases, those that remove most standard error per dollar first; None where no gain is
+    compared."""
     outlook, contest = site.advice.outlook, site.advice.contest
     if outlook is None or contest is None:
         return None

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from harness.records.result import Result
 from harness.records.scores import TaskCard
 from harness.statistics import (
+    ArmMeans,
     Estimate,
     FloatArray,
-    Means,
     SeedNoise,
     cluster_numbers,
     score,
@@ -65,8 +65,8 @@ class ScoreTable:
         return self.values[rows][:, :, [places[name] for name in ids]]
 
     def means(self, ids: Sequence[str] | None = None) -> FloatArray:
-        """The mean of each sample over the seeds, of all samples or of those named, in their order: templates ×
-        samples."""
+        """The mean of each sample over the seeds, of all samples or of those named, in their order: templates
+        × samples."""
         means = self._means
         if ids is None or tuple(ids) == self.ids:
             return means
@@ -197,8 +197,8 @@ class _Scored:
 
 
 def _noises(cells: Sequence[_Scored]) -> list[SeedNoise]:
-    """What seeds add to the mean of each cell. The fine-tunes of a task lend each other what their seeds tell,
-    and so do the arms that draw demonstrations or answers."""
+    """What seeds add to the mean of each cell. The fine-tunes of a task lend each other what their seeds
+    tell, and so do the arms that draw demonstrations or answers."""
     scored = [place for place, cell in enumerate(cells) if cell.scores.values.size]
     tables = [cells[place].scores for place in scored]
     noise = seed_noise(
@@ -232,7 +232,7 @@ def _estimates(
     for (binary, low, shape, _), places in kinds.items():
         scores_of_first = cells[places[0]].scores
         if scores_of_first.values.size:
-            means = Means(
+            means = ArmMeans(
                 np.stack([cells[place].scores.means() for place in places]),
                 SeedNoise.joined([noises[place] for place in places]),
                 np.full(len(places), shape[0]),

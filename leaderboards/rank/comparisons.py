@@ -39,7 +39,8 @@ class TaskComparison:
 
     difference: Differences
     p: FloatArray
-    """P-value of the difference, corrected over the tasks of the pair of rows (Holm); NaN where there is none."""
+    """P-value of the difference, corrected over the tasks of the pair of rows (Holm); NaN where there is
+    none."""
 
     fixed: NDArray[np.int64]
     """Samples that the first gets right and the second wrong, by the majority of seeds and templates; of

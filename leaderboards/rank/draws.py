@@ -35,8 +35,8 @@ def joint_draws(table: Table, *, count: int = DRAWS) -> Draws:
     """Draw the scores of all ranked rows together, the same ones every time.
 
     Rows answer the same samples, so the errors that come from samples are drawn jointly; those of each row's
-    seeds are its own, from t with the degrees of freedom of their variance, so that a difference has the tails
-    that its interval has.
+    seeds are its own, from t with the degrees of freedom of their variance, so that a difference has the
+    tails that its interval has.
     """
     estimates = [row.score for row in table.ranked if row.score]
     value, low, high = (

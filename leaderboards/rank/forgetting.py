@@ -19,9 +19,9 @@ import numpy as np
 
 from harness.records.result import Result
 from harness.statistics import (
+    ArmMeans,
     Estimate,
     FloatArray,
-    Means,
     SeedNoise,
     differences,
     mean_over_tasks,
@@ -95,7 +95,8 @@ def forgetting(
 
 @dataclass(frozen=True)
 class _Scored:
-    """What a row's weights, and their base, scored on one guard task, on the samples that all of them have."""
+    """What a row's weights, and their base, scored on one guard task, on the samples that all of them
+    have."""
 
     key: Key
     task: str
@@ -107,8 +108,8 @@ class _Scored:
 
 
 def _changes(scored: Sequence[_Scored]) -> list[Estimate]:
-    """The differences of all tuned weights from their bases. Rows lend each other what their seeds tell, as in the
-    ranking: two or three of one row say little of how far another would have differed."""
+    """The differences of all tuned weights from their bases. Rows lend each other what their seeds tell, as
+    in the ranking: two or three of one row say little of how far another would have differed."""
     noise = seed_noise(
         [pair.tuned for pair in scored],
         [pair.base.scores.cluster_numbers(pair.ids) for pair in scored],
@@ -116,7 +117,7 @@ def _changes(scored: Sequence[_Scored]) -> list[Estimate]:
     )
     changes = []
     for place, pair in enumerate(scored):
-        means = Means(
+        means = ArmMeans(
             np.stack([pair.tuned.mean(axis=0), pair.base.scores.means(pair.ids)]),
             SeedNoise.joined([noise.of([place]), pair.base.noise]),
             np.array([len(pair.tuned), len(pair.base.seeds)]),
@@ -174,8 +175,8 @@ def _scored(
 ) -> _Scored | None:
     """None where the two share no samples.
 
-    Weights that were tuned for several tasks are averaged for each sample first, over the seeds that all of them
-    have: they all answer the same samples.
+    Weights that were tuned for several tasks are averaged for each sample first, over the seeds that all of
+    them have: they all answer the same samples.
     """
     cells = [read_cell(group, folder, notes, ahead=ahead) for group in groups(tuned, _after)]
     after = [cell for cell in cells if cell]

@@ -1,5 +1,5 @@
-"""Cells of a task against each other: differences over the wordings and samples that they share, each over all
-seeds of its own."""
+"""Cells of a task against each other: differences over the wordings and samples that they share, each over
+all seeds of its own."""
 
 import math
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from harness.statistics import (
     DRAWS,
+    ArmMeans,
     Estimate,
     FloatArray,
     Intervals,
-    Means,
     SeedNoise,
     differences,
     of_pairs,
@@ -25,9 +25,9 @@ from harness.statistics import (
 from leaderboards.rank.cells import Cell
 
 
-def means_of_cells(cells: Sequence[Cell], ids: Sequence[str], *, random_wordings: bool = False) -> Means:
+def means_of_cells(cells: Sequence[Cell], ids: Sequence[str], *, random_wordings: bool = False) -> ArmMeans:
     """Cells of a task on samples that all of them have."""
-    return Means(
+    return ArmMeans(
         np.stack([cell.scores.means(ids) for cell in cells]),
         SeedNoise.joined([cell.noise for cell in cells]),
         np.array([len(cell.seeds) for cell in cells]),
@@ -176,7 +176,7 @@ def _errors(
     complete = next((cell for cell in cells if len(cell.scores.ids) == len(ids)), None)
     clusters = None if complete is None else complete.scores.cluster_numbers(ids)
     seeds = np.array([len(cell.seeds) for cell in cells])
-    drawn = sample_errors(Means(means, noise, seeds, clusters, random_wordings), seed=seed)
+    drawn = sample_errors(ArmMeans(means, noise, seeds, clusters, random_wordings), seed=seed)
     stderr = np.array([cell.estimate.stderr or 0.0 if cell.estimate else 0.0 for cell in cells])
     of_samples = drawn * np.sqrt(np.maximum(0.0, stderr**2 - noise.variance))
     of_seeds, tailed = noise.errors(draws=DRAWS, seed=seed)

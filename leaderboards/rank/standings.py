@@ -134,18 +134,18 @@ def _sum(parts: Sequence[tuple[float, Comparison]], count: int) -> Comparison:
     tested = t_test(
         np.nan_to_num(value), np.where(known, sides.stderr, 1.0), sides.degrees, n=n.astype(np.int64)
     )
-    whole = squared(value, sign=-1)
+    differences = squared(value, sign=-1)
     down, up = squared(sides.down), squared(sides.up)
     below = np.tril_indices(count, -1)
     # The difference the other way round reaches down as far as this one reaches up.
     down[below], up[below] = up.T[below], down.T[below]
     nothing = np.zeros((DRAWS, count), dtype=np.float32)
     return Comparison(
-        whole,
+        differences,
         squared(sides.stderr),
         squared(sides.degrees),
-        whole - down,
-        whole + up,
+        differences - down,
+        differences + up,
         squared(np.where(known, tested, 1.0)),
         squared(n).astype(np.int64),
         seeds,

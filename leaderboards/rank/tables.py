@@ -74,8 +74,8 @@ class Row:
     is complete."""
 
     tier: int | None = None
-    """1 for the leader and all rows that are not clearly worse than it, 2 for the best of the rest and all not
-    clearly worse than that one …"""
+    """1 for the leader and all rows that are not clearly worse than it, 2 for the best of the rest and all
+    not clearly worse than that one …"""
 
     robustness: Robustness | None = None
     """How it stands by measures that do not average scores."""

@@ -9,11 +9,11 @@ from leaderboards.rank.tables import Row, Table
 def adjusted_low(table: Table, tuned: Row, untuned: Row) -> float | None:
     """The lower end of a fine-tune's gain over the best untuned arm, allowing for the choice of both.
 
-    A bound that holds at once for all pairs of a fine-tune and an untuned arm that could have been chosen holds
-    for the one that was. Could have been: rows whose difference from the best of their sort is not clear of zero
-    (cf. Zrnic and Fithian, Locally simultaneous inference, Annals of Statistics 52, 2024). The bound is the gain
-    minus its standard error times the 97.5 % quantile of the largest standardised error of all these pairs. None
-    where there was but one pair, or the two share no samples.
+    A bound that holds at once for all pairs of a fine-tune and an untuned arm that could have been chosen
+    holds for the one that was. Could have been: rows whose difference from the best of their sort is not
+    clear of zero (cf. Zrnic and Fithian, Locally simultaneous inference, Annals of Statistics 52, 2024). The
+    bound is the gain minus its standard error times the 97.5 % quantile of the largest standardised error of
+    all these pairs. None where there was but one pair, or the two share no samples.
     """
     tuned_rows = _plausible(table, tuned, [row for row in table.eligible if row.tuned])
     untuned_rows = _plausible(table, untuned, [row for row in table.eligible if not row.tuned])

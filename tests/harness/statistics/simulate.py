@@ -1,8 +1,8 @@
-"""How often the statistics are right, by simulation: `python tests/harness/statistics/simulate.py` writes what the
-methodology page shows.
+"""How often the statistics are right, by simulation: `python tests/harness/statistics/simulate.py` writes
+what the methodology page shows.
 
-Sweeps in which nothing is to be found: an untuned arm that answers greedily, and five fine-tunes that are truly
-as good, on the same right-or-wrong samples. Whatever is found is false.
+Sweeps in which nothing is to be found: an untuned arm that answers greedily, and five fine-tunes that are
+truly as good, on the same right-or-wrong samples. Whatever is found is false.
 """
 
 import json
@@ -17,8 +17,8 @@ from scipy import special
 import leaderboards
 from harness.statistics import (
     DRAWS,
+    ArmMeans,
     FloatArray,
-    Means,
     differences,
     holm,
     sample_errors,
@@ -99,7 +99,7 @@ def _task(design: Design, generator: np.random.Generator, *, seed: int) -> Compa
     tables = [untuned[:, None], *_answers(generator, skill + difficulty)[:, :, None]]
     noise = seed_noise(tables, alike=["greedy", *["tuned"] * TUNED])
     seeds = np.array([len(table) for table in tables])
-    return compared(Means(np.stack([table.mean(axis=0) for table in tables]), noise, seeds), seed=seed)
+    return compared(ArmMeans(np.stack([table.mean(axis=0) for table in tables]), noise, seeds), seed=seed)
 
 
 def _answers(generator: np.random.Generator, skill: FloatArray) -> FloatArray:
@@ -107,7 +107,7 @@ def _answers(generator: np.random.Generator, skill: FloatArray) -> FloatArray:
     return (generator.random(skill.shape) < special.ndtr(skill)).astype(float)
 
 
-def compared(means: Means, *, seed: int) -> Comparison:
+def compared(means: ArmMeans, *, seed: int) -> Comparison:
     """Every arm with every other, as the ranking compares them."""
     intervals, spread = differences(means, binary=True), means.spread
     assert intervals.stderr is not None and spread is not None

@@ -13,8 +13,8 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from harness.statistics import (
+    ArmMeans,
     Estimate,
-    Means,
     differences,
     exact_p,
     false_discovery,
@@ -135,7 +135,7 @@ def test_all_pairs_at_once_are_each_pair_alone(shape: tuple[int, int, int], bina
         for second in range(5):
             places = [first, second]
             noise = means.noise.of(places)
-            pair = Means(means.values[places], noise, means.seeds[places], clusters)
+            pair = ArmMeans(means.values[places], noise, means.seeds[places], clusters)
             alone = differences(pair, binary=binary).at(0, 1)
             estimate = together.at(first, second)
             assert (estimate.value, estimate.low, estimate.high) == pytest.approx(

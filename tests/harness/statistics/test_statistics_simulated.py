@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from harness.statistics import (
     DRAWS,
+    ArmMeans,
     Intervals,
-    Means,
     differences,
     exact_p,
     false_discovery,
@@ -139,7 +139,7 @@ def p_of(intervals: Intervals) -> Tables:
     return t_test(intervals.value, intervals.stderr, intervals.degrees, n=intervals.n)
 
 
-def errors_of(means: Means, *, seed: int) -> Tables:
+def errors_of(means: ArmMeans, *, seed: int) -> Tables:
     """Joint draws of the errors of K means."""
     assert means.spread is not None
     of_samples = np.sqrt(np.maximum(0, means.spread.variance - means.noise.variance))

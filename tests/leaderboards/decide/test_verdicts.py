@@ -20,7 +20,8 @@ DIFFICULTY = np.random.default_rng(1).normal(size=300)
 
 
 def answers(rates: Sequence[float], *, seed: int, n: int = 300) -> list[NDArray[np.float64]]:
-    """Right-or-wrong scores of each seed with exactly these shares of right ones, mostly on the easier samples."""
+    """Right-or-wrong scores of each seed with exactly these shares of right ones, mostly on the easier
+    samples."""
     generator = np.random.default_rng(seed)
     tables = []
     for rate in rates:
@@ -73,7 +74,8 @@ def test_a_proven_gain_is_advised_although_a_noisier_fine_tune_scores_more(resul
 
 
 def test_nothing_is_advised_where_always_answering_the_most_frequent_label_scores_more(results: Path) -> None:
-    """A board of 30 samples with 10 points, where one label alone scores 40, once read "prompting is enough"."""
+    """A board of 30 samples with 10 points, where one label alone scores 40, once read "prompting is
+    enough"."""
     metric = MetricCard(
         description="the chosen label is right",
         low=0.0,
