@@ -1,4 +1,4 @@
-"""The geometry of the cost page's three charts, for the scenario it opens with; `static/cost.js` redraws them
+"""The geometry of the cost page's three charts, for the scenario it opens with; `static/plots.js` redraws them
 alike."""
 
 import itertools
