@@ -230,14 +230,18 @@ def _step_labels(steps: Sequence[tuple[float, float]], cases: Sequence[Case]) ->
     """A name above and left of each step, where the staircase never is, or right of it where there is no
     room.
 
-    From the best down; one that would cover the name above it is left out.
+    From the best down; one that would cover the name above it, or the mark of the next step, is left out.
     """
     labels: list[Label] = []
-    for (x, y), case in reversed(list(zip(steps, cases, strict=True))):
+    for place, ((x, y), case) in reversed(list(enumerate(zip(steps, cases, strict=True)))):
         if labels and y - 9 - labels[-1].y < 16:
             continue
         short, wide = short_label(case)
         room = x - wide > LEFT
+        if not room and place + 1 < len(steps):
+            next_x, next_y = steps[place + 1]
+            if next_x < x + 12 + wide and y - 9 - next_y < 16:
+                continue
         labels.append(Label(tenth(x + (-6 if room else 6)), tenth(y - 9), short, "end" if room else "start"))
     return labels
 

@@ -132,13 +132,13 @@ class RowFigures(CellFigures, BillFigures):
 
     train_device_hours: float
     data_usd: float
-    """The labels of the training samples, if they had to be bought."""
+    """All labelled samples, those of dev and of prompts among them, if they are bought."""
 
     serve_usd_per_1k: float | None
     """A thousand requests on a device that is always busy."""
 
     break_even_few_shot: float | None
-    """Requests from which it is cheaper than few-shot prompting of the same model."""
+    """Requests from which it is cheaper in total than few-shot prompting of the same model, in the scenario."""
 
     break_even_few_shot_why: NoFigure | None
     """Why there is no such number."""

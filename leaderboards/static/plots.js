@@ -103,12 +103,15 @@ const showStairs = ({ totals, stairs }) => {
   setPath("stairs-plot", ".stairs", stairs.length ? `M${at(start)} ${cases[start].y}${steps}H${RIGHT}` : "");
   const labels = [];
   let above = -Infinity;
-  for (const place of [...stairs].reverse()) {
+  for (let step = stairs.length - 1; step >= 0; step -= 1) {
+    const [place, next] = [stairs[step], stairs[step + 1]];
     const y = tenth(cases[place].y - 9);
     if (cases[place].y - 9 - above < 16) continue;
-    above = y;
     const { short, wide } = cases[place];
     const room = at(place) - wide > LEFT;
+    const covers = next !== undefined && at(next) < at(place) + 12 + wide && cases[place].y - 9 - cases[next].y < 16;
+    if (!room && covers) continue;
+    above = y;
     const attributes = { class: "label", x: tenth(at(place) + (room ? -6 : 6)), y, "text-anchor": room ? "end" : "start" };
     labels.push(node("text", attributes, short));
   }

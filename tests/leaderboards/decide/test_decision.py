@@ -626,6 +626,33 @@ def test_the_draws_of_a_smaller_budget_are_those_of_its_own_estimate(tmp_path: P
     assert abs(np.corrcoef(drawn, site.choices.steps[:, 0])[0, 1]) < 0.1
 
 
+def test_the_first_page_and_the_cost_page_give_the_same_break_even_volumes(tmp_path: Path) -> None:
+    write_curve(tmp_path / "results", aim=0.9, small_aim=0.8)
+    for seed, rate in enumerate((13.0, 14.0, 12.5)):
+        run = make_run("small", "few_shot", task_card(), seed)
+        scores = draw_scores(0.5, 300, seed, name="capitals")
+        write_result(tmp_path / "results", run, task_card(), scores, requests_per_second=rate)
+    board = tmp_path / "board.toml"
+    board.write_text(
+        "[scenario]\nhours = 20\nretrains = 2\nrelabel = 0.5\nutilisation = 60\n", encoding="utf-8"
+    )
+    site = gather(read_folder(tmp_path / "results"), board)
+    entries = [*site.ledger.entries, *site.ledger.smaller]
+    tuned = [case for case in site.choices.cases if case.tuned]
+    assert len(tuned) == 2
+    for case in tuned:
+        entry = next(entry for entry in entries if entry.row is case.entry.row)
+        figures_of_case = site.decision.figures[site.choices.cases.index(case)]
+        for ours, theirs in (
+            (entry.over_few, figures_of_case.few_shot),
+            (entry.over_api, figures_of_case.api),
+        ):
+            assert ours and theirs
+            assert ours.requests == pytest.approx(theirs.requests) and ours.why == theirs.why
+            assert ours.ends == pytest.approx(theirs.ends)
+    assert tuned[0].few_shot and tuned[0].few_shot.spread
+
+
 def test_a_budget_that_lacks_a_seed_or_a_task_is_no_choice(tmp_path: Path) -> None:
     write_curve(tmp_path / "results", aim=0.9, small_aim=0.7)
     run = make_run("small", "lora", task_card(), 2, n_train=100)
