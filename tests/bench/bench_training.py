@@ -26,6 +26,11 @@ SETTINGS = QUICK.model_copy(
 
 @pytest.fixture(scope="module")
 def base() -> Path:
+    """Trained on one thread, as workers train models so small: several wait for each other where a core is
+    busy."""
+    import torch
+
+    torch.set_num_threads(1)
     return toy_folder("toy-qwen3")
 
 
