@@ -140,8 +140,8 @@ def price_fields(scenario: Scenario, devices: Sequence[str]) -> list[Field]:
         Field("api_input", "Hosted model, read", "$ per million tokens", scenario.api_input, 0, MOST_DOLLARS),
         Field(
             "api_cached",
-            "Hosted model, read again",
-            "$ per million cached tokens",
+            "Hosted model, cached",
+            "$ per million tokens read again",
             scenario.api_cached,
             0,
             MOST_DOLLARS,
