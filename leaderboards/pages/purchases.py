@@ -46,7 +46,7 @@ def _items(purchase: Purchase, outlook: Outlook) -> tuple[Item, ...]:
     return (
         Item(MISSING) if cost is None else Item(usd(cost), sort=cost),
         _precision(purchase, outlook),
-        Item(points(purchase.removed_per_dollar), sort=purchase.removed_per_dollar)
+        Item(f"{100 * purchase.removed_per_dollar:.2g}", sort=purchase.removed_per_dollar)
         if known and cost
         else Item(MISSING),
         Item(MISSING) if moved is None else Item(points(moved, sign=True), sort=moved),
