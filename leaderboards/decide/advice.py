@@ -81,6 +81,12 @@ class TuningCost:
     per_task: bool
     """Whether there are several tasks, and so several trainings."""
 
+    request_usd: float | None
+    """One request, with the time that a device is idle in the scenario of the board; None without a price."""
+
+    utilisation: float
+    """Percent of the time that a device is busy in it."""
+
     payback: Payback | None
     """Against `payback_over`; None when it is not known."""
 
@@ -246,7 +252,7 @@ def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
         fine_tunes=sum(row.tuned for row in table.ranked),
         gains=_gains(contest.tuned, table) if kind == "tune" else (),
         adjusted_low=adjusted_low(table, contest.tuned, untuned) if kind == "tune" else None,
-        cost=_tuning_cost(contest, table, ledger),
+        cost=_tuning_cost(contest, table, ledger, board),
         tier=_leaders_tier(contest, table, ledger) if kind == "tune" else None,
         floor=floor,
         margin=board.smallest_gain / 100,
@@ -303,11 +309,13 @@ def _gains(row: Row, table: Table) -> tuple[Gain, ...]:
     )
 
 
-def _tuning_cost(contest: TuningContest, table: Table, ledger: CostLedger) -> TuningCost:
-    entry = ledger.of(contest.tuned)
+def _tuning_cost(contest: TuningContest, table: Table, ledger: CostLedger, board: Board) -> TuningCost:
+    line = ledger.lines.of(contest.tuned.key)
     return TuningCost(
-        entry,
+        ledger.of(contest.tuned),
         len(table.tasks) > 1,
+        None if line is None else line.request,
+        board.scenario.utilisation,
         ledger.payback(contest.tuned, contest.untuned, contest.difference),
         contest.untuned,
     )

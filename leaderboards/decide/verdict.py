@@ -343,8 +343,11 @@ def _cost(cost: TuningCost) -> Sentence:
             Words(f"It took {took} of device time to train{each}; no price is known for {spend.device}."),
         )
     words = [Words(usd(spend.training.mid), strong=True), Words(f" to train{each}")]
-    if spend.request:
-        words.append(Words(f"; {usd(1000 * spend.request.mid)} per 1k requests"))
+    if cost.request_usd is not None:
+        busy = (
+            "" if cost.utilisation == 100 else f" on devices that are busy {cost.utilisation:g} % of the time"
+        )
+        words.append(Words(f"; {usd(1000 * cost.request_usd)} per 1k requests{busy}"))
     return (*words, Words("."))
 
 

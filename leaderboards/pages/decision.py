@@ -187,7 +187,7 @@ def _advice(choices: Choices, decision: Decision) -> str:
     if best is None:
         return f"Use {labels[chosen]}: {_no_fine_tune(choices, decision)}."
     if reference is None:
-        return f"Tune {labels[chosen]}: nothing untuned stands beside it."
+        return f"No advice: nothing without tuning stands beside {labels[chosen]}."
     net, worth = figures[best].net, figures[best].worth
     assert net is not None and worth is not None, "a fine-tune has a net benefit over the reference"
     if net.value == 0:

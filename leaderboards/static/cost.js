@@ -23,7 +23,7 @@ const advice = (decision) => {
   if (!known.length) return "No total cost is known: write what an hour of the device costs.";
   if (chosen === null) return nothingFits(decision);
   if (bestTuned === null) return `Use ${name(chosen)}: ${noFineTune(decision)}.`;
-  if (reference === null) return `Tune ${name(chosen)}: nothing untuned stands beside it.`;
+  if (reference === null) return `No advice: nothing without tuning stands beside ${name(chosen)}.`;
   const { net, worth } = figures[bestTuned];
   if (net.value === 0) return `${name(bestTuned)} and ${name(reference)} are worth the same: nothing tells them apart.`;
   const share = percent(worth).replaceAll(" ", "\u00a0");
