@@ -170,7 +170,8 @@ def outlook(
 def _variance(table: Table, task: str, tuned: Row, untuned: Row) -> TaskVariance | None:
     cell, arm_cell = tuned.cells[task], untuned.cells[task]
     ids = cell.scores.shared(arm_cell.scores)
-    means = means_of_cells([cell, arm_cell], ids) if ids else None
+    random_wordings = table.random_wordings
+    means = means_of_cells([cell, arm_cell], ids, random_wordings=random_wordings) if ids else None
     effects = means.effects if means else None
     if effects is None:
         return None

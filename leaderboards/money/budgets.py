@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from harness.statistics import Estimate
 from harness.sweep.methods import Method
 from leaderboards.rank.draws import NORMAL_95, SEED
-from leaderboards.rank.pairs import paired
 from leaderboards.rank.tables import Row, Table, weighted_mean
 
 
@@ -46,7 +45,7 @@ def _gain(row: Row, table: Table, method: Method) -> Estimate | None:
     arm = table.baseline(row, method)
     if arm is None:
         return None
-    parts = {task: paired(row.cells[task], arm.cells[task]) for task in table.tasks}
+    parts = {task: table.paired(row.cells[task], arm.cells[task]) for task in table.tasks}
     return weighted_mean(parts, table.tasks, table.weights, chance=False)
 
 

@@ -191,6 +191,9 @@ class Table:
     notes: tuple[str, ...]
     """What was left out of the comparison, and why."""
 
+    random_wordings: bool = False
+    """Whether wordings are taken for a draw."""
+
     @property
     def ranked(self) -> list[Row]:
         """The complete rows, best first."""
@@ -253,7 +256,11 @@ class Table:
         """Paired gain of a row whose training began elsewhere over the same samples tuned from the plain
         base."""
         plain_cell = plain(row.cells[task], self._cells(task, row.name)) if task in row.cells else None
-        return None if plain_cell is None else paired(row.cells[task], plain_cell)
+        return None if plain_cell is None else self.paired(row.cells[task], plain_cell)
+
+    def paired(self, cell: Cell, other_cell: Cell) -> Estimate | None:
+        """Difference of two cells of one task, that of a smaller training budget among them."""
+        return paired(cell, other_cell, random_wordings=self.random_wordings)
 
     def over_plain(self, row: Row) -> Estimate | None:
         """That gain over all tasks; None for a row that is not complete, or where the other arm is missing on
@@ -328,7 +335,9 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     standings = side_by_side(stand_on, tasks)
     ranked = [row.key for row in rows if row.score]
     overall = over_board(standings, ranked, factors(tasks, weights))
-    table = Table(tasks, weights, seeds, tuple(rows), curves, standings, overall, tuple(notes))
+    table = Table(
+        tasks, weights, seeds, tuple(rows), curves, standings, overall, tuple(notes), random_wordings
+    )
     return dataclasses.replace(table, rows=tuple(_placed(table)))
 
 
