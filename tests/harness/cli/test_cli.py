@@ -245,7 +245,7 @@ def test_a_dry_run_for_scripts_has_what_can_be_shown(sweep: Path, capsys: pytest
 
 
 def test_a_new_task_says_what_its_test_split_can_show(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    on_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = [f"message {index},{('sales', 'support')[index % 2]}" for index in range(300)]
     (tmp_path / "mail.csv").write_text("\n".join(["message,team", *lines]))
