@@ -451,6 +451,16 @@ def _measured_grid(site: Site, choices: Choices) -> Grid:
 def _figure_columns() -> tuple[FilledColumn[_PricedCase], ...]:
     """What a scenario makes of a case; `static/cost.js` fills in the same columns, in this order."""
     return (
+        *_cost_columns(),
+        *_odds_columns(),
+        *_volume_columns(),
+        FilledColumn(RIGHT_ANSWER, _right_answer_item),
+    )
+
+
+def _cost_columns() -> tuple[FilledColumn[_PricedCase], ...]:
+    """What it costs, and what it is worth after that."""
+    return (
         FilledColumn(
             Column("One-off", "F: labels and every training; below, what of it is labels.", about="total"),
             _once_item,
@@ -479,6 +489,12 @@ def _figure_columns() -> tuple[FilledColumn[_PricedCase], ...]:
             ),
             _net_item,
         ),
+    )
+
+
+def _odds_columns() -> tuple[FilledColumn[_PricedCase], ...]:
+    """How sure that is."""
+    return (
         FilledColumn(
             Column(
                 "P(worth it)", "Share of the draws in which the net benefit is above zero.", about="worth-it"
@@ -502,6 +518,12 @@ def _figure_columns() -> tuple[FilledColumn[_PricedCase], ...]:
             ),
             _frontier_share_item,
         ),
+    )
+
+
+def _volume_columns() -> tuple[FilledColumn[_PricedCase], ...]:
+    """What a point costs, and how many requests it takes."""
+    return (
         FilledColumn(
             Column(
                 "$ / point",
@@ -527,7 +549,6 @@ def _figure_columns() -> tuple[FilledColumn[_PricedCase], ...]:
             ),
             _hosted_payback_item,
         ),
-        FilledColumn(RIGHT_ANSWER, _right_answer_item),
     )
 
 

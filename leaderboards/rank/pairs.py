@@ -65,7 +65,7 @@ class Comparison:
     """Joint draws of the errors of the K scores, as if all variances were known: draws × K."""
 
     tailed_errors: NDArray[np.float32]
-    """The same draws, with the tails that the estimated variances of seeds give them."""
+    """`errors` with the tails that the estimated variances of seeds give them."""
 
     def at(self, row: int, column: int) -> Estimate | None:
         """One difference; None where the two share no sample."""
