@@ -125,10 +125,11 @@ def seed_noise(
     """
     count = len(tables)
     squares = [_squares(table, clusters[place] if clusters else None) for place, table in enumerate(tables)]
-    reasons = list(alike) if alike is not None else [None] * count
+    by_reason: dict[object, list[int]] = {}
+    for place in range(count):
+        by_reason.setdefault(None if alike is None else alike[place], []).append(place)
     noises = [_NONE] * count
-    for reason in dict.fromkeys(reasons):
-        places = [place for place in range(count) if reasons[place] == reason]
+    for places in by_reason.values():
         members = {place: square for place in places if (square := squares[place])}
         if not members:
             continue

@@ -37,7 +37,7 @@ from harness.toys import toy_folder
 from harness.workers.worker import Worker
 
 LEAST_SHARE_OF_BARE = 0.95
-LEAST_OVER_LM_EVAL = {"vllm": 8.0, "hf": 4.0}
+LEAST_OVER_LM_EVAL = {"vllm": 5.0, "hf": 3.5}
 LEAST_CHOICE_SPEEDUP = 3.0
 MOST_BYTES = 1.5 * 2**30
 ROUNDS = 10
