@@ -51,8 +51,7 @@ class TuningContest:
     @property
     def seeds_known(self) -> bool:
         """Whether it can be told how far another seed of either might differ."""
-        cells = [*self.tuned.cells.values(), *self.untuned.cells.values()]
-        return all(cell.seed_noise_known for cell in cells)
+        return self.tuned.seed_noise_known and self.untuned.seed_noise_known
 
     @property
     def shown(self) -> bool:

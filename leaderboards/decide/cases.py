@@ -12,7 +12,7 @@ from leaderboards.money.budgets import draws_alone
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.payback import NoFigure, doubt, spread_of
 from leaderboards.rank.baselines import Key
-from leaderboards.rank.draws import Draws
+from leaderboards.rank.draws import Draws, within_range
 from leaderboards.rank.tables import Table
 from leaderboards.text import count_of
 
@@ -150,8 +150,7 @@ def make_choices(table: Table, ledger: CostLedger) -> Choices:
         drawn.append(alone[:, None])
     order = sorted(range(len(cases)), key=[-case.score for case in cases].__getitem__)
     scores = np.concatenate(drawn, axis=1)[:, order]
-    highs = [card.metrics[card.primary_metric].high for card in table.tasks.values()]
-    steps = Draws(np.minimum(scores, 1.0) if all(high == 1.0 for high in highs) else scores).steps
+    steps = Draws(within_range(scores, table)).steps
     return Choices(tuple(devices), tuple(cases[place] for place in order), steps, _right_per_score(table))
 
 

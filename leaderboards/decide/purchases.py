@@ -20,9 +20,8 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from harness.statistics import CONFIDENCE, POWER
+from harness.statistics import CONFIDENCE, POWER, FloatArray
 from leaderboards.money.ledger import CostLedger
-from leaderboards.rank.cells import Cell
 from leaderboards.rank.pairs import means_of_cells
 from leaderboards.rank.standings import factors
 from leaderboards.rank.tables import Row, Table
@@ -172,26 +171,27 @@ def _variance(table: Table, task: str, tuned: Row, untuned: Row) -> TaskVariance
     ids = cell.scores.shared(arm_cell.scores)
     random_wordings = table.random_wordings
     means = means_of_cells([cell, arm_cell], ids, random_wordings=random_wordings) if ids else None
-    effects = means.effects if means else None
-    if effects is None:
+    if means is None or means.effects is None:
         return None
-    of_samples = effects.of_differences()[0]
+    of_samples = means.effects.of_differences()[0]
     factor = factors(table.tasks, table.weights)[task] ** 2
 
-    def both(of: Cell, other: Cell, *, what: str) -> tuple[float, float]:
-        return tuple(factor * float(getattr(each.noise, what)[0]) for each in (of, other))  # type: ignore[return-value]
-
-    estimated, of_seeds = both(cell, arm_cell, what="estimated"), both(cell, arm_cell, what="variance")
+    estimated, of_seeds = _pair(factor * means.noise.estimated), _pair(factor * means.noise.variance)
     return TaskVariance(
         factor * float(of_samples.variance[0, 1]),
         float(of_samples.degrees[0, 1]),
         (estimated[0] - of_seeds[0], estimated[1] - of_seeds[1]),
         of_seeds,
         estimated,
-        (float(cell.noise.degrees[0]), float(arm_cell.noise.degrees[0])),
+        _pair(means.noise.degrees),
         (len(cell.seeds), len(arm_cell.seeds)),
         len(ids),
     )
+
+
+def _pair(values: FloatArray) -> tuple[float, float]:
+    """Of the fine-tune, and of the untuned arm."""
+    return float(values[0]), float(values[1])
 
 
 @dataclass(frozen=True)
@@ -285,8 +285,7 @@ class _Shop:
     @property
     def seeds_tell(self) -> bool:
         """Whether what another seed would change is known of both arms."""
-        cells = [*self.tuned.cells.values(), *self.untuned.cells.values()]
-        return all(cell.seed_noise_known for cell in cells)
+        return self.tuned.seed_noise_known and self.untuned.seed_noise_known
 
     @property
     def _first_seeds(self) -> Purchase:
@@ -294,14 +293,10 @@ class _Shop:
         more = ENOUGH_SEEDS - min(task.seeds[0] for task in self.tasks)
         return Purchase("seeds", more, self._seeds_usd(more), None)
 
-    @cached_property
+    @property
     def _drawn(self) -> tuple[bool, bool]:
         """Which of the two arms another seed would change."""
-        tuned, untuned = (
-            any(not cell.same_for_every_seed for cell in row.cells.values())
-            for row in (self.tuned, self.untuned)
-        )
-        return tuned, untuned
+        return not self.tuned.same_for_every_seed, not self.untuned.same_for_every_seed
 
     def _samples_usd(self, samples: int) -> float | None:
         """Labels, and scoring by both arms with every seed."""

@@ -404,7 +404,7 @@ def _caveats(advice: Advice) -> Iterator[str]:
 
 
 def _few_seeds(row: Row) -> Iterator[str]:
-    if all(cell.same_for_every_seed for cell in row.cells.values()):
+    if row.same_for_every_seed:
         return
     if row.seeds == 1 and row.members:
         yield "A single ensemble: how far another one would differ is taken from single fine-tunes."

@@ -158,14 +158,13 @@ def read_cell(
     notes: list[str],
     *,
     ahead: Mapping[str, Outcome] = MappingProxyType({}),
-    random_wordings: bool = False,
 ) -> Cell | None:
     """The runs of one candidate on one task and budget, with their predictions; None when none of these can
     be read.
 
     `ahead`: by the key of their run, scores that were read before.
     """
-    return read_cells([results], folder, notes, ahead=ahead, random_wordings=random_wordings)[0]
+    return read_cells([results], folder, notes, ahead=ahead)[0]
 
 
 def read_cells(

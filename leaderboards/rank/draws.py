@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics import DRAWS
+from harness.statistics import DRAWS, FloatArray
 from leaderboards.rank.tables import Table
 
 SEED = 0
@@ -47,6 +47,10 @@ def joint_draws(table: Table, *, count: int = DRAWS) -> Draws:
     alone = np.random.default_rng(SEED).standard_normal(errors.shape)
     alone *= np.where(alone < 0, value - low, high - value) / NORMAL_95
     scores = value + np.where(errors.std(axis=0) > 0, errors, alone)
+    return Draws(within_range(scores, table))
+
+
+def within_range(scores: FloatArray, table: Table) -> FloatArray:
+    """Drawn scores without those that no metric can give: two seeds allow for such errors."""
     highs = [card.metrics[card.primary_metric].high for card in table.tasks.values()]
-    # Two seeds allow for errors that no score can have.
-    return Draws(np.minimum(scores, 1.0) if all(high == 1.0 for high in highs) else scores)
+    return np.minimum(scores, 1.0) if all(high == 1.0 for high in highs) else scores

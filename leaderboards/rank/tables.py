@@ -156,6 +156,16 @@ class Row:
         )
 
     @property
+    def same_for_every_seed(self) -> bool:
+        """Whether its seeds change nothing, on any task."""
+        return all(cell.same_for_every_seed for cell in self.cells.values())
+
+    @property
+    def seed_noise_known(self) -> bool:
+        """Whether it can be told, on every task, how far another seed might differ."""
+        return all(cell.seed_noise_known for cell in self.cells.values())
+
+    @property
     def scored(self) -> int:
         """Samples scored in every seed and template, all tasks."""
         return sum(len(cell.scores) for cell in self.cells.values())
