@@ -10,7 +10,7 @@ import pkgutil
 from pathlib import Path
 
 from harness.engines.cache import AnswerCache
-from harness.engines.encode import encode_prompts, uses_chat_template
+from harness.engines.encode import PromptEncoder
 from harness.engines.engine import Choose, Engine, Generate, Measure, Request, Sampling
 from harness.engines.guards import Canaries
 from harness.engines.scoring import ScoringWorker
@@ -36,8 +36,7 @@ def _canaries(engine: Engine, path: Path) -> Canaries:
     """Of the rendered prompts in a file, each with the `chat` of its run."""
     prompts = []
     for row in read_jsonl(path):
-        chat = uses_chat_template(engine.tokenizer, row["chat"])
-        prompts += encode_prompts(engine.tokenizer, [Rendered(**row["prompt"])], chat=chat)
+        prompts += PromptEncoder(engine.tokenizer, row["chat"]).prompts([Rendered(**row["prompt"])])
     return Canaries(engine, [prompt.token_ids for prompt in prompts])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from harness.engines.encode import NO_TOKENS, encode_answers, encode_prompts, uses_chat_template
+from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
 from harness.engines.engine import Choose, Engine, Generate, Likelihood, Measure, Request, Sampling
 from harness.jsonl import each_jsonl
 from harness.records.predictions import EngineAnswer
@@ -66,8 +66,8 @@ class Questions:
     def __init__(self, job: AskJob, arm: int, engine: Engine) -> None:
         """`arm`: its place among the arms in use."""
         self._job, self._arm = job, arm
-        self._tokenizer, self._context = engine.tokenizer, engine.context
-        self.chat = uses_chat_template(engine.tokenizer, job.chat)
+        self.encoder = PromptEncoder(engine.tokenizer, job.chat)
+        self._context = engine.context
         self._sampling = _sampling(job)
 
     def read(self) -> list[Question]:
@@ -75,17 +75,16 @@ class Questions:
         questions: list[Question] = []
         rows = each_jsonl(self._job.prompts)
         while chunk := list(islice(rows, TOKENISED_AT_ONCE)):
-            prompts = [Rendered(**row["prompt"]) for row in chunk]
+            prompts = self.encoder.prompts([Rendered(**row["prompt"]) for row in chunk])
             answers = [self._given_answers(row, prompt) for row, prompt in zip(chunk, prompts, strict=True)]
-            encoded = encode_prompts(self._tokenizer, prompts, chat=self.chat)
             tokens = iter(self._weighed_tokens(prompts, answers))
-            for row, prompt, texts, encoded_prompt in zip(chunk, prompts, answers, encoded, strict=True):
+            for row, prompt, texts in zip(chunk, prompts, answers, strict=True):
                 question = Question(
                     place=len(questions),
                     identity=row["id"],
                     template=row["template"],
-                    text=encoded_prompt.text,
-                    tokens=encoded_prompt.token_ids,
+                    text=prompt.text,
+                    tokens=prompt.token_ids,
                     after=prompt.after,
                     answers=texts,
                     answer_tokens=list(islice(tokens, len(texts))),
@@ -126,7 +125,7 @@ class Questions:
             for draw, written in enumerate(answer)
         ]
 
-    def _given_answers(self, row: Message, prompt: Rendered) -> list[str]:
+    def _given_answers(self, row: Message, prompt: Encoded) -> list[str]:
         """The texts that are weighed after a prompt, or that its answer is held to."""
         if self._job.output == "perplexity":
             return [row["target"]]
@@ -136,16 +135,16 @@ class Questions:
         if self._job.structured_outputs != "choice":
             return []
         # What a plain prompt is followed by belongs to the answer's tokens, a space for instance.
-        return choices if self.chat else [prompt.before + text for text in choices]
+        return [prompt.before + text for text in choices]
 
-    def _weighed_tokens(self, prompts: Sequence[Rendered], answers: Sequence[list[str]]) -> list[list[int]]:
+    def _weighed_tokens(self, prompts: Sequence[Encoded], answers: Sequence[list[str]]) -> list[list[int]]:
         """The tokens of every answer that is weighed, one prompt's after the other's."""
         if self._job.output == "generate":
             return []
-        pairs: list[tuple[Rendered, str]] = []
+        pairs: list[tuple[Encoded, str]] = []
         for prompt, texts in zip(prompts, answers, strict=True):
             pairs += [(prompt, text) for text in texts]
-        return encode_answers(self._tokenizer, pairs, chat=self.chat)
+        return self.encoder.answers(pairs)
 
     def _fit(self, question: Question) -> None:
         """Enter the error of a question that the model cannot be asked, or cut its prompt where the task
@@ -170,9 +169,9 @@ class Questions:
                 "the task set truncation_side"
             )
             return
-        question.tokens = _cut(question.tokens, prompt_room, side, bos=self._tokenizer.bos_token_id)
+        question.tokens = _cut(question.tokens, prompt_room, side, bos=self.encoder.tokenizer.bos_token_id)
         question.truncated = length - prompt_room
-        question.text = self._tokenizer.decode(question.tokens)
+        question.text = self.encoder.tokenizer.decode(question.tokens)
 
     def _without_tokens(self, question: Question) -> str | None:
         """The error of a question whose prompt, or an answer to be weighed, has no tokens; else None."""

@@ -253,7 +253,7 @@ class ScoringWorker:
             device=engine.device,
             num_devices=engine.num_devices,
             dtype=engine.dtype,
-            chat_template=run.prompts.chat,
+            chat_template=run.prompts.encoder.chat,
             way=engine.way,
             swap_seconds=swap_seconds / len(runs),
             guard_seconds=guard_seconds / len(runs),

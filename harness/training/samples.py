@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engines.encode import NO_TOKENS, encode_answer, encode_prompts, uses_chat_template
+from harness.engines.encode import PromptEncoder
 from harness.errors import UserError
 from harness.jsonl import read_jsonl
 from harness.task import Rendered
@@ -36,15 +36,15 @@ class Samples:
 def load_samples(fit: FitJob, tokenizer: Any, *, longest: int) -> Samples:
     """The samples of at most `longest` tokens. Raises `UserError` when none is left to train on, or none for
     dev."""
-    chat = uses_chat_template(tokenizer, fit.chat)
+    encoder = PromptEncoder(tokenizer, fit.chat)
     rows = read_jsonl(fit.train)
-    encoded = _encode(tokenizer, rows, chat=chat)
+    encoded = _encode(encoder, rows)
     train, tasks = [], []
     for row, sample in zip(rows, encoded, strict=True):
         if len(sample["input_ids"]) <= longest:
             train.append(sample)
             tasks.append(row.get("task", ""))
-    dev = [] if fit.meta else _encode(tokenizer, read_jsonl(fit.dev), chat=chat)
+    dev = [] if fit.meta else _encode(encoder, read_jsonl(fit.dev))
     dev = [sample for sample in dev if len(sample["input_ids"]) <= longest]
     if not train or not (dev or fit.meta):
         split = "dev" if train else "training"
@@ -52,16 +52,9 @@ def load_samples(fit: FitJob, tokenizer: Any, *, longest: int) -> Samples:
     return Samples(train=train, dev=dev, tasks=tasks, left_out=len(encoded) - len(train))
 
 
-def _encode(tokenizer: Any, rows: Sequence[Message], *, chat: bool) -> list[Tokens]:
-    if not rows:
-        return []
-    rendered = [Rendered(**row["prompt"]) for row in rows]
-    prompts = encode_prompts(tokenizer, rendered, chat=chat)
+def _encode(encoder: PromptEncoder, rows: Sequence[Message]) -> list[Tokens]:
     samples = []
-    for row, prompt, encoded in zip(rows, rendered, prompts, strict=True):
-        if not encoded.token_ids:
-            raise UserError(NO_TOKENS)
-        answer = [*encode_answer(tokenizer, prompt, row["target"], chat=chat), tokenizer.eos_token_id]
-        labels = [IGNORED] * len(encoded.token_ids) + answer
-        samples.append({"input_ids": encoded.token_ids + answer, "labels": labels})
+    for sample in encoder.completed([(Rendered(**row["prompt"]), row["target"]) for row in rows]):
+        labels = [IGNORED] * len(sample.prompt) + sample.answer
+        samples.append({"input_ids": sample.prompt + sample.answer, "labels": labels})
     return samples

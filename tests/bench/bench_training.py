@@ -42,19 +42,17 @@ def bare_script(base: Path, folder: Path, tuner: str, seed: int) -> float:
     from transformers import AutoModelForCausalLM, AutoTokenizer, EarlyStoppingCallback
     from trl import SFTConfig, SFTTrainer
 
-    from harness.engines.encode import encode_answer, encode_prompt
+    from harness.engines.encode import PromptEncoder
 
     tokenizer = AutoTokenizer.from_pretrained(base)
 
     def encoded(name: str) -> Dataset:
         rows = []
         for row in read_jsonl(folder / name):
-            prompt = encode_prompt(tokenizer, Rendered(**row["prompt"]), chat=True).token_ids
-            answer = [
-                *encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True),
-                tokenizer.eos_token_id,
-            ]
-            rows.append({"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer})
+            pair = Rendered(**row["prompt"]), row["target"]
+            (sample,) = PromptEncoder(tokenizer, True).completed([pair])
+            labels = [-100] * len(sample.prompt) + sample.answer
+            rows.append({"input_ids": sample.prompt + sample.answer, "labels": labels})
         return Dataset.from_list(rows)
 
     trainer = SFTTrainer(

@@ -30,13 +30,15 @@ def test_tokens_are_those_of_the_samples_seen_without_padding(
 ) -> None:
     from transformers import AutoTokenizer
 
-    from harness.engines.encode import encode_answer, encode_prompt
+    from harness.engines.encode import PromptEncoder
 
     tokenizer = AutoTokenizer.from_pretrained(qwen3)
     prompts = answers = 0
-    for row in read_jsonl(dates / "train.jsonl"):
-        prompts += len(encode_prompt(tokenizer, Rendered(**row["prompt"]), chat=True).token_ids)
-        answers += len(encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True)) + 1
+    rows = read_jsonl(dates / "train.jsonl")
+    pairs = [(Rendered(**row["prompt"]), row["target"]) for row in rows]
+    for sample in PromptEncoder(tokenizer, True).completed(pairs):
+        prompts += len(sample.prompt)
+        answers += len(sample.answer)
     two_epochs = QUICK.model_copy(update={"max_steps": -1, "num_train_epochs": 2.0})
     record = train(trainer, dates, "full", two_epochs)
     assert record["tokens"] == 2 * (prompts + answers)
@@ -53,18 +55,17 @@ def test_the_loss_is_the_mean_cross_entropy_of_the_answer_alone(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from harness.engines.encode import encode_answer, encode_prompt
+    from harness.engines.encode import PromptEncoder
 
     write_jsonl(dates / "dev.jsonl", read_jsonl(dates / "dev.jsonl")[:1])
     barely = QUICK.model_copy(update={"learning_rate": 1e-12, "max_steps": 1, "eval_steps": 1})
     record = train(trainer, dates, "full", barely)
     tokenizer, model = AutoTokenizer.from_pretrained(qwen3), AutoModelForCausalLM.from_pretrained(qwen3)
     (row,) = read_jsonl(dates / "dev.jsonl")
-    prompt = encode_prompt(tokenizer, Rendered(**row["prompt"]), chat=True).token_ids
-    answer = [
-        *encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True),
-        tokenizer.eos_token_id,
-    ]
+    pair = Rendered(**row["prompt"]), row["target"]
+    (sample,) = PromptEncoder(tokenizer, True).completed([pair])
+    prompt, answer = sample.prompt, sample.answer
+    assert answer[-1] == tokenizer.eos_token_id
     with torch.no_grad():
         logprobs = model(torch.tensor([prompt + answer])).logits[0].log_softmax(dim=-1)
     by_hand = -sum(
@@ -145,11 +146,11 @@ def test_an_adapter_trains_a_small_share_of_the_parameters(trainer: Worker, date
 def test_chat_rendering_asked_of_a_tokenizer_without_a_template_is_an_error(dates: Path, qwen3: Path) -> None:
     from transformers import AutoTokenizer
 
-    from harness.engines.encode import uses_chat_template
+    from harness.engines.encode import PromptEncoder
 
     tokenizer = AutoTokenizer.from_pretrained(qwen3)
-    assert uses_chat_template(tokenizer, None)
+    assert PromptEncoder(tokenizer, None).chat
     tokenizer.chat_template = None
-    assert not uses_chat_template(tokenizer, None)
+    assert not PromptEncoder(tokenizer, None).chat
     with pytest.raises(UserError, match="has no chat template; set chat = false"):
-        uses_chat_template(tokenizer, True)
+        PromptEncoder(tokenizer, True)

@@ -134,7 +134,7 @@ def test_the_dev_loss_is_a_mean_over_tokens_not_over_batches(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from harness.engines.encode import encode_answer, encode_prompt
+    from harness.engines.encode import PromptEncoder
 
     rows = read_jsonl(dates / "dev.jsonl")[:5]
     for place, row in enumerate(rows):
@@ -147,11 +147,10 @@ def test_the_dev_loss_is_a_mean_over_tokens_not_over_batches(
     tokenizer, model = AutoTokenizer.from_pretrained(qwen3), AutoModelForCausalLM.from_pretrained(qwen3)
     total = count = 0.0
     for row in rows:
-        prompt = encode_prompt(tokenizer, Rendered(**row["prompt"]), chat=True).token_ids
-        answer = [
-            *encode_answer(tokenizer, Rendered(**row["prompt"]), row["target"], chat=True),
-            tokenizer.eos_token_id,
-        ]
+        pair = Rendered(**row["prompt"]), row["target"]
+        (sample,) = PromptEncoder(tokenizer, True).completed([pair])
+        prompt, answer = sample.prompt, sample.answer
+        assert answer[-1] == tokenizer.eos_token_id
         with torch.no_grad():
             logprobs = model(torch.tensor([prompt + answer])).logits[0].log_softmax(dim=-1)
         total -= sum(logprobs[len(prompt) - 1 + place, token].item() for place, token in enumerate(answer))
