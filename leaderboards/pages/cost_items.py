@@ -80,11 +80,11 @@ def payback_item(payback: Payback | None, against: str = "", *, none: str = "") 
 
 
 def ends_text(payback: Payback) -> str:
-    """`14,000 to never`: a break-even volume's interval; empty where it has none, or no width."""
-    if payback.ends is None or payback.ends[0] == payback.ends[1]:
+    """`14,000 to never`: a break-even volume's interval; empty where it has none, or none that can be seen."""
+    if payback.ends is None:
         return ""
     low, high = ("never" if end == math.inf else from_volume(end) for end in payback.ends)
-    return f"{low} to {high}"
+    return "" if low == high else f"{low} to {high}"
 
 
 def energy_text(joules: float) -> str:

@@ -86,8 +86,9 @@ const netItem = (net, isReference) => {
 const bestItem = ({ best, loss }) => (best === null ? ["–"] : item(best, percent, `${usd(loss)} loss`));
 
 const endsText = ({ ends }) => {
-  if (ends === null || ends[0] === ends[1]) return "";
-  return ends.map((end) => (end === Infinity ? "never" : requests(end))).join(" to ");
+  if (ends === null) return "";
+  const [low, high] = ends.map((end) => (end === Infinity ? "never" : requests(end)));
+  return low === high ? "" : `${low} to ${high}`;
 };
 const volumeItem = (made, also = "") => {
   if (!made) return item(null, requests, also);
