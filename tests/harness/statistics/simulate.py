@@ -95,14 +95,14 @@ def simulate(design: Design, *, sweeps: int = SWEEPS, seed: int = 0) -> Simulate
 def _task(design: Design, generator: np.random.Generator, *, seed: int) -> Comparison:
     difficulty = generator.normal(0, DIFFICULTY, design.samples)
     skill = generator.normal(0, design.seed_sd * PROBITS_PER_POINT, (TUNED, design.seeds, 1))
-    untuned = _answers(generator, difficulty[None])
-    tables = [untuned[:, None], *_answers(generator, skill + difficulty)[:, :, None]]
+    untuned = answers(generator, difficulty[None])
+    tables = [untuned[:, None], *answers(generator, skill + difficulty)[:, :, None]]
     noise = seed_noise(tables, alike=["greedy", *["tuned"] * TUNED])
     seeds = np.array([len(table) for table in tables])
     return compared(ArmMeans(np.stack([table.mean(axis=0) for table in tables]), noise, seeds), seed=seed)
 
 
-def _answers(generator: np.random.Generator, skill: FloatArray) -> FloatArray:
+def answers(generator: np.random.Generator, skill: FloatArray) -> FloatArray:
     """Right or wrong."""
     return (generator.random(skill.shape) < special.ndtr(skill)).astype(float)
 
