@@ -31,7 +31,7 @@ from harness.statistics import score as score_of
 from harness.sweep.methods import TUNED, TUNERS, Method, Tuner
 from harness.sweep.recipe import EnsembleSpec, MetaLearning, Portion, Recipe, Stage, layered, make_training
 from harness.sweep.run import Candidate, Guard, Run, TunedFor
-from harness.sweep.settings import Generation, Search, SearchSettings
+from harness.sweep.settings import TRIAL_SEED, Generation, Search, SearchSettings
 
 FEW = 32
 """Samples of few-shot tuning."""
@@ -363,34 +363,37 @@ TRIAL = ResourceUse(seconds=1500.0, tokens=90_000, flops=5.4e14)
 
 
 def searched(
-    run: Run, *, scores: Mapping[float, float | None], failed: str = "the loss became nan"
+    run: Run,
+    *,
+    scores: Mapping[float, float | None],
+    failed: str = "the loss became nan",
+    seed: int = TRIAL_SEED,
 ) -> tuple[Run, Selection]:
     """A run whose learning rate was chosen among these, by what they score on dev at every rung; None: it
-    failed at once.
-
-    Its trials were trained with seed 0.
-    """
+    failed at once. `seed`: of its trials."""
     rates = list(scores)
     search = Search(
         space={"learning_rate": tuple(rates)},
         settings=SearchSettings(rungs=len(LADDER), reduction_factor=2),
         methods=1,
-        seed=0,
+        seed=seed,
     )
     reached = dict.fromkeys(rates, 1)
     for rung, keep in enumerate(trials_at(LADDER, len(rates))[1:], start=2):
         there = {rate: scores[rate] for rate in rates if reached[rate] == rung - 1}
         reached |= dict.fromkeys(survivors(there, keep=keep, higher_is_better=True), rung)
-    trials = tuple(_trial(run, rate, scores[rate], rungs=reached[rate], failed=failed) for rate in rates)
+    trials = tuple(
+        _trial(run, rate, scores[rate], rungs=reached[rate], failed=failed, seed=seed) for rate in rates
+    )
     chosen = max(range(len(rates)), key=lambda place: (reached[rates[place]], scores[rates[place]] or 0.0))
     run = with_settings(run.model_copy(update={"search": search}), {"learning_rate": rates[chosen]})
     return run, Selection(metric="accuracy", higher_is_better=True, trials=trials, chosen=chosen)
 
 
-def _trial(run: Run, rate: float, score: float | None, *, rungs: int, failed: str) -> TrialRecord:
+def _trial(run: Run, rate: float, score: float | None, *, rungs: int, failed: str, seed: int) -> TrialRecord:
     share = LADDER[rungs - 1].share
     settings = {"learning_rate": rate}
-    recipe = with_settings(run.model_copy(update={"seed": 0, "until": share}), settings).recipe
+    recipe = with_settings(run.model_copy(update={"seed": seed, "until": share}), settings).recipe
     assert recipe, "a trial trains"
     return TrialRecord(
         settings=settings,

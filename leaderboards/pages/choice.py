@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from harness.records.result import Result
 from harness.records.scores import MetricCard
 from harness.records.training import Selection, TrialRecord
-from harness.sweep.settings import SearchSettings
+from harness.sweep.settings import TRIAL_SEED, Search, SearchSettings
 from leaderboards.money.prices import Prices
 from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs, Tone
 from leaderboards.text import (
@@ -113,11 +113,20 @@ def _facts(result: Result, selection: Selection, card: MetricCard | None, prices
         facts += [
             ("Sampler", search.settings.sampler),
             ("Tuning budget", f"{limits[0]}{shared}" if limits else f"none: {_unlimited(search.settings)}"),
-            ("Trained with seed", str(search.seed)),
+            ("Trials trained with", _seed_of(search)),
         ]
     if selection.stopped:
         facts.append(("Ended early", selection.stopped))
     return tuple(facts)
+
+
+def _seed_of(search: Search) -> str:
+    """Whose luck chose the settings: results from before `TRIAL_SEED` have a scored seed here."""
+    return (
+        "a seed that is never scored"
+        if search.seed == TRIAL_SEED
+        else f"seed {search.seed}, which is scored, too"
+    )
 
 
 def _unlimited(settings: SearchSettings) -> str:

@@ -101,7 +101,7 @@ def test_smaller_training_budgets_are_part_of_all_that_was_spent(results: Path) 
 def test_a_search_is_paid_once_for_all_seeds_and_the_chosen_training_is_not_paid_twice(results: Path) -> None:
     for seed in (0, 1, 2):
         run, selection = searched(
-            make_run("small", "lora", CARD, seed), scores={1e-4: 0.5, 3e-4: 0.7, 1e-3: None}
+            make_run("small", "lora", CARD, seed), scores={1e-4: 0.5, 3e-4: 0.7, 1e-3: None}, seed=0
         )
         write_result(results, run, CARD, [1.0, 0.0, 1.0, 1.0], selection=selection)
     tuned = row(site(results), "small", "lora")
