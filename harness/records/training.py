@@ -87,6 +87,12 @@ class TrainingRecord(Frozen):
     samples_left_out: Count
     """Training samples longer than `max_length` or the model's context."""
 
+    dev_samples: Count | None = None
+    """Dev samples whose loss was taken; None in records from before they were counted."""
+
+    dev_samples_left_out: Count = 0
+    """Dev samples longer than `max_length` or the model's context."""
+
     per_device_train_batch_size: Count
     """The one that fitted into memory: that of the settings, or halved as often as needed; 0 for averaged
     weights."""

@@ -77,9 +77,13 @@ class TrainingWorker:
         set_seed(fit.seed)  # before the adapter draws its first weights
         loading = Meter()
         loading.start()
-        model = load_tunable(self._model, self._revision, tuner=fit.tuner, start=fit.start)
+        model = load_tunable(
+            self._model, self._revision, tuner=fit.tuner, training=fit.training, start=fit.start
+        )
         longest = _longest(model, fit)
         samples = load_samples(fit, self._tokenizer, longest=longest)
+        for warning in samples.warnings(longest=longest):
+            report({"note": f"{fit.label}: {warning}"})
         trainer = self._trainer(fit, model, samples, longest=longest, loading=loading, report=report)
         trainer.run()
         output = _unfinished(fit.weights)

@@ -14,6 +14,9 @@ from harness.workers.worker import Message
 IGNORED = -100
 """The label of a token that carries no loss."""
 
+MOST_LEFT_OUT = 0.1
+"""The share of a split's samples that may be left out without a warning."""
+
 Tokens = dict[str, list[int]]
 """One sample: `input_ids` and, as long, `labels`."""
 
@@ -32,6 +35,19 @@ class Samples:
     left_out: int
     """Training samples that were too long."""
 
+    dev_left_out: int
+    """Dev samples that were too long."""
+
+    def warnings(self, *, longest: int) -> list[str]:
+        """A sentence for each split of which more than a tenth was left out."""
+        counts = {"training": (len(self.train), self.left_out), "dev": (len(self.dev), self.dev_left_out)}
+        return [
+            f"{left_out} of {kept + left_out} {split} samples are longer than {longest} tokens and were left "
+            "out; raise max_length, unless that is the model's own context"
+            for split, (kept, left_out) in counts.items()
+            if left_out > MOST_LEFT_OUT * (kept + left_out)
+        ]
+
 
 def load_samples(fit: FitJob, tokenizer: Any, *, longest: int) -> Samples:
     """The samples of at most `longest` tokens. Raises `UserError` when none is left to train on, or none for
@@ -44,12 +60,18 @@ def load_samples(fit: FitJob, tokenizer: Any, *, longest: int) -> Samples:
         if len(sample["input_ids"]) <= longest:
             train.append(sample)
             tasks.append(row.get("task", ""))
-    dev = [] if fit.meta else _encode(encoder, read_jsonl(fit.dev))
-    dev = [sample for sample in dev if len(sample["input_ids"]) <= longest]
+    encoded_dev = [] if fit.meta else _encode(encoder, read_jsonl(fit.dev))
+    dev = [sample for sample in encoded_dev if len(sample["input_ids"]) <= longest]
     if not train or not (dev or fit.meta):
         split = "dev" if train else "training"
         raise UserError(f"every {split} sample is longer than {longest} tokens; raise max_length")
-    return Samples(train=train, dev=dev, tasks=tasks, left_out=len(encoded) - len(train))
+    return Samples(
+        train=train,
+        dev=dev,
+        tasks=tasks,
+        left_out=len(encoded) - len(train),
+        dev_left_out=len(encoded_dev) - len(dev),
+    )
 
 
 def _encode(encoder: PromptEncoder, rows: Sequence[Message]) -> list[Tokens]:

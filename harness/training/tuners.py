@@ -12,11 +12,14 @@ from harness.engines.weights import load_model, put_adapter
 from harness.errors import UserError
 from harness.sweep.methods import TUNERS, Tuner
 from harness.sweep.recipe import Training
+from harness.training.targets import check_target_modules
 
 
-def load_tunable(model: str, revision: str | None, *, tuner: Tuner, start: Path | None) -> Any:
+def load_tunable(
+    model: str, revision: str | None, *, tuner: Tuner, training: Training, start: Path | None
+) -> Any:
     """The model to train, on the CPU (in four bits: on its device); for an adapter the base, with the adapter
-    in `start` if there is one.
+    in `start` if there is one. Raises `UserError` for `target_modules` that do not fit the model.
 
     `qlora` trains its adapter beside weights rounded to four bits. Engines and `merge_and_unload` put it
     beside, or into, the base's unrounded weights, as is usual; a board's scores are of these.
@@ -31,6 +34,7 @@ def load_tunable(model: str, revision: str | None, *, tuner: Tuner, start: Path 
     else:
         dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
         base = load_model(model, revision, None, dtype=dtype)
+    check_target_modules(base, training.target_modules)
     return base if start is None else put_adapter(base, start, trainable=True)
 
 

@@ -26,6 +26,9 @@ from leaderboards.text import (
 LEAST_SECONDS = 0.1
 """Of lost work without a token: putting a checkpoint back takes a moment."""
 
+MOST_LEFT_OUT = 0.1
+"""The share of a split's samples that may be left out without a note."""
+
 MOST_NAMED = 6
 """Tasks of a mixture that a sentence names."""
 
@@ -105,7 +108,8 @@ def _facts(training: TrainingRecord, card: MetricCard | None) -> Pairs:
             "Trained on",
             f"{training.samples:,} samples, {training.tokens:,} tokens, {training.epochs:.3g} epochs",
         ),
-        ("Left out as too long", f"{training.samples_left_out:,} samples"),
+        ("Left out as too long", _left_out(training)),
+        ("Evaluated on", _evaluated_on(training)),
         ("Steps", f"{training.steps:,}" + (", stopped early" if training.stopped_early else "")),
         ("Kept step", f"{training.best_step:,}" + (f" ({', '.join(best)})" if best else "")),
         ("Trainable parameters", f"{training.trainable_parameters:,} of {training.parameters:,}"),
@@ -122,12 +126,29 @@ def _facts(training: TrainingRecord, card: MetricCard | None) -> Pairs:
     return tuple(facts)
 
 
+def _evaluated_on(training: TrainingRecord) -> str:
+    """The dev samples, and what reading them took beside what was trained on."""
+    if not training.dev_tokens:
+        return MISSING
+    samples = [] if training.dev_samples is None else [f"{training.dev_samples:,} dev samples"]
+    tokens = f"{training.dev_tokens:,} tokens"
+    if training.tokens:
+        tokens += f" ({training.dev_tokens / training.tokens:.2g} for each one trained on)"
+    return ", ".join([*samples, tokens])
+
+
+def _left_out(training: TrainingRecord) -> str:
+    left_out = count_of(training.samples_left_out, "training sample")
+    return f"{left_out}, {count_of(training.dev_samples_left_out, 'dev sample')}"
+
+
 def _rate(training: TrainingRecord) -> str:
     return quantity(training.tokens / training.train_seconds) if training.train_seconds else MISSING
 
 
 def _notes(stage: Stage, training: TrainingRecord) -> list[str]:
-    notes = []
+    notes = [*_missing_samples("training", training.samples, training.samples_left_out)]
+    notes += _missing_samples("dev", training.dev_samples or 0, training.dev_samples_left_out)
     wanted, fitted = stage.training.per_device_train_batch_size, training.per_device_train_batch_size
     if 0 < fitted < wanted:
         steps = stage.training.gradient_accumulation_steps
@@ -146,6 +167,16 @@ def _notes(stage: Stage, training: TrainingRecord) -> list[str]:
             "after the last checkpoint before a stop or in steps that ran out of memory. They are paid for in all costs."
         )
     return notes
+
+
+def _missing_samples(split: str, kept: int, left_out: int) -> list[str]:
+    """That many samples of a split were too long; nothing where they were few."""
+    if left_out <= MOST_LEFT_OUT * (kept + left_out):
+        return []
+    return [
+        f"{left_out:,} of {kept + left_out:,} {split} samples were longer than max_length or the model’s context, and "
+        "were left out."
+    ]
 
 
 def _others(training: TrainingRecord, card: MetricCard | None) -> tuple[SmallCurve, ...]:

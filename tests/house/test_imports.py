@@ -35,7 +35,7 @@ HOLDS_A_MODEL = {
 }
 HOLDS_A_MODEL |= {
     f"harness.training.{name}"
-    for name in ("__main__", "batches", "judge", "meta", "soup", "trainer", "tuners")
+    for name in ("__main__", "batches", "judge", "meta", "soup", "targets", "trainer", "tuners")
 }
 HOLDS_A_MODEL |= {"harness.toys.build"}
 """The only modules that import a model library at the top; others may inside a function, where it is used."""

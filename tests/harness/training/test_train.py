@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_models import QUICK, read_jsonl, train, write_jsonl
+from toy_models import QUICK, fit, fit_job, read_jsonl, train, write_jsonl
 
 from harness.errors import UserError
 from harness.task import Rendered
@@ -127,6 +127,41 @@ def test_samples_over_max_length_are_left_out_and_counted(trainer: Worker, dates
     write_jsonl(dates / "train.jsonl", rows)
     record = train(trainer, dates, "lora", QUICK)
     assert (record["samples"], record["samples_left_out"]) == (47, 1)
+
+
+def test_dev_samples_over_max_length_are_left_out_counted_and_told(trainer: Worker, dates: Path) -> None:
+    rows: list[dict[str, Any]] = read_jsonl(dates / "dev.jsonl")
+    for row in rows[1:]:
+        row["prompt"]["messages"][0]["content"] = "word " * 400
+    write_jsonl(dates / "dev.jsonl", rows)
+    told: list[str] = []
+    job = fit_job(dates, "lora", QUICK.model_copy(update={"max_steps": 1, "eval_steps": 1}))
+    record = fit(trainer, job, lambda message: told.append(message.get("note", "")))
+    assert (record["samples_left_out"], record["dev_samples"], record["dev_samples_left_out"]) == (0, 1, 7)
+    assert [note for note in told if note] == [
+        "toy/lora: 7 of 8 dev samples are longer than 256 tokens and were left out; raise max_length, unless that is "
+        "the model's own context"
+    ]
+
+
+def test_few_samples_that_are_too_long_are_no_warning() -> None:
+    from harness.training.samples import Samples
+
+    sample = {"input_ids": [1], "labels": [1]}
+    few = Samples(train=[sample] * 90, dev=[sample] * 89, tasks=[], left_out=10, dev_left_out=11)
+    assert few.warnings(longest=4) == [
+        "11 of 100 dev samples are longer than 4 tokens and were left out; raise max_length, unless that is the "
+        "model's own context"
+    ]
+
+
+@pytest.mark.parametrize("tuner", ["lora", "dora"])
+def test_an_adapter_beside_tied_embeddings_is_refused_before_the_training(
+    trainer: Worker, dates: Path, tuner: str
+) -> None:
+    tied = QUICK.model_copy(update={"target_modules": ("q_proj", "v_proj", "embed_tokens")})
+    with pytest.raises(JobFailed, match=r"^target_modules: 'embed_tokens' reaches .* \(tied embeddings\)"):
+        train(trainer, dates, tuner, tied)
 
 
 def test_when_every_sample_is_too_long_the_run_fails_with_a_sentence(trainer: Worker, dates: Path) -> None:

@@ -112,9 +112,35 @@ def test_a_batch_that_did_not_fit_is_told_with_what_was_done(results: Path) -> N
     assert "the gradients of 4 such batches added up instead of 1" in shown
 
 
+def test_samples_that_were_too_long_are_told_and_noted_where_they_are_many(results: Path) -> None:
+    many = {"samples": 90, "samples_left_out": 10, "dev_samples": 1, "dev_samples_left_out": 9}
+    shown = page(results, trained=many)
+    assert "Left out as too long 10 training samples, 9 dev samples" in shown
+    assert "9 of 10 dev samples were longer than max_length or the model’s context" in shown
+    assert "training samples were longer" not in shown
+
+
+def test_what_evaluations_read_is_told_beside_what_was_trained_on(results: Path) -> None:
+    shown = page(results, trained={"tokens": 40_000, "dev_tokens": 16_000, "dev_samples": 128})
+    assert "Evaluated on 128 dev samples, 16,000 tokens (0.4 for each one trained on)" in shown
+
+
+def test_a_record_from_before_dev_samples_were_counted_is_told_without_them(results: Path) -> None:
+    shown = page(results, trained={"tokens": 40_000, "dev_tokens": 16_000})
+    assert "Evaluated on 16,000 tokens (0.4 for each one trained on)" in shown
+
+
 def test_a_training_without_mishaps_tells_of_none(results: Path) -> None:
     shown = page(results)
-    for word in ("Thrown away", "did not fit", "was stopped", "Diverged", "Collapsed", "How its settings"):
+    for word in (
+        "Thrown away",
+        "were longer",
+        "did not fit",
+        "was stopped",
+        "Diverged",
+        "Collapsed",
+        "How its settings",
+    ):
         assert word not in shown
 
 
