@@ -2,12 +2,14 @@
 
 import json
 
+from harness.metrics.answers import json_number
 from harness.metrics.matching import best
 from harness.task.metric import Metric, Reply
 from harness.task.output import ANSWERS
 
 Fields = dict[str, str]
-"""Field name to its value as JSON, so that the type counts: 3 and "3" differ, and so do true and 1."""
+"""Field name to its value as JSON, so that the type counts: 3 and "3" differ, and so do true and 1, but not 5.0
+and 5."""
 
 
 def _json_precision(answer: str, target: str) -> float:
@@ -35,7 +37,7 @@ def _is_object(reply: Reply) -> bool:
 def _fields(text: str) -> Fields | None:
     """The top-level fields of a JSON object, or None when `text` is not one."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_float=json_number)
         if not isinstance(value, dict):
             return None
         return {name: json.dumps(item, sort_keys=True) for name, item in value.items()}

@@ -139,6 +139,42 @@ def test_an_extractor_that_gives_no_text_is_the_user_s_mistake() -> None:
         ("1,234,5678", "5678"),
         ("none", ""),
         ("", ""),
+        (".5", "0.5"),
+        ("$.50", "0.50"),
+        ("-.5", "-0.5"),
+        ("No.5", "5"),
+        ("-$5.10", "-5.10"),
+        ("-€ 5", "-5"),
+        ("EUR100", "100"),
+        ("-EUR 100", "100"),
+        ("Rs500", "500"),
+        ("1e-3", "0.001"),
+        ("6.0e2", "600"),
+        ("2E+3", "2000"),
+        ("1.5 × 10^3", "1500"),
+        ("1.5x10^{-3}", "0.0015"),
+        ("2·10⁻²", "0.02"),
+        ("5 x 10", "10"),
+        ("10^3", "1000"),
+        ("10⁻²", "0.01"),
+        ("2^10", "2"),
+        ("1 000", "1000"),
+        ("1\u202f234\u202f567.5 in all", "1234567.5"),
+        ("1'000", "1000"),
+        ("in 2020 300 people", "300"),
+        ("15 m2", "15"),
+        ("15 m²", "15"),
+        ("15 m^2", "15"),
+        ("12 kg CO2", "12"),
+        ("CO2", ""),
+        ("covid-19", "19"),
+        ("–5", "-5"),
+        ("3–5", "5"),
+        ("pages 3 – 5", "5"),
+        ("答えは5です", "5"),
+        ("x=5", "5"),
+        ("\\boxed{7}", "7"),
+        ("1e99999999", "1"),
     ],
 )
 def test_last_number_is_the_last_one_without_thousands_separators(text: str, number: str) -> None:
@@ -154,8 +190,37 @@ def test_half_a_surrogate_pair_in_a_json_object_stays_escaped() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('Set {x}: {"a": 1}', '{"a": 1}'),
+        ('f{} = {"b": 2, "a": 1.0} {"c": 3}', "{}"),
+        ('{x {y} {"a": 5.0, "b": 1e2} and more', '{"a": 5, "b": 100}'),
+        ('{"a": {"b": 1}', '{"a": {"b": 1}'),  # cut off: what lies within is not the answer
+        ('{"a": 1e999}', '{"a": Infinity}'),
+        ("{" * 100_000, "{" * 100_000),
+        ('{"a":' * 50_000, '{"a":' * 50_000),
+        (" no object ", "no object"),
+    ],
+)
+def test_the_first_json_object_of_an_answer_is_found_behind_other_braces(text: str, found: str) -> None:
+    assert first_json_object(text) == found
+
+
+@pytest.mark.parametrize(
     ("text", "whole"),
-    [("7", True), ("-1,234.50", True), ("4,5", False), ("12,34", False), ("7 apples", False), ("", False)],
+    [
+        ("7", True),
+        ("-1,234.50", True),
+        ("4,5", False),
+        ("12,34", False),
+        ("7 apples", False),
+        ("", False),
+        ("00037", False),
+        ("0", True),
+        ("0.5", True),
+        (".5", True),
+        ("1e-3", True),
+    ],
 )
 def test_a_number_is_a_text_that_the_last_number_takes_whole(text: str, whole: bool) -> None:
     assert is_number(text) is whole
@@ -201,11 +266,16 @@ def test_numeric_match_compares_values_not_spellings(answer: str, target: str, s
 @pytest.mark.parametrize(
     ("answer", "targets", "score"),
     [
+        ("", ["A"], 0),
+        ("-", ["+"], 0),
+        ("The", ["A"], 0),
+        ("the", ["The"], 1),
+        ("+", ["+ "], 1),
+        ("the", ["a cat"], 0),
         ("The Eiffel Tower!", ["eiffel tower"], 1),
         ("tower", ["Eiffel tower"], 2 / 3),
         ("tower tower", ["Eiffel tower"], 1 / 2),
         ("Paris", ["London", "in Paris"], 2 / 3),
-        ("the", ["a"], 1),
         ("", ["Paris"], 0),
     ],
 )
@@ -386,6 +456,10 @@ def test_json_metrics_count_pairs_of_field_and_value(
         ('{"a": true}', '{"a": 1}', 0),
         ('{"a": {"x": 1, "y": 2}}', '{"a": {"y": 2, "x": 1}}', 1),
         ('{"a": [1, 2]}', '{"a": [2, 1]}', 0),
+        ('{"a": 5.0, "b": [1e2]}', '{"a": 5, "b": [100]}', 1),
+        ('{"a": 5.5}', '{"a": 5.50}', 1),
+        ('{"a": 1.0}', '{"a": true}', 0),
+        ('{"a": "5.0"}', '{"a": 5}', 0),
     ],
 )
 def test_json_values_are_equal_as_json(name: str, answer: str, target: str, score: float) -> None:
