@@ -3,7 +3,7 @@
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.task.metric import Metric, Reply, certain_logprobs, evaluate
@@ -21,8 +21,8 @@ _SEED = 0
 
 
 def chance_level(metric: Metric, samples: "Sequence[Sample]", *, draws: int = 200) -> float | None:
-    """What guessing evenly among the choices scores: exact for accuracy, else the mean over `draws` simulated
-    guesses of every sample.
+    """What guessing evenly among the choices scores: exact for accuracy and, where each choice of each sample
+    can be tried, for any mean metric; else the mean over `draws` simulated guesses of every sample.
 
     None when there are no choices to guess among, or when the metric needs what a guess does not have. Any
     error of a metric counts as that, since a plugin's own may raise anything; `gainboard check` reports it.
@@ -34,8 +34,12 @@ def chance_level(metric: Metric, samples: "Sequence[Sample]", *, draws: int = 20
     generator = random.Random(_SEED)
     subset = _at_most(samples, generator)
     draws = max(1, min(draws, MOST_REPLIES // len(subset)))
+    guess = _even if metric.of_probabilities else _certain
     try:
-        return sum(evaluate(metric, guesses) for guesses in _guesses(subset, draws, generator)) / draws
+        if metric.score is not None and sum(len(sample.choices) for sample in samples) <= MOST_REPLIES:
+            return sum(_expected(metric.score, sample, guess) for sample in samples) / len(samples)
+        drawn = _guesses(subset, draws, generator, guess)
+        return sum(evaluate(metric, guesses) for guesses in drawn) / draws
     except Exception:  # no guess can be judged: the metric needs a likelihood, say
         return None
 
@@ -66,22 +70,37 @@ def _share_right(sample: "Sample") -> float:
     return sum(choice in sample.targets for choice in sample.choices) / len(sample.choices)
 
 
-def _guesses(samples: "Sequence[Sample]", draws: int, generator: random.Random) -> Iterator[list[Reply]]:
+_Guess = Callable[["Sample", str], Reply]
+"""The reply of a model without skill that chose this choice."""
+
+
+def _expected(score: Callable[[Reply], float], sample: "Sample", guess: _Guess) -> float:
+    """The mean score over all choices of a sample."""
+    return sum(score(guess(sample, choice)) for choice in sample.choices) / len(sample.choices)
+
+
+def _guesses(
+    samples: "Sequence[Sample]", draws: int, generator: random.Random, guess: _Guess
+) -> Iterator[list[Reply]]:
     """A guess for every sample, `draws` times over.
 
     Each sample's guess starts at a random choice and then goes round the others, so that even a few draws are
     balanced over the choices; after a full round it starts at random again.
     """
-    even = {size: (-math.log(size),) * size for size in {len(sample.choices) for sample in samples}}
-    round_length = max(even)
+    round_length = max(len(sample.choices) for sample in samples)
     for draw in range(draws):
         if draw % round_length == 0:
             starts = [generator.randrange(len(sample.choices)) for sample in samples]
-        guesses = []
-        for sample, start in zip(samples, starts, strict=True):
-            size = len(sample.choices)
-            guesses.append(_reply(sample, sample.choices[(start + draw) % size], even[size]))
-        yield guesses
+        yield [
+            guess(sample, sample.choices[(start + draw) % len(sample.choices)])
+            for sample, start in zip(samples, starts, strict=True)
+        ]
+
+
+def _even(sample: "Sample", answer: str) -> Reply:
+    """An answer to which no choice is likelier than another."""
+    size = len(sample.choices)
+    return _reply(sample, answer, (-math.log(size),) * size)
 
 
 def _certain(sample: "Sample", answer: str) -> Reply:

@@ -111,6 +111,10 @@ class Metric:
     binary: bool = False
     """Whether every per-sample score is 0 or 1, so that intervals for proportions apply."""
 
+    of_probabilities: bool = False
+    """Whether it judges how likely each choice is, and not only which of them is chosen. Guessing is then an
+    even spread over the choices, and else a choice drawn evenly."""
+
     low: float = 0.0
     high: float = 1.0
     """The ends of the value's range; infinite where it has no bound."""

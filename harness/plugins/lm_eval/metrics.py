@@ -124,7 +124,14 @@ def _brier(source: _Source) -> Metric:
         distances = [(probability - (index == right)) ** 2 for index, probability in enumerate(probabilities)]
         return float(sum(distances))
 
-    return Metric(source.label, f"lm-eval's {source.label}", score, high=2.0, higher_is_better=False)
+    return Metric(
+        source.label,
+        f"lm-eval's {source.label}",
+        score,
+        of_probabilities=True,
+        high=2.0,
+        higher_is_better=False,
+    )
 
 
 def _likelihood(

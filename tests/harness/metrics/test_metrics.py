@@ -804,6 +804,22 @@ def test_chance_gives_every_choice_the_same_probability() -> None:
     assert chance_level(METRICS["brier"], samples("abc")) == pytest.approx(2 / 3)
 
 
+def test_chance_of_a_metric_that_takes_the_likeliest_choice_does_not_depend_on_where_the_right_one_stands() -> (
+    None
+):
+    """Equally likely choices would all be read as the first."""
+
+    def first_of_the_likeliest(reply: Reply) -> float:
+        likeliest = reply.choice_logprobs.index(max(reply.choice_logprobs))
+        return float(reply.choices[likeliest] in reply.targets)
+
+    metric = Metric("acc", "of lm-eval", first_of_the_likeliest, binary=True)
+    uneven = samples("aaaaaaab", ("a", "b"))
+    several = [Sample("0", {}, ("a", "c"), ("a", "b", "c")), *samples("bb")]
+    assert chance_level(metric, uneven) == 0.5
+    assert chance_level(metric, several) == pytest.approx((2 + 1 + 1) / 9)
+
+
 def test_a_written_answer_has_no_chance_level() -> None:
     assert chance_level(METRICS["rouge1"], samples("abc", ())) is None
 
