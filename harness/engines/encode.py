@@ -1,16 +1,18 @@
-"""Turn a rendered prompt into the exact tokens a model reads, by one class for training and for scoring.
+"""Turn a rendered prompt into the exact tokens a model reads, and its answer into the tokens that follow.
 
-Prompt and answer are tokenised apart and joined as tokens, so the tokens a model is trained on are those it
-is scored on.
+One class does it for training and for scoring, so the tokens a model is trained on are those it is scored on.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 from harness.errors import UserError
 from harness.task import Rendered
+from harness.task.prompts import LmEvalRequest
 
 NO_TOKENS = (
     "the prompt is empty, and the tokenizer has no token to begin a text with; give the prompt some "
@@ -19,6 +21,10 @@ NO_TOKENS = (
 )
 
 NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
+
+_ENCODED_WHOLE = 200
+"""Characters of a prompt up to which it is encoded whole along with its answers; of a longer one, only its
+end."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,9 @@ class Encoded:
     after: str
     """What follows the answer and counts as part of it."""
 
+    lm_eval: LmEvalRequest | None = None
+    """As `Rendered` has it."""
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -46,7 +55,8 @@ class Completed:
 
 
 class PromptEncoder:
-    """A tokenizer, and how prompts are put to it: as chats with these arguments of its template, or plainly."""
+    """A tokenizer, and how prompts are put to it: as chats, with these arguments of its template, or
+    plainly."""
 
     def __init__(
         self, tokenizer: Any, chat: bool | None, chat_template_kwargs: Mapping[str, Any] = NO_ARGUMENTS
@@ -63,53 +73,134 @@ class PromptEncoder:
         self.tokenizer = tokenizer
         self.chat = has_template if chat is None else chat
         self.chat_template_kwargs = chat_template_kwargs
+        self._apart: dict[str, list[int]] = {}
+        """Answers as they follow a line break, for prompts that they would merge with."""
 
     @property
     def stop_token_ids(self) -> list[int]:
         """The tokens that end an answer; the first is the one that tuning teaches."""
         return [] if self.tokenizer.eos_token_id is None else [int(self.tokenizer.eos_token_id)]
 
+    # Prompts
+
     def prompts(self, prompts: Sequence[Rendered]) -> list[Encoded]:
-        """Everything up to where each answer begins. A chat template writes its own special tokens; no second
-        BOS is added.
+        """Everything up to where each answer begins. A chat template writes its own special tokens: no second
+        BOS is added, nor to a text that begins with one.
 
         Where nothing is said before the answer (a bare text whose likelihood is measured) there is no chat,
         either. An empty prompt has no tokens where the tokenizer has none to begin with.
         """
-        as_chat = [self.chat and bool(prompt.messages) for prompt in prompts]
-        texts = [
-            self._render(prompt.messages) if talks else prompt.text
-            for prompt, talks in zip(prompts, as_chat, strict=True)
+        without_tokens = [self._put(prompt) for prompt in prompts]
+        special = [
+            self._adds_special(prompt, put.text) for prompt, put in zip(prompts, without_tokens, strict=True)
         ]
-        token_ids: list[list[int]] = [[] for _ in prompts]
-        for talks in (False, True):
-            places = [place for place, value in enumerate(as_chat) if value == talks]
-            if not places:
-                continue
-            rows = self.tokenizer([texts[place] for place in places], add_special_tokens=not talks)
-            for place, row in zip(places, rows["input_ids"], strict=True):
-                if not talks and len(row) > 1 and row[-1] == self.tokenizer.eos_token_id:
-                    row = row[:-1]  # some tokenizers close every text; the answer is still to come
-                token_ids[place] = row or self._first_token()
+        texts: dict[bool, list[str]] = {True: [], False: []}
+        for put, adds in zip(without_tokens, special, strict=True):
+            texts[adds].append(put.text)
+        token_ids = {adds: self._tokens(texts[adds], special=adds) for adds in texts}
         return [
-            Encoded(text, row, "" if talks else prompt.before, prompt.after)
-            for text, row, talks, prompt in zip(texts, token_ids, as_chat, prompts, strict=True)
+            replace(put, token_ids=self._left_open(token_ids[adds][put.text]) or self._first_token())
+            for put, adds in zip(without_tokens, special, strict=True)
         ]
+
+    def _put(self, prompt: Rendered) -> Encoded:
+        """A prompt as its text, yet without tokens."""
+        chat = self.chat and bool(prompt.messages)
+        text = self._render(prompt.messages) if chat else prompt.text
+        before = "" if chat else prompt.before
+        if prompt.lm_eval == "loglikelihood":  # white space at the end belongs to the answer there
+            stripped = text.rstrip()
+            text, before = stripped, text[len(stripped) :] + before
+        return Encoded(text, [], before, prompt.after, prompt.lm_eval)
+
+    def _render(self, messages: list[dict[str, str]]) -> str:
+        text: str = self.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, **self.chat_template_kwargs
+        )
+        return text
+
+    def _adds_special(self, prompt: Rendered, text: str) -> bool:
+        """Whether the tokenizer adds special tokens to a text; lm-eval lets it do so in chats, too."""
+        if self._begins_with_bos(text):
+            return False
+        return prompt.lm_eval is not None or not (self.chat and prompt.messages)
+
+    def _begins_with_bos(self, text: str) -> bool:
+        bos: str = getattr(self.tokenizer, "bos_token", None) or ""
+        return bos != "" and text.startswith(bos)
+
+    def _left_open(self, token_ids: list[int]) -> list[int]:
+        """Without the token that some tokenizers close every text with: the answer is still to come."""
+        closed = len(token_ids) > 1 and token_ids[-1] == self.tokenizer.eos_token_id
+        return token_ids[:-1] if closed else token_ids
+
+    def _first_token(self) -> list[int]:
+        """What stands before a text that has nothing before it; empty where the tokenizer has nothing for
+        it."""
+        token_id = self.tokenizer.bos_token_id
+        token_id = self.tokenizer.eos_token_id if token_id is None else token_id
+        return [] if token_id is None else [int(token_id)]
+
+    # Answers
 
     def answers(self, pairs: Sequence[tuple[Encoded, str]]) -> list[list[int]]:
-        """The tokens of answers as they follow their prompts, without one that ends them; those that are
-        alike are encoded once."""
-        texts = [prompt.before + answer + prompt.after for prompt, answer in pairs]
-        distinct = list(dict.fromkeys(texts))
-        if not distinct:
-            return []
-        rows = self.tokenizer(distinct, add_special_tokens=False)["input_ids"]
-        token_ids = dict(zip(distinct, rows, strict=True))
-        return [token_ids[text] for text in texts]
+        """The tokens of each answer after its prompt, without one that ends it.
+
+        Prompt and answer are encoded as one text, and the answer's tokens are those that follow the prompt's.
+        Where an answer merges with the end of its prompt into one token, the prompt keeps its own tokens,
+        since a model reads those before it writes; the answer is then encoded as it follows a line break.
+
+        Tasks of lm-eval are weighed exactly as `--model hf` does it (`TemplateLM._encode_pair` of lm-eval 0.4.13):
+        as many tokens as the prompt has are cut off the front of the text as a whole, even where these are not
+        the prompt's, and a text with nothing before it begins with the tokenizer's special tokens once more.
+        """
+        joint = [(self._end(prompt.text), prompt.before + answer + prompt.after) for prompt, answer in pairs]
+        token_ids = self._tokens((end for end, _ in joint), special=False)
+        token_ids |= self._tokens((end + answer for end, answer in joint), special=False)
+        rows = []
+        for (prompt, _), (end, answer) in zip(pairs, joint, strict=True):
+            whole = token_ids[end + answer]
+            first = len(token_ids[end])
+            if prompt.lm_eval == "loglikelihood_rolling":
+                rows.append(self._from_its_beginning(answer))
+            elif whole[:first] == token_ids[end] or (prompt.lm_eval == "loglikelihood" and whole[first:]):
+                rows.append(whole[first:])
+            else:
+                rows.append(self._after_a_line_break(answer))
+        return rows
+
+    def _end(self, text: str) -> str:
+        """The last words of a prompt, which decide alone how it and its answer are encoded together.
+
+        No token goes on past a single space that follows a word, so what stands before it makes no difference.
+        One word more is kept, since a tokenizer may treat the first word of a text in another way.
+        """
+        if len(text) <= _ENCODED_WHOLE or not _parts_at_spaces(self.tokenizer):
+            return text
+        space = text.rfind(" ", 1, -1)
+        while space > 0 and (text[space - 1].isspace() or text[space + 1].isspace()):
+            space = text.rfind(" ", 1, space)
+        if space < 0:
+            return text
+        word = text[:space].split()[-1]
+        return text[space - len(word) :]
+
+    def _from_its_beginning(self, text: str) -> list[int]:
+        (row,) = self._tokens([text], special=not self._begins_with_bos(text)).values()
+        return row
+
+    def _after_a_line_break(self, answer: str) -> list[int]:
+        if answer not in self._apart:
+            token_ids = self._tokens(["\n", f"\n{answer}", answer], special=False)
+            before, row = token_ids["\n"], token_ids[f"\n{answer}"]
+            merges = row[: len(before)] != before
+            self._apart[answer] = token_ids[answer] if merges else row[len(before) :]
+        return self._apart[answer]
+
+    # What is trained on
 
     def completed(self, pairs: Sequence[tuple[Rendered, str]]) -> list[Completed]:
-        """Prompts and their whole answers: what a model is trained on. Raises `UserError` for a prompt without
-        tokens."""
+        """Prompts and their whole answers. Raises `UserError` for a prompt without tokens."""
         prompts = self.prompts([prompt for prompt, _ in pairs])
         if not all(prompt.token_ids for prompt in prompts):
             raise UserError(NO_TOKENS)
@@ -119,15 +210,24 @@ class PromptEncoder:
             Completed(prompt.token_ids, answer + end) for prompt, answer in zip(prompts, answers, strict=True)
         ]
 
-    def _render(self, messages: list[dict[str, str]]) -> str:
-        text: str = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **self.chat_template_kwargs
-        )
-        return text
+    def _tokens(self, texts: Iterable[str], *, special: bool) -> dict[str, list[int]]:
+        """Each text's tokens; those that are alike are encoded once."""
+        distinct = list(dict.fromkeys(texts))
+        if not distinct:
+            return {}
+        rows = self.tokenizer(distinct, add_special_tokens=special)["input_ids"]
+        return dict(zip(distinct, rows, strict=True))
 
-    def _first_token(self) -> list[int]:
-        """What stands before a text that has nothing before it; empty where the tokenizer has nothing for
-        it."""
-        token_id = self.tokenizer.bos_token_id
-        token_id = self.tokenizer.eos_token_id if token_id is None else token_id
-        return [] if token_id is None else [int(token_id)]
+
+@lru_cache(maxsize=4)
+def _parts_at_spaces(tokenizer: Any) -> bool:
+    """Whether a text falls into parts at every single space between words: no token has a space behind
+    another character."""
+    written = tokenizer.tokenize("a a")
+    space = next((mark for mark in "Ġ▁" if any(mark in token for token in written)), " ")
+    # In a byte-level vocabulary these stand for a line break, a tab and a carriage return.
+    white = f"{space}\\s" + ("Ċĉč" if space == "Ġ" else "")
+    within = re.compile(rf"[^{white}]{space}")
+    if any(re.search(r"\S\s|\s\S", token) for token in tokenizer.get_added_vocab()):
+        return False
+    return not any(within.search(token) for token in tokenizer.get_vocab())

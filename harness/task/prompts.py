@@ -15,6 +15,9 @@ Demonstrations = Literal["random", "balanced", "fixed", "nearest"]
 number allows. `fixed`: the samples that `PromptSet.fixed` names. `nearest`: for each sample those whose
 questions are most like its own (BM25), the most similar last."""
 
+LmEvalRequest = Literal["generate_until", "loglikelihood", "loglikelihood_rolling"]
+"""What lm-evaluation-harness asks a model for, under its own names."""
+
 FEW_SHOT = 4
 """Demonstrations a task gives in its few-shot prompts unless it says otherwise."""
 
@@ -35,6 +38,9 @@ class Rendered:
 
     after: str = ""
     """What follows the answer and counts as part of it."""
+
+    lm_eval: LmEvalRequest | None = None
+    """For a task of lm-evaluation-harness: its request, whose tokens and answer are then exactly as there."""
 
     @property
     def question(self) -> str:

@@ -180,7 +180,7 @@ class Adapter:
         """lm-eval's own prompt with these demonstrations, or with as many of those that the task itself
         fixes."""
         if self._asks_nothing:
-            return Rendered([], "", "")
+            return Rendered([], "", "", lm_eval="loglikelihood_rolling")
         document = _document_of(sample)
         fixed = self._fixed_demonstrations[: len(demonstrations)]
         shots = fixed or [_document_of(demonstration) for demonstration in demonstrations]
@@ -195,7 +195,12 @@ class Adapter:
             fewshot_as_multiturn=True,
             chat_template=lambda turns, add_generation_prompt: turns,
         )
-        return Rendered(_ending_with_user(messages), prompt, text[len(prompt) :] + self._delimiter(document))
+        return Rendered(
+            _ending_with_user(messages),
+            prompt,
+            text[len(prompt) :] + self._delimiter(document),
+            lm_eval="generate_until" if self._output == "generate" else "loglikelihood",
+        )
 
     def _context(self, document: Row, shots: Sequence[Row], **options: Any) -> Any:
         self._lm_task.sampler = _ChosenDocuments(shots)

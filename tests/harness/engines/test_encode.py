@@ -1,8 +1,10 @@
 """A rendered prompt to tokens, as training and scoring both do it."""
 
+import random
 from typing import Any
 
 import pytest
+from home_made_tokenizers import BOS, KINDS, home_made
 
 from harness.engines.encode import Encoded, PromptEncoder
 from harness.errors import UserError
@@ -87,6 +89,94 @@ def test_an_answer_follows_a_plain_prompt_after_a_space_and_a_chat_prompt_direct
 def test_what_follows_the_slot_belongs_to_the_answer() -> None:
     assert answer_of(Letters(), CLOZE, "4", chat=False) == list(map(ord, " 4."))
     assert answer_of(Chatting(), CLOZE, "4", chat=True) == list(map(ord, "4."))
+
+
+MERGING = ("SentencePiece, over spaces", "bytes, Llama 3")
+"""Kinds of tokenizers with tokens that begin with the end of a prompt and go on into its answer."""
+
+
+def whole(tokenizer: Any, prompt: Encoded, answer: str) -> list[int]:
+    """The tokens of prompt and answer as one text."""
+    special = not prompt.text.startswith(BOS)
+    return list(
+        tokenizer(prompt.text + prompt.before + answer + prompt.after, add_special_tokens=special)[
+            "input_ids"
+        ]
+    )
+
+
+@pytest.mark.parametrize("chat", [False, True])
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(MERGING)))
+def test_the_tokens_of_an_answer_are_those_that_follow_the_prompt_in_the_text_as_a_whole(
+    kind: str, chat: bool
+) -> None:
+    encoder = PromptEncoder(home_made(kind), chat)
+    long = "Is the lamp in London red, blue or green? " * 9
+    asked = [
+        Rendered([{"role": "user", "content": f"{lead}{text}"}], f"{lead}{text}", before, after)
+        for lead in ("", long)
+        for text, before, after in (
+            ("What is the capital of France?\nAnswer:", " ", ""),
+            ("Word:", "", ""),
+            ("The answer (", "", ")"),
+            ("The colour is", " ", ", no."),
+            ("no yes", "\n", ""),
+        )
+    ]
+    for prompt in encoder.prompts(asked):
+        for answer in ("Paris", "no", "A", "green lamp"):
+            (token_ids,) = encoder.answers([(prompt, answer)])
+            assert prompt.token_ids + token_ids == whole(encoder.tokenizer, prompt, answer)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_end_of_a_prompt_decides_alone_how_its_answer_is_encoded(kind: str) -> None:
+    """Else labels times long prompts would have to be encoded."""
+    encoder = PromptEncoder(home_made(kind), False)
+    draws = random.Random(0)
+    pieces = [
+        "lamp",
+        "(A)",
+        "no",
+        " ",
+        " ",
+        " ",
+        "\n",
+        "  ",
+        "12345",
+        ":",
+        "?",
+        "é",
+        "<|user|>",
+        "\t",
+        "'s",
+        ".",
+    ]
+    for _ in range(300):
+        text = "".join(draws.choices(pieces, k=draws.choice((5, 120, 300)))).strip() or "lamp"
+        answer = "".join(draws.choices(pieces, k=4)).strip() or "no"
+        (prompt,) = encoder.prompts([Rendered([], text, draws.choice(["", " "]))])
+        (token_ids,) = encoder.answers([(prompt, answer)])
+        joined = whole(encoder.tokenizer, prompt, answer)
+        if joined[: len(prompt.token_ids)] == prompt.token_ids:
+            assert prompt.token_ids + token_ids == joined
+
+
+@pytest.mark.parametrize("kind", MERGING)
+def test_an_answer_that_would_merge_with_its_prompt_is_encoded_after_it(kind: str) -> None:
+    """What a model reads before it writes stays as it is, and all of the answer is to be written."""
+    encoder = PromptEncoder(home_made(kind), False)
+    tokenizer = encoder.tokenizer
+    (prompt,) = encoder.prompts([Rendered([], "Word:", "")])
+    (token_ids,) = encoder.answers([(prompt, "no")])
+    assert tokenizer.decode(prompt.token_ids + token_ids, skip_special_tokens=True) == "Word:no"
+    assert whole(tokenizer, prompt, "no")[: len(prompt.token_ids)] != prompt.token_ids
+
+
+def test_a_prompt_that_begins_with_the_token_of_a_beginning_gets_no_second_one() -> None:
+    tokenizer = home_made("SentencePiece, first")
+    (prompt,) = PromptEncoder(tokenizer, False).prompts([Rendered([], f"{BOS}Word:")])
+    assert prompt.token_ids.count(tokenizer.bos_token_id) == 1
 
 
 class NoBeginning(Letters):
