@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.jsonl import read_jsonl
 from harness.records.store import atomic_write
+from harness.sweep.prompting import Prompting
 from harness.task import Output
 from harness.workers.jobs import AskJob
 from harness.workers.worker import Message
@@ -30,7 +31,8 @@ def _long_prompts(ask: AskJob) -> list[Message]:
     rows = islice(read_jsonl(ask.prompts), LOOKED_AT)
     prompts = [_canary(row, ask.output) for row in rows]
     prompts.sort(key=_length, reverse=True)
-    return [{"prompt": prompt, "chat": ask.chat} for prompt in prompts[:CANARIES]]
+    prompting = Prompting(**ask.prompting).model_dump(mode="json")
+    return [{"prompt": prompt, **prompting} for prompt in prompts[:CANARIES]]
 
 
 def _canary(row: Message, output: Output) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Workshop:
                 # A greedy answer is the same for every seed, and is not generated again for another.
                 seed=run.seed if run.generation.temperature else 0,
             ),
-            chat=run.candidate.chat,
+            **run.candidate.prompting,
             time_uncached=self._time_uncached and method.demonstrations,
         )
 
@@ -154,10 +154,10 @@ class Workshop:
             training=stage.training,
             meta=stage.meta,
             members=tuple(self.fit(member).weights for member in recipe.members),
-            chat=recipe.chat,
             seed=recipe.seed,
             judged=self._judged(recipe, folder) if recipe.stages else None,
             report_to=self._report_to,
+            **recipe.prompting,
         )
 
     def _judged(self, recipe: Recipe, folder: Path) -> AskJob | None:
@@ -177,7 +177,7 @@ class Workshop:
             stride=None,
             structured_outputs=task.structured_outputs,
             sampling=SamplingJob(max_tokens=task.max_tokens, stop=task.stop),
-            chat=recipe.chat,
+            **recipe.prompting,
         )
 
 

@@ -16,6 +16,7 @@ from harness.engines.guards import Canaries
 from harness.engines.scoring import ScoringWorker
 from harness.jsonl import read_jsonl
 from harness.sweep.engines import ENGINE_TABLE, ENGINES, EngineName
+from harness.sweep.prompting import Prompting
 from harness.task import Rendered
 from harness.workers.worker import Handler, serve
 
@@ -33,10 +34,11 @@ def _warm_up(engine: Engine) -> None:
 
 
 def _canaries(engine: Engine, path: Path) -> Canaries:
-    """Of the rendered prompts in a file, each with the `chat` of its run."""
+    """Of the rendered prompts in a file, each put to the tokenizer as in its run."""
     prompts = []
     for row in read_jsonl(path):
-        prompts += PromptEncoder(engine.tokenizer, row["chat"]).prompts([Rendered(**row["prompt"])])
+        prompting = Prompting(**{name: row[name] for name in Prompting.model_fields if name in row})
+        prompts += PromptEncoder.of(engine.tokenizer, prompting).prompts([Rendered(**row["prompt"])])
     return Canaries(engine, [prompt.token_ids for prompt in prompts])
 
 

@@ -10,7 +10,10 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from harness.engines.thinking import NO_THOUGHT, Messages, ThoughtPlace, ThoughtPlaces
 from harness.errors import UserError
+from harness.sweep.prompting import Prompting
+from harness.sweep.thoughts import THOUGHT_MARKS
 from harness.task import Rendered
 from harness.task.prompts import LmEvalRequest
 
@@ -44,6 +47,9 @@ class Encoded:
     lm_eval: LmEvalRequest | None = None
     """As `Rendered` has it."""
 
+    thought: ThoughtPlace = NO_THOUGHT
+    """Whether a model is expected to think before it answers."""
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -59,22 +65,45 @@ class PromptEncoder:
     plainly."""
 
     def __init__(
-        self, tokenizer: Any, chat: bool | None, chat_template_kwargs: Mapping[str, Any] = NO_ARGUMENTS
+        self,
+        tokenizer: Any,
+        chat: bool | None,
+        chat_template_kwargs: Mapping[str, Any] = NO_ARGUMENTS,
+        *,
+        thought_marks: Sequence[str] = THOUGHT_MARKS,
+        max_thought_tokens: int | None = None,
     ) -> None:
-        """`chat`: whether to render with the tokenizer's chat template; None: when it has one.
-
-        Raises `UserError` where a chat is asked for and there is no template.
-        """
+        """The options are those of `Prompting`. Raises `UserError` where a chat, or an argument of a template,
+        is asked for and there is no template."""
         has_template = bool(getattr(tokenizer, "chat_template", None))
         if chat and not has_template:
             raise UserError(
                 "chat = true, but the tokenizer has no chat template; set chat = false for this candidate"
+            )
+        if chat_template_kwargs and not has_template:
+            raise UserError(
+                "chat_template_kwargs are given, but the tokenizer has no chat template to read them; leave them "
+                "out for this candidate"
             )
         self.tokenizer = tokenizer
         self.chat = has_template if chat is None else chat
         self.chat_template_kwargs = chat_template_kwargs
         self._apart: dict[str, list[int]] = {}
         """Answers as they follow a line break, for prompts that they would merge with."""
+        self.answers_at_once = max_thought_tokens == 0
+        template = template_source(tokenizer) if self.chat else ""
+        self._thoughts = ThoughtPlaces(template, thought_marks, self._render)
+
+    @classmethod
+    def of(cls, tokenizer: Any, prompting: Prompting) -> "PromptEncoder":
+        """As a candidate, a recipe or a job says."""
+        return cls(
+            tokenizer,
+            prompting.chat,
+            prompting.chat_template_kwargs,
+            thought_marks=prompting.thought_marks,
+            max_thought_tokens=prompting.max_thought_tokens,
+        )
 
     @property
     def stop_token_ids(self) -> list[int]:
@@ -108,14 +137,15 @@ class PromptEncoder:
         chat = self.chat and bool(prompt.messages)
         text = self._render(prompt.messages) if chat else prompt.text
         before = "" if chat else prompt.before
+        thought = self._thoughts.of(prompt.messages if chat else (), text)
         if prompt.lm_eval == "loglikelihood":  # white space at the end belongs to the answer there
-            stripped = text.rstrip()
-            text, before = stripped, text[len(stripped) :] + before
-        return Encoded(text, [], before, prompt.after, prompt.lm_eval)
+            text, white_space = _white_space_apart(text)
+            before = white_space + before
+        return Encoded(text, [], before, prompt.after, prompt.lm_eval, thought)
 
-    def _render(self, messages: list[dict[str, str]]) -> str:
+    def _render(self, messages: Messages, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> str:
         text: str = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **self.chat_template_kwargs
+            messages, tokenize=False, add_generation_prompt=True, **{**self.chat_template_kwargs, **arguments}
         )
         return text
 
@@ -140,6 +170,24 @@ class PromptEncoder:
         token_id = self.tokenizer.bos_token_id
         token_id = self.tokenizer.eos_token_id if token_id is None else token_id
         return [] if token_id is None else [int(token_id)]
+
+    def without_thoughts(self, prompts: Sequence[Encoded]) -> list[Encoded]:
+        """The prompts up to where an answer stands: after an empty thought, where the template wants one."""
+        return [self._without_thought(prompt) if prompt.thought.empty else prompt for prompt in prompts]
+
+    def _without_thought(self, prompt: Encoded) -> Encoded:
+        added, before = prompt.thought.empty, prompt.before
+        if prompt.lm_eval == "loglikelihood":  # white space that belongs to the answer there
+            added, before = _white_space_apart(before + added)
+        bare = replace(prompt, before="", after="", lm_eval=None)
+        (token_ids,) = self.answers([(bare, added)])
+        return replace(
+            prompt,
+            text=prompt.text + added,
+            token_ids=prompt.token_ids + token_ids,
+            before=before,
+            thought=NO_THOUGHT,
+        )
 
     # Answers
 
@@ -204,10 +252,15 @@ class PromptEncoder:
         prompts = self.prompts([prompt for prompt, _ in pairs])
         if not all(prompt.token_ids for prompt in prompts):
             raise UserError(NO_TOKENS)
-        answers = self.answers([(prompt, answer) for prompt, (_, answer) in zip(prompts, pairs, strict=True)])
+        closed = self.without_thoughts(prompts)
+        if self.answers_at_once:
+            prompts = closed
+        answers = self.answers([(prompt, answer) for prompt, (_, answer) in zip(closed, pairs, strict=True)])
         end = self.stop_token_ids[:1]
+        # Where a model may think, it learns to write the empty thought itself: it is asked without one.
         return [
-            Completed(prompt.token_ids, answer + end) for prompt, answer in zip(prompts, answers, strict=True)
+            Completed(prompt.token_ids, read.token_ids[len(prompt.token_ids) :] + answer + end)
+            for prompt, read, answer in zip(prompts, closed, answers, strict=True)
         ]
 
     def _tokens(self, texts: Iterable[str], *, special: bool) -> dict[str, list[int]]:
@@ -231,3 +284,15 @@ def _parts_at_spaces(tokenizer: Any) -> bool:
     if any(re.search(r"\S\s|\s\S", token) for token in tokenizer.get_added_vocab()):
         return False
     return not any(within.search(token) for token in tokenizer.get_vocab())
+
+
+def _white_space_apart(text: str) -> tuple[str, str]:
+    """A text without the white space at its end, and that."""
+    stripped = text.rstrip()
+    return stripped, text[len(stripped) :]
+
+
+def template_source(tokenizer: Any) -> str:
+    """The source of a tokenizer's chat templates; empty without any."""
+    template = getattr(tokenizer, "chat_template", None) or ""
+    return "\n".join(template.values()) if isinstance(template, Mapping) else str(template)

@@ -2,18 +2,33 @@
 
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
-from harness.engines.engine import Choose, Engine, Generate, Likelihood, Measure, Request, Sampling
+from harness.engines.engine import (
+    Choose,
+    Completion,
+    Engine,
+    Generate,
+    Likelihood,
+    Measure,
+    Request,
+    Sampling,
+)
+from harness.engines.thinking import ThoughtPlace
 from harness.jsonl import each_jsonl
 from harness.records.predictions import EngineAnswer
+from harness.sweep.thoughts import MAX_THOUGHT_TOKENS, Parted, cut_at, part_thought
 from harness.task import Rendered
 from harness.workers.jobs import AskJob
 from harness.workers.worker import Message
+
+ROOM_STEP = 64
+"""Tokens by which the room for a thought is rounded down where the context is short of it."""
 
 TOKENISED_AT_ONCE = 4096
 """Prompts: enough to keep all cores busy, and few enough for memory to hold little but the tokens of a large
@@ -45,6 +60,12 @@ class Question:
     windows: int = 1
     """Requests that its answer takes: several for a text longer than the context."""
 
+    begun: bool = False
+    """Whether its prompt begins a thought."""
+
+    thought_room: int | None = None
+    """Tokens that a thought may take before the answer; None where the model answers at once."""
+
     likelihoods: list[Likelihood] = field(default_factory=list)
     """Of the windows that were measured so far."""
 
@@ -66,9 +87,13 @@ class Questions:
     def __init__(self, job: AskJob, arm: int, engine: Engine) -> None:
         """`arm`: its place among the arms in use."""
         self._job, self._arm = job, arm
-        self.encoder = PromptEncoder(engine.tokenizer, job.chat)
+        self.encoder = PromptEncoder.of(engine.tokenizer, job)
         self._context = engine.context
         self._sampling = _sampling(job)
+        # What is weighed, measured or held to a form is an answer: no thought can be.
+        self._answers_at_once = (
+            self.encoder.answers_at_once or job.output != "generate" or job.structured_outputs is not None
+        )
 
     def read(self) -> list[Question]:
         """Every prompt of the run; those that the model cannot be asked have an error."""
@@ -76,6 +101,8 @@ class Questions:
         rows = each_jsonl(self._job.prompts)
         while chunk := list(islice(rows, TOKENISED_AT_ONCE)):
             prompts = self.encoder.prompts([Rendered(**row["prompt"]) for row in chunk])
+            if self._answers_at_once:
+                prompts = self.encoder.without_thoughts(prompts)
             answers = [self._given_answers(row, prompt) for row, prompt in zip(chunk, prompts, strict=True)]
             tokens = iter(self._weighed_tokens(prompts, answers))
             for row, prompt, texts in zip(chunk, prompts, answers, strict=True):
@@ -88,8 +115,10 @@ class Questions:
                     after=prompt.after,
                     answers=texts,
                     answer_tokens=list(islice(tokens, len(texts))),
+                    begun=prompt.thought.begun,
                 )
                 self._fit(question)
+                question.thought_room = self._thought_room(question, prompt.thought)
                 questions.append(question)
         return questions
 
@@ -103,6 +132,9 @@ class Questions:
         sampling = self._sampling
         if question.answers:
             sampling = replace(sampling, choice=tuple(question.answers))
+        if question.thought_room is not None:
+            # A stop string may stand in a thought, which it must not end: the answer is cut at it afterwards.
+            sampling = replace(sampling, stop=(), max_tokens=sampling.max_tokens + question.thought_room)
         return [Generate(question.tokens, sampling, self._arm)]
 
     def answers(self, question: Question, answer: Any) -> list[EngineAnswer]:
@@ -112,18 +144,58 @@ class Questions:
         if self._job.output == "perplexity":
             question.likelihoods.append(answer)
             return [_measured(question)] if len(question.likelihoods) == question.windows else []
-        closing = question.after.strip()
         return [
-            replace(
-                question.unanswered(),
-                draw=draw,
-                # Only at its end: an answer may hold what follows the slot, as 3.5 holds a full stop.
-                completion=written.text.rstrip().removesuffix(closing) if closing else written.text,
-                completion_tokens=len(written.token_ids),
-                finish_reason=written.finish_reason,
-            )
+            replace(self._written(question, written), draw=draw, completion_tokens=len(written.token_ids))
             for draw, written in enumerate(answer)
         ]
+
+    def _written(self, question: Question, written: Completion) -> EngineAnswer:
+        """A completion, parted from its thought and ended where an engine ends an answer without one."""
+        marks, token_ids = self._job.thought_marks, written.token_ids
+        text, finish_reason = written.text, written.finish_reason
+        parted = part_thought(text, marks, begun=question.begun, cut=finish_reason == "length")
+        text = parted.answer
+        thought_tokens = 0
+        if parted.thought is not None:
+            thought_tokens = self._tokens_up_to(token_ids, parted) if parted.closed else len(token_ids)
+        if question.thought_room is not None:
+            answer_ids = token_ids[thought_tokens:]
+            if len(answer_ids) > self._sampling.max_tokens:
+                text = self.encoder.tokenizer.decode(answer_ids[: self._sampling.max_tokens])
+                text, finish_reason = (text.lstrip() if thought_tokens else text), "length"
+            stopped = cut_at(text, self._sampling.stop)
+            if stopped is not None:
+                text, finish_reason = stopped, "stop"
+        closing = question.after.strip()
+        return replace(
+            question.unanswered(),
+            # Only at its end: an answer may hold what follows the slot, as 3.5 holds a full stop.
+            completion=text.rstrip().removesuffix(closing) if closing else text,
+            finish_reason=finish_reason,
+            thought=parted.thought,
+            thought_tokens=None if parted.thought is None else thought_tokens,
+        )
+
+    def _tokens_up_to(self, token_ids: Sequence[int], parted: Parted) -> int:
+        """Tokens of a completion up to the end of its last thought."""
+        end = self._job.thought_marks[1]
+
+        def thoughts_ended(tokens: int) -> bool:
+            return str(self.encoder.tokenizer.decode(token_ids[:tokens])).count(end) >= parted.ends
+
+        return bisect_left(range(len(token_ids)), True, key=thoughts_ended)
+
+    def _thought_room(self, question: Question, place: ThoughtPlace) -> int | None:
+        """Tokens for a thought: as many as the candidate allows, or else the context leaves."""
+        wanted = self._job.max_thought_tokens
+        if self._answers_at_once or not (place.empty or wanted):
+            return None
+        wanted = MAX_THOUGHT_TOKENS if wanted is None else wanted
+        left = self._context - len(question.tokens) - self._sampling.max_tokens
+        if left >= wanted:
+            return wanted
+        # In coarse steps, for engines that write together what may be equally long.
+        return max(0, left - left % ROOM_STEP if left > ROOM_STEP else left)
 
     def _given_answers(self, row: Message, prompt: Encoded) -> list[str]:
         """The texts that are weighed after a prompt, or that its answer is held to."""

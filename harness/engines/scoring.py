@@ -49,6 +49,7 @@ class _RunAtWork:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    thought_tokens: int = 0
     uncached_requests_per_second: float | None = None
 
     def count(self, request: Request, answered: Answered, cached: CachedAnswer | None) -> None:
@@ -199,6 +200,7 @@ class ScoringWorker:
                 run.count(batch.requests[answered.place], answered, cached)
                 for line in run.prompts.answers(question, answered.answer):
                     run.completion_tokens += line.completion_tokens or 0
+                    run.thought_tokens += line.thought_tokens or 0
                     run.file.write(line.line())
                 now = time.monotonic()
                 if now - reported > SECONDS_BETWEEN_REPORTS or done == len(batch.requests):
@@ -263,6 +265,7 @@ class ScoringWorker:
             prompt_tokens=run.prompt_tokens,
             cached_prompt_tokens=run.cached_tokens,
             completion_tokens=run.completion_tokens,
+            thought_tokens=run.thought_tokens,
             uncached_requests_per_second=run.uncached_requests_per_second,
             flops=forward_flops(engine.parameters, run.prompt_tokens + run.completion_tokens),
             peak_memory_bytes=meter.peak_memory_bytes,

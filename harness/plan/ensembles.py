@@ -94,6 +94,11 @@ def _check(spec: EnsembleSpec, members: Sequence[Run], tasks: Mapping[str, Loade
         return
     if len({run.candidate.model for run in members}) > 1:
         raise UserError(f"{place}: weights of different models cannot be averaged; use method = 'vote'")
+    if any(run.candidate.prompting != members[0].candidate.prompting for run in members):
+        raise UserError(
+            f"{place}: its members are prompted in different ways (chat, chat_template_kwargs, thought_marks), "
+            "and averaged weights can be prompted in one only; use method = 'vote'"
+        )
     tuners = {run.recipe.tuner if run.recipe else None for run in members}
     if len(tuners) > 1 or any(tuner is None or not TUNERS[tuner].in_soups for tuner in tuners):
         raise UserError(
@@ -105,6 +110,7 @@ def _check(spec: EnsembleSpec, members: Sequence[Run], tasks: Mapping[str, Loade
 def derive(ensemble: Ensemble, members: Sequence[Run]) -> Run:
     """The run of an ensemble, once its members are finished and their settings are chosen."""
     spec, leader = ensemble.spec, members[0]
+    averaged = spec.method == "soup"  # a vote asks nothing: its members are prompted each in its own way
     models = list(dict.fromkeys(run.candidate.model for run in members))
     fingerprints = list(dict.fromkeys(run.candidate.fingerprint for run in members))
     candidate = Candidate(
@@ -115,7 +121,7 @@ def derive(ensemble: Ensemble, members: Sequence[Run]) -> Run:
         if len(models) == 1
         else hashlib.sha256("".join(fingerprints).encode()).hexdigest()[:16],
         method=spec.method,
-        chat=leader.candidate.chat,
+        **(leader.candidate.prompting if averaged else {"chat": leader.candidate.chat}),
     )
     return leader.model_copy(
         update={
@@ -125,6 +131,6 @@ def derive(ensemble: Ensemble, members: Sequence[Run]) -> Run:
             "num_fewshot": 0,
             "demonstrations": None,
             "members": tuple(run.key for run in members),
-            "averaged": tuple(run.recipe for run in members) if spec.method == "soup" else (),
+            "averaged": tuple(run.recipe for run in members) if averaged else (),
         }
     )

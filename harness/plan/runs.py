@@ -74,7 +74,7 @@ def _candidate(spec: CandidateSpec, method: Method, fingerprint: str) -> Candida
         revision=spec.revision,
         fingerprint=fingerprint,
         method=method,
-        chat=spec.chat,
+        **spec.prompting,
     )
 
 

@@ -63,6 +63,9 @@ class GenerationRecord(Frozen):
     """Those of them whose keys and values were in the engine's prefix cache."""
 
     completion_tokens: Count
+    thought_tokens: Count = 0
+    """Those of them that were written before an answer, as a thought."""
+
     uncached_requests_per_second: Rate | None = None
     """Speed with the prefix cache off, for arms that were timed that way; None for others."""
 

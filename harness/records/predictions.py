@@ -39,9 +39,17 @@ class EngineAnswer:
     """Which of several sampled answers to the same prompt."""
 
     completion: str | None = None
-    """None only beside an `error`."""
+    """Without the thought before it; None only beside an `error`."""
 
     completion_tokens: int | None = None
+    """Tokens that were written, those of a thought among them."""
+
+    thought: str | None = None
+    """What the model thought before it answered; None where it did not."""
+
+    thought_tokens: int | None = None
+    """The completion's tokens up to the end of its thought; None where there is none."""
+
     finish_reason: str | None = None
     choice_logprobs: Sequence[float] | None = None
     """Natural-log probability of each choice, where choices are weighed."""
@@ -97,7 +105,17 @@ class Prediction:
     """The sample's, as JSON."""
 
     completion: str | None
+    """Without the thought before it."""
+
     completion_tokens: int | None
+    """Tokens that were written, those of a thought among them."""
+
+    thought: str | None = None
+    """What the model thought before it answered; None where it did not."""
+
+    thought_tokens: int | None = None
+    """The completion's tokens up to the end of its thought; None where there is none."""
+
     finish_reason: str | None
     choice_logprobs: Sequence[float] | None
     logprob: float | None
@@ -122,6 +140,11 @@ class Prediction:
     """By corpus metric, what the sample adds to its sums. On disk a column `counts_<metric>` each, as
     JSON."""
 
+    @property
+    def only_thinks(self) -> bool:
+        """Whether all that was written is a thought without end."""
+        return self.thought is not None and self.thought_tokens == self.completion_tokens
+
     def unjudged(self) -> "Prediction":
         """As the engine left it: an error beside a completion came from judging it."""
         error = self.error if self.completion is None else None
@@ -131,8 +154,13 @@ class Prediction:
 COLUMNS = tuple(column.name for column in fields(Prediction) if column.name not in ("scores", "counts"))
 """The columns of every `predictions.parquet`; those of the task's metrics follow."""
 
-LATER_COLUMNS: dict[str, str | None] = {"cluster": "", "parsed": None}
-"""Columns that predictions of schema 4 lack, and what stands in them until `gainboard score` has judged these
+LATER_COLUMNS: dict[str, str | None] = {
+    "cluster": "",
+    "parsed": None,
+    "thought": None,
+    "thought_tokens": None,
+}
+"""Columns that older predictions lack, and what stands in them until `gainboard score` has judged these
 again."""
 
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, NotImplementedError, ArithmeticError)
@@ -179,6 +207,7 @@ def _prediction(row: Mapping[str, Any]) -> Prediction:
         "target": tuple(row["target"]),
         "choices": tuple(row["choices"]),
         "completion_tokens": _whole(row["completion_tokens"]),
+        "thought_tokens": _whole(row["thought_tokens"]),
         "target_tokens": _whole(row["target_tokens"]),
     }
     return Prediction(**{**row, **changes})

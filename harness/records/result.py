@@ -31,6 +31,9 @@ class Cost:
     train_tokens: Count
     prompt_tokens: Count
     completion_tokens: Count
+    thought_tokens: Count = 0
+    """Those of the completion tokens that thoughts took."""
+
     requests: Count
     requests_per_second: Rate
     train_flops: Amount

@@ -109,6 +109,13 @@ class SampleCounts:
     truncated: Count = 0
     """Those whose prompt was cut to fit the context, which their task allows."""
 
+    cut: Count | None = None
+    """Those with an answer, or a thought before it, that was cut at `max_tokens`; None in a result from before
+    this was counted."""
+
+    cut_in_thought: Count | None = None
+    """Those of them whose thought was cut, so that there is no answer."""
+
 
 @record_part
 class OverlapRecord:

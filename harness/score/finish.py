@@ -172,6 +172,7 @@ def cost(trainings: Sequence[TrainingRecord], generation: GenerationRecord, *, s
         train_tokens=sum(training.tokens for training in trainings),
         prompt_tokens=generation.prompt_tokens,
         completion_tokens=generation.completion_tokens,
+        thought_tokens=generation.thought_tokens,
         requests=generation.requests,
         requests_per_second=generation.requests / generation.generate_seconds,
         train_flops=sum(training.flops for training in trainings),

@@ -96,7 +96,7 @@ def _completion_tokens(predictions: Sequence[Prediction]) -> int:
 
 _SUMMED = (
     "startup_seconds", "swap_seconds", "generate_seconds", "guard_seconds",
-    "prompt_tokens", "cached_prompt_tokens", "completion_tokens", "flops",
+    "prompt_tokens", "cached_prompt_tokens", "completion_tokens", "thought_tokens", "flops",
 )  # fmt: skip
 """What the members' answers cost together is the sum of what each one's cost."""
 

@@ -93,6 +93,8 @@ def _prediction(sample: Sample, answer: EngineAnswer, *, overlaps: bool) -> Pred
         metadata=json.dumps(dict(sample.metadata), sort_keys=True),
         completion=answer.completion,
         completion_tokens=answer.completion_tokens,
+        thought=answer.thought,
+        thought_tokens=answer.thought_tokens,
         finish_reason=answer.finish_reason,
         choice_logprobs=answer.choice_logprobs,
         logprob=answer.logprob,
@@ -277,8 +279,15 @@ def _counts(predictions: Sequence[Prediction]) -> SampleCounts:
 
     total = count(predictions)
     failed = count(prediction for prediction in predictions if prediction.error is not None)
-    truncated = count(prediction for prediction in predictions if prediction.truncated)
-    return SampleCounts(total=total, scored=total - failed, failed=failed, truncated=truncated)
+    cut = [prediction for prediction in predictions if prediction.finish_reason == "length"]
+    return SampleCounts(
+        total=total,
+        scored=total - failed,
+        failed=failed,
+        truncated=count(prediction for prediction in predictions if prediction.truncated),
+        cut=count(cut),
+        cut_in_thought=count(prediction for prediction in cut if prediction.only_thinks),
+    )
 
 
 def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[Prediction]]) -> dict[str, MetricValue]:

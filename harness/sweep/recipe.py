@@ -20,6 +20,7 @@ from harness.sweep.methods import (
     StageMethod,
     Tuner,
 )
+from harness.sweep.prompting import Prompting
 from harness.sweep.space import Range
 from harness.toml import Frozen
 
@@ -188,13 +189,12 @@ class Stage(Frozen):
     """When given, meta-learning over the portions' tasks instead of training on their mixture."""
 
 
-class Recipe(Frozen):
+class Recipe(Prompting):
     """Everything that could change an arm's weights. Runs with equal recipes share one training."""
 
     model: str
     revision: str | None
     fingerprint: str
-    chat: bool | None
     seed: int
     stages: tuple[Stage, ...]
     """In order; each starts from the weights of the previous one."""

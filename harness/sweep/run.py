@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.sweep.methods import Method
+from harness.sweep.prompting import Prompting
 from harness.sweep.recipe import (
     Recipe,
     Stage,
@@ -18,7 +19,7 @@ from harness.task import Demonstrations
 from harness.toml import Frozen
 
 
-class Candidate(Frozen):
+class Candidate(Prompting):
     """One model and one method, with all that identifies the model."""
 
     name: str
@@ -28,7 +29,6 @@ class Candidate(Frozen):
     """Changes when the weights or the tokenizer change, as far as their files tell."""
 
     method: Method
-    chat: bool | None
 
     @property
     def label(self) -> str:
@@ -159,11 +159,11 @@ class Run(Frozen):
             model=candidate.model,
             revision=candidate.revision,
             fingerprint=candidate.fingerprint,
-            chat=candidate.chat,
             seed=self.seed,
             stages=self.stages,
             until=self.until,
             members=self.averaged,
+            **candidate.prompting,
         )
 
     @property

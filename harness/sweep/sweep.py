@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from harness.errors import UserError, suggest
 from harness.sweep.methods import CandidateMethod
+from harness.sweep.prompting import Prompting
 from harness.sweep.recipe import EnsembleSpec, FewShotTuning, Layers, Meta, Multitask, Stages
 from harness.sweep.settings import (
     TRIAL_SEED,
@@ -21,7 +22,7 @@ from harness.task import Demonstrations
 from harness.toml import Frozen, load_toml
 
 
-class CandidateSpec(Layers):
+class CandidateSpec(Layers, Prompting):
     """One `[[candidates]]` table: a model and the methods to try on it."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -34,8 +35,15 @@ class CandidateSpec(Layers):
     methods: tuple[CandidateMethod, ...] = Field(
         default=("zero_shot", "few_shot", "lora", "full"), min_length=1
     )
-    chat: bool | None = None
-    """Whether to render with the tokenizer's chat template; None: if it has one."""
+
+    @model_validator(mode="after")
+    def _a_template_for_its_arguments(self) -> "CandidateSpec":
+        if self.chat is False and self.chat_template_kwargs:
+            raise ValueError(
+                f"candidate '{self.name}': chat = false renders no chat template, and chat_template_kwargs are "
+                "arguments of one; leave one of the two out"
+            )
+        return self
 
 
 class Sweep(Frozen):

@@ -52,7 +52,7 @@ class Samples:
 def load_samples(fit: FitJob, tokenizer: Any, *, longest: int) -> Samples:
     """The samples of at most `longest` tokens. Raises `UserError` when none is left to train on, or none for
     dev."""
-    encoder = PromptEncoder(tokenizer, fit.chat)
+    encoder = PromptEncoder.of(tokenizer, fit)
     rows = read_jsonl(fit.train)
     encoded = _encode(encoder, rows)
     train, tasks = [], []

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from harness.sweep.engines import EngineName
 from harness.sweep.methods import Tuner
+from harness.sweep.prompting import Prompting
 from harness.sweep.recipe import MetaLearning, Training
 from harness.task import Output
 from harness.toml import Frozen
@@ -25,7 +26,7 @@ class SamplingJob(Frozen):
     seed: int = 0
 
 
-class AskJob(Frozen):
+class AskJob(Prompting):
     """One run's prompts, to be answered by one arm."""
 
     key: str
@@ -59,11 +60,10 @@ class AskJob(Frozen):
     truncation_side: str | None
     stride: int | None
     sampling: SamplingJob
-    chat: bool | None
     time_uncached: bool = False
 
 
-class FitJob(Frozen):
+class FitJob(Prompting):
     """One training: of one stage, or the averaging of several arms' weights."""
 
     key: str
@@ -98,7 +98,6 @@ class FitJob(Frozen):
     members: tuple[Path, ...] = ()
     """Weights to average, instead of a training; all of the same tuner."""
 
-    chat: bool | None
     seed: int
     judged: AskJob | None = None
     """How dev is answered at each evaluation, where the task's metric chooses the checkpoint. The driver,

@@ -1,6 +1,7 @@
 """A sweep file says what it means, or the first fault is named with its key and what is allowed."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from places import TESTS
@@ -8,7 +9,9 @@ from synthetic import make_run, task_card
 
 from harness.errors import UserError
 from harness.sweep.methods import Tuner
+from harness.sweep.prompting import RENDERER_ARGUMENTS, Prompting
 from harness.sweep.recipe import LORA_FIELDS, Layers, Training, layered, listed, make_training
+from harness.sweep.run import Run
 from harness.sweep.sweep import load_sweep
 
 SWEEPS = TESTS / "data" / "sweeps"
@@ -34,6 +37,17 @@ FAULTS = {
     "several_greedy_answers.toml": "'generation': n = 4 answers at temperature 0 are all the same; set a temperature",
     "guard_task_is_trained_on.toml": "guard_tasks: task 'date_normalise' is among the sweep's tasks, and so trained on;",
     "same_guard_task_twice.toml": "guard task 'boolq' is given twice",
+    "chat_without_a_template.toml": (
+        "'candidates.0': candidate 'toy': chat = false renders no chat template, and chat_template_kwargs are "
+        "arguments of one; leave one of the two out"
+    ),
+    "renderer_s_own_argument.toml": (
+        "'candidates.0.chat_template_kwargs': 'add_generation_prompt' is set when a prompt is rendered and cannot "
+        "be given; leave it out, and name only arguments that the chat template reads, such as enable_thinking"
+    ),
+    "one_thought_mark.toml": (
+        "'candidates.0.thought_marks': must be two different texts, which begin and end a thought, such as"
+    ),
     "not_toml.toml": "not valid TOML",
     "not_utf8.toml": "not valid TOML",
 }
@@ -133,6 +147,59 @@ def test_the_key_of_a_run_depends_on_everything_in_it() -> None:
 def test_the_key_of_a_run_is_the_same_after_reading_it_back() -> None:
     run = make_run("small", "lora", task_card(), 0)
     assert type(run).model_validate_json(run.model_dump_json()).key == run.key
+
+
+def prompted(**fields: Any) -> Run:
+    """A run whose candidate is prompted in another way."""
+    run = make_run("small", "lora", task_card(), 0)
+    return run.model_copy(update={"candidate": run.candidate.model_copy(update=fields)})
+
+
+def test_a_candidate_that_is_prompted_as_ever_keeps_the_keys_that_it_had() -> None:
+    run = make_run("small", "lora", task_card(), 0)
+    assert run.recipe is not None
+    # As they were before templates took arguments.
+    assert (run.key, run.recipe.key) == ("c06266cb3803a3ab", "5c4e12b68f3c2a54")
+    usual = Prompting(chat_template_kwargs={}, thought_marks=("<think>", "</think>"), max_thought_tokens=None)
+    assert prompted(**usual.prompting).key == run.key
+    assert set(run.model_dump(mode="json")["candidate"]) == {
+        "name", "model", "revision", "fingerprint", "method", "chat",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"chat_template_kwargs": {"enable_thinking": False}},
+        {"chat_template_kwargs": {"reasoning_effort": "high", "levels": [1, {"a": None}]}},
+        {"thought_marks": ("[THINK]", "[/THINK]")},
+        {"max_thought_tokens": 0},
+    ],
+)
+def test_how_a_candidate_is_prompted_is_part_of_the_keys_of_its_runs_and_recipes(
+    fields: dict[str, Any],
+) -> None:
+    usual, run = prompted(), prompted(**fields)
+    assert usual.recipe is not None and run.recipe is not None
+    assert (run.key != usual.key, run.recipe.key != usual.recipe.key) == (True, True)
+    read = Run.model_validate_json(run.model_dump_json())
+    assert (read, read.key, read.candidate.prompting) == (run, run.key, run.candidate.prompting)
+
+
+def test_template_arguments_may_be_any_json_values_and_a_date_is_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.toml"
+    path.write_text(
+        'name = "s"\ntasks = ["boolq"]\n[[candidates]]\nname = "a"\nmodel = "gainboard/toy-qwen3"\n'
+        "chat_template_kwargs = { enable_thinking = true, date_string = 2025-07-26, tags = [1, 2.5, { a = 'b' }] }\n"
+    )
+    arguments = load_sweep(path).candidates[0].chat_template_kwargs
+    assert arguments == {"enable_thinking": True, "date_string": "2025-07-26", "tags": [1, 2.5, {"a": "b"}]}
+
+
+@pytest.mark.parametrize("name", sorted(RENDERER_ARGUMENTS))
+def test_what_the_renderer_sets_is_no_argument_of_a_template(name: str) -> None:
+    with pytest.raises(ValueError, match=f"'{name}' is set when a prompt is rendered"):
+        Prompting(chat_template_kwargs={name: True})
 
 
 def test_a_run_lies_in_a_folder_of_its_own() -> None:
