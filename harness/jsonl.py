@@ -1,7 +1,7 @@
 """Read files that hold one JSON object per line."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,26 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 def each_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     """`read_jsonl`, one object at a time, so that a large file is never held in memory whole."""
-    with path.open(encoding="utf-8") as file:
-        # Not str.splitlines, which also cuts at the separators that a JSON string may hold, such as U+2028.
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                # The error's own text counts lines too, but within this one line.
-                reason = f"{error.msg} at character {error.pos + 1}"
-                raise UserError(f"{path}, line {number}: not valid JSON: {reason}") from None
-            except (
-                ValueError,
-                RecursionError,
-            ) as error:  # a number with too many digits, brackets nested too deeply
-                raise UserError(f"{path}, line {number}: not readable as JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise UserError(f"{path}, line {number}: expected a JSON object, got {line.strip()[:40]}")
-            yield row
+    # utf-8-sig: some programs put a byte order mark first.
+    with path.open(encoding="utf-8-sig") as file:
+        yield from jsonl_rows(file, where=str(path))
+
+
+def jsonl_rows(lines: Iterable[str], *, where: str) -> Iterator[dict[str, Any]]:
+    """The object of every line that is not blank. Raises `UserError`, which begins with `where`, naming the
+    line."""
+    # Not str.splitlines, which also cuts at the separators that a JSON string may hold, such as U+2028.
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            # The error's own text counts lines too, but within this one line.
+            reason = f"{error.msg} at character {error.pos + 1}"
+            raise UserError(f"{where}, line {number}: not valid JSON: {reason}") from None
+        except (ValueError, RecursionError) as error:  # thousands of digits, or of brackets
+            raise UserError(f"{where}, line {number}: not readable as JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise UserError(f"{where}, line {number}: expected a JSON object, got {line.strip()[:40]}")
+        yield row

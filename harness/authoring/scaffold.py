@@ -21,6 +21,7 @@ from statistics import median
 from harness.authoring.examples import EXAMPLES, certain_reply, score_of
 from harness.data.dataset import make_sample
 from harness.data.sources import table_splits
+from harness.data.tables import read_table
 from harness.errors import UserError, naming_what_is_written
 from harness.metrics.answers import first_json_object, is_number
 from harness.plan.power import Power, power_of
@@ -56,6 +57,9 @@ _GENERATED_NAMES = frozenset(
         "table_splits", "task", "to_sample",
     }
 )  # fmt: skip
+
+COPIED = frozenset({".csv", ".tsv", ".jsonl", ".json", ".parquet"})
+"""Suffixes of tables that become part of a new task as they are."""
 
 EXAMPLE_ROWS = (
     ("The soup was cold and the waiter rude.", "bad"),
@@ -120,11 +124,13 @@ def new_task(
     input_column: str | None = None,
     target_column: str | None = None,
     group_column: str | None = None,
+    sheet: str | None = None,
 ) -> NewTask:
     """Write the task `name` into a folder of its own in the tasks folder `folder`.
 
-    With `source`, a CSV, TSV, JSONL or Parquet file, two of its columns become prompts and targets, and rows
-    of the same `group_column` stay in one split; without, a small table to edit is written. Raises
+    With `source`, a table that `read_table` knows (a `sheet` of a workbook), two of its columns become prompts
+    and targets, and rows of the same `group_column` stay in one split; without, a small table to edit is
+    written. Raises
     `UserError` for a name that is taken or no identifier, for columns that cannot be those of a task, and for
     faults of the table.
     """
@@ -142,12 +148,12 @@ def new_task(
         columns = _Columns(input_column, target_column, group_column)
         _check_columns(columns)
         # Every fault of the user's table is raised here, before anything is written.
-        _cut(source, columns)
+        _cut(source, columns, sheet)
     written = folder / name
     with naming_what_is_written(written.parent):
         written.mkdir(parents=True)
     try:
-        data = _write_data(written, source)
+        data = _write_data(written, source, sheet)
         splits = _cut(data, columns)
         targets = [row[columns.target] for row in (*splits.train, *splits.dev, *splits.test)]
         kind = _kind_of(targets)
@@ -195,13 +201,26 @@ def _check_columns(columns: _Columns) -> None:
         )
 
 
-def _cut(table: Path, columns: _Columns) -> Splits:
-    return table_splits(table, input_column=columns.input, target_column=columns.target, group=columns.group)
+def _cut(table: Path, columns: _Columns, sheet: str | None = None) -> Splits:
+    return table_splits(
+        table,
+        input_column=columns.input,
+        target_column=columns.target,
+        group=columns.group,
+        sheet=sheet,
+    )
 
 
-def _write_data(folder: Path, source: Path | None) -> Path:
-    if source is not None:
+def _write_data(folder: Path, source: Path | None, sheet: str | None) -> Path:
+    """The table beside `task.py`: as it is where that is a plain file, else its rows as JSONL, which anybody can
+    read and compare."""
+    if source is not None and source.is_file() and source.suffix.lower() in COPIED:
         return Path(shutil.copyfile(source, folder / f"data{source.suffix}"))
+    if source is not None:
+        path = folder / "data.jsonl"
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in read_table(source, sheet=sheet))
+        path.write_text("".join(lines), encoding="utf-8")
+        return path
     path = folder / "data.csv"
     path.write_text(
         "".join(f'"{text}",{label}\n' for text, label in (("text", "label"), *EXAMPLE_ROWS)), encoding="utf-8"

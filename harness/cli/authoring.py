@@ -34,8 +34,9 @@ def add_verbs(add_verb: AddVerb) -> None:
     """Add the verbs of this file to the parser."""
     parser = add_verb("new", _new, "start a task plugin, from a table if you have one")
     parser.add_argument("name", help="the task's name, a Python identifier")
-    text = "a CSV, TSV, JSONL or Parquet table"
+    text = "a table: CSV, TSV, JSON, JSONL, Parquet, Arrow, a workbook (.xlsx), also compressed"
     parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--sheet", metavar="NAME", help="which sheet of a workbook, where it has several")
     parser.add_argument("--input", metavar="COL", help="the column shown to the model")
     parser.add_argument("--target", metavar="COL", help="the column with the right answer")
     text = "rows of the same value in this column stay in one split"
@@ -75,6 +76,7 @@ def _new(options: argparse.Namespace) -> int:
         input_column=options.input,
         target_column=options.target,
         group_column=options.group,
+        sheet=options.sheet,
     )
     print(new.decision)
     print(f"{new.folder} is a working task.")

@@ -1,18 +1,16 @@
 """Where a task's rows come from: tables, hub data sets and generators."""
 
-import csv
 import json
 import random
 import re
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.data.splits import cut_rows
+from harness.data.tables import frame_rows, read_table
 from harness.errors import UserError
-from harness.jsonl import read_jsonl
 from harness.task import Row, Splits
 
 if TYPE_CHECKING:
@@ -95,9 +93,10 @@ def table_splits(
     stratify: bool = True,
     dev: float = 0.1,
     test: float = 0.1,
+    sheet: str | None = None,
 ) -> Splits:
-    """Cut a CSV, TSV, JSONL or Parquet file, or a data frame, into train, dev and test. Every cell becomes
-    stripped text.
+    """Cut a table, a file that `read_table` knows (a `sheet` of a workbook) or a data frame, into train, dev and
+    test. Every cell becomes stripped text.
 
     The cut is the same on every machine and never puts one input into two splits;
     `harness.data.splits.cut_rows` explains `group`, `stratify` and the shares. Rows of one group are not
@@ -105,9 +104,9 @@ def table_splits(
     `UserError` for a missing column, an empty cell or too few rows.
     """
     if isinstance(table, Path):
-        rows, source = read_table(table), str(table)
+        rows, source = read_table(table, sheet=sheet), str(table)
     else:
-        rows, source = _frame_rows(table), "data frame"
+        rows, source = frame_rows(table), "data frame"
     return cut_rows(
         rows,
         input_column=input_column,
@@ -118,150 +117,6 @@ def table_splits(
         test=test,
         where=source,
     )
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV, TSV, JSONL or Parquet file. Every cell becomes stripped text, a nested one JSON.
-
-    Raises `UserError` naming the file and the row.
-    """
-    readers: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
-        ".csv": _read_delimited,
-        ".tsv": _read_delimited,
-        ".jsonl": read_jsonl,
-        ".parquet": _read_parquet,
-    }
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give a file: .csv, .tsv, .jsonl or .parquet")
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise UserError(
-            f"{path}: '{path.suffix}' is not a known kind of table; use .csv, .tsv, .jsonl or .parquet"
-        )
-    try:
-        rows = reader(path)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text: {error}; save it as UTF-8") from None
-    return _as_texts(rows, source=str(path))
-
-
-def _read_delimited(path: Path) -> list[dict[str, Any]]:
-    suffix = path.suffix.lower()
-    separator = "\t" if suffix == ".tsv" else ","
-    # utf-8-sig, because spreadsheets put a byte order mark before the first column's name.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter=separator, strict=True)
-        try:
-            header = [name.strip() for name in reader.fieldnames or ()]
-            _refuse_other_separator(path, header, separator=separator)
-            _refuse_repeated(header, source=str(path))
-            reader.fieldnames = header
-            return list(reader)
-        except csv.Error as error:
-            raise UserError(f"{path}: not a valid {suffix} file: {error}") from None
-
-
-def _refuse_other_separator(path: Path, header: Sequence[str], *, separator: str) -> None:
-    """Refuse a table with a single column whose name holds another separator of cells."""
-    if len(header) != 1:
-        return
-    in_words = {",": "','", ";": "';'", "\t": "a tab"}
-    for candidate in in_words.keys() - {separator}:
-        if candidate in header[0]:
-            raise UserError(
-                f"{path}: the header is one column, {header[0]!r}: separated by {in_words[candidate]}? "
-                "Between cells a .csv file has ',' and a .tsv file a tab; save or rename it so"
-            )
-
-
-def _read_parquet(path: Path) -> list[dict[str, Any]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        table = parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{path}: not a valid Parquet file: {str(error).splitlines()[0]}") from None
-    _refuse_repeated(table.column_names, source=str(path))
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
-
-
-def _frame_rows(frame: "pandas.DataFrame") -> list[dict[str, str]]:
-    import pandas
-
-    if not isinstance(frame, pandas.DataFrame):
-        raise UserError(
-            f"a table is a Path or a pandas DataFrame, got {type(frame).__name__}; "
-            'for a file beside task.py write Path(__file__).parent / "data.csv"'
-        )
-    table = frame.set_axis([str(name) for name in frame.columns], axis="columns")
-    _refuse_repeated(table.columns, source="data frame")
-    # As objects, so that the missing values of every column type can become None.
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return _as_texts(rows, source="data frame")
-
-
-def _refuse_repeated(columns: Iterable[str], source: str) -> None:
-    for name, count in Counter(columns).items():
-        if count > 1:
-            raise UserError(f"{source}: {count} columns are called '{name}'; give each a name of its own")
-
-
-def _as_texts(rows: Iterable[Mapping[Any, Any]], source: str) -> list[dict[str, str]]:
-    texts = []
-    for number, row in enumerate(rows, 1):
-        if None in row:  # csv files cells without a column under None
-            raise UserError(
-                f"{source}, row {number}: more cells than the header has columns; "
-                "quote cells that hold the separator"
-            )
-        texts.append(_row_as_texts(row, source=f"{source}, row {number}"))
-    if not texts:
-        raise UserError(
-            f"{source}: no rows; a task needs at least three, one for each of train, dev and test"
-        )
-    return texts
-
-
-def _row_as_texts(row: Mapping[Any, Any], *, source: str) -> dict[str, str]:
-    texts = {}
-    for name, cell in row.items():
-        try:
-            texts[name] = _as_text(cell)
-        except ValueError as error:
-            raise UserError(f"{source}: column '{name}' holds {error}") from None
-    return texts
-
-
-def _as_text(cell: Any) -> str:
-    """A cell as stripped text, a nested one as JSON. Raises `ValueError` that says what the cell holds."""
-    if cell is None:
-        return ""
-    if isinstance(cell, (bytes, bytearray)):
-        raise ValueError("bytes; store texts, or leave the column out")
-    # A data frame may hold numpy arrays; numpy itself is not imported here.
-    nested = isinstance(cell, (dict, list, tuple)) or getattr(cell, "ndim", 0) > 0
-    text = _as_json(cell) if nested else str(cell).strip()
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError(
-            "half a surrogate pair, which is no character; mend the text or remove the row"
-        ) from None
-    return text
-
-
-def _as_json(cell: object) -> str:
-    def plain(value: Any) -> object:
-        return value.tolist() if hasattr(value, "tolist") else _as_text(value)
-
-    try:
-        return json.dumps(cell, ensure_ascii=False, sort_keys=True, default=plain)
-    except TypeError as error:  # keys of different types cannot be sorted
-        raise ValueError(f"a nested value that JSON cannot hold ({error}); store it as text") from None
 
 
 def hub_splits(

@@ -361,3 +361,20 @@ def test_json_objects_are_judged_by_their_fields_and_put_into_one_form(
 )
 def test_what_was_decided_is_said(tmp_path: Path, write: Write, targets: list[str], decision: str) -> None:
     assert asking(tmp_path, write("t.csv", table(targets))).decision.startswith(decision)
+
+
+def test_a_table_that_needs_a_reader_becomes_a_plain_one_beside_the_task(tmp_path: Path) -> None:
+    """A workbook's sheet is part of the task afterwards, and no spreadsheet library is needed to run it."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["q", "a"])
+    for number in range(40):
+        book.active.append([f"text {number}", ("good", "bad")[number % 2]])
+    book.create_sheet("Other").append(["x", "y"])
+    book["Other"].append([1, 2])
+    book.save(tmp_path / "t.xlsx")
+    columns = {"source": tmp_path / "t.xlsx", "input_column": "q", "target_column": "a"}
+    with pytest.raises(UserError, match="say which: Sheet, Other"):
+        new_task("asking", tmp_path / "tasks", **columns)
+    folder = new_task("asking", tmp_path / "tasks", **columns, sheet="Sheet").folder
+    assert json.loads((folder / "data.jsonl").read_text().splitlines()[1]) == {"q": "text 1", "a": "bad"}

@@ -10,7 +10,8 @@ from typing import Any
 import pandas
 import pytest
 
-from harness.data.sources import Generated, UnreachableData, generated, hub_splits, read_table, table_splits
+from harness.data.sources import Generated, UnreachableData, generated, hub_splits, table_splits
+from harness.data.tables import read_table
 from harness.errors import UserError
 from harness.jsonl import read_jsonl
 from harness.task import Row, Splits
@@ -66,7 +67,16 @@ def test_a_table_is_read_from_csv_tsv_and_jsonl_as_text(write: Write, name: str,
         ("t.csv", "q,a\n", "no rows"),
         ("t.csv", "q,a\n1,2,3\n", "row 1: more cells than the header"),
         ("t.csv", 'q,a\n"1,2\n', "not a valid .csv file"),
-        ("t.xlsx", "q,a\n", "'.xlsx' is not a known kind of table"),
+        ("t.xlsx", "q,a\n", "not a readable workbook"),
+        ("t.ods", "q,a\n", "'.ods' is not a known kind of table; save it as .xlsx"),
+        ("t.txt.gz", "q,a\n", "'.txt' is not a known kind of table"),
+        ("t.csv.gz", "q,a\n", "not readable as gzip"),
+        ("t.json", "[1]", "row 1: expected a JSON object, got 1"),
+        ("t.json", '{"q": 1}', "expected a list of objects, one per row, got dict"),
+        ("t.json", '{"q": 1}\n{"q": 2}\n', "a file with an object per line is called .jsonl"),
+        ("t.json", "[" * 100_000, "not readable as JSON"),
+        ("t.arrow", "q,a\n1,2\n", "not a valid Arrow file"),
+        ("t.tsv", 'q\ta\n1\t"2\t3\n', "row 1: more cells than the header"),
         ("t.csv", "q,a,q\n1,2,3\n", "2 columns are called 'q'"),
         ("t.csv", "q,a, q\n1,2,3\n", "2 columns are called 'q'"),
         ("t.csv", "q;a\n1,5;2\n", "the header is one column, 'q;a': separated by ';'?"),
