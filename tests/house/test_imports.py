@@ -18,7 +18,12 @@ HEAVY = {
     "peft": {"harness.training.tuners", "harness.engines.weights"},
     "trl": {"harness.training.trainer"},
     "vllm": {"harness.engines.vllm"},
-    "datasets": {"harness.data.sources", "harness.plugins.lm_eval.library", "harness.training.__main__"},
+    "datasets": {
+        "harness.data.sources",
+        "harness.data.tables",
+        "harness.plugins.lm_eval.library",
+        "harness.training.__main__",
+    },
     "lm_eval": {f"harness.plugins.lm_eval.{name}" for name in ("adapter", "judging", "library")},
     "optuna": {"harness.plan.samplers"},
     "ray": {"harness.driver.cluster"},

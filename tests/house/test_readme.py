@@ -64,9 +64,9 @@ def test_it_opens_with_what_to_install_on_which_machine() -> None:
     assert all(command.startswith("python3 -m pip install ") for command in commands)
     named = {extra for command in commands for extra in _extras(command)}
     assert named == {"train", "vllm", "cpu"}
-    assert named | {"lm-eval", "search", "ray"} <= extras
+    assert named | {"lm-eval", "search", "ray", "xlsx"} <= extras
     assert extras - named - {"test", "bench"} == {
-        extra for extra in ("lm-eval", "search", "ray") if f"`{extra}`" in README
+        extra for extra in ("lm-eval", "search", "ray", "xlsx") if f"`{extra}`" in README
     }
 
 
