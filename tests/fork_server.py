@@ -25,13 +25,16 @@ from typing import Any
 IMPORTS = {
     "training": ("harness.training.__main__", "harness.engines.transformers", "peft.tuners.lora"),
     "vllm": ("harness.engines.vllm", "harness.engines.scoring"),
+    "preflight": ("harness.preflight.__main__",),
     "echo": ("harness.workers.worker",),
 }
-"""What each server imports. vLLM has one of its own: importing it changes other libraries."""
+"""What each server imports. vLLM has one of its own: importing it changes other libraries. The preflight has, too:
+it does without torch."""
 
 SERVERS = {
     "harness.training": "training",
     "harness.engines": "training",
+    "harness.preflight": "preflight",
     "faulty_training": "training",
     "echo_worker": "echo",
 }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,15 +19,26 @@ from harness.plan.estimate import CHARACTERS_PER_TOKEN
 from harness.plan.power import power_on
 from harness.plan.prepare import FindPlugins, declare, plan_sweep
 from harness.plugins.registry import Plugin, load_task
+from harness.records.preflight import PreflightFinding, Severity
 from harness.review.state import review_state
 from harness.review.verdicts import REVIEWS, read_verdicts
 from harness.sweep.engines import MAX_MODEL_LEN
 from harness.sweep.methods import METHOD_TABLE
 from harness.sweep.models import check_model, is_on_this_machine
+from harness.sweep.run import Run
 from harness.sweep.sweep import Sweep
 from harness.task import Task
 from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import choose_templates, render
+
+LookAtModels = Callable[[Sequence[Run], Mapping[str, LoadedTask]], Sequence[PreflightFinding]]
+"""(runs, tasks) → what was noticed of the models."""
+
+_LEVELS: Mapping[Severity, Literal["error", "warning", "ok"]] = {
+    "refuse": "error",
+    "warn": "warning",
+    "note": "ok",
+}
 
 
 def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
@@ -36,8 +48,11 @@ def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
     return [*inspection.findings, *_power(inspection, f"task '{name}'", seeds=None)]
 
 
-def check_sweep(path: Path, find: FindPlugins) -> list[Finding]:
-    """Check a sweep file, every task it names and every model that is at hand. Never raises `UserError`."""
+def check_sweep(path: Path, find: FindPlugins, *, preflight: LookAtModels | None = None) -> list[Finding]:
+    """Check a sweep file, every task it names and every model that is at hand. Never raises `UserError`.
+
+    `preflight`: looks at the models' tokenizers and chat templates, where nothing else is wrong.
+    """
     try:
         sweep, plugins = declare(path, find)
     except UserError as error:
@@ -66,18 +81,21 @@ def check_sweep(path: Path, find: FindPlugins) -> list[Finding]:
             text = f"model {candidate.model} is not on this machine; the sweep will download it"
             findings.append(Finding("warning", place, text))
     if all(finding.level != "error" for finding in findings) and len(loaded) == len(sweep.all_tasks):
-        findings += _check_plan(sweep, loaded, str(path))
+        findings += _check_plan(sweep, loaded, str(path), preflight)
     return findings
 
 
-def _check_plan(sweep: Sweep, tasks: dict[str, LoadedTask], place: str) -> list[Finding]:
-    """Whether the sweep's methods, searches and ensembles can be planned."""
+def _check_plan(
+    sweep: Sweep, tasks: dict[str, LoadedTask], place: str, preflight: LookAtModels | None
+) -> list[Finding]:
+    """Whether the sweep's methods, searches and ensembles can be planned, and what its models make of it."""
     try:
         # Weights are not read: that takes long, and they do not change the plan.
-        plan_sweep(sweep, tasks, fingerprint=lambda model, revision: "")
+        planned = plan_sweep(sweep, tasks, fingerprint=lambda model, revision: "")
     except UserError as error:
         return [Finding("error", place, _without(place, error))]
-    return []
+    noticed = [] if preflight is None else preflight(planned.runs, tasks)
+    return [Finding(_LEVELS[each.severity], f"{place}, {each.place}", each.sentence) for each in noticed]
 
 
 def _power(inspection: "_Inspection", place: str, *, seeds: int | None) -> list[Finding]:

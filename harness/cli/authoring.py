@@ -25,9 +25,13 @@ from harness.cli.verb import (
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from harness.authoring.check import LookAtModels
     from harness.authoring.finding import Finding
+    from harness.data.loaded import LoadedTask
     from harness.plan.power import Power
     from harness.plugins.registry import Plugin
+    from harness.records.preflight import PreflightFinding
+    from harness.sweep.run import Run
 
 
 def add_verbs(add_verb: AddVerb) -> None:
@@ -93,8 +97,15 @@ def _print_power(power: "Power") -> None:
         print("  Add rows, or give test a larger share: table_splits(…, test=0.4) in task.py.")
 
 
-@hub_offline()  # a check is there at once
 def _check(options: argparse.Namespace) -> int:
+    from harness.sweep.models import hub_is_offline
+
+    look_at_models = partial(_look_at_models, offline=hub_is_offline())
+    with hub_offline():  # a check is there at once: nothing is downloaded
+        return _checked(options, look_at_models)
+
+
+def _checked(options: argparse.Namespace, look_at_models: "LookAtModels") -> int:
     from harness.authoring.check import check_sweep, check_task
 
     plugins = plugins_for(options, options.what)
@@ -103,7 +114,8 @@ def _check(options: argparse.Namespace) -> int:
         if name in plugins:
             findings += check_task(name, plugins)
         else:
-            findings += check_sweep(_sweep_file(name, plugins), partial(plugins_for, options))
+            find = partial(plugins_for, options)
+            findings += check_sweep(_sweep_file(name, plugins), find, preflight=look_at_models)
     if options.json:
         records = [
             {"level": finding.level, "where": finding.place, "message": finding.message}
@@ -113,6 +125,24 @@ def _check(options: argparse.Namespace) -> int:
     else:
         _print_findings(findings, options, plugins)
     return USER_MUST_FIX if _has_error(findings) else DONE
+
+
+def _look_at_models(
+    runs: "Sequence[Run]", tasks: "Mapping[str, LoadedTask]", *, offline: bool
+) -> "Sequence[PreflightFinding]":
+    """What was noticed of the models that are on this machine, and whether the hub has the others."""
+    import tempfile
+
+    from harness.preflight.examine import can_examine, examine
+    from harness.sweep.models import is_on_this_machine
+
+    if offline:
+        runs = [run for run in runs if is_on_this_machine(run.candidate.model, run.candidate.revision)]
+    if not (runs and can_examine()):
+        return []
+    with tempfile.TemporaryDirectory(prefix="gainboard-") as folder:
+        log = Path(folder) / "preflight.log"
+        return examine(runs, tasks, log=log, downloads=False, offline=offline).findings
 
 
 def _has_error(findings: "Sequence[Finding]") -> bool:

@@ -143,8 +143,6 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     console = make_console(json_output=options.json)
     progress = SweepProgress(console, emit=json_lines if options.json else None)
     engine = _engine(options, progress)
-    if options.executor == "local":
-        _require_models(sweep)
     executor = _executor(options, sweep)
     try:
         outcome = run_sweep(
@@ -204,21 +202,6 @@ def _emit_outcome(
         ],
         results=str(options.results),
     )
-
-
-def _require_models(sweep: "Sweep") -> None:
-    """Raise `UserError` for a model that is not here and may not be downloaded: no run of it can come to
-    anything."""
-    from harness.sweep.models import is_on_this_machine
-
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() not in ("1", "ON", "YES", "TRUE"):
-        return
-    for candidate in sweep.candidates:
-        if not is_on_this_machine(candidate.model, candidate.revision):
-            raise UserError(
-                f"candidate '{candidate.name}': {candidate.model} at {candidate.revision} is not on this "
-                "machine, and HF_HUB_OFFLINE forbids downloads; unset it, or put the model into the cache"
-            )
 
 
 def _without_dry_run(arguments: Sequence[str]) -> list[str]:

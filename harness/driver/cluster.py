@@ -55,6 +55,8 @@ Files = dict[str, bytes]
 class RayExecutor:
     """A running cluster, or one that is started on this machine and ends with the sweep."""
 
+    on_this_machine = False
+
     def __init__(self, address: str | None, *, workers: int | None = None, devices_each: int = 1) -> None:
         """`address`: the cluster's; None: one is started here. `workers`: base models at a time; None: as
         many as fit."""

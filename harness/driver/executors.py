@@ -28,6 +28,9 @@ class Executor(Protocol):
     workers: int
     """Base models at a time."""
 
+    on_this_machine: bool
+    """Whether models are loaded here, and so must be here or be downloaded."""
+
     def open(
         self, base: BaseJob, *, work: Path, settings: EngineSettings, listener: Listener, judge: MetricJudge
     ) -> AbstractContextManager[Workplace]:
@@ -41,6 +44,8 @@ class Executor(Protocol):
 class LocalExecutor:
     """Workers on this machine: one for each GPU, or as many as are asked for, with an even share of the GPUs
     each."""
+
+    on_this_machine = True
 
     def __init__(
         self, workers: int | None = None, *, devices_each: int = 1, tiny_models: bool = False

@@ -21,12 +21,14 @@ from harness.errors import UserError
 from harness.plan.ensembles import Ensemble, derive
 from harness.plan.groups import Group, group_runs
 from harness.plan.runs import is_done
+from harness.preflight.examine import Preflight, examine
 from harness.records.result import RESULT, Result
 from harness.records.store import read_record
 from harness.records.training import TrainingRecord
 from harness.score.finish import TaskFacts
 from harness.score.joined import answers_of, joint_generation
 from harness.sweep.engines import EngineName
+from harness.sweep.models import hub_is_offline, is_on_this_machine
 from harness.sweep.run import Run
 from harness.sweep.settings import EngineSettings
 from harness.workers.side_by_side import side_by_side
@@ -47,7 +49,8 @@ def run_sweep(
     """Bring every run to a result or a recorded failure; one failed run does not stop the others.
 
     Raises `UserError` before any work when a needed library is missing, a result of another configuration is
-    in the way or the arms cannot be scored in the way that was asked for.
+    in the way, the arms cannot be scored in the way that was asked for, or a look at a model's tokenizer and
+    chat template tells that it can come to nothing.
     """
     todo = [run for run in runs if not is_done(folders.results, run)]
     outcome = SweepOutcome(already_done=len(runs) - len(todo))
@@ -64,6 +67,7 @@ def run_sweep(
     folders.work.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folders.work / ".lock", blocking=False):
+            sweep.preflight = _preflight(todo, sweep)
             _run_groups(group_runs(todo), sweep)
             _combine(ensembles, sweep)
             write_cards(runs, sweep)
@@ -73,6 +77,29 @@ def run_sweep(
             "its own"
         ) from None
     return outcome
+
+
+def _preflight(todo: Sequence[Run], sweep: SweepWork) -> Preflight:
+    """Look at the models that have something to do. Raises `UserError` with every reason not to begin."""
+    if not sweep.executor.on_this_machine:  # what is not here may be on the cluster's nodes
+        todo = [run for run in todo if is_on_this_machine(run.candidate.model, run.candidate.revision)]
+    if not todo:
+        return Preflight()
+    with sweep.progress.line("preflight") as line:
+        preflight = examine(
+            todo,
+            sweep.facts.tasks,
+            log=sweep.folders.work / "logs" / "preflight.log",
+            downloads=True,
+            offline=hub_is_offline(),
+            listener=line.hear,
+        )
+    for finding in preflight.findings:
+        sweep.progress.noticed(finding)
+    refusals = [f"{finding.place}: {finding.sentence}" for finding in preflight.refusals]
+    if refusals:
+        raise UserError("\n".join(refusals))
+    return preflight
 
 
 def _run_groups(groups: Sequence[Group], sweep: SweepWork) -> None:

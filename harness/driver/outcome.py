@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.driver.executors import Executor
 from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
+from harness.preflight.examine import Preflight
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import EngineAnswer
 from harness.records.result import FAILURE, SCHEMA_VERSION, Failure, Result
@@ -61,6 +62,9 @@ class SweepWork:
     progress: SweepProgress
     executor: Executor
     shop: Workshop
+    preflight: Preflight = field(default_factory=Preflight)
+    """What was noticed of the models that still have something to do."""
+
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while something is scored or recorded: groups do so from their own threads."""
 
@@ -83,6 +87,7 @@ class SweepWork:
                 trainings=trainings,
                 generation=generation,
                 selection=selection,
+                preflight=self.preflight.of(run),
             )
             self.outcome.finished.append(run)
             primary = result.task.primary_metric

@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from harness.records.preflight import PreflightFinding
 from harness.records.scores import SampleCounts
 from harness.workers.listener import Event, JobAdvanced, JobBegan, JobsEnded, Note, PhaseBegan
 
@@ -85,6 +86,16 @@ class SweepProgress:
         """One run did not finish."""
         self._print(f"[red]✗[/] {escape(label)}  {phase} failed: {escape(reason)}")
         self.event("failed", run=label, phase=phase, reason=reason)
+
+    def noticed(self, finding: PreflightFinding) -> None:
+        """Something was noticed of a model before the work began; what is only worth knowing is on its
+        page."""
+        if finding.severity == "warn":
+            self._print(f"[yellow]![/] {escape(f'{finding.place}: {finding.sentence}')}")
+        self.event(
+            "noticed", severity=finding.severity, fact=finding.fact, candidate=finding.candidate,
+            task=finding.task, sentence=finding.sentence,
+        )  # fmt: skip
 
     def note(self, text: str) -> None:
         """Anything worth knowing."""

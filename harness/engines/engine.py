@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.errors import UserError
 from harness.sweep.engines import MAX_MODEL_LEN, Way
 
 
@@ -173,3 +174,16 @@ def stop_token_ids(tokenizer: Any, model_eos: int | list[int] | None) -> list[in
     """Every token that ends an answer: the tokenizer's (which tuning teaches) and the model's own."""
     model_ids = model_eos if isinstance(model_eos, list) else [model_eos]
     return sorted({tokenizer.eos_token_id, *model_ids} - {None})
+
+
+def check_vocabulary(tokenizer: Any, rows: int) -> None:
+    """Raise `UserError` when the tokenizer has tokens that a model with so many `rows` of embeddings cannot
+    read."""
+    highest = max(tokenizer.get_vocab().values())
+    if highest >= rows:
+        raise UserError(
+            f"the tokenizer knows token {highest}, and the model's vocabulary ends at {rows - 1}: they do "
+            "not belong "
+            "together; save the tokenizer that the model was trained with into its folder, or resize its "
+            "embeddings"
+        )

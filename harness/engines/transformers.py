@@ -24,11 +24,12 @@ from harness.engines.engine import (
     Reference,
     Request,
     Sampling,
+    check_vocabulary,
     context_length,
     stop_token_ids,
 )
 from harness.engines.reference import TransformersReference
-from harness.engines.weights import check_vocabulary, load_model
+from harness.engines.weights import load_model
 from harness.errors import UserError
 from harness.records.costs import device_name
 from harness.sweep.engines import Way

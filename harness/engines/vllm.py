@@ -44,11 +44,12 @@ from harness.engines.engine import (
     Reference,
     Request,
     Sampling,
+    check_vocabulary,
     context_length,
     stop_token_ids,
 )
 from harness.engines.reference import AdapterReference, TransformersReference
-from harness.engines.weights import check_vocabulary, count_parameters, load_model
+from harness.engines.weights import count_parameters, load_model
 from harness.errors import UserError
 from harness.records.costs import device_name
 from harness.sweep.engines import Way

@@ -66,19 +66,6 @@ def put_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
     return wrapped
 
 
-def check_vocabulary(tokenizer: Any, rows: int) -> None:
-    """Raise `UserError` when the tokenizer has tokens that a model with so many `rows` of embeddings cannot
-    read."""
-    highest = max(tokenizer.get_vocab().values())
-    if highest >= rows:
-        raise UserError(
-            f"the tokenizer knows token {highest}, and the model's vocabulary ends at {rows - 1}: they do "
-            "not belong "
-            "together; save the tokenizer that the model was trained with into its folder, or resize its "
-            "embeddings"
-        )
-
-
 def _load(model: str, revision: str | None, dtype: torch.dtype) -> Any:
     loaded, info = AutoModelForCausalLM.from_pretrained(
         model, revision=revision, dtype=dtype, use_safetensors=True, output_loading_info=True

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from harness.records.fields import Amount, Count, Rate, record_part
 from harness.records.generation import GenerationRecord
+from harness.records.preflight import PreflightFinding
 from harness.records.scores import FormRecord, MetricValue, OverlapRecord, SampleCounts, TaskCard
 from harness.records.training import RecordedUse, ResourceUse, Selection, TrainingRecord
 from harness.sweep.run import Run
@@ -93,6 +94,10 @@ class Result(Frozen):
 
     failed_before: RecordedUse = ResourceUse()
     """What earlier starts of the run took, which failed."""
+
+    preflight: tuple[PreflightFinding, ...] = ()
+    """What was noticed of its model before anything was trained; empty in results from before that was
+    looked at."""
 
     generation: GenerationRecord
     cost: Cost

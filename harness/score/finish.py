@@ -13,6 +13,7 @@ from harness.errors import UserError
 from harness.records.costs import total_energy
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import PREDICTIONS, EngineAnswer
+from harness.records.preflight import PreflightFinding
 from harness.records.provenance import provenance
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Cost, Result
 from harness.records.scores import OverlapRecord, TaskCard
@@ -64,6 +65,7 @@ def finish(
     trainings: Sequence[TrainingRecord],
     generation: GenerationRecord,
     selection: Selection | None = None,
+    preflight: Sequence[PreflightFinding] = (),
 ) -> Result:
     """Write the result of a run that an engine gave these answers. Raises `UserError` when no sample could be
     scored."""
@@ -98,6 +100,7 @@ def finish(
         # Nobody taught the model a guard task: what its answers lack there, the base's answers tell.
         collapsed=collapse(scored, card) if trainings and run.guard is None else "",
         failed_before=use_of_failed_starts(results, run),
+        preflight=tuple(preflight),
         generation=generation,
         cost=cost(trainings, generation, score_seconds=time.monotonic() - started),
         provenance=provenance(generation),

@@ -61,7 +61,13 @@ def is_on_this_machine(model: str, revision: str | None) -> bool:
         return True
     home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
     cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
-    return (cache / f"models--{model.replace('/', '--')}" / "snapshots" / revision).is_dir()
+    snapshot = cache / f"models--{model.replace('/', '--')}" / "snapshots" / revision
+    return any(snapshot.glob("*.safetensors"))  # its tokenizer alone may have been fetched
+
+
+def hub_is_offline() -> bool:
+    """Whether the environment forbids to ask the model hub, as its own library reads it."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def _check_toy(model: str, origin: str) -> None:

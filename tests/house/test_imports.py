@@ -42,10 +42,15 @@ HOLDS_A_MODEL |= {
     f"harness.training.{name}"
     for name in ("__main__", "batches", "judge", "meta", "soup", "targets", "trainer", "tuners")
 }
-HOLDS_A_MODEL |= {"harness.toys.build"}
+HOLDS_A_MODEL |= {"harness.toys.build", "harness.preflight.__main__"}
 """The only modules that import a model library at the top; others may inside a function, where it is used."""
 
-PROCESSES = {"harness.training.__main__", "harness.engines.__main__", "harness.engines.vllm"}
+PROCESSES = {
+    "harness.training.__main__",
+    "harness.engines.__main__",
+    "harness.engines.vllm",
+    "harness.preflight.__main__",
+}
 """Started as processes, so imported by no other module."""
 
 

@@ -24,7 +24,9 @@ from harness.driver.progress import SweepProgress
 from harness.driver.render import in_order
 from harness.jsonl import read_jsonl
 from harness.plan.runs import make_runs, select
+from harness.preflight.examine import Preflight
 from harness.records.generation import GenerationRecord
+from harness.records.preflight import PreflightFinding
 from harness.records.result import FAILURE, RESULT, Result
 from harness.records.store import read_failures, read_record, read_results, write_record
 from harness.sweep.recipe import Recipe
@@ -44,10 +46,16 @@ TASKS = {
 }
 
 
+NOTICED = tuple(
+    PreflightFinding(severity="warn", fact="max_tokens", candidate=candidate, task=task, sentence="Noticed.")
+    for candidate, task in (("a", "adding"), ("a", ""), ("b", ""))
+)
+
+
 class InventedExecutor:
     """Trains nothing; answers right, but with adapters of rank 4; and remembers what was asked of it."""
 
-    workers = 1
+    workers, on_this_machine = 1, True
 
     def __init__(self, recipes: dict[str, Recipe]) -> None:
         self._recipes = recipes
@@ -101,8 +109,9 @@ class InventedExecutor:
 
 @pytest.fixture(autouse=True)
 def no_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is loaded, so nothing need be installed."""
+    """Nothing is loaded, so nothing need be installed, and no model be there."""
     monkeypatch.setattr(harness.driver.loop, "require_libraries", lambda engine, runs: None)
+    monkeypatch.setattr(harness.driver.loop, "examine", lambda *_, **__: Preflight(NOTICED))
 
 
 def planned(**changes: Any) -> list[Run]:
@@ -153,6 +162,12 @@ def test_tuned_weights_are_trained_once_and_scored_on_their_task_and_the_guard_t
     assert (guard.run.task, guard.run.guard.after.task) == ("spelling", "adding")
     assert guard.trainings == results["a/lora/adding-v1/n-6/seed-0"].trainings
     assert (guard.overlap.exact, guard.overlap.near) == (0, 0), "nothing of the guard task was trained on"
+
+
+def test_results_keep_what_was_noticed_of_their_candidate_and_task(tmp_path: Path) -> None:
+    start(tmp_path, planned(seeds=[0]))
+    for result in read_results(tmp_path / "results"):
+        assert result.preflight == (NOTICED[:2] if result.run.task == "adding" else NOTICED[1:2])
 
 
 def test_a_second_start_finds_guard_runs_done(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ pytest.importorskip("peft", reason="needs the train extra")
 
 import torch
 
-from harness.engines.weights import check_vocabulary, load_model
+from harness.engines.engine import check_vocabulary
+from harness.engines.weights import load_model
 from harness.errors import UserError
 
 

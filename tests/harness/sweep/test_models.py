@@ -163,7 +163,11 @@ def test_a_hub_model_is_here_once_its_revision_is_in_the_cache(
     monkeypatch.setenv(variable, str(tmp_path))
     assert not is_on_this_machine("Qwen/Qwen2.5-0.5B", COMMIT)
     cache = tmp_path / "hub" if variable == "HF_HOME" else tmp_path
-    (cache / "models--Qwen--Qwen2.5-0.5B" / "snapshots" / COMMIT).mkdir(parents=True)
+    snapshot = cache / "models--Qwen--Qwen2.5-0.5B" / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    (snapshot / "tokenizer.json").touch()
+    assert not is_on_this_machine("Qwen/Qwen2.5-0.5B", COMMIT)
+    (snapshot / "model.safetensors").touch()
     assert is_on_this_machine("Qwen/Qwen2.5-0.5B", COMMIT)
     assert not is_on_this_machine("Qwen/Qwen2.5-0.5B", "f" * 40)
     assert is_on_this_machine("gainboard/toy-llama", None)

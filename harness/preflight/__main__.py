@@ -1,0 +1,101 @@
+"""The preflight's process: loads tokenizers and configurations, and looks at what they make of prompts.
+
+The driver starts it as `python -m harness.preflight`, with bounds on its time and its memory: templates are
+code of whoever published a model.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# transformers imports torch where it is there, which takes seconds; tokenizers and configurations do without.
+if "torch" not in sys.modules:
+    sys.modules["torch"] = None  # type: ignore[assignment]
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+from transformers import AutoConfig, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from harness.errors import one_line
+from harness.preflight.job import ModelJob, ModelReport, Remark
+from harness.preflight.look import look
+from harness.preflight.reach import reach
+from harness.workers.worker import Handler, Message, Report, serve
+
+MEMORY = 4 << 30
+"""Bytes that the process may take beyond what its libraries do: the largest tokenizers take a quarter."""
+
+
+def examine(message: Message, report: Report) -> Message:
+    """Look at the model of a `ModelJob`; a `ModelReport`."""
+    job = ModelJob.model_validate(message)
+    try:
+        remarks = tuple(_remarks(job, report))
+    except MemoryError:
+        sentence = (
+            f"looking at it takes more than {MEMORY >> 30} GiB of memory; is its chat template endless?"
+        )
+        remarks = (Remark(severity="refuse", fact="memory", sentence=sentence),)
+    return ModelReport(remarks=remarks).model_dump(mode="json")
+
+
+def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
+    if not job.is_here:
+        report({"at": "asking the hub for it"})
+        refusals = list(reach(job.model, job.revision))
+        yield from refusals
+        if refusals or not job.downloads:
+            return
+    loaded: dict[str, Any] = {}
+    for part, load in (("configuration", AutoConfig), ("tokenizer", AutoTokenizer)):
+        report({"at": f"loading its {part}"})
+        try:
+            loaded[part] = load.from_pretrained(
+                job.model, revision=job.revision, local_files_only=job.is_here, trust_remote_code=False
+            )
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged file makes the libraries raise anything
+            sentence = f"its {part} cannot be loaded: {one_line(error)[:300]}"
+            yield Remark(severity="refuse", fact=part, sentence=sentence)
+            return
+    config = loaded["configuration"]
+    if config.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        sentence = (
+            f"its configuration is of type '{config.model_type}', which is no causal language model that "
+            "transformers knows; take a model that writes text"
+        )
+        yield Remark(severity="refuse", fact="configuration", sentence=sentence)
+        return
+    yield from look(job, loaded["tokenizer"], config.get_text_config(), lambda what: report({"at": what}))
+
+
+def _bound_memory() -> None:
+    """Let an allocation beyond the bound fail, where the system can; it must not take the machine's memory."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    bound = pages * resource.getpagesize() + MEMORY
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(
+        resource.RLIMIT_AS, (bound if most == resource.RLIM_INFINITY else min(bound, most), most)
+    )
+
+
+def _start() -> Handler:
+    _bound_memory()
+    return examine
+
+
+def main() -> None:
+    """Serve jobs until the driver closes the pipe."""
+    serve(_start)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Have every model of a sweep looked at in a process of its own, which may neither take long nor grow large."""
+
+import importlib.util
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from harness.data.loaded import LoadedTask
+from harness.preflight.job import ModelJob, ModelReport, Remark
+from harness.preflight.probes import Probes
+from harness.records.preflight import PreflightFinding
+from harness.sweep.run import Run
+from harness.workers.listener import Event, JobBegan, JobsEnded, Listener, PhaseBegan
+from harness.workers.worker import JobFailed, Message, Worker, WorkerDied
+
+SECONDS_EACH, SECONDS_TOGETHER = 20.0, 60.0
+"""That the look at one model, and at all of them, may take."""
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What was noticed of the models of a sweep."""
+
+    findings: tuple[PreflightFinding, ...] = ()
+
+    def of(self, run: Run) -> tuple[PreflightFinding, ...]:
+        """What concerns a run."""
+        return tuple(
+            finding
+            for finding in self.findings
+            if finding.candidate == run.candidate.name and finding.task in ("", run.task)
+        )
+
+    @property
+    def refusals(self) -> tuple[PreflightFinding, ...]:
+        """Why the sweep must not start; empty where it may."""
+        return tuple(finding for finding in self.findings if finding.severity == "refuse")
+
+
+def _ignore(_: Event) -> None:
+    """Nobody waits for a few seconds."""
+
+
+def examine(
+    runs: Iterable[Run],
+    tasks: Mapping[str, LoadedTask],
+    *,
+    log: Path,
+    downloads: bool,
+    offline: bool,
+    listener: Listener = _ignore,
+) -> Preflight:
+    """Look at the model of every run.
+
+    `log`: where the process prints. `downloads`: whether configurations and tokenizers that are not on this
+    machine are fetched; otherwise it is only asked whether they can be, and `offline` not even that.
+    """
+    jobs = Probes(tasks, downloads=downloads).jobs(runs)
+    listener(PhaseBegan("tokenizers and templates", len(jobs)))
+    findings: list[PreflightFinding] = []
+    deadline = monotonic() + SECONDS_TOGETHER
+    with _examiner(log, offline=offline) as examiner:
+        for job in jobs:
+            listener(JobBegan(", ".join(job.candidates)))
+            remarks = examiner.remarks(job, seconds=min(SECONDS_EACH, deadline - monotonic()))
+            findings += _findings(job, remarks)
+            listener(JobsEnded(1))
+    return Preflight(tuple(findings))
+
+
+def _findings(job: ModelJob, remarks: Iterable[Remark]) -> Iterator[PreflightFinding]:
+    """Remarks on a model, of each candidate that uses it."""
+    distinct = dict.fromkeys(remarks)
+    for candidate in job.candidates:
+        for remark in distinct:
+            yield PreflightFinding(candidate=candidate, **remark.model_dump())
+
+
+class _Examiner:
+    """The process that looks at models; started when it is needed, and anew after one that it died of."""
+
+    def __init__(self, log: Path, *, offline: bool) -> None:
+        self._log = log
+        # Whoever checks offline has switched the hub off for everything else, too.
+        self._environment = {"HF_HUB_OFFLINE": "1" if offline else "0"}
+        self._worker: Worker | None = None
+
+    def remarks(self, job: ModelJob, *, seconds: float) -> Sequence[Remark]:
+        """What a look at a model tells, or why it told nothing in so many seconds."""
+        if seconds <= 0:
+            return [_warning("time", f"it was not looked at: others took {SECONDS_TOGETHER:.0f} seconds")]
+        began_with = "starting to look at it"
+
+        def hear(message: Message) -> None:
+            nonlocal began_with
+            began_with = message["at"]
+
+        late = threading.Event()
+        try:
+            worker = self._started()
+            with _ending(worker, late, seconds):
+                answer = worker.request(job.model_dump(mode="json"), hear)
+        except WorkerDied as death:
+            self.close()
+            outcome = f"was not over after {seconds:.0f} seconds" if late.is_set() else f"failed: {death}"
+            return [_after_death(job, f"{began_with} {outcome}")]
+        except JobFailed as error:  # a fault of ours, which must not keep anybody from a sweep
+            return [_warning("look", f"it could not be looked at: {error}")]
+        return ModelReport(remarks=answer["remarks"]).remarks
+
+    def _started(self) -> Worker:
+        if self._worker is None:
+            self._worker = Worker("harness.preflight", [], log=self._log, environment=self._environment)
+        return self._worker
+
+    def close(self) -> None:
+        """End the process."""
+        if self._worker is not None:
+            self._worker.close()
+        self._worker = None
+
+
+@contextmanager
+def _examiner(log: Path, *, offline: bool) -> Iterator[_Examiner]:
+    examiner = _Examiner(log, offline=offline)
+    try:
+        yield examiner
+    finally:
+        examiner.close()
+
+
+@contextmanager
+def _ending(worker: Worker, late: threading.Event, seconds: float) -> Iterator[None]:
+    """End the worker, and set `late`, unless the block is left within so many seconds."""
+
+    def end() -> None:
+        late.set()
+        worker.terminate()
+
+    timer = threading.Timer(seconds, end)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _after_death(job: ModelJob, sentence: str) -> Remark:
+    """Of a model that the process died of; a slow download is no fault of the model's."""
+    if not job.is_here:
+        return _warning("time", sentence)
+    return Remark(severity="refuse", fact="time", sentence=f"{sentence}; is a file of the model damaged?")
+
+
+def _warning(fact: str, sentence: str) -> Remark:
+    return Remark(severity="warn", fact=fact, sentence=sentence)
+
+
+def can_examine() -> bool:
+    """Whether the library that reads tokenizers is installed."""
+    return importlib.util.find_spec("transformers") is not None

@@ -1,0 +1,70 @@
+"""What the preflight's process is told of a model, and what it answers: plain data."""
+
+from typing import Any
+
+from harness.records.preflight import Severity
+from harness.sweep.prompting import Prompting
+from harness.task import Output
+from harness.toml import Frozen
+
+Rows = tuple[dict[str, Any], ...]
+"""Of `prompts.prompt_row`."""
+
+
+class PromptProbe(Frozen):
+    """Prompts of a task, as some runs of a candidate are asked them."""
+
+    task: str
+    output: Output
+    num_fewshot: int
+    max_tokens: int
+    max_model_len: int | None
+    may_be_cut: bool
+    """Whether prompts beyond the context are cut; otherwise they are errors."""
+
+    rows: Rows
+
+
+class TrainingProbe(Frozen):
+    """Samples of a task that some runs of a candidate are trained on."""
+
+    task: str
+    max_length: int
+    """Tokens that a sample may have; longer ones are left out."""
+
+    rows: Rows
+
+
+class ModelJob(Prompting):
+    """A model as one or several candidates use and prompt it."""
+
+    candidates: tuple[str, ...]
+    """Those that use it like this."""
+
+    model: str
+    """The folder or hub id to load."""
+
+    revision: str | None
+    is_here: bool
+    """Whether it lies on this machine; otherwise the hub is asked for it."""
+
+    downloads: bool
+    """Whether its configuration and tokenizer may be fetched from there."""
+
+    prompts: tuple[PromptProbe, ...]
+    trainings: tuple[TrainingProbe, ...]
+
+
+class Remark(Frozen):
+    """One sentence about a model, or about what it makes of a task."""
+
+    severity: Severity
+    fact: str
+    sentence: str
+    task: str = ""
+
+
+class ModelReport(Frozen):
+    """What a look at a model tells."""
+
+    remarks: tuple[Remark, ...]

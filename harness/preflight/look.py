@@ -1,0 +1,197 @@
+"""Say what a tokenizer, a chat template and a configuration make of the prompts of a sweep.
+
+Pure functions of what was loaded: no model is, and nothing is answered.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
+from harness.engines.engine import check_vocabulary, context_length
+from harness.errors import UserError, one_line
+from harness.preflight.job import ModelJob, PromptProbe, Remark, TrainingProbe
+from harness.task import Rendered
+
+Announce = Callable[[str], None]
+"""Told what is about to be done, which may never end."""
+
+
+def look(job: ModelJob, tokenizer: Any, config: Any, announce: Announce = lambda _: None) -> Iterator[Remark]:
+    """What is worth telling of a model and of what it makes of the sweep's prompts; `refuse` where it can come
+    to nothing.
+
+    `config`: of transformers.
+    """
+    yield from _vocabulary(tokenizer, config)
+    yield from _end_of_answer(job, tokenizer)
+    try:
+        encoder = PromptEncoder.of(tokenizer, job)
+    except UserError as error:
+        yield Remark(severity="refuse", fact="chat", sentence=str(error))
+        return
+    for probe in job.prompts:
+        announce(f"rendering prompts of task '{probe.task}'")
+        try:
+            prompts = encoder.prompts([Rendered(**row["prompt"]) for row in probe.rows])
+        except MemoryError:
+            raise
+        except Exception as error:  # a template is its author's code, and may raise anything
+            yield _template_raises(probe, error)
+            return
+        yield from _prompts(probe, prompts, encoder, config)
+    for training in job.trainings:
+        announce(f"encoding training samples of task '{training.task}'")
+        yield from _training(training, encoder, config)
+
+
+# The model
+
+
+def _vocabulary(tokenizer: Any, config: Any) -> Iterator[Remark]:
+    rows = getattr(config, "vocab_size", None)
+    if not isinstance(rows, int):
+        return
+    try:
+        check_vocabulary(tokenizer, rows)
+    except UserError as error:
+        yield Remark(severity="refuse", fact="vocabulary", sentence=str(error))
+
+
+def _end_of_answer(job: ModelJob, tokenizer: Any) -> Iterator[Remark]:
+    if tokenizer.eos_token_id is not None:
+        return
+    writes = any(probe.output == "generate" for probe in job.prompts)
+    if not (writes or job.trainings):
+        return
+    what = "a tuned answer has no end to learn" if job.trainings else "every answer runs on to max_tokens"
+    yield Remark(
+        severity="refuse" if job.trainings else "warn",
+        fact="end_of_answer",
+        sentence=f"the tokenizer has no eos_token, so {what}; name the token that ends an answer as "
+        "eos_token in tokenizer_config.json",
+    )
+
+
+def _template_raises(probe: PromptProbe, error: Exception) -> Remark:
+    line = getattr(error, "lineno", None)
+    where = f" in line {line}" if isinstance(line, int) else ""
+    return Remark(
+        severity="refuse",
+        fact="chat_template",
+        task=probe.task,
+        sentence=f"the chat template cannot render its prompts: it raises {one_line(error)[:300]}{where}; "
+        "correct the template, or set chat = false for this candidate",
+    )
+
+
+# Prompts of a task
+
+
+def _prompts(
+    probe: PromptProbe, prompts: Sequence[Encoded], encoder: PromptEncoder, config: Any
+) -> Iterator[Remark]:
+    if not all(prompt.token_ids for prompt in prompts):
+        yield Remark(severity="refuse", fact="prompt", task=probe.task, sentence=NO_TOKENS)
+        return
+    answers = _answers(probe, prompts, encoder)
+    yield from _room(probe, prompts, answers, config)
+    if probe.output == "generate" and not probe.num_fewshot:  # the same targets, whatever stands before them
+        yield from _target_lengths(probe, answers)
+        yield from _special_tokens(probe, answers, encoder.tokenizer)
+
+
+def _answers(
+    probe: PromptProbe, prompts: Sequence[Encoded], encoder: PromptEncoder
+) -> list[tuple[str, list[int]]]:
+    """The target of every prompt with its tokens."""
+    targets = [str(row["target"]) for row in probe.rows]
+    pairs = list(zip(encoder.without_thoughts(prompts), targets, strict=True))
+    return list(zip(targets, encoder.answers(pairs), strict=True))
+
+
+def _room(
+    probe: PromptProbe, prompts: Sequence[Encoded], answers: Sequence[tuple[str, list[int]]], config: Any
+) -> Iterator[Remark]:
+    """Whether prompts and their answers fit the context, as `harness.engines.questions` asks it."""
+    context = context_length(config, probe.max_model_len)
+    beyond = []
+    for prompt, (_, answer) in zip(prompts, answers, strict=True):
+        room = {"generate": probe.max_tokens, "choice": len(answer), "perplexity": 2}[probe.output]
+        if len(prompt.token_ids) + room > context:
+            beyond.append(len(prompt.token_ids) + room)
+    if not beyond:
+        return
+    all_are = len(beyond) == len(prompts)
+    shots = f" with {probe.num_fewshot} demonstrations" if probe.num_fewshot else ""
+    how_many = f"all {len(prompts)}" if all_are else f"{len(beyond)} of {len(prompts)}"
+    remedy = "shorten the prompts" + (", lower num_fewshot" if probe.num_fewshot else "")
+    remedy += ", lower max_tokens" if probe.output == "generate" else ""
+    outcome = "they are cut" if probe.may_be_cut else "their samples have no answer"
+    yield Remark(
+        severity="refuse" if all_are and not probe.may_be_cut else "warn",
+        fact="context",
+        task=probe.task,
+        sentence=f"{how_many} prompts looked at{shots} take more than the context of {context:,} tokens, up to "
+        f"{max(beyond):,} with the answer: {outcome}; {remedy}, or raise max_model_len if the model reads more",
+    )
+
+
+def _target_lengths(probe: PromptProbe, answers: Sequence[tuple[str, list[int]]]) -> Iterator[Remark]:
+    lengths = [len(answer) for _, answer in answers]
+    longer = sum(length > probe.max_tokens for length in lengths)
+    if not longer:
+        return
+    yield Remark(
+        severity="warn",
+        fact="max_tokens",
+        task=probe.task,
+        sentence=f"{longer} of {len(lengths)} targets looked at are longer than max_tokens = {probe.max_tokens} in this "
+        f"model's tokens, the longest {max(lengths):,}: right answers are cut; set max_tokens to "
+        f"{max(lengths) + 1} or more in [generation] or in the task",
+    )
+
+
+def _special_tokens(
+    probe: PromptProbe, answers: Sequence[tuple[str, list[int]]], tokenizer: Any
+) -> Iterator[Remark]:
+    """Targets that hold a token which is not read as text: answers are decoded without it."""
+    special = set(tokenizer.all_special_ids)
+    places = [place for place, (_, answer) in enumerate(answers) if special & set(answer)]
+    if not places:
+        return
+    target, token_ids = answers[places[0]]
+    token = tokenizer.convert_ids_to_tokens(next(token for token in token_ids if token in special))
+    yield Remark(
+        severity="refuse",
+        fact="special_tokens",
+        task=probe.task,
+        sentence=f"{len(places)} of {len(answers)} targets looked at hold a special token of this model, such as "
+        f"{token!r} in {_short(target)!r}: a model that writes it is judged as if it had not; reword these "
+        "targets",
+    )
+
+
+# Training
+
+
+def _training(probe: TrainingProbe, encoder: PromptEncoder, config: Any) -> Iterator[Remark]:
+    """Whether samples are short enough to be trained on, as `harness.training.samples` asks it."""
+    longest = min(probe.max_length, int(getattr(config, "max_position_embeddings", probe.max_length)))
+    samples = encoder.completed([(Rendered(**row["prompt"]), row["target"]) for row in probe.rows])
+    lengths = [len(sample.prompt) + len(sample.answer) for sample in samples]
+    longer = sum(length > longest for length in lengths)
+    if not longer:
+        return
+    all_are = longer == len(lengths)
+    yield Remark(
+        severity="refuse" if all_are else "warn",
+        fact="max_length",
+        task=probe.task,
+        sentence=f"{'all' if all_are else f'{longer} of'} {len(lengths)} training samples looked at are longer "
+        f"than {longest:,} tokens, up to {max(lengths):,}: they are not trained on; raise max_length"
+        + (f" (the model's context ends at {longest:,})" if longest < probe.max_length else ""),
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"

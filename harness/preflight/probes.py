@@ -1,0 +1,143 @@
+"""Choose what the preflight shows to each model: the sweep's own prompts and training samples."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from harness.data.dataset import training_subset
+from harness.data.loaded import LoadedTask
+from harness.errors import PLUGIN_FAULTS
+from harness.preflight.job import ModelJob, PromptProbe, Rows, TrainingProbe
+from harness.sweep.models import is_on_this_machine, model_kind
+from harness.sweep.recipe import Portion
+from harness.sweep.run import Run
+from harness.task import Sample
+from harness.task.demonstrations import choose_demonstrations
+from harness.task.prompts import prompt_row
+from harness.toys import PREFIX, toy_folder
+
+ProbeT = TypeVar("ProbeT")
+
+EVENLY, LONGEST = 48, 8
+"""Samples of a task: so many at even distances, and those with the longest inputs and the longest targets."""
+
+
+class Probes:
+    """Renders the samples that models are looked at with; those that several models share once."""
+
+    def __init__(self, tasks: Mapping[str, LoadedTask], *, downloads: bool) -> None:
+        """`downloads`: see `ModelJob`."""
+        self._tasks, self._downloads = tasks, downloads
+        self._prompts: dict[object, PromptProbe | None] = {}
+        self._trainings: dict[object, TrainingProbe | None] = {}
+
+    def jobs(self, runs: Iterable[Run]) -> list[ModelJob]:
+        """A job for every model and every way of putting prompts to it, in the order of the runs."""
+        users: dict[tuple[str, str | None, str], list[Run]] = {}
+        for run in runs:
+            candidate = run.candidate
+            prompting = json.dumps(candidate.prompting, sort_keys=True)
+            users.setdefault((candidate.model, candidate.revision, prompting), []).append(run)
+        return [self._job(members) for members in users.values()]
+
+    def _job(self, runs: Sequence[Run]) -> ModelJob:
+        """Of runs that use one model alike."""
+        candidate = runs[0].candidate
+        return ModelJob(
+            candidates=tuple(dict.fromkeys(run.candidate.name for run in runs)),
+            model=location(candidate.model),
+            revision=candidate.revision,
+            is_here=is_on_this_machine(candidate.model, candidate.revision),
+            downloads=self._downloads,
+            prompts=_each_once(self._prompt_probe(run) for run in runs),
+            trainings=_each_once(self._training_probes(runs)),
+            **candidate.prompting,
+        )
+
+    def _prompt_probe(self, run: Run) -> PromptProbe | None:
+        """What a run is asked; None where the task's own code cannot render it, which the run itself tells."""
+        generation = run.generation
+        key = (
+            *(run.task, run.num_fewshot, run.demonstrations, run.templates, run.limit, run.split),
+            *(generation.max_tokens, generation.max_model_len),
+        )
+        if key not in self._prompts:
+            self._prompts[key] = None
+            task = self._tasks[run.task].task
+            with suppress(*PLUGIN_FAULTS):
+                self._prompts[key] = PromptProbe(
+                    task=run.task,
+                    output=task.output,
+                    num_fewshot=run.num_fewshot,
+                    max_tokens=generation.max_tokens or task.max_tokens,
+                    max_model_len=generation.max_model_len,
+                    may_be_cut=task.truncation_side is not None,
+                    rows=self._prompt_rows(run),
+                )
+        return self._prompts[key]
+
+    def _prompt_rows(self, run: Run) -> Rows:
+        loaded = self._tasks[run.task]
+        prompts, dataset = loaded.task.prompts, loaded.dataset
+        if run.demonstrations is not None:
+            prompts = dataclasses.replace(prompts, demonstrations=run.demonstrations)
+        samples = telling_samples((dataset.test if run.split == "test" else dataset.dev)[: run.limit])
+        demonstrations = choose_demonstrations(
+            prompts, dataset.originals, samples, count=run.num_fewshot, seed=run.seed
+        )
+        # In every wording would take too long where there are dozens: each of them has some of the samples.
+        return tuple(
+            prompt_row(prompts, sample, run.templates[place % len(run.templates)], drawn)
+            for place, (sample, drawn) in enumerate(zip(samples, demonstrations, strict=True))
+        )
+
+    def _training_probes(self, runs: Iterable[Run]) -> Iterable[TrainingProbe | None]:
+        for run in runs:
+            for stage in run.stages:
+                for portion in stage.portions:
+                    yield self._training_probe(portion, stage.training.max_length)
+
+    def _training_probe(self, portion: Portion, max_length: int) -> TrainingProbe | None:
+        key = portion.task, portion.n_train, portion.templates, max_length
+        if key not in self._trainings:
+            self._trainings[key] = None
+            loaded = self._tasks[portion.task]
+            with suppress(*PLUGIN_FAULTS):
+                samples = telling_samples(training_subset(loaded.dataset.train, portion.n_train))
+                rows = tuple(
+                    prompt_row(loaded.task.prompts, sample, portion.templates[place % len(portion.templates)])
+                    for place, sample in enumerate(samples)
+                )
+                self._trainings[key] = TrainingProbe(task=portion.task, max_length=max_length, rows=rows)
+        return self._trainings[key]
+
+
+def location(model: str) -> str:
+    """The folder or the hub id that a model is loaded from."""
+    is_toy = model_kind(model) == "toy"
+    return str(toy_folder(model.removeprefix(PREFIX))) if is_toy else model
+
+
+def telling_samples(samples: Sequence[Sample]) -> list[Sample]:
+    """Some samples at even distances, and those with the longest inputs and targets: in the order of
+    `samples`."""
+    places = range(len(samples))
+    step = max(1, len(samples) / EVENLY)
+    chosen = {int(number * step) for number in range(min(EVENLY, len(samples)))}
+    chosen |= set(sorted(places, key=lambda place: _input_length(samples[place]))[-LONGEST:])
+    chosen |= set(sorted(places, key=lambda place: len(samples[place].targets[0]))[-LONGEST:])
+    return [samples[place] for place in sorted(chosen)]
+
+
+def _input_length(sample: Sample) -> int:
+    """In characters, of all that a wording may show."""
+    return sum(len(str(value)) for value in sample.fields.values())
+
+
+def _each_once(probes: Iterable[ProbeT | None]) -> tuple[ProbeT, ...]:
+    """Without those that could not be rendered."""
+    # Equal runs share one probe, and comparing long prompts takes longer than comparing places in memory.
+    by_identity = {id(probe): probe for probe in probes if probe is not None}
+    return tuple(by_identity.values())

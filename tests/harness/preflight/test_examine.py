@@ -1,0 +1,103 @@
+"""Models are looked at before a sweep begins: what is wrong is one sentence for each, in seconds, and the sweep
+does not start."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import cli
+from harness.preflight import examine as examining
+from harness.preflight.probes import telling_samples
+from harness.task import Sample
+from harness.toys import toy_folder
+
+pytest.importorskip("transformers", reason="needs the train extra")
+
+SWEEP = """
+name = "s"
+tasks = ["date_normalise"]
+seeds = [0]
+n_train = 100
+[generation]
+max_tokens = {max_tokens}
+"""
+
+ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def copy_toy(name: str, *, template: str | None = None, **tokenizer: Any) -> None:
+    """A toy in a folder of this name, with another chat template and other keys in its tokenizer's settings."""
+    folder = shutil.copytree(toy_folder("toy-llama"), name)
+    if template is not None:
+        (Path(folder) / "chat_template.jinja").write_text(template)
+    path = Path(folder) / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | tokenizer))
+
+
+def write_sweep(*models: str, methods: str = '["zero_shot"]', max_tokens: int = 16) -> None:
+    tables = [
+        f'[[candidates]]\nname = "{Path(model).name}"\nmodel = "{model}"\nmethods = {methods}\n'
+        for model in models
+    ]
+    Path("sweep.toml").write_text(SWEEP.format(max_tokens=max_tokens) + "".join(tables))
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_a_sweep_with_a_damaged_model_is_refused_before_anything_is_done(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy_toy("without-end", eos_token=None)
+    copy_toy("raises", template="{{ raise_exception('No.') }}")
+    write_sweep("./without-end", "./raises", "gainboard/toy-llama", methods='["zero_shot", "lora"]')
+    expected = [
+        "candidate 'without-end': the tokenizer has no eos_token, so a tuned answer has no end to learn; name the "
+        "token that ends an answer as eos_token in tokenizer_config.json",
+        "candidate 'raises', task 'date_normalise': the chat template cannot render its prompts: it raises "
+        "TemplateError: No.; correct the template, or set chat = false for this candidate",
+    ]
+    assert call("run", "sweep.toml", "--engine", "transformers") == 2
+    assert capsys.readouterr().err == f"gainboard: {expected[0]}\n{expected[1]}\n"
+    assert not Path("results").exists()
+    assert call("check", "sweep.toml") == 2
+    said = capsys.readouterr().out
+    assert all(f"✗ sweep.toml, {sentence.replace(': ', ' ', 1)}" in said for sentence in expected)
+
+
+def test_a_template_without_end_is_given_up_and_the_next_model_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(examining, "SECONDS_EACH", 1.5)
+    copy_toy("endless", template=ENDLESS)
+    write_sweep("./endless", "gainboard/toy-qwen3", max_tokens=2)
+    assert call("check", "sweep.toml", "--json") == 2
+    findings = json.loads(capsys.readouterr().out)
+    (endless,) = [finding for finding in findings if finding["level"] == "error"]
+    assert endless["where"] == "sweep.toml, candidate 'endless'"
+    assert endless["message"].startswith(
+        "rendering prompts of task 'date_normalise' was not over after 2 seconds; is a file of the model damaged?"
+    )
+    assert any(
+        "targets looked at are longer than max_tokens = 2" in finding["message"] for finding in findings
+    )
+
+
+def test_samples_that_tell_most_are_looked_at() -> None:
+    samples = [Sample(str(place), {"text": "a" * place}, "b" * (1000 - place)) for place in range(1000)]
+    chosen = [int(sample.id) for sample in telling_samples(samples)]
+    assert chosen == sorted(chosen) and len(chosen) < 70
+    assert {0, 1, 2, 500, 998, 999} <= set(chosen)
+    assert telling_samples(samples[:3]) == samples[:3]

@@ -1,0 +1,243 @@
+"""Faults of a model's files are told before anything is trained: each was planted into a copy of a toy's
+tokenizer, and the process that looks at models names it."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.preflight.job import ModelJob, PromptProbe, Remark, TrainingProbe
+from harness.task import PromptSet, Sample
+from harness.task.prompts import prompt_row
+from harness.toys import toy_folder
+from harness.workers.worker import Worker
+
+PROMPTS = PromptSet({"plain": "Repeat: {text}"})
+CONFIG, TOKENIZER, TEMPLATE = "config.json", "tokenizer_config.json", "chat_template.jinja"
+
+
+def rows(*targets: str) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        prompt_row(PROMPTS, Sample(str(place), {"text": target}, target), "plain")
+        for place, target in enumerate(targets)
+    )
+
+
+def asked(*targets: str, **changed: Any) -> PromptProbe:
+    probe = PromptProbe(
+        task="repeat",
+        output="generate",
+        num_fewshot=0,
+        max_tokens=16,
+        max_model_len=None,
+        may_be_cut=False,
+        rows=rows(*targets),
+    )
+    return probe.model_copy(update=changed)
+
+
+def trained(*targets: str, max_length: int = 1024) -> TrainingProbe:
+    return TrainingProbe(task="repeat", max_length=max_length, rows=rows(*targets))
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    pytest.importorskip("transformers", reason="needs the train extra")
+    with Worker("harness.preflight", [], log=tmp_path_factory.mktemp("preflight") / "log") as started:
+        yield started
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A toy without its weights."""
+    return shutil.copytree(
+        toy_folder("toy-llama"), tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors")
+    )
+
+
+def remarks(
+    process: Worker, folder: Path, *probes: PromptProbe | TrainingProbe, **changed: Any
+) -> list[Remark]:
+    job = ModelJob(
+        candidates=("toy",),
+        model=str(folder),
+        revision=None,
+        is_here=True,
+        downloads=False,
+        chat=None,
+        prompts=tuple(probe for probe in probes if isinstance(probe, PromptProbe)),
+        trainings=tuple(probe for probe in probes if isinstance(probe, TrainingProbe)),
+    ).model_copy(update=changed)
+    answer = process.request(job.model_dump(mode="json"), lambda _: None)
+    return [Remark.model_validate(remark) for remark in answer["remarks"]]
+
+
+def set_json(file: str, **values: Any) -> Callable[[Path], None]:
+    """Change keys of a JSON file; None takes one away."""
+
+    def change(folder: Path) -> None:
+        content = json.loads((folder / file).read_text()) | values
+        content = {name: value for name, value in content.items() if value is not None}
+        (folder / file).write_text(json.dumps(content))
+
+    return change
+
+
+def write_text(file: str, text: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / file).write_text(text) and None
+
+
+def remove(file: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / file).unlink()
+
+
+def test_a_toy_has_nothing_to_tell(process: Worker, folder: Path) -> None:
+    assert remarks(process, folder, asked("red", "green"), trained("red", "green")) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "severity", "fact", "says"),
+    [
+        (
+            set_json(CONFIG, model_type="llamma"),
+            "refuse",
+            "configuration",
+            "its configuration cannot be loaded: ValueError: The checkpoint you are trying to load has model "
+            "type `llamma`",
+        ),
+        (write_text(CONFIG, "{"), "refuse", "configuration", "is not a valid JSON file"),
+        (
+            set_json(CONFIG, hidden_size=-4),
+            "refuse",
+            "configuration",
+            "The hidden size (-4) is not a multiple",
+        ),
+        (set_json(CONFIG, model_type="t5"), "refuse", "configuration", "of type 't5', which is no causal"),
+        (write_text("tokenizer.json", "{"), "refuse", "tokenizer", "its tokenizer cannot be loaded: "),
+        (remove("tokenizer.json"), "refuse", "tokenizer", "its tokenizer cannot be loaded: "),
+        (
+            set_json(CONFIG, vocab_size=1000),
+            "refuse",
+            "vocabulary",
+            "the tokenizer knows token 1023, and the model's vocabulary ends at 999",
+        ),
+        (
+            set_json(CONFIG, max_position_embeddings=16),
+            "refuse",
+            "context",
+            "all 2 prompts looked at take more than the context of 16 tokens, up to",
+        ),
+        (
+            set_json(TOKENIZER, eos_token=None),
+            "refuse",
+            "end_of_answer",
+            "the tokenizer has no eos_token, so a tuned answer has no end to learn",
+        ),
+        (
+            write_text(TEMPLATE, "{% for message in messages %}\n{{ message['content'] }"),
+            "refuse",
+            "chat_template",
+            "it raises TemplateSyntaxError: unexpected '}' in line 2; correct the template",
+        ),
+        (
+            write_text(TEMPLATE, "{{ raise_exception('Only tools are answered') }}"),
+            "refuse",
+            "chat_template",
+            "it raises TemplateError: Only tools are answered; correct the template",
+        ),
+        (
+            write_text(TEMPLATE, "{{ messages[7]['content'] }}"),
+            "refuse",
+            "chat_template",
+            "it raises UndefinedError: list object has no element 7; correct the template",
+        ),
+        (
+            write_text(TEMPLATE, "{% for a in range(9 ** 9) %}x{% endfor %}"),
+            "refuse",
+            "chat_template",
+            "it raises OverflowError: Range too big.",
+        ),
+        (
+            write_text(TEMPLATE, "{{ 'x' * 9 ** 12 }}"),
+            "refuse",
+            "memory",
+            "looking at it takes more than 4 GiB of memory; is its chat template endless?",
+        ),
+    ],
+)
+def test_a_damaged_model_is_refused_in_a_sentence(
+    process: Worker, folder: Path, damage: Callable[[Path], None], severity: str, fact: str, says: str
+) -> None:
+    damage(folder)
+    (remark,) = remarks(process, folder, asked("red", "green"), trained("red", "green"))
+    assert (remark.severity, remark.fact) == (severity, fact)
+    assert says in remark.sentence
+
+
+def test_a_chat_that_is_asked_for_needs_a_template(process: Worker, folder: Path) -> None:
+    (folder / TEMPLATE).unlink()
+    (remark,) = remarks(process, folder, asked("red"), chat=True)
+    assert (
+        remark.severity == "refuse"
+        and "chat = true, but the tokenizer has no chat template" in remark.sentence
+    )
+
+
+def test_a_template_that_is_not_used_may_be_broken(process: Worker, folder: Path) -> None:
+    (folder / TEMPLATE).write_text("{% if %}")
+    assert remarks(process, folder, asked("red"), chat=False) == []
+
+
+def test_a_tokenizer_without_an_end_only_warns_where_nothing_is_trained(
+    process: Worker, folder: Path
+) -> None:
+    set_json(TOKENIZER, eos_token=None)(folder)
+    (remark,) = remarks(process, folder, asked("red"))
+    assert remark.severity == "warn" and "every answer runs on to max_tokens" in remark.sentence
+    assert remarks(process, folder, asked("red", output="choice")) == []
+
+
+def test_targets_longer_than_max_tokens_are_counted_in_the_models_own_tokens(
+    process: Worker, folder: Path
+) -> None:
+    (remark,) = remarks(process, folder, asked("red", "это довольно длинный ответ", "green", max_tokens=12))
+    assert (remark.severity, remark.fact, remark.task) == ("warn", "max_tokens", "repeat")
+    assert remark.sentence.startswith(
+        "1 of 3 targets looked at are longer than max_tokens = 12 in this model's tokens, the longest 49: right answers "
+        "are cut; set max_tokens to 50 or more"
+    )
+    assert remarks(process, folder, asked("это довольно длинный ответ", output="choice")) == []
+
+
+def test_a_target_with_a_special_token_is_refused(process: Worker, folder: Path) -> None:
+    (remark,) = remarks(process, folder, asked("red", "<|user|> blue"))
+    assert (remark.severity, remark.fact) == ("refuse", "special_tokens")
+    assert (
+        "1 of 2 targets looked at hold a special token of this model, such as '<|user|>' in '<|user|> blue'"
+        in (remark.sentence)
+    )
+
+
+def test_prompts_beyond_the_context_are_counted(process: Worker, folder: Path) -> None:
+    long = " ".join(["red"] * 600)
+    (remark,) = remarks(process, folder, asked("red", long, max_tokens=8, num_fewshot=4))
+    assert (remark.severity, remark.fact) == ("warn", "context")
+    assert remark.sentence.startswith(
+        "1 of 2 prompts looked at with 4 demonstrations take more than the context of 512 tokens, up to 620 with "
+        "the answer: their samples have no answer; shorten the prompts, lower num_fewshot, lower max_tokens, or"
+    )
+    (cut,) = remarks(process, folder, asked(long, max_tokens=8, num_fewshot=4, may_be_cut=True))
+    assert cut.severity == "warn" and "all 1 prompts" in cut.sentence and "they are cut" in cut.sentence
+
+
+def test_training_samples_that_are_too_long_are_counted(process: Worker, folder: Path) -> None:
+    (some,) = remarks(process, folder, trained("red", " ".join(["red"] * 20), max_length=32))
+    assert some.severity == "warn"
+    assert some.sentence.startswith(
+        "1 of 2 training samples looked at are longer than 32 tokens, up to 53: they are not trained on"
+    )
+    (every,) = remarks(process, folder, trained("red", max_length=4))
+    assert every.severity == "refuse" and every.sentence.startswith("all 1 training samples")
