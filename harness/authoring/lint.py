@@ -15,6 +15,7 @@ from harness.metrics.constraints import CONSTRAINTS
 from harness.metrics.overlap import OVERLAP
 from harness.task import Sample, Task
 from harness.task.prompts import fields_of, render
+from harness.task.words import spaced
 
 MAX_WORDS = 700
 """Words of a prompt and its target: about the 1,024 tokens that training takes by default."""
@@ -105,7 +106,7 @@ def spread(samples: Sequence[Sample], limit: int) -> list[Sample]:
 def _prompt(task: Task, split: str, sample: Sample) -> _Prompt:
     rendered = render(task.prompts, sample, template=next(iter(task.prompts.templates)))
     content = repr((rendered.text, rendered.after, sample.choices)).encode("utf-8", "surrogatepass")
-    words = sum(len(text.split()) for text in (rendered.text, sample.targets[0], rendered.after))
+    words = sum(len(spaced(text).split()) for text in (rendered.text, sample.targets[0], rendered.after))
     return _Prompt(split, sample, hashlib.blake2b(content, digest_size=16).digest(), words)
 
 
@@ -242,7 +243,7 @@ def _overlong(task: Task, prompts: Sequence[_Prompt]) -> list[str]:
 
     def is_cut_off(prompt: _Prompt) -> bool:
         # A word is at least one token, so such an answer cannot be written in full.
-        return min(len(text.split()) for text in prompt.sample.targets) > task.max_tokens
+        return min(len(spaced(text).split()) for text in prompt.sample.targets) > task.max_tokens
 
     longest = max(prompt.words for prompt in prompts)
     faults = [
@@ -410,4 +411,5 @@ def _stands_in(choice: str, text: str) -> bool:
     """Whether the text holds the choice as whole words, in upper or lower case."""
     if choice.casefold() not in text.casefold():
         return False  # the usual case, and quicker than the search
-    return re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", text, re.IGNORECASE) is not None
+    words, named = (" ".join(spaced(part).split()) for part in (text, choice))
+    return re.search(rf"(?<!\w){re.escape(named)}(?!\w)", words, re.IGNORECASE) is not None

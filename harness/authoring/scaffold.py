@@ -10,7 +10,6 @@ import itertools
 import json
 import keyword
 import math
-import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from harness.plugins.registry import find_plugins, load_task
 from harness.score.judging import metrics_of
 from harness.task import Output, Row, Splits, Task
 from harness.task.prompts import SLOTS, render
+from harness.task.words import spaced, unspaced_share, words_of
 
 MAX_CHOICES = 50
 """More different targets than this are answers to be written, not labels to be chosen."""
@@ -252,9 +252,8 @@ def _kind_of(targets: Sequence[str]) -> _Kind:
             },
             settings=tuple(settings),
         )
-    # ROUGE reads Latin letters and digits only.
-    by_words = "rougeL" if all(re.search("[a-z0-9]", target.lower()) for target in targets) else "token_f1"
-    long = median(len(target.split()) for target in targets) >= LONG_ANSWER
+    by_words = _metric_of_words(targets)
+    long = median(len(spaced(target).split()) for target in targets) >= LONG_ANSWER
     return _Kind(
         "generate",
         "Write the right answer to a text.",
@@ -266,6 +265,14 @@ def _kind_of(targets: Sequence[str]) -> _Kind:
         },
         settings=tuple(settings),
     )
+
+
+def _metric_of_words(targets: Sequence[str]) -> str:
+    """What tells how much of an answer is right: ROUGE compares words, chrF characters where a script parts none;
+    short signs that are no words are compared whole."""
+    if sum(map(unspaced_share, targets)) >= len(targets) / 2:
+        return "chrf"
+    return "rougeL" if all(map(words_of, targets)) else "token_f1"
 
 
 def _is_json_object(text: str) -> bool:

@@ -8,6 +8,7 @@ from harness.authoring.examples import certain_reply, score_of
 from harness.authoring.lint import spread
 from harness.data.dataset import Dataset
 from harness.errors import PLUGIN_FAULTS, UserError, raised
+from harness.metrics import evaluate
 from harness.score.judging import has_form, metrics_of
 from harness.task import Metric, Reply, Sample, Task
 
@@ -16,6 +17,12 @@ TRIED_SAMPLES = 24
 
 WRONGLY_ANSWERED = 4
 """The first of these samples, on which the metrics are tried with wrong answers too."""
+
+
+_REMEDY_OF_BLEU = (
+    "it counts runs of four words, which these do not have: rank by chrf, or by bleu_zh or bleu_char where no "
+    "spaces part words"
+)
 
 
 class MetricTrial:
@@ -65,15 +72,17 @@ class MetricTrial:
         return []
 
     def shortfalls(self) -> list[str]:
-        """Mean metrics on which a target does not get the best score; if there are none, targets without the
-        form of an answer."""
+        """Metrics on which a target, or for a corpus metric all of them together, do not get the best score; if
+        there are none, targets without the form of an answer."""
         faults = [fault for metric in self.metrics if (fault := self._shortfall(metric))]
         return faults or self._malformed()
 
     def _shortfall(self, metric: Metric) -> str | None:
         best = metric.high if metric.higher_is_better else metric.low
-        if metric.score is None or math.isinf(best):
+        if math.isinf(best) or not self.replies:
             return None
+        if metric.score is None:
+            return self._together(metric, best)
         scores = [(name, score_of(metric, reply)) for name, reply in self.replies]
         short = [(name, score) for name, score in scores if abs(score - best) > 1e-6]
         if not short:
@@ -82,6 +91,16 @@ class MetricTrial:
         return (
             f"the target of {name} scores {score:.3g} on {metric.name} as its answer, not {best:g} (so do "
             f"{len(short)} of {len(self.replies)} tried); {self.remedy}"
+        )
+
+    def _together(self, metric: Metric, best: float) -> str | None:
+        value = evaluate(metric, [reply for _, reply in self.replies])
+        if abs(value - best) <= 1e-6:
+            return None
+        remedy = _REMEDY_OF_BLEU if metric.name.startswith("bleu") else self.remedy
+        return (
+            f"the targets of the {len(self.replies)} tried samples score {value:.3g} on {metric.name} as their "
+            f"own answers, not {best:g}; {remedy}"
         )
 
     def _malformed(self) -> list[str]:

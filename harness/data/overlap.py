@@ -1,14 +1,16 @@
 """Find test samples that occur in the training data: word for word, or nearly so."""
 
 import itertools
-import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import regex
+
 from harness.task import Sample
 from harness.task.demonstrations import question_text
+from harness.task.words import spaced
 
 if TYPE_CHECKING:
     import numpy
@@ -32,6 +34,8 @@ one compares fewer pairs in full, but more sequences before that."""
 
 _CELLS = 2**22
 """Numbers held in memory at once while pairs are compared."""
+
+_WORDS_AND_SIGNS = regex.compile(r"[\w\p{M}]+|[^\w\s]")
 
 _Ngram = tuple[str, ...]
 """A sequence of words."""
@@ -88,7 +92,7 @@ def _plain(sample: Sample) -> str:
 def _ngrams(text: str) -> set[_Ngram]:
     """The word sequences of a text, or the one that it is if it is shorter. Signs count as words, so that 3 +
     4 differs from 3 - 4."""
-    words = re.findall(r"\w+|[^\w\s]", text)
+    words = _WORDS_AND_SIGNS.findall(spaced(text))
     length = min(NGRAM, len(words))
     return set(zip(*(words[start:] for start in range(length)), strict=False)) or {()}
 

@@ -1,7 +1,6 @@
 """Metrics that compare an answer with its accepted targets, sample by sample."""
 
 import re
-import string
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -10,9 +9,9 @@ from harness.metrics.answers import last_number
 from harness.metrics.likelihood import choice_logprobs
 from harness.task.metric import Metric, Reply
 from harness.task.output import ANSWERS
+from harness.task.words import spaced, without_punctuation
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def best(score: Callable[[str, str], float]) -> Callable[[Reply], float]:
@@ -63,8 +62,8 @@ def _token_f1(answer: str, target: str) -> float:
 
 
 def _squad_words(text: str) -> list[str]:
-    """The words in lower case, without punctuation and articles."""
-    return _ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split()
+    """The words in lower case, without punctuation and articles; of scripts without spaces the characters."""
+    return _ARTICLES.sub(" ", spaced(without_punctuation(text.lower()))).split()
 
 
 MATCHING = (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.metrics.matching import best
 from harness.task.metric import Counts, Metric, Reply
 from harness.task.output import ANSWERS
+from harness.task.words import has_other_letters, words_of
 
 if TYPE_CHECKING:
     from harness.task.metric import Values
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _LONGEST_STEMMED = 100
 """Letters of a word that is stemmed. The Porter stemmer recurses, so a very long word would exhaust the
 stack."""
+
+_NOT_STEMMED = 3
+"""Letters of a word that rouge-score leaves as it is."""
 
 _MOST_WORDS = 2_000
 """Words of a text that ROUGE reads. Its longest common subsequence fills a table of all words of one text by
@@ -35,9 +39,14 @@ class _StemmingTokenizer:
         self._porter = lru_cache(maxsize=100_000)(PorterStemmer().stem)
 
     def tokenize(self, text: str) -> list[str]:
+        """The words of a text. rouge-score itself drops all but the letters a to z and digits: it has the texts
+        of Latin letters, so that its published values hold, and no others."""
         from rouge_score.tokenize import tokenize
 
-        return list(tokenize(text, self)[:_MOST_WORDS])
+        if not has_other_letters(text):
+            return list(tokenize(text, self)[:_MOST_WORDS])
+        words = words_of(text.lower().replace("_", " "))[:_MOST_WORDS]
+        return [self.stem(word) if len(word) > _NOT_STEMMED else word for word in words]
 
     def stem(self, word: str) -> str:
         return str(self._porter(word)) if len(word) <= _LONGEST_STEMMED else word
@@ -63,7 +72,9 @@ def _sacrebleu(kind: str) -> Any:
     from sacrebleu.metrics.chrf import CHRF
     from sacrebleu.metrics.ter import TER
 
-    return {"bleu": BLEU, "chrf": CHRF, "ter": TER}[kind]()
+    name, _, tokenizer = kind.partition("_")
+    made = {"bleu": BLEU, "chrf": CHRF, "ter": TER}[name]
+    return made(tokenize=tokenizer) if tokenizer else made()
 
 
 def _corpus_metric(
@@ -105,6 +116,13 @@ _CHRF_PARTS = tuple(
     itertools.chain.from_iterable((f"answer {n}", f"reference {n}", f"match {n}") for n in range(1, 7))
 )
 
+BLEU_TOKENIZERS = {
+    "intl": "words and signs of any script",
+    "zh": "Chinese characters, and words of other scripts",
+    "char": "characters",
+}
+"""sacrebleu's name of a tokenizer → what it parts a text into."""
+
 OVERLAP = (
     Metric(
         "rouge1", "ROUGE-1: F1 over stemmed words, best over the targets", _rouge("rouge1"), outputs=ANSWERS
@@ -123,6 +141,10 @@ OVERLAP = (
     ),
     _corpus_metric(
         "bleu", "corpus BLEU of sacrebleu: n-gram precision with a brevity penalty", parts=_BLEU_PARTS
+    ),
+    *(
+        _corpus_metric(f"bleu_{tokenizer}", f"corpus BLEU of sacrebleu over {words}", parts=_BLEU_PARTS)
+        for tokenizer, words in BLEU_TOKENIZERS.items()
     ),
     _corpus_metric("chrf", "corpus chrF of sacrebleu: F2 over character n-grams", parts=_CHRF_PARTS),
     _corpus_metric(

@@ -7,9 +7,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.task.prompts import PromptSet
 from harness.task.samples import Sample
-
-_WORD = r"(?u)\b\w+\b"
-"""Words of one character count too: `3 + 1` has no others."""
+from harness.task.words import words_of
 
 
 def choose_demonstrations(
@@ -62,8 +60,9 @@ def _nearest(train: Sequence[Sample], samples: Sequence[Sample], count: int) -> 
     import bm25s
 
     def tokenize(texts: Sequence[Sample]) -> Any:
-        questions = [question_text(sample) for sample in texts]
-        return bm25s.tokenize(questions, token_pattern=_WORD, stopwords=None, show_progress=False)
+        # Parted by ourselves: words of one character count too (`3 + 1` has no others), and those of any script.
+        questions = [" ".join(words_of(question_text(sample))) for sample in texts]
+        return bm25s.tokenize(questions, token_pattern=r"\S+", stopwords=None, show_progress=False)
 
     train_tokens = tokenize(train)
     if not samples or not any(train_tokens.ids):

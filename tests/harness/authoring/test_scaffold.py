@@ -98,12 +98,14 @@ SENTENCE = "the answer to this one is {}"
         ([f"label {index % 60}" for index in range(900)], "generate", ("exact_match", "rougeL")),
         (["often"] * 39 + ["once"], "generate", ("exact_match", "rougeL")),
         ([SENTENCE.format(index) for index in range(40)], "generate", ("rougeL", "exact_match")),
-        (["ответ" + "а" * index for index in range(40)], "generate", ("exact_match", "token_f1")),
+        (["ответ" + "а" * index for index in range(40)], "generate", ("exact_match", "rougeL")),
+        (["他" * index + "好" for index in range(40)], "generate", ("chrf", "exact_match")),
+        (["+" * (index + 1) for index in range(40)], "generate", ("exact_match", "token_f1")),
         ([f"{index},5" for index in range(40)], "generate", ("exact_match", "rougeL")),
     ],
     ids=[
         "labels", "ratings", "forty-five labels", "a misspelt label", "counts", "numbers", "short texts",
-        "labels of few rows", "sixty labels", "a label that is not repeated", "sentences", "another script",
+        "labels of few rows", "sixty labels", "a label that is not repeated", "sentences", "another script", "a script without spaces", "signs",
         "decimal commas",
     ],
 )  # fmt: skip

@@ -16,6 +16,11 @@ SENTENCE = (
 )
 """Thirty words."""
 
+CHINESE = (
+    "流经我们城市的这条河曾经非常干净所以每年夏天孩子们都在里面游泳人们也毫不担心地喝它的水现在一切都变了"
+)
+"""Fifty characters, without spaces."""
+
 
 def samples(*texts: str) -> list[Sample]:
     return [Sample(f"t{index}", {"text": text}, "x") for index, text in enumerate(texts)]
@@ -40,6 +45,8 @@ def found(train: str, test: str) -> str:
         ("Hello there", "hello, there", "none"),
         ("good", "bad", "none"),
         ("?", "!", "none"),
+        (CHINESE, CHINESE.replace("干净", "清"), "near"),
+        (CHINESE, CHINESE[::-1], "none"),
     ],
 )
 def test_a_pair_is_exact_near_or_neither(train: str, test: str, kind: str) -> None:

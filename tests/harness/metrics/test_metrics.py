@@ -883,3 +883,33 @@ def test_a_database_script_comes_to_an_end() -> None:
     )
     with pytest.raises(UserError, match="within 5,000,000 steps"):
         evaluate(METRICS["sql_execution"], [Reply("SELECT 1", ("SELECT 1",), metadata={"database": endless})])
+
+
+# Scripts
+
+
+@pytest.mark.parametrize("name", ["rouge1", "rouge2", "rougeL", "token_f1", "chrf"])
+@pytest.mark.parametrize(
+    ("target", "half"),
+    [
+        ("他在北京工作", "他在上海"),
+        ("Он работает в Москве", "Он живёт в Москве"),
+        ("मैं दिल्ली में रहता हूँ", "मैं मुंबई में रहता हूँ"),
+        ("他2024年到北京", "2024"),
+    ],
+)
+def test_a_text_of_any_script_is_compared_by_its_words(name: str, target: str, half: str) -> None:
+    assert judge(name, target, target) == pytest.approx(1)
+    assert 0 <= judge(name, half, target) < 0.95
+    assert judge(name, "", target) == 0
+
+
+def test_digits_alone_are_not_the_whole_of_an_answer_in_another_script() -> None:
+    assert judge("rougeL", "2024", "他2024年到北京工作") < 0.3
+
+
+def test_bleu_of_a_perfect_chinese_answer_is_one_where_its_characters_are_read() -> None:
+    target = "他在北京的一家银行工作"
+    assert judge("bleu", target, target) == 0  # one word: no pair of words to compare
+    assert judge("bleu_zh", target, target) == pytest.approx(1)
+    assert judge("bleu_char", target, target) == pytest.approx(1)

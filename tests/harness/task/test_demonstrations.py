@@ -102,6 +102,11 @@ def test_nearest_reads_words_of_one_character() -> None:
     assert nearest(["4 + 2", "3 + 1", "5 + 5"], ["7 + 1", "5 + 9"], count=1) == [["1"], ["2"]]
 
 
+def test_nearest_reads_scripts_without_spaces() -> None:
+    train = ["我想取消我的订单", "包裹还没有到", "怎么修改密码"]
+    assert nearest(train, ["我的包裹在哪里，还没有到", "密码忘了怎么办"], count=1) == [["1"], ["2"]]
+
+
 @pytest.mark.parametrize("text", ["", "+ ?"])
 def test_nearest_shows_the_first_training_samples_where_none_has_a_word(text: str) -> None:
     assert nearest([text] * 3, [text, "a word"], count=2) == [["0", "1"], ["0", "1"]]

@@ -1,0 +1,46 @@
+"""The words of a text in any script.
+
+Chinese, Japanese, Thai, Khmer, Lao, Burmese and Tibetan are written without spaces between words: each of their
+characters, with its marks, counts as a word. Marks (accents, vowel signs) belong to the letter they stand on.
+"""
+
+import unicodedata
+
+import regex
+
+_UNSPACED = regex.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Khmer}\p{Lao}\p{Myanmar}\p{Tibetan}ー]\p{M}*"
+)
+_WORD = regex.compile(r"[\w\p{M}]+")
+_NOT_LATIN = regex.compile(r"(?!\p{Latin})\p{L}")
+_PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
+
+
+def spaced(text: str) -> str:
+    """The text in composed form (NFC), with spaces around each character of a script that has none."""
+    if text.isascii():
+        return text
+    return _UNSPACED.sub(r" \g<0> ", unicodedata.normalize("NFC", text))
+
+
+def words_of(text: str) -> list[str]:
+    """Runs of letters, digits and underscores; each character of a script without spaces is a word."""
+    words: list[str] = _WORD.findall(spaced(text))
+    return words
+
+
+def has_other_letters(text: str) -> bool:
+    """Whether any letter is of another script than the Latin one."""
+    return not text.isascii() and _NOT_LATIN.search(text) is not None
+
+
+def without_punctuation(text: str) -> str:
+    """The text without the punctuation and symbols of any script."""
+    stripped: str = _PUNCTUATION.sub("", text)
+    return stripped
+
+
+def unspaced_share(text: str) -> float:
+    """The share of a text's letters that belong to a script without spaces, from 0 to 1."""
+    letters = sum(map(str.isalpha, text))
+    return len(_UNSPACED.findall(text)) / letters if letters else 0.0
