@@ -105,7 +105,8 @@ SENTENCE = "the answer to this one is {}"
     ],
     ids=[
         "labels", "ratings", "forty-five labels", "a misspelt label", "counts", "numbers", "short texts",
-        "labels of few rows", "sixty labels", "a label that is not repeated", "sentences", "another script", "a script without spaces", "signs",
+        "labels of few rows", "sixty labels", "a label that is not repeated", "sentences", "another script",
+        "a script without spaces", "signs",
         "decimal commas",
     ],
 )  # fmt: skip
