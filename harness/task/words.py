@@ -20,7 +20,8 @@ def spaced(text: str) -> str:
     """The text in composed form (NFC), with spaces around each character of a script that has none."""
     if text.isascii():
         return text
-    return _UNSPACED.sub(r" \g<0> ", unicodedata.normalize("NFC", text))
+    parted: str = _UNSPACED.sub(r" \g<0> ", unicodedata.normalize("NFC", text))
+    return parted
 
 
 def words_of(text: str) -> list[str]:
