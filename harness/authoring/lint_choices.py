@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from harness.data.dataset import Dataset
-from harness.data.splits import MAX_STRATA
+from harness.data.splits import are_balanced
 from harness.task import Sample, Task
 from harness.task.prompts import render
 
@@ -86,7 +86,7 @@ def _rare_classes(task: Task, dataset: Dataset) -> list[str]:
     if task.output != "choice" or len({sample.choices for sample in (*dataset.train, *dataset.test)}) > 1:
         return []
     classes, size = dataset.train[0].choices, len(dataset.train)
-    if len(classes) > MAX_STRATA:
+    if not are_balanced(len(classes), size):
         return []
     counts: Mapping[str, int] = Counter(sample.targets[0] for sample in dataset.train)
     rare = [choice for choice in classes if counts[choice] * len(classes) * RARE < size]

@@ -20,6 +20,7 @@ from statistics import median
 from harness.authoring.examples import EXAMPLES, certain_reply, score_of
 from harness.data.dataset import make_sample
 from harness.data.sources import table_splits
+from harness.data.splits import MAX_FREQUENT_STRATA, MAX_STRATA, ROWS_PER_STRATUM
 from harness.data.tables import read_table
 from harness.errors import UserError, naming_what_is_written
 from harness.metrics.answers import first_json_object, is_number
@@ -30,14 +31,23 @@ from harness.task import Output, Row, Splits, Task
 from harness.task.prompts import SLOTS, render
 from harness.task.words import spaced, unspaced_share, words_of
 
-MAX_CHOICES = 50
+MAX_CHOICES = MAX_FREQUENT_STRATA
 """More different targets than this are answers to be written, not labels to be chosen."""
+
+FEW_CHOICES = MAX_STRATA
+"""More labels than this must recur more often, and be no dates, codes or amounts."""
 
 MAX_NUMBER_CHOICES = 10
 """More different numbers than this are results to be worked out, not ratings to be chosen."""
 
 ROWS_PER_CHOICE = 3
-"""Rows per label, on average, from which on targets are labels: those recur, answers do not."""
+"""Rows per label, on average, from which on few targets are labels: those recur, answers do not."""
+
+ROWS_PER_MANY = ROWS_PER_STRATUM
+"""The same where there are many labels."""
+
+LONG_LABEL = 100
+"""Characters of a target that is a text, not one of many labels."""
 
 MAX_RARE = 0.2
 """Share of the labels that may occur only once, misspelt ones for instance."""
@@ -307,17 +317,24 @@ def _max_tokens(targets: Sequence[str]) -> str:
 
 
 def _are_labels(targets: Sequence[str], *, numbers: bool) -> bool:
-    """Whether the targets are few different ones, nearly all of which recur."""
+    """Whether the targets are few different ones for their number, nearly all of which recur."""
     counts = Counter(targets)
-    limit = min(MAX_NUMBER_CHOICES if numbers else MAX_CHOICES, len(targets) // ROWS_PER_CHOICE)
+    limit = min(MAX_NUMBER_CHOICES if numbers else FEW_CHOICES, len(targets) // ROWS_PER_CHOICE)
+    names = len(counts) - sum(map(_is_no_name, counts))
+    if len(counts) > limit and not numbers and names > len(counts) / 2:
+        limit = min(MAX_CHOICES, len(targets) // ROWS_PER_MANY)
     rare = sum(count == 1 for count in counts.values())
     return 2 <= len(counts) <= limit and rare <= MAX_RARE * len(counts)
 
 
+def _is_no_name(target: str) -> bool:
+    """Whether a target is a date, a code, an amount, or a text, which recur without being labels."""
+    digits, letters = sum(map(str.isdigit, target)), sum(map(str.isalpha, target))
+    return (digits > 0 and digits >= letters) or len(target) > LONG_LABEL
+
+
 def _choice(choices: tuple[str, ...]) -> _Kind:
-    listing = ", ".join(choices).replace("{", "{{").replace("}", "}}")
-    # In a wording, a label such as `<mask>` would be the place of the answer.
-    listed = len(listing) <= LISTED_LABELS and not any(slot in listing for slot in SLOTS)
+    listing, listed = _listing(choices), _are_listed(choices)
     wordings = {
         "plain": f"Choose one of: {listing}.\n{{text}}" if listed else "{text}",
         "instruction": "Read the text and reply with the label that fits it best"
@@ -339,10 +356,27 @@ def _choice(choices: tuple[str, ...]) -> _Kind:
     )
 
 
+def _listing(choices: Sequence[str]) -> str:
+    """The labels as a wording lists them."""
+    return ", ".join(choices).replace("{", "{{").replace("}", "}}")
+
+
+def _are_listed(choices: Sequence[str]) -> bool:
+    """Whether wordings list the labels: all of them are short together, and none, such as `<mask>`, would be
+    the place of the answer."""
+    listing = _listing(choices)
+    return len(listing) <= LISTED_LABELS and not any(slot in listing for slot in SLOTS)
+
+
 def _decision(kind: _Kind, different: int) -> str:
     metrics = ", ".join(kind.metrics)
     if kind.output == "choice":
-        return f"{different} different targets: labels to be chosen ({metrics}); edit output to have them written"
+        if _are_listed(kind.choices):
+            return f"{different} different targets: labels to be chosen ({metrics}); edit output to have them written"
+        return (
+            f"{different} different targets: labels to be chosen ({metrics}), which the prompts do not list; edit "
+            "templates to list them, or output to have them written"
+        )
     if kind.reads_json:
         return f"{different} different targets, all JSON objects: judged by their fields ({metrics})"
     if kind.metrics[0] == "numeric_match":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from harness.data.sources import Generated
-from harness.data.splits import MAX_STRATA
+from harness.data.splits import are_balanced
 from harness.data.steps import StepCount, apply_steps
 from harness.errors import PLUGIN_FAULTS, UserError, raised, suggest
 from harness.task import PromptSet, Row, Sample, Splits, Task
@@ -312,7 +312,7 @@ def _balanced_order(samples: Sequence[Sample]) -> list[Sample]:
     by_label: dict[str, list[int]] = {}
     for place, sample in enumerate(shuffled):
         by_label.setdefault(sample.targets[0], []).append(place)
-    if len(by_label) > MAX_STRATA:
+    if not are_balanced(len(by_label), len(samples)):
         return shuffled
     # The j-th of the m samples of a label goes to (j + ½)/m of the whole order.
     order: list[tuple[float, int]] = []

@@ -12,7 +12,11 @@ from harness.errors import UserError, suggest
 from harness.task import Row, Splits
 
 MAX_STRATA = 50
-"""Labels that are balanced; more different targets than this are written answers, not labels."""
+"""Labels that are balanced however rare they are."""
+
+MAX_FREQUENT_STRATA, ROWS_PER_STRATUM = 1000, 10
+"""The most labels that are balanced, and the rows that each has then on average: written answers do not recur
+so often."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def cut_rows(
     """Cut `rows` into train, dev and test; `dev` and `test` are the shares of the rows they get.
 
     Rows with the same input (ignoring case and white space) stay together, and so do rows with the same value
-    in the column `group`. With `stratify` and at most `MAX_STRATA` different targets, each target is as
+    in the column `group`. With `stratify` and targets that are labels (`are_balanced`), each target is as
     frequent in every split as in all rows: up to rounding if nothing keeps rows together, otherwise as
     closely as whole groups allow. Rows are ordered by the hash of their input or group, so the cut does not
     depend on their order and changes little when some are added.
@@ -58,7 +62,7 @@ def cut_rows(
     labels = [""] * len(rows)  # one label for all: nothing to balance
     if target_column is not None and stratify:
         targets = [str(row[target_column]) for row in rows]
-        if len(set(targets)) <= MAX_STRATA:
+        if are_balanced(len(set(targets)), len(rows)):
             labels = targets
     counts = Counter(labels)
     inputs = [" ".join(str(row[input_column]).casefold().split()) for row in rows]
@@ -73,6 +77,13 @@ def cut_rows(
     for_test, rest = _part(blocks, _quota(counts, test), spare=2)
     for_dev, for_train = _part(rest, _quota(counts, dev), spare=1)
     return Splits(_rows_of(for_train, rows), _rows_of(for_dev, rows), _rows_of(for_test, rows))
+
+
+def are_balanced(different: int, rows: int) -> bool:
+    """Whether so many different targets of so many rows are labels, which splits and subsets balance."""
+    if different <= MAX_STRATA:
+        return True
+    return different <= MAX_FREQUENT_STRATA and rows >= ROWS_PER_STRATUM * different
 
 
 def _check_columns(rows: Sequence[Row], columns: Sequence[str], where: str) -> None:

@@ -1,9 +1,8 @@
 """The transformers engine: the reference in tests, and the engine where vLLM is not to be had."""
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ import torch
 import transformers
 from transformers import AutoTokenizer, GenerationConfig
 
+from harness.engines.choices import NextTokens, logprob_of, trie_of
 from harness.engines.engine import (
     MAX_NUM_SEQS,
     Answered,
@@ -29,6 +29,7 @@ from harness.engines.engine import (
     stop_token_ids,
 )
 from harness.engines.reference import TransformersReference
+from harness.engines.weighing import ChoiceReader, Weighed, batches
 from harness.engines.weights import load_model
 from harness.errors import UserError
 from harness.records.costs import device_name
@@ -69,6 +70,7 @@ class LoadedEngine:
         self.tokenizer = tokenizer
         self._size = min(max_num_seqs, BATCH)
         self._compiler: Any | None = None
+        self._reader: ChoiceReader | None = None
         self._hold(model)
         check_vocabulary(tokenizer, model.get_input_embeddings().num_embeddings)
         self.context = context_length(model.config, max_model_len)
@@ -85,6 +87,9 @@ class LoadedEngine:
         self._stop = stop_token_ids(self.tokenizer, model.generation_config.eos_token_id)
         # A model's own sampling defaults (a repetition penalty, say) would bend what `generate` is asked for.
         model.generation_config = GenerationConfig()
+        # All that it holds are of one architecture.
+        reading = self._reader.tried if self._reader else None
+        self._reader = ChoiceReader(model, self._pad, reading=reading)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Answered]:
         """See `Engine.answer`. Requests of about the same length share a batch."""
@@ -214,38 +219,20 @@ class LoadedEngine:
     # Given answers
 
     def _choose(self, requests: Sequence[tuple[int, Choose]]) -> Iterator[Answered]:
-        """See `_reads` for what is read after each prompt."""
-        to_read = [(place, request, read) for place, request in requests for read in _reads(request)]
-        unread = Counter(place for place, _, _ in to_read)
-        logprobs: dict[int, dict[tuple[int, ...], float]] = {}
-        """By the place of the request; then as `_next_tokens` has them."""
+        """See `ChoiceReader` for what is read after each prompt."""
+        reader = self._reader
+        assert reader is not None, "a model is held"
+        questions = [Weighed(request.prompt, trie_of(request.choices)) for _, request in requests]
+        shared = reader.shared([question.prompt for question in questions])
+        for places, size in batches(questions):
+            group = [(requests[place], questions[place]) for place in places]
 
-        longest = 1 + max((len(read.beginning) for _, _, read in to_read), default=0)
-        batches = self._in_batches(to_read, LOGITS_AT_ONCE // longest, self._next_tokens)
-        for (place, request, _), next_tokens in batches:
-            logprobs.setdefault(place, {}).update(next_tokens)
-            unread[place] -= 1
-            if not unread[place]:
-                of_request = logprobs.pop(place)
-                yield Answered(place, [_logprob(choice, of_request) for choice in request.choices])
+            def read(batch: Sequence[tuple[tuple[int, Choose], Weighed]]) -> list[NextTokens]:
+                next_tokens: list[NextTokens] = reader.read([question for _, question in batch], shared)
+                return next_tokens
 
-    @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _next_tokens(
-        self, batch: Sequence[tuple[int, Choose, "_Read"]]
-    ) -> list[dict[tuple[int, ...], float]]:
-        """For each row the natural-log probability of every step's last token after those before it."""
-        input_ids, mask = self._left_padded(
-            [[*request.prompt, *read.beginning] for _, request, read in batch]
-        )
-        logits = self._read(input_ids, mask, keep=1 + max(len(read.beginning) for _, _, read in batch))
-        rows = []
-        for row, (_, _, read) in enumerate(batch):
-            # With left padding the row ends at the right edge; the first of these follows the prompt.
-            predicted = logits[row, -len(read.beginning) - 1 :].float().log_softmax(dim=-1)
-            places = torch.tensor([len(step) - 1 for step in read.steps], device=self._device)
-            tokens = torch.tensor([step[-1] for step in read.steps], device=self._device)
-            rows.append(dict(zip(read.steps, predicted[places, tokens].tolist(), strict=True)))
-        return rows
+            for ((place, request), _), next_tokens in self._in_batches(group, size, read):
+                yield Answered(place, [logprob_of(choice, next_tokens) for choice in request.choices])
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _measure(self, batch: Sequence[tuple[int, Measure]]) -> list[Likelihood]:
@@ -310,38 +297,6 @@ class TransformersEngine(LoadedEngine):
             self._base, self._revision, weights, dtype=torch.bfloat16 if on_cuda else torch.float32
         )
         return model.to("cuda" if on_cuda else "cpu")
-
-
-@dataclass(frozen=True)
-class _Read:
-    """What is read at once after a prompt to weigh its choices."""
-
-    beginning: tuple[int, ...]
-    """Of a choice."""
-
-    steps: list[tuple[int, ...]]
-    """Beginnings of choices, whose last token is predicted on the way to `beginning` or after it."""
-
-
-def _reads(request: Choose) -> list[_Read]:
-    """The fewest passes that predict every token of every choice: a pass over a beginning predicts what follows
-    all that it begins with, so only those are read that no other goes on from."""
-    following: dict[tuple[int, ...], dict[int, None]] = {}
-    for choice in request.choices:
-        for end, token in enumerate(choice):
-            following.setdefault(tuple(choice[:end]), {})[token] = None
-    reads: list[_Read] = []
-    # In this order, a beginning comes right after those that go on from it.
-    for beginning in sorted(following, reverse=True):
-        if not reads or reads[-1].beginning[: len(beginning)] != beginning:
-            reads.append(_Read(beginning, []))
-        reads[-1].steps.extend((*beginning, token) for token in following[beginning])
-    return reads
-
-
-def _logprob(choice: list[int], next_tokens: Mapping[tuple[int, ...], float]) -> float:
-    """The natural-log probability of a choice, by those of its tokens."""
-    return sum(next_tokens[tuple(choice[: end + 1])] for end in range(len(choice)))
 
 
 def _one_of(texts: Sequence[str]) -> str:

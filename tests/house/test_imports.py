@@ -36,7 +36,7 @@ HEAVY = {
 MODEL_LIBRARIES = {"torch", "transformers"}
 HOLDS_A_MODEL = {
     f"harness.engines.{name}"
-    for name in ("__main__", "encode", "reference", "transformers", "vllm", "weights")
+    for name in ("__main__", "encode", "reference", "transformers", "vllm", "weighing", "weights")
 }
 HOLDS_A_MODEL |= {
     f"harness.training.{name}"

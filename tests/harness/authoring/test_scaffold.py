@@ -95,7 +95,11 @@ SENTENCE = "the answer to this one is {}"
         ([f"-{index},000.5" for index in range(40)], "generate", ("numeric_match", "exact_match")),
         ([f"answer {index}" for index in range(40)], "generate", ("exact_match", "rougeL")),
         ([f"label {index % 14}" for index in range(40)], "generate", ("exact_match", "rougeL")),
-        ([f"label {index % 60}" for index in range(900)], "generate", ("exact_match", "rougeL")),
+        ([f"label {index % 60}" for index in range(900)], "choice", ("accuracy", "f1_macro")),
+        ([f"label {index % 60}" for index in range(599)], "generate", ("exact_match", "rougeL")),
+        ([f"2024-0{1 + index % 9}-{10 + index % 7}" for index in range(900)], "generate", ("exact_match", "rougeL")),
+        ([f"AB-{index % 60:04}" for index in range(900)], "generate", ("exact_match", "rougeL")),
+        ([f"{'canned reply ' * 9}{index % 60}" for index in range(900)], "generate", ("rougeL", "exact_match")),
         (["often"] * 39 + ["once"], "generate", ("exact_match", "rougeL")),
         ([SENTENCE.format(index) for index in range(40)], "generate", ("rougeL", "exact_match")),
         (["ответ" + "а" * index for index in range(40)], "generate", ("exact_match", "rougeL")),
@@ -105,7 +109,8 @@ SENTENCE = "the answer to this one is {}"
     ],
     ids=[
         "labels", "ratings", "forty-five labels", "a misspelt label", "counts", "numbers", "short texts",
-        "labels of few rows", "sixty labels", "a label that is not repeated", "sentences", "another script",
+        "labels of few rows", "sixty labels", "sixty labels of few rows", "dates", "codes",
+        "texts that recur", "a label that is not repeated", "sentences", "another script",
         "a script without spaces", "signs",
         "decimal commas",
     ],
@@ -196,9 +201,13 @@ def test_a_parquet_file_is_taken_as_it_is(tmp_path: Path) -> None:
     assert faults(folder) == []
 
 
-def test_ten_thousand_rows_become_a_checked_task_in_seconds(tmp_path: Path, write: Write) -> None:
+@pytest.mark.parametrize("labels", [2, 77])
+def test_ten_thousand_rows_become_a_checked_task_in_seconds(
+    tmp_path: Path, write: Write, labels: int
+) -> None:
     start = time.process_time()
-    folder = made_of(tmp_path, write, ["sales", "support"] * 5000)
+    folder = made_of(tmp_path, write, [f"intent {row % labels}" for row in range(10_000)])
+    assert loaded(folder).output == "choice"
     assert found_errors(folder) == []
     assert time.process_time() - start < 20
 
@@ -349,6 +358,11 @@ def test_json_objects_are_judged_by_their_fields_and_put_into_one_form(
         (["yes", "no"] * 20, "2 different targets: labels to be chosen (accuracy, f1_macro); "),
         (
             [f"label {index % 60}" for index in range(900)],
+            "60 different targets: labels to be chosen (accuracy, f1_macro), which the prompts do not list; "
+            "edit templates to list them, or output to have them written",
+        ),
+        (
+            [f"label {index % 60}" for index in range(500)],
             "60 different targets: answers to be written (exact_match, rouge",
         ),
         (
@@ -360,7 +374,7 @@ def test_json_objects_are_judged_by_their_fields_and_put_into_one_form(
             "40 different targets, all JSON objects: judged by their fields",
         ),
     ],
-    ids=["labels", "texts", "numbers", "objects"],
+    ids=["labels", "many labels", "texts", "numbers", "objects"],
 )
 def test_what_was_decided_is_said(tmp_path: Path, write: Write, targets: list[str], decision: str) -> None:
     assert asking(tmp_path, write("t.csv", table(targets))).decision.startswith(decision)

@@ -317,22 +317,6 @@ def test_prompts_that_begin_alike_are_read_once_to_where_they_part(
         assert record["prompt_tokens"] / 3 < record["cached_prompt_tokens"] < record["prompt_tokens"]
 
 
-def test_transformers_reads_a_choice_once_and_not_at_all_where_a_longer_one_begins_with_it() -> None:
-    from harness.engines.engine import Choose
-    from harness.engines.transformers import _reads
-
-    def read(*choices: list[int]) -> dict[tuple[int, ...], set[tuple[int, ...]]]:
-        """What is read after the prompt → the beginnings whose last token it predicts."""
-        return {part.beginning: set(part.steps) for part in _reads(Choose([1], list(choices)))}
-
-    assert read([5], [6], [7]) == {(): {(5,), (6,), (7,)}}
-    assert read([5, 8, 9], [5, 8], [6]) == {(5, 8): {(5,), (6,), (5, 8), (5, 8, 9)}}
-    parting = read([5, 8, 9], [5, 7, 9])
-    assert set(parting) == {(5, 7), (5, 8)}
-    assert set.union(*parting.values()) == {(5,), (5, 7), (5, 8), (5, 7, 9), (5, 8, 9)}
-    assert sum(map(len, parting.values())) == 5, "each is predicted once"
-
-
 def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed here")
     from harness.engines.engine import Choose
