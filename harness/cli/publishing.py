@@ -84,8 +84,8 @@ def _port(text: str) -> int:
 def _publish(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
+    from harness.sweep.cache import cache_folder
     from leaderboards import Means, publish, publish_boards
-    from leaderboards.write.folders import cache_folder
     from leaderboards.write.processes import Counter, tell_nobody
 
     means = Means(

@@ -134,12 +134,16 @@ class EngineLane:
         options = ["--engine", self._base.engine, "--model", self._base.model]
         if self._base.revision:
             options += ["--revision", self._base.revision]
+        if self._base.fingerprint:
+            options += ["--fingerprint", self._base.fingerprint]
         options += ["--settings", json.dumps(settings)]
         options += ["--canaries", str(self._files.canaries), "--cache", str(self._files.cache)]
         environment = worker_environment(self._devices, self._base.threads)
         began = time.monotonic()
         try:
-            worker = Worker("harness.engines", options, log=self._files.log, environment=environment)
+            worker = Worker(
+                "harness.engines", options, log=self._files.log, environment=environment, report=self._hear
+            )
         except JobFailed as error:
             self.starts.started(time.monotonic() - began)
             if error.kind not in _NO_MEMORY:
@@ -147,6 +151,10 @@ class EngineLane:
             raise
         self.starts.started(worker.startup_seconds)
         return worker
+
+    def _hear(self, message: Message) -> None:
+        """What an engine says while it starts."""
+        self._tell(Note(message["note"]))
 
 
 def _ignore(_: Message) -> None:

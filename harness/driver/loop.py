@@ -12,7 +12,7 @@ from harness.data.loaded import LoadedTask
 from harness.driver.executors import Executor
 from harness.driver.group import GroupRunner
 from harness.driver.outcome import Folders, SweepOutcome, SweepWork
-from harness.driver.prepare import require_libraries
+from harness.driver.prepare import convert_models, require_libraries
 from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
 from harness.driver.scorecard import write_cards
@@ -86,6 +86,11 @@ def _preflight(todo: Sequence[Run], sweep: SweepWork) -> Preflight:
     if not todo:
         return Preflight()
     with sweep.progress.line("preflight") as line:
+        convert_models(
+            (run.candidate.model for run in todo),
+            log=sweep.folders.work / "logs" / "convert.log",
+            listener=line.hear,
+        )
         preflight = examine(
             todo,
             sweep.facts.tasks,

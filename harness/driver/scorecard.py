@@ -9,7 +9,7 @@ from harness.records.result import RESULT, Result
 from harness.records.store import atomic_write, read_record
 from harness.records.training import TrainingRecord
 from harness.statistics import cluster_numbers, gain
-from harness.sweep.models import TRAINING
+from harness.sweep.model_files import TRAINING
 from harness.sweep.run import Run
 from harness.training.modelcard import Score, model_card
 from harness.workers.jobs import FitJob

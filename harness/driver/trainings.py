@@ -111,16 +111,21 @@ class TrainingPhase:
         if self._cannot_start is not None:
             raise self._cannot_start  # a start takes long, and would fail for every job alike
         if self._worker is None:
-            revision = ["--revision", self._base.revision] if self._base.revision else []
+            options = ["--model", self._base.model]
+            if self._base.revision:
+                options += ["--revision", self._base.revision]
+            if self._base.fingerprint:
+                options += ["--fingerprint", self._base.fingerprint]
             # A training takes one device, however many its engine may take.
             device = None if self._devices is None else self._devices.split(",")[0]
             began = time.monotonic()
             try:
                 self._worker = Worker(
                     "harness.training",
-                    ["--model", self._base.model, *revision],
+                    options,
                     log=self._log,
                     environment=worker_environment(device, self._base.threads),
+                    report=self._report,
                 )
             except JobFailed as error:
                 self._starts.started(time.monotonic() - began)

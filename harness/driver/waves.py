@@ -88,6 +88,7 @@ def open_waves(group: Group, sweep: SweepWork, line: ProgressLine) -> Iterator[W
         name=group.name,
         model=str(toy_folder(group.model.removeprefix(PREFIX))) if is_toy else group.model,
         revision=group.revision,
+        fingerprint=group.runs[0].candidate.fingerprint,
         engine=sweep.engine,
         max_model_len=group.max_model_len,
         # Two threads that wait for each other on busy cores take several times as long as one.

@@ -9,6 +9,7 @@ import json
 import pkgutil
 from pathlib import Path
 
+from harness.engines.base_model import BaseModel
 from harness.engines.cache import AnswerCache
 from harness.engines.encode import PromptEncoder
 from harness.engines.engine import Choose, Engine, Generate, Measure, Request, Sampling
@@ -18,7 +19,7 @@ from harness.jsonl import read_jsonl
 from harness.sweep.engines import ENGINE_TABLE, ENGINES, EngineName
 from harness.sweep.prompting import Prompting
 from harness.task import Rendered
-from harness.workers.worker import Handler, serve
+from harness.workers.worker import Handler, serve, tell_driver
 
 
 def _warm_up(engine: Engine) -> None:
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=ENGINES, required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--revision")
+    parser.add_argument("--fingerprint", help="of the model when the sweep was planned")
     parser.add_argument(
         "--settings", type=json.loads, default={}, help="the engine's other arguments, as JSON"
     )
@@ -63,11 +65,16 @@ def main() -> None:
     options = parser.parse_args()
 
     def start() -> Handler:
-        engine = _engine(options.engine, options.model, options.revision, options.settings)
+        base = BaseModel(options.model, options.revision, options.fingerprint, tell_driver)
+        engine = _engine(options.engine, base.path, base.revision, options.settings)
+        base.check()
         _warm_up(engine)
         canaries = _canaries(engine, options.canaries) if options.canaries else None
         return ScoringWorker(
-            engine, canaries=canaries, cache=AnswerCache(options.cache) if options.cache else None
+            engine,
+            canaries=canaries,
+            cache=AnswerCache(options.cache) if options.cache else None,
+            check_base=base.check,
         )
 
     serve(start)

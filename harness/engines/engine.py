@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.errors import UserError
 from harness.sweep.engines import MAX_MODEL_LEN, Way
+from harness.sweep.model_files import check_token
 
 
 @dataclass(frozen=True)
@@ -179,11 +179,4 @@ def stop_token_ids(tokenizer: Any, model_eos: int | list[int] | None) -> list[in
 def check_vocabulary(tokenizer: Any, rows: int) -> None:
     """Raise `UserError` when the tokenizer has tokens that a model with so many `rows` of embeddings cannot
     read."""
-    highest = max(tokenizer.get_vocab().values())
-    if highest >= rows:
-        raise UserError(
-            f"the tokenizer knows token {highest}, and the model's vocabulary ends at {rows - 1}: they do "
-            "not belong "
-            "together; save the tokenizer that the model was trained with into its folder, or resize its "
-            "embeddings"
-        )
+    check_token(max(tokenizer.get_vocab().values()), rows)

@@ -6,7 +6,7 @@ It sees rendered prompt files, never task code.
 
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from harness.engines.cache import AnswerCache, CachedAnswer, key_of
 from harness.engines.engine import Answered, Engine, Generate, Measure, Request
 from harness.engines.guards import Canaries
 from harness.engines.questions import Question, Questions
+from harness.errors import UserError
 from harness.records.costs import Meter, forward_flops
 from harness.records.generation import GenerationRecord, GuardRecord
 from harness.records.store import atomic_write
@@ -92,10 +93,17 @@ class ScoringWorker:
     """Keeps one engine, and remembers whose weights are in it."""
 
     def __init__(
-        self, engine: Engine, *, canaries: Canaries | None = None, cache: AnswerCache | None = None
+        self,
+        engine: Engine,
+        *,
+        canaries: Canaries | None = None,
+        cache: AnswerCache | None = None,
+        check_base: Callable[[], None] | None = None,
     ) -> None:
-        """Without canaries nothing is proved; without a cache nothing is reused."""
+        """Without canaries nothing is proved; without a cache nothing is reused. `check_base` raises `UserError`
+        when the base's files have changed: they are read again with every arm."""
         self._engine, self._canaries, self._cache = engine, canaries, cache
+        self._check_base = check_base
         self._guards: dict[Path | None, tuple[GuardRecord, ...]] | None
         """How the arms in the engine passed, by their weights; None while nobody knows what is in it."""
         self._guards = {None: canaries.of_base if canaries else ()}
@@ -121,6 +129,7 @@ class ScoringWorker:
             batch = self._batch(runs, digests)
             started = time.monotonic()
             guard_seconds = self._use(arms) if batch.needs_engine else 0.0
+            self._check_files(digests)
             swap_seconds = time.monotonic() - started - guard_seconds
             for run in runs:
                 run.guards = (self._guards or {}).get(run.job.weights, ())
@@ -150,6 +159,19 @@ class ScoringWorker:
                 guards[weights] = self._canaries.check(reference, arm, tuned=weights is not None)
         self._guards = guards
         return time.monotonic() - started
+
+    def _check_files(self, digests: Mapping[Path | None, str]) -> None:
+        """Raise `UserError` when files were written to while they were loaded: nobody knows what was, and answers
+        would be kept under a wrong name."""
+        try:
+            if self._check_base is not None:
+                self._check_base()
+            for weights, digest in digests.items():
+                if _digest(weights) != digest:
+                    raise UserError(f"the weights in {weights} have changed while they were loaded")
+        except UserError:
+            self._guards = None
+            raise
 
     def _finish(self) -> Message | None:
         """Whether the base repeats after the last swap; None where nothing was swapped or nothing is

@@ -2,7 +2,7 @@
 in."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from harness.errors import UserError
+from harness.sweep.model_files import ADAPTER
 
 
 def load_model(
@@ -42,7 +43,7 @@ def count_parameters(base: str, revision: str | None) -> int:
 
 def is_adapter(weights: Path) -> bool:
     """Whether the folder holds a PEFT adapter, not a whole model."""
-    return (weights / "adapter_config.json").exists()
+    return (weights / ADAPTER).exists()
 
 
 def put_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
@@ -71,17 +72,33 @@ def _load(model: str, revision: str | None, dtype: torch.dtype) -> Any:
         model, revision=revision, dtype=dtype, use_safetensors=True, output_loading_info=True
     )
     # transformers does not count what it may leave out, as the output layer of tied embeddings.
+    check_loaded(model, type(loaded).__name__, info)
+    return loaded
+
+
+def check_loaded(model: str, architecture: str, info: Mapping[str, Any]) -> None:
+    """Raise `UserError` unless the weights of a model were exactly those of its architecture. `info`: what
+    transformers says of the loading."""
     problems = {"lack": info["missing_keys"], "have another shape for": info["mismatched_keys"]}
     for problem, tensors in problems.items():
         if tensors:
-            # Of those with another shape transformers tells the shapes, too.
-            tensor = min(tensors)
-            name = tensor if isinstance(tensor, str) else tensor[0]
             raise UserError(
                 f"the weights in {model} {problem} {len(tensors)} tensors of their architecture "
-                f"({type(loaded).__name__}), the first is {name}"
+                f"({architecture}), the first is {_first(tensors)}"
             )
-    return loaded
+    unexpected = info["unexpected_keys"]
+    if unexpected:  # what would be scored is not the model that was saved
+        raise UserError(
+            f"the weights in {model} hold {len(unexpected)} tensors that their architecture ({architecture}) "
+            f"lacks, the first is {_first(unexpected)}: config.json counts fewer layers than there are, or is "
+            "another model's"
+        )
+
+
+def _first(tensors: Collection[Any]) -> str:
+    """The name of the first; of those with another shape transformers tells the shapes, too."""
+    tensor = min(tensors)
+    return tensor if isinstance(tensor, str) else str(tensor[0])
 
 
 def _check_architecture(model: PreTrainedModel, base: str, revision: str | None, weights: Path) -> None:

@@ -10,13 +10,13 @@ from harness.data.dataset import training_subset
 from harness.data.loaded import LoadedTask
 from harness.errors import PLUGIN_FAULTS
 from harness.preflight.job import ModelJob, PromptProbe, Rows, TrainingProbe
-from harness.sweep.models import is_on_this_machine, model_kind
+from harness.sweep.converted import location
+from harness.sweep.models import is_on_this_machine
 from harness.sweep.recipe import Portion
 from harness.sweep.run import Run
 from harness.task import Sample
 from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import prompt_row
-from harness.toys import PREFIX, toy_folder
 
 ProbeT = TypeVar("ProbeT")
 
@@ -34,20 +34,23 @@ class Probes:
         self._trainings: dict[object, TrainingProbe | None] = {}
 
     def jobs(self, runs: Iterable[Run]) -> list[ModelJob]:
-        """A job for every model and every way of putting prompts to it, in the order of the runs."""
+        """A job for every model and every way of putting prompts to it, in the order of the runs. A GGUF file
+        that was not converted yet has none: it holds nothing that these libraries read."""
         users: dict[tuple[str, str | None, str], list[Run]] = {}
         for run in runs:
             candidate = run.candidate
             prompting = json.dumps(candidate.prompting, sort_keys=True)
             users.setdefault((candidate.model, candidate.revision, prompting), []).append(run)
-        return [self._job(members) for members in users.values()]
+        places = {model: location(model) for model, _, _ in users}
+        jobs = [(places[model], members) for (model, _, _), members in users.items()]
+        return [self._job(place, members) for place, members in jobs if place is not None]
 
-    def _job(self, runs: Sequence[Run]) -> ModelJob:
-        """Of runs that use one model alike."""
+    def _job(self, place: str, runs: Sequence[Run]) -> ModelJob:
+        """Of runs that use one model alike, which lies at `place`."""
         candidate = runs[0].candidate
         return ModelJob(
             candidates=tuple(dict.fromkeys(run.candidate.name for run in runs)),
-            model=location(candidate.model),
+            model=place,
             revision=candidate.revision,
             is_here=is_on_this_machine(candidate.model, candidate.revision),
             downloads=self._downloads,
@@ -112,12 +115,6 @@ class Probes:
                 )
                 self._trainings[key] = TrainingProbe(task=portion.task, max_length=max_length, rows=rows)
         return self._trainings[key]
-
-
-def location(model: str) -> str:
-    """The folder or the hub id that a model is loaded from."""
-    is_toy = model_kind(model) == "toy"
-    return str(toy_folder(model.removeprefix(PREFIX))) if is_toy else model
 
 
 def telling_samples(samples: Sequence[Sample]) -> list[Sample]:

@@ -1,22 +1,29 @@
 """Tell what kind of model a sweep names, whether it can be used, and when it has changed, without loading
 it."""
 
-import hashlib
-import json
-import math
 import os
 import re
+import time
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from harness.errors import UserError, suggest
+from harness.sweep.gguf_header import ARCHITECTURES, GgufHeader, read_gguf_header
+from harness.sweep.model_files import (
+    check_folder,
+    check_token,
+    count_in_headers,
+    file_digest,
+    folder_fingerprint,
+    loaded_files,
+    signature,
+)
 from harness.toys import PREFIX, TOYS, toy_folder
+from harness.toys.packaged import PACKAGED
 
-ModelKind = Literal["toy", "folder", "hub"]
-
-TRAINING = "training.json"
-"""The training worker's record beside weights. It holds seconds, which change no answer, so fingerprints
-leave it out."""
+ModelKind = Literal["toy", "gguf", "folder", "hub"]
 
 TINY_PARAMETERS = 20_000_000
 """Up to here matrices are so small that threads lose more time waiting for each other than they save."""
@@ -25,17 +32,17 @@ _SIZE_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)([bm])(?![a-z])", re.IGNORECASE)
 _TOY_PREFIX = f"{PREFIX}toy-"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_READ_WHOLE = frozenset({".json", ".jinja", ".model", ".tiktoken", ".txt"})
-"""Suffixes of configuration and tokenizer files: small, and every byte counts."""
-
-_WHOLE, _BLOCKS, _BLOCK = 64 << 20, 1024, 4096
-"""Bytes up to which weights are read whole; of larger files, how many blocks of how many bytes are read."""
+_SETTLED_SECONDS = 2.0
+"""A file that was written to so lately may be written to again within the clock's grain, and nobody would see."""
 
 
 def model_kind(model: str) -> ModelKind:
-    """`toy` for `gainboard/toy-…`, `hub` for `owner/name` unless a folder is called so, else `folder`."""
+    """`toy` for `gainboard/toy-…`; `gguf` for a file `….gguf` and for a packaged model; `hub` for `owner/name`
+    unless a folder is called so; else `folder`."""
     if model.startswith(_TOY_PREFIX):
         return "toy"
+    if _packaged(model) or (model.lower().endswith(".gguf") and not Path(model).is_dir()):
+        return "gguf"
     if not Path(model).exists() and _HUB_ID.fullmatch(model):
         return "hub"
     return "folder"
@@ -43,20 +50,29 @@ def model_kind(model: str) -> ModelKind:
 
 def check_model(model: str, revision: str | None, origin: str) -> None:
     """Raise `UserError`, beginning with `origin` (the sweep file), when the model cannot be used."""
-    kind = model_kind(model)
-    if kind == "toy":
-        _check_toy(model, origin)
-    elif kind == "folder":
-        _check_folder(model, origin)
-    elif revision is None or not _COMMIT.fullmatch(revision):
-        raise UserError(
-            f"{origin}: '{model}' is no existing folder, and as a Hugging Face id it needs `revision`, the "
-            "40-hex commit of its weights (on the model's page under 'Files and versions')"
-        )
+    try:
+        match model_kind(model):
+            case "toy":
+                _check_builtin(model)
+            case "gguf":
+                _check_gguf(gguf_file(model))
+            case "folder":
+                if not Path(model).is_dir():
+                    raise UserError(
+                        f"'{model}' is neither an existing folder nor a Hugging Face id (owner/name), and no "
+                        "*.gguf file"
+                    )
+                check_folder(Path(model))
+            case "hub":
+                _check_hub(model, revision)
+    except UserError as error:
+        raise UserError(f"{origin}: {error}") from None
+    except OSError as error:
+        raise UserError(f"{origin}: '{model}' cannot be read: {error.strerror}") from None
 
 
 def is_on_this_machine(model: str, revision: str | None) -> bool:
-    """Whether a model need not be downloaded: a toy, a folder, or a hub model in the local cache."""
+    """Whether a model need not be downloaded: a toy, a file, a folder, or a hub model in the local cache."""
     if model_kind(model) != "hub" or revision is None:
         return True
     home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
@@ -70,109 +86,136 @@ def hub_is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
-def _check_toy(model: str, origin: str) -> None:
-    toys = [PREFIX + name for name in TOYS]
-    if model not in toys:
+def gguf_file(model: str) -> Path:
+    """The file of a model of the kind `gguf`. Raises `UserError` when it is in a package that is missing."""
+    if not _packaged(model):
+        return Path(model)
+    packaged = PACKAGED[model.removeprefix(PREFIX)]
+    path = packaged.path()
+    if path is None:
+        raise UserError(f"'{model}' is in a package that is not installed: {packaged.command}")
+    return path
+
+
+def _packaged(model: str) -> bool:
+    return model.startswith(PREFIX) and model.removeprefix(PREFIX) in PACKAGED
+
+
+def _check_builtin(model: str) -> None:
+    builtin = [PREFIX + name for name in (*TOYS, *PACKAGED)]
+    if model not in builtin:
+        kind = "toy model" if model.startswith(_TOY_PREFIX) else "model"
         raise UserError(
-            f"{origin}: toy model '{model}' not found.{suggest(model, toys)} There are {', '.join(toys)}"
+            f"{kind} '{model}' not found.{suggest(model, builtin)} There are {', '.join(builtin)}"
         )
 
 
-def _check_folder(model: str, origin: str) -> None:
-    folder = Path(model)
-    if not folder.is_dir():
+def _check_hub(model: str, revision: str | None) -> None:
+    if revision is None and model.startswith(PREFIX):
+        _check_builtin(model)
+    if revision is None or not _COMMIT.fullmatch(revision):
         raise UserError(
-            f"{origin}: '{model}' is neither an existing folder nor a Hugging Face id (owner/name)"
+            f"'{model}' is no existing folder, and as a Hugging Face id it needs `revision`, the "
+            "40-hex commit of its weights (on the model's page under 'Files and versions')"
         )
-    if not (folder / "config.json").is_file():
+
+
+def _check_gguf(path: Path) -> None:
+    header = _header(path)
+    parts = header.metadata.get("split.count")
+    if isinstance(parts, int) and parts > 1:
+        raise UserError(f"{path} is one of {parts} parts: join them first (llama-gguf-split --merge)")
+    if header.architecture not in ARCHITECTURES:
         raise UserError(
-            f"{origin}: {folder} holds no config.json; give the folder that `save_pretrained` wrote"
+            f"{path} is of the architecture '{header.architecture[:80]}', which transformers does not read from "
+            f"GGUF; it reads {', '.join(sorted(ARCHITECTURES))}. Give the folder that it was made from"
         )
-    weights = sorted(folder.glob("*.safetensors"))
-    for path in weights:
-        try:
-            tensor_shapes(path)
-        except ValueError as error:
-            raise UserError(
-                f"{origin}: {path} is not a safetensors file ({error}); is it a git-lfs pointer, or cut off?"
-            ) from None
-    if weights:
-        return
-    if any(folder.glob("*.bin")):
-        # Unpickling runs whatever code the file holds.
+    tokens, embeddings = header.metadata.get("tokenizer.ggml.tokens"), header.shapes.get("token_embd.weight")
+    if not isinstance(tokens, int):
         raise UserError(
-            f"{origin}: {folder} holds its weights only as pickles (*.bin), which can run code when loaded; "
-            "convert them: load the model where you trust it and call save_pretrained, which writes "
-            "*.safetensors"
+            f"{path} holds no tokenizer (tokenizer.ggml.tokens); convert the model with its tokenizer"
         )
-    raise UserError(f"{origin}: {folder} holds no weights (*.safetensors)")
+    if embeddings is None or len(embeddings) != 2:
+        raise UserError(f"{path} holds no token embeddings (token_embd.weight), so it is no language model")
+    check_token(tokens - 1, embeddings[0], where=f"{path}: ")
+
+
+def _header(path: Path) -> GgufHeader:
+    try:
+        return read_gguf_header(path)
+    except ValueError as error:
+        raise UserError(f"{path} {error}") from None
+
+
+# When it changes
 
 
 def fingerprint(model: str, revision: str | None) -> str:
-    """Changes when the weights or the tokenizer do: the contents of a toy's or another folder, or the hub
-    revision."""
-    kind = model_kind(model)
-    if kind == "toy":
-        return _folder_fingerprint(toy_folder(model.removeprefix(PREFIX)))
-    if kind == "folder":
-        return _folder_fingerprint(Path(model))
-    assert revision is not None, "check_model refuses a hub model without revision"
-    return revision
+    """Changes when the weights or the tokenizer do: the contents of a toy's or another folder, or of a GGUF
+    file, or the hub revision.
 
-
-def _folder_fingerprint(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.name == TRAINING:
-            continue
-        if path.suffix in _READ_WHOLE:
-            contents = path.read_bytes()
-        elif path.suffix == ".safetensors":
-            contents = _sampled(path)
-        else:
-            continue  # pickles that nobody loads, pictures, a read-me
-        digest.update(f"{path.name} {path.stat().st_size} {len(contents)}\n".encode())
-        digest.update(contents)
-    return digest.hexdigest()[:16]
-
-
-def _sampled(path: Path) -> bytes:
-    """A small file whole; of a large one 1,024 blocks at even distances, so that a change in any large tensor
-    is seen."""
-    size = path.stat().st_size
-    if size <= _WHOLE:
-        return path.read_bytes()
-    with path.open("rb") as file:
-        blocks = []
-        for number in range(_BLOCKS):
-            file.seek(number * (size - _BLOCK) // (_BLOCKS - 1))
-            blocks.append(file.read(_BLOCK))
-    return b"".join(blocks)
-
-
-def tensor_shapes(path: Path) -> dict[str, list[int]]:
-    """Name → shape of every tensor, from the JSON header that opens a safetensors file after its 8-byte
-    length.
-
-    Raises `ValueError` when the file is not one.
+    Raises `UserError` for a file that is none any more.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > size - 8:
-            raise ValueError("its header is longer than the file")
-        header = json.loads(file.read(length))
-    return {name: tensor["shape"] for name, tensor in header.items() if name != "__metadata__"}
+    if model_kind(model) == "hub":
+        assert revision is not None, "check_model refuses a hub model without revision"
+        return revision
+    files = model_files(model)
+    states = signature(files)
+    newest = max(
+        (max(path.stat().st_mtime, path.stat().st_ctime) for path in files if path.exists()), default=0
+    )
+    if time.time() - newest < _SETTLED_SECONDS:
+        return _contents(model)
+    return _remembered(model, states)
+
+
+@lru_cache(maxsize=256)
+def _remembered(model: str, states: tuple[object, ...]) -> str:
+    """As long as the file system says that nobody has written to them, files are not read again."""
+    return _contents(model)
+
+
+def _contents(model: str) -> str:
+    if model_kind(model) == "gguf":
+        return file_digest(gguf_file(model))[:16]
+    return folder_fingerprint(_folder(model))
+
+
+def model_files(model: str) -> Sequence[Path]:
+    """All files that are read when a model that is on this machine is loaded."""
+    return [gguf_file(model)] if model_kind(model) == "gguf" else loaded_files(_folder(model))
+
+
+def _folder(model: str) -> Path:
+    return toy_folder(model.removeprefix(PREFIX)) if model_kind(model) == "toy" else Path(model)
+
+
+def check_unchanged(model: str, revision: str | None, planned: str | None) -> None:
+    """Raise `UserError` when a model is not the one that its sweep was planned with. `planned`: its fingerprint
+    then; None where nothing was planned."""
+    if planned is None:
+        return
+    try:
+        present = fingerprint(model, revision)
+    except OSError as error:
+        raise UserError(f"the model {model} cannot be read any more: {error.strerror}") from None
+    if present != planned:
+        raise UserError(
+            f"the model {model} has changed since this sweep was planned (fingerprint {planned}, now {present}): "
+            "what it answers would be kept under the name of another model; start the sweep again"
+        )
+
+
+# Size
 
 
 def count_parameters(model: str) -> int | None:
-    """Parameters according to the headers of the model's safetensors, or to its name; None when neither
-    tells."""
-    kind = model_kind(model)
-    if kind == "toy":
-        return _in_headers(toy_folder(model.removeprefix(PREFIX)))
-    if kind == "folder":
-        return _in_headers(Path(model))
+    """Parameters according to the headers of the model's files, or to its name; None when neither tells."""
+    match model_kind(model):
+        case "toy" | "folder":
+            return count_in_headers(_folder(model))
+        case "gguf":
+            return _header(gguf_file(model)).parameters
     size = _SIZE_IN_NAME.search(model)
     return int(float(size[1]) * {"b": 1e9, "m": 1e6}[size[2].lower()]) if size else None
 
@@ -181,11 +224,3 @@ def is_tiny(model: str) -> bool:
     """Whether one thread is enough for it, so that several such models are best worked on side by side."""
     parameters = count_parameters(model)
     return parameters is not None and parameters <= TINY_PARAMETERS
-
-
-def _in_headers(folder: Path) -> int:
-    """Elements of all tensors in the folder's safetensors."""
-    elements = 0
-    for path in folder.glob("*.safetensors"):
-        elements += sum(math.prod(shape) for shape in tensor_shapes(path).values())
-    return elements

@@ -18,12 +18,13 @@ import torch
 from datasets import Dataset
 from transformers import AutoTokenizer, set_seed
 
+from harness.engines.base_model import BaseModel
 from harness.errors import UserError
 from harness.records.costs import Meter
 from harness.records.store import read_record, write_record
 from harness.records.training import TrainingRecord
 from harness.sweep.methods import TUNERS
-from harness.sweep.models import TRAINING
+from harness.sweep.model_files import TRAINING
 from harness.training.checkpoints import checkpoint_folder, seal
 from harness.training.judge import DevJudge
 from harness.training.logs import logging_to
@@ -35,15 +36,18 @@ from harness.training.soup import average
 from harness.training.trainer import Trainer, arguments
 from harness.training.tuners import adapter_config, check_bitsandbytes, load_tunable
 from harness.workers.jobs import FitJob
-from harness.workers.worker import Handler, Message, Report, serve
+from harness.workers.worker import Handler, Message, Report, serve, tell_driver
 
 
 class TrainingWorker:
     """Holds what all jobs of a base share: its name, its tokenizer and the device."""
 
-    def __init__(self, model: str, revision: str | None) -> None:
-        self._model, self._revision = model, revision
-        self._tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+    def __init__(self, model: str, revision: str | None, *, planned: str | None = None) -> None:
+        """`planned`: the model's fingerprint when the sweep was planned; None where nothing was."""
+        self._name = model
+        self._base = BaseModel(model, revision, planned, tell_driver)
+        self._model, self._revision = self._base.path, revision
+        self._tokenizer = AutoTokenizer.from_pretrained(self._model, revision=revision)
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
 
@@ -80,6 +84,7 @@ class TrainingWorker:
         model = load_tunable(
             self._model, self._revision, tuner=fit.tuner, training=fit.training, start=fit.start
         )
+        self._base.check()
         longest = _longest(model, fit)
         samples = load_samples(fit, self._tokenizer, longest=longest)
         for warning in samples.warnings(longest=longest):
@@ -135,6 +140,7 @@ class TrainingWorker:
         output = _unfinished(fit.weights)
         with Meter() as meter:
             averaged = average(self._model, self._revision, fit.members, tuner=fit.tuner, output=output)
+            self._base.check()
             self._tokenizer.save_pretrained(output)
         members = [read_record(member / TRAINING, TrainingRecord) for member in fit.members]
         self._publish(fit, soup_record(fit, members, averaged, meter), output)
@@ -149,7 +155,7 @@ class TrainingWorker:
         """Put the finished folder where weights are looked for: it is there whole, or not at all."""
         write_record(output / TRAINING, record)
         (output / "README.md").write_text(
-            model_card(self._model, self._revision, fit, record), encoding="utf-8"
+            model_card(self._name, self._revision, fit, record), encoding="utf-8"
         )
         if fit.weights.exists():  # left by something that was no such job
             shutil.rmtree(fit.weights)
@@ -201,12 +207,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
     parser.add_argument("--revision")
+    parser.add_argument("--fingerprint", help="of the model when the sweep was planned")
     options = parser.parse_args()
     # What the imports made stays: a job that frees its memory need not look at it again, half a second each time.
     gc.freeze()
 
     def start() -> Handler:
-        return TrainingWorker(options.model, options.revision)
+        return TrainingWorker(options.model, options.revision, planned=options.fingerprint)
 
     serve(start)
 

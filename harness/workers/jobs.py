@@ -113,9 +113,12 @@ class BaseJob(Frozen):
     """Names logs."""
 
     model: str
-    """The folder or hub id to load."""
+    """The folder, GGUF file, packaged model or hub id to load."""
 
     revision: str | None
+    fingerprint: str | None = None
+    """Of the model when the sweep was planned; None where nobody looked."""
+
     engine: EngineName
     max_model_len: int | None
     threads: int | None = None

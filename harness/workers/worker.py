@@ -52,6 +52,10 @@ class WorkersStop(BaseException):
     """This process ends its workers at the user's wish: nothing that fails for it is anybody's failure."""
 
 
+def _ignore(_: Message) -> None:
+    """Nobody listens."""
+
+
 _stop = threading.Event()
 _running: set["Worker"] = set()
 _running_lock = threading.Lock()
@@ -80,12 +84,18 @@ class Worker:
     """The driver's side of a worker process. Use as a context manager: leaving it ends the process."""
 
     def __init__(
-        self, module: str, arguments: list[str], *, log: Path, environment: Mapping[str, str] | None = None
+        self,
+        module: str,
+        arguments: list[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        report: Report = _ignore,
     ) -> None:
         """Start `python -m module arguments` and wait until it is ready. Raises `JobFailed` when it cannot
         start.
 
-        `environment`: variables added to those of this process.
+        `environment`: variables added to those of this process. `report` hears what it says while it starts.
         """
         self.name = module.removeprefix("harness.")
         self.log = log
@@ -108,7 +118,7 @@ class Worker:
             self.terminate()
         started = time.monotonic()
         try:
-            self._answer(_ignore)
+            self._answer(report)
         except BaseException:
             self.close()
             raise
@@ -187,6 +197,12 @@ class Worker:
             self._process.wait()
 
 
+def tell_driver(note: str) -> None:
+    """Called in a worker: say something that is worth knowing, also while it starts."""
+    assert _reply is not None, "`serve` was called"
+    _reply({"event": "progress", "note": note})
+
+
 def ask_driver(question: Message) -> Message:
     """Called in a worker, in the middle of a job: have the driver answer what only it can, such as what a
     task's metric says."""
@@ -231,10 +247,6 @@ def serve(start: Callable[[], Handler]) -> None:
         except Exception as error:
             traceback.print_exc()
             reply({"event": "failed", "reason": _reason(error), "kind": type(error).__name__})
-
-
-def _ignore(_: Message) -> None:
-    """A start reports no progress."""
 
 
 def _end_with_parent(parent: int) -> None:

@@ -2,7 +2,6 @@
 it was."""
 
 import glob
-import os
 import secrets
 import shutil
 import stat
@@ -14,12 +13,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import UserError, naming_what_is_written
-
-
-def cache_folder() -> Path:
-    """Where publishing keeps what the next time can use: `$GAINBOARD_CACHE`, or the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "gainboard"
-    return Path(os.environ.get("GAINBOARD_CACHE", default))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ PACKAGES = ("harness", "leaderboards")
 
 HEAVY = {
     "bitsandbytes": {"harness.training.tuners"},
+    "gguf": {"harness.engines.gguf"},
     "peft": {"harness.training.tuners", "harness.engines.weights"},
     "trl": {"harness.training.trainer"},
     "vllm": {"harness.engines.vllm"},
@@ -36,7 +37,16 @@ HEAVY = {
 MODEL_LIBRARIES = {"torch", "transformers"}
 HOLDS_A_MODEL = {
     f"harness.engines.{name}"
-    for name in ("__main__", "encode", "reference", "transformers", "vllm", "weighing", "weights")
+    for name in (
+        "__main__",
+        "encode",
+        "gguf",
+        "reference",
+        "transformers",
+        "vllm",
+        "weighing",
+        "weights",
+    )
 }
 HOLDS_A_MODEL |= {
     f"harness.training.{name}"
@@ -48,6 +58,7 @@ HOLDS_A_MODEL |= {"harness.toys.build", "harness.preflight.__main__"}
 PROCESSES = {
     "harness.training.__main__",
     "harness.engines.__main__",
+    "harness.engines.convert",
     "harness.engines.vllm",
     "harness.preflight.__main__",
 }

@@ -9,7 +9,7 @@ from toy_models import QUICK, fit_job
 from harness.driver.scorecard import write_card
 from harness.records.store import read_results, write_record
 from harness.statistics import cluster_numbers, gain
-from harness.sweep.models import TRAINING
+from harness.sweep.model_files import TRAINING
 
 pytest.importorskip("huggingface_hub", reason="needs the train extra")
 

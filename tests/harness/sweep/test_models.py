@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.sweep import models
+from harness.sweep import model_files
 from harness.sweep.models import check_model, fingerprint, is_on_this_machine, model_kind
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -146,7 +146,7 @@ def test_weights_that_are_no_safetensors_are_named(folder: Path, contents: bytes
 def test_a_change_in_the_middle_of_large_weights_changes_the_fingerprint(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "_WHOLE", 1 << 20)
+    monkeypatch.setattr(model_files, "_WHOLE", 1 << 20)
     before = fingerprint(str(folder), None)
     weights = bytearray((folder / "model.safetensors").read_bytes())
     middle = len(weights) // 2
