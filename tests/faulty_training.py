@@ -12,7 +12,7 @@ import torch
 from transformers import Trainer
 
 from harness.training import __main__ as train
-from harness.training import ledger
+from harness.training import ledger, tuners
 
 
 def killed_while_saving(nth: int) -> None:
@@ -70,6 +70,8 @@ match os.environ["GAINBOARD_TEST_FAULT"].split():
         killed_while_saving(int(nth))
     case ["writes_at_once"]:
         ledger.SECONDS_BETWEEN_WRITES = 0.0
+    case ["any_target_modules"]:
+        tuners.check_target_modules = lambda *_: None
     case ["limited_memory", mebibytes]:
         limited_memory(int(mebibytes))
     case ["short_of_memory", rows, mode]:

@@ -76,6 +76,7 @@ def test_without_a_fault_every_guard_passes(worker: ScoringWorker, arms: Arms, t
         assert guards(worker, arms, weights, tmp_path) == {
             "matches_transformers": True,
             "differs_from_base": True,
+            "matches_training": True,
         }
     assert worker({"finish": True}, lambda _: None)["guard"]["passed"]
 
@@ -87,6 +88,7 @@ def test_an_adapter_that_is_not_applied_is_noticed(
     assert guards(worker, arms, arms.lora, tmp_path) == {
         "matches_transformers": False,
         "differs_from_base": False,
+        "matches_training": True,  # transformers has the weights that the engine lacks
     }
 
 

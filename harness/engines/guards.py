@@ -3,13 +3,21 @@
 A few prompts of the sweep's own, the canaries, are answered greedily after every swap, and the engine's words
 are weighed again by transformers, which reads the same weights. They are longer than a block of the prefix
 cache where the context allows it, so that keys and values left over from other weights are noticed, too.
+
+What transformers reads must be what was trained: a few dev samples are encoded as scoring encodes, and found
+as likely as the training process found them with its own model.
 """
 
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from harness.engines.encode import PromptEncoder
 from harness.engines.engine import Completion, Engine, Generate, Reference, Sampling
 from harness.records.generation import GuardRecord
+from harness.records.probes import TrainingProbes, probes_beside
+from harness.records.store import read_record
+from harness.task import Rendered
 
 CANARIES, LONGEST, NEW_TOKENS = 6, 512, 8
 """The number of prompts, their most tokens, and the tokens that are written after each."""
@@ -20,6 +28,11 @@ order."""
 
 BOUND_OF_HALF = 0.25
 """The bound where numbers have 8 or 11 significant bits (bfloat16, float16)."""
+
+BOUND_OF_FOUR_BITS = 1.5
+"""The bound on the mean difference between an adapter beside weights of four bits, and merged into the weights
+that were rounded: rounding alone moves SmolLM2 (135 million parameters) by 0.9 a
+token of answers that it was not tuned for, and larger models by less."""
 
 OTHER_TOKEN = 1e-6
 """The least difference of two answers with other tokens, even where those are equally likely."""
@@ -97,6 +110,48 @@ class Canaries:
         return GuardRecord(
             name="differs_from_base", passed=passed, value=_finite(difference), bound=0.0, reason=reason
         )
+
+
+def matches_training(
+    reference: Reference, arm: int, weights: Path, *, encoder: PromptEncoder, dtype: str
+) -> tuple[GuardRecord, ...]:
+    """Whether an arm in use is the model that was trained, read as it was in training: `dtype` is the engine's.
+
+    Empty for weights without probes: averaged ones, and those trained before there were any.
+    """
+    path = probes_beside(weights)
+    if not path.exists():
+        return ()
+    trained = read_record(path, TrainingProbes)
+    pairs = [(Rendered(**probe.prompt), probe.target) for probe in trained.probes]
+    differences: list[float] = []
+    for probe, completed in zip(trained.probes, encoder.completed(pairs), strict=True):
+        if (*probe.prompt_tokens, *probe.answer_tokens) != (*completed.prompt, *completed.answer):
+            return (_trained_on_other_tokens(),)
+        logprobs, _ = reference.logprobs(arm, completed.prompt, completed.answer)
+        differences += [abs(now - then) for now, then in zip(logprobs, probe.logprobs, strict=True)]
+    bound = max(BOUNDS.get(name, BOUND_OF_HALF) for name in (trained.dtype, dtype))
+    value = _worse(*differences)
+    if trained.four_bits:
+        bound, value = BOUND_OF_FOUR_BITS, _worse(math.fsum(differences) / len(differences))
+    passed = value <= bound
+    reason = "" if passed else (
+        "the weights that are scored are not those that were trained: tokens of dev are more or less likely than "
+        f"at the end of the training, by {value:.3g} of a natural logarithm (allowed: {bound:g}); train again"
+    )  # fmt: skip
+    return (
+        GuardRecord(name="matches_training", passed=passed, value=_finite(value), bound=bound, reason=reason),
+    )
+
+
+def _trained_on_other_tokens() -> GuardRecord:
+    reason = (
+        "scoring reads the prompts of training as other tokens than training did: its tokenizer, chat template or "
+        "chat setting is another; train again, or put back what was changed"
+    )
+    return GuardRecord(
+        name="matches_training", passed=False, value=_finite(math.inf), bound=0.0, reason=reason
+    )
 
 
 def _difference(answers: Sequence[Completion], base_answers: Sequence[Completion]) -> float:

@@ -14,7 +14,7 @@ from typing import IO
 
 from harness.engines.cache import AnswerCache, CachedAnswer, key_of
 from harness.engines.engine import Answered, Engine, Generate, Measure, Request
-from harness.engines.guards import Canaries
+from harness.engines.guards import Canaries, matches_training
 from harness.engines.questions import Question, Questions
 from harness.errors import UserError
 from harness.records.costs import Meter, forward_flops
@@ -128,7 +128,7 @@ class ScoringWorker:
         with Meter(num_devices=self._engine.num_devices) as meter:
             batch = self._batch(runs, digests)
             started = time.monotonic()
-            guard_seconds = self._use(arms) if batch.needs_engine else 0.0
+            guard_seconds = self._use(arms, runs) if batch.needs_engine else 0.0
             self._check_files(digests)
             swap_seconds = time.monotonic() - started - guard_seconds
             for run in runs:
@@ -142,8 +142,9 @@ class ScoringWorker:
 
     # Weights
 
-    def _use(self, arms: Sequence[Path | None]) -> float:
-        """Put the arms' weights into the engine unless they are there, and check what it makes of them.
+    def _use(self, arms: Sequence[Path | None], runs: Sequence[_RunAtWork]) -> float:
+        """Put the arms' weights into the engine unless they are there, and check what it makes of them: as
+        these runs put their prompts to it.
 
         The seconds that the check took.
         """
@@ -154,9 +155,13 @@ class ScoringWorker:
         reference = self._engine.use(arms)
         started = time.monotonic()
         guards: dict[Path | None, tuple[GuardRecord, ...]] = dict.fromkeys(arms, ())
+        encoders = {run.job.weights: run.prompts.encoder for run in reversed(runs)}
         if self._canaries is not None:
             for arm, weights in enumerate(arms):
                 guards[weights] = self._canaries.check(reference, arm, tuned=weights is not None)
+                if weights is not None:
+                    encoder, dtype = encoders[weights], self._engine.dtype
+                    guards[weights] += matches_training(reference, arm, weights, encoder=encoder, dtype=dtype)
         self._guards = guards
         return time.monotonic() - started
 
@@ -254,7 +259,7 @@ class ScoringWorker:
         ][:TIMED_UNCACHED]
         if not requests:
             return None
-        self._use([run.job.weights])
+        self._use([run.job.weights], [run])
         started = time.monotonic()
         for _ in self._engine.answer(requests):
             pass

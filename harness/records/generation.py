@@ -14,7 +14,8 @@ class GuardRecord:
 
     name: str
     """`matches_transformers`: on a few prompts the engine agrees with transformers reading the same weights.
-    `differs_from_base`: a tuned arm answers them differently from its base. `base_repeats`: after the
+    `differs_from_base`: a tuned arm answers them differently from its base. `matches_training`: its weights,
+    read as scoring reads, find a few dev samples as likely as its training did. `base_repeats`: after the
     engine's last swap the base answers them exactly as at its start."""
 
     passed: bool

@@ -21,6 +21,7 @@ from transformers import AutoTokenizer, set_seed
 from harness.engines.base_model import BaseModel
 from harness.errors import UserError
 from harness.records.costs import Meter
+from harness.records.probes import probes_beside
 from harness.records.store import read_record, write_record
 from harness.records.training import TrainingRecord
 from harness.sweep.methods import TUNERS
@@ -30,6 +31,7 @@ from harness.training.judge import DevJudge
 from harness.training.logs import logging_to
 from harness.training.meta import visited_rows
 from harness.training.modelcard import model_card
+from harness.training.probes import take_probes
 from harness.training.record import soup_record, training_record
 from harness.training.samples import Samples, load_samples
 from harness.training.soup import average
@@ -92,6 +94,8 @@ class TrainingWorker:
         trainer = self._trainer(fit, model, samples, longest=longest, loading=loading, report=report)
         trainer.run()
         output = _unfinished(fit.weights)
+        if samples.dev:  # meta-learnt weights are only a start
+            self._write_probes(fit, trainer, samples)
         self._save(trainer.model, output)
         progress = trainer.progress(paused=fit.until < 1)
         self._publish(fit, training_record(fit, samples, trainer, progress), output)
@@ -144,6 +148,17 @@ class TrainingWorker:
             self._tokenizer.save_pretrained(output)
         members = [read_record(member / TRAINING, TrainingRecord) for member in fit.members]
         self._publish(fit, soup_record(fit, members, averaged, meter), output)
+
+    def _write_probes(self, fit: FitJob, trainer: Trainer, samples: Samples) -> None:
+        """Before the weights are saved, which may round them."""
+        with trainer.accelerator.autocast():
+            probes = take_probes(
+                trainer.model,
+                samples,
+                dtype=trainer.weights_dtype,
+                four_bits=TUNERS[fit.tuner].four_bits,
+            )
+        write_record(probes_beside(fit.weights), probes)
 
     def _save(self, model: Any, output: Path) -> None:
         if torch.cuda.is_available() and not hasattr(model, "peft_config"):

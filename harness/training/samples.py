@@ -29,6 +29,9 @@ class Samples:
     dev: list[Tokens]
     """Empty for a meta-learning."""
 
+    dev_rows: list[Message]
+    """The rendered samples that `dev` are the tokens of."""
+
     tasks: list[str]
     """Of each training sample."""
 
@@ -60,17 +63,22 @@ def load_samples(fit: FitJob, tokenizer: Any, *, longest: int) -> Samples:
         if len(sample["input_ids"]) <= longest:
             train.append(sample)
             tasks.append(row.get("task", ""))
-    encoded_dev = [] if fit.meta else _encode(encoder, read_jsonl(fit.dev))
-    dev = [sample for sample in encoded_dev if len(sample["input_ids"]) <= longest]
+    dev_rows = [] if fit.meta else read_jsonl(fit.dev)
+    dev, fitting_rows = [], []
+    for row, sample in zip(dev_rows, _encode(encoder, dev_rows), strict=True):
+        if len(sample["input_ids"]) <= longest:
+            dev.append(sample)
+            fitting_rows.append(row)
     if not train or not (dev or fit.meta):
         split = "dev" if train else "training"
         raise UserError(f"every {split} sample is longer than {longest} tokens; raise max_length")
     return Samples(
         train=train,
         dev=dev,
+        dev_rows=fitting_rows,
         tasks=tasks,
         left_out=len(encoded) - len(train),
-        dev_left_out=len(encoded_dev) - len(dev),
+        dev_left_out=len(dev_rows) - len(dev),
     )
 
 

@@ -312,6 +312,7 @@ def _share(part: int, whole: int) -> str:
 _GUARDS = {
     "matches_transformers": "transformers, reading the same weights, finds the engine’s words as likely as the engine does",
     "differs_from_base": "the tuned model does not answer exactly as its base",
+    "matches_training": "dev samples are as likely as they were at the end of the training, and are the same tokens",
     "base_repeats": "after the last swap of weights the base answers exactly as at the start",
 }
 

@@ -164,7 +164,8 @@ def test_every_run_was_checked_to_be_answered_by_its_own_weights(
         assert result.untrusted is None
         if result.generation.reused_requests < result.generation.requests:
             tuned = result.run.candidate.method in ("lora", "full")
-            names = ["matches_transformers", *(["differs_from_base"] if tuned else []), "base_repeats"]
+            of_tuned = ["differs_from_base", "matches_training"] if tuned else []
+            names = ["matches_transformers", *of_tuned, "base_repeats"]
             assert [guard.name for guard in result.generation.guards] == names
 
 

@@ -226,6 +226,7 @@ def test_adapters_served_in_one_batch_answer_as_transformers_does_with_each_merg
                 assert [(guard["name"], guard["passed"]) for guard in record["guards"]] == [
                     ("matches_transformers", True),
                     ("differs_from_base", True),
+                    ("matches_training", True),
                 ]
             for arm, file in files.items():
                 same(in_order(file), reference[arm, output])
