@@ -1,6 +1,8 @@
 """What the preflight's process is told of a model, and what it answers: plain data."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from harness.records.preflight import Severity
 from harness.sweep.prompting import Prompting
@@ -55,12 +57,22 @@ class ModelJob(Prompting):
     trainings: tuple[TrainingProbe, ...]
 
 
+MOST_CHARACTERS = 800
+"""Of a sentence; the words of a library's error can be endless."""
+
+
+def _readable(sentence: str) -> str:
+    """Without characters that would change how a terminal writes: the words of templates are foreign."""
+    readable = "".join(character if character.isprintable() else "�" for character in sentence)
+    return readable if len(readable) <= MOST_CHARACTERS else f"{readable[: MOST_CHARACTERS - 1]}…"
+
+
 class Remark(Frozen):
     """One sentence about a model, or about what it makes of a task."""
 
     severity: Severity
     fact: str
-    sentence: str
+    sentence: Annotated[str, AfterValidator(_readable)]
     task: str = ""
 
 

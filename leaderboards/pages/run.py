@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.records.generation import GuardRecord
+from harness.records.preflight import PreflightFinding
 from harness.records.result import Result
 from harness.records.scores import MetricCard, MetricValue
 from leaderboards.links import model_href, samples_href, task_href
@@ -71,6 +72,10 @@ class RunPage:
 
     diverged: tuple[str, ...]
     """Why a training behind them is not to be trusted."""
+
+    noticed: Pairs
+    """Of its model, before anything was trained: each kind of fact with a sentence, what needs explaining
+    first."""
 
     guards: Grid | None
     command: str
@@ -140,6 +145,7 @@ def run_page(result: Result, members: Sequence[Result], around: Surroundings) ->
         untrusted=result.untrusted or "",
         collapsed=result.collapsed,
         diverged=tuple(training.diverged for training in result.trainings if training.diverged),
+        noticed=_noticed(result.preflight),
         guards=_guard_grid(result.generation.guards),
         command=provenance.command,
         excerpt=load_excerpt(around.folder, result),
@@ -307,6 +313,11 @@ def _score_of(result: Result) -> Item:
 
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else MISSING
+
+
+def _noticed(findings: Sequence[PreflightFinding]) -> Pairs:
+    ordered = sorted(findings, key=lambda finding: finding.severity == "note")
+    return tuple((finding.fact.replace("_", " "), finding.sentence) for finding in ordered)
 
 
 _GUARDS = {

@@ -71,6 +71,9 @@ def with_provenance(record: dict[str, Any]) -> None:
         "packages": {HOSTILE: HOSTILE},
         "gainboard": HOSTILE,
     }
+    record["preflight"] = [
+        {"severity": "warn", "fact": HOSTILE, "candidate": HOSTILE, "task": "", "sentence": HOSTILE}
+    ]
     record["generation"]["guards"] = [
         {"name": "matches_transformers", "passed": True, "value": 0.0, "bound": 1.0, "reason": HOSTILE}
     ]

@@ -1036,6 +1036,23 @@ def test_the_page_of_an_untrusted_run_says_that_its_scores_are_not_to_be_believe
     assert "matches transformers" in told[0]
 
 
+def test_the_page_of_a_run_says_what_was_noticed_before_anything_was_trained(
+    results: Path, out: Path
+) -> None:
+    write_sweep(results, CLEAR, n=20)
+    path = results / "small/lora/capitals-v1/n-500/seed-0" / RESULT
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["preflight"] = [
+        {"severity": severity, "fact": fact, "candidate": "small", "task": "", "sentence": f"About {fact}."}
+        for severity, fact in (("note", "turn_end"), ("warn", "max_tokens"))
+    ]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    publish(results, out)
+    pages = [Text(path).text for path in sorted((out / "runs").glob("*.html"))]
+    (told,) = [page for page in pages if "What was noticed before anything was trained" in page]
+    assert told.index("About max_tokens.") < told.index("turn end") < told.index("About turn_end.")
+
+
 def test_nothing_but_untrusted_runs_is_an_error_that_says_why(results: Path, out: Path) -> None:
     write_sweep(results, CLEAR, n=20)
     for path in results.glob(f"**/{RESULT}"):
