@@ -103,6 +103,7 @@ def _total(
         "groups": len(group_runs(runs)),
         "done": sum(forecast.state == "done" for forecast in forecasts),
         "train_tokens": sum(forecast.train_tokens for forecast in forecasts),
+        "eval_tokens": sum(forecast.eval_tokens for forecast in forecasts),
         "score_tokens": sum(forecast.score_tokens for forecast in forecasts),
         "device": device,
         "device_seconds": seconds,
@@ -126,13 +127,14 @@ def _print_lines(runs: "Sequence[Run]", forecasts: "Sequence[Forecast]", console
         for run, forecast in zip(runs, forecasts, strict=True):
             by_arm.setdefault((run.candidate.name, run.candidate.method), []).append(forecast)
     lines = [((*arm, _to_do(of_arm)), of_arm) for arm, of_arm in by_arm.items()]
-    for column in ("train tokens", "score tokens", "seconds"):
+    for column in ("train tokens", "dev tokens", "score tokens", "seconds"):
         table.add_column(column, justify="right")
     for cells, of_line in lines[:MOST_LINES]:
         seconds = [each.device_seconds for each in of_line if each.device_seconds is not None]
         table.add_row(
             *map(escape, cells),
             f"{sum(forecast.train_tokens for forecast in of_line):,}",
+            f"{sum(forecast.eval_tokens for forecast in of_line):,}",
             f"{sum(forecast.score_tokens for forecast in of_line):,}",
             f"{sum(seconds):,.1f}" if len(seconds) == len(of_line) else "–",
         )
@@ -152,7 +154,8 @@ def _print_total(total: dict[str, Any], console: "Console") -> None:
     console.print(
         f"\n{total['runs'] - total['done']} of {total['runs']} runs to do, on "
         f"{total['groups']} base model{'' if total['groups'] == 1 else 's'}: "
-        f"{total['train_tokens']:,} tokens to train on, about {duration} on {total['device']}"
+        f"{total['train_tokens']:,} tokens to train on, {total['eval_tokens']:,} to read on dev, "
+        f"about {duration} on {total['device']}"
         + (f", about {dollars(price)}" if price is not None else "")
         + ", and half a minute of start-up per model. "
         "Estimated from characters and parameters; results say more.",

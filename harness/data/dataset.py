@@ -293,7 +293,7 @@ def training_subset(train: Sequence[Sample], n_train: int | None) -> list[Sample
     for sample in train:
         if sample.id not in original_ids:
             copies.setdefault(sample.copy_of, []).append(sample)
-    chosen = _balanced_order(originals)[:n_train]
+    chosen = balanced_order(originals)[:n_train]
     subset: list[Sample] = []
     for original in chosen:
         subset += [original, *copies.get(original.id, ())]
@@ -306,7 +306,7 @@ def _originals(train: Sequence[Sample]) -> list[Sample]:
     return [sample for sample in train if sample.copy_of not in ids]
 
 
-def _balanced_order(samples: Sequence[Sample]) -> list[Sample]:
+def balanced_order(samples: Sequence[Sample]) -> list[Sample]:
     """A fixed shuffle, with the samples of every label spread evenly over it if there are few labels."""
     shuffled = [samples[index] for index in random.Random(0).sample(range(len(samples)), len(samples))]
     by_label: dict[str, list[int]] = {}

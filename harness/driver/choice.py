@@ -192,7 +192,7 @@ class SettingsChoice:
             tokens=training.tokens + training.discarded.tokens,
             flops=training.flops + training.discarded.flops,
         )
-        return spent, training.best_dev_loss
+        return spent, training.dev_loss
 
     def _startup_seconds(self, run: Run) -> float:
         """Device-seconds of the starts of workers that a trial answers for at a rung."""

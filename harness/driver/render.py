@@ -9,11 +9,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness.data.dataset import training_subset
+from harness.data.dataset import balanced_order, training_subset
 from harness.data.loaded import LoadedTask
 from harness.records.store import atomic_write
 from harness.sweep.methods import METHOD_TABLE
-from harness.sweep.recipe import Portion, Recipe
+from harness.sweep.recipe import Portion, Recipe, Training
 from harness.sweep.run import Run
 from harness.task import PromptSet, Sample, Task
 from harness.task.demonstrations import choose_demonstrations
@@ -109,7 +109,7 @@ class Workshop:
         self._written.add(recipe.key)
         fit, stage = self.fit(recipe), recipe.stages[-1]
         _write_jsonl(fit.train, chain.from_iterable(map(self._train_rows, stage.portions)))
-        dev = (self._dev_rows(portion, count=stage.training.eval_samples) for portion in stage.portions)
+        dev = (self._dev_rows(portion, stage.training) for portion in stage.portions)
         _write_jsonl(fit.dev, chain.from_iterable(dev))
         if fit.judged is not None:
             (portion,) = stage.portions
@@ -122,16 +122,24 @@ class Workshop:
     def judged_on(self, recipe: Recipe) -> list[Sample]:
         """The dev samples that are answered in the middle of a training."""
         stage = recipe.stages[-1]
-        return self._tasks[stage.portions[0].task].dataset.dev[: stage.training.eval_samples]
+        samples = self._evaluated_on(stage.portions[0].task, stage.training)
+        return samples[: stage.training.samples_per_evaluation]
 
     def _train_rows(self, portion: Portion) -> Iterator[Message]:
         loaded = self._tasks[portion.task]
         samples = training_subset(loaded.dataset.train, portion.n_train)
         return training_rows(portion, loaded.task.prompts, samples)
 
-    def _dev_rows(self, portion: Portion, *, count: int) -> Iterator[Message]:
-        loaded = self._tasks[portion.task]
-        return training_rows(portion, loaded.task.prompts, loaded.dataset.dev[:count])
+    def _dev_rows(self, portion: Portion, training: Training) -> Iterator[Message]:
+        prompts = self._tasks[portion.task].task.prompts
+        return training_rows(portion, prompts, self._evaluated_on(portion.task, training))
+
+    def _evaluated_on(self, task: str, training: Training) -> list[Sample]:
+        """The dev samples that a training reads."""
+        dev = self._tasks[task].dataset.dev
+        # The few of an evaluation should be as the whole is.
+        ordered = dev if training.interim_eval_samples is None else balanced_order(dev)
+        return ordered[: training.eval_samples]
 
     def fit(self, recipe: Recipe, label: str = "") -> FitJob:
         """How a recipe's weights are made: its last stage, after those that it needs."""

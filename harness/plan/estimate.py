@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from harness.data.loaded import LoadedTask
-from harness.plan.halving import full_trainings, rungs
+from harness.plan.evaluation import epochs_of, samples_read
+from harness.plan.halving import full_trainings, rungs, trials_at
 from harness.plan.selection import planned_trials
 from harness.records.costs import forward_flops, training_flops
 from harness.sweep.methods import TUNERS
@@ -36,6 +37,15 @@ MEASURED_SAMPLES = 200
 
 
 @dataclass(frozen=True)
+class _Planned:
+    """A training, or the trials of a search: what they train on, and what they read and write on dev."""
+
+    stage: Stage
+    tokens: float
+    eval_tokens: float
+
+
+@dataclass(frozen=True)
 class Forecast:
     """About what one run will take."""
 
@@ -45,6 +55,9 @@ class Forecast:
 
     train_tokens: int
     """Trials of a search included; a training that several runs share counts for the first of them."""
+
+    eval_tokens: int
+    """Read and written on dev: for the evaluations of these trainings, and to judge the trials of a search."""
 
     score_tokens: int
     """0 where an earlier run, of another seed, is asked the very same and its answers are reused."""
@@ -83,21 +96,25 @@ class Estimator:
         )  # of a run that is done, too: its weights are there for its guard runs
         answered = self._is_answered(run)
         if done:
-            return Forecast(run.label, "done", 0, 0, None, 0.0, 0.0)
-        train_tokens = int(sum(tokens for _, tokens in trained))
+            return Forecast(run.label, "done", 0, 0, 0, None, 0.0, 0.0)
+        train_tokens = int(sum(planned.tokens for planned in trained))
+        eval_tokens = int(sum(planned.eval_tokens for planned in trained))
         score_tokens = 0 if answered else self._score_tokens(run)
         parameters = self._parameters(run.candidate.model)
         if parameters is None:
-            return Forecast(run.label, "to do", train_tokens, score_tokens, None, None, None)
-        flops = forward_flops(parameters, score_tokens)
-        for stage, tokens in trained:
-            trainable = _trainable(stage, parameters)
-            checkpointing = stage.training.gradient_checkpointing
-            flops += training_flops(
-                parameters, int(tokens), trainable=trainable, gradient_checkpointing=checkpointing
-            )
+            return Forecast(run.label, "to do", train_tokens, eval_tokens, score_tokens, None, None, None)
+        flops = forward_flops(parameters, score_tokens + eval_tokens)
+        for planned in trained:
+            flops += _training_flops(planned.stage, parameters, int(planned.tokens))
         return Forecast(
-            run.label, "to do", train_tokens, score_tokens, parameters, flops, flops / self._speed
+            run=run.label,
+            state="to do",
+            train_tokens=train_tokens,
+            eval_tokens=eval_tokens,
+            score_tokens=score_tokens,
+            parameters=parameters,
+            flops=flops,
+            device_seconds=flops / self._speed,
         )
 
     def trial(self, run: Run) -> tuple[float, float]:
@@ -106,16 +123,11 @@ class Estimator:
         stage = run.stages[-1]
         tokens = max(1, self._tokens(stage))
         parameters = self._parameters(run.candidate.model) or 0
-        trainable = _trainable(stage, parameters)
-        flops = training_flops(
-            parameters,
-            tokens,
-            trainable=trainable,
-            gradient_checkpointing=stage.training.gradient_checkpointing,
-        )
+        flops = _training_flops(stage, parameters, tokens)
+        flops += forward_flops(parameters, self._eval_tokens(stage))
         return float(tokens), max(flops / self._speed, 1e-3)
 
-    def _trainings(self, run: Run) -> Iterable[tuple[Stage, float]]:
+    def _trainings(self, run: Run) -> Iterable[_Planned]:
         """The stages that no earlier run has trained, with their tokens."""
         candidate = run.candidate
         for number, stage in enumerate(run.stages):
@@ -130,17 +142,24 @@ class Estimator:
             )
             if training_key not in self._trained:
                 self._trained.add(training_key)
-                yield stage, self._tokens(stage)
+                yield _Planned(stage, self._tokens(stage), self._eval_tokens(stage))
         if run.search is not None:
             search_key = (candidate.name, id(run.search), run.stages)
             if search_key not in self._trained:
                 self._trained.add(search_key)
-                settings = run.search.settings
-                trials = planned_trials(
-                    run.search, tokens_per_trial=self.trial(run)[0], seconds_per_trial=self.trial(run)[1]
-                )
-                trainings = full_trainings(rungs(settings.reduction_factor, settings.rungs), trials)
-                yield run.stages[-1], trainings * self._tokens(run.stages[-1])
+                yield self._trials(run)
+
+    def _trials(self, run: Run) -> _Planned:
+        """The trials of a run's search: their trainings, and their answers on dev at every rung."""
+        assert run.search is not None, "there is something to choose"
+        stage, settings = run.stages[-1], run.search.settings
+        tokens, seconds = self.trial(run)
+        count = planned_trials(run.search, tokens_per_trial=tokens, seconds_per_trial=seconds)
+        ladder = rungs(settings.reduction_factor, settings.rungs)
+        trainings = full_trainings(ladder, count)
+        asked = self._score_tokens(run.model_copy(update={"split": "dev", "limit": None}))
+        eval_tokens = trainings * self._eval_tokens(stage) + sum(trials_at(ladder, count)) * asked
+        return _Planned(stage, trainings * self._tokens(stage), eval_tokens)
 
     def _is_answered(self, run: Run) -> bool:
         """Whether an earlier run has the answers of this one, which differs in its seed alone."""
@@ -159,13 +178,26 @@ class Estimator:
             self._stage_tokens[stage] = int(epoch * _epochs(stage.training, stage.meta, samples))
         return self._stage_tokens[stage]
 
+    def _eval_tokens(self, stage: Stage) -> int:
+        """Tokens of dev that a stage reads; a meta-learning reads none."""
+        if stage.meta is not None:
+            return 0
+        samples = sum(portion.n_train for portion in stage.portions)
+        tokens = 0.0
+        for portion in stage.portions:
+            available = len(self._tasks[portion.task].dataset.dev)
+            read = samples_read(stage.training, samples, available=available)
+            tokens += read * self._row_tokens(portion)
+        return int(tokens)
+
     def _row_tokens(self, portion: Portion) -> float:
         return self._prompt_tokens(portion.task, portion.templates[0], 0) + self._answer_tokens(portion.task)
 
     def _score_tokens(self, run: Run) -> int:
         loaded = self._tasks[run.task]
         output, limit = loaded.task.output, run.limit
-        samples = len(loaded.dataset.test if limit is None else loaded.dataset.test[:limit])
+        asked = loaded.dataset.test if run.split == "test" else loaded.dataset.dev
+        samples = len(asked[:limit])
         answer: float = 0  # choices are compared, not written
         if output == "generate":
             answer = run.generation.n * (run.generation.max_tokens or 0)
@@ -191,16 +223,16 @@ class Estimator:
         return sum(len(sample.targets[0]) for sample in measured) / CHARACTERS_PER_TOKEN / len(measured)
 
 
-def _trainable(stage: Stage, parameters: int) -> int:
-    return parameters if TUNERS[stage.tuner].all_weights else int(parameters * ADAPTER_SHARE)
+def _training_flops(stage: Stage, parameters: int, tokens: int) -> float:
+    trainable = parameters if TUNERS[stage.tuner].all_weights else int(parameters * ADAPTER_SHARE)
+    checkpointing = stage.training.gradient_checkpointing
+    return training_flops(parameters, tokens, trainable=trainable, gradient_checkpointing=checkpointing)
 
 
 def _epochs(training: Training, meta: MetaLearning | None, samples: int) -> float:
     """How often each sample is trained on, on average; a fraction where steps end in the middle of an
     epoch."""
-    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
     if meta is not None:
+        batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
         return meta.meta_steps * meta.inner_steps * batch / max(1, samples)
-    if training.max_steps > 0:
-        return training.max_steps * batch / max(1, samples)
-    return training.num_train_epochs
+    return epochs_of(training, samples)

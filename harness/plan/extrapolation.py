@@ -193,7 +193,7 @@ def _points(results: Iterable[Result], notes: list[str]) -> dict[int, Point]:
         assert result.training is not None and result.run.n_train is not None, (
             "only trained runs are asked for"
         )
-        loss = result.training.best_dev_loss
+        loss = result.training.dev_loss
         if loss is not None and loss > 0:
             losses[result.run.n_train].append(loss)
         else:

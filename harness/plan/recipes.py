@@ -7,9 +7,11 @@ from typing import Any
 
 from harness.data.loaded import LoadedTask
 from harness.errors import UserError
+from harness.plan.evaluation import bounded
 from harness.plan.samplers import make_sampler
 from harness.sweep.methods import FIRST_STAGES, METHOD_TABLE, TUNED, TUNERS, Method, Tuner
 from harness.sweep.recipe import (
+    EVALUATION_FIELDS,
     LORA_FIELDS,
     MetaLearning,
     Portion,
@@ -48,6 +50,9 @@ class _Settings:
 
     space: dict[str, Any]
     """Those that have several values, or a range."""
+
+    bounds_evaluation: bool
+    """Whether the sweep leaves open how much of dev is read."""
 
 
 class CandidateRecipes:
@@ -137,13 +142,17 @@ class CandidateRecipes:
                 f"sweep '{sweep.name}': method '{method}' has no task to learn from before '{task}'; name "
                 "more tasks in the sweep, or leave the method out"
             )
-        training = self._settings(method, tuner).training
+        settings = self._settings(method, tuner)
+        training = settings.training
         if training.metric_for_best_model == "task_metric" and method in FIRST_STAGES:
             raise UserError(
                 f"sweep '{sweep.name}': metric_for_best_model = 'task_metric' takes a training on one task, "
                 f"and '{method}' mixes several; set it to 'eval_loss' under [defaults.{method}]"
             )
         portions = tuple(self._portion(name, budget) for name in names)
+        if settings.bounds_evaluation and meta is None:
+            available = max(len(self._tasks[name].dataset.dev) for name in names)
+            training = bounded(training, portions, available=available)
         return Stage(tuner=tuner, portions=portions, training=training, meta=meta)
 
     def _portion(self, name: str, budget: Budget) -> Portion:
@@ -200,5 +209,7 @@ class CandidateRecipes:
                         space[name] = values
             if TUNERS[tuner].all_weights:  # ranks of adapters are no choice where there is none
                 space = {name: values for name, values in space.items() if name not in LORA_FIELDS}
-            self._settings_of[method, tuner] = _Settings(make_training(settings, tuner), space)
+            self._settings_of[method, tuner] = _Settings(
+                make_training(settings, tuner), space, settings.keys().isdisjoint(EVALUATION_FIELDS)
+            )
         return self._settings_of[method, tuner]

@@ -74,8 +74,8 @@ class TrainingRecord(Frozen):
     """The step whose checkpoint was kept."""
 
     best_dev_loss: float | None
-    """Mean natural-log loss per answer token on dev, at the best step; None for a meta-learning, which has no
-    dev."""
+    """Mean natural-log loss per answer token at the best step, over the dev samples of an evaluation; None for
+    a meta-learning, which has no dev."""
 
     best_metric: Finite | None = None
     """The task's metric on dev at the best step, where the metric chose that step."""
@@ -88,7 +88,13 @@ class TrainingRecord(Frozen):
     """Training samples longer than `max_length` or the model's context."""
 
     dev_samples: Count | None = None
-    """Dev samples whose loss was taken; None in records from before they were counted."""
+    """Dev samples that each evaluation read; None in records from before they were counted."""
+
+    final_dev_loss: float | None = None
+    """Like `best_dev_loss`, of the same weights over the more samples that were read once, at the end; None
+    where every evaluation read as many."""
+
+    final_dev_samples: Count = 0
 
     dev_samples_left_out: Count = 0
     """Dev samples longer than `max_length` or the model's context."""
@@ -132,6 +138,11 @@ class TrainingRecord(Frozen):
     diverged: str = ""
     """Why the training is not to be trusted although it ended: its loss rose and did not come down again.
     Empty when all is well."""
+
+    @property
+    def dev_loss(self) -> float | None:
+        """Mean natural-log loss per answer token of the kept weights, over all dev samples that were read."""
+        return self.best_dev_loss if self.final_dev_loss is None else self.final_dev_loss
 
     @property
     def all_seconds(self) -> float:

@@ -27,6 +27,15 @@ from harness.toml import Frozen
 LORA_FIELDS = ("r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora")
 
 
+EVALUATION_FIELDS = ("eval_samples", "interim_eval_samples")
+"""How much of dev is read: where a sweep leaves it open, planning may lower it by the training budget."""
+
+
+def _is_none(value: object) -> bool:
+    """For settings that came later: those who lack them have the keys that they had before."""
+    return value is None
+
+
 class Training(Frozen):
     """How to fine-tune, under the names of TRL's `SFTConfig` and PEFT's `LoraConfig`."""
 
@@ -63,7 +72,12 @@ class Training(Frozen):
 
     eval_samples: int = Field(default=128, gt=0)
     """The most dev samples of a task that an evaluation reads: for their loss, and to answer them when
-    `metric_for_best_model` is `task_metric`."""
+    `metric_for_best_model` is `task_metric`. Where a sweep does not set it, planning lowers it such that
+    evaluations read at most half the samples that are trained on (`harness.plan.evaluation`)."""
+
+    interim_eval_samples: int | None = Field(default=None, gt=0, exclude_if=_is_none)
+    """Those of them that evaluations read until the end of the training, which reads all of `eval_samples`
+    once more; drawn by label. None: every evaluation reads all, and nothing is read once more."""
 
     early_stopping_patience: int | None = Field(default=3, gt=0)
     """Evaluations without improvement after which training stops; the best checkpoint is kept either way."""
@@ -73,6 +87,19 @@ class Training(Frozen):
     lora_dropout: float | None = Field(default=0.0, ge=0, lt=1)
     target_modules: str | tuple[str, ...] | None = "all-linear"
     use_rslora: bool | None = False
+
+    @property
+    def samples_per_evaluation(self) -> int:
+        """The most dev samples of a task that each evaluation reads until the end."""
+        return self.interim_eval_samples or self.eval_samples
+
+    @property
+    def as_declared(self) -> "Training":
+        """Without what planning made of the training budget: how much of dev is read."""
+        if self.interim_eval_samples is None:
+            return self
+        left_open = {name: type(self).model_fields[name].default for name in EVALUATION_FIELDS}
+        return self.model_copy(update=left_open)
 
 
 def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:

@@ -134,9 +134,17 @@ class Run(Frozen):
         return after.n_train if after else self.n_train
 
     @property
+    def as_declared(self) -> "Run":
+        """With the trainings as the sweep declares them for every budget."""
+        stages = tuple(
+            stage.model_copy(update={"training": stage.training.as_declared}) for stage in self.stages
+        )
+        return self.model_copy(update={"stages": stages})
+
+    @property
     def alike(self) -> str:
         """Equal for runs that differ only in seed, training budget and the settings their searches chose."""
-        fields = self.model_dump(
+        fields = self.as_declared.model_dump(
             mode="json",
             include={"candidate", "stages", "num_fewshot", "demonstrations", "task_fingerprint"},
             exclude={"stages": {place: self._differing(place) for place in range(len(self.stages))}},

@@ -118,7 +118,8 @@ class TrainingWorker:
                 meta=fit.meta is not None,
             ),
             train=_train_rows(fit, samples),
-            dev=Dataset.from_list(samples.dev) if samples.dev else None,
+            dev=Dataset.from_list(samples.interim_dev) if samples.dev else None,
+            final_dev=None if training.interim_eval_samples is None else Dataset.from_list(samples.dev),
             tokenizer=self._tokenizer,
             adapter=adapter_config(fit.tuner, training) if _needs_new_adapter(fit) else None,
             report=report,
@@ -135,7 +136,7 @@ class TrainingWorker:
         if fit.judged is None or fit.meta or fit.training.metric_for_best_model != "task_metric":
             return None
         return DevJudge(
-            fit.judged, self._tokenizer, samples=fit.training.eval_samples, folder=fit.checkpoints
+            fit.judged, self._tokenizer, samples=fit.training.samples_per_evaluation, folder=fit.checkpoints
         )
 
     # Weights

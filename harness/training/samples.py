@@ -1,5 +1,6 @@
 """Rendered samples as tokens, with labels on the answer and its end only."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,9 @@ class Samples:
 
     dev_rows: list[Message]
     """The rendered samples that `dev` are the tokens of."""
+
+    interim_dev: list[Tokens]
+    """Those of `dev` that are read until the end of the training."""
 
     tasks: list[str]
     """Of each training sample."""
@@ -76,10 +80,24 @@ def load_samples(fit: FitJob, tokenizer: Any, *, longest: int) -> Samples:
         train=train,
         dev=dev,
         dev_rows=fitting_rows,
+        interim_dev=_interim(dev, fitting_rows, fit.training.interim_eval_samples),
         tasks=tasks,
         left_out=len(encoded) - len(train),
         dev_left_out=len(dev_rows) - len(dev),
     )
+
+
+def _interim(dev: list[Tokens], rows: Sequence[Message], most: int | None) -> list[Tokens]:
+    """The first samples of each task, at most so many; None: all."""
+    if most is None:
+        return dev
+    counts = Counter[str]()
+    chosen = []
+    for sample, row in zip(dev, rows, strict=True):
+        counts[row.get("task", "")] += 1
+        if counts[row.get("task", "")] <= most:
+            chosen.append(sample)
+    return chosen
 
 
 def _encode(encoder: PromptEncoder, rows: Sequence[Message]) -> list[Tokens]:

@@ -167,6 +167,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         args: SFTConfig,
         train: Any,
         dev: Any,
+        final_dev: Any,
         tokenizer: Any,
         adapter: Any,
         report: Report,
@@ -178,8 +179,13 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         to_pack: Sequence[dict[str, list[int]]],
     ) -> None:
         """`loading`: has run since the model was loaded, and stops here. `until`: the share of all steps
-        after which to stop for now. `to_pack`: the samples, where they are packed."""
+        after which to stop for now. `dev` is read at every evaluation, `final_dev` once with the best weights
+        (None: `dev` is all). `to_pack`: the samples, where they are packed."""
         self._report, self._judge = report, judge
+        self._final_dev = final_dev
+        self.final_dev_loss: float | None = None
+        """Mean natural-log loss per answer token of the best weights over `final_dev`."""
+
         self._was_stopped = False
         self.step_seconds = 0.0
         self._logged_tokens = 0
@@ -228,6 +234,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         try:
             self._start_or_go_on()
             self._take_best()
+            if self._final_dev is not None:
+                self.final_dev_loss = self._loss_on(self._final_dev)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -366,6 +374,16 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             self.args.greater_is_better = dev_score.higher_is_better
             output.metrics["eval_task_metric"] = dev_score.value
         return output
+
+    def _loss_on(self, samples: Any) -> float:
+        """The mean loss over all targets of further dev samples, in no log and no curve."""
+        self._dev_loss_sum, self._dev_targets = 0.0, 0
+        batches = self.get_eval_dataloader(samples)
+        super().evaluation_loop(batches, "the end of the training", prediction_loss_only=True)
+        loss = float(self._dev_loss_sum) / int(self._dev_targets)
+        if not math.isfinite(loss):
+            raise UserError(f"the loss on dev is {loss} at the end; lower learning_rate")
+        return loss
 
     def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The mean loss of a batch, computed in pieces that fit into memory."""

@@ -101,6 +101,8 @@ def _about(stage: Stage, task: str) -> str:
 
 def _facts(training: TrainingRecord, card: MetricCard | None) -> Pairs:
     best = [] if training.best_dev_loss is None else [f"dev loss {training.best_dev_loss:.4g}"]
+    if training.final_dev_loss is not None:
+        best.append(f"{training.final_dev_loss:.4g} on all that were read at the end")
     if training.best_metric is not None:
         best.append(f"dev metric {in_units(card, training.best_metric)}")
     facts = [
@@ -131,6 +133,8 @@ def _evaluated_on(training: TrainingRecord) -> str:
     if not training.dev_tokens:
         return MISSING
     samples = [] if training.dev_samples is None else [f"{training.dev_samples:,} dev samples"]
+    if training.final_dev_samples:
+        samples.append(f"{training.final_dev_samples:,} at the end")
     tokens = f"{training.dev_tokens:,} tokens"
     if training.tokens:
         tokens += f" ({training.dev_tokens / training.tokens:.2g} for each one trained on)"

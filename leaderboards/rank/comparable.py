@@ -119,7 +119,7 @@ def _same_recipe(group: list[Result], notes: list[str]) -> list[Result]:
         chosen = _chosen(run)
         settings = {
             name: value
-            for name, value in _flat(run, RECIPE).items()
+            for name, value in _flat(run.as_declared, RECIPE).items()
             if name not in chosen and not name.endswith(".n_train")
         }
         return settings | ({"members": str(len(run.members))} if run.members else {})

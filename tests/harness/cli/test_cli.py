@@ -173,8 +173,8 @@ def test_a_dry_run_has_a_line_for_all_seeds_of_an_arm(
     lines = capsys.readouterr().out.partition("\n\n")[0].splitlines()
     # All but the seconds, which depend on the machine.
     assert [line.split()[:-1] for line in lines[1:3]] == [
-        ["toy", "·", "zero_shot", "·", "date_normalise", "3", "of", "3", "0", "11,606"],
-        ["toy", "·", "few_shot", "·", "date_normalise", "3", "of", "3", "0", "124,368"],
+        ["toy", "·", "zero_shot", "·", "date_normalise", "3", "of", "3", "0", "0", "11,606"],
+        ["toy", "·", "few_shot", "·", "date_normalise", "3", "of", "3", "0", "0", "124,368"],
     ]
     assert len(lines) == 5
 
@@ -204,8 +204,10 @@ def test_a_dry_run_for_scripts_gives_tokens_operations_and_seconds(
     # 100 samples of about 75 characters, three epochs.
     assert 3000 < run["train_tokens"] < 12000
     assert run["flops"] == pytest.approx(
-        run["parameters"] * (6 * run["train_tokens"] + 2 * run["score_tokens"])
+        run["parameters"] * (6 * run["train_tokens"] + 2 * (run["eval_tokens"] + run["score_tokens"]))
     )
+    assert 0.4 * run["train_tokens"] < run["eval_tokens"] <= 0.5 * run["train_tokens"]
+    assert plan["total"]["eval_tokens"] == run["eval_tokens"]
     assert plan["total"]["device_seconds"] == pytest.approx(run["device_seconds"])
 
 

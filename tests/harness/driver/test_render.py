@@ -37,3 +37,26 @@ def test_a_training_is_evaluated_on_so_many_samples_of_each_task(tmp_path: Path)
         read[run.candidate.method] = [row["task"] for row in read_jsonl(shop.fit(run.recipe).dev)]
     assert read["lora"] == ["more adding"] * 3
     assert sorted(read["multitask"]) == ["adding"] * 3 + ["more adding"] * 3
+
+
+def test_the_few_samples_of_an_evaluation_have_the_labels_of_all(tmp_path: Path) -> None:
+    """Though the task lists its dev samples label by label."""
+    answers = [{"text": str(number), "answer": "ab"[number // 100]} for number in range(200)]
+    task = adding(data=lambda: Splits(rows(300, 428), answers, rows(500, 504)))
+    tasks = {task.name: LoadedTask(task, load_dataset(task))}
+    declared = {
+        "name": "s",
+        "tasks": [task.name],
+        "seeds": [0],
+        "candidates": [{"name": "a", "model": "x", "methods": ["lora"]}],
+    }
+    (run,) = make_runs(
+        Sweep.model_validate(declared), tasks, fingerprint=lambda model, revision: "f", limit=None
+    )
+    assert run.recipe is not None and run.training is not None
+    shop = Workshop(tmp_path, tasks)
+    shop.write_training(run.recipe)
+    targets = [row["target"] for row in read_jsonl(shop.fit(run.recipe).dev)]
+    assert len(targets) == run.training.eval_samples == 96
+    assert run.training.interim_eval_samples == 16
+    assert targets[:16].count("a") == targets[:16].count("b") == 8

@@ -9,7 +9,7 @@ from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
 from harness.plan.estimate import ADAPTER_SHARE, Estimator
 from harness.plan.runs import make_runs
-from harness.records.costs import training_flops
+from harness.records.costs import forward_flops, training_flops
 from harness.sweep.run import Run
 from harness.sweep.sweep import Sweep
 
@@ -94,11 +94,35 @@ def test_checkpointed_gradients_of_trials_are_counted() -> None:
         seconds.append(taken)
         parameters = 70_000_000_000
         trainable = int(parameters * ADAPTER_SHARE)
-        expected.append(
-            training_flops(parameters, int(tokens), trainable=trainable, gradient_checkpointing=checkpointing)
+        trained = training_flops(
+            parameters, int(tokens), trainable=trainable, gradient_checkpointing=checkpointing
         )
+        # Before the first step and after every fifth, two dev samples each.
+        expected.append(trained + forward_flops(parameters, int(12 * (PROMPT_TOKENS + ANSWER_TOKENS))))
     assert seconds[1] / seconds[0] == pytest.approx(expected[1] / expected[0])
     assert seconds[1] > seconds[0]
+
+
+def test_what_evaluations_read_is_forecast_and_costs_a_third_of_training_on_it() -> None:
+    run = planned("full", training={"num_train_epochs": 40, "eval_steps": 0.5})
+    forecast = Estimator(tasks()).forecast(run, done=False)
+    # At the start, in the middle and at the end, two dev samples each.
+    row = PROMPT_TOKENS + ANSWER_TOKENS
+    assert (forecast.train_tokens, forecast.eval_tokens) == (int(40 * 6 * row), int(3 * 2 * row))
+    parameters = 70_000_000_000
+    assert forecast.flops == 6.0 * parameters * forecast.train_tokens + 2.0 * parameters * (
+        forecast.eval_tokens + forecast.score_tokens
+    )
+
+
+def test_the_answers_of_trials_on_dev_are_forecast() -> None:
+    settings = {"num_train_epochs": 40, "eval_steps": 0.5, "learning_rate": [1e-4, 3e-4, 1e-3]}
+    generation = {"max_tokens": 10}
+    run = planned("full", training=settings, generation=generation)
+    row = PROMPT_TOKENS + ANSWER_TOKENS
+    asked = 3 * int(2 * (PROMPT_TOKENS + 10))
+    forecast = Estimator(tasks()).forecast(run, done=False)
+    assert forecast.eval_tokens == int(4 * int(3 * 2 * row) + asked)
 
 
 def test_every_answer_that_is_sampled_for_a_prompt_is_counted() -> None:

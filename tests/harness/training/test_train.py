@@ -148,7 +148,15 @@ def test_few_samples_that_are_too_long_are_no_warning() -> None:
     from harness.training.samples import Samples
 
     sample = {"input_ids": [1], "labels": [1]}
-    few = Samples(train=[sample] * 90, dev=[sample] * 89, dev_rows=[], tasks=[], left_out=10, dev_left_out=11)
+    few = Samples(
+        train=[sample] * 90,
+        dev=[sample] * 89,
+        dev_rows=[],
+        interim_dev=[],
+        tasks=[],
+        left_out=10,
+        dev_left_out=11,
+    )
     assert few.warnings(longest=4) == [
         "11 of 100 dev samples are longer than 4 tokens and were left out; raise max_length, unless that is the "
         "model's own context"

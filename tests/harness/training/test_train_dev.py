@@ -158,6 +158,44 @@ def test_the_dev_loss_is_a_mean_over_tokens_not_over_batches(
     assert record["best_dev_loss"] == pytest.approx(total / count, rel=1e-4)
 
 
+def test_the_end_of_a_training_reads_more_of_dev_than_evaluations_before(
+    trainer: Worker, qwen3: Path, dates: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoTokenizer
+
+    from harness.engines.encode import PromptEncoder
+
+    once = SHORT.model_copy(update={"eval_steps": 6})
+    whole = train(trainer, dates, "lora", once, weights=dates / "whole")
+    record = train(trainer, dates, "lora", once.model_copy(update={"interim_eval_samples": 3}))
+    ours, theirs = (load_file(dates / name / "adapter_model.safetensors") for name in ("lora", "whole"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert (record["dev_samples"], record["final_dev_samples"]) == (3, 8)
+    assert record["final_dev_loss"] == pytest.approx(whole["best_dev_loss"], rel=1e-5)
+    assert record["best_dev_loss"] != pytest.approx(record["final_dev_loss"], rel=1e-3)
+    assert (whole["final_dev_samples"], whole["final_dev_loss"]) == (0, None)
+    assert [point["step"] for point in record["dev_curve"]] == [0, 6]
+    encoder = PromptEncoder(AutoTokenizer.from_pretrained(qwen3), None)
+    rows = read_jsonl(dates / "dev.jsonl")
+    lengths = [
+        len(sample.prompt) + len(sample.answer)
+        for sample in encoder.completed([(Rendered(**row["prompt"]), row["target"]) for row in rows])
+    ]
+    assert record["dev_tokens"] == 2 * sum(lengths[:3]) + sum(lengths)
+
+
+def test_the_end_of_a_training_judges_the_weights_that_are_kept(trainer: Worker, dates: Path) -> None:
+    nearly_all = BY_METRIC.model_copy(update={"eval_samples": 8, "interim_eval_samples": 7})
+    driver = Driver([0.1, 0.5, 0.4, 0.3], higher_is_better=True)
+    judged = ask_job(dates / "dev.jsonl", dates / "answers.jsonl", weights=None, output="generate")
+    record = fit(trainer, fit_job(dates, "lora", nearly_all, judged=judged), answer_question=driver)
+    assert [len(rows) for rows in driver.shown] == [7, 7, 7, 7]
+    away = {point["step"]: abs(point["loss"] - record["final_dev_loss"]) for point in record["dev_curve"]}
+    assert record["best_step"] == min(away, key=away.__getitem__) == 2
+
+
 # Divergence
 
 

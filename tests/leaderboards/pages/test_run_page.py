@@ -125,6 +125,15 @@ def test_what_evaluations_read_is_told_beside_what_was_trained_on(results: Path)
     assert "Evaluated on 128 dev samples, 16,000 tokens (0.4 for each one trained on)" in shown
 
 
+def test_the_loss_on_all_that_was_read_at_the_end_is_told_beside_that_of_the_evaluations(
+    results: Path,
+) -> None:
+    read = {"dev_samples": 16, "final_dev_samples": 96, "final_dev_loss": 0.52}
+    shown = page(results, trained={"tokens": 40_000, "dev_tokens": 20_000, **read})
+    assert "60 (dev loss 0.41, 0.52 on all that were read at the end)" in shown
+    assert "Evaluated on 16 dev samples, 96 at the end, 20,000 tokens (0.5 for each one trained on)" in shown
+
+
 def test_a_record_from_before_dev_samples_were_counted_is_told_without_them(results: Path) -> None:
     shown = page(results, trained={"tokens": 40_000, "dev_tokens": 16_000})
     assert "Evaluated on 16,000 tokens (0.4 for each one trained on)" in shown

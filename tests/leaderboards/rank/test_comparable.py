@@ -76,6 +76,12 @@ def test_how_many_samples_other_tasks_gave_may_differ_with_the_budget(tmp_path: 
     assert sorted(table(tmp_path).curves["small", "multitask", "capitals"]) == [100, 500]
 
 
+def test_how_much_of_dev_is_read_may_follow_from_the_budget(tmp_path: Path) -> None:
+    for n_train, read in ((100, {"eval_samples": 75, "interim_eval_samples": 12}), (500, {})):
+        write(tmp_path, with_settings(make_run("small", "lora", CARD, 0, n_train=n_train), read))
+    assert sorted(table(tmp_path).curves["small", "lora", "capitals"]) == [100, 500]
+
+
 def test_what_was_scored_on_dev_is_not_compared_with_test(tmp_path: Path) -> None:
     for seed, split in ((0, "test"), (1, "test"), (2, "dev")):
         write(tmp_path, make_run("small", "lora", CARD, seed, split=split))
