@@ -171,6 +171,8 @@ def write_result(
     members: Sequence[Result] = (),
     clusters: Sequence[str] = (),
     parsed: Sequence[bool] = (),
+    cut: int | None = 0,
+    cut_in_thought: int = 0,
 ) -> Result:
     """Write one finished run: its record, and predictions with these scores of the primary metric.
 
@@ -178,7 +180,8 @@ def write_result(
     and one prompt, or one of each wording. `trained`: fields of its last training that are not as usual.
     `members`: what an ensemble is made of. `targets`, `answers`: those of each sample, where they differ.
     `clusters`: those of its samples; by default each is one alone. `parsed`: whether each answer has the
-    right form, by default all; its scores are taken as they are.
+    right form, by default all; its scores are taken as they are. `cut`: samples with answers that were cut;
+    None of a result from before they were counted.
     """
     table = np.array(scores, dtype=float).reshape(len(run.templates), -1)
     known = table[:, ~np.isnan(table).any(axis=0)]
@@ -234,7 +237,13 @@ def write_result(
         overlap=OverlapRecord(
             exact=0, near=0, samples=max(1, table.shape[1]), method="invented", clean=metrics
         ),
-        samples=SampleCounts(total=len(scores), scored=len(scores) - failed, failed=failed),
+        samples=SampleCounts(
+            total=len(scores),
+            scored=len(scores) - failed,
+            failed=failed,
+            cut=cut,
+            cut_in_thought=None if cut is None else cut_in_thought,
+        ),
         trainings=tuple(trainings),
         selection=selection,
         collapsed=collapsed,

@@ -40,7 +40,8 @@ class SweepOutcome:
     finished: list[Run] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
-    """Of finished runs, why they may not be what they seem: untrusted, collapsed or diverged."""
+    """Of finished runs, why they may not be what they seem: untrusted, collapsed, diverged or with cut
+    answers."""
 
 
 def _losses(training: TrainingRecord | None) -> list[float]:
@@ -95,6 +96,7 @@ class SweepWork:
                 "untrusted": result.untrusted or "",
                 "collapsed": result.collapsed,
                 "diverged": next((training.diverged for training in trainings if training.diverged), ""),
+                "answers cut": result.often_cut,
             }
             doubts = {doubt: reason for doubt, reason in reasons.items() if reason}
             self.outcome.doubts += [f"{run.label} {doubt}: {reason}" for doubt, reason in doubts.items()]

@@ -18,7 +18,8 @@ def load_results(path: str | Path) -> "pandas.DataFrame":
     Columns: key, task, task_version, candidate, model, revision, method, seed, n_train, guard (whether the
     run is one on a guard task), after (the task that its weights were tuned for, if so), templates, metric,
     primary, value, stderr, low, high, n, total, failed, overlap (share of test samples in the training rows),
-    then the costs (`train_seconds`, `generate_seconds`, `train_tokens`, `prompt_tokens`, `completion_tokens`,
+    cut (samples whose answer was cut; None in older results), then the costs (`train_seconds`,
+    `generate_seconds`, `train_tokens`, `prompt_tokens`, `completion_tokens`, `thought_tokens`,
     `requests_per_second`, `train_flops`, `generate_flops`, `energy_joules`, `device`). Raises `UserError`
     when the folder does not exist.
     """
@@ -59,11 +60,13 @@ def _row(result: Result, metric: str, value: MetricValue) -> dict[str, Any]:
         "total": result.samples.total,
         "failed": result.samples.failed,
         "overlap": result.overlap.share,
+        "cut": result.samples.cut,
         "train_seconds": cost.seconds.get("train", 0.0),
         "generate_seconds": cost.seconds.get("generate"),
         "train_tokens": cost.train_tokens,
         "prompt_tokens": cost.prompt_tokens,
         "completion_tokens": cost.completion_tokens,
+        "thought_tokens": cost.thought_tokens,
         "requests_per_second": cost.requests_per_second,
         "train_flops": cost.train_flops,
         "generate_flops": cost.generate_flops,

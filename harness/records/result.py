@@ -7,7 +7,7 @@ from pydantic import Field
 from harness.records.fields import Amount, Count, Rate, record_part
 from harness.records.generation import GenerationRecord
 from harness.records.preflight import PreflightFinding
-from harness.records.scores import FormRecord, MetricValue, OverlapRecord, SampleCounts, TaskCard
+from harness.records.scores import MANY_CUT, FormRecord, MetricValue, OverlapRecord, SampleCounts, TaskCard
 from harness.records.training import RecordedUse, ResourceUse, Selection, TrainingRecord
 from harness.sweep.run import Run
 from harness.toml import Frozen
@@ -107,6 +107,27 @@ class Result(Frozen):
     def training(self) -> TrainingRecord | None:
         """The training of its last stage; None for untuned arms and for ensembles."""
         return self.trainings[-1] if self.run.stages else None
+
+    @property
+    def often_cut(self) -> str:
+        """What to do about answers that were cut at `max_tokens`, where these are more than a few; else empty."""
+        counts, limit = self.samples, self.run.generation.max_tokens
+        if counts.cut_share <= MANY_CUT:
+            return ""
+        at = "max_tokens" if limit is None else f"max_tokens = {limit:,}"
+        thinking, answering = counts.cut_in_thought or 0, (counts.cut or 0) - (counts.cut_in_thought or 0)
+        advice = []
+        if answering:
+            advice.append("raise max_tokens in the task or under [generation]")
+        if thinking:
+            advice.append(
+                f"{thinking:,} of them within a thought: raise the candidate's max_thought_tokens, or turn "
+                "thinking off (max_thought_tokens = 0)"
+            )
+        return (
+            f"{counts.cut:,} of {counts.total:,} answers were cut at {at} before the model ended them; "
+            + "; ".join(advice)
+        )
 
     @property
     def untrusted(self) -> str | None:

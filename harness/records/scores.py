@@ -99,6 +99,10 @@ class FormRecord:
     """The primary metric of answers with the right form, over samples with at least one; None without any."""
 
 
+MANY_CUT = 0.05
+"""Share of a run's samples with cut answers above which a score is flagged."""
+
+
 @record_part
 class SampleCounts:
     """How many samples a run had to answer, counted once per template, and how many were scored."""
@@ -115,6 +119,11 @@ class SampleCounts:
 
     cut_in_thought: Count | None = None
     """Those of them whose thought was cut, so that there is no answer."""
+
+    @property
+    def cut_share(self) -> float:
+        """The share of samples with cut answers, as far as they were counted."""
+        return (self.cut or 0) / max(1, self.total)
 
 
 @record_part

@@ -133,7 +133,12 @@ def _write_inputs(folder: Path, scored: Scored) -> None:
 def collapse(scored: Scored, card: TaskCard) -> str:
     """Why a tuned model's answers say nothing of the task: nearly all are the same, and score no better than
     guessing; empty when they do say something."""
-    answers = [prediction.answer for prediction in scored.predictions if prediction.answer is not None]
+    answers = [
+        prediction.answer
+        for prediction in scored.predictions
+        # Thoughts without end leave the same empty answer for another reason.
+        if prediction.answer is not None and not prediction.only_thinks
+    ]
     targets = {tuple(prediction.target) for prediction in scored.predictions}
     metric = card.metrics[card.primary_metric]
     if not answers or not metric.higher_is_better or len(targets) < 2 or card.output == "perplexity":

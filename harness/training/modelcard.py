@@ -3,6 +3,7 @@
 Its form is that of the model hub: data in a header of YAML, then text for people.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from harness.records.training import TrainingRecord
 from harness.sweep.methods import TUNERS
+from harness.sweep.thoughts import THOUGHT_MARKS
 from harness.workers.jobs import FitJob
 
 
@@ -55,6 +57,8 @@ def model_card(
         ]
     if not fit.members:
         parts += ["## Training", _training(record), "## Settings", _settings(fit)]
+    if prompting := _prompting(fit):
+        parts += ["## Prompting", prompting]
     parts += ["## Use", _use(base, fit)]
     header = ModelCardData(**_header(base, fit, record, scores))
     return f"---\n{header.to_yaml()}\n---\n\n" + "\n\n".join(parts) + "\n"
@@ -128,6 +132,25 @@ def _settings(fit: FitJob) -> str:
     settings = fit.training.model_dump(mode="json") | (fit.meta.model_dump(mode="json") if fit.meta else {})
     rows = [f"| `{name}` | `{value}` |" for name, value in settings.items() if value is not None]
     return "\n".join(["| setting | value |", "| --- | --- |", *rows])
+
+
+def _prompting(fit: FitJob) -> str:
+    """How prompts were rendered for the training, as far as its sweep said so."""
+    sentences = []
+    if fit.chat_template_kwargs:
+        arguments = json.dumps(fit.chat_template_kwargs, ensure_ascii=False, sort_keys=True)
+        sentences.append(
+            f"Trained with these arguments of the chat template: `{arguments}`. Give them to "
+            "`apply_chat_template` (or as `chat_template_kwargs` to a server) when you ask it."
+        )
+    if fit.thought_marks and fit.thought_marks != THOUGHT_MARKS:
+        begin, end = fit.thought_marks
+        sentences.append(f"`{begin}` begins a thought, and `{end}` ends it.")
+    if fit.max_thought_tokens == 0:
+        sentences.append(
+            "It was trained to answer at once: after an empty thought, where the template wants one."
+        )
+    return " ".join(sentences)
 
 
 def _scores(scores: Sequence[Score]) -> str:

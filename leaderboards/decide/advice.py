@@ -262,7 +262,7 @@ def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
 def _kind(contests: Sequence[TuningContest], decisive: TuningContest | None, board: Board) -> AdviceKind:
     if decisive is not None:
         return "tune"
-    if contests[0].tuned.flag is not None:
+    if contests[0].tuned.broken:
         return "broke_down"
     if all(contest.below(board.smallest_gain / 100) for contest in contests):
         return "equivalent"
@@ -327,7 +327,7 @@ def _leaders_tier(contest: TuningContest, table: Table, ledger: CostLedger) -> L
         row
         for row in table.eligible
         if row.tier == leader.tier
-        and row.flag is None
+        and not row.broken
         and row.key not in {leader.key, contest.untuned.key}
         and not _is_clearly_worse(row.key, leader.key, table)
     ]

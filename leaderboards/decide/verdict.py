@@ -388,7 +388,8 @@ def _caveats(advice: Advice) -> Iterator[str]:
         return
     yield from _unproven(weaknesses)
     yield from _forgotten(row, weaknesses)
-    if row.flag:
+    yield from _cut_answers(advice)
+    if row.flag and row.flag.broken:
         yield f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little of the method."
     yield from _few_seeds(row)
     if row.scored < row.total:
@@ -401,6 +402,15 @@ def _caveats(advice: Advice) -> Iterator[str]:
             f"This comparison was published {advice.looks} times with other results. Each look is another "
             "chance to see a gain that is not there."
         )
+
+
+def _cut_answers(advice: Advice) -> Iterator[str]:
+    """Of the row that is advised and the one it is held against: either may be told wrongly from the other."""
+    contest = advice.contest
+    rows = [advice.advised, *((contest.tuned, contest.untuned) if contest else ())]
+    for row in {row.key: row for row in rows if row is not None}.values():
+        if row.flag and not row.flag.broken:
+            yield f"{row.label}, {row.flag.text}: {row.flag.reason}."
 
 
 def _few_seeds(row: Row) -> Iterator[str]:

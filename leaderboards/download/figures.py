@@ -93,6 +93,9 @@ class CellFigures(_Documented):
     diverged: int
     """Runs whose loss rose for good."""
 
+    cut: int
+    """Runs with more than a few answers cut at max_tokens."""
+
 
 class RowFigures(CellFigures, BillFigures):
     """A candidate on the whole board."""

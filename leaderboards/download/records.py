@@ -164,11 +164,13 @@ def _bill_record(spent: Bill) -> dict[str, float | int | None]:
 
 
 def _troubles(scored: Row | Cell) -> dict[str, int]:
-    """How many of the runs have a score that says little of the method."""
+    """How many of the runs have a score that says little of the method, or answers that were cut."""
     troubles_by_run = (
         [{trouble.kind for trouble in troubles(result)} for result in scored.results] if scored.flag else []
     )
-    return {kind: sum(kind in kinds for kinds in troubles_by_run) for kind in ("collapsed", "diverged")}
+    return {
+        kind: sum(kind in kinds for kinds in troubles_by_run) for kind in ("collapsed", "diverged", "cut")
+    }
 
 
 def _estimate(name: str, estimate: Estimate | None) -> dict[str, float | None]:

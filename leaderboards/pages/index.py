@@ -1,10 +1,10 @@
 """The first page: the verdict, the ranking, what it costs and what went wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.records.result import Failure, Result
-from harness.records.scores import TaskCard
+from harness.records.scores import MANY_CUT, TaskCard
 from harness.sweep.methods import Method
 from leaderboards.chart.staircase import Staircase, staircase_chart
 from leaderboards.decide.cards import Card, cards
@@ -31,7 +31,7 @@ from leaderboards.pages.method import methods_of
 from leaderboards.pages.purchases import KINDS_ON_FIRST_PAGE, purchase_grid, purchase_lede
 from leaderboards.pages.ranking import ranking_grid
 from leaderboards.rank.baselines import UNTUNED
-from leaderboards.rank.flags import troubles
+from leaderboards.rank.flags import Trouble, troubles
 from leaderboards.text import count_of, duration, method_name, shortened
 
 MOST_COST_ROWS = 10
@@ -74,6 +74,12 @@ class IndexPage:
     failures: Grid | None
     untrusted: Grid | None
     flagged: Grid | None
+    cut: Grid | None
+    """Runs with more than a few answers that were cut; None without any."""
+
+    many_cut: str
+    """The share of a run's answers above which they are more than a few."""
+
     problems: tuple[str, ...]
     scale: str
     """What a score on this board is."""
@@ -118,6 +124,8 @@ def index_page(site: Site) -> IndexPage:
         _failure_grid(site.failures),
         _untrusted_grid(site.untrusted),
         _flagged_grid(site),
+        _cut_grid(site),
+        f"{100 * MANY_CUT:.0f} %",
         site.problems,
         scale_of(table),
         price_list(site.prices),
@@ -202,25 +210,50 @@ def _untrusted_grid(results: Sequence[Result]) -> Grid | None:
 
 def _flagged_grid(site: Site) -> Grid | None:
     """Runs whose training collapsed or diverged; None without any."""
-    columns = (
-        Column("Task", text=True),
-        Column("Seed"),
-        Column("What", text=True),
-        Column("Reason", text=True),
-    )
+    columns = (*_PLACE, Column("What", text=True), Column("Reason", text=True))
     lines = []
+    for result, trouble in _troubles(site):
+        if trouble.kind != "cut":
+            reason = Item(shortened(trouble.reason, 400))
+            lines.append(GridRow(run_head(result), (*_place_items(result), Item(trouble.kind), reason)))
+    return _first_flagged("Runs whose training went wrong", columns, lines)
+
+
+def _cut_grid(site: Site) -> Grid | None:
+    """Runs with more than a few answers that were cut; None without any."""
+    columns = (*_PLACE, Column("Answers cut"), Column("What to do", text=True))
+    lines = []
+    for result, trouble in _troubles(site):
+        if trouble.kind == "cut":
+            share = result.samples.cut_share
+            items = (
+                *_place_items(result),
+                Item(f"{100 * share:.0f} %", sort=share),
+                Item(shortened(trouble.reason, 400)),
+            )
+            lines.append(GridRow(run_head(result), items))
+    return _first_flagged("Runs with answers that were cut", columns, lines)
+
+
+_PLACE = (Column("Task", text=True), Column("Seed"))
+
+
+def _troubles(site: Site) -> Iterator[tuple[Result, Trouble]]:
     for result in site.results:
         if result.run.task in site.table.tasks:
             for trouble in troubles(result):
-                reason = Item(shortened(trouble.reason, 400))
-                lines.append(GridRow(run_head(result), (*_place_items(result), Item(trouble.kind), reason)))
+                yield result, trouble
+
+
+def _first_flagged(caption: str, columns: tuple[Column, ...], lines: list[GridRow]) -> Grid | None:
+    """The first of them, and how many there are besides; None without any."""
     if not lines:
         return None
     hidden = len(lines) - MOST_FLAGGED
     if hidden > 0:
         note = "marked in the tables; their pages say why"
         lines[MOST_FLAGGED:] = [remainder_line(hidden, columns, note)]
-    return Grid("Runs whose training went wrong", Column("Candidate"), columns, tuple(lines))
+    return Grid(caption, Column("Candidate"), columns, tuple(lines))
 
 
 def _place_items(result: Result) -> tuple[Item, Item]:

@@ -207,6 +207,7 @@ def _trouble(site: Site, method: Method) -> str:
         (failed, "failed"),
         (_with_trouble(runs, "collapsed"), "collapsed"),
         (_with_trouble(runs, "diverged"), "diverged"),
+        (_with_trouble(runs, "cut"), "with cut answers"),
         (sum(result.untrusted is not None for result in runs), "kept out as untrusted"),
     ]
     parts = [f"{number:,} {trouble}" for number, trouble in counts if number]

@@ -1,5 +1,6 @@
 """A run's page: everything needed to judge it and to repeat it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 from harness.records.generation import GuardRecord
 from harness.records.preflight import PreflightFinding
 from harness.records.result import Result
-from harness.records.scores import MetricCard, MetricValue
+from harness.records.scores import MetricCard, MetricValue, SampleCounts
+from harness.sweep.run import Candidate
+from harness.sweep.thoughts import THOUGHT_MARKS
 from leaderboards.links import model_href, samples_href, task_href
 from leaderboards.money.prices import Prices
 from leaderboards.money.spend import training_usd
@@ -76,6 +79,9 @@ class RunPage:
     noticed: Pairs
     """Of its model, before anything was trained: each kind of fact with a sentence, what needs explaining
     first."""
+
+    cut: str
+    """That many answers were cut, and what to do; empty where few were."""
 
     guards: Grid | None
     command: str
@@ -146,6 +152,7 @@ def run_page(result: Result, members: Sequence[Result], around: Surroundings) ->
         collapsed=result.collapsed,
         diverged=tuple(training.diverged for training in result.trainings if training.diverged),
         noticed=_noticed(result.preflight),
+        cut=result.often_cut,
         guards=_guard_grid(result.generation.guards),
         command=provenance.command,
         excerpt=load_excerpt(around.folder, result),
@@ -232,7 +239,11 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
             + (f", {counts.failed:,} failed" if counts.failed else ""),
         ),
         ("Requests/s", quantity(cost.requests_per_second)),
-        ("Prompt / output tokens", f"{cost.prompt_tokens:,} / {cost.completion_tokens:,}"),
+        (
+            "Prompt / output tokens",
+            f"{cost.prompt_tokens:,} / {cost.completion_tokens:,}"
+            + (f", {cost.thought_tokens:,} of them thoughts" if cost.thought_tokens else ""),
+        ),
         (
             "Prompt tokens from the prefix cache",
             _share(generation.cached_prompt_tokens, generation.prompt_tokens),
@@ -248,6 +259,7 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
             else ()
         ),
         *((("Prompts cut to the context", f"{counts.truncated:,}"),) if counts.truncated else ()),
+        *((("Answers cut at max_tokens", _cut_text(counts)),) if counts.cut else ()),
         (
             "Weights in the engine",
             {"swap": "swapped in place", "adapters": "as an adapter"}.get(generation.way, generation.way),
@@ -274,6 +286,11 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
             ("Training, all of it", f"{duration(seconds)}{f', {usd(price.mid)}' if price else ''}{several}")
         )
     return tuple(facts)
+
+
+def _cut_text(counts: SampleCounts) -> str:
+    thinking = f", {counts.cut_in_thought:,} within a thought" if counts.cut_in_thought else ""
+    return f"{counts.cut:,} of {counts.total:,}{thinking}"
 
 
 def _member_grid(result: Result, members: Sequence[Result]) -> Grid | None:
@@ -369,6 +386,21 @@ def _settings(result: Result) -> Pairs:
         ("test_seed", run.test_seed),
         ("templates", ", ".join(run.templates)),
         ("limit", run.limit),
+        *_prompting(run.candidate),
         *run.generation.model_dump().items(),
     ]
     return tuple((name, MISSING if value is None else str(value)) for name, value in settings)
+
+
+def _prompting(candidate: Candidate) -> list[tuple[str, Any]]:
+    """How the model is prompted, as far as a sweep file says so; of a template's arguments each."""
+    arguments = [
+        (f"chat_template_kwargs.{name}", json.dumps(value, ensure_ascii=False))
+        for name, value in candidate.chat_template_kwargs.items()
+    ]
+    settings: list[tuple[str, Any]] = [*arguments]
+    if candidate.thought_marks != THOUGHT_MARKS:
+        settings.append(("thought_marks", json.dumps(candidate.thought_marks, ensure_ascii=False)))
+    if candidate.max_thought_tokens is not None:
+        settings.append(("max_thought_tokens", candidate.max_thought_tokens))
+    return settings

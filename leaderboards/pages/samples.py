@@ -35,6 +35,9 @@ class ShownPrediction:
     completion: str
     """What the model wrote, where it differs from the answer taken from it."""
 
+    thought: str
+    """What the model thought before it answered; empty where it did not."""
+
     score: float | None
     error: str
 
@@ -126,6 +129,7 @@ def _sample(record: dict[Any, Any], column: str) -> ShownPrediction:
         target=_words(record.get("target")),
         answer=answer,
         completion="" if completion.strip() == answer.strip() else completion,
+        thought=_words(record.get("thought")),
         score=None if score is None or score != score else float(score),
         error=_words(record.get("error")),
     )
@@ -144,6 +148,6 @@ def _cut(sample: ShownPrediction) -> ShownPrediction:
     """Its texts, cut to a readable length."""
     texts: dict[str, Any] = {
         name: shortened(getattr(sample, name))
-        for name in ("prompt", "target", "answer", "completion", "error")
+        for name in ("prompt", "target", "answer", "completion", "thought", "error")
     }
     return replace(sample, **texts)

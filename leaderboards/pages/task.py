@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from harness.records.scores import TaskCard
+from harness.records.scores import MANY_CUT, TaskCard
 from harness.sweep.methods import METHODS
 from leaderboards.gathered import Site, is_whole
 from leaderboards.links import model_href, samples_href
@@ -37,7 +38,7 @@ from leaderboards.pages.mistakes import Mistakes, find_mistakes
 from leaderboards.pages.samples import load_predictions
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.tables import Row, resolvable_gap
-from leaderboards.text import points, shortened
+from leaderboards.text import count_of, points, shortened
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ class TaskPage:
     """What the primary metric is, in a sentence."""
 
     gap: str
+    cut: str
+    """How many runs have more than a few answers cut, and what to do; empty where none has."""
+
     prompts: tuple[ExamplePrompt, ...]
     elsewhere: Grid | None
     """Scores that another program gave."""
@@ -111,6 +115,7 @@ def task_page(site: Site, arms: Arms) -> TaskPage:
         _step_grid(card),
         f"Ranked by {card.primary_metric}: {card.metrics[card.primary_metric].description}.",
         _gap_sentence(cells),
+        _cut_sentence(cells),
         tuple(_example_prompts(site, name)),
         elsewhere_grid(site, task=name),
         samples_href(name),
@@ -162,6 +167,18 @@ def _gap_sentence(cells: Sequence[Cell]) -> str:
     if gap is None or gap >= 1:
         return "These samples and seeds resolve no gap between the first two four times in five."
     return f"Between the first two, a true gap of {points(gap)} points or more would be resolved four times in five."
+
+
+def _cut_sentence(cells: Sequence[Cell]) -> str:
+    results = [result for cell in cells for result in cell.results]
+    cut = [result for result in results if result.often_cut]
+    if not cut:
+        return ""
+    worst = max(cut, key=attrgetter("samples.cut_share"))
+    return (
+        f"In {len(cut):,} of {count_of(len(results), 'run')} more than {100 * MANY_CUT:.0f} % of the answers were "
+        f"cut, so that scores may be too low. At worst ({worst.run.candidate.label}), {worst.often_cut}."
+    )
 
 
 def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:

@@ -136,7 +136,7 @@ class Cell:
 
     @cached_property
     def flag(self) -> Flag | None:
-        """What a reader must know of its trainings before believing the score."""
+        """What a reader must know of its trainings and answers before believing the score."""
         return flag_of(self.results)
 
     @cached_property

@@ -122,8 +122,13 @@ class Row:
 
     @cached_property
     def flag(self) -> Flag | None:
-        """What a reader must know of its trainings before believing the score."""
+        """What a reader must know of its trainings and answers before believing the score."""
         return flag_of(self.results) if any(cell.flag for cell in self.cells.values()) else None
+
+    @property
+    def broken(self) -> bool:
+        """Whether a training behind it went wrong, so that its score says little of the method."""
+        return self.flag is not None and self.flag.broken
 
     @cached_property
     def results(self) -> tuple[Result, ...]:

@@ -71,6 +71,16 @@ def test_a_changed_extractor_changes_answers_and_scores(tmp_path: Path) -> None:
     )
 
 
+def test_thoughts_in_older_predictions_are_parted_from_their_answers(tmp_path: Path) -> None:
+    write(tmp_path, ["<think>\nIs it 8?</think>\n\n7", "So 7.</think>7", "7", "<think>"], "7")
+    (line,) = rescore(tmp_path, plugins_of(adding())).lines
+    assert line.endswith("exact_match 0.0000 → 0.7500")
+    table = pandas.read_parquet(tmp_path / RUN.folder / "predictions.parquet")
+    assert list(table["answer"]) == ["7", "7", "7", ""]
+    assert list(table["thought"].fillna("")) == ["Is it 8?", "So 7.", "", ""]
+    assert rescore(tmp_path, plugins_of(adding())).unchanged == 1
+
+
 def clustered(row: Row, index: int) -> Sample:
     """The toy task's samples, two and two of one passage."""
     return dataclasses.replace(adding().to_sample(row, index), cluster=f"passage {index // 2}")

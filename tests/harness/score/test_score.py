@@ -16,7 +16,7 @@ from harness.data.loaded import LoadedTask
 from harness.errors import UserError
 from harness.metrics import METRICS
 from harness.records.predictions import EngineAnswer
-from harness.score.finish import TaskFacts, finish
+from harness.score.finish import TaskFacts, collapse, finish
 from harness.score.judging import Scored, cluster_of, collect, score_predictions
 from harness.statistics import cluster_numbers, score
 from harness.task import Metric, PromptSet, Reply, Sample, Task
@@ -72,6 +72,41 @@ def test_a_mean_metric_is_the_mean_over_the_samples_that_were_scored() -> None:
     assert result.metrics["exact_match"].value == 0.5
     assert (result.samples.total, result.samples.scored, result.samples.failed) == (3, 2, 1)
     assert errors(result) == ["", "", "too long"]
+
+
+def thinking(thought_tokens: int, completion_tokens: int, **more: Any) -> dict[str, Any]:
+    return {"thought": "Hm", "thought_tokens": thought_tokens, "completion_tokens": completion_tokens, **more}
+
+
+def test_answers_that_were_cut_are_counted_and_those_whose_thought_was_cut(tmp_path: Path) -> None:
+    of_samples: list[dict[str, Any]] = [
+        {"finish_reason": "stop"},
+        {"finish_reason": "length"},
+        thinking(9, 9, finish_reason="length"),
+        thinking(4, 9, finish_reason="length"),
+        thinking(4, 6, finish_reason="stop"),
+    ]
+    tested = samples(*"12345")
+    rows = [
+        replace(engine_answer(place, sample, "plain", "1", error=""), **more)
+        for place, (sample, more) in enumerate(zip(tested, of_samples, strict=True))
+    ]
+    counts = score_predictions(adding(), collect(tested, rows)).samples
+    assert (counts.cut, counts.cut_in_thought, counts.cut_share) == (3, 1, 0.6)
+
+
+def test_thoughts_without_end_are_no_collapse_of_a_training() -> None:
+    card = task_card("adding", output="generate", primary_metric="exact_match", chance=0.0)
+    tested = samples("1", "2", "3")
+    cut = thinking(9, 9, finish_reason="length")
+    rows = [
+        replace(engine_answer(place, sample, "plain", "", error=""), **cut)
+        for place, sample in enumerate(tested)
+    ]
+    judged = score_predictions(adding(), collect(tested, rows))
+    assert collapse(judged, card) == ""
+    rows = [replace(answer, thought=None, thought_tokens=None) for answer in rows]
+    assert "3 of 3 answers are ''" in collapse(score_predictions(adding(), collect(tested, rows)), card)
 
 
 def test_samples_of_one_passage_count_as_one_in_the_interval() -> None:

@@ -129,6 +129,20 @@ def test_a_gain_that_may_be_large_or_none_is_undecided_with_the_cheapest_way_to_
     assert "Until then, use few-shot prompts of small." in site.verdict.text
 
 
+def test_a_gain_over_answers_that_were_cut_is_told_with_what_to_do(results: Path) -> None:
+    for seed in range(3):
+        run = make_run("small", "few_shot", CARD, seed)
+        write_result(results, run, CARD, answers([0.4], seed=seed)[0].tolist(), cut=150, cut_in_thought=150)
+    write_arm(results, "lora", [0.80, 0.81, 0.82])
+    site = site_of(results)
+    assert site.advice.kind == "tune"  # a flag of answers is none of trainings
+    (caveat,) = [caveat for caveat in site.verdict.caveats if "cut" in caveat]
+    assert caveat.startswith(
+        "small · few-shot, 3 of 3 with cut answers: 150 of 300 answers were cut at max_tokens"
+    )
+    assert "150 of them within a thought: raise the candidate's max_thought_tokens" in caveat
+
+
 def test_fine_tunes_that_broke_down_say_nothing_of_tuning(results: Path) -> None:
     write_arm(results, "few_shot", [0.70, 0.70, 0.70])
     write_arm(results, "lora", [0.80, 0.81, 0.10], collapsed=[2])

@@ -24,6 +24,7 @@ from harness.records.store import write_record
 from harness.records.training import CurvePoint, ResourceUse, Selection, TrainingRecord, TrialRecord
 from harness.sweep.methods import Method
 from harness.sweep.run import Run
+from harness.sweep.settings import Generation
 from leaderboards import publish
 from leaderboards.chart.training import MOST_POINTS, loss_curve, small_curve
 from leaderboards.pages.choice import MOST_TRIALS
@@ -190,6 +191,63 @@ def test_a_training_that_went_wrong_is_marked_with_its_reason_wherever_its_row_i
     assert "Trainings that went wrong" in index
     assert f"capitals 1 {word} {reason}" in index
     assert row(publish(results, site), "small", "lora")[word] == 1
+
+
+CUT = (
+    "3 of 40 answers were cut at max_tokens = 8 before the model ended them; raise max_tokens in the task or "
+    "under [generation]; 1 of them within a thought: raise the candidate's max_thought_tokens, or turn thinking off "
+    "(max_thought_tokens = 0)"
+)
+
+
+def test_answers_that_were_cut_are_told_on_the_pages_of_the_run_the_task_and_the_board(results: Path) -> None:
+    for seed in (0, 1, 2):
+        generation = Generation(max_tokens=8)
+        run = make_run("small", "lora", CARD, seed, generation=generation)
+        more = {"cut": 3, "cut_in_thought": 1} if seed == 1 else {"cut": 2}  # 7.5 and 5 %
+        write_result(results, run, CARD, draw_scores(0.6, 40, seed), **more)
+    shown = Text(path_of(results, make_run("small", "lora", CARD, 1))).text
+    assert (
+        f"Answers cut: {CUT}." in shown and "Answers cut at max_tokens 3 of 40, 1 within a thought" in shown
+    )
+    site = results.parent / "site"
+    for name in ("index.html", "tasks/capitals.html", "models/small.html"):
+        marks = [tag for _, tag in Text(site / name).tags if tag.get("class") == "flag"]
+        assert marks and all((mark["title"], mark["href"][-4:]) == (CUT, "#cut") for mark in marks), name
+        assert "1 of 3 with cut answers" in Text(site / name).text
+    few = Text(path_of(results, make_run("small", "lora", CARD, 0))).text
+    assert "Answers cut:" not in few and "Answers cut at max_tokens 2 of 40" in few
+    index = Text(site / "index.html").text
+    assert "Answers that were cut" in index and f"capitals 1 8 % {CUT}" in index
+    assert "Trainings that went wrong" not in index
+    task = Text(site / "tasks/capitals.html").text
+    assert "In 1 of 3 runs more than 5 % of the answers were cut, so that scores may be too low. " in task
+    assert f"At worst (small · lora), {CUT}." in task
+    figures = row(publish(results, site), "small", "lora")
+    assert (figures["cut"], figures["collapsed"]) == (1, 0)
+
+
+def test_a_result_from_before_cut_answers_were_counted_is_not_flagged(results: Path) -> None:
+    shown = page(results, cut=None)
+    assert "cut" not in shown.lower().replace("executed", "")
+
+
+def test_how_a_model_is_prompted_stands_on_the_page_of_its_run(results: Path) -> None:
+    run = make_run("small", "zero_shot", CARD, 0)
+    prompting = {
+        "chat_template_kwargs": {"enable_thinking": True, "date_string": "26 Jul"},
+        "thought_marks": ("[THINK]", "[/THINK]"),
+        "max_thought_tokens": 256,
+    }
+    run = run.model_copy(update={"candidate": run.candidate.model_copy(update=prompting)})
+    shown = page(results, run=run)
+    for setting in (
+        "chat_template_kwargs.enable_thinking true",
+        'chat_template_kwargs.date_string "26 Jul"',
+        'thought_marks ["[THINK]", "[/THINK]"]',
+        "max_thought_tokens 256",
+    ):
+        assert setting in shown
 
 
 def test_of_very_many_trainings_that_went_wrong_some_are_listed_and_the_others_counted(results: Path) -> None:
