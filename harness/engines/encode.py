@@ -10,6 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from harness.engines.template import template_source
 from harness.engines.thinking import NO_THOUGHT, Messages, ThoughtPlace, ThoughtPlaces
 from harness.errors import UserError
 from harness.sweep.prompting import Prompting
@@ -290,9 +291,3 @@ def _white_space_apart(text: str) -> tuple[str, str]:
     """A text without the white space at its end, and that."""
     stripped = text.rstrip()
     return stripped, text[len(stripped) :]
-
-
-def template_source(tokenizer: Any) -> str:
-    """The source of a tokenizer's chat templates; empty without any."""
-    template = getattr(tokenizer, "chat_template", None) or ""
-    return "\n".join(template.values()) if isinstance(template, Mapping) else str(template)

@@ -18,7 +18,9 @@ from harness.data.loaded import LoadedTask
 from harness.plan.ensembles import plan_ensembles
 from harness.plan.runs import make_runs
 from harness.plugins.registry import find_plugins, load_task
+from harness.records.scores import MANY_CUT
 from harness.sweep.sweep import Sweep, load_sweep
+from harness.sweep.thoughts import MAX_THOUGHT_TOKENS
 from leaderboards.board import COLUMNS
 from leaderboards.write.address import check_address
 
@@ -114,7 +116,7 @@ def test_its_sweep_is_a_sweep(tmp_path: Path) -> None:
 
 
 def test_its_search_and_its_ensembles_are_part_of_a_sweep(tmp_path: Path) -> None:
-    (sweep,), (settings,) = blocks("toml"), blocks("toml", DOCUMENTS["harness/README.md"])
+    (sweep,), (settings, _) = blocks("toml"), blocks("toml", DOCUMENTS["harness/README.md"])
     # The same table may not stand twice in a file: the search's settings take the place of the first ones.
     without = re.sub(r"^\[defaults\.lora\].*?\n\n", "", sweep, flags=re.MULTILINE | re.DOTALL)
     (tmp_path / "sweep.toml").write_text(without + settings)
@@ -127,6 +129,16 @@ def test_its_search_and_its_ensembles_are_part_of_a_sweep(tmp_path: Path) -> Non
     assert [ensemble.spec.name for ensemble in plan_ensembles(loaded.ensembles, runs, tasks)] == [
         "qwen-vote"
     ] * 3
+
+
+def test_its_thinking_candidates_are_part_of_a_sweep(tmp_path: Path) -> None:
+    (sweep,), (_, candidates) = blocks("toml"), blocks("toml", DOCUMENTS["harness/README.md"])
+    (tmp_path / "sweep.toml").write_text(sweep + candidates)
+    _, thinking, answering = load_sweep(tmp_path / "sweep.toml").candidates
+    assert (thinking.model, thinking.max_thought_tokens) == (answering.model, 2048)
+    assert answering.chat_template_kwargs == {"enable_thinking": False}
+    text = DOCUMENTS["harness/README.md"]
+    assert f"{MAX_THOUGHT_TOKENS:,}" in text and f"Above {100 * MANY_CUT:.0f} %" in text
 
 
 def test_its_task_is_a_task(tmp_path: Path) -> None:
@@ -179,6 +191,6 @@ def test_every_block_of_code_is_one_that_is_tried_here() -> None:
         for name, text in DOCUMENTS.items()
     }
     assert counts["README.md"] == {"python": 2, "toml": 1, "yaml": 0}
-    assert counts["harness/README.md"] == {"python": 1, "toml": 1, "yaml": 0}
+    assert counts["harness/README.md"] == {"python": 1, "toml": 2, "yaml": 0}
     assert counts["leaderboards/README.md"] == {"python": 0, "toml": 0, "yaml": 1}
     assert not any([*counts["tasks/README.md"].values(), *counts["tests/bench/README.md"].values()])
