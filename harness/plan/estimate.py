@@ -200,7 +200,8 @@ class Estimator:
         samples = len(asked[:limit])
         answer: float = 0  # choices are compared, not written
         if output == "generate":
-            answer = run.generation.n * (run.generation.max_tokens or 0)
+            written = (run.generation.max_tokens or 0) + (run.candidate.max_thought_tokens or 0)
+            answer = run.generation.n * written
         elif output == "perplexity":
             answer = self._answer_tokens(run.task)
         return int(

@@ -102,6 +102,25 @@ def test_a_soup_may_weigh_texts() -> None:
     assert len(plan_ensembles([spec(method="soup")], runs("a"), weighing)) == 1
 
 
+def thinking(run: Run, **prompting: Any) -> Run:
+    return run.model_copy(update={"candidate": run.candidate.model_copy(update=prompting)})
+
+
+def test_a_soup_is_prompted_as_its_members_are_and_refused_where_they_differ() -> None:
+    arguments = {"chat_template_kwargs": {"enable_thinking": False}}
+    first, second = runs("a")
+    (soup,) = plan_ensembles(
+        [spec(method="soup")], [thinking(first, **arguments), thinking(second, **arguments)], tasks()
+    )
+    assert derive(soup, soup.members).candidate.chat_template_kwargs == {"enable_thinking": False}
+    with pytest.raises(
+        UserError, match=r"its members are prompted in different ways .*; use method = 'vote'"
+    ):
+        plan_ensembles([spec(method="soup")], [first, thinking(second, **arguments)], tasks())
+    (vote,) = plan_ensembles([spec()], [first, thinking(second, **arguments)], tasks())
+    assert derive(vote, vote.members[::-1]).candidate.chat_template_kwargs == {}
+
+
 def test_a_soup_is_made_of_its_members_recipes_and_lies_in_a_folder_of_its_own() -> None:
     (ensemble,) = plan_ensembles([spec(method="soup")], runs("a"), tasks())
     run = derive(ensemble, ensemble.members)

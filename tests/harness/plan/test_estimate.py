@@ -132,6 +132,12 @@ def test_every_answer_that_is_sampled_for_a_prompt_is_counted() -> None:
         assert forecast.score_tokens == int(4 * (PROMPT_TOKENS + 10 * answers))
 
 
+def test_a_thought_is_counted_where_the_candidate_says_how_long_it_may_be() -> None:
+    thinking = {"name": "a", "model": "x/a-70B", "methods": ["zero_shot"], "max_thought_tokens": 100}
+    run = planned("zero_shot", generation={"max_tokens": 10}, candidates=[thinking])
+    assert Estimator(tasks()).forecast(run, done=False).score_tokens == int(4 * (PROMPT_TOKENS + 110))
+
+
 def scored_tokens(method: str, **changes: Any) -> list[int]:
     """What each of three seeds is forecast to be asked."""
     declared: dict[str, Any] = {
