@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from jinja2 import Environment, TemplateSyntaxError, meta, nodes
 from jinja2.ext import Extension
@@ -37,7 +37,7 @@ _ALWAYS = {
 class _Generation(Extension):
     """The tag that transformers adds, with which templates mark what a model writes."""
 
-    tags: ClassVar = {"generation"}
+    tags: set[str] = {"generation"}  # noqa: RUF012 - as its base declares it
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
         """What stands within the tag."""
