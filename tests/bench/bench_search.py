@@ -60,7 +60,7 @@ def test_halving_finds_what_the_grid_finds_for_a_quarter_of_its_tokens(
     benchmark: Any, tmp_path: Path
 ) -> None:
     grid = run(tmp_path / "grid", "rungs = 1")
-    halved = benchmark.pedantic(run, args=(tmp_path / "halved", "rungs = 3\nreduction_factor = 4"), rounds=1)
+    halved = benchmark.pedantic(run, args=(tmp_path / "halved", "rungs = 3\nreduction_factor = 3"), rounds=1)
     assert grid.selection is not None and halved.selection is not None
     assert len(grid.selection.trials) == len(halved.selection.trials) == 16
     share = halved.selection.spent.tokens / grid.selection.spent.tokens
