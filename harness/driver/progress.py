@@ -31,6 +31,10 @@ SECONDS_BETWEEN_EVENTS = 2.0
 """For events that only say how far a job is."""
 
 
+SECONDS_BETWEEN_LINES = 45.0
+"""Where no terminal shows a bar, a line says how far a long job is."""
+
+
 class SweepProgress:
     """What a sweep tells the person, or the program, in front of it. May be told from several threads."""
 
@@ -132,6 +136,11 @@ class SweepProgress:
         with self._lock:
             self._bars.update(task, **values)
 
+    def _far(self, text: str) -> None:
+        """How far a job is, where no bar says so."""
+        if not self._console.is_terminal:
+            self._print(escape(text))
+
     def _begin(self, task: TaskID, description: str, jobs: int) -> None:
         with self._lock:
             self._bars.reset(task, total=jobs, description=escape(description), detail="", rate="")
@@ -148,6 +157,9 @@ class ProgressLine:
         self._lock = threading.Lock()
         self._phase, self._jobs, self._ended = "", 0, 0
         self._started = self._last_event = 0.0
+        self._job, self._last_line = "", 0.0
+        self._job_began: tuple[float, float] | None = None
+        """When the present job was first heard of, and how far it was then."""
 
     def __enter__(self) -> "ProgressLine":
         self._task = self._progress._add(self._label)
@@ -167,6 +179,7 @@ class ProgressLine:
                 case PhaseBegan():
                     self._begin(event)
                 case JobBegan():
+                    self._job, self._job_began, self._last_line = event.label, None, time.monotonic()
                     self._show(detail=event.label)
                     self._emit("job", job=event.label)
                 case JobAdvanced():
@@ -191,9 +204,35 @@ class ProgressLine:
         done = self._ended + min(event.done / event.total, 1.0)
         self._show(completed=done, rate=self._rate(done))
         now = time.monotonic()
+        self._job_began = self._job_began or (now, event.done)
+        left = self._seconds_left(event, now)
         if now - self._last_event > SECONDS_BETWEEN_EVENTS:
             self._last_event = now
-            self._emit("progress", done=done, jobs=self._jobs)
+            self._emit(
+                "progress",
+                done=done,
+                jobs=self._jobs,
+                job=self._job,
+                job_done=event.done,
+                job_total=event.total,
+                loss=event.loss,
+                seconds_left=None if left is None else round(left, 1),
+            )
+        if now - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            unit = "steps" if self._phase == "train" else "answers"
+            words = [f"{event.done:,.0f} of {event.total:,.0f} {unit}"]
+            words += [] if event.loss is None else [f"loss {event.loss:.3g}"]
+            words += [] if left is None else [f"about {_duration(left)} left"]
+            self._progress._far(f"{self._job}: {', '.join(words)}")
+
+    def _seconds_left(self, event: JobAdvanced, now: float) -> float | None:
+        """Of the present job, at its speed so far; None while that is not known."""
+        assert self._job_began is not None, "it is set when a job is first heard of"
+        began, done_before = self._job_began
+        if event.done <= done_before:
+            return None
+        return (now - began) * max(0.0, event.total - event.done) / (event.done - done_before)
 
     def _emit(self, kind: str, **values: Any) -> None:
         self._progress.event(kind, line=self._label, phase=self._phase, **values)
@@ -205,6 +244,13 @@ class ProgressLine:
     def _rate(self, done: float) -> str:
         seconds = time.monotonic() - self._started
         return f"{60 * done / seconds:.1f}/min" if done and seconds > 1 else ""
+
+
+def _duration(seconds: float) -> str:
+    """`40 s`, `3 min`, `1.5 hours`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 _BLOCKS = "▁▂▃▄▅▆▇█"

@@ -103,7 +103,9 @@ class TrainingPhase:
 
     def _report(self, message: Message) -> None:
         event: Event = (
-            Note(message["note"]) if "note" in message else JobAdvanced(message["done"], message["total"])
+            Note(message["note"])
+            if "note" in message
+            else JobAdvanced(message["done"], message["total"], message.get("loss"))
         )
         self._tell(event)
 

@@ -121,6 +121,7 @@ class _Flow(TrainerCallback):  # type: ignore[misc]
     def __init__(self, trainer: "Trainer", report: Report) -> None:
         self._trainer, self._report = trainer, report
         self._step_started = 0.0
+        self._loss: float | None = None
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -132,13 +133,22 @@ class _Flow(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self._trainer.step_seconds += time.monotonic() - self._step_started
         self._trainer.ledger.write_now_and_then()
-        self._report({"done": state.global_step, "total": self._trainer.stop_at})
+        self._advanced(state)
         if state.global_step == self._trainer.stop_at:
             control.should_save = control.should_training_stop = True
             control.should_evaluate = control.should_evaluate or self._trainer.eval_dataset is not None
         if control.should_evaluate or control.should_save:
             # The log's means start over at a checkpoint, whether or not a later start goes on from there.
             control.should_log = True
+
+    def on_prediction_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._advanced(state)  # a long evaluation is no silence
+
+    def _advanced(self, state: TrainerState) -> None:
+        done, total = state.global_step, self._trainer.stop_at
+        self._report({"done": done, "total": total, "loss": self._loss})
 
     def on_log(
         self,
@@ -148,6 +158,7 @@ class _Flow(TrainerCallback):  # type: ignore[misc]
         logs: dict[str, Any],
         **_: Any,
     ) -> None:
+        self._loss = logs.get("loss", self._loss)
         for name in ("loss", "eval_loss"):
             if name in logs and not math.isfinite(logs[name]):
                 raise UserError(

@@ -30,10 +30,12 @@ class JobBegan:
 
 @dataclass(frozen=True)
 class JobAdvanced:
-    """The present job is `done` of `total` through."""
+    """The present job is `done` of `total` through: steps of a training, or requests that are answered."""
 
     done: float
     total: float
+    loss: float | None = None
+    """Of a training's last steps, as far as it is known."""
 
 
 @dataclass(frozen=True)

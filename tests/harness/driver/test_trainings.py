@@ -22,7 +22,9 @@ class InventedTrainer:
     started: list["InventedTrainer"]
     startup_seconds = 6.0
 
-    def __init__(self, module: str, options: list[str], *, log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, module: str, options: list[str], *, log: Path, environment: dict[str, str], report: Any
+    ) -> None:
         self.in_a_job, self.closed = False, False
         self.started.append(self)
 

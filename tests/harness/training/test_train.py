@@ -144,6 +144,15 @@ def test_dev_samples_over_max_length_are_left_out_counted_and_told(trainer: Work
     ]
 
 
+def test_a_training_reports_its_steps_with_the_loss_of_the_last(trainer: Worker, dates: Path) -> None:
+    told: list[dict[str, Any]] = []
+    steps = QUICK.model_copy(update={"max_steps": 3, "eval_steps": 3})
+    record = fit(trainer, fit_job(dates, "lora", steps), told.append)
+    assert (told[0]["done"], told[0]["total"], told[0]["loss"]) == (0, 3, None), "while dev is read"
+    assert told[-1]["done"] == 3
+    assert told[-1]["loss"] == record["train_curve"][-1]["loss"]
+
+
 def test_few_samples_that_are_too_long_are_no_warning() -> None:
     from harness.training.samples import Samples
 
