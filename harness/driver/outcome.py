@@ -95,6 +95,8 @@ class SweepWork:
             reasons = {
                 "untrusted": result.untrusted or "",
                 "collapsed": result.collapsed,
+                # A tuned arm has learnt around it.
+                "begun wrongly": generation.bos.doubt if generation.bos and not run.stages else "",
                 "diverged": next((training.diverged for training in trainings if training.diverged), ""),
                 "answers cut": result.often_cut,
             }

@@ -10,6 +10,7 @@ import pkgutil
 from pathlib import Path
 
 from harness.engines.base_model import BaseModel
+from harness.engines.bos import probe_bos
 from harness.engines.cache import AnswerCache
 from harness.engines.encode import PromptEncoder
 from harness.engines.engine import Choose, Engine, Generate, Measure, Request, Sampling
@@ -75,6 +76,7 @@ def main() -> None:
             canaries=canaries,
             cache=AnswerCache(options.cache) if options.cache else None,
             check_base=base.check,
+            bos=probe_bos(engine),
         )
 
     serve(start)

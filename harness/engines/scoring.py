@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
+from harness.engines.bos import BosProbe
 from harness.engines.cache import AnswerCache, CachedAnswer, key_of
 from harness.engines.engine import Answered, Engine, Generate, Measure, Request
 from harness.engines.guards import Canaries, matches_training
 from harness.engines.questions import Question, Questions
 from harness.errors import UserError
 from harness.records.costs import Meter, forward_flops
-from harness.records.generation import GenerationRecord, GuardRecord
+from harness.records.generation import BosRecord, GenerationRecord, GuardRecord
 from harness.records.store import atomic_write
 from harness.sweep.models import fingerprint
 from harness.workers.jobs import AskJob
@@ -99,11 +100,15 @@ class ScoringWorker:
         canaries: Canaries | None = None,
         cache: AnswerCache | None = None,
         check_base: Callable[[], None] | None = None,
+        bos: BosProbe | None = None,
     ) -> None:
-        """Without canaries nothing is proved; without a cache nothing is reused. `check_base` raises `UserError`
-        when the base's files have changed: they are read again with every arm."""
+        """Without canaries nothing is proved; without a cache nothing is reused.
+
+        `check_base` raises `UserError` when the base's files have changed: they are read again with every arm.
+        `bos`: what the base makes of its BOS token.
+        """
         self._engine, self._canaries, self._cache = engine, canaries, cache
-        self._check_base = check_base
+        self._check_base, self._bos = check_base, bos
         self._guards: dict[Path | None, tuple[GuardRecord, ...]] | None
         """How the arms in the engine passed, by their weights; None while nobody knows what is in it."""
         self._guards = {None: canaries.of_base if canaries else ()}
@@ -298,12 +303,20 @@ class ScoringWorker:
             peak_memory_bytes=meter.peak_memory_bytes,
             energy_joules=None if meter.energy_joules is None else share * meter.energy_joules,
             guards=run.guards,
+            bos=None if self._bos is None else _bos_of(run, self._bos),
         )
 
 
 def _digest(weights: Path | None) -> str:
     """Of an arm's weights; the base's own are told apart by the job's `weights_id` alone."""
     return fingerprint(str(weights), None) if weights else ""
+
+
+def _bos_of(run: _RunAtWork, probe: BosProbe) -> BosRecord:
+    began = all(question.tokens[:1] == [probe.token_id] for question in run.questions if not question.error)
+    return BosRecord(
+        token=probe.token, began=began, loss_with=probe.loss_with, loss_without=probe.loss_without
+    )
 
 
 def _all_passed(batch: _Batch) -> bool:

@@ -49,7 +49,7 @@ from harness.engines.engine import (
     stop_token_ids,
 )
 from harness.engines.reference import AdapterReference, TransformersReference
-from harness.engines.weights import count_parameters, load_model
+from harness.engines.weights import check_base, load_model
 from harness.errors import UserError
 from harness.records.costs import device_name
 from harness.sweep.engines import Way
@@ -174,14 +174,13 @@ class VllmEngine:
         else:
             settings["block_size"] = CPU_BLOCK
         self.context = context_length(AutoConfig.from_pretrained(model, revision=revision), max_model_len)
+        # vLLM leaves out what it does not expect. Before it starts: its workers have a part of the model each.
+        self.parameters = check_base(model, revision)
         self._llm = self._start(settings)
         model_config = self._llm.llm_engine.model_config
         self.tokenizer = self._llm.get_tokenizer()
         check_vocabulary(self.tokenizer, model_config.get_vocab_size())
         self.context = model_config.max_model_len
-        # Not by vLLM's workers: each has a part of the model, and some tensors are in every part.
-        with self._classes_of_transformers():
-            self.parameters = count_parameters(model, revision)
         self._stop = stop_token_ids(self.tokenizer, getattr(model_config.hf_config, "eos_token_id", None))
         self._sampling_params = lru_cache(maxsize=4096)(self._new_sampling_params)
         self._adapters: dict[Path, LoRARequest] = {}

@@ -36,9 +36,16 @@ def load_model(
     return model
 
 
-def count_parameters(base: str, revision: str | None) -> int:
-    """Of the whole model, by its configuration: no weights are loaded."""
-    return sum(tensor.numel() for tensor in _without_weights(base, revision).parameters())
+def check_base(base: str, revision: str | None) -> int:
+    """The parameters of a whole model, whose weights are looked at and not loaded.
+
+    Raises `UserError` when they are not exactly those of its architecture.
+    """
+    model, info = AutoModelForCausalLM.from_pretrained(
+        base, revision=revision, use_safetensors=True, output_loading_info=True, device_map="meta"
+    )
+    check_loaded(base, type(model).__name__, info)
+    return sum(tensor.numel() for tensor in model.parameters())
 
 
 def is_adapter(weights: Path) -> bool:

@@ -29,6 +29,40 @@ class GuardRecord:
     """What went wrong, in a sentence; empty when it passed."""
 
 
+MUCH = 1.0
+"""Nats a token. Any token before the first word helps a little; what a model cannot do without makes several."""
+
+
+@record_part
+class BosRecord:
+    """Whether prompts began with the tokenizer's BOS token, and what the base makes of it."""
+
+    token: str
+    began: bool
+    """Whether the run's prompts did, all of them."""
+
+    loss_with: Finite
+    """Mean negative natural log-probability that the base gives a token of a few plain sentences which begin
+    with it."""
+
+    loss_without: Finite
+
+    @property
+    def doubt(self) -> str:
+        """Why the prompts were not begun as the model needs it, in a sentence; empty where they were."""
+        used, other = self.loss_with, self.loss_without
+        if not self.began:
+            used, other = other, used
+        if used - other <= MUCH:
+            return ""
+        without, instead = ("with", "without") if self.began else ("without", "with")
+        return (
+            f"prompts begin {without} the BOS token {self.token!r}, and so the model's loss on a few plain "
+            f"sentences is {used:.2f} a token, {instead} it {other:.2f}: it was trained {instead} it; correct "
+            "add_bos_token of its tokenizer, or its chat template"
+        )
+
+
 class GenerationRecord(Frozen):
     """What the engine measured while it answered a run."""
 
@@ -74,3 +108,5 @@ class GenerationRecord(Frozen):
     peak_memory_bytes: Count
     energy_joules: Amount | None
     guards: tuple[GuardRecord, ...] = ()
+    bos: BosRecord | None = None
+    """None where the tokenizer has no such token, or the engine weighs no texts."""

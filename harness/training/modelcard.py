@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.records.training import TrainingRecord
 from harness.sweep.methods import TUNERS
+from harness.sweep.models import model_kind
 from harness.sweep.thoughts import THOUGHT_MARKS
 from harness.workers.jobs import FitJob
 
@@ -73,7 +74,7 @@ def _header(base: str, fit: FitJob, record: TrainingRecord, scores: Sequence[Sco
         "tags": ["gainboard", fit.tuner, *(["soup"] if fit.members else ["trl", "sft"])],
         "datasets": None,
     }
-    if not Path(base).exists():  # the hub takes no path of somebody's disk
+    if model_kind(base) == "hub":  # it takes no path of somebody's disk, and knows no model of ours
         header["base_model"] = base
     if scores:
         header["model_name"] = fit.label

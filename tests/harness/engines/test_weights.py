@@ -11,7 +11,7 @@ pytest.importorskip("peft", reason="needs the train extra")
 import torch
 
 from harness.engines.engine import check_vocabulary
-from harness.engines.weights import load_model
+from harness.engines.weights import check_base, load_model
 from harness.errors import UserError
 
 
@@ -107,3 +107,30 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused() -> None:
     check_vocabulary(Tokenizer(), 42)
     with pytest.raises(UserError, match="knows token 41, and the model's vocabulary ends at 39"):
         check_vocabulary(Tokenizer(), 40)
+
+
+def test_weights_with_more_layers_than_the_configuration_counts_are_refused(tmp_path: Path) -> None:
+    import json
+
+    save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 1}))
+    says = r"hold 9 tensors that their architecture .* lacks, the first is model\.layers\.1\..*fewer layers"
+    for look in (lambda: load(tmp_path, None), lambda: check_base(str(tmp_path), None)):
+        with pytest.raises(UserError, match=says):
+            look()
+
+
+def test_a_tensor_that_no_architecture_has_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    save(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors") | {"model.extra.weight": torch.zeros(2)}
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"hold 1 tensors .* the first is model\.extra\.weight"):
+        load(tmp_path, None)
+
+
+def test_a_look_at_a_base_counts_its_parameters(base: Path) -> None:
+    expected = sum(tensor.numel() for tensor in load(base, None).parameters())
+    assert check_base(str(base), None) == expected
