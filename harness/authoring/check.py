@@ -17,7 +17,7 @@ from harness.data.sources import Generated, UnreachableData
 from harness.errors import PLUGIN_FAULTS, UserError, raised
 from harness.plan.estimate import CHARACTERS_PER_TOKEN
 from harness.plan.power import power_on
-from harness.plan.prepare import FindPlugins, declare, plan_sweep
+from harness.plan.prepare import FindPlugins, PlannedSweep, declare, plan_sweep
 from harness.plugins.registry import Plugin, load_task
 from harness.records.preflight import PreflightFinding, Severity
 from harness.review.state import review_state
@@ -25,14 +25,13 @@ from harness.review.verdicts import REVIEWS, read_verdicts
 from harness.sweep.engines import MAX_MODEL_LEN
 from harness.sweep.methods import METHOD_TABLE
 from harness.sweep.models import check_model, is_on_this_machine
-from harness.sweep.run import Run
 from harness.sweep.sweep import Sweep
 from harness.task import Task
 from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import choose_templates, render
 
-LookAtModels = Callable[[Sequence[Run], Mapping[str, LoadedTask]], Sequence[PreflightFinding]]
-"""(runs, tasks) → what was noticed of the models."""
+LookAtModels = Callable[[PlannedSweep], Sequence[PreflightFinding]]
+"""What was noticed of a sweep's models."""
 
 _LEVELS: Mapping[Severity, Literal["error", "warning", "ok"]] = {
     "refuse": "error",
@@ -94,7 +93,7 @@ def _check_plan(
         planned = plan_sweep(sweep, tasks, fingerprint=lambda model, revision: "")
     except UserError as error:
         return [Finding("error", place, _without(place, error))]
-    noticed = [] if preflight is None else preflight(planned.runs, tasks)
+    noticed = [] if preflight is None else preflight(planned)
     return [Finding(_LEVELS[each.severity], f"{place}, {each.place}", each.sentence) for each in noticed]
 
 

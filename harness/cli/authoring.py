@@ -27,11 +27,10 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from harness.authoring.check import LookAtModels
     from harness.authoring.finding import Finding
-    from harness.data.loaded import LoadedTask
     from harness.plan.power import Power
+    from harness.plan.prepare import PlannedSweep
     from harness.plugins.registry import Plugin
     from harness.records.preflight import PreflightFinding
-    from harness.sweep.run import Run
 
 
 def add_verbs(add_verb: AddVerb) -> None:
@@ -127,22 +126,24 @@ def _checked(options: argparse.Namespace, look_at_models: "LookAtModels") -> int
     return USER_MUST_FIX if _has_error(findings) else DONE
 
 
-def _look_at_models(
-    runs: "Sequence[Run]", tasks: "Mapping[str, LoadedTask]", *, offline: bool
-) -> "Sequence[PreflightFinding]":
-    """What was noticed of the models that are on this machine, and whether the hub has the others."""
+def _look_at_models(planned: "PlannedSweep", *, offline: bool) -> "Sequence[PreflightFinding]":
+    """What was noticed of the models that are on this machine, whether the hub has the others, and which do not
+    fit."""
     import tempfile
 
     from harness.preflight.examine import can_examine, examine
+    from harness.preflight.room import room_findings
     from harness.sweep.models import is_on_this_machine
 
+    runs, tasks = planned.runs, planned.tasks
+    room = room_findings(runs, tasks, work=Path("work"), devices=planned.sweep.engine.tensor_parallel_size)
     if offline:
         runs = [run for run in runs if is_on_this_machine(run.candidate.model, run.candidate.revision)]
     if not (runs and can_examine()):
-        return []
+        return room
     with tempfile.TemporaryDirectory(prefix="gainboard-") as folder:
         log = Path(folder) / "preflight.log"
-        return examine(runs, tasks, log=log, downloads=False, offline=offline).findings
+        return [*examine(runs, tasks, log=log, downloads=False, offline=offline).findings, *room]
 
 
 def _has_error(findings: "Sequence[Finding]") -> bool:

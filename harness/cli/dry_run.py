@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.cli.dry_run_machine import duration, machine_forecast, print_machine
 from harness.cli.verb import SIGNS, make_console
 
 if TYPE_CHECKING:
@@ -20,8 +21,11 @@ MOST_LINES = 60
 """Lines of a plan; a longer one is summed up by candidate and method."""
 
 
-def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace) -> None:
-    """Print what is to be done with its estimate, and the sum with its price."""
+def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, workers: int | None) -> None:
+    """Print what is to be done with its estimate, the sum with its price, and what it takes of the machine.
+
+    `workers`: base models at a time; None where that is not known.
+    """
     from dataclasses import asdict
 
     from harness.plan.estimate import Estimator
@@ -31,13 +35,19 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace) -> None:
     forecasts = [estimator.forecast(run, done=is_done(options.results, run)) for run in runs]
     total = _total(runs, forecasts, options)
     powers = _powers(planned, limit=options.limit)
+    machine = machine_forecast(planned, forecasts, work=options.work, workers=workers)
     if options.json:
-        plan = {"runs": [asdict(forecast) for forecast in forecasts], "total": total}
+        plan = {
+            "runs": [asdict(forecast) for forecast in forecasts],
+            "total": total,
+            "machine": machine.record(),
+        }
         print(json.dumps(plan | {"power": [_power_record(*each) for each in powers.items()]}, indent=2))
         return
     console = make_console()
     _print_lines(runs, forecasts, console)
     _print_total(total, console)
+    print_machine(machine, console)
     _print_powers(powers, console)
     if planned.ensembles:
         print(f"Then {len(planned.sweep.ensembles)} ensembles, made of these.")
@@ -149,13 +159,12 @@ def _to_do(forecasts: "Sequence[Forecast]") -> str:
 
 
 def _print_total(total: dict[str, Any], console: "Console") -> None:
-    hours, price = total["device_seconds"] / 3600, total["usd"]
-    duration = f"{hours:,.1f} hours" if hours >= 1 else f"{total['device_seconds']:,.0f} seconds"
+    price = total["usd"]
     console.print(
         f"\n{total['runs'] - total['done']} of {total['runs']} runs to do, on "
         f"{total['groups']} base model{'' if total['groups'] == 1 else 's'}: "
         f"{total['train_tokens']:,} tokens to train on, {total['eval_tokens']:,} to read on dev, "
-        f"about {duration} on {total['device']}"
+        f"about {duration(total['device_seconds'])} on {total['device']}"
         + (f", about {dollars(price)}" if price is not None else "")
         + ", and half a minute of start-up per model. "
         "Estimated from characters and parameters; results say more.",

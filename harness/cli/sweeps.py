@@ -136,7 +136,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     )
     sweep = planned.sweep
     if options.dry_run:
-        print_dry_run(planned, options)
+        print_dry_run(planned, options, workers=_local_workers(options, sweep))
         if not options.json:
             print_next(*_without_dry_run(options.arguments))
         return DONE
@@ -226,6 +226,11 @@ def _executor(options: argparse.Namespace, sweep: "Sweep") -> "Executor":
     from harness.driver.cluster import RayExecutor
 
     return RayExecutor(options.address, workers=options.workers, devices_each=devices_each)
+
+
+def _local_workers(options: argparse.Namespace, sweep: "Sweep") -> int | None:
+    """Base models that are worked on at a time here; None for a cluster, which is not started to tell."""
+    return _executor(options, sweep).workers if options.executor == "local" else None
 
 
 def _print_scores(sweep: "Sweep", results: Path, console: "Console") -> None:

@@ -19,9 +19,10 @@ from harness.driver.scorecard import write_cards
 from harness.driver.ways import choose_way
 from harness.errors import UserError
 from harness.plan.ensembles import Ensemble, derive
-from harness.plan.groups import Group, group_runs
+from harness.plan.groups import Group, group_runs, spread
 from harness.plan.runs import is_done
 from harness.preflight.examine import Preflight, examine
+from harness.preflight.room import room_findings
 from harness.records.result import RESULT, Result
 from harness.records.store import read_record
 from harness.records.training import TrainingRecord
@@ -99,6 +100,10 @@ def _preflight(todo: Sequence[Run], sweep: SweepWork) -> Preflight:
             offline=hub_is_offline(),
             listener=line.hear,
         )
+    room = room_findings(
+        todo, sweep.facts.tasks, work=sweep.folders.work, devices=sweep.settings.tensor_parallel_size
+    )
+    preflight = Preflight((*preflight.findings, *room))
     for finding in preflight.findings:
         sweep.progress.noticed(finding)
     refusals = [f"{finding.place}: {finding.sentence}" for finding in preflight.refusals]
@@ -109,7 +114,7 @@ def _preflight(todo: Sequence[Run], sweep: SweepWork) -> Preflight:
 
 def _run_groups(groups: Sequence[Group], sweep: SweepWork) -> None:
     """Bring the runs of every group to their results, as many groups at a time as there are workers."""
-    groups = _spread(groups, sweep.executor.workers)
+    groups = spread(groups, sweep.executor.workers)
     if len(groups) <= 1 or sweep.executor.workers == 1:
         for group in groups:
             GroupRunner(group, sweep).run()
@@ -158,28 +163,3 @@ def _vote(run: Run, members: Sequence[Result], sweep: SweepWork) -> None:
         for member in members:
             trainings |= {training.key: training for training in member.trainings}
         sweep.finish(run, answers, trainings=list(trainings.values()), generation=joint_generation(members))
-
-
-def _spread(groups: Sequence[Group], workers: int) -> list[Group]:
-    """Groups enough for all workers: the largest that can be cut in two is, never through runs that share a
-    training or a search."""
-    spread = list(groups)
-    while len(spread) < workers:
-        divided = _divide_largest(spread)
-        if divided is None:
-            break
-        spread = divided
-    return spread
-
-
-def _divide_largest(groups: Sequence[Group]) -> list[Group] | None:
-    """The groups, the largest of those that can be cut now in two; None when none can be."""
-    for group in sorted(groups, key=_size, reverse=True):
-        halves = group.halves()
-        if halves is not None:
-            return [*(uncut for uncut in groups if uncut is not group), *halves]
-    return None
-
-
-def _size(group: Group) -> int:
-    return len(group.runs)

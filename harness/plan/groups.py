@@ -1,7 +1,7 @@
 """The runs that share a base model, and so one training worker and one engine."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -55,3 +55,28 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
         Group(model, revision, members[0].generation.max_model_len, members)
         for (model, revision), members in groups.items()
     ]
+
+
+def spread(groups: Sequence[Group], workers: int) -> list[Group]:
+    """Groups enough for all workers: the largest that can be cut in two is, never through runs that share a
+    training or a search."""
+    parts = list(groups)
+    while len(parts) < workers:
+        divided = _divide_largest(parts)
+        if divided is None:
+            break
+        parts = divided
+    return parts
+
+
+def _divide_largest(groups: Sequence[Group]) -> list[Group] | None:
+    """The groups, the largest of those that can be cut now in two; None when none can be."""
+    for group in sorted(groups, key=_size, reverse=True):
+        halves = group.halves()
+        if halves is not None:
+            return [*(uncut for uncut in groups if uncut is not group), *halves]
+    return None
+
+
+def _size(group: Group) -> int:
+    return len(group.runs)

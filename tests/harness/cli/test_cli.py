@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -209,6 +210,24 @@ def test_a_dry_run_for_scripts_gives_tokens_operations_and_seconds(
     assert 0.4 * run["train_tokens"] < run["eval_tokens"] <= 0.5 * run["train_tokens"]
     assert plan["total"]["eval_tokens"] == run["eval_tokens"]
     assert plan["total"]["device_seconds"] == pytest.approx(run["device_seconds"])
+
+
+def test_a_dry_run_says_what_it_takes_of_the_machine(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep.write_text(SWEEP + '[[candidates]]\nname = "other"\nmodel = "gainboard/toy-neox"\n')
+    assert call("run", str(sweep), "--dry-run", "--workers", "2") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"gainboard/toy-neox +1\.4 million +22 MB \(full\) +6 MB +\d+ MB *\n", said)
+    assert re.search(
+        r"This machine has [\d,.]+ GB\. Tuned weights take about \d+ MB of the [\d,.]+ GB of disk", said
+    )
+    assert re.search(r" 2 workers are busy side by side, for about \d+ seconds and \d+ seconds\.", said)
+    assert call("run", str(sweep), "--dry-run", "--json", "--workers", "2") == 0
+    plan = json.loads(capsys.readouterr().out)
+    machine = plan["machine"]
+    assert [share["candidates"] for share in machine["workers"]] == [["toy"], ["other"]]
+    shares = [share["seconds"] for share in machine["workers"]]
+    assert machine["wall_clock_seconds"] == max(shares)
+    assert sum(shares) == pytest.approx(2 * plan["total"]["device_seconds"]), "each has half of the cores"
 
 
 def test_a_dry_run_says_what_its_samples_and_seeds_can_show(

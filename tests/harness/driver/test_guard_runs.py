@@ -111,6 +111,7 @@ class InventedExecutor:
 def no_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is loaded, so nothing need be installed, and no model be there."""
     monkeypatch.setattr(harness.driver.loop, "require_libraries", lambda engine, runs: None)
+    monkeypatch.setattr(harness.driver.loop, "room_findings", lambda *_, **__: [])
     monkeypatch.setattr(harness.driver.loop, "examine", lambda *_, **__: Preflight(NOTICED))
 
 

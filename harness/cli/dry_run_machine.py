@@ -1,0 +1,148 @@
+"""What `--dry-run` says of the machine: memory, disk, and how long each worker will be at work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.plan.estimate import Forecast
+    from harness.plan.needs import ModelNeed
+    from harness.plan.prepare import PlannedSweep
+    from harness.sweep.run import Run
+
+MOST_MODELS = 20
+"""Base models whose needs are printed; `--json` has all."""
+
+
+@dataclass(frozen=True)
+class WorkerShare:
+    """What one worker will do, base model by base model."""
+
+    candidates: tuple[str, ...]
+    seconds: float | None
+    """None where a model's size is not known."""
+
+
+@dataclass(frozen=True)
+class MachineForecast:
+    """What a sweep takes of the machine that it is planned on, and what this has."""
+
+    needs: "tuple[ModelNeed, ...]"
+    memory: int | None
+    """Bytes, of its smallest GPU or of itself; None where nothing tells."""
+
+    disk: int
+    """Bytes that are free for `--work`."""
+
+    workers: tuple[WorkerShare, ...]
+    """Empty for work that is done elsewhere, as on a cluster."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Until the last worker is done, without starts; None where that cannot be told."""
+        known = [share.seconds for share in self.workers if share.seconds is not None]
+        return max(known) if known and len(known) == len(self.workers) else None
+
+    def record(self) -> dict[str, Any]:
+        """As `--json` has it."""
+        return {
+            "models": [asdict(need) for need in self.needs],
+            "memory_bytes": self.memory,
+            "free_disk_bytes": self.disk,
+            "workers": [asdict(share) for share in self.workers],
+            "wall_clock_seconds": self.seconds,
+        }
+
+
+def machine_forecast(
+    planned: "PlannedSweep", forecasts: "Sequence[Forecast]", *, work: Path, workers: int | None
+) -> MachineForecast:
+    """For the runs that are still to do. `workers`: base models at a time; None where that is not known."""
+    from harness.plan.estimate import Estimator
+    from harness.plan.needs import free_disk_bytes, memory_bytes, model_needs
+
+    todo = [run for run, forecast in zip(planned.runs, forecasts, strict=True) if forecast.state != "done"]
+    needs = model_needs(
+        todo,
+        Estimator(planned.tasks),
+        devices=planned.sweep.engine.tensor_parallel_size,
+        trained=work / "trained",
+    )
+    seconds = {forecast.run: forecast.device_seconds for forecast in forecasts}
+    shares = _shares(todo, seconds, workers) if workers is not None else ()
+    return MachineForecast(tuple(needs), memory_bytes(), free_disk_bytes(work), shares)
+
+
+def _shares(
+    runs: "Sequence[Run]", seconds: Mapping[str, float | None], workers: int
+) -> tuple[WorkerShare, ...]:
+    """The parts of a sweep by worker: each takes the next as soon as it is free, as `run_sweep` has them."""
+    from harness.plan.estimate import assumed_device
+    from harness.plan.groups import group_runs, spread
+
+    # Estimates are for all cores, which workers side by side share; each has a GPU of its own.
+    slower = 1 if assumed_device() == "cuda" else workers
+    busy: list[float] = [0.0] * workers
+    candidates: list[list[str]] = [[] for _ in range(workers)]
+    known = [True] * workers
+    for group in spread(group_runs(runs), workers):
+        worker = busy.index(min(busy))
+        of_runs = [seconds[run.label] for run in group.runs]
+        busy[worker] += slower * sum(value for value in of_runs if value is not None)
+        known[worker] &= None not in of_runs
+        candidates[worker] += dict.fromkeys(run.candidate.name for run in group.runs)
+    return tuple(
+        WorkerShare(tuple(names), taken if is_known else None)
+        for names, taken, is_known in zip(candidates, busy, known, strict=True)
+        if names
+    )
+
+
+def print_machine(forecast: MachineForecast, console: "Console") -> None:
+    """Print each base model's needs, what there is, and each worker's hours."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from leaderboards.text import size_of_memory
+
+    if not forecast.needs:
+        return
+    table = Table("base model", box=None, header_style="bold")
+    for column in ("parameters", "memory to train", "to answer", "disk"):
+        table.add_column(column, justify="right")
+    for need in forecast.needs[:MOST_MODELS]:
+        train = f"{size_of_memory(need.train)} ({need.tuner})" if need.train else "–"
+        table.add_row(
+            escape(need.model),
+            f"{need.parameters / 1e6:,.1f} million" + ("" if need.is_counted else "?"),
+            train,
+            size_of_memory(need.answer),
+            size_of_memory(need.disk) if need.disk else "–",
+        )
+    console.print(table)
+    if len(forecast.needs) > MOST_MODELS:
+        console.print(f"… and {len(forecast.needs) - MOST_MODELS} base models more (--json has all)")
+    disk = sum(need.disk for need in forecast.needs)
+    memory = "" if forecast.memory is None else f" This machine has {size_of_memory(forecast.memory)}."
+    console.print(
+        f"Memory is at least that, before activations.{memory} Tuned weights take about {size_of_memory(disk)} "
+        f"of the {size_of_memory(forecast.disk)} of disk that are free.{_workers_sentence(forecast)}",
+        highlight=False,
+    )
+
+
+def _workers_sentence(forecast: MachineForecast) -> str:
+    from leaderboards.text import listed
+
+    if len(forecast.workers) < 2:
+        return ""
+    times = ["?" if share.seconds is None else duration(share.seconds) for share in forecast.workers]
+    return f" {len(times)} workers are busy side by side, for about {listed(times)}."
+
+
+def duration(seconds: float) -> str:
+    """`40 seconds`, `3.2 hours`."""
+    return f"{seconds / 3600:,.1f} hours" if seconds >= 3600 else f"{seconds:,.0f} seconds"

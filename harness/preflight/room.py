@@ -1,0 +1,78 @@
+"""Say which models do not fit this machine, before any is loaded."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from harness.data.loaded import LoadedTask
+from harness.plan.estimate import Estimator, assumed_device
+from harness.plan.needs import ModelNeed, free_disk_bytes, memory_bytes, model_needs
+from harness.records.preflight import PreflightFinding
+from harness.sweep.run import Run
+
+TIGHT = 0.9
+"""Share of the memory from which little is left for activations and everything else."""
+
+
+def room_findings(
+    runs: Iterable[Run], tasks: Mapping[str, LoadedTask], *, work: Path, devices: int
+) -> list[PreflightFinding]:
+    """What the models' sizes tell against this machine. `devices`: that one engine's model is spread over."""
+    needs = model_needs(runs, Estimator(tasks), devices=devices, trained=work / "trained")
+    memory = memory_bytes()
+    findings: list[PreflightFinding] = []
+    if memory is not None:
+        for need in needs:
+            findings += _memory_findings(need, memory)
+    return [*findings, *_disk_findings(needs, free_disk_bytes(work))]
+
+
+def _memory_findings(need: ModelNeed, memory: int) -> Iterator[PreflightFinding]:
+    place = "the GPU has" if assumed_device() == "cuda" else "this machine has"
+    for taken, what, remedy in (
+        (need.train, f"training it ({need.tuner})", "tune fewer of its weights (lora, qlora)"),
+        (need.answer, "answering", "spread it over several GPUs (tensor_parallel_size)"),
+    ):
+        if taken <= TIGHT * memory:
+            continue
+        # A name says too little of a model to refuse it: its weights may be quantised.
+        is_certain = need.is_counted and taken > memory
+        size = "" if need.is_counted else ", judged by its name"
+        for candidate in need.candidates:
+            yield PreflightFinding(
+                severity="refuse" if is_certain else "warn",
+                fact="memory",
+                candidate=candidate,
+                sentence=f"{what} takes at least {size_text(taken)} of memory for its "
+                f"{parameters_text(need.parameters)}{size}, before activations, and {place} "
+                f"{size_text(memory)}; {remedy}, or take a smaller model",
+            )
+
+
+def _disk_findings(needs: list[ModelNeed], free: int) -> Iterator[PreflightFinding]:
+    taken = sum(need.disk for need in needs)
+    if taken <= free:
+        return
+    largest = max(needs, key=_disk)
+    yield PreflightFinding(
+        severity="warn",
+        fact="disk",
+        candidate=largest.candidates[0],
+        sentence=f"the weights of all tuned arms take about {size_text(taken)} on disk, {size_text(largest.disk)} "
+        f"of it of this model, and {size_text(free)} are free; give --work a folder on a larger disk, or tune "
+        "adapters",
+    )
+
+
+def _disk(need: ModelNeed) -> int:
+    return need.disk
+
+
+def size_text(size: int) -> str:
+    """`2.1 GB`."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
+
+
+def parameters_text(parameters: int) -> str:
+    """`1.5 billion parameters`."""
+    number = f"{parameters / 1e9:,.1f} billion" if parameters >= 1e9 else f"{parameters / 1e6:,.1f} million"
+    return f"{number} parameters"
