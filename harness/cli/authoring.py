@@ -47,7 +47,7 @@ def add_verbs(add_verb: AddVerb) -> None:
     text = "where to put it (default: tasks)"
     parser.add_argument("--tasks-dir", type=Path, default=Path("tasks"), metavar="DIR", help=text)
 
-    parser = add_verb("check", _check, "check a sweep or tasks, offline, before any GPU minute")
+    parser = add_verb("check", _check, "check a sweep or tasks before any GPU minute; nothing is downloaded")
     text = "a sweep file, a shipped board or tasks (default: every task)"
     parser.add_argument("what", nargs="*", metavar="SWEEP|TASK", help=text)
     parser.add_argument("--json", action="store_true", help="for scripts")
