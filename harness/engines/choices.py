@@ -42,6 +42,8 @@ class Trie:
 
     def parts(self, most: int) -> "list[Trie]":
         """The same in several tries, each with `most` nodes at most besides those that others have, too."""
+        if len(self.nodes) <= most:
+            return [self]
         tries: list[dict[Beginning, tuple[int, ...]]] = []
         room = 0
         for beginning, tokens in self.following.items():

@@ -13,7 +13,7 @@ MOST_MISTAKES = 6
 """Mistakes of each arm that are listed."""
 
 MOST_LABELS = 24
-"""Distinct targets up to which a task has labels."""
+"""Labels whose score is shown, and distinct targets up to which a task of written answers has labels."""
 
 SAMPLES_A_LABEL = 2
 """Mean samples of a label below which its score says nothing."""
@@ -97,17 +97,24 @@ def _count(arms: Arms, arm: Arm) -> Counter[tuple[str, str]]:
 
 
 def _by_label(arms: Arms) -> Grid | None:
-    """The share of right answers by target."""
+    """The share of right answers by target; of very many targets, of those that are hardest for the last
+    arm."""
     labels = _labels(arms)
     if not labels:
         return None
+    by_arm = [_by_target(arm) for arm in arms.present]
+    title = "Right answers by label"
+    if len(labels) > MOST_LABELS:
+        title += (
+            f": the {MOST_LABELS} of {len(labels)} labels with the lowest share for {arms.present[-1].title}"
+        )
+        shares = {label: _share(arms, by_arm[-1].get(label, ())) for label in labels}
+        scored = [(share, label) for label, share in shares.items() if share is not None]
+        labels = [label for _, label in sorted(scored)[:MOST_LABELS]]
     lines = []
     for label in labels:
-        by_arm = [
-            [answer for answer in arm.answers.values() if answer.sample.target == label]
-            for arm in arms.present
-        ]
-        items = (Item(str(max(map(len, by_arm)))), *(_share_item(arms, answers) for answers in by_arm))
+        answers = [of_arm.get(label, []) for of_arm in by_arm]
+        items = (Item(str(max(map(len, answers)))), *(_share_item(_share(arms, given)) for given in answers))
         lines.append(GridRow(Head(_short(label)), items))
     columns = (
         Column("n", "Test samples with this target."),
@@ -116,25 +123,34 @@ def _by_label(arms: Arms) -> Grid | None:
             for arm in arms.present
         ),
     )
-    return Grid("Right answers by label", Column("Label"), columns, tuple(lines))
+    return Grid(title, Column("Label"), columns, tuple(lines))
 
 
-def _share_item(arms: Arms, answers: Sequence[Answer]) -> Item:
+def _by_target(arm: Arm) -> dict[str, list[Answer]]:
+    answers: dict[str, list[Answer]] = {}
+    for answer in arm.answers.values():
+        answers.setdefault(answer.sample.target, []).append(answer)
+    return answers
+
+
+def _share(arms: Arms, answers: Sequence[Answer]) -> float | None:
+    """Of right answers among those that were scored; None when none was."""
     verdicts = [right for answer in answers if (right := is_right(arms, answer)) is not None]
-    if not verdicts:
-        return Item()
-    share = sum(verdicts) / len(verdicts)
-    return Item(points(share), sort=share)
+    return sum(verdicts) / len(verdicts) if verdicts else None
+
+
+def _share_item(share: float | None) -> Item:
+    return Item() if share is None else Item(points(share), sort=share)
 
 
 def _labels(arms: Arms) -> list[str]:
-    """The distinct targets of a task that has few; none of any other."""
+    """The distinct targets that recur, of choices or of few written answers; none of any other task."""
     if not arms.present or arms.card.output == "perplexity":
         return []
     answers = arms.present[0].answers.values()
     labels = sorted({answer.sample.target for answer in answers})
-    are_labels = 1 < len(labels) <= MOST_LABELS and len(answers) >= SAMPLES_A_LABEL * len(labels)
-    return labels if are_labels else []
+    few = len(labels) <= MOST_LABELS or arms.card.output == "choice"
+    return labels if few and 1 < len(labels) <= len(answers) / SAMPLES_A_LABEL else []
 
 
 def _short(text: str) -> str:

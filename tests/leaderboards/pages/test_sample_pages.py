@@ -207,6 +207,26 @@ def test_the_most_frequent_mistakes_stand_beside_those_of_the_base(results: Path
     ]
 
 
+def test_of_very_many_labels_the_hardest_and_the_most_frequent_mistakes_are_shown(results: Path) -> None:
+    """77 labels, of which the first 30 are never told from the next one, the 5th and the 9th most often."""
+    labels = [f"intent {number:02}" for number in range(77)]
+    targets = [label for place, label in enumerate(labels) for _ in range(6 if place in (5, 9) else 3)]
+    tuned = [labels[place + 1] if (place := labels.index(target)) < 30 else target for target in targets]
+    for method, answers in (("zero_shot", [labels[0]] * len(targets)), ("lora", tuned)):
+        right = [float(answer == target) for answer, target in zip(answers, targets, strict=True)]
+        write_arms(
+            results, {method: right}, card=task_card(output="choice"), targets=targets, answers=answers
+        )  # type: ignore[dict-item]
+    page = site_of(results) / "tasks" / "capitals.html"
+    by_label = lines(page, "labels-table")
+    assert by_label[:2] == ["intent 00 3 100.0 0.0", "intent 01 3 0.0 0.0"]
+    assert len(by_label) == 24
+    assert "the 24 of 77 labels with the lowest share for LoRA" in Text(page).text
+    mistakes = lines(page, "mistakes-table")
+    assert mistakes[:2] == ["intent 05 intent 06 0 6", "intent 09 intent 10 0 6"]
+    assert len(mistakes) <= 12
+
+
 def test_targets_that_are_no_labels_have_no_score_by_label_and_single_mistakes_are_not_listed(
     results: Path,
 ) -> None:
