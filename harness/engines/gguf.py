@@ -120,7 +120,7 @@ def _save_model(path: Path, header: GgufHeader, folder: Path) -> None:
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     config.dtype = torch.float32
-    config.eos_token_id = _turn_ends(header)
+    config.eos_token_id = _turn_ends(path, header)
     # Of the plain architecture: what was loaded may remember that it came from a file of another format.
     with torch.device("meta"):
         plain = AutoModelForCausalLM.from_config(config)
@@ -192,11 +192,11 @@ def _put_right(config: Any, header: GgufHeader) -> None:
 def _check_complete(path: Path, header: GgufHeader, model: Any, info: dict[str, Any]) -> None:
     """Raise `UserError` unless the model has every number of the file, and no other."""
     check_loaded(str(path), type(model).__name__, info)
-    rotary = sorted(name for name in header.shapes if name.startswith(_ROTARY_TABLES))
-    if rotary:
+    stretched = _stretched(header)
+    if stretched:
         raise UserError(
-            f"{path} stretches its context by a table of rotary frequencies ({rotary[0]}), which transformers does "
-            "not read from GGUF: give the folder that it was made from"
+            f"{path} stretches its context ({stretched}), which transformers does not read from GGUF: give the "
+            "folder that it was made from"
         )
     numbers = sum(tensor.numel() for tensor in model.parameters())
     if numbers != header.parameters:
@@ -204,6 +204,19 @@ def _check_complete(path: Path, header: GgufHeader, model: Any, info: dict[str, 
             f"{path} holds {header.parameters:,} numbers, and transformers makes a {type(model).__name__} of "
             f"{numbers:,} of them: layers or tensors would be left out; give the folder that it was made from"
         )
+
+
+def _stretched(header: GgufHeader) -> str:
+    """The tensor or key by which rotary positions are scaled and that would be dropped; empty without one."""
+    tables = sorted(name for name in header.shapes if name.startswith(_ROTARY_TABLES))
+    if tables:
+        return tables[0]
+    if header.architecture == "gpt-oss":  # the one that transformers reads it for
+        return ""
+    kind = header.of_architecture("rope.scaling.type")
+    if kind not in (None, "", "none"):
+        return f"{header.architecture}.rope.scaling.type = {str(kind)[:40]!r}"
+    return f"{header.architecture}.rope.scale_linear" if header.of_architecture("rope.scale_linear") else ""
 
 
 def _compact(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -251,11 +264,23 @@ def _said(header: GgufHeader) -> _Said:
     )
 
 
-def _turn_ends(header: GgufHeader) -> int | list[int] | None:
+def _turn_ends(path: Path, header: GgufHeader) -> int | list[int] | None:
     """The tokens that end an answer: of a text, of a turn, and of a message to a tool."""
-    keys = [f"tokenizer.ggml.{name}_token_id" for name in ("eos", "eot", "eom")]
-    ends = list(dict.fromkeys(header.metadata[key] for key in keys if key in header.metadata))
+    numbers = [_token_number(path, header, name) for name in ("eos", "eot", "eom")]
+    ends = list(dict.fromkeys(number for number in numbers if number is not None))
     return ends if len(ends) > 1 else ends[0] if ends else None
+
+
+def _token_number(path: Path, header: GgufHeader, name: str) -> int | None:
+    """The token that the file gives this part; None where it gives none."""
+    number = header.metadata.get(f"tokenizer.ggml.{name}_token_id")
+    count = len(header.metadata["tokenizer.ggml.tokens"])
+    if number is not None and not (isinstance(number, int) and 0 <= number < count):
+        raise UserError(
+            f"{path} says that its {name} token is {str(number)[:40]}, and its tokens end at {count - 1}: the file "
+            "is damaged; give the folder that it was made from"
+        )
+    return number
 
 
 def _save_tokenizer(path: Path, header: GgufHeader, folder: Path) -> None:
@@ -277,18 +302,18 @@ def _save_tokenizer(path: Path, header: GgufHeader, folder: Path) -> None:
         chat_template=read.chat_template,
         add_bos_token=said.begins_with_bos,
         add_eos_token=said.ends_with_eos,
-        **_special_tokens(header),
+        **_special_tokens(path, header),
         **({"model_max_length": length} if isinstance(length, int) else {}),
     )
     tokenizer.save_pretrained(folder)
     _check_saved(path, folder, said)
 
 
-def _special_tokens(header: GgufHeader) -> dict[str, str]:
+def _special_tokens(path: Path, header: GgufHeader) -> dict[str, str]:
     """By the names of transformers; those that the file does not have are left out."""
     tokens = header.metadata["tokenizer.ggml.tokens"]
     names = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
-    numbers = {name: header.metadata.get(f"tokenizer.ggml.{key}_token_id") for name, key in names.items()}
+    numbers = {name: _token_number(path, header, key) for name, key in names.items()}
     return {name: tokens[number] for name, number in numbers.items() if number is not None}
 
 

@@ -25,8 +25,8 @@ ARCHITECTURES = frozenset(
 )  # fmt: skip
 """Causal language models that transformers makes of such a file, by GGUF's names."""
 
-MOST_HEADER = 1 << 28
-"""Bytes: vocabularies of a quarter of a million tokens take some ten million."""
+MOST_HEADER = 1 << 26
+"""Bytes: a vocabulary of a quarter of a million tokens with its merges takes some twenty million."""
 
 _SCALARS = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d",

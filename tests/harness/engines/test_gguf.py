@@ -150,6 +150,24 @@ def test_a_text_begins_and_ends_as_the_file_says(
     assert token_ids.count(1) == begins
 
 
+@pytest.mark.parametrize(("said", "begins"), [(None, True), (True, True), (False, False)])
+def test_a_gemma_begins_with_bos_unless_its_file_says_otherwise(
+    tmp_path: Path, said: bool | None, begins: bool
+) -> None:
+    """F29: transformers' own reading never begins so."""
+    metadata = {key.replace("llama.", "gemma3."): value for key, value in small_metadata().items()}
+    metadata |= {"general.architecture": "gemma3", "gemma3.attention.key_length": 4}
+    metadata |= sentencepiece(tokenizer__ggml__add_bos_token=said, tokenizer__ggml__add_space_prefix=False)
+    tensors = llama_tensors(ROWS)
+    for name, width in (("post_attention", 8), ("post_ffw", 8), ("attn_q", 4), ("attn_k", 4)):
+        tensors[f"blk.0.{name}_norm.weight"] = np.ones(width, np.float32)
+    folder = convert(write_gguf(tmp_path / "m.gguf", metadata, tensors))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokens = tokenizer.convert_ids_to_tokens(tokenizer("The of is.")["input_ids"])
+    assert tokens == ["<s>"] * begins + ["T", "he", "▁of", "▁is", "."]
+    load_model(str(folder), None, None, dtype=torch.float32)
+
+
 @pytest.mark.parametrize(("said", "first"), [(None, "▁The"), (True, "▁The"), (False, "T")])
 def test_a_space_stands_before_the_first_word_only_where_the_file_says_so(
     tmp_path: Path, said: bool | None, first: str
@@ -226,7 +244,20 @@ def test_a_tensor_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_stretched_context_is_not_dropped_without_a_word(tmp_path: Path) -> None:
     tensors = llama_tensors(ROWS) | {"rope_freqs.weight": np.ones(2, np.float32) * 8}
     path = write_gguf(tmp_path / "m.gguf", small_metadata() | sentencepiece(), tensors)
-    assert "stretches its context by a table of rotary frequencies (rope_freqs.weight)" in refusal(path)
+    assert "stretches its context (rope_freqs.weight)" in refusal(path)
+
+
+def test_a_scaled_context_is_not_dropped_without_a_word(tmp_path: Path) -> None:
+    metadata = small_metadata(llama__rope__scaling__type="yarn") | sentencepiece()
+    path = write_gguf(tmp_path / "m.gguf", metadata, llama_tensors(ROWS))
+    assert "stretches its context (llama.rope.scaling.type = 'yarn')" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["bos", "eos", "eot", "padding"])
+def test_a_special_token_that_there_is_not_is_refused(tmp_path: Path, name: str) -> None:
+    metadata = small_metadata() | sentencepiece() | {f"tokenizer.ggml.{name}_token_id": ROWS}
+    message = refusal(write_gguf(tmp_path / "m.gguf", metadata, llama_tensors(ROWS)))
+    assert f"{name} token is {ROWS}, and its tokens end at {ROWS - 1}" in message or "cannot read" in message
 
 
 def test_a_way_of_cutting_texts_that_nobody_knows_is_refused(tmp_path: Path) -> None:
