@@ -99,6 +99,7 @@ def run_record(result: Result) -> dict[str, Any]:
         "n_train": run.n_train,
         "num_fewshot": run.num_fewshot,
         "templates": list(run.templates),
+        "chat_template_kwargs": run.candidate.chat_template_kwargs,
         "primary_metric": result.task.primary_metric,
         "metrics": {
             name: {

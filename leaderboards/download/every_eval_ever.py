@@ -167,6 +167,8 @@ def _result(site: Site, row: Row, task: str, cell: Cell) -> dict[str, Any]:
                     "num_fewshot": run.num_fewshot,
                     "demonstrations": run.demonstrations,
                     "draws": run.generation.n,
+                    "chat_template_kwargs": run.candidate.chat_template_kwargs or None,
+                    "max_thought_tokens": run.candidate.max_thought_tokens,
                     "split": run.split,
                     "seeds": list(cell.seeds),
                 }
