@@ -165,3 +165,51 @@ def home_made(kind: str, *, template: str | None = TEMPLATE, **changed: Any) -> 
     return PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(_tokenizer(kind)), **settings | changed
     )
+
+
+def tiny_model(tokenizer: Any) -> Any:
+    """A Llama of random weights that likes some tokens much better than others."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=512,
+            initializer_range=0.5,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+def scripted_model(tokenizer: Any, token_ids: list[int]) -> Any:
+    """A GPT-2 that has these tokens at these places, whatever it reads; the last one from there on."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    places = 64
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=places,
+        n_embd=places,
+        n_layer=1,
+        n_head=1,
+        tie_word_embeddings=False,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    model = GPT2LMHeadModel(config)
+    with torch.no_grad():
+        for name, tensor in model.named_parameters():
+            if "ln_" not in name:
+                tensor.zero_()
+        model.transformer.wpe.weight.copy_(torch.eye(places))
+        for place in range(places):
+            model.lm_head.weight[token_ids[min(place + 1, len(token_ids) - 1)], place] = 1.0
+    return model

@@ -21,6 +21,10 @@ class Letters:
     """One token a letter."""
 
     bos_token_id, eos_token_id, chat_template = 1, 2, None
+    all_special_ids = (1, 2)
+
+    def get_added_vocab(self) -> dict[str, int]:
+        return {}
 
     def __call__(self, text: str | list[str], add_special_tokens: bool = True) -> dict[str, Any]:
         if isinstance(text, list):

@@ -14,7 +14,7 @@ from harness.metrics import chance_level, find_metric, majority_level
 from harness.metrics.constraints import CONSTRAINTS
 from harness.metrics.overlap import OVERLAP
 from harness.task import Sample, Task
-from harness.task.prompts import fields_of, render
+from harness.task.prompts import ends_in_white_space, fields_of, render, slot_of
 from harness.task.words import spaced
 
 MAX_WORDS = 700
@@ -65,6 +65,7 @@ def lint(task: Task, dataset: Dataset) -> list[str]:
         *_blanks(task, prompts),
         *_stopped(task, prompts),
         *_read_too_late(task),
+        *_open_ended(task),
         *_fixed_left_out(task),
         *_overlong(task, prompts),
         *_same_wordings(task, spread(dataset.test, MOST_COMPARED)),
@@ -292,6 +293,23 @@ def _read_too_late(task: Task) -> list[str]:
                 "reads that"
             )
     return faults
+
+
+def _open_ended(task: Task) -> list[str]:
+    """Wordings whose last white space takes the place of the delimiter before the answer."""
+    if task.prompts.render is not None:
+        return []
+    what = "marker" if task.prompts.marker else "template '{}'"
+    open_ended = [
+        name
+        for name, wording in task.prompts.templates.items()
+        if slot_of(wording) is None and ends_in_white_space(task.prompts, wording)
+    ]
+    return [
+        f"{what.format(name)} ends in white space, which goes with the answer and takes the place of target_delimiter "
+        f"({task.prompts.target_delimiter!r}); leave it out, or mark the answer's place with a slot"
+        for name in open_ended[: 1 if task.prompts.marker else None]
+    ]
 
 
 def _fixed_left_out(task: Task) -> list[str]:

@@ -3,15 +3,16 @@
 One class does it for training and for scoring, so the tokens a model is trained on are those it is scored on.
 """
 
+import datetime
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from types import MappingProxyType
+from functools import cached_property, lru_cache
 from typing import Any
 
-from harness.engines.template import template_source
-from harness.engines.thinking import NO_THOUGHT, Messages, ThoughtPlace, ThoughtPlaces
+from harness.engines.rendering import NO_ARGUMENTS, TODAY, ChatTemplate
+from harness.engines.template import template_source, turn_end
+from harness.engines.thinking import NO_THOUGHT, ThoughtPlace, ThoughtPlaces
 from harness.errors import UserError
 from harness.sweep.prompting import Prompting
 from harness.sweep.thoughts import THOUGHT_MARKS
@@ -24,7 +25,10 @@ NO_TOKENS = (
     "a bos_token"
 )
 
-NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
+NO_END = (
+    "the tokenizer has no token that ends a text, so no answer can end; set eos_token in its "
+    "tokenizer_config.json"
+)
 
 _ENCODED_WHOLE = 200
 """Characters of a prompt up to which it is encoded whole along with its answers; of a longer one, only its
@@ -88,12 +92,13 @@ class PromptEncoder:
             )
         self.tokenizer = tokenizer
         self.chat = has_template if chat is None else chat
-        self.chat_template_kwargs = chat_template_kwargs
+        self._arguments = chat_template_kwargs
+        self._template = ChatTemplate(tokenizer, chat_template_kwargs)
         self._apart: dict[str, list[int]] = {}
         """Answers as they follow a line break, for prompts that they would merge with."""
         self.answers_at_once = max_thought_tokens == 0
         template = template_source(tokenizer) if self.chat else ""
-        self._thoughts = ThoughtPlaces(template, thought_marks, self._render)
+        self._thoughts = ThoughtPlaces(template, thought_marks, self._template.render)
 
     @classmethod
     def of(cls, tokenizer: Any, prompting: Prompting) -> "PromptEncoder":
@@ -106,10 +111,18 @@ class PromptEncoder:
             max_thought_tokens=prompting.max_thought_tokens,
         )
 
-    @property
+    @cached_property
     def stop_token_ids(self) -> list[int]:
-        """The tokens that end an answer; the first is the one that tuning teaches."""
-        return [] if self.tokenizer.eos_token_id is None else [int(self.tokenizer.eos_token_id)]
+        """The tokens that end an answer, the one that tuning teaches first: in a chat what its template puts
+        behind an answer, and in any case the tokenizer's end of a text, where it has one."""
+        ends = turn_end(self.tokenizer, self._arguments) if self.chat else ()
+        eos: int | None = self.tokenizer.eos_token_id
+        return list(dict.fromkeys([*ends, *([] if eos is None else [int(eos)])]))
+
+    @property
+    def date(self) -> datetime.date | None:
+        """The day that the chat template was told is today, if it asked."""
+        return TODAY.date() if self._template.told_date else None
 
     # Prompts
 
@@ -136,19 +149,13 @@ class PromptEncoder:
     def _put(self, prompt: Rendered) -> Encoded:
         """A prompt as its text, yet without tokens."""
         chat = self.chat and bool(prompt.messages)
-        text = self._render(prompt.messages) if chat else prompt.text
+        text = self._template.render(prompt.messages) if chat else prompt.text
         before = "" if chat else prompt.before
         thought = self._thoughts.of(prompt.messages if chat else (), text)
         if prompt.lm_eval == "loglikelihood":  # white space at the end belongs to the answer there
             text, white_space = _white_space_apart(text)
             before = white_space + before
         return Encoded(text, [], before, prompt.after, prompt.lm_eval, thought)
-
-    def _render(self, messages: Messages, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> str:
-        text: str = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **{**self.chat_template_kwargs, **arguments}
-        )
-        return text
 
     def _adds_special(self, prompt: Rendered, text: str) -> bool:
         """Whether the tokenizer adds special tokens to a text; lm-eval lets it do so in chats, too."""
@@ -249,7 +256,10 @@ class PromptEncoder:
     # What is trained on
 
     def completed(self, pairs: Sequence[tuple[Rendered, str]]) -> list[Completed]:
-        """Prompts and their whole answers. Raises `UserError` for a prompt without tokens."""
+        """Prompts and their whole answers. Raises `UserError` for a prompt without tokens, and for a tokenizer
+        with no token to end an answer with."""
+        if self.tokenizer.eos_token_id is None:
+            raise UserError(NO_END)
         prompts = self.prompts([prompt for prompt, _ in pairs])
         if not all(prompt.token_ids for prompt in prompts):
             raise UserError(NO_TOKENS)
@@ -257,11 +267,12 @@ class PromptEncoder:
         if self.answers_at_once:
             prompts = closed
         answers = self.answers([(prompt, answer) for prompt, (_, answer) in zip(closed, pairs, strict=True)])
-        end = self.stop_token_ids[:1]
+        of_turn, of_text = self.stop_token_ids[0], self.stop_token_ids[-1]
+        ends = [of_turn if rendered.messages else of_text for rendered, _ in pairs]
         # Where a model may think, it learns to write the empty thought itself: it is asked without one.
         return [
-            Completed(prompt.token_ids, read.token_ids[len(prompt.token_ids) :] + answer + end)
-            for prompt, read, answer in zip(prompts, closed, answers, strict=True)
+            Completed(prompt.token_ids, [*read.token_ids[len(prompt.token_ids) :], *answer, end])
+            for prompt, read, answer, end in zip(prompts, closed, answers, ends, strict=True)
         ]
 
     def _tokens(self, texts: Iterable[str], *, special: bool) -> dict[str, list[int]]:

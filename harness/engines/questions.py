@@ -49,6 +49,9 @@ class Question:
     after: str
     """What follows the answer in the template."""
 
+    of_lm_eval: bool
+    """Whether its answer is read as lm-eval reads it."""
+
     answers: list[str]
     """The choices, or the one target whose likelihood is measured; empty when the answer is written."""
 
@@ -113,6 +116,7 @@ class Questions:
                     text=prompt.text,
                     tokens=prompt.token_ids,
                     after=prompt.after,
+                    of_lm_eval=prompt.lm_eval is not None,
                     answers=texts,
                     answer_tokens=list(islice(tokens, len(texts))),
                     begun=prompt.thought.begun,
@@ -129,9 +133,12 @@ class Questions:
         if self._job.output == "perplexity":
             pieces = windows(question.tokens, question.answer_tokens[0], self._context, self._job.stride)
             return [Measure(before, after, self._arm) for before, after in pieces]
-        sampling = self._sampling
-        if question.answers:
-            sampling = replace(sampling, choice=tuple(question.answers))
+        sampling = replace(
+            self._sampling,
+            choice=tuple(question.answers),
+            stop_token_ids=tuple(self.encoder.stop_token_ids),
+            skip_special_tokens=question.of_lm_eval,
+        )
         if question.thought_room is not None:
             # A stop string may stand in a thought, which it must not end: the answer is cut at it afterwards.
             sampling = replace(sampling, stop=(), max_tokens=sampling.max_tokens + question.thought_room)

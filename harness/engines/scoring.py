@@ -288,6 +288,7 @@ class ScoringWorker:
             num_devices=engine.num_devices,
             dtype=engine.dtype,
             chat_template=run.prompts.encoder.chat,
+            template_date=run.prompts.encoder.date,
             way=engine.way,
             swap_seconds=swap_seconds / len(runs),
             guard_seconds=guard_seconds / len(runs),

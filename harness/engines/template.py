@@ -1,12 +1,16 @@
-"""Look into a tokenizer's chat template: its source, and what it reads besides the messages."""
+"""Look into a tokenizer's chat template: its source, what it reads besides the messages, and what it does."""
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from jinja2 import Environment, TemplateSyntaxError, meta, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
+
+from harness.engines.rendering import NO_ARGUMENTS, ChatTemplate, Message
+from harness.errors import UserError
 
 
 def template_source(tokenizer: Any) -> str:
@@ -52,3 +56,88 @@ def _names_read(source: str) -> set[str]:
         return meta.find_undeclared_variables(environment.parse(source))
     except TemplateSyntaxError:
         return set(re.findall(r"\w+", source))
+
+
+_QUESTION, _ANSWER, _SYSTEM = "gainboardquestion", "gainboardanswer", "gainboardsystem"
+"""Words that no template writes by itself, to see where it puts a turn."""
+
+_ANSWERED: tuple[Message, ...] = (
+    {"role": "user", "content": _QUESTION},
+    {"role": "assistant", "content": _ANSWER},
+)
+
+
+@dataclass(frozen=True)
+class TemplateFacts:
+    """What a chat template does; found out by rendering a few words."""
+
+    fault: str | None = None
+    """Why it cannot render even one question, in a sentence; the rest is then unknown."""
+
+    turn_end: tuple[int, ...] = ()
+    """The token that it puts behind a finished answer; empty where it puts none there."""
+
+    generation_prompt: bool = True
+    """Whether a prompt leads to where the answer begins; False: it stops before the assistant's turn."""
+
+    system: Literal["kept", "dropped", "refused"] = "kept"
+    """What becomes of a system line."""
+
+    arguments: tuple[str, ...] = ()
+    """Names that it reads and that transformers does not give by itself."""
+
+    asks_for_date: bool = False
+    """Whether it writes today's date, for which it is told `TODAY`."""
+
+
+def template_facts(tokenizer: Any, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> TemplateFacts:
+    """The facts of a tokenizer that has a chat template. `arguments`: those that it is given."""
+    template = ChatTemplate(tokenizer, arguments)
+    question = _ANSWERED[0]
+    try:
+        prompt = template.render([question])
+    except UserError as error:
+        return TemplateFacts(fault=str(error))
+    with_system = _rendered(template, [{"role": "system", "content": _SYSTEM}, question])
+    return TemplateFacts(
+        turn_end=_turn_end(tokenizer, template),
+        generation_prompt=_leads_to_answer(template, prompt),
+        system="refused" if with_system is None else "kept" if _SYSTEM in with_system else "dropped",
+        arguments=tuple(sorted(_names_read(template_source(tokenizer)) - _ALWAYS)),
+        asks_for_date=template.told_date,
+    )
+
+
+def turn_end(tokenizer: Any, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> tuple[int, ...]:
+    """The token that the chat template puts behind a finished answer; empty where it puts none there."""
+    return _turn_end(tokenizer, ChatTemplate(tokenizer, arguments))
+
+
+def _turn_end(tokenizer: Any, template: ChatTemplate) -> tuple[int, ...]:
+    _, *behind = (_rendered(template, _ANSWERED * 2) or "").split(_ANSWER)
+    ends = {_special_token(tokenizer, text) for text in behind}
+    # What follows one answer and not the other begins the next turn.
+    return tuple(end for end in ends if end is not None) if len(ends) == 1 else ()
+
+
+def _special_token(tokenizer: Any, text: str) -> int | None:
+    """The token that a text begins with, white space apart, if it is one of those that no word has."""
+    if not text.strip():
+        return None
+    token_id = int(tokenizer(text.lstrip(), add_special_tokens=False)["input_ids"][0])
+    special = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
+    return token_id if token_id in special else None
+
+
+def _leads_to_answer(template: ChatTemplate, prompt: str) -> bool:
+    without = _rendered(template, _ANSWERED[:1])
+    before_answer = (_rendered(template, _ANSWERED) or "").rpartition(_ANSWER)[0]
+    return prompt != without or prompt.strip() == before_answer.strip()
+
+
+def _rendered(template: ChatTemplate, messages: Sequence[Message]) -> str | None:
+    """Without a generation prompt; None where the template refuses."""
+    try:
+        return template.render(messages, add_generation_prompt=False)
+    except UserError:
+        return None

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 import torch
 import transformers
-from transformers import AutoTokenizer, GenerationConfig
+from transformers import AutoTokenizer, GenerationConfig, StoppingCriteria
 
 from harness.engines.choices import NextTokens, logprob_of, trie_of
+from harness.engines.encode import NO_END
 from harness.engines.engine import (
     MAX_NUM_SEQS,
+    READ_ALONG,
     Answered,
     Choose,
     Completion,
@@ -27,6 +29,8 @@ from harness.engines.engine import (
     check_vocabulary,
     context_length,
     stop_token_ids,
+    text_after,
+    written_text,
 )
 from harness.engines.reference import TransformersReference
 from harness.engines.weighing import ChoiceReader, Weighed, batches
@@ -69,7 +73,9 @@ class LoadedEngine:
         self.device, self.dtype = device_name(), str(model.dtype).removeprefix("torch.")
         self.tokenizer = tokenizer
         self._size = min(max_num_seqs, BATCH)
-        self._compiler: Any | None = None
+        self._compilers: dict[tuple[int, ...], Any] = {}
+        """Of grammars, by the tokens that end an answer."""
+
         self._reader: ChoiceReader | None = None
         self._hold(model)
         check_vocabulary(tokenizer, model.get_input_embeddings().num_embeddings)
@@ -147,20 +153,20 @@ class LoadedEngine:
             max_new_tokens=sampling.max_tokens,
             do_sample=bool(drawn),
             num_return_sequences=sampling.n,
-            eos_token_id=self._stop,
+            eos_token_id=sorted(self._ends(sampling)) or None,
             pad_token_id=self._pad,
-            stop_strings=list(sampling.stop) or None,
             return_dict_in_generate=True,
             output_logits=sampling.logprobs,
             **drawn,
         )
         input_ids, mask = self._left_padded([request.prompt for _, request in batch])
+        strings = _StopStrings(self.tokenizer, sampling.stop, answers_begin=input_ids.shape[1])
         output = self._model.generate(
             input_ids=input_ids,
             attention_mask=mask,
             generation_config=config,
-            tokenizer=self.tokenizer,
             logits_processor=self._constraints(batch, sampling),
+            stopping_criteria=[strings] if sampling.stop else [],
         )
         rows = output.sequences[:, input_ids.shape[1] :]
         logprobs: list[list[float]] | None = None
@@ -168,53 +174,76 @@ class LoadedEngine:
             steps = torch.stack(output.logits, dim=1).float().log_softmax(dim=-1)
             logprobs = steps.gather(2, rows[:, :, None])[:, :, 0].tolist()
         completions = [
-            self._completion(token_ids, None if logprobs is None else logprobs[row], sampling.stop)
+            self._completion(
+                batch[row // sampling.n][1],
+                token_ids[: strings.ends.get(row)],
+                sampling,
+                None if logprobs is None else logprobs[row],
+                row in strings.ends,
+            )
             for row, token_ids in enumerate(rows.tolist())
         ]
         return [completions[start : start + sampling.n] for start in range(0, len(completions), sampling.n)]
 
-    def _completion(self, row: list[int], logprobs: list[float] | None, stop: Sequence[str]) -> Completion:
-        """A row of the batch up to where its answer ended: at a token, or at a string and then padded."""
-        ended = next((index for index, token in enumerate(row) if token in self._stop), None)
+    def _completion(
+        self,
+        request: Generate,
+        row: list[int],
+        sampling: Sampling,
+        logprobs: list[float] | None,
+        at_string: bool,
+    ) -> Completion:
+        """`row`: a row of the batch, up to where a string ended its answer if one did."""
+        ends = self._ends(sampling)
+        ended = next((index for index, token in enumerate(row) if token in ends), None)
         token_ids = row if ended is None else row[: ended + 1]
-        text = self.tokenizer.decode(row[:ended], skip_special_tokens=True)
-        cuts = [text.index(string) for string in stop if string in text]
-        if cuts:
-            text = text[: min(cuts)]
-            while ended is None and token_ids and token_ids[-1] == self._pad:
-                token_ids = token_ids[:-1]
-        finish_reason = "length" if ended is None and not cuts else "stop"
         return Completion(
-            text, token_ids, finish_reason, None if logprobs is None else logprobs[: len(token_ids)]
+            written_text(self.tokenizer, request.prompt, row[:ended], sampling),
+            token_ids,
+            "length" if ended is None and not at_string else "stop",
+            None if logprobs is None else logprobs[: len(token_ids)],
         )
+
+    def _ends(self, sampling: Sampling) -> set[int]:
+        """Every token that ends an answer."""
+        return {*self._stop, *sampling.stop_token_ids}
 
     def _constraints(self, batch: Sequence[tuple[int, Generate]], sampling: Sampling) -> list[Any]:
         """What lets each row of the batch write only what its request allows."""
         choices = [request.sampling.choice for _, request in batch]
         if not sampling.json and not any(choices):
             return []
+        compiler = self._compiler(sampling)
+        if sampling.json:
+            grammars = [compiler.compile_json_schema(sampling.json, any_whitespace=False)] * len(batch)
+        else:
+            grammars = [compiler.compile_grammar(_one_of(texts)) for texts in choices]
+        by_row = []  # each prompt has a row per draw
+        for grammar in grammars:
+            by_row += [grammar] * sampling.n
+        from xgrammar.contrib.hf import LogitsProcessor
+
+        return [LogitsProcessor(by_row)]
+
+    def _compiler(self, sampling: Sampling) -> Any:
+        """What makes grammars after which an answer must end."""
         try:
             import xgrammar
-            from xgrammar.contrib.hf import LogitsProcessor
         except ImportError:
             raise UserError(
                 "structured_outputs takes xgrammar, which is not installed here: pip install xgrammar "
                 "(vLLM brings it)"
             ) from None
-        if self._compiler is None:
+        ends = tuple(sorted(self._ends(sampling)))
+        if not ends:
+            raise UserError(f"structured_outputs: {NO_END}")
+        if ends not in self._compilers:
             size = self._model.get_output_embeddings().out_features
             tokenizer_info = xgrammar.TokenizerInfo.from_huggingface(
-                self.tokenizer, vocab_size=size, stop_token_ids=self._stop
+                self.tokenizer, vocab_size=size, stop_token_ids=list(ends)
             )
-            self._compiler = xgrammar.GrammarCompiler(tokenizer_info)
-        if sampling.json:
-            grammars = [self._compiler.compile_json_schema(sampling.json, any_whitespace=False)] * len(batch)
-        else:
-            grammars = [self._compiler.compile_grammar(_one_of(texts)) for texts in choices]
-        by_row = []  # each prompt has a row per draw
-        for grammar in grammars:
-            by_row += [grammar] * sampling.n
-        return [LogitsProcessor(by_row)]
+            self._compilers[ends] = xgrammar.GrammarCompiler(tokenizer_info)
+        return self._compilers[ends]
 
     # Given answers
 
@@ -259,8 +288,9 @@ class LoadedEngine:
 
     @property
     def _pad(self) -> int:
-        pad = self.tokenizer.pad_token_id
-        return int(self.tokenizer.eos_token_id if pad is None else pad)
+        """What fills rows up; nothing attends to it."""
+        token_ids = (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id)
+        return next((int(token_id) for token_id in token_ids if token_id is not None), 0)
 
     def _left_padded(self, rows: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids and attention mask, both (rows × longest row)."""
@@ -297,6 +327,33 @@ class TransformersEngine(LoadedEngine):
             self._base, self._revision, weights, dtype=torch.bfloat16 if on_cuda else torch.float32
         )
         return model.to("cuda" if on_cuda else "cpu")
+
+
+class _StopStrings(StoppingCriteria):  # type: ignore[misc]
+    """Ends each row whose answer has a stop string in it. transformers' own criterion reads the prompt, too: a
+    string that begins there would end an answer at its first token."""
+
+    def __init__(self, tokenizer: Any, strings: Sequence[str], *, answers_begin: int) -> None:
+        """`answers_begin`: the column after the prompts."""
+        self._tokenizer, self._strings = tokenizer, strings
+        self._begin = answers_begin
+        # A character takes four tokens at most.
+        self._longest = 1 + 4 * max(map(len, strings), default=0)
+        self.ends: dict[int, int] = {}
+        """By row, the number of its answer's tokens where a string ended it."""
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        length = input_ids.shape[1]
+        begin = max(self._begin, length - self._longest)
+        before = input_ids[:, max(0, begin - READ_ALONG) : begin].tolist()
+        for row, (read, written) in enumerate(zip(before, input_ids[:, begin:].tolist(), strict=True)):
+            if row in self.ends:
+                continue
+            text = text_after(self._tokenizer, read, written)
+            if any(string in text for string in self._strings):
+                self.ends[row] = length - self._begin
+        ended = [row in self.ends for row in range(len(input_ids))]
+        return torch.tensor(ended, device=input_ids.device)
 
 
 def _one_of(texts: Sequence[str]) -> str:

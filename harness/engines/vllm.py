@@ -47,6 +47,7 @@ from harness.engines.engine import (
     check_vocabulary,
     context_length,
     stop_token_ids,
+    written_text,
 )
 from harness.engines.reference import AdapterReference, TransformersReference
 from harness.engines.weights import check_base, load_model
@@ -321,7 +322,7 @@ class VllmEngine:
                         ask(place, again)
                     if not item.outstanding:
                         del pending[place]
-                        yield Answered(place, _answer(item), item.cached_tokens)
+                        yield Answered(place, _answer(item, self.tokenizer), item.cached_tokens)
         except RuntimeError as error:
             if not _of_memory(error):
                 raise
@@ -392,7 +393,8 @@ class VllmEngine:
             top_p=sampling.top_p,
             max_tokens=sampling.max_tokens,
             stop=list(sampling.stop),
-            stop_token_ids=self._stop,
+            stop_token_ids=sorted({*self._stop, *sampling.stop_token_ids}),
+            skip_special_tokens=False,  # stop strings are looked for in all that was written
             seed=sampling.seed if sampling.temperature else None,
             logprobs=0 if sampling.logprobs else None,
             structured_outputs=constraint,
@@ -431,11 +433,11 @@ def _beginning(beginning: tuple[int, ...], tokens: Iterable[int]) -> list[_Part]
     ]
 
 
-def _answer(pending: _Pending) -> Any:
+def _answer(pending: _Pending, tokenizer: Any) -> Any:
     """What vLLM's outputs say, as the request wants it."""
     request = pending.request
     if isinstance(request, Generate):
-        return [_completion(output) for output in pending.output.outputs]
+        return [_completion(tokenizer, request, output) for output in pending.output.outputs]
     if isinstance(request, Choose):
         return [
             sum(pending.following[tuple(choice[:index])][token] for index, token in enumerate(choice))
@@ -455,12 +457,15 @@ def _of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
 
 
-def _completion(output: Any) -> Completion:
+def _completion(tokenizer: Any, request: Generate, output: Any) -> Completion:
     token_ids = list(output.token_ids)
+    at_token = output.finish_reason == "stop" and not isinstance(output.stop_reason, str)
+    written = token_ids[:-1] if at_token else token_ids
     logprobs = None
     if output.logprobs is not None:
         logprobs = [step[token].logprob for step, token in zip(output.logprobs, token_ids, strict=True)]
-    return Completion(output.text, token_ids, output.finish_reason, logprobs)
+    text = written_text(tokenizer, request.prompt, written, request.sampling)
+    return Completion(text, token_ids, output.finish_reason, logprobs)
 
 
 def _rank_that_vllm_has(rank: int) -> int:

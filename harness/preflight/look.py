@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
 from harness.engines.engine import check_vocabulary, context_length
-from harness.errors import UserError, one_line
+from harness.errors import UserError
 from harness.preflight.job import ModelJob, PromptProbe, Remark, TrainingProbe
 from harness.task import Rendered
 
@@ -33,13 +33,12 @@ def look(job: ModelJob, tokenizer: Any, config: Any, announce: Announce = lambda
         announce(f"rendering prompts of task '{probe.task}'")
         try:
             prompts = encoder.prompts([Rendered(**row["prompt"]) for row in probe.rows])
-        except MemoryError:
-            raise
-        except Exception as error:  # a template is its author's code, and may raise anything
-            yield _template_raises(probe, error)
+        except UserError as error:
+            yield Remark(severity="refuse", fact="chat_template", task=probe.task, sentence=str(error))
             return
         yield from _prompts(probe, prompts, encoder, config)
-    for training in job.trainings:
+    trainings = () if tokenizer.eos_token_id is None else job.trainings
+    for training in trainings:
         announce(f"encoding training samples of task '{training.task}'")
         yield from _training(training, encoder, config)
 
@@ -72,18 +71,6 @@ def _end_of_answer(job: ModelJob, tokenizer: Any) -> Iterator[Remark]:
     )
 
 
-def _template_raises(probe: PromptProbe, error: Exception) -> Remark:
-    line = getattr(error, "lineno", None)
-    where = f" in line {line}" if isinstance(line, int) else ""
-    return Remark(
-        severity="refuse",
-        fact="chat_template",
-        task=probe.task,
-        sentence=f"the chat template cannot render its prompts: it raises {one_line(error)[:300]}{where}; "
-        "correct the template, or set chat = false for this candidate",
-    )
-
-
 # Prompts of a task
 
 
@@ -97,7 +84,7 @@ def _prompts(
     yield from _room(probe, prompts, answers, config)
     if probe.output == "generate" and not probe.num_fewshot:  # the same targets, whatever stands before them
         yield from _target_lengths(probe, answers)
-        yield from _special_tokens(probe, answers, encoder.tokenizer)
+        yield from _ends_within(probe, answers, encoder)
 
 
 def _answers(
@@ -151,23 +138,22 @@ def _target_lengths(probe: PromptProbe, answers: Sequence[tuple[str, list[int]]]
     )
 
 
-def _special_tokens(
-    probe: PromptProbe, answers: Sequence[tuple[str, list[int]]], tokenizer: Any
+def _ends_within(
+    probe: PromptProbe, answers: Sequence[tuple[str, list[int]]], encoder: PromptEncoder
 ) -> Iterator[Remark]:
-    """Targets that hold a token which is not read as text: answers are decoded without it."""
-    special = set(tokenizer.all_special_ids)
-    places = [place for place, (_, answer) in enumerate(answers) if special & set(answer)]
+    """Targets that hold a token with which every answer ends."""
+    ends = set(encoder.stop_token_ids)
+    places = [place for place, (_, answer) in enumerate(answers) if ends & set(answer)]
     if not places:
         return
     target, token_ids = answers[places[0]]
-    token = tokenizer.convert_ids_to_tokens(next(token for token in token_ids if token in special))
+    token = encoder.tokenizer.convert_ids_to_tokens(next(token for token in token_ids if token in ends))
     yield Remark(
         severity="refuse",
         fact="special_tokens",
         task=probe.task,
-        sentence=f"{len(places)} of {len(answers)} targets looked at hold a special token of this model, such as "
-        f"{token!r} in {_short(target)!r}: a model that writes it is judged as if it had not; reword these "
-        "targets",
+        sentence=f"{len(places)} of {len(answers)} targets looked at hold a token that ends an answer of this model, "
+        f"such as {token!r} in {_short(target)!r}: what follows it is never written; reword these targets",
     )
 
 

@@ -1,5 +1,6 @@
 """Records of how a run's answers were generated, and of the checks that they are those of its weights."""
 
+import datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -73,6 +74,10 @@ class GenerationRecord(Frozen):
 
     dtype: str
     chat_template: bool
+    template_date: datetime.date | None = None
+    """The day that the chat template was told is today, where it asks: the same for every run, so that prompts
+    do not change overnight. None where it does not ask."""
+
     startup_seconds: Amount = 0.0
     """This run's share of the engine's start."""
 

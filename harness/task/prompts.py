@@ -75,7 +75,8 @@ class PromptSet:
     """Ids of the training samples that `demonstrations = "fixed"` shows, in this order."""
 
     target_delimiter: str = " "
-    """Between a question and its answer in plain text; a chat template has a separator of its own."""
+    """Between a question and its answer in plain text, unless the question ends in white space, which then stands
+    there instead; a chat template has a separator of its own."""
 
     fewshot_delimiter: str = "\n\n"
     """Between the system message, the demonstrations and the question in plain text."""
@@ -141,16 +142,21 @@ def _question(prompts: PromptSet, sample: Sample, template: str) -> _Question:
     wording = prompts.templates[template]
     # The slot is looked for in the wording, not in the filled text: `<mask>` in a field is ordinary text.
     slot = slot_of(wording)
-    if slot is None:
-        text = wording.format_map(sample.fields)
-        return _Question(
-            f"{text}\n{prompts.marker}" if prompts.marker else text, prompts.target_delimiter, ""
-        )
-    head, _, tail = wording.partition(slot)
+    head, _, tail = wording.partition(slot) if slot else (wording, "", "")
     filled = head.format_map(sample.fields)
+    if slot is None and prompts.marker:
+        filled += f"\n{prompts.marker}"
+    # White space before an answer goes with it, because tokenizers join a space to the next word.
     text = filled.rstrip()
-    # White space before the slot goes with the answer, because tokenizers join a space to the next word.
-    return _Question(text, filled[len(text) :] if text else "", tail.format_map(sample.fields))
+    before = filled[len(text) :]
+    if slot is None and not ends_in_white_space(prompts, wording):
+        before += prompts.target_delimiter
+    return _Question(text, before if text else "", tail.format_map(sample.fields))
+
+
+def ends_in_white_space(prompts: PromptSet, wording: str) -> bool:
+    """Whether a wording without a slot, its marker included, brings the white space before the answer itself."""
+    return (prompts.marker or wording)[-1:].isspace()
 
 
 def slot_of(template: str) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from harness.records.generation import GenerationRecord
 from harness.records.result import Result
 from harness.sweep.methods import METHODS
 from leaderboards.chart.forest import Forest, forest
@@ -73,7 +74,7 @@ def model_page(site: Site, name: str) -> ModelPage:
         ("Parameters", MISSING if size is None else f"{size:,}"),
         ("Revision", candidate.revision or MISSING),
         ("Fingerprint", candidate.fingerprint),
-        ("Chat template", "yes" if result.generation.chat_template else "no"),
+        ("Chat template", _chat_template(result.generation)),
     )
     keys = {row.key for row in rows}
     entries = [entry for entry in site.ledger.entries if entry.row.key in keys]
@@ -89,6 +90,12 @@ def model_page(site: Site, name: str) -> ModelPage:
         measured_grid(site, entries, head_of=head_of),
         derived_grid(site, entries, head_of=head_of),
     )
+
+
+def _chat_template(generation: GenerationRecord) -> str:
+    if generation.template_date is None:
+        return "yes" if generation.chat_template else "no"
+    return f"yes; it is told that today is {generation.template_date}"
 
 
 def _row_head(name: str, row: Row) -> Head:

@@ -335,6 +335,19 @@ def test_a_field_shown_before_the_answer_too_is_no_fault() -> None:
     )
 
 
+def test_white_space_at_the_end_of_a_question_is_a_fault_since_an_answer_brings_its_own() -> None:
+    open_ended = PromptSet({"plain": "{text} + 1 is ", "slot": "{text} + 1 = [output]"}, marker="")
+    (fault,) = faults(adding(prompts=open_ended))
+    assert fault == (
+        "template 'plain' ends in white space, which goes with the answer and takes the place of target_delimiter "
+        "(' '); leave it out, or mark the answer's place with a slot"
+    )
+    (fault,) = faults(
+        adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add 1 to {text}."}, marker="A: "))
+    )
+    assert fault.startswith("marker ends in white space")
+
+
 def test_fixed_demonstrations_that_are_not_shown_are_a_fault() -> None:
     prompts = PromptSet({"plain": "{text} + 1"}, demonstrations="fixed", fixed=("0", "1", "2"), num_fewshot=2)
     assert faults(adding(prompts=prompts)) == [

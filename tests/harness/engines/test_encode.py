@@ -40,21 +40,6 @@ class Letters:
         return {"input_ids": [self.bos_token_id, *letters, *([self.eos_token_id] if self._adds_eos else [])]}
 
 
-class Chatting(Letters):
-    """The same with a chat template."""
-
-    chat_template = "a template"  # type: ignore[assignment]
-
-    def apply_chat_template(
-        self, messages: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
-    ) -> str:
-        assert not tokenize
-        assert add_generation_prompt
-        return (
-            "^" + "".join(f"<{message['role']}>{message['content']}" for message in messages) + "<assistant>"
-        )
-
-
 def prompt_of(tokenizer: Any, prompt: Rendered, *, chat: bool) -> Encoded:
     (encoded,) = PromptEncoder(tokenizer, chat).prompts([prompt])
     return encoded
@@ -76,19 +61,23 @@ def test_a_plain_prompt_is_left_open_even_if_the_tokenizer_closes_texts() -> Non
 
 
 def test_a_chat_prompt_gets_no_second_bos() -> None:
-    encoded = prompt_of(Chatting(), PROMPT, chat=True)
-    assert encoded.text.endswith("<assistant>")
-    assert encoded.token_ids == list(map(ord, encoded.text))
+    tokenizer = home_made("SentencePiece, first")
+    encoded = prompt_of(tokenizer, PROMPT, chat=True)
+    assert encoded.text.endswith("<|assistant|>\n")
+    assert encoded.token_ids == tokenizer(encoded.text, add_special_tokens=False)["input_ids"]
+    assert encoded.token_ids.count(tokenizer.bos_token_id) == 1
 
 
 def test_an_answer_follows_a_plain_prompt_after_a_space_and_a_chat_prompt_directly() -> None:
     assert answer_of(Letters(), PROMPT, "4", chat=False) == [ord(" "), ord("4")]
-    assert answer_of(Chatting(), PROMPT, "4", chat=True) == [ord("4")]
+    tokenizer = home_made("bytes, GPT-2")
+    assert tokenizer.decode(answer_of(tokenizer, PROMPT, "4", chat=True)) == "4"
 
 
 def test_what_follows_the_slot_belongs_to_the_answer() -> None:
     assert answer_of(Letters(), CLOZE, "4", chat=False) == list(map(ord, " 4."))
-    assert answer_of(Chatting(), CLOZE, "4", chat=True) == list(map(ord, "4."))
+    tokenizer = home_made("bytes, GPT-2")
+    assert tokenizer.decode(answer_of(tokenizer, CLOZE, "4", chat=True)) == "4."
 
 
 MERGING = ("SentencePiece, over spaces", "bytes, Llama 3")
@@ -195,7 +184,7 @@ def test_an_empty_prompt_is_one_token_to_predict_from() -> None:
 
 
 def test_a_text_with_nothing_before_it_gets_no_chat_template() -> None:
-    assert prompt_of(Chatting(), Rendered([], ""), chat=True).text == ""
+    assert prompt_of(home_made("bytes, GPT-2"), Rendered([], ""), chat=True).text == ""
 
 
 def test_a_tokenizer_without_a_chat_template_is_said_and_not_guessed() -> None:
@@ -204,3 +193,11 @@ def test_a_tokenizer_without_a_chat_template_is_said_and_not_guessed() -> None:
     ):
         PromptEncoder(Letters(), True)
     assert not PromptEncoder(Letters(), None).chat
+
+
+def test_a_tokenizer_that_ends_no_text_is_refused_before_training() -> None:
+    encoder = PromptEncoder(home_made("bytes, GPT-2", eos_token=None, template=None), None)
+    with pytest.raises(
+        UserError, match="the tokenizer has no token that ends a text, so no answer can end; set eos_token"
+    ):
+        encoder.completed([(PROMPT, "4")])

@@ -287,6 +287,26 @@ def test_an_empty_prompt_is_answered_from_the_token_that_begins_a_text(
     assert other["prompt_tokens"] > 1
 
 
+def test_a_stop_string_that_begins_in_the_prompt_ends_no_answer(engine: Worker, tmp_path: Path) -> None:
+    rows = [question(str(number), f"Repeat: lamp {number}") for number in range(4)]
+    answers = [row["completion"] for row in put(engine, tmp_path, rows)]
+    assert all(answers)
+    # What the prompt ends on, as a chat and as plain text, and what the answer begins with.
+    for chat, end in ((True, "<|assistant|>"), (False, str(0))):
+        (free,) = put(engine, tmp_path, rows[:1], chat=chat)
+        stop = [end + free["completion"][0]]
+        (row,) = put(engine, tmp_path, rows[:1], chat=chat, sampling={"max_tokens": 16, "stop": stop})
+        assert (row["completion"], row["finish_reason"]) == (free["completion"], free["finish_reason"])
+
+
+def test_special_tokens_that_end_no_answer_are_part_of_it(engine: Worker, tmp_path: Path) -> None:
+    """Written by chance, where every token is about as likely as another."""
+    sampling = {"max_tokens": 64, "temperature": 50.0, "n": 32}
+    rows = put(engine, tmp_path, [question("hot", "Say anything.")], sampling=sampling)
+    assert any("<|user|>" in row["completion"] for row in rows)
+    assert not any("<|end|>" in row["completion"] for row in rows)
+
+
 def test_a_choice_of_no_tokens_is_an_error_of_its_sample_alone(engine: Worker, tmp_path: Path) -> None:
     prompts = PromptSet({"short": "Say a word."})
     samples = [Sample("good", {}, "lamp", ("lamp", "chair")), Sample("bad", {}, "lamp", ("lamp", ""))]

@@ -163,8 +163,8 @@ def test_a_toy_has_nothing_to_tell(process: Worker, folder: Path) -> None:
         (
             write_text(TEMPLATE, "{{ 'x' * 9 ** 12 }}"),
             "refuse",
-            "memory",
-            "looking at it takes more than 4 GiB of memory; is its chat template endless?",
+            "chat_template",
+            "it takes more than 1,024 MiB for one; correct the template, or set chat = false",
         ),
     ],
 )
@@ -212,13 +212,17 @@ def test_targets_longer_than_max_tokens_are_counted_in_the_models_own_tokens(
     assert remarks(process, folder, asked("это довольно длинный ответ", output="choice")) == []
 
 
-def test_a_target_with_a_special_token_is_refused(process: Worker, folder: Path) -> None:
-    (remark,) = remarks(process, folder, asked("red", "<|user|> blue"))
+def test_a_target_with_a_token_that_ends_answers_is_refused(process: Worker, folder: Path) -> None:
+    (remark,) = remarks(process, folder, asked("red", "red<|end|> blue"))
     assert (remark.severity, remark.fact) == ("refuse", "special_tokens")
     assert (
-        "1 of 2 targets looked at hold a special token of this model, such as '<|user|>' in '<|user|> blue'"
-        in (remark.sentence)
-    )
+        "1 of 2 targets looked at hold a token that ends an answer of this model, such as '<|end|>' in "
+        "'red<|end|> blue': what follows it is never written"
+    ) in remark.sentence
+
+
+def test_a_target_with_another_special_token_is_written_as_any_other(process: Worker, folder: Path) -> None:
+    assert remarks(process, folder, asked("red", "<|user|> blue")) == []
 
 
 def test_prompts_beyond_the_context_are_counted(process: Worker, folder: Path) -> None:

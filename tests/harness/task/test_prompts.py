@@ -73,6 +73,34 @@ def test_a_slot_without_a_space_before_it_gets_none() -> None:
     assert render(PromptSet({"cloze": "1+{text}=[output]"}), ONE, template="cloze").before == ""
 
 
+def test_white_space_that_ends_a_question_goes_with_the_answer_and_takes_the_delimiters_place() -> None:
+    """As before a slot: `The colour is [output]`."""
+    prompts = PromptSet({"bare": "{text} + 1 is "}, marker="")
+    rendered = render(prompts, ONE, template="bare", demonstrations=[FIVE])
+    assert rendered == render(
+        PromptSet({"slot": "{text} + 1 is [output]"}), ONE, template="slot", demonstrations=[FIVE]
+    )
+    assert (rendered.text, rendered.before) == ("5 + 1 is 6\n\n1 + 1 is", " ")
+
+
+@pytest.mark.parametrize(
+    ("template", "marker", "text", "before"),
+    [
+        ("{text} is\n", "", "1 is", "\n"),
+        ("{text}", "It is: ", "1\nIt is:", " "),
+        ("{text} is:  ", "", "1 is:", "  "),
+        ("{text} ", "Answer:", "1 \nAnswer:", " = "),
+        ("{text}", "", "1", " = "),
+    ],
+)
+def test_what_a_question_ends_in_stands_once_between_it_and_its_answer(
+    template: str, marker: str, text: str, before: str
+) -> None:
+    prompts = PromptSet({"only": template}, marker=marker, target_delimiter=" = ")
+    rendered = render(prompts, ONE, template="only")
+    assert (rendered.text, rendered.before) == (text, before)
+
+
 def test_a_slot_at_the_very_beginning_leaves_nothing_to_say_before_it() -> None:
     assert render(PromptSet({"bare": "<mask>"}), ONE, template="bare") == Rendered([], "", "", "")
 
