@@ -162,7 +162,8 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
         _emit_outcome(planned, outcome, options, progress)
     else:
         _print_scores(sweep, options.results, console)
-        _print_doubts(outcome.doubts, console)
+        # Those of trainings first: there may be very many of answers.
+        _print_doubts([*outcome.doubts, *outcome.cut], console)
         n_planned = len(planned.runs) + len(planned.ensembles)
         progress.note(
             f"{n_planned} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "

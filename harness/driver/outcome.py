@@ -40,8 +40,10 @@ class SweepOutcome:
     finished: list[Run] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
-    """Of finished runs, why they may not be what they seem: untrusted, collapsed, diverged or with cut
-    answers."""
+    """Of finished runs, why they may not be what they seem: untrusted, collapsed or diverged."""
+
+    cut: list[str] = field(default_factory=list)
+    """Of finished runs, that many of their answers were cut."""
 
 
 def _losses(training: TrainingRecord | None) -> list[float]:
@@ -98,10 +100,12 @@ class SweepWork:
                 # A tuned arm has learnt around it.
                 "begun wrongly": generation.bos.doubt if generation.bos and not run.stages else "",
                 "diverged": next((training.diverged for training in trainings if training.diverged), ""),
-                "answers cut": result.often_cut,
             }
             doubts = {doubt: reason for doubt, reason in reasons.items() if reason}
             self.outcome.doubts += [f"{run.label} {doubt}: {reason}" for doubt, reason in doubts.items()]
+            if result.often_cut:
+                self.outcome.cut.append(f"{run.label}: {result.often_cut}")
+                doubts["answers cut"] = result.often_cut
             value = result.metrics[primary].value
             self.progress.finished(
                 run.label, primary, value, result.samples, doubts=doubts, losses=_losses(result.training)

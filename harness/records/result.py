@@ -114,7 +114,7 @@ class Result(Frozen):
         counts, limit = self.samples, self.run.generation.max_tokens
         if counts.cut_share <= MANY_CUT:
             return ""
-        at = "max_tokens" if limit is None else f"max_tokens = {limit:,}"
+        limit_text = "max_tokens" if limit is None else f"max_tokens = {limit:,}"
         thinking, answering = counts.cut_in_thought or 0, (counts.cut or 0) - (counts.cut_in_thought or 0)
         advice = []
         if answering:
@@ -125,7 +125,7 @@ class Result(Frozen):
                 "thinking off (max_thought_tokens = 0)"
             )
         return (
-            f"{counts.cut:,} of {counts.total:,} answers were cut at {at} before the model ended them; "
+            f"{counts.cut:,} of {counts.total:,} answers were cut before the model ended them ({limit_text}); "
             + "; ".join(advice)
         )
 

@@ -114,11 +114,11 @@ class SampleCounts:
     """Those whose prompt was cut to fit the context, which their task allows."""
 
     cut: Count | None = None
-    """Those with an answer, or a thought before it, that was cut at `max_tokens`; None in a result from before
-    this was counted."""
+    """Those with an answer that was cut at `max_tokens`, or a thought that has no end; None in a result from
+    before this was counted."""
 
     cut_in_thought: Count | None = None
-    """Those of them whose thought was cut, so that there is no answer."""
+    """Those of them with a thought that has no end, so that there is no answer."""
 
     @property
     def cut_share(self) -> float:

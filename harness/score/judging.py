@@ -279,7 +279,12 @@ def _counts(predictions: Sequence[Prediction]) -> SampleCounts:
 
     total = count(predictions)
     failed = count(prediction for prediction in predictions if prediction.error is not None)
-    cut = [prediction for prediction in predictions if prediction.finish_reason == "length"]
+    # A thought that a stop string ended, where no room was given for one, is as good as cut at max_tokens.
+    cut = [
+        prediction
+        for prediction in predictions
+        if prediction.finish_reason == "length" or prediction.only_thinks
+    ]
     return SampleCounts(
         total=total,
         scored=total - failed,

@@ -85,14 +85,15 @@ def test_answers_that_were_cut_are_counted_and_those_whose_thought_was_cut(tmp_p
         thinking(9, 9, finish_reason="length"),
         thinking(4, 9, finish_reason="length"),
         thinking(4, 6, finish_reason="stop"),
+        thinking(2, 2, finish_reason="stop"),  # `<think>`, and then a stop string of the task
     ]
-    tested = samples(*"12345")
+    tested = samples(*"123456")
     rows = [
         replace(engine_answer(place, sample, "plain", "1", error=""), **more)
         for place, (sample, more) in enumerate(zip(tested, of_samples, strict=True))
     ]
     counts = score_predictions(adding(), collect(tested, rows)).samples
-    assert (counts.cut, counts.cut_in_thought, counts.cut_share) == (3, 1, 0.6)
+    assert (counts.cut, counts.cut_in_thought, counts.cut_share) == (4, 2, 4 / 6)
 
 
 def test_thoughts_without_end_are_no_collapse_of_a_training() -> None:

@@ -138,7 +138,7 @@ def test_a_gain_over_answers_that_were_cut_is_told_with_what_to_do(results: Path
     assert site.advice.kind == "tune"  # a flag of answers is none of trainings
     (caveat,) = [caveat for caveat in site.verdict.caveats if "cut" in caveat]
     assert caveat.startswith(
-        "small · few-shot, 3 of 3 with cut answers: 150 of 300 answers were cut at max_tokens"
+        "small · few-shot, 3 of 3 with cut answers: 150 of 300 answers were cut before the model"
     )
     assert "150 of them within a thought: raise the candidate's max_thought_tokens" in caveat
 
