@@ -210,14 +210,16 @@ def check_unchanged(model: str, revision: str | None, planned: str | None) -> No
 
 
 def count_parameters(model: str) -> int | None:
-    """Parameters according to the headers of the model's files, or to its name; None when neither tells."""
-    match model_kind(model):
-        case "toy" | "folder":
-            return count_in_headers(_folder(model))
-        case "gguf":
-            return _header(gguf_file(model)).parameters
-    size = _SIZE_IN_NAME.search(model)
-    return int(float(size[1]) * {"b": 1e9, "m": 1e6}[size[2].lower()]) if size else None
+    """Parameters according to the headers of the model's files, or to its name; None when neither tells, as where
+    there are no files."""
+    kind = model_kind(model)
+    if kind == "hub":
+        size = _SIZE_IN_NAME.search(model)
+        return int(float(size[1]) * {"b": 1e9, "m": 1e6}[size[2].lower()]) if size else None
+    try:
+        return _header(gguf_file(model)).parameters if kind == "gguf" else count_in_headers(_folder(model))
+    except UserError:
+        return None
 
 
 def is_tiny(model: str) -> bool:

@@ -8,7 +8,7 @@ import torch
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from harness.engines.weights import load_model, put_adapter
+from harness.engines.weights import check_base, load_model, put_adapter
 from harness.errors import UserError
 from harness.sweep.methods import TUNERS, Tuner
 from harness.sweep.recipe import Training
@@ -91,6 +91,7 @@ def count_parameters(model: Any) -> tuple[int, int]:
 def _in_four_bits(model: str, revision: str | None) -> Any:
     """The base rounded to four bits. Raises `UserError` when bitsandbytes cannot multiply by its matrices: on
     CPUs their widths must be multiples of 64."""
+    check_base(model, revision)
     loaded = AutoModelForCausalLM.from_pretrained(
         model,
         revision=revision,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.records.generation import GuardRecord
+from harness.records.generation import BosRecord, GuardRecord
 from harness.records.preflight import PreflightFinding
 from harness.records.result import Result
 from harness.records.scores import MetricCard, MetricValue, SampleCounts
@@ -151,7 +151,7 @@ def run_page(result: Result, members: Sequence[Result], around: Surroundings) ->
         untrusted=result.untrusted or "",
         collapsed=result.collapsed,
         diverged=tuple(training.diverged for training in result.trainings if training.diverged),
-        noticed=_noticed(result.preflight),
+        noticed=_noticed(result.preflight, result.generation.bos),
         cut=result.often_cut,
         guards=_guard_grid(result.generation.guards),
         command=provenance.command,
@@ -332,9 +332,10 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else MISSING
 
 
-def _noticed(findings: Sequence[PreflightFinding]) -> Pairs:
+def _noticed(findings: Sequence[PreflightFinding], bos: BosRecord | None) -> Pairs:
     ordered = sorted(findings, key=lambda finding: finding.severity == "note")
-    return tuple((finding.fact.replace("_", " "), finding.sentence) for finding in ordered)
+    of_preflight = tuple((finding.fact.replace("_", " "), finding.sentence) for finding in ordered)
+    return (("BOS token", bos.doubt), *of_preflight) if bos and bos.doubt else of_preflight
 
 
 _GUARDS = {

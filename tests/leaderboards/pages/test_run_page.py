@@ -19,6 +19,7 @@ from synthetic import (
 )
 
 from harness.plan.selection import with_settings
+from harness.records.generation import BosRecord
 from harness.records.result import RESULT, Result
 from harness.records.store import write_record
 from harness.records.training import CurvePoint, ResourceUse, Selection, TrainingRecord, TrialRecord
@@ -248,6 +249,17 @@ def test_how_a_model_is_prompted_stands_on_the_page_of_its_run(results: Path) ->
         "max_thought_tokens 256",
     ):
         assert setting in shown
+
+
+def test_prompts_that_begin_otherwise_than_the_model_wants_are_told(results: Path) -> None:
+    run = make_run("small", "zero_shot", CARD, 0)
+    result = write_result(results, run, CARD, [1.0, 0.0, 1.0, 1.0])
+    for began, told in ((False, True), (True, False)):
+        bos = BosRecord(token="<bos>", began=began, loss_with=3.0, loss_without=7.5)
+        generation = result.generation.model_copy(update={"bos": bos})
+        write_record(results / run.folder / RESULT, result.model_copy(update={"generation": generation}))
+        shown = Text(path_of(results, run)).text
+        assert ("BOS token prompts begin without the BOS token '<bos>'" in shown) == told
 
 
 def test_of_very_many_trainings_that_went_wrong_some_are_listed_and_the_others_counted(results: Path) -> None:
