@@ -25,7 +25,7 @@ NODES_AT_ONCE = 1024
 held in memory."""
 
 KEYS_AT_ONCE = 16_384
-"""Tokens of prompts and beginnings that are held at once where each beginning has a row of its own."""
+"""Tokens of prompts and beginnings whose keys and values are held at once."""
 
 LEAST_SHARED = 32
 """Tokens that all prompts begin with, from which on they are read once for all of them."""
@@ -139,14 +139,6 @@ class ChoiceReader:
             for row, next_tokens in continued(questions, prompts):
                 found[row].update(next_tokens)
         return found
-
-    def read_all(self, questions: Sequence[Weighed]) -> Iterator[tuple[int, NextTokens]]:
-        """The place of each question and what `read` says of it, batch after batch."""
-        shared = self.shared([question.prompt for question in questions])
-        for places, size in batches(questions):
-            for start in range(0, len(places), size):
-                batch = places[start : start + size]
-                yield from zip(batch, self.read([questions[place] for place in batch], shared), strict=True)
 
     def _prompts(self, prompts: Sequence[list[int]], shared: Shared, *, keep: bool) -> _Prompts:
         """Read prompts as far as they are not shared, padded on the left."""
@@ -301,15 +293,18 @@ class ChoiceReader:
 
 
 def batches(questions: Sequence[Weighed]) -> Iterator[tuple[list[int], int]]:
-    """Places of questions whose tries are about as large, short prompts first, and how many of them may be read
-    at once."""
-    by_size: dict[int, list[int]] = {}
+    """Places of questions with about as many tokens, in their prompts and in their tries, and how many of them may
+    be read at once."""
+    alike: dict[tuple[int, int], list[int]] = {}
     for place in sorted(range(len(questions)), key=lambda place: len(questions[place].prompt)):
         question = questions[place]
-        by_size.setdefault(len(question.trie.nodes).bit_length(), []).append(place)
-    for places in by_size.values():
+        size = len(question.prompt).bit_length(), len(question.trie.nodes).bit_length()
+        alike.setdefault(size, []).append(place)
+    for places in alike.values():
         widest = max(len(questions[place].trie.nodes) for place in places)
-        yield places, max(1, min(PROMPTS_AT_ONCE, NODES_AT_ONCE // max(1, widest)))
+        longest = widest + max(len(questions[place].prompt) for place in places)
+        room = min(PROMPTS_AT_ONCE, NODES_AT_ONCE // max(1, widest), KEYS_AT_ONCE // longest)
+        yield places, max(1, room)
 
 
 def shared_tokens(prompts: Sequence[list[int]]) -> int:

@@ -152,6 +152,11 @@ def test_more_targets_than_labels_are_not_balanced() -> None:
     assert parts(cut(rows)) == parts(cut(rows, target_column=None))
 
 
+def test_many_targets_that_recur_are_balanced() -> None:
+    have = Counter(row["label"] for row in cut(make_rows(600, labels=60)).test)
+    assert len(have) == 60 and set(have.values()) == {1}
+
+
 def test_three_inputs_make_one_row_each_whatever_the_shares() -> None:
     assert [len(part) for part in parts(cut(make_rows(3), dev=0.45, test=0.45))] == [1, 1, 1]
 

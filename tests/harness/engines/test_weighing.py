@@ -14,7 +14,7 @@ from harness.engines import weighing
 from harness.engines.choices import Trie, logprob_of, trie_of
 from harness.engines.engine import Choose
 from harness.engines.transformers import LoadedEngine
-from harness.engines.weighing import ChoiceReader, Weighed, shared_tokens
+from harness.engines.weighing import ChoiceReader, Weighed, batches, shared_tokens
 from harness.toys import TOYS, toy_folder
 
 PAD, VOCABULARY = 1, 97
@@ -181,6 +181,18 @@ def test_an_engine_reads_no_more_after_prompts_at_once_than_it_may() -> None:
     )
     assert answers[0][7] == pytest.approx(plainly(model, requests[0].prompt, many[7]), abs=1e-3)
     assert len(answers[1]) == 500
+
+
+def test_as_many_questions_are_read_at_once_as_there_is_room_for() -> None:
+    few, many = trie_of([[1, 2], [1, 3], [4]]), trie_of([[number, 1, 2] for number in range(200)])
+    lengths = (50, 60, 4000, 3000, 50, 20_000)
+    questions = [Weighed([1] * length, few) for length in lengths] + [Weighed([1] * 50, many)]
+    assert sorted(batches(questions)) == [
+        ([0, 4, 1], 32),  # short prompts, the shortest first
+        ([3, 2], 4),
+        ([5], 1),
+        ([6], 2),
+    ]
 
 
 def test_prompts_share_what_all_of_them_begin_with_but_for_their_last_token() -> None:
