@@ -12,6 +12,7 @@ from harness.data.loaded import LoadedTask
 from harness.preflight.job import ModelJob, ModelReport, Remark
 from harness.preflight.probes import Probes
 from harness.records.preflight import PreflightFinding
+from harness.sweep.converted import location
 from harness.sweep.run import Run
 from harness.workers.listener import Event, JobBegan, JobsEnded, Listener, PhaseBegan
 from harness.workers.worker import JobFailed, Message, Worker, WorkerDied
@@ -58,9 +59,10 @@ def examine(
     `log`: where the process prints. `downloads`: whether configurations and tokenizers that are not on this
     machine are fetched; otherwise it is only asked whether they can be, and `offline` not even that.
     """
+    runs = list(runs)
     jobs = Probes(tasks, downloads=downloads).jobs(runs)
     listener(PhaseBegan("tokenizers and templates", len(jobs)))
-    findings: list[PreflightFinding] = []
+    findings = _unconverted(runs)
     deadline = monotonic() + SECONDS_TOGETHER
     with _examiner(log, offline=offline) as examiner:
         for job in jobs:
@@ -69,6 +71,21 @@ def examine(
             findings += _findings(job, remarks)
             listener(JobsEnded(1))
     return Preflight(tuple(findings))
+
+
+def _unconverted(runs: Iterable[Run]) -> list[PreflightFinding]:
+    """Of models that have no tokenizer for these libraries yet."""
+    models = {run.candidate.name: run.candidate.model for run in runs}
+    return [
+        PreflightFinding(
+            severity="note",
+            fact="conversion",
+            candidate=candidate,
+            sentence="its tokenizer and chat template are looked at when `gainboard run` has converted its GGUF file",
+        )
+        for candidate, model in models.items()
+        if location(model) is None
+    ]
 
 
 def _findings(job: ModelJob, remarks: Iterable[Remark]) -> Iterator[PreflightFinding]:

@@ -81,6 +81,7 @@ def _prompts(
         yield Remark(severity="refuse", fact="prompt", task=probe.task, sentence=NO_TOKENS)
         return
     answers = _answers(probe, prompts, encoder)
+    yield from _merging(probe, prompts, encoder.tokenizer)
     yield from _room(probe, prompts, answers, config)
     if probe.output == "generate" and not probe.num_fewshot:  # the same targets, whatever stands before them
         yield from _target_lengths(probe, answers)
@@ -94,6 +95,24 @@ def _answers(
     targets = [str(row["target"]) for row in probe.rows]
     pairs = list(zip(encoder.without_thoughts(prompts), targets, strict=True))
     return list(zip(targets, encoder.answers(pairs), strict=True))
+
+
+def _merging(probe: PromptProbe, prompts: Sequence[Encoded], tokenizer: Any) -> Iterator[Remark]:
+    """Whether the tokens of a prompt stay what they are when its answer follows."""
+    merging = 0
+    for prompt, row in zip(prompts, probe.rows, strict=True):
+        texts = [prompt.text, prompt.text + prompt.before + row["target"]]
+        alone, joined = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        merging += joined[: len(alone)] != alone
+    if merging:
+        yield Remark(
+            severity="note",
+            fact="joined_encoding",
+            task=probe.task,
+            sentence=f"in {merging} of {len(prompts)} samples looked at, the answer merges with the end of its prompt "
+            "into one token, which a model that is asked the prompt can never write: the prompt keeps its own tokens; "
+            "a prompt that ends in a whole word, or a target_delimiter, avoids that",
+        )
 
 
 def _room(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gguf_files import llama_tensors, small_metadata, write_gguf
 
 from harness import cli
 from harness.preflight import examine as examining
@@ -101,3 +102,16 @@ def test_samples_that_tell_most_are_looked_at() -> None:
     assert chosen == sorted(chosen) and len(chosen) < 70
     assert {0, 1, 2, 500, 998, 999} <= set(chosen)
     assert telling_samples(samples[:3]) == samples[:3]
+
+
+def test_a_gguf_file_that_was_not_converted_yet_is_looked_at_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GAINBOARD_CACHE", str(tmp_path / "cache"))
+    write_gguf(tmp_path / "small.gguf", small_metadata(), llama_tensors(4))
+    write_sweep("small.gguf")
+    assert call("check", "sweep.toml") == 0
+    assert (
+        "✓ sweep.toml, candidate 'small.gguf' its tokenizer and chat template are looked at when `gainboard run` has "
+        "converted its GGUF file"
+    ) in capsys.readouterr().out

@@ -225,6 +225,20 @@ def test_a_target_with_another_special_token_is_written_as_any_other(process: Wo
     assert remarks(process, folder, asked("red", "<|user|> blue")) == []
 
 
+def test_answers_that_merge_with_their_prompts_are_counted(process: Worker, folder: Path) -> None:
+    halved = PromptSet({"plain": "{text}"}, marker="", target_delimiter="")
+    probe = asked(
+        rows=tuple(
+            prompt_row(halved, Sample(text, {"text": text}, target), "plain")
+            for text, target in (("The address is Par", "is"), ("The address is\n", "Paris"))
+        )
+    )
+    (remark,) = remarks(process, folder, probe, chat=False)
+    assert (remark.severity, remark.fact) == ("note", "joined_encoding")
+    assert remark.sentence.startswith("in 1 of 2 samples looked at, the answer merges with the end of its prompt")
+    assert remarks(process, folder, probe) == [], "a chat's template stands between them"
+
+
 def test_prompts_beyond_the_context_are_counted(process: Worker, folder: Path) -> None:
     long = " ".join(["red"] * 600)
     (remark,) = remarks(process, folder, asked("red", long, max_tokens=8, num_fewshot=4))
