@@ -9,6 +9,7 @@ from typing import Any
 from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
 from harness.engines.engine import check_vocabulary, context_length
 from harness.errors import UserError
+from harness.preflight.chat import chat_remarks
 from harness.preflight.job import ModelJob, PromptProbe, Remark, TrainingProbe
 from harness.task import Rendered
 
@@ -29,6 +30,12 @@ def look(job: ModelJob, tokenizer: Any, config: Any, announce: Announce = lambda
     except UserError as error:
         yield Remark(severity="refuse", fact="chat", sentence=str(error))
         return
+    if encoder.chat:
+        announce("rendering its chat template")
+        remarks = list(chat_remarks(job, tokenizer))
+        yield from remarks
+        if any(remark.severity == "refuse" for remark in remarks):
+            return
     for probe in job.prompts:
         announce(f"rendering prompts of task '{probe.task}'")
         try:

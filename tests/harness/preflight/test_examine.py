@@ -67,7 +67,7 @@ def test_a_sweep_with_a_damaged_model_is_refused_before_anything_is_done(
     expected = [
         "candidate 'without-end': the tokenizer has no eos_token, so a tuned answer has no end to learn; name the "
         "token that ends an answer as eos_token in tokenizer_config.json",
-        "candidate 'raises', task 'date_normalise': the chat template cannot render its prompts: it raises "
+        "candidate 'raises': the chat template cannot render its prompts: it raises "
         "TemplateError: No.; correct the template, or set chat = false for this candidate",
     ]
     assert call("run", "sweep.toml", "--engine", "transformers") == 2
@@ -89,7 +89,7 @@ def test_a_template_without_end_is_given_up_and_the_next_model_is_looked_at(
     (endless,) = [finding for finding in findings if finding["level"] == "error"]
     assert endless["where"] == "sweep.toml, candidate 'endless'"
     assert endless["message"].startswith(
-        "rendering prompts of task 'date_normalise' was not over after 2 seconds; is a file of the model damaged?"
+        "rendering its chat template was not over after 2 seconds; is a file of the model damaged?"
     )
     assert any(
         "targets looked at are longer than max_tokens = 2" in finding["message"] for finding in findings

@@ -235,7 +235,9 @@ def test_answers_that_merge_with_their_prompts_are_counted(process: Worker, fold
     )
     (remark,) = remarks(process, folder, probe, chat=False)
     assert (remark.severity, remark.fact) == ("note", "joined_encoding")
-    assert remark.sentence.startswith("in 1 of 2 samples looked at, the answer merges with the end of its prompt")
+    assert remark.sentence.startswith(
+        "in 1 of 2 samples looked at, the answer merges with the end of its prompt"
+    )
     assert remarks(process, folder, probe) == [], "a chat's template stands between them"
 
 
@@ -259,3 +261,89 @@ def test_training_samples_that_are_too_long_are_counted(process: Worker, folder:
     )
     (every,) = remarks(process, folder, trained("red", max_length=4))
     assert every.severity == "refuse" and every.sentence.startswith("all 1 training samples")
+
+
+# What a chat template does that one would not expect
+
+TURNS = "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+BEGUN = "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+WITHOUT_SYSTEM = TURNS.replace("messages %}", "messages if message['role'] != 'system' %}")
+
+
+@pytest.mark.parametrize(
+    ("template", "severity", "fact", "says"),
+    [
+        (
+            TURNS,
+            "warn",
+            "generation_prompt",
+            "ignores add_generation_prompt: a prompt ends before the assistant's turn",
+        ),
+        (
+            TURNS.replace("<|end|>", "\n") + BEGUN,
+            "warn",
+            "turn_end",
+            "puts no token behind an answer that no word has",
+        ),
+        (
+            TURNS.replace("<|end|>", "<|pad|>") + BEGUN,
+            "note",
+            "turn_end",
+            "ends a turn with '<|pad|>', and the tokenizer a text with '<|end|>'",
+        ),
+        (
+            "<|system|>You are a helpful toy.<|end|>" + TURNS + BEGUN,
+            "note",
+            "system_line",
+            "begins every conversation with words of its own: 'You are a helpful toy.'",
+        ),
+        (
+            "<|system|>Today is {{ strftime_now('%d %B %Y') }}, says GainBoard.<|end|>" + TURNS + BEGUN,
+            "note",
+            "date",
+            "asks for today's date, and is told the same one in every run",
+        ),
+        (
+            "{% if enable_thinking %}<|system|>{% endif %}" + TURNS + BEGUN,
+            "note",
+            "template_arguments",
+            "the chat template also reads enable_thinking, which chat_template_kwargs can set",
+        ),
+    ],
+)
+def test_what_a_template_does_is_told(
+    process: Worker, folder: Path, template: str, severity: str, fact: str, says: str
+) -> None:
+    (folder / TEMPLATE).write_text(template)
+    noticed = {remark.fact: remark for remark in remarks(process, folder, asked("red"))}
+    assert noticed[fact].severity == severity
+    assert says in noticed[fact].sentence
+    assert remarks(process, folder, asked("red"), chat=False) == [], "it is not used then"
+
+
+def test_arguments_that_a_template_does_not_read_are_refused(process: Worker, folder: Path) -> None:
+    (folder / TEMPLATE).write_text("{% if enable_thinking %}<|system|>{% endif %}" + TURNS + BEGUN)
+    given = {"enable_thoughts": False}
+    (remark,) = remarks(process, folder, asked("red"), chat_template_kwargs=given)
+    assert (remark.severity, remark.fact) == ("refuse", "template_arguments")
+    assert remark.sentence == (
+        "the chat template does not read enable_thoughts of chat_template_kwargs; the arguments that it reads are "
+        "enable_thinking"
+    )
+    assert remarks(process, folder, asked("red"), chat_template_kwargs={"enable_thinking": False}) == []
+
+
+def test_a_system_line_that_a_template_drops_or_refuses_is_told(process: Worker, folder: Path) -> None:
+    prompts = PromptSet({"plain": "Repeat: {text}"}, system="Answer in one word.")
+    row = prompt_row(prompts, Sample("0", {"text": "red"}, "red"), "plain")
+    (folder / TEMPLATE).write_text(WITHOUT_SYSTEM + BEGUN)
+    assert remarks(process, folder, asked("red")) == [], "no prompt has one"
+    (dropped,) = remarks(process, folder, asked(rows=(row,)))
+    assert (dropped.severity, dropped.fact) == ("warn", "system_line")
+    assert dropped.sentence.startswith(
+        "the chat template drops system lines, and repeat has one; put it into the"
+    )
+    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('No.') }}{% endif %}"
+    (folder / TEMPLATE).write_text(refusing + TURNS + BEGUN)
+    refused = remarks(process, folder, asked(rows=(row,)))
+    assert [remark.severity for remark in refused] == ["refuse"]

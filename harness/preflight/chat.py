@@ -1,0 +1,108 @@
+"""Say what a chat template makes of conversations, as far as that differs from what one would expect."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.engines.rendering import ChatTemplate
+from harness.engines.template import TemplateFacts, template_facts, unread_arguments
+from harness.preflight.job import ModelJob, Remark
+
+QUESTION = "gainboardquestion"
+"""A word that no template writes by itself."""
+
+
+def chat_remarks(job: ModelJob, tokenizer: Any) -> Iterator[Remark]:
+    """Of a tokenizer whose chat template is used."""
+    facts = template_facts(tokenizer, job.chat_template_kwargs)
+    if facts.fault is not None:
+        yield Remark(severity="refuse", fact="chat_template", sentence=facts.fault)
+        return
+    yield from _arguments(job, tokenizer, facts)
+    if not facts.generation_prompt:
+        yield Remark(
+            severity="warn",
+            fact="generation_prompt",
+            sentence="the chat template ignores add_generation_prompt: a prompt ends before the assistant's turn, "
+            "which the model must begin by itself; correct the template, or set chat = false for this candidate",
+        )
+    if any(probe.output == "generate" for probe in job.prompts):
+        yield from _turn_end(tokenizer, facts)
+    yield from _system_line(job, tokenizer, facts)
+    if facts.asks_for_date:
+        yield Remark(
+            severity="note",
+            fact="date",
+            sentence="the chat template asks for today's date, and is told the same one in every run, so that prompts "
+            "do not change at midnight",
+        )
+
+
+def _arguments(job: ModelJob, tokenizer: Any, facts: TemplateFacts) -> Iterator[Remark]:
+    """Those that are given and not read, which would pass for obeyed; and those that could be given."""
+    unread = unread_arguments(tokenizer, job.chat_template_kwargs)
+    could = [name for name in facts.arguments if name not in job.chat_template_kwargs]
+    if unread:
+        yield Remark(severity="refuse", fact="template_arguments", sentence=unread)
+    elif could:
+        yield Remark(
+            severity="note",
+            fact="template_arguments",
+            sentence=f"the chat template also reads {', '.join(could)}, which chat_template_kwargs can set",
+        )
+
+
+def _turn_end(tokenizer: Any, facts: TemplateFacts) -> Iterator[Remark]:
+    """Where answers end."""
+    eos = tokenizer.eos_token_id
+    if not facts.turn_end:
+        yield Remark(
+            severity="warn",
+            fact="turn_end",
+            sentence="the chat template puts no token behind an answer that no word has: an untuned model may run on "
+            "into the next turn; give the task a stop string, or set chat = false for this candidate",
+        )
+    elif eos is not None and eos not in facts.turn_end:
+        of_turn, of_text = tokenizer.convert_ids_to_tokens([facts.turn_end[0], eos])
+        yield Remark(
+            severity="note",
+            fact="turn_end",
+            sentence=f"the chat template ends a turn with {of_turn!r}, and the tokenizer a text with {of_text!r}: both "
+            "end an answer, and tuning teaches the first",
+        )
+
+
+def _system_line(job: ModelJob, tokenizer: Any, facts: TemplateFacts) -> Iterator[Remark]:
+    """What becomes of the tasks' own, and the template's, which nobody sees in a task."""
+    tasks = [probe.task for probe in job.prompts if any(map(_has_system_line, probe.rows))]
+    if tasks and facts.system != "kept":
+        what = "drops" if facts.system == "dropped" else "refuses"
+        yield Remark(
+            severity="warn" if facts.system == "dropped" else "refuse",
+            fact="system_line",
+            sentence=f"the chat template {what} system lines, and {', '.join(dict.fromkeys(tasks))} has one; put it "
+            "into the question, or set chat = false for this candidate",
+        )
+    own = _own_words(job, tokenizer)
+    if own:
+        yield Remark(
+            severity="note",
+            fact="system_line",
+            sentence=f"the chat template begins every conversation with words of its own: {own!r}",
+        )
+
+
+def _has_system_line(row: Mapping[str, Any]) -> bool:
+    messages = row["prompt"]["messages"]
+    return bool(messages) and messages[0]["role"] == "system"
+
+
+def _own_words(job: ModelJob, tokenizer: Any) -> str:
+    """What a template writes before the first question, without special tokens and names of roles."""
+    prompt = ChatTemplate(tokenizer, job.chat_template_kwargs).render([{"role": "user", "content": QUESTION}])
+    before, _, _ = prompt.partition(QUESTION)
+    for token in sorted({*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}, key=len, reverse=True):
+        before = before.replace(token, "\n")
+    lines = [line.strip() for line in before.splitlines()]
+    words = " ".join(line for line in lines if len(re.findall(r"\w+", line)) > 2)
+    return words if len(words) <= 160 else f"{words[:159]}…"
