@@ -18,6 +18,7 @@ from harness.engines.engine import (
     Measure,
     Request,
     Sampling,
+    text_after,
 )
 from harness.engines.thinking import ThoughtPlace
 from harness.jsonl import each_jsonl
@@ -168,7 +169,8 @@ class Questions:
         if question.thought_room is not None:
             answer_ids = token_ids[thought_tokens:]
             if len(answer_ids) > self._sampling.max_tokens:
-                text = self.encoder.tokenizer.decode(answer_ids[: self._sampling.max_tokens])
+                before = question.tokens + token_ids[:thought_tokens]
+                text = text_after(self.encoder.tokenizer, before, answer_ids[: self._sampling.max_tokens])
                 text, finish_reason = (text.lstrip() if thought_tokens else text), "length"
             stopped = cut_at(text, self._sampling.stop)
             if stopped is not None:

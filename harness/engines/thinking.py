@@ -66,7 +66,7 @@ class ThoughtPlaces:
         if not begun:
             return f"{begin}\n\n{end}\n\n"
         # Templates that break the line after the first mark do so around the last one, too.
-        return f"\n{end}\n\n" if ending.endswith("\n") else end
+        return f"\n{end}\n\n" if "\n" in ending[ending.rfind(begin) :] else end
 
     def _ending(self, messages: Messages, prompt: str) -> str:
         """What follows the last message in a prompt; of plain text, the mark that it ends with."""

@@ -65,6 +65,9 @@ class AnswerView:
     tone: Tone
     answer: str
     completion: str
+    thought: str
+    """What the model thought before it; empty where it did not."""
+
     error: str
     draws: int
 
@@ -87,7 +90,8 @@ class SampleView:
     def size(self) -> int:
         """Bytes it takes on a page, at most."""
         texts = [self.id, self.prompt, self.target]
-        texts += [text for view in self.answers for text in (view.answer, view.completion, view.error)]
+        for view in self.answers:
+            texts += [view.answer, view.completion, view.thought, view.error]
         return BYTES_A_SAMPLE + sum(len(escape(visible(text)).encode()) for text in texts)
 
 
@@ -172,7 +176,7 @@ def _view(arms: Arms, sample: str, place: int, marks: dict[Kind, KindMark], kind
 def _answer_view(arm: Arm, sample: str) -> AnswerView:
     answer = arm.answers.get(sample)
     if answer is None:
-        return AnswerView(arm.title, arm.method, "not asked", "muted", "", "", "", 1)
+        return AnswerView(arm.title, arm.method, "not asked", "muted", "", "", "", "", 1)
     prediction = answer.sample
     verdict, tone = prediction.verdict, prediction.tone
     if answer.draws > 1:
@@ -180,11 +184,13 @@ def _answer_view(arm: Arm, sample: str) -> AnswerView:
             "not scored" if answer.score is None else f"{points(answer.score)} over {answer.draws} draws"
         )
         tone = "muted" if answer.score is None else ""
-    answer_text, completion, error = (
+    answer_text, completion, thought, error = (
         shortened(text, LONGEST_ANSWER)
-        for text in (prediction.answer, prediction.completion, prediction.error)
+        for text in (prediction.answer, prediction.completion, prediction.thought, prediction.error)
     )
-    return AnswerView(arm.title, arm.method, verdict, tone, answer_text, completion, error, answer.draws)
+    return AnswerView(
+        arm.title, arm.method, verdict, tone, answer_text, completion, thought, error, answer.draws
+    )
 
 
 def _shared_out(views: Sequence[SampleView]) -> Iterator[list[SampleView]]:

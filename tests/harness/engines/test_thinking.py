@@ -64,6 +64,7 @@ def asked(encoder: PromptEncoder) -> Encoded:
         (IN_LINE, {}, False, "\n<think></think>"),
         (IN_LINE, {"enable_thinking": False}, False, ""),
         (OPENED, {}, True, "\n</think>\n\n"),
+        (ASKED + "<think>\nOkay,{% endif %}", {}, True, "\n</think>\n\n"),
         (EITHER, {}, False, ""),
         (EITHER, {"thinking": True}, True, "</think>"),
         (THINKS + ASKED + "{% endif %}", {}, False, "<think>\n\n</think>\n\n"),

@@ -54,6 +54,17 @@ def test_each_sample_is_classed_by_what_tuning_made_of_it(results: Path) -> None
     assert "Error: the engine gave no answer" in Text(page).text
 
 
+def test_what_a_model_thought_stands_beside_its_answer(results: Path) -> None:
+    write_arms(results, {"zero_shot": [0, 1]})
+    (path,) = results.glob(f"**/{PREDICTIONS}")
+    table = pandas.read_parquet(path)
+    table["thought"] = ["Is it <b>Lyon</b>?", None]
+    table.to_parquet(path, index=False)
+    site = site_of(results)
+    for page in (site / "samples" / "capitals-1.html", *(site / "runs").glob("*.html")):
+        assert page.read_text(encoding="utf-8").count("Is it &lt;b&gt;Lyon&lt;/b&gt;?") == 1
+
+
 def test_scores_between_0_and_1_are_better_worse_or_the_same(results: Path) -> None:
     card = task_card(binary=False)
     write_arms(results, {"zero_shot": [0.2, 0.5, 0.5], "lora": [0.6, 0.1, 0.5]}, card=card)
