@@ -46,8 +46,12 @@ def check_folder(folder: Path) -> None:
             f"{folder} holds an adapter ({ADAPTER}), which would be put on whatever base it names: merge it "
             "(merge_and_unload) and save the whole model, or give its base as the model"
         )
-    if not (folder / "config.json").exists():
-        raise UserError(f"{folder} holds no config.json; give the folder that `save_pretrained` wrote")
+    if not _is_there(folder / "config.json"):
+        files = sorted(folder.glob("*.gguf"))
+        instead = (
+            f"name the file itself, {files[0]}" if files else "give the folder that `save_pretrained` wrote"
+        )
+        raise UserError(f"{folder} holds no config.json; {instead}")
     config = _configuration(folder)
     shapes: dict[str, list[int]] = {}
     for path in weight_files(folder):

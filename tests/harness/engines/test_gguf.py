@@ -21,12 +21,15 @@ from safetensors.torch import load_file
 from session import once
 from transformers import AutoTokenizer
 
+from harness.driver.prepare import convert_models
 from harness.engines.gguf import local_model
 from harness.engines.weights import load_model
 from harness.errors import UserError
+from harness.sweep.converted import location
 from harness.sweep.models import check_model
 from harness.toys import toy_folder
 from harness.toys.packaged import PACKAGED, PackagedModel
+from harness.workers.listener import Event, Note
 
 ROWS = len(sentencepiece()["tokenizer.ggml.tokens"])
 TEXT = "The capital of France is Paris."
@@ -95,7 +98,7 @@ def test_it_is_converted_once_and_anew_only_where_something_changed(tmp_path: Pa
     folder = Path(local_model(str(path), said.append))
     assert [note.partition(" (")[0] for note in said] == ["converting m.gguf"]
     assert folder.parent == cache / "models"
-    assert local_model(str(path), said.append) == str(folder)
+    assert local_model(str(path), said.append) == location(str(path)) == str(folder)
     assert len(said) == 1
     (folder / "config.json").write_text("{}")  # nobody knows by whom
     assert local_model(str(path), said.append) == str(folder)
@@ -300,6 +303,19 @@ def test_without_the_package_gguf_its_extra_is_named(tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "gguf", None)
     assert "is read with the package gguf, which is not installed" in refusal(path)
     assert "gainboard[train]" in refusal(path)
+
+
+def test_a_sweep_has_its_models_converted_in_a_process_that_says_what_it_does_and_why_it_cannot(
+    tmp_path: Path,
+) -> None:
+    path = write_gguf(tmp_path / "m.gguf", small_metadata() | sentencepiece(), llama_tensors(ROWS, layers=2))
+    heard: list[Event] = []
+    assert location(str(path)) is None
+    with pytest.raises(UserError, match=r"m\.gguf holds .* layers or tensors would be left out"):
+        convert_models(["gainboard/toy-llama", str(path)], log=tmp_path / "log", listener=heard.append)
+    assert [event.text.partition(" (")[0] for event in heard if isinstance(event, Note)] == [
+        "converting m.gguf"
+    ]
 
 
 def test_other_models_are_loaded_as_they_are_called() -> None:

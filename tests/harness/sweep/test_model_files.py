@@ -254,6 +254,11 @@ def _with_one_gigabyte() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 
 
+def test_of_a_folder_that_holds_a_gguf_file_the_file_is_to_be_named(tmp_path: Path) -> None:
+    (tmp_path / "small.gguf").write_bytes(b"GGUF")
+    assert f"holds no config.json; name the file itself, {tmp_path / 'small.gguf'}" in refusal(tmp_path)
+
+
 def test_a_folder_that_holds_an_adapter_would_be_another_model(folder: Path) -> None:
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}')
     assert "holds an adapter (adapter_config.json)" in refusal(folder)
