@@ -23,6 +23,7 @@ from harness.errors import one_line
 from harness.preflight.job import ModelJob, ModelReport, Remark
 from harness.preflight.look import look
 from harness.preflight.reach import reach
+from harness.preflight.weights import weights_remarks
 from harness.workers.worker import Handler, Message, Report, serve
 
 MEMORY = 4 << 30
@@ -70,7 +71,10 @@ def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
         )
         yield Remark(severity="refuse", fact="configuration", sentence=sentence)
         return
-    yield from look(job, loaded["tokenizer"], config.get_text_config(), lambda what: report({"at": what}))
+    text_config = config.get_text_config()
+    if Path(job.model).is_dir():
+        yield from weights_remarks(Path(job.model), text_config)
+    yield from look(job, loaded["tokenizer"], text_config, lambda what: report({"at": what}))
 
 
 def _bound_memory() -> None:

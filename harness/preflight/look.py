@@ -36,6 +36,7 @@ def look(job: ModelJob, tokenizer: Any, config: Any, announce: Announce = lambda
         yield from remarks
         if any(remark.severity == "refuse" for remark in remarks):
             return
+        yield from _begun_apart(tokenizer, encoder)
     for probe in job.prompts:
         announce(f"rendering prompts of task '{probe.task}'")
         try:
@@ -61,6 +62,21 @@ def _vocabulary(tokenizer: Any, config: Any) -> Iterator[Remark]:
         check_vocabulary(tokenizer, rows)
     except UserError as error:
         yield Remark(severity="refuse", fact="vocabulary", sentence=str(error))
+
+
+def _begun_apart(tokenizer: Any, encoder: PromptEncoder) -> Iterator[Remark]:
+    """Whether a chat begins with the token that a plain text begins with."""
+    bos = tokenizer.bos_token_id
+    if bos is None or tokenizer("a")["input_ids"][0] != bos:
+        return
+    (chat,) = encoder.prompts([Rendered([{"role": "user", "content": "a"}], "a")])
+    if chat.token_ids[0] != bos:
+        yield Remark(
+            severity="note",
+            fact="beginning",
+            sentence=f"plain texts begin with {tokenizer.bos_token!r}, and chats do not: the chat template does not "
+            "write it",
+        )
 
 
 def _end_of_answer(job: ModelJob, tokenizer: Any) -> Iterator[Remark]:

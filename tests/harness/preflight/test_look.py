@@ -52,10 +52,8 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A toy without its weights."""
-    return shutil.copytree(
-        toy_folder("toy-llama"), tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors")
-    )
+    """A copy of a toy."""
+    return shutil.copytree(toy_folder("toy-llama"), tmp_path / "model")
 
 
 def remarks(
@@ -84,6 +82,14 @@ def set_json(file: str, **values: Any) -> Callable[[Path], None]:
         (folder / file).write_text(json.dumps(content))
 
     return change
+
+
+def add_token(folder: Path) -> None:
+    """Give the tokenizer a token that the model has no embedding of."""
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["added_tokens"].append(content["added_tokens"][-1] | {"id": 1024, "content": "<|new|>"})
+    path.write_text(json.dumps(content))
 
 
 def write_text(file: str, text: str) -> Callable[[Path], None]:
@@ -119,16 +125,34 @@ def test_a_toy_has_nothing_to_tell(process: Worker, folder: Path) -> None:
         (write_text("tokenizer.json", "{"), "refuse", "tokenizer", "its tokenizer cannot be loaded: "),
         (remove("tokenizer.json"), "refuse", "tokenizer", "its tokenizer cannot be loaded: "),
         (
-            set_json(CONFIG, vocab_size=1000),
+            add_token,
             "refuse",
             "vocabulary",
-            "the tokenizer knows token 1023, and the model's vocabulary ends at 999",
+            "the tokenizer knows token 1024, and the model's vocabulary ends at 1023",
         ),
         (
             set_json(CONFIG, max_position_embeddings=16),
             "refuse",
             "context",
             "all 2 prompts looked at take more than the context of 16 tokens, up to",
+        ),
+        (
+            set_json(CONFIG, num_hidden_layers=9),
+            "refuse",
+            "weights",
+            "its weights have 4 layers, and its configuration says 9; give the folder",
+        ),
+        (
+            set_json(CONFIG, vocab_size=1100),
+            "refuse",
+            "weights",
+            "its weights have embeddings of 1,024 tokens (model.embed_tokens.weight), and its configuration says",
+        ),
+        (
+            remove("model.safetensors"),
+            "refuse",
+            "weights",
+            "holds no weights (*.safetensors); give the folder",
         ),
         (
             set_json(TOKENIZER, eos_token=None),
@@ -347,3 +371,25 @@ def test_a_system_line_that_a_template_drops_or_refuses_is_told(process: Worker,
     (folder / TEMPLATE).write_text(refusing + TURNS + BEGUN)
     refused = remarks(process, folder, asked(rows=(row,)))
     assert [remark.severity for remark in refused] == ["refuse"]
+
+
+def test_a_chat_without_the_token_that_plain_texts_begin_with_is_told(process: Worker, folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    token = next(each for each in content["added_tokens"] if each["content"] == "<|pad|>")
+    content["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [
+            {"SpecialToken": {"id": "<|pad|>", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+        ],
+        "pair": [],
+        "special_tokens": {"<|pad|>": {"id": "<|pad|>", "ids": [token["id"]], "tokens": ["<|pad|>"]}},
+    }
+    path.write_text(json.dumps(content))
+    set_json(TOKENIZER, bos_token="<|pad|>")(folder)
+    (remark,) = remarks(process, folder, asked("red"))
+    assert (remark.severity, remark.fact) == ("note", "beginning")
+    assert remark.sentence.startswith("plain texts begin with '<|pad|>', and chats do not")
+    (folder / TEMPLATE).write_text("{{ bos_token }}" + TURNS + BEGUN)
+    assert remarks(process, folder, asked("red")) == []

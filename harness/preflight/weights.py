@@ -1,0 +1,54 @@
+"""Hold the shapes in a model's files against its configuration, without reading a weight.
+
+transformers fills what is missing with random numbers, and a worker finds that out only when it loads the model.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.preflight.job import Remark
+from harness.sweep.model_files import tensor_shapes, weight_files
+
+_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|block)\.(\d+)\.")
+_EMBEDDINGS = re.compile(r"(?:^|\.)(?:embed_tokens|embed_in|wte|word_embeddings)\.weight$")
+"""Tensors by the names that causal language models of transformers give them."""
+
+
+def weights_remarks(folder: Path, config: Any) -> Iterator[Remark]:
+    """What a folder's weights lack of the model that its configuration describes. `config`: of its text."""
+    try:
+        shapes: dict[str, list[int]] = {}
+        for path in weight_files(folder):
+            shapes |= tensor_shapes(path)
+    except (UserError, ValueError) as error:
+        yield _refusal(f"its weights cannot be read: {error}")
+        return
+    yield from _layers(shapes, getattr(config, "num_hidden_layers", None))
+    yield from _embeddings(shapes, config)
+
+
+def _layers(shapes: Mapping[str, list[int]], expected: object) -> Iterator[Remark]:
+    # There may be more: some models bring layers that predict further tokens, which nothing else loads.
+    numbers = {int(match[1]) for name in shapes if (match := _LAYER.search(name))}
+    if numbers and isinstance(expected, int) and max(numbers) + 1 < expected:
+        yield _refusal(f"its weights have {max(numbers) + 1} layers, and its configuration says {expected}")
+
+
+def _embeddings(shapes: Mapping[str, list[int]], config: Any) -> Iterator[Remark]:
+    rows = getattr(config, "vocab_size", None)
+    for name, shape in shapes.items():
+        if _EMBEDDINGS.search(name) and isinstance(rows, int) and shape[0] != rows:
+            yield _refusal(
+                f"its weights have embeddings of {shape[0]:,} tokens ({name}), and its configuration says {rows:,}"
+            )
+            return
+
+
+def _refusal(what: str) -> Remark:
+    sentence = (
+        f"{what}; give the folder that `save_pretrained` wrote, with the configuration of these weights"
+    )
+    return Remark(severity="refuse", fact="weights", sentence=sentence)
