@@ -290,6 +290,36 @@ def test_stages_begin_with_the_weights_of_the_mixture() -> None:
     assert [portion.task for portion in run.stages[-1].portions] == ["other"]
 
 
+@pytest.mark.parametrize(
+    ("defaults", "said"),
+    [
+        (
+            {"multitask": {"r": 4}},
+            "r of 'lora' is not that of 'multitask', and 'stages' goes on with the adapter",
+        ),
+        (
+            {"few_shot_tuning": {"target_modules": ["q_proj"]}},
+            "target_modules of 'few_shot_tuning' is not that of",
+        ),
+        (
+            {"few_shot_tuning": {"lora_alpha": [8, 16]}},
+            "lora_alpha of 'few_shot_tuning' is not that of 'meta'",
+        ),
+    ],
+)
+def test_a_later_stage_cannot_ask_for_another_adapter(defaults: dict[str, Any], said: str) -> None:
+    """It would go on with the one that it has, and say that it had another."""
+    with pytest.raises(UserError, match=said):
+        several(defaults=defaults)
+
+
+def test_all_stages_may_ask_for_the_same_adapter_or_tune_all_weights() -> None:
+    run = of(several(defaults={"training": {"r": 4}}), "stages", "other")
+    assert [stage.training.r for stage in run.stages] == [4, 4]
+    changes = {"few_shot_tuning": {"n_train": 3, "tuner": "full"}, "defaults": {"few_shot_tuning": {"r": 4}}}
+    assert of(several(**changes), "meta", "other").stages[-1].training.r is None
+
+
 def test_meta_learning_never_sees_the_task_before_its_few_samples() -> None:
     run = of(several(), "meta", "other")
     first, last = run.stages
