@@ -59,6 +59,7 @@ HEAVY = (
     "harness/plugins/test_lm_eval_parity.py",
     "harness/driver/test_guard_runs.py",
     "harness/driver/test_waves.py",
+    "harness/driver/test_thinking_sweep.py",
     "harness/driver/test_real_model.py",
 )
 """The files that take longest, in the order of their starts: the shorter ones fill both cores up to the end."""
