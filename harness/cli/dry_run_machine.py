@@ -71,7 +71,9 @@ def machine_forecast(
         devices=planned.sweep.engine.tensor_parallel_size,
         trained=work / "trained",
     )
-    seconds = {forecast.run: forecast.device_seconds for forecast in forecasts}
+    seconds = {
+        run.key: forecast.device_seconds for run, forecast in zip(planned.runs, forecasts, strict=True)
+    }
     shares = _shares(todo, seconds, workers) if workers is not None else ()
     return MachineForecast(tuple(needs), memory_bytes(), free_disk_bytes(work), shares)
 
@@ -79,18 +81,20 @@ def machine_forecast(
 def _shares(
     runs: "Sequence[Run]", seconds: Mapping[str, float | None], workers: int
 ) -> tuple[WorkerShare, ...]:
-    """The parts of a sweep by worker: each takes the next as soon as it is free, as `run_sweep` has them."""
+    """The parts of a sweep by worker: each takes the next as soon as it is free, as `run_sweep` has them.
+    `seconds`: by the keys of runs."""
     from harness.plan.estimate import assumed_device
     from harness.plan.groups import group_runs, spread
 
+    groups = spread(group_runs(runs), workers)
     # Estimates are for all cores, which workers side by side share; each has a GPU of its own.
-    slower = 1 if assumed_device() == "cuda" else workers
+    slower = 1 if assumed_device() == "cuda" else min(workers, len(groups))
     busy: list[float] = [0.0] * workers
     candidates: list[list[str]] = [[] for _ in range(workers)]
     known = [True] * workers
-    for group in spread(group_runs(runs), workers):
+    for group in groups:
         worker = busy.index(min(busy))
-        of_runs = [seconds[run.label] for run in group.runs]
+        of_runs = [seconds[run.key] for run in group.runs]
         busy[worker] += slower * sum(value for value in of_runs if value is not None)
         known[worker] &= None not in of_runs
         candidates[worker] += dict.fromkeys(run.candidate.name for run in group.runs)

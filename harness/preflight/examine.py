@@ -120,9 +120,10 @@ class _Examiner:
             worker = self._started()
             with _ending(worker, late, seconds):
                 answer = worker.request(job.model_dump(mode="json"), hear)
-        except WorkerDied as death:
+        except WorkerDied:
             self.close()
-            outcome = f"was not over after {seconds:.0f} seconds" if late.is_set() else f"failed: {death}"
+            over = f"was not over after {seconds:.0f} seconds"
+            outcome = over if late.is_set() else "ended the process that did it"
             return [_after_death(job, f"{began_with} {outcome}")]
         except JobFailed as error:  # a fault of ours, which must not keep anybody from a sweep
             return [_warning("look", f"it could not be looked at: {error}")]

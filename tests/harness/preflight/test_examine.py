@@ -2,6 +2,7 @@
 does not start."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from harness.preflight import examine as examining
 from harness.preflight.probes import telling_samples
 from harness.task import Sample
 from harness.toys import toy_folder
+from harness.workers.worker import Message, Worker
 
 pytest.importorskip("transformers", reason="needs the train extra")
 
@@ -94,6 +96,29 @@ def test_a_template_without_end_is_given_up_and_the_next_model_is_looked_at(
     assert any(
         "targets looked at are longer than max_tokens = 2" in finding["message"] for finding in findings
     )
+
+
+def test_a_model_that_the_process_dies_of_is_refused_and_the_next_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Dying(Worker):
+        """Dies of the first model that it is asked for."""
+
+        def request(self, job: Message, *arguments: Any, **named: Any) -> Message:
+            if "fatal" in job["model"]:
+                self._process.kill()
+            return super().request(job, *arguments, **named)
+
+    monkeypatch.setattr(examining, "Worker", Dying)
+    copy_toy("fatal")
+    write_sweep("./fatal", "gainboard/toy-qwen3", max_tokens=2)
+    assert call("check", "sweep.toml") == 2
+    said = capsys.readouterr().out
+    assert re.search(
+        "✗ sweep.toml, candidate 'fatal' .* ended the process that did it; is a file of the model damaged?",
+        said,
+    )
+    assert "! sweep.toml, candidate 'toy-qwen3', task 'date_normalise' " in said
 
 
 def test_samples_that_tell_most_are_looked_at() -> None:
