@@ -5,7 +5,7 @@ One class does it for training and for scoring, so the tokens a model is trained
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -29,6 +29,10 @@ NO_END = (
     "the tokenizer has no token that ends a text, so no answer can end; set eos_token in its "
     "tokenizer_config.json"
 )
+
+PAIRS_AT_ONCE = 2**15
+"""Prompts with an answer that are encoded at a time: many choices after many prompts are more than memory should
+hold."""
 
 _ENCODED_WHOLE = 200
 """Characters of a prompt up to which it is encoded whole along with its answers; of a longer one, only its
@@ -210,20 +214,29 @@ class PromptEncoder:
         as many tokens as the prompt has are cut off the front of the text as a whole, even where these are not
         the prompt's, and a text with nothing before it begins with the tokenizer's special tokens once more.
         """
-        joint = [(self._end(prompt.text), prompt.before + answer + prompt.after) for prompt, answer in pairs]
+        rows: list[list[int]] = []
+        alike: dict[tuple[int, ...], list[int]] = {}
+        """The same labels after many prompts take the memory of one."""
+
+        for start in range(0, len(pairs), PAIRS_AT_ONCE):
+            encoded = self._answers(pairs[start : start + PAIRS_AT_ONCE])
+            rows += [alike.setdefault(tuple(row), row) for row in encoded]
+        return rows
+
+    def _answers(self, pairs: Sequence[tuple[Encoded, str]]) -> Iterator[list[int]]:
+        ends = {text: self._end(text) for text in {prompt.text for prompt, _ in pairs}}
+        joint = [(ends[prompt.text], prompt.before + answer + prompt.after) for prompt, answer in pairs]
         token_ids = self._tokens((end for end, _ in joint), special=False)
         token_ids |= self._tokens((end + answer for end, answer in joint), special=False)
-        rows = []
         for (prompt, _), (end, answer) in zip(pairs, joint, strict=True):
             whole = token_ids[end + answer]
             first = len(token_ids[end])
             if prompt.lm_eval == "loglikelihood_rolling":
-                rows.append(self._from_its_beginning(answer))
+                yield self._from_its_beginning(answer)
             elif whole[:first] == token_ids[end] or (prompt.lm_eval == "loglikelihood" and whole[first:]):
-                rows.append(whole[first:])
+                yield whole[first:]
             else:
-                rows.append(self._after_a_line_break(answer))
-        return rows
+                yield self._after_a_line_break(answer)
 
     def _end(self, text: str) -> str:
         """The last words of a prompt, which decide alone how it and its answer are encoded together.
@@ -238,7 +251,7 @@ class PromptEncoder:
             space = text.rfind(" ", 1, space)
         if space < 0:
             return text
-        word = text[:space].split()[-1]
+        word = text[:space].rsplit(maxsplit=1)[-1]
         return text[space - len(word) :]
 
     def _from_its_beginning(self, text: str) -> list[int]:

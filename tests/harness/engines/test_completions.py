@@ -1,15 +1,21 @@
 """What a model wrote is cut where its answer ends, and nowhere else; here models write what they are told to."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from home_made_tokenizers import EOS, KINDS, USER, home_made, scripted_model
 from tokenizers.decoders import DecodeStream
+from toy_models import in_order, scoring_job, write_jsonl
 
 pytest.importorskip("torch", reason="needs the train extra")
 
+from harness.engines.encode import PromptEncoder
 from harness.engines.engine import Completion, Generate, Sampling, text_after
+from harness.engines.scoring import ScoringWorker
 from harness.engines.transformers import LoadedEngine
+from harness.task import PromptSet, Rendered, Sample
+from harness.task.prompts import prompt_row
 
 WITH_BORDERS = ("SentencePiece, normaliser", "SentencePiece, first", "bytes, GPT-2", "Unigram")
 """Kinds of tokenizers in which no token goes over the end of a prompt."""
@@ -74,6 +80,25 @@ def test_what_tokens_add_to_a_prompt_is_what_vllm_adds_to_it_token_by_token(kind
             stream = DecodeStream(ids=read, skip_special_tokens=False)
             parts = [stream.step(tokenizer.backend_tokenizer, token) or "" for token in written]
             assert text_after(tokenizer, read, written) == "".join(parts)
+
+
+def test_a_run_in_a_chat_ends_its_answers_at_the_templates_turn_and_notes_its_date(tmp_path: Path) -> None:
+    template = (
+        "{{ strftime_now('%Y') }}{% for message in messages %}{{ '<|user|>' + message.content + '<|assistant|>' }}"
+        "{% endfor %}{% if add_generation_prompt %}<|user|>{% endif %}"
+    )
+    tokenizer = home_made("bytes, GPT-2", template=template)
+    row = prompt_row(PromptSet({"bare": "{text}"}, marker=""), Sample("1", {"text": "Word:"}, "no"), "bare")
+    (prompt,) = PromptEncoder(tokenizer, True).prompts([Rendered(**row["prompt"])])
+    script = tokenizer(f"{prompt.text} no<|assistant|> red London", add_special_tokens=False)["input_ids"]
+    worker = ScoringWorker(LoadedEngine(scripted_model(tokenizer, script), tokenizer))
+    write_jsonl(tmp_path / "prompts", [row])
+    job = scoring_job(tmp_path / "prompts", tmp_path / "out", weights=None, output="generate")
+    (record,) = worker(job, lambda _: None)["records"]
+    (answer,) = in_order(tmp_path / "out")
+    assert prompt.text == "2024<|user|>Word:<|assistant|><|user|>"
+    assert (answer["completion"], answer["finish_reason"], answer["completion_tokens"]) == (" no", "stop", 2)
+    assert record["template_date"] == "2024-07-26"
 
 
 def test_a_tokenizer_without_an_end_of_text_writes_to_the_limit() -> None:

@@ -151,6 +151,33 @@ def test_the_end_of_a_prompt_decides_alone_how_its_answer_is_encoded(kind: str) 
             assert prompt.token_ids + token_ids == joined
 
 
+class Counting:
+    """A tokenizer that counts what it encodes."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.characters = 0
+
+    def __call__(self, texts: list[str], **options: Any) -> Any:
+        self.characters += sum(map(len, texts))
+        return self._tokenizer(texts, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+
+def test_dozens_of_labels_after_many_long_prompts_are_encoded_with_little_of_them() -> None:
+    """Else the same prompts would be encoded once for each label, and the tokens of labels kept for each prompt."""
+    encoder = PromptEncoder(home_made("SentencePiece, first"), False)
+    prompts = [Rendered([], f"{'lamp red blue ' * 300}{number} London\nAnswer:") for number in range(20)]
+    labels = [f"label {number}" for number in range(50)]
+    encoded = encoder.prompts(prompts)
+    encoder.tokenizer = Counting(encoder.tokenizer)
+    token_ids = encoder.answers([(prompt, label) for prompt in encoded for label in labels])
+    assert encoder.tokenizer.characters < 20 * len(prompts[0].text)
+    assert len({id(row) for row in token_ids}) == len(labels)
+
+
 @pytest.mark.parametrize("kind", MERGING)
 def test_an_answer_that_would_merge_with_its_prompt_is_encoded_after_it(kind: str) -> None:
     """What a model reads before it writes stays as it is, and all of the answer is to be written."""

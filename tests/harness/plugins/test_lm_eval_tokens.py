@@ -57,6 +57,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "a description and choices": CHOICE | {"description": "Short questions.\n\n"},
     "the likelihood of a target": LIKELY,
     "the likelihood of a target within a word": LIKELY | {"doc_to_target": "{{choices[gold]}}"},
+    "the likelihood of a target after nothing": LIKELY | {"doc_to_text": "", "doc_to_target": "{{text}}"},
     "the likelihood of a text": {
         "output_type": "loglikelihood_rolling",
         "doc_to_text": "",
@@ -110,7 +111,8 @@ def by_lm_eval(folder: Path) -> dict[tuple[str, bool], Responses]:
         for instance in instances(name, model.apply_chat_template if chat else None):
             place = responses[name, chat][instance.doc_id]
             place.append(REFUSED)
-            if instance.request_type != "loglikelihood" or model._encode_pair(*instance.args)[1]:
+            weighed = instance.request_type == "loglikelihood" and instance.args[0] != ""
+            if not weighed or model._encode_pair(*instance.args)[1]:
                 # A batch of prompts to be written after is encoded as its first one wants it.
                 requests = asked.setdefault((instance.request_type, chat), [])
                 requests.append((place, len(place) - 1, instance))
