@@ -20,6 +20,7 @@ from typing import Any
 import torch
 import transformers
 from filelock import FileLock
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import (
     AutoConfig,
@@ -65,10 +66,11 @@ def local_model(model: str, say: Callable[[str], None]) -> str:
         with FileLock(folder.parent / f".{folder.name}.lock"):
             if not is_converted(model):
                 _convert(model, folder, say)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # a full disk is the one or the other
+        reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
-            f"{gguf_file(model)} cannot be converted into {folder}: {error.strerror or error}; set GAINBOARD_CACHE "
-            "to a folder that can be written"
+            f"{gguf_file(model)} cannot be converted into {folder}: {reason}; set GAINBOARD_CACHE to a folder that "
+            "can be written and has room"
         ) from None
     return str(folder)
 
@@ -220,14 +222,20 @@ def _stretched(header: GgufHeader) -> str:
 
 
 def _compact(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Every tensor in the smallest type that holds its numbers exactly."""
-    compact = {}
+    """Every tensor in the smallest type that holds its numbers exactly. Tensors that share memory still do, as
+    tied embeddings: they are saved once."""
+    compact: dict[str, torch.Tensor] = {}
+    done: dict[int, torch.Tensor] = {}
     for name, tensor in state.items():
+        place = tensor.data_ptr()
+        if place in done:
+            compact[name] = done[place]
+            continue
         for dtype in (torch.bfloat16, torch.float16):
             if tensor.dtype == torch.float32 and torch.equal(tensor.to(dtype).float(), tensor):
                 tensor = tensor.to(dtype)
                 break
-        compact[name] = tensor
+        compact[name] = done[place] = tensor
     return compact
 
 

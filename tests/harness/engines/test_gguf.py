@@ -2,7 +2,9 @@
 
 import json
 import os
+import resource
 import shutil
+import signal
 import sys
 import threading
 from collections import namedtuple
@@ -26,7 +28,7 @@ from harness.engines.gguf import local_model
 from harness.engines.weights import load_model
 from harness.errors import UserError
 from harness.sweep.converted import location
-from harness.sweep.models import check_model
+from harness.sweep.models import check_model, count_parameters
 from harness.toys import toy_folder
 from harness.toys.packaged import PACKAGED, PackagedModel
 from harness.workers.listener import Event, Note
@@ -220,6 +222,16 @@ def test_numbers_keep_the_smallest_type_that_holds_them(tmp_path: Path) -> None:
     assert torch.equal(saved["model.layers.0.mlp.up_proj.weight"], expected)
 
 
+def test_tied_embeddings_of_half_size_are_saved_once(tmp_path: Path) -> None:
+    tensors = llama_tensors(ROWS)
+    tensors["token_embd.weight"] = tensors["token_embd.weight"].astype(np.float16)
+    path = write_gguf(tmp_path / "m.gguf", small_metadata() | sentencepiece(), tensors)
+    saved = load_file(convert(path) / "model.safetensors")
+    assert saved["model.embed_tokens.weight"].dtype == torch.float16
+    assert "lm_head.weight" not in saved
+    assert count_parameters(str(path)) == sum(tensor.numel() for tensor in saved.values())
+
+
 def test_layers_that_the_file_does_not_count_are_not_left_out(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "m.gguf", small_metadata() | sentencepiece(), llama_tensors(ROWS, layers=2))
     assert "layers or tensors would be left out" in refusal(path)
@@ -289,6 +301,21 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(100, 90, 10))
     assert "set GAINBOARD_CACHE to a folder on a larger disk" in refusal(path)
+    assert [left for left in (cache / "models").iterdir() if left.is_dir()] == []
+
+
+def test_a_disk_that_fills_up_meanwhile_leaves_nothing_behind(tmp_path: Path, cache: Path) -> None:
+    path = write_gguf(tmp_path / "m.gguf", small_metadata() | sentencepiece(), llama_tensors(ROWS))
+    allowed, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.getsignal(signal.SIGXFSZ)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, allowed[1]))
+    try:
+        message = refusal(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "File too large" in message
+    assert "that can be written and has room" in message
     assert [left for left in (cache / "models").iterdir() if left.is_dir()] == []
 
 
