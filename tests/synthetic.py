@@ -173,6 +173,7 @@ def write_result(
     parsed: Sequence[bool] = (),
     cut: int | None = 0,
     cut_in_thought: int = 0,
+    thought_tokens: int = 0,
 ) -> Result:
     """Write one finished run: its record, and predictions with these scores of the primary metric.
 
@@ -181,7 +182,7 @@ def write_result(
     `members`: what an ensemble is made of. `targets`, `answers`: those of each sample, where they differ.
     `clusters`: those of its samples; by default each is one alone. `parsed`: whether each answer has the
     right form, by default all; its scores are taken as they are. `cut`: samples with answers that were cut;
-    None of a result from before they were counted.
+    None of a result from before they were counted. `thought_tokens`: besides those of the answers.
     """
     table = np.array(scores, dtype=float).reshape(len(run.templates), -1)
     known = table[:, ~np.isnan(table).any(axis=0)]
@@ -214,7 +215,8 @@ def write_result(
         generate_seconds=len(scores) / requests_per_second,
         requests=len(scores),
         prompt_tokens=60 * len(scores),
-        completion_tokens=4 * len(scores),
+        completion_tokens=4 * len(scores) + thought_tokens,
+        thought_tokens=thought_tokens,
         uncached_requests_per_second=uncached_requests_per_second,
         flops=2.0 * parameters * 64 * len(scores),
         peak_memory_bytes=6_200_000_000,

@@ -22,11 +22,16 @@ the tokenizer's special tokens."""
 
 
 def _check_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
-    for name in arguments:
+    for name, value in arguments.items():
         if name in RENDERER_ARGUMENTS:
             raise ValueError(
                 f"'{name}' is set when a prompt is rendered and cannot be given; leave it out, and name only "
                 "arguments that the chat template reads, such as enable_thinking or date_string"
+            )
+        if value in ("true", "false", "True", "False"):
+            raise ValueError(
+                f"'{name}' is the text {value!r}, which a template takes for true; write {str(value).lower()} without "
+                "quotes"
             )
     return arguments
 

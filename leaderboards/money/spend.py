@@ -64,6 +64,9 @@ class Spend:
     completion_tokens: float
     """Per request."""
 
+    thought_tokens: float
+    """Those of them that thoughts took, per request."""
+
     requests_per_second: float | None
     uncached_requests_per_second: float | None
     """With the prefix cache off; None unless every run measured it."""
@@ -212,6 +215,7 @@ class PricedRuns:
             train_flops=sum(cost.train_flops for cost in costs) / count,
             prompt_tokens=sum(cost.prompt_tokens for cost in costs) / requests,
             completion_tokens=sum(cost.completion_tokens for cost in costs) / requests,
+            thought_tokens=sum(cost.thought_tokens for cost in costs) / requests,
             requests_per_second=_mean_rate([cost.requests_per_second for cost in costs]),
             uncached_requests_per_second=_mean_rate(
                 [result.generation.uncached_requests_per_second for result in results]

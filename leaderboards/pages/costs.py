@@ -111,7 +111,8 @@ def measured_columns() -> tuple[CostColumn, ...]:
             Column("Prompt tok.", "Prompt tokens per request.", about="measured"), _prompt_tokens_item
         ),
         CostColumn(
-            Column("Output tok.", "Generated tokens per request.", about="measured"), _output_tokens_item
+            Column("Output tok.", "Generated tokens per request, thoughts included.", about="measured"),
+            _output_tokens_item,
         ),
         CostColumn(
             Column(
@@ -289,7 +290,9 @@ def _prompt_tokens_item(entry: Entry) -> Item:
 
 
 def _output_tokens_item(entry: Entry) -> Item:
-    return Item(quantity(entry.spend.completion_tokens), sort=entry.spend.completion_tokens)
+    spend = entry.spend
+    thoughts = f"{quantity(spend.thought_tokens)} of them thoughts" if spend.thought_tokens else ""
+    return Item(quantity(spend.completion_tokens), thoughts, spend.completion_tokens)
 
 
 def _rate_item(entry: Entry) -> Item:

@@ -196,6 +196,13 @@ def test_template_arguments_may_be_any_json_values_and_a_date_is_a_text(tmp_path
     assert arguments == {"enable_thinking": True, "date_string": "2025-07-26", "tags": [1, 2.5, {"a": "b"}]}
 
 
+def test_a_switch_in_quotes_is_refused_since_a_template_takes_any_text_for_true() -> None:
+    with pytest.raises(
+        ValueError, match=r"'enable_thinking' is the text 'false', .*; write false without quotes"
+    ):
+        Prompting(chat_template_kwargs={"enable_thinking": "false"})
+
+
 @pytest.mark.parametrize("name", sorted(RENDERER_ARGUMENTS))
 def test_what_the_renderer_sets_is_no_argument_of_a_template(name: str) -> None:
     with pytest.raises(ValueError, match=f"'{name}' is set when a prompt is rendered"):

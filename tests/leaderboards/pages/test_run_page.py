@@ -233,6 +233,12 @@ def test_a_result_from_before_cut_answers_were_counted_is_not_flagged(results: P
     assert "cut" not in shown.lower().replace("executed", "")
 
 
+def test_thoughts_are_part_of_what_a_request_costs(results: Path) -> None:
+    shown = page(results, "zero_shot", thought_tokens=4 * 300)
+    assert "Prompt / output tokens 240 / 1,216, 1,200 of them thoughts" in shown
+    assert "304 300 of them thoughts" in Text(results.parent / "site" / "index.html").text
+
+
 def test_how_a_model_is_prompted_stands_on_the_page_of_its_run(results: Path) -> None:
     run = make_run("small", "zero_shot", CARD, 0)
     prompting = {
