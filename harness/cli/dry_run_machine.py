@@ -43,8 +43,8 @@ class MachineForecast:
     @property
     def seconds(self) -> float | None:
         """Until the last worker is done, without starts; None where that cannot be told."""
-        known = [share.seconds for share in self.workers if share.seconds is not None]
-        return max(known) if known and len(known) == len(self.workers) else None
+        seconds = [share.seconds for share in self.workers if share.seconds is not None]
+        return max(seconds) if seconds and len(seconds) == len(self.workers) else None
 
     def record(self) -> dict[str, Any]:
         """As `--json` has it."""
@@ -91,16 +91,16 @@ def _shares(
     slower = 1 if assumed_device() == "cuda" else min(workers, len(groups))
     busy: list[float] = [0.0] * workers
     candidates: list[list[str]] = [[] for _ in range(workers)]
-    known = [True] * workers
+    has_estimate = [True] * workers
     for group in groups:
         worker = busy.index(min(busy))
         of_runs = [seconds[run.key] for run in group.runs]
         busy[worker] += slower * sum(value for value in of_runs if value is not None)
-        known[worker] &= None not in of_runs
+        has_estimate[worker] &= None not in of_runs
         candidates[worker] += dict.fromkeys(run.candidate.name for run in group.runs)
     return tuple(
-        WorkerShare(tuple(names), taken if is_known else None)
-        for names, taken, is_known in zip(candidates, busy, known, strict=True)
+        WorkerShare(tuple(names), busy_seconds if is_estimated else None)
+        for names, busy_seconds, is_estimated in zip(candidates, busy, has_estimate, strict=True)
         if names
     )
 

@@ -162,8 +162,7 @@ def memory_bytes() -> int | None:
         listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
         return min((int(mebibytes) << 20 for mebibytes in listed if mebibytes.isdecimal()), default=None)
     limits = [_first_number(Path("/sys/fs/cgroup/memory.max")), _first_number(Path("/proc/meminfo"))]
-    known = [limit for limit in limits if limit is not None]
-    return min(known, default=None)
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _first_number(path: Path) -> int | None:

@@ -28,36 +28,36 @@ def room_findings(
 
 def _memory_findings(need: ModelNeed, memory: int) -> Iterator[PreflightFinding]:
     place = "the GPU has" if assumed_device() == "cuda" else "this machine has"
-    for taken, what, remedy in (
+    for needed, work, remedy in (
         (need.train, f"training it ({need.tuner})", "tune fewer of its weights (lora, qlora)"),
         (need.answer, "answering", "spread it over several GPUs (tensor_parallel_size)"),
     ):
-        if taken <= TIGHT * memory:
+        if needed <= TIGHT * memory:
             continue
         # A name says too little of a model to refuse it: its weights may be quantised.
-        is_certain = need.is_counted and taken > memory
+        is_certain = need.is_counted and needed > memory
         size = "" if need.is_counted else ", judged by its name"
         for candidate in need.candidates:
             yield PreflightFinding(
                 severity="refuse" if is_certain else "warn",
                 fact="memory",
                 candidate=candidate,
-                sentence=f"{what} takes at least {size_text(taken)} of memory for its "
+                sentence=f"{work} takes at least {size_text(needed)} of memory for its "
                 f"{parameters_text(need.parameters)}{size}, before activations, and {place} "
                 f"{size_text(memory)}; {remedy}, or take a smaller model",
             )
 
 
 def _disk_findings(needs: list[ModelNeed], free: int) -> Iterator[PreflightFinding]:
-    taken = sum(need.disk for need in needs)
-    if taken <= free:
+    needed = sum(need.disk for need in needs)
+    if needed <= free:
         return
     largest = max(needs, key=_disk)
     yield PreflightFinding(
         severity="warn",
         fact="disk",
         candidate=largest.candidates[0],
-        sentence=f"the weights of all tuned arms take about {size_text(taken)} on disk, {size_text(largest.disk)} "
+        sentence=f"the weights of all tuned arms take about {size_text(needed)} on disk, {size_text(largest.disk)} "
         f"of it of this model, and {size_text(free)} are free; give --work a folder on a larger disk, or tune "
         "adapters",
     )
