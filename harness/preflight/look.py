@@ -11,6 +11,7 @@ from harness.engines.engine import check_vocabulary, context_length
 from harness.errors import UserError
 from harness.preflight.chat import chat_remarks
 from harness.preflight.job import ModelJob, PromptProbe, Remark, TrainingProbe
+from harness.sweep.thoughts import MAX_THOUGHT_TOKENS
 from harness.task import Rendered
 
 Announce = Callable[[str], None]
@@ -37,6 +38,7 @@ def look(job: ModelJob, tokenizer: Any, config: Any, announce: Announce = lambda
         if any(remark.severity == "refuse" for remark in remarks):
             return
         yield from _begun_apart(tokenizer, encoder)
+        yield from _thoughts(job, encoder)
     for probe in job.prompts:
         announce(f"rendering prompts of task '{probe.task}'")
         try:
@@ -62,6 +64,20 @@ def _vocabulary(tokenizer: Any, config: Any) -> Iterator[Remark]:
         check_vocabulary(tokenizer, rows)
     except UserError as error:
         yield Remark(severity="refuse", fact="vocabulary", sentence=str(error))
+
+
+def _thoughts(job: ModelJob, encoder: PromptEncoder) -> Iterator[Remark]:
+    """Whether answers take longer than their tasks say because the model may think first."""
+    if job.max_thought_tokens is not None or all(probe.output != "generate" for probe in job.prompts):
+        return
+    (chat,) = encoder.prompts([Rendered([{"role": "user", "content": "a"}], "a")])
+    if chat.thought.empty:
+        yield Remark(
+            severity="note",
+            fact="thoughts",
+            sentence=f"the chat template lets the model think before it answers: up to {MAX_THOUGHT_TOKENS:,} tokens "
+            "an answer, besides max_tokens; say how many with max_thought_tokens (0: it answers at once)",
+        )
 
 
 def _begun_apart(tokenizer: Any, encoder: PromptEncoder) -> Iterator[Remark]:

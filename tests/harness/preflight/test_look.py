@@ -104,6 +104,22 @@ def test_a_toy_has_nothing_to_tell(process: Worker, folder: Path) -> None:
     assert remarks(process, folder, asked("red", "green"), trained("red", "green")) == []
 
 
+def test_a_template_that_lets_a_model_think_is_told_with_what_that_takes(
+    process: Worker, folder: Path
+) -> None:
+    template = (folder / TEMPLATE).read_text()
+    (folder / TEMPLATE).write_text(template.replace("<|assistant|>", "<|assistant|><think>\n"))
+    (remark,) = remarks(process, folder, asked("red"))
+    assert (remark.severity, remark.fact) == ("note", "thoughts")
+    assert (
+        "up to 1,024 tokens an answer, besides max_tokens; say how many with max_thought_tokens"
+        in remark.sentence
+    )
+    for changed in ({"max_thought_tokens": 256}, {"thought_marks": ()}):
+        assert remarks(process, folder, asked("red"), **changed) == []
+    assert remarks(process, folder, asked("red", output="choice")) == []
+
+
 @pytest.mark.parametrize(
     ("damage", "severity", "fact", "says"),
     [
