@@ -1,5 +1,6 @@
 """Answer dev prompts with a model in the middle of its training, and have the driver judge the answers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,10 @@ class DevScore:
     """Prompt and answer tokens that it took."""
 
 
+Judge = Callable[[Any, int, Callable[[], None]], DevScore]
+"""(model, step, called while answers come) → what the model scores."""
+
+
 class DevJudge:
     """Judges the model at every evaluation by the same prompts: the first `samples` of dev."""
 
@@ -37,12 +42,16 @@ class DevJudge:
         self._job = {"asks": [ask.model_dump(mode="json") | changes]}
         self._completions, self._tokenizer = ask.completions, tokenizer
 
-    def __call__(self, model: Any, step: int) -> DevScore:
+    def __call__(self, model: Any, step: int, still_answering: Callable[[], None]) -> DevScore:
         """`model`: a causal language model of transformers, which may have an adapter's layers in it."""
+
+        def hear(_: Message) -> None:
+            still_answering()
+
         settings = model.generation_config
         try:
             worker = ScoringWorker(LoadedEngine(model, self._tokenizer))
-            (record,) = worker(self._job, _ignore)["records"]
+            (record,) = worker(self._job, hear)["records"]
         finally:
             model.generation_config = settings
         generation = GenerationRecord.model_validate(record)
@@ -52,7 +61,3 @@ class DevJudge:
             bool(answer["higher_is_better"]),
             generation.prompt_tokens + generation.completion_tokens,
         )
-
-
-def _ignore(_: Message) -> None:
-    """The training's steps are its progress; that of the answers in between is not reported."""

@@ -6,7 +6,8 @@ The only file that imports trl.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from harness.training.checkpoints import (
     latest,
     seal,
 )
-from harness.training.judge import DevScore
+from harness.training.judge import Judge
 from harness.training.ledger import ModelSize, TrainingLedger
 from harness.training.meta import Reptile
 from harness.training.tuners import count_parameters
@@ -133,7 +134,7 @@ class _Flow(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self._trainer.step_seconds += time.monotonic() - self._step_started
         self._trainer.ledger.write_now_and_then()
-        self._advanced(state)
+        self.advanced(state)
         if state.global_step == self._trainer.stop_at:
             control.should_save = control.should_training_stop = True
             control.should_evaluate = control.should_evaluate or self._trainer.eval_dataset is not None
@@ -144,9 +145,10 @@ class _Flow(TrainerCallback):  # type: ignore[misc]
     def on_prediction_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        self._advanced(state)  # a long evaluation is no silence
+        self.advanced(state)  # a long evaluation is no silence
 
-    def _advanced(self, state: TrainerState) -> None:
+    def advanced(self, state: TrainerState) -> None:
+        """Say how far the training is."""
         done, total = state.global_step, self._trainer.stop_at
         self._report({"done": done, "total": total, "loss": self._loss})
 
@@ -185,7 +187,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         loading: Meter,
         until: float,
         meta: MetaLearning | None,
-        judge: Callable[[Any, int], DevScore] | None,
+        judge: Judge | None,
         patience: int | None,
         to_pack: Sequence[dict[str, list[int]]],
     ) -> None:
@@ -207,7 +209,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         self._dev_loss_sum: Any = 0.0
         self._dev_targets: Any = 0
         callbacks: list[TrainerCallback] = [Reptile(meta)] if meta else []
-        callbacks.append(_Flow(self, report))
+        self._flow = _Flow(self, report)
+        callbacks.append(self._flow)
         if patience is not None and dev is not None:
             callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))
         super().__init__(
@@ -380,7 +383,9 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         if self._judge is not None:
             model = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
             with self.accelerator.autocast():
-                dev_score = self._judge(model, self.state.global_step)
+                dev_score = self._judge(
+                    model, self.state.global_step, partial(self._flow.advanced, self.state)
+                )
             self.ledger.evaluated(dev_score.tokens)
             self.args.greater_is_better = dev_score.higher_is_better
             output.metrics["eval_task_metric"] = dev_score.value

@@ -105,6 +105,10 @@ def _in_four_bits(model: str, revision: str | None) -> Any:
             bnb_4bit_compute_dtype=torch.bfloat16,
         ),
     )
+    for module in loaded.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # An evaluation would pack its weights for a kernel that no gradient comes back from, and leave them so.
+            module.support_avx512bf16_for_cpu = False
     try:
         with torch.no_grad():
             loaded.eval()(input_ids=torch.zeros(1, 2, dtype=torch.long, device=loaded.device))

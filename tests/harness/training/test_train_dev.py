@@ -211,6 +211,13 @@ def test_a_training_loss_that_ends_above_its_start_is_said() -> None:
     assert divergence(points(1.0, 2.0, 4.0), []) == "the training loss rose from 1 to 4; lower learning_rate"
 
 
+def test_a_training_without_a_gradient_is_said() -> None:
+    still = [CurvePoint(step=step, epoch=1.0, loss=1.0, grad_norm=0.0) for step in (1, 2)]
+    assert "no gradient reached the weights" in divergence(still, points(1.0, 1.0, first_step=0))
+    moving = [*still, CurvePoint(step=3, epoch=1.0, loss=1.0, grad_norm=0.1)]
+    assert divergence(moving, []) == ""
+
+
 def test_a_dev_loss_that_never_beats_the_untrained_model_is_said() -> None:
     assert "was 1 before training and never below 2" in divergence(
         points(1.0, 0.5), points(1.0, 2.0, 3.0, first_step=0)
