@@ -169,15 +169,18 @@ def _room(
     all_are = len(beyond) == len(prompts)
     shots = f" with {probe.num_fewshot} demonstrations" if probe.num_fewshot else ""
     how_many = f"all {len(prompts)}" if all_are else f"{len(beyond)} of {len(prompts)}"
-    remedy = "shorten the prompts" + (", lower num_fewshot" if probe.num_fewshot else "")
-    remedy += ", lower max_tokens" if probe.output == "generate" else ""
+    remedies = ["shorten the prompts"]
+    remedies += ["lower num_fewshot"] if probe.num_fewshot else []
+    remedies += ["lower max_tokens"] if probe.output == "generate" else []
+    if context < getattr(config, "max_position_embeddings", context + 1):
+        remedies.append("raise max_model_len")
     outcome = "they are cut" if probe.may_be_cut else "their samples have no answer"
     yield Remark(
         severity="refuse" if all_are and not probe.may_be_cut else "warn",
         fact="context",
         task=probe.task,
         sentence=f"{how_many} prompts looked at{shots} take more than the context of {context:,} tokens, up to "
-        f"{max(beyond):,} with the answer: {outcome}; {remedy}, or raise max_model_len if the model reads more",
+        f"{max(beyond):,} with the answer: {outcome}; {' or '.join(remedies)}",
     )
 
 

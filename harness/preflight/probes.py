@@ -97,10 +97,16 @@ class Probes:
         )
 
     def _training_probes(self, runs: Iterable[Run]) -> Iterable[TrainingProbe | None]:
+        """Of the largest budget of each task: it holds the samples of the smaller ones."""
+        largest: dict[tuple[str, int], Portion] = {}
         for run in runs:
             for stage in run.stages:
                 for portion in stage.portions:
-                    yield self._training_probe(portion, stage.training.max_length)
+                    key = portion.task, stage.training.max_length
+                    if key not in largest or portion.n_train > largest[key].n_train:
+                        largest[key] = portion
+        for (_, max_length), portion in largest.items():
+            yield self._training_probe(portion, max_length)
 
     def _training_probe(self, portion: Portion, max_length: int) -> TrainingProbe | None:
         key = portion.task, portion.n_train, portion.templates, max_length

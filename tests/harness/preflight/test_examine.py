@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 from gguf_files import llama_tensors, small_metadata, write_gguf
+from toy_task import adding
 
 from harness import cli
+from harness.data.dataset import load_dataset
+from harness.data.loaded import LoadedTask
+from harness.plan.runs import make_runs
 from harness.preflight import examine as examining
-from harness.preflight.probes import telling_samples
+from harness.preflight.probes import Probes, telling_samples
+from harness.sweep.sweep import Sweep
 from harness.task import Sample
 from harness.toys import toy_folder
 from harness.workers.worker import Message, Worker
@@ -119,6 +124,31 @@ def test_a_model_that_the_process_dies_of_is_refused_and_the_next_is_looked_at(
         said,
     )
     assert "! sweep.toml, candidate 'toy-qwen3', task 'date_normalise' " in said
+
+
+def test_a_model_has_one_job_with_each_question_and_the_largest_budget_of_each_task() -> None:
+    declared = {
+        "name": "s",
+        "tasks": ["adding"],
+        "seeds": [0, 1],
+        "n_train": [2, 4],
+        "candidates": [
+            {
+                "name": "a",
+                "model": "gainboard/toy-llama",
+                "methods": ["zero_shot", "few_shot", "lora", "full"],
+            },
+            {"name": "b", "model": "gainboard/toy-llama", "methods": ["zero_shot"]},
+            {"name": "plain", "model": "gainboard/toy-llama", "methods": ["zero_shot"], "chat": False},
+        ],
+    }
+    tasks = {"adding": LoadedTask(adding(), load_dataset(adding()))}
+    sweep = Sweep.model_validate(declared)
+    runs = make_runs(sweep, tasks, fingerprint=lambda model, revision: "f", limit=None)
+    together, plain = Probes(tasks, downloads=False).jobs(runs)
+    assert (together.candidates, plain.candidates) == (("a", "b"), ("plain",))
+    assert [probe.num_fewshot for probe in together.prompts] == [0, 4]
+    assert [len(probe.rows) for probe in together.trainings] == [4]
 
 
 def test_samples_that_tell_most_are_looked_at() -> None:

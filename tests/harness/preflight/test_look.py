@@ -287,8 +287,10 @@ def test_prompts_beyond_the_context_are_counted(process: Worker, folder: Path) -
     assert (remark.severity, remark.fact) == ("warn", "context")
     assert remark.sentence.startswith(
         "1 of 2 prompts looked at with 4 demonstrations take more than the context of 512 tokens, up to 620 with "
-        "the answer: their samples have no answer; shorten the prompts, lower num_fewshot, lower max_tokens, or"
+        "the answer: their samples have no answer; shorten the prompts or lower num_fewshot or lower max_tokens"
     )
+    (short,) = remarks(process, folder, asked("red", max_tokens=8, max_model_len=16))
+    assert short.sentence.endswith("shorten the prompts or lower max_tokens or raise max_model_len")
     (cut,) = remarks(process, folder, asked(long, max_tokens=8, num_fewshot=4, may_be_cut=True))
     assert cut.severity == "warn" and "all 1 prompts" in cut.sentence and "they are cut" in cut.sentence
 
