@@ -5,10 +5,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from harness.authoring.examples import EXAMPLES, check_examples
-from harness.authoring.finding import Finding
+from harness.authoring.finding import Finding, Level
 from harness.authoring.lint import lint, lint_levels
 from harness.authoring.trial import MetricTrial
 from harness.data.dataset import Dataset, load_dataset
@@ -33,10 +32,10 @@ from harness.task.prompts import choose_templates, render
 LookAtModels = Callable[[PlannedSweep], Sequence[PreflightFinding]]
 """What was noticed of a sweep's models."""
 
-_LEVELS: Mapping[Severity, Literal["error", "warning", "ok"]] = {
+_LEVELS: Mapping[Severity, Level] = {
     "refuse": "error",
     "warn": "warning",
-    "note": "ok",
+    "note": "note",
 }
 
 
@@ -105,7 +104,7 @@ def _power(inspection: "_Inspection", place: str, *, seeds: int | None) -> list[
     power = power_on(task, dataset.test, seeds=seeds)
     if power is None:
         return []
-    level: Literal["warning", "ok"] = "warning" if power.is_coarse else "ok"
+    level: Level = "warning" if power.is_coarse else "ok"
     return [Finding(level, place, f"{power.sentence} {power.assumptions}")]
 
 
@@ -150,7 +149,8 @@ def _inspected(name: str, plugins: dict[str, Plugin], place: str) -> _Inspection
         # What cannot be rendered has no review state, and the reason is a finding already.
         if folder is not None and all(fault.level != "error" for fault in faults):
             verdicts = read_verdicts(folder / REVIEWS)
-            findings.append(Finding("ok", place, review_state(task, dataset, verdicts).summary))
+            state = review_state(task, dataset, verdicts)
+            findings.append(Finding("note" if state.reviewed is None else "ok", place, state.summary))
     except UnreachableData as error:
         findings.append(Finding("warning", place, f"its samples were not checked: {_without(place, error)}"))
     except UserError as error:

@@ -4,13 +4,16 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
+Level = Literal["error", "warning", "note", "ok"]
+
 
 @dataclass(frozen=True)
 class Finding:
     """One sentence about one place: a task, a candidate, a file."""
 
-    level: Literal["error", "warning", "ok"]
-    """`error`: scores would be wrong or missing. `warning`: they would need explaining."""
+    level: Level
+    """`error`: scores would be wrong or missing. `warning`: they would need explaining. `note`: nothing is wrong,
+    and something may be left to do."""
 
     place: str
     """The place, such as `task 'gsm8k'`."""

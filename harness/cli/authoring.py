@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -158,6 +159,7 @@ def _print_findings(
     console = make_console()
     for finding in findings:
         console.print(SIGNS[finding.level], escape(f"{finding.place} {finding.message}"), highlight=False)
+    print(_summary(findings))
     sweeps = [name for name in options.what if name not in plugins]
     if _has_error(findings):
         print("Correct what is marked ✗, then")
@@ -168,6 +170,18 @@ def _print_findings(
         print_next("review", *options.what, *task_folders(options))
     else:
         print_next("check", "SWEEP.toml", *task_folders(options))
+
+
+def _summary(findings: "Sequence[Finding]") -> str:
+    """`9 ok, 1 warning`."""
+    counts = Counter("ok" if finding.level == "note" else finding.level for finding in findings)
+    parts = [f"{counts['ok']} ok"]
+    parts += [
+        f"{counts[level]} {level}{'s' * (counts[level] > 1)}"
+        for level in ("warning", "error")
+        if counts[level]
+    ]
+    return ", ".join(parts)
 
 
 def _sweep_file(name: str, plugins: "Mapping[str, Plugin]") -> Path:

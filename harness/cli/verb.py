@@ -19,7 +19,7 @@ DONE, SOME_FAILED, USER_MUST_FIX, INTERRUPTED = 0, 1, 2, 130
 PIPE_WIDTH = 160
 """Columns of a table that is printed into a pipe or a log, which has no width of its own."""
 
-SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
+SIGNS = {"ok": "[green]✓[/]", "note": "[dim]·[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
 """What a line begins with that says how something stands."""
 
 Verb = Callable[[argparse.Namespace], int]

@@ -391,7 +391,7 @@ def test_a_good_sweep_has_no_fault(tmp_path: Path, write: Write) -> None:
     write("tasks/adding/examples.jsonl", json.dumps(EXAMPLE | {"row": {"text": "8", "answer": "9"}}))
     sweep = SWEEP.replace('["adding"]', '["adding"]\nnum_fewshot = 3')
     findings = check_sweep(write("sweep.toml", sweep), lambda _: find_plugins([tmp_path / "tasks"]))
-    assert {finding.level for finding in besides_power(findings)} == {"ok"}
+    assert {finding.level for finding in besides_power(findings)} <= {"ok", "note"}
     assert findings[-1].message == "model gainboard/toy-llama"
 
 

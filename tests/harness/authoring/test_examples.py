@@ -160,12 +160,12 @@ def measuring(folder: Path, *lines: object) -> list[Finding]:
 def test_a_perplexity_task_needs_no_examples(tmp_path: Path) -> None:
     metric = {"metrics": ("byte_probability",), "primary_metric": "byte_probability"}
     findings = check_task("adding", plugins_of(adding(output="perplexity", **metric), tmp_path))
-    assert {finding.level for finding in findings} == {"ok"}
+    assert {finding.level for finding in findings} <= {"ok", "note"}
 
 
 def test_an_example_of_a_perplexity_task_has_a_prompt_and_no_answers(tmp_path: Path) -> None:
     prompt_only = {key: value for key, value in EXAMPLE.items() if key != "answers"}
-    assert {finding.level for finding in measuring(tmp_path, prompt_only)} == {"ok"}
+    assert {finding.level for finding in measuring(tmp_path, prompt_only)} <= {"ok", "note"}
     assert found("error", measuring(tmp_path, EXAMPLE)) == [
         "a perplexity task writes nothing; leave 'answers' out"
     ]

@@ -32,7 +32,7 @@ def loaded(folder: Path) -> Task:
 
 def faults(folder: Path) -> list[str]:
     findings = check_task(folder.name, find_plugins([folder.parent]))
-    return [finding.message for finding in besides_power(findings) if finding.level != "ok"]
+    return [finding.message for finding in besides_power(findings) if finding.level in ("error", "warning")]
 
 
 def found_errors(folder: Path) -> list[str]:

@@ -167,6 +167,6 @@ def test_a_gguf_file_that_was_not_converted_yet_is_looked_at_later(
     write_sweep("small.gguf")
     assert call("check", "sweep.toml") == 0
     assert (
-        "✓ sweep.toml, candidate 'small.gguf' its tokenizer and chat template are looked at when `gainboard run` has "
+        "· sweep.toml, candidate 'small.gguf' its tokenizer and chat template are looked at when `gainboard run` has "
         "converted its GGUF file"
     ) in capsys.readouterr().out
