@@ -173,7 +173,8 @@ class SettingsChoice:
         """The primary metric of a trial's answers on dev."""
         task = self._sweep.facts.tasks[run.task].task
         answers = read_answers(self._sweep.shop.ask(run).completions)
-        scored = score_predictions(task, collect(self._sweep.shop.samples(run), answers))
+        predictions = collect(self._sweep.shop.samples(run), answers)
+        scored = score_predictions(task, predictions, thought_marks=run.candidate.thought_marks)
         if task.primary_metric not in scored.metrics:
             raise UserError(f"none of its {len(answers)} answers on dev could be scored")
         return scored.metrics[task.primary_metric]

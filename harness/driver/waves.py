@@ -111,7 +111,8 @@ def _judge(recipe: Recipe, rows: list[Message], sweep: SweepWork) -> Message:
     task = sweep.facts.tasks[recipe.stages[-1].portions[0].task].task
     card = sweep.facts.card(task.name).metrics[task.primary_metric]
     answers = [EngineAnswer(**row) for row in rows]
-    scored = score_predictions(task, collect(sweep.shop.judged_on(recipe), answers))
+    predictions = collect(sweep.shop.judged_on(recipe), answers)
+    scored = score_predictions(task, predictions, thought_marks=recipe.thought_marks)
     worst = card.low if card.higher_is_better else card.high
     value = scored.metrics[task.primary_metric].value if scored.metrics else worst
     return {"value": value, "higher_is_better": card.higher_is_better}

@@ -73,7 +73,8 @@ def finish(
     loaded = facts.tasks[run.task]
     test = loaded.dataset.test[: run.limit]
     started = time.monotonic()
-    scored = score_predictions(loaded.task, collect(test, answers, overlapping=overlap.ids))
+    predictions = collect(test, answers, overlapping=overlap.ids)
+    scored = score_predictions(loaded.task, predictions, thought_marks=run.candidate.thought_marks)
     if not scored.metrics:
         raise UserError(_why_unscored(run, scored, len(test)))
     folder = results / run.folder

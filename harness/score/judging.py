@@ -15,6 +15,7 @@ from harness.metrics import Counts, answer_of, contributions, find_metric, sums_
 from harness.records.predictions import EngineAnswer, Prediction, prediction_frame
 from harness.records.scores import FormRecord, MetricValue, SampleCounts
 from harness.statistics import Estimate, cluster_numbers, score
+from harness.sweep.thoughts import THOUGHT_MARKS, cut_at, part_thought
 from harness.task import Metric, Reply, Sample, Task
 
 if TYPE_CHECKING:
@@ -105,13 +106,17 @@ def _prediction(sample: Sample, answer: EngineAnswer, *, overlaps: bool) -> Pred
     )
 
 
-def score_predictions(task: Task, predictions: Sequence[Prediction]) -> Scored:
+def score_predictions(
+    task: Task, predictions: Sequence[Prediction], *, thought_marks: Sequence[str] = THOUGHT_MARKS
+) -> Scored:
     """Extract each prediction's answer and judge it with every metric of the task.
 
+    Answers from before thoughts were told from them are parted from theirs, by these marks.
     A sample whose extractor or metric raises carries that error, has no score and is not part of any value.
     Of several draws a sample's score is the mean, and it counts as scored when all of them are.
     """
     metrics = metrics_of(task)
+    predictions = [_parted(task, prediction, thought_marks) for prediction in predictions]
     judged = [_judge(task, metrics, prediction) for prediction in predictions]
     judged = _with_corpus_scores(metrics, judged)
     groups = list(dict.fromkeys(map(_group_of, predictions)))
@@ -138,6 +143,25 @@ def has_form(metric: Metric, reply: Reply) -> bool:
 
 
 # One sample
+
+
+def _parted(task: Task, prediction: Prediction, marks: Sequence[str]) -> Prediction:
+    """A prediction without the thought in its completion, as the engines' workers leave it."""
+    completion = prediction.completion
+    if task.output != "generate" or not marks or completion is None or prediction.thought is not None:
+        return prediction
+    begun = prediction.prompt.rstrip().endswith(marks[0])
+    parted = part_thought(completion, marks, begun=begun, cut=prediction.finish_reason == "length")
+    if parted.thought is None:
+        return prediction
+    stopped = cut_at(parted.answer, task.stop)
+    return replace(
+        prediction,
+        thought=parted.thought,
+        # How many tokens a thought took that ended, nobody knows any more.
+        thought_tokens=None if parted.closed else prediction.completion_tokens,
+        completion=parted.answer if stopped is None else stopped,
+    )
 
 
 def _judge(task: Task, metrics: Sequence[Metric], prediction: Prediction) -> Prediction:

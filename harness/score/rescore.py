@@ -1,6 +1,6 @@
 """Judge saved predictions again after a metric or an answer extractor changed, without a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from harness.score.card import metric_card
 from harness.score.finish import collapse, write_predictions
 from harness.score.judging import cluster_of, metrics_of, score_predictions
 from harness.sweep.run import Run
-from harness.sweep.thoughts import cut_at, part_thought
 from harness.task import Metric, Task
 
 
@@ -115,9 +114,7 @@ class _Clusters:
 
 def _unjudged(results: Path, run: Run, task: Task, clusters: _Clusters) -> list[Prediction]:
     """A run's predictions as its engine left them."""
-    stored = [prediction.unjudged() for prediction in load_predictions(results, run)]
-    marks = run.candidate.thought_marks
-    predictions = [_parted(prediction, task, marks) for prediction in stored]
+    predictions = [prediction.unjudged() for prediction in load_predictions(results, run)]
     if any(prediction.cluster for prediction in predictions):
         return predictions
     # They were scored before their task named clusters, or it has none.
@@ -125,29 +122,12 @@ def _unjudged(results: Path, run: Run, task: Task, clusters: _Clusters) -> list[
     return [replace(prediction, cluster=names.get(prediction.sample_id, "")) for prediction in predictions]
 
 
-def _parted(prediction: Prediction, task: Task, marks: Sequence[str]) -> Prediction:
-    """A prediction from before thoughts were told from answers, with these parted."""
-    completion = prediction.completion
-    if task.output != "generate" or prediction.thought is not None or completion is None or not marks:
-        return prediction
-    begun = prediction.prompt.rstrip().endswith(marks[0])
-    parted = part_thought(completion, marks, begun=begun, cut=prediction.finish_reason == "length")
-    if parted.thought is None:
-        return prediction
-    stopped = cut_at(parted.answer, task.stop)
-    return replace(
-        prediction,
-        thought=parted.thought,
-        # How many tokens a thought took that ended, nobody knows any more.
-        thought_tokens=None if parted.closed else prediction.completion_tokens,
-        completion=parted.answer if stopped is None else stopped,
-    )
-
-
 def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> str:
     """Judge one result again, write it, and say how its primary metric changed; empty where no metric did."""
     run = result.run
-    scored = score_predictions(task, _unjudged(results, run, task, clusters))
+    scored = score_predictions(
+        task, _unjudged(results, run, task, clusters), thought_marks=run.candidate.thought_marks
+    )
     if not scored.metrics:
         return f"left as it was: none of {scored.samples.total} samples could be scored in every template"
     primary = task.primary_metric

@@ -96,6 +96,24 @@ def test_answers_that_were_cut_are_counted_and_those_whose_thought_was_cut(tmp_p
     assert (counts.cut, counts.cut_in_thought, counts.cut_share) == (4, 2, 4 / 6)
 
 
+@pytest.mark.parametrize(
+    ("completion", "prompt", "marks", "answer"),
+    [
+        ("<think>\nIs it 2?\n</think>\n\n1\n3", "?", ("<think>", "</think>"), "1"),
+        ("Is it 2?</think>\n1", "?<think>\n", ("<think>", "</think>"), "1"),
+        ("[THINK]2[/THINK]1", "?", ("[THINK]", "[/THINK]"), "1"),
+        ("<think>2</think>1", "?", (), "<think>2</think>1"),
+    ],
+)
+def test_thoughts_that_stand_in_a_completion_are_not_judged(
+    completion: str, prompt: str, marks: tuple[str, ...], answer: str
+) -> None:
+    tested = samples("1")
+    row = replace(engine_answer(0, tested[0], "plain", completion, error=""), prompt=prompt)
+    judged = score_predictions(adding(stop=("\n",)), collect(tested, [row]), thought_marks=marks)
+    assert judged.predictions[0].answer == answer
+
+
 def test_thoughts_without_end_are_no_collapse_of_a_training() -> None:
     card = task_card("adding", output="generate", primary_metric="exact_match", chance=0.0)
     tested = samples("1", "2", "3")
