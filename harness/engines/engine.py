@@ -163,32 +163,6 @@ class Engine(Protocol):
         """Answer every request once, in the order they are finished."""
 
 
-def written_text(tokenizer: Any, prompt: list[int], token_ids: list[int], sampling: Sampling) -> str:
-    """The text of an answer's tokens up to the first of its stop strings. `token_ids`: without the token that
-    ended it.
-
-    It is what the tokens add to the text of their prompt: a tokenizer that has spaces in front of words leaves
-    out that of the first word of a text. Only the answer is searched for stop strings.
-    """
-    if sampling.skip_special_tokens:
-        text: str = tokenizer.decode(token_ids, skip_special_tokens=True)
-    else:
-        text = text_after(tokenizer, prompt, token_ids)
-    places = [text.find(string) for string in sampling.stop]
-    return text[: min((place for place in places if place >= 0), default=len(text))]
-
-
-READ_ALONG = 8
-"""Tokens of a prompt that are decoded with its answer: characters of up to four bytes may be as many tokens."""
-
-
-def text_after(tokenizer: Any, prompt: list[int], token_ids: list[int]) -> str:
-    """What tokens add to the text of a prompt."""
-    end = prompt[-READ_ALONG:]
-    before, text = tokenizer.decode(end), tokenizer.decode([*end, *token_ids])
-    return str(text[len(before) :] if text.startswith(before) else tokenizer.decode(token_ids))
-
-
 class OutOfMemory(Exception):
     """The accelerator has no room for `max_num_seqs` sequences at once; it may have for fewer."""
 

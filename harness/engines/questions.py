@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from harness.engines.completion import answer_text
 from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
 from harness.engines.engine import (
     Choose,
@@ -18,7 +19,6 @@ from harness.engines.engine import (
     Measure,
     Request,
     Sampling,
-    text_after,
 )
 from harness.engines.thinking import ThoughtPlace
 from harness.jsonl import each_jsonl
@@ -170,7 +170,7 @@ class Questions:
             answer_ids = token_ids[thought_tokens:]
             if len(answer_ids) > self._sampling.max_tokens:
                 before = question.tokens + token_ids[:thought_tokens]
-                text = text_after(self.encoder.tokenizer, before, answer_ids[: self._sampling.max_tokens])
+                text = answer_text(self.encoder.tokenizer, before, answer_ids[: self._sampling.max_tokens])
                 text, finish_reason = (text.lstrip() if thought_tokens else text), "length"
             stopped = cut_at(text, self._sampling.stop)
             if stopped is not None:

@@ -12,10 +12,10 @@ import transformers
 from transformers import AutoTokenizer, GenerationConfig, StoppingCriteria
 
 from harness.engines.choices import NextTokens, logprob_of, trie_of
+from harness.engines.completion import READ_ALONG, text_after, written_text
 from harness.engines.encode import NO_END
 from harness.engines.engine import (
     MAX_NUM_SEQS,
-    READ_ALONG,
     Answered,
     Choose,
     Completion,
@@ -29,8 +29,6 @@ from harness.engines.engine import (
     check_vocabulary,
     context_length,
     stop_token_ids,
-    text_after,
-    written_text,
 )
 from harness.engines.reference import TransformersReference
 from harness.engines.weighing import ChoiceReader, Weighed, batches

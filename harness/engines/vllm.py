@@ -32,6 +32,7 @@ from vllm.inputs import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
+from harness.engines.completion import written_text
 from harness.engines.engine import (
     MAX_NUM_SEQS,
     Answered,
@@ -47,7 +48,6 @@ from harness.engines.engine import (
     check_vocabulary,
     context_length,
     stop_token_ids,
-    written_text,
 )
 from harness.engines.reference import AdapterReference, TransformersReference
 from harness.engines.weights import check_base, load_model

@@ -10,8 +10,9 @@ from toy_models import in_order, scoring_job, write_jsonl
 
 pytest.importorskip("torch", reason="needs the train extra")
 
+from harness.engines.completion import text_after, written_text
 from harness.engines.encode import PromptEncoder
-from harness.engines.engine import Completion, Generate, Sampling, text_after
+from harness.engines.engine import Completion, Generate, Sampling
 from harness.engines.scoring import ScoringWorker
 from harness.engines.transformers import LoadedEngine
 from harness.task import PromptSet, Rendered, Sample
@@ -55,9 +56,26 @@ def test_a_stop_string_is_looked_for_in_the_answer_alone(
 @pytest.mark.parametrize("kind", WITH_BORDERS)
 def test_a_special_token_within_an_answer_is_kept_and_the_one_that_ends_it_is_not(kind: str) -> None:
     written = completion(kind, "Answer:", f" {USER} blue{EOS}")
-    assert " ".join(written.text.split()) == f"{USER} blue"
+    assert written.text == f" {USER} blue"
     assert written.finish_reason == "stop"
     assert completion(kind, "Answer:", f" {USER} blue{EOS}", skip_special_tokens=True).text.strip() == "blue"
+
+
+ALIKE = ("SentencePiece, always", "Unigram")
+"""Kinds that have the same tokens for a word behind a special token with and without a space."""
+
+
+@pytest.mark.parametrize("chat", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_model_is_trained_to_write_comes_back_as_it_was(kind: str, chat: bool) -> None:
+    tokenizer = home_made(kind)
+    prompt = Rendered([{"role": "user", "content": "Word:"}], "Word:")
+    for target in (f"{USER} blue", f"no{USER} (A) {USER}", "no (A)\n\n Paris", f"{USER}blue", f"no{USER}\nA"):
+        if kind in ALIKE and f"{USER} " not in f"{target} ":
+            continue
+        (sample,) = PromptEncoder(tokenizer, chat).completed([(prompt, target)])
+        text = written_text(tokenizer, sample.prompt, sample.answer[:-1], Sampling(max_tokens=1))
+        assert text.removeprefix(" ") == target
 
 
 @pytest.mark.parametrize("kind", WITH_BORDERS)
