@@ -6,6 +6,7 @@ Pure functions of what was loaded: no model is, and nothing is answered.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from harness.engines.completion import answer_text
 from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
 from harness.engines.engine import check_vocabulary, context_length
 from harness.errors import UserError
@@ -125,6 +126,7 @@ def _prompts(
     if probe.output == "generate" and not probe.num_fewshot:  # the same targets, whatever stands before them
         yield from _target_lengths(probe, answers)
         yield from _ends_within(probe, answers, encoder)
+        yield from _otherwise_back(probe, prompts, answers, encoder.tokenizer)
 
 
 def _answers(
@@ -197,6 +199,31 @@ def _target_lengths(probe: PromptProbe, answers: Sequence[tuple[str, list[int]]]
         f"model's tokens, the longest {max(lengths):,}: right answers are cut; set max_tokens to "
         f"{max(lengths) + 1} or more in [generation] or in the task",
     )
+
+
+def _otherwise_back(
+    probe: PromptProbe,
+    prompts: Sequence[Encoded],
+    answers: Sequence[tuple[str, list[int]]],
+    tokenizer: Any,
+) -> Iterator[Remark]:
+    """Targets whose tokens are those of another text, as where a tokenizer writes all words in lower case."""
+    changed = []
+    for prompt, (target, token_ids) in zip(prompts, answers, strict=True):
+        whole = f"{target}{prompt.after}".strip()
+        text = answer_text(tokenizer, prompt.token_ids, token_ids).strip()
+        if text != whole:
+            changed.append((whole, text))
+    if changed:
+        target, text = changed[0]
+        yield Remark(
+            severity="warn",
+            fact="read_back",
+            task=probe.task,
+            sentence=f"{len(changed)} of {len(answers)} targets looked at come back from this model's tokens as another "
+            f"text, such as {_short(target)!r} as {_short(text)!r}: no answer matches them exactly; reword these "
+            "targets, or rank by another metric",
+        )
 
 
 def _ends_within(

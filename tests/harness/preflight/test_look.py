@@ -261,6 +261,16 @@ def test_a_target_with_a_token_that_ends_answers_is_refused(process: Worker, fol
     ) in remark.sentence
 
 
+def test_a_target_that_no_tokens_of_the_model_spell_is_told(process: Worker, folder: Path) -> None:
+    set_json("tokenizer.json", normalizer={"type": "Lowercase"})(folder)
+    (remark,) = remarks(process, folder, asked("red", "Green"))
+    assert (remark.severity, remark.fact) == ("warn", "read_back")
+    assert (
+        "1 of 2 targets looked at come back from this model's tokens as another text, such as 'Green' as 'green'"
+        in (remark.sentence)
+    )
+
+
 def test_a_target_with_another_special_token_is_written_as_any_other(process: Worker, folder: Path) -> None:
     assert remarks(process, folder, asked("red", "<|user|> blue")) == []
 
