@@ -1,7 +1,7 @@
 """Look into a tokenizer's chat template: its source, what it reads besides the messages, and what it does."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,12 +50,30 @@ class _Generation(Extension):
 
 
 def _names_read(source: str) -> set[str]:
-    """Every name that a template takes from outside; of one that cannot be parsed, every word."""
+    """Every name that a template takes from outside; of one that cannot be parsed, every word.
+
+    What it sets in one branch and reads in another is its own, unless it asks whether it was given.
+    """
     environment = Environment(extensions=["jinja2.ext.loopcontrols", _Generation], autoescape=False)
     try:
-        return meta.find_undeclared_variables(environment.parse(source))
+        tree = environment.parse(source)
     except TemplateSyntaxError:
         return set(re.findall(r"\w+", source))
+    names: dict[str, set[str]] = {"load": set(), "store": set(), "param": set()}
+    for name in tree.find_all(nodes.Name):
+        names[name.ctx].add(name.name)
+    set_within = names["store"] - set(_names_asked_for(tree))
+    return meta.find_undeclared_variables(tree) - set_within - names["param"]
+
+
+def _names_asked_for(tree: nodes.Template) -> Iterator[str]:
+    """Names of which a template asks whether they are there, or takes something else for them."""
+    for test in tree.find_all(nodes.Test):
+        if test.name in ("defined", "undefined") and isinstance(test.node, nodes.Name):
+            yield test.node.name
+    for default in tree.find_all(nodes.Filter):
+        if default.name in ("default", "d") and isinstance(default.node, nodes.Name):
+            yield default.node.name
 
 
 _QUESTION, _ANSWER, _SYSTEM = "gainboardquestion", "gainboardanswer", "gainboardsystem"

@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.engines.rendering import ChatTemplate
-from harness.engines.template import TemplateFacts, template_facts, unread_arguments
+from harness.engines.template import TemplateFacts, template_facts, template_source, unread_arguments
 from harness.preflight.job import ModelJob, Remark
 
 QUESTION = "gainboardquestion"
 """A word that no template writes by itself."""
 
 
-def chat_remarks(job: ModelJob, tokenizer: Any) -> Iterator[Remark]:
-    """Of a tokenizer whose chat template is used."""
+def chat_remarks(job: ModelJob, tokenizer: Any, config: Any) -> Iterator[Remark]:
+    """Of a tokenizer whose chat template is used. `config`: of the model, by transformers."""
     facts = template_facts(tokenizer, job.chat_template_kwargs)
     if facts.fault is not None:
         yield Remark(severity="refuse", fact="chat_template", sentence=facts.fault)
@@ -27,7 +27,7 @@ def chat_remarks(job: ModelJob, tokenizer: Any) -> Iterator[Remark]:
             "which the model must begin by itself; correct the template, or set chat = false for this candidate",
         )
     if any(probe.output == "generate" for probe in job.prompts):
-        yield from _turn_end(tokenizer, facts)
+        yield from _turn_end(tokenizer, config, facts)
     yield from _system_line(job, tokenizer, facts)
     if facts.asks_for_date:
         yield Remark(
@@ -52,9 +52,11 @@ def _arguments(job: ModelJob, tokenizer: Any, facts: TemplateFacts) -> Iterator[
         )
 
 
-def _turn_end(tokenizer: Any, facts: TemplateFacts) -> Iterator[Remark]:
+def _turn_end(tokenizer: Any, config: Any, facts: TemplateFacts) -> Iterator[Remark]:
     """Where answers end."""
     eos = tokenizer.eos_token_id
+    if not facts.turn_end and _writes_an_end(tokenizer, config):
+        return  # behind some answers only, or at the beginning of the next turn
     if not facts.turn_end:
         yield Remark(
             severity="warn",
@@ -70,6 +72,15 @@ def _turn_end(tokenizer: Any, facts: TemplateFacts) -> Iterator[Remark]:
             sentence=f"the chat template ends a turn with {of_turn!r}, and the tokenizer a text with {of_text!r}: both "
             "end an answer, and tuning teaches the first",
         )
+
+
+def _writes_an_end(tokenizer: Any, config: Any) -> bool:
+    """Whether a template writes, somewhere, a token that ends the model's answers."""
+    source = template_source(tokenizer)
+    of_model = getattr(config, "eos_token_id", None)
+    token_ids = {tokenizer.eos_token_id, *(of_model if isinstance(of_model, list) else [of_model])} - {None}
+    tokens = [tokenizer.convert_ids_to_tokens(token_id) for token_id in sorted(token_ids)]
+    return "eos_token" in source or any(token is not None and token in source for token in tokens)
 
 
 def _system_line(job: ModelJob, tokenizer: Any, facts: TemplateFacts) -> Iterator[Remark]:

@@ -34,7 +34,7 @@ def look(job: ModelJob, tokenizer: Any, config: Any, announce: Announce = lambda
         return
     if encoder.chat:
         announce("rendering its chat template")
-        remarks = list(chat_remarks(job, tokenizer))
+        remarks = list(chat_remarks(job, tokenizer, config))
         yield from remarks
         if any(remark.severity == "refuse" for remark in remarks):
             return

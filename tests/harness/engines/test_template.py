@@ -15,6 +15,13 @@ QWEN = (
     "{% if add_generation_prompt %}{% if enable_thinking is defined and enable_thinking is false %}"
     "<think>\n\n</think>\n\n{% endif %}{% endif %}"
 )
+BRANCHES = (
+    "{% if messages[0].role == 'system' %}{% set system = messages[0].content %}{% else %}{% set system = '' %}{% endif %}"
+    "{% set mode = mode if mode is defined else 'chat' %}{% set effort = effort | default('low') %}"
+    "{{ system }}{{ mode }}{{ effort }}"
+)
+"""Sets a name in each of two branches, which reads like a name from outside."""
+
 PLAIN = "{% for message in messages %}thinking: {{ message.content }}{% break %}{% endfor %}"
 
 
@@ -39,6 +46,12 @@ class Tokenizer:
             PLAIN,
             ["thinking"],
             "the chat template does not read thinking of chat_template_kwargs; it reads none",
+        ),
+        (
+            BRANCHES,
+            ["system", "mode", "effort"],
+            "the chat template does not read system of chat_template_kwargs; the arguments that it reads are effort, "
+            "mode",
         ),
         ({"default": PLAIN, "tool_use": QWEN}, ["enable_thinking"], ""),
         ("{% unknown tag %}{{ thinking }}", ["thinking"], ""),

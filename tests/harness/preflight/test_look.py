@@ -373,6 +373,13 @@ def test_what_a_template_does_is_told(
     assert remarks(process, folder, asked("red"), chat=False) == [], "it is not used then"
 
 
+def test_a_template_that_ends_only_some_turns_with_the_end_of_a_text_is_as_usual(
+    process: Worker, folder: Path
+) -> None:
+    (folder / TEMPLATE).write_text(TURNS.replace("<|end|>", "{% if loop.last %}<|end|>{% endif %}") + BEGUN)
+    assert remarks(process, folder, asked("red")) == []
+
+
 def test_arguments_that_a_template_does_not_read_are_refused(process: Worker, folder: Path) -> None:
     (folder / TEMPLATE).write_text("{% if enable_thinking %}<|system|>{% endif %}" + TURNS + BEGUN)
     given = {"enable_thoughts": False}
