@@ -1,7 +1,7 @@
-"""How much of dev a training reads: enough to choose by, and no more than half of what it is trained on.
+"""How much of dev a training reads: enough to choose by, and less than half of what it is trained on.
 
-The rule knows only the plan: samples of train and dev, epochs or steps, and how often dev is read. Let B be half the
-samples that are trained on, repeats included, shared evenly among the tasks of a mixture. Where all evaluations
+The rule knows only the plan: samples of train and dev, epochs or steps, and how often dev is read. Let B be
+0.45 of the samples that are trained on, repeats included, shared evenly among the tasks of a mixture. Where all evaluations
 together can read `eval_samples` (128) dev samples of a task within B, they do. Otherwise the end of the training
 reads min(128, B/2), once, for the loss that is compared between trainings; what is left of B is shared evenly
 among the evaluations before, which draw the curve and choose the checkpoint. None reads fewer than 8.
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from harness.sweep.recipe import Portion, Training
 
-MOST_READ = 0.5
-"""Dev samples read for each sample trained on."""
+MOST_READ = 0.45
+"""Dev samples read for each sample trained on: half of the tokens, where those of dev are a tenth longer."""
 
 FEWEST = 8
 """Dev samples of an evaluation, where there are so many: fewer would choose by chance."""

@@ -73,7 +73,7 @@ class Training(Frozen):
     eval_samples: int = Field(default=128, gt=0)
     """The most dev samples of a task that an evaluation reads: for their loss, and to answer them when
     `metric_for_best_model` is `task_metric`. Where a sweep does not set it, planning lowers it such that
-    evaluations read at most half the samples that are trained on (`harness.plan.evaluation`)."""
+    evaluations read less than half of what is trained on (`harness.plan.evaluation`)."""
 
     interim_eval_samples: int | None = Field(default=None, gt=0, exclude_if=_is_none)
     """Those of them that evaluations read until the end of the training, which reads all of `eval_samples`

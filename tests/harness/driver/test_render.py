@@ -57,6 +57,6 @@ def test_the_few_samples_of_an_evaluation_have_the_labels_of_all(tmp_path: Path)
     shop = Workshop(tmp_path, tasks)
     shop.write_training(run.recipe)
     targets = [row["target"] for row in read_jsonl(shop.fit(run.recipe).dev)]
-    assert len(targets) == run.training.eval_samples == 96
-    assert run.training.interim_eval_samples == 16
-    assert targets[:16].count("a") == targets[:16].count("b") == 8
+    assert len(targets) == run.training.eval_samples == 86
+    assert run.training.interim_eval_samples == 14
+    assert targets[:14].count("a") == targets[:14].count("b") == 7

@@ -1,4 +1,4 @@
-"""How much of dev a training reads: no more than half of what it is trained on, unless a sweep says so."""
+"""How much of dev a training reads: less than half of what it is trained on, unless a sweep says so."""
 
 from typing import Any
 
@@ -36,25 +36,25 @@ def test_dev_is_read_before_the_first_step_and_up_to_the_last() -> None:
 @pytest.mark.parametrize(
     "settings", [{}, {"eval_steps": 0.5}, {"num_train_epochs": 10.0}, {"eval_steps": 0.1}]
 )
-def test_half_of_what_is_trained_on_is_read_at_most(n_train: int, settings: dict[str, Any]) -> None:
+def test_less_than_half_of_what_is_trained_on_is_read(n_train: int, settings: dict[str, Any]) -> None:
     training = bounded(Training(**settings), [portion(n_train)], available=1000)
-    assert share(n_train, **settings) <= 0.5 or training.interim_eval_samples == FEWEST
+    assert share(n_train, **settings) <= 0.45 or training.interim_eval_samples == FEWEST
 
 
 def test_128_training_samples_and_1000_dev_samples() -> None:
     """Six evaluations of all of dev would read 15.6 times what is trained on."""
     training = bounded(Training(), [portion(128)], available=1000)
-    assert (training.interim_eval_samples, training.eval_samples) == (16, 96)
-    assert share(128) == (6 * 16 + 96) / 384 == 0.5
+    assert (training.interim_eval_samples, training.eval_samples) == (14, 86)
+    assert share(128) == (6 * 14 + 86) / 384 < 0.45
 
 
 def test_few_samples_are_judged_by_eight_at_least() -> None:
     training = bounded(Training(), [portion(16)], available=1000)
-    assert (training.interim_eval_samples, training.eval_samples) == (8, 12)
+    assert (training.interim_eval_samples, training.eval_samples) == (8, 10)
 
 
 def test_where_all_may_be_read_nothing_changes() -> None:
-    for training, samples, available in ((Training(), 600, 1000), (Training(), 128, 30)):
+    for training, samples, available in ((Training(), 600, 1000), (Training(), 128, 28)):
         assert bounded(training, [portion(samples)], available=available) == training
 
 
@@ -69,7 +69,7 @@ def test_samples_that_are_answered_too_count_twice() -> None:
     by_loss = bounded(Training(), [portion(256)], available=1000)
     assert by_loss.interim_eval_samples is not None and by_metric.interim_eval_samples is not None
     assert by_metric.interim_eval_samples == by_loss.interim_eval_samples // 2
-    assert samples_read(by_metric, 256, available=1000) <= 0.5 * 3 * 256
+    assert samples_read(by_metric, 256, available=1000) <= 0.45 * 3 * 256
 
 
 # In plans
@@ -93,7 +93,7 @@ def run(settings: dict[str, Any], **changes: Any) -> Run:
 def test_a_plan_bounds_what_a_sweep_leaves_open() -> None:
     training = run({}).training
     assert training is not None
-    assert (training.interim_eval_samples, training.eval_samples) == (16, 96)
+    assert (training.interim_eval_samples, training.eval_samples) == (14, 86)
 
 
 def test_a_sweep_that_says_how_much_is_read_has_its_way_and_its_key() -> None:
@@ -104,7 +104,7 @@ def test_a_sweep_that_says_how_much_is_read_has_its_way_and_its_key() -> None:
     )
 
 
-def test_a_plan_that_reads_no_more_than_half_has_the_key_of_earlier_versions() -> None:
+def test_a_plan_that_reads_less_than_half_anyway_has_the_key_of_earlier_versions() -> None:
     assert run({"num_train_epochs": 20}).key == run({"num_train_epochs": 20, "eval_samples": 128}).key
     assert run({}).key != run({"eval_samples": 128}).key
 
