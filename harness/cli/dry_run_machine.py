@@ -71,18 +71,19 @@ def machine_forecast(
         devices=planned.sweep.engine.tensor_parallel_size,
         trained=work / "trained",
     )
+    # By identity: the keys of a plan of tens of thousands of runs take seconds.
     seconds = {
-        run.key: forecast.device_seconds for run, forecast in zip(planned.runs, forecasts, strict=True)
+        id(run): forecast.device_seconds for run, forecast in zip(planned.runs, forecasts, strict=True)
     }
     shares = _shares(todo, seconds, workers) if workers is not None else ()
     return MachineForecast(tuple(needs), memory_bytes(), free_disk_bytes(work), shares)
 
 
 def _shares(
-    runs: "Sequence[Run]", seconds: Mapping[str, float | None], workers: int
+    runs: "Sequence[Run]", seconds: Mapping[int, float | None], workers: int
 ) -> tuple[WorkerShare, ...]:
     """The parts of a sweep by worker: each takes the next as soon as it is free, as `run_sweep` has them.
-    `seconds`: by the keys of runs."""
+    `seconds`: by the identities of runs."""
     from harness.plan.estimate import assumed_device
     from harness.plan.groups import group_runs, spread
 
@@ -94,7 +95,7 @@ def _shares(
     has_estimate = [True] * workers
     for group in groups:
         worker = busy.index(min(busy))
-        of_runs = [seconds[run.key] for run in group.runs]
+        of_runs = [seconds[id(run)] for run in group.runs]
         busy[worker] += slower * sum(value for value in of_runs if value is not None)
         has_estimate[worker] &= None not in of_runs
         candidates[worker] += dict.fromkeys(run.candidate.name for run in group.runs)

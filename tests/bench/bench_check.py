@@ -14,6 +14,7 @@ import harness
 
 ROWS = 10_000
 MOST_REFERENCES_FOR_A_NEW_TASK, MOST_REFERENCES_FOR_ALL_TASKS = 8.0, 40.0
+MOST_REFERENCES_FOR_A_SWEEP = 10.0
 
 
 def gainboard(folder: Path, *arguments: str) -> None:
@@ -53,3 +54,12 @@ def test_all_bundled_tasks_are_checked_offline(benchmark: Any, tmp_path: Path) -
     references = in_references(benchmark.stats.stats.max, [before, reference_seconds()])
     print(f"\nall tasks checked in {benchmark.stats.stats.max:.1f} s, {references:.1f} references")
     assert references <= MOST_REFERENCES_FOR_ALL_TASKS
+
+
+def test_a_sweep_and_its_models_are_checked(benchmark: Any, tmp_path: Path) -> None:
+    """Tokenizers, chat templates and configurations of two toys are looked at in a process of their own."""
+    before = reference_seconds()
+    benchmark.pedantic(gainboard, args=(tmp_path, "check", "quickstart"), rounds=3)
+    references = in_references(benchmark.stats.stats.median, [before, reference_seconds()])
+    print(f"\na sweep checked in {benchmark.stats.stats.median:.1f} s, {references:.1f} references")
+    assert references <= MOST_REFERENCES_FOR_A_SWEEP
