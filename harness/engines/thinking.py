@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.errors import UserError
 from harness.sweep.thoughts import begins_thought, ends_thought
 
 SWITCHES = ("enable_thinking", "thinking")
@@ -56,7 +57,10 @@ class ThoughtPlaces:
     def _switched_off(self, messages: Messages, ending: str) -> str:
         """What the template itself adds where nothing shall be thought; empty where it adds no empty thought."""
         for name in self._switches if messages else ():
-            without = self._ending(messages, self._render(messages, {name: False}))
+            try:
+                without = self._ending(messages, self._render(messages, {name: False}))
+            except UserError:  # to this template, `false` is none of the argument's values
+                continue
             if without.startswith(ending) and ends_thought(without, self._marks):
                 return without[len(ending) :]
         return ""

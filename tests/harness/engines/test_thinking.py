@@ -36,6 +36,8 @@ IN_LINE = ASKED + (
 )
 """As GLM-4.5 has it."""
 
+REFUSES = ASKED + "{% if thinking != 'on' %}{{ raise_exception('on or off') }}{% endif %}<think>{% endif %}"
+
 QUESTION = Rendered([{"role": "user", "content": "Which colour? <think> "}], "Which colour? <think> ", " ")
 
 
@@ -68,6 +70,7 @@ def asked(encoder: PromptEncoder) -> Encoded:
         (EITHER, {}, False, ""),
         (EITHER, {"thinking": True}, True, "</think>"),
         (THINKS + ASKED + "{% endif %}", {}, False, "<think>\n\n</think>\n\n"),
+        (REFUSES, {"thinking": "on"}, True, "</think>"),
     ],
 )
 def test_a_template_says_whether_a_thought_is_expected(
