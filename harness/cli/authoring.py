@@ -130,6 +130,7 @@ def _checked(options: argparse.Namespace, look_at_models: "LookAtModels") -> int
 def _look_at_models(planned: "PlannedSweep", *, offline: bool) -> "Sequence[PreflightFinding]":
     """What was noticed of the models that are on this machine, whether the hub has the others, and which do not
     fit."""
+    import dataclasses
     import tempfile
 
     from harness.preflight.examine import can_examine, examine
@@ -137,7 +138,13 @@ def _look_at_models(planned: "PlannedSweep", *, offline: bool) -> "Sequence[Pref
     from harness.sweep.models import is_on_this_machine
 
     runs, tasks = planned.runs, planned.tasks
-    room = room_findings(runs, tasks, work=Path("work"), devices=planned.sweep.engine.tensor_parallel_size)
+    room = [
+        # The sweep may be run on another machine than it is checked on.
+        dataclasses.replace(finding, severity="warn")
+        for finding in room_findings(
+            runs, tasks, work=Path("work"), devices=planned.sweep.engine.tensor_parallel_size
+        )
+    ]
     if offline:
         runs = [run for run in runs if is_on_this_machine(run.candidate.model, run.candidate.revision)]
     if not (runs and can_examine()):

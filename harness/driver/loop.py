@@ -100,10 +100,11 @@ def _preflight(todo: Sequence[Run], sweep: SweepWork) -> Preflight:
             offline=hub_is_offline(),
             listener=line.hear,
         )
-    room = room_findings(
-        todo, sweep.facts.tasks, work=sweep.folders.work, devices=sweep.settings.tensor_parallel_size
-    )
-    preflight = Preflight((*preflight.findings, *room))
+    if sweep.executor.on_this_machine:
+        room = room_findings(
+            todo, sweep.facts.tasks, work=sweep.folders.work, devices=sweep.settings.tensor_parallel_size
+        )
+        preflight = Preflight((*preflight.findings, *room))
     for finding in preflight.findings:
         sweep.progress.noticed(finding)
     refusals = [f"{finding.place}: {finding.sentence}" for finding in preflight.refusals]

@@ -22,6 +22,7 @@ from harness.driver.node import WaveReport
 from harness.driver.outcome import Folders, SweepOutcome
 from harness.driver.progress import SweepProgress
 from harness.driver.render import in_order
+from harness.errors import UserError
 from harness.jsonl import read_jsonl
 from harness.plan.runs import make_runs, select
 from harness.preflight.examine import Preflight
@@ -169,6 +170,19 @@ def test_results_keep_what_was_noticed_of_their_candidate_and_task(tmp_path: Pat
     start(tmp_path, planned(seeds=[0]))
     for result in read_results(tmp_path / "results"):
         assert result.preflight == (NOTICED[:2] if result.run.task == "adding" else NOTICED[1:2])
+
+
+def test_a_model_that_does_not_fit_here_is_refused_unless_the_work_is_done_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    too_large = PreflightFinding(severity="refuse", fact="memory", candidate="a", sentence="It is too large.")
+    monkeypatch.setattr(harness.driver.loop, "room_findings", lambda *_, **__: [too_large])
+    with pytest.raises(UserError, match=r"candidate 'a': It is too large\."):
+        start(tmp_path, planned())
+    assert not (tmp_path / "results").exists()
+    monkeypatch.setattr(InventedExecutor, "on_this_machine", False)
+    outcome, _ = start(tmp_path, planned())
+    assert outcome.failed == []
 
 
 def test_a_second_start_finds_guard_runs_done(tmp_path: Path) -> None:

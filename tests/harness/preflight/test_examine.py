@@ -16,6 +16,7 @@ from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
 from harness.plan.runs import make_runs
 from harness.preflight import examine as examining
+from harness.preflight import room
 from harness.preflight.probes import Probes, telling_samples
 from harness.sweep.sweep import Sweep
 from harness.task import Sample
@@ -157,6 +158,18 @@ def test_samples_that_tell_most_are_looked_at() -> None:
     assert chosen == sorted(chosen) and len(chosen) < 70
     assert {0, 1, 2, 500, 998, 999} <= set(chosen)
     assert telling_samples(samples[:3]) == samples[:3]
+
+
+def test_a_check_only_warns_of_a_model_that_does_not_fit_the_machine_it_is_checked_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(room, "memory_bytes", lambda: 1000)
+    write_sweep("gainboard/toy-llama")
+    assert call("check", "sweep.toml") == 0
+    assert (
+        "! sweep.toml, candidate 'toy-llama' answering takes at least 5 MB of memory"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_gguf_file_that_was_not_converted_yet_is_looked_at_later(
