@@ -30,6 +30,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from harness.engines.gguf_context import stretch_of
 from harness.engines.weights import check_loaded
 from harness.errors import UserError, one_line
 from harness.sweep.converted import MARKER, converted_folder, is_converted, marker
@@ -49,7 +50,6 @@ CUT_AS_GPT2 = frozenset({"", "default", "gpt-2", "gpt2", "phi-2", "mpt", "olmo",
 """Ways of cutting that are GPT-2's, which transformers falls back to."""
 
 _F32_BYTES = 4
-_ROTARY_TABLES = "rope_"
 
 
 def local_model(model: str, say: Callable[[str], None]) -> str:
@@ -137,7 +137,7 @@ def _loaded(path: Path, header: GgufHeader) -> Any:
     try:
         with _one_table_of_names():
             config = AutoConfig.from_pretrained(folder, gguf_file=path.name)
-            _put_right(config, header)
+            _put_right(path, config, header)
             model, info = AutoModelForCausalLM.from_pretrained(
                 folder,
                 gguf_file=path.name,
@@ -179,7 +179,7 @@ def _unpacked() -> dict[str, Any]:
     return {} if settings is None else {"quantization_config": settings(dequantize=True)}
 
 
-def _put_right(config: Any, header: GgufHeader) -> None:
+def _put_right(path: Path, config: Any, header: GgufHeader) -> None:
     """Sizes that the file gives, and that transformers does not take from it for every architecture."""
     key_length, embeddings = (
         header.of_architecture("attention.key_length"),
@@ -189,36 +189,20 @@ def _put_right(config: Any, header: GgufHeader) -> None:
         config.head_dim = key_length
     if embeddings is not None:  # there may be more rows than tokens
         config.vocab_size = embeddings[0]
+    stretch = stretch_of(path, header)
+    if stretch:
+        config.rope_parameters = config.rope_parameters | stretch
 
 
 def _check_complete(path: Path, header: GgufHeader, model: Any, info: dict[str, Any]) -> None:
     """Raise `UserError` unless the model has every number of the file, and no other."""
     check_loaded(str(path), type(model).__name__, info)
-    stretched = _stretched(header)
-    if stretched:
-        raise UserError(
-            f"{path} stretches its context ({stretched}), which transformers does not read from GGUF: give the "
-            "folder that it was made from"
-        )
     numbers = sum(tensor.numel() for tensor in model.parameters())
     if numbers != header.parameters:
         raise UserError(
             f"{path} holds {header.parameters:,} numbers, and transformers makes a {type(model).__name__} of "
             f"{numbers:,} of them: layers or tensors would be left out; give the folder that it was made from"
         )
-
-
-def _stretched(header: GgufHeader) -> str:
-    """The tensor or key by which rotary positions are scaled and that would be dropped; empty without one."""
-    tables = sorted(name for name in header.shapes if name.startswith(_ROTARY_TABLES))
-    if tables:
-        return tables[0]
-    if header.architecture == "gpt-oss":  # the one that transformers reads it for
-        return ""
-    kind = header.of_architecture("rope.scaling.type")
-    if kind not in (None, "", "none"):
-        return f"{header.architecture}.rope.scaling.type = {str(kind)[:40]!r}"
-    return f"{header.architecture}.rope.scale_linear" if header.of_architecture("rope.scale_linear") else ""
 
 
 def _compact(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

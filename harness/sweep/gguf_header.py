@@ -32,6 +32,7 @@ _SCALARS = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d",
 }  # fmt: skip
 _STRING, _ARRAY = 8, 9
+_F32 = 0
 _MOST_DIMENSIONS = 8
 
 _BLOCKS = {
@@ -54,6 +55,9 @@ class GgufHeader:
 
     shapes: dict[str, tuple[int, ...]]
     """Name → shape of every tensor, as torch has it: rows before columns."""
+
+    float_offsets: dict[str, int]
+    """Name → first byte, in the file, of every tensor of 32-bit floats."""
 
     def of_architecture(self, key: str) -> Any:
         """`block_count` for `llama.block_count`; None where the file does not say."""
@@ -83,6 +87,17 @@ def read_gguf_header(path: Path, arrays: Container[str] = ()) -> GgufHeader:
             raise ValueError("is no sound GGUF file: a text in its header is not UTF-8") from None
 
 
+def read_floats(path: Path, header: GgufHeader, name: str) -> list[float] | None:
+    """All numbers of a small tensor; None where they are not 32-bit floats."""
+    offset = header.float_offsets.get(name)
+    if offset is None:
+        return None
+    count = math.prod(header.shapes[name])
+    with open_regular(path) as file:
+        file.seek(offset)
+        return list(struct.unpack(f"<{count}f", file.read(4 * count)))
+
+
 class _Reader:
     """Reads the parts of a header in their order, and never beyond `MOST_HEADER`."""
 
@@ -101,10 +116,14 @@ class _Reader:
         architecture = metadata.get("general.architecture")
         if not isinstance(architecture, str) or not architecture:
             raise ValueError("does not say which architecture it is of (general.architecture)")
-        return GgufHeader(architecture, metadata, self._shapes(tensor_count, metadata))
+        shapes, offsets = self._tensors(tensor_count, metadata)
+        return GgufHeader(architecture, metadata, shapes, offsets)
 
-    def _shapes(self, count: int, metadata: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    def _tensors(
+        self, count: int, metadata: dict[str, Any]
+    ) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
         shapes: dict[str, tuple[int, ...]] = {}
+        offsets: dict[str, int] = {}
         end = 0
         for _ in range(count):
             name = self._string()
@@ -121,6 +140,8 @@ class _Reader:
                 raise ValueError(f"is no sound GGUF file: it holds {name[:80]!r} twice")
             numbers, bytes_each = _BLOCKS[kind]
             shapes[name] = shape
+            if kind == _F32:
+                offsets[name] = offset
             end = max(end, offset + math.prod(shape) * bytes_each // numbers)
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or not 0 < alignment <= MOST_HEADER:
@@ -133,7 +154,7 @@ class _Reader:
                 f"is cut off: its tensors end at byte {start + end:,}, and it has {self._size:,}; "
                 "copy it once more"
             )
-        return shapes
+        return shapes, {name: start + offset for name, offset in offsets.items()}
 
     def _value(self, kind: int, *, whole: bool) -> Any:
         if kind in _SCALARS:

@@ -25,6 +25,7 @@ from transformers import AutoTokenizer
 
 from harness.driver.prepare import convert_models
 from harness.engines.gguf import local_model
+from harness.engines.gguf_context import llama_3_factors
 from harness.engines.weights import load_model
 from harness.errors import UserError
 from harness.sweep.converted import location
@@ -256,10 +257,33 @@ def test_a_tensor_that_is_missing_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_stretched_context_is_not_dropped_without_a_word(tmp_path: Path) -> None:
-    tensors = llama_tensors(ROWS) | {"rope_freqs.weight": np.ones(2, np.float32) * 8}
+@pytest.mark.parametrize("factor", [8.0, 32.0])
+def test_the_stretched_context_of_llama_3_is_kept(tmp_path: Path, factor: float) -> None:
+    theta, width = 500_000.0, 64
+    metadata = small_metadata(
+        llama__embedding_length=2 * width, llama__rope__freq_base=theta, llama__context_length=131_072
+    )
+    table = np.array(llama_3_factors(width, theta, factor), np.float32)
+    assert 1 < len(set(table.tolist())) < width / 2
+    tensors = llama_tensors(ROWS, width=2 * width) | {"rope_freqs.weight": table}
+    path = write_gguf(tmp_path / "m.gguf", metadata | sentencepiece(), tensors)
+    model: Any = load_model(str(convert(path)), None, None, dtype=torch.float32)
+    plain = theta ** -(torch.arange(0, width, 2).float() / width)
+    assert torch.allclose(model.model.rotary_emb.inv_freq, plain / torch.from_numpy(table), rtol=1e-5)
+
+
+@pytest.mark.parametrize("table", [[8.0, 8.0], [1.0, 3.0]])
+def test_a_context_that_is_stretched_in_another_way_is_not_dropped_without_a_word(
+    tmp_path: Path, table: list[float]
+) -> None:
+    tensors = llama_tensors(ROWS) | {"rope_freqs.weight": np.array(table, np.float32)}
     path = write_gguf(tmp_path / "m.gguf", small_metadata() | sentencepiece(), tensors)
     assert "stretches its context (rope_freqs.weight)" in refusal(path)
+
+
+def test_a_table_that_stretches_nothing_is_no_fault(tmp_path: Path) -> None:
+    tensors = llama_tensors(ROWS) | {"rope_freqs.weight": np.ones(2, np.float32)}
+    convert(write_gguf(tmp_path / "m.gguf", small_metadata() | sentencepiece(), tensors))
 
 
 def test_a_scaled_context_is_not_dropped_without_a_word(tmp_path: Path) -> None:
