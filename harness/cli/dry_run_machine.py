@@ -111,6 +111,7 @@ def print_machine(forecast: MachineForecast, console: "Console") -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from harness.preflight.room import count_text
     from leaderboards.text import size_of_memory
 
     if not forecast.needs:
@@ -122,7 +123,7 @@ def print_machine(forecast: MachineForecast, console: "Console") -> None:
         train = f"{size_of_memory(need.train)} ({need.tuner})" if need.train else "–"
         table.add_row(
             escape(need.model),
-            f"{need.parameters / 1e6:,.1f} million" + ("" if need.is_counted else "?"),
+            count_text(need.parameters) + ("" if need.is_counted else "?"),
             train,
             size_of_memory(need.answer),
             size_of_memory(need.disk) if need.disk else "–",

@@ -36,9 +36,7 @@ def examine(message: Message, report: Report) -> Message:
     try:
         remarks = tuple(_remarks(job, report))
     except MemoryError:
-        sentence = (
-            f"looking at it takes more than {MEMORY >> 30} GiB of memory; is its chat template endless?"
-        )
+        sentence = f"looking at it takes more than {MEMORY >> 30} GiB of memory; is a file of it damaged?"
         remarks = (Remark(severity="refuse", fact="memory", sentence=sentence),)
     return ModelReport(remarks=remarks).model_dump(mode="json")
 

@@ -43,7 +43,7 @@ def _memory_findings(need: ModelNeed, memory: int) -> Iterator[PreflightFinding]
                 fact="memory",
                 candidate=candidate,
                 sentence=f"{work} takes at least {size_text(needed)} of memory for its "
-                f"{parameters_text(need.parameters)}{size}, before activations, and {place} "
+                f"{count_text(need.parameters)} parameters{size}, before activations, and {place} "
                 f"{size_text(memory)}; {remedy}, or take a smaller model",
             )
 
@@ -72,7 +72,6 @@ def size_text(size: int) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
 
 
-def parameters_text(parameters: int) -> str:
-    """`1.5 billion parameters`."""
-    number = f"{parameters / 1e9:,.1f} billion" if parameters >= 1e9 else f"{parameters / 1e6:,.1f} million"
-    return f"{number} parameters"
+def count_text(count: int) -> str:
+    """`1.5 billion`."""
+    return f"{count / 1e9:,.1f} billion" if count >= 1e9 else f"{count / 1e6:,.1f} million"
