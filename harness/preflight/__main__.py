@@ -44,7 +44,7 @@ def examine(message: Message, report: Report) -> Message:
 def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
     if not job.is_here:
         report({"at": "asking the hub for it"})
-        refusals = list(reach(job.model, job.revision))
+        refusals = list(reach(job.model, job.revision, downloads=job.downloads))
         yield from refusals
         if refusals or not job.downloads:
             return

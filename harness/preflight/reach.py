@@ -5,13 +5,17 @@ from typing import Any
 
 from harness.errors import one_line
 from harness.preflight.job import Remark
+from harness.records.preflight import Severity
 
 SECONDS = 5.0
 """After which a hub that says nothing counts as out of reach."""
 
 
-def reach(model: str, revision: str | None) -> Iterator[Remark]:
-    """Whether a hub model can be downloaded: nothing to say, or why not."""
+def reach(model: str, revision: str | None, *, downloads: bool) -> Iterator[Remark]:
+    """Whether a hub model can be downloaded: nothing to say, or why not.
+
+    `downloads`: whether it is to be, so that a hub out of reach is a reason not to begin.
+    """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -21,7 +25,7 @@ def reach(model: str, revision: str | None) -> Iterator[Remark]:
     )
 
     place = f"{model} at {revision}"
-    sentence = ""
+    severity: Severity = "refuse"
     try:
         info = HfApi().model_info(model, revision=revision, timeout=SECONDS)
     except GatedRepoError:
@@ -37,10 +41,11 @@ def reach(model: str, revision: str | None) -> Iterator[Remark]:
         )
     except Exception as error:  # of whichever client the hub's library uses
         sentence = f"{place} is not on this machine, and the hub is out of reach: {one_line(error)[:200]}"
+        severity = "refuse" if downloads else "warn"
     else:
         sentence = _without_weights(info)
     if sentence:
-        yield Remark(severity="refuse", fact="reach", sentence=sentence)
+        yield Remark(severity=severity, fact="reach", sentence=sentence)
 
 
 def _without_weights(info: Any) -> str:

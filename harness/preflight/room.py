@@ -27,10 +27,12 @@ def room_findings(
 
 
 def _memory_findings(need: ModelNeed, memory: int) -> Iterator[PreflightFinding]:
-    place = "the GPU has" if assumed_device() == "cuda" else "this machine has"
+    place, to_answer = "this machine has", "use another machine"
+    if assumed_device() == "cuda":
+        place, to_answer = "the GPU has", "spread it over several GPUs (tensor_parallel_size)"
     for needed, work, remedy in (
-        (need.train, f"training it ({need.tuner})", "tune fewer of its weights (lora, qlora)"),
-        (need.answer, "answering", "spread it over several GPUs (tensor_parallel_size)"),
+        (need.train, f"training it ({need.tuner})", "tune adapters beside fewer bits (lora, qlora)"),
+        (need.answer, "answering", to_answer),
     ):
         if needed <= TIGHT * memory:
             continue

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -41,7 +42,8 @@ class Hub(BaseHTTPRequestHandler):
         for key, value in headers.items():
             self.send_header(key, value)
         self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
+        with suppress(BrokenPipeError):  # of whoever waited for the slow one
+            self.wfile.write(json.dumps(body).encode())
 
     def log_message(self, *_: object) -> None:
         pass
@@ -80,17 +82,23 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     ],
 )
 def test_a_model_that_the_hub_does_not_give_is_refused(hub: list[str], name: str, says: str) -> None:
-    (remark,) = reach(f"x/{name}", COMMIT)
+    (remark,) = reach(f"x/{name}", COMMIT, downloads=True)
     assert (remark.severity, remark.fact) == ("refuse", "reach")
     assert remark.sentence.startswith(says)
     assert hub == [f"/api/models/x/{name}/revision/{COMMIT}"]
 
 
 def test_a_model_that_the_hub_has_is_fine(hub: list[str]) -> None:
-    assert list(reach("x/good", COMMIT)) == []
+    assert list(reach("x/good", COMMIT, downloads=True)) == []
 
 
 def test_no_hub_is_asked_where_that_is_forbidden(hub: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    (remark,) = reach("x/good", COMMIT)
+    (remark,) = reach("x/good", COMMIT, downloads=True)
     assert "HF_HUB_OFFLINE forbids downloads" in remark.sentence and hub == []
+
+
+def test_a_check_without_a_network_only_warns(hub: list[str]) -> None:
+    (slow,) = reach("x/slow", COMMIT, downloads=False)
+    (absent,) = reach("x/absent", COMMIT, downloads=False)
+    assert (slow.severity, absent.severity) == ("warn", "refuse")
