@@ -132,10 +132,23 @@ def turn_end(tokenizer: Any, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> tup
 
 
 def _turn_end(tokenizer: Any, template: ChatTemplate) -> tuple[int, ...]:
-    _, *behind = (_rendered(template, _ANSWERED * 2) or "").split(_ANSWER)
-    ends = {_special_token(tokenizer, text) for text in behind}
-    # What follows one answer and not the other begins the next turn.
-    return tuple(end for end in ends if end is not None) if len(ends) == 1 else ()
+    pieces = re.split(f"{_QUESTION}|{_ANSWER}", _rendered(template, _ANSWERED * 2) or "")
+    if len(pieces) != 5:  # it leaves out turns, or writes some twice
+        return ()
+    before_question, _, between, before_answer, at_end = pieces
+    ends = [_special_token(tokenizer, text) for text in (at_end, between)]
+    if ends[0] != ends[1]:  # what follows one answer and not the other may begin the next turn
+        own = (_without_end(at_end, before_answer), _without_end(between, before_question))
+        ends = [_special_token(tokenizer, text) for text in own]
+    return tuple(end for end in ends if end is not None)[:1]
+
+
+def _without_end(text: str, other: str) -> str:
+    """A text up to where it ends like another one."""
+    alike = 0
+    while alike < min(len(text), len(other)) and text[-alike - 1] == other[-alike - 1]:
+        alike += 1
+    return text[: len(text) - alike]
 
 
 def _special_token(tokenizer: Any, text: str) -> int | None:

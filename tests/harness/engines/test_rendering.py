@@ -43,19 +43,35 @@ def token(tokenizer: Any, text: str) -> tuple[int, ...]:
         (TEMPLATE, EOS),
         (CHATML, "<|assistant|>"),
         (ROLES, None),
-        (ROLES.replace("content }}", "content + ' ' + eos_token }}"), EOS),
+        (ROLES.replace("{% if add_generation_prompt %}", "{% if true %}"), None),
         (
-            CHATML.replace("{% if add_generation_prompt %}", "").replace("{% endfor %}{{", "{% endfor %}{{")[
-                :-11
-            ],
+            CHATML.replace(
+                "+ '<|assistant|>\n' }}", "}}{% if not loop.last %}{{ '<|assistant|>\n' }}{% endif %}"
+            ),
             "<|assistant|>",
         ),
+        (
+            CHATML.replace("+ '<|assistant|>\n' }}", "}}{{ eos_token if loop.last else '<|assistant|>' }}"),
+            EOS,
+        ),
+        (ROLES.replace("content }}", "content + ' ' + eos_token }}"), EOS),
+        (CHATML.replace("{% if add_generation_prompt %}", "{% if true %}"), "<|assistant|>"),
         (
             "{% for message in messages %}{{ message.role + ': ' + message.content + ' (end)\n' }}{% endfor %}",
             None,
         ),
     ],
-    ids=["its end of a text", "its own", "none", "after a space", "with a prompt in any case", "words"],
+    ids=[
+        "the end of a text",
+        "its own",
+        "none",
+        "none, with a prompt in any case",
+        "between turns only",
+        "another at the end",
+        "after a space",
+        "its own, with a prompt in any case",
+        "words",
+    ],
 )
 def test_the_token_that_follows_a_finished_answer_ends_it(template: str, end: str | None) -> None:
     tokenizer = chatting(template)
