@@ -35,14 +35,15 @@ class CachedAnswer:
 
     def answered(self, place: int, request: Request) -> Answered:
         """As an engine would give it to this request."""
-        cached_tokens, plain = json.loads(self.text)
+        # An answer of an older version does not say who gave it: the engine did.
+        cached_tokens, plain, *by_transformers = json.loads(self.text)
         if isinstance(request, Generate):
             answer: Any = [Completion(*fields) for fields in plain]
         elif isinstance(request, Choose):
             answer = plain
         else:
             answer = Likelihood(*plain)
-        return Answered(place, answer, cached_tokens)
+        return Answered(place, answer, cached_tokens, *by_transformers)
 
 
 class AnswerCache:
@@ -131,4 +132,4 @@ def _written(answered: Answered) -> str:
         ]
     else:
         plain = answer
-    return json.dumps([answered.cached_tokens, plain])
+    return json.dumps([answered.cached_tokens, plain, answered.by_transformers])

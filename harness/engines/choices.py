@@ -5,7 +5,7 @@ reading every token of the trie once does.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Literal
 
@@ -98,9 +98,9 @@ follow it. `whole`: one request for each choice, the first of which reads the pr
 whole`: the prompt has a request of its own before. `one pass`: the prompt and then all nodes of the trie,
 by transformers."""
 
-WORTH_ANOTHER_PROGRAM = 0.5
+WORTH_ANOTHER_PROGRAM = 1 / 3
 """The share of the engine's own cost that one pass may take: an engine answers for all arms of a model, and
-hands choices to transformers only where that saves at least half."""
+leaves choices to transformers only where that saves two thirds."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +134,16 @@ class Rates:
 
 
 def least(costs: Mapping[ChoiceWay, Cost], rates: Rates) -> ChoiceWay:
-    """The way that costs least; one pass only where it is worth another program."""
-    totals = {way: rates.total(cost) for way, cost in costs.items()}
-    one_pass = totals.pop("one pass")
-    best = min(totals, key=totals.__getitem__)
-    return "one pass" if one_pass <= WORTH_ANOTHER_PROGRAM * totals[best] else best
+    """The way that costs least; one pass only where it is worth another program.
+
+    That is judged by what is read alone: requests cost most where the model is tiny, and little in all.
+    """
+    reading = replace(rates, request=0.0)
+    own: list[ChoiceWay] = [way for way in costs if way != "one pass"]
+    best = min(own, key=lambda way: rates.total(costs[way]))
+    least_read = min(reading.total(costs[way]) for way in own)
+    worth_it = reading.total(costs["one pass"]) <= WORTH_ANOTHER_PROGRAM * least_read
+    return "one pass" if worth_it else best
 
 
 def costs_of(

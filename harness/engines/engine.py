@@ -121,6 +121,9 @@ class Answered:
     cached_tokens: int = 0
     """Tokens of the prompt whose keys and values the prefix cache had."""
 
+    by_transformers: bool = False
+    """Whether transformers weighed the choices, with the same weights, and not the engine itself."""
+
 
 class Reference(Protocol):
     """The arms in use, as transformers reads them: what the engine must agree with."""

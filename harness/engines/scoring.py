@@ -52,6 +52,7 @@ class _RunAtWork:
     cached_tokens: int = 0
     completion_tokens: int = 0
     thought_tokens: int = 0
+    by_transformers: int = 0
     uncached_requests_per_second: float | None = None
 
     def count(self, request: Request, answered: Answered, cached: CachedAnswer | None) -> None:
@@ -63,6 +64,7 @@ class _RunAtWork:
             written = sum(len(completion.token_ids) for completion in answered.answer)
         self.prompt_tokens += read
         self.cached_tokens += answered.cached_tokens
+        self.by_transformers += answered.by_transformers
         if cached is None:
             self.fresh_tokens += read + written
         else:
@@ -297,6 +299,7 @@ class ScoringWorker:
             reused_requests=run.reused,
             prompt_tokens=run.prompt_tokens,
             cached_prompt_tokens=run.cached_tokens,
+            requests_by_transformers=run.by_transformers,
             completion_tokens=run.completion_tokens,
             thought_tokens=run.thought_tokens,
             uncached_requests_per_second=run.uncached_requests_per_second,

@@ -1,13 +1,13 @@
 """The vLLM engine: one stream of requests, choices by exact log-probabilities, weights swapped in place or
 adapters served.
 
-The only file that knows vLLM, from 0.25 on: whatever differs between its versions is settled here.
+With `vllm_requests` the only file that knows vLLM, from 0.25 on: what differs between its versions is settled
+here.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -30,17 +30,14 @@ from vllm import LLM, SamplingParams
 from vllm.config import set_current_vllm_config
 from vllm.inputs import tokens_input
 from vllm.lora.request import LoRARequest
-from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+from vllm.sampling_params import StructuredOutputsParams
 
-from harness.engines.completion import written_text
+from harness.engines.choices import ChoiceWay, Rates, costs_of, least, logprob_of, trie_of
 from harness.engines.engine import (
     MAX_NUM_SEQS,
     Answered,
     Choose,
-    Completion,
     Generate,
-    Likelihood,
-    Measure,
     OutOfMemory,
     Reference,
     Request,
@@ -50,6 +47,8 @@ from harness.engines.engine import (
     stop_token_ids,
 )
 from harness.engines.reference import AdapterReference, TransformersReference
+from harness.engines.vllm_requests import OURS, TOKENS_AT_ONCE, Part, Pending, choosing, measuring
+from harness.engines.weighing import ChoiceReader, Weighed, shared_tokens
 from harness.engines.weights import check_base, load_model
 from harness.errors import UserError
 from harness.records.costs import device_name
@@ -63,76 +62,13 @@ CPU_BLOCK = 32
 """Tokens of a block of the prefix cache on a CPU, the fewest that its attention takes: vLLM's own 128 are
 longer than many prompts, and what prompts share is cached in whole blocks."""
 
-SHORT_PROMPT = 128
-"""A prompt of at most this many tokens is read along with the first of its choices. For each token read so,
-vLLM works out the probabilities of the whole vocabulary, which is too slow for longer prompts."""
+DISTRIBUTION = 3.0
+"""What the log-probabilities of a whole vocabulary take, as a multiple of the output layer's multiplications:
+2.2 to 2.9 as measured with a model of 135 million parameters on a CPU."""
 
-TOKENS_AT_ONCE = 128
-"""The most tokens whose log-probability vLLM tells in one request."""
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One of vLLM's requests."""
-
-    after: tuple[int, ...]
-    """What follows the prompt."""
-
-    parameters: SamplingParams
-
-
-@dataclass
-class _Pending:
-    """A request on its way, as one or several of vLLM's requests. Only choices take several."""
-
-    request: Request
-    outstanding: int = 0
-    """Outputs of vLLM that are still to come."""
-
-    output: Any = None
-    """The last that came."""
-
-    following: dict[tuple[int, ...], dict[int, float]] = field(default_factory=dict)
-    """For choices: the log-probabilities of tokens that were read so far, by what lies between the prompt and
-    them."""
-
-    cached_tokens: int = 0
-    """Tokens of the prompt that the prefix cache had for each of vLLM's requests."""
-
-    def take(self, part: _Part, output: Any) -> None:
-        """Take one of vLLM's outputs."""
-        self.outstanding -= 1
-        cached = output.num_cached_tokens or 0
-        self.cached_tokens = cached if self.output is None else min(self.cached_tokens, cached)
-        self.output = output
-        if not isinstance(self.request, Choose):
-            return
-        if part.parameters.prompt_logprobs is None:
-            next_tokens = self.following.setdefault(part.after, {})
-            for token, logprob in output.outputs[0].logprobs[0].items():
-                next_tokens[token] = logprob.logprob
-            return
-        start = len(self.request.prompt)
-        # A token's log-probability comes with the one before it, which the cache must not have had.
-        first_read = max(0, cached + 1 - start)
-        for index, token in enumerate(part.after[first_read:], start=first_read):
-            logprob = output.prompt_logprobs[start + index][token].logprob
-            self.following.setdefault(part.after[:index], {})[token] = logprob
-
-    def unread(self) -> list[_Part]:
-        """Choices to be read again, past the prefix cache: it had tokens of their own, and other choices do
-        not tell."""
-        if self.outstanding or not isinstance(self.request, Choose):
-            return []
-        return [
-            _Part(tuple(choice), _MEASURE) for choice in self.request.choices if not self._is_read(choice)
-        ]
-
-    def _is_read(self, choice: list[int]) -> bool:
-        """Whether the log-probability of each of its tokens is there."""
-        return all(
-            token in self.following.get(tuple(choice[:index]), {}) for index, token in enumerate(choice)
-        )
+OVERHEAD = 2e7
+"""What vLLM does for a request besides reading its tokens, in multiplications that a core of a CPU makes in that
+time."""
 
 
 class VllmEngine:
@@ -188,6 +124,9 @@ class VllmEngine:
         self._adapter_reference: AdapterReference | None = None
         self._arms: tuple[Path | None, ...] | None = (None,)
         self._count = 0
+        self._block = self._llm.llm_engine.vllm_config.cache_config.block_size
+        self._rates = self._rates_of(model_config)
+        self._reader: ChoiceReader | None = None
 
     def _start(self, settings: dict[str, Any]) -> LLM:
         """Load the base. Raises `OutOfMemory` when the device has no room for so many sequences."""
@@ -213,6 +152,18 @@ class VllmEngine:
                 raise
             raise self._no_memory(error) from None
 
+    def _rates_of(self, model_config: Any) -> Rates:
+        """What reading choices takes, in multiplications."""
+        output = model_config.get_vocab_size() * model_config.get_hidden_size()
+        tied = getattr(model_config.hf_config, "tie_word_embeddings", False)
+        layers = self.parameters - (output if tied else 2 * output)
+        return Rates(token=layers, distribution=DISTRIBUTION * output, request=OVERHEAD)
+
+    @property
+    def _pad(self) -> int:
+        """A token to fill rows up with, whichever."""
+        return self._stop[0] if self._stop else 0
+
     def _classes_of_transformers(self) -> AbstractContextManager[None]:
         """Where transformers' models can be made: vLLM patches the classes of architectures that it runs on
         transformers' own, and these then need its configuration."""
@@ -226,6 +177,8 @@ class VllmEngine:
         if self.way == "adapters":
             return self._serve(arms)
         (weights,) = arms
+        tried = self._reader.tried if self._reader else None
+        self._reader = None  # not a third model in memory while this one is loaded
         with self._classes_of_transformers():
             model = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
         if self._arms != (weights,):
@@ -237,6 +190,8 @@ class VllmEngine:
                     "vLLM could not empty its prefix cache, which holds keys and values of other weights"
                 )
             self._arms = (weights,)
+        if tried is not None:
+            self._reader = ChoiceReader(model.eval(), self._pad, reading=tried)
         return TransformersReference(model)
 
     def _load(self, model: Any) -> None:
@@ -281,23 +236,35 @@ class VllmEngine:
     # Answers
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Answered]:
-        """See `Engine.answer`.
+        """See `Engine.answer`. Choices are weighed in the way that takes least."""
+        assert self._arms is not None, "`use` was called, and succeeded"
+        chosen = {place: request for place, request in enumerate(requests) if isinstance(request, Choose)}
+        shared = shared_tokens([request.prompt for request in chosen.values()])
+        ways = {place: self._way_to_choose(request, shared) for place, request in chosen.items()}
+        in_one_pass = [place for place, way in ways.items() if way == "one pass"]
+        yield from self._in_one_pass({place: chosen[place] for place in in_one_pass})
+        others = [place for place in range(len(requests)) if ways.get(place) != "one pass"]
+        yield from self._by_vllm(requests, others, ways)
+
+    def _by_vllm(
+        self, requests: Sequence[Request], places: Sequence[int], ways: Mapping[int, ChoiceWay]
+    ) -> Iterator[Answered]:
+        """Answers to the requests at these places.
 
         Prompts that begin alike are asked one after another, so that vLLM finds what they share in its prefix
         cache.
         """
-        assert self._arms is not None, "`use` was called, and succeeded"
         engine = self._llm.llm_engine
 
         def alike(place: int) -> tuple[int, list[int]]:
             return requests[place].arm, requests[place].prompt
 
-        order = iter(sorted(range(len(requests)), key=alike))
+        order = iter(sorted(places, key=alike))
         room = IN_FLIGHT * self._max_num_seqs
-        pending: dict[int, _Pending] = {}
-        on_the_way: dict[str, tuple[int, _Part]] = {}
+        pending: dict[int, Pending] = {}
+        on_the_way: dict[str, tuple[int, Part]] = {}
 
-        def ask(place: int, parts: Sequence[_Part]) -> None:
+        def ask(place: int, parts: Sequence[Part]) -> None:
             request, adapter = requests[place], self._adapter(requests[place])
             pending[place].outstanding += len(parts)
             for part in parts:
@@ -310,8 +277,8 @@ class VllmEngine:
         try:
             while True:
                 for place in islice(order, max(0, room - len(on_the_way))):
-                    pending[place] = _Pending(requests[place])
-                    ask(place, self._parts(requests[place]))
+                    pending[place] = Pending(requests[place])
+                    ask(place, self._parts(requests[place], ways.get(place)))
                 if not on_the_way:
                     return
                 for output in engine.step():
@@ -322,7 +289,7 @@ class VllmEngine:
                         ask(place, again)
                     if not item.outstanding:
                         del pending[place]
-                        yield Answered(place, _answer(item, self.tokenizer), item.cached_tokens)
+                        yield Answered(place, item.answer(self.tokenizer), item.cached_tokens)
         except RuntimeError as error:
             if not _of_memory(error):
                 raise
@@ -342,44 +309,57 @@ class VllmEngine:
             f"once ({error})"
         )
 
-    def _parts(self, request: Request) -> list[_Part]:
-        """What vLLM is asked for a request.
-
-        Each distinct beginning of a choice is one request for one token, with the log-probabilities of just
-        the tokens that follow it in some choice; all share the prompt's cached prefix. Labels that differ in
-        their first token and have no other need a single request. Where there are fewer choices than
-        beginnings, each choice is read whole instead: the first reads a short prompt along, a long one is
-        read before it, and the others find it cached.
-        """
+    def _parts(self, request: Request, way: ChoiceWay | None) -> list[Part]:
+        """What vLLM is asked for a request."""
         if isinstance(request, Generate):
-            return [_Part((), self._sampling_params(request.sampling, request.reads_cache))]
-        if isinstance(request, Measure):
-            if self.way == "adapters":
-                # vLLM 0.32 on a CPU fails on prompt log-probabilities beside adapters; elsewhere it is
-                # unchecked.
-                raise UserError(
-                    'texts are not weighed with way = "adapters"; set way = "swap" under [engine]'
-                )
-            return [_Part(tuple(request.continuation), _MEASURE)]
-        following: dict[tuple[int, ...], set[int]] = {}
-        for choice in request.choices:
-            for index, token in enumerate(choice):
-                following.setdefault(tuple(choice[:index]), set()).add(token)
-        if len(request.choices) < len(following) - 1 and self._may_read_whole(request):
-            choices = [_Part(tuple(choice), _READ) for choice in request.choices]
-            # What a prompt ends on, where a block of the cache does, is not read again with the choices.
-            alone = len(request.prompt) > SHORT_PROMPT or len(request.prompt) % CPU_BLOCK == 0
-            return [*_beginning((), following[()]), *choices] if alone else choices
-        parts = []
-        for beginning, tokens in following.items():
-            parts += _beginning(beginning, tokens)
-        return parts
+            return [Part((), self._sampling_params(request.sampling, request.reads_cache))]
+        if isinstance(request, Choose):
+            assert way is not None, "there is a way for all choices"
+            return choosing(request.choices, way)
+        if self.way == "adapters":
+            # vLLM 0.32 on a CPU fails on prompt log-probabilities beside adapters; elsewhere it is unchecked.
+            raise UserError('texts are not weighed with way = "adapters"; set way = "swap" under [engine]')
+        return measuring(request.continuation)
 
-    def _may_read_whole(self, request: Choose) -> bool:
-        """On CUDA vLLM is reported to mix prompt log-probabilities up (vllm#44106), and beside adapters they
-        fail."""
-        longest = len(request.prompt) + max(map(len, request.choices))
-        return not self._cuda and self.way == "swap" and longest < self.context
+    # Choices
+
+    def _way_to_choose(self, request: Choose, shared: int) -> ChoiceWay:
+        """The way that takes least to weigh its choices, where all prompts share so many tokens."""
+        prompt, choices = len(request.prompt), request.choices
+        costs = costs_of(prompt, choices, cached=shared, block=self._block, most=TOKENS_AT_ONCE)
+        # On CUDA vLLM is reported to mix prompt log-probabilities up (vllm#44106), and beside adapters they
+        # fail. What transformers reads, it reads on the CPU.
+        if self._cuda or self.way == "adapters":
+            return "beginnings"
+        if prompt + max(map(len, choices)) >= self.context:
+            costs = {way: cost for way, cost in costs.items() if way in ("beginnings", "one pass")}
+        return least(costs, self._rates)
+
+    def _in_one_pass(self, requests: Mapping[int, Choose]) -> Iterator[Answered]:
+        """Answers of the arm in use on transformers.
+
+        vLLM's cache has whole blocks of tokens, so that each of many choices reads the end of its prompt
+        again; transformers reads every token once.
+        """
+        if not requests:
+            return
+        questions = [Weighed(request.prompt, trie_of(request.choices)) for request in requests.values()]
+        places = list(requests)
+        for index, next_tokens in self._choice_reader().read_all(questions):
+            place = places[index]
+            logprobs = [logprob_of(choice, next_tokens) for choice in requests[place].choices]
+            yield Answered(place, logprobs, by_transformers=True)
+
+    def _choice_reader(self) -> ChoiceReader:
+        """Of the arm in use, whose weights are loaded once more when the first choices are weighed so. From
+        then on every arm's are kept until the next."""
+        if self._reader is None:
+            assert self._arms is not None, "`use` was called, and succeeded"
+            (weights,) = self._arms
+            with self._classes_of_transformers():
+                model = load_model(self._base, self._revision, weights, dtype=self._torch_dtype)
+            self._reader = ChoiceReader(model.eval(), self._pad)
+        return self._reader
 
     def _new_sampling_params(self, sampling: Sampling, reads_cache: bool) -> SamplingParams:
         constraint = None
@@ -399,73 +379,14 @@ class VllmEngine:
             logprobs=0 if sampling.logprobs else None,
             structured_outputs=constraint,
             skip_reading_prefix_cache=not reads_cache,
-            **_OURS,
+            **OURS,
         )
-
-
-_OURS: dict[str, Any] = {"output_kind": RequestOutputKind.FINAL_ONLY, "skip_clone": True}
-"""For all requests: an output comes once, when it is complete, and nobody changes parameters that requests
-share."""
-
-_MEASURED: dict[str, Any] = {"prompt_logprobs": 0, "flat_logprobs": True, "detokenize": False}
-_MEASURE = SamplingParams(temperature=0.0, max_tokens=1, **_MEASURED, **_OURS)
-"""The log-probability and rank of a text's own tokens; vLLM wants to write one, too."""
-
-_READ = SamplingParams(temperature=0.0, max_tokens=1, skip_reading_prefix_cache=False, **_MEASURED, **_OURS)
-"""Like `_MEASURE`, but past the prefix cache: what vLLM says of tokens that the cache had is not to be relied
-on."""
-
-
-@lru_cache(maxsize=4096)
-def _next_token(tokens: tuple[int, ...]) -> SamplingParams:
-    """The log-probabilities of these tokens, as the next one."""
-    return SamplingParams(
-        temperature=0.0, max_tokens=1, logprob_token_ids=list(tokens), detokenize=False, **_OURS
-    )
-
-
-def _beginning(beginning: tuple[int, ...], tokens: Iterable[int]) -> list[_Part]:
-    """What may come after a prompt and the beginning of some choices."""
-    ordered = sorted(tokens)
-    return [
-        _Part(beginning, _next_token(tuple(ordered[start : start + TOKENS_AT_ONCE])))
-        for start in range(0, len(ordered), TOKENS_AT_ONCE)
-    ]
-
-
-def _answer(pending: _Pending, tokenizer: Any) -> Any:
-    """What vLLM's outputs say, as the request wants it."""
-    request = pending.request
-    if isinstance(request, Generate):
-        return [_completion(tokenizer, request, output) for output in pending.output.outputs]
-    if isinstance(request, Choose):
-        return [
-            sum(pending.following[tuple(choice[:index])][token] for index, token in enumerate(choice))
-            for choice in request.choices
-        ]
-    start = len(request.prompt)
-    tokens = [
-        pending.output.prompt_logprobs[start + index][token]
-        for index, token in enumerate(request.continuation)
-    ]
-    return Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens))
 
 
 def _of_memory(error: RuntimeError) -> bool:
     """Whether a device has none left. vLLM's workers in other processes, and its warming up, pass on but what
     torch said."""
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
-
-
-def _completion(tokenizer: Any, request: Generate, output: Any) -> Completion:
-    token_ids = list(output.token_ids)
-    at_token = output.finish_reason == "stop" and not isinstance(output.stop_reason, str)
-    written = token_ids[:-1] if at_token else token_ids
-    logprobs = None
-    if output.logprobs is not None:
-        logprobs = [step[token].logprob for step, token in zip(output.logprobs, token_ids, strict=True)]
-    text = written_text(tokenizer, request.prompt, written, request.sampling)
-    return Completion(text, token_ids, output.finish_reason, logprobs)
 
 
 def _rank_that_vllm_has(rank: int) -> int:

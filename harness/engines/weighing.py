@@ -140,6 +140,14 @@ class ChoiceReader:
                 found[row].update(next_tokens)
         return found
 
+    def read_all(self, questions: Sequence[Weighed]) -> Iterator[tuple[int, NextTokens]]:
+        """The place of each question and what `read` says of it, batch after batch."""
+        shared = self.shared([question.prompt for question in questions])
+        for places, size in batches(questions):
+            for start in range(0, len(places), size):
+                batch = places[start : start + size]
+                yield from zip(batch, self.read([questions[place] for place in batch], shared), strict=True)
+
     def _prompts(self, prompts: Sequence[list[int]], shared: Shared, *, keep: bool) -> _Prompts:
         """Read prompts as far as they are not shared, padded on the left."""
         rests = [prompt[shared.tokens :] for prompt in prompts]

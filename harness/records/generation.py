@@ -98,6 +98,10 @@ class GenerationRecord(Frozen):
     reused_requests: Count = 0
     """Those of them whose answer was kept from an earlier run with equal weights, prompt and sampling."""
 
+    requests_by_transformers: Count = 0
+    """Those of them whose choices transformers weighed, with the same weights, for at most a third of what the
+    engine would have read."""
+
     prompt_tokens: Count
     cached_prompt_tokens: Count = 0
     """Those of them whose keys and values were in the engine's prefix cache."""

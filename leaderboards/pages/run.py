@@ -258,6 +258,16 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
             if generation.reused_requests
             else ()
         ),
+        *(
+            (
+                (
+                    "Choices weighed by transformers, with the same weights",
+                    _share(generation.requests_by_transformers, generation.requests),
+                ),
+            )
+            if generation.requests_by_transformers
+            else ()
+        ),
         *((("Prompts cut to the context", f"{counts.truncated:,}"),) if counts.truncated else ()),
         *((("Answers cut at max_tokens", _cut_text(counts)),) if counts.cut else ()),
         (

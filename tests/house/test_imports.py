@@ -18,7 +18,7 @@ HEAVY = {
     "gguf": {"harness.engines.gguf"},
     "peft": {"harness.training.tuners", "harness.engines.weights"},
     "trl": {"harness.training.trainer"},
-    "vllm": {"harness.engines.vllm"},
+    "vllm": {"harness.engines.vllm", "harness.engines.vllm_requests"},
     "datasets": {
         "harness.data.sources",
         "harness.data.tables",
@@ -44,6 +44,7 @@ HOLDS_A_MODEL = {
         "reference",
         "transformers",
         "vllm",
+        "vllm_requests",
         "weighing",
         "weights",
     )

@@ -9,6 +9,7 @@ from harness.engines.choices import (
     cost_of_beginnings,
     cost_of_one_pass,
     cost_of_whole_readings,
+    least,
     logprob_of,
     trie_of,
 )
@@ -113,6 +114,18 @@ def test_seventy_seven_labels_of_a_few_tokens_cost_a_fifth_of_it_in_one_pass() -
         *(cost_of_whole_readings(50, choices, cached=0, block=32, alone=alone) for alone in (False, True)),
     ]
     assert min(map(rates.total, others)) > 5 * rates.total(one_pass)
+
+
+def test_one_pass_is_taken_where_it_reads_a_third_of_what_the_engine_would() -> None:
+    rates = Rates(1.0, 0.0, 100.0)
+
+    def way(engines: Cost, one_pass: Cost) -> str:
+        return least({"beginnings": engines, "whole": Cost(10**6, 0, 1), "one pass": one_pass}, rates)
+
+    assert way(Cost(300, 0, 1), Cost(100, 0, 1)) == "one pass"
+    assert way(Cost(300, 0, 1), Cost(101, 0, 1)) == "beginnings"
+    # The many requests of a tiny model are no reason.
+    assert way(Cost(100, 0, 50), Cost(90, 0, 1)) == "beginnings"
 
 
 def test_the_total_weighs_each_unit_by_its_rate() -> None:

@@ -77,7 +77,10 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     shown = [{**row, "id": f"shown {row['id']}"} for row in few_shot]
     write_jsonl(folder / "generate.jsonl", [{**row, "choices": []} for row in plain + shown])
     choices = write_rows(folder / "choice.jsonl", "ticket_routing", "test", count=40)
-    write_jsonl(folder / "choice.jsonl", [*choices, of_many_choices(base), *of_long_choices()])
+    write_jsonl(
+        folder / "choice.jsonl",
+        [*choices, of_many_choices(base), *of_long_choices(), *of_many_long_choices()],
+    )
     # The likelihood of short answers, of nothing but a text, and of a text that takes several windows.
     texts = [sample["prompt"]["text"] for sample in few_shot]
     bare = PromptSet({"bare": "<mask>"})
@@ -103,6 +106,23 @@ def of_many_choices(base: Path) -> dict[str, Any]:
     return prompt_row(
         PromptSet({"short": "Say a word."}), Sample("many", {}, words[0], tuple(words)), "short"
     )
+
+
+def of_many_long_choices() -> list[dict[str, Any]]:
+    """Prompts with more choices of several tokens than vLLM weighs itself, the same ones and others."""
+    things, places = ("a lamp", "two chairs", "a red bag"), ("came to", "went to", "stood in", "left")
+    choices = tuple(
+        f"{thing} {place} {town}" for thing in things for place in places for town in ("Oslo", "Lima")
+    )
+    prompts = PromptSet({"short": "{text}"})
+    return [
+        prompt_row(
+            prompts,
+            Sample(f"dozens {words}", {"text": "lamp " * words}, choices[0], choices[: 20 + words]),
+            "short",
+        )
+        for words in (1, 2, 4, 9)
+    ]
 
 
 def of_long_choices() -> list[dict[str, Any]]:
@@ -316,6 +336,15 @@ def test_a_choice_of_no_tokens_is_an_error_of_its_sample_alone(engine: Worker, t
     assert bad["error"].startswith("the choice '' has no tokens")
 
 
+def test_who_weighed_the_choices_is_recorded(engine: Worker, tmp_path: Path) -> None:
+    few = write_rows(tmp_path / "few.jsonl", "ticket_routing", "test", count=2)
+    write_jsonl(tmp_path / "prompts", [*few, *of_many_long_choices()])
+    job = scoring_job(tmp_path / "prompts", tmp_path / "out", weights=None, output="choice")
+    (record,) = engine.request(job, lambda _: None)["records"]
+    assert record["requests"] == 6
+    assert record["requests_by_transformers"] == (4 if record["engine"].startswith("vllm") else 0)
+
+
 def test_prompts_that_begin_alike_are_read_once_to_where_they_part(
     engine: Worker, qwen: Path, tmp_path: Path
 ) -> None:
@@ -340,17 +369,14 @@ def test_prompts_that_begin_alike_are_read_once_to_where_they_part(
 
 def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed here")
-    from harness.engines.engine import Choose
-    from harness.engines.vllm import TOKENS_AT_ONCE, VllmEngine
+    from harness.engines.choices import ChoiceWay
+    from harness.engines.vllm_requests import TOKENS_AT_ONCE, choosing
 
-    engine = VllmEngine.__new__(VllmEngine)
-    engine.way, engine.context, engine._cuda = "swap", 4096, False
-
-    def asked(*choices: list[int], prompt: int = 200) -> dict[tuple[int, ...], list[list[int]]]:
+    def asked(*choices: list[int]) -> dict[tuple[int, ...], list[list[int]]]:
         """What follows the prompt → the tokens whose log-probabilities are asked for there, a list a
         request."""
         found: dict[tuple[int, ...], list[list[int]]] = {}
-        for part in engine._parts(Choose([1] * prompt, list(choices))):
+        for part in choosing(choices, "beginnings"):
             assert (part.parameters.max_tokens, part.parameters.prompt_logprobs) == (1, None)
             found.setdefault(part.after, []).append(part.parameters.logprob_token_ids)
         return found
@@ -361,24 +387,50 @@ def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> 
     assert asked(*([token] for token in many)) == {(): [many[:-1], many[-1:]]}
 
     long = [[token] * 12 for token in (5, 6, 7)]
+    assert len(asked(*long)) == 34  # the beginnings of all, of which the empty one is the same
     read = [(tuple(choice), 0, False) for choice in long]
 
-    def parts(prompt: int) -> list[tuple[Any, ...]]:
+    def parts(way: ChoiceWay) -> list[tuple[Any, ...]]:
         return [
             (part.after, part.parameters.prompt_logprobs, part.parameters.skip_reading_prefix_cache)
-            for part in engine._parts(Choose([1] * prompt, long))
+            for part in choosing(long, way)
         ]
 
-    assert parts(40) == read
+    assert parts("whole") == read
+    assert parts("prompt, then whole") == [((), None, False), *read]
+
+
+def test_vllm_weighs_choices_in_the_way_that_takes_least_where_it_works() -> None:
+    pytest.importorskip("vllm", reason="vLLM is not installed here")
+    from harness.engines.choices import Rates
+    from harness.engines.engine import Choose
+    from harness.engines.vllm import DISTRIBUTION, OVERHEAD, VllmEngine
+
+    engine = VllmEngine.__new__(VllmEngine)
+    engine.way, engine.context, engine._cuda, engine._block = "swap", 4096, False, 32
+    engine._rates = Rates(106e6, DISTRIBUTION * 28e6, OVERHEAD)  # of a model of 135 million parameters
+
+    def way(*choices: list[int], prompt: int = 200, shared: int = 0) -> str:
+        return engine._way_to_choose(Choose([1] * prompt, list(choices)), shared)
+
+    assert way([5], [6], [7]) == way([5, 8], [5, 9], [6]) == "beginnings"
+    long = [[token] * 12 for token in (5, 6, 7)]
+    assert way(*long, prompt=20) == "whole"
     # The prompt has a request of its own: it is long, or the cache would have all of it.
-    assert parts(200) == parts(64) == [((), None, False), *read]
-    assert asked([5, 8], [6, 9], [7, 5])  # as many beginnings but the empty one as choices
+    assert way(*long) == way(*long, prompt=64) == "prompt, then whole"
+    many = [[label % 12, 100 + label, 200 + label] for label in range(77)]
+    assert way(*many, prompt=50) == "one pass"
+    # Of prompts that begin alike little is left to read.
+    assert way(*long, prompt=600, shared=590) == "whole"
+    assert way(*many, prompt=460, shared=400) == "one pass"
+    assert way(*many, prompt=449, shared=400) == "beginnings"  # a single token lies past a whole block
+    engine.context = 75
+    assert way(*long, prompt=64) == "beginnings"
+    assert way(*many, prompt=72) == "one pass"
     engine.way = "adapters"
-    assert len(asked(*long)) == 34  # the beginnings of all, of which the empty one is the same
+    assert way(*long) == way(*many) == "beginnings"
     engine.way, engine._cuda = "swap", True
-    assert len(asked(*long)) == 34
-    engine._cuda, engine.context = False, 75
-    assert len(asked(*long, prompt=64)) == 34
+    assert way(*long) == way(*many) == "beginnings"
 
 
 def test_a_stop_string_ends_the_answer_and_is_left_out(engine: Worker, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ faults at will."""
 
 import json
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from invented_engine import Invented
 from toy_models import in_order, scoring_job, write_jsonl
 
 from harness.engines.cache import AnswerCache
+from harness.engines.engine import Answered, Request
 from harness.engines.scoring import ScoringWorker
 from harness.records.generation import GenerationRecord
 from harness.score.finish import cost
@@ -218,6 +221,20 @@ def test_every_kind_of_answer_is_kept_as_it_was(tmp_path: Path, output: str) -> 
     ]
     assert rows[0] == rows[1]
     assert not engines[1].asked
+
+
+def test_who_weighed_choices_is_counted_for_answers_that_are_reused_too(tmp_path: Path) -> None:
+    class Leaving(Invented):
+        """Leaves all choices to transformers."""
+
+        def answer(self, requests: Sequence[Request]) -> Iterator[Answered]:
+            return (replace(answered, by_transformers=True) for answered in super().answer(requests))
+
+    engine, sample = Leaving(logprobs=(-1.0, -2.0)), Sample("1", {}, "a", ("a", "b"))
+    for reused in (0, 1):
+        cache = AnswerCache(tmp_path / "answers.sqlite")
+        _, record = answered(tmp_path, engine, "choice", "Which?", sample, cache=cache)
+        assert (record["reused_requests"], record["requests_by_transformers"]) == (reused, 1)
 
 
 def test_what_an_engine_had_answered_before_it_failed_is_kept(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A run's page: how its training went, stage by stage, how its settings were chosen, and what went wrong."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,17 @@ def test_thoughts_are_part_of_what_a_request_costs(results: Path) -> None:
     shown = page(results, "zero_shot", thought_tokens=4 * 300)
     assert "Prompt / output tokens 240 / 1,216, 1,200 of them thoughts" in shown
     assert "304 300 of them thoughts" in Text(results.parent / "site" / "index.html").text
+
+
+def test_who_weighed_the_choices_is_told_where_it_was_not_the_engine_itself(results: Path) -> None:
+    told = "Choices weighed by transformers, with the same weights"
+    assert told not in page(results)
+    run = make_run("small", "lora", CARD, 0)
+    written = results / run.folder / "result.json"
+    result = json.loads(written.read_text())
+    result["generation"]["requests_by_transformers"] = 3
+    written.write_text(json.dumps(result))
+    assert f"{told} 75 %" in Text(path_of(results, run)).text
 
 
 def test_how_a_model_is_prompted_stands_on_the_page_of_its_run(results: Path) -> None:
