@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.engines.rendering import ChatTemplate
+from harness.engines.rendering import TODAY, ChatTemplate
 from harness.engines.template import TemplateFacts, template_facts, template_source, unread_arguments
 from harness.preflight.job import ModelJob, Remark
 
@@ -33,8 +33,8 @@ def chat_remarks(job: ModelJob, tokenizer: Any, config: Any) -> Iterator[Remark]
         yield Remark(
             severity="note",
             fact="date",
-            sentence="the chat template asks for today's date, and is told the same one in every run, so that prompts "
-            "do not change at midnight",
+            sentence=f"the chat template asks for today's date, and is told {TODAY.date()} in every run, so that "
+            "prompts do not change at midnight",
         )
 
 

@@ -3,7 +3,7 @@
 import importlib.util
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -64,7 +64,7 @@ def examine(
     listener(PhaseBegan("tokenizers and templates", len(jobs)))
     findings = _unconverted(runs)
     deadline = monotonic() + SECONDS_TOGETHER
-    with _examiner(log, offline=offline) as examiner:
+    with closing(_Examiner(log, offline=offline)) as examiner:
         for job in jobs:
             listener(JobBegan(", ".join(job.candidates)))
             remarks = examiner.remarks(job, seconds=min(SECONDS_EACH, deadline - monotonic()))
@@ -109,6 +109,10 @@ class _Examiner:
         """What a look at a model tells, or why it told nothing in so many seconds."""
         if seconds <= 0:
             return [_warning("time", f"it was not looked at: others took {SECONDS_TOGETHER:.0f} seconds")]
+        try:
+            worker = self._started()
+        except JobFailed as error:  # none of a model's doing
+            return [_warning("look", f"it could not be looked at: {error}")]
         began_with = "starting to look at it"
 
         def hear(message: Message) -> None:
@@ -117,7 +121,6 @@ class _Examiner:
 
         late = threading.Event()
         try:
-            worker = self._started()
             with _ending(worker, late, seconds):
                 answer = worker.request(job.model_dump(mode="json"), hear)
         except WorkerDied:
@@ -139,15 +142,6 @@ class _Examiner:
         if self._worker is not None:
             self._worker.close()
         self._worker = None
-
-
-@contextmanager
-def _examiner(log: Path, *, offline: bool) -> Iterator[_Examiner]:
-    examiner = _Examiner(log, offline=offline)
-    try:
-        yield examiner
-    finally:
-        examiner.close()
 
 
 @contextmanager

@@ -127,6 +127,24 @@ def test_a_model_that_the_process_dies_of_is_refused_and_the_next_is_looked_at(
     assert "! sweep.toml, candidate 'toy-qwen3', task 'date_normalise' " in said
 
 
+def test_a_process_that_cannot_start_keeps_nobody_from_a_sweep(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Missing(Worker):
+        """A process whose libraries do not load."""
+
+        def __init__(self, module: str, *arguments: Any, **named: Any) -> None:
+            super().__init__(f"{module}.missing", *arguments, **named)
+
+    monkeypatch.setattr(examining, "Worker", Missing)
+    write_sweep("gainboard/toy-qwen3")
+    assert call("check", "sweep.toml") == 0
+    assert (
+        "! sweep.toml, candidate 'toy-qwen3' it could not be looked at: the preflight.missing worker ended"
+        in (capsys.readouterr().out)
+    )
+
+
 def test_a_model_has_one_job_with_each_question_and_the_largest_budget_of_each_task() -> None:
     declared = {
         "name": "s",

@@ -353,7 +353,7 @@ WITHOUT_SYSTEM = TURNS.replace("messages %}", "messages if message['role'] != 's
             "<|system|>Today is {{ strftime_now('%d %B %Y') }}, says GainBoard.<|end|>" + TURNS + BEGUN,
             "note",
             "date",
-            "asks for today's date, and is told the same one in every run",
+            "asks for today's date, and is told 2024-07-26 in every run",
         ),
         (
             "{% if enable_thinking %}<|system|>{% endif %}" + TURNS + BEGUN,
