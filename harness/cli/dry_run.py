@@ -30,8 +30,11 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
 
     from harness.plan.estimate import Estimator
     from harness.plan.runs import is_done
+    from harness.sweep.engines import ENGINE_TABLE, default_engine
 
-    runs, estimator = planned.runs, Estimator(planned.tasks)
+    engine = default_engine() if options.engine == "auto" else options.engine
+    caches_prefixes = ENGINE_TABLE[engine].caches_prefixes
+    runs, estimator = planned.runs, Estimator(planned.tasks, caches_prefixes=caches_prefixes)
     forecasts = [estimator.forecast(run, done=is_done(options.results, run)) for run in runs]
     total = _total(runs, forecasts, options)
     powers = _powers(planned, limit=options.limit)

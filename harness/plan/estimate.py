@@ -1,7 +1,8 @@
 """Forecast what a sweep will take before anything is loaded: tokens, operations and seconds, from stated
 assumptions.
 
-Good enough to tell minutes from days. Tokens are counted as characters / 4 over the first samples of a task;
+Good enough to tell minutes from days. Demonstrations that all prompts begin with count once in seconds, where the
+engine keeps a prefix cache. Tokens are counted as characters / 4 over the first samples of a task;
 a model's parameters are read from the headers of its weights, or from its name (`…-0.5B`); the speeds below
 are what training and scoring reach in practice, far below a device's peak. Results carry the measured
 figures.
@@ -77,8 +78,9 @@ def assumed_device() -> str:
 class Estimator:
     """Forecasts runs in order: what an earlier run trains or answers, a later one does not once more."""
 
-    def __init__(self, tasks: Mapping[str, LoadedTask]) -> None:
-        self._tasks = tasks
+    def __init__(self, tasks: Mapping[str, LoadedTask], *, caches_prefixes: bool = False) -> None:
+        """`caches_prefixes`: whether the engine reads once what prompts begin with alike."""
+        self._tasks, self._caches_prefixes = tasks, caches_prefixes
         self._speed = GPU_FLOPS if assumed_device() == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
         self._trained: set[tuple[object, ...]] = set()
         self._answered: set[str] = set()
@@ -114,7 +116,8 @@ class Estimator:
             score_tokens=score_tokens,
             parameters=parameters,
             flops=flops,
-            device_seconds=flops / self._speed,
+            device_seconds=(flops - forward_flops(parameters, self._cached_tokens(run, score_tokens)))
+            / self._speed,
         )
 
     def trial(self, run: Run) -> tuple[float, float]:
@@ -194,10 +197,7 @@ class Estimator:
         return self._prompt_tokens(portion.task, portion.templates[0], 0) + self._answer_tokens(portion.task)
 
     def _score_tokens(self, run: Run) -> int:
-        loaded = self._tasks[run.task]
-        output, limit = loaded.task.output, run.limit
-        asked = loaded.dataset.test if run.split == "test" else loaded.dataset.dev
-        samples = len(asked[:limit])
+        output = self._tasks[run.task].task.output
         answer: float = 0  # choices are compared, not written
         if output == "generate":
             written = (run.generation.max_tokens or 0) + (run.candidate.max_thought_tokens or 0)
@@ -205,9 +205,24 @@ class Estimator:
         elif output == "perplexity":
             answer = self._answer_tokens(run.task)
         return int(
-            samples
+            self._samples(run)
             * sum(self._prompt_tokens(run.task, name, run.num_fewshot) + answer for name in run.templates)
         )
+
+    def _cached_tokens(self, run: Run, score_tokens: int) -> int:
+        """Of the tokens that are read: demonstrations which the engine has read with an earlier prompt."""
+        shown_alike = run.num_fewshot > 0 and run.demonstrations != "nearest"
+        if not (self._caches_prefixes and shown_alike and score_tokens):
+            return 0
+        shown = sum(
+            self._prompt_tokens(run.task, name, run.num_fewshot) - self._prompt_tokens(run.task, name, 0)
+            for name in run.templates
+        )
+        return int((self._samples(run) - 1) * shown)
+
+    def _samples(self, run: Run) -> int:
+        dataset = self._tasks[run.task].dataset
+        return len((dataset.test if run.split == "test" else dataset.dev)[: run.limit])
 
     def _mean_prompt(self, task: str, template: str, num_fewshot: int) -> float:
         loaded = self._tasks[task]

@@ -39,6 +39,9 @@ class EngineRow:
     ways: tuple[Way, ...] = ("swap",)
     """How it can take an arm's weights."""
 
+    caches_prefixes: bool = False
+    """Whether what prompts begin with alike is read once."""
+
     settings: tuple[str, ...] = ()
     """Keys of `[engine]` that it takes besides `max_num_seqs`."""
 
@@ -50,6 +53,7 @@ ENGINE_TABLE: Mapping[str, EngineRow] = {
         library="vllm",
         extra="vllm",
         ways=("swap", "adapters"),
+        caches_prefixes=True,
         settings=("tensor_parallel_size", "gpu_memory_utilization"),
     ),
     "transformers": EngineRow(

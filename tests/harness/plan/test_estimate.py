@@ -179,3 +179,22 @@ def test_answers_of_a_finished_seed_are_not_asked_for_again() -> None:
     )
     assert estimator.forecast(first, done=True).score_tokens == 0
     assert estimator.forecast(second, done=False).score_tokens == 0
+
+
+def test_demonstrations_that_all_prompts_begin_with_take_no_time_twice() -> None:
+    """Where the engine keeps a prefix cache; the tokens that a record counts are the same."""
+    speed = Estimator(tasks())._speed
+    for demonstrations, saved in (("random", True), ("nearest", False)):
+        run = planned("few_shot", num_fewshot=4, demonstrations=demonstrations, candidates=[
+            {"name": "a", "model": "x/a-1B", "methods": ["few_shot"]}
+        ])  # fmt: skip
+        plain = Estimator(tasks()).forecast(run, done=False)
+        cached = Estimator(tasks(), caches_prefixes=True).forecast(run, done=False)
+        assert (cached.score_tokens, cached.flops) == (plain.score_tokens, plain.flops)
+        assert plain.device_seconds is not None and cached.device_seconds is not None
+        estimator = Estimator(tasks())
+        shown = estimator._mean_prompt("adding", run.templates[0], 4) - PROMPT_TOKENS
+        samples = len(estimator._tasks["adding"].dataset.test)
+        expected = forward_flops(10**9, int((samples - 1) * shown)) / speed if saved else 0
+        assert plain.device_seconds - cached.device_seconds == pytest.approx(expected)
+        assert (expected > 0) == saved
