@@ -125,7 +125,7 @@ def test_training_changed_the_model_and_its_card_names_it(place: Path, results: 
     assert training is not None
     assert training.steps == 2
     assert training.parameters > 134_000_000
-    (card,) = (place / "work" / "trained").glob("*/README.md")
+    (card,) = (place / "work" / "trained").glob("*/weights/README.md")
     assert MODEL in card.read_text()
 
 
