@@ -17,6 +17,7 @@ from harness.driver.progress import SweepProgress
 from harness.plan.runs import make_runs
 from harness.plugins.registry import find_plugins, load_task
 from harness.records.store import read_results
+from harness.sweep.models import fingerprint
 from harness.sweep.settings import EngineSettings
 from harness.sweep.sweep import Sweep
 from harness.workers.worker import Worker
@@ -65,7 +66,7 @@ def test_a_search_of_several_rungs_and_batches_takes_one_start_of_each_worker(
     task = load_task("ticket_routing", find_plugins(entry_points=False))
     dataset = load_dataset(task)
     tasks = {task.name: LoadedTask(task, dataclasses.replace(dataset, dev=dataset.dev[:8]))}
-    runs = make_runs(Sweep.model_validate(SWEEP), tasks, fingerprint=lambda model, revision: "f", limit=8)
+    runs = make_runs(Sweep.model_validate(SWEEP), tasks, fingerprint=fingerprint, limit=8)
     outcome = run_sweep(
         runs,
         tasks,
