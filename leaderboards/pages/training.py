@@ -105,10 +105,11 @@ def _facts(training: TrainingRecord, card: MetricCard | None) -> Pairs:
         best.append(f"{training.final_dev_loss:.4g} on all that were read at the end")
     if training.best_metric is not None:
         best.append(f"dev metric {in_units(card, training.best_metric)}")
+    epochs = "1 epoch" if training.epochs == 1 else f"{training.epochs:.3g} epochs"
     facts = [
         (
             "Trained on",
-            f"{training.samples:,} samples, {training.tokens:,} tokens, {training.epochs:.3g} epochs",
+            f"{count_of(training.samples, 'sample')}, {count_of(training.tokens, 'token')}, {epochs}",
         ),
         ("Left out as too long", _left_out(training)),
         ("Evaluated on", _evaluated_on(training)),
