@@ -20,6 +20,7 @@ from toy_models import (
     write_rows,
 )
 
+from harness.records.probes import probes_beside
 from harness.task import PromptSet, Sample
 from harness.task.prompts import prompt_row
 from harness.toys import TOYS, toy_folder
@@ -91,6 +92,7 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     write_jsonl(folder / "perplexity.jsonl", plain[:20] + measured)
     for tuner, weights in quick_arms(base).items():
         shutil.copytree(weights, folder / tuner)
+        shutil.copyfile(probes_beside(weights), probes_beside(folder / tuner))
     weaken(shutil.copytree(folder / "lora", folder / "half"))
     return Tuned(base, folder)
 
@@ -242,11 +244,14 @@ def test_adapters_served_in_one_batch_answer_as_transformers_does_with_each_merg
                 )["asks"][0]
                 for arm, file in files.items()
             ]
-            for record in worker.request({"asks": asks}, lambda _: None)["records"]:
+            records = worker.request({"asks": asks}, lambda _: None)["records"]
+            for arm, record in zip(adapters, records, strict=True):
+                # Nothing is known of the weights that were changed by hand.
+                of_training = [("matches_training", True)] if arm == "lora" else []
                 assert [(guard["name"], guard["passed"]) for guard in record["guards"]] == [
                     ("matches_transformers", True),
                     ("differs_from_base", True),
-                    ("matches_training", True),
+                    *of_training,
                 ]
             for arm, file in files.items():
                 same(in_order(file), reference[arm, output])
@@ -321,7 +326,7 @@ def test_a_stop_string_that_begins_in_the_prompt_ends_no_answer(engine: Worker, 
 
 def test_special_tokens_that_end_no_answer_are_part_of_it(engine: Worker, tmp_path: Path) -> None:
     """Written by chance, where every token is about as likely as another."""
-    sampling = {"max_tokens": 64, "temperature": 50.0, "n": 32}
+    sampling = {"max_tokens": 128, "temperature": 2.0, "n": 64}
     rows = put(engine, tmp_path, [question("hot", "Say anything.")], sampling=sampling)
     assert any("<|user|>" in row["completion"] for row in rows)
     assert not any("<|end|>" in row["completion"] for row in rows)

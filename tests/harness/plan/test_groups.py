@@ -2,8 +2,7 @@
 
 from synthetic import make_run, task_card
 
-from harness.driver.loop import _spread
-from harness.plan.groups import Group
+from harness.plan.groups import Group, spread
 from harness.sweep.run import Run
 
 
@@ -20,11 +19,11 @@ def test_where_the_largest_group_cannot_be_cut_the_next_is() -> None:
     whole = Group("x/whole", None, None, guards_of_one("whole", 9))
     small = Group("x/small", None, None, untuned("small", 2))
     middle = Group("x/middle", None, None, untuned("middle", 4))
-    sizes = [(group.name, len(group.runs)) for group in _spread([whole, small, middle], 4)]
+    sizes = [(group.name, len(group.runs)) for group in spread([whole, small, middle], 4)]
     assert sorted(sizes) == [("middle", 2), ("middle", 2), ("small", 2), ("whole", 9)]
 
 
 def test_groups_that_share_all_they_train_stay_whole() -> None:
     whole = Group("x/whole", None, None, guards_of_one("whole", 3))
-    assert _spread([whole], 4) == [whole]
-    assert _spread([], 4) == []
+    assert spread([whole], 4) == [whole]
+    assert spread([], 4) == []
