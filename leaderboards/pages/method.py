@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.records.result import Result
 from harness.statistics import Estimate
 from harness.sweep.methods import METHODS, Method
-from harness.sweep.recipe import layered, make_training
+from harness.sweep.recipe import Training, layered, make_training
 from leaderboards.chart.forest import Forest, gain_forest
 from leaderboards.gathered import Site, scale_of
 from leaderboards.money.ledger import Entry
@@ -151,9 +151,11 @@ def _setting_grid(method: Method, rows: Sequence[Row]) -> Grid | None:
     )
     for (tuner, settings), number in runs_by_settings.items():
         built_in = make_training(layered(tuner, method), tuner).model_dump(mode="json")
-        for name, value in json.loads(settings).items():
-            defaults[name] = setting_text(built_in[name])
-            values[name][setting_text(value)] += number
+        taken = json.loads(settings)
+        for name in Training.model_fields:
+            # Records leave out a setting that they do not use.
+            defaults[name] = setting_text(built_in.get(name))
+            values[name][setting_text(taken.get(name))] += number
     changed = {name: counts for name, counts in sorted(values.items()) if set(counts) != {defaults[name]}}
     if not changed:
         return None

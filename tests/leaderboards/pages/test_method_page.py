@@ -30,7 +30,8 @@ def site(tmp_path: Path) -> Path:
     results = tmp_path / "results"
     write_sweep(results, RATES, tasks=CARDS, n=80)
     for seed in (0, 1, 2):
-        run = with_settings(make_run("other", "lora", CARDS[0], seed), {"learning_rate": 0.003})
+        settings = {"learning_rate": 0.003, "eval_samples": 86, "interim_eval_samples": 14}
+        run = with_settings(make_run("other", "lora", CARDS[0], seed), settings)
         write_result(
             results,
             run,
@@ -62,7 +63,9 @@ def test_its_models_stand_with_their_gains_best_first(site: Path) -> None:
 
 
 def test_settings_that_differ_from_the_built_in_ones_are_told(site: Path) -> None:
-    (rate,) = lines(site / "methods" / "lora.html", "settings-table")
+    evaluated, interim, rate = lines(site / "methods" / "lora.html", "settings-table")
+    assert evaluated == "eval_samples 128 128 in 24 of 27, 86 in 3 of 27"
+    assert interim == "interim_eval_samples – – in 24 of 27, 14 in 3 of 27"
     assert rate == "learning_rate 2e-4 2e-4 in 24 of 27, 0.003 in 3 of 27"
     assert 'id="settings"' not in (site / "methods" / "full.html").read_text(encoding="utf-8")
 
