@@ -163,7 +163,8 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     else:
         _print_scores(sweep, options.results, console)
         # Those of trainings first: there may be very many of answers.
-        _print_doubts([*outcome.doubts, *outcome.cut], console)
+        cut = [f"{arm}: {reason}" for arm, reason in outcome.cut.items()]
+        _print_doubts([*outcome.doubts, *cut], console)
         n_planned = len(planned.runs) + len(planned.ensembles)
         progress.note(
             f"{n_planned} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "

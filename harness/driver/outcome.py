@@ -42,8 +42,8 @@ class SweepOutcome:
     doubts: list[str] = field(default_factory=list)
     """Of finished runs, why they may not be what they seem: untrusted, collapsed or diverged."""
 
-    cut: list[str] = field(default_factory=list)
-    """Of finished runs, that many of their answers were cut."""
+    cut: dict[str, str] = field(default_factory=dict)
+    """Of arms on a task, that many of their answers were cut: as the first of their runs has it."""
 
 
 def _losses(training: TrainingRecord | None) -> list[float]:
@@ -104,7 +104,7 @@ class SweepWork:
             doubts = {doubt: reason for doubt, reason in reasons.items() if reason}
             self.outcome.doubts += [f"{run.label} {doubt}: {reason}" for doubt, reason in doubts.items()]
             if result.often_cut:
-                self.outcome.cut.append(f"{run.label}: {result.often_cut}")
+                self.outcome.cut.setdefault(run.label_without_seed, result.often_cut)
                 doubts["answers cut"] = result.often_cut
             value = result.metrics[primary].value
             self.progress.finished(
