@@ -44,7 +44,7 @@ ROWS_PER_CHOICE = 3
 """Rows per label, on average, from which on few targets are labels: those recur, answers do not."""
 
 ROWS_PER_MANY = ROWS_PER_STRATUM
-"""The same where there are many labels."""
+"""Rows per label, on average, from which on many targets are labels."""
 
 LONG_LABEL = 100
 """Characters of a target that is a text, not one of many labels."""

@@ -41,7 +41,8 @@ def probe_bos(engine: Engine) -> BosProbe | None:
     if not rows:
         return None
     # The first token is not measured: without BOS there is nothing to predict it from.
-    requests = [Measure([*begin, row[0]], row[1:]) for begin in ([token_id], []) for row in rows]
+    requests = [Measure([token_id, row[0]], row[1:]) for row in rows]
+    requests += [Measure([row[0]], row[1:]) for row in rows]
     logprobs = [0.0] * len(requests)
     for answered in engine.answer(requests):
         logprobs[answered.place] = answered.answer.logprob

@@ -41,7 +41,7 @@ class Trie:
         return tuple(reads)
 
     def parts(self, most: int) -> "list[Trie]":
-        """The same in several tries, each with `most` nodes at most besides those that others have, too."""
+        """This trie as several, each with `most` nodes at most besides those that others have, too."""
         if len(self.nodes) <= most:
             return [self]
         tries: list[dict[Beginning, tuple[int, ...]]] = []
@@ -104,7 +104,7 @@ leaves choices to transformers only where that saves two thirds."""
 
 
 @dataclass(frozen=True)
-class Cost:
+class ChoiceCost:
     """What a way to weigh the choices of one question takes."""
 
     tokens: int
@@ -119,21 +119,21 @@ class Cost:
 
 @dataclass(frozen=True)
 class Rates:
-    """What the units of a `Cost` take on a machine, in multiplications: a token takes one for each parameter of
+    """What the units of a `ChoiceCost` take on a machine, in multiplications: a token takes one for each parameter of
     the layers, a distribution one for each of the output layer's."""
 
     token: float
     distribution: float
     request: float
 
-    def total(self, cost: Cost) -> float:
+    def total(self, cost: ChoiceCost) -> float:
         """Multiplications."""
         return (
             self.token * cost.tokens + self.distribution * cost.distributions + self.request * cost.requests
         )
 
 
-def least(costs: Mapping[ChoiceWay, Cost], rates: Rates) -> ChoiceWay:
+def least(costs: Mapping[ChoiceWay, ChoiceCost], rates: Rates) -> ChoiceWay:
     """The way that costs least; one pass only where it is worth another program.
 
     That is judged by what is read alone: requests cost most where the model is tiny, and little in all.
@@ -148,14 +148,14 @@ def least(costs: Mapping[ChoiceWay, Cost], rates: Rates) -> ChoiceWay:
 
 def costs_of(
     prompt: int, choices: Sequence[Sequence[int]], *, cached: int, block: int, most: int
-) -> dict[ChoiceWay, Cost]:
+) -> dict[ChoiceWay, ChoiceCost]:
     """What each way takes after a prompt of so many tokens, of which the first `cached` were read before.
 
     The engine's prefix cache has whole blocks of `block` tokens, and a request tells the log-probabilities of
     `most` tokens.
     """
     trie = trie_of(choices)
-    costs: dict[ChoiceWay, Cost] = {
+    costs: dict[ChoiceWay, ChoiceCost] = {
         "beginnings": cost_of_beginnings(prompt, trie, cached=cached, block=block, most=most),
         "prompt, then whole": cost_of_whole_readings(prompt, choices, cached=cached, block=block, alone=True),
         "one pass": cost_of_one_pass(prompt, trie, cached=cached),
@@ -165,7 +165,7 @@ def costs_of(
     return costs
 
 
-def cost_of_beginnings(prompt: int, trie: Trie, *, cached: int, block: int, most: int) -> Cost:
+def cost_of_beginnings(prompt: int, trie: Trie, *, cached: int, block: int, most: int) -> ChoiceCost:
     """One request after each beginning for the tokens that follow it, `most` of them at once.
 
     `prompt`: its tokens, of which the prefix cache has the first `cached` when the first request comes. The
@@ -180,12 +180,12 @@ def cost_of_beginnings(prompt: int, trie: Trie, *, cached: int, block: int, most
         requests += asked
     # The very first of them finds less of its prompt.
     first = prompt - _whole_blocks(min(cached, prompt - 1), block)
-    return Cost(tokens + first - (prompt - (prompt - 1) // block * block), requests, requests)
+    return ChoiceCost(tokens + first - (prompt - (prompt - 1) // block * block), requests, requests)
 
 
 def cost_of_whole_readings(
     prompt: int, choices: Sequence[Sequence[int]], *, cached: int, block: int, alone: bool
-) -> Cost:
+) -> ChoiceCost:
     """One request for each choice, with the log-probabilities of the tokens that are read.
 
     `alone`: the prompt is read before by a request of its own, which works out one distribution; otherwise
@@ -195,13 +195,13 @@ def cost_of_whole_readings(
     first = prompt - _whole_blocks(min(cached, prompt - 1), block)
     read = sum(again + len(choice) for choice in choices)
     if alone:
-        return Cost(first + read, 1 + read, 1 + len(choices))
-    return Cost(read - again + first, read - again + first, len(choices))
+        return ChoiceCost(first + read, 1 + read, 1 + len(choices))
+    return ChoiceCost(read - again + first, read - again + first, len(choices))
 
 
-def cost_of_one_pass(prompt: int, trie: Trie, *, cached: int) -> Cost:
+def cost_of_one_pass(prompt: int, trie: Trie, *, cached: int) -> ChoiceCost:
     """The prompt once, and every node of the trie once after it."""
-    return Cost(prompt - min(cached, prompt - 1) + len(trie.nodes), 1 + len(trie.nodes), 1)
+    return ChoiceCost(prompt - min(cached, prompt - 1) + len(trie.nodes), 1 + len(trie.nodes), 1)
 
 
 def _whole_blocks(tokens: int, block: int) -> int:

@@ -216,7 +216,7 @@ class PromptEncoder:
         """
         rows: list[list[int]] = []
         alike: dict[tuple[int, ...], list[int]] = {}
-        """The same labels after many prompts take the memory of one."""
+        """Each answer once: labels after many prompts take the memory of one."""
 
         for start in range(0, len(pairs), PAIRS_AT_ONCE):
             encoded = self._answers(pairs[start : start + PAIRS_AT_ONCE])

@@ -47,7 +47,7 @@ from harness.engines.engine import (
     stop_token_ids,
 )
 from harness.engines.reference import AdapterReference, TransformersReference
-from harness.engines.vllm_requests import OURS, TOKENS_AT_ONCE, Part, Pending, choosing, measuring
+from harness.engines.vllm_requests import OURS, TOKENS_AT_ONCE, Pending, RequestPart, choosing, measuring
 from harness.engines.weighing import ChoiceReader, Weighed, shared_tokens
 from harness.engines.weights import check_base, load_model
 from harness.errors import UserError
@@ -262,9 +262,9 @@ class VllmEngine:
         order = iter(sorted(places, key=alike))
         room = IN_FLIGHT * self._max_num_seqs
         pending: dict[int, Pending] = {}
-        on_the_way: dict[str, tuple[int, Part]] = {}
+        on_the_way: dict[str, tuple[int, RequestPart]] = {}
 
-        def ask(place: int, parts: Sequence[Part]) -> None:
+        def ask(place: int, parts: Sequence[RequestPart]) -> None:
             request, adapter = requests[place], self._adapter(requests[place])
             pending[place].outstanding += len(parts)
             for part in parts:
@@ -309,10 +309,10 @@ class VllmEngine:
             f"once ({error})"
         )
 
-    def _parts(self, request: Request, way: ChoiceWay | None) -> list[Part]:
+    def _parts(self, request: Request, way: ChoiceWay | None) -> list[RequestPart]:
         """What vLLM is asked for a request."""
         if isinstance(request, Generate):
-            return [Part((), self._sampling_params(request.sampling, request.reads_cache))]
+            return [RequestPart((), self._sampling_params(request.sampling, request.reads_cache))]
         if isinstance(request, Choose):
             assert way is not None, "there is a way for all choices"
             return choosing(request.choices, way)

@@ -36,7 +36,7 @@ on."""
 
 
 @dataclass(frozen=True)
-class Part:
+class RequestPart:
     """One of vLLM's requests."""
 
     after: Beginning
@@ -62,7 +62,7 @@ class Pending:
     cached_tokens: int = 0
     """Tokens of the prompt that the prefix cache had for each of vLLM's requests."""
 
-    def take(self, part: Part, output: Any) -> None:
+    def take(self, part: RequestPart, output: Any) -> None:
         """Take one of vLLM's outputs."""
         self.outstanding -= 1
         cached = output.num_cached_tokens or 0
@@ -82,13 +82,13 @@ class Pending:
             logprob = output.prompt_logprobs[start + index][token].logprob
             self.following.setdefault(part.after[:index], {})[token] = logprob
 
-    def unread(self) -> list[Part]:
+    def unread(self) -> list[RequestPart]:
         """Choices to be read again, past the prefix cache: it had tokens of their own, and other choices do
         not tell."""
         if self.outstanding or not isinstance(self.request, Choose):
             return []
         return [
-            Part(tuple(choice), _MEASURE)
+            RequestPart(tuple(choice), _MEASURE)
             for choice in self.request.choices
             if not is_weighed(choice, self.following)
         ]
@@ -108,12 +108,12 @@ class Pending:
         return Likelihood(sum(token.logprob for token in tokens), all(token.rank == 1 for token in tokens))
 
 
-def measuring(continuation: Sequence[int]) -> list[Part]:
+def measuring(continuation: Sequence[int]) -> list[RequestPart]:
     """What vLLM is asked for the likelihood of a continuation."""
-    return [Part(tuple(continuation), _MEASURE)]
+    return [RequestPart(tuple(continuation), _MEASURE)]
 
 
-def choosing(choices: Sequence[Sequence[int]], way: ChoiceWay) -> list[Part]:
+def choosing(choices: Sequence[Sequence[int]], way: ChoiceWay) -> list[RequestPart]:
     """What vLLM is asked to weigh choices.
 
     `beginnings`: each distinct beginning of a choice is one request for one token, with the log-probabilities
@@ -123,19 +123,19 @@ def choosing(choices: Sequence[Sequence[int]], way: ChoiceWay) -> list[Part]:
     """
     following = trie_of(choices).following
     if way == "beginnings":
-        parts: list[Part] = []
+        parts: list[RequestPart] = []
         for beginning, tokens in following.items():
             parts += _after(beginning, tokens)
         return parts
-    whole = [Part(tuple(choice), _READ) for choice in choices]
+    whole = [RequestPart(tuple(choice), _READ) for choice in choices]
     return [*_after((), following[()]), *whole] if way == "prompt, then whole" else whole
 
 
-def _after(beginning: Beginning, tokens: Iterable[int]) -> list[Part]:
+def _after(beginning: Beginning, tokens: Iterable[int]) -> list[RequestPart]:
     """What may come after a prompt and the beginning of some choices."""
     ordered = sorted(tokens)
     return [
-        Part(beginning, _next_token(tuple(ordered[start : start + TOKENS_AT_ONCE])))
+        RequestPart(beginning, _next_token(tuple(ordered[start : start + TOKENS_AT_ONCE])))
         for start in range(0, len(ordered), TOKENS_AT_ONCE)
     ]
 

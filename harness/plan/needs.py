@@ -91,10 +91,9 @@ def _need(
         if run.recipe is not None:
             recipes |= {recipe.key: recipe for recipe in _with_needs(run.recipe)}
     missing = [recipe for key, recipe in recipes.items() if trained is None or not (trained / key).exists()]
+    last_stages = [recipe.stages[-1] for recipe in missing if recipe.stages]
     demands = [
-        (_training_bytes(parameters, stage.tuner, stage.training.optim), stage.tuner)
-        for recipe in missing
-        for stage in recipe.stages[-1:]
+        (_training_bytes(parameters, stage.tuner, stage.training.optim), stage.tuner) for stage in last_stages
     ]
     train, tuner = max(demands, default=(0, None))
     kept = [_weights_bytes(parameters, recipe.tuner) for recipe in missing]

@@ -231,45 +231,10 @@ def _template_grid(result: Result) -> Grid | None:
 
 
 def _run_facts(result: Result, prices: Prices) -> Pairs:
-    counts, cost, generation = result.samples, result.cost, result.generation
+    """What it took to answer the samples, and to train for it."""
+    cost, generation = result.cost, result.generation
     facts = [
-        (
-            "Samples",
-            f"{counts.scored:,} of {counts.total:,} scored"
-            + (f", {counts.failed:,} failed" if counts.failed else ""),
-        ),
-        ("Requests/s", quantity(cost.requests_per_second)),
-        (
-            "Prompt / output tokens",
-            f"{cost.prompt_tokens:,} / {cost.completion_tokens:,}"
-            + (f", {cost.thought_tokens:,} of them thoughts" if cost.thought_tokens else ""),
-        ),
-        (
-            "Prompt tokens from the prefix cache",
-            _share(generation.cached_prompt_tokens, generation.prompt_tokens),
-        ),
-        *(
-            (("Requests/s without prefix cache", quantity(generation.uncached_requests_per_second)),)
-            if generation.uncached_requests_per_second
-            else ()
-        ),
-        *(
-            (("Answers known already", f"{generation.reused_requests:,}"),)
-            if generation.reused_requests
-            else ()
-        ),
-        *(
-            (
-                (
-                    "Choices weighed by transformers, with the same weights",
-                    _share(generation.requests_by_transformers, generation.requests),
-                ),
-            )
-            if generation.requests_by_transformers
-            else ()
-        ),
-        *((("Prompts cut to the context", f"{counts.truncated:,}"),) if counts.truncated else ()),
-        *((("Answers cut at max_tokens", _cut_text(counts)),) if counts.cut else ()),
+        *_answer_facts(result),
         (
             "Weights in the engine",
             {"swap": "swapped in place", "adapters": "as an adapter"}.get(generation.way, generation.way),
@@ -296,6 +261,34 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
             ("Training, all of it", f"{duration(seconds)}{f', {usd(price.mid)}' if price else ''}{several}")
         )
     return tuple(facts)
+
+
+def _answer_facts(result: Result) -> list[tuple[str, str]]:
+    """How many samples were answered, with how many tokens, and in which of the ways that are not the usual one."""
+    counts, cost, generation = result.samples, result.cost, result.generation
+    failed = f", {counts.failed:,} failed" if counts.failed else ""
+    thoughts = f", {cost.thought_tokens:,} of them thoughts" if cost.thought_tokens else ""
+    facts = [
+        ("Samples", f"{counts.scored:,} of {counts.total:,} scored{failed}"),
+        ("Requests/s", quantity(cost.requests_per_second)),
+        ("Prompt / output tokens", f"{cost.prompt_tokens:,} / {cost.completion_tokens:,}{thoughts}"),
+        (
+            "Prompt tokens from the prefix cache",
+            _share(generation.cached_prompt_tokens, generation.prompt_tokens),
+        ),
+    ]
+    if generation.uncached_requests_per_second:
+        facts.append(("Requests/s without prefix cache", quantity(generation.uncached_requests_per_second)))
+    if generation.reused_requests:
+        facts.append(("Answers known already", f"{generation.reused_requests:,}"))
+    if generation.requests_by_transformers:
+        share = _share(generation.requests_by_transformers, generation.requests)
+        facts.append(("Choices weighed by transformers, with the same weights", share))
+    if counts.truncated:
+        facts.append(("Prompts cut to the context", f"{counts.truncated:,}"))
+    if counts.cut:
+        facts.append(("Answers cut at max_tokens", _cut_text(counts)))
+    return facts
 
 
 def _cut_text(counts: SampleCounts) -> str:

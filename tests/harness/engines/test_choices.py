@@ -3,7 +3,7 @@
 import pytest
 
 from harness.engines.choices import (
-    Cost,
+    ChoiceCost,
     Rates,
     Trie,
     cost_of_beginnings,
@@ -72,35 +72,37 @@ PARTING = trie_of([[5, 8], [5, 9], [6]])
 
 
 def test_labels_of_one_token_cost_their_prompt_in_every_way_but_whole_readings() -> None:
-    assert cost_of_beginnings(50, LABELS, cached=0, block=32, most=128) == Cost(50, 1, 1)
-    assert cost_of_one_pass(50, LABELS, cached=0) == Cost(50, 1, 1)
+    assert cost_of_beginnings(50, LABELS, cached=0, block=32, most=128) == ChoiceCost(50, 1, 1)
+    assert cost_of_one_pass(50, LABELS, cached=0) == ChoiceCost(50, 1, 1)
     choices = [[5], [6], [7]]
-    assert cost_of_whole_readings(50, choices, cached=0, block=32, alone=False) == Cost(
+    assert cost_of_whole_readings(50, choices, cached=0, block=32, alone=False) == ChoiceCost(
         51 + 19 + 19, 51 + 19 + 19, 3
     )
-    assert cost_of_whole_readings(50, choices, cached=0, block=32, alone=True) == Cost(50 + 3 * 19, 58, 4)
+    assert cost_of_whole_readings(50, choices, cached=0, block=32, alone=True) == ChoiceCost(
+        50 + 3 * 19, 58, 4
+    )
 
 
 def test_a_beginning_is_read_with_what_lies_past_the_last_whole_block() -> None:
-    assert cost_of_beginnings(50, PARTING, cached=0, block=32, most=128) == Cost(50 + 19, 2, 2)
+    assert cost_of_beginnings(50, PARTING, cached=0, block=32, most=128) == ChoiceCost(50 + 19, 2, 2)
     # At 63 tokens the beginning fills the block, and its own last token must still be read.
-    assert cost_of_beginnings(63, PARTING, cached=0, block=32, most=128) == Cost(63 + 32, 2, 2)
-    assert cost_of_beginnings(64, PARTING, cached=0, block=32, most=128) == Cost(64 + 1, 2, 2)
-    assert cost_of_one_pass(50, PARTING, cached=0) == Cost(51, 2, 1)
+    assert cost_of_beginnings(63, PARTING, cached=0, block=32, most=128) == ChoiceCost(63 + 32, 2, 2)
+    assert cost_of_beginnings(64, PARTING, cached=0, block=32, most=128) == ChoiceCost(64 + 1, 2, 2)
+    assert cost_of_one_pass(50, PARTING, cached=0) == ChoiceCost(51, 2, 1)
 
 
 def test_what_a_prompt_shares_with_the_one_before_it_is_not_read() -> None:
-    assert cost_of_beginnings(100, LABELS, cached=70, block=32, most=128) == Cost(100 - 64, 1, 1)
-    assert cost_of_beginnings(64, LABELS, cached=64, block=32, most=128) == Cost(32, 1, 1)
-    assert cost_of_one_pass(100, LABELS, cached=70) == Cost(30, 1, 1)
-    assert cost_of_one_pass(64, LABELS, cached=64) == Cost(1, 1, 1)
+    assert cost_of_beginnings(100, LABELS, cached=70, block=32, most=128) == ChoiceCost(100 - 64, 1, 1)
+    assert cost_of_beginnings(64, LABELS, cached=64, block=32, most=128) == ChoiceCost(32, 1, 1)
+    assert cost_of_one_pass(100, LABELS, cached=70) == ChoiceCost(30, 1, 1)
+    assert cost_of_one_pass(64, LABELS, cached=64) == ChoiceCost(1, 1, 1)
     whole = cost_of_whole_readings(100, [[5, 8], [6, 9]], cached=70, block=32, alone=True)
-    assert whole == Cost(36 + 2 * (4 + 2), 1 + 12, 3)
+    assert whole == ChoiceCost(36 + 2 * (4 + 2), 1 + 12, 3)
 
 
 def test_more_tokens_than_are_told_at_once_take_more_requests() -> None:
     many = trie_of([[token] for token in range(129)])
-    assert cost_of_beginnings(50, many, cached=0, block=32, most=128) == Cost(50 + 18, 2, 2)
+    assert cost_of_beginnings(50, many, cached=0, block=32, most=128) == ChoiceCost(50 + 18, 2, 2)
 
 
 def test_seventy_seven_labels_of_a_few_tokens_cost_a_fifth_of_it_in_one_pass() -> None:
@@ -108,7 +110,7 @@ def test_seventy_seven_labels_of_a_few_tokens_cost_a_fifth_of_it_in_one_pass() -
     choices = [[label % 12, 100 + label, 200 + label] for label in range(77)]
     trie, rates = trie_of(choices), Rates(106e6, 28e6, 8e6)
     one_pass = cost_of_one_pass(50, trie, cached=0)
-    assert one_pass == Cost(50 + 12 + 77, 1 + 12 + 77, 1)
+    assert one_pass == ChoiceCost(50 + 12 + 77, 1 + 12 + 77, 1)
     others = [
         cost_of_beginnings(50, trie, cached=0, block=32, most=128),
         *(cost_of_whole_readings(50, choices, cached=0, block=32, alone=alone) for alone in (False, True)),
@@ -119,17 +121,17 @@ def test_seventy_seven_labels_of_a_few_tokens_cost_a_fifth_of_it_in_one_pass() -
 def test_one_pass_is_taken_where_it_reads_a_third_of_what_the_engine_would() -> None:
     rates = Rates(1.0, 0.0, 100.0)
 
-    def way(engines: Cost, one_pass: Cost) -> str:
-        return least({"beginnings": engines, "whole": Cost(10**6, 0, 1), "one pass": one_pass}, rates)
+    def way(engines: ChoiceCost, one_pass: ChoiceCost) -> str:
+        return least({"beginnings": engines, "whole": ChoiceCost(10**6, 0, 1), "one pass": one_pass}, rates)
 
-    assert way(Cost(300, 0, 1), Cost(100, 0, 1)) == "one pass"
-    assert way(Cost(300, 0, 1), Cost(101, 0, 1)) == "beginnings"
+    assert way(ChoiceCost(300, 0, 1), ChoiceCost(100, 0, 1)) == "one pass"
+    assert way(ChoiceCost(300, 0, 1), ChoiceCost(101, 0, 1)) == "beginnings"
     # The many requests of a tiny model are no reason.
-    assert way(Cost(100, 0, 50), Cost(90, 0, 1)) == "beginnings"
+    assert way(ChoiceCost(100, 0, 50), ChoiceCost(90, 0, 1)) == "beginnings"
 
 
 def test_the_total_weighs_each_unit_by_its_rate() -> None:
-    assert Rates(10.0, 3.0, 100.0).total(Cost(tokens=7, distributions=2, requests=1)) == 176.0
+    assert Rates(10.0, 3.0, 100.0).total(ChoiceCost(tokens=7, distributions=2, requests=1)) == 176.0
 
 
 def test_a_trie_of_very_many_choices_is_parted_in_no_time() -> None:
