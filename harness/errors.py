@@ -80,3 +80,8 @@ def short_repr(value: object) -> str:
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its type when it has none."""
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.splits import cut_rows
 from harness.data.tables import frame_rows, read_table
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness.task import Row, Splits
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _load(path: str, name: str | None, revision: str | None) -> Any:
     except ConnectionError as error:
         raise UnreachableData(
             f"data set '{path}' at revision {revision} is not on this machine and the hub cannot be reached: "
-            f"{str(error).splitlines()[0]}. Load it once with a network"
+            f"{first_line(error)}. Load it once with a network"
         ) from error
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         # A fault in a file's content comes wrapped in an error that says nothing; its cause tells the user

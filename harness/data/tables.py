@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UserError, suggest
+from harness.errors import UserError, first_line, suggest
 from harness.jsonl import jsonl_rows
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _text_of(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text: {error}; save it as UTF-8") from None
     except OSError as error:
-        raise UserError(f"{path}: not readable as {codec}: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{path}: not readable as {codec}: {first_line(error)}") from None
 
 
 def _read_csv(path: Path, text: str) -> list[dict[Any, Any]]:
@@ -210,7 +210,7 @@ def _read_arrow(path: Path, kind: str) -> list[dict[str, Any]]:
                     table = ipc.open_stream(file).read_all()
     except (pyarrow.ArrowException, OSError) as error:
         name = {".parquet": "Parquet"}.get(kind, "Arrow")
-        raise UserError(f"{path}: not a valid {name} file: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{path}: not a valid {name} file: {first_line(error)}") from None
     _refuse_repeated(table.column_names, source=str(path))
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
@@ -220,7 +220,7 @@ def _read_saved(path: Path) -> list[dict[str, Any]]:
     """A folder that `datasets`' `save_to_disk` wrote."""
     if (path / "dataset_dict.json").is_file():
         splits = sorted(part.name for part in path.iterdir() if (part / "state.json").is_file())
-        raise UserError(f"{path} holds several splits; give one of them: {', '.join(map(str, splits))}")
+        raise UserError(f"{path} holds several splits; give one of them: {', '.join(splits)}")
     if not (path / "state.json").is_file():
         raise UserError(f"{path} is a folder; give a file: {KINDS}")
     try:
@@ -232,9 +232,7 @@ def _read_saved(path: Path) -> list[dict[str, Any]]:
     try:
         saved = datasets.load_from_disk(str(path))
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"{path}: not a data set that was saved to disk: {str(error).splitlines()[0]}"
-        ) from None
+        raise UserError(f"{path}: not a data set that was saved to disk: {first_line(error)}") from None
     rows: list[dict[str, Any]] = saved.to_list()
     return rows
 
@@ -355,10 +353,7 @@ def as_text(cell: Any) -> str:
 
 
 def _is_no_number(cell: Any) -> bool:
-    try:
-        return isinstance(cell, float) and not math.isfinite(cell)
-    except (TypeError, ValueError):
-        return False
+    return isinstance(cell, float) and not math.isfinite(cell)
 
 
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")

@@ -190,3 +190,16 @@ def check_vocabulary(tokenizer: Any, rows: int) -> None:
     """Raise `UserError` when the tokenizer has tokens that a model with so many `rows` of embeddings cannot
     read."""
     check_token(max(tokenizer.get_vocab().values()), rows)
+
+
+BOUNDS = {"float32": 1e-3}
+"""By dtype, how far natural-log probabilities may be from transformers', whose kernels add in another
+order."""
+
+BOUND_OF_HALF = 0.25
+"""The bound where numbers have 8 or 11 significant bits (bfloat16, float16)."""
+
+
+def bound_of(dtype: str) -> float:
+    """How far natural-log probabilities of one model may be apart that was read in two ways in this dtype."""
+    return BOUNDS.get(dtype, BOUND_OF_HALF)

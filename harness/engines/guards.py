@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.engines.encode import PromptEncoder
-from harness.engines.engine import Completion, Engine, Generate, Reference, Sampling
+from harness.engines.engine import Completion, Engine, Generate, Reference, Sampling, bound_of
 from harness.records.generation import GuardRecord
 from harness.records.probes import TrainingProbes, probes_beside
 from harness.records.store import read_record
@@ -21,13 +21,6 @@ from harness.task import Rendered
 
 CANARIES, LONGEST, NEW_TOKENS = 6, 512, 8
 """The number of prompts, their most tokens, and the tokens that are written after each."""
-
-BOUNDS = {"float32": 1e-3}
-"""By dtype, how far natural-log probabilities may be from transformers', whose kernels add in another
-order."""
-
-BOUND_OF_HALF = 0.25
-"""The bound where numbers have 8 or 11 significant bits (bfloat16, float16)."""
 
 BOUND_OF_FOUR_BITS = 1.5
 """The bound on the mean difference between an adapter beside weights of four bits, and merged into the weights
@@ -49,7 +42,7 @@ class Canaries:
         assert chosen, "there is a prompt to score, so there is one to check with"
         self._engine = engine
         self._prompts = [list(prompt) for prompt in chosen]
-        self.bound = BOUNDS.get(engine.dtype, BOUND_OF_HALF)
+        self.bound = bound_of(engine.dtype)
         reference = engine.use([None])
         self._base = self._answers(0)
         self.of_base = (self._matches(reference, 0, self._base),)
@@ -130,7 +123,7 @@ def matches_training(
             return (_trained_on_other_tokens(),)
         logprobs, _ = reference.logprobs(arm, completed.prompt, completed.answer)
         differences += [abs(now - then) for now, then in zip(logprobs, probe.logprobs, strict=True)]
-    bound = max(BOUNDS.get(name, BOUND_OF_HALF) for name in (trained.dtype, dtype))
+    bound = max(bound_of(trained.dtype), bound_of(dtype))
     value = _worse(*differences)
     if trained.four_bits:
         bound, value = BOUND_OF_FOUR_BITS, _worse(math.fsum(differences) / len(differences))

@@ -16,6 +16,7 @@ import torch
 from transformers.cache_utils import DynamicLayer
 
 from harness.engines.choices import Beginning, NextTokens, Read, Trie, trie_of
+from harness.engines.engine import bound_of
 
 PROMPTS_AT_ONCE = 32
 """The most rows that are read at once."""
@@ -29,10 +30,6 @@ KEYS_AT_ONCE = 16_384
 
 LEAST_SHARED = 32
 """Tokens that all prompts begin with, from which on they are read once for all of them."""
-
-BOUND, BOUND_OF_HALF = 1e-3, 0.25
-"""How far natural-log probabilities may be from a plain reading's in float32, and in numbers of 8 or 11
-significant bits."""
 
 Reading = Literal["tree", "rows", "apart"]
 """How tries are read. `tree`: all nodes after their prompt in one pass. `rows`: each beginning in a row of its
@@ -284,7 +281,7 @@ class ChoiceReader:
             raise
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
             return False  # the model takes no such mask, or keeps no such keys
-        bound = BOUND if self._model.dtype == torch.float32 else BOUND_OF_HALF
+        bound = bound_of(str(self._model.dtype).removeprefix("torch."))
         return all(
             abs(logprob - plain) <= bound
             for question, next_tokens in zip(questions, found, strict=True)

@@ -4,9 +4,8 @@ import json
 from functools import lru_cache, partial
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness.metrics.likelihood import choice_logprobs
-from harness.plugins.lm_eval.library import first_line
 from harness.plugins.lm_eval.metrics import AGGREGATIONS, Judged, make_metric
 from harness.task import Metric, Output, Reply
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.sources import UnreachableData
-from harness.errors import UserError, suggest
+from harness.errors import UserError, first_line, suggest
 
 PREFIX = "lm_eval:"
 """Begins the name of every task that is one of lm-eval's."""
@@ -158,8 +158,3 @@ def _members(items: Iterable[Any], index: dict[str, Any]) -> list[str]:
         else:
             tasks += _members(sorted(entry.tags) if entry.kind.name == "TAG" else entry.cfg["task"], index)
     return list(dict.fromkeys(tasks))
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, or its type when it has none."""
-    return (str(error) or type(error).__name__).splitlines()[0]
