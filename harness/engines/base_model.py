@@ -12,8 +12,8 @@ class BaseModel:
     def __init__(
         self, model: str, revision: str | None, planned: str | None, say: Callable[[str], None]
     ) -> None:
-        """`planned`: its fingerprint when the sweep was planned; None where nothing was. `say` hears what takes a
-        while.
+        """`planned`: its fingerprint when the sweep was planned; None where nothing
+        was. `say` hears what takes a while.
 
         Raises `UserError` where it is another model by now, or a GGUF file that cannot be converted.
         """

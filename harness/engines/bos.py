@@ -1,7 +1,7 @@
 """Ask a model whether it wants a text to begin with the tokenizer's BOS token.
 
-Some models cannot do without it (all of Gemma's), some never saw it, and a tokenizer that forgets it is noticed by
-nobody: every engine reads the same tokens. What untuned arms lose so, tuned arms learn around.
+Some models cannot do without it (all of Gemma's), some never saw it, and a tokenizer that forgets it is
+noticed by nobody: every engine reads the same tokens. What untuned arms lose so, tuned arms learn around.
 """
 
 from dataclasses import dataclass

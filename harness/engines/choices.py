@@ -119,8 +119,8 @@ class ChoiceCost:
 
 @dataclass(frozen=True)
 class Rates:
-    """What the units of a `ChoiceCost` take on a machine, in multiplications: a token takes one for each parameter of
-    the layers, a distribution one for each of the output layer's."""
+    """What the units of a `ChoiceCost` take on a machine, in multiplications: a token takes one for each
+    parameter of the layers, a distribution one for each of the output layer's."""
 
     token: float
     distribution: float

@@ -31,8 +31,8 @@ NO_END = (
 )
 
 PAIRS_AT_ONCE = 2**15
-"""Prompts with an answer that are encoded at a time: many choices after many prompts are more than memory should
-hold."""
+"""Prompts with an answer that are encoded at a time: many choices after many prompts
+are more than memory should hold."""
 
 _ENCODED_WHOLE = 200
 """Characters of a prompt up to which it is encoded whole along with its answers; of a longer one, only its
@@ -82,8 +82,8 @@ class PromptEncoder:
         thought_marks: Sequence[str] = THOUGHT_MARKS,
         max_thought_tokens: int | None = None,
     ) -> None:
-        """The options are those of `Prompting`. Raises `UserError` where a chat, or an argument of a template,
-        is asked for and there is no template."""
+        """The options are those of `Prompting`. Raises `UserError` where a chat, or an argument of a
+        template, is asked for and there is no template."""
         has_template = bool(getattr(tokenizer, "chat_template", None))
         if chat and not has_template:
             raise UserError(
@@ -91,8 +91,8 @@ class PromptEncoder:
             )
         if chat_template_kwargs and not has_template:
             raise UserError(
-                "chat_template_kwargs are given, but the tokenizer has no chat template to read them; leave them "
-                "out for this candidate"
+                "chat_template_kwargs are given, but the tokenizer has no chat template to read them; leave "
+                "them out for this candidate"
             )
         self.tokenizer = tokenizer
         self.chat = has_template if chat is None else chat
@@ -210,9 +210,10 @@ class PromptEncoder:
         Where an answer merges with the end of its prompt into one token, the prompt keeps its own tokens,
         since a model reads those before it writes; the answer is then encoded as it follows a line break.
 
-        Tasks of lm-eval are weighed exactly as `--model hf` does it (`TemplateLM._encode_pair` of lm-eval 0.4.13):
-        as many tokens as the prompt has are cut off the front of the text as a whole, even where these are not
-        the prompt's, and a text with nothing before it begins with the tokenizer's special tokens once more.
+        Tasks of lm-eval are weighed exactly as `--model hf` does it (`TemplateLM._encode_pair` of
+        lm-eval 0.4.13): as many tokens as the prompt has are cut off the front of the text as a whole,
+        even where these are not the prompt's, and a text with nothing before it begins with the
+        tokenizer's special tokens once more.
         """
         rows: list[list[int]] = []
         alike: dict[tuple[int, ...], list[int]] = {}
@@ -241,8 +242,9 @@ class PromptEncoder:
     def _end(self, text: str) -> str:
         """The last words of a prompt, which decide alone how it and its answer are encoded together.
 
-        No token goes on past a single space that follows a word, so what stands before it makes no difference.
-        One word more is kept, since a tokenizer may treat the first word of a text in another way.
+        No token goes on past a single space that follows a word, so what stands before
+        it makes no difference. One word more is kept, since a tokenizer may treat the
+        first word of a text in another way.
         """
         if len(text) <= _ENCODED_WHOLE or not _parts_at_spaces(self.tokenizer):
             return text
@@ -269,8 +271,8 @@ class PromptEncoder:
     # What is trained on
 
     def completed(self, pairs: Sequence[tuple[Rendered, str]]) -> list[Completed]:
-        """Prompts and their whole answers. Raises `UserError` for a prompt without tokens, and for a tokenizer
-        with no token to end an answer with."""
+        """Prompts and their whole answers. Raises `UserError` for a prompt without tokens, and for a
+        tokenizer with no token to end an answer with."""
         if self.tokenizer.eos_token_id is None:
             raise UserError(NO_END)
         prompts = self.prompts([prompt for prompt, _ in pairs])

@@ -26,8 +26,8 @@ class Sampling:
     """Tokens that end it and are left out, besides the tokenizer's and the model's own."""
 
     skip_special_tokens: bool = False
-    """Whether special tokens are left out of the answer's text wherever they stand, and it is read without its
-    prompt, as lm-eval does both."""
+    """Whether special tokens are left out of the answer's text wherever they stand, and it is read without
+    its prompt, as lm-eval does both."""
 
     seed: int = 0
     """Counts only where the temperature is above 0."""

@@ -1,10 +1,10 @@
 """Turn a GGUF file into an ordinary model folder, once: what trains and answers it then is what trains and
 answers any other model.
 
-transformers reads the weights, unrounded. What the file says of its tokenizer, and transformers leaves out, is
-put right here: whether a text begins with the BOS token and ends with the EOS token, whether it is given a space
-before its first word, how it is cut before merging, and which tokens end a turn. Without it the same weights
-answer other tokens than they were trained on.
+transformers reads the weights, unrounded. What the file says of its tokenizer, and transformers leaves out,
+is put right here: whether a text begins with the BOS token and ends with the EOS token, whether it is given a
+space before its first word, how it is cut before merging, and which tokens end a turn. Without it the same
+weights answer other tokens than they were trained on.
 """
 
 import json
@@ -40,8 +40,8 @@ from harness.sweep.models import gguf_file, model_kind
 LEADS_WITH_BOS = frozenset(
     {"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "tekken"}
 )
-"""Ways of cutting (`tokenizer.ggml.pre`) with which llama.cpp begins a text with BOS and takes whole words that
-are in the vocabulary, unless the file says otherwise."""
+"""Ways of cutting (`tokenizer.ggml.pre`) with which llama.cpp begins a text with BOS and takes whole words
+that are in the vocabulary, unless the file says otherwise."""
 
 DIGITS_APART = frozenset({"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone"})
 """Ways of cutting where every digit is a piece of its own."""
@@ -53,10 +53,11 @@ _F32_BYTES = 4
 
 
 def local_model(model: str, say: Callable[[str], None]) -> str:
-    """What libraries are to load for a model: the folder that a GGUF file was turned into, and all others as they
-    are called.
+    """What libraries are to load for a model: the folder that a GGUF file was turned
+    into, and all others as they are called.
 
-    `say` hears, in a sentence, what takes a while. Raises `UserError` when the file cannot be turned into one.
+    `say` hears, in a sentence, what takes a while. Raises `UserError` when
+    the file cannot be turned into one.
     """
     if model_kind(model) != "gguf":
         return model
@@ -69,8 +70,8 @@ def local_model(model: str, say: Callable[[str], None]) -> str:
     except (OSError, SafetensorError) as error:  # a full disk is the one or the other
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
-            f"{gguf_file(model)} cannot be converted into {folder}: {reason}; set GAINBOARD_CACHE to a folder that "
-            "can be written and has room"
+            f"{gguf_file(model)} cannot be converted into {folder}: {reason}; set GAINBOARD_CACHE to a "
+            "folder that can be written and has room"
         ) from None
     return str(folder)
 
@@ -80,7 +81,8 @@ def _convert(model: str, folder: Path, say: Callable[[str], None]) -> None:
     header = _header(path)
     _check_room(path, header, folder.parent)
     say(
-        f"converting {path.name} ({header.parameters / 1e6:,.0f} million parameters), once; it is kept in the cache"
+        f"converting {path.name} ({header.parameters / 1e6:,.0f} million parameters), once; "
+        "it is kept in the cache"
     )
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):
         shutil.rmtree(left, ignore_errors=True)
@@ -107,8 +109,8 @@ def _check_room(path: Path, header: GgufHeader, folder: Path) -> None:
     needed, free = header.parameters * _F32_BYTES, shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{path} takes {needed / 1e9:.1f} GB as a model folder, and {folder} has {free / 1e9:.1f} GB left: free "
-            "some, or set GAINBOARD_CACHE to a folder on a larger disk"
+            f"{path} takes {needed / 1e9:.1f} GB as a model folder, and {folder} has {free / 1e9:.1f} GB "
+            "left: free some, or set GAINBOARD_CACHE to a folder on a larger disk"
         )
 
 
@@ -161,8 +163,8 @@ def _loaded(path: Path, header: GgufHeader) -> Any:
 
 @contextmanager
 def _one_table_of_names() -> Iterator[None]:
-    """Make gguf's table of tensor names once: transformers asks for it anew for every module of the model, which
-    takes longer than reading the weights."""
+    """Make gguf's table of tensor names once: transformers asks for it anew for every module of the model,
+    which takes longer than reading the weights."""
     import gguf
 
     anew = gguf.get_tensor_name_map
@@ -206,8 +208,8 @@ def _check_complete(path: Path, header: GgufHeader, model: Any, info: dict[str, 
 
 
 def _compact(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Every tensor in the smallest type that holds its numbers exactly. Tensors that share memory still do, as
-    tied embeddings: they are saved once."""
+    """Every tensor in the smallest type that holds its numbers exactly. Tensors that share memory still do,
+    as tied embeddings: they are saved once."""
     compact: dict[str, torch.Tensor] = {}
     done: dict[int, torch.Tensor] = {}
     for name, tensor in state.items():
@@ -269,8 +271,8 @@ def _token_number(path: Path, header: GgufHeader, name: str) -> int | None:
     count = len(header.metadata["tokenizer.ggml.tokens"])
     if number is not None and not (isinstance(number, int) and 0 <= number < count):
         raise UserError(
-            f"{path} says that its {name} token is {str(number)[:40]}, and its tokens end at {count - 1}: the file "
-            "is damaged; give the folder that it was made from"
+            f"{path} says that its {name} token is {str(number)[:40]}, and its tokens end at {count - 1}: "
+            "the file is damaged; give the folder that it was made from"
         )
     return number
 
@@ -335,8 +337,9 @@ def _cut_as_said(path: Path, state: dict[str, Any], said: _Said) -> None:
         state["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [digits, bytes_of_gpt2]}
     elif said.cut not in CUT_AS_GPT2 and said.cut not in _known_to_transformers():
         raise UserError(
-            f"{path} cuts texts in the way '{said.cut[:80]}' (tokenizer.ggml.pre), which transformers does not "
-            "know: its prompts would be other tokens than it was trained on; give the folder that it was made from"
+            f"{path} cuts texts in the way '{said.cut[:80]}' (tokenizer.ggml.pre), which transformers does "
+            "not know: its prompts would be other tokens than it was trained on; "
+            "give the folder that it was made from"
         )
 
 

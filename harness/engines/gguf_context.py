@@ -51,8 +51,8 @@ def stretch_of(path: Path, header: GgufHeader) -> dict[str, Any]:
 
 def _refusal(path: Path, what: str) -> UserError:
     return UserError(
-        f"{path} stretches its context ({what}), which transformers does not read from GGUF: give the folder that "
-        "it was made from"
+        f"{path} stretches its context ({what}), which transformers does not read from GGUF: give the folder "
+        "that it was made from"
     )
 
 
@@ -69,7 +69,8 @@ def _of_llama_3(header: GgufHeader, table: list[float]) -> dict[str, Any] | None
 
 
 def llama_3_factors(width: int, theta: float, factor: float) -> list[float]:
-    """What every rotary frequency of a head of so many numbers is divided by, as llama.cpp's converter writes it.
+    """What every rotary frequency of a head of so many numbers is divided by,
+    as llama.cpp's converter writes it.
 
     Waves that fit the original context four times are kept, those longer than it are stretched by the factor,
     and between the two it is blended (`rope_type` `llama3` of transformers).

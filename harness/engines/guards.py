@@ -23,9 +23,9 @@ CANARIES, LONGEST, NEW_TOKENS = 6, 512, 8
 """The number of prompts, their most tokens, and the tokens that are written after each."""
 
 BOUND_OF_FOUR_BITS = 1.5
-"""The bound on the mean difference between an adapter beside weights of four bits, and merged into the weights
-that were rounded: rounding alone moves SmolLM2 (135 million parameters) by 0.9 a
-token of answers that it was not tuned for, and larger models by less."""
+"""The bound on the mean difference between an adapter beside weights of four bits, and merged into the
+weights that were rounded: rounding alone moves SmolLM2 (135 million parameters) by 0.9 a token of answers
+that it was not tuned for, and larger models by less."""
 
 OTHER_TOKEN = 1e-6
 """The least difference of two answers with other tokens, even where those are equally likely."""
@@ -108,7 +108,8 @@ class Canaries:
 def matches_training(
     reference: Reference, arm: int, weights: Path, *, encoder: PromptEncoder, dtype: str
 ) -> tuple[GuardRecord, ...]:
-    """Whether an arm in use is the model that was trained, read as it was in training: `dtype` is the engine's.
+    """Whether an arm in use is the model that was trained, read as it was
+    in training: `dtype` is the engine's.
 
     Empty for weights without probes: averaged ones, and those trained before there were any.
     """
@@ -129,8 +130,9 @@ def matches_training(
         bound, value = BOUND_OF_FOUR_BITS, _worse(math.fsum(differences) / len(differences))
     passed = value <= bound
     reason = "" if passed else (
-        "the weights that are scored are not those that were trained: tokens of dev are more or less likely than "
-        f"at the end of the training, by {value:.3g} of a natural logarithm (allowed: {bound:g}); train again"
+        "the weights that are scored are not those that were trained: tokens of dev are more or less likely "
+        f"than at the end of the training, by {value:.3g} of a natural logarithm (allowed: {bound:g}); "
+        "train again"
     )  # fmt: skip
     return (
         GuardRecord(name="matches_training", passed=passed, value=_finite(value), bound=bound, reason=reason),
@@ -139,8 +141,8 @@ def matches_training(
 
 def _trained_on_other_tokens() -> GuardRecord:
     reason = (
-        "scoring reads the prompts of training as other tokens than training did: its tokenizer, chat template or "
-        "chat setting is another; train again, or put back what was changed"
+        "scoring reads the prompts of training as other tokens than training did: its tokenizer, chat "
+        "template or chat setting is another; train again, or put back what was changed"
     )
     return GuardRecord(
         name="matches_training", passed=False, value=_finite(math.inf), bound=0.0, reason=reason

@@ -106,8 +106,8 @@ class ScoringWorker:
     ) -> None:
         """Without canaries nothing is proved; without a cache nothing is reused.
 
-        `check_base` raises `UserError` when the base's files have changed: they are read again with every arm.
-        `bos`: what the base makes of its BOS token.
+        `check_base` raises `UserError` when the base's files have changed: they are read again with every
+        arm. `bos`: what the base makes of its BOS token.
         """
         self._engine, self._canaries, self._cache = engine, canaries, cache
         self._check_base, self._bos = check_base, bos
@@ -173,8 +173,8 @@ class ScoringWorker:
         return time.monotonic() - started
 
     def _check_files(self, digests: Mapping[Path | None, str]) -> None:
-        """Raise `UserError` when files were written to while they were loaded: nobody knows what was, and answers
-        would be kept under a wrong name."""
+        """Raise `UserError` when files were written to while they were loaded: nobody knows what was, and
+        answers would be kept under a wrong name."""
         try:
             if self._check_base is not None:
                 self._check_base()

@@ -32,8 +32,9 @@ def unread_arguments(tokenizer: Any, arguments: Iterable[str]) -> str:
 
 
 _ALWAYS = {
-    "add_generation_prompt", "bos_token", "documents", "eos_token", "loop", "messages", "namespace", "pad_token",
-    "raise_exception", "range", "strftime_now", "tools", "unk_token",
+    "add_generation_prompt", "documents", "loop", "messages", "namespace", "raise_exception", "range",
+    "strftime_now", "tools",
+    "bos_token", "eos_token", "pad_token", "unk_token",
 }  # fmt: skip
 """What every template has, or is given by whoever renders it."""
 

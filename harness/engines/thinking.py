@@ -41,8 +41,8 @@ class ThoughtPlaces:
         """By what follows the last message in a prompt, which is the same for nearly all."""
 
     def of(self, messages: Messages, prompt: str) -> ThoughtPlace:
-        """The place of a thought after a prompt, given the messages that it was rendered from; none where it is
-        plain text."""
+        """The place of a thought after a prompt, given the messages that it was rendered
+        from; none where it is plain text."""
         ending = self._ending(messages, prompt)
         if ending not in self._places:
             self._places[ending] = self._place(messages, ending)
@@ -55,7 +55,8 @@ class ThoughtPlaces:
         return ThoughtPlace(begun, self._switched_off(messages, ending) or self._usual(ending, begun))
 
     def _switched_off(self, messages: Messages, ending: str) -> str:
-        """What the template itself adds where nothing shall be thought; empty where it adds no empty thought."""
+        """What the template itself adds where nothing shall be thought;
+        empty where it adds no empty thought."""
         for name in self._switches if messages else ():
             try:
                 without = self._ending(messages, self._render(messages, {name: False}))

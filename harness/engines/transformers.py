@@ -328,8 +328,8 @@ class TransformersEngine(LoadedEngine):
 
 
 class _StopStrings(StoppingCriteria):  # type: ignore[misc]
-    """Ends each row whose answer has a stop string in it. transformers' own criterion reads the prompt, too: a
-    string that begins there would end an answer at its first token."""
+    """Ends each row whose answer has a stop string in it. transformers' own criterion reads the prompt, too:
+    a string that begins there would end an answer at its first token."""
 
     def __init__(self, tokenizer: Any, strings: Sequence[str], *, answers_begin: int) -> None:
         """`answers_begin`: the column after the prompts."""

@@ -67,8 +67,8 @@ DISTRIBUTION = 3.0
 2.2 to 2.9 as measured with a model of 135 million parameters on a CPU."""
 
 OVERHEAD = 2e7
-"""What vLLM does for a request besides reading its tokens, in multiplications that a core of a CPU makes in that
-time."""
+"""What vLLM does for a request besides reading its tokens, in multiplications that a
+core of a CPU makes in that time."""
 
 
 class VllmEngine:
@@ -111,7 +111,8 @@ class VllmEngine:
         else:
             settings["block_size"] = CPU_BLOCK
         self.context = context_length(AutoConfig.from_pretrained(model, revision=revision), max_model_len)
-        # vLLM leaves out what it does not expect. Before it starts: its workers have a part of the model each.
+        # vLLM leaves out what it does not expect.
+        # Before it starts: its workers have a part of the model each.
         self.parameters = check_base(model, revision)
         self._llm = self._start(settings)
         model_config = self._llm.llm_engine.model_config

@@ -22,8 +22,8 @@ PROMPTS_AT_ONCE = 32
 """The most rows that are read at once."""
 
 NODES_AT_ONCE = 1024
-"""Tokens after prompts that are read at once: their logits, and the mask that says what each of them sees, are
-held in memory."""
+"""Tokens after prompts that are read at once: their logits, and the mask that says what each
+of them sees, are held in memory."""
 
 KEYS_AT_ONCE = 16_384
 """Tokens of prompts and beginnings whose keys and values are held at once."""
@@ -32,8 +32,8 @@ LEAST_SHARED = 32
 """Tokens that all prompts begin with, from which on they are read once for all of them."""
 
 Reading = Literal["tree", "rows", "apart"]
-"""How tries are read. `tree`: all nodes after their prompt in one pass. `rows`: each beginning in a row of its
-own, after the keys and values of its prompt. `apart`: each beginning with its prompt."""
+"""How tries are read. `tree`: all nodes after their prompt in one pass. `rows`: each beginning in a row of
+its own, after the keys and values of its prompt. `apart`: each beginning with its prompt."""
 
 READINGS: tuple[Reading, ...] = ("tree", "rows", "apart")
 """The one that reads the fewest tokens first."""
@@ -298,8 +298,8 @@ class ChoiceReader:
 
 
 def batches(questions: Sequence[Weighed]) -> Iterator[tuple[list[int], int]]:
-    """Places of questions with about as many tokens, in their prompts and in their tries, and how many of them may
-    be read at once."""
+    """Places of questions with about as many tokens, in their prompts and in their tries, and how
+    many of them may be read at once."""
     alike: dict[tuple[int, int], list[int]] = {}
     for place in sorted(range(len(questions)), key=lambda place: len(questions[place].prompt)):
         question = questions[place]
@@ -339,8 +339,8 @@ def _layout(trie: Trie) -> _Layout:
 def _predicted(
     logits: torch.Tensor, places: Mapping[Beginning, int], wanted: Mapping[Beginning, Sequence[int]]
 ) -> NextTokens:
-    """Log-probabilities of the wanted tokens, of those after beginnings that have a place in `logits`, (places
-    × vocabulary)."""
+    """Log-probabilities of the wanted tokens, of those after beginnings that have a place in
+    `logits`, (places × vocabulary)."""
     asked = [
         (beginning, token) for beginning, tokens in wanted.items() if beginning in places for token in tokens
     ]

@@ -97,8 +97,8 @@ def check_loaded(model: str, architecture: str, info: Mapping[str, Any]) -> None
     if unexpected:  # what would be scored is not the model that was saved
         raise UserError(
             f"the weights in {model} hold {len(unexpected)} tensors that their architecture ({architecture}) "
-            f"lacks, the first is {_first(unexpected)}: config.json counts fewer layers than there are, or is "
-            "another model's"
+            f"lacks, the first is {_first(unexpected)}: config.json counts fewer layers than there are, or "
+            "is another model's"
         )
 
 
