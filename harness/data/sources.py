@@ -95,8 +95,8 @@ def table_splits(
     test: float = 0.1,
     sheet: str | None = None,
 ) -> Splits:
-    """Cut a table, a file that `read_table` knows (a `sheet` of a workbook) or a data frame, into train, dev and
-    test. Every cell becomes stripped text.
+    """Cut a table, a file that `read_table` knows (a `sheet` of a workbook) or a data frame, into train, dev
+    and test. Every cell becomes stripped text.
 
     The cut is the same on every machine and never puts one input into two splits;
     `harness.data.splits.cut_rows` explains `group`, `stratify` and the shares. Rows of one group are not

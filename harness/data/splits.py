@@ -96,7 +96,8 @@ def _check_columns(rows: Sequence[Row], columns: Sequence[str], where: str) -> N
                 )
             if row[column] is None or not str(row[column]).strip():
                 raise UserError(
-                    f"{where}, row {number}: column '{column}' is empty (as NaN is); fill it or remove the row"
+                    f"{where}, row {number}: column '{column}' is empty (as NaN is); "
+                    "fill it or remove the row"
                 )
 
 

@@ -1,7 +1,7 @@
 """Read tables of every common kind as rows of text.
 
-Cells become text in one Unicode form: two labels that look alike are alike. What a cell cannot hold is named with
-its row.
+Cells become text in one Unicode form: two labels that look alike are alike. What a
+cell cannot hold is named with its row.
 """
 
 import csv
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 """Suffix → the codec's name in Arrow."""
 
-KINDS = ".csv, .tsv, .jsonl, .json, .parquet, .arrow or .xlsx, and text also compressed as .gz, .bz2, .zst or .lz4"
+KINDS = (
+    ".csv, .tsv, .jsonl, .json, .parquet, .arrow or .xlsx, "
+    "and text also compressed as .gz, .bz2, .zst or .lz4"
+)
 
 Row = dict[str, str]
 
@@ -110,9 +113,9 @@ def _read_csv(path: Path, text: str) -> list[dict[Any, Any]]:
 
 
 def _read_tsv(path: Path, text: str) -> list[dict[Any, Any]]:
-    """Tab-separated text has no quoting by custom: a quotation mark is one. Some spreadsheets quote cells that
-    hold a tab or a line break all the same; that is assumed where only then all rows have as many cells as
-    columns."""
+    """Tab-separated text has no quoting by custom: a quotation mark is one. Some spreadsheets
+    quote cells that hold a tab or a line break all the same; that is assumed where only then all
+    rows have as many cells as columns."""
     plain = _delimited(path, text, separator="\t", quoted=False)
     if _is_whole(plain):
         return plain
@@ -176,8 +179,8 @@ def _read_json(path: Path, text: str) -> list[dict[str, Any]]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(
-            f"{path}: not valid JSON: {error.msg} at line {error.lineno}, character {error.colno}; a file with "
-            "an object per line is called .jsonl"
+            f"{path}: not valid JSON: {error.msg} at line {error.lineno}, character {error.colno}; a file "
+            "with an object per line is called .jsonl"
         ) from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as JSON: {error}") from None
@@ -290,8 +293,8 @@ def _value(path: Path, cell: Any, written: Any) -> Any:
     value = cell.value
     if value is None and isinstance(written, str) and written.startswith("="):
         raise UserError(
-            f"{path}, cell {cell.coordinate}: a formula without a stored value; open and save the workbook in a "
-            "spreadsheet program, or write the values"
+            f"{path}, cell {cell.coordinate}: a formula without a stored value; open and save the workbook "
+            "in a spreadsheet program, or write the values"
         )
     if isinstance(value, int) and not isinstance(value, bool) and re.fullmatch("0+", cell.number_format):
         return str(value).zfill(len(cell.number_format))  # a postal code
@@ -360,12 +363,12 @@ _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u20
 """Zero-width and soft characters and directions, which no reader sees."""
 
 _JOINERS = re.compile(r"(?<=[\x00-\u058f])[\u200c\u200d]+|[\u200c\u200d]+(?=[\x00-\u058f]|$)")
-"""Zero-width joiners beside Latin, Greek, Cyrillic and Armenian letters, digits and spaces, which they do not join;
-elsewhere they are part of how a word or an emoji is written."""
+"""Zero-width joiners beside Latin, Greek, Cyrillic and Armenian letters, digits and spaces, which they do not
+join; elsewhere they are part of how a word or an emoji is written."""
 
 
 def visible_form(text: str) -> str:
-    """The text composed (Unicode NFC), without characters that cannot be seen, with plain spaces, stripped."""
+    """The text composed (Unicode NFC), without invisible characters, with plain spaces, stripped."""
     if text.isascii():
         return text.strip()
     seen = _JOINERS.sub("", _INVISIBLE.sub("", unicodedata.normalize("NFC", text)))

@@ -73,8 +73,8 @@ def first_json_object(completion: str) -> str:
             continue
         except (ValueError, RecursionError):  # an integer of thousands of digits; brackets without end
             break
-        # Letters of any script are kept, except half of a surrogate pair, which no file can hold: it is written
-        # as `\\ud800`.
+        # Letters of any script are kept, except half of a surrogate pair, which no file can
+        # hold: it is written as `\\ud800`.
         text = json.dumps(value, ensure_ascii=False, sort_keys=True)
         return text.encode("utf-8", "backslashreplace").decode()
     return completion.strip()
@@ -89,10 +89,10 @@ def json_number(text: str) -> int | float:
 def last_number(text: str) -> str:
     """The last number in `text`, written plainly, or an empty string.
 
-    `1,234.50`, `1 234.50` and `$1'234.50` are `1234.50`; `.5` is `0.5`; `6.0e2` and `6 × 10²` are `600`. A comma
-    or a space separates thousands only before groups of three digits, as in "1,234,567". Decimal commas are
-    not read: any other comma ends a number, so "4,5" is a list of 4 and 5, and its last number is 5. Digits
-    within a word or a unit (CO2, m2, m^2) are none.
+    `1,234.50`, `1 234.50` and `$1'234.50` are `1234.50`; `.5` is `0.5`; `6.0e2` and `6 × 10²` are `600`. A
+    comma or a space separates thousands only before groups of three digits, as in "1,234,567". Decimal commas
+    are not read: any other comma ends a number, so "4,5" is a list of 4 and 5, and its last number is 5.
+    Digits within a word or a unit (CO2, m2, m^2) are none.
     """
     numbers = list(_NUMBER.finditer(text))
     return _plainly(numbers[-1]) if numbers else ""

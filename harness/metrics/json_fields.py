@@ -8,8 +8,8 @@ from harness.task.metric import Metric, Reply
 from harness.task.output import ANSWERS
 
 Fields = dict[str, str]
-"""Field name to its value as JSON, so that the type counts: 3 and "3" differ, and so do true and 1, but not 5.0
-and 5."""
+"""Field name to its value as JSON, so that the type counts: 3 and "3" differ, and so
+do true and 1, but not 5.0 and 5."""
 
 
 def _json_precision(answer: str, target: str) -> float:

@@ -51,8 +51,8 @@ def _numeric_match(answer: str, target: str) -> float:
 def _token_f1(answer: str, target: str) -> float:
     """F1 over the words of both, as in the SQuAD evaluation (Rajpurkar et al. 2016, arXiv 1606.05250).
 
-    Where nothing but articles and punctuation is in one of them, the texts themselves must be equal: "-" is not
-    "+".
+    Where nothing but articles and punctuation is in one of them, the texts
+    themselves must be equal: "-" is not "+".
     """
     answer_words, target_words = Counter(_squad_words(answer)), Counter(_squad_words(target))
     if not answer_words or not target_words:

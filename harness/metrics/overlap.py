@@ -39,8 +39,8 @@ class _StemmingTokenizer:
         self._porter = lru_cache(maxsize=100_000)(PorterStemmer().stem)
 
     def tokenize(self, text: str) -> list[str]:
-        """The words of a text. rouge-score itself drops all but the letters a to z and digits: it has the texts
-        of Latin letters, so that its published values hold, and no others."""
+        """The words of a text. rouge-score itself drops all but the letters a to z and digits: it has the
+        texts of Latin letters, so that its published values hold, and no others."""
         from rouge_score.tokenize import tokenize
 
         if not has_other_letters(text):

@@ -76,7 +76,8 @@ def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
 
 
 def _bound_memory() -> None:
-    """Let an allocation beyond the bound fail, where the system can; it must not take the machine's memory."""
+    """Let an allocation beyond the bound fail, where the system can;
+    it must not take the machine's memory."""
     if sys.platform != "linux":
         return
     import resource

@@ -23,8 +23,9 @@ def chat_remarks(job: ModelJob, tokenizer: Any, config: Any) -> Iterator[Remark]
         yield Remark(
             severity="warn",
             fact="generation_prompt",
-            sentence="the chat template ignores add_generation_prompt: a prompt ends before the assistant's turn, "
-            "which the model must begin by itself; correct the template, or set chat = false for this candidate",
+            sentence="the chat template ignores add_generation_prompt: a prompt ends before the assistant's "
+            "turn, which the model must begin by itself; correct the template, "
+            "or set chat = false for this candidate",
         )
     if any(probe.output == "generate" for probe in job.prompts):
         yield from _turn_end(tokenizer, config, facts)
@@ -33,8 +34,8 @@ def chat_remarks(job: ModelJob, tokenizer: Any, config: Any) -> Iterator[Remark]
         yield Remark(
             severity="note",
             fact="date",
-            sentence=f"the chat template asks for today's date, and is told {TODAY.date()} in every run, so that "
-            "prompts do not change at midnight",
+            sentence=f"the chat template asks for today's date, and is told {TODAY.date()} in every run, so "
+            "that prompts do not change at midnight",
         )
 
 
@@ -61,16 +62,17 @@ def _turn_end(tokenizer: Any, config: Any, facts: TemplateFacts) -> Iterator[Rem
         yield Remark(
             severity="warn",
             fact="turn_end",
-            sentence="the chat template puts no token behind an answer that no word has: an untuned model may run on "
-            "into the next turn; give the task a stop string, or set chat = false for this candidate",
+            sentence="the chat template puts no token behind an answer that no word has: an untuned model "
+            "may run on into the next turn; give the task a stop string, "
+            "or set chat = false for this candidate",
         )
     elif eos is not None and eos not in facts.turn_end:
         of_turn, of_text = tokenizer.convert_ids_to_tokens([facts.turn_end[0], eos])
         yield Remark(
             severity="note",
             fact="turn_end",
-            sentence=f"the chat template ends a turn with {of_turn!r}, and the tokenizer a text with {of_text!r}: both "
-            "end an answer, and tuning teaches the first",
+            sentence=f"the chat template ends a turn with {of_turn!r}, and the tokenizer a text with "
+            f"{of_text!r}: both end an answer, and tuning teaches the first",
         )
 
 
@@ -91,8 +93,8 @@ def _system_line(job: ModelJob, tokenizer: Any, facts: TemplateFacts) -> Iterato
         yield Remark(
             severity="warn" if facts.system == "dropped" else "refuse",
             fact="system_line",
-            sentence=f"the chat template {what} system lines, and {', '.join(dict.fromkeys(tasks))} has one; put it "
-            "into the question, or set chat = false for this candidate",
+            sentence=f"the chat template {what} system lines, and {', '.join(dict.fromkeys(tasks))} has one; "
+            "put it into the question, or set chat = false for this candidate",
         )
     own = _own_words(job, tokenizer)
     if own:

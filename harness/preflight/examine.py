@@ -1,4 +1,5 @@
-"""Have every model of a sweep looked at in a process of its own, which may neither take long nor grow large."""
+"""Have every model of a sweep looked at in a process of its own,
+which may neither take long nor grow large."""
 
 import importlib.util
 import threading
@@ -81,7 +82,8 @@ def _unconverted(runs: Iterable[Run]) -> list[PreflightFinding]:
             severity="note",
             fact="conversion",
             candidate=candidate,
-            sentence="its tokenizer and chat template are looked at when `gainboard run` has converted its GGUF file",
+            sentence="its tokenizer and chat template are looked at when `gainboard run` has converted its "
+            "GGUF file",
         )
         for candidate, model in models.items()
         if location(model) is None

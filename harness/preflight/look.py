@@ -20,8 +20,8 @@ Announce = Callable[[str], None]
 
 
 def look(job: ModelJob, tokenizer: Any, config: Any, announce: Announce = lambda _: None) -> Iterator[Remark]:
-    """What is worth telling of a model and of what it makes of the sweep's prompts; `refuse` where it can come
-    to nothing.
+    """What is worth telling of a model and of what it makes of the sweep's prompts;
+    `refuse` where it can come to nothing.
 
     `config`: of transformers.
     """
@@ -76,8 +76,9 @@ def _thoughts(job: ModelJob, encoder: PromptEncoder) -> Iterator[Remark]:
         yield Remark(
             severity="note",
             fact="thoughts",
-            sentence=f"the chat template lets the model think before it answers: up to {MAX_THOUGHT_TOKENS:,} tokens "
-            "an answer, besides max_tokens; say how many with max_thought_tokens (0: it answers at once)",
+            sentence="the chat template lets the model think before it answers: up to "
+            f"{MAX_THOUGHT_TOKENS:,} tokens an answer, besides max_tokens; say how many with "
+            "max_thought_tokens (0: it answers at once)",
         )
 
 
@@ -91,8 +92,8 @@ def _begun_apart(tokenizer: Any, encoder: PromptEncoder) -> Iterator[Remark]:
         yield Remark(
             severity="note",
             fact="beginning",
-            sentence=f"plain texts begin with {tokenizer.bos_token!r}, and chats do not: the chat template does not "
-            "write it",
+            sentence=f"plain texts begin with {tokenizer.bos_token!r}, and chats do not: the chat template "
+            "does not write it",
         )
 
 
@@ -150,9 +151,9 @@ def _merging(probe: PromptProbe, prompts: Sequence[Encoded], tokenizer: Any) -> 
             severity="note",
             fact="joined_encoding",
             task=probe.task,
-            sentence=f"in {merging} of {len(prompts)} samples looked at, the answer merges with the end of its prompt "
-            "into one token, which a model that is asked the prompt can never write: the prompt keeps its own tokens; "
-            "a prompt that ends in a whole word, or a target_delimiter, avoids that",
+            sentence=f"in {merging} of {len(prompts)} samples looked at, the answer merges with the end of "
+            "its prompt into one token, which a model that is asked the prompt can never write: the prompt "
+            "keeps its own tokens; a prompt that ends in a whole word, or a target_delimiter, avoids that",
         )
 
 
@@ -181,8 +182,8 @@ def _room(
         severity="refuse" if all_are and not probe.may_be_cut else "warn",
         fact="context",
         task=probe.task,
-        sentence=f"{how_many} prompts looked at{shots} take more than the context of {context:,} tokens, up to "
-        f"{max(beyond):,} with the answer: {outcome}; {' or '.join(remedies)}",
+        sentence=f"{how_many} prompts looked at{shots} take more than the context of {context:,} tokens, up "
+        f"to {max(beyond):,} with the answer: {outcome}; {' or '.join(remedies)}",
     )
 
 
@@ -195,9 +196,9 @@ def _target_lengths(probe: PromptProbe, answers: Sequence[tuple[str, list[int]]]
         severity="warn",
         fact="max_tokens",
         task=probe.task,
-        sentence=f"{longer} of {len(lengths)} targets looked at are longer than max_tokens = {probe.max_tokens} in this "
-        f"model's tokens, the longest {max(lengths):,}: right answers are cut; set max_tokens to "
-        f"{max(lengths) + 1} or more in [generation] or in the task",
+        sentence=f"{longer} of {len(lengths)} targets looked at are longer than max_tokens = "
+        f"{probe.max_tokens} in this model's tokens, the longest {max(lengths):,}: right answers are cut; "
+        f"set max_tokens to {max(lengths) + 1} or more in [generation] or in the task",
     )
 
 
@@ -220,9 +221,9 @@ def _otherwise_back(
             severity="warn",
             fact="read_back",
             task=probe.task,
-            sentence=f"{len(changed)} of {len(answers)} targets looked at come back from this model's tokens as another "
-            f"text, such as {_short(target)!r} as {_short(text)!r}: no answer matches them exactly; reword these "
-            "targets, or rank by another metric",
+            sentence=f"{len(changed)} of {len(answers)} targets looked at come back from this model's tokens "
+            f"as another text, such as {_short(target)!r} as {_short(text)!r}: no answer matches them "
+            "exactly; reword these targets, or rank by another metric",
         )
 
 
@@ -240,8 +241,9 @@ def _ends_within(
         severity="refuse",
         fact="special_tokens",
         task=probe.task,
-        sentence=f"{len(places)} of {len(answers)} targets looked at hold a token that ends an answer of this model, "
-        f"such as {token!r} in {_short(target)!r}: what follows it is never written; reword these targets",
+        sentence=f"{len(places)} of {len(answers)} targets looked at hold a token that ends an answer of "
+        f"this model, such as {token!r} in {_short(target)!r}: what follows it is never written; "
+        "reword these targets",
     )
 
 
@@ -261,8 +263,8 @@ def _training(probe: TrainingProbe, encoder: PromptEncoder, config: Any) -> Iter
         severity="refuse" if all_are else "warn",
         fact="max_length",
         task=probe.task,
-        sentence=f"{'all' if all_are else f'{longer} of'} {len(lengths)} training samples looked at are longer "
-        f"than {longest:,} tokens, up to {max(lengths):,}: they are not trained on; raise max_length"
+        sentence=f"{'all' if all_are else f'{longer} of'} {len(lengths)} training samples looked at are "
+        f"longer than {longest:,} tokens, up to {max(lengths):,}: they are not trained on; raise max_length"
         + (f" (the model's context ends at {longest:,})" if longest < probe.max_length else ""),
     )
 

@@ -60,7 +60,8 @@ class Probes:
         )
 
     def _prompt_probe(self, run: Run) -> PromptProbe | None:
-        """What a run is asked; None where the task's own code cannot render it, which the run itself tells."""
+        """What a run is asked; None where the task's own code cannot render it,
+        which the run itself tells."""
         generation = run.generation
         key = (
             *(run.task, run.num_fewshot, run.demonstrations, run.templates, run.limit, run.split),

@@ -36,8 +36,8 @@ def reach(model: str, revision: str | None, *, downloads: bool) -> Iterator[Rema
         sentence = f"the hub has no model {model}, or none that may be seen without logging in"
     except OfflineModeIsEnabled:
         sentence = (
-            f"{place} is not on this machine, and HF_HUB_OFFLINE forbids downloads; unset it, or put the model "
-            "into the cache"
+            f"{place} is not on this machine, and HF_HUB_OFFLINE forbids downloads; unset it, or put the "
+            "model into the cache"
         )
     except Exception as error:  # of whichever client the hub's library uses
         sentence = f"{place} is not on this machine, and the hub is out of reach: {one_line(error)[:200]}"

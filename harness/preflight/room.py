@@ -59,9 +59,9 @@ def _disk_findings(needs: list[ModelNeed], free: int) -> Iterator[PreflightFindi
         severity="warn",
         fact="disk",
         candidate=largest.candidates[0],
-        sentence=f"the weights of all tuned arms take about {size_text(needed)} on disk, {size_text(largest.disk)} "
-        f"of it of this model, and {size_text(free)} are free; give --work a folder on a larger disk, or tune "
-        "adapters",
+        sentence=f"the weights of all tuned arms take about {size_text(needed)} on disk, "
+        f"{size_text(largest.disk)} of it of this model, and {size_text(free)} are free; give --work a "
+        "folder on a larger disk, or tune adapters",
     )
 
 

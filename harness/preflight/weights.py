@@ -1,6 +1,7 @@
 """Hold the shapes in a model's files against its configuration, without reading a weight.
 
-transformers fills what is missing with random numbers, and a worker finds that out only when it loads the model.
+transformers fills what is missing with random numbers, and a worker finds
+that out only when it loads the model.
 """
 
 import re
@@ -45,7 +46,8 @@ def _embeddings(shapes: Mapping[str, list[int]], config: Any) -> Iterator[Remark
     for name, shape in shapes.items():
         if _EMBEDDINGS.search(name) and isinstance(rows, int) and shape[0] != rows:
             yield _refusal(
-                f"its weights have embeddings of {shape[0]:,} tokens ({name}), and its configuration says {rows:,}"
+                f"its weights have embeddings of {shape[0]:,} tokens ({name}), "
+                f"and its configuration says {rows:,}"
             )
             return
 

@@ -31,7 +31,8 @@ class GuardRecord:
 
 
 MUCH = 1.0
-"""Nats a token. Any token before the first word helps a little; what a model cannot do without makes several."""
+"""Nats a token. Any token before the first word helps a little;
+what a model cannot do without makes several."""
 
 
 @record_part
@@ -59,8 +60,8 @@ class BosRecord:
         without, instead = ("with", "without") if self.began else ("without", "with")
         return (
             f"prompts begin {without} the BOS token {self.token!r}, and so the model's loss on a few plain "
-            f"sentences is {used:.2f} a token, {instead} it {other:.2f}: it was trained {instead} it; correct "
-            "add_bos_token of its tokenizer, or its chat template"
+            f"sentences is {used:.2f} a token, {instead} it {other:.2f}: it was trained {instead} it; "
+            "correct add_bos_token of its tokenizer, or its chat template"
         )
 
 
@@ -75,8 +76,8 @@ class GenerationRecord(Frozen):
     dtype: str
     chat_template: bool
     template_date: datetime.date | None = None
-    """The day that the chat template was told is today, where it asks: the same for every run, so that prompts
-    do not change overnight. None where it does not ask."""
+    """The day that the chat template was told is today, where it asks: the same for every run, so that
+    prompts do not change overnight. None where it does not ask."""
 
     startup_seconds: Amount = 0.0
     """This run's share of the engine's start."""
@@ -99,8 +100,8 @@ class GenerationRecord(Frozen):
     """Those of them whose answer was kept from an earlier run with equal weights, prompt and sampling."""
 
     requests_by_transformers: Count = 0
-    """Those of them whose choices transformers weighed, with the same weights, for at most a third of what the
-    engine would have read."""
+    """Those of them whose choices transformers weighed, with the same weights, for at most a third of
+    what the engine would have read."""
 
     prompt_tokens: Count
     cached_prompt_tokens: Count = 0

@@ -110,7 +110,8 @@ class Result(Frozen):
 
     @property
     def often_cut(self) -> str:
-        """What to do about answers that were cut at `max_tokens`, where these are more than a few; else empty."""
+        """What to do about answers that were cut at `max_tokens`,
+        where these are more than a few; else empty."""
         counts, limit = self.samples, self.run.generation.max_tokens
         if counts.cut_share <= MANY_CUT:
             return ""
@@ -124,10 +125,8 @@ class Result(Frozen):
                 f"{thinking:,} of them within a thought: raise the candidate's max_thought_tokens, or turn "
                 "thinking off (max_thought_tokens = 0)"
             )
-        return (
-            f"{counts.cut:,} of {counts.total:,} answers were cut before the model ended them ({limit_text}); "
-            + "; ".join(advice)
-        )
+        how_many = f"{counts.cut:,} of {counts.total:,} answers"
+        return f"{how_many} were cut before the model ended them ({limit_text}); {'; '.join(advice)}"
 
     @property
     def untrusted(self) -> str | None:

@@ -74,8 +74,8 @@ class TrainingRecord(Frozen):
     """The step whose checkpoint was kept."""
 
     best_dev_loss: float | None
-    """Mean natural-log loss per answer token at the best step, over the dev samples of an evaluation; None for
-    a meta-learning, which has no dev."""
+    """Mean natural-log loss per answer token at the best step, over the dev samples of an evaluation; None
+    for a meta-learning, which has no dev."""
 
     best_metric: Finite | None = None
     """The task's metric on dev at the best step, where the metric chose that step."""

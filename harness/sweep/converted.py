@@ -17,7 +17,8 @@ MARKER = "converted-from-gguf"
 
 
 def location(model: str) -> str | None:
-    """The folder or hub id that libraries load a model from; None for a GGUF file that was not converted yet."""
+    """The folder or hub id that libraries load a model from;
+    None for a GGUF file that was not converted yet."""
     match model_kind(model):
         case "toy":
             return str(toy_folder(model.removeprefix(PREFIX)))
@@ -42,5 +43,5 @@ def is_converted(model: str) -> bool:
 
 def marker(model: str, folder: Path) -> str:
     """What the marker of a folder with these contents says."""
-    library = importlib.metadata.version("transformers")
-    return f"{fingerprint(model, None)}\nconversion {VERSION}, transformers {library}\n{folder_fingerprint(folder)}\n"
+    conversion = f"conversion {VERSION}, transformers {importlib.metadata.version('transformers')}"
+    return f"{fingerprint(model, None)}\n{conversion}\n{folder_fingerprint(folder)}\n"

@@ -1,5 +1,5 @@
-"""Read files that others made, none of which is trusted: ordinary files only, of bounded size, and JSON that is
-an object."""
+"""Read files that others made, none of which is trusted: ordinary files only, of bounded
+size, and JSON that is an object."""
 
 import json
 import os
@@ -13,7 +13,8 @@ MOST_JSON = 16 << 20
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """The file, open to be read. Raises `ValueError` for a pipe, a device or a folder, which may never end."""
+    """The file, open to be read.
+    Raises `ValueError` for a pipe, a device or a folder, which may never end."""
     try:
         # A pipe without a writer would be waited for.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

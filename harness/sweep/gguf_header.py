@@ -42,7 +42,8 @@ _BLOCKS = {
     23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2),
     34: (256, 54), 35: (256, 66), 39: (32, 17),
 }  # fmt: skip
-"""Number of a type of numbers → (numbers, bytes) of one of its blocks; 4, 5 and 31 to 33 are no longer used."""
+"""Number of a type of numbers → (numbers, bytes) of one of its blocks;
+4, 5 and 31 to 33 are no longer used."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ def check_folder(folder: Path) -> None:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the folder's weights. Raises `UserError` when there are none, or others than in it."""
+    """The files that hold the folder's weights.
+    Raises `UserError` when there are none, or others than in it."""
     if _is_there(folder / WEIGHTS):
         return [folder / WEIGHTS]
     if _is_there(folder / INDEX):
@@ -77,8 +78,8 @@ def weight_files(folder: Path) -> list[Path]:
     strays = sorted(path.name for path in folder.glob("*.safetensors"))
     if strays:
         raise UserError(
-            f"{folder} holds {strays[0]}, but neither {WEIGHTS} nor {INDEX}, which names the parts of weights "
-            "in several files: give the folder that `save_pretrained` wrote"
+            f"{folder} holds {strays[0]}, but neither {WEIGHTS} nor {INDEX}, which names the parts of "
+            "weights in several files: give the folder that `save_pretrained` wrote"
         )
     raise UserError(f"{folder} holds no weights (*.safetensors)")
 
@@ -106,8 +107,8 @@ def _parts(folder: Path) -> list[Path]:
         place = PurePosixPath(name)
         if place.is_absolute() or ".." in place.parts or "\\" in name or place.suffix != ".safetensors":
             raise UserError(
-                f"{index} names {name[:200]!r}: weights are *.safetensors files inside the model's own folder; "
-                "copy it there"
+                f"{index} names {name[:200]!r}: weights are *.safetensors files inside the model's own "
+                "folder; copy it there"
             )
         if not _is_there(folder / place):
             raise UserError(f"{index} names {name[:200]!r}, which is not there; copy the model once more")
@@ -129,8 +130,9 @@ def _configuration(folder: Path) -> dict[str, Any]:
     named = config.get("transformers_weights")
     if named is not None:
         raise UserError(
-            f"{folder / 'config.json'} names weights of its own (transformers_weights = {str(named)[:80]!r}), "
-            f"which not every engine reads: save the model so that they lie in {WEIGHTS}"
+            f"{folder / 'config.json'} names weights of its own (transformers_weights = "
+            f"{str(named)[:80]!r}), which not every engine reads: "
+            f"save the model so that they lie in {WEIGHTS}"
         )
     return config
 
@@ -238,12 +240,13 @@ def _check_vocabulary(folder: Path, config: dict[str, Any]) -> None:
 
 
 def check_token(highest: int, rows: int, *, where: str = "") -> None:
-    """Raise `UserError` when the highest token of a tokenizer is none of the `rows` of the model's embeddings."""
+    """Raise `UserError` when the highest token of a tokenizer is none of the
+    `rows` of the model's embeddings."""
     if highest >= rows:
         raise UserError(
-            f"{where}the tokenizer knows token {highest}, and the model's vocabulary ends at {rows - 1}: they "
-            "do not belong together; save the tokenizer that the model was trained with into its folder, or "
-            "resize its embeddings"
+            f"{where}the tokenizer knows token {highest}, and the model's vocabulary ends at {rows - 1}: "
+            "they do not belong together; save the tokenizer that the model was trained with into its "
+            "folder, or resize its embeddings"
         )
 
 
@@ -283,8 +286,8 @@ def folder_fingerprint(folder: Path) -> str:
 
 
 def _pieces(size: int, *, whole: bool) -> Iterator[tuple[int, int]]:
-    """(start, bytes) of what is read: a small file whole; of a large one 1,024 blocks at even distances, so that
-    a change in any large tensor is seen."""
+    """(start, bytes) of what is read: a small file whole; of a large one 1,024 blocks at even distances, so
+    that a change in any large tensor is seen."""
     if whole:
         yield from ((start, min(_WHOLE, size - start)) for start in range(0, size, _WHOLE))
         return

@@ -33,12 +33,13 @@ _TOY_PREFIX = f"{PREFIX}toy-"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SETTLED_SECONDS = 2.0
-"""A file that was written to so lately may be written to again within the clock's grain, and nobody would see."""
+"""A file that was written to so lately may be written to again within the
+clock's grain, and nobody would see."""
 
 
 def model_kind(model: str) -> ModelKind:
-    """`toy` for `gainboard/toy-…`; `gguf` for a file `….gguf` and for a packaged model; `hub` for `owner/name`
-    unless a folder is called so; else `folder`."""
+    """`toy` for `gainboard/toy-…`; `gguf` for a file `….gguf` and for a packaged model; `hub` for
+    `owner/name` unless a folder is called so; else `folder`."""
     if model.startswith(_TOY_PREFIX):
         return "toy"
     if _packaged(model) or (model.lower().endswith(".gguf") and not Path(model).is_dir()):
@@ -127,8 +128,8 @@ def _check_gguf(path: Path) -> None:
         raise UserError(f"{path} is one of {parts} parts: join them first (llama-gguf-split --merge)")
     if header.architecture not in ARCHITECTURES:
         raise UserError(
-            f"{path} is of the architecture '{header.architecture[:80]}', which transformers does not read from "
-            f"GGUF; it reads {', '.join(sorted(ARCHITECTURES))}. Give the folder that it was made from"
+            f"{path} is of the architecture '{header.architecture[:80]}', which transformers does not read "
+            f"from GGUF; it reads {', '.join(sorted(ARCHITECTURES))}. Give the folder that it was made from"
         )
     tokens, embeddings = header.metadata.get("tokenizer.ggml.tokens"), header.shapes.get("token_embd.weight")
     if not isinstance(tokens, int):
@@ -191,8 +192,8 @@ def _folder(model: str) -> Path:
 
 
 def check_unchanged(model: str, revision: str | None, planned: str | None) -> None:
-    """Raise `UserError` when a model is not the one that its sweep was planned with. `planned`: its fingerprint
-    then; None where nothing was planned."""
+    """Raise `UserError` when a model is not the one that its sweep was planned with. `planned`: its
+    fingerprint then; None where nothing was planned."""
     if planned is None:
         return
     try:
@@ -201,8 +202,9 @@ def check_unchanged(model: str, revision: str | None, planned: str | None) -> No
         raise UserError(f"the model {model} cannot be read any more: {error.strerror}") from None
     if present != planned:
         raise UserError(
-            f"the model {model} has changed since this sweep was planned (fingerprint {planned}, now {present}): "
-            "what it answers would be kept under the name of another model; start the sweep again"
+            f"the model {model} has changed since this sweep was planned (fingerprint {planned}, now "
+            f"{present}): what it answers would be kept under the name of another model; "
+            "start the sweep again"
         )
 
 
@@ -210,8 +212,8 @@ def check_unchanged(model: str, revision: str | None, planned: str | None) -> No
 
 
 def count_parameters(model: str) -> int | None:
-    """Parameters according to the headers of the model's files, or to its name; None when neither tells, as where
-    there are no files."""
+    """Parameters according to the headers of the model's files, or to its name; None when neither
+    tells, as where there are no files."""
     kind = model_kind(model)
     if kind == "hub":
         size = _SIZE_IN_NAME.search(model)

@@ -1,4 +1,5 @@
-"""How a candidate's model is prompted: the arguments of its chat template, and how it thinks before it answers."""
+"""How a candidate's model is prompted:
+the arguments of its chat template, and how it thinks before it answers."""
 
 from typing import Annotated, Any
 
@@ -17,8 +18,8 @@ RENDERER_ARGUMENTS = frozenset(
         "sep_token", "unk_token",
     }
 )  # fmt: skip
-"""What rendering a prompt sets itself: arguments of `apply_chat_template`, functions that templates may call, and
-the tokenizer's special tokens."""
+"""What rendering a prompt sets itself: arguments of `apply_chat_template`, functions that templates may call,
+and the tokenizer's special tokens."""
 
 
 def _check_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -30,8 +31,8 @@ def _check_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
             )
         if value in ("true", "false", "True", "False"):
             raise ValueError(
-                f"'{name}' is the text {value!r}, which a template takes for true; write {str(value).lower()} without "
-                "quotes"
+                f"'{name}' is the text {value!r}, which a template takes for true; write "
+                f"{str(value).lower()} without quotes"
             )
     return arguments
 
@@ -71,8 +72,8 @@ class Prompting(Frozen):
         stripped = tuple(mark.strip() for mark in marks)
         if stripped and (len(stripped) != 2 or not all(stripped) or stripped[0] == stripped[1]):
             raise ValueError(
-                'must be two different texts, which begin and end a thought, such as ["<think>", "</think>"], '
-                "or [] for a model whose answers hold no thoughts"
+                "must be two different texts, which begin and end a thought, such as "
+                '["<think>", "</think>"], or [] for a model whose answers hold no thoughts'
             )
         return stripped
 

@@ -176,7 +176,8 @@ class Run(Frozen):
 
     @property
     def same_for_every_seed(self) -> bool:
-        """Whether its seed changes nothing: greedy answers of untuned weights to prompts that hold no draw."""
+        """Whether its seed changes nothing:
+        greedy answers of untuned weights to prompts that hold no draw."""
         drawn = self.demonstrations not in (None, "fixed", "nearest")
         return not (self.stages or self.members or self.generation.temperature or drawn)
 

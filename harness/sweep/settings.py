@@ -34,8 +34,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 TRIAL_SEED = 2**32 - 1
 """The seed that all trials of a search are trained with; no run that is scored may have it.
 
-The chosen settings did best with this seed, partly by chance: scored with it, they would seem better than they
-are.
+The chosen settings did best with this seed, partly by chance: scored with it,
+they would seem better than they are.
 """
 
 Budget = int | Literal["all"]
@@ -136,4 +136,5 @@ class Search(Frozen):
     """Number of methods of the same model that share the budget."""
 
     seed: Seed = TRIAL_SEED
-    """The seed that all trials are trained with. Results from before `TRIAL_SEED` have the first scored one."""
+    """The seed that all trials are trained with.
+    Results from before `TRIAL_SEED` have the first scored one."""

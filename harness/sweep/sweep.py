@@ -40,8 +40,8 @@ class CandidateSpec(Layers, Prompting):
     def _a_template_for_its_arguments(self) -> "CandidateSpec":
         if self.chat is False and self.chat_template_kwargs:
             raise ValueError(
-                f"candidate '{self.name}': chat = false renders no chat template, and chat_template_kwargs are "
-                "arguments of one; leave one of the two out"
+                f"candidate '{self.name}': chat = false renders no chat template, and chat_template_kwargs "
+                "are arguments of one; leave one of the two out"
             )
         return self
 

@@ -35,8 +35,9 @@ class Parted:
 def part_thought(text: str, marks: Sequence[str], *, begun: bool, cut: bool) -> Parted:
     """Take the thoughts off the beginning of a completion.
 
-    `begun`: whether the prompt ends within a thought. `cut`: whether the completion was cut at `max_tokens`. A
-    text without marks that the model ended by itself is its answer, even after a prompt that begins a thought.
+    `begun`: whether the prompt ends within a thought. `cut`: whether the completion was cut
+    at `max_tokens`. A text without marks that the model ended by itself is its answer, even
+    after a prompt that begins a thought.
     """
     if not marks:
         return Parted(None, text)

@@ -60,7 +60,8 @@ def _nearest(train: Sequence[Sample], samples: Sequence[Sample], count: int) -> 
     import bm25s
 
     def tokenize(texts: Sequence[Sample]) -> Any:
-        # Parted by ourselves: words of one character count too (`3 + 1` has no others), and those of any script.
+        # Parted by ourselves:
+        # words of one character count too (`3 + 1` has no others), and those of any script.
         questions = [" ".join(words_of(question_text(sample))) for sample in texts]
         return bm25s.tokenize(questions, token_pattern=r"\S+", stopwords=None, show_progress=False)
 

@@ -2,8 +2,8 @@
 
 There are two kinds. The value of a *mean* metric is the mean of per-sample scores (exact match, ROUGE). A
 *corpus* metric adds up counts over samples and computes one value from the sums (F1 from true and false
-positives, BLEU from n-gram matches). The counts are kept per sample, so that the value can be computed for any
-subset or resample.
+positives, BLEU from n-gram matches). The counts are kept per sample, so that the value can be
+computed for any subset or resample.
 """
 
 import math

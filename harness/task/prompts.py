@@ -75,8 +75,8 @@ class PromptSet:
     """Ids of the training samples that `demonstrations = "fixed"` shows, in this order."""
 
     target_delimiter: str = " "
-    """Between a question and its answer in plain text, unless the question ends in white space, which then stands
-    there instead; a chat template has a separator of its own."""
+    """Between a question and its answer in plain text, unless the question ends in white space, which then
+    stands there instead; a chat template has a separator of its own."""
 
     fewshot_delimiter: str = "\n\n"
     """Between the system message, the demonstrations and the question in plain text."""
@@ -155,7 +155,8 @@ def _question(prompts: PromptSet, sample: Sample, template: str) -> _Question:
 
 
 def ends_in_white_space(prompts: PromptSet, wording: str) -> bool:
-    """Whether a wording without a slot, its marker included, brings the white space before the answer itself."""
+    """Whether a wording without a slot, its marker included,
+    brings the white space before the answer itself."""
     return (prompts.marker or wording)[-1:].isspace()
 
 

@@ -1,7 +1,8 @@
 """The words of a text in any script.
 
-Chinese, Japanese, Thai, Khmer, Lao, Burmese and Tibetan are written without spaces between words: each of their
-characters, with its marks, counts as a word. Marks (accents, vowel signs) belong to the letter they stand on.
+Chinese, Japanese, Thai, Khmer, Lao, Burmese and Tibetan are written without spaces between
+words: each of their characters, with its marks, counts as a word. Marks (accents, vowel signs)
+belong to the letter they stand on.
 """
 
 import unicodedata
