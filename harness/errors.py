@@ -23,7 +23,8 @@ def suggest(name: str, allowed: Iterable[str]) -> str:
 
 @contextmanager
 def naming_what_is_written(path: Path) -> Iterator[None]:
-    """Let an `OSError` name the place that could not be written: the system may name a temporary file beside it."""
+    """Let an `OSError` name the place that could not be written:
+    the system may name a temporary file beside it."""
     try:
         yield
     except OSError as error:

@@ -12,8 +12,8 @@ class Finding:
     """One sentence about one place: a task, a candidate, a file."""
 
     level: Level
-    """`error`: scores would be wrong or missing. `warning`: they would need explaining. `note`: nothing is wrong,
-    and something may be left to do."""
+    """`error`: scores would be wrong or missing. `warning`: they would need explaining. `note`: nothing is
+    wrong, and something may be left to do."""
 
     place: str
     """The place, such as `task 'gsm8k'`."""

@@ -20,8 +20,8 @@ WRONGLY_ANSWERED = 4
 
 
 _REMEDY_OF_BLEU = (
-    "it counts runs of four words, which these do not have: rank by chrf, or by bleu_zh or bleu_char where no "
-    "spaces part words"
+    "it counts runs of four words, which these do not have: rank by chrf, or by bleu_zh or bleu_char where "
+    "no spaces part words"
 )
 
 
@@ -72,8 +72,8 @@ class MetricTrial:
         return []
 
     def shortfalls(self) -> list[str]:
-        """Metrics on which a target, or for a corpus metric all of them together, do not get the best score; if
-        there are none, targets without the form of an answer."""
+        """Metrics on which a target, or for a corpus metric all of them together, do not get the best score;
+        if there are none, targets without the form of an answer."""
         faults = [fault for metric in self.metrics if (fault := self._shortfall(metric))]
         return faults or self._malformed()
 
@@ -99,8 +99,8 @@ class MetricTrial:
             return None
         remedy = _REMEDY_OF_BLEU if metric.name.startswith("bleu") else self.remedy
         return (
-            f"the targets of the {len(self.replies)} tried samples score {value:.3g} on {metric.name} as their "
-            f"own answers, not {best:g}; {remedy}"
+            f"the targets of the {len(self.replies)} tried samples score {value:.3g} on {metric.name} as "
+            f"their own answers, not {best:g}; {remedy}"
         )
 
     def _malformed(self) -> list[str]:

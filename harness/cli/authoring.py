@@ -128,8 +128,8 @@ def _checked(options: argparse.Namespace, look_at_models: "LookAtModels") -> int
 
 
 def _look_at_models(planned: "PlannedSweep", *, offline: bool) -> "Sequence[PreflightFinding]":
-    """What was noticed of the models that are on this machine, whether the hub has the others, and which do not
-    fit."""
+    """What was noticed of the models that are on this machine, whether the hub has
+    the others, and which do not fit."""
     import dataclasses
     import tempfile
 

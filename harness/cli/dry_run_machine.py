@@ -134,8 +134,9 @@ def print_machine(forecast: MachineForecast, console: "Console") -> None:
     disk = sum(need.disk for need in forecast.needs)
     memory = "" if forecast.memory is None else f" This machine has {size_of_memory(forecast.memory)}."
     console.print(
-        f"Memory is at least that, before activations.{memory} Tuned weights take about {size_of_memory(disk)} "
-        f"of the {size_of_memory(forecast.disk)} of disk that are free.{_workers_sentence(forecast)}",
+        f"Memory is at least that, before activations.{memory} Tuned weights take about "
+        f"{size_of_memory(disk)} of the {size_of_memory(forecast.disk)} of disk that are "
+        f"free.{_workers_sentence(forecast)}",
         highlight=False,
     )
 

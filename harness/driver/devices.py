@@ -22,7 +22,8 @@ def visible_devices() -> list[str]:
 
 
 def worker_environment(devices: str | None, threads: int | None) -> dict[str, str]:
-    """The variables that bound a worker process: its GPUs, as CUDA_VISIBLE_DEVICES names them, and its threads.
+    """The variables that bound a worker process: its GPUs, as
+    CUDA_VISIBLE_DEVICES names them, and its threads.
 
     None of either: all that there are. Threads that the user has set for everything stay.
     """

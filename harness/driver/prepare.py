@@ -34,7 +34,8 @@ def require_libraries(engine: EngineName, runs: Sequence[Run]) -> None:
 
 
 def convert_models(models: Iterable[str], *, log: Path, listener: Listener) -> None:
-    """Turn GGUF files into folders, unless that was done before. Raises `UserError` for one that cannot be."""
+    """Turn GGUF files into folders, unless that was done before.
+    Raises `UserError` for one that cannot be."""
 
     def hear(message: Message) -> None:
         listener(Note(message["note"]))

@@ -36,8 +36,8 @@ def plan_ensembles(
     """Every ensemble of a sweep: one per task and training budget, and per seed where members are candidates.
 
     `joined_seeds`: those that ensembles over seeds are made of, which seeds that are added later must not
-    change; None: all. Ensembles are not scored on guard tasks. Raises `UserError` when a glob matches nothing,
-    or when a method cannot join the members that it names.
+    change; None: all. Ensembles are not scored on guard tasks. Raises `UserError` when a glob matches
+    nothing, or when a method cannot join the members that it names.
     """
     planned = []
     runs = [run for run in runs if run.guard is None]
@@ -96,8 +96,8 @@ def _check(spec: EnsembleSpec, members: Sequence[Run], tasks: Mapping[str, Loade
         raise UserError(f"{place}: weights of different models cannot be averaged; use method = 'vote'")
     if any(run.candidate.prompting != members[0].candidate.prompting for run in members):
         raise UserError(
-            f"{place}: its members are prompted in different ways (chat, chat_template_kwargs, thought_marks), "
-            "and averaged weights can be prompted in one only; use method = 'vote'"
+            f"{place}: its members are prompted in different ways (chat, chat_template_kwargs, "
+            "thought_marks), and averaged weights can be prompted in one only; use method = 'vote'"
         )
     tuners = {run.recipe.tuner if run.recipe else None for run in members}
     if len(tuners) > 1 or any(tuner is None or not TUNERS[tuner].in_soups for tuner in tuners):

@@ -1,11 +1,10 @@
 """Forecast what a sweep will take before anything is loaded: tokens, operations and seconds, from stated
 assumptions.
 
-Good enough to tell minutes from days. Demonstrations that all prompts begin with count once in seconds, where the
-engine keeps a prefix cache. Tokens are counted as characters / 4 over the first samples of a task;
-a model's parameters are read from the headers of its weights, or from its name (`…-0.5B`); the speeds below
-are what training and scoring reach in practice, far below a device's peak. Results carry the measured
-figures.
+Good enough to tell minutes from days. Demonstrations that all prompts begin with count once in seconds, where
+the engine keeps a prefix cache. Tokens are counted as characters / 4 over the first samples of a task; a
+model's parameters are read from the headers of its weights, or from its name (`…-0.5B`); the speeds below are
+what training and scoring reach in practice, far below a device's peak. Results carry the measured figures.
 """
 
 import os
@@ -58,7 +57,8 @@ class Forecast:
     """Trials of a search included; a training that several runs share counts for the first of them."""
 
     eval_tokens: int
-    """Read and written on dev: for the evaluations of these trainings, and to judge the trials of a search."""
+    """Read and written on dev: for the evaluations of these trainings,
+    and to judge the trials of a search."""
 
     score_tokens: int
     """0 where an earlier run, of another seed, is asked the very same and its answers are reused."""

@@ -1,10 +1,11 @@
 """How much of dev a training reads: enough to choose by, and less than half of what it is trained on.
 
 The rule knows only the plan: samples of train and dev, epochs or steps, and how often dev is read. Let B be
-0.45 of the samples that are trained on, repeats included, shared evenly among the tasks of a mixture. Where all evaluations
-together can read `eval_samples` (128) dev samples of a task within B, they do. Otherwise the end of the training
-reads min(128, B/2), once, for the loss that is compared between trainings; what is left of B is shared evenly
-among the evaluations before, which draw the curve and choose the checkpoint. None reads fewer than 8.
+0.45 of the samples that are trained on, repeats included, shared evenly among the tasks of a mixture.
+Where all evaluations together can read `eval_samples` (128) dev samples of a task within B, they do.
+Otherwise the end of the training reads min(128, B/2), once, for the loss that is compared between
+trainings; what is left of B is shared evenly among the evaluations before, which draw the curve and choose
+the checkpoint. None reads fewer than 8.
 """
 
 import math
@@ -28,7 +29,8 @@ def steps_of(training: Training, samples: int) -> int:
 
 
 def epochs_of(training: Training, samples: int) -> float:
-    """How often each sample is trained on, on average; a fraction where steps end in the middle of an epoch."""
+    """How often each sample is trained on, on average;
+    a fraction where steps end in the middle of an epoch."""
     if training.max_steps > 0:
         batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
         return training.max_steps * batch / max(1, samples)
@@ -43,8 +45,8 @@ def evaluations_of(training: Training, samples: int) -> int:
 
 
 def bounded(training: Training, portions: Sequence[Portion], *, available: int) -> Training:
-    """The training with as many dev samples as the rule allows; as it is where that is all of `eval_samples`, or
-    all that are `available` of a task."""
+    """The training with as many dev samples as the rule allows; as it is where that is all of `eval_samples`,
+    or all that are `available` of a task."""
     samples = sum(portion.n_train for portion in portions)
     evaluations = evaluations_of(training, samples)
     # Where the task's metric chooses, every sample is read once for its loss and once to be answered.

@@ -1,7 +1,7 @@
 """Tell how much memory and disk the work on a base model takes at least, and how much this machine has.
 
-Lower bounds, from parameters alone. Activations come on top; where they do not fit, a step reads fewer samples at
-a time.
+Lower bounds, from parameters alone. Activations come on top; where they do not fit, a
+step reads fewer samples at a time.
 """
 
 import shutil
@@ -21,8 +21,8 @@ MASTER = 4
 """Bytes of a trained parameter, in float32, and of its gradient."""
 
 OPTIMISER_BYTES: Mapping[str, int] = {"adafactor": 0, "sgd": 0, "paged_adamw_8bit": 2}
-"""Bytes of state for each trained parameter; the two moments of Adam take 8. Adafactor's, of rows and columns, are
-next to none."""
+"""Bytes of state for each trained parameter; the two moments of Adam take 8. Adafactor's, of
+rows and columns, are next to none."""
 
 ADAM_BYTES = 8
 
@@ -64,8 +64,8 @@ def model_needs(
 ) -> list[ModelNeed]:
     """Of every base model whose size is known, in the order of the runs.
 
-    `devices`: that one engine's model is spread over. `trained`: the folder with weights that are there already,
-    by the keys of their recipes.
+    `devices`: that one engine's model is spread over. `trained`: the folder with weights that are there
+    already, by the keys of their recipes.
     """
     by_model: dict[tuple[str, str | None], list[Run]] = {}
     for run in runs:
@@ -154,8 +154,8 @@ def _bytes_to_read() -> int:
 
 
 def memory_bytes() -> int | None:
-    """Of the smallest GPU, or without one of this machine, as far as its container may use it; None where nothing
-    tells."""
+    """Of the smallest GPU, or without one of this machine, as far as its container may
+    use it; None where nothing tells."""
     if assumed_device() == "cuda":
         command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
         listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()

@@ -119,8 +119,8 @@ def power_of(clusters: Sequence[str], *, seeds: int | None = None) -> Power:
 
 
 def power_on(task: Task, test: Sequence[Sample], *, seeds: int | None = None) -> Power | None:
-    """The power of a task's test samples; None where its primary metric has no scale from 0 to 1, or where texts
-    are weighed: then two arms differ a little on every sample."""
+    """The power of a task's test samples; None where its primary metric has no scale from 0 to 1, or where
+    texts are weighed: then two arms differ a little on every sample."""
     metrics = [find_metric(metric) for metric in task.metrics]
     primary = next(metric for metric in metrics if metric.name == task.primary_metric)
     if task.output == "perplexity" or primary.high - primary.low != 1:

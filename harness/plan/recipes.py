@@ -130,14 +130,14 @@ class CandidateRecipes:
         return tuple(self._stage(name, tuner, task, budget) for name in sequence)
 
     def _check_adapter(self, method: Method, tuner: Tuner, *, first: Method, later: Method) -> None:
-        """Raise `UserError` where a later stage asks for another adapter than the one that it goes on with."""
+        """Raise `UserError` where a later stage asks for another adapter than the one it goes on with."""
         made, asked = self._settings(first, tuner), self._settings(later, tuner)
         for field in LORA_FIELDS:
             if field in asked.space or getattr(made.training, field) != getattr(asked.training, field):
                 raise UserError(
-                    f"sweep '{self._sweep.name}': {field} of '{later}' is not that of '{first}', and '{method}' "
-                    f"goes on with the adapter of '{first}', which has one {field}; give all stages of it the "
-                    f"same value, for example under [defaults.{tuner}]"
+                    f"sweep '{self._sweep.name}': {field} of '{later}' is not that of '{first}', and "
+                    f"'{method}' goes on with the adapter of '{first}', which has one {field}; give all "
+                    f"stages of it the same value, for example under [defaults.{tuner}]"
                 )
 
     def _stage(self, method: Method, tuner: Tuner, task: str, budget: Budget) -> Stage:

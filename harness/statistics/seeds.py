@@ -169,7 +169,8 @@ def _squares(table: FloatArray, clusters: ArrayLike | None) -> _Squares | None:
     between = n * float(((of_seeds - scores.mean()) ** 2).sum()) / (seeds - 1)
     if mean_square <= 1e-12 and between <= 1e-12:
         return None
-    # Where seeds differ by the same on every sample nothing is left: the smallest that one sample could leave.
+    # Where seeds differ by the same on every sample nothing is left:
+    # the smallest that one sample could leave.
     return _Squares(between, max(mean_square, between / n**2), seeds, n)
 
 

