@@ -231,4 +231,5 @@ def _lede(arms: Arms, samples: int) -> str:
     base, judged = (arm.title for arm in arms.pair)
     if arms.graded:
         return f"{lede} Better, worse or same: the score of {judged} against that of {base}."
-    return f"{lede} Fixed: {base} is wrong and {judged} right; broken: the reverse. Of these runs alone, not of all seeds."
+    fixed = f"Fixed: {base} is wrong and {judged} right; broken: the reverse."
+    return f"{lede} {fixed} Of these runs alone, not of all seeds."

@@ -267,11 +267,13 @@ def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
         Column("p", "Of the difference, corrected for the number of tasks (Holm).", narrow=False),
         Column(
             "Fixed",
-            "Samples that the second gets wrong and the first right; of other metrics, those it scores higher.",
+            "Samples that the second gets wrong and the first right; "
+            "of other metrics, those it scores higher.",
         ),
         Column(
             "Broken",
-            "Samples that the second gets right and the first wrong; of other metrics, those it scores lower.",
+            "Samples that the second gets right and the first wrong; "
+            "of other metrics, those it scores lower.",
         ),
         Column("p of flips", "Exact McNemar test of fixed against broken.", narrow=False),
     )

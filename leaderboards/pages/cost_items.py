@@ -53,7 +53,8 @@ def _device_hours(seconds: float) -> str:
 
 
 def serve_item(spent: Spend, *, utilisation: float) -> Item:
-    """1,000 requests on a device that is busy for so many percent of the time; below, on one that always is."""
+    """1,000 requests on a device that is busy for so many percent of the time;
+    below, on one that always is."""
     if spent.request is None:
         return Item()
     full = 1000 * spent.request.mid
@@ -63,9 +64,10 @@ def serve_item(spent: Spend, *, utilisation: float) -> Item:
 
 def serve_help(utilisation: float) -> str:
     """What stands in such a cell."""
+    cost = "Cost of 1,000 requests on a device that is"
     if utilisation == 100:
-        return "Cost of 1,000 requests on a device that is always busy."
-    return f"Cost of 1,000 requests on a device that is busy {utilisation:g} % of the time; below, one that always is."
+        return f"{cost} always busy."
+    return f"{cost} busy {utilisation:g} % of the time; below, one that always is."
 
 
 def payback_item(payback: Payback | None, against: str = "", *, none: str = "") -> Item:
@@ -80,7 +82,8 @@ def payback_item(payback: Payback | None, against: str = "", *, none: str = "") 
 
 
 def ends_text(payback: Payback) -> str:
-    """`14,000 to never`: a break-even volume's interval; empty where it has none, or none that can be seen."""
+    """`14,000 to never`: a break-even volume's interval;
+    empty where it has none, or none that can be seen."""
     if payback.ends is None:
         return ""
     low, high = ("never" if end == math.inf else from_volume(end) for end in payback.ends)
@@ -115,7 +118,8 @@ def price_list(prices: Prices) -> Pairs:
         )
         for entry in prices.devices
     )
-    energy = f"{price_text(prices.energy.usd_per_kwh)}, times {prices.energy.pue} for the building. {prices.energy.source}."
+    kilowatt_hour = price_text(prices.energy.usd_per_kwh)
+    energy = f"{kilowatt_hour}, times {prices.energy.pue} for the building. {prices.energy.source}."
     label = f"{price_text(prices.label.usd_per_item)}. {prices.label.source}."
     hosted = tuple(
         (

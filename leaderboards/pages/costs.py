@@ -75,8 +75,8 @@ def measured_columns() -> tuple[CostColumn, ...]:
         CostColumn(
             Column(
                 "Training",
-                "Seconds of training, every stage and every member of an ensemble, dev evaluations included; below, with "
-                "start-up, loading and what was thrown away.",
+                "Seconds of training, every stage and every member of an ensemble, dev evaluations included; "
+                "below, with start-up, loading and what was thrown away.",
                 about="training",
             ),
             _training_item,
@@ -91,8 +91,9 @@ def measured_columns() -> tuple[CostColumn, ...]:
         CostColumn(
             Column(
                 "MFU",
-                "Model operations of training by what its seconds could have held at the device’s peak; marked where it is "
-                "below 5 % or above 60 %: a logging error, or a model too small to fill the device.",
+                "Model operations of training by what its seconds could have held at the device’s peak; "
+                "marked where it is below 5 % or above 60 %: a logging error, "
+                "or a model too small to fill the device.",
                 about="mfu",
             ),
             _mfu_item,
@@ -100,8 +101,8 @@ def measured_columns() -> tuple[CostColumn, ...]:
         CostColumn(
             Column(
                 "All-in time",
-                "Device time of all that was spent on the candidate: every task, seed and training budget, each "
-                "training once, the trials of its search, the runs that failed.",
+                "Device time of all that was spent on the candidate: every task, seed and training budget, "
+                "each training once, the trials of its search, the runs that failed.",
                 about="all-in",
             ),
             _all_in_time_item,
@@ -149,7 +150,8 @@ def _money_columns(site: Site) -> tuple[CostColumn, ...]:
         CostColumn(
             Column(
                 "All-in $",
-                "What the all-in time costs; below, how many trainings, trials of settings and failures it holds.",
+                "What the all-in time costs; "
+                "below, how many trainings, trials of settings and failures it holds.",
                 about="all-in",
             ),
             _all_in_usd_item,
@@ -158,7 +160,8 @@ def _money_columns(site: Site) -> tuple[CostColumn, ...]:
         CostColumn(
             Column(
                 "Data $",
-                "All labelled samples, those of other tasks, of dev and of prompts among them, if they are bought.",
+                "All labelled samples, those of other tasks, of dev and of prompts among them, "
+                "if they are bought.",
                 about="labels",
             ),
             _data_usd_item,

@@ -1,5 +1,5 @@
-"""What tables and lists on a page are made of: columns with an explanation, rows with a head, items with a sort
-key, links with a note.
+"""What tables and lists on a page are made of: columns with an explanation, rows with a head, items
+with a sort key, links with a note.
 
 Columns, heads, items and rows are tuples, for the pages of a large board have hundreds of thousands of them.
 """

@@ -81,9 +81,9 @@ def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
     row_gains = [gain for (key, _), gain in site.gains.items() if key in keys]
     all_gains, discoveries = count_of(len(row_gains), "gain"), sum(gain.discovery for gain in row_gains)
     lede = (
-        "Points gained over the best few-shot prompt of the same model, or over the model as it is where few-shot was not "
-        f"run. •: more than chance, {f'{discoveries:,}' if discoveries else 'none'} of {all_gains}"
-        f"{'; about one in twenty of these is not' if discoveries else ''}."
+        "Points gained over the best few-shot prompt of the same model, or over the model as it is where "
+        f"few-shot was not run. •: more than chance, {f'{discoveries:,}' if discoveries else 'none'} of "
+        f"{all_gains}{'; about one in twenty of these is not' if discoveries else ''}."
     )
     if len(drawn) < len(tuned):
         lede += f" The first {len(drawn):,} of {len(tuned):,} fine-tunes."

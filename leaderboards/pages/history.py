@@ -50,8 +50,12 @@ def news(site: Site) -> str:
 
 def _lede(snapshots: Sequence[StoredSnapshot], latest: Sequence[Change]) -> str:
     if len(snapshots) < 2:
-        return "This is the first table published here. When results or prices change, the next one is compared with it."
-    return f"Between the table of {snapshots[-2].table.date} and this one of {snapshots[-1].table.date}: {summed(latest)}."
+        return (
+            "This is the first table published here. "
+            "When results or prices change, the next one is compared with it."
+        )
+    before, now = (snapshot.table.date for snapshot in snapshots[-2:])
+    return f"Between the table of {before} and this one of {now}: {summed(latest)}."
 
 
 def _change_grid(site: Site, latest: Sequence[Change]) -> Grid | None:

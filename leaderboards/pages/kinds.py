@@ -54,8 +54,8 @@ class PagesBySubject(PageKind, Generic[SubjectT]):
     """Those about one subject."""
 
     reused: bool
-    """Whether the former site's page is taken over if it was made of the same content. Such a page does not tell
-    how many runs there are, so that another run leaves it as it is."""
+    """Whether the former site's page is taken over if it was made of the same content. Such a page does not
+    tell how many runs there are, so that another run leaves it as it is."""
 
 
 @dataclass(frozen=True)

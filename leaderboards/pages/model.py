@@ -143,8 +143,8 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
             (
                 Column(
                     "Δ plain base",
-                    "Of arms whose training began elsewhere: paired gain over the same samples of this task, tuned from the "
-                    "plain base.",
+                    "Of arms whose training began elsewhere: paired gain over the same samples of this task, "
+                    "tuned from the plain base.",
                     about="plain-base",
                 ),
             )

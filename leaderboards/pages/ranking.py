@@ -104,8 +104,8 @@ def _score_columns(site: Site) -> tuple[RankingColumn, ...]:
             name="few_shot",
             head=Column(
                 "Δ few-shot",
-                "Paired gain over the few-shot arm of the same model, with its 95 % interval. Grey where it is not "
-                "significant after correction for all gains of the board.",
+                "Paired gain over the few-shot arm of the same model, with its 95 % interval. Grey where it "
+                "is not significant after correction for all gains of the board.",
                 about="gain",
             ),
             item=_over_few_shot_item,
@@ -124,7 +124,8 @@ def _score_columns(site: Site) -> tuple[RankingColumn, ...]:
             name="win_rate",
             head=Column(
                 "Win rate",
-                "Share of the comparisons with all other rows, task by task, that it wins; a tie is half a win.",
+                "Share of the comparisons with all other rows, task by task, that it wins; "
+                "a tie is half a win.",
                 narrow=False,
                 about="robustness",
             ),

@@ -264,7 +264,8 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
 
 
 def _answer_facts(result: Result) -> list[tuple[str, str]]:
-    """How many samples were answered, with how many tokens, and in which of the ways that are not the usual one."""
+    """How many samples were answered, with how many tokens,
+    and in which of the ways that are not the usual one."""
     counts, cost, generation = result.samples, result.cost, result.generation
     failed = f", {counts.failed:,} failed" if counts.failed else ""
     thoughts = f", {cost.thought_tokens:,} of them thoughts" if cost.thought_tokens else ""
@@ -342,9 +343,13 @@ def _noticed(findings: Sequence[PreflightFinding], bos: BosRecord | None) -> Pai
 
 
 _GUARDS = {
-    "matches_transformers": "transformers, reading the same weights, finds the engine’s words as likely as the engine does",
+    "matches_transformers": (
+        "transformers, reading the same weights, finds the engine’s words as likely as the engine does"
+    ),
     "differs_from_base": "the tuned model does not answer exactly as its base",
-    "matches_training": "dev samples are as likely as they were at the end of the training, and are the same tokens",
+    "matches_training": (
+        "dev samples are as likely as they were at the end of the training, and are the same tokens"
+    ),
     "base_repeats": "after the last swap of weights the base answers exactly as at the start",
 }
 

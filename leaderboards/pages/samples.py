@@ -83,7 +83,8 @@ def load_excerpt(folder: Path, result: Result) -> Excerpt:
     if not total:
         return Excerpt((), "The predictions of this run cannot be read.")
     right = sum(sample.score == 1.0 for sample in samples)
-    note = f"{len(samples)} of {total:,}: the first {right} right ones and the first {len(samples) - right} others."
+    parts = f"the first {right} right ones and the first {len(samples) - right} others"
+    note = f"{len(samples)} of {total:,}: {parts}."
     return Excerpt(tuple(map(_cut, samples)), note)
 
 

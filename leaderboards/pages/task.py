@@ -166,7 +166,8 @@ def _gap_sentence(cells: Sequence[Cell]) -> str:
     gap = resolvable_gap(scored)
     if gap is None or gap >= 1:
         return "These samples and seeds resolve no gap between the first two four times in five."
-    return f"Between the first two, a true gap of {points(gap)} points or more would be resolved four times in five."
+    true_gap = f"a true gap of {points(gap)} points or more"
+    return f"Between the first two, {true_gap} would be resolved four times in five."
 
 
 def _cut_sentence(cells: Sequence[Cell]) -> str:
@@ -176,8 +177,8 @@ def _cut_sentence(cells: Sequence[Cell]) -> str:
         return ""
     worst = max(cut, key=attrgetter("samples.cut_share"))
     return (
-        f"In {len(cut):,} of {count_of(len(results), 'run')} more than {100 * MANY_CUT:.0f} % of the answers were "
-        f"cut, so that scores may be too low. At worst ({worst.run.candidate.label}), {worst.often_cut}."
+        f"In {len(cut):,} of {count_of(len(results), 'run')} more than {100 * MANY_CUT:.0f} % of the answers "
+        f"were cut, so that scores may be too low. At worst ({worst.run.candidate.label}), {worst.often_cut}."
     )
 
 
@@ -193,8 +194,8 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         ),
         Column(
             "Clean",
-            "The score without the test samples that stand, exactly or nearly, in what the arm was trained on, or (of arms "
-            "that train nothing) in the whole training set. – where none does.",
+            "The score without the test samples that stand, exactly or nearly, in what the arm was trained "
+            "on, or (of arms that train nothing) in the whole training set. – where none does.",
             narrow=False,
             about="clean",
         ),

@@ -90,8 +90,9 @@ def _about(stage: Stage, task: str) -> str:
     if stage.meta is not None:
         meta = stage.meta
         return (
-            f"Reptile over {samples}: {count_of(meta.meta_steps, 'visit')} of {count_of(meta.inner_steps, 'step')} each, "
-            f"and {meta.meta_step_size:g} of the way towards what each came to, falling to 0."
+            f"Reptile over {samples}: {count_of(meta.meta_steps, 'visit')} of "
+            f"{count_of(meta.inner_steps, 'step')} each, and {meta.meta_step_size:g} of the way towards what "
+            "each came to, falling to 0."
         )
     if len(names) > 1:
         return f"Together, on {samples}."
@@ -120,8 +121,8 @@ def _facts(training: TrainingRecord, card: MetricCard | None) -> Pairs:
         ("Device", f"{training.device}, {training.dtype}"),
         (
             "Time",
-            f"{duration(training.train_seconds)}, and {duration(training.startup_seconds + training.load_seconds)} of "
-            "start-up and loading",
+            f"{duration(training.train_seconds)}, and "
+            f"{duration(training.startup_seconds + training.load_seconds)} of start-up and loading",
         ),
         ("Tokens/s, evaluations included", _rate(training)),
         ("Peak memory", size_of_memory(training.peak_memory_bytes)),
@@ -158,8 +159,9 @@ def _notes(stage: Stage, training: TrainingRecord) -> list[str]:
     if 0 < fitted < wanted:
         steps = stage.training.gradient_accumulation_steps
         notes.append(
-            f"{wanted} samples at a time did not fit into memory: they were taken {fitted} at a time, with the gradients of "
-            f"{steps * wanted // fitted} such batches added up instead of {steps}. The batch of a step is the same."
+            f"{wanted} samples at a time did not fit into memory: they were taken {fitted} at a time, with "
+            f"the gradients of {steps * wanted // fitted} such batches added up instead of {steps}. The "
+            "batch of a step is the same."
         )
     if training.resumed_at:
         steps_text = listed([f"{step:,}" for step in training.resumed_at])
@@ -168,8 +170,9 @@ def _notes(stage: Stage, training: TrainingRecord) -> list[str]:
     lost = training.discarded
     if lost.seconds >= LEAST_SECONDS or lost.tokens:
         notes.append(
-            f"Thrown away: {duration(lost.seconds)} and {quantity(lost.tokens)} tokens of work that came to nothing, "
-            "after the last checkpoint before a stop or in steps that ran out of memory. They are paid for in all costs."
+            f"Thrown away: {duration(lost.seconds)} and {quantity(lost.tokens)} tokens of work that came to "
+            "nothing, after the last checkpoint before a stop or in steps that ran out of memory. They are "
+            "paid for in all costs."
         )
     return notes
 
@@ -179,8 +182,8 @@ def _missing_samples(split: str, kept: int, left_out: int) -> list[str]:
     if left_out <= MOST_LEFT_OUT * (kept + left_out):
         return []
     return [
-        f"{left_out:,} of {kept + left_out:,} {split} samples were longer than max_length or the model’s context, and "
-        "were left out."
+        f"{left_out:,} of {kept + left_out:,} {split} samples were longer than max_length or the model’s "
+        "context, and were left out."
     ]
 
 
