@@ -38,8 +38,8 @@ MARKER = ".gainboard-site"
 
 _PACKAGE = Path(__file__).parent
 _RESERVED = frozenset({"404.html", "data", "index.html", HISTORY, "sitemap.xml", "static"})
-"""Names in the root of a site that no board may have: files of the root, and what programs and the next publish
-look for there. Pages of a board lie in its own folder."""
+"""Names in the root of a site that no board may have: files of the root, and what programs and the next
+publish look for there. Pages of a board lie in its own folder."""
 
 MANY_RUNS = 300
 """Runs from which on a cache is used."""
@@ -143,8 +143,8 @@ def publish_boards(
 ) -> PublishedBoards:
     """Build a site of several boards, each in a folder of its own, and a front page that lists them.
 
-    The other arguments are those of `publish`. A board takes its name from its file, or from the folder of its
-    `board.toml`.
+    The other arguments are those of `publish`. A board takes its name from its file, or
+    from the folder of its `board.toml`.
     """
     address = check_address(url)
     names = _names(boards)
@@ -213,9 +213,8 @@ def _name_of(board: Path | None) -> str:
 
 
 def _with_history(site: Site, out: Path, name: str, *, several: bool) -> Site:
-    """The board with its history in the former site: of several boards, each has its history in a folder of its
-    name.
-    """
+    """The board with its history in the former site: of several boards, each has its history in a
+    folder of its name."""
     alone, among_others = out / HISTORY, out / name / HISTORY
     folder, other_folder = (among_others, alone) if several else (alone, among_others)
     former = read_history(folder)

@@ -1,5 +1,5 @@
-"""The geometry of the cost page's three charts, for the scenario it opens with; `static/plots.js` redraws them
-alike."""
+"""The geometry of the cost page's three charts, for the scenario it opens with;
+`static/plots.js` redraws them alike."""
 
 import itertools
 from collections.abc import Sequence
@@ -67,8 +67,8 @@ class Plot:
 
 
 def tick_usd(value: float) -> str:
-    """The label of a tick in dollars: short enough for an axis, and different for each tick: `$0.001`, `$10k`,
-    `$1e-9`."""
+    """The label of a tick in dollars, short enough for an axis, and different for each tick:
+    `$0.001`, `$10k`, `$1e-9`."""
     if value and not 1e-4 <= value < 1e15:
         return f"${scientific(value)}"
     if value < 0.095:

@@ -52,7 +52,8 @@ def _path(site: Site, record: Mapping[str, Any]) -> str:
     developer, _, model = record["model_info"]["id"].partition("/")
     digest = hashlib.sha256(record["evaluation_id"].encode("utf-8", "surrogatepass")).digest()
     # The datastore takes random UUIDs only; this one looks like it, and is the same each time.
-    return f"data/{_collection(site)}/{slug(developer)}/{slug(model)}/{uuid.UUID(bytes=digest[:16], version=4)}.json"
+    name = uuid.UUID(bytes=digest[:16], version=4)
+    return f"data/{_collection(site)}/{slug(developer)}/{slug(model)}/{name}.json"
 
 
 def _collection(site: Site) -> str:

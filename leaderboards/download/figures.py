@@ -141,7 +141,8 @@ class RowFigures(CellFigures, BillFigures):
     """A thousand requests on a device that is always busy."""
 
     break_even_few_shot: float | None
-    """Requests from which it is cheaper in total than few-shot prompting of the same model, in the scenario."""
+    """Requests from which it is cheaper in total than few-shot prompting of
+    the same model, in the scenario."""
 
     break_even_few_shot_why: NoFigure | None
     """Why there is no such number."""
@@ -153,8 +154,8 @@ class RowFigures(CellFigures, BillFigures):
     break_even_zero_shot: float | None
     break_even_zero_shot_why: NoFigure | None
     break_even_few_shot_uncached: float | None
-    """Requests from which it is cheaper than few-shot prompting with the prefix cache off; null also where the
-    speed without it was not measured."""
+    """Requests from which it is cheaper than few-shot prompting with the prefix cache off; null also where
+    the speed without it was not measured."""
 
     break_even_few_shot_uncached_why: NoFigure | None
     break_even_hosted: float | None

@@ -2,7 +2,7 @@
 what failed.
 
     all-in $ = Σ over the different trainings of all runs: device-seconds
-             + Σ over the trials of their searches: training and answering on dev, without trainings counted above
+             + Σ over the trials of their searches: training and answering on dev, but for the trainings above
              + Σ over the runs that failed: device-seconds until they did
                each / 3600 · price of the device's hour
 

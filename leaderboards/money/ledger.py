@@ -84,7 +84,8 @@ class CostLedger:
     lines: "CostLines"
 
     def payback(self, row: Row, arm: Row, gain: Estimate | None) -> Payback | None:
-        """Break-even of a fine-tune against any arm without tuning; None where a price or a rate is missing."""
+        """Break-even of a fine-tune against any arm without tuning;
+        None where a price or a rate is missing."""
         row_line, arm_line = self.lines.of(row.key), self.lines.of(arm.key)
         if row_line is None or arm_line is None:
             return None

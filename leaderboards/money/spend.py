@@ -140,9 +140,9 @@ class PricedRuns:
         return counts
 
     def labelled(self, result: Result) -> int:
-        """Labelled samples that a run needs: those that its weights were trained on; the task's dev set, where
-        dev chose a checkpoint or the settings; and the samples that its prompts show, unless it was trained
-        on them. Prompts that look for the `nearest` samples need the whole pool."""
+        """Labelled samples that a run needs: those that its weights were trained on; the task's dev set,
+        where dev chose a checkpoint or the settings; and the samples that its prompts show, unless it was
+        trained on them. Prompts that look for the `nearest` samples need the whole pool."""
         needs = [self._needs(part) for part in (result, *self.members(result))]
         own = self.labels(result).get(result.run.task, 0)
         prompted = max(need.prompted for need in needs)
@@ -274,8 +274,8 @@ def summed(parts: Sequence[DeviceSeconds | None]) -> DeviceSeconds | None:
 
 
 def usd_of(seconds: Mapping[str, float] | None, prices: Prices, *, utilisation: float = 1.0) -> Price | None:
-    """What device-seconds cost where a device is busy for `utilisation` of the time; None when the seconds, or
-    a price, are not known."""
+    """What device-seconds cost where a device is busy for `utilisation` of the time; None when the
+    seconds, or a price, are not known."""
     if seconds is None:
         return None
     parts = [(prices.hour(device), spent / (3600 * utilisation)) for device, spent in seconds.items()]

@@ -75,7 +75,8 @@ class Renderer:
 
 
 def as_bytes(data: Any) -> bytes:
-    """Plain data, dataclasses and records as bytes that differ where the data do. Raises for anything else."""
+    """Plain data, dataclasses and records as bytes that differ where the data do.
+    Raises for anything else."""
     try:
         return pydantic_core.to_json(data, inf_nan_mode="constants")
     except pydantic_core.PydanticSerializationError:
