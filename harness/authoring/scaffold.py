@@ -6,60 +6,24 @@ complete task.
 """
 
 import builtins
-import itertools
 import json
 import keyword
-import math
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
+from harness.authoring.answers import AnswerKind, answer_kind, decision
 from harness.authoring.examples import EXAMPLES, certain_reply, score_of
 from harness.data.dataset import make_sample
 from harness.data.sources import table_splits
-from harness.data.splits import MAX_FREQUENT_STRATA, MAX_STRATA, ROWS_PER_STRATUM
 from harness.data.tables import read_table
 from harness.errors import UserError, naming_what_is_written
-from harness.metrics.answers import first_json_object, is_number
 from harness.plan.power import Power, power_of
 from harness.plugins.registry import find_plugins, load_task
 from harness.score.judging import metrics_of
-from harness.task import Output, Row, Splits, Task
-from harness.task.prompts import SLOTS, render
-from harness.task.words import spaced, unspaced_share, words_of
-
-MAX_CHOICES = MAX_FREQUENT_STRATA
-"""More different targets than this are answers to be written, not labels to be chosen."""
-
-FEW_CHOICES = MAX_STRATA
-"""More labels than this must recur more often, and be no dates, codes or amounts."""
-
-MAX_NUMBER_CHOICES = 10
-"""More different numbers than this are results to be worked out, not ratings to be chosen."""
-
-ROWS_PER_CHOICE = 3
-"""Rows per label, on average, from which on few targets are labels: those recur, answers do not."""
-
-ROWS_PER_MANY = ROWS_PER_STRATUM
-"""Rows per label, on average, from which on many targets are labels."""
-
-LONG_LABEL = 100
-"""Characters of a target that is a text, not one of many labels."""
-
-MAX_RARE = 0.2
-"""Share of the labels that may occur only once, misspelt ones for instance."""
-
-LISTED_LABELS = 200
-"""The wordings list the labels if all of them take at most so many characters."""
-
-LONG_ANSWER = 5
-"""Targets that typically have so many words are judged by the words they share, not as a whole."""
-
-BYTES_PER_TOKEN = 2
-"""Fewer than most tokenizers reach in most scripts, so that no target is cut off."""
+from harness.task import Row, Splits, Task
+from harness.task.prompts import render
 
 _GENERATED_NAMES = frozenset(
     {
@@ -92,26 +56,6 @@ class _Columns:
     input: str
     target: str
     group: str | None
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """The kind of task that the targets make, and how it is written."""
-
-    output: Output
-    description: str
-    metrics: tuple[str, ...]
-    """The primary one first."""
-
-    templates: dict[str, str]
-    choices: tuple[str, ...] = ()
-    """Sorted; empty for `generate`."""
-
-    settings: tuple[str, ...] = ()
-    """More fields of the task, as they are written."""
-
-    reads_json: bool = False
-    """Whether the targets are JSON objects, which are put into one form."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +110,7 @@ def new_task(
         data = _write_data(written, source, sheet)
         splits = _cut(data, columns)
         targets = [row[columns.target] for row in (*splits.train, *splits.dev, *splits.test)]
-        kind = _kind_of(targets)
+        kind = answer_kind(targets)
         (written / "task.py").write_text(_task_source(name, data.name, columns, kind), encoding="utf-8")
         task = load_task(name, find_plugins([folder], entry_points=False))
         (written / EXAMPLES).write_text(_examples(task, columns, splits.test), encoding="utf-8")
@@ -174,7 +118,7 @@ def new_task(
         shutil.rmtree(written)  # a half-written task would block the next attempt
         raise
     clusters = ["" if columns.group is None else row[columns.group] for row in splits.test]
-    return NewTask(written, _decision(kind, len(set(targets))), power_of(clusters))
+    return NewTask(written, decision(kind, len(set(targets))), power_of(clusters))
 
 
 def _check_name(name: str, folder: Path) -> None:
@@ -238,158 +182,10 @@ def _write_data(folder: Path, source: Path | None, sheet: str | None) -> Path:
     return path
 
 
-# What kind of task a column of targets makes
-
-
-def _kind_of(targets: Sequence[str]) -> _Kind:
-    if all(map(_is_json_object, targets)):
-        return _json(targets)
-    numbers = all(map(is_number, targets))
-    if _are_labels(targets, numbers=numbers):
-        return _choice(tuple(sorted(set(targets))))
-    settings = [_max_tokens(targets)]
-    if not any("\n" in target for target in targets):
-        settings.append(r'stop=("\n",)')
-    if numbers:
-        return _Kind(
-            "generate",
-            "Write the right number for a text.",
-            ("numeric_match", "exact_match"),
-            {
-                "plain": "{text}",
-                "instruction": "Work out the number that is asked for, and reply with nothing else.\n\n{text}",
-                "question": "{text}\n\nWhich number is it?",
-            },
-            settings=tuple(settings),
-        )
-    by_words = _metric_of_words(targets)
-    long = median(len(spaced(target).split()) for target in targets) >= LONG_ANSWER
-    return _Kind(
-        "generate",
-        "Write the right answer to a text.",
-        (by_words, "exact_match") if long else ("exact_match", by_words),
-        {
-            "plain": "{text}",
-            "instruction": "Read the input and write what belongs to it, and nothing else.\n\nInput: {text}",
-            "question": "{text}\n\nWhat is the right reply to this?",
-        },
-        settings=tuple(settings),
-    )
-
-
-def _metric_of_words(targets: Sequence[str]) -> str:
-    """What tells how much of an answer is right: ROUGE compares words, chrF characters where a script parts none;
-    short signs that are no words are compared whole."""
-    if sum(map(unspaced_share, targets)) >= len(targets) / 2:
-        return "chrf"
-    return "rougeL" if all(map(words_of, targets)) else "token_f1"
-
-
-def _is_json_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _json(targets: Sequence[str]) -> _Kind:
-    return _Kind(
-        "generate",
-        "Write the right JSON object for a text.",
-        ("json_f1", "json_precision", "json_recall", "exact_match"),
-        {
-            "plain": "{text}",
-            "instruction": "Read the input and write the JSON object that belongs to it, and nothing else.\n\nInput: {text}",
-            "question": "{text}\n\nWhich JSON object says this?",
-        },
-        # Without a stop: what a prompted model writes over several lines is read, too.
-        settings=(
-            "extract=first_json_object",
-            _max_tokens([first_json_object(target) for target in targets]),
-        ),
-        reads_json=True,
-    )
-
-
-def _max_tokens(targets: Sequence[str]) -> str:
-    longest = max(len(target.encode()) for target in targets)
-    return f"max_tokens={16 * math.ceil((longest / BYTES_PER_TOKEN + 1) / 16)}"
-
-
-def _are_labels(targets: Sequence[str], *, numbers: bool) -> bool:
-    """Whether the targets are few different ones for their number, nearly all of which recur."""
-    counts = Counter(targets)
-    limit = min(MAX_NUMBER_CHOICES if numbers else FEW_CHOICES, len(targets) // ROWS_PER_CHOICE)
-    names = len(counts) - sum(map(_is_no_name, counts))
-    if len(counts) > limit and not numbers and names > len(counts) / 2:
-        limit = min(MAX_CHOICES, len(targets) // ROWS_PER_MANY)
-    rare = sum(count == 1 for count in counts.values())
-    return 2 <= len(counts) <= limit and rare <= MAX_RARE * len(counts)
-
-
-def _is_no_name(target: str) -> bool:
-    """Whether a target is a date, a code, an amount, or a text, which recur without being labels."""
-    digits, letters = sum(map(str.isdigit, target)), sum(map(str.isalpha, target))
-    return (digits > 0 and digits >= letters) or len(target) > LONG_LABEL
-
-
-def _choice(choices: tuple[str, ...]) -> _Kind:
-    listing, listed = _listing(choices), _are_listed(choices)
-    wordings = {
-        "plain": f"Choose one of: {listing}.\n{{text}}" if listed else "{text}",
-        "instruction": "Read the text and reply with the label that fits it best"
-        + (f": {listing}." if listed else ".")
-        + "\n\nText: {text}",
-        "question": "{text}\n\nWhich label would you give to this"
-        + (f", out of these: {listing}?" if listed else "?"),
-    }
-    # A label that begins another would never be the less likely one. A full stop after it prevents that.
-    if any(longer.startswith(label) for label, longer in itertools.permutations(choices, 2)):
-        wordings = {name: f"{wording}\nAnswer: <mask>." for name, wording in wordings.items()}
-    return _Kind(
-        "choice",
-        "Choose the right label for a text.",
-        ("accuracy", "f1_macro"),
-        wordings,
-        choices,
-        ("chance=1 / len(CHOICES)",),
-    )
-
-
-def _listing(choices: Sequence[str]) -> str:
-    """The labels as a wording lists them."""
-    return ", ".join(choices).replace("{", "{{").replace("}", "}}")
-
-
-def _are_listed(choices: Sequence[str]) -> bool:
-    """Whether wordings list the labels: all of them are short together, and none, such as `<mask>`, would be
-    the place of the answer."""
-    listing = _listing(choices)
-    return len(listing) <= LISTED_LABELS and not any(slot in listing for slot in SLOTS)
-
-
-def _decision(kind: _Kind, different: int) -> str:
-    metrics = ", ".join(kind.metrics)
-    if kind.output == "choice":
-        if _are_listed(kind.choices):
-            return f"{different} different targets: labels to be chosen ({metrics}); edit output to have them written"
-        return (
-            f"{different} different targets: labels to be chosen ({metrics}), which the prompts do not list; edit "
-            "templates to list them, or output to have them written"
-        )
-    if kind.reads_json:
-        return f"{different} different targets, all JSON objects: judged by their fields ({metrics})"
-    if kind.metrics[0] == "numeric_match":
-        return f"{different} different targets, all numbers: to be worked out ({metrics}); edit output to choose among them"
-    return (
-        f"{different} different targets: answers to be written ({metrics}); edit output to choose among them"
-    )
-
-
 # The files
 
 
-def _task_source(name: str, file_name: str, columns: _Columns, kind: _Kind) -> str:
+def _task_source(name: str, file_name: str, columns: _Columns, kind: AnswerKind) -> str:
     is_choice = kind.output == "choice"
     names = ["PromptSet", "Row", "Sample", "Splits", "Task", "table_splits", "task"]
     target = f"row[{_python(columns.target)}]"

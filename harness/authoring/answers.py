@@ -1,0 +1,212 @@
+"""Tell from a column of targets what kind of answer it asks for: a label, a number, JSON or a text."""
+
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from harness.data.splits import MAX_FREQUENT_STRATA, MAX_STRATA, ROWS_PER_STRATUM
+from harness.metrics.answers import first_json_object, is_number
+from harness.task import Output
+from harness.task.prompts import SLOTS
+from harness.task.words import spaced, unspaced_share, words_of
+
+MAX_CHOICES = MAX_FREQUENT_STRATA
+"""More different targets than this are answers to be written, not labels to be chosen."""
+
+FEW_CHOICES = MAX_STRATA
+"""More labels than this must recur more often, and be no dates, codes or amounts."""
+
+MAX_NUMBER_CHOICES = 10
+"""More different numbers than this are results to be worked out, not ratings to be chosen."""
+
+ROWS_PER_CHOICE = 3
+"""Rows per label, on average, from which on few targets are labels: those recur, answers do not."""
+
+ROWS_PER_MANY = ROWS_PER_STRATUM
+"""Rows per label, on average, from which on many targets are labels."""
+
+LONG_LABEL = 100
+"""Characters of a target that is a text, not one of many labels."""
+
+MAX_RARE = 0.2
+"""Share of the labels that may occur only once, misspelt ones for instance."""
+
+LISTED_LABELS = 200
+"""The wordings list the labels if all of them take at most so many characters."""
+
+LONG_ANSWER = 5
+"""Targets that typically have so many words are judged by the words they share, not as a whole."""
+
+BYTES_PER_TOKEN = 2
+"""Fewer than most tokenizers reach in most scripts, so that no target is cut off."""
+
+
+@dataclass(frozen=True)
+class AnswerKind:
+    """The kind of task that the targets make, and how it is written."""
+
+    output: Output
+    description: str
+    metrics: tuple[str, ...]
+    """The primary one first."""
+
+    templates: dict[str, str]
+    choices: tuple[str, ...] = ()
+    """Sorted; empty for `generate`."""
+
+    settings: tuple[str, ...] = ()
+    """More fields of the task, as they are written."""
+
+    reads_json: bool = False
+    """Whether the targets are JSON objects, which are put into one form."""
+
+
+def answer_kind(targets: Sequence[str]) -> AnswerKind:
+    """What the targets of a table are, and so how they are asked for and judged."""
+    if all(map(_is_json_object, targets)):
+        return _json(targets)
+    numbers = all(map(is_number, targets))
+    if _are_labels(targets, numbers=numbers):
+        return _choice(tuple(sorted(set(targets))))
+    settings = [_max_tokens(targets)]
+    if not any("\n" in target for target in targets):
+        settings.append(r'stop=("\n",)')
+    if numbers:
+        return AnswerKind(
+            "generate",
+            "Write the right number for a text.",
+            ("numeric_match", "exact_match"),
+            {
+                "plain": "{text}",
+                "instruction": "Work out the number that is asked for, and reply with nothing else.\n\n{text}",
+                "question": "{text}\n\nWhich number is it?",
+            },
+            settings=tuple(settings),
+        )
+    by_words = _metric_of_words(targets)
+    long = median(len(spaced(target).split()) for target in targets) >= LONG_ANSWER
+    return AnswerKind(
+        "generate",
+        "Write the right answer to a text.",
+        (by_words, "exact_match") if long else ("exact_match", by_words),
+        {
+            "plain": "{text}",
+            "instruction": "Read the input and write what belongs to it, and nothing else.\n\nInput: {text}",
+            "question": "{text}\n\nWhat is the right reply to this?",
+        },
+        settings=tuple(settings),
+    )
+
+
+def decision(kind: AnswerKind, different: int) -> str:
+    """A sentence for the user: what was made of so many different targets, with the metrics, primary first."""
+    metrics = ", ".join(kind.metrics)
+    if kind.output == "choice":
+        if _are_listed(kind.choices):
+            return f"{different} different targets: labels to be chosen ({metrics}); edit output to have them written"
+        return (
+            f"{different} different targets: labels to be chosen ({metrics}), which the prompts do not list; edit "
+            "templates to list them, or output to have them written"
+        )
+    if kind.reads_json:
+        return f"{different} different targets, all JSON objects: judged by their fields ({metrics})"
+    if kind.metrics[0] == "numeric_match":
+        return f"{different} different targets, all numbers: to be worked out ({metrics}); edit output to choose among them"
+    return (
+        f"{different} different targets: answers to be written ({metrics}); edit output to choose among them"
+    )
+
+
+def _metric_of_words(targets: Sequence[str]) -> str:
+    """What tells how much of an answer is right: ROUGE compares words, chrF characters where a script parts none;
+    short signs that are no words are compared whole."""
+    if sum(map(unspaced_share, targets)) >= len(targets) / 2:
+        return "chrf"
+    return "rougeL" if all(map(words_of, targets)) else "token_f1"
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _json(targets: Sequence[str]) -> AnswerKind:
+    return AnswerKind(
+        "generate",
+        "Write the right JSON object for a text.",
+        ("json_f1", "json_precision", "json_recall", "exact_match"),
+        {
+            "plain": "{text}",
+            "instruction": "Read the input and write the JSON object that belongs to it, and nothing else.\n\nInput: {text}",
+            "question": "{text}\n\nWhich JSON object says this?",
+        },
+        # Without a stop: what a prompted model writes over several lines is read, too.
+        settings=(
+            "extract=first_json_object",
+            _max_tokens([first_json_object(target) for target in targets]),
+        ),
+        reads_json=True,
+    )
+
+
+def _max_tokens(targets: Sequence[str]) -> str:
+    longest = max(len(target.encode()) for target in targets)
+    return f"max_tokens={16 * math.ceil((longest / BYTES_PER_TOKEN + 1) / 16)}"
+
+
+def _are_labels(targets: Sequence[str], *, numbers: bool) -> bool:
+    """Whether the targets are few different ones for their number, nearly all of which recur."""
+    counts = Counter(targets)
+    limit = min(MAX_NUMBER_CHOICES if numbers else FEW_CHOICES, len(targets) // ROWS_PER_CHOICE)
+    names = len(counts) - sum(map(_is_no_name, counts))
+    if len(counts) > limit and not numbers and names > len(counts) / 2:
+        limit = min(MAX_CHOICES, len(targets) // ROWS_PER_MANY)
+    rare = sum(count == 1 for count in counts.values())
+    return 2 <= len(counts) <= limit and rare <= MAX_RARE * len(counts)
+
+
+def _is_no_name(target: str) -> bool:
+    """Whether a target is a date, a code, an amount, or a text, which recur without being labels."""
+    digits, letters = sum(map(str.isdigit, target)), sum(map(str.isalpha, target))
+    return (digits > 0 and digits >= letters) or len(target) > LONG_LABEL
+
+
+def _choice(choices: tuple[str, ...]) -> AnswerKind:
+    listing, listed = _listing(choices), _are_listed(choices)
+    wordings = {
+        "plain": f"Choose one of: {listing}.\n{{text}}" if listed else "{text}",
+        "instruction": "Read the text and reply with the label that fits it best"
+        + (f": {listing}." if listed else ".")
+        + "\n\nText: {text}",
+        "question": "{text}\n\nWhich label would you give to this"
+        + (f", out of these: {listing}?" if listed else "?"),
+    }
+    # A label that begins another would never be the less likely one. A full stop after it prevents that.
+    if any(longer.startswith(label) for label, longer in itertools.permutations(choices, 2)):
+        wordings = {name: f"{wording}\nAnswer: <mask>." for name, wording in wordings.items()}
+    return AnswerKind(
+        "choice",
+        "Choose the right label for a text.",
+        ("accuracy", "f1_macro"),
+        wordings,
+        choices,
+        ("chance=1 / len(CHOICES)",),
+    )
+
+
+def _listing(choices: Sequence[str]) -> str:
+    """The labels as a wording lists them."""
+    return ", ".join(choices).replace("{", "{{").replace("}", "}}")
+
+
+def _are_listed(choices: Sequence[str]) -> bool:
+    """Whether wordings list the labels: all of them are short together, and none, such as `<mask>`, would be
+    the place of the answer."""
+    listing = _listing(choices)
+    return len(listing) <= LISTED_LABELS and not any(slot in listing for slot in SLOTS)
