@@ -62,7 +62,8 @@ HEAVY = (
     "harness/driver/test_thinking_sweep.py",
     "harness/driver/test_real_model.py",
 )
-"""The files that take longest, in the order of their starts: the shorter ones fill both cores up to the end."""
+"""The files that take longest, in the order of their starts:
+the shorter ones fill both cores up to the end."""
 
 THOROUGH = (
     "harness/metrics/test_metrics_properties.py",
@@ -90,15 +91,16 @@ forks: ForkServers | None = None
 
 
 def pytest_configure() -> None:
-    """Begin a session, unless another process did: this one runs a part of its tests, or was started by one."""
+    """Begin a session, unless another process did:
+    this one runs a part of its tests, or was started by one."""
     global forks
     if SESSION in os.environ:
         return
     folder = Path(tempfile.mkdtemp(prefix="gainboard-session-"))
     os.environ[SESSION] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    # Workers are forked, which would take longer to import than to do what tests want of them. What has seen a
-    # CUDA device cannot be forked.
+    # Workers are forked, which would take longer to import than to do what tests want of them. What has
+    # seen a CUDA device cannot be forked.
     if sys.platform == "linux" and not shutil.which("nvidia-smi"):
         forks = ForkServers(folder)
         os.environ[PYTHON] = str(forks.python)

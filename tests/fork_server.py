@@ -3,9 +3,9 @@ of torch, TRL and vLLM take ten.
 
 Tests set `GAINBOARD_WORKER_PYTHON` to a script that runs this module. It is called as Python is, with
 `-P -m MODULE …`, and hands its arguments, environment, folder and pipes to a server, which forks and runs the
-module in the child. The script lives as long as the child and ends as it does: whoever started it has a process
-id to signal, and sees the exit code or the signal that ended the worker. Modules that no server has are started
-in the usual way.
+module in the child. The script lives as long as the child and ends as it does: whoever started it has
+a process id to signal, and sees the exit code or the signal that ended the worker. Modules that no
+server has are started in the usual way.
 """
 
 import gc
@@ -28,8 +28,8 @@ IMPORTS = {
     "preflight": ("harness.preflight.__main__",),
     "echo": ("harness.workers.worker",),
 }
-"""What each server imports. vLLM has one of its own: importing it changes other libraries. The preflight has, too:
-it does without torch."""
+"""What each server imports. vLLM has one of its own: importing it changes other libraries. The preflight
+has, too: it does without torch."""
 
 SERVERS = {
     "harness.training": "training",

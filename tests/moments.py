@@ -1,7 +1,8 @@
-"""Processes of a sweep that stop where the environment says, so that a test can kill them at just this moment.
+"""Processes of a sweep that stop where the environment says, so that a
+test can kill them at just this moment.
 
-`python tests/moments.py run …` is `gainboard run …`; the fork server imports this module into workers. Only the
-process that comes to the moment stops: it says so in a file, with its process id, and waits for its end.
+`python tests/moments.py run …` is `gainboard run …`; the fork server imports this module into workers. Only
+the process that comes to the moment stops: it says so in a file, with its process id, and waits for its end.
 """
 
 import importlib

@@ -1,4 +1,5 @@
-"""What all processes of one test session share: those that run tests side by side, and those that tests start."""
+"""What all processes of one test session share:
+those that run tests side by side, and those that tests start."""
 
 import os
 from collections.abc import Callable

@@ -24,7 +24,8 @@ RULES: dict[str, dict[str, list[str]]] = {
     "light": {},
     "dark": {"runOnly": ["color-contrast", "link-in-text-block"]},
 }
-"""What axe-core looks for: everything; in the dark only colours are others, held to the same level of contrast."""
+"""What axe-core looks for: everything;
+in the dark only colours are others, held to the same level of contrast."""
 
 
 @dataclass(frozen=True)

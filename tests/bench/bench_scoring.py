@@ -492,7 +492,8 @@ def _answer(sample: dict[str, Any]) -> str:
 def test_nine_arms_take_a_fraction_of_the_time_of_nine_starts_of_lm_eval(
     benchmark: Any, field: Field, backend: str
 ) -> None:
-    """With the same answers, sample by sample. Ours is measured before and after, for theirs takes minutes."""
+    """With the same answers, sample by sample.
+    Ours is measured before and after, for theirs takes minutes."""
 
     def ours() -> tuple[float, dict[tuple[int, str], list[str]]]:
         (field.folder / "answers.sqlite").unlink(missing_ok=True)  # or there would be nothing to generate

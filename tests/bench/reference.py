@@ -30,8 +30,8 @@ def in_references(seconds: float, references: Sequence[float]) -> float:
 def median_ratio(numerator: Callable[[], float], denominator: Callable[[], float], *, rounds: int) -> float:
     """Median over rounds of the one's seconds by the other's; each returns the seconds that it took.
 
-    In every round both are measured, in turns first and second: a slower minute of the machine is then one for
-    both, and one that hits only one of them moves a single ratio and not the median.
+    In every round both are measured, in turns first and second: a slower minute of the machine is then one
+    for both, and one that hits only one of them moves a single ratio and not the median.
     """
     ratios = []
     for turn in range(rounds):

@@ -140,8 +140,8 @@ def test_a_sweep_is_judged_with_its_seeds_and_one_never_shows_a_gain(write: Writ
 
 def test_an_extractor_that_raises_is_an_error() -> None:
     assert found("error", check(extract=lambda text: text.split(":")[1])) == [
-        f"extract raised IndexError: list index out of range (test_check.py, line {line_of('text.split(')}) on the target "
-        "of train sample '0' (10 of 10 tried)"
+        f"extract raised IndexError: list index out of range (test_check.py, line {line_of('text.split(')}) "
+        "on the target of train sample '0' (10 of 10 tried)"
     ]
 
 

@@ -65,8 +65,8 @@ def test_repeated_samples_of_a_split_are_counted() -> None:
 def test_one_prompt_with_two_targets_is_a_conflict() -> None:
     both = [{"text": "1", "answer": "2"}, {"text": "1", "answer": "3"}]
     assert faults(task_of(both, rows(8, 12))) == [
-        "1 prompts have different targets in different samples, the first in train sample '0' and train sample '1'; "
-        "keep one target"
+        "1 prompts have different targets in different samples, the first in train sample '0' and train "
+        "sample '1'; keep one target"
     ]
 
 
@@ -136,8 +136,8 @@ def test_a_single_near_duplicate_of_many_is_not_mentioned() -> None:
 
 def test_a_shown_field_of_white_space_is_counted() -> None:
     assert faults(task_of(rows(0, 3), [*rows(8, 9), {"text": " ", "answer": "99"}])) == [
-        "1 of 2 test samples (the first is '1') have only white space in the field 'text', which a template shows; "
-        "fill it or leave them out"
+        "1 of 2 test samples (the first is '1') have only white space in the field 'text', which a template "
+        "shows; fill it or leave them out"
     ]
 
 
@@ -264,8 +264,8 @@ def test_a_choice_that_is_offered_twice_is_counted() -> None:
 def test_choices_that_differ_in_case_or_outer_white_space_are_named() -> None:
     choices = ("Good", "bad", "good ")
     assert faults(choosing(numbered(12), choices * 4, choices)) == [
-        "choices 'Good' and 'good ' differ only in case or outer white space (1 such pairs, the first in test sample '0'); "
-        "make them one"
+        "choices 'Good' and 'good ' differ only in case or outer white space (1 such pairs, the first in "
+        "test sample '0'); make them one"
     ]
 
 
@@ -281,8 +281,8 @@ def test_a_full_stop_after_the_slot_makes_such_choices_fair() -> None:
 def test_a_class_with_few_training_samples_is_named() -> None:
     targets = ["good"] * 19 + ["bad"] + ["good", "bad"] * 10
     assert faults(choosing(numbered(40), targets)) == [
-        "1 of 2 classes have under a fifth of an even share of the training samples, the first is 'bad' with 1 of 20; "
-        "a metric such as f1_macro shows how they fare"
+        "1 of 2 classes have under a fifth of an even share of the training samples, the first is 'bad' with "
+        "1 of 20; a metric such as f1_macro shows how they fare"
     ]
 
 
@@ -299,8 +299,8 @@ def test_a_wrong_chance_level_is_named() -> None:
 
 def test_a_constant_answer_that_leaves_little_to_learn_is_told() -> None:
     assert level_faults(choosing(numbered(40), (["good"] * 9 + ["bad"]) * 4)) == [
-        "always giving the most frequent training target scores 0.9 on accuracy, chance is 0.5: little is left to learn; "
-        "balance the samples or rank by another metric"
+        "always giving the most frequent training target scores 0.9 on accuracy, chance is 0.5: little is "
+        "left to learn; balance the samples or rank by another metric"
     ]
 
 
@@ -313,8 +313,8 @@ def test_samples_are_taken_evenly_from_first_to_last() -> None:
 def test_training_targets_that_hold_a_stop_string_are_counted() -> None:
     stopped = task_of(rows(0, 20), rows(30, 34), stop=("0",))
     assert (
-        "2 of 20 train samples (the first is '9') have a target that contains the stop string '0', where a model's answer "
-        "ends; choose another" in faults(stopped)
+        "2 of 20 train samples (the first is '9') have a target that contains the stop string '0', where a "
+        "model's answer ends; choose another" in faults(stopped)
     )
 
 
@@ -339,8 +339,8 @@ def test_white_space_at_the_end_of_a_question_is_a_fault_since_an_answer_brings_
     open_ended = PromptSet({"plain": "{text} + 1 is ", "slot": "{text} + 1 = [output]"}, marker="")
     (fault,) = faults(adding(prompts=open_ended))
     assert fault == (
-        "template 'plain' ends in white space, which goes with the answer and takes the place of target_delimiter "
-        "(' '); leave it out, or mark the answer's place with a slot"
+        "template 'plain' ends in white space, which goes with the answer and takes the place of "
+        "target_delimiter (' '); leave it out, or mark the answer's place with a slot"
     )
     (fault,) = faults(
         adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add 1 to {text}."}, marker="A: "))

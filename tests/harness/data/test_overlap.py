@@ -11,8 +11,8 @@ from harness.data.overlap import Overlap, find_overlap
 from harness.task import Sample
 
 SENTENCE = (
-    "the river that runs through our town was once so clean that children swam in it every summer and people drank "
-    "from it without any worry at all now"
+    "the river that runs through our town was once so clean that children swam in it every summer and people "
+    "drank from it without any worry at all now"
 )
 """Thirty words."""
 

@@ -245,8 +245,8 @@ def test_a_guard_run_whose_arm_was_left_out_says_what_is_missing(tmp_path: Path)
     (first, _) = read_failures(tmp_path / "results")
     assert first.phase == "search"
     assert first.reason == (
-        "it is scored with the weights of a/lora/adding-v1/n-6/seed-0, whose settings are not chosen yet; run that, too "
-        "(does --only leave it out?)"
+        "it is scored with the weights of a/lora/adding-v1/n-6/seed-0, whose settings are not chosen yet; "
+        "run that, too (does --only leave it out?)"
     )
     assert (tmp_path / "results" / first.run.folder / FAILURE).exists()
 

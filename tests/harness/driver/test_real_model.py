@@ -15,12 +15,12 @@ from harness.toys.packaged import PACKAGED
 
 MODEL = "gainboard/smollm2-135m"
 ANIMALS = (
-    "cat dog horse cow sheep goat pig lion tiger bear wolf fox deer rabbit mouse rat monkey elephant giraffe zebra "
-    "camel donkey duck goose hen owl eagle crow swan frog"
+    "cat dog horse cow sheep goat pig lion tiger bear wolf fox deer rabbit mouse rat monkey elephant giraffe "
+    "zebra camel donkey duck goose hen owl eagle crow swan frog"
 )
 PLANTS = (
-    "oak pine birch maple willow rose tulip daisy lily orchid fern moss ivy grass clover wheat barley rice corn "
-    "potato carrot onion cabbage lettuce spinach bamboo cactus palm elm ash"
+    "oak pine birch maple willow rose tulip daisy lily orchid fern moss ivy grass clover wheat barley rice "
+    "corn potato carrot onion cabbage lettuce spinach bamboo cactus palm elm ash"
 )
 
 SWEEP = """

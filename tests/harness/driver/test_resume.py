@@ -44,8 +44,8 @@ KILLS = (
     "result write 2",
     "result write 1",
 )
-"""The moment of each kill: where `moments` stops the start, and the first while a worker imports its libraries.
-The number is that of the call in this start."""
+"""The moment of each kill: where `moments` stops the start, and the first while a worker imports its
+libraries. The number is that of the call in this start."""
 
 SWEEP = """
 name = "often-killed"

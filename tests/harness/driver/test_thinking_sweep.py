@@ -84,8 +84,8 @@ def NAME():
 
 
 def make_thinker(folder: Path) -> None:
-    """A model that writes `<think>a⏎b</think>R` and ends: every token has a direction of its own, and the next one
-    is read off it."""
+    """A model that writes `<think>a⏎b</think>R` and ends: every token has a direction of its own,
+    and the next one is read off it."""
     shutil.copytree(toy_folder("toy-qwen3"), folder, ignore=shutil.ignore_patterns("*.safetensors"))
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     tokenizer.add_tokens(["<think>", "</think>"])

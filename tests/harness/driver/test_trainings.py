@@ -1,4 +1,5 @@
-"""How the train phase deals with its worker. It is invented here: what real ones train is tested elsewhere."""
+"""How the train phase deals with its worker.
+It is invented here: what real ones train is tested elsewhere."""
 
 from pathlib import Path
 from typing import Any

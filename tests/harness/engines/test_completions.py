@@ -1,4 +1,5 @@
-"""What a model wrote is cut where its answer ends, and nowhere else; here models write what they are told to."""
+"""What a model wrote is cut where its answer ends, and nowhere else;
+here models write what they are told to."""
 
 from pathlib import Path
 from typing import Any

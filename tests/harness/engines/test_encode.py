@@ -167,7 +167,8 @@ class Counting:
 
 
 def test_dozens_of_labels_after_many_long_prompts_are_encoded_with_little_of_them() -> None:
-    """Else the same prompts would be encoded once for each label, and the tokens of labels kept for each prompt."""
+    """Else the same prompts would be encoded once for each label,
+    and the tokens of labels kept for each prompt."""
     encoder = PromptEncoder(home_made("SentencePiece, first"), False)
     prompts = [Rendered([], f"{'lamp red blue ' * 300}{number} London\nAnswer:") for number in range(20)]
     labels = [f"label {number}" for number in range(50)]

@@ -1,4 +1,5 @@
-"""A GGUF file becomes an ordinary model folder, with the weights bit for bit and the tokenizer as the file says."""
+"""A GGUF file becomes an ordinary model folder,
+with the weights bit for bit and the tokenizer as the file says."""
 
 import json
 import os

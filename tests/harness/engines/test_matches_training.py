@@ -1,4 +1,5 @@
-"""What is trained is what is scored: a real fine-tune, and faults planted between its training and its scoring."""
+"""What is trained is what is scored:
+a real fine-tune, and faults planted between its training and its scoring."""
 
 import json
 import os

@@ -39,8 +39,8 @@ class Tokenizer:
         (
             QWEN,
             ["thinking", "enable_thinking", "reasoning_effort"],
-            "the chat template does not read thinking, reasoning_effort of chat_template_kwargs; the arguments that "
-            "it reads are enable_thinking",
+            "the chat template does not read thinking, reasoning_effort of chat_template_kwargs; the "
+            "arguments that it reads are enable_thinking",
         ),
         (
             PLAIN,
@@ -50,8 +50,8 @@ class Tokenizer:
         (
             BRANCHES,
             ["system", "mode", "effort"],
-            "the chat template does not read system of chat_template_kwargs; the arguments that it reads are effort, "
-            "mode",
+            "the chat template does not read system of chat_template_kwargs; the arguments that it reads are "
+            "effort, mode",
         ),
         ({"default": PLAIN, "tool_use": QWEN}, ["enable_thinking"], ""),
         ("{% unknown tag %}{{ thinking }}", ["thinking"], ""),

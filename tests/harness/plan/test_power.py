@@ -41,8 +41,8 @@ WITH_SEEDS = (
         (
             300,
             3,
-            "300 test samples and 3 seeds: only gaps above about 8.6 points show; 5 points would take 6 seeds and "
-            "about 1,100 samples.",
+            "300 test samples and 3 seeds: only gaps above about 8.6 points show; 5 points would take 6 "
+            "seeds and about 1,100 samples.",
             False,
         ),
         (
@@ -61,15 +61,15 @@ WITH_SEEDS = (
         (
             300,
             1,
-            "300 test samples and 1 seed: one seed can never show a gain; two would show gaps above about 9.1 points; "
-            "5 points would take 6 seeds and about 1,100 samples.",
+            "300 test samples and 1 seed: one seed can never show a gain; two would show gaps above about "
+            "9.1 points; 5 points would take 6 seeds and about 1,100 samples.",
             True,
         ),
         (
             1,
             1,
-            "1 test sample and 1 seed: one seed can never show a gain; 5 points would take 6 seeds and about 1,100 "
-            "samples.",
+            "1 test sample and 1 seed: one seed can never show a gain; 5 points would take 6 seeds and about "
+            "1,100 samples.",
             True,
         ),
     ],
@@ -86,8 +86,8 @@ def test_clusters_count_by_what_they_are_worth() -> None:
     power = power_of(["a", "b", "c", "d", "e", "f"] * 5)
     assert power == Power(samples=30, independent=6.0, seeds=None)
     assert power.sentence == (
-        "30 test samples (worth 6 independent ones): only gaps above about 51 points show; 5 points would take about "
-        "3,100."
+        "30 test samples (worth 6 independent ones): only gaps above about 51 points show; 5 points would "
+        "take about 3,100."
     )
 
 

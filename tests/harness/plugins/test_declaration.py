@@ -180,8 +180,8 @@ def unchanged(samples: Any, draws: Any) -> Any:
         ),
         (
             deduplicate(splits="train"),
-            "step 'deduplicate' has the splits ('t', 'r', 'a', 'i', 'n'); splits must be a tuple of split names "
-            "(train, dev, test)",
+            "step 'deduplicate' has the splits ('t', 'r', 'a', 'i', 'n'); splits must be a tuple of split "
+            "names (train, dev, test)",
         ),
         (Step("mine", "x"), "step 'mine': apply is 'x'; it must be a function of (samples, draws)"),  # type: ignore[arg-type]
     ],

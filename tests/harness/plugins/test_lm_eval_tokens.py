@@ -1,4 +1,5 @@
-"""On tokenizers of every kind, tasks of lm-eval are answered token by token as `lm_eval --model hf` does it."""
+"""On tokenizers of every kind,
+tasks of lm-eval are answered token by token as `lm_eval --model hf` does it."""
 
 from dataclasses import dataclass
 from functools import cache

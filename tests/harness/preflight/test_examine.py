@@ -1,5 +1,5 @@
-"""Models are looked at before a sweep begins: what is wrong is one sentence for each, in seconds, and the sweep
-does not start."""
+"""Models are looked at before a sweep begins:
+what is wrong is one sentence for each, in seconds, and the sweep does not start."""
 
 import json
 import re
@@ -43,7 +43,8 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def copy_toy(name: str, *, template: str | None = None, **tokenizer: Any) -> None:
-    """A toy in a folder of this name, with another chat template and other keys in its tokenizer's settings."""
+    """A toy in a folder of this name,
+    with another chat template and other keys in its tokenizer's settings."""
     folder = shutil.copytree(toy_folder("toy-llama"), name)
     if template is not None:
         (Path(folder) / "chat_template.jinja").write_text(template)
@@ -73,8 +74,8 @@ def test_a_sweep_with_a_damaged_model_is_refused_before_anything_is_done(
     copy_toy("raises", template="{{ raise_exception('No.') }}")
     write_sweep("./without-end", "./raises", "gainboard/toy-llama", methods='["zero_shot", "lora"]')
     expected = [
-        "candidate 'without-end': the tokenizer has no eos_token, so a tuned answer has no end to learn; name the "
-        "token that ends an answer as eos_token in tokenizer_config.json",
+        "candidate 'without-end': the tokenizer has no eos_token, so a tuned answer has no end to learn; "
+        "name the token that ends an answer as eos_token in tokenizer_config.json",
         "candidate 'raises': the chat template cannot render its prompts: it raises "
         "TemplateError: No.; correct the template, or set chat = false for this candidate",
     ]
@@ -198,6 +199,6 @@ def test_a_gguf_file_that_was_not_converted_yet_is_looked_at_later(
     write_sweep("small.gguf")
     assert call("check", "sweep.toml") == 0
     assert (
-        "· sweep.toml, candidate 'small.gguf' its tokenizer and chat template are looked at when `gainboard run` has "
-        "converted its GGUF file"
+        "· sweep.toml, candidate 'small.gguf' its tokenizer and chat template are looked at when "
+        "`gainboard run` has converted its GGUF file"
     ) in capsys.readouterr().out

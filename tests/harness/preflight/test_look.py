@@ -246,8 +246,8 @@ def test_targets_longer_than_max_tokens_are_counted_in_the_models_own_tokens(
     (remark,) = remarks(process, folder, asked("red", "это довольно длинный ответ", "green", max_tokens=12))
     assert (remark.severity, remark.fact, remark.task) == ("warn", "max_tokens", "repeat")
     assert remark.sentence.startswith(
-        "1 of 3 targets looked at are longer than max_tokens = 12 in this model's tokens, the longest 49: right answers "
-        "are cut; set max_tokens to 50 or more"
+        "1 of 3 targets looked at are longer than max_tokens = 12 in this model's tokens, the longest 49: "
+        "right answers are cut; set max_tokens to 50 or more"
     )
     assert remarks(process, folder, asked("это довольно длинный ответ", output="choice")) == []
 
@@ -296,8 +296,9 @@ def test_prompts_beyond_the_context_are_counted(process: Worker, folder: Path) -
     (remark,) = remarks(process, folder, asked("red", long, max_tokens=8, num_fewshot=4))
     assert (remark.severity, remark.fact) == ("warn", "context")
     assert remark.sentence.startswith(
-        "1 of 2 prompts looked at with 4 demonstrations take more than the context of 512 tokens, up to 620 with "
-        "the answer: their samples have no answer; shorten the prompts or lower num_fewshot or lower max_tokens"
+        "1 of 2 prompts looked at with 4 demonstrations take more than the context of 512 tokens, up to 620 "
+        "with the answer: their samples have no answer; "
+        "shorten the prompts or lower num_fewshot or lower max_tokens"
     )
     (short,) = remarks(process, folder, asked("red", max_tokens=8, max_model_len=16))
     assert short.sentence.endswith("shorten the prompts or lower max_tokens or raise max_model_len")
@@ -386,8 +387,8 @@ def test_arguments_that_a_template_does_not_read_are_refused(process: Worker, fo
     (remark,) = remarks(process, folder, asked("red"), chat_template_kwargs=given)
     assert (remark.severity, remark.fact) == ("refuse", "template_arguments")
     assert remark.sentence == (
-        "the chat template does not read enable_thoughts of chat_template_kwargs; the arguments that it reads are "
-        "enable_thinking"
+        "the chat template does not read enable_thoughts of chat_template_kwargs; the arguments that it "
+        "reads are enable_thinking"
     )
     assert remarks(process, folder, asked("red"), chat_template_kwargs={"enable_thinking": False}) == []
 

@@ -41,8 +41,9 @@ def test_a_training_that_cannot_fit_is_refused_and_what_is_too_large_for_the_dis
     memory, disk = findings("gainboard/toy-llama", "zero_shot", "lora", "full")
     assert (memory.severity, memory.fact, memory.candidate) == ("refuse", "memory", "a")
     assert memory.sentence.startswith(
-        "training it (full) takes at least 21 MB of memory for its 1.3 million parameters, before activations, "
-        "and this machine has 20 MB; tune adapters beside fewer bits (lora, qlora), or take a smaller model"
+        "training it (full) takes at least 21 MB of memory for its 1.3 million parameters, before "
+        "activations, and this machine has 20 MB; tune adapters beside fewer bits (lora, qlora), "
+        "or take a smaller model"
     )
     assert (disk.severity, disk.fact) == ("warn", "disk")
 

@@ -30,7 +30,8 @@ FAULTS = {
     "no_candidates.toml": "'candidates' is missing",
     "no_model.toml": "'candidates.0.model' is missing",
     "unknown_method.toml": (
-        "'candidates.0.methods.1': Input should be 'zero_shot', 'zero_shot_constrained', 'few_shot', 'lora', 'dora', "
+        "'candidates.0.methods.1': Input should be 'zero_shot', 'zero_shot_constrained', 'few_shot', 'lora', "
+        "'dora', "
     ),
     "revision_is_a_branch.toml": "'candidates.0.revision'",
     "name_is_a_path.toml": "'name'",
@@ -38,12 +39,13 @@ FAULTS = {
     "guard_task_is_trained_on.toml": "guard_tasks: task 'date_normalise' is among the sweep's tasks, and so trained on;",
     "same_guard_task_twice.toml": "guard task 'boolq' is given twice",
     "chat_without_a_template.toml": (
-        "'candidates.0': candidate 'toy': chat = false renders no chat template, and chat_template_kwargs are "
-        "arguments of one; leave one of the two out"
+        "'candidates.0': candidate 'toy': chat = false renders no chat template, and chat_template_kwargs "
+        "are arguments of one; leave one of the two out"
     ),
     "renderer_s_own_argument.toml": (
-        "'candidates.0.chat_template_kwargs': 'add_generation_prompt' is set when a prompt is rendered and cannot "
-        "be given; leave it out, and name only arguments that the chat template reads, such as enable_thinking"
+        "'candidates.0.chat_template_kwargs': 'add_generation_prompt' is set when a prompt is rendered and "
+        "cannot be given; leave it out, and name only arguments that the chat template reads, such as "
+        "enable_thinking"
     ),
     "one_thought_mark.toml": (
         "'candidates.0.thought_marks': must be two different texts, which begin and end a thought, such as"

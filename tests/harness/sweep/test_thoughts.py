@@ -1,4 +1,5 @@
-"""What a model thinks is told from what it answers, whatever its marks, and also where one of them is missing."""
+"""What a model thinks is told from what it answers, whatever its marks,
+and also where one of them is missing."""
 
 import pytest
 

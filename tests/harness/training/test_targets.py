@@ -1,4 +1,5 @@
-"""`target_modules` on models without weights: what matches, what may not, and what is refused in one sentence."""
+"""`target_modules` on models without weights:
+what matches, what may not, and what is refused in one sentence."""
 
 from typing import Any
 

@@ -139,8 +139,8 @@ def test_dev_samples_over_max_length_are_left_out_counted_and_told(trainer: Work
     record = fit(trainer, job, lambda message: told.append(message.get("note", "")))
     assert (record["samples_left_out"], record["dev_samples"], record["dev_samples_left_out"]) == (0, 1, 7)
     assert [note for note in told if note] == [
-        "toy/lora: 7 of 8 dev samples are longer than 256 tokens and were left out; raise max_length, unless that is "
-        "the model's own context"
+        "toy/lora: 7 of 8 dev samples are longer than 256 tokens and were left out; raise max_length, unless "
+        "that is the model's own context"
     ]
 
 
@@ -167,8 +167,8 @@ def test_few_samples_that_are_too_long_are_no_warning() -> None:
         dev_left_out=11,
     )
     assert few.warnings(longest=4) == [
-        "11 of 100 dev samples are longer than 4 tokens and were left out; raise max_length, unless that is the "
-        "model's own context"
+        "11 of 100 dev samples are longer than 4 tokens and were left out; raise max_length, unless that is "
+        "the model's own context"
     ]
 
 

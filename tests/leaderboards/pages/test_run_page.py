@@ -197,8 +197,8 @@ def test_a_training_that_went_wrong_is_marked_with_its_reason_wherever_its_row_i
 
 CUT = (
     "3 of 40 answers were cut before the model ended them (max_tokens = 8); raise max_tokens in the task or "
-    "under [generation]; 1 of them within a thought: raise the candidate's max_thought_tokens, or turn thinking off "
-    "(max_thought_tokens = 0)"
+    "under [generation]; 1 of them within a thought: raise the candidate's max_thought_tokens, or turn "
+    "thinking off (max_thought_tokens = 0)"
 )
 
 

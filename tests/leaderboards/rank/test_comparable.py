@@ -42,8 +42,8 @@ def test_seeds_whose_search_came_to_other_settings_are_left_out_and_named(tmp_pa
     made = table(tmp_path)
     assert made.rows[0].seeds == 2
     assert made.notes == (
-        "small · lora on 'capitals': 1 run was made differently (training.learning_rate = 0.0001 instead of 0.0003) "
-        "and left out of the comparison.",
+        "small · lora on 'capitals': 1 run was made differently (training.learning_rate = 0.0001 instead of "
+        "0.0003) and left out of the comparison.",
     )
 
 
