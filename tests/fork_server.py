@@ -35,6 +35,7 @@ SERVERS = {
     "harness.training": "training",
     "harness.engines": "training",
     "harness.preflight": "preflight",
+    "harness.preflight.architecture": "training",
     "faulty_training": "training",
     "echo_worker": "echo",
 }

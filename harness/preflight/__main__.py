@@ -22,12 +22,10 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from harness.errors import one_line
 from harness.preflight.job import ModelJob, ModelReport, Remark
 from harness.preflight.look import look
+from harness.preflight.memory import MEMORY, bound_memory
 from harness.preflight.reach import reach
 from harness.preflight.weights import weights_remarks
 from harness.workers.worker import Handler, Message, Report, serve
-
-MEMORY = 4 << 30
-"""Bytes that the process may take beyond what its libraries do: the largest tokenizers take a quarter."""
 
 
 def examine(message: Message, report: Report) -> Message:
@@ -75,23 +73,8 @@ def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
     yield from look(job, loaded["tokenizer"], text_config, lambda what: report({"at": what}))
 
 
-def _bound_memory() -> None:
-    """Let an allocation beyond the bound fail, where the system can;
-    it must not take the machine's memory."""
-    if sys.platform != "linux":
-        return
-    import resource
-
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    bound = pages * resource.getpagesize() + MEMORY
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(
-        resource.RLIMIT_AS, (bound if most == resource.RLIM_INFINITY else min(bound, most), most)
-    )
-
-
 def _start() -> Handler:
-    _bound_memory()
+    bound_memory()
     return examine
 
 

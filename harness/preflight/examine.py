@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from harness.data.loaded import LoadedTask
-from harness.preflight.job import ModelJob, ModelReport, Remark
+from harness.preflight.job import LayersJob, ModelJob, ModelReport, Remark
 from harness.preflight.probes import Probes
 from harness.records.preflight import PreflightFinding
 from harness.sweep.converted import location
@@ -19,7 +19,10 @@ from harness.workers.listener import Event, JobBegan, JobsEnded, Listener, Phase
 from harness.workers.worker import JobFailed, Message, Worker, WorkerDied
 
 SECONDS_EACH, SECONDS_TOGETHER = 20.0, 60.0
-"""That the look at one model, and at all of them, may take."""
+"""That the look at one model, and at all of them, may take; starting the processes that look is not counted."""
+
+TOKENIZERS, LAYERS = "harness.preflight", "harness.preflight.architecture"
+"""The processes. The second has to import torch, so it is started only where layers are asked for."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,17 @@ def examine(
     jobs = Probes(tasks, downloads=downloads).jobs(runs)
     listener(PhaseBegan("tokenizers and templates", len(jobs)))
     findings = _unconverted(runs)
-    deadline = monotonic() + SECONDS_TOGETHER
-    with closing(_Examiner(log, offline=offline)) as examiner:
+    allowance = _Allowance()
+    with (
+        closing(_Examiner(TOKENIZERS, log, allowance, offline=offline)) as of_tokenizers,
+        closing(_Examiner(LAYERS, log, allowance, offline=offline)) as of_layers,
+    ):
         for job in jobs:
             listener(JobBegan(", ".join(job.candidates)))
-            remarks = examiner.remarks(job, seconds=min(SECONDS_EACH, deadline - monotonic()))
+            remarks = list(of_tokenizers.remarks(job))
+            is_refused = any(remark.severity == "refuse" for remark in remarks)
+            if job.target_modules and not is_refused:
+                remarks += of_layers.remarks(job.layers)
             findings += _findings(job, remarks)
             listener(JobsEnded(1))
     return Preflight(tuple(findings))
@@ -98,17 +107,39 @@ def _findings(job: ModelJob, remarks: Iterable[Remark]) -> Iterator[PreflightFin
             yield PreflightFinding(candidate=candidate, **remark.model_dump())
 
 
-class _Examiner:
-    """The process that looks at models; started when it is needed, and anew after one that it died of."""
+class _Allowance:
+    """What is left of the seconds that all looks together may take."""
 
-    def __init__(self, log: Path, *, offline: bool) -> None:
-        self._log = log
+    def __init__(self) -> None:
+        self._left = SECONDS_TOGETHER
+
+    @property
+    def next(self) -> float:
+        """Seconds that the next look may take."""
+        return min(SECONDS_EACH, self._left)
+
+    @contextmanager
+    def spending(self) -> Iterator[None]:
+        """Take off what the block takes."""
+        began = monotonic()
+        try:
+            yield
+        finally:
+            self._left -= monotonic() - began
+
+
+class _Examiner:
+    """A process that looks at models; started when it is needed, and anew after one that it died of."""
+
+    def __init__(self, module: str, log: Path, allowance: _Allowance, *, offline: bool) -> None:
+        self._module, self._log, self._allowance = module, log, allowance
         # Whoever checks offline has switched the hub off for everything else, too.
         self._environment = {"HF_HUB_OFFLINE": "1" if offline else "0"}
         self._worker: Worker | None = None
 
-    def remarks(self, job: ModelJob, *, seconds: float) -> Sequence[Remark]:
-        """What a look at a model tells, or why it told nothing in so many seconds."""
+    def remarks(self, job: ModelJob | LayersJob) -> Sequence[Remark]:
+        """What a look at a model tells, or why it told nothing in the seconds that it may take."""
+        seconds = self._allowance.next
         if seconds <= 0:
             return [_warning("time", f"it was not looked at: others took {SECONDS_TOGETHER:.0f} seconds")]
         try:
@@ -123,7 +154,7 @@ class _Examiner:
 
         late = threading.Event()
         try:
-            with _ending(worker, late, seconds):
+            with _ending(worker, late, seconds), self._allowance.spending():
                 answer = worker.request(job.model_dump(mode="json"), hear)
         except WorkerDied:
             self.close()
@@ -136,7 +167,7 @@ class _Examiner:
 
     def _started(self) -> Worker:
         if self._worker is None:
-            self._worker = Worker("harness.preflight", [], log=self._log, environment=self._environment)
+            self._worker = Worker(self._module, [], log=self._log, environment=self._environment)
         return self._worker
 
     def close(self) -> None:
@@ -162,9 +193,9 @@ def _ending(worker: Worker, late: threading.Event, seconds: float) -> Iterator[N
         timer.cancel()
 
 
-def _after_death(job: ModelJob, sentence: str) -> Remark:
-    """Of a model that the process died of; a slow download is no fault of the model's."""
-    if not job.is_here:
+def _after_death(job: ModelJob | LayersJob, sentence: str) -> Remark:
+    """Of a model that the process died of; a slow download is no fault of the model's, nor are many layers."""
+    if not job.is_here or isinstance(job, LayersJob):
         return _warning("time", sentence)
     return Remark(severity="refuse", fact="time", sentence=f"{sentence}; is a file of the model damaged?")
 

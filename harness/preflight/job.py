@@ -13,6 +13,10 @@ Rows = tuple[dict[str, Any], ...]
 """Of `prompts.prompt_row`."""
 
 
+TargetModules = str | tuple[str, ...]
+"""A regular expression, or names."""
+
+
 class PromptProbe(Frozen):
     """Prompts of a task, as some runs of a candidate are asked them."""
 
@@ -55,6 +59,24 @@ class ModelJob(Prompting):
 
     prompts: tuple[PromptProbe, ...]
     trainings: tuple[TrainingProbe, ...]
+    target_modules: tuple[TargetModules, ...] = ()
+    """What adapters of it are put beside, where a sweep names layers."""
+
+    @property
+    def layers(self) -> "LayersJob":
+        """The part of it that takes the model's layers."""
+        return LayersJob(
+            model=self.model, revision=self.revision, is_here=self.is_here, target_modules=self.target_modules
+        )
+
+
+class LayersJob(Frozen):
+    """A model, and names of its layers; the fields are those of `ModelJob`."""
+
+    model: str
+    revision: str | None
+    is_here: bool
+    target_modules: tuple[TargetModules, ...]
 
 
 MOST_CHARACTERS = 800

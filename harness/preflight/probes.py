@@ -2,18 +2,20 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
 from harness.data.dataset import training_subset
 from harness.data.loaded import LoadedTask
 from harness.errors import PLUGIN_FAULTS
-from harness.preflight.job import ModelJob, PromptProbe, Rows, TrainingProbe
+from harness.preflight.job import ModelJob, PromptProbe, Rows, TargetModules, TrainingProbe
 from harness.sweep.converted import location
+from harness.sweep.methods import TUNERS
 from harness.sweep.models import is_on_this_machine
-from harness.sweep.recipe import Portion
+from harness.sweep.recipe import Portion, is_all_linear
 from harness.sweep.run import Run
+from harness.sweep.space import Range
 from harness.task import Sample
 from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import prompt_row
@@ -56,6 +58,7 @@ class Probes:
             downloads=self._downloads,
             prompts=_each_once(self._prompt_probe(run) for run in runs),
             trainings=_each_once(self._training_probes(runs)),
+            target_modules=tuple(dict.fromkeys(_target_modules(runs))),
             **candidate.prompting,
         )
 
@@ -122,6 +125,17 @@ class Probes:
                 )
                 self._trainings[key] = TrainingProbe(task=portion.task, max_length=max_length, rows=rows)
         return self._trainings[key]
+
+
+def _target_modules(runs: Iterable[Run]) -> Iterator[TargetModules]:
+    """The layers that the trainings of adapters name, those that a search tries among them."""
+    for run in runs:
+        trainings = [stage.training for stage in run.stages if not TUNERS[stage.tuner].all_weights]
+        named = [training.target_modules for training in trainings]
+        values = run.search.space.get("target_modules", ()) if run.search and trainings else ()
+        for target_modules in (*named, *(() if isinstance(values, Range) else values)):
+            if isinstance(target_modules, str | tuple) and not is_all_linear(target_modules):
+                yield target_modules
 
 
 def telling_samples(samples: Sequence[Sample]) -> list[Sample]:

@@ -24,6 +24,9 @@ from harness.sweep.prompting import Prompting
 from harness.sweep.space import Range
 from harness.toml import Frozen
 
+ALL_LINEAR = "all-linear"
+"""What PEFT takes for every linear layer but the output layer, in letters of any case."""
+
 LORA_FIELDS = ("r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora")
 
 
@@ -85,7 +88,7 @@ class Training(Frozen):
     r: int | None = Field(default=16, gt=0)
     lora_alpha: float | None = Field(default=32, gt=0)
     lora_dropout: float | None = Field(default=0.0, ge=0, lt=1)
-    target_modules: str | tuple[str, ...] | None = "all-linear"
+    target_modules: str | tuple[str, ...] | None = ALL_LINEAR
     use_rslora: bool | None = False
 
     @property
@@ -136,6 +139,11 @@ def listed(name: str, value: object) -> list[Any] | None:
     if name == "target_modules" and not any(isinstance(item, list) for item in value):
         return None
     return value
+
+
+def is_all_linear(target_modules: str | Sequence[str] | None) -> bool:
+    """Whether `target_modules` leaves the choice of layers to PEFT."""
+    return isinstance(target_modules, str) and target_modules.lower() == ALL_LINEAR
 
 
 Settings = Annotated[dict[str, Any], AfterValidator(_check_settings)]

@@ -8,11 +8,11 @@ import torch
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+from harness.engines.targets import check_target_modules
 from harness.engines.weights import check_base, load_model, put_adapter
 from harness.errors import UserError
 from harness.sweep.methods import TUNERS, Tuner
 from harness.sweep.recipe import Training
-from harness.training.targets import check_target_modules
 
 
 def load_tunable(

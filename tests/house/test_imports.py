@@ -42,6 +42,7 @@ HOLDS_A_MODEL = {
         "encode",
         "gguf",
         "reference",
+        "targets",
         "transformers",
         "vllm",
         "vllm_requests",
@@ -51,9 +52,9 @@ HOLDS_A_MODEL = {
 }
 HOLDS_A_MODEL |= {
     f"harness.training.{name}"
-    for name in ("__main__", "batches", "judge", "meta", "soup", "targets", "trainer", "tuners")
+    for name in ("__main__", "batches", "judge", "meta", "soup", "trainer", "tuners")
 }
-HOLDS_A_MODEL |= {"harness.toys.build", "harness.preflight.__main__"}
+HOLDS_A_MODEL |= {"harness.toys.build", "harness.preflight.__main__", "harness.preflight.architecture"}
 """The only modules that import a model library at the top; others may inside a function, where it is used."""
 
 PROCESSES = {
@@ -62,6 +63,7 @@ PROCESSES = {
     "harness.engines.convert",
     "harness.engines.vllm",
     "harness.preflight.__main__",
+    "harness.preflight.architecture",
 }
 """Started as processes, so imported by no other module."""
 

@@ -87,6 +87,69 @@ def test_a_sweep_with_a_damaged_model_is_refused_before_anything_is_done(
     assert all(f"✗ sweep.toml, {sentence.replace(': ', ' ', 1)}" in said for sentence in expected)
 
 
+def write_tuning_sweep(*, lora: str = "", training: str = "") -> None:
+    write_sweep("gainboard/toy-llama", methods='["lora", "full"]')
+    settings = f"[defaults.training]\n{training}\n[defaults.lora]\n{lora}\n"
+    Path("sweep.toml").write_text(
+        Path("sweep.toml").read_text().replace("[[candidates]]", f"{settings}[[candidates]]")
+    )
+
+
+@pytest.mark.parametrize(
+    ("lora", "sentence"),
+    [
+        (
+            'target_modules = ["q_proj", "v_porj"]',
+            "target_modules: 'v_porj' matches no module of this model. Did you mean 'v_proj'? There are q_proj,",
+        ),
+        (
+            'target_modules = ["q_proj", "embed_tokens"]',
+            "target_modules: 'embed_tokens' reaches model.embed_tokens, whose weights are also those of lm_head (tied "
+            "embeddings)",
+        ),
+        (
+            'target_modules = ".*(q_proj|lm_head)"',
+            "target_modules: '.*(q_proj|lm_head)' reaches lm_head, whose weights are also those of model.embed_tokens",
+        ),
+        (
+            'target_modules = [["q_proj"], ["q_proj", "w_proj"]]\n',
+            "target_modules: 'w_proj' matches no module of this model.",
+        ),
+    ],
+)
+def test_layers_that_no_adapter_can_go_beside_are_refused_before_anything_is_done(
+    lora: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("peft", reason="needs the train extra")
+    write_tuning_sweep(lora=lora)
+    assert call("check", "sweep.toml") == 2
+    assert f"✗ sweep.toml, candidate 'toy-llama' {sentence}" in capsys.readouterr().out
+    assert call("run", "sweep.toml", "--engine", "transformers") == 2
+    assert capsys.readouterr().err.startswith(f"gainboard: candidate 'toy-llama': {sentence}")
+    assert not Path("results").exists()
+
+
+def test_layers_are_looked_at_only_where_a_sweep_names_some(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = []
+
+    class Counting(Worker):
+        """Takes down what is started."""
+
+        def __init__(self, module: str, *arguments: Any, **named: Any) -> None:
+            started.append(module)
+            super().__init__(module, *arguments, **named)
+
+    monkeypatch.setattr(examining, "Worker", Counting)
+    write_tuning_sweep()
+    assert call("check", "sweep.toml") == 0
+    write_tuning_sweep(lora='target_modules = ["q_proj", "v_proj"]')
+    assert call("check", "sweep.toml") == 0
+    assert started == ["harness.preflight", "harness.preflight", "harness.preflight.architecture"]
+    assert "target_modules" not in capsys.readouterr().out
+
+
 def test_a_template_without_end_is_given_up_and_the_next_model_is_looked_at(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

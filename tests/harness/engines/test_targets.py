@@ -32,7 +32,7 @@ def gpt2() -> Any:
 
 
 def refusal(model: Any, target_modules: Any) -> str:
-    from harness.training.targets import check_target_modules
+    from harness.engines.targets import check_target_modules
 
     with pytest.raises(UserError) as refused:
         check_target_modules(model, target_modules)
@@ -40,7 +40,7 @@ def refusal(model: Any, target_modules: Any) -> str:
 
 
 def accept(model: Any, target_modules: Any) -> None:
-    from harness.training.targets import check_target_modules
+    from harness.engines.targets import check_target_modules
 
     check_target_modules(model, target_modules)
 

@@ -8,9 +8,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from harness.errors import UserError, suggest
-
-ALL_LINEAR = "all-linear"
-"""What PEFT takes for every linear layer but the output layer, in letters of any case."""
+from harness.sweep.recipe import ALL_LINEAR, is_all_linear
 
 _ADAPTABLE = (nn.Linear, nn.Embedding, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MultiheadAttention, Conv1D)
 """The layers that PEFT's LoRA goes beside."""
@@ -24,7 +22,7 @@ def check_target_modules(model: Any, target_modules: str | Sequence[str] | None)
     is a regular expression for whole names.
     """
     modules, shared = dict(model.named_modules()), _shared(model)
-    if target_modules is None or (isinstance(target_modules, str) and target_modules.lower() == ALL_LINEAR):
+    if target_modules is None or is_all_linear(target_modules):
         return  # the output layer is left out
     if isinstance(target_modules, str):
         matches = {target_modules: _matched_by_pattern(target_modules, modules)}

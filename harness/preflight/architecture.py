@@ -1,0 +1,55 @@
+"""The preflight's second process, which knows the layers of a model: it has torch, and loads no weights.
+
+The driver starts it as `python -m harness.preflight.architecture`, and only for what a tokenizer and a
+configuration do not tell.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from harness.engines.targets import check_target_modules
+from harness.errors import UserError, one_line
+from harness.preflight.job import LayersJob, ModelReport, Remark
+from harness.preflight.memory import bound_memory
+from harness.workers.worker import Handler, Message, Report, serve
+
+
+def examine(message: Message, report: Report) -> Message:
+    """Look at the layers that a `LayersJob` asks for; a `ModelReport`."""
+    job = LayersJob.model_validate(message)
+    report({"at": "looking for target_modules among its layers"})
+    return ModelReport(remarks=tuple(_target_remarks(job))).model_dump(mode="json")
+
+
+def _target_remarks(job: LayersJob) -> Iterator[Remark]:
+    try:
+        config = AutoConfig.from_pretrained(
+            job.model, revision=job.revision, local_files_only=job.is_here, trust_remote_code=False
+        )
+        with torch.device("meta"):  # layers with their names and shapes, and no numbers in them
+            model = AutoModelForCausalLM.from_config(config)
+    except Exception as error:  # whatever the libraries think of what the configuration says
+        sentence = f"its layers could not be looked at for target_modules: {one_line(error)[:300]}"
+        yield Remark(severity="warn", fact="target_modules", sentence=sentence)
+        return
+    for target_modules in job.target_modules:
+        try:
+            check_target_modules(model, target_modules)
+        except UserError as error:
+            yield Remark(severity="refuse", fact="target_modules", sentence=str(error))
+
+
+def _start() -> Handler:
+    bound_memory()
+    return examine
+
+
+def main() -> None:
+    """Serve jobs until the driver closes the pipe."""
+    serve(_start)
+
+
+if __name__ == "__main__":
+    main()
