@@ -4,7 +4,7 @@ from leaderboards.links import method_href, model_href, task_href
 from leaderboards.pages.answers import samples_pages
 from leaderboards.pages.arms import Arms, all_arms
 from leaderboards.pages.compare import compare_pages
-from leaderboards.pages.decision import decision_page
+from leaderboards.pages.cost_page.page import cost_page
 from leaderboards.pages.heads import model_names
 from leaderboards.pages.heat import gains_page
 from leaderboards.pages.history import history_page
@@ -34,7 +34,7 @@ PAGES: tuple[PageKind, ...] = (
     single_page("index", index_page),
     single_page("gains", gains_page),
     single_page("ranking", ranking_page),
-    single_page("cost", decision_page),
+    single_page("cost", cost_page),
     page_for_each(all_arms, "task", "tasks", _task_href, task_page),
     PagesBySubject("samples", ("samples",), all_arms, samples_pages, reused=True),
     page_for_each(model_names, "model", "models", model_href, model_page),

@@ -14,7 +14,7 @@ from leaderboards.decide.verdict import points_lost
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import task_href
 from leaderboards.pages.cost_items import price_list
-from leaderboards.pages.decision import scenario_text
+from leaderboards.pages.cost_page.sentences import scenario_text
 from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs, remainder_line
 from leaderboards.pages.heads import candidate_head, test_sample_count
 from leaderboards.pages.heat import HEAT_STEPS

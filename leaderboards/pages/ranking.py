@@ -10,7 +10,8 @@ from leaderboards.gathered import Site, scale_of
 from leaderboards.links import row_slug
 from leaderboards.money.ledger import Entry
 from leaderboards.pages.cost_items import labels_item, payback_item, serve_help, serve_item, train_item
-from leaderboards.pages.decision import scenario_text, worth_item
+from leaderboards.pages.cost_page.figures import worth_item
+from leaderboards.pages.cost_page.sentences import scenario_text
 from leaderboards.pages.forgetting import guard_column, guard_item
 from leaderboards.pages.grid import (
     Column,

@@ -1,8 +1,8 @@
 // The cost page shows every figure again when an input changes: words, tables, charts, and its address. The page as it
-// opens is made by leaderboards/pages/decision.py and chart/cost.py, and can be read without this file. Needs the three others.
+// opens is made by leaderboards/pages/cost_page and chart/cost.py, and can be read without this file. Needs the three others.
 "use strict";
 
-// Words and tables: leaderboards/pages/decision.py
+// Words and tables: leaderboards/pages/cost_page
 
 const name = (place) => cases[place].label;
 

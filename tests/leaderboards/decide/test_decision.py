@@ -27,7 +27,7 @@ from leaderboards.money.frontier import frontier_shares, usd_per_point
 from leaderboards.money.payback import Line, Payback
 from leaderboards.money.peaks import mfu, peak_flops
 from leaderboards.money.prices import load_prices
-from leaderboards.pages.decision import verdict_text
+from leaderboards.pages.cost_page.sentences import verdict_text
 from leaderboards.rank.draws import STEP, Draws, joint_draws
 from leaderboards.text import percent, round_usd, signed_usd
 

@@ -17,7 +17,7 @@ from leaderboards import publish
 from leaderboards.chart.cost import Plot
 from leaderboards.decide.scenario import Level, Scenario, scenario_at
 from leaderboards.gathered import Site, gather, read_folder
-from leaderboards.pages.decision import DecisionPage, decision_page
+from leaderboards.pages.cost_page.page import CostPage, cost_page
 from leaderboards.pages.grid import Grid
 
 H100, CPU, UNPRICED = "NVIDIA H100 80GB HBM3", "cpu (4 cores, invented)", "Abacus 9"
@@ -197,7 +197,7 @@ def assert_plot(found: dict[str, Any], plot: Plot) -> None:
     assert near(found["stairs"], plot.stairs)
 
 
-def assert_shows(opened: Opened, page: DecisionPage) -> None:
+def assert_shows(opened: Opened, page: CostPage) -> None:
     found = opened.page.evaluate(READ)
     for name in ("verdict", "cheapest", "knowing", "hangs"):
         assert found[name] == getattr(page, name)
@@ -265,7 +265,7 @@ def test_every_edit_shows_the_figures_that_python_works_out(browser: Any, folder
     for values in EDITS:
         with Opened(browser, folder) as opened:
             opened.write(values)
-            assert_shows(opened, decision_page(site, scenario_of(site, values)))
+            assert_shows(opened, cost_page(site, scenario_of(site, values)))
 
 
 def test_one_edit_after_another_never_leaves_anything_behind(browser: Any, folder: Path, site: Site) -> None:
@@ -289,7 +289,7 @@ def test_one_edit_after_another_never_leaves_anything_behind(browser: Any, folde
                 for name in ("api_input", "api_cached", "api_output")
             }
             opened.write(values)
-            assert_shows(opened, decision_page(site, scenario_of(site, values)))
+            assert_shows(opened, cost_page(site, scenario_of(site, values)))
 
 
 def test_the_page_is_the_same_before_its_script_runs(browser: Any, folder: Path, site: Site) -> None:
@@ -299,7 +299,7 @@ def test_the_page_is_the_same_before_its_script_runs(browser: Any, folder: Path,
     page.goto((folder / "site" / "cost.html").as_uri())
     plain = Opened.__new__(Opened)
     plain.page = page
-    assert_shows(plain, decision_page(site))
+    assert_shows(plain, cost_page(site))
     assert page.locator("#volume").is_disabled()
     context.close()
 
@@ -310,7 +310,7 @@ def test_without_javascript_everything_stands_there_and_says_how_to_edit(
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((folder / "site" / "cost.html").as_uri())
-    assert page.inner_text("#decision") == decision_page(site).verdict
+    assert page.inner_text("#decision") == cost_page(site).verdict
     assert "Editing needs JavaScript." in page.inner_text("#scenario")
     assert page.locator("#figures-table tbody tr").count() == len(site.choices.cases)
     context.close()
@@ -409,13 +409,13 @@ def test_numbers_may_be_written_as_people_write_them(
             return
         assert opened.fault("volume") == ""
         assert f"volume={value:g}" in opened.page.url or f"volume={value:.10g}" in opened.page.url
-        assert_shows(opened, decision_page(site, scenario_of(site, {"volume": value})))
+        assert_shows(opened, cost_page(site, scenario_of(site, {"volume": value})))
 
 
 def test_an_amount_may_have_its_dollar_sign(browser: Any, folder: Path, site: Site) -> None:
     with Opened(browser, folder) as opened:
         opened.write({"budget_usd": "$1,250.50"})
-        assert_shows(opened, decision_page(site, scenario_of(site, {"budget_usd": 1250.5})))
+        assert_shows(opened, cost_page(site, scenario_of(site, {"budget_usd": 1250.5})))
 
 
 def test_a_device_without_a_price_is_left_out_until_one_is_written(browser: Any, folder: Path) -> None:
@@ -446,7 +446,7 @@ def test_buttons_fill_in_low_and_high_prices_and_hosted_models(
         for title, level in levels:
             opened.page.click(f"button:has-text('{title}')")
             filled_in = scenario_at(site.board.scenario, site.prices, site.choices.devices, level)
-            assert_shows(opened, decision_page(site, filled_in))
+            assert_shows(opened, cost_page(site, filled_in))
         opened.page.click("button:has-text('large hosted model')")
         assert opened.page.input_value("#api_input") == "2.5"
         assert opened.page.input_value("#api_cached") == "0.75"
@@ -456,7 +456,7 @@ def test_a_sorted_table_still_changes_each_row_s_own_figures(browser: Any, folde
     with Opened(browser, folder) as opened:
         opened.page.click("#figures-table th button:has-text('Total')")
         opened.write({"volume": 700_000})
-        page = decision_page(site, scenario_of(site, {"volume": 700_000}))
+        page = cost_page(site, scenario_of(site, {"volume": 700_000}))
         wanted = {(line.head.name, line.head.detail): line.items[3].text for line in page.figures.lines}
         rows = opened.page.locator("#figures-table tbody tr").all()
         found = {
