@@ -12,7 +12,7 @@ from harness.data.splits import cut_rows
 from harness.data.steps import deduplicate, drop_conflicts, normalise_whitespace
 from harness.errors import UserError
 from harness.jsonl import read_jsonl
-from harness.metrics import METRICS, first_json_object, last_number
+from harness.metrics import METRICS, LabelSet, first_json_object, last_number
 from harness.task import Metric, PromptSet, Rendered, Reply, Row, Sample, Splits, Task, task
 from harness.task.step import Step
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METRICS",
+    "LabelSet",
     "Metric",
     "PromptSet",
     "Rendered",

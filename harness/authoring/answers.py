@@ -1,4 +1,4 @@
-"""Tell from a column of targets what kind of answer it asks for: a label, a number, JSON or a text."""
+"""Tell from a column of targets what kind of answer it asks for: a label, several, a number, JSON or a text."""
 
 import itertools
 import json
@@ -7,8 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal, get_args
 
+from harness.authoring.label_cells import LabelCells, find_label_cells
 from harness.data.splits import MAX_FREQUENT_STRATA, MAX_STRATA, ROWS_PER_STRATUM
+from harness.errors import UserError
 from harness.metrics.answers import first_json_object, is_number
 from harness.task import Output
 from harness.task.prompts import SLOTS
@@ -45,9 +48,17 @@ BYTES_PER_TOKEN = 2
 """Fewer than most tokenizers reach in most scripts, so that no target is cut off."""
 
 
+Shape = Literal["choice", "labels", "number", "json", "text"]
+"""What an answer is: one label to be chosen, several labels, a number, JSON, or a text."""
+
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+
+
 @dataclass(frozen=True)
 class AnswerKind:
     """The kind of task that the targets make, and how it is written."""
+
+    shape: Shape
 
     output: Output
     description: str
@@ -61,22 +72,66 @@ class AnswerKind:
     settings: tuple[str, ...] = ()
     """More fields of the task, as they are written."""
 
-    reads_json: bool = False
-    """Whether the targets are JSON objects, which are put into one form."""
+    imports: tuple[str, ...] = ()
+    """Names of `harness` that its code needs besides those of every task."""
+
+    definitions: tuple[str, ...] = ()
+    """Lines before the task."""
+
+    made_metrics: str = ""
+    """The metrics as they are written, where names alone do not tell them."""
+
+    read_by: str = ""
+    """The function that puts a cell into the form of a target; empty: it is one as it stands."""
+
+    empty_target: str | None = None
+    """What an empty cell of the target's column stands for; None: a fault."""
+
+    says: str = ""
+    """What the user is told of it; empty: what `decision` says of all such targets."""
 
 
-def answer_kind(targets: Sequence[str]) -> AnswerKind:
-    """What the targets of a table are, and so how they are asked for and judged."""
-    if all(map(_is_json_object, targets)):
+def answer_kind(targets: Sequence[str], shape: Shape | None = None) -> AnswerKind:
+    """What the targets of a table, row by row, are, and so how they are asked for and judged. `shape`: as the user
+    states it, which may be against the rules below. Raises `UserError` where the targets cannot be that."""
+    if shape in (None, "labels"):
+        cells = find_label_cells(targets, stated=shape == "labels")
+        if cells is not None:
+            return _label_set(cells)
+    _refuse_misfits(targets, shape)
+    # An empty cell, or a column that is missing, is refused where the rows are cut.
+    targets = [target for target in targets if target] or [""]
+    if shape == "json" or (shape is None and all(map(_is_json_object, targets))):
         return _json(targets)
-    numbers = all(map(is_number, targets))
-    if _are_labels(targets, numbers=numbers):
+    numbers = shape == "number" or (shape is None and all(map(is_number, targets)))
+    if shape == "choice" or (shape is None and _are_labels(targets, numbers=numbers)):
         return _choice(tuple(sorted(set(targets))))
+    return _written(targets, numbers=numbers)
+
+
+def _refuse_misfits(targets: Sequence[str], shape: Shape | None) -> None:
+    """Raises `UserError` for targets that are not of the shape that the user states."""
+    if shape == "labels":
+        raise UserError("--answers labels: no separator parts the labels without standing in one of them")
+    if shape == "choice" and not 2 <= len(set(targets)) <= MAX_CHOICES:
+        raise UserError(
+            f"--answers choice: {len(set(targets)):,} different targets; a choice is among 2 to {MAX_CHOICES:,}"
+        )
+    has_shape = {"number": is_number, "json": _is_json_object}.get(shape or "")
+    if has_shape is None:
+        return
+    for number, target in enumerate(targets, 1):
+        if target and not has_shape(target):
+            raise UserError(f"--answers {shape}, row {number}: the target is {target[:40]!r}")
+
+
+def _written(targets: Sequence[str], *, numbers: bool) -> AnswerKind:
     settings = [_max_tokens(targets)]
     if not any("\n" in target for target in targets):
         settings.append(r'stop=("\n",)')
     if numbers:
         return AnswerKind(
+            "number",
             "generate",
             "Write the right number for a text.",
             ("numeric_match", "exact_match"),
@@ -90,6 +145,7 @@ def answer_kind(targets: Sequence[str]) -> AnswerKind:
     by_words = _metric_of_words(targets)
     long = median(len(spaced(target).split()) for target in targets) >= LONG_ANSWER
     return AnswerKind(
+        "text",
         "generate",
         "Write the right answer to a text.",
         (by_words, "exact_match") if long else ("exact_match", by_words),
@@ -105,6 +161,8 @@ def answer_kind(targets: Sequence[str]) -> AnswerKind:
 def decision(kind: AnswerKind, different: int) -> str:
     """A sentence for the user: what was made of so many different targets, with the metrics, primary first."""
     metrics = ", ".join(kind.metrics)
+    if kind.says:
+        return f"{different} different targets, {kind.says} ({metrics}); --answers text or choice denies it"
     if kind.output == "choice":
         if _are_listed(kind.choices):
             return f"{different} different targets: labels to be chosen ({metrics}); edit output to have them written"
@@ -112,9 +170,9 @@ def decision(kind: AnswerKind, different: int) -> str:
             f"{different} different targets: labels to be chosen ({metrics}), which the prompts do not list; edit "
             "templates to list them, or output to have them written"
         )
-    if kind.reads_json:
+    if kind.shape == "json":
         return f"{different} different targets, all JSON objects: judged by their fields ({metrics})"
-    if kind.metrics[0] == "numeric_match":
+    if kind.shape == "number":
         return f"{different} different targets, all numbers: to be worked out ({metrics}); edit output to choose among them"
     return (
         f"{different} different targets: answers to be written ({metrics}); edit output to choose among them"
@@ -138,6 +196,7 @@ def _is_json_object(text: str) -> bool:
 
 def _json(targets: Sequence[str]) -> AnswerKind:
     return AnswerKind(
+        "json",
         "generate",
         "Write the right JSON object for a text.",
         ("json_f1", "json_precision", "json_recall", "exact_match"),
@@ -151,7 +210,8 @@ def _json(targets: Sequence[str]) -> AnswerKind:
             "extract=first_json_object",
             _max_tokens([first_json_object(target) for target in targets]),
         ),
-        reads_json=True,
+        imports=("first_json_object",),
+        read_by="first_json_object",
     )
 
 
@@ -192,17 +252,65 @@ def _choice(choices: tuple[str, ...]) -> AnswerKind:
         wordings = {name: f"{wording}\nAnswer: <mask>." for name, wording in wordings.items()}
     return AnswerKind(
         "choice",
+        "choice",
         "Choose the right label for a text.",
         ("accuracy", "f1_macro"),
         wordings,
         choices,
         ("chance=1 / len(CHOICES)",),
+        definitions=("CHOICES = (", *(f"    {literal(choice)}," for choice in choices), ")"),
     )
 
 
-def _listing(choices: Sequence[str]) -> str:
+def _label_set(cells: LabelCells) -> AnswerKind:
+    """Any number of labels: written in one order, and read in any."""
+    labels = cells.labels
+    mark = labels.separator.strip()
+    listing = _listing(labels.labels, between=labels.separator if mark else ", ")
+    listed, none = _are_listed((*labels.labels, labels.none)), _listing([labels.none])
+    separated = f"separated by {mark!r}" if mark else "each on a line of its own"
+    which = f": {listing}, or {none}" if listed else f", or {none}"
+    longest = labels.separator.join(labels.labels)
+    settings = ["extract=LABELS.extract", _max_tokens([longest, labels.none])]
+    if mark:
+        settings.append(r'stop=("\n",)')
+    empty = f", {cells.empty:,} rows have none" if cells.empty else ""
+    return AnswerKind(
+        "labels",
+        "generate",
+        "Name all labels that fit a text.",
+        tuple(metric.name for metric in labels.metrics),
+        {
+            "plain": f"Name all that fit{which}.\n{{text}}",
+            "instruction": f"Read the text and reply with every label that fits it, {separated}{which}.\n\nText: {{text}}",
+            "question": f"{{text}}\n\nWhich labels would you give to this{which}?",
+        },
+        settings=tuple(settings),
+        imports=("LabelSet",),
+        definitions=(
+            "LABELS = LabelSet(",
+            "    (",
+            *(f"        {literal(label)}," for label in labels.labels),
+            "    ),",
+            f"    separator={literal(labels.separator)},",
+            f"    none={literal(labels.none)},",
+            ")",
+        ),
+        made_metrics="LABELS.metrics",
+        read_by="LABELS.target",
+        empty_target=labels.none,
+        says=f"sets of {len(labels.labels)} labels: up to {cells.largest} a row{empty}, in any order",
+    )
+
+
+def literal(text: str) -> str:
+    """A Python literal in double quotes: a JSON string is one as long as surrogate pairs stay unescaped."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _listing(choices: Sequence[str], *, between: str = ", ") -> str:
     """The labels as a wording lists them."""
-    return ", ".join(choices).replace("{", "{{").replace("}", "}}")
+    return between.join(choices).replace("{", "{{").replace("}", "}}")
 
 
 def _are_listed(choices: Sequence[str]) -> bool:

@@ -12,6 +12,7 @@ from harness.data.dataset import Dataset
 from harness.data.overlap import find_overlap
 from harness.metrics import chance_level, find_metric, majority_level
 from harness.metrics.constraints import CONSTRAINTS
+from harness.metrics.label_sets import SEPARATORS
 from harness.metrics.overlap import OVERLAP
 from harness.task import Sample, Task
 from harness.task.prompts import ends_in_white_space, fields_of, render, slot_of
@@ -34,6 +35,8 @@ MOST_COMPARED = 200
 
 SHORT_ANSWER = 2
 """Letters of an answer that occurs in many texts by accident."""
+
+_SEPARATORS = re.compile(f"[{''.join(SEPARATORS)}]")
 
 _MANY_RIGHT_ANSWERS = {metric.name for metric in (*OVERLAP, *CONSTRAINTS)}
 """Primary metrics of tasks in which samples with the same question may have different targets."""
@@ -407,7 +410,9 @@ def _named_targets(template: str, fixed: str, samples: Sequence[Sample]) -> list
     naming = []
     for sample in samples:
         target = sample.targets[0]
-        if len(target) > SHORT_ANSWER and target in fixed:
+        # A set of labels is named where each of its labels is.
+        parts = [part.strip() for part in _SEPARATORS.split(target)]
+        if len(target) > SHORT_ANSWER and (target in fixed or all(part in fixed for part in parts)):
             naming.append(sample)
     if not _most(naming, samples) or len(naming) == len(samples):
         return []

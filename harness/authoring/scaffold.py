@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.authoring.answers import AnswerKind, answer_kind, decision
+from harness.authoring.answers import AnswerKind, Shape, answer_kind, decision, literal
 from harness.authoring.examples import EXAMPLES, certain_reply, score_of
 from harness.data.dataset import make_sample
 from harness.data.sources import table_splits
@@ -27,8 +27,8 @@ from harness.task.prompts import render
 
 _GENERATED_NAMES = frozenset(
     {
-        "CHOICES", "DATA", "Path", "PromptSet", "Row", "Sample", "Splits", "Task", "first_json_object", "load",
-        "table_splits", "task", "to_sample",
+        "CHOICES", "DATA", "LABELS", "LabelSet", "Path", "PromptSet", "Row", "Sample", "Splits", "Task",
+        "first_json_object", "load", "table_splits", "task", "to_sample",
     }
 )  # fmt: skip
 
@@ -79,14 +79,14 @@ def new_task(
     target_column: str | None = None,
     group_column: str | None = None,
     sheet: str | None = None,
+    shape: Shape | None = None,
 ) -> NewTask:
     """Write the task `name` into a folder of its own in the tasks folder `folder`.
 
     With `source`, a table that `read_table` knows (a `sheet` of a workbook), two of its columns become prompts
     and targets, and rows of the same `group_column` stay in one split; without, a small table to edit is
-    written. Raises
-    `UserError` for a name that is taken or no identifier, for columns that cannot be those of a task, and for
-    faults of the table.
+    written. `shape`: what the answers are, where the targets do not tell. Raises `UserError` for a name that is
+    taken or no identifier, for columns that cannot be those of a task, and for faults of the table.
     """
     _check_name(name, folder)
     if source is None:
@@ -102,15 +102,16 @@ def new_task(
         columns = _Columns(input_column, target_column, group_column)
         _check_columns(columns)
         # Every fault of the user's table is raised here, before anything is written.
-        _cut(source, columns, sheet)
+        kind = answer_kind(_cells(source, columns.target, sheet), shape)
+        _cut(source, columns, kind, sheet)
     written = folder / name
     with naming_what_is_written(written.parent):
         written.mkdir(parents=True)
     try:
         data = _write_data(written, source, sheet)
-        splits = _cut(data, columns)
-        targets = [row[columns.target] for row in (*splits.train, *splits.dev, *splits.test)]
-        kind = answer_kind(targets)
+        targets = _cells(data, columns.target)
+        kind = answer_kind(targets, shape)
+        splits = _cut(data, columns, kind)
         (written / "task.py").write_text(_task_source(name, data.name, columns, kind), encoding="utf-8")
         task = load_task(name, find_plugins([folder], entry_points=False))
         (written / EXAMPLES).write_text(_examples(task, columns, splits.test), encoding="utf-8")
@@ -155,13 +156,19 @@ def _check_columns(columns: _Columns) -> None:
         )
 
 
-def _cut(table: Path, columns: _Columns, sheet: str | None = None) -> Splits:
+def _cells(table: Path, column: str, sheet: str | None = None) -> list[str]:
+    """A column from top to bottom; of rows without it, which `_cut` refuses, empty cells."""
+    return [row.get(column) or "" for row in read_table(table, sheet=sheet)]
+
+
+def _cut(table: Path, columns: _Columns, kind: AnswerKind, sheet: str | None = None) -> Splits:
     return table_splits(
         table,
         input_column=columns.input,
         target_column=columns.target,
         group=columns.group,
         sheet=sheet,
+        empty_target=kind.empty_target,
     )
 
 
@@ -187,17 +194,17 @@ def _write_data(folder: Path, source: Path | None, sheet: str | None) -> Path:
 
 def _task_source(name: str, file_name: str, columns: _Columns, kind: AnswerKind) -> str:
     is_choice = kind.output == "choice"
-    names = ["PromptSet", "Row", "Sample", "Splits", "Task", "table_splits", "task"]
-    target = f"row[{_python(columns.target)}]"
-    if kind.reads_json:
-        names.insert(-2, "first_json_object")
-        target = f"first_json_object({target})"  # in the form that answers are put into
-    cut = [f"input_column={_python(columns.input)}", f"target_column={_python(columns.target)}"]
+    names = sorted({"PromptSet", "Row", "Sample", "Splits", "Task", "table_splits", "task", *kind.imports})
+    cell = f"row[{literal(columns.target)}]"
+    target = f"{kind.read_by}({cell})" if kind.read_by else cell  # in the form that answers are put into
+    cut = [f"input_column={literal(columns.input)}", f"target_column={literal(columns.target)}"]
     if columns.group is not None:
-        cut.append(f"group={_python(columns.group)}")
+        cut.append(f"group={literal(columns.group)}")
+    if kind.empty_target is not None:
+        cut.append(f"empty_target={literal(kind.empty_target)}")
     sample_options = ", choices=CHOICES" if is_choice else ""
     if columns.group is not None:
-        sample_options += f", cluster=row[{_python(columns.group)}]"
+        sample_options += f", cluster=row[{literal(columns.group)}]"
     lines = [
         '"""Say here what the task measures, where its data comes from and under which licence, and show one row."""',
         "",
@@ -206,7 +213,7 @@ def _task_source(name: str, file_name: str, columns: _Columns, kind: AnswerKind)
         f"from harness import {', '.join(names)}",
         "",
         f'DATA = Path(__file__).parent / "{file_name}"',
-        *(["CHOICES = (", *(f"    {_python(choice)}," for choice in kind.choices), ")"] if is_choice else []),
+        *kind.definitions,
         "",
         "",
         "@task",
@@ -220,12 +227,12 @@ def _task_source(name: str, file_name: str, columns: _Columns, kind: AnswerKind)
         "        prompts=PromptSet(",
         "            # Say it in your own words: how far scores depend on the wording is worth knowing.",
         "            templates={",
-        *(f"                {_python(key)}: {_python(wording)}," for key, wording in kind.templates.items()),
+        *(f"                {literal(key)}: {literal(wording)}," for key, wording in kind.templates.items()),
         "            },",
         "        ),",
         f'        output="{kind.output}",',
-        f"        metrics=({', '.join(map(_python, kind.metrics))}),",
-        f"        primary_metric={_python(kind.metrics[0])},",
+        f"        metrics={kind.made_metrics or _tuple(kind.metrics)},",
+        f"        primary_metric={literal(kind.metrics[0])},",
         *(f"        {setting}," for setting in kind.settings),
         "    )",
         "",
@@ -236,15 +243,14 @@ def _task_source(name: str, file_name: str, columns: _Columns, kind: AnswerKind)
         "",
         "",
         "def to_sample(row: Row, index: int) -> Sample:",
-        f'    fields = {{"text": row[{_python(columns.input)}]}}',
+        f'    fields = {{"text": row[{literal(columns.input)}]}}',
         f"    return Sample(id=str(index), fields=fields, target={target}{sample_options})",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _python(text: str) -> str:
-    """A literal in double quotes: a JSON string is valid Python as long as surrogate pairs stay unescaped."""
-    return json.dumps(text, ensure_ascii=False)
+def _tuple(texts: Sequence[str]) -> str:
+    return f"({', '.join(map(literal, texts))})"
 
 
 def _examples(task: Task, columns: _Columns, rows: Sequence[Row]) -> str:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.authoring.answers import SHAPES
 from harness.cli.next_step import print_next, task_folders
 from harness.cli.verb import (
     DONE,
@@ -45,6 +46,8 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser.add_argument("--target", metavar="COL", help="the column with the right answer")
     text = "rows of the same value in this column stay in one split"
     parser.add_argument("--group", metavar="COL", help=text)
+    text = "what the answers are, where the targets do not tell: one of some labels, several of them, …"
+    parser.add_argument("--answers", choices=SHAPES, help=text)
     text = "where to put it (default: tasks)"
     parser.add_argument("--tasks-dir", type=Path, default=Path("tasks"), metavar="DIR", help=text)
 
@@ -81,6 +84,7 @@ def _new(options: argparse.Namespace) -> int:
         target_column=options.target,
         group_column=options.group,
         sheet=options.sheet,
+        shape=options.answers,
     )
     print(new.decision)
     print(f"{new.folder} is a working task.")

@@ -94,19 +94,23 @@ def table_splits(
     dev: float = 0.1,
     test: float = 0.1,
     sheet: str | None = None,
+    empty_target: str | None = None,
 ) -> Splits:
     """Cut a table, a file that `read_table` knows (a `sheet` of a workbook) or a data frame, into train, dev
     and test. Every cell becomes stripped text.
 
     The cut is the same on every machine and never puts one input into two splits;
     `harness.data.splits.cut_rows` explains `group`, `stratify` and the shares. Rows of one group are not
-    independent draws: give their samples `cluster=row[group]`, as `gainboard new --group` does. Raises
-    `UserError` for a missing column, an empty cell or too few rows.
+    independent draws: give their samples `cluster=row[group]`, as `gainboard new --group` does. `empty_target` is
+    what an empty cell of the target's column stands for: that a row has none of several labels, say. Raises
+    `UserError` for a missing column, any other empty cell or too few rows.
     """
     if isinstance(table, Path):
         rows, source = read_table(table, sheet=sheet), str(table)
     else:
         rows, source = frame_rows(table), "data frame"
+    if empty_target is not None:
+        rows = [_filled(row, target_column, empty_target) for row in rows]
     return cut_rows(
         rows,
         input_column=input_column,
@@ -117,6 +121,10 @@ def table_splits(
         test=test,
         where=source,
     )
+
+
+def _filled(row: dict[str, str], column: str, empty: str) -> dict[str, str]:
+    return {**row, column: empty} if row.get(column) == "" else row
 
 
 def hub_splits(

@@ -5,7 +5,8 @@ from harness.metrics.answers import answer_of, first_json_object, last_number
 from harness.metrics.classes import CLASSES
 from harness.metrics.constraints import CONSTRAINTS, check_constraints
 from harness.metrics.json_fields import JSON_FIELDS
-from harness.metrics.levels import chance_level, majority_level
+from harness.metrics.label_sets import LabelSet
+from harness.metrics.levels import chance_level, constant_answer, majority_level
 from harness.metrics.likelihood import LIKELIHOOD
 from harness.metrics.matching import MATCHING
 from harness.metrics.overlap import OVERLAP
@@ -24,12 +25,14 @@ from harness.task.metric import (
 __all__ = [
     "METRICS",
     "Counts",
+    "LabelSet",
     "Metric",
     "Reply",
     "answer_of",
     "certain_logprobs",
     "chance_level",
     "check_constraints",
+    "constant_answer",
     "contributions",
     "evaluate",
     "find_metric",

@@ -83,7 +83,9 @@ def _classes(sums: Sums, *, only_targets: bool) -> _Classes:
     names = sorted({name[3:] for name in sums if name.startswith(prefixes)})
     zero = numpy.zeros_like(next(iter(sums.values())), dtype=numpy.float64)
     tp, fp, fn = (
-        numpy.stack([sums.get(f"{kind} {name}", zero) for name in names]) for kind in ("tp", "fp", "fn")
+        # Of no class, as where no sample has a label, the arrays have a shape all the same.
+        numpy.stack([zero, *(sums.get(f"{kind} {name}", zero) for name in names)])[1:]
+        for kind in ("tp", "fp", "fn")
     )
     return _Classes(names, tp, fp, fn)
 
@@ -104,6 +106,11 @@ def _macro(measure: Callable[[_Classes], "Values"]) -> Callable[[Sums], "Values"
         return _ratio((measure(classes) * present).sum(axis=0), present.sum(axis=0))
 
     return value
+
+
+def macro_f1(sums: Sums) -> "Values":
+    """The mean of the F1 of the classes that have samples."""
+    return _macro(_Classes.f1)(sums)
 
 
 def _weighted(measure: Callable[[_Classes], "Values"]) -> Callable[[Sums], "Values"]:
@@ -145,7 +152,7 @@ def _mcc(sums: Sums) -> "Values":
     return numpy.clip(_ratio(covariance, spread), -1.0, 1.0)
 
 
-def _by_class(sums: Mapping[str, float]) -> dict[str, float]:
+def by_class(sums: Mapping[str, float]) -> dict[str, float]:
     """Precision, recall and F1 of every class that has samples."""
     import numpy
 
@@ -168,7 +175,7 @@ def _metric(name: str, description: str, value: Callable[[Sums], "Values"], *, l
         counts=_counts,
         value=value,
         leaving=_leaving,
-        details=_by_class,
+        details=by_class,
         low=low,
         outputs=ANSWERS,
     )

@@ -17,6 +17,9 @@ MOST_SAMPLES = 20_000
 MOST_REPLIES = 50_000
 """The most replies that are simulated for a chance level, over all draws."""
 
+MOST_TRIED = 1_000
+"""The most training samples on which constant answers are compared."""
+
 _SEED = 0
 
 
@@ -45,25 +48,45 @@ def chance_level(metric: Metric, samples: "Sequence[Sample]", *, draws: int = 20
 
 
 def majority_level(metric: Metric, train: "Sequence[Sample]", test: "Sequence[Sample]") -> float | None:
-    """What always giving the most frequent training answer scores on `test`.
+    """What always giving one answer scores on `test`: the most frequent training answer or, of a metric with
+    `constants`, that of them which is best on training samples.
 
-    None when no training answer occurs twice, or when the metric raises, as for `chance_level`.
+    None when there is no such answer (none that occurs twice), or when the metric raises, as for `chance_level`.
     """
-    most_frequent = Counter(sample.targets[0] for sample in train).most_common(1)
-    if not most_frequent or not test:
+    if not test:
         return None
-    answer, count = most_frequent[0]
-    if count < 2:
-        return None
-    subset = _at_most(test, random.Random(_SEED))
+    generator = random.Random(_SEED)
+    subset = _at_most(test, generator)
     try:
-        return evaluate(metric, [_certain(sample, answer) for sample in subset])
+        answer = constant_answer(metric, train)
+        return None if answer is None else evaluate(metric, [_certain(sample, answer) for sample in subset])
     except Exception:
         return None
 
 
+def constant_answer(metric: Metric, train: "Sequence[Sample]") -> str | None:
+    """The answer that scores best on training samples when it is given to all of them, among the most frequent
+    target, if any occurs twice, and the metric's `constants`; None when there is none."""
+    targets = [sample.targets[0] for sample in train]
+    candidates = [target for target, count in Counter(targets).most_common(1) if count > 1]
+    if metric.constants is None:
+        return candidates[0] if candidates else None
+    candidates = list(dict.fromkeys([*candidates, *metric.constants(targets)]))
+    if not candidates:
+        return None
+    tried = _spread(train, MOST_TRIED)
+    scores = [evaluate(metric, [_certain(sample, answer) for sample in tried]) for answer in candidates]
+    best = max(scores) if metric.higher_is_better else min(scores)
+    return candidates[scores.index(best)]
+
+
 def _at_most(samples: "Sequence[Sample]", generator: random.Random) -> "Sequence[Sample]":
     return samples if len(samples) <= MOST_SAMPLES else generator.sample(samples, MOST_SAMPLES)
+
+
+def _spread(samples: "Sequence[Sample]", limit: int) -> "Sequence[Sample]":
+    """At most `limit` of the samples, evenly spaced."""
+    return samples[:: max(1, math.ceil(len(samples) / limit))]
 
 
 def _share_right(sample: "Sample") -> float:

@@ -226,7 +226,8 @@ def test_a_task_plugin_pays_for_no_library_at_all() -> None:
 def test_every_public_name_is_there() -> None:
     import harness
 
-    assert harness.__all__ == sorted(harness.__all__)
+    # Their order is ruff's to check: constants, classes, functions.
+    assert len(set(harness.__all__)) == len(harness.__all__)
     assert all(hasattr(harness, name) for name in harness.__all__)
 
 

@@ -10,7 +10,7 @@ import pytest
 from places import ROOT
 
 import harness
-from harness import METRICS, Step, cli
+from harness import METRICS, LabelSet, Step, cli
 from harness.authoring.check import check_task
 from harness.cli.publishing import EXPORT_FORMATS
 from harness.data.dataset import load_dataset
@@ -164,7 +164,8 @@ def test_it_names_every_metric_and_every_step() -> None:
         name for name, function in functions.items() if inspect.signature(function).return_annotation is Step
     ]
     assert len(steps) == 6
-    for name in (*METRICS, *steps):
+    made = [metric.name for metric in LabelSet(("a", "b")).metrics]
+    for name in (*METRICS, *made, *steps):
         assert f"`{name}`" in TEXT
 
 

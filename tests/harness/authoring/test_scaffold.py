@@ -1,6 +1,7 @@
 """A new task passes its check before a line of it is edited."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -395,3 +396,108 @@ def test_a_table_that_needs_a_reader_becomes_a_plain_one_beside_the_task(tmp_pat
         new_task("asking", tmp_path / "tasks", **columns)
     folder = new_task("asking", tmp_path / "tasks", **columns, sheet="Sheet").folder
     assert json.loads((folder / "data.jsonl").read_text().splitlines()[1]) == {"q": "text 1", "a": "bad"}
+
+
+# Several labels
+
+
+TAGS = ("account", "billing", "delivery", "hardware", "network")
+
+
+def tag_sets(count: int = 60) -> list[list[str]]:
+    """Sets of one to three tags, in changing orders, and one row of seven without any."""
+    steps = [1 + index % 2 for index in range(count)]
+    sets = [
+        [TAGS[(index + place) * step % 5] for place in range(1 + index % 3)]
+        for index, step in enumerate(steps)
+    ]
+    return [[] if index % 7 == 6 else tags for index, tags in enumerate(sets)]
+
+
+def test_a_wording_that_lists_all_labels_names_every_set_of_them(tmp_path: Path) -> None:
+    """Most targets are a single label, which the wording holds as it is, and some are sets, which it does not."""
+    singles: list[object] = [
+        TAGS[index % 5] if index % 4 else "; ".join(TAGS[index % 3 :][:2]) for index in range(60)
+    ]
+    assert faults(tagged(tmp_path, singles).folder) == []
+
+
+def tagged(tmp_path: Path, cells: list[object], **options: object) -> NewTask:
+    """A task of a table in JSON Lines: cells are texts, lists or null."""
+    source = tmp_path / "t.jsonl"
+    source.write_text(
+        "".join(json.dumps({"q": f"text {index}", "a": cell}) + "\n" for index, cell in enumerate(cells))
+    )
+    return new_task(
+        "tagged", tmp_path / "tasks", source=source, input_column="q", target_column="a", **options
+    )  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "write_cell",
+    [
+        lambda tags: "; ".join(tags), lambda tags: ";".join(tags), lambda tags: "|".join(tags), lambda tags: ", ".join(tags),
+        lambda tags: "\n".join(tags), lambda tags: tags, json.dumps, lambda tags: "; ".join(tags) or "NaN",
+        lambda tags: " | ".join(tags) or None, lambda tags: ", ".join(tags) or float("nan"),
+    ],
+    ids=["semicolons", "close", "bars", "commas", "lines", "lists", "lists as text", "NaN", "null", "no number"],
+)  # fmt: skip
+def test_sets_of_labels_are_recognised_in_every_form(
+    tmp_path: Path, write_cell: Callable[[list[str]], object]
+) -> None:
+    new = tagged(tmp_path, [write_cell(tags) for tags in tag_sets()])
+    task = loaded(new.folder)
+    assert (task.output, task.primary_metric) == ("generate", "label_f1_micro")
+    assert "sets of 5 labels: up to 3 a row, 8 rows have none, in any order" in new.decision
+    dataset = load_dataset(task)
+    for sample in (*dataset.train, *dataset.dev, *dataset.test):
+        tags = tag_sets()[int(sample.fields["text"].removeprefix("text "))]
+        written = [tag for tag in TAGS if tag in tags]
+        assert re.split(r"[;|,\s]+", str(sample.target)) == (written or ["none"])
+    assert re.search(
+        r"account\W+billing\W+delivery\W+hardware\W+network, or none\.", task.prompts.templates["plain"]
+    )
+    assert faults(new.folder) == []
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"{('Paris', 'Rome', 'Lyon')[index % 3]}, {('France', 'Italy')[index % 2]}" for index in range(60)],
+        ["Toys, Games", "Books", "Music, Film"] * 20,
+        [f"{index % 4}, {index % 3}{', 9' * (index % 2)}" for index in range(60)],
+        [f"Well, I think it is number {index}" for index in range(60)],
+        ["yes", "no"] * 30,
+    ],
+    ids=["pairs", "labels with commas", "numbers", "sentences", "labels"],
+)
+def test_texts_that_only_hold_a_separator_are_no_sets(tmp_path: Path, cells: list[object]) -> None:
+    assert loaded(tagged(tmp_path, cells).folder).primary_metric != "label_f1_micro"
+
+
+def test_what_the_answers_are_can_be_stated_or_denied(tmp_path: Path) -> None:
+    cells: list[object] = ["; ".join(tags) for tags in tag_sets() if tags]
+    for shape, metric in (("text", "exact_match"), ("choice", "accuracy"), ("labels", "label_f1_micro")):
+        (tmp_path / shape).mkdir()
+        assert loaded(tagged(tmp_path / shape, cells, shape=shape).folder).primary_metric == metric
+    (tmp_path / "pairs").mkdir()
+    pairs: list[object] = ["Paris, France", "Rome, Italy"] * 20
+    assert loaded(tagged(tmp_path / "pairs", pairs, shape="labels").folder).primary_metric == "label_f1_micro"
+
+
+@pytest.mark.parametrize(
+    ("shape", "fault"),
+    [
+        ("number", "--answers number, row 1: the target is 'account'"),
+        ("json", "--answers json, row 1: the target is 'account'"),
+    ],
+)
+def test_answers_that_are_not_what_is_stated_are_refused(tmp_path: Path, shape: str, fault: str) -> None:
+    with pytest.raises(UserError, match=fault):
+        tagged(tmp_path, [tags[0] for tags in tag_sets() if tags], shape=shape)
+    assert not (tmp_path / "tasks" / "tagged").exists()
+
+
+def test_an_empty_cell_of_a_column_without_sets_is_still_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="row 3: column 'a' is empty"):
+        tagged(tmp_path, ["yes", "no", "", *["yes", "no"] * 20])
