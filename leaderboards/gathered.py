@@ -27,7 +27,8 @@ from leaderboards.rank.baselines import Key
 from leaderboards.rank.discoveries import TaskGain, task_gains
 from leaderboards.rank.scores import ReadAll, read_scores
 from leaderboards.rank.standings import LevelOf, side_by_side
-from leaderboards.rank.tables import Row, Table, tabulate
+from leaderboards.rank.tables import Row, Table
+from leaderboards.rank.tabulate import tabulate
 from leaderboards.text import count_of, points, without_folder
 
 

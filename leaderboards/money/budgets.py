@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from harness.statistics import Estimate
 from harness.sweep.methods import Method
 from leaderboards.rank.draws import NORMAL_95, SEED
-from leaderboards.rank.tables import Row, Table, weighted_mean
+from leaderboards.rank.means import weighted_mean
+from leaderboards.rank.tables import Row, Table
 
 
 def smaller_budgets(table: Table) -> Iterator[Row]:

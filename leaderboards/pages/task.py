@@ -37,7 +37,8 @@ from leaderboards.pages.heads import (
 from leaderboards.pages.mistakes import Mistakes, find_mistakes
 from leaderboards.pages.samples import load_predictions
 from leaderboards.rank.cells import Cell
-from leaderboards.rank.tables import Row, resolvable_gap
+from leaderboards.rank.pairs import resolvable_gap
+from leaderboards.rank.tables import Row
 from leaderboards.text import count_of, points, shortened
 
 

@@ -45,6 +45,17 @@ def paired(cell: Cell, other_cell: Cell, *, random_wordings: bool = False) -> Es
     return differences(means, binary=cell.card.binary, span=cell.span).at(0, 1)
 
 
+def resolvable_gap(ordered: Sequence[Cell]) -> float | None:
+    """Smallest true difference between the first two that these samples and seeds would resolve four times in
+    five.
+
+    From the standard error of their paired difference; for right-or-wrong scores and one seed that is about
+    `2.8 · √(q/n)`, with q the share of samples on which the two disagree. None when it cannot be told.
+    """
+    difference = paired(ordered[0], ordered[1]) if len(ordered) > 1 else None
+    return difference.resolvable if difference else None
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Every two of K candidates: K × K, the row's score minus the column's; NaN where two share no sample."""

@@ -1,44 +1,26 @@
-"""Results made into a ranking: one row per candidate, scored on the same samples, paired with its own base
-model.
+"""The ranking: a row per candidate, and what can be asked of all rows together.
 
-A candidate is a model and a method; an ensemble is one by a name of its own. Its runs on a task form a table
-of seeds × templates × samples of the primary metric (`leaderboards.rank.cells`); all candidates are then held
-against each other (`leaderboards.rank.standings`).
+A candidate is a model and a method; an ensemble is one by a name of its own. `leaderboards.rank.tabulate`
+makes the ranking of results.
 """
 
-import dataclasses
 import itertools
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from harness.records.result import Result
 from harness.records.scores import TaskCard
-from harness.statistics import Estimate, holm, mean_over_tasks, rescale
+from harness.statistics import Estimate, holm
 from harness.sweep.methods import METHODS, Method
-from harness.sweep.run import Run
-from leaderboards.board import Board
-from leaderboards.rank.baselines import UNTUNED, Key, baselines, key_of, plain, same_model
-from leaderboards.rank.cells import Cell, read_cells
-from leaderboards.rank.comparable import comparable, groups
+from leaderboards.rank.baselines import Key, baselines, plain, same_model
+from leaderboards.rank.cells import Cell
 from leaderboards.rank.flags import Flag, flag_of
-from leaderboards.rank.forgetting import Forgetting, forgetting
+from leaderboards.rank.forgetting import Forgetting
+from leaderboards.rank.means import weighted_mean
 from leaderboards.rank.pairs import paired
-from leaderboards.rank.scores import ReadAll, read_scores
-from leaderboards.rank.standings import (
-    Robustness,
-    Standing,
-    factors,
-    over_board,
-    p_of_gains,
-    robustness,
-    side_by_side,
-    stand,
-    tiers,
-)
-from leaderboards.text import candidate_label, listed, method_name
+from leaderboards.rank.standings import Robustness, Standing
+from leaderboards.text import candidate_label, method_name
 
 
 @dataclass(frozen=True)
@@ -181,6 +163,15 @@ class Row:
         return sum(cell.total for cell in self.cells.values())
 
 
+def headroom_closed(score: Estimate | None, gain: Estimate | None) -> float | None:
+    """Share of the way from where a gain began to a perfect score; None where either is not known, or nothing
+    was left."""
+    if score is None or gain is None:
+        return None
+    left = 1 - (score.value - gain.value)
+    return gain.value / left if left > 0 else None
+
+
 @dataclass(frozen=True)
 class Table:
     """The ranking, and what the pages must say about it."""
@@ -304,239 +295,3 @@ class Table:
         """Paired difference of two complete rows' scores; None unless both share seeds and samples on every
         task."""
         return self.overall.difference(row.key, other_row.key)
-
-
-def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: ReadAll = read_scores) -> Table:
-    """Rank the results below `folder`. Reads each run's predictions; a run without readable ones is left out
-    and named.
-
-    Untrusted runs are kept out, too, and shown elsewhere. `read`: how scores are read.
-    """
-    notes: list[str] = []
-    trusted = [result for result in results if result.untrusted is None]
-    chosen = comparable(trusted, board, notes)
-    guarding = [result for result in trusted if result.run.guard is not None]
-    scored_runs = [*itertools.chain.from_iterable(chosen), *guarding]
-    ahead = {
-        result.key: outcome for result, outcome in zip(scored_runs, read(scored_runs, folder), strict=True)
-    }
-    random_wordings = board.wordings == "random"
-    read_all = read_cells(chosen, folder, notes, ahead=ahead, random_wordings=random_wordings)
-    readable = [cell for cell in read_all if cell]
-    cells, curves = _by_row(readable)
-    scored: list[Cell] = []
-    for by_task in cells.values():
-        scored += by_task.values()
-    cards = {cell.results[0].run.task: cell.card for cell in scored}
-    tasks = {name: cards[name] for name in board.tasks or sorted(cards) if name in cards}
-    wanted = tuple(board.tasks or tasks)
-    seeds = tuple(sorted(set(itertools.chain.from_iterable(cell.seeds for cell in scored))))
-    weights = {name: board.weights.get(name, 1.0) for name in tasks}
-    runs = {result.key: result.run for result in results}
-    rows = [
-        _row(key, cells[key], tasks, wanted, _seeds_wanted(cells[key].values(), runs, seeds), weights)
-        for key in cells
-    ]
-    guards = forgetting(_guarding(results, tasks), folder, notes, points=board.forgetting_margin, ahead=ahead)
-    rows = [dataclasses.replace(row, forgetting=guards.get(row.key)) for row in rows]
-    rows.sort(key=_by_score_and_name)
-    # A task's draws are seeded by its place on the board, so that they do not depend on other tasks' rows.
-    numbers = {task: number for number, task in enumerate(tasks)}
-
-    def stand_on(task: str) -> Standing:
-        cells_by_key = {row.key: row.cells[task] for row in rows if task in row.cells}
-        return stand(cells_by_key, seed=numbers[task], random_wordings=random_wordings)
-
-    standings = side_by_side(stand_on, tasks)
-    ranked = [row.key for row in rows if row.score]
-    overall = over_board(standings, ranked, factors(tasks, weights))
-    table = Table(
-        tasks, weights, seeds, tuple(rows), curves, standings, overall, tuple(notes), random_wordings
-    )
-    return dataclasses.replace(table, rows=tuple(_placed(table)))
-
-
-def _by_row(
-    cells: Iterable[Cell],
-) -> tuple[dict[Key, dict[str, Cell]], dict[tuple[str, Method, str], dict[int, Cell]]]:
-    """By row and task the cell of the largest training budget, and all cells where there are several."""
-    largest = defaultdict[Key, dict[str, Cell]](dict)
-    curves: dict[tuple[str, Method, str], dict[int, Cell]] = {}
-    for budgets in groups(cells, lambda cell: (key_of(cell.results[0].run), cell.results[0].run.task)):
-        by_samples = {cell.results[0].run.n_train or 0: cell for cell in budgets}
-        run = budgets[0].results[0].run
-        key = key_of(run)
-        largest[key][run.task] = by_samples[max(by_samples)]
-        if len(by_samples) > 1:
-            curves[*key, run.task] = dict(sorted(by_samples.items()))
-    return largest, curves
-
-
-def _by_score_and_name(row: Row) -> tuple[bool, float, str, int]:
-    """Sorts complete rows by score, best first, and the others after them by name and method."""
-    score = -row.score.value if row.score else 0.0
-    return row.score is None, score, row.name, METHODS.index(row.method)
-
-
-def _guarding(results: Iterable[Result], tasks: Mapping[str, TaskCard]) -> list[Result]:
-    """The guard runs of weights that were tuned for a task of the board, and of models before any tuning."""
-    guard_runs = [(result, result.run.guard) for result in results if result.run.guard is not None]
-    return [result for result, guard in guard_runs if guard.after is None or guard.after.task in tasks]
-
-
-def _seeds_wanted(cells: Iterable[Cell], runs: Mapping[str, Run], seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """All seeds; of an ensemble whose members span several of them the ones it has."""
-    row_runs = [result.run for result in itertools.chain.from_iterable(cell.results for cell in cells)]
-    for run in row_runs:
-        members = [runs[key].seed for key in run.members if key in runs]
-        if run.members and set(members) != {run.seed}:
-            return tuple(sorted({run.seed for run in row_runs}))
-    return seeds
-
-
-def _row(
-    key: Key,
-    cells: Mapping[str, Cell],
-    tasks: dict[str, TaskCard],
-    wanted: tuple[str, ...],
-    seeds: tuple[int, ...],
-    weights: dict[str, float],
-) -> Row:
-    name, method = key
-    row_cells = {task: cells[task] for task in tasks if task in cells}
-    missing = _missing(row_cells, wanted, seeds)
-    estimates = {task: cell.estimate for task, cell in row_cells.items()}
-    return Row(
-        name,
-        method,
-        row_cells,
-        missing,
-        seeds_wanted=seeds,
-        runs_wanted=len(wanted) * len(seeds),
-        score=None if missing else weighted_mean(estimates, tasks, weights, chance=True),
-        over_zero=None,
-        over_few=None,
-    )
-
-
-def _missing(row_cells: dict[str, Cell], wanted: Sequence[str], seeds: Sequence[int]) -> tuple[str, ...]:
-    missing = []
-    for task in wanted:
-        if task not in row_cells:
-            missing.append(f"{task}: no finished run")
-            continue
-        absent = [str(seed) for seed in row_cells[task].lacks(seeds)]
-        if absent:
-            missing.append(f"{task}: no finished run with seed {listed(absent)}")
-        elif row_cells[task].estimate is None:
-            missing.append(f"{task}: no sample was scored in every seed and wording")
-    return tuple(missing)
-
-
-def weighted_mean(
-    estimates: Mapping[str, Estimate | None],
-    tasks: Mapping[str, TaskCard],
-    weights: Mapping[str, float],
-    *,
-    chance: bool,
-) -> Estimate | None:
-    """Mean over tasks; None where one is missing. `chance`: whether chance becomes zero (scores), or is only
-    stretched (differences)."""
-    parts = []
-    total = sum(weights.values())
-    for task, card in tasks.items():
-        estimate = estimates.get(task)
-        if estimate is None:
-            return None
-        if len(tasks) == 1:
-            return estimate
-        normal = rescale(estimate, card.chance) if chance else scaled(estimate, 1 / (1 - card.chance))
-        parts.append(scaled(normal, weights[task] * len(tasks) / total))
-    return mean_over_tasks(parts)
-
-
-def scaled(estimate: Estimate, factor: float) -> Estimate:
-    """An estimate in other units."""
-    return dataclasses.replace(
-        estimate,
-        value=estimate.value * factor,
-        stderr=None if estimate.stderr is None else estimate.stderr * factor,
-        low=estimate.low * factor,
-        high=estimate.high * factor,
-    )
-
-
-def _placed(table: Table) -> list[Row]:
-    """The rows with their gains, and the complete ones with their places."""
-    rows = [_with_gains(table, row) for row in table.rows]
-    ranked = [row for row in rows if row.score]
-    ranking = table.overall.ranking([row.key for row in ranked])
-    measures = robustness(table.standings, [row.key for row in ranked])
-    significance = _significance(table, ranked)
-    placed = [
-        dataclasses.replace(
-            row,
-            ranks=(int(ranking.best[place]), int(ranking.worst[place])),
-            tier=tier,
-            robustness=measures[place],
-            significance=significance.get(row.key, {}),
-        )
-        for place, (row, tier) in enumerate(zip(ranked, tiers(ranking), strict=True))
-    ]
-    return [*placed, *rows[len(placed) :]]
-
-
-def _with_gains(table: Table, row: Row) -> Row:
-    """Over the untrained arms of its model, on all tasks."""
-    if row.score is None:
-        return row
-    over = {
-        method: weighted_mean(
-            {task: table.gain_on(task, row, method) for task in table.tasks},
-            table.tasks,
-            table.weights,
-            chance=False,
-        )
-        for method in UNTUNED
-    }
-    return dataclasses.replace(row, over_zero=over["zero_shot"], over_few=over["few_shot"])
-
-
-def _significance(table: Table, ranked: Sequence[Row]) -> dict[Key, dict[Method, float]]:
-    """Holm-corrected p-values of every gain over an untrained arm."""
-    claims: list[tuple[Row, Method, Row]] = []
-    for row in ranked:
-        for method in UNTUNED:
-            gain, arm = row.over_zero if method == "zero_shot" else row.over_few, table.baseline(row, method)
-            if gain and arm:
-                claims.append((row, method, arm))
-    if len(table.tasks) == 1:
-        (task,) = table.tasks
-        cells = [(row.cells[task], arm.cells[task]) for row, _, arm in claims]
-        values = p_of_gains(table.standings[task], cells)
-    else:
-        values = [table.overall.p(row.key, arm.key) for row, _, arm in claims]
-    corrected = defaultdict[Key, dict[Method, float]](dict)
-    for (row, method, _), value in zip(claims, holm(values).tolist(), strict=True):
-        corrected[row.key][method] = value
-    return corrected
-
-
-def headroom_closed(score: Estimate | None, gain: Estimate | None) -> float | None:
-    """Share of the way from where a gain began to a perfect score; None where either is not known, or nothing
-    was left."""
-    if score is None or gain is None:
-        return None
-    left = 1 - (score.value - gain.value)
-    return gain.value / left if left > 0 else None
-
-
-def resolvable_gap(ordered: Sequence[Cell]) -> float | None:
-    """Smallest true difference between the first two that these samples and seeds would resolve four times in
-    five.
-
-    From the standard error of their paired difference; for right-or-wrong scores and one seed that is about
-    `2.8 · √(q/n)`, with q the share of samples on which the two disagree. None when it cannot be told.
-    """
-    difference = paired(ordered[0], ordered[1]) if len(ordered) > 1 else None
-    return difference.resolvable if difference else None

@@ -16,7 +16,9 @@ from leaderboards.board import Board
 from leaderboards.links import compare_href
 from leaderboards.pages.compare import p_text
 from leaderboards.rank.comparisons import compare_rows
-from leaderboards.rank.tables import Row, Table, paired, tabulate
+from leaderboards.rank.pairs import paired
+from leaderboards.rank.tables import Row, Table
+from leaderboards.rank.tabulate import tabulate
 from leaderboards.text import interval, points
 
 EVIL = "<script>document.title = 'owned'</script></script>{{ 7*7 }}\u202e\x00" + "x" * 5000

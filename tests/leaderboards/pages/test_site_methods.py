@@ -15,7 +15,8 @@ from harness.sweep.methods import ENSEMBLES, METHOD_TABLE, METHODS, TUNED, Metho
 from leaderboards import publish
 from leaderboards.board import load_board
 from leaderboards.pages.heads import METHOD_TITLES
-from leaderboards.rank.tables import Table, tabulate
+from leaderboards.rank.tables import Table
+from leaderboards.rank.tabulate import tabulate
 from leaderboards.text import method_name
 
 CARD = task_card()

@@ -11,7 +11,8 @@ from harness.plan.selection import with_settings
 from harness.records.store import read_results
 from harness.sweep.run import Run
 from leaderboards.board import load_board
-from leaderboards.rank.tables import Table, tabulate
+from leaderboards.rank.tables import Table
+from leaderboards.rank.tabulate import tabulate
 
 CARD = task_card()
 RATES = {1e-4: 0.5, 3e-4: 0.7}

@@ -21,7 +21,9 @@ from leaderboards.links import row_slug
 from leaderboards.pages import heads
 from leaderboards.pages.compare import _tenths_of, p_text
 from leaderboards.rank.comparisons import compare_rows
-from leaderboards.rank.tables import Table, paired, tabulate
+from leaderboards.rank.pairs import paired
+from leaderboards.rank.tables import Table
+from leaderboards.rank.tabulate import tabulate
 from leaderboards.text import interval, points
 
 ARMS: dict[tuple[str, Method], float] = {

@@ -14,7 +14,8 @@ from leaderboards import publish
 from leaderboards.board import load_board
 from leaderboards.rank.discoveries import task_gains
 from leaderboards.rank.standings import p_of_gains
-from leaderboards.rank.tables import Table, tabulate
+from leaderboards.rank.tables import Table
+from leaderboards.rank.tabulate import tabulate
 
 CARDS = (task_card("one"), task_card("two"))
 RATES: dict[tuple[str, Method], float] = {

@@ -17,7 +17,7 @@ from harness.sweep.methods import Method
 from leaderboards import publish
 from leaderboards.board import load_board
 from leaderboards.rank.forgetting import Forgetting, forgetting
-from leaderboards.rank.tables import tabulate
+from leaderboards.rank.tabulate import tabulate
 
 CARD, OTHER, BOOLQ, MNLI = (task_card(name) for name in ("capitals", "rivers", "boolq", "mnli"))
 SEEDS = (0, 1, 2)

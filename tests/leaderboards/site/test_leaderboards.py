@@ -41,7 +41,7 @@ from leaderboards.money.payback import Line, break_even
 from leaderboards.money.prices import SHIPPED_PRICES, Price, Prices, load_prices
 from leaderboards.money.spend import price_runs, training_usd, usd_of
 from leaderboards.rank.pairs import paired
-from leaderboards.rank.tables import tabulate
+from leaderboards.rank.tabulate import tabulate
 from leaderboards.text import (
     chart_label,
     duration,
