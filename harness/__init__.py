@@ -13,30 +13,15 @@ from harness.data.steps import deduplicate, drop_conflicts, normalise_whitespace
 from harness.errors import UserError
 from harness.jsonl import read_jsonl
 from harness.metrics import METRICS, LabelSet, first_json_object, last_number
-from harness.task import (
-    AnalysedSample,
-    Analysis,
-    AnalysisTable,
-    Metric,
-    PromptSet,
-    Rendered,
-    Reply,
-    Row,
-    Sample,
-    Splits,
-    Task,
-    task,
-)
+from harness.task import Metric, PromptSet, Rendered, Reply, Row, Sample, Splits, Task, task
 from harness.task.step import Step
+from harness.task.tool_calls import ToolCall, calls_text
 
 if TYPE_CHECKING:
     from harness.records.frame import load_results
 
 __all__ = [
     "METRICS",
-    "AnalysedSample",
-    "Analysis",
-    "AnalysisTable",
     "LabelSet",
     "Metric",
     "PromptSet",
@@ -47,7 +32,9 @@ __all__ = [
     "Splits",
     "Step",
     "Task",
+    "ToolCall",
     "UserError",
+    "calls_text",
     "cut_rows",
     "deduplicate",
     "drop_conflicts",

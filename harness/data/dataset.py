@@ -13,6 +13,7 @@ from harness.data.splits import are_balanced
 from harness.data.steps import StepCount, apply_steps
 from harness.errors import PLUGIN_FAULTS, UserError, raised, suggest
 from harness.task import PromptSet, Row, Sample, Splits, Task
+from harness.task.conversation import conversation_fault, turn_text
 from harness.task.prompts import fields_of, render, slot_of
 from harness.task.step import SPLITS
 
@@ -188,6 +189,9 @@ def _type_fault(sample: Sample) -> str | None:
         return (
             f"{subject} has the cluster {sample.cluster!r}; a cluster is a text, or empty for a sample alone"
         )
+    fault = conversation_fault(sample)
+    if fault:
+        return f"{subject} {fault}"
     if not _is_written_in_utf8(sample):
         return f"{subject} holds half of a surrogate pair, which is no text; repair or remove the row"
     return None
@@ -205,7 +209,8 @@ def _is_written_in_utf8(sample: Sample) -> bool:
     """Whether no text holds half of a surrogate pair, which JSON allows and no file can hold."""
     try:
         texts = (*sample.fields.values(), *sample.targets, *sample.choices, *sample.metadata.values())
-        "".join((sample.id, sample.cluster, *texts)).encode()
+        turns = map(turn_text, sample.messages)
+        "".join((sample.id, sample.cluster, *texts, *turns)).encode()
     except UnicodeEncodeError:
         return False
     return True
@@ -274,6 +279,7 @@ def _fingerprint(task: Task, *splits: list[Sample]) -> str:
                 sample.choices,
                 dict(sample.metadata),
                 sample.copy_of,
+                *([sample.messages, sample.tools] if sample.messages else ()),
             ]
             digest.update(json.dumps(content, sort_keys=True).encode())
         digest.update(b"|")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import regex
 
 from harness.task import Sample
-from harness.task.demonstrations import question_text
+from harness.task.conversation import question_text
 from harness.task.words import spaced
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -93,8 +94,9 @@ def _changed(before: Sequence[Sample], after: Sequence[Sample]) -> int:
 
 
 def _question(sample: Sample) -> tuple[object, ...]:
-    """What makes two samples the same question: their fields and their choices."""
-    return tuple(sorted(sample.fields.items())), sample.choices
+    """What makes two samples the same question: their fields, their choices and their conversation."""
+    conversation = json.dumps([sample.messages, sample.tools], sort_keys=True) if sample.messages else ""
+    return tuple(sorted(sample.fields.items())), sample.choices, conversation
 
 
 def deduplicate(*, splits: Sequence[str] = TRAIN_ONLY) -> Step:

@@ -24,7 +24,7 @@ MOST_BYTES = 2**30
 
 NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
 
-Message = Mapping[str, str]
+Message = Mapping[str, Any]
 
 
 class ChatTemplate:

@@ -11,6 +11,7 @@ from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
 from harness.engines.engine import check_vocabulary, context_length
 from harness.errors import UserError
 from harness.preflight.chat import chat_remarks
+from harness.preflight.conversations import conversation_remarks
 from harness.preflight.job import ModelJob, PromptProbe, Remark, TrainingProbe
 from harness.sweep.thoughts import MAX_THOUGHT_TOKENS
 from harness.task import Rendered
@@ -43,11 +44,15 @@ def look(job: ModelJob, tokenizer: Any, config: Any, announce: Announce = lambda
     for probe in job.prompts:
         announce(f"rendering prompts of task '{probe.task}'")
         try:
-            prompts = encoder.prompts([Rendered(**row["prompt"]) for row in probe.rows])
+            rendered = [Rendered(**row["prompt"]) for row in probe.rows]
+            prompts = encoder.prompts(rendered)
+            targets = [str(row["target"]) for row in probe.rows]
+            answers = encoder.answer_texts(list(zip(rendered, targets, strict=True)), prompts)
         except UserError as error:
             yield Remark(severity="refuse", fact="chat_template", task=probe.task, sentence=str(error))
             return
-        yield from _prompts(probe, prompts, encoder, config)
+        yield from conversation_remarks(probe.task, rendered, prompts, encoder)
+        yield from _prompts(probe, prompts, answers, encoder, config)
     trainings = () if tokenizer.eos_token_id is None else job.trainings
     for training in trainings:
         announce(f"encoding training samples of task '{training.task}'")
@@ -116,34 +121,33 @@ def _end_of_answer(job: ModelJob, tokenizer: Any) -> Iterator[Remark]:
 
 
 def _prompts(
-    probe: PromptProbe, prompts: Sequence[Encoded], encoder: PromptEncoder, config: Any
+    probe: PromptProbe,
+    prompts: Sequence[Encoded],
+    targets: Sequence[str],
+    encoder: PromptEncoder,
+    config: Any,
 ) -> Iterator[Remark]:
+    """`targets`: as they follow the prompts."""
     if not all(prompt.token_ids for prompt in prompts):
         yield Remark(severity="refuse", fact="prompt", task=probe.task, sentence=NO_TOKENS)
         return
-    answers = _answers(probe, prompts, encoder)
-    yield from _merging(probe, prompts, encoder.tokenizer)
+    pairs = list(zip(encoder.without_thoughts(prompts), targets, strict=True))
+    answers = list(zip(targets, encoder.answers(pairs), strict=True))
+    yield from _merging(probe, prompts, targets, encoder.tokenizer)
     yield from _room(probe, prompts, answers, config)
     if probe.output == "generate" and not probe.num_fewshot:  # the same targets, whatever stands before them
         yield from _target_lengths(probe, answers)
-        yield from _ends_within(probe, prompts, answers, encoder)
+        yield from _ends_within(probe, answers, encoder)
         yield from _otherwise_back(probe, prompts, answers, encoder.tokenizer)
 
 
-def _answers(
-    probe: PromptProbe, prompts: Sequence[Encoded], encoder: PromptEncoder
-) -> list[tuple[str, list[int]]]:
-    """The target of every prompt with its tokens."""
-    targets = [str(row["target"]) for row in probe.rows]
-    pairs = list(zip(encoder.without_thoughts(prompts), targets, strict=True))
-    return list(zip(targets, encoder.answers(pairs), strict=True))
-
-
-def _merging(probe: PromptProbe, prompts: Sequence[Encoded], tokenizer: Any) -> Iterator[Remark]:
+def _merging(
+    probe: PromptProbe, prompts: Sequence[Encoded], targets: Sequence[str], tokenizer: Any
+) -> Iterator[Remark]:
     """Whether the tokens of a prompt stay what they are when its answer follows."""
     merging = 0
-    for prompt, row in zip(prompts, probe.rows, strict=True):
-        texts = [prompt.text, prompt.text + prompt.before + row["target"]]
+    for prompt, target in zip(prompts, targets, strict=True):
+        texts = [prompt.text, prompt.text + prompt.before + target]
         alone, joined = tokenizer(texts, add_special_tokens=False)["input_ids"]
         merging += joined[: len(alone)] != alone
     if merging:
@@ -228,27 +232,21 @@ def _otherwise_back(
 
 
 def _ends_within(
-    probe: PromptProbe,
-    prompts: Sequence[Encoded],
-    answers: Sequence[tuple[str, list[int]]],
-    encoder: PromptEncoder,
+    probe: PromptProbe, answers: Sequence[tuple[str, list[int]]], encoder: PromptEncoder
 ) -> Iterator[Remark]:
-    """Targets that hold a token or a text with which every answer ends."""
+    """Targets that hold a token with which every answer ends."""
     ends = set(encoder.stop_token_ids)
-    found = []
-    for prompt, (target, token_ids) in zip(prompts, answers, strict=True):
-        tokens = encoder.tokenizer.convert_ids_to_tokens([token for token in token_ids if token in ends])
-        texts = [text for text in prompt.turn_ends if text in target]
-        found += [(what, end, target) for what, end in (("token", tokens), ("text", texts)) if end]
-    if not found:
+    places = [place for place, (_, answer) in enumerate(answers) if ends & set(answer)]
+    if not places:
         return
-    what, end, target = found[0]
+    target, token_ids = answers[places[0]]
+    token = encoder.tokenizer.convert_ids_to_tokens(next(token for token in token_ids if token in ends))
     yield Remark(
         severity="refuse",
         fact="special_tokens",
         task=probe.task,
-        sentence=f"{len(found)} of {len(answers)} targets looked at hold a {what} that ends an answer of "
-        f"this model, such as {end[0]!r} in {_short(target)!r}: what follows it is never written; "
+        sentence=f"{len(places)} of {len(answers)} targets looked at hold a token that ends an answer of "
+        f"this model, such as {token!r} in {_short(target)!r}: what follows it is never written; "
         "reword these targets",
     )
 

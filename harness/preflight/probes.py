@@ -1,6 +1,7 @@
 """Choose what the preflight shows to each model: the sweep's own prompts and training samples."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from harness.sweep.recipe import Portion, is_all_linear
 from harness.sweep.run import Run
 from harness.sweep.space import Range
 from harness.task import Sample
+from harness.task.conversation import question_text
 from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import prompt_row
 
@@ -24,6 +26,9 @@ ProbeT = TypeVar("ProbeT")
 
 EVENLY, LONGEST = 48, 8
 """Samples of a task: so many at even distances, and those with the longest inputs and the longest targets."""
+
+SEARCHED = 100_000
+"""Conversations that are searched for turns in an order that no other has: a template may refuse it."""
 
 
 class Probes:
@@ -146,12 +151,24 @@ def telling_samples(samples: Sequence[Sample]) -> list[Sample]:
     chosen = {int(number * step) for number in range(min(EVENLY, len(samples)))}
     chosen |= set(sorted(places, key=lambda place: _input_length(samples[place]))[-LONGEST:])
     chosen |= set(sorted(places, key=lambda place: len(samples[place].targets[0]))[-LONGEST:])
+    chosen |= set(_with_other_turns(samples[:SEARCHED]))
     return [samples[place] for place in sorted(chosen)]
+
+
+def _with_other_turns(samples: Sequence[Sample]) -> Iterable[int]:
+    """The first conversation in which a kind of turn follows another kind."""
+    pairs: set[object] = set()
+    for place, sample in enumerate(samples):
+        kinds = [(turn["role"], len(turn.get("tool_calls") or ()) > 1) for turn in sample.messages]
+        of_sample = {*itertools.pairwise(["beginning", *kinds, "end"])} if kinds else set()
+        if not of_sample <= pairs:
+            pairs |= of_sample
+            yield place
 
 
 def _input_length(sample: Sample) -> int:
     """In characters, of all that a wording may show."""
-    return sum(len(str(value)) for value in sample.fields.values())
+    return len(question_text(sample))
 
 
 def _each_once(probes: Iterable[ProbeT | None]) -> tuple[ProbeT, ...]:

@@ -1,6 +1,5 @@
 """Choose the prompts that people read of a task: a few samples in every template, the same ones tomorrow."""
 
-import dataclasses
 import hashlib
 import heapq
 import json
@@ -70,7 +69,8 @@ class _Entry:
 
 
 def _entry(task: Task, split: str, sample: Sample) -> _Entry:
-    digest = _digest([dict(sample.fields), sample.targets, sample.choices])
+    conversation = [sample.messages, sample.tools] if sample.messages else []
+    digest = _digest([dict(sample.fields), sample.targets, sample.choices, *conversation])
     label = sample.choices.index(sample.targets[0]) if task.output == "choice" else 0
     return _Entry(split, sample, digest, label)
 
@@ -128,7 +128,7 @@ class Prompts:
                 f"task '{task.name}', template '{template}': sample {entry.name} cannot be rendered: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        content = [template, dataclasses.asdict(rendered), sample.targets, sample.choices]
+        content = [template, rendered.record(), sample.targets, sample.choices]
         place = PromptPlace(template, entry.name, few_shot)
         return ReviewItem(_digest(content).hex()[:16], place, rendered, sample.targets, sample.choices)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.errors import UserError
+from harness.task.conversation import frame_of, question_text
 from harness.task.prompts import PromptSet
 from harness.task.samples import Sample
 from harness.task.words import words_of
@@ -15,18 +16,36 @@ def choose_demonstrations(
 ) -> list[list[Sample]]:
     """For each of `samples`, the demonstrations of its prompt in the order they are shown.
 
-    There are `count` of them, or fewer if `train` or `prompts.fixed` has fewer. Raises `UserError` for a
-    fixed id that is not in `train`.
+    There are `count` of them, or fewer if `train` or `prompts.fixed` has fewer. Those of a conversation are
+    conversations under the same system line with the same tools, unless they are named. Raises `UserError`
+    for a fixed id that is not in `train`.
     """
     if count == 0:
         return [[]] * len(samples)
+    if prompts.demonstrations == "fixed":
+        return [_fixed(prompts, train)[:count]] * len(samples)
+    pools: dict[str, list[Sample]] = {}
+    for sample in train:
+        pools.setdefault(frame_of(sample), []).append(sample)
+    places: dict[str, list[int]] = {}
+    for place, sample in enumerate(samples):
+        places.setdefault(frame_of(sample), []).append(place)
+    demonstrations: list[list[Sample]] = [[]] * len(samples)
+    for frame, members in places.items():
+        asked = [samples[place] for place in members]
+        chosen = _chosen(prompts, pools.get(frame, []), asked, count=count, seed=seed)
+        for place, shown in zip(members, chosen, strict=True):
+            demonstrations[place] = shown
+    return demonstrations
+
+
+def _chosen(
+    prompts: PromptSet, train: Sequence[Sample], samples: Sequence[Sample], *, count: int, seed: int
+) -> list[list[Sample]]:
     if prompts.demonstrations == "nearest":
         return _nearest(train, samples, count)
-    if prompts.demonstrations == "fixed":
-        demonstrations = _fixed(prompts, train)[:count]
-    else:
-        demonstrations = _drawn(train, count, seed, balanced=prompts.demonstrations == "balanced")
-    return [demonstrations] * len(samples)
+    drawn = _drawn(train, count, seed, balanced=prompts.demonstrations == "balanced")
+    return [drawn] * len(samples)
 
 
 def _fixed(prompts: PromptSet, train: Sequence[Sample]) -> list[Sample]:
@@ -73,8 +92,3 @@ def _nearest(train: Sequence[Sample], samples: Sequence[Sample], count: int) -> 
     nearest, _ = retriever.retrieve(tokenize(samples), k=min(count, len(train)), show_progress=False)
     # The most similar one comes last, next to the question.
     return [[train[index] for index in reversed(row)] for row in nearest.tolist()]
-
-
-def question_text(sample: Sample) -> str:
-    """What a sample asks: its fields, without any wording around them."""
-    return "\n".join(sample.fields.values())

@@ -2,11 +2,12 @@
 
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.errors import UserError, suggest
-from harness.task.samples import Sample
+from harness.task.conversation import assistant_turn, plain_text, system_of, without_system
+from harness.task.samples import Sample, Turn
 
 Demonstrations = Literal["random", "balanced", "fixed", "nearest"]
 """How few-shot demonstrations are taken from the training samples.
@@ -26,7 +27,7 @@ FEW_SHOT = 4
 class Rendered:
     """A prompt and what surrounds its answer."""
 
-    messages: list[dict[str, str]]
+    messages: list[dict[str, Any]]
     """For tokenizers with a chat template: turns of `{"role": …, "content": …}`, the question last. Empty for
     a text whose likelihood is measured with nothing before it."""
 
@@ -42,10 +43,22 @@ class Rendered:
     lm_eval: LmEvalRequest | None = None
     """For a task of lm-evaluation-harness: its request, whose tokens and answer are then exactly as there."""
 
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    """The functions that a conversation may call."""
+
+    answer: dict[str, Any] | None = None
+    """The assistant's turn that the target is, where it has tool calls: a chat template writes it in a form
+    of its own."""
+
     @property
     def question(self) -> str:
         """The last turn, without the system message and demonstrations; empty if nothing is asked."""
-        return self.messages[-1]["content"] if self.messages else ""
+        return str(self.messages[-1]["content"]) if self.messages else ""
+
+    def record(self) -> dict[str, Any]:
+        """As a JSON object. What only conversations have is left out of others, which are written as ever."""
+        later = {"tools", "answer"}
+        return {name: part for name, part in vars(self).items() if part or name not in later}
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,9 @@ def render(
     """The prompt of a sample: the system message, demonstrations as answered turns, then its question."""
     if prompts.render is not None:
         return prompts.render(sample, demonstrations)
-    messages: list[dict[str, str]] = []
+    if sample.messages:
+        return _render_conversation(prompts, sample, template=template, demonstrations=demonstrations)
+    messages: list[dict[str, Any]] = []
     turns: list[str] = []
     if prompts.system:
         messages.append({"role": "system", "content": prompts.system})
@@ -123,10 +138,46 @@ def prompt_row(
     return {
         "id": sample.id,
         "template": template,
-        "prompt": vars(render(prompts, sample, template=template, demonstrations=demonstrations)),
+        "prompt": render(prompts, sample, template=template, demonstrations=demonstrations).record(),
         "target": sample.targets[0],
         "choices": list(sample.choices),
     }
+
+
+def _render_conversation(
+    prompts: PromptSet, sample: Sample, *, template: str, demonstrations: Sequence[Sample]
+) -> Rendered:
+    """The turns of a conversation, after those of its demonstrations without their system lines."""
+    messages: list[dict[str, Any]] = []
+    system = system_of(sample.messages) or prompts.system
+    if system:
+        messages.append({"role": "system", "content": system})
+    for demonstration in demonstrations:
+        turns, question = _asked(prompts, demonstration, template)
+        messages += turns
+        messages.append(assistant_turn(demonstration.targets[0] + question.after))
+    turns, question = _asked(prompts, sample, template)
+    messages += turns
+    answer = assistant_turn(sample.targets[0])
+    return Rendered(
+        messages,
+        plain_text(messages, sample.tools, delimiter=prompts.fewshot_delimiter),
+        before=prompts.target_delimiter,
+        after=question.after,
+        tools=[dict(tool) for tool in sample.tools],
+        answer=answer if "tool_calls" in answer else None,
+    )
+
+
+def _asked(prompts: PromptSet, sample: Sample, template: str) -> tuple[list[dict[str, Any]], "_Question"]:
+    """A conversation's turns without its system line, the last in its wording where that is the user's; of a
+    sample that is none, the question alone."""
+    turns = [dict(turn) for turn in without_system(sample.messages)]
+    if turns and turns[-1]["role"] != "user":
+        return turns, _Question("", "", "")
+    question = _question(prompts, sample, template)
+    last: Turn = turns.pop() if turns else {"role": "user"}
+    return [*turns, {**last, "content": question.text}], question
 
 
 @dataclass(frozen=True)

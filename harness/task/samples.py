@@ -7,6 +7,11 @@ from typing import Any
 Row = Mapping[str, Any]
 """One raw row of a data set: column name to value."""
 
+Turn = Mapping[str, Any]
+"""One message of a conversation: its `role` (system, user, assistant or tool) and its `content`, a text; an
+assistant's may have `tool_calls`, each `{"id": …, "type": "function", "function": {"name": …, "arguments":
+{…}}}`, and a tool's the `tool_call_id` that it answers."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -35,6 +40,15 @@ class Sample:
     """Names what it shares with other samples, so that they are not independent draws: a passage, a document,
     a person. Samples with the same text form a cluster, and intervals count clusters. Empty: it shares
     nothing."""
+
+    messages: tuple[Turn, ...] = ()
+    """The turns of a conversation so far, which the target answers; empty for a question without any. A
+    wording is put around the last turn where that is the user's: its content must be the field that the
+    wording names."""
+
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """The functions that the conversation may call, as chat templates and OpenAI's API have them. A target
+    that calls some is a text of `harness.calls_text`."""
 
     @property
     def targets(self) -> tuple[str, ...]:

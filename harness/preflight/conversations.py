@@ -1,0 +1,95 @@
+"""Say what becomes of conversations in a model's prompts: of tools, of turns that a chat template leaves
+out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.engines.encode import Encoded, PromptEncoder
+from harness.preflight.job import Remark
+from harness.sweep.thoughts import THOUGHT_MARKS
+from harness.task import Rendered
+from harness.task.tool_calls import read_turn
+
+AS_TEXT = {
+    "functions": "lists no functions",
+    "calls": "writes no tool calls that can be read back",
+    "results": "leaves out the results of calls",
+}
+
+
+def conversation_remarks(
+    task: str, rendered: Sequence[Rendered], prompts: Sequence[Encoded], encoder: PromptEncoder
+) -> Iterator[Remark]:
+    """Of a task's prompts, rendered as `prompts`."""
+    if not encoder.chat:
+        return
+    if any(map(_has_tools, rendered)):
+        yield from _tools(task, rendered, encoder)
+    yield from _left_out(task, rendered, prompts)
+
+
+def _has_tools(prompt: Rendered) -> bool:
+    return bool(prompt.tools or prompt.answer) or any(map(_is_of_tools, prompt.messages))
+
+
+def _is_of_tools(turn: Mapping[str, Any]) -> bool:
+    return turn["role"] == "tool" or bool(turn.get("tool_calls"))
+
+
+def _tools(task: str, rendered: Sequence[Rendered], encoder: PromptEncoder) -> Iterator[Remark]:
+    form = encoder.tool_turns.form
+    if not form.by_template:
+        yield Remark(
+            severity="warn",
+            fact="tools",
+            task=task,
+            sentence=f"the chat template {', '.join(AS_TEXT[lack] for lack in form.lacks)}: functions are "
+            "listed in the system line instead, calls written as <tool_call> with JSON, and results as a user's "
+            "turn; a template with tools would show the model what it may have been trained on",
+        )
+        return
+    took = "as JSON text" if form.arguments == "text" else "as objects"
+    yield Remark(
+        severity="note",
+        fact="tools",
+        task=task,
+        sentence=f"the chat template writes functions, calls and their results; it is given arguments {took}, "
+        "and the calls that it writes are read back as they were",
+    )
+    if not form.keeps_text and any(prompt.answer and prompt.answer["content"] for prompt in rendered):
+        yield Remark(
+            severity="warn",
+            fact="tools",
+            task=task,
+            sentence="the chat template leaves out what an assistant says beside its calls: only the calls are "
+            "trained on",
+        )
+
+
+def _left_out(task: str, rendered: Sequence[Rendered], prompts: Sequence[Encoded]) -> Iterator[Remark]:
+    """Turns whose words are not in the prompt."""
+    missing: list[tuple[int, str]] = []
+    conversations = [
+        (prompt, put) for prompt, put in zip(rendered, prompts, strict=True) if len(prompt.messages) > 1
+    ]
+    for place, (prompt, put) in enumerate(conversations):
+        for turn in prompt.messages[1:]:  # of the system line the template's facts tell
+            words = _without_thought(str(turn["content"] or "")).strip()
+            if words and words not in put.text and not _is_of_tools(turn):
+                missing.append((place, str(turn["role"])))
+                break
+    if missing:
+        roles = " and ".join(sorted({role for _, role in missing}))
+        yield Remark(
+            severity="warn",
+            fact="turns",
+            task=task,
+            sentence=f"in {len(missing)} of {len(conversations)} conversations looked at, the chat template "
+            f"leaves out or changes a turn of the {roles}: models are asked without it; correct the template, or "
+            "set chat = false for this candidate",
+        )
+
+
+def _without_thought(text: str) -> str:
+    """Templates may leave out what was thought in earlier turns."""
+    return read_turn(text.rpartition(THOUGHT_MARKS[1])[2]).content
