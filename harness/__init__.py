@@ -12,7 +12,7 @@ from harness.data.splits import cut_rows
 from harness.data.steps import deduplicate, drop_conflicts, normalise_whitespace
 from harness.errors import UserError
 from harness.jsonl import read_jsonl
-from harness.metrics import METRICS, LabelSet, first_json_object, last_number
+from harness.metrics import METRICS, LabelSet, first_json, first_json_object, last_number
 from harness.task import Metric, PromptSet, Rendered, Reply, Row, Sample, Splits, Task, task
 from harness.task.step import Step
 from harness.task.tool_calls import ToolCall, calls_text
@@ -38,6 +38,7 @@ __all__ = [
     "cut_rows",
     "deduplicate",
     "drop_conflicts",
+    "first_json",
     "first_json_object",
     "generated",
     "hub_splits",

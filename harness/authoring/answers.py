@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from harness.authoring.label_cells import LabelCells, find_label_cells
 from harness.data.splits import MAX_FREQUENT_STRATA, MAX_STRATA, ROWS_PER_STRATUM
 from harness.errors import UserError
-from harness.metrics.answers import first_json_object, is_number
+from harness.metrics.answers import first_json, first_json_object, is_number
 from harness.task import Output
 from harness.task.prompts import SLOTS
 from harness.task.words import spaced, unspaced_share, words_of
@@ -101,7 +101,7 @@ def answer_kind(targets: Sequence[str], shape: Shape | None = None) -> AnswerKin
     _refuse_misfits(targets, shape)
     # An empty cell, or a column that is missing, is refused where the rows are cut.
     targets = [target for target in targets if target] or [""]
-    if shape == "json" or (shape is None and all(map(_is_json_object, targets))):
+    if shape == "json" or (shape is None and all(map(_is_json, targets))):
         return _json(targets)
     numbers = shape == "number" or (shape is None and all(map(is_number, targets)))
     if shape == "choice" or (shape is None and _are_labels(targets, numbers=numbers)):
@@ -117,7 +117,7 @@ def _refuse_misfits(targets: Sequence[str], shape: Shape | None) -> None:
         raise UserError(
             f"--answers choice: {len(set(targets)):,} different targets; a choice is among 2 to {MAX_CHOICES:,}"
         )
-    has_shape = {"number": is_number, "json": _is_json_object}.get(shape or "")
+    has_shape = {"number": is_number, "json": _is_json}.get(shape or "")
     if has_shape is None:
         return
     for number, target in enumerate(targets, 1):
@@ -171,7 +171,11 @@ def decision(kind: AnswerKind, different: int) -> str:
             "templates to list them, or output to have them written"
         )
     if kind.shape == "json":
-        return f"{different} different targets, all JSON objects: judged by their fields ({metrics})"
+        what = "JSON objects" if kind.read_by == first_json_object.__name__ else "JSON"
+        return (
+            f"{different} different targets, all {what}: judged value by value, lists in any order ({metrics}); "
+            "json_f1_ordered heeds their order"
+        )
     if kind.shape == "number":
         return f"{different} different targets, all numbers: to be worked out ({metrics}); edit output to choose among them"
     return (
@@ -187,31 +191,45 @@ def _metric_of_words(targets: Sequence[str]) -> str:
     return "rougeL" if all(map(words_of, targets)) else "token_f1"
 
 
-def _is_json_object(text: str) -> bool:
+def _json_value(text: str) -> object:
+    """An object or a list; None for any other text."""
     try:
-        return isinstance(json.loads(text), dict)
+        value = json.loads(text)
     except (ValueError, RecursionError):
-        return False
+        return None
+    return value if isinstance(value, (dict, list)) else None
+
+
+def _is_json(text: str) -> bool:
+    return _json_value(text) is not None
+
+
+def _holds_list(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_list, value.values()))
+    return isinstance(value, list)
 
 
 def _json(targets: Sequence[str]) -> AnswerKind:
+    values = [_json_value(target) for target in targets]
+    only_objects = all(isinstance(value, dict) for value in values)
+    noun, reader = ("JSON object", first_json_object) if only_objects else ("JSON", first_json)
+    metrics = ("json_f1", "json_precision", "json_recall", "json_keys", "json_valid")
     return AnswerKind(
         "json",
         "generate",
-        "Write the right JSON object for a text.",
-        ("json_f1", "json_precision", "json_recall", "exact_match"),
+        f"Write the right {noun} for a text.",
+        # Lists may be right in any order, and then they are other texts.
+        metrics if any(map(_holds_list, values)) else (*metrics, "exact_match"),
         {
             "plain": "{text}",
-            "instruction": "Read the input and write the JSON object that belongs to it, and nothing else.\n\nInput: {text}",
-            "question": "{text}\n\nWhich JSON object says this?",
+            "instruction": f"Read the input and write the {noun} that belongs to it, and nothing else.\n\nInput: {{text}}",
+            "question": f"{{text}}\n\nWhich {noun} says this?",
         },
         # Without a stop: what a prompted model writes over several lines is read, too.
-        settings=(
-            "extract=first_json_object",
-            _max_tokens([first_json_object(target) for target in targets]),
-        ),
-        imports=("first_json_object",),
-        read_by="first_json_object",
+        settings=(f"extract={reader.__name__}", _max_tokens([reader(target) for target in targets])),
+        imports=(reader.__name__,),
+        read_by=reader.__name__,
     )
 
 

@@ -56,6 +56,8 @@ def find_label_cells(cells: Sequence[str], *, stated: bool = False) -> LabelCell
     if stated:
         mark = max(by_separator, key=lambda mark: sum(mark in cell for cell in full), default=SEPARATORS[0])
         return _found(by_separator.get(mark) or [[cell.strip()] for cell in full], cells, separators=(mark,))
+    if any(cell.lstrip().startswith(("[", "{")) for cell in full):
+        return None  # JSON of other things than texts
     for mark, sets in by_separator.items():
         if _recur(sets) and _combine(sets):
             return _found(sets, cells, separators=(mark,))

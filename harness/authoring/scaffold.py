@@ -28,7 +28,7 @@ from harness.task.prompts import render
 _GENERATED_NAMES = frozenset(
     {
         "CHOICES", "DATA", "LABELS", "LabelSet", "Path", "PromptSet", "Row", "Sample", "Splits", "Task",
-        "first_json_object", "load", "table_splits", "task", "to_sample",
+        "first_json", "first_json_object", "load", "table_splits", "task", "to_sample",
     }
 )  # fmt: skip
 

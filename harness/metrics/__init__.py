@@ -1,10 +1,10 @@
 """The built-in metrics by name: how answers become a score."""
 
 from harness.errors import UserError, suggest
-from harness.metrics.answers import answer_of, first_json_object, last_number
+from harness.metrics.answers import answer_of, first_json, first_json_object, last_number
 from harness.metrics.classes import CLASSES
 from harness.metrics.constraints import CONSTRAINTS, check_constraints
-from harness.metrics.json_fields import JSON_FIELDS
+from harness.metrics.json_trees import JSON_TREES
 from harness.metrics.label_sets import LabelSet
 from harness.metrics.levels import chance_level, constant_answer, majority_level
 from harness.metrics.likelihood import LIKELIHOOD
@@ -36,6 +36,7 @@ __all__ = [
     "contributions",
     "evaluate",
     "find_metric",
+    "first_json",
     "first_json_object",
     "last_number",
     "majority_level",
@@ -45,7 +46,7 @@ __all__ = [
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
-    for metric in (*MATCHING, *CLASSES, *OVERLAP, *LIKELIHOOD, *JSON_FIELDS, *SQL, *CONSTRAINTS)
+    for metric in (*MATCHING, *CLASSES, *OVERLAP, *LIKELIHOOD, *JSON_TREES, *SQL, *CONSTRAINTS)
 }
 
 

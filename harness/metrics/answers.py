@@ -62,19 +62,31 @@ def first_json_object(completion: str) -> str:
 
     A completion without one comes back whole, stripped.
     """
+    return _first_json(completion, _OBJECT)
+
+
+def first_json(completion: str) -> str:
+    """The first JSON object or list in a completion, in the form that `first_json_object` has."""
+    return _first_json(completion, _OBJECT_OR_LIST)
+
+
+_OBJECT, _OBJECT_OR_LIST = re.compile(r"\{"), re.compile(r"[\[{]")
+
+
+def _first_json(completion: str, opening: re.Pattern[str]) -> str:
     decoder = json.JSONDecoder(parse_float=json_number)
-    start = completion.find("{")
-    while start >= 0:
+    start = opening.search(completion)
+    while start is not None:
         try:
-            value, _ = decoder.raw_decode(completion, start)
+            value, _ = decoder.raw_decode(completion, start.start())
         except json.JSONDecodeError as error:
             # Not from the next brace on: one within an object that was cut off is not the answer.
-            start = completion.find("{", max(error.pos, start + 1))
+            start = opening.search(completion, max(error.pos, start.start() + 1))
             continue
         except (ValueError, RecursionError):  # an integer of thousands of digits; brackets without end
             break
-        # Letters of any script are kept, except half of a surrogate pair, which no file can
-        # hold: it is written as `\\ud800`.
+        # Letters of any script are kept, except half of a surrogate pair, which no file can hold: it is written
+        # as `\\ud800`.
         text = json.dumps(value, ensure_ascii=False, sort_keys=True)
         return text.encode("utf-8", "backslashreplace").decode()
     return completion.strip()

@@ -344,9 +344,34 @@ def test_json_objects_are_judged_by_their_fields_and_put_into_one_form(
     folder = orders(tmp_path, write, nested=nested)
     task = loaded(folder)
     assert (task.output, task.primary_metric) == ("generate", "json_f1")
-    assert task.metrics == ("json_f1", "json_precision", "json_recall", "exact_match")
+    assert task.metrics == (
+        "json_f1",
+        "json_precision",
+        "json_recall",
+        "json_keys",
+        "json_valid",
+        "exact_match",
+    )
     index = (sample := load_dataset(task).test[0]).fields["text"].removeprefix("order ")
     assert sample.target == f'{{"number": {index}, "to": "Köln"}}'
+    assert faults(folder) == []
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.parametrize("listed", [False, True])
+def test_nested_json_is_recognised_as_objects_and_as_lists(
+    tmp_path: Path, as_text: bool, listed: bool
+) -> None:
+    cells: list[object] = []
+    for index in range(40):
+        items = [{"sku": f"A{index + place}", "qty": place} for place in range(1 + index % 3)]
+        cell = items if listed else {"id": index, "items": items}
+        cells.append(json.dumps(cell) if as_text else cell)
+    folder = tagged(tmp_path, cells).folder
+    task = loaded(folder)
+    assert task.metrics == ("json_f1", "json_precision", "json_recall", "json_keys", "json_valid")
+    sample = load_dataset(task).test[0]
+    assert json.loads(str(sample.target)) == json.loads(task.extract(f"It is {sample.target} indeed."))
     assert faults(folder) == []
 
 
@@ -372,7 +397,7 @@ def test_json_objects_are_judged_by_their_fields_and_put_into_one_form(
         ),
         (
             [f'{{""n"": {index}}}' for index in range(40)],
-            "40 different targets, all JSON objects: judged by their fields",
+            "40 different targets, all JSON objects: judged value by value, lists in any order (json_f1",
         ),
     ],
     ids=["labels", "many labels", "texts", "numbers", "objects"],
@@ -468,8 +493,12 @@ def test_sets_of_labels_are_recognised_in_every_form(
         [f"{index % 4}, {index % 3}{', 9' * (index % 2)}" for index in range(60)],
         [f"Well, I think it is number {index}" for index in range(60)],
         ["yes", "no"] * 30,
+        [
+            [{"sku": f"A{(index + place) % 5}", "qty": place} for place in range(1 + index % 3)]
+            for index in range(60)
+        ],
     ],
-    ids=["pairs", "labels with commas", "numbers", "sentences", "labels"],
+    ids=["pairs", "labels with commas", "numbers", "sentences", "labels", "lists of objects"],
 )
 def test_texts_that_only_hold_a_separator_are_no_sets(tmp_path: Path, cells: list[object]) -> None:
     assert loaded(tagged(tmp_path, cells).folder).primary_metric != "label_f1_micro"
