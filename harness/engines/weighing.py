@@ -7,6 +7,7 @@ model can do is tried out on a small question.
 """
 
 import copy
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -101,10 +102,10 @@ class ChoiceReader:
         """The first of `READINGS` whose log-probabilities are those of a plain reading."""
         if self.tried is not None:
             return self.tried
-        *others, last = READINGS
-        found: Reading = next((reading for reading in others if self._can(reading)), last)
-        self.tried = found
-        return found
+        *economical, last = READINGS
+        chosen: Reading = next((reading for reading in economical if self._can(reading)), last)
+        self.tried = chosen
+        return chosen
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def shared(self, prompts: Sequence[list[int]]) -> Shared:
@@ -128,14 +129,14 @@ class ChoiceReader:
         if nodes and self.reading == "apart":
             return self._apart(questions)
         prompts = self._prompts([question.prompt for question in questions], shared or Shared(), keep=nodes)
-        found: list[NextTokens] = []
+        following: list[NextTokens] = []
         for row, question in enumerate(questions):
-            found.append(_predicted(prompts.logits[row : row + 1], {(): 0}, question.trie.following))
+            following.append(_predicted(prompts.logits[row : row + 1], {(): 0}, question.trie.following))
         if nodes:
             continued = self._tree if self.reading == "tree" else self._rows
             for row, next_tokens in continued(questions, prompts):
-                found[row].update(next_tokens)
-        return found
+                following[row].update(next_tokens)
+        return following
 
     def read_all(self, questions: Sequence[Weighed]) -> Iterator[tuple[int, NextTokens]]:
         """The place of each question and what `read` says of it, batch after batch."""
@@ -208,12 +209,7 @@ class ChoiceReader:
 
     def _rows(self, questions: Sequence[Weighed], prompts: _Prompts) -> Iterator[tuple[int, NextTokens]]:
         """For each row what follows its nodes, by prompts that are continued once for each beginning."""
-        reads = [
-            (row, read)
-            for row, question in enumerate(questions)
-            for read in question.trie.reads
-            if read.beginning
-        ]
+        reads = [(row, read) for row, read in _numbered_reads(questions) if read.beginning]
         before, longest = prompts.seen.shape[1], max(len(read.beginning) for _, read in reads)
         for batch in _split(reads, min(KEYS_AT_ONCE // (before + longest), NODES_AT_ONCE // longest)):
             rows = torch.tensor([row for row, _ in batch], device=self._device)
@@ -235,8 +231,8 @@ class ChoiceReader:
 
     def _apart(self, questions: Sequence[Weighed]) -> list[NextTokens]:
         """What follows prompts and nodes, each beginning read with its prompt."""
-        found: list[NextTokens] = [{} for _ in questions]
-        reads = [(row, read) for row, question in enumerate(questions) for read in question.trie.reads]
+        following: list[NextTokens] = [{} for _ in questions]
+        reads = _numbered_reads(questions)
         deepest = 1 + max(len(read.beginning) for _, read in reads)
         longest = deepest + max(len(question.prompt) for question in questions)
         for batch in _split(reads, min(KEYS_AT_ONCE // longest, NODES_AT_ONCE // deepest)):
@@ -256,8 +252,8 @@ class ChoiceReader:
                 # The last of them follows the beginning, the one before it all but its last token.
                 last = after.shape[0] - 1 - len(read.beginning)
                 places = {read.beginning[:end]: last + end for end in range(len(read.beginning) + 1)}
-                found[row].update(_predicted(after, places, read.predicts))
-        return found
+                following[row].update(_predicted(after, places, read.predicts))
+        return following
 
     # What a model can do
 
@@ -276,25 +272,22 @@ class ChoiceReader:
             prompts = trial._prompts([question.prompt for question in questions], Shared(), keep=True)
             if reading == "tree" and any(type(layer) is not DynamicLayer for layer in prompts.keys.layers):
                 return False  # a window or a state: what a token sees is not for a mask to say
-            found = trial.read(questions)
+            following = trial.read(questions)
         except torch.OutOfMemoryError:
             raise
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
             return False  # the model takes no such mask, or keeps no such keys
         bound = bound_of(str(self._model.dtype).removeprefix("torch."))
-        return all(
-            abs(logprob - plain) <= bound
-            for question, next_tokens in zip(questions, found, strict=True)
-            for logprob, plain in self._pairs(question, next_tokens)
-        )
+        pairs = itertools.chain.from_iterable(map(self._pairs, questions, following))
+        return all(abs(logprob - plain) <= bound for logprob, plain in pairs)
 
-    def _pairs(self, question: Weighed, found: NextTokens) -> Iterator[tuple[float, float]]:
-        """Each token's log-probability as found, and as a plain reading has it."""
+    def _pairs(self, question: Weighed, following: NextTokens) -> Iterator[tuple[float, float]]:
+        """Each token's log-probability as it was read, and as a plain reading has it."""
         for beginning, tokens in question.trie.following.items():
             text = torch.tensor([[*question.prompt, *beginning]], device=self._device)
             plain = self._model(input_ids=text).logits[0, -1].float().log_softmax(dim=-1)
             for token in tokens:
-                yield found[beginning][token], float(plain[token])
+                yield following[beginning][token], float(plain[token])
 
 
 def batches(questions: Sequence[Weighed]) -> Iterator[tuple[list[int], int]]:
@@ -316,10 +309,11 @@ def shared_tokens(prompts: Sequence[list[int]]) -> int:
     """How many tokens all prompts begin with, their last ones left out; 0 for a single prompt."""
     if len(prompts) < 2:
         return 0
-    first, last = min(prompts), max(prompts)
-    most = min(map(len, prompts)) - 1
-    parting = (place for place in range(most) if first[place] != last[place])
-    return next(parting, most)
+    # What the first and the last in order begin with, all between them begin with, too.
+    lowest, highest = min(prompts), max(prompts)
+    limit = min(map(len, prompts)) - 1
+    parting = (place for place in range(limit) if lowest[place] != highest[place])
+    return next(parting, limit)
 
 
 @lru_cache(maxsize=256)
@@ -341,19 +335,20 @@ def _predicted(
 ) -> NextTokens:
     """Log-probabilities of the wanted tokens, of those after beginnings that have a place in
     `logits`, (places × vocabulary)."""
-    asked = [
-        (beginning, token) for beginning, tokens in wanted.items() if beginning in places for token in tokens
-    ]
-    if not asked:
+    pairs: list[tuple[Beginning, int]] = []
+    for beginning, tokens in wanted.items():
+        if beginning in places:
+            pairs += [(beginning, token) for token in tokens]
+    if not pairs:
         return {}
-    rows = torch.tensor([places[beginning] for beginning, _ in asked], device=logits.device)
-    tokens = torch.tensor([token for _, token in asked], device=logits.device)
+    rows = torch.tensor([places[beginning] for beginning, _ in pairs], device=logits.device)
+    columns = torch.tensor([token for _, token in pairs], device=logits.device)
     logits = logits.float()
-    logprobs = (logits[rows, tokens] - logits.logsumexp(dim=-1)[rows]).tolist()
-    found: NextTokens = {}
-    for (beginning, token), logprob in zip(asked, logprobs, strict=True):
-        found.setdefault(beginning, {})[token] = logprob
-    return found
+    logprobs = (logits[rows, columns] - logits.logsumexp(dim=-1)[rows]).tolist()
+    following: NextTokens = {}
+    for (beginning, token), logprob in zip(pairs, logprobs, strict=True):
+        following.setdefault(beginning, {})[token] = logprob
+    return following
 
 
 def _copied(keys: Any) -> Any:
@@ -368,6 +363,14 @@ def _rows_of(keys: Any, rows: torch.Tensor) -> Any:
     copied = _copied(keys)
     copied.reorder_cache(rows)
     return copied
+
+
+def _numbered_reads(questions: Sequence[Weighed]) -> list[tuple[int, Read]]:
+    """What is to be read for each question, with the question's place."""
+    reads: list[tuple[int, Read]] = []
+    for row, question in enumerate(questions):
+        reads += [(row, read) for read in question.trie.reads]
+    return reads
 
 
 def _split(reads: Sequence[tuple[int, Read]], size: int) -> Iterator[Sequence[tuple[int, Read]]]:

@@ -119,6 +119,10 @@ class PricedRuns:
         finished = [self.by_key[key] for key in result.run.members if key in self.by_key]
         return [member for member in finished if not member.run.members]
 
+    def members_of(self, results: Iterable[Result]) -> Iterator[Result]:
+        """The members of all these runs; one that several are made of comes as often."""
+        return itertools.chain.from_iterable(map(self.members, results))
+
     def labels(self, result: Result) -> dict[str, int]:
         """Labelled samples that a run's weights, or those of an ensemble's members, were trained on, by task.
 

@@ -15,9 +15,9 @@ def elsewhere_grid(site: Site, *, task: str | None = None) -> Grid | None:
     if not records:
         return None
     records.sort(key=lambda record: (record.task, record.candidate, record.num_fewshot or 0))
-    lines = [
-        _line(record, metric) for record in records for metric in record.shown(_own_metric(site, record))
-    ]
+    lines: list[GridRow] = []
+    for record in records:
+        lines += [_line(record, metric) for metric in record.shown(_own_metric(site, record))]
     columns = (
         Column("Task", "And below it the metric, with the filters that answers went through.", text=True),
         Column(

@@ -144,10 +144,10 @@ def _drawn(site: Site) -> CostLedger:
     from."""
     entries = site.ledger.entries
     frontier = [entry for entry in entries if entry.frontier]
-    untuned = [site.table.baseline(entry.row, method) for entry in frontier for method in UNTUNED]
-    keys = {row.key for row in untuned if row} | {
-        entry.row.key for entry in (*frontier, *entries[:MOST_DRAWN])
-    }
+    keys = {entry.row.key for entry in (*frontier, *entries[:MOST_DRAWN])}
+    for entry in frontier:
+        baselines = [site.table.baseline(entry.row, method) for method in UNTUNED]
+        keys |= {row.key for row in baselines if row}
     return replace(site.ledger, entries=tuple(entry for entry in entries if entry.row.key in keys))
 
 

@@ -164,7 +164,7 @@ def simulated_grid() -> Grid:
         design = simulated["design"]
         key = design["seeds"], design["samples"], design["seed_sd"]
         designs.setdefault(key, {})[design["tasks"]] = simulated
-    task_counts = sorted({count for by_tasks in designs.values() for count in by_tasks})
+    task_counts = sorted(set().union(*designs.values()))
     columns = [Column("Samples"), Column("Seed SD")]
     for count in task_counts:
         on = count_of(count, "task")

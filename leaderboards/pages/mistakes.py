@@ -63,12 +63,7 @@ def _frequent(arms: Arms) -> Grid | None:
     if arms.card.output == "perplexity" or not (arms.card.binary or _labels(arms)):
         return None
     counts = [_count(arms, arm) for arm in arms.present]
-    mistakes = {
-        mistake
-        for counted in (counts[-1:] + counts[:1])
-        for mistake, times in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_MISTAKES]
-        if times > 1
-    }
+    mistakes = set().union(*map(_most_frequent, counts[:1] + counts[-1:]))
     if not mistakes:
         return None
     ordered = sorted(mistakes, key=lambda mistake: (-counts[-1][mistake], -counts[0][mistake], mistake))
@@ -94,6 +89,12 @@ def _count(arms: Arms, arm: Arm) -> Counter[tuple[str, str]]:
     """How often each wrong answer was given for each target."""
     wrong = [answer.sample for answer in arm.answers.values() if is_right(arms, answer) is False]
     return Counter((sample.target, sample.answer) for sample in wrong)
+
+
+def _most_frequent(counted: Counter[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The first `MOST_MISTAKES`, as far as they were made more than once."""
+    ordered = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    return {mistake for mistake, times in ordered[:MOST_MISTAKES] if times > 1}
 
 
 def _by_label(arms: Arms) -> Grid | None:

@@ -63,7 +63,10 @@ def model_page(site: Site, name: str) -> ModelPage:
     ensembles = [
         row for row in site.table.rows if row.members and row.name != name and _bases(site, row) == {name}
     ]
-    untuned = [site.table.baseline(row, method) for row in model_rows if row.members for method in UNTUNED]
+    untuned: list[Row | None] = []
+    for row in model_rows:
+        if row.members:
+            untuned += [site.table.baseline(row, method) for method in UNTUNED]
     rows = list({row.key: row for row in (*model_rows, *ensembles, *untuned) if row is not None}.values())
     rows.sort(key=lambda row: (METHODS.index(row.method), row.name))
     result = model_rows[0].results[0]
@@ -107,9 +110,7 @@ def _row_head(name: str, row: Row) -> Head:
 
 def _bases(site: Site, row: Row) -> set[str]:
     """The candidates that an ensemble is made of."""
-    return {
-        member.run.candidate.name for result in row.results for member in site.ledger.runs.members(result)
-    }
+    return {member.run.candidate.name for member in site.ledger.runs.members_of(row.results)}
 
 
 def _members(site: Site, rows: Sequence[Row]) -> tuple[Link, ...]:
@@ -117,13 +118,10 @@ def _members(site: Site, rows: Sequence[Row]) -> tuple[Link, ...]:
     runs_by_label: dict[str, list[Result]] = {}
     for row in rows:
         # A run may be a member of several ensembles of a row, and counts once.
-        members = {
-            member.key: member for result in row.results for member in site.ledger.runs.members(result)
-        }
+        members = {member.key: member for member in site.ledger.runs.members_of(row.results)}
         for member in members.values():
-            runs_by_label.setdefault(
-                candidate_label(member.run.candidate.name, method_name(member.run)), []
-            ).append(member)
+            label = candidate_label(member.run.candidate.name, method_name(member.run))
+            runs_by_label.setdefault(label, []).append(member)
     return tuple(
         Link(label, model_href(runs[0].run.candidate.name), count_of(len(runs), "run"))
         for label, runs in sorted(runs_by_label.items())

@@ -299,6 +299,6 @@ def _kind(site: Site, row: Row) -> str:
     """Which filter of the ranking shows it."""
     if row.tuned:
         return "tuned"
-    members = [member for result in row.results for member in site.ledger.runs.members(result)]
+    members = site.ledger.runs.members_of(row.results)
     prompted = row.method == "few_shot" or any(member.run.num_fewshot for member in members)
     return "few-shot" if prompted else "zero-shot"

@@ -200,17 +200,13 @@ def _level_item(card: MetricCard, level: float | None) -> Item:
 
 def _detail_grid(result: Result) -> Grid | None:
     """The named parts of the metrics: precision, recall and F1 by class, say."""
-    parts = [
-        (name, part, value)
-        for name, metric in result.metrics.items()
-        for part, value in metric.details.items()
-    ]
-    if not parts:
+    lines: list[GridRow] = []
+    for name, metric in result.metrics.items():
+        for part, value in metric.details.items():
+            lines.append(GridRow(Head(part, name), (Item(points(value), sort=value),)))
+    if not lines:
         return None
-    lines = tuple(
-        GridRow(Head(part, name), (Item(points(value), sort=value),)) for name, part, value in parts
-    )
-    return Grid("Parts of the metrics", Column("Part"), (Column("Score"),), lines)
+    return Grid("Parts of the metrics", Column("Part"), (Column("Score"),), tuple(lines))
 
 
 def _template_grid(result: Result) -> Grid | None:

@@ -203,7 +203,7 @@ def _settings(stage: Stage) -> Pairs:
     values = stage.training.model_dump(mode="json")
     if stage.meta is not None:
         values |= stage.meta.model_dump(mode="json")
-    templates = sorted({template for portion in stage.portions for template in portion.templates})
+    templates = sorted(set().union(*(portion.templates for portion in stage.portions)))
     return (
         ("tuner", stage.tuner),
         ("train_templates", ", ".join(templates)),
