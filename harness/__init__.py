@@ -13,7 +13,20 @@ from harness.data.steps import deduplicate, drop_conflicts, normalise_whitespace
 from harness.errors import UserError
 from harness.jsonl import read_jsonl
 from harness.metrics import METRICS, LabelSet, first_json, first_json_object, last_number
-from harness.task import Metric, PromptSet, Rendered, Reply, Row, Sample, Splits, Task, task
+from harness.task import (
+    AnalysedSample,
+    Analysis,
+    AnalysisTable,
+    Metric,
+    PromptSet,
+    Rendered,
+    Reply,
+    Row,
+    Sample,
+    Splits,
+    Task,
+    task,
+)
 from harness.task.step import Step
 from harness.task.tool_calls import ToolCall, calls_text
 
@@ -22,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METRICS",
+    "AnalysedSample",
+    "Analysis",
+    "AnalysisTable",
     "LabelSet",
     "Metric",
     "PromptSet",

@@ -174,6 +174,7 @@ def write_result(
     cut: int | None = 0,
     cut_in_thought: int = 0,
     thought_tokens: int = 0,
+    columns: Mapping[str, Sequence[Any]] | None = None,
 ) -> Result:
     """Write one finished run: its record, and predictions with these scores of the primary metric.
 
@@ -182,7 +183,8 @@ def write_result(
     `members`: what an ensemble is made of. `targets`, `answers`: those of each sample, where they differ.
     `clusters`: those of its samples; by default each is one alone. `parsed`: whether each answer has the
     right form, by default all; its scores are taken as they are. `cut`: samples with answers that were cut;
-    None of a result from before they were counted. `thought_tokens`: besides those of the answers.
+    None of a result from before they were counted. `thought_tokens`: besides those of the answers. `columns`:
+    further ones of its predictions, or others in place of those.
     """
     table = np.array(scores, dtype=float).reshape(len(run.templates), -1)
     known = table[:, ~np.isnan(table).any(axis=0)]
@@ -281,6 +283,7 @@ def write_result(
             "parsed": list(parsed or [True] * len(scores)),
             "error": [None if value is not None else "the engine gave no answer" for value in scores],
             f"score_{task.primary_metric}": list(scores),
+            **(columns or {}),
         }
     ).to_parquet(folder / PREDICTIONS)
     return result

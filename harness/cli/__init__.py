@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from harness.cli import authoring, publishing, results, sweeps
+from harness.cli import analysis, authoring, publishing, results, sweeps
 from harness.cli.verb import DONE, INTERRUPTED, USER_MUST_FIX, Verb
 from harness.errors import UserError
 
-FAMILIES = (sweeps, authoring, results, publishing)
+FAMILIES = (sweeps, authoring, results, analysis, publishing)
 """In the order in which `gainboard --help` lists their verbs."""
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.analysis import analyse_sweep
 from harness.cli.next_step import print_next, program_path, results_folder
 from harness.cli.publishing import print_next_preview, print_published
 from harness.cli.verb import (
@@ -158,6 +159,8 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
         )
     finally:
         executor.close()
+    if sweep.analysis is not None:
+        analyse_sweep(planned, options.results, progress)
     if options.json:
         _emit_outcome(planned, outcome, options, progress)
     else:

@@ -101,6 +101,13 @@ class SweepProgress:
             task=finding.task, sentence=finding.sentence,
         )  # fmt: skip
 
+    def analysed(self, label: str, folder: str, sentences: Sequence[str], *, made_now: bool) -> None:
+        """An arm was analysed; what was said already is not printed again."""
+        if made_now:
+            lines = (f"[dim]?[/] {escape(label)}", *(f"  {escape(sentence)}" for sentence in sentences))
+            self._print("\n".join(lines))
+        self.event("analysed", arm=label, folder=folder, findings=list(sentences), made_now=made_now)
+
     def note(self, text: str) -> None:
         """Anything worth knowing."""
         self._print(escape(text))

@@ -8,10 +8,13 @@ from typing import get_args
 from harness.errors import UserError, short_repr, suggest
 from harness.metrics import METRICS, find_metric
 from harness.task import Demonstrations, Metric, Output, PromptSet, Task
+from harness.task.analysis import Analysis, Need
 from harness.task.step import SPLITS, Step
 
 OUTPUTS: tuple[Output, ...] = get_args(Output)
 DEMONSTRATIONS: tuple[Demonstrations, ...] = get_args(Demonstrations)
+
+NEEDS: tuple[Need, ...] = get_args(Need)
 
 FIELD_TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("name", str, "a text"),
@@ -24,6 +27,7 @@ FIELD_TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("max_tokens", int, "a whole number"),
     ("stop", tuple, "a tuple of texts"),
     ("steps", tuple, "a tuple of steps"),
+    ("analyses", tuple, "a tuple of analyses"),
     ("license", str, "a text"),
     ("reference", (str, type(None)), "a text or None"),
 )
@@ -63,6 +67,7 @@ def declaration_fault(task: Task, name: str) -> str | None:
         or _prompts_fault(task.prompts)
         or _metrics_fault(task)
         or _steps_fault(task.steps)
+        or _analyses_fault(task.analyses)
     )
 
 
@@ -238,4 +243,23 @@ def _steps_fault(steps: Sequence[object]) -> str | None:
         fault = _call_fault(step.apply, ("samples", "draws"))
         if fault:
             return f"step '{step.name}': apply {fault}"
+    return None
+
+
+def _analyses_fault(analyses: Sequence[object]) -> str | None:
+    names: set[str] = set()
+    for analysis in analyses:
+        if not isinstance(analysis, Analysis):
+            return f"analyses holds {short_repr(analysis)}; each is an Analysis"
+        if not isinstance(analysis.name, str) or not analysis.name:
+            return f"analyses holds an Analysis with the name {short_repr(analysis.name)}; a name is a non-empty text"
+        if analysis.name in names:
+            return f"analyses holds '{analysis.name}' twice; each needs a name of its own"
+        names.add(analysis.name)
+        unknown = [need for need in analysis.needs if need not in NEEDS]
+        if unknown:
+            return f"analysis '{analysis.name}' needs {short_repr(unknown[0])}; what it may need is {', '.join(NEEDS)}"
+        fault = _call_fault(analysis.make, ("samples", "judged"))
+        if fault:
+            return f"analysis '{analysis.name}': make {fault}"
     return None

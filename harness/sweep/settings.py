@@ -138,3 +138,10 @@ class Search(Frozen):
     seed: Seed = TRIAL_SEED
     """The seed that all trials are trained with.
     Results from before `TRIAL_SEED` have the first scored one."""
+
+
+class AnalysisSettings(Frozen):
+    """`[analysis]`: that arms are analysed once they are scored, and which."""
+
+    arms: Literal["tuned", "all"] = "tuned"
+    """`tuned`: fine-tunes, each beside the untuned arms of its model; `all`: these, too, by themselves."""

@@ -12,6 +12,7 @@ from harness.sweep.prompting import Prompting
 from harness.sweep.recipe import EnsembleSpec, FewShotTuning, Layers, Meta, Multitask, Stages
 from harness.sweep.settings import (
     TRIAL_SEED,
+    AnalysisSettings,
     Budget,
     EngineSettings,
     Generation,
@@ -77,6 +78,9 @@ class Sweep(Frozen):
 
     generation: Generation = Generation()
     engine: EngineSettings = EngineSettings()
+    analysis: AnalysisSettings | None = None
+    """What is analysed after scoring; None: nothing."""
+
     report_to: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = ()
     """Where transformers' own integrations log trainings too."""
 

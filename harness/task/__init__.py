@@ -1,5 +1,6 @@
 """What a task's author declares: samples, prompts, metrics, steps and the task itself."""
 
+from harness.task.analysis import AnalysedSample, Analysis, AnalysisTable
 from harness.task.definition import Task, TaskFunction, is_task_function, task
 from harness.task.metric import Metric, Reply
 from harness.task.output import Output
@@ -9,6 +10,9 @@ from harness.task.step import Step
 
 __all__ = [
     "FEW_SHOT",
+    "AnalysedSample",
+    "Analysis",
+    "AnalysisTable",
     "Demonstrations",
     "Metric",
     "Output",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.task.analysis import Analysis
 from harness.task.metric import Metric
 from harness.task.output import Output
 from harness.task.prompts import PromptSet
@@ -33,6 +34,9 @@ class Task:
     primary_metric: str = ""
     """The name of the metric that boards rank by, which must end at 1 and be better when higher. Default: the
     first of `metrics`."""
+
+    analyses: tuple[Analysis, ...] = ()
+    """Looks at its saved answers that say why an arm scores as it does, besides those of `gainboard analyse`."""
 
     version: int = 1
     """Increase it when samples or prompts change: scores of two versions are not comparable."""

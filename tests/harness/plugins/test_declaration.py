@@ -10,7 +10,7 @@ from toy_task import adding
 from harness.data.steps import deduplicate
 from harness.metrics import METRICS
 from harness.plugins.declaration import declaration_fault
-from harness.task import Metric, PromptSet, Splits
+from harness.task import Analysis, AnalysisTable, Metric, PromptSet, Splits
 from harness.task.step import Step
 
 
@@ -208,3 +208,42 @@ def test_what_is_no_step_is_a_fault(step: Any, says: str) -> None:
 def test_what_answers_are_held_to_is_a_choice_or_a_schema(changed: dict[str, Any], fault: str | None) -> None:
     sentence = declaration_fault(dataclasses.replace(adding(), **changed, primary_metric=""), "adding")
     assert sentence == fault if fault is None else fault in str(sentence)
+
+
+# Analyses
+
+
+def looking(samples: Any, judged: str) -> AnalysisTable:
+    return AnalysisTable((), ())
+
+
+LOOKING = Analysis("looking", "nothing", looking)
+
+
+def test_an_analysis_of_its_own_is_no_fault() -> None:
+    assert fault(analyses=(LOOKING,)) is None
+
+
+@pytest.mark.parametrize(
+    ("analyses", "says"),
+    [
+        ([LOOKING], "analyses is [Analysis("),
+        ((looking,), "analyses holds the function looking; each is an Analysis"),
+        ((LOOKING, LOOKING), "analyses holds 'looking' twice; each needs a name of its own"),
+        (
+            (dataclasses.replace(LOOKING, name=""),),
+            "analyses holds an Analysis with the name ''; a name is a non-empty text",
+        ),
+        (
+            (dataclasses.replace(LOOKING, needs=("weights",)),),  # type: ignore[arg-type]
+            "analysis 'looking' needs 'weights'; what it may need is predictions, hidden_states, attentions",
+        ),
+        (
+            (dataclasses.replace(LOOKING, make=lambda samples: None),),  # type: ignore[arg-type]
+            "analysis 'looking': make takes (samples); it is called with (samples, judged)",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_analysis_is_a_fault(analyses: Any, says: str) -> None:
+    sentence = fault(analyses=analyses)
+    assert sentence is not None and sentence.startswith(says)

@@ -1,0 +1,248 @@
+"""What to change next, in sentences: only what is more than chance, the most useful first."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.analysis.slices import FoundSlice
+from harness.records.analysis import (
+    CalibrationRecord,
+    ConfusionRecord,
+    ErrorKinds,
+    Finding,
+    LabelErrors,
+    SliceRecord,
+    WordingRecord,
+)
+from harness.statistics import holm, score
+
+SIGNIFICANT = 0.05
+
+SURE_ENOUGH = 0.75
+"""Share of right answers among those that all seeds agree on, from which their agreement speaks against a
+label."""
+
+MUCH = 0.02
+"""Share of answers that may be wrong in a way that a setting mends, before it is worth a sentence."""
+
+SURPLUS = 0.03
+"""Difference of confidence and accuracy that may be left."""
+
+MOST_SLICES, MOST_PAIRS = 3, 2
+OVERLAP = 0.5
+"""Share of a slice's samples that may be in one that is named already."""
+
+REMEDIES = {
+    "cut off": "are cut before they end: raise max_tokens",
+    "empty": "are empty: look at the stop strings and at the task's extract",
+    "refusal": "refuse to answer: reword the prompt",
+    "wrong form": "lack the form that the task wants: ask for it in the prompt, or hold answers to it "
+    "(structured_outputs)",
+    "copied from a demonstration": "are copied from a demonstration: choose others, or fewer",
+}
+"""Kinds of error that a setting or the prompt mends."""
+
+NEAR_REMEDIES = {
+    "case": "differ from the target in nothing but case",
+    "punctuation or spaces": "differ from the target in nothing but punctuation or spaces",
+    "unit": "have the right number and another unit",
+}
+"""Near misses that `extract`, or a metric that overlooks them, mends."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What findings are made of."""
+
+    slices: Sequence[FoundSlice]
+    wordings: Sequence[WordingRecord]
+    kinds: Sequence[ErrorKinds]
+    confusion: ConfusionRecord | None
+    """The judged arm's, as the following ones."""
+
+    labels: LabelErrors | None
+    agreement: float
+    """Share of right answers among those that all seeds agree on."""
+
+    calibration: CalibrationRecord | None
+
+
+def findings_of(parts: Parts) -> tuple[Finding, ...]:
+    """What to change next.
+
+    Each part is corrected within itself; the parts are corrected for their number here (Holm), so that in noise at
+    most one analysis in twenty names anything.
+    """
+    families = {
+        "labels": [] if parts.labels is None else [parts.labels.p],
+        "slices": [p for found in parts.slices for p in _p_values(found.record)],
+        "wordings": [wording.p for wording in parts.wordings],
+        "confusion": [] if parts.confusion is None else _confusion_p(parts.confusion),
+        "calibration": [] if parts.calibration is None else [parts.calibration.p],
+    }
+    best = {name: min(p_values) for name, p_values in families.items() if p_values}
+    corrected = dict(zip(best, holm(list(best.values())).tolist(), strict=True)) if best else {}
+    kept = {name for name, p in corrected.items() if p < SIGNIFICANT}
+    found: list[Finding] = []
+    if "labels" in kept and parts.labels is not None:
+        found += _of_labels(parts.labels, parts.agreement)
+    found += _of_kinds(parts.kinds)
+    if "slices" in kept:
+        found += _of_slices(parts.slices)
+    if "wordings" in kept:
+        found += _of_wordings(parts.wordings)
+    if "confusion" in kept and parts.confusion is not None:
+        found += _of_confusion(parts.confusion)
+    if "calibration" in kept and parts.calibration is not None:
+        found += _of_calibration(parts.calibration)
+    return tuple(found)
+
+
+def _p_values(record: SliceRecord) -> list[float]:
+    return [record.score_p] if record.gain_p is None else [record.score_p, record.gain_p]
+
+
+def _confusion_p(confusion: ConfusionRecord) -> list[float]:
+    return [cell.p for cell in confusion.cells if cell.p is not None]
+
+
+def _of_labels(labels: LabelErrors, agreement: float) -> Iterator[Finding]:
+    if agreement < SURE_ENOUGH:  # they agree in their mistakes, too
+        return
+    count = labels.unanimous
+    judged = labels.scores[-1] if labels.scores else None
+    effect = (
+        ""
+        if judged is None
+        else f"; with every suspected label corrected the score would be {_points(judged.corrected)}, not "
+        f"{_points(judged.now)}"
+    )
+    yield Finding(
+        evidence="labels",
+        sentence=f"{_count(count, 'label contradicts', 'labels contradict')} what every seed answers: check "
+        f"{'it' if count == 1 else 'them'}{effect}",
+    )
+
+
+def _of_kinds(kinds: Sequence[ErrorKinds]) -> Iterator[Finding]:
+    """Of the judged arm; of a few-shot arm beside it, what it copies."""
+    for one in kinds:
+        judged = one is kinds[-1]
+        for kind, remedy in REMEDIES.items():
+            count = one.counts.get(kind, 0)
+            if (judged or kind == "copied from a demonstration") and _is_much(count, one):
+                who = "answers" if judged else f"answers of {one.arm}"
+                share = _percent(count / one.answers)
+                yield Finding(evidence="kinds", sentence=f"{share} of the {who} {remedy}")
+        for near, fault in NEAR_REMEDIES.items():
+            count = one.near_misses.get(near, 0)
+            if judged and _is_much(count, one):
+                share = _percent(count / one.answers)
+                yield Finding(
+                    evidence="kinds",
+                    sentence=f"{share} of the answers {fault}: let the task's extract, or another metric, overlook it",
+                )
+
+
+def _is_much(count: int, kinds: ErrorKinds) -> bool:
+    """Whether even the lower end of the share's interval is more than a little. Answers to one sample count as
+    one."""
+    if not count:
+        return False
+    right = round(kinds.samples * count / kinds.answers)
+    values = np.zeros(kinds.samples)
+    values[:right] = 1.0
+    return score(values, binary=True).low > MUCH
+
+
+def _of_slices(slices: Sequence[FoundSlice]) -> Iterator[Finding]:
+    """The clearest slices that do worse than the rest, each of mostly other samples."""
+    named: list[FoundSlice] = []
+    for found in slices:
+        record = found.record
+        worse = record.score_p < SIGNIFICANT and record.score.value < record.rest
+        gained = record.gain
+        less = (
+            gained is not None
+            and record.gain_rest is not None
+            and record.gain_p is not None
+            and record.gain_p < SIGNIFICANT
+            and gained.value < record.gain_rest
+        )
+        if not (worse or less) or any(_overlap(found, before) > OVERLAP for before in named):
+            continue
+        named.append(found)
+        yield Finding(evidence="slices", sentence=_slice_sentence(record, worse=worse))
+        if len(named) == MOST_SLICES:
+            return
+
+
+def _overlap(found: FoundSlice, before: FoundSlice) -> float:
+    return len(found.places & before.places) / min(len(found.places), len(before.places))
+
+
+def _slice_sentence(record: SliceRecord, *, worse: bool) -> str:
+    where = f"{record.title} ({_count(record.n, 'sample', 'samples')})"
+    gained, rest = record.gain, record.gain_rest
+    if worse:
+        behind = _points(record.rest - record.score.value)
+        lost = " and tuning makes it worse there" if gained is not None and gained.high < 0 else ""
+        return f"{where}: the score is {behind} points below the rest{lost}; train on more such samples"
+    assert gained is not None and rest is not None, "less is gained there than elsewhere"
+    if gained.high < 0:
+        return f"{where}: tuning loses {_points(-gained.value)} points there; train on more such samples"
+    return (
+        f"{where}: the gain is {_points(rest - gained.value)} points smaller than elsewhere; train on more such "
+        "samples"
+    )
+
+
+def _of_wordings(wordings: Sequence[WordingRecord]) -> Iterator[Finding]:
+    worst = min(wordings, key=lambda wording: wording.difference.value)
+    if worst.p < SIGNIFICANT and worst.difference.value < 0:
+        cost = _points(-worst.difference.value)
+        yield Finding(
+            evidence="wordings",
+            sentence=f"The wording '{worst.template}' costs {cost} points against the others: drop it, or train "
+            "on all wordings (train_templates)",
+        )
+
+
+def _of_confusion(confusion: ConfusionRecord) -> Iterator[Finding]:
+    named = [cell for cell in confusion.cells if cell.p is not None and cell.p < SIGNIFICANT]
+    for cell in sorted(named, key=lambda cell: -cell.count)[:MOST_PAIRS]:
+        yield Finding(
+            evidence="confusion",
+            sentence=f"'{cell.target}' is taken for '{cell.answer}' in "
+            f"{_count(cell.count, 'sample', 'samples')}: say in the prompt what tells the two apart, or add "
+            "samples of both",
+        )
+
+
+def _of_calibration(record: CalibrationRecord) -> Iterator[Finding]:
+    surplus = record.surplus
+    if surplus.low > SURPLUS:
+        yield Finding(
+            evidence="calibration",
+            sentence=f"It is too sure of itself: {_percent(record.confidence)} on average, and right in "
+            f"{_percent(record.accuracy)}; choose thresholds from the coverage table, not from its confidence",
+        )
+    elif surplus.high < -SURPLUS:
+        yield Finding(
+            evidence="calibration",
+            sentence=f"It is not sure enough: {_percent(record.confidence)} on average, and right in "
+            f"{_percent(record.accuracy)}; choose thresholds from the coverage table, not from its confidence",
+        )
+
+
+def _points(score_value: float) -> str:
+    return f"{100 * score_value:.1f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _count(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"

@@ -1,0 +1,178 @@
+"""Analyse finished arms, and write what was found beside their runs; what was found already is not made again."""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.analysis.advice import Parts, findings_of
+from harness.analysis.arms import ArmAnswers, Comparison, compare
+from harness.analysis.calibration import calibration_of
+from harness.analysis.changes import samples_to_see
+from harness.analysis.choose import AnalysableArm
+from harness.analysis.confusion import confusion_of, most_frequent
+from harness.analysis.kinds import kinds_of
+from harness.analysis.labels import agreement_is_right, label_errors_of
+from harness.analysis.own import own_tables
+from harness.analysis.slices import slices_of, span_of
+from harness.analysis.source import NOTHING, TaskSource
+from harness.analysis.wordings import wordings_of
+from harness.errors import UserError
+from harness.records.analysis import (
+    ANALYSED_SAMPLES,
+    ANALYSIS,
+    ANALYSIS_VERSION,
+    AnalysedArm,
+    AnalysisRecord,
+    Finding,
+    digest_of_predictions,
+)
+from harness.records.result import Result
+from harness.records.store import atomic_write, read_record, write_record
+from harness.statistics import score
+from harness.task.analysis import Analysis
+
+SourceOf = Callable[[Result], TaskSource]
+"""What the task of a result adds."""
+
+
+def _nothing(_: Result) -> TaskSource:
+    return NOTHING
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """An arm's analysis, and whether it was made now."""
+
+    arm: AnalysableArm
+    record: AnalysisRecord
+    made_now: bool
+
+
+def analyse_arm(results: Path, arm: AnalysableArm, source_of: SourceOf = _nothing) -> Analysed:
+    """Analyse one arm, unless what lies beside its runs was made of the same predictions by the same code.
+
+    Raises `UserError` where its predictions cannot be read, or share no sample.
+    """
+    source = source_of(arm.results[0])
+    made_of = digest_of_predictions(results, arm.arms)
+    made_by = f"{_code()} {_digest(source)}"
+    path = results / arm.folder / ANALYSIS
+    former = _former(path)
+    if former is not None and former.made_of == made_of and _holds(former.made_by, made_by):
+        return Analysed(arm, former, made_now=False)
+    comparison = compare(results, arm.arms, fields=source.fields)
+    record = analysis_of(comparison, source.analyses, made_of=made_of, made_by=made_by)
+    _write_samples(path.with_name(ANALYSED_SAMPLES), comparison, record)
+    write_record(path, record)  # last, so that its existence means that both files are of this analysis
+    return Analysed(arm, record, made_now=True)
+
+
+def analysis_of(
+    comparison: Comparison, analyses: Sequence[Analysis] = (), *, made_of: str = "", made_by: str = ""
+) -> AnalysisRecord:
+    """All that predictions tell about the judged arm of a comparison."""
+    slices, wordings, kinds = slices_of(comparison), wordings_of(comparison), kinds_of(comparison)
+    confusion, labels = confusion_of(comparison), label_errors_of(comparison)
+    calibration = calibration_of(comparison)
+    judged, reference, run = comparison.judged, comparison.reference, comparison.judged.results[0].run
+    tables = own_tables(comparison, analyses)
+    own = [Finding(evidence="more", sentence=one) for table in tables for one in table.findings]
+    parts = Parts(
+        slices=slices,
+        wordings=wordings,
+        kinds=kinds,
+        confusion=confusion[-1] if confusion else None,
+        labels=labels,
+        agreement=agreement_is_right(comparison),
+        calibration=calibration[-1] if calibration and calibration[-1].arm == judged.name else None,
+    )
+    return AnalysisRecord(
+        made_of=made_of,
+        made_by=made_by,
+        task=run.task,
+        task_version=run.task_version,
+        primary_metric=comparison.card.primary_metric,
+        judged=judged.name,
+        reference=None if reference is None else reference.name,
+        samples=len(comparison.samples),
+        arms=tuple(_arm(comparison, arm) for arm in comparison.arms),
+        slices=tuple(found.record for found in slices),
+        wordings=wordings,
+        kinds=kinds,
+        confusion=confusion,
+        labels=labels,
+        calibration=calibration,
+        to_see=samples_to_see(comparison),
+        more=tuple(table.record for table in tables),
+        findings=(*findings_of(parts), *own),
+    )
+
+
+def _arm(comparison: Comparison, arm: ArmAnswers) -> AnalysedArm:
+    estimate = score(
+        arm.scores, binary=comparison.card.binary, low=comparison.low, clusters=comparison.clusters
+    )
+    return AnalysedArm(
+        name=arm.name, label=arm.label, seeds=arm.seeds, templates=arm.templates, score=span_of(estimate)
+    )
+
+
+def _former(path: Path) -> AnalysisRecord | None:
+    """What an earlier analysis wrote; None where there is none, or where it is damaged or of another version."""
+    if not path.is_file():
+        return None
+    try:
+        return read_record(path, AnalysisRecord)
+    except UserError:
+        return None
+
+
+def _holds(former: str, now: str) -> bool:
+    """Whether an analysis that was made by this code holds still: one that knew the fields of its samples says more
+    than one made where the task is not at hand."""
+    code, _, source = now.partition(" ")
+    return former == now or (source == _digest(NOTHING) and former.partition(" ")[0] == code)
+
+
+def _digest(source: TaskSource) -> str:
+    """Changes with what the task adds."""
+    digest = hashlib.sha256()
+    for name in sorted(source.fields):
+        digest.update(repr((name, sorted(source.fields[name].items()))).encode())
+    for analysis in source.analyses:
+        digest.update(repr((analysis.name, analysis.description, analysis.needs)).encode())
+        digest.update(Path(inspect.getfile(analysis.make)).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _code() -> str:
+    """Changes with this room's code."""
+    digest = hashlib.sha256(str(ANALYSIS_VERSION).encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _write_samples(path: Path, comparison: Comparison, record: AnalysisRecord) -> None:
+    """A row per sample: its scores and most frequent answers by arm, and whether its label is suspected."""
+    import pandas
+
+    suspects = (
+        {} if record.labels is None else {suspect.sample: suspect for suspect in record.labels.suspects}
+    )
+    columns: dict[str, list[Any]] = {
+        "sample_id": list(comparison.ids),
+        "target": [sample.targets[0] if sample.targets else None for sample in comparison.samples],
+    }
+    for arm in comparison.arms:
+        columns[f"score_{arm.name}"] = arm.means.tolist()
+        columns[f"answer_{arm.name}"] = most_frequent(arm)
+    suggested = [suspects[name].suggested if name in suspects else None for name in comparison.ids]
+    columns["suggested_label"] = suggested
+    with atomic_write(path, "wb") as file:
+        pandas.DataFrame(columns).to_parquet(file, index=False)

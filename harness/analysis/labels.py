@@ -1,0 +1,208 @@
+"""Samples whose given label is probably wrong."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from harness.analysis.arms import ArmAnswers, Comparison, Flags
+from harness.records.analysis import CorrectedScore, LabelErrors, SuspectRecord
+from harness.statistics import FloatArray
+
+MOST_SUSPECTS = 200
+"""Suspects that are listed."""
+
+
+def label_errors_of(comparison: Comparison) -> LabelErrors | None:
+    """The samples whose label the judged arm contradicts, the most probable errors first; None where it cannot be
+    told.
+
+    Choices: confident learning (Northcutt, Jiang and Chuang, J. Artificial Intelligence Research 70, 2021). A class
+    j has the threshold `t_j`, the mean probability of j over the samples labelled j. A sample labelled i is
+    certainly suspected where the likeliest class is another one and reaches its threshold; those whose likeliest
+    class does not reach it follow. Both are in the order of their margin, p(given) − p(suggested). Written answers:
+    every seed gives the same answer, which has the right form and is no target.
+    """
+    if comparison.card.output == "perplexity":
+        return None
+    if _is_weighed(comparison):
+        suspects = _confident(comparison)
+        method = "confident_learning"
+    elif len(comparison.judged.seeds) > 1:
+        suspects = _agreed(comparison)
+        method = "agreement"
+    else:
+        return None
+    unanimous = sum(suspect.unanimous for suspect in suspects)
+    expected = _expected(comparison)
+    tested = len(comparison.judged.seeds) > 1 and unanimous > 0
+    return LabelErrors(
+        method="confident_learning" if method == "confident_learning" else "agreement",
+        suspects=tuple(suspects[:MOST_SUSPECTS]),
+        certain=sum(suspect.certain for suspect in suspects),
+        unanimous=unanimous,
+        expected=expected,
+        p=float(special.pdtrc(unanimous - 1, expected)) if tested else 1.0,
+        scores=_corrected(comparison, [suspect for suspect in suspects if suspect.certain]),
+    )
+
+
+def agreement_is_right(comparison: Comparison) -> float:
+    """Of the samples that every seed answers alike in every wording, the share whose answer is right; 0 without
+    any."""
+    answers, _ = _consensus(comparison.judged)
+    alike = [place for place, answer in enumerate(answers) if answer is not None]
+    if not alike:
+        return 0.0
+    right: Flags = np.asarray(comparison.right[-1].all(axis=(0, 1)))
+    return float(right[alike].mean())
+
+
+def _is_weighed(comparison: Comparison) -> bool:
+    """Whether the probabilities of the same choices are known of every sample, and the targets are among them."""
+    choices = comparison.samples[0].choices
+    return (
+        comparison.judged.probabilities is not None
+        and len(set(choices)) == len(choices)
+        and all(
+            sample.choices == choices and set(sample.targets) & set(choices) for sample in comparison.samples
+        )
+    )
+
+
+def _confident(comparison: Comparison) -> list[SuspectRecord]:
+    judged, choices = comparison.judged, comparison.samples[0].choices
+    assert judged.probabilities is not None, "they were asked for before"
+    probabilities = judged.probabilities.mean(axis=(0, 1))
+    given = np.array([_given(sample.targets, choices) for sample in comparison.samples])
+    suggested = probabilities.argmax(axis=1)
+    reached = np.where(probabilities >= _thresholds(probabilities, given), probabilities, -1.0)
+    certain = (reached.argmax(axis=1) == suggested) & (reached.max(axis=1) > 0)
+    chosen = judged.probabilities.argmax(axis=-1)
+    suspects = []
+    for place in np.flatnonzero(suggested != given).tolist():
+        label = choices[suggested[place]]
+        if label in comparison.samples[place].targets:
+            continue
+        suspects.append(
+            SuspectRecord(
+                sample=comparison.ids[place],
+                given=choices[given[place]],
+                suggested=label,
+                confidence=float(probabilities[place, suggested[place]]),
+                given_confidence=float(probabilities[place, given[place]]),
+                certain=bool(certain[place]),
+                unanimous=bool((chosen[:, :, place] == suggested[place]).all()),
+            )
+        )
+    return sorted(
+        suspects, key=lambda suspect: (not suspect.certain, suspect.given_confidence - suspect.confidence)
+    )
+
+
+def _given(targets: Sequence[str], choices: Sequence[str]) -> int:
+    return next(choices.index(target) for target in targets if target in choices)
+
+
+def _thresholds(probabilities: FloatArray, given: NDArray[np.int64]) -> FloatArray:
+    """The mean probability of each class over the samples that are labelled so; out of reach for a class without
+    any."""
+    return np.array(
+        [
+            probabilities[given == label, label].mean() if (given == label).any() else 2.0
+            for label in range(probabilities.shape[1])
+        ]
+    )
+
+
+def _consensus(arm: ArmAnswers) -> tuple[list[str | None], list[list[str | None]]]:
+    """Of each sample the answer that every seed gives in every wording, None where they differ; and likewise of
+    each seed alone."""
+    usable = (arm.parsed != False) & ~arm.cut  # noqa: E712 - of each entry; None says nothing
+    answers = arm.answers.copy()
+    answers[~usable] = None
+    of_seeds = [_alike(answers[seed]) for seed in range(len(arm.seeds))]
+    together = [_one(list(of_sample)) for of_sample in zip(*of_seeds, strict=True)]
+    return together, of_seeds
+
+
+def _alike(answers: NDArray[np.object_]) -> list[str | None]:
+    """Of wordings × samples, the answer of each sample that all wordings share."""
+    return [
+        _one([answer.strip() if answer else None for answer in of_sample]) for of_sample in answers.T.tolist()
+    ]
+
+
+def _one(answers: Sequence[str | None]) -> str | None:
+    distinct = set(answers)
+    return distinct.pop() or None if len(distinct) == 1 else None
+
+
+def _agreed(comparison: Comparison) -> list[SuspectRecord]:
+    answers, _ = _consensus(comparison.judged)
+    right: Flags = np.asarray(comparison.right[-1].any(axis=(0, 1)))
+    others = [arm.answers.reshape(-1, len(comparison.samples)) for arm in comparison.arms[:-1]]
+    suspects = []
+    for place, answer in enumerate(answers):
+        if answer is None or right[place]:
+            continue
+        said = [(one or "").strip() for arm in others for one in arm[:, place].tolist()]
+        suspect = SuspectRecord(
+            sample=comparison.ids[place],
+            given=comparison.samples[place].targets[0] if comparison.samples[place].targets else "",
+            suggested=answer,
+            confidence=1.0,
+            given_confidence=0.0,
+            certain=True,
+            unanimous=True,
+        )
+        suspects.append((said.count(answer) / len(said) if said else 0.0, suspect))
+    # The other arms of the model were not trained on these labels: what they say, too, is the likelier.
+    return [suspect for _, suspect in sorted(suspects, key=lambda pair: -pair[0])]
+
+
+def _expected(comparison: Comparison) -> float:
+    """So many samples would get the same wrong answer from every seed if seeds erred independently: the sum over
+    labels of their samples times each seed's share of consistent mistakes, and times the chance that two mistakes
+    are the same one for each further seed."""
+    _, of_seeds = _consensus(comparison.judged)
+    right: Flags = np.asarray(comparison.right[-1].any(axis=1))
+    given = [sample.targets[0] if sample.targets else "" for sample in comparison.samples]
+    labels = given if comparison.labels else [""] * len(given)
+    mistakes = [
+        [None if right[seed, place] else answer for place, answer in enumerate(answers)]
+        for seed, answers in enumerate(of_seeds)
+    ]
+    sizes, expected = Counter(labels), 0.0
+    for label, size in sizes.items():
+        places = [place for place, own in enumerate(labels) if own == label]
+        product = float(size)
+        made: Counter[str] = Counter()
+        for answers in mistakes:
+            wrong = [answer for place in places if (answer := answers[place]) is not None]
+            product *= len(wrong) / size
+            made.update(wrong)
+        total = sum(made.values())
+        same = sum(count**2 for count in made.values()) / total**2 if total else 0.0
+        expected += product * same ** (len(mistakes) - 1)
+    return expected
+
+
+def _corrected(comparison: Comparison, suspects: Sequence[SuspectRecord]) -> tuple[CorrectedScore, ...]:
+    """The score of every arm with the suggested labels; empty of scores that are not right or wrong."""
+    if not comparison.card.binary or not suspects:
+        return ()
+    places = {name: place for place, name in enumerate(comparison.ids)}
+    scores = []
+    for arm in comparison.arms:
+        means = arm.means.copy()
+        for suspect in suspects:
+            place = places[suspect.sample]
+            said = [(answer or "").strip() for answer in arm.answers[:, :, place].ravel().tolist()]
+            means[place] = said.count(suspect.suggested.strip()) / len(said)
+        scores.append(
+            CorrectedScore(arm=arm.name, now=float(arm.means.mean()), corrected=float(means.mean()))
+        )
+    return tuple(scores)

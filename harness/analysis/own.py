@@ -1,0 +1,88 @@
+"""A task's own analyses, as it declares them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.analysis.arms import ArmAnswers, AskedSample, Comparison
+from harness.errors import PLUGIN_FAULTS, UserError, raised
+from harness.records.analysis import TableRecord
+from harness.task.analysis import AnalysedSample, Analysis, AnalysisTable, Need, SavedAnswer
+from harness.task.metric import Reply
+
+AVAILABLE: frozenset[Need] = frozenset({"predictions"})
+"""What analyses can be given."""
+
+MOST_ROWS = 500
+"""Rows of a table that are kept."""
+
+
+@dataclass(frozen=True)
+class OwnTable:
+    """What an analysis of the task's own came to."""
+
+    record: TableRecord
+    findings: tuple[str, ...] = ()
+
+
+def own_tables(comparison: Comparison, analyses: Sequence[Analysis]) -> list[OwnTable]:
+    """The tables of a task's own analyses; of one that fails, or that needs what there is not, why."""
+    if not analyses:
+        return []
+    samples = [_sample(comparison, place) for place in range(len(comparison.samples))]
+    return [_table(analysis, samples, comparison.judged.name) for analysis in analyses]
+
+
+def _table(analysis: Analysis, samples: Sequence[AnalysedSample], judged: str) -> OwnTable:
+    missing = [need for need in analysis.needs if need not in AVAILABLE]
+    if missing:
+        return OwnTable(_empty(analysis, f"it needs {' and '.join(missing)}, which nothing saves yet"))
+    try:
+        table = analysis.make(samples, judged)
+        _check(table)
+    except UserError as error:
+        return OwnTable(_empty(analysis, str(error)))
+    except PLUGIN_FAULTS as error:  # a plugin's own code may raise anything
+        return OwnTable(_empty(analysis, f"it {raised(error)}"))
+    record = TableRecord(
+        name=analysis.name,
+        description=analysis.description,
+        columns=table.columns,
+        rows=tuple(table.rows[:MOST_ROWS]),
+    )
+    return OwnTable(record, tuple(table.findings))
+
+
+def _empty(analysis: Analysis, error: str) -> TableRecord:
+    return TableRecord(name=analysis.name, description=analysis.description, columns=(), rows=(), error=error)
+
+
+def _check(table: object) -> None:
+    """Raises `UserError` for what is no table."""
+    if not isinstance(table, AnalysisTable):
+        raise UserError(f"it returned {type(table).__name__}, expected an AnalysisTable")
+    for number, row in enumerate(table.rows, start=1):
+        if len(row) != len(table.columns):
+            raise UserError(
+                f"row {number} of its table has {len(row)} entries for {len(table.columns)} columns"
+            )
+
+
+def _sample(comparison: Comparison, place: int) -> AnalysedSample:
+    asked = comparison.samples[place]
+    answers = {arm.name: tuple(_answers(arm, asked, place)) for arm in comparison.arms}
+    return AnalysedSample(asked.id, asked.fields, answers)
+
+
+def _answers(arm: ArmAnswers, asked: AskedSample, place: int) -> Iterator[SavedAnswer]:
+    for seed_place, seed in enumerate(arm.seeds):
+        for template_place, template in enumerate(arm.templates):
+            at = seed_place, template_place, place
+            logprobs = () if arm.logprobs is None else tuple(arm.logprobs[at].tolist())
+            reply = Reply(
+                answer=arm.answers[at] or "",
+                targets=asked.targets,
+                choices=asked.choices,
+                choice_logprobs=logprobs,
+                metadata=asked.metadata,
+            )
+            yield SavedAnswer(seed, template, arm.prompts[at] or "", reply, float(arm.scores[at]))

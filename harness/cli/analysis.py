@@ -1,0 +1,133 @@
+"""The verb that says why: analyse."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.next_step import print_next, results_folder
+from harness.cli.verb import (
+    DONE,
+    SOME_FAILED,
+    AddVerb,
+    add_results,
+    add_tasks_dir,
+    hub_offline,
+    plugins_for,
+)
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.analysis.analyse import Analysed
+    from harness.analysis.choose import AnalysableArm
+    from harness.analysis.source import TaskSource
+    from harness.driver.progress import SweepProgress
+    from harness.plan.prepare import PlannedSweep
+    from harness.records.result import Result
+
+NOTHING_FOUND = "nothing stands out beyond chance"
+
+
+def add_verbs(add_verb: AddVerb) -> None:
+    """Add the verb of this file to the parser."""
+    parser = add_verb("analyse", _analyse, "say why arms score as they do, from saved predictions")
+    text = "a task, a candidate, candidate/method, or a run's folder; * and ? stand for anything"
+    parser.add_argument("names", nargs="+", metavar="RUN|CANDIDATE|TASK", help=text)
+    parser.add_argument("--json", action="store_true", help="the whole analyses, for scripts")
+    add_tasks_dir(parser)
+    add_results(parser)
+
+
+@hub_offline()  # it reads what is saved: no data set is downloaded for the fields of its samples
+def _analyse(options: argparse.Namespace) -> int:
+    from harness.analysis.analyse import analyse_arm
+    from harness.analysis.choose import arms_among, chosen_arms
+    from harness.analysis.source import TaskSources
+    from harness.records.store import read_results
+
+    if not options.results.is_dir():
+        raise UserError(f"results folder {options.results} does not exist; `gainboard run SWEEP` makes one")
+    arms = arms_among(read_results(options.results))
+    if not arms:
+        raise UserError(f"{options.results} holds no finished run; `gainboard run SWEEP` makes some")
+    chosen = chosen_arms(arms, options.names, options.results)
+    sources = TaskSources(plugins_for(options, {arm.results[0].run.task for arm in chosen}))
+    records, failed = [], 0
+    for arm in chosen:
+        try:
+            analysed = analyse_arm(options.results, arm, sources.of)
+        except UserError as error:
+            failed += 1
+            print(f"gainboard: not analysed: {error}", file=sys.stderr)
+            continue
+        records.append(_json_record(analysed))
+        if not options.json:
+            _print(analysed)
+    if options.json:
+        print(json.dumps(records, indent=2))
+    elif len(records) > failed:
+        print_next("publish", *results_folder(options))
+    return SOME_FAILED if failed else DONE
+
+
+def _json_record(analysed: "Analysed") -> dict[str, Any]:
+    record = analysed.record.model_dump(mode="json")
+    return {"arm": analysed.arm.label, "folder": analysed.arm.folder.as_posix(), **record}
+
+
+def _print(analysed: "Analysed") -> None:
+    record = analysed.record
+    judged = record.arm(record.judged)
+    against = ""
+    if record.reference is not None:
+        reference = record.arm(record.reference)
+        against = f", {record.reference} {100 * reference.score.value:.1f}"
+    print(f"{analysed.arm.label}: {100 * judged.score.value:.1f}{against}, on {record.samples:,} samples")
+    for sentence in _sentences(analysed):
+        print(f"  {sentence}")
+    for table in record.more:
+        if table.error:
+            print(f"  analysis '{table.name}' failed: {table.error}")
+
+
+def _sentences(analysed: "Analysed") -> list[str]:
+    return [finding.sentence for finding in analysed.record.findings] or [NOTHING_FOUND]
+
+
+def analyse_sweep(planned: "PlannedSweep", results: Path, progress: "SweepProgress") -> None:
+    """Analyse the arms of a sweep that are finished, as its `[analysis]` says, and tell what was found.
+
+    What cannot be analysed is noted, and stops nothing.
+    """
+    from harness.analysis.analyse import analyse_arm
+
+    for arm in _arms_of(planned, results):
+        try:
+            analysed = analyse_arm(results, arm, lambda result: _source(planned, result))
+        except UserError as error:
+            progress.note(f"not analysed: {error}")
+            continue
+        progress.analysed(arm.label, arm.folder.as_posix(), _sentences(analysed), made_now=analysed.made_now)
+
+
+def _arms_of(planned: "PlannedSweep", results: Path) -> "list[AnalysableArm]":
+    from harness.analysis.choose import arms_among
+    from harness.records.store import read_results
+
+    settings, sweep = planned.sweep.analysis, planned.sweep
+    assert settings is not None, "a sweep that asks for none is not analysed"
+    names = {spec.name for spec in sweep.candidates} | {spec.name for spec in sweep.ensembles}
+    arms = arms_among(
+        result
+        for result in read_results(results)
+        if result.run.candidate.name in names and result.run.task in sweep.tasks
+    )
+    return [arm for arm in arms if settings.arms == "all" or arm.results[0].trainings]
+
+
+def _source(planned: "PlannedSweep", result: "Result") -> "TaskSource":
+    from harness.analysis.source import NOTHING, source_of
+
+    loaded = planned.tasks.get(result.run.task)
+    return NOTHING if loaded is None else source_of(loaded.task, loaded.dataset, result.run)

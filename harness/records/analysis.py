@@ -1,0 +1,356 @@
+"""The record of an arm's analysis: why it scores as it does, and what to change next."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.records.fields import Count, Finite, record_part
+from harness.records.predictions import PREDICTIONS
+from harness.records.result import Result
+from harness.toml import Frozen
+
+ANALYSIS, ANALYSED_SAMPLES = "analysis.json", "analysis.parquet"
+"""Files in the folder that holds the seeds of an arm: the record, and a row per sample."""
+
+ANALYSIS_VERSION = 1
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Evidence = Literal["slices", "wordings", "kinds", "confusion", "labels", "calibration", "changes", "more"]
+"""The part of an analysis that shows what a finding says, and its anchor on a page."""
+
+
+@record_part
+class Span:
+    """A mean with its 95 % interval."""
+
+    value: Finite
+    low: Finite
+    high: Finite
+    n: Count
+    """Samples."""
+
+
+@record_part
+class AnalysedArm:
+    """An arm of the analysis: all of its seeds."""
+
+    name: str
+    """Its method; unique within an analysis."""
+
+    label: str
+    """Candidate and method."""
+
+    seeds: tuple[int, ...]
+    templates: tuple[str, ...]
+    score: Span
+    """Over the samples that every arm of the analysis answered."""
+
+
+@record_part
+class SliceRecord:
+    """The samples that have something in common."""
+
+    feature: str
+    """What they have in common: `label`, `words`, `field topic` …"""
+
+    part: str
+    """Which of them these are: `billing`, `over 60` …"""
+
+    n: Count
+    score: Span
+    """The judged arm's."""
+
+    rest: Finite
+    """Its score on all other samples."""
+
+    score_p: Share
+    """How likely a difference as large as that from the rest is by chance, corrected for all slices and both
+    questions (Benjamini and Hochberg 1995)."""
+
+    gain: Span | None = None
+    """Over the arm that it is compared with; None without one."""
+
+    gain_rest: Finite | None = None
+    gain_p: Share | None = None
+    """Likewise, of the gain against that on all other samples."""
+
+    samples: tuple[str, ...] = ()
+    """Some of them: those that it does worst on."""
+
+    @property
+    def title(self) -> str:
+        """Feature and part as a heading."""
+        return f"{self.feature}: {self.part}"
+
+
+@record_part
+class WordingRecord:
+    """One wording against the other ones, on the same samples."""
+
+    template: str
+    score: Span
+    difference: Span
+    """From the mean of the other wordings."""
+
+    p: Share
+    """Corrected for all wordings."""
+
+
+@record_part
+class ErrorKinds:
+    """How often an arm's answers are wrong, and in which way."""
+
+    arm: str
+    answers: Count
+    """In all seeds, wordings and draws, as far as they were scored."""
+
+    samples: Count
+    counts: dict[str, Count]
+    """Wrong answers by kind; each has one."""
+
+    near_misses: dict[str, Count] = Field(default_factory=dict)
+    """In what those of kind `near miss` differ from a target."""
+
+    examples: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """By kind, samples that have such an answer."""
+
+    @property
+    def wrong(self) -> int:
+        """All wrong answers."""
+        return sum(self.counts.values())
+
+
+@record_part
+class Confused:
+    """Samples with one label that were given another."""
+
+    target: str
+    answer: str
+    """Empty for anything that is no label."""
+
+    count: Count
+    """Samples whose most frequent answer it is."""
+
+    samples: tuple[str, ...] = ()
+    p: Share | None = None
+    """How likely so many of the label's mistakes are this one if all other labels were as likely, corrected for all
+    pairs; None on the diagonal."""
+
+
+@record_part
+class ConfusionRecord:
+    """Which labels an arm mixes up."""
+
+    arm: str
+    labels: tuple[str, ...]
+    """All of them, in the order of the choices or of the alphabet."""
+
+    cells: tuple[Confused, ...]
+    """Those that are not empty; where there are more labels than can be drawn, only mistakes."""
+
+
+@record_part
+class SuspectRecord:
+    """A sample whose given label is probably wrong."""
+
+    sample: str
+    given: str
+    suggested: str
+    confidence: Share
+    """Mean probability of the suggested label over seeds and wordings; of written answers, the share that agree
+    on it."""
+
+    given_confidence: Share
+    """Likewise of the given one."""
+
+    certain: bool
+    """Whether the suggested label reaches its threshold of confidence, or all written answers agree on it."""
+
+    unanimous: bool
+    """Whether every seed answers with the suggested one, in every wording."""
+
+
+@record_part
+class CorrectedScore:
+    """What an arm would score if every certainly suspected label were replaced by the suggested one."""
+
+    arm: str
+    now: Finite
+    corrected: Finite
+
+
+@record_part
+class LabelErrors:
+    """Samples whose given label the judged arm contradicts."""
+
+    method: Literal["confident_learning", "agreement"]
+    """From the probabilities of choices (Northcutt, Jiang and Chuang 2021), or from the agreement of all seeds
+    on another answer."""
+
+    suspects: tuple[SuspectRecord, ...]
+    """The most probable ones first."""
+
+    certain: Count
+    """Those that are certainly suspected, listed or not."""
+
+    unanimous: Count
+    """Suspects that every seed contradicts in the same way."""
+
+    expected: Finite
+    """So many samples would be contradicted alike by every seed if these erred independently of each other."""
+
+    p: Share
+    """How likely as many unanimous ones are then (Poisson); 1 with a single seed."""
+
+    scores: tuple[CorrectedScore, ...]
+    """Empty where a score cannot be told from answers alone."""
+
+
+@record_part
+class Bin:
+    """Answers of about the same confidence."""
+
+    low: Share
+    high: Share
+    n: Count
+    confidence: Share
+    """Mean."""
+
+    accuracy: Span
+
+
+@record_part
+class CoveragePoint:
+    """The answers an arm is surest of."""
+
+    coverage: Share
+    threshold: Share
+    """The least confidence among them."""
+
+    accuracy: Span
+
+
+@record_part
+class CalibrationRecord:
+    """Whether the probability that an arm gives its choice is the share of right answers."""
+
+    arm: str
+    n: Count
+    bins: tuple[Bin, ...]
+    error: Share
+    """Expected calibration error over these bins (Naeini, Cooper and Hauskrecht 2015)."""
+
+    confidence: Share
+    """Mean."""
+
+    accuracy: Share
+    surplus: Span
+    """Mean confidence minus accuracy: above zero it is too sure."""
+
+    p: Share
+    """How likely such a surplus is of a calibrated arm."""
+
+    coverage: tuple[CoveragePoint, ...]
+
+
+@record_part
+class ChangeRecord:
+    """Which samples one arm gets right and another does not; by a majority of seeds and wordings."""
+
+    before: str
+    after: str
+    fixed: tuple[str, ...]
+    broken: tuple[str, ...]
+    n_fixed: Count
+    n_broken: Count
+
+
+@record_part
+class SamplesRecord:
+    """Single samples to look at."""
+
+    hardest: tuple[str, ...]
+    """Wrong in every arm, seed and wording."""
+
+    n_hardest: Count
+    changes: tuple[ChangeRecord, ...]
+
+
+@record_part
+class TableRecord:
+    """What an analysis of a task's own found."""
+
+    name: str
+    description: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | float | int | None, ...], ...]
+    error: str = ""
+    """Why there is no table; empty where there is one."""
+
+
+@record_part
+class Finding:
+    """Something to change, or to know, in a sentence."""
+
+    evidence: Evidence
+    sentence: str
+
+
+class AnalysisRecord(Frozen):
+    """All that was found out about one arm on one task."""
+
+    version: int = ANALYSIS_VERSION
+    made_of: str
+    """A digest of the predictions that it was made of; see `digest_of_predictions`."""
+
+    made_by: str = ""
+    """Digests of all else that it depends on: the code, and what the task adds."""
+
+    task: str
+    task_version: int
+    primary_metric: str
+    judged: str
+    """The arm that is analysed, by its name."""
+
+    reference: str | None
+    """The arm that gains are measured against: the better untuned one of the same model."""
+
+    samples: Count
+    """That every arm answered, in every seed and wording."""
+
+    arms: tuple[AnalysedArm, ...]
+    """Zero-shot, few-shot, tuned, as far as there are any."""
+
+    slices: tuple[SliceRecord, ...] = ()
+    wordings: tuple[WordingRecord, ...] = ()
+    kinds: tuple[ErrorKinds, ...] = ()
+    confusion: tuple[ConfusionRecord, ...] = ()
+    labels: LabelErrors | None = None
+    calibration: tuple[CalibrationRecord, ...] = ()
+    to_see: SamplesRecord
+    more: tuple[TableRecord, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What to change next: only what is more than chance."""
+
+    def arm(self, name: str) -> AnalysedArm:
+        """The arm of a name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+
+def digest_of_predictions(results: Path, arms: Iterable[Sequence[Result]]) -> str:
+    """What changes when a run joins or leaves these arms, or when predictions of one change."""
+    digest = hashlib.sha256()
+    for arm in arms:
+        for result in sorted(arm, key=lambda result: result.run.seed):
+            path = results / result.run.folder / PREDICTIONS
+            try:
+                content = path.read_bytes()
+            except OSError:
+                content = b""
+            digest.update(
+                f"{result.key} {result.task.primary_metric} ".encode() + hashlib.sha256(content).digest()
+            )
+    return digest.hexdigest()[:16]
