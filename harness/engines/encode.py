@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from harness.engines.rendering import NO_ARGUMENTS, TODAY, ChatTemplate
-from harness.engines.template import template_source, turn_end
+from harness.engines.template import TurnEnd, template_source, turn_end
 from harness.engines.thinking import NO_THOUGHT, ThoughtPlace, ThoughtPlaces
 from harness.engines.tool_turns import ToolTurns
 from harness.errors import UserError
@@ -60,6 +60,9 @@ class Encoded:
     thought: ThoughtPlace = NO_THOUGHT
     """Whether a model is expected to think before it answers."""
 
+    turn_ends: tuple[str, ...] = ()
+    """Texts that end an answer in a chat whose template has no token for it."""
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -67,7 +70,7 @@ class Completed:
 
     prompt: list[int]
     answer: list[int]
-    """With the token that ends it."""
+    """With the tokens that end it."""
 
 
 class PromptEncoder:
@@ -118,12 +121,16 @@ class PromptEncoder:
         )
 
     @cached_property
+    def turn_end(self) -> TurnEnd:
+        """How the chat template ends an answer; nothing without one."""
+        return turn_end(self.tokenizer, self._arguments) if self.chat else TurnEnd()
+
+    @cached_property
     def stop_token_ids(self) -> list[int]:
         """The tokens that end an answer, the one that tuning teaches first: in a chat what its template puts
         behind an answer, and in any case the tokenizer's end of a text, where it has one."""
-        ends = turn_end(self.tokenizer, self._arguments) if self.chat else ()
         eos: int | None = self.tokenizer.eos_token_id
-        return list(dict.fromkeys([*ends, *([] if eos is None else [int(eos)])]))
+        return list(dict.fromkeys([*self.turn_end.tokens, *([] if eos is None else [int(eos)])]))
 
     @property
     def date(self) -> datetime.date | None:
@@ -162,7 +169,8 @@ class PromptEncoder:
         if prompt.lm_eval == "loglikelihood":  # white space at the end belongs to the answer there
             text, white_space = _white_space_apart(text)
             before = white_space + before
-        return Encoded(text, [], before, prompt.after, prompt.lm_eval, thought)
+        turn_ends = self.turn_end.strings if chat else ()
+        return Encoded(text, [], before, prompt.after, prompt.lm_eval, thought, turn_ends)
 
     def _adds_special(self, prompt: Rendered, text: str) -> bool:
         """Whether the tokenizer adds special tokens to a text; lm-eval lets it do so in chats, too."""
@@ -286,18 +294,18 @@ class PromptEncoder:
         if self.answers_at_once:
             prompts = closed
         answers = self.answers(list(zip(closed, texts, strict=True)))
-        of_turn, of_text = self.stop_token_ids[0], self.stop_token_ids[-1]
+        of_turn, of_text = self._end_of_turn, self.stop_token_ids[-1:]
         ends = [of_turn if rendered.messages else of_text for rendered, _ in pairs]
         # Where a model may think, it learns to write the empty thought itself: it is asked without one.
         return [
-            Completed(prompt.token_ids, [*read.token_ids[len(prompt.token_ids) :], *answer, end])
+            Completed(prompt.token_ids, [*read.token_ids[len(prompt.token_ids) :], *answer, *end])
             for prompt, read, answer, end in zip(prompts, closed, answers, ends, strict=True)
         ]
 
     def answer_texts(self, pairs: Sequence[tuple[Rendered, str]], prompts: Sequence[Encoded]) -> list[str]:
         """What stands after each prompt: its target, or the tool calls that it is, as the chat template
         writes them. `prompts`: of `pairs`, before thoughts are left out."""
-        ends = self.tokenizer.convert_ids_to_tokens(self.stop_token_ids)
+        ends = [*self.tokenizer.convert_ids_to_tokens(self.stop_token_ids), *self.turn_end.strings]
         texts = []
         for (rendered, target), prompt in zip(pairs, prompts, strict=True):
             if rendered.answer is not None and self.chat:
@@ -311,6 +319,14 @@ class PromptEncoder:
                 )
             texts.append(target)
         return texts
+
+    @cached_property
+    def _end_of_turn(self) -> list[int]:
+        """The tokens that follow an answer in a chat: what its template puts there, and after a text the
+        tokenizer's end of one, which ends an answer wherever nobody looks for the text."""
+        # Not encoded along with the answer: its tokens are those that are weighed, too.
+        text = self.turn_end.text if self.turn_end.strings else ""
+        return [*(self._after_a_line_break(text) if text else ()), self.stop_token_ids[0]]
 
     def _tokens(self, texts: Iterable[str], *, special: bool) -> dict[str, list[int]]:
         """Each text's tokens; those that are alike are encoded once."""

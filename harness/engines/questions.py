@@ -57,6 +57,9 @@ class Question:
     """The choices, or the one target whose likelihood is measured; empty when the answer is written."""
 
     answer_tokens: list[list[int]]
+    turn_ends: tuple[str, ...] = ()
+    """Texts that end its answer besides the task's stop strings."""
+
     truncated: int = 0
     """Tokens cut off the prompt."""
 
@@ -120,6 +123,7 @@ class Questions:
                     of_lm_eval=prompt.lm_eval is not None,
                     answers=texts,
                     answer_tokens=list(islice(tokens, len(texts))),
+                    turn_ends=prompt.turn_ends,
                     begun=prompt.thought.begun,
                 )
                 self._fit(question)
@@ -137,13 +141,23 @@ class Questions:
         sampling = replace(
             self._sampling,
             choice=tuple(question.answers),
+            stop=self._stop(question),
             stop_token_ids=tuple(self.encoder.stop_token_ids),
             skip_special_tokens=question.of_lm_eval,
         )
         if question.thought_room is not None:
             # A stop string may stand in a thought, which it must not end: the answer is cut at it afterwards.
-            sampling = replace(sampling, stop=(), max_tokens=sampling.max_tokens + question.thought_room)
+            sampling = replace(
+                sampling, stop=question.turn_ends, max_tokens=sampling.max_tokens + question.thought_room
+            )
         return [Generate(question.tokens, sampling, self._arm)]
+
+    def _stop(self, question: Question) -> tuple[str, ...]:
+        """The texts that end a written answer. One that is held to a form ends with it, and no choice is cut."""
+        stop = self._sampling.stop
+        if question.answers:
+            return tuple(string for string in stop if not any(string in text for text in question.answers))
+        return stop if self._sampling.json else stop + question.turn_ends
 
     def answers(self, question: Question, answer: Any) -> list[EngineAnswer]:
         """The lines of a request's answer: one per draw, and none until all windows of a text are there."""
@@ -172,7 +186,7 @@ class Questions:
                 before = question.tokens + token_ids[:thought_tokens]
                 text = answer_text(self.encoder.tokenizer, before, answer_ids[: self._sampling.max_tokens])
                 text, finish_reason = (text.lstrip() if thought_tokens else text), "length"
-            stopped = cut_at(text, self._sampling.stop)
+            stopped = cut_at(text, self._stop(question))
             if stopped is not None:
                 text, finish_reason = stopped, "stop"
         closing = question.after.strip()

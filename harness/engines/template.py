@@ -86,6 +86,30 @@ _ANSWERED: tuple[Message, ...] = (
 )
 
 
+FEWEST_CHARACTERS = 2
+"""Of a text that ends answers, white space apart: a single mark may stand within one."""
+
+
+@dataclass(frozen=True)
+class TurnEnd:
+    """How a chat template ends an answer: by a token of its own, or else by a text."""
+
+    tokens: tuple[int, ...] = ()
+    """The token that it puts behind a finished answer; empty where it puts none there."""
+
+    text: str = ""
+    """What it puts there instead, in tokens that words have, too; empty where that is white space at most."""
+
+    next_turn: str = ""
+    """Where it puts nothing behind an answer: how it goes on to the next question."""
+
+    @property
+    def strings(self) -> tuple[str, ...]:
+        """The texts that end an answer."""
+        string = self.text.strip() or self.next_turn.rstrip()
+        return (string,) if len("".join(string.split())) >= FEWEST_CHARACTERS else ()
+
+
 @dataclass(frozen=True)
 class TemplateFacts:
     """What a chat template does; found out by rendering a few words."""
@@ -93,8 +117,7 @@ class TemplateFacts:
     fault: str | None = None
     """Why it cannot render even one question, in a sentence; the rest is then unknown."""
 
-    turn_end: tuple[int, ...] = ()
-    """The token that it puts behind a finished answer; empty where it puts none there."""
+    turn_end: TurnEnd = TurnEnd()
 
     generation_prompt: bool = True
     """Whether a prompt leads to where the answer begins; False: it stops before the assistant's turn."""
@@ -127,21 +150,26 @@ def template_facts(tokenizer: Any, arguments: Mapping[str, Any] = NO_ARGUMENTS) 
     )
 
 
-def turn_end(tokenizer: Any, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> tuple[int, ...]:
-    """The token that the chat template puts behind a finished answer; empty where it puts none there."""
+def turn_end(tokenizer: Any, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> TurnEnd:
+    """How the chat template ends an answer."""
     return _turn_end(tokenizer, ChatTemplate(tokenizer, arguments))
 
 
-def _turn_end(tokenizer: Any, template: ChatTemplate) -> tuple[int, ...]:
+def _turn_end(tokenizer: Any, template: ChatTemplate) -> TurnEnd:
     pieces = re.split(f"{_QUESTION}|{_ANSWER}", _rendered(template, _ANSWERED * 2) or "")
     if len(pieces) != 5:  # it leaves out turns, or writes some twice
-        return ()
+        return TurnEnd()
     before_question, _, between, before_answer, at_end = pieces
     ends = [_special_token(tokenizer, text) for text in (at_end, between)]
     if ends[0] != ends[1]:  # what follows one answer and not the other may begin the next turn
         own = (_without_end(at_end, before_answer), _without_end(between, before_question))
         ends = [_special_token(tokenizer, text) for text in own]
-    return tuple(end for end in ends if end is not None)[:1]
+    tokens = tuple(end for end in ends if end is not None)[:1]
+    if tokens:
+        return TurnEnd(tokens)
+    if at_end.strip() and between.startswith(at_end):
+        return TurnEnd(text=at_end.rstrip())
+    return TurnEnd(next_turn=between if between.strip() else "")
 
 
 def _without_end(text: str, other: str) -> str:

@@ -55,25 +55,33 @@ def _arguments(job: ModelJob, tokenizer: Any, facts: TemplateFacts) -> Iterator[
 
 def _turn_end(tokenizer: Any, config: Any, facts: TemplateFacts) -> Iterator[Remark]:
     """Where answers end."""
-    eos = tokenizer.eos_token_id
-    if not facts.turn_end and _writes_an_end(tokenizer, config):
-        return  # behind some answers only, or at the beginning of the next turn
-    if not facts.turn_end:
-        yield Remark(
-            severity="warn",
-            fact="turn_end",
-            sentence="the chat template puts no token behind an answer that no word has: an untuned model "
-            "may run on into the next turn; give the task a stop string, "
-            "or set chat = false for this candidate",
-        )
-    elif eos is not None and eos not in facts.turn_end:
-        of_turn, of_text = tokenizer.convert_ids_to_tokens([facts.turn_end[0], eos])
+    eos, end = tokenizer.eos_token_id, facts.turn_end
+    if end.tokens and eos is not None and eos not in end.tokens:
+        of_turn, of_text = tokenizer.convert_ids_to_tokens([end.tokens[0], eos])
         yield Remark(
             severity="note",
             fact="turn_end",
             sentence=f"the chat template ends a turn with {of_turn!r}, and the tokenizer a text with "
             f"{of_text!r}: both end an answer, and tuning teaches the first",
         )
+    if end.tokens or _writes_an_end(tokenizer, config):
+        return  # perhaps behind some answers only, or at the beginning of the next turn
+    if end.strings:
+        teaches = "" if end.text else " the tokenizer's end of a text, not"
+        yield Remark(
+            severity="note",
+            fact="turn_end",
+            sentence="the chat template has no token of its own for the end of a turn: the text "
+            f"{end.strings[0]!r} ends an answer, and tuning teaches{teaches} it",
+        )
+        return
+    yield Remark(
+        severity="warn",
+        fact="turn_end",
+        sentence="the chat template puts nothing behind an answer by which its end could be told: an untuned "
+        "model may run on into the next turn; give the task a stop string, or set chat = false for this "
+        "candidate",
+    )
 
 
 def _writes_an_end(tokenizer: Any, config: Any) -> bool:

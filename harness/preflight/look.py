@@ -137,7 +137,7 @@ def _prompts(
     yield from _room(probe, prompts, answers, config)
     if probe.output == "generate" and not probe.num_fewshot:  # the same targets, whatever stands before them
         yield from _target_lengths(probe, answers)
-        yield from _ends_within(probe, answers, encoder)
+        yield from _ends_within(probe, prompts, answers, encoder)
         yield from _otherwise_back(probe, prompts, answers, encoder.tokenizer)
 
 
@@ -232,21 +232,27 @@ def _otherwise_back(
 
 
 def _ends_within(
-    probe: PromptProbe, answers: Sequence[tuple[str, list[int]]], encoder: PromptEncoder
+    probe: PromptProbe,
+    prompts: Sequence[Encoded],
+    answers: Sequence[tuple[str, list[int]]],
+    encoder: PromptEncoder,
 ) -> Iterator[Remark]:
-    """Targets that hold a token with which every answer ends."""
+    """Targets that hold a token or a text with which every answer ends."""
     ends = set(encoder.stop_token_ids)
-    places = [place for place, (_, answer) in enumerate(answers) if ends & set(answer)]
-    if not places:
+    found = []
+    for prompt, (target, token_ids) in zip(prompts, answers, strict=True):
+        tokens = encoder.tokenizer.convert_ids_to_tokens([token for token in token_ids if token in ends])
+        texts = [text for text in prompt.turn_ends if text in target]
+        found += [(what, end, target) for what, end in (("token", tokens), ("text", texts)) if end]
+    if not found:
         return
-    target, token_ids = answers[places[0]]
-    token = encoder.tokenizer.convert_ids_to_tokens(next(token for token in token_ids if token in ends))
+    what, end, target = found[0]
     yield Remark(
         severity="refuse",
         fact="special_tokens",
         task=probe.task,
-        sentence=f"{len(places)} of {len(answers)} targets looked at hold a token that ends an answer of "
-        f"this model, such as {token!r} in {_short(target)!r}: what follows it is never written; "
+        sentence=f"{len(found)} of {len(answers)} targets looked at hold a {what} that ends an answer of "
+        f"this model, such as {end[0]!r} in {_short(target)!r}: what follows it is never written; "
         "reword these targets",
     )
 

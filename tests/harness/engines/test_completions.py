@@ -120,6 +120,37 @@ def test_a_run_in_a_chat_ends_its_answers_at_the_templates_turn_and_notes_its_da
     assert record["template_date"] == "2024-07-26"
 
 
+SAID = (
+    "{% for message in messages %}{{ message.role + ': ' + message.content + '\n\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}assistant:{% endif %}"
+)
+"""No token ends a turn: the next one begins."""
+
+
+@pytest.mark.parametrize(
+    ("template", "goes_on"),
+    [(SAID, "\n\nuser: And London?"), (SAID.replace("'\n\n'", "' (end)\n'"), " (end)\nuser: And London?")],
+)
+@pytest.mark.parametrize("kind", WITH_BORDERS)
+def test_a_turn_that_ends_in_ordinary_tokens_ends_the_answer(
+    kind: str, template: str, goes_on: str, tmp_path: Path
+) -> None:
+    tokenizer = home_made(kind, template=template)
+    row = prompt_row(PromptSet({"bare": "{text}"}, marker=""), Sample("1", {"text": "Word:"}, "no"), "bare")
+    (prompt,) = PromptEncoder(tokenizer, True).prompts([Rendered(**row["prompt"])])
+    script = tokenizer(f"{prompt.text} no{goes_on}", add_special_tokens=False)["input_ids"]
+    worker = ScoringWorker(LoadedEngine(scripted_model(tokenizer, script), tokenizer))
+    whole = f" no{goes_on}"
+    for output, completion, stop in (("generate", "no", []), ("choice", whole, ["user"])):
+        write_jsonl(tmp_path / "prompts", [row | {"choices": [" yes", whole] if output == "choice" else []}])
+        job = scoring_job(tmp_path / "prompts", tmp_path / "out", weights=None, output=output)
+        job["asks"][0]["sampling"] = {"max_tokens": 24, "stop": stop}
+        worker(job, lambda _: None)
+        (answer,) = in_order(tmp_path / "out")
+        ended = "stop" if output == "generate" else "choice"
+        assert (answer["completion"].strip(), answer["finish_reason"]) == (completion.strip(), ended)
+
+
 def test_a_tokenizer_without_an_end_of_text_writes_to_the_limit() -> None:
     tokenizer = home_made("bytes, GPT-2", eos_token=None, pad_token=None)
     script = tokenizer("Word: no. Paris London")["input_ids"]

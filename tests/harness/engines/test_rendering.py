@@ -75,7 +75,66 @@ def token(tokenizer: Any, text: str) -> tuple[int, ...]:
 )
 def test_the_token_that_follows_a_finished_answer_ends_it(template: str, end: str | None) -> None:
     tokenizer = chatting(template)
-    assert turn_end(tokenizer) == (() if end is None else token(tokenizer, end))
+    assert turn_end(tokenizer).tokens == (() if end is None else token(tokenizer, end))
+
+
+SAID = (
+    "{% for message in messages %}{{ message.role + ': ' + message.content + '\n\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+"""In words alone, as base models are often given one."""
+
+ORDINARY = CHATML.replace("'<|assistant|>\n'", "'<end>\n'")
+"""Spells the end of a turn in tokens that words have, too."""
+
+
+@pytest.mark.parametrize(
+    ("template", "string", "learnt"),
+    [
+        (ORDINARY, "<end>", "<end>"),
+        (CHATML.replace("'<|assistant|>\n'", "' </end>\n'"), "</end>", " </end>"),
+        (SAID.replace("'\n\n'", "' (end)\n'"), "(end)", " (end)"),
+        (SAID, "\n\nuser:", ""),
+        (ROLES.replace("<|", "[").replace("|>", "]"), "[user]", ""),
+        (ROLES, "<|user|>", ""),
+        (ORDINARY.replace("{% if add_generation_prompt %}", "{% if true %}"), "<end>\n<|user|>user", ""),
+        (SAID.replace("message.role + ': '", "'-'"), None, ""),
+        ("{% for message in messages %}{{ message.content + '\n' }}{% endfor %}", None, ""),
+        (TEMPLATE, None, EOS),
+    ],
+    ids=[
+        "a mark",
+        "after a space",
+        "words",
+        "the next turn",
+        "the next turn, without a line between",
+        "the next turn, by a token",
+        "with a prompt in any case",
+        "a dash",
+        "a line break",
+        "a token",
+    ],
+)
+def test_a_turn_end_of_ordinary_tokens_ends_an_answer_as_a_text(
+    template: str, string: str | None, learnt: str
+) -> None:
+    tokenizer = chatting(template)
+    encoder = PromptEncoder(tokenizer, True)
+    (prompt,) = encoder.prompts([Rendered(QUESTION, "What?")])
+    assert prompt.turn_ends == (() if string is None else (string,))
+    pairs = [(Rendered(QUESTION, "What?"), answer) for answer in ("no", "yes")]
+    weighed = encoder.answers([(prompt, "no"), (prompt, "yes")])
+    for sample, tokens in zip(encoder.completed(pairs), weighed, strict=True):
+        assert sample.answer[: len(tokens)] == tokens, "what is weighed is what is learnt"
+        assert sample.answer[-1] == tokenizer.eos_token_id, "whoever serves the model may not know the text"
+        assert tokenizer.decode(sample.answer[len(tokens) :]) == learnt.removesuffix(EOS) + EOS
+
+
+def test_only_chats_end_at_a_turn() -> None:
+    tokenizer = chatting(ORDINARY)
+    (bare,) = PromptEncoder(tokenizer, True).prompts([Rendered([], "What?")])
+    (plain,) = PromptEncoder(tokenizer, False).prompts([Rendered(QUESTION, "What?")])
+    assert (bare.turn_ends, plain.turn_ends) == ((), ())
 
 
 def test_an_answer_in_a_chat_ends_with_the_templates_turn_and_a_plain_one_with_the_text() -> None:

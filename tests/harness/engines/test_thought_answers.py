@@ -185,3 +185,9 @@ def test_an_answer_that_is_held_to_a_form_or_asked_at_once_follows_an_empty_thou
     assert (request.sampling.max_tokens, request.sampling.stop) == (8, ("\n",))
     assert "".join(map(chr, request.prompt)).endswith("<think>\n\n</think>\n\n")
     assert row["completion"] == "red" and "thought" not in row
+
+
+def test_no_choice_is_cut_at_a_stop_string(tmp_path: Path) -> None:
+    row, _, (request,) = answered(tmp_path, Writing("blue"), stop="lu", structured_outputs="choice")
+    assert isinstance(request, Generate) and request.sampling.stop == ()
+    assert row["completion"] == "blue"

@@ -333,10 +333,22 @@ WITHOUT_SYSTEM = TURNS.replace("messages %}", "messages if message['role'] != 's
             "ignores add_generation_prompt: a prompt ends before the assistant's turn",
         ),
         (
-            TURNS.replace("<|end|>", "\n") + BEGUN,
+            "{% for message in messages %}{{ message['content'] }}\n{% endfor %}",
             "warn",
             "turn_end",
-            "puts no token behind an answer that no word has",
+            "puts nothing behind an answer by which its end could be told: an untuned model may run on",
+        ),
+        (
+            TURNS.replace("<|end|>", "(end)") + BEGUN,
+            "note",
+            "turn_end",
+            "the text '(end)' ends an answer, and tuning teaches it",
+        ),
+        (
+            TURNS.replace("<|end|>", "\n") + BEGUN,
+            "note",
+            "turn_end",
+            "the text '\\n<|user|>' ends an answer, and tuning teaches the tokenizer's end of a text, not it",
         ),
         (
             TURNS.replace("<|end|>", "<|pad|>") + BEGUN,
@@ -372,6 +384,16 @@ def test_what_a_template_does_is_told(
     assert noticed[fact].severity == severity
     assert says in noticed[fact].sentence
     assert remarks(process, folder, asked("red"), chat=False) == [], "it is not used then"
+
+
+def test_targets_that_hold_the_text_of_a_turns_end_are_refused(process: Worker, folder: Path) -> None:
+    (folder / TEMPLATE).write_text(TURNS.replace("<|end|>", "(end)") + BEGUN)
+    noticed = {remark.fact: remark for remark in remarks(process, folder, asked("red", "the (end) is red"))}
+    assert noticed["special_tokens"].severity == "refuse"
+    assert noticed["special_tokens"].sentence == (
+        "1 of 2 targets looked at hold a text that ends an answer of this model, such as '(end)' in 'the (end) is "
+        "red': what follows it is never written; reword these targets"
+    )
 
 
 def test_a_template_that_ends_only_some_turns_with_the_end_of_a_text_is_as_usual(
