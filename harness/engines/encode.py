@@ -163,9 +163,14 @@ class PromptEncoder:
         """A prompt as its text, yet without tokens."""
         chat = self.chat and bool(prompt.messages)
         messages, tools = self.tool_turns.put(prompt.messages, prompt.tools) if chat else ([], {})
-        text = self._template.render(messages, tools) if chat else prompt.text
-        before = "" if chat else prompt.before
-        thought = self._thoughts.of(messages, text)
+        begun = chat and prompt.is_begun
+        text, before, thought = prompt.text, prompt.before, NO_THOUGHT
+        if chat:
+            text = self._template.render(messages, tools, continue_final_message=begun)
+            # As lm-eval has it: white space that ends the beginning of an answer stands for what parts them.
+            before = prompt.before if begun and not messages[-1]["content"][-1:].isspace() else ""
+        if not begun:  # what is begun is the answer
+            thought = self._thoughts.of(messages, text)
         if prompt.lm_eval == "loglikelihood":  # white space at the end belongs to the answer there
             text, white_space = _white_space_apart(text)
             before = white_space + before

@@ -41,15 +41,18 @@ class ChatTemplate:
         arguments: Mapping[str, Any] = NO_ARGUMENTS,
         *,
         add_generation_prompt: bool = True,
+        continue_final_message: bool = False,
     ) -> str:
-        """A conversation as text; `arguments` are further ones. Raises `UserError` where the template fails,
+        """A conversation as text; `arguments` are further ones. Where its final message is continued, it ends
+        with that, and there is no other generation prompt. Raises `UserError` where the template fails,
         refuses the turns, or takes more than its bounds."""
         try:
             with _bounds():
                 text: str = self._tokenizer.apply_chat_template(
                     messages,
                     tokenize=False,
-                    add_generation_prompt=add_generation_prompt,
+                    add_generation_prompt=add_generation_prompt and not continue_final_message,
+                    continue_final_message=continue_final_message,
                     **{**self._arguments, **arguments, "strftime_now": self._strftime_now},
                 )
         except TimeoutError:

@@ -28,8 +28,8 @@ class Rendered:
     """A prompt and what surrounds its answer."""
 
     messages: list[dict[str, Any]]
-    """For tokenizers with a chat template: turns of `{"role": …, "content": …}`, the question last. Empty for
-    a text whose likelihood is measured with nothing before it."""
+    """For tokenizers with a chat template: turns of `{"role": …, "content": …}`, the question last, unless its
+    answer is begun. Empty for a text whose likelihood is measured with nothing before it."""
 
     text: str
     """All turns as plain text, up to where the answer begins."""
@@ -51,9 +51,16 @@ class Rendered:
     of its own."""
 
     @property
+    def is_begun(self) -> bool:
+        """Whether the last turn begins the answer, as `gen_prefix` of lm-evaluation-harness does. Anywhere else
+        an assistant's turn is over, and another one may follow it."""
+        return self.lm_eval is not None and bool(self.messages) and self.messages[-1]["role"] == "assistant"
+
+    @property
     def question(self) -> str:
-        """The last turn, without the system message and demonstrations; empty if nothing is asked."""
-        return str(self.messages[-1]["content"]) if self.messages else ""
+        """What is asked last, without the system message and demonstrations; empty if nothing is."""
+        asked = self.messages[:-1] if self.is_begun else self.messages
+        return str(asked[-1]["content"]) if asked else ""
 
     def record(self) -> dict[str, Any]:
         """As a JSON object. What only conversations have is left out of others, which are written as ever."""

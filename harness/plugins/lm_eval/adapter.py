@@ -213,7 +213,7 @@ class Adapter:
             chat_template=lambda turns, add_generation_prompt: turns,
         )
         return Rendered(
-            _ending_with_user(messages),
+            messages,
             prompt,
             text[len(prompt) :] + self._delimiter(document),
             lm_eval="generate_until" if self._output == "generate" else "loglikelihood",
@@ -240,6 +240,8 @@ class Adapter:
         settings = {name: getattr(self._config, name) for name in _PROMPT_SETTINGS}
         few_shot = vars(self._lm_task.fewshot_cfg)
         inputs = [lm_eval.__version__, settings, few_shot, self._fixed_demonstrations]
+        if self._config.gen_prefix:  # in chats it once ended the question
+            inputs.append("gen_prefix begins the assistant's turn")
         # Keys are not sorted: in a dict of choices, the order counts.
         return hashlib.sha256(json.dumps(inputs, default=_written_out).encode()).hexdigest()[:16]
 
@@ -314,15 +316,6 @@ def _cut_dev(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 def _document_of(sample: Sample) -> Any:
     return document_of(sample.metadata["doc"])
-
-
-def _ending_with_user(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The turns with what lm-eval begins to answer (`gen_prefix`) moved to the end of the question, because a
-    chat template closes every turn."""
-    if messages[-1]["role"] != "assistant":
-        return messages
-    *before, question, prefix = messages
-    return [*before, {"role": "user", "content": f"{question['content']}\n{prefix['content']}"}]
 
 
 def _written_out(value: Any) -> Any:

@@ -615,8 +615,10 @@ def test_a_prefix_of_the_answer_ends_the_prompt(changed: WriteTask) -> None:
     assert prompt.text.endswith(".\nIt is about")
     assert f"\nIt is about {dataset.train[0].targets[0]}\n---\n" in prompt.text
     assert prompt.before == " "
-    assert prompt.messages[-1]["role"] == "user"
-    assert prompt.messages[-1]["content"].endswith(".\nIt is about")
+    question, begun = prompt.messages[-2:]
+    assert (question["role"], question["content"][-1]) == ("user", ".")
+    assert begun == {"role": "assistant", "content": "It is about"}
+    assert prompt.question == question["content"]
 
 
 def test_a_chat_has_the_description_as_system_line_and_demonstrations_as_turns() -> None:

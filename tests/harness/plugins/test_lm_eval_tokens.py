@@ -68,6 +68,15 @@ TASKS: dict[str, dict[str, Any]] = {
     "written to words and marks": WRITTEN
     | {"generation_kwargs": {"until": ["no", " o", ".", "s\n"], "max_gen_toks": 12}},
     "written after the beginning of an answer": WRITTEN | {"gen_prefix": "The answer is"},
+    "written after the beginning of an answer that ends in a space": WRITTEN
+    | {"gen_prefix": "The answer is "},
+    "written after a beginning of a document's own": WRITTEN | {"gen_prefix": "{{choices[2]}}, no,"},
+    "choices after the beginning of an answer": CHOICE | {"gen_prefix": "The answer is"},
+    "choices after the beginning of an answer that ends in a space": CHOICE
+    | {"gen_prefix": "The answer is "},
+    "choices in brackets after the beginning of an answer": CHOICE
+    | {"gen_prefix": "The answer is (", "target_delimiter": ""},
+    "the likelihood of a target after the beginning of an answer": LIKELY | {"gen_prefix": "The answer is:"},
 }
 
 
@@ -86,10 +95,7 @@ class Both:
     ours: dict[tuple[str, bool], list[dict[str, Any]]]
 
 
-PLAIN_ONLY = ("written after the beginning of an answer",)
-"""In a chat lm-eval leaves the assistant's turn open; here the beginning ends the question."""
-
-CASES = [(name, chat) for name in TASKS for chat in (False, True) if not (chat and name in PLAIN_ONLY)]
+CASES = [(name, chat) for name in TASKS for chat in (False, True)]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -184,6 +190,6 @@ def test_the_model_answers_as_for_lm_eval(both: Both, name: str, chat: bool) -> 
         elif row["finish_reason"] == "measured":
             (response,) = responses
             logprob = response[0] if isinstance(response, tuple) else response
-            assert row["logprob"] == pytest.approx(logprob, abs=1e-3)
+            assert logprob == REFUSED or row["logprob"] == pytest.approx(logprob, abs=1e-3)
         else:
             assert [row["completion"]] == responses
