@@ -1,4 +1,5 @@
-"""Tell from a column of targets what kind of answer it asks for: a label, several, a number, JSON or a text."""
+"""Tell from a column of targets what kind of answer it asks for:
+a label, several, a number, JSON or a text."""
 
 import itertools
 import json
@@ -92,8 +93,9 @@ class AnswerKind:
 
 
 def answer_kind(targets: Sequence[str], shape: Shape | None = None) -> AnswerKind:
-    """What the targets of a table, row by row, are, and so how they are asked for and judged. `shape`: as the user
-    states it, which may be against the rules below. Raises `UserError` where the targets cannot be that."""
+    """What the targets of a table, row by row, are, and so how they are asked for and judged.
+    `shape`: as the user states it, which may be against the rules below. Raises `UserError`
+    where the targets cannot be that."""
     if shape in (None, "labels"):
         cells = find_label_cells(targets, stated=shape == "labels")
         if cells is not None:
@@ -115,7 +117,8 @@ def _refuse_misfits(targets: Sequence[str], shape: Shape | None) -> None:
         raise UserError("--answers labels: no separator parts the labels without standing in one of them")
     if shape == "choice" and not 2 <= len(set(targets)) <= MAX_CHOICES:
         raise UserError(
-            f"--answers choice: {len(set(targets)):,} different targets; a choice is among 2 to {MAX_CHOICES:,}"
+            f"--answers choice: {len(set(targets)):,} different targets; a choice is among 2 to "
+            f"{MAX_CHOICES:,}"
         )
     has_shape = {"number": is_number, "json": _is_json}.get(shape or "")
     if has_shape is None:
@@ -159,7 +162,8 @@ def _written(targets: Sequence[str], *, numbers: bool) -> AnswerKind:
 
 
 def decision(kind: AnswerKind, different: int) -> str:
-    """A sentence for the user: what was made of so many different targets, with the metrics, primary first."""
+    """A sentence for the user: what was made of so many different targets,
+    with the metrics, primary first."""
     metrics = ", ".join(kind.metrics)
     if kind.says:
         return f"{different} different targets, {kind.says} ({metrics}); --answers text or choice denies it"
@@ -167,14 +171,14 @@ def decision(kind: AnswerKind, different: int) -> str:
         if _are_listed(kind.choices):
             return f"{different} different targets: labels to be chosen ({metrics}); edit output to have them written"
         return (
-            f"{different} different targets: labels to be chosen ({metrics}), which the prompts do not list; edit "
-            "templates to list them, or output to have them written"
+            f"{different} different targets: labels to be chosen ({metrics}), which the prompts do not list; "
+            "edit templates to list them, or output to have them written"
         )
     if kind.shape == "json":
         what = "JSON objects" if kind.read_by == first_json_object.__name__ else "JSON"
         return (
-            f"{different} different targets, all {what}: judged value by value, lists in any order ({metrics}); "
-            "json_f1_ordered heeds their order"
+            f"{different} different targets, all {what}: judged value by value, lists in any order "
+            f"({metrics}); json_f1_ordered heeds their order"
         )
     if kind.shape == "number":
         return f"{different} different targets, all numbers: to be worked out ({metrics}); edit output to choose among them"
@@ -184,8 +188,8 @@ def decision(kind: AnswerKind, different: int) -> str:
 
 
 def _metric_of_words(targets: Sequence[str]) -> str:
-    """What tells how much of an answer is right: ROUGE compares words, chrF characters where a script parts none;
-    short signs that are no words are compared whole."""
+    """What tells how much of an answer is right: ROUGE compares words, chrF characters where a script parts
+    none; short signs that are no words are compared whole."""
     if sum(map(unspaced_share, targets)) >= len(targets) / 2:
         return "chrf"
     return "rougeL" if all(map(words_of, targets)) else "token_f1"

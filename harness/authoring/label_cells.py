@@ -1,4 +1,5 @@
-"""Tell whether the cells of a column are sets of labels: `billing; hardware`, `["billing"]`, or empty for none."""
+"""Tell whether the cells of a column are sets of labels:
+`billing; hardware`, `["billing"]`, or empty for none."""
 
 import itertools
 from collections import Counter
@@ -36,10 +37,10 @@ class LabelCells:
 def find_label_cells(cells: Sequence[str], *, stated: bool = False) -> LabelCells | None:
     """The labels of a column whose cells are sets of them, or None.
 
-    Cells are lists in JSON, or texts parted by `;`, `|`, `,` or line breaks. They are sets where the labels recur
-    and are no numbers or sentences; where most labels stand in different company (those of "Toys, Games" never
-    part); and where not all cells have equally many ("Paris, France" is a pair), unless they are lists. With
-    `stated` they are known to be sets: the mark that parts most cells is taken as the separator.
+    Cells are lists in JSON, or texts parted by `;`, `|`, `,` or line breaks. They are sets where the labels
+    recur and are no numbers or sentences; where most labels stand in different company (those of "Toys,
+    Games" never part); and where not all cells have equally many ("Paris, France" is a pair), unless they are
+    lists. With `stated` they are known to be sets: the mark that parts most cells is taken as the separator.
     """
     full = [cell for cell in cells if cell.strip().casefold() not in NO_LABEL]
     if not full:

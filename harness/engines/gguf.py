@@ -229,31 +229,33 @@ def _compact(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Tokenization:
     """What a file says of how a text becomes tokens, with llama.cpp's defaults where it does not."""
 
     kind: str
     """`llama` (SentencePiece), `gpt2` (byte-level) or another, of `tokenizer.ggml.model`."""
 
     cut: str
+    """How a text is cut into pieces before tokens are merged, of `tokenizer.ggml.pre`."""
+
     begins_with_bos: bool
     ends_with_eos: bool
     space_before: bool | None
     """None where the kind has no such thing."""
 
 
-def _said(header: GgufHeader) -> _Said:
-    said = header.metadata.get
-    kind, cut = str(said("tokenizer.ggml.model", "")), str(said("tokenizer.ggml.pre", ""))
-    bos, eos = said("tokenizer.ggml.add_bos_token"), said("tokenizer.ggml.add_eos_token")
-    space = said("tokenizer.ggml.add_space_prefix")
+def _tokenization(header: GgufHeader) -> _Tokenization:
+    read = header.metadata.get
+    kind, cut = str(read("tokenizer.ggml.model", "")), str(read("tokenizer.ggml.pre", ""))
+    bos, eos = read("tokenizer.ggml.add_bos_token"), read("tokenizer.ggml.add_eos_token")
+    space = read("tokenizer.ggml.add_space_prefix")
     if bos is None:
         bos = kind == "llama" or (kind == "gpt2" and cut in LEADS_WITH_BOS)
-    return _Said(
+    return _Tokenization(
         kind=kind,
         cut=cut,
-        begins_with_bos=bool(bos) and said("tokenizer.ggml.bos_token_id") is not None,
-        ends_with_eos=bool(eos) and said("tokenizer.ggml.eos_token_id") is not None,
+        begins_with_bos=bool(bos) and read("tokenizer.ggml.bos_token_id") is not None,
+        ends_with_eos=bool(eos) and read("tokenizer.ggml.eos_token_id") is not None,
         space_before=(True if space is None else bool(space)) if kind == "llama" else None,
     )
 
@@ -262,7 +264,9 @@ def _turn_ends(path: Path, header: GgufHeader) -> int | list[int] | None:
     """The tokens that end an answer: of a text, of a turn, and of a message to a tool."""
     numbers = [_token_number(path, header, name) for name in ("eos", "eot", "eom")]
     ends = list(dict.fromkeys(number for number in numbers if number is not None))
-    return ends if len(ends) > 1 else ends[0] if ends else None
+    if len(ends) > 1:
+        return ends
+    return ends[0] if ends else None
 
 
 def _token_number(path: Path, header: GgufHeader, name: str) -> int | None:
@@ -287,20 +291,20 @@ def _save_tokenizer(path: Path, header: GgufHeader, folder: Path) -> None:
         raise UserError(
             f"transformers cannot read the tokenizer of {path} ({one_line(error)[:300]})"
         ) from error
-    said = _said(header)
+    tokenization = _tokenization(header)
     state = json.loads(read.backend_tokenizer.to_str())
-    _put_state_right(path, state, header, said)
+    _put_state_right(path, state, header, tokenization)
     length = header.of_architecture("context_length")
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(json.dumps(state)),
         chat_template=read.chat_template,
-        add_bos_token=said.begins_with_bos,
-        add_eos_token=said.ends_with_eos,
+        add_bos_token=tokenization.begins_with_bos,
+        add_eos_token=tokenization.ends_with_eos,
         **_special_tokens(path, header),
         **({"model_max_length": length} if isinstance(length, int) else {}),
     )
     tokenizer.save_pretrained(folder)
-    _check_saved(path, folder, said)
+    _check_saved(path, folder, tokenization)
 
 
 def _special_tokens(path: Path, header: GgufHeader) -> dict[str, str]:
@@ -311,22 +315,24 @@ def _special_tokens(path: Path, header: GgufHeader) -> dict[str, str]:
     return {name: tokens[number] for name, number in numbers.items() if number is not None}
 
 
-def _put_state_right(path: Path, state: dict[str, Any], header: GgufHeader, said: _Said) -> None:
+def _put_state_right(
+    path: Path, state: dict[str, Any], header: GgufHeader, tokenization: _Tokenization
+) -> None:
     """Change a tokenizer's JSON to what the file says."""
     # A class that transformers builds it with may have brought a token of its own, which no model knows.
     count = len(header.metadata["tokenizer.ggml.tokens"])
     state["added_tokens"] = [token for token in state["added_tokens"] if token["id"] < count]
-    if said.kind == "gpt2":
-        _cut_as_said(path, state, said)
-    if said.space_before is False:
+    if tokenization.kind == "gpt2":
+        _cut_as_stated(path, state, tokenization)
+    if tokenization.space_before is False:
         _without_space_before(state)
 
 
-def _cut_as_said(path: Path, state: dict[str, Any], said: _Said) -> None:
+def _cut_as_stated(path: Path, state: dict[str, Any], tokenization: _Tokenization) -> None:
     """Cut a text as the file says, where transformers would cut it as GPT-2 does."""
-    if said.cut in LEADS_WITH_BOS:
+    if tokenization.cut in LEADS_WITH_BOS:
         state["model"]["ignore_merges"] = True
-    elif said.cut in DIGITS_APART:
+    elif tokenization.cut in DIGITS_APART:
         bytes_of_gpt2 = {
             "type": "ByteLevel",
             "add_prefix_space": False,
@@ -335,10 +341,10 @@ def _cut_as_said(path: Path, state: dict[str, Any], said: _Said) -> None:
         }
         digits = {"type": "Digits", "individual_digits": True}
         state["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [digits, bytes_of_gpt2]}
-    elif said.cut not in CUT_AS_GPT2 and said.cut not in _known_to_transformers():
+    elif tokenization.cut not in CUT_AS_GPT2 and tokenization.cut not in _known_to_transformers():
         raise UserError(
-            f"{path} cuts texts in the way '{said.cut[:80]}' (tokenizer.ggml.pre), which transformers does "
-            "not know: its prompts would be other tokens than it was trained on; "
+            f"{path} cuts texts in the way '{tokenization.cut[:80]}' (tokenizer.ggml.pre), which "
+            "transformers does not know: its prompts would be other tokens than it was trained on; "
             "give the folder that it was made from"
         )
 
@@ -364,14 +370,14 @@ def _without_space_before(state: dict[str, Any]) -> None:
         state["normalizer"] = {"type": "Sequence", "normalizers": kept}
 
 
-def _check_saved(path: Path, folder: Path, said: _Said) -> None:
+def _check_saved(path: Path, folder: Path, tokenization: _Tokenization) -> None:
     """Raise `UserError` unless the folder's tokenizer, loaded as every library loads it, does what the file
     says."""
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
     token_ids = tokenizer("The capital of France is Paris.")["input_ids"]
     ends = {
-        "begin": (said.begins_with_bos, token_ids[0] == tokenizer.bos_token_id),
-        "end": (said.ends_with_eos, token_ids[-1] == tokenizer.eos_token_id),
+        "begin": (tokenization.begins_with_bos, token_ids[0] == tokenizer.bos_token_id),
+        "end": (tokenization.ends_with_eos, token_ids[-1] == tokenizer.eos_token_id),
     }
     for end, (wanted, done) in ends.items():
         if wanted != done:

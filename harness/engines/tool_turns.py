@@ -92,8 +92,8 @@ class ToolTurns:
         written = self._after(whole, prompt) if written is None else written
         if written is None:
             raise UserError(
-                "the chat template writes a turn with tool calls that does not follow its own prompt; correct the "
-                "template, or set chat = false for this candidate"
+                "the chat template writes a turn with tool calls that does not follow its own prompt; "
+                "correct the template, or set chat = false for this candidate"
             )
         for end in filter(None, ends):
             written = written.partition(end)[0]

@@ -85,8 +85,8 @@ def _first_json(completion: str, opening: re.Pattern[str]) -> str:
             continue
         except (ValueError, RecursionError):  # an integer of thousands of digits; brackets without end
             break
-        # Letters of any script are kept, except half of a surrogate pair, which no file can hold: it is written
-        # as `\\ud800`.
+        # Letters of any script are kept, except half of a surrogate pair, which no file can
+        # hold: it is written as `\\ud800`.
         text = json.dumps(value, ensure_ascii=False, sort_keys=True)
         return text.encode("utf-8", "backslashreplace").decode()
     return completion.strip()

@@ -1,8 +1,8 @@
 """Metrics of answers that are JSON objects or lists: which of their leaves agree.
 
-A leaf is a value at a path; an empty object or list counts as one. Leaves agree where path and value do, and the items
-of two lists are matched one to one so that most leaves agree, in any order. An item that is missing costs its leaves.
-Of a flat object the leaves are its fields.
+A leaf is a value at a path; an empty object or list counts as one. Leaves agree where path and value do, and
+the items of two lists are matched one to one so that most leaves agree, in any order. An item that is missing
+costs its leaves. Of a flat object the leaves are its fields.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from harness.task.metric import Metric, Reply
 from harness.task.output import ANSWERS
 
 MOST_PAIRS = 100_000
-"""Pairs of list items that are compared for one judgement. Beyond, items are matched in the order in which they
-stand, which can only find less that agrees."""
+"""Pairs of list items that are compared for one judgement. Beyond, items are matched in the order in which
+they stand, which can only find less that agrees."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class _Tree:
     """A JSON value."""
 
     digest: bytes
-    """Equal for values that agree wholly: by type and value, so that 3 and "3" differ, and true and 1, but not 5.0
-    and 5; of objects in any order of keys, and of lists in any order unless it counts."""
+    """Equal for values that agree wholly: by type and value, so that 3 and "3" differ, and true and 1, but
+    not 5.0 and 5; of objects in any order of keys, and of lists in any order unless it counts."""
 
     leaves: int
     fields: "dict[str, _Tree] | None" = None

@@ -1,7 +1,7 @@
 """Answers that are sets of labels: how they are written and read, and the metrics that compare them.
 
-The metrics equal scikit-learn's over the indicator matrix of the labels, with one more column for labels that a
-model invents; `zero_division` is 1 for a sample without any label, in target and answer, and 0 elsewhere.
+The metrics equal scikit-learn's over the indicator matrix of the labels, with one more column for labels that
+a model invents; `zero_division` is 1 for a sample without any label, in target and answer, and 0 elsewhere.
 """
 
 import json
@@ -73,8 +73,8 @@ class LabelSet:
     def read(self, text: str) -> ReadLabels:
         """The labels in a text: a cell of a table, or what a model wrote.
 
-        They are parted by the separator, or, where that gives other texts than labels, by any of `SEPARATORS`;
-        a JSON list is read, too. Order and repetition do not matter; case does.
+        They are parted by the separator, or, where that gives other texts than labels, by any of
+        `SEPARATORS`; a JSON list is read, too. Order and repetition do not matter; case does.
         """
         text = text.strip()
         if not text:
@@ -98,23 +98,24 @@ class LabelSet:
         return self.separator.join(label for label in self.labels if label in chosen) or self.none
 
     def target(self, cell: str) -> str:
-        """A table's cell as a target. Empty cells, "NaN", "none" and the like have no label. Raises `UserError` for
-        a text that is no label."""
+        """A table's cell as a target. Empty cells, "NaN", "none" and the like have no label. Raises
+        `UserError` for a text that is no label."""
         if cell.strip().casefold() in NO_LABEL and cell.strip() not in self._known:
             return self.none
         read = self.read(cell)
         return self.write({*read.labels, *read.unknown})
 
     def extract(self, completion: str) -> str:
-        """What a model wrote in the form of a target, so that equal sets are equal texts: labels first, then what
-        is none. To be a task's `extract`."""
+        """What a model wrote in the form of a target, so that equal sets are equal texts: labels first, then
+        what is none. To be a task's `extract`."""
         read = self.read(completion)
         labels = [label for label in self.labels if label in read.labels]
         return self.separator.join([*labels, *read.unknown]) if labels or read.unknown else self.none
 
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
-        """Micro F1, macro F1, F1 and Jaccard of each sample, and the share of samples whose whole set is right."""
+        """Micro F1, macro F1, F1 and Jaccard of each sample,
+        and the share of samples whose whole set is right."""
         return (
             Metric(
                 "label_f1_micro",
@@ -222,8 +223,8 @@ class LabelSet:
         }
 
     def _frequent_sets(self, targets: Iterable[str]) -> list[str]:
-        """The most frequent label, the two most frequent, and so on: one of these has the best F1 that one answer
-        to everything can have, or nearly."""
+        """The most frequent label, the two most frequent, and so on: one of these has the best F1 that one
+        answer to everything can have, or nearly."""
         counts = dict.fromkeys(self.labels, 0)
         for target in targets:
             for label in self.read(target).labels:

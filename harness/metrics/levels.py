@@ -51,7 +51,8 @@ def majority_level(metric: Metric, train: "Sequence[Sample]", test: "Sequence[Sa
     """What always giving one answer scores on `test`: the most frequent training answer or, of a metric with
     `constants`, that of them which is best on training samples.
 
-    None when there is no such answer (none that occurs twice), or when the metric raises, as for `chance_level`.
+    None when there is no such answer (none that occurs twice), or when the
+    metric raises, as for `chance_level`.
     """
     if not test:
         return None
@@ -65,8 +66,8 @@ def majority_level(metric: Metric, train: "Sequence[Sample]", test: "Sequence[Sa
 
 
 def constant_answer(metric: Metric, train: "Sequence[Sample]") -> str | None:
-    """The answer that scores best on training samples when it is given to all of them, among the most frequent
-    target, if any occurs twice, and the metric's `constants`; None when there is none."""
+    """The answer that scores best on training samples when it is given to all of them, among the most
+    frequent target, if any occurs twice, and the metric's `constants`; None when there is none."""
     targets = [sample.targets[0] for sample in train]
     candidates = [target for target, count in Counter(targets).most_common(1) if count > 1]
     if metric.constants is None:

@@ -44,8 +44,8 @@ def _tools(task: str, rendered: Sequence[Rendered], encoder: PromptEncoder) -> I
             fact="tools",
             task=task,
             sentence=f"the chat template {', '.join(AS_TEXT[lack] for lack in form.lacks)}: functions are "
-            "listed in the system line instead, calls written as <tool_call> with JSON, and results as a user's "
-            "turn; a template with tools would show the model what it may have been trained on",
+            "listed in the system line instead, calls written as <tool_call> with JSON, and results as a "
+            "user's turn; a template with tools would show the model what it may have been trained on",
         )
         return
     took = "as JSON text" if form.arguments == "text" else "as objects"
@@ -53,16 +53,16 @@ def _tools(task: str, rendered: Sequence[Rendered], encoder: PromptEncoder) -> I
         severity="note",
         fact="tools",
         task=task,
-        sentence=f"the chat template writes functions, calls and their results; it is given arguments {took}, "
-        "and the calls that it writes are read back as they were",
+        sentence="the chat template writes functions, calls and their results; it is given arguments "
+        f"{took}, and the calls that it writes are read back as they were",
     )
     if not form.keeps_text and any(prompt.answer and prompt.answer["content"] for prompt in rendered):
         yield Remark(
             severity="warn",
             fact="tools",
             task=task,
-            sentence="the chat template leaves out what an assistant says beside its calls: only the calls are "
-            "trained on",
+            sentence="the chat template leaves out what an assistant says beside its calls: only the calls "
+            "are trained on",
         )
 
 
@@ -85,8 +85,8 @@ def _left_out(task: str, rendered: Sequence[Rendered], prompts: Sequence[Encoded
             fact="turns",
             task=task,
             sentence=f"in {len(missing)} of {len(conversations)} conversations looked at, the chat template "
-            f"leaves out or changes a turn of the {roles}: models are asked without it; correct the template, or "
-            "set chat = false for this candidate",
+            f"leaves out or changes a turn of the {roles}: models are asked without it; correct the "
+            "template, or set chat = false for this candidate",
         )
 
 

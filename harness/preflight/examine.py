@@ -19,7 +19,8 @@ from harness.workers.listener import Event, JobBegan, JobsEnded, Listener, Phase
 from harness.workers.worker import JobFailed, Message, Worker, WorkerDied
 
 SECONDS_EACH, SECONDS_TOGETHER = 20.0, 60.0
-"""That the look at one model, and at all of them, may take; starting the processes that look is not counted."""
+"""That the look at one model, and at all of them, may take;
+starting the processes that look is not counted."""
 
 TOKENIZERS, LAYERS = "harness.preflight", "harness.preflight.architecture"
 """The processes. The second has to import torch, so it is started only where layers are asked for."""
@@ -194,7 +195,8 @@ def _ending(worker: Worker, late: threading.Event, seconds: float) -> Iterator[N
 
 
 def _after_death(job: ModelJob | LayersJob, sentence: str) -> Remark:
-    """Of a model that the process died of; a slow download is no fault of the model's, nor are many layers."""
+    """Of a model that the process died of;
+    a slow download is no fault of the model's, nor are many layers."""
     if not job.is_here or isinstance(job, LayersJob):
         return _warning("time", sentence)
     return Remark(severity="refuse", fact="time", sentence=f"{sentence}; is a file of the model damaged?")

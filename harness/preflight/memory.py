@@ -8,7 +8,8 @@ MEMORY = 4 << 30
 
 
 def bound_memory() -> None:
-    """Let an allocation beyond the bound fail, where the system can; it must not take the machine's memory."""
+    """Let an allocation beyond the bound fail, where the system can;
+    it must not take the machine's memory."""
     if sys.platform != "linux":
         return
     import resource

@@ -25,8 +25,8 @@ class MetricCard:
     """What guessing evenly among the choices scores; None where there are none."""
 
     majority: Finite | None = None
-    """What always giving one answer scores: the most frequent training answer, or a better one that the metric
-    knows of. None where there is none, as where no answer occurs twice."""
+    """What always giving one answer scores: the most frequent training answer, or a better one that the
+    metric knows of. None where there is none, as where no answer occurs twice."""
 
 
 @record_part

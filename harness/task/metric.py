@@ -110,7 +110,8 @@ class Metric:
 
     constants: Callable[[Sequence[str]], Sequence[str]] | None = None
     """Answers that may do well without a look at the question, from the training targets: the best of them on
-    training samples is the level that a constant answer reaches. None: only the most frequent target is tried."""
+    training samples is the level that a constant answer reaches. None: only
+    the most frequent target is tried."""
 
     binary: bool = False
     """Whether every per-sample score is 0 or 1, so that intervals for proportions apply."""
