@@ -20,7 +20,7 @@ from harness.statistics.intervals import (
     sides_of_sum,
 )
 from harness.statistics.planning import POWER, sample_size
-from harness.statistics.ranks import DRAWS, Ranking, joint_threshold, rank, sample_errors
+from harness.statistics.ranks import DRAWS, Ranking, joint_threshold, rank, score_errors
 from harness.statistics.seeds import SeedNoise, moderate, seed_noise
 from harness.statistics.significance import (
     FLIPS,
@@ -60,9 +60,9 @@ __all__ = [
     "of_pairs",
     "rank",
     "rescale",
-    "sample_errors",
     "sample_size",
     "score",
+    "score_errors",
     "scores_of",
     "seed_noise",
     "sides_of_sum",

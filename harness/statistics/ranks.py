@@ -52,9 +52,24 @@ def sample_errors(means: ArmMeans, *, draws: int = DRAWS, seed: int = 0) -> NDAr
             continue
         entries = part.shape[1]
         scaled = part / np.sqrt(entries * (entries - 1))
-        drawn += generator.standard_normal((draws, entries)) @ scaled.T
+        # Weights of samples give errors whose covariance is `scaled @ scaled.T`. So do weights of the rows of
+        # the triangle R of `scaled.T = Q R`, and they are as few as candidates.
+        factor = np.linalg.qr(scaled.T, mode="r") if count < entries else scaled.T
+        drawn += generator.standard_normal((draws, len(factor))) @ factor
         variance += (scaled**2).sum(axis=1)
     return np.asarray(drawn / np.sqrt(np.where(variance > 0, variance, 1.0)))
+
+
+def score_errors(
+    means: ArmMeans, stderr: FloatArray, *, draws: int = DRAWS, seed: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """Joint draws of the errors of K means with these standard errors (K,), in the units of the scores: draws
+    × K each. First as if all variances were known, then with the tails that the estimated variances of seeds
+    give them."""
+    of_samples = sample_errors(means, draws=draws, seed=seed)
+    of_samples *= np.sqrt(np.maximum(0.0, stderr**2 - means.noise.variance))
+    of_seeds, tailed = means.noise.errors(draws=draws, seed=seed)
+    return of_samples + of_seeds, of_samples + tailed
 
 
 def rank(p: FloatArray, differences: FloatArray, p_threshold: float) -> Ranking:

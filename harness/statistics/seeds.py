@@ -25,11 +25,17 @@ from scipy import optimize, special
 
 from harness.statistics.spread import FloatArray, Part, by_cluster
 
+SMALLEST_RATIO = 1e-9
+"""What an F of 0 counts as: seeds were seen to agree, which is more than to have seen none."""
+
 SEED_ERRORS = 1
 """Sets these draws apart from those of samples, which may be seeded alike."""
 
 LEAST_RATIO = 1e-5
 """A mean square below this share of the median one counts as that: its logarithm would weigh too much."""
+
+LUCK = 0.05
+"""Mean squares smaller than chance alone makes more than this share of them do not show that arms differ."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,12 @@ class SeedNoise:
     variance: FloatArray
     """0 where it cannot be seen: seeds that answered alike, or one seed and no other arm to borrow from."""
 
+    residual: FloatArray
+    """`MS_residual / (n·S)`: what is left between seeds and samples, which the variance over samples holds
+    already."""
+
     estimated: FloatArray
-    """`max(1, F̃) · MS_residual / (n·S)`, which `degrees` belong to."""
+    """`F̃ · MS_residual / (n·S)`, which `degrees` belong to; it may be less than `residual`."""
 
     degrees: FloatArray
     """Infinite where `estimated` is 0."""
@@ -81,7 +91,14 @@ class SeedNoise:
 
     @property
     def _fields(self) -> tuple[FloatArray, ...]:
-        return self.variance, self.estimated, self.degrees, self.pooled_degrees, self.deviation
+        return (
+            self.variance,
+            self.residual,
+            self.estimated,
+            self.degrees,
+            self.pooled_degrees,
+            self.deviation,
+        )
 
     def errors(self, *, draws: int, seed: int) -> tuple[FloatArray, FloatArray]:
         """Draws of the errors of the means (draws × K each): normal ones, and the same ones with the tails of
@@ -138,20 +155,27 @@ def seed_noise(
         pooled = float(own_degrees.sum())
         moderated, degrees = moderate(ratios, own_degrees)
         for (place, square), ratio, freedom in zip(members.items(), moderated, degrees, strict=True):
-            excess = max(0.0, ratio - 1.0) * square.residual / square.n
-            estimated = max(1.0, ratio) * square.residual / (square.n * square.count)
-            noises[place] = (excess / square.count, estimated, freedom, pooled, excess**0.5)
+            residual = square.residual / square.n
+            excess, estimated = max(0.0, ratio - 1.0) * residual, max(ratio, SMALLEST_RATIO) * residual
+            noises[place] = (
+                excess / square.count,
+                residual / square.count,
+                estimated / square.count,
+                freedom,
+                pooled,
+                excess**0.5,
+            )
         # Of one seed, where the members are means over several.
-        variance, estimated = np.mean(
-            [np.array(noises[place][:2]) * square.count for place, square in members.items()], axis=0
+        variance, residual, estimated = np.mean(
+            [np.array(noises[place][:3]) * square.count for place, square in members.items()], axis=0
         )
         for place in places:
             if len(tables[place]) == 1:
-                noises[place] = (variance, estimated, pooled, pooled, variance**0.5)
+                noises[place] = (variance, residual, estimated, pooled, pooled, variance**0.5)
     return SeedNoise(*np.array(noises, dtype=np.float64).reshape(count, len(_NONE)).T)
 
 
-_NONE = (0.0, 0.0, np.inf, 0.0, 0.0)
+_NONE = (0.0, 0.0, 0.0, np.inf, 0.0, 0.0)
 """The fields of a `SeedNoise` of an arm whose seeds add nothing that can be seen."""
 
 
@@ -185,21 +209,39 @@ def moderate(ratios: ArrayLike, degrees: ArrayLike) -> tuple[FloatArray, FloatAr
     leave every arm alone with its few seeds. What is explained by variances that differ is therefore what
     exceeds the variance that chance gives by more than its standard error; where nothing does, d₀ is infinite
     and all arms share their mean.
+
+    The logarithm of a variance of one or two degrees has a long tail to the left: two seeds that agree by
+    luck would pass for an arm without seed noise, and be trusted to be one. Whether variances differ is
+    therefore asked with those that small raised to the 5 % quantile around the mean of all (winsorised, as of
+    Phipson, Lee, Majewski, Alexander and Smyth, Annals of Applied Statistics 10, 2016).
     """
     values, own = np.asarray(ratios, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
     if len(values) < 2 or not values.any():
         return values, own
+    common, pooled_degrees = np.average(values, weights=own), own.sum()
+    raised = np.maximum(values, common * special.chdtri(own, 1 - LUCK) / own)
     floored = np.maximum(values, LEAST_RATIO * (np.median(values) or values.max()))
-    logs = np.log(floored) - special.digamma(own / 2) + np.log(own / 2)
-    by_chance, fourth_cumulant = (special.polygamma(order, own / 2).mean() for order in (1, 3))
-    error = np.sqrt(fourth_cumulant / len(values) + 2 * by_chance**2 / (len(values) - 1))
-    surplus, pooled_degrees = logs.var(ddof=1) - by_chance - error, own.sum()
-    if surplus <= 0:
-        return np.full_like(values, np.average(values, weights=own)), np.full_like(own, pooled_degrees)
-    prior = 2 * _inverse_trigamma(float(surplus))
+    logs, expected = _centred_logs(floored, own), _by_chance(own)
+    surplus = float(logs.var(ddof=1)) - expected
+    if _centred_logs(raised, own).var(ddof=1) <= expected or surplus <= 0:
+        return np.full_like(values, common), np.full_like(own, pooled_degrees)
+    prior = 2 * _inverse_trigamma(surplus)
     scale = np.exp(logs.mean() + special.digamma(prior / 2) - np.log(prior / 2))
     moderated = (prior * scale + own * values) / (prior + own)
     return moderated, np.minimum(prior + own, pooled_degrees)
+
+
+def _centred_logs(variances: FloatArray, degrees: FloatArray) -> FloatArray:
+    """Logarithms whose expectations are those of the true variances."""
+    return np.asarray(np.log(variances) - special.digamma(degrees / 2) + np.log(degrees / 2))
+
+
+def _by_chance(degrees: FloatArray) -> float:
+    """The variance of centred logarithms that chance gives where all true variances are equal, with its
+    standard error on top."""
+    mean, fourth_cumulant = (float(special.polygamma(order, degrees / 2).mean()) for order in (1, 3))
+    count = len(degrees)
+    return mean + float(np.sqrt(fourth_cumulant / count + 2 * mean**2 / (count - 1)))
 
 
 def _inverse_trigamma(value: float) -> float:

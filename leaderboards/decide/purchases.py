@@ -63,20 +63,25 @@ class TaskVariance:
         """Which of the two arms another seed would change."""
         return self.estimated[0] > 0, self.estimated[1] > 0
 
-    def parts(self, *, more_seeds: int, times_samples: float) -> Iterator[tuple[float, float, float]]:
-        """Variance, its estimate and the estimate's degrees, with so many more seeds and times the
-        samples."""
-        of_samples = self.samples
+    def spread(self, *, more_seeds: int, times_samples: float) -> tuple[float, float]:
+        """Variance and its degrees of freedom with so many more seeds and times the samples; the degrees as
+        of `harness.statistics.spread` and `SeedNoise.of_differences`."""
+        of_samples, of_seeds, estimated, divisor = self.samples, 0.0, 0.0, 0.0
         for arm in (0, 1):
             if not self.draws_seeds[arm]:
                 continue
             share = self.seeds[arm] / (self.seeds[arm] + more_seeds)
             of_samples -= self.residuals[arm] * (1 - share)
+            of_seeds += self.of_seeds[arm] * share
+            estimated += self.estimated[arm] * share
             # The degrees of a single seed are borrowed from other arms, which get none more.
             grown = (self.seeds[arm] + more_seeds - 1) / (self.seeds[arm] - 1) if self.seeds[arm] > 1 else 1
-            yield self.of_seeds[arm] * share, self.estimated[arm] * share, self.seed_degrees[arm] * grown
+            divisor += (self.estimated[arm] * share) ** 2 / (self.seed_degrees[arm] * grown)
         of_samples = max(0.0, of_samples) / times_samples
-        yield of_samples, of_samples, self.sample_degrees * times_samples
+        variance = of_samples + of_seeds
+        inverse = of_samples / (self.sample_degrees * times_samples)
+        inverse += divisor / estimated if estimated else 0.0
+        return variance, variance / inverse if inverse else np.inf
 
 
 @dataclass(frozen=True)
@@ -176,14 +181,14 @@ def _variance(table: Table, task: str, tuned: Row, untuned: Row) -> TaskVariance
     of_samples = means.effects.of_differences()[0]
     factor = factors(table.tasks, table.weights)[task] ** 2
 
-    estimated, of_seeds = _pair(factor * means.noise.estimated), _pair(factor * means.noise.variance)
+    noise = means.noise
     return TaskVariance(
         factor * float(of_samples.variance[0, 1]),
         float(of_samples.degrees[0, 1]),
-        (estimated[0] - of_seeds[0], estimated[1] - of_seeds[1]),
-        of_seeds,
-        estimated,
-        _pair(means.noise.degrees),
+        _pair(factor * noise.residual),
+        _pair(factor * noise.variance),
+        _pair(factor * noise.estimated),
+        _pair(noise.degrees),
         (len(cell.seeds), len(arm_cell.seeds)),
         len(ids),
     )
@@ -224,13 +229,9 @@ class _Shop:
         return replace(then, degrees=max(then.degrees, self.now.degrees))
 
     def _precision(self, *, more_seeds: int, times_samples: float) -> Precision:
-        parts = [
-            part
-            for task in self.tasks
-            for part in task.parts(more_seeds=more_seeds, times_samples=times_samples)
-        ]
-        variance = sum(part[0] for part in parts)
-        divisor = sum(estimated**2 / degrees for _, estimated, degrees in parts if estimated > 0)
+        spreads = [task.spread(more_seeds=more_seeds, times_samples=times_samples) for task in self.tasks]
+        variance = sum(of_task for of_task, _ in spreads)
+        divisor = sum(of_task**2 / degrees for of_task, degrees in spreads)
         stderr = self.widening * math.sqrt(max(variance, 0.0))
         return Precision(stderr, variance**2 / divisor if divisor > 0 else np.inf)
 

@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,6 +48,9 @@ class MethodologyPage:
     simulated: Grid
     """How often the statistics were right in them."""
 
+    kept_word: str
+    """The same in sentences."""
+
     published_size: int
     """What the formula of sample sizes gives for the published example, worked out anew."""
 
@@ -88,6 +91,7 @@ def methodology_page(site: Site) -> MethodologyPage:
         flips=f"{FLIPS:,}",
         sweeps=_simulated()[0]["sweeps"],
         simulated=simulated_grid(),
+        kept_word=kept_word(_simulated()),
         published_size=sample_size(1 / 9, 0.03),
         power=round(100 * POWER),
         heat_steps=" · ".join(f"{100 * step:.0f}" for step in HEAT_STEPS),
@@ -155,6 +159,27 @@ def _seed_deviation(site: Site, task: str) -> Item:
 @cache
 def _simulated() -> list[dict[str, Any]]:
     return list(json.loads(SIMULATED.read_text(encoding="utf-8")))
+
+
+def kept_word(designs: Sequence[Mapping[str, Any]]) -> str:
+    """How far simulated designs stay within what they should, with the standard error of a share at its
+    limit."""
+    coverages = [design["coverage"] for design in designs]
+    low, high = (f"{100 * share:.1f}" for share in (min(coverages), max(coverages)))
+    claims = []
+    for name, share_of, limit in (
+        ("false_order", "false orders", 0.05),
+        ("false_advice", "false advice", 0.025),
+    ):
+        shares = [design[name] for design in designs]
+        above = sum(share > limit for share in shares)
+        error = (limit * (1 - limit) / min(design["sweeps"] for design in designs)) ** 0.5
+        where = f"above {100 * limit:g} % in {above} of {len(shares)}" if above else "never above the limit"
+        claims.append(
+            f"{share_of} are found in at most {100 * max(shares):.1f} % ({where}; the standard error of a share "
+            f"at the limit is {100 * error:.1f})"
+        )
+    return f"Over all designs intervals cover {low} to {high} %; {'; '.join(claims)}."
 
 
 def simulated_grid() -> Grid:

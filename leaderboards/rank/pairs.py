@@ -19,7 +19,7 @@ from harness.statistics import (
     SeedNoise,
     differences,
     of_pairs,
-    sample_errors,
+    score_errors,
     t_test,
 )
 from leaderboards.rank.cells import Cell
@@ -111,15 +111,39 @@ class Comparison:
         )
 
 
+def compare_means(means: ArmMeans, *, binary: bool, span: float = 1.0, seed: int = 0) -> Comparison:
+    """Compare all arms that answered the same samples. `seed`: for the draws."""
+    intervals = differences(means, binary=binary, span=span)
+    count = len(means.seeds)
+    spread = means.spread
+    stderr = np.zeros(count) if spread is None else np.sqrt(spread.variance)
+    errors, tailed = score_errors(means, stderr, seed=seed)
+    return Comparison(
+        intervals.value,
+        np.full((count, count), np.nan) if intervals.stderr is None else intervals.stderr,
+        intervals.degrees,
+        intervals.low,
+        intervals.high,
+        _p_values(intervals),
+        np.full((count, count), intervals.n, dtype=np.int64),
+        np.minimum(means.seeds[:, None], means.seeds[None, :]),
+        errors.astype(np.float32),
+        tailed.astype(np.float32),
+    )
+
+
 def compare(cells: Sequence[Cell], *, seed: int = 0, random_wordings: bool = False) -> Comparison:
     """Compare all cells of a task with each other, those with equal samples at once.
 
     `seed`: for the draws.
     """
-    count = len(cells)
+    count, kinds = len(cells), _kinds(cells)
+    if len(kinds) == 1 and (own_ids := next(iter(kinds))):
+        means = means_of_cells(cells, own_ids, random_wordings=random_wordings)
+        return compare_means(means, binary=cells[0].card.binary, span=cells[0].span, seed=seed)
     value, stderr, degrees, low, high = (np.full((count, count), np.nan) for _ in range(5))
     p, n = np.ones((count, count)), np.zeros((count, count), dtype=np.int64)
-    for kind, other_kind in combinations_with_replacement(_kinds(cells).values(), 2):
+    for kind, other_kind in combinations_with_replacement(kinds.values(), 2):
         cell, other_cell = cells[kind[0]], cells[other_kind[0]]
         ids = cell.scores.shared(other_cell.scores)
         if not ids:
@@ -187,8 +211,6 @@ def _errors(
     complete = next((cell for cell in cells if len(cell.scores.ids) == len(ids)), None)
     clusters = None if complete is None else complete.scores.cluster_numbers(ids)
     seeds = np.array([len(cell.seeds) for cell in cells])
-    drawn = sample_errors(ArmMeans(means, noise, seeds, clusters, random_wordings), seed=seed)
     stderr = np.array([cell.estimate.stderr or 0.0 if cell.estimate else 0.0 for cell in cells])
-    of_samples = drawn * np.sqrt(np.maximum(0.0, stderr**2 - noise.variance))
-    of_seeds, tailed = noise.errors(draws=DRAWS, seed=seed)
-    return (of_samples + of_seeds).astype(np.float32), (of_samples + tailed).astype(np.float32)
+    errors, tailed = score_errors(ArmMeans(means, noise, seeds, clusters, random_wordings), stderr, seed=seed)
+    return errors.astype(np.float32), tailed.astype(np.float32)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from scipy import special
-from simulate import DIFFICULTY, PROBITS_PER_POINT, TUNED, Design, answers, compared
+from simulate import DIFFICULTY, PROBITS_PER_POINT, TUNED, Design, answers
 
 from harness.statistics import ArmMeans, FloatArray, seed_noise
-from leaderboards.rank.pairs import Comparison
+from leaderboards.rank.pairs import Comparison, compare_means
 
 SWEEPS = int(os.environ.get("GAINBOARD_SIMULATED_SWEEPS", "400")) // 2
 GAIN_SD = 5.0
@@ -64,7 +64,8 @@ def _sweep(design: Design, skills: FloatArray, generator: np.random.Generator, *
     tables = [answers(generator, difficulty[None])[:, None], *tuned[:, :, None]]
     noise = seed_noise(tables, alike=["greedy", *["tuned"] * TUNED])
     means = np.stack([table.mean(axis=0) for table in tables])
-    return compared(ArmMeans(means, noise, np.array([len(table) for table in tables])), seed=seed)
+    arms = ArmMeans(means, noise, np.array([len(table) for table in tables]))
+    return compare_means(arms, binary=True, seed=seed)
 
 
 @pytest.mark.parametrize("design", [Design(2, 300, 2.0, 1), Design(2, 1000, 5.0, 1), Design(3, 100, 5.0, 1)])

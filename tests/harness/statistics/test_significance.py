@@ -28,6 +28,7 @@ from harness.statistics import (
     sign_flip,
     t_test,
 )
+from harness.statistics.ranks import sample_errors
 from harness.statistics.spread import by_cluster
 
 
@@ -159,3 +160,16 @@ def test_a_fifth_of_flips_takes_about_as_many_as_the_rule_of_thumb_says(gap: flo
 def test_no_difference_is_no_number_of_samples() -> None:
     with pytest.raises(ValueError, match="must be above 0"):
         sample_size(0.2, 0.0)
+
+
+def test_errors_of_arms_go_together_as_far_as_their_samples_do() -> None:
+    """They are drawn with one weight per arm, and covary as if there were one per sample."""
+    generator = np.random.default_rng(3)
+    difficulty = generator.random(40)
+    tables = (generator.random((4, 1, 1, 40)) < difficulty).astype(float)
+    tables[3] = tables[0]
+    means = means_of(tables)
+    drawn = sample_errors(means, draws=20_000, seed=1)
+    assert np.corrcoef(drawn.T) == pytest.approx(np.corrcoef(tables[:, 0, 0]), abs=0.03)
+    assert drawn[:, 3] == pytest.approx(drawn[:, 0])
+    assert drawn.std(axis=0) == pytest.approx([1.0] * 4, abs=0.02)

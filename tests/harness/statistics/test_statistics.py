@@ -16,6 +16,7 @@ from harness.statistics import (
     scores_of,
     seed_noise,
 )
+from harness.statistics.spread import Part, total
 
 
 def right_of(right: int, n: int) -> list[float]:
@@ -57,12 +58,40 @@ def test_two_seeds_by_hand() -> None:
     # residuals are -1/4 where both seeds agree and +1/4 where not, up to sign: MS_residual = 8/16 / 3 = 1/6.
     table = [[1, 1, 1, 0], [1, 0, 0, 0]]
     variance = (1 / 2 + 1 / 3 - 1 / 6) / 8
-    assert score(table, binary=False).stderr == pytest.approx(variance**0.5)
-    degrees = (1 / 2 + 1 / 3 - 1 / 6) ** 2 / ((1 / 2) ** 2 / 1 + (1 / 3) ** 2 / 3 + (1 / 6) ** 2 / 3)
-    half = stats.t.ppf(0.975, degrees) * variance**0.5
-    expected = max(0.0, 0.5 - half), min(1.0, 0.5 + half)
     estimate = score(table, binary=False)
+    assert estimate.stderr == pytest.approx(variance**0.5)
+    # Of what adds up, MS_seeds has one degree of freedom and MS_samples three.
+    assert estimate.degrees == pytest.approx((1 / 2 + 1 / 3 - 1 / 6) / ((1 / 2) / 1 + (1 / 3) / 3))
+    half = stats.t.ppf(0.975, estimate.degrees) * variance**0.5
+    expected = max(0.0, 0.5 - half), min(1.0, 0.5 + half)
     assert (estimate.low, estimate.high) == pytest.approx(expected)
+
+
+def test_a_sum_of_a_guess_and_a_known_variance_takes_the_quantile_that_cochran_gives_it() -> None:
+    """The mean of the quantiles of t, weighted by what each part adds: Cochran, Biometrics 20, 1964."""
+    for guess, of_guess in ((0.2, 8.0), (0.5, 8.0), (0.8, 15.0)):
+        parts = [
+            Part(np.array(share), np.array(share), np.array(degrees))
+            for share, degrees in ((guess, of_guess), (1 - guess, 299.0))
+        ]
+        quantile = stats.t.ppf(0.975, total(parts).degrees)
+        cochran = guess * stats.t.ppf(0.975, of_guess) + (1 - guess) * stats.t.ppf(0.975, 299)
+        assert quantile == pytest.approx(cochran, rel=0.01)
+
+
+def test_a_guess_that_came_out_small_by_chance_does_not_pass_for_certainty() -> None:
+    """Of 20,000 gains of nothing, two seeds of five arms each: those that a test at 1 % finds. Satterthwaite's
+    degrees find 1.4 in 100."""
+    generator = np.random.default_rng(12)
+    of_seeds = generator.chisquare(5, 20_000) / 5
+    parts = [
+        Part(of_seeds, of_seeds, np.full(20_000, 5.0)),
+        Part(np.full(20_000, 0.15), np.full(20_000, 0.15), np.full(20_000, 999.0)),
+    ]
+    spread = total(parts)
+    gains = generator.normal(0, (1 + 0.15) ** 0.5, 20_000)
+    found = stats.t.sf(np.abs(gains) / np.sqrt(spread.variance), spread.degrees) < 0.005
+    assert 0.008 <= found.mean() <= 0.0115
 
 
 def test_seeds_that_agree_completely_count_as_one() -> None:
@@ -176,6 +205,20 @@ def test_variances_that_differ_by_no_more_than_chance_are_pooled() -> None:
     moderated, degrees = moderate([0.8, 1.4, 1.1, 0.7], [2, 2, 2, 2])
     assert moderated == pytest.approx([1.0] * 4)
     assert degrees == pytest.approx([8.0] * 4)
+
+
+def test_two_seeds_that_agree_by_luck_are_no_arm_without_seed_noise() -> None:
+    """The logarithm of so small a variance would make all five look as if they differed; that of the fourth
+    arm would then be taken for a fourth of what it is."""
+    moderated, degrees = moderate([1.1, 0.3, 2.4, 0.00002, 1.2], [1] * 5)
+    assert moderated == pytest.approx([1.000004] * 5)
+    assert degrees == pytest.approx([5.0] * 5)
+
+
+def test_an_arm_whose_seeds_differ_far_more_than_those_of_the_others_keeps_its_noise() -> None:
+    moderated, degrees = moderate([1.0, 1.3, 0.8, 1.1, 400.0], [4] * 5)
+    assert moderated[4] > 100 > 30 > moderated[:4].max()
+    assert (degrees < 20).all()
 
 
 def test_variances_that_truly_differ_are_drawn_together_only_a_little() -> None:

@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.statistics import (
-    DRAWS,
     ArmMeans,
     Intervals,
     differences,
@@ -21,7 +20,7 @@ from harness.statistics import (
     joint_threshold,
     means_of,
     rank,
-    sample_errors,
+    score_errors,
     scores_of,
     t_test,
 )
@@ -129,7 +128,7 @@ def test_rank_intervals_hold_the_true_ranks_of_all_candidates_together() -> None
     for sweep in range(SWEEPS):
         means = means_of(world.draw(generator, (3, 1, 200), None))
         intervals = differences(means, binary=True)
-        ranking = rank(p_of(intervals), intervals.value, joint_threshold(errors_of(means, seed=sweep)))
+        ranking = rank(p_of(intervals), intervals.value, threshold_of(means, seed=sweep))
         hits += bool((ranking.best <= worst).all() and (ranking.worst >= best).all())
     assert hits / SWEEPS >= 0.95 - NOISE
 
@@ -139,12 +138,10 @@ def p_of(intervals: Intervals) -> Tables:
     return t_test(intervals.value, intervals.stderr, intervals.degrees, n=intervals.n)
 
 
-def errors_of(means: ArmMeans, *, seed: int) -> Tables:
-    """Joint draws of the errors of K means."""
+def threshold_of(means: ArmMeans, *, seed: int) -> float:
     assert means.spread is not None
-    of_samples = np.sqrt(np.maximum(0, means.spread.variance - means.noise.variance))
-    of_seeds, _ = means.noise.errors(draws=DRAWS, seed=seed)
-    return np.asarray(sample_errors(means, seed=seed) * of_samples + of_seeds)
+    errors, _ = score_errors(means, np.sqrt(means.spread.variance), seed=seed)
+    return joint_threshold(errors)
 
 
 @pytest.mark.parametrize(("arms", "seeds", "spread"), [(8, 2, 0.2), (16, 3, 0.1), (3, 2, 0.2)])
@@ -161,7 +158,7 @@ def test_arms_that_are_truly_equal_are_ordered_in_about_5_of_100_sweeps(
         means = means_of(world.draw(generator, (seeds, 1, 1000), None))
         intervals = differences(means, binary=True)
         p = p_of(intervals)
-        ranking = rank(p, intervals.value, joint_threshold(errors_of(means, seed=sweep)))
+        ranking = rank(p, intervals.value, threshold_of(means, seed=sweep))
         false_ranks += bool(ranking.better.any())
         false_dots += bool((false_discovery(p[1:, 0]) < 0.05).any())
     assert false_ranks / sweeps <= 0.08 + 2 * NOISE

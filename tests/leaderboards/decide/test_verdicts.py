@@ -205,6 +205,16 @@ def test_what_is_bought_next_is_ranked_by_the_standard_error_it_removes_per_doll
     assert second.cost == pytest.approx(30.08, abs=0.01)
 
 
+def test_what_is_bought_next_starts_from_the_degrees_of_freedom_of_the_gain_that_decides(
+    results: Path,
+) -> None:
+    write_arm(results, "zero_shot", [0.60] * 3)
+    write_arm(results, "lora", [0.62, 0.75, 0.90])
+    write_arm(results, "full", [0.66, 0.70, 0.72])
+    advice = site_of(results).advice
+    assert advice.outlook.now.degrees == pytest.approx(advice.contest.difference.degrees, rel=1e-6)
+
+
 def test_the_first_page_shows_what_to_buy_next_as_long_as_nothing_is_decided(
     results: Path, tmp_path: Path
 ) -> None:
