@@ -7,6 +7,7 @@ import is quick: pydantic, pandas and the data set library are loaded by the fun
 from typing import TYPE_CHECKING, Any
 
 from harness.data.augment import noise, paraphrase, swap_entities
+from harness.data.chats import chat_sample, chat_splits, read_chats
 from harness.data.sources import generated, hub_splits, table_splits
 from harness.data.splits import cut_rows
 from harness.data.steps import deduplicate, drop_conflicts, normalise_whitespace
@@ -51,6 +52,8 @@ __all__ = [
     "ToolCall",
     "UserError",
     "calls_text",
+    "chat_sample",
+    "chat_splits",
     "cut_rows",
     "deduplicate",
     "drop_conflicts",
@@ -63,6 +66,7 @@ __all__ = [
     "noise",
     "normalise_whitespace",
     "paraphrase",
+    "read_chats",
     "read_jsonl",
     "swap_entities",
     "table_splits",

@@ -1,4 +1,5 @@
-"""Find what would blur a task's scores: in its samples and wordings, and with `lint_choices` in its choices."""
+"""Find what would blur a task's scores: in its samples and wordings, and with `lint_choices` in its
+choices."""
 
 import hashlib
 import re
@@ -15,6 +16,7 @@ from harness.metrics.constraints import CONSTRAINTS
 from harness.metrics.label_sets import SEPARATORS
 from harness.metrics.overlap import OVERLAP
 from harness.task import Sample, Task
+from harness.task.conversation import frame_of, turn_text
 from harness.task.prompts import ends_in_white_space, fields_of, render, slot_of
 from harness.task.words import spaced
 
@@ -74,6 +76,7 @@ def lint(task: Task, dataset: Dataset) -> list[str]:
         *_same_wordings(task, spread(dataset.test, MOST_COMPARED)),
         *_leaks(task, searched),
         *choice_faults(task, dataset, searched),
+        *_without_demonstrations(task, dataset),
     ]
 
 
@@ -223,12 +226,15 @@ def _shown_fields(task: Task) -> set[str]:
 
 def _blanks(task: Task, prompts: Sequence[_Prompt]) -> list[str]:
     def has_blank_field(field: str, prompt: _Prompt) -> bool:
-        return not prompt.sample.fields[field].strip()
+        return not prompt.sample.messages and not prompt.sample.fields[field].strip()
 
     def has_blank_target(prompt: _Prompt) -> bool:
         return not all(target.strip() for target in prompt.sample.targets)
 
-    faults = []
+    faults = [
+        f"{beginning} have only white space in the turn that they answer; fill it or leave them out"
+        for beginning in _affected(prompts, _has_blank_turn)
+    ]
     for field in sorted(_shown_fields(task)):
         faults += [
             f"{beginning} have only white space in the field '{field}', which a template shows; "
@@ -239,6 +245,11 @@ def _blanks(task: Task, prompts: Sequence[_Prompt]) -> list[str]:
         f"{beginning} have a target of only white space; give an answer that can be told from none"
         for beginning in _affected(prompts, has_blank_target)
     ]
+
+
+def _has_blank_turn(prompt: _Prompt) -> bool:
+    messages = prompt.sample.messages
+    return bool(messages) and not turn_text(messages[-1]).strip()
 
 
 def _overlong(task: Task, prompts: Sequence[_Prompt]) -> list[str]:
@@ -312,6 +323,20 @@ def _open_ended(task: Task) -> list[str]:
         f"{what.format(name)} ends in white space, which goes with the answer and takes the place of target_delimiter "
         f"({task.prompts.target_delimiter!r}); leave it out, or mark the answer's place with a slot"
         for name in open_ended[: 1 if task.prompts.marker else None]
+    ]
+
+
+def _without_demonstrations(task: Task, dataset: Dataset) -> list[str]:
+    """Conversations under a system line, or with functions, that no training conversation has."""
+    if not task.prompts.num_fewshot or task.prompts.demonstrations == "fixed":
+        return []
+    frames = {frame_of(sample) for sample in dataset.train}
+    alone = [sample for sample in dataset.test if frame_of(sample) not in frames]
+    if not alone:
+        return []
+    return [
+        f"{_first_of(alone, dataset.test)} have a system line or functions that no training conversation has: "
+        "few-shot prompts show them no demonstration; name some in prompts.fixed"
     ]
 
 

@@ -28,7 +28,8 @@ from harness.task.prompts import render
 _GENERATED_NAMES = frozenset(
     {
         "CHOICES", "DATA", "LABELS", "LabelSet", "Path", "PromptSet", "Row", "Sample", "Splits", "Task",
-        "first_json", "first_json_object", "load", "table_splits", "task", "to_sample",
+        "chat_sample", "chat_splits", "first_json", "first_json_object", "load", "table_splits", "task",
+        "to_sample",
     }
 )  # fmt: skip
 
@@ -83,12 +84,12 @@ def new_task(
 ) -> NewTask:
     """Write the task `name` into a folder of its own in the tasks folder `folder`.
 
-    With `source`, a table that `read_table` knows (a `sheet` of a workbook), two of its columns become prompts
-    and targets, and rows of the same `group_column` stay in one split; without, a small table to edit is
-    written. `shape`: what the answers are, where the targets do not tell. Raises `UserError` for a name that is
-    taken or no identifier, for columns that cannot be those of a task, and for faults of the table.
+    With `source`, a table that `read_table` knows (a `sheet` of a workbook), two of its columns become
+    prompts and targets, and rows of the same `group_column` stay in one split; without, a small table to edit
+    is written. `shape`: what the answers are, where the targets do not tell. Raises `UserError` for a name
+    that is taken or no identifier, for columns that cannot be those of a task, and for faults of the table.
     """
-    _check_name(name, folder)
+    check_name(name, folder)
     if source is None:
         if (input_column, target_column, group_column) != (None, None, None):
             raise UserError("--input, --target and --group name columns of a data file; give it with --from")
@@ -122,7 +123,8 @@ def new_task(
     return NewTask(written, decision(kind, len(set(targets))), power_of(clusters))
 
 
-def _check_name(name: str, folder: Path) -> None:
+def check_name(name: str, folder: Path) -> None:
+    """Raises `UserError` for a name that cannot be a new task's in this tasks folder."""
     if not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
         raise UserError(
             f"'{name}' cannot name a task: use letters, digits and underscores, and begin with a letter"
@@ -173,8 +175,8 @@ def _cut(table: Path, columns: _Columns, kind: AnswerKind, sheet: str | None = N
 
 
 def _write_data(folder: Path, source: Path | None, sheet: str | None) -> Path:
-    """The table beside `task.py`: as it is where that is a plain file, else its rows as JSONL, which anybody can
-    read and compare."""
+    """The table beside `task.py`: as it is where that is a plain file, else its rows as JSONL, which anybody
+    can read and compare."""
     if source is not None and source.is_file() and source.suffix.lower() in COPIED:
         return Path(shutil.copyfile(source, folder / f"data{source.suffix}"))
     if source is not None:
@@ -256,11 +258,14 @@ def _tuple(texts: Sequence[str]) -> str:
 def _examples(task: Task, columns: _Columns, rows: Sequence[Row]) -> str:
     """The first test rows with a right and a wrong completion each, as the examples contract has them."""
     named = [name for name in (columns.input, columns.target, columns.group) if name is not None]
-    lines = [_example(task, index, {name: row[name] for name in named}) for index, row in enumerate(rows[:3])]
+    lines = [
+        example_line(task, index, {name: row[name] for name in named}) for index, row in enumerate(rows[:3])
+    ]
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
-def _example(task: Task, index: int, row: Row) -> dict[str, object]:
+def example_line(task: Task, index: int, row: Row) -> dict[str, object]:
+    """A line of the examples file: a row with the scores of its right answer and of a wrong one."""
     sample = make_sample(task, row, index)
     prompt = render(task.prompts, sample, template=next(iter(task.prompts.templates)))
     wrong = next((choice for choice in sample.choices if choice not in sample.targets), "")

@@ -29,6 +29,7 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from harness.authoring.check import LookAtModels
     from harness.authoring.finding import Finding
+    from harness.authoring.scaffold import NewTask
     from harness.plan.power import Power
     from harness.plan.prepare import PlannedSweep
     from harness.plugins.registry import Plugin
@@ -40,7 +41,11 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser = add_verb("new", _new, "start a task plugin, from a table if you have one")
     parser.add_argument("name", help="the task's name, a Python identifier")
     text = "a table: CSV, TSV, JSON, JSONL, Parquet, Arrow, a workbook (.xlsx), also compressed"
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help=text)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--from", dest="source", type=Path, metavar="FILE", help=text)
+    text = "a chat file (messages, conversations, instruction and output, …), which --from tells by looking"
+    source.add_argument("--from-chat", dest="chats", type=Path, metavar="FILE", help=text)
+    _add_chat_options(parser)
     parser.add_argument("--sheet", metavar="NAME", help="which sheet of a workbook, where it has several")
     parser.add_argument("--input", metavar="COL", help="the column shown to the model")
     parser.add_argument("--target", metavar="COL", help="the column with the right answer")
@@ -73,9 +78,41 @@ def add_verbs(add_verb: AddVerb) -> None:
     add_tasks_dir(parser)
 
 
-def _new(options: argparse.Namespace) -> int:
-    from harness.authoring.scaffold import new_task
+def _add_chat_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `new` for a chat file alone."""
+    text = "of a chat file: which turns of the assistant are targets (default: last)"
+    parser.add_argument("--turns", choices=("last", "all"), help=text)
+    text = "of a chat file with preferences: read the chosen answers"
+    parser.add_argument("--chosen", action="store_true", help=text)
+    text = "of a chat file: leave out rows that cannot be read"
+    parser.add_argument("--skip-faulty", action="store_true", help=text)
 
+
+def _new(options: argparse.Namespace) -> int:
+    from harness.authoring.conversations import ChatOptions, new_chat_task, refuse_columns
+    from harness.authoring.scaffold import new_task
+    from harness.data.chats import looks_like_chats
+
+    chats: Path | None = options.chats
+    has_columns = options.input is not None or options.target is not None
+    if options.source and not has_columns and looks_like_chats(options.source, sheet=options.sheet):
+        chats = options.source
+    if chats is not None:
+        refuse_columns(chats, input=options.input, target=options.target)
+        given = ChatOptions(options.turns or "last", options.group, options.chosen, options.skip_faulty)
+        new = new_chat_task(
+            options.name,
+            options.tasks_dir,
+            source=chats,
+            options=given,
+            sheet=options.sheet,
+            shape=options.answers,
+        )
+        return _written(new, options)
+    if options.turns or options.chosen or options.skip_faulty:
+        raise UserError(
+            "--turns, --chosen and --skip-faulty are for chat files, and this is none; name one with --from-chat"
+        )
     new = new_task(
         options.name,
         options.tasks_dir,
@@ -86,6 +123,10 @@ def _new(options: argparse.Namespace) -> int:
         sheet=options.sheet,
         shape=options.answers,
     )
+    return _written(new, options)
+
+
+def _written(new: "NewTask", options: argparse.Namespace) -> int:
     print(new.decision)
     print(f"{new.folder} is a working task.")
     _print_power(new.power)
@@ -98,7 +139,7 @@ def _print_power(power: "Power") -> None:
     sign = SIGNS["warning" if power.is_coarse else "ok"]
     make_console().print(sign, power.sentence, power.assumptions, highlight=False)
     if power.is_coarse:
-        print("  Add rows, or give test a larger share: table_splits(…, test=0.4) in task.py.")
+        print("  Add rows, or give test a larger share: test=0.4 in load() of task.py.")
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -41,19 +41,23 @@ def read_table(path: Path, *, sheet: str | None = None) -> list[Row]:
 
     `sheet`: of a workbook that has several. Raises `UserError` naming the file and the row.
     """
+    return _as_texts(table_rows(path, sheet=sheet), source=f"{path}, sheet '{sheet}'" if sheet else str(path))
+
+
+def table_rows(path: Path, *, sheet: str | None = None) -> Iterable[Mapping[Any, Any]]:
+    """The rows of a table as its file has them, nested ones whole. Raises `UserError` as `read_table`
+    does."""
     if path.is_dir():
-        return _as_texts(_read_saved(path), source=str(path))
+        return _read_saved(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     kind = kind_of(path)
     if kind == ".xlsx":
-        return _as_texts(
-            _read_workbook(path, sheet), source=f"{path}, sheet '{sheet}'" if sheet else str(path)
-        )
+        return _read_workbook(path, sheet)
     if sheet is not None:
         raise UserError(f"{path}: only a workbook (.xlsx) has sheets; leave '{sheet}' out")
     if kind in (".parquet", ".arrow", ".feather"):
-        return _as_texts(_read_arrow(path, kind), source=str(path))
+        return _read_arrow(path, kind)
     readers: dict[str, Callable[[Path, str], Iterable[Mapping[Any, Any]]]] = {
         ".csv": _read_csv,
         ".tsv": _read_tsv,
@@ -64,7 +68,7 @@ def read_table(path: Path, *, sheet: str | None = None) -> list[Row]:
     if kind not in readers:
         hint = "save it as .xlsx" if kind in (".xls", ".ods", ".xlsm", ".xlsb") else f"use {KINDS}"
         raise UserError(f"{path}: '{kind}' is not a known kind of table; {hint}")
-    return _as_texts(readers[kind](path, _text_of(path)), source=str(path))
+    return readers[kind](path, text_of(path))
 
 
 def kind_of(path: Path) -> str:
@@ -92,7 +96,7 @@ def frame_rows(frame: "pandas.DataFrame") -> list[Row]:
 # Text files
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
     """A text file whole, without the byte order mark that spreadsheets put first."""
     codec = COMPRESSED.get(path.suffix.lower())
     try:

@@ -11,6 +11,7 @@ from harness.metrics.likelihood import LIKELIHOOD
 from harness.metrics.matching import MATCHING
 from harness.metrics.overlap import OVERLAP
 from harness.metrics.sql import SQL
+from harness.metrics.tool_calls import TOOL_CALLS
 from harness.task.metric import (
     Counts,
     Metric,
@@ -46,7 +47,7 @@ __all__ = [
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
-    for metric in (*MATCHING, *CLASSES, *OVERLAP, *LIKELIHOOD, *JSON_TREES, *SQL, *CONSTRAINTS)
+    for metric in (*MATCHING, *CLASSES, *OVERLAP, *LIKELIHOOD, *JSON_TREES, *SQL, *CONSTRAINTS, *TOOL_CALLS)
 }
 
 

@@ -48,7 +48,7 @@ def _numeric_match(answer: str, target: str) -> float:
     return float(Decimal(number) == Decimal(expected))
 
 
-def _token_f1(answer: str, target: str) -> float:
+def token_f1(answer: str, target: str) -> float:
     """F1 over the words of both, as in the SQuAD evaluation (Rajpurkar et al. 2016, arXiv 1606.05250).
 
     Where nothing but articles and punctuation is in one of them, the texts
@@ -93,7 +93,7 @@ MATCHING = (
     Metric(
         "token_f1",
         "F1 over the words of answer and target, without case, punctuation and articles",
-        best(_token_f1),
+        best(token_f1),
         outputs=ANSWERS,
     ),
 )

@@ -273,7 +273,7 @@ def test_a_new_task_says_what_its_test_split_can_show(
     assert call("new", "mail", "--from", "mail.csv", "--input", "message", "--target", "team") == 0
     said = capsys.readouterr().out
     assert "! 30 test samples: only gaps above about 23 points show; 5 points would take about 630." in said
-    assert "give test a larger share: table_splits(…, test=0.4) in task.py.\n→ gainboard check" in said
+    assert "give test a larger share: test=0.4 in load() of task.py.\n→ gainboard check" in said
 
 
 def test_seeds_are_added_to_a_sweep_or_a_shipped_board(

@@ -1,0 +1,312 @@
+"""Read chat files, what fine-tuning services and trainers take, as the rows and splits of a task."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.data.chat_forms import (
+    FORMS,
+    Conversation,
+    FaultyConversation,
+    form_of,
+    read_conversation,
+    without_thought,
+)
+from harness.data.splits import cut_rows
+from harness.data.tables import as_text, kind_of, table_rows, text_of
+from harness.errors import UserError
+from harness.task import Row, Sample, Splits
+from harness.task.conversation import turn_text
+from harness.task.tool_calls import as_call, calls_text
+
+Turns = Literal["last", "all"]
+"""Which of the assistant's turns are targets: the last of each conversation, or every one."""
+
+TOLD = 3
+"""Faulty rows that are told; the others are counted."""
+
+RECURRING = 3
+"""Conversations per different last answer, on average, from which on the splits balance these."""
+
+LOOKED_AT = 10
+"""Rows by which a file is recognised: the first may be the faulty one."""
+
+
+@dataclass(frozen=True)
+class ReadChat:
+    """One conversation with the names that its file gives it."""
+
+    identity: str
+    """The line or the row that it stands in."""
+
+    conversation: Conversation
+    group: str
+    """What it shares with others; of a file without such a column its own identity."""
+
+
+@dataclass(frozen=True)
+class Chats:
+    """The conversations of a file."""
+
+    chats: list[ReadChat]
+    faults: list[str] = field(default_factory=list)
+    """A sentence for each row that was left out."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know: what was left out of which rows."""
+        notes = [f"{len(self.faults):,} rows are left out: {_told(self.faults)}"] if self.faults else []
+        ending = [chat.identity for chat in self.chats if chat.conversation.turns[-1]["role"] != "assistant"]
+        if ending:
+            notes.append(
+                f"{len(ending):,} of {len(self.chats):,} conversations (the first is {ending[0]}) do not end with "
+                "the assistant's turn: what follows its last one is left out"
+            )
+        thinking = sum(any(map(_thinks, chat.conversation.turns)) for chat in self.chats)
+        if thinking:
+            notes.append(
+                f"{thinking:,} conversations hold thoughts (<think>): targets are the answers without them"
+            )
+        unread = sorted(frozenset[str]().union(*(chat.conversation.unread for chat in self.chats)))
+        if unread:
+            notes.append(f"not read: {', '.join(unread[:8])}{' …' if len(unread) > 8 else ''}")
+        return notes
+
+
+def looks_like_chats(path: Path, *, sheet: str | None = None) -> bool:
+    """Whether one of the first rows of a file holds a conversation. False for what cannot be read as a table,
+    which reading it as one tells."""
+    try:
+        rows = islice(_rows(path, sheet), LOOKED_AT)
+        return any(isinstance(row, Mapping) and form_of(_filled(row)) is not None for _, row in rows)
+    except UserError:
+        return False
+
+
+def read_chats(
+    path: Path,
+    *,
+    group: str | None = None,
+    chosen: bool = False,
+    skip_faulty: bool = False,
+    sheet: str | None = None,
+) -> Chats:
+    """Every conversation of a file: JSON Lines, JSON, Parquet, or any other table, also compressed.
+
+    `group`: a key of the rows; conversations with the same value are no independent draws. `chosen`: of two
+    answers of which one is preferred, read that one. Raises `UserError` that counts the rows which cannot be
+    read and tells the first, unless they are to be skipped.
+    """
+    chats: list[ReadChat] = []
+    faults: list[str] = []
+    for place, row in _rows(path, sheet):
+        try:
+            if isinstance(row, str):
+                raise FaultyConversation(row)
+            if not isinstance(row, Mapping):
+                raise FaultyConversation(f"expected an object with {FORMS}")
+            conversation = read_conversation(row, chosen=chosen)
+            _last_target(conversation)
+            identity = place.rpartition(" ")[2]
+            chats.append(ReadChat(identity, conversation, _group(row, group) or identity))
+        except FaultyConversation as error:
+            faults.append(f"{place}: {error}")
+    if faults and not skip_faulty:
+        raise UserError(
+            f"{path}: {len(faults):,} of {len(faults) + len(chats):,} rows cannot be read: {_told(faults)}. "
+            "Correct them, or leave them out with --skip-faulty"
+        )
+    if not chats:
+        raise UserError(f"{path}: no conversation{f': {_told(faults)}' if faults else ''}")
+    return Chats(chats, faults)
+
+
+def chat_splits(
+    path: Path,
+    *,
+    turns: Turns = "last",
+    group: str | None = None,
+    dev: float = 0.1,
+    test: float = 0.1,
+    chosen: bool = False,
+    skip_faulty: bool = False,
+    sheet: str | None = None,
+) -> Splits:
+    """Cut a chat file into train, dev and test, the same on every machine; `chat_sample` makes samples of its
+    rows.
+
+    A conversation is never in two splits, nor are two that ask the same before their last answer, nor those
+    of one `group`. `turns`: the last of the assistant's turns in each conversation is its target, or "all" of
+    them are, a sample each. Those of weight 0 are none. Raises `UserError` as `read_chats` does.
+    """
+    chats = read_chats(path, group=group, chosen=chosen, skip_faulty=skip_faulty, sheet=sheet)
+    return cut_chats(chats, turns, dev=dev, test=test, where=str(path))
+
+
+def cut_chats(
+    chats: Chats, turns: Turns, *, dev: float = 0.1, test: float = 0.1, where: str = "conversations"
+) -> Splits:
+    """As `chat_splits` cuts a file's conversations."""
+    whole = [_whole(place, chat) for place, chat in enumerate(chats.chats)]
+    group = "group" if any(chat.group != chat.identity for chat in chats.chats) else None
+    # Answers that do not recur are no labels, of which each split should have its share.
+    recurring = RECURRING * len({row["target"] for row in whole}) <= len(whole)
+    cut = cut_rows(
+        whole,
+        input_column="asked",
+        target_column="target",
+        group=group,
+        stratify=recurring,
+        dev=dev,
+        test=test,
+        where=where,
+    )
+
+    def expand(rows: Sequence[Row]) -> list[Row]:
+        return [sample for row in rows for sample in chat_rows(chats.chats[row["place"]], turns)]
+
+    return Splits(expand(cut.train), expand(cut.dev), expand(cut.test))
+
+
+def chat_rows(chat: ReadChat, turns: Turns) -> list[Row]:
+    """A row for each sample of a conversation: what stands before a target, and the target."""
+    conversation = chat.conversation
+    places = _targets(conversation)
+    chosen = places if turns == "all" else places[-1:]
+    return [
+        {
+            "id": f"{chat.identity}.{number}" if turns == "all" else chat.identity,
+            "conversation": chat.group,
+            "messages": conversation.turns[:place],
+            "tools": conversation.tools,
+            "target": _target(conversation.turns[place]),
+        }
+        for number, place in enumerate(chosen, 1)
+    ]
+
+
+def chat_sample(row: Row, *, target: str | None = None, choices: tuple[str, ...] = ()) -> Sample:
+    """The sample of a row of `chat_splits`. `target`: the row's in another form. `choices`: of a task whose
+    answers are labels."""
+    last = row["messages"][-1]
+    return Sample(
+        id=row["id"],
+        fields={"text": last["content"] if last["role"] == "user" else ""},
+        target=row["target"] if target is None else target,
+        choices=choices,
+        messages=tuple(row["messages"]),
+        tools=tuple(row["tools"]),
+        cluster=row["conversation"],
+    )
+
+
+# Rows of files
+
+
+def _rows(path: Path, sheet: str | None) -> Iterator[tuple[str, Any]]:
+    """Each row with its place in words; a text in its place says why it cannot be read."""
+    kind = kind_of(path)
+    if path.is_file() and kind in (".jsonl", ".ndjson", ".json"):
+        text = text_of(path)
+        if kind != ".json" or _is_lines(text):
+            yield from _lines(text)
+            return
+    for number, row in enumerate(table_rows(path, sheet=sheet), 1):
+        yield f"row {number}", _dense(row) if kind in (".parquet", ".arrow", ".feather", "") else row
+
+
+def _is_lines(text: str) -> bool:
+    """Whether a JSON file holds an object per line, as many do whose names say otherwise."""
+    first, _, rest = text.lstrip().partition("\n")
+    return bool(rest.strip()) and isinstance(_parsed(first), dict)
+
+
+def _lines(text: str) -> Iterator[tuple[str, Any]]:
+    for number, line in enumerate(io.StringIO(text), 1):
+        if line.strip():
+            yield f"line {number}", _parsed(line)
+
+
+def _parsed(line: str) -> Any:
+    """A line's object, or why it is none."""
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        cut = "; it is cut off" if error.pos >= len(line.rstrip()) or "Unterminated" in error.msg else ""
+        return f"not valid JSON ({error.msg} at character {error.pos + 1}){cut}"
+    except (ValueError, RecursionError) as error:
+        return f"not readable as JSON ({error})"
+    return row if isinstance(row, dict) else f"not a JSON object, but {line.strip()[:40]}"
+
+
+def _dense(value: Any) -> Any:
+    """A nested value without the nulls that columns of one type fill where a row has no such key."""
+    if isinstance(value, Mapping):
+        return {key: _dense(part) for key, part in value.items() if part is not None}
+    if isinstance(value, (list, tuple)):
+        return [_dense(part) for part in value]
+    return value
+
+
+def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: part for key, part in row.items() if part is not None}
+
+
+def _told(faults: Sequence[str]) -> str:
+    more = f"; and {len(faults) - TOLD:,} more" if len(faults) > TOLD else ""
+    return "; ".join(faults[:TOLD]) + more
+
+
+def _group(row: Mapping[str, Any], key: str | None) -> str:
+    if key is None:
+        return ""
+    try:
+        group = as_text(row.get(key))
+    except ValueError:
+        group = ""
+    if not group:
+        raise FaultyConversation(f"its '{key}' is missing or empty, by which rows are to be grouped")
+    return group
+
+
+# Targets
+
+
+def _whole(place: int, chat: ReadChat) -> Row:
+    """A conversation as it is cut: by what stands before its last target."""
+    turns = chat.conversation.turns
+    last = _targets(chat.conversation)[-1]
+    asked = json.dumps([*map(turn_text, turns[:last]), chat.conversation.tools], sort_keys=True)
+    return {"place": place, "asked": asked, "target": _target(turns[last]), "group": chat.group}
+
+
+def _targets(conversation: Conversation) -> list[int]:
+    """Places of the turns that may be targets: they answer something, and say or call something."""
+    places = []
+    for place, turn in enumerate(conversation.turns):
+        asked = place > 0 and conversation.turns[place - 1]["role"] != "system"
+        if turn["role"] == "assistant" and asked and place not in conversation.context_only and _target(turn):
+            places.append(place)
+    return places
+
+
+def _last_target(conversation: Conversation) -> int:
+    places = _targets(conversation)
+    if not places:
+        raise FaultyConversation("no turn of the assistant answers another turn with a text or a call")
+    return places[-1]
+
+
+def _target(turn: Mapping[str, Any]) -> str:
+    """An assistant's turn as the text that is judged and trained on."""
+    calls: Iterable[Any] = map(as_call, turn.get("tool_calls") or ())
+    return calls_text(without_thought(turn["content"]).strip(), [call for call in calls if call is not None])
+
+
+def _thinks(turn: Mapping[str, Any]) -> bool:
+    content: str = turn["content"]
+    return turn["role"] == "assistant" and without_thought(content) != content
