@@ -15,17 +15,21 @@ from harness.cli.verb import (
     add_prices,
     add_publish_options,
     add_results,
+    add_tasks_dir,
     board_file,
+    plugins_for,
     positive,
 )
 from harness.errors import UserError
+from harness.task.step import SPLITS
 
 if TYPE_CHECKING:
     from http.server import ThreadingHTTPServer
 
     from leaderboards import Published
 
-EXPORT_FORMATS = ("csv", "json", "parquet", "every-eval-ever", "model-index")
+EXPORT_FORMATS = ("csv", "json", "parquet", "every-eval-ever", "model-index", "messages")
+"""Of a board, but for the last, which is of a task."""
 
 DEFAULT_PORT, PORTS_TRIED, LAST_PORT = 8000, 100, 65535
 
@@ -49,14 +53,22 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser.add_argument("--no-cache", action="store_true", help=text)
     add_publish_options(parser)
 
-    parser = add_verb("export", _export, "write a board's figures for other programs")
-    text = "a format of a table, or of records per model"
+    parser = add_verb("export", _export, "write a board's figures, or a task's samples, for other programs")
+    text = (
+        "a format of a table, or of records per model; messages: a task's samples for a fine-tuning service"
+    )
     parser.add_argument("--format", required=True, choices=EXPORT_FORMATS, help=text)
     add_results(parser)
     parser.add_argument("--board", metavar="FILE", help="a board file, or the name of a shipped board")
     text = "a file, or a folder for records (default: by the format)"
     parser.add_argument("--out", type=Path, metavar="PATH", help=text)
     add_prices(parser)
+    parser.add_argument("--task", metavar="NAME", help="of messages: the task")
+    text = "of messages: which samples (default: train)"
+    parser.add_argument("--split", choices=SPLITS, help=text)
+    text = "of messages: the wording (default: the task's first)"
+    parser.add_argument("--template", metavar="NAME", help=text)
+    add_tasks_dir(parser)
 
     parser = add_verb(
         "import", _import, "take result files of lm-evaluation-harness as scores from elsewhere"
@@ -138,11 +150,31 @@ def print_next_preview(site: Path) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
+    if options.format == "messages":
+        return _export_messages(options)
+    if options.task or options.split or options.template:
+        raise UserError("--task, --split and --template are for --format messages; leave them out")
     from leaderboards.download.exports import export
 
     board = board_file(options.board, "board.toml") if options.board else None
     written = export(options.results, options.format, board=board, prices=options.prices, out=options.out)
     print(f"{written.what} in {os.fspath(written.path)}")
+    return DONE
+
+
+def _export_messages(options: argparse.Namespace) -> int:
+    from harness.authoring.messages import export_messages
+    from harness.data.dataset import load_dataset
+    from harness.plugins.registry import load_task
+
+    if not options.task:
+        raise UserError("--format messages writes the samples of a task; name it with --task NAME")
+    task = load_task(options.task, plugins_for(options, [options.task]))
+    split = options.split or "train"
+    out = options.out or Path(f"{options.task.rpartition(':')[2]}-{split}.jsonl")
+    count = export_messages(task, load_dataset(task), split=split, out=out, template=options.template)
+    warning = "; what is trained on them cannot be scored here" if split == "test" else ""
+    print(f"{count:,} conversations of {split} in {os.fspath(out)}{warning}")
     return DONE
 
 
