@@ -6,6 +6,7 @@ Earlier turns are what models read, and a turn of the assistant is what they are
 import dataclasses
 import itertools
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,7 +98,7 @@ def chat_answer_kind(targets: Sequence[str], shape: Shape | None = None) -> Answ
             kind,
             description="Call the right functions." if all_call else "Call the right functions, and answer.",
             metrics=("tool_call_match", "tool_call_f1") if all_call else ("turn_f1", "tool_call_match"),
-            settings=(kind.settings[0], f"stop=({literal(NEXT_TURN)},)"),
+            settings=(f"max_tokens={_room(targets)}", f"stop=({literal(NEXT_TURN)},)"),
             says=f"{calling:,} of {len(targets):,} targets call functions: judged by names and arguments",
         )
     kind = answer_kind(targets, shape)
@@ -105,6 +106,13 @@ def chat_answer_kind(targets: Sequence[str], shape: Shape | None = None) -> Answ
         kind = answer_kind(targets, "text")  # a label that begins another would never be the less likely one
     descriptions = {"text": "Write the assistant's turn.", "choice": "Choose the assistant's answer."}
     return dataclasses.replace(kind, description=descriptions.get(kind.shape, kind.description))
+
+
+def _room(targets: Sequence[str]) -> int:
+    """Tokens for the longest target: JSON takes as many as it has characters where a vocabulary has no words for
+    it, and each template puts marks of its own around calls."""
+    longest = max(len(target.encode()) for target in targets)
+    return 16 * math.ceil((longest + 16) / 16)
 
 
 def _begins_another(choices: Sequence[str]) -> bool:
