@@ -27,6 +27,9 @@ QUICK = Training(
 )
 """Enough steps to change what the model says."""
 
+BRIEF = QUICK.model_copy(update={"max_steps": 2, "eval_steps": 2})
+"""For what does not depend on how much is learnt. The first step warms up, and changes nothing yet."""
+
 
 def write_rows(path: Path, task_name: str, split: str, *, count: int, shown: int = 0) -> list[dict[str, Any]]:
     """Render samples of a bundled task into a file that workers read."""

@@ -222,6 +222,10 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             peft_config=adapter,
             callbacks=callbacks,
         )
+        if hasattr(self.model, "create_or_update_model_card"):
+            # PEFT's card, which takes longer to render than an adapter to save: checkpoints need none, and weights
+            # that are finished get one of ours.
+            self.model.create_or_update_model_card = _write_no_card
         # TRL's loss is a mean over the targets of the whole effective batch, whatever the model's own loss
         # can do.
         self.model_accepts_loss_kwargs = True
@@ -466,6 +470,10 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         for name, tensor in self.model.named_parameters():
             if name in dtypes:
                 tensor.data = tensor.data.to(dtypes[name])
+
+
+def _write_no_card(folder: str) -> None:
+    """In place of what a library would write beside weights."""
 
 
 def _size_of(model: Any, args: SFTConfig) -> ModelSize:

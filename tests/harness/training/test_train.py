@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_models import QUICK, fit, fit_job, read_jsonl, train, write_jsonl
+from toy_models import BRIEF, QUICK, fit, fit_job, read_jsonl, train, write_jsonl
 
 from harness.errors import UserError
 from harness.task import Rendered
@@ -118,14 +118,14 @@ def test_a_loss_that_is_no_number_fails_the_run_and_says_what_to_do(trainer: Wor
     wild = QUICK.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 0.0, "warmup_steps": 0})
     with pytest.raises(JobFailed, match=r"became nan.*lower learning_rate"):
         train(trainer, dates, "full", wild)
-    assert train(trainer, dates, "full", QUICK)["steps"] == 24, "the worker goes on with the next job"
+    assert train(trainer, dates, "full", BRIEF)["steps"] == 2, "the worker goes on with the next job"
 
 
 def test_samples_over_max_length_are_left_out_and_counted(trainer: Worker, dates: Path) -> None:
     rows: list[dict[str, Any]] = read_jsonl(dates / "train.jsonl")
     rows[0]["prompt"]["messages"][0]["content"] = "word " * 400
     write_jsonl(dates / "train.jsonl", rows)
-    record = train(trainer, dates, "lora", QUICK)
+    record = train(trainer, dates, "lora", BRIEF)
     assert (record["samples"], record["samples_left_out"]) == (47, 1)
 
 
@@ -187,7 +187,7 @@ def test_when_every_sample_is_too_long_the_run_fails_with_a_sentence(trainer: Wo
 
 
 def test_an_adapter_trains_a_small_share_of_the_parameters(trainer: Worker, dates: Path) -> None:
-    record = train(trainer, dates, "lora", QUICK)
+    record = train(trainer, dates, "lora", BRIEF)
     assert 0 < record["trainable_parameters"] < 0.2 * record["parameters"]
     assert (dates / "lora" / "adapter_config.json").exists()
     frozen = record["parameters"] - record["trainable_parameters"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_models import QUICK, fit, fit_job, train, write_jsonl, write_rows
+from toy_models import BRIEF, QUICK, fit, fit_job, train, write_jsonl, write_rows
 
 from harness.sweep.models import fingerprint
 from harness.sweep.recipe import MetaLearning
@@ -54,7 +54,7 @@ def test_dora_trains_magnitudes_besides(trainer: Worker, qwen3: Path, dates: Pat
 
 
 def test_an_adapter_is_scaled_by_the_rule_it_is_given(trainer: Worker, dates: Path) -> None:
-    train(trainer, dates, "lora", SHORT.model_copy(update={"use_rslora": True}))
+    train(trainer, dates, "lora", BRIEF.model_copy(update={"use_rslora": True}))
     assert config_of(dates / "lora")["use_rslora"]
 
 
@@ -128,7 +128,7 @@ def test_a_stage_goes_on_from_the_weights_of_the_one_before(trainer: Worker, dat
 
 
 def test_weights_of_another_model_are_no_start(trainer: Worker, dates: Path) -> None:
-    train(trainer, dates, "lora", SHORT)
+    train(trainer, dates, "lora", BRIEF)
     config = config_of(dates / "lora") | {"r": 4}
     (dates / "lora" / "adapter_config.json").write_text(json.dumps(config))
     with pytest.raises(JobFailed, match=r"adapter .* does not fit the base model"):
@@ -146,8 +146,8 @@ def test_a_soup_is_the_mean_of_its_members_weight_changes(
     for seed, member in enumerate(members):
         # Ranks and scalings of their own: what is averaged is what they do.
         settings = {"r": 4 + 2 * seed, "use_rslora": seed > 0} if tuner != "full" else {}
-        train(trainer, dates, tuner, SHORT.model_copy(update=settings), weights=member, seed=seed)
-    soup = fit_job(dates, tuner, SHORT, weights=dates / "soup", members=tuple(members))
+        train(trainer, dates, tuner, BRIEF.model_copy(update=settings), weights=member, seed=seed)
+    soup = fit_job(dates, tuner, BRIEF, weights=dates / "soup", members=tuple(members))
     record = fit(trainer, soup)
     assert (record["steps"], record["tokens"], record["flops"], record["train_curve"]) == (0, 0, 0.0, [])
     assert record["tasks"] == ["date_normalise"]
@@ -264,7 +264,7 @@ def test_visits_draw_a_tasks_rows_evenly() -> None:
 def test_weights_come_with_a_card_that_says_what_they_are(trainer: Worker, dates: Path, tuner: str) -> None:
     from huggingface_hub import ModelCard
 
-    record = train(trainer, dates, tuner, SHORT)
+    record = train(trainer, dates, tuner, BRIEF)
     card = ModelCard.load(dates / tuner / "README.md")
     assert card.data.library_name == ("peft" if tuner == "lora" else "transformers")
     for said in (
@@ -282,10 +282,10 @@ def test_a_card_takes_scores_and_gains_when_they_are_known(trainer: Worker, qwen
     from harness.records.training import TrainingRecord
     from harness.training.modelcard import Score, model_card
 
-    record = TrainingRecord.model_validate(train(trainer, dates, "lora", SHORT))
+    record = TrainingRecord.model_validate(train(trainer, dates, "lora", BRIEF))
     score = Score("date_normalise", "exact_match", 0.5, 0.4, 0.6, 100)
     gain = Score("date_normalise", "exact_match", 0.25, None, 0.5, 100, over="zero_shot")
-    text = model_card(str(qwen3), None, fit_job(dates, "lora", SHORT), record, scores=[score], gains=[gain])
+    text = model_card(str(qwen3), None, fit_job(dates, "lora", BRIEF), record, scores=[score], gains=[gain])
     card = ModelCard(text)
     (result,) = card.data.eval_results
     assert (result.metric_type, result.metric_value) == ("exact_match", 0.5)
@@ -298,13 +298,13 @@ def test_weights_load_with_their_own_libraries(trainer: Worker, qwen3: Path, dat
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     for tuner, library in (("lora", AutoPeftModelForCausalLM), ("full", AutoModelForCausalLM)):
-        train(trainer, dates, tuner, SHORT)
+        train(trainer, dates, tuner, BRIEF)
         assert library.from_pretrained(dates / tuner).num_parameters() > 0
         assert AutoTokenizer.from_pretrained(dates / tuner).chat_template
 
 
 def test_the_record_beside_weights_is_no_part_of_them(trainer: Worker, dates: Path) -> None:
-    train(trainer, dates, "full", SHORT)
+    train(trainer, dates, "full", BRIEF)
     before = fingerprint(str(dates / "full"), None)
     record = json.loads((dates / "full" / "training.json").read_text())
     (dates / "full" / "training.json").write_text(json.dumps(record | {"load_seconds": 7.0}))
@@ -316,7 +316,7 @@ def test_the_record_beside_weights_is_no_part_of_them(trainer: Worker, dates: Pa
 
 def test_tensorboard_gets_the_curves(trainer: Worker, dates: Path) -> None:
     pytest.importorskip("tensorboard")
-    train(trainer, dates, "lora", SHORT, report_to=("tensorboard",))
+    train(trainer, dates, "lora", BRIEF, report_to=("tensorboard",))
     assert list((dates / "logs").glob("events.out.tfevents.*"))
 
 

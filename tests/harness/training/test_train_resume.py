@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from places import TESTS
-from toy_models import QUICK, ask_job, fit, fit_job, write_rows
+from toy_models import BRIEF, QUICK, ask_job, fit, fit_job, write_rows
 
 from harness.sweep.recipe import Training
 from harness.training.checkpoints import (
@@ -140,6 +140,7 @@ def test_a_checkpoint_that_is_half_written_is_left_for_the_one_before(
         "checkpoint-10",
         "checkpoint-5",
     ]
+    assert not [*disturbed.checkpoints.glob("*/README.md")], "a checkpoint needs no card"
     record = fit(trainer, disturbed)
     assert record["resumed_at"] == [5]
     assert_same(disturbed, undisturbed, record, expected)
@@ -163,7 +164,7 @@ def test_what_a_killed_start_did_after_its_checkpoint_is_counted_as_discarded(
 
 
 def test_finished_weights_are_not_made_again(trainer: Worker, rows: Path, tmp_path: Path) -> None:
-    once = job(tmp_path, rows, training=QUICK)
+    once = job(tmp_path, rows, training=BRIEF)
     record = fit(trainer, once)
     seen: list[Message] = []
     assert fit(trainer, once, seen.append) == record
@@ -173,10 +174,10 @@ def test_finished_weights_are_not_made_again(trainer: Worker, rows: Path, tmp_pa
 def test_a_folder_without_a_record_is_no_finished_training(
     trainer: Worker, rows: Path, tmp_path: Path
 ) -> None:
-    once = job(tmp_path, rows, training=QUICK)
+    once = job(tmp_path, rows, training=BRIEF)
     once.weights.mkdir(parents=True)
     (once.weights / "adapter_config.json").write_text("{}")
-    assert fit(trainer, once)["steps"] == QUICK.max_steps
+    assert fit(trainer, once)["steps"] == BRIEF.max_steps
     assert (once.weights / "adapter_model.safetensors").exists()
 
 
@@ -205,11 +206,12 @@ def test_a_training_in_rungs_ends_as_one_without(
 
 
 def test_rungs_at_evaluations_change_nothing_at_all(trainer: Worker, rows: Path, tmp_path: Path) -> None:
-    whole = job(tmp_path / "whole", rows, training=QUICK)
+    short = QUICK.model_copy(update={"max_steps": 8, "eval_steps": 4})
+    whole = job(tmp_path / "whole", rows, training=short)
     expected = fit(trainer, whole)
     for until in (0.5, 1.0):
         rung = job(
-            tmp_path / "rungs", rows, training=QUICK, until=until, weights=tmp_path / "rungs" / str(until)
+            tmp_path / "rungs", rows, training=short, until=until, weights=tmp_path / "rungs" / str(until)
         )
         record = fit(trainer, rung)
     assert_same(rung, whole, record, expected)
