@@ -22,8 +22,9 @@ FOCUS = """() => {
 }"""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(browser: Any, shown: Showcase) -> Iterator[Any]:
+    """A tab that every test opens a page in."""
     # Without smooth scrolling, which a reader can ask for, nothing has to be waited for.
     opened = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     yield opened
