@@ -79,13 +79,21 @@ def listened_to(page: Any) -> list[str]:
     return complaints
 
 
-def visit(browser: Any, address: str, *, width: int, scheme: Any) -> Visit:
-    """Open a page and record it."""
+@cache
+def _tab(browser: Any, width: int, scheme: Any) -> tuple[Any, list[str]]:
+    """A page for all visits of this width and in these colours, and what it says: a new one takes longer to
+    start than most pages to load."""
     # Without smooth scrolling, which a reader can ask for, nothing has to be waited for.
     page = browser.new_page(
         viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
     )
-    complaints = listened_to(page)
+    return page, listened_to(page)
+
+
+def visit(browser: Any, address: str, *, width: int, scheme: Any) -> Visit:
+    """Open a page and record it."""
+    page, complaints = _tab(browser, width, scheme)
+    complaints.clear()
     page.goto(address, wait_until="load")
     seen = {
         "violations": page.evaluate("window.violations"),
@@ -104,7 +112,7 @@ def visit(browser: Any, address: str, *, width: int, scheme: Any) -> Visit:
         "complaints": list(complaints),
         "faults": _faults(page, scheme),
     }
-    page.close()
+    page.goto("about:blank")
     return Visit(**seen)
 
 
