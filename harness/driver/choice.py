@@ -8,6 +8,7 @@ from harness.driver.outcome import SweepWork
 from harness.driver.waves import WaveOutcome, Waves
 from harness.errors import UserError
 from harness.plan.estimate import Estimator
+from harness.plan.evaluation import judged_limit
 from harness.plan.selection import SearchTrial, SettingsSearch
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import read_answers
@@ -136,6 +137,7 @@ class SettingsChoice:
             higher_is_better=self._sweep.facts.card(run.task).metrics[metric].higher_is_better,
             tokens_per_trial=tokens,
             seconds_per_trial=seconds,
+            judged=judged_limit(len(self._sweep.facts.tasks[run.task].dataset.dev)),
         )
 
     # Trials

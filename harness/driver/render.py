@@ -44,7 +44,10 @@ class Workshop:
     def samples(self, run: Run) -> list[Sample]:
         """What a run is scored on."""
         dataset = self._tasks[run.task].dataset
-        return (dataset.test if run.split == "test" else dataset.dev)[: run.limit]
+        if run.split == "test":
+            return dataset.test[: run.limit]
+        # The part that trials of a search answer should be as the whole is.
+        return dataset.dev if run.limit is None else balanced_order(dataset.dev)[: run.limit]
 
     def write_prompts(self, run: Run) -> None:
         """Every sample in each of the run's templates."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from harness.data.loaded import LoadedTask
-from harness.plan.evaluation import epochs_of, samples_read
+from harness.plan.evaluation import epochs_of, judged_limit, samples_read
 from harness.plan.halving import full_trainings, rungs, trials_at
 from harness.plan.selection import planned_trials
 from harness.records.costs import forward_flops, training_flops
@@ -160,7 +160,8 @@ class Estimator:
         count = planned_trials(run.search, tokens_per_trial=tokens, seconds_per_trial=seconds)
         ladder = rungs(settings.reduction_factor, settings.rungs)
         trainings = full_trainings(ladder, count)
-        asked = self._score_tokens(run.model_copy(update={"split": "dev", "limit": None}))
+        limit = judged_limit(len(self._tasks[run.task].dataset.dev))
+        asked = self._score_tokens(run.model_copy(update={"split": "dev", "limit": limit}))
         eval_tokens = trainings * self._eval_tokens(stage) + sum(trials_at(ladder, count)) * asked
         return _Planned(stage, trainings * self._tokens(stage), eval_tokens)
 

@@ -6,15 +6,23 @@ Where all evaluations together can read `eval_samples` (128) dev samples of a ta
 Otherwise the end of the training reads min(128, B/2), once, for the loss that is compared between
 trainings; what is left of B is shared evenly among the evaluations before, which draw the curve and choose
 the checkpoint. None reads fewer than 8.
+
+A trial of a search answers up to q/σ² = 500 dev samples: from there on the luck of the samples adds no more to
+the variance of the difference between two trials (q/n) than half of what the luck of their seeds does (2σ²).
+Without end they would show a gap four fifths as large.
 """
 
 import math
 from collections.abc import Sequence
 
+from harness.statistics.planning import DISAGREEMENT, SEED_SD
 from harness.sweep.recipe import Portion, Training
 
 MOST_READ = 0.45
 """Dev samples read for each sample trained on: half of the tokens, where those of dev are a tenth longer."""
+
+MOST_JUDGED = round(DISAGREEMENT / SEED_SD**2)
+"""Dev samples that a trial of a search answers at each rung, drawn by label."""
 
 FEWEST = 8
 """Dev samples of an evaluation, where there are so many: fewer would choose by chance."""
@@ -42,6 +50,11 @@ def evaluations_of(training: Training, samples: int) -> int:
     steps = steps_of(training, samples)
     interval = math.ceil(training.eval_steps * steps) if training.eval_steps < 1 else int(training.eval_steps)
     return 1 + math.ceil(steps / interval)
+
+
+def judged_limit(available: int) -> int | None:
+    """The `limit` of a trial's answers on dev; None where it answers all that are `available`."""
+    return MOST_JUDGED if available > MOST_JUDGED else None
 
 
 def bounded(training: Training, portions: Sequence[Portion], *, available: int) -> Training:

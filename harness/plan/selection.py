@@ -66,13 +66,14 @@ class SettingsSearch:
         higher_is_better: bool,
         tokens_per_trial: float,
         seconds_per_trial: float,
+        judged: int | None = None,
     ) -> None:
         """`run` may be any of the cell's. Tokens and seconds per trial are estimates that hold until one is
-        measured."""
+        measured. `judged`: dev samples that a trial answers; None: all."""
         assert run.search is not None, "there is something to choose"
         search, settings = run.search, run.search.settings
         self._run = run.model_copy(
-            update={"search": None, "split": "dev", "limit": None, "seed": search.seed}
+            update={"search": None, "split": "dev", "limit": judged, "seed": search.seed}
         )
         self._metric, self._higher = metric, higher_is_better
         self._ladder = rungs(settings.reduction_factor, settings.rungs)
@@ -186,6 +187,7 @@ class SettingsSearch:
             trials=tuple(trial.record() for trial in self.trials),
             chosen=best,
             stopped=self.stopped,
+            judged=self._run.limit,
         )
 
     def _best(self) -> int | None:

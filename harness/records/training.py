@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from harness.records.fields import LARGEST_AMOUNT, Amount, Count, Finite, TrainingShare, record_part
-from harness.sweep.recipe import Settings
+from harness.sweep.recipe import Settings, is_none
 from harness.toml import Frozen
 
 
@@ -192,6 +192,9 @@ class Selection(Frozen):
 
     stopped: str = ""
     """What ended the search before everything was tried: the budget, in words. Empty when nothing did."""
+
+    judged: int | None = Field(default=None, gt=0, exclude_if=is_none)
+    """Dev samples that each trial answered; None: all."""
 
     @property
     def spent(self) -> ResourceUse:

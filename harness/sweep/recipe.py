@@ -34,7 +34,7 @@ EVALUATION_FIELDS = ("eval_samples", "interim_eval_samples")
 """How much of dev is read: where a sweep leaves it open, planning may lower it by the training budget."""
 
 
-def _is_none(value: object) -> bool:
+def is_none(value: object) -> bool:
     """For settings that came later: those who lack them have the keys that they had before."""
     return value is None
 
@@ -78,7 +78,7 @@ class Training(Frozen):
     `metric_for_best_model` is `task_metric`. Where a sweep does not set it, planning lowers it such that
     evaluations read less than half of what is trained on (`harness.plan.evaluation`)."""
 
-    interim_eval_samples: int | None = Field(default=None, gt=0, exclude_if=_is_none)
+    interim_eval_samples: int | None = Field(default=None, gt=0, exclude_if=is_none)
     """Those of them that evaluations read until the end of the training, which reads all of `eval_samples`
     once more; drawn by label. None: every evaluation reads all, and nothing is read once more."""
 

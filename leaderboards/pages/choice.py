@@ -80,9 +80,10 @@ def _summary(result: Result, selection: Selection) -> str:
     halving = ""
     if len(shares) > 1 and search is not None:
         halving = f" Each time about one in {search.settings.reduction_factor} went on."
+    judged = f"{count_of(selection.judged, 'sample')} of " if selection.judged else ""
     were = "was" if len(selection.trials) == 1 else "were"
     return (
-        f"{tried} {were} tried and judged by {selection.metric} on dev, {when}.{halving} "
+        f"{tried} {were} tried and judged by {selection.metric} on {judged}dev, {when}.{halving} "
         "Test was scored once, with the chosen one, for every seed."
     )
 

@@ -3,12 +3,14 @@
 import dataclasses
 from pathlib import Path
 
+from synthetic import make_run, task_card
 from toy_models import read_jsonl
 from toy_task import adding, rows
 
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
 from harness.driver.render import Workshop
+from harness.plan.evaluation import judged_limit
 from harness.plan.runs import make_runs
 from harness.sweep.sweep import Sweep
 from harness.task import Splits
@@ -37,6 +39,18 @@ def test_a_training_is_evaluated_on_so_many_samples_of_each_task(tmp_path: Path)
         read[run.candidate.method] = [row["task"] for row in read_jsonl(shop.fit(run.recipe).dev)]
     assert read["lora"] == ["more adding"] * 3
     assert sorted(read["multitask"]) == ["adding"] * 3 + ["more adding"] * 3
+
+
+def test_trials_of_a_search_answer_a_part_of_dev_that_is_as_the_whole(tmp_path: Path) -> None:
+    """Though the task lists its dev samples label by label."""
+    answers = [{"text": str(number), "answer": "ab"[number // 500]} for number in range(1000)]
+    task = adding(data=lambda: Splits(rows(2000, 2128), answers, rows(3000, 3004)))
+    shop = Workshop(tmp_path, {task.name: LoadedTask(task, load_dataset(task))})
+    run = make_run("toy", "lora", task_card(task.name), 0).model_copy(update={"split": "dev"})
+    judged = shop.samples(run.model_copy(update={"limit": judged_limit(1000)}))
+    targets = [sample.targets[0] for sample in judged]
+    assert (len(targets), targets.count("a")) == (500, 250)
+    assert len(shop.samples(run.model_copy(update={"limit": judged_limit(500)}))) == 1000
 
 
 def test_the_few_samples_of_an_evaluation_have_the_labels_of_all(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from toy_task import adding
+from toy_task import adding, rows
 
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
@@ -12,6 +12,7 @@ from harness.plan.runs import make_runs
 from harness.records.costs import forward_flops, training_flops
 from harness.sweep.run import Run
 from harness.sweep.sweep import Sweep
+from harness.task import Splits
 
 PROMPT_TOKENS, ANSWER_TOKENS = 13.5 / 4, 1.75 / 4
 """Of the toy task's test samples, on average: `8 + 1`, a line break, `Answer:` and `9` have 5, 1, 7 and 1
@@ -123,6 +124,25 @@ def test_the_answers_of_trials_on_dev_are_forecast() -> None:
     asked = 3 * int(2 * (PROMPT_TOKENS + 10))
     forecast = Estimator(tasks()).forecast(run, done=False)
     assert forecast.eval_tokens == int(4 * int(3 * 2 * row) + asked)
+
+
+def test_trials_answer_at_most_500_samples_of_a_large_dev() -> None:
+    def eval_tokens(dev: int) -> int:
+        task = adding(data=lambda: Splits(rows(0, 64), rows(10_000, 10_000 + dev), rows(90_000, 90_004)))
+        sweep = {
+            "name": "s",
+            "tasks": ["adding"],
+            "seeds": [0],
+            "defaults": {"training": {"eval_samples": 8}, "lora": {"r": [4, 8, 16]}},
+            "candidates": [{"name": "a", "model": "x/a-70B", "methods": ["lora"]}],
+        }
+        loaded = {"adding": LoadedTask(task, load_dataset(task))}
+        (run,) = make_runs(
+            Sweep.model_validate(sweep), loaded, fingerprint=lambda model, revision: "f", limit=None
+        )
+        return Estimator(loaded).forecast(run, done=False).eval_tokens
+
+    assert eval_tokens(400) < eval_tokens(500) == eval_tokens(501) == eval_tokens(2000)
 
 
 def test_every_answer_that_is_sampled_for_a_prompt_is_counted() -> None:

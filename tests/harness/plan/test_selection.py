@@ -34,6 +34,19 @@ def start(run: Run, *, higher: bool = True) -> SettingsSearch:
     )
 
 
+def test_trials_answer_the_part_of_dev_that_they_are_given() -> None:
+    search = SettingsSearch(
+        cell(),
+        metric="accuracy",
+        higher_is_better=True,
+        tokens_per_trial=1.0,
+        seconds_per_trial=1.0,
+        judged=500,
+    )
+    assert {trial.run.limit for trial in search.wave()} == {500}
+    assert start(cell()).wave()[0].run.limit is None
+
+
 def quality(trial: SearchTrial) -> float:
     """Best at a rate of 1e-3 and a rank of 8, whatever the training is worth."""
     rate, rank = trial.settings["learning_rate"], trial.settings.get("r", 8)
