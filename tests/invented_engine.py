@@ -26,6 +26,9 @@ class Letters:
     def get_added_vocab(self) -> dict[str, int]:
         return {}
 
+    def get_vocab(self) -> dict[str, int]:
+        return {}
+
     def __call__(self, text: str | list[str], add_special_tokens: bool = True) -> dict[str, Any]:
         if isinstance(text, list):
             return {"input_ids": [self(one, add_special_tokens)["input_ids"] for one in text]}

@@ -20,7 +20,9 @@ from harness.engines.engine import (
     Request,
     Sampling,
 )
+from harness.engines.held import cannot_be_held
 from harness.engines.thinking import ThoughtPlace
+from harness.errors import UserError
 from harness.jsonl import each_jsonl
 from harness.records.predictions import EngineAnswer
 from harness.sweep.thoughts import MAX_THOUGHT_TOKENS, Parted, cut_at, part_thought
@@ -92,8 +94,12 @@ class Questions:
     """How one run's prompts are put to one arm of an engine."""
 
     def __init__(self, job: AskJob, arm: int, engine: Engine) -> None:
-        """`arm`: its place among the arms in use."""
+        """`arm`: its place among the arms in use. Raises `UserError` where its answers cannot be held as the job
+        wants it, and like `PromptEncoder`."""
         self._job, self._arm = job, arm
+        refusal = None if job.structured_outputs is None else cannot_be_held(engine.tokenizer)
+        if refusal is not None:
+            raise UserError(refusal)
         self.encoder = PromptEncoder.of(engine.tokenizer, job)
         self._context = engine.context
         self._sampling = _sampling(job)

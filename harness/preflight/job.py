@@ -25,6 +25,9 @@ class PromptProbe(Frozen):
     num_fewshot: int
     max_tokens: int
     max_model_len: int | None
+    is_held: bool = False
+    """Whether written answers are held to their choices, or to a schema."""
+
     may_be_cut: bool
     """Whether prompts beyond the context are cut; otherwise they are errors."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from harness.engines.completion import answer_text
 from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
 from harness.engines.engine import check_vocabulary, context_length
+from harness.engines.held import cannot_be_held
 from harness.errors import UserError
 from harness.preflight.chat import chat_remarks
 from harness.preflight.conversations import conversation_remarks
@@ -130,6 +131,10 @@ def _prompts(
     """`targets`: as they follow the prompts."""
     if not all(prompt.token_ids for prompt in prompts):
         yield Remark(severity="refuse", fact="prompt", task=probe.task, sentence=NO_TOKENS)
+        return
+    refusal = cannot_be_held(encoder.tokenizer) if probe.is_held else None
+    if refusal is not None:
+        yield Remark(severity="refuse", fact="structured_outputs", task=probe.task, sentence=refusal)
         return
     pairs = list(zip(encoder.without_thoughts(prompts), targets, strict=True))
     answers = list(zip(targets, encoder.answers(pairs), strict=True))

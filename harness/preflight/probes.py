@@ -12,7 +12,7 @@ from harness.data.loaded import LoadedTask
 from harness.errors import PLUGIN_FAULTS
 from harness.preflight.job import ModelJob, PromptProbe, Rows, TargetModules, TrainingProbe
 from harness.sweep.converted import location
-from harness.sweep.methods import TUNERS
+from harness.sweep.methods import METHOD_TABLE, TUNERS
 from harness.sweep.models import is_on_this_machine
 from harness.sweep.recipe import Portion, is_all_linear
 from harness.sweep.run import Run
@@ -70,14 +70,15 @@ class Probes:
     def _prompt_probe(self, run: Run) -> PromptProbe | None:
         """What a run is asked; None where the task's own code cannot render it,
         which the run itself tells."""
-        generation = run.generation
+        generation, task = run.generation, self._tasks[run.task].task
+        method = METHOD_TABLE[run.candidate.method]
+        is_held = method.held_to_choices or task.structured_outputs is not None
         key = (
             *(run.task, run.num_fewshot, run.demonstrations, run.templates, run.limit, run.split),
-            *(generation.max_tokens, generation.max_model_len),
+            *(generation.max_tokens, generation.max_model_len, is_held),
         )
         if key not in self._prompts:
             self._prompts[key] = None
-            task = self._tasks[run.task].task
             with suppress(*PLUGIN_FAULTS):
                 self._prompts[key] = PromptProbe(
                     task=run.task,
@@ -85,6 +86,7 @@ class Probes:
                     num_fewshot=run.num_fewshot,
                     max_tokens=generation.max_tokens or task.max_tokens,
                     max_model_len=generation.max_model_len,
+                    is_held=is_held,
                     may_be_cut=task.truncation_side is not None,
                     rows=self._prompt_rows(run),
                 )

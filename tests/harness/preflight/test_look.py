@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from home_made_tokenizers import home_made
 
 from harness.preflight.job import ModelJob, PromptProbe, Remark, TrainingProbe
 from harness.task import PromptSet, Sample
@@ -314,6 +315,16 @@ def test_training_samples_that_are_too_long_are_counted(process: Worker, folder:
     )
     (every,) = remarks(process, folder, trained("red", max_length=4))
     assert every.severity == "refuse" and every.sentence.startswith("all 1 training samples")
+
+
+def test_answers_that_cannot_be_held_to_their_choices_are_refused(process: Worker, folder: Path) -> None:
+    held, free = asked("red", is_held=True), asked("red")
+    assert remarks(process, folder, held) == []
+    home_made("Unigram", template=None).save_pretrained(folder)
+    assert "structured_outputs" not in {remark.fact for remark in remarks(process, folder, free)}
+    refusals = [remark for remark in remarks(process, folder, held) if remark.fact == "structured_outputs"]
+    assert [(remark.severity, remark.task) for remark in refusals] == [("refuse", "repeat")]
+    assert "its tokenizer (Unigram) writes spaces as" in refusals[0].sentence
 
 
 # What a chat template does that one would not expect
