@@ -117,6 +117,18 @@ def _check_room(path: Path, header: GgufHeader, folder: Path) -> None:
 # Weights
 
 
+def save_without_weights(model: str, folder: Path) -> None:
+    """Write the configuration and the tokenizer of a GGUF file into a folder, as its conversion has them. Raises
+    `UserError` where it cannot be converted for what they are."""
+    path = gguf_file(model)
+    header = _header(path)
+    with _reading(path):
+        config = _configuration(path, header)
+    config.eos_token_id = _turn_ends(path, header)
+    config.save_pretrained(folder)
+    _save_tokenizer(path, header, folder)
+
+
 def _save_model(path: Path, header: GgufHeader, folder: Path) -> None:
     """The weights with a configuration that knows nothing of GGUF."""
     model = _loaded(path, header)
@@ -135,19 +147,30 @@ def _save_model(path: Path, header: GgufHeader, folder: Path) -> None:
 
 
 def _loaded(path: Path, header: GgufHeader) -> Any:
-    folder = str(path.parent)
+    with _reading(path), _one_table_of_names():
+        model, info = AutoModelForCausalLM.from_pretrained(
+            str(path.parent),
+            gguf_file=path.name,
+            config=_configuration(path, header),
+            dtype=torch.float32,
+            output_loading_info=True,
+            **_unpacked(),
+        )
+    _check_complete(path, header, model, info)
+    return model
+
+
+def _configuration(path: Path, header: GgufHeader) -> Any:
+    config = AutoConfig.from_pretrained(str(path.parent), gguf_file=path.name)
+    _put_right(path, config, header)
+    return config
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raise `UserError` for whatever transformers thinks of a file."""
     try:
-        with _one_table_of_names():
-            config = AutoConfig.from_pretrained(folder, gguf_file=path.name)
-            _put_right(path, config, header)
-            model, info = AutoModelForCausalLM.from_pretrained(
-                folder,
-                gguf_file=path.name,
-                config=config,
-                dtype=torch.float32,
-                output_loading_info=True,
-                **_unpacked(),
-            )
+        yield
     except ImportError as error:
         raise UserError(
             f"{path.name} is read with the package gguf, which is not installed ({error.name}): "
@@ -157,8 +180,6 @@ def _loaded(path: Path, header: GgufHeader) -> Any:
         raise
     except Exception as error:  # whatever the libraries think of what the file says
         raise UserError(f"transformers cannot read {path} ({one_line(error)[:300]})") from error
-    _check_complete(path, header, model, info)
-    return model
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
         yield Remark(severity="refuse", fact="configuration", sentence=sentence)
         return
     text_config = config.get_text_config()
-    if Path(job.model).is_dir():
+    if job.is_converted and Path(job.model).is_dir():
         yield from weights_remarks(Path(job.model), text_config)
     yield from look(job, loaded["tokenizer"], text_config, lambda what: report({"at": what}))
 

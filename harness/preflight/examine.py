@@ -2,6 +2,7 @@
 which may neither take long nor grow large."""
 
 import importlib.util
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -10,10 +11,9 @@ from pathlib import Path
 from time import monotonic
 
 from harness.data.loaded import LoadedTask
-from harness.preflight.job import LayersJob, ModelJob, ModelReport, Remark
+from harness.preflight.job import GgufJob, LayersJob, ModelJob, ModelReport, Remark
 from harness.preflight.probes import Probes
 from harness.records.preflight import PreflightFinding
-from harness.sweep.converted import location
 from harness.sweep.run import Run
 from harness.workers.listener import Event, JobBegan, JobsEnded, Listener, PhaseBegan
 from harness.workers.worker import JobFailed, Message, Worker, WorkerDied
@@ -23,7 +23,8 @@ SECONDS_EACH, SECONDS_TOGETHER = 20.0, 60.0
 starting the processes that look is not counted."""
 
 TOKENIZERS, LAYERS = "harness.preflight", "harness.preflight.architecture"
-"""The processes. The second has to import torch, so it is started only where layers are asked for."""
+"""The processes. The second has to import torch, so it is started only where layers are asked for, or a GGUF
+file was not converted yet."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def examine(
     runs = list(runs)
     jobs = Probes(tasks, downloads=downloads).jobs(runs)
     listener(PhaseBegan("tokenizers and templates", len(jobs)))
-    findings = _unconverted(runs)
+    findings: list[PreflightFinding] = []
     allowance = _Allowance()
     with (
         closing(_Examiner(TOKENIZERS, log, allowance, offline=offline)) as of_tokenizers,
@@ -75,29 +76,24 @@ def examine(
     ):
         for job in jobs:
             listener(JobBegan(", ".join(job.candidates)))
-            remarks = list(of_tokenizers.remarks(job))
-            is_refused = any(remark.severity == "refuse" for remark in remarks)
-            if job.target_modules and not is_refused:
-                remarks += of_layers.remarks(job.layers)
-            findings += _findings(job, remarks)
+            findings += _findings(job, _remarks(job, of_tokenizers, of_layers))
             listener(JobsEnded(1))
     return Preflight(tuple(findings))
 
 
-def _unconverted(runs: Iterable[Run]) -> list[PreflightFinding]:
-    """Of models that have no tokenizer for these libraries yet."""
-    models = {run.candidate.name: run.candidate.model for run in runs}
-    return [
-        PreflightFinding(
-            severity="note",
-            fact="conversion",
-            candidate=candidate,
-            sentence="its tokenizer and chat template are looked at when `gainboard run` has converted its "
-            "GGUF file",
-        )
-        for candidate, model in models.items()
-        if location(model) is None
-    ]
+def _remarks(job: ModelJob, of_tokenizers: "_Examiner", of_layers: "_Examiner") -> Iterator[Remark]:
+    """What both processes tell of a model, up to the first reason to refuse it."""
+    with tempfile.TemporaryDirectory(prefix="gainboard-") as folder:
+        if not job.is_converted:
+            remarks = of_layers.remarks(GgufJob(model=job.model, folder=folder))
+            yield from remarks
+            if remarks:
+                return
+            job = job.model_copy(update={"model": folder})
+        remarks = of_tokenizers.remarks(job)
+        yield from remarks
+        if job.target_modules and not any(remark.severity == "refuse" for remark in remarks):
+            yield from of_layers.remarks(job.layers)
 
 
 def _findings(job: ModelJob, remarks: Iterable[Remark]) -> Iterator[PreflightFinding]:
@@ -138,7 +134,7 @@ class _Examiner:
         self._environment = {"HF_HUB_OFFLINE": "1" if offline else "0"}
         self._worker: Worker | None = None
 
-    def remarks(self, job: ModelJob | LayersJob) -> Sequence[Remark]:
+    def remarks(self, job: ModelJob | LayersJob | GgufJob) -> Sequence[Remark]:
         """What a look at a model tells, or why it told nothing in the seconds that it may take."""
         seconds = self._allowance.next
         if seconds <= 0:
@@ -194,10 +190,10 @@ def _ending(worker: Worker, late: threading.Event, seconds: float) -> Iterator[N
         timer.cancel()
 
 
-def _after_death(job: ModelJob | LayersJob, sentence: str) -> Remark:
-    """Of a model that the process died of;
-    a slow download is no fault of the model's, nor are many layers."""
-    if not job.is_here or isinstance(job, LayersJob):
+def _after_death(job: ModelJob | LayersJob | GgufJob, sentence: str) -> Remark:
+    """Of a model that the process died of; a slow download is no fault of the model's, nor are many layers,
+    nor a large file."""
+    if not isinstance(job, ModelJob) or not job.is_here:
         return _warning("time", sentence)
     return Remark(severity="refuse", fact="time", sentence=f"{sentence}; is a file of the model damaged?")
 

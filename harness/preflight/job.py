@@ -54,6 +54,9 @@ class ModelJob(Prompting):
     """The folder or hub id to load."""
 
     revision: str | None
+    is_converted: bool = True
+    """False of a GGUF file that is no folder yet: `model` is the file."""
+
     is_here: bool
     """Whether it lies on this machine; otherwise the hub is asked for it."""
 
@@ -71,6 +74,14 @@ class ModelJob(Prompting):
         return LayersJob(
             model=self.model, revision=self.revision, is_here=self.is_here, target_modules=self.target_modules
         )
+
+
+class GgufJob(Frozen):
+    """A GGUF file whose configuration and tokenizer are wanted, without its weights."""
+
+    model: str
+    folder: str
+    """Where to write them."""
 
 
 class LayersJob(Frozen):

@@ -7,15 +7,17 @@ MEMORY = 4 << 30
 """Bytes that such a process may take beyond what its libraries do: the largest tokenizers take a quarter."""
 
 
-def bound_memory() -> None:
-    """Let an allocation beyond the bound fail, where the system can;
-    it must not take the machine's memory."""
+def bound_memory(besides: int = 0) -> None:
+    """Let an allocation beyond the bound fail, where the system can; it must not take the machine's memory.
+
+    `besides`: bytes of a file that is mapped into it.
+    """
     if sys.platform != "linux":
         return
     import resource
 
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    bound = pages * resource.getpagesize() + MEMORY
+    bound = pages * resource.getpagesize() + MEMORY + besides
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(
         resource.RLIMIT_AS, (bound if most == resource.RLIM_INFINITY else min(bound, most), most)

@@ -13,7 +13,7 @@ from harness.errors import PLUGIN_FAULTS
 from harness.preflight.job import ModelJob, PromptProbe, Rows, TargetModules, TrainingProbe
 from harness.sweep.converted import location
 from harness.sweep.methods import METHOD_TABLE, TUNERS
-from harness.sweep.models import is_on_this_machine
+from harness.sweep.models import gguf_file, is_on_this_machine
 from harness.sweep.recipe import Portion, is_all_linear
 from harness.sweep.run import Run
 from harness.sweep.space import Range
@@ -41,23 +41,22 @@ class Probes:
         self._trainings: dict[object, TrainingProbe | None] = {}
 
     def jobs(self, runs: Iterable[Run]) -> list[ModelJob]:
-        """A job for every model and every way of putting prompts to it, in the order of the runs. A GGUF file
-        that was not converted yet has none: it holds nothing that these libraries read."""
+        """A job for every model and every way of putting prompts to it, in the order of the runs."""
         users: dict[tuple[str, str | None, str], list[Run]] = {}
         for run in runs:
             candidate = run.candidate
             prompting = json.dumps(candidate.prompting, sort_keys=True)
             users.setdefault((candidate.model, candidate.revision, prompting), []).append(run)
-        places = {model: location(model) for model, _, _ in users}
-        jobs = [(places[model], members) for (model, _, _), members in users.items()]
-        return [self._job(place, members) for place, members in jobs if place is not None]
+        return [self._job(members) for members in users.values()]
 
-    def _job(self, place: str, runs: Sequence[Run]) -> ModelJob:
-        """Of runs that use one model alike, which lies at `place`."""
+    def _job(self, runs: Sequence[Run]) -> ModelJob:
+        """Of runs that use one model alike."""
         candidate = runs[0].candidate
+        place = location(candidate.model)
         return ModelJob(
             candidates=tuple(dict.fromkeys(run.candidate.name for run in runs)),
-            model=place,
+            model=str(gguf_file(candidate.model)) if place is None else place,
+            is_converted=place is not None,
             revision=candidate.revision,
             is_here=is_on_this_machine(candidate.model, candidate.revision),
             downloads=self._downloads,

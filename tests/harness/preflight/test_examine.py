@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gguf_files import llama_tensors, small_metadata, write_gguf
+from gguf_files import llama_tensors, sentencepiece, small_metadata, write_gguf
 from toy_task import adding
 
 from harness import cli
@@ -254,14 +254,27 @@ def test_a_check_only_warns_of_a_model_that_does_not_fit_the_machine_it_is_check
     )
 
 
-def test_a_gguf_file_that_was_not_converted_yet_is_looked_at_later(
+def test_a_gguf_file_that_was_not_converted_yet_is_looked_at_without_its_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GAINBOARD_CACHE", str(tmp_path / "cache"))
-    write_gguf(tmp_path / "small.gguf", small_metadata(), llama_tensors(4))
-    write_sweep("small.gguf")
-    assert call("check", "sweep.toml") == 0
-    assert (
-        "· sweep.toml, candidate 'small.gguf' its tokenizer and chat template are looked at when "
-        "`gainboard run` has converted its GGUF file"
-    ) in capsys.readouterr().out
+    pytest.importorskip("gguf", reason="needs the train extra")
+    template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
+    said = sentencepiece(tokenizer__chat_template=template)
+    rows = len(said["tokenizer.ggml.tokens"])
+    write_gguf(tmp_path / "small.gguf", small_metadata(llama__context_length=512) | said, llama_tensors(rows))
+    cut = sentencepiece(
+        tokenizer__ggml__model="gpt2", tokenizer__ggml__pre="unheard-of", tokenizer__ggml__merges=["h e"]
+    )
+    write_gguf(tmp_path / "odd.gguf", small_metadata() | cut, llama_tensors(rows))
+    write_sweep("small.gguf", "odd.gguf", max_tokens=2)
+    assert call("check", "sweep.toml") == 2
+    told = capsys.readouterr().out
+    assert "! sweep.toml, candidate 'small.gguf' the chat template puts nothing behind an answer" in told
+    assert re.search(
+        "! sweep.toml, candidate 'small.gguf', task .* targets looked at are longer than max_tokens", told
+    )
+    assert re.search(
+        r"✗ sweep.toml, candidate 'odd.gguf' .*odd.gguf cuts texts in the way 'unheard-of'", told
+    )
+    assert not (tmp_path / "cache").exists(), "nothing was converted"
