@@ -118,8 +118,9 @@ def _check_room(path: Path, header: GgufHeader, folder: Path) -> None:
 
 
 def save_without_weights(model: str, folder: Path) -> None:
-    """Write the configuration and the tokenizer of a GGUF file into a folder, as its conversion has them. Raises
-    `UserError` where it cannot be converted for what they are."""
+    """Write the configuration and the tokenizer of a GGUF file into a folder, as its conversion has them.
+
+    Raises `UserError` where it cannot be converted for what they are."""
     path = gguf_file(model)
     header = _header(path)
     with _reading(path):

@@ -20,7 +20,7 @@ def cannot_be_held(tokenizer: Any) -> str | None:
         return None
     kind = type(getattr(backend, "model", None)).__name__
     return (
-        f"its answers cannot be held to a form: its tokenizer ({kind}) writes spaces as '{SPACE}' and falls back to "
-        "no bytes, and grammars do not know the spaces of this kind; take zero_shot instead of "
+        f"its answers cannot be held to a form: its tokenizer ({kind}) writes spaces as '{SPACE}' and falls back "
+        "to no bytes, and grammars do not know the spaces of this kind; take zero_shot instead of "
         "zero_shot_constrained, or a task without structured_outputs, for this candidate"
     )

@@ -94,8 +94,8 @@ class Questions:
     """How one run's prompts are put to one arm of an engine."""
 
     def __init__(self, job: AskJob, arm: int, engine: Engine) -> None:
-        """`arm`: its place among the arms in use. Raises `UserError` where its answers cannot be held as the job
-        wants it, and like `PromptEncoder`."""
+        """`arm`: its place among the arms in use. Raises `UserError` where its answers cannot be held as the
+        job wants it, and like `PromptEncoder`."""
         self._job, self._arm = job, arm
         refusal = None if job.structured_outputs is None else cannot_be_held(engine.tokenizer)
         if refusal is not None:

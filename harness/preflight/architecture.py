@@ -1,5 +1,6 @@
-"""The preflight's second process, which knows the layers of a model and reads GGUF files: it has torch, and loads
-no weights.
+"""The preflight's second process, which knows the layers of a model and reads GGUF files.
+
+It has torch, and loads no weights.
 
 The driver starts it as `python -m harness.preflight.architecture`, and only for what a tokenizer and a
 configuration do not tell.

@@ -92,7 +92,10 @@ def _remarks(job: ModelJob, of_tokenizers: "_Examiner", of_layers: "_Examiner") 
             job = job.model_copy(update={"model": folder})
         remarks = of_tokenizers.remarks(job)
         yield from remarks
-        if job.target_modules and not any(remark.severity == "refuse" for remark in remarks):
+        # What is refused for a task's sake says nothing of the model.
+        if job.target_modules and not any(
+            remark.severity == "refuse" and not remark.task for remark in remarks
+        ):
             yield from of_layers.remarks(job.layers)
 
 
