@@ -7,7 +7,10 @@ from pathlib import Path
 
 from places import ROOT
 
-COMMAND = (sys.executable, "-m", "harness.cli")
+from harness.workers.worker import PYTHON
+
+COMMAND = (os.environ.get(PYTHON, sys.executable), "-P", "-m", "harness.cli")
+"""In a process that is forked where workers are, which spares its imports too."""
 
 
 def environment() -> dict[str, str]:

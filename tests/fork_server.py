@@ -1,5 +1,5 @@
-"""Start workers from a process that has imported their libraries already: a fork takes no second, the imports
-of torch, TRL and vLLM take ten.
+"""Start workers and `gainboard` from a process that has imported their libraries already: a fork takes no second,
+the imports of torch, TRL and vLLM take ten.
 
 Tests set `GAINBOARD_WORKER_PYTHON` to a script that runs this module. It is called as Python is, with
 `-P -m MODULE …`, and hands its arguments, environment, folder and pipes to a server, which forks and runs the
@@ -26,20 +26,25 @@ IMPORTS = {
     "training": ("harness.training.__main__", "harness.engines.transformers", "peft.tuners.lora"),
     "vllm": ("harness.engines.vllm", "harness.engines.scoring"),
     "preflight": ("harness.preflight.__main__",),
+    "driver": ("harness.cli", "harness.driver.loop", "harness.score.rescore", "leaderboards.site", "pandas"),
     "echo": ("harness.workers.worker",),
 }
-"""What each server imports. vLLM has one of its own: importing it changes other libraries. The preflight
-has, too: it does without torch."""
+"""What each server imports. vLLM has one of its own: importing it changes other libraries. The preflight has, too:
+it does without torch, as `gainboard` itself does."""
 
 SERVERS = {
     "harness.training": "training",
     "harness.engines": "training",
+    "harness.engines.convert": "training",
     "harness.preflight": "preflight",
     "harness.preflight.architecture": "training",
     "faulty_training": "training",
+    "harness.cli": "driver",
+    "moments": "driver",
+    "pytest": "vllm",
     "echo_worker": "echo",
 }
-"""Module → the server that runs it, unless it is asked for vLLM."""
+"""Module → the server that runs it, unless it is an engine that is vLLM."""
 
 PLANTED = "GAINBOARD_TEST_PLANTED"
 """The environment variable with a module that is imported into workers before they begin, to bend them."""
@@ -80,7 +85,7 @@ def call(folder: Path, arguments: list[str]) -> None:
     """Be the process of a worker that a server runs, or of one that is started in the usual way."""
     if arguments[:2] != ["-P", "-m"] or arguments[2] not in SERVERS:
         os.execv(sys.executable, [sys.executable, *arguments])
-    kind = "vllm" if "vllm" in arguments else SERVERS[arguments[2]]
+    kind = "vllm" if arguments[2] == "harness.engines" and "vllm" in arguments else SERVERS[arguments[2]]
     request = {"arguments": arguments[2:], "environment": dict(os.environ), "folder": str(Path.cwd())}
     parent = os.getppid()
     with socket.socket(socket.AF_UNIX) as server:
@@ -92,7 +97,8 @@ def call(folder: Path, arguments: list[str]) -> None:
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
-        signal.signal(signal.SIGTERM, lambda *_: server.sendall(b"T"))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: server.sendall(bytes([number])))
         while not select.select([server], [], [], 0.2)[0]:
             if os.getppid() != parent:
                 with suppress(OSError):  # the child is killed, and then this process ends as it did
@@ -136,8 +142,9 @@ def serve(folder: Path, kind: str) -> dict[str, Any] | None:
                 children.pop(pid).close()
         for pid, caller in children.items():
             if caller in ready:
-                # It passes on that it is to end; it closes when it was killed itself.
-                os.kill(pid, signal.SIGTERM if caller.recv(1) else signal.SIGKILL)
+                # It passes on the signals that it gets; it closes when it was killed itself.
+                passed_on = caller.recv(1)
+                os.kill(pid, passed_on[0] if passed_on else signal.SIGKILL)
         if listening in ready:
             if set_by_imports is None:
                 set_by_imports = _import(IMPORTS[kind])
@@ -197,7 +204,8 @@ def run(request: dict[str, Any]) -> None:
     sys.path[:0] = [place for place in places if place and place not in sys.path]
     sys.argv = request["arguments"]
     module = request["arguments"][0]
-    if planted := os.environ.get(PLANTED):
+    planted = os.environ.get(PLANTED)
+    if planted and SERVERS[module] in ("training", "vllm"):  # the others do without torch
         __import__(planted)
     sys.modules.pop(f"{module}.__main__", None)
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,8 +1,8 @@
-"""Processes of a sweep that stop where the environment says, so that a
-test can kill them at just this moment.
+"""Processes of a sweep that stop where the environment says, so that a test can kill them at just this
+moment.
 
-`python tests/moments.py run …` is `gainboard run …`; the fork server imports this module into workers. Only
-the process that comes to the moment stops: it says so in a file, with its process id, and waits for its end.
+`python -m moments run …` is `gainboard run …`; the fork server imports this module into workers. Only the
+process that comes to the moment stops: it says so in a file, with its process id, and waits for its end.
 """
 
 import importlib
@@ -24,6 +24,9 @@ from harness.workers.worker import PYTHON
 MOMENT, REACHED = "GAINBOARD_TEST_MOMENT", "GAINBOARD_TEST_REACHED"
 """Environment variables: the name of a moment and its number, such as `step 3`; the file that says so."""
 
+DRIVER = "driver"
+"""The file beside it with the process id of the sweep's driver."""
+
 MOMENTS = {
     "step": ("harness.training.trainer", "Trainer.training_step"),
     "mid-checkpoint": ("transformers", "Trainer._save_optimizer_and_scheduler"),
@@ -43,7 +46,8 @@ WORKERS = {"step", "mid-checkpoint", "weights saved", "engine start", "mid-answe
 
 def stopping_at(moment: str, folder: Path) -> dict[str, str]:
     """The environment of a sweep whose process stops at a moment, and says so in a file of the folder."""
-    (folder / "reached").unlink(missing_ok=True)
+    for name in ("reached", DRIVER):
+        (folder / name).unlink(missing_ok=True)
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(TESTS), str(ROOT)]),
         MOMENT: moment,
@@ -60,7 +64,22 @@ def stopping_at(moment: str, folder: Path) -> dict[str, str]:
 
 def stopped_at(folder: Path) -> list[int]:
     """The process that has come to the moment."""
-    return [int((folder / "reached").read_text())] if (folder / "reached").exists() else []
+    return _process_in(folder / "reached")
+
+
+def driver_of(folder: Path) -> list[int]:
+    """The process of `moments` that drives the sweep, once it has begun."""
+    return _process_in(folder / DRIVER)
+
+
+def _process_in(path: Path) -> list[int]:
+    return [int(path.read_text())] if path.exists() else []
+
+
+def _say_who(path: Path) -> None:
+    """Leave the id of this process in a file."""
+    path.with_suffix(".tmp").write_text(str(os.getpid()))
+    path.with_suffix(".tmp").rename(path)
 
 
 def plant(moments: set[str]) -> None:
@@ -81,9 +100,7 @@ def _stopping(function: Callable[..., Any], number: int) -> Callable[..., Any]:
 
     def stop_or_call(*arguments: Any, **named: Any) -> Any:
         if next(calls) == number:
-            reached = Path(os.environ[REACHED])
-            reached.with_suffix(".tmp").write_text(str(os.getpid()))
-            reached.with_suffix(".tmp").rename(reached)
+            _say_who(Path(os.environ[REACHED]))
             time.sleep(600)
         return function(*arguments, **named)
 
@@ -97,6 +114,7 @@ def main() -> None:
         del sys.argv[:3]
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     else:
+        _say_who(Path(os.environ[REACHED]).with_name(DRIVER))
         plant(set(MOMENTS) - WORKERS)
         from harness.cli import main as gainboard
 

@@ -13,8 +13,7 @@ from typing import Any
 
 import pandas
 import pytest
-from moments import stopped_at, stopping_at
-from places import TESTS
+from moments import driver_of, stopped_at, stopping_at
 
 from harness.records.result import Result
 from harness.records.store import read_record
@@ -55,7 +54,7 @@ n_train = 32
 
 [defaults.training]
 num_train_epochs = 4
-per_device_train_batch_size = 4
+per_device_train_batch_size = 8
 eval_steps = 0.25
 eval_samples = 16
 
@@ -90,21 +89,22 @@ VOLATILE_IN_TRAINING = {
 def start(place: Path, moment: str = "") -> subprocess.Popen[bytes]:
     """The sweep, which stops at a moment."""
     environment = stopping_at(moment, place)
+    python = environment[PYTHON] if PYTHON in os.environ else sys.executable
     if moment == "import":
         del environment[PYTHON]
     # One model at a time, so that what is done by a moment does not depend on the others.
     options = ["run", "sweep.toml", "--limit", "12", "--engine", "transformers", "--workers", "1"]
     with (place / "log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, str(TESTS / "moments.py"), *options],
+            [python, "-P", "-m", "moments", *options],
             cwd=place, env=environment, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
 
 
-def children_of(process: subprocess.Popen[bytes]) -> list[int]:
+def children_of(process: int) -> list[int]:
     listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = {int(pid): int(parent) for pid, parent in map(str.split, listed.splitlines())}
-    return [pid for pid, parent in parents.items() if parent == process.pid]
+    return [pid for pid, parent in parents.items() if parent == process]
 
 
 def kill_at(place: Path, moment: str, *, all_at_once: bool) -> None:
@@ -112,12 +112,13 @@ def kill_at(place: Path, moment: str, *, all_at_once: bool) -> None:
     driver alone."""
     process = start(place, moment)
     deadline = time.monotonic() + 300
-    while not (stopped := importing(process) if moment == "import" else stopped_at(place)):
+    while not (stopped := importing(place) if moment == "import" else stopped_at(place)):
         assert process.poll() is None, f"it ended before {moment!r}: {(place / 'log').read_text()[-3000:]}"
         assert time.monotonic() < deadline, f"{moment!r} was not reached"
         time.sleep(0.02)
-    left = {*children_of(process), *stopped} - {process.pid}
-    process.kill()
+    (driver,) = driver_of(place)
+    left = {*children_of(driver), *stopped} - {driver}
+    os.kill(driver, signal.SIGKILL)
     for pid in left if all_at_once else ():
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -134,9 +135,10 @@ def alive(pid: int) -> bool:
         return False
 
 
-def importing(process: subprocess.Popen[bytes]) -> list[int]:
+def importing(place: Path) -> list[int]:
     """Workers that have loaded torch, the first of what they import."""
-    return [pid for pid in children_of(process) if "libtorch" in Path(f"/proc/{pid}/maps").read_text()]
+    workers = [pid for driver in driver_of(place) for pid in children_of(driver)]
+    return [pid for pid in workers if "libtorch" in Path(f"/proc/{pid}/maps").read_text()]
 
 
 def finished(place: Path) -> dict[Path, int]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas
 import pytest
+from commands import COMMAND
 from moments import stopped_at, stopping_at
 from places import TESTS
 
@@ -87,10 +88,11 @@ def environment(place: Path, *, forked: bool = True) -> dict[str, str]:
 
 
 def gainboard(place: Path, *arguments: str, forked: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness.cli", *arguments]
+    command = COMMAND if forked else (sys.executable, "-m", "harness.cli")
     return subprocess.run(
-        command, cwd=place, env=environment(place, forked=forked), capture_output=True, text=True, timeout=600
-    )
+        [*command, *arguments], cwd=place, env=environment(place, forked=forked), capture_output=True, text=True,
+        timeout=600,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -275,9 +277,7 @@ def hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-INTERRUPTED_RUN = [
-    sys.executable, "-m", "harness.cli", "run", "sweep.toml", "--limit", "8", "--engine", "transformers",
-]  # fmt: skip
+INTERRUPTED_RUN = [*COMMAND, "run", "sweep.toml", "--limit", "8", "--engine", "transformers"]
 
 
 def stopped(folder: Path, moment: str) -> subprocess.Popen[str]:
@@ -321,7 +321,7 @@ def test_an_engine_that_dies_costs_its_runs_and_not_the_trained_weights(place: P
     """The engine's process is killed from outside while it starts; the next start only generates."""
     (tmp_path / "sweep.toml").write_text(INTERRUPTED.replace("[0, 1, 2]", "[0]"))
     process = stopped(tmp_path, "engine start 1")
-    (engine,) = workers_of(process.pid, "harness.engines")
+    (engine,) = stopped_at(tmp_path)
     os.kill(engine, signal.SIGKILL)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 1
@@ -329,20 +329,7 @@ def test_an_engine_that_dies_costs_its_runs_and_not_the_trained_weights(place: P
     (trained,) = (tmp_path / "work").glob("trained/*/training.json")
     before = trained.stat().st_mtime_ns
     again = subprocess.run(
-        INTERRUPTED_RUN,
-        cwd=tmp_path,
-        env=environment(place, forked=False),
-        capture_output=True,
-        text=True,
-        timeout=600,
+        INTERRUPTED_RUN, cwd=tmp_path, env=environment(place), capture_output=True, text=True, timeout=600
     )
     assert again.returncode == 0, again.stdout + again.stderr
     assert trained.stat().st_mtime_ns == before
-
-
-def workers_of(parent: int, module: str) -> list[int]:
-    """Process ids of the children of `parent` that run a module."""
-    listed = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True
-    )
-    return [int(line.split()[0]) for line in listed.stdout.splitlines() if module in line]

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness.engines.cache import AnswerCache
 from harness.engines.engine import Completion, Generate
 from harness.engines.guards import Canaries
 from harness.engines.scoring import ScoringWorker
+from harness.workers.worker import PYTHON
 
 # Invented: no real engine says these at will.
 
@@ -130,15 +132,8 @@ def test_faults_planted_into_a_real_engine_are_noticed() -> None:
     pytest.importorskip("trl", reason="needs the train extra")
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vLLM is not installed here")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        str(TESTS / "planted_faults.py"),
-    ]
+    python = os.environ.get(PYTHON, sys.executable)
+    command = [python, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TESTS / "planted_faults.py")]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert finished.returncode == 0, finished.stdout[-5000:]
     assert "8 passed" in finished.stdout
