@@ -1,10 +1,11 @@
 """What freshly trained weights make of a few dev samples: what scoring must find again."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from harness.records.fields import Finite
 from harness.toml import Frozen
@@ -26,6 +27,19 @@ class Probe(Frozen):
 
     logprobs: tuple[Finite, ...]
     """Natural log of the probability of each of the answer's tokens."""
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _from_text(cls, prompt: Any) -> Any:
+        return json.loads(prompt) if isinstance(prompt, str) else prompt
+
+    @field_serializer("prompt")
+    def _in_its_order(self, prompt: Mapping[str, Any]) -> Any:
+        """A conversation as JSON text: a template writes functions and calls with their keys in the order that
+        they have, and records are written with theirs sorted."""
+        if prompt.get("tools") or any(turn.get("tool_calls") for turn in prompt.get("messages", ())):
+            return json.dumps(prompt, ensure_ascii=False)
+        return dict(prompt)
 
     @model_validator(mode="after")
     def _one_for_each_token(self) -> "Probe":

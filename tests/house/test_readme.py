@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from commands import gainboard
 from places import ROOT
 
 import harness
@@ -154,6 +155,21 @@ def test_its_task_is_a_task(tmp_path: Path) -> None:
 
 def test_its_task_takes_no_more_than_fifteen_lines_of_code() -> None:
     assert len([line for line in blocks("python")[0].splitlines() if line.strip()]) <= 15
+
+
+def test_its_chat_file_is_read_and_written_as_it_says(tmp_path: Path) -> None:
+    (lines,) = blocks("jsonl", DOCUMENTS["tasks/README.md"])
+    (tmp_path / "chats.jsonl").write_text(lines)
+    targets = [
+        chat.conversation.turns[-1]["content"] for chat in harness.read_chats(tmp_path / "chats.jsonl").chats
+    ]
+    assert targets == ["Booked.", "Yes.", "ein Tisch", "There is."]
+    new, export = (line.split("#")[0] for line in blocks("sh", DOCUMENTS["tasks/README.md"])[0].splitlines())
+    made, exported = (gainboard(tmp_path, *shlex.split(command)[1:]) for command in (new, export))
+    assert "4 conversations, 6 samples" in made.stdout, made.stderr
+    assert exported.returncode == 0, exported.stderr
+    written = harness.read_chats(tmp_path / "travel-train.jsonl")
+    assert not written.notes and 1 <= len(written.chats) < 4
 
 
 def test_it_names_every_metric_and_every_step() -> None:
