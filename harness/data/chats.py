@@ -59,7 +59,8 @@ class Chats:
     @property
     def notes(self) -> list[str]:
         """What a reader should know: what was left out of which rows."""
-        notes = [f"{len(self.faults):,} rows are left out: {_told(self.faults)}"] if self.faults else []
+        rows = "row is" if len(self.faults) == 1 else "rows are"
+        notes = [f"{len(self.faults):,} {rows} left out: {_told(self.faults)}"] if self.faults else []
         ending = [chat.identity for chat in self.chats if chat.conversation.turns[-1]["role"] != "assistant"]
         if ending:
             notes.append(
@@ -121,7 +122,8 @@ def read_chats(
             "Correct them, or leave them out with --skip-faulty"
         )
     if not chats:
-        raise UserError(f"{path}: no conversation{f': {_told(faults)}' if faults else ''}")
+        why = f": {_told(faults)}" if faults else f"; give each row {FORMS}"
+        raise UserError(f"{path}: no conversation{why}")
     return Chats(chats, faults)
 
 
@@ -237,7 +239,7 @@ def _parsed(line: str) -> Any:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         cut = "; it is cut off" if error.pos >= len(line.rstrip()) or "Unterminated" in error.msg else ""
-        return f"not valid JSON ({error.msg} at character {error.pos + 1}){cut}"
+        return f"not valid JSON ({error.msg.removesuffix(' at')} at character {error.pos + 1}){cut}"
     except (ValueError, RecursionError) as error:
         return f"not readable as JSON ({error})"
     return row if isinstance(row, dict) else f"not a JSON object, but {line.strip()[:40]}"

@@ -280,13 +280,18 @@ def test_a_row_that_cannot_be_read_is_told_with_its_line(tmp_path: Path, fault: 
     assert says in str(refused.value)
     kept = read_chats(path, skip_faulty=True)
     assert [chat.identity for chat in kept.chats] == ["1"]
-    assert kept.notes[0].startswith("1 rows are left out: line 2: ")
+    assert kept.notes[0].startswith("1 row is left out: line 2: ")
 
 
 def test_all_faulty_rows_are_counted_and_the_first_told(tmp_path: Path) -> None:
     rows = [{"messages": [ASKED, ANSWER]}, *[{"messages": [ASKED]}] * 7]
     with pytest.raises(UserError, match=r"7 of 8 rows cannot be read: line 2.*line 3.*line 4.*; and 4 more"):
         read_chats(written(tmp_path, *rows))
+
+
+def test_a_file_without_a_conversation_says_what_one_is(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no conversation; give each row messages, conversations"):
+        read_chats(written(tmp_path, ""))
 
 
 def test_other_files_hold_the_same_conversations(tmp_path: Path) -> None:
