@@ -23,6 +23,7 @@ from leaderboards.history import History, looks
 from leaderboards.links import run_href
 from leaderboards.money.ledger import CostLedger, make_ledger
 from leaderboards.money.prices import Prices, load_prices
+from leaderboards.rank.analyses import RowAnalysis, read_analyses
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.discoveries import TaskGain, task_gains
 from leaderboards.rank.scores import ReadAll, read_scores
@@ -81,6 +82,9 @@ class Site:
 
     elsewhere: tuple[Imported, ...] = ()
     """Scores that another program gave, of the board's tasks."""
+
+    analyses: Mapping[str, RowAnalysis] = field(default_factory=dict)
+    """By task, why its best arm scores as it does; none of a task that was not analysed."""
 
     history: History = field(default_factory=History)
     """What the board said before."""
@@ -201,6 +205,8 @@ def gather(
         raise UserError(_why_no_rows(folder.path, board, table, untrusted))
     # Without the folder's own path: the same results give the same pages on every machine.
     skipped = [without_folder(sentence, folder.path) for sentence in folder.skipped]
+    stale: list[str] = []
+    analyses = read_analyses(table, folder.path, stale)
     return Site(
         board=board,
         table=table,
@@ -209,7 +215,8 @@ def gather(
         results=results,
         failures=failures,
         untrusted=untrusted,
-        problems=(*skipped, *table.notes),
+        problems=(*skipped, *table.notes, *stale),
+        analyses=analyses,
         folder=folder.path,
         level_of=level_of,
         elsewhere=tuple(imported for imported in folder.imported if _is_import_on(board, imported)),

@@ -35,6 +35,11 @@ def samples_href(task: str, number: int = 1) -> str:
     return f"samples/{page_slug(task)}-{number}.html"
 
 
+def why_href(task: str) -> str:
+    """What an analysis of a task's best arm found."""
+    return f"why/{page_slug(task)}.html"
+
+
 def row_slug(row: Row) -> str:
     """What the pages call a row in addresses: no method holds a dash, so no two rows share it."""
     return page_slug(f"{row.name}-{row.method}")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from explained import write_explained
 from synthetic import (
     draw_scores,
     guarding,
@@ -113,11 +114,19 @@ class Showcase:
     large: Path
     boards: Path
     review: Path
+    explained: Path
+    """Of tasks that were analysed."""
 
     @classmethod
     def below(cls, folder: Path) -> "Showcase":
         """What `make_showcase` makes in a folder."""
-        return cls(folder / "site", folder / "large", folder / "boards", folder / "review.html")
+        return cls(
+            folder / "site",
+            folder / "large",
+            folder / "boards",
+            folder / "review.html",
+            folder / "explained",
+        )
 
     @property
     def kinds(self) -> dict[str, Path]:
@@ -152,10 +161,13 @@ class Showcase:
             "gains": self.large / "gains.html",
             "front": self.boards / "index.html",
             "review": self.review,
+            "why": self.explained / "why" / "ticket-triage.html",
+            "why-written": self.explained / "why" / "day-counts.html",
+            "analysed-task": self.explained / "tasks" / "ticket-triage.html",
         }
 
 
-KINDS = tuple(Showcase(Path(), Path(), Path(), Path()).kinds)
+KINDS = tuple(Showcase.below(Path()).kinds)
 
 
 def make_showcase(folder: Path) -> Showcase:
@@ -189,6 +201,8 @@ def make_showcase(folder: Path) -> Showcase:
     write_large(folder / "many", shown)
     publish(folder / "many", folder / "large")
     write_review(folder / "review.html", review_record())
+    write_explained(folder / "why")
+    publish(folder / "why", folder / "explained")
     return Showcase.below(folder)
 
 

@@ -66,6 +66,8 @@ class Parts:
     """Share of right answers among those that all seeds agree on."""
 
     calibration: CalibrationRecord | None
+    tuned: bool = True
+    """Whether the judged arm was trained."""
 
 
 def findings_of(parts: Parts) -> tuple[Finding, ...]:
@@ -89,9 +91,9 @@ def findings_of(parts: Parts) -> tuple[Finding, ...]:
         found += _of_labels(parts.labels, parts.agreement)
     found += _of_kinds(parts.kinds)
     if "slices" in kept:
-        found += _of_slices(parts.slices)
+        found += _of_slices(parts.slices, tuned=parts.tuned)
     if "wordings" in kept:
-        found += _of_wordings(parts.wordings)
+        found += _of_wordings(parts.wordings, tuned=parts.tuned)
     if "confusion" in kept and parts.confusion is not None:
         found += _of_confusion(parts.confusion)
     if "calibration" in kept and parts.calibration is not None:
@@ -156,7 +158,7 @@ def _is_much(count: int, kinds: ErrorKinds) -> bool:
     return score(values, binary=True).low > MUCH
 
 
-def _of_slices(slices: Sequence[FoundSlice]) -> Iterator[Finding]:
+def _of_slices(slices: Sequence[FoundSlice], *, tuned: bool) -> Iterator[Finding]:
     """The clearest slices that do worse than the rest, each of mostly other samples."""
     named: list[FoundSlice] = []
     for found in slices:
@@ -173,7 +175,7 @@ def _of_slices(slices: Sequence[FoundSlice]) -> Iterator[Finding]:
         if not (worse or less) or any(_overlap(found, before) > OVERLAP for before in named):
             continue
         named.append(found)
-        yield Finding(evidence="slices", sentence=_slice_sentence(record, worse=worse))
+        yield Finding(evidence="slices", sentence=_slice_sentence(record, worse=worse, tuned=tuned))
         if len(named) == MOST_SLICES:
             return
 
@@ -182,30 +184,51 @@ def _overlap(found: FoundSlice, before: FoundSlice) -> float:
     return len(found.places & before.places) / min(len(found.places), len(before.places))
 
 
-def _slice_sentence(record: SliceRecord, *, worse: bool) -> str:
-    where = f"{record.title} ({_count(record.n, 'sample', 'samples')})"
+def _slice_sentence(record: SliceRecord, *, worse: bool, tuned: bool) -> str:
+    where = f"{place_of(record)} ({_count(record.n, 'sample', 'samples')})"
+    remedy = "train on more such samples" if tuned else "show such samples as demonstrations, or tune on some"
     gained, rest = record.gain, record.gain_rest
     if worse:
         behind = _points(record.rest - record.score.value)
-        lost = " and tuning makes it worse there" if gained is not None and gained.high < 0 else ""
-        return f"{where}: the score is {behind} points below the rest{lost}; train on more such samples"
+        lost = ", and it is worse than without" if gained is not None and gained.high < 0 else ""
+        return f"{where} the score is {behind} points below the rest{lost}: {remedy}"
     assert gained is not None and rest is not None, "less is gained there than elsewhere"
     if gained.high < 0:
-        return f"{where}: tuning loses {_points(-gained.value)} points there; train on more such samples"
-    return (
-        f"{where}: the gain is {_points(rest - gained.value)} points smaller than elsewhere; train on more such "
-        "samples"
-    )
+        return f"{where} {_points(-gained.value)} points are lost: {remedy}"
+    return f"{where} the gain is {_points(rest - gained.value)} points smaller than elsewhere: {remedy}"
 
 
-def _of_wordings(wordings: Sequence[WordingRecord]) -> Iterator[Finding]:
+_PLACES = {
+    "label": "On samples labelled '{}'",
+    "words": "On texts of {} words",
+    "script": "On texts in {} letters",
+    "first word": "On texts that begin with '{}'",
+    "words of the target": "Where the target has {} words",
+    "cluster": "In the cluster '{}'",
+}
+
+
+def place_of(record: SliceRecord) -> str:
+    """What the samples of a slice have in common, as the beginning of a sentence."""
+    feature, part = record.feature, record.part
+    if feature in _PLACES:
+        return _PLACES[feature].format(part)
+    if feature == "in the training data":
+        return f"On samples that are {'' if part == 'yes' else 'not '}in the training data"
+    for kind in ("words of field ", "words of metadata "):
+        if feature.startswith(kind):
+            return f"Where {feature.removeprefix(kind)} has {part} words"
+    return f"Where {feature.partition(' ')[2]} is {part}"
+
+
+def _of_wordings(wordings: Sequence[WordingRecord], *, tuned: bool) -> Iterator[Finding]:
     worst = min(wordings, key=lambda wording: wording.difference.value)
     if worst.p < SIGNIFICANT and worst.difference.value < 0:
         cost = _points(-worst.difference.value)
+        remedy = "drop it, or train on all wordings (train_templates)" if tuned else "drop it"
         yield Finding(
             evidence="wordings",
-            sentence=f"The wording '{worst.template}' costs {cost} points against the others: drop it, or train "
-            "on all wordings (train_templates)",
+            sentence=f"The wording '{worst.template}' costs {cost} points against the others: {remedy}",
         )
 
 

@@ -2,10 +2,12 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from harness.analysis.advice import Parts, findings_of
@@ -28,7 +30,7 @@ from harness.records.analysis import (
     AnalysedArm,
     AnalysisRecord,
     Finding,
-    digest_of_predictions,
+    digests_of,
 )
 from harness.records.result import Result
 from harness.records.store import atomic_write, read_record, write_record
@@ -58,7 +60,7 @@ def analyse_arm(results: Path, arm: AnalysableArm, source_of: SourceOf = _nothin
     Raises `UserError` where its predictions cannot be read, or share no sample.
     """
     source = source_of(arm.results[0])
-    made_of = digest_of_predictions(results, arm.arms)
+    made_of = digests_of(results, chain.from_iterable(arm.arms))
     made_by = f"{_code()} {_digest(source)}"
     path = results / arm.folder / ANALYSIS
     former = _former(path)
@@ -72,7 +74,11 @@ def analyse_arm(results: Path, arm: AnalysableArm, source_of: SourceOf = _nothin
 
 
 def analysis_of(
-    comparison: Comparison, analyses: Sequence[Analysis] = (), *, made_of: str = "", made_by: str = ""
+    comparison: Comparison,
+    analyses: Sequence[Analysis] = (),
+    *,
+    made_of: Mapping[str, str] = MappingProxyType({}),
+    made_by: str = "",
 ) -> AnalysisRecord:
     """All that predictions tell about the judged arm of a comparison."""
     slices, wordings, kinds = slices_of(comparison), wordings_of(comparison), kinds_of(comparison)
@@ -89,9 +95,10 @@ def analysis_of(
         labels=labels,
         agreement=agreement_is_right(comparison),
         calibration=calibration[-1] if calibration and calibration[-1].arm == judged.name else None,
+        tuned=bool(judged.results[0].trainings),
     )
     return AnalysisRecord(
-        made_of=made_of,
+        made_of=dict(made_of),
         made_by=made_by,
         task=run.task,
         task_version=run.task_version,

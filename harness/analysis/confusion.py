@@ -15,7 +15,7 @@ DRAWN_LABELS = 12
 MOST_PAIRS = 40
 """Pairs of labels that are kept where not all are."""
 
-SHOWN_SAMPLES = 30
+SHOWN_SAMPLES = 12
 """Samples of a cell that are named."""
 
 

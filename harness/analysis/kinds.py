@@ -110,7 +110,7 @@ def near_miss(answer: str, targets: Sequence[str]) -> str | None:
 
 
 def _near(answer: str, target: str) -> str | None:
-    if not target:
+    if not target or answer == target:  # the metric has reasons of its own
         return None
     if answer.casefold() == target.casefold():
         return "case"

@@ -146,7 +146,7 @@ def _agreed(comparison: Comparison) -> list[SuspectRecord]:
     others = [arm.answers.reshape(-1, len(comparison.samples)) for arm in comparison.arms[:-1]]
     suspects = []
     for place, answer in enumerate(answers):
-        if answer is None or right[place]:
+        if answer is None or right[place] or _is_target(comparison, place, answer):
             continue
         said = [(one or "").strip() for arm in others for one in arm[:, place].tolist()]
         suspect = SuspectRecord(
@@ -163,6 +163,11 @@ def _agreed(comparison: Comparison) -> list[SuspectRecord]:
     return [suspect for _, suspect in sorted(suspects, key=lambda pair: -pair[0])]
 
 
+def _is_target(comparison: Comparison, place: int, answer: str) -> bool:
+    """Whether an answer is the given label, though the metric does not call it right."""
+    return answer in {target.strip() for target in comparison.samples[place].targets}
+
+
 def _expected(comparison: Comparison) -> float:
     """So many samples would get the same wrong answer from every seed if seeds erred independently: the sum over
     labels of their samples times each seed's share of consistent mistakes, and times the chance that two mistakes
@@ -172,7 +177,10 @@ def _expected(comparison: Comparison) -> float:
     given = [sample.targets[0] if sample.targets else "" for sample in comparison.samples]
     labels = given if comparison.labels else [""] * len(given)
     mistakes = [
-        [None if right[seed, place] else answer for place, answer in enumerate(answers)]
+        [
+            None if answer is None or right[seed, place] or _is_target(comparison, place, answer) else answer
+            for place, answer in enumerate(answers)
+        ]
         for seed, answers in enumerate(of_seeds)
     ]
     sizes, expected = Counter(labels), 0.0

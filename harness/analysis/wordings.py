@@ -11,7 +11,9 @@ from harness.statistics import false_discovery, score, t_test
 
 def wordings_of(comparison: Comparison) -> tuple[WordingRecord, ...]:
     """The score of the judged arm in each wording, against the mean of the others; empty where there is one alone,
-    or where there are too few samples to tell."""
+    or where there are too few samples to tell.
+
+    It takes the seeds as they are: what other seeds would make of a wording is not asked."""
     judged, n = comparison.judged, len(comparison.samples)
     if len(judged.templates) < 2 or n < 2 * LEAST:
         return ()
@@ -19,8 +21,8 @@ def wordings_of(comparison: Comparison) -> tuple[WordingRecord, ...]:
     span = 1 - low
     estimates, p_values = [], []
     for place in range(len(judged.templates)):
-        others = np.delete(judged.scores, place, axis=1).mean(axis=1, keepdims=True)
-        apart = judged.scores[:, [place]] - others
+        by_wording = judged.scores.mean(axis=0)
+        apart = by_wording[place] - np.delete(by_wording, place, axis=0).mean(axis=0)
         difference = score(apart, binary=False, low=-span, high=span, clusters=clusters)
         estimates.append(difference)
         stderr = np.asarray(difference.stderr or 0.0)

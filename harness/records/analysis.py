@@ -1,7 +1,7 @@
 """The record of an arm's analysis: why it scores as it does, and what to change next."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -303,8 +303,8 @@ class AnalysisRecord(Frozen):
     """All that was found out about one arm on one task."""
 
     version: int = ANALYSIS_VERSION
-    made_of: str
-    """A digest of the predictions that it was made of; see `digest_of_predictions`."""
+    made_of: dict[str, str]
+    """By folder below the results, the digest of each run that it was made of; see `digests_of`."""
 
     made_by: str = ""
     """Digests of all else that it depends on: the code, and what the task adds."""
@@ -340,17 +340,15 @@ class AnalysisRecord(Frozen):
         return next(arm for arm in self.arms if arm.name == name)
 
 
-def digest_of_predictions(results: Path, arms: Iterable[Sequence[Result]]) -> str:
-    """What changes when a run joins or leaves these arms, or when predictions of one change."""
-    digest = hashlib.sha256()
-    for arm in arms:
-        for result in sorted(arm, key=lambda result: result.run.seed):
-            path = results / result.run.folder / PREDICTIONS
-            try:
-                content = path.read_bytes()
-            except OSError:
-                content = b""
-            digest.update(
-                f"{result.key} {result.task.primary_metric} ".encode() + hashlib.sha256(content).digest()
-            )
+def digests_of(results: Path, runs: Iterable[Result]) -> dict[str, str]:
+    """By folder below the results, what changes when the record of a run or its predictions do."""
+    return {result.run.folder.as_posix(): _digest_of(results, result) for result in runs}
+
+
+def _digest_of(results: Path, result: Result) -> str:
+    try:
+        content = (results / result.run.folder / PREDICTIONS).read_bytes()
+    except OSError:
+        content = b""
+    digest = hashlib.sha256(f"{result.key} {result.task.primary_metric} ".encode() + content)
     return digest.hexdigest()[:16]

@@ -130,16 +130,8 @@ class SamplesPage:
 def samples_pages(_site: Site, arms: Arms) -> Iterator[Page]:
     """Every test sample of a task, in the order of its data set, a hundred a page or fewer where texts are
     long."""
-    task = arms.task
-    kinds = {sample: arms.kind(sample) for sample in arms.ids}
-    counted = list(kinds.values())
-    marks = {
-        kind: KindMark(kind, MARKS[kind], slug(kind.replace(" ", "-")), counted.count(kind))
-        for kind in arms.kinds
-    }
-    views = [
-        _view(arms, sample, place, marks, kinds[sample]) for place, sample in enumerate(arms.ids, start=1)
-    ]
+    task, marks = arms.task, _marks(arms)
+    views = _views(arms, marks)
     shares = list(_shared_out(views))
     for number, share in enumerate(shares, start=1):
         content = SamplesPage(
@@ -156,6 +148,30 @@ def samples_pages(_site: Site, arms: Arms) -> Iterator[Page]:
             samples_href(task, number + 1) if number < len(shares) else "",
         )
         yield Page(samples_href(task, number), content)
+
+
+def sample_hrefs(arms: Arms) -> dict[str, str]:
+    """Where each test sample is shown, by its id."""
+    hrefs = {}
+    for number, share in enumerate(_shared_out(_views(arms, _marks(arms))), start=1):
+        for view in share:
+            hrefs[arms.ids[view.place - 1]] = f"{samples_href(arms.task, number)}#sample-{view.place}"
+    return hrefs
+
+
+def _marks(arms: Arms) -> dict[Kind, KindMark]:
+    """What may become of a sample, each with how many samples it became of."""
+    counted = [arms.kind(sample) for sample in arms.ids]
+    return {
+        kind: KindMark(kind, MARKS[kind], slug(kind.replace(" ", "-")), counted.count(kind))
+        for kind in arms.kinds
+    }
+
+
+def _views(arms: Arms, marks: dict[Kind, KindMark]) -> list[SampleView]:
+    return [
+        _view(arms, sample, place, marks, arms.kind(sample)) for place, sample in enumerate(arms.ids, start=1)
+    ]
 
 
 def _view(arms: Arms, sample: str, place: int, marks: dict[Kind, KindMark], kind: Kind | None) -> SampleView:

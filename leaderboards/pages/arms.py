@@ -86,7 +86,7 @@ class Arms:
         """What may become of a sample, in the order they are shown."""
         return GRADES if self.graded else VERDICTS
 
-    @property
+    @cached_property
     def ids(self) -> list[str]:
         """Every sample, in the order of the data set."""
         return list(dict.fromkeys(chain.from_iterable(arm.answers for arm in self.arms)))

@@ -23,6 +23,7 @@ from leaderboards.pages.model import model_page
 from leaderboards.pages.ranking import ranking_page
 from leaderboards.pages.runs import begin_run_pages
 from leaderboards.pages.task import task_page
+from leaderboards.pages.why_page.page import why_pages
 
 
 def _task_href(arms: Arms) -> str:
@@ -37,6 +38,7 @@ PAGES: tuple[PageKind, ...] = (
     single_page("cost", cost_page),
     page_for_each(all_arms, "task", "tasks", _task_href, task_page),
     PagesBySubject("samples", ("samples",), all_arms, samples_pages, reused=True),
+    PagesBySubject("why", ("why",), all_arms, why_pages, reused=True),
     page_for_each(model_names, "model", "models", model_href, model_page),
     page_for_each(methods_of, "method", "methods", method_href, method_page),
     PagesBySubject("compare", ("compare.html", "compare"), whole_board, compare_pages, reused=False),

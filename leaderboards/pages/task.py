@@ -8,7 +8,7 @@ from operator import attrgetter
 from harness.records.scores import MANY_CUT, TaskCard
 from harness.sweep.methods import METHODS
 from leaderboards.gathered import Site, is_whole
-from leaderboards.links import model_href, samples_href
+from leaderboards.links import model_href, samples_href, why_href
 from leaderboards.pages.arms import Arms
 from leaderboards.pages.cost_items import labels_item
 from leaderboards.pages.elsewhere import elsewhere_grid
@@ -36,6 +36,7 @@ from leaderboards.pages.heads import (
 )
 from leaderboards.pages.mistakes import Mistakes, find_mistakes
 from leaderboards.pages.samples import load_predictions
+from leaderboards.pages.why_page.page import Advice, advice_of
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.pairs import resolvable_gap
 from leaderboards.rank.tables import Row
@@ -86,6 +87,12 @@ class TaskPage:
     elsewhere: Grid | None
     """Scores that another program gave."""
     samples_href: str
+    why_href: str
+    """What an analysis of its best arm found; empty where there is none."""
+
+    advice: tuple[Advice, ...]
+    """What to change next, by that analysis."""
+
     mistakes: Mistakes | None
     """Error analysis; None where there is nothing to analyse."""
 
@@ -101,6 +108,7 @@ def task_page(site: Site, arms: Arms) -> TaskPage:
     rows.sort(key=lambda row: (not is_whole(row, name), -_value(row.cells[name])))
     cells = [row.cells[name] for row in rows]
     best = rows[:MOST_ROWS]
+    analysis = site.analyses.get(name)
     facts = _facts(site, name, cells)
     linked = card.reference if card.reference and re.fullmatch(r"https?://\S+", card.reference) else ""
     return TaskPage(
@@ -120,6 +128,8 @@ def task_page(site: Site, arms: Arms) -> TaskPage:
         tuple(_example_prompts(site, name)),
         elsewhere_grid(site, task=name),
         samples_href(name),
+        why_href(name) if analysis else "",
+        advice_of(analysis.record) if analysis else (),
         find_mistakes(arms),
         f"Of the {MOST_ROWS} best rows." if len(rows) > MOST_ROWS else "",
     )

@@ -35,6 +35,7 @@ WRITTEN = task_card(output="generate")
         ("London", "Paris", None),
         ("on", "off", None),
         ("", "Paris", None),
+        ("Paris", "Paris", None),
     ],
 )
 def test_a_near_miss_says_in_what_it_differs(answer: str, target: str, near: str | None) -> None:
@@ -196,6 +197,14 @@ def test_written_answers_accuse_a_label_by_the_agreement_of_all_seeds() -> None:
     assert len(first & flipped) >= 0.75 * len(flipped) and first <= flipped
     assert record.p < 0.001
     assert label_errors_of(labelled(given, rows[:1])) is None  # one seed agrees with itself
+
+
+def test_an_answer_that_is_the_label_never_accuses_it() -> None:
+    # A metric of a task's own may call an answer wrong that is the target, word by word.
+    samples = [asked(place, target="yes") for place in range(40)]
+    arm = an_arm("lora", [[0.0] * 20 + [1.0] * 20] * 3, answers=[["yes"] * 40] * 3, card=WRITTEN)
+    record = label_errors_of(a_comparison([arm], samples, WRITTEN))
+    assert record is not None and (record.suspects, record.unanimous, record.expected) == ((), 0, 0.0)
 
 
 def test_a_calibrated_arm_has_a_small_error_and_an_overconfident_one_a_surplus() -> None:

@@ -10,7 +10,12 @@ from showcase import write_imported
 from site_reading import Text
 from synthetic import draw_scores, make_run, task_card, write_failure, write_result
 
+from harness.analysis.analyse import analyse_arm
+from harness.analysis.choose import arms_among, chosen_arms
+from harness.analysis.source import TaskSource
 from harness.records.result import RESULT
+from harness.records.store import read_results
+from harness.task import Analysis, AnalysisTable
 from leaderboards import publish, publish_boards
 
 MARKUP = "</script><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}{% raw %}"
@@ -116,6 +121,40 @@ def test_markup_and_unseen_characters_are_text_wherever_they_come_from(
     assert "\u202e" not in table and "\x1b" not in table
     publish_boards(results, tmp_path / "boards", [board])
     check_pages(tmp_path / "boards")
+
+
+def test_what_an_analysis_found_in_hostile_texts_is_text(results: Path, out: Path) -> None:
+    card = task_card("plain", output="generate", templates=(HOSTILE, "other"))
+    labels = [f"{HOSTILE}{number}" for number in range(3)]
+    names = {"sample_id": [f"{HOSTILE}{number}" for number in range(60)] * 2}
+    for method in ("zero_shot", "lora"):
+        for seed in (0, 1):
+            targets = [labels[number % 3] for number in range(60)] * 2
+            answers = [
+                labels[0] if method == "lora" and number % 2 else target
+                for number, target in enumerate(targets)
+            ]
+            scores = [float(answer == target) for answer, target in zip(answers, targets, strict=True)]
+            fields = [json.dumps({HOSTILE: labels[number % 2]}) for number in range(120)]
+            write_result(
+                results,
+                make_run("small", method, card, seed),  # type: ignore[arg-type]
+                card,
+                scores,
+                targets=targets,
+                answers=answers,
+                columns={**names, "metadata": fields, "choices": [labels] * 120},
+            )
+    own = Analysis(
+        HOSTILE, HOSTILE, lambda samples, judged: AnalysisTable((HOSTILE, HOSTILE), ((HOSTILE, HOSTILE),))
+    )
+    for arm in chosen_arms(arms_among(read_results(results)), ["small/lora"], results):
+        analyse_arm(results, arm, lambda _: TaskSource(analyses=(own,)))
+    publish(results, out)
+    check_pages(out)
+    text = Text(out / "why" / "plain.html").text
+    assert "</script><script>alert(1)</script>" in text and "⟨U+202E⟩" in text
+    assert "Labels mixed up" in text and "What each wording costs" in text
 
 
 def test_a_megabyte_of_text_is_cut_and_its_full_length_stated(results: Path, out: Path) -> None:

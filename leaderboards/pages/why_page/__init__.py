@@ -1,0 +1,1 @@
+"""The page that says why a task is answered as it is: what an analysis of its best arm found."""

@@ -1,0 +1,152 @@
+"""The page that says why, and what a task's page says to change next."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas
+import pytest
+from explained import write_explained
+from session import once
+from site_reading import Text, lines
+from synthetic import RATES, write_sweep
+
+from harness.analysis.analyse import analyse_arm
+from harness.analysis.choose import arms_among, chosen_arms
+from harness.records.analysis import ANALYSIS
+from harness.records.predictions import PREDICTIONS
+from harness.records.store import read_results
+from leaderboards import publish
+
+
+def make(folder: Path) -> None:
+    write_explained(folder / "results", samples=120)
+    publish(folder / "results", folder / "site")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    """Results that were analysed, and their site."""
+    return once("why", make)
+
+
+@pytest.fixture
+def triage(folder: Path) -> Path:
+    return folder / "site" / "why" / "ticket-triage.html"
+
+
+@pytest.fixture
+def written(folder: Path) -> Path:
+    return folder / "site" / "why" / "day-counts.html"
+
+
+def advice(page: Path) -> list[str]:
+    """What to change next, by that page."""
+    source = page.read_text(encoding="utf-8").partition('class="advice"')[2].partition("</ol>")[0]
+    return [Text(f"<li{part}").text for part in source.split("<li")[1:]]
+
+
+def record(folder: Path, task: str) -> dict[str, object]:
+    (path,) = folder.glob(f"results/small/lora/{task}-v1/n-500/{ANALYSIS}")
+    loaded: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def test_a_task_s_page_says_what_to_change_next_and_leads_to_the_evidence(folder: Path) -> None:
+    page = folder / "site" / "tasks" / "day-counts.html"
+    sentences = [finding["sentence"] for finding in record(folder, "day-counts")["findings"]]  # type: ignore[index, attr-defined]
+    assert advice(page) == [f"{sentence}. See why" for sentence in sentences]
+    assert any("are cut before they end: raise max_tokens" in sentence for sentence in sentences)
+    links = [attributes.get("href") for _, attributes in Text(page).tags]
+    assert "../why/day-counts.html#kinds" in links and "../why/day-counts.html" in links
+
+
+@pytest.mark.parametrize("task", ["ticket-triage", "day-counts"])
+def test_every_link_of_the_page_leads_to_something(folder: Path, task: str) -> None:
+    page = folder / "site" / "why" / f"{task}.html"
+    hrefs = {attributes["href"] or "" for tag, attributes in Text(page).tags if tag == "a"}
+    for href in hrefs:
+        path, _, anchor = href.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_file(), href
+        if anchor:
+            assert f'id="{anchor}"' in target.read_text(encoding="utf-8"), href
+    assert sum("samples/" in href and "#sample-" in href for href in hrefs) > 20
+
+
+def test_a_sample_s_link_leads_to_that_sample(triage: Path) -> None:
+    source = triage.read_text(encoding="utf-8")
+    place, name = re.findall(r'samples/ticket-triage-1\.html#sample-(\d+)">(sample-\d+)<', source)[0]
+    samples = (triage.parents[1] / "samples" / "ticket-triage-1.html").read_text(encoding="utf-8")
+    article = samples.partition(f'id="sample-{place}"')[2].partition("</h2>")[0]
+    assert f">{name}<" in article
+
+
+def test_every_picture_has_a_table_below_it(triage: Path, written: Path) -> None:
+    for page, tables in (
+        (triage, ("slices", "kinds", "confusion", "suspects", "calibration", "bins", "coverage")),
+        (written, ("slices", "kinds", "wordings")),
+    ):
+        source = page.read_text(encoding="utf-8")
+        assert source.count('<svg class="chart') >= 3
+        for table in tables:
+            assert re.search(f'<table[^>]*id="{table}-table', source), table
+
+
+def test_the_table_of_kinds_has_the_shares_of_every_arm(folder: Path, written: Path) -> None:
+    kinds = record(folder, "day-counts")["kinds"]
+    cut = [f"{100 * one['counts']['cut off'] / one['answers']:.1f} %" for one in kinds]  # type: ignore[attr-defined]
+    row = next(line for line in lines(written, "kinds-table") if line.startswith("cut off"))
+    assert [share for share in cut if share in row] == cut and len(cut) == 3
+
+
+def test_the_cells_of_the_matrix_are_those_of_the_record(folder: Path, triage: Path) -> None:
+    judged = record(folder, "ticket-triage")["confusion"][-1]  # type: ignore[index]
+    titles = re.findall(r"<title>([^<]*): ([\d,]+) of [\d,]+</title>", triage.read_text(encoding="utf-8"))
+    drawn = {(title, count) for title, count in titles}
+    for cell in judged["cells"]:
+        said = "" if cell["target"] == cell["answer"] else f", answered {cell['answer']}"
+        assert (f"{cell['target']}{said}", str(cell["count"])) in drawn
+
+
+def test_a_task_without_an_analysis_says_nothing_of_one(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "results", RATES, n=40)
+    site = publish(tmp_path / "results", tmp_path / "site").index.parent
+    assert not (site / "why").exists()
+    assert "What to change next" not in Text(site / "tasks" / "capitals.html").text
+
+
+def analysed_sweep(tmp_path: Path) -> Path:
+    results = tmp_path / "results"
+    write_sweep(results, RATES, n=40)
+    for arm in chosen_arms(arms_among(read_results(results)), ["*/lora"], results):
+        analyse_arm(results, arm)
+    return results
+
+
+def test_where_nothing_is_more_than_chance_the_page_says_so(tmp_path: Path) -> None:
+    site = publish(analysed_sweep(tmp_path), tmp_path / "site").index.parent
+    assert "Nothing stands out beyond chance." in Text(site / "tasks" / "capitals.html").text
+
+
+def test_an_analysis_of_other_predictions_is_named_and_not_shown(tmp_path: Path) -> None:
+    results = analysed_sweep(tmp_path)
+    path = next(results.glob(f"small/few_shot/**/{PREDICTIONS}"))
+    pandas.read_parquet(path).assign(answer="Spain").to_parquet(path)
+    site = publish(results, tmp_path / "site").index.parent
+    assert not (site / "why").exists()
+    text = Text(site / "index.html").text
+    assert "analysis.json was made of other predictions: `gainboard analyse small` makes it again" in text
+
+
+def test_a_damaged_analysis_is_named_and_not_shown(tmp_path: Path) -> None:
+    results = analysed_sweep(tmp_path)
+    next(results.glob(f"**/{ANALYSIS}")).write_text("{", encoding="utf-8")
+    site = publish(results, tmp_path / "site").index.parent
+    assert not (site / "why").exists()
+    assert "`gainboard analyse` makes it again" in Text(site / "index.html").text
+
+
+def test_publishing_again_gives_the_same_bytes(folder: Path, tmp_path: Path, triage: Path) -> None:
+    again = publish(folder / "results", tmp_path / "site").index.parent
+    assert (again / "why" / triage.name).read_bytes() == triage.read_bytes()
