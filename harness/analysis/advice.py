@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from harness.analysis.slices import FoundSlice
 from harness.records.analysis import (
@@ -13,6 +14,7 @@ from harness.records.analysis import (
     Finding,
     LabelErrors,
     SliceRecord,
+    SuspectRecord,
     WordingRecord,
 )
 from harness.statistics import holm, score
@@ -66,6 +68,9 @@ class Parts:
     """Share of right answers among those that all seeds agree on."""
 
     calibration: CalibrationRecord | None
+    ids: Sequence[str] = ()
+    """Of the samples, by the places that slices hold."""
+
     tuned: bool = True
     """Whether the judged arm was trained."""
 
@@ -76,8 +81,9 @@ def findings_of(parts: Parts) -> tuple[Finding, ...]:
     Each part is corrected within itself; the parts are corrected for their number here (Holm), so that in noise at
     most one analysis in twenty names anything.
     """
+    doubted = _doubted(parts)
     families = {
-        "labels": [] if parts.labels is None else [parts.labels.p],
+        "labels": [] if parts.labels is None else [_labels_p(parts.labels, doubted)],
         "slices": [p for found in parts.slices for p in _p_values(found.record)],
         "wordings": [wording.p for wording in parts.wordings],
         "confusion": [] if parts.confusion is None else _confusion_p(parts.confusion),
@@ -88,7 +94,7 @@ def findings_of(parts: Parts) -> tuple[Finding, ...]:
     kept = {name for name, p in corrected.items() if p < SIGNIFICANT}
     found: list[Finding] = []
     if "labels" in kept and parts.labels is not None:
-        found += _of_labels(parts.labels, parts.agreement)
+        found += _of_labels(parts.labels, doubted, parts.agreement)
     found += _of_kinds(parts.kinds)
     if "slices" in kept:
         found += _of_slices(parts.slices, tuned=parts.tuned)
@@ -109,10 +115,33 @@ def _confusion_p(confusion: ConfusionRecord) -> list[float]:
     return [cell.p for cell in confusion.cells if cell.p is not None]
 
 
-def _of_labels(labels: LabelErrors, agreement: float) -> Iterator[Finding]:
-    if agreement < SURE_ENOUGH:  # they agree in their mistakes, too
+def _doubted(parts: Parts) -> list[SuspectRecord]:
+    """The suspects that every seed contradicts alike, but for those of slices that are hard anyway: there seeds make
+    the same mistakes."""
+    if parts.labels is None:
+        return []
+    hard: set[str] = set()
+    for found in parts.slices:
+        if _is_worse(found.record):
+            hard |= {parts.ids[place] for place in found.places}
+    return [one for one in parts.labels.suspects if one.unanimous and one.sample not in hard]
+
+
+def _labels_p(labels: LabelErrors, doubted: Sequence[SuspectRecord]) -> float:
+    return (
+        1.0
+        if labels.p >= SIGNIFICANT or not doubted
+        else float(special.pdtrc(len(doubted) - 1, labels.expected))
+    )
+
+
+def _of_labels(labels: LabelErrors, doubted: Sequence[SuspectRecord], agreement: float) -> Iterator[Finding]:
+    sides = [suspect.untuned for suspect in doubted]
+    # A mistake that the fine-tunes share is one that the untuned arm, which has learnt no label, need not make.
+    unsupported = any(sides) and sides.count("suggested") <= sides.count("given")
+    if agreement < SURE_ENOUGH or unsupported:
         return
-    count = labels.unanimous
+    count = len(doubted)
     judged = labels.scores[-1] if labels.scores else None
     effect = (
         ""
@@ -163,7 +192,7 @@ def _of_slices(slices: Sequence[FoundSlice], *, tuned: bool) -> Iterator[Finding
     named: list[FoundSlice] = []
     for found in slices:
         record = found.record
-        worse = record.score_p < SIGNIFICANT and record.score.value < record.rest
+        worse = _is_worse(record)
         gained = record.gain
         less = (
             gained is not None
@@ -171,6 +200,8 @@ def _of_slices(slices: Sequence[FoundSlice], *, tuned: bool) -> Iterator[Finding
             and record.gain_p is not None
             and record.gain_p < SIGNIFICANT
             and gained.value < record.gain_rest
+            # Less is gained, too, where there is less left to gain.
+            and (gained.high < 0 or record.score.value < record.rest)
         )
         if not (worse or less) or any(_overlap(found, before) > OVERLAP for before in named):
             continue
@@ -178,6 +209,10 @@ def _of_slices(slices: Sequence[FoundSlice], *, tuned: bool) -> Iterator[Finding
         yield Finding(evidence="slices", sentence=_slice_sentence(record, worse=worse, tuned=tuned))
         if len(named) == MOST_SLICES:
             return
+
+
+def _is_worse(record: SliceRecord) -> bool:
+    return record.score_p < SIGNIFICANT and record.score.value < record.rest
 
 
 def _overlap(found: FoundSlice, before: FoundSlice) -> float:

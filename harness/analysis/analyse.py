@@ -95,6 +95,7 @@ def analysis_of(
         labels=labels,
         agreement=agreement_is_right(comparison),
         calibration=calibration[-1] if calibration and calibration[-1].arm == judged.name else None,
+        ids=comparison.ids,
         tuned=bool(judged.results[0].trainings),
     )
     return AnalysisRecord(

@@ -2,14 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from harness.analysis.arms import ArmAnswers, Comparison, Flags
+from harness.analysis.confusion import most_frequent
 from harness.records.analysis import CorrectedScore, LabelErrors, SuspectRecord
 from harness.statistics import FloatArray
+
+Side = Literal["suggested", "given", "neither"]
 
 MOST_SUSPECTS = 200
 """Suspects that are listed."""
@@ -81,6 +85,7 @@ def _confident(comparison: Comparison) -> list[SuspectRecord]:
     reached = np.where(probabilities >= _thresholds(probabilities, given), probabilities, -1.0)
     certain = (reached.argmax(axis=1) == suggested) & (reached.max(axis=1) > 0)
     chosen = judged.probabilities.argmax(axis=-1)
+    said = _said_untuned(comparison)
     suspects = []
     for place in np.flatnonzero(suggested != given).tolist():
         label = choices[suggested[place]]
@@ -95,6 +100,7 @@ def _confident(comparison: Comparison) -> list[SuspectRecord]:
                 given_confidence=float(probabilities[place, given[place]]),
                 certain=bool(certain[place]),
                 unanimous=bool((chosen[:, :, place] == suggested[place]).all()),
+                untuned=_side(comparison, said, place, label),
             )
         )
     return sorted(
@@ -144,6 +150,7 @@ def _agreed(comparison: Comparison) -> list[SuspectRecord]:
     answers, _ = _consensus(comparison.judged)
     right: Flags = np.asarray(comparison.right[-1].any(axis=(0, 1)))
     others = [arm.answers.reshape(-1, len(comparison.samples)) for arm in comparison.arms[:-1]]
+    untuned = _said_untuned(comparison)
     suspects = []
     for place, answer in enumerate(answers):
         if answer is None or right[place] or _is_target(comparison, place, answer):
@@ -157,10 +164,25 @@ def _agreed(comparison: Comparison) -> list[SuspectRecord]:
             given_confidence=0.0,
             certain=True,
             unanimous=True,
+            untuned=_side(comparison, untuned, place, answer),
         )
         suspects.append((said.count(answer) / len(said) if said else 0.0, suspect))
     # The other arms of the model were not trained on these labels: what they say, too, is the likelier.
     return [suspect for _, suspect in sorted(suspects, key=lambda pair: -pair[0])]
+
+
+def _said_untuned(comparison: Comparison) -> list[str] | None:
+    """The most frequent answers of the arm that gains are measured against; None without one."""
+    return None if comparison.reference is None else most_frequent(comparison.reference)
+
+
+def _side(comparison: Comparison, said: Sequence[str] | None, place: int, suggested: str) -> Side | None:
+    """Whose side that arm takes."""
+    if said is None:
+        return None
+    if said[place] == suggested.strip():
+        return "suggested"
+    return "given" if _is_target(comparison, place, said[place]) else "neither"
 
 
 def _is_target(comparison: Comparison, place: int, answer: str) -> bool:

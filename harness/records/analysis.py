@@ -172,6 +172,10 @@ class SuspectRecord:
     unanimous: bool
     """Whether every seed answers with the suggested one, in every wording."""
 
+    untuned: Literal["suggested", "given", "neither"] | None = None
+    """What the arm that gains are measured against answers most often, which has learnt no label of this task; None
+    without one."""
+
 
 @record_part
 class CorrectedScore:

@@ -349,6 +349,7 @@ def labels_section(record: AnalysisRecord, links: SampleLinks) -> LabelsSection 
                 Item(f"{100 * suspect.confidence:.0f} %", sort=suspect.confidence),
                 Item("yes" if suspect.certain else "no", tone="" if suspect.certain else "muted"),
                 Item("all" if suspect.unanimous else "not all", tone="" if suspect.unanimous else "muted"),
+                Item(suspect.untuned or MISSING),
             ),
         )
         for suspect in listed[:LISTED_SUSPECTS]
@@ -359,6 +360,11 @@ def labels_section(record: AnalysisRecord, links: SampleLinks) -> LabelsSection 
         Column("Confidence", "Of the suggested label, the mean over seeds and wordings."),
         Column("Confident", "Whether that is as much as on samples that are labelled so.", narrow=False),
         Column("Seeds", "That answer with it, in every wording.", narrow=False),
+        Column(
+            "Untuned",
+            "Which of the two the arm that gains are over answers, which has learnt no label.",
+            narrow=False,
+        ),
     )
     grid = Grid("Probable label errors", Column("Sample"), columns, lines)
     return LabelsSection(_labels_lede(labels), grid, _corrected(labels))

@@ -268,6 +268,49 @@ def test_what_to_change_next_is_said_in_sentences_with_their_evidence() -> None:
     assert "labels contradict what every seed answers: check them" in found["labels"]
 
 
+def written(answers: list[list[str]], given: list[str], topics: list[str], untuned: list[str]) -> Any:
+    """Written answers of three seeds, and of an untuned arm."""
+    samples = [
+        asked(place, target=target, metadata={"topic": topics[place]}) for place, target in enumerate(given)
+    ]
+    arms = [
+        an_arm(method, [[float(one == target) for one, target in zip(row, given, strict=True)] for row in rows],
+               answers=rows, card=WRITTEN)
+        for method, rows in (("zero_shot", [untuned]), ("lora", answers))
+    ]  # fmt: skip
+    return a_comparison(arms, samples, WRITTEN)
+
+
+@pytest.mark.parametrize(
+    ("hard_slice", "side"), [(False, "suggested"), (False, "given"), (True, "suggested")]
+)
+def test_a_mistake_that_all_seeds_share_is_told_from_a_wrong_label(hard_slice: bool, side: str) -> None:
+    """Ten samples of 200 get the same other answer from all seeds. It speaks against their labels only if they are
+    no slice that is hard anyway, and if the untuned arm gives that answer, too."""
+    given = [str(100 + place) for place in range(200)]
+    others = [f"{target}0" if place % 20 == 0 else target for place, target in enumerate(given)]
+    topics = ["hard" if hard_slice and place % 20 == 0 else "ab"[place // 20 % 2] for place in range(200)]
+    untuned = [others[place] if side == "suggested" else given[place] for place in range(200)]
+    record = analysis_of(written([others] * 3, given, topics, untuned))
+    assert record.labels is not None and record.labels.unanimous == 10
+    assert {suspect.untuned for suspect in record.labels.suspects} == {side}
+    said = [finding for finding in record.findings if finding.evidence == "labels"]
+    assert bool(said) is (side == "suggested" and not hard_slice)
+
+
+def test_a_smaller_gain_where_little_is_left_to_gain_is_no_finding() -> None:
+    generator = np.random.default_rng(31)
+    easy = np.arange(300) < 150
+    base = np.where(easy, 0.93, 0.3) > generator.random(300)
+    tuned = np.where(easy, 0.98, 0.9) > generator.random((3, 300))
+    samples = [asked(place, metadata={"level": "easy" if easy[place] else "hard"}) for place in range(300)]
+    arms = [an_arm("zero_shot", base[None].astype(float)), an_arm("lora", tuned.astype(float))]
+    record = analysis_of(a_comparison(arms, samples))
+    easy_slice = next(one for one in record.slices if one.part == "easy")
+    assert easy_slice.gain_p is not None and easy_slice.gain_p < 0.05
+    assert not any("level is easy" in finding.sentence for finding in record.findings)
+
+
 def test_answers_that_are_cut_ask_for_more_tokens() -> None:
     n = 100
     cut = np.zeros((1, 1, n), dtype=bool)
