@@ -13,7 +13,15 @@ from harness.data.splits import cut_rows
 from harness.data.steps import deduplicate, drop_conflicts, normalise_whitespace
 from harness.errors import UserError
 from harness.jsonl import read_jsonl
-from harness.metrics import METRICS, LabelSet, first_json, first_json_object, last_number
+from harness.metrics import (
+    METRICS,
+    LabelSet,
+    NumberRange,
+    OrderedLabels,
+    first_json,
+    first_json_object,
+    last_number,
+)
 from harness.task import (
     AnalysedSample,
     Analysis,
@@ -41,6 +49,8 @@ __all__ = [
     "AnalysisTable",
     "LabelSet",
     "Metric",
+    "NumberRange",
+    "OrderedLabels",
     "PromptSet",
     "Rendered",
     "Reply",

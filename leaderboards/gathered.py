@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.records.result import Failure, Result
-from harness.records.scores import TaskCard
+from harness.records.scores import MetricCard, TaskCard
 from harness.records.store import read_runs
 from harness.statistics import joint_threshold
 from leaderboards.board import Board, load_board
@@ -30,7 +30,7 @@ from leaderboards.rank.scores import ReadAll, read_scores
 from leaderboards.rank.standings import LevelOf, side_by_side
 from leaderboards.rank.tables import Row, Table
 from leaderboards.rank.tabulate import tabulate
-from leaderboards.text import count_of, points, without_folder
+from leaderboards.text import count_of, in_units, without_folder
 
 
 @dataclass(frozen=True)
@@ -257,9 +257,10 @@ def _why_no_rows(path: Path, board: Board, table: Table, untrusted: Sequence[Res
 def scale_of(table: Table) -> str:
     """What a score of the table is: the mean over its tasks, or the metric of its only one."""
     if not table.normalised:
-        return "".join(
-            f"{card.primary_metric} on {name}, {range_of(card)}" for name, card in table.tasks.items()
-        )
+        name, card = next(iter(table.tasks.items()))
+        falls = "" if card.metrics[card.primary_metric].higher_is_better else ", lower is better"
+        own = "" if table.unit.is_points else f"; a point is {table.unit.amount(0.01)}"
+        return f"{card.primary_metric} on {name}, {range_of(card)}{falls}{own}"
     weighted = "weighted mean" if len(set(table.weights.values())) > 1 else "mean"
     return (
         f"{weighted} over {count_of(len(table.tasks), 'task')}, where 0 is chance and 100 is perfect on each"
@@ -267,14 +268,15 @@ def scale_of(table: Table) -> str:
 
 
 def range_of(*cards: TaskCard) -> str:
-    """The ends of the tasks' own metrics, in points: `0 to 100`, and what else there is among several
-    tasks."""
-    ranges = [(metric.low, metric.high) for metric in (card.metrics[card.primary_metric] for card in cards)]
-    return " or ".join(f"{_end(low)} to {_end(high)}" for low, high in dict.fromkeys(ranges))
+    """The ends of the tasks' own metrics, in points or in their own unit: `0 to 100`, and what else there is among
+    several tasks."""
+    ranges = [_range(card.metrics[card.primary_metric]) for card in cards]
+    return " or ".join(dict.fromkeys(ranges))
 
 
-def _end(bound: float | None) -> str:
-    return "no end" if bound is None else points(bound).removesuffix(".0")
+def _range(metric: MetricCard) -> str:
+    low, high = (in_units(metric, end).removesuffix(".0") for end in (metric.low, metric.high))
+    return f"{low} to {high}"
 
 
 def is_whole(row: Row, task: str) -> bool:

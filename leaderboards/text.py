@@ -2,15 +2,18 @@
 
 import hashlib
 import itertools
+import math
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.records.scores import MetricCard
+from harness.records.scores import MetricCard, TaskCard
 from harness.statistics import Estimate
 from harness.sweep.methods import METHOD_TABLE, TUNERS
 from harness.sweep.run import Run
+from harness.task.metric import Scale
 
 MISSING = "–"
 MINUS = "−"
@@ -75,16 +78,79 @@ def points(value: float, *, sign: bool = False) -> str:
     return f"+{digits}" if sign and rounded > 0 else digits
 
 
-def interval(estimate: Estimate, *, sign: bool = False) -> str:
-    """The 95 % interval, without brackets. Signed ends are joined by `to`, where a dash could be read as a
-    minus."""
-    low, high = points(estimate.low, sign=sign), points(estimate.high, sign=sign)
-    return f"{low} to {high}" if sign or estimate.low < 0 else f"{low}–{high}"
+SHARES = Scale()
 
 
-def with_interval(estimate: Estimate, *, sign: bool = False) -> str:
+@dataclass(frozen=True)
+class Unit:
+    """How what boards compare, on a scale of 0 to 1, is written: in points, or in the unit of a metric that has
+    other ends. A score is then a value of that metric; a gain is how much better it is, so that more is always
+    better."""
+
+    scale: Scale = SHARES
+    noun: str = "points"
+    """What follows an amount in a sentence: `0.42 mae`."""
+
+    @classmethod
+    def of(cls, card: TaskCard) -> "Unit":
+        """That of a task's primary metric."""
+        scale = card.metrics[card.primary_metric].scale
+        return cls() if scale.is_share else cls(scale, card.primary_metric)
+
+    @property
+    def is_points(self) -> bool:
+        """Whether there is no unit but points."""
+        return self.scale.is_share
+
+    @property
+    def whole(self) -> float:
+        """What the whole scale is in the unit."""
+        return 100.0 if self.is_points else abs(self.scale.best - self.scale.worst)
+
+    @property
+    def decimals(self) -> int:
+        """So many that a thousandth of the scale shows."""
+        return max(0, round(3 - math.log10(self.whole)))
+
+    def tick(self, share: float, *, sign: bool = False) -> str:
+        """A round score or gain at an axis, without the zeros at its end."""
+        whole, point, decimals = self.write(share, sign=sign).partition(".")
+        return f"{whole}{point}{decimals}".rstrip("0").rstrip(".") if point else whole
+
+    def width(self, share: float) -> str:
+        """A distance between two scores, without a sign."""
+        return self.write(share, sign=True).lstrip("+")
+
+    def amount(self, share: float) -> str:
+        """A gain as part of a sentence: `3.0 points`, `0.30 mae`."""
+        return f"{self.width(share)} {self.noun}"
+
+    def write(self, share: float, *, sign: bool = False) -> str:
+        """A score, or with a sign a gain."""
+        if self.is_points:
+            return points(share, sign=sign)
+        number = round(share * self.whole if sign else self.scale.value(share), self.decimals) + 0.0
+        digits = f"{abs(number):,.{self.decimals}f}"
+        if number < 0:
+            return MINUS + digits
+        return f"+{digits}" if sign and number > 0 else digits
+
+
+POINTS = Unit()
+
+
+def interval(estimate: Estimate, *, sign: bool = False, unit: Unit = POINTS) -> str:
+    """The 95 % interval, without brackets, the smaller number first. Signed ends are joined by `to`, where a dash
+    could be read as a minus."""
+    ends = [unit.write(end, sign=sign) for end in (estimate.low, estimate.high)]
+    falls = unit.scale.best < unit.scale.worst and not sign
+    low, high = reversed(ends) if falls else ends
+    return f"{low} to {high}" if sign or low.startswith(MINUS) else f"{low}–{high}"
+
+
+def with_interval(estimate: Estimate, *, sign: bool = False, unit: Unit = POINTS) -> str:
     """`71.2 (69.8–72.6)`."""
-    return f"{points(estimate.value, sign=sign)} ({interval(estimate, sign=sign)})"
+    return f"{unit.write(estimate.value, sign=sign)} ({interval(estimate, sign=sign, unit=unit)})"
 
 
 def usd(amount: float | None) -> str:
@@ -190,7 +256,7 @@ def setting_text(value: object) -> str:
 
 
 def in_units(card: MetricCard | None, value: float | None) -> str:
-    """A metric in points where it ends at 1, else as it is."""
+    """A metric in points where it ends at 1, else in its own unit."""
     if value is None:
         return "no end"
     return points(value) if card is not None and card.high == 1.0 else f"{value:.4g}"

@@ -4,16 +4,19 @@ a label, several, a number, JSON or a text."""
 import itertools
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal, get_args
 
 from harness.authoring.label_cells import LabelCells, find_label_cells
 from harness.data.splits import MAX_FREQUENT_STRATA, MAX_STRATA, ROWS_PER_STRATUM
 from harness.errors import UserError
-from harness.metrics.answers import first_json, first_json_object, is_number
+from harness.metrics.answers import first_json, first_json_object, is_number, last_number
+from harness.metrics.numbers import NumberRange
+from harness.metrics.ordered_labels import OrderedLabels
 from harness.task import Output
 from harness.task.prompts import SLOTS
 from harness.task.words import spaced, unspaced_share, words_of
@@ -45,12 +48,22 @@ LISTED_LABELS = 200
 LONG_ANSWER = 5
 """Targets that typically have so many words are judged by the words they share, not as a whole."""
 
+FEWEST_ORDERED = 3
+"""Labels that are called ordered: two have no middle."""
+
+FEWEST_FRACTIONS = 3
+"""Different decimals from which on large numbers with decimals are measured, and not amounts of half a unit."""
+
+TOLERANCES = 20
+"""A new task's tolerance is the range of its targets divided by this, to one digit."""
+
 BYTES_PER_TOKEN = 2
 """Fewer than most tokenizers reach in most scripts, so that no target is cut off."""
 
 
-Shape = Literal["choice", "labels", "number", "json", "text"]
-"""What an answer is: one label to be chosen, several labels, a number, JSON, or a text."""
+Shape = Literal["choice", "ordered", "labels", "number", "quantity", "json", "text"]
+"""What an answer is: one label to be chosen, one of some in an order, several labels, a number that is right or wrong, one
+that may be nearly right, JSON, or a text."""
 
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 
@@ -105,9 +118,13 @@ def answer_kind(targets: Sequence[str], shape: Shape | None = None) -> AnswerKin
     targets = [target for target in targets if target] or [""]
     if shape == "json" or (shape is None and all(map(_is_json, targets))):
         return _json(targets)
-    numbers = shape == "number" or (shape is None and all(map(is_number, targets)))
-    if shape == "choice" or (shape is None and _are_labels(targets, numbers=numbers)):
-        return _choice(tuple(sorted(set(targets))))
+    numbers = shape in ("number", "quantity") or (shape is None and all(map(is_number, targets)))
+    if shape in ("choice", "ordered") or (shape is None and _are_labels(targets, numbers=numbers)):
+        choices = tuple(sorted(set(targets)))
+        run = _run_of_integers(choices)
+        return _choice(choices) if shape == "choice" or run is None else _ordered(run)
+    if shape == "quantity" or (shape is None and numbers and _are_measured(targets)):
+        return _quantity(targets)
     return _written(targets, numbers=numbers)
 
 
@@ -120,7 +137,12 @@ def _refuse_misfits(targets: Sequence[str], shape: Shape | None) -> None:
             f"--answers choice: {len(set(targets)):,} different targets; a choice is among 2 to "
             f"{MAX_CHOICES:,}"
         )
-    has_shape = {"number": is_number, "json": _is_json}.get(shape or "")
+    if shape == "ordered" and _run_of_integers(tuple(set(targets))) is None:
+        raise UserError(
+            "--answers ordered: the targets are no run of integers such as 1 to 5; take --answers choice, and give "
+            "OrderedLabels the labels in their order in task.py"
+        )
+    has_shape = {"number": is_number, "quantity": is_number, "json": _is_json}.get(shape or "")
     if has_shape is None:
         return
     for number, target in enumerate(targets, 1):
@@ -166,7 +188,8 @@ def decision(kind: AnswerKind, different: int) -> str:
     with the metrics, primary first."""
     metrics = ", ".join(kind.metrics)
     if kind.says:
-        return f"{different} different targets, {kind.says} ({metrics}); --answers text or choice denies it"
+        other = {"ordered": "choice", "quantity": "number"}.get(kind.shape, "text or choice")
+        return f"{different} different targets, {kind.says} ({metrics}); --answers {other} denies it"
     if kind.output == "choice":
         if _are_listed(kind.choices):
             return f"{different} different targets: labels to be chosen ({metrics}); edit output to have them written"
@@ -281,6 +304,76 @@ def _choice(choices: tuple[str, ...]) -> AnswerKind:
         choices,
         ("chance=1 / len(CHOICES)",),
         definitions=("CHOICES = (", *(f"    {literal(choice)}," for choice in choices), ")"),
+    )
+
+
+def _run_of_integers(choices: Sequence[str]) -> tuple[str, ...] | None:
+    """The labels in order, if they are integers without a gap, such as stars from 1 to 5; else None."""
+    if len(choices) < FEWEST_ORDERED or not all(re.fullmatch(r"-?\d{1,3}", choice) for choice in choices):
+        return None
+    ordered = sorted(choices, key=int)
+    expected = range(int(ordered[0]), int(ordered[0]) + len(ordered))
+    return tuple(ordered) if [int(choice) for choice in ordered] == list(expected) else None
+
+
+def _ordered(choices: tuple[str, ...]) -> AnswerKind:
+    """Labels that are chosen like any others, and whose misses have a size."""
+    kind = _choice(choices)
+    metrics = OrderedLabels(choices).metrics
+    return replace(
+        kind,
+        shape="ordered",
+        metrics=("accuracy", *(metric.name for metric in metrics), "f1_macro"),
+        made_metrics='("accuracy", *OrderedLabels(CHOICES).metrics, "f1_macro")',
+        imports=("OrderedLabels",),
+        says=f"integers from {choices[0]} to {choices[-1]}: labels in an order, to be chosen",
+    )
+
+
+def _are_measured(targets: Sequence[str]) -> bool:
+    """Whether numbers look measured or estimated: most have decimals, and these differ, or all are small."""
+    fractions = [last_number(target).partition(".")[2] for target in targets]
+    if 2 * sum(map(bool, fractions)) < len(targets):
+        return False
+    return (
+        len(set(fractions)) >= FEWEST_FRACTIONS
+        or max(abs(float(last_number(target))) for target in targets) <= 100
+    )
+
+
+def _quantity(targets: Sequence[str]) -> AnswerKind:
+    """A number whose answers may be nearly right, on the scale of the targets."""
+    numbers = sorted(float(last_number(target)) for target in targets)
+    low, high = numbers[0], numbers[-1]
+    if low == high:
+        raise UserError(
+            f"--answers quantity: all targets are {low:g}; without a difference no error has a size"
+        )
+    tolerance = float(f"{(high - low) / TOLERANCES:.1g}")
+    metrics = NumberRange(low, high, tolerance=tolerance).metrics
+    ends = f"{low:g} to {high:g}"
+    settings = [_max_tokens(targets)]
+    if not any("\n" in target for target in targets):
+        settings.append(r'stop=("\n",)')
+    return AnswerKind(
+        "quantity",
+        "generate",
+        "Write the number that a text is given.",
+        tuple(metric.name for metric in metrics),
+        {
+            "plain": f"Give a number, {ends}.\n{{text}}",
+            "instruction": f"Read the text and reply with the number it deserves, from {ends}, and nothing else.\n\n"
+            "Text: {text}",
+            "question": f"{{text}}\n\nWhich number would you give to this, from {ends}?",
+        },
+        settings=tuple(settings),
+        imports=("NumberRange",),
+        definitions=(
+            "# The ends that targets may have: no error counts for more. Write those of the scale where you know them.",
+            f"NUMBERS = NumberRange({low!r}, {high!r}, tolerance={tolerance!r})",
+        ),
+        made_metrics="NUMBERS.metrics",
+        says=f"numbers from {ends}: judged by how far off an answer is",
     )
 
 

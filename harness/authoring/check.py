@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.authoring.examples import EXAMPLES, check_examples
 from harness.authoring.finding import Finding, Level
 from harness.authoring.lint import lint, lint_levels
+from harness.authoring.skill import LEVELS_LEDE, metric_levels
 from harness.authoring.trial import MetricTrial
 from harness.data.dataset import Dataset, load_dataset
 from harness.data.loaded import LoadedTask
@@ -255,7 +256,21 @@ def _check_samples(task: Task, dataset: Dataset, place: str) -> list[Finding]:
         if task.prompts.render is None:
             warnings += trial.shortfalls()
     findings = [Finding("error", place, text) for text in errors]
-    return findings + [Finding("warning", place, text) for text in warnings]
+    findings += [Finding("warning", place, text) for text in warnings]
+    return findings if errors else findings + _levels(task, dataset, place)
+
+
+def _levels(task: Task, dataset: Dataset, place: str) -> list[Finding]:
+    """What each metric gives without any skill, and a warning where that is much."""
+    levels = metric_levels(task, dataset)
+    if not levels:
+        return []
+    primary = next(level for level in levels if level.metric.name == task.primary_metric)
+    fault = primary.fault(task.chance)
+    return [
+        *([Finding("warning", place, fault)] if fault else []),
+        Finding("note", place, f"{LEVELS_LEDE}: {'; '.join(level.sentence for level in levels)}"),
+    ]
 
 
 def _unsteady_draws(task: Task, dataset: Dataset) -> list[str]:

@@ -35,6 +35,10 @@ MOST_SAMPLES = 2_000
 MOST_COMPARED = 200
 """Samples on which wordings are compared."""
 
+MUCH_OF_A_RANGE = 0.9
+"""Share of the way from the worst to the best value of a metric in a unit of its own from which on a constant answer
+leaves little to learn."""
+
 SHORT_ANSWER = 2
 """Letters of an answer that occurs in many texts by accident."""
 
@@ -91,14 +95,19 @@ def lint_levels(task: Task, dataset: Dataset) -> list[str]:
     guess = chance_level(metric, dataset.test)
     # For a corpus metric it is simulated, and so not exact.
     tolerance = 0.005 if metric.score is not None else 0.03
+    guess = None if guess is None else metric.scale.share(guess)
     if guess is not None and abs(task.chance - guess) > tolerance:
         faults.append(f"chance is {task.chance:.3g}, guessing evenly among the choices scores {guess:.3g}")
     constant = majority_level(metric, dataset.train, dataset.test)
-    if constant is not None and constant - task.chance > (1 - task.chance) / 2:
+    answer = "the most frequent training target" if metric.constants is None else "one answer"
+    # One number misses a range of them by a quarter on average: of errors, only small ones are little to learn from.
+    much = (1 + task.chance) / 2 if metric.scale.is_share else MUCH_OF_A_RANGE
+    if constant is not None and metric.scale.share(constant) > much:
         faults.append(
-            f"always giving the most frequent training target scores {constant:.3g} on {metric.name}, "
+            f"always giving {answer} scores {constant:.3g} on {metric.name}, "
             "chance is "
-            f"{task.chance:.3g}: little is left to learn; balance the samples or rank by another metric"
+            f"{metric.scale.value(task.chance):.3g}: little is left to learn; balance the samples or rank by another "
+            "metric"
         )
     return faults
 

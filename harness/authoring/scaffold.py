@@ -27,9 +27,9 @@ from harness.task.prompts import render
 
 _GENERATED_NAMES = frozenset(
     {
-        "CHOICES", "DATA", "LABELS", "LabelSet", "Path", "PromptSet", "Row", "Sample", "Splits", "Task",
-        "chat_sample", "chat_splits", "first_json", "first_json_object", "load", "table_splits", "task",
-        "to_sample",
+        "CHOICES", "DATA", "LABELS", "LabelSet", "NUMBERS", "NumberRange", "OrderedLabels", "Path", "PromptSet", "Row",
+        "Sample", "Splits", "Task", "chat_sample", "chat_splits", "first_json", "first_json_object", "load",
+        "table_splits", "task", "to_sample",
     }
 )  # fmt: skip
 
@@ -67,8 +67,8 @@ class NewTask:
     decision: str
     """A sentence for the user: what was made of the targets and why, with the metrics, primary first."""
 
-    power: Power
-    """What the test split can show."""
+    power: Power | None
+    """What the test split can show; None where the primary metric is no share."""
 
 
 def new_task(
@@ -120,7 +120,8 @@ def new_task(
         shutil.rmtree(written)  # a half-written task would block the next attempt
         raise
     clusters = ["" if columns.group is None else row[columns.group] for row in splits.test]
-    return NewTask(written, decision(kind, len(set(targets))), power_of(clusters))
+    power = None if kind.shape == "quantity" else power_of(clusters)
+    return NewTask(written, decision(kind, len(set(targets))), power)
 
 
 def check_name(name: str, folder: Path) -> None:

@@ -129,7 +129,8 @@ def _new(options: argparse.Namespace) -> int:
 def _written(new: "NewTask", options: argparse.Namespace) -> int:
     print(new.decision)
     print(f"{new.folder} is a working task.")
-    _print_power(new.power)
+    if new.power is not None:
+        _print_power(new.power)
     print_next("check", options.name, "--tasks-dir", options.tasks_dir)
     return DONE
 

@@ -9,6 +9,8 @@ from harness.metrics.label_sets import LabelSet
 from harness.metrics.levels import chance_level, constant_answer, majority_level
 from harness.metrics.likelihood import LIKELIHOOD
 from harness.metrics.matching import MATCHING
+from harness.metrics.numbers import NumberRange
+from harness.metrics.ordered_labels import OrderedLabels
 from harness.metrics.overlap import OVERLAP
 from harness.metrics.sql import SQL
 from harness.metrics.tool_calls import TOOL_CALLS
@@ -28,6 +30,8 @@ __all__ = [
     "Counts",
     "LabelSet",
     "Metric",
+    "NumberRange",
+    "OrderedLabels",
     "Reply",
     "answer_of",
     "certain_logprobs",

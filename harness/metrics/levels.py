@@ -75,7 +75,7 @@ def constant_answer(metric: Metric, train: "Sequence[Sample]") -> str | None:
     candidates = list(dict.fromkeys([*candidates, *metric.constants(targets)]))
     if not candidates:
         return None
-    tried = _spread(train, MOST_TRIED)
+    tried = train if len(train) <= MOST_TRIED else random.Random(_SEED).sample(train, MOST_TRIED)
     scores = [evaluate(metric, [_certain(sample, answer) for sample in tried]) for answer in candidates]
     best = max(scores) if metric.higher_is_better else min(scores)
     return candidates[scores.index(best)]
@@ -83,11 +83,6 @@ def constant_answer(metric: Metric, train: "Sequence[Sample]") -> str | None:
 
 def _at_most(samples: "Sequence[Sample]", generator: random.Random) -> "Sequence[Sample]":
     return samples if len(samples) <= MOST_SAMPLES else generator.sample(samples, MOST_SAMPLES)
-
-
-def _spread(samples: "Sequence[Sample]", limit: int) -> "Sequence[Sample]":
-    """At most `limit` of the samples, evenly spaced."""
-    return samples[:: max(1, math.ceil(len(samples) / limit))]
 
 
 def _share_right(sample: "Sample") -> float:

@@ -200,8 +200,8 @@ def _metrics_fault(task: Task) -> str | None:
     primary = metrics[task.primary_metric]
     if not primary.rankable:
         return (
-            f"primary_metric '{primary.name}' runs from {primary.range_text}; a board ranks by one that ends "
-            "at 1 and is better when higher. Keep it among `metrics`, and choose another to rank by"
+            f"primary_metric '{primary.name}' runs from {primary.range_text}; a board ranks by one whose range has "
+            "two ends. Keep it among `metrics`, and choose another to rank by"
         )
     return None
 

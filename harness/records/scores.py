@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.records.fields import Count, Finite, record_part
+from harness.task.metric import Scale
 
 
 @record_part
@@ -27,6 +28,15 @@ class MetricCard:
     majority: Finite | None = None
     """What always giving one answer scores: the most frequent training answer, or a better one that the
     metric knows of. None where there is none, as where no answer occurs twice."""
+
+    @property
+    def scale(self) -> Scale:
+        """Its range as boards compare it."""
+        return Scale.of(self.low, self.high, higher_is_better=self.higher_is_better)
+
+    def level(self, chance: float) -> float:
+        """What needs no skill, guessing at `chance` or always giving one answer, on that scale: whichever is more."""
+        return chance if self.majority is None else max(chance, self.scale.share(self.majority))
 
 
 @record_part

@@ -142,16 +142,17 @@ def collapse(scored: Scored, card: TaskCard) -> str:
     ]
     targets = {tuple(prediction.target) for prediction in scored.predictions}
     metric = card.metrics[card.primary_metric]
-    if not answers or not metric.higher_is_better or len(targets) < 2 or card.output == "perplexity":
+    if not answers or metric.high is None or len(targets) < 2 or card.output == "perplexity":
         return ""
     answer, count = Counter(answers).most_common(1)[0]
-    guessing = max(card.chance, metric.majority or 0.0)
+    guessing = metric.scale.value(metric.level(card.chance))
     value = scored.metrics[card.primary_metric].value
-    if count < COLLAPSED_FROM * len(answers) or value > guessing:
+    if count < COLLAPSED_FROM * len(answers) or metric.scale.share(value) > metric.scale.share(guessing):
         return ""
     shortened = answer if len(answer) <= 40 else f"{answer[:40]}…"
     return (
-        f"{count} of {len(answers)} answers are {shortened!r}, and the score of {value:.3f} is not above "
+        f"{count} of {len(answers)} answers are {shortened!r}, and the score of {value:.3f} is not "
+        f"{'above' if metric.higher_is_better else 'below'} "
         f"what chance or the most frequent answer gets ({guessing:.3f}): "
         "the training has collapsed, or taught nothing yet"
     )

@@ -32,8 +32,8 @@ class Task:
     """Names from `harness.metrics`, or metrics of the task's own; they include `primary_metric`."""
 
     primary_metric: str = ""
-    """The name of the metric that boards rank by, which must end at 1 and be better when higher. Default: the
-    first of `metrics`."""
+    """The name of the metric that boards rank by, whose range must have two ends. Default: the first of
+    `metrics`."""
 
     analyses: tuple[Analysis, ...] = ()
     """Looks at its saved answers that say why an arm scores as it does, besides those of `gainboard analyse`."""
@@ -42,7 +42,8 @@ class Task:
     """Increase it when samples or prompts change: scores of two versions are not comparable."""
 
     chance: float = 0.0
-    """What guessing scores on the primary metric, from 0 to below 1."""
+    """What guessing scores on the primary metric, from 0 to below 1; of a metric with other ends, the share of the
+    way from its worst to its best value."""
 
     steps: tuple[Step, ...] = ()
     """Cleaning and augmentation, applied in this order; to the training samples, unless a step says

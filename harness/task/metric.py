@@ -68,6 +68,37 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """A metric's range as boards compare it: from 0, its worst value, to 1, its best."""
+
+    worst: float = 0.0
+    best: float = 1.0
+
+    @classmethod
+    def of(cls, low: float | None, high: float | None, *, higher_is_better: bool) -> "Scale":
+        """The scale of a range. Where more is better and 1 is best, from 0 or from -1 on, values are shares already
+        and stay as they are; so do those of a range without two finite ends."""
+        if low is None or high is None or not (low < high and math.isfinite(high - low)):
+            return cls()
+        if higher_is_better:
+            return cls() if (low, high) in ((0.0, 1.0), (-1.0, 1.0)) else cls(low, high)
+        return cls(high, low)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether values are on it as they are."""
+        return (self.worst, self.best) == (0.0, 1.0)
+
+    def share(self, value: float) -> float:
+        """A value on the scale of 0 to 1."""
+        return (value - self.worst) / (self.best - self.worst)
+
+    def value(self, share: float) -> float:
+        """The value at a place of the scale of 0 to 1."""
+        return self.worst + share * (self.best - self.worst)
+
+
+@dataclass(frozen=True)
 class Leaving:
     """The counts of a corpus, and what each sample's leaving takes away."""
 
@@ -137,8 +168,13 @@ class Metric:
 
     @property
     def rankable(self) -> bool:
-        """Whether a board can rank by it: it ends at 1, starts at 0 or -1, and higher is better."""
-        return self.higher_is_better and (self.low, self.high) in ((0.0, 1.0), (-1.0, 1.0))
+        """Whether a board can rank by it: only between two ends can it say how much of what is possible a gain is."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def scale(self) -> Scale:
+        """Its range as boards compare it."""
+        return Scale.of(self.low, self.high, higher_is_better=self.higher_is_better)
 
     @property
     def range_text(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboards.chart.frame import Tick
-from leaderboards.text import points
+from leaderboards.text import POINTS, Unit
 
 MOST_TICKS = 8
 LANE = 0.1
@@ -31,9 +31,11 @@ class LinearAxis:
         """The place of a value; of one beyond an end, that end."""
         return self.at(min(max(value, self.low), self.high))
 
-    def score_ticks(self, values: Sequence[float], *, sign: bool = False) -> tuple[Tick, ...]:
-        """Ticks at scores or gains, labelled in points."""
-        return tuple(Tick(self.at(value), points(value, sign=sign).removesuffix(".0")) for value in values)
+    def score_ticks(
+        self, values: Sequence[float], *, sign: bool = False, unit: Unit = POINTS
+    ) -> tuple[Tick, ...]:
+        """Ticks at scores or gains, labelled in points or in the metric's unit."""
+        return tuple(Tick(self.at(value), unit.tick(value, sign=sign)) for value in values)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from leaderboards.chart.axes import LogAxis, even_steps, nice_range, power_of, t
 from leaderboards.chart.frame import LETTER, Frame, Label, Tick
 from leaderboards.decide.cases import Case, Choices
 from leaderboards.decide.decision import Decision, best_place, net_draws, worth_of_all
-from leaderboards.text import chart_label, letters_wide, points, quantity, round_usd, scientific, usd
+from leaderboards.text import POINTS, Unit, chart_label, letters_wide, quantity, round_usd, scientific, usd
 
 WIDTH, HEIGHT = 720, 330
 LEFT, RIGHT, TOP, BOTTOM = 66.0, 690.0, 22.0, 280.0
@@ -177,13 +177,13 @@ def stairs_plot(choices: Choices, decision: Decision) -> Plot:
     x = LogAxis(
         low, max(power_of(max(above_zero, default=1.0)), low) + 1, LEFT + 12, RIGHT - 12, zero=0 in totals
     )
-    scale = ScoreScale.of([case.score for case in choices.cases])
+    scale = ScoreScale.of([case.score for case in choices.cases], choices.unit)
     spots = tuple(
         Spot(
             None if total is None else tenth(x.at(total)),
             scale.at(case.score),
             case.method,
-            case.label if total is None else f"{case.label}: {points(case.score)}, {usd(total)}",
+            case.label if total is None else f"{case.label}: {choices.unit.write(case.score)}, {usd(total)}",
             frontier=place in decision.stairs,
         )
         for place, (case, total) in enumerate(zip(choices.cases, totals, strict=True))
@@ -211,14 +211,12 @@ class ScoreScale:
     ticks: tuple[Tick, ...] = field(default=())
 
     @classmethod
-    def of(cls, scores: Sequence[float]) -> "ScoreScale":
+    def of(cls, scores: Sequence[float], unit: Unit = POINTS) -> "ScoreScale":
         """An axis that holds all scores, those a little beyond its first and last tick too."""
         lowest, highest = min(scores, default=0.0), max(scores, default=1.0)
         low, high, step = nice_range(lowest, highest)
         plain = cls(min(low, lowest), max(high, highest))
-        ticks = (
-            Tick(plain.at(value), points(value).removesuffix(".0")) for value in even_steps(low, high, step)
-        )
+        ticks = (Tick(plain.at(value), unit.tick(value)) for value in even_steps(low, high, step))
         return cls(plain.low, plain.high, tuple(ticks))
 
     def at(self, score: float) -> float:

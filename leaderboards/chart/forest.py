@@ -8,7 +8,7 @@ from harness.statistics import Estimate
 from harness.sweep.methods import Method
 from leaderboards.chart.axes import LinearAxis, even_steps, nice_range
 from leaderboards.chart.frame import LETTER, Tick
-from leaderboards.text import letters_wide, points, with_interval
+from leaderboards.text import POINTS, Unit, letters_wide, with_interval
 
 FOREST_STEP = 0.25
 """Between two ticks of a forest chart of scores."""
@@ -62,22 +62,22 @@ class _Layout:
 _SCORES, _GAINS = _Layout(334, 30, 50, 36), _Layout(300, 26, 56, 40)
 
 
-def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float) -> Forest:
-    """Draw the methods of one model on one task, on a scale from 0 to 100 that goes as far below as they
-    do."""
+def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float, unit: Unit = POINTS) -> Forest:
+    """Draw the methods of one model on one task, on a scale from the worst to the best score that goes as far below
+    as they do."""
     first_tick = math.floor(min([0.0, *(score.low for _, _, score in rows)]) / FOREST_STEP)
     last_tick = math.ceil(max([1.0, *(score.high for _, _, score in rows)]) / FOREST_STEP)
     values = [FOREST_STEP * tick for tick in range(first_tick, last_tick + 1)]
     ends = values[0], values[-1]
-    return _forest(rows, ends, values, _SCORES, level=chance or None, level_name="Chance")
+    return _forest(rows, ends, values, _SCORES, level=chance or None, level_name="Chance", unit=unit)
 
 
-def gain_forest(rows: Sequence[tuple[Method, str, Estimate]]) -> Forest:
+def gain_forest(rows: Sequence[tuple[Method, str, Estimate]], *, unit: Unit = POINTS) -> Forest:
     """Draw gains, one line per model, on a scale that holds them and zero."""
     low, high = min(0.0, *(gain.low for _, _, gain in rows)), max(0.0, *(gain.high for _, _, gain in rows))
     bottom, top, step = nice_range(low, high)
     values = even_steps(bottom, top, step)
-    return _forest(rows, (bottom, top), values, _GAINS, level=0.0, level_name="No gain", sign=True)
+    return _forest(rows, (bottom, top), values, _GAINS, level=0.0, level_name="No gain", sign=True, unit=unit)
 
 
 def _forest(
@@ -89,6 +89,7 @@ def _forest(
     level: float | None,
     level_name: str,
     sign: bool = False,
+    unit: Unit = POINTS,
 ) -> Forest:
     """A whisker per row on an axis between `ends`; `values` get a tick. `sign`: of gains."""
     longest = max((letters_wide(name) for _, name, _ in rows), default=0.0)
@@ -103,16 +104,16 @@ def _forest(
             axis.within(estimate.value),
             method,
             name,
-            points(estimate.value, sign=sign),
+            unit.write(estimate.value, sign=sign),
         )
         for index, (method, name, estimate) in enumerate(rows)
     ]
     return Forest(
         round(right) + layout.margin,
         layout.line * len(rows) + layout.foot,
-        axis.score_ticks(values, sign=sign),
+        axis.score_ticks(values, sign=sign, unit=unit),
         None if level is None else axis.at(level),
         level_name,
         tuple(lines),
-        "; ".join(f"{name} {with_interval(estimate, sign=sign)}" for _, name, estimate in rows),
+        "; ".join(f"{name} {with_interval(estimate, sign=sign, unit=unit)}" for _, name, estimate in rows),
     )

@@ -9,7 +9,7 @@ from harness.statistics import Estimate
 from harness.sweep.methods import Method
 from leaderboards.chart.axes import LinearAxis, even_steps, nice_range
 from leaderboards.chart.frame import Frame, Tick
-from leaderboards.text import points, with_interval
+from leaderboards.text import POINTS, Unit, with_interval
 
 WIDTH, HEIGHT = 544, 300
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 404.0, 16.0, 250.0
@@ -74,6 +74,8 @@ class LearningCurve:
 def learning_curve(
     curves: Sequence[tuple[Method, str, Mapping[int, Estimate]]],
     levels: Sequence[tuple[Method, str, Estimate]],
+    *,
+    unit: Unit = POINTS,
 ) -> LearningCurve | None:
     """Draw methods by budget, and untrained arms as level lines; None unless some method has two budgets."""
     drawn = [(method, name, dict(sorted(by.items()))) for method, name, by in curves if len(by) > 1]
@@ -92,7 +94,14 @@ def learning_curve(
     for place, (method, name, by) in enumerate(drawn):
         # Lines stand a little beside each other, so that no interval hides another.
         aside = ASIDE * (place - (len(drawn) - 1) / 2)
-        marks = [_budget(x.at(budget, aside), y, name, budget, estimate) for budget, estimate in by.items()]
+        titles = [
+            f"{name}, {budget:,} samples: {with_interval(estimate, unit=unit)}"
+            for budget, estimate in by.items()
+        ]
+        marks = [
+            _budget(x.at(budget, aside), y, title, by[budget])
+            for budget, title in zip(by, titles, strict=True)
+        ]
         lines.append(LearningLine(method, " ".join(f"{mark.x},{mark.y}" for mark in marks), tuple(marks)))
     named = [
         LineName(line.budgets[-1].y, line.method, name)
@@ -100,13 +109,13 @@ def learning_curve(
     ]
     named += [LineName(y.within(estimate.value), method, name) for method, name, estimate in levels]
     x_ticks = _budget_ticks([(x.at(budget), f"{budget:,}") for budget in budgets])
-    y_ticks = y.score_ticks(even_steps(bottom, top, step))
+    y_ticks = y.score_ticks(even_steps(bottom, top, step), unit=unit)
     return LearningCurve(
         Frame(WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, x_ticks, y_ticks),
         tuple(lines),
         tuple(Level(method, y.within(estimate.value)) for method, _, estimate in levels),
         _apart(named),
-        _summary(drawn, levels),
+        _summary(drawn, levels, unit),
     )
 
 
@@ -124,21 +133,21 @@ class _BudgetAxis:
         return round(LEFT + 20 + share + aside, 1)
 
 
-def _budget(x: float, y: LinearAxis, name: str, budget: int, estimate: Estimate) -> Budget:
-    title = f"{name}, {budget:,} samples: {with_interval(estimate)}"
+def _budget(x: float, y: LinearAxis, title: str, estimate: Estimate) -> Budget:
     return Budget(x, y.within(estimate.value), y.within(estimate.low), y.within(estimate.high), title)
 
 
 def _summary(
     drawn: Sequence[tuple[Method, str, Mapping[int, Estimate]]],
     levels: Sequence[tuple[Method, str, Estimate]],
+    unit: Unit,
 ) -> str:
     """The chart in words."""
     parts = []
     for _, name, by in drawn:
-        scores = ", ".join(f"{budget:,}: {points(estimate.value)}" for budget, estimate in by.items())
+        scores = ", ".join(f"{budget:,}: {unit.write(estimate.value)}" for budget, estimate in by.items())
         parts.append(f"{name}: {scores}")
-    parts += [f"{name} {with_interval(estimate)}" for _, name, estimate in levels]
+    parts += [f"{name} {with_interval(estimate, unit=unit)}" for _, name, estimate in levels]
     return f"Score against training samples. {'; '.join(parts)}"
 
 

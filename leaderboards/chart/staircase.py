@@ -12,7 +12,7 @@ from leaderboards.chart.frame import LETTER, Frame, Label, Tick
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.rank.baselines import UNTUNED, Key
 from leaderboards.rank.tables import Row, Table
-from leaderboards.text import chart_label, duration, letters_wide, usd, with_interval
+from leaderboards.text import Unit, chart_label, duration, letters_wide, usd, with_interval
 
 _ROUND = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0)
 _ROUND_HOURS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
@@ -111,12 +111,12 @@ def staircase_chart(table: Table, ledger: CostLedger) -> Staircase | None:
     scores = [entry.row.score.value for entry in entries if entry.row.score]
     y_low, y_high, y_step = nice_range(min(scores), max(scores))
     y = LinearAxis(y_low, y_high, BOTTOM, TOP)
-    by_row = {entry.row.key: _mark(entry, ledger, x, y) for entry in entries}
+    by_row = {entry.row.key: _mark(entry, ledger, x, y, table.unit) for entry in entries}
     marks = [*by_row.values()]
     steps = sorted((mark for mark in marks if mark.frontier), key=lambda mark: (mark.x, -mark.y))
     costs = _cost_ticks(low, high, in_dollars=ledger.priced)
     x_ticks = tuple(Tick(round(x.at(value), 1), label) for value, label in costs)
-    y_ticks = y.score_ticks(even_steps(y_low, y_high, y_step))
+    y_ticks = y.score_ticks(even_steps(y_low, y_high, y_step), unit=table.unit)
     return Staircase(
         Frame(WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, x_ticks, y_ticks),
         round(x.divide, 1),
@@ -138,14 +138,14 @@ def staircase_chart(table: Table, ledger: CostLedger) -> Staircase | None:
     )
 
 
-def _mark(entry: Entry, ledger: CostLedger, x: _CostAxis, y: LinearAxis) -> ChartMark:
+def _mark(entry: Entry, ledger: CostLedger, x: _CostAxis, y: LinearAxis, unit: Unit) -> ChartMark:
     row, cost = entry.row, ledger.outlay(entry)
     assert row.score, "only complete rows are drawn"
     paid = "no training"
     if row.tuned:
         paid = usd(cost) if ledger.priced else duration(cost)
     flag = f" ({row.flag.text})" if row.flag else ""
-    title = f"{row.label}: {with_interval(row.score)}, {paid}{flag}"
+    title = f"{row.label}: {with_interval(row.score, unit=unit)}, {paid}{flag}"
     return ChartMark(round(x.of(row, cost), 1), y.at(row.score.value), row.method, title, entry.frontier)
 
 

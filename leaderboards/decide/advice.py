@@ -16,6 +16,7 @@ from leaderboards.rank.baselines import Key
 from leaderboards.rank.standings import SIGNIFICANT, factors
 from leaderboards.rank.tables import Row, Table
 from leaderboards.rank.winners import adjusted_low
+from leaderboards.text import POINTS, Unit
 
 SLACK = 1e-9
 """A difference of two means of counts below it is one of rounding."""
@@ -210,6 +211,9 @@ class Advice:
     outlook: Outlook | None = None
     """What more seeds or samples would tell, and cost; None without a contest."""
 
+    unit: Unit = POINTS
+    """How its scores and gains are written."""
+
     looks: int = 1
     """How many times the two rows of the contest were published with other scores, this time among them."""
 
@@ -229,7 +233,7 @@ def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
         return _without_fine_tune(table, untuned)
     if untuned is None:
         best = tuned_rows[0]
-        return Advice("no_baseline", count, best, _weaknesses(best, table, ()))
+        return Advice("no_baseline", count, best, _weaknesses(best, table, ()), unit=table.unit)
     contests = [
         TuningContest(row, untuned, table.difference(row, untuned), table.claim(row, untuned))
         for row in tuned_rows
@@ -248,6 +252,7 @@ def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
         advised,
         _weaknesses(advised, table, unproven),
         contest,
+        unit=table.unit,
         fine_tunes=sum(row.tuned for row in table.ranked),
         gains=_gains(contest.tuned, table) if kind == "tune" else (),
         adjusted_low=adjusted_low(table, contest.tuned, untuned) if kind == "tune" else None,
@@ -274,8 +279,9 @@ def _without_fine_tune(table: Table, untuned: Row | None) -> Advice:
     weaknesses = _weaknesses(untuned, table, ()) if untuned else None
     margins = [row.forgetting.margin for row in table.ranked if row.forgetting and row.forgets]
     if margins:
-        return Advice("all_forget", len(table.rows), untuned, weaknesses, margin=margins[0])
-    return Advice("no_fine_tune" if untuned else "none_complete", len(table.rows), untuned, weaknesses)
+        return Advice("all_forget", len(table.rows), untuned, weaknesses, margin=margins[0], unit=table.unit)
+    kind: AdviceKind = "no_fine_tune" if untuned else "none_complete"
+    return Advice(kind, len(table.rows), untuned, weaknesses, unit=table.unit)
 
 
 def _floor(table: Table) -> Floor:
@@ -285,9 +291,9 @@ def _floor(table: Table) -> Floor:
         card = table.tasks[task]
         # On several tasks chance is 0; on one, scores are as the metric gives them.
         zero = card.chance if table.normalised else 0.0
-        majority = card.metrics[card.primary_metric].majority or 0.0
+        level = card.metrics[card.primary_metric].level(card.chance)
         guessing += factor * (card.chance - zero)
-        most_frequent += factor * (max(card.chance, majority) - zero)
+        most_frequent += factor * (level - zero)
     if most_frequent > guessing:
         return Floor(most_frequent, "most frequent answer")
     return Floor(guessing, "guessing" if any(card.chance > 0 for card in table.tasks.values()) else "zero")

@@ -8,7 +8,7 @@ from functools import partial
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.tables import Row, Table
-from leaderboards.text import duration, round_usd, usd, with_interval
+from leaderboards.text import Unit, duration, round_usd, usd, with_interval
 
 ONE_POINT = 0.01
 """As a share of a score's range."""
@@ -54,7 +54,8 @@ def _cheaper_answers(table: Table, ledger: CostLedger, leader: Entry) -> Iterato
     if untuned := table.best(tuned=False):
         yield "Best without training", untuned
     near = [row for row in ranked if row.score and row.score.value >= top.value - ONE_POINT]
-    yield "Cheapest within 1 point of the best", min(near, key=partial(_outlay, ledger=ledger))
+    within = "1 point" if table.unit.is_points else table.unit.amount(ONE_POINT)
+    yield f"Cheapest within {within} of the best", min(near, key=partial(_outlay, ledger=ledger))
 
 
 def _outlay(row: Row, ledger: CostLedger) -> float:
@@ -66,7 +67,7 @@ def _card(titles: list[str], table: Table, key: Key, ledger: CostLedger) -> Card
     assert row, "cards are made of the table's rows"
     first_title, *others = titles
     others = [title[:1].lower() + title[1:] for title in others]
-    return Card(", ".join([first_title, *others]), row, _card_note(ledger.of(row), ledger))
+    return Card(", ".join([first_title, *others]), row, _card_note(ledger.of(row), ledger, table.unit))
 
 
 def _budget(leader: Entry) -> float | None:
@@ -77,9 +78,9 @@ def _budget(leader: Entry) -> float | None:
     return float(10.0 ** (math.ceil(math.log10(cost)) - 1))
 
 
-def _card_note(entry: Entry, ledger: CostLedger) -> str:
+def _card_note(entry: Entry, ledger: CostLedger, unit: Unit) -> str:
     assert entry.row.score, "cards show complete rows"
-    score = with_interval(entry.row.score)
+    score = with_interval(entry.row.score, unit=unit)
     if not entry.spend.tuned:
         return f"{score} · no training"
     outlay = ledger.outlay(entry)

@@ -14,7 +14,7 @@ from leaderboards.money.payback import NoFigure, doubt, spread_of
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.draws import Draws, within_range
 from leaderboards.rank.tables import Table
-from leaderboards.text import count_of
+from leaderboards.text import POINTS, Unit, count_of
 
 Seconds = tuple[tuple[int, float], ...]
 """Device-seconds by device, which is its place among all devices of the page."""
@@ -127,6 +127,9 @@ class Choices:
     """What a unit of score is in right answers per request. 1 on one task; on several, where chance is 0, the
     mean of 1 − chance, which is exact where all tasks have the same chance."""
 
+    unit: Unit = POINTS
+    """How scores are written."""
+
     def only(self, places: Sequence[int]) -> "Choices":
         """The cases at `places` only, in that order."""
         cases = tuple(self.cases[place] for place in places)
@@ -151,7 +154,8 @@ def make_choices(table: Table, ledger: CostLedger) -> Choices:
     order = sorted(range(len(cases)), key=[-case.score for case in cases].__getitem__)
     scores = np.concatenate(drawn, axis=1)[:, order]
     steps = Draws(within_range(scores, table)).steps
-    return Choices(tuple(devices), tuple(cases[place] for place in order), steps, _right_per_score(table))
+    ordered = tuple(cases[place] for place in order)
+    return Choices(tuple(devices), ordered, steps, _right_per_score(table), table.unit)
 
 
 def _right_per_score(table: Table) -> float:

@@ -19,6 +19,7 @@ from leaderboards.decide.purchases import ENOUGH_SEEDS, Outlook, Purchase
 from leaderboards.money.payback import NoFigure, Payback
 from leaderboards.rank.tables import Row
 from leaderboards.text import (
+    Unit,
     count_of,
     duration,
     listed,
@@ -85,12 +86,12 @@ def _headline(advice: Advice) -> str:
         case "tune" if row:
             return _use(row) if advice.payoff is None or advice.payoff.pays else _no_payoff(advice.payoff)
         case "equivalent" if contest and advice.margin is not None:
-            gain = points_lost(advice.margin)
+            gain = points_lost(advice.margin) if advice.unit.is_points else advice.unit.amount(advice.margin)
             return f"Don’t tune: no fine-tune adds {gain} to {_arm(contest.untuned)}."
         case "undecided" if contest:
             return _undecided(contest)
         case "nothing_works" if advice.floor and row and row.score:
-            floor = _floor_text(advice.floor)
+            floor = _floor_text(advice.floor, advice.unit)
             if row.score.value > advice.floor.score:
                 return f"Nothing is shown to work yet: no candidate clearly beats {floor}."
             return f"Nothing works yet: no candidate beats {floor}."
@@ -122,11 +123,11 @@ def _undecided(contest: TuningContest) -> str:
     return f"Undecided: the data do not show whether tuning beats {_arm(contest.untuned)}."
 
 
-def _floor_text(floor: Floor) -> str:
+def _floor_text(floor: Floor, unit: Unit) -> str:
     if floor.kind == "zero":
-        return "a score of 0"
+        return f"a score of {unit.tick(0.0)}"
     always = "guessing" if floor.kind == "guessing" else "always giving the most frequent answer"
-    return f"{always} ({points(floor.score)})"
+    return f"{always} ({unit.write(floor.score)})"
 
 
 def _arm(row: Row) -> str:
@@ -152,11 +153,11 @@ def _sentences(advice: Advice) -> Iterator[Sentence]:
     elif advice.kind == "no_baseline" and row:
         yield (
             Words(f"Best so far: {row.label}. "),
-            *_score(row)[:-1],
-            Words(f"{_tail(row.score)}; its gain is unknown." if row.score else ""),
+            *_score(row, advice.unit)[:-1],
+            Words(f"{_tail(row.score, advice.unit)}; its gain is unknown." if row.score else ""),
         )
     elif advice.kind == "nothing_works" and row:
-        yield (Words(f"The best is {row.label}. "), *_score(row))
+        yield (Words(f"The best is {row.label}. "), *_score(row, advice.unit))
         few = row.score is not None and advice.floor is not None and row.score.value > advice.floor.score
         yield (
             Words("Score more samples." if few else "Check the task and its prompts, or try larger models."),
@@ -171,13 +172,13 @@ def _sentences(advice: Advice) -> Iterator[Sentence]:
     if advice.kind == "broke_down":
         yield (Words("Train again with a lower learning rate before deciding."),)
     if advice.kind == "undecided" and advice.outlook:
-        yield _what_decides(advice.outlook)
+        yield _what_decides(advice.outlook, advice.unit)
     if advice.kind == "tune" and advice.cost:
         yield _cost(advice.cost)
         if advice.cost.payback and advice.cost.payback_over:
             yield _payback(advice.cost.payback, _arm(advice.cost.payback_over))
     if advice.tier is not None and advice.tier.tied:
-        yield _tied(advice.tier)
+        yield _tied(advice.tier, advice.unit)
 
 
 def _until_then(advice: Advice, row: Row) -> Sentence:
@@ -187,7 +188,7 @@ def _until_then(advice: Advice, row: Row) -> Sentence:
         "broke_down": f"Until then, use {_arm(row)}. ",
         "all_forget": f"Use {_arm(row)}. ",
     }.get(advice.kind, "")
-    return (Words(before), *_score(row)) if before else _score(row)
+    return (Words(before), *_score(row, advice.unit)) if before else _score(row, advice.unit)
 
 
 def _gain_sentences(advice: Advice, row: Row, contest: TuningContest) -> Iterator[Sentence]:
@@ -197,26 +198,30 @@ def _gain_sentences(advice: Advice, row: Row, contest: TuningContest) -> Iterato
     pays = advice.payoff is None or advice.payoff.pays
     yield (
         *(() if pays else (Words(f"The best fine-tune is {row.label}. "),)),
-        *_score(row)[:-1],
-        Words(f"{_tail(row.score)}: "),
-        Words(points(difference.value, sign=True), strong=True),
-        Words(f"{_tail(difference, sign=True)} over {_arm(contest.untuned)}, the best without tuning."),
+        *_score(row, advice.unit)[:-1],
+        Words(f"{_tail(row.score, advice.unit)}: "),
+        Words(advice.unit.write(difference.value, sign=True), strong=True),
+        Words(
+            f"{_tail(difference, advice.unit, sign=True)} over {_arm(contest.untuned)}, the best without tuning."
+        ),
     )
     others = [gain for gain in advice.gains if gain.arm is not None and gain.arm is not contest.untuned]
     if others:
-        yield _own_gains(others)
+        yield _own_gains(others, advice.unit)
     if not row.members and not any(gain.over == "few_shot" for gain in advice.gains):
         yield (Words("Few-shot was not run for this model."),)
     if advice.adjusted_low is not None:
-        bound = points(advice.adjusted_low, sign=True)
+        bound = advice.unit.write(advice.adjusted_low, sign=True)
         yield (
             Words(f"The best of several owes some of its lead to luck: allowing for that, at least {bound}."),
         )
 
 
-def _own_gains(gains: list[Gain]) -> Sentence:
+def _own_gains(gains: list[Gain], unit: Unit) -> Sentence:
     over = {"zero_shot": "its base model", "few_shot": "its own few-shot prompts"}
-    texts = [f"{with_interval(gain.difference, sign=True)} over {over[gain.over]}" for gain in gains]
+    texts = [
+        f"{with_interval(gain.difference, sign=True, unit=unit)} over {over[gain.over]}" for gain in gains
+    ]
     return (Words(f"It gains {listed(texts)}."),)
 
 
@@ -253,14 +258,18 @@ def _joined(row: Row) -> str:
     return f"{of[row.method]} {row.members} {'fine-tunes' if row.tuned else 'arms'}"
 
 
-def _score(row: Row) -> Sentence:
+def _score(row: Row, unit: Unit) -> Sentence:
     assert row.score, "only complete rows are put in a verdict"
-    return (Words("Score "), Words(points(row.score.value), strong=True), Words(f"{_tail(row.score)}."))
+    return (
+        Words("Score "),
+        Words(unit.write(row.score.value), strong=True),
+        Words(f"{_tail(row.score, unit)}."),
+    )
 
 
-def _tail(estimate: Estimate, *, sign: bool = False) -> str:
+def _tail(estimate: Estimate, unit: Unit, *, sign: bool = False) -> str:
     """The interval in brackets, after a value that was said already."""
-    return with_interval(estimate, sign=sign).removeprefix(points(estimate.value, sign=sign))
+    return with_interval(estimate, sign=sign, unit=unit).removeprefix(unit.write(estimate.value, sign=sign))
 
 
 def _state_of(contest: TuningContest, advice: Advice) -> Sentence:
@@ -269,12 +278,12 @@ def _state_of(contest: TuningContest, advice: Advice) -> Sentence:
     assert tuned.score, "only complete rows are compared"
     words = [
         Words(f"The best fine-tune, {tuned.label}, scores "),
-        Words(points(tuned.score.value), strong=True),
+        Words(advice.unit.write(tuned.score.value), strong=True),
     ]
     if difference is None:
         words.append(Words(f"; it shares no samples with {untuned.label}, and cannot be compared."))
         return tuple(words)
-    gain = f"{with_interval(difference, sign=True)} over {untuned.label}"
+    gain = f"{with_interval(difference, sign=True, unit=advice.unit)} over {untuned.label}"
     return (*words, Words(f": {gain}, {_why_not(contest, advice)}."))
 
 
@@ -293,16 +302,16 @@ def _why_not(contest: TuningContest, advice: Advice) -> str:
     return f"clear of zero alone, but not after correction for {many} (p = {p_value(contest.p)})"
 
 
-def _what_decides(outlook: Outlook) -> Sentence:
+def _what_decides(outlook: Outlook, unit: Unit) -> Sentence:
     """The cheapest that would."""
-    target, decisive = points(outlook.target), outlook.decisive
+    target, decisive = unit.amount(outlook.target), outlook.decisive
     if decisive is None:
         return (
-            Words(f"No reasonable number of seeds and samples would show a gain of {target} points. "),
+            Words(f"No reasonable number of seeds and samples would show a gain of {target}. "),
             Words("Compare with other models or methods, or take the cheaper one."),
         )
     if not decisive:
-        return (Words(f"These data would show a gain of {target} points four times in five."),)
+        return (Words(f"These data would show a gain of {target} four times in five."),)
     bought = listed([purchase_text(purchase) for purchase in decisive])
     costs = [purchase.cost for purchase in decisive]
     price = "" if None in costs else f" ({usd(sum(cost or 0.0 for cost in costs))})"
@@ -311,7 +320,7 @@ def _what_decides(outlook: Outlook) -> Sentence:
     return (
         Words("Cheapest way to decide: "),
         Words(bought, strong=True),
-        Words(f"{price} would show a gain of {target} points four times in five."),
+        Words(f"{price} would show a gain of {target} four times in five."),
     )
 
 
@@ -369,14 +378,15 @@ def _payback(payback: Payback, arm: str) -> Sentence:
     return (Words(reasons[payback.why]),)
 
 
-def _tied(tier: LeadersTier) -> Sentence:
+def _tied(tier: LeadersTier, unit: Unit) -> Sentence:
     """Rows that may be as good, with how good that is."""
     names = []
     for tied in tier.tied[:MOST_TIED]:
         score = tied.row.score
         assert score, "tied rows are complete"
         cheaper = "" if tied.cheaper_usd is None else f", {usd(tied.cheaper_usd)} to train"
-        names.append(f"{tied.row.label} ({points(score.value)}, up to {points(score.high)}{cheaper})")
+        reach = f"{unit.write(score.value)}, up to {unit.write(score.high)}"
+        names.append(f"{tied.row.label} ({reach}{cheaper})")
     if len(tier.tied) > MOST_TIED:
         names.append(count_of(len(tier.tied) - MOST_TIED, "other"))
     return (Words(f"Not ruled out as equally good: {listed(names)}."),)

@@ -13,12 +13,14 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.records.scores import MetricCard, TaskCard
 from harness.statistics import CONFIDENCE, Estimate
 from harness.sweep.run import Candidate
+from harness.task.metric import Scale
 from leaderboards.gathered import Site
 from leaderboards.money.ledger import Entry
 from leaderboards.rank.cells import Cell
@@ -145,15 +147,16 @@ def _hub_id(candidate: Candidate) -> str:
 def _result(site: Site, row: Row, task: str, cell: Cell) -> dict[str, Any]:
     card, run = cell.results[0].task, cell.results[0].run
     assert cell.estimate, "a cell without a score has no record"
+    estimate = _in_own_unit(cell.estimate, card.metrics[card.primary_metric].scale)
     return {
         "evaluation_result_id": visible(f"{row.name}/{row.method}/{task}/{card.primary_metric}"),
         "evaluation_name": visible(task),
         "source_data": _source(card),
         "metric_config": _metric(card, card.metrics[card.primary_metric]),
         "score_details": {
-            "score": cell.estimate.value,
+            "score": estimate.value,
             "details": _details(site, row, task, cell),
-            "uncertainty": _uncertainty(cell.estimate),
+            "uncertainty": _uncertainty(estimate),
         },
         "generation_config": {
             "generation_args": {
@@ -199,6 +202,16 @@ def _metric(card: TaskCard, metric: MetricCard) -> dict[str, Any]:
         "max_score": "Infinity" if metric.high is None else metric.high,
         "additional_details": _texts({"chance": card.chance, "binary_samples": card.binary}),
     }
+
+
+def _in_own_unit(estimate: Estimate, scale: Scale) -> Estimate:
+    """An estimate on a board's scale, as the metric gives it."""
+    if scale.is_share:
+        return estimate
+    low, high = sorted((scale.value(estimate.low), scale.value(estimate.high)))
+    width = abs(scale.best - scale.worst)
+    stderr = None if estimate.stderr is None else estimate.stderr * width
+    return replace(estimate, value=scale.value(estimate.value), low=low, high=high, stderr=stderr)
 
 
 def _uncertainty(estimate: Estimate) -> dict[str, Any]:

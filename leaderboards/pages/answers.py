@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from markupsafe import escape
 
+from harness.records.scores import MetricCard
 from harness.sweep.methods import Method
 from leaderboards.gathered import Site
 from leaderboards.links import samples_href, task_href
 from leaderboards.pages.arms import Arm, Arms, Kind
 from leaderboards.pages.grid import Pairs, Tone
 from leaderboards.pages.kinds import Page
-from leaderboards.text import count_of, points, shortened, slug, visible
+from leaderboards.text import count_of, in_units, shortened, slug, visible
 
 MOST_A_PAGE = 100
 """Samples on a page."""
@@ -177,6 +178,7 @@ def _views(arms: Arms, marks: dict[Kind, KindMark]) -> list[SampleView]:
 def _view(arms: Arms, sample: str, place: int, marks: dict[Kind, KindMark], kind: Kind | None) -> SampleView:
     prompt_arm = next(arm for arm in arms.present if sample in arm.answers)
     prediction = prompt_arm.answers[sample].sample
+    metric = arms.card.metrics[arms.card.primary_metric]
     return SampleView(
         shortened(sample, LONGEST_ANSWER),
         place,
@@ -185,11 +187,11 @@ def _view(arms: Arms, sample: str, place: int, marks: dict[Kind, KindMark], kind
         f"Prompt, {prompt_arm.title.lower()}"
         + (f", cut by {count_of(prediction.truncated, 'token')}" if prediction.truncated else ""),
         shortened(prediction.target, LONGEST_ANSWER),
-        tuple(_answer_view(arm, sample) for arm in arms.present),
+        tuple(_answer_view(arm, sample, metric) for arm in arms.present),
     )
 
 
-def _answer_view(arm: Arm, sample: str) -> AnswerView:
+def _answer_view(arm: Arm, sample: str, metric: MetricCard) -> AnswerView:
     answer = arm.answers.get(sample)
     if answer is None:
         return AnswerView(arm.title, arm.method, "not asked", "muted", "", "", "", "", 1)
@@ -197,7 +199,9 @@ def _answer_view(arm: Arm, sample: str) -> AnswerView:
     verdict, tone = prediction.verdict, prediction.tone
     if answer.draws > 1:
         verdict = (
-            "not scored" if answer.score is None else f"{points(answer.score)} over {answer.draws} draws"
+            "not scored"
+            if answer.score is None
+            else f"{in_units(metric, metric.scale.value(answer.score))} over {answer.draws} draws"
         )
         tone = "muted" if answer.score is None else ""
     answer_text, completion, thought, error = (

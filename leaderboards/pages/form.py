@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from harness.records.scores import MetricCard
 from harness.sweep.methods import PROMPTED
 from leaderboards.gathered import Site
 from leaderboards.pages.grid import Column, Grid, GridRow, Item, gain_item, headroom_item, score_item
 from leaderboards.pages.heads import candidate_head
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.tables import Row, headroom_closed
-from leaderboards.text import points
+from leaderboards.text import Unit, in_units, points
 
 
 def form_grid(site: Site, task: str, rows: Sequence[Row]) -> Grid | None:
@@ -45,12 +46,16 @@ def _shown(rows: Sequence[Row]) -> Iterator[Row]:
 
 
 def _items(site: Site, task: str, row: Row) -> tuple[Item, ...]:
-    cell, gain = row.cells[task], site.table.gain_on(task, row, "zero_shot")
+    cell, gain, unit = (
+        row.cells[task],
+        site.table.gain_on(task, row, "zero_shot"),
+        Unit.of(site.table.tasks[task]),
+    )
     return (
         _mean_item([result.parsed.share.value for result in cell.results if result.parsed]),
-        _mean_item(_scores_if_parsed(cell)),
-        score_item(cell.estimate),
-        gain_item(gain),
+        _mean_item(_scores_if_parsed(cell), cell.card.metrics[cell.card.primary_metric]),
+        score_item(cell.estimate, unit=unit),
+        gain_item(gain, unit=unit),
         headroom_item(headroom_closed(cell.estimate, gain) if row.tuned else None),
     )
 
@@ -60,9 +65,11 @@ def _scores_if_parsed(cell: Cell) -> list[float]:
     return [result.parsed.score.value for result in cell.results if result.parsed and result.parsed.score]
 
 
-def _mean_item(values: Sequence[float]) -> Item:
-    """The mean over seeds."""
+def _mean_item(values: Sequence[float], card: MetricCard | None = None) -> Item:
+    """The mean over seeds, of a metric or of shares."""
     if not values:
         return Item()
     mean = sum(values) / len(values)
-    return Item(points(mean), sort=mean)
+    if card is None:
+        return Item(points(mean), sort=mean)
+    return Item(in_units(card, mean), sort=card.scale.share(mean))

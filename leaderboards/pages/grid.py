@@ -13,7 +13,7 @@ from harness.sweep.methods import Method
 from leaderboards.chart.bar import Bar, bar
 from leaderboards.rank.flags import Flag
 from leaderboards.rank.standings import SIGNIFICANT
-from leaderboards.text import MISSING, interval, p_value, points
+from leaderboards.text import MISSING, POINTS, Unit, interval, p_value
 
 Tone = Literal["", "muted", "good", "bad"]
 SubjectT = TypeVar("SubjectT")
@@ -187,15 +187,16 @@ def slim(grid: Grid) -> Grid:
     return replace(grid, lines=tuple(map(bare, grid.lines)), lean=True)
 
 
-def score_item(estimate: Estimate | None, *, floor: float | None = None) -> Item:
-    """A score with its interval; with a bar when `floor`, the lowest value of the column, is given."""
+def score_item(estimate: Estimate | None, *, floor: float | None = None, unit: Unit = POINTS) -> Item:
+    """A score with its interval; with a bar when `floor`, the lowest value of the column, is given. It is sorted by
+    how good it is."""
     if estimate is None:
         return Item()
     drawn = None if floor is None else bar(estimate, floor=floor)
-    return Item(points(estimate.value), interval(estimate), estimate.value, drawn)
+    return Item(unit.write(estimate.value), interval(estimate, unit=unit), estimate.value, drawn)
 
 
-def gain_item(estimate: Estimate | None, *, p: float | None = None) -> Item:
+def gain_item(estimate: Estimate | None, *, p: float | None = None, unit: Unit = POINTS) -> Item:
     """A gain with its interval; muted where the interval holds zero, or `p`, its corrected p-value, is not
     below 5 %."""
     if estimate is None:
@@ -204,8 +205,8 @@ def gain_item(estimate: Estimate | None, *, p: float | None = None) -> Item:
     tone: Tone = "muted" if not clear else "good" if estimate.low > 0 else "bad"
     title = "" if p is None else f"p {'' if p < 0.001 else '= '}{p_value(p)}"
     return Item(
-        points(estimate.value, sign=True),
-        interval(estimate, sign=True),
+        unit.write(estimate.value, sign=True),
+        interval(estimate, sign=True, unit=unit),
         estimate.value,
         tone=tone,
         title=title,

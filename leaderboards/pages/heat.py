@@ -10,7 +10,7 @@ from leaderboards.pages.grid import Head, Link
 from leaderboards.pages.heads import candidate_head
 from leaderboards.rank.discoveries import TaskGain
 from leaderboards.rank.tables import Row
-from leaderboards.text import MISSING, count_of, points
+from leaderboards.text import MISSING, Unit, count_of
 
 MOST_ON_INDEX = 150
 """Cells of a map on the first page; a larger one has a page of its own."""
@@ -28,7 +28,7 @@ class HeatCell:
     """A fine-tune on a task."""
 
     text: str
-    """The gain in points, with a dot where it is more than chance."""
+    """The gain in the unit of its task, with a dot where it is more than chance."""
 
     tone: str
     """`up1` to `up6`, `down1` to `down6`; empty for less than the first step."""
@@ -73,15 +73,18 @@ def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
     lines = tuple(
         HeatLine(
             candidate_head(site, row, ranked=False),
-            tuple(_cell(site.gains.get((row.key, task))) for task in tasks),
+            tuple(_cell(site.gains.get((row.key, task)), Unit.of(site.table.tasks[task])) for task in tasks),
         )
         for row in drawn
     )
     keys = {row.key for row in tuned}
     row_gains = [gain for (key, _), gain in site.gains.items() if key in keys]
     all_gains, discoveries = count_of(len(row_gains), "gain"), sum(gain.discovery for gain in row_gains)
+    units = [Unit.of(site.table.tasks[task]) for task in tasks]
+    points = all(unit.is_points for unit in units)
     lede = (
-        "Points gained over the best few-shot prompt of the same model, or over the model as it is where "
+        f"{'Points gained' if points else 'Gained, in points or in the unit of the metric,'} over the best few-shot "
+        "prompt of the same model, or over the model as it is where "
         f"few-shot was not run. •: more than chance, {f'{discoveries:,}' if discoveries else 'none'} of "
         f"{all_gains}{'; about one in twenty of these is not' if discoveries else ''}."
     )
@@ -90,10 +93,10 @@ def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
     return HeatMap(tuple(Link(task, task_href(task)) for task in tasks), lines, lede)
 
 
-def _cell(gain: TaskGain | None) -> HeatCell:
+def _cell(gain: TaskGain | None, unit: Unit) -> HeatCell:
     if gain is None:
         return HeatCell(MISSING, "")
     value = gain.estimate.value
     step = bisect_right(HEAT_STEPS, abs(value))
     tone = f"{'up' if value > 0 else 'down'}{step}" if step else ""
-    return HeatCell(f"{points(value, sign=True)}{'•' if gain.discovery else ''}", tone)
+    return HeatCell(f"{unit.write(value, sign=True)}{'•' if gain.discovery else ''}", tone)

@@ -110,7 +110,7 @@ def index_page(site: Site) -> IndexPage:
     return IndexPage(
         site.verdict,
         purchase_grid(site) if outlook else None,
-        purchase_lede(outlook) if outlook else "",
+        purchase_lede(outlook, site.table.unit) if outlook else "",
         tuple(CardView(card, model_href(card.row.name)) for card in cards(table, site.ledger)),
         staircase_chart(table, _drawn(site) if folded else site.ledger),
         replace(ranking_grid(site, entries[:MOST_ROWS]), lean=folded),

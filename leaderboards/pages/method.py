@@ -83,7 +83,7 @@ def method_page(site: Site, method: Method) -> MethodPage:
         if gains:
             sentences.append(_counted(name, [gain for _, gain in gains]))
             named_gains = [(method, short_name(row.name), gain) for row, gain in gains]
-            forests.append((f"Δ {name}", gain_forest(named_gains)))
+            forests.append((f"Δ {name}", gain_forest(named_gains, unit=site.table.unit)))
     return MethodPage(
         METHOD_TITLES[method],
         " ".join(sentences) or "Nothing untuned stands beside it: whether it helps is unknown.",
@@ -130,9 +130,9 @@ def _row_grid(site: Site, entries: Sequence[Entry]) -> Grid:
         row = entry.row
         items = (
             Item(rank_text(row.ranks), sort=row.ranks[0] if row.ranks else None),
-            score_item(row.score),
-            gain_item(row.over_few, p=row.significance.get("few_shot")),
-            gain_item(row.over_zero, p=row.significance.get("zero_shot")),
+            score_item(row.score, unit=site.table.unit),
+            gain_item(row.over_few, p=row.significance.get("few_shot"), unit=site.table.unit),
+            gain_item(row.over_zero, p=row.significance.get("zero_shot"), unit=site.table.unit),
             headroom_item(row.headroom_closed),
             Item(str(row.seeds), sort=row.seeds),
         )

@@ -19,7 +19,7 @@ from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs, re
 from leaderboards.pages.heads import candidate_head, test_sample_count
 from leaderboards.pages.heat import HEAT_STEPS
 from leaderboards.rank.tables import Row
-from leaderboards.text import MISSING, count_of, points, shortened
+from leaderboards.text import MISSING, count_of, in_units, points, shortened
 
 SIMULATED = Path(__file__).parents[1] / "simulated.json"
 
@@ -129,11 +129,11 @@ def _task_grid(site: Site) -> Grid:
     lines = []
     for name, card in site.table.tasks.items():
         cell = next(row.cells[name] for row in site.table.rows if name in row.cells)
-        samples = test_sample_count(site, name)
+        samples, metric = test_sample_count(site, name), card.metrics[card.primary_metric]
         items = (
             Item(card.primary_metric),
             Item("yes" if card.binary else "no"),
-            Item(points(card.chance), sort=card.chance),
+            Item(in_units(metric, metric.scale.value(card.chance)), sort=card.chance),
             Item(f"{site.table.weights[name]:g}", sort=site.table.weights[name]),
             Item(f"{samples:,}", sort=samples),
             Item("no" if cell.scores.num_clusters is None else f"yes, {cell.scores.num_clusters:,}"),

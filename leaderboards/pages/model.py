@@ -20,7 +20,7 @@ from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.flags import flag_of
 from leaderboards.rank.tables import Row
-from leaderboards.text import MISSING, candidate_label, count_of, method_name, points
+from leaderboards.text import MISSING, Unit, candidate_label, count_of, in_units, method_name
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,7 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
             for seed in site.table.seeds
         ),
     )
+    unit = Unit.of(site.table.tasks[task])
     lines, drawn = [], []
     for row in present:
         cell = row.cells[task]
@@ -166,10 +167,10 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
         method = method_name(*(result.run for result in cell.results))
         label = method if row.name == name else candidate_label(row.name, method)
         items = (
-            score_item(cell.estimate),
-            gain_item(site.table.gain_on(task, row, "few_shot")),
-            gain_item(site.table.gain_on(task, row, "zero_shot")),
-            *((gain_item(over_plain[row.key]),) if compared else ()),
+            score_item(cell.estimate, unit=unit),
+            gain_item(site.table.gain_on(task, row, "few_shot"), unit=unit),
+            gain_item(site.table.gain_on(task, row, "zero_shot"), unit=unit),
+            *((gain_item(over_plain[row.key], unit=unit),) if compared else ()),
             labels_item(site, cell.results),
             *(_run_item(site, cell, seeds.get(seed)) for seed in site.table.seeds),
         )
@@ -183,7 +184,7 @@ def _model_task(site: Site, name: str, rows: Sequence[Row], task: str) -> ModelT
     return ModelTask(
         task,
         task_href(task),
-        forest(drawn, chance=site.table.tasks[task].chance),
+        forest(drawn, chance=site.table.tasks[task].chance, unit=unit),
         _curve(site, task, present),
         grid,
     )
@@ -209,7 +210,7 @@ def _curve(site: Site, task: str, rows: Sequence[Row]) -> LearningCurve | None:
         for row in rows
         if row.method in UNTUNED and (estimate := row.cells[task].estimate)
     ]
-    return learning_curve(curves, levels)
+    return learning_curve(curves, levels, unit=Unit.of(site.table.tasks[task]))
 
 
 def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
@@ -223,7 +224,10 @@ def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     for row in rows:
         rank = Item(rank_text(row.ranks), sort=row.ranks[0] if row.ranks else None)
         lines.append(
-            GridRow(_row_head(name, row), (rank, score_item(row.score), Item(links=_side_by_side(site, row))))
+            GridRow(
+                _row_head(name, row),
+                (rank, score_item(row.score, unit=site.table.unit), Item(links=_side_by_side(site, row))),
+            )
         )
     return Grid("Methods on the whole board", Column("Method"), columns, tuple(lines))
 
@@ -249,10 +253,13 @@ def _run_item(site: Site, cell: Cell, result: Result | None) -> Item:
     """One run of a cell."""
     if result is None:
         return Item()
-    value = result.metrics.get(result.task.primary_metric)
+    value, metric = (
+        result.metrics.get(result.task.primary_metric),
+        result.task.metrics[result.task.primary_metric],
+    )
     return Item(
-        points(value.value) if value else MISSING,
-        sort=value.value if value else None,
+        in_units(metric, value.value) if value else MISSING,
+        sort=metric.scale.share(value.value) if value else None,
         href=site.run_hrefs[result.key],
         flag=flag_of([result]) if cell.flag else None,
     )

@@ -4,7 +4,7 @@ from leaderboards.decide.purchases import Outlook, Purchase
 from leaderboards.decide.verdict import purchase_text
 from leaderboards.gathered import Site
 from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item
-from leaderboards.text import MISSING, percent, points, usd
+from leaderboards.text import MISSING, Unit, percent, usd
 
 KINDS_ON_FIRST_PAGE = ("undecided", "broke_down")
 """Verdicts that more data might change."""
@@ -19,42 +19,44 @@ def purchase_grid(site: Site) -> Grid | None:
     moves = any(purchase.expected_gain is not None for purchase in outlook.purchases)
     columns = [
         Column("Costs", "Trainings and scoring, and labels where they are needed."),
-        Column("95 % interval", "Half its width, in points: now, and with it."),
+        Column("95 % interval", "Half its width: now, and with it."),
         Column("SE removed per $", "Points of standard error that a dollar takes away."),
     ]
     if moves:
-        columns.append(Column("Moves the score by", "What the learning curve lets expect, in points."))
+        columns.append(Column("Moves the score by", "What the learning curve lets expect."))
     lines = [
-        GridRow(Head(purchase_text(purchase)), tuple(_items(purchase, outlook)[: len(columns)]))
+        GridRow(
+            Head(purchase_text(purchase)), tuple(_items(purchase, outlook, site.table.unit)[: len(columns)])
+        )
         for purchase in outlook.purchases
     ]
     title = f"What would make the gain of {contest.tuned.label} over {contest.untuned.label} better known"
     return Grid(title, Column("More data"), tuple(columns), tuple(lines))
 
 
-def purchase_lede(outlook: Outlook) -> str:
+def purchase_lede(outlook: Outlook, unit: Unit) -> str:
     """What the table is about, with the share of seeds."""
     return (
-        f"The gain that decides is known to ±{points(outlook.now.half_width)} points. Seeds make "
+        f"The gain that decides is known to ±{unit.amount(outlook.now.half_width)}. Seeds make "
         f"{percent(outlook.seed_share)} of its variance, samples the rest."
     )
 
 
-def _items(purchase: Purchase, outlook: Outlook) -> tuple[Item, ...]:
+def _items(purchase: Purchase, outlook: Outlook, unit: Unit) -> tuple[Item, ...]:
     cost, moved = purchase.cost, purchase.expected_gain
     known = purchase.after is not None and purchase.removed > 0
     return (
         Item(MISSING) if cost is None else Item(usd(cost), sort=cost),
-        _precision(purchase, outlook),
+        _precision(purchase, outlook, unit),
         Item(f"{100 * purchase.removed_per_dollar:.2g}", sort=purchase.removed_per_dollar)
         if known and cost
         else Item(MISSING),
-        Item(MISSING) if moved is None else Item(points(moved, sign=True), sort=moved),
+        Item(MISSING) if moved is None else Item(unit.write(moved, sign=True), sort=moved),
     )
 
 
-def _precision(purchase: Purchase, outlook: Outlook) -> Item:
+def _precision(purchase: Purchase, outlook: Outlook, unit: Unit) -> Item:
     if purchase.after is None:
         return Item("unknown before" if purchase.thing == "seeds" else MISSING)
-    now, then = points(outlook.now.half_width), points(purchase.after.half_width)
+    now, then = unit.width(outlook.now.half_width), unit.width(purchase.after.half_width)
     return Item(f"±{now} → ±{then}", sort=purchase.after.half_width)

@@ -28,7 +28,7 @@ from leaderboards.pages.grid import (
 )
 from leaderboards.pages.heads import MOST_ROWS, candidate_head, compared_rows
 from leaderboards.rank.tables import Row
-from leaderboards.text import MISSING, count_of
+from leaderboards.text import MISSING, Unit, count_of
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _score_columns(site: Site) -> tuple[RankingColumn, ...]:
                 f"With its 95 % interval over samples and seeds. {scale_of(site.table)}.",
                 about="score",
             ),
-            item=partial(_score_item, floor=_lowest_bound(site)),
+            item=partial(_score_item, floor=_lowest_bound(site), unit=site.table.unit),
         ),
         RankingColumn(
             name="few_shot",
@@ -109,7 +109,7 @@ def _score_columns(site: Site) -> tuple[RankingColumn, ...]:
                 "is not significant after correction for all gains of the board.",
                 about="gain",
             ),
-            item=_over_few_shot_item,
+            item=partial(_over_few_shot_item, unit=site.table.unit),
         ),
         RankingColumn(
             name="zero_shot",
@@ -119,7 +119,7 @@ def _score_columns(site: Site) -> tuple[RankingColumn, ...]:
                 narrow=False,
                 about="gain",
             ),
-            item=_over_zero_shot_item,
+            item=partial(_over_zero_shot_item, unit=site.table.unit),
         ),
         RankingColumn(
             name="win_rate",
@@ -227,21 +227,21 @@ def _lowest_bound(site: Site) -> float:
     return min((row.score.low for row in site.table.ranked if row.score), default=0.0)
 
 
-def _score_item(entry: Entry, *, floor: float) -> Item:
+def _score_item(entry: Entry, *, floor: float, unit: Unit) -> Item:
     row = entry.row
     if row.score:
-        return score_item(row.score, floor=floor)
+        return score_item(row.score, floor=floor, unit=unit)
     done = sum(len(cell.results) for cell in row.cells.values())
     why = f"{done}/{row.runs_wanted} runs" if done < row.runs_wanted else "no sample scored in all runs"
     return Item(MISSING, why, tone="muted")
 
 
-def _over_few_shot_item(entry: Entry) -> Item:
-    return gain_item(entry.row.over_few, p=entry.row.significance.get("few_shot"))
+def _over_few_shot_item(entry: Entry, *, unit: Unit) -> Item:
+    return gain_item(entry.row.over_few, p=entry.row.significance.get("few_shot"), unit=unit)
 
 
-def _over_zero_shot_item(entry: Entry) -> Item:
-    return gain_item(entry.row.over_zero, p=entry.row.significance.get("zero_shot"))
+def _over_zero_shot_item(entry: Entry, *, unit: Unit) -> Item:
+    return gain_item(entry.row.over_zero, p=entry.row.significance.get("zero_shot"), unit=unit)
 
 
 def _win_rate_item(entry: Entry) -> Item:

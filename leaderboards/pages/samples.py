@@ -10,8 +10,9 @@ import pyarrow
 
 from harness.records.predictions import UNREADABLE, read_prediction_table
 from harness.records.result import Result
+from harness.records.scores import MetricCard
 from leaderboards.pages.grid import Tone
-from leaderboards.text import points, shortened
+from leaderboards.text import in_units, shortened
 
 SHOWN_RIGHT, SHOWN_WRONG = 3, 5
 """Sample predictions on a run's page."""
@@ -39,14 +40,19 @@ class ShownPrediction:
     """What the model thought before it answered; empty where it did not."""
 
     score: float | None
+    """On the scale of its metric, from 0, worst, to 1, best."""
+
+    score_text: str
+    """In the unit of the metric."""
+
     error: str
 
     @property
     def verdict(self) -> str:
-        """Right or wrong, in a word; part of a score in points."""
+        """Right or wrong, in a word; part of a score in points, or in the metric's own unit."""
         if self.score is None:
             return "not scored"
-        return {1.0: "right", 0.0: "wrong"}.get(self.score, f"score {points(self.score)}")
+        return {1.0: "right", 0.0: "wrong"}.get(self.score, f"score {self.score_text}")
 
     @property
     def tone(self) -> Tone:
@@ -93,14 +99,15 @@ def _load(
 ) -> tuple[list[ShownPrediction], int]:
     """A run's predictions, or those chosen by their scores, and how many there are; none when the file cannot
     be read."""
-    column = f"score_{result.task.primary_metric}"
+    column, card = f"score_{result.task.primary_metric}", result.task.metrics[result.task.primary_metric]
     try:
         table = read_prediction_table(folder, result.run)
         total = table.num_rows
         if choose is not None:
             scores = table[column].to_pylist() if column in table.column_names else [None] * total
-            table = table.take(_places(choose(scores)))
-        return [_sample(record, column) for record in table.to_pylist()], total
+            shares = [None if score is None else card.scale.share(score) for score in scores]
+            table = table.take(_places(choose(shares)))
+        return [_sample(record, column, card) for record in table.to_pylist()], total
     except UNREADABLE:
         return [], 0
 
@@ -118,9 +125,10 @@ def _first_few(scores: list[Any]) -> list[int]:
     return sorted([*right_places, *other_places])
 
 
-def _sample(record: dict[Any, Any], column: str) -> ShownPrediction:
+def _sample(record: dict[Any, Any], column: str, card: MetricCard) -> ShownPrediction:
     answer, completion = _words(record.get("answer")), _words(record.get("completion"))
     score = record.get(column)
+    score = None if score is None or score != score else float(score)
     return ShownPrediction(
         id=_words(record.get("sample_id")),
         template=_words(record.get("template")),
@@ -131,7 +139,8 @@ def _sample(record: dict[Any, Any], column: str) -> ShownPrediction:
         answer=answer,
         completion="" if completion.strip() == answer.strip() else completion,
         thought=_words(record.get("thought")),
-        score=None if score is None or score != score else float(score),
+        score=None if score is None else card.scale.share(score),
+        score_text="" if score is None else in_units(card, score),
         error=_words(record.get("error")),
     )
 

@@ -40,7 +40,7 @@ from leaderboards.pages.why_page.page import Advice, advice_of
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.pairs import resolvable_gap
 from leaderboards.rank.tables import Row
-from leaderboards.text import count_of, points, shortened
+from leaderboards.text import Unit, count_of, in_units, points, shortened
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ def task_page(site: Site, arms: Arms) -> TaskPage:
         _template_grid(site, name, best),
         _budget_grid(site, name, best),
         _step_grid(card),
-        f"Ranked by {card.primary_metric}: {card.metrics[card.primary_metric].description}.",
+        f"Ranked by {card.primary_metric}: {card.metrics[card.primary_metric].description}"
+        f"{'' if card.metrics[card.primary_metric].higher_is_better else '; lower is better'}.",
         _gap_sentence(cells),
         _cut_sentence(cells),
         tuple(_example_prompts(site, name)),
@@ -150,10 +151,10 @@ def _facts(site: Site, name: str, cells: Sequence[Cell]) -> Pairs:
         ("Answers", ANSWERS[card.output]),
         ("Test samples", f"{test_sample_count(site, name):,} of {card.n_test:,}"),
         ("Training / dev samples", f"{card.n_train:,} / {card.n_dev:,}"),
-        ("Chance", points(card.chance)),
+        ("Chance", in_units(metric, metric.scale.value(card.chance))),
     ]
     if metric.majority is not None:
-        facts.append(("Always the most frequent answer", points(metric.majority)))
+        facts.append(("Always the most frequent answer", in_units(metric, metric.majority)))
     shares = [result.overlap.share for cell in cells for result in cell.results]
     facts += [
         ("Test samples in the training set, or nearly", f"{points(max(shares))} %"),
@@ -177,7 +178,7 @@ def _gap_sentence(cells: Sequence[Cell]) -> str:
     gap = resolvable_gap(scored)
     if gap is None or gap >= 1:
         return "These samples and seeds resolve no gap between the first two four times in five."
-    true_gap = f"a true gap of {points(gap)} points or more"
+    true_gap = f"a true gap of {Unit.of(scored[0].card).amount(gap)} or more"
     return f"Between the first two, {true_gap} would be resolved four times in five."
 
 
@@ -224,15 +225,15 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         ),
         Column("Runs", "By seed.", narrow=False, text=True),
     )
-    ranks = site.ranks[name]
+    ranks, unit = site.ranks[name], Unit.of(site.table.tasks[name])
     lines = []
     for row in rows:
         cell, ends = row.cells[name], ranks.get(row.key)
         head = candidate_head(site, row, task=name, ranked=False)
         items = (
-            score_item(cell.estimate, floor=0.0),
-            gain_item(site.table.gain_on(name, row, "few_shot")),
-            gain_item(site.table.gain_on(name, row, "zero_shot")),
+            score_item(cell.estimate, floor=0.0, unit=unit),
+            gain_item(site.table.gain_on(name, row, "few_shot"), unit=unit),
+            gain_item(site.table.gain_on(name, row, "zero_shot"), unit=unit),
             _clean_item(cell),
             labels_item(site, cell.results),
             samples_item(len(cell.scores), cell.total),
@@ -246,12 +247,14 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
 def _clean_item(cell: Cell) -> Item:
     """The score over the test samples that training has not met."""
     records = [result.overlap for result in cell.results]
-    primary = cell.results[0].task.primary_metric
+    cells_card = cell.results[0].task
+    primary = cells_card.primary_metric
     if not any(record.share for record in records) or not all(primary in record.clean for record in records):
         return Item()
     value = sum(record.clean[primary].value for record in records) / len(records)
     left = min(record.clean[primary].n for record in records)
-    return Item(points(value), f"{left:,} samples", value)
+    card = cells_card.metrics[primary]
+    return Item(in_units(card, value), f"{left:,} samples", card.scale.share(value))
 
 
 def _method_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
@@ -268,17 +271,19 @@ def _method_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
 
 def _cell_item(cell: Cell | None) -> Item:
     """A score, marked where a training behind it went wrong."""
-    return Item() if cell is None else score_item(cell.estimate)._replace(flag=cell.flag)
+    if cell is None:
+        return Item()
+    return score_item(cell.estimate, unit=Unit.of(cell.card))._replace(flag=cell.flag)
 
 
 def _template_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
     """How far a score depends on the wording."""
-    templates = rows[0].cells[name].results[0].run.templates
+    templates, unit = rows[0].cells[name].results[0].run.templates, Unit.of(site.table.tasks[name])
     if len(templates) == 1:
         return None
     spread = Column(
         "Spread",
-        "Best wording less worst, in points: how far the score hangs on how one asks.",
+        "Best wording less worst: how far the score hangs on how one asks.",
         about="wordings",
     )
     lines = []
@@ -286,8 +291,8 @@ def _template_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
         by_template = row.cells[name].by_template
         values = [estimate.value for estimate in by_template.values()]
         distance = max(values) - min(values) if values else None
-        items = [score_item(by_template.get(template)) for template in templates]
-        items.append(Item(sort=None) if distance is None else Item(points(distance), sort=distance))
+        items = [score_item(by_template.get(template), unit=unit) for template in templates]
+        items.append(Item(sort=None) if distance is None else Item(unit.width(distance), sort=distance))
         lines.append(GridRow(candidate_head(site, row, task=name, ranked=False), tuple(items)))
     columns = (*(Column(template) for template in templates), spread)
     return Grid(f"Scores on {name} by template", Column("Candidate"), columns, tuple(lines))

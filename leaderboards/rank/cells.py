@@ -293,5 +293,6 @@ def _join(tables: Sequence[RunScores], seeds: tuple[int, ...]) -> ScoreTable:
 
 
 def _low(card: TaskCard) -> float:
-    """The least that a sample can score."""
-    return card.metrics[card.primary_metric].low or 0.0
+    """The least that a sample can score on the scale of its metric."""
+    metric = card.metrics[card.primary_metric]
+    return (metric.low or 0.0) if metric.scale.is_share else 0.0

@@ -53,4 +53,4 @@ def joint_draws(table: Table, *, count: int = DRAWS) -> Draws:
 def within_range(scores: FloatArray, table: Table) -> FloatArray:
     """Drawn scores without those that no metric can give: two seeds allow for such errors."""
     highs = [card.metrics[card.primary_metric].high for card in table.tasks.values()]
-    return np.minimum(scores, 1.0) if all(high == 1.0 for high in highs) else scores
+    return np.minimum(scores, 1.0) if all(high is not None for high in highs) else scores

@@ -12,6 +12,7 @@ from harness.records.predictions import UNREADABLE, read_prediction_table
 from harness.records.result import Result
 from harness.statistics import FloatArray
 from harness.sweep.run import Run
+from harness.task.metric import Scale
 from leaderboards.text import without_folder
 
 
@@ -23,7 +24,7 @@ class RunScores:
     """Every sample that it was to answer."""
 
     values: FloatArray
-    """Templates × samples; NaN where unscored."""
+    """Templates × samples, on the metric's scale from 0 (or -1), worst, to 1, best; NaN where unscored."""
 
     clusters: tuple[str, ...] | None
     """Each sample's cluster, empty for one that stands alone; None where all do."""
@@ -41,10 +42,13 @@ class ScoreSpec(NamedTuple):
 
     metric: str
     low: float
-    """The least that a sample can score."""
+    high: float
+    """The ends of the metric."""
 
     bounded: bool
-    """Whether a score outside `low` to 1 is impossible."""
+    """Whether a score outside them is impossible."""
+
+    higher_is_better: bool
 
     templates: tuple[str, ...]
     """All wordings, in order."""
@@ -66,7 +70,15 @@ ReadAll = Callable[[Sequence[Result], Path], list[Outcome]]
 def spec_of(result: Result) -> ScoreSpec:
     """The scores of a run's primary metric."""
     card = result.task.metrics[result.task.primary_metric]
-    return ScoreSpec(result.task.primary_metric, card.low or 0.0, not card.corpus, result.run.templates)
+    high = 1.0 if card.high is None else card.high
+    return ScoreSpec(
+        result.task.primary_metric,
+        card.low or 0.0,
+        high,
+        not card.corpus,
+        card.higher_is_better,
+        result.run.templates,
+    )
 
 
 def read_scores(results: Sequence[Result], folder: Path) -> list[Outcome]:
@@ -98,8 +110,8 @@ def _read(run: Run, spec: ScoreSpec, folder: Path) -> RunScores:
     wordings = np.asarray([spec.templates.index(name) for name in templates])[codes]
     scores = table[column].cast("float64").to_numpy()
     numbers = scores[~np.isnan(scores)]
-    if spec.bounded and ((numbers < spec.low) | (numbers > 1)).any():
-        raise ValueError(f"{column} holds a score outside {spec.low:g} to 1")
+    if spec.bounded and ((numbers < spec.low) | (numbers > spec.high)).any():
+        raise ValueError(f"{column} holds a score outside {spec.low:g} to {spec.high:g}")
     draws = table["draw"].to_numpy()
     # Before there is room for them: one damaged number could ask for more memory than there is.
     if not (draws.min() >= 0 and draws.max() < min(run.generation.n, len(draws))):
@@ -107,7 +119,8 @@ def _read(run: Run, spec: ScoreSpec, folder: Path) -> RunScores:
     values = np.full((int(draws.max()) + 1, len(spec.templates), len(ids)), np.nan)
     if len(np.unique(np.ravel_multi_index((draws, wordings, places), values.shape))) < len(draws):
         raise ValueError("a sample id appears twice")
-    values[draws, wordings, places] = scores
+    scale = Scale.of(spec.low, spec.high, higher_is_better=spec.higher_is_better)
+    values[draws, wordings, places] = scores if scale.is_share else scale.share(scores)
     clusters = _clusters(places, table["cluster"].to_pylist(), len(ids))
     return RunScores(tuple(ids), values.mean(axis=0), clusters)
 

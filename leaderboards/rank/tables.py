@@ -20,7 +20,7 @@ from leaderboards.rank.forgetting import Forgetting
 from leaderboards.rank.means import weighted_mean
 from leaderboards.rank.pairs import paired
 from leaderboards.rank.standings import Robustness, Standing
-from leaderboards.text import candidate_label, method_name
+from leaderboards.text import POINTS, Unit, candidate_label, method_name
 
 
 @dataclass(frozen=True)
@@ -215,6 +215,11 @@ class Table:
         """Whether scores are shares of the way from chance to perfect, so that several tasks can be
         averaged."""
         return len(self.tasks) > 1
+
+    @cached_property
+    def unit(self) -> Unit:
+        """How its scores and gains are written: of one task in the unit of its metric, of several in points."""
+        return POINTS if self.normalised else Unit.of(next(iter(self.tasks.values())))
 
     def row(self, name: str, method: Method) -> Row | None:
         """The row of a candidate, if it has one."""

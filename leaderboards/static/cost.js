@@ -43,7 +43,7 @@ const beyondBudget = ({ excluded, chosen, cheapest: least, totals, worth, scenar
   if (chosen === null) return `${name(excluded)} would be worth most: it takes ${more}.`;
   const gained = cases[excluded].score - cases[chosen].score;
   const benefit = usd(worth * gained - (totals[excluded] - totals[chosen]));
-  const buys = `${more} would buy ${pointsGained(gained)} points, worth ${benefit} after costs.`;
+  const buys = `${more} would buy ${gainedIn(unit, gained)} ${unit.noun}, worth ${benefit} after costs.`;
   return `The budget of ${roundUsd(scenario.budget_usd)} excludes ${name(excluded)}: ${buys}`;
 };
 

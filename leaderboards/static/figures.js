@@ -3,7 +3,7 @@
 "use strict";
 
 const data = JSON.parse(document.getElementById("cost-data").textContent);
-const { cases, fields, presets } = data;
+const { cases, fields, presets, unit } = data;
 const bytes = Uint8Array.from(atob(data.draws), (letter) => letter.charCodeAt(0));
 const draws = new Int16Array(bytes.buffer); // draws × cases, in whole steps of a score
 const places = [...cases.keys()];

@@ -50,9 +50,10 @@ const tickUsd = (value) => {
   return value < 1000 ? roundUsd(value) : `$${quantity(value)}`;
 };
 const requests = (value) => (value === 0 ? "at once" : volume(value));
-const pointsGained = (score) => {
-  const text = fixed(Math.abs(100 * score), 1);
-  return text === "0.0" ? text : (score > 0 ? "+" : "−") + text;
+// A gain in points, or in the unit of the metric that boards of one task may have.
+const gainedIn = ({ whole, decimals }, score) => {
+  const text = fixed(Math.abs(whole * score), decimals);
+  return Number(text) === 0 ? text : (score > 0 ? "+" : "−") + text;
 };
 const said = (value, say) => (value === null ? "–" : typeof value === "string" ? value : say(value));
 

@@ -11,7 +11,7 @@ from commands import gainboard
 from places import ROOT
 
 import harness
-from harness import METRICS, LabelSet, Step, cli
+from harness import METRICS, LabelSet, NumberRange, OrderedLabels, Step, cli
 from harness.authoring.check import check_task
 from harness.cli.publishing import EXPORT_FORMATS
 from harness.data.dataset import load_dataset
@@ -180,7 +180,8 @@ def test_it_names_every_metric_and_every_step() -> None:
         name for name, function in functions.items() if inspect.signature(function).return_annotation is Step
     ]
     assert len(steps) == 6
-    made = [metric.name for metric in LabelSet(("a", "b")).metrics]
+    makers = (LabelSet(("a", "b")), NumberRange(0, 1, tolerance=0.1), OrderedLabels(("1", "2")))
+    made = [metric.name for maker in makers for metric in maker.metrics]
     for name in (*METRICS, *made, *steps):
         assert f"`{name}`" in TEXT
 

@@ -15,8 +15,9 @@ from harness.plugins.registry import find_plugins, load_task
 
 PLUGINS = find_plugins(entry_points=False)
 GRADED = (
-    "booking_dialogue", "date_normalise", "identifier_case", "instruction_following", "order_extraction", "recipe_text",
-    "report_summary", "ticket_routing", "unit_conversion",
+    "booking_dialogue", "date_normalise", "delivery_note", "identifier_case", "instruction_following", "message_topics",
+    "order_extraction", "recipe_text", "report_summary", "review_stars", "ticket_routing", "unit_conversion",
+    "walking_time",
 )  # fmt: skip
 
 
@@ -543,3 +544,38 @@ class Booker:
 def test_every_dialogue_followed_again_leads_to_its_state() -> None:
     for row in rows("booking_dialogue"):
         assert Booker(row["dialogue"]).state == row["state"], row["dialogue"]
+
+
+# walking_time: the time of a walk follows from its text
+
+
+def test_every_walk_timed_again_is_the_answer() -> None:
+    slower = {"gravel": 1.0, "road": 1.0, "woods": 1.2, "sand": 1.3, "bog": 1.5, "scree": 1.6}
+    for row in rows("walking_time"):
+        hours = sum(int(minutes) for minutes in re.findall(r"A rest of (\d+) minutes", row["text"])) / 60
+        for kilometres, ground, climb in re.findall(
+            r"([\d.]+) km [a-z ]+? (\w+)(?:, (\d+) m up)?, to", row["text"]
+        ):
+            hours += float(kilometres) / 5 * slower[ground] + int(climb or 0) / 600
+        assert float(row["hours"]) == pytest.approx(min(hours, 12.0), abs=0.006)
+
+
+# delivery_note: what is delivered is in the note, and what was taken off is not
+
+
+def test_every_item_of_a_delivery_is_in_its_note_and_none_that_was_left_out() -> None:
+    for row in rows("delivery_note"):
+        note, text = row["note"], row["text"]
+        assert note["customer"] in text and note["town"] in text
+        for item in note["items"]:
+            colour = f"{item['colour']} " if "colour" in item else ""
+            assert f"{item['quantity']} {colour}{item['product']}"[:-1] in text
+            assert not re.search(rf"Leave out the {item['product'][:-1]}", text)
+
+
+# message_topics: labels are written in one order
+
+
+def test_the_topics_of_a_message_are_written_in_one_order() -> None:
+    targets = {sample.targets[0] for sample in dataset("message_topics").train}
+    assert {"none", "delivery; invoice"} < targets and "invoice; delivery" not in targets

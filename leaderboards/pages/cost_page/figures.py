@@ -64,7 +64,9 @@ def figure_grid(site: Site, choices: Choices, decision: Decision) -> Grid:
                 is_reference=place == decision.reference,
             )
             items = items_of(columns, priced)
-        lines.append(GridRow(_head(site, case), (score_item(case.entry.row.score), *items)))
+        lines.append(
+            GridRow(_head(site, case), (score_item(case.entry.row.score, unit=choices.unit), *items))
+        )
     heads = (Column("Score", "With its 95 % interval.", about="score"), *heads_of(columns))
     return Grid("Every figure of the scenario", Column("Candidate"), heads, tuple(lines))
 

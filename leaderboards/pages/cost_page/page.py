@@ -25,7 +25,7 @@ from leaderboards.pages.cost_page.sentences import (
 )
 from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs
 from leaderboards.pages.purchases import purchase_grid, purchase_lede
-from leaderboards.text import percent, points, round_usd, signed_usd, usd
+from leaderboards.text import percent, round_usd, signed_usd, usd
 
 MOST_CASES = 32
 """Candidates that the page carries, with the draws of their scores."""
@@ -110,7 +110,7 @@ def cost_page(site: Site, scenario: Scenario | None = None) -> CostPage:
         cheapest=cheapest_text(choices, decision),
         knowing=knowing_text(decision),
         purchases=purchase_grid(site),
-        purchase_lede=purchase_lede(site.advice.outlook) if site.advice.outlook else "",
+        purchase_lede=purchase_lede(site.advice.outlook, site.table.unit) if site.advice.outlook else "",
         budgets=_budget_grid(choices, decision),
         hangs=hangs_text(choices, decision),
         swings=_swing_grid(choices, decision),
@@ -183,7 +183,7 @@ def _best_items(choices: Choices, decision: Decision, place: int | None, wins: f
         )
     case, costs = choices.cases[place], decision.figures[place].costs
     assert costs, "what is within a budget has a known cost"
-    return Item(case.label), Item(points(case.score)), Item(usd(costs.total)), Item(percent(wins))
+    return Item(case.label), Item(choices.unit.write(case.score)), Item(usd(costs.total)), Item(percent(wins))
 
 
 def _swing_grid(choices: Choices, decision: Decision) -> Grid:

@@ -11,7 +11,7 @@ from leaderboards.decide.scenario import BUDGETS, Field, Scenario, need_fields, 
 from leaderboards.decide.swings import INPUTS
 from leaderboards.pages.cost_page.sentences import INPUT_TITLES
 from leaderboards.rank.draws import STEP
-from leaderboards.text import points, visible
+from leaderboards.text import Unit, visible
 
 
 def script_data(
@@ -19,7 +19,7 @@ def script_data(
 ) -> dict[str, Any]:
     """What the script works with. It may not depend on what the reader edits, but for the values to start
     with."""
-    scale = ScoreScale.of([case.score for case in choices.cases])
+    scale = ScoreScale.of([case.score for case in choices.cases], choices.unit)
     fields = [*need_fields(scenario), *price_fields(scenario, choices.devices)]
     return {
         "fields": [_field_data(field) for field in fields],
@@ -30,10 +30,15 @@ def script_data(
         "inputs": [[name, INPUT_TITLES[name]] for name in INPUTS],
         "step": STEP,
         "right_per_score": choices.right_per_score,
+        "unit": {
+            "whole": choices.unit.whole,
+            "decimals": choices.unit.decimals,
+            "noun": visible(choices.unit.noun),
+        },
         "count": len(choices.steps),
         # Little-endian whatever machine publishes.
         "draws": base64.b64encode(choices.steps.astype("<i2").tobytes()).decode("ascii"),
-        "cases": [_case_data(case, scale) for case in choices.cases],
+        "cases": [_case_data(case, scale, choices.unit) for case in choices.cases],
     }
 
 
@@ -47,7 +52,7 @@ def _field_data(field: Field) -> dict[str, Any]:
     }
 
 
-def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
+def _case_data(case: Case, scale: ScoreScale, unit: Unit) -> dict[str, Any]:
     spent = case.entry.spend
     short, wide = short_label(case)
     return {
@@ -58,7 +63,7 @@ def _case_data(case: Case, scale: ScoreScale) -> dict[str, Any]:
         "forgets": case.forgets,
         "few_shot": case.method == "few_shot",
         "score": case.score,
-        "points": points(case.score),
+        "points": unit.write(case.score),
         "y": scale.at(case.score),
         "training": case.training,
         "labels": case.labels,

@@ -6,7 +6,7 @@ from leaderboards.decide.cases import Case, Choices
 from leaderboards.decide.decision import Decision, worth_of_all
 from leaderboards.decide.swings import Input
 from leaderboards.gathered import Site
-from leaderboards.text import count_of, percent, plain_usd, points, round_usd, usd, volume
+from leaderboards.text import count_of, percent, plain_usd, round_usd, usd, volume
 
 INPUT_TITLES: dict[Input, str] = {
     "volume": "Requests",
@@ -95,7 +95,7 @@ def _excluded(choices: Choices, decision: Decision) -> str:
     benefit = worth_of_all(choices, scenario) * gained - (costs.total - chosen_costs.total)
     return (
         f"The budget of {round_usd(scenario.budget_usd)} excludes {case.label}: {more} would buy "
-        f"{points(gained, sign=True)} points, worth {usd(benefit)} after costs."
+        f"{choices.unit.write(gained, sign=True)} {choices.unit.noun}, worth {usd(benefit)} after costs."
     )
 
 

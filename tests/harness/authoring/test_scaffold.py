@@ -16,6 +16,7 @@ from harness.authoring.scaffold import NewTask, new_task
 from harness.data.dataset import load_dataset
 from harness.errors import UserError
 from harness.plugins.registry import find_plugins, load_task
+from harness.score.judging import metrics_of
 from harness.task import Task
 
 Write = Callable[[str, str], Path]
@@ -65,6 +66,7 @@ def test_what_the_test_split_can_show_is_known_with_its_groups(tmp_path: Path, w
     columns = {"source": source, "input_column": "message", "target_column": "team"}
     plain = new_task("plain", tmp_path / "tasks", **columns)
     grouped = new_task("grouped", tmp_path / "tasks", **columns, group_column="customer")
+    assert plain.power and grouped.power
     assert (plain.power.samples, plain.power.independent, plain.power.seeds) == (30, 30.0, None)
     assert (grouped.power.samples, grouped.power.independent) == (30, 3.0), "three customers of ten messages"
 
@@ -82,6 +84,7 @@ def asking(tmp_path: Path, source: Path, *, group: str | None = None) -> NewTask
     return new_task("asking", folder, source=source, input_column="q", target_column="a", group_column=group)
 
 
+NUMBERS = ("mae", "rmse", "pearson", "spearman", "within_tolerance")
 SENTENCE = "the answer to this one is {}"
 
 
@@ -89,7 +92,9 @@ SENTENCE = "the answer to this one is {}"
     ("targets", "output", "metrics"),
     [
         ([f"label {'abc'[index % 3]}" for index in range(40)], "choice", ("accuracy", "f1_macro")),
-        ([str(1 + index % 5) for index in range(40)], "choice", ("accuracy", "f1_macro")),
+        ([str(1 + index % 5) for index in range(40)], "choice", ("accuracy", "quadratic_kappa", "label_mae", "f1_macro")),
+        ([str(2 * (index % 5)) for index in range(40)], "choice", ("accuracy", "f1_macro")),
+        ([f"{index / 7:.2f}" for index in range(60)], "generate", NUMBERS),
         ([f"label {index % 45:02}" for index in range(900)], "choice", ("accuracy", "f1_macro")),
         (["yes", "no", "perhaps", "later", "never"] * 19 + ["nevr"], "choice", ("accuracy", "f1_macro")),
         ([str(index % 30) for index in range(900)], "generate", ("numeric_match", "exact_match")),
@@ -109,7 +114,8 @@ SENTENCE = "the answer to this one is {}"
         ([f"{index},5" for index in range(40)], "generate", ("exact_match", "rougeL")),
     ],
     ids=[
-        "labels", "ratings", "forty-five labels", "a misspelt label", "counts", "numbers", "short texts",
+        "labels", "ratings", "labels that are even numbers", "scores",
+        "forty-five labels", "a misspelt label", "counts", "numbers", "short texts",
         "labels of few rows", "sixty labels", "sixty labels of few rows", "dates", "codes",
         "texts that recur", "a label that is not repeated", "sentences", "another script",
         "a script without spaces", "signs",
@@ -120,7 +126,8 @@ def test_targets_say_how_they_are_asked_for_and_judged(
     tmp_path: Path, write: Write, targets: list[str], output: str, metrics: tuple[str, ...]
 ) -> None:
     task = loaded(made_of(tmp_path, write, targets))
-    assert (task.output, task.metrics, task.primary_metric) == (output, metrics, metrics[0])
+    assert (task.output, tuple(metric.name for metric in metrics_of(task))) == (output, metrics)
+    assert task.primary_metric == metrics[0]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +135,8 @@ def test_targets_say_how_they_are_asked_for_and_judged(
     [
         ["no", "none", "nothing"] * 20,
         [str(7 * index) for index in range(40)],
+        [f"{index / 7:.2f}" for index in range(60)],
+        [str(1 + index % 5) for index in range(40)],
         [f"answer {index}" for index in range(40)],
         [SENTENCE.format(index) for index in range(40)],
         [f"{'label' * 20} {index % 4}" for index in range(40)],
@@ -135,7 +144,8 @@ def test_targets_say_how_they_are_asked_for_and_judged(
         ["<mask>", "<mask> too", "none"] * 20,
     ],
     ids=[
-        "labels that begin others", "numbers", "short texts", "sentences", "long labels", "slots", "slots that begin others",
+        "labels that begin others", "numbers", "scores", "ratings",
+        "short texts", "sentences", "long labels", "slots", "slots that begin others",
     ],
 )  # fmt: skip
 def test_what_is_made_of_a_table_passes_its_check(tmp_path: Path, write: Write, targets: list[str]) -> None:
@@ -506,6 +516,13 @@ def test_texts_that_only_hold_a_separator_are_no_sets(tmp_path: Path, cells: lis
 
 def test_what_the_answers_are_can_be_stated_or_denied(tmp_path: Path) -> None:
     cells: list[object] = ["; ".join(tags) for tags in tag_sets() if tags]
+    stars: list[object] = [1 + index % 5 for index in range(40)]
+    (tmp_path / "stars").mkdir()
+    denied = loaded(tagged(tmp_path / "stars", stars, shape="choice").folder)
+    assert denied.metrics == ("accuracy", "f1_macro")
+    (tmp_path / "measured").mkdir()
+    measured = loaded(tagged(tmp_path / "measured", stars, shape="quantity").folder)
+    assert (measured.output, measured.primary_metric) == ("generate", "mae")
     for shape, metric in (("text", "exact_match"), ("choice", "accuracy"), ("labels", "label_f1_micro")):
         (tmp_path / shape).mkdir()
         assert loaded(tagged(tmp_path / shape, cells, shape=shape).folder).primary_metric == metric
@@ -519,6 +536,7 @@ def test_what_the_answers_are_can_be_stated_or_denied(tmp_path: Path) -> None:
     [
         ("number", "--answers number, row 1: the target is 'account'"),
         ("json", "--answers json, row 1: the target is 'account'"),
+        ("ordered", "--answers ordered: the targets are no run of integers such as 1 to 5"),
     ],
 )
 def test_answers_that_are_not_what_is_stated_are_refused(tmp_path: Path, shape: str, fault: str) -> None:
