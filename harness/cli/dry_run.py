@@ -170,7 +170,8 @@ def _print_total(total: dict[str, Any], console: "Console") -> None:
         f"about {duration(total['device_seconds'])} on {total['device']}"
         + (f", about {dollars(price)}" if price is not None else "")
         + ", and half a minute of start-up per model. "
-        "Estimated from characters and parameters; results say more.",
+        "Estimated from characters and parameters, without the tokens that a chat template adds itself; "
+        "results say more.",
         highlight=False,
     )
     if total["runs_without_estimate"]:

@@ -164,6 +164,7 @@ def test_a_dry_run_prints_the_plan_with_its_cost_and_writes_nothing(
     said = capsys.readouterr().out
     assert "4 of 4 runs to do" in said
     assert "about $" in said
+    assert "without the tokens that a chat template adds itself" in " ".join(said.split())
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.toml"]
 
 
