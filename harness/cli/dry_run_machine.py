@@ -117,7 +117,7 @@ def print_machine(forecast: MachineForecast, console: "Console") -> None:
     if not forecast.needs:
         return
     table = Table("base model", box=None, header_style="bold")
-    for column in ("parameters", "memory to train", "to answer", "disk"):
+    for column in ("parameters", "memory to train", "activations", "to answer", "disk"):
         table.add_column(column, justify="right")
     for need in forecast.needs[:MOST_MODELS]:
         train = f"{size_of_memory(need.train)} ({need.tuner})" if need.train else "–"
@@ -125,6 +125,7 @@ def print_machine(forecast: MachineForecast, console: "Console") -> None:
             escape(need.model),
             count_text(need.parameters) + ("" if need.is_counted else "?"),
             train,
+            "?" if need.activations is None else size_of_memory(need.activations) if need.train else "–",
             size_of_memory(need.answer),
             size_of_memory(need.disk) if need.disk else "–",
         )
@@ -134,7 +135,8 @@ def print_machine(forecast: MachineForecast, console: "Console") -> None:
     disk = sum(need.disk for need in forecast.needs)
     memory = "" if forecast.memory is None else f" This machine has {size_of_memory(forecast.memory)}."
     console.print(
-        f"Memory is at least that, before activations.{memory} Tuned weights take about "
+        f"Memory is at least that; activations come on top, about as much as said where a step reads samples of "
+        f"max_length, and a step that does not fit reads fewer at a time.{memory} Tuned weights take about "
         f"{size_of_memory(disk)} of the {size_of_memory(forecast.disk)} of disk that are "
         f"free.{_workers_sentence(forecast)}",
         highlight=False,

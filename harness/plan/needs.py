@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.plan.activations import activation_bytes, widths_of
 from harness.plan.estimate import ADAPTER_SHARE, Estimator, assumed_device
 from harness.plan.selection import planned_trials
 from harness.sweep.methods import TUNERS, Tuner
@@ -46,6 +47,10 @@ class ModelNeed:
 
     tuner: Tuner | None
     """What that training tunes."""
+
+    activations: int | None
+    """Of memory besides, for the longest samples that a training step may have; None where the model's
+    configuration is not here, and 0 where nothing is trained."""
 
     answer: int
     """Of memory, on each of the devices that it is spread over."""
@@ -96,6 +101,16 @@ def _need(
         (_training_bytes(parameters, stage.tuner, stage.training.optim), stage.tuner) for stage in last_stages
     ]
     train, tuner = max(demands, default=(0, None))
+    widths = widths_of(model)
+    bytes_each = 2 if assumed_device() == "cuda" else 4
+    activations = (
+        None
+        if widths is None
+        else max(
+            (activation_bytes(widths, stage.training, bytes_each=bytes_each) for stage in last_stages),
+            default=0,
+        )
+    )
     kept = [_weights_bytes(parameters, recipe.tuner) for recipe in missing]
     kept += [number * _weights_bytes(parameters, tuner) for tuner, number in _trials(runs, estimator)]
     # Two checkpoints, the best and the last, hold the optimiser's state besides the weights.
@@ -107,6 +122,7 @@ def _need(
         is_counted=model_kind(model) != "hub",
         train=train,
         tuner=tuner,
+        activations=activations,
         answer=parameters * _bytes_to_read() // devices,
         disk=sum(kept) + going_on,
     )

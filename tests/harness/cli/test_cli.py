@@ -217,7 +217,7 @@ def test_a_dry_run_says_what_it_takes_of_the_machine(sweep: Path, capsys: pytest
     sweep.write_text(SWEEP + '[[candidates]]\nname = "other"\nmodel = "gainboard/toy-neox"\n')
     assert call("run", str(sweep), "--dry-run", "--workers", "2") == 0
     said = capsys.readouterr().out
-    assert re.search(r"gainboard/toy-neox +1\.4 million +22 MB \(full\) +6 MB +\d+ MB *\n", said)
+    assert re.search(r"gainboard/toy-neox +1\.4 million +22 MB \(full\) +\d+ MB +6 MB +\d+ MB *\n", said)
     assert re.search(
         r"This machine has [\d,.]+ GB\. Tuned weights take about \d+ MB of the [\d,.]+ GB of disk", said
     )

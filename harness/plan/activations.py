@@ -1,0 +1,72 @@
+"""Estimate what a training step keeps of its forward pass: activations, for the backward one.
+
+Per token and layer a decoder keeps about 10 h + 4 f numbers, where its MLP is gated (with h the width and f that
+of the MLP; 2 f in one that is not), beside 3 h and the vocabulary's V logits once. It is the count of Korthikanti
+et al. 2022 (arXiv 2205.05198, equation 1: 34 s b h bytes in 16 bits for f = 4 h) without dropout, and without the
+attention's scores, which today's kernels do not keep. With gradient checkpointing each layer keeps its input, h,
+and one layer at a time is computed anew. Numbers take 4 bytes on a CPU, and 2 with autocast on a GPU; logits and
+their gradient always 4.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import UserError
+from harness.sweep.converted import location
+from harness.sweep.foreign_files import read_json_object
+from harness.sweep.models import model_kind
+from harness.sweep.recipe import Training
+
+LOGITS_BYTES = 3 * 4
+"""Of a token and an entry of the vocabulary: the logit, its log-probability and its gradient."""
+
+
+@dataclass(frozen=True)
+class Widths:
+    """What a configuration says of a decoder's size."""
+
+    hidden: int
+    mlp: int
+    """Numbers that an MLP keeps of a token."""
+
+    layers: int
+    vocabulary: int
+    context: int
+
+    def kept(self, *, gradient_checkpointing: bool) -> int:
+        """Numbers per token until the backward pass, logits apart."""
+        of_a_layer = 10 * self.hidden + self.mlp
+        if gradient_checkpointing:
+            return self.layers * self.hidden + of_a_layer + 3 * self.hidden
+        return self.layers * of_a_layer + 3 * self.hidden
+
+
+def widths_of(model: str) -> Widths | None:
+    """From the configuration of a model whose folder is on this machine; None where nothing tells."""
+    from pathlib import Path
+
+    try:
+        place = None if model_kind(model) == "hub" else location(model)
+        config = {} if place is None else read_json_object(Path(place) / "config.json")
+    except (OSError, UserError, ValueError):
+        return None
+    text = config.get("text_config")
+    return _widths(text if isinstance(text, dict) else config)
+
+
+def _widths(config: dict[str, Any]) -> Widths | None:
+    names = ("hidden_size", "intermediate_size", "num_hidden_layers", "vocab_size", "max_position_embeddings")
+    sizes = [config.get(name) for name in names]
+    if not all(isinstance(size, int) and size > 0 for size in sizes):
+        return None
+    hidden, mlp, layers, vocabulary, context = (int(size or 0) for size in sizes)
+    gated = "silu" in str(config.get("hidden_act")) or "tanh" in str(config.get("hidden_activation"))
+    return Widths(hidden, (4 if gated else 2) * mlp, layers, vocabulary, context)
+
+
+def activation_bytes(widths: Widths, training: Training, *, bytes_each: int) -> int:
+    """Of one step on the longest samples that it may have, in bytes. A step that does not find them is repeated
+    with fewer samples at a time."""
+    tokens = training.per_device_train_batch_size * min(training.max_length, widths.context)
+    kept = widths.kept(gradient_checkpointing=training.gradient_checkpointing)
+    return tokens * (kept * bytes_each + widths.vocabulary * LOGITS_BYTES)
