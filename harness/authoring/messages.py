@@ -77,7 +77,10 @@ def _line(task: Task, sample: Sample, template: str) -> _Line:
             f"task '{task.name}': sample '{sample.id}' asks nothing, and a service's messages need a question"
         )
     turns: list[Turn] = list(rendered.messages)
-    answer = assistant_turn(sample.targets[0] + rendered.after)
+    target = sample.targets[0] + rendered.after
+    if rendered.is_begun:  # a service's messages have one turn for an answer and its beginning
+        target = f"{turns.pop()['content']}{rendered.before}{target}"
+    answer = assistant_turn(target)
     turns.append(_numbered(answer, before=turns))
     return _Line(sample.cluster, turns, list(rendered.tools), {len(turns) - 1})
 

@@ -178,10 +178,10 @@ def _json_calls(text: str) -> list[ToolCall]:
             written, place = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
             return calls
-        found = list(_calls_in(written))
-        if not found:
+        next_calls = list(_calls_in(written))
+        if not next_calls:
             return calls
-        calls += found
+        calls += next_calls
 
 
 def _calls_in(written: Any) -> Iterator[ToolCall]:

@@ -11,7 +11,7 @@ from harness.authoring.messages import export_messages
 from harness.data.chats import Turns, chat_rows, chat_sample, chat_splits, read_chats
 from harness.data.dataset import load_dataset
 from harness.errors import UserError
-from harness.task import PromptSet, Sample, Splits, Task
+from harness.task import PromptSet, Rendered, Sample, Splits, Task
 from harness.task.prompts import render
 
 TOOL = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object", "properties": {}}}}
@@ -88,6 +88,24 @@ def test_a_task_of_questions_is_written_in_its_wording(tmp_path: Path) -> None:
     assert line == {"messages": [*rendered.messages, {"role": "assistant", "content": "1"}]}
     with pytest.raises(UserError, match="--template: template 'ters' not found"):
         export_messages(task, dataset, split="train", out=out, template="ters")
+
+
+def test_an_answer_that_is_begun_is_one_turn(tmp_path: Path) -> None:
+    begun = [{"role": "user", "content": "Colour?"}, {"role": "assistant", "content": "It is"}]
+    task = Task(
+        "colours",
+        "Name a colour.",
+        data=lambda: Splits(*[[{"colour": "red"}]] * 3),
+        to_sample=lambda row, index: Sample(str(index), {}, row["colour"]),
+        prompts=PromptSet(
+            {"plain": ""}, render=lambda sample, shown: Rendered(begun, "Colour?", lm_eval="generate_until")
+        ),
+        output="generate",
+        metrics=("exact_match",),
+    )
+    export_messages(task, load_dataset(task), split="train", out=tmp_path / "out.jsonl")
+    (line,) = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert json.loads(line)["messages"] == [begun[0], {"role": "assistant", "content": "It is red"}]
 
 
 def test_the_command_writes_the_training_samples_and_others_only_on_request(tmp_path: Path) -> None:
