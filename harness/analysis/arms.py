@@ -16,6 +16,7 @@ from harness.records.result import Result
 from harness.records.scores import TaskCard
 from harness.statistics import FloatArray, cluster_numbers
 from harness.sweep.run import Run
+from harness.task.metric import Scale
 
 Objects = NDArray[np.object_]
 Flags = NDArray[np.bool_]
@@ -51,7 +52,8 @@ class ArmAnswers:
 
     templates: tuple[str, ...]
     scores: FloatArray
-    """The primary metric, the mean over draws; NaN where one was not scored."""
+    """The primary metric, from 0 (or -1), its worst, to 1, its best value, the mean over draws; NaN where one was not
+    scored."""
 
     answers: Objects
     """What the task took from the completion; None where there is no answer."""
@@ -138,8 +140,9 @@ class Comparison:
 
     @property
     def low(self) -> float:
-        """The least that a sample can score."""
-        return self.card.metrics[self.card.primary_metric].low or 0.0
+        """The least that a sample can score, on the scale of its metric."""
+        metric = self.card.metrics[self.card.primary_metric]
+        return (metric.low or 0.0) if metric.scale.is_share else 0.0
 
     @cached_property
     def right(self) -> tuple[Flags, ...]:
@@ -230,11 +233,13 @@ def _read_arm(results: Path, of_arm: Sequence[Result]) -> _ReadArm:
     places = {name: place for place, name in enumerate(samples)}
     templates = ordered[0].run.templates
     shape = len(tables), len(templates), len(places)
-    filled = _Filled(shape, places, templates, f"score_{ordered[0].task.primary_metric}")
+    card = ordered[0].task
+    metric = card.metrics[card.primary_metric]
+    filled = _Filled(shape, places, templates, f"score_{card.primary_metric}")
     for seed, columns in enumerate(tables):
         filled.take(seed, columns)
     answers = ArmAnswers(
-        ordered[0].run.candidate.method, tuple(ordered), templates, filled.scores(), filled.answers,
+        ordered[0].run.candidate.method, tuple(ordered), templates, filled.scores(metric.scale), filled.answers,
         filled.completions, filled.prompts, filled.parsed, filled.cut, filled.logprobs(),
     )  # fmt: skip
     return _ReadArm(answers, samples, places)
@@ -309,9 +314,10 @@ class _Filled:
             self.cut[at] = _is_cut(columns, row)
             self._logprobs[at] = columns["choice_logprobs"][row]
 
-    def scores(self) -> FloatArray:
-        """The mean over draws; NaN without any."""
-        return np.where(self._draws > 0, self._sums / np.maximum(self._draws, 1), np.nan)
+    def scores(self, scale: Scale) -> FloatArray:
+        """The mean over draws, as boards compare it; NaN without any."""
+        means = np.where(self._draws > 0, self._sums / np.maximum(self._draws, 1), np.nan)
+        return means if scale.is_share else (means - scale.worst) / (scale.best - scale.worst)
 
     def logprobs(self) -> FloatArray | None:
         """As numbers, where every answer has as many; NaN where there is no answer."""

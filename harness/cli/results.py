@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.next_step import print_next, results_folder
 from harness.cli.verb import (
@@ -18,6 +18,9 @@ from harness.cli.verb import (
     print_table,
 )
 from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.task import Metric
 
 
 def add_verbs(add_verb: AddVerb) -> None:
@@ -80,18 +83,27 @@ def _task_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _metric_rows(_: argparse.Namespace) -> list[dict[str, Any]]:
-    from harness.metrics import METRICS
+    from harness.metrics import METRICS, LabelSet, NumberRange, OrderedLabels
 
-    return [
-        {
-            "metric": metric.name,
-            "range": metric.range_text,
-            "kind": "mean over samples" if metric.score is not None else "of summed counts",
-            "ranks a board": "yes" if metric.rankable else "no",
-            "measures": metric.description,
-        }
-        for metric in METRICS.values()
-    ]
+    rows = [_metric_row(metric, metric.range_text) for metric in METRICS.values()]
+    # Those that a task makes of its labels or numbers; the ends of some are then its own.
+    makers = (LabelSet(("a", "b")), OrderedLabels(("1", "2")), NumberRange(0, 1, tolerance=0.1))
+    for maker in makers:
+        for metric in maker.metrics:
+            own_end = "0 to the task's own end, lower is better"
+            rows.append(_metric_row(metric, metric.range_text if metric.higher_is_better else own_end))
+            rows[-1]["measures"] += f" ({type(maker).__name__} makes it)"
+    return rows
+
+
+def _metric_row(metric: "Metric", range_text: str) -> dict[str, Any]:
+    return {
+        "metric": metric.name,
+        "range": range_text,
+        "kind": "mean over samples" if metric.score is not None else "of summed counts",
+        "ranks a board": "yes" if metric.rankable else "no",
+        "measures": metric.description,
+    }
 
 
 def _board_rows(_: argparse.Namespace) -> list[dict[str, Any]]:

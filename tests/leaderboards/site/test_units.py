@@ -9,7 +9,10 @@ import pytest
 from numpy.random import default_rng
 from synthetic import make_run, task_card, write_result
 
+from harness.analysis.arms import compare
+from harness.records.result import Result
 from harness.records.scores import MetricCard, TaskCard
+from harness.records.store import read_results
 from harness.statistics import Estimate
 from harness.task.metric import Scale
 from leaderboards.site import publish
@@ -103,6 +106,28 @@ def test_no_page_has_errors_in_points(sites: dict[str, Path], name: str) -> None
 
 def test_the_task_page_says_what_always_giving_one_answer_would_be(sites: dict[str, Path]) -> None:
     assert "Ranked by mae: how near; lower is better." in page(sites["mae"], "tasks/essays.html")
+
+
+def test_an_analysis_compares_errors_as_the_closeness_that_they_lack(sites: dict[str, Path]) -> None:
+    """The fine-tune is held against the better prompt, which is the one with the smaller error."""
+    methods, gains = [], []
+    for site in sites.values():
+        folder = site.parent / "results"
+        arms = {arm[0].run.candidate.method: arm for arm in _small(folder)}
+        comparison = compare(folder, [arms["zero_shot"], arms["few_shot"], arms["lora"]])
+        assert comparison.reference is not None
+        methods.append(comparison.reference.name)
+        gains.append(float((comparison.judged.means - comparison.reference.means).mean()))
+    assert methods == ["few_shot", "few_shot"]
+    assert gains[0] > 0.05 and gains[1] == pytest.approx(gains[0], abs=0.002)
+
+
+def _small(folder: Path) -> list[tuple[Result, ...]]:
+    results = [result for result in read_results(folder) if result.run.candidate.name == "small"]
+    methods = {result.run.candidate.method for result in results}
+    return [
+        tuple(result for result in results if result.run.candidate.method == method) for method in methods
+    ]
 
 
 # Units
