@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.authoring.demonstrations import demonstration_fault
 from harness.authoring.examples import EXAMPLES, check_examples
 from harness.authoring.finding import Finding, Level
 from harness.authoring.lint import lint, lint_levels
@@ -44,7 +45,8 @@ def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
     """Load one task and its data, and check its prompts, samples, metrics and examples. Never raises
     `UserError`."""
     inspection = _inspect_task(name, plugins)
-    return [*inspection.findings, *_power(inspection, f"task '{name}'", seeds=None)]
+    findings = [*inspection.findings, *_demonstrations(inspection, f"task '{name}'", "warning")]
+    return [*findings, *_power(inspection, f"task '{name}'", seeds=None)]
 
 
 def check_sweep(path: Path, find: FindPlugins, *, preflight: LookAtModels | None = None) -> list[Finding]:
@@ -97,10 +99,21 @@ def _check_plan(
     return [Finding(_LEVELS[each.severity], f"{place}, {each.place}", each.sentence) for each in noticed]
 
 
+def _demonstrations(inspection: "_Inspection", place: str, level: Level) -> list[Finding]:
+    """A finding where samples cannot be shown as demonstrations; an error where a method shows some."""
+    task, dataset = inspection.task, inspection.dataset
+    if task is None or dataset is None or inspection.is_faulty:
+        return []
+    fault = demonstration_fault(task, dataset)
+    if fault is None:
+        return []
+    return [Finding(level, place, f"{fault}; methods that show none, such as zero_shot and lora, can do")]
+
+
 def _power(inspection: "_Inspection", place: str, *, seeds: int | None) -> list[Finding]:
     """Which gaps the test set can show, alone or with so many seeds: a warning where only large ones."""
     task, dataset = inspection.task, inspection.dataset
-    if task is None or dataset is None or any(fault.level == "error" for fault in inspection.findings):
+    if task is None or dataset is None or inspection.is_faulty:
         return []
     power = power_on(task, dataset.test, seeds=seeds)
     if power is None:
@@ -118,6 +131,11 @@ class _Inspection:
     """None when the data could not be loaded."""
 
     findings: list[Finding]
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether an error was found."""
+        return any(finding.level == "error" for finding in self.findings)
 
 
 def _inspect_task(name: str, plugins: dict[str, Plugin]) -> _Inspection:
@@ -145,7 +163,8 @@ def _inspected(name: str, plugins: dict[str, Plugin], place: str) -> _Inspection
         dataset = load_dataset(task)
         sizes = f"{len(dataset.train)} train, {len(dataset.dev)} dev and {len(dataset.test)} test samples"
         faults = _check_samples(task, dataset, place)
-        findings += [Finding("ok", place, sizes), *faults]
+        remarks = [Finding("note", place, remark) for remark in dataset.remarks]
+        findings += [Finding("ok", place, sizes), *remarks, *faults]
         folder = plugins[name].folder
         # What cannot be rendered has no review state, and the reason is a finding already.
         if folder is not None and all(fault.level != "error" for fault in faults):
@@ -208,7 +227,8 @@ def _check_fit(sweep: Sweep, inspection: _Inspection, place: str) -> list[Findin
     requested = [("n_train", budget) for budget in sweep.budgets if isinstance(budget, int)]
     if few_shot:
         requested.append(("num_fewshot", sweep.num_fewshot or task.prompts.num_fewshot))
-        findings += _check_length(sweep, task, dataset, place)
+        unrenderable = _demonstrations(inspection, place, "error")
+        findings += unrenderable or _check_length(sweep, task, dataset, place)
     return findings + [
         Finding("warning", place, f"{key} is {number}, there are {available} training samples; all are used")
         for key, number in requested

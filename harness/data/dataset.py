@@ -32,6 +32,9 @@ class Dataset:
     steps: tuple[StepCount, ...] = ()
     """What cleaning and augmentation did, per step and split."""
 
+    remarks: tuple[str, ...] = ()
+    """What was done to the rows before they became samples: a sentence each."""
+
     @cached_property
     def originals(self) -> list[Sample]:
         """The training samples without those that augmentation made. A budget counts them, and demonstrations
@@ -62,7 +65,7 @@ def load_dataset(task: Task, *, test_seed: int | None = None) -> Dataset:
     samples = {name: _samples(task, template_fields, name, getattr(splits, name)) for name in SPLITS}
     samples, steps = apply_steps(task, samples, fault_of=partial(_sample_fault, task, template_fields))
     train, dev, test = samples["train"], samples["dev"], samples["test"]
-    return Dataset(train, dev, test, _fingerprint(task, train, dev, test), steps)
+    return Dataset(train, dev, test, _fingerprint(task, train, dev, test), steps, splits.remarks)
 
 
 def _template_fields(task: Task) -> dict[str, set[str]]:
@@ -160,16 +163,18 @@ def _missing_column(task: Task, row: Row, index: int) -> str | None:
 def _sample_fault(task: Task, template_fields: Mapping[str, set[str]], sample: Sample) -> str | None:
     """What is wrong with a sample, in words, or None."""
     must_choose = "choice" in (task.output, task.structured_outputs)
+    # In tasks of other harnesses the right answer may be to write nothing; what an author of ours forgot is a fault.
+    may_be_empty = task.prompts.render is not None and task.output == "generate"
     return (
-        _type_fault(sample)
+        _type_fault(sample, may_be_empty=may_be_empty)
         or _field_fault(template_fields, sample)
         or (_choice_fault(sample) if must_choose else None)
         or _unfilled(task.prompts, sample)
     )
 
 
-def _type_fault(sample: Sample) -> str | None:
-    """Which part of a sample has not the type that `Sample` declares."""
+def _type_fault(sample: Sample, *, may_be_empty: bool) -> str | None:
+    """Which part of a sample has not the type that `Sample` declares. `may_be_empty`: its targets."""
     if not isinstance(sample.id, str) or not sample.id:
         return f"the id {sample.id!r} is not a non-empty text"
     subject = f"sample '{sample.id}'"
@@ -181,7 +186,7 @@ def _type_fault(sample: Sample) -> str | None:
     if not isinstance(sample.choices, tuple) or not all(map(_is_text, sample.choices)):
         return f"{subject} has the choices {sample.choices!r}; choices are a tuple of non-empty texts"
     targets = sample.target if isinstance(sample.target, tuple) else (sample.target,)
-    if not targets or not all(map(_is_text, targets)):
+    if not targets or not all(_is_text(target) or (may_be_empty and target == "") for target in targets):
         return f"{subject} has the target {sample.target!r}; a target is a non-empty text or a tuple of them"
     if not _are_texts(sample.metadata):
         return f"{subject} has metadata that is not a text; turn it into one, JSON for instance"

@@ -122,8 +122,10 @@ class Prompts:
             demonstrations = choose_demonstrations(task.prompts, self._pool, [sample], count=count, seed=0)[0]
         try:
             rendered = render(task.prompts, sample, template=template, demonstrations=demonstrations)
+        except UserError as error:  # the task's own rendering
+            raise UserError(f"task '{task.name}', template '{template}', {entry.name}: {error}") from error
         except Exception as error:
-            # A field's format, or the task's own rendering: the plugin's fault, to be named as such.
+            # A field's format: the plugin's fault, to be named as such.
             raise UserError(
                 f"task '{task.name}', template '{template}': sample {entry.name} cannot be rendered: "
                 f"{type(error).__name__}: {error}"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.errors import UserError, suggest
+from harness.errors import PLUGIN_FAULTS, UserError, raised, suggest
 from harness.task.conversation import assistant_turn, plain_text, system_of, without_system
 from harness.task.samples import Sample, Turn
 
@@ -116,9 +116,12 @@ SLOTS = ("[output]", "<mask>")
 def render(
     prompts: PromptSet, sample: Sample, *, template: str, demonstrations: Sequence[Sample] = ()
 ) -> Rendered:
-    """The prompt of a sample: the system message, demonstrations as answered turns, then its question."""
+    """The prompt of a sample: the system message, demonstrations as answered turns, then its question.
+
+    Raises `UserError` for whatever `prompts.render` raises.
+    """
     if prompts.render is not None:
-        return prompts.render(sample, demonstrations)
+        return _rendered_elsewhere(prompts.render, sample, demonstrations)
     if sample.messages:
         return _render_conversation(prompts, sample, template=template, demonstrations=demonstrations)
     messages: list[dict[str, Any]] = []
@@ -136,6 +139,23 @@ def render(
         messages.append({"role": "user", "content": question.text})
         turns.append(question.text)
     return Rendered(messages, prompts.fewshot_delimiter.join(turns), question.before, question.after)
+
+
+def _rendered_elsewhere(
+    render_sample: Callable[[Sample, Sequence[Sample]], Rendered],
+    sample: Sample,
+    demonstrations: Sequence[Sample],
+) -> Rendered:
+    try:
+        return render_sample(sample, demonstrations)
+    except UserError:
+        raise
+    except PLUGIN_FAULTS as error:
+        names = ", ".join(f"'{shown.id}'" for shown in demonstrations)
+        after = f" after the demonstrations {names}" if names else ""
+        raise UserError(
+            f"sample '{sample.id}' cannot be rendered{after}: the task's render {raised(error)}"
+        ) from error
 
 
 def prompt_row(

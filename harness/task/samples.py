@@ -63,3 +63,5 @@ class Splits:
     train: Sequence[Row]
     dev: Sequence[Row]
     test: Sequence[Row]
+    remarks: tuple[str, ...] = ()
+    """What was done to the rows, or left out, for `gainboard check` to tell: a sentence each."""

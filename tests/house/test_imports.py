@@ -25,7 +25,9 @@ HEAVY = {
         "harness.plugins.lm_eval.library",
         "harness.training.__main__",
     },
-    "lm_eval": {f"harness.plugins.lm_eval.{name}" for name in ("adapter", "judging", "library")},
+    "lm_eval": {
+        f"harness.plugins.lm_eval.{name}" for name in ("adapter", "judging", "library", "members", "refusals")
+    },
     "optuna": {"harness.plan.samplers"},
     "ray": {"harness.driver.cluster"},
     "bm25s": {"harness.task.demonstrations"},

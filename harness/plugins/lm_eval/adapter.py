@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.plugins.lm_eval.documents import document_of, text_of
 from harness.plugins.lm_eval.judging import Judge
 from harness.plugins.lm_eval.library import PREFIX, no_split, without_progress_bars
+from harness.plugins.lm_eval.refusals import unusable_metrics
 from harness.task import FEW_SHOT, Metric, Output, PromptSet, Rendered, Row, Sample, Splits, Task
 
 _OUTPUTS: dict[str, Output] = {
@@ -51,6 +53,9 @@ _PROMPT_SETTINGS = (
 )
 """Settings of a task that shape its prompts, besides those in `fewshot_config`."""
 
+_FEWEST_TO_HALVE = 4
+"""Documents of a task without other data: one for test, two for train and dev, and one more."""
+
 _LARGEST_DEV = 500
 """Samples cut from the training data for dev, at most; a tenth of them below that."""
 
@@ -63,8 +68,11 @@ class Adapter:
     """
 
     def __init__(self, name: str, lm_task: Any) -> None:
-        if refusal := _refusal(lm_task):
-            raise UserError(refusal)
+        if lm_task.multiple_input:
+            raise UserError(
+                "its choices stand in the prompt (as in winogrande), and not after it; such choices cannot be "
+                "scored here"
+            )
         self._name = name
         self._lm_task = lm_task
         self._config = lm_task.config
@@ -132,7 +140,9 @@ class Adapter:
             return ""
         if self._config.validation_split not in (None, self._test_split):
             return ", trained on its validation split"
-        return ", trained on the samples it sets apart for demonstrations"
+        if len(self._set_apart()) >= 2:
+            return ", trained on the samples it sets apart for demonstrations"
+        return ", trained on a half of its test split and tested on the other"
 
     @without_progress_bars()
     def splits(self) -> Splits:
@@ -145,27 +155,34 @@ class Adapter:
         if config.validation_split not in (None, self._test_split, config.training_split):
             dev = list(self._lm_task.validation_docs())
         if train and dev:
-            return Splits(train, dev, list(self._lm_task.eval_docs))
-        untested = train or dev or self._set_apart()
+            return Splits(train, dev, list(self._lm_task.eval_docs), tuple(self._metrics_left_out()))
+        untested, test = train or dev or self._set_apart(), list(self._lm_task.eval_docs)
+        remarks = self._metrics_left_out()
         if len(untested) < 2:
-            raise UserError(
-                "it has no data apart from what it tests on, and so nothing to show or to train on; in a "
-                "YAML file of your own that includes this one (--lm-eval-dir), name a training_split or "
-                "write samples into fewshot_config"
+            untested, test = _halves(test)
+            remarks.append(
+                f"lm-eval tests on all the data that it has; here {len(test):,} of these documents are tested on and "
+                f"{len(untested):,} trained on, so its scores are those of other samples"
             )
-        return Splits(*_cut_dev(untested), list(self._lm_task.eval_docs))
+        return Splits(*_cut_dev(untested), test, tuple(remarks))
+
+    def _metrics_left_out(self) -> list[str]:
+        return [
+            f"its metric '{name}' is left out: it {reason}"
+            for name, reason in unusable_metrics(self._lm_task).items()
+        ]
 
     def to_sample(self, row: Row, index: int) -> Sample:
-        """A document as a sample; the document itself goes along as JSON, for lm-eval to render and judge."""
+        """A document as a sample; the document itself goes along as a text, for lm-eval to render and judge."""
         document = dict(row)
-        try:
-            text = json.dumps(document)
-        except TypeError as error:
-            raise UserError(f"a document holds what no JSON text can: {error}") from error
         question = "" if self._asks_nothing else str(self._lm_task.doc_to_text(document))
         choices = tuple(self._lm_task.doc_to_choice(document)) if self._output == "choice" else ()
         return Sample(
-            str(index), {"context": question}, self._targets(document), choices, metadata={"doc": text}
+            str(index),
+            {"context": question},
+            self._targets(document),
+            choices,
+            metadata={"doc": text_of(document)},
         )
 
     def _targets(self, document: Row) -> tuple[str, ...]:
@@ -265,27 +282,6 @@ class _ChosenDocuments:
         return self._documents
 
 
-def _refusal(lm_task: Any) -> str | None:
-    """Why a task of lm-eval cannot be used, or None."""
-    from lm_eval.api.task import ConfigurableTask
-
-    if not isinstance(lm_task, ConfigurableTask):
-        return "it is a Python class of its own; only tasks that are declared in YAML can be used"
-    if getattr(lm_task, "MULTIMODAL", False):
-        return "it shows images or plays sound; only tasks of text can be used"
-    if getattr(lm_task, "UNSAFE_CODE", False):
-        return "it runs code that the model writes, which is not done here"
-    repeats = lm_task.config.repeats
-    if repeats > 1:
-        return f"it asks for {repeats} answers to each prompt (repeats); only one is asked for here"
-    if lm_task.multiple_input:
-        return (
-            "its choices stand in the prompt (as in winogrande), and not after it; such choices cannot be "
-            "scored here"
-        )
-    return None
-
-
 def _choice(target: Any, choices: Sequence[str]) -> str:
     """The right choice, which lm-eval gives by its index or by its text."""
     if isinstance(target, int) and 0 <= target < len(choices):
@@ -293,6 +289,22 @@ def _choice(target: Any, choices: Sequence[str]) -> str:
     if target in choices:
         return str(target)
     raise UserError(f"a document's target is {target!r}, which is none of its choices {list(choices)}")
+
+
+def _halves(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """What is trained on and what is tested on of rows that are all there is: the same on every machine."""
+    if len(rows) < _FEWEST_TO_HALVE:
+        raise UserError(
+            f"its {len(rows)} test documents are all the data that it has, too few to be trained on and tested on; "
+            "name a training_split, or write samples into fewshot_config, in a YAML file of your own that includes "
+            "this one (--lm-eval-dir)"
+        )
+    order = random.Random(0).sample(range(len(rows)), len(rows))
+    tested = set(order[: (len(rows) + 1) // 2])
+    return (
+        [row for index, row in enumerate(rows) if index not in tested],
+        [row for index, row in enumerate(rows) if index in tested],
+    )
 
 
 def _cut_dev(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -303,7 +315,7 @@ def _cut_dev(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def _document_of(sample: Sample) -> Any:
-    return json.loads(sample.metadata["doc"])
+    return document_of(sample.metadata["doc"])
 
 
 def _written_out(value: Any) -> Any:

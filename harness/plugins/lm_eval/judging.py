@@ -1,19 +1,14 @@
 """Judge a model's replies as lm-evaluation-harness does: its filters, its `process_results`, its metrics."""
 
-import json
 from functools import lru_cache, partial
 from typing import Any
 
 from harness.errors import UserError, first_line
 from harness.metrics.likelihood import choice_logprobs
-from harness.plugins.lm_eval.metrics import AGGREGATIONS, Judged, make_metric
+from harness.plugins.lm_eval.documents import document_of
+from harness.plugins.lm_eval.metrics import Judged, make_metric
+from harness.plugins.lm_eval.refusals import aggregation_name, unusable_metrics
 from harness.task import Metric, Output, Reply
-
-_UNMEASURED = {
-    "acc_mutual_info": "compares choices with and without the prompt",
-    "exact_match": "asks whether a choice is what the model would write",
-}
-"""Metrics of choices that need more than the choices' likelihoods, which is all that is measured here."""
 
 
 class Judge:
@@ -27,19 +22,24 @@ class Judge:
         self._judge = lru_cache(maxsize=8)(self._judge_anew)
 
     def metrics(self) -> list[Metric]:
-        """Every metric of the task after every pipeline of filters, named as lm-eval names them."""
+        """Every usable metric of the task after every pipeline of filters, named as lm-eval names them."""
         own_code = self._lm_task.config.process_results is not None
         pipelines = [pipeline.name for pipeline in self._lm_task._filters]
+        unusable = unusable_metrics(self._lm_task)
+        aggregations = {
+            name: aggregation_name(aggregation)
+            for name, aggregation in self._lm_task.aggregation().items()
+            if name not in unusable
+        }
         metrics = []
         for pipeline in pipelines:
-            for name, aggregation in self._lm_task.aggregation().items():
-                if self._output == "choice" and name in _UNMEASURED:
-                    raise UserError(f"its metric '{name}' {_UNMEASURED[name]}, which is not measured here")
+            for name, aggregation in aggregations.items():
+                assert aggregation is not None, "a metric is unusable without"
                 metrics.append(
                     make_metric(
                         name,
                         partial(self._value, name, pipeline),
-                        aggregation=_aggregation_name(name, aggregation),
+                        aggregation=aggregation,
                         label=name if len(pipelines) == 1 else f"{name},{pipeline}",
                         higher_is_better=bool(self._lm_task.higher_is_better()[name]),
                         own_code=own_code,
@@ -68,13 +68,13 @@ class Judge:
         return ((reply.logprob, bool(reply.greedy)),)
 
     def _judge_anew(self, document: str, responses: tuple[Any, ...]) -> Judged:
-        """For each pipeline of filters, what lm-eval says about the responses to one document (as JSON)."""
+        """For each pipeline of filters, what lm-eval says about the responses to one document, which is a text."""
         from lm_eval.api.instance import Instance
 
         judged: Judged = {}
         try:
             for pipeline in self._lm_task._filters:
-                fresh = json.loads(document)  # a task's own code may write into it
+                fresh = document_of(document)  # a task's own code may write into it
                 instances = [
                     Instance(
                         request_type=self._lm_task.OUTPUT_TYPE,
@@ -93,19 +93,3 @@ class Judge:
                 f"lm-eval's scoring raised {type(error).__name__}: {first_line(error)}"
             ) from error
         return judged
-
-
-def _aggregation_name(metric: str, aggregation: Any) -> str:
-    """lm-eval's name for the function that makes one value of all samples' scores; a task object only holds
-    the function itself."""
-    from lm_eval.api.registry import get_aggregation
-
-    for name in AGGREGATIONS:
-        if aggregation is get_aggregation(name):
-            return name
-    function = getattr(aggregation, "__name__", str(aggregation))
-    raise UserError(
-        f"its metric '{metric}' is aggregated by '{function}', for which no intervals can be computed; known "
-        f"are {', '.join(AGGREGATIONS)}. Leave the metric out in a YAML file of your own that includes this "
-        "one (--lm-eval-dir)"
-    )

@@ -1,6 +1,7 @@
 """Ask lm-evaluation-harness for one of its tasks: find it by name, build it with its data, or say why not."""
 
 import logging
+import re
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.sources import UnreachableData
-from harness.errors import UserError, first_line, suggest
+from harness.errors import UserError, first_line, raised, suggest
+from harness.plugins.lm_eval.members import (
+    SEPARATOR,
+    Member,
+    config_of,
+    find_member,
+    members,
+    named_elsewhere,
+)
+from harness.plugins.lm_eval.refusals import refusal_of
 
 PREFIX = "lm_eval:"
 """Begins the name of every task that is one of lm-eval's."""
@@ -48,20 +58,52 @@ def without_progress_bars() -> Iterator[None]:
 
 
 def build(name: str, folders: tuple[Path, ...]) -> Any:
-    """lm-eval's own task object (a `ConfigurableTask`, as a rule) of a name without prefix, its data loaded.
+    """lm-eval's own task object (a `ConfigurableTask`) of a name without prefix, its data loaded.
 
-    Raises `UserError` for a name that is unknown or a group's and for a task that cannot be loaded, and
-    `UnreachableData` when its data cannot be had.
+    Raises `UserError` for a name that is unknown or a group's and for a task that cannot be loaded or used, which
+    is mostly known without its data, and `UnreachableData` when its data cannot be had.
     """
+    config = declared(name, folders)
+    with _in_our_words():
+        (lm_task,) = _manager_of(name, folders).load([config])["tasks"].values()
+    return lm_task
+
+
+def declared(name: str, folders: tuple[Path, ...]) -> dict[str, Any]:
+    """All that the YAML files say of a task, whose data is not looked for. Raises `UserError` as `build` does."""
     manager = _manager_of(name, folders)
-    entry = manager.task_index[name]
-    if entry.kind.name in ("GROUP", "TAG"):
-        members = ", ".join(PREFIX + member for member in _members([name], manager.task_index))
+    with _in_our_words():
+        config = _config(name, manager)
+        if refusal := refusal_of(config):
+            raise UserError(refusal)
+    return config
+
+
+def _config(name: str, manager: Any) -> dict[str, Any]:
+    """All settings of a task. Raises `UserError` for a group and a tag, which are several."""
+    index = manager.task_index
+    entry = index.get(name)
+    if entry is None:
+        member = find_member(name, index)
+        if member is None:
+            raise UserError(f"'{name.partition(SEPARATOR)[0]}' is no group of lm-eval, and has no members")
+    elif entry.kind.name in ("GROUP", "TAG"):
+        names = ", ".join(PREFIX + member.name for member in members(name, index))
         raise UserError(
-            f"'{name}' is a {entry.kind.name.lower()} of lm-eval; name its tasks instead: {members}"
+            f"'{name}' is a {entry.kind.name.lower()} of lm-eval; name its tasks instead: {names}"
         )
+    else:
+        member = Member(name, entry)
+    return config_of(member)
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    """Whatever lm-eval raises on a task, as a `UserError`."""
     try:
-        (lm_task,) = manager.load([name])["tasks"].values()
+        yield
+    except UserError:
+        raise
     except ConnectionError as error:
         raise UnreachableData(
             f"its data cannot be reached: {first_line(error)}. Load it once with a network"
@@ -71,22 +113,29 @@ def build(name: str, folders: tuple[Path, ...]) -> Any:
             f"lm-eval cannot load it: {first_line(error)} "
             "(it takes relative `data_files` from the folder you are in)"
         ) from error
+    except ImportError as error:
+        raise UserError(f"its own code needs what is not installed here: {first_line(error)}") from error
     except KeyError as error:
         raise UserError(_missing_split(error) or f"lm-eval cannot load it: KeyError: {error}") from error
+    except SystemExit as error:
+        raise UserError(f"lm-eval cannot load it: its own code {raised(error)}") from error
     except Exception as error:  # a YAML file may name any file, field or function
         raise UserError(f"lm-eval cannot load it: {type(error).__name__}: {first_line(error)}") from error
-    return lm_task
 
 
 def _manager_of(name: str, folders: tuple[Path, ...]) -> Any:
-    """The `TaskManager` that knows a name. Raises `UserError` if none does."""
+    """The `TaskManager` that knows a task, or the group that a member is named after. Raises `UserError` if none
+    does."""
     # The user's folders come first, as in lm-eval. Indexing its own tasks takes seconds, so that is left
     # until they are needed.
+    name = name.partition(SEPARATOR)[0]
     hint = ""
     if folders:
         manager = _manager(folders)
         if name in manager.task_index:
-            return manager
+            # A group may list tasks of lm-eval's own.
+            elsewhere = named_elsewhere(name, manager.task_index)
+            return _manager(folders, own_tasks=True) if any(map(_may_be_its_own, elsewhere)) else manager
         hint = suggest(name, manager.all_tasks)
         if hint and not _may_be_its_own(name):
             raise _unknown(hint, folders)
@@ -97,11 +146,13 @@ def _manager_of(name: str, folders: tuple[Path, ...]) -> Any:
 
 
 @cache
-def _manager(folders: tuple[Path, ...]) -> Any:
-    """A `TaskManager` with an index of the tasks in `folders`, or of lm-eval's own when there are none."""
+def _manager(folders: tuple[Path, ...], *, own_tasks: bool = False) -> Any:
+    """A `TaskManager` with an index of the tasks in `folders`, and of lm-eval's own where there are none or
+    `own_tasks` says so."""
     from lm_eval.tasks import TaskManager
 
-    return TaskManager(include_path=[str(folder) for folder in folders], include_defaults=not folders)
+    include_defaults = own_tasks or not folders
+    return TaskManager(include_path=[str(folder) for folder in folders], include_defaults=include_defaults)
 
 
 def _may_be_its_own(name: str) -> bool:
@@ -110,7 +161,8 @@ def _may_be_its_own(name: str) -> bool:
 
     # Not only `*.yaml`: part of a name may stand in a file that others include, such as `_default_yaml`.
     files = Path(lm_eval.tasks.__file__).parent.rglob("*yaml")
-    return any(name.encode() in file.read_bytes() for file in files)
+    whole = re.compile(rb"(?<![\w-])" + re.escape(name.encode()) + rb"(?![\w-])")
+    return any(whole.search(file.read_bytes()) for file in files)
 
 
 def _unknown(hint: str, folders: tuple[Path, ...]) -> UserError:
@@ -142,19 +194,3 @@ def no_split(split: str, data: Iterable[str]) -> str:
     """The sentence that a task's data has no such split, but those of `data`."""
     names = list(data)
     return f"its data has no split '{split}'; there are {', '.join(names)}.{suggest(split, names)}"
-
-
-def _members(items: Iterable[Any], index: dict[str, Any]) -> list[str]:
-    """The tasks that names, or a group's entries, stand for in the end."""
-    tasks: list[str] = []
-    for item in items:
-        if isinstance(item, dict):
-            inner = item["task"] if "task" in item else item["group"]
-            tasks += _members(inner if isinstance(inner, list) else [inner], index)
-            continue
-        entry = index.get(item)
-        if entry is None or entry.kind.name not in ("GROUP", "TAG"):
-            tasks.append(item)
-        else:
-            tasks += _members(sorted(entry.tags) if entry.kind.name == "TAG" else entry.cfg["task"], index)
-    return list(dict.fromkeys(tasks))

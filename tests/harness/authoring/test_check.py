@@ -5,7 +5,7 @@ import itertools
 import json
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from harness.authoring.check import check_sweep, check_task
 from harness.authoring.finding import Finding
 from harness.data.sources import UnreachableData, generated
 from harness.plugins.registry import Plugin, find_plugins
-from harness.task import Metric, PromptSet, Reply, Sample, Splits
+from harness.task import Metric, PromptSet, Rendered, Reply, Sample, Splits
 
 Write = Callable[[str, str], Path]
 
@@ -57,6 +57,30 @@ def check(**changes: Any) -> list[Finding]:
 
 def test_a_good_task_has_its_sizes_and_no_fault() -> None:
     assert check() == [Finding("ok", "task 'adding'", "6 train, 2 dev and 4 test samples")]
+
+
+def asking_alone(sample: Sample, demonstrations: Sequence[Sample]) -> Rendered:
+    """A rendering that can ask every sample, and show only some."""
+    if any(shown.target == "3" for shown in demonstrations):
+        raise AssertionError("not to be shown")
+    return Rendered([{"role": "user", "content": sample.fields["text"]}], sample.fields["text"])
+
+
+def test_a_task_whose_samples_cannot_be_shown_is_warned_of() -> None:
+    (warning,) = found("warning", check(prompts=PromptSet({"plain": "{text}"}, render=asking_alone)))
+    assert warning.startswith(
+        "1 of 6 tried training samples cannot be shown as demonstrations (the first is '"
+    )
+    assert warning.endswith("; methods that show none, such as zero_shot and lora, can do")
+    assert "the task's render raised AssertionError: not to be shown (test_check.py, line " in warning
+
+
+def test_a_sweep_with_demonstrations_that_cannot_be_shown_is_an_error(tmp_path: Path) -> None:
+    plugins = plugins_of(adding(prompts=PromptSet({"plain": "{text}"}, render=asking_alone)))
+    path = tmp_path / "sweep.toml"
+    for methods, errors in (('["zero_shot", "few_shot"]', 1), ('["zero_shot"]', 0)):
+        path.write_text(SWEEP.replace('["zero_shot", "few_shot"]', methods))
+        assert len(found("error", check_sweep(path, lambda _: plugins))) == errors
 
 
 def test_an_unknown_task_is_an_error() -> None:

@@ -17,6 +17,7 @@ from toy_task import besides_power
 pytest.importorskip("lm_eval", reason="needs the lm-eval extra")
 
 from harness.authoring.check import check_task
+from harness.authoring.demonstrations import demonstration_fault
 from harness.data.dataset import Dataset, load_dataset
 from harness.errors import UserError
 from harness.metrics import evaluate
@@ -215,7 +216,7 @@ def test_a_yaml_file_that_names_missing_data_is_refused_with_the_reason(changed:
         ),
         ({"metric_list": [{"metric": "exact_match"}]}, "'exact_match' asks whether a choice is what"),
         ({"metric_list": [{"metric": "acc", "aggregation": "median"}]}, "'acc' is aggregated by 'median'"),
-        ({"training_split": None, "validation_split": None}, "no data apart from what it tests on"),
+        ({"test_split": None, "validation_split": None}, "neither a test_split nor a validation_split"),
     ],
 )
 def test_what_cannot_be_done_as_lm_eval_does_it_is_refused(
@@ -223,6 +224,128 @@ def test_what_cannot_be_done_as_lm_eval_does_it_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=fault):
         load_dataset(changed("sales_choice", **settings))
+
+
+def test_what_a_yaml_file_alone_tells_is_refused_before_its_data_is_looked_for(changed: WriteTask) -> None:
+    with pytest.raises(UserError, match="asks for 3 answers to each prompt"):
+        changed("sales_choice", repeats=3, dataset_path="nobody/has-this", dataset_kwargs=None)
+
+
+def test_a_class_of_its_own_is_refused_though_it_may_be_one_of_lm_evals(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "from lm_eval.api.task import ConfigurableTask\nclass Own(ConfigurableTask):\n    pass\n"
+    )
+    (tmp_path / "own.yaml").write_text("task: own\nclass: !function own.Own\n")
+    with pytest.raises(
+        UserError, match="it is a Python class of its own; only tasks that are declared in YAML"
+    ):
+        load("own", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("import nobody_has_this", "needs what is not installed here: No module named 'nobody_has_this'"),
+        ("raise ImportError('pip install own')", "needs what is not installed here: pip install own"),
+        ("import sys; sys.exit('no Prolog')", "its own code called exit.'no Prolog'"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_code_that_cannot_be_imported_ends_in_a_sentence(tmp_path: Path, code: str, fault: str) -> None:
+    (tmp_path / "own_code.py").write_text(code)
+    (tmp_path / "own.yaml").write_text(
+        f"include: {FOLDER / 'sales_topic.yaml'}\ntask: own\ndoc_to_text: !function own_code.ask\n"
+    )
+    with pytest.raises(UserError, match=fault):
+        load("own", tmp_path)
+
+
+# Groups
+
+
+GROUP = """
+group: both
+num_fewshot: 2
+task:
+  - sales_place
+  - task: sales_topic
+    num_fewshot: 1
+    task_alias: topics
+  - group: inner
+    description: "Read well."
+    task:
+      - sales_choice
+      - task: nowhere_else
+        include: {base}
+        doc_to_text: !function group_code.ask
+  - trade
+"""
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Path:
+    """A folder with a group that changes its members, and the members."""
+    for file in FOLDER.glob("sales_*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text())
+    (tmp_path / "both.yaml").write_text(GROUP.format(base=FOLDER / "sales_topic.yaml"))
+    (tmp_path / "group_code.py").write_text("def ask(doc):\n    return 'Well? ' + doc['letter']\n")
+    return tmp_path
+
+
+def test_the_members_of_a_group_are_named_after_it_where_it_changes_them(group: Path) -> None:
+    names = "both::sales_place, both::sales_topic, both::inner::sales_choice, both::inner::nowhere_else"
+    listing = ", ".join(f"lm_eval:{name}" for name in names.split(", "))
+    with pytest.raises(UserError, match=f"'both' is a group of lm-eval; name its tasks instead: {listing}$"):
+        load("both", group)
+
+
+@pytest.mark.parametrize(
+    ("name", "shots", "system"),
+    [
+        ("both::sales_place", 2, None),
+        ("both::sales_topic", 1, None),
+        ("both::inner::sales_choice", 2, "Read well."),
+        ("both::inner::nowhere_else", 2, "Read well."),
+        ("sales_topic", 4, None),
+    ],
+)
+def test_a_member_of_a_group_is_what_the_group_makes_of_it(
+    group: Path, name: str, shots: int, system: str | None
+) -> None:
+    task = load(name, group)
+    assert (task.name, task.prompts.num_fewshot, task.prompts.system) == (f"lm_eval:{name}", shots, system)
+
+
+def test_a_member_that_only_the_group_defines_has_its_files_and_functions(group: Path) -> None:
+    task = load("both::inner::nowhere_else", group)
+    assert rendered(task, load_dataset(task)).text.startswith("Read well.Well? ")
+
+
+def test_a_member_that_a_group_lacks_is_told_with_those_it_has(group: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"the group 'both' has no such member.* Did you mean 'both::sales_topic'"
+    ):
+        load("both::sales_topics", group)
+
+
+def test_a_group_may_list_members_of_lm_evals_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.plugins.lm_eval import library
+
+    manager = library._manager
+
+    def indexed(dirs: tuple[Path, ...], *, own_tasks: bool = False) -> Any:
+        return manager((*dirs, FOLDER) if own_tasks else dirs)  # stands in for lm-eval's own
+
+    monkeypatch.setattr(library, "_manager", indexed)
+    monkeypatch.setattr(library, "_may_be_its_own", lambda name: name == "sales_topic")
+    (tmp_path / "mine.yaml").write_text("group: mine\ntask:\n  - task: sales_topic\n    num_fewshot: 7\n")
+    assert load("mine::sales_topic", tmp_path).prompts.num_fewshot == 7
+
+
+def test_a_member_without_a_name_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("group: mine\ntask:\n  - dataset_path: json\n")
+    with pytest.raises(UserError, match="the group 'mine' has a member without a name; write `task: NAME`"):
+        load("mine", tmp_path)
 
 
 # Declarations
@@ -344,6 +467,79 @@ def test_a_training_split_that_is_tested_on_is_not_trained_on(changed: WriteTask
     assert sizes(load_dataset(changed("sales_choice", training_split="test"))) == (9, 1, 40)
 
 
+def test_of_data_that_lm_eval_only_tests_on_one_half_is_trained_on_and_that_is_told(
+    changed: WriteTask,
+) -> None:
+    task = changed("sales_choice", training_split=None, validation_split=None)
+    dataset = load_dataset(task)
+    assert sizes(dataset) == (18, 2, 20)
+    documents = {sample.metadata["doc"] for sample in (*dataset.train, *dataset.dev, *dataset.test)}
+    assert len(documents) == 40
+    assert task.description.endswith(", trained on a half of its test split and tested on the other")
+    assert dataset.remarks == (
+        "lm-eval tests on all the data that it has; here 20 of these documents are tested on and 20 trained on, so "
+        "its scores are those of other samples",
+    )
+
+
+ODD_COLUMNS = """
+import datetime, decimal
+from datasets import Dataset, Image
+from PIL.Image import new
+
+def add(docs):
+    rows = [dict(row) for row in docs]
+    for number, row in enumerate(rows):
+        row["when"] = datetime.datetime(2024, 2, 29, 12, number % 60)
+        row["day"] = datetime.date(2024, 2, 29)
+        row["price"] = decimal.Decimal("12.50")
+        row["raw"] = bytes([number, 255])
+        row["took"] = datetime.timedelta(seconds=number)
+        row["shown"] = new("RGB", (2, 2))
+    return Dataset.from_list(rows).cast_column("shown", Image())
+
+def ask(doc):
+    return f"{doc['when'].year} {doc['day']:%B} {doc['price'] + 1} {doc['raw'][1]} {doc['took'].seconds}"
+
+def look(doc):
+    return str(doc["shown"].size)
+"""
+
+
+def odd_columns(folder: Path, question: str) -> Task:
+    (folder / "odd.py").write_text(ODD_COLUMNS)
+    (folder / "odd.yaml").write_text(
+        f"include: {FOLDER / 'sales_topic.yaml'}\ntask: odd\nprocess_docs: !function odd.add\n"
+        f"doc_to_text: !function odd.{question}\n"
+    )
+    return load("odd", folder)
+
+
+def test_dates_decimals_and_bytes_reach_a_tasks_code_as_they_are_and_images_refuse_no_task(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("PIL")
+    task = odd_columns(tmp_path, "ask")
+    assert rendered(task, load_dataset(task)).text == "2024 February 13.50 255 0"
+
+
+def test_a_prompt_made_of_an_image_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+    task = odd_columns(tmp_path, "look")
+    with pytest.raises(
+        UserError, match="sample '0' cannot be rendered: the task's render raised KeyError: 'shown'"
+    ):
+        rendered(task, load_dataset(task))
+
+
+def test_an_empty_answer_may_be_the_right_one(changed: WriteTask) -> None:
+    task = changed("sales_topic", doc_to_target="{{topic if count > 50 else ''}}", filter_list=None)
+    samples = load_dataset(task).test
+    empty = next(sample for sample in samples if sample.targets == ("",))
+    exact = metric(task, "exact_match")
+    assert [evaluate(exact, [reply(empty, answer)]) for answer in ("", "money")] == [1.0, 0.0]
+
+
 def test_the_cut_for_dev_is_the_same_every_time_and_shares_no_sample(changed: WriteTask) -> None:
     first, second = (load_dataset(changed("sales_choice", test_split=None)) for _ in range(2))
     assert first.dev == second.dev
@@ -462,6 +658,20 @@ def test_demonstrations_are_never_what_is_tested_on(changed: WriteTask) -> None:
     dataset = load_dataset(task)
     messages = rendered(task, dataset, shots=1).messages
     assert messages[1]["content"] == dataset.train[0].targets[0]
+
+
+def test_what_can_be_asked_but_not_shown_is_told_of(changed: WriteTask) -> None:
+    # lm-eval shows the first of several right answers where it is a text, and raises where it is a number.
+    task = changed("sales_choice", doc_to_target="{{[right]}}")
+    dataset = load_dataset(task)
+    assert rendered(task, dataset).text
+    with pytest.raises(UserError, match=r"sample '0' cannot be rendered after the demonstrations '0', '1': "):
+        rendered(task, dataset, shots=2)
+    fault = demonstration_fault(task, dataset)
+    assert fault is not None
+    assert fault.startswith(
+        "30 of 30 tried training samples cannot be shown as demonstrations (the first is '0'): "
+    )
 
 
 def test_a_rolling_likelihood_is_of_the_text_alone() -> None:

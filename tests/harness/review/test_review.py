@@ -156,7 +156,8 @@ def test_a_rendering_of_the_task_s_own_that_raises_is_named_with_the_sample() ->
 
     task = counting(prompts=PromptSet({"plain": "{text}"}, render=raising))
     with pytest.raises(
-        UserError, match=r"task 'adding', template 'plain': sample test/\d+ cannot be rendered: ValueError"
+        UserError,
+        match=r"'plain', test/\d+: sample '\d+' cannot be rendered: .* raised ValueError: no such column",
     ):
         state_of(task)
 
