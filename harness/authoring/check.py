@@ -19,6 +19,7 @@ from harness.errors import PLUGIN_FAULTS, UserError, raised
 from harness.plan.estimate import CHARACTERS_PER_TOKEN
 from harness.plan.power import power_on
 from harness.plan.prepare import FindPlugins, PlannedSweep, declare, plan_sweep
+from harness.plan.shortages import shortages
 from harness.plugins.registry import Plugin, load_task
 from harness.records.preflight import PreflightFinding, Severity
 from harness.review.state import review_state
@@ -223,17 +224,10 @@ def _check_fit(sweep: Sweep, inspection: _Inspection, place: str) -> list[Findin
         )
     if dataset is None:
         return findings
-    available = len(dataset.originals)
-    requested = [("n_train", budget) for budget in sweep.budgets if isinstance(budget, int)]
     if few_shot:
-        requested.append(("num_fewshot", sweep.num_fewshot or task.prompts.num_fewshot))
         unrenderable = _demonstrations(inspection, place, "error")
         findings += unrenderable or _check_length(sweep, task, dataset, place)
-    return findings + [
-        Finding("warning", place, f"{key} is {number}, there are {available} training samples; all are used")
-        for key, number in requested
-        if number > available
-    ]
+    return findings + [Finding("warning", place, text) for text in shortages(sweep, task, dataset)]
 
 
 def _check_length(sweep: Sweep, task: Task, dataset: Dataset, place: str) -> list[Finding]:

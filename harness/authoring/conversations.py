@@ -14,7 +14,8 @@ from typing import Any
 
 from harness.authoring.answers import AnswerKind, Shape, answer_kind, literal
 from harness.authoring.examples import EXAMPLES
-from harness.authoring.scaffold import COPIED, NewTask, check_name, example_line
+from harness.authoring.given_tables import COPIED
+from harness.authoring.scaffold import NewTask, check_name, example_line
 from harness.data.chat_records import chat_record
 from harness.data.chats import Chats, Turns, cut_chats, read_chats
 from harness.errors import UserError, naming_what_is_written

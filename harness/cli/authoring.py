@@ -41,18 +41,25 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser = add_verb("new", _new, "start a task plugin, from a table if you have one")
     parser.add_argument("name", help="the task's name, a Python identifier")
     text = "a table: CSV, TSV, JSON, JSONL, Parquet, Arrow, a workbook (.xlsx), also compressed"
+    text += "; or hub:org/name@revision"
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--from", dest="source", type=Path, metavar="FILE", help=text)
+    source.add_argument("--from", "--train", dest="source", type=_table, metavar="FILE", help=text)
     text = "a chat file (messages, conversations, instruction and output, …), which --from tells by looking"
     source.add_argument("--from-chat", dest="chats", type=Path, metavar="FILE", help=text)
     _add_chat_options(parser)
+    text = "a table of its own; otherwise it is cut from the other"
+    parser.add_argument("--dev", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--test", type=Path, metavar="FILE", help=text)
     parser.add_argument("--sheet", metavar="NAME", help="which sheet of a workbook, where it has several")
-    parser.add_argument("--input", metavar="COL", help="the column shown to the model")
+    text = "the column shown to the model; more than once for several"
+    parser.add_argument("--input", action="append", metavar="COL", help=text)
     parser.add_argument("--target", metavar="COL", help="the column with the right answer")
     text = "rows of the same value in this column stay in one split"
     parser.add_argument("--group", metavar="COL", help=text)
     text = "what the answers are, where the targets do not tell: one of some labels, several of them, …"
     parser.add_argument("--answers", choices=SHAPES, help=text)
+    text = "list each cell that is read in another form: composed, without invisible characters, with plain spaces"
+    parser.add_argument("--show-cleaned", action="store_true", help=text)
     text = "where to put it (default: tasks)"
     parser.add_argument("--tasks-dir", type=Path, default=Path("tasks"), metavar="DIR", help=text)
 
@@ -95,10 +102,13 @@ def _new(options: argparse.Namespace) -> int:
 
     chats: Path | None = options.chats
     has_columns = options.input is not None or options.target is not None
-    if options.source and not has_columns and looks_like_chats(options.source, sheet=options.sheet):
+    is_file = isinstance(options.source, Path)
+    if is_file and not has_columns and looks_like_chats(options.source, sheet=options.sheet):
         chats = options.source
     if chats is not None:
-        refuse_columns(chats, input=options.input, target=options.target)
+        if options.dev is not None or options.test is not None:
+            raise UserError(f"--dev and --test are for tables; {chats} is a chat file, which is cut")
+        refuse_columns(chats, input=", ".join(options.input or ()) or None, target=options.target)
         given = ChatOptions(options.turns or "last", options.group, options.chosen, options.skip_faulty)
         new = new_chat_task(
             options.name,
@@ -117,6 +127,8 @@ def _new(options: argparse.Namespace) -> int:
         options.name,
         options.tasks_dir,
         source=options.source,
+        dev=options.dev,
+        test=options.test,
         input_column=options.input,
         target_column=options.target,
         group_column=options.group,
@@ -127,7 +139,11 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _written(new: "NewTask", options: argparse.Namespace) -> int:
-    print(new.decision)
+    from leaderboards.text import visible
+
+    print(visible(new.decision))
+    for remark in (*new.remarks, *(new.cleaned if options.show_cleaned else ())):
+        print(f"  {visible(remark)}")
     print(f"{new.folder} is a working task.")
     if new.power is not None:
         _print_power(new.power)
@@ -135,12 +151,17 @@ def _written(new: "NewTask", options: argparse.Namespace) -> int:
     return DONE
 
 
+def _table(text: str) -> Path | str:
+    """A file, or a data set of the hub."""
+    return text if text.startswith("hub:") else Path(text)
+
+
 def _print_power(power: "Power") -> None:
     """What the test split can show, and where only large gaps: what to do."""
     sign = SIGNS["warning" if power.is_coarse else "ok"]
     make_console().print(sign, power.sentence, power.assumptions, highlight=False)
     if power.is_coarse:
-        print("  Add rows, or give test a larger share: test=0.4 in load() of task.py.")
+        print("  Add rows, or give test a larger share of them: test=… in load() of task.py.")
 
 
 def _check(options: argparse.Namespace) -> int:

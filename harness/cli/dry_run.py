@@ -28,8 +28,11 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
     """
     from dataclasses import asdict
 
+    from rich.markup import escape
+
     from harness.plan.estimate import Estimator
     from harness.plan.runs import is_done
+    from harness.plan.shortages import shortages_of
     from harness.sweep.engines import ENGINE_TABLE, default_engine
 
     engine = default_engine() if options.engine == "auto" else options.engine
@@ -44,6 +47,7 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
             "runs": [asdict(forecast) for forecast in forecasts],
             "total": total,
             "machine": machine.record(),
+            "shortages": shortages_of(planned.sweep, planned.tasks),
         }
         print(json.dumps(plan | {"power": [_power_record(*each) for each in powers.items()]}, indent=2))
         return
@@ -52,6 +56,8 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
     _print_total(total, console)
     print_machine(machine, console)
     _print_powers(powers, console)
+    for sentence in shortages_of(planned.sweep, planned.tasks):
+        console.print(SIGNS["warning"], escape(sentence), highlight=False)
     if planned.ensembles:
         print(f"Then {len(planned.sweep.ensembles)} ensembles, made of these.")
 

@@ -127,6 +127,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     from harness.driver.outcome import Folders
     from harness.driver.progress import SweepProgress, json_lines
     from harness.plan.prepare import prepare
+    from harness.plan.shortages import shortages_of
 
     planned = prepare(
         path,
@@ -145,6 +146,8 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     progress = SweepProgress(console, emit=json_lines if options.json else None)
     engine = _engine(options, progress)
     executor = _executor(options, sweep)
+    for sentence in shortages_of(sweep, planned.tasks):
+        progress.note(sentence)
     try:
         outcome = run_sweep(
             planned.runs,

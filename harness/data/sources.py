@@ -3,18 +3,22 @@
 import json
 import random
 import re
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from harness.data.splits import cut_rows
+from harness.data.cleaning import Cleaning
+from harness.data.splits import check_columns, cut_rows
 from harness.data.tables import frame_rows, read_table
 from harness.errors import UserError, first_line
 from harness.task import Row, Splits
 
 if TYPE_CHECKING:
     import pandas
+
+Table: TypeAlias = "Path | pandas.DataFrame"
+"""A file that `read_table` knows, or a data frame."""
 
 TRIES = 1000
 """Draws in a row that may repeat an earlier row before a generator counts as exhausted."""
@@ -85,19 +89,19 @@ def _whole_row(row: Row) -> str:
 
 
 def table_splits(
-    table: "Path | pandas.DataFrame",
+    table: Table,
     *,
-    input_column: str,
+    input_column: str | Sequence[str],
     target_column: str,
     group: str | None = None,
     stratify: bool = True,
-    dev: float = 0.1,
-    test: float = 0.1,
+    dev: "float | Table" = 0.1,
+    test: "float | Table" = 0.1,
     sheet: str | None = None,
     empty_target: str | None = None,
 ) -> Splits:
     """Cut a table, a file that `read_table` knows (a `sheet` of a workbook) or a data frame, into train, dev
-    and test. Every cell becomes stripped text.
+    and test. Every cell becomes stripped text. `dev` and `test` are shares of its rows, or tables of their own.
 
     The cut is the same on every machine and never puts one input into two splits;
     `harness.data.splits.cut_rows` explains `group`, `stratify` and the shares. Rows of one group are not
@@ -105,22 +109,74 @@ def table_splits(
     what an empty cell of the target's column stands for: that a row has none of several labels, say. Raises
     `UserError` for a missing column, any other empty cell or too few rows.
     """
-    if isinstance(table, Path):
-        rows, source = read_table(table, sheet=sheet), str(table)
-    else:
-        rows, source = frame_rows(table), "data frame"
-    if empty_target is not None:
-        rows = [_filled(row, target_column, empty_target) for row in rows]
-    return cut_rows(
-        rows,
-        input_column=input_column,
+    return cut_tables(
+        read_rows(table, sheet=sheet),
+        dev=dev if isinstance(dev, (int, float)) else read_rows(dev),
+        test=test if isinstance(test, (int, float)) else read_rows(test),
+        inputs=(input_column,) if isinstance(input_column, str) else tuple(input_column),
         target_column=target_column,
         group=group,
         stratify=stratify,
-        dev=dev,
-        test=test,
-        where=source,
+        empty_target=empty_target,
     )
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """A table that has been read."""
+
+    name: str
+    """Where it lies, for messages."""
+
+    rows: list[dict[str, str]]
+    cleaning: Cleaning = field(default_factory=Cleaning)
+
+
+def read_rows(table: Table, *, sheet: str | None = None) -> TableRows:
+    """Read a file or a data frame, and note the cells that are read in another form."""
+    if not isinstance(table, Path):
+        return TableRows("data frame", frame_rows(table))
+    cleaning = Cleaning()
+    return TableRows(str(table), read_table(table, sheet=sheet, cleaning=cleaning), cleaning)
+
+
+def cut_tables(
+    train: TableRows,
+    *,
+    dev: float | TableRows,
+    test: float | TableRows,
+    inputs: Sequence[str],
+    target_column: str,
+    group: str | None = None,
+    stratify: bool = True,
+    empty_target: str | None = None,
+) -> Splits:
+    """The splits of tables that have been read; see `table_splits`."""
+    columns = [column for column in (*inputs, target_column, group) if column is not None]
+    remarks: list[str] = []
+
+    def rows_of(table: TableRows) -> list[dict[str, str]]:
+        rows = table.rows
+        if empty_target is not None:
+            rows = [_filled(row, target_column, empty_target) for row in rows]
+        check_columns(rows, columns, table.name)
+        if sentence := table.cleaning.sentence(columns):
+            remarks.append(f"{table.name}: {sentence}")
+        return rows
+
+    cut = cut_rows(
+        rows_of(train),
+        input_column=inputs,
+        target_column=target_column,
+        group=group,
+        stratify=stratify,
+        dev=None if isinstance(dev, TableRows) else dev,
+        test=None if isinstance(test, TableRows) else test,
+        where=train.name,
+    )
+    dev_rows = rows_of(dev) if isinstance(dev, TableRows) else cut.dev
+    test_rows = rows_of(test) if isinstance(test, TableRows) else cut.test
+    return Splits(cut.train, dev_rows, test_rows, tuple(remarks))
 
 
 def _filled(row: dict[str, str], column: str, empty: str) -> dict[str, str]:
@@ -145,14 +201,13 @@ def hub_splits(
     and its subclass `UnreachableData` when the `datasets` library is missing or the hub cannot be reached.
     """
     subject = f"data set '{path}'"
-    if not Path(path).is_dir():
-        _check_pinned(revision, subject)
+    _check_pinned(path, revision)
     if (dev is None) == (dev_size == 0):
         raise UserError(
             f"{subject}: give either dev, the name of a split, or dev_size, a number of rows to cut from "
             f"{train}"
         )
-    loaded = _load(path, name, revision)
+    loaded = load_pinned(path, name, revision)
     names = [train, test] if dev is None else [train, dev, test]
     for split in names:
         if split not in loaded:
@@ -176,7 +231,11 @@ def hub_splits(
     )
 
 
-def _check_pinned(revision: str | None, subject: str) -> None:
+def _check_pinned(path: str, revision: str | None) -> None:
+    """Raise `UserError` for a data set of the hub whose revision may come to mean another."""
+    if Path(path).is_dir():
+        return
+    subject = f"data set '{path}'"
     if revision is None:
         raise UserError(f"{subject}: a hub data set needs a pinned revision (its 40-hex commit)")
     if not re.fullmatch("[0-9a-f]{40}", revision):
@@ -186,8 +245,9 @@ def _check_pinned(revision: str | None, subject: str) -> None:
         )
 
 
-def _load(path: str, name: str | None, revision: str | None) -> Any:
-    """The `datasets.DatasetDict`."""
+def load_pinned(path: str, name: str | None, revision: str | None) -> Any:
+    """The `datasets.DatasetDict` of a local folder, or of a data set of the hub, which needs a revision."""
+    _check_pinned(path, revision)
     try:
         import datasets
     except ImportError:

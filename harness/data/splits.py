@@ -33,15 +33,16 @@ class _Block:
 def cut_rows(
     rows: Sequence[Row],
     *,
-    input_column: str,
+    input_column: str | Sequence[str],
     target_column: str | None = None,
     group: str | None = None,
     stratify: bool = True,
-    dev: float = 0.1,
-    test: float = 0.1,
+    dev: float | None = 0.1,
+    test: float | None = 0.1,
     where: str = "rows",
 ) -> Splits:
-    """Cut `rows` into train, dev and test; `dev` and `test` are the shares of the rows they get.
+    """Cut `rows` into train, dev and test; `dev` and `test` are the shares of the rows they get, or None where they
+    are to be left empty, because their rows come from elsewhere.
 
     Rows with the same input (ignoring case and white space) stay together, and so do rows with the same value
     in the column `group`. With `stratify` and targets that are labels (`are_balanced`), each target is as
@@ -52,31 +53,43 @@ def cut_rows(
     Raises `UserError`, which begins with `where`, for a column that is missing or empty in a row, for too few
     inputs or groups, and for shares that leave a split without rows.
     """
-    if not (0 < dev < 1 and 0 < test < 1 and dev + test < 1):
+    shares = {name: share for name, share in (("dev", dev), ("test", test)) if share is not None}
+    if not (all(share > 0 for share in shares.values()) and sum(shares.values()) < 1):
+        listing = " and ".join(f"{name}={share:g}" for name, share in shares.items())
         raise UserError(
-            f"{where}: the shares dev={dev:g} and test={test:g} leave a split without rows; "
-            "each must be above 0 and their sum below 1"
+            f"{where}: the shares {listing} leave a split without rows; each must be above 0 and their sum below 1"
         )
-    columns = [column for column in (input_column, target_column, group) if column is not None]
-    _check_columns(rows, columns, where)
+    input_columns = (input_column,) if isinstance(input_column, str) else tuple(input_column)
+    columns = [column for column in (*input_columns, target_column, group) if column is not None]
+    check_columns(rows, columns, where)
     labels = [""] * len(rows)  # one label for all: nothing to balance
     if target_column is not None and stratify:
         targets = [str(row[target_column]) for row in rows]
         if are_balanced(len(set(targets)), len(rows)):
             labels = targets
     counts = Counter(labels)
-    inputs = [" ".join(str(row[input_column]).casefold().split()) for row in rows]
+    inputs = [question_key(row, input_columns) for row in rows]
     keys = inputs if group is None else _linked_groups(inputs, [str(row[group]) for row in rows])
     blocks = _blocks(keys, labels)
-    if len(blocks) < 3:
-        kind = "different inputs" if group is None else f"groups in column '{group}' that share no input"
-        raise UserError(
-            f"{where}: {len(blocks)} {kind}; a task needs at least three, one each for train, dev and test"
-        )
+    _check_number(blocks, ["train", *shares], group, where)
     # At least two blocks are spared for dev and train, then one for train.
-    for_test, rest = _part(blocks, _quota(counts, test), spare=2)
-    for_dev, for_train = _part(rest, _quota(counts, dev), spare=1)
+    for_test, rest = _part(blocks, _quota(counts, test), spare=len(shares)) if test else ([], blocks)
+    for_dev, for_train = _part(rest, _quota(counts, dev), spare=1) if dev else ([], rest)
     return Splits(_rows_of(for_train, rows), _rows_of(for_dev, rows), _rows_of(for_test, rows))
+
+
+def question_key(row: Row, columns: Sequence[str]) -> str:
+    """The inputs of a row, but for case and white space: equal for rows that ask the same."""
+    return " ".join(" ".join(str(row[column]).casefold().split()) for column in columns)
+
+
+def _check_number(blocks: Sequence[_Block], splits: Sequence[str], group: str | None, where: str) -> None:
+    if len(blocks) >= len(splits):
+        return
+    kind = "different inputs" if group is None else f"groups in column '{group}' that share no input"
+    number = {1: "one", 2: "two", 3: "three"}[len(splits)]
+    listing = ", ".join(splits[:-1]) + f" and {splits[-1]}" if len(splits) > 1 else splits[0]
+    raise UserError(f"{where}: {len(blocks)} {kind}; a task needs at least {number}, one each for {listing}")
 
 
 def are_balanced(different: int, rows: int) -> bool:
@@ -86,7 +99,8 @@ def are_balanced(different: int, rows: int) -> bool:
     return different <= MAX_FREQUENT_STRATA and rows >= ROWS_PER_STRATUM * different
 
 
-def _check_columns(rows: Sequence[Row], columns: Sequence[str], where: str) -> None:
+def check_columns(rows: Sequence[Row], columns: Sequence[str], where: str) -> None:
+    """Raise `UserError` for a column that a row lacks, or that is empty in it."""
     for number, row in enumerate(rows, 1):
         for column in columns:
             if column not in row:

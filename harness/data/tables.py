@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.data.cleaning import Cleaning
 from harness.errors import UserError, first_line, suggest
 from harness.jsonl import jsonl_rows
 
@@ -35,13 +36,15 @@ KINDS = (
 Row = dict[str, str]
 
 
-def read_table(path: Path, *, sheet: str | None = None) -> list[Row]:
+def read_table(path: Path, *, sheet: str | None = None, cleaning: Cleaning | None = None) -> list[Row]:
     """The rows of a CSV, TSV, JSONL, JSON, Parquet or Arrow file, of a workbook's sheet, or of a folder that
     `datasets` saved to disk. Every cell becomes stripped text, a nested one JSON.
 
-    `sheet`: of a workbook that has several. Raises `UserError` naming the file and the row.
+    `sheet`: of a workbook that has several. `cleaning`: where the cells are noted that are read in another form.
+    Raises `UserError` naming the file and the row.
     """
-    return _as_texts(table_rows(path, sheet=sheet), source=f"{path}, sheet '{sheet}'" if sheet else str(path))
+    source = f"{path}, sheet '{sheet}'" if sheet else str(path)
+    return _as_texts(table_rows(path, sheet=sheet), source=source, cleaning=cleaning)
 
 
 def table_rows(path: Path, *, sheet: str | None = None) -> Iterable[Mapping[Any, Any]]:
@@ -314,15 +317,19 @@ def _refuse_repeated(columns: Iterable[str], source: str) -> None:
             raise UserError(f"{source}: {count} columns are called '{name}'; give each a name of its own")
 
 
-def _as_texts(rows: Iterable[Mapping[Any, Any]], source: str) -> list[Row]:
-    texts = []
+def _as_texts(rows: Iterable[Mapping[Any, Any]], source: str, cleaning: Cleaning | None = None) -> list[Row]:
+    texts: list[Row] = []
     for number, row in enumerate(rows, 1):
         if None in row:  # csv files cells without a column under None
             raise UserError(
                 f"{source}, row {number}: more cells than the header has columns; "
                 "quote cells that hold the separator"
             )
-        texts.append(_row_as_texts(row, source=f"{source}, row {number}"))
+        read = _row_as_texts(row, source=source, number=number)
+        texts.append(read)
+        if cleaning is not None:
+            for name, cell in row.items():
+                cleaning.note(number, name, cell, read[name])
     if not texts:
         raise UserError(
             f"{source}: no rows; a task needs at least three, one for each of train, dev and test"
@@ -330,13 +337,13 @@ def _as_texts(rows: Iterable[Mapping[Any, Any]], source: str) -> list[Row]:
     return texts
 
 
-def _row_as_texts(row: Mapping[Any, Any], *, source: str) -> Row:
+def _row_as_texts(row: Mapping[Any, Any], *, source: str, number: int) -> Row:
     texts = {}
     for name, cell in row.items():
         try:
             texts[name] = as_text(cell)
         except ValueError as error:
-            raise UserError(f"{source}: column '{name}' holds {error}") from None
+            raise UserError(f"{source}, row {number}: column '{name}' holds {error}") from None
     return texts
 
 

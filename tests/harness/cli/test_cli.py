@@ -231,6 +231,17 @@ def test_a_dry_run_says_what_it_takes_of_the_machine(sweep: Path, capsys: pytest
     assert sum(shares) == pytest.approx(2 * plan["total"]["device_seconds"]), "each has half of the cores"
 
 
+def test_a_dry_run_says_where_a_task_has_fewer_training_samples(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sentence = "task 'date_normalise': n_train is 100,000, there are 1,200 training samples; all are used"
+    path = replaced(sweep, "n_train = 100", "n_train = [100, 100000]")
+    assert call("run", path, "--dry-run") == 0
+    assert sentence in " ".join(capsys.readouterr().out.split())
+    assert call("run", path, "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["shortages"] == [sentence]
+
+
 def test_a_dry_run_says_what_its_samples_and_seeds_can_show(
     sweep: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -273,8 +284,8 @@ def test_a_new_task_says_what_its_test_split_can_show(
     (tmp_path / "mail.csv").write_text("\n".join(["message,team", *lines]))
     assert call("new", "mail", "--from", "mail.csv", "--input", "message", "--target", "team") == 0
     said = capsys.readouterr().out
-    assert "! 30 test samples: only gaps above about 23 points show; 5 points would take about 630." in said
-    assert "give test a larger share: test=0.4 in load() of task.py.\n→ gainboard check" in said
+    assert "! 120 test samples: only gaps above about 11 points show; 5 points would take about 630." in said
+    assert "give test a larger share of them: test=… in load() of task.py.\n→ gainboard check" in said
 
 
 def test_seeds_are_added_to_a_sweep_or_a_shipped_board(
