@@ -18,8 +18,8 @@ def smaller_budgets(table: Table) -> Iterator[Row]:
     """The ranked fine-tunes at each smaller budget at which they have every task with every seed, smallest
     budget first.
 
-    They are not ranked. What the guard against forgetting says of a row is taken to hold for its smaller
-    budgets, too.
+    They are not ranked. Each is judged by guard runs of its own weights; without any, what it forgets is not
+    known.
     """
     for row in table.ranked:
         curves = [table.curves.get((*row.key, task), {}) for task in table.tasks]
@@ -39,6 +39,7 @@ def smaller_budgets(table: Table) -> Iterator[Row]:
                     over_zero=_gain(smaller, table, "zero_shot"),
                     over_few=_gain(smaller, table, "few_shot"),
                     significance={},
+                    forgetting=table.smaller_guards.get((row.key, budget)),
                 )
 
 

@@ -178,16 +178,29 @@ class PricedRuns:
         """How many of each device a candidate takes while it is up: the most that one of its runs took.
 
         Weights that one engine serves for all tasks, a base's or those of adapters beside it, take a share of
-        the device: one by the number of tasks. Other weights have it alone; those of an ensemble that votes
-        have it together.
+        the device: one by the number of tasks. Other weights have it alone. The members of an ensemble that
+        votes answer side by side, each on devices of its own, but for those that one engine serves together.
         """
-        shared = all(not result.trainings or result.generation.way == ADAPTERS for result in results)
-        tasks = len({result.run.task for result in results}) if shared else 1
+        tasks = len({result.run.task for result in results})
         counts: dict[str, float] = {}
         for result in results:
-            served = [result] if result.run.averaged else self.members(result) or [result]
-            for cost in (part.cost for part in served):
-                counts[cost.device] = max(cost.num_devices / tasks, counts.get(cost.device, 0.0))
+            for device, count in self._devices_of(result, tasks).items():
+                counts[device] = max(count, counts.get(device, 0.0))
+        return counts
+
+    def _devices_of(self, result: Result, tasks: int) -> dict[str, float]:
+        """How many of each device one run takes while it is up, on a board of so many tasks."""
+        served = [result] if result.run.averaged else self.members(result) or [result]
+        by_engine: dict[tuple[str, str], float] = {}
+        for part in served:
+            shared = not part.trainings or part.generation.way == ADAPTERS
+            candidate = part.run.candidate
+            engine = f"{candidate.model} {candidate.revision}" if shared else part.key
+            up = part.cost.num_devices / (tasks if shared else 1)
+            by_engine[part.cost.device, engine] = max(up, by_engine.get((part.cost.device, engine), 0.0))
+        counts: dict[str, float] = {}
+        for (device, _), up in by_engine.items():
+            counts[device] = counts.get(device, 0.0) + up
         return counts
 
     def mean_serving(self, results: Sequence[Result], *, cached: bool = True) -> DeviceSeconds | None:

@@ -74,19 +74,65 @@ def forgetting(
     Of several training budgets the largest counts, as in the ranking; untrusted runs are left out. `ahead`:
     by the key of their run, scores that were read before.
     """
+    tuned, bases = _tuned_and_bases(results)
+    by_row = {key: _largest(runs) for key, runs in _sorted_groups(tuned, lambda run: key_of(run.run))}
+    return _judged(by_row, bases, folder, notes, points=points, ahead=ahead)
+
+
+def forgetting_at_smaller_budgets(
+    results: Iterable[Result],
+    folder: Path,
+    notes: list[str],
+    *,
+    points: float,
+    ahead: Mapping[str, Outcome] = MappingProxyType({}),
+) -> dict[tuple[Key, int], Forgetting]:
+    """The guard of each row's weights that were tuned on fewer samples than `forgetting` judges, by row and
+    training samples; the arguments are the same."""
+    tuned, bases = _tuned_and_bases(results)
+    by_budget: dict[tuple[Key, int], list[Result]] = {}
+    for key, runs in _sorted_groups(tuned, lambda run: key_of(run.run)):
+        largest = {run.key for run in _largest(runs)}
+        smaller = [run for run in runs if run.key not in largest]
+        for budget in sorted({_after(run)[2] for run in smaller}):
+            by_budget[key, budget] = _largest([run for run in runs if _after(run)[2] == budget])
+    return _judged(by_budget, bases, folder, notes, points=points, ahead=ahead)
+
+
+BasesByKey = Mapping[tuple[str, str, int, str], Sequence[Result]]
+"""Guard runs of untuned models, by what `_base_key` says of them."""
+
+
+def _tuned_and_bases(results: Iterable[Result]) -> tuple[list[Result], BasesByKey]:
+    """The trusted guard runs: of tuned weights, and of models before any tuning."""
     guards = [result for result in results if result.run.guard is not None and result.untrusted is None]
-    tuned = [result for result in guards if _is_tuned(result.run)]
     untuned = [result for result in guards if not _is_tuned(result.run)]
     bases = {_base_key(group[0]): group for group in groups(untuned, _base_key)}
+    return [result for result in guards if _is_tuned(result.run)], bases
+
+
+def _judged(
+    guard_runs_by_key: Mapping[KeyT, Sequence[Result]],
+    bases: BasesByKey,
+    folder: Path,
+    notes: list[str],
+    *,
+    points: float,
+    ahead: Mapping[str, Outcome],
+) -> dict[KeyT, Forgetting]:
+    """The guard of each of several sets of weights."""
+    keys: list[KeyT] = []
     scored: list[_Scored] = []
-    for key, row_guards in _sorted_groups(tuned, lambda result: key_of(result.run)):
+    for key, guard_runs in guard_runs_by_key.items():
         # Sorted by task and version: the newer of two versions comes later, and stays.
-        for base_key, guard_runs in _sorted_groups(_largest(row_guards), _base_key):
-            pair = _scored(key, guard_runs, bases.get(base_key, []), folder, notes, ahead)
-            scored += [pair] if pair else []
-    changes = defaultdict[Key, dict[str, Estimate]](dict)
-    for pair, change in zip(scored, _changes(scored), strict=True):
-        changes[pair.key][pair.task] = change
+        for base_key, runs in _sorted_groups(guard_runs, _base_key):
+            pair = _scored(runs, bases.get(base_key, []), folder, notes, ahead)
+            if pair:
+                keys.append(key)
+                scored.append(pair)
+    changes = defaultdict[KeyT, dict[str, Estimate]](dict)
+    for key, pair, change in zip(keys, scored, _changes(scored), strict=True):
+        changes[key][pair.task] = change
     return {
         key: Forgetting(by_task, mean_over_tasks(list(by_task.values())), points / 100)
         for key, by_task in changes.items()
@@ -95,10 +141,8 @@ def forgetting(
 
 @dataclass(frozen=True)
 class _Scored:
-    """What a row's weights, and their base, scored on one guard task, on the samples that all of them
-    have."""
+    """What tuned weights, and their base, scored on one guard task, on the samples that all of them have."""
 
-    key: Key
     task: str
     tuned: FloatArray
     """Seeds × templates × samples."""
@@ -166,7 +210,6 @@ def _largest(tuned: Sequence[Result]) -> list[Result]:
 
 
 def _scored(
-    key: Key,
     tuned: Sequence[Result],
     bases: Sequence[Result],
     folder: Path,
@@ -189,4 +232,4 @@ def _scored(
     if not seeds or not ids:
         return None
     scores = np.mean([cell.scores.restricted(seeds, ids) for cell in after], axis=0)
-    return _Scored(key, tuned[0].run.task, scores, before, tuple(ids))
+    return _Scored(tuned[0].run.task, scores, before, tuple(ids))

@@ -200,6 +200,10 @@ class Table:
     random_wordings: bool = False
     """Whether wordings are taken for a draw."""
 
+    smaller_guards: Mapping[tuple[Key, int], Forgetting] = field(default_factory=dict)
+    """What rows' weights lost on guard tasks that were tuned on fewer samples, by row and training
+    samples."""
+
     @property
     def ranked(self) -> list[Row]:
         """The complete rows, best first."""

@@ -20,7 +20,7 @@ from leaderboards.board import Board
 from leaderboards.rank.baselines import UNTUNED, Key, key_of
 from leaderboards.rank.cells import Cell, read_cells
 from leaderboards.rank.comparable import comparable, groups
-from leaderboards.rank.forgetting import forgetting
+from leaderboards.rank.forgetting import forgetting, forgetting_at_smaller_budgets
 from leaderboards.rank.means import weighted_mean
 from leaderboards.rank.scores import ReadAll, read_scores
 from leaderboards.rank.standings import (
@@ -68,7 +68,9 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
         _row(key, cells[key], tasks, wanted, _seeds_wanted(cells[key].values(), runs, seeds), weights)
         for key in cells
     ]
-    guards = forgetting(_guarding(results, tasks), folder, notes, points=board.forgetting_margin, ahead=ahead)
+    guarding, margin = _guarding(results, tasks), board.forgetting_margin
+    guards = forgetting(guarding, folder, notes, points=margin, ahead=ahead)
+    smaller_guards = forgetting_at_smaller_budgets(guarding, folder, notes, points=margin, ahead=ahead)
     rows = [dataclasses.replace(row, forgetting=guards.get(row.key)) for row in rows]
     rows.sort(key=_by_score_and_name)
     # A task's draws are seeded by its place on the board, so that they do not depend on other tasks' rows.
@@ -82,7 +84,16 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     ranked = [row.key for row in rows if row.score]
     overall = over_board(standings, ranked, factors(tasks, weights))
     table = Table(
-        tasks, weights, seeds, tuple(rows), curves, standings, overall, tuple(notes), random_wordings
+        tasks,
+        weights,
+        seeds,
+        tuple(rows),
+        curves,
+        standings,
+        overall,
+        tuple(notes),
+        random_wordings,
+        smaller_guards,
     )
     return dataclasses.replace(table, rows=tuple(_placed(table)))
 

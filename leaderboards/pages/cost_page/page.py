@@ -21,6 +21,7 @@ from leaderboards.pages.cost_page.sentences import (
     hangs_text,
     knowing_text,
     left_out_text,
+    unguarded_text,
     verdict_text,
 )
 from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs
@@ -80,6 +81,9 @@ class CostPage:
     left_out: str
     """Which candidates are not on the page; empty when all are."""
 
+    unguarded: str
+    """Which smaller training budgets were not scored on guard tasks; empty where none is to be told of."""
+
     draws: int
     price_list: Pairs
     data: dict[str, Any]
@@ -118,6 +122,7 @@ def cost_page(site: Site, scenario: Scenario | None = None) -> CostPage:
         measured=measured_case_grid(site, choices),
         scale=scale_of(site.table),
         left_out=left_out_text(len(everything.cases), len(choices.cases)),
+        unguarded=unguarded_text(choices, site.table),
         draws=len(choices.steps),
         price_list=price_list(site.prices),
         data=script_data(choices, scenario, [preset.values for preset in presets]),

@@ -6,7 +6,8 @@ from leaderboards.decide.cases import Case, Choices
 from leaderboards.decide.decision import Decision, worth_of_all
 from leaderboards.decide.swings import Input
 from leaderboards.gathered import Site
-from leaderboards.text import count_of, percent, plain_usd, round_usd, usd, volume
+from leaderboards.rank.tables import Table
+from leaderboards.text import count_of, listed, percent, plain_usd, round_usd, usd, volume
 
 INPUT_TITLES: dict[Input, str] = {
     "volume": "Requests",
@@ -170,3 +171,16 @@ def left_out_text(all_of_them: int, carried: int) -> str:
         "score, one-off cost and cost of a request, then those with the best scores. "
         "Shares of draws count only these."
     )
+
+
+def unguarded_text(choices: Choices, table: Table) -> str:
+    """Which smaller training budgets have no guard runs of their own, although their row has; empty where
+    none."""
+    labels = []
+    for case in choices.cases:
+        ranked = table.row(*case.key) if case.budget is not None else None
+        if ranked and ranked.forgetting and case.entry.row.forgetting is None:
+            labels.append(case.label)
+    if not labels:
+        return ""
+    return f"What {listed(labels)} forgot is not known: no guard run scored these weights."

@@ -242,6 +242,24 @@ def test_a_device_is_shared_by_the_tasks_that_one_engine_serves_together(results
     assert up == {"zero_shot": {h100: 0.5}, "lora": {h100: 2.0}, "full": {h100: 1.0}}
 
 
+@pytest.mark.parametrize(("way", "count"), [("swap", 3.0), ("adapters", 1.0)])
+def test_members_that_vote_are_up_side_by_side_unless_one_engine_serves_them(
+    results: Path, way: str, count: float
+) -> None:
+    """Three full copies of the weights take three devices for all hours; three adapters share their base."""
+    members = [write(results, "lora", seed=seed) for seed in (0, 1, 2)]
+    served = [
+        member.model_copy(update={"generation": member.generation.model_copy(update={"way": way})})
+        for member in members
+    ]
+    vote = write_ensemble(results, "votes", "vote", members, [1.0, 1.0])
+    soup = write_ensemble(results, "soup", "soup", members, [1.0, 1.0])
+    priced = price_runs([*served, vote, soup], load_prices())
+    h100 = "NVIDIA H100 80GB HBM3"
+    assert priced.spend([vote]).devices == {h100: count}
+    assert priced.spend([soup]).devices == {h100: 1.0}
+
+
 def test_all_that_was_spent_has_no_price_where_one_device_has_none(results: Path) -> None:
     write(results, "lora")
     write(results, "lora", seed=1, device="Abacus 9")

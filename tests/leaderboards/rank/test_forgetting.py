@@ -16,6 +16,7 @@ from harness.records.store import read_results
 from harness.sweep.methods import Method
 from leaderboards import publish
 from leaderboards.board import load_board
+from leaderboards.gathered import gather, read_folder
 from leaderboards.rank.forgetting import Forgetting, forgetting
 from leaderboards.rank.tabulate import tabulate
 
@@ -102,6 +103,30 @@ def test_of_several_training_budgets_the_largest_counts(tmp_path: Path) -> None:
     made = found(tmp_path)
     assert made is not None
     assert made.mean.value == pytest.approx(-0.25)
+
+
+def test_a_smaller_budget_is_judged_by_its_own_guard_runs_or_not_at_all(tmp_path: Path) -> None:
+    """On 64 labels nothing is forgotten, on all 500 much is; of 100 labels nobody asked."""
+    results = tmp_path / "results"
+    write_sweep(results, {("small", "zero_shot"): 0.3, ("small", "lora"): 0.8}, tasks=[CARD], n=200)
+    for budget in (64, 100):
+        for seed in SEEDS:
+            run = make_run("small", "lora", CARD, seed, n_train=budget)
+            write_result(results, run, CARD, shares(150))
+    write_base(results, 150)
+    write_tuned(results, 100, n_train=500)
+    write_tuned(results, 155, n_train=64)
+    site = gather(read_folder(results))
+    judged = {case.budget: case.entry.row.forgetting for case in site.choices.cases if case.tuned}
+    assert judged[None] and judged[64]
+    assert judged[100] is None
+    assert (judged[None].verdict, judged[64].verdict) == ("failed", "passed")
+    assert [case.budget for case in site.choices.cases if case.forgets] == [None]
+    published = publish(results, tmp_path / "site")
+    cost = Text(published.index.parent / "cost.html").text
+    assert (
+        "What small · LoRA r16 · 100 labels forgot is not known: no guard run scored these weights." in cost
+    )
 
 
 def test_seeds_that_the_base_does_not_have_are_left_out(tmp_path: Path) -> None:
