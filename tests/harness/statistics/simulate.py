@@ -1,5 +1,5 @@
 """How often the statistics are right, by simulation: `python tests/harness/statistics/simulate.py` writes
-what the methodology page shows.
+what the methodology page shows, in about ten minutes of one core.
 
 Sweeps in which nothing is to be found: an untuned arm that answers greedily, and five fine-tunes that are
 truly as good, on the same right-or-wrong samples. Whatever is found is false.
@@ -26,7 +26,7 @@ DIFFICULTY = 1.0
 PROBITS_PER_POINT = (1 + DIFFICULTY**2) ** 0.5 / (100 / (2 * np.pi) ** 0.5)
 """What moves a score of 50 by a point."""
 
-SWEEPS = 250
+SWEEPS = 2000
 FILE = Path(leaderboards.__file__).parent / "simulated.json"
 
 

@@ -145,7 +145,7 @@ def threshold_of(means: ArmMeans, *, seed: int) -> float:
 
 
 @pytest.mark.parametrize(("arms", "seeds", "spread"), [(8, 2, 0.2), (16, 3, 0.1), (3, 2, 0.2)])
-def test_arms_that_are_truly_equal_are_ordered_in_about_5_of_100_sweeps(
+def test_arms_that_are_truly_equal_are_ordered_in_at_most_5_of_100_sweeps(
     arms: int, seeds: int, spread: float
 ) -> None:
     """Taking each arm's few seeds at their word ordered 8 arms with 2 seeds falsely in 81 of 100 sweeps.
@@ -161,8 +161,9 @@ def test_arms_that_are_truly_equal_are_ordered_in_about_5_of_100_sweeps(
         ranking = rank(p, intervals.value, threshold_of(means, seed=sweep))
         false_ranks += bool(ranking.better.any())
         false_dots += bool((false_discovery(p[1:, 0]) < 0.05).any())
-    assert false_ranks / sweeps <= 0.08 + 2 * NOISE
-    assert false_dots / sweeps <= 0.08 + 2 * NOISE
+    chance = 3 * (0.05 * 0.95 / sweeps) ** 0.5
+    assert false_ranks / sweeps <= 0.05 + chance
+    assert false_dots / sweeps <= 0.05 + chance
 
 
 def test_without_any_true_gain_few_are_claimed() -> None:
