@@ -214,6 +214,10 @@ class Advice:
     unit: Unit = POINTS
     """How its scores and gains are written."""
 
+    keeping: tuple[tuple[Row, int], ...] = ()
+    """Where every ranked fine-tune forgot too much: those that did not with fewer training samples, and with
+    how many."""
+
     looks: int = 1
     """How many times the two rows of the contest were published with other scores, this time among them."""
 
@@ -279,9 +283,27 @@ def _without_fine_tune(table: Table, untuned: Row | None) -> Advice:
     weaknesses = _weaknesses(untuned, table, ()) if untuned else None
     margins = [row.forgetting.margin for row in table.ranked if row.forgetting and row.forgets]
     if margins:
-        return Advice("all_forget", len(table.rows), untuned, weaknesses, margin=margins[0], unit=table.unit)
+        return Advice(
+            "all_forget",
+            len(table.rows),
+            untuned,
+            weaknesses,
+            margin=margins[0],
+            unit=table.unit,
+            keeping=_keeping(table),
+        )
     kind: AdviceKind = "no_fine_tune" if untuned else "none_complete"
     return Advice(kind, len(table.rows), untuned, weaknesses, unit=table.unit)
+
+
+def _keeping(table: Table) -> tuple[tuple[Row, int], ...]:
+    """The ranked fine-tunes that did not forget too much when trained on so many samples, fewer than all."""
+    return tuple(
+        (row, budget)
+        for row in table.ranked
+        for (key, budget), guard in table.smaller_guards.items()
+        if key == row.key and guard.verdict != "failed"
+    )
 
 
 def _floor(table: Table) -> Floor:

@@ -98,7 +98,8 @@ def _headline(advice: Advice) -> str:
         case "broke_down":
             return "The fine-tunes broke down: no verdict on tuning yet."
         case "all_forget":
-            return "Don’t tune: every fine-tune forgot too much."
+            on_all = " on all labels" if advice.keeping else ""
+            return f"Don’t tune{on_all}: every fine-tune forgot too much."
         case "no_baseline":
             return "No verdict yet: no arm without tuning is complete."
         case "no_fine_tune" if row:
@@ -167,6 +168,9 @@ def _sentences(advice: Advice) -> Iterator[Sentence]:
     if advice.kind == "all_forget" and advice.margin is not None:
         lost = points_lost(advice.margin)
         yield (Words(f"Every fine-tune lost more than {lost} on tasks that it was not trained on."),)
+    if advice.keeping:
+        names = [f"{row.label} with {count_of(budget, 'label')}" for row, budget in advice.keeping]
+        yield (Words(f"With fewer labels, less was lost by {listed(names)}; the cost page weighs them."),)
     if contest and advice.kind in ("equivalent", "undecided", "broke_down"):
         yield _state_of(contest, advice)
     if advice.kind == "broke_down":

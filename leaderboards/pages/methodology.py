@@ -42,7 +42,7 @@ class MethodologyPage:
 
     draws: int
     flips: str
-    sweeps: int
+    sweeps: str
     """Simulated, of each design."""
 
     simulated: Grid
@@ -89,7 +89,7 @@ def methodology_page(site: Site) -> MethodologyPage:
         random_wordings=site.board.wordings == "random",
         draws=DRAWS,
         flips=f"{FLIPS:,}",
-        sweeps=_simulated()[0]["sweeps"],
+        sweeps=f"{_simulated()[0]['sweeps']:,}",
         simulated=simulated_grid(),
         kept_word=kept_word(_simulated()),
         published_size=sample_size(1 / 9, 0.03),
@@ -167,19 +167,19 @@ def kept_word(designs: Sequence[Mapping[str, Any]]) -> str:
     coverages = [design["coverage"] for design in designs]
     low, high = (f"{100 * share:.1f}" for share in (min(coverages), max(coverages)))
     claims = []
-    for name, share_of, limit in (
-        ("false_order", "false orders", 0.05),
-        ("false_advice", "false advice", 0.025),
+    for name, claim, limit in (
+        ("false_order", "A false order", 0.05),
+        ("false_advice", "A false advice", 0.025),
     ):
         shares = [design[name] for design in designs]
         above = sum(share > limit for share in shares)
         error = (limit * (1 - limit) / min(design["sweeps"] for design in designs)) ** 0.5
         where = f"above {100 * limit:g} % in {above} of {len(shares)}" if above else "never above the limit"
         claims.append(
-            f"{share_of} are found in at most {100 * max(shares):.1f} % ({where}; the standard error of a share "
-            f"at the limit is {100 * error:.1f})"
+            f"{claim} is found in at most {100 * max(shares):.1f} % ({where}; the standard error of a share "
+            f"at the limit is {100 * error:.1f})."
         )
-    return f"Over all designs intervals cover {low} to {high} %; {'; '.join(claims)}."
+    return " ".join([f"Over all designs intervals cover {low} to {high} %.", *claims])
 
 
 def simulated_grid() -> Grid:

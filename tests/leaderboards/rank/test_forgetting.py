@@ -123,6 +123,8 @@ def test_a_smaller_budget_is_judged_by_its_own_guard_runs_or_not_at_all(tmp_path
     assert (judged[None].verdict, judged[64].verdict) == ("failed", "passed")
     assert [case.budget for case in site.choices.cases if case.forgets] == [None]
     published = publish(results, tmp_path / "site")
+    assert published.verdict.startswith("Don’t tune on all labels: every fine-tune forgot too much.")
+    assert "With fewer labels, less was lost by small · LoRA r16 with 64 labels;" in published.verdict
     cost = Text(published.index.parent / "cost.html").text
     assert (
         "What small · LoRA r16 · 100 labels forgot is not known: no guard run scored these weights." in cost
