@@ -275,6 +275,8 @@ def range_of(*cards: TaskCard) -> str:
 
 
 def _range(metric: MetricCard) -> str:
+    if not metric.scale.is_share:
+        return f"{metric.low:g} to {metric.high:g}"
     low, high = (in_units(metric, end).removesuffix(".0") for end in (metric.low, metric.high))
     return f"{low} to {high}"
 

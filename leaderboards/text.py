@@ -259,7 +259,9 @@ def in_units(card: MetricCard | None, value: float | None) -> str:
     """A metric in points where it ends at 1, else in its own unit."""
     if value is None:
         return "no end"
-    return points(value) if card is not None and card.high == 1.0 else f"{value:.4g}"
+    if card is None or (card.scale.is_share and card.high != 1.0):
+        return f"{value:.4g}"
+    return points(value) if card.high == 1.0 else Unit(card.scale).write(card.scale.share(value))
 
 
 def flops(value: float) -> str:

@@ -127,7 +127,8 @@ def _undecided(contest: TuningContest) -> str:
 def _floor_text(floor: Floor, unit: Unit) -> str:
     if floor.kind == "zero":
         return f"a score of {unit.tick(0.0)}"
-    always = "guessing" if floor.kind == "guessing" else "always giving the most frequent answer"
+    constant = "always giving the most frequent answer" if unit.is_points else "the best constant answer"
+    always = "guessing" if floor.kind == "guessing" else constant
     return f"{always} ({unit.write(floor.score)})"
 
 

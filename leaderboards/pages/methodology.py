@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.records.scores import TaskCard
 from harness.statistics import DRAWS, FLIPS, POWER, sample_size
 from leaderboards.decide.purchases import ENOUGH_SEEDS, MOST_SEEDS, MOST_TIMES_SAMPLES
 from leaderboards.decide.verdict import points_lost
@@ -129,11 +130,11 @@ def _task_grid(site: Site) -> Grid:
     lines = []
     for name, card in site.table.tasks.items():
         cell = next(row.cells[name] for row in site.table.rows if name in row.cells)
-        samples, metric = test_sample_count(site, name), card.metrics[card.primary_metric]
+        samples = test_sample_count(site, name)
         items = (
             Item(card.primary_metric),
             Item("yes" if card.binary else "no"),
-            Item(in_units(metric, metric.scale.value(card.chance)), sort=card.chance),
+            _chance_item(card),
             Item(f"{site.table.weights[name]:g}", sort=site.table.weights[name]),
             Item(f"{samples:,}", sort=samples),
             Item("no" if cell.scores.num_clusters is None else f"yes, {cell.scores.num_clusters:,}"),
@@ -141,6 +142,14 @@ def _task_grid(site: Site) -> Grid:
         )
         lines.append(GridRow(Head(name, href=task_href(name)), items))
     return Grid("What the tasks bring into the formulas", Column("Task"), columns, tuple(lines))
+
+
+def _chance_item(card: TaskCard) -> Item:
+    """A dash where nothing is guessed, as of numbers: 0 is then the worst of a metric in a unit of its own."""
+    metric = card.metrics[card.primary_metric]
+    if not (metric.scale.is_share or card.chance > 0):
+        return Item(MISSING, sort=card.chance)
+    return Item(in_units(metric, metric.scale.value(card.chance)), sort=card.chance)
 
 
 def _seed_deviation(site: Site, task: str) -> Item:

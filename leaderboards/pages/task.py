@@ -151,10 +151,12 @@ def _facts(site: Site, name: str, cells: Sequence[Cell]) -> Pairs:
         ("Answers", ANSWERS[card.output]),
         ("Test samples", f"{test_sample_count(site, name):,} of {card.n_test:,}"),
         ("Training / dev samples", f"{card.n_train:,} / {card.n_dev:,}"),
-        ("Chance", in_units(metric, metric.scale.value(card.chance))),
     ]
+    if metric.scale.is_share or card.chance > 0:  # nobody guesses the worst that a range allows
+        facts.append(("Chance", in_units(metric, metric.scale.value(card.chance))))
     if metric.majority is not None:
-        facts.append(("Always the most frequent answer", in_units(metric, metric.majority)))
+        constant = "Always the most frequent answer" if metric.scale.is_share else "Best constant answer"
+        facts.append((constant, in_units(metric, metric.majority)))
     shares = [result.overlap.share for cell in cells for result in cell.results]
     facts += [
         ("Test samples in the training set, or nearly", f"{points(max(shares))} %"),
