@@ -17,7 +17,7 @@ from harness.sweep.sweep import load_sweep
 SWEEPS = TESTS / "data" / "sweeps"
 
 FAULTS = {
-    "misspelt_key.toml": "unknown key 'sedes'. Did you mean 'seeds'? Allowed here: candidates, defaults,",
+    "misspelt_key.toml": "unknown key 'sedes'. Did you mean 'seeds'? Allowed here: analysis, candidates, defaults,",
     "misspelt_nested_key.toml": "unknown key 'candidates.0.lora.learning_rat'. Did you mean 'learning_rate'?",
     "misspelt_training_key.toml": "unknown key 'defaults.training.num_epochs'. Did you mean 'num_train_epochs'?",
     "wrong_type.toml": "'seeds.0': must be a whole number",
