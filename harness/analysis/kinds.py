@@ -120,9 +120,9 @@ def _near(answer: str, target: str) -> str | None:
     if numbers and numbers == wanted and _bare(_NUMBER.sub("", answer)) != _bare(_NUMBER.sub("", target)):
         # The same numbers with a word for what they count that is short beside all else.
         return "unit" if _is_short(answer) and _is_short(target) else None
-    if len(numbers) == len(wanted) == 1:
-        same_words = _NUMBER.sub("", answer).split() == _NUMBER.sub("", target).split()
-        return "off by one" if same_words and _is_off_by_one(numbers[0], wanted[0]) else None
+    if _NUMBER.sub("", answer).split() == _NUMBER.sub("", target).split() and len(numbers) == len(wanted):
+        different = [pair for pair in zip(numbers, wanted, strict=True) if pair[0] != pair[1]]
+        return "off by one" if len(different) == 1 and _is_off_by_one(*different[0]) else None
     if numbers or wanted or not LEAST_SPELT <= len(target) <= MOST_SPELT:
         return None
     allowed = max(1, int(SPELLING * len(target)))

@@ -8,7 +8,7 @@ from leaderboards.chart.axes import LinearAxis
 from leaderboards.chart.frame import LETTER, Tick
 from leaderboards.text import letters_wide
 
-LEFT_MIN, PLOT, RIGHT, STEP, FOOT = 84.0, 430.0, 46.0, 34, 30
+LEFT_MIN, PLOT, RIGHT, STEP, FOOT = 84.0, 430.0, 62.0, 34, 30
 LEAST_LABELLED = 34.0
 """Width of a part that has room for its share."""
 
