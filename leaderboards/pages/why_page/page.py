@@ -10,14 +10,13 @@ from leaderboards.pages.answers import sample_hrefs
 from leaderboards.pages.arms import Arms
 from leaderboards.pages.grid import Grid, Pairs
 from leaderboards.pages.kinds import Page
+from leaderboards.pages.why_page.confidence import CalibrationSection, calibration_section
 from leaderboards.pages.why_page.links import SampleLinks
 from leaderboards.pages.why_page.sections import (
-    CalibrationSection,
     ConfusionView,
     KindsSection,
     LabelsSection,
     Section,
-    calibration_section,
     confusion_views,
     estimate_of,
     kinds_section,

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from harness.records.analysis import (
     AnalysisRecord,
-    CalibrationRecord,
     ConfusionRecord,
     ErrorKinds,
     LabelErrors,
@@ -16,7 +14,6 @@ from harness.records.analysis import (
 )
 from harness.statistics import Estimate
 from harness.sweep.methods import METHOD_TABLE, Method
-from leaderboards.chart.calibration import ShareChart, coverage, reliability
 from leaderboards.chart.forest import Forest, forest, gain_forest
 from leaderboards.chart.matrix import Count, Matrix, matrix
 from leaderboards.chart.stacked import StackedBars, stacked_bars
@@ -97,18 +94,6 @@ class LabelsSection:
     lede: str
     grid: Grid
     scores: Grid | None
-
-
-@dataclass(frozen=True)
-class CalibrationSection:
-    """Confidence against accuracy."""
-
-    names: tuple[tuple[Method, str], ...]
-    reliability: ShareChart
-    coverage: ShareChart
-    summary: Grid
-    bins: Grid
-    shares: Grid
 
 
 def title_of(arm: str) -> str:
@@ -197,13 +182,14 @@ def _slice_grid(record: AnalysisRecord, links: SampleLinks) -> Grid:
 def _against(span: Span, rest: float, p: float, *, sign: bool) -> list[Item]:
     tone: Tone = "" if p >= SIGNIFICANT else "bad" if span.value < rest else "good"
     return [
-        _span_item(span, sign=sign, tone=tone),
+        span_item(span, sign=sign, tone=tone),
         Item(points(rest, sign=sign), sort=rest),
         Item(p_value(p), sort=p, tone="" if p < SIGNIFICANT else "muted"),
     ]
 
 
-def _span_item(span: Span, *, sign: bool = False, tone: Tone = "") -> Item:
+def span_item(span: Span, *, sign: bool = False, tone: Tone = "") -> Item:
+    """A recorded mean with its interval."""
     estimate = estimate_of(span)
     return Item(points(span.value, sign=sign), interval(estimate, sign=sign), span.value, tone=tone)
 
@@ -223,8 +209,8 @@ def wordings_section(record: AnalysisRecord) -> Section | None:
         GridRow(
             Head(short(one.template)),
             (
-                _span_item(one.score),
-                _span_item(one.difference, sign=True, tone=_tone(one.difference.value, one.p)),
+                span_item(one.score),
+                span_item(one.difference, sign=True, tone=_tone(one.difference.value, one.p)),
                 Item(p_value(one.p), sort=one.p, tone="" if one.p < SIGNIFICANT else "muted"),
             ),
         )
@@ -408,90 +394,6 @@ def _corrected(labels: LabelErrors) -> Grid | None:
         Column("Change"),
     )
     return Grid("What correcting them would do to the scores", Column("Arm"), columns, lines)
-
-
-# Calibration
-
-
-def calibration_section(record: AnalysisRecord) -> CalibrationSection | None:
-    """Whether confidence can be believed; None where no choices are weighed."""
-    wanted = (record.reference, record.judged)
-    shown = [
-        (method, title_of(one.arm), one)
-        for one in record.calibration
-        if one.arm in wanted and (method := method_of(one.arm)) is not None
-    ]
-    if not shown:
-        return None
-    return CalibrationSection(
-        tuple((method, name) for method, name, _ in shown),
-        reliability(shown),
-        coverage(shown),
-        _calibration_grid(shown),
-        _bins_grid(shown),
-        _coverage_grid(shown),
-    )
-
-
-_Calibrations = Sequence[tuple[Method, str, CalibrationRecord]]
-
-
-def _calibration_grid(shown: _Calibrations) -> Grid:
-    columns = (
-        Column("Confidence", "Mean probability of its choice."),
-        Column("Right", "Share of its answers."),
-        Column("Too sure by", "Confidence minus accuracy, with its 95 % interval."),
-        Column("Calibration error", "Expected calibration error over ten bins.", about="analysis"),
-    )
-    lines = tuple(
-        GridRow(
-            Head(name, method=method),
-            (
-                Item(points(one.confidence), sort=one.confidence),
-                Item(points(one.accuracy), sort=one.accuracy),
-                _span_item(one.surplus, sign=True, tone="bad" if one.p < SIGNIFICANT else "muted"),
-                Item(points(one.error), sort=one.error),
-            ),
-        )
-        for method, name, one in shown
-    )
-    return Grid("Confidence and accuracy", Column("Arm"), columns, lines)
-
-
-def _bins_grid(shown: _Calibrations) -> Grid:
-    columns = (Column("Confidence"), Column("Answers"), Column("Right"))
-    lines = chain.from_iterable(
-        (
-            GridRow(
-                Head(name, method=method),
-                (
-                    Item(f"{100 * one.low:.0f}–{100 * one.high:.0f} %", sort=one.low),
-                    Item(f"{one.n:,}", sort=one.n),
-                    _span_item(one.accuracy),
-                ),
-            )
-            for one in record.bins
-        )
-        for method, name, record in shown
-    )
-    return Grid("Right answers by confidence", Column("Arm"), columns, tuple(lines))
-
-
-def _coverage_grid(shown: _Calibrations) -> Grid:
-    columns = [Column(f"{name}, right") for _, name, _ in shown]
-    columns += [
-        Column(f"{name}, at least", "Confidence of the least sure of them.", narrow=False)
-        for _, name, _ in shown
-    ]
-    lines = []
-    for place, point in enumerate(shown[0][2].coverage):
-        at = [record.coverage[place] for _, _, record in shown]
-        items = [_span_item(one.accuracy) for one in at]
-        items += [Item(f"{100 * one.threshold:.0f} %", sort=one.threshold) for one in at]
-        lines.append(GridRow(Head(f"{100 * point.coverage:.0f} %"), tuple(items)))
-    return Grid(
-        "Right answers among those that an arm is surest of", Column("Answered"), tuple(columns), tuple(lines)
-    )
 
 
 # Analyses of the task's own
