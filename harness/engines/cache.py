@@ -31,7 +31,8 @@ class CachedAnswer:
     """As `_written` wrote it."""
 
     seconds: float
-    """What it took when it was generated: its even share of its engine's time."""
+    """What it took when it was generated: its share of the time since the answers written before it. The
+    answers of a batch thus take together what the batch took, however many an engine answers side by side."""
 
     def answered(self, place: int, request: Request) -> Answered:
         """As an engine would give it to this request."""
@@ -76,28 +77,27 @@ class AnswerCache:
 
     def keeping(self, answers: Iterable[Answered], keys: Sequence[bytes]) -> Iterator[Answered]:
         """Pass answers on and keep them, each under the key of its place."""
-        started = written = time.monotonic()
+        written = time.monotonic()
         waiting: list[tuple[bytes, str]] = []
-        done = 0
         try:
             for answered in answers:
                 waiting.append((keys[answered.place], _written(answered)))
-                done += 1
                 yield answered
                 now = time.monotonic()
                 if now - written > _SECONDS_BETWEEN_WRITES:
-                    self._write(waiting, seconds=(now - started) / done)
+                    self._write(waiting, seconds=now - written)
                     written, waiting = now, []
         finally:  # what was finished before the engine failed, too
             if waiting:
-                self._write(waiting, seconds=(time.monotonic() - started) / done)
+                self._write(waiting, seconds=time.monotonic() - written)
 
     def forget(self) -> None:
         """Take back what this process has kept."""
         self._file.execute("DELETE FROM answers WHERE session = ?", (self._session,))
 
     def _write(self, answers: Sequence[tuple[bytes, str]], *, seconds: float) -> None:
-        rows = [(key, self._session, seconds, answer) for key, answer in answers]
+        """Keep answers that took so many seconds together."""
+        rows = [(key, self._session, seconds / len(answers), answer) for key, answer in answers]
         self._file.execute("BEGIN IMMEDIATE")
         self._file.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
         self._file.execute("COMMIT")

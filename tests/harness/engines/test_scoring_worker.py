@@ -3,6 +3,7 @@ faults at will."""
 
 import json
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from invented_engine import Invented
 from toy_models import in_order, scoring_job, write_jsonl
 
 from harness.engines.cache import AnswerCache
-from harness.engines.engine import Answered, Request
+from harness.engines.engine import Answered, Completion, Request
 from harness.engines.scoring import ScoringWorker
 from harness.records.generation import GenerationRecord
 from harness.score.finish import cost
@@ -205,6 +206,24 @@ def test_an_answer_is_generated_once_for_equal_weights_prompt_and_sampling(tmp_p
         assert len(engine.asked) == 1
     answered(tmp_path, engine, "generate", "Tell.", sample, cache=AnswerCache(path), **asking)
     assert len(engine.asked) == 2
+
+
+def test_kept_answers_take_together_what_their_batch_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine with many requests at work gives its first answer late, and the others soon after."""
+    monkeypatch.setattr("harness.engines.cache._SECONDS_BETWEEN_WRITES", 0.0)
+
+    def side_by_side() -> Iterator[Answered]:
+        time.sleep(0.2)
+        for place in range(50):
+            yield Answered(place, [Completion("x", [1], "stop")], 0)
+
+    cache, keys = AnswerCache(tmp_path / "answers.sqlite"), [bytes([place]) for place in range(50)]
+    started = time.monotonic()
+    assert len(list(cache.keeping(side_by_side(), keys))) == 50
+    took = time.monotonic() - started
+    assert 0.2 <= sum(answer.seconds for answer in cache.cached(keys).values()) <= took
 
 
 @pytest.mark.parametrize("output", ["generate", "choice", "perplexity"])
