@@ -281,9 +281,10 @@ def _levels(task: Task, dataset: Dataset, place: str) -> list[Finding]:
         return []
     primary = next(level for level in levels if level.metric.name == task.primary_metric)
     fault = primary.fault(task.chance)
+    drawn = f" ({primary.samples} test samples drawn)" if primary.samples < len(dataset.test) else ""
     return [
         *([Finding("warning", place, fault)] if fault else []),
-        Finding("note", place, f"{LEVELS_LEDE}: {'; '.join(level.sentence for level in levels)}"),
+        Finding("note", place, f"{LEVELS_LEDE}{drawn}: {'; '.join(level.sentence for level in levels)}"),
     ]
 
 

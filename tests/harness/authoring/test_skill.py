@@ -35,6 +35,13 @@ def test_each_metric_tells_what_targets_others_targets_a_constant_and_nothing_sc
     assert constant < others < empty
 
 
+def test_levels_on_a_part_of_many_test_samples_say_on_how_many() -> None:
+    (few,) = [text for text in messages("note") if LEVELS_LEDE in text]
+    many = messages("note", data=lambda: Splits(ROWS[:80], ROWS[80:100], ROWS[100:] * 3))
+    assert "drawn" not in few
+    assert [text for text in many if text.startswith(f"{LEVELS_LEDE} (100 test samples drawn): ")]
+
+
 def different(row: Row, index: int) -> Sample:
     """A sample whose target no other has, so that no answer is the most frequent."""
     return Sample(str(index), {"text": row["text"]}, f"{row['text']} is unlike any other")
