@@ -176,7 +176,7 @@ def test_a_gain_that_does_not_survive_the_number_of_fine_tunes_is_no_advice(resu
     """Of forty fine-tunes the best is clear of zero, as one of two that gains as much."""
     rates: dict[tuple[str, Method], float] = {
         ("small", "few_shot"): 0.5,
-        ("tuned-0", "lora"): 0.556,
+        ("tuned-0", "lora"): 0.54,
         ("tuned-1", "lora"): 0.5,
     }
     write_sweep(results, rates, n=100)
