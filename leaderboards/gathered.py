@@ -259,8 +259,8 @@ def scale_of(table: Table) -> str:
     if not table.normalised:
         name, card = next(iter(table.tasks.items()))
         falls = "" if card.metrics[card.primary_metric].higher_is_better else ", lower is better"
-        own = "" if table.unit.is_points else f"; a point is {table.unit.amount(0.01)}"
-        return f"{card.primary_metric} on {name}, {range_of(card)}{falls}{own}"
+        point_size = "" if table.unit.is_points else f"; a point is {table.unit.amount(0.01)}"
+        return f"{card.primary_metric} on {name}, {range_of(card)}{falls}{point_size}"
     weighted = "weighted mean" if len(set(table.weights.values())) > 1 else "mean"
     return (
         f"{weighted} over {count_of(len(table.tasks), 'task')}, where 0 is chance and 100 is perfect on each"
@@ -268,8 +268,8 @@ def scale_of(table: Table) -> str:
 
 
 def range_of(*cards: TaskCard) -> str:
-    """The ends of the tasks' own metrics, in points or in their own unit: `0 to 100`, and what else there is among
-    several tasks."""
+    """The ends of the tasks' own metrics, in points or in their own unit: `0 to 100`, and what else there is
+    among several tasks."""
     ranges = [_range(card.metrics[card.primary_metric]) for card in cards]
     return " or ".join(dict.fromkeys(ranges))
 

@@ -83,9 +83,9 @@ SHARES = Scale()
 
 @dataclass(frozen=True)
 class Unit:
-    """How what boards compare, on a scale of 0 to 1, is written: in points, or in the unit of a metric that has
-    other ends. A score is then a value of that metric; a gain is how much better it is, so that more is always
-    better."""
+    """How what boards compare, on a scale of 0 to 1, is written: in points, or in the unit of a metric that
+    has other ends. A score is then a value of that metric; a gain is how much better it is, so that more is
+    always better."""
 
     scale: Scale = SHARES
     noun: str = "points"
@@ -114,8 +114,8 @@ class Unit:
 
     def tick(self, share: float, *, sign: bool = False) -> str:
         """A round score or gain at an axis, without the zeros at its end."""
-        whole, point, decimals = self.write(share, sign=sign).partition(".")
-        return f"{whole}{point}{decimals}".rstrip("0").rstrip(".") if point else whole
+        integer_part, point, decimals = self.write(share, sign=sign).partition(".")
+        return f"{integer_part}{point}{decimals}".rstrip("0").rstrip(".") if point else integer_part
 
     def width(self, share: float) -> str:
         """A distance between two scores, without a sign."""
@@ -140,8 +140,8 @@ POINTS = Unit()
 
 
 def interval(estimate: Estimate, *, sign: bool = False, unit: Unit = POINTS) -> str:
-    """The 95 % interval, without brackets, the smaller number first. Signed ends are joined by `to`, where a dash
-    could be read as a minus."""
+    """The 95 % interval, without brackets, the smaller number first. Signed ends are joined by `to`, where a
+    dash could be read as a minus."""
     ends = [unit.write(end, sign=sign) for end in (estimate.low, estimate.high)]
     falls = unit.scale.best < unit.scale.worst and not sign
     low, high = reversed(ends) if falls else ends
@@ -197,7 +197,9 @@ def percent(share: float) -> str:
 
 def p_value(p: float) -> str:
     """`0.03`, `< 0.001`: a p-value with the digits that matter."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def volume(requests: float) -> str:

@@ -59,8 +59,8 @@ def new_chat_task(
 ) -> NewTask:
     """Write the task `name` from the conversations of a file, as `new_task` does from a table.
 
-    Raises `UserError` for a name that is taken or no identifier, and for faults of the file, before anything is
-    written.
+    Raises `UserError` for a name that is taken or no identifier, and for faults of the file, before anything
+    is written.
     """
     check_name(name, folder)
     chats = read_chats(
@@ -89,8 +89,8 @@ def new_chat_task(
 
 
 def chat_answer_kind(targets: Sequence[str], shape: Shape | None = None) -> AnswerKind:
-    """What the assistant's turns are, and so how they are judged: calls by name and arguments, and others like the
-    targets of a table."""
+    """What the assistant's turns are, and so how they are judged: calls by name and arguments, and others
+    like the targets of a table."""
     calling = sum(BEGIN in target and bool(read_turn(target).calls) for target in targets)
     if calling and shape is None:
         all_call = calling == len(targets)
@@ -110,8 +110,8 @@ def chat_answer_kind(targets: Sequence[str], shape: Shape | None = None) -> Answ
 
 
 def _room(targets: Sequence[str]) -> int:
-    """Tokens for the longest target: JSON takes as many as it has characters where a vocabulary has no words for
-    it, and each template puts marks of its own around calls."""
+    """Tokens for the longest target: JSON takes as many as it has characters where a vocabulary has no words
+    for it, and each template puts marks of its own around calls."""
     longest = max(len(target.encode()) for target in targets)
     return 16 * math.ceil((longest + 16) / 16)
 
@@ -148,8 +148,8 @@ def _decision(chats: Chats, splits: Splits, kind: AnswerKind, turns: Turns) -> s
     says = kind.says or {"choice": "labels to be chosen", "json": "judged by their fields"}.get(
         kind.shape, "answers to be written"
     )
-    first = f"{len(chats.chats):,} conversations, {samples:,} samples ({which}): {says} ({judged})"
-    return "\n".join([first, *(f"  {note}" for note in chats.notes)])
+    summary = f"{len(chats.chats):,} conversations, {samples:,} samples ({which}): {says} ({judged})"
+    return "\n".join([summary, *(f"  {note}" for note in chats.notes)])
 
 
 def _task_source(name: str, file_name: str, kind: AnswerKind, options: ChatOptions) -> str:
@@ -162,7 +162,10 @@ def _task_source(name: str, file_name: str, kind: AnswerKind, options: ChatOptio
     if kind.output == "choice":
         sample.append("choices=CHOICES")
     lines = [
-        '"""Say here what the task measures, where its data comes from and under which licence, and show one row."""',
+        (
+            '"""Say here what the task measures, where its data comes from and under which licence, and show '
+            'one row."""'
+        ),
         "",
         "from pathlib import Path",
         "",

@@ -58,7 +58,10 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser.add_argument("--group", metavar="COL", help=text)
     text = "what the answers are, where the targets do not tell: one of some labels, several of them, …"
     parser.add_argument("--answers", choices=SHAPES, help=text)
-    text = "list each cell that is read in another form: composed, without invisible characters, with plain spaces"
+    text = (
+        "list each cell that is read in another form: composed, without invisible characters, with plain "
+        "spaces"
+    )
     parser.add_argument("--show-cleaned", action="store_true", help=text)
     text = "where to put it (default: tasks)"
     parser.add_argument("--tasks-dir", type=Path, default=Path("tasks"), metavar="DIR", help=text)
@@ -121,7 +124,8 @@ def _new(options: argparse.Namespace) -> int:
         return _written(new, options)
     if options.turns or options.chosen or options.skip_faulty:
         raise UserError(
-            "--turns, --chosen and --skip-faulty are for chat files, and this is none; name one with --from-chat"
+            "--turns, --chosen and --skip-faulty are for chat files, and this is none; name one with "
+            "--from-chat"
         )
     new = new_task(
         options.name,

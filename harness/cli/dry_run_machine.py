@@ -125,7 +125,7 @@ def print_machine(forecast: MachineForecast, console: "Console") -> None:
             escape(need.model),
             count_text(need.parameters) + ("" if need.is_counted else "?"),
             train,
-            "?" if need.activations is None else size_of_memory(need.activations) if need.train else "–",
+            _activations_text(need),
             size_of_memory(need.answer),
             size_of_memory(need.disk) if need.disk else "–",
         )
@@ -135,12 +135,20 @@ def print_machine(forecast: MachineForecast, console: "Console") -> None:
     disk = sum(need.disk for need in forecast.needs)
     memory = "" if forecast.memory is None else f" This machine has {size_of_memory(forecast.memory)}."
     console.print(
-        f"Memory is at least that; activations come on top, about as much as said where a step reads samples of "
-        f"max_length, and a step that does not fit reads fewer at a time.{memory} Tuned weights take about "
-        f"{size_of_memory(disk)} of the {size_of_memory(forecast.disk)} of disk that are "
+        "Memory is at least that; activations come on top, about as much as said where a step reads samples "
+        f"of max_length, and a step that does not fit reads fewer at a time.{memory} Tuned weights take "
+        f"about {size_of_memory(disk)} of the {size_of_memory(forecast.disk)} of disk that are "
         f"free.{_workers_sentence(forecast)}",
         highlight=False,
     )
+
+
+def _activations_text(need: "ModelNeed") -> str:
+    from leaderboards.text import size_of_memory
+
+    if need.activations is None:
+        return "?"
+    return size_of_memory(need.activations) if need.train else "–"
 
 
 def _workers_sentence(forecast: MachineForecast) -> str:

@@ -74,8 +74,8 @@ def read_conversation(row: Fields, *, chosen: bool = False) -> Conversation:
         raise FaultyConversation(f"it has {_listed(row)} and no conversation; give each row {FORMS}")
     if form in ("chosen", "preferred_output") and not chosen:
         raise FaultyConversation(
-            "it holds a chosen and a rejected answer, which is preference data; --chosen reads the chosen ones as "
-            "right answers"
+            "it holds a chosen and a rejected answer, which is preference data; --chosen reads the chosen "
+            "ones as right answers"
         )
     messages = _READERS[form](row)
     tools = _tools(row)
@@ -86,8 +86,8 @@ def read_conversation(row: Fields, *, chosen: bool = False) -> Conversation:
 
 
 _READ_KEYS = {
-    "messages", "conversations", "conversation", "instruction", "input", "output", "history", "system", "prompt",
-    "completion", "chosen", "rejected", "preferred_output", "non_preferred_output", "tools", "functions",
+    "messages", "conversations", "conversation", "instruction", "input", "output", "history", "system",
+    "prompt", "completion", "chosen", "rejected", "preferred_output", "non_preferred_output", "tools", "functions",
     "parallel_tool_calls", "tool_choice",
 }  # fmt: skip
 
@@ -111,7 +111,7 @@ def _of_instruction(row: Fields) -> list[Any]:
     messages: list[Any] = []
     for pair in _list(row.get("history", []), "history"):
         if not (
-            isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(said, str) for said in pair)
+            isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
         ):
             raise FaultyConversation("history is no list of pairs of texts, an instruction and its output")
         messages += [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
@@ -143,8 +143,8 @@ def _of_chosen(row: Fields) -> list[Any]:
 
 
 def _of_preferred_output(row: Fields) -> list[Any]:
-    asked = row["input"]
-    messages = asked.get("messages") if isinstance(asked, Mapping) else asked
+    prompt = row["input"]
+    messages = prompt.get("messages") if isinstance(prompt, Mapping) else prompt
     return [*_said(messages, "user"), *_said(row["preferred_output"], "assistant")]
 
 
@@ -166,15 +166,15 @@ _READERS: Mapping[str, Callable[[Fields], list[Any]]] = {
 }
 
 
-def _list(part: Any, what: str) -> list[Any]:
+def _list(part: Any, field: str) -> list[Any]:
     """A list, or the JSON of one, as tables hold it."""
     if isinstance(part, str):
         try:
             part = json.loads(part) if part.strip() else []
         except (ValueError, RecursionError):
-            raise FaultyConversation(f"{what} is a text that is no JSON list") from None
+            raise FaultyConversation(f"{field} is a text that is no JSON list") from None
     if not isinstance(part, (list, tuple)):
-        raise FaultyConversation(f"{what} is {_kind(part)}, expected a list")
+        raise FaultyConversation(f"{field} is {_kind(part)}, expected a list")
     return list(part)
 
 
@@ -223,7 +223,8 @@ _ALLOWED = {
 }
 
 _TURN_KEYS = {
-    "role", "from", "content", "value", "name", "weight", "tool_calls", "function_call", "tool_call_id", "refusal",
+    "role", "from", "content", "value", "name", "weight", "tool_calls", "function_call", "tool_call_id",
+    "refusal",
 }  # fmt: skip
 
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
@@ -277,18 +278,19 @@ class _Turns:
         named = message.get(key)
         role = _ROLES.get(named) if isinstance(named, str) else None
         if role is None:
-            what = f"has the role {named!r}" if key in message else "has neither role nor from"
-            raise FaultyConversation(f"{what}; there are {_ALLOWED[key]}")
+            fault = f"has the role {named!r}" if key in message else "has neither role nor from"
+            raise FaultyConversation(f"{fault}; there are {_ALLOWED[key]}")
         if role == "system" and self._turns:
             raise FaultyConversation(
-                "is a second system line, or one that is not first; a conversation has one, at its beginning: join them"
+                "is a second system line, or one that is not first; a conversation has one, at its "
+                "beginning: join them"
             )
-        said = message.get("content", message.get("value"))
+        content = message.get("content", message.get("value"))
         if role == "function_call":
-            calls, said, role = _written_calls(said), "", "assistant"
+            calls, content, role = _written_calls(content), "", "assistant"
         else:
             calls = _calls(message) if role == "assistant" else []
-        turn: dict[str, Any] = {"role": role, "content": self._content(message, said, calls)}
+        turn: dict[str, Any] = {"role": role, "content": self._content(message, content, calls)}
         if isinstance(message.get("name"), str) and role in ("user", "tool"):
             turn["name"] = message["name"]
         if calls:
@@ -297,21 +299,23 @@ class _Turns:
             turn |= self._answered(message)
         return turn
 
-    def _content(self, message: Fields, said: Any, calls: Sequence[Any]) -> str:
+    def _content(self, message: Fields, content: Any, calls: Sequence[Any]) -> str:
         if "audio" in message:
             raise FaultyConversation("holds sound; only texts can be read")
-        if said is None:
+        if content is None:
             refusal = message.get("refusal")
             if isinstance(refusal, str):
                 return refusal
             if not calls:
                 raise FaultyConversation("has no content; only a turn with tool_calls may lack it")
             return ""
-        if isinstance(said, list):
-            return "\n".join(map(_part, said))
-        if not isinstance(said, str):
-            raise FaultyConversation(f"has {_kind(said)} as its content, expected a text or a list of parts")
-        return said
+        if isinstance(content, list):
+            return "\n".join(map(_part, content))
+        if not isinstance(content, str):
+            raise FaultyConversation(
+                f"has {_kind(content)} as its content, expected a text or a list of parts"
+            )
+        return content
 
     def _counts(self, message: Fields, number: int) -> bool:
         weight = message.get("weight", 1)
@@ -320,13 +324,13 @@ class _Turns:
         return bool(weight)
 
     def _numbered(self, call: tuple[str | None, ToolCall]) -> dict[str, Any]:
-        identity, made = call
+        identity, tool_call = call
         self._calls += 1
-        own = call_identity(self._calls)
-        self._open.append(own)
+        new_identity = call_identity(self._calls)
+        self._open.append(new_identity)
         if identity is not None:
-            self._identities[identity] = own
-        return tool_call_record(made, identity=own)
+            self._identities[identity] = new_identity
+        return tool_call_record(tool_call, identity=new_identity)
 
     def _answered(self, message: Fields) -> dict[str, Any]:
         """Which call a result answers: the one that it names, or else the first without a result."""
@@ -337,14 +341,14 @@ class _Turns:
                     f"answers the call {identity!r}, which no turn before it makes; there are "
                     f"{', '.join(map(repr, self._identities)) or 'calls without an id'}"
                 )
-            own = self._identities[identity]
+            new_identity = self._identities[identity]
         elif self._open:
-            own = self._open[0]
+            new_identity = self._open[0]
         else:
             return {}
-        if own in self._open:
-            self._open.remove(own)
-        return {"tool_call_id": own}
+        if new_identity in self._open:
+            self._open.remove(new_identity)
+        return {"tool_call_id": new_identity}
 
 
 def _part(part: Any) -> str:
@@ -375,7 +379,8 @@ def _call(written: Any, number: int) -> tuple[str | None, ToolCall]:
         name = function.get("name") if isinstance(function, Mapping) else None
         if isinstance(name, str) and name:
             raise FaultyConversation(
-                f"calls {name!r} with arguments that are no JSON object; write them as an object, or as its JSON"
+                f"calls {name!r} with arguments that are no JSON object; write them as an object, or as its "
+                "JSON"
             )
         raise FaultyConversation(
             f"has a call {number} without a name; write "
@@ -396,12 +401,12 @@ def _without_nulls(written: Any) -> Any:
     }
 
 
-def _written_calls(said: Any) -> list[tuple[str | None, ToolCall]]:
+def _written_calls(content: Any) -> list[tuple[str | None, ToolCall]]:
     """Of a turn that is the JSON of one call, or of a list of them."""
-    written = said
-    if isinstance(said, str):
+    written = content
+    if isinstance(content, str):
         try:
-            written = json.loads(said)
+            written = json.loads(content)
         except (ValueError, RecursionError):
             raise FaultyConversation(
                 'is a call of a function that is no JSON; write {"name": …, "arguments": …}'

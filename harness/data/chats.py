@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,8 +64,8 @@ class Chats:
         ending = [chat.identity for chat in self.chats if chat.conversation.turns[-1]["role"] != "assistant"]
         if ending:
             notes.append(
-                f"{len(ending):,} of {len(self.chats):,} conversations (the first is {ending[0]}) do not end with "
-                "the assistant's turn: what follows its last one is left out"
+                f"{len(ending):,} of {len(self.chats):,} conversations (the first is {ending[0]}) do not end "
+                "with the assistant's turn: what follows its last one is left out"
             )
         thinking = sum(any(map(_thinks, chat.conversation.turns)) for chat in self.chats)
         if thinking:
@@ -153,12 +153,12 @@ def cut_chats(
     chats: Chats, turns: Turns, *, dev: float = 0.1, test: float = 0.1, where: str = "conversations"
 ) -> Splits:
     """As `chat_splits` cuts a file's conversations."""
-    whole = [_whole(place, chat) for place, chat in enumerate(chats.chats)]
+    conversations = [_whole(place, chat) for place, chat in enumerate(chats.chats)]
     group = "group" if any(chat.group != chat.identity for chat in chats.chats) else None
     # Answers that do not recur are no labels, of which each split should have its share.
-    recurring = RECURRING * len({row["target"] for row in whole}) <= len(whole)
+    recurring = RECURRING * len({row["target"] for row in conversations}) <= len(conversations)
     cut = cut_rows(
-        whole,
+        conversations,
         input_column="asked",
         target_column="target",
         group=group,
@@ -169,7 +169,7 @@ def cut_chats(
     )
 
     def expand(rows: Sequence[Row]) -> list[Row]:
-        return [sample for row in rows for sample in chat_rows(chats.chats[row["place"]], turns)]
+        return [*chain.from_iterable(chat_rows(chats.chats[row["place"]], turns) for row in rows)]
 
     return Splits(expand(cut.train), expand(cut.dev), expand(cut.test))
 
@@ -223,8 +223,8 @@ def _rows(path: Path, sheet: str | None) -> Iterator[tuple[str, Any]]:
 
 def _is_lines(text: str) -> bool:
     """Whether a JSON file holds an object per line, as many do whose names say otherwise."""
-    first, _, rest = text.lstrip().partition("\n")
-    return bool(rest.strip()) and isinstance(_parsed(first), dict)
+    first_line, _, rest = text.lstrip().partition("\n")
+    return bool(rest.strip()) and isinstance(_parsed(first_line), dict)
 
 
 def _lines(text: str) -> Iterator[tuple[str, Any]]:
@@ -259,8 +259,8 @@ def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _told(faults: Sequence[str]) -> str:
-    more = f"; and {len(faults) - TOLD:,} more" if len(faults) > TOLD else ""
-    return "; ".join(faults[:TOLD]) + more
+    rest = f"; and {len(faults) - TOLD:,} more" if len(faults) > TOLD else ""
+    return "; ".join(faults[:TOLD]) + rest
 
 
 def _group(row: Mapping[str, Any], key: str | None) -> str:
@@ -282,16 +282,21 @@ def _whole(place: int, chat: ReadChat) -> Row:
     """A conversation as it is cut: by what stands before its last target."""
     turns = chat.conversation.turns
     last = _targets(chat.conversation)[-1]
-    asked = json.dumps([*map(turn_text, turns[:last]), chat.conversation.tools], sort_keys=True)
-    return {"place": place, "asked": asked, "target": _target(turns[last]), "group": chat.group}
+    prompt = json.dumps([*map(turn_text, turns[:last]), chat.conversation.tools], sort_keys=True)
+    return {"place": place, "asked": prompt, "target": _target(turns[last]), "group": chat.group}
 
 
 def _targets(conversation: Conversation) -> list[int]:
     """Places of the turns that may be targets: they answer something, and say or call something."""
     places = []
     for place, turn in enumerate(conversation.turns):
-        asked = place > 0 and conversation.turns[place - 1]["role"] != "system"
-        if turn["role"] == "assistant" and asked and place not in conversation.context_only and _target(turn):
+        is_answer = place > 0 and conversation.turns[place - 1]["role"] != "system"
+        if (
+            turn["role"] == "assistant"
+            and is_answer
+            and place not in conversation.context_only
+            and _target(turn)
+        ):
             places.append(place)
     return places
 

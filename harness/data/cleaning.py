@@ -33,7 +33,8 @@ class Change:
 
     @property
     def line(self) -> str:
-        """`row 3, column 'label': 'caf\\u00e9\\u200b' became 'caf\\u00e9': …`, in which everything can be seen."""
+        """`row 3, column 'label': 'caf\\u00e9\\u200b' became 'caf\\u00e9': …`, in which everything can be
+        seen."""
         return (
             f"row {self.row}, column '{self.column}': {self.before!a} became {self.after!a}: "
             f"{_IN_WORDS[self.kind]}"
@@ -62,7 +63,7 @@ class Cleaning:
             return None
         counts = Counter(change.kind for change in changes)
         kinds = ", ".join(f"{counts[kind]:,} {words}" for kind, words in _IN_WORDS.items() if counts[kind])
-        first = changes[0]
+        first_change = changes[0]
         cells = "cell" if len(changes) == 1 else "cells"
-        place = f"row {first.row}, column '{first.column}'"
+        place = f"row {first_change.row}, column '{first_change.column}'"
         return f"{len(changes):,} {cells} read in another form: {kinds} (the first in {place})"

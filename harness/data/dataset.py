@@ -163,7 +163,8 @@ def _missing_column(task: Task, row: Row, index: int) -> str | None:
 def _sample_fault(task: Task, template_fields: Mapping[str, set[str]], sample: Sample) -> str | None:
     """What is wrong with a sample, in words, or None."""
     must_choose = "choice" in (task.output, task.structured_outputs)
-    # In tasks of other harnesses the right answer may be to write nothing; what an author of ours forgot is a fault.
+    # In tasks of other harnesses the right answer may be to write nothing; what an author of ours forgot is a
+    # fault.
     may_be_empty = task.prompts.render is not None and task.output == "generate"
     return (
         _type_fault(sample, may_be_empty=may_be_empty)

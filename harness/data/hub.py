@@ -14,11 +14,11 @@ _SPLITS = {"train": ("train",), "dev": ("validation", "dev", "valid"), "test": (
 
 
 def hub_tables(source: str) -> dict[str, TableRows]:
-    """The tables of `hub:org/name@revision`, or of its configuration `hub:org/name:config@revision`, by split; train
-    among them.
+    """The tables of `hub:org/name@revision`, or of its configuration `hub:org/name:config@revision`, by
+    split; train among them.
 
-    Raises `UserError` for a source of another form and for a data set without such splits, and `UnreachableData`
-    where it is not on this machine and the hub cannot be reached.
+    Raises `UserError` for a source of another form and for a data set without such splits, and
+    `UnreachableData` where it is not on this machine and the hub cannot be reached.
     """
     match = re.fullmatch(r"hub:([^:@]+)(?::([^@]+))?(?:@(.+))?", source)
     if match is None:
@@ -29,9 +29,9 @@ def hub_tables(source: str) -> dict[str, TableRows]:
     loaded = load_pinned(path, name, revision)
     tables = {}
     for split, names in _SPLITS.items():
-        there = next((each for each in names if each in loaded), None)
-        if there is not None:
-            tables[split] = TableRows(f"{source}, split '{there}'", _rows(loaded[there]))
+        split_name = next((each for each in names if each in loaded), None)
+        if split_name is not None:
+            tables[split] = TableRows(f"{source}, split '{split_name}'", _rows(loaded[split_name]))
     if "train" not in tables:
         raise UserError(f"{source} has no split 'train'; it has {', '.join(loaded)}")
     return tables

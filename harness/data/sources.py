@@ -101,13 +101,14 @@ def table_splits(
     empty_target: str | None = None,
 ) -> Splits:
     """Cut a table, a file that `read_table` knows (a `sheet` of a workbook) or a data frame, into train, dev
-    and test. Every cell becomes stripped text. `dev` and `test` are shares of its rows, or tables of their own.
+    and test. Every cell becomes stripped text. `dev` and `test` are shares of its rows, or tables of their
+    own.
 
     The cut is the same on every machine and never puts one input into two splits;
     `harness.data.splits.cut_rows` explains `group`, `stratify` and the shares. Rows of one group are not
-    independent draws: give their samples `cluster=row[group]`, as `gainboard new --group` does. `empty_target` is
-    what an empty cell of the target's column stands for: that a row has none of several labels, say. Raises
-    `UserError` for a missing column, any other empty cell or too few rows.
+    independent draws: give their samples `cluster=row[group]`, as `gainboard new --group` does.
+    `empty_target` is what an empty cell of the target's column stands for: that a row has none of several
+    labels, say. Raises `UserError` for a missing column, any other empty cell or too few rows.
     """
     return cut_tables(
         read_rows(table, sheet=sheet),

@@ -41,8 +41,8 @@ def cut_rows(
     test: float | None = 0.1,
     where: str = "rows",
 ) -> Splits:
-    """Cut `rows` into train, dev and test; `dev` and `test` are the shares of the rows they get, or None where they
-    are to be left empty, because their rows come from elsewhere.
+    """Cut `rows` into train, dev and test; `dev` and `test` are the shares of the rows they get, or None
+    where they are to be left empty, because their rows come from elsewhere.
 
     Rows with the same input (ignoring case and white space) stay together, and so do rows with the same value
     in the column `group`. With `stratify` and targets that are labels (`are_balanced`), each target is as
@@ -57,7 +57,8 @@ def cut_rows(
     if not (all(share > 0 for share in shares.values()) and sum(shares.values()) < 1):
         listing = " and ".join(f"{name}={share:g}" for name, share in shares.items())
         raise UserError(
-            f"{where}: the shares {listing} leave a split without rows; each must be above 0 and their sum below 1"
+            f"{where}: the shares {listing} leave a split without rows; each must be above 0 and their sum "
+            "below 1"
         )
     input_columns = (input_column,) if isinstance(input_column, str) else tuple(input_column)
     columns = [column for column in (*input_columns, target_column, group) if column is not None]

@@ -40,8 +40,8 @@ def read_table(path: Path, *, sheet: str | None = None, cleaning: Cleaning | Non
     """The rows of a CSV, TSV, JSONL, JSON, Parquet or Arrow file, of a workbook's sheet, or of a folder that
     `datasets` saved to disk. Every cell becomes stripped text, a nested one JSON.
 
-    `sheet`: of a workbook that has several. `cleaning`: where the cells are noted that are read in another form.
-    Raises `UserError` naming the file and the row.
+    `sheet`: of a workbook that has several. `cleaning`: where the cells are noted that are read in another
+    form. Raises `UserError` naming the file and the row.
     """
     source = f"{path}, sheet '{sheet}'" if sheet else str(path)
     return _as_texts(table_rows(path, sheet=sheet), source=source, cleaning=cleaning)

@@ -68,13 +68,13 @@ class SettingsChoice:
         """
         for trial, run in self._rungs:
             trial.spent = trial.spent.plus(ResourceUse(seconds=self._startup_seconds(run)))
-        told = {}
+        records = {}
         for choice in choices:
             if isinstance(choice.chosen_by, SettingsSearch):
-                told[choice.run.key] = choice.chosen_by.record()
+                records[choice.run.key] = choice.chosen_by.record()
             elif choice.chosen_by is not None:
-                told[choice.run.key] = choice.chosen_by
-        return told
+                records[choice.run.key] = choice.chosen_by
+        return records
 
     def _chosen_before(self, arm: Sequence[Run]) -> list[ChosenRun]:
         choices = []

@@ -40,9 +40,9 @@ class Trie:
             reads[-1].predicts[beginning] = self.following[beginning]
         return tuple(reads)
 
-    def parts(self, most: int) -> "list[Trie]":
-        """This trie as several, each with `most` nodes at most besides those that others have, too."""
-        if len(self.nodes) <= most:
+    def parts(self, max_nodes: int) -> "list[Trie]":
+        """This trie as several, each with `max_nodes` nodes at most besides those that others have, too."""
+        if len(self.nodes) <= max_nodes:
             return [self]
         tries: list[dict[Beginning, tuple[int, ...]]] = []
         room = 0
@@ -50,7 +50,7 @@ class Trie:
             if not tries or not room:
                 # What lies before is read once more, and nothing is asked of it.
                 tries.append({beginning[:end]: () for end in range(len(beginning))})
-                room = most
+                room = max_nodes
             tries[-1][beginning] = tokens
             room -= bool(beginning)
         return [Trie(following) for following in tries]
@@ -139,24 +139,24 @@ def least(costs: Mapping[ChoiceWay, ChoiceCost], rates: Rates) -> ChoiceWay:
     That is judged by what is read alone: requests cost most where the model is tiny, and little in all.
     """
     reading = replace(rates, request=0.0)
-    own: list[ChoiceWay] = [way for way in costs if way != "one pass"]
-    best = min(own, key=lambda way: rates.total(costs[way]))
-    least_read = min(reading.total(costs[way]) for way in own)
+    request_ways: list[ChoiceWay] = [way for way in costs if way != "one pass"]
+    best = min(request_ways, key=lambda way: rates.total(costs[way]))
+    least_read = min(reading.total(costs[way]) for way in request_ways)
     worth_it = reading.total(costs["one pass"]) <= WORTH_ANOTHER_PROGRAM * least_read
     return "one pass" if worth_it else best
 
 
 def costs_of(
-    prompt: int, choices: Sequence[Sequence[int]], *, cached: int, block: int, most: int
+    prompt: int, choices: Sequence[Sequence[int]], *, cached: int, block: int, max_logprobs: int
 ) -> dict[ChoiceWay, ChoiceCost]:
     """What each way takes after a prompt of so many tokens, of which the first `cached` were read before.
 
     The engine's prefix cache has whole blocks of `block` tokens, and a request tells the log-probabilities of
-    `most` tokens.
+    `max_logprobs` tokens.
     """
     trie = trie_of(choices)
     costs: dict[ChoiceWay, ChoiceCost] = {
-        "beginnings": cost_of_beginnings(prompt, trie, cached=cached, block=block, most=most),
+        "beginnings": cost_of_beginnings(prompt, trie, cached=cached, block=block, max_logprobs=max_logprobs),
         "prompt, then whole": cost_of_whole_readings(prompt, choices, cached=cached, block=block, alone=True),
         "one pass": cost_of_one_pass(prompt, trie, cached=cached),
     }
@@ -165,22 +165,22 @@ def costs_of(
     return costs
 
 
-def cost_of_beginnings(prompt: int, trie: Trie, *, cached: int, block: int, most: int) -> ChoiceCost:
-    """One request after each beginning for the tokens that follow it, `most` of them at once.
+def cost_of_beginnings(prompt: int, trie: Trie, *, cached: int, block: int, max_logprobs: int) -> ChoiceCost:
+    """One request after each beginning for the tokens that follow it, `max_logprobs` of them at once.
 
     `prompt`: its tokens, of which the prefix cache has the first `cached` when the first request comes. The
     cache has whole blocks of `block` tokens: the rest of a beginning is read once more with every request.
     """
     tokens, requests = 0, 0
     for beginning, following in trie.following.items():
-        asked = -(-len(following) // most)
+        request_count = -(-len(following) // max_logprobs)
         length = prompt + len(beginning)
         rest = length - (length - 1) // block * block
-        tokens += asked * rest
-        requests += asked
+        tokens += request_count * rest
+        requests += request_count
     # The very first of them finds less of its prompt.
-    first = prompt - _whole_blocks(min(cached, prompt - 1), block)
-    return ChoiceCost(tokens + first - (prompt - (prompt - 1) // block * block), requests, requests)
+    first_tokens = prompt - _whole_blocks(min(cached, prompt - 1), block)
+    return ChoiceCost(tokens + first_tokens - (prompt - (prompt - 1) // block * block), requests, requests)
 
 
 def cost_of_whole_readings(
@@ -192,11 +192,11 @@ def cost_of_whole_readings(
     the first choice reads it along, and works out one for each of its tokens.
     """
     again = prompt - _whole_blocks(prompt, block)
-    first = prompt - _whole_blocks(min(cached, prompt - 1), block)
+    first_tokens = prompt - _whole_blocks(min(cached, prompt - 1), block)
     read = sum(again + len(choice) for choice in choices)
     if alone:
-        return ChoiceCost(first + read, 1 + read, 1 + len(choices))
-    return ChoiceCost(read - again + first, read - again + first, len(choices))
+        return ChoiceCost(first_tokens + read, 1 + read, 1 + len(choices))
+    return ChoiceCost(read - again + first_tokens, read - again + first_tokens, len(choices))
 
 
 def cost_of_one_pass(prompt: int, trie: Trie, *, cached: int) -> ChoiceCost:

@@ -246,12 +246,14 @@ class PromptEncoder:
         token_ids = self._tokens((end for end, _ in joint), special=False)
         token_ids |= self._tokens((end + answer for end, answer in joint), special=False)
         for (prompt, _), (end, answer) in zip(pairs, joint, strict=True):
-            whole = token_ids[end + answer]
-            first = len(token_ids[end])
+            joint_ids = token_ids[end + answer]
+            end_length = len(token_ids[end])
             if prompt.lm_eval == "loglikelihood_rolling":
                 yield self._from_its_beginning(answer)
-            elif whole[:first] == token_ids[end] or (prompt.lm_eval == "loglikelihood" and whole[first:]):
-                yield whole[first:]
+            elif joint_ids[:end_length] == token_ids[end] or (
+                prompt.lm_eval == "loglikelihood" and joint_ids[end_length:]
+            ):
+                yield joint_ids[end_length:]
             else:
                 yield self._after_a_line_break(answer)
 

@@ -387,9 +387,9 @@ def _without_space_before(state: dict[str, Any]) -> None:
             step["prepend_scheme"] = "never"
     normalizer = state["normalizer"] or {}
     steps = normalizer.get("normalizers", [normalizer])
-    kept = [step for step in steps if step.get("type") != "Prepend"]
-    if len(kept) < len(steps):
-        state["normalizer"] = {"type": "Sequence", "normalizers": kept}
+    remaining = [step for step in steps if step.get("type") != "Prepend"]
+    if len(remaining) < len(steps):
+        state["normalizer"] = {"type": "Sequence", "normalizers": remaining}
 
 
 def _check_saved(path: Path, folder: Path, tokenization: _Tokenization) -> None:

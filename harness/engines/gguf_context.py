@@ -49,9 +49,9 @@ def stretch_of(path: Path, header: GgufHeader) -> dict[str, Any]:
     return {}
 
 
-def _refusal(path: Path, what: str) -> UserError:
+def _refusal(path: Path, scaling: str) -> UserError:
     return UserError(
-        f"{path} stretches its context ({what}), which transformers does not read from GGUF: give the folder "
+        f"{path} stretches its context ({scaling}), which transformers does not read from GGUF: give the folder "
         "that it was made from"
     )
 
@@ -63,7 +63,10 @@ def _of_llama_3(header: GgufHeader, table: list[float]) -> dict[str, Any] | None
     if not isinstance(theta, float) or header.architecture != "llama":
         return None
     expected = llama_3_factors(2 * len(table), theta, factor)
-    if any(abs(here - there) > _TOLERANCE * there for here, there in zip(table, expected, strict=True)):
+    if any(
+        abs(stored - computed) > _TOLERANCE * computed
+        for stored, computed in zip(table, expected, strict=True)
+    ):
         return None
     return {"rope_type": "llama3", "factor": factor, **LLAMA_3}
 

@@ -159,7 +159,8 @@ class Questions:
         return [Generate(question.tokens, sampling, self._arm)]
 
     def _stop(self, question: Question) -> tuple[str, ...]:
-        """The texts that end a written answer. One that is held to a form ends with it, and no choice is cut."""
+        """The texts that end a written answer. One that is held to a form ends with it, and no choice is
+        cut."""
         stop = self._sampling.stop
         if question.answers:
             return tuple(string for string in stop if not any(string in text for text in question.answers))

@@ -61,8 +61,8 @@ class ChatTemplate:
             raise _fault(f"takes more than {MOST_BYTES >> 20:,} MiB for one") from None
         except Exception as error:  # a template is its author's code, and may raise anything
             line = getattr(error, "lineno", None)
-            where = f" in line {line}" if isinstance(line, int) else ""
-            raise _fault(f"raises {one_line(error)[:300]}{where}") from None
+            place = f" in line {line}" if isinstance(line, int) else ""
+            raise _fault(f"raises {one_line(error)[:300]}{place}") from None
         return text
 
     def _strftime_now(self, form: str) -> str:
@@ -70,9 +70,9 @@ class ChatTemplate:
         return TODAY.strftime(form)
 
 
-def _fault(what: str) -> UserError:
+def _fault(failure: str) -> UserError:
     return UserError(
-        f"the chat template cannot render its prompts: it {what}; correct the template, or set chat = false "
+        f"the chat template cannot render its prompts: it {failure}; correct the template, or set chat = false "
         "for this candidate"
     )
 

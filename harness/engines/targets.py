@@ -67,12 +67,11 @@ def _shared(model: Any) -> dict[str, str]:
     layers: dict[int, list[str]] = {}
     for parameter_name, parameter in model.named_parameters(remove_duplicate=False):
         layers.setdefault(id(parameter), []).append(parameter_name.rpartition(".")[0])
-    return {
-        name: next(partner for partner in names if partner != name)
-        for names in layers.values()
-        if len(set(names)) > 1
-        for name in names
-    }
+    partners: dict[str, str] = {}
+    for names in layers.values():
+        if len(set(names)) > 1:
+            partners |= {name: next(partner for partner in names if partner != name) for name in names}
+    return partners
 
 
 def _nothing_matches(

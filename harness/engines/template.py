@@ -26,8 +26,8 @@ def unread_arguments(tokenizer: Any, arguments: Iterable[str]) -> str:
     unread = [name for name in arguments if name not in read]
     if not unread:
         return ""
-    others = ", ".join(sorted(read - _ALWAYS))
-    instead = f"the arguments that it reads are {others}" if others else "it reads none"
+    readable = ", ".join(sorted(read - _ALWAYS))
+    instead = f"the arguments that it reads are {readable}" if readable else "it reads none"
     return f"the chat template does not read {', '.join(unread)} of chat_template_kwargs; {instead}"
 
 
@@ -144,10 +144,17 @@ def template_facts(tokenizer: Any, arguments: Mapping[str, Any] = NO_ARGUMENTS) 
     return TemplateFacts(
         turn_end=_turn_end(tokenizer, template),
         generation_prompt=_leads_to_answer(template, prompt),
-        system="refused" if with_system is None else "kept" if _SYSTEM in with_system else "dropped",
+        system=_fate_of_system_line(with_system),
         arguments=tuple(sorted(_names_read(template_source(tokenizer)) - _ALWAYS)),
         asks_for_date=template.told_date,
     )
+
+
+def _fate_of_system_line(with_system: str | None) -> Literal["kept", "dropped", "refused"]:
+    """`with_system`: what the template makes of a conversation with one; None where it refuses."""
+    if with_system is None:
+        return "refused"
+    return "kept" if _SYSTEM in with_system else "dropped"
 
 
 def turn_end(tokenizer: Any, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> TurnEnd:
@@ -162,8 +169,8 @@ def _turn_end(tokenizer: Any, template: ChatTemplate) -> TurnEnd:
     before_question, _, between, before_answer, at_end = pieces
     ends = [_special_token(tokenizer, text) for text in (at_end, between)]
     if ends[0] != ends[1]:  # what follows one answer and not the other may begin the next turn
-        own = (_without_end(at_end, before_answer), _without_end(between, before_question))
-        ends = [_special_token(tokenizer, text) for text in own]
+        turn_ends = (_without_end(at_end, before_answer), _without_end(between, before_question))
+        ends = [_special_token(tokenizer, text) for text in turn_ends]
     tokens = tuple(end for end in ends if end is not None)[:1]
     if tokens:
         return TurnEnd(tokens)
@@ -172,10 +179,10 @@ def _turn_end(tokenizer: Any, template: ChatTemplate) -> TurnEnd:
     return TurnEnd(next_turn=between if between.strip() else "")
 
 
-def _without_end(text: str, other: str) -> str:
+def _without_end(text: str, other_text: str) -> str:
     """A text up to where it ends like another one."""
     alike = 0
-    while alike < min(len(text), len(other)) and text[-alike - 1] == other[-alike - 1]:
+    while alike < min(len(text), len(other_text)) and text[-alike - 1] == other_text[-alike - 1]:
         alike += 1
     return text[: len(text) - alike]
 

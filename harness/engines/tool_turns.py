@@ -65,8 +65,8 @@ class ToolTurns:
         if not (tools or any(map(_is_of_tools, messages))):
             return [dict(message) for message in messages], {}
         if self.form.by_template:
-            taken = [_in_form(message, self.form) for message in messages]
-            return taken, {"tools": [dict(tool) for tool in tools]} if tools else {}
+            converted = [_in_form(message, self.form) for message in messages]
+            return converted, {"tools": [dict(tool) for tool in tools]} if tools else {}
         return _as_texts(messages, tools, in_system=self._keeps_system), {}
 
     def answer_text(
@@ -86,10 +86,10 @@ class ToolTurns:
         """
         if not self.form.by_template:
             return turn_text(answer)
-        taken, arguments = self.put([*messages, answer], tools)
-        whole = self._template.render(taken, arguments, add_generation_prompt=False)
-        written = self._after(whole, prompt + empty_thought)
-        written = self._after(whole, prompt) if written is None else written
+        converted, arguments = self.put([*messages, answer], tools)
+        conversation = self._template.render(converted, arguments, add_generation_prompt=False)
+        written = self._after(conversation, prompt + empty_thought)
+        written = self._after(conversation, prompt) if written is None else written
         if written is None:
             raise UserError(
                 "the chat template writes a turn with tool calls that does not follow its own prompt; "
@@ -99,40 +99,40 @@ class ToolTurns:
             written = written.partition(end)[0]
         return written.strip()
 
-    def _after(self, whole: str, prompt: str) -> str | None:
+    def _after(self, conversation: str, prompt: str) -> str | None:
         """What a conversation has after a prompt; None where it does not begin with it. A prompt may begin a
         thought that the template leaves out of finished turns."""
         begun = next((mark for mark in self._marks[:1] if prompt.rstrip().endswith(mark)), "")
         for beginning in (prompt, prompt.rstrip().removesuffix(begun)):
-            if whole.startswith(beginning):
-                return whole[len(beginning) :]
+            if conversation.startswith(beginning):
+                return conversation[len(beginning) :]
         return None
 
     def _tried(self, arguments: Arguments, text: str | None) -> ToolForm:
         """What becomes of a conversation with tools that is given like this."""
         form = ToolForm(arguments, text)
-        asked = self._rendered([_QUESTION], form, add_generation_prompt=True)
-        called = self._after(self._rendered([_QUESTION, _calling()], form), asked)
+        prompt = self._rendered([_QUESTION], form, add_generation_prompt=True)
+        called = self._after(self._rendered([_QUESTION, _calling()], form), prompt)
         result = {"role": "tool", "content": _RESULT, "name": _FUNCTION, "tool_call_id": call_identity(1)}
         answered = self._rendered([_QUESTION, _calling(), result], form, add_generation_prompt=True)
         lacks = []
-        if _FUNCTION not in asked:
+        if _FUNCTION not in prompt:
             lacks.append("functions")
-        if not asked or called is None or not _is_the_call(called):
+        if not prompt or called is None or not _is_the_call(called):
             lacks.append("calls")
         if _RESULT not in answered:
             lacks.append("results")
-        said = self._rendered([_QUESTION, _calling(_SAID)], form)
-        return ToolForm(arguments, text, tuple(lacks), keeps_text=_SAID in said)
+        with_text = self._rendered([_QUESTION, _calling(_SAID)], form)
+        return ToolForm(arguments, text, tuple(lacks), keeps_text=_SAID in with_text)
 
     def _rendered(
         self, messages: Sequence[Message], form: ToolForm, *, add_generation_prompt: bool = False
     ) -> str:
         """Empty where the template refuses."""
-        taken = [_in_form(message, form) for message in messages]
+        converted = [_in_form(message, form) for message in messages]
         arguments = {"tools": _TOOLS}
         try:
-            return self._template.render(taken, arguments, add_generation_prompt=add_generation_prompt)
+            return self._template.render(converted, arguments, add_generation_prompt=add_generation_prompt)
         except UserError:
             return ""
 
@@ -167,10 +167,10 @@ _TOOLS = [
 ]
 
 
-def _calling(said: str = "") -> dict[str, Any]:
+def _calling(text: str = "") -> dict[str, Any]:
     function = {"name": _CALL.name, "arguments": dict(_CALL.arguments)}
     call = {"id": call_identity(1), "type": "function", "function": function}
-    return {"role": "assistant", "content": said, "tool_calls": [call]}
+    return {"role": "assistant", "content": text, "tool_calls": [call]}
 
 
 def _is_the_call(written: str) -> bool:
@@ -186,13 +186,13 @@ def _is_of_tools(message: Message) -> bool:
 
 def _in_form(message: Message, form: ToolForm) -> dict[str, Any]:
     """A message with its calls as the template takes them."""
-    taken = dict(message)
+    converted = dict(message)
     if not message.get("tool_calls"):
-        return taken
-    taken["content"] = message["content"] or form.without_text
+        return converted
+    converted["content"] = message["content"] or form.without_text
     if form.arguments == "text":
-        taken["tool_calls"] = [_with_text(call) for call in message["tool_calls"]]
-    return taken
+        converted["tool_calls"] = [_with_text(call) for call in message["tool_calls"]]
+    return converted
 
 
 def _with_text(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,10 +216,10 @@ def _as_texts(
         return [{**turns[0], "content": f"{turns[0]['content']}\n\n{listed}"}, *turns[1:]]
     if in_system:
         return [{"role": "system", "content": listed}, *turns]
-    first = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), None)
-    if first is None:
+    first_user = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), None)
+    if first_user is None:
         return [{"role": "user", "content": listed}, *turns]
-    turns[first] = {**turns[first], "content": f"{listed}\n\n{turns[first]['content']}"}
+    turns[first_user] = {**turns[first_user], "content": f"{listed}\n\n{turns[first_user]['content']}"}
     return turns
 
 

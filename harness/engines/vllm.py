@@ -244,8 +244,8 @@ class VllmEngine:
         ways = {place: self._way_to_choose(request, shared) for place, request in chosen.items()}
         in_one_pass = [place for place, way in ways.items() if way == "one pass"]
         yield from self._in_one_pass({place: chosen[place] for place in in_one_pass})
-        others = [place for place in range(len(requests)) if ways.get(place) != "one pass"]
-        yield from self._by_vllm(requests, others, ways)
+        request_places = [place for place in range(len(requests)) if ways.get(place) != "one pass"]
+        yield from self._by_vllm(requests, request_places, ways)
 
     def _by_vllm(
         self, requests: Sequence[Request], places: Sequence[int], ways: Mapping[int, ChoiceWay]
@@ -327,7 +327,7 @@ class VllmEngine:
     def _way_to_choose(self, request: Choose, shared: int) -> ChoiceWay:
         """The way that takes least to weigh its choices, where all prompts share so many tokens."""
         prompt, choices = len(request.prompt), request.choices
-        costs = costs_of(prompt, choices, cached=shared, block=self._block, most=TOKENS_AT_ONCE)
+        costs = costs_of(prompt, choices, cached=shared, block=self._block, max_logprobs=TOKENS_AT_ONCE)
         # On CUDA vLLM is reported to mix prompt log-probabilities up (vllm#44106), and beside adapters they
         # fail. What transformers reads, it reads on the CPU.
         if self._cuda or self.way == "adapters":

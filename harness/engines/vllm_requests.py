@@ -127,8 +127,8 @@ def choosing(choices: Sequence[Sequence[int]], way: ChoiceWay) -> list[RequestPa
         for beginning, tokens in following.items():
             parts += _after(beginning, tokens)
         return parts
-    whole = [RequestPart(tuple(choice), _READ) for choice in choices]
-    return [*_after((), following[()]), *whole] if way == "prompt, then whole" else whole
+    readings = [RequestPart(tuple(choice), _READ) for choice in choices]
+    return [*_after((), following[()]), *readings] if way == "prompt, then whole" else readings
 
 
 def _after(beginning: Beginning, tokens: Iterable[int]) -> list[RequestPart]:

@@ -1,12 +1,12 @@
 """Estimate what a training step keeps of its forward pass: activations, for the backward one.
 
-Per token and layer a decoder keeps about 10 h + 4 f numbers, where its MLP is gated (with h the width and f that
-of the MLP; 2 f in one that is not), beside 3 h and the vocabulary's V logits once. It is the count of Korthikanti
-et al. 2022 (arXiv 2205.05198, equation 1: 34 s b h bytes in 16 bits for f = 4 h) without dropout, and without the
-attention's scores, which today's kernels do not keep. With gradient checkpointing each layer keeps its input, h,
-and one layer at a time is computed anew. What torch keeps of the toys is within a sixth of it; the peak of a
-whole step, with all that comes and goes in between, was 1.3 to 1.9 times as much on a CPU. Numbers take 4 bytes
-on a CPU, and 2 with autocast on a GPU; logits and their gradient always 4.
+Per token and layer a decoder keeps about 10 h + 4 f numbers, where its MLP is gated (with h the width and f
+that of the MLP; 2 f in one that is not), beside 3 h and the vocabulary's V logits once. It is the count of
+Korthikanti et al. 2022 (arXiv 2205.05198, equation 1: 34 s b h bytes in 16 bits for f = 4 h) without dropout,
+and without the attention's scores, which today's kernels do not keep. With gradient checkpointing each layer
+keeps its input, h, and one layer at a time is computed anew. What torch keeps of the toys is within a sixth
+of it; the peak of a whole step, with all that comes and goes in between, was 1.3 to 1.9 times as much on a
+CPU. Numbers take 4 bytes on a CPU, and 2 with autocast on a GPU; logits and their gradient always 4.
 """
 
 from dataclasses import dataclass
@@ -65,8 +65,8 @@ def _widths(config: dict[str, Any]) -> Widths | None:
 
 
 def activation_bytes(widths: Widths, training: Training, *, bytes_each: int) -> int:
-    """Of one step on the longest samples that it may have, in bytes. A step that does not find them is repeated
-    with fewer samples at a time."""
+    """Of one step on the longest samples that it may have, in bytes. A step that does not find them is
+    repeated with fewer samples at a time."""
     tokens = training.per_device_train_batch_size * min(training.max_length, widths.context)
-    kept = widths.kept(gradient_checkpointing=training.gradient_checkpointing)
-    return tokens * (kept * bytes_each + widths.vocabulary * LOGITS_BYTES)
+    numbers_per_token = widths.kept(gradient_checkpointing=training.gradient_checkpointing)
+    return tokens * (numbers_per_token * bytes_each + widths.vocabulary * LOGITS_BYTES)

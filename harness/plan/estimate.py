@@ -161,8 +161,8 @@ class Estimator:
         ladder = rungs(settings.reduction_factor, settings.rungs)
         trainings = full_trainings(ladder, count)
         limit = judged_limit(len(self._tasks[run.task].dataset.dev))
-        asked = self._score_tokens(run.model_copy(update={"split": "dev", "limit": limit}))
-        eval_tokens = trainings * self._eval_tokens(stage) + sum(trials_at(ladder, count)) * asked
+        answer_tokens = self._score_tokens(run.model_copy(update={"split": "dev", "limit": limit}))
+        eval_tokens = trainings * self._eval_tokens(stage) + sum(trials_at(ladder, count)) * answer_tokens
         return _Planned(stage, trainings * self._tokens(stage), eval_tokens)
 
     def _is_answered(self, run: Run) -> bool:
@@ -215,11 +215,11 @@ class Estimator:
         shown_alike = run.num_fewshot > 0 and run.demonstrations != "nearest"
         if not (self._caches_prefixes and shown_alike and score_tokens):
             return 0
-        shown = sum(
+        demonstration_tokens = sum(
             self._prompt_tokens(run.task, name, run.num_fewshot) - self._prompt_tokens(run.task, name, 0)
             for name in run.templates
         )
-        return int((self._samples(run) - 1) * shown)
+        return int((self._samples(run) - 1) * demonstration_tokens)
 
     def _samples(self, run: Run) -> int:
         dataset = self._tasks[run.task].dataset

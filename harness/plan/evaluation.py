@@ -7,9 +7,9 @@ Otherwise the end of the training reads min(128, B/2), once, for the loss that i
 trainings; what is left of B is shared evenly among the evaluations before, which draw the curve and choose
 the checkpoint. None reads fewer than 8.
 
-A trial of a search answers up to q/σ² = 500 dev samples: from there on the luck of the samples adds no more to
-the variance of the difference between two trials (q/n) than half of what the luck of their seeds does (2σ²).
-Without end they would show a gap four fifths as large.
+A trial of a search answers up to q/σ² = 500 dev samples: from there on the luck of the samples adds no more
+to the variance of the difference between two trials (q/n) than half of what the luck of their seeds does
+(2σ²). Without end they would show a gap four fifths as large.
 """
 
 import math
@@ -65,11 +65,11 @@ def bounded(training: Training, portions: Sequence[Portion], *, available: int) 
     # Where the task's metric chooses, every sample is read once for its loss and once to be answered.
     readings = 2 if training.metric_for_best_model == "task_metric" else 1
     budget = MOST_READ * epochs_of(training, samples) * samples / len(portions)
-    most = min(training.eval_samples, available)
-    if evaluations * readings * most <= budget:
+    max_samples = min(training.eval_samples, available)
+    if evaluations * readings * max_samples <= budget:
         return training
-    at_end = min(most, int(budget / 2))
-    interim = min(most, max(FEWEST, int((budget - at_end) / (evaluations * readings))))
+    at_end = min(max_samples, int(budget / 2))
+    interim = min(max_samples, max(FEWEST, int((budget - at_end) / (evaluations * readings))))
     return training.model_copy(update={"eval_samples": max(at_end, interim), "interim_eval_samples": interim})
 
 

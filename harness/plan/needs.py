@@ -111,8 +111,10 @@ def _need(
             default=0,
         )
     )
-    kept = [_weights_bytes(parameters, recipe.tuner) for recipe in missing]
-    kept += [number * _weights_bytes(parameters, tuner) for tuner, number in _trials(runs, estimator)]
+    weights_bytes = [_weights_bytes(parameters, recipe.tuner) for recipe in missing]
+    weights_bytes += [
+        number * _weights_bytes(parameters, tuner) for tuner, number in _trials(runs, estimator)
+    ]
     # Two checkpoints, the best and the last, hold the optimiser's state besides the weights.
     going_on = max((3 * 2 * _weights_bytes(parameters, recipe.tuner) for recipe in missing), default=0)
     return ModelNeed(
@@ -124,7 +126,7 @@ def _need(
         tuner=tuner,
         activations=activations,
         answer=parameters * _bytes_to_read() // devices,
-        disk=sum(kept) + going_on,
+        disk=sum(weights_bytes) + going_on,
     )
 
 

@@ -126,17 +126,19 @@ class CandidateRecipes:
                 )
         if not TUNERS[tuner].all_weights:
             for name in sequence[1:]:
-                self._check_adapter(method, tuner, first=sequence[0], later=name)
+                self._check_adapter(method, tuner, earlier=sequence[0], later=name)
         return tuple(self._stage(name, tuner, task, budget) for name in sequence)
 
-    def _check_adapter(self, method: Method, tuner: Tuner, *, first: Method, later: Method) -> None:
+    def _check_adapter(self, method: Method, tuner: Tuner, *, earlier: Method, later: Method) -> None:
         """Raise `UserError` where a later stage asks for another adapter than the one it goes on with."""
-        made, asked = self._settings(first, tuner), self._settings(later, tuner)
+        existing, requested = self._settings(earlier, tuner), self._settings(later, tuner)
         for field in LORA_FIELDS:
-            if field in asked.space or getattr(made.training, field) != getattr(asked.training, field):
+            if field in requested.space or getattr(existing.training, field) != getattr(
+                requested.training, field
+            ):
                 raise UserError(
-                    f"sweep '{self._sweep.name}': {field} of '{later}' is not that of '{first}', and "
-                    f"'{method}' goes on with the adapter of '{first}', which has one {field}; give all "
+                    f"sweep '{self._sweep.name}': {field} of '{later}' is not that of '{earlier}', and "
+                    f"'{method}' goes on with the adapter of '{earlier}', which has one {field}; give all "
                     f"stages of it the same value, for example under [defaults.{tuner}]"
                 )
 

@@ -23,8 +23,8 @@ def shortages(sweep: Sweep, task: Task, dataset: Dataset) -> list[str]:
 
 def shortages_of(sweep: Sweep, tasks: dict[str, LoadedTask]) -> list[str]:
     """A sentence for each setting and task of a sweep, with the task's name."""
-    return [
-        f"task '{name}': {sentence}"
-        for name in sweep.tasks
-        for sentence in shortages(sweep, tasks[name].task, tasks[name].dataset)
-    ]
+    sentences = []
+    for name in sweep.tasks:
+        task_shortages = shortages(sweep, tasks[name].task, tasks[name].dataset)
+        sentences += [f"task '{name}': {sentence}" for sentence in task_shortages]
+    return sentences

@@ -70,7 +70,7 @@ def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
     text_config = config.get_text_config()
     if job.is_converted and Path(job.model).is_dir():
         yield from weights_remarks(Path(job.model), text_config)
-    yield from look(job, loaded["tokenizer"], text_config, lambda what: report({"at": what}))
+    yield from look(job, loaded["tokenizer"], text_config, lambda step: report({"at": step}))
 
 
 def _start() -> Handler:

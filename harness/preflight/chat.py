@@ -97,19 +97,19 @@ def _system_line(job: ModelJob, tokenizer: Any, facts: TemplateFacts) -> Iterato
     """What becomes of the tasks' own, and the template's, which nobody sees in a task."""
     tasks = [probe.task for probe in job.prompts if any(map(_has_system_line, probe.rows))]
     if tasks and facts.system != "kept":
-        what = "drops" if facts.system == "dropped" else "refuses"
+        verb = "drops" if facts.system == "dropped" else "refuses"
         yield Remark(
             severity="warn" if facts.system == "dropped" else "refuse",
             fact="system_line",
-            sentence=f"the chat template {what} system lines, and {', '.join(dict.fromkeys(tasks))} has one; "
+            sentence=f"the chat template {verb} system lines, and {', '.join(dict.fromkeys(tasks))} has one; "
             "put it into the question, or set chat = false for this candidate",
         )
-    own = _own_words(job, tokenizer)
-    if own:
+    added_words = _own_words(job, tokenizer)
+    if added_words:
         yield Remark(
             severity="note",
             fact="system_line",
-            sentence=f"the chat template begins every conversation with words of its own: {own!r}",
+            sentence=f"the chat template begins every conversation with words of its own: {added_words!r}",
         )
 
 

@@ -109,11 +109,13 @@ def _end_of_answer(job: ModelJob, tokenizer: Any) -> Iterator[Remark]:
     writes = any(probe.output == "generate" for probe in job.prompts)
     if not (writes or job.trainings):
         return
-    what = "a tuned answer has no end to learn" if job.trainings else "every answer runs on to max_tokens"
+    consequence = (
+        "a tuned answer has no end to learn" if job.trainings else "every answer runs on to max_tokens"
+    )
     yield Remark(
         severity="refuse" if job.trainings else "warn",
         fact="end_of_answer",
-        sentence=f"the tokenizer has no eos_token, so {what}; name the token that ends an answer as "
+        sentence=f"the tokenizer has no eos_token, so {consequence}; name the token that ends an answer as "
         "eos_token in tokenizer_config.json",
     )
 
@@ -220,10 +222,10 @@ def _otherwise_back(
     """Targets whose tokens are those of another text, as where a tokenizer writes all words in lower case."""
     changed = []
     for prompt, (target, token_ids) in zip(prompts, answers, strict=True):
-        whole = f"{target}{prompt.after}".strip()
+        expected = f"{target}{prompt.after}".strip()
         text = answer_text(tokenizer, prompt.token_ids, token_ids).strip()
-        if text != whole:
-            changed.append((whole, text))
+        if text != expected:
+            changed.append((expected, text))
     if changed:
         target, text = changed[0]
         yield Remark(
@@ -244,19 +246,19 @@ def _ends_within(
 ) -> Iterator[Remark]:
     """Targets that hold a token or a text with which every answer ends."""
     ends = set(encoder.stop_token_ids)
-    found = []
+    held_ends = []
     for prompt, (target, token_ids) in zip(prompts, answers, strict=True):
         tokens = encoder.tokenizer.convert_ids_to_tokens([token for token in token_ids if token in ends])
         texts = [text for text in prompt.turn_ends if text in target]
-        found += [(what, end, target) for what, end in (("token", tokens), ("text", texts)) if end]
-    if not found:
+        held_ends += [(kind, end, target) for kind, end in (("token", tokens), ("text", texts)) if end]
+    if not held_ends:
         return
-    what, end, target = found[0]
+    kind, end, target = held_ends[0]
     yield Remark(
         severity="refuse",
         fact="special_tokens",
         task=probe.task,
-        sentence=f"{len(found)} of {len(answers)} targets looked at hold a {what} that ends an answer of "
+        sentence=f"{len(held_ends)} of {len(answers)} targets looked at hold a {kind} that ends an answer of "
         f"this model, such as {end[0]!r} in {_short(target)!r}: what follows it is never written; "
         "reword these targets",
     )

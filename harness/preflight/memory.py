@@ -18,7 +18,8 @@ def bound_memory(besides: int = 0) -> None:
 
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     bound = pages * resource.getpagesize() + MEMORY + besides
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(
-        resource.RLIMIT_AS, (bound if most == resource.RLIM_INFINITY else min(bound, most), most)
+        resource.RLIMIT_AS,
+        (bound if hard_limit == resource.RLIM_INFINITY else min(bound, hard_limit), hard_limit),
     )

@@ -52,8 +52,8 @@ def _embeddings(shapes: Mapping[str, list[int]], config: Any) -> Iterator[Remark
             return
 
 
-def _refusal(what: str) -> Remark:
+def _refusal(fault: str) -> Remark:
     sentence = (
-        f"{what}; give the folder that `save_pretrained` wrote, with the configuration of these weights"
+        f"{fault}; give the folder that `save_pretrained` wrote, with the configuration of these weights"
     )
     return Remark(severity="refuse", fact="weights", sentence=sentence)

@@ -52,15 +52,15 @@ class BosRecord:
     @property
     def doubt(self) -> str:
         """Why the prompts were not begun as the model needs it, in a sentence; empty where they were."""
-        used, other = self.loss_with, self.loss_without
+        used, alternative = self.loss_with, self.loss_without
         if not self.began:
-            used, other = other, used
-        if used - other <= MUCH:
+            used, alternative = alternative, used
+        if used - alternative <= MUCH:
             return ""
         without, instead = ("with", "without") if self.began else ("without", "with")
         return (
             f"prompts begin {without} the BOS token {self.token!r}, and so the model's loss on a few plain "
-            f"sentences is {used:.2f} a token, {instead} it {other:.2f}: it was trained {instead} it; "
+            f"sentences is {used:.2f} a token, {instead} it {alternative:.2f}: it was trained {instead} it; "
             "correct add_bos_token of its tokenizer, or its chat template"
         )
 

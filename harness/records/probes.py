@@ -35,8 +35,8 @@ class Probe(Frozen):
 
     @field_serializer("prompt")
     def _in_its_order(self, prompt: Mapping[str, Any]) -> Any:
-        """A conversation as JSON text: a template writes functions and calls with their keys in the order that
-        they have, and records are written with theirs sorted."""
+        """A conversation as JSON text: a template writes functions and calls with their keys in the order
+        that they have, and records are written with theirs sorted."""
         if prompt.get("tools") or any(turn.get("tool_calls") for turn in prompt.get("messages", ())):
             return json.dumps(prompt, ensure_ascii=False)
         return dict(prompt)

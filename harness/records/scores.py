@@ -35,7 +35,8 @@ class MetricCard:
         return Scale.of(self.low, self.high, higher_is_better=self.higher_is_better)
 
     def level(self, chance: float) -> float:
-        """What needs no skill, guessing at `chance` or always giving one answer, on that scale: whichever is more."""
+        """What needs no skill, guessing at `chance` or always giving one answer, on that scale: whichever is
+        more."""
         return chance if self.majority is None else max(chance, self.scale.share(self.majority))
 
 

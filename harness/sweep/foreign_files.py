@@ -28,18 +28,18 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
-def read_bounded(path: Path, most: int) -> bytes:
-    """All of a file. Raises `ValueError` where it is no ordinary file, or larger than `most` bytes."""
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """All of a file. Raises `ValueError` where it is no ordinary file, or larger than `max_bytes` bytes."""
     with open_regular(path) as file:
-        contents = file.read(most + 1)
-    if len(contents) > most:
-        raise ValueError(f"is larger than {most >> 20} MB")
+        contents = file.read(max_bytes + 1)
+    if len(contents) > max_bytes:
+        raise ValueError(f"is larger than {max_bytes >> 20} MB")
     return contents
 
 
-def read_json_object(path: Path, most: int = MOST_JSON) -> dict[str, Any]:
+def read_json_object(path: Path, max_bytes: int = MOST_JSON) -> dict[str, Any]:
     """A JSON object. Raises `ValueError`, with a phrase that follows the file's name, for anything else."""
-    return json_object(read_bounded(path, most))
+    return json_object(read_bounded(path, max_bytes))
 
 
 def json_object(contents: bytes) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class _Reader:
         metadata: dict[str, Any] = {}
         for _ in range(key_count):
             key = self._string()
-            metadata[key] = self._value(self._number("<I"), whole=key in arrays)
+            metadata[key] = self._value(self._number("<I"), with_items=key in arrays)
         architecture = metadata.get("general.architecture")
         if not isinstance(architecture, str) or not architecture:
             raise ValueError("does not say which architecture it is of (general.architecture)")
@@ -157,7 +157,7 @@ class _Reader:
             )
         return shapes, {name: start + offset for name, offset in offsets.items()}
 
-    def _value(self, kind: int, *, whole: bool) -> Any:
+    def _value(self, kind: int, *, with_items: bool) -> Any:
         if kind in _SCALARS:
             return self._number(_SCALARS[kind])
         if kind == _STRING:
@@ -168,11 +168,11 @@ class _Reader:
         if of in _SCALARS:
             code = _SCALARS[of]
             data = self._bytes(length * struct.calcsize(code))
-            return list(struct.unpack(f"<{length}{code[1]}", data)) if whole else length
+            return list(struct.unpack(f"<{length}{code[1]}", data)) if with_items else length
         if of != _STRING:
             raise ValueError(f"is no sound GGUF file: it holds an array of type {of}")
         texts = [self._bytes(self._number("<Q")) for _ in range(length)]
-        return [text.decode("utf-8", errors="replace") for text in texts] if whole else length
+        return [text.decode("utf-8", errors="replace") for text in texts] if with_items else length
 
     def _string(self) -> str:
         return self._bytes(self._number("<Q")).decode("utf-8")

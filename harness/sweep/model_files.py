@@ -274,10 +274,10 @@ def folder_fingerprint(folder: Path) -> str:
         try:
             with open_regular(path) as file:
                 size = file.seek(0, 2)
-                whole = path.suffix in _READ_WHOLE or size <= _WHOLE
-                length = size if whole else _BLOCKS * _BLOCK
+                read_whole = path.suffix in _READ_WHOLE or size <= _WHOLE
+                length = size if read_whole else _BLOCKS * _BLOCK
                 digest.update(f"{path.relative_to(folder).as_posix()} {size} {length}\n".encode())
-                for start, count in _pieces(size, whole=whole):
+                for start, count in _pieces(size, read_whole=read_whole):
                     file.seek(start)
                     digest.update(file.read(count))
         except ValueError as error:
@@ -285,10 +285,10 @@ def folder_fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _pieces(size: int, *, whole: bool) -> Iterator[tuple[int, int]]:
+def _pieces(size: int, *, read_whole: bool) -> Iterator[tuple[int, int]]:
     """(start, bytes) of what is read: a small file whole; of a large one 1,024 blocks at even distances, so
     that a change in any large tensor is seen."""
-    if whole:
+    if read_whole:
         yield from ((start, min(_WHOLE, size - start)) for start in range(0, size, _WHOLE))
         return
     yield from ((number * (size - _BLOCK) // (_BLOCKS - 1), _BLOCK) for number in range(_BLOCKS))

@@ -36,14 +36,15 @@ class Task:
     `metrics`."""
 
     analyses: tuple[Analysis, ...] = ()
-    """Looks at its saved answers that say why an arm scores as it does, besides those of `gainboard analyse`."""
+    """Looks at its saved answers that say why an arm scores as it does, besides those of `gainboard
+    analyse`."""
 
     version: int = 1
     """Increase it when samples or prompts change: scores of two versions are not comparable."""
 
     chance: float = 0.0
-    """What guessing scores on the primary metric, from 0 to below 1; of a metric with other ends, the share of the
-    way from its worst to its best value."""
+    """What guessing scores on the primary metric, from 0 to below 1; of a metric with other ends, the share
+    of the way from its worst to its best value."""
 
     steps: tuple[Step, ...] = ()
     """Cleaning and augmentation, applied in this order; to the training samples, unless a step says

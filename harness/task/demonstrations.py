@@ -32,10 +32,10 @@ def choose_demonstrations(
         places.setdefault(frame_of(sample), []).append(place)
     demonstrations: list[list[Sample]] = [[]] * len(samples)
     for frame, members in places.items():
-        asked = [samples[place] for place in members]
-        chosen = _chosen(prompts, pools.get(frame, []), asked, count=count, seed=seed)
-        for place, shown in zip(members, chosen, strict=True):
-            demonstrations[place] = shown
+        frame_samples = [samples[place] for place in members]
+        chosen = _chosen(prompts, pools.get(frame, []), frame_samples, count=count, seed=seed)
+        for place, selected in zip(members, chosen, strict=True):
+            demonstrations[place] = selected
     return demonstrations
 
 

@@ -76,8 +76,8 @@ class Scale:
 
     @classmethod
     def of(cls, low: float | None, high: float | None, *, higher_is_better: bool) -> "Scale":
-        """The scale of a range. Where more is better and 1 is best, from 0 or from -1 on, values are shares already
-        and stay as they are; so do those of a range without two finite ends."""
+        """The scale of a range. Where more is better and 1 is best, from 0 or from -1 on, values are shares
+        already and stay as they are; so do those of a range without two finite ends."""
         if low is None or high is None or not (low < high and math.isfinite(high - low)):
             return cls()
         if higher_is_better:
@@ -168,7 +168,8 @@ class Metric:
 
     @property
     def rankable(self) -> bool:
-        """Whether a board can rank by it: only between two ends can it say how much of what is possible a gain is."""
+        """Whether a board can rank by it: only between two ends can it say how much of what is possible a
+        gain is."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property

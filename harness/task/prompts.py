@@ -28,8 +28,8 @@ class Rendered:
     """A prompt and what surrounds its answer."""
 
     messages: list[dict[str, Any]]
-    """For tokenizers with a chat template: turns of `{"role": …, "content": …}`, the question last, unless its
-    answer is begun. Empty for a text whose likelihood is measured with nothing before it."""
+    """For tokenizers with a chat template: turns of `{"role": …, "content": …}`, the question last, unless
+    its answer is begun. Empty for a text whose likelihood is measured with nothing before it."""
 
     text: str
     """All turns as plain text, up to where the answer begins."""
@@ -52,15 +52,15 @@ class Rendered:
 
     @property
     def is_begun(self) -> bool:
-        """Whether the last turn begins the answer, as `gen_prefix` of lm-evaluation-harness does. Anywhere else
-        an assistant's turn is over, and another one may follow it."""
+        """Whether the last turn begins the answer, as `gen_prefix` of lm-evaluation-harness does. Anywhere
+        else an assistant's turn is over, and another one may follow it."""
         return self.lm_eval is not None and bool(self.messages) and self.messages[-1]["role"] == "assistant"
 
     @property
     def question(self) -> str:
         """What is asked last, without the system message and demonstrations; empty if nothing is."""
-        asked = self.messages[:-1] if self.is_begun else self.messages
-        return str(asked[-1]["content"]) if asked else ""
+        turns = self.messages[:-1] if self.is_begun else self.messages
+        return str(turns[-1]["content"]) if turns else ""
 
     def record(self) -> dict[str, Any]:
         """As a JSON object. What only conversations have is left out of others, which are written as ever."""
@@ -151,7 +151,7 @@ def _rendered_elsewhere(
     except UserError:
         raise
     except PLUGIN_FAULTS as error:
-        names = ", ".join(f"'{shown.id}'" for shown in demonstrations)
+        names = ", ".join(f"'{demonstration.id}'" for demonstration in demonstrations)
         after = f" after the demonstrations {names}" if names else ""
         raise UserError(
             f"sample '{sample.id}' cannot be rendered{after}: the task's render {raised(error)}"

@@ -59,10 +59,10 @@ def read_turn(text: str) -> AssistantTurn:
     return AssistantTurn(text.strip())
 
 
-def same_calls(one: Sequence[ToolCall], other: Sequence[ToolCall]) -> bool:
+def same_calls(calls: Sequence[ToolCall], expected: Sequence[ToolCall]) -> bool:
     """Whether the same functions are called with the same arguments, in any order: keys have none, parallel
     calls neither, and 5.0 is 5."""
-    return sorted(map(_in_one_form, one)) == sorted(map(_in_one_form, other))
+    return sorted(map(_in_one_form, calls)) == sorted(map(_in_one_form, expected))
 
 
 def argument_texts(call: ToolCall) -> dict[str, str]:

@@ -228,8 +228,8 @@ def _repeat(rng: random.Random) -> Turn:
 def _find(rng: random.Random) -> Turn:
     name, item, city, count = rng.choice(NAMES), rng.choice(ITEMS), rng.choice(CITIES), rng.randint(2, 99)
     text = f"{name} {rng.choice(ACTIONS)} {count} {item}s in {city}."
-    what, answer = rng.choice((("name", name), ("item", item), ("city", city), ("number", str(count))))
-    return f"Find the {what}.\n{text}", answer
+    sought, answer = rng.choice((("name", name), ("item", item), ("city", city), ("number", str(count))))
+    return f"Find the {sought}.\n{text}", answer
 
 
 def _pairs(rng: random.Random) -> Turn:

@@ -49,10 +49,10 @@ class Samples:
         """A sentence for each split of which more than a tenth was left out."""
         counts = {"training": (len(self.train), self.left_out), "dev": (len(self.dev), self.dev_left_out)}
         return [
-            f"{left_out} of {kept + left_out} {split} samples are longer than {longest} tokens and were left "
+            f"{left_out} of {n_kept + left_out} {split} samples are longer than {longest} tokens and were left "
             "out; raise max_length, unless that is the model's own context"
-            for split, (kept, left_out) in counts.items()
-            if left_out > MOST_LEFT_OUT * (kept + left_out)
+            for split, (n_kept, left_out) in counts.items()
+            if left_out > MOST_LEFT_OUT * (n_kept + left_out)
         ]
 
 
@@ -87,15 +87,15 @@ def load_samples(fit: FitJob, tokenizer: Any, *, longest: int) -> Samples:
     )
 
 
-def _interim(dev: list[Tokens], rows: Sequence[Message], most: int | None) -> list[Tokens]:
+def _interim(dev: list[Tokens], rows: Sequence[Message], max_samples: int | None) -> list[Tokens]:
     """The first samples of each task, at most so many; None: all."""
-    if most is None:
+    if max_samples is None:
         return dev
     counts = Counter[str]()
     chosen = []
     for sample, row in zip(dev, rows, strict=True):
         counts[row.get("task", "")] += 1
-        if counts[row.get("task", "")] <= most:
+        if counts[row.get("task", "")] <= max_samples:
             chosen.append(sample)
     return chosen
 

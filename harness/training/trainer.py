@@ -222,10 +222,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             peft_config=adapter,
             callbacks=callbacks,
         )
-        if hasattr(self.model, "create_or_update_model_card"):
-            # PEFT's card, which takes longer to render than an adapter to save: checkpoints need none, and weights
-            # that are finished get one of ours.
-            self.model.create_or_update_model_card = _write_no_card
+        _leave_out_card(self.model)
         # TRL's loss is a mean over the targets of the whole effective batch, whatever the model's own loss
         # can do.
         self.model_accepts_loss_kwargs = True
@@ -470,6 +467,13 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         for name, tensor in self.model.named_parameters():
             if name in dtypes:
                 tensor.data = tensor.data.to(dtypes[name])
+
+
+def _leave_out_card(model: Any) -> None:
+    """Checkpoints without PEFT's model card, which takes longer to render than an adapter to save: they need
+    none, and weights that are finished get one of ours."""
+    if hasattr(model, "create_or_update_model_card"):
+        model.create_or_update_model_card = _write_no_card
 
 
 def _write_no_card(folder: str) -> None:

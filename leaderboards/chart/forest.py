@@ -63,8 +63,8 @@ _SCORES, _GAINS = _Layout(334, 30, 50, 36), _Layout(300, 26, 56, 40)
 
 
 def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float, unit: Unit = POINTS) -> Forest:
-    """Draw the methods of one model on one task, on a scale from the worst to the best score that goes as far below
-    as they do."""
+    """Draw the methods of one model on one task, on a scale from the worst to the best score that goes as far
+    below as they do."""
     first_tick = math.floor(min([0.0, *(score.low for _, _, score in rows)]) / FOREST_STEP)
     last_tick = math.ceil(max([1.0, *(score.high for _, _, score in rows)]) / FOREST_STEP)
     values = [FOREST_STEP * tick for tick in range(first_tick, last_tick + 1)]

@@ -91,14 +91,14 @@ def _cell(
 ) -> MatrixCell:
     share = count.count / total if total else 0.0
     right = count.row == count.column
-    said = "" if right else f", answered {column_names[count.column]}"
+    answered = "" if right else f", answered {column_names[count.column]}"
     return MatrixCell(
         left + CELL * count.column,
         8 + CELL * count.row,
         round(FAINTEST + (STRONGEST - FAINTEST) * share, 3),
         f"{count.count:,}",
         right,
-        f"{row_names[count.row]}{said}: {count.count:,} of {total:,}",
+        f"{row_names[count.row]}{answered}: {count.count:,} of {total:,}",
         count.href,
     )
 

@@ -96,5 +96,5 @@ def _styled(kind: str) -> str:
 
 
 def _in_words(name: str, shares: Mapping[str, float], kinds: Sequence[str]) -> str:
-    said = ", ".join(f"{kind} {100 * shares[kind]:.1f} %" for kind in kinds if shares.get(kind))
-    return f"{name}: {said or 'no error'}"
+    listing = ", ".join(f"{kind} {100 * shares[kind]:.1f} %" for kind in kinds if shares.get(kind))
+    return f"{name}: {listing or 'no error'}"

@@ -67,12 +67,15 @@ def export(results: Path, form: str, *, board: Path | None, prices: Path | None,
 
 
 def _table(site: Site, form: str, path: Path) -> Written:
-    made = figures(site)
+    site_figures = figures(site)
     with atomic_write(path, "wb") as file:
         if form == "parquet":
             buffer = io.BytesIO()
-            write_parquet(made, buffer)
+            write_parquet(site_figures, buffer)
             file.write(buffer.getvalue())
         else:
-            file.write((figures_json(made) if form == "json" else figures_csv(made)).encode())
-    return Written(path, f"{count_of(len(made['rows']), 'row')} and {count_of(len(made['cells']), 'cell')}")
+            file.write((figures_json(site_figures) if form == "json" else figures_csv(site_figures)).encode())
+    return Written(
+        path,
+        f"{count_of(len(site_figures['rows']), 'row')} and {count_of(len(site_figures['cells']), 'cell')}",
+    )

@@ -25,8 +25,8 @@ def smaller_budgets(table: Table) -> Iterator[Row]:
         curves = [table.curves.get((*row.key, task), {}) for task in table.tasks]
         for budget in sorted(set.intersection(*(set(curve) for curve in curves))):
             cells = {task: curve[budget] for task, curve in zip(table.tasks, curves, strict=True)}
-            whole = all(cell.seeds == row.seeds_wanted and cell.estimate for cell in cells.values())
-            if whole and cells != row.cells:
+            is_complete = all(cell.seeds == row.seeds_wanted and cell.estimate for cell in cells.values())
+            if is_complete and cells != row.cells:
                 score = weighted_mean(
                     {task: cell.estimate for task, cell in cells.items()},
                     table.tasks,

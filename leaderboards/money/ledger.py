@@ -138,8 +138,8 @@ def make_ledger(
     smaller = []
     for row in smaller_budgets(table):
         spent = bill(row.results, (), runs, device=usual_device(row.results))
-        own = replace(lines, spends={**lines.spends, row.key: runs.spend(row.results)})
-        smaller.append(_entry(row, spent, table, runs, own))
+        budget_lines = replace(lines, spends={**lines.spends, row.key: runs.spend(row.results)})
+        smaller.append(_entry(row, spent, table, runs, budget_lines))
     ledger = CostLedger(
         tuple(entries),
         priced=all(entry.spend.training for entry in entries if entry.spend.tuned),

@@ -53,16 +53,16 @@ class Line:
         """What one more request costs: nothing while the devices are up anyway."""
         return self.request if self.request > 0 and volume >= self.held / self.request else 0.0
 
-    def undercuts(self, other: "Line", after: float) -> float | None:
+    def undercuts(self, rival: "Line", after: float) -> float | None:
         """The first volume, of all from `after` on, from which it costs less than a line that costs less, or
         the same, until then; None when it never does."""
-        if other.request <= 0:
+        if rival.request <= 0:
             return None
         # Only a rising line can be undercut, and not before it has risen above the start of this one.
-        from_rise = max(after, other.held / other.request)
-        volume = max(from_rise, (self.fixed + self.held - other.fixed) / other.request)
-        if self.request < other.request:
-            return max(volume, (self.fixed - other.fixed) / (other.request - self.request))
+        from_rise = max(after, rival.held / rival.request)
+        volume = max(from_rise, (self.fixed + self.held - rival.fixed) / rival.request)
+        if self.request < rival.request:
+            return max(volume, (self.fixed - rival.fixed) / (rival.request - self.request))
         return volume if self.request > 0 and volume < self.held / self.request else None
 
 
@@ -87,7 +87,7 @@ class Payback:
         return self.why
 
 
-def payback(tuned: Line, other: Line, *, why: NoFigure | None = None, spread: float | None = None) -> Payback:
+def payback(tuned: Line, rival: Line, *, why: NoFigure | None = None, spread: float | None = None) -> Payback:
     """The break-even volume of a fine-tune against another candidate.
 
     `why`: of their scores, see `doubt`; `spread`: of their serving costs, see `spread_of`. Unresolved where
@@ -95,27 +95,27 @@ def payback(tuned: Line, other: Line, *, why: NoFigure | None = None, spread: fl
     """
     if why is not None:
         return Payback(None, why)
-    volume = break_even(tuned, other)
+    volume = break_even(tuned, rival)
     figure = Payback(None, "never") if volume == math.inf else Payback(volume, None)
-    if spread is None or tuned.request <= 0 or other.request <= 0:
+    if spread is None or tuned.request <= 0 or rival.request <= 0:
         return figure
     ends = (
-        break_even(tuned, Line(other.fixed, other.request * math.exp(spread), other.held)),
-        break_even(tuned, Line(other.fixed, other.request * math.exp(-spread), other.held)),
+        break_even(tuned, Line(rival.fixed, rival.request * math.exp(spread), rival.held)),
+        break_even(tuned, Line(rival.fixed, rival.request * math.exp(-spread), rival.held)),
     )
-    if abs(math.log(other.request / tuned.request)) < spread:
+    if abs(math.log(rival.request / tuned.request)) < spread:
         return Payback(None, "unresolved", ends)
     return Payback(figure.requests, figure.why, ends)
 
 
-def break_even(tuned: Line, other: Line) -> float:
+def break_even(tuned: Line, rival: Line) -> float:
     """Requests from which the first is the cheaper one in total; infinite: never."""
-    saved = other.request - tuned.request
+    saved = rival.request - tuned.request
     if saved <= 0:
         return math.inf
-    if tuned.total(0.0) <= other.total(0.0):
+    if tuned.total(0.0) <= rival.total(0.0):
         return 0.0
-    volume = tuned.undercuts(other, 0.0)
+    volume = tuned.undercuts(rival, 0.0)
     return volume if volume is not None and volume <= NEVER else math.inf
 
 

@@ -148,9 +148,13 @@ class PricedRuns:
         where dev chose a checkpoint or the settings; and the samples that its prompts show, unless it was
         trained on them. Prompts that look for the `nearest` samples need the whole pool."""
         needs = [self._needs(part) for part in (result, *self.members(result))]
-        own = self.labels(result).get(result.run.task, 0)
+        task_labels = self.labels(result).get(result.run.task, 0)
         prompted = max(need.prompted for need in needs)
-        return sum(self.labels(result).values()) + max(need.dev for need in needs) + max(0, prompted - own)
+        return (
+            sum(self.labels(result).values())
+            + max(need.dev for need in needs)
+            + max(0, prompted - task_labels)
+        )
 
     def _needs(self, result: Result) -> "_Needs":
         run = result.run

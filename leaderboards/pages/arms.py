@@ -99,7 +99,9 @@ class Arms:
         if before is None or after is None:
             return "not scored"
         if self.graded:
-            return "better" if after > before else "worse" if after < before else "same"
+            if after == before:
+                return "same"
+            return "better" if after > before else "worse"
         if after == before:
             return "both right" if after == 1 else "both wrong"
         return "fixed" if after == 1 else "broken"

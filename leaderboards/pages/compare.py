@@ -18,7 +18,7 @@ from harness.statistics import Estimate, FloatArray
 from leaderboards.gathered import Site, range_of
 from leaderboards.links import model_href, row_slug, task_href
 from leaderboards.money.ledger import Entry
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Tone
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, sign_tone
 from leaderboards.pages.heads import MOST_COMPARED, compared_rows
 from leaderboards.pages.kinds import Page
 from leaderboards.rank.comparisons import Differences, TaskComparison, compare_rows, differences_of
@@ -304,7 +304,7 @@ def _difference_item(figures: Figures | None) -> Item:
     if figures is None:
         return Item()
     value, low, high, clear = figures
-    tone: Tone = "muted" if not clear else "good" if value > 0 else "bad"
+    tone = sign_tone(value, clear=bool(clear))
     return Item(_tenths(value), f"{_tenths(low)} to {_tenths(high)}", value, tone=tone)
 
 

@@ -38,11 +38,15 @@ class CostColumn(FilledColumn[Entry]):
 
 
 def measured_grid(
-    site: Site, entries: Iterable[Entry], *, whole: bool = False, head_of: Callable[[Row], Head] | None = None
+    site: Site,
+    entries: Iterable[Entry],
+    *,
+    with_total: bool = False,
+    head_of: Callable[[Row], Head] | None = None,
 ) -> Grid:
     """What each candidate takes, as it was measured.
 
-    `whole`: the entries are all there are, and their total is shown. `head_of`: what a row is called, where
+    `with_total`: the entries are all there are, and their total is shown. `head_of`: what a row is called, where
     its model need not be named.
     """
     columns = measured_columns()
@@ -51,12 +55,16 @@ def measured_grid(
         Column("Measured"),
         heads_of(columns),
         tuple(_line(site, entry, columns, head_of) for entry in entries),
-        _total(site, columns) if whole else None,
+        _total(site, columns) if with_total else None,
     )
 
 
 def derived_grid(
-    site: Site, entries: Iterable[Entry], *, whole: bool = False, head_of: Callable[[Row], Head] | None = None
+    site: Site,
+    entries: Iterable[Entry],
+    *,
+    with_total: bool = False,
+    head_of: Callable[[Row], Head] | None = None,
 ) -> Grid:
     """What that costs, at the prices of the board; options as above."""
     columns = derived_columns(site)
@@ -65,12 +73,16 @@ def derived_grid(
         Column(f"At prices of {site.prices.as_of}"),
         heads_of(columns),
         tuple(_line(site, entry, columns, head_of) for entry in entries),
-        _total(site, columns) if whole else None,
+        _total(site, columns) if with_total else None,
     )
 
 
 def measured_columns() -> tuple[CostColumn, ...]:
     """Physical quantities."""
+    return (*_training_columns(), *_request_columns())
+
+
+def _training_columns() -> tuple[CostColumn, ...]:
     return (
         CostColumn(
             Column(
@@ -108,6 +120,12 @@ def measured_columns() -> tuple[CostColumn, ...]:
             _all_in_time_item,
             total=_bill_time_item,
         ),
+    )
+
+
+def _request_columns() -> tuple[CostColumn, ...]:
+    """What answering takes, and the memory and energy of a run."""
+    return (
         CostColumn(
             Column("Prompt tok.", "Prompt tokens per request.", about="measured"), _prompt_tokens_item
         ),

@@ -188,12 +188,19 @@ def slim(grid: Grid) -> Grid:
 
 
 def score_item(estimate: Estimate | None, *, floor: float | None = None, unit: Unit = POINTS) -> Item:
-    """A score with its interval; with a bar when `floor`, the lowest value of the column, is given. It is sorted by
-    how good it is."""
+    """A score with its interval; with a bar when `floor`, the lowest value of the column, is given. It is
+    sorted by how good it is."""
     if estimate is None:
         return Item()
     drawn = None if floor is None else bar(estimate, floor=floor)
     return Item(unit.write(estimate.value), interval(estimate, unit=unit), estimate.value, drawn)
+
+
+def sign_tone(number: float, *, clear: bool) -> Tone:
+    """Green for a gain and red for a loss; muted where it is not clear of zero."""
+    if not clear:
+        return "muted"
+    return "good" if number > 0 else "bad"
 
 
 def gain_item(estimate: Estimate | None, *, p: float | None = None, unit: Unit = POINTS) -> Item:
@@ -202,7 +209,7 @@ def gain_item(estimate: Estimate | None, *, p: float | None = None, unit: Unit =
     if estimate is None:
         return Item()
     clear = estimate.clear and (p is None or p < SIGNIFICANT)
-    tone: Tone = "muted" if not clear else "good" if estimate.low > 0 else "bad"
+    tone = sign_tone(estimate.low, clear=clear)
     title = "" if p is None else f"p {'' if p < 0.001 else '= '}{p_value(p)}"
     return Item(
         unit.write(estimate.value, sign=True),

@@ -83,9 +83,9 @@ def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
     units = [Unit.of(site.table.tasks[task]) for task in tasks]
     points = all(unit.is_points for unit in units)
     lede = (
-        f"{'Points gained' if points else 'Gained, in points or in the unit of the metric,'} over the best few-shot "
-        "prompt of the same model, or over the model as it is where "
-        f"few-shot was not run. •: more than chance, {f'{discoveries:,}' if discoveries else 'none'} of "
+        f"{'Points gained' if points else 'Gained, in points or in the unit of the metric,'} over the best "
+        "few-shot prompt of the same model, or over the model as it is where few-shot was not run. •: more "
+        f"than chance, {f'{discoveries:,}' if discoveries else 'none'} of "
         f"{all_gains}{'; about one in twenty of these is not' if discoveries else ''}."
     )
     if len(drawn) < len(tuned):

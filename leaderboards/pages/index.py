@@ -114,8 +114,8 @@ def index_page(site: Site) -> IndexPage:
         tuple(CardView(card, model_href(card.row.name)) for card in cards(table, site.ledger)),
         staircase_chart(table, _drawn(site) if folded else site.ledger),
         replace(ranking_grid(site, entries[:MOST_ROWS]), lean=folded),
-        measured_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
-        derived_grid(site, entries[:MOST_COST_ROWS] if folded else entries, whole=True),
+        measured_grid(site, entries[:MOST_COST_ROWS] if folded else entries, with_total=True),
+        derived_grid(site, entries[:MOST_COST_ROWS] if folded else entries, with_total=True),
         tuple(_task_link(site, name, card) for name, card in table.tasks.items()),
         tuple(_method_link(site, method) for method in methods_of(site)),
         ()

@@ -151,11 +151,11 @@ def _setting_grid(method: Method, rows: Sequence[Row]) -> Grid | None:
     )
     for (tuner, settings), number in runs_by_settings.items():
         built_in = make_training(layered(tuner, method), tuner).model_dump(mode="json")
-        taken = json.loads(settings)
+        run_settings = json.loads(settings)
         for name in Training.model_fields:
             # Records leave out a setting that they do not use.
             defaults[name] = setting_text(built_in.get(name))
-            values[name][setting_text(taken.get(name))] += number
+            values[name][setting_text(run_settings.get(name))] += number
     changed = {name: counts for name, counts in sorted(values.items()) if set(counts) != {defaults[name]}}
     if not changed:
         return None
@@ -217,4 +217,4 @@ def _trouble(site: Site, method: Method) -> str:
 
 
 def _with_trouble(runs: Sequence[Result], trouble: str) -> int:
-    return sum(any(found.kind == trouble for found in troubles(result)) for result in runs)
+    return sum(any(noticed.kind == trouble for noticed in troubles(result)) for result in runs)

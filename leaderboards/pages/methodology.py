@@ -145,7 +145,8 @@ def _task_grid(site: Site) -> Grid:
 
 
 def _chance_item(card: TaskCard) -> Item:
-    """A dash where nothing is guessed, as of numbers: 0 is then the worst of a metric in a unit of its own."""
+    """A dash where nothing is guessed, as of numbers: 0 is then the worst of a metric in a unit of its
+    own."""
     metric = card.metrics[card.primary_metric]
     if not (metric.scale.is_share or card.chance > 0):
         return Item(MISSING, sort=card.chance)
@@ -183,9 +184,9 @@ def kept_word(designs: Sequence[Mapping[str, Any]]) -> str:
         shares = [design[name] for design in designs]
         above = sum(share > limit for share in shares)
         error = (limit * (1 - limit) / min(design["sweeps"] for design in designs)) ** 0.5
-        where = f"above {100 * limit:g} % in {above} of {len(shares)}" if above else "never above the limit"
+        extent = f"above {100 * limit:g} % in {above} of {len(shares)}" if above else "never above the limit"
         claims.append(
-            f"{claim} is found in at most {100 * max(shares):.1f} % ({where}; the standard error of a share "
+            f"{claim} is found in at most {100 * max(shares):.1f} % ({extent}; the standard error of a share "
             f"at the limit is {100 * error:.1f})."
         )
     return " ".join([f"Over all designs intervals cover {low} to {high} %.", *claims])

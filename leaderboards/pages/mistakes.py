@@ -115,7 +115,10 @@ def _by_label(arms: Arms) -> Grid | None:
     lines = []
     for label in labels:
         answers = [of_arm.get(label, []) for of_arm in by_arm]
-        items = (Item(str(max(map(len, answers)))), *(_share_item(_share(arms, given)) for given in answers))
+        items = (
+            Item(str(max(map(len, answers)))),
+            *(_share_item(_share(arms, label_answers)) for label_answers in answers),
+        )
         lines.append(GridRow(Head(_short(label)), items))
     columns = (
         Column("n", "Test samples with this target."),
@@ -150,8 +153,8 @@ def _labels(arms: Arms) -> list[str]:
         return []
     answers = arms.present[0].answers.values()
     labels = sorted({answer.sample.target for answer in answers})
-    few = len(labels) <= MOST_LABELS or arms.card.output == "choice"
-    return labels if few and 1 < len(labels) <= len(answers) / SAMPLES_A_LABEL else []
+    has_few_labels = len(labels) <= MOST_LABELS or arms.card.output == "choice"
+    return labels if has_few_labels and 1 < len(labels) <= len(answers) / SAMPLES_A_LABEL else []
 
 
 def _short(text: str) -> str:

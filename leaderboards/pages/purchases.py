@@ -44,12 +44,12 @@ def purchase_lede(outlook: Outlook, unit: Unit) -> str:
 
 def _items(purchase: Purchase, outlook: Outlook, unit: Unit) -> tuple[Item, ...]:
     cost, moved = purchase.cost, purchase.expected_gain
-    known = purchase.after is not None and purchase.removed > 0
+    is_known = purchase.after is not None and purchase.removed > 0
     return (
         Item(MISSING) if cost is None else Item(usd(cost), sort=cost),
         _precision(purchase, outlook, unit),
         Item(f"{100 * purchase.removed_per_dollar:.2g}", sort=purchase.removed_per_dollar)
-        if known and cost
+        if is_known and cost
         else Item(MISSING),
         Item(MISSING) if moved is None else Item(unit.write(moved, sign=True), sort=moved),
     )

@@ -328,8 +328,8 @@ def _score_of(result: Result) -> Item:
     return Item() if value is None else _metric_item(result.task.metrics[primary], value)
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else MISSING
+def _share(part: int, total: int) -> str:
+    return f"{100 * part / total:.0f} %" if total else MISSING
 
 
 def _noticed(findings: Sequence[PreflightFinding], bos: BosRecord | None) -> Pairs:

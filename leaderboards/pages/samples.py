@@ -57,9 +57,8 @@ class ShownPrediction:
     @property
     def tone(self) -> Tone:
         """How the word is set."""
-        return (
-            "muted" if self.score is None else "good" if self.score == 1 else "bad" if self.score == 0 else ""
-        )
+        tones: dict[float | None, Tone] = {None: "muted", 1.0: "good", 0.0: "bad"}
+        return tones.get(self.score, "")
 
 
 @dataclass(frozen=True)

@@ -177,12 +177,12 @@ def _notes(stage: Stage, training: TrainingRecord) -> list[str]:
     return notes
 
 
-def _missing_samples(split: str, kept: int, left_out: int) -> list[str]:
+def _missing_samples(split: str, n_kept: int, left_out: int) -> list[str]:
     """That many samples of a split were too long; nothing where they were few."""
-    if left_out <= MOST_LEFT_OUT * (kept + left_out):
+    if left_out <= MOST_LEFT_OUT * (n_kept + left_out):
         return []
     return [
-        f"{left_out:,} of {kept + left_out:,} {split} samples were longer than max_length or the model’s "
+        f"{left_out:,} of {n_kept + left_out:,} {split} samples were longer than max_length or the model’s "
         "context, and were left out."
     ]
 

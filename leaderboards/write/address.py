@@ -37,13 +37,13 @@ def check_address(url: str | None) -> str:
     return url if url.endswith("/") else f"{url}/"
 
 
-def sitemaps(address: str, pages: Sequence[str], *, most: int = MOST_IN_A_MAP) -> dict[str, str]:
+def sitemaps(address: str, pages: Sequence[str], *, max_pages: int = MOST_IN_A_MAP) -> dict[str, str]:
     """`sitemap.xml` by name, or where there are more pages than one may hold, an index with its parts; none
     without an address.
     """
     if not address:
         return {}
-    parts = [pages[start : start + most] for start in range(0, len(pages), most)]
+    parts = [pages[start : start + max_pages] for start in range(0, len(pages), max_pages)]
     maps = [
         _document("urlset", "url", [address + quote(page.removesuffix("index.html")) for page in part])
         for part in parts

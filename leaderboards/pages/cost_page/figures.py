@@ -17,10 +17,10 @@ from leaderboards.pages.grid import (
     GridRow,
     Head,
     Item,
-    Tone,
     heads_of,
     items_of,
     score_item,
+    sign_tone,
 )
 from leaderboards.pages.heads import candidate_head
 from leaderboards.text import MISSING, from_volume, percent, signed_usd, usd
@@ -222,7 +222,7 @@ def _net_item(priced: _PricedCase) -> Item:
     net = priced.figures.net
     if net is None:
         return Item("reference", tone="muted") if priced.is_reference else Item()
-    tone: Tone = "good" if net.low > 0 else "bad" if net.high < 0 else "muted"
+    tone = sign_tone(net.low, clear=net.low > 0 or net.high < 0)
     return Item(
         signed_usd(net.value), f"{signed_usd(net.low)} to {signed_usd(net.high)}", net.value, tone=tone
     )

@@ -87,15 +87,15 @@ def _excluded(choices: Choices, decision: Decision) -> str:
         return ""
     case, costs = choices.cases[place], decision.figures[place].costs
     assert costs, "what would be chosen has a known cost"
-    more = f"{usd(costs.total - scenario.budget_usd)} more"
+    extra_cost = f"{usd(costs.total - scenario.budget_usd)} more"
     if chosen is None:
-        return f"{case.label} would be worth most: it takes {more}."
+        return f"{case.label} would be worth most: it takes {extra_cost}."
     gained = case.score - choices.cases[chosen].score
     chosen_costs = decision.figures[chosen].costs
     assert chosen_costs, "what is chosen has a known cost"
     benefit = worth_of_all(choices, scenario) * gained - (costs.total - chosen_costs.total)
     return (
-        f"The budget of {round_usd(scenario.budget_usd)} excludes {case.label}: {more} would buy "
+        f"The budget of {round_usd(scenario.budget_usd)} excludes {case.label}: {extra_cost} would buy "
         f"{choices.unit.write(gained, sign=True)} {choices.unit.noun}, worth {usd(benefit)} after costs."
     )
 

@@ -72,7 +72,7 @@ PARTING = trie_of([[5, 8], [5, 9], [6]])
 
 
 def test_labels_of_one_token_cost_their_prompt_in_every_way_but_whole_readings() -> None:
-    assert cost_of_beginnings(50, LABELS, cached=0, block=32, most=128) == ChoiceCost(50, 1, 1)
+    assert cost_of_beginnings(50, LABELS, cached=0, block=32, max_logprobs=128) == ChoiceCost(50, 1, 1)
     assert cost_of_one_pass(50, LABELS, cached=0) == ChoiceCost(50, 1, 1)
     choices = [[5], [6], [7]]
     assert cost_of_whole_readings(50, choices, cached=0, block=32, alone=False) == ChoiceCost(
@@ -84,16 +84,18 @@ def test_labels_of_one_token_cost_their_prompt_in_every_way_but_whole_readings()
 
 
 def test_a_beginning_is_read_with_what_lies_past_the_last_whole_block() -> None:
-    assert cost_of_beginnings(50, PARTING, cached=0, block=32, most=128) == ChoiceCost(50 + 19, 2, 2)
+    assert cost_of_beginnings(50, PARTING, cached=0, block=32, max_logprobs=128) == ChoiceCost(50 + 19, 2, 2)
     # At 63 tokens the beginning fills the block, and its own last token must still be read.
-    assert cost_of_beginnings(63, PARTING, cached=0, block=32, most=128) == ChoiceCost(63 + 32, 2, 2)
-    assert cost_of_beginnings(64, PARTING, cached=0, block=32, most=128) == ChoiceCost(64 + 1, 2, 2)
+    assert cost_of_beginnings(63, PARTING, cached=0, block=32, max_logprobs=128) == ChoiceCost(63 + 32, 2, 2)
+    assert cost_of_beginnings(64, PARTING, cached=0, block=32, max_logprobs=128) == ChoiceCost(64 + 1, 2, 2)
     assert cost_of_one_pass(50, PARTING, cached=0) == ChoiceCost(51, 2, 1)
 
 
 def test_what_a_prompt_shares_with_the_one_before_it_is_not_read() -> None:
-    assert cost_of_beginnings(100, LABELS, cached=70, block=32, most=128) == ChoiceCost(100 - 64, 1, 1)
-    assert cost_of_beginnings(64, LABELS, cached=64, block=32, most=128) == ChoiceCost(32, 1, 1)
+    assert cost_of_beginnings(100, LABELS, cached=70, block=32, max_logprobs=128) == ChoiceCost(
+        100 - 64, 1, 1
+    )
+    assert cost_of_beginnings(64, LABELS, cached=64, block=32, max_logprobs=128) == ChoiceCost(32, 1, 1)
     assert cost_of_one_pass(100, LABELS, cached=70) == ChoiceCost(30, 1, 1)
     assert cost_of_one_pass(64, LABELS, cached=64) == ChoiceCost(1, 1, 1)
     whole = cost_of_whole_readings(100, [[5, 8], [6, 9]], cached=70, block=32, alone=True)
@@ -102,7 +104,7 @@ def test_what_a_prompt_shares_with_the_one_before_it_is_not_read() -> None:
 
 def test_more_tokens_than_are_told_at_once_take_more_requests() -> None:
     many = trie_of([[token] for token in range(129)])
-    assert cost_of_beginnings(50, many, cached=0, block=32, most=128) == ChoiceCost(50 + 18, 2, 2)
+    assert cost_of_beginnings(50, many, cached=0, block=32, max_logprobs=128) == ChoiceCost(50 + 18, 2, 2)
 
 
 def test_seventy_seven_labels_of_a_few_tokens_cost_a_fifth_of_it_in_one_pass() -> None:
@@ -112,7 +114,7 @@ def test_seventy_seven_labels_of_a_few_tokens_cost_a_fifth_of_it_in_one_pass() -
     one_pass = cost_of_one_pass(50, trie, cached=0)
     assert one_pass == ChoiceCost(50 + 12 + 77, 1 + 12 + 77, 1)
     others = [
-        cost_of_beginnings(50, trie, cached=0, block=32, most=128),
+        cost_of_beginnings(50, trie, cached=0, block=32, max_logprobs=128),
         *(cost_of_whole_readings(50, choices, cached=0, block=32, alone=alone) for alone in (False, True)),
     ]
     assert min(map(rates.total, others)) > 5 * rates.total(one_pass)

@@ -318,7 +318,7 @@ def test_what_is_no_address_is_refused(results: Path, out: Path, url: str) -> No
 
 def test_more_pages_than_a_sitemap_may_hold_are_split() -> None:
     assert check_address("http://a.org") == "http://a.org/"
-    maps = sitemaps("http://a.org/", [f"runs/{number}.html" for number in range(5)], most=2)
+    maps = sitemaps("http://a.org/", [f"runs/{number}.html" for number in range(5)], max_pages=2)
     assert sorted(maps) == ["sitemap-1.xml", "sitemap-2.xml", "sitemap-3.xml", "sitemap.xml"]
     assert "<sitemap><loc>http://a.org/sitemap-3.xml</loc></sitemap>" in maps["sitemap.xml"]
     assert "<url><loc>http://a.org/runs/4.html</loc></url>" in maps["sitemap-3.xml"]
