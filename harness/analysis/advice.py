@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from scipy import special
 
 from harness.analysis.slices import FoundSlice
 from harness.records.analysis import (
+    AnalysisFinding,
     CalibrationRecord,
     ConfusionRecord,
     ErrorKinds,
-    Finding,
     LabelErrors,
     SliceRecord,
     SuspectRecord,
@@ -75,36 +76,36 @@ class Parts:
     """Whether the judged arm was trained."""
 
 
-def findings_of(parts: Parts) -> tuple[Finding, ...]:
+def findings_of(parts: Parts) -> tuple[AnalysisFinding, ...]:
     """What to change next.
 
-    Each part is corrected within itself; the parts are corrected for their number here (Holm), so that in noise at
-    most one analysis in twenty names anything.
+    Each part is corrected within itself; the parts are corrected for their number here (Holm), so that in
+    noise at most one analysis in twenty names anything.
     """
     doubted = _doubted(parts)
     families = {
         "labels": [] if parts.labels is None else [_labels_p(parts.labels, doubted)],
-        "slices": [p for found in parts.slices for p in _p_values(found.record)],
+        "slices": [*chain.from_iterable(_p_values(each.record) for each in parts.slices)],
         "wordings": [wording.p for wording in parts.wordings],
         "confusion": [] if parts.confusion is None else _confusion_p(parts.confusion),
         "calibration": [] if parts.calibration is None else [parts.calibration.p],
     }
     best = {name: min(p_values) for name, p_values in families.items() if p_values}
     corrected = dict(zip(best, holm(list(best.values())).tolist(), strict=True)) if best else {}
-    kept = {name for name, p in corrected.items() if p < SIGNIFICANT}
-    found: list[Finding] = []
-    if "labels" in kept and parts.labels is not None:
-        found += _of_labels(parts.labels, doubted, parts.agreement)
-    found += _of_kinds(parts.kinds)
-    if "slices" in kept:
-        found += _of_slices(parts.slices, tuned=parts.tuned)
-    if "wordings" in kept:
-        found += _of_wordings(parts.wordings, tuned=parts.tuned)
-    if "confusion" in kept and parts.confusion is not None:
-        found += _of_confusion(parts.confusion)
-    if "calibration" in kept and parts.calibration is not None:
-        found += _of_calibration(parts.calibration)
-    return tuple(found)
+    significant = {name for name, p in corrected.items() if p < SIGNIFICANT}
+    findings: list[AnalysisFinding] = []
+    if "labels" in significant and parts.labels is not None:
+        findings += _of_labels(parts.labels, doubted, parts.agreement)
+    findings += _of_kinds(parts.kinds)
+    if "slices" in significant:
+        findings += _of_slices(parts.slices, tuned=parts.tuned)
+    if "wordings" in significant:
+        findings += _of_wordings(parts.wordings, tuned=parts.tuned)
+    if "confusion" in significant and parts.confusion is not None:
+        findings += _of_confusion(parts.confusion)
+    if "calibration" in significant and parts.calibration is not None:
+        findings += _of_calibration(parts.calibration)
+    return tuple(findings)
 
 
 def _p_values(record: SliceRecord) -> list[float]:
@@ -116,15 +117,15 @@ def _confusion_p(confusion: ConfusionRecord) -> list[float]:
 
 
 def _doubted(parts: Parts) -> list[SuspectRecord]:
-    """The suspects that every seed contradicts alike, but for those of slices that are hard anyway: there seeds make
-    the same mistakes."""
+    """The suspects that every seed contradicts alike, but for those of slices that are hard anyway: there
+    seeds make the same mistakes."""
     if parts.labels is None:
         return []
     hard: set[str] = set()
-    for found in parts.slices:
-        if _is_worse(found.record):
-            hard |= {parts.ids[place] for place in found.places}
-    return [one for one in parts.labels.suspects if one.unanimous and one.sample not in hard]
+    for found_slice in parts.slices:
+        if _is_worse(found_slice.record):
+            hard |= {parts.ids[place] for place in found_slice.places}
+    return [suspect for suspect in parts.labels.suspects if suspect.unanimous and suspect.sample not in hard]
 
 
 def _labels_p(labels: LabelErrors, doubted: Sequence[SuspectRecord]) -> float:
@@ -135,9 +136,12 @@ def _labels_p(labels: LabelErrors, doubted: Sequence[SuspectRecord]) -> float:
     )
 
 
-def _of_labels(labels: LabelErrors, doubted: Sequence[SuspectRecord], agreement: float) -> Iterator[Finding]:
+def _of_labels(
+    labels: LabelErrors, doubted: Sequence[SuspectRecord], agreement: float
+) -> Iterator[AnalysisFinding]:
     sides = [suspect.untuned for suspect in doubted]
-    # A mistake that the fine-tunes share is one that the untuned arm, which has learnt no label, need not make.
+    # A mistake that the fine-tunes share is one that the untuned arm, which has learnt no label, need not
+    # make.
     unsupported = any(sides) and sides.count("suggested") <= sides.count("given")
     if agreement < SURE_ENOUGH or unsupported:
         return
@@ -149,36 +153,39 @@ def _of_labels(labels: LabelErrors, doubted: Sequence[SuspectRecord], agreement:
         else f"; with every suspected label corrected the score would be {_points(judged.corrected)}, not "
         f"{_points(judged.now)}"
     )
-    yield Finding(
+    yield AnalysisFinding(
         evidence="labels",
         sentence=f"{_count(count, 'label contradicts', 'labels contradict')} what every seed answers: check "
         f"{'it' if count == 1 else 'them'}{effect}",
     )
 
 
-def _of_kinds(kinds: Sequence[ErrorKinds]) -> Iterator[Finding]:
+def _of_kinds(kinds: Sequence[ErrorKinds]) -> Iterator[AnalysisFinding]:
     """Of the judged arm; of a few-shot arm beside it, what it copies."""
-    for one in kinds:
-        judged = one is kinds[-1]
+    for arm_kinds in kinds:
+        judged = arm_kinds is kinds[-1]
         for kind, remedy in REMEDIES.items():
-            count = one.counts.get(kind, 0)
-            if (judged or kind == "copied from a demonstration") and _is_much(count, one):
-                who = "answers" if judged else f"answers of {one.arm}"
-                share = _percent(count / one.answers)
-                yield Finding(evidence="kinds", sentence=f"{share} of the {who} {remedy}")
+            count = arm_kinds.counts.get(kind, 0)
+            if (judged or kind == "copied from a demonstration") and _is_much(count, arm_kinds):
+                who = "answers" if judged else f"answers of {arm_kinds.arm}"
+                share = _percent(count / arm_kinds.answers)
+                yield AnalysisFinding(evidence="kinds", sentence=f"{share} of the {who} {remedy}")
         for near, fault in NEAR_REMEDIES.items():
-            count = one.near_misses.get(near, 0)
-            if judged and _is_much(count, one):
-                share = _percent(count / one.answers)
-                yield Finding(
+            count = arm_kinds.near_misses.get(near, 0)
+            if judged and _is_much(count, arm_kinds):
+                share = _percent(count / arm_kinds.answers)
+                yield AnalysisFinding(
                     evidence="kinds",
-                    sentence=f"{share} of the answers {fault}: let the task's extract, or another metric, overlook it",
+                    sentence=(
+                        f"{share} of the answers {fault}: let the task's extract, or another metric, "
+                        "overlook it"
+                    ),
                 )
 
 
 def _is_much(count: int, kinds: ErrorKinds) -> bool:
-    """Whether even the lower end of the share's interval is more than a little. Answers to one sample count as
-    one."""
+    """Whether even the lower end of the share's interval is more than a little. Answers to one sample count
+    as one."""
     if not count:
         return False
     right = round(kinds.samples * count / kinds.answers)
@@ -187,11 +194,11 @@ def _is_much(count: int, kinds: ErrorKinds) -> bool:
     return score(values, binary=True).low > MUCH
 
 
-def _of_slices(slices: Sequence[FoundSlice], *, tuned: bool) -> Iterator[Finding]:
+def _of_slices(slices: Sequence[FoundSlice], *, tuned: bool) -> Iterator[AnalysisFinding]:
     """The clearest slices that do worse than the rest, each of mostly other samples."""
     named: list[FoundSlice] = []
-    for found in slices:
-        record = found.record
+    for found_slice in slices:
+        record = found_slice.record
         worse = _is_worse(record)
         gained = record.gain
         less = (
@@ -203,10 +210,10 @@ def _of_slices(slices: Sequence[FoundSlice], *, tuned: bool) -> Iterator[Finding
             # Less is gained, too, where there is less left to gain.
             and (gained.high < 0 or record.score.value < record.rest)
         )
-        if not (worse or less) or any(_overlap(found, before) > OVERLAP for before in named):
+        if not (worse or less) or any(_overlap(found_slice, before) > OVERLAP for before in named):
             continue
-        named.append(found)
-        yield Finding(evidence="slices", sentence=_slice_sentence(record, worse=worse, tuned=tuned))
+        named.append(found_slice)
+        yield AnalysisFinding(evidence="slices", sentence=_slice_sentence(record, worse=worse, tuned=tuned))
         if len(named) == MOST_SLICES:
             return
 
@@ -215,22 +222,22 @@ def _is_worse(record: SliceRecord) -> bool:
     return record.score_p < SIGNIFICANT and record.score.value < record.rest
 
 
-def _overlap(found: FoundSlice, before: FoundSlice) -> float:
-    return len(found.places & before.places) / min(len(found.places), len(before.places))
+def _overlap(found_slice: FoundSlice, before: FoundSlice) -> float:
+    return len(found_slice.places & before.places) / min(len(found_slice.places), len(before.places))
 
 
 def _slice_sentence(record: SliceRecord, *, worse: bool, tuned: bool) -> str:
-    where = f"{place_of(record)} ({_count(record.n, 'sample', 'samples')})"
+    place = f"{place_of(record)} ({_count(record.n, 'sample', 'samples')})"
     remedy = "train on more such samples" if tuned else "show such samples as demonstrations, or tune on some"
     gained, rest = record.gain, record.gain_rest
     if worse:
         behind = _points(record.rest - record.score.value)
         lost = ", and it is worse than without" if gained is not None and gained.high < 0 else ""
-        return f"{where} the score is {behind} points below the rest{lost}: {remedy}"
+        return f"{place} the score is {behind} points below the rest{lost}: {remedy}"
     assert gained is not None and rest is not None, "less is gained there than elsewhere"
     if gained.high < 0:
-        return f"{where} {_points(-gained.value)} points are lost: {remedy}"
-    return f"{where} the gain is {_points(rest - gained.value)} points smaller than elsewhere: {remedy}"
+        return f"{place} {_points(-gained.value)} points are lost: {remedy}"
+    return f"{place} the gain is {_points(rest - gained.value)} points smaller than elsewhere: {remedy}"
 
 
 _PLACES = {
@@ -256,21 +263,21 @@ def place_of(record: SliceRecord) -> str:
     return f"Where {feature.partition(' ')[2]} is {part}"
 
 
-def _of_wordings(wordings: Sequence[WordingRecord], *, tuned: bool) -> Iterator[Finding]:
+def _of_wordings(wordings: Sequence[WordingRecord], *, tuned: bool) -> Iterator[AnalysisFinding]:
     worst = min(wordings, key=lambda wording: wording.difference.value)
     if worst.p < SIGNIFICANT and worst.difference.value < 0:
         cost = _points(-worst.difference.value)
         remedy = "drop it, or train on all wordings (train_templates)" if tuned else "drop it"
-        yield Finding(
+        yield AnalysisFinding(
             evidence="wordings",
             sentence=f"The wording '{worst.template}' costs {cost} points against the others: {remedy}",
         )
 
 
-def _of_confusion(confusion: ConfusionRecord) -> Iterator[Finding]:
+def _of_confusion(confusion: ConfusionRecord) -> Iterator[AnalysisFinding]:
     named = [cell for cell in confusion.cells if cell.p is not None and cell.p < SIGNIFICANT]
     for cell in sorted(named, key=lambda cell: -cell.count)[:MOST_PAIRS]:
-        yield Finding(
+        yield AnalysisFinding(
             evidence="confusion",
             sentence=f"'{cell.target}' is taken for '{cell.answer}' in "
             f"{_count(cell.count, 'sample', 'samples')}: say in the prompt what tells the two apart, or add "
@@ -278,19 +285,21 @@ def _of_confusion(confusion: ConfusionRecord) -> Iterator[Finding]:
         )
 
 
-def _of_calibration(record: CalibrationRecord) -> Iterator[Finding]:
+def _of_calibration(record: CalibrationRecord) -> Iterator[AnalysisFinding]:
     surplus = record.surplus
     if surplus.low > SURPLUS:
-        yield Finding(
+        yield AnalysisFinding(
             evidence="calibration",
             sentence=f"It is too sure of itself: {_percent(record.confidence)} on average, and right in "
-            f"{_percent(record.accuracy)}; choose thresholds from the coverage table, not from its confidence",
+            f"{_percent(record.accuracy)}; choose thresholds from the coverage table, not from its "
+            "confidence",
         )
     elif surplus.high < -SURPLUS:
-        yield Finding(
+        yield AnalysisFinding(
             evidence="calibration",
             sentence=f"It is not sure enough: {_percent(record.confidence)} on average, and right in "
-            f"{_percent(record.accuracy)}; choose thresholds from the coverage table, not from its confidence",
+            f"{_percent(record.accuracy)}; choose thresholds from the coverage table, not from its "
+            "confidence",
         )
 
 
@@ -302,5 +311,5 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _count(count: int, one: str, several: str) -> str:
-    return f"{count:,} {one if count == 1 else several}"
+def _count(count: int, singular: str, plural: str) -> str:
+    return f"{count:,} {singular if count == 1 else plural}"

@@ -1,4 +1,5 @@
-"""Analyse finished arms, and write what was found beside their runs; what was found already is not made again."""
+"""Analyse finished arms, and write what was found beside their runs; what was found already is not made
+again."""
 
 import hashlib
 import inspect
@@ -11,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.analysis.advice import Parts, findings_of
-from harness.analysis.arms import ArmAnswers, Comparison, compare
+from harness.analysis.arms import ArmAnswers, ArmComparison, compare
 from harness.analysis.calibration import calibration_of
 from harness.analysis.changes import samples_to_see
 from harness.analysis.choose import AnalysableArm
@@ -28,8 +29,8 @@ from harness.records.analysis import (
     ANALYSIS,
     ANALYSIS_VERSION,
     AnalysedArm,
+    AnalysisFinding,
     AnalysisRecord,
-    Finding,
     digests_of,
 )
 from harness.records.result import Result
@@ -74,7 +75,7 @@ def analyse_arm(results: Path, arm: AnalysableArm, source_of: SourceOf = _nothin
 
 
 def analysis_of(
-    comparison: Comparison,
+    comparison: ArmComparison,
     analyses: Sequence[Analysis] = (),
     *,
     made_of: Mapping[str, str] = MappingProxyType({}),
@@ -86,7 +87,10 @@ def analysis_of(
     calibration = calibration_of(comparison)
     judged, reference, run = comparison.judged, comparison.reference, comparison.judged.results[0].run
     tables = own_tables(comparison, analyses)
-    own = [Finding(evidence="more", sentence=one) for table in tables for one in table.findings]
+    own_findings = [
+        AnalysisFinding(evidence="more", sentence=sentence)
+        for sentence in chain.from_iterable(table.findings for table in tables)
+    ]
     parts = Parts(
         slices=slices,
         wordings=wordings,
@@ -108,7 +112,7 @@ def analysis_of(
         reference=None if reference is None else reference.name,
         samples=len(comparison.samples),
         arms=tuple(_arm(comparison, arm) for arm in comparison.arms),
-        slices=tuple(found.record for found in slices),
+        slices=tuple(found_slice.record for found_slice in slices),
         wordings=wordings,
         kinds=kinds,
         confusion=confusion,
@@ -116,11 +120,11 @@ def analysis_of(
         calibration=calibration,
         to_see=samples_to_see(comparison),
         more=tuple(table.record for table in tables),
-        findings=(*findings_of(parts), *own),
+        findings=(*findings_of(parts), *own_findings),
     )
 
 
-def _arm(comparison: Comparison, arm: ArmAnswers) -> AnalysedArm:
+def _arm(comparison: ArmComparison, arm: ArmAnswers) -> AnalysedArm:
     estimate = score(
         arm.scores, binary=comparison.card.binary, low=comparison.low, clusters=comparison.clusters
     )
@@ -130,7 +134,8 @@ def _arm(comparison: Comparison, arm: ArmAnswers) -> AnalysedArm:
 
 
 def _former(path: Path) -> AnalysisRecord | None:
-    """What an earlier analysis wrote; None where there is none, or where it is damaged or of another version."""
+    """What an earlier analysis wrote; None where there is none, or where it is damaged or of another
+    version."""
     if not path.is_file():
         return None
     try:
@@ -140,8 +145,8 @@ def _former(path: Path) -> AnalysisRecord | None:
 
 
 def _holds(former: str, now: str) -> bool:
-    """Whether an analysis that was made by this code holds still: one that knew the fields of its samples says more
-    than one made where the task is not at hand."""
+    """Whether an analysis that was made by this code holds still: one that knew the fields of its samples
+    says more than one made where the task is not at hand."""
     code, _, source = now.partition(" ")
     return former == now or (source == _digest(NOTHING) and former.partition(" ")[0] == code)
 
@@ -166,7 +171,7 @@ def _code() -> str:
     return digest.hexdigest()[:16]
 
 
-def _write_samples(path: Path, comparison: Comparison, record: AnalysisRecord) -> None:
+def _write_samples(path: Path, comparison: ArmComparison, record: AnalysisRecord) -> None:
     """A row per sample: its scores and most frequent answers by arm, and whether its label is suspected."""
     import pandas
 

@@ -52,8 +52,8 @@ class ArmAnswers:
 
     templates: tuple[str, ...]
     scores: FloatArray
-    """The primary metric, from 0 (or -1), its worst, to 1, its best value, the mean over draws; NaN where one was not
-    scored."""
+    """The primary metric, from 0 (or -1), its worst, to 1, its best value, the mean over draws; NaN where one
+    was not scored."""
 
     answers: Objects
     """What the task took from the completion; None where there is no answer."""
@@ -110,7 +110,7 @@ class ArmAnswers:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ArmComparison:
     """An arm on one task with the untuned arms of its model, on the samples that all of them answered."""
 
     card: TaskCard
@@ -146,8 +146,8 @@ class Comparison:
 
     @cached_property
     def right(self) -> tuple[Flags, ...]:
-        """Of each arm, which answers are right (S × T × n): by a right-or-wrong metric, or else because they are a
-        target."""
+        """Of each arm, which answers are right (S × T × n): by a right-or-wrong metric, or else because they
+        are a target."""
         return tuple(self._right(arm) for arm in self.arms)
 
     def _right(self, arm: ArmAnswers) -> Flags:
@@ -162,12 +162,16 @@ class Comparison:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The distinct targets that recur, in the order of the choices or of the alphabet; empty where targets are
-        no labels."""
+        """The distinct targets that recur, in the order of the choices or of the alphabet; empty where
+        targets are no labels."""
         targets = [sample.targets[0].strip() for sample in self.samples if sample.targets]
         distinct = set(targets)
-        few = len(distinct) <= MOST_LABELS or bool(self.samples[0].choices)
-        if self.card.output == "perplexity" or not few or not 1 < len(distinct) <= len(targets) / 2:
+        has_few_labels = len(distinct) <= MOST_LABELS or bool(self.samples[0].choices)
+        if (
+            self.card.output == "perplexity"
+            or not has_few_labels
+            or not 1 < len(distinct) <= len(targets) / 2
+        ):
             return ()
         choices = [choice.strip() for choice in self.samples[0].choices]
         if distinct <= set(choices):
@@ -184,32 +188,44 @@ def compare(
     arms: Sequence[Sequence[Result]],
     *,
     fields: Mapping[str, Mapping[str, str]] | None = None,
-) -> Comparison:
+) -> ArmComparison:
     """Read the answers of arms on one task, each of them all seeds; the last one is judged.
 
-    `fields`: those of its samples, by id. Raises `UserError` where predictions cannot be read, or where no sample
-    was answered by every arm in every seed and wording.
+    `fields`: those of its samples, by id. Raises `UserError` where predictions cannot be read, or where no
+    sample was answered by every arm in every seed and wording.
     """
     read = [_read_arm(results, of_arm) for of_arm in arms]
     samples = read[-1].samples
-    shared = [name for name in samples if all(name in one.places for one in read)]
-    tables = [one.answers.of(np.array([one.places[name] for name in shared], dtype=np.int64)) for one in read]
+    shared = [name for name in samples if all(name in read_arm.places for read_arm in read)]
+    tables = [
+        read_arm.answers.of(np.array([read_arm.places[name] for name in shared], dtype=np.int64))
+        for read_arm in read
+    ]
     complete = np.ones(len(shared), dtype=np.bool_)
     for table in tables:
         complete &= np.isfinite(table.scores).all(axis=(0, 1))
-    kept = np.flatnonzero(complete)
-    if not len(kept):
+    complete_places = np.flatnonzero(complete)
+    if not len(complete_places):
         raise UserError(
-            f"{arms[-1][0].run.label_without_seed}: no sample was scored by every arm in every seed and wording"
+            f"{arms[-1][0].run.label_without_seed}: no sample was scored by every arm in every seed and "
+            "wording"
         )
-    asked = [_with_fields(samples[shared[place]], fields or {}) for place in kept.tolist()]
-    return Comparison(arms[-1][0].task, tuple(asked), tuple(table.of(kept) for table in tables))
+    asked_samples = [_with_fields(samples[shared[place]], fields or {}) for place in complete_places.tolist()]
+    return ArmComparison(
+        arms[-1][0].task, tuple(asked_samples), tuple(table.of(complete_places) for table in tables)
+    )
 
 
 def _with_fields(sample: AskedSample, fields: Mapping[str, Mapping[str, str]]) -> AskedSample:
-    own = fields.get(sample.id, {})
+    sample_fields = fields.get(sample.id, {})
     return AskedSample(
-        sample.id, sample.targets, sample.choices, sample.metadata, sample.cluster, sample.overlap, own
+        sample.id,
+        sample.targets,
+        sample.choices,
+        sample.metadata,
+        sample.cluster,
+        sample.overlap,
+        sample_fields,
     )
 
 
@@ -239,8 +255,8 @@ def _read_arm(results: Path, of_arm: Sequence[Result]) -> _ReadArm:
     for seed, columns in enumerate(tables):
         filled.take(seed, columns)
     answers = ArmAnswers(
-        ordered[0].run.candidate.method, tuple(ordered), templates, filled.scores(metric.scale), filled.answers,
-        filled.completions, filled.prompts, filled.parsed, filled.cut, filled.logprobs(),
+        ordered[0].run.candidate.method, tuple(ordered), templates, filled.scores(metric.scale),
+        filled.answers, filled.completions, filled.prompts, filled.parsed, filled.cut, filled.logprobs(),
     )  # fmt: skip
     return _ReadArm(answers, samples, places)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.arms import ArmAnswers, Comparison, Flags
+from harness.analysis.arms import ArmAnswers, ArmComparison, Flags
 from harness.analysis.slices import span_of
 from harness.records.analysis import Bin, CalibrationRecord, CoveragePoint
 from harness.statistics import FloatArray, score, t_test
@@ -12,13 +12,14 @@ BINS = 10
 """Bins of equal width, from 0 to 1."""
 
 
-def calibration_of(comparison: Comparison) -> tuple[CalibrationRecord, ...]:
+def calibration_of(comparison: ArmComparison) -> tuple[CalibrationRecord, ...]:
     """The calibration of every arm whose choices are weighed; empty where none is.
 
-    The confidence of an answer is the probability of its choice among the choices. The expected calibration error
-    is `Σ n_b / n · |accuracy_b − confidence_b|` over bins b of equal width (Naeini, Cooper and Hauskrecht, AAAI
-    2015); accuracy against coverage is that of the answers with the highest confidence (El-Yaniv and Wiener, J.
-    Machine Learning Research 11, 2010). Intervals take the samples as independent, not the seeds that answer them.
+    The confidence of an answer is the probability of its choice among the choices. The expected calibration
+    error is `Σ n_b / n · |accuracy_b − confidence_b|` over bins b of equal width (Naeini, Cooper and
+    Hauskrecht, AAAI 2015); accuracy against coverage is that of the answers with the highest confidence
+    (El-Yaniv and Wiener, J. Machine Learning Research 11, 2010). Intervals take the samples as independent,
+    not the seeds that answer them.
     """
     return tuple(
         _record(arm, right)
@@ -34,7 +35,7 @@ def _record(arm: ArmAnswers, right: Flags) -> CalibrationRecord:
     correct = right.astype(np.float64).ravel()
     samples = np.broadcast_to(np.arange(n), right.shape).ravel()
     bins = _bins(confidence, correct, samples)
-    errors = [one.n * abs(one.accuracy.value - one.confidence) for one in bins]
+    errors = [each_bin.n * abs(each_bin.accuracy.value - each_bin.confidence) for each_bin in bins]
     by_sample = (arm.probabilities.max(axis=-1) - right).mean(axis=(0, 1))
     surplus = score(by_sample, binary=False, low=-1.0, high=1.0)
     tested = t_test(
@@ -88,11 +89,11 @@ def _coverage(
     order = np.argsort(-confidence, kind="stable")
     points = []
     for tenth in range(1, 11):
-        kept = order[: max(1, round(len(order) * tenth / 10))]
-        accuracy = score(correct[kept], binary=True, clusters=_renumbered(samples[kept]))
+        surest = order[: max(1, round(len(order) * tenth / 10))]
+        accuracy = score(correct[surest], binary=True, clusters=_renumbered(samples[surest]))
         points.append(
             CoveragePoint(
-                coverage=tenth / 10, threshold=_share(confidence[kept[-1]]), accuracy=span_of(accuracy)
+                coverage=tenth / 10, threshold=_share(confidence[surest[-1]]), accuracy=span_of(accuracy)
             )
         )
     return tuple(points)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.arms import ArmAnswers, Comparison, Flags
+from harness.analysis.arms import ArmAnswers, ArmComparison, Flags
 from harness.records.analysis import ChangeRecord, SamplesRecord
 from harness.statistics import FloatArray
 
@@ -17,7 +17,7 @@ LARGE = 0.25
 """Change of a score between 0 and 1 that counts as one."""
 
 
-def samples_to_see(comparison: Comparison) -> SamplesRecord:
+def samples_to_see(comparison: ArmComparison) -> SamplesRecord:
     """The hardest samples, and those that differ between the judged arm and each untuned one."""
     hardest = _hardest(comparison)
     judged = comparison.judged
@@ -28,7 +28,7 @@ def samples_to_see(comparison: Comparison) -> SamplesRecord:
     return SamplesRecord(hardest=_named(comparison, hardest), n_hardest=len(hardest), changes=tuple(changes))
 
 
-def _hardest(comparison: Comparison) -> NDArray[np.int64]:
+def _hardest(comparison: ArmComparison) -> NDArray[np.int64]:
     """Samples that no seed of any arm gets right, the lowest scores first."""
     right = np.stack([flags.any(axis=(0, 1)) for flags in comparison.right]).any(axis=0)
     means = np.stack([arm.means for arm in comparison.arms]).mean(axis=0)
@@ -40,7 +40,7 @@ def _hardest(comparison: Comparison) -> NDArray[np.int64]:
 
 
 def _change(
-    comparison: Comparison, before: ArmAnswers, after: ArmAnswers, was: Flags, is_now: Flags
+    comparison: ArmComparison, before: ArmAnswers, after: ArmAnswers, was: Flags, is_now: Flags
 ) -> ChangeRecord:
     difference: FloatArray = after.means - before.means
     if comparison.card.binary:
@@ -60,5 +60,5 @@ def _change(
     )
 
 
-def _named(comparison: Comparison, places: NDArray[np.int64]) -> tuple[str, ...]:
+def _named(comparison: ArmComparison, places: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(comparison.ids[place] for place in places[:MOST_SAMPLES].tolist())

@@ -48,22 +48,24 @@ def arms_among(results: Iterable[Result]) -> list[AnalysableArm]:
 
 def _baselines(arm: Sequence[Result], arms: Sequence[tuple[Result, ...]]) -> tuple[tuple[Result, ...], ...]:
     run = arm[0].run
-    found = []
+    baselines = []
     for method in UNTUNED:
         if METHODS.index(method) >= METHODS.index(run.candidate.method):
             continue
         alike = [
-            other for other in arms if other[0].run.candidate.method == method and _is_alike(other[0], arm[0])
+            other_arm
+            for other_arm in arms
+            if other_arm[0].run.candidate.method == method and _is_alike(other_arm[0], arm[0])
         ]
         # Of several candidates of one model, that of the same name.
-        alike.sort(key=lambda other: other[0].run.candidate.name != run.candidate.name)
-        found += alike[:1]
-    return tuple(found)
+        alike.sort(key=lambda other_arm: other_arm[0].run.candidate.name != run.candidate.name)
+        baselines += alike[:1]
+    return tuple(baselines)
 
 
-def _is_alike(result: Result, other: Result) -> bool:
+def _is_alike(result: Result, reference: Result) -> bool:
     """Whether two runs ask the same samples of the same model in the same wordings."""
-    return _question(result) == _question(other)
+    return _question(result) == _question(reference)
 
 
 def _question(result: Result) -> tuple[object, ...]:
@@ -73,7 +75,8 @@ def _question(result: Result) -> tuple[object, ...]:
 
 
 def chosen_arms(arms: Sequence[AnalysableArm], names: Sequence[str], results: Path) -> list[AnalysableArm]:
-    """The arms that each name means: a task, a candidate, a candidate/method, a run's folder or a glob over these.
+    """The arms that each name means: a task, a candidate, a candidate/method, a run's folder or a glob over
+    these.
 
     Raises `UserError` for a name that means none.
     """
@@ -103,8 +106,8 @@ def _nothing_meant(arms: Sequence[AnalysableArm], name: str, results: Path) -> s
     example = arms[0].results[0].run.folder.as_posix()
     return (
         f"'{name}' is no task, candidate or finished run of {results}.{suggest(name, names)} Give one of "
-        f"{', '.join(names[:MOST_NAMES])}{' …' if len(names) > MOST_NAMES else ''}, or a glob over folders of runs "
-        f"such as {example}"
+        f"{', '.join(names[:MOST_NAMES])}{' …' if len(names) > MOST_NAMES else ''}, or a glob over folders "
+        f"of runs such as {example}"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from scipy import special
 
-from harness.analysis.arms import ArmAnswers, Comparison
+from harness.analysis.arms import ArmAnswers, ArmComparison
 from harness.records.analysis import Confused, ConfusionRecord
 from harness.statistics import false_discovery
 
@@ -19,7 +19,7 @@ SHOWN_SAMPLES = 12
 """Samples of a cell that are named."""
 
 
-def confusion_of(comparison: Comparison) -> tuple[ConfusionRecord, ...]:
+def confusion_of(comparison: ArmComparison) -> tuple[ConfusionRecord, ...]:
     """For every arm how often each label was answered for each other; empty where targets are no labels.
 
     A sample counts once, with its most frequent answer over seeds and wordings.
@@ -30,14 +30,15 @@ def confusion_of(comparison: Comparison) -> tuple[ConfusionRecord, ...]:
 
 
 def most_frequent(arm: ArmAnswers) -> list[str]:
-    """Of every sample the most frequent answer over seeds and wordings; of equally frequent ones the first."""
+    """Of every sample the most frequent answer over seeds and wordings; of equally frequent ones the
+    first."""
     by_sample = arm.answers.reshape(-1, arm.answers.shape[2]).T.tolist()
     return [
         Counter((answer or "").strip() for answer in answers).most_common(1)[0][0] for answers in by_sample
     ]
 
 
-def _record(comparison: Comparison, arm: ArmAnswers) -> ConfusionRecord:
+def _record(comparison: ArmComparison, arm: ArmAnswers) -> ConfusionRecord:
     labels = comparison.labels
     samples: dict[tuple[str, str], list[str]] = {}
     for sample, answer in zip(comparison.samples, most_frequent(arm), strict=True):
@@ -65,17 +66,17 @@ def _record(comparison: Comparison, arm: ArmAnswers) -> ConfusionRecord:
 
 
 def _p_values(counts: Mapping[tuple[str, str], int], labels: tuple[str, ...]) -> dict[tuple[str, str], float]:
-    """Of every pair of different labels, whether the second stands for the first more often than its share of all
-    answers explains: a binomial test of the first one's mistakes, corrected for all pairs."""
+    """Of every pair of different labels, whether the second stands for the first more often than its share of
+    all answers explains: a binomial test of the first one's mistakes, corrected for all pairs."""
     if len(labels) < 3:  # two labels can only be taken for each other
         return {}
     answered = {label: 1 + sum(counts.get((target, label), 0) for target in labels) for label in labels}
     pairs, p_values = [], []
     for target in labels:
-        others = [label for label in labels if label != target]
-        mistakes = sum(counts.get((target, label), 0) for label in others)
-        total = sum(answered[label] for label in others)
-        for label in others:
+        other_labels = [label for label in labels if label != target]
+        mistakes = sum(counts.get((target, label), 0) for label in other_labels)
+        total = sum(answered[label] for label in other_labels)
+        for label in other_labels:
             count = counts.get((target, label), 0)
             pairs.append((target, label))
             p_values.append(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.analysis.arms import ArmAnswers, AskedSample, Comparison
+from harness.analysis.arms import ArmAnswers, ArmComparison, AskedSample
 from harness.task.words import words_of
 
 LEAST = 8
@@ -55,11 +55,11 @@ class Feature:
         }
 
 
-def features_of(comparison: Comparison) -> list[Feature]:
+def features_of(comparison: ArmComparison) -> list[Feature]:
     """Every feature of a comparison's samples that makes at least one slice."""
     samples = comparison.samples
     texts = own_texts(comparison)
-    found = [
+    features = [
         _labels(comparison),
         *_of_mappings("field", [sample.fields for sample in samples]),
         *_of_mappings("metadata", [sample.metadata for sample in samples]),
@@ -70,17 +70,17 @@ def features_of(comparison: Comparison) -> list[Feature]:
         Feature("in the training data", tuple("yes" if sample.overlap else "no" for sample in samples)),
         _clusters(samples),
     ]
-    return [feature for feature in found if feature is not None and feature.slices]
+    return [feature for feature in features if feature is not None and feature.slices]
 
 
-def own_texts(comparison: Comparison) -> list[str]:
+def own_texts(comparison: ArmComparison) -> list[str]:
     """What each sample alone says: its fields, or what its prompt has that those of other samples lack."""
     if any(sample.fields for sample in comparison.samples):
         return ["\n".join(sample.fields.values()) for sample in comparison.samples]
     return own_parts(plainest(comparison).prompts[0, 0].tolist())
 
 
-def plainest(comparison: Comparison) -> ArmAnswers:
+def plainest(comparison: ArmComparison) -> ArmAnswers:
     """The arm whose prompts hold no demonstrations, as far as there is one."""
     return next((arm for arm in comparison.arms if arm.name != "few_shot"), comparison.judged)
 
@@ -88,12 +88,12 @@ def plainest(comparison: Comparison) -> ArmAnswers:
 def own_parts(prompts: Sequence[str | None]) -> list[str]:
     """Each prompt without the beginning and the end that all of them share."""
     texts = [prompt or "" for prompt in prompts]
-    first, last = min(texts), max(texts)
-    if first == last:
+    least, greatest = min(texts), max(texts)
+    if least == greatest:
         return [""] * len(texts)
-    start = _shared(first, last)
+    start = _shared(least, greatest)
     # Not within a word: "pa|ris" and "pa|rma" begin with no word in common.
-    while start and not first[start - 1].isspace():
+    while start and not least[start - 1].isspace():
         start -= 1
     ends = [text[start:][::-1] for text in texts]
     stop = _shared(min(ends), max(ends))
@@ -102,12 +102,12 @@ def own_parts(prompts: Sequence[str | None]) -> list[str]:
     return [text[start : len(text) - stop].strip() for text in texts]
 
 
-def _shared(first: str, last: str) -> int:
+def _shared(least: str, greatest: str) -> int:
     """How many characters two texts begin with alike: of the first and the last in order, so do all."""
-    for place, (one, other) in enumerate(zip(first, last, strict=False)):
-        if one != other:
+    for place, (letter, opposite) in enumerate(zip(least, greatest, strict=False)):
+        if letter != opposite:
             return place
-    return min(len(first), len(last))
+    return min(len(least), len(greatest))
 
 
 def script_of(text: str) -> str | None:
@@ -123,12 +123,12 @@ def _first_word(text: str) -> str | None:
     return words[0].lower() if words else None
 
 
-def _labels(comparison: Comparison) -> Feature | None:
+def _labels(comparison: ArmComparison) -> Feature | None:
     labels = {label: label or "(nothing)" for label in comparison.labels}
     if not labels:
         return None
-    given = [sample.targets[0].strip() for sample in comparison.samples]
-    return _frequent("label", [labels[target] for target in given])
+    targets = [sample.targets[0].strip() for sample in comparison.samples]
+    return _frequent("label", [labels[target] for target in targets])
 
 
 def _clusters(samples: Sequence[AskedSample]) -> Feature | None:
@@ -139,8 +139,8 @@ def _clusters(samples: Sequence[AskedSample]) -> Feature | None:
 def _frequent(name: str, parts: Sequence[str | None]) -> Feature:
     """The most frequent parts alone."""
     counts = Counter(part for part in parts if part is not None)
-    kept = {part for part, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_PARTS]}
-    return Feature(name, tuple(_named(part) if part in kept else None for part in parts))
+    frequent = {part for part, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_PARTS]}
+    return Feature(name, tuple(_named(part) if part in frequent else None for part in parts))
 
 
 def _named(part: str | None) -> str:
@@ -150,11 +150,11 @@ def _named(part: str | None) -> str:
 
 def _numbers(name: str, numbers: Sequence[float | None]) -> Feature | None:
     """A number in bins of about as many samples each; None where it hardly varies."""
-    known = np.array([number for number in numbers if number is not None and math.isfinite(number)])
-    if len(known) < 2 * LEAST or len(set(known.tolist())) < BINS:
+    finite = np.array([number for number in numbers if number is not None and math.isfinite(number)])
+    if len(finite) < 2 * LEAST or len(set(finite.tolist())) < BINS:
         return None
-    edges = sorted(set(np.quantile(known, np.arange(1, BINS) / BINS, method="lower").tolist()))
-    edges = [edge for edge in edges if edge < known.max()]
+    edges = sorted(set(np.quantile(finite, np.arange(1, BINS) / BINS, method="lower").tolist()))
+    edges = [edge for edge in edges if edge < finite.max()]
     if not edges:
         return None
     return Feature(name, tuple(None if number is None else _bin(number, edges) for number in numbers))
@@ -180,8 +180,8 @@ def _of_mappings(kind: str, mappings: Sequence[Mapping[str, str]]) -> list[Featu
 
 
 def _of_texts(name: str, texts: Sequence[str | None], *, alone: bool) -> Feature | None:
-    given = [text for text in texts if text is not None]
-    distinct = len(set(given))
+    present = [text for text in texts if text is not None]
+    distinct = len(set(present))
     if distinct < 2:
         return None
     if distinct <= FEW_VALUES:

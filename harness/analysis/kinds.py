@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.analysis.arms import ArmAnswers, AskedSample, Comparison, Flags, Objects
+from harness.analysis.arms import ArmAnswers, ArmComparison, AskedSample, Flags, Objects
 from harness.records.analysis import ErrorKinds
 from harness.task.words import without_punctuation
 
@@ -45,7 +45,7 @@ _REFUSAL = re.compile(
 _NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*")
 
 
-def kinds_of(comparison: Comparison) -> tuple[ErrorKinds, ...]:
+def kinds_of(comparison: ArmComparison) -> tuple[ErrorKinds, ...]:
     """The kinds of error of every arm; empty where nothing is answered."""
     if comparison.card.output == "perplexity":
         return ()
@@ -55,25 +55,25 @@ def kinds_of(comparison: Comparison) -> tuple[ErrorKinds, ...]:
     )
 
 
-def kinds_in(comparison: Comparison, arm: ArmAnswers, right: Flags) -> Objects:
-    """The kind of every wrong answer (S × T × n); None of a right one. A near miss is followed by what it is near
-    in, after a colon."""
+def kinds_in(comparison: ArmComparison, arm: ArmAnswers, right: Flags) -> Objects:
+    """The kind of every wrong answer (S × T × n); None of a right one. A near miss is followed by what it is
+    near in, after a colon."""
     labels = {label.casefold() for label in comparison.labels}
-    plain = next((one for one in comparison.arms if one.name == "zero_shot"), None)
+    plain = next((other_arm for other_arm in comparison.arms if other_arm.name == "zero_shot"), None)
     kinds = np.full(arm.answers.shape, None, object)
-    known: dict[tuple[int, object, object, object, bool], str] = {}
+    kinds_by_answer: dict[tuple[int, object, object, object, bool], str] = {}
     for at in np.argwhere(~right).tolist():
         seed, template, place = at
-        where = seed, template, place
-        answer, completion = arm.answers[where], arm.completions[where]
-        key = place, answer, completion, arm.parsed[where], bool(arm.cut[where])
-        if key not in known:
-            known[key] = _kind(answer, completion, comparison.samples[place], labels, *key[3:])
-        kind = known[key]
+        index = seed, template, place
+        answer, completion = arm.answers[index], arm.completions[index]
+        key = place, answer, completion, arm.parsed[index], bool(arm.cut[index])
+        if key not in kinds_by_answer:
+            kinds_by_answer[key] = _kind(answer, completion, comparison.samples[place], labels, *key[3:])
+        kind = kinds_by_answer[key]
         if kind == "another answer" and arm.name == "few_shot" and plain is not None:
-            shown = _demonstrations(arm.prompts[where], plain.prompts[(0, template, place)])
-            kind = "copied from a demonstration" if _is_copied(answer, *shown) else kind
-        kinds[where] = kind
+            demonstration_texts = _demonstrations(arm.prompts[index], plain.prompts[(0, template, place)])
+            kind = "copied from a demonstration" if _is_copied(answer, *demonstration_texts) else kind
+        kinds[index] = kind
     return kinds
 
 
@@ -103,10 +103,10 @@ def _kind(
 
 
 def near_miss(answer: str, targets: Sequence[str]) -> str | None:
-    """In what an answer differs from the target that it is nearest to, one of `NEAR_MISSES`; None where it is near
-    none."""
-    found = [near for target in targets if (near := _near(answer.strip(), target.strip())) is not None]
-    return min(found, key=NEAR_MISSES.index, default=None)
+    """In what an answer differs from the target that it is nearest to, one of `NEAR_MISSES`; None where it is
+    near none."""
+    near_misses = [near for target in targets if (near := _near(answer.strip(), target.strip())) is not None]
+    return min(near_misses, key=NEAR_MISSES.index, default=None)
 
 
 def _near(answer: str, target: str) -> str | None:
@@ -140,10 +140,10 @@ def _is_short(text: str) -> bool:
 
 def _is_off_by_one(number: str, wanted: str) -> bool:
     try:
-        one, other = (int(text.replace(",", "").replace("−", "-")) for text in (number, wanted))
+        answered, expected = (int(text.replace(",", "").replace("−", "-")) for text in (number, wanted))
     except ValueError:
         return False
-    return abs(one - other) == 1
+    return abs(answered - expected) == 1
 
 
 def within_edits(first: str, second: str, allowed: int) -> bool:
@@ -154,8 +154,8 @@ def within_edits(first: str, second: str, allowed: int) -> bool:
     row = list(range(len(second) + 1))
     for place, letter in enumerate(first, start=1):
         diagonal, row[0] = row[0], place
-        for column, other in enumerate(second, start=1):
-            cheapest = min(row[column] + 1, row[column - 1] + 1, diagonal + (letter != other))
+        for column, second_letter in enumerate(second, start=1):
+            cheapest = min(row[column] + 1, row[column - 1] + 1, diagonal + (letter != second_letter))
             diagonal, row[column] = row[column], cheapest
         if min(row) > allowed:
             return False
@@ -171,12 +171,12 @@ def _demonstrations(prompt: str | None, plain: str | None) -> tuple[str, str]:
     return full[: len(full) - shared], question
 
 
-def _is_copied(answer: str | None, shown: str, question: str) -> bool:
+def _is_copied(answer: str | None, demonstrations: str, question: str) -> bool:
     text = (answer or "").strip()
-    return len(text) >= SHORTEST_COPY and text in shown and text not in question
+    return len(text) >= SHORTEST_COPY and text in demonstrations and text not in question
 
 
-def _record(comparison: Comparison, arm: ArmAnswers, kinds: Objects) -> ErrorKinds:
+def _record(comparison: ArmComparison, arm: ArmAnswers, kinds: Objects) -> ErrorKinds:
     counts = dict.fromkeys(KINDS, 0)
     near = dict.fromkeys(NEAR_MISSES, 0)
     examples: dict[str, dict[str, None]] = {}
@@ -185,14 +185,14 @@ def _record(comparison: Comparison, arm: ArmAnswers, kinds: Objects) -> ErrorKin
         counts[kind] += 1
         if detail:
             near[detail] += 1
-        shown = examples.setdefault(kind, {})
-        if len(shown) < SHOWN_EXAMPLES:
-            shown[comparison.ids[at[2]]] = None
+        sample_ids = examples.setdefault(kind, {})
+        if len(sample_ids) < SHOWN_EXAMPLES:
+            sample_ids[comparison.ids[at[2]]] = None
     return ErrorKinds(
         arm=arm.name,
         answers=arm.answers.size,
         samples=len(comparison.samples),
         counts={kind: count for kind, count in counts.items() if count},
         near_misses={detail: count for detail, count in near.items() if count},
-        examples={kind: tuple(shown) for kind, shown in examples.items()},
+        examples={kind: tuple(sample_ids) for kind, sample_ids in examples.items()},
     )

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from harness.analysis.arms import ArmAnswers, Comparison, Flags
+from harness.analysis.arms import ArmAnswers, ArmComparison, Flags
 from harness.analysis.confusion import most_frequent
 from harness.records.analysis import CorrectedScore, LabelErrors, SuspectRecord
 from harness.statistics import FloatArray
@@ -19,15 +20,15 @@ MOST_SUSPECTS = 200
 """Suspects that are listed."""
 
 
-def label_errors_of(comparison: Comparison) -> LabelErrors | None:
-    """The samples whose label the judged arm contradicts, the most probable errors first; None where it cannot be
-    told.
+def label_errors_of(comparison: ArmComparison) -> LabelErrors | None:
+    """The samples whose label the judged arm contradicts, the most probable errors first; None where it
+    cannot be told.
 
-    Choices: confident learning (Northcutt, Jiang and Chuang, J. Artificial Intelligence Research 70, 2021). A class
-    j has the threshold `t_j`, the mean probability of j over the samples labelled j. A sample labelled i is
-    certainly suspected where the likeliest class is another one and reaches its threshold; those whose likeliest
-    class does not reach it follow. Both are in the order of their margin, p(given) − p(suggested). Written answers:
-    every seed gives the same answer, which has the right form and is no target.
+    Choices: confident learning (Northcutt, Jiang and Chuang, J. Artificial Intelligence Research 70, 2021). A
+    class j has the threshold `t_j`, the mean probability of j over the samples labelled j. A sample labelled
+    i is certainly suspected where the likeliest class is another one and reaches its threshold; those whose
+    likeliest class does not reach it follow. Both are in the order of their margin, p(given) − p(suggested).
+    Written answers: every seed gives the same answer, which has the right form and is no target.
     """
     if comparison.card.output == "perplexity":
         return None
@@ -53,9 +54,9 @@ def label_errors_of(comparison: Comparison) -> LabelErrors | None:
     )
 
 
-def agreement_is_right(comparison: Comparison) -> float:
-    """Of the samples that every seed answers alike in every wording, the share whose answer is right; 0 without
-    any."""
+def agreement_is_right(comparison: ArmComparison) -> float:
+    """Of the samples that every seed answers alike in every wording, the share whose answer is right; 0
+    without any."""
     answers, _ = _consensus(comparison.judged)
     alike = [place for place, answer in enumerate(answers) if answer is not None]
     if not alike:
@@ -64,8 +65,9 @@ def agreement_is_right(comparison: Comparison) -> float:
     return float(right[alike].mean())
 
 
-def _is_weighed(comparison: Comparison) -> bool:
-    """Whether the probabilities of the same choices are known of every sample, and the targets are among them."""
+def _is_weighed(comparison: ArmComparison) -> bool:
+    """Whether the probabilities of the same choices are known of every sample, and the targets are among
+    them."""
     choices = comparison.samples[0].choices
     return (
         comparison.judged.probabilities is not None
@@ -76,31 +78,31 @@ def _is_weighed(comparison: Comparison) -> bool:
     )
 
 
-def _confident(comparison: Comparison) -> list[SuspectRecord]:
+def _confident(comparison: ArmComparison) -> list[SuspectRecord]:
     judged, choices = comparison.judged, comparison.samples[0].choices
     assert judged.probabilities is not None, "they were asked for before"
     probabilities = judged.probabilities.mean(axis=(0, 1))
-    given = np.array([_given(sample.targets, choices) for sample in comparison.samples])
+    given_labels = np.array([_given(sample.targets, choices) for sample in comparison.samples])
     suggested = probabilities.argmax(axis=1)
-    reached = np.where(probabilities >= _thresholds(probabilities, given), probabilities, -1.0)
+    reached = np.where(probabilities >= _thresholds(probabilities, given_labels), probabilities, -1.0)
     certain = (reached.argmax(axis=1) == suggested) & (reached.max(axis=1) > 0)
     chosen = judged.probabilities.argmax(axis=-1)
-    said = _said_untuned(comparison)
+    untuned_answers = _said_untuned(comparison)
     suspects = []
-    for place in np.flatnonzero(suggested != given).tolist():
+    for place in np.flatnonzero(suggested != given_labels).tolist():
         label = choices[suggested[place]]
         if label in comparison.samples[place].targets:
             continue
         suspects.append(
             SuspectRecord(
                 sample=comparison.ids[place],
-                given=choices[given[place]],
+                given=choices[given_labels[place]],
                 suggested=label,
                 confidence=float(probabilities[place, suggested[place]]),
-                given_confidence=float(probabilities[place, given[place]]),
+                given_confidence=float(probabilities[place, given_labels[place]]),
                 certain=bool(certain[place]),
                 unanimous=bool((chosen[:, :, place] == suggested[place]).all()),
-                untuned=_side(comparison, said, place, label),
+                untuned=_side(comparison, untuned_answers, place, label),
             )
         )
     return sorted(
@@ -112,20 +114,20 @@ def _given(targets: Sequence[str], choices: Sequence[str]) -> int:
     return next(choices.index(target) for target in targets if target in choices)
 
 
-def _thresholds(probabilities: FloatArray, given: NDArray[np.int64]) -> FloatArray:
-    """The mean probability of each class over the samples that are labelled so; out of reach for a class without
-    any."""
+def _thresholds(probabilities: FloatArray, given_labels: NDArray[np.int64]) -> FloatArray:
+    """The mean probability of each class over the samples that are labelled so; out of reach for a class
+    without any."""
     return np.array(
         [
-            probabilities[given == label, label].mean() if (given == label).any() else 2.0
+            probabilities[given_labels == label, label].mean() if (given_labels == label).any() else 2.0
             for label in range(probabilities.shape[1])
         ]
     )
 
 
 def _consensus(arm: ArmAnswers) -> tuple[list[str | None], list[list[str | None]]]:
-    """Of each sample the answer that every seed gives in every wording, None where they differ; and likewise of
-    each seed alone."""
+    """Of each sample the answer that every seed gives in every wording, None where they differ; and likewise
+    of each seed alone."""
     usable = (arm.parsed != False) & ~arm.cut  # noqa: E712 - of each entry; None says nothing
     answers = arm.answers.copy()
     answers[~usable] = None
@@ -146,16 +148,17 @@ def _one(answers: Sequence[str | None]) -> str | None:
     return distinct.pop() or None if len(distinct) == 1 else None
 
 
-def _agreed(comparison: Comparison) -> list[SuspectRecord]:
+def _agreed(comparison: ArmComparison) -> list[SuspectRecord]:
     answers, _ = _consensus(comparison.judged)
     right: Flags = np.asarray(comparison.right[-1].any(axis=(0, 1)))
-    others = [arm.answers.reshape(-1, len(comparison.samples)) for arm in comparison.arms[:-1]]
+    answers_of_others = [arm.answers.reshape(-1, len(comparison.samples)) for arm in comparison.arms[:-1]]
     untuned = _said_untuned(comparison)
     suspects = []
     for place, answer in enumerate(answers):
         if answer is None or right[place] or _is_target(comparison, place, answer):
             continue
-        said = [(one or "").strip() for arm in others for one in arm[:, place].tolist()]
+        answers_there = chain.from_iterable(arm[:, place].tolist() for arm in answers_of_others)
+        other_answers = [(each or "").strip() for each in answers_there]
         suspect = SuspectRecord(
             sample=comparison.ids[place],
             given=comparison.samples[place].targets[0] if comparison.samples[place].targets else "",
@@ -166,38 +169,40 @@ def _agreed(comparison: Comparison) -> list[SuspectRecord]:
             unanimous=True,
             untuned=_side(comparison, untuned, place, answer),
         )
-        suspects.append((said.count(answer) / len(said) if said else 0.0, suspect))
+        suspects.append((other_answers.count(answer) / len(other_answers) if other_answers else 0.0, suspect))
     # The other arms of the model were not trained on these labels: what they say, too, is the likelier.
     return [suspect for _, suspect in sorted(suspects, key=lambda pair: -pair[0])]
 
 
-def _said_untuned(comparison: Comparison) -> list[str] | None:
+def _said_untuned(comparison: ArmComparison) -> list[str] | None:
     """The most frequent answers of the arm that gains are measured against; None without one."""
     return None if comparison.reference is None else most_frequent(comparison.reference)
 
 
-def _side(comparison: Comparison, said: Sequence[str] | None, place: int, suggested: str) -> Side | None:
+def _side(
+    comparison: ArmComparison, untuned_answers: Sequence[str] | None, place: int, suggested: str
+) -> Side | None:
     """Whose side that arm takes."""
-    if said is None:
+    if untuned_answers is None:
         return None
-    if said[place] == suggested.strip():
+    if untuned_answers[place] == suggested.strip():
         return "suggested"
-    return "given" if _is_target(comparison, place, said[place]) else "neither"
+    return "given" if _is_target(comparison, place, untuned_answers[place]) else "neither"
 
 
-def _is_target(comparison: Comparison, place: int, answer: str) -> bool:
+def _is_target(comparison: ArmComparison, place: int, answer: str) -> bool:
     """Whether an answer is the given label, though the metric does not call it right."""
     return answer in {target.strip() for target in comparison.samples[place].targets}
 
 
-def _expected(comparison: Comparison) -> float:
-    """So many samples would get the same wrong answer from every seed if seeds erred independently: the sum over
-    labels of their samples times each seed's share of consistent mistakes, and times the chance that two mistakes
-    are the same one for each further seed."""
+def _expected(comparison: ArmComparison) -> float:
+    """So many samples would get the same wrong answer from every seed if seeds erred independently: the sum
+    over labels of their samples times each seed's share of consistent mistakes, and times the chance that two
+    mistakes are the same one for each further seed."""
     _, of_seeds = _consensus(comparison.judged)
     right: Flags = np.asarray(comparison.right[-1].any(axis=1))
-    given = [sample.targets[0] if sample.targets else "" for sample in comparison.samples]
-    labels = given if comparison.labels else [""] * len(given)
+    targets = [sample.targets[0] if sample.targets else "" for sample in comparison.samples]
+    labels = targets if comparison.labels else [""] * len(targets)
     mistakes = [
         [
             None if answer is None or right[seed, place] or _is_target(comparison, place, answer) else answer
@@ -207,20 +212,20 @@ def _expected(comparison: Comparison) -> float:
     ]
     sizes, expected = Counter(labels), 0.0
     for label, size in sizes.items():
-        places = [place for place, own in enumerate(labels) if own == label]
+        places = [place for place, sample_label in enumerate(labels) if sample_label == label]
         product = float(size)
-        made: Counter[str] = Counter()
+        mistake_counts: Counter[str] = Counter()
         for answers in mistakes:
             wrong = [answer for place in places if (answer := answers[place]) is not None]
             product *= len(wrong) / size
-            made.update(wrong)
-        total = sum(made.values())
-        same = sum(count**2 for count in made.values()) / total**2 if total else 0.0
+            mistake_counts.update(wrong)
+        total = sum(mistake_counts.values())
+        same = sum(count**2 for count in mistake_counts.values()) / total**2 if total else 0.0
         expected += product * same ** (len(mistakes) - 1)
     return expected
 
 
-def _corrected(comparison: Comparison, suspects: Sequence[SuspectRecord]) -> tuple[CorrectedScore, ...]:
+def _corrected(comparison: ArmComparison, suspects: Sequence[SuspectRecord]) -> tuple[CorrectedScore, ...]:
     """The score of every arm with the suggested labels; empty of scores that are not right or wrong."""
     if not comparison.card.binary or not suspects:
         return ()
@@ -230,8 +235,8 @@ def _corrected(comparison: Comparison, suspects: Sequence[SuspectRecord]) -> tup
         means = arm.means.copy()
         for suspect in suspects:
             place = places[suspect.sample]
-            said = [(answer or "").strip() for answer in arm.answers[:, :, place].ravel().tolist()]
-            means[place] = said.count(suspect.suggested.strip()) / len(said)
+            answers = [(answer or "").strip() for answer in arm.answers[:, :, place].ravel().tolist()]
+            means[place] = answers.count(suspect.suggested.strip()) / len(answers)
         scores.append(
             CorrectedScore(arm=arm.name, now=float(arm.means.mean()), corrected=float(means.mean()))
         )

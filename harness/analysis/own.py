@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.analysis.arms import ArmAnswers, AskedSample, Comparison
+from harness.analysis.arms import ArmAnswers, ArmComparison, AskedSample
 from harness.errors import PLUGIN_FAULTS, UserError, raised
 from harness.records.analysis import TableRecord
 from harness.task.analysis import AnalysedSample, Analysis, AnalysisTable, Need, SavedAnswer
@@ -24,7 +24,7 @@ class OwnTable:
     findings: tuple[str, ...] = ()
 
 
-def own_tables(comparison: Comparison, analyses: Sequence[Analysis]) -> list[OwnTable]:
+def own_tables(comparison: ArmComparison, analyses: Sequence[Analysis]) -> list[OwnTable]:
     """The tables of a task's own analyses; of one that fails, or that needs what there is not, why."""
     if not analyses:
         return []
@@ -67,22 +67,22 @@ def _check(table: object) -> None:
             )
 
 
-def _sample(comparison: Comparison, place: int) -> AnalysedSample:
-    asked = comparison.samples[place]
-    answers = {arm.name: tuple(_answers(arm, asked, place)) for arm in comparison.arms}
-    return AnalysedSample(asked.id, asked.fields, answers)
+def _sample(comparison: ArmComparison, place: int) -> AnalysedSample:
+    sample = comparison.samples[place]
+    answers = {arm.name: tuple(_answers(arm, sample, place)) for arm in comparison.arms}
+    return AnalysedSample(sample.id, sample.fields, answers)
 
 
-def _answers(arm: ArmAnswers, asked: AskedSample, place: int) -> Iterator[SavedAnswer]:
+def _answers(arm: ArmAnswers, sample: AskedSample, place: int) -> Iterator[SavedAnswer]:
     for seed_place, seed in enumerate(arm.seeds):
         for template_place, template in enumerate(arm.templates):
             at = seed_place, template_place, place
             logprobs = () if arm.logprobs is None else tuple(arm.logprobs[at].tolist())
             reply = Reply(
                 answer=arm.answers[at] or "",
-                targets=asked.targets,
-                choices=asked.choices,
+                targets=sample.targets,
+                choices=sample.choices,
                 choice_logprobs=logprobs,
-                metadata=asked.metadata,
+                metadata=sample.metadata,
             )
             yield SavedAnswer(seed, template, arm.prompts[at] or "", reply, float(arm.scores[at]))

@@ -1,4 +1,5 @@
-"""Where an arm is worst, and where it changed most: its score and gain on samples that have something in common."""
+"""Where an arm is worst, and where it changed most: its score and gain on samples that have something in
+common."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.arms import Comparison
+from harness.analysis.arms import ArmComparison
 from harness.analysis.features import Feature, features_of
 from harness.records.analysis import SliceRecord, Span
 from harness.statistics import FLIPS, Estimate, FloatArray, false_discovery, gain, score
@@ -41,12 +42,13 @@ class FoundSlice:
     places: frozenset[int]
 
 
-def slices_of(comparison: Comparison) -> tuple[FoundSlice, ...]:
+def slices_of(comparison: ArmComparison) -> tuple[FoundSlice, ...]:
     """The score and the gain on every slice of every feature, those that are clearest first.
 
-    Each is held against all other samples. If a slice has nothing to do with a number, the number could as well
-    belong to any other sample: its p-value is the share of shuffles of the samples (of whole clusters, where
-    samples come in clusters) that differ as much. P-values are corrected over all slices and both questions.
+    Each is held against all other samples. If a slice has nothing to do with a number, the number could as
+    well belong to any other sample: its p-value is the share of shuffles of the samples (of whole clusters,
+    where samples come in clusters) that differ as much. P-values are corrected over all slices and both
+    questions.
     """
     slices = list(_all_slices(features_of(comparison)))[:MOST_SLICES]
     if not slices:
@@ -55,17 +57,18 @@ def slices_of(comparison: Comparison) -> tuple[FoundSlice, ...]:
     numbers = [judged.means] if reference is None else [judged.means, judged.means - reference.means]
     p_values = np.stack([_p_values(slices, values, comparison.clusters) for values in numbers])
     corrected = false_discovery(p_values.ravel()).reshape(p_values.shape)
-    found = [
+    found_slices = [
         FoundSlice(
-            _record(comparison, one, corrected[:, place].tolist(), numbers), frozenset(one.places.tolist())
+            _record(comparison, sample_slice, corrected[:, place].tolist(), numbers),
+            frozenset(sample_slice.places.tolist()),
         )
-        for place, one in enumerate(slices)
+        for place, sample_slice in enumerate(slices)
     ]
-    return tuple(sorted(found, key=_clearness))
+    return tuple(sorted(found_slices, key=_clearness))
 
 
-def _clearness(found: FoundSlice) -> tuple[float, float]:
-    record = found.record
+def _clearness(found_slice: FoundSlice) -> tuple[float, float]:
+    record = found_slice.record
     p = min(record.score_p, 1.0 if record.gain_p is None else record.gain_p)
     return p, -abs(record.score.value - record.rest)
 
@@ -81,9 +84,9 @@ def _all_slices(features: Sequence[Feature]) -> Iterator[_Slice]:
 
 
 def _record(
-    comparison: Comparison, one: _Slice, p: Sequence[float], numbers: Sequence[FloatArray]
+    comparison: ArmComparison, sample_slice: _Slice, p: Sequence[float], numbers: Sequence[FloatArray]
 ) -> SliceRecord:
-    judged, reference, places = comparison.judged, comparison.reference, one.places
+    judged, reference, places = comparison.judged, comparison.reference, sample_slice.places
     outside = np.setdiff1d(np.arange(len(comparison.samples)), places)
     clusters = None if comparison.clusters is None else comparison.clusters[places]
     binary, low = comparison.card.binary, comparison.low
@@ -98,8 +101,8 @@ def _record(
             clusters=clusters,
         )
     return SliceRecord(
-        feature=one.feature.name,
-        part=one.part,
+        feature=sample_slice.feature.name,
+        part=sample_slice.part,
         n=len(places),
         score=span_of(score(judged.scores[:, :, places], binary=binary, low=low, clusters=clusters)),
         rest=float(judged.means[outside].mean()),
@@ -118,14 +121,14 @@ def span_of(estimate: Estimate) -> Span:
 
 def _p_values(slices: Sequence[_Slice], values: FloatArray, clusters: NDArray[np.int64] | None) -> FloatArray:
     """The two-sided permutation p-value of each slice's mean against that of all other samples."""
-    found = np.ones(len(slices))
-    of_clusters = np.array([one.feature.by_cluster for one in slices])
+    p_values = np.ones(len(slices))
+    of_clusters = np.array([sample_slice.feature.by_cluster for sample_slice in slices])
     for together in (False, True):
         chosen = np.flatnonzero(of_clusters == together)
         if len(chosen):
             units = None if together else clusters
-            found[chosen] = _shuffled_p([slices[place].places for place in chosen], values, units)
-    return found
+            p_values[chosen] = _shuffled_p([slices[place].places for place in chosen], values, units)
+    return p_values
 
 
 def _shuffled_p(
@@ -147,10 +150,10 @@ def _shuffled_p(
     p = (1 + extreme) / (1 + FIRST_SHUFFLES)
     doubtful = np.flatnonzero(p <= DOUBT)
     if len(doubtful):
-        more = _count(
+        more_extreme = _count(
             generator, FLIPS - FIRST_SHUFFLES, centred, members[:, doubtful], numbers, observed[doubtful]
         )
-        p[doubtful] = (1 + extreme[doubtful] + more) / (1 + FLIPS)
+        p[doubtful] = (1 + extreme[doubtful] + more_extreme) / (1 + FLIPS)
     return np.asarray(p, dtype=np.float64)
 
 

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from harness.analysis.arms import Comparison
+from harness.analysis.arms import ArmComparison
 from harness.analysis.features import LEAST
 from harness.analysis.slices import span_of
 from harness.records.analysis import WordingRecord
 from harness.statistics import false_discovery, score, t_test
 
 
-def wordings_of(comparison: Comparison) -> tuple[WordingRecord, ...]:
-    """The score of the judged arm in each wording, against the mean of the others; empty where there is one alone,
-    or where there are too few samples to tell.
+def wordings_of(comparison: ArmComparison) -> tuple[WordingRecord, ...]:
+    """The score of the judged arm in each wording, against the mean of the others; empty where there is one
+    alone, or where there are too few samples to tell.
 
     It takes the seeds as they are: what other seeds would make of a wording is not asked."""
     judged, n = comparison.judged, len(comparison.samples)

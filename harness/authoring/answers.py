@@ -52,7 +52,8 @@ FEWEST_ORDERED = 3
 """Labels that are called ordered: two have no middle."""
 
 FEWEST_FRACTIONS = 3
-"""Different decimals from which on large numbers with decimals are measured, and not amounts of half a unit."""
+"""Different decimals from which on large numbers with decimals are measured, and not amounts of half a
+unit."""
 
 TOLERANCES = 20
 """A new task's tolerance is the range of its targets divided by this, to one digit."""
@@ -62,8 +63,8 @@ BYTES_PER_TOKEN = 2
 
 
 Shape = Literal["choice", "ordered", "labels", "number", "quantity", "json", "text"]
-"""What an answer is: one label to be chosen, one of some in an order, several labels, a number that is right or wrong, one
-that may be nearly right, JSON, or a text."""
+"""What an answer is: one label to be chosen, one of some in an order, several labels, a number that is right
+or wrong, one that may be nearly right, JSON, or a text."""
 
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 
@@ -139,8 +140,8 @@ def _refuse_misfits(targets: Sequence[str], shape: Shape | None) -> None:
         )
     if shape == "ordered" and _run_of_integers(tuple(set(targets))) is None:
         raise UserError(
-            "--answers ordered: the targets are no run of integers such as 1 to 5; take --answers choice, and give "
-            "OrderedLabels the labels in their order in task.py"
+            "--answers ordered: the targets are no run of integers such as 1 to 5; take --answers choice, "
+            "and give OrderedLabels the labels in their order in task.py"
         )
     has_shape = {"number": is_number, "quantity": is_number, "json": _is_json}.get(shape or "")
     if has_shape is None:
@@ -162,7 +163,9 @@ def _written(targets: Sequence[str], *, numbers: bool) -> AnswerKind:
             ("numeric_match", "exact_match"),
             {
                 "plain": "{text}",
-                "instruction": "Work out the number that is asked for, and reply with nothing else.\n\n{text}",
+                "instruction": (
+                    "Work out the number that is asked for, and reply with nothing else.\n\n{text}"
+                ),
                 "question": "{text}\n\nWhich number is it?",
             },
             settings=tuple(settings),
@@ -188,23 +191,29 @@ def decision(kind: AnswerKind, different: int) -> str:
     with the metrics, primary first."""
     metrics = ", ".join(kind.metrics)
     if kind.says:
-        other = {"ordered": "choice", "quantity": "number"}.get(kind.shape, "text or choice")
-        return f"{different} different targets, {kind.says} ({metrics}); --answers {other} denies it"
+        alternative = {"ordered": "choice", "quantity": "number"}.get(kind.shape, "text or choice")
+        return f"{different} different targets, {kind.says} ({metrics}); --answers {alternative} denies it"
     if kind.output == "choice":
         if _are_listed(kind.choices):
-            return f"{different} different targets: labels to be chosen ({metrics}); edit output to have them written"
+            return (
+                f"{different} different targets: labels to be chosen ({metrics}); edit output to have them "
+                "written"
+            )
         return (
             f"{different} different targets: labels to be chosen ({metrics}), which the prompts do not list; "
             "edit templates to list them, or output to have them written"
         )
     if kind.shape == "json":
-        what = "JSON objects" if kind.read_by == first_json_object.__name__ else "JSON"
+        form = "JSON objects" if kind.read_by == first_json_object.__name__ else "JSON"
         return (
-            f"{different} different targets, all {what}: judged value by value, lists in any order "
+            f"{different} different targets, all {form}: judged value by value, lists in any order "
             f"({metrics}); json_f1_ordered heeds their order"
         )
     if kind.shape == "number":
-        return f"{different} different targets, all numbers: to be worked out ({metrics}); edit output to choose among them"
+        return (
+            f"{different} different targets, all numbers: to be worked out ({metrics}); edit output to "
+            "choose among them"
+        )
     return (
         f"{different} different targets: answers to be written ({metrics}); edit output to choose among them"
     )
@@ -250,7 +259,10 @@ def _json(targets: Sequence[str]) -> AnswerKind:
         metrics if any(map(_holds_list, values)) else (*metrics, "exact_match"),
         {
             "plain": "{text}",
-            "instruction": f"Read the input and write the {noun} that belongs to it, and nothing else.\n\nInput: {{text}}",
+            "instruction": (
+                f"Read the input and write the {noun} that belongs to it, and nothing else.\n\n"
+                "Input: {text}"
+            ),
             "question": f"{{text}}\n\nWhich {noun} says this?",
         },
         # Without a stop: what a prompted model writes over several lines is read, too.
@@ -362,14 +374,17 @@ def _quantity(targets: Sequence[str]) -> AnswerKind:
         tuple(metric.name for metric in metrics),
         {
             "plain": f"Give a number, {ends}.\n{{text}}",
-            "instruction": f"Read the text and reply with the number it deserves, from {ends}, and nothing else.\n\n"
-            "Text: {text}",
+            "instruction": (
+                f"Read the text and reply with the number it deserves, from {ends}, and nothing else.\n\n"
+                "Text: {text}"
+            ),
             "question": f"{{text}}\n\nWhich number would you give to this, from {ends}?",
         },
         settings=tuple(settings),
         imports=("NumberRange",),
         definitions=(
-            "# The ends that targets may have: no error counts for more. Write those of the scale where you know them.",
+            "# The ends that targets may have: no error counts for more. Write those of the scale where you "
+            "know them.",
             f"NUMBERS = NumberRange({low!r}, {high!r}, tolerance={tolerance!r})",
         ),
         made_metrics="NUMBERS.metrics",
@@ -397,7 +412,10 @@ def _label_set(cells: LabelCells) -> AnswerKind:
         tuple(metric.name for metric in labels.metrics),
         {
             "plain": f"Name all that fit{which}.\n{{text}}",
-            "instruction": f"Read the text and reply with every label that fits it, {separated}{which}.\n\nText: {{text}}",
+            "instruction": (
+                f"Read the text and reply with every label that fits it, {separated}{which}.\n\n"
+                "Text: {text}"
+            ),
             "question": f"{{text}}\n\nWhich labels would you give to this{which}?",
         },
         settings=tuple(settings),

@@ -1,4 +1,5 @@
-"""Try a task's samples as demonstrations: another harness may render them alone, and fail where they are shown."""
+"""Try a task's samples as demonstrations: another harness may render them alone, and fail where they are
+shown."""
 
 from collections.abc import Sequence
 
@@ -23,15 +24,21 @@ def demonstration_fault(task: Task, dataset: Dataset) -> str | None:
     if task.prompts.render is None:
         return None
     question = dataset.test[0]
-    shown = [(sample, _fault(task, question, sample)) for sample in spread(dataset.originals, SHOWN_SAMPLES)]
-    faults = [(sample, fault) for sample, fault in shown if fault]
+    shown_samples = [
+        (sample, _fault(task, question, sample)) for sample in spread(dataset.originals, SHOWN_SAMPLES)
+    ]
+    faults = [(sample, fault) for sample, fault in shown_samples if fault]
     if faults:
-        return _sentence("training samples cannot be shown as demonstrations", faults, tried=len(shown))
+        return _sentence(
+            "training samples cannot be shown as demonstrations", faults, tried=len(shown_samples)
+        )
     demonstration = dataset.originals[0]
-    asked = [(sample, _fault(task, sample, demonstration)) for sample in spread(dataset.test, ASKED_SAMPLES)]
-    faults = [(sample, fault) for sample, fault in asked if fault]
+    asked_samples = [
+        (sample, _fault(task, sample, demonstration)) for sample in spread(dataset.test, ASKED_SAMPLES)
+    ]
+    faults = [(sample, fault) for sample, fault in asked_samples if fault]
     return (
-        _sentence("test samples cannot be asked after demonstrations", faults, tried=len(asked))
+        _sentence("test samples cannot be asked after demonstrations", faults, tried=len(asked_samples))
         if faults
         else None
     )
@@ -46,6 +53,6 @@ def _fault(task: Task, question: Sample, demonstration: Sample) -> str | None:
     return None
 
 
-def _sentence(what: str, faults: Sequence[tuple[Sample, str]], *, tried: int) -> str:
+def _sentence(problem: str, faults: Sequence[tuple[Sample, str]], *, tried: int) -> str:
     sample, fault = faults[0]
-    return f"{len(faults)} of {tried} tried {what} (the first is '{sample.id}'): {fault}"
+    return f"{len(faults)} of {tried} tried {problem} (the first is '{sample.id}'): {fault}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.data.cleaning import Change
+from harness.data.cleaning import CellChange
 from harness.data.hub import PREFIX, hub_tables
 from harness.data.sources import TableRows, cut_tables, read_rows
 from harness.data.splits import question_key
@@ -52,12 +52,13 @@ class Columns:
         """Raise `UserError` for columns that cannot be those of a task."""
         if self.target in self.inputs:
             raise UserError(
-                f"--input and --target are both '{self.target}', so every prompt would hold its answer; name two"
+                f"--input and --target are both '{self.target}', so every prompt would hold its answer; name "
+                "two"
             )
         if self.group == self.target:
             raise UserError(
-                f"--group and --target are both '{self.target}', so no answer that is tested would be in training; "
-                "group by another column, an author or a document, say"
+                f"--group and --target are both '{self.target}', so no answer that is tested would be in "
+                "training; group by another column, an author or a document, say"
             )
         if len(set(self.inputs)) < len(self.inputs):
             raise UserError(f"--input names a column twice: {', '.join(self.inputs)}")
@@ -78,7 +79,8 @@ class GivenTables:
     def shares(self) -> dict[str, float]:
         """What is cut from the training table for the splits that have none of their own.
 
-        Test gets what it takes to show a gap of 5 points, from a tenth up to 40 % of the rows, and dev a tenth.
+        Test gets what it takes to show a gap of 5 points, from a tenth up to 40 % of the rows, and dev a
+        tenth.
         """
         rows = len(self.tables["train"].rows)
         wanted = samples_for(WANTED_GAP)
@@ -125,7 +127,7 @@ class GivenTables:
             names[split] = path.name
         return names
 
-    def changes(self, columns: Columns) -> Iterator[tuple[str, Change]]:
+    def changes(self, columns: Columns) -> Iterator[tuple[str, CellChange]]:
         """The cells that are read in another form, with their table's name."""
         for table in self.tables.values():
             for change in table.cleaning.among(columns.named):
@@ -135,7 +137,8 @@ class GivenTables:
 def read_given(
     source: Path | str | None, *, dev: Path | None, test: Path | None, sheet: str | None
 ) -> GivenTables:
-    """Read the tables; without a `source`, a small one to edit. Raises `UserError` for faults in the files."""
+    """Read the tables; without a `source`, a small one to edit. Raises `UserError` for faults in the
+    files."""
     if source is None:
         rows = [{"text": text, "label": label} for text, label in EXAMPLE_ROWS]
         return GivenTables({"train": TableRows("data.csv", rows)}, is_example=True)
@@ -144,31 +147,33 @@ def read_given(
             raise UserError(f"--from {source} brings its own splits; leave --dev and --test out")
         return GivenTables(hub_tables(source))
     paths = {"train": Path(source), "dev": dev, "test": test}
-    given = {split: path for split, path in paths.items() if path is not None}
-    _refuse_same_file(given)
-    tables = {split: read_rows(path, sheet=sheet) for split, path in given.items()}
+    paths_by_split = {split: path for split, path in paths.items() if path is not None}
+    _refuse_same_file(paths_by_split)
+    tables = {split: read_rows(path, sheet=sheet) for split, path in paths_by_split.items()}
     copied = {
-        split: path for split, path in given.items() if path.is_file() and path.suffix.lower() in COPIED
+        split: path
+        for split, path in paths_by_split.items()
+        if path.is_file() and path.suffix.lower() in COPIED
     }
     return GivenTables(tables, copied)
 
 
-def _refuse_same_file(given: Mapping[str, Path]) -> None:
+def _refuse_same_file(paths_by_split: Mapping[str, Path]) -> None:
     by_file: dict[Path, str] = {}
-    for split, path in given.items():
-        other = by_file.setdefault(path.resolve(), split)
-        if other != split:
+    for split, path in paths_by_split.items():
+        earlier_split = by_file.setdefault(path.resolve(), split)
+        if earlier_split != split:
             raise UserError(
-                f"--{other} and --{split} are both {path}; what is trained on cannot be tested on"
+                f"--{earlier_split} and --{split} are both {path}; what is trained on cannot be tested on"
             )
 
 
-def remarks_on(splits: Splits, columns: Columns, given: GivenTables) -> list[str]:
+def remarks_on(splits: Splits, columns: Columns, given_tables: GivenTables) -> list[str]:
     """What the user should know of the splits: their sizes, and of tables that were given what they share."""
     sizes = {"train": splits.train, "dev": splits.dev, "test": splits.test}
     remarks = [", ".join(f"{len(rows):,} {split}" for split, rows in sizes.items()) + " rows"]
     trained = {question_key(row, columns.inputs) for row in splits.train}
-    for split in given.tables.keys() - {"train"}:
+    for split in given_tables.tables.keys() - {"train"}:
         remarks += _shared(split, sizes[split], trained, columns)
     return [*remarks, *splits.remarks]
 
@@ -178,6 +183,6 @@ def _shared(split: str, rows: Sequence[Row], trained: set[str], columns: Columns
     if not alike:
         return []
     return [
-        f"{len(alike):,} of {len(rows):,} {split} rows (the first is row {alike[0]}) ask what a training row asks, so "
-        "their answers can be memorised; remove them from one of the two tables"
+        f"{len(alike):,} of {len(rows):,} {split} rows (the first is row {alike[0]}) ask what a training row "
+        "asks, so their answers can be memorised; remove them from one of the two tables"
     ]

@@ -36,8 +36,8 @@ MOST_COMPARED = 200
 """Samples on which wordings are compared."""
 
 MUCH_OF_A_RANGE = 0.9
-"""Share of the way from the worst to the best value of a metric in a unit of its own from which on a constant answer
-leaves little to learn."""
+"""Share of the way from the worst to the best value of a metric in a unit of its own from which on a constant
+answer leaves little to learn."""
 
 SHORT_ANSWER = 2
 """Letters of an answer that occurs in many texts by accident."""
@@ -100,14 +100,14 @@ def lint_levels(task: Task, dataset: Dataset) -> list[str]:
         faults.append(f"chance is {task.chance:.3g}, guessing evenly among the choices scores {guess:.3g}")
     constant = majority_level(metric, dataset.train, dataset.test)
     answer = "the most frequent training target" if metric.constants is None else "one answer"
-    # One number misses a range of them by a quarter on average: of errors, only small ones are little to learn from.
+    # One number misses a range of them by a quarter on average: of errors, only small ones are little to
+    # learn from.
     much = (1 + task.chance) / 2 if metric.scale.is_share else MUCH_OF_A_RANGE
     if constant is not None and metric.scale.share(constant) > much:
         faults.append(
-            f"always giving {answer} scores {constant:.3g} on {metric.name}, "
-            "chance is "
-            f"{metric.scale.value(task.chance):.3g}: little is left to learn; balance the samples or rank by another "
-            "metric"
+            f"always giving {answer} scores {constant:.3g} on {metric.name}, chance is "
+            f"{metric.scale.value(task.chance):.3g}: little is left to learn; balance the samples or rank by "
+            "another metric"
         )
     return faults
 
@@ -322,15 +322,16 @@ def _open_ended(task: Task) -> list[str]:
     """Wordings whose last white space takes the place of the delimiter before the answer."""
     if task.prompts.render is not None:
         return []
-    what = "marker" if task.prompts.marker else "template '{}'"
+    wording_name = "marker" if task.prompts.marker else "template '{}'"
     open_ended = [
         name
         for name, wording in task.prompts.templates.items()
         if slot_of(wording) is None and ends_in_white_space(task.prompts, wording)
     ]
     return [
-        f"{what.format(name)} ends in white space, which goes with the answer and takes the place of target_delimiter "
-        f"({task.prompts.target_delimiter!r}); leave it out, or mark the answer's place with a slot"
+        f"{wording_name.format(name)} ends in white space, which goes with the answer and takes the place of "
+        f"target_delimiter ({task.prompts.target_delimiter!r}); leave it out, or mark the answer's place "
+        "with a slot"
         for name in open_ended[: 1 if task.prompts.marker else None]
     ]
 
@@ -344,8 +345,8 @@ def _without_demonstrations(task: Task, dataset: Dataset) -> list[str]:
     if not alone:
         return []
     return [
-        f"{_first_of(alone, dataset.test)} have a system line or functions that no training conversation has: "
-        "few-shot prompts show them no demonstration; name some in prompts.fixed"
+        f"{_first_of(alone, dataset.test)} have a system line or functions that no training conversation "
+        "has: few-shot prompts show them no demonstration; name some in prompts.fixed"
     ]
 
 

@@ -42,10 +42,11 @@ class _Line:
 def export_messages(
     task: Task, dataset: Dataset, *, split: str, out: Path, template: str | None = None
 ) -> int:
-    """Write a split's samples to `out`, in one wording (the first unless named), and return the number of lines.
+    """Write a split's samples to `out`, in one wording (the first unless named), and return the number of
+    lines.
 
-    Samples that continue one conversation share a line. Read back with the same `turns`, the file gives the same
-    samples. Raises `UserError` for an unknown wording, and for samples that ask nothing.
+    Samples that continue one conversation share a line. Read back with the same `turns`, the file gives the
+    same samples. Raises `UserError` for an unknown wording, and for samples that ask nothing.
     """
     (name,) = choose_templates(task.prompts, template, where="--template")
     samples: Sequence[Sample] = getattr(dataset, split)
@@ -89,9 +90,10 @@ def _numbered(answer: dict[str, Any], *, before: Sequence[Turn]) -> dict[str, An
     """A turn whose calls have other names than those before it."""
     if "tool_calls" not in answer:
         return answer
-    made = sum(len(turn.get("tool_calls") or ()) for turn in before)
+    earlier_calls = sum(len(turn.get("tool_calls") or ()) for turn in before)
     calls = [
-        {**call, "id": call_identity(made + number)} for number, call in enumerate(answer["tool_calls"], 1)
+        {**call, "id": call_identity(earlier_calls + number)}
+        for number, call in enumerate(answer["tool_calls"], 1)
     ]
     return {**answer, "tool_calls": calls}
 
@@ -100,5 +102,5 @@ def _continues(line: _Line, before: _Line) -> bool:
     """Whether a conversation begins with the whole of another one of its cluster."""
     if not line.cluster or line.cluster != before.cluster or line.tools != before.tools:
         return False
-    said = [(turn["role"], turn_text(turn).strip()) for turn in line.turns[: len(before.turns)]]
-    return said == [(turn["role"], turn_text(turn).strip()) for turn in before.turns]
+    beginning = [(turn["role"], turn_text(turn).strip()) for turn in line.turns[: len(before.turns)]]
+    return beginning == [(turn["role"], turn_text(turn).strip()) for turn in before.turns]

@@ -38,7 +38,8 @@ class NewTask:
     """What the test split can show; None where the primary metric is no share."""
 
     remarks: tuple[str, ...] = ()
-    """More sentences for the user: the sizes of the splits, what they share, which cells were read in another form."""
+    """More sentences for the user: the sizes of the splits, what they share, which cells were read in another
+    form."""
 
     cleaned: tuple[str, ...] = ()
     """A line for each cell that was read in another form."""
@@ -59,18 +60,19 @@ def new_task(
 ) -> NewTask:
     """Write the task `name` into a folder of its own in the tasks folder `folder`.
 
-    With `source`, a table that `read_table` knows (a `sheet` of a workbook) or `hub:org/name@revision`, some of its
-    columns become prompts and one the targets, and rows of the same `group_column` stay in one split; `dev` and
-    `test` are tables of their own, else cut from it. Without a source, a small table to edit is written. `shape`:
-    what the answers are, where the targets do not tell. Raises `UserError` for a name that is taken or no
-    identifier, for columns that cannot be those of a task, and for faults of the tables.
+    With `source`, a table that `read_table` knows (a `sheet` of a workbook) or `hub:org/name@revision`, some
+    of its columns become prompts and one the targets, and rows of the same `group_column` stay in one split;
+    `dev` and `test` are tables of their own, else cut from it. Without a source, a small table to edit is
+    written. `shape`: what the answers are, where the targets do not tell. Raises `UserError` for a name that
+    is taken or no identifier, for columns that cannot be those of a task, and for faults of the tables.
     """
     check_name(name, folder)
     named = input_column, target_column, group_column, dev, test
     if source is None:
         if any(each is not None for each in named):
             raise UserError(
-                "--input, --target, --group, --dev and --test belong to a data file; give it with --from or --train"
+                "--input, --target, --group, --dev and --test belong to a data file; give it with --from or "
+                "--train"
             )
         columns = Columns(("text",), "label", None)
     elif not input_column or target_column is None:
@@ -83,15 +85,15 @@ def new_task(
         columns = Columns(inputs, target_column, group_column)
         columns.check()
     # Every fault of the user's tables is raised here, before anything is written.
-    given = read_given(source, dev=dev, test=test, sheet=sheet)
-    targets = given.targets(columns.target)
+    given_tables = read_given(source, dev=dev, test=test, sheet=sheet)
+    targets = given_tables.targets(columns.target)
     kind = answer_kind(targets, shape)
-    splits = given.cut(columns, kind.empty_target)
+    splits = given_tables.cut(columns, kind.empty_target)
     written = folder / name
     with naming_what_is_written(written.parent):
         written.mkdir(parents=True)
     try:
-        code = task_source(name, given.write(written), given.shares, columns, kind)
+        code = task_source(name, given_tables.write(written), given_tables.shares, columns, kind)
         (written / "task.py").write_text(code, encoding="utf-8")
         task = load_task(name, find_plugins([folder], entry_points=False))
         (written / EXAMPLES).write_text(_examples(task, columns, splits.test), encoding="utf-8")
@@ -104,8 +106,8 @@ def new_task(
         written,
         decision(kind, len(set(targets))),
         power,
-        tuple(remarks_on(splits, columns, given)),
-        tuple(f"{table}, {change.line}" for table, change in given.changes(columns)),
+        tuple(remarks_on(splits, columns, given_tables)),
+        tuple(f"{table}, {change.line}" for table, change in given_tables.changes(columns)),
     )
 
 

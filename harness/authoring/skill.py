@@ -1,4 +1,5 @@
-"""What a task's metrics give without any skill: on the targets of other samples, on one answer, and on none."""
+"""What a task's metrics give without any skill: on the targets of other samples, on one answer, and on
+none."""
 
 import random
 from collections.abc import Sequence
@@ -19,7 +20,8 @@ FEWEST = 20
 """Test samples below which their targets may agree by luck."""
 
 MUCH = 0.8
-"""Share of the way from what needs no skill to the best value from which on targets of other samples score too much."""
+"""Share of the way from what needs no skill to the best value from which on targets of other samples score
+too much."""
 
 JUDGED = 100
 """Test samples that the metrics are tried on."""
@@ -58,8 +60,9 @@ class MetricLevels:
         if share(self.shuffled) <= floor + MUCH * (1 - floor):
             return ""
         return (
-            f"the targets of other samples score {self.shuffled:.3g} on {self.metric.name}: it hardly tells right "
-            "answers from wrong ones; rank by another metric, or look whether targets are nearly the same"
+            f"the targets of other samples score {self.shuffled:.3g} on {self.metric.name}: it hardly tells "
+            "right answers from wrong ones; rank by another metric, or look whether targets are nearly the "
+            "same"
         )
 
 
@@ -70,8 +73,8 @@ def metric_levels(task: Task, dataset: Dataset) -> list[MetricLevels]:
     generator = random.Random(0)
     # Drawn, for generated rows may differ in turn: every third could be of one kind.
     samples = generator.sample(dataset.test, min(JUDGED, len(dataset.test)))
-    own = [sample.targets[0] for sample in samples]
-    shuffled = generator.sample(own, len(own))
+    target_answers = [sample.targets[0] for sample in samples]
+    shuffled = generator.sample(target_answers, len(target_answers))
     levels = []
     for metric in metrics_of(task):
         constant = _constant(metric, dataset.originals)
@@ -79,7 +82,7 @@ def metric_levels(task: Task, dataset: Dataset) -> list[MetricLevels]:
             MetricLevels(
                 metric,
                 len(samples),
-                _value(task, metric, samples, own),
+                _value(task, metric, samples, target_answers),
                 _value(task, metric, samples, shuffled),
                 None if constant is None else _value(task, metric, samples, [constant] * len(samples)),
                 _value(task, metric, samples, [""] * len(samples)) if task.output == "generate" else None,

@@ -9,9 +9,9 @@ from harness.authoring.given_tables import Columns
 
 NAMES = frozenset(
     {
-        "CHOICES", "DATA", "DEV", "LABELS", "LabelSet", "NUMBERS", "NumberRange", "OrderedLabels", "Path", "PromptSet",
-        "Row", "Sample", "Splits", "TEST", "Task", "chat_sample", "chat_splits", "first_json", "first_json_object",
-        "load", "table_splits", "task", "to_sample",
+        "CHOICES", "DATA", "DEV", "LABELS", "LabelSet", "NUMBERS", "NumberRange", "OrderedLabels", "Path",
+        "PromptSet", "Row", "Sample", "Splits", "TEST", "Task", "chat_sample", "chat_splits", "first_json",
+        "first_json_object", "load", "table_splits", "task", "to_sample",
     }
 )  # fmt: skip
 """What the code may call by name, and so no task can be called."""
@@ -22,7 +22,8 @@ _CONSTANTS = {"train": "DATA", "dev": "DEV", "test": "TEST"}
 def task_source(
     name: str, files: Mapping[str, str], shares: Mapping[str, float], columns: Columns, kind: AnswerKind
 ) -> str:
-    """The text of `task.py`. `files`: names of the tables beside it by split; `shares`: what is cut for the others."""
+    """The text of `task.py`. `files`: names of the tables beside it by split; `shares`: what is cut for the
+    others."""
     names = sorted({"PromptSet", "Row", "Sample", "Splits", "Task", "table_splits", "task", *kind.imports})
     fields = field_names(columns.inputs)
     cell = f"row[{literal(columns.target)}]"
@@ -33,7 +34,8 @@ def task_source(
     templates = {key: _worded(wording, fields) for key, wording in kind.templates.items()}
     filled = ", ".join(f'"{field}": row[{literal(column)}]' for column, field in fields.items())
     lines = [
-        '"""Say here what the task measures, where its data comes from and under which licence, and show one row."""',
+        '"""Say here what the task measures, where its data comes from and under which licence, and show one '
+        'row."""',
         "",
         "from pathlib import Path",
         "",
@@ -92,10 +94,10 @@ def _worded(wording: str, fields: Mapping[str, str]) -> str:
     """A wording of `{text}` with each field on a line of its own, after its column's name."""
     if len(fields) == 1:
         return wording
-    shown = "\n".join(
+    field_lines = "\n".join(
         f"{column.replace('{', '{{').replace('}', '}}')}: {{{field}}}" for column, field in fields.items()
     )
-    return re.sub(r"(?:(?:Text|Input): )?\{text\}", lambda _: shown, wording)
+    return re.sub(r"(?:(?:Text|Input): )?\{text\}", lambda _: field_lines, wording)
 
 
 def _cut(

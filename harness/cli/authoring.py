@@ -112,12 +112,14 @@ def _new(options: argparse.Namespace) -> int:
         if options.dev is not None or options.test is not None:
             raise UserError(f"--dev and --test are for tables; {chats} is a chat file, which is cut")
         refuse_columns(chats, input=", ".join(options.input or ()) or None, target=options.target)
-        given = ChatOptions(options.turns or "last", options.group, options.chosen, options.skip_faulty)
+        chat_options = ChatOptions(
+            options.turns or "last", options.group, options.chosen, options.skip_faulty
+        )
         new = new_chat_task(
             options.name,
             options.tasks_dir,
             source=chats,
-            options=given,
+            options=chat_options,
             sheet=options.sheet,
             shape=options.answers,
         )

@@ -87,8 +87,8 @@ def read_conversation(row: Fields, *, chosen: bool = False) -> Conversation:
 
 _READ_KEYS = {
     "messages", "conversations", "conversation", "instruction", "input", "output", "history", "system",
-    "prompt", "completion", "chosen", "rejected", "preferred_output", "non_preferred_output", "tools", "functions",
-    "parallel_tool_calls", "tool_choice",
+    "prompt", "completion", "chosen", "rejected", "preferred_output", "non_preferred_output", "tools",
+    "functions", "parallel_tool_calls", "tool_choice",
 }  # fmt: skip
 
 

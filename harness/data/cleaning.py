@@ -13,7 +13,7 @@ _IN_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class CellChange:
     """A cell before and after."""
 
     row: int
@@ -45,14 +45,14 @@ class Change:
 class Cleaning:
     """The cells of a table that reading it has changed."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[CellChange] = field(default_factory=list)
 
     def note(self, row: int, column: str, before: object, after: str) -> None:
         """Note a cell, if it is a text and was changed."""
         if isinstance(before, str) and before != after:
-            self.changes.append(Change(row, column, before, after))
+            self.changes.append(CellChange(row, column, before, after))
 
-    def among(self, columns: Collection[str]) -> Iterator[Change]:
+    def among(self, columns: Collection[str]) -> Iterator[CellChange]:
         """The changes in some of the columns."""
         return (change for change in self.changes if change.column in columns)
 

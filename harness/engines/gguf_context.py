@@ -51,8 +51,8 @@ def stretch_of(path: Path, header: GgufHeader) -> dict[str, Any]:
 
 def _refusal(path: Path, scaling: str) -> UserError:
     return UserError(
-        f"{path} stretches its context ({scaling}), which transformers does not read from GGUF: give the folder "
-        "that it was made from"
+        f"{path} stretches its context ({scaling}), which transformers does not read from GGUF: give the "
+        "folder that it was made from"
     )
 
 

@@ -72,8 +72,8 @@ class ChatTemplate:
 
 def _fault(failure: str) -> UserError:
     return UserError(
-        f"the chat template cannot render its prompts: it {failure}; correct the template, or set chat = false "
-        "for this candidate"
+        f"the chat template cannot render its prompts: it {failure}; correct the template, or set chat = "
+        "false for this candidate"
     )
 
 

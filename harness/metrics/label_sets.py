@@ -84,10 +84,10 @@ class LabelSet:
         parts = json_labels(text)
         if parts is None:
             parts = self._parted(text)
-        known = self._known
+        known_labels = self._known
         return ReadLabels(
-            frozenset(part for part in parts if part in known),
-            tuple(dict.fromkeys(part for part in parts if part not in known)),
+            frozenset(part for part in parts if part in known_labels),
+            tuple(dict.fromkeys(part for part in parts if part not in known_labels)),
         )
 
     def write(self, labels: Iterable[str]) -> str:

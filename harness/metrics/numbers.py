@@ -1,11 +1,11 @@
 """Answers that are numbers, and may be nearly right: the metrics that say how nearly.
 
-scikit-learn's and scipy's, for answers that can be read. An answer without a number is not left out, or a model would
-win by answering only what it is sure of; and it is not a sample's error, since the model is at fault. It counts as the
-end of the range of targets that lies farther from its target: the worst that an answer within the range could be, so
-that writing nothing never beats writing something. For the same reason no error counts for more than that, however
-large the number: a single slip of a zero would otherwise outweigh a thousand answers. Answers that miss by less, also
-beyond the ends, count as they are.
+scikit-learn's and scipy's, for answers that can be read. An answer without a number is not left out, or a
+model would win by answering only what it is sure of; and it is not a sample's error, since the model is at
+fault. It counts as the end of the range of targets that lies farther from its target: the worst that an
+answer within the range could be, so that writing nothing never beats writing something. For the same reason
+no error counts for more than that, however large the number: a single slip of a zero would otherwise outweigh
+a thousand answers. Answers that miss by less, also beyond the ends, count as they are.
 """
 
 import math
@@ -31,7 +31,8 @@ _NO_SPREAD = 1e-12
 
 @dataclass(frozen=True)
 class NumberRange:
-    """The numbers that a task's targets may be: the ends of a scale, or the least and the greatest training target.
+    """The numbers that a task's targets may be: the ends of a scale, or the least and the greatest training
+    target.
 
     Raises `UserError` for ends that are none.
     """
@@ -51,8 +52,8 @@ class NumberRange:
 
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
-        """Mean absolute error, root mean squared error, Pearson's and Spearman's correlation, and with a tolerance
-        the share of answers within it."""
+        """Mean absolute error, root mean squared error, Pearson's and Spearman's correlation, and with a
+        tolerance the share of answers within it."""
         width = self.high - self.low
         errors = (
             Metric(
@@ -188,8 +189,8 @@ def _correlation(n: "Values", x: "Values", y: "Values", xx: "Values", yy: "Value
 
 
 def _spearman(sums: Sums) -> "Values":
-    """From how often each pair of answer and target occurs. Without a sample all ranks move, so they are taken anew
-    for each set of samples."""
+    """From how often each pair of answer and target occurs. Without a sample all ranks move, so they are
+    taken anew for each set of samples."""
     import numpy
 
     names = sorted(sums)
@@ -205,8 +206,8 @@ def _spearman(sums: Sums) -> "Values":
 
 
 def _ranks(numbers: "Values", times: "Values") -> "Values":
-    """The mean rank of each number in each of m sets of samples: of shape (numbers, m), as `times` says how often each
-    occurs there."""
+    """The mean rank of each number in each of m sets of samples: of shape (numbers, m), as `times` says how
+    often each occurs there."""
     import numpy
 
     _, place, counts = numpy.unique(numbers, return_inverse=True, return_counts=True)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class OrderedLabels:
     """The labels of a task in their order, lowest first.
 
-    An answer that is none of them counts as the label that is farthest from the target. Raises `UserError` for fewer
-    than two, or a repeated one.
+    An answer that is none of them counts as the label that is farthest from the target. Raises `UserError`
+    for fewer than two, or a repeated one.
     """
 
     labels: tuple[str, ...]
@@ -82,9 +82,9 @@ class OrderedLabels:
         return {f"{answer} {target}": 1}
 
     def _kappa(self, sums: Mapping[str, "Values"]) -> "Values":
-        """1 − Σ w·o / Σ w·e over all pairs of labels, with w the squared steps between them, o how often the pair
-        occurs, and e how often it would if answers had nothing to do with targets (Cohen, Psychological Bulletin
-        70, 1968). 0 where all answers and targets are one label."""
+        """1 − Σ w·o / Σ w·e over all pairs of labels, with w the squared steps between them, o how often the
+        pair occurs, and e how often it would if answers had nothing to do with targets (Cohen, Psychological
+        Bulletin 70, 1968). 0 where all answers and targets are one label."""
         import numpy
 
         size = len(self.labels)

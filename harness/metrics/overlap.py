@@ -73,8 +73,8 @@ def _sacrebleu(kind: str) -> Any:
     from sacrebleu.metrics.ter import TER
 
     name, _, tokenizer = kind.partition("_")
-    made = {"bleu": BLEU, "chrf": CHRF, "ter": TER}[name]
-    return made(tokenize=tokenizer) if tokenizer else made()
+    metric_class = {"bleu": BLEU, "chrf": CHRF, "ter": TER}[name]
+    return metric_class(tokenize=tokenizer) if tokenizer else metric_class()
 
 
 def _corpus_metric(

@@ -1,4 +1,5 @@
-"""Metrics of answers that call functions: judged by names and arguments, whatever form a model writes them in."""
+"""Metrics of answers that call functions: judged by names and arguments, whatever form a model writes them
+in."""
 
 from collections.abc import Sequence
 
@@ -14,10 +15,10 @@ def _match(answer: str, target: str) -> float:
 
 def _f1(answer: str, target: str) -> float:
     """F1 over names and arguments, each call paired with one of the same name so that most agree."""
-    made, expected = read_turn(answer).calls, read_turn(target).calls
-    if not made or not expected:
-        return float(made == expected == ())
-    return 2 * _shared(made, expected) / (_parts(made) + _parts(expected))
+    called, expected = read_turn(answer).calls, read_turn(target).calls
+    if not called or not expected:
+        return float(called == expected == ())
+    return 2 * _shared(called, expected) / (_parts(called) + _parts(expected))
 
 
 def _parts(calls: Sequence[ToolCall]) -> int:
@@ -25,20 +26,20 @@ def _parts(calls: Sequence[ToolCall]) -> int:
     return sum(1 + len(call.arguments) for call in calls)
 
 
-def _shared(made: Sequence[ToolCall], expected: Sequence[ToolCall]) -> int:
+def _shared(called: Sequence[ToolCall], expected: Sequence[ToolCall]) -> int:
     """The most parts that a pairing of the calls leaves in common."""
     import numpy
     from scipy.optimize import linear_sum_assignment
 
-    shared = numpy.array([[_in_common(one, other) for other in expected] for one in made])
+    shared = numpy.array([[_in_common(call, expected_call) for expected_call in expected] for call in called])
     rows, columns = linear_sum_assignment(shared, maximize=True)
     return int(shared[rows, columns].sum())
 
 
-def _in_common(one: ToolCall, other: ToolCall) -> int:
-    if one.name != other.name:
+def _in_common(call: ToolCall, expected_call: ToolCall) -> int:
+    if call.name != expected_call.name:
         return 0
-    return 1 + len(argument_texts(one).items() & argument_texts(other).items())
+    return 1 + len(argument_texts(call).items() & argument_texts(expected_call).items())
 
 
 def _turn_f1(answer: str, target: str) -> float:

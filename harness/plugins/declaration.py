@@ -200,8 +200,8 @@ def _metrics_fault(task: Task) -> str | None:
     primary = metrics[task.primary_metric]
     if not primary.rankable:
         return (
-            f"primary_metric '{primary.name}' runs from {primary.range_text}; a board ranks by one whose range has "
-            "two ends. Keep it among `metrics`, and choose another to rank by"
+            f"primary_metric '{primary.name}' runs from {primary.range_text}; a board ranks by one whose "
+            "range has two ends. Keep it among `metrics`, and choose another to rank by"
         )
     return None
 
@@ -252,13 +252,19 @@ def _analyses_fault(analyses: Sequence[object]) -> str | None:
         if not isinstance(analysis, Analysis):
             return f"analyses holds {short_repr(analysis)}; each is an Analysis"
         if not isinstance(analysis.name, str) or not analysis.name:
-            return f"analyses holds an Analysis with the name {short_repr(analysis.name)}; a name is a non-empty text"
+            return (
+                f"analyses holds an Analysis with the name {short_repr(analysis.name)}; a name is a "
+                "non-empty text"
+            )
         if analysis.name in names:
             return f"analyses holds '{analysis.name}' twice; each needs a name of its own"
         names.add(analysis.name)
         unknown = [need for need in analysis.needs if need not in NEEDS]
         if unknown:
-            return f"analysis '{analysis.name}' needs {short_repr(unknown[0])}; what it may need is {', '.join(NEEDS)}"
+            return (
+                f"analysis '{analysis.name}' needs {short_repr(unknown[0])}; what it may need is "
+                f"{', '.join(NEEDS)}"
+            )
         fault = _call_fault(analysis.make, ("samples", "judged"))
         if fault:
             return f"analysis '{analysis.name}': make {fault}"

@@ -136,8 +136,8 @@ class Confused:
 
     samples: tuple[str, ...] = ()
     p: Share | None = None
-    """How likely so many of the label's mistakes are this one if all other labels were as likely, corrected for all
-    pairs; None on the diagonal."""
+    """How likely so many of the label's mistakes are this one if all other labels were as likely, corrected
+    for all pairs; None on the diagonal."""
 
 
 @record_part
@@ -160,8 +160,8 @@ class SuspectRecord:
     given: str
     suggested: str
     confidence: Share
-    """Mean probability of the suggested label over seeds and wordings; of written answers, the share that agree
-    on it."""
+    """Mean probability of the suggested label over seeds and wordings; of written answers, the share that
+    agree on it."""
 
     given_confidence: Share
     """Likewise of the given one."""
@@ -173,8 +173,8 @@ class SuspectRecord:
     """Whether every seed answers with the suggested one, in every wording."""
 
     untuned: Literal["suggested", "given", "neither"] | None = None
-    """What the arm that gains are measured against answers most often, which has learnt no label of this task; None
-    without one."""
+    """What the arm that gains are measured against answers most often, which has learnt no label of this
+    task; None without one."""
 
 
 @record_part
@@ -191,8 +191,8 @@ class LabelErrors:
     """Samples whose given label the judged arm contradicts."""
 
     method: Literal["confident_learning", "agreement"]
-    """From the probabilities of choices (Northcutt, Jiang and Chuang 2021), or from the agreement of all seeds
-    on another answer."""
+    """From the probabilities of choices (Northcutt, Jiang and Chuang 2021), or from the agreement of all
+    seeds on another answer."""
 
     suspects: tuple[SuspectRecord, ...]
     """The most probable ones first."""
@@ -204,7 +204,8 @@ class LabelErrors:
     """Suspects that every seed contradicts in the same way."""
 
     expected: Finite
-    """So many samples would be contradicted alike by every seed if these erred independently of each other."""
+    """So many samples would be contradicted alike by every seed if these erred independently of each
+    other."""
 
     p: Share
     """How likely as many unanimous ones are then (Poisson); 1 with a single seed."""
@@ -296,7 +297,7 @@ class TableRecord:
 
 
 @record_part
-class Finding:
+class AnalysisFinding:
     """Something to change, or to know, in a sentence."""
 
     evidence: Evidence
@@ -336,7 +337,7 @@ class AnalysisRecord(Frozen):
     calibration: tuple[CalibrationRecord, ...] = ()
     to_see: SamplesRecord
     more: tuple[TableRecord, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[AnalysisFinding, ...] = ()
     """What to change next: only what is more than chance."""
 
     def arm(self, name: str) -> AnalysedArm:

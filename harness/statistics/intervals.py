@@ -334,8 +334,10 @@ def sides_of_sum(down: FloatArray, up: FloatArray, stderr: FloatArray, degrees: 
     divisor = (stderr**4 / degrees).sum(axis=0)
     pooled = np.divide(variance**2, divisor, out=np.full_like(variance, np.inf), where=divisor > 0)
     separate = (t_quantile(degrees) ** 2 * stderr**2).sum(axis=0)
-    known = np.isfinite(separate) & (separate > 0)
-    scale = np.where(known, t_quantile(pooled) * np.sqrt(variance / np.where(known, separate, 1.0)), 1.0)
+    is_known = np.isfinite(separate) & (separate > 0)
+    scale = np.where(
+        is_known, t_quantile(pooled) * np.sqrt(variance / np.where(is_known, separate, 1.0)), 1.0
+    )
     return Sides(
         np.sqrt((down**2).sum(axis=0)) * scale,
         np.sqrt((up**2).sum(axis=0)) * scale,

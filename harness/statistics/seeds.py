@@ -73,11 +73,11 @@ class SeedNoise:
         """
         estimated = self.estimated[:, None] + self.estimated[None, :]
         divisor = self.estimated**2 / self.degrees
-        both = divisor[:, None] + divisor[None, :]
-        alone = np.divide(estimated**2, both, out=np.full_like(both, np.inf), where=both > 0)
+        joint = divisor[:, None] + divisor[None, :]
+        alone = np.divide(estimated**2, joint, out=np.full_like(joint, np.inf), where=joint > 0)
         together = np.maximum(self.pooled_degrees[:, None], self.pooled_degrees[None, :])
         variance = self.variance[:, None] + self.variance[None, :]
-        return Part(variance, estimated, np.where(both > 0, np.minimum(alone, together), np.inf))
+        return Part(variance, estimated, np.where(joint > 0, np.minimum(alone, together), np.inf))
 
     def of(self, places: Sequence[int]) -> "SeedNoise":
         """Of the arms at `places` only, in that order."""
@@ -105,10 +105,10 @@ class SeedNoise:
         t, since the variances are estimates."""
         generator = np.random.default_rng([seed, SEED_ERRORS])
         normal = generator.standard_normal((draws, len(self.variance)))
-        few = np.flatnonzero(np.isfinite(self.degrees) & (self.variance > 0))
+        estimated = np.flatnonzero(np.isfinite(self.degrees) & (self.variance > 0))
         tailed = normal.copy()
-        tailed[:, few] /= np.sqrt(
-            generator.chisquare(self.degrees[few], (draws, len(few))) / self.degrees[few]
+        tailed[:, estimated] /= np.sqrt(
+            generator.chisquare(self.degrees[estimated], (draws, len(estimated))) / self.degrees[estimated]
         )
         deviation = np.sqrt(self.variance)
         return normal * deviation, tailed * deviation
@@ -215,20 +215,20 @@ def moderate(ratios: ArrayLike, degrees: ArrayLike) -> tuple[FloatArray, FloatAr
     therefore asked with those that small raised to the 5 % quantile around the mean of all (winsorised, as of
     Phipson, Lee, Majewski, Alexander and Smyth, Annals of Applied Statistics 10, 2016).
     """
-    values, own = np.asarray(ratios, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
+    values, arm_degrees = np.asarray(ratios, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
     if len(values) < 2 or not values.any():
-        return values, own
-    common, pooled_degrees = np.average(values, weights=own), own.sum()
-    raised = np.maximum(values, common * special.chdtri(own, 1 - LUCK) / own)
+        return values, arm_degrees
+    common, pooled_degrees = np.average(values, weights=arm_degrees), arm_degrees.sum()
+    raised = np.maximum(values, common * special.chdtri(arm_degrees, 1 - LUCK) / arm_degrees)
     floored = np.maximum(values, LEAST_RATIO * (np.median(values) or values.max()))
-    logs, expected = _centred_logs(floored, own), _by_chance(own)
+    logs, expected = _centred_logs(floored, arm_degrees), _by_chance(arm_degrees)
     surplus = float(logs.var(ddof=1)) - expected
-    if _centred_logs(raised, own).var(ddof=1) <= expected or surplus <= 0:
-        return np.full_like(values, common), np.full_like(own, pooled_degrees)
+    if _centred_logs(raised, arm_degrees).var(ddof=1) <= expected or surplus <= 0:
+        return np.full_like(values, common), np.full_like(arm_degrees, pooled_degrees)
     prior = 2 * _inverse_trigamma(surplus)
     scale = np.exp(logs.mean() + special.digamma(prior / 2) - np.log(prior / 2))
-    moderated = (prior * scale + own * values) / (prior + own)
-    return moderated, np.minimum(prior + own, pooled_degrees)
+    moderated = (prior * scale + arm_degrees * values) / (prior + arm_degrees)
+    return moderated, np.minimum(prior + arm_degrees, pooled_degrees)
 
 
 def _centred_logs(variances: FloatArray, degrees: FloatArray) -> FloatArray:

@@ -19,8 +19,8 @@ than with its seed 1. They are therefore never paired; `harness.statistics.seeds
 arm's mean, and the variance of a difference is that over samples plus both arms' parts.
 
 **Degrees of freedom** of a sum are the harmonic mean of its parts' degrees, weighted by what each part adds:
-`1/ν = Σ (V_i/V)/ν_i`. To the first order in 1/ν this is the quantile that Cochran gives a sum, the mean of the
-parts' t quantiles weighted in the same way (Biometrics 20, 1964). Satterthwaite's degrees (Biometrics
+`1/ν = Σ (V_i/V)/ν_i`. To the first order in 1/ν this is the quantile that Cochran gives a sum, the mean of
+the parts' t quantiles weighted in the same way (Biometrics 20, 1964). Satterthwaite's degrees (Biometrics
 Bulletin 2, 1946) weigh with the squares of the shares, which holds when the parts are known about equally
 well. Here one is: that of samples; the other, of a few seeds, is a guess. When it comes out small by chance
 its weight does, too, and the degrees are many just where there is least reason for it: of claims at 1 % with

@@ -49,8 +49,8 @@ class Samples:
         """A sentence for each split of which more than a tenth was left out."""
         counts = {"training": (len(self.train), self.left_out), "dev": (len(self.dev), self.dev_left_out)}
         return [
-            f"{left_out} of {n_kept + left_out} {split} samples are longer than {longest} tokens and were left "
-            "out; raise max_length, unless that is the model's own context"
+            f"{left_out} of {n_kept + left_out} {split} samples are longer than {longest} tokens and were "
+            "left out; raise max_length, unless that is the model's own context"
             for split, (n_kept, left_out) in counts.items()
             if left_out > MOST_LEFT_OUT * (n_kept + left_out)
         ]

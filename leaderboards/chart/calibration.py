@@ -52,7 +52,10 @@ class ShareChart:
 def reliability(records: Sequence[tuple[Method, str, CalibrationRecord]]) -> ShareChart:
     """Accuracy against confidence, by bin; on the diagonal an arm is calibrated."""
     lines = [
-        (method, [(one.confidence, one.accuracy, f"{one.n:,} answers") for one in record.bins])
+        (
+            method,
+            [(each_bin.confidence, each_bin.accuracy, f"{each_bin.n:,} answers") for each_bin in record.bins],
+        )
         for method, _, record in records
     ]
     summary = "; ".join(
@@ -68,8 +71,8 @@ def coverage(records: Sequence[tuple[Method, str, CalibrationRecord]]) -> ShareC
         (
             method,
             [
-                (one.coverage, one.accuracy, f"at least {100 * one.threshold:.0f} % sure")
-                for one in record.coverage
+                (point.coverage, point.accuracy, f"at least {100 * point.threshold:.0f} % sure")
+                for point in record.coverage
             ],
         )
         for method, _, record in records

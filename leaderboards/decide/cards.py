@@ -65,9 +65,9 @@ def _outlay(row: Row, ledger: CostLedger) -> float:
 def _card(titles: list[str], table: Table, key: Key, ledger: CostLedger) -> Card:
     row = table.row(*key)
     assert row, "cards are made of the table's rows"
-    first_title, *others = titles
-    others = [title[:1].lower() + title[1:] for title in others]
-    return Card(", ".join([first_title, *others]), row, _card_note(ledger.of(row), ledger, table.unit))
+    first_title, *other_titles = titles
+    other_titles = [title[:1].lower() + title[1:] for title in other_titles]
+    return Card(", ".join([first_title, *other_titles]), row, _card_note(ledger.of(row), ledger, table.unit))
 
 
 def _budget(leader: Entry) -> float | None:

@@ -377,10 +377,10 @@ def envelope(lines: Sequence[Line | None]) -> list[tuple[float, int]]:
         lowest = lines[place]
         assert lowest is not None
         crossings = []
-        for line, other in drawn:
+        for line, other_place in drawn:
             crossing = line.undercuts(lowest, volume)
-            if other != place and crossing is not None:
-                crossings.append((crossing, line.rises(crossing), line.request, other))
+            if other_place != place and crossing is not None:
+                crossings.append((crossing, line.rises(crossing), line.request, other_place))
         if not crossings:
             return segments
         volume, _, _, place = min(crossings)
@@ -401,7 +401,7 @@ def _best(budget: float, choices: Choices, fit: Sequence[int], totals: Sequence[
     return Best(budget, place, contest.best[within.index(place)])
 
 
-def that_matter(choices: Choices, decision: Decision, *, most: int) -> list[int]:
+def that_matter(choices: Choices, decision: Decision, *, max_cases: int) -> list[int]:
     """The places of at most so many cases: what the scenario's answers are about, then those that nothing
     beats in score, one-off cost and cost of a request, by score, then the others by score."""
     answers = [decision.reference, decision.chosen, decision.excluded, decision.best_tuned]
@@ -421,4 +421,4 @@ def that_matter(choices: Choices, decision: Decision, *, most: int) -> list[int]
     order = dict.fromkeys(
         [*(place for place in answers if place is not None), *unbeaten, *range(len(choices.cases))]
     )
-    return sorted([*order][:most])
+    return sorted([*order][:max_cases])

@@ -265,7 +265,7 @@ class _Shop:
         request = self.ledger.of(row).spend.request
         return request.mid if request else None
 
-    def _seeds_usd(self, more: int, times_samples: float = 1.0) -> float | None:
+    def _seeds_usd(self, more_seeds: int, times_samples: float = 1.0) -> float | None:
         """Trainings, and scoring on every test sample."""
         training = self.ledger.of(self.tuned).spend.training
         total = 0.0
@@ -275,7 +275,7 @@ class _Shop:
                 return None
             trained = training.mid * len(self.tasks) if row is self.tuned else 0.0
             scored = request * times_samples * sum(task.n for task in self.tasks)
-            total += (trained + scored) * more if draws else 0.0
+            total += (trained + scored) * more_seeds if draws else 0.0
         return total
 
     @property
@@ -291,8 +291,8 @@ class _Shop:
     @property
     def _first_seeds(self) -> Purchase:
         """As many as a claim takes; what they would tell cannot be known before."""
-        more = ENOUGH_SEEDS - min(task.seeds[0] for task in self.tasks)
-        return Purchase("seeds", more, self._seeds_usd(more), None)
+        more_seeds = ENOUGH_SEEDS - min(task.seeds[0] for task in self.tasks)
+        return Purchase("seeds", more_seeds, self._seeds_usd(more_seeds), None)
 
     @property
     def _drawn(self) -> tuple[bool, bool]:
@@ -339,11 +339,11 @@ class _Shop:
         most_seeds = max(0, MOST_SEEDS - max(task.seeds[0] for task in self.tasks))
         choices: list[tuple[float, tuple[Purchase, ...]]] = []
         for times in (1.0, 2.0, 4.0, 8.0, MOST_TIMES_SAMPLES):
-            for more in range(most_seeds + 1 if any(self._drawn) else 1):
-                then = self.precision(more_seeds=more, times_samples=times)
+            for more_seeds in range(most_seeds + 1 if any(self._drawn) else 1):
+                then = self.precision(more_seeds=more_seeds, times_samples=times)
                 if then.resolvable(self.claims) > target:
                     continue
-                choices.append(self._basket(more, times))
+                choices.append(self._basket(more_seeds, times))
                 break  # more seeds would only cost more
         return min(choices, key=lambda choice: choice[0])[1] if choices else None
 

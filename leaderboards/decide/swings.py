@@ -64,10 +64,10 @@ def _net(choices: Choices, place: int, untuned: Sequence[int], scenario: Scenari
     """Of a case over the best of the untuned ones."""
     worth, cases = worth_of_all(choices, scenario), choices.cases
     totals = [0.0] * len(cases)
-    for known in (place, *untuned):
-        costs = costs_of(cases[known], scenario)
+    for case_place in (place, *untuned):
+        costs = costs_of(cases[case_place], scenario)
         assert costs, "a case that is weighed has a known cost"
-        totals[known] = costs.total
+        totals[case_place] = costs.total
     reference = best_place(cases, totals, untuned, worth)
     assert reference is not None, "there is an untuned case"
     return worth * (cases[place].score - cases[reference].score) - (totals[place] - totals[reference])

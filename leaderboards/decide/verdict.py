@@ -160,9 +160,15 @@ def _sentences(advice: Advice) -> Iterator[Sentence]:
         )
     elif advice.kind == "nothing_works" and row:
         yield (Words(f"The best is {row.label}. "), *_score(row, advice.unit))
-        few = row.score is not None and advice.floor is not None and row.score.value > advice.floor.score
+        is_above_floor = (
+            row.score is not None and advice.floor is not None and row.score.value > advice.floor.score
+        )
         yield (
-            Words("Score more samples." if few else "Check the task and its prompts, or try larger models."),
+            Words(
+                "Score more samples."
+                if is_above_floor
+                else "Check the task and its prompts, or try larger models."
+            ),
         )
     elif row:
         yield _until_then(advice, row)
@@ -207,12 +213,13 @@ def _gain_sentences(advice: Advice, row: Row, contest: TuningContest) -> Iterato
         Words(f"{_tail(row.score, advice.unit)}: "),
         Words(advice.unit.write(difference.value, sign=True), strong=True),
         Words(
-            f"{_tail(difference, advice.unit, sign=True)} over {_arm(contest.untuned)}, the best without tuning."
+            f"{_tail(difference, advice.unit, sign=True)} over {_arm(contest.untuned)}, the best without "
+            "tuning."
         ),
     )
-    others = [gain for gain in advice.gains if gain.arm is not None and gain.arm is not contest.untuned]
-    if others:
-        yield _own_gains(others, advice.unit)
+    other_gains = [gain for gain in advice.gains if gain.arm is not None and gain.arm is not contest.untuned]
+    if other_gains:
+        yield _own_gains(other_gains, advice.unit)
     if not row.members and not any(gain.over == "few_shot" for gain in advice.gains):
         yield (Words("Few-shot was not run for this model."),)
     if advice.adjusted_low is not None:
@@ -420,7 +427,8 @@ def _caveats(advice: Advice) -> Iterator[str]:
 
 
 def _cut_answers(advice: Advice) -> Iterator[str]:
-    """Of the row that is advised and the one it is held against: either may be told wrongly from the other."""
+    """Of the row that is advised and the one it is held against: either may be told wrongly from the
+    other."""
     contest = advice.contest
     rows = [advice.advised, *((contest.tuned, contest.untuned) if contest else ())]
     for row in {row.key: row for row in rows if row is not None}.values():
@@ -456,8 +464,8 @@ def _forgotten(row: Row, weaknesses: Weaknesses) -> Iterator[str]:
         lost = with_interval(passed_over.forgetting.mean, sign=True)
         margin = points(-passed_over.forgetting.margin)
         yield (
-            f"{passed_over.label} scores more but is passed over: {lost} points on tasks it was not trained on; "
-            f"the limit is {margin}."
+            f"{passed_over.label} scores more but is passed over: {lost} points on tasks it was not trained "
+            f"on; the limit is {margin}."
         )
     if row.forgetting and row.forgetting.verdict == "unresolved":
         forgetting = row.forgetting

@@ -46,8 +46,8 @@ def measured_grid(
 ) -> Grid:
     """What each candidate takes, as it was measured.
 
-    `with_total`: the entries are all there are, and their total is shown. `head_of`: what a row is called, where
-    its model need not be named.
+    `with_total`: the entries are all there are, and their total is shown. `head_of`: what a row is called,
+    where its model need not be named.
     """
     columns = measured_columns()
     return Grid(

@@ -36,7 +36,7 @@ from leaderboards.pages.heads import (
 )
 from leaderboards.pages.mistakes import Mistakes, find_mistakes
 from leaderboards.pages.samples import load_predictions
-from leaderboards.pages.why_page.page import Advice, advice_of
+from leaderboards.pages.why_page.page import LinkedFinding, advice_of
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.pairs import resolvable_gap
 from leaderboards.rank.tables import Row
@@ -90,7 +90,7 @@ class TaskPage:
     why_href: str
     """What an analysis of its best arm found; empty where there is none."""
 
-    advice: tuple[Advice, ...]
+    advice: tuple[LinkedFinding, ...]
     """What to change next, by that analysis."""
 
     mistakes: Mistakes | None

@@ -23,11 +23,11 @@ class RowAnalysis:
 def read_analyses(table: Table, folder: Path, notes: list[str]) -> dict[str, RowAnalysis]:
     """By task, the analysis of the best row that has one: of a fine-tune, where one has.
 
-    `folder`: the results. What cannot be read, or was made of other predictions than lie there now, is noted and
-    left out.
+    `folder`: the results. What cannot be read, or was made of other predictions than lie there now, is noted
+    and left out.
     """
-    found = {task: _first(table, task, folder, notes) for task in table.tasks}
-    return {task: analysis for task, analysis in found.items() if analysis is not None}
+    analyses = {task: _first(table, task, folder, notes) for task in table.tasks}
+    return {task: analysis for task, analysis in analyses.items() if analysis is not None}
 
 
 def _first(table: Table, task: str, folder: Path, notes: list[str]) -> RowAnalysis | None:
@@ -58,7 +58,7 @@ def _best_first(table: Table, task: str) -> Iterator[Row]:
 
 def _is_of(record: AnalysisRecord, judged: tuple[Result, ...], table: Table, folder: Path) -> bool:
     """Whether an analysis was made of these runs and of others of the table, as they are now."""
-    known = {
+    results_by_folder = {
         result.run.folder.as_posix(): result
         for row in table.rows
         if record.task in row.cells
@@ -66,6 +66,6 @@ def _is_of(record: AnalysisRecord, judged: tuple[Result, ...], table: Table, fol
     }
     if {
         result.run.folder.as_posix() for result in judged
-    } - record.made_of.keys() or record.made_of.keys() - known.keys():
+    } - record.made_of.keys() or record.made_of.keys() - results_by_folder.keys():
         return False
-    return digests_of(folder, [known[place] for place in record.made_of]) == record.made_of
+    return digests_of(folder, [results_by_folder[place] for place in record.made_of]) == record.made_of

@@ -177,9 +177,9 @@ def read_cells(
 ) -> list[Cell | None]:
     """The cells of many candidates and tasks; see `read_cell`. `random_wordings`: whether they are a draw."""
     scored_cells = [_read_cell(results, folder, notes, ahead) for results in cells]
-    found = [cell for cell in scored_cells if cell is not None]
-    noises = _noises(found)
-    estimates = iter(zip(_estimates(found, noises, random_wordings), noises, strict=True))
+    scored = [cell for cell in scored_cells if cell is not None]
+    noises = _noises(scored)
+    estimates = iter(zip(_estimates(scored, noises, random_wordings), noises, strict=True))
     return [
         None if cell is None else Cell(cell.results, cell.scores, cell.total, *next(estimates))
         for cell in scored_cells

@@ -130,9 +130,9 @@ def _sum(parts: Sequence[tuple[float, Comparison]], count: int) -> Comparison:
     value = pairs(factor * part.value for factor, part in parts).sum(axis=0)
     n = pairs(part.n.astype(np.float64) for _, part in parts).sum(axis=0)
     seeds = np.min([part.seeds for _, part in parts], axis=0) if parts else np.zeros((count, count), np.int64)
-    known = np.isfinite(sides.stderr)
+    is_known = np.isfinite(sides.stderr)
     tested = t_test(
-        np.nan_to_num(value), np.where(known, sides.stderr, 1.0), sides.degrees, n=n.astype(np.int64)
+        np.nan_to_num(value), np.where(is_known, sides.stderr, 1.0), sides.degrees, n=n.astype(np.int64)
     )
     differences = squared(value, sign=-1)
     down, up = squared(sides.down), squared(sides.up)
@@ -146,7 +146,7 @@ def _sum(parts: Sequence[tuple[float, Comparison]], count: int) -> Comparison:
         squared(sides.degrees),
         differences - down,
         differences + up,
-        squared(np.where(known, tested, 1.0)),
+        squared(np.where(is_known, tested, 1.0)),
         squared(n).astype(np.int64),
         seeds,
         sum((np.float32(factor) * part.errors for factor, part in parts), start=nothing),

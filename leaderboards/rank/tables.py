@@ -222,7 +222,8 @@ class Table:
 
     @cached_property
     def unit(self) -> Unit:
-        """How its scores and gains are written: of one task in the unit of its metric, of several in points."""
+        """How its scores and gains are written: of one task in the unit of its metric, of several in
+        points."""
         return POINTS if self.normalised else Unit.of(next(iter(self.tasks.values())))
 
     def row(self, name: str, method: Method) -> Row | None:

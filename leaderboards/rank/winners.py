@@ -24,9 +24,11 @@ def adjusted_low(table: Table, tuned: Row, untuned: Row) -> float | None:
     firsts = np.repeat([places[row.key] for row in tuned_rows], len(untuned_rows))
     seconds = np.tile([places[row.key] for row in untuned_rows], len(tuned_rows))
     stderr = comparison.stderr[firsts, seconds]
-    known = np.flatnonzero(np.nan_to_num(stderr) > 0)
-    errors = comparison.tailed_errors[:, firsts[known]] - comparison.tailed_errors[:, seconds[known]]
-    largest = (errors / stderr[known]).max(axis=1)
+    with_error = np.flatnonzero(np.nan_to_num(stderr) > 0)
+    errors = (
+        comparison.tailed_errors[:, firsts[with_error]] - comparison.tailed_errors[:, seconds[with_error]]
+    )
+    largest = (errors / stderr[with_error]).max(axis=1)
     quantile = float(np.quantile(largest, 0.5 + CONFIDENCE / 2))
     return min(difference.low, difference.value - quantile * difference.stderr)
 

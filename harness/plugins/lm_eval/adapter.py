@@ -70,8 +70,8 @@ class Adapter:
     def __init__(self, name: str, lm_task: Any) -> None:
         if lm_task.multiple_input:
             raise UserError(
-                "its choices stand in the prompt (as in winogrande), and not after it; such choices cannot be "
-                "scored here"
+                "its choices stand in the prompt (as in winogrande), and not after it; such choices cannot "
+                "be scored here"
             )
         self._name = name
         self._lm_task = lm_task
@@ -161,8 +161,8 @@ class Adapter:
         if len(untested) < 2:
             untested, test = _halves(test)
             remarks.append(
-                f"lm-eval tests on all the data that it has; here {len(test):,} of these documents are tested on and "
-                f"{len(untested):,} trained on, so its scores are those of other samples"
+                f"lm-eval tests on all the data that it has; here {len(test):,} of these documents are "
+                f"tested on and {len(untested):,} trained on, so its scores are those of other samples"
             )
         return Splits(*_cut_dev(untested), test, tuple(remarks))
 
@@ -173,7 +173,8 @@ class Adapter:
         ]
 
     def to_sample(self, row: Row, index: int) -> Sample:
-        """A document as a sample; the document itself goes along as a text, for lm-eval to render and judge."""
+        """A document as a sample; the document itself goes along as a text, for lm-eval to render and
+        judge."""
         document = dict(row)
         question = "" if self._asks_nothing else str(self._lm_task.doc_to_text(document))
         choices = tuple(self._lm_task.doc_to_choice(document)) if self._output == "choice" else ()
@@ -295,9 +296,9 @@ def _halves(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """What is trained on and what is tested on of rows that are all there is: the same on every machine."""
     if len(rows) < _FEWEST_TO_HALVE:
         raise UserError(
-            f"its {len(rows)} test documents are all the data that it has, too few to be trained on and tested on; "
-            "name a training_split, or write samples into fewshot_config, in a YAML file of your own that includes "
-            "this one (--lm-eval-dir)"
+            f"its {len(rows)} test documents are all the data that it has, too few to be trained on and "
+            "tested on; name a training_split, or write samples into fewshot_config, in a YAML file of your "
+            "own that includes this one (--lm-eval-dir)"
         )
     order = random.Random(0).sample(range(len(rows)), len(rows))
     tested = set(order[: (len(rows) + 1) // 2])

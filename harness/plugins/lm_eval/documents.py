@@ -1,4 +1,5 @@
-"""Write a document of lm-evaluation-harness as a text, and read it again: JSON, with what JSON has no form for."""
+"""Write a document of lm-evaluation-harness as a text, and read it again: JSON, with what JSON has no form
+for."""
 
 import base64
 import json
@@ -32,8 +33,8 @@ _READERS: dict[str, Callable[[str], object]] = {
 
 
 def text_of(document: Mapping[str, Any]) -> str:
-    """The document as a text that `document_of` reads, without the columns that hold images, sounds and the like:
-    a task of text has no use for them."""
+    """The document as a text that `document_of` reads, without the columns that hold images, sounds and the
+    like: a task of text has no use for them."""
     columns = dict(document)
     try:
         return json.dumps(columns, default=_written)

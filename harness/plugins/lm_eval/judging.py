@@ -68,7 +68,8 @@ class Judge:
         return ((reply.logprob, bool(reply.greedy)),)
 
     def _judge_anew(self, document: str, responses: tuple[Any, ...]) -> Judged:
-        """For each pipeline of filters, what lm-eval says about the responses to one document, which is a text."""
+        """For each pipeline of filters, what lm-eval says about the responses to one document, which is a
+        text."""
         from lm_eval.api.instance import Instance
 
         judged: Judged = {}

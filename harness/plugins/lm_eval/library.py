@@ -60,8 +60,8 @@ def without_progress_bars() -> Iterator[None]:
 def build(name: str, folders: tuple[Path, ...]) -> Any:
     """lm-eval's own task object (a `ConfigurableTask`) of a name without prefix, its data loaded.
 
-    Raises `UserError` for a name that is unknown or a group's and for a task that cannot be loaded or used, which
-    is mostly known without its data, and `UnreachableData` when its data cannot be had.
+    Raises `UserError` for a name that is unknown or a group's and for a task that cannot be loaded or used,
+    which is mostly known without its data, and `UnreachableData` when its data cannot be had.
     """
     config = declared(name, folders)
     with _in_our_words():
@@ -70,7 +70,8 @@ def build(name: str, folders: tuple[Path, ...]) -> Any:
 
 
 def declared(name: str, folders: tuple[Path, ...]) -> dict[str, Any]:
-    """All that the YAML files say of a task, whose data is not looked for. Raises `UserError` as `build` does."""
+    """All that the YAML files say of a task, whose data is not looked for. Raises `UserError` as `build`
+    does."""
     manager = _manager_of(name, folders)
     with _in_our_words():
         config = _config(name, manager)
@@ -124,8 +125,8 @@ def _in_our_words() -> Iterator[None]:
 
 
 def _manager_of(name: str, folders: tuple[Path, ...]) -> Any:
-    """The `TaskManager` that knows a task, or the group that a member is named after. Raises `UserError` if none
-    does."""
+    """The `TaskManager` that knows a task, or the group that a member is named after. Raises `UserError` if
+    none does."""
     # The user's folders come first, as in lm-eval. Indexing its own tasks takes seconds, so that is left
     # until they are needed.
     name = name.partition(SEPARATOR)[0]
@@ -161,8 +162,8 @@ def _may_be_its_own(name: str) -> bool:
 
     # Not only `*.yaml`: part of a name may stand in a file that others include, such as `_default_yaml`.
     files = Path(lm_eval.tasks.__file__).parent.rglob("*yaml")
-    whole = re.compile(rb"(?<![\w-])" + re.escape(name.encode()) + rb"(?![\w-])")
-    return any(whole.search(file.read_bytes()) for file in files)
+    pattern = re.compile(rb"(?<![\w-])" + re.escape(name.encode()) + rb"(?![\w-])")
+    return any(pattern.search(file.read_bytes()) for file in files)
 
 
 def _unknown(hint: str, folders: tuple[Path, ...]) -> UserError:

@@ -1,7 +1,8 @@
-"""What a group or a tag of lm-evaluation-harness stands for: its tasks, each with what the group changes in it.
+"""What a group or a tag of lm-evaluation-harness stands for: its tasks, each with what the group changes in
+it.
 
-A member that a group defines itself, or changes, is named after the group, as lm-eval names those that are defined
-there: `openllm::gsm8k` is `gsm8k` with the five demonstrations that `openllm` gives it.
+A member that a group defines itself, or changes, is named after the group, as lm-eval names those that are
+defined there: `openllm::gsm8k` is `gsm8k` with the five demonstrations that `openllm` gives it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,8 @@ SEPARATOR = "::"
 """Between a group and a member that is not what it is outside of the group."""
 
 _OF_A_GROUP = frozenset({"task", "group", "group_alias", "task_alias", "tag", "aggregate_metric_list"})
-"""Settings of a group, or of an entry in its list, that change nothing in what a member asks or how it is judged."""
+"""Settings of a group, or of an entry in its list, that change nothing in what a member asks or how it is
+judged."""
 
 _STRUCTURE = frozenset({"include", "tag", "group", "task_list"})
 """Settings of a task's file that are none of the task."""
@@ -53,7 +55,8 @@ def members(name: str, index: Index) -> list[Member]:
 
 
 def find_member(name: str, index: Index) -> Member | None:
-    """The member `GROUP::TASK`; None where there is no such group. Raises `UserError` for a group without it."""
+    """The member `GROUP::TASK`; None where there is no such group. Raises `UserError` for a group without
+    it."""
     group, separator, _ = name.partition(SEPARATOR)
     if not separator or group not in index or index[group].kind.name != "GROUP":
         return None
@@ -123,8 +126,8 @@ def _of_group(
             yield Member(path + SEPARATOR + item["task"], None, settings_here, entry.yaml_path.parent)
         else:
             raise UserError(
-                f"the group '{path}' has a member without a name; write `task: NAME` into its entry, in a YAML file "
-                "of your own (--lm-eval-dir)"
+                f"the group '{path}' has a member without a name; write `task: NAME` into its entry, in a "
+                "YAML file of your own (--lm-eval-dir)"
             )
 
 

@@ -1,4 +1,5 @@
-"""Why a task of lm-evaluation-harness cannot be used, as far as its YAML file alone tells: no data is read."""
+"""Why a task of lm-evaluation-harness cannot be used, as far as its YAML file alone tells: no data is
+read."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,7 +16,8 @@ _UNMEASURED = {
 
 
 def refusal_of(config: Mapping[str, Any]) -> str | None:
-    """Why a task with these settings cannot be used, or None. Raises whatever lm-eval raises on the settings."""
+    """Why a task with these settings cannot be used, or None. Raises whatever lm-eval raises on the
+    settings."""
     if "class" in config:
         return "it is a Python class of its own; only tasks that are declared in YAML can be used"
     lm_task = _without_data(config)
@@ -69,7 +71,8 @@ def _of_its_metrics(lm_task: Any) -> str | None:
 
 
 def unusable_metrics(lm_task: Any) -> dict[str, str]:
-    """The metrics of a task that cannot be had here, and why: the end of a sentence that begins with the metric."""
+    """The metrics of a task that cannot be had here, and why: the end of a sentence that begins with the
+    metric."""
     reasons: dict[str, str] = {}
     for name in lm_task.aggregation():
         reason = _fault_of_metric(lm_task, name)
@@ -85,7 +88,10 @@ def _fault_of_metric(lm_task: Any, name: str) -> str | None:
     if computed_by_name and lm_task._metric_fn_list[name] is None:
         return "is none of lm-eval's, and the evaluate library cannot load it here"
     if lm_task.higher_is_better()[name] is None:
-        return "does not say which way is better; write `higher_is_better: true` or `false` beside it in metric_list"
+        return (
+            "does not say which way is better; write `higher_is_better: true` or `false` beside it in "
+            "metric_list"
+        )
     aggregation = lm_task.aggregation()[name]
     if aggregation_name(aggregation) is None:
         function = getattr(aggregation, "__name__", str(aggregation))
@@ -97,8 +103,8 @@ def _fault_of_metric(lm_task: Any, name: str) -> str | None:
 
 
 def aggregation_name(aggregation: Any) -> str | None:
-    """lm-eval's name for the function that makes one value of all samples' scores, if it is known here; a task
-    object only holds the function itself."""
+    """lm-eval's name for the function that makes one value of all samples' scores, if it is known here; a
+    task object only holds the function itself."""
     from lm_eval.api.registry import get_aggregation
 
     return next((name for name in AGGREGATIONS if aggregation is get_aggregation(name)), None)

@@ -94,7 +94,7 @@ def cost_page(site: Site, scenario: Scenario | None = None) -> CostPage:
     """The cost page, in the scenario that it opens with unless another is given."""
     everything = site.choices
     scenario = scenario or site.scenario
-    choices = everything.only(that_matter(everything, site.decision, most=MOST_CASES))
+    choices = everything.only(that_matter(everything, site.decision, max_cases=MOST_CASES))
     decision = weigh(choices, scenario)
     few_shot_cases = [case for case in choices.cases if case.method == "few_shot"]
     presets = _presets(site, choices.devices)

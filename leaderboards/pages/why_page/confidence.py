@@ -28,27 +28,27 @@ class CalibrationSection:
 def calibration_section(record: AnalysisRecord) -> CalibrationSection | None:
     """Whether confidence can be believed; None where no choices are weighed."""
     wanted = (record.reference, record.judged)
-    shown = [
-        (method, title_of(one.arm), one)
-        for one in record.calibration
-        if one.arm in wanted and (method := method_of(one.arm)) is not None
+    calibrations = [
+        (method, title_of(calibration.arm), calibration)
+        for calibration in record.calibration
+        if calibration.arm in wanted and (method := method_of(calibration.arm)) is not None
     ]
-    if not shown:
+    if not calibrations:
         return None
     return CalibrationSection(
-        tuple((method, name) for method, name, _ in shown),
-        reliability(shown),
-        coverage(shown),
-        _calibration_grid(shown),
-        _bins_grid(shown),
-        _coverage_grid(shown),
+        tuple((method, name) for method, name, _ in calibrations),
+        reliability(calibrations),
+        coverage(calibrations),
+        _calibration_grid(calibrations),
+        _bins_grid(calibrations),
+        _coverage_grid(calibrations),
     )
 
 
 _Calibrations = Sequence[tuple[Method, str, CalibrationRecord]]
 
 
-def _calibration_grid(shown: _Calibrations) -> Grid:
+def _calibration_grid(calibrations: _Calibrations) -> Grid:
     columns = (
         Column("Confidence", "Mean probability of its choice."),
         Column("Right", "Share of its answers."),
@@ -59,47 +59,51 @@ def _calibration_grid(shown: _Calibrations) -> Grid:
         GridRow(
             Head(name, method=method),
             (
-                Item(points(one.confidence), sort=one.confidence),
-                Item(points(one.accuracy), sort=one.accuracy),
-                span_item(one.surplus, sign=True, tone="bad" if one.p < SIGNIFICANT else "muted"),
-                Item(points(one.error), sort=one.error),
+                Item(points(calibration.confidence), sort=calibration.confidence),
+                Item(points(calibration.accuracy), sort=calibration.accuracy),
+                span_item(
+                    calibration.surplus, sign=True, tone="bad" if calibration.p < SIGNIFICANT else "muted"
+                ),
+                Item(points(calibration.error), sort=calibration.error),
             ),
         )
-        for method, name, one in shown
+        for method, name, calibration in calibrations
     )
     return Grid("Confidence and accuracy", Column("Arm"), columns, lines)
 
 
-def _bins_grid(shown: _Calibrations) -> Grid:
+def _bins_grid(calibrations: _Calibrations) -> Grid:
     columns = (Column("Confidence"), Column("Answers"), Column("Right"))
     lines = chain.from_iterable(
         (
             GridRow(
                 Head(name, method=method),
                 (
-                    Item(f"{100 * one.low:.0f}–{100 * one.high:.0f} %", sort=one.low),
-                    Item(f"{one.n:,}", sort=one.n),
-                    span_item(one.accuracy),
+                    Item(f"{100 * each_bin.low:.0f}–{100 * each_bin.high:.0f} %", sort=each_bin.low),
+                    Item(f"{each_bin.n:,}", sort=each_bin.n),
+                    span_item(each_bin.accuracy),
                 ),
             )
-            for one in record.bins
+            for each_bin in record.bins
         )
-        for method, name, record in shown
+        for method, name, record in calibrations
     )
     return Grid("Right answers by confidence", Column("Arm"), columns, tuple(lines))
 
 
-def _coverage_grid(shown: _Calibrations) -> Grid:
-    columns = [Column(f"{name}, right") for _, name, _ in shown]
+def _coverage_grid(calibrations: _Calibrations) -> Grid:
+    columns = [Column(f"{name}, right") for _, name, _ in calibrations]
     columns += [
         Column(f"{name}, at least", "Confidence of the least sure of them.", narrow=False)
-        for _, name, _ in shown
+        for _, name, _ in calibrations
     ]
     lines = []
-    for place, point in enumerate(shown[0][2].coverage):
-        at = [record.coverage[place] for _, _, record in shown]
-        items = [span_item(one.accuracy) for one in at]
-        items += [Item(f"{100 * one.threshold:.0f} %", sort=one.threshold) for one in at]
+    for place, point in enumerate(calibrations[0][2].coverage):
+        at = [record.coverage[place] for _, _, record in calibrations]
+        items = [span_item(point_of_arm.accuracy) for point_of_arm in at]
+        items += [
+            Item(f"{100 * point_of_arm.threshold:.0f} %", sort=point_of_arm.threshold) for point_of_arm in at
+        ]
         lines.append(GridRow(Head(f"{100 * point.coverage:.0f} %"), tuple(items)))
     return Grid(
         "Right answers among those that an arm is surest of", Column("Answered"), tuple(columns), tuple(lines)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.records.analysis import AnalysisRecord, ChangeRecord, Finding
+from harness.records.analysis import AnalysisFinding, AnalysisRecord, ChangeRecord
 from leaderboards.gathered import Site
 from leaderboards.links import samples_href, task_href, why_href
 from leaderboards.pages.answers import sample_hrefs
@@ -31,7 +31,7 @@ from leaderboards.text import count_of, listed, with_interval
 
 
 @dataclass(frozen=True)
-class Advice:
+class LinkedFinding:
     """Something to change next, and where it is shown why."""
 
     sentence: str
@@ -67,7 +67,7 @@ class WhyPage:
     samples_href: str
     lede: str
     arms: Pairs
-    advice: tuple[Advice, ...]
+    advice: tuple[LinkedFinding, ...]
     slices: Section | None
     wordings: Section | None
     kinds: KindsSection | None
@@ -85,13 +85,13 @@ def why_pages(site: Site, arms: Arms) -> Iterator[Page]:
         yield Page(why_href(arms.task), _page(analysis, SampleLinks(sample_hrefs(arms))))
 
 
-def advice_of(record: AnalysisRecord) -> tuple[Advice, ...]:
+def advice_of(record: AnalysisRecord) -> tuple[LinkedFinding, ...]:
     """What to change next, each with a link to what shows it."""
     return tuple(_advice(record.task, finding) for finding in record.findings)
 
 
-def _advice(task: str, finding: Finding) -> Advice:
-    return Advice(finding.sentence, f"{why_href(task)}#{finding.evidence}")
+def _advice(task: str, finding: AnalysisFinding) -> LinkedFinding:
+    return LinkedFinding(finding.sentence, f"{why_href(task)}#{finding.evidence}")
 
 
 def _page(analysis: RowAnalysis, links: SampleLinks) -> WhyPage:
@@ -113,7 +113,7 @@ def _page(analysis: RowAnalysis, links: SampleLinks) -> WhyPage:
         labels_section(record, links),
         calibration_section(record),
         tuple(_sample_lists(record, links)),
-        tuple(OwnView(one.name, one.description, own_grid(one), one.error) for one in record.more),
+        tuple(OwnView(table.name, table.description, own_grid(table), table.error) for table in record.more),
     )
 
 

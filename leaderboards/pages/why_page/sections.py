@@ -62,7 +62,7 @@ class KindsSection:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ConfusedPair:
     """Samples of one label that were answered with another: a row of a table, which the matrix leads to."""
 
     anchor: str
@@ -84,7 +84,7 @@ class ConfusionView:
     matrix: Matrix | None
     """None of more labels than can be drawn."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ConfusedPair, ...]
 
 
 @dataclass(frozen=True)
@@ -126,20 +126,22 @@ def slices_section(record: AnalysisRecord, links: SampleLinks) -> Section | None
     if not record.slices:
         return None
     against = f"gain over {title_of(record.reference).lower()}" if record.reference else "score"
-    named = sum(_is_named(one) for one in record.slices)
+    named = sum(_is_named(sample_slice) for sample_slice in record.slices)
     lede = (
-        f"The {len(record.slices[:LISTED_SLICES])} clearest of {count_of(len(record.slices), 'slice')} of the test "
-        f"samples, drawn by {against}. • marks the {named} whose score or gain differs from that of all other samples "
-        "by more than chance, corrected for all slices."
+        f"The {len(record.slices[:LISTED_SLICES])} clearest of {count_of(len(record.slices), 'slice')} of "
+        f"the test samples, drawn by {against}. • marks the {named} whose score or gain differs from that of "
+        "all other samples by more than chance, corrected for all slices."
         if named
-        else f"{count_of(len(record.slices), 'slice')} of the test samples, drawn by {against}. None differs from all "
-        "other samples by more than chance, corrected for all slices."
+        else f"{count_of(len(record.slices), 'slice')} of the test samples, drawn by {against}. None differs "
+        "from all other samples by more than chance, corrected for all slices."
     )
     return Section(lede, _slice_grid(record, links), _slice_forest(record))
 
 
-def _is_named(one: SliceRecord) -> bool:
-    return min(one.score_p, 1.0 if one.gain_p is None else one.gain_p) < SIGNIFICANT
+def _is_named(sample_slice: SliceRecord) -> bool:
+    return (
+        min(sample_slice.score_p, 1.0 if sample_slice.gain_p is None else sample_slice.gain_p) < SIGNIFICANT
+    )
 
 
 def _slice_forest(record: AnalysisRecord) -> Forest | None:
@@ -147,11 +149,11 @@ def _slice_forest(record: AnalysisRecord) -> Forest | None:
     if method is None:
         return None
     rows = []
-    for one in record.slices[:DRAWN_SLICES]:
-        name = f"{'• ' if _is_named(one) else ''}{one.title}"
+    for sample_slice in record.slices[:DRAWN_SLICES]:
+        name = f"{'• ' if _is_named(sample_slice) else ''}{sample_slice.title}"
         name = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-        rows.append((method, name, estimate_of(one.gain or one.score)))
-    gains = all(one.gain is not None for one in record.slices[:DRAWN_SLICES])
+        rows.append((method, name, estimate_of(sample_slice.gain or sample_slice.score)))
+    gains = all(sample_slice.gain is not None for sample_slice in record.slices[:DRAWN_SLICES])
     return gain_forest(rows) if gains else forest(rows, chance=0.0)
 
 
@@ -170,17 +172,24 @@ def _slice_grid(record: AnalysisRecord, links: SampleLinks) -> Grid:
         ]
     columns.append(Column("Samples", "Some that it does worst on.", narrow=False, text=True))
     lines = []
-    for one in record.slices[:LISTED_SLICES]:
-        items = [Item(f"{one.n:,}", sort=one.n), *_against(one.score, one.rest, one.score_p, sign=False)]
-        if one.gain is not None and one.gain_rest is not None and one.gain_p is not None:
-            items += _against(one.gain, one.gain_rest, one.gain_p, sign=True)
-        items.append(links.item(one.samples))
-        lines.append(GridRow(Head(short(one.title)), tuple(items)))
+    for sample_slice in record.slices[:LISTED_SLICES]:
+        items = [
+            Item(f"{sample_slice.n:,}", sort=sample_slice.n),
+            *_against(sample_slice.score, sample_slice.rest, sample_slice.score_p, sign=False),
+        ]
+        if (
+            sample_slice.gain is not None
+            and sample_slice.gain_rest is not None
+            and sample_slice.gain_p is not None
+        ):
+            items += _against(sample_slice.gain, sample_slice.gain_rest, sample_slice.gain_p, sign=True)
+        items.append(links.item(sample_slice.samples))
+        lines.append(GridRow(Head(short(sample_slice.title)), tuple(items)))
     return Grid("Slices of the test samples", Column("Slice"), tuple(columns), tuple(lines))
 
 
 def _against(span: Span, rest: float, p: float, *, sign: bool) -> list[Item]:
-    tone: Tone = "" if p >= SIGNIFICANT else "bad" if span.value < rest else "good"
+    tone = _tone(span.value - rest, p)
     return [
         span_item(span, sign=sign, tone=tone),
         Item(points(rest, sign=sign), sort=rest),
@@ -199,7 +208,9 @@ def wordings_section(record: AnalysisRecord) -> Section | None:
     if not record.wordings:
         return None
     method = method_of(record.judged)
-    rows = [(method, one.template, estimate_of(one.difference)) for one in record.wordings if method]
+    rows = [
+        (method, wording.template, estimate_of(wording.difference)) for wording in record.wordings if method
+    ]
     columns = (
         Column("Score"),
         Column("Against the others", "Difference from the mean of the other wordings, on the same samples."),
@@ -207,22 +218,24 @@ def wordings_section(record: AnalysisRecord) -> Section | None:
     )
     lines = tuple(
         GridRow(
-            Head(short(one.template)),
+            Head(short(wording.template)),
             (
-                span_item(one.score),
-                span_item(one.difference, sign=True, tone=_tone(one.difference.value, one.p)),
-                Item(p_value(one.p), sort=one.p, tone="" if one.p < SIGNIFICANT else "muted"),
+                span_item(wording.score),
+                span_item(wording.difference, sign=True, tone=_tone(wording.difference.value, wording.p)),
+                Item(p_value(wording.p), sort=wording.p, tone="" if wording.p < SIGNIFICANT else "muted"),
             ),
         )
-        for one in record.wordings
+        for wording in record.wordings
     )
     grid = Grid("Wordings against each other", Column("Wording"), columns, lines)
-    short_rows = [(one, name[:LONGEST_NAME], estimate) for one, name, estimate in rows]
+    short_rows = [(row_method, name[:LONGEST_NAME], estimate) for row_method, name, estimate in rows]
     return Section("Each wording against the others.", grid, gain_forest(short_rows) if short_rows else None)
 
 
 def _tone(value: float, p: float) -> Tone:
-    return "" if p >= SIGNIFICANT else "bad" if value < 0 else "good"
+    if p >= SIGNIFICANT:
+        return ""
+    return "bad" if value < 0 else "good"
 
 
 # Kinds of error
@@ -230,31 +243,38 @@ def _tone(value: float, p: float) -> Tone:
 
 def kinds_section(kinds: Sequence[ErrorKinds], links: SampleLinks) -> KindsSection | None:
     """The kinds of error of every arm, side by side; None where no answer is wrong."""
-    occurring = [kind for kind in KIND_ORDER if any(one.counts.get(kind) for one in kinds)]
+    occurring = [kind for kind in KIND_ORDER if any(arm_kinds.counts.get(kind) for arm_kinds in kinds)]
     if not occurring:
         return None
     shares = [
-        (title_of(one.arm), {kind: count / one.answers for kind, count in one.counts.items()})
-        for one in kinds
+        (
+            title_of(arm_kinds.arm),
+            {kind: count / arm_kinds.answers for kind, count in arm_kinds.counts.items()},
+        )
+        for arm_kinds in kinds
     ]
     columns = [
         *(
-            Column(title_of(one.arm), f"Share of {one.answers:,} answers over all seeds and wordings.")
-            for one in kinds
+            Column(
+                title_of(arm_kinds.arm),
+                f"Share of {arm_kinds.answers:,} answers over all seeds and wordings.",
+            )
+            for arm_kinds in kinds
         ),
         Column("Samples", f"Some with such an answer of {title_of(kinds[-1].arm)}.", narrow=False, text=True),
     ]
     lines = []
     for kind in occurring:
         examples = kinds[-1].examples.get(kind, ())
-        items = [_share_item(one.counts.get(kind, 0), one.answers) for one in kinds]
+        items = [_share_item(arm_kinds.counts.get(kind, 0), arm_kinds.answers) for arm_kinds in kinds]
         lines.append(
             GridRow(
                 Head(kind, _near(kinds[-1]) if kind == "near miss" else ""), (*items, links.item(examples))
             )
         )
     total = GridRow(
-        Head("All wrong answers"), (*(_share_item(one.wrong, one.answers) for one in kinds), Item(""))
+        Head("All wrong answers"),
+        (*(_share_item(arm_kinds.wrong, arm_kinds.answers) for arm_kinds in kinds), Item("")),
     )
     grid = Grid("Kinds of error", Column("Kind"), tuple(columns), tuple(lines), total)
     return KindsSection(stacked_bars(shares, KIND_ORDER), grid)
@@ -274,7 +294,9 @@ def _near(kinds: ErrorKinds) -> str:
 def confusion_views(record: AnalysisRecord, links: SampleLinks) -> tuple[ConfusionView, ...]:
     """The confusion of the arm that gains are measured against and of the judged one."""
     wanted = (record.reference, record.judged)
-    return tuple(_confusion_view(one, links) for one in record.confusion if one.arm in wanted)
+    return tuple(
+        _confusion_view(confusion, links) for confusion in record.confusion if confusion.arm in wanted
+    )
 
 
 def _confusion_view(record: ConfusionRecord, links: SampleLinks) -> ConfusionView:
@@ -284,7 +306,7 @@ def _confusion_view(record: ConfusionRecord, links: SampleLinks) -> ConfusionVie
     )
     anchors = {(cell.target, cell.answer): f"{record.arm}-{place}" for place, cell in enumerate(mistakes, 1)}
     pairs = tuple(
-        Pair(
+        ConfusedPair(
             anchors[cell.target, cell.answer],
             short(cell.target),
             short(cell.answer) if cell.answer else "(no label)",
@@ -303,8 +325,8 @@ def _matrix(record: ConfusionRecord, anchors: Mapping[tuple[str, str], str]) -> 
     if len(labels) > DRAWN_LABELS:
         return None
     rows = list(labels)
-    others = any(cell.answer not in labels for cell in record.cells)
-    columns = [short(label) for label in labels] + (["(no label)"] if others else [])
+    has_unlabelled = any(cell.answer not in labels for cell in record.cells)
+    columns = [short(label) for label in labels] + (["(no label)"] if has_unlabelled else [])
     counts = []
     for cell in record.cells:
         if cell.target not in rows:  # another accepted answer than the first
@@ -365,12 +387,12 @@ def _labels_lede(labels: LabelErrors) -> str:
     chance = (
         ""
         if labels.p >= SIGNIFICANT
-        else f" {labels.unanimous:,} {'is' if labels.unanimous == 1 else 'are'} contradicted by every seed in the "
-        f"same way; {labels.expected:.1f} would be if seeds erred independently."
+        else f" {labels.unanimous:,} {'is' if labels.unanimous == 1 else 'are'} contradicted by every seed "
+        f"in the same way; {labels.expected:.1f} would be if seeds erred independently."
     )
     return (
-        f"{how}: {count_of(labels.certain, 'suspect')}.{chance} Probable is not certain: a model may be wrong alike "
-        "in every seed. Look before you correct."
+        f"{how}: {count_of(labels.certain, 'suspect')}.{chance} Probable is not certain: a model may be "
+        "wrong alike in every seed. Look before you correct."
     )
 
 
@@ -379,14 +401,14 @@ def _corrected(labels: LabelErrors) -> Grid | None:
         return None
     lines = tuple(
         GridRow(
-            Head(title_of(one.arm)),
+            Head(title_of(score.arm)),
             (
-                Item(points(one.now), sort=one.now),
-                Item(points(one.corrected), sort=one.corrected),
-                Item(points(one.corrected - one.now, sign=True), sort=one.corrected - one.now),
+                Item(points(score.now), sort=score.now),
+                Item(points(score.corrected), sort=score.corrected),
+                Item(points(score.corrected - score.now, sign=True), sort=score.corrected - score.now),
             ),
         )
-        for one in labels.scores
+        for score in labels.scores
     )
     columns = (
         Column("Score now"),
@@ -411,7 +433,9 @@ def own_grid(record: TableRecord) -> Grid | None:
 
 
 def _own_text(entry: str | float | int | None) -> str:
-    return short("" if entry is None else f"{entry:,.4g}" if isinstance(entry, float) else str(entry))
+    if entry is None:
+        return short("")
+    return short(f"{entry:,.4g}" if isinstance(entry, float) else str(entry))
 
 
 def _own_item(entry: str | float | int | None) -> Item:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from synthetic import make_run, task_card, write_result
 
-from harness.analysis.arms import ArmAnswers, AskedSample, Comparison
+from harness.analysis.arms import ArmAnswers, ArmComparison, AskedSample
 from harness.records.result import Result
 from harness.records.scores import TaskCard
 from harness.sweep.methods import Method
@@ -75,10 +75,10 @@ def an_arm(
 
 def a_comparison(
     arms: Sequence[ArmAnswers], samples: Sequence[AskedSample] | None = None, card: TaskCard | None = None
-) -> Comparison:
+) -> ArmComparison:
     """Of these arms, the last of which is judged."""
     n = arms[-1].scores.shape[2]
-    return Comparison(
+    return ArmComparison(
         card or task_card(), tuple(samples or [asked(place) for place in range(n)]), tuple(arms)
     )
 

@@ -406,9 +406,9 @@ def test_what_nothing_beats_is_carried_first_and_the_order_is_kept() -> None:
     ]
     found = choices(*some)
     decision = weigh(found, PLAIN)
-    assert that_matter(found, decision, most=2) == [0, 3]
-    assert that_matter(found, decision, most=3) == [0, 1, 3]
-    assert that_matter(found, decision, most=9) == [0, 1, 2, 3]
+    assert that_matter(found, decision, max_cases=2) == [0, 3]
+    assert that_matter(found, decision, max_cases=3) == [0, 1, 3]
+    assert that_matter(found, decision, max_cases=9) == [0, 1, 2, 3]
 
 
 def test_what_the_answers_are_about_is_carried_however_many_are_level_with_the_best() -> None:
@@ -417,7 +417,7 @@ def test_what_the_answers_are_about_is_carried_however_many_are_level_with_the_b
     )
     decision = weigh(found, PLAIN)
     assert decision.reference == 40
-    assert that_matter(found, decision, most=5) == [0, 1, 2, 3, 40]
+    assert that_matter(found, decision, max_cases=5) == [0, 1, 2, 3, 40]
 
 
 # Model FLOPs utilisation
@@ -686,7 +686,7 @@ def test_nothing_is_passed_over_where_another_would_be_chosen_anyway() -> None:
 
 def test_what_can_never_be_chosen_drives_nothing_off_the_page() -> None:
     found = choices(case("a", 0.9, train=HOUR, forgets=True), case("b", 0.8, train=2 * HOUR), case("c", 0.5))
-    assert that_matter(found, weigh(found, PLAIN), most=2) == [1, 2]
+    assert that_matter(found, weigh(found, PLAIN), max_cases=2) == [1, 2]
 
 
 def test_ticks_of_dollars_are_short_and_no_two_read_the_same() -> None:
