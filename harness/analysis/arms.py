@@ -94,7 +94,7 @@ class ArmAnswers:
         return np.asarray(relative / relative.sum(axis=-1, keepdims=True))
 
     def of(self, places: NDArray[np.int64]) -> "ArmAnswers":
-        """The same of some of the samples."""
+        """The answers to some of the samples, in the order of `places`."""
         return ArmAnswers(
             self.name,
             self.results,

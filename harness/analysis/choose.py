@@ -3,6 +3,7 @@
 import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from harness.errors import UserError, suggest
@@ -96,7 +97,7 @@ def _is_meant(arm: AnalysableArm, name: str, results: Path) -> bool:
     pattern = name.rstrip("/").removeprefix(f"{results.as_posix().rstrip('/')}/")
     folders = {result.run.folder for result in arm.results}
     # A folder means all that lies in it.
-    above = folders | {parent for folder in folders for parent in folder.parents}
+    above = folders | set(chain.from_iterable(folder.parents for folder in folders))
     return any(fnmatch.fnmatchcase(folder.as_posix(), pattern) for folder in above - {Path()})
 
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -172,7 +173,7 @@ def _bin(number: float, edges: Sequence[float]) -> str:
 
 def _of_mappings(kind: str, mappings: Sequence[Mapping[str, str]]) -> list[Feature | None]:
     """Features of the texts that samples hold by name: categories, numbers, or how long they are."""
-    names = list(dict.fromkeys(name for mapping in mappings for name in mapping))[:MOST_FIELDS]
+    names = list(dict.fromkeys(chain.from_iterable(mappings)))[:MOST_FIELDS]
     return [
         _of_texts(f"{kind} {name}", [mapping.get(name) for mapping in mappings], alone=len(names) == 1)
         for name in names

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from harness.data.cleaning import CellChange
@@ -92,7 +93,8 @@ class GivenTables:
 
     def targets(self, column: str) -> list[str]:
         """The cells of a column in all tables; of rows without it, which `cut` refuses, empty ones."""
-        return [row.get(column) or "" for table in self.tables.values() for row in table.rows]
+        rows = chain.from_iterable(table.rows for table in self.tables.values())
+        return [row.get(column) or "" for row in rows]
 
     def cut(self, columns: Columns, empty_target: str | None) -> Splits:
         """The splits. Raises `UserError` for whatever is wrong with the rows."""

@@ -68,22 +68,12 @@ def new_task(
     """
     check_name(name, folder)
     named = input_column, target_column, group_column, dev, test
-    if source is None:
-        if any(each is not None for each in named):
-            raise UserError(
-                "--input, --target, --group, --dev and --test belong to a data file; give it with --from or "
-                "--train"
-            )
-        columns = Columns(("text",), "label", None)
-    elif not input_column or target_column is None:
+    if source is None and any(each is not None for each in named):
         raise UserError(
-            f"--from {source} needs --input COLUMN and --target COLUMN, the columns of questions and of "
-            "answers"
+            "--input, --target, --group, --dev and --test belong to a data file; give it with --from or "
+            "--train"
         )
-    else:
-        inputs = (input_column,) if isinstance(input_column, str) else tuple(input_column)
-        columns = Columns(inputs, target_column, group_column)
-        columns.check()
+    columns = _columns(source, input_column, target_column, group_column)
     # Every fault of the user's tables is raised here, before anything is written.
     given_tables = read_given(source, dev=dev, test=test, sheet=sheet)
     targets = given_tables.targets(columns.target)
@@ -109,6 +99,26 @@ def new_task(
         tuple(remarks_on(splits, columns, given_tables)),
         tuple(f"{table}, {change.line}" for table, change in given_tables.changes(columns)),
     )
+
+
+def _columns(
+    source: Path | str | None,
+    input_column: str | Sequence[str] | None,
+    target_column: str | None,
+    group_column: str | None,
+) -> Columns:
+    """The columns that were named; those of the small table where there is no source."""
+    if source is None:
+        return Columns(("text",), "label", None)
+    if not input_column or target_column is None:
+        raise UserError(
+            f"--from {source} needs --input COLUMN and --target COLUMN, the columns of questions and of "
+            "answers"
+        )
+    inputs = (input_column,) if isinstance(input_column, str) else tuple(input_column)
+    columns = Columns(inputs, target_column, group_column)
+    columns.check()
+    return columns
 
 
 def check_name(name: str, folder: Path) -> None:

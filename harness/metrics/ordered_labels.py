@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
@@ -89,14 +90,14 @@ class OrderedLabels:
 
         size = len(self.labels)
         zero = numpy.zeros_like(next(iter(sums.values())), dtype=numpy.float64)
-        observed = numpy.stack([sums.get(f"{a} {t}", zero) for a in range(size) for t in range(size)])
+        observed = numpy.stack([sums.get(f"{a} {t}", zero) for a, t in product(range(size), repeat=2)])
         observed = observed.reshape(size, size, *zero.shape)
         weights = (numpy.arange(size)[:, None] - numpy.arange(size)) ** 2.0
         answers, targets = observed.sum(axis=1), observed.sum(axis=0)
         disagreement = numpy.tensordot(weights, observed, axes=((0, 1), (0, 1)))
         expected = numpy.einsum("at,a...,t...->...", weights, answers, targets)
-        product = disagreement * observed.sum(axis=(0, 1))
-        ratio = numpy.divide(product, expected, out=numpy.ones_like(expected), where=expected > 0)
+        scaled_disagreement = disagreement * observed.sum(axis=(0, 1))
+        ratio = numpy.divide(scaled_disagreement, expected, out=numpy.ones_like(expected), where=expected > 0)
         kappa: Values = numpy.clip(1 - ratio, -1.0, 1.0)
         return kappa
 

@@ -208,11 +208,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         self._update_started = 0.0
         self._dev_loss_sum: Any = 0.0
         self._dev_targets: Any = 0
-        callbacks: list[TrainerCallback] = [Reptile(meta)] if meta else []
         self._flow = _Flow(self, report)
-        callbacks.append(self._flow)
-        if patience is not None and dev is not None:
-            callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))
         super().__init__(
             model=model,
             args=args,
@@ -220,7 +216,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             eval_dataset=dev,
             processing_class=tokenizer,
             peft_config=adapter,
-            callbacks=callbacks,
+            callbacks=_callbacks(self._flow, meta, None if dev is None else patience),
         )
         _leave_out_card(self.model)
         # TRL's loss is a mean over the targets of the whole effective batch, whatever the model's own loss
@@ -467,6 +463,17 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         for name, tensor in self.model.named_parameters():
             if name in dtypes:
                 tensor.data = tensor.data.to(dtypes[name])
+
+
+def _callbacks(
+    flow: TrainerCallback, meta: MetaLearning | None, patience: int | None
+) -> list[TrainerCallback]:
+    """In the order in which they are called. `patience`: evaluations without gain that end the training."""
+    callbacks: list[TrainerCallback] = [Reptile(meta)] if meta else []
+    callbacks.append(flow)
+    if patience is not None:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))
+    return callbacks
 
 
 def _leave_out_card(model: Any) -> None:

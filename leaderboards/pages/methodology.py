@@ -50,7 +50,7 @@ class MethodologyPage:
     """How often the statistics were right in them."""
 
     kept_word: str
-    """The same in sentences."""
+    """How far all designs stay within their limits, in sentences."""
 
     published_size: int
     """What the formula of sample sizes gives for the published example, worked out anew."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from harness.errors import UserError
@@ -58,14 +59,10 @@ def _best_first(table: Table, task: str) -> Iterator[Row]:
 
 def _is_of(record: AnalysisRecord, judged: tuple[Result, ...], table: Table, folder: Path) -> bool:
     """Whether an analysis was made of these runs and of others of the table, as they are now."""
-    results_by_folder = {
-        result.run.folder.as_posix(): result
-        for row in table.rows
-        if record.task in row.cells
-        for result in row.cells[record.task].results
-    }
-    if {
-        result.run.folder.as_posix() for result in judged
-    } - record.made_of.keys() or record.made_of.keys() - results_by_folder.keys():
+    cells = [row.cells[record.task] for row in table.rows if record.task in row.cells]
+    results = chain.from_iterable(cell.results for cell in cells)
+    results_by_folder = {result.run.folder.as_posix(): result for result in results}
+    judged_folders = {result.run.folder.as_posix() for result in judged}
+    if not judged_folders <= record.made_of.keys() <= results_by_folder.keys():
         return False
     return digests_of(folder, [results_by_folder[place] for place in record.made_of]) == record.made_of
