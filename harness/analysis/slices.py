@@ -127,7 +127,7 @@ def _p_values(slices: Sequence[_Slice], values: FloatArray, clusters: NDArray[np
         chosen = np.flatnonzero(of_clusters == together)
         if len(chosen):
             units = None if together else clusters
-            p_values[chosen] = _shuffled_p([slices[place].places for place in chosen], values, units)
+            p_values[chosen] = _shuffled_p([slices[place].places for place in chosen.tolist()], values, units)
     return p_values
 
 

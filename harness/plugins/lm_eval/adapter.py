@@ -30,7 +30,7 @@ _TO_RANK_BY: dict[Output, str] = {
     "choice": "accuracy",
     "perplexity": "byte_probability",
 }
-"""Our metric beside lm-eval's, where none of those ends at 1 and is better when higher."""
+"""Our metric beside lm-eval's, where none of those has a least and a greatest value."""
 
 _ACCURACIES = ("acc", "acc_norm", "acc_bytes", "accuracy")
 

@@ -150,7 +150,7 @@ def test_a_sweep_is_judged_with_its_seeds_and_one_never_shows_a_gain(write: Writ
         said += [
             (finding.level, finding.place, finding.message.partition(";")[0])
             for finding in findings
-            if finding not in besides_power(findings)
+            if "Assumed: two arms differ" in finding.message
         ]
     place = f"{path}, task 'adding'"
     assert said == [

@@ -100,7 +100,7 @@ def test_the_run_knows_the_file_that_its_model_came_from(results: dict[str, Resu
     for result in results.values():
         assert result.run.candidate.model == MODEL
         assert result.run.candidate.fingerprint == fingerprint(MODEL, None)
-        assert result.samples.total == 6
+        assert result.samples.total == 24
         assert result.samples.failed == 0
 
 

@@ -887,9 +887,10 @@ def test_a_score_outside_its_range_is_refused_in_the_numbers_of_lm_eval(name: st
 
 
 def test_a_task_of_no_metric_to_rank_by_gets_one_of_ours(changed: WriteTask) -> None:
-    task = changed("sales_choice", metric_list=[{"metric": "brier_score"}])
-    assert (task.primary_metric, task.metrics[-1]) == ("accuracy", "accuracy")
-    assert task.chance > 0
+    """A share of edits has no upper end; a Brier score has two."""
+    task = changed("sales_topic", metric_list=[{"metric": "ter"}])
+    assert (task.primary_metric, task.metrics[-1]) == ("exact_match", "exact_match")
+    assert changed("sales_choice", metric_list=[{"metric": "brier_score"}]).primary_metric == "brier_score"
 
 
 OWN_CODE = """

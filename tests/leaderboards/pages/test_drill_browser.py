@@ -82,6 +82,7 @@ def page(tab: tuple[Any, list[str]]) -> Iterator[Any]:
     page.set_viewport_size({"width": 1280, "height": 900})
     page.emulate_media(color_scheme="light")
     yield page
+    page.wait_for_load_state("load")  # what a page still loads when it is left counts as failed
     page.goto("about:blank")
     complaints = [*said]
     said.clear()
