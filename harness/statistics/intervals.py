@@ -21,6 +21,9 @@ from harness.statistics.spread import (
 
 CONFIDENCE = 0.95
 
+ROUNDING = 1e-12
+"""Means of scores that are closer than that are equal."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -111,9 +114,11 @@ class ArmMeans:
         return int(self.values.shape[2])
 
     @property
-    def exact(self) -> bool:
-        """Whether textbook intervals of proportions hold: one seed, one wording, samples that stand alone."""
-        return self.clusters is None and self.values.shape[1] == 1 and int(self.seeds.max()) == 1
+    def exact(self) -> NDArray[np.bool_]:
+        """For which means textbook intervals of proportions hold (K,): one seed that borrows nothing of other arms,
+        one wording, samples that stand alone."""
+        simple = self.clusters is None and self.values.shape[1] == 1
+        return np.asarray(simple & (self.seeds == 1) & (self.noise.estimated == 0))
 
     @cached_property
     def means(self) -> FloatArray:
@@ -202,10 +207,13 @@ def _effective_n(proportions: FloatArray, n: int, spread: Spread | None) -> Floa
 
 
 def _wilson_quantile(means: ArmMeans, spread: Spread | None) -> FloatArray:
-    """The normal quantile where the textbooks' interval holds; otherwise that of t."""
-    if spread is None or means.exact:
-        return np.asarray(special.ndtri(0.5 + CONFIDENCE / 2))
-    return t_quantile(spread.degrees) if spread.degrees.ndim == 1 else quantile_of_pairs(spread.degrees)
+    """The normal quantile where the textbooks' interval holds, of both scores of a difference; otherwise that of t."""
+    normal, exact = special.ndtri(0.5 + CONFIDENCE / 2), means.exact
+    if spread is None:
+        return np.asarray(normal)
+    if spread.degrees.ndim == 1:
+        return np.where(exact, normal, t_quantile(spread.degrees))
+    return np.where(exact[:, None] & exact[None, :], normal, quantile_of_pairs(spread.degrees))
 
 
 def _wilson(proportions: FloatArray, n: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -257,6 +265,7 @@ def differences(means: ArmMeans, *, binary: bool, span: float = 1.0) -> Interval
     """
     n, least_seeds = means.n, int(means.seeds.min())
     value = means.means[:, None] - means.means[None, :]
+    value[np.abs(value) < ROUNDING] = 0.0  # equal sums of thirds differ by their order: a tie is no win
     spread = means.spread_of_differences
     if spread is None:
         # One sample bounds nothing. Its part in a corpus metric may even lie outside the metric's range.

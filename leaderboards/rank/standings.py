@@ -171,15 +171,15 @@ def tiers(ranking: Ranking) -> list[int]:
 def p_of_gains(standing: Standing, pairs: Sequence[tuple[Cell, Cell]]) -> list[float]:
     """P-values of differences on one task.
 
-    Of one seed and wording the exact tests', over pairs with equal samples together; of all else those of the
-    standing, in which seeds count.
+    Of one seed, which borrows nothing of other arms, and one wording the exact tests', over pairs with equal samples
+    together; of all else those of the standing, in which seeds count.
     """
     groups: dict[tuple[str, ...], list[int]] = {}
     by_place: list[float] = []
     for place, (cell, other_cell) in enumerate(pairs):
         by_place.append(standing.p(key_of(cell.results[0].run), key_of(other_cell.results[0].run)))
         ids = cell.scores.shared(other_cell.scores)
-        if ids and means_of_cells([cell, other_cell], ids).exact:
+        if ids and means_of_cells([cell, other_cell], ids).exact.all():
             groups.setdefault(tuple(ids), []).append(place)
     for shared_ids, places in groups.items():
         values = np.stack([pairs[place][0].scores.means(shared_ids)[0] for place in places])

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from harness.statistics import (
+    ArmMeans,
     Estimate,
     differences,
     gain,
@@ -348,3 +349,31 @@ def test_a_resolvable_difference_is_found_about_four_times_in_five(degrees: int)
 def test_with_many_degrees_of_freedom_a_resolvable_difference_is_2_8_standard_errors() -> None:
     assert Estimate(0.0, 0.02, -1.0, 1.0, 300, 1).resolvable == pytest.approx(2.8 * 0.02, rel=1e-3)
     assert Estimate(0.0, None, -1.0, 1.0, 1, 1).resolvable is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_arms_with_as_many_right_answers_are_level_to_the_last_digit(seed: int) -> None:
+    """Thirds that are added in another order leave a rounding error, which is no win."""
+    generator = np.random.default_rng(seed)
+    right = (generator.random((3, 1, 9)) < 0.6).astype(float)
+    equal = generator.permutation(right.ravel()).reshape(right.shape)
+    assert differences(means_of(np.stack([right, equal])), binary=True).value.tolist() == [[0, 0], [0, 0]]
+
+
+def test_only_a_pair_of_single_runs_has_the_textbook_interval() -> None:
+    """Two greedy arms of one run each, beside one of three seeds: what is listed besides does not widen theirs."""
+    generator = np.random.default_rng(0)
+    single, other = (generator.random((2, 1, 1, 60)) < 0.5).astype(float)
+    seeds = (generator.random((3, 1, 60)) < 0.6).astype(float)
+    noise = seed_noise([single, other, seeds], alike=["first", "second", "third"])
+    means = ArmMeans(
+        np.stack([table.mean(axis=0) for table in (single, other, seeds)]), noise, np.array([1, 1, 3])
+    )
+    assert differences(means, binary=True).at(0, 1) == gain(single, other, binary=True)
+    borrowing = seed_noise([single, seeds])
+    lent = ArmMeans(np.stack([single.mean(axis=0), seeds.mean(axis=0)]), borrowing, np.array([1, 3]))
+    alone = scores_of(means_of(single[None]), binary=True).at(0)
+    single_of_lent = scores_of(lent, binary=True).at(0)
+    assert means.exact.tolist() == [True, True, False]
+    assert lent.exact.tolist() == [False, False]
+    assert single_of_lent.high - single_of_lent.low > alone.high - alone.low
