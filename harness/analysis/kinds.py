@@ -6,20 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.arms import ArmAnswers, ArmComparison, AskedSample, Flags, Objects
-from harness.records.analysis import ErrorKinds
+from harness.records.analysis import ERROR_KINDS, ErrorKinds
 from harness.task.words import without_punctuation
-
-KINDS = (
-    "cut off",
-    "empty",
-    "refusal",
-    "wrong form",
-    "another label",
-    "near miss",
-    "copied from a demonstration",
-    "another answer",
-)
-"""In the order in which they are drawn. A wrong answer has one of them."""
 
 NEAR_MISSES = ("case", "punctuation or spaces", "unit", "off by one", "spelling")
 
@@ -177,7 +165,7 @@ def _is_copied(answer: str | None, demonstrations: str, question: str) -> bool:
 
 
 def _record(comparison: ArmComparison, arm: ArmAnswers, kinds: Objects) -> ErrorKinds:
-    counts = dict.fromkeys(KINDS, 0)
+    counts = dict.fromkeys(ERROR_KINDS, 0)
     near = dict.fromkeys(NEAR_MISSES, 0)
     examples: dict[str, dict[str, None]] = {}
     for at in np.argwhere(kinds != None).tolist():  # noqa: E711 - of each entry

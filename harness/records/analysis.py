@@ -18,6 +18,18 @@ ANALYSIS, ANALYSED_SAMPLES = "analysis.json", "analysis.parquet"
 ANALYSIS_VERSION = 1
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+ERROR_KINDS = (
+    "cut off",
+    "empty",
+    "refusal",
+    "wrong form",
+    "another label",
+    "near miss",
+    "copied from a demonstration",
+    "another answer",
+)
+"""Kinds of wrong answers, in the order in which they are drawn. A wrong answer has one of them."""
+
 Evidence = Literal["slices", "wordings", "kinds", "confusion", "labels", "calibration", "changes", "more"]
 """The part of an analysis that shows what a finding says, and its anchor on a page."""
 

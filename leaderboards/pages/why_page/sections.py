@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.records.analysis import (
+    ERROR_KINDS,
     AnalysisRecord,
     ConfusionRecord,
     ErrorKinds,
@@ -31,17 +32,6 @@ LONGEST_NAME = 34
 
 LONGEST_TEXT = 80
 """Characters of a label or an answer in a table."""
-
-KIND_ORDER = (
-    "cut off",
-    "empty",
-    "refusal",
-    "wrong form",
-    "another label",
-    "near miss",
-    "copied from a demonstration",
-    "another answer",
-)
 
 
 @dataclass(frozen=True)
@@ -243,7 +233,7 @@ def _tone(value: float, p: float) -> Tone:
 
 def kinds_section(kinds: Sequence[ErrorKinds], links: SampleLinks) -> KindsSection | None:
     """The kinds of error of every arm, side by side; None where no answer is wrong."""
-    occurring = [kind for kind in KIND_ORDER if any(arm_kinds.counts.get(kind) for arm_kinds in kinds)]
+    occurring = [kind for kind in ERROR_KINDS if any(arm_kinds.counts.get(kind) for arm_kinds in kinds)]
     if not occurring:
         return None
     shares = [
@@ -277,7 +267,7 @@ def kinds_section(kinds: Sequence[ErrorKinds], links: SampleLinks) -> KindsSecti
         (*(_share_item(arm_kinds.wrong, arm_kinds.answers) for arm_kinds in kinds), Item("")),
     )
     grid = Grid("Kinds of error", Column("Kind"), tuple(columns), tuple(lines), total)
-    return KindsSection(stacked_bars(shares, KIND_ORDER), grid)
+    return KindsSection(stacked_bars(shares, ERROR_KINDS), grid)
 
 
 def _share_item(count: int, of: int) -> Item:

@@ -12,9 +12,10 @@ from harness.analysis.analyse import analysis_of
 from harness.analysis.calibration import calibration_of
 from harness.analysis.changes import samples_to_see
 from harness.analysis.confusion import confusion_of
-from harness.analysis.kinds import KINDS, kinds_of, near_miss, within_edits
+from harness.analysis.kinds import kinds_of, near_miss, within_edits
 from harness.analysis.labels import label_errors_of
 from harness.analysis.wordings import wordings_of
+from harness.records.analysis import ERROR_KINDS
 
 WRITTEN = task_card(output="generate")
 
@@ -74,7 +75,7 @@ def test_every_wrong_answer_has_one_kind() -> None:
         "cut off": 1, "empty": 1, "refusal": 1, "wrong form": 1, "near miss": 1,
         "copied from a demonstration": 1, "another answer": 1,
     }  # fmt: skip
-    assert record.near_misses == {"case": 1} and record.wrong == 7 and set(record.counts) <= set(KINDS)
+    assert record.near_misses == {"case": 1} and record.wrong == 7 and set(record.counts) <= set(ERROR_KINDS)
     assert record.examples["copied from a demonstration"] == ("sample-7",)
 
 
