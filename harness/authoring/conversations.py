@@ -16,6 +16,7 @@ from harness.authoring.answers import AnswerKind, Shape, answer_kind, literal
 from harness.authoring.examples import EXAMPLES
 from harness.authoring.given_tables import COPIED
 from harness.authoring.scaffold import NewTask, check_name, example_line
+from harness.authoring.task_source import source_of
 from harness.data.chat_records import chat_record
 from harness.data.chats import Chats, Turns, cut_chats, read_chats
 from harness.errors import UserError, naming_what_is_written
@@ -153,62 +154,27 @@ def _decision(chats: Chats, splits: Splits, kind: AnswerKind, turns: Turns) -> s
 
 
 def _task_source(name: str, file_name: str, kind: AnswerKind, options: ChatOptions) -> str:
-    names = sorted(
-        {"PromptSet", "Row", "Sample", "Splits", "Task", "chat_sample", "chat_splits", "task", *kind.imports}
-    )
     sample = ["row"]
     if kind.read_by:
         sample.append(f'target={kind.read_by}(row["target"])')  # in the form that answers are put into
     if kind.output == "choice":
         sample.append("choices=CHOICES")
-    lines = [
-        (
-            '"""Say here what the task measures, where its data comes from and under which licence, and show '
-            'one row."""'
-        ),
-        "",
-        "from pathlib import Path",
-        "",
-        f"from harness import {', '.join(names)}",
-        "",
-        f'DATA = Path(__file__).parent / "{file_name}"',
-        *kind.definitions,
-        "",
-        "",
-        "@task",
-        f"def {name}() -> Task:",
-        "    return Task(",
-        f'        name="{name}",',
-        "        version=1,",
-        f'        description="{kind.description}",',
-        "        data=load,",
-        "        to_sample=to_sample,",
-        "        prompts=PromptSet(",
-        "            # The conversation as it stands. Words around {text} stand around its last turn.",
-        '            templates={"conversation": "{text}"},',
-        '            marker="",',
-        "        ),",
-        f'        output="{kind.output}",',
-        f"        metrics={kind.made_metrics or _tuple(kind.metrics)},",
-        f"        primary_metric={literal(kind.metrics[0])},",
-        *(f"        {setting}," for setting in kind.settings),
-        "    )",
-        "",
-        "",
-        "def load() -> Splits:",
-        '    """A tenth of the conversations each for dev and test, the same ones every time."""',
-        f"    return chat_splits(DATA{options.written})",
-        "",
-        "",
-        "def to_sample(row: Row, index: int) -> Sample:",
-        f"    return chat_sample({', '.join(sample)})",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _tuple(texts: Sequence[str]) -> str:
-    listed = ", ".join(map(literal, texts))
-    return f"({listed})" if len(texts) > 1 else f"({listed},)"
+    return source_of(
+        name,
+        kind,
+        imports=("chat_sample", "chat_splits"),
+        constants=[f'DATA = Path(__file__).parent / "{file_name}"'],
+        prompts=[
+            "# The conversation as it stands. Words around {text} stand around its last turn.",
+            'templates={"conversation": "{text}"},',
+            'marker="",',
+        ],
+        load=[
+            '"""A tenth of the conversations each for dev and test, the same ones every time."""',
+            f"return chat_splits(DATA{options.written})",
+        ],
+        to_sample=[f"return chat_sample({', '.join(sample)})"],
+    )
 
 
 def refuse_columns(source: Path, **columns: str | None) -> None:

@@ -2,7 +2,7 @@
 
 import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.authoring.answers import AnswerKind, literal
 from harness.authoring.given_tables import Columns
@@ -24,7 +24,6 @@ def task_source(
 ) -> str:
     """The text of `task.py`. `files`: names of the tables beside it by split; `shares`: what is cut for the
     others."""
-    names = sorted({"PromptSet", "Row", "Sample", "Splits", "Task", "table_splits", "task", *kind.imports})
     fields = field_names(columns.inputs)
     cell = f"row[{literal(columns.target)}]"
     target = f"{kind.read_by}({cell})" if kind.read_by else cell  # in the form that answers are put into
@@ -33,6 +32,43 @@ def task_source(
         sample_options += f", cluster=row[{literal(columns.group)}]"
     templates = {key: _worded(wording, fields) for key, wording in kind.templates.items()}
     filled = ", ".join(f'"{field}": row[{literal(column)}]' for column, field in fields.items())
+    return source_of(
+        name,
+        kind,
+        imports=("table_splits",),
+        constants=[
+            f'{_CONSTANTS[split]} = Path(__file__).parent / "{file}"' for split, file in files.items()
+        ],
+        prompts=[
+            "# Say it in your own words: how far scores depend on the wording is worth knowing.",
+            "templates={",
+            *(f"    {literal(key)}: {literal(wording)}," for key, wording in templates.items()),
+            "},",
+        ],
+        load=[
+            f'"""{_what_is_cut(shares)}"""',
+            f"return table_splits(DATA, {', '.join(_cut(files, shares, columns, kind))})",
+        ],
+        to_sample=[
+            f"fields = {{{filled}}}",
+            f"return Sample(id=str(index), fields=fields, target={target}{sample_options})",
+        ],
+    )
+
+
+def source_of(
+    name: str,
+    kind: AnswerKind,
+    *,
+    imports: Iterable[str],
+    constants: Iterable[str],
+    prompts: Iterable[str],
+    load: Iterable[str],
+    to_sample: Iterable[str],
+) -> str:
+    """The text of any new `task.py`. `imports`: of harness, besides what all take; the others are lines:
+    `constants` of the module, `prompts` inside `PromptSet(…)`, and the bodies of the two functions."""
+    names = sorted({"PromptSet", "Row", "Sample", "Splits", "Task", "task", *imports, *kind.imports})
     lines = [
         '"""Say here what the task measures, where its data comes from and under which licence, and show one '
         'row."""',
@@ -41,7 +77,7 @@ def task_source(
         "",
         f"from harness import {', '.join(names)}",
         "",
-        *(f'{_CONSTANTS[split]} = Path(__file__).parent / "{file}"' for split, file in files.items()),
+        *constants,
         *kind.definitions,
         "",
         "",
@@ -54,10 +90,7 @@ def task_source(
         "        data=load,",
         "        to_sample=to_sample,",
         "        prompts=PromptSet(",
-        "            # Say it in your own words: how far scores depend on the wording is worth knowing.",
-        "            templates={",
-        *(f"                {literal(key)}: {literal(wording)}," for key, wording in templates.items()),
-        "            },",
+        *(f"            {line}" for line in prompts),
         "        ),",
         f'        output="{kind.output}",',
         f"        metrics={kind.made_metrics or _tuple(kind.metrics)},",
@@ -67,13 +100,11 @@ def task_source(
         "",
         "",
         "def load() -> Splits:",
-        f'    """{_what_is_cut(shares)}"""',
-        f"    return table_splits(DATA, {', '.join(_cut(files, shares, columns, kind))})",
+        *(f"    {line}" for line in load),
         "",
         "",
         "def to_sample(row: Row, index: int) -> Sample:",
-        f"    fields = {{{filled}}}",
-        f"    return Sample(id=str(index), fields=fields, target={target}{sample_options})",
+        *(f"    {line}" for line in to_sample),
     ]
     return "\n".join(lines) + "\n"
 

@@ -115,8 +115,8 @@ class ArmMeans:
 
     @property
     def exact(self) -> NDArray[np.bool_]:
-        """For which means textbook intervals of proportions hold (K,): one seed that borrows nothing of other arms,
-        one wording, samples that stand alone."""
+        """For which means textbook intervals of proportions hold (K,): one seed that borrows nothing of other
+        arms, one wording, samples that stand alone."""
         simple = self.clusters is None and self.values.shape[1] == 1
         return np.asarray(simple & (self.seeds == 1) & (self.noise.estimated == 0))
 
@@ -207,7 +207,8 @@ def _effective_n(proportions: FloatArray, n: int, spread: Spread | None) -> Floa
 
 
 def _wilson_quantile(means: ArmMeans, spread: Spread | None) -> FloatArray:
-    """The normal quantile where the textbooks' interval holds, of both scores of a difference; otherwise that of t."""
+    """The normal quantile where the textbooks' interval holds, of both scores of a difference; otherwise that
+    of t."""
     normal, exact = special.ndtri(0.5 + CONFIDENCE / 2), means.exact
     if spread is None:
         return np.asarray(normal)

@@ -171,8 +171,8 @@ def tiers(ranking: Ranking) -> list[int]:
 def p_of_gains(standing: Standing, pairs: Sequence[tuple[Cell, Cell]]) -> list[float]:
     """P-values of differences on one task.
 
-    Of one seed, which borrows nothing of other arms, and one wording the exact tests', over pairs with equal samples
-    together; of all else those of the standing, in which seeds count.
+    Of one seed, which borrows nothing of other arms, and one wording the exact tests', over pairs with equal
+    samples together; of all else those of the standing, in which seeds count.
     """
     groups: dict[tuple[str, ...], list[int]] = {}
     by_place: list[float] = []
