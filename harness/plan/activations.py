@@ -54,12 +54,27 @@ def widths_of(model: str) -> Widths | None:
     return _widths(text if isinstance(text, dict) else config)
 
 
+_NAMES = (
+    ("hidden_size", "n_embd", "d_model"),
+    ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+    ("vocab_size",),
+    ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx"),
+)
+_MLP_NAMES = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
+"""Llama's names, and those of GPT-2, OPT, MPT and BLOOM."""
+
+
+def _size(config: dict[str, Any], names: tuple[str, ...]) -> int | None:
+    """The first of some names that a configuration gives a size."""
+    sizes = (config.get(name) for name in names)
+    return next((size for size in sizes if isinstance(size, int) and size > 0), None)
+
+
 def _widths(config: dict[str, Any]) -> Widths | None:
-    names = ("hidden_size", "intermediate_size", "num_hidden_layers", "vocab_size", "max_position_embeddings")
-    sizes = [config.get(name) for name in names]
-    if not all(isinstance(size, int) and size > 0 for size in sizes):
+    hidden, layers, vocabulary, context = (_size(config, names) for names in _NAMES)
+    if hidden is None or layers is None or vocabulary is None or context is None:
         return None
-    hidden, mlp, layers, vocabulary, context = (int(size or 0) for size in sizes)
+    mlp = _size(config, _MLP_NAMES) or 4 * hidden  # what models mean that do not say
     gated = "silu" in str(config.get("hidden_act")) or "tanh" in str(config.get("hidden_activation"))
     return Widths(hidden, (4 if gated else 2) * mlp, layers, vocabulary, context)
 

@@ -74,6 +74,9 @@ class Field:
     value: float | None
     low: float
     high: float
+    usual: tuple[float, float]
+    """The ends of its slider; what lies beyond can be written."""
+
     whole: bool = False
     """Whether only whole numbers make sense."""
 
@@ -117,7 +120,15 @@ def _cached(hosted: ApiPrice | None, level: Level) -> float | None:
 def need_fields(scenario: Scenario) -> list[Field]:
     """What the reader needs and what it is worth."""
     return [
-        Field("volume", "Requests", "over the life of a fine-tune", scenario.volume, 1, MOST_REQUESTS),
+        Field(
+            "volume",
+            "Requests",
+            "over the life of a fine-tune",
+            scenario.volume,
+            1,
+            MOST_REQUESTS,
+            (1e3, 1e9),
+        ),
         Field(
             "right_answer_usd",
             "One more right answer",
@@ -125,19 +136,41 @@ def need_fields(scenario: Scenario) -> list[Field]:
             scenario.right_answer_usd,
             0,
             MOST_DOLLARS,
+            (1e-4, 10),
         ),
-        Field("budget_usd", "Budget", "$ in total", scenario.budget_usd, 0.01, MOST_DOLLARS),
-        Field("utilisation", "Utilisation", "% of the time a device is busy", scenario.utilisation, 1, 100),
-        Field("hours", "Hours reachable", "0: only busy time costs", scenario.hours, 0, MOST_HOURS),
-        Field("retrains", "Retrainings", "after the first", scenario.retrains, 0, 1000, whole=True),
-        Field("relabel", "Labels bought anew", "share, 0 to 1, per retraining", scenario.relabel, 0, 1),
+        Field("budget_usd", "Budget", "$ in total", scenario.budget_usd, 0.01, MOST_DOLLARS, (1, 1e6)),
+        Field(
+            "utilisation",
+            "Utilisation",
+            "% of the time a device is busy",
+            scenario.utilisation,
+            1,
+            100,
+            (1, 100),
+        ),
+        Field(
+            "hours", "Hours reachable", "0: only busy time costs", scenario.hours, 0, MOST_HOURS, (10, 1e5)
+        ),
+        Field("retrains", "Retrainings", "after the first", scenario.retrains, 0, 1000, (1, 100), whole=True),
+        Field(
+            "relabel", "Labels bought anew", "share, 0 to 1, per retraining", scenario.relabel, 0, 1, (0, 1)
+        ),
     ]
 
 
 def price_fields(scenario: Scenario, devices: Sequence[str]) -> list[Field]:
     """What things cost; those of a hosted model only where the prices name one."""
+    per_million = (0.01, 100)
     hosted = [
-        Field("api_input", "Hosted model, read", "$ per million tokens", scenario.api_input, 0, MOST_DOLLARS),
+        Field(
+            "api_input",
+            "Hosted model, read",
+            "$ per million tokens",
+            scenario.api_input,
+            0,
+            MOST_DOLLARS,
+            per_million,
+        ),
         Field(
             "api_cached",
             "Hosted model, cached",
@@ -145,6 +178,7 @@ def price_fields(scenario: Scenario, devices: Sequence[str]) -> list[Field]:
             scenario.api_cached,
             0,
             MOST_DOLLARS,
+            per_million,
         ),
         Field(
             "api_output",
@@ -153,13 +187,14 @@ def price_fields(scenario: Scenario, devices: Sequence[str]) -> list[Field]:
             scenario.api_output,
             0,
             MOST_DOLLARS,
+            per_million,
         ),
     ]
     return [
         *(
-            Field(f"hour{place}", device, "$ per hour", hour, 0, MOST_DOLLARS)
+            Field(f"hour{place}", device, "$ per hour", hour, 0, MOST_DOLLARS, (0.01, 100))
             for place, (device, hour) in enumerate(zip(devices, scenario.hour_prices, strict=True))
         ),
-        Field("label", "Label", "$ per sample", scenario.label, 0, MOST_DOLLARS),
+        Field("label", "Label", "$ per sample", scenario.label, 0, MOST_DOLLARS, (0.001, 100)),
         *(field for field in hosted if field.value is not None),
     ]

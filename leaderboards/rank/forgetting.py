@@ -67,16 +67,17 @@ def forgetting(
     *,
     points: float,
     ahead: Mapping[str, Outcome] = MappingProxyType({}),
+    random_wordings: bool = False,
 ) -> dict[Key, Forgetting]:
     """The guard of every row that has guard runs; `points`: the margin. A run that cannot be read is left out
     and named in `notes`.
 
     Of several training budgets the largest counts, as in the ranking; untrusted runs are left out. `ahead`:
-    by the key of their run, scores that were read before.
+    by the key of their run, scores that were read before. `random_wordings`: whether wordings are a draw.
     """
     tuned, bases = _tuned_and_bases(results)
     by_row = {key: _largest(runs) for key, runs in _sorted_groups(tuned, lambda run: key_of(run.run))}
-    return _judged(by_row, bases, folder, notes, points=points, ahead=ahead)
+    return _judged(by_row, bases, folder, notes, points=points, ahead=ahead, random_wordings=random_wordings)
 
 
 def forgetting_at_smaller_budgets(
@@ -86,6 +87,7 @@ def forgetting_at_smaller_budgets(
     *,
     points: float,
     ahead: Mapping[str, Outcome] = MappingProxyType({}),
+    random_wordings: bool = False,
 ) -> dict[tuple[Key, int], Forgetting]:
     """The guard of each row's weights that were tuned on fewer samples than `forgetting` judges, by row and
     training samples; the arguments are the same."""
@@ -96,7 +98,9 @@ def forgetting_at_smaller_budgets(
         smaller = [run for run in runs if run.key not in largest]
         for budget in sorted({_after(run)[2] for run in smaller}):
             by_budget[key, budget] = _largest([run for run in runs if _after(run)[2] == budget])
-    return _judged(by_budget, bases, folder, notes, points=points, ahead=ahead)
+    return _judged(
+        by_budget, bases, folder, notes, points=points, ahead=ahead, random_wordings=random_wordings
+    )
 
 
 BasesByKey = Mapping[tuple[str, str, int, str], Sequence[Result]]
@@ -119,6 +123,7 @@ def _judged(
     *,
     points: float,
     ahead: Mapping[str, Outcome],
+    random_wordings: bool,
 ) -> dict[KeyT, Forgetting]:
     """The guard of each of several sets of weights."""
     keys: list[KeyT] = []
@@ -131,7 +136,7 @@ def _judged(
                 keys.append(key)
                 scored.append(pair)
     changes = defaultdict[KeyT, dict[str, Estimate]](dict)
-    for key, pair, change in zip(keys, scored, _changes(scored), strict=True):
+    for key, pair, change in zip(keys, scored, _changes(scored, random_wordings), strict=True):
         changes[key][pair.task] = change
     return {
         key: Forgetting(by_task, mean_over_tasks(list(by_task.values())), points / 100)
@@ -151,7 +156,7 @@ class _Scored:
     ids: tuple[str, ...]
 
 
-def _changes(scored: Sequence[_Scored]) -> list[Estimate]:
+def _changes(scored: Sequence[_Scored], random_wordings: bool) -> list[Estimate]:
     """The differences of all tuned weights from their bases. Rows lend each other what their seeds tell, as
     in the ranking: two or three of one row say little of how far another would have differed."""
     noise = seed_noise(
@@ -166,6 +171,7 @@ def _changes(scored: Sequence[_Scored]) -> list[Estimate]:
             SeedNoise.joined([noise.of([place]), pair.base.noise]),
             np.array([len(pair.tuned), len(pair.base.seeds)]),
             pair.base.scores.cluster_numbers(pair.ids),
+            random_wordings,
         )
         changes.append(differences(means, binary=pair.base.card.binary, span=pair.base.span).at(0, 1))
     return changes

@@ -69,8 +69,10 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
         for key in cells
     ]
     guarding, margin = _guarding(results, tasks), board.forgetting_margin
-    guards = forgetting(guarding, folder, notes, points=margin, ahead=ahead)
-    smaller_guards = forgetting_at_smaller_budgets(guarding, folder, notes, points=margin, ahead=ahead)
+    guards = forgetting(guarding, folder, notes, points=margin, ahead=ahead, random_wordings=random_wordings)
+    smaller_guards = forgetting_at_smaller_budgets(
+        guarding, folder, notes, points=margin, ahead=ahead, random_wordings=random_wordings
+    )
     rows = [dataclasses.replace(row, forgetting=guards.get(row.key)) for row in rows]
     rows.sort(key=_by_score_and_name)
     # A task's draws are seeded by its place on the board, so that they do not depend on other tasks' rows.

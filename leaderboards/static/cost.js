@@ -179,6 +179,20 @@ const show = (scenario) => {
   showStairs(decision);
 };
 
+// Sliders: powers of ten between the usual ends, or even steps where these begin at 0. A field that may be 0 has it at the
+// left end. They are for mice and fingers: keyboards and screen readers have the field itself.
+
+const sliders = new Map([...document.querySelectorAll("[data-slides]")].map((slider) => [slider.dataset.slides, slider]));
+const placeOf = ({ usual: [low, high] }, value) => {
+  const share = low === 0 ? value / high : Math.log(value / low) / Math.log(high / low);
+  return 100 * Math.min(Math.max(share, 0), 1);
+};
+const valueAt = ({ low: least, usual: [low, high], whole }, place) => {
+  if (place === 0 && least === 0) return 0;
+  const value = significant(low === 0 ? (place / 100) * high : low * (high / low) ** (place / 100), 2);
+  return Math.max(least, whole ? Math.round(value) : value);
+};
+
 // Inputs and the address of the page
 
 const boxes = new Map(["owned", "cache"].map((box) => [box, document.getElementById(box)]));
@@ -203,9 +217,22 @@ const read = (field) => {
   document.getElementById(`${field.name}-error`).textContent = fault && fault + kept;
 };
 
+// Where sliders stand, and which presets do.
+const showInputs = () => {
+  for (const field of fields) {
+    const slider = sliders.get(field.name);
+    if (now[field.name] !== null && slider !== document.activeElement) slider.value = placeOf(field, now[field.name]);
+  }
+  for (const button of document.querySelectorAll("[data-preset]")) {
+    const filled = Object.entries(presets[button.dataset.preset]).filter(([, value]) => value !== null);
+    button.setAttribute("aria-pressed", filled.every(([name, value]) => now[name] === value));
+  }
+};
+
 const readAll = () => {
   fields.forEach(read);
   for (const [box, input] of boxes) now[box] = input.checked;
+  showInputs();
   show(now);
 };
 
@@ -223,6 +250,13 @@ const changed = () => {
 for (const part of document.querySelectorAll("#scenario fieldset")) {
   part.disabled = false;
   part.addEventListener("input", changed);
+}
+for (const field of fields) {
+  const slider = sliders.get(field.name);
+  // Before the fieldset hears of it, which reads the fields.
+  slider.addEventListener("input", () => {
+    document.getElementById(field.name).value = grouped(`${valueAt(field, slider.valueAsNumber)}`);
+  });
 }
 for (const button of document.querySelectorAll("[data-preset]")) {
   button.addEventListener("click", () => {

@@ -34,9 +34,12 @@ MOST_CASES = 32
 
 @dataclass(frozen=True)
 class Preset:
-    """Values that a button writes into fields."""
+    """Values that a button writes into fields; it shows whether they stand there."""
 
     title: str
+    group: str
+    """What the buttons beside it are of, too."""
+
     values: dict[str, float | None]
 
 
@@ -131,14 +134,14 @@ def cost_page(site: Site, scenario: Scenario | None = None) -> CostPage:
 
 def _presets(site: Site, devices: Sequence[str]) -> tuple[Preset, ...]:
     levels: tuple[tuple[str, Level], ...] = (
-        ("Low prices", "low"),
-        ("Middle prices", "mid"),
-        ("High prices", "high"),
+        ("Low", "low"),
+        ("Middle", "mid"),
+        ("High", "high"),
     )
     presets = []
     for title, level in levels:
         fields = price_fields(scenario_at(site.board.scenario, site.prices, devices, level), devices)
-        presets.append(Preset(title, {field.name: field.value for field in fields}))
+        presets.append(Preset(title, "Prices", {field.name: field.value for field in fields}))
     for hosted in site.prices.apis:
         read, cached = (
             hosted.usd_per_million_input,
@@ -151,7 +154,11 @@ def _presets(site: Site, devices: Sequence[str]) -> tuple[Preset, ...]:
         }
         # A field that stands nowhere cannot be filled in.
         named = {field.name for field in price_fields(site.scenario, devices)}
-        presets.append(Preset(hosted.name, {name: value for name, value in values.items() if name in named}))
+        presets.append(
+            Preset(
+                hosted.name, "Hosted model", {name: value for name, value in values.items() if name in named}
+            )
+        )
     return tuple(presets)
 
 

@@ -48,6 +48,7 @@ def _field_data(field: Field) -> dict[str, Any]:
         "value": field.value,
         "low": field.low,
         "high": field.high,
+        "usual": list(field.usual),
         "whole": field.whole,
     }
 

@@ -1,10 +1,11 @@
 """What a training step keeps of its forward pass is estimated as torch is seen to keep it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.plan.activations import LOGITS_BYTES, activation_bytes, widths_of
+from harness.plan.activations import LOGITS_BYTES, Widths, activation_bytes, widths_of
 from harness.sweep.recipe import Training
 from harness.toys import TOYS, toy_folder
 
@@ -43,6 +44,31 @@ def test_the_estimate_is_within_a_sixth_of_what_torch_keeps(toy: str, checkpoint
     later = 256 * widths.vocabulary * (LOGITS_BYTES - 4)
     later += 256 * 4 * (10 * widths.hidden + widths.mlp) if checkpointing else 0
     assert activation_bytes(widths, training, bytes_each=4) - later == pytest.approx(seen, rel=1 / 6)
+
+
+LAYERS, WIDE = {"num_hidden_layers": 3}, {"hidden_size": 64}
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes", "mlp"),
+    [
+        ("llama", WIDE | LAYERS | {"intermediate_size": 200, "max_position_embeddings": 128}, 4 * 200),
+        ("gpt2", {"n_embd": 64, "n_layer": 3, "n_positions": 128}, 2 * 256),
+        ("gpt2", {"n_embd": 64, "n_layer": 3, "n_positions": 128, "n_inner": 200}, 2 * 200),
+        ("opt", WIDE | LAYERS | {"ffn_dim": 200, "max_position_embeddings": 128}, 2 * 200),
+        ("mpt", {"d_model": 64, "n_layers": 3, "max_seq_len": 128}, 2 * 256),
+        ("bloom", WIDE | {"n_layer": 3}, None),  # its context ends nowhere
+    ],
+)
+def test_sizes_are_read_by_the_names_that_each_kind_of_model_gives_them(
+    kind: str, sizes: dict[str, int], mlp: int | None, tmp_path: Path
+) -> None:
+    from transformers import AutoConfig
+
+    config = AutoConfig.for_model(kind, **sizes)
+    config.save_pretrained(tmp_path)
+    expected = None if mlp is None else Widths(64, mlp, 3, config.vocab_size, 128)
+    assert widths_of(str(tmp_path)) == expected
 
 
 def test_nothing_is_estimated_of_a_model_that_is_elsewhere() -> None:

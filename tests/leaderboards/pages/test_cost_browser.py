@@ -455,14 +455,55 @@ def test_buttons_fill_in_low_and_high_prices_and_hosted_models(
     browser: Any, folder: Path, site: Site
 ) -> None:
     with Opened(browser, folder) as opened:
-        levels: tuple[tuple[str, Level], ...] = (("High prices", "high"), ("Low prices", "low"))
+        levels: tuple[tuple[str, Level], ...] = (("High", "high"), ("Low", "low"))
         for title, level in levels:
-            opened.page.click(f"button:has-text('{title}')")
+            opened.page.click(f"button:text-is('{title}')")
             filled_in = scenario_at(site.board.scenario, site.prices, site.choices.devices, level)
             assert_shows(opened, cost_page(site, filled_in))
         opened.page.click("button:has-text('large hosted model')")
         assert opened.page.input_value("#api_input") == "2.5"
         assert opened.page.input_value("#api_cached") == "0.75"
+
+
+def pressed(opened: Opened) -> list[str]:
+    """Which presets say that their values stand in the fields."""
+    return list(opened.page.locator("[data-preset][aria-pressed=true]").all_inner_texts())
+
+
+def test_presets_show_whether_their_values_stand_there(browser: Any, folder: Path) -> None:
+    with Opened(browser, folder) as opened:
+        at_first = pressed(opened)
+        assert at_first[0] == "Middle"
+        opened.page.click("button:text-is('High')")
+        assert pressed(opened)[0] == "High"
+        opened.write({"label": 0.123})
+        assert pressed(opened) == []
+        opened.page.click(f"button:text-is('{at_first[1]}')")
+        assert pressed(opened) == at_first[1:], "the tokens of a hosted model, whatever a label costs"
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("volume", 50, 1_000_000),  # halfway from a thousand to a thousand millions
+        ("right_answer_usd", 0, 0),
+        ("hours", 100, 100_000),
+        ("retrains", 50, 10),
+        ("relabel", 25, 0.25),
+        ("utilisation", 30, 30),
+    ],
+)
+def test_a_slider_writes_its_field_and_stands_where_the_field_says(
+    browser: Any, folder: Path, site: Site, name: str, place: float, value: float
+) -> None:
+    with Opened(browser, folder) as opened:
+        slider = opened.page.locator(f"[data-slides={name}]")
+        slider.fill(str(place))
+        assert_shows(opened, cost_page(site, scenario_of(site, {name: value})))
+        assert float(opened.page.input_value(f"#{name}").replace(",", "")) == value
+        opened.page.focus("#label")
+        opened.write({name: value})
+        assert float(slider.input_value()) == pytest.approx(place)
 
 
 def test_a_sorted_table_still_changes_each_row_s_own_figures(browser: Any, folder: Path, site: Site) -> None:

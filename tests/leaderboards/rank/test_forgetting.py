@@ -45,10 +45,16 @@ def write_tuned(
     return [write_result(results, run, guard, shares(right)) for run in tuned]
 
 
-def found(results: Path, *, points: float = 1.0, notes: list[str] | None = None) -> Forgetting | None:
-    return forgetting(read_results(results), results, [] if notes is None else notes, points=points).get(
-        ("small", "lora")
-    )
+def found(
+    results: Path, *, points: float = 1.0, notes: list[str] | None = None, random_wordings: bool = False
+) -> Forgetting | None:
+    return forgetting(
+        read_results(results),
+        results,
+        [] if notes is None else notes,
+        points=points,
+        random_wordings=random_wordings,
+    ).get(("small", "lora"))
 
 
 @pytest.mark.parametrize(
@@ -84,6 +90,21 @@ def test_the_change_is_paired_and_averaged_over_the_guard_tasks(tmp_path: Path) 
     )
     assert made.mean.value == pytest.approx(0)
     assert (made.mean.n, made.mean.seeds) == (400, 3)
+
+
+def test_wordings_that_are_a_draw_make_a_change_less_certain_where_they_disagree(tmp_path: Path) -> None:
+    guard = task_card("worded", n_train=0, templates=("plain", "short"))
+    for seed in SEEDS:
+        base = guarding(make_run("small", "zero_shot", CARD, seed, templates=guard.templates), guard)
+        write_result(tmp_path, base, guard, shares(150) * 2)
+        tuned = guarding(make_run("small", "lora", CARD, seed, templates=guard.templates), guard)
+        write_result(tmp_path, tuned, guard, [*shares(100), *shares(170)])
+    fixed, drawn = found(tmp_path), found(tmp_path, random_wordings=True)
+    assert fixed is not None and drawn is not None
+    assert drawn.mean.value == fixed.mean.value == pytest.approx(-0.075)
+    # The two wordings' changes are −.25 and +.1: their mean has a standard error of .175 as a draw of two.
+    assert fixed.mean.stderr < 0.03 and drawn.mean.stderr == pytest.approx(0.175, rel=0.05)
+    assert (fixed.verdict, drawn.verdict) == ("failed", "unresolved")
 
 
 def test_weights_that_were_tuned_for_several_tasks_count_alike(tmp_path: Path) -> None:
