@@ -1,11 +1,13 @@
 """Read files that hold one JSON object per line."""
 
+import io
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.foreign import naming_what_is_read, open_regular
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -15,8 +17,10 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 def each_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     """`read_jsonl`, one object at a time, so that a large file is never held in memory whole."""
+    with naming_what_is_read(path):
+        opened = open_regular(path)
     # utf-8-sig: some programs put a byte order mark first.
-    with path.open(encoding="utf-8-sig") as file:
+    with io.TextIOWrapper(opened, encoding="utf-8-sig") as file:
         yield from jsonl_rows(file, where=str(path))
 
 

@@ -1,56 +1,40 @@
 """Read a file that a person wrote into a frozen model; its first fault becomes one sentence."""
 
 import json
-import math
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.errors import UserError, suggest
+from harness.errors import UserError, short_repr, suggest
+from harness.foreign import MOST_SETTINGS, naming_what_is_read, read_bounded, strict_toml
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Frozen(BaseModel):
-    """Data that touches disk: unknown fields are errors, values never change."""
+    """Data that touches disk: unknown fields are errors, values never change, numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def load_toml(path: Path, model: type[ModelT]) -> ModelT:
     """Read a TOML file into a model. Raises `UserError` with its first fault as one sentence."""
+    if path.is_dir() or not os.path.lexists(path):
+        raise UserError(f"{path}: no such file")
+    with naming_what_is_read(path):
+        contents = read_bounded(path, MOST_SETTINGS)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError):
-        raise UserError(f"{path}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
-    if fault := _not_finite(data):
-        raise UserError(f"{path}: {fault}; every number must be finite")
-    try:
+        table = strict_toml(contents)
         # Through JSON: reading it strictly still accepts a list for a tuple, but no text for a number.
-        return model.model_validate_json(json.dumps(data, default=str), strict=True)
+        return model.model_validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
         raise UserError(f"{path}: {first_fault(error, model)}") from None
-
-
-def _not_finite(data: Any, at: str = "") -> str:
-    """The first infinite number or NaN in `data`, with its key; empty when all numbers are finite."""
-    if isinstance(data, float) and not math.isfinite(data):
-        return f"'{at}' is {data}"
-    parts: Iterable[tuple[object, Any]] = ()
-    if isinstance(data, dict):
-        parts = data.items()
-    elif isinstance(data, list):
-        parts = enumerate(data)
-    for key, value in parts:
-        if fault := _not_finite(value, f"{at}.{key}".lstrip(".")):
-            return fault
-    return ""
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
@@ -81,7 +65,7 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
             if is_commit
             else "may hold letters, digits, '.', '_' and '-'"
         )
-    got = "" if isinstance(fault["input"], dict) else f" (got {fault['input']!r})"
+    got = "" if isinstance(fault["input"], dict) else f" (got {short_repr(fault['input'])})"
     return f"'{location}': {message}{got}" if location else message
 
 

@@ -10,12 +10,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
+from harness.errors import UserError
+from harness.foreign import MOST_RECORD, ForeignFileError, check_keys, read_bounded
 from harness.records.result import Result
 from harness.sweep.methods import Method
 from harness.toml import Frozen
@@ -161,7 +163,10 @@ class History:
     """Oldest first; the last is the current table."""
 
     damaged: dict[str, bytes] = field(default_factory=dict)
-    """By name: files that cannot be read. They are kept as they are."""
+    """By name: files that are not what they were written as. They are kept as they are."""
+
+    refused: dict[str, str] = field(default_factory=dict)
+    """By name, why a file is not taken over: a link, say, that might lead to a secret."""
 
     grown: bool = False
     """Whether the table was not in the history before."""
@@ -198,26 +203,50 @@ def looks(history: History, keys: Iterable[tuple[str, Method]]) -> int:
 
 
 def read_history(folder: Path) -> History:
-    """The snapshots of a former site; empty where there are none."""
-    snapshots, damaged = [], {}
-    for path in sorted(folder.glob("*.json")):
-        named = _NAME.fullmatch(path.name)
-        if not named or not path.is_file():
+    """The snapshots of a former site; empty where there are none.
+
+    Raises `UserError` where the folder cannot be listed: the next site would be without them.
+    """
+    snapshots, damaged, refused = [], {}, {}
+    for name in _names(folder):
+        named = _NAME.fullmatch(name)
+        if not named:
             continue
-        content = path.read_bytes()
+        try:
+            if (folder / name).is_symlink():
+                raise ForeignFileError("is a link, which is not followed")
+            content = read_bounded(folder / name, MOST_RECORD)
+        except ForeignFileError as error:
+            refused[name] = str(error)
+            continue
         table = _read(content) if named[1] == _hash(content) else None
         if table is None:
-            damaged[path.name] = content
+            damaged[name] = content
         else:
-            snapshots.append(StoredSnapshot(path.name, content, table))
+            snapshots.append(StoredSnapshot(name, content, table))
     snapshots.sort(key=lambda snapshot: (snapshot.table.number, snapshot.name))
-    return History(tuple(snapshots), dict(list(damaged.items())[-MOST_KEPT:]))
+    return History(tuple(snapshots), dict(list(damaged.items())[-MOST_KEPT:]), refused)
+
+
+def _names(folder: Path) -> list[str]:
+    if folder.is_symlink() or folder.parent.is_symlink():
+        raise UserError(f"{folder} is reached by a link, which is not followed; remove the link")
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be listed: {error.strerror}; make it readable, or move it away, and publish "
+            "again: the new site would have no history"
+        ) from None
 
 
 def _read(content: bytes) -> Snapshot | None:
     try:
+        check_keys(content)
         return Snapshot.model_validate_json(content)
-    except ValidationError:  # of another version
+    except (ForeignFileError, ValidationError):  # of another version
         return None
 
 
@@ -229,7 +258,12 @@ def extended(former: History, now: Snapshot) -> History:
     added = stored(now.model_copy(update={"number": last.number + 1 if last else 1}))
     # The same table under the same name puts a damaged file right.
     damaged = {name: content for name, content in former.damaged.items() if name != added.name}
-    return History((*former.snapshots, added)[-MOST_KEPT:], damaged, grown=last is not None)
+    return replace(
+        former,
+        snapshots=(*former.snapshots, added)[-MOST_KEPT:],
+        damaged=damaged,
+        grown=last is not None,
+    )
 
 
 def snapshot_of(

@@ -4,12 +4,12 @@ import argparse
 import json
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.next_step import print_next
 from harness.cli.verb import (
+    DEFAULT_PORT,
     DONE,
     AddVerb,
     add_prices,
@@ -24,14 +24,12 @@ from harness.errors import UserError
 from harness.task.step import SPLITS
 
 if TYPE_CHECKING:
-    from http.server import ThreadingHTTPServer
-
     from leaderboards import Published
 
 EXPORT_FORMATS = ("csv", "json", "parquet", "every-eval-ever", "model-index", "messages")
 """Of a board, but for the last, which is of a task."""
 
-DEFAULT_PORT, PORTS_TRIED, LAST_PORT = 8000, 100, 65535
+LAST_PORT = 65535
 
 MOST_PROCESSES = 4
 """Processes that publish unless told otherwise. More would wait for the main one, which reads and ranks."""
@@ -196,7 +194,9 @@ def _import(options: argparse.Namespace) -> int:
 def _preview(options: argparse.Namespace) -> int:
     if not (options.site / "index.html").is_file():
         raise UserError(f"{options.site} holds no index.html; `gainboard publish` builds a site")
-    with _server(options.site, options.port) as server:
+    from harness.cli.preview import open_server
+
+    with open_server(options.site, options.port) as server:
         address = f"http://127.0.0.1:{server.server_port}/"
         print(f"{address} shows {options.site}; Ctrl-C ends it", flush=True)
         if options.open:
@@ -208,20 +208,3 @@ def _preview(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             return DONE
     return DONE
-
-
-def _server(site: Path, port: int | None) -> "ThreadingHTTPServer":
-    """A server of a folder on one port, or on the first free one when it does not matter which."""
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
-    handler = partial(SimpleHTTPRequestHandler, directory=os.fspath(site))
-    ports = range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED) if port is None else [port]
-    for candidate in ports:
-        try:
-            return ThreadingHTTPServer(("127.0.0.1", candidate), handler)
-        except OSError as error:
-            if candidate == ports[-1]:
-                raise UserError(
-                    f"port {candidate} cannot be opened: {error.strerror}; name another with --port N"
-                ) from None
-    raise AssertionError("there is a port to try")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 DONE, SOME_FAILED, USER_MUST_FIX, INTERRUPTED = 0, 1, 2, 130
 
+DEFAULT_PORT, PORTS_TRIED = 8000, 100
+"""Of a preview, unless told otherwise: the first port, and how many from there are tried."""
+
 PIPE_WIDTH = 160
 """Columns of a table that is printed into a pipe or a log, which has no width of its own."""
 

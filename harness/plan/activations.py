@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.foreign import read_json_object
 from harness.sweep.converted import location
-from harness.sweep.foreign_files import read_json_object
 from harness.sweep.models import model_kind
 from harness.sweep.recipe import Training
 

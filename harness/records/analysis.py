@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.foreign import ForeignFileError, open_regular
 from harness.records.fields import Count, Finite, record_part
 from harness.records.predictions import PREDICTIONS
 from harness.records.result import Result
@@ -363,9 +364,11 @@ def digests_of(results: Path, runs: Iterable[Result]) -> dict[str, str]:
 
 
 def _digest_of(results: Path, result: Result) -> str:
+    digest = hashlib.sha256(f"{result.key} {result.task.primary_metric} ".encode())
     try:
-        content = (results / result.run.folder / PREDICTIONS).read_bytes()
-    except OSError:
-        content = b""
-    digest = hashlib.sha256(f"{result.key} {result.task.primary_metric} ".encode() + content)
+        with open_regular(results / result.run.folder / PREDICTIONS, inside=results) as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except (ForeignFileError, OSError):  # as if there were none
+        pass
     return digest.hexdigest()[:16]

@@ -41,5 +41,7 @@ PartT = TypeVar("PartT")
 def record_part(kind: type[PartT]) -> type[PartT]:
     """Make a class a part of records: as strict as a `Frozen` model, but with slots, since a large board
     holds millions of them."""
-    strict = dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))
+    strict = dataclass(
+        frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False)
+    )
     return cast("type[PartT]", strict(kind))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.jsonl import each_jsonl
+from harness.records.parquet import open_parquet
 from harness.sweep.run import Run
 from harness.task import Metric
 from harness.task.metric import Counts
@@ -163,7 +164,10 @@ LATER_COLUMNS: dict[str, str | None] = {
 """Columns that older predictions lack, and what stands in them until `gainboard score` has judged these
 again."""
 
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, NotImplementedError, ArithmeticError)
+UNREADABLE = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError, ArithmeticError,
+    RecursionError, MemoryError,
+)  # fmt: skip
 """What pyarrow and numpy raise for predictions that are damaged, or whose columns are of other types."""
 
 
@@ -231,10 +235,8 @@ def read_predictions(results: Path, run: Run, columns: list[str] | None = None) 
 def read_prediction_table(results: Path, run: Run, columns: list[str] | None = None) -> "pyarrow.Table":
     """A finished run's predictions as an Arrow table, which is made several times faster than a frame."""
     import pyarrow
-    from pyarrow import parquet
 
-    # One small file of many: threads and read-ahead would take longer than the reading.
-    with parquet.ParquetFile(results / run.folder / PREDICTIONS, memory_map=True, pre_buffer=False) as file:
+    with open_parquet(results / run.folder / PREDICTIONS, columns, inside=results) as file:
         stored = file.schema_arrow.names
         later = [
             name for name in LATER_COLUMNS if name not in stored and (columns is None or name in columns)

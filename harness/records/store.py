@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,13 @@ from typing import IO, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import UserError, naming_what_is_written
+from harness.foreign import (
+    MOST_RECORD,
+    check_keys,
+    json_object,
+    naming_what_is_read,
+    read_bounded,
+)
 from harness.records.collector import collector_paused
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure, Result
 from harness.records.training import ResourceUse
@@ -56,36 +63,30 @@ def write_record(path: Path, record: BaseModel) -> None:
         file.write(text + "\n")
 
 
-def read_record(path: Path, model: type[RecordT]) -> RecordT:
-    """Read a JSON record. Raises `UserError` for a file that is malformed or written by a newer version."""
-    return _record(path, _content(path), model)
+def read_record(path: Path, model: type[RecordT], *, inside: Path | None = None) -> RecordT:
+    """Read a JSON record. Raises `UserError` for a file that is malformed or written by a newer version.
+
+    `inside`: of a record that somebody else may have made, the folder that no link may lead out of.
+    """
+    with naming_what_is_read(path):
+        return _record(path, read_bounded(path, MOST_RECORD, inside=inside), model)
 
 
-def _content(path: Path | str) -> bytes:
+def _record(path: Path | str, contents: bytes, model: type[RecordT]) -> RecordT:
+    check_keys(contents)
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path takes longer
-            return file.read()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-
-
-def _record(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
-    try:
-        record = model.model_validate_json(text)
+        record = model.model_validate_json(contents)
     except ValidationError:
-        return _upgraded(path, text, model)
+        return _upgraded(path, contents, model)
     if getattr(record, "schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-        return _upgraded(path, text, model)
+        return _upgraded(path, contents, model)
     return record
 
 
-def _upgraded(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
+def _upgraded(path: Path | str, contents: bytes, model: type[RecordT]) -> RecordT:
     """Read a record again that is damaged or not of this schema: upgrade it, or refuse it in one sentence."""
-    try:
-        data = json.loads(text.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # brackets within brackets, thousands deep
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else SCHEMA_VERSION
+    former = json_object(contents)
+    version = former.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UserError(
             f"{path} is schema {version}; this version reads up to {SCHEMA_VERSION}. Upgrade gainboard."
@@ -96,21 +97,18 @@ def _upgraded(path: Path | str, text: bytes, model: type[RecordT]) -> RecordT:
             "use another --results folder, or remove this one"
         )
     try:
-        return model.model_validate(_upgrade(data))
+        # As JSON again, which is read more strictly than Python's objects.
+        return model.model_validate_json(json.dumps(_upgrade(former)))
     except ValidationError as error:
         raise UserError(f"{path}: {first_fault(error, model)}") from None
 
 
-def _upgrade(data: Any) -> Any:
-    """A record of an earlier schema as one of this; what is of this schema, or no record, as it is."""
+def _upgrade(former: dict[str, Any]) -> dict[str, Any]:
+    """A record of an earlier schema as one of this; what is of this schema as it is."""
     # A version that is a list, of a damaged record, is not looked up.
-    while (
-        isinstance(data, dict)
-        and isinstance(version := data.get("schema_version"), int)
-        and version in _STEPS
-    ):
-        data = _STEPS[version](data)
-    return data
+    while isinstance(version := former.get("schema_version"), int) and version in _STEPS:
+        former = _STEPS[version](former)
+    return former
 
 
 def _from_4(data: dict[str, Any]) -> dict[str, Any]:
@@ -129,15 +127,17 @@ _STEPS = {4: _from_4}
 def read_results(results: Path) -> list[Result]:
     """Every finished run below a folder, sorted by path. A file that cannot be read is named in a warning and
     skipped."""
-    records, skipped = _read_all(results, RESULT, Result, find_files(results, RESULT))
-    _warn(skipped)
+    found = find_files(results, RESULT)
+    records, skipped = _read_all(results, RESULT, Result, found.folders[RESULT])
+    _warn([*found.unlisted, *skipped])
     return [result for result, _ in records]
 
 
 def read_failures(results: Path) -> list[Failure]:
     """Every run that failed and was not finished since, sorted by path."""
-    records, skipped = _read_all(results, FAILURE, Failure, find_files(results, FAILURE))
-    _warn(skipped)
+    found = find_files(results, FAILURE)
+    records, skipped = _read_all(results, FAILURE, Failure, found.folders[FAILURE])
+    _warn([*found.unlisted, *skipped])
     return [failure for failure, _ in records]
 
 
@@ -157,19 +157,19 @@ class RunRecords:
     """By the key of a finished run, the SHA-256 of the file that it was read from."""
 
     skipped: list[str]
-    """Of each file that cannot be read, which and why."""
+    """Of each file that cannot be read, and each folder that cannot be listed, which and why."""
 
 
 def read_runs(results: Path) -> RunRecords:
     """Finished and failed runs, for one walk through the folder; warns of nothing."""
-    folders = find_files(results, RESULT, FAILURE)
-    finished, skipped_results = _read_all(results, RESULT, Result, folders)
-    failed, skipped_failures = _read_all(results, FAILURE, Failure, folders)
+    found = find_files(results, RESULT, FAILURE)
+    finished, skipped_results = _read_all(results, RESULT, Result, found.folders[RESULT])
+    failed, skipped_failures = _read_all(results, FAILURE, Failure, found.folders[FAILURE])
     return RunRecords(
         finished=[result for result, _ in finished],
         failed=[failure for failure, _ in failed],
         digests={result.key: digest for result, digest in finished},
-        skipped=skipped_results + skipped_failures,
+        skipped=[*found.unlisted, *skipped_results, *skipped_failures],
     )
 
 
@@ -184,44 +184,58 @@ def use_of_failed_starts(results: Path, run: Run) -> ResourceUse:
 
 
 def _read_all(
-    results: Path, name: str, model: type[RunRecordT], folders: Mapping[str, Sequence[PathParts]]
+    results: Path, name: str, model: type[RunRecordT], folders: Sequence[PathParts]
 ) -> tuple[list[tuple[RunRecordT, str]], list[str]]:
     """Records, each with a digest of the file it was read from; and a sentence for each file that was
     skipped."""
     records, skipped = [], []
     path_by_key: dict[str, str] = {}
-    folder: PathParts  # which mypy does not infer from what is unpacked below
+    folder: PathParts  # which mypy does not infer
     with collector_paused():
-        for folder in folders[name]:
+        for folder in folders:
             # Text, for a Path would take several times as long.
             path = "/".join((os.fspath(results), *folder, name))
             try:
-                text = _content(path)
-                record = _record(path, text, model)
-                # A copy elsewhere would count twice, and a name that climbs out of the results would be
-                # followed.
-                if folder != record.run.place:
-                    raise UserError(
-                        f"{path}: it belongs in {record.run.folder}; a copy or a moved result is not read"
-                    )
-                # Pages, digests and shared costs go by keys.
-                if path_by_key.setdefault(record.key, path) != path:
-                    raise UserError(
-                        f"{path}: it has the key of {path_by_key[record.key]}; only the first of both is read"
-                    )
-                records.append((record, hashlib.sha256(text).hexdigest()))
+                with naming_what_is_read(path):
+                    contents = read_bounded(path, MOST_RECORD, inside=results)
+                    record = _record(path, contents, model)
+                    _check_place(path, folder, record, path_by_key)
+                records.append((record, hashlib.sha256(contents).hexdigest()))
             except UserError as error:
                 skipped.append(f"skipped: {error}")
     return records, skipped
 
 
-def find_files(folder: Path, *names: str) -> dict[str, list[PathParts]]:
-    """By name, the folders below `folder` that hold a file of that name, or whatever else bears the name;
-    sorted.
+def _check_place(path: str, folder: PathParts, record: Result | Failure, path_by_key: dict[str, str]) -> None:
+    # A copy elsewhere would count twice, and a name that climbs out of the results would be followed.
+    if folder != record.run.place:
+        raise UserError(f"{path}: it belongs in {record.run.folder}; a copy or a moved result is not read")
+    # Pages, digests and shared costs go by keys.
+    if path_by_key.setdefault(record.key, path) != path:
+        raise UserError(
+            f"{path}: it has the key of {path_by_key[record.key]}; only the first of both is read"
+        )
 
-    No link is followed. Neither a glob nor `os.walk` is fast enough for tens of thousands of runs.
+
+@dataclass(frozen=True)
+class FoundFiles:
+    """Where files of some names lie."""
+
+    folders: dict[str, list[PathParts]]
+    """By name, the folders that hold a file of that name, or whatever else bears the name; sorted."""
+
+    unlisted: list[str]
+    """Of each folder that cannot be listed, which and why."""
+
+
+def find_files(folder: Path, *names: str) -> FoundFiles:
+    """The folders below `folder` that hold files of these names; nothing where there is no such folder.
+
+    No link to a folder is followed. Neither a glob nor `os.walk` is fast enough for tens of thousands of
+    runs.
     """
     holders: dict[str, list[PathParts]] = {name: [] for name in names}
+    unlisted: list[str] = []
     waiting: list[tuple[str, PathParts]] = [(os.fspath(folder), ())]
     while waiting:
         path, parts = waiting.pop()
@@ -232,6 +246,8 @@ def find_files(folder: Path, *names: str) -> dict[str, list[PathParts]]:
                         holders[entry.name].append(parts)
                     elif entry.is_dir(follow_symlinks=False):
                         waiting.append((entry.path, (*parts, entry.name)))
-        except OSError:  # as good as not there
+        except FileNotFoundError:  # removed meanwhile
             continue
-    return {name: sorted(folders) for name, folders in holders.items()}
+        except OSError as error:
+            unlisted.append(f"skipped: {path} cannot be listed: {error.strerror}")
+    return FoundFiles({name: sorted(folders) for name, folders in holders.items()}, sorted(unlisted))

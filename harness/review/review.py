@@ -1,5 +1,6 @@
 """A task under review: open it with its verdicts, merge downloaded ones, give its state to scripts."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,7 +64,7 @@ def import_verdicts(review: Review, file: Path) -> MergedVerdicts:
 
     Raises `UserError`, and adds nothing, when the file is missing, empty or malformed.
     """
-    if not file.is_file():
+    if not os.path.lexists(file):
         raise UserError(f"{file}: no such file; the button of the page that --html writes makes one")
     downloaded = read_verdicts(file)
     if not downloaded:

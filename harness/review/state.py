@@ -4,6 +4,7 @@ An edit of a template changes all its prompts, an edit of a sample only its own;
 before is stale.
 """
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def reviewed_share(task: Task, dataset: Dataset, folder: Path | None) -> float |
     `dataset` is the task's own, without another test seed: people read what the task shows by itself.
     `folder` is the plugin's.
     """
-    if folder is None or not (folder / REVIEWS).is_file():
+    if folder is None or not os.path.lexists(folder / REVIEWS):
         return None
     return review_state(task, dataset, read_verdicts(folder / REVIEWS)).reviewed
 

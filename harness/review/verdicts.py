@@ -5,6 +5,7 @@ line of the same person on the same prompt replaces an earlier one.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from harness.errors import UserError
+from harness.foreign import MOST_VERDICTS, ForeignFileError, check_keys, naming_what_is_read, read_bounded
 from harness.records.store import atomic_write
 from harness.review.items import PromptPlace, ReviewItem
 from harness.toml import Frozen, first_fault
@@ -61,32 +63,42 @@ class PromptVerdict(Frozen):
 def read_verdicts(path: Path) -> list[PromptVerdict]:
     """Every verdict of a file, in order; none without a file. Raises `UserError` that names the line at
     fault."""
-    if not path.is_file():
-        return []
     verdicts = []
+    # Not str.splitlines, which also cuts at the separators that a JSON string may hold, such as U+2028.
+    for number, line in enumerate(_text(path).split("\n"), 1):
+        if line.strip():
+            verdicts.append(_parse(line, f"{path}, line {number}"))
+    return verdicts
+
+
+def _text(path: Path) -> str:
+    """All of the file; empty where there is none."""
+    if not os.path.lexists(path):
+        return ""
+    with naming_what_is_read(path):
+        contents = read_bounded(path, MOST_VERDICTS)
     try:
-        # Not str.splitlines, which also cuts at the separators that a JSON string may hold, such as U+2028.
-        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-            if line.strip():
-                verdicts.append(_parse(line, f"{path}, line {number}"))
+        return contents.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text: {error}; nothing was changed") from None
-    return verdicts
 
 
 def _parse(line: str, location: str) -> PromptVerdict:
     try:
+        check_keys(line.encode("utf-8"))
         return PromptVerdict.model_validate_json(line)
+    except ForeignFileError as error:
+        fault = str(error)
     except ValidationError as error:
         fault = first_fault(error, PromptVerdict)
-        raise UserError(f"{location}: {fault}; correct or remove this line, nothing was changed") from None
+    raise UserError(f"{location}: {fault}; correct or remove this line, nothing was changed")
 
 
 def add_verdicts(path: Path, verdicts: Sequence[PromptVerdict]) -> None:
     """Append verdicts to a file, all or none. Raises `UserError`, and changes nothing, when the file is
     malformed."""
     read_verdicts(path)
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = _text(path)
     if text and not text.endswith("\n"):
         text += "\n"
     lines = (json.dumps(verdict.model_dump(mode="json"), ensure_ascii=False) for verdict in verdicts)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from harness.sweep.foreign_files import open_regular
+from harness.foreign import MOST_GGUF_HEADER, open_regular
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -24,9 +24,6 @@ ARCHITECTURES = frozenset(
     }
 )  # fmt: skip
 """Causal language models that transformers makes of such a file, by GGUF's names."""
-
-MOST_HEADER = 1 << 26
-"""Bytes: a vocabulary of a quarter of a million tokens with its merges takes some twenty million."""
 
 _SCALARS = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d",
@@ -100,7 +97,7 @@ def read_floats(path: Path, header: GgufHeader, name: str) -> list[float] | None
 
 
 class _Reader:
-    """Reads the parts of a header in their order, and never beyond `MOST_HEADER`."""
+    """Reads the parts of a header in their order, and never beyond `MOST_GGUF_HEADER`."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self._size = file, size
@@ -145,7 +142,7 @@ class _Reader:
                 offsets[name] = offset
             end = max(end, offset + math.prod(shape) * bytes_each // numbers)
         alignment = metadata.get("general.alignment", 32)
-        if not isinstance(alignment, int) or not 0 < alignment <= MOST_HEADER:
+        if not isinstance(alignment, int) or not 0 < alignment <= MOST_GGUF_HEADER:
             raise ValueError("is no sound GGUF file: its general.alignment is no number of bytes")
         start = -(-self._file.tell() // alignment) * alignment
         if not shapes:
@@ -185,6 +182,6 @@ class _Reader:
         position = self._file.tell()
         if count > self._size - position:
             raise EOFError
-        if position + count > MOST_HEADER:
-            raise ValueError(f"has a header of more than {MOST_HEADER >> 20} MB, which no model needs")
+        if position + count > MOST_GGUF_HEADER:
+            raise ValueError(f"has a header of more than {MOST_GGUF_HEADER >> 20} MB, which no model needs")
         return self._file.read(count)

@@ -8,7 +8,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
 
 from harness.errors import UserError
-from harness.sweep.foreign_files import json_object, open_regular, read_bounded, read_json_object
+from harness.foreign import (
+    MOST_SAFETENSORS_HEADER,
+    MOST_TOKENIZER,
+    json_object,
+    open_regular,
+    read_bounded,
+    read_json_object,
+)
 
 TRAINING = "training.json"
 """The training worker's record beside weights. It holds seconds, which change no answer, so fingerprints
@@ -17,11 +24,6 @@ leave it out."""
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER = "adapter_config.json"
 TEMPLATES = "additional_chat_templates"
-
-MOST_HEADER = 100_000_000
-"""Bytes: the format's own limit."""
-MOST_TOKENIZER = 1 << 30
-"""Bytes; the largest vocabularies take tens of millions."""
 
 _READ_WHOLE = frozenset({".json", ".jinja", ".model", ".tiktoken", ".txt"})
 """Suffixes of configuration and tokenizer files: small, and every byte counts."""
@@ -179,8 +181,8 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > size - 8:
             raise ValueError("its header is longer than the file")
-        if length > MOST_HEADER:
-            raise ValueError(f"its header is larger than {MOST_HEADER // 10**6} MB")
+        if length > MOST_SAFETENSORS_HEADER:
+            raise ValueError(f"its header is larger than {MOST_SAFETENSORS_HEADER // 10**6} MB")
         try:
             header = json_object(file.read(length))
         except ValueError as error:

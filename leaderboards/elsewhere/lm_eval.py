@@ -10,6 +10,7 @@ of its own.
 import datetime
 import hashlib
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,13 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from harness.errors import UserError, suggest
+from harness.foreign import (
+    MOST_FOREIGN_SCORES,
+    check_keys,
+    naming_what_is_read,
+    open_regular,
+    read_bounded,
+)
 from harness.records.store import read_record, write_record
 from harness.statistics import Estimate, score
 from leaderboards.elsewhere.scores import IMPORTED, UNKNOWN, Imported, ImportedMetric, Source, candidate_name
@@ -110,9 +118,9 @@ def import_results(source: Path, results: Path, *, candidate: str | None = None)
 
 
 def _files(source: Path) -> list[Path]:
-    if source.is_file():
-        return [source]
     if not source.is_dir():
+        if os.path.lexists(source):
+            return [source]
         raise UserError(f"{source}: no such file or folder")
     files = sorted(source.glob(f"**/{RESULTS}_*.json"))
     if not files:
@@ -153,7 +161,9 @@ def _named(record: Imported) -> str:
 
 
 def _read(path: Path, candidate: str | None, notes: list[str]) -> list[Imported]:
-    text = path.read_bytes()
+    with naming_what_is_read(path):
+        text = read_bounded(path, MOST_FOREIGN_SCORES)
+        check_keys(text)
     data = _parsed(path, text)
     tasks = data.get("results")
     if (
@@ -281,13 +291,13 @@ def _samples(path: Path, task: str) -> dict[tuple[str, str], list[float]]:
     named = re.sub(r"[/\\\0]", "_", task)
     beside = path.with_name(f"{SAMPLES}_{named}_{path.stem.removeprefix(f'{RESULTS}_')}.jsonl")
     try:
-        if not beside.is_file():
+        if not beside.exists():
             return {}
     except OSError:  # no file can have so long a name
         return {}
     scores: dict[tuple[str, str], list[float]] = {}
     answered: dict[str, int] = {}
-    with beside.open("rb") as file:
+    with naming_what_is_read(beside), open_regular(beside, max_bytes=MOST_FOREIGN_SCORES) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue

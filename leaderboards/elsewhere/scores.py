@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harness.errors import UserError
+from harness.foreign import naming_what_is_read
 from harness.records.store import find_files, read_record
 from harness.toml import Frozen
 from leaderboards.text import slug
@@ -103,13 +104,19 @@ class ImportedScores(NamedTuple):
 
 def read_imported(results: Path) -> ImportedScores:
     """Everything that was imported into a results folder."""
+    root = results / FOLDER
+    if root.is_symlink():
+        return ImportedScores([], [f"skipped: {root} is a link, and is not followed"])
     records, skipped = [], []
-    for place in find_files(results / FOLDER, IMPORTED)[IMPORTED]:
-        path = results.joinpath(FOLDER, *place, IMPORTED)
+    for place in find_files(root, IMPORTED).folders[IMPORTED]:
+        path = root.joinpath(*place, IMPORTED)
         try:
-            record = read_record(path, Imported)
-            if path.parent != results / record.folder:
-                raise UserError(f"{path}: it belongs in {record.folder}; a copy or a moved file is not read")
+            record = read_record(path, Imported, inside=results)
+            with naming_what_is_read(path):
+                if path.parent != results / record.folder:
+                    raise UserError(
+                        f"{path}: it belongs in {record.folder}; a copy or a moved file is not read"
+                    )
             records.append(record)
         except UserError as error:
             skipped.append(f"skipped: {error}")

@@ -23,7 +23,10 @@ class HistoryPage:
     changes: Grid | None
     snapshots: Grid
     damaged: tuple[str, ...]
-    """Names of files that cannot be read."""
+    """Names of files that are not what they were written as."""
+
+    refused: tuple[str, ...]
+    """Of each file that is not taken over, which and why."""
 
     most_kept: int
 
@@ -38,6 +41,7 @@ def history_page(site: Site) -> HistoryPage:
         _change_grid(site, latest),
         _snapshot_grid(snapshots),
         tuple(sorted(site.history.damaged)),
+        tuple(f"{FOLDER}/{name} {why}" for name, why in sorted(site.history.refused.items())),
         MOST_KEPT,
     )
 

@@ -1,5 +1,6 @@
 """Why arms score as they do, as `gainboard analyse` wrote it beside their runs."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -35,10 +36,10 @@ def _first(table: Table, task: str, folder: Path, notes: list[str]) -> RowAnalys
     for row in _best_first(table, task):
         results = row.cells[task].results
         path = folder / results[0].run.folder.parent / ANALYSIS
-        if not path.is_file():
+        if not os.path.lexists(path):
             continue
         try:
-            record = read_record(path, AnalysisRecord)
+            record = read_record(path, AnalysisRecord, inside=folder)
         except UserError as error:
             notes.append(f"{without_folder(str(error), folder)}; `gainboard analyse` makes it again")
             continue

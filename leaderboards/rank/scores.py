@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.foreign import ForeignFileError
 from harness.records.predictions import UNREADABLE, read_prediction_table
 from harness.records.result import Result
 from harness.statistics import FloatArray
@@ -146,7 +147,7 @@ def _clusters(
 
 
 def _reason(error: Exception, folder: Path) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
+    if isinstance(error, ForeignFileError):
+        return f"the file {error}"
     # The folder's own path is left out, so that the same results give the same pages on every machine.
     return without_folder(str(error), folder).split("\n", 1)[0] or type(error).__name__

@@ -32,6 +32,10 @@ def check_address(url: str | None) -> str:
         raise UserError(
             f"--url '{url}' is not where a site can be; give its address, as https://example.org/leaderboard/"
         )
+    if "@" in parts.netloc:
+        raise UserError(
+            "--url holds a user name, or a password, before its '@', which would stand in every page; leave it out"
+        )
     if any(character in url for character in " \"'<>\\"):
         raise UserError(f"--url '{url}' holds a character that an address cannot; write it as %XX")
     return url if url.endswith("/") else f"{url}/"

@@ -2,12 +2,13 @@
 it was."""
 
 import glob
+import os
 import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -60,6 +61,10 @@ def _check_replaceable(out: Path, results: Path, *, marker: str, purpose: str) -
             f"{out} holds the results in {results} and would be replaced; "
             f"choose another folder for the {purpose}"
         )
+    if out.resolve().is_relative_to(results.resolve()):
+        raise UserError(
+            f"{out} would lie among the results in {results}; choose another folder for the {purpose}"
+        )
     if out.resolve().is_mount():
         raise UserError(
             f"{out} is a mount point, which cannot be replaced; choose a folder below it for the {purpose}"
@@ -94,7 +99,19 @@ def _settle(folder: Path) -> None:
         # As a new one it will not be brought back, should its removal be cut short.
         old.rename(_beside(folder, "new") if folder.exists() else folder)
     for new in _left_over(folder, "new"):
-        shutil.rmtree(new, ignore_errors=True)
+        _remove(new)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder as far as that can be done, though somebody made folders in it read-only."""
+    waiting = [os.fspath(folder)]
+    while waiting:
+        path = waiting.pop()
+        with suppress(OSError):
+            os.chmod(path, stat.S_IRWXU)  # noqa: PTH101 - a text, of `os.scandir`
+            with os.scandir(path) as entries:
+                waiting += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 _TOKEN_BYTES = 8

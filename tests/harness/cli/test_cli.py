@@ -611,6 +611,46 @@ def test_a_preview_says_its_address_and_serves_the_site(site: Path) -> None:
         assert b"a board" in connection.getresponse().read()
 
 
+def test_a_preview_gives_away_no_file_outside_of_its_site_and_answers_to_no_other_name(
+    site: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("a secret")
+    (site / "out").symlink_to(tmp_path / "secret")
+    (site / "up").symlink_to(tmp_path)
+    (site / "listed").mkdir()
+    (site / "listed" / "index.html").symlink_to(tmp_path / "secret")
+    (site / "near").symlink_to("index.html")
+    os.mkfifo(site / "pipe")
+    with previewed() as said:
+        port = int(said.split("http://127.0.0.1:")[1].split("/")[0])
+        own = {"Host": f"localhost:{port}"}
+        asked = {
+            ("/", "localhost"): 200,
+            ("/near", "127.0.0.1"): 200,
+            ("/near", "[::1]:80"): 200,
+            ("/", "evil.example"): 421,
+            ("/", f"evil.example:{port}"): 421,
+            ("/", "localhost.evil.example"): 421,
+            ("/", "[::1"): 421,
+            ("/out", "localhost"): 404,
+            ("/up/secret", "localhost"): 404,
+            ("/listed/", "localhost"): 404,
+            ("/pipe", "localhost"): 404,
+            ("/%00", "localhost"): 404,
+            ("/%ff%00.html", "localhost"): 404,
+            ("/" + "a" * 5000, "localhost"): 404,
+            ("/../secret", "localhost"): 404,
+        }
+        answers = {}
+        for path, host in asked:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("GET", path, headers=own | {"Host": host})
+            response = connection.getresponse()
+            assert b"secret" not in response.read()
+            answers[path, host] = response.status
+        assert answers == asked
+
+
 def test_a_preview_takes_the_next_free_port_where_the_usual_one_is_taken(site: Path) -> None:
     with previewed() as first, previewed() as second:
         assert first.split(" ")[0] != second.split(" ")[0]

@@ -34,10 +34,10 @@ FAULTS = {
     "old.json": "is schema 1, of a preview of gainboard; use another --results folder, or remove this one",
     "preview.json": "is schema 3, of a preview of gainboard; use another --results folder, or remove this one",
     "newer.json": "is schema 99; this version reads up to 5. Upgrade gainboard.",
-    "cut_off.json": "cannot be read",
-    "empty.json": "cannot be read",
-    "not_utf8.json": "cannot be read",
-    "a_list.json": "must hold keys and values",
+    "cut_off.json": "is not valid JSON",
+    "empty.json": "is not valid JSON",
+    "not_utf8.json": "is not valid JSON",
+    "a_list.json": "holds a list where a JSON object is needed",
     "without_run.json": "'run' is missing",
 }
 
@@ -150,7 +150,7 @@ def test_reading_all_runs_returns_what_was_skipped_and_warns_of_nothing(tmp_path
         (tmp_path / "bad" / name).write_text("{", encoding="utf-8")
     runs = read_runs(tmp_path)
     assert (runs.finished, runs.failed) == ([good], [])
-    assert [sentence.partition(": cannot be read")[0] for sentence in runs.skipped] == [
+    assert [sentence.partition(" is not valid JSON")[0] for sentence in runs.skipped] == [
         f"skipped: {tmp_path}/bad/{name}" for name in (RESULT, FAILURE)
     ]
 
