@@ -146,7 +146,7 @@ def need_fields(scenario: Scenario) -> list[Field]:
             scenario.utilisation,
             1,
             100,
-            (1, 100),
+            (0, 100),
         ),
         Field(
             "hours", "Hours reachable", "0: only busy time costs", scenario.hours, 0, MOST_HOURS, (10, 1e5)
