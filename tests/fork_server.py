@@ -36,6 +36,7 @@ SERVERS = {
     "harness.training": "training",
     "harness.engines": "training",
     "harness.engines.convert": "training",
+    "harness.inspection": "training",
     "harness.preflight": "preflight",
     "harness.preflight.architecture": "training",
     "faulty_training": "training",

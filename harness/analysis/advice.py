@@ -10,6 +10,7 @@ from scipy import special
 from harness.analysis.slices import FoundSlice
 from harness.records.analysis import (
     AnalysisFinding,
+    BoundaryRecord,
     CalibrationRecord,
     ConfusionRecord,
     ErrorKinds,
@@ -69,6 +70,7 @@ class Parts:
     """Share of right answers among those that all seeds agree on."""
 
     calibration: CalibrationRecord | None
+    boundary: BoundaryRecord | None = None
     ids: Sequence[str] = ()
     """Of the samples, by the places that slices hold."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.analysis.advice import Parts, findings_of
 from harness.analysis.arms import ArmAnswers, ArmComparison, compare
+from harness.analysis.boundary import boundary_of, reread
 from harness.analysis.calibration import calibration_of
 from harness.analysis.changes import samples_to_see
 from harness.analysis.choose import AnalysableArm
@@ -20,6 +21,8 @@ from harness.analysis.confusion import confusion_of, most_frequent
 from harness.analysis.kinds import kinds_of
 from harness.analysis.labels import agreement_is_right, label_errors_of
 from harness.analysis.own import own_tables
+from harness.analysis.passes import Inspector
+from harness.analysis.reread import RereadArm, weighed_task
 from harness.analysis.slices import slices_of, span_of
 from harness.analysis.source import NOTHING, TaskSource
 from harness.analysis.wordings import wordings_of
@@ -53,38 +56,75 @@ class Analysed:
     arm: AnalysableArm
     record: AnalysisRecord
     made_now: bool
+    unread: str = ""
+    """Why its weights were not read, in a sentence; empty where they were, or were not to be."""
 
 
-def analyse_arm(results: Path, arm: AnalysableArm, source_of: SourceOf = _nothing) -> Analysed:
+def analyse_arm(
+    results: Path, arm: AnalysableArm, source_of: SourceOf = _nothing, inspector: Inspector | None = None
+) -> Analysed:
     """Analyse one arm, unless what lies beside its runs was made of the same predictions by the same code.
 
-    Raises `UserError` where its predictions cannot be read, or share no sample.
+    `inspector`: reads its weights, where that is possible. Where it is not, what a former analysis of the
+    same predictions read is kept. Raises `UserError` where its predictions cannot be read, or share no
+    sample.
     """
     source = source_of(arm.results[0])
     made_of = digests_of(results, chain.from_iterable(arm.arms))
     made_by = f"{_code()} {_digest(source)}"
     path = results / arm.folder / ANALYSIS
     former = _former(path)
-    if former is not None and former.made_of == made_of and _holds(former.made_by, made_by):
-        return Analysed(arm, former, made_now=False)
+    if former is not None and former.made_of != made_of:
+        former = None
+    unread, read_by = _weights_to_read(arm, source, inspector)
+    if former is not None and _holds(former.made_by, made_by) and read_by in ("", former.read_by):
+        return Analysed(arm, former, made_now=False, unread=unread if not former.read_by else "")
     comparison = compare(results, arm.arms, fields=source.fields)
-    record = analysis_of(comparison, source.analyses, made_of=made_of, made_by=made_by)
+    reread_arms: Sequence[RereadArm] = ()
+    if inspector is not None and read_by:
+        try:
+            reread_arms = _reread(comparison, source, inspector)
+        except UserError as error:
+            unread, read_by = str(error), ""
+    record = analysis_of(comparison, source.analyses, reread_arms, made_of=made_of, made_by=made_by)
+    if read_by:
+        record = record.model_copy(update={"read_by": read_by})
+    elif former is not None and former.read_by:
+        record = record.model_copy(update={"boundary": former.boundary, "read_by": former.read_by})
+        unread = ""
     _write_samples(path.with_name(ANALYSED_SAMPLES), comparison, record)
     write_record(path, record)  # last, so that its existence means that both files are of this analysis
-    return Analysed(arm, record, made_now=True)
+    return Analysed(arm, record, made_now=True, unread=unread)
+
+
+def _weights_to_read(arm: AnalysableArm, source: TaskSource, inspector: Inspector | None) -> tuple[str, str]:
+    """Why no weights are read, and the digest of what they are read with; one of both is empty."""
+    if inspector is None or inspector.settings.weights == "never":
+        return "", ""
+    if source.loaded is None:
+        return "its task is not at hand, or has changed since", ""
+    runs = [of_arm[0].run for of_arm in arm.arms if of_arm is arm.results or of_arm in arm.baselines[:1]]
+    obstacle = next((sentence for run in runs if (sentence := inspector.obstacle(run))), "")
+    return obstacle, "" if obstacle else inspector.digest(runs)
+
+
+def _reread(comparison: ArmComparison, source: TaskSource, inspector: Inspector) -> Sequence[RereadArm]:
+    task = weighed_task(comparison, inspector, source.loaded)
+    return () if task is None else reread(comparison, task, inspector)
 
 
 def analysis_of(
     comparison: ArmComparison,
     analyses: Sequence[Analysis] = (),
+    reread_arms: Sequence[RereadArm] = (),
     *,
     made_of: Mapping[str, str] = MappingProxyType({}),
     made_by: str = "",
 ) -> AnalysisRecord:
-    """All that predictions tell about the judged arm of a comparison."""
+    """All that predictions, and weights that were read anew, tell about the judged arm of a comparison."""
     slices, wordings, kinds = slices_of(comparison), wordings_of(comparison), kinds_of(comparison)
     confusion, labels = confusion_of(comparison), label_errors_of(comparison)
-    calibration = calibration_of(comparison)
+    calibration, boundary = calibration_of(comparison), boundary_of(comparison, reread_arms)
     judged, reference, run = comparison.judged, comparison.reference, comparison.judged.results[0].run
     tables = own_tables(comparison, analyses)
     own_findings = [
@@ -100,6 +140,7 @@ def analysis_of(
         agreement=agreement_is_right(comparison),
         calibration=calibration[-1] if calibration and calibration[-1].arm == judged.name else None,
         ids=comparison.ids,
+        boundary=boundary,
         tuned=bool(judged.results[0].trainings),
     )
     return AnalysisRecord(
@@ -118,6 +159,7 @@ def analysis_of(
         confusion=confusion,
         labels=labels,
         calibration=calibration,
+        boundary=boundary,
         to_see=samples_to_see(comparison),
         more=tuple(table.record for table in tables),
         findings=(*findings_of(parts), *own_findings),

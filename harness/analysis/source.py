@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.data.dataset import Dataset, load_dataset
+from harness.data.loaded import LoadedTask
 from harness.errors import UserError
 from harness.plugins.registry import Plugin, load_task
 from harness.records.result import Result
@@ -21,6 +22,8 @@ class TaskSource:
 
     fields: Fields = field(default_factory=dict)
     analyses: tuple[Analysis, ...] = ()
+    loaded: LoadedTask | None = None
+    """The task with its samples, to be read with the weights of an arm."""
 
 
 NOTHING = TaskSource()
@@ -56,4 +59,5 @@ def source_of(task: Task, dataset: Dataset, run: Run) -> TaskSource:
     """What a loaded task adds to a run of it; nothing if its samples or prompts have changed since."""
     if (task.version, dataset.fingerprint) != (run.task_version, run.task_fingerprint):
         return NOTHING
-    return TaskSource({sample.id: sample.fields for sample in dataset.test}, task.analyses)
+    fields = {sample.id: sample.fields for sample in dataset.test}
+    return TaskSource(fields, task.analyses, LoadedTask(task, dataset))

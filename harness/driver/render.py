@@ -1,7 +1,6 @@
 """Write what the workers read, and tell them where it lies: a run's prompts, a recipe's training samples, a
 group's jobs."""
 
-import dataclasses
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,6 @@ from harness.sweep.methods import METHOD_TABLE
 from harness.sweep.recipe import Portion, Recipe, Training
 from harness.sweep.run import Run
 from harness.task import PromptSet, Sample, Task
-from harness.task.demonstrations import choose_demonstrations
 from harness.task.prompts import prompt_row
 from harness.workers.jobs import AskJob, FitJob, SamplingJob
 from harness.workers.worker import Message
@@ -51,18 +49,14 @@ class Workshop:
 
     def write_prompts(self, run: Run) -> None:
         """Every sample in each of the run's templates."""
-        loaded = self._tasks[run.task]
-        prompts = loaded.task.prompts
-        if run.demonstrations is not None:
-            prompts = dataclasses.replace(prompts, demonstrations=run.demonstrations)
-        samples, originals = self.samples(run), loaded.dataset.originals
-        demonstrations = choose_demonstrations(
-            prompts, originals, samples, count=run.num_fewshot, seed=run.seed
+        rows = self._tasks[run.task].prompt_rows(
+            self.samples(run),
+            run.templates,
+            num_fewshot=run.num_fewshot,
+            demonstrations=run.demonstrations,
+            seed=run.seed,
         )
-        _write_jsonl(
-            self.ask(run).prompts,
-            _prompt_rows(prompts, run.templates, samples, demonstrations),
-        )
+        _write_jsonl(self.ask(run).prompts, rows)
 
     def ask(self, run: Run) -> AskJob:
         """How a run's prompts are answered."""
@@ -200,18 +194,6 @@ def in_order(recipes: Iterable[Recipe]) -> list[Recipe]:
             ordered.setdefault(needed.key, needed)
         ordered.setdefault(recipe.key, recipe)
     return list(ordered.values())
-
-
-def _prompt_rows(
-    prompts: PromptSet,
-    templates: Sequence[str],
-    samples: Sequence[Sample],
-    demonstrations: Sequence[Sequence[Sample]],
-) -> Iterator[Message]:
-    """Every sample, with its demonstrations, in one template after the other."""
-    for template in templates:
-        for sample, shown_before in zip(samples, demonstrations, strict=True):
-            yield prompt_row(prompts, sample, template, shown_before)
 
 
 def training_rows(portion: Portion, prompts: PromptSet, samples: Sequence[Sample]) -> Iterator[Message]:

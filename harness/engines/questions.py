@@ -6,14 +6,13 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from harness.engines.completion import answer_text
 from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
 from harness.engines.engine import (
     Choose,
     Completion,
-    Engine,
     Generate,
     Likelihood,
     Measure,
@@ -90,10 +89,22 @@ class Question:
         )
 
 
+class TokenReader(Protocol):
+    """What prompts are encoded for: an engine, or a model in memory."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its base's."""
+
+    @property
+    def context(self) -> int:
+        """Tokens a prompt and its answer may take together."""
+
+
 class Questions:
     """How one run's prompts are put to one arm of an engine."""
 
-    def __init__(self, job: AskJob, arm: int, engine: Engine) -> None:
+    def __init__(self, job: AskJob, arm: int, engine: TokenReader) -> None:
         """`arm`: its place among the arms in use. Raises `UserError` where its answers cannot be held as the
         job wants it, and like `PromptEncoder`."""
         self._job, self._arm = job, arm

@@ -22,9 +22,9 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from harness.errors import one_line
 from harness.preflight.job import ModelJob, ModelReport, Remark
 from harness.preflight.look import look
-from harness.preflight.memory import MEMORY, bound_memory
 from harness.preflight.reach import reach
 from harness.preflight.weights import weights_remarks
+from harness.workers.memory import MEMORY, bound_memory
 from harness.workers.worker import Handler, Message, Report, serve
 
 

@@ -16,7 +16,7 @@ from harness.engines.gguf import save_without_weights
 from harness.engines.targets import check_target_modules
 from harness.errors import UserError, one_line
 from harness.preflight.job import GgufJob, LayersJob, ModelReport, Remark
-from harness.preflight.memory import bound_memory
+from harness.workers.memory import bound_memory
 from harness.workers.worker import Handler, Message, Report, serve
 
 

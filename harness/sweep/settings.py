@@ -145,3 +145,13 @@ class AnalysisSettings(Frozen):
 
     arms: Literal["tuned", "all"] = "tuned"
     """`tuned`: fine-tunes, each beside the untuned arms of its model; `all`: these, too, by themselves."""
+
+    weights: Literal["auto", "always", "never"] = "auto"
+    """Whether weights are read again for what predictions cannot tell, as hidden states; `auto`: those of
+    models that are small enough for it to take minutes."""
+
+    samples: int = Field(default=200, gt=0, le=10_000)
+    """The most test samples, and the most training samples, that are read so."""
+
+    seed: Seed = 0
+    """Of the draw of these samples."""

@@ -63,6 +63,24 @@ class AskJob(Prompting):
     time_uncached: bool = False
 
 
+class PassJob(Frozen):
+    """A pass of one arm's weights over some samples, for what saved predictions cannot tell."""
+
+    ask: AskJob
+    """How the samples are put to it, each with the choices that are weighed: its `completions` and `record`
+    are not written. A row of its prompts may name `segments`: pairs of a name and a text of its prompt."""
+
+    reading: str
+    """What is taken from each sample: a key of `READINGS` in `harness.inspection.__main__`."""
+
+    ended: bool = False
+    """Whether each choice is weighed with the token that ends an answer: as one that is written. Without it
+    a label is never less likely than a longer one that begins with it."""
+
+    readings: Path
+    """Where the arrays go, as an `.npz` file: `<place>.<name>`, by the sample's line in the prompts."""
+
+
 class FitJob(Prompting):
     """One training: of one stage, or the averaging of several arms' weights."""
 

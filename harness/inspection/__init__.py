@@ -1,0 +1,1 @@
+"""Passes of an arm's weights over single samples: what saved predictions cannot tell."""
