@@ -31,22 +31,25 @@ def naming_what_is_written(path: Path) -> Iterator[None]:
         raise OSError(error.errno, f"cannot be written: {error.strerror}", os.fspath(path)) from None
 
 
-PLUGIN_FAULTS = (Exception, SystemExit)
-"""What a plugin's code may end with: a `sys.exit` in it must not end a check of all tasks. Ctrl-C is the
-user's, and passes through."""
-
-
 def raised(error: BaseException) -> str:
     """What a plugin did: `raised KeyError: 'rows' (task.py, line 12)`, or `called exit(0)` with its line."""
     if isinstance(error, SystemExit):
-        return f"called exit({'' if error.code is None else repr(error.code)}){authors_line(error)}"
+        return f"called exit({'' if error.code is None else short_repr(error.code)}){authors_line(error)}"
     return f"raised {one_line(error)}{authors_line(error)}"
 
 
 def one_line(error: BaseException) -> str:
-    """`KeyError: 'rows'`, with line breaks in the message as spaces."""
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
-    return " ".join(f"{type(error).__name__}: {message}".split())
+    """`KeyError: 'rows'`, with line breaks in the message as spaces, in characters that a file can hold."""
+    try:
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:  # a class of the plugin's own may fail at this, too
+        message = "its message cannot be read"
+    return writable(" ".join(f"{type(error).__name__}: {message}".split()))
+
+
+def writable(text: str) -> str:
+    """A text that a file can hold: half of a surrogate pair is spelt out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def authors_line(error: BaseException) -> str:
@@ -76,7 +79,7 @@ def short_repr(value: object) -> str:
     """A value of the wrong kind, in at most 80 characters on one line."""
     if inspect.isfunction(value):
         return f"the function {value.__name__}"
-    return " ".join(_SHORT.repr(value).split())
+    return writable(" ".join(_SHORT.repr(value).split()))
 
 
 _SHORT = reprlib.Repr()

@@ -14,6 +14,7 @@ from harness.statistics import Estimate
 from harness.sweep.methods import METHOD_TABLE, TUNERS
 from harness.sweep.run import Run
 from harness.task.metric import Scale
+from harness.visible import visible
 
 MISSING = "–"
 MINUS = "−"
@@ -284,30 +285,6 @@ def count_of(number: int, noun: str) -> str:
 def listed(names: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-# Joiners are invisible too, but words of many scripts need them and they cannot reorder what a reader sees.
-_HARMLESS = {"\n", "\t", "\u200c", "\u200d"}
-
-
-def visible(text: str) -> str:
-    """Text with control, bidirectional and unassigned characters spelt out: none may change how a page
-    reads."""
-    if text.isprintable():  # nothing of these kinds is
-        return text
-    unified = text.replace("\r\n", "\n")
-    if unified.translate(_WITHOUT_HARMLESS).isprintable():  # lines of such text: as quickly as one
-        return unified
-    return "".join(
-        character
-        if character in _HARMLESS or unicodedata.category(character) not in _INVISIBLE
-        else f"⟨U+{ord(character):04X}⟩"
-        for character in unified
-    )
-
-
-_WITHOUT_HARMLESS = dict.fromkeys(map(ord, _HARMLESS))
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def shown(text: str) -> str:

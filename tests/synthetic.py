@@ -166,6 +166,7 @@ def write_result(
     answers: Sequence[str] | None = None,
     energy_joules: float | None = None,
     collapsed: str = "",
+    lost: Mapping[str, str] | None = None,
     selection: Selection | None = None,
     trained: Mapping[str, Any] | None = None,
     members: Sequence[Result] = (),
@@ -251,6 +252,7 @@ def write_result(
         trainings=tuple(trainings),
         selection=selection,
         collapsed=collapsed,
+        lost=dict(lost or {}),
         generation=generation,
         cost=cost(trainings, generation, score_seconds=0.1),
         provenance=Provenance(

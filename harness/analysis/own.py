@@ -1,13 +1,16 @@
 """A task's own analyses, as it declares them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.arms import ArmAnswers, ArmComparison, AskedSample
-from harness.errors import PLUGIN_FAULTS, UserError, raised
+from harness.errors import UserError, short_repr
+from harness.plugin_code import plugin_code
 from harness.records.analysis import TableRecord
 from harness.task.analysis import AnalysedSample, Analysis, AnalysisTable, Need, SavedAnswer
 from harness.task.metric import Reply
+from harness.visible import is_whole
 
 AVAILABLE: frozenset[Need] = frozenset({"predictions"})
 """What analyses can be given."""
@@ -37,17 +40,16 @@ def _table(analysis: Analysis, samples: Sequence[AnalysedSample], judged: str) -
     if missing:
         return OwnTable(_empty(analysis, f"it needs {' and '.join(missing)}, which nothing saves yet"))
     try:
-        table = analysis.make(samples, judged)
-        _check(table)
+        with plugin_code("", "it"):
+            table = analysis.make(samples, judged)
+            _check(table)
     except UserError as error:
         return OwnTable(_empty(analysis, str(error)))
-    except PLUGIN_FAULTS as error:  # a plugin's own code may raise anything
-        return OwnTable(_empty(analysis, f"it {raised(error)}"))
     record = TableRecord(
         name=analysis.name,
         description=analysis.description,
-        columns=table.columns,
-        rows=tuple(table.rows[:MOST_ROWS]),
+        columns=tuple(table.columns),
+        rows=tuple(map(tuple, table.rows[:MOST_ROWS])),
     )
     return OwnTable(record, tuple(table.findings))
 
@@ -57,14 +59,29 @@ def _empty(analysis: Analysis, error: str) -> TableRecord:
 
 
 def _check(table: object) -> None:
-    """Raises `UserError` for what is no table."""
+    """Raises `UserError` for what is no table, or cannot be saved."""
     if not isinstance(table, AnalysisTable):
         raise UserError(f"it returned {type(table).__name__}, expected an AnalysisTable")
+    for text in (*table.columns, *table.findings):
+        if not (isinstance(text, str) and is_whole(text)):
+            raise UserError(f"its columns and findings are texts, and {short_repr(text)} is none")
     for number, row in enumerate(table.rows, start=1):
         if len(row) != len(table.columns):
             raise UserError(
                 f"row {number} of its table has {len(row)} entries for {len(table.columns)} columns"
             )
+        for entry in row:
+            if not _can_be_saved(entry):
+                raise UserError(
+                    f"row {number} of its table holds {short_repr(entry)}; an entry is a text, a finite number or "
+                    "None"
+                )
+
+
+def _can_be_saved(entry: object) -> bool:
+    if isinstance(entry, str):
+        return is_whole(entry)
+    return entry is None or (isinstance(entry, (int, float)) and math.isfinite(entry))
 
 
 def _sample(comparison: ArmComparison, place: int) -> AnalysedSample:

@@ -15,11 +15,12 @@ from harness.authoring.trial import MetricTrial
 from harness.data.dataset import Dataset, load_dataset
 from harness.data.loaded import LoadedTask
 from harness.data.sources import Generated, UnreachableData
-from harness.errors import PLUGIN_FAULTS, UserError, raised
+from harness.errors import UserError
 from harness.plan.estimate import CHARACTERS_PER_TOKEN
 from harness.plan.power import power_on
 from harness.plan.prepare import FindPlugins, PlannedSweep, declare, plan_sweep
 from harness.plan.shortages import shortages
+from harness.plugin_code import PluginFault, plugin_code
 from harness.plugins.registry import Plugin, load_task
 from harness.records.preflight import PreflightFinding, Severity
 from harness.review.state import review_state
@@ -142,11 +143,10 @@ class _Inspection:
 def _inspect_task(name: str, plugins: dict[str, Plugin]) -> _Inspection:
     place = f"task '{name}'"
     try:
-        return _inspected(name, plugins, place)
-    except PLUGIN_FAULTS as error:  # must not hide the findings on other tasks
-        return _Inspection(
-            None, None, [Finding("error", place, f"our check failed on it: it {raised(error)}")]
-        )
+        with plugin_code("our check failed on it", "it"):  # which must not hide the findings on other tasks
+            return _inspected(name, plugins, place)
+    except PluginFault as fault:
+        return _Inspection(None, None, [Finding("error", place, str(fault))])
 
 
 def _inspected(name: str, plugins: dict[str, Plugin], place: str) -> _Inspection:

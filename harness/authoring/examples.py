@@ -13,9 +13,10 @@ from typing import Any
 
 from harness.authoring.finding import Finding, short
 from harness.data.dataset import make_sample
-from harness.errors import PLUGIN_FAULTS, UserError, raised, short_repr
+from harness.errors import UserError, short_repr
 from harness.jsonl import read_jsonl
 from harness.metrics import answer_of, certain_logprobs, evaluate
+from harness.plugin_code import PluginFault, plugin_code
 from harness.score.judging import metrics_of
 from harness.task import Metric, Reply, Sample, Task
 from harness.task.prompts import render
@@ -80,11 +81,12 @@ def score_of(metric: Metric, reply: Reply) -> float:
     """
     named = f"metric '{metric.name}'"
     try:
-        returned = metric.score(reply) if metric.score is not None else evaluate(metric, [reply])
+        with plugin_code("", f"{named}, which must take any answer,"):
+            returned = metric.score(reply) if metric.score is not None else evaluate(metric, [reply])
+    except PluginFault:
+        raise
     except UserError as error:
         raise UserError(f"{named}: {error}") from error
-    except PLUGIN_FAULTS as error:
-        raise UserError(f"{named}, which must take any answer, {raised(error)}") from error
     return _number_in_range(metric, returned, named)
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from harness.authoring.examples import certain_reply
 from harness.data.dataset import Dataset
-from harness.errors import PLUGIN_FAULTS, UserError
+from harness.errors import UserError
 from harness.metrics import constant_answer, evaluate
+from harness.plugin_code import plugin_code
 from harness.score.judging import metrics_of
 from harness.task import Metric, Sample, Task
 
@@ -93,8 +94,9 @@ def metric_levels(task: Task, dataset: Dataset) -> list[MetricLevels]:
 
 def _constant(metric: Metric, train: Sequence[Sample]) -> str | None:
     try:
-        return constant_answer(metric, train)
-    except (UserError, *PLUGIN_FAULTS):  # the trial on the targets tells of it
+        with plugin_code("metric"):
+            return constant_answer(metric, train)
+    except UserError:  # the trial on the targets tells of it
         return None
 
 
@@ -104,6 +106,7 @@ def _value(task: Task, metric: Metric, samples: Sequence[Sample], answers: Seque
     if any(sample.choices and answer not in ("", *sample.choices) for sample, answer in pairs):
         return None
     try:
-        return evaluate(metric, [certain_reply(task, sample, answer) for sample, answer in pairs])
-    except (UserError, *PLUGIN_FAULTS):
+        with plugin_code("metric"):
+            return evaluate(metric, [certain_reply(task, sample, answer) for sample, answer in pairs])
+    except UserError:
         return None

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from harness.authoring.examples import certain_reply, score_of
 from harness.authoring.lint import spread
 from harness.data.dataset import Dataset
-from harness.errors import PLUGIN_FAULTS, UserError, raised
+from harness.errors import UserError
 from harness.metrics import evaluate
+from harness.plugin_code import plugin_code
 from harness.score.judging import has_form, metrics_of
 from harness.task import Metric, Reply, Sample, Task
 
@@ -125,9 +126,8 @@ def _fault(metric: Metric, reply: Reply) -> str | None:
     """What a metric raises on a reply, in words, or None."""
     try:
         score_of(metric, reply)
-        has_form(metric, reply)
+        with plugin_code(f"metric '{metric.name}'", "parses"):
+            has_form(metric, reply)
     except UserError as error:
         return str(error)
-    except PLUGIN_FAULTS as error:  # a plugin's `parses` may raise anything
-        return f"metric '{metric.name}': parses {raised(error)}"
     return None

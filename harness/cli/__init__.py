@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from harness.cli import analysis, authoring, publishing, results, sweeps
 from harness.cli.verb import DONE, INTERRUPTED, USER_MUST_FIX, Verb
 from harness.errors import UserError
+from harness.terminal.output import output_kept_apart, own_stderr, own_stdout, say, warn
 
 FAMILIES = (sweeps, authoring, results, analysis, publishing)
 """In the order in which `gainboard --help` lists their verbs."""
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one verb and exit with its code."""
     options = build_parser().parse_args(arguments)
     options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    with _warnings_as_sentences(), _termination_as_interruption():
+    with output_kept_apart(), _warnings_as_sentences(), _termination_as_interruption():
         code = _exit_code(options)
     raise SystemExit(code)
 
@@ -33,24 +34,24 @@ def _exit_code(options: argparse.Namespace) -> int:
     """Do what the options say; what the user must know of a failure is one sentence."""
     try:
         code: int = options.verb(options)
-        sys.stdout.flush()  # here, where a reader that has gone is no fault, and not at exit
+        own_stdout().flush()  # here, where a reader that has gone is no fault, and not at exit
         return code
     except UserError as error:
-        print(f"gainboard: {error}", file=sys.stderr)
+        warn(str(error))
         return USER_MUST_FIX
     except BrokenPipeError:
         # The reader of our output had enough. Nothing more may be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), own_stdout().fileno())
         return DONE
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
         place = f"{error.filename}: " if error.filename else ""
-        print(f"gainboard: {place}{error.strerror}", file=sys.stderr)
+        warn(f"{place}{error.strerror}")
         return USER_MUST_FIX
     except KeyboardInterrupt:
-        text = "\ngainboard: stopped. What was finished is kept; the same command goes on from here."
-        print(text, file=sys.stderr)
+        print(file=own_stderr())  # behind the ^C
+        warn("stopped. What was finished is kept; the same command goes on from here.")
         return INTERRUPTED
 
 
@@ -58,7 +59,7 @@ def _exit_code(options: argparse.Namespace) -> int:
 def _warnings_as_sentences() -> Iterator[None]:
     """Print warnings as we print errors: without the line of code that they came from."""
     formerly = warnings.showwarning
-    warnings.showwarning = lambda message, *_, **__: print(f"gainboard: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_, **__: warn(str(message))
     try:
         yield
     finally:
@@ -106,5 +107,5 @@ class _Version(argparse.Action):
     def __call__(self, *_: Any) -> None:
         from harness.records.provenance import version
 
-        print(f"gainboard {version('gainboard') or 'not installed'}")
+        say(f"gainboard {version('gainboard') or 'not installed'}")
         raise SystemExit(DONE)

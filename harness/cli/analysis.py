@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from harness.cli.verb import (
     plugins_for,
 )
 from harness.errors import UserError
+from harness.terminal.output import say, warn
 
 if TYPE_CHECKING:
     from harness.analysis.analyse import Analysed
@@ -59,13 +59,13 @@ def _analyse(options: argparse.Namespace) -> int:
             analysed = analyse_arm(options.results, arm, sources.of)
         except UserError as error:
             failed += 1
-            print(f"gainboard: not analysed: {error}", file=sys.stderr)
+            warn(f"not analysed: {error}")
             continue
         records.append(_json_record(analysed))
         if not options.json:
             _print(analysed)
     if options.json:
-        print(json.dumps(records, indent=2))
+        say(json.dumps(records, indent=2))
     elif len(records) > failed:
         print_next("publish", *results_folder(options))
     return SOME_FAILED if failed else DONE
@@ -83,12 +83,12 @@ def _print(analysed: "Analysed") -> None:
     if record.reference is not None:
         reference = record.arm(record.reference)
         against = f", {record.reference} {100 * reference.score.value:.1f}"
-    print(f"{analysed.arm.label}: {100 * judged.score.value:.1f}{against}, on {record.samples:,} samples")
+    say(f"{analysed.arm.label}: {100 * judged.score.value:.1f}{against}, on {record.samples:,} samples")
     for sentence in _sentences(analysed):
-        print(f"  {sentence}")
+        say(f"  {sentence}")
     for table in record.more:
         if table.error:
-            print(f"  analysis '{table.name}' failed: {table.error}")
+            say(f"  analysis '{table.name}' failed: {table.error}")
 
 
 def _sentences(analysed: "Analysed") -> list[str]:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -25,6 +24,7 @@ from harness.cli.verb import (
     positive,
 )
 from harness.errors import UserError
+from harness.terminal.output import say, warn
 
 if TYPE_CHECKING:
     from harness.authoring.check import LookAtModels
@@ -145,12 +145,10 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _written(new: "NewTask", options: argparse.Namespace) -> int:
-    from leaderboards.text import visible
-
-    print(visible(new.decision))
+    say(new.decision)
     for remark in (*new.remarks, *(new.cleaned if options.show_cleaned else ())):
-        print(f"  {visible(remark)}")
-    print(f"{new.folder} is a working task.")
+        say(f"  {remark}")
+    say(f"{new.folder} is a working task.")
     if new.power is not None:
         _print_power(new.power)
     print_next("check", options.name, "--tasks-dir", options.tasks_dir)
@@ -167,7 +165,7 @@ def _print_power(power: "Power") -> None:
     sign = SIGNS["warning" if power.is_coarse else "ok"]
     make_console().print(sign, power.sentence, power.assumptions, highlight=False)
     if power.is_coarse:
-        print("  Add rows, or give test a larger share of them: test=… in load() of task.py.")
+        say("  Add rows, or give test a larger share of them: test=… in load() of task.py.")
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -194,7 +192,7 @@ def _checked(options: argparse.Namespace, look_at_models: "LookAtModels") -> int
             {"level": finding.level, "where": finding.place, "message": finding.message}
             for finding in findings
         ]
-        print(json.dumps(records, indent=2))
+        say(json.dumps(records, indent=2))
     else:
         _print_findings(findings, options, plugins)
     return USER_MUST_FIX if _has_error(findings) else DONE
@@ -239,10 +237,10 @@ def _print_findings(
     console = make_console()
     for finding in findings:
         console.print(SIGNS[finding.level], escape(f"{finding.place} {finding.message}"), highlight=False)
-    print(_summary(findings))
+    say(_summary(findings))
     sweeps = [name for name in options.what if name not in plugins]
     if _has_error(findings):
-        print("Correct what is marked ✗, then")
+        say("Correct what is marked ✗, then")
         print_next("check", *options.what, *task_folders(options))
     elif sweeps:
         print_next("run", sweeps[0], *task_folders(options), "--dry-run")
@@ -284,22 +282,22 @@ def _review(options: argparse.Namespace) -> int:
 
     from harness.review.review import import_verdicts, open_review, state_record
     from harness.review.terminal import interview, keyboard, login_name, show_state
+    from harness.visible import visible
     from leaderboards.pages.review import write_review
-    from leaderboards.text import visible
 
     plugins = plugins_for(options, [options.task])
     review = open_review(options.task, plugins, path=options.reviews, per_template=options.per_template)
     if options.verdicts:
         outcome = import_verdicts(review, options.verdicts)
         for line in outcome.refused:
-            print(f"gainboard: {visible(line)}", file=sys.stderr)
-        print(f"{outcome.n_added} new verdicts taken into {review.path}, {len(outcome.refused)} refused")
+            warn(line)
+        say(f"{outcome.n_added} new verdicts taken into {review.path}, {len(outcome.refused)} refused")
         return SOME_FAILED if outcome.refused else DONE
     if options.html:
         write_review(options.html, state_record(review))
-        print(f"{review.state.summary}. Open {options.html}")
+        say(f"{review.state.summary}. Open {options.html}")
     elif options.json:
-        print(json.dumps(state_record(review), indent=2))
+        say(json.dumps(state_record(review), indent=2))
     elif options.list:
         show_state(review, console=make_console(), visible=visible)
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.dry_run_machine import duration, machine_forecast, print_machine
 from harness.cli.verb import SIGNS, make_console
+from harness.terminal.output import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +50,7 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
             "machine": machine.record(),
             "shortages": shortages_of(planned.sweep, planned.tasks),
         }
-        print(json.dumps(plan | {"power": [_power_record(*each) for each in powers.items()]}, indent=2))
+        say(json.dumps(plan | {"power": [_power_record(*each) for each in powers.items()]}, indent=2))
         return
     console = make_console()
     _print_lines(runs, forecasts, console)
@@ -59,7 +60,7 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
     for sentence in shortages_of(planned.sweep, planned.tasks):
         console.print(SIGNS["warning"], escape(sentence), highlight=False)
     if planned.ensembles:
-        print(f"Then {len(planned.sweep.ensembles)} ensembles, made of these.")
+        say(f"Then {len(planned.sweep.ensembles)} ensembles, made of these.")
 
 
 def _powers(planned: "PlannedSweep", *, limit: int | None) -> "dict[str, Power]":

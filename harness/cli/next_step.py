@@ -7,12 +7,14 @@ import shutil
 import sys
 from pathlib import Path
 
+from harness.terminal.output import say
+
 PROGRAM = "gainboard"
 
 
 def print_next(*arguments: str | Path) -> None:
     """Print a `gainboard` command as it can be typed here: `→ gainboard check tickets`."""
-    print(f"→ {program()} {shlex.join(str(argument) for argument in arguments)}")
+    say(f"→ {program()} {shlex.join(str(argument) for argument in arguments)}")
 
 
 def program() -> str:

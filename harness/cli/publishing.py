@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from harness.cli.verb import (
 )
 from harness.errors import UserError
 from harness.task.step import SPLITS
+from harness.terminal.output import own_stderr, say, warn
 
 if TYPE_CHECKING:
     from leaderboards import Published
@@ -101,7 +101,7 @@ def _publish(options: argparse.Namespace) -> int:
     means = Means(
         processes=options.workers or min(os.cpu_count() or 1, MOST_PROCESSES),
         cache=None if options.no_cache else cache_folder(),
-        tell=tell_nobody if options.json else Counter(sys.stderr),
+        tell=tell_nobody if options.json else Counter(own_stderr()),
     )
     boards = [board_file(name, "board.toml") for name in options.board]
     if len(boards) > 1:
@@ -109,11 +109,11 @@ def _publish(options: argparse.Namespace) -> int:
             options.results, options.out, boards, prices=options.prices, url=options.url, means=means
         )
         if options.json:
-            print(json.dumps(asdict(site), indent=2, default=os.fspath))
+            say(json.dumps(asdict(site), indent=2, default=os.fspath))
             return DONE
         for name, published in site.boards.items():
-            print(f"\n{name}: {published.verdict}")
-        print(f"\n{site.pages} pages, {len(site.boards)} boards. Open {os.fspath(site.index)}")
+            say(f"\n{name}: {published.verdict}")
+        say(f"\n{site.pages} pages, {len(site.boards)} boards. Open {os.fspath(site.index)}")
         print_next_preview(options.out)
         return DONE
     board = boards[0] if boards else None
@@ -121,7 +121,7 @@ def _publish(options: argparse.Namespace) -> int:
         options.results, options.out, board=board, prices=options.prices, url=options.url, means=means
     )
     if options.json:
-        print(json.dumps(asdict(published), indent=2, default=os.fspath))
+        say(json.dumps(asdict(published), indent=2, default=os.fspath))
     else:
         print_published(published)
         print_next_preview(options.out)
@@ -130,15 +130,15 @@ def _publish(options: argparse.Namespace) -> int:
 
 def print_published(published: "Published") -> None:
     """Print the verdict of a board, where its site is, and what a reader should know of it."""
-    print(f"\n{published.verdict}\n")
-    print(f"{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}")
+    say(f"\n{published.verdict}\n")
+    say(f"{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}")
     if published.untrusted:
-        print(
+        say(
             f"Untrusted and kept out of the ranking: {published.untrusted}. The first page says which "
             "runs, and why."
         )
     if published.changed:
-        print(f"Changed since it was last published: {len(published.changed)}. history.html says what.")
+        say(f"Changed since it was last published: {len(published.changed)}. history.html says what.")
 
 
 def print_next_preview(site: Path) -> None:
@@ -156,7 +156,7 @@ def _export(options: argparse.Namespace) -> int:
 
     board = board_file(options.board, "board.toml") if options.board else None
     written = export(options.results, options.format, board=board, prices=options.prices, out=options.out)
-    print(f"{written.what} in {os.fspath(written.path)}")
+    say(f"{written.what} in {os.fspath(written.path)}")
     return DONE
 
 
@@ -172,7 +172,7 @@ def _export_messages(options: argparse.Namespace) -> int:
     out = options.out or Path(f"{options.task.rpartition(':')[2]}-{split}.jsonl")
     count = export_messages(task, load_dataset(task), split=split, out=out, template=options.template)
     warning = "; what is trained on them cannot be scored here" if split == "test" else ""
-    print(f"{count:,} conversations of {split} in {os.fspath(out)}{warning}")
+    say(f"{count:,} conversations of {split} in {os.fspath(out)}{warning}")
     return DONE
 
 
@@ -181,13 +181,13 @@ def _import(options: argparse.Namespace) -> int:
 
     outcome = import_results(options.source, options.results, candidate=options.candidate)
     for note in outcome.notes:
-        print(f"gainboard: {note}", file=sys.stderr)
+        warn(note)
     if options.json:
         added = [os.fspath(options.results / imported.folder) for imported in outcome.added]
         unchanged = [os.fspath(options.results / imported.folder) for imported in outcome.unchanged]
-        print(json.dumps({"added": added, "unchanged": unchanged, "notes": outcome.notes}, indent=2))
+        say(json.dumps({"added": added, "unchanged": unchanged, "notes": outcome.notes}, indent=2))
     else:
-        print(import_sentence(outcome, options.results))
+        say(import_sentence(outcome, options.results))
     return DONE
 
 
@@ -198,7 +198,7 @@ def _preview(options: argparse.Namespace) -> int:
 
     with open_server(options.site, options.port) as server:
         address = f"http://127.0.0.1:{server.server_port}/"
-        print(f"{address} shows {options.site}; Ctrl-C ends it", flush=True)
+        say(f"{address} shows {options.site}; Ctrl-C ends it", flush=True)
         if options.open:
             import webbrowser
 

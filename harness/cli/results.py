@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.next_step import print_next, results_folder
@@ -18,6 +17,7 @@ from harness.cli.verb import (
     print_table,
 )
 from harness.errors import UserError
+from harness.terminal.output import say, warn
 
 if TYPE_CHECKING:
     from harness.task import Metric
@@ -46,16 +46,15 @@ def add_verbs(add_verb: AddVerb) -> None:
 def _list(options: argparse.Namespace) -> int:
     rows = _ROWS[options.what](options)
     if options.json:
-        print(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
     elif rows:
         print_table(rows)
     else:
-        print(f"no {options.what} found")
+        say(f"no {options.what} found")
     return DONE
 
 
 def _task_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
-    from harness.errors import raised
     from harness.plugins.registry import find_plugins, load_task
 
     plugins = find_plugins(options.tasks_dir)
@@ -64,10 +63,7 @@ def _task_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
         try:
             task = load_task(name, plugins)
         except UserError as error:
-            print(f"gainboard: skipped: {error}", file=sys.stderr)
-            continue
-        except Exception as error:  # one plugin must not hide the others
-            print(f"gainboard: skipped: task '{name}': it {raised(error)}", file=sys.stderr)
+            warn(f"skipped: {error}")
             continue
         rows.append(
             {
@@ -151,9 +147,9 @@ def _score(options: argparse.Namespace) -> int:
     tasks = {result.run.task for result in read_results(options.results)}
     report = rescore(options.results, plugins_for(options, tasks))
     for line in report.lines:
-        print(line)
+        say(line)
     if report.unchanged:
-        print(f"{report.unchanged} results were judged again, and have the scores that they had.")
+        say(f"{report.unchanged} results were judged again, and have the scores that they had.")
     print_next("publish", *results_folder(options))
     return SOME_FAILED if report.skipped else DONE
 
@@ -163,12 +159,12 @@ def _extrapolate(options: argparse.Namespace) -> int:
 
     extrapolation = extrapolate(options.results, to=options.to)
     if options.json:
-        print(json.dumps(record(extrapolation), indent=2))
+        say(json.dumps(record(extrapolation), indent=2))
         return DONE
     print_table(curve_rows(extrapolation))
     if extrapolation.choices:
-        print()
+        say()
         print_table(choice_rows(extrapolation))
     for note in extrapolation.notes:
-        print(f"\n{note}")
+        say(f"\n{note}")
     return DONE

@@ -24,6 +24,7 @@ from harness.cli.verb import (
     positive,
 )
 from harness.errors import UserError
+from harness.terminal.output import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -96,7 +97,7 @@ def _quickstart(options: argparse.Namespace) -> int:
         print_published(published)
         path = program_path()
         if path is not None:
-            print(f"`gainboard` is not on your PATH here: this one is {path}")
+            say(f"`gainboard` is not on your PATH here: this one is {path}")
         print_next_preview(options.out)
     return code
 

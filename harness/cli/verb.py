@@ -19,9 +19,6 @@ DONE, SOME_FAILED, USER_MUST_FIX, INTERRUPTED = 0, 1, 2, 130
 DEFAULT_PORT, PORTS_TRIED = 8000, 100
 """Of a preview, unless told otherwise: the first port, and how many from there are tried."""
 
-PIPE_WIDTH = 160
-"""Columns of a table that is printed into a pipe or a log, which has no width of its own."""
-
 SIGNS = {"ok": "[green]✓[/]", "note": "[dim]·[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
 """What a line begins with that says how something stands."""
 
@@ -108,11 +105,9 @@ def hub_offline() -> Iterator[None]:
 
 def make_console(*, json_output: bool = False) -> "Console":
     """Where tables and notes are printed: stderr when stdout is for scripts."""
-    from rich.console import Console
+    from harness.terminal.console import make_console
 
-    console = Console(stderr=json_output, soft_wrap=True)
-    # rich would fold the tables of a pipe or a log at 80 columns.
-    return console if console.is_terminal else Console(stderr=json_output, soft_wrap=True, width=PIPE_WIDTH)
+    return make_console(to_stderr=json_output)
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:

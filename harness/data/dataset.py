@@ -11,11 +11,13 @@ from functools import cached_property, partial
 from harness.data.sources import Generated
 from harness.data.splits import are_balanced
 from harness.data.steps import StepCount, apply_steps
-from harness.errors import PLUGIN_FAULTS, UserError, raised, suggest
+from harness.errors import UserError, suggest
+from harness.plugin_code import PluginFault, plugin_code, plugin_session
 from harness.task import PromptSet, Row, Sample, Splits, Task
 from harness.task.conversation import conversation_fault, turn_text
 from harness.task.prompts import fields_of, render, slot_of
 from harness.task.step import SPLITS
+from harness.visible import is_whole
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Dataset:
         return _originals(self.train)
 
 
+@plugin_session()
 def load_dataset(task: Task, *, test_seed: int | None = None) -> Dataset:
     """Call the task's `data`, check every sample, and apply the task's steps.
 
@@ -51,12 +54,8 @@ def load_dataset(task: Task, *, test_seed: int | None = None) -> Dataset:
     draw = task.data
     if test_seed is not None and isinstance(draw, Generated):
         draw = partial(draw, test_seed)
-    try:
+    with plugin_code(f"task '{task.name}'", "its data function"):
         splits = draw()
-    except UserError as error:
-        raise type(error)(f"task '{task.name}': {error}") from error
-    except PLUGIN_FAULTS as error:  # whatever a plugin raises is its author's to mend
-        raise UserError(f"task '{task.name}': its data function {raised(error)}") from error
     if not isinstance(splits, Splits):
         raise UserError(
             f"task '{task.name}': its data function returned {type(splits).__name__}, expected Splits"
@@ -105,6 +104,8 @@ def _samples(
         raise UserError(f"{subject}: a {type(rows).__name__}, expected a list of rows")
     if len(rows) == 0:
         raise UserError(f"{subject}: no samples; a task needs at least one in each of train, dev and test")
+    with plugin_code(subject, "reading its rows"):  # which may be drawn as they are read
+        rows = list(rows)
     samples = []
     seen: set[str] = set()
     for index, row in enumerate(rows):
@@ -129,10 +130,11 @@ def make_sample(task: Task, row: Row, index: int) -> Sample:
 
 def _checked(task: Task, template_fields: Mapping[str, set[str]], row: Row, index: int) -> Sample:
     try:
-        sample = task.to_sample(row, index)
-    except PLUGIN_FAULTS as error:
-        missing = _missing_column(task, row, index) if isinstance(error, KeyError) else None
-        raise UserError(missing or f"to_sample {raised(error)}") from error
+        with plugin_code("", "to_sample"):
+            sample = task.to_sample(row, index)
+    except PluginFault as end:
+        missing = _missing_column(task, row, index) if isinstance(end.error, KeyError) else None
+        raise UserError(missing or str(end)) from end.error
     if not isinstance(sample, Sample):
         raise UserError(f"to_sample returned {type(sample).__name__}, expected a Sample")
     fault = _sample_fault(task, template_fields, sample)
@@ -152,11 +154,12 @@ class _Columns(dict[str, object]):
 
 def _missing_column(task: Task, row: Row, index: int) -> str | None:
     try:
-        task.to_sample(_Columns(row), index)
+        with plugin_code("", "to_sample"):
+            task.to_sample(_Columns(row), index)
+    except PluginFault:  # the user is told the first error instead
+        return None
     except UserError as error:
         return str(error)
-    except PLUGIN_FAULTS:  # the user is told the first error instead
-        return None
     return None
 
 
@@ -213,13 +216,9 @@ def _are_texts(mapping: Mapping[str, str]) -> bool:
 
 def _is_written_in_utf8(sample: Sample) -> bool:
     """Whether no text holds half of a surrogate pair, which JSON allows and no file can hold."""
-    try:
-        texts = (*sample.fields.values(), *sample.targets, *sample.choices, *sample.metadata.values())
-        turns = map(turn_text, sample.messages)
-        "".join((sample.id, sample.cluster, *texts, *turns)).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    texts = (*sample.fields.values(), *sample.targets, *sample.choices, *sample.metadata.values())
+    turns = map(turn_text, sample.messages)
+    return is_whole("".join((sample.id, sample.cluster, *texts, *turns)))
 
 
 def _field_fault(template_fields: Mapping[str, set[str]], sample: Sample) -> str | None:

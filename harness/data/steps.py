@@ -9,7 +9,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.errors import PLUGIN_FAULTS, UserError, raised
+from harness.errors import UserError
+from harness.plugin_code import plugin_code
 from harness.task import Sample, Task
 from harness.task.step import SPLITS, TRAIN_ONLY, Step
 
@@ -64,12 +65,8 @@ def _applied(
     *,
     subject: str,
 ) -> list[Sample]:
-    try:
+    with plugin_code(subject, "it"):
         after = step.apply(list(samples), draws)
-    except UserError as error:
-        raise UserError(f"{subject}: {error}") from error
-    except PLUGIN_FAULTS as error:  # a task may bring steps of its own, which may raise anything
-        raise UserError(f"{subject}: it {raised(error)}") from error
     if not isinstance(after, list) or not all(isinstance(sample, Sample) for sample in after):
         raise UserError(f"{subject}: it returned {type(after).__name__}, expected a list of samples")
     if not after:

@@ -100,7 +100,7 @@ class SweepWork:
                 # A tuned arm has learnt around it.
                 "begun wrongly": generation.bos.doubt if generation.bos and not run.stages else "",
                 "diverged": next((training.diverged for training in trainings if training.diverged), ""),
-            }
+            } | {f"without {name}": reason for name, reason in result.lost.items()}
             doubts = {doubt: reason for doubt, reason in reasons.items() if reason}
             self.outcome.doubts += [f"{run.label} {doubt}: {reason}" for doubt, reason in doubts.items()]
             if result.often_cut:

@@ -22,6 +22,7 @@ from rich.progress import Progress as Bars
 
 from harness.records.preflight import PreflightFinding
 from harness.records.scores import SampleCounts
+from harness.terminal.output import say
 from harness.workers.listener import Event, JobAdvanced, JobBegan, JobsEnded, Note, PhaseBegan
 
 Emit = Callable[[dict[str, Any]], None]
@@ -273,4 +274,4 @@ def sparkline(values: Sequence[float]) -> str:
 
 def json_lines(event: dict[str, Any]) -> None:
     """Print an event as one line of JSON."""
-    print(json.dumps(event), flush=True)
+    say(json.dumps(event), flush=True)

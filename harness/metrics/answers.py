@@ -5,7 +5,9 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from harness.errors import PLUGIN_FAULTS, UserError, raised
+from harness.errors import UserError, writable
+from harness.plugin_code import plugin_code
+from harness.visible import is_whole
 
 if TYPE_CHECKING:
     from harness.task import Task
@@ -43,17 +45,17 @@ _PLAIN = str.maketrans("−–‐‑﹣－⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "----
 def answer_of(task: "Task", completion: str) -> str:
     """The answer in a completion, as the metrics see it.
 
-    Raises `UserError` when the task's `extract` raises, or returns anything but a text.
+    Raises `UserError` when the task's `extract` raises, or returns anything but a text that a file can hold.
     """
     if task.output != "generate":
         return completion  # one of the choices, not text a model wrote
-    try:
+    with plugin_code("extract"):
         answer = task.extract(completion)
-    except PLUGIN_FAULTS as error:  # a plugin's `extract` may raise anything
-        raise UserError(f"extract {raised(error)}") from error
     if not isinstance(answer, str):
         raise UserError(f"extract returned {type(answer).__name__}, expected a text")
-    return answer
+    if not is_whole(answer):
+        raise UserError("extract returned half of a surrogate pair, which no file can hold")
+    return str(answer)
 
 
 def first_json_object(completion: str) -> str:
@@ -88,7 +90,7 @@ def _first_json(completion: str, opening: re.Pattern[str]) -> str:
         # Letters of any script are kept, except half of a surrogate pair, which no file can
         # hold: it is written as `\\ud800`.
         text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-        return text.encode("utf-8", "backslashreplace").decode()
+        return writable(text)
     return completion.strip()
 
 

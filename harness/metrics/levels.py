@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from harness.errors import UserError
+from harness.plugin_code import plugin_code
 from harness.task.metric import Metric, Reply, certain_logprobs, evaluate
 
 if TYPE_CHECKING:
@@ -38,13 +40,14 @@ def chance_level(metric: Metric, samples: "Sequence[Sample]", *, draws: int = 20
     subset = _at_most(samples, generator)
     draws = max(1, min(draws, MOST_REPLIES // len(subset)))
     guess = _even if metric.of_probabilities else _certain
-    try:
+
+    def mean_of_guesses() -> float:
         if metric.score is not None and sum(len(sample.choices) for sample in samples) <= MOST_REPLIES:
             return sum(_expected(metric.score, sample, guess) for sample in samples) / len(samples)
         drawn = _guesses(subset, draws, generator, guess)
         return sum(evaluate(metric, guesses) for guesses in drawn) / draws
-    except Exception:  # no guess can be judged: the metric needs a likelihood, say
-        return None
+
+    return _number_or_none(mean_of_guesses)
 
 
 def majority_level(metric: Metric, train: "Sequence[Sample]", test: "Sequence[Sample]") -> float | None:
@@ -58,10 +61,21 @@ def majority_level(metric: Metric, train: "Sequence[Sample]", test: "Sequence[Sa
         return None
     generator = random.Random(_SEED)
     subset = _at_most(test, generator)
-    try:
+
+    def mean_of_constant() -> float | None:
         answer = constant_answer(metric, train)
         return None if answer is None else evaluate(metric, [_certain(sample, answer) for sample in subset])
-    except Exception:
+
+    return _number_or_none(mean_of_constant)
+
+
+def _number_or_none(compute: Callable[[], float | None]) -> float | None:
+    """None for whatever a metric raises, as where it needs a likelihood, and for what is no number."""
+    try:
+        with plugin_code("metric"):
+            level = compute()
+            return level if level is None or math.isfinite(level) else None
+    except UserError:
         return None
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from harness.errors import PLUGIN_FAULTS, UserError, authors_line, one_line, raised, suggest
+from harness.errors import UserError, authors_line, one_line, raised, suggest
+from harness.plugin_code import PluginFault, plugin_code
 from harness.plugins.declaration import declaration_fault
 from harness.task import Task, is_task_function
 
@@ -107,12 +108,12 @@ def load_task(name: str, plugins: Mapping[str, Plugin]) -> Task:
         )
     plugin = plugins[name]
     try:
-        function = plugin.load_function()
-        task = function() if callable(function) else function
-    except UserError:
-        raise
-    except PLUGIN_FAULTS as error:  # whatever a plugin raises is its author's to mend
-        raise UserError(f"task '{name}' ({plugin.source}) is broken: {_reason(error)}") from error
+        with plugin_code(""):
+            function = plugin.load_function()
+            task = function() if callable(function) else function
+    except PluginFault as end:
+        reason = _reason(end.error)
+        raise UserError(f"task '{name}' ({plugin.source}) is broken: {reason}") from end.error
     if not isinstance(task, Task):
         raise UserError(
             f"task '{name}' ({plugin.source}): its function returned {type(task).__name__}, expected a Task"

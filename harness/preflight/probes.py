@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from harness.data.dataset import training_subset
 from harness.data.loaded import LoadedTask
-from harness.errors import PLUGIN_FAULTS
 from harness.preflight.job import ModelJob, PromptProbe, Rows, TargetModules, TrainingProbe
 from harness.sweep.converted import location
 from harness.sweep.methods import METHOD_TABLE, TUNERS
@@ -78,7 +77,7 @@ class Probes:
         )
         if key not in self._prompts:
             self._prompts[key] = None
-            with suppress(*PLUGIN_FAULTS):
+            with suppress(Exception):
                 self._prompts[key] = PromptProbe(
                     task=run.task,
                     output=task.output,
@@ -123,7 +122,7 @@ class Probes:
         if key not in self._trainings:
             self._trainings[key] = None
             loaded = self._tasks[portion.task]
-            with suppress(*PLUGIN_FAULTS):
+            with suppress(Exception):
                 samples = telling_samples(training_subset(loaded.dataset.train, portion.n_train))
                 rows = tuple(
                     prompt_row(loaded.task.prompts, sample, portion.templates[place % len(portion.templates)])

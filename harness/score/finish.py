@@ -96,6 +96,7 @@ def finish(
             clean=scored.clean,
         ),
         samples=scored.samples,
+        lost=scored.lost,
         trainings=tuple(trainings),
         selection=selection,
         # Nobody taught the model a guard task: what its answers lack there, the base's answers tell.

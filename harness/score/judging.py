@@ -5,21 +5,26 @@ import json
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from harness.errors import PLUGIN_FAULTS, UserError, raised
+from harness.errors import UserError, short_repr
 from harness.metrics import Counts, answer_of, contributions, find_metric, sums_of
+from harness.plugin_code import plugin_code, plugin_session
 from harness.records.predictions import EngineAnswer, Prediction, prediction_frame
 from harness.records.scores import FormRecord, MetricValue, SampleCounts
 from harness.statistics import Estimate, cluster_numbers, score
 from harness.sweep.thoughts import THOUGHT_MARKS, cut_at, part_thought
 from harness.task import Metric, Reply, Sample, Task
+from harness.visible import is_whole
 
 if TYPE_CHECKING:
     import pandas
+
+LARGEST_SCORE = 1e100
+"""What a metric without a bound may give: the squares of more would be no numbers any more."""
 
 LONGEST_CLUSTER = 40
 """Characters of a cluster's name in predictions; a longer one, a whole passage say, is named by its hash."""
@@ -33,7 +38,7 @@ class Scored:
     """A corpus metric's scores are the samples' parts in it, which average to it."""
 
     judges: Sequence[Metric]
-    """The task's metrics, in its order."""
+    """The task's metrics, in its order, but for those that are lost."""
 
     metrics: dict[str, MetricValue]
     """Empty when no sample was scored in every template."""
@@ -46,6 +51,9 @@ class Scored:
     """None when no sample was scored in every template."""
 
     samples: SampleCounts
+
+    lost: dict[str, str]
+    """What could not be computed, such as a metric or the details of one, and why."""
 
     def table(self) -> "pandas.DataFrame":
         """The predictions as they are written to disk."""
@@ -106,32 +114,58 @@ def _prediction(sample: Sample, answer: EngineAnswer, *, overlaps: bool) -> Pred
     )
 
 
+@plugin_session()
 def score_predictions(
     task: Task, predictions: Sequence[Prediction], *, thought_marks: Sequence[str] = THOUGHT_MARKS
 ) -> Scored:
     """Extract each prediction's answer and judge it with every metric of the task.
 
     Answers from before thoughts were told from them are parted from theirs, by these marks.
-    A sample whose extractor or metric raises carries that error, has no score and is not part of any value.
+    A sample whose extractor or metric raises carries that error, has no score and is not part of any value. A
+    metric that fails on every sample, or on all of them together, is lost, and the others stay. Raises `UserError`
+    where that is the metric by which the task is ranked.
     Of several draws a sample's score is the mean, and it counts as scored when all of them are.
     """
-    metrics = metrics_of(task)
+    declared, lost = metrics_of(task), _Losses(task.primary_metric)
     predictions = [_parted(task, prediction, thought_marks) for prediction in predictions]
-    judged = [_judge(task, metrics, prediction) for prediction in predictions]
-    judged = _with_corpus_scores(metrics, judged)
+    judged = _judge_all(task, declared, predictions, lost)
+    judged = _with_corpus_scores(lost.without(declared), judged, lost)
+    metrics = lost.without(declared)
     groups = list(dict.fromkeys(map(_group_of, predictions)))
     good = [prediction for prediction in judged if prediction.error is None]
-    values, by_template = _summarise(metrics, good, groups)
+    values, by_template = _summarise(metrics, good, groups, lost)
     primary = next(metric for metric in metrics if metric.name == task.primary_metric)
     return Scored(
         predictions=judged,
         judges=metrics,
         metrics=values,
         by_template=by_template,
-        clean=_clean_values(metrics, good, groups, values),
-        parsed=_form(primary, good, groups) if values else None,
+        clean=_clean_values(metrics, good, groups, values, lost),
+        parsed=_form(primary, good, groups, lost) if values else None,
         samples=_counts(judged),
+        lost=lost.reasons,
     )
+
+
+class _Losses:
+    """What could not be computed of a run, and why."""
+
+    def __init__(self, primary: str) -> None:
+        """`primary`: the metric that must not be lost."""
+        self._primary = primary
+        self.reasons: dict[str, str] = {}
+
+    def lose(self, metric: Metric, reason: str) -> None:
+        """Do without a metric. Raises `UserError` for the one that the task is ranked by."""
+        if metric.name == self._primary:
+            raise UserError(
+                f"{reason}. The task is ranked by it: correct it, and the same command scores the saved answers"
+            )
+        self.reasons[metric.name] = reason
+
+    def without(self, metrics: Iterable[Metric]) -> list[Metric]:
+        """The metrics that are left."""
+        return [metric for metric in metrics if metric.name not in self.reasons]
 
 
 def has_form(metric: Metric, reply: Reply) -> bool:
@@ -164,39 +198,75 @@ def _parted(task: Task, prediction: Prediction, marks: Sequence[str]) -> Predict
     )
 
 
-def _judge(task: Task, metrics: Sequence[Metric], prediction: Prediction) -> Prediction:
-    """The prediction with its answer and what each metric says of that, or with the error of the first that
-    fails."""
+def _judge_all(
+    task: Task, metrics: Sequence[Metric], predictions: Sequence[Prediction], lost: _Losses
+) -> list[Prediction]:
+    """The predictions with their answers and what each metric says of these, or with the first error."""
+    verdicts = [_judge(task, metrics, prediction) for prediction in predictions]
+    answered = [verdict for verdict in verdicts if verdict.prediction.error is None]
+    for metric in metrics:
+        faults = [verdict.faults[metric.name] for verdict in answered if metric.name in verdict.faults]
+        # Where the one to rank by fails, each sample says why, and the run that none could be scored.
+        if faults and len(faults) == len(answered) and metric.name != task.primary_metric:
+            lost.lose(metric, f"{faults[0]} (so on every answer)")
+    return [verdict.judged(lost) for verdict in verdicts]
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What was found of one prediction."""
+
+    prediction: Prediction
+    faults: dict[str, str] = field(default_factory=dict)
+    """The metrics that fail on it, and how."""
+
+    def judged(self, lost: _Losses) -> Prediction:
+        """The prediction, with the error of the first metric that fails on it and is not lost altogether."""
+        fault = next((fault for name, fault in self.faults.items() if name not in lost.reasons), None)
+        if fault is None:
+            return self.prediction
+        return replace(self.prediction, error=fault, answer=None, parsed=None, scores={}, counts={})
+
+
+def _judge(task: Task, metrics: Sequence[Metric], prediction: Prediction) -> _Verdict:
     if prediction.error is not None:
-        return prediction
+        return _Verdict(prediction)
     if prediction.completion is None:  # in a damaged file
-        return replace(prediction, error="it has neither a completion nor an error")
+        return _Verdict(replace(prediction, error="it has neither a completion nor an error"))
     try:
         answer = answer_of(task, prediction.completion)
-        return _judge_reply(task, metrics, prediction, _reply(prediction, answer))
     except UserError as error:  # the sample carries it
-        return replace(prediction, error=str(error))
+        return _Verdict(replace(prediction, error=str(error)))
+    return _judge_reply(task, metrics, prediction, _reply(prediction, answer))
 
 
-def _judge_reply(task: Task, metrics: Sequence[Metric], prediction: Prediction, reply: Reply) -> Prediction:
-    """The prediction with what each metric says of its answer. Raises `UserError` that names the first metric
-    to fail."""
+def _judge_reply(task: Task, metrics: Sequence[Metric], prediction: Prediction, reply: Reply) -> _Verdict:
     parsed = None
     scores: dict[str, float] = {}
     counts: dict[str, Counts] = {}
+    faults: dict[str, str] = {}
     for metric in metrics:
         try:
-            if metric.name == task.primary_metric:
-                parsed = task.output != "generate" or has_form(metric, reply)
-            if metric.score is not None:
-                scores[metric.name] = _within(metric, float(metric.score(reply)))
-            elif metric.counts is not None:
-                counts[metric.name] = {name: _finite(float(n)) for name, n in metric.counts(reply).items()}
+            with plugin_code(f"metric '{metric.name}'"):
+                if metric.name == task.primary_metric:
+                    parsed = task.output != "generate" or has_form(metric, reply)
+                if metric.score is not None:
+                    scores[metric.name] = _within(metric, float(metric.score(reply)))
+                elif metric.counts is not None:
+                    counts[metric.name] = _checked_counts(metric.counts(reply))
         except UserError as error:
-            raise UserError(f"metric '{metric.name}': {error}") from None
-        except PLUGIN_FAULTS as error:  # a plugin's own metric may raise anything
-            raise UserError(f"metric '{metric.name}' {raised(error)}") from error
-    return replace(prediction, answer=reply.answer, parsed=parsed, scores=scores, counts=counts)
+            faults[metric.name] = str(error)
+    return _Verdict(
+        replace(prediction, answer=reply.answer, parsed=parsed, scores=scores, counts=counts), faults
+    )
+
+
+def _checked_counts(counts: Counts) -> Counts:
+    """What a sample adds to the sums. Raises `UserError` for what cannot be added up under a name."""
+    for name in counts:
+        if not (isinstance(name, str) and is_whole(name)):
+            raise UserError(f"it counts under {short_repr(name)}, and a name of counts is a text")
+    return {name: _finite(float(number)) for name, number in counts.items()}
 
 
 def _within(metric: Metric, score: float) -> float:
@@ -209,7 +279,7 @@ def _within(metric: Metric, score: float) -> float:
 
 
 def _finite(number: float) -> float:
-    if not math.isfinite(number):
+    if not abs(number) <= LARGEST_SCORE:
         raise UserError(f"it gives {number}, which is no number to add up")
     return number
 
@@ -245,7 +315,9 @@ def _by_group(predictions: Sequence[Prediction]) -> dict[_Group, list[Prediction
     return groups
 
 
-def _with_corpus_scores(metrics: Sequence[Metric], predictions: Sequence[Prediction]) -> list[Prediction]:
+def _with_corpus_scores(
+    metrics: Sequence[Metric], predictions: Sequence[Prediction], lost: _Losses
+) -> list[Prediction]:
     """The predictions with, besides their scores, their parts in each corpus metric of their group."""
     corpus = [metric for metric in metrics if metric.counts is not None]
     if not corpus:
@@ -256,10 +328,17 @@ def _with_corpus_scores(metrics: Sequence[Metric], predictions: Sequence[Predict
         if prediction.error is None:
             indices_by_group.setdefault(_group_of(prediction), []).append(index)
     for metric in corpus:
-        for indices in indices_by_group.values():
-            _, parts = contributions(metric, [predictions[index].counts[metric.name] for index in indices])
-            for index, part in zip(indices, parts.tolist(), strict=True):
-                scores[index][metric.name] = part
+        try:
+            for indices in indices_by_group.values():
+                counts = [predictions[index].counts[metric.name] for index in indices]
+                with plugin_code(f"metric '{metric.name}'"):
+                    _, parts = contributions(metric, counts)
+                for index, part in zip(indices, parts.tolist(), strict=True):
+                    scores[index][metric.name] = part
+        except UserError as error:
+            lost.lose(metric, str(error))
+            for of_sample in scores:
+                of_sample.pop(metric.name, None)
     return [
         replace(prediction, scores=with_parts)
         for prediction, with_parts in zip(predictions, scores, strict=True)
@@ -271,28 +350,33 @@ def _clean_values(
     predictions: Sequence[Prediction],
     groups: Sequence[_Group],
     values: dict[str, MetricValue],
+    lost: _Losses,
 ) -> dict[str, MetricValue]:
     """The metrics of the samples that do not overlap with the training data, given the `values` of all."""
     clean = [prediction for prediction in predictions if not prediction.overlap]
     if len(clean) == len(predictions):
         return values
-    return _summarise(metrics, _with_corpus_scores(metrics, clean), groups)[0]
+    lost_here = _Losses(primary="")
+    with_parts = _with_corpus_scores(metrics, clean, lost_here)
+    lost.reasons |= {f"{name} of clean samples": reason for name, reason in lost_here.reasons.items()}
+    return _summarise(lost_here.without(metrics), with_parts, groups, lost)[0]
 
 
 def _summarise(
-    metrics: Sequence[Metric], predictions: Sequence[Prediction], groups: Sequence[_Group]
+    metrics: Sequence[Metric], predictions: Sequence[Prediction], groups: Sequence[_Group], lost: _Losses
 ) -> tuple[dict[str, MetricValue], dict[str, dict[str, MetricValue]]]:
     """Metric values over all `groups`, and by template."""
     members = _by_group(predictions)
     by_template: dict[str, dict[str, MetricValue]] = {}
     templates = list(dict.fromkeys(template for template, _ in groups))
     for template in templates:
-        values = _values(metrics, [members.get(group, []) for group in groups if group[0] == template])
+        of_template = [members.get(group, []) for group in groups if group[0] == template]
+        values = _values(metrics, of_template, lost)
         if values:
             by_template[template] = values
     if len(templates) == 1:
         return by_template.get(templates[0], {}), by_template
-    return _values(metrics, [members.get(group, []) for group in groups]), by_template
+    return _values(metrics, [members.get(group, []) for group in groups], lost), by_template
 
 
 def _counts(predictions: Sequence[Prediction]) -> SampleCounts:
@@ -319,7 +403,9 @@ def _counts(predictions: Sequence[Prediction]) -> SampleCounts:
     )
 
 
-def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[Prediction]]) -> dict[str, MetricValue]:
+def _values(
+    metrics: Sequence[Metric], groups: Sequence[Sequence[Prediction]], lost: _Losses
+) -> dict[str, MetricValue]:
     """Each metric over the samples that were scored in every group: the mean of their means. Empty without
     such samples."""
     complete = _in_all(list(chain.from_iterable(groups)), len(groups))
@@ -331,11 +417,13 @@ def _values(metrics: Sequence[Metric], groups: Sequence[Sequence[Prediction]]) -
         scores: dict[str, list[float]] = {}
         for prediction in complete:
             scores.setdefault(prediction.sample_id, []).append(prediction.scores[metric.name])
-        values[metric.name] = _value_of(metric, scores, clusters, _details(metric, complete))
+        values[metric.name] = _value_of(metric, scores, clusters, _details(metric, complete, lost))
     return values
 
 
-def _form(metric: Metric, predictions: Sequence[Prediction], groups: Sequence[_Group]) -> FormRecord:
+def _form(
+    metric: Metric, predictions: Sequence[Prediction], groups: Sequence[_Group], lost: _Losses
+) -> FormRecord:
     """How many answers have the right form, and the metric of those alone. A corpus metric is computed anew
     from their counts."""
     complete = _in_all(predictions, len(groups))
@@ -343,10 +431,13 @@ def _form(metric: Metric, predictions: Sequence[Prediction], groups: Sequence[_G
     forms: dict[str, list[float]] = {}
     for prediction in complete:
         forms.setdefault(prediction.sample_id, []).append(float(bool(prediction.parsed)))
+    lost_here = _Losses(primary="")
+    well_formed = [prediction for prediction in complete if prediction.parsed]
+    with_parts = _with_corpus_scores([metric], well_formed, lost_here)
+    lost.reasons |= {f"{name} of well-formed answers": reason for name, reason in lost_here.reasons.items()}
     scores: dict[str, list[float]] = {}
-    for members in _by_group([prediction for prediction in complete if prediction.parsed]).values():
-        for prediction in _with_corpus_scores([metric], members):
-            scores.setdefault(prediction.sample_id, []).append(prediction.scores[metric.name])
+    for prediction in with_parts if not lost_here.reasons else ():
+        scores.setdefault(prediction.sample_id, []).append(prediction.scores[metric.name])
     numbers = cluster_numbers([clusters[sample_id] for sample_id in forms])
     return FormRecord(
         share=_metric_value(score(_means(forms), binary=True, clusters=numbers)),
@@ -370,11 +461,24 @@ def _means(scores: dict[str, list[float]]) -> list[float]:
     return [sum(of_sample) / len(of_sample) for of_sample in scores.values()]
 
 
-def _details(metric: Metric, predictions: Sequence[Prediction]) -> dict[str, float]:
-    """The named parts of a corpus metric; empty for a metric without any."""
+def _details(metric: Metric, predictions: Sequence[Prediction], lost: _Losses) -> dict[str, float]:
+    """The named parts of a corpus metric; empty for a metric without any, and where they cannot be computed."""
     if metric.details is None:
         return {}
-    return metric.details(sums_of([prediction.counts[metric.name] for prediction in predictions]))
+    sums = sums_of([prediction.counts[metric.name] for prediction in predictions])
+    try:
+        with plugin_code(f"metric '{metric.name}'", "details"):
+            details = metric.details(sums)
+            return {_detail_name(name): _finite(float(number)) for name, number in details.items()}
+    except UserError as error:
+        lost.reasons[f"details of {metric.name}"] = str(error)
+        return {}
+
+
+def _detail_name(name: object) -> str:
+    if not (isinstance(name, str) and is_whole(name)):
+        raise UserError(f"details has a part named {short_repr(name)}, and a name is a text")
+    return name
 
 
 def _value_of(

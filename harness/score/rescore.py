@@ -61,7 +61,10 @@ def rescore(results: Path, plugins: Mapping[str, Plugin]) -> Rescored:
             continue
         try:
             change = _rescore(results, result, task, clusters)
-        except (*UNREADABLE, UserError) as error:
+        except UserError as error:
+            outcome.leave(run, str(error))
+            continue
+        except UNREADABLE as error:
             outcome.leave(run, f"its predictions cannot be read: {error}")
             continue
         if change:
@@ -146,6 +149,7 @@ def _rescore(results: Path, result: Result, task: Task, clusters: _Clusters) -> 
         "parsed": scored.parsed,
         "overlap": replace(result.overlap, clean=scored.clean),
         "samples": scored.samples,
+        "lost": scored.lost,
         "collapsed": collapse(scored, card) if result.trainings and run.guard is None else "",
         "task": card,
     }

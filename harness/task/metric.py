@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.errors import UserError
 from harness.task.output import ANSWERS, Output
 
 if TYPE_CHECKING:
@@ -228,13 +229,17 @@ def contributions(metric: Metric, rows: Sequence[Counts]) -> "tuple[float, Value
     The parts are jackknife pseudo-values, `θ + (n − 1)(mean θ₍₋ⱼ₎ − θ₍₋ᵢ₎)` (Efron, The Jackknife, the
     Bootstrap and Other Resampling Plans, 1982, ch. 3), centred so that they average to θ itself. To first
     order their variance over samples is that of the metric, so intervals and paired differences treat them
-    like the scores of a mean metric.
+    like the scores of a mean metric. Raises `UserError` for a value outside the metric's range, and for what is
+    no number.
     """
     import numpy
 
     assert metric.value is not None and rows, "a corpus metric of at least one sample"
     leaving = metric.leaving(rows) if metric.leaving is not None else Leaving(sums_of(rows), rows)
+    if len(leaving.rows) != len(rows):
+        raise UserError(f"leaving gives {len(leaving.rows)} rows for {len(rows)} samples")
     value = float(metric.value({name: numpy.asarray(number) for name, number in leaving.sums.items()}))
+    _check_value(metric, value)
     if len(rows) == 1:
         return value, numpy.array([value])
     # Samples with equal counts leave the same sums behind (for labels there are only few different rows), so
@@ -242,8 +247,26 @@ def contributions(metric: Metric, rows: Sequence[Counts]) -> "tuple[float, Value
     distinct: dict[frozenset[tuple[str, float]], int] = {}
     row_numbers = [distinct.setdefault(frozenset(row.items()), len(distinct)) for row in leaving.rows]
     without = _without_each(metric.value, leaving.sums, [dict(row) for row in distinct])[row_numbers]
+    if not numpy.isfinite(without).all():
+        raise UserError(
+            f"its value is {float(without[~numpy.isfinite(without)][0]):g} once a sample is left out; where it would "
+            "divide by zero, let it return the worst score"
+        )
     return value, value + (len(rows) - 1) * (without.mean() - without)
 
+
+def _check_value(metric: Metric, value: float) -> None:
+    """Raises `UserError` for a value that the metric cannot have."""
+    if not math.isfinite(value):
+        remedy = "where it would divide by zero, let it return the worst score"
+        raise UserError(f"its value is {value:g}; {remedy}")
+    slack = ROUNDING * max(1.0, abs(value))
+    if not metric.low - slack <= value <= metric.high + slack:
+        raise UserError(f"its value is {value:g}, and its range is {metric.range_text}")
+
+
+ROUNDING = 1e-9
+"""By how much a value may lie outside its range for the order in which its sums were added up."""
 
 _CELLS = 500_000
 """Numbers held at once while each row is left out in turn: 4 MB per array."""

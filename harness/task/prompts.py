@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.errors import PLUGIN_FAULTS, UserError, raised, suggest
+from harness.errors import UserError, short_repr, suggest
+from harness.plugin_code import plugin_code
 from harness.task.conversation import assistant_turn, plain_text, system_of, without_system
 from harness.task.samples import Sample, Turn
+from harness.visible import is_whole
 
 Demonstrations = Literal["random", "balanced", "fixed", "nearest"]
 """How few-shot demonstrations are taken from the training samples.
@@ -146,16 +148,33 @@ def _rendered_elsewhere(
     sample: Sample,
     demonstrations: Sequence[Sample],
 ) -> Rendered:
-    try:
-        return render_sample(sample, demonstrations)
-    except UserError:
-        raise
-    except PLUGIN_FAULTS as error:
-        names = ", ".join(f"'{demonstration.id}'" for demonstration in demonstrations)
-        after = f" after the demonstrations {names}" if names else ""
-        raise UserError(
-            f"sample '{sample.id}' cannot be rendered{after}: the task's render {raised(error)}"
-        ) from error
+    names = ", ".join(f"'{demonstration.id}'" for demonstration in demonstrations)
+    after = f" after the demonstrations {names}" if names else ""
+    place = f"sample '{sample.id}' cannot be rendered{after}"
+    with plugin_code(place, "the task's render"):
+        rendered = render_sample(sample, demonstrations)
+    fault = _rendered_fault(rendered)
+    if fault:
+        raise UserError(f"{place}: the task's render {fault}")
+    return rendered
+
+
+def _rendered_fault(rendered: object) -> str:
+    """What is wrong with what a task's own `render` returned, in words; empty when nothing is."""
+    if not isinstance(rendered, Rendered):
+        return f"returned {short_repr(rendered)}, expected a Rendered"
+    texts = {"text": rendered.text, "before": rendered.before, "after": rendered.after}
+    for turn in rendered.messages:
+        content = turn.get("content") if isinstance(turn, dict) else None
+        if not (isinstance(content, str) and isinstance(turn.get("role"), str)):
+            return f"returned the turn {short_repr(turn)}; a turn has a role and a content, which are texts"
+        texts[f"turn '{short_repr(content)}'"] = content
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            return f"returned {short_repr(text)} as its {name}, expected a text"
+        if not is_whole(text):
+            return f"returned half of a surrogate pair in its {name}, which no file can hold"
+    return ""
 
 
 def prompt_row(

@@ -12,11 +12,11 @@ from typing import Any
 import pydantic_core
 
 from harness.records.result import Result
+from harness.visible import visible
 from leaderboards.download.figures import schema
 from leaderboards.download.records import records
 from leaderboards.gathered import Site
 from leaderboards.rank.flags import troubles
-from leaderboards.text import visible
 from leaderboards.write.former_pages import FormerPages, PageStamp
 
 RUNS, CHECKSUMS = "runs.jsonl", "SHA256SUMS"

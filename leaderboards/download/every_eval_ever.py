@@ -21,11 +21,12 @@ from harness.records.scores import MetricCard, TaskCard
 from harness.statistics import CONFIDENCE, Estimate
 from harness.sweep.run import Candidate
 from harness.task.metric import Scale
+from harness.visible import visible
 from leaderboards.gathered import Site
 from leaderboards.money.ledger import Entry
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.tables import Row
-from leaderboards.text import slug, visible
+from leaderboards.text import slug
 
 SCHEMA_VERSION = "0.3.0"
 TOYS = "gainboard/"

@@ -10,9 +10,10 @@ import math
 from typing import Any
 
 from harness.records.result import Result
+from harness.visible import visible
 from leaderboards.gathered import Site
 from leaderboards.rank.comparable import groups
-from leaderboards.text import slug, visible
+from leaderboards.text import slug
 
 
 def records(site: Site) -> dict[str, str]:

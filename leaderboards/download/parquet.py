@@ -5,8 +5,8 @@ from typing import IO, Any, Literal, get_args, get_origin
 import pyarrow
 import pyarrow.parquet
 
+from harness.visible import visible
 from leaderboards.download.figures import RowFigures
-from leaderboards.text import visible
 
 
 def write_parquet(figures: dict[str, Any], file: IO[bytes]) -> None:

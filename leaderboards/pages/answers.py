@@ -8,12 +8,13 @@ from markupsafe import escape
 
 from harness.records.scores import MetricCard
 from harness.sweep.methods import Method
+from harness.visible import visible
 from leaderboards.gathered import Site
 from leaderboards.links import samples_href, task_href
 from leaderboards.pages.arms import Arm, Arms, Kind
 from leaderboards.pages.grid import Pairs, Tone
 from leaderboards.pages.kinds import Page
-from leaderboards.text import count_of, in_units, shortened, slug, visible
+from leaderboards.text import count_of, in_units, shortened, slug
 
 MOST_A_PAGE = 100
 """Samples on a page."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.statistics import Estimate, FloatArray
+from harness.visible import visible
 from leaderboards.gathered import Site, range_of
 from leaderboards.links import model_href, row_slug, task_href
 from leaderboards.money.ledger import Entry
@@ -23,7 +24,7 @@ from leaderboards.pages.heads import MOST_COMPARED, compared_rows
 from leaderboards.pages.kinds import Page
 from leaderboards.rank.comparisons import Differences, TaskComparison, compare_rows, differences_of
 from leaderboards.rank.tables import Row
-from leaderboards.text import MINUS, MISSING, interval, points, usd, visible
+from leaderboards.text import MINUS, MISSING, interval, points, usd
 
 ALL = slice(0, 4)
 """Of a task's figures those that a pair has over all tasks, too: the difference, its ends, whether it is

@@ -83,6 +83,9 @@ class RunPage:
     cut: str
     """That many answers were cut, and what to do; empty where few were."""
 
+    lost: Pairs
+    """Metrics that could not be computed, and why."""
+
     guards: Grid | None
     command: str
     excerpt: Excerpt
@@ -153,6 +156,7 @@ def run_page(result: Result, members: Sequence[Result], around: Surroundings) ->
         diverged=tuple(training.diverged for training in result.trainings if training.diverged),
         noticed=_noticed(result.preflight, result.generation.bos),
         cut=result.often_cut,
+        lost=tuple(sorted(result.lost.items())),
         guards=_guard_grid(result.generation.guards),
         command=provenance.command,
         excerpt=load_excerpt(around.folder, result),

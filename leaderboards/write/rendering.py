@@ -13,7 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.sweep.methods import METHOD_TABLE
-from leaderboards.text import shown, visible
+from harness.visible import visible
+from leaderboards.text import shown
 from leaderboards.write.cache import code_version
 from leaderboards.write.former_pages import FormerPages, PageStamp
 

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness.visible import visible
 from leaderboards.chart.cost import ScoreScale, short_label
 from leaderboards.decide.cases import Case, Choices, Rival
 from leaderboards.decide.scenario import BUDGETS, Field, Scenario, need_fields, price_fields
 from leaderboards.decide.swings import INPUTS
 from leaderboards.pages.cost_page.sentences import INPUT_TITLES
 from leaderboards.rank.draws import STEP
-from leaderboards.text import Unit, visible
+from leaderboards.text import Unit
 
 
 def script_data(

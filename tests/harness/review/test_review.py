@@ -23,8 +23,8 @@ from harness.review.state import ReviewState, review_state, reviewed_share
 from harness.review.terminal import interview, keyboard, show_state
 from harness.review.verdicts import Opinion, PromptVerdict, add_verdicts, judge, read_verdicts
 from harness.task import PromptSet, Rendered, Sample, Splits, Task
+from harness.visible import visible
 from leaderboards.pages.review import write_review
-from leaderboards.text import visible
 
 DAY = date(2026, 3, 1)
 TEMPLATES = {"plain": "{text} + 1", "words": "What comes after {text}?"}

@@ -2,10 +2,12 @@
 
 import itertools
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas
 import pytest
 from synthetic import make_run, task_card
@@ -20,6 +22,7 @@ from harness.score.finish import TaskFacts, collapse, finish
 from harness.score.judging import Scored, cluster_of, collect, score_predictions
 from harness.statistics import cluster_numbers, score
 from harness.task import Metric, PromptSet, Reply, Sample, Task
+from harness.task.metric import Leaving
 
 LABELS = ("a", "b", "c")
 
@@ -241,9 +244,12 @@ def test_a_metric_that_raises_on_one_sample_is_that_sample_s_error_and_no_zero()
 
 def test_a_metric_that_needs_what_the_task_does_not_give_says_so() -> None:
     task = adding(metrics=("exact_match", "perplexity"))
-    (error,) = scored(task, samples("1"), ["1"]).table()["error"]
+    result = scored(task, samples("1", "2"), ["1", "2"])
+    error = result.lost["perplexity"]
     assert error.startswith("metric 'perplexity': ")
     assert "output = 'perplexity'" in error
+    assert error.endswith(" (so on every answer)")
+    assert result.metrics["exact_match"].n == 2
 
 
 @pytest.mark.parametrize(
@@ -266,6 +272,119 @@ def test_a_count_that_is_no_number_is_that_sample_s_error() -> None:
     )
     result = scored(adding(metrics=("exact_match", odd)), samples("1", "2"), ["1", "inf"])
     assert errors(result) == ["", "metric 'odd': it gives inf, which is no number to add up"]
+
+
+def counting(**changes: Any) -> Metric:
+    """The share of right answers, as a corpus metric."""
+    declared: dict[str, Any] = {
+        "counts": lambda reply: {"n": 1.0, "right": float(reply.answer in reply.targets)},
+        "value": lambda sums: sums["right"] / sums["n"],
+        "details": lambda sums: {"right": sums["right"]},
+    }
+    return Metric("own", "own", **{**declared, **changes})
+
+
+def no_value(sums: Any) -> Any:
+    raise SystemExit(0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [
+        (
+            counting(value=lambda sums: sums["right"] * np.nan),
+            "metric 'own': its value is nan; where it would divide",
+        ),
+        (counting(value=lambda sums: sums["n"]), "metric 'own': its value is 2, and its range is 0 to 1"),
+        (
+            counting(value=lambda sums: 0 / (sums["n"] - 1)),
+            "metric 'own': its value is nan once a sample is left out",
+        ),
+        (counting(value=lambda sums: [0.0, 1.0]), "metric 'own' raised TypeError: "),
+        (
+            counting(value=lambda sums: "much"),
+            "metric 'own' raised ValueError: could not convert string to float",
+        ),
+        (counting(value=no_value), "metric 'own' called exit(0) (test_score.py, line "),
+        (counting(leaving=lambda rows: Leaving({}, [])), "metric 'own': leaving gives 0 rows for 2 samples"),
+        (
+            counting(counts=lambda reply: {7: 1.0}),
+            "metric 'own': it counts under 7, and a name of counts is a text",
+        ),
+        (
+            Metric("own", "own", score=lambda reply: float(reply.answer) + 9.0),
+            "metric 'own': it scores 10, and its",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value encountered")
+def test_a_metric_that_fails_costs_the_run_that_metric_alone(metric: Metric, told: str) -> None:
+    result = scored(adding(metrics=("exact_match", metric)), samples("1", "2"), ["1", "2"])
+    assert set(result.lost) == {"own"}
+    assert result.lost["own"].startswith(told)
+    assert set(result.metrics) == {"exact_match"}
+    assert errors(result) == ["", ""]
+    assert not [name for name in result.table().columns if name.endswith("own")]
+    alone = adding(metrics=(metric,), primary_metric="own")
+    if metric.counts is None or "counts under" in told:
+        assert errors(scored(alone, samples("1", "2"), ["1", "2"]))[0].startswith(told)
+    else:
+        with pytest.raises(
+            UserError, match=r"The task is ranked by it: correct it, and the same command scores"
+        ):
+            scored(alone, samples("1", "2"), ["1", "2"])
+
+
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        (lambda sums: {"right": float("nan")}, "metric 'own': it gives nan, which is no number"),
+        (lambda sums: {"\ud83d": 1.0}, "metric 'own': details has a part named '\\ud83d'"),
+        (lambda sums: None, "metric 'own': details raised AttributeError: "),
+        (no_value, "metric 'own': details called exit(0) (test_score.py, line "),
+    ],
+)
+def test_details_that_fail_cost_the_details_alone(details: Any, told: str) -> None:
+    metric = counting(details=details)
+    result = scored(adding(metrics=(metric,), primary_metric="own"), samples("1", "2"), ["1", "9"])
+    assert result.lost["details of own"].startswith(told)
+    assert result.metrics["own"].value == 0.5
+    assert result.metrics["own"].details == {}
+
+
+def test_a_corpus_metric_that_fails_on_clean_or_well_formed_samples_alone_is_told() -> None:
+    metric = counting(value=lambda sums: np.where(sums["n"] < 2, np.nan, sums["right"] / sums["n"]))
+    task = adding(metrics=("exact_match", metric))
+    result = scored(task, samples("1", "2", "3"), ["1", "2", "3"], overlapping=("0", "1"))
+    assert set(result.metrics) == {"exact_match", "own"}
+    assert set(result.clean) == {"exact_match"}
+    assert "its value is nan" in result.lost["own of clean samples"]
+
+
+def test_half_a_surrogate_pair_in_an_answer_is_that_sample_s_error() -> None:
+    task = adding(extract=lambda completion: json.loads(completion)["x"])
+    result = scored(task, samples("1", "2"), ['{"x": "1"}', '{"x": "\\ud83d"}'])
+    assert errors(result) == ["", "extract returned half of a surrogate pair, which no file can hold"]
+    assert result.metrics["exact_match"].n == 1
+
+
+def test_an_error_that_quotes_half_a_surrogate_pair_can_be_saved(tmp_path: Path) -> None:
+    def fail(completion: str) -> str:
+        raise UserError("no \ud83d") if completion == "1" else ValueError("no \ud83d")
+
+    result = scored(adding(extract=fail), samples("1", "2"), ["1", "2"])
+    assert errors(result)[0] == "extract: no \\ud83d"
+    result.table().to_parquet(tmp_path / "predictions.parquet")
+
+
+def test_what_a_metric_changes_of_the_process_does_not_move_the_results(tmp_path: Path) -> None:
+    def wander(reply: Reply) -> float:
+        os.chdir("/")
+        return 1.0
+
+    before = Path.cwd()
+    scored(adding(metrics=("exact_match", Metric("own", "own", score=wander))), samples("1"), ["1"])
+    assert Path.cwd() == before
 
 
 def test_a_template_without_any_scored_sample_leaves_no_score_over_templates() -> None:

@@ -195,6 +195,11 @@ def test_a_training_that_went_wrong_is_marked_with_its_reason_wherever_its_row_i
     assert row(publish(results, site), "small", "lora")[word] == 1
 
 
+def test_a_run_without_one_of_its_metrics_says_why(results: Path) -> None:
+    shown = page(results, lost={"own": "metric 'own': its value is nan <b>"})
+    assert "Without own: metric 'own': its value is nan <b>." in shown
+
+
 CUT = (
     "3 of 40 answers were cut before the model ended them (max_tokens = 8); raise max_tokens in the task or "
     "under [generation]; 1 of them within a thought: raise the candidate's max_thought_tokens, or turn "

@@ -34,6 +34,7 @@ from harness.records.store import read_results
 from harness.records.training import ResourceUse, TrainingRecord
 from harness.sweep.methods import Method
 from harness.sweep.settings import Generation
+from harness.visible import visible
 from leaderboards import publish, shipped_board
 from leaderboards.board import load_board, shipped_boards
 from leaderboards.money.frontier import staircase
@@ -51,7 +52,6 @@ from leaderboards.text import (
     shortened,
     slug,
     usd,
-    visible,
     volume,
 )
 

@@ -1,0 +1,1 @@
+"""What the program says, and the one place that text of others passes on its way to a terminal or a log."""
