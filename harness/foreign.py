@@ -16,6 +16,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from harness.errors import UserError, one_line
 
 
@@ -155,9 +157,31 @@ def json_object(contents: bytes) -> dict[str, Any]:
 
 
 def check_keys(contents: bytes) -> None:
-    """Raise `ForeignFileError` for JSON in which an object has a key twice: readers that take the last one, and
-    people who read the first, would see different records."""
+    """Raise `ForeignFileError` for JSON in which an object has a key twice: readers that take the last one,
+    and people who read the first, would see different records."""
+    try:
+        # As many keys as there are colons behind quotes: none was there twice. This is several times faster.
+        if not _SPACED_COLON.search(contents) and contents.count(b'":') == _count_keys(from_json(contents)):
+            return
+    except ValueError:  # no JSON: why is said below
+        pass
     _parsed(contents, object_pairs_hook=_each_once)
+
+
+_SPACED_COLON = re.compile(rb'"\s+:')
+
+
+def _count_keys(parsed: Any) -> int:
+    count = 0
+    waiting = [parsed]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            count += len(part)
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return count
 
 
 def _parsed(contents: bytes, **hooks: Any) -> Any:

@@ -6,6 +6,7 @@ rows; all else is told by the header of each page, by which pages are unpacked, 
 are only claims. The format: https://github.com/apache/parquet-format.
 """
 
+import itertools
 import math
 import mmap
 import os
@@ -190,8 +191,9 @@ def _size_of_texts(contents: "pyarrow.Buffer", paths: Sequence[str]) -> int:
     with parquet.ParquetFile(
         pyarrow.BufferReader(contents), pre_buffer=False, read_dictionary=list(paths)
     ) as file:
-        for path in paths:
-            for array in file.read(columns=[path], use_threads=False).column(0).chunks:
+        # One by one: each part has a dictionary of its own.
+        for group, path in itertools.product(range(file.num_row_groups), paths):
+            for array in file.read_row_group(group, columns=[path], use_threads=False).column(0).chunks:
                 while pyarrow.types.is_list(array.type) or pyarrow.types.is_large_list(array.type):
                     array = array.flatten()
                 if pyarrow.types.is_dictionary(array.type):

@@ -130,12 +130,23 @@ def test_json_that_is_no_object_gets_a_phrase(contents: bytes, fault: str) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ['{"a": 1, "a": 2}', '{"b": [{"c": {}, "a": 1, "a": 1}]}', '{"a": 1, "\\u0061": 2}']
+    "text",
+    [
+        '{"a": 1, "a": 2}',
+        '{"a": 1, "a" : 2}',
+        '{"b": "\\":", "a": 1, "a"\n: 2}',
+        '{"b": [{"c": {}, "a": 1, "a": 1}]}',
+        '{"a": 1, "\\u0061": 2}',
+    ],
 )
 def test_a_key_that_is_given_twice_is_refused(text: str) -> None:
     with pytest.raises(ForeignFileError, match="the key 'a' is given twice"):
         check_keys(text.encode())
+
+
+def test_equal_keys_of_different_objects_and_colons_in_texts_are_no_repetition() -> None:
     check_keys(b'{"a": {"a": 1}, "b": [{"a": 1}, {"a": 1}]}')
+    check_keys(b'{"a": "\\": \\":", "b": "a\\" : 1", "c" : 1}')
 
 
 @pytest.mark.parametrize(
