@@ -15,7 +15,9 @@ from harness.errors import UserError
 from harness.jsonl import read_jsonl
 from harness.metrics import (
     METRICS,
+    DateFormat,
     LabelSet,
+    NumberFormat,
     NumberRange,
     OrderedLabels,
     first_json,
@@ -47,8 +49,10 @@ __all__ = [
     "AnalysedSample",
     "Analysis",
     "AnalysisTable",
+    "DateFormat",
     "LabelSet",
     "Metric",
+    "NumberFormat",
     "NumberRange",
     "OrderedLabels",
     "PromptSet",

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.authoring.answers import AnswerKind, Shape, answer_kind, literal
+from harness.authoring.answer_shapes import AnswerKind, Shape, literal
+from harness.authoring.answers import answer_kind
 from harness.authoring.examples import EXAMPLES
 from harness.authoring.given_tables import COPIED
 from harness.authoring.scaffold import NewTask, check_name, example_line

@@ -96,6 +96,15 @@ class GivenTables:
         rows = chain.from_iterable(table.rows for table in self.tables.values())
         return [row.get(column) or "" for row in rows]
 
+    def place_of(self, index: int) -> str:
+        """Where the target of this index among `targets` stands."""
+        for table in self.tables.values():
+            if index < len(table.rows):
+                break
+            index -= len(table.rows)
+        row = f"row {index + 1}"
+        return row if len(self.tables) == 1 else f"{table.name}, {row},"
+
     def cut(self, columns: Columns, empty_target: str | None) -> Splits:
         """The splits. Raises `UserError` for whatever is wrong with the rows."""
         parts: dict[str, float | TableRows] = {**self.shares, **self.tables}

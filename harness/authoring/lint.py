@@ -15,6 +15,7 @@ from harness.metrics import chance_level, find_metric, majority_level
 from harness.metrics.constraints import CONSTRAINTS
 from harness.metrics.label_sets import SEPARATORS
 from harness.metrics.overlap import OVERLAP
+from harness.plan.unread_scripts import unread_scripts
 from harness.task import Sample, Task
 from harness.task.conversation import frame_of, turn_text
 from harness.task.prompts import ends_in_white_space, fields_of, render, slot_of
@@ -77,6 +78,7 @@ def lint(task: Task, dataset: Dataset) -> list[str]:
         *_open_ended(task),
         *_fixed_left_out(task),
         *_overlong(task, prompts),
+        *unread_scripts(task, dataset.test),
         *_same_wordings(task, spread(dataset.test, MOST_COMPARED)),
         *_leaks(task, searched),
         *choice_faults(task, dataset, searched),

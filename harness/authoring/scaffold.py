@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.authoring.answers import Shape, answer_kind, decision
+from harness.authoring.answer_shapes import Shape
+from harness.authoring.answers import answer_kind, decision
 from harness.authoring.examples import EXAMPLES, certain_reply, score_of
 from harness.authoring.given_tables import Columns, read_given, remarks_on
 from harness.authoring.task_source import NAMES, task_source
@@ -77,7 +78,7 @@ def new_task(
     # Every fault of the user's tables is raised here, before anything is written.
     given_tables = read_given(source, dev=dev, test=test, sheet=sheet)
     targets = given_tables.targets(columns.target)
-    kind = answer_kind(targets, shape)
+    kind = answer_kind(targets, shape, place_of=given_tables.place_of)
     splits = given_tables.cut(columns, kind.empty_target)
     written = folder / name
     with naming_what_is_written(written.parent):
@@ -96,7 +97,7 @@ def new_task(
         written,
         decision(kind, len(set(targets))),
         power,
-        tuple(remarks_on(splits, columns, given_tables)),
+        (*kind.remarks, *remarks_on(splits, columns, given_tables)),
         tuple(f"{table}, {change.line}" for table, change in given_tables.changes(columns)),
     )
 

@@ -4,12 +4,13 @@ import keyword
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.authoring.answers import AnswerKind, literal
+from harness.authoring.answer_shapes import AnswerKind, literal
 from harness.authoring.given_tables import Columns
 
 NAMES = frozenset(
     {
-        "CHOICES", "DATA", "DEV", "LABELS", "LabelSet", "NUMBERS", "NumberRange", "OrderedLabels", "Path",
+        "CHOICES", "DATA", "DATES", "DEV", "DateFormat", "LABELS", "LabelSet",
+        "NUMBERS", "NumberFormat", "NumberRange", "OrderedLabels", "Path",
         "PromptSet", "Row", "Sample", "Splits", "TEST", "Task", "chat_sample", "chat_splits", "first_json",
         "first_json_object", "load", "table_splits", "task", "to_sample",
     }

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.authoring.answers import SHAPES
+from harness.authoring.answer_shapes import SHAPES
 from harness.cli.next_step import print_next, task_folders
 from harness.cli.verb import (
     DONE,

@@ -34,6 +34,7 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
     from harness.plan.estimate import Estimator
     from harness.plan.runs import is_done
     from harness.plan.shortages import shortages_of
+    from harness.plan.unread_scripts import unread_scripts_of
     from harness.sweep.engines import ENGINE_TABLE, default_engine
 
     engine = default_engine() if options.engine == "auto" else options.engine
@@ -57,7 +58,7 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
     _print_total(total, console)
     print_machine(machine, console)
     _print_powers(powers, console)
-    for sentence in shortages_of(planned.sweep, planned.tasks):
+    for sentence in (*shortages_of(planned.sweep, planned.tasks), *unread_scripts_of(planned.tasks)):
         console.print(SIGNS["warning"], escape(sentence), highlight=False)
     if planned.ensembles:
         say(f"Then {len(planned.sweep.ensembles)} ensembles, made of these.")

@@ -129,6 +129,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     from harness.driver.progress import SweepProgress, json_lines
     from harness.plan.prepare import prepare
     from harness.plan.shortages import shortages_of
+    from harness.plan.unread_scripts import unread_scripts_of
 
     planned = prepare(
         path,
@@ -147,7 +148,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     progress = SweepProgress(console, emit=json_lines if options.json else None)
     engine = _engine(options, progress)
     executor = _executor(options, sweep)
-    for sentence in shortages_of(sweep, planned.tasks):
+    for sentence in (*shortages_of(sweep, planned.tasks), *unread_scripts_of(planned.tasks)):
         progress.note(sentence)
     try:
         outcome = run_sweep(

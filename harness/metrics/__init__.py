@@ -4,11 +4,13 @@ from harness.errors import UserError, suggest
 from harness.metrics.answers import answer_of, first_json, first_json_object, last_number
 from harness.metrics.classes import CLASSES
 from harness.metrics.constraints import CONSTRAINTS, check_constraints
+from harness.metrics.dates import DateFormat
 from harness.metrics.json_trees import JSON_TREES
 from harness.metrics.label_sets import LabelSet
 from harness.metrics.levels import chance_level, constant_answer, majority_level
 from harness.metrics.likelihood import LIKELIHOOD
 from harness.metrics.matching import MATCHING
+from harness.metrics.number_format import NumberFormat
 from harness.metrics.numbers import NumberRange
 from harness.metrics.ordered_labels import OrderedLabels
 from harness.metrics.overlap import OVERLAP
@@ -28,8 +30,10 @@ from harness.task.metric import (
 __all__ = [
     "METRICS",
     "Counts",
+    "DateFormat",
     "LabelSet",
     "Metric",
+    "NumberFormat",
     "NumberRange",
     "OrderedLabels",
     "Reply",

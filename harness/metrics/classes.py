@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.task.metric import Counts, Leaving, Metric, Reply, sums_of
 from harness.task.output import ANSWERS
+from harness.task.words import composed
 
 if TYPE_CHECKING:
     from harness.task.metric import Values
@@ -47,7 +48,7 @@ class _Classes:
 
 
 def _counts(reply: Reply) -> Counts:
-    answer, right = reply.answer.strip(), reply.true_class
+    answer, right = composed(reply.answer).strip(), reply.true_class
     return {f"tp {right}": 1} if answer == right else {f"fn {right}": 1, f"fp {answer}": 1}
 
 

@@ -16,6 +16,7 @@ from harness.metrics.classes import Sums, by_class, macro_f1
 from harness.metrics.matching import best
 from harness.task.metric import Counts, Metric, Reply
 from harness.task.output import ANSWERS
+from harness.task.words import composed
 
 if TYPE_CHECKING:
     from harness.task.metric import Values
@@ -55,6 +56,7 @@ class LabelSet:
     """What a set without a label is written as."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(map(composed, self.labels)))
         mark = self.separator.strip() or self.separator
         for label in self.labels:
             if not label.strip() or label != label.strip():
@@ -76,7 +78,7 @@ class LabelSet:
         They are parted by the separator, or, where that gives other texts than labels, by any of
         `SEPARATORS`; a JSON list is read, too. Order and repetition do not matter; case does.
         """
-        text = text.strip()
+        text = composed(text).strip()
         if not text:
             return ReadLabels(frozenset(), ("",))
         if text == self.none:
@@ -247,7 +249,7 @@ def json_labels(text: str) -> list[str] | None:
         return None
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         return None
-    return [part.strip() for part in parts if part.strip()]
+    return [composed(part).strip() for part in parts if part.strip()]
 
 
 def _micro_f1(sums: Sums) -> "Values":

@@ -9,16 +9,18 @@ from harness.metrics.answers import last_number
 from harness.metrics.likelihood import choice_logprobs
 from harness.task.metric import Metric, Reply
 from harness.task.output import ANSWERS
-from harness.task.words import spaced, without_punctuation
+from harness.task.words import composed, spaced, without_punctuation
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def best(score: Callable[[str, str], float]) -> Callable[[Reply], float]:
-    """A score of an answer against one target, turned into one of a reply: the best over its targets."""
+    """A score of an answer against one target, turned into one of a reply: the best over its targets. Both are
+    composed (Unicode NFC) before."""
 
     def best_score(reply: Reply) -> float:
-        return max((score(reply.answer, target) for target in reply.targets), default=0.0)
+        answer = composed(reply.answer)
+        return max((score(answer, composed(target)) for target in reply.targets), default=0.0)
 
     return best_score
 

@@ -16,7 +16,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
-from harness.metrics.answers import last_number
+from harness.metrics.number_format import PLAIN_NUMBERS, NumberFormat
 from harness.task.metric import Counts, Metric, Reply
 from harness.task.output import ANSWERS
 
@@ -42,6 +42,9 @@ class NumberRange:
     tolerance: float | None = None
     """With it, the share of answers that miss by no more is measured, too; in the unit of the targets."""
 
+    written: NumberFormat = PLAIN_NUMBERS
+    """How targets write numbers, by which answers are read, too."""
+
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise UserError(
@@ -54,25 +57,25 @@ class NumberRange:
     def metrics(self) -> tuple[Metric, ...]:
         """Mean absolute error, root mean squared error, Pearson's and Spearman's correlation, and with a
         tolerance the share of answers within it."""
-        width = self.high - self.low
+        width, unit = self.high - self.low, self.written.unit or "the unit of the targets"
         errors = (
             Metric(
                 "mae",
-                "mean absolute error, in the unit of the targets",
+                f"mean absolute error, in {unit}",
                 self._nearest_error,
-                parses=_has_number,
-                constants=_constants(median),
+                parses=self.written.has_number,
+                constants=self._constants(median),
                 high=width,
                 higher_is_better=False,
                 outputs=ANSWERS,
             ),
             Metric(
                 "rmse",
-                "root of the mean squared error, in the unit of the targets",
+                f"root of the mean squared error, in {unit}",
                 counts=self._squares,
                 value=_root_mean,
-                parses=_has_number,
-                constants=_constants(fmean),
+                parses=self.written.has_number,
+                constants=self._constants(fmean),
                 high=width,
                 higher_is_better=False,
                 outputs=ANSWERS,
@@ -82,7 +85,7 @@ class NumberRange:
                 "Pearson's correlation of answers and targets",
                 counts=self._moments,
                 value=_pearson,
-                parses=_has_number,
+                parses=self.written.has_number,
                 low=-1.0,
                 outputs=ANSWERS,
             ),
@@ -91,7 +94,7 @@ class NumberRange:
                 "Spearman's correlation of answers and targets: Pearson's of their ranks",
                 counts=self._pair,
                 value=_spearman,
-                parses=_has_number,
+                parses=self.written.has_number,
                 low=-1.0,
                 outputs=ANSWERS,
             ),
@@ -107,7 +110,7 @@ class NumberRange:
             "within_tolerance",
             f"the answer misses by no more than {tolerance:g}",
             score,
-            parses=_has_number,
+            parses=self.written.has_number,
             binary=True,
             outputs=ANSWERS,
         )
@@ -120,10 +123,10 @@ class NumberRange:
         return min(pairs, key=lambda pair: abs(pair[0] - pair[1]))
 
     def _against(self, answer: str, target: str) -> tuple[float, float]:
-        written = last_number(target)
-        if not written:
+        target_number = self.written.read(target)
+        if not target_number:
             raise UserError(f"the target {target!r} holds no number")
-        expected, number = float(written), last_number(answer)
+        expected, number = float(target_number), self.written.read(answer)
         farther = self.low if expected - self.low > self.high - expected else self.high
         worst = min(abs(farther - expected), self.high - self.low)
         if not number:
@@ -147,19 +150,16 @@ class NumberRange:
         answer, target = self._placed(reply)
         return {f"{answer!r} {target!r}": 1}
 
+    def _constants(
+        self, middle: Callable[[Sequence[float]], float]
+    ) -> Callable[[Sequence[str]], Sequence[str]]:
+        """The number that has the least error to all training targets."""
 
-def _has_number(reply: Reply) -> bool:
-    return last_number(reply.answer) != ""
+        def constants(targets: Sequence[str]) -> Sequence[str]:
+            numbers = [float(number) for target in targets if (number := self.written.read(target))]
+            return [f"{middle(numbers):.6f}".replace(".", self.written.decimal)] if numbers else []
 
-
-def _constants(middle: Callable[[Sequence[float]], float]) -> Callable[[Sequence[str]], Sequence[str]]:
-    """The number that has the least error to all training targets."""
-
-    def constants(targets: Sequence[str]) -> Sequence[str]:
-        numbers = [float(number) for target in targets if (number := last_number(target))]
-        return [f"{middle(numbers):.6f}"] if numbers else []
-
-    return constants
+        return constants
 
 
 def _root_mean(sums: Sums) -> "Values":

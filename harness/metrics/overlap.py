@@ -5,14 +5,16 @@ The libraries rouge-score and sacrebleu compute them; they are loaded when the f
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+import regex
 
 from harness.metrics.matching import best
 from harness.task.metric import Counts, Metric, Reply
 from harness.task.output import ANSWERS
-from harness.task.words import has_other_letters, words_of
+from harness.task.words import composed, has_other_letters, words_of
 
 if TYPE_CHECKING:
     from harness.task.metric import Values
@@ -27,6 +29,20 @@ _NOT_STEMMED = 3
 _MOST_WORDS = 2_000
 """Words of a text that ROUGE reads. Its longest common subsequence fills a table of all words of one text by
 all words of the other."""
+
+
+MOST_DROPPED = 0.1
+"""Share of the letters of Latin texts from which on ROUGE misreads them: it drops all but a to z, which parts
+German into its words but for some and Vietnamese into pieces."""
+
+_LATIN_LETTER = regex.compile(r"\p{Latin}")
+
+
+def dropped_by_rouge(texts: Iterable[str]) -> float:
+    """The share of the letters of these texts that ROUGE drops, from 0 to 1: those of Latin texts but a to z."""
+    joined = "".join(composed(text) for text in texts if not has_other_letters(text))
+    letters = _LATIN_LETTER.findall(joined)
+    return sum(not letter.isascii() for letter in letters) / len(letters) if letters else 0.0
 
 
 class _StemmingTokenizer:
@@ -87,8 +103,8 @@ def _corpus_metric(
     """
 
     def counts(reply: Reply) -> Counts:
-        references = [[target] for target in reply.targets or ("",)]
-        (statistics,) = _sacrebleu(name)._extract_corpus_statistics([reply.answer], references)
+        references = [[composed(target)] for target in reply.targets or ("",)]
+        (statistics,) = _sacrebleu(name)._extract_corpus_statistics([composed(reply.answer)], references)
         return dict(zip(parts, statistics, strict=True))
 
     def value(sums: Mapping[str, "Values"]) -> "Values":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.task.output import ANSWERS, Output
+from harness.task.words import composed
 
 if TYPE_CHECKING:
     import numpy
@@ -59,13 +60,14 @@ class Reply:
             object.__setattr__(self, "answer", "" if self.answer is None else str(self.answer))
 
     def accepts(self, text: str) -> bool:
-        """Whether `text` is an accepted answer, ignoring white space around it."""
-        return text.strip() in {target.strip() for target in self.targets}
+        """Whether `text` is an accepted answer, ignoring white space around it and how accents are encoded."""
+        return composed(text).strip() in {composed(target).strip() for target in self.targets}
 
     @property
     def true_class(self) -> str:
         """The class this sample counts under: the answer if it is accepted, else the first target."""
-        return (self.answer if self.accepts(self.answer) or not self.targets else self.targets[0]).strip()
+        accepted = self.answer if self.accepts(self.answer) or not self.targets else self.targets[0]
+        return composed(accepted).strip()
 
 
 @dataclass(frozen=True)

@@ -89,19 +89,20 @@ def _plain(argument: Any) -> Any:
 
 _BLOCK = re.compile(rf"{BEGIN}(.*?)(?:{END}|\Z)", re.DOTALL)
 _MARKS = re.compile(r"<\|python_tag\|>|<\|tool_calls?\|>|<\|/tool_calls?\|>|functools(?=\s*\[)")
-_FENCE = re.compile(r"```(?:json|python)?\s*(.*?)```", re.DOTALL)
-_OF_MISTRAL = re.compile(r"([\w.-]+)(?:\[CALL_ID\][\w-]+)?(?:\[ARGS\])?\s*(?=\{)")
+# Quantifiers are possessive, and names begin where no other does: a model may write anything, and what matches
+# nothing must not be tried again from each of its letters.
+_FENCE = re.compile(r"```(?:json|python)?+\s*+(.*?)```", re.DOTALL)
+_OF_MISTRAL = re.compile(r"(?<![\w.-])([\w.-]++)(?:\[CALL_ID\][\w-]++)?+(?:\[ARGS\])?+\s*+(?=\{)")
 _OF_DEEPSEEK = re.compile(
     r"<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?\s*([\w.-]+)\s*(?:<｜tool▁sep｜>)?(.*?)"
     r"(?:<｜tool▁call▁end｜>|\Z)",
     re.DOTALL,
 )
-_OF_QWEN_CODER = re.compile(r"<function=([^>\s]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
-_PARAMETER = re.compile(r"<parameter=([^>\s]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
-_OF_GLM = re.compile(
-    r"\s*([\w.-]+)\s*((?:<arg_key>.*?</arg_key>\s*<arg_value>.*?</arg_value>\s*)*)", re.DOTALL
-)
-_ARGUMENT = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
+_OF_QWEN_CODER = re.compile(r"<function=([^<>\s]++)>(.*?)(?:</function>|\Z)", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([^<>\s]++)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_OF_GLM = re.compile(r"\s*+([\w.-]++)\s*+")
+_ARGUMENT = re.compile(r"<arg_key>([^<]*+)</arg_key>\s*+<arg_value>(.*?)</arg_value>\s*+", re.DOTALL)
+_BETWEEN_CALLS = re.compile(r"[ \t\r\n;,]*+")
 
 
 def _blocks(text: str) -> AssistantTurn | None:
@@ -118,12 +119,22 @@ def _blocks(text: str) -> AssistantTurn | None:
 def _tagged_calls(block: str) -> list[ToolCall]:
     calls = []
     for name, body in _OF_QWEN_CODER.findall(block):
-        calls.append(ToolCall(name, {key: _value(argument) for key, argument in _PARAMETER.findall(body)}))
-    named = None if calls else _OF_GLM.fullmatch(block)
-    if named:
-        pairs = _ARGUMENT.findall(named[2])
-        calls.append(ToolCall(named[1], {key.strip(): _value(argument) for key, argument in pairs}))
-    return calls
+        # Without what follows the last end, each parameter that begins also ends.
+        ended = "".join(body.rpartition("</parameter>")[:2])
+        calls.append(ToolCall(name, {key: _value(argument) for key, argument in _PARAMETER.findall(ended)}))
+    return calls or _glm_calls(block)
+
+
+def _glm_calls(block: str) -> list[ToolCall]:
+    """A name, and after it nothing but pairs of tags."""
+    name = _OF_GLM.match(block)
+    if name is None:
+        return []
+    arguments, place = {}, name.end()
+    while pair := _ARGUMENT.match(block, place):
+        arguments[pair[1].strip()] = _value(pair[2])
+        place = pair.end()
+    return [ToolCall(name[1], arguments)] if place == len(block) else []
 
 
 def _value(text: str) -> Any:
@@ -173,7 +184,8 @@ def _json_calls(text: str) -> list[ToolCall]:
     calls: list[ToolCall] = []
     decoder, place = json.JSONDecoder(), 0
     while True:
-        place += len(text[place:]) - len(text[place:].lstrip(" \t\r\n;,"))
+        between = _BETWEEN_CALLS.match(text, place)
+        place = between.end() if between else place
         try:
             written, place = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):

@@ -17,6 +17,11 @@ _NOT_LATIN = regex.compile(r"(?!\p{Latin})\p{L}")
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
 
 
+def composed(text: str) -> str:
+    """The text in composed form (Unicode NFC), so that an é is equal to an e with its accent."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def spaced(text: str) -> str:
     """The text in composed form (NFC), with spaces around each character of a script that has none."""
     if text.isascii():

@@ -244,6 +244,7 @@ def asking(tmp_path: Path, source: Path, *, group: str | None = None) -> NewTask
 
 
 NUMBERS = ("mae", "rmse", "pearson", "spearman", "within_tolerance")
+DATES = ("date_match", "date_parts", "exact_match")
 SENTENCE = "the answer to this one is {}"
 
 
@@ -262,7 +263,7 @@ SENTENCE = "the answer to this one is {}"
         ([f"label {index % 14}" for index in range(40)], "generate", ("exact_match", "rougeL")),
         ([f"label {index % 60}" for index in range(900)], "choice", ("accuracy", "f1_macro")),
         ([f"label {index % 60}" for index in range(599)], "generate", ("exact_match", "rougeL")),
-        ([f"2024-0{1 + index % 9}-{10 + index % 7}" for index in range(900)], "generate", ("exact_match", "rougeL")),
+        ([f"2024-0{1 + index % 9}-{10 + index % 7}" for index in range(900)], "generate", DATES),
         ([f"AB-{index % 60:04}" for index in range(900)], "generate", ("exact_match", "rougeL")),
         ([f"{'canned reply ' * 9}{index % 60}" for index in range(900)], "generate", ("rougeL", "exact_match")),
         (["often"] * 39 + ["once"], "generate", ("exact_match", "rougeL")),
@@ -270,7 +271,7 @@ SENTENCE = "the answer to this one is {}"
         (["ответ" + "а" * index for index in range(40)], "generate", ("exact_match", "rougeL")),
         (["他" * index + "好" for index in range(40)], "generate", ("chrf", "exact_match")),
         (["+" * (index + 1) for index in range(40)], "generate", ("exact_match", "token_f1")),
-        ([f"{index},5" for index in range(40)], "generate", ("exact_match", "rougeL")),
+        ([f"{index},5" for index in range(40)], "generate", NUMBERS),
     ],
     ids=[
         "labels", "ratings", "labels that are even numbers", "scores",
@@ -694,8 +695,8 @@ def test_what_the_answers_are_can_be_stated_or_denied(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "fault"),
     [
-        ("number", "--answers number, row 1: the target is 'account'"),
-        ("json", "--answers json, row 1: the target is 'account'"),
+        ("number", "--answers number: 52 of 52 targets are no numbers: row 1 has 'account', row 2"),
+        ("json", "--answers json: 52 of 52 targets are no JSON objects or lists: row 1 has 'account'"),
         ("ordered", "--answers ordered: the targets are no run of integers such as 1 to 5"),
     ],
 )

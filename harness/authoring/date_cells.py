@@ -1,0 +1,60 @@
+"""Tell whether the cells of a column are dates: `2024-03-15`, `15.03.2024`, `March 15, 2024`."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.metrics.dates import DATE_ORDERS, DateFormat, DateOrder, whole_date
+
+_PARTS: dict[DateOrder, str] = {"YMD": "YYYY MM DD", "DMY": "DD MM YYYY", "MDY": "MM DD YYYY"}
+
+
+@dataclass(frozen=True)
+class DateCells:
+    """A column of dates."""
+
+    written: DateFormat
+    pattern: str
+    """`DD.MM.YYYY`; empty where the cells are not all written in one way, or with names of months."""
+
+    is_ambiguous: bool
+    """Whether no cell tells the day from the month."""
+
+
+def is_date(cell: str) -> bool:
+    """Whether a cell is a day and nothing else, in any order."""
+    return any(orders_of(cell))
+
+
+def orders_of(cell: str) -> frozenset[DateOrder]:
+    """The orders in which a cell is the date of a day; none where it is no date."""
+    dates = {order: whole_date(cell, order) for order in DATE_ORDERS}
+    return frozenset(
+        order
+        for order, written in dates.items()
+        if written is not None and written.day is not None and order in written.orders
+    )
+
+
+def find_date_cells(cells: Sequence[str]) -> DateCells | None:
+    """The dates of a column, if each of its cells is one and all can be read in one order.
+
+    Where none tells day from month, the day is first in 03.04.2024 and 03-04-2024, and the month in 03/04/2024.
+    """
+    if not cells:
+        return None
+    orders = frozenset(DATE_ORDERS).intersection(*map(orders_of, cells))
+    if not orders:
+        return None
+    is_ambiguous = len(orders) == 2
+    order: DateOrder = next(each for each in DATE_ORDERS if each in orders)
+    if is_ambiguous and any("/" in cell for cell in cells):
+        order = "MDY"
+    return DateCells(DateFormat(order), _pattern(cells, order), is_ambiguous)
+
+
+def _pattern(cells: Sequence[str], order: DateOrder) -> str:
+    marks = {re.sub(r"\d", "", cell) for cell in cells}
+    mark = next(iter(marks))[:1]
+    is_one = len(marks) == 1 and marks == {mark * 2} and mark in "-/."
+    return _PARTS[order].replace(" ", mark) if is_one else ""

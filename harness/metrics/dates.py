@@ -1,0 +1,149 @@
+"""Dates as answers: read in the ways in which people and models write them, and compared as days."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Literal, get_args
+
+from harness.errors import UserError
+from harness.metrics.matching import best
+from harness.task.metric import Metric, Reply
+from harness.task.output import ANSWERS
+
+DateOrder = Literal["YMD", "DMY", "MDY"]
+"""In which order year, month and day stand."""
+
+DATE_ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_DATE = re.compile(
+    rf"""
+    (?<! [\d./-] )
+    (?: (?P<year_1> \d{{4}} ) (?P<mark_1> [-/.] ) (?P<month_1> \d{{1,2}} ) (?P=mark_1) (?P<day_1> \d{{1,2}} )
+        (?: [T ]00:00 (?: :00 (?: \.0+ )? )? (?: Z | [+]00:00 )? )?    # midnight, which programs write behind days
+      | (?P<first> \d{{1,2}} ) (?P<mark> [-/.] ) (?P<second> \d{{1,2}} ) (?P=mark) (?P<year> \d{{4}} )
+      | (?P<year_2> \d{{4}} ) 年 (?P<month_2> \d{{1,2}} ) 月 (?P<day_2> \d{{1,2}} ) 日
+      | (?P<day_3> \d{{1,2}} ) (?: st | nd | rd | th | \. )? [ -] (?: of[ ] )?
+            (?P<month_3> {_MONTH} ) (?: \.?,?[ ] | - ) (?P<year_3> \d{{4}} )
+      | (?P<month_4> {_MONTH} ) \.?[ ] (?P<day_4> \d{{1,2}} ) (?: st | nd | rd | th )? ,?[ ] (?P<year_4> \d{{4}} )
+    )
+    (?! [\d/-] | \.\d )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class WrittenDate:
+    """A date in a text."""
+
+    day: date | None
+    """None where there is no such day, as on the 30th of February."""
+
+    orders: frozenset[DateOrder]
+    """Those in which it can be read: of 13/04/2024 only "DMY", of 2024-04-13 and 13 April 2024 any."""
+
+
+@dataclass(frozen=True)
+class DateFormat:
+    """How the targets of a task write dates. Answers may write them in any way.
+
+    Raises `UserError` for an order that is none.
+    """
+
+    order: DateOrder = "YMD"
+    """How to read what has two readings: with "DMY" 03/04/2024 is the third of April, and else the fourth of
+    March."""
+
+    def __post_init__(self) -> None:
+        if self.order not in DATE_ORDERS:
+            allowed = ", ".join(DATE_ORDERS)
+            raise UserError(f"the order of a DateFormat is one of {allowed}, not {self.order!r}")
+
+    def read(self, text: str) -> date | None:
+        """The last date in a text; None where there is none."""
+        days = [written.day for written in written_dates(text, self.order) if written.day is not None]
+        return days[-1] if days else None
+
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Whether the day is right, and how many of year, month and day are."""
+        return (
+            Metric(
+                "date_match",
+                "the last date of the answer is that of a target, however it is written",
+                best(self._match),
+                parses=self._has_date,
+                binary=True,
+                outputs=ANSWERS,
+            ),
+            Metric(
+                "date_parts",
+                "how many of year, month and day are right, as a share",
+                best(self._parts),
+                parses=self._has_date,
+                outputs=ANSWERS,
+            ),
+        )
+
+    def _has_date(self, reply: Reply) -> bool:
+        return self.read(reply.answer) is not None
+
+    def _match(self, answer: str, target: str) -> float:
+        return float(self._parts(answer, target) == 1)
+
+    def _parts(self, answer: str, target: str) -> float:
+        expected, day = self.read(target), self.read(answer)
+        if expected is None:
+            raise UserError(f"the target {target!r} holds no date")
+        if day is None:
+            return 0.0
+        pairs = ((day.year, expected.year), (day.month, expected.month), (day.day, expected.day))
+        return sum(part == right for part, right in pairs) / 3
+
+
+def written_dates(text: str, order: DateOrder = "YMD") -> Iterator[WrittenDate]:
+    """The dates of a text, in order."""
+    return (_written(match, order) for match in _DATE.finditer(text))
+
+
+def whole_date(text: str, order: DateOrder = "YMD") -> WrittenDate | None:
+    """The date that a text is, with nothing else in it; None for any other text."""
+    match = _DATE.fullmatch(text)
+    return None if match is None else _written(match, order)
+
+
+def _written(match: re.Match[str], order: DateOrder) -> WrittenDate:
+    if match["first"]:
+        return _of_numbers(match, order)
+    place = next(place for place in (1, 2, 3, 4) if match[f"year_{place}"])
+    month = match[f"month_{place}"].lower()
+    number = int(month) if month.isdecimal() else _MONTHS.index(month[:3]) + 1
+    day = _date(int(match[f"year_{place}"]), number, int(match[f"day_{place}"]))
+    return WrittenDate(day, frozenset(DATE_ORDERS))
+
+
+def _of_numbers(match: re.Match[str], order: DateOrder) -> WrittenDate:
+    """03/04/2024, which has two readings, or 13/04/2024, which has one."""
+    first, second, year = (int(match[name]) for name in ("first", "second", "year"))
+    orders: set[DateOrder] = set()
+    if second <= 12:
+        orders.add("DMY")
+    if first <= 12:
+        orders.add("MDY")
+    day_first = "MDY" not in orders or (order == "DMY" and "DMY" in orders)
+    day = _date(year, second, first) if day_first else _date(year, first, second)
+    return WrittenDate(day, frozenset(orders))
+
+
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
