@@ -38,9 +38,12 @@ from harness.workers.worker import PYTHON, Worker
 
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
-# What a shell starts in the background ignores Ctrl-C, and so does all that this starts: tests send it.
+# What a shell starts in the background ignores Ctrl-C, and under `nohup` the end of the terminal; and so does all
+# that this starts, which tests send both.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 HEAVY = (
     "harness/driver/test_resume.py",

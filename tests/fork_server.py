@@ -2,10 +2,10 @@
 the imports of torch, TRL and vLLM take ten.
 
 Tests set `GAINBOARD_WORKER_PYTHON` to a script that runs this module. It is called as Python is, with
-`-P -m MODULE …`, and hands its arguments, environment, folder and pipes to a server, which forks and runs the
-module in the child. The script lives as long as the child and ends as it does: whoever started it has
-a process id to signal, and sees the exit code or the signal that ended the worker. Modules that no
-server has are started in the usual way.
+`-P -m MODULE …` or `-P …/begin.py DRIVER MODULE …`, and hands its arguments, environment, folder and pipes to a
+server, which forks and runs the module in the child. The script lives as long as the child and ends as it does:
+whoever started it has a process id to signal, and sees the exit code or the signal that ended the worker. Modules
+that no server has are started in the usual way.
 """
 
 import gc
@@ -50,6 +50,9 @@ SERVERS = {
 PLANTED = "GAINBOARD_TEST_PLANTED"
 """The environment variable with a module that is imported into workers before they begin, to bend them."""
 
+BEGIN = "/harness/workers/begin.py"
+"""The end of the path of what begins workers."""
+
 STATUS = 8
 """Bytes of a child's status, as `os.waitpid` tells it, in decimal digits."""
 
@@ -84,10 +87,18 @@ class ForkServers:
 
 def call(folder: Path, arguments: list[str]) -> None:
     """Be the process of a worker that a server runs, or of one that is started in the usual way."""
-    if arguments[:2] != ["-P", "-m"] or arguments[2] not in SERVERS:
+    driver = arguments[2] if arguments[1].endswith(BEGIN) else None
+    module_arguments = arguments[2:] if driver is None else arguments[3:]
+    module = module_arguments[0]
+    if (driver is None and arguments[1] != "-m") or module not in SERVERS:
         os.execv(sys.executable, [sys.executable, *arguments])
-    kind = "vllm" if arguments[2] == "harness.engines" and "vllm" in arguments else SERVERS[arguments[2]]
-    request = {"arguments": arguments[2:], "environment": dict(os.environ), "folder": str(Path.cwd())}
+    kind = "vllm" if module == "harness.engines" and "vllm" in arguments else SERVERS[module]
+    request = {
+        "driver": driver,
+        "arguments": module_arguments,
+        "environment": dict(os.environ),
+        "folder": str(Path.cwd()),
+    }
     parent = os.getppid()
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(str(folder / kind))
@@ -98,7 +109,7 @@ def call(folder: Path, arguments: list[str]) -> None:
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda number, _: server.sendall(bytes([number])))
         while not select.select([server], [], [], 0.2)[0]:
             if os.getppid() != parent:
@@ -197,7 +208,11 @@ def _receive(caller: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 
 def run(request: dict[str, Any]) -> None:
-    """Be `python -P -m` with these arguments, environment and folder."""
+    """Be `python -P -m` with these arguments, environment and folder, or a worker of this driver."""
+    if request["driver"] is not None:
+        from harness.workers.begin import end_with
+
+        end_with(int(request["driver"]))
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])

@@ -7,7 +7,6 @@ process that comes to the moment stops: it says so in a file, with its process i
 
 import importlib
 import os
-import runpy
 import shlex
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any
 from fork_server import PLANTED
 from places import ROOT, TESTS
 
+from harness.workers import begin
 from harness.workers.worker import PYTHON
 
 MOMENT, REACHED = "GAINBOARD_TEST_MOMENT", "GAINBOARD_TEST_REACHED"
@@ -108,11 +108,11 @@ def _stopping(function: Callable[..., Any], number: int) -> Callable[..., Any]:
 
 
 def main() -> None:
-    """Be `gainboard`, or with `-P -m MODULE …` a worker."""
-    if sys.argv[1:3] == ["-P", "-m"]:
+    """Be `gainboard`, or with `-P …/begin.py DRIVER MODULE …` a worker."""
+    if sys.argv[1:3] == ["-P", begin.__file__]:
         plant(WORKERS)
-        del sys.argv[:3]
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        del sys.argv[:2]
+        begin.main()
     else:
         _say_who(Path(os.environ[REACHED]).with_name(DRIVER))
         plant(set(MOMENTS) - WORKERS)

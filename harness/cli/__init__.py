@@ -4,8 +4,7 @@ Importing this loads nothing heavy: a verb imports what it needs when it is call
 """
 
 import argparse
-import os
-import signal
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from harness.cli import analysis, authoring, publishing, results, sweeps
+from harness.cli.next_step import program
+from harness.cli.stopping import Stopped, stoppable
 from harness.cli.verb import DONE, INTERRUPTED, USER_MUST_FIX, Verb
 from harness.errors import UserError
 from harness.terminal.output import output_kept_apart, own_stderr, own_stdout, say, warn
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one verb and exit with its code."""
     options = build_parser().parse_args(arguments)
     options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    with output_kept_apart(), _warnings_as_sentences(), _termination_as_interruption():
+    process_ends = arguments is None
+    with output_kept_apart(), _warnings_as_sentences(), stoppable(process_ends=process_ends):
         code = _exit_code(options)
     raise SystemExit(code)
 
@@ -34,25 +36,24 @@ def _exit_code(options: argparse.Namespace) -> int:
     """Do what the options say; what the user must know of a failure is one sentence."""
     try:
         code: int = options.verb(options)
-        own_stdout().flush()  # here, where a reader that has gone is no fault, and not at exit
+        own_stdout().flush()  # here, where a full disk can be told of, and not at exit
         return code
     except UserError as error:
         warn(str(error))
         return USER_MUST_FIX
-    except BrokenPipeError:
-        # The reader of our output had enough. Nothing more may be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), own_stdout().fileno())
-        return DONE
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
         place = f"{error.filename}: " if error.filename else ""
         warn(f"{place}{error.strerror}")
         return USER_MUST_FIX
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print(file=own_stderr())  # behind the ^C
-        warn("stopped. What was finished is kept; the same command goes on from here.")
-        return INTERRUPTED
+        warn(
+            "stopped. What was finished is kept; the same command goes on from here: "
+            f"{program()} {shlex.join(options.arguments)}"
+        )
+        return stop.exit_code if isinstance(stop, Stopped) else INTERRUPTED
 
 
 @contextmanager
@@ -64,21 +65,6 @@ def _warnings_as_sentences() -> Iterator[None]:
         yield
     finally:
         warnings.showwarning = formerly
-
-
-@contextmanager
-def _termination_as_interruption() -> Iterator[None]:
-    """Let a polite `kill` end the workers in order, as Ctrl-C does."""
-
-    def interrupt(number: int, frame: object) -> None:
-        # Not by SIGINT: what a shell starts in the background ignores that.
-        raise KeyboardInterrupt
-
-    formerly = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, formerly or signal.SIG_DFL)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -203,8 +203,5 @@ def _preview(options: argparse.Namespace) -> int:
             import webbrowser
 
             webbrowser.open(address)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return DONE
+        server.serve_forever()
     return DONE

@@ -9,7 +9,9 @@ queues, as is what it asks: a task's metric is known to the driver only.
 """
 
 import os
+import signal
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -64,7 +66,10 @@ class RayExecutor:
             if address is not None:
                 _reach(address)
             dashboard = None if address else False
-            ray.init(address=address, include_dashboard=dashboard, log_to_driver=False, logging_level="error")
+            with _handler_of_sigterm_kept():
+                ray.init(
+                    address=address, include_dashboard=dashboard, log_to_driver=False, logging_level="error"
+                )
         except (OSError, RayError, RuntimeError, ValueError) as error:
             raise UserError(
                 f"no Ray cluster answers at {address} ({_one_line(error)}); `ray status` shows whether "
@@ -195,6 +200,17 @@ class _Workplace:
                 self._answers.put((word.identity, self._judge(word.key, word.rows)))
             else:
                 self._listener(word)
+
+
+@contextmanager
+def _handler_of_sigterm_kept() -> Iterator[None]:
+    """Ray's own ends the process at once, with another exit code."""
+    formerly = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, formerly)
 
 
 def _reach(address: str) -> None:

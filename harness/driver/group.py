@@ -14,6 +14,7 @@ from harness.records.result import Result
 from harness.records.store import read_record
 from harness.records.training import Selection, TrainingRecord
 from harness.sweep.run import Run
+from harness.workers.worker import check_not_stopping
 
 
 class GroupRunner:
@@ -37,6 +38,7 @@ class GroupRunner:
                 self._sweep.fail(failure.run, failure.phase, failure.reason, failure.spent)
             selections = choice.selections(choices)
             for run in outcome.ready:
+                check_not_stopping()  # where other threads work beside this one, Ctrl-C is not raised here
                 with self._sweep.recording(run, "score"):
                     self._score(run, selections.get(run.key))
 

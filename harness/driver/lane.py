@@ -48,6 +48,9 @@ class EngineLane:
         """What the running engine was started with."""
 
         self._cannot_start: JobFailed | None = None
+        self._died_starting = False
+        """Whether the last one died while it started: once, that may be for what is over by now."""
+
         self._answered: list[AskJob] = []
         """By the running engine, since its base was last looked at."""
 
@@ -106,7 +109,7 @@ class EngineLane:
             except WorkerDied as death:
                 self.close()
                 deaths += 1
-                if deaths > 1:
+                if deaths > 1 or self._cannot_start is not None:
                     raise
                 self._tell(Note(f"{batch[0].label}: {death}; it is started again and goes on where it was"))
             except JobFailed as error:
@@ -146,9 +149,11 @@ class EngineLane:
             )
         except JobFailed as error:
             self.starts.started(time.monotonic() - began)
-            if error.kind not in _NO_MEMORY:
+            died_again, self._died_starting = self._died_starting, isinstance(error, WorkerDied)
+            if error.kind not in _NO_MEMORY and (died_again or not self._died_starting):
                 self._cannot_start = error
             raise
+        self._died_starting = False
         self.starts.started(worker.startup_seconds)
         return worker
 

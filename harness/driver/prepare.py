@@ -11,7 +11,7 @@ from harness.sweep.engines import ENGINE_TABLE, EngineName
 from harness.sweep.models import model_kind
 from harness.sweep.run import Run
 from harness.workers.listener import Listener, Note
-from harness.workers.worker import JobFailed, Message, Worker
+from harness.workers.worker import JobFailed, Message, Report, Worker, WorkerDied
 
 
 def require_libraries(engine: EngineName, runs: Sequence[Run]) -> None:
@@ -44,7 +44,15 @@ def convert_models(models: Iterable[str], *, log: Path, listener: Listener) -> N
         if location(model) is not None:
             continue
         try:
-            with Worker("harness.engines.convert", ["--model", model], log=log, report=hear):
-                pass  # it is ready when the folder is
+            try:
+                _convert(model, log, hear)
+            except WorkerDied as death:
+                listener(Note(f"{death}; it is started again"))
+                _convert(model, log, hear)
         except JobFailed as error:
             raise UserError(str(error)) from None
+
+
+def _convert(model: str, log: Path, report: Report) -> None:
+    with Worker("harness.engines.convert", ["--model", model], log=log, report=report):
+        pass  # it is ready when the folder is

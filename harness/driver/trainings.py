@@ -41,6 +41,9 @@ class TrainingPhase:
         self._log = work / "logs" / f"{base.name}-train.log"
         self._worker: Worker | None = None
         self._cannot_start: JobFailed | None = None
+        self._died_starting = False
+        """Whether the last one died while it started: once, that may be for what is over by now."""
+
         self._starts = StartShares(TrainingRecord)
         self._missing: dict[Path, str] = {}
         """Weights that did not come to be, and why."""
@@ -73,8 +76,7 @@ class TrainingPhase:
                 return JobFailure(fit.key, "train", reason, 0.0)
         seconds = self._starts.stopwatch()
         try:
-            worker = self._started()
-            record = self._request(worker, fit)
+            worker, record = self._train_or_go_on(fit)
             startup_seconds = worker.startup_seconds * provisional_share
             write_record(fit.record, record.model_copy(update={"startup_seconds": startup_seconds}))
         except Exception as error:  # a fault of ours must not cost the jobs beside it
@@ -84,6 +86,21 @@ class TrainingPhase:
             return failure
         self._starts.served(fit.record)
         return None
+
+    def _train_or_go_on(self, fit: FitJob) -> tuple[Worker, TrainingRecord]:
+        """The record of a training, and the worker that ended it: another one where the first died."""
+        deaths = 0
+        while True:
+            try:
+                worker = self._started()
+                return worker, self._request(worker, fit)
+            except WorkerDied as death:
+                deaths += 1
+                if deaths > 1 or self._cannot_start is not None:
+                    raise
+                self._tell(
+                    Note(f"{fit.label}: {death}; it is started again and goes on from its last checkpoint")
+                )
 
     def _request(self, worker: Worker, fit: FitJob) -> TrainingRecord:
         def judge(question: Message) -> Message:
@@ -131,7 +148,10 @@ class TrainingPhase:
                 )
             except JobFailed as error:
                 self._starts.started(time.monotonic() - began)
-                self._cannot_start = error
+                died_again, self._died_starting = self._died_starting, isinstance(error, WorkerDied)
+                if died_again or not self._died_starting:
+                    self._cannot_start = error
                 raise
+            self._died_starting = False
             self._starts.started(self._worker.startup_seconds)
         return self._worker

@@ -137,8 +137,11 @@ class _Examiner:
         self._environment = {"HF_HUB_OFFLINE": "1" if offline else "0"}
         self._worker: Worker | None = None
 
-    def remarks(self, job: ModelJob | LayersJob | GgufJob) -> Sequence[Remark]:
-        """What a look at a model tells, or why it told nothing in the seconds that it may take."""
+    def remarks(self, job: ModelJob | LayersJob | GgufJob, *, once_more: bool = True) -> Sequence[Remark]:
+        """What a look at a model tells, or why it told nothing in the seconds that it may take.
+
+        A process that dies is no proof against the model: `once_more`, another one looks at it.
+        """
         seconds = self._allowance.next
         if seconds <= 0:
             return [_warning("time", f"it was not looked at: others took {SECONDS_TOGETHER:.0f} seconds")]
@@ -158,6 +161,8 @@ class _Examiner:
                 answer = worker.request(job.model_dump(mode="json"), hear)
         except WorkerDied:
             self.close()
+            if once_more and not late.is_set():
+                return self.remarks(job, once_more=False)
             over = f"was not over after {seconds:.0f} seconds"
             outcome = over if late.is_set() else "ended the process that did it"
             return [_after_death(job, f"{began_with} {outcome}")]

@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TextIO
 
+from harness.terminal.lasting import LastingFile, lasting
 from harness.visible import visible
 
 _stdout: TextIO | None = None
@@ -44,28 +44,32 @@ def output_kept_apart() -> Iterator[None]:
     """Until it is left, whatever writes to standard output by another way than ours reaches standard error.
 
     For the process as a whole: the file descriptor is another one, too, so that `os.write(1, …)`, libraries in C
-    and processes that are started are kept out.
+    and processes that are started are kept out. Where the reader of a stream goes away, what is written is lost
+    and nothing fails.
     """
     global _stdout, _stderr
     _occupy_standard_descriptors()
-    formerly = _stdout, _stderr, sys.stdout
+    formerly = _stdout, _stderr, sys.stdout, sys.stderr
     theirs = sys.stdout
     _stdout, _stderr = _own(sys.stdout, 1), _own(sys.stderr, 2)
     is_duplicate = _stdout is not theirs
     if is_duplicate:
         _point(1, at=_stderr)
+        sys.stdout = _plugins_stream(1)
     else:  # it has no descriptor: somebody catches it within this process
         sys.stdout = _stderr
+    if _stderr is not sys.stderr:
+        sys.stderr = _plugins_stream(2)
     try:
         yield
     finally:
-        for stream in (theirs, _stdout, _stderr):
-            # Who minds that a reader has gone has flushed before.
+        for stream in (theirs, sys.stdout, sys.stderr, _stdout, _stderr):
+            # Who minds that a disk is full has flushed before.
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
         if is_duplicate:
             _point(1, at=_stdout)
-        _stdout, _stderr, sys.stdout = formerly
+        _stdout, _stderr, sys.stdout, sys.stderr = formerly
 
 
 def _occupy_standard_descriptors() -> None:
@@ -78,7 +82,8 @@ def _occupy_standard_descriptors() -> None:
 def _own(stream: TextIO | None, descriptor: int) -> TextIO:
     """The stream under a descriptor that nothing else knows, so that nobody can close it or write to it."""
     if stream is None:  # it was closed before this process began
-        return Path(os.devnull).open("w", encoding="utf-8")
+        nowhere = LastingFile(os.open(os.devnull, os.O_WRONLY))
+        return lasting(nowhere, encoding="utf-8", errors=PLAINLY, line_buffering=False)
     try:
         is_standard = stream.fileno() == descriptor
     except (OSError, ValueError):
@@ -86,12 +91,21 @@ def _own(stream: TextIO | None, descriptor: int) -> TextIO:
     if not is_standard:
         return stream
     stream.flush()
-    return os.fdopen(
-        os.dup(descriptor),
-        "w",
+    return lasting(
+        LastingFile(os.dup(descriptor)),
         encoding=stream.encoding,
         errors=PLAINLY,
-        buffering=1 if descriptor == 2 or stream.isatty() else -1,
+        line_buffering=descriptor == 2 or stream.isatty(),
+    )
+
+
+def _plugins_stream(descriptor: int) -> TextIO:
+    """What others find as `sys.stdout` or `sys.stderr`."""
+    return lasting(
+        LastingFile(descriptor, closefd=False),
+        encoding="utf-8",
+        errors="backslashreplace",
+        line_buffering=True,
     )
 
 

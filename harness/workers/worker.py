@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from harness.errors import UserError
+from harness.workers import begin
 
 PYTHON = "GAINBOARD_WORKER_PYTHON"
 """The environment variable with the Python that workers run in, where it is not this process's own: such as a
@@ -54,6 +55,12 @@ class WorkersStop(BaseException):
 
 def _ignore(_: Message) -> None:
     """Nobody listens."""
+
+
+def _beginning() -> list[str]:
+    """The command that a worker's module and arguments follow. This process is its driver."""
+    # -P: no module of the folder that gainboard was started in may stand in for a library.
+    return [os.environ.get(PYTHON, sys.executable), "-P", begin.__file__, str(os.getpid())]
 
 
 _stop = threading.Event()
@@ -93,7 +100,7 @@ class Worker:
         report: Report = _ignore,
     ) -> None:
         """Start `python -m module arguments` and wait until it is ready. Raises `JobFailed` when it cannot
-        start.
+        start. It ends when this process does, however that ends.
 
         `environment`: variables added to those of this process. `report` hears what it says while it starts.
         """
@@ -104,8 +111,7 @@ class Worker:
         with log.open("ab") as file:
             # A session of its own: Ctrl-C reaches the driver only, which then ends its workers in order.
             self._process = subprocess.Popen(
-                # -P: no module of the folder that gainboard was started in may stand in for a library.
-                [os.environ.get(PYTHON, sys.executable), "-P", "-m", module, *arguments],
+                [*_beginning(), module, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
@@ -221,7 +227,6 @@ def serve(start: Callable[[], Handler]) -> None:
     os.dup2(2, 1)  # whatever the libraries print goes to the log, and cannot garble an answer
     # At once: this process may be ended any time.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
 
     def reply(message: Message) -> None:
         replies.write(json.dumps(message) + "\n")
@@ -247,13 +252,6 @@ def serve(start: Callable[[], Handler]) -> None:
         except Exception as error:
             traceback.print_exc()
             reply({"event": "failed", "reason": _reason(error), "kind": type(error).__name__})
-
-
-def _end_with_parent(parent: int) -> None:
-    """End this process when the driver is gone, however it went: nobody waits for the job any more."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 def _reason(error: Exception) -> str:

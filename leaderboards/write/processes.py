@@ -5,8 +5,11 @@ import os
 import signal
 import threading
 import time
+import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import TextIO, TypeVar
 
@@ -71,13 +74,13 @@ class Workers:
         """The outcomes of all pieces, in their order. `label`: what is being done, as `reading predictions`.
 
         Other processes begin at once; in this one a share is done when its first outcome is read. `function`
-        works on a share of the pieces; both must survive pickling.
+        works on a share of the pieces; both must survive pickling. Where another process is killed, this one
+        does what is left, and all that comes later.
         """
         shares = [work[start : start + SHARE] for start in range(0, len(work), SHARE)]
         if self._processes == 1 or len(work) < LEAST_SHARED:
             return self._counted(label, len(work), map(function, shares))
-        futures = [self._started().submit(function, share) for share in shares]
-        return self._counted(label, len(work), _outcomes(futures))
+        return self._counted(label, len(work), self._shared(function, shares))
 
     def _started(self) -> ProcessPoolExecutor:
         # Spawned, not forked: a fork copies the state of threads that libraries have started, which is not
@@ -89,19 +92,43 @@ class Workers:
             )
         return self._pool
 
+    def _shared(
+        self, function: Callable[[Sequence[WorkT]], list[OutcomeT]], shares: Sequence[Sequence[WorkT]]
+    ) -> Iterator[list[OutcomeT]]:
+        """The outcomes of shares that other processes work on."""
+        pool = self._started()
+        # Taken out one by one, so that no outcome stays in memory once it was used.
+        begun = deque((share, pool.submit(function, share)) for share in shares)
+
+        def outcomes() -> Iterator[list[OutcomeT]]:
+            while begun:
+                share, future = begun.popleft()
+                try:
+                    outcome = future.result()
+                except BrokenProcessPool:
+                    self._go_on_alone(pool)
+                    outcome = function(share)
+                del future
+                yield outcome
+
+        return outcomes()
+
+    def _go_on_alone(self, broken: ProcessPoolExecutor) -> None:
+        if self._pool is not broken:
+            return
+        self._pool, self._processes = None, 1
+        broken.shutdown(wait=False, cancel_futures=True)
+        warnings.warn(
+            "a process that helped was killed (out of memory?); the rest is done in one, which takes longer",
+            stacklevel=2,
+        )
+
     def _counted(self, label: str, total: int, shares: Iterable[list[OutcomeT]]) -> Iterator[OutcomeT]:
         done = 0
         for share in shares:
             yield from share
             done += len(share)
             self._tell(label, done, total)
-
-
-def _outcomes(futures: list[Future[list[OutcomeT]]]) -> Iterator[list[OutcomeT]]:
-    # Taken out one by one, so that no outcome stays in memory once it was used.
-    futures.reverse()
-    while futures:
-        yield futures.pop().result()
 
 
 def _belong_to_the_first() -> None:

@@ -20,6 +20,7 @@ from toy_task import SOURCE
 
 from harness import cli
 from harness.cli.dry_run import dollars
+from harness.cli.stopping import STOPS
 from harness.cli.sweeps import in_order_of_sweep
 from harness.sweep.sweep import Sweep
 
@@ -436,22 +437,24 @@ def test_the_process_is_left_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    show, handler = warnings.showwarning, signal.getsignal(signal.SIGTERM)
+    show = warnings.showwarning
+    handlers = [signal.getsignal(number) for number in STOPS]
+    streams = (sys.stdout, sys.stderr)
     (tmp_path / "results").mkdir()
     for arguments in (["list", "boards"], ["check", "date_normalise"], ["score"], ["check", "no_such_task"]):
         call(*arguments)
     assert warnings.showwarning is show
-    assert signal.getsignal(signal.SIGTERM) is handler
+    assert [signal.getsignal(number) for number in STOPS] == handlers
+    assert (sys.stdout, sys.stderr) == streams
     assert "HF_HUB_OFFLINE" not in os.environ
 
 
-def test_a_polite_kill_is_an_interruption_as_ctrl_c_is(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("number", STOPS)
+def test_whatever_asks_a_verb_to_end_is_an_interruption(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(
-        "leaderboards.board.shipped_boards", lambda: signal.raise_signal(signal.SIGTERM) or {}
-    )
-    assert call("list", "boards") == 130
+    monkeypatch.setattr("leaderboards.board.shipped_boards", lambda: signal.raise_signal(number) or {})
+    assert call("list", "boards") == 128 + number
     assert "stopped" in capsys.readouterr().err
 
 
@@ -683,9 +686,9 @@ def test_a_preview_opens_the_browser_where_it_is_told_to(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", end)
-    assert call("preview") == 0
+    assert call("preview") == 130
     assert opened == []
-    assert call("preview", "--open") == 0
+    assert call("preview", "--open") == 130
     assert opened == [capsys.readouterr().out.splitlines()[-1].split(" ")[0]]
 
 

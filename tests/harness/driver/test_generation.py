@@ -47,9 +47,13 @@ class InventedWorker:
     answer: Answer
     startup_seconds = 3.0
 
+    deaths_at_start: list[Exception]
+
     def __init__(
         self, module: str, options: list[str], *, log: Path, environment: dict[str, str], report: Any
     ) -> None:
+        if self.deaths_at_start:
+            raise self.deaths_at_start.pop(0)
         self.settings = json.loads(options[options.index("--settings") + 1])
         self.canaries = Path(options[options.index("--canaries") + 1])
         self.environment, self.jobs, self.closed = environment, list[dict[str, Any]](), False
@@ -69,6 +73,7 @@ class InventedWorker:
 @pytest.fixture(autouse=True)
 def workers(monkeypatch: pytest.MonkeyPatch) -> type[InventedWorker]:
     monkeypatch.setattr(InventedWorker, "started", [], raising=False)
+    monkeypatch.setattr(InventedWorker, "deaths_at_start", [], raising=False)
     monkeypatch.setattr(InventedWorker, "answer", lambda worker, job: None, raising=False)
     monkeypatch.setattr(lane, "Worker", InventedWorker)
     return InventedWorker
@@ -137,6 +142,25 @@ def test_an_engine_that_dies_is_started_once_more(tmp_path: Path, workers: type[
     sweep = Sweep(tmp_path, "zero_shot")
     assert sweep.generate() == set()
     assert len(workers.started) == 2
+
+
+def test_an_engine_that_dies_while_it_starts_is_started_once_more(
+    tmp_path: Path, workers: type[InventedWorker]
+) -> None:
+    workers.deaths_at_start = [WorkerDied("out of memory?")]
+    sweep = Sweep(tmp_path, "zero_shot", seeds=2)
+    assert sweep.generate() == set()
+    assert len(workers.started) == 1
+
+
+def test_an_engine_that_dies_at_two_starts_after_each_other_is_not_started_for_every_run(
+    tmp_path: Path, workers: type[InventedWorker]
+) -> None:
+    workers.deaths_at_start = [WorkerDied("gone"), WorkerDied("gone again"), WorkerDied("once too often")]
+    sweep = Sweep(tmp_path, "zero_shot", seeds=3)
+    assert sweep.generate() == {run.key for run in sweep.runs}
+    assert sweep.failures == ["generate: gone again"] * 3
+    assert len(workers.deaths_at_start) == 1
 
 
 def test_an_engine_that_dies_again_fails_its_run_and_no_other(

@@ -272,9 +272,10 @@ methods = ["lora"]
 """
 
 
-def hear_ctrl_c() -> None:
-    """What a shell starts in the background ignores it, and so does all that this starts."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def hear_all_signals() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so does all that this starts."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 INTERRUPTED_RUN = [*COMMAND, "run", "sweep.toml", "--limit", "8", "--engine", "transformers"]
@@ -284,7 +285,7 @@ def stopped(folder: Path, moment: str) -> subprocess.Popen[str]:
     """The interrupted sweep's driver, one of whose workers has come to a moment and waits there."""
     process = subprocess.Popen(
         INTERRUPTED_RUN, cwd=folder, env=stopping_at(moment, folder), stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, preexec_fn=hear_ctrl_c,
+        stderr=subprocess.STDOUT, text=True, preexec_fn=hear_all_signals,
     )  # fmt: skip
     deadline = time.monotonic() + 300
     while not stopped_at(folder):
@@ -294,38 +295,53 @@ def stopped(folder: Path, moment: str) -> subprocess.Popen[str]:
     return process
 
 
-def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(place: Path, tmp_path: Path) -> None:
-    """When the first of two engines begins to start, while the other group may still train."""
+def test_what_stops_a_sweep_keeps_what_was_finished_and_the_same_command_goes_on(
+    place: Path, tmp_path: Path
+) -> None:
+    """Whenever the engine begins to start. The last time the sweep's reader is gone by then."""
     (tmp_path / "sweep.toml").write_text(INTERRUPTED)
-    process = stopped(tmp_path, "engine start 1")
-    trained = list((tmp_path / "work").glob("trained/*/training.json"))
-    assert trained
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "the same command goes on from here" in said
-    assert "Traceback" not in said
-    assert not list((tmp_path / "results").glob("**/result.json"))
-    kept = {path: path.stat().st_mtime_ns for path in trained}
+    kept: dict[Path, int] = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        process = stopped(tmp_path, "engine start 1")
+        kept = kept or {
+            path: path.stat().st_mtime_ns for path in (tmp_path / "work").glob("trained/*/training.json")
+        }
+        assert kept
+        if number == signal.SIGHUP:
+            assert process.stdout is not None
+            process.stdout.close()
+            process.stdout = None
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 128 + number
+        if said is not None:
+            assert "the same command goes on from here: " in said
+            assert "Traceback" not in said
+        assert not list((tmp_path / "results").glob("**/result.json"))
     again = subprocess.run(
         INTERRUPTED_RUN, cwd=tmp_path, env=environment(place), capture_output=True, text=True, timeout=600
     )
     assert again.returncode == 0, again.stderr
     assert len(list((tmp_path / "results").glob("**/result.json"))) == 3
-    assert kept == {path: path.stat().st_mtime_ns for path in trained}, (
-        "what was trained is not trained again"
-    )
+    assert kept == {path: path.stat().st_mtime_ns for path in kept}, "what was trained is not trained again"
 
 
 def test_an_engine_that_dies_costs_its_runs_and_not_the_trained_weights(place: Path, tmp_path: Path) -> None:
-    """The engine's process is killed from outside while it starts; the next start only generates."""
+    """The engine's process is killed from outside while it starts, and so is the one that is started instead;
+    the next start only generates."""
     (tmp_path / "sweep.toml").write_text(INTERRUPTED.replace("[0, 1, 2]", "[0]"))
     process = stopped(tmp_path, "engine start 1")
-    (engine,) = stopped_at(tmp_path)
+    (first,) = stopped_at(tmp_path)
+    os.kill(first, signal.SIGKILL)
+    deadline = time.monotonic() + 300
+    while (engine := stopped_at(tmp_path)[0]) == first:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     os.kill(engine, signal.SIGKILL)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "killed by signal SIGKILL" in said
+    assert "it is started again" in said
+    assert "generate failed: the engines worker was killed by signal SIGKILL" in said
     (trained,) = (tmp_path / "work").glob("trained/*/training.json")
     before = trained.stat().st_mtime_ns
     again = subprocess.run(

@@ -1,6 +1,7 @@
 """How the train phase deals with its worker.
 It is invented here: what real ones train is tested elsewhere."""
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,28 @@ def test_a_training_that_needs_one_that_failed_is_not_started_and_pays_nothing(
     assert [failure.reason for failure in failures] == [
         str(died), f"a training that it needs failed: {died}"
     ]  # fmt: skip
-    assert failures[0].seconds == pytest.approx(6.0, abs=1.0)
+    assert failures[0].seconds == pytest.approx(12.0, abs=1.0), "of both starts"
     assert failures[1].seconds == 0.0
+    assert len(trainers.started) == 3
+
+
+def test_a_trainer_that_dies_is_started_once_more_while_it_starts_or_later(
+    tmp_path: Path, trainers: type[InventedTrainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, starts = trainers.__init__, count(1)
+
+    def die_first(trainer: InventedTrainer, *arguments: Any, **named: Any) -> None:
+        if next(starts) == 1:
+            raise WorkerDied("out of memory?")
+        begin(trainer, *arguments, **named)
+
+    monkeypatch.setattr(trainers, "__init__", die_first)
+    faults: dict[str, Exception] = {}
+    work, jobs = phase(tmp_path, faults=faults), fits(tmp_path, "a", "b")
+    assert work.run(jobs[:1])[0] == []
+    faults["b"] = WorkerDied("out of memory?")
+    monkeypatch.setattr(trainers, "close", lambda trainer: faults.clear())
+    assert work.run(jobs[1:])[0] == []
     assert len(trainers.started) == 2
 
 

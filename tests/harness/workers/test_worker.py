@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,67 @@ def test_a_worker_ends_when_its_driver_is_killed(tmp_path: Path) -> None:
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not alive(pid)
+
+
+LIVES_ON = 5.0
+"""Seconds that nothing may outlive its driver."""
+
+
+def processes_with(mark: str) -> set[int]:
+    """Those that were started, by whomever, with this text in their environment."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark.encode() in path.read_bytes() and alive(int(path.parent.name)):
+                found.add(int(path.parent.name))
+    return found
+
+
+def wait_until(reached: Callable[[], bool], *, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not reached() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return reached()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks at /proc")
+@pytest.mark.parametrize(
+    ("processes", "victim"),
+    [
+        pytest.param(2, "driver", id="the driver before the worker's own imports"),
+        pytest.param(4, "driver", id="the driver in the middle of imports that hold Python's lock"),
+        pytest.param(4, "worker", id="the worker, whose own process is left"),
+    ],
+)
+def test_nothing_outlives_a_driver_or_a_worker_that_is_killed_while_it_starts(
+    tmp_path: Path, processes: int, victim: str
+) -> None:
+    """With the driver there are two as soon as the worker's exists, and four once that has begun its
+    import: itself, what watches over it, and what it has started."""
+    if PYTHON in os.environ:
+        pytest.skip("what is forked has no environment of its own")
+    mark = f"{tmp_path}:{uuid.uuid4()}"
+    driver = (
+        "from pathlib import Path; from harness.workers.worker import Worker\n"
+        f"Worker('stubborn_worker', [], log=Path({str(tmp_path / 'log')!r}))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", driver],
+        env=os.environ | {"MARK": mark},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        assert wait_until(lambda: len(processes_with(mark)) >= processes, seconds=60)
+        killed = process.pid
+        if victim == "worker":
+            (killed,) = (pid for pid in processes_with(mark) - {killed} if os.getpgid(pid) == pid)
+        os.kill(killed, signal.SIGKILL)
+        assert wait_until(lambda: not processes_with(mark) - {process.pid}, seconds=LIVES_ON)
+    finally:
+        for pid in processes_with(mark):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_ctrl_c_ends_workers_that_threads_wait_for_and_is_no_failure_of_theirs(tmp_path: Path) -> None:
