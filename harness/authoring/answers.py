@@ -78,7 +78,7 @@ def _told(targets: Sequence[str], filled: Sequence[str], place_of: PlaceOf) -> A
     dates = find_date_cells(filled)
     if dates is not None:
         return date_answer(filled, dates)
-    return replace(text_answer(filled), remarks=_nearly(targets, filled, place_of))
+    return replace(text_answer(filled), remarks=(*_alike(filled), *_nearly(targets, filled, place_of)))
 
 
 def _stated(filled: Sequence[str], shape: Shape) -> AnswerKind:
@@ -109,6 +109,14 @@ def _number_cells(filled: Sequence[str], shape: Shape) -> NumberCells:
         reason = number_fault(filled) or "they have too many different units"
         raise UserError(f"--answers {shape}: {reason}")
     return cells
+
+
+def _alike(targets: Sequence[str]) -> tuple[str, ...]:
+    if len(targets) == 1 or len(set(targets)) > 1:
+        return ()
+    return (
+        f"all {len(targets):,} targets are {targets[0][:40]!r}, so there is nothing to learn; name another column",
+    )
 
 
 _FORMS: tuple[tuple[Callable[[str], bool], str, str], ...] = (
@@ -178,36 +186,32 @@ def decision(kind: AnswerKind, different: int) -> str:
     """A sentence for the user: what was made of so many different targets,
     with the metrics, primary first."""
     metrics = ", ".join(kind.metrics)
+    number = f"{different:,} different targets" if different != 1 else "a single target"
     if kind.says:
-        alternatives = {
+        denials = {
             "ordered": "choice",
-            "quantity": "number",
-            "number": "text or quantity",
+            "quantity": "number or text",
+            "number": "quantity or text",
             "date": "text",
         }
-        alternative = alternatives.get(kind.shape, "text or choice")
-        return f"{different} different targets, {kind.says} ({metrics}); --answers {alternative} denies it"
+        denial = denials.get(kind.shape, "text or choice")
+        return f"{number}, {kind.says} ({metrics}); --answers {denial} denies it"
     if kind.output == "choice":
         if are_listed(kind.choices):
-            return (
-                f"{different} different targets: labels to be chosen ({metrics}); edit output to have them "
-                "written"
-            )
+            return f"{number}: labels to be chosen ({metrics}); edit output to have them written"
         return (
-            f"{different} different targets: labels to be chosen ({metrics}), which the prompts do not list; "
+            f"{number}: labels to be chosen ({metrics}), which the prompts do not list; "
             "edit templates to list them, or output to have them written"
         )
     if kind.shape == "json":
         form = "JSON objects" if kind.read_by == first_json_object.__name__ else "JSON"
         return (
-            f"{different} different targets, all {form}: judged value by value, lists in any order "
+            f"{number}, all {form}: judged value by value, lists in any order "
             f"({metrics}); json_f1_ordered heeds their order"
         )
     if kind.shape == "number":
         return (
-            f"{different} different targets, all numbers: to be worked out ({metrics}); --answers quantity "
+            f"{number}, all numbers: to be worked out ({metrics}); --answers quantity "
             "judges by how far off they are, choice has them chosen"
         )
-    return (
-        f"{different} different targets: answers to be written ({metrics}); edit output to choose among them"
-    )
+    return f"{number}: answers to be written ({metrics}); edit output to choose among them"

@@ -8,18 +8,18 @@ import itertools
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.authoring.answer_shapes import AnswerKind, Shape, literal
-from harness.authoring.answers import answer_kind
+from harness.authoring.answers import PlaceOf, answer_kind, row_of
 from harness.authoring.examples import EXAMPLES
-from harness.authoring.given_tables import COPIED
+from harness.authoring.given_tables import COPIED, files_by_split
 from harness.authoring.scaffold import NewTask, check_name, example_line
-from harness.authoring.task_source import source_of
+from harness.authoring.task_source import CONSTANTS, source_of
 from harness.data.chat_records import chat_record
-from harness.data.chats import Chats, Turns, cut_chats, read_chats
+from harness.data.chats import OF_EACH, Chats, Turns, cut_chats, read_chats
 from harness.errors import UserError, naming_what_is_written
 from harness.plan.power import power_of
 from harness.plugins.registry import find_plugins, load_task
@@ -56,29 +56,48 @@ def new_chat_task(
     *,
     source: Path,
     options: ChatOptions,
+    dev: Path | None = None,
+    test: Path | None = None,
     sheet: str | None = None,
     shape: Shape | None = None,
 ) -> NewTask:
-    """Write the task `name` from the conversations of a file, as `new_task` does from a table.
+    """Write the task `name` from the conversations of a file, as `new_task` does from a table; `dev` and `test`
+    are files of their own, else cut from it.
 
-    Raises `UserError` for a name that is taken or no identifier, and for faults of the file, before anything
+    Raises `UserError` for a name that is taken or no identifier, and for faults of the files, before anything
     is written.
     """
     check_name(name, folder)
-    chats = read_chats(
-        source, group=options.group, chosen=options.chosen, skip_faulty=options.skip_faulty, sheet=sheet
+    files = files_by_split(source, dev=dev, test=test)
+    chats = {
+        split: read_chats(
+            file, group=options.group, chosen=options.chosen, skip_faulty=options.skip_faulty, sheet=sheet
+        )
+        for split, file in files.items()
+    }
+    given: dict[str, Chats] = {split: read for split, read in chats.items() if split != "train"}
+    splits = cut_chats(
+        chats["train"],
+        options.turns,
+        dev=given.get("dev", OF_EACH),
+        test=given.get("test", OF_EACH),
+        where=str(source),
     )
-    splits = cut_chats(chats, options.turns, where=str(source))
-    kind = chat_answer_kind(_targets(splits), shape)
+    rows = [*splits.train, *splits.dev, *splits.test]
+    kind = chat_answer_kind(
+        [row["target"] for row in rows], shape, place_of=lambda index: f"conversation {rows[index]['id']}"
+    )
     written = folder / name
     with naming_what_is_written(written.parent):
         written.mkdir(parents=True)
     try:
-        data = _write_data(written, source, chats, options)
-        if data.suffix != source.suffix:
+        if all(file.is_file() and file.suffix.lower() in COPIED for file in files.values()):
+            names = _copy(written, files)
+        else:
+            names = _rewrite(written, chats, options)
             # What was rewritten has neither faulty rows nor a choice of answers any more.
             options = dataclasses.replace(options, chosen=False, skip_faulty=False)
-        (written / "task.py").write_text(_task_source(name, data.name, kind, options), encoding="utf-8")
+        (written / "task.py").write_text(_task_source(name, names, kind, options), encoding="utf-8")
         task = load_task(name, find_plugins([folder], entry_points=False))
         lines = (example_line(task, index, row) for index, row in enumerate(splits.test[:3]))
         examples = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
@@ -87,10 +106,14 @@ def new_chat_task(
         shutil.rmtree(written)  # a half-written task would block the next attempt
         raise
     power = power_of([row["conversation"] for row in splits.test])
-    return NewTask(written, _decision(chats, splits, kind, options.turns), power)
+    sizes = f"{len(splits.train):,} train, {len(splits.dev):,} dev, {len(splits.test):,} test samples"
+    remarks = (*kind.remarks, sizes, *splits.remarks)
+    return NewTask(written, _decision(list(chats.values()), splits, kind, options.turns), power, remarks)
 
 
-def chat_answer_kind(targets: Sequence[str], shape: Shape | None = None) -> AnswerKind:
+def chat_answer_kind(
+    targets: Sequence[str], shape: Shape | None = None, *, place_of: PlaceOf = row_of
+) -> AnswerKind:
     """What the assistant's turns are, and so how they are judged: calls by name and arguments, and others
     like the targets of a table."""
     calling = sum(BEGIN in target and bool(read_turn(target).calls) for target in targets)
@@ -104,7 +127,7 @@ def chat_answer_kind(targets: Sequence[str], shape: Shape | None = None) -> Answ
             settings=(f"max_tokens={_room(targets)}", f"stop=({literal(NEXT_TURN)},)"),
             says=f"{calling:,} of {len(targets):,} targets call functions: judged by names and arguments",
         )
-    kind = answer_kind(targets, shape)
+    kind = answer_kind(targets, shape, place_of=place_of)
     if kind.shape == "choice" and _begins_another(kind.choices):
         kind = answer_kind(targets, "text")  # a label that begins another would never be the less likely one
     descriptions = {"text": "Write the assistant's turn.", "choice": "Choose the assistant's answer."}
@@ -122,65 +145,78 @@ def _begins_another(choices: Sequence[str]) -> bool:
     return any(longer.startswith(label) for label, longer in itertools.permutations(choices, 2))
 
 
-def _targets(splits: Splits) -> list[str]:
-    return [row["target"] for row in (*splits.train, *splits.dev, *splits.test)]
+def _stem(split: str, files: Collection[str]) -> str:
+    return "data" if len(files) == 1 else split
 
 
-def _write_data(folder: Path, source: Path, chats: Chats, options: ChatOptions) -> Path:
-    """The file beside `task.py`: as it is where that is a plain one, else its conversations as JSON Lines."""
-    if source.is_file() and source.suffix.lower() in COPIED:
-        return Path(shutil.copyfile(source, folder / f"data{source.suffix}"))
-    path = folder / "data.jsonl"
-    with path.open("w", encoding="utf-8") as file:
-        for chat in chats.chats:
-            conversation = chat.conversation
-            record: dict[str, Any] = chat_record(
-                conversation.turns, conversation.tools, context_only=conversation.context_only
-            )
-            if options.group is not None:
-                record[options.group] = chat.group
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    return path
+def _copy(folder: Path, files: Mapping[str, Path]) -> dict[str, str]:
+    """Put the files beside `task.py` as they are. Returns their names by split."""
+    names = {split: f"{_stem(split, files)}{file.suffix}" for split, file in files.items()}
+    for split, file in files.items():
+        shutil.copyfile(file, folder / names[split])
+    return names
 
 
-def _decision(chats: Chats, splits: Splits, kind: AnswerKind, turns: Turns) -> str:
+def _rewrite(folder: Path, chats: Mapping[str, Chats], options: ChatOptions) -> dict[str, str]:
+    """Put the conversations beside `task.py` as JSON Lines, which anybody can read. Returns their names by
+    split."""
+    names = {split: f"{_stem(split, chats)}.jsonl" for split in chats}
+    for split, read in chats.items():
+        with (folder / names[split]).open("w", encoding="utf-8") as file:
+            for chat in read.chats:
+                conversation = chat.conversation
+                record: dict[str, Any] = chat_record(
+                    conversation.turns, conversation.tools, context_only=conversation.context_only
+                )
+                if options.group is not None:
+                    record[options.group] = chat.group
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    return names
+
+
+def _decision(chats: Sequence[Chats], splits: Splits, kind: AnswerKind, turns: Turns) -> str:
     samples = len(splits.train) + len(splits.dev) + len(splits.test)
     which = "each turn of the assistant" if turns == "all" else "the last turn of the assistant"
     judged = ", ".join(kind.metrics)
     says = kind.says or {"choice": "labels to be chosen", "json": "judged by their fields"}.get(
         kind.shape, "answers to be written"
     )
-    summary = f"{len(chats.chats):,} conversations, {samples:,} samples ({which}): {says} ({judged})"
-    return "\n".join([summary, *(f"  {note}" for note in chats.notes)])
+    count = sum(len(read.chats) for read in chats)
+    summary = f"{count:,} conversations, {samples:,} samples ({which}): {says} ({judged})"
+    return "\n".join([summary, *(f"  {note}" for read in chats for note in read.notes)])
 
 
-def _task_source(name: str, file_name: str, kind: AnswerKind, options: ChatOptions) -> str:
+def _task_source(name: str, files: Mapping[str, str], kind: AnswerKind, options: ChatOptions) -> str:
+    """`files`: names of the files beside `task.py` by split."""
     sample = ["row"]
     if kind.read_by:
         sample.append(f'target={kind.read_by}(row["target"])')  # in the form that answers are put into
     if kind.output == "choice":
         sample.append("choices=CHOICES")
+    own = "".join(f", {split}={CONSTANTS[split]}" for split in files if split != "train")
+    cut = " and ".join(split for split in ("dev", "test") if split not in files)
+    cut_from = f"A tenth of the conversations of DATA each for {cut}, the same ones every time."
     return source_of(
         name,
         kind,
         imports=("chat_sample", "chat_splits"),
-        constants=[f'DATA = Path(__file__).parent / "{file_name}"'],
+        constants=[f'{CONSTANTS[split]} = Path(__file__).parent / "{file}"' for split, file in files.items()],
         prompts=[
             "# The conversation as it stands. Words around {text} stand around its last turn.",
             'templates={"conversation": "{text}"},',
             'marker="",',
         ],
         load=[
-            '"""A tenth of the conversations each for dev and test, the same ones every time."""',
-            f"return chat_splits(DATA{options.written})",
+            f'"""{cut_from if cut else "A file for each split."}"""',
+            f"return chat_splits(DATA{own}{options.written})",
         ],
         to_sample=[f"return chat_sample({', '.join(sample)})"],
     )
 
 
-def refuse_columns(source: Path, **columns: str | None) -> None:
+def refuse_columns(source: Path, **columns: object) -> None:
     """Raises `UserError` for columns of a table that are named beside a chat file."""
-    named = [f"--{name}" for name, column in columns.items() if column is not None]
+    named = [f"--{name}" for name, column in columns.items() if column]
     if named:
         raise UserError(
             f"{source} is read as conversations, which have no columns: leave {' and '.join(named)} out, or "

@@ -157,9 +157,7 @@ def read_given(
         if dev is not None or test is not None:
             raise UserError(f"--from {source} brings its own splits; leave --dev and --test out")
         return GivenTables(hub_tables(source))
-    paths = {"train": Path(source), "dev": dev, "test": test}
-    paths_by_split = {split: path for split, path in paths.items() if path is not None}
-    _refuse_same_file(paths_by_split)
+    paths_by_split = files_by_split(Path(source), dev=dev, test=test)
     tables = {split: read_rows(path, sheet=sheet) for split, path in paths_by_split.items()}
     copied = {
         split: path
@@ -169,7 +167,10 @@ def read_given(
     return GivenTables(tables, copied)
 
 
-def _refuse_same_file(paths_by_split: Mapping[str, Path]) -> None:
+def files_by_split(source: Path, *, dev: Path | None, test: Path | None) -> dict[str, Path]:
+    """The files that were given, train first. Raises `UserError` where two of them are one."""
+    paths = {"train": source, "dev": dev, "test": test}
+    paths_by_split = {split: path for split, path in paths.items() if path is not None}
     by_file: dict[Path, str] = {}
     for split, path in paths_by_split.items():
         earlier_split = by_file.setdefault(path.resolve(), split)
@@ -177,6 +178,7 @@ def _refuse_same_file(paths_by_split: Mapping[str, Path]) -> None:
             raise UserError(
                 f"--{earlier_split} and --{split} are both {path}; what is trained on cannot be tested on"
             )
+    return paths_by_split
 
 
 def remarks_on(splits: Splits, columns: Columns, given_tables: GivenTables) -> list[str]:

@@ -17,7 +17,8 @@ from harness.authoring.answer_shapes import Shape
 from harness.authoring.answers import answer_kind, decision
 from harness.authoring.examples import EXAMPLES, certain_reply, score_of
 from harness.authoring.given_tables import Columns, read_given, remarks_on
-from harness.authoring.task_source import NAMES, task_source
+from harness.authoring.own_templates import own_templates
+from harness.authoring.task_source import NAMES, field_names, task_source
 from harness.data.dataset import make_sample
 from harness.errors import UserError, naming_what_is_written
 from harness.plan.power import Power, power_of
@@ -58,23 +59,26 @@ def new_task(
     group_column: str | None = None,
     sheet: str | None = None,
     shape: Shape | None = None,
+    templates: Sequence[str] = (),
 ) -> NewTask:
     """Write the task `name` into a folder of its own in the tasks folder `folder`.
 
     With `source`, a table that `read_table` knows (a `sheet` of a workbook) or `hub:org/name@revision`, some
     of its columns become prompts and one the targets, and rows of the same `group_column` stay in one split;
     `dev` and `test` are tables of their own, else cut from it. Without a source, a small table to edit is
-    written. `shape`: what the answers are, where the targets do not tell. Raises `UserError` for a name that
-    is taken or no identifier, for columns that cannot be those of a task, and for faults of the tables.
+    written. `shape`: what the answers are, where the targets do not tell. `templates`: wordings that name input
+    columns in braces. Raises `UserError` for a name that is taken or no identifier, for columns that cannot be
+    those of a task, and for faults of the tables.
     """
     check_name(name, folder)
-    named = input_column, target_column, group_column, dev, test
+    named = input_column, target_column, group_column, dev, test, *templates
     if source is None and any(each is not None for each in named):
         raise UserError(
-            "--input, --target, --group, --dev and --test belong to a data file; give it with --from or "
-            "--train"
+            "--input, --target, --group, --dev, --test and --template belong to a data file; give it with --from "
+            "or --train"
         )
     columns = _columns(source, input_column, target_column, group_column)
+    wordings = own_templates(templates, field_names(columns.inputs))
     # Every fault of the user's tables is raised here, before anything is written.
     given_tables = read_given(source, dev=dev, test=test, sheet=sheet)
     targets = given_tables.targets(columns.target)
@@ -84,7 +88,8 @@ def new_task(
     with naming_what_is_written(written.parent):
         written.mkdir(parents=True)
     try:
-        code = task_source(name, given_tables.write(written), given_tables.shares, columns, kind)
+        files = given_tables.write(written)
+        code = task_source(name, files, given_tables.shares, columns, kind, templates=wordings)
         (written / "task.py").write_text(code, encoding="utf-8")
         task = load_task(name, find_plugins([folder], entry_points=False))
         (written / EXAMPLES).write_text(_examples(task, columns, splits.test), encoding="utf-8")

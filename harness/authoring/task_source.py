@@ -17,29 +17,34 @@ NAMES = frozenset(
 )  # fmt: skip
 """What the code may call by name, and so no task can be called."""
 
-_CONSTANTS = {"train": "DATA", "dev": "DEV", "test": "TEST"}
+CONSTANTS = {"train": "DATA", "dev": "DEV", "test": "TEST"}
+"""Split → what the code calls its file."""
 
 
 def task_source(
-    name: str, files: Mapping[str, str], shares: Mapping[str, float], columns: Columns, kind: AnswerKind
+    name: str,
+    files: Mapping[str, str],
+    shares: Mapping[str, float],
+    columns: Columns,
+    kind: AnswerKind,
+    *,
+    templates: Mapping[str, str] | None = None,
 ) -> str:
     """The text of `task.py`. `files`: names of the tables beside it by split; `shares`: what is cut for the
-    others."""
+    others; `templates`: the user's own, in place of those of the kind."""
     fields = field_names(columns.inputs)
     cell = f"row[{literal(columns.target)}]"
     target = f"{kind.read_by}({cell})" if kind.read_by else cell  # in the form that answers are put into
     sample_options = ", choices=CHOICES" if kind.output == "choice" else ""
     if columns.group is not None:
         sample_options += f", cluster=row[{literal(columns.group)}]"
-    templates = {key: _worded(wording, fields) for key, wording in kind.templates.items()}
+    templates = templates or {key: _worded(wording, fields) for key, wording in kind.templates.items()}
     filled = ", ".join(f'"{field}": row[{literal(column)}]' for column, field in fields.items())
     return source_of(
         name,
         kind,
         imports=("table_splits",),
-        constants=[
-            f'{_CONSTANTS[split]} = Path(__file__).parent / "{file}"' for split, file in files.items()
-        ],
+        constants=[f'{CONSTANTS[split]} = Path(__file__).parent / "{file}"' for split, file in files.items()],
         prompts=[
             "# Say it in your own words: how far scores depend on the wording is worth knowing.",
             "templates={",
@@ -142,7 +147,7 @@ def _cut(
     if columns.group is not None:
         arguments.append(f"group={literal(columns.group)}")
     arguments += [f"{split}={share}" for split, share in shares.items() if share != 0.1]
-    arguments += [f"{split}={_CONSTANTS[split]}" for split in files if split != "train"]
+    arguments += [f"{split}={CONSTANTS[split]}" for split in files if split != "train"]
     if kind.empty_target is not None:
         arguments.append(f"empty_target={literal(kind.empty_target)}")
     return arguments

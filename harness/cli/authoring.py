@@ -47,13 +47,15 @@ def add_verbs(add_verb: AddVerb) -> None:
     text = "a chat file (messages, conversations, instruction and output, …), which --from tells by looking"
     source.add_argument("--from-chat", dest="chats", type=Path, metavar="FILE", help=text)
     _add_chat_options(parser)
-    text = "a table of its own; otherwise it is cut from the other"
+    text = "a table or chat file of its own; otherwise it is cut from the other"
     parser.add_argument("--dev", type=Path, metavar="FILE", help=text)
     parser.add_argument("--test", type=Path, metavar="FILE", help=text)
     parser.add_argument("--sheet", metavar="NAME", help="which sheet of a workbook, where it has several")
     text = "the column shown to the model; more than once for several"
     parser.add_argument("--input", action="append", metavar="COL", help=text)
     parser.add_argument("--target", metavar="COL", help="the column with the right answer")
+    text = "a wording of your own that names input columns, '{title}: {body}'; more than once for several"
+    parser.add_argument("--template", action="append", metavar="TEXT", help=text)
     text = "rows of the same value in this column stay in one split"
     parser.add_argument("--group", metavar="COL", help=text)
     text = "what the answers are, where the targets do not tell: one of some labels, several of them, …"
@@ -109,9 +111,7 @@ def _new(options: argparse.Namespace) -> int:
     if is_file and not has_columns and looks_like_chats(options.source, sheet=options.sheet):
         chats = options.source
     if chats is not None:
-        if options.dev is not None or options.test is not None:
-            raise UserError(f"--dev and --test are for tables; {chats} is a chat file, which is cut")
-        refuse_columns(chats, input=", ".join(options.input or ()) or None, target=options.target)
+        refuse_columns(chats, input=options.input, target=options.target, template=options.template)
         chat_options = ChatOptions(
             options.turns or "last", options.group, options.chosen, options.skip_faulty
         )
@@ -120,6 +120,8 @@ def _new(options: argparse.Namespace) -> int:
             options.tasks_dir,
             source=chats,
             options=chat_options,
+            dev=options.dev,
+            test=options.test,
             sheet=options.sheet,
             shape=options.answers,
         )
@@ -140,6 +142,7 @@ def _new(options: argparse.Namespace) -> int:
         group_column=options.group,
         sheet=options.sheet,
         shape=options.answers,
+        templates=options.template or (),
     )
     return _written(new, options)
 

@@ -2,8 +2,8 @@
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,9 @@ TOLD = 3
 
 RECURRING = 3
 """Conversations per different last answer, on average, from which on the splits balance these."""
+
+OF_EACH = 0.1
+"""Share of the conversations that is cut for dev, and for test."""
 
 LOOKED_AT = 10
 """Rows by which a file is recognised: the first may be the faulty one."""
@@ -132,8 +135,8 @@ def chat_splits(
     *,
     turns: Turns = "last",
     group: str | None = None,
-    dev: float = 0.1,
-    test: float = 0.1,
+    dev: float | Path = OF_EACH,
+    test: float | Path = OF_EACH,
     chosen: bool = False,
     skip_faulty: bool = False,
     sheet: str | None = None,
@@ -141,18 +144,34 @@ def chat_splits(
     """Cut a chat file into train, dev and test, the same on every machine; `chat_sample` makes samples of its
     rows.
 
-    A conversation is never in two splits, nor are two that ask the same before their last answer, nor those
-    of one `group`. `turns`: the last of the assistant's turns in each conversation is its target, or "all" of
-    them are, a sample each. Those of weight 0 are none. Raises `UserError` as `read_chats` does.
+    `dev` and `test` are shares of its conversations, or files of their own. A conversation is never in two
+    splits, nor are two of one file that ask the same before their last answer, nor those of one `group`.
+    `turns`: the last of the assistant's turns in each conversation is its target, or "all" of them are, a
+    sample each. Those of weight 0 are none. Raises `UserError` as `read_chats` does.
     """
-    chats = read_chats(path, group=group, chosen=chosen, skip_faulty=skip_faulty, sheet=sheet)
-    return cut_chats(chats, turns, dev=dev, test=test, where=str(path))
+
+    def read(file: Path) -> Chats:
+        return read_chats(file, group=group, chosen=chosen, skip_faulty=skip_faulty, sheet=sheet)
+
+    return cut_chats(
+        read(path),
+        turns,
+        dev=read(dev) if isinstance(dev, Path) else dev,
+        test=read(test) if isinstance(test, Path) else test,
+        where=str(path),
+    )
 
 
 def cut_chats(
-    chats: Chats, turns: Turns, *, dev: float = 0.1, test: float = 0.1, where: str = "conversations"
+    chats: Chats,
+    turns: Turns,
+    *,
+    dev: float | Chats = OF_EACH,
+    test: float | Chats = OF_EACH,
+    where: str = "conversations",
 ) -> Splits:
-    """As `chat_splits` cuts a file's conversations."""
+    """As `chat_splits` cuts a file's conversations. What conversations of their own for dev or test share with
+    those that are trained on is a remark."""
     conversations = [_whole(place, chat) for place, chat in enumerate(chats.chats)]
     group = "group" if any(chat.group != chat.identity for chat in chats.chats) else None
     # Answers that do not recur are no labels, of which each split should have its share.
@@ -163,15 +182,43 @@ def cut_chats(
         target_column="target",
         group=group,
         stratify=recurring,
-        dev=dev,
-        test=test,
+        dev=None if isinstance(dev, Chats) else dev,
+        test=None if isinstance(test, Chats) else test,
         where=where,
     )
+    trained = {row["asked"] for row in cut.train}
+    remarks: list[str] = []
 
     def expand(rows: Sequence[Row]) -> list[Row]:
         return [*chain.from_iterable(chat_rows(chats.chats[row["place"]], turns) for row in rows)]
 
-    return Splits(expand(cut.train), expand(cut.dev), expand(cut.test))
+    def own(split: str, given: Chats) -> list[Row]:
+        remarks.extend(_shared(split, given, trained))
+        return [*chain.from_iterable(chat_rows(_of_split(split, chat), turns) for chat in given.chats)]
+
+    return Splits(
+        expand(cut.train),
+        own("dev", dev) if isinstance(dev, Chats) else expand(cut.dev),
+        own("test", test) if isinstance(test, Chats) else expand(cut.test),
+        tuple(remarks),
+    )
+
+
+def _of_split(split: str, chat: ReadChat) -> ReadChat:
+    """A conversation of a file of its own, named so that none of another file has its name."""
+    identity = f"{split} {chat.identity}"
+    return replace(chat, identity=identity, group=identity if chat.group == chat.identity else chat.group)
+
+
+def _shared(split: str, given: Chats, trained: Set[str]) -> list[str]:
+    """How many conversations of a split ask what one that is trained on asks."""
+    alike = [chat for place, chat in enumerate(given.chats) if _whole(place, chat)["asked"] in trained]
+    if not alike:
+        return []
+    return [
+        f"{len(alike):,} of {len(given.chats):,} {split} conversations (the first is {alike[0].identity}) ask what "
+        "one that is trained on asks, so their answers can be memorised; remove them from one of the two files"
+    ]
 
 
 def chat_rows(chat: ReadChat, turns: Turns) -> list[Row]:

@@ -15,6 +15,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -305,6 +306,11 @@ def _value(path: Path, cell: Any, written: Any) -> Any:
         )
     if isinstance(value, int) and not isinstance(value, bool) and re.fullmatch("0+", cell.number_format):
         return str(value).zfill(len(cell.number_format))  # a postal code
+    if isinstance(value, datetime) and value.time() == time():
+        return value.date()  # workbooks keep days as their midnight
+    if isinstance(value, (int, float)) and re.fullmatch(r"0(\.0+)?%", cell.number_format):
+        decimals = len(cell.number_format.partition(".")[2].rstrip("%"))
+        return f"{100 * value:.{decimals}f}%"
     return value
 
 

@@ -132,6 +132,32 @@ def test_new_tells_a_chat_file_by_looking(tmp_path: Path) -> None:
     assert result.stdout.startswith("30 conversations, 30 samples (the last turn of the assistant)")
 
 
+def test_a_chat_file_for_each_split_is_taken_as_it_is_and_what_they_share_is_told(tmp_path: Path) -> None:
+    chats = [booking(number) for number in range(1, 41)]
+    train = written(tmp_path, chats[:28], "one.jsonl")
+    dev = written(tmp_path, chats[28:32], "two.jsonl")
+    test = written(tmp_path, [chats[3], *chats[32:]], "three.jsonl")
+    arguments = ("--train", str(train), "--dev", str(dev), "--test", str(test))
+    result = gainboard(tmp_path, "new", "bookings", *arguments)
+    assert result.returncode == 0, result.stderr
+    assert "41 conversations, 41 samples (the last turn of the assistant)" in result.stdout
+    assert "28 train, 4 dev, 9 test samples" in result.stdout
+    assert "1 of 9 test conversations (the first is 1) ask what one that is trained on asks" in result.stdout
+    dataset = load_dataset(load_task("bookings", find_plugins([tmp_path / "tasks"], entry_points=False)))
+    assert [sample.id for sample in dataset.dev] == [f"dev {line}" for line in (1, 2, 3, 4)]
+    assert {path.name for path in (tmp_path / "tasks" / "bookings").glob("*.jsonl")} >= {
+        "train.jsonl", "dev.jsonl", "test.jsonl"
+    }  # fmt: skip
+    # Dev is cut from the other file where it has none, and a compressed file is written out.
+    zipped = written(tmp_path, chats[:32], "four.jsonl.gz")
+    options = ChatOptions(turns="all")
+    new = new_chat_task("partly", tmp_path / "tasks", source=zipped, test=test, options=options)
+    splits = load_task("partly", find_plugins([tmp_path / "tasks"], entry_points=False)).data()
+    assert (len(splits.train), len(splits.dev), len(splits.test)) == (58, 6, 18)
+    assert "58 train, 6 dev, 18 test samples" in new.remarks
+    assert "chat_splits(DATA, test=TEST, turns=" in (tmp_path / "tasks" / "partly" / "task.py").read_text()
+
+
 @pytest.mark.parametrize(
     ("rows", "options", "says"),
     [
@@ -143,6 +169,8 @@ def test_new_tells_a_chat_file_by_looking(tmp_path: Path) -> None:
         ),
         ([booking(1)] * 9, ["--from"], "1 different inputs; a task needs at least three"),
         ([booking(1)], ["--input", "messages", "--from-chat"], "leave --input out"),
+        ([booking(1)], ["--template", "{x}", "--from-chat"], "leave --template out"),
+        ([booking(1)] * 9, ["--test", "chats.jsonl", "--from"], "are both"),
         (
             [{"text": "a", "label": "b"}],
             ["--turns", "all", "--from"],

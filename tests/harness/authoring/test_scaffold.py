@@ -195,6 +195,48 @@ def test_several_inputs_are_fields_of_their_own_in_every_template(tmp_path: Path
     assert faults(folder) == []
 
 
+def test_a_wording_of_one_s_own_names_columns(tmp_path: Path, write: Write) -> None:
+    rows = [f"title {index},body {index},{'ab'[index % 2]}" for index in range(40)]
+    source = write("t.csv", "\n".join(["Mail title,text,team", *rows]))
+    folder = new_task(
+        "asking",
+        tmp_path / "tasks",
+        source=source,
+        input_column=["Mail title", "text"],
+        target_column="team",
+        templates=[r"{{mail}}\n{Mail title}: {text}\na or b?", "{mail_title} ({text})\nWhich team?"],
+    ).folder
+    task = loaded(folder)
+    sample = load_dataset(task).test[0]
+    number = sample.fields["text"].removeprefix("body ")
+    texts = [render(task.prompts, sample, template=name).text for name in ("own_1", "own_2")]
+    assert texts[0].startswith(f"{{mail}}\ntitle {number}: body {number}\na or b?")
+    assert texts[1].startswith(f"title {number} (body {number})\nWhich team?")
+    assert list(task.prompts.templates) == ["own_1", "own_2"]
+    assert faults(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "fault"),
+    [
+        ("{titel}", r"'titel' is no --input column\. Did you mean 'title'\? There are \{title\}, \{body\}"),
+        ("Which team?", r"names no column, so every prompt would be the same; there are \{title\}"),
+        ("{title", "write {{ and }} for braces of its own"),
+        ("{}", "'' is no --input column"),
+    ],
+)
+def test_a_wording_that_names_no_column_is_refused(
+    tmp_path: Path, write: Write, template: str, fault: str
+) -> None:
+    source = write(
+        "t.csv", "title,body,team\n" + "".join(f"t {index},b,{index % 2}\n" for index in range(40))
+    )
+    columns = {"source": source, "input_column": ["title", "body"], "target_column": "team"}
+    with pytest.raises(UserError, match=fault):
+        new_task("asking", tmp_path / "tasks", **columns, templates=[template])  # type: ignore[arg-type]
+    assert not (tmp_path / "tasks").exists()
+
+
 def test_rows_that_share_one_of_several_inputs_may_part_and_those_that_share_all_may_not(
     tmp_path: Path, write: Write
 ) -> None:

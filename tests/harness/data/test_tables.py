@@ -5,6 +5,7 @@ import csv
 import gzip
 import json
 import unicodedata
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,12 @@ LINES: list[list[Any]] = [["q", "a", None], ["one", 3, "aside"], [None, None, No
 def test_a_sheet_is_read_as_it_looks(tmp_path: Path) -> None:
     path = workbook(tmp_path / "t.xlsx", {"Data": LINES, "Notes": [["made by me"]]}, formats={"B2": "00000"})
     assert read_table(path) == [{"q": "one", "a": "00003"}, {"q": "two", "a": "4.5"}]
+
+
+def test_days_and_percentages_are_read_as_a_sheet_shows_them(tmp_path: Path) -> None:
+    lines = [["q", "a"], [datetime(2024, 3, 5), 0.125], [datetime(2024, 3, 5, 14, 30), 1]]
+    path = workbook(tmp_path / "t.xlsx", {"Data": lines}, formats={"B2": "0.0%", "B3": "0%"})
+    assert read_table(path) == [{"q": "2024-03-05", "a": "12.5%"}, {"q": "2024-03-05 14:30:00", "a": "100%"}]
 
 
 def test_a_workbook_of_several_sheets_asks_which(tmp_path: Path) -> None:
