@@ -5,6 +5,7 @@ test.
 """
 
 import hashlib
+import json
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -14,14 +15,24 @@ from typing import Any
 
 import numpy as np
 import pandas
+import pyarrow.parquet
 
 from harness.driver.render import in_order
 from harness.plan.ensembles import Ensemble, derive
 from harness.plan.halving import rungs, survivors, trials_at
 from harness.plan.selection import with_settings
+from harness.records.binding import digest_of
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import PREDICTIONS
-from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure, Provenance, Result
+from harness.records.result import (
+    FAILURE,
+    RESULT,
+    SCHEMA_VERSION,
+    Failure,
+    PredictionsFile,
+    Provenance,
+    Result,
+)
 from harness.records.scores import FormRecord, MetricCard, MetricValue, OverlapRecord, SampleCounts, TaskCard
 from harness.records.store import write_record
 from harness.records.training import CurvePoint, ResourceUse, Selection, TrainingRecord, TrialRecord
@@ -270,7 +281,6 @@ def write_result(
     )
     folder = results / run.folder
     folder.mkdir(parents=True, exist_ok=True)
-    write_record(folder / RESULT, result)
     pandas.DataFrame(
         {
             "sample_id": [f"sample-{index}" for _ in run.templates for index in range(table.shape[1])],
@@ -288,7 +298,26 @@ def write_result(
             **(columns or {}),
         }
     ).to_parquet(folder / PREDICTIONS)
-    return result
+    return bind(results, result)
+
+
+def bind(results: Path, result: Result) -> Result:
+    """Write a result that names the predictions that lie there now."""
+    path = results / result.run.folder / PREDICTIONS
+    rows = pyarrow.parquet.ParquetFile(path).metadata.num_rows
+    bound = result.model_copy(
+        update={"predictions": PredictionsFile(rows=rows, sha256=digest_of(path, inside=results))}
+    )
+    write_record(path.with_name(RESULT), bound)
+    return bound
+
+
+def rewrite(path: Path, table: pandas.DataFrame) -> None:
+    """Write other predictions into a run's folder, as if it had been finished with them."""
+    table.to_parquet(path, index=False)
+    record = json.loads(path.with_name(RESULT).read_text(encoding="utf-8"))
+    record["predictions"] = {"rows": len(table), "sha256": digest_of(path, inside=path.parent)}
+    path.with_name(RESULT).write_text(json.dumps(record), encoding="utf-8")
 
 
 def _metrics(task: TaskCard, scores: "np.ndarray[Any, np.dtype[np.float64]]") -> dict[str, MetricValue]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UserError
+from harness.records.binding import why_changed
 from harness.records.predictions import UNREADABLE, read_prediction_table
 from harness.records.result import Result
 from harness.records.scores import TaskCard
@@ -266,8 +267,11 @@ def _read(results: Path, result: Result) -> Columns:
     run: Run = result.run
     try:
         table = read_prediction_table(results, run)
+        changed = why_changed(results, result)
     except UNREADABLE as error:
         raise UserError(f"{run.label}: its predictions cannot be read: {error}") from None
+    if changed:
+        raise UserError(f"{run.label}: its predictions do not fit its result: {changed}")
     columns = {name: table[name].to_pylist() for name in table.column_names}
     nothing = [None] * table.num_rows
     score = f"score_{result.task.primary_metric}"

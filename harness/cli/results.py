@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.next_step import print_next, results_folder
@@ -34,6 +35,13 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser = add_verb("score", _score, "judge saved predictions again, without a model")
     add_tasks_dir(parser)
     add_results(parser)
+
+    text = (
+        "hold every record of a results folder against its predictions, for a check of what others contribute"
+    )
+    parser = add_verb("verify", _verify, text)
+    parser.add_argument("results", type=Path, nargs="?", default=Path("results"), help="default: results")
+    parser.add_argument("--json", action="store_true", help="for scripts")
 
     text = "predict losses at a larger budget, and compare with those measured"
     parser = add_verb("extrapolate", _extrapolate, text)
@@ -152,6 +160,20 @@ def _score(options: argparse.Namespace) -> int:
         say(f"{report.unchanged} results were judged again, and have the scores that they had.")
     print_next("publish", *results_folder(options))
     return SOME_FAILED if report.skipped else DONE
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from leaderboards.elsewhere.scores import read_imported
+    from leaderboards.rank.verify import verify
+
+    verification = verify(options.results, further_faults=read_imported(options.results).skipped)
+    if options.json:
+        print(json.dumps(verification.record, indent=2))
+    else:
+        for fault in verification.faults:
+            print(fault)
+        print(verification.sentence)
+    return SOME_FAILED if verification.faults else DONE
 
 
 def _extrapolate(options: argparse.Namespace) -> int:

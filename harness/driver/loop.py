@@ -26,6 +26,7 @@ from harness.preflight.room import room_findings
 from harness.records.result import RESULT, Result
 from harness.records.store import read_record
 from harness.records.training import TrainingRecord
+from harness.records.writing import check_names, check_writable, has_locks
 from harness.score.finish import TaskFacts
 from harness.score.joined import answers_of, joint_generation
 from harness.sweep.engines import EngineName
@@ -50,9 +51,10 @@ def run_sweep(
     """Bring every run to a result or a recorded failure; one failed run does not stop the others.
 
     Raises `UserError` before any work when a needed library is missing, a result of another configuration is
-    in the way, the arms cannot be scored in the way that was asked for, or a look at a model's tokenizer and
-    chat template tells that it can come to nothing.
+    in the way, results cannot be written, the arms cannot be scored in the way that was asked for, or a look
+    at a model's tokenizer and chat template tells that it can come to nothing.
     """
+    check_names(folders.results, runs)
     todo = [run for run in runs if not is_done(folders.results, run)]
     outcome = SweepOutcome(already_done=len(runs) - len(todo))
     sweep = SweepWork(
@@ -68,16 +70,27 @@ def run_sweep(
     folders.work.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folders.work / ".lock", blocking=False):
+            _check_results(todo, sweep)
             sweep.preflight = _preflight(todo, sweep)
             _run_groups(group_runs(todo), sweep)
             _combine(ensembles, sweep)
             write_cards(runs, sweep)
     except Timeout:
         raise UserError(
-            f"another gainboard works in {folders.work}; wait for it, or give this one a --work folder of "
-            "its own"
+            f"another gainboard works in {folders.work}; wait for it, or give this one a --work folder and a "
+            "--results folder of its own"
         ) from None
     return outcome
+
+
+def _check_results(todo: Sequence[Run], sweep: SweepWork) -> None:
+    """Raise `UserError` where results cannot be written, and say where two sweeps must not write at once."""
+    results = sweep.folders.results
+    check_writable(results, todo)
+    if not has_locks(results):
+        sweep.progress.note(
+            f"The file system of {results} knows no locks: let no other sweep write there meanwhile."
+        )
 
 
 def _preflight(todo: Sequence[Run], sweep: SweepWork) -> Preflight:

@@ -11,12 +11,14 @@ from pathlib import Path
 from harness.driver.executors import Executor
 from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
+from harness.errors import UserError
 from harness.preflight.examine import Preflight
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import EngineAnswer
-from harness.records.result import FAILURE, SCHEMA_VERSION, Failure, Result
+from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure
 from harness.records.store import use_of_failed_starts, write_record
 from harness.records.training import ResourceUse, Selection, TrainingRecord
+from harness.records.writing import one_writer
 from harness.score.finish import TaskFacts, finish
 from harness.sweep.engines import EngineName
 from harness.sweep.run import Run
@@ -79,8 +81,8 @@ class SweepWork:
         trainings: Sequence[TrainingRecord],
         generation: GenerationRecord,
         selection: Selection | None = None,
-    ) -> Result:
-        """Score a run's answers and write its result."""
+    ) -> None:
+        """Score a run's answers and write its result, unless another sweep has finished the run meanwhile."""
         with self.lock:
             result = finish(
                 run,
@@ -92,6 +94,12 @@ class SweepWork:
                 selection=selection,
                 preflight=self.preflight.of(run),
             )
+            if result is None:
+                self.outcome.already_done += 1
+                self.progress.note(
+                    f"{run.label}: another sweep has finished it meanwhile; its result is kept"
+                )
+                return
             self.outcome.finished.append(run)
             primary = result.task.primary_metric
             reasons = {
@@ -110,7 +118,6 @@ class SweepWork:
             self.progress.finished(
                 run.label, primary, value, result.samples, doubts=doubts, losses=_losses(result.training)
             )
-            return result
 
     @property
     def log(self) -> Path:
@@ -137,6 +144,12 @@ class SweepWork:
             self.outcome.failed.append(failure)
             self.progress.failed(run.label, phase, reason)
             try:
-                write_record(self.folders.results / run.folder / FAILURE, failure)
-            except OSError as disk:
-                self.progress.note(f"the failure of {run.label} could not be written: {disk}")
+                self._write_failure(failure)
+            except (OSError, UserError) as error:
+                self.progress.note(f"the failure of {run.label} could not be written: {error}")
+
+    def _write_failure(self, failure: Failure) -> None:
+        folder = self.folders.results / failure.run.folder
+        with one_writer(folder):
+            if not (folder / RESULT).exists():  # another sweep may have finished it meanwhile
+                write_record(folder / FAILURE, failure)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
-from harness.plan.ensembles import Ensemble, plan_ensembles
-from harness.plan.runs import Fingerprint, make_runs, select
+from harness.plan.ensembles import Ensemble, derive, plan_ensembles
+from harness.plan.runs import Fingerprint, check_folders, make_runs, select
 from harness.plugins.registry import Plugin, load_task
 from harness.review.state import reviewed_share
 from harness.sweep.models import check_model, fingerprint
@@ -76,6 +76,7 @@ def plan_sweep(
     extended = sweep.with_more_seeds(more_seeds)
     runs = make_runs(extended, tasks, fingerprint=fingerprint, limit=limit)
     ensembles = plan_ensembles(sweep.ensembles, runs, tasks, joined_seeds=sweep.seeds)
+    check_folders([*runs, *(derive(ensemble, ensemble.members) for ensemble in ensembles)])
     return PlannedSweep(extended, tasks, runs, ensembles)
 
 

@@ -182,15 +182,35 @@ def select(runs: Iterable[Run], only: str | None) -> list[Run]:
     return chosen
 
 
+def check_folders(runs: Iterable[Run]) -> None:
+    """Raise `UserError` where two runs would share a folder, be it on a disk that does not tell upper from
+    lower case."""
+    run_by_folder: dict[str, Run] = {}
+    for run in runs:
+        other = run_by_folder.setdefault(run.folder.as_posix().casefold(), run)
+        if other is run:
+            continue
+        where = f"in the folder {run.folder.as_posix()}"
+        if other.folder != run.folder:
+            where += ", on disks that do not tell upper from lower case"
+        raise UserError(f"{other.label} and {run.label} would both lie {where}; rename a candidate or a task")
+
+
 def is_done(results: Path, run: Run) -> bool:
     """Whether this very run has a result. Raises `UserError` when another configuration's result lies in its
     place."""
+    return finished(results, run) is not None
+
+
+def finished(results: Path, run: Run) -> Result | None:
+    """The result of this very run; None where it has none yet. Raises `UserError` when another
+    configuration's result lies in its place."""
     path = results / run.folder / RESULT
     if not path.exists():
-        return False
+        return None
     result = read_record(path, Result)
     if result.run.cell == run.cell:
-        return True
+        return result
     on_disk, wanted = _flat(result.run.model_dump(mode="json")), _flat(run.model_dump(mode="json"))
     names = sorted(on_disk.keys() | wanted.keys())
     differing = [name for name in names if on_disk.get(name) != wanted.get(name)]

@@ -63,6 +63,15 @@ class Provenance:
     """UTC, ISO 8601."""
 
 
+@record_part
+class PredictionsFile:
+    """The file of predictions that a result was computed from."""
+
+    rows: Count
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of the file's bytes, in hex."""
+
+
 class Result(Frozen):
     """One finished run."""
 
@@ -105,6 +114,8 @@ class Result(Frozen):
     generation: GenerationRecord
     cost: Cost
     provenance: Provenance
+    predictions: PredictionsFile | None = None
+    """What binds it to the predictions beside it; None in results from before they were bound."""
 
     @property
     def training(self) -> TrainingRecord | None:

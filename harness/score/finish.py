@@ -10,15 +10,18 @@ from harness.data.dataset import training_subset
 from harness.data.loaded import LoadedTask
 from harness.data.overlap import Overlap, find_overlap
 from harness.errors import UserError
+from harness.plan.runs import finished
+from harness.records.binding import digest_of
 from harness.records.costs import total_energy
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import PREDICTIONS, EngineAnswer
 from harness.records.preflight import PreflightFinding
 from harness.records.provenance import provenance
-from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Cost, Result
+from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Cost, PredictionsFile, Result
 from harness.records.scores import OverlapRecord, TaskCard
 from harness.records.store import atomic_write, use_of_failed_starts, write_record
 from harness.records.training import Selection, TrainingRecord
+from harness.records.writing import one_writer
 from harness.score.card import task_card
 from harness.score.judging import Scored, collect, score_predictions
 from harness.sweep.run import Run
@@ -66,9 +69,12 @@ def finish(
     generation: GenerationRecord,
     selection: Selection | None = None,
     preflight: Sequence[PreflightFinding] = (),
-) -> Result:
-    """Write the result of a run that an engine gave these answers. Raises `UserError` when no sample could be
-    scored."""
+) -> Result | None:
+    """Write the result of a run that an engine gave these answers; None where another sweep has finished the
+    run meanwhile, whose result is kept.
+
+    Raises `UserError` when no sample could be scored, and when the result of another configuration lies there.
+    """
     card, overlap = facts.card(run.task), facts.overlap(run)
     loaded = facts.tasks[run.task]
     test = loaded.dataset.test[: run.limit]
@@ -78,37 +84,42 @@ def finish(
     if not scored.metrics:
         raise UserError(_why_unscored(run, scored, len(test)))
     folder = results / run.folder
-    write_predictions(folder, scored)
-    _write_inputs(folder, scored)
-    result = Result(
-        schema_version=SCHEMA_VERSION,
-        key=run.key,
-        run=run,
-        task=card,
-        metrics=scored.metrics,
-        by_template=scored.by_template,
-        parsed=scored.parsed,
-        overlap=OverlapRecord(
-            exact=len(overlap.exact),
-            near=len(overlap.near),
-            samples=len(test),
-            method=overlap.method,
-            clean=scored.clean,
-        ),
-        samples=scored.samples,
-        lost=scored.lost,
-        trainings=tuple(trainings),
-        selection=selection,
-        # Nobody taught the model a guard task: what its answers lack there, the base's answers tell.
-        collapsed=collapse(scored, card) if trainings and run.guard is None else "",
-        failed_before=use_of_failed_starts(results, run),
-        preflight=tuple(preflight),
-        generation=generation,
-        cost=cost(trainings, generation, score_seconds=time.monotonic() - started),
-        provenance=provenance(generation),
-    )
-    write_record(folder / RESULT, result)
-    (folder / FAILURE).unlink(missing_ok=True)
+    with one_writer(folder):
+        if finished(results, run) is not None:
+            return None
+        written = write_predictions(folder / PREDICTIONS, scored)
+        _write_inputs(folder, scored)
+        result = Result(
+            schema_version=SCHEMA_VERSION,
+            key=run.key,
+            run=run,
+            task=card,
+            metrics=scored.metrics,
+            by_template=scored.by_template,
+            parsed=scored.parsed,
+            overlap=OverlapRecord(
+                exact=len(overlap.exact),
+                near=len(overlap.near),
+                samples=len(test),
+                method=overlap.method,
+                clean=scored.clean,
+            ),
+            samples=scored.samples,
+            lost=scored.lost,
+            trainings=tuple(trainings),
+            selection=selection,
+            # Nobody taught the model a guard task: what its answers lack there, the base's answers tell.
+            collapsed=collapse(scored, card) if trainings and run.guard is None else "",
+            failed_before=use_of_failed_starts(results, run),
+            preflight=tuple(preflight),
+            generation=generation,
+            cost=cost(trainings, generation, score_seconds=time.monotonic() - started),
+            provenance=provenance(generation),
+            predictions=written,
+        )
+        # The predictions that it names lie there already: stopped before, the run is not finished.
+        write_record(folder / RESULT, result)
+        (folder / FAILURE).unlink(missing_ok=True)
     return result
 
 
@@ -118,10 +129,11 @@ def _why_unscored(run: Run, scored: Scored, samples: int) -> str:
     return f"none of {samples} samples could be scored{templates}; the first error: {next(errors)}"
 
 
-def write_predictions(folder: Path, scored: Scored) -> None:
-    """Write a run's predictions into its folder."""
-    with atomic_write(folder / PREDICTIONS, "wb") as file:
+def write_predictions(path: Path, scored: Scored) -> PredictionsFile:
+    """Write a run's predictions, and say what its result is to name them by."""
+    with atomic_write(path, "wb") as file:
         scored.table().to_parquet(file, index=False)
+    return PredictionsFile(rows=len(scored.predictions), sha256=digest_of(path, inside=path.parent))
 
 
 def _write_inputs(folder: Path, scored: Scored) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from harness.errors import UserError
+from harness.records.binding import why_changed
 from harness.records.costs import total_energy
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import EngineAnswer, Prediction, load_predictions
@@ -19,9 +21,12 @@ LEAST_SHARE = 1e-12
 
 def answers_of(run: Run, members: Sequence[Result], results: Path) -> list[EngineAnswer]:
     """The answers of a vote or of mean probabilities, in the form of an engine's. Of several draws the first
-    counts."""
+    counts. Raises `UserError` for a member with predictions that have changed since its result was written."""
     by_prompt: dict[tuple[str, str], list[Prediction]] = {}
     for member in members:
+        changed = why_changed(results, member)
+        if changed:
+            raise UserError(f"{member.run.label}: its predictions do not fit its result: {changed}")
         for prediction in load_predictions(results, member.run):
             if prediction.draw == 0:
                 by_prompt.setdefault((prediction.template, prediction.sample_id), []).append(prediction)

@@ -2,6 +2,7 @@
 cards take."""
 
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +51,10 @@ def export(results: Path, form: str, *, board: Path | None, prices: Path | None,
             raise UserError(f"{path} is a folder; {form} is one file: give --out FILE")
         if path.resolve().is_relative_to(results.resolve()):
             raise UserError(f"{path} would lie among the results in {results}; choose a file elsewhere")
-        return _table(gather(read_folder(results), board, prices), form, path)
+        return _table(_gathered(results, board, prices), form, path)
     path = out or Path(form)
     with claimed(path, results, marker=MARKER, purpose="set of records") as target:
-        texts = RECORDS[form](gather(read_folder(results), board, prices))
+        texts = RECORDS[form](_gathered(results, board, prices))
         if not texts:
             raise UserError(f"{results} holds nothing that {form} takes: no trusted run was fine-tuned")
         with replacing(target) as folder:
@@ -64,6 +65,14 @@ def export(results: Path, form: str, *, board: Path | None, prices: Path | None,
                 "Written by gainboard export, which replaces this folder as a whole.\n", encoding="utf-8"
             )
     return Written(path, f"{count_of(len(texts), 'record')} of {form}")
+
+
+def _gathered(results: Path, board: Path | None, prices: Path | None) -> Site:
+    """What a site would draw from. What its first page would say of runs that are left out is a warning."""
+    site = gather(read_folder(results), board, prices)
+    for note in site.table.notes:
+        warnings.warn(note, stacklevel=3)
+    return site
 
 
 def _table(site: Site, form: str, path: Path) -> Written:

@@ -23,8 +23,9 @@ from harness.statistics import (
     scores_of,
     seed_noise,
 )
+from leaderboards.rank.fit import fitting
 from leaderboards.rank.flags import Flag, flag_of
-from leaderboards.rank.scores import Outcome, RunScores, Unreadable, read_scores
+from leaderboards.rank.scores import Outcome, RunScores, read_scores
 
 
 @dataclass(frozen=True)
@@ -250,19 +251,20 @@ def _read_cell(
     tables: list[RunScores] = []
     readable: list[Result] = []
     for result in sorted(results, key=attrgetter("run.seed")):
-        outcome = ahead[result.key] if result.key in ahead else read_scores([result], folder)[0]
-        if isinstance(outcome, Unreadable):
-            notes.append(
-                f"{result.run.label}: its predictions cannot be read and the run is left out: "
-                f"{outcome.reason}"
-            )
-        else:
+        outcome = ahead.get(result.key) or _read_now(result, folder)
+        if isinstance(outcome, RunScores):
             tables.append(outcome)
             readable.append(result)
+        else:
+            notes.append(f"{result.run.label}: {outcome.fault} and the run is left out: {outcome.reason}")
     if not readable:
         return None
     total = max(result.samples.total // len(result.run.templates) for result in readable)
     return _Scored(tuple(readable), _join(tables, tuple(result.run.seed for result in readable)), total)
+
+
+def _read_now(result: Result, folder: Path) -> Outcome:
+    return fitting([result], read_scores([result], folder), folder)[0]
 
 
 def _join(tables: Sequence[RunScores], seeds: tuple[int, ...]) -> ScoreTable:

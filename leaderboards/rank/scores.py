@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.foreign import ForeignFileError
-from harness.records.predictions import UNREADABLE, read_prediction_table
+from harness.records.answer_table import ROW_COLUMNS, AnswerTable, mean_of_complete
+from harness.records.binding import PredictionFacts, digest_of
+from harness.records.predictions import PREDICTIONS, UNREADABLE, read_prediction_table
 from harness.records.result import Result
 from harness.statistics import FloatArray
 from harness.sweep.run import Run
@@ -30,12 +32,24 @@ class RunScores:
     clusters: tuple[str, ...] | None
     """Each sample's cluster, empty for one that stands alone; None where all do."""
 
+    facts: PredictionFacts
+    """What the result of the run is held against."""
+
 
 @dataclass(frozen=True)
 class Unreadable:
     """Predictions that cannot be read, and why."""
 
     reason: str
+    fault = "its predictions cannot be read"
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Predictions that do not belong to the result they lie beside, and why."""
+
+    reason: str
+    fault = "its predictions do not fit its result"
 
 
 class ScoreSpec(NamedTuple):
@@ -63,7 +77,7 @@ class Reading:
     spec: ScoreSpec
 
 
-Outcome = RunScores | Unreadable
+Outcome = RunScores | Unreadable | Unfit
 ReadAll = Callable[[Sequence[Result], Path], list[Outcome]]
 """Reads the scores of runs below a results folder, in their order."""
 
@@ -96,42 +110,32 @@ def _read_or_say(reading: Reading, folder: Path) -> Outcome:
     try:
         return _read(reading.run, reading.spec, folder)
     except UNREADABLE as error:  # the run is named, the others are published
-        return Unreadable(_reason(error, folder))
+        return Unreadable(reason_of(error, folder))
 
 
 def _read(run: Run, spec: ScoreSpec, folder: Path) -> RunScores:
     """Raises `ValueError` for impossible scores. The score of several draws is their mean, if all of them
     were scored."""
     column = f"score_{spec.metric}"
-    table = read_prediction_table(folder, run, ["sample_id", "template", "draw", column, "cluster"])
-    places, ids = _coded(table["sample_id"])
-    codes, templates = _coded(table["template"])
-    if set(templates) != set(spec.templates):
-        raise ValueError(f"the templates {', '.join(sorted(templates))} are not those of the run")
-    wordings = np.asarray([spec.templates.index(name) for name in templates])[codes]
+    table = read_prediction_table(folder, run, [*ROW_COLUMNS, column, "cluster"])
+    rows = AnswerTable(table, run)
     scores = table[column].cast("float64").to_numpy()
     numbers = scores[~np.isnan(scores)]
     if spec.bounded and ((numbers < spec.low) | (numbers > spec.high)).any():
         raise ValueError(f"{column} holds a score outside {spec.low:g} to {spec.high:g}")
-    draws = table["draw"].to_numpy()
-    # Before there is room for them: one damaged number could ask for more memory than there is.
-    if not (draws.min() >= 0 and draws.max() < min(run.generation.n, len(draws))):
-        raise ValueError(f"there is a draw that is none of the {run.generation.n} of the run")
-    values = np.full((int(draws.max()) + 1, len(spec.templates), len(ids)), np.nan)
-    if len(np.unique(np.ravel_multi_index((draws, wordings, places), values.shape))) < len(draws):
-        raise ValueError("a sample id appears twice")
+    values = rows.matrix(scores)
+    complete, mean = mean_of_complete(values)
+    facts = PredictionFacts(
+        digest_of(f"{folder}/{'/'.join(run.place)}/{PREDICTIONS}", inside=folder),
+        rows.rows,
+        rows.answered,
+        complete,
+        mean,
+    )
     scale = Scale.of(spec.low, spec.high, higher_is_better=spec.higher_is_better)
-    values[draws, wordings, places] = scores if scale.is_share else scale.share(scores)
-    clusters = _clusters(places, table["cluster"].to_pylist(), len(ids))
-    return RunScores(tuple(ids), values.mean(axis=0), clusters)
-
-
-def _coded(column: Any) -> tuple[NDArray[np.int64], list[str]]:
-    """A column of words as numbers, with the word of each, in the order they first appear."""
-    coded = column.combine_chunks().dictionary_encode()
-    if coded.null_count:
-        raise ValueError("a sample without an id, or without a template")
-    return coded.indices.to_numpy().astype(np.int64), [str(word) for word in coded.dictionary.to_pylist()]
+    shares = values if scale.is_share else (values - scale.worst) / (scale.best - scale.worst)
+    clusters = _clusters(rows.places, table["cluster"].to_pylist(), len(rows.ids))
+    return RunScores(rows.ids, shares.mean(axis=0), clusters, facts)
 
 
 def _clusters(
@@ -146,7 +150,8 @@ def _clusters(
     return tuple(names)
 
 
-def _reason(error: Exception, folder: Path) -> str:
+def reason_of(error: Exception, folder: Path) -> str:
+    """Why predictions cannot be read, in one line."""
     if isinstance(error, ForeignFileError):
         return f"the file {error}"
     # The folder's own path is left out, so that the same results give the same pages on every machine.

@@ -20,6 +20,7 @@ from leaderboards.board import Board
 from leaderboards.rank.baselines import UNTUNED, Key, key_of
 from leaderboards.rank.cells import Cell, read_cells
 from leaderboards.rank.comparable import comparable, groups
+from leaderboards.rank.fit import fitting, unbound_notes
 from leaderboards.rank.forgetting import forgetting, forgetting_at_smaller_budgets
 from leaderboards.rank.means import weighted_mean
 from leaderboards.rank.scores import ReadAll, read_scores
@@ -41,16 +42,16 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
     """Rank the results below `folder`. Reads each run's predictions; a run without readable ones is left out
     and named.
 
-    Untrusted runs are kept out, too, and shown elsewhere. `read`: how scores are read.
+    So is one with predictions that do not fit its result. Untrusted runs are kept out, too, and shown
+    elsewhere. `read`: how scores are read.
     """
     notes: list[str] = []
     trusted = [result for result in results if result.untrusted is None]
     chosen = comparable(trusted, board, notes)
     guarding = [result for result in trusted if result.run.guard is not None]
     scored_runs = [*itertools.chain.from_iterable(chosen), *guarding]
-    ahead = {
-        result.key: outcome for result, outcome in zip(scored_runs, read(scored_runs, folder), strict=True)
-    }
+    outcomes = fitting(scored_runs, read(scored_runs, folder), folder)
+    ahead = {result.key: outcome for result, outcome in zip(scored_runs, outcomes, strict=True)}
     random_wordings = board.wordings == "random"
     read_all = read_cells(chosen, folder, notes, ahead=ahead, random_wordings=random_wordings)
     readable = [cell for cell in read_all if cell]
@@ -83,6 +84,7 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
         return stand(cells_by_key, seed=numbers[task], random_wordings=random_wordings)
 
     standings = side_by_side(stand_on, tasks)
+    notes += unbound_notes(scored_runs)
     ranked = [row.key for row in rows if row.score]
     overall = over_board(standings, ranked, factors(tasks, weights))
     table = Table(

@@ -1,10 +1,11 @@
 """Read the scores of runs, and of runs that have not changed take those that a former publish read."""
 
 import io
+import itertools
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow
 
+from harness.records.binding import PredictionFacts
 from harness.records.predictions import PREDICTIONS
 from harness.records.result import Result
 from leaderboards.rank.scores import Outcome, Reading, RunScores, ScoreSpec, read_each, spec_of
@@ -19,6 +21,9 @@ from leaderboards.write.cache import Cache
 from leaderboards.write.processes import Workers
 
 SCORES = "scores"
+
+FACTS = {"sha256": "string", "rows": "int64", "answered": "int64", "complete": "int64", "mean": "float64"}
+"""The fields of `PredictionFacts`, and how Arrow stores them."""
 
 Stamp = tuple[int, int, int]
 """Size, and when contents and inode of a file were last changed, in nanoseconds; zeros where there is
@@ -99,7 +104,7 @@ class ScoreReader:
             if isinstance(outcome, RunScores):
                 ids = interned.setdefault(outcome.ids, outcome.ids)
                 clusters = interned.setdefault(outcome.clusters, outcome.clusters)
-                outcome = RunScores(ids or (), outcome.values, clusters)
+                outcome = replace(outcome, ids=ids or (), clusters=clusters)
                 self._stored[reading.run.place] = _StoredScores(reading.spec, stamp, outcome)
                 self._changed = True
             outcomes[number] = outcome
@@ -139,6 +144,8 @@ def _dumped(stored: Mapping[tuple[str, ...], _StoredScores]) -> bytes:
     }
     for part in range(3):
         columns[f"stamp_{part}"] = pyarrow.array([row.stamp[part] for row in rows], "int64")
+    for name, kind in FACTS.items():
+        columns[name] = pyarrow.array([getattr(row.scores.facts, name) for row in rows], kind)
     batch = pyarrow.record_batch(columns)
     buffer = io.BytesIO()
     with pyarrow.ipc.new_file(buffer, batch.schema) as writer:
@@ -161,12 +168,13 @@ def _loaded(content: bytes | None) -> dict[tuple[str, ...], _StoredScores]:
     stamps = zip(*(batch[f"stamp_{part}"].to_pylist() for part in range(3)), strict=True)
     # Each row names its spec, ids and clusters by their numbers in the three dictionaries.
     codes = zip(*(batch[name].indices.to_pylist() for name in ("spec", "ids", "clusters")), strict=True)
+    facts = itertools.starmap(PredictionFacts, zip(*(batch[name].to_pylist() for name in FACTS), strict=True))
     stored = {}
-    for place, stamp, (spec, names, cluster), start, end in zip(
-        places, stamps, codes, ends, ends[1:], strict=False
+    for place, stamp, (spec, names, cluster), start, end, of_run in zip(
+        places, stamps, codes, ends, ends[1:], facts, strict=False
     ):
         run_values = values[start:end].reshape(len(specs[spec].templates), -1)
-        scores = RunScores(ids[names] or (), run_values, clusters[cluster])
+        scores = RunScores(ids[names] or (), run_values, clusters[cluster], of_run)
         stored[place] = _StoredScores(specs[spec], stamp, scores)
     return stored
 

@@ -24,8 +24,9 @@ from reference import in_references, reference_seconds
 from synthetic import make_run, task_card, write_result
 
 import harness
+from harness.records.binding import digest_of
 from harness.records.predictions import PREDICTIONS
-from harness.records.result import RESULT, Result
+from harness.records.result import RESULT, PredictionsFile, Result
 from harness.records.scores import MetricValue
 from harness.sweep.methods import Method
 
@@ -163,7 +164,6 @@ def _write(folder: Path, kind: Result, run: Any, card: Any, scores: np.ndarray) 
     )
     place = folder / run.folder
     place.mkdir(parents=True, exist_ok=True)
-    (place / RESULT).write_text(result.model_dump_json(), encoding="utf-8")
     columns = {
         "sample_id": [f"sample-{number}" for number in range(SAMPLES)],
         "template": ["plain"] * SAMPLES,
@@ -179,6 +179,9 @@ def _write(folder: Path, kind: Result, run: Any, card: Any, scores: np.ndarray) 
         "parsed": [True] * SAMPLES,
     }
     parquet.write_table(pyarrow.table(columns), place / PREDICTIONS)
+    bound = PredictionsFile(rows=SAMPLES, sha256=digest_of(place / PREDICTIONS, inside=folder))
+    text = result.model_copy(update={"predictions": bound}).model_dump_json()
+    (place / RESULT).write_text(text, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

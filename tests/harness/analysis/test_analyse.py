@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas
 import pytest
-from synthetic import make_run, task_card, write_result
+from synthetic import make_run, rewrite, task_card, write_result
 
 from harness.analysis.analyse import Analysed, analyse_arm
 from harness.analysis.choose import AnalysableArm, arms_among, chosen_arms
@@ -76,7 +76,7 @@ def test_a_finished_analysis_is_not_made_again_until_predictions_change(results:
     path = next(results.glob(f"small/zero_shot/**/{PREDICTIONS}"))
     table = pandas.read_parquet(path)
     table["answer"] = "sales"
-    table.to_parquet(path)
+    rewrite(path, table)
     changed = analysed(results)
     assert changed.made_now and changed.record.kinds != first.record.kinds
 
@@ -145,8 +145,7 @@ def test_unreadable_predictions_are_named(results: Path) -> None:
 
 def test_older_predictions_without_some_columns_are_analysed(results: Path) -> None:
     for path in results.glob(f"**/{PREDICTIONS}"):
-        table = pandas.read_parquet(path).drop(columns=["cluster", "parsed"])
-        table.to_parquet(path)
+        rewrite(path, pandas.read_parquet(path).drop(columns=["cluster", "parsed"]))
     assert analysed(results).record.samples == N
 
 

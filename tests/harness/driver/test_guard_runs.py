@@ -2,44 +2,31 @@
 answers."""
 
 import dataclasses
-import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import gainboard
+from invented_executor import InventedExecutor
 from rich.console import Console
-from synthetic import training_record
 from toy_task import adding
 
 import harness.driver.loop
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
-from harness.driver.node import WaveReport
 from harness.driver.outcome import Folders, SweepOutcome
 from harness.driver.progress import SweepProgress
 from harness.driver.render import in_order
 from harness.errors import UserError
-from harness.jsonl import read_jsonl
 from harness.plan.runs import make_runs, select
 from harness.preflight.examine import Preflight
-from harness.records.generation import GenerationRecord
 from harness.records.preflight import PreflightFinding
 from harness.records.result import FAILURE, RESULT, Result
-from harness.records.store import read_failures, read_record, read_results, write_record
-from harness.sweep.recipe import Recipe
+from harness.records.store import read_failures, read_record, read_results
 from harness.sweep.run import Run
 from harness.sweep.settings import EngineSettings
 from harness.sweep.sweep import Sweep
-from harness.workers.jobs import BaseJob, WaveJob
-
-RECORD = GenerationRecord(
-    engine="invented", device="cpu", dtype="float32", chat_template=False, swap_seconds=0.0, generate_seconds=1.0,
-    requests=2, prompt_tokens=2, completion_tokens=2, flops=1.0, peak_memory_bytes=1, energy_joules=None,
-)  # fmt: skip
 
 TASKS = {
     task.name: LoadedTask(task, load_dataset(task))
@@ -51,61 +38,6 @@ NOTICED = tuple(
     PreflightFinding(severity="warn", fact="max_tokens", candidate=candidate, task=task, sentence="Noticed.")
     for candidate, task in (("a", "adding"), ("a", ""), ("b", ""))
 )
-
-
-class InventedExecutor:
-    """Trains nothing; answers right, but with adapters of rank 4; and remembers what was asked of it."""
-
-    workers, on_this_machine = 1, True
-
-    def __init__(self, recipes: dict[str, Recipe]) -> None:
-        self._recipes = recipes
-        self.trained: list[str] = []
-        self.answered: list[tuple[str, Path | None]] = []
-
-    @contextmanager
-    def open(self, base: BaseJob, **_: Any) -> Iterator["InventedExecutor"]:
-        yield self
-
-    def execute(self, wave: WaveJob) -> WaveReport:
-        ranks = {fit.weights: fit.training.r for fit in wave.fits}
-        for fit in wave.fits:
-            if not fit.record.exists():
-                self.trained.append(fit.key)
-                fit.weights.mkdir(parents=True)
-                write_record(fit.record, training_record(self._recipe(fit.key)))
-        for ask in wave.asks:
-            self.answered.append((ask.label, ask.weights))
-            wrong = ranks.get(ask.weights) == 4 if ask.weights else False
-            answers = [
-                {
-                    "place": place,
-                    "draw": 0,
-                    "id": row["id"],
-                    "template": row["template"],
-                    "prompt": "?",
-                    "prompt_tokens": 1,
-                }
-                | {
-                    "truncated": 0,
-                    "completion": "?" if wrong else row["target"],
-                    "completion_tokens": 1,
-                    "finish_reason": "stop",
-                }
-                for place, row in enumerate(read_jsonl(ask.prompts))
-            ]
-            ask.completions.write_text(
-                "".join(json.dumps(answer) + "\n" for answer in answers), encoding="utf-8"
-            )
-            write_record(ask.record, RECORD)
-        return WaveReport([], [])
-
-    def _recipe(self, key: str) -> Recipe:
-        """One that is known, or of a trial whose settings the search chose: then any of its kind."""
-        return self._recipes.get(key) or next(iter(self._recipes.values()))
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture(autouse=True)

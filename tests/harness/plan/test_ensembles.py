@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas
 import pytest
-from synthetic import make_run, task_card, write_result
+from synthetic import bind, make_run, task_card, write_result
 from toy_task import adding
 
 from harness.data.dataset import load_dataset
@@ -141,7 +141,7 @@ def write(results: Path, run: Run, rows: list[dict[str, Any]]) -> Result:
     }  # fmt: skip
     table = pandas.DataFrame([common | {"sample_id": str(place)} | row for place, row in enumerate(rows)])
     table.to_parquet(results / run.folder / PREDICTIONS)
-    return result
+    return bind(results, result)
 
 
 def test_the_majority_answers_and_of_equals_the_first_member(tmp_path: Path) -> None:

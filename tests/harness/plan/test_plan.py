@@ -1,6 +1,7 @@
 """From a sweep to runs: what is planned, what each run's key covers, what is already done."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from harness.errors import UserError
 from harness.plan.ensembles import plan_ensembles
 from harness.plan.estimate import Estimator
 from harness.plan.groups import group_runs
+from harness.plan.prepare import plan_sweep
 from harness.plan.runs import is_done, make_runs, select
 from harness.plan.selection import with_settings
 from harness.records.result import RESULT
@@ -71,6 +73,24 @@ def test_several_budgets_are_runs_of_their_own_for_the_arms_that_train() -> None
 
 def test_budgets_beyond_the_data_are_one_run() -> None:
     assert [run.n_train for run in runs(n_train=[100, 1000, "all"], seeds=[0]) if run.n_train] == [6, 6, 6]
+
+
+@pytest.mark.parametrize(
+    ("names", "why"), [("Qq", "on disks that do not tell upper from lower case"), ("qr", "")]
+)
+def test_two_runs_that_would_share_a_folder_are_refused(names: str, why: str) -> None:
+    task = adding()
+    tasks = {task.name: LoadedTask(task, load_dataset(task))}
+    candidates = [{"name": name, "model": "x/a", "methods": ["zero_shot"]} for name in names]
+    planned = partial(
+        plan_sweep, sweep(candidates=candidates), tasks, fingerprint=lambda model, revision: "f"
+    )
+    if not why:
+        assert len(planned().runs) == 4
+        return
+    message = rf"Q · zero_shot · adding · seed 0 and q · zero_shot · adding · seed 0 would both lie .*, {why}; rename"
+    with pytest.raises(UserError, match=message):
+        planned()
 
 
 TWO_WORDINGS = adding(prompts=PromptSet({"plain": "{text} + 1", "words": "Add one to {text}."}))

@@ -1,19 +1,25 @@
 """Judging saved predictions again: a changed extractor or metric needs no model."""
 
 import dataclasses
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas
 import pytest
-from synthetic import make_run, task_card, write_ensemble, write_result
+from places import ROOT, TESTS
+from synthetic import make_run, rewrite, task_card, write_ensemble, write_result
 from toy_task import adding, plugins_of
 
 from harness.data.dataset import load_dataset
 from harness.errors import UserError
+from harness.records.binding import why_changed
 from harness.records.predictions import PREDICTIONS, Prediction
 from harness.records.result import RESULT, Result
-from harness.records.store import read_record
+from harness.records.store import read_record, write_record
 from harness.score.judging import score_predictions
 from harness.score.rescore import rescore
 from harness.sweep.run import Run
@@ -56,7 +62,7 @@ def write_answers(results: Path, run: Run, completions: list[str], targets: list
         for index, (text, target) in enumerate(zip(completions, targets, strict=True))
     ]
     scored = score_predictions(adding(extract=lambda text: "no answer"), predictions)
-    scored.table().to_parquet(results / run.folder / PREDICTIONS, index=False)
+    rewrite(results / run.folder / PREDICTIONS, scored.table())
 
 
 def test_a_changed_extractor_changes_answers_and_scores(tmp_path: Path) -> None:
@@ -92,7 +98,7 @@ def test_predictions_from_before_clusters_get_those_of_the_task_s_samples(tmp_pa
     write_result(tmp_path, run, CARD, [0.0] * 3)
     write_answers(tmp_path, run, ["9", "8", "11"], ["9", "10", "11"])
     path = tmp_path / run.folder / PREDICTIONS
-    pandas.read_parquet(path).drop(columns="cluster").to_parquet(path, index=False)
+    rewrite(path, pandas.read_parquet(path).drop(columns="cluster"))
     rescore(tmp_path, plugins_of(task))
     assert list(pandas.read_parquet(path)["cluster"]) == ["passage 0", "passage 0", "passage 1"]
 
@@ -208,3 +214,113 @@ def test_an_ensemble_is_judged_again_from_the_answers_it_saved(tmp_path: Path) -
     again = read_record(tmp_path / vote.run.folder / RESULT, Result)
     assert again.metrics["exact_match"].value == 1.0
     assert again.trainings == vote.trainings
+
+
+# Bound to its predictions
+
+
+def killed_at(results: Path, write: str) -> None:
+    """Judge again in a process that is killed before its first call of a function of `rescore`."""
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from toy_task import adding, plugins_of\nfrom harness.score import rescore\n"
+        f"rescore.{write} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "rescore.rescore(Path(sys.argv[1]), plugins_of(adding()))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), str(ROOT)])}
+    ended = subprocess.run([sys.executable, "-c", code, str(results)], env=environment)
+    assert ended.returncode == -signal.SIGKILL
+
+
+def is_bound(results: Path) -> bool:
+    result = read_record(results / RUN.folder / RESULT, Result)
+    return result.predictions is not None and why_changed(results, result) is None
+
+
+@pytest.mark.parametrize("write", ["write_record", "put_in_place"])
+def test_a_score_that_was_killed_between_its_writes_is_noticed_and_healed_by_the_next(
+    tmp_path: Path, write: str
+) -> None:
+    results = tmp_path / "results"
+    write_answers_wrong(results)
+    killed_at(results, write)
+    stopped = read_record(results / RUN.folder / RESULT, Result)
+    if write == "write_record":
+        assert is_bound(results), "both files are the former ones"
+    else:
+        assert why_changed(results, stopped) == (
+            "a `gainboard score` was stopped between its two writes; run it again"
+        )
+    outcome = rescore(results, plugins_of(adding()))
+    assert outcome.skipped == 0 and is_bound(results)
+    assert read_record(results / RUN.folder / RESULT, Result).metrics["exact_match"].value == 0.5
+    files = {path.name for path in (results / RUN.folder).iterdir()}
+    assert files == {RESULT, PREDICTIONS}
+
+
+def write_answers_wrong(results: Path) -> None:
+    """A finished run of two samples, of which one is right, though both were judged to be wrong."""
+    write(results, ["7", "8"], "7")
+
+
+def test_judging_again_binds_an_older_result_to_its_predictions(tmp_path: Path) -> None:
+    write(tmp_path, ["7"], "7")
+    unbind(tmp_path)
+    rescore(tmp_path, plugins_of(adding()))
+    assert is_bound(tmp_path)
+
+
+def unbind(results: Path) -> None:
+    path = results / RUN.folder / RESULT
+    write_record(path, read_record(path, Result).model_copy(update={"predictions": None}))
+
+
+def test_predictions_that_have_changed_are_left_as_they_are(tmp_path: Path) -> None:
+    write(tmp_path, ["7", "8"], "7")
+    path = tmp_path / RUN.folder / PREDICTIONS
+    pandas.read_parquet(path)[:1].to_parquet(path)
+    before = path.read_bytes()
+    outcome = rescore(tmp_path, plugins_of(adding()))
+    assert outcome.skipped == 1 and path.read_bytes() == before
+    assert "its predictions do not fit its result: they have changed since" in outcome.lines[0]
+
+
+def test_older_predictions_with_other_samples_than_their_result_says_are_left_as_they_are(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, ["7", "8"], "7")
+    unbind(tmp_path)
+    path = tmp_path / RUN.folder / PREDICTIONS
+    pandas.read_parquet(path)[:1].to_parquet(path)
+    (line,) = rescore(tmp_path, plugins_of(adding())).lines
+    assert line.endswith("1 samples were answered, and result.json says 2")
+
+
+def test_older_predictions_of_samples_that_the_task_does_not_have_are_left_as_they_are(
+    tmp_path: Path,
+) -> None:
+    task = adding()
+    run = RUN.model_copy(update={"task_fingerprint": load_dataset(task).fingerprint})
+    write_result(tmp_path, run, CARD, [0.0] * 2)
+    write_answers(tmp_path, run, ["9", "8"], ["9", "10"])
+    path = tmp_path / run.folder / PREDICTIONS
+    rewrite(path, pandas.read_parquet(path).assign(sample_id=["0", "invented"]))
+    unbind(tmp_path)
+    (line,) = rescore(tmp_path, plugins_of(task)).lines
+    assert "the task has no test sample 'invented' (1 in all" in line
+
+
+def test_a_full_disk_is_told_as_one_and_costs_nothing(tmp_path: Path) -> None:
+    write(tmp_path, ["7", "8"], "7")
+    before = [path.read_bytes() for path in sorted((tmp_path / RUN.folder).iterdir())]
+    code = (
+        "import resource, sys\nfrom pathlib import Path\n"
+        "from toy_task import adding, plugins_of\nfrom harness.score.rescore import rescore\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "print(*rescore(Path(sys.argv[1]), plugins_of(adding())).lines)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), str(ROOT)])}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "left as it was: its new scores cannot be written: File too large" in ended.stdout
+    assert [path.read_bytes() for path in sorted((tmp_path / RUN.folder).iterdir())] == before

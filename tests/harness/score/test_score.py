@@ -549,3 +549,24 @@ def test_a_metric_that_cannot_tell_the_form_leaves_its_sample_unscored_with_the_
     result = scored(adding(metrics=(odd,), primary_metric="odd"), samples("1"), ["1"])
     assert errors(result)[0].startswith("metric 'odd' raised ValueError: no idea")
     assert result.parsed is None
+
+
+@pytest.mark.parametrize("given", [100.0, -0.5, float("nan")])
+def test_a_corpus_metric_outside_its_range_is_refused_with_its_name(given: float) -> None:
+    metric = Metric(
+        "percent", "in per cent", counts=lambda reply: {"n": 1.0}, value=lambda sums: sums["n"] * 0 + given
+    )
+    task = adding(metrics=(metric,), primary_metric="percent")
+    with pytest.raises(UserError, match=rf"metric 'percent': its value is {given:g}"):
+        scored(task, samples("1", "2"), ["1", "2"])
+
+
+def test_a_corpus_metric_at_the_end_of_its_range_may_be_rounded() -> None:
+    metric = Metric(
+        "whole",
+        "all of it",
+        counts=lambda reply: {"n": 1.0},
+        value=lambda sums: sums["n"] * 0 + 1.0000000000000002,
+    )
+    task = adding(metrics=(metric,), primary_metric="whole")
+    assert scored(task, samples("1", "2"), ["1", "2"]).metrics["whole"].value == pytest.approx(1.0)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas
 import pytest
 from site_reading import Text, lines
-from synthetic import Scores, make_run, task_card, write_result, write_sweep
+from synthetic import Scores, make_run, rewrite, task_card, write_result, write_sweep
 
 from harness.records.predictions import PREDICTIONS
 from harness.records.scores import TaskCard
@@ -59,7 +59,7 @@ def test_what_a_model_thought_stands_beside_its_answer(results: Path) -> None:
     (path,) = results.glob(f"**/{PREDICTIONS}")
     table = pandas.read_parquet(path)
     table["thought"] = ["Is it <b>Lyon</b>?", None]
-    table.to_parquet(path, index=False)
+    rewrite(path, table)
     site = site_of(results)
     for page in (site / "samples" / "capitals-1.html", *(site / "runs").glob("*.html")):
         assert page.read_text(encoding="utf-8").count("Is it &lt;b&gt;Lyon&lt;/b&gt;?") == 1
@@ -181,11 +181,11 @@ def test_of_several_draws_the_first_is_shown_with_the_mean(results: Path) -> Non
     card = task_card()
     for method, scores in (("zero_shot", [[0.0, 0.0], [1.0, 1.0]]), ("lora", [[1.0, 0.0], [1.0, 1.0]])):
         run = make_run("small", method, card, 0, generation=Generation(n=2, temperature=1.0))  # type: ignore[arg-type]
-        write_result(results, run, card, [one[0] for one in scores])
+        write_result(results, run, card, [sum(one) / 2 for one in scores])
         path = results / run.folder / PREDICTIONS
-        first = pandas.read_parquet(path)
+        first = pandas.read_parquet(path).assign(score_accuracy=[one[0] for one in scores])
         second = first.assign(draw=1, score_accuracy=[one[1] for one in scores], answer="the second")
-        pandas.concat([second, first]).to_parquet(path)
+        rewrite(path, pandas.concat([second, first]))
     page = site_of(results) / "samples" / "capitals-1.html"
     assert kinds(page) == ["better", "same"]
     assert "50.0 over 2 draws" in Text(page).text and "the second" not in Text(page).text

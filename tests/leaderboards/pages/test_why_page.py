@@ -9,7 +9,7 @@ import pytest
 from explained import write_explained
 from session import once
 from site_reading import Text, lines
-from synthetic import RATES, write_sweep
+from synthetic import RATES, rewrite, write_sweep
 
 from harness.analysis.analyse import analyse_arm
 from harness.analysis.choose import arms_among, chosen_arms
@@ -132,7 +132,7 @@ def test_where_nothing_is_more_than_chance_the_page_says_so(tmp_path: Path) -> N
 def test_an_analysis_of_other_predictions_is_named_and_not_shown(tmp_path: Path) -> None:
     results = analysed_sweep(tmp_path)
     path = next(results.glob(f"small/few_shot/**/{PREDICTIONS}"))
-    pandas.read_parquet(path).assign(answer="Spain").to_parquet(path)
+    rewrite(path, pandas.read_parquet(path).assign(answer="Spain"))
     site = publish(results, tmp_path / "site").index.parent
     assert not (site / "why").exists()
     text = Text(site / "index.html").text

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from showcase import write_imported
 from site_reading import Text
-from synthetic import make_run, searched, task_card, write_failure, write_result
+from synthetic import make_run, rewrite, searched, task_card, write_failure, write_result
 
 from harness.errors import UserError
 from harness.records.predictions import PREDICTIONS
@@ -193,6 +193,8 @@ def test_a_score_next_to_nothing_costs_what_no_right_answer_costs(
         record = json.loads(path.read_text(encoding="utf-8"))
         record["metrics"]["accuracy"]["value"] = least
         path.write_text(json.dumps(record), encoding="utf-8")
+        predictions = path.with_name(PREDICTIONS)
+        rewrite(predictions, pandas.read_parquet(predictions).assign(score_accuracy=0.0))
     publish(results, tmp_path / "site")
     rows = json.loads((tmp_path / "site" / "data" / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
     costs = {row["method"]: row["usd_per_right_answer"] for row in rows}

@@ -19,6 +19,7 @@ from synthetic import (
     Scores,
     draw_scores,
     make_run,
+    rewrite,
     task_card,
     training_record,
     write_failure,
@@ -1067,10 +1068,11 @@ def test_of_several_draws_a_sample_s_score_is_the_mean(results: Path, out: Path)
     for path in results.glob(f"**/{RESULT}"):
         record = json.loads(path.read_text(encoding="utf-8"))
         record["run"]["generation"] |= {"n": 2, "temperature": 0.7}
+        record["metrics"]["accuracy"]["value"] /= 2
         path.write_text(json.dumps(record), encoding="utf-8")
         predictions = pandas.read_parquet(path.parent / PREDICTIONS)
         wrong = predictions.assign(draw=1, score_accuracy=0.0)
-        pandas.concat([predictions, wrong]).to_parquet(path.parent / PREDICTIONS)
+        rewrite(path.parent / PREDICTIONS, pandas.concat([predictions, wrong]))
     twice = tabulate(read_results(results), results, load_board(None))
     for candidate in twice.rows:
         other = once.row(*candidate.key)
