@@ -9,8 +9,13 @@ import numpy as np
 from synthetic import make_run, task_card, write_result
 
 from harness.analysis.analyse import analyse_arm
+from harness.analysis.arms import ArmComparison, compare
+from harness.analysis.boundary import boundary_of
 from harness.analysis.choose import arms_among, chosen_arms
-from harness.records.store import read_results
+from harness.analysis.margins import WeighedSample
+from harness.analysis.reread import Changed, RereadArm, weighed_sample
+from harness.records.analysis import ANALYSIS, PassRecord
+from harness.records.store import read_results, write_record
 from harness.sweep.methods import Method
 
 TEAMS = ("billing", "sales", "repairs", "delivery", "account", "a team with a long name")
@@ -30,7 +35,63 @@ def write_explained(results: Path, *, samples: int = 240) -> None:
     _write_weighed(results, generator, samples)
     _write_written(results, generator, samples)
     for arm in chosen_arms(arms_among(read_results(results)), ["*/lora"], results):
-        analyse_arm(results, arm)
+        record = analyse_arm(results, arm).record
+        if record.task == "ticket-triage":
+            comparison = compare(results, arm.arms)
+            read = [_read_anew(generator, one) for one in _weighed(comparison)]
+            boundary = boundary_of(comparison, read)
+            write_record(results / arm.folder / ANALYSIS, record.model_copy(update={"boundary": boundary}))
+
+
+def _weighed(comparison: ArmComparison) -> list[tuple[str, tuple[WeighedSample, ...]]]:
+    """Both arms' samples, as their predictions weigh them."""
+    return [
+        (
+            arm.name,
+            tuple(
+                weighed_sample(sample.id, sample.targets, sample.choices, logprobs.tolist())
+                for sample, logprobs in zip(comparison.samples, arm.logprobs[0, 0], strict=True)
+            ),
+        )
+        for arm in (comparison.arms[0], comparison.judged)
+        if arm.logprobs is not None
+    ]
+
+
+def _read_anew(generator: np.random.Generator, arm: tuple[str, tuple[WeighedSample, ...]]) -> RereadArm:
+    """Invented states, which lie apart as far as the choices of the samples do, and a few edits."""
+    name, weighed = arm
+    centres = generator.normal(0, 1, (len(TEAMS), 48))
+
+    def states(logprobs: np.ndarray) -> np.ndarray:
+        return 2.0 * np.exp(logprobs) @ centres + generator.normal(0, 0.4, (len(logprobs), 48))
+
+    logprobs = np.array([sample.logprobs for sample in weighed])
+    changed = [
+        Changed(
+            sample.id,
+            ("word", "field", "wording")[place % 3],  # type: ignore[arg-type]
+            ("my [late] parcel <b>", "subject", "question")[place % 3],
+            sample.target,
+            sample.answer,
+            TEAMS[(TEAMS.index(sample.answer) + (place % 4 == 0)) % len(TEAMS)],
+        )
+        for place, sample in enumerate(weighed[:60])
+    ]
+    cost = PassRecord(
+        reading="boundary", arm=name, samples=300, prompt_tokens=20_000, failed=0, device="an invented CPU",
+        dtype="float32", load_seconds=1.5, seconds=12.0, peak_memory_bytes=10**9,
+    )  # fmt: skip
+    return RereadArm(
+        name=name,
+        weighed=weighed,
+        states=states(logprobs),
+        train_states=states(logprobs),
+        train_targets=tuple(sample.target for sample in weighed),
+        changed=tuple(changed),
+        edited=40,
+        passes=(cost,),
+    )
 
 
 def _texts(generator: np.random.Generator, samples: int) -> list[str]:

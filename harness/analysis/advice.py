@@ -33,6 +33,9 @@ MUCH = 0.02
 SURPLUS = 0.03
 """Difference of confidence and accuracy that may be left."""
 
+FLIPPED = 0.05
+"""Share of answers that another wording may change."""
+
 MOST_SLICES, MOST_PAIRS = 3, 2
 OVERLAP = 0.5
 """Share of a slice's samples that may be in one that is named already."""
@@ -71,6 +74,9 @@ class Parts:
 
     calibration: CalibrationRecord | None
     boundary: BoundaryRecord | None = None
+    arm: str = ""
+    """The name of the judged arm."""
+
     ids: Sequence[str] = ()
     """Of the samples, by the places that slices hold."""
 
@@ -107,6 +113,8 @@ def findings_of(parts: Parts) -> tuple[AnalysisFinding, ...]:
         findings += _of_confusion(parts.confusion)
     if "calibration" in significant and parts.calibration is not None:
         findings += _of_calibration(parts.calibration)
+    if parts.boundary is not None:
+        findings += _of_boundary(parts.boundary, parts.arm, tuned=parts.tuned)
     return tuple(findings)
 
 
@@ -303,6 +311,25 @@ def _of_calibration(record: CalibrationRecord) -> Iterator[AnalysisFinding]:
             f"{_percent(record.accuracy)}; choose thresholds from the coverage table, not from its "
             "confidence",
         )
+
+
+def _of_boundary(boundary: BoundaryRecord, arm: str, *, tuned: bool) -> Iterator[AnalysisFinding]:
+    """How far the judged arm hangs on the wording, where even the lower end of the interval is much."""
+    rates = {rate.arm: rate for rate in boundary.flip_rates if rate.edit == "wording"}
+    rate = rates.get(arm)
+    if rate is None or rate.share.low <= FLIPPED:
+        return
+    base = next((other for name, other in rates.items() if name != arm), None)
+    beside = "" if base is None else f", and {_percent(base.share.value)} of the untuned model's"
+    remedy = (
+        "train on several wordings (train_templates), and ask in the one that was scored"
+        if tuned
+        else "ask in the wording that was scored, or tune on several"
+    )
+    yield AnalysisFinding(
+        evidence="boundary",
+        sentence=f"Another wording changes {_percent(rate.share.value)} of the answers{beside}: {remedy}",
+    )
 
 
 def _points(score_value: float) -> str:

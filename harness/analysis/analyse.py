@@ -22,7 +22,7 @@ from harness.analysis.kinds import kinds_of
 from harness.analysis.labels import agreement_is_right, label_errors_of
 from harness.analysis.own import own_tables
 from harness.analysis.passes import Inspector
-from harness.analysis.reread import RereadArm, weighed_task
+from harness.analysis.reread import RereadArm, has_choices, weighed_task
 from harness.analysis.slices import slices_of, span_of
 from harness.analysis.source import NOTHING, TaskSource
 from harness.analysis.wordings import wordings_of
@@ -101,8 +101,12 @@ def _weights_to_read(arm: AnalysableArm, source: TaskSource, inspector: Inspecto
     """Why no weights are read, and the digest of what they are read with; one of both is empty."""
     if inspector is None or inspector.settings.weights == "never":
         return "", ""
+    if arm.results[0].task.output == "perplexity":
+        return "", ""
     if source.loaded is None:
         return "its task is not at hand, or has changed since", ""
+    if not has_choices(source.loaded):
+        return "", ""
     runs = [of_arm[0].run for of_arm in arm.arms if of_arm is arm.results or of_arm in arm.baselines[:1]]
     obstacle = next((sentence for run in runs if (sentence := inspector.obstacle(run))), "")
     return obstacle, "" if obstacle else inspector.digest(runs)
@@ -141,6 +145,7 @@ def analysis_of(
         calibration=calibration[-1] if calibration and calibration[-1].arm == judged.name else None,
         ids=comparison.ids,
         boundary=boundary,
+        arm=judged.name,
         tuned=bool(judged.results[0].trainings),
     )
     return AnalysisRecord(

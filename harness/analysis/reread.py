@@ -88,30 +88,37 @@ def weighed_task(
         return None
     test = {sample.id: sample for sample in loaded.dataset.test}
     asked = [test[name] for name in comparison.ids if name in test]
-    labels = labels_of(asked, loaded.dataset.originals, written=comparison.card.output == "generate")
-    if not asked or not (labels or all(len(sample.choices) > 1 for sample in asked)):
+    if not asked or not has_choices(loaded):
         return None
     settings = inspector.settings
     places = range(len(asked))
     drawn = sorted(random.Random(settings.seed).sample(places, min(len(asked), settings.samples)))
     return WeighedTask(
         loaded=loaded,
-        labels=labels,
+        labels=labels_of(loaded),
         tested=tuple(asked[place] for place in drawn),
         trained=tuple(balanced_order(loaded.dataset.originals)[: settings.samples]),
         template=comparison.judged.templates[0],
     )
 
 
-def labels_of(test: Sequence[Sample], train: Sequence[Sample], *, written: bool) -> tuple[str, ...]:
-    """The choices that all samples share; of written answers that are held to none, the targets, if few of
-    them recur. Empty where neither is."""
+def has_choices(loaded: LoadedTask) -> bool:
+    """Whether answers to the task are choices, or few enough labels to be weighed as such."""
+    if loaded.task.output == "perplexity":
+        return False
+    return bool(labels_of(loaded)) or all(len(sample.choices) > 1 for sample in loaded.dataset.test)
+
+
+def labels_of(loaded: LoadedTask) -> tuple[str, ...]:
+    """The choices that all test samples share; of written answers that are held to none, the targets, if few
+    of them recur. Empty where neither is."""
+    test = loaded.dataset.test
     choices = {sample.choices for sample in test}
     if len(choices) == 1 and len(next(iter(choices))) > 1:
         return tuple(dict.fromkeys(next(iter(choices))))
-    if not written or any(choices):
+    if loaded.task.output != "generate" or any(choices):
         return ()
-    targets = Counter(sample.targets[0] for sample in (*test, *train))
+    targets = Counter(sample.targets[0] for sample in (*test, *loaded.dataset.originals))
     few = 1 < len(targets) <= MOST_LABELS and len(targets) <= targets.total() / 2
     return tuple(sorted(targets)) if few and all(name.strip() for name in targets) else ()
 

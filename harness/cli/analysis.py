@@ -14,6 +14,7 @@ from harness.cli.verb import (
     add_tasks_dir,
     hub_offline,
     plugins_for,
+    positive,
 )
 from harness.errors import UserError
 from harness.terminal.output import say, warn
@@ -25,16 +26,27 @@ if TYPE_CHECKING:
     from harness.driver.progress import SweepProgress
     from harness.plan.prepare import PlannedSweep
     from harness.records.result import Result
+    from harness.sweep.settings import AnalysisSettings
 
 NOTHING_FOUND = "nothing stands out beyond chance"
 
 
 def add_verbs(add_verb: AddVerb) -> None:
     """Add the verb of this file to the parser."""
-    parser = add_verb("analyse", _analyse, "say why arms score as they do, from saved predictions")
+    parser = add_verb(
+        "analyse", _analyse, "say why arms score as they do, from saved predictions and weights"
+    )
     text = "a task, a candidate, candidate/method, or a run's folder; * and ? stand for anything"
     parser.add_argument("names", nargs="+", metavar="RUN|CANDIDATE|TASK", help=text)
     parser.add_argument("--json", action="store_true", help="the whole analyses, for scripts")
+    text = "whether weights are read, too, for margins and hidden states: auto (small models), always, never"
+    parser.add_argument("--weights", choices=("auto", "always", "never"), default="auto", help=text)
+    text = "the most test samples, and training samples, that are read with weights (default: 200)"
+    parser.add_argument("--samples", type=positive, metavar="N", help=text)
+    text = "draws these samples (default: 0)"
+    parser.add_argument("--seed", type=int, metavar="N", help=text)
+    text = "where the weights are (default: work)"
+    parser.add_argument("--work", type=Path, default=Path("work"), metavar="DIR", help=text)
     add_tasks_dir(parser)
     add_results(parser)
 
@@ -43,9 +55,11 @@ def add_verbs(add_verb: AddVerb) -> None:
 def _analyse(options: argparse.Namespace) -> int:
     from harness.analysis.analyse import analyse_arm
     from harness.analysis.choose import arms_among, chosen_arms
+    from harness.analysis.passes import Inspector
     from harness.analysis.source import TaskSources
     from harness.records.store import read_results
 
+    settings = _settings(options)
     if not options.results.is_dir():
         raise UserError(f"results folder {options.results} does not exist; `gainboard run SWEEP` makes one")
     arms = arms_among(read_results(options.results))
@@ -54,21 +68,44 @@ def _analyse(options: argparse.Namespace) -> int:
     chosen = chosen_arms(arms, options.names, options.results)
     sources = TaskSources(plugins_for(options, {arm.results[0].run.task for arm in chosen}))
     records, failed = [], 0
-    for arm in chosen:
-        try:
-            analysed = analyse_arm(options.results, arm, sources.of)
-        except UserError as error:
-            failed += 1
-            warn(f"not analysed: {error}")
-            continue
-        records.append(_json_record(analysed))
-        if not options.json:
-            _print(analysed)
+    with Inspector(options.work, settings, tell=_tell) as inspector:
+        for arm in chosen:
+            try:
+                analysed = analyse_arm(options.results, arm, sources.of, inspector)
+            except UserError as error:
+                failed += 1
+                warn(f"not analysed: {error}")
+                continue
+            records.append(_json_record(analysed))
+            if not options.json:
+                _print(analysed)
     if options.json:
         say(json.dumps(records, indent=2))
     elif len(records) > failed:
         print_next("publish", *results_folder(options))
     return SOME_FAILED if failed else DONE
+
+
+def _settings(options: argparse.Namespace) -> "AnalysisSettings":
+    """Which weights are read. Raises `UserError` for a number that cannot be."""
+    from pydantic import ValidationError
+
+    from harness.sweep.settings import AnalysisSettings
+    from harness.toml import first_fault
+
+    given = {name: getattr(options, name) for name in ("weights", "samples", "seed")}
+    try:
+        return AnalysisSettings.model_validate(
+            {name: value for name, value in given.items() if value is not None}
+        )
+    except ValidationError as error:
+        # Its name stands in quotes there, as a key of a file does.
+        fault = first_fault(error, AnalysisSettings).replace("'", "", 2)
+        raise UserError(f"--{fault}") from None
+
+
+def _tell(sentence: str) -> None:
+    warn(f"{sentence} …")
 
 
 def _json_record(analysed: "Analysed") -> dict[str, Any]:
@@ -89,26 +126,36 @@ def _print(analysed: "Analysed") -> None:
     for table in record.more:
         if table.error:
             say(f"  analysis '{table.name}' failed: {table.error}")
+    if analysed.unread:
+        say(f"  not read with its weights: {analysed.unread}")
 
 
 def _sentences(analysed: "Analysed") -> list[str]:
     return [finding.sentence for finding in analysed.record.findings] or [NOTHING_FOUND]
 
 
-def analyse_sweep(planned: "PlannedSweep", results: Path, progress: "SweepProgress") -> None:
+def analyse_sweep(planned: "PlannedSweep", results: Path, progress: "SweepProgress", *, work: Path) -> None:
     """Analyse the arms of a sweep that are finished, as its `[analysis]` says, and tell what was found.
 
-    What cannot be analysed is noted, and stops nothing.
+    `work`: where their weights are. What cannot be analysed is noted, and stops nothing.
     """
     from harness.analysis.analyse import analyse_arm
+    from harness.analysis.passes import Inspector
 
-    for arm in _arms_of(planned, results):
-        try:
-            analysed = analyse_arm(results, arm, lambda result: _source(planned, result))
-        except UserError as error:
-            progress.note(f"not analysed: {error}")
-            continue
-        progress.analysed(arm.label, arm.folder.as_posix(), _sentences(analysed), made_now=analysed.made_now)
+    settings = planned.sweep.analysis
+    assert settings is not None, "a sweep that asks for none is not analysed"
+    with Inspector(work, settings, tell=progress.note) as inspector:
+        for arm in _arms_of(planned, results):
+            try:
+                analysed = analyse_arm(results, arm, lambda result: _source(planned, result), inspector)
+            except UserError as error:
+                progress.note(f"not analysed: {error}")
+                continue
+            progress.analysed(
+                arm.label, arm.folder.as_posix(), _sentences(analysed), made_now=analysed.made_now
+            )
+            if analysed.unread and analysed.made_now:
+                progress.note(f"{arm.label}: not read with its weights: {analysed.unread}")
 
 
 def _arms_of(planned: "PlannedSweep", results: Path) -> "list[AnalysableArm]":

@@ -165,7 +165,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     finally:
         executor.close()
     if sweep.analysis is not None:
-        analyse_sweep(planned, options.results, progress)
+        analyse_sweep(planned, options.results, progress, work=options.work)
     if options.json:
         _emit_outcome(planned, outcome, options, progress)
     else:

@@ -8,7 +8,7 @@ from harness.task.metric import Reply
 
 Need = Literal["predictions", "hidden_states", "attentions"]
 """What an analysis reads. Predictions are saved by every run; the others take another pass of the weights,
-which nothing makes yet."""
+which is not made for a task's own analyses yet."""
 
 
 @dataclass(frozen=True)

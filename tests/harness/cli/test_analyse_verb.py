@@ -106,8 +106,9 @@ def test_a_sweep_that_asks_for_it_analyses_its_arms(arms: str, count: int) -> No
     events: list[dict[str, object]] = []
     progress = SweepProgress(Console(quiet=True), emit=events.append)
     # The tests' task is no plugin: predictions alone are analysed.
-    analyse_sweep(PlannedSweep(sweep(arms=arms), {}, [], []), Path("results"), progress)
-    assert [event["event"] for event in events] == ["analysed"] * count
+    analyse_sweep(PlannedSweep(sweep(arms=arms), {}, [], []), Path("results"), progress, work=Path("work"))
+    assert [event["event"] for event in events] == ["analysed", "note"] * count
+    assert "not read with its weights: its task is not at hand" in str(events[1]["text"])
     assert len(list(Path("results").glob(f"**/{ANALYSIS}"))) == count
     assert CUT in str(events[0]["findings"])
 
@@ -116,3 +117,30 @@ def test_a_sweep_file_may_ask_for_an_analysis_and_a_wrong_word_is_refused() -> N
     assert sweep().analysis is not None
     with pytest.raises(ValueError, match="'tuned' or 'all'"):
         sweep(arms="best")
+
+
+def test_it_says_why_weights_are_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("analyse", "small/lora") == 0
+    assert (
+        "  not read with its weights: its task is not at hand, or has changed since"
+        in capsys.readouterr().out
+    )
+    assert call("analyse", "small/lora", "--weights", "never") == 0
+    assert "weights" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--seed", "-1"], "seed"),
+        (["--samples", "20000"], "samples"),
+        (["--samples", "0"], "not a positive whole number"),
+        (["--weights", "sometimes"], "invalid choice: 'sometimes'"),
+    ],
+)
+def test_a_wrong_number_of_samples_is_refused_before_anything_is_read(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("analyse", "tickets", *arguments) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err and not captured.out

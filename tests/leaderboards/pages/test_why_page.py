@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas
 import pytest
@@ -85,7 +86,8 @@ def test_a_sample_s_link_leads_to_that_sample(triage: Path) -> None:
 def test_every_picture_has_a_table_below_it(triage: Path, written: Path) -> None:
     for page, tables in (
         (triage, ("slices", "kinds", "confusion", "suspects", "calibration", "bins", "coverage")),
-        (written, ("slices", "kinds", "wordings")),
+        (triage, ("margins", "maps", "ambiguous", "flip-rates", "flips")),
+        (written, ("slices", "kinds", "wordings", "flip-rates")),
     ):
         source = page.read_text(encoding="utf-8")
         assert source.count('<svg class="chart') >= 3
@@ -107,6 +109,58 @@ def test_the_cells_of_the_matrix_are_those_of_the_record(folder: Path, triage: P
     for cell in judged["cells"]:
         said = "" if cell["target"] == cell["answer"] else f", answered {cell['answer']}"
         assert (f"{cell['target']}{said}", str(cell["count"])) in drawn
+
+
+def test_the_histograms_hold_every_sample_of_both_arms_once(folder: Path, triage: Path) -> None:
+    margins = record(folder, "ticket-triage")["boundary"]["margins"]  # type: ignore[index]
+    drawn = re.findall(
+        r'<rect class="mark (\w+)"[^>]*><title>[^<]*: ([\d,]+) of ([\d,]+)</title>',
+        triage.read_text(encoding="utf-8"),
+    )
+    for one in margins:
+        counts = [int(count) for method, count, of in drawn if method == one["arm"] and of == str(one["n"])]
+        assert sum(counts) == one["n"] == 120
+        everywhere = [int(count) for method, count, _ in drawn if method == one["arm"]]
+        assert sum(everywhere) == 2 * one["n"], "once among all, and once at its label"
+
+
+def test_every_test_sample_is_a_mark_and_the_nearest_ones_lead_to_their_samples(
+    folder: Path, triage: Path
+) -> None:
+    source = triage.read_text(encoding="utf-8")
+    boundary: dict[str, Any] = record(folder, "ticket-triage")["boundary"]  # type: ignore[assignment]
+    maps = source.split('<svg class="chart plane"')[1:]
+    assert len(maps) == len(boundary["maps"]) == 2
+    for svg, drawn in zip(maps, boundary["maps"], strict=True):
+        svg = svg.partition("</svg>")[0]
+        marks = re.findall(r'<use class="state class-(\d+) (right|wrong)', svg)
+        assert len(marks) == len(drawn["marks"]) == 120
+        assert sorted(marks) == sorted(
+            (str(mark["label"]), "right" if mark["right"] else "wrong") for mark in drawn["marks"]
+        )
+        assert len(re.findall(r'<a href="\.\./samples/ticket-triage-\d+\.html#sample-\d+"', svg)) == 12
+        assert svg.count('<polygon class="region') == len(drawn["regions"]) == 6
+    nearest = lines(triage, "ambiguous-table")
+    assert len(nearest) == 12
+    for place, (line, sample) in enumerate(zip(nearest, boundary["ambiguous"], strict=True), start=1):
+        assert line.startswith(f"{place}") and sample["sample"] in line
+
+
+def test_texts_of_samples_are_escaped_on_the_map_and_among_flips(triage: Path) -> None:
+    source = triage.read_text(encoding="utf-8")
+    assert "my [late] parcel &lt;b&gt;" in source and "parcel <b>" not in source
+
+
+def test_what_reading_weights_took_is_said(triage: Path) -> None:
+    text = Text(triage).text
+    assert "Weights were read anew on an invented CPU in float32: 600 prompts in 24 s" in text
+    assert "What a map cannot show" in text
+
+
+def test_without_weights_a_page_has_margins_and_wordings_alone(written: Path) -> None:
+    source = written.read_text(encoding="utf-8")
+    assert 'id="boundary"' in source and "flip-rates-table" in source
+    assert "chart plane" not in source and "Weights were read anew" not in source
 
 
 def test_a_task_without_an_analysis_says_nothing_of_one(tmp_path: Path) -> None:
