@@ -8,13 +8,12 @@ from typing import Literal
 
 from harness.task import Sample
 from harness.task.prompts import PromptSet, fields_of
+from harness.task.words import WORD_AND_SPACE
 
 EditKind = Literal["wording", "word", "field"]
 
 BESIDE = 24
 """Characters on each side of a dropped word that tell which one it is."""
-
-_WORD = re.compile(r"\S+\s*")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def edits_of(
 
 def _words(text: str) -> list[re.Match[str]]:
     """The words of a text; of a single one none can be dropped."""
-    words = list(_WORD.finditer(text))
+    words = list(WORD_AND_SPACE.finditer(text))
     return words if len(words) > 1 else []
 
 

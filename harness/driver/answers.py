@@ -1,5 +1,6 @@
 """The generate phase of one base model: its arms' prompts go to one engine, or to several side by side."""
 
+import itertools
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,9 @@ from harness.workers.worker import JobFailed, Message, Report
 MAX_LORAS = 8
 """Adapters in one batch."""
 
+_PHASES = itertools.count(1)
+"""Counts the phases of this process."""
+
 
 def is_answered(ask: AskJob) -> bool:
     """Whether a run's answers are there, by an engine that no guard has failed."""
@@ -50,7 +54,8 @@ class AnswerPhase:
         are."""
         self._base, self._settings, self._devices, self._tell = base, settings, devices, listener
         self._files = EngineFiles(
-            canaries=work / "logs" / f"{base.name}-canaries.jsonl",
+            # Halves of a base's runs have engines, and so canaries, of their own.
+            canaries=work / "logs" / f"{base.name}-canaries-{next(_PHASES)}.jsonl",
             cache=work / "answers.sqlite",
             log=work / "logs" / f"{base.name}-generate.log",
         )

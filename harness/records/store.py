@@ -4,6 +4,7 @@ named."""
 import hashlib
 import json
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +41,8 @@ PathParts = tuple[str, ...]
 @contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a temporary file that becomes `path` only when everything was written and reached the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Of the thread, too: halves of a sweep write side by side in one process.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     with naming_what_is_written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = temporary.open(mode, encoding=None if "b" in mode else "utf-8")

@@ -9,9 +9,11 @@ import unicodedata
 
 import regex
 
-_UNSPACED = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Khmer}\p{Lao}\p{Myanmar}\p{Tibetan}ー]\p{M}*"
-)
+_UNSPACED_LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Khmer}\p{Lao}\p{Myanmar}\p{Tibetan}ー]"
+_UNSPACED = regex.compile(rf"{_UNSPACED_LETTER}\p{{M}}*")
+WORD_AND_SPACE = regex.compile(rf"(?:{_UNSPACED_LETTER}\p{{M}}*|(?:(?!{_UNSPACED_LETTER})\S)+)\s*")
+"""A word as it stands in a text, with the signs on it and the white space behind it."""
+
 _WORD = regex.compile(r"[\w\p{M}]+")
 _NOT_LATIN = regex.compile(r"(?!\p{Latin})\p{L}")
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")

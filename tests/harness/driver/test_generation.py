@@ -127,6 +127,17 @@ def raising(*faults: Exception | None) -> Answer:
     return lambda worker, job: left.pop(0) if left else None
 
 
+def test_engines_of_one_base_that_work_side_by_side_have_canaries_of_their_own(
+    tmp_path: Path, workers: type[InventedWorker]
+) -> None:
+    sweep = Sweep(tmp_path, "zero_shot", seeds=2)
+    for ask in sweep.asks:
+        sweep.generate([ask])
+    first, second = (worker.canaries for worker in workers.started)
+    assert first != second
+    assert first.exists() and second.exists()
+
+
 def test_one_engine_answers_every_run_the_base_first(tmp_path: Path, workers: type[InventedWorker]) -> None:
     sweep = Sweep(tmp_path, "full", "zero_shot")
     assert sweep.generate() == set()

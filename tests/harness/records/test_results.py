@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -288,3 +289,17 @@ def test_the_table_tells_guard_runs_from_the_others(tmp_path: Path, run: Run) ->
     assert tuple(table.loc[("lora", "boolq"), ["guard", "after"]]) == (True, "capitals")
     base_row = table.loc[("zero_shot", "boolq")]
     assert base_row["guard"] and pandas.isna(base_row["after"])
+
+
+def test_threads_that_write_one_file_do_not_take_each_other_s_unfinished_one(tmp_path: Path) -> None:
+    path = tmp_path / "canaries.jsonl"
+
+    def write(number: int) -> None:
+        for _ in range(25):
+            with atomic_write(path) as file:
+                file.write(f"{number}\n" * 100)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(4)))
+    assert len(set(path.read_text().split())) == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["canaries.jsonl"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.task.words import spaced, unspaced_share, without_punctuation, words_of
+from harness.task.words import WORD_AND_SPACE, spaced, unspaced_share, without_punctuation, words_of
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,16 @@ def test_punctuation_of_any_script_is_dropped() -> None:
 @pytest.mark.parametrize(("text", "share"), [("abc", 0), ("我爱", 1), ("我a", 0.5), ("123", 0)])
 def test_the_share_of_letters_without_spaces(text: str, share: float) -> None:
     assert unspaced_share(text) == share
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It's  so, \nMr_X!", ["It's  ", "so, \n", "Mr_X!"]),
+        ("我爱 Python3。", ["我", "爱 ", "Python3。"]),
+        ("น้ำดี", ["น้", "ำ", "ดี"]),
+        ("العربية لغة", ["العربية ", "لغة"]),
+    ],
+)
+def test_a_text_is_parted_into_words_with_what_follows_them(text: str, words: list[str]) -> None:
+    assert WORD_AND_SPACE.findall(text) == words
