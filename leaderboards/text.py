@@ -299,6 +299,15 @@ def shortened(text: str, limit: int = LONGEST_TEXT) -> str:
     return f"{text[:limit]} … [the first {limit:,} of {len(text):,} characters]"
 
 
+def opening(text: str, limit: int) -> str:
+    """The first words of a text, on one line."""
+    line = " ".join(text[: 4 * limit].split())
+    if len(line) <= limit and len(text) <= 4 * limit:
+        return line
+    words = line[: limit - 1].rpartition(" ")[0] or line[: limit - 1]
+    return f"{words}…"
+
+
 def candidate_label(name: str, method_name: str) -> str:
     """`small · LoRA r16`: how people read a candidate."""
     return f"{name} · {method_name}"

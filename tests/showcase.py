@@ -58,21 +58,35 @@ SKILL = {"Qwen3-4B": 0.06, "gemma-3-270m": -0.12, LONG: 0.02}
 SECONDS: dict[Method, float] = {"lora": 900.0, "qlora": 1300.0, "full": 2600.0}
 
 PROMPTS = {
+    "sst2": ("Is the review positive or negative?\n\n{}\n\nAnswer:", "positive"),
+    "gsm8k": ("Solve the problem and give the number.\n\n{}", "72"),
+    "support-ticket-triage-in-eleven-languages": ("Which team is the ticket for?\n\n{}\n\nTeam:", "billing"),
+    "date_normalise": ("{}", "2021-03-03"),
+}
+"""Of each task a prompt with a place for the input, and its target."""
+
+INPUTS = {
     "sst2": (
-        "Is the review positive or negative?\n\n{}: a film that is never less than watchable.\n\nAnswer:",
-        "positive",
+        "A film that is never less than watchable, and in its last {} minutes a good deal more.",
+        "I looked at my watch {} times.",
+        "Two hours of {} people shouting in a kitchen, and I would not have missed a minute of it.",
     ),
     "gsm8k": (
         "Natalia sold {} clips in April and half as many in May. How many did she sell altogether?",
-        "72",
+        "A train leaves with {} passengers. At the first stop a third of them get off and 12 get on; at the "
+        "second, half of those on board get off and nobody gets on. The conductor counts twice, writes both "
+        "numbers down, and is asked by the inspector, who has had a long day and would like to go home, how "
+        "many seats are free if the train has 120, of which 7 are broken, 3 are reserved for the staff, and "
+        "one is taken by a dog that has a ticket of its own. How many passengers are on board now?",
     ),
     "support-ticket-triage-in-eleven-languages": (
-        "Ticket {}: my card was charged twice and nobody answers.",
-        "billing",
+        "My card was charged {} times and nobody answers.",
+        "Le colis {} n\u2019est jamais arriv\u00e9.",
+        "Ich kann mich seit {} Tagen nicht anmelden.",
     ),
-    "date_normalise": ("the {}rd of March 2021", "2021-03-03"),
+    "date_normalise": ("the {}rd of March 2021", "March {}, in the year 2021", "{} March 21"),
 }
-"""Of each task a prompt with a place for a number, and its target."""
+"""What the samples say, in turn, with a place for a number."""
 
 WORDINGS = {
     "command": "Write the date as YYYY-MM-DD: {}",
@@ -246,7 +260,7 @@ def write_cell(results: Path, run: Run, card: TaskCard, aim: float, *, size: int
         "requests_per_second": speed,
         "uncached_requests_per_second": speed / 3 if method == "few_shot" else None,
     }
-    answered = draw_answers(card, scores, UNSURE if method == "zero_shot" else "neutral", seed)
+    answered = draw_answers(card, scores, UNSURE if method == "zero_shot" else "neutral")
     return write_result(results, run, card, scores, **answered, **measured, **options)
 
 
@@ -260,16 +274,19 @@ def draw_cell(card: TaskCard, aim: float, seed: int, *, apart: float) -> list[fl
     ]
 
 
-def draw_answers(card: TaskCard, scores: Sequence[float], wrong: str, seed: int = 0) -> dict[str, Any]:
+def draw_answers(card: TaskCard, scores: Sequence[float], wrong: str) -> dict[str, Any]:
     """What was asked and answered, as `write_result` takes it."""
     prompt, target = PROMPTS[card.name]
-    prompt = prompt.format(seed + 3)
+    inputs = INPUTS[card.name]
+    samples = range(len(scores) // len(card.templates))
     prompts = [
-        WORDINGS[template].format(prompt) if template in WORDINGS else prompt for template in card.templates
+        WORDINGS.get(template, "{}").format(prompt.format(inputs[place % len(inputs)].format(place + 3)))
+        for template in card.templates
+        for place in samples
     ]
     answers = [target if score == 1 else wrong for score in scores]
     return {
-        "prompt": prompts,
+        "columns": {"prompt": prompts},
         "target": target,
         "answers": answers,
         "parsed": [answer != UNSURE for answer in answers],

@@ -42,7 +42,7 @@ class Text(HTMLParser):
         """Scripts that would run and are no file of the site's own."""
         scripts = [attributes for tag, attributes in self.tags if tag == "script"]
         own = [
-            (script.get("src") or "").removeprefix("../").startswith(("static/", "compare/"))
+            (script.get("src") or "").removeprefix("../").startswith(("static/", "compare/", "answers/"))
             for script in scripts
         ]
         data = [script.get("type") == "application/json" and "src" not in script for script in scripts]

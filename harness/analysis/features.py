@@ -10,6 +10,7 @@ from itertools import chain
 import numpy as np
 
 from harness.analysis.arms import ArmAnswers, ArmComparison, AskedSample
+from harness.records.prompts import prompt_parts
 from harness.task.words import words_of
 
 LEAST = 8
@@ -78,37 +79,12 @@ def own_texts(comparison: ArmComparison) -> list[str]:
     """What each sample alone says: its fields, or what its prompt has that those of other samples lack."""
     if any(sample.fields for sample in comparison.samples):
         return ["\n".join(sample.fields.values()) for sample in comparison.samples]
-    return own_parts(plainest(comparison).prompts[0, 0].tolist())
+    return [*prompt_parts(plainest(comparison).prompts[0, 0].tolist()).own]
 
 
 def plainest(comparison: ArmComparison) -> ArmAnswers:
     """The arm whose prompts hold no demonstrations, as far as there is one."""
     return next((arm for arm in comparison.arms if arm.name != "few_shot"), comparison.judged)
-
-
-def own_parts(prompts: Sequence[str | None]) -> list[str]:
-    """Each prompt without the beginning and the end that all of them share."""
-    texts = [prompt or "" for prompt in prompts]
-    least, greatest = min(texts), max(texts)
-    if least == greatest:
-        return [""] * len(texts)
-    start = _shared(least, greatest)
-    # Not within a word: "pa|ris" and "pa|rma" begin with no word in common.
-    while start and not least[start - 1].isspace():
-        start -= 1
-    ends = [text[start:][::-1] for text in texts]
-    stop = _shared(min(ends), max(ends))
-    while stop and not min(ends)[stop - 1].isspace():
-        stop -= 1
-    return [text[start : len(text) - stop].strip() for text in texts]
-
-
-def _shared(least: str, greatest: str) -> int:
-    """How many characters two texts begin with alike: of the first and the last in order, so do all."""
-    for place, (letter, opposite) in enumerate(zip(least, greatest, strict=False)):
-        if letter != opposite:
-            return place
-    return min(len(least), len(greatest))
 
 
 def script_of(text: str) -> str | None:

@@ -1,37 +1,44 @@
-"""The pages of a task's test samples: the prompt, the target and what the arms of a model said, side by
+"""A task's test samples as pages show them: the input, the target and what the arms of a model said, side by
 side."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from markupsafe import escape
 
-from harness.records.scores import MetricCard
+from harness.records.prompts import PromptParts, prompt_parts
+from harness.records.scores import TaskCard
 from harness.sweep.methods import Method
 from harness.visible import visible
-from leaderboards.gathered import Site
-from leaderboards.links import samples_href, task_href
-from leaderboards.pages.arms import Arm, Arms, Kind
-from leaderboards.pages.grid import Pairs, Tone
-from leaderboards.pages.kinds import Page
-from leaderboards.text import count_of, in_units, shortened, slug
+from leaderboards.links import samples_href
+from leaderboards.pages.answer_files import LONGEST_ANSWER
+from leaderboards.pages.arms import Arm, Arms
+from leaderboards.pages.grid import Tone
+from leaderboards.pages.stamps import answers_per_sample, stamp_of
+from leaderboards.rank.changes import SampleChange
+from leaderboards.text import count_of, opening, shortened, slug
 
 MOST_A_PAGE = 100
 """Samples on a page."""
 
-LARGEST_PAGE = 250 * 1024
-"""Bytes of the samples on a page; the rest of it is far smaller than what remains to 300 KiB."""
+LARGEST_PAGE = 220 * 1024
+"""Bytes of the samples on a page; the rest of it is smaller than what remains to 300 KiB."""
 
-BYTES_A_SAMPLE = 1_600
-"""Bytes of tags and short words around the texts of a sample, at most."""
+BYTES_A_SAMPLE, BYTES_AN_ANSWER, BYTES_BESIDES = 500, 340, 70
+"""Bytes of tags and short words around a sample, around each answer to it, and around each text besides an
+answer, at most."""
 
-LONGEST_PROMPT, LONGEST_ANSWER = 1_200, 600
-"""Characters that are shown."""
+OPEN_INPUT, LONGEST_INPUT = 400, 2_400
+"""Characters of an input that are shown at once, and in all."""
 
-NEIGHBOURS = 3
-"""Pages before and after a page that it links to, besides the first and the last."""
+LONGEST_SHARED = 600
+"""Characters of what the prompts of all samples share, before and after the input."""
 
-MARKS: dict[Kind, str] = {
+LONGEST_TITLE = 100
+"""Characters of the first words that a sample is called by."""
+
+MARKS: dict[SampleChange, str] = {
     "fixed": "▲",
     "broken": "▼",
     "both wrong": "✗",
@@ -45,10 +52,10 @@ MARKS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True)
-class KindMark:
+class ChangeMark:
     """What became of a sample, in a shape and a word."""
 
-    word: Kind
+    word: SampleChange
     shape: str
     slug: str
     """In addresses."""
@@ -64,7 +71,12 @@ class AnswerView:
     title: str
     method: Method | None
     verdict: str
+    """By all seeds and wordings."""
+
     tone: Tone
+    aside: str
+    """How the answer that is shown differs from that; empty where it does not."""
+
     answer: str
     completion: str
     thought: str
@@ -72,6 +84,11 @@ class AnswerView:
 
     error: str
     draws: int
+
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """What is shown besides the answer; some may be empty."""
+        return self.completion, self.thought, self.error
 
 
 @dataclass(frozen=True)
@@ -82,175 +99,163 @@ class SampleView:
     place: int
     """In the data set, from 1."""
 
-    mark: KindMark | None
-    prompt: str
-    prompt_title: str
+    mark: ChangeMark | None
+    gain: float
+    """Of its score, from −1 to 1."""
+
+    title: str
+    """The first words of the input; empty where all inputs are the same."""
+
+    input: str
+    """What its prompt has that others lack, as far as it is shown at once; empty where the title says it
+    all."""
+
+    rest: str
+    """More of it."""
+
+    note: str
+    """What was cut off the prompt; empty where nothing was."""
+
     target: str
     answers: tuple[AnswerView, ...]
 
     @property
+    def name(self) -> str:
+        """What it is called: by its first words, or else by its id."""
+        return self.title or self.id
+
+    @property
     def size(self) -> int:
         """Bytes it takes on a page, at most."""
-        texts = [self.id, self.prompt, self.target]
-        for view in self.answers:
-            texts += [view.answer, view.completion, view.thought, view.error]
-        return BYTES_A_SAMPLE + sum(len(escape(visible(text)).encode()) for text in texts)
+        texts = [self.id, self.title, self.input, self.rest, self.target]
+        texts += [view.answer for view in self.answers]
+        besides = [text for view in self.answers for text in view.besides if text]
+        filled = [escape(visible(text)).encode() for text in (*texts, *besides)]
+        tags = BYTES_A_SAMPLE + BYTES_AN_ANSWER * len(self.answers) + BYTES_BESIDES * len(besides)
+        return tags + sum(map(len, filled))
 
 
 @dataclass(frozen=True)
-class PageLink:
-    """A page of the same task; without an address it is the current one, or a gap."""
+class SharedPrompt:
+    """What the prompts of all samples have in common."""
 
-    text: str
-    href: str = ""
-    current: bool = False
+    arm: str
+    """Whose prompts they are."""
+
+    before: str
+    after: str
+    whole: bool
+    """Whether it is the whole prompt, since all samples have the same."""
 
 
 @dataclass(frozen=True)
-class SamplesPage:
-    """Some test samples of a task."""
+class LaidOut:
+    """All samples of a task, page by page."""
 
-    task: str
-    task_href: str
-    number: int
-    of: int
-    lede: str
-    arms: Pairs
-    """Which run each arm is."""
+    shared: SharedPrompt | None
+    marks: dict[SampleChange, ChangeMark]
+    pages: tuple[tuple[SampleView, ...], ...]
 
-    marks: tuple[KindMark, ...]
-    samples: tuple[SampleView, ...]
-    pages: tuple[PageLink, ...]
-    """Empty where there is but one."""
-
-    previous: str
-    """The page before; empty on the first."""
-
-    next: str
-
-
-def samples_pages(_site: Site, arms: Arms) -> Iterator[Page]:
-    """Every test sample of a task, in the order of its data set, a hundred a page or fewer where texts are
-    long."""
-    task, marks = arms.task, _marks(arms)
-    views = _views(arms, marks)
-    shares = list(_shared_out(views))
-    for number, share in enumerate(shares, start=1):
-        content = SamplesPage(
-            task,
-            task_href(task),
-            number,
-            len(shares),
-            _lede(arms, len(views)),
-            tuple((arm.title, arm.note) for arm in arms.arms),
-            tuple(mark for mark in marks.values() if mark.count),
-            tuple(share),
-            tuple(page_links(task, number, len(shares))),
-            samples_href(task, number - 1) if number > 1 else "",
-            samples_href(task, number + 1) if number < len(shares) else "",
-        )
-        yield Page(samples_href(task, number), content)
+    @property
+    def views(self) -> Iterator[SampleView]:
+        """Every sample, in the order of the data set."""
+        for page in self.pages:
+            yield from page
 
 
 def sample_hrefs(arms: Arms) -> dict[str, str]:
     """Where each test sample is shown, by its id."""
-    hrefs = {}
-    for number, share in enumerate(_shared_out(_views(arms, _marks(arms))), start=1):
-        for view in share:
-            hrefs[arms.ids[view.place - 1]] = f"{samples_href(arms.task, number)}#sample-{view.place}"
-    return hrefs
-
-
-def _marks(arms: Arms) -> dict[Kind, KindMark]:
-    """What may become of a sample, each with how many samples it became of."""
-    counted = [arms.kind(sample) for sample in arms.ids]
     return {
-        kind: KindMark(kind, MARKS[kind], slug(kind.replace(" ", "-")), counted.count(kind))
-        for kind in arms.kinds
+        arms.ids[view.place - 1]: sample_href(arms.task, number, view.place)
+        for number, page in enumerate(lay_out(arms).pages, start=1)
+        for view in page
     }
 
 
-def _views(arms: Arms, marks: dict[Kind, KindMark]) -> list[SampleView]:
-    return [
-        _view(arms, sample, place, marks, arms.kind(sample)) for place, sample in enumerate(arms.ids, start=1)
+def sample_href(task: str, number: int, place: int) -> str:
+    """Where a sample is shown: by its page and its place in the data set."""
+    return f"{samples_href(task, number)}#sample-{place}"
+
+
+@lru_cache(maxsize=1)
+def lay_out(arms: Arms) -> LaidOut:
+    """The samples of a task on their pages. The pages of a task, of its samples and of why read it."""
+    marks = _marks(arms)
+    parts = _prompt_parts(arms)
+    views = [
+        _view(arms, sample, place, marks, own)
+        for place, (sample, own) in enumerate(zip(arms.ids, parts.own, strict=True), start=1)
     ]
+    return LaidOut(_shared_prompt(arms, parts), marks, tuple(_shared_out(views)))
 
 
-def _view(arms: Arms, sample: str, place: int, marks: dict[Kind, KindMark], kind: Kind | None) -> SampleView:
-    prompt_arm = next(arm for arm in arms.present if sample in arm.answers)
-    prediction = prompt_arm.answers[sample].sample
-    metric = arms.card.metrics[arms.card.primary_metric]
+def _marks(arms: Arms) -> dict[SampleChange, ChangeMark]:
+    """What may become of a sample, each with how many samples it became of."""
+    changes = [arms.change(sample) for sample in arms.ids]
+    return {
+        change: ChangeMark(change, MARKS[change], slug(change.replace(" ", "-")), changes.count(change))
+        for change in arms.changes
+    }
+
+
+def _prompt_parts(arms: Arms) -> PromptParts:
+    """The prompts of the first arm, the one without demonstrations where there is one."""
+    first = arms.present[0].answers if arms.present else {}
+    return prompt_parts([first[sample].sample.prompt if sample in first else None for sample in arms.ids])
+
+
+def _shared_prompt(arms: Arms, parts: PromptParts) -> SharedPrompt | None:
+    before, after = (shortened(text.strip(), LONGEST_SHARED) for text in (parts.before, parts.after))
+    if not before and not after:
+        return None
+    return SharedPrompt(arms.present[0].title, before, after, not any(parts.own))
+
+
+def _view(arms: Arms, sample: str, place: int, marks: dict[SampleChange, ChangeMark], own: str) -> SampleView:
+    prediction = next(arm.answers[sample].sample for arm in arms.present if sample in arm.answers)
+    change = arms.change(sample)
+    title = opening(own, LONGEST_TITLE)
+    text = shortened(own, LONGEST_INPUT)
+    is_long = len(own) > OPEN_INPUT
     return SampleView(
         shortened(sample, LONGEST_ANSWER),
         place,
-        marks[kind] if kind else None,
-        shortened(prediction.prompt, LONGEST_PROMPT),
-        f"Prompt, {prompt_arm.title.lower()}"
-        + (f", cut by {count_of(prediction.truncated, 'token')}" if prediction.truncated else ""),
+        marks[change] if change else None,
+        arms.gain(sample),
+        title,
+        "" if text == title else text[:OPEN_INPUT] if is_long else text,
+        text[OPEN_INPUT:] if is_long else "",
+        f"{count_of(prediction.truncated, 'token')} cut off the prompt" if prediction.truncated else "",
         shortened(prediction.target, LONGEST_ANSWER),
-        tuple(_answer_view(arm, sample, metric) for arm in arms.present),
+        tuple(_answer_view(arms.card, arm, sample) for arm in arms.present),
     )
 
 
-def _answer_view(arm: Arm, sample: str, metric: MetricCard) -> AnswerView:
+def _answer_view(card: TaskCard, arm: Arm, sample: str) -> AnswerView:
     answer = arm.answers.get(sample)
-    if answer is None:
-        return AnswerView(arm.title, arm.method, "not asked", "muted", "", "", "", "", 1)
+    if answer is None or arm.row is None:
+        return AnswerView(arm.title, arm.method, "not asked", "muted", "", "", "", "", "", 1)
     prediction = answer.sample
-    verdict, tone = prediction.verdict, prediction.tone
-    if answer.draws > 1:
-        verdict = (
-            "not scored"
-            if answer.score is None
-            else f"{in_units(metric, metric.scale.value(answer.score))} over {answer.draws} draws"
-        )
-        tone = "muted" if answer.score is None else ""
-    answer_text, completion, thought, error = (
-        shortened(text, LONGEST_ANSWER)
-        for text in (prediction.answer, prediction.completion, prediction.thought, prediction.error)
-    )
+    overall = stamp_of(card, arm.scores.get(sample), answers_per_sample(arm.row.cells[card.name]))
+    shown = stamp_of(card, prediction.score)
+    differs = card.binary and overall.tone != shown.tone and "muted" not in (overall.tone, shown.tone)
+    texts = (prediction.answer, prediction.completion, prediction.thought, prediction.error)
+    answer_text, completion, thought, error = (shortened(text, LONGEST_ANSWER) for text in texts)
+    aside = f"this one is {shown.text}" if differs else ""
     return AnswerView(
-        arm.title, arm.method, verdict, tone, answer_text, completion, thought, error, answer.draws
+        arm.title, arm.method, *overall, aside, answer_text, completion, thought, error, answer.draws
     )
 
 
-def _shared_out(views: Sequence[SampleView]) -> Iterator[list[SampleView]]:
+def _shared_out(views: Sequence[SampleView]) -> Iterator[tuple[SampleView, ...]]:
     """The samples of each page: as many as are allowed, and as fit."""
     page: list[SampleView] = []
     size = 0
     for view in views:
         if page and (len(page) == MOST_A_PAGE or size + view.size > LARGEST_PAGE):
-            yield page
+            yield tuple(page)
             page, size = [], 0
         page.append(view)
         size += view.size
     if page:
-        yield page
-
-
-def page_links(task: str, number: int, last: int) -> Iterator[PageLink]:
-    """The first and the last page, and those around this one."""
-    if last == 1:
-        return
-    former = 0
-    for page in range(1, last + 1):
-        if page not in (1, last) and abs(page - number) > NEIGHBOURS:
-            continue
-        if page > former + 1:
-            yield PageLink("…")
-        if page == number:
-            yield PageLink(str(page), current=True)
-        else:
-            yield PageLink(str(page), samples_href(task, page))
-        former = page
-
-
-def _lede(arms: Arms, samples: int) -> str:
-    lede = f"{count_of(samples, 'test sample')} of {arms.model}, in the order of the data set."
-    if arms.pair is None:
-        return f"{lede} One arm alone was run: there is nothing to hold it against."
-    base, judged = (arm.title for arm in arms.pair)
-    if arms.graded:
-        return f"{lede} Better, worse or same: the score of {judged} against that of {base}."
-    fixed = f"Fixed: {base} is wrong and {judged} right; broken: the reverse."
-    return f"{lede} {fixed} Of these runs alone, not of all seeds."
+        yield tuple(page)

@@ -1,10 +1,9 @@
 """What the arms of one model said on a task, side by side: zero-shot, few-shot, and the best fine-tune."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Literal
 
 from harness.records.result import Result
 from harness.records.scores import TaskCard
@@ -13,19 +12,13 @@ from leaderboards.gathered import Site, is_whole
 from leaderboards.pages.heads import METHOD_TITLES
 from leaderboards.pages.samples import ShownPrediction, load_predictions
 from leaderboards.rank.baselines import UNTUNED
+from leaderboards.rank.changes import GRADES, VERDICTS, SampleChange, change_of, mean_scores
 from leaderboards.rank.tables import Row
-
-Kind = Literal["fixed", "broken", "both wrong", "both right", "better", "worse", "same", "not scored"]
-"""What became of a sample from the base to the arm that is judged; of scores between 0 and 1, which of them
-is higher."""
-
-VERDICTS: tuple[Kind, ...] = ("fixed", "broken", "both wrong", "both right", "not scored")
-GRADES: tuple[Kind, ...] = ("better", "worse", "same", "not scored")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an arm said to a sample."""
+    """What one run said to a sample, in its first wording."""
 
     sample: ShownPrediction
     """The first draw."""
@@ -38,25 +31,31 @@ class Answer:
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm on one task: a single run, in the first wording."""
+    """One arm on one task: the answers of a single run, in the first wording, and the scores of all."""
 
     method: Method | None
     """None where no fine-tune was run."""
 
     title: str
-    result: Result | None
+    row: Row | None
     """None where the arm was not run."""
+
+    result: Result | None
+    """The run whose answers are shown; None where the arm was not run."""
 
     answers: dict[str, Answer]
     """By sample, in the order of the data set."""
+
+    scores: Mapping[str, float]
+    """By sample, the mean over all seeds, wordings and draws."""
 
     note: str
     """Which run is shown, or why none is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arms:
-    """The arms of one model on one task."""
+    """The arms of one model on one task. Compared by identity: what is made of them is made once."""
 
     task: str
     model: str
@@ -64,25 +63,30 @@ class Arms:
     arms: tuple[Arm, ...]
     """Zero-shot, few-shot, tuned, whether they were run or not."""
 
+    baseline: Method
+    """The arm that the board's verdict compares fine-tunes with; few-shot where it compares with none."""
+
     @cached_property
     def present(self) -> tuple[Arm, ...]:
         """Those with predictions."""
         return tuple(arm for arm in self.arms if arm.answers)
 
-    @property
-    def pair(self) -> tuple[Arm, Arm] | None:
-        """The base, and the arm that is judged against it: the first and the last that are there."""
-        return (self.present[0], self.present[-1]) if len(self.present) > 1 else None
-
     @cached_property
+    def pair(self) -> tuple[Arm, Arm] | None:
+        """The baseline, and the arm that is judged against it, which is the last that is there; None where
+        one alone was run."""
+        if len(self.present) < 2:
+            return None
+        *others, judged = self.present
+        return next((arm for arm in others if arm.method == self.baseline), others[0]), judged
+
+    @property
     def graded(self) -> bool:
         """Whether scores are compared, rather than right and wrong."""
-        return not self.card.binary or any(
-            answer.draws > 1 for arm in self.present for answer in arm.answers.values()
-        )
+        return not self.card.binary
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def changes(self) -> tuple[SampleChange, ...]:
         """What may become of a sample, in the order they are shown."""
         return GRADES if self.graded else VERDICTS
 
@@ -91,20 +95,19 @@ class Arms:
         """Every sample, in the order of the data set."""
         return list(dict.fromkeys(chain.from_iterable(arm.answers for arm in self.arms)))
 
-    def kind(self, sample: str) -> Kind | None:
+    def change(self, sample: str) -> SampleChange | None:
         """What became of a sample; None where one arm alone was run."""
         if self.pair is None:
             return None
-        before, after = (arm.answers[sample].score if sample in arm.answers else None for arm in self.pair)
-        if before is None or after is None:
-            return "not scored"
-        if self.graded:
-            if after == before:
-                return "same"
-            return "better" if after > before else "worse"
-        if after == before:
-            return "both right" if after == 1 else "both wrong"
-        return "fixed" if after == 1 else "broken"
+        before, after = (arm.scores.get(sample) for arm in self.pair)
+        return change_of(before, after, graded=self.graded)
+
+    def gain(self, sample: str) -> float:
+        """By how much its score changed, from −1 to 1; 0 where it was not scored."""
+        if self.pair is None:
+            return 0.0
+        before, after = (arm.scores.get(sample) for arm in self.pair)
+        return 0.0 if before is None or after is None else after - before
 
 
 def all_arms(site: Site) -> Iterator[Arms]:
@@ -113,20 +116,37 @@ def all_arms(site: Site) -> Iterator[Arms]:
         yield read_arms(site, task)
 
 
+def headline_baseline(site: Site) -> Row | None:
+    """The arm without tuning that the board's verdict compares fine-tunes with; None where it does not."""
+    contest = site.advice.contest
+    return contest.untuned if contest else None
+
+
 def read_arms(site: Site, task: str) -> Arms:
     """The arms of the model whose fine-tune does best on a task; where nothing was tuned, of the model that
     does best."""
-    best = _best(site, task)
-    chosen: dict[Method | None, Row | None] = {
-        method: _untuned(site, best, method, task) for method in UNTUNED
-    }
-    if best.tuned:
-        chosen[best.method] = best
-    else:
-        chosen[None] = None
+    chosen = default_rows(site, task)
     seed = _shared_seed([row for row in chosen.values() if row is not None], task)
     arms = tuple(_arm(site, method, row, task, seed) for method, row in chosen.items())
-    return Arms(task, best.name, site.table.tasks[task], arms)
+    baseline = headline_baseline(site)
+    return Arms(
+        task,
+        _best(site, task).name,
+        site.table.tasks[task],
+        arms,
+        baseline.method if baseline else UNTUNED[-1],
+    )
+
+
+def default_rows(site: Site, task: str) -> dict[Method | None, Row | None]:
+    """The rows of those arms by method; None of one that was not run, and for no fine-tune at all."""
+    best = _best(site, task)
+    rows: dict[Method | None, Row | None] = {method: _untuned(site, best, method, task) for method in UNTUNED}
+    if best.tuned:
+        rows[best.method] = best
+    else:
+        rows[None] = None
+    return rows
 
 
 def _best(site: Site, task: str) -> Row:
@@ -156,18 +176,27 @@ def _shared_seed(rows: Sequence[Row], task: str) -> int:
 def _arm(site: Site, method: Method | None, row: Row | None, task: str, seed: int) -> Arm:
     title = METHOD_TITLES[method] if method else "Fine-tuned"
     if row is None:
-        return Arm(method, title, None, {}, "not run on this task")
+        return Arm(method, title, None, None, {}, {}, "not run on this task")
     results = {result.run.seed: result for result in row.cells[task].results}
     result = results.get(seed, row.cells[task].results[0])
-    template = result.run.templates[0]
-    answers = _answers(
-        [sample for sample in load_predictions(site.folder, result) if sample.template == template]
-    )
-    note = f"{row.label}, seed {result.run.seed} (of {len(results)}), template {template}"
-    return Arm(method, title, result, answers, note if answers else f"{note}: its predictions cannot be read")
+    answers, wordings = read_answers(site, result), result.run.templates
+    note = f"{row.label}, seed {result.run.seed} (of {len(results)}), template {wordings[0]}"
+    if not answers:
+        note = f"{note}: its predictions cannot be read"
+    elif len(wordings) > 1:
+        note = f"{note} (of {len(wordings)})"
+    return Arm(method, title, row, result, answers, mean_scores(row.cells[task]), note)
 
 
-def _answers(predictions: Sequence[ShownPrediction]) -> dict[str, Answer]:
+def read_answers(site: Site, result: Result) -> dict[str, Answer]:
+    """What a run answered to each sample in its first wording; nothing where its predictions cannot be
+    read."""
+    first_wording = result.run.templates[0]
+    predictions = load_predictions(site.folder, result)
+    return _by_sample([sample for sample in predictions if sample.template == first_wording])
+
+
+def _by_sample(predictions: Sequence[ShownPrediction]) -> dict[str, Answer]:
     draws_by_sample: dict[str, list[ShownPrediction]] = {}
     for prediction in predictions:
         draws_by_sample.setdefault(prediction.id, []).append(prediction)

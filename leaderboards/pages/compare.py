@@ -5,7 +5,6 @@ Numbers leave Python as they are shown: tenths of a point, thousandths of a p va
 chooses, turns a pair round and fills in; it computes no statistics.
 """
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from leaderboards.money.ledger import Entry
 from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, sign_tone
 from leaderboards.pages.heads import MOST_COMPARED, compared_rows
 from leaderboards.pages.kinds import Page
+from leaderboards.pages.scripts import script_call
 from leaderboards.rank.comparisons import Differences, TaskComparison, compare_rows, differences_of
 from leaderboards.rank.tables import Row
 from leaderboards.text import MINUS, MISSING, interval, points, usd
@@ -83,7 +83,9 @@ def compare_pages(site: Site, _board: Site) -> Iterator[Page]:
         return
     first, second = _default(site, rows)
     default_pair: Pair | None = None
-    files = {"compare/rows.js": _call("gainboardRows", {"rows": [_row_record(site, row) for row in rows]})}
+    files = {
+        "compare/rows.js": script_call("gainboardRows", {"rows": [_row_record(site, row) for row in rows]})
+    }
     for row, pairs in _pairs(site, rows):
         if row is first:
             default_pair = pairs[row_slug(second)]
@@ -92,7 +94,7 @@ def compare_pages(site: Site, _board: Site) -> Iterator[Page]:
                 second_slug: {"all": pair.overall, "cost": pair.cost, "tasks": pair.tasks}
                 for second_slug, pair in pairs.items()
             }
-            files[f"compare/{row_slug(row)}.js"] = _call(
+            files[f"compare/{row_slug(row)}.js"] = script_call(
                 "gainboardPairs", {"row": row_slug(row), "pairs": records}
             )
     assert default_pair is not None, "the default pair is in the order of the table"
@@ -219,12 +221,6 @@ def _score_item(estimate: Estimate | None) -> Item:
         return Item()
     # Sorted by the digits that are shown; + 0.0 turns −0.0 into 0.0.
     return Item(points(estimate.value), interval(estimate), round(100 * estimate.value, 1) + 0.0)
-
-
-def _call(function: str, data: object) -> str:
-    """A script that hands data to a function of the page: nothing in it can end the script or start a tag."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"))
-    return f"{function}({text.replace('<', chr(92) + 'u003c')});\n"
 
 
 def _page(site: Site, rows: Sequence[Row], first: Row, second: Row, pair: Pair) -> ComparePage:

@@ -1,7 +1,6 @@
 """The list of pages: a new page is a file here, a template, and a row."""
 
 from leaderboards.links import method_href, model_href, task_href
-from leaderboards.pages.answers import samples_pages
 from leaderboards.pages.arms import Arms, all_arms
 from leaderboards.pages.compare import compare_pages
 from leaderboards.pages.cost_page.page import cost_page
@@ -22,6 +21,7 @@ from leaderboards.pages.methodology import methodology_page
 from leaderboards.pages.model import model_page
 from leaderboards.pages.ranking import ranking_page
 from leaderboards.pages.runs import begin_run_pages
+from leaderboards.pages.sample_pages import samples_pages
 from leaderboards.pages.task import task_page
 from leaderboards.pages.why_page.page import why_pages
 
@@ -37,7 +37,7 @@ PAGES: tuple[PageKind, ...] = (
     single_page("ranking", ranking_page),
     single_page("cost", cost_page),
     page_for_each(all_arms, "task", "tasks", _task_href, task_page),
-    PagesBySubject("samples", ("samples",), all_arms, samples_pages, reused=True),
+    PagesBySubject("samples", ("samples", "answers"), all_arms, samples_pages, reused=True),
     PagesBySubject("why", ("why",), all_arms, why_pages, reused=True),
     page_for_each(model_names, "model", "models", model_href, model_page),
     page_for_each(methods_of, "method", "methods", method_href, method_page),

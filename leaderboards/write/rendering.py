@@ -59,9 +59,9 @@ class Renderer:
         return PageStamp("", status.st_size, status.st_mtime_ns)
 
     def path(self, href: str) -> Path:
-        """Where a page is written; its folder is made."""
+        """Where a page or a file is written; its folder is made."""
         path = self.place.folder / href
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def made_of(self, template: str, href: str, data: bytes) -> str:

@@ -5,7 +5,7 @@ import pytest
 from invented import a_comparison, an_arm, asked, with_fields
 
 from harness.analysis.advice import SIGNIFICANT
-from harness.analysis.features import Feature, features_of, own_parts, script_of
+from harness.analysis.features import Feature, features_of, script_of
 from harness.analysis.slices import _shuffled_p, slices_of
 from harness.records.analysis import SliceRecord
 
@@ -125,15 +125,6 @@ def test_samples_are_parted_by_labels_categories_numbers_and_first_words() -> No
     assert found["cluster"] == {"passage"}
     assert found["in the training data"] == {"yes", "no"}
     assert "words" in found and "script" not in found
-
-
-def test_without_fields_the_part_of_a_prompt_that_is_its_own_is_looked_at() -> None:
-    prompts = [
-        "Classify the mail.\n\nmy paper\n\nAnswer:",
-        "Classify the mail.\n\nmy parcel is late\n\nAnswer:",
-    ]
-    assert own_parts(prompts) == ["paper", "parcel is late"]
-    assert own_parts(["same", "same"]) == ["", ""]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Drilling down in a real browser: search, ticks, any two rows, samples by class; by mouse, by keyboard,
 without scripts."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from leaderboards import publish
 from leaderboards.board import Board
 from leaderboards.links import compare_href
 from leaderboards.pages.compare import p_text
+from leaderboards.rank.changes import change_of, mean_scores
 from leaderboards.rank.comparisons import compare_rows
 from leaderboards.rank.pairs import paired
 from leaderboards.rank.tables import Row, Table
@@ -361,7 +363,9 @@ def test_samples_of_one_class_are_shown_and_the_class_is_kept_in_the_address(pag
     fixed = page.locator("article.sample[data-kind=fixed]").count()
     assert 0 < articles.count() == fixed < 100
     assert page.url.endswith("#fixed")
-    assert f"{fixed} of the 100 samples on this page" in page.locator(".said").inner_text()
+    in_all = page.locator("#tally [data-kind=fixed] strong").inner_text()
+    said = f"{fixed} of the 100 samples on this page; {in_all} fixed in all."
+    assert page.locator(".said").inner_text() == said
     page.get_by_role("link", name="Next →").first.click()
     assert page.url.endswith("one-2.html#fixed") and page.get_by_label("fixed", exact=True).is_checked()
     page.get_by_label("all", exact=True).check()
@@ -398,9 +402,102 @@ def test_hostile_texts_are_read_as_text(page: Any, site: Path) -> None:
 
 
 def test_a_class_is_told_by_shape_and_word(page: Any, site: Path) -> None:
+    """Against few-shot, the baseline of the verdict."""
     page.goto(address(site, "samples/evil-1.html"))
     marks = page.locator("article.sample .kind").all_inner_texts()
-    assert marks == ["▼ broken", "▲ fixed", "○ not scored"]
+    assert marks == ["✗ both wrong", "▲ fixed", "✓ both right"]
+
+
+CHOSEN = "samples/one-1.html?against=large-few_shot&judged=small-full"
+
+
+def changes_of(table: Table, task: str, first: Row, second: Row) -> list[str]:
+    """What became of each sample from the second row to the first."""
+    means = [mean_scores(row.cells[task]) for row in (second, first)]
+    return [change_of(*(scores[sample] for scores in means), graded=False) for sample in means[0]]
+
+
+def tallied(page: Any) -> dict[str, int]:
+    return {
+        line.get_attribute("data-word"): int(line.locator("strong").inner_text())
+        for line in page.locator("#tally li").all()
+    }
+
+
+def test_any_two_arms_of_the_address_are_held_against_each_other(page: Any, site: Path, table: Table) -> None:
+    page.goto(address(site, CHOSEN))
+    page.locator("#about", has_text="Fixed: large · few-shot is wrong").wait_for()
+    changes = changes_of(table, "one", row_of(table, "small", "full"), row_of(table, "large", "few_shot"))
+    assert tallied(page) == dict(Counter(changes))
+    shown_kinds = page.locator("article.sample .kind").all_inner_texts()
+    assert [text.partition(" ")[2] for text in shown_kinds] == changes[:100]
+    heads = page.locator("article.sample").first.locator("h3").all_inner_texts()
+    assert [head.split("\n")[0].strip() for head in heads] == ["large · few-shot", "small · full fine-tune"]
+    found = compare_rows(
+        (row_of(table, "small", "full"), row_of(table, "large", "few_shot")), table.tasks, table.standings
+    )["one"]
+    assert (found.fixed[0, 1], found.broken[0, 1]) == (changes.count("fixed"), changes.count("broken"))
+
+
+def test_arms_and_seeds_are_chosen_and_kept_in_the_address(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/one-1.html"))
+    before = page.locator("main").inner_text()
+    page.get_by_label("Judged").select_option("small-full")
+    page.locator("#about", has_text="small · full fine-tune is right").wait_for()
+    assert "judged=small-full" in page.url and "against=small-few_shot" in page.url
+    page.get_by_label("Seeds").select_option("2")
+    page.locator("#about", has_text="Of seed 2 alone").wait_for()
+    assert {"right", "wrong"} >= set(page.locator("article .stamp").all_inner_texts())
+    seeded = tallied(page)
+    page.reload()
+    page.locator("#about", has_text="Of seed 2 alone").wait_for()
+    assert tallied(page) == seeded
+    page.get_by_label("Seeds").select_option("")
+    page.get_by_label("Judged").select_option("small-lora")
+    page.locator("#about", has_text="120 test samples").wait_for()
+    assert page.locator("main").inner_text() == before and "?" not in page.url
+
+
+def test_next_goes_on_to_the_pages_that_follow_with_the_same_arms(page: Any, site: Path) -> None:
+    page.goto(address(site, f"{CHOSEN}#broken"))
+    page.locator("#about", has_text="large").wait_for()
+    total = tallied(page)["broken"]
+    passed = set()
+    for _ in range(total):
+        page.get_by_role("button", name="Next broken").click()
+        page.locator("#about", has_text="large").wait_for()
+        if page.evaluate("document.activeElement.closest('article') === null"):
+            page.get_by_role("button", name="Next broken").click()
+        passed.add(page.evaluate("document.activeElement.closest('article').id"))
+    assert len(passed) == total
+    page.get_by_role("button", name="Next broken").click()
+    assert page.locator(".tools .said").inner_text() == "No further broken sample."
+
+
+def test_samples_are_searched_and_ordered_by_change(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/one-1.html"))
+    page.get_by_label("Search").fill("sample-42")
+    assert page.locator("article.sample:visible").count() == 1
+    page.get_by_label("Search").fill("")
+    page.get_by_label("Order by").select_option("change")
+    order = ["broken", "fixed", "both-wrong", "both-right"]
+    kinds = page.locator("article.sample").evaluate_all("all => all.map(one => one.dataset.kind)")
+    assert kinds == sorted(kinds, key=order.index)
+
+
+def test_strange_arms_in_the_address_are_said_and_break_nothing(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/one-1.html?judged=<script>alert(1)</script>&seed=9#fixed"))
+    page.locator(".tools .said", has_text="There is no").wait_for()
+    said = page.locator(".tools .said").inner_text()
+    assert said.startswith("There is no “<script>alert(1)</script>” or “9” here. ")
+
+
+def test_chosen_hostile_answers_are_text(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/evil-1.html?against=small-few_shot&judged=small-lora&seed=1"))
+    page.locator("#about", has_text="Of seed 1 alone").wait_for()
+    text = page.locator("article.sample .said-by").first.text_content()
+    assert "<script>document.title = 'owned'</script></script>{{ 7*7 }}⟨U+202E⟩⟨U+0000⟩" in text
+    assert page.title() != "owned"
 
 
 def test_a_page_leads_from_the_task_to_a_sample_and_back(page: Any, site: Path) -> None:

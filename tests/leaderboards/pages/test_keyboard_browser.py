@@ -120,12 +120,34 @@ def test_prices_are_edited_by_keys(page: Any, shown: Showcase) -> None:
     assert "hour0=" in page.url
 
 
-def test_samples_are_filtered_and_their_prompts_opened_by_keys(page: Any, shown: Showcase) -> None:
-    page.goto(shown.kinds["samples"].as_uri())
+def test_samples_are_filtered_gone_through_and_their_inputs_opened_by_keys(
+    page: Any, shown: Showcase
+) -> None:
+    page.goto((shown.site / "samples" / "gsm8k-1.html").as_uri())
     tab_to(page, "input[name=kind]")
     page.keyboard.press("ArrowRight")
     assert page.url.endswith("#fixed")
-    assert page.locator("article.sample:visible").count() < page.locator("article.sample").count()
-    tab_to(page, "summary")
+    fixed = page.locator("article.sample:visible")
+    assert 2 < fixed.count() < page.locator("article.sample").count()
+    for place in range(2):
+        page.keyboard.press("n")
+        focused = page.evaluate("document.activeElement.closest('article').id")
+        assert focused == fixed.nth(place).get_attribute("id")
+    page.keyboard.press("p")
+    assert page.evaluate("document.activeElement.closest('article').id") == fixed.nth(0).get_attribute("id")
+    tab_to(page, "article.sample summary")
     page.keyboard.press("Enter")
-    assert page.locator("details[open] pre").count() == 1
+    assert page.locator("article.sample details[open] pre").count() == 1
+
+
+def test_arrow_keys_lead_from_mark_to_mark_of_the_samples(page: Any, shown: Showcase) -> None:
+    page.goto(shown.kinds["samples"].as_uri())
+    tab_to(page, ".cells a")
+    first = page.evaluate("document.activeElement.title")
+    page.keyboard.press("ArrowRight")
+    second = page.evaluate("document.activeElement.title")
+    assert first != second
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("document.activeElement.title") == first
+    page.keyboard.press("Enter")
+    assert page.url.endswith(f"#sample-{first.partition(':')[0]}")

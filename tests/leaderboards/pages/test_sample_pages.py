@@ -1,5 +1,6 @@
 """What the models say, sample by sample: classes, pages, hostile texts, and the mistakes made of them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from harness.records.scores import TaskCard
 from harness.sweep.methods import Method
 from harness.sweep.settings import Generation
 from leaderboards import publish
-from leaderboards.pages.answers import MARKS, MOST_A_PAGE, page_links
-from leaderboards.pages.arms import GRADES, VERDICTS
+from leaderboards.pages.answers import MARKS, MOST_A_PAGE
+from leaderboards.pages.sample_pages import page_links
+from leaderboards.rank.changes import GRADES, VERDICTS
 
 
 @pytest.fixture
@@ -42,6 +44,15 @@ def tally(page: Path) -> list[str]:
     """The counts on top, as `▲ fixed 12`."""
     _, _, rest = page.read_text(encoding="utf-8").partition('id="tally"')
     return [Text(f"<li{item}").text for item in rest.partition("</ul>")[0].split("<li")[1:]]
+
+
+def answers_of(site: Path, row: str, task: str = "capitals") -> Any:
+    """What the script of the sample pages reads of an arm."""
+    return data_of(site / "answers" / task / f"{row}.js")
+
+
+def data_of(script: Path) -> Any:
+    return json.loads(script.read_text(encoding="ascii").partition("(")[2].rpartition(")")[0])
 
 
 def test_each_sample_is_classed_by_what_tuning_made_of_it(results: Path) -> None:
@@ -122,7 +133,7 @@ def test_a_hundred_samples_make_a_page_and_each_page_leads_to_the_next(results: 
         "../samples/capitals-3.html",
     ) in relations
     assert 'id="sample-101"' in pages[1].read_text(encoding="utf-8")
-    assert tally(pages[2]) == ["▲ fixed 250"]
+    assert tally(pages[2]) == ["▲ fixed 250 and 190 more"]
 
 
 def test_of_very_many_pages_the_ends_and_the_neighbours_are_linked() -> None:
@@ -177,18 +188,124 @@ def test_hostile_output_is_text(results: Path) -> None:
     )
 
 
-def test_of_several_draws_the_first_is_shown_with_the_mean(results: Path) -> None:
+def test_of_several_draws_the_first_is_shown_and_most_of_them_decide(results: Path) -> None:
     card = task_card()
-    for method, scores in (("zero_shot", [[0.0, 0.0], [1.0, 1.0]]), ("lora", [[1.0, 0.0], [1.0, 1.0]])):
-        run = make_run("small", method, card, 0, generation=Generation(n=2, temperature=1.0))  # type: ignore[arg-type]
-        write_result(results, run, card, [sum(one) / 2 for one in scores])
+    draws = {"zero_shot": [[0, 0, 0], [1, 1, 1]], "lora": [[0, 1, 1], [1, 0, 0]]}
+    for method, scores in draws.items():
+        run = make_run("small", method, card, 0, generation=Generation(n=3, temperature=1.0))  # type: ignore[arg-type]
+        write_result(results, run, card, [sum(one) / 3 for one in scores])
         path = results / run.folder / PREDICTIONS
-        first = pandas.read_parquet(path).assign(score_accuracy=[one[0] for one in scores])
-        second = first.assign(draw=1, score_accuracy=[one[1] for one in scores], answer="the second")
-        rewrite(path, pandas.concat([second, first]))
+        table = pandas.read_parquet(path)
+        by_draw = [
+            table.assign(draw=draw, score_accuracy=[float(one[draw]) for one in scores], answer=f"draw {draw}")
+            for draw in range(3)
+        ]
+        rewrite(path, pandas.concat(by_draw[::-1]))
     page = site_of(results) / "samples" / "capitals-1.html"
-    assert kinds(page) == ["better", "same"]
-    assert "50.0 over 2 draws" in Text(page).text and "the second" not in Text(page).text
+    assert kinds(page) == ["fixed", "broken"]
+    assert "right in 2 of 3" in Text(page).text and "right in 1 of 3" in Text(page).text
+    assert "draw 1" not in Text(page).text
+
+
+def test_a_sample_is_right_by_the_majority_of_seeds_and_wordings_as_on_the_compare_page(
+    results: Path,
+) -> None:
+    """Seed 0, whose answers are shown, is not the majority on the first and the second sample."""
+    card = task_card(templates=("plain", "asking"))
+    by_seed = {0: [0, 1, 1, 0, 0, 1], 1: [1, 0, 1, 1, 1, 1], 2: [1, 0, 0, 1, 0, 1]}
+    for seed, scores in by_seed.items():
+        write_result(results, make_run("small", "few_shot", card, seed), card, [0.0, 1.0, 0.0, 0.0, 1.0, 0.0])
+        write_result(results, make_run("small", "lora", card, seed), card, [float(one) for one in scores])
+    site = site_of(results)
+    page = site / "samples" / "capitals-1.html"
+    assert kinds(page) == ["fixed", "broken", "fixed"]
+    text = Text(page).text
+    assert "right in 4 of 6" in text and "right in 2 of 6" in text and "right in 5 of 6" in text
+    assert "this one is wrong" in text and "this one is right" in text
+    compared = lines(site / "compare.html", "tasks-table")[0].split()
+    assert compared[compared.index("2") :][:2] == ["2", "1"]
+
+
+def test_fixed_is_held_against_the_baseline_of_the_verdict_which_the_page_names(results: Path) -> None:
+    write_sweep(
+        results,
+        {("small", "zero_shot"): 0.5, ("small", "few_shot"): 0.3, ("small", "lora"): 0.9},
+        n=60,
+    )
+    page = site_of(results) / "samples" / "capitals-1.html"
+    text = Text(page).text
+    assert "Fixed: Zero-shot is wrong and LoRA is right; broken: the reverse." in text
+    assert "small · zero-shot is also the baseline of the board’s verdict." in text
+
+
+PROMPTS = [
+    f"Which country has this capital?\n\n{city}\n\nAnswer:" for city in ("Paris", "Rome", "Port Louis")
+]
+
+
+def test_a_sample_is_called_by_its_input_and_what_all_prompts_share_is_said_once(results: Path) -> None:
+    long = "a very long text " * 40
+    prompts = [*PROMPTS, f"Which country has this capital?\n\n{long}\n\nAnswer:"]
+    for method in ("zero_shot", "lora"):
+        write_arms(results, {method: [0, 1, 1, 1]}, columns={"prompt": prompts})  # type: ignore[dict-item]
+    source = (site_of(results) / "samples" / "capitals-1.html").read_text(encoding="utf-8")
+    heads = [part.partition("</a>")[0].rpartition(">")[2] for part in source.split("<h2>")[1:]]
+    assert heads[:3] == ["Paris", "Rome", "Port Louis"]
+    assert heads[3].startswith("a very long text a very") and heads[3].endswith("…") and len(heads[3]) <= 100
+    assert source.count("Which country has this capital?") == 1
+    assert "The prompt around each input, the same for all samples (zero-shot)" in Text(source).text
+    # The input is open, but for what is longer than 400 characters; a short one is the title alone.
+    shown = source.partition('<pre class="asked">')[2].partition("<")[0]
+    assert len(shown) == 400 and source.count('<pre class="asked">') == 2
+    assert "The rest of it" in Text(source).text
+
+
+def test_every_sample_has_a_mark_that_leads_to_it(results: Path) -> None:
+    write_arms(results, {"zero_shot": [0.0] * 150 + [1.0, 1.0], "lora": [1.0] * 150 + [0.0, 1.0]})
+    source = (site_of(results) / "samples" / "capitals-1.html").read_text(encoding="utf-8")
+    strip = source.partition('id="tally"')[2].partition("</ul>")[0]
+    assert strip.count("#sample-") == 60 + 1 + 1 and "and 90 more" in strip
+    assert 'href="../samples/capitals-2.html#sample-151" title="151: sample-150"' in strip
+
+
+def test_what_any_arm_answered_lies_in_a_file_of_its_own(results: Path) -> None:
+    evil = "<script>alert(1)</script>\u202e"
+    write_arms(results, {"zero_shot": [0, 0], "few_shot": [1, None]}, answer=evil)
+    for seed in (0, 1):
+        run = make_run("small", "lora", task_card(), seed)
+        write_result(results, run, task_card(), [1.0, float(seed)], answers=[f"seed {seed}", evil])
+    site = site_of(results)
+    listed = data_of(site / "answers" / "capitals" / "rows.js")
+    assert [row["seeds"] for row in listed["rows"]] == [[0, 1], [0], [0]]
+    assert listed["shown"] == {"also": "small-few_shot", "against": "small-zero_shot", "judged": "small-lora"}
+    tuned = answers_of(site, "small-lora")
+    assert tuned["all"]["scores"] == [1.0, 0.5]
+    assert [tuned["stamps"][place] for place in tuned["all"]["stamps"]] == [
+        ["right", "good"],
+        ["right in 1 of 2", "bad"],
+    ]
+    assert [run["answers"] for run in tuned["runs"]] == [
+        [f"seed {seed}", "<script>alert(1)</script>⟨U+202E⟩"] for seed in (0, 1)
+    ]
+    assert answers_of(site, "small-few_shot")["runs"][0]["more"]["1"]["error"] == "the engine gave no answer"
+    for script in (site / "answers").rglob("*.js"):
+        assert "<" not in script.read_text(encoding="ascii")
+
+
+def test_only_so_many_answers_are_kept_and_those_of_the_opening_arms_always(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaderboards.pages.answer_files.MOST_ANSWERS", 250)
+    rates: dict[tuple[str, Method], float] = {
+        ("small", "zero_shot"): 0.2,
+        ("small", "few_shot"): 0.3,
+        ("small", "lora"): 0.9,
+        ("large", "zero_shot"): 0.5,
+    }
+    write_sweep(results, rates, n=60)  # of lora and few-shot three seeds
+    site = site_of(results)
+    names = {path.stem for path in (site / "answers" / "capitals").iterdir()}
+    assert names == {"rows", "small-lora", "small-few_shot", "small-zero_shot"}
 
 
 def test_the_pages_of_a_task_and_of_its_runs_lead_to_its_samples(results: Path) -> None:
