@@ -35,6 +35,11 @@ def samples_href(task: str, number: int = 1) -> str:
     return f"samples/{page_slug(task)}-{number}.html"
 
 
+def change_href(task: str, *, against: Row, judged: Row, change: str) -> str:
+    """The samples on which an arm differs from another in one way: `fixed`, say."""
+    return f"{samples_href(task)}?against={row_slug(against)}&judged={row_slug(judged)}#{change}"
+
+
 def why_href(task: str) -> str:
     """What an analysis of a task's best arm found."""
     return f"why/{page_slug(task)}.html"

@@ -15,6 +15,7 @@ from leaderboards.pages.arms import Answer, Arms, default_rows, headline_baselin
 from leaderboards.pages.heads import compared_rows
 from leaderboards.pages.scripts import script_call
 from leaderboards.pages.stamps import Stamp, answers_per_sample, stamp_of
+from leaderboards.rank.baselines import Key
 from leaderboards.rank.changes import mean_scores
 from leaderboards.rank.tables import Row
 from leaderboards.text import page_slug, shortened
@@ -51,6 +52,11 @@ def arms_with_answers(site: Site, task: str) -> tuple[Row, ...]:
             break
         taken.add(row.key)
     return tuple(row for row in site.table.rows if row.key in taken)
+
+
+def keys_with_answers(site: Site, task: str) -> frozenset[Key]:
+    """Those arms, by what tells rows apart."""
+    return frozenset(row.key for row in arms_with_answers(site, task))
 
 
 def _told_apart(row: Row, task: str) -> tuple[Result, ...]:

@@ -1,12 +1,13 @@
 """Any two rows side by side: a page that is complete for one pair, and a small data file for each row's other
 pairs.
 
-Numbers leave Python as they are shown: tenths of a point, thousandths of a p value. The page's script only
-chooses, turns a pair round and fills in; it computes no statistics.
+Numbers leave Python as they are shown: in tenths of a point or the last digit of a metric's own unit, and in
+thousandths of a p value. The page's script only chooses, turns a pair round, words it and draws it; it computes no
+statistics.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +16,24 @@ from numpy.typing import NDArray
 
 from harness.statistics import Estimate, FloatArray
 from harness.visible import visible
+from leaderboards.chart.differences import (
+    DifferenceForest,
+    DifferenceLine,
+    DifferenceShares,
+    difference_forest,
+)
 from leaderboards.gathered import Site, range_of
-from leaderboards.links import model_href, row_slug, task_href
+from leaderboards.links import change_href, model_href, row_slug, samples_href, task_href
 from leaderboards.money.ledger import Entry
+from leaderboards.pages.answer_files import keys_with_answers
 from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, sign_tone
-from leaderboards.pages.heads import MOST_COMPARED, compared_rows
+from leaderboards.pages.heads import MOST_COMPARED, compared_rows, short_name
 from leaderboards.pages.kinds import Page
 from leaderboards.pages.scripts import script_call
+from leaderboards.rank.baselines import Key
 from leaderboards.rank.comparisons import Differences, TaskComparison, compare_rows, differences_of
 from leaderboards.rank.tables import Row
-from leaderboards.text import MINUS, MISSING, interval, points, usd
+from leaderboards.text import MINUS, MISSING, POINTS, Unit, count_of, interval, usd
 
 ALL = slice(0, 4)
 """Of a task's figures those that a pair has over all tasks, too: the difference, its ends, whether it is
@@ -34,8 +43,8 @@ SAME_COST = 1e-4
 """Relative difference of two costs below which it is noise of the arithmetic, or next to it."""
 
 Figures = list[int]
-"""Tenths of a point: difference, low, high; 1 where the interval is clear of zero. Of one task, then:
-thousandths of the corrected p, fixed, broken, thousandths of their p."""
+"""In the last digit that is shown, a tenth of a point mostly: difference, low, high; 1 where the interval is
+clear of zero. Of one task, then: thousandths of the corrected p, fixed, broken, thousandths of their p."""
 
 
 Extra = tuple[int, str]
@@ -68,8 +77,18 @@ class ComparePage:
 
     first: str
     second: str
+    names: str
+    """The two rows, in a few words."""
+
+    finding: str
+    """Who is better, and what that costs, in a sentence."""
+
     options: tuple[Option, ...]
     rows: Grid
+    forest: DifferenceForest
+    mixed: bool
+    """Whether tasks have different units."""
+
     tasks: Grid
     bound: str
     """Which rows are compared, where not all of them are; empty otherwise."""
@@ -83,9 +102,7 @@ def compare_pages(site: Site, _board: Site) -> Iterator[Page]:
         return
     first, second = _default(site, rows)
     default_pair: Pair | None = None
-    files = {
-        "compare/rows.js": script_call("gainboardRows", {"rows": [_row_record(site, row) for row in rows]})
-    }
+    files = {"compare/rows.js": script_call("gainboardRows", _rows_record(site, rows))}
     for row, pairs in _pairs(site, rows):
         if row is first:
             default_pair = pairs[row_slug(second)]
@@ -113,9 +130,11 @@ def _pairs(site: Site, rows: Sequence[Row]) -> Iterator[tuple[Row, dict[str, Pai
     """Each row with those after it."""
     costs = [_costs(site.ledger.of(row)) for row in rows]
     slugs = [row_slug(row) for row in rows]
-    overall = _figures(differences_of(rows, site.table.overall))
+    overall = _figures(differences_of(rows, site.table.overall), site.table.unit)
     comparisons = compare_rows(rows, site.table.tasks, site.table.standings)
-    by_task = [_task_figures(comparison) for comparison in comparisons.values()]
+    by_task = [
+        _task_figures(comparison, Unit.of(site.table.tasks[task])) for task, comparison in comparisons.items()
+    ]
     for first_place, row in enumerate(rows):
         pairs = {}
         for second_place in range(first_place + 1, len(rows)):
@@ -128,28 +147,23 @@ def _pairs(site: Site, rows: Sequence[Row]) -> Iterator[tuple[Row, dict[str, Pai
         yield row, pairs
 
 
-def _figures(differences: Differences) -> list[list[Figures | None]]:
+def _figures(differences: Differences, unit: Unit) -> list[list[Figures | None]]:
     """Of every two rows."""
+    return _where(differences, _difference_tables(differences, unit))
+
+
+def _difference_tables(differences: Differences, unit: Unit) -> list[NDArray[np.int64]]:
     ends = (differences.value, differences.low, differences.high)
-    return _where(differences, [*map(_tenths_of, ends), differences.clear.astype(np.int64)])
+    return [*(_last_digits(end, unit) for end in ends), differences.clear.astype(np.int64)]
 
 
-def _task_figures(compared: TaskComparison) -> list[list[Figures | None]]:
-    difference = compared.difference
-    ends = (difference.value, difference.low, difference.high)
+def _task_figures(compared: TaskComparison, unit: Unit) -> list[list[Figures | None]]:
     p, flips_p = (
         np.rint(1000 * np.nan_to_num(p_values)).astype(np.int64)
         for p_values in (compared.p, compared.flips_p)
     )
-    tables = [
-        *map(_tenths_of, ends),
-        difference.clear.astype(np.int64),
-        p,
-        compared.fixed,
-        compared.broken,
-        flips_p,
-    ]
-    return _where(difference, tables)
+    tables = [*_difference_tables(compared.difference, unit), p, compared.fixed, compared.broken, flips_p]
+    return _where(compared.difference, tables)
 
 
 def _where(differences: Differences, tables: Sequence[NDArray[np.int64]]) -> list[list[Figures | None]]:
@@ -161,14 +175,16 @@ def _where(differences: Differences, tables: Sequence[NDArray[np.int64]]) -> lis
     ]
 
 
-def _tenths_of(values: FloatArray) -> NDArray[np.int64]:
-    """Tenths of a point, rounded as `points` rounds, so that one number is never shown in two ways."""
+def _last_digits(values: FloatArray, unit: Unit) -> NDArray[np.int64]:
+    """Differences in the last digit that is shown, rounded as `Unit.write` rounds, so that one number is never
+    shown in two ways."""
     numbers = np.nan_to_num(values)
-    tenths = 1000 * numbers
-    rounded = np.rint(tenths)
+    fine = numbers * unit.whole * 10**unit.decimals
+    rounded = np.rint(fine)
     # Where the half is near, only the number itself says to which side it goes.
-    for place in zip(*np.nonzero(np.abs(np.abs(tenths - rounded) - 0.5) < 1e-6), strict=True):
-        rounded[place] = round(10 * round(100 * float(numbers[place]), 1))
+    for place in zip(*np.nonzero(np.abs(np.abs(fine - rounded) - 0.5) < 1e-6), strict=True):
+        shown = round(float(numbers[place]) * unit.whole, unit.decimals)
+        rounded[place] = round(shown * 10**unit.decimals)
     return rounded.astype(np.int64)
 
 
@@ -193,34 +209,49 @@ def _extra_item(extra: Extra) -> Item:
     return Item({-1: MINUS, 0: "", 1: "+"}[direction] + amount)
 
 
-def _row_record(site: Site, row: Row) -> dict[str, Any]:
-    """What a page says of a row alone."""
+def _rows_record(site: Site, rows: Sequence[Row]) -> dict[str, Any]:
+    """What a page says of each row alone, and of each task."""
+    with_answers = {task: keys_with_answers(site, task) for task in site.table.tasks}
+    return {
+        "rows": [_row_record(site, row, with_answers) for row in rows],
+        "tasks": [
+            {"unit": _unit_record(Unit.of(card)), "samples": samples_href(task), "graded": not card.binary}
+            for task, card in site.table.tasks.items()
+        ],
+        "unit": _unit_record(site.table.unit),
+    }
+
+
+def _unit_record(unit: Unit) -> dict[str, Any]:
+    return {"whole": unit.whole, "decimals": unit.decimals, "noun": visible(unit.noun)}
+
+
+def _row_record(site: Site, row: Row, with_answers: Mapping[str, Container[Key]]) -> dict[str, Any]:
     training, serving = _costs(site.ledger.of(row))
     return {
         "row": row_slug(row),
         "name": visible(row.name),
         "method": visible(row.method_name),
         "page": model_href(row.name),
-        "score": _score_record(row.score),
+        "score": _record_of(_score_item(row.score, site.table.unit)),
         "cost": [usd(training), usd(serving)],
-        "tasks": [
-            _score_record(row.cells[task].estimate if task in row.cells else None)
-            for task in site.table.tasks
-        ],
+        "tasks": [_record_of(_task_score(site, row, task)) for task in site.table.tasks],
+        # Whether its samples can be shown.
+        "samples": [int(row.key in keys) for keys in with_answers.values()],
     }
 
 
-def _score_record(estimate: Estimate | None) -> list[str | float | None]:
-    """The score, its interval, and what it is sorted by."""
-    item = _score_item(estimate)
+def _record_of(item: Item) -> list[str | float | None]:
+    """A score, its interval, and what it is sorted by."""
     return [item.text, item.detail, item.sort]
 
 
-def _score_item(estimate: Estimate | None) -> Item:
+def _score_item(estimate: Estimate | None, unit: Unit) -> Item:
     if estimate is None:
         return Item()
     # Sorted by the digits that are shown; + 0.0 turns −0.0 into 0.0.
-    return Item(points(estimate.value), interval(estimate), round(100 * estimate.value, 1) + 0.0)
+    shown = round(unit.whole * estimate.value, unit.decimals) + 0.0
+    return Item(unit.write(estimate.value), interval(estimate, unit=unit), shown)
 
 
 def _page(site: Site, rows: Sequence[Row], first: Row, second: Row, pair: Pair) -> ComparePage:
@@ -228,8 +259,12 @@ def _page(site: Site, rows: Sequence[Row], first: Row, second: Row, pair: Pair) 
     return ComparePage(
         row_slug(first),
         row_slug(second),
+        names_of(first, second),
+        finding_of(site, first, second, pair),
         tuple(Option(row_slug(row), row.label) for row in rows),
         _row_grid(site, first, second, pair),
+        _forest(site, pair),
+        len({Unit.of(card) for card in site.table.tasks.values()}) > 1,
         _task_grid(site, first, second, pair),
         f"The {MOST_COMPARED} best rows can be compared here; {left_out:,} more are in the ranking."
         if left_out
@@ -250,9 +285,9 @@ def _row_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     for row in (first, second):
         head = Head(row.name, row.method_name, href=model_href(row.name))
         costs = (Item(usd(cost)) for cost in _costs(site.ledger.of(row)))
-        lines.append(GridRow(head, (_score_item(row.score), *costs)))
-    difference = (_difference_item(pair.overall), *map(_extra_item, pair.cost))
-    total = GridRow(Head("Difference", "first less second"), difference)
+        lines.append(GridRow(head, (_score_item(row.score, site.table.unit), *costs)))
+    difference = (_difference_item(pair.overall, site.table.unit), *map(_extra_item, pair.cost))
+    total = GridRow(Head("Difference", "first minus second"), difference)
     return Grid("The two rows", Column("Row"), columns, tuple(lines), total)
 
 
@@ -260,7 +295,7 @@ def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     metric_help = f"The task’s own metric, {range_of(*site.table.tasks.values())}."
     scores = (Column("First", metric_help, narrow=False), Column("Second", metric_help, narrow=False))
     differences = (
-        Column("Δ", "First less second, paired by seed and sample, with its 95 % interval."),
+        Column("Δ", "First minus second, paired by seed and sample, with its 95 % interval."),
         Column("p", "Of the difference, corrected for the number of tasks (Holm).", narrow=False),
         Column(
             "Fixed",
@@ -276,40 +311,114 @@ def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     )
     lines = []
     for task, figures in zip(site.table.tasks, pair.tasks, strict=True):
-        items = _task_items(figures) if figures else (Item(),) * len(differences)
-        items = (_task_score(first, task), _task_score(second, task), *items)
+        items = _task_items(site, task, first, second, figures) if figures else (Item(),) * len(differences)
+        items = (_task_score(site, first, task), _task_score(site, second, task), *items)
         lines.append(GridRow(Head(task, href=task_href(task)), items))
     return Grid("Difference by task", Column("Task"), (*scores, *differences), tuple(lines))
 
 
-def _task_score(row: Row, task: str) -> Item:
-    return _score_item(row.cells[task].estimate if task in row.cells else None)
+def _task_score(site: Site, row: Row, task: str) -> Item:
+    estimate = row.cells[task].estimate if task in row.cells else None
+    return _score_item(estimate, Unit.of(site.table.tasks[task]))
 
 
-def _task_items(figures: Figures) -> tuple[Item, ...]:
+def _task_items(site: Site, task: str, first: Row, second: Row, figures: Figures) -> tuple[Item, ...]:
     p, fixed, broken, flips_p = figures[ALL.stop :]
+    card = site.table.tasks[task]
+    shown = {first.key, second.key} <= keys_with_answers(site, task)
+    up, down = ("fixed", "broken") if card.binary else ("better", "worse")
+    hrefs = [
+        change_href(task, against=second, judged=first, change=change) if shown and count else ""
+        for change, count in ((up, fixed), (down, broken))
+    ]
     return (
-        _difference_item(figures[ALL]),
+        _difference_item(figures[ALL], Unit.of(card)),
         Item(p_text(p), sort=p),
-        Item(f"{fixed:,}", sort=fixed),
-        Item(f"{broken:,}", sort=broken),
+        Item(f"{fixed:,}", sort=fixed, href=hrefs[0]),
+        Item(f"{broken:,}", sort=broken, href=hrefs[1]),
         Item(p_text(flips_p), sort=flips_p),
     )
 
 
-def _difference_item(figures: Figures | None) -> Item:
+def _difference_item(figures: Figures | None, unit: Unit) -> Item:
     if figures is None:
         return Item()
     value, low, high, clear = figures
     tone = sign_tone(value, clear=bool(clear))
-    return Item(_tenths(value), f"{_tenths(low)} to {_tenths(high)}", value, tone=tone)
+    ends = f"{signed_digits(low, unit)} to {signed_digits(high, unit)}"
+    return Item(signed_digits(value, unit), ends, value, tone=tone)
 
 
-def _tenths(number: int) -> str:
-    """Tenths of a point, with a sign."""
-    return points(number / 1000, sign=True)
+def signed_digits(number: int, unit: Unit) -> str:
+    """A difference in the last digit that is shown, with a sign."""
+    return unit.write(_share(number, unit), sign=True)
+
+
+def _share(number: int, unit: Unit) -> float:
+    """As a share of the scale."""
+    return number / (unit.whole * 10**unit.decimals)
 
 
 def p_text(thousandths: int) -> str:
     """`0.034`, or `< 0.001`."""
     return f"{thousandths / 1000:.3f}" if thousandths else "< 0.001"
+
+
+# In words and in a picture; static/compare.js does the same
+
+
+def names_of(first: Row, second: Row) -> str:
+    """The two rows: the model once, where both have it."""
+    if first.name == second.name:
+        return f"{first.name}: {first.method_name} or {second.method_name}?"
+    return f"{first.label} or {second.label}?"
+
+
+def finding_of(site: Site, first: Row, second: Row, pair: Pair) -> str:
+    """On how many tasks the first beats the second, by how much overall, and for what cost."""
+    known = [figures for figures in pair.tasks if figures is not None]
+    won = sum(figures[3] == 1 and figures[0] > 0 for figures in known)
+    lost = sum(figures[3] == 1 and figures[0] < 0 for figures in known)
+    rival = second.method_name if first.name == second.name else second.label
+    parts = [f"{first.label} {_outcome(won, lost, rival, count_of(len(known), 'task'))}"]
+    if pair.overall is not None:
+        unit = site.table.unit
+        value, low, high = (signed_digits(number, unit) for number in pair.overall[:3])
+        parts.append(f"{value} {unit.noun} overall ({low} to {high})")
+    direction, amount = pair.cost[0]
+    if amount != MISSING:
+        extra = f"{amount} {'more' if direction > 0 else 'less'}" if direction else "as much"
+        parts.append(f"and costs {extra} to train")
+    return f"{', '.join(parts)}."
+
+
+def _outcome(won: int, lost: int, rival: str, tasks: str) -> str:
+    """What the first does to its rival, where intervals are clear of zero."""
+    if won:
+        return f"beats {rival} on {won} of {tasks}" + (f" and loses on {lost}" if lost else "")
+    if lost:
+        return f"loses to {rival} on {lost} of {tasks}"
+    return f"is neither clearly better nor clearly worse than {rival} on any of {tasks}"
+
+
+def _forest(site: Site, pair: Pair) -> DifferenceForest:
+    """The differences by task, and over all of them."""
+    units = [Unit.of(card) for card in site.table.tasks.values()]
+    named = [
+        (short_name(task), figures, unit)
+        for task, figures, unit in zip(site.table.tasks, pair.tasks, units, strict=True)
+    ]
+    if site.table.normalised:
+        named.append(("All tasks", pair.overall, site.table.unit))
+    axis_unit = units[0] if len(set(units)) == 1 else POINTS
+    return difference_forest([_line(*line) for line in named], axis_unit)
+
+
+def _line(name: str, figures: Figures | None, unit: Unit) -> DifferenceLine:
+    if figures is None:
+        return DifferenceLine(name, None, MISSING, "muted")
+    value, low, high = (_share(number, unit) for number in figures[:3])
+    shares = DifferenceShares(value, low, high)
+    return DifferenceLine(
+        name, shares, signed_digits(figures[0], unit), sign_tone(value, clear=bool(figures[3]))
+    )

@@ -84,12 +84,15 @@ const arrange = () => {
 
 // From one to the next, on this page or another
 
+// Where one is: at the sample that was gone to last, unless a reader has scrolled on since.
 let latest = null;
+for (const moved of ["wheel", "touchmove"]) window.addEventListener(moved, () => { latest = null; }, { passive: true });
+
 const go = (step) => {
-  const isAhead = ({ top, bottom }) => (step > 0 ? top > 8 : bottom < 8);
+  const isAhead = (article) => article.getBoundingClientRect().top * step > 8;
   const shown = Array.from(section.querySelectorAll(`article[data-kind="${goal()}"]:not([hidden])`));
   if (step < 0) shown.reverse();
-  const ahead = shown.find((article) => article !== latest && isAhead(article.getBoundingClientRect()));
+  const ahead = shown.includes(latest) ? shown[shown.indexOf(latest) + 1] : shown.find(isAhead);
   if (ahead) {
     latest = ahead;
     ahead.scrollIntoView({ block: "start" });

@@ -352,6 +352,44 @@ def test_without_javascript_one_pair_is_complete(browser: Any, site: Path, table
     page.context.close()
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_numbers_of_fixed_and_broken_lead_to_these_samples(
+    page: Any, site: Path, table: Table, turned: bool
+) -> None:
+    """Of the pair that the page is made for, and of one that its script fills in."""
+    pairs = [("small", "lora"), ("small", "few_shot")], [("small", "full"), ("large", "few_shot")]
+    first, second = (row_of(table, *key) for key in pairs[turned])  # type: ignore[arg-type]
+    page.goto(address(site, compare_href(first, second)) if turned else address(site, "compare.html"))
+    if turned:
+        wait_for_said(page, "against")
+    row = page.locator("#tasks-table tbody tr", has_text="one")
+    counts = [int(text) for text in row.locator("td").all_text_contents()[4:6]]
+    for word, number in zip(("fixed", "broken"), counts, strict=True):
+        links = row.locator(f"a[href$='#{word}']")
+        assert links.count() == (number > 0)
+    row.locator("a[href$='#fixed']").click()
+    page.locator("#about", has_text="is right").wait_for()
+    assert page.get_by_label("fixed", exact=True).is_checked()
+    assert tallied(page)["fixed"] == counts[0] and tallied(page).get("broken", 0) == counts[1]
+
+
+def test_a_pair_is_named_worded_and_drawn(page: Any, site: Path, table: Table) -> None:
+    first, second = row_of(table, "large", "few_shot"), row_of(table, "small", "lora")
+    page.goto(address(site, compare_href(first, second)))
+    wait_for_said(page, "against")
+    assert page.title().startswith("large · few-shot or small · LoRA r16? · ")
+    finding = page.locator("#finding").inner_text()
+    assert finding.startswith("large · few-shot loses to small · LoRA r16 on 2 of 3 tasks, −")
+    assert finding.endswith(" less to train.")
+    values = page.locator("#differences .value").all_text_contents()
+    assert values[:3] == [
+        shown(paired(first.cells[task], second.cells[task])).removesuffix(
+            interval(paired(first.cells[task], second.cells[task]), sign=True)  # type: ignore[arg-type]
+        )
+        for task in table.tasks
+    ]
+
+
 # Samples
 
 

@@ -15,16 +15,17 @@ from synthetic import draw_scores, make_run, task_card, write_result, write_swee
 from harness.records.store import read_results
 from harness.statistics import holm
 from harness.sweep.methods import Method
+from harness.task.metric import Scale
 from leaderboards import publish
 from leaderboards.board import Board
 from leaderboards.links import row_slug
 from leaderboards.pages import heads
-from leaderboards.pages.compare import _tenths_of, p_text
+from leaderboards.pages.compare import _last_digits, p_text, signed_digits
 from leaderboards.rank.comparisons import compare_rows
 from leaderboards.rank.pairs import paired
 from leaderboards.rank.tables import Table
 from leaderboards.rank.tabulate import tabulate
-from leaderboards.text import interval, points
+from leaderboards.text import POINTS, Unit, interval, points
 
 ARMS: dict[tuple[str, Method], float] = {
     ("small", "zero_shot"): 0.3,
@@ -109,15 +110,19 @@ def test_a_difference_that_is_the_same_on_every_sample_takes_the_p_value_of_its_
     assert found.p[0, 1] == found.flips_p[0, 1] == pytest.approx(2 / 2**6)
 
 
+ERRORS = Unit(Scale.of(0.0, 5.0, higher_is_better=False), "mae")
+
+
 @given(
     st.lists(
         st.floats(min_value=-1, max_value=1) | st.integers(-2000, 2000).map(lambda number: number / 2000)
-    )
+    ),
+    st.sampled_from([POINTS, ERRORS]),
 )
-def test_tenths_of_points_are_rounded_as_points_are(values: list[float]) -> None:
-    tenths = _tenths_of(np.array(values, dtype=np.float64))
-    assert [points(number / 1000, sign=True) for number in tenths.tolist()] == [
-        points(one, sign=True) for one in values
+def test_last_digits_are_rounded_as_differences_are_written(values: list[float], unit: Unit) -> None:
+    digits = _last_digits(np.array(values, dtype=np.float64), unit)
+    assert [signed_digits(number, unit) for number in digits.tolist()] == [
+        unit.write(one, sign=True) for one in values
     ]
 
 

@@ -96,12 +96,24 @@ def test_the_first_page_tells_errors_in_their_own_unit(sites: dict[str, Path]) -
     )
 
 
-@pytest.mark.parametrize("name", ["index.html", "cost.html", "tasks/essays.html", "models/small.html"])
+@pytest.mark.parametrize(
+    "name", ["index.html", "cost.html", "compare.html", "tasks/essays.html", "models/small.html"]
+)
 def test_no_page_has_errors_in_points(sites: dict[str, Path], name: str) -> None:
     text = page(sites["mae"], name)
-    assert "lower is better" in text or name.startswith(("models", "cost"))
+    assert "lower is better" in text or name.startswith(("models", "cost", "compare"))
     assert not re.search(r"\b\d\d\.\d \(\d\d\.\d–\d\d\.\d\)", text), "a score such as 85.0 (83.1–86.9)"
     assert re.search(r"\b\d\.\d\d\b", text)
+
+
+def test_two_rows_are_compared_in_the_unit_of_the_error(sites: dict[str, Path]) -> None:
+    text = page(sites["mae"], "compare.html")
+    finding = re.search(r"beats few-shot on 1 of 1 task, \+(\d\.\d\d) mae overall \(\+(\d\.\d\d) to", text)
+    assert finding and 0.5 < float(finding[1]) < 2
+    row = re.search(r"essays (\d\.\d\d) \S+ (\d\.\d\d) \S+ \+(\d\.\d\d) ", text.partition("p of flips")[2])
+    assert row, text
+    first, second, difference = map(float, row.groups())
+    assert difference == pytest.approx(second - first, abs=0.011)
 
 
 def test_the_task_page_says_what_always_giving_one_answer_would_be(sites: dict[str, Path]) -> None:
