@@ -113,6 +113,11 @@ class Unit:
         """So many that a thousandth of the scale shows."""
         return max(0, round(3 - math.log10(self.whole)))
 
+    @property
+    def steps(self) -> float:
+        """How many steps of the last digit that shows the whole scale has."""
+        return self.whole * 10.0**self.decimals
+
     def tick(self, share: float, *, sign: bool = False) -> str:
         """A round score or gain at an axis, without the zeros at its end."""
         integer_part, point, decimals = self.write(share, sign=sign).partition(".")

@@ -179,12 +179,12 @@ def _last_digits(values: FloatArray, unit: Unit) -> NDArray[np.int64]:
     """Differences in the last digit that is shown, rounded as `Unit.write` rounds, so that one number is never
     shown in two ways."""
     numbers = np.nan_to_num(values)
-    fine = numbers * unit.whole * 10**unit.decimals
+    fine = numbers * unit.steps
     rounded = np.rint(fine)
     # Where the half is near, only the number itself says to which side it goes.
     for place in zip(*np.nonzero(np.abs(np.abs(fine - rounded) - 0.5) < 1e-6), strict=True):
         shown = round(float(numbers[place]) * unit.whole, unit.decimals)
-        rounded[place] = round(shown * 10**unit.decimals)
+        rounded[place] = round(shown * 10.0**unit.decimals)
     return rounded.astype(np.int64)
 
 
@@ -356,7 +356,7 @@ def signed_digits(number: int, unit: Unit) -> str:
 
 def _share(number: int, unit: Unit) -> float:
     """As a share of the scale."""
-    return number / (unit.whole * 10**unit.decimals)
+    return number / unit.steps
 
 
 def p_text(thousandths: int) -> str:
