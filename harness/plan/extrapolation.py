@@ -17,7 +17,9 @@ import numpy as np
 from scipy import stats
 
 from harness.errors import UserError
-from harness.plan.scaling import (
+from harness.records.result import Result
+from harness.records.store import read_results
+from harness.statistics.scaling import (
     LAW_POINTS,
     LINE_POINTS,
     Law,
@@ -27,8 +29,6 @@ from harness.plan.scaling import (
     accept_then_stop,
     fit_law,
 )
-from harness.records.result import Result
-from harness.records.store import read_results
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The uncertainty of scores and gains: over samples, over training seeds and over wordings.
 
 `spread` computes the variance of a mean and `seeds` what training seeds add to it; `intervals` turns them
-into estimates, `significance` tests differences, `ranks` says which order they allow, and `planning` how many
-samples a difference takes.
+into estimates, `significance` tests differences, `ranks` says which order they allow, `planning` how many
+samples a difference takes, and `scaling` how a loss falls with training samples.
 """
 
 from harness.statistics.intervals import (

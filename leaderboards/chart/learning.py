@@ -69,6 +69,8 @@ class LearningCurve:
     levels: tuple[Level, ...]
     names: tuple[LineName, ...]
     summary: str
+    forecasts: tuple[LearningLine, ...] = ()
+    """Broken lines from the last of a line's budgets to those that were not run."""
 
 
 def learning_curve(
@@ -89,7 +91,7 @@ def learning_curve(
         min(estimate.low for estimate in estimates), max(estimate.high for estimate in estimates)
     )
     y = LinearAxis(bottom, top, BOTTOM, TOP)
-    x = _BudgetAxis(math.log(budgets[0]), math.log(budgets[-1]))
+    x = BudgetAxis(math.log(budgets[0]), math.log(budgets[-1]))
     lines = []
     for place, (method, name, by) in enumerate(drawn):
         # Lines stand a little beside each other, so that no interval hides another.
@@ -108,19 +110,19 @@ def learning_curve(
         for line, (_, name, _) in zip(lines, drawn, strict=True)
     ]
     named += [LineName(y.within(estimate.value), method, name) for method, name, estimate in levels]
-    x_ticks = _budget_ticks([(x.at(budget), f"{budget:,}") for budget in budgets])
+    x_ticks = budget_ticks([(x.at(budget), f"{budget:,}") for budget in budgets])
     y_ticks = y.score_ticks(even_steps(bottom, top, step), unit=unit)
     return LearningCurve(
         Frame(WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, x_ticks, y_ticks),
         tuple(lines),
         tuple(Level(method, y.within(estimate.value)) for method, _, estimate in levels),
-        _apart(named),
+        apart(named),
         _summary(drawn, levels, unit),
     )
 
 
 @dataclass(frozen=True)
-class _BudgetAxis:
+class BudgetAxis:
     """A logarithmic axis of training samples."""
 
     low: float
@@ -151,7 +153,7 @@ def _summary(
     return f"Score against training samples. {'; '.join(parts)}"
 
 
-def _budget_ticks(places: Sequence[tuple[float, str]]) -> tuple[Tick, ...]:
+def budget_ticks(places: Sequence[tuple[float, str]]) -> tuple[Tick, ...]:
     """The budgets themselves, as far as their labels do not touch; the largest, which is ranked, always."""
     ticks = [Tick(*places[-1])]
     for x, label in reversed(places[:-1]):
@@ -160,7 +162,7 @@ def _budget_ticks(places: Sequence[tuple[float, str]]) -> tuple[Tick, ...]:
     return tuple(ticks)
 
 
-def _apart(named: Sequence[LineName]) -> tuple[LineName, ...]:
+def apart(named: Sequence[LineName]) -> tuple[LineName, ...]:
     """Names beside the ends of their lines, moved down where they would cover each other, and up at the
     bottom."""
     ordered = sorted(named, key=lambda name: name.y)

@@ -36,7 +36,8 @@ from leaderboards.pages.heads import (
 )
 from leaderboards.pages.mistakes import Mistakes, find_mistakes
 from leaderboards.pages.samples import load_predictions
-from leaderboards.pages.why_page.page import LinkedFinding, advice_of
+from leaderboards.pages.task_charts import TaskCharts, task_charts
+from leaderboards.pages.why_page.page import LinkedFinding, advice_of, questions_of
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.pairs import resolvable_gap
 from leaderboards.rank.tables import Row
@@ -63,6 +64,7 @@ class TaskPage:
     """An address that may be linked; empty for anything else."""
 
     ranking: Grid
+    charts: TaskCharts
     methods: Grid
     form: Grid | None
     """Format and content of written answers; None where there are none."""
@@ -93,6 +95,9 @@ class TaskPage:
     advice: tuple[LinkedFinding, ...]
     """What to change next, by that analysis."""
 
+    questions: tuple[tuple[str, str], ...]
+    """What else that analysis answers, each with where it does."""
+
     mistakes: Mistakes | None
     """Error analysis; None where there is nothing to analyse."""
 
@@ -117,6 +122,7 @@ def task_page(site: Site, arms: Arms) -> TaskPage:
         facts if linked or not card.reference else (*facts, ("Reference", card.reference)),
         linked,
         _task_grid(site, name, rows),
+        task_charts(site, arms, rows),
         _method_grid(site, name, [row for row in rows if row.name in {best_row.name for best_row in best}]),
         form_grid(site, name, best),
         _template_grid(site, name, best),
@@ -131,6 +137,7 @@ def task_page(site: Site, arms: Arms) -> TaskPage:
         samples_href(name),
         why_href(name) if analysis else "",
         advice_of(analysis.record) if analysis else (),
+        questions_of(analysis.record) if analysis else (),
         find_mistakes(arms),
         f"Of the {MOST_ROWS} best rows." if len(rows) > MOST_ROWS else "",
     )

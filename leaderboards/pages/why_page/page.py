@@ -92,6 +92,18 @@ def advice_of(record: AnalysisRecord) -> tuple[LinkedFinding, ...]:
     return tuple(_advice(record.task, finding) for finding in record.findings)
 
 
+def questions_of(record: AnalysisRecord) -> tuple[tuple[str, str], ...]:
+    """What the page answers, each with the part that does."""
+    parts = (
+        ("Which labels are mixed up?", "confusion", bool(record.confusion)),
+        ("Is a label wrong?", "labels", labels_section(record, SampleLinks({})) is not None),
+        ("What is its confidence worth?", "calibration", bool(record.calibration)),
+        ("Does the wording matter?", "wordings", bool(record.wordings)),
+        ("Which samples to look at?", "changes", True),
+    )
+    return tuple((text, f"{why_href(record.task)}#{anchor}") for text, anchor, is_there in parts if is_there)
+
+
 def _advice(task: str, finding: AnalysisFinding) -> LinkedFinding:
     return LinkedFinding(finding.sentence, f"{why_href(task)}#{finding.evidence}")
 

@@ -15,10 +15,10 @@ from synthetic import make_run, task_card, write_result
 from harness import cli
 from harness.errors import UserError
 from harness.plan.extrapolation import Curve, curve_rows, extrapolate
-from harness.plan.scaling import REACH, Point, accept_then_stop, fit_law
 from harness.plan.selection import with_settings
 from harness.records.result import RESULT
 from harness.records.store import write_record
+from harness.statistics.scaling import REACH, Point, accept_then_stop, fit_law
 from harness.sweep.methods import Method
 
 CARD = task_card()

@@ -540,7 +540,7 @@ def test_chosen_hostile_answers_are_text(page: Any, site: Path) -> None:
 
 def test_a_page_leads_from_the_task_to_a_sample_and_back(page: Any, site: Path) -> None:
     page.goto(address(site, "tasks/one.html"))
-    page.get_by_role("link", name="What the models say").click()
+    page.get_by_role("link", name="Samples", exact=True).click()
     assert page.url == address(site, "samples/one-1.html")
     page.locator("h1 a").click()
     assert page.url == address(site, "tasks/one.html")

@@ -361,7 +361,7 @@ def test_targets_that_are_no_labels_have_no_score_by_label_and_single_mistakes_a
     answers = [f"wrong {number}" for number in range(40)]
     targets = [f"right {number}" for number in range(40)]
     write_arms(results, {"zero_shot": [0.0] * 40, "lora": [0.0] * 40}, targets=targets, answers=answers)
-    assert "What goes wrong" not in Text(site_of(results) / "tasks" / "capitals.html").text
+    assert "Most common mistakes" not in Text(site_of(results) / "tasks" / "capitals.html").text
 
 
 def test_a_metric_that_is_not_right_or_wrong_counts_a_label_right_when_it_is_the_target(

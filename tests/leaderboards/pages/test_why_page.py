@@ -80,7 +80,7 @@ def test_a_sample_s_link_leads_to_that_sample(triage: Path) -> None:
     place, name = re.findall(r'samples/ticket-triage-1\.html#sample-(\d+)">(sample-\d+)<', source)[0]
     samples = (triage.parents[1] / "samples" / "ticket-triage-1.html").read_text(encoding="utf-8")
     article = samples.partition(f'id="sample-{place}"')[2].partition("</h2>")[0]
-    assert f">{name}<" in article
+    assert f"<small>no. {place} · {name}</small>" in article
 
 
 def test_every_picture_has_a_table_below_it(triage: Path, written: Path) -> None:

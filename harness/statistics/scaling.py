@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from harness.statistics import CONFIDENCE
+from harness.statistics.intervals import CONFIDENCE
 
 LINE_POINTS = 3
 """Points that accept-then-stop needs: k = 3 in the authors' code."""
