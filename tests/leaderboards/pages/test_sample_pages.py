@@ -197,7 +197,9 @@ def test_of_several_draws_the_first_is_shown_and_most_of_them_decide(results: Pa
         path = results / run.folder / PREDICTIONS
         table = pandas.read_parquet(path)
         by_draw = [
-            table.assign(draw=draw, score_accuracy=[float(one[draw]) for one in scores], answer=f"draw {draw}")
+            table.assign(
+                draw=draw, score_accuracy=[float(one[draw]) for one in scores], answer=f"draw {draw}"
+            )
             for draw in range(3)
         ]
         rewrite(path, pandas.concat(by_draw[::-1]))
