@@ -13,8 +13,6 @@ from harness.driver.canaries import write_canaries
 from harness.driver.lane import EngineFiles, EngineLane
 from harness.driver.ways import choose_way
 from harness.errors import UserError
-from harness.records.generation import GenerationRecord
-from harness.records.store import read_record
 from harness.sweep.engines import ENGINE_TABLE, Way
 from harness.sweep.settings import EngineSettings
 from harness.workers.jobs import AskJob, BaseJob
@@ -35,13 +33,6 @@ MAX_LORAS = 8
 
 _PHASES = itertools.count(1)
 """Counts the phases of this process."""
-
-
-def is_answered(ask: AskJob) -> bool:
-    """Whether a run's answers are there, by an engine that no guard has failed."""
-    if not (ask.record.exists() and ask.completions.exists()):
-        return False
-    return all(guard.passed for guard in read_record(ask.record, GenerationRecord).guards)
 
 
 class AnswerPhase:

@@ -102,7 +102,10 @@ class SettingsChoice:
         """A finished run of the same arm, whose settings all its seeds have; None where there is none."""
         seeds = (self._sweep.folders.results / run.folder).parent
         for path in sorted(seeds.glob(f"seed-*/{RESULT}")):
-            result = read_record(path, Result)
+            try:
+                result = read_record(path, Result)
+            except UserError:  # whoever runs that seed is told of it
+                continue
             if result.selection and result.run.model_copy(update={"seed": run.seed}).cell == run.cell:
                 return result
         return None
@@ -161,11 +164,11 @@ class SettingsChoice:
                 reasons[place] = f"{failure.phase} failed: {failure.reason}"
                 spent[place] = trial.spent.plus(failure.spent)
                 continue
-            self._rungs.append((trial, trial.run))
-            spent[place], loss = self._training_of(trial)
-            if loss is not None:
-                losses[place] = loss
             try:
+                spent[place], loss = self._training_of(trial)
+                self._rungs.append((trial, trial.run))
+                if loss is not None:
+                    losses[place] = loss
                 scores[place] = self._value(trial.run)
             except UserError as error:
                 reasons[place] = str(error)

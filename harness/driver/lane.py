@@ -105,7 +105,7 @@ class EngineLane:
             try:
                 worker = self._started(settings)
                 job = {"asks": [ask.model_dump(mode="json") for ask in batch]}
-                return worker, worker.request(job, report)
+                return worker, worker.request(job, self._hearing_notes(report))
             except WorkerDied as death:
                 self.close()
                 deaths += 1
@@ -160,6 +160,15 @@ class EngineLane:
     def _hear(self, message: Message) -> None:
         """What an engine says while it starts."""
         self._tell(Note(message["note"]))
+
+    def _hearing_notes(self, report: Report) -> Report:
+        def hear(message: Message) -> None:
+            if "note" in message:
+                self._hear(message)
+            else:
+                report(message)
+
+        return hear
 
 
 def _ignore(_: Message) -> None:

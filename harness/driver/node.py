@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from harness.driver.answers import AnswerPhase, is_answered
+from harness.driver.answers import AnswerPhase
 from harness.driver.devices import visible_devices
-from harness.driver.trainings import TrainingPhase, is_trained
+from harness.driver.kept import is_answered, is_trained
+from harness.driver.trainings import TrainingPhase
 from harness.sweep.settings import EngineSettings
 from harness.workers.jobs import BaseJob, WaveJob
 from harness.workers.listener import JobFailure, Listener, MetricJudge
@@ -43,6 +44,7 @@ class Node:
     ) -> None:
         """`work`: for logs and kept answers. `devices`: as CUDA_VISIBLE_DEVICES has them; None for all there
         are."""
+        self._tell = listener
         self._trainings = TrainingPhase(base, work=work, devices=devices, listener=listener, judge=judge)
         self._answers = AnswerPhase(base, work=work, settings=settings, devices=devices, listener=listener)
         # A GPU's memory is not enough for both: an engine takes nearly all of it, and a training may.
@@ -61,7 +63,7 @@ class Node:
         out."""
         failures: list[JobFailure] = []
         records: list[Path] = []
-        fits = [fit for fit in wave.fits if not is_trained(fit)]
+        fits = [fit for fit in wave.fits if not is_trained(fit, self._tell)]
         if fits:
             if self._take_turns:
                 self._answers.close()
@@ -69,7 +71,9 @@ class Node:
             failures += failed
             records += written
         asks = [
-            ask for ask in wave.asks if not is_answered(ask) and (ask.weights is None or ask.weights.is_dir())
+            ask
+            for ask in wave.asks
+            if not is_answered(ask, self._tell) and (ask.weights is None or ask.weights.is_dir())
         ]
         if asks:
             if self._take_turns:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.driver.outcome import SweepWork
+from harness.errors import UserError
 from harness.records.predictions import read_predictions
 from harness.records.result import RESULT, Result
 from harness.records.store import atomic_write, read_record
@@ -34,17 +35,16 @@ def write_cards(runs: Sequence[Run], sweep: SweepWork) -> None:
     for tuned in by_recipe.values():
         recipe = tuned[0].recipe
         assert recipe is not None, "only tuned arms are among them"
-        finished = []
-        for run in tuned:
-            arms = [_arm(run, method) for method in UNTUNED]
-            compared = [untuned[arm] for arm in arms if arm in untuned]
-            finished += [(result, _results(compared, sweep)) for result in _results([run], sweep)]
-        write_card(
-            sweep.shop.fit(recipe, tuned[0].label),
-            finished,
-            base=tuned[0].candidate.model,
-            results=sweep.folders.results,
-        )
+        fit = sweep.shop.fit(recipe, tuned[0].label)
+        try:
+            finished = []
+            for run in tuned:
+                arms = [_arm(run, method) for method in UNTUNED]
+                compared = [untuned[arm] for arm in arms if arm in untuned]
+                finished += [(result, _results(compared, sweep)) for result in _results([run], sweep)]
+            write_card(fit, finished, base=tuned[0].candidate.model, results=sweep.folders.results)
+        except (UserError, OSError) as error:  # the results are there, and a card ends no sweep
+            sweep.progress.note(f"the card of {fit.weights} could not be written: {error}")
 
 
 def _arm(run: Run, method: str) -> tuple[str, str, str, int]:

@@ -25,11 +25,6 @@ from harness.workers.listener import (
 from harness.workers.worker import JobFailed, Message, Worker, WorkerDied
 
 
-def is_trained(fit: FitJob) -> bool:
-    """Whether its record is there, and what it records was not cleaned away since."""
-    return fit.record.exists() and fit.weights.is_dir()
-
-
 class TrainingPhase:
     """Keeps the training worker of a base model from one wave to the next."""
 

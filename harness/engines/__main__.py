@@ -74,7 +74,7 @@ def main() -> None:
         return ScoringWorker(
             engine,
             canaries=canaries,
-            cache=AnswerCache(options.cache) if options.cache else None,
+            cache=AnswerCache(options.cache, tell_driver) if options.cache else None,
             check_base=base.check,
             bos=probe_bos(engine),
         )

@@ -33,6 +33,7 @@ from transformers import (
 from harness.engines.gguf_context import stretch_of
 from harness.engines.weights import check_loaded
 from harness.errors import UserError, one_line
+from harness.records.damaged import put_aside
 from harness.sweep.converted import MARKER, converted_folder, is_converted, marker
 from harness.sweep.gguf_header import GgufHeader, read_gguf_header
 from harness.sweep.models import gguf_file, model_kind
@@ -92,7 +93,8 @@ def _convert(model: str, folder: Path, say: Callable[[str], None]) -> None:
         _save_tokenizer(path, header, unfinished)
         (unfinished / MARKER).write_text(marker(model, unfinished), encoding="utf-8")
         unfinished.chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            say(put_aside(folder, "it is not as this conversion wrote it"))
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

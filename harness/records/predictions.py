@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.foreign import naming_what_is_read
 from harness.jsonl import each_jsonl
 from harness.records.parquet import open_parquet
 from harness.sweep.run import Run
@@ -76,8 +77,10 @@ _ANSWER_FIELDS = tuple(column.name for column in fields(EngineAnswer))
 
 
 def read_answers(path: Path) -> list[EngineAnswer]:
-    """The answers in a completions file, in the order they were written."""
-    return [EngineAnswer(**row) for row in each_jsonl(path)]
+    """The answers in a completions file, in the order they were written. Raises `UserError` for a file that is
+    damaged."""
+    with naming_what_is_read(path):
+        return [EngineAnswer(**row) for row in each_jsonl(path)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -287,6 +287,19 @@ def folder_fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def sampled_digest(path: Path) -> str:
+    """Sixteen hex digits that change with a file's size, and with what is read of it: all of a file that is not
+    very large."""
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        size = file.seek(0, 2)
+        digest.update(f"{size}\n".encode())
+        for start, count in _pieces(size, read_whole=size <= _WHOLE):
+            file.seek(start)
+            digest.update(file.read(count))
+    return digest.hexdigest()[:16]
+
+
 def _pieces(size: int, *, read_whole: bool) -> Iterator[tuple[int, int]]:
     """(start, bytes) of what is read: a small file whole; of a large one 1,024 blocks at even distances, so
     that a change in any large tensor is seen."""

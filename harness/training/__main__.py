@@ -21,7 +21,9 @@ from transformers import AutoTokenizer, set_seed
 from harness.engines.base_model import BaseModel
 from harness.errors import UserError
 from harness.records.costs import Meter
+from harness.records.damaged import put_aside
 from harness.records.probes import probes_beside
+from harness.records.sealed import seal_weights
 from harness.records.store import read_record, write_record
 from harness.records.training import TrainingRecord
 from harness.sweep.methods import TUNERS
@@ -58,10 +60,10 @@ class TrainingWorker:
         fit = FitJob.model_validate(job)
         for left in fit.weights.parent.glob(f".{fit.weights.name}.*.tmp"):
             shutil.rmtree(left)
-        done = fit.weights / TRAINING
-        if not done.exists() and fit.members:
+        record = _record_of(fit, report)
+        if record is None and fit.members:
             self._soup(fit)
-        elif not done.exists():
+        elif record is None:
             try:
                 with logging_to(fit.weights.with_name("logs"), fit.report_to):
                     self._fit(fit, report)
@@ -72,7 +74,8 @@ class TrainingWorker:
                     torch.cuda.empty_cache()
         if fit.until == 1:
             shutil.rmtree(fit.checkpoints, ignore_errors=True)
-        return {"record": read_record(done, TrainingRecord).model_dump(mode="json")}
+        record = record or read_record(fit.weights / TRAINING, TrainingRecord)
+        return {"record": record.model_dump(mode="json")}
 
     # Training
 
@@ -173,9 +176,23 @@ class TrainingWorker:
         (output / "README.md").write_text(
             model_card(self._name, self._revision, fit, record), encoding="utf-8"
         )
-        if fit.weights.exists():  # left by something that was no such job
-            shutil.rmtree(fit.weights)
+        if fit.weights.exists():
+            put_aside(fit.weights, f"it holds no {TRAINING}, or is no folder")
+        seal_weights(fit.weights, folder=output)
         output.rename(fit.weights)
+
+
+def _record_of(fit: FitJob, report: Report) -> TrainingRecord | None:
+    """Of weights that are there already. Those whose record is damaged are put aside: nobody knows then what
+    they took."""
+    path = fit.weights / TRAINING
+    if not path.exists():
+        return None
+    try:
+        return read_record(path, TrainingRecord)
+    except UserError as fault:
+        report({"note": f"{fit.label}: {put_aside(fit.weights, fault)}"})
+        return None
 
 
 def _check_settings(fit: FitJob) -> None:

@@ -1,19 +1,21 @@
 """Tell which checkpoints of a training are whole, and what the training had taken when they were written.
 
 transformers writes a checkpoint file by file. `progress.json` is written into it last, so its existence means
-the rest is there; it names the files with their sizes, should the machine have gone down before they reached
-the disk.
+the rest is there; it names the files with their sizes and digests, should the machine have gone down before they
+reached the disk, or something have been written over them since.
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field
 
 from harness.errors import UserError
+from harness.records.damaged import put_aside
 from harness.records.store import read_record, write_record
+from harness.sweep.model_files import sampled_digest
 from harness.toml import Frozen
 
 PROGRESS = "progress.json"
@@ -46,6 +48,9 @@ class TrainingProgress(Frozen):
     files: dict[str, int] = Field(default_factory=dict)
     """The checkpoint's files, with their sizes in bytes."""
 
+    digests: dict[str, str] = Field(default_factory=dict)
+    """Of each of them, as `sampled_digest` has it; empty in checkpoints from before they were taken."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -67,16 +72,21 @@ def seal(folder: Path, progress: TrainingProgress) -> None:
         for file in folder.iterdir()
         if file.is_file() and file.name != PROGRESS
     }
-    write_record(folder / PROGRESS, progress.model_copy(update={"files": files}))
+    digests = {name: sampled_digest(folder / name) for name in files}
+    write_record(folder / PROGRESS, progress.model_copy(update={"files": files, "digests": digests}))
 
 
-def latest(checkpoints: Path, *, up_to: int) -> Checkpoint | None:
+def latest(checkpoints: Path, *, up_to: int, tell: Callable[[str], None]) -> Checkpoint | None:
     """The last whole checkpoint at or before step `up_to`, or None. The checkpoint with its best weights must
-    be whole, too."""
+    be whole, too.
+
+    What was whole and is damaged is put aside, and told.
+    """
+    whole = _whole(checkpoints, tell)
     usable = [
         checkpoint
-        for checkpoint in _whole(checkpoints)
-        if checkpoint.progress.step <= up_to and _has_best(checkpoints, checkpoint)
+        for checkpoint in whole.values()
+        if checkpoint.progress.step <= up_to and checkpoint.progress.best_step in {None, *whole}
     ]
     return max(usable, key=_step, default=None)
 
@@ -91,29 +101,31 @@ def keep_only(checkpoints: Path, steps: Iterable[int | None]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _whole(checkpoints: Path) -> list[Checkpoint]:
-    sealed = []
-    for folder in checkpoints.glob("checkpoint-*"):
-        progress = _progress(folder)
-        if progress is not None:
-            sealed.append(Checkpoint(folder, progress))
-    return sealed
+def _whole(checkpoints: Path, tell: Callable[[str], None]) -> dict[int, Checkpoint]:
+    """By step."""
+    whole = {}
+    for folder in sorted(checkpoints.glob("checkpoint-*")):
+        if not (folder / PROGRESS).exists():
+            continue  # half written, or half removed
+        try:
+            progress = read_record(folder / PROGRESS, TrainingProgress)
+            _check_files(folder, progress)
+        except UserError as fault:
+            tell(put_aside(folder, fault, beside=checkpoints))
+            continue
+        whole[progress.step] = Checkpoint(folder, progress)
+    return whole
 
 
 def _step(checkpoint: Checkpoint) -> int:
     return checkpoint.progress.step
 
 
-def _has_best(checkpoints: Path, checkpoint: Checkpoint) -> bool:
-    best = checkpoint.progress.best_step
-    return best is None or _progress(checkpoint_folder(checkpoints, best)) is not None
-
-
-def _progress(folder: Path) -> TrainingProgress | None:
-    """What the seal of a checkpoint says; None where it is missing, or a file is not as it says."""
-    try:
-        progress = read_record(folder / PROGRESS, TrainingProgress)
-    except UserError:  # missing, cut off, or written by another version
-        return None
-    sizes = {name: path.stat().st_size for name in progress.files if (path := folder / name).is_file()}
-    return progress if sizes == progress.files else None
+def _check_files(folder: Path, progress: TrainingProgress) -> None:
+    """Raise `UserError` where a file of a checkpoint is missing, or not as its seal says."""
+    for name, size in progress.files.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            raise UserError(f"{folder}: {name} is not whole")
+        if name in progress.digests and sampled_digest(path) != progress.digests[name]:
+            raise UserError(f"{folder}: {name} is not as it was written")

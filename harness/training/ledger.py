@@ -5,12 +5,14 @@ done since the last checkpoint, and is lost.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
 from harness.records.costs import Meter, forward_flops, training_flops
+from harness.records.damaged import put_aside
 from harness.records.store import read_record, write_record
 from harness.records.training import ResourceUse
 from harness.training.checkpoints import TrainingProgress
@@ -53,13 +55,14 @@ class TrainingLedger:
         rows: int,
         load_seconds: float,
         size: ModelSize,
+        tell: Callable[[str], None],
     ) -> None:
         """`before`: the progress of the checkpoint that the training goes on from. `rows`: samples to try to
-        hold in memory at a time."""
+        hold in memory at a time. `tell` hears that what earlier starts took is not known any more."""
         self.rows = before.rows if before else rows
         self._file, self._size = checkpoints / SPENT, size
         self._progress_before = before or TrainingProgress(step=0, best_step=None, rows=rows)
-        self._used_before = _read(self._file)
+        self._used_before = _read(self._file, tell)
         self.resumed_at = self._progress_before.resumed_at
         if before and not before.paused:
             self.resumed_at = (*self.resumed_at, before.step)
@@ -157,11 +160,12 @@ class TrainingLedger:
         self._written = time.monotonic()
 
 
-def _read(file: Path) -> ResourceUse:
-    """What earlier starts took."""
+def _read(file: Path, tell: Callable[[str], None]) -> ResourceUse:
+    """What earlier starts took; nothing where nobody knows any more."""
     if not file.exists():
         return ResourceUse()
     try:
         return read_record(file, ResourceUse)
-    except UserError:  # of another version
+    except UserError as fault:
+        tell(put_aside(file, fault, beside=file.parent))
         return ResourceUse()

@@ -6,7 +6,7 @@ The only file that imports trl.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from heapq import nsmallest
 from pathlib import Path
@@ -228,8 +228,14 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         self.size = _size_of(self.model, args)
         loading.stop()
         self.stop_at = _stop_at(self._planned_steps(), until, meta)
-        self._checkpoint = latest(Path(args.output_dir), up_to=self.stop_at)
-        self.ledger = _ledger(args, self._checkpoint, self.size, load_seconds=loading.seconds)
+        checkpoints = Path(args.output_dir)
+        self._checkpoint = latest(checkpoints, up_to=self.stop_at, tell=self._tell)
+        self.ledger = _ledger(
+            args, self._checkpoint, self.size, load_seconds=loading.seconds, tell=self._tell
+        )
+
+    def _tell(self, sentence: str) -> None:
+        self._report({"note": f"{self.args.run_name}: {sentence}"})
 
     def _planned_steps(self) -> int:
         """Steps of the whole training."""
@@ -357,11 +363,10 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         effective = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
-        note = (
-            f"{self.args.run_name}: out of memory with {rows} samples at a time; "
+        self._tell(
+            f"out of memory with {rows} samples at a time; "
             f"goes on with {rows // 2}, and still {effective} an update"
         )
-        self._report({"note": note})
 
     # Dev
 
@@ -493,7 +498,12 @@ def _size_of(model: Any, args: SFTConfig) -> ModelSize:
 
 
 def _ledger(
-    args: SFTConfig, checkpoint: Checkpoint | None, size: ModelSize, *, load_seconds: float
+    args: SFTConfig,
+    checkpoint: Checkpoint | None,
+    size: ModelSize,
+    *,
+    load_seconds: float,
+    tell: Callable[[str], None],
 ) -> TrainingLedger:
     return TrainingLedger(
         Path(args.output_dir),
@@ -501,6 +511,7 @@ def _ledger(
         rows=args.per_device_train_batch_size,
         load_seconds=load_seconds,
         size=size,
+        tell=tell,
     )
 
 

@@ -18,13 +18,13 @@ from toy_task import adding
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
 from harness.driver import lane, ways
-from harness.driver.answers import AnswerPhase, is_answered
+from harness.driver.answers import AnswerPhase
 from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
 from harness.driver.ways import choose_way
 from harness.errors import UserError
 from harness.records.generation import GenerationRecord
-from harness.records.store import read_record, write_record
+from harness.records.store import read_record
 from harness.sweep.run import Run
 from harness.sweep.settings import EngineSettings
 from harness.workers.jobs import AskJob, BaseJob
@@ -325,17 +325,6 @@ def test_a_way_that_the_arms_cannot_take_is_refused_before_anything_is_trained(t
             progress=SweepProgress(Console(quiet=True)), executor=LocalExecutor(1),
         )  # fmt: skip
     assert not folders.work.exists()
-
-
-def test_answers_of_an_engine_that_a_guard_failed_are_generated_again(tmp_path: Path) -> None:
-    (ask,) = Sweep(tmp_path, "zero_shot").asks
-    assert not is_answered(ask)
-    ask.completions.touch()
-    assert not is_answered(ask)
-    for passed in (True, False):
-        guard = {"name": "base_repeats", "passed": passed, "value": 0.0, "bound": 0.0}
-        write_record(ask.record, GenerationRecord.model_validate(RECORD | {"guards": [guard]}))
-        assert is_answered(ask) == passed
 
 
 # Waves

@@ -106,7 +106,12 @@ def test_it_is_converted_once_and_anew_only_where_something_changed(tmp_path: Pa
     assert len(said) == 1
     (folder / "config.json").write_text("{}")  # nobody knows by whom
     assert local_model(str(path), said.append) == str(folder)
-    assert len(said) == 2
+    assert "converting" in said[1]
+    assert said[2:] == [
+        f"{folder} is damaged (it is not as this conversion wrote it): it is kept as {folder.name}.damaged-1, and "
+        "made again"
+    ]
+    assert (folder.with_name(f"{folder.name}.damaged-1") / "config.json").read_text() == "{}"
     assert json.loads((folder / "config.json").read_text())["model_type"] == "llama"
     write_gguf(path, small_metadata() | sentencepiece(general__name="other"), llama_tensors(ROWS))
     assert local_model(str(path), said.append) != str(folder)

@@ -2,7 +2,6 @@
 pause."""
 
 import os
-import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -269,33 +268,54 @@ def checkpoint(folder: Path, step: int, best_step: int) -> Path:
 
 
 def test_the_last_whole_checkpoint_is_found(tmp_path: Path) -> None:
+    told: list[str] = []
     for step in (2, 4, 10):
         checkpoint(tmp_path, step, step)
-    found = latest(tmp_path, up_to=10)
+    found = latest(tmp_path, up_to=10, tell=told.append)
     assert found is not None
     assert found.progress.step == 10
-    found = latest(tmp_path, up_to=9)
+    found = latest(tmp_path, up_to=9, tell=told.append)
     assert found is not None
     assert found.progress.step == 4
+    assert told == []
 
 
-def test_a_checkpoint_with_a_file_cut_off_or_missing_is_not_whole(tmp_path: Path) -> None:
+def test_a_checkpoint_without_its_seal_is_not_whole_and_no_damage(tmp_path: Path) -> None:
+    told: list[str] = []
     checkpoint(tmp_path, 2, 2)
-    for spoil in (
-        lambda made: (made / "model.safetensors").write_text("we"),
-        lambda made: (made / PROGRESS).unlink(),
-    ):
-        made = checkpoint(tmp_path, 4, 4)
-        spoil(made)
-        found = latest(tmp_path, up_to=10)
-        assert found is not None
-        assert found.progress.step == 2
-        shutil.rmtree(made)
+    (checkpoint(tmp_path, 4, 4) / PROGRESS).unlink()
+    found = latest(tmp_path, up_to=10, tell=told.append)
+    assert found is not None
+    assert found.progress.step == 2
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("model.safetensors", "we", "model.safetensors is not whole"),
+        ("model.safetensors", "weightz", "model.safetensors is not as it was written"),
+        (PROGRESS, '{"step": 4', "progress.json"),
+    ],
+)
+def test_a_checkpoint_that_was_damaged_is_put_aside_where_it_outlives_the_training(
+    tmp_path: Path, file: str, content: str, reason: str
+) -> None:
+    told: list[str] = []
+    checkpoints = tmp_path / "checkpoints"
+    checkpoint(checkpoints, 2, 2)
+    (checkpoint(checkpoints, 4, 4) / file).write_text(content)
+    found = latest(checkpoints, up_to=10, tell=told.append)
+    assert found is not None
+    assert found.progress.step == 2
+    assert (tmp_path / "checkpoint-4.damaged-1" / file).read_text() == content
+    (sentence,) = told
+    assert reason in sentence
 
 
 def test_a_checkpoint_whose_best_one_is_gone_is_of_no_use(tmp_path: Path) -> None:
     checkpoint(tmp_path, 4, 2)
-    assert latest(tmp_path, up_to=10) is None
+    assert latest(tmp_path, up_to=10, tell=print) is None
 
 
 def test_of_old_checkpoints_only_the_named_ones_stay(tmp_path: Path) -> None:
