@@ -7,8 +7,9 @@ says in FOLDER/NAME.ready that it has looked what is done, waits for FOLDER/go, 
 import json
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 from invented_executor import InventedExecutor
 from rich.console import Console
@@ -24,9 +25,32 @@ from harness.preflight.examine import Preflight
 from harness.sweep.settings import EngineSettings
 from harness.sweep.sweep import Sweep
 
+NOTHING_LOADED: dict[str, Callable[..., object]] = {
+    "require_libraries": lambda *_, **__: None,
+    "room_findings": lambda *_, **__: [],
+    "examine": lambda *_, **__: Preflight(),
+}
+"""In place of functions of the loop: nothing is loaded, so nothing need be installed, and no model be there."""
 
-def main(folder: Path, name: str, revision: str, *, wrong: bool) -> None:
-    """Run the sweep: a candidate that is the same in all such processes, and one whose revision is given."""
+
+@dataclass
+class Told:
+    """How a sweep ended."""
+
+    finished: list[str]
+    """Folders of runs."""
+
+    failed: dict[str, str]
+    """The reason, by the folder of the run."""
+
+    already_done: int
+    notes: list[str]
+
+
+def run(
+    folder: Path, name: str, revision: str, *, wrong: bool = False, wait: Callable[[], None] = lambda: None
+) -> Told:
+    """Run the sweep: a candidate that is the same in all of them, and one whose revision is given."""
     sweep = Sweep.model_validate(
         {
             "name": "shared",
@@ -40,15 +64,7 @@ def main(folder: Path, name: str, revision: str, *, wrong: bool) -> None:
     )
     task = adding()
     tasks = {task.name: LoadedTask(task, load_dataset(task))}
-    # Nothing is loaded, so nothing need be installed, and no model be there.
-    for function, answer in (("require_libraries", None), ("room_findings", []), ("examine", Preflight())):
-        setattr(loop, function, lambda *_, answer=answer, **__: answer)
     notes: list[str] = []
-
-    def wait() -> None:
-        (folder / f"{name}.ready").touch()
-        while not (folder / "go").exists():
-            time.sleep(0.01)
 
     outcome = loop.run_sweep(
         make_runs(sweep, tasks, fingerprint=lambda model, revision: "f", limit=None),
@@ -61,13 +77,25 @@ def main(folder: Path, name: str, revision: str, *, wrong: bool) -> None:
         ),
         executor=InventedExecutor({}, wrong=wrong, wait=wait),
     )
-    told = SimpleNamespace(
+    return Told(
         finished=[run.folder.as_posix() for run in outcome.finished],
         failed={failure.run.folder.as_posix(): failure.reason for failure in outcome.failed},
         already_done=outcome.already_done,
         notes=notes,
     )
-    print(json.dumps(vars(told)))
+
+
+def main(folder: Path, name: str, revision: str, *, wrong: bool) -> None:
+    """Run it once the other process has looked what is done, too."""
+    for function, answer in NOTHING_LOADED.items():
+        setattr(loop, function, answer)
+
+    def wait() -> None:
+        (folder / f"{name}.ready").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.01)
+
+    print(json.dumps(asdict(run(folder, name, revision, wrong=wrong, wait=wait))))
 
 
 if __name__ == "__main__":

@@ -168,11 +168,11 @@ def _verify(options: argparse.Namespace) -> int:
 
     verification = verify(options.results, further_faults=read_imported(options.results).skipped)
     if options.json:
-        print(json.dumps(verification.record, indent=2))
+        say(json.dumps(verification.record, indent=2))
     else:
         for fault in verification.faults:
-            print(fault)
-        print(verification.sentence)
+            say(fault)
+        say(verification.sentence)
     return SOME_FAILED if verification.faults else DONE
 
 

@@ -29,10 +29,13 @@ class GroupRunner:
 
     def run(self) -> None:
         """Choose, train, generate, score. Whatever fails is recorded and left out of the later phases."""
+        runs = self._sweep.still_to_do(self._group.runs)
+        if not runs:
+            return
         with self._sweep.progress.line(self._group.name) as line:
             with open_waves(self._group, self._sweep, line) as waves:
                 choice = SettingsChoice(self._sweep, waves)
-                choices = choice.make(self._group.runs)
+                choices = choice.make(runs)
                 outcome = waves.execute([chosen.run for chosen in choices])
             for failure in outcome.failures.values():
                 self._sweep.fail(failure.run, failure.phase, failure.reason, failure.spent)

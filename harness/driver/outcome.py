@@ -3,7 +3,7 @@ failure."""
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from harness.driver.executors import Executor
 from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
 from harness.errors import UserError
+from harness.plan.runs import is_done
 from harness.preflight.examine import Preflight
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import EngineAnswer
@@ -95,10 +96,7 @@ class SweepWork:
                 preflight=self.preflight.of(run),
             )
             if result is None:
-                self.outcome.already_done += 1
-                self.progress.note(
-                    f"{run.label}: another sweep has finished it meanwhile; its result is kept"
-                )
+                self._leave(run)
                 return
             self.outcome.finished.append(run)
             primary = result.task.primary_metric
@@ -118,6 +116,22 @@ class SweepWork:
             self.progress.finished(
                 run.label, primary, value, result.samples, doubts=doubts, losses=_losses(result.training)
             )
+
+    def still_to_do(self, runs: Iterable[Run]) -> list[Run]:
+        """The runs that no other sweep has finished since this one looked what is done."""
+        left = []
+        for run in runs:
+            with self.recording(run, "plan"):
+                if not is_done(self.folders.results, run):
+                    left.append(run)
+                    continue
+                with self.lock:
+                    self._leave(run)
+        return left
+
+    def _leave(self, run: Run) -> None:
+        self.outcome.already_done += 1
+        self.progress.note(f"{run.label}: another sweep has finished it meanwhile; its result is kept")
 
     @property
     def log(self) -> Path:

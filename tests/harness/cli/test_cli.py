@@ -426,8 +426,41 @@ def test_a_work_folder_in_use_is_said_and_nothing_is_touched(
     (tmp_path / "work").mkdir()
     with FileLock(tmp_path / "work" / ".lock"):
         assert call("run", str(sweep), "--engine", "transformers") == 2
-    assert "another gainboard works in work; wait for it" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "another gainboard works in work; wait for it" in said
+    assert "a --work folder and a --results folder of its own" in said, "two sweeps would do the same runs"
     assert not Path("results").exists()
+
+
+def test_verify_says_what_does_not_fit_and_how_many_runs_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    for seed in (0, 1):
+        write_result(results, make_run("toy", "lora", task_card(), seed), task_card(), [1.0, 0.0])
+    assert call("verify", str(results)) == 0
+    assert capsys.readouterr().out == "2 finished runs: 2 bound to their predictions. In all no fault.\n"
+    hurt = results / "toy/lora/capitals-v1/n-500/seed-1"
+    with (hurt / "predictions.parquet").open("ab") as file:
+        file.write(b"?")
+    (results / "toy/lora/capitals-v1/n-500/seed-2").mkdir()
+    (results / "toy/lora/capitals-v1/n-500/seed-2/result.json").write_text("{}")
+    assert call("verify", str(results)) == 1
+    first, second, count = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{hurt.relative_to(results)}: its predictions cannot be read: ")
+    assert second.startswith("toy/lora/capitals-v1/n-500/seed-2/result.json: ")
+    assert count.endswith(
+        "1 bound to their predictions, 1 with predictions that do not fit. In all 2 faults."
+    )
+    assert call("verify", str(results), "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["bound"], told["contradicting"], told["faults"]) == (1, 1, [first, second])
+
+
+def test_verify_of_no_folder_is_the_user_s_to_fix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("verify", str(tmp_path / "nowhere")) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert call("verify", "--wrong") == 2
 
 
 # The process that calls main

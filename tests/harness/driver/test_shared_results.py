@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shared_results
 from filelock import FileLock
 from places import ROOT, TESTS
 from synthetic import make_run, task_card
 
+from harness.driver import loop
 from harness.errors import UserError
 from harness.records import writing
 from harness.records.result import FAILURE, RESULT
@@ -87,6 +89,23 @@ def test_a_run_that_the_other_sweep_has_finished_otherwise_fails_and_says_why(
     for folder, reason in failed.items():
         assert folder.startswith("other/")
         assert "was made by another configuration: candidate.revision is" in reason
+
+
+def test_what_another_sweep_finishes_meanwhile_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for function, answer in shared_results.NOTHING_LOADED.items():
+        monkeypatch.setattr(loop, function, answer)
+    others: list[shared_results.Told] = []
+
+    def let_another_do_all() -> None:
+        if not others:
+            others.append(shared_results.run(tmp_path, "second", "a"))
+
+    told = shared_results.run(tmp_path, "first", "a", wait=let_another_do_all)
+    assert (len(others[0].finished), told.finished, told.failed, told.already_done) == (16, [], {}, 16)
+    asked = list((tmp_path / "first").glob("*/completions.jsonl"))
+    assert len(asked) == 8, "the second model was not asked"
 
 
 # One writer
