@@ -2,7 +2,8 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from harness.authoring.demonstrations import demonstration_fault
 from harness.authoring.examples import EXAMPLES, check_examples
 from harness.authoring.finding import Finding, Level
 from harness.authoring.lint import lint, lint_levels
+from harness.authoring.second_start import SecondStart, unsteadiness
 from harness.authoring.skill import LEVELS_LEDE, metric_levels
 from harness.authoring.trial import MetricTrial
 from harness.data.dataset import Dataset, load_dataset
@@ -43,18 +45,32 @@ _LEVELS: Mapping[Severity, Level] = {
 }
 
 
-def check_task(name: str, plugins: dict[str, Plugin]) -> list[Finding]:
+StartAgain = Callable[[Iterable[Plugin]], AbstractContextManager[SecondStart]]
+"""See `second_start`."""
+
+
+def check_task(name: str, plugins: dict[str, Plugin], *, again: SecondStart | None = None) -> list[Finding]:
     """Load one task and its data, and check its prompts, samples, metrics and examples. Never raises
-    `UserError`."""
-    inspection = _inspect_task(name, plugins)
+    `UserError`.
+
+    `again`: a second start, whose data must be the same.
+    """
+    inspection = _inspect_task(name, plugins, again)
     findings = [*inspection.findings, *_demonstrations(inspection, f"task '{name}'", "warning")]
     return [*findings, *_power(inspection, f"task '{name}'", seeds=None)]
 
 
-def check_sweep(path: Path, find: FindPlugins, *, preflight: LookAtModels | None = None) -> list[Finding]:
+def check_sweep(
+    path: Path,
+    find: FindPlugins,
+    *,
+    preflight: LookAtModels | None = None,
+    start_again: StartAgain | None = None,
+) -> list[Finding]:
     """Check a sweep file, every task it names and every model that is at hand. Never raises `UserError`.
 
     `preflight`: looks at the models' tokenizers and chat templates, where nothing else is wrong.
+    `start_again`: begins a second start of the tasks, whose data must be the same.
     """
     try:
         sweep, plugins = declare(path, find)
@@ -62,15 +78,17 @@ def check_sweep(path: Path, find: FindPlugins, *, preflight: LookAtModels | None
         return [Finding("error", str(path), _without(str(path), error))]
     findings = []
     loaded: dict[str, LoadedTask] = {}
-    for name in sweep.all_tasks:
-        inspection = _inspect_task(name, plugins)
-        if inspection.task is not None and inspection.dataset is not None:
-            loaded[name] = LoadedTask(inspection.task, inspection.dataset)
-        findings += inspection.findings
-        if name in sweep.tasks:
-            place = f"{path}, task '{name}'"
-            findings += _check_fit(sweep, inspection, place=place)
-            findings += _power(inspection, place, seeds=len(sweep.seeds))
+    tasks = [plugins[name] for name in sweep.all_tasks if name in plugins]
+    with nullcontext() if start_again is None else start_again(tasks) as again:
+        for name in sweep.all_tasks:
+            inspection = _inspect_task(name, plugins, again)
+            if inspection.task is not None and inspection.dataset is not None:
+                loaded[name] = LoadedTask(inspection.task, inspection.dataset)
+            findings += inspection.findings
+            if name in sweep.tasks:
+                place = f"{path}, task '{name}'"
+                findings += _check_fit(sweep, inspection, place=place)
+                findings += _power(inspection, place, seeds=len(sweep.seeds))
     for candidate in sweep.candidates:
         place = f"{path}, candidate '{candidate.name}'"
         try:
@@ -140,13 +158,18 @@ class _Inspection:
         return any(finding.level == "error" for finding in self.findings)
 
 
-def _inspect_task(name: str, plugins: dict[str, Plugin]) -> _Inspection:
+def _inspect_task(name: str, plugins: dict[str, Plugin], again: SecondStart | None) -> _Inspection:
     place = f"task '{name}'"
     try:
         with plugin_code("our check failed on it", "it"):  # which must not hide the findings on other tasks
-            return _inspected(name, plugins, place)
-    except PluginFault as fault:
-        return _Inspection(None, None, [Finding("error", place, str(fault))])
+            inspection = _inspected(name, plugins, place)
+    except PluginFault as end:
+        return _Inspection(None, None, [Finding("error", place, str(end))])
+    task, dataset = inspection.task, inspection.dataset
+    if task is not None and dataset is not None and again is not None:
+        fault = unsteadiness(task, dataset, again.look_at(name))
+        inspection.findings.extend([Finding("error", place, fault)] if fault else [])
+    return inspection
 
 
 def _inspected(name: str, plugins: dict[str, Plugin], place: str) -> _Inspection:

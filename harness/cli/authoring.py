@@ -181,15 +181,22 @@ def _check(options: argparse.Namespace) -> int:
 
 def _checked(options: argparse.Namespace, look_at_models: "LookAtModels") -> int:
     from harness.authoring.check import check_sweep, check_task
+    from harness.authoring.second_start import second_start
 
     plugins = plugins_for(options, options.what)
     findings: list[Finding] = []
-    for name in options.what or plugins:
-        if name in plugins:
-            findings += check_task(name, plugins)
-        else:
-            find = partial(plugins_for, options)
-            findings += check_sweep(_sweep_file(name, plugins), find, preflight=look_at_models)
+    names = options.what or list(plugins)
+    with second_start(plugins[name] for name in names if name in plugins) as again:
+        for name in names:
+            if name in plugins:
+                findings += check_task(name, plugins, again=again)
+                continue
+            findings += check_sweep(
+                _sweep_file(name, plugins),
+                partial(plugins_for, options),
+                preflight=look_at_models,
+                start_again=second_start,
+            )
     if options.json:
         records = [
             {"level": finding.level, "where": finding.place, "message": finding.message}

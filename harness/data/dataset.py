@@ -263,6 +263,14 @@ def _unfilled(prompts: PromptSet, sample: Sample) -> str | None:
     return None
 
 
+def part_fingerprints(task: Task, dataset: Dataset) -> dict[str, str]:
+    """By the name of a part of what a fingerprint is of, that of the part: where two of them differ, these say in
+    what."""
+    splits = {"train": dataset.train, "dev": dataset.dev, "test": dataset.test}
+    samples = {f"{name} samples": _fingerprint(task, split) for name, split in splits.items()}
+    return {"prompts": _fingerprint(task), **samples}
+
+
 def _fingerprint(task: Task, *splits: list[Sample]) -> str:
     digest = hashlib.sha256()
     prompts = {field.name: getattr(task.prompts, field.name) for field in dataclasses.fields(task.prompts)}

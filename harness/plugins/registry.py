@@ -19,6 +19,8 @@ from harness.plugins.declaration import declaration_fault
 from harness.task import Task, is_task_function
 
 ENTRY_POINTS = "gainboard.tasks"
+FILE = "task.py"
+"""What holds a task in its folder."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Plugin:
     """The folder of a path plugin; None for an entry point."""
 
     load_function: Callable[[], object]
+
+    @property
+    def can_be_loaded_elsewhere(self) -> bool:
+        """Whether its source tells another process how to load it; see `plugin_at`."""
+        return self.source.endswith(FILE) or ":" in self.source
 
 
 def bundled_folder() -> Path:
@@ -60,12 +67,19 @@ def find_plugins(tasks_dirs: Iterable[Path] = (), *, entry_points: bool = True) 
     return dict(sorted(by_name.items()))
 
 
+def plugin_at(name: str, source: str) -> Plugin:
+    """The plugin of a name that another process found at a source."""
+    if source.endswith(FILE):
+        return _from_file(Path(source))
+    return _from_entry_point(importlib.metadata.EntryPoint(name, source, ENTRY_POINTS))
+
+
 def _in_folder(folder: Path) -> list[Plugin]:
     if not folder.is_dir():
         raise UserError(
             f"tasks folder {folder} does not exist; give a folder whose subfolders hold a task.py each"
         )
-    return [_from_file(file.resolve()) for file in sorted(folder.glob("*/task.py"))]
+    return [_from_file(file.resolve()) for file in sorted(folder.glob(f"*/{FILE}"))]
 
 
 def _from_file(file: Path) -> Plugin:
