@@ -48,6 +48,9 @@ MOST_RECORD = 64 << 20
 """Bytes of a result, a failure, imported scores, an analysis or a snapshot. A result with a thousand classes
 in ten wordings takes four million; one whose training logged a hundred thousand steps, twenty-five."""
 
+MOST_PREDICTIONS = 4 << 30
+"""Bytes of a run's predictions: a million samples in ten wordings take about two thousand million."""
+
 MOST_VERDICTS = 64 << 20
 """Bytes of people's verdicts on prompts: a hundred thousand of them."""
 

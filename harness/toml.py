@@ -14,6 +14,10 @@ from harness.foreign import MOST_SETTINGS, naming_what_is_read, read_bounded, st
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+LARGEST_COUNT = 10**15
+"""Nothing that is counted, and no setting, comes near. A number beyond it comes from damage: it is refused
+where it is read, and overflows nowhere."""
+
 
 class Frozen(BaseModel):
     """Data that touches disk: unknown fields are errors, values never change, numbers are finite."""

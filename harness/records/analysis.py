@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from harness.foreign import ForeignFileError, open_regular
-from harness.records.fields import Amount, Count, Finite, record_part
+from harness.foreign import MOST_PREDICTIONS, ForeignFileError, open_regular
+from harness.records.fields import Amount, Count, Finite, Share, record_part
 from harness.records.predictions import PREDICTIONS
 from harness.records.result import Result
 from harness.toml import Frozen
@@ -18,7 +18,6 @@ ANALYSIS, ANALYSED_SAMPLES = "analysis.json", "analysis.parquet"
 
 ANALYSIS_VERSION = 1
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 ERROR_KINDS = (
     "cut off",
     "empty",
@@ -573,7 +572,8 @@ def digests_of(results: Path, runs: Iterable[Result]) -> dict[str, str]:
 def _digest_of(results: Path, result: Result) -> str:
     digest = hashlib.sha256(f"{result.key} {result.task.primary_metric} ".encode())
     try:
-        with open_regular(results / result.run.folder / PREDICTIONS, inside=results) as file:
+        path = results / result.run.folder / PREDICTIONS
+        with open_regular(path, inside=results, max_bytes=MOST_PREDICTIONS) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     except (ForeignFileError, OSError):  # as if there were none

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.foreign import ForeignFileError, open_regular
+from harness.foreign import MOST_PREDICTIONS, ForeignFileError, open_regular
 from harness.records.predictions import PREDICTIONS
 from harness.records.result import RESULT, PredictionsFile, Result
 from harness.records.scores import MetricCard, MetricValue
@@ -46,7 +46,7 @@ class PredictionFacts:
 def digest_of(path: Path | str, *, inside: Path) -> str:
     """The SHA-256 of a file's bytes, in hex. `inside`: the folder that no link may lead out of. Raises
     `ForeignFileError` for what is no ordinary file."""
-    with open_regular(path, inside=inside) as file:
+    with open_regular(path, inside=inside, max_bytes=MOST_PREDICTIONS) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

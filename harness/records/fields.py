@@ -5,12 +5,14 @@ from typing import Annotated, TypeVar, cast, dataclass_transform
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from harness.toml import LARGEST_COUNT
+
 # No measurement reaches these bounds, so a number beyond them comes from damage: it is refused when the
 # record is read, and overflows on no page.
 LARGEST_AMOUNT = 1e30
 SMALLEST_AMOUNT = 1e-15
 
-Count = Annotated[int, Field(ge=0, le=10**15)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 """Of samples, tokens, steps, bytes or parameters."""
 
 
@@ -31,8 +33,10 @@ Rate = Annotated[float, Field(ge=SMALLEST_AMOUNT, le=LARGEST_AMOUNT)]
 TrainingShare = Annotated[float, Field(ge=SMALLEST_AMOUNT, le=1)]
 """The share of a training after which a trial is judged."""
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-"""A value of a metric, which may have any range."""
+Finite = Annotated[float, Field(ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT)]
+"""A loss, or a value of a metric, which may have any range."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 PartT = TypeVar("PartT")
 

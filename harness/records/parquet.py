@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.foreign import ForeignFileError, open_regular
+from harness.foreign import MOST_PREDICTIONS, ForeignFileError, open_regular
 
 if TYPE_CHECKING:
     import pyarrow
@@ -57,7 +57,7 @@ def open_parquet(
     import pyarrow
     from pyarrow import parquet
 
-    with open_regular(path, inside=inside) as file:
+    with open_regular(path, inside=inside, max_bytes=MOST_PREDICTIONS) as file:
         if not os.fstat(file.fileno()).st_size:
             raise ForeignFileError("is empty")
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

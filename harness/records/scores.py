@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.records.fields import Count, Finite, record_part
+from harness.records.fields import Amount, Count, Finite, Share, record_part
 from harness.task.metric import Scale
+from harness.toml import LARGEST_COUNT
 
 
 @record_part
@@ -56,7 +57,7 @@ class TaskCard:
     """What pages need to know about a task, so that publishing needs no plugin."""
 
     name: str
-    version: int
+    version: Count
     description: str
     output: Literal["generate", "choice", "perplexity"]
     primary_metric: str
@@ -74,7 +75,7 @@ class TaskCard:
     n_dev: Count
     n_test: Count
     steps: tuple[StepRecord, ...]
-    reviewed: Annotated[float, Field(ge=0, le=1)] | None
+    reviewed: Share | None
     """Share of the prompt set that people had judged when the run was scored; None when nobody had looked."""
 
     def __post_init__(self) -> None:
@@ -88,7 +89,7 @@ class MetricValue:
     demonstrations)."""
 
     value: Finite
-    stderr: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+    stderr: Amount | None
     """Standard error over samples; None when n < 2."""
 
     low: Finite | None
@@ -151,7 +152,7 @@ class OverlapRecord:
     near: Count
     """Further test samples whose question is nearly that of a training sample."""
 
-    samples: Annotated[int, Field(ge=1, le=10**15)]
+    samples: Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
     """Test samples that were compared."""
 
     method: str

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from harness.records.fields import LARGEST_AMOUNT, Amount, Count, Finite, TrainingShare, record_part
 from harness.sweep.recipe import Settings, is_none
-from harness.toml import Frozen
+from harness.toml import LARGEST_COUNT, Frozen
 
 
 @record_part
@@ -15,16 +15,16 @@ class CurvePoint:
     """One point of a training curve: over the training samples since the previous point, or over dev."""
 
     step: Count
-    epoch: float
-    loss: float
-    learning_rate: float | None = None
-    grad_norm: float | None = None
+    epoch: Finite
+    loss: Finite
+    learning_rate: Finite | None = None
+    grad_norm: Finite | None = None
     """Of the last step, before it was clipped."""
 
-    tokens_per_second: float | None = None
+    tokens_per_second: Finite | None = None
     """Prompt and answer tokens trained on since the previous point, divided by the seconds of their steps."""
 
-    metric: float | None = None
+    metric: Finite | None = None
     """The task's metric on dev, where that chooses the checkpoint."""
 
 
@@ -73,7 +73,7 @@ class TrainingRecord(Frozen):
     best_step: Count
     """The step whose checkpoint was kept."""
 
-    best_dev_loss: float | None
+    best_dev_loss: Finite | None
     """Mean natural-log loss per answer token at the best step, over the dev samples of an evaluation; None
     for a meta-learning, which has no dev."""
 
@@ -90,7 +90,7 @@ class TrainingRecord(Frozen):
     dev_samples: Count | None = None
     """Dev samples that each evaluation read; None in records from before they were counted."""
 
-    final_dev_loss: float | None = None
+    final_dev_loss: Finite | None = None
     """Like `best_dev_loss`, of the same weights over the more samples that were read once, at the end; None
     where every evaluation read as many."""
 
@@ -163,7 +163,7 @@ class TrialRecord(Frozen):
     scores: tuple[Finite | None, ...]
     """Its score on dev at each of them; None where it failed."""
 
-    losses: tuple[float | None, ...] = ()
+    losses: tuple[Finite | None, ...] = ()
     """Its loss on dev at each of them, which decides where scores do not tell trials apart."""
 
     spent: RecordedUse
@@ -187,14 +187,20 @@ class Selection(Frozen):
     trials: tuple[TrialRecord, ...]
     """All settings that were tried, in order."""
 
-    chosen: int
+    chosen: Count
     """The index of the chosen trial."""
 
     stopped: str = ""
     """What ended the search before everything was tried: the budget, in words. Empty when nothing did."""
 
-    judged: int | None = Field(default=None, gt=0, exclude_if=is_none)
+    judged: int | None = Field(default=None, gt=0, le=LARGEST_COUNT, exclude_if=is_none)
     """Dev samples that each trial answered; None: all."""
+
+    @model_validator(mode="after")
+    def _chosen_of_the_trials(self) -> "Selection":
+        if self.chosen >= len(self.trials):
+            raise ValueError(f"chosen = {self.chosen} is none of its {len(self.trials)} trials")
+        return self
 
     @property
     def spent(self) -> ResourceUse:

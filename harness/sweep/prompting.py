@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from harness.sweep.thoughts import THOUGHT_MARKS
-from harness.toml import Frozen
+from harness.toml import LARGEST_COUNT, Frozen
 
 RENDERER_ARGUMENTS = frozenset(
     {
@@ -57,7 +57,7 @@ class Prompting(Frozen):
     thought_marks: tuple[str, ...] = THOUGHT_MARKS
     """The texts that begin and end a thought; empty: nothing that the model writes is one."""
 
-    max_thought_tokens: int | None = Field(default=None, ge=0)
+    max_thought_tokens: int | None = Field(default=None, ge=0, le=LARGEST_COUNT)
     """Tokens that a thought may take, besides the answer's `max_tokens`; 0: the model answers at once. None:
     1,024 where the chat template knows thoughts, else none."""
 

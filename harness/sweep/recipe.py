@@ -22,7 +22,7 @@ from harness.sweep.methods import (
 )
 from harness.sweep.prompting import Prompting
 from harness.sweep.space import Range
-from harness.toml import Frozen
+from harness.toml import LARGEST_COUNT, Frozen
 
 ALL_LINEAR = "all-linear"
 """What PEFT takes for every linear layer but the output layer, in letters of any case."""
@@ -42,23 +42,23 @@ def is_none(value: object) -> bool:
 class Training(Frozen):
     """How to fine-tune, under the names of TRL's `SFTConfig` and PEFT's `LoraConfig`."""
 
-    num_train_epochs: float = Field(default=3.0, gt=0)
-    max_steps: int = -1
+    num_train_epochs: float = Field(default=3.0, gt=0, le=LARGEST_COUNT)
+    max_steps: int = Field(default=-1, ge=-LARGEST_COUNT, le=LARGEST_COUNT)
     """When positive, overrides `num_train_epochs`."""
 
-    learning_rate: float = Field(default=2e-5, gt=0)
+    learning_rate: float = Field(default=2e-5, gt=0, le=LARGEST_COUNT)
     lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
-    warmup_steps: float = Field(default=0.05, ge=0)
+    warmup_steps: float = Field(default=0.05, ge=0, le=LARGEST_COUNT)
     """A number of steps; below 1, a share of all steps."""
 
     optim: Literal["adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "paged_adamw_8bit"] = "adamw_torch"
-    per_device_train_batch_size: int = Field(default=16, gt=0)
+    per_device_train_batch_size: int = Field(default=16, gt=0, le=LARGEST_COUNT)
     """Halved, and `gradient_accumulation_steps` doubled, where a step needs more memory than there is."""
 
-    gradient_accumulation_steps: int = Field(default=1, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, ge=0)
-    max_length: int = Field(default=1024, gt=0)
+    gradient_accumulation_steps: int = Field(default=1, gt=0, le=LARGEST_COUNT)
+    weight_decay: float = Field(default=0.0, ge=0, le=LARGEST_COUNT)
+    max_grad_norm: float = Field(default=1.0, ge=0, le=LARGEST_COUNT)
+    max_length: int = Field(default=1024, gt=0, le=LARGEST_COUNT)
     """Longest training sample in tokens, prompt and target; a longer one is left out and counted."""
 
     packing: bool = False
@@ -66,27 +66,27 @@ class Training(Frozen):
     the model cannot keep them apart."""
 
     gradient_checkpointing: bool = False
-    eval_steps: float = Field(default=0.2, gt=0)
+    eval_steps: float = Field(default=0.2, gt=0, le=LARGEST_COUNT)
     """Steps between two evaluations on dev; below 1, a share of all steps."""
 
     metric_for_best_model: Literal["eval_loss", "task_metric"] = "eval_loss"
     """What chooses the checkpoint and stops early: the dev loss, or the task's metric over answers generated
     on dev."""
 
-    eval_samples: int = Field(default=128, gt=0)
+    eval_samples: int = Field(default=128, gt=0, le=LARGEST_COUNT)
     """The most dev samples of a task that an evaluation reads: for their loss, and to answer them when
     `metric_for_best_model` is `task_metric`. Where a sweep does not set it, planning lowers it such that
     evaluations read less than half of what is trained on (`harness.plan.evaluation`)."""
 
-    interim_eval_samples: int | None = Field(default=None, gt=0, exclude_if=is_none)
+    interim_eval_samples: int | None = Field(default=None, gt=0, le=LARGEST_COUNT, exclude_if=is_none)
     """Those of them that evaluations read until the end of the training, which reads all of `eval_samples`
     once more; drawn by label. None: every evaluation reads all, and nothing is read once more."""
 
-    early_stopping_patience: int | None = Field(default=3, gt=0)
+    early_stopping_patience: int | None = Field(default=3, gt=0, le=LARGEST_COUNT)
     """Evaluations without improvement after which training stops; the best checkpoint is kept either way."""
 
-    r: int | None = Field(default=16, gt=0)
-    lora_alpha: float | None = Field(default=32, gt=0)
+    r: int | None = Field(default=16, gt=0, le=LARGEST_COUNT)
+    lora_alpha: float | None = Field(default=32, gt=0, le=LARGEST_COUNT)
     lora_dropout: float | None = Field(default=0.0, ge=0, lt=1)
     target_modules: str | tuple[str, ...] | None = ALL_LINEAR
     use_rslora: bool | None = False
@@ -193,9 +193,9 @@ class Portion(Frozen):
     """Samples of one task that a stage trains on."""
 
     task: str
-    version: int
+    version: int = Field(ge=0, le=LARGEST_COUNT)
     fingerprint: str
-    n_train: int
+    n_train: int = Field(ge=0, le=LARGEST_COUNT)
     templates: tuple[str, ...]
     """The wordings to train on, spread evenly over the samples."""
 
@@ -204,10 +204,10 @@ class MetaLearning(Frozen):
     """Reptile (Nichol, Achiam and Schulman 2018, arXiv 1803.02999): tune a little on one task, then move the
     weights part of the way there."""
 
-    meta_steps: int = Field(default=60, gt=0)
+    meta_steps: int = Field(default=60, gt=0, le=LARGEST_COUNT)
     """Visits to tasks, one after the other."""
 
-    inner_steps: int = Field(default=8, gt=0)
+    inner_steps: int = Field(default=8, gt=0, le=LARGEST_COUNT)
     """Training steps per visit."""
 
     meta_step_size: float = Field(default=0.5, gt=0, le=1)
@@ -230,7 +230,7 @@ class Recipe(Prompting):
     model: str
     revision: str | None
     fingerprint: str
-    seed: int
+    seed: int = Field(ge=0, le=LARGEST_COUNT)
     stages: tuple[Stage, ...]
     """In order; each starts from the weights of the previous one."""
 
@@ -275,7 +275,7 @@ def key_of(record: Frozen, *, without: Collection[str] = ()) -> str:
 class FewShotTuning(Frozen):
     """`[few_shot_tuning]`: how many samples few-shot tuning has, and what it trains."""
 
-    n_train: int = Field(default=32, gt=0)
+    n_train: int = Field(default=32, gt=0, le=LARGEST_COUNT)
     tuner: Tuner = "lora"
 
 

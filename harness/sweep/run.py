@@ -4,7 +4,9 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from harness.sweep.methods import Method
 from harness.sweep.prompting import Prompting
@@ -16,7 +18,10 @@ from harness.sweep.recipe import (
 )
 from harness.sweep.settings import Generation, Search
 from harness.task import Demonstrations
-from harness.toml import Frozen
+from harness.toml import LARGEST_COUNT, Frozen
+
+Number = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+"""Of a seed or a version, or of samples."""
 
 
 class Candidate(Prompting):
@@ -40,8 +45,8 @@ class TunedFor(Frozen):
     """What a guard run's weights were tuned for: the task of the ordinary run that trained them."""
 
     task: str
-    version: int
-    n_train: int
+    version: Number
+    n_train: Number
     """The ordinary run's."""
 
 
@@ -56,13 +61,13 @@ class Run(Frozen):
     """One candidate on one task with one seed, and everything that could change its score."""
 
     task: str
-    task_version: int
+    task_version: Number
     task_fingerprint: str
     """Changes when a sample or a prompt does."""
 
     candidate: Candidate
-    seed: int
-    n_train: int | None
+    seed: Number
+    n_train: Number | None
     """Training samples of this task; None for arms that train nothing, 0 for arms that train on other tasks
     only."""
 
@@ -79,7 +84,7 @@ class Run(Frozen):
     averaged: tuple[Recipe, ...] = ()
     """The recipes whose weights a `soup` averages."""
 
-    num_fewshot: int
+    num_fewshot: Number
     demonstrations: Demonstrations | None
     """How demonstrations are chosen; None when there are none."""
 
@@ -90,13 +95,13 @@ class Run(Frozen):
     split: Literal["test", "dev"] = "test"
     """The samples it is scored on; `dev` for the trials of a search."""
 
-    until: float = 1.0
+    until: float = Field(default=1.0, gt=0, le=1)
     """Share of the last stage's steps that are trained; below 1 at the rungs of a search."""
 
-    test_seed: int | None
+    test_seed: Number | None
     """The seed of a generated task's test set; None for its usual one."""
 
-    limit: int | None
+    limit: Number | None
     """Number of samples to score, from the first; None for all."""
 
     guard: Guard | None = None

@@ -5,20 +5,20 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from harness.sweep.space import Range
-from harness.toml import Frozen
+from harness.toml import LARGEST_COUNT, Frozen
 
 
 class TuningBudget(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """What each model of a sweep may spend on choosing its settings, in one of three currencies; the same for
     all."""
 
-    trials: int | None = Field(default=None, gt=0)
+    trials: int | None = Field(default=None, gt=0, le=LARGEST_COUNT)
     """Settings tried, however early they are dropped."""
 
-    tokens: int | None = Field(default=None, gt=0)
+    tokens: int | None = Field(default=None, gt=0, le=LARGEST_COUNT)
     """Tokens trained on by all trials together, repeats included."""
 
-    device_hours: float | None = Field(default=None, gt=0)
+    device_hours: float | None = Field(default=None, gt=0, le=LARGEST_COUNT)
     """Hours of training of all trials together, times the devices used."""
 
     @model_validator(mode="after")
@@ -44,18 +44,18 @@ Budget = int | Literal["all"]
 class Generation(Frozen):
     """How to generate, under the names of vLLM's `SamplingParams`."""
 
-    temperature: float = Field(default=0.0, ge=0)
+    temperature: float = Field(default=0.0, ge=0, le=LARGEST_COUNT)
     top_p: float = Field(default=1.0, gt=0, le=1)
-    n: int = Field(default=1, gt=0)
+    n: int = Field(default=1, gt=0, le=LARGEST_COUNT)
     """Answers per prompt; a sample's score is their mean."""
 
-    max_tokens: int | None = Field(default=None, gt=0)
+    max_tokens: int | None = Field(default=None, gt=0, le=LARGEST_COUNT)
     """None takes the task's own."""
 
-    max_model_len: int | None = Field(default=None, gt=0)
+    max_model_len: int | None = Field(default=None, gt=0, le=LARGEST_COUNT)
     """Tokens that a prompt and its answer may have together; None: the model's own context, at most 4096."""
 
-    stride: int | None = Field(default=None, gt=0)
+    stride: int | None = Field(default=None, gt=0, le=LARGEST_COUNT)
     """Tokens measured per window of a text longer than the context, each window beginning with as much
     preceding text as fits; None measures disjoint windows, as lm-evaluation-harness does."""
 
@@ -76,13 +76,13 @@ class EngineSettings(Frozen):
     """How tuned weights get into the engine. `swap`: merged and loaded in place. `adapters`: LoRA adapters
     are served side by side. `auto` decides by device and size; results say which was used."""
 
-    max_num_seqs: int = Field(default=256, gt=0)
+    max_num_seqs: int = Field(default=256, gt=0, le=LARGEST_COUNT)
     """Sequences generated at a time; halved, down to 4, when the device's memory is too small."""
 
-    data_parallel_size: int = Field(default=1, gt=0)
+    data_parallel_size: int = Field(default=1, gt=0, le=LARGEST_COUNT)
     """Engines among which a base model's runs are divided, each on its own devices."""
 
-    tensor_parallel_size: int = Field(default=1, gt=0)
+    tensor_parallel_size: int = Field(default=1, gt=0, le=LARGEST_COUNT)
     """Devices over which one engine's model is spread."""
 
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
@@ -107,11 +107,11 @@ class SearchSettings(Frozen):
     """What each model may spend on the choice for a task, over all its methods: `{ trials = 16 }`, `{ tokens
     = 2_000_000 }` or `{ device_hours = 1.5 }`. None: whatever the grid takes."""
 
-    trials: int = Field(default=16, gt=0)
+    trials: int = Field(default=16, gt=0, le=LARGEST_COUNT)
     """Settings that a sampler proposes per method, unless a budget in trials says otherwise; a grid is tried
     in full."""
 
-    batch: int = Field(default=8, gt=0)
+    batch: int = Field(default=8, gt=0, le=LARGEST_COUNT)
     """Settings that a sampler proposes at a time; it learns from each batch before the next."""
 
     rungs: int = Field(default=1, gt=0, le=10)
@@ -132,7 +132,7 @@ class Search(Frozen):
     """Setting → its values, or its range."""
 
     settings: SearchSettings
-    methods: int
+    methods: int = Field(ge=1, le=LARGEST_COUNT)
     """Number of methods of the same model that share the budget."""
 
     seed: Seed = TRIAL_SEED

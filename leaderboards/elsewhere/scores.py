@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from harness.errors import UserError
 from harness.foreign import naming_what_is_read
+from harness.records.fields import Amount, Count, Finite
 from harness.records.store import find_files, read_record
 from harness.toml import Frozen
 from leaderboards.text import slug
@@ -24,13 +25,13 @@ class ImportedMetric(Frozen):
     filter: str
     """What was done to the answers before they were judged; `none`: nothing."""
 
-    value: float
-    stderr: float | None
+    value: Finite
+    stderr: Amount | None
     """None where it was not reported."""
 
     higher_is_better: bool
-    low: float | None = None
-    high: float | None = None
+    low: Finite | None = None
+    high: Finite | None = None
     """95 % interval over the samples, whose scores lay beside; None where they did not."""
 
     @property
@@ -68,8 +69,8 @@ class Imported(Frozen):
     model: str
     task: str
     task_version: str
-    num_fewshot: int | None
-    n: int | None
+    num_fewshot: Count | None
+    n: Count | None
     """Samples that were scored; None where it is not said."""
 
     metrics: tuple[ImportedMetric, ...]

@@ -186,6 +186,7 @@ def test_an_unknown_key_anywhere_in_a_result_is_named_with_what_is_allowed_there
         "settings",
         "space",
         "details",
+        "lost",
     }
     assert {place for place in _mappings(whole) if not {*place} & free} <= told
     assert ("by_template", "plain", "accuracy") in told

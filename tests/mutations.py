@@ -1,0 +1,368 @@
+"""Records with one part changed to a value that has hurt some reader before, many of them in one results folder.
+
+`python tests/mutations.py --count 9000` publishes so many, in folders of a few dozen, and says which of them
+ended in a traceback, and which changed a published score without being named. One that did is found by
+publishing half of the folder, and half of that.
+"""
+
+import argparse
+import copy
+import json
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from synthetic import (
+    guarding,
+    make_run,
+    searched,
+    task_card,
+    write_ensemble,
+    write_failure,
+    write_result,
+)
+
+from harness.records.generation import BosRecord, GuardRecord
+from harness.records.predictions import PREDICTIONS
+from harness.records.preflight import PreflightFinding
+from harness.records.result import FAILURE, RESULT, Result
+from harness.records.scores import MetricValue, StepRecord
+from harness.records.store import write_record
+from harness.records.training import ResourceUse
+from harness.sweep.run import Run
+from leaderboards import publish
+from leaderboards.elsewhere.scores import IMPORTED, Imported, ImportedMetric, Source
+
+Place = tuple[str | int, ...]
+"""Where a part of a record is: `("run", "stages", 0, "tuner")`."""
+
+MISSING = object()
+"""Stands for taking a part away."""
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+HURTFUL: tuple[Any, ...] = (
+    MISSING, None, True, False, 0, -1, 1, 2, 7, 0.5, -0.0, 1.5, 1e-7, 5e-324, 1e-300, 1e9, 1e30, 1e300, 1.7e308,
+    float("inf"), float("-inf"), float("nan"), 2**31, 2**63, 10**30, 10**400, -(10**18), "", " ", "x", "0",
+    "\x00", "\ud800", "\u202e\u2028<b>&\"'", "../../../etc/passwd", "/", "a\nb", "é" * 300, "w" * 50_000, [], {},
+    [1], [None], ["x", "x"], [[]], {"": {}}, {"a": float("nan")}, {"a": "\ud800"}, nested(150), nested(500),
+)  # fmt: skip
+"""Each has ended some reader of records in a traceback, or may."""
+
+
+def parts(record: Any, path: Place = ()) -> Iterator[Place]:
+    """Every part of a record; of a long list its first two items stand for all."""
+    if path:
+        yield path
+    if isinstance(record, dict):
+        for name, value in record.items():
+            yield from parts(value, (*path, name))
+    elif isinstance(record, list):
+        for place, value in enumerate(record[:2]):
+            yield from parts(value, (*path, place))
+
+
+def changed(record: Any, path: Place, value: Any) -> Any:
+    """A copy of a record with one part changed."""
+    copied = copy.deepcopy(record)
+    part = copied
+    for step in path[:-1]:
+        part = part[step]
+    if value is MISSING:
+        del part[path[-1]]
+    else:
+        part[path[-1]] = value
+    return copied
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A whole record of one kind, with where it lies and what lies beside it."""
+
+    name: str
+    file: str
+    record: dict[str, Any]
+    predictions: bytes | None = None
+
+    def write(self, results: Path, number: int, path: Place, value: Any) -> Path:
+        """Write it with one part changed, of a candidate of its own."""
+        candidate = f"m{number:05}"
+        if self.file == IMPORTED:
+            record = changed(self.record, ("candidate",), candidate)
+            folder = results / Imported.model_validate(record).folder
+        else:
+            record = changed(self.record, ("run", "candidate", "name"), candidate)
+            record["key"] = f"{number:016x}"
+            folder = results / Run.model_validate(record["run"]).folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / self.file).write_text(json.dumps(changed(record, path, value)), encoding="utf-8")
+        if self.predictions is not None:
+            (folder / PREDICTIONS).write_bytes(self.predictions)
+        return folder / self.file
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One part of one record, changed."""
+
+    specimen: Specimen
+    path: Place
+    value: Any
+
+    def __str__(self) -> str:
+        value = "(taken away)" if self.value is MISSING else repr(self.value)
+        return f"{self.specimen.name}: {'.'.join(map(str, self.path))} = {value[:60]}"
+
+
+def mutations(specimens: Sequence[Specimen]) -> list[Mutation]:
+    """All there are; a part that stands in several specimens is changed in the first."""
+    seen: set[tuple[str, Place]] = set()
+    listed = []
+    for specimen in specimens:
+        for path in parts(specimen.record):
+            if (specimen.file, path) not in seen:
+                seen.add((specimen.file, path))
+                listed += [Mutation(specimen, path, value) for value in HURTFUL]
+    return listed
+
+
+# Specimens
+
+SCORES = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0]
+
+
+def make_specimens(folder: Path) -> list[Specimen]:
+    """A record of every kind, with as many of its parts as there can be."""
+    card = task_card(
+        steps=(StepRecord(step="dedupe", split="train", before=9, after=8, changed=1),),
+        reviewed=0.5,
+        reference="https://example.org",
+    )
+    results = folder / "specimens"
+    run, selection = searched(make_run("small", "dora", card, 0), scores={1e-3: 0.5, 1e-2: None, 3e-3: 0.6})
+    written = _enriched(results, write_result(results, run, card, SCORES, selection=selection))
+    meta = write_result(results, make_run("small", "meta", card, 0), card, SCORES)
+    prompted = write_result(results, make_run("small", "few_shot", card, 0), card, SCORES)
+    lora = [write_result(results, make_run("small", "lora", card, seed), card, SCORES) for seed in (0, 1)]
+    soup = write_ensemble(results, "small", "soup", lora, SCORES)
+    guard = write_result(results, guarding(lora[0].run, task_card("rivers")), task_card("rivers"), SCORES)
+    found = [
+        _specimen(results, name, result)
+        for name, result in {
+            "searched": written, "meta": meta, "prompted": prompted, "soup": soup, "guard": guard,
+        }.items()
+    ]  # fmt: skip
+    failed = make_run("small", "full", card, 0)
+    write_failure(results, failed, spent=ResourceUse(seconds=5.0, tokens=10, flops=1e9))
+    record = json.loads((results / failed.folder / FAILURE).read_text(encoding="utf-8"))
+    imported = json.loads(_imported().model_dump_json())
+    return [*found, Specimen("failure", FAILURE, record), Specimen("imported", IMPORTED, imported)]
+
+
+def _specimen(results: Path, name: str, result: Result) -> Specimen:
+    folder = results / result.run.folder
+    record = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    return Specimen(name, RESULT, record, (folder / PREDICTIONS).read_bytes())
+
+
+def _enriched(results: Path, result: Result) -> Result:
+    """With all that a result may have."""
+    generation = result.generation.model_copy(
+        update={
+            "template_date": date(2026, 1, 1),
+            "uncached_requests_per_second": 10.0,
+            "energy_joules": 5.0,
+            "guards": (GuardRecord(name="base_repeats", passed=True, value=0.1, bound=0.5, reason="fine"),),
+            "bos": BosRecord(token="<s>", began=True, loss_with=3.0, loss_without=3.5),
+        }
+    )
+    value = next(iter(result.metrics.values()))
+    detailed = MetricValue(
+        value=value.value,
+        stderr=value.stderr,
+        low=value.low,
+        high=value.high,
+        n=value.n,
+        details={"f1 a": 0.5},
+    )
+    update = {
+        "generation": generation,
+        "metrics": {"accuracy": detailed},
+        "preflight": (
+            PreflightFinding(
+                severity="warn", fact="bos", candidate="small", task="capitals", sentence="It has none."
+            ),
+        ),
+        "failed_before": ResourceUse(seconds=3.0, tokens=5, flops=1e9),
+    }
+    enriched = result.model_copy(update=update)
+    write_record(results / result.run.folder / RESULT, enriched)
+    return enriched
+
+
+def _imported() -> Imported:
+    source = Source(
+        program="lm-eval", version="0.4.9", git_hash="abc", file="results.json", sha256="0" * 64,
+        date="2026-01-01T00:00:00+00:00", settings={"model": "hf"},
+    )  # fmt: skip
+    metric = ImportedMetric(
+        name="acc", filter="none", value=0.8, stderr=0.01, higher_is_better=True, low=0.7, high=0.9
+    )
+    return Imported(
+        candidate="other", model="invented/other", task="capitals", task_version="1", num_fewshot=5, n=872,
+        metrics=(metric,), source=source,
+    )  # fmt: skip
+
+
+# Publishing many
+
+
+@dataclass
+class Outcome:
+    """What became of mutations."""
+
+    named: int = 0
+    accepted: int = 0
+    faults: dict[str, str] = field(default_factory=dict)
+    """Of each that ended publishing, or held it up, what was raised."""
+
+    altered: list[str] = field(default_factory=list)
+    """Those that changed a score without being named."""
+
+
+class TooLongError(Exception):
+    """Raised by the alarm clock."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    def ring(number: int, frame: object) -> None:
+        raise TooLongError(f"longer than {seconds:g} s")
+
+    formerly = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, formerly)
+
+
+Read = Callable[[Path, Path], None]
+"""(results, an empty folder) → reads the results in one more way, as `gainboard list runs` does."""
+
+
+class Bench:
+    """Publishes folders of changed records beside two sound arms."""
+
+    def __init__(self, folder: Path, *, also: Sequence[Read] = (), seconds: float = 600.0) -> None:
+        self._folder, self._also, self._seconds = folder, also, seconds
+        self.specimens = make_specimens(folder)
+        self._sound = folder / "sound"
+        card = task_card()
+        for method in ("few_shot", "lora"):
+            for seed in (0, 1):
+                write_result(self._sound, make_run("sound", method, card, seed), card, SCORES)  # type: ignore[arg-type]
+
+    def publish(self, batch: Sequence[Mutation], outcome: Outcome) -> None:
+        """Publish a folder of them, and where that fails halves of it, until each fault is found."""
+        error = self._try(batch, outcome)
+        if error is None:
+            return
+        if len(batch) == 1:
+            outcome.faults[str(batch[0])] = error
+            return
+        middle = len(batch) // 2
+        before = len(outcome.faults)
+        self.publish(batch[:middle], outcome)
+        self.publish(batch[middle:], outcome)
+        if len(outcome.faults) == before:  # only together
+            outcome.faults[" + ".join(map(str, batch[:5]))] = error
+
+    def _try(self, batch: Sequence[Mutation], outcome: Outcome) -> str | None:
+        """Why publishing failed; None where it did not, and the outcome is told."""
+        results, site = self._folder / "results", self._folder / "site"
+        for folder in (results, site):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._sound, results)
+        paths = [
+            mutation.specimen.write(results, number, mutation.path, mutation.value)
+            for number, mutation in enumerate(batch)
+        ]
+        try:
+            with at_most(self._seconds), warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                published = publish(results, site)
+                for read in self._also:
+                    extra = Path(tempfile.mkdtemp(dir=self._folder))
+                    read(results, extra)
+                    shutil.rmtree(extra)
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            return f"{type(error).__name__}: {str(error)[:200]} ({Path(where.filename).name}:{where.lineno})"
+        said = [str(warning.message) for warning in caught]
+        text = "\n".join(said) + published.index.read_text(encoding="utf-8")
+        figures = json.loads((site / "data" / "leaderboard.json").read_text(encoding="utf-8"))
+        scores = {cell["candidate"]: cell["score"] for cell in figures["cells"]}
+        for number, (mutation, path) in enumerate(zip(batch, paths, strict=True)):
+            candidate = f"m{number:05}"
+            if str(path) in text or f"{candidate} · " in text.replace("</", ""):
+                outcome.named += 1
+                continue
+            outcome.accepted += 1
+            score = scores.get(candidate, SOUND)
+            if score is None or abs(score - SOUND) > 1e-12:
+                outcome.altered.append(f"{mutation}: {score}")
+        return None
+
+
+SOUND = sum(SCORES) / len(SCORES)
+"""The score of every record before it is changed."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=9000)
+    parser.add_argument("--batch", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        listed = mutations(bench.specimens)
+        random.Random(options.seed).shuffle(listed)
+        chosen = listed[: options.count]
+        outcome = Outcome()
+        for start in range(0, len(chosen), options.batch):
+            before = len(outcome.faults)
+            bench.publish(chosen[start : start + options.batch], outcome)
+            for fault in list(outcome.faults)[before:]:
+                print(f"{fault}\n    {outcome.faults[fault]}", flush=True)
+            done = min(start + options.batch, len(chosen))
+            print(f"{done:,} of {len(chosen):,}", file=sys.stderr, flush=True)
+    print(
+        f"{len(chosen):,} of {len(listed):,} mutations: {outcome.named:,} named, {outcome.accepted:,} accepted, "
+        f"{len(outcome.faults):,} tracebacks, {len(outcome.altered):,} altered a score without a word"
+    )
+    print("\n".join(sorted(outcome.altered)))
+
+
+if __name__ == "__main__":
+    main()
