@@ -7,8 +7,10 @@ publishing half of the folder, and half of that.
 
 import argparse
 import copy
+import io
 import json
 import random
+import re
 import shutil
 import signal
 import sys
@@ -18,10 +20,14 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+from pyarrow import parquet
 from synthetic import (
     guarding,
     make_run,
@@ -125,6 +131,10 @@ class Mutation:
     path: Place
     value: Any
 
+    def write(self, results: Path, number: int) -> Path:
+        """Write it, of a candidate of its own."""
+        return self.specimen.write(results, number, self.path, self.value)
+
     def __str__(self) -> str:
         value = "(taken away)" if self.value is MISSING else repr(self.value)
         return f"{self.specimen.name}: {'.'.join(map(str, self.path))} = {value[:60]}"
@@ -140,6 +150,85 @@ def mutations(specimens: Sequence[Specimen]) -> list[Mutation]:
                 seen.add((specimen.file, path))
                 listed += [Mutation(specimen, path, value) for value in HURTFUL]
     return listed
+
+
+# Columns
+
+Change = Callable[[pyarrow.Table], pyarrow.Table]
+
+
+@dataclass(frozen=True)
+class ColumnMutation:
+    """The predictions of one record, with their rows or a column changed."""
+
+    specimen: Specimen
+    name: str
+    change: Change
+
+    def write(self, results: Path, number: int) -> Path:
+        """Write them, of a candidate of its own, which is not told that they were changed."""
+        path = self.specimen.write(results, number, ("collapsed",), "").with_name(PREDICTIONS)
+        parquet.write_table(self.change(parquet.read_table(path)), path)
+        return path
+
+    def __str__(self) -> str:
+        return f"{self.specimen.name}: {self.name}"
+
+
+def column_mutations(specimen: Specimen) -> list[ColumnMutation]:
+    """Rows cut, doubled and put in another order; columns taken away, doubled, renamed, and of other types."""
+    assert specimen.predictions is not None
+    table = parquet.read_table(io.BytesIO(specimen.predictions))
+    changes: dict[str, Change] = {
+        "no row": lambda table: table.slice(0, 0),
+        "one row": lambda table: table.slice(0, 1),
+        "half of the rows": lambda table: table.slice(0, table.num_rows // 2),
+        "each row twice": lambda table: pyarrow.concat_tables([table, table]),
+        "another order": lambda table: table.take(list(range(table.num_rows))[::-1]),
+        "columns in another order": lambda table: table.select(table.column_names[::-1]),
+        "no column": lambda table: table.select([]),
+        "a thousand more columns": lambda table: _with_more(table, 1000),
+    }
+    for number, name in enumerate(table.column_names):
+        changes[f"without {name}"] = partial(_without, number=number)
+        changes[f"{name} twice"] = partial(_twice, number=number)
+        changes[f"{name} renamed"] = partial(_renamed_column, number=number)
+        for value in COLUMN_VALUES:
+            changes[f"{name} = {str(value)[:40]}"] = partial(_filled, number=number, value=value)
+    return [ColumnMutation(specimen, name, change) for name, change in changes.items()]
+
+
+COLUMN_VALUES: tuple[Any, ...] = (
+    None, True, 0, 1, -1, 2, 2**40, 0.5, 2.0, -1.0, 5e-324, 1e300, float("inf"), float("nan"), "", "x", "\x00",
+    b"\xff\xfe", "\u202e<b>", "w" * 50_000, [], [None], ["x"], [["x"]], [1.0], {"a": 1}, {"a": {"b": []}},
+    datetime(2020, 1, 1), date(1, 1, 1), timedelta(days=1), Decimal("1.5"),
+)  # fmt: skip
+"""What stands in every row of a column."""
+
+
+def _with_more(table: pyarrow.Table, count: int) -> pyarrow.Table:
+    for number in range(count):
+        table = table.append_column(f"more_{number}", pyarrow.nulls(table.num_rows))
+    return table
+
+
+def _without(table: pyarrow.Table, number: int) -> pyarrow.Table:
+    return table.remove_column(number)
+
+
+def _twice(table: pyarrow.Table, number: int) -> pyarrow.Table:
+    return table.append_column(table.column_names[number], table.column(number))
+
+
+def _renamed_column(table: pyarrow.Table, number: int) -> pyarrow.Table:
+    names = list(table.column_names)
+    names[number] = "another"
+    return table.rename_columns(names)
+
+
+def _filled(table: pyarrow.Table, number: int, value: Any) -> pyarrow.Table:
+    column = pyarrow.array([value] * table.num_rows)
+    return table.set_column(number, table.column_names[number], column)
 
 
 # Specimens
@@ -232,6 +321,8 @@ def _imported() -> Imported:
 
 # Publishing many
 
+AnyMutation = Mutation | ColumnMutation
+
 
 @dataclass
 class Outcome:
@@ -278,9 +369,9 @@ class Bench:
         card = task_card()
         for method in ("few_shot", "lora"):
             for seed in (0, 1):
-                write_result(self._sound, make_run("sound", method, card, seed), card, SCORES)  # type: ignore[arg-type]
+                write_result(self._sound, make_run("sound", method, card, seed), card, SCORES)
 
-    def publish(self, batch: Sequence[Mutation], outcome: Outcome) -> None:
+    def publish(self, batch: Sequence[AnyMutation], outcome: Outcome) -> None:
         """Publish a folder of them, and where that fails halves of it, until each fault is found."""
         error = self._try(batch, outcome)
         if error is None:
@@ -295,16 +386,13 @@ class Bench:
         if len(outcome.faults) == before:  # only together
             outcome.faults[" + ".join(map(str, batch[:5]))] = error
 
-    def _try(self, batch: Sequence[Mutation], outcome: Outcome) -> str | None:
+    def _try(self, batch: Sequence[AnyMutation], outcome: Outcome) -> str | None:
         """Why publishing failed; None where it did not, and the outcome is told."""
         results, site = self._folder / "results", self._folder / "site"
         for folder in (results, site):
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._sound, results)
-        paths = [
-            mutation.specimen.write(results, number, mutation.path, mutation.value)
-            for number, mutation in enumerate(batch)
-        ]
+        paths = [mutation.write(results, number) for number, mutation in enumerate(batch)]
         try:
             with at_most(self._seconds), warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
@@ -317,12 +405,13 @@ class Bench:
             where = traceback.extract_tb(error.__traceback__)[-1]
             return f"{type(error).__name__}: {str(error)[:200]} ({Path(where.filename).name}:{where.lineno})"
         said = [str(warning.message) for warning in caught]
-        text = "\n".join(said) + published.index.read_text(encoding="utf-8")
+        page = published.index.read_text(encoding="utf-8")
+        text = "\n".join([*said, *re.findall(r'<ul class="problems">(.*?)</ul>', page, flags=re.DOTALL)])
         figures = json.loads((site / "data" / "leaderboard.json").read_text(encoding="utf-8"))
         scores = {cell["candidate"]: cell["score"] for cell in figures["cells"]}
         for number, (mutation, path) in enumerate(zip(batch, paths, strict=True)):
             candidate = f"m{number:05}"
-            if str(path) in text or f"{candidate} · " in text.replace("</", ""):
+            if str(path) in text or candidate in text:
                 outcome.named += 1
                 continue
             outcome.accepted += 1
@@ -346,7 +435,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
-        listed = mutations(bench.specimens)
+        listed: list[AnyMutation] = [*mutations(bench.specimens), *column_mutations(bench.specimens[0])]
         random.Random(options.seed).shuffle(listed)
         chosen = listed[: options.count]
         outcome = Outcome()

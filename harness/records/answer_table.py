@@ -1,5 +1,6 @@
 """The rows of a run's predictions as matrices: draws × templates × samples."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ Matrix = NDArray[np.float64]
 
 ROW_COLUMNS = ("sample_id", "template", "draw")
 """What says which sample a row answers, in which template and draw."""
+
+_MOST_CELLS = 4
+"""Places per row. A run has one: it answers every sample in every template and draw, or says why not."""
 
 
 class AnswerTable:
@@ -34,6 +38,8 @@ class AnswerTable:
 
         self.rows = len(draws)
         self._shape = int(draws.max()) + 1, len(run.templates), len(ids)
+        if math.prod(self._shape) > _MOST_CELLS * self.rows:
+            raise ValueError(f"its rows are of {self._shape[0]:,} draws, and most samples lack most of them")
         self._cells = draws, wordings, self.places
         cells = np.ravel_multi_index(self._cells, self._shape)
         if len(np.unique(cells)) < self.rows:

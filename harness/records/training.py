@@ -196,12 +196,6 @@ class Selection(Frozen):
     judged: int | None = Field(default=None, gt=0, le=LARGEST_COUNT, exclude_if=is_none)
     """Dev samples that each trial answered; None: all."""
 
-    @model_validator(mode="after")
-    def _chosen_of_the_trials(self) -> "Selection":
-        if self.chosen >= len(self.trials):
-            raise ValueError(f"chosen = {self.chosen} is none of its {len(self.trials)} trials")
-        return self
-
     @property
     def spent(self) -> ResourceUse:
         """What all trials took, with the chosen one, whose training one of the runs records, too."""

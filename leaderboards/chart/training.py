@@ -156,11 +156,7 @@ def _last_step(training: TrainingRecord) -> int:
 
 def _points(curve: Sequence[CurvePoint], value: Callable[[CurvePoint], float | None]) -> list[Point]:
     measured = [(point.step, value(point)) for point in curve]
-    return [
-        (step, number)
-        for step, number in measured
-        if number is not None and math.isfinite(number) and step >= 0
-    ]
+    return [(step, number) for step, number in measured if number is not None]
 
 
 def _thinned(points: Sequence[Point]) -> Sequence[Point]:

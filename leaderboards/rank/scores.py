@@ -134,7 +134,7 @@ def _read(run: Run, spec: ScoreSpec, folder: Path) -> RunScores:
     )
     scale = Scale.of(spec.low, spec.high, higher_is_better=spec.higher_is_better)
     shares = values if scale.is_share else (values - scale.worst) / (scale.best - scale.worst)
-    clusters = _clusters(rows.places, table["cluster"].to_pylist(), len(rows.ids))
+    clusters = _clusters(rows.places, table["cluster"].cast("string").to_pylist(), len(rows.ids))
     return RunScores(rows.ids, shares.mean(axis=0), clusters, facts)
 
 

@@ -1,0 +1,31 @@
+"""Of three hundred changes to records, drawn from all that `mutations` knows, none ends publishing, and each is
+named or changes no score. `python tests/mutations.py` goes through tens of thousands of them."""
+
+import random
+
+import pytest
+from mutations import AnyMutation, Bench, Outcome, column_mutations, mutations
+
+DRAWN, AT_ONCE = 300, 150
+SEED = 20
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """What became of them, in two results folders."""
+    bench = Bench(tmp_path_factory.mktemp("mutated"))
+    known: list[AnyMutation] = [*mutations(bench.specimens), *column_mutations(bench.specimens[0])]
+    drawn = random.Random(SEED).sample(known, DRAWN)
+    outcome = Outcome()
+    for start in range(0, DRAWN, AT_ONCE):
+        bench.publish(drawn[start : start + AT_ONCE], outcome)
+    return outcome
+
+
+def test_no_changed_record_ends_publishing(outcome: Outcome) -> None:
+    assert outcome.faults == {}
+
+
+def test_most_are_named_and_no_other_changes_a_score(outcome: Outcome) -> None:
+    assert outcome.named > 3 * outcome.accepted > 0
+    assert outcome.altered == []
