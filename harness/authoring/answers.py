@@ -3,6 +3,7 @@ a label, several, a number, a date, JSON or a text."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from harness.authoring.answer_shapes import AnswerKind, Shape
 from harness.authoring.date_cells import find_date_cells, is_date
@@ -134,15 +135,17 @@ _FORMS: tuple[tuple[Callable[[str], bool], str, str], ...] = (
 def _nearly(targets: Sequence[str], filled: Sequence[str], place_of: PlaceOf) -> tuple[str, ...]:
     """Why texts are judged as such that nearly all have another form, or all of them, in different ways."""
     if fault := number_fault(filled):
-        return (f"the targets are judged as texts, for {fault}, or state what they are with --answers",)
+        return (f"the targets are judged as texts, for {fault}",)
     if all(map(is_date, filled)):
         return (
             "the targets are judged as texts, for day and month change places in these dates; write all in one "
             "order",
         )
     for has_form, name, remedy in _FORMS:
-        others = [index for index, target in enumerate(targets) if target and not has_form(target)]
-        if 0 < len(others) <= (1 - NEARLY_ALL) * len(filled):
+        most = int((1 - NEARLY_ALL) * len(filled))
+        misfits = (index for index, target in enumerate(targets) if target and not has_form(target))
+        others = list(islice(misfits, most + 1))  # one more is enough to know that they are no mistakes
+        if 0 < len(others) <= most:
             return (
                 f"{len(filled) - len(others):,} of {len(filled):,} targets are {name} and all are judged as texts, "
                 f"for {_listed(targets, others, place_of)}; {remedy}",

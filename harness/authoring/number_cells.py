@@ -46,6 +46,9 @@ class NumberCells:
     numbers: tuple[str, ...]
     """Written plainly."""
 
+    unsure: str = ""
+    """A cell that can be read with the other mark as another number, where no cell tells the mark."""
+
 
 def number_cell(text: str) -> NumberCell | None:
     """The number that a cell is; None for any other text, and for a code with leading zeros."""
@@ -72,16 +75,34 @@ def find_number_cells(cells: Sequence[str]) -> NumberCells | None:
 
     Where cells can be read with either mark, it is a point. A unit may have a plural: `1 day`, `3 days`.
     """
-    read = [number_cell(cell) for cell in cells]
-    found = [cell for cell in read if cell is not None]
-    if not found or len(found) < len(read):
+    found = _all_numbers(cells)
+    if found is None:
         return None
     units, marks = set(_by_singular(found)), common_marks(found)
     if len(units) > 1 or not marks:
         return None
     decimal = marks[0]
     longest = max((cell.unit for cell in found), key=len)
-    return NumberCells(NumberFormat(decimal, longest), tuple(cell.numbers[decimal] for cell in found))
+    is_told = len(marks) == 1
+    two_readings = (
+        cell for cell, read in zip(cells, found, strict=True) if len(set(read.numbers.values())) > 1
+    )
+    return NumberCells(
+        NumberFormat(decimal, longest),
+        tuple(cell.numbers[decimal] for cell in found),
+        unsure="" if is_told else next(two_readings, ""),
+    )
+
+
+def _all_numbers(cells: Sequence[str]) -> list[NumberCell] | None:
+    """The numbers that all cells are; None where one is none, or there is no cell."""
+    found = []
+    for cell in cells:
+        number = number_cell(cell)
+        if number is None:
+            return None  # texts are told by the first of them
+        found.append(number)
+    return found or None
 
 
 def common_marks(cells: Sequence[NumberCell]) -> list[DecimalMark]:
@@ -92,8 +113,8 @@ def common_marks(cells: Sequence[NumberCell]) -> list[DecimalMark]:
 def number_fault(cells: Sequence[str]) -> str:
     """Why cells that all are numbers are no column of them, in a sentence without its end; empty where they are,
     or where too many texts follow numbers to be units."""
-    found = [cell for cell in map(number_cell, cells) if cell is not None]
-    if len(found) < len(cells) or not found:
+    found = _all_numbers(cells)
+    if found is None:
         return ""
     units = Counter(_by_singular(found))
     if 1 < len(units) <= MOST_UNITS and len(found) >= CELLS_PER_UNIT * len(units):

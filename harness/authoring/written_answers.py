@@ -112,7 +112,7 @@ def are_measured(cells: NumberCells) -> bool:
 
 def number_answer(targets: Sequence[str], cells: NumberCells) -> AnswerKind:
     """A number that is right or wrong."""
-    written, how = cells.written, _how(cells.written)
+    written, how = cells.written, _how(cells)
     unit = f" in {written.unit}" if written.unit else ""
     kind = AnswerKind(
         "number",
@@ -129,7 +129,7 @@ def number_answer(targets: Sequence[str], cells: NumberCells) -> AnswerKind:
         settings=length_settings(targets),
     )
     if written == PLAIN_NUMBERS:
-        return kind
+        return replace(kind, says=f"all numbers{how}: to be worked out") if cells.unsure else kind
     return replace(
         kind,
         metrics=(*(metric.name for metric in written.metrics), "exact_match"),
@@ -175,13 +175,20 @@ def quantity_answer(targets: Sequence[str], cells: NumberCells) -> AnswerKind:
             + (")" if is_plain else f", written={_format_source(written)})"),
         ),
         made_metrics="NUMBERS.metrics",
-        says=f"numbers from {ends}{_how(written)}: judged by how far off an answer is",
+        says=f"numbers from {ends}{_how(cells)}: judged by how far off an answer is",
     )
 
 
-def _how(written: NumberFormat) -> str:
+def _how(cells: NumberCells) -> str:
+    written = cells.written
     unit = f" in {written.unit}" if written.unit else ""
-    return unit + (" with decimal commas" if written.decimal == "," else "")
+    marks = " with decimal commas" if written.decimal == "," else ""
+    unsure = (
+        f" ({cells.unsure!r} is read as {written.read(cells.unsure)}, which no target tells)"
+        if cells.unsure
+        else ""
+    )
+    return unit + marks + unsure
 
 
 def _format_source(written: NumberFormat) -> str:

@@ -36,7 +36,7 @@ def _number_pattern(*, decimal: str, thousands: str) -> re.Pattern[str]:
             | (?<=USD) | (?<=EUR) | (?<=GBP) | (?<=CHF) | (?<=JPY) | (?<=CNY) | (?<=INR) | (?<=Rs)
         )
         (?P<digits>
-            \d{{1,3}} (?P<separator> [{thousands}'’{_SPACES}] ) \d{{3}} (?: (?P=separator) \d{{3}} )* (?!\d)
+            (?!0) \d{{1,3}} (?P<separator> [{thousands}'’{_SPACES}] ) \d{{3}} (?: (?P=separator) \d{{3}} )* (?!\d)
                 (?:[{decimal}]\d+)?
             | \d+ (?:[{decimal}]\d+)?
             | (?<!\w) [{decimal}]\d+

@@ -44,6 +44,11 @@ def grouped(number: str, mark: str) -> str:
         ([f"{number} m²" for number in MEASURED], "quantity", "in m²:"),
         ([f"{index} day{'s' * (index > 1)}" for index in range(1, 41)], "number", "in days:"),
         ([f"{grouped(number, ' ')} Kč" for number in WHOLE], "number", "in Kč:"),
+        ([f"{index}.{100 + index}" for index in range(1, 41)], "quantity",
+         "from 1.101 to 40.14 ('1.101' is read as 1.101, which no target tells): judged"),
+        ([f"0.{100 + index}" for index in range(1, 41)], "quantity", "numbers from 0.101 to 0.14: judged"),
+        ([f"{index},{100 + index}" for index in range(1, 41)], "number",
+         "all numbers ('1,101' is read as 1101, which no target tells): to be worked out"),
         ([f"{1 + index % 5} star{'s' * (index % 5 > 0)}" for index in range(COUNT)], "ordered",
          "integers from 1 star to 5 stars: labels in an order"),
     ],
@@ -80,8 +85,7 @@ def test_numbers_in_several_units_or_notations_are_told_and_stay_texts() -> None
     kind = answer_kind([f"{number} {('kg', 'g')[place % 4 == 3]}" for place, number in enumerate(WHOLE)])
     assert kind.shape == "text"
     assert kind.remarks == (
-        "the targets are judged as texts, for they are numbers in 2 units: kg (30), g (10); convert them to one, or "
-        "state what they are with --answers",
+        "the targets are judged as texts, for they are numbers in 2 units: kg (30), g (10); convert them to one",
     )
     mixed = ["1.234,5", "1,234.5"] + [f"{number},25" for number in WHOLE]
     assert (
