@@ -24,7 +24,7 @@ from harness.toml import Frozen
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.prices import Price, Prices
 from leaderboards.rank.tables import Table
-from leaderboards.text import candidate_label, count_of, listed, points, usd
+from leaderboards.text import POINTS, Unit, candidate_label, count_of, listed, usd
 
 FOLDER = "history"
 MOST_KEPT = 50
@@ -81,12 +81,12 @@ class SnapshotRow(Frozen):
             else f"{self.rank_best}–{self.rank_worst}"
         )
 
-    @property
-    def score_text(self) -> str:
+    def score_text(self, unit: Unit = POINTS) -> str:
         """The score with its interval."""
         if self.score is None or self.low is None or self.high is None:
             return "no score"
-        return f"{points(self.score)} ({points(self.low)} to {points(self.high)})"
+        low, high = sorted((self.low, self.high), key=unit.scale.value)
+        return f"{unit.write(self.score)} ({unit.write(low)} to {unit.write(high)})"
 
 
 class Snapshot(Frozen):
@@ -171,6 +171,9 @@ class History:
     grown: bool = False
     """Whether the table was not in the history before."""
 
+    unit: Unit = POINTS
+    """How scores of the board as it is now are written."""
+
     @property
     def files(self) -> dict[str, bytes]:
         """What lies in the folder, by name."""
@@ -182,7 +185,11 @@ class History:
         if len(self.snapshots) < 2:
             return []
         before, now = self.snapshots[-2:]
-        return changes(before.table, now.table)
+        return changes(before.table, now.table, self.unit_of(before.table))
+
+    def unit_of(self, table: Snapshot) -> Unit:
+        """How the scores of a snapshot are written: in the unit of the board, as long as it has these tasks."""
+        return self.unit if self.snapshots and table.tasks == self.snapshots[-1].table.tasks else POINTS
 
     @property
     def fresh(self) -> list[Change]:
@@ -315,7 +322,7 @@ def _row(entry: Entry) -> SnapshotRow:
     )
 
 
-def changes(before: Snapshot, after: Snapshot) -> list[Change]:
+def changes(before: Snapshot, after: Snapshot, unit: Unit = POINTS) -> list[Change]:
     """What differs: tasks and prices, rows come and gone, ranks, and scores whose intervals do not touch.
 
     Where the tasks differ a score is another quantity, and is not compared.
@@ -344,7 +351,7 @@ def changes(before: Snapshot, after: Snapshot) -> list[Change]:
     ]
     if before.tasks == after.tasks:
         differences += [
-            _of_row("score", row, former.score_text, row.score_text)
+            _of_row("score", row, former.score_text(unit), row.score_text(unit))
             for former, row in in_both
             if _apart(former, row)
         ]

@@ -224,7 +224,7 @@ def _with_history(site: Site, out: Path, name: str, *, several: bool) -> Site:
         if moved.snapshots and moved.snapshots[-1].table.board == site.board.title:
             former = moved
     now = snapshot_of(site.board.title, site.table, site.ledger, site.prices, site.results)
-    return replace(site, history=extended(former, now))
+    return replace(site, history=replace(extended(former, now), unit=site.table.unit))
 
 
 def _published(site: Site, index: Path, pages: int) -> Published:

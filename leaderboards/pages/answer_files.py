@@ -20,7 +20,7 @@ from leaderboards.rank.changes import mean_scores
 from leaderboards.rank.tables import Row
 from leaderboards.text import page_slug, shortened
 
-MOST_ANSWERS = 30_000
+MOST_ANSWERS = 20_000
 """Answers to the samples of a task, over arms and seeds, that the pages can show; the best arms come first."""
 
 LONGEST_ANSWER = 600

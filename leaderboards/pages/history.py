@@ -4,11 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboards.gathered import Site
-from leaderboards.history import FOLDER, MOST_KEPT, NOUNS, Change, Snapshot, StoredSnapshot, changes, summed
+from leaderboards.history import (
+    FOLDER,
+    MOST_KEPT,
+    NOUNS,
+    Change,
+    History,
+    Snapshot,
+    StoredSnapshot,
+    changes,
+    summed,
+)
 from leaderboards.links import model_href
 from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, remainder_line
 from leaderboards.pages.heads import model_names
-from leaderboards.text import MISSING, count_of
+from leaderboards.text import MISSING, Unit, count_of
 
 MOST_CHANGES = 150
 """Lines of the table of changes."""
@@ -39,7 +49,7 @@ def history_page(site: Site) -> HistoryPage:
         "What has changed" if len(snapshots) > 1 else "Nothing to compare yet",
         _lede(snapshots, latest),
         _change_grid(site, latest),
-        _snapshot_grid(snapshots),
+        _snapshot_grid(site.history),
         tuple(sorted(site.history.damaged)),
         tuple(f"{FOLDER}/{name} {why}" for name, why in sorted(site.history.refused.items())),
         MOST_KEPT,
@@ -93,9 +103,10 @@ def _items(change: Change) -> tuple[Item, ...]:
     )
 
 
-def _snapshot_grid(snapshots: Sequence[StoredSnapshot]) -> Grid:
+def _snapshot_grid(history: History) -> Grid:
+    snapshots = history.snapshots
     lines = [
-        _snapshot_line(snapshot, former)
+        _snapshot_line(snapshot, former, history.unit_of(snapshot.table))
         for former, snapshot in zip((None, *snapshots[:-1]), snapshots, strict=True)
     ]
     columns = (
@@ -109,11 +120,11 @@ def _snapshot_grid(snapshots: Sequence[StoredSnapshot]) -> Grid:
     )
 
 
-def _snapshot_line(snapshot: StoredSnapshot, former: StoredSnapshot | None) -> GridRow:
+def _snapshot_line(snapshot: StoredSnapshot, former: StoredSnapshot | None, unit: Unit) -> GridRow:
     table = snapshot.table
     place_text = "the first" if table.number == 1 else "the oldest that is kept"
     items = (
-        Item(_best(table)),
+        Item(_best(table, unit)),
         Item(count_of(len(table.rows), "row"), sort=len(table.rows)),
         Item(str(table.prices_as_of), sort=str(table.prices_as_of)),
         Item(place_text if former is None else summed(changes(former.table, table))),
@@ -121,6 +132,6 @@ def _snapshot_line(snapshot: StoredSnapshot, former: StoredSnapshot | None) -> G
     return GridRow(Head(str(table.date), f"no. {table.number}", href=f"{FOLDER}/{snapshot.name}"), items)
 
 
-def _best(snapshot: Snapshot) -> str:
+def _best(snapshot: Snapshot, unit: Unit) -> str:
     best = next((row for row in snapshot.rows if row.score is not None), None)
-    return MISSING if best is None else f"{best.label}, {best.score_text}"
+    return MISSING if best is None else f"{best.label}, {best.score_text(unit)}"

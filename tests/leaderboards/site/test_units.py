@@ -116,6 +116,21 @@ def test_two_rows_are_compared_in_the_unit_of_the_error(sites: dict[str, Path]) 
     assert difference == pytest.approx(second - first, abs=0.011)
 
 
+def test_the_history_of_an_error_is_told_in_its_unit(tmp_path: Path) -> None:
+    site = board(tmp_path, "mae", high=10.0, higher_is_better=False)
+    first = page(site, "history.html")
+    assert re.search(r"small · LoRA r16, 1\.\d\d \(1\.\d\d to 1\.\d\d\)", first), first
+    task = card("mae", high=10.0, higher_is_better=False)
+    for seed in range(3):
+        run = make_run("large", "zero_shot", task, seed)
+        write_result(tmp_path / "results", run, task, [0.5 + 0.01 * place for place in range(60)])
+    publish(tmp_path / "results", site)
+    moved = page(site, "history.html")
+    assert re.search(
+        r"score beyond noise 0\.\d\d \(0\.\d\d to 0\.\d\d\) was 2\.\d\d \(2\.\d\d to 2\.\d\d\)", moved
+    ), moved
+
+
 def test_the_task_page_says_what_always_giving_one_answer_would_be(sites: dict[str, Path]) -> None:
     assert "Ranked by mae: how near; lower is better." in page(sites["mae"], "tasks/essays.html")
 
