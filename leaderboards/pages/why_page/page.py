@@ -28,7 +28,7 @@ from leaderboards.pages.why_page.sections import (
     wordings_section,
 )
 from leaderboards.rank.analyses import RowAnalysis
-from leaderboards.text import count_of, listed, with_interval
+from leaderboards.text import POINTS, Unit, count_of, listed, with_interval
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def questions_of(record: AnalysisRecord) -> tuple[tuple[str, str], ...]:
     """What the page answers, each with the part that does."""
     parts = (
         ("Which labels are mixed up?", "confusion", bool(record.confusion)),
-        ("Is a label wrong?", "labels", labels_section(record, SampleLinks({})) is not None),
+        ("Is a label wrong?", "labels", labels_section(record, SampleLinks({}), POINTS) is not None),
         ("What is its confidence worth?", "calibration", bool(record.calibration)),
         ("Does the wording matter?", "wordings", bool(record.wordings)),
         ("How near is another answer?", "boundary", record.boundary is not None),
@@ -110,22 +110,22 @@ def _advice(task: str, finding: AnalysisFinding) -> LinkedFinding:
 
 
 def _page(analysis: RowAnalysis, links: SampleLinks) -> WhyPage:
-    record = analysis.record
+    record, unit = analysis.record, Unit.of(analysis.row.cells[analysis.record.task].card)
     return WhyPage(
         record.task,
         task_href(record.task),
         samples_href(record.task),
         _lede(record, analysis.row.label),
         tuple(
-            (title_of(arm.name), f"{with_interval(estimate_of(arm.score))}, {_seeds(arm.seeds)}")
+            (title_of(arm.name), f"{with_interval(estimate_of(arm.score), unit=unit)}, {_seeds(arm.seeds)}")
             for arm in record.arms
         ),
         advice_of(record),
-        slices_section(record, links),
-        wordings_section(record),
+        slices_section(record, links, unit),
+        wordings_section(record, unit),
         kinds_section(record.kinds, links),
         confusion_views(record, links),
-        labels_section(record, links),
+        labels_section(record, links, unit),
         calibration_section(record),
         boundary_section(record, links),
         tuple(_sample_lists(record, links)),

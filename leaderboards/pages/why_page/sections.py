@@ -22,7 +22,7 @@ from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Tone
 from leaderboards.pages.heads import METHOD_TITLES
 from leaderboards.pages.why_page.links import SampleLinks
 from leaderboards.rank.standings import SIGNIFICANT
-from leaderboards.text import MISSING, count_of, interval, p_value, points, shortened
+from leaderboards.text import MISSING, POINTS, Unit, count_of, interval, p_value, shortened
 
 DRAWN_SLICES, LISTED_SLICES = 16, 40
 DRAWN_LABELS = 12
@@ -111,7 +111,7 @@ def short(text: str) -> str:
 # Slices and wordings
 
 
-def slices_section(record: AnalysisRecord, links: SampleLinks) -> Section | None:
+def slices_section(record: AnalysisRecord, links: SampleLinks, unit: Unit) -> Section | None:
     """Score and gain on samples that have something in common; None without any."""
     if not record.slices:
         return None
@@ -125,7 +125,7 @@ def slices_section(record: AnalysisRecord, links: SampleLinks) -> Section | None
         else f"{count_of(len(record.slices), 'slice')} of the test samples, drawn by {against}. None differs "
         "from all other samples by more than chance, corrected for all slices."
     )
-    return Section(lede, _slice_grid(record, links), _slice_forest(record))
+    return Section(lede, _slice_grid(record, links, unit), _slice_forest(record, unit))
 
 
 def _is_named(sample_slice: SliceRecord) -> bool:
@@ -134,7 +134,7 @@ def _is_named(sample_slice: SliceRecord) -> bool:
     )
 
 
-def _slice_forest(record: AnalysisRecord) -> Forest | None:
+def _slice_forest(record: AnalysisRecord, unit: Unit) -> Forest | None:
     method = method_of(record.judged)
     if method is None:
         return None
@@ -144,10 +144,10 @@ def _slice_forest(record: AnalysisRecord) -> Forest | None:
         name = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
         rows.append((method, name, estimate_of(sample_slice.gain or sample_slice.score)))
     gains = all(sample_slice.gain is not None for sample_slice in record.slices[:DRAWN_SLICES])
-    return gain_forest(rows) if gains else forest(rows, chance=0.0)
+    return gain_forest(rows, unit=unit) if gains else forest(rows, chance=0.0, unit=unit)
 
 
-def _slice_grid(record: AnalysisRecord, links: SampleLinks) -> Grid:
+def _slice_grid(record: AnalysisRecord, links: SampleLinks, unit: Unit) -> Grid:
     columns = [
         Column("n", "Samples of the slice."),
         Column("Score", "On the slice, with its 95 % interval."),
@@ -165,35 +165,36 @@ def _slice_grid(record: AnalysisRecord, links: SampleLinks) -> Grid:
     for sample_slice in record.slices[:LISTED_SLICES]:
         items = [
             Item(f"{sample_slice.n:,}", sort=sample_slice.n),
-            *_against(sample_slice.score, sample_slice.rest, sample_slice.score_p, sign=False),
+            *_against(sample_slice.score, sample_slice.rest, sample_slice.score_p, unit, sign=False),
         ]
         if (
             sample_slice.gain is not None
             and sample_slice.gain_rest is not None
             and sample_slice.gain_p is not None
         ):
-            items += _against(sample_slice.gain, sample_slice.gain_rest, sample_slice.gain_p, sign=True)
+            items += _against(sample_slice.gain, sample_slice.gain_rest, sample_slice.gain_p, unit, sign=True)
         items.append(links.item(sample_slice.samples))
         lines.append(GridRow(Head(short(sample_slice.title)), tuple(items)))
     return Grid("Slices of the test samples", Column("Slice"), tuple(columns), tuple(lines))
 
 
-def _against(span: Span, rest: float, p: float, *, sign: bool) -> list[Item]:
+def _against(span: Span, rest: float, p: float, unit: Unit, *, sign: bool) -> list[Item]:
     tone = _tone(span.value - rest, p)
     return [
-        span_item(span, sign=sign, tone=tone),
-        Item(points(rest, sign=sign), sort=rest),
+        span_item(span, sign=sign, tone=tone, unit=unit),
+        Item(unit.write(rest, sign=sign), sort=rest),
         Item(p_value(p), sort=p, tone="" if p < SIGNIFICANT else "muted"),
     ]
 
 
-def span_item(span: Span, *, sign: bool = False, tone: Tone = "") -> Item:
+def span_item(span: Span, *, sign: bool = False, tone: Tone = "", unit: Unit = POINTS) -> Item:
     """A recorded mean with its interval."""
     estimate = estimate_of(span)
-    return Item(points(span.value, sign=sign), interval(estimate, sign=sign), span.value, tone=tone)
+    ends = interval(estimate, sign=sign, unit=unit)
+    return Item(unit.write(span.value, sign=sign), ends, span.value, tone=tone)
 
 
-def wordings_section(record: AnalysisRecord) -> Section | None:
+def wordings_section(record: AnalysisRecord, unit: Unit) -> Section | None:
     """What each wording costs; None with one alone."""
     if not record.wordings:
         return None
@@ -210,8 +211,13 @@ def wordings_section(record: AnalysisRecord) -> Section | None:
         GridRow(
             Head(short(wording.template)),
             (
-                span_item(wording.score),
-                span_item(wording.difference, sign=True, tone=_tone(wording.difference.value, wording.p)),
+                span_item(wording.score, unit=unit),
+                span_item(
+                    wording.difference,
+                    sign=True,
+                    tone=_tone(wording.difference.value, wording.p),
+                    unit=unit,
+                ),
                 Item(p_value(wording.p), sort=wording.p, tone="" if wording.p < SIGNIFICANT else "muted"),
             ),
         )
@@ -219,7 +225,9 @@ def wordings_section(record: AnalysisRecord) -> Section | None:
     )
     grid = Grid("Wordings against each other", Column("Wording"), columns, lines)
     short_rows = [(row_method, name[:LONGEST_NAME], estimate) for row_method, name, estimate in rows]
-    return Section("Each wording against the others.", grid, gain_forest(short_rows) if short_rows else None)
+    return Section(
+        "Each wording against the others.", grid, gain_forest(short_rows, unit=unit) if short_rows else None
+    )
 
 
 def _tone(value: float, p: float) -> Tone:
@@ -330,7 +338,7 @@ def _matrix(record: ConfusionRecord, anchors: Mapping[tuple[str, str], str]) -> 
 # Labels
 
 
-def labels_section(record: AnalysisRecord, links: SampleLinks) -> LabelsSection | None:
+def labels_section(record: AnalysisRecord, links: SampleLinks, unit: Unit) -> LabelsSection | None:
     """Samples whose label is probably wrong; None where nothing is suspected."""
     labels = record.labels
     if labels is None:
@@ -365,7 +373,7 @@ def labels_section(record: AnalysisRecord, links: SampleLinks) -> LabelsSection 
         ),
     )
     grid = Grid("Probable label errors", Column("Sample"), columns, lines)
-    return LabelsSection(_labels_lede(labels), grid, _corrected(labels))
+    return LabelsSection(_labels_lede(labels), grid, _corrected(labels, unit))
 
 
 def _labels_lede(labels: LabelErrors) -> str:
@@ -386,16 +394,16 @@ def _labels_lede(labels: LabelErrors) -> str:
     )
 
 
-def _corrected(labels: LabelErrors) -> Grid | None:
+def _corrected(labels: LabelErrors, unit: Unit) -> Grid | None:
     if not labels.scores:
         return None
     lines = tuple(
         GridRow(
             Head(title_of(score.arm)),
             (
-                Item(points(score.now), sort=score.now),
-                Item(points(score.corrected), sort=score.corrected),
-                Item(points(score.corrected - score.now, sign=True), sort=score.corrected - score.now),
+                Item(unit.write(score.now), sort=score.now),
+                Item(unit.write(score.corrected), sort=score.corrected),
+                Item(unit.write(score.corrected - score.now, sign=True), sort=score.corrected - score.now),
             ),
         )
         for score in labels.scores

@@ -12,7 +12,7 @@ FOCUS = """() => {
   const style = getComputedStyle(drawn);
   const box = drawn.getBoundingClientRect();
   return {
-    name: one.getAttribute("aria-label") || one.innerText || one.labels?.[0]?.innerText || one.value || "",
+    name: one.getAttribute("aria-label") || one.innerText || one.labels?.[0]?.innerText || one.value || one.title || "",
     tag: one.tagName,
     outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1,
     width: box.width, height: box.height,

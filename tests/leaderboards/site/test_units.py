@@ -9,7 +9,9 @@ import pytest
 from numpy.random import default_rng
 from synthetic import make_run, task_card, write_result
 
+from harness.analysis.analyse import analyse_arm
 from harness.analysis.arms import compare
+from harness.analysis.choose import arms_among, chosen_arms
 from harness.records.result import Result
 from harness.records.scores import MetricCard, TaskCard
 from harness.records.store import read_results
@@ -45,7 +47,9 @@ def board(folder: Path, name: str, *, high: float, higher_is_better: bool) -> Pa
                 default_rng([seed, len(arm[1]), len(arm[0])]).beta(20 * mean, 20 * (1 - mean), 60).round(3)
             )
             scores: Sequence[float] = closeness if higher_is_better else (high * (1 - closeness)).round(3)
-            write_result(folder / "results", make_run(*arm, task, seed), task, list(scores))  # type: ignore[arg-type]
+            channels = [json.dumps({"channel": ("mail", "chat")[place % 2]}) for place in range(60)]
+            columns = {"metadata": channels}
+            write_result(folder / "results", make_run(*arm, task, seed), task, list(scores), columns=columns)  # type: ignore[arg-type]
     publish(folder / "results", folder / "site")
     return folder / "site"
 
@@ -129,6 +133,20 @@ def test_the_history_of_an_error_is_told_in_its_unit(tmp_path: Path) -> None:
     assert re.search(
         r"score beyond noise 0\.\d\d \(0\.\d\d to 0\.\d\d\) was 2\.\d\d \(2\.\d\d to 2\.\d\d\)", moved
     ), moved
+
+
+def test_why_an_arm_errs_is_told_in_the_unit_of_its_error(tmp_path: Path) -> None:
+    site = board(tmp_path, "mae", high=10.0, higher_is_better=False)
+    results = tmp_path / "results"
+    for arm in chosen_arms(arms_among(read_results(results)), ["small/lora"], results):
+        analyse_arm(results, arm)
+    publish(results, site)
+    text = page(site, "why/essays.html")
+    arms = re.findall(r"(?:Zero-shot|Few-shot|LoRA) (\d\.\d\d) \((\d\.\d\d)–(\d\.\d\d)\), seeds", text)
+    assert len(arms) == 3 and all(low < value < high for value, low, high in arms)
+    slices = text.partition("Slices of the test samples")[2].partition("Kinds of error")[0]
+    assert re.search(r"\+\d\.\d\d to \+\d\.\d\d", slices)
+    assert not re.search(r"\b\d\d\.\d\b", slices), slices
 
 
 def test_the_task_page_says_what_always_giving_one_answer_would_be(sites: dict[str, Path]) -> None:
