@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a prompt: tokens from `begin` up to, and without, `end`."""
+    """A part of a prompt: tokens from `begin` up to, and without, `end`. Several may share a name."""
 
     name: str
     begin: int
@@ -17,11 +17,11 @@ class Segment:
 def segments_of(
     tokenizer: Any, text: str, token_ids: Sequence[int], named: Sequence[tuple[str, str]]
 ) -> tuple[Segment, ...]:
-    """The tokens that hold any character of each named text, which is looked for from the end of the prompt:
-    what is asked comes after its demonstrations.
+    """The tokens of each named text, which stand in the prompt in this order. A token over the end of two
+    belongs to the one with its last character that is no space.
 
-    Empty for a tokenizer that does not say where its tokens stand, or one that encodes the text otherwise
-    than the prompt was.
+    Texts that are not found after the one before are left out. Empty for a tokenizer that does not say where
+    its tokens stand, or one that encodes the text otherwise than the prompt was.
     """
     if not tokenizer.is_fast:
         return ()
@@ -31,13 +31,17 @@ def segments_of(
     # What the tokenizer puts before every text has no characters in it.
     if before < 0 or list(token_ids[before:]) != list(ids):
         return ()
-    segments = []
+    lasts = [first + max(len(text[first:last].rstrip()), 1) - 1 for first, last in offsets]
+    segments, searched = [], 0
     for name, part in named:
-        start = text.rfind(part) if part else -1
+        start = text.find(part, searched) if part.strip() else -1
         if start < 0:
             continue
+        searched = start + len(part)
         places = [
-            place for place, (first, last) in enumerate(offsets) if first < start + len(part) and last > start
+            place
+            for place, ((first, last), spoken) in enumerate(zip(offsets, lasts, strict=True))
+            if first < last and start <= spoken < searched
         ]
         if places:
             segments.append(Segment(name, before + places[0], before + places[-1] + 1))
