@@ -1,5 +1,6 @@
 """What to change next, in sentences: only what is more than chance, the most useful first."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -7,6 +8,7 @@ from itertools import chain
 import numpy as np
 from scipy import special
 
+from harness.analysis.prompt_parts import INSTRUCTION, SYSTEM
 from harness.analysis.slices import FoundSlice
 from harness.records.analysis import (
     AnalysisFinding,
@@ -19,6 +21,7 @@ from harness.records.analysis import (
     SuspectRecord,
     WordingRecord,
 )
+from harness.records.attention import ArmLook, AttentionRecord
 from harness.statistics import holm, score
 
 SIGNIFICANT = 0.05
@@ -29,6 +32,15 @@ label."""
 
 MUCH = 0.02
 """Share of answers that may be wrong in a way that a setting mends, before it is worth a sentence."""
+
+NEXT_TO_NOTHING = 0.05
+"""Natural logarithms that an answer may lose or win without a part of its prompt that is hardly read."""
+
+WORTH_MUCH = 0.5
+"""Natural logarithms that an answer loses without a part that it depends on."""
+
+LEAST_LOOKED = 20
+"""Samples from which on that is said."""
 
 SURPLUS = 0.03
 """Difference of confidence and accuracy that may be left."""
@@ -74,6 +86,7 @@ class Parts:
 
     calibration: CalibrationRecord | None
     boundary: BoundaryRecord | None = None
+    attention: AttentionRecord | None = None
     arm: str = ""
     """The name of the judged arm."""
 
@@ -113,9 +126,32 @@ def findings_of(parts: Parts) -> tuple[AnalysisFinding, ...]:
         findings += _of_confusion(parts.confusion)
     if "calibration" in significant and parts.calibration is not None:
         findings += _of_calibration(parts.calibration)
+    if parts.attention is not None and parts.tuned:
+        findings += _of_attention(parts.attention.arms[-1])
     if parts.boundary is not None:
         findings += _of_boundary(parts.boundary, parts.arm, tuned=parts.tuned)
     return tuple(findings)
+
+
+def _of_attention(look: ArmLook) -> Iterator[AnalysisFinding]:
+    """Parts of the prompt that a fine-tune does without: their worth to the right answer is shown to be next
+    to nothing, where another part is worth much: noise passes neither."""
+    if all(segment.lost_low < WORTH_MUCH for segment in look.segments):
+        return
+    for segment in look.segments:
+        is_optional = segment.name in (SYSTEM, INSTRUCTION) and segment.n >= LEAST_LOOKED
+        if is_optional and max(-segment.lost_low, segment.lost_high) < NEXT_TO_NOTHING:
+            yield AnalysisFinding(
+                evidence="attention",
+                sentence=f"The fine-tune hardly reads its {segment.name}, {segment.tokens:.0%} of the prompt: "
+                f"without it, a right answer is {_times(segment.lost)} as likely. A shorter prompt, tuned and "
+                "scored anew, would cost less.",
+            )
+
+
+def _times(lost: float) -> str:
+    """`0.98 times`: what is left of a probability."""
+    return f"{math.exp(-lost):.2f} times"
 
 
 def _p_values(record: SliceRecord) -> list[float]:

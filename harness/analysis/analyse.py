@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.analysis.advice import Parts, findings_of
 from harness.analysis.arms import ArmAnswers, ArmComparison, compare
+from harness.analysis.attention import look_at
 from harness.analysis.boundary import boundary_of, reread
 from harness.analysis.calibration import calibration_of
 from harness.analysis.changes import samples_to_see
@@ -34,8 +35,10 @@ from harness.records.analysis import (
     AnalysedArm,
     AnalysisFinding,
     AnalysisRecord,
+    PassRecord,
     digests_of,
 )
+from harness.records.attention import AttentionRecord
 from harness.records.result import Result
 from harness.records.store import atomic_write, read_record, write_record
 from harness.statistics import score
@@ -81,16 +84,19 @@ def analyse_arm(
         return Analysed(arm, former, made_now=False, unread=unread if not former.read_by else "")
     comparison = compare(results, arm.arms, fields=source.fields)
     reread_arms: Sequence[RereadArm] = ()
+    looked: Looked = None, ()
     if inspector is not None and read_by:
         try:
             reread_arms = _reread(comparison, source, inspector)
+            looked = _looked(comparison, source, inspector)
         except UserError as error:
-            unread, read_by = str(error), ""
-    record = analysis_of(comparison, source.analyses, reread_arms, made_of=made_of, made_by=made_by)
+            unread, read_by, reread_arms = str(error), "", ()
+    record = analysis_of(comparison, source.analyses, reread_arms, looked, made_of=made_of, made_by=made_by)
     if read_by:
         record = record.model_copy(update={"read_by": read_by})
     elif former is not None and former.read_by:
-        record = record.model_copy(update={"boundary": former.boundary, "read_by": former.read_by})
+        kept = ("boundary", "attention", "attention_passes", "read_by")
+        record = record.model_copy(update={name: getattr(former, name) for name in kept})
         unread = ""
     _write_samples(path.with_name(ANALYSED_SAMPLES), comparison, record)
     write_record(path, record)  # last, so that its existence means that both files are of this analysis
@@ -117,10 +123,19 @@ def _reread(comparison: ArmComparison, source: TaskSource, inspector: Inspector)
     return () if task is None else reread(comparison, task, inspector)
 
 
+Looked = tuple[AttentionRecord | None, Sequence[PassRecord]]
+"""Where answers look, and the passes that told it."""
+
+
+def _looked(comparison: ArmComparison, source: TaskSource, inspector: Inspector) -> Looked:
+    return (None, ()) if source.loaded is None else look_at(comparison, source.loaded, inspector)
+
+
 def analysis_of(
     comparison: ArmComparison,
     analyses: Sequence[Analysis] = (),
     reread_arms: Sequence[RereadArm] = (),
+    looked: Looked = (None, ()),
     *,
     made_of: Mapping[str, str] = MappingProxyType({}),
     made_by: str = "",
@@ -146,6 +161,7 @@ def analysis_of(
         ids=comparison.ids,
         boundary=boundary,
         arm=judged.name,
+        attention=looked[0],
         tuned=bool(judged.results[0].trainings),
     )
     return AnalysisRecord(
@@ -165,6 +181,8 @@ def analysis_of(
         labels=labels,
         calibration=calibration,
         boundary=boundary,
+        attention=looked[0],
+        attention_passes=tuple(looked[1]),
         to_see=samples_to_see(comparison),
         more=tuple(table.record for table in tables),
         findings=(*findings_of(parts), *own_findings),

@@ -20,17 +20,16 @@ from numpy.typing import NDArray
 from harness.inspection.arm import LoadedArm, PassSample
 from harness.inspection.boundary import is_out_of_memory
 from harness.inspection.reading import SampleReading
+from harness.inspection.segments import token_texts
 
 Numbers = NDArray[np.float32]
 
 MOST_ATTENTION_BYTES = 2**30
 """Of the attentions of one sample, all layers and heads, which are held at once."""
 
-OCCLUDED_TOKEN_BY_TOKEN = 8
-"""Samples, the first ones, of which every single token is hidden in turn."""
-
-MOST_TOKENS_ALONE = 512
-"""Tokens of a prompt up to which that is done."""
+TOKEN_BY_TOKEN = 60_000
+"""Tokens that a pass may read to hide every single token of some samples in turn, the first ones: as many of
+them as there is room for."""
 
 TOKENS_AT_ONCE = 8192
 """In the rows of a batch of which each hides something else."""
@@ -45,20 +44,21 @@ def read_attention(arm: LoadedArm, samples: Sequence[tuple[int, PassSample]]) ->
 
     `attention` (L × H × G) and `rollout` (T), what the answer's position looks at, in shares that sum to 1
     over the tokens; `gradient` (T), gradient × input; `occlusion` (G), and of the first samples
-    `token_occlusion` (T), the log-probability that the answer loses without those tokens; `logprob`, what it
-    has with all; `tokens`, their ids. Of a model that tells no attentions the first two are missing.
+    `token_occlusion` (T), the log-probability that the answer loses without those tokens, with `tokens` (T),
+    what each adds to the text; `logprob`, what it has with all; `segments` (G × T), which tokens each has. Of a model
+    that tells no attentions the first two are missing.
     """
     arm.model.requires_grad_(False)
-    mean = mean_embedding(arm.model)
-    for number, (place, sample) in enumerate(samples):
+    mean, room = mean_embedding(arm.model), TOKEN_BY_TOKEN
+    for place, sample in samples:
+        tokens, answer = sample.question.tokens, sample.question.answer_tokens[0]
+        room -= len(tokens) * (len(tokens) + len(answer))
         try:
-            arrays = _arrays(arm, sample, mean, each_token=number < OCCLUDED_TOKEN_BY_TOKEN)
-            yield SampleReading(place, arrays)
+            yield SampleReading(place, _arrays(arm, sample, mean, each_token=room >= 0))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            tokens = len(sample.question.tokens)
-            yield SampleReading(place, error=f"there is no memory for its {tokens:,} tokens at once")
+            yield SampleReading(place, error=f"there is no memory for its {len(tokens):,} tokens at once")
 
 
 def segment_names(sample: PassSample) -> list[str]:
@@ -71,7 +71,7 @@ def _arrays(
 ) -> dict[str, NDArray[Any]]:
     prompt, answer = sample.question.tokens, sample.question.answer_tokens[0]
     masks = _masks(sample)
-    arrays: dict[str, NDArray[Any]] = {"tokens": np.array(prompt)}
+    arrays: dict[str, NDArray[Any]] = {"segments": masks}
     attentions = _attentions(arm, prompt)
     if attentions is not None:
         looked = attentions[:, :, -1, :]
@@ -80,7 +80,9 @@ def _arrays(
     logprob, gradient = _gradient(arm, prompt, answer, mean)
     arrays |= {"logprob": np.array(logprob), "gradient": gradient}
     arrays["occlusion"] = logprob - _without(arm, prompt, answer, masks, mean)
-    if each_token and len(prompt) <= MOST_TOKENS_ALONE:
+    if each_token:
+        texts = [text.replace("\0", "\ufffd") for text in token_texts(arm.tokenizer, prompt)]
+        arrays["tokens"] = np.array(texts, dtype=np.str_)  # which drops zeros at the end of a text
         alone = np.eye(len(prompt), dtype=np.bool_)
         arrays["token_occlusion"] = logprob - _without(arm, prompt, answer, alone, mean)
     return arrays

@@ -14,6 +14,18 @@ class Segment:
     end: int
 
 
+def token_texts(tokenizer: Any, token_ids: Sequence[int]) -> list[str]:
+    """What each token adds to the text; a character that several tokens make stands at the last of them. It
+    takes time with the square of their number."""
+    texts, known = [], ""
+    for end in range(1, len(token_ids) + 1):
+        # Bytes of a character that is not whole yet are no text.
+        text = tokenizer.decode(list(token_ids[:end])).rstrip("\ufffd")
+        texts.append(text[len(known) :])
+        known = text if len(text) > len(known) else known
+    return texts
+
+
 def segments_of(
     tokenizer: Any, text: str, token_ids: Sequence[int], named: Sequence[tuple[str, str]]
 ) -> tuple[Segment, ...]:

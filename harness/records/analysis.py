@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from harness.foreign import MOST_PREDICTIONS, ForeignFileError, open_regular
+from harness.records.attention import AttentionRecord
 from harness.records.fields import Amount, Count, Finite, Share, record_part
 from harness.records.predictions import PREDICTIONS
 from harness.records.result import Result
@@ -31,7 +32,16 @@ ERROR_KINDS = (
 """Kinds of wrong answers, in the order in which they are drawn. A wrong answer has one of them."""
 
 Evidence = Literal[
-    "slices", "wordings", "kinds", "confusion", "labels", "calibration", "boundary", "changes", "more"
+    "slices",
+    "wordings",
+    "kinds",
+    "confusion",
+    "labels",
+    "calibration",
+    "boundary",
+    "attention",
+    "changes",
+    "more",
 ]
 """The part of an analysis that shows what a finding says, and its anchor on a page."""
 
@@ -551,6 +561,10 @@ class AnalysisRecord(Frozen):
     labels: LabelErrors | None = None
     calibration: tuple[CalibrationRecord, ...] = ()
     boundary: BoundaryRecord | None = None
+    attention: AttentionRecord | None = None
+    attention_passes: tuple[PassRecord, ...] = ()
+    """What reading it took."""
+
     read_by: str = ""
     """The digest of the weights and settings that passes of weights were made with; empty without any."""
 

@@ -18,7 +18,7 @@ from harness.engines.weighing import ChoiceReader
 from harness.inspection import attention
 from harness.inspection.arm import LoadedArm, load_arm, read_samples
 from harness.inspection.attention import mean_embedding, read_attention, rollout, segment_names
-from harness.inspection.segments import segments_of
+from harness.inspection.segments import segments_of, token_texts
 from harness.task import PromptSet, Sample
 from harness.task.prompts import prompt_row
 from harness.workers.jobs import PassJob
@@ -64,8 +64,15 @@ class KnownSample:
         self.segments = ()
 
 
+class Numbered:
+    """Writes tokens as their numbers."""
+
+    def decode(self, token_ids: list[int]) -> str:
+        return "".join(f"<{token}>" for token in token_ids)
+
+
 def read(model: PreTrainedModel, tokens: list[int], answer: int) -> dict[str, Any]:
-    arm = LoadedArm(model, None, 128, ChoiceReader(model, 0))
+    arm = LoadedArm(model, Numbered(), 128, ChoiceReader(model, 0))
     (reading,) = read_attention(arm, [(0, KnownSample(tokens, answer))])  # type: ignore[list-item]
     assert not reading.error
     return dict(reading.arrays)
@@ -85,6 +92,7 @@ def test_all_three_measures_find_the_token_that_decides(place: int, key: int, an
         others = np.delete(np.abs(looked), place)
         assert np.abs(looked[place]) > 5 * others.max(), name
     assert arrays["attention"].shape == (1, 1, 0)
+    assert arrays["tokens"].tolist() == [f"<{token}>" for token in tokens]
     # Without its key the answer is one of twelve.
     without = arrays["logprob"] - arrays["token_occlusion"][place]
     assert without == pytest.approx(-np.log(12), abs=0.05)
@@ -140,7 +148,7 @@ def test_a_model_without_attentions_has_the_rest(tmp_path: Path) -> None:
 
 def test_attentions_that_memory_should_not_hold_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "MOST_ATTENTION_BYTES", 4 * 10**2)
-    monkeypatch.setattr(attention, "MOST_TOKENS_ALONE", 10)
+    monkeypatch.setattr(attention, "TOKEN_BY_TOKEN", 10 * 11)
     assert "rollout" in read(known_model(), [FILLER] * 10, LEFT)
     beyond = read(known_model(), [FILLER] * 11, LEFT)
     assert "rollout" not in beyond and "token_occlusion" not in beyond
@@ -184,3 +192,10 @@ def test_shares_of_segments_come_with_a_real_job(tmp_path: Path, qwen3: Path) ->
         for segment in read_sample.segments
     }
     assert all(len(part) for part in masked.values())
+
+
+@pytest.mark.parametrize("kind", ["bytes, GPT-2", "bytes, Llama 3", "SentencePiece, first", "Unigram"])
+def test_texts_of_tokens_add_up_to_the_prompt(kind: str) -> None:
+    tokenizer = home_made(kind)
+    ids = tokenizer("Is the lamp red? 東京 – naïve 🎈\nno", add_special_tokens=False)["input_ids"]
+    assert "".join(token_texts(tokenizer, ids)) == tokenizer.decode(ids)
