@@ -98,7 +98,7 @@ def boundary_section(record: AnalysisRecord, links: SampleLinks) -> BoundarySect
         _maps(record, boundary, links),
         _ambiguous(boundary, links),
         _flips(boundary, links),
-        _cost(boundary.passes, boundary.agreement),
+        cost_of_passes(boundary.passes, boundary.agreement),
     )
 
 
@@ -393,7 +393,8 @@ def _flips_grid(boundary: BoundaryRecord, links: SampleLinks) -> Grid | None:
 # What it took
 
 
-def _cost(passes: Sequence[PassRecord], agreement: float | None) -> str:
+def cost_of_passes(passes: Sequence[PassRecord], agreement: float | None) -> str:
+    """What passes of weights took, in sentences; `agreement`: see `BoundaryRecord`."""
     if not passes:
         return ""
     prompts, seconds = sum(one.samples for one in passes), sum(one.seconds for one in passes)

@@ -10,6 +10,7 @@ from leaderboards.pages.answers import sample_hrefs
 from leaderboards.pages.arms import Arms
 from leaderboards.pages.grid import Grid, Pairs
 from leaderboards.pages.kinds import Page
+from leaderboards.pages.why_page.attention import AttentionSection, attention_section
 from leaderboards.pages.why_page.boundary import BoundarySection, boundary_section
 from leaderboards.pages.why_page.confidence import CalibrationSection, calibration_section
 from leaderboards.pages.why_page.links import SampleLinks
@@ -76,6 +77,7 @@ class WhyPage:
     labels: LabelsSection | None
     calibration: CalibrationSection | None
     boundary: BoundarySection | None
+    attention: AttentionSection | None
     samples: tuple[SampleList, ...]
     more: tuple[OwnView, ...]
 
@@ -128,6 +130,7 @@ def _page(analysis: RowAnalysis, links: SampleLinks) -> WhyPage:
         labels_section(record, links, unit),
         calibration_section(record),
         boundary_section(record, links),
+        attention_section(record, links),
         tuple(_sample_lists(record, links)),
         tuple(OwnView(table.name, table.description, own_grid(table), table.error) for table in record.more),
     )
