@@ -15,6 +15,15 @@ from harness.analysis.choose import arms_among, chosen_arms
 from harness.analysis.margins import WeighedSample
 from harness.analysis.reread import Changed, RereadArm, weighed_sample
 from harness.records.analysis import ANALYSIS, PassRecord
+from harness.records.attention import (
+    Agreement,
+    ArmLook,
+    AttentionRecord,
+    HeadLook,
+    SegmentLook,
+    TintedSample,
+    TokenLook,
+)
 from harness.records.store import read_results, write_record
 from harness.sweep.methods import Method
 
@@ -40,7 +49,12 @@ def write_explained(results: Path, *, samples: int = 240) -> None:
             comparison = compare(results, arm.arms)
             read = [_read_anew(generator, one) for one in _weighed(comparison)]
             boundary = boundary_of(comparison, read)
-            write_record(results / arm.folder / ANALYSIS, record.model_copy(update={"boundary": boundary}))
+            read_anew = {
+                "boundary": boundary,
+                "attention": _looks(generator),
+                "attention_passes": (LOOK_COST,),
+            }
+            write_record(results / arm.folder / ANALYSIS, record.model_copy(update=read_anew))
 
 
 def _weighed(comparison: ArmComparison) -> list[tuple[str, tuple[WeighedSample, ...]]]:
@@ -91,6 +105,70 @@ def _read_anew(generator: np.random.Generator, arm: tuple[str, tuple[WeighedSamp
         changed=tuple(changed),
         edited=40,
         passes=(cost,),
+    )
+
+
+LOOK_COST = PassRecord(
+    reading="attention", arm="lora", samples=32, prompt_tokens=2_000, failed=0, device="an invented CPU",
+    dtype="float32", load_seconds=1.5, seconds=20.0, peak_memory_bytes=10**9,
+)  # fmt: skip
+
+PARTS = ("instruction", "{text}", "a field with a name that is <b>long</b>", "marker")
+TOKENS = ("<s>", "Which", " team", "?\n", "The", " <b>", " printer", "\n", "Answer", ":")
+
+
+def _looks(generator: np.random.Generator) -> AttentionRecord:
+    """Invented looks of three arms at four parts, through 30 layers, and two samples token by token."""
+    return AttentionRecord(
+        arms=tuple(_look(generator, name, place) for place, (name, _) in enumerate(ARMS)),
+        samples=tuple(
+            TintedSample(
+                sample=f"sample-{place}",
+                target=TEAMS[place],
+                tokens=TOKENS,
+                arms=tuple(
+                    TokenLook(
+                        arm=arm,
+                        logprob=-0.3,
+                        attention=tuple(generator.dirichlet(np.ones(len(TOKENS))).tolist()),
+                        occlusion=tuple(generator.normal(0, 1, len(TOKENS)).tolist()),
+                        gradient=tuple(generator.normal(0, 1, len(TOKENS)).tolist()),
+                    )
+                    for arm in ("zero_shot", "lora")
+                ),
+            )
+            for place in range(2)
+        ),
+    )
+
+
+def _look(generator: np.random.Generator, arm: Method, place: int) -> ArmLook:
+    layers = generator.dirichlet(np.ones(len(PARTS) + 1), 30)
+    lost = (0.02, 2.5, 0.4, -0.1)
+    return ArmLook(
+        arm=arm,
+        n=32,
+        layers=30,
+        heads=9,
+        segments=tuple(
+            SegmentLook(
+                name=name,
+                tokens=0.2,
+                attention=float(layers[:, number].mean()),
+                n=32,
+                lost=lost[number],
+                lost_low=lost[number] - 0.02,
+                lost_high=lost[number] + 0.02,
+                by_layer=tuple(layers[:, number].tolist()),
+            )
+            for number, name in enumerate(PARTS)
+        ),
+        most_of=tuple(
+            HeadLook(layer=3, head=number, segment=name, share=0.5) for number, name in enumerate(PARTS)
+        ),
+        agreements=(Agreement(first="attention", second="occlusion", correlation=0.3 + 0.2 * place, n=8),),
+        copied=0.5 if arm == "few_shot" else None,
+        copied_by_chance=0.25 if arm == "few_shot" else None,
     )
 
 

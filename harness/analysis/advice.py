@@ -145,7 +145,7 @@ def _of_attention(look: ArmLook) -> Iterator[AnalysisFinding]:
                 evidence="attention",
                 sentence=f"The fine-tune hardly reads its {segment.name}, {segment.tokens:.0%} of the prompt: "
                 f"without it, a right answer is {_times(segment.lost)} as likely. A shorter prompt, tuned and "
-                "scored anew, would cost less.",
+                "scored anew, would cost less",
             )
 
 

@@ -26,7 +26,7 @@ def looks_map(look: ArmLook, title: str) -> Matrix | None:
     bands = _bands(look.layers)
     names = [_band_name(band) for band in bands]
     columns = [_short(segment.name) for segment in segments]
-    left = LETTER * max(map(letters_wide, names)) + 14
+    left = round(LETTER * max(map(letters_wide, names))) + 14
     # Names of columns rise at 45 degrees below the map.
     foot = 0.72 * LETTER * max(map(letters_wide, columns)) + 26
     bottom = 8 + SIDE * len(bands)

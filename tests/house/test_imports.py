@@ -56,7 +56,7 @@ HOLDS_A_MODEL |= {
     f"harness.training.{name}"
     for name in ("__main__", "batches", "judge", "meta", "soup", "trainer", "tuners")
 }
-HOLDS_A_MODEL |= {f"harness.inspection.{name}" for name in ("__main__", "arm", "boundary")}
+HOLDS_A_MODEL |= {f"harness.inspection.{name}" for name in ("__main__", "arm", "attention", "boundary")}
 HOLDS_A_MODEL |= {"harness.toys.build", "harness.preflight.__main__", "harness.preflight.architecture"}
 """The only modules that import a model library at the top; others may inside a function, where it is used."""
 
