@@ -31,9 +31,21 @@ ColumnName = Literal[
 COLUMNS: tuple[ColumnName, ...] = get_args(ColumnName)
 """The columns that a board file may choose from."""
 
-DEFAULT_COLUMNS = tuple(name for name in COLUMNS if name not in ("win_rate", "mean_rank"))
-"""The columns of a board that chooses none. Win rate and mean rank change when another row is listed, so a
-board has to ask for them."""
+DEFAULT_COLUMNS: tuple[ColumnName, ...] = (
+    "score",
+    "few_shot",
+    "zero_shot",
+    "train",
+    "serve",
+    "worth_it",
+    "guard",
+    "labels",
+    "break_even",
+    "seeds",
+    "n",
+)
+"""The columns of a board that chooses none: those that decide come first, for the first seven are shown at
+once. Win rate and mean rank change when another row is listed, so a board has to ask for them."""
 
 
 class ScenarioTable(Frozen):
@@ -85,7 +97,8 @@ class Board(Frozen):
     scores then vary, too."""
 
     columns: tuple[str, ...] = Field(default=DEFAULT_COLUMNS, min_length=1)
-    """The columns of the ranking, in the order they are shown."""
+    """The columns of the ranking, in the order they are shown: the first seven at once, the others where a
+    reader asks for more."""
 
     scenario: ScenarioTable = ScenarioTable()
     """How the models will be used."""

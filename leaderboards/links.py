@@ -5,6 +5,9 @@ from harness.sweep.methods import Method
 from leaderboards.rank.tables import Row
 from leaderboards.text import page_slug
 
+LISTS = ("tasks.html", "models.html", "methods.html")
+"""Pages that list what has a page of its own in a folder."""
+
 
 def task_href(name: str) -> str:
     """The page of a task."""

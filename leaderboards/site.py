@@ -23,6 +23,7 @@ from leaderboards.money.prices import SHIPPED_PRICES
 from leaderboards.pages.contents import PAGES
 from leaderboards.pages.front import BoardView, FrontPage, board_view
 from leaderboards.pages.kinds import PagesBySubject, PagesOfWorkers
+from leaderboards.pages.navigation import Navigation, navigation
 from leaderboards.text import slug
 from leaderboards.write.address import check_address, sitemaps
 from leaderboards.write.cache import Cache
@@ -106,7 +107,7 @@ def publish(
 
     `board` is a board file or a folder with a `board.toml`; `prices` replaces the shipped prices; `url` is
     where the site will be, for what needs whole addresses; `means` make it faster, and change nothing in the
-    pages. A file that cannot be read is named in a warning and on the first page. Raises `UserError` where
+    pages. A file that cannot be read is named in a warning and on the page of problems. Raises `UserError` where
     there is nothing to publish, where a file given here is faulty, or where `out` holds something that is not
     a site or is being published to.
     """
@@ -124,7 +125,7 @@ def publish(
         with replacing(target) as folder, workers:
             former = FormerPages.of(target, cache, folder)
             pages = _write_board(site, Place(folder, address=address), prices, former, scores)
-            pages += _finish(folder, address)
+            pages += _finish(folder, address, navigation(site))
         scores.keep(results)
         levels.keep()
         former.keep(cache)
@@ -255,6 +256,7 @@ def _write_board(
 def _write_pages(site: Site, place: Place, former: FormerPages, scores: ScoreReader) -> int:
     shared: dict[str, Any] = {
         "board": site.board,
+        "navigation": navigation(site),
         "prices_as_of": str(site.prices.as_of),
         "versions": _versions(site.results),
     }
@@ -294,11 +296,14 @@ def _versions(results: Iterable[Result]) -> str:
     return ", ".join(sorted({result.provenance.gainboard for result in results}))
 
 
-def _finish(folder: Path, address: str) -> int:
-    """Write what a site has once, in its root; returns the number of pages among it."""
+def _finish(folder: Path, address: str, links: Navigation | None = None) -> int:
+    """Write what a site has once, in its root; returns the number of pages among it. `links`: those of the
+    one board of the site."""
     pages = [path.relative_to(folder).as_posix() for path in folder.rglob("*.html")] if address else []
     # It is shown in place of a page at any depth, from where only the whole path leads home.
-    Renderer(Place(folder)).write("404.html", "404.html", None, root=urlsplit(address).path)
+    Renderer(Place(folder), {"navigation": links}).write(
+        "404.html", "404.html", None, root=urlsplit(address).path
+    )
     if not (folder / "static").exists():
         shutil.copytree(_PACKAGE / "static", folder / "static")
     for name, text in sitemaps(address, sorted(pages)).items():

@@ -157,6 +157,8 @@ class Showcase:
             "index": self.site / "index.html",
             "cost": self.site / "cost.html",
             "compare": self.site / "compare.html",
+            "problems": self.site / "problems.html",
+            "list": self.site / "models.html",
             "history": self.site / "history.html",
             "methodology": self.site / "methodology.html",
             "missing": self.site / "404.html",

@@ -22,6 +22,12 @@ def row(published: Published, candidate: str, method: str) -> dict[str, Any]:
     return found
 
 
+def problems(published: Published) -> str:
+    """What the page of problems says; nothing where a board has none."""
+    page = published.index.with_name("problems.html")
+    return Text(page).text if page.exists() else ""
+
+
 class Text(HTMLParser):
     """The words of a page, or of a part of one, and its tags with their attributes."""
 

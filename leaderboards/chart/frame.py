@@ -36,3 +36,5 @@ class Label:
     y: float
     text: str
     anchor: str
+    leader: str = ""
+    """The path of a line from the mark that it names; empty where none is drawn."""

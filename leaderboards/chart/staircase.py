@@ -3,24 +3,34 @@ inline SVG."""
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.sweep.methods import METHODS, Method
 from leaderboards.chart.axes import LinearAxis, even_steps, nice_range
-from leaderboards.chart.frame import LETTER, Frame, Label, Tick
+from leaderboards.chart.frame import Frame, Label, Tick
+from leaderboards.chart.labels import Box, Named, place_labels
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.rank.baselines import UNTUNED, Key
 from leaderboards.rank.tables import Row, Table
-from leaderboards.text import Unit, chart_label, duration, letters_wide, usd, with_interval
+from leaderboards.text import Unit, chart_label, duration, round_usd, usd, with_interval
 
 _ROUND = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0)
 _ROUND_HOURS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 ROUND_TIMES = (*_ROUND, *(60 * size for size in _ROUND), *(3600 * size for size in _ROUND_HOURS))
 """Seconds that make round labels on an axis."""
 
-LONGEST_LABEL = 34
-"""Letters of a candidate's name in the staircase."""
+
+MOST_NAMED = 8
+"""Marks with a name beside them; all have one that a pointer or a screen reader finds."""
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """The 95 % interval of a mark's score, from its upper to its lower end."""
+
+    top: float
+    bottom: float
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,11 @@ class ChartMark:
     """What its tooltip says."""
 
     frontier: bool = False
+    href: str = ""
+    """Where it leads."""
+
+    whisker: Whisker | None = None
+    """Of the marks that matter most."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +63,8 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Staircase:
-    """Score against training cost: the non-dominated set as a staircase, and how far tuning moved each
-    model."""
+    """Score against training cost: the non-dominated set as a staircase, and how far tuning moved its
+    models."""
 
     frame: Frame
     divide: float
@@ -67,16 +82,37 @@ class Staircase:
     """The chart in words."""
 
 
-WIDTH, HEIGHT = 720, 380
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 704.0, 18.0, 330.0
-LANES = 112.0
-"""Width of the part for arms that train nothing, where there are any."""
+@dataclass(frozen=True)
+class Canvas:
+    """The size of a staircase, in units of which a letter is 12 high."""
+
+    width: int
+    height: int
+    left: float
+    right: float
+    top: float
+    bottom: float
+    lanes: tuple[float, float]
+    """Right of the axis, where marks of arms without and with examples stand that train nothing."""
+
+    lanes_end: float
+    longest_label: int
+    """Letters of a candidate's name."""
+
+    tick_room: float
+    """What a label of the cost axis takes."""
+
+
+WIDE = Canvas(720, 380, 46.0, 704.0, 18.0, 330.0, (30.0, 82.0), 112.0, 34, 60.0)
+NARROW = Canvas(360, 380, 34.0, 350.0, 18.0, 330.0, (18.0, 54.0), 72.0, 22, 54.0)
+"""For a phone, on which the wide one would have to be scrolled."""
 
 
 @dataclass(frozen=True)
 class _CostAxis:
     """A logarithmic axis of costs, which fine-tunes stand on, right of two lanes for untuned arms."""
 
+    canvas: Canvas
     low: float
     high: float
     """Powers of ten."""
@@ -90,47 +126,54 @@ class _CostAxis:
     def at(self, cost: float) -> float:
         """The place of a cost."""
         share = (math.log10(cost) - self.low) / (self.high - self.low)
-        return self.divide + 14 + (RIGHT - self.divide - 28) * share
+        return self.divide + 14 + (self.canvas.right - self.divide - 28) * share
 
     def of(self, row: Row, cost: float) -> float:
         """The place of a row; one that was tuned for nothing stands with the cheapest."""
         if row.tuned:
             return self.at(max(cost, self.least))
-        return LEFT + (30.0 if row.method == "zero_shot" else 82.0)
+        return self.canvas.left + self.canvas.lanes[row.method != "zero_shot"]
 
 
-def staircase_chart(table: Table, ledger: CostLedger) -> Staircase | None:
-    """Draw the ranked rows; None without at least one tuned and two rows in all."""
+def staircase_chart(
+    table: Table, ledger: CostLedger, *, href_of: Callable[[Row], str], canvas: Canvas = WIDE
+) -> Staircase | None:
+    """Draw the ranked rows; None without at least one tuned and two rows in all. `href_of`: where the mark of
+    a row leads."""
     entries = [entry for entry in ledger.entries if entry.row.score]
     tuned = [entry for entry in entries if entry.spend.tuned and ledger.outlay(entry) > 0]
     if not tuned or len(entries) < 2:
         return None
     outlays = [ledger.outlay(entry) for entry in tuned]
     low, high = _log_range(outlays)
-    x = _CostAxis(low, high, min(outlays), LEFT + (LANES if len(tuned) < len(entries) else 0.0))
-    scores = [entry.row.score.value for entry in entries if entry.row.score]
-    y_low, y_high, y_step = nice_range(min(scores), max(scores))
-    y = LinearAxis(y_low, y_high, BOTTOM, TOP)
-    by_row = {entry.row.key: _mark(entry, ledger, x, y, table.unit) for entry in entries}
+    lanes = canvas.lanes_end if len(tuned) < len(entries) else 0.0
+    x = _CostAxis(canvas, low, high, min(outlays), canvas.left + lanes)
+    y, y_ticks = _score_axis(entries, canvas, table.unit)
+    by_row = {entry.row.key: _mark(entry, ledger, x, y, table.unit, href_of) for entry in entries}
     marks = [*by_row.values()]
     steps = sorted((mark for mark in marks if mark.frontier), key=lambda mark: (mark.x, -mark.y))
-    costs = _cost_ticks(low, high, in_dollars=ledger.priced)
-    x_ticks = tuple(Tick(round(x.at(value), 1), label) for value, label in costs)
-    y_ticks = y.score_ticks(even_steps(y_low, y_high, y_step), unit=table.unit)
     return Staircase(
-        Frame(WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, x_ticks, y_ticks),
+        Frame(
+            canvas.width,
+            canvas.height,
+            canvas.left,
+            canvas.right,
+            canvas.top,
+            canvas.bottom,
+            tuple(
+                Tick(round(x.at(value), 1), label)
+                for value, label in _cost_ticks(x, in_dollars=ledger.priced)
+            ),
+            y_ticks,
+        ),
         round(x.divide, 1),
         "Training cost of one fine-tune"
         if ledger.priced
-        else "Device time of one fine-tune (a device has no price)",
-        _stairs(steps, RIGHT),
+        else "Device time of one fine-tune (no price known)",
+        _stairs(steps, canvas.right),
         tuple(_arrows(tuned, by_row, table)),
         tuple(marks),
-        tuple(
-            _place_labels(
-                _wanted(entries, by_row), marks, steps, left=LEFT, right=RIGHT, top=TOP, bottom=BOTTOM
-            )
-        ),
+        tuple(_labels(entries, by_row, steps, canvas)),
         tuple(method for method in METHODS if any(mark.method == method for mark in marks)),
         f"Score against training cost of {len(entries)} candidates. On the staircase, from the cheapest: "
         + "; ".join(mark.label for mark in steps)
@@ -138,7 +181,27 @@ def staircase_chart(table: Table, ledger: CostLedger) -> Staircase | None:
     )
 
 
-def _mark(entry: Entry, ledger: CostLedger, x: _CostAxis, y: LinearAxis, unit: Unit) -> ChartMark:
+def _matters(entry: Entry) -> bool:
+    """Whether a reader has to know a row by name, and how sure its score is: it is on the frontier, or tied
+    with the leader."""
+    return entry.frontier or entry.row.level
+
+
+def _score_axis(entries: Sequence[Entry], canvas: Canvas, unit: Unit) -> tuple[LinearAxis, tuple[Tick, ...]]:
+    """An axis that holds all scores, and the intervals that are drawn."""
+    scores = [entry.row.score for entry in entries if entry.row.score]
+    drawn = [entry.row.score for entry in entries if entry.row.score and _matters(entry)]
+    low, high, step = nice_range(
+        min([*(score.value for score in scores), *(score.low for score in drawn)]),
+        max([*(score.value for score in scores), *(score.high for score in drawn)]),
+    )
+    axis = LinearAxis(low, high, canvas.bottom, canvas.top)
+    return axis, axis.score_ticks(even_steps(low, high, step), unit=unit)
+
+
+def _mark(
+    entry: Entry, ledger: CostLedger, x: _CostAxis, y: LinearAxis, unit: Unit, href_of: Callable[[Row], str]
+) -> ChartMark:
     row, cost = entry.row, ledger.outlay(entry)
     assert row.score, "only complete rows are drawn"
     paid = "no training"
@@ -146,26 +209,55 @@ def _mark(entry: Entry, ledger: CostLedger, x: _CostAxis, y: LinearAxis, unit: U
         paid = usd(cost) if ledger.priced else duration(cost)
     flag = f" ({row.flag.text})" if row.flag else ""
     title = f"{row.label}: {with_interval(row.score, unit=unit)}, {paid}{flag}"
-    return ChartMark(round(x.of(row, cost), 1), y.at(row.score.value), row.method, title, entry.frontier)
+    ends = (y.within(row.score.high), y.within(row.score.low))
+    return ChartMark(
+        round(x.of(row, cost), 1),
+        y.at(row.score.value),
+        row.method,
+        title,
+        entry.frontier,
+        href_of(row),
+        Whisker(*ends) if _matters(entry) else None,
+    )
 
 
 def _arrows(tuned: Sequence[Entry], marks: Mapping[Key, ChartMark], table: Table) -> Iterator[Arrow]:
-    """From the untuned arm of each fine-tune's model to the fine-tune."""
+    """To each fine-tune that matters from the untuned arm of its model."""
     for entry in tuned:
+        if not _matters(entry):
+            continue
         arms = (table.baseline(entry.row, method) for method in UNTUNED)
         base = next((marks[row.key] for row in arms if row and row.key in marks), None)
         if base:
             yield _shortened(base, marks[entry.row.key])
 
 
-def _wanted(entries: Sequence[Entry], marks: Mapping[Key, ChartMark]) -> list[tuple[ChartMark, str]]:
-    """The marks that should have a label, in the order in which they get room: the staircase first."""
-    ordered = sorted(entries, key=lambda entry: (not entry.frontier, not entry.spend.tuned))
-    return [
-        (marks[entry.row.key], chart_label(entry.row.name, entry.row.method_name, LONGEST_LABEL))
-        for entry in ordered
-        if entry.frontier or entry.spend.tuned
+def _labels(
+    entries: Sequence[Entry], marks: Mapping[Key, ChartMark], steps: Sequence[ChartMark], canvas: Canvas
+) -> list[Label]:
+    """The names of the marks that matter: those of the staircase get room first, from the best down."""
+    named = sorted((entry for entry in entries if _matters(entry)), key=_off_the_frontier)[:MOST_NAMED]
+    wanted = []
+    for entry in named:
+        mark = marks[entry.row.key]
+        text = chart_label(entry.row.name, entry.row.method_name, canvas.longest_label)
+        wanted.append(Named(mark.x, mark.y, text))
+    taken = [Named(mark.x, mark.y, "").box for mark in marks.values()]
+    taken += [
+        Box(mark.x - 1, mark.whisker.top, mark.x + 1, mark.whisker.bottom)
+        for mark in marks.values()
+        if mark.whisker
     ]
+    # Nor may a name lie on a tread or a riser of the staircase.
+    treads = zip(steps, [*(mark.x for mark in steps[1:]), canvas.right], strict=True)
+    taken += [Box(mark.x, mark.y - 2, end, mark.y + 2) for mark, end in treads]
+    taken += [Box(high.x - 2, high.y, high.x + 2, low.y) for low, high in itertools.pairwise(steps)]
+    within = Box(canvas.left + 2, canvas.top - 12, canvas.width - 2, canvas.bottom + 3)
+    return place_labels(wanted, taken, within=within)
+
+
+def _off_the_frontier(entry: Entry) -> bool:
+    return not entry.frontier
 
 
 def _log_range(values: Sequence[float]) -> tuple[float, float]:
@@ -175,12 +267,15 @@ def _log_range(values: Sequence[float]) -> tuple[float, float]:
     return low - air, high + air
 
 
-def _cost_ticks(low: float, high: float, *, in_dollars: bool) -> list[tuple[float, str]]:
-    """Values and labels inside a logarithmic range of dollars or of seconds."""
+def _cost_ticks(axis: _CostAxis, *, in_dollars: bool) -> list[tuple[float, str]]:
+    """Values of dollars or of seconds and their labels, as many as there is room for."""
+    low, high = axis.low, axis.high
+    room = (axis.canvas.right - axis.divide) / axis.canvas.tick_room
     if in_dollars:
-        return [(value, usd(value)) for value in _log_ticks(low, high)]
+        values = _log_ticks(low, high)
+        return [(value, round_usd(value)) for value in values[:: math.ceil(len(values) / room)]]
     inside = [value for value in ROUND_TIMES if low <= math.log10(value) <= high]
-    every = math.ceil(len(inside) / 6) or 1
+    every = math.ceil(len(inside) / min(room, 6)) or 1
     return [(value, duration(value).replace(".0 ", " ")) for value in inside[::every]]
 
 
@@ -209,44 +304,3 @@ def _shortened(start: ChartMark, end: ChartMark, gap: float = 8.0) -> Arrow:
     length = math.hypot(end.x - start.x, end.y - start.y) or 1.0
     dx, dy = (end.x - start.x) / length * gap, (end.y - start.y) / length * gap
     return Arrow(round(start.x + dx, 1), round(start.y + dy, 1), round(end.x - dx, 1), round(end.y - dy, 1))
-
-
-def _place_labels(
-    wanted: Sequence[tuple[ChartMark, str]],
-    marks: Sequence[ChartMark],
-    steps: Sequence[ChartMark],
-    *,
-    left: float,
-    right: float,
-    top: float,
-    bottom: float,
-) -> list[Label]:
-    """Put each label beside its mark where it covers neither a mark nor an earlier label; leave out what has
-    no room."""
-    letter, line = LETTER, 13.0
-    occupied = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
-    # Nor may a label lie on a tread or a riser of the staircase.
-    treads = zip(steps, [*(mark.x for mark in steps[1:]), right], strict=True)
-    occupied += [(mark.x, mark.y - 2, end, mark.y + 2) for mark, end in treads]
-    occupied += [(high.x - 2, high.y, high.x + 2, low.y) for low, high in itertools.pairwise(steps)]
-    placed = []
-    for mark, text in wanted:
-        length = letter * letters_wide(text)
-        for x, y, anchor in (
-            (mark.x + 10, mark.y + 4, "start"),
-            (mark.x - 6, mark.y - 10, "end"),
-            (mark.x - 10, mark.y + 4, "end"),
-            (mark.x, mark.y - 11, "middle"),
-            (mark.x + 6, mark.y - 10, "start"),
-            (mark.x + 6, mark.y + 18, "start"),
-            (mark.x - 6, mark.y + 18, "end"),
-        ):
-            start = x - length * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
-            box = (start, y - line + 3, start + length, y + 3)
-            if box[0] < left or box[2] > right + 12 or box[1] < top - 14 or box[3] > bottom + 3:
-                continue
-            if not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in occupied):
-                occupied.append(box)
-                placed.append(Label(round(x, 1), round(y, 1), text, anchor))
-                break
-    return placed

@@ -1,7 +1,8 @@
-"""The short answers above the ranking: the best score, the best for little money, the cheapest near it."""
+"""The short answers above the ranking: the best score, the best for little money, the cheapest and the smallest
+near it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,12 +27,13 @@ class Card:
     note: str
 
 
-def cards(table: Table, ledger: CostLedger) -> list[Card]:
-    """Best score; best for an order of magnitude less money; best without training; cheapest within a point
-    of the best. One card for each row, with all that it is the answer to. None of them lost too much on guard
-    tasks.
+def cards(table: Table, ledger: CostLedger, sizes: Mapping[str, int | None]) -> list[Card]:
+    """Best score; best for an order of magnitude less money; best without training; cheapest and smallest
+    within a point of the best. One card for each row, with all that it is the answer to. None of them lost too
+    much on guard tasks.
 
-    One card when the best score takes no training: nothing is cheaper.
+    `sizes`: by model, its parameters, as far as they are known. One card when the best score takes no
+    training: nothing is cheaper.
     """
     ranked = table.eligible
     if not ranked:
@@ -39,12 +41,14 @@ def cards(table: Table, ledger: CostLedger) -> list[Card]:
     answers: dict[Key, list[str]] = {ranked[0].key: ["Best score"]}
     leader = ledger.of(ranked[0])
     if ledger.outlay(leader) > 0:
-        for title, row in _cheaper_answers(table, ledger, leader):
+        for title, row in _cheaper_answers(table, ledger, leader, sizes):
             answers.setdefault(row.key, []).append(title)
     return [_card(titles, table, key, ledger) for key, titles in answers.items()]
 
 
-def _cheaper_answers(table: Table, ledger: CostLedger, leader: Entry) -> Iterator[tuple[str, Row]]:
+def _cheaper_answers(
+    table: Table, ledger: CostLedger, leader: Entry, sizes: Mapping[str, int | None]
+) -> Iterator[tuple[str, Row]]:
     ranked, top = table.eligible, leader.row.score
     assert top, "ranked rows have scores"
     budget = _budget(leader) if ledger.priced else None
@@ -55,7 +59,22 @@ def _cheaper_answers(table: Table, ledger: CostLedger, leader: Entry) -> Iterato
         yield "Best without training", untuned
     near = [row for row in ranked if row.score and row.score.value >= top.value - ONE_POINT]
     within = "1 point" if table.unit.is_points else table.unit.amount(ONE_POINT)
-    yield f"Cheapest within {within} of the best", min(near, key=partial(_outlay, ledger=ledger))
+    cheapest = min(near, key=partial(_outlay, ledger=ledger))
+    smallest = _smallest(near, sizes)
+    if smallest is cheapest:
+        yield f"Cheapest and smallest within {within} of the best", cheapest
+        return
+    yield f"Cheapest within {within} of the best", cheapest
+    if smallest:
+        yield f"Smallest within {within} of the best", smallest
+
+
+def _smallest(near: Sequence[Row], sizes: Mapping[str, int | None]) -> Row | None:
+    """The best row of the smallest model; None where all are of one size, or the size of one is not known."""
+    known = {row.name: size for row in near if (size := sizes.get(row.name)) is not None}
+    if len(set(known.values())) < 2 or any(row.name not in known for row in near):
+        return None
+    return min(near, key=lambda row: known[row.name])
 
 
 def _outlay(row: Row, ledger: CostLedger) -> float:

@@ -17,7 +17,17 @@ from leaderboards.pages.cost_items import (
     serve_item,
     usd_range,
 )
-from leaderboards.pages.grid import Column, FilledColumn, Grid, GridRow, Head, Item, heads_of, items_of
+from leaderboards.pages.grid import (
+    Column,
+    FilledColumn,
+    Grid,
+    GridRow,
+    Head,
+    Item,
+    heads_of,
+    items_of,
+    without_empty,
+)
 from leaderboards.pages.heads import candidate_head
 from leaderboards.rank.tables import Row
 from leaderboards.text import duration, flops, percent, quantity, size_of_memory, usd
@@ -25,6 +35,7 @@ from leaderboards.text import duration, flops, percent, quantity, size_of_memory
 RIGHT_ANSWER = Column(
     "$ / right answer",
     "Cost of a request by the share of right answers; right-or-wrong scores only.",
+    low_first=True,
     about="right-answer",
 )
 
@@ -50,13 +61,14 @@ def measured_grid(
     where its model need not be named.
     """
     columns = measured_columns()
-    return Grid(
+    grid = Grid(
         "What each candidate takes",
         Column("Measured"),
         heads_of(columns),
         tuple(_line(site, entry, columns, head_of) for entry in entries),
         _total(site, columns) if with_total else None,
     )
+    return without_empty(grid)
 
 
 def derived_grid(
@@ -68,13 +80,14 @@ def derived_grid(
 ) -> Grid:
     """What that costs, at the prices of the board; options as above."""
     columns = derived_columns(site)
-    return Grid(
+    grid = Grid(
         "What that costs",
         Column(f"At prices of {site.prices.as_of}"),
         heads_of(columns),
         tuple(_line(site, entry, columns, head_of) for entry in entries),
         _total(site, columns) if with_total else None,
     )
+    return without_empty(grid)
 
 
 def measured_columns() -> tuple[CostColumn, ...]:
@@ -89,17 +102,24 @@ def _training_columns() -> tuple[CostColumn, ...]:
                 "Training",
                 "Seconds of training, every stage and every member of an ensemble, dev evaluations included; "
                 "below, with start-up, loading and what was thrown away.",
+                low_first=True,
                 about="training",
             ),
             _training_item,
         ),
         CostColumn(
             Column(
-                "Train tokens", "Tokens trained on, all epochs and stages, without padding.", about="measured"
+                "Train tokens",
+                "Tokens trained on, all epochs and stages, without padding.",
+                low_first=True,
+                about="measured",
             ),
             _train_tokens_item,
         ),
-        CostColumn(Column("FLOPs", "Floating-point operations of training.", about="measured"), _flops_item),
+        CostColumn(
+            Column("FLOPs", "Floating-point operations of training.", low_first=True, about="measured"),
+            _flops_item,
+        ),
         CostColumn(
             Column(
                 "MFU",
@@ -115,6 +135,7 @@ def _training_columns() -> tuple[CostColumn, ...]:
                 "All-in time",
                 "Device time of all that was spent on the candidate: every task, seed and training budget, "
                 "each training once, the trials of its search, the runs that failed.",
+                low_first=True,
                 about="all-in",
             ),
             _all_in_time_item,
@@ -127,10 +148,16 @@ def _request_columns() -> tuple[CostColumn, ...]:
     """What answering takes, and the memory and energy of a run."""
     return (
         CostColumn(
-            Column("Prompt tok.", "Prompt tokens per request.", about="measured"), _prompt_tokens_item
+            Column("Prompt tok.", "Prompt tokens per request.", low_first=True, about="measured"),
+            _prompt_tokens_item,
         ),
         CostColumn(
-            Column("Output tok.", "Generated tokens per request, thoughts included.", about="measured"),
+            Column(
+                "Output tok.",
+                "Generated tokens per request, thoughts included.",
+                low_first=True,
+                about="measured",
+            ),
             _output_tokens_item,
         ),
         CostColumn(
@@ -142,10 +169,12 @@ def _request_columns() -> tuple[CostColumn, ...]:
             _rate_item,
         ),
         CostColumn(
-            Column("Peak memory", "The most any phase of any run took.", about="measured"), _memory_item
+            Column("Peak memory", "The most any phase of any run took.", low_first=True, about="measured"),
+            _memory_item,
         ),
         CostColumn(
-            Column("Energy", "Of one run, where the device has a counter.", about="measured"), _energy_item
+            Column("Energy", "Of one run, where the device has a counter.", low_first=True, about="measured"),
+            _energy_item,
         ),
     )
 
@@ -161,6 +190,7 @@ def _money_columns(site: Site) -> tuple[CostColumn, ...]:
             Column(
                 "Train $",
                 "One fine-tune at the middle price; below, at the low and the high one.",
+                low_first=True,
                 about="training",
             ),
             _train_usd_item,
@@ -170,6 +200,7 @@ def _money_columns(site: Site) -> tuple[CostColumn, ...]:
                 "All-in $",
                 "What the all-in time costs; "
                 "below, how many trainings, trials of settings and failures it holds.",
+                low_first=True,
                 about="all-in",
             ),
             _all_in_usd_item,
@@ -180,6 +211,7 @@ def _money_columns(site: Site) -> tuple[CostColumn, ...]:
                 "Data $",
                 "All labelled samples, those of other tasks, of dev and of prompts among them, "
                 "if they are bought.",
+                low_first=True,
                 about="labels",
             ),
             _data_usd_item,
@@ -188,6 +220,7 @@ def _money_columns(site: Site) -> tuple[CostColumn, ...]:
             Column(
                 "Serve $/1k",
                 serve_help(site.scenario.utilisation),
+                low_first=True,
                 about="serving",
             ),
             partial(_serve_usd_item, utilisation=site.scenario.utilisation),
@@ -197,6 +230,7 @@ def _money_columns(site: Site) -> tuple[CostColumn, ...]:
             Column(
                 "$ / point",
                 "Training dollars for each point over the next cheaper candidate on the frontier.",
+                low_first=True,
                 about="per-point",
             ),
             _per_point_item,
@@ -218,6 +252,7 @@ def _break_even_columns(site: Site) -> tuple[CostColumn, ...]:
             Column(
                 "Break-even, few-shot",
                 "Requests from which it is cheaper in total than few-shot prompting, with its 95 % interval.",
+                low_first=True,
                 about="break-even",
             ),
             _few_shot_payback_item,
@@ -226,18 +261,23 @@ def _break_even_columns(site: Site) -> tuple[CostColumn, ...]:
             Column(
                 "… cache off",
                 "The same with few-shot’s prefix cache off, where its speed without it was measured.",
+                low_first=True,
                 about="break-even",
             ),
             _uncached_payback_item,
         ),
         CostColumn(
             Column(
-                "Break-even, zero-shot", "Against the untrained model without examples.", about="break-even"
+                "Break-even, zero-shot",
+                "Against the untrained model without examples.",
+                low_first=True,
+                about="break-even",
             ),
             _zero_shot_payback_item,
         ),
         CostColumn(
-            Column("Break-even, hosted", _hosted_help(site.prices), about="break-even"), _hosted_payback_item
+            Column("Break-even, hosted", _hosted_help(site.prices), low_first=True, about="break-even"),
+            _hosted_payback_item,
         ),
     )
 

@@ -43,12 +43,25 @@ class Column(NamedTuple):
     narrow: bool = True
     """Whether it is still shown on a phone."""
 
+    low_first: bool = False
+    """Whether sorting begins with the lowest number: of a cost, a rank."""
+
+    extra: bool = False
+    """Whether it is shown only where a reader asks for more columns."""
+
     text: bool = False
     """Words are set to the left; everything else is a number and set to the right."""
 
     about: str = ""
     """The anchor of the methodology page that says how the column is made; empty where nothing needs to be
     said."""
+
+    @property
+    def hidden_as(self) -> str:
+        """The class of its cells that says where it is left out."""
+        if self.extra:
+            return "extra"
+        return "" if self.narrow else "wide"
 
 
 class Item(NamedTuple):
@@ -80,6 +93,11 @@ class Item(NamedTuple):
     """Whether the smaller line may be broken where there is little room."""
 
     @property
+    def says_anything(self) -> bool:
+        """Whether there is more in it than the dash of what is missing."""
+        return self.text not in (MISSING, "") or bool(self.detail or self.links)
+
+    @property
     def sort_key(self) -> str:
         """What the column sorts by, in as many digits as can matter: a large page has thousands of them."""
         return f"{self.sort:.7g}" if isinstance(self.sort, float) else str(self.sort)
@@ -88,7 +106,7 @@ class Item(NamedTuple):
         """How it is set; a plain number, which most are, needs no word."""
         words = (
             "words" if column.text else "",
-            "" if column.narrow else "wide",
+            column.hidden_as,
             self.tone,
             "loose" if self.loose else "",
         )
@@ -157,6 +175,11 @@ class Grid:
     """Written without the tags that only a script would use."""
 
     @property
+    def has_extra(self) -> bool:
+        """Whether some columns are shown only where a reader asks for them."""
+        return any(column.extra for column in self.columns)
+
+    @property
     def has_aside(self) -> bool:
         """Whether some rows are not ranked."""
         return any(line.aside for line in self.lines)
@@ -170,6 +193,22 @@ def heads_of(columns: Sequence[FilledColumn[SubjectT]]) -> tuple[Column, ...]:
 def items_of(columns: Sequence[FilledColumn[SubjectT]], subject: SubjectT) -> tuple[Item, ...]:
     """The row of a subject, from left to right."""
     return tuple(column.item(subject) for column in columns)
+
+
+def without_empty(grid: Grid) -> Grid:
+    """A table without the columns that have nothing in any row."""
+    lines = [line.items for line in (*grid.lines, *([grid.total] if grid.total else []))]
+    kept = [place for place in range(len(grid.columns)) if any(items[place].says_anything for items in lines)]
+
+    def thinned(line: GridRow) -> GridRow:
+        return line._replace(items=tuple(line.items[place] for place in kept))
+
+    return replace(
+        grid,
+        columns=tuple(grid.columns[place] for place in kept),
+        lines=tuple(map(thinned, grid.lines)),
+        total=thinned(grid.total) if grid.total else None,
+    )
 
 
 def remainder_line(hidden: int, columns: Sequence[Column], note: str = "") -> GridRow:
@@ -187,12 +226,18 @@ def slim(grid: Grid) -> Grid:
     return replace(grid, lines=tuple(map(bare, grid.lines)), lean=True)
 
 
-def score_item(estimate: Estimate | None, *, floor: float | None = None, unit: Unit = POINTS) -> Item:
-    """A score with its interval; with a bar when `floor`, the lowest value of the column, is given. It is
-    sorted by how good it is."""
+def score_item(
+    estimate: Estimate | None,
+    *,
+    floor: float | None = None,
+    seeds: Sequence[float] = (),
+    unit: Unit = POINTS,
+) -> Item:
+    """A score with its interval; with a bar when `floor`, the lowest value of the column, is given, and with
+    the scores of single seeds in it. It is sorted by how good it is."""
     if estimate is None:
         return Item()
-    drawn = None if floor is None else bar(estimate, floor=floor)
+    drawn = None if floor is None else bar(estimate, floor=floor, seeds=seeds)
     return Item(unit.write(estimate.value), interval(estimate, unit=unit), estimate.value, drawn)
 
 

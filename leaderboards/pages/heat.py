@@ -12,8 +12,8 @@ from leaderboards.rank.discoveries import TaskGain
 from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, Unit, count_of
 
-MOST_ON_INDEX = 150
-"""Cells of a map on the first page; a larger one has a page of its own."""
+MOST_ADORNED = 150
+"""Cells of a map that draws the shapes of its methods."""
 
 MOST_CELLS = 6_000
 """Cells of that page, which keep it within what a page may weigh."""
@@ -49,17 +49,14 @@ class HeatMap:
     tasks: tuple[Link, ...]
     lines: tuple[HeatLine, ...]
     lede: str
+    gains: int
+    discoveries: int
+    """Gains that are more than chance."""
 
     @property
     def large(self) -> bool:
-        """Whether it is a page of its own."""
-        return len(self.tasks) * len(self.lines) > MOST_ON_INDEX
-
-
-def gains_page(site: Site) -> HeatMap | None:
-    """The whole map, where it is too large for the first page."""
-    gains = heat_map(site)
-    return gains if gains and gains.large else None
+        """Whether it is drawn without the shapes of the methods."""
+        return len(self.tasks) * len(self.lines) > MOST_ADORNED
 
 
 def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
@@ -90,7 +87,8 @@ def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
     )
     if len(drawn) < len(tuned):
         lede += f" The first {len(drawn):,} of {len(tuned):,} fine-tunes."
-    return HeatMap(tuple(Link(task, task_href(task)) for task in tasks), lines, lede)
+    links = tuple(Link(task, task_href(task)) for task in tasks)
+    return HeatMap(links, lines, lede, len(row_gains), discoveries)
 
 
 def _cell(gain: TaskGain | None, unit: Unit) -> HeatCell:

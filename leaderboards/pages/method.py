@@ -113,7 +113,7 @@ def _counted(name: str, gains: Sequence[Estimate]) -> str:
 
 def _row_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     columns = (
-        Column("Rank", "Among all candidates of the board.", about="rank"),
+        Column("Rank", "Among all candidates of the board.", low_first=True, about="rank"),
         Column("Score", f"With its 95 % interval. {scale_of(site.table)}.", about="score"),
         Column("Δ few-shot", "Paired gain over the few-shot arm of the same model, all tasks.", about="gain"),
         Column("Δ zero-shot", "The same over the untrained model.", about="gain"),

@@ -16,6 +16,7 @@ from leaderboards.pages.costs import derived_grid, measured_grid
 from leaderboards.pages.forgetting import forgetting_grid
 from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Link, Pairs, gain_item, score_item
 from leaderboards.pages.heads import METHOD_TITLES, compared_rows, rank_text, short_name, task_score_column
+from leaderboards.pages.use import UseBox, row_box
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.flags import flag_of
@@ -45,6 +46,9 @@ class ModelPage:
     facts: Pairs
     members: tuple[Link, ...]
     """What an ensemble is made of; empty for a model."""
+
+    use: UseBox
+    """How to use its best row."""
 
     board: Grid
     """Its rows on the whole board."""
@@ -87,6 +91,7 @@ def model_page(site: Site, name: str) -> ModelPage:
         any(row.members for row in model_rows),
         facts,
         _members(site, model_rows),
+        row_box(site, model_rows[0]),
         _board_grid(site, name, rows),
         tuple(_model_task(site, name, rows, task) for task in site.table.tasks),
         forgetting_grid(rows, name, site.board.forgetting_margin),
@@ -216,7 +221,7 @@ def _curve(site: Site, task: str, rows: Sequence[Row]) -> LearningCurve | None:
 def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     """What the methods come to on all tasks, and what each can be held against."""
     columns = (
-        Column("Rank", about="rank"),
+        Column("Rank", low_first=True, about="rank"),
         Column("Score", f"With its 95 % interval. {scale_of(site.table)}.", about="score"),
         Column("Compare with", "Both rows, task by task.", text=True),
     )

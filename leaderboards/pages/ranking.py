@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from leaderboards.board import ColumnName
+from leaderboards.chart.bar import cost_bar
+from leaderboards.decide.cards import ONE_CENT
 from leaderboards.decide.purchases import ENOUGH_SEEDS
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import row_slug
@@ -29,6 +31,11 @@ from leaderboards.pages.grid import (
 from leaderboards.pages.heads import MOST_ROWS, candidate_head, compared_rows
 from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, Unit, count_of
+
+SHOWN_COLUMNS = 7
+"""Columns that are shown at once; the others where a reader asks for them."""
+
+GAINS: tuple[ColumnName, ...] = ("few_shot", "zero_shot")
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,8 @@ def ranking_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     """Entries of the ledger, with the columns of the board file in its order."""
     by_name = {column.name: column for column in ranking_columns(site) if column.has_content}
     columns = [by_name[name] for name in site.board.columns if name in by_name]
+    # What no row has anything in is left out before the first columns are counted.
+    columns = [column for column in columns if any(column.item(entry).says_anything for entry in entries)]
     compared = {row.key for row in compared_rows(site)}
     lines = []
     former_tier = entries[0].row.tier if entries else None
@@ -76,12 +85,23 @@ def ranking_grid(site: Site, entries: Sequence[Entry]) -> Grid:
         )
         lines.append(GridRow(head, items_of(columns, entry), aside=row.score is None))
         former_tier = row.tier
+    heads = [head._replace(extra=place >= SHOWN_COLUMNS) for place, head in enumerate(heads_of(columns))]
     return Grid(
         "Candidates by score",
         Column("Candidate", "Rank, model, method and size.", about="rank"),
-        heads_of(columns),
+        tuple(_for_phones(heads, [column.name for column in columns])),
         tuple(lines),
     )
+
+
+def _for_phones(heads: Sequence[Column], names: Sequence[ColumnName]) -> list[Column]:
+    """The heads, of which a phone shows the score, what training costs, and one gain: the first that there
+    is."""
+    gain = next((name for name in names if name in GAINS), None)
+    return [
+        head._replace(narrow=name in ("score", "train", gain))
+        for head, name in zip(heads, names, strict=True)
+    ]
 
 
 def ranking_columns(site: Site) -> tuple[RankingColumn, ...]:
@@ -96,10 +116,11 @@ def _score_columns(site: Site) -> tuple[RankingColumn, ...]:
             name="score",
             head=Column(
                 "Score",
-                f"With its 95 % interval over samples and seeds. {scale_of(site.table)}.",
+                f"With its 95 % interval over samples and seeds; each dot is a seed. Scale: "
+                f"{scale_of(site.table)}.",
                 about="score",
             ),
-            item=partial(_score_item, floor=_lowest_bound(site), unit=site.table.unit),
+            item=partial(_score_item, site, floor=_lowest_bound(site)),
         ),
         RankingColumn(
             name="few_shot",
@@ -116,7 +137,6 @@ def _score_columns(site: Site) -> tuple[RankingColumn, ...]:
             head=Column(
                 "Δ zero-shot",
                 "Paired gain over the untrained model without examples, with its 95 % interval.",
-                narrow=False,
                 about="gain",
             ),
             item=partial(_over_zero_shot_item, unit=site.table.unit),
@@ -127,14 +147,13 @@ def _score_columns(site: Site) -> tuple[RankingColumn, ...]:
                 "Win rate",
                 "Share of the comparisons with all other rows, task by task, that it wins; "
                 "a tie is half a win.",
-                narrow=False,
                 about="robustness",
             ),
             item=_win_rate_item,
         ),
         RankingColumn(
             name="mean_rank",
-            head=Column("Mean rank", "Mean of its ranks on the tasks.", narrow=False, about="robustness"),
+            head=Column("Mean rank", "Mean of its ranks on the tasks.", low_first=True, about="robustness"),
             item=_mean_rank_item,
         ),
     )
@@ -142,22 +161,24 @@ def _score_columns(site: Site) -> tuple[RankingColumn, ...]:
 
 def _cost_columns(site: Site) -> tuple[RankingColumn, ...]:
     """What a row costs, and whether it is worth that."""
+    entries = site.ledger.entries
     return (
         RankingColumn(
             name="train",
             head=Column(
                 "Train",
                 "Cost of one fine-tune (mean over tasks and seeds), and its device-hours.",
+                low_first=True,
                 about="training",
             ),
-            item=_train_item,
+            item=partial(_train_item, largest=max((_train_usd(entry) for entry in entries), default=0.0)),
         ),
         RankingColumn(
             name="labels",
             head=Column(
                 "Labels",
                 "Labelled samples of the task that it was trained on; below, those of other tasks.",
-                narrow=False,
+                low_first=True,
                 about="labels",
             ),
             item=partial(_labels_item, site),
@@ -167,24 +188,24 @@ def _cost_columns(site: Site) -> tuple[RankingColumn, ...]:
             head=Column(
                 "Serve / 1k",
                 serve_help(site.scenario.utilisation),
-                narrow=False,
+                low_first=True,
                 about="serving",
             ),
-            item=partial(_serve_item, utilisation=site.scenario.utilisation),
+            item=partial(_serve_item, site, largest=max(map(_request_usd, entries), default=0.0)),
         ),
         RankingColumn(
             name="break_even",
             head=Column(
                 "Break-even",
                 "Requests from which it is cheaper in total than few-shot prompting, with its 95 % interval.",
-                narrow=False,
+                low_first=True,
                 about="break-even",
             ),
             item=_break_even_item,
         ),
         RankingColumn(
             name="worth_it",
-            head=Column("P(worth it)", scenario_text(site), narrow=False, about="worth-it"),
+            head=Column("P(worth it)", scenario_text(site), about="worth-it"),
             item=partial(_worth_it_item, site),
         ),
     )
@@ -204,7 +225,6 @@ def _evidence_columns(site: Site) -> tuple[RankingColumn, ...]:
             head=Column(
                 "Seeds",
                 "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.",
-                narrow=False,
                 about="seeds",
             ),
             item=_seeds_item,
@@ -214,7 +234,6 @@ def _evidence_columns(site: Site) -> tuple[RankingColumn, ...]:
             head=Column(
                 "n",
                 "Test samples scored in every seed and wording, of those asked for.",
-                narrow=False,
                 about="samples",
             ),
             item=_samples_item,
@@ -227,10 +246,11 @@ def _lowest_bound(site: Site) -> float:
     return min((row.score.low for row in site.table.ranked if row.score), default=0.0)
 
 
-def _score_item(entry: Entry, *, floor: float, unit: Unit) -> Item:
+def _score_item(site: Site, entry: Entry, *, floor: float) -> Item:
     row = entry.row
     if row.score:
-        return score_item(row.score, floor=floor, unit=unit)
+        seeds = site.table.seed_scores(row)
+        return score_item(row.score, floor=floor, seeds=seeds, unit=site.table.unit)
     done = sum(len(cell.results) for cell in row.cells.values())
     why = f"{done}/{row.runs_wanted} runs" if done < row.runs_wanted else "no sample scored in all runs"
     return Item(MISSING, why, tone="muted")
@@ -256,16 +276,31 @@ def _mean_rank_item(entry: Entry) -> Item:
     return Item() if robustness is None else Item(f"{robustness.mean_rank:.1f}", sort=robustness.mean_rank)
 
 
-def _train_item(entry: Entry) -> Item:
-    return train_item(entry.spend)
+def _train_item(entry: Entry, *, largest: float) -> Item:
+    """Less than a cent is said to be that: a price that is cut by the edge of a phone would be a false one."""
+    item = train_item(entry.spend)
+    price = _train_usd(entry)
+    if not price:
+        return item
+    cents = item._replace(text="< $0.01", title=item.text) if price < ONE_CENT else item
+    return cents._replace(bar=cost_bar(price, largest=largest))
+
+
+def _train_usd(entry: Entry) -> float:
+    return entry.spend.training.mid if entry.spend.tuned and entry.spend.training else 0.0
+
+
+def _request_usd(entry: Entry) -> float:
+    return entry.spend.request.mid if entry.spend.request else 0.0
 
 
 def _labels_item(site: Site, entry: Entry) -> Item:
     return labels_item(site, entry.row.results)
 
 
-def _serve_item(entry: Entry, *, utilisation: float) -> Item:
-    return serve_item(entry.spend, utilisation=utilisation)
+def _serve_item(site: Site, entry: Entry, *, largest: float) -> Item:
+    item = serve_item(entry.spend, utilisation=site.scenario.utilisation)
+    return item._replace(bar=cost_bar(_request_usd(entry), largest=largest)) if entry.spend.request else item
 
 
 def _break_even_item(entry: Entry) -> Item:

@@ -21,6 +21,7 @@ from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs
 from leaderboards.pages.heads import run_head
 from leaderboards.pages.samples import Excerpt, load_excerpt
 from leaderboards.pages.training import TrainingView, training_views
+from leaderboards.pages.use import UseBox, run_box
 from leaderboards.rank.flags import flag_of
 from leaderboards.text import (
     MISSING,
@@ -50,6 +51,10 @@ class RunPage:
     """One run: everything needed to judge and to repeat it."""
 
     label: str
+    model: str
+    place: str
+    """What it is called below its model."""
+
     model_href: str
     task: str
     task_href: str
@@ -87,6 +92,7 @@ class RunPage:
     """Metrics that could not be computed, and why."""
 
     guards: Grid | None
+    use: UseBox
     command: str
     excerpt: Excerpt
     several_draws: bool
@@ -111,16 +117,12 @@ def run_page(result: Result, members: Sequence[Result], around: Surroundings) ->
     ensemble."""
     run, provenance = result.run, result.provenance
     longest = max(result.cost.seconds.values(), default=0.0) or 1.0
+    samples = [] if run.budget is None else [f"{run.budget:,} samples"]
+    place = " · ".join([method_name(run), run.task_label, *samples, f"seed {run.seed}"])
     return RunPage(
-        label=" · ".join(
-            (
-                run.candidate.name,
-                method_name(run),
-                run.task_label,
-                *(() if run.budget is None else (f"{run.budget:,} samples",)),
-                f"seed {run.seed}",
-            )
-        ),
+        label=f"{run.candidate.name} · {place}",
+        model=run.candidate.name,
+        place=place,
         model_href=model_href(run.candidate.name) if run.candidate.name in around.models else "",
         task=run.task,
         task_href=task_href(run.task) if run.task in around.tasks else "",
@@ -158,6 +160,7 @@ def run_page(result: Result, members: Sequence[Result], around: Surroundings) ->
         cut=result.often_cut,
         lost=tuple(sorted(result.lost.items())),
         guards=_guard_grid(result.generation.guards),
+        use=run_box(result),
         command=provenance.command,
         excerpt=load_excerpt(around.folder, result),
         several_draws=run.generation.n > 1,

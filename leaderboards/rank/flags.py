@@ -27,7 +27,7 @@ class Flag:
 
     @property
     def section(self) -> str:
-        """The part of a board's first page that names the runs."""
+        """The part of the page of problems that names the runs."""
         return "flagged" if self.broken else "cut"
 
 

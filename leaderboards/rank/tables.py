@@ -248,6 +248,25 @@ class Table:
         key = self._baselines[row.key, method]
         return None if key is None else self.row(*key)
 
+    def seed_scores(self, row: Row) -> tuple[float, ...]:
+        """The score of each seed that finished on every task, made as that of the row; empty for fewer than
+        two."""
+        if not row.score or len(row.cells) < len(self.tasks):
+            return ()
+        seeds = set[int].intersection(*(set(cell.seeds) for cell in row.cells.values()))
+        if len(seeds) < 2:
+            return ()
+        return tuple(self._seed_score(row, seed) for seed in sorted(seeds))
+
+    def _seed_score(self, row: Row, seed: int) -> float:
+        weighted = 0.0
+        for task, card in self.tasks.items():
+            scores = row.cells[task].scores
+            mean = float(scores.values[scores.seeds.index(seed)].mean())
+            share = (mean - card.chance) / (1 - card.chance) if self.normalised else mean
+            weighted += self.weights[task] * share
+        return weighted / sum(self.weights.values())
+
     def gain_on(self, task: str, row: Row, method: Method) -> Estimate | None:
         """Paired gain of a row on one task over a lesser method on the same model; None where that was not
         run."""

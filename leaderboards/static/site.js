@@ -1,9 +1,19 @@
-// Sortable column heads; search, methods and ticks of the ranking. Everything on the pages can be read without this file.
+// Sortable column heads; search, methods, columns and ticks of the ranking; buttons that copy. Everything on the pages
+// can be read without this file.
 "use strict";
+
+const newElement = (name, settings = {}, ...inside) => {
+  const made = Object.assign(document.createElement(name), settings);
+  made.append(...inside);
+  return made;
+};
+
+// By table: { sort(name, ascending), onSort } for what keeps the order in the address.
+const sorters = new Map();
 
 for (const table of document.querySelectorAll(".scroll table")) {
   const body = table.tBodies[0];
-  const heads = table.querySelectorAll("tr.columns th");
+  const heads = Array.from(table.querySelectorAll("tr.columns th"));
   if (body.rows.length < 2) continue;
 
   // A cell's key is a number where it has one; text sorts as text; a missing value stays last either way.
@@ -18,6 +28,8 @@ for (const table of document.querySelectorAll(".scroll table")) {
   const compare = (first, second) =>
     typeof first === "number" && typeof second === "number" ? first - second : String(first).localeCompare(String(second));
 
+  const sorter = { onSort: null };
+  const names = [];
   const sortBy = (column, ascending) => {
     const rows = Array.from(body.rows, (row) => ({ row, key: keyOf(row, column) }));
     rows.sort((a, b) => {
@@ -27,7 +39,7 @@ for (const table of document.querySelectorAll(".scroll table")) {
     body.append(...rows.map((entry) => entry.row));
     table.classList.add("sorted"); // rules between tiers mean nothing in another order
     heads.forEach((head, index) => {
-      if (head.querySelector("button")) {
+      if (names[index] !== undefined) {
         head.setAttribute("aria-sort", index === column ? (ascending ? "ascending" : "descending") : "none");
       }
     });
@@ -36,50 +48,83 @@ for (const table of document.querySelectorAll(".scroll table")) {
   heads.forEach((head, column) => {
     const sortable = Array.from(body.rows).some((row) => keyOf(row, column) !== null);
     if (!sortable) return;
-    const button = document.createElement("button");
-    button.type = "button";
-    const why = head.querySelector(".why"); // a link of its own, which no button may hold
-    why?.remove();
+    const button = newElement("button", { type: "button", className: "sort" });
+    const beside = Array.from(head.querySelectorAll(".why, [popover]")); // a button of its own, which no other may hold
+    beside.forEach((part) => part.remove());
     button.append(...head.childNodes);
-    head.append(button, ...(why ? [why] : []));
+    head.append(button, ...beside);
     head.setAttribute("aria-sort", "none");
+    names[column] = button.textContent.toLowerCase().replace(/[^a-z0-9]+/g, " ").trim().replaceAll(" ", "-");
     button.addEventListener("click", () => {
-      // Numbers start with the largest, names with A.
+      // Names begin with A, costs and ranks with the lowest, all else with the largest.
       const before = head.getAttribute("aria-sort");
-      sortBy(column, before === "none" ? column === 0 : before === "descending");
+      const ascending = before === "none" ? column === 0 || head.dataset.first === "low" : before === "descending";
+      sortBy(column, ascending);
+      sorter.onSort?.(names[column], ascending);
     });
+  });
+  sorter.sort = (name, ascending) => {
+    if (names.includes(name)) sortBy(names.indexOf(name), ascending);
+  };
+  sorters.set(table, sorter);
+}
+
+// A button beside what is there to be copied.
+for (const source of document.querySelectorAll("pre.copied")) {
+  const button = newElement("button", { type: "button", className: "copy", textContent: "Copy" });
+  source.before(button);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(source); // where scripts may not write: one key is left to press
+      button.textContent = "Selected";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
 }
 
-// The ranking: which rows are shown, and which two are compared. Ranks stay those of the whole table.
+// The ranking: which rows and columns are shown, in which order, and which two are compared. Ranks stay those of the
+// whole table. All of it is kept in the address, as #show=tuned&search=qwen&sort=train&tick=a,b, so that a link and
+// the way back show the same.
 (() => {
   const table = document.getElementById("ranking-table");
   const heads = table ? Array.from(table.querySelectorAll("th[data-kind]")) : [];
   if (heads.length < 2) return;
 
-  const element = (name, settings = {}, ...inside) => {
-    const made = Object.assign(document.createElement(name), settings);
-    made.append(...inside);
-    return made;
-  };
-
-  // Search and methods, kept in the address as #show=tuned&search=qwen
-
   const KINDS = ["all", "tuned", "few-shot", "zero-shot"];
   const rows = heads.map((head) => ({ line: head.parentNode, kind: head.dataset.kind, text: head.innerText.toLowerCase() }));
+  const offered = KINDS.filter((kind) => kind === "all" || rows.some((row) => row.kind === kind));
   const apart = table.querySelector("tr.apart");
-  const search = element("input", { type: "search", autocomplete: "off", spellcheck: false });
-  const kinds = element("fieldset", { className: "choices" }, element("legend", { textContent: "Show" }));
-  const radios = KINDS.map((kind) => {
-    const radio = element("input", { type: "radio", name: "show", value: kind, checked: kind === "all" });
-    kinds.append(element("label", {}, radio, ` ${kind}`));
+  const search = newElement("input", { type: "search", autocomplete: "off", spellcheck: false });
+  const kinds = newElement("fieldset", { className: "choices", hidden: offered.length < 3 }, newElement("legend", { textContent: "Show" }));
+  const radios = offered.map((kind) => {
+    const radio = newElement("input", { type: "radio", name: "show", value: kind, checked: kind === "all", autocomplete: "off" });
+    kinds.append(newElement("label", {}, radio, ` ${kind}`));
     return radio;
   });
-  const said = element("p", { className: "said" });
+  const columns = document.getElementById("more-columns");
+  const clear = newElement("button", { type: "button", className: "plain", textContent: "Show all rows", hidden: true });
+  const said = newElement("p", { className: "said" });
   said.setAttribute("role", "status");
-  const tools = element("form", { className: "tools" }, element("label", {}, "Search ", search), kinds, said);
-  tools.setAttribute("role", "search");
-  table.closest(".scroll").before(tools);
+  const tools = newElement("form", { className: "tools" }, newElement("label", {}, "Search ", search), kinds);
+  tools.append(columns.closest("label"), said, clear);
+  document.querySelector(".more-columns").replaceWith(tools);
+
+  const ticked = [];
+  let order = null; // [column, whether it ascends], once someone has sorted
+
+  const remember = () => {
+    const state = new URLSearchParams();
+    const kind = radios.find((radio) => radio.checked).value;
+    if (kind !== "all") state.set("show", kind);
+    if (search.value.trim()) state.set("search", search.value.trim());
+    if (order) state.set("sort", `${order[0]}${order[1] ? "" : ".down"}`);
+    if (columns.checked) state.set("columns", "all");
+    if (ticked.length) state.set("tick", ticked.map((head) => head.dataset.row).join(","));
+    history.replaceState(null, "", state.size ? `#${state}` : location.href.split("#")[0]);
+  };
 
   const filter = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -93,36 +138,13 @@ for (const table of document.querySelectorAll(".scroll table")) {
     if (apart) apart.hidden = !rows.some((row) => row.line.parentNode === apart.parentNode && !row.line.hidden);
     const narrowed = wanted !== "all" || words.length > 0;
     said.textContent = `${shown} of ${rows.length} rows${narrowed ? "; ranks are those of all rows" : ""}.`;
+    clear.hidden = !narrowed;
   };
-
-  const fromAddress = () => {
-    const state = new URLSearchParams(location.hash.slice(1));
-    if (!state.has("show") && !state.has("search")) return filter(); // an anchor of the page, or nothing
-    search.value = state.get("search") ?? "";
-    const kind = KINDS.includes(state.get("show")) ? state.get("show") : "all";
-    radios.forEach((radio) => { radio.checked = radio.value === kind; });
-    filter();
-  };
-
-  tools.addEventListener("submit", (event) => event.preventDefault());
-  tools.addEventListener("input", () => {
-    const state = new URLSearchParams();
-    const kind = radios.find((radio) => radio.checked).value;
-    if (kind !== "all") state.set("show", kind);
-    if (search.value.trim()) state.set("search", search.value.trim());
-    history.replaceState(null, "", state.size ? `#${state}` : location.href.split("#")[0]);
-    filter();
-  });
-  window.addEventListener("hashchange", fromAddress);
-  fromAddress();
 
   // A tick on two rows compares them; a third one takes the place of the first.
-
   const comparable = heads.filter((head) => head.dataset.row);
-  if (comparable.length < 2) return;
-  const ticked = [];
-  const link = element("a", { className: "compare-link", textContent: "Compare the two rows" });
-  const bar = element("p", { className: "compare-bar", hidden: true }, link);
+  const link = newElement("a", { className: "compare-link", textContent: "Compare the two rows" });
+  const bar = newElement("p", { className: "compare-bar", hidden: true }, link);
   table.closest(".scroll").after(bar);
 
   const offer = () => {
@@ -130,15 +152,48 @@ for (const table of document.querySelectorAll(".scroll table")) {
     const [first, second] = comparable.filter((head) => ticked.includes(head)); // as they stand in the ranking
     if (second) link.href = `compare.html?${new URLSearchParams({ a: first.dataset.row, b: second.dataset.row })}`;
   };
-  for (const head of comparable) {
-    const box = element("input", { type: "checkbox", autocomplete: "off" });
+  const tick = (head, on) => {
+    head.querySelector(".tick input").checked = on;
+    if (on && !ticked.includes(head)) ticked.push(head);
+    if (!on && ticked.includes(head)) ticked.splice(ticked.indexOf(head), 1);
+    if (ticked.length > 2) ticked.shift().querySelector(".tick input").checked = false;
+    offer();
+  };
+  for (const head of comparable.length > 1 ? comparable : []) {
+    const box = newElement("input", { type: "checkbox", autocomplete: "off" });
     box.setAttribute("aria-label", `Compare ${head.innerText.trim().replace(/\s+/g, " ")}`);
-    head.querySelector(".candidate").prepend(element("label", { className: "tick" }, box));
-    box.addEventListener("change", () => {
-      if (box.checked) ticked.push(head);
-      else ticked.splice(ticked.indexOf(head), 1);
-      if (ticked.length > 2) ticked.shift().querySelector(".tick input").checked = false;
-      offer();
-    });
+    head.querySelector(".candidate").prepend(newElement("label", { className: "tick" }, box));
+    box.addEventListener("change", () => { tick(head, box.checked); remember(); });
   }
+
+  const fromAddress = () => {
+    const state = new URLSearchParams(location.hash.slice(1));
+    if (["show", "search", "sort", "columns", "tick"].some((key) => state.has(key))) {
+      search.value = state.get("search") ?? "";
+      const kind = offered.includes(state.get("show")) ? state.get("show") : "all";
+      radios.forEach((radio) => { radio.checked = radio.value === kind; });
+      columns.checked = state.get("columns") === "all";
+      const wanted = (state.get("tick") ?? "").split(",");
+      comparable.forEach((head) => { if (head.querySelector(".tick")) tick(head, wanted.includes(head.dataset.row)); });
+      const [name, down] = (state.get("sort") ?? "").split(".");
+      if (name) {
+        order = [name, down !== "down"];
+        sorters.get(table).sort(...order);
+      }
+    }
+    filter();
+  };
+
+  tools.addEventListener("submit", (event) => event.preventDefault());
+  tools.addEventListener("input", () => { remember(); filter(); });
+  clear.addEventListener("click", () => {
+    search.value = "";
+    radios[0].checked = true;
+    remember();
+    filter();
+    search.focus();
+  });
+  sorters.get(table).onSort = (...sorted) => { order = sorted; remember(); };
+  window.addEventListener("hashchange", fromAddress);
+  fromAddress();
 })();

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import pydantic_core
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harness.sweep.methods import METHOD_TABLE
 from harness.visible import visible
@@ -47,6 +47,7 @@ class Renderer:
             root = "../" if "/" in href else ""
         address = f"{self.place.address}{href}".removesuffix("index.html") if self.place.address else ""
         places = {
+            "here": href,
             "root": root,
             "home": root + self.place.home,
             "address": address,
@@ -136,6 +137,25 @@ def rendered(template: str, values: Mapping[str, Any], *, uncut: bool = False) -
     return _environment(uncut=uncut).get_template(template).render(values)
 
 
+LONGEST_UNBROKEN = 24
+"""Characters of a word that is never broken at its hyphens."""
+
+
+def _unbroken(text: str, *, readable: Callable[[str], str]) -> Markup:
+    """A text of which a browser may break no word at a hyphen: `Qwen3-4B` stays whole, and so does `1–5`."""
+    words = (
+        Markup('<span class="whole">{}</span>').format(word)
+        if len(word) <= LONGEST_UNBROKEN and _BREAKS & set(word)
+        else escape(word)
+        for word in readable(text).split(" ")
+    )
+    return Markup(" ").join(words)
+
+
+_BREAKS = frozenset("-–/")
+"""Characters behind which a browser breaks a word."""
+
+
 @cache
 def _environment(*, uncut: bool) -> Environment:
     readable = visible if uncut else shown
@@ -148,5 +168,6 @@ def _environment(*, uncut: bool) -> Environment:
         # Every expression passes here: foreign text cannot turn the text around it, nor hide in it.
         finalize=lambda value: readable(value) if type(value) is str else value,
     )
+    environment.filters["unbroken"] = partial(_unbroken, readable=readable)
     environment.globals["marks"] = {name: Markup(row.mark) for name, row in METHOD_TABLE.items()}
     return environment

@@ -7,9 +7,10 @@ from leaderboards.decide.cases import Case, Choices
 from leaderboards.decide.decision import CaseFigures, Costs, Decision, costs_of
 from leaderboards.decide.scenario import scenario_at
 from leaderboards.gathered import Site
+from leaderboards.money.ledger import Entry
 from leaderboards.money.payback import NoFigure, Payback
 from leaderboards.pages.cost_items import ends_text, usd_range
-from leaderboards.pages.costs import RIGHT_ANSWER, measured_grid
+from leaderboards.pages.costs import RIGHT_ANSWER, derived_grid, measured_grid
 from leaderboards.pages.grid import (
     Column,
     FilledColumn,
@@ -78,8 +79,21 @@ def _head(site: Site, case: Case, *, ranked: bool = True) -> Head:
 
 
 def measured_case_grid(site: Site, choices: Choices) -> Grid:
-    """What each case takes, as it was measured."""
-    grid = measured_grid(site, [case.entry for case in choices.cases])
+    """What each case takes, as it was measured, and what the whole sweep took."""
+    return _of_cases(site, choices, measured_grid(site, _entries(choices), with_total=True))
+
+
+def derived_case_grid(site: Site, choices: Choices) -> Grid:
+    """What that costs at the prices of the board, whatever a reader edits."""
+    return _of_cases(site, choices, derived_grid(site, _entries(choices), with_total=True))
+
+
+def _entries(choices: Choices) -> list[Entry]:
+    return [case.entry for case in choices.cases]
+
+
+def _of_cases(site: Site, choices: Choices, grid: Grid) -> Grid:
+    """A table of the entries of all cases, in which smaller budgets are told from their candidates."""
     lines = [
         line._replace(head=_head(site, case, ranked=False))
         for case, line in zip(choices.cases, grid.lines, strict=True)
@@ -106,7 +120,12 @@ def _cost_columns() -> tuple[FilledColumn[_PricedCase], ...]:
     """What it costs, and what it is worth after that."""
     return (
         FilledColumn(
-            Column("One-off", "F: labels and every training; below, what of it is labels.", about="total"),
+            Column(
+                "One-off",
+                "F: labels and every training; below, what of it is labels.",
+                low_first=True,
+                about="total",
+            ),
             _once_item,
         ),
         FilledColumn(
@@ -114,6 +133,7 @@ def _cost_columns() -> tuple[FilledColumn[_PricedCase], ...]:
                 "Serve / 1k",
                 "1,000 requests, with the time that the device is idle or must be up; "
                 "below, few-shot with its cache off.",
+                low_first=True,
                 about="serving",
             ),
             _requests_item,
@@ -122,6 +142,7 @@ def _cost_columns() -> tuple[FilledColumn[_PricedCase], ...]:
             Column(
                 "Total",
                 "TCO: one-off cost and all requests; below, at the low and the high prices.",
+                low_first=True,
                 about="total",
             ),
             _total_item,
@@ -174,6 +195,7 @@ def _volume_columns() -> tuple[FilledColumn[_PricedCase], ...]:
             Column(
                 "$ / point",
                 "Total for each point over the next cheaper candidate on the staircase.",
+                low_first=True,
                 about="per-point",
             ),
             _per_point_item,
@@ -183,6 +205,7 @@ def _volume_columns() -> tuple[FilledColumn[_PricedCase], ...]:
                 "Break-even, few-shot",
                 "Requests from which it is cheaper in total; "
                 "below, the 95 % interval, and with the prefix cache off.",
+                low_first=True,
                 about="break-even",
             ),
             _few_shot_payback_item,
@@ -192,6 +215,7 @@ def _volume_columns() -> tuple[FilledColumn[_PricedCase], ...]:
                 "Break-even, hosted",
                 "Requests from which it is cheaper than a hosted model, asked with as many tokens; below, "
                 "with few-shot examples.",
+                low_first=True,
                 about="break-even",
             ),
             _hosted_payback_item,

@@ -12,7 +12,7 @@ from leaderboards.decide.scenario import Field, Level, Scenario, need_fields, pr
 from leaderboards.decide.swings import INPUTS, swings
 from leaderboards.gathered import Site, scale_of
 from leaderboards.pages.cost_items import price_list
-from leaderboards.pages.cost_page.figures import figure_grid, measured_case_grid
+from leaderboards.pages.cost_page.figures import derived_case_grid, figure_grid, measured_case_grid
 from leaderboards.pages.cost_page.script_data import script_data
 from leaderboards.pages.cost_page.sentences import (
     INPUT_TITLES,
@@ -80,6 +80,7 @@ class CostPage:
     swings: Grid
     figures: Grid
     measured: Grid
+    derived: Grid
     scale: str
     left_out: str
     """Which candidates are not on the page; empty when all are."""
@@ -123,6 +124,7 @@ def cost_page(site: Site, scenario: Scenario | None = None) -> CostPage:
         swings=_swing_grid(choices, decision),
         figures=figure_grid(site, choices, decision),
         measured=measured_case_grid(site, choices),
+        derived=derived_case_grid(site, choices),
         scale=scale_of(site.table),
         left_out=left_out_text(len(everything.cases), len(choices.cases)),
         unguarded=unguarded_text(choices, site.table),

@@ -1,5 +1,7 @@
 """What the charts draw stays inside of them, whatever the scores and the names."""
 
+import itertools
+import math
 import random
 import re
 from pathlib import Path
@@ -13,8 +15,10 @@ from harness.statistics import Estimate
 from harness.sweep.methods import Method
 from leaderboards import publish
 from leaderboards.chart.forest import forest
-from leaderboards.chart.frame import LETTER
-from leaderboards.chart.staircase import ChartMark, _place_labels
+from leaderboards.chart.frame import LETTER, Label
+from leaderboards.chart.labels import Box, Named, place_labels
+from leaderboards.chart.staircase import NARROW, WIDE, Canvas, staircase_chart
+from leaderboards.gathered import Site, gather, read_folder
 from leaderboards.text import chart_label, letters_wide
 
 MCC = task_card(
@@ -105,20 +109,86 @@ def test_a_label_is_cut_by_its_width(name: str) -> None:
     assert 30 < letters_wide(label) <= 34
 
 
-def test_labels_of_wide_letters_stay_inside_the_staircase_and_off_each_other() -> None:
-    marks = [ChartMark(x, 100.0, "lora", "") for x in (441.0, 470.0)]
-    wanted = [
-        (mark, chart_label(letter * 40, "LoRA r16", 34)) for mark, letter in zip(marks, "W模", strict=True)
-    ]
-    labels = _place_labels(
-        wanted, marks, [ChartMark(60.0, 300.0, "lora", "")], left=46, right=704, top=18, bottom=330
-    )
-    assert len(labels) == 2
+INSIDE = Box(46, 6, 718, 333)
+
+
+def boxes_of(labels: list[Label]) -> list[Box]:
+    """The room that texts take, as wide as their letters."""
     boxes = []
     for label in labels:
         width = LETTER * letters_wide(label.text)
         start = label.x - width * {"start": 0.0, "middle": 0.5, "end": 1.0}[label.anchor]
-        assert start >= 0 and start + width <= 720
-        boxes.append((start, start + width, label.y))
-    (start, end, y), (other, other_end, other_y) = boxes
-    assert end <= other or other_end <= start or abs(y - other_y) >= 13
+        boxes.append(Box(start, label.y - 10, start + width, label.y + 3))
+    return boxes
+
+
+def ends_of(label: Label) -> tuple[float, float, float, float]:
+    """Where the line of a label begins, at its mark, and where it ends, at the text."""
+    x, y, end_x, end_y = map(float, re.findall(r"[\d.]+", label.leader))
+    return x, y, end_x, end_y
+
+
+def test_labels_of_wide_letters_stay_inside_the_chart_and_off_each_other() -> None:
+    wanted = [
+        Named(x, 100.0, chart_label(letter * 40, "LoRA r16", 34))
+        for x, letter in zip((441.0, 470.0), "W模", strict=True)
+    ]
+    labels = place_labels(wanted, [mark.box for mark in wanted], within=INSIDE)
+    assert len(labels) == 2
+    first, second = boxes_of(labels)
+    assert first.is_within(INSIDE) and second.is_within(INSIDE) and not first.meets(second)
+
+
+def test_every_label_of_a_crowd_has_a_line_that_begins_at_its_own_mark_and_crosses_no_other() -> None:
+    draw = random.Random(3)
+    for _ in range(40):
+        marks = [Named(draw.uniform(250, 520), draw.uniform(80, 260), f"model-{place}") for place in range(8)]
+        taken = [mark.box for mark in marks]
+        labels = place_labels(marks, taken, within=INSIDE)
+        boxes = boxes_of(labels)
+        by_text = {mark.text: mark for mark in marks}
+        for place, label in enumerate(labels):
+            mark, (x, y, end_x, end_y) = by_text[label.text], ends_of(label)
+            assert math.hypot(x - mark.x, y - mark.y) < 9
+            assert math.hypot(end_x - x, end_y - y) < 90
+            assert not any(boxes[place].meets(box) for box in (*taken, *boxes[:place], *boxes[place + 1 :]))
+            # In the middle of its way, the line is over nothing.
+            middle = Box((x + end_x) / 2, (y + end_y) / 2, (x + end_x) / 2 + 0.1, (y + end_y) / 2 + 0.1)
+            apart = [mark.box for mark in marks if not mark.box.meets(by_text[label.text].box)]
+            assert not any(middle.meets(box) for box in (*apart, *boxes[:place], *boxes[place + 1 :]))
+
+
+def test_a_name_without_room_is_left_out_and_not_put_over_another() -> None:
+    wanted = [Named(20.0, 20.0, "a long name that fits nowhere"), Named(20.0, 20.0, "b")]
+    assert [label.text for label in place_labels(wanted, [], within=Box(0, 0, 60, 40))] == ["b"]
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Fine-tunes of several models, of which some are tied with the leader and some are far below."""
+    folder = tmp_path_factory.mktemp("crowded")
+    rates: dict[tuple[str, Method], float] = {("small", "few_shot"): 0.4, ("small", "lora"): 0.8}
+    rates |= {("large", "few_shot"): 0.5, ("large", "lora"): 0.82, ("other", "lora"): 0.3}
+    write_sweep(folder / "results", rates, n=200)
+    return gather(read_folder(folder / "results"))
+
+
+@pytest.mark.parametrize("canvas", [WIDE, NARROW])
+def test_the_marks_that_matter_have_a_name_and_their_interval_and_all_lead_somewhere(
+    crowded: Site, canvas: Canvas
+) -> None:
+    chart = staircase_chart(crowded.table, crowded.ledger, href_of=lambda row: row.name, canvas=canvas)
+    assert chart
+    assert [mark.href for mark in chart.marks] == [row.name for row in crowded.table.ranked]
+    matter = {entry.row.label for entry in crowded.ledger.entries if entry.frontier or entry.row.tier == 1}
+    assert 2 < len(matter) < len(chart.marks)
+    drawn = {mark.label.partition(":")[0] for mark in chart.marks if mark.whisker}
+    assert drawn == matter
+    names = {label.text for label in chart.labels}
+    assert names and names <= {chart_label(*name.split(" · "), canvas.longest_label) for name in matter}
+    for mark in chart.marks:
+        if mark.whisker:
+            assert chart.frame.top <= mark.whisker.top <= mark.y <= mark.whisker.bottom <= chart.frame.bottom
+    assert all(box.is_within(Box(0, 0, canvas.width, canvas.height)) for box in boxes_of([*chart.labels]))
+    ticks = [tick.at for tick in chart.frame.x_ticks]
+    assert all(after - before > 30 for before, after in itertools.pairwise(ticks))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from showcase import write_imported
-from site_reading import Text
+from site_reading import Text, problems
 from synthetic import draw_scores, make_run, task_card, write_failure, write_result
 
 from harness.analysis.analyse import analyse_arm
@@ -167,7 +167,7 @@ def test_a_megabyte_of_text_is_cut_and_its_full_length_stated(results: Path, out
     publish(results, out)
     largest = max(out.rglob("*.html"), key=lambda path: path.stat().st_size)
     assert largest.stat().st_size <= 300 * 1024, largest
-    for page in ("index.html", "samples/long-1.html", "runs/small--lora--long-v1--n-500--seed-0.html"):
+    for page in ("problems.html", "samples/long-1.html", "runs/small--lora--long-v1--n-500--seed-0.html"):
         assert f"of {LONG:,} characters]" in Text(out / page).text, page
 
 
@@ -189,7 +189,7 @@ def test_a_lone_surrogate_is_shown_as_what_it_is(results: Path, out: Path) -> No
         path.write_text(json.dumps(halve(json.loads(path.read_text(encoding="utf-8")))), encoding="ascii")
     published = publish(results, out)
     assert published.runs == 2
-    assert "⟨U+D800⟩" in Text(published.index).text
+    assert "⟨U+D800⟩" in problems(published)
     assert "⟨U+D800⟩" in Text(out / "runs" / "small--lora--capitals-v1--n-500--seed-0.html").text
 
 

@@ -80,11 +80,11 @@ def test_the_ranking_is_searched_filtered_sorted_and_compared_by_keys_alone(
     page.keyboard.press("ArrowRight")
     assert page.locator("input[name=show]:checked").get_attribute("value") == "tuned"
     assert page.locator(f"{shown_rows}").count() == 5
-    tab_to(page, "#ranking-table th:nth-child(2) button")
+    tab_to(page, "#ranking-table th:nth-child(2) .sort")
     page.keyboard.press("Space")
-    assert page.locator("#ranking-table th[aria-sort=descending] button").inner_text().strip() == "Score"
+    assert page.locator("#ranking-table th[aria-sort=descending] .sort").inner_text().strip() == "Score"
     page.keyboard.press("Enter")
-    assert page.locator("#ranking-table th[aria-sort=ascending] button").inner_text().strip() == "Score"
+    assert page.locator("#ranking-table th[aria-sort=ascending] .sort").inner_text().strip() == "Score"
     for _ in range(2):
         tab_to(page, ".tick input")
         page.keyboard.press("Space")

@@ -78,7 +78,7 @@ def test_what_went_wrong_is_counted_and_failures_are_listed(site: Path) -> None:
 
 def test_the_untuned_base_has_no_page_and_all_others_are_linked(site: Path) -> None:
     assert sorted(path.stem for path in (site / "methods").iterdir()) == ["few_shot", "full", "lora"]
-    hrefs = {attributes.get("href") for _, attributes in Text(site / "index.html").tags}
+    hrefs = {attributes.get("href") for _, attributes in Text(site / "methods.html").tags}
     assert {"methods/few_shot.html", "methods/full.html", "methods/lora.html"} <= hrefs
     assert "../methods/lora.html" in {
         attributes.get("href") for _, attributes in Text(site / "models" / "good.html").tags

@@ -37,11 +37,13 @@ def test_the_question_mark_of_every_column_leads_to_an_entry(site: Path) -> None
     }
     for kind in ("index", "cost", "tasks/one", "models/small"):
         page = site / f"{kind}.html"
-        links = [
-            attributes["href"]
-            for tag, attributes in Text(page).tags
-            if tag == "a" and attributes.get("class") == "why"
-        ]
+        tags = Text(page).tags
+        # A “?” opens what the column means, which holds the link.
+        opened = [attributes["popovertarget"] for _, attributes in tags if attributes.get("class") == "why"]
+        assert opened and len({*opened}) == len(opened), kind
+        assert {*opened} == {attributes["id"] for _, attributes in tags if "popover" in attributes}
+        source = page.read_text(encoding="utf-8")
+        links = re.findall(r'<a href="([^"]+)">How it is calculated</a>', source)
         assert links, kind
         assert {(page.parent / (link or "").partition("#")[0]).resolve() for link in links} == {
             site / "methodology.html"

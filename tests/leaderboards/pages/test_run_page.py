@@ -31,7 +31,6 @@ from harness.sweep.settings import Generation
 from leaderboards import publish
 from leaderboards.chart.training import MOST_POINTS, loss_curve, small_curve
 from leaderboards.pages.choice import MOST_TRIALS
-from leaderboards.pages.index import MOST_FLAGGED
 from leaderboards.text import quantity, usd
 
 CARD = task_card()
@@ -190,9 +189,8 @@ def test_a_training_that_went_wrong_is_marked_with_its_reason_wherever_its_row_i
         ]
         assert marks and all(mark["title"] == reason for mark in marks), name
         assert f"1 of 3 {word}" in Text(site / name).text
-    index = Text(site / "index.html").text
-    assert "Trainings that went wrong" in index
-    assert f"capitals 1 {word} {reason}" in index
+    problems = Text(site / "problems.html").text
+    assert f"small LoRA r16 1 of 6 {word} {reason} capitals 1" in problems
     assert row(publish(results, site), "small", "lora")[word] == 1
 
 
@@ -225,9 +223,9 @@ def test_answers_that_were_cut_are_told_on_the_pages_of_the_run_the_task_and_the
         assert "1 of 3 with cut answers" in Text(site / name).text
     few = Text(path_of(results, make_run("small", "lora", CARD, 0))).text
     assert "Answers cut:" not in few and "Answers cut at max_tokens 2 of 40" in few
-    index = Text(site / "index.html").text
-    assert "Answers that were cut" in index and f"capitals 1 8 % {CUT}" in index
-    assert "Trainings that went wrong" not in index
+    problems = Text(site / "problems.html").text
+    assert f"small LoRA r16 1 of 3 with cut answers {CUT} capitals 1" in problems
+    assert "Collapsed or diverged" not in problems
     task = Text(site / "tasks/capitals.html").text
     assert "In 1 of 3 runs more than 5 % of the answers were cut, so that scores may be too low. " in task
     assert f"At worst (small · lora), {CUT}." in task
@@ -243,7 +241,7 @@ def test_a_result_from_before_cut_answers_were_counted_is_not_flagged(results: P
 def test_thoughts_are_part_of_what_a_request_costs(results: Path) -> None:
     shown = page(results, "zero_shot", thought_tokens=4 * 300)
     assert "Prompt / output tokens 240 / 1,216, 1,200 of them thoughts" in shown
-    assert "304 300 of them thoughts" in Text(results.parent / "site" / "index.html").text
+    assert "304 300 of them thoughts" in Text(results.parent / "site" / "cost.html").text
 
 
 def test_who_weighed_the_choices_is_told_where_it_was_not_the_engine_itself(results: Path) -> None:
@@ -284,16 +282,6 @@ def test_prompts_that_begin_otherwise_than_the_model_wants_are_told(results: Pat
         write_record(results / run.folder / RESULT, result.model_copy(update={"generation": generation}))
         shown = Text(path_of(results, run)).text
         assert ("BOS token prompts begin without the BOS token '<bos>'" in shown) == told
-
-
-def test_of_very_many_trainings_that_went_wrong_some_are_listed_and_the_others_counted(results: Path) -> None:
-    for seed in range(MOST_FLAGGED + 7):
-        write_result(
-            results, make_run("small", "lora", CARD, seed), CARD, [1.0, 0.0], collapsed="all the same"
-        )
-    shown = lines(publish(results, results.parent / "site").index, "flagged-table")
-    assert len(shown) == MOST_FLAGGED + 1
-    assert shown[-1].startswith("7 more marked in the tables")
 
 
 def test_a_leader_with_a_training_that_went_wrong_is_advised_with_a_warning(results: Path) -> None:

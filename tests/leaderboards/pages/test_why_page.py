@@ -227,7 +227,7 @@ def test_an_analysis_of_other_predictions_is_named_and_not_shown(tmp_path: Path)
     rewrite(path, pandas.read_parquet(path).assign(answer="Spain"))
     site = publish(results, tmp_path / "site").index.parent
     assert not (site / "why").exists()
-    text = Text(site / "index.html").text
+    text = Text(site / "problems.html").text
     assert "analysis.json was made of other predictions: `gainboard analyse small` makes it again" in text
 
 
@@ -236,7 +236,7 @@ def test_a_damaged_analysis_is_named_and_not_shown(tmp_path: Path) -> None:
     next(results.glob(f"**/{ANALYSIS}")).write_text("{", encoding="utf-8")
     site = publish(results, tmp_path / "site").index.parent
     assert not (site / "why").exists()
-    assert "`gainboard analyse` makes it again" in Text(site / "index.html").text
+    assert "`gainboard analyse` makes it again" in Text(site / "problems.html").text
 
 
 def test_publishing_again_gives_the_same_bytes(folder: Path, tmp_path: Path, triage: Path) -> None:

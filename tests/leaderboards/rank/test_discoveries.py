@@ -62,10 +62,12 @@ def test_the_correction_is_over_all_gains_of_the_board(tmp_path: Path) -> None:
 def test_the_map_says_the_gain_and_marks_what_is_more_than_chance(tmp_path: Path) -> None:
     write_sweep(tmp_path / "results", RATES, tasks=CARDS, n=80)
     published = publish(tmp_path / "results", tmp_path / "site")
-    lora, full = lines(published.index, "gains-table")
+    page = published.index.with_name("gains.html")
+    lora, full = lines(page, "gains-table")
     assert lora.startswith("small LoRA r16") and lora.count("•") == 2 and lora.count("+") == 2
     assert full.startswith("small full fine-tune") and "•" not in full
-    assert "•: more than chance, 2 of 4 gains" in Text(published.index).text
+    assert "•: more than chance, 2 of 4 gains" in Text(page).text
+    assert "2 of 4 gains are significant." in Text(published.index).text
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,8 @@ def test_the_colour_is_stronger_the_larger_a_gain_or_a_loss_is(
         for method, number in (("zero_shot", 30), ("lora", right)):
             scores = [1.0] * number + [0.0] * (100 - number)
             write_result(tmp_path / "results", make_run("small", method, card, 0), card, scores)
-    page = publish(tmp_path / "results", tmp_path / "site").index.read_text(encoding="utf-8")
+    index = publish(tmp_path / "results", tmp_path / "site").index
+    page = index.with_name("gains.html").read_text(encoding="utf-8")
     cells = re.findall(
         r"<td(?: class=\"(.*?)\")?>", page[page.index('id="gains-table"') :].split("</table>")[0]
     )
@@ -90,9 +93,12 @@ def test_one_task_needs_no_map(tmp_path: Path) -> None:
     assert "Gains by task" not in Text(publish(tmp_path / "results", tmp_path / "site").index).text
 
 
-def test_a_large_map_is_a_page_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leaderboards.pages.heat.MOST_ON_INDEX", 3)
+def test_a_large_map_is_drawn_without_shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_sweep(tmp_path / "results", RATES, tasks=CARDS, n=20)
-    index = publish(tmp_path / "results", tmp_path / "site").index
-    assert 'id="gains-table"' not in index.read_text(encoding="utf-8")
-    assert len(lines(index.parent / "gains.html", "gains-table")) == 2
+    drawn = []
+    for most in (3, 4):
+        monkeypatch.setattr("leaderboards.pages.heat.MOST_ADORNED", most)
+        page = publish(tmp_path / "results", tmp_path / "site").index.with_name("gains.html")
+        assert len(lines(page, "gains-table")) == 2
+        drawn.append('class="shape' in page.read_text(encoding="utf-8").split('id="gains-table"')[1])
+    assert drawn == [False, True]

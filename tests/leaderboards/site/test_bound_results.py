@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas
 import pytest
-from site_reading import Text
+from site_reading import problems
 from synthetic import RATES, bind, rewrite, write_sweep
 
 from harness.records.predictions import PREDICTIONS
@@ -45,7 +45,7 @@ def left_out(results: Path, reason: str) -> None:
     """Assert that the run is named with this reason, by `publish` and `verify`, and has no part in the table."""
     published = publish(results, results.parent / "site")
     sentence = f"{LABEL}: its predictions do not fit its result and the run is left out: {reason}"
-    assert sentence in Text(published.index).text
+    assert sentence in problems(published)
     rows = json.loads((results.parent / "site" / "data" / "leaderboard.json").read_text())["rows"]
     assert [row["seeds"] for row in rows if row["method"] == "lora"] == [2]
     (fault,) = verify(results).faults
@@ -53,7 +53,7 @@ def left_out(results: Path, reason: str) -> None:
 
 
 def test_bound_runs_have_no_note(results: Path, tmp_path: Path) -> None:
-    page = Text(publish(results, tmp_path / "site").index).text
+    page = problems(publish(results, tmp_path / "site"))
     assert "do not fit" not in page and "from before a result named" not in page
     verification = verify(results)
     assert (verification.bound, verification.unbound, verification.faults) == (9, 0, ())
@@ -132,10 +132,10 @@ def test_older_results_are_used_and_counted_once(results: Path, tmp_path: Path) 
     unbind(results)
     published = publish(results, tmp_path / "site")
     assert published.verdict == bound.verdict
-    text = Text(published.index).text
+    text = problems(published)
     assert text.count("All runs are from before a result named the file of its predictions") == 1
     bind(results, read_record(results / HURT / RESULT, Result))
-    text = Text(publish(results, tmp_path / "site").index).text
+    text = problems(publish(results, tmp_path / "site"))
     assert "8 of 9 runs are from before a result named the file of its predictions" in text
     verification = verify(results)
     assert (verification.bound, verification.unbound, verification.faults) == (1, 8, ())

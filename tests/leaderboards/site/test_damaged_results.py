@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from showcase import write_imported
-from site_reading import Text
+from site_reading import Text, problems
 from synthetic import make_run, rewrite, searched, task_card, write_failure, write_result
 
 from harness.errors import UserError
@@ -85,7 +85,7 @@ def test_a_damaged_file_is_named_and_skipped(
     folder = HURT if name in (RESULT, PREDICTIONS) else next(results.rglob(name)).parent.relative_to(results)
     damage(results / folder / name)
     published = publish(results, tmp_path / "site")
-    page = Text(published.index).text
+    page = problems(published)
     named = "small · lora · capitals" if name == PREDICTIONS else f"{folder}/{name}"
     assert named in page
     assert str(tmp_path) not in page
@@ -98,7 +98,7 @@ def test_predictions_of_another_run_are_not_believed(results: Path, tmp_path: Pa
     run = make_run("small", "lora", card, 0)
     write_result(other, run, card, [1.0, 0.0])
     shutil.copy(other / run.folder / PREDICTIONS, results / HURT / PREDICTIONS)
-    page = Text(publish(results, tmp_path / "site").index).text
+    page = problems(publish(results, tmp_path / "site"))
     assert "its predictions cannot be read and the run is left out" in page
     assert "there is no column 'score_accuracy'" in page
 
@@ -125,7 +125,7 @@ def test_predictions_with_a_column_that_cannot_be_meant_are_left_out(
     table = pandas.read_parquet(path)
     table[column] = [value] * len(table)
     table.to_parquet(path)
-    page = Text(publish(results, tmp_path / "site").index).text
+    page = problems(publish(results, tmp_path / "site"))
     assert "its predictions cannot be read and the run is left out" in page
 
 
@@ -179,7 +179,7 @@ def test_a_number_that_nothing_can_have_measured_is_named_and_its_record_skipped
         part = part[step]
     part[last] = value
     path.write_text(json.dumps(record), encoding="utf-8")
-    page = Text(publish(results, tmp_path / "site").index).text
+    page = problems(publish(results, tmp_path / "site"))
     named = {"task.metrics": "task", "selection.trials.1.shares": "selection.trials.1"}.get(place, place)
     named = "trainings.0.discarded" if "discarded" in place else named
     assert f"{run.folder}/{RESULT}: '{named}'" in page
@@ -212,7 +212,7 @@ def test_of_two_results_with_the_same_key_the_second_is_named_and_skipped(
     with pytest.warns(UserWarning, match=f"skipped: {second}: it has the key of {first}"):
         published = publish(results, tmp_path / "site")
     assert published.runs == 3
-    assert "it has the key of small/lora/capitals-v1/n-500/seed-0/result.json" in Text(published.index).text
+    assert "it has the key of small/lora/capitals-v1/n-500/seed-0/result.json" in problems(published)
 
 
 def test_a_folder_that_links_to_itself_ends_the_walk(results: Path, tmp_path: Path) -> None:

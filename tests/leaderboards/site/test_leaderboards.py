@@ -14,7 +14,7 @@ from typing import Any
 import pandas
 import pytest
 from places import TESTS
-from site_reading import Text, figures, lines, row
+from site_reading import Text, figures, lines, problems, row
 from synthetic import (
     Scores,
     draw_scores,
@@ -350,7 +350,7 @@ def test_runs_with_another_limit_are_left_out_and_named(results: Path, out: Path
     assert "quick" not in {one["candidate"] for one in figures(published)["rows"]}
     assert (
         "1 run was made differently (limit = 2 instead of none) and left out of the comparison."
-        in Text(published.index).text
+        in problems(published)
     )
 
 
@@ -358,7 +358,7 @@ def test_runs_with_another_generation_are_left_out_and_named(results: Path, out:
     write_sweep(results, CLEAR, n=40)
     warm = make_run("warm", "lora", task_card(), 0, generation=Generation(temperature=0.7))
     write_result(results, warm, task_card(), [1.0] * 40)
-    assert "generation.temperature = 0.7 instead of 0.0" in Text(publish(results, out).index).text
+    assert "generation.temperature = 0.7 instead of 0.0" in problems(publish(results, out))
 
 
 def test_a_newer_version_of_a_task_replaces_the_older_one(results: Path, out: Path) -> None:
@@ -391,7 +391,7 @@ def test_a_malformed_result_is_named_and_skipped(results: Path, out: Path, name:
     with pytest.warns(UserWarning, match="bad"):
         published = publish(results, out)
     assert published.runs == 12
-    page = Text(published.index).text
+    page = problems(published)
     assert "bad/result.json" in page
     assert str(results) not in page
 
@@ -405,7 +405,7 @@ def test_a_newer_schema_is_skipped_with_a_sentence(results: Path, out: Path) -> 
     )
     with pytest.warns(UserWarning, match="schema 7"):
         published = publish(results, out)
-    assert "is schema 7; this version reads up to 5. Upgrade gainboard." in Text(published.index).text
+    assert "is schema 7; this version reads up to 5. Upgrade gainboard." in problems(published)
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut off", "no column", "out of range"])
@@ -428,7 +428,7 @@ def test_a_run_whose_predictions_cannot_be_read_is_named_and_left_out(
     published = publish(results, out)
     assert (
         "small · lora · capitals · 500 samples · seed 0: its predictions cannot be read and the run is left out"
-        in Text(published.index).text
+        in problems(published)
     )
     assert not row(published, "small", "lora")["complete"]
 
@@ -436,7 +436,7 @@ def test_a_run_whose_predictions_cannot_be_read_is_named_and_left_out(
 def test_failed_runs_are_listed_with_their_reason(results: Path, out: Path) -> None:
     write_sweep(results, CLEAR, n=20)
     write_failure(results, make_run("huge", "full", task_card(), 0), reason="CUDA out of memory")
-    page = Text(publish(results, out).index).text
+    page = problems(publish(results, out))
     assert "Runs that failed" in page and "CUDA out of memory" in page
 
 
@@ -670,8 +670,8 @@ def test_every_link_of_every_page_leads_somewhere_inside_the_site(results: Path,
     write_sweep(results, CLEAR, tasks=(task_card("one"), task_card("two")), n=20)
     published = publish(results, out)
     pages = list(out.rglob("*.html"))
-    # … comparing, the costs, the history, a missing page, the methodology, the methods
-    assert len(pages) == published.pages == 1 + 2 + 1 + 24 + 2 + 1 + 1 + 2 + 1 + 3
+    # … comparing, the costs, the history, a missing page, the methodology, the methods, the lists, the gains
+    assert len(pages) == published.pages == 1 + 2 + 1 + 24 + 2 + 1 + 1 + 2 + 1 + 3 + 3 + 1
     for page in pages:
         for _, attributes in Text(page).tags:
             for name in ("href", "src"):
@@ -849,7 +849,7 @@ def test_a_board_chooses_its_tasks_and_names_what_it_has_no_run_of(
     board = tmp_path / "board.toml"
     board.write_text('title = "Mine"\ntasks = ["one", "tow"]\n', encoding="utf-8")
     published = publish(results, out, board=board)
-    page = Text(published.index).text
+    page = problems(published)
     assert "Task 'tow' of the board has no finished run. Did you mean 'two'?" in page
     assert "Not on this board: the runs of two." in page
     assert published.verdict.startswith("No verdict yet: no candidate is complete.")
@@ -956,7 +956,7 @@ def test_runs_judged_by_another_metric_are_left_out_and_named(results: Path, out
         write_result(results, make_run("small", "zero_shot", old, seed), old, [1.0, 0.0])
         write_result(results, make_run("small", "few_shot", old, seed), old, [1.0, 0.0])
     write_result(results, make_run("small", "lora", new, 0), new, [1.0, 1.0])
-    page = Text(publish(results, out).index).text
+    page = problems(publish(results, out))
     assert "1 run was judged by exact_match, chance at 0.25, and left out of the comparison" in page
 
 
@@ -976,7 +976,7 @@ def test_a_learning_curve_mixes_no_recipes(results: Path, out: Path) -> None:
     for seed, n_train, rate in ((0, 16, 1e-4), (1, 16, 1e-4), (0, 64, 5e-3)):
         run = make_run("small", "lora", card, seed, n_train=n_train)
         write_result(results, with_settings(run, {"learning_rate": rate}), card, [1.0, 0.0])
-    page = Text(publish(results, out).index).text
+    page = problems(publish(results, out))
     assert "(training.learning_rate = 0.005 instead of 0.0001)" in page
     assert "By training samples" not in Text(out / "tasks" / "capitals.html").text
 
@@ -1019,7 +1019,7 @@ def test_an_untrusted_run_leaves_its_row_unranked_and_is_named_with_the_reason(
     assert row is not None
     assert row.score is None
     assert row.missing == ("capitals: no finished run with seed 0",)
-    text = Text(published.index).text
+    text = problems(published)
     assert "Kept out of the ranking" in text
     assert "it answered with <b>other</b> weights" in text
 
