@@ -58,10 +58,10 @@ class AnswerKind:
     """More sentences for the user: what else the targets nearly are."""
 
 
-def max_tokens(targets: Sequence[str]) -> str:
+def max_tokens(targets: Sequence[str], *, bytes_per_token: int = BYTES_PER_TOKEN) -> str:
     """The setting that leaves room for the longest target."""
     longest = max(len(target.encode()) for target in targets)
-    return f"max_tokens={16 * math.ceil((longest / BYTES_PER_TOKEN + 1) / 16)}"
+    return f"max_tokens={16 * math.ceil((longest / bytes_per_token + 1) / 16)}"
 
 
 def length_settings(targets: Sequence[str]) -> tuple[str, ...]:

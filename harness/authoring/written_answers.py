@@ -93,8 +93,12 @@ def json_answer(targets: Sequence[str]) -> AnswerKind:
             ),
             "question": f"{{text}}\n\nWhich {noun} says this?",
         },
-        # Without a stop: what a prompted model writes over several lines is read, too.
-        settings=(f"extract={reader.__name__}", max_tokens([reader(target) for target in targets])),
+        # Without a stop: what a prompted model writes over several lines is read, too. A vocabulary may have no
+        # more than a character of JSON in a token.
+        settings=(
+            f"extract={reader.__name__}",
+            max_tokens([reader(target) for target in targets], bytes_per_token=1),
+        ),
         imports=(reader.__name__,),
         read_by=reader.__name__,
     )
