@@ -34,7 +34,9 @@ NOTHING_FOUND = "nothing stands out beyond chance"
 def add_verbs(add_verb: AddVerb) -> None:
     """Add the verb of this file to the parser."""
     parser = add_verb(
-        "analyse", _analyse, "say why arms score as they do, from saved predictions and weights"
+        "analyse",
+        _analyse,
+        "explain scores: error, boundary and attention analysis of finished runs, from saved predictions and weights",
     )
     text = "a task, a candidate, candidate/method, or a run's folder; * and ? stand for anything"
     parser.add_argument("names", nargs="+", metavar="RUN|CANDIDATE|TASK", help=text)

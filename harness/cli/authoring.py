@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 def add_verbs(add_verb: AddVerb) -> None:
     """Add the verbs of this file to the parser."""
-    parser = add_verb("new", _new, "start a task plugin, from a table if you have one")
+    parser = add_verb("new", _new, "create a task plugin, from your table or chat file if you have one")
     parser.add_argument("name", help="the task's name, a Python identifier")
     text = "a table: CSV, TSV, JSON, JSONL, Parquet, Arrow, a workbook (.xlsx), also compressed"
     text += "; or hub:org/name@revision"
@@ -68,13 +68,13 @@ def add_verbs(add_verb: AddVerb) -> None:
     text = "where to put it (default: tasks)"
     parser.add_argument("--tasks-dir", type=Path, default=Path("tasks"), metavar="DIR", help=text)
 
-    parser = add_verb("check", _check, "check a sweep or tasks before any GPU minute; nothing is downloaded")
+    parser = add_verb("check", _check, "check sweeps and tasks before spending GPU time; downloads nothing")
     text = "a sweep file, a shipped board or tasks (default: every task)"
     parser.add_argument("what", nargs="*", metavar="SWEEP|TASK", help=text)
     parser.add_argument("--json", action="store_true", help="for scripts")
     add_tasks_dir(parser)
 
-    parser = add_verb("review", _review, "read a task's prompts with their answers, and say which are right")
+    parser = add_verb("review", _review, "review a task's prompts and targets")
     parser.add_argument("task", help="the task's name")
     text = "samples per template (default: 5)"
     parser.add_argument("--per-template", type=positive, default=5, metavar="N", help=text)
@@ -82,7 +82,7 @@ def add_verbs(add_verb: AddVerb) -> None:
     text = "the verdicts (default: reviews.jsonl beside the task)"
     parser.add_argument("--reviews", type=Path, metavar="FILE", help=text)
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--list", action="store_true", help="only show how far the review is")
+    instead.add_argument("--list", action="store_true", help="only show the review's progress")
     instead.add_argument("--json", action="store_true", help="the same for scripts, prompts included")
     instead.add_argument("--html", type=Path, metavar="FILE", help="write a page to review on instead")
     text = "take verdicts from that page"

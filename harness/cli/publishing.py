@@ -51,7 +51,7 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser.add_argument("--no-cache", action="store_true", help=text)
     add_publish_options(parser)
 
-    parser = add_verb("export", _export, "write a board's figures, or a task's samples, for other programs")
+    parser = add_verb("export", _export, "export a board's results, or a task's samples, for other programs")
     text = (
         "a format of a table, or of records per model; messages: a task's samples for a fine-tuning service"
     )
@@ -68,9 +68,7 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser.add_argument("--template", metavar="NAME", help=text)
     add_tasks_dir(parser)
 
-    parser = add_verb(
-        "import", _import, "take result files of lm-evaluation-harness as scores from elsewhere"
-    )
+    parser = add_verb("import", _import, "import results of lm-evaluation-harness")
     text = "results_*.json, or a folder that holds some"
     parser.add_argument("source", type=Path, metavar="FILE_OR_FOLDER", help=text)
     text = "what to call the model (default: the end of its own name)"

@@ -32,7 +32,7 @@ def add_verbs(add_verb: AddVerb) -> None:
     add_tasks_dir(parser)
     add_results(parser)
 
-    parser = add_verb("score", _score, "judge saved predictions again, without a model")
+    parser = add_verb("score", _score, "re-score saved predictions, without a model")
     add_tasks_dir(parser)
     add_results(parser)
 
@@ -43,7 +43,7 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser.add_argument("results", type=Path, nargs="?", default=Path("results"), help="default: results")
     parser.add_argument("--json", action="store_true", help="for scripts")
 
-    text = "predict losses at a larger budget, and compare with those measured"
+    text = "predict the loss at a larger training budget, from smaller ones"
     parser = add_verb("extrapolate", _extrapolate, text)
     add_results(parser)
     text = "training samples to predict (default: the largest budget that was run)"

@@ -749,3 +749,28 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     (sentence,) = capsys.readouterr().err.strip().splitlines()
     assert sentence.startswith(f"gainboard: {verb[-1]}")
     assert "cannot be written" in sentence
+
+
+def test_a_misspelt_verb_is_named_with_the_one_that_may_be_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    for written, said in (
+        ("publsh", "Did you mean 'publish'?"),
+        ("frobnicate", "The verbs are quickstart, run, new,"),
+    ):
+        with pytest.raises(SystemExit) as exit_:
+            cli.main([written, "--results", "somewhere"])
+        assert exit_.value.code == 2
+        assert f"there is no verb '{written}'. " in (error := capsys.readouterr().err) and said in error
+
+
+def test_without_a_verb_the_help_says_in_which_order_they_are_used(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main([])
+    assert exit_.value.code == 2
+    said = capsys.readouterr().err
+    places = [
+        said.index(f"  gainboard {verb}")
+        for verb in ("quickstart", "new", "check", "run", "publish", "preview")
+    ]
+    assert places == sorted(places)
