@@ -32,6 +32,9 @@ answer, at most."""
 OPEN_INPUT, LONGEST_INPUT = 400, 2_400
 """Characters of an input that are shown at once, and in all."""
 
+LONGEST_WORD = 40
+"""Characters by which less of a long input is shown at once, so that no word is cut."""
+
 LONGEST_SHARED = 600
 """Characters of what the prompts of all samples share, before and after the input."""
 
@@ -215,20 +218,28 @@ def _view(arms: Arms, sample: str, place: int, marks: dict[SampleChange, ChangeM
     prediction = next(arm.answers[sample].sample for arm in arms.present if sample in arm.answers)
     change = arms.change(sample)
     title = opening(own, LONGEST_TITLE)
-    text = shortened(own, LONGEST_INPUT)
-    is_long = len(own) > OPEN_INPUT
+    shown, rest = _opened(shortened(own, LONGEST_INPUT))
     return SampleView(
         shortened(sample, LONGEST_ANSWER),
         place,
         marks[change] if change else None,
         arms.gain(sample),
         title,
-        "" if text == title else text[:OPEN_INPUT] if is_long else text,
-        text[OPEN_INPUT:] if is_long else "",
+        "" if shown == title else shown,
+        rest,
         f"{count_of(prediction.truncated, 'token')} cut off the prompt" if prediction.truncated else "",
         shortened(prediction.target, LONGEST_ANSWER),
         tuple(_answer_view(arms.card, arm, sample) for arm in arms.present),
     )
+
+
+def _opened(text: str) -> tuple[str, str]:
+    """What of an input is shown at once, up to the end of a word, and what more of it there is."""
+    if len(text) <= OPEN_INPUT:
+        return text, ""
+    end = max(text.rfind(space, OPEN_INPUT - LONGEST_WORD, OPEN_INPUT) for space in " \n")
+    end = OPEN_INPUT if end < 0 else end
+    return text[:end], text[end:]
 
 
 def _answer_view(card: TaskCard, arm: Arm, sample: str) -> AnswerView:
