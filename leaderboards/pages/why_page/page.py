@@ -102,6 +102,7 @@ def questions_of(record: AnalysisRecord) -> tuple[tuple[str, str], ...]:
         ("What is its confidence worth?", "calibration", bool(record.calibration)),
         ("Does the wording matter?", "wordings", bool(record.wordings)),
         ("How near is another answer?", "boundary", record.boundary is not None),
+        ("Does it read the instruction?", "attention", record.attention is not None),
         ("Which samples to look at?", "changes", True),
     )
     return tuple((text, f"{why_href(record.task)}#{anchor}") for text, anchor, is_there in parts if is_there)

@@ -22,8 +22,8 @@ QUESTIONS: dict[str, tuple[Sequence[str], str]] = {
         "#labels #suspects-table",
     ),
     "Does the model read the instruction?": (
-        ["a[href$='tasks/day-counts.html']", "a:text-is('Does the wording matter?')"],
-        "#wordings #wordings-table",
+        ["a[href$='tasks/ticket-triage.html']", "a:text-is('Does it read the instruction?')"],
+        "#attention dl",
     ),
     "What is its confidence worth?": (
         ["a[href$='tasks/ticket-triage.html']", "a:text-is('What is its confidence worth?')"],
