@@ -35,13 +35,14 @@ _NAME = re.compile(r"\d{4}-\d{2}-\d{2}-([0-9a-f]{12})\.json")
 Kind = Literal["tasks", "prices", "new", "gone", "rank", "score"]
 
 NOUNS: dict[Kind, str] = {
+    "score": "score beyond noise",
     "tasks": "change of the tasks",
     "prices": "price",
     "new": "new row",
     "gone": "row gone",
     "rank": "rank",
-    "score": "score beyond noise",
 }
+"""In the order in which they are told: new rows alone may change the ranks of all others."""
 
 
 class SnapshotRow(Frozen):
@@ -323,7 +324,7 @@ def _row(entry: Entry) -> SnapshotRow:
 
 
 def changes(before: Snapshot, after: Snapshot, unit: Unit = POINTS) -> list[Change]:
-    """What differs: tasks and prices, rows come and gone, ranks, and scores whose intervals do not touch.
+    """What differs: scores whose intervals do not touch, tasks and prices, rows come and gone, and ranks.
 
     Where the tasks differ a score is another quantity, and is not compared.
     """
@@ -355,7 +356,12 @@ def changes(before: Snapshot, after: Snapshot, unit: Unit = POINTS) -> list[Chan
             for former, row in in_both
             if _apart(former, row)
         ]
-    return differences
+    return sorted(differences, key=_told_at)
+
+
+def _told_at(change: Change) -> int:
+    """Its place among the kinds of changes."""
+    return list(NOUNS).index(change.kind)
 
 
 def _of_row(kind: Kind, row: SnapshotRow, before: str, after: str) -> Change:

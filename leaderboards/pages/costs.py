@@ -329,10 +329,10 @@ def _mfu_item(entry: Entry) -> Item:
     low, high = LIKELY
     doubt = ""
     if share < low:
-        doubt = "low: check"
+        doubt = "below 5 %"
     elif share > high:
-        doubt = "high: check"
-    return Item(f"{100 * share:.2g} %", doubt, share, tone="bad" if doubt else "")
+        doubt = "above 60 %"
+    return Item(f"{100 * share:.2g} %", doubt, share, tone="bad" if share > high else "")
 
 
 def _all_in_time_item(entry: Entry) -> Item:

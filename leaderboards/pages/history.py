@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from leaderboards.chart.trend import Trend, trend
 from leaderboards.gathered import Site
 from leaderboards.history import (
     FOLDER,
@@ -11,6 +12,7 @@ from leaderboards.history import (
     Change,
     History,
     Snapshot,
+    SnapshotRow,
     StoredSnapshot,
     changes,
     summed,
@@ -18,7 +20,7 @@ from leaderboards.history import (
 from leaderboards.links import model_href
 from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, remainder_line
 from leaderboards.pages.heads import model_names
-from leaderboards.text import MISSING, Unit, count_of
+from leaderboards.text import MISSING, Unit, count_of, usd
 
 MOST_CHANGES = 150
 """Lines of the table of changes."""
@@ -30,7 +32,15 @@ class HistoryPage:
 
     headline: str
     lede: str
+    trends: tuple[Trend, ...]
+    """The best score and what it costs, table by table; empty for a single one."""
+
     changes: Grid | None
+    """What counts first: scores beyond noise, then tasks, prices and rows."""
+
+    ranks: Grid | None
+    """Rows whose range of ranks is another one: new rows alone may do that."""
+
     snapshots: Grid
     damaged: tuple[str, ...]
     """Names of files that are not what they were written as."""
@@ -48,12 +58,26 @@ def history_page(site: Site) -> HistoryPage:
     return HistoryPage(
         "What has changed" if len(snapshots) > 1 else "Nothing to compare yet",
         _lede(snapshots, latest),
-        _change_grid(site, latest),
+        _trends(site.history),
+        _change_grid(site, [change for change in latest if change.kind != "rank"]),
+        _change_grid(site, [change for change in latest if change.kind == "rank"]),
         _snapshot_grid(site.history),
         tuple(sorted(site.history.damaged)),
         tuple(f"{FOLDER}/{name} {why}" for name, why in sorted(site.history.refused.items())),
         MOST_KEPT,
     )
+
+
+def _trends(history: History) -> tuple[Trend, ...]:
+    """Of the tables with the tasks of the last one: what a score is depends on them."""
+    tables = [snapshot.table for snapshot in history.snapshots]
+    alike = [table for table in tables if table.tasks == tables[-1].tasks]
+    named = [(str(table.date), _best_row(table)) for table in alike]
+    drawn = (
+        trend("Best score", [(date, row.score if row else None) for date, row in named], history.unit.write),
+        trend("Its training", [(date, row.train_usd if row else None) for date, row in named], usd),
+    )
+    return tuple(chart for chart in drawn if chart)
 
 
 def news(site: Site) -> str:
@@ -132,6 +156,10 @@ def _snapshot_line(snapshot: StoredSnapshot, former: StoredSnapshot | None, unit
     return GridRow(Head(str(table.date), f"no. {table.number}", href=f"{FOLDER}/{snapshot.name}"), items)
 
 
+def _best_row(snapshot: Snapshot) -> SnapshotRow | None:
+    return next((row for row in snapshot.rows if row.score is not None), None)
+
+
 def _best(snapshot: Snapshot, unit: Unit) -> str:
-    best = next((row for row in snapshot.rows if row.score is not None), None)
+    best = _best_row(snapshot)
     return MISSING if best is None else f"{best.label}, {best.score_text(unit)}"

@@ -17,7 +17,7 @@ from leaderboards.money.prices import Prices
 from leaderboards.money.spend import training_usd
 from leaderboards.pages.choice import ChoiceView, choice_view
 from leaderboards.pages.cost_items import energy_text
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs
+from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs, without_empty
 from leaderboards.pages.heads import run_head
 from leaderboards.pages.samples import Excerpt, load_excerpt
 from leaderboards.pages.training import TrainingView, training_views
@@ -191,7 +191,7 @@ def _metric_grid(result: Result) -> Grid:
         Column("Majority", "What always giving the most frequent training answer scores.", narrow=False),
         Column("What it is", narrow=False, text=True),
     )
-    return Grid("Metrics of this run", Column("Metric"), columns, lines)
+    return without_empty(Grid("Metrics of this run", Column("Metric"), columns, lines))
 
 
 def _metric_item(card: MetricCard, metric: MetricValue) -> Item:
@@ -233,10 +233,22 @@ def _template_grid(result: Result) -> Grid | None:
     return Grid(f"{result.task.primary_metric} by template", Column("Template"), (Column("Score"),), lines)
 
 
+def _score_fact(result: Result) -> str:
+    """Its primary metric with the interval over samples; why there is none, where no sample was scored."""
+    name = result.task.primary_metric
+    metric = result.metrics.get(name)
+    if metric is None:
+        return "no sample was scored"
+    card = result.task.metrics[name]
+    item = _metric_item(card, metric)
+    return f"{item.text} ({item.detail}), {name}"
+
+
 def _run_facts(result: Result, prices: Prices) -> Pairs:
     """What it took to answer the samples, and to train for it."""
     cost, generation = result.cost, result.generation
     facts = [
+        ("Score", _score_fact(result)),
         *_answer_facts(result),
         (
             "Weights in the engine",

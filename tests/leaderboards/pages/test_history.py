@@ -2,12 +2,13 @@
 change."""
 
 import json
+import re
 import shutil
 from datetime import date
 from pathlib import Path
 
 import pytest
-from site_reading import Text, lines
+from site_reading import Text, lines, row
 from synthetic import RATES, task_card, write_sweep
 
 from harness.records.result import RESULT
@@ -24,6 +25,7 @@ from leaderboards.history import (
 )
 from leaderboards.links import model_href
 from leaderboards.money.prices import Price
+from leaderboards.text import points
 
 
 @pytest.fixture
@@ -109,15 +111,32 @@ def test_what_has_changed_stands_on_its_page_and_in_a_line_on_the_first(results:
     later(results, "2026-02-03")
     published = publish(results, out)
     assert (
-        "Since 2026-01-01: 1 new row, 1 row gone, 2 ranks and 1 score beyond noise."
+        "Since 2026-01-01: 1 score beyond noise, 1 new row, 1 row gone and 2 ranks."
         in Text(published.index).text
     )
     told = lines(out / "history.html", "changes-table")
     assert any("large" in line and "new row" in line for line in told)
     assert any("few-shot" in line and "row gone" in line for line in told)
-    assert any("LoRA" in line and "score beyond noise" in line for line in told)
+    assert "LoRA" in told[0] and "score beyond noise" in told[0], "what counts comes first"
+    assert len(lines(out / "history.html", "ranks-table")) == 2
     assert "small · few-shot: row gone" in published.changed
     assert len(lines(out / "history.html", "snapshots-table")) == 2
+
+
+def test_the_best_score_and_its_price_are_drawn_table_by_table(results: Path, out: Path) -> None:
+    publish(results, out)
+    assert "over time" not in Text(out / "history.html").text
+    write_sweep(results, {("large", "lora"): 0.95}, n=60)
+    later(results, "2026-02-03")
+    published = publish(results, out)
+    page = (out / "history.html").read_text(encoding="utf-8")
+    best = row(published, "large", "lora")["score"]
+    drawn = re.findall(r'aria-label="(Best score|Its training) over 2 tables: from (\S+) to (\S+),', page)
+    assert [(title, now) for title, _, now in drawn] == [
+        ("Best score", points(best)),
+        ("Its training", "$1.00"),
+    ]
+    assert f"<title>2026-02-03: {points(best)}</title>" in page
 
 
 def test_a_candidate_with_a_dot_in_its_name_is_headed_and_linked_whole(results: Path, out: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from site_reading import Text
+from site_reading import Text, problems
 from synthetic import make_run, task_card, write_failure, write_result
 
 from harness.cli import main
@@ -59,7 +59,7 @@ def test_pipes_devices_and_huge_files_are_named_and_skipped(
     for path in [*places, other]:
         path.unlink(missing_ok=True)
         make(path)
-    page = Text(publish(results, tmp_path / "site").index).text
+    page = problems(publish(results, tmp_path / "site"))
     for path in places:
         assert f"{path.relative_to(results)} is " in page
     assert "small · lora · capitals · 500 samples · seed 1: its predictions cannot be read" in page
@@ -73,7 +73,7 @@ def test_a_link_out_of_the_results_is_named_and_never_read(results: Path, tmp_pa
     for name, path in ((RESULT, results / HURT), (PREDICTIONS, results / HURT.with_name("seed-1"))):
         (path / name).rename(outside / name)
         (path / name).symlink_to(outside / name)
-    page = Text(publish(results, tmp_path / "site").index).text
+    page = problems(publish(results, tmp_path / "site"))
     assert f"{HURT}/{RESULT} is a link that leads out of its folder" in page
     assert "seed 1: its predictions cannot be read and the run is left out: the file is a link" in page
 
@@ -81,7 +81,7 @@ def test_a_link_out_of_the_results_is_named_and_never_read(results: Path, tmp_pa
 @pytest.mark.filterwarnings("ignore:skipped")
 def test_imported_scores_are_not_looked_for_behind_a_link(results: Path, tmp_path: Path) -> None:
     (results / FOLDER).symlink_to("/")
-    page = Text(publish(results, tmp_path / "site").index).text
+    page = problems(publish(results, tmp_path / "site"))
     assert "imported is a link, and is not followed" in page
 
 
@@ -96,7 +96,7 @@ def test_a_folder_that_cannot_be_listed_is_named(results: Path, tmp_path: Path) 
         os.close(here)
         here = below
     os.close(here)
-    page = Text(publish(results, tmp_path / "site").index).text
+    page = problems(publish(results, tmp_path / "site"))
     assert "cannot be listed: File name too long" in page
 
 
