@@ -97,7 +97,7 @@ def weighed_task(
         loaded=loaded,
         labels=labels_of(loaded),
         tested=tuple(asked[place] for place in drawn),
-        trained=tuple(balanced_order(loaded.dataset.originals)[: settings.samples]),
+        trained=tuple(balanced_order(loaded.dataset.originals)[: max(1, settings.samples // 2)]),
         template=comparison.judged.templates[0],
     )
 

@@ -43,9 +43,9 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser.add_argument("--json", action="store_true", help="the whole analyses, for scripts")
     text = "whether weights are read, too, for margins and hidden states: auto (small models), always, never"
     parser.add_argument("--weights", choices=("auto", "always", "never"), default="auto", help=text)
-    text = "the most test samples, and training samples, that are read with weights (default: 200)"
+    text = "the most test samples that are read with weights, and half as many of training (default: 200)"
     parser.add_argument("--samples", type=positive, metavar="N", help=text)
-    text = "draws these samples (default: 0)"
+    text = "draws these test samples (default: 0)"
     parser.add_argument("--seed", type=int, metavar="N", help=text)
     text = "where the weights are (default: work)"
     parser.add_argument("--work", type=Path, default=Path("work"), metavar="DIR", help=text)

@@ -23,10 +23,16 @@ def read_boundary(arm: LoadedArm, samples: Sequence[tuple[int, PassSample]]) -> 
 
     Where a model has no output layer of its own, there is no `hidden`.
     """
-    placed = [
-        (place, sample, Weighed(sample.question.tokens, trie_of(sample.question.answer_tokens)))
-        for place, sample in samples
-    ]
+    placed: dict[str, list[PlacedQuestion]] = {}
+    for place, sample in samples:
+        question = Weighed(sample.question.tokens, trie_of(sample.question.answer_tokens))
+        placed.setdefault(sample.question.template, []).append((place, sample, question))
+    # Prompts of one wording begin alike, and what they begin with is read once.
+    for group in placed.values():
+        yield from _read_group(arm, group)
+
+
+def _read_group(arm: LoadedArm, placed: Sequence[PlacedQuestion]) -> Iterator[SampleReading]:
     questions = [question for _, _, question in placed]
     # How it reads is tried out before: what that gives the output layer is no sample's.
     is_apart = any(question.trie.nodes for question in questions) and arm.reader.reading == "apart"

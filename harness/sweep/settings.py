@@ -151,7 +151,7 @@ class AnalysisSettings(Frozen):
     models that are small enough for it to take minutes."""
 
     samples: int = Field(default=200, gt=0, le=10_000)
-    """The most test samples, and the most training samples, that are read so."""
+    """The most test samples that are read so; of training samples half as many are."""
 
     seed: Seed = 0
     """Of the draw of these samples."""

@@ -193,7 +193,7 @@ def _maps(record: AnalysisRecord, boundary: BoundaryRecord, links: SampleLinks) 
         for drawn in boundary.maps
     ]
     return MapsView(
-        _maps_lede(boundary.maps[-1]),
+        _maps_lede(boundary.maps[-1], saved=all(margins.saved for margins in boundary.margins)),
         SHAPES[: max(1, len(labels))],
         tuple(map(short, labels)),
         tuple(maps),
@@ -201,12 +201,13 @@ def _maps(record: AnalysisRecord, boundary: BoundaryRecord, links: SampleLinks) 
     )
 
 
-def _maps_lede(drawn: MapRecord) -> str:
+def _maps_lede(drawn: MapRecord, *, saved: bool) -> str:
     how = (
         "in the plane that parts the labels of training samples best (linear discriminants, shrunk)"
         if drawn.projection == "lda"
         else "in the plane of the most variance (principal components)"
     )
+    by = "" if saved else ", by the label that is likeliest"
     many = (
         " There are too many labels, or one alone, to tell them apart by shape." if not drawn.labels else ""
     )
@@ -215,7 +216,7 @@ def _maps_lede(drawn: MapRecord) -> str:
     )
     return (
         f"Each mark is a test sample: the hidden state of {drawn.dimensions:,} numbers from which the answer’s "
-        f"first token is predicted, {how}. Filled marks are right, hollow ones wrong; numbers are the samples "
+        f"first token is predicted, {how}. Filled marks are right, hollow ones wrong{by}; numbers are the samples "
         f"nearest to the boundary, listed below.{many}{more}"
     )
 

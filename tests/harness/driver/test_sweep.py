@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pandas
 import pytest
 from commands import COMMAND
@@ -241,6 +242,34 @@ def test_another_configuration_at_the_same_path_is_refused_with_the_difference(
     assert refused.returncode == 2
     assert "limit is 24 there, 12 here" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_weights_read_anew_weigh_the_choices_as_they_were_scored(
+    place: Path, first: subprocess.CompletedProcess[str]
+) -> None:
+    arm = "toy/lora/ticket_routing-v2/n-32"
+    finished = gainboard(place, "analyse", arm, "--json", "--samples", "30")
+    assert finished.returncode == 0, finished.stderr
+    (record,) = json.loads(finished.stdout)
+    boundary = record["boundary"]
+    assert boundary["agreement"] == 1.0 and [one["arm"] for one in boundary["maps"]] == ["zero_shot", "lora"]
+    assert [one["n"] for one in boundary["margins"]] == [24, 24]
+    assert [one["arm"] for one in boundary["passes"]] == ["zero_shot", "lora", "lora"]
+    passes = [
+        path
+        for path in (place / "work" / "passes").glob("*.json")
+        if json.loads(path.read_text())["samples"] == 54
+    ]
+    for path in passes:
+        method = json.loads(path.read_text())["arm"]
+        folder = arm if method == "lora" else "toy/zero_shot/ticket_routing-v2"
+        table = pandas.read_parquet(place / "results" / folder / "seed-0" / "predictions.parquet")
+        readings = numpy.load(path.with_suffix(".npz"))
+        for place_of_sample, logprobs in enumerate(table[table["template"] == "plain"]["choice_logprobs"]):
+            assert readings[f"{place_of_sample}.logprobs"] == pytest.approx(logprobs, abs=1e-3)
+    assert len(passes) == 2
+    again = gainboard(place, "analyse", arm, "--json", "--samples", "30")
+    assert json.loads(again.stdout) == [record] and "reading" not in again.stderr
 
 
 def test_publishing_gives_a_site_that_names_the_verdict(
