@@ -122,10 +122,12 @@ def rows_of(page: Any) -> list[str]:
 
 
 def unseen_parts(page: Any) -> list[str]:
-    """Parts of the page that are there and not visible: those of these kinds that wait for a script."""
+    """Parts of the page that are there and not visible: those of these kinds that wait for a script. What
+    stands in `<details>` waits for its reader alone."""
     unseen = []
     for part in PARTS:
-        count, visible = page.locator(part).count(), page.locator(f"{part}:visible").count()
+        shown = f"{part}:not(details:not([open]) *)"
+        count, visible = page.locator(shown).count(), page.locator(f"{shown}:visible").count()
         if count != visible:
             unseen.append(f"{part}: {count - visible} of {count}")
     return unseen
