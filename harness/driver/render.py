@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.data.dataset import balanced_order, training_subset
 from harness.data.loaded import LoadedTask
-from harness.records.store import atomic_write
+from harness.records.store import atomic_write, linked
 from harness.sweep.methods import METHOD_TABLE
 from harness.sweep.recipe import Portion, Recipe, Training
 from harness.sweep.run import Run
@@ -37,6 +37,10 @@ class Workshop:
         self._written: set[str] = set()
         """Keys of recipes whose samples this process has written: several runs may share one."""
 
+        self._prompts: dict[object, Path] = {}
+        """By what prompts are made of, the file that this process has written: the seeds of an arm without
+        demonstrations have the same ones, and so have an untuned arm and its fine-tunes."""
+
     # A run's prompts
 
     def samples(self, run: Run) -> list[Sample]:
@@ -49,6 +53,11 @@ class Workshop:
 
     def write_prompts(self, run: Run) -> None:
         """Every sample in each of the run's templates."""
+        path = self.ask(run).prompts
+        seed = run.seed if run.num_fewshot else None
+        made_of = (run.task, run.split, run.limit, run.templates, run.num_fewshot, run.demonstrations, seed)
+        if made_of in self._prompts and linked(self._prompts[made_of], path):
+            return
         rows = self._tasks[run.task].prompt_rows(
             self.samples(run),
             run.templates,
@@ -56,7 +65,8 @@ class Workshop:
             demonstrations=run.demonstrations,
             seed=run.seed,
         )
-        _write_jsonl(self.ask(run).prompts, rows)
+        _write_jsonl(path, rows)
+        self._prompts[made_of] = path
 
     def ask(self, run: Run) -> AskJob:
         """How a run's prompts are answered."""

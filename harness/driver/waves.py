@@ -19,8 +19,11 @@ from harness.sweep.recipe import Recipe
 from harness.sweep.run import Run
 from harness.toys import PREFIX, toy_folder
 from harness.workers.jobs import BaseJob, WaveJob
-from harness.workers.listener import JobFailure, reason_of
+from harness.workers.listener import JobFailure, JobsEnded, Listener, PhaseBegan, reason_of
 from harness.workers.worker import JobFailed, Message
+
+MANY_RUNS, TOLD_EVERY = 1_000, 100
+"""From how many runs on rendering is a phase that is told of, and after how many of them each time."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,24 @@ class WaveOutcome:
 class Waves:
     """The work on one base model. Its workers are kept from one wave to the next."""
 
-    def __init__(self, sweep: SweepWork, workplace: Workplace, recipes: dict[str, Recipe]) -> None:
+    def __init__(
+        self, sweep: SweepWork, workplace: Workplace, recipes: dict[str, Recipe], listener: Listener
+    ) -> None:
+        """`listener`: hears how far long rendering is."""
         self._sweep, self._workplace, self._recipes = sweep, workplace, recipes
+        self._tell = listener
 
     def execute(self, runs: Sequence[Run]) -> WaveOutcome:
         """Have runs trained and answered."""
         failures: dict[str, Failure] = {}
         rendered = []
-        for run in runs:
+        takes_long = len(runs) >= MANY_RUNS
+        if takes_long:
+            self._tell(PhaseBegan("render", len(runs)))
+        for number, run in enumerate(runs, start=1):
             failure = self._render(run)
+            if takes_long and number % TOLD_EVERY == 0:
+                self._tell(JobsEnded(TOLD_EVERY))
             if failure is None:
                 rendered.append(run)
             else:
@@ -102,7 +114,7 @@ def open_waves(group: Group, sweep: SweepWork, line: ProgressLine) -> Iterator[W
     with sweep.executor.open(
         base, work=sweep.shop.work, settings=sweep.settings, listener=line.hear, judge=judge
     ) as workplace:
-        yield Waves(sweep, workplace, recipes)
+        yield Waves(sweep, workplace, recipes, line.hear)
 
 
 def _judge(recipe: Recipe, rows: list[Message], sweep: SweepWork) -> Message:

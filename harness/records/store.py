@@ -56,6 +56,22 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         temporary.unlink(missing_ok=True)
 
 
+def linked(source: Path, path: Path) -> bool:
+    """Make `path` the same file as `source`, which is only ever replaced as a whole; False where that cannot
+    be."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.hardlink_to(source)
+        temporary.replace(path)
+    except OSError:  # it was removed, or lies where a file has only one name
+        return False
+    finally:
+        # Of two names of one file, neither is replaced by the other.
+        temporary.unlink(missing_ok=True)
+    return True
+
+
 def write_record(path: Path, record: BaseModel) -> None:
     """Write a record as JSON with sorted keys and a final newline, atomically."""
     text = json.dumps(

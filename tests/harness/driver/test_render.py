@@ -74,3 +74,29 @@ def test_the_few_samples_of_an_evaluation_have_the_labels_of_all(tmp_path: Path)
     assert len(targets) == run.training.eval_samples == 86
     assert run.training.interim_eval_samples == 14
     assert targets[:14].count("a") == targets[:14].count("b") == 7
+
+
+def test_equal_prompts_are_rendered_once(tmp_path: Path) -> None:
+    task = adding(data=lambda: Splits(rows(0, 20), rows(20, 22), rows(22, 30)))
+    shop = Workshop(tmp_path, {task.name: LoadedTask(task, load_dataset(task))})
+    card = task_card(task.name)
+    greedy = [make_run("toy", "zero_shot", card, seed) for seed in range(3)] + [
+        make_run("toy", "lora", card, 0)
+    ]
+    drawn = [make_run("toy", "few_shot", card, seed, num_fewshot=3) for seed in range(2)]
+    paths = []
+    for run in (*greedy, *drawn):
+        run = run.model_copy(update={"templates": ("plain",)})
+        shop.write_prompts(run)
+        paths.append(shop.ask(run).prompts)
+    assert len({path.stat().st_ino for path in paths}) == 3
+    assert [path.read_bytes() for path in paths[:4]] == [paths[0].read_bytes()] * 4
+    assert len({path.read_bytes() for path in paths}) == 3
+    # A file that was removed meanwhile is made again.
+    run = greedy[1].model_copy(update={"templates": ("plain",)})
+    before = paths[0].read_bytes()
+    for path in paths:
+        path.unlink()
+    shop.write_prompts(run)
+    assert paths[1].read_bytes() == before
+    assert sorted(paths[1].parent.iterdir()) == [paths[1]]
