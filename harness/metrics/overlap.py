@@ -31,6 +31,10 @@ _MOST_WORDS = 2_000
 all words of the other."""
 
 
+_MOST_PAIRS = _MOST_WORDS**2
+"""Pairs of a word of an answer and one of a target up to which TER looks for shifts, which takes hours and
+gigabytes for the longest texts; beyond, it counts a shifted word as deleted and inserted."""
+
 MOST_DROPPED = 0.1
 """Share of the letters of Latin texts from which on ROUGE misreads them: it drops all but a to z, which parts
 German into its words but for some and Vietnamese into pieces."""
@@ -103,8 +107,14 @@ def _corpus_metric(
     """
 
     def counts(reply: Reply) -> Counts:
-        references = [[composed(target)] for target in reply.targets or ("",)]
-        (statistics,) = _sacrebleu(name)._extract_corpus_statistics([composed(reply.answer)], references)
+        answer, targets = composed(reply.answer), [composed(target) for target in reply.targets or ("",)]
+        if (
+            name == "ter"
+            and len(answer.split()) * max(len(target.split()) for target in targets) > _MOST_PAIRS
+        ):
+            return dict(zip(parts, _edits_of_long_texts(answer, targets), strict=True))
+        references = [[target] for target in targets]
+        (statistics,) = _sacrebleu(name)._extract_corpus_statistics([answer], references)
         return dict(zip(parts, statistics, strict=True))
 
     def value(sums: Mapping[str, "Values"]) -> "Values":
@@ -120,6 +130,30 @@ def _corpus_metric(
     return Metric(
         name, description, counts=counts, value=value, high=high, higher_is_better=not lower, outputs=ANSWERS
     )
+
+
+def _edits_of_long_texts(answer: str, targets: Sequence[str]) -> tuple[float, float]:
+    """The statistics of TER without shifts: the fewest edits to reach a target, and the targets' mean length."""
+    words = [_sacrebleu("ter")._preprocess_segment(text).split() for text in (answer, *targets)]
+    edits = min(_edit_distance(words[0], target) for target in words[1:])
+    return float(edits), sum(map(len, words[1:])) / len(targets)
+
+
+def _edit_distance(words: Sequence[str], target: Sequence[str]) -> int:
+    """The words that must be inserted, deleted or replaced (Levenshtein), a row of the table at a time."""
+    import numpy
+
+    numbers = {word: number for number, word in enumerate(dict.fromkeys(target))}
+    wanted = numpy.array([numbers[word] for word in target], dtype=numpy.int32)
+    places = numpy.arange(len(target) + 1, dtype=numpy.int32)
+    row = places.copy()
+    for word in words:
+        replaced = row[:-1] + (wanted != numbers.get(word, -1))
+        deleted = row + 1
+        deleted[1:] = numpy.minimum(deleted[1:], replaced)
+        # Inserting words costs one each: the least of all places before, counted from there.
+        row = numpy.minimum.accumulate(deleted - places) + places
+    return int(row[-1])
 
 
 _BLEU_PARTS = (

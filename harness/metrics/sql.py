@@ -34,6 +34,9 @@ _FORBIDDEN_FUNCTIONS = {"load_extension", "random", "randomblob"}
 _SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError)
 """What sqlite3 raises for a faulty query: ValueError, for one, when a text cannot be encoded as UTF-8."""
 
+_FORMATTING = ("printf", "format")
+"""SQLite's functions that write as many characters as they are told to, all in one step: `%.*c` takes 9 s."""
+
 Rows = list[tuple[object, ...]]
 
 
@@ -136,7 +139,35 @@ def _allow_only_memory(connection: sqlite3.Connection) -> None:
         return sqlite3.SQLITE_DENY if forbidden else sqlite3.SQLITE_OK
 
     connection.set_authorizer(authorize)
+    for name in _FORMATTING:
+        connection.create_function(name, -1, _formatted, deterministic=True)
     _limit_steps(connection)
+
+
+def _formatted(*arguments: object) -> object:
+    """SQLite's own `printf` of the arguments. Raises `ValueError` where it is to fill a width that no value may
+    have."""
+    if not arguments:
+        return None
+    wording, *values = arguments
+    widths = [int(digits) for digits in re.findall(r"\d+", str(wording))]
+    if "*" in str(wording):
+        widths += [abs(value) for value in values if isinstance(value, int)]
+    if max(widths, default=0) > SQL_TEXT:
+        raise ValueError("it writes more characters than a value may have")
+    placeholders = ", ".join("?" * len(arguments))
+    with _formatting_lock:
+        (row,) = _formatter().execute(f"SELECT printf({placeholders})", arguments)  # type: ignore[arg-type]
+    return row[0]
+
+
+@lru_cache
+def _formatter() -> sqlite3.Connection:
+    """A connection without tables, whose `printf` is SQLite's own."""
+    return sqlite3.connect(":memory:", check_same_thread=False)
+
+
+_formatting_lock = Lock()
 
 
 def _allow_only_reading(connection: sqlite3.Connection, *, longest_text: int) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from harness.metrics import (
     total,
 )
 from harness.metrics.answers import first_json_object, is_number
+from harness.metrics.overlap import _edits_of_long_texts
 from harness.task import Metric, PromptSet, Reply, Sample, Splits, Task
 from harness.task.metric import Leaving
 
@@ -345,6 +347,36 @@ def test_ter_counts_the_edits_by_word_of_the_target_and_may_exceed_one() -> None
     assert judge("ter", "a b c d", "x") == 4
 
 
+def test_ter_of_texts_of_thousands_of_words_is_counted_in_seconds_and_without_shifts() -> None:
+    draws = random.Random(0)
+
+    def text(words: int) -> str:
+        return " ".join(str(draws.randrange(30)) for _ in range(words))
+
+    started = time.process_time()
+    assert judge("ter", text(6000), text(2000)) >= 2
+    first, second = text(1500), text(1500)
+    # Two halves that changed places are one shift, and as many words deleted and inserted.
+    assert judge("ter", f"{second} {first}", f"{first} {second}") < 1
+    assert time.process_time() - started < 10
+    for _ in range(20):
+        answer, target = text(20), text(15)
+        edits = _edits_of_long_texts(answer, [target])[0]
+        assert len(target.split()) * judge("ter", answer, target) <= edits + 1e-9
+        assert edits == levenshtein(answer.split(), target.split())
+
+
+def levenshtein(words: list[str], target: list[str]) -> int:
+    """By the definition."""
+    table = [[row] + [0] * len(target) for row in range(len(words) + 1)]
+    table[0] = list(range(len(target) + 1))
+    for row, word in enumerate(words, start=1):
+        for column, wanted in enumerate(target, start=1):
+            replaced = table[row - 1][column - 1] + (word != wanted)
+            table[row][column] = min(replaced, table[row - 1][column] + 1, table[row][column - 1] + 1)
+    return table[-1][-1]
+
+
 # Likelihood
 
 
@@ -524,6 +556,23 @@ def test_sql_execution_compares_the_rows_that_come_back(answer: str, target: str
 )
 def test_the_order_of_rows_counts_where_the_accepted_query_asks_for_one(target: str, score: float) -> None:
     assert sql("SELECT name FROM item ORDER BY name DESC", target) == score
+
+
+@pytest.mark.parametrize(
+    ("answer", "target", "score"),
+    [
+        ("SELECT printf('%.*c', 1000000000, 'x')", "SELECT 'x'", 0),
+        ("SELECT format('%1000000000d', 1)", "SELECT 1", 0),
+        ("SELECT printf('%.2f|%5s|%d', 3.14159, 'e', 20000)", "SELECT '3.14|    e|20000'", 1),
+        ("SELECT printf('%s', NULL), printf(NULL), printf()", "SELECT '', NULL, NULL", 1),
+    ],
+)
+def test_sql_execution_formats_values_and_fills_no_width_that_none_may_have(
+    answer: str, target: str, score: float
+) -> None:
+    started = time.process_time()
+    assert sql(answer, target) == score
+    assert time.process_time() - started < 2
 
 
 def test_sql_execution_accepts_any_of_several_queries() -> None:
