@@ -144,7 +144,7 @@ def _allow_only_memory(connection: sqlite3.Connection) -> None:
     _limit_steps(connection)
 
 
-def _formatted(*arguments: object) -> object:
+def _formatted(*arguments: object) -> str | None:
     """SQLite's own `printf` of the arguments. Raises `ValueError` where it is to fill a width that no value may
     have."""
     if not arguments:
@@ -157,8 +157,9 @@ def _formatted(*arguments: object) -> object:
         raise ValueError("it writes more characters than a value may have")
     placeholders = ", ".join("?" * len(arguments))
     with _formatting_lock:
-        (row,) = _formatter().execute(f"SELECT printf({placeholders})", arguments)  # type: ignore[arg-type]
-    return row[0]
+        (row,) = _formatter().execute(f"SELECT printf({placeholders})", arguments)
+    text: str | None = row[0]
+    return text
 
 
 @lru_cache

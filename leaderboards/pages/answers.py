@@ -263,10 +263,11 @@ def _shared_out(views: Sequence[SampleView]) -> Iterator[tuple[SampleView, ...]]
     page: list[SampleView] = []
     size = 0
     for view in views:
-        if page and (len(page) == MOST_A_PAGE or size + view.size > LARGEST_PAGE):
+        bytes_of_view = view.size
+        if page and (len(page) == MOST_A_PAGE or size + bytes_of_view > LARGEST_PAGE):
             yield tuple(page)
             page, size = [], 0
         page.append(view)
-        size += view.size
+        size += bytes_of_view
     if page:
         yield tuple(page)

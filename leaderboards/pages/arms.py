@@ -16,7 +16,7 @@ from leaderboards.rank.changes import GRADES, VERDICTS, SampleChange, change_of,
 from leaderboards.rank.tables import Row
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What one run said to a sample, in its first wording."""
 
@@ -191,9 +191,7 @@ def _arm(site: Site, method: Method | None, row: Row | None, task: str, seed: in
 def read_answers(site: Site, result: Result) -> dict[str, Answer]:
     """What a run answered to each sample in its first wording; nothing where its predictions cannot be
     read."""
-    first_wording = result.run.templates[0]
-    predictions = load_predictions(site.folder, result)
-    return _by_sample([sample for sample in predictions if sample.template == first_wording])
+    return _by_sample(load_predictions(site.folder, result, result.run.templates[0]))
 
 
 def _by_sample(predictions: Sequence[ShownPrediction]) -> dict[str, Answer]:

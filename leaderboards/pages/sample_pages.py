@@ -67,6 +67,8 @@ def samples_pages(site: Site, arms: Arms) -> Iterator[Page]:
     last = len(laid_out.pages)
     choices = arms_with_answers(site, task)
     folder = answers_folder(task) if len(choices) > 1 and arms.pair else ""
+    # Of all samples: once, and not again for each of thousands of pages.
+    strip, starts = sample_strip(arms), [page[0].place for page in laid_out.pages]
     for number, views in enumerate(laid_out.pages, start=1):
         content = SamplesPage(
             task,
@@ -77,7 +79,7 @@ def samples_pages(site: Site, arms: Arms) -> Iterator[Page]:
             _baseline_sentence(site, arms),
             tuple((arm.title, arm.note) for arm in arms.arms),
             laid_out.shared,
-            sample_strip(arms),
+            strip,
             views,
             tuple(page_links(task, number, last)),
             samples_href(task, number - 1) if number > 1 else "",
@@ -85,7 +87,6 @@ def samples_pages(site: Site, arms: Arms) -> Iterator[Page]:
             samples_href(task).removesuffix("1.html").rpartition("/")[2],
             folder,
         )
-        starts = [page[0].place for page in laid_out.pages]
         files = answer_files(site, arms, choices, starts) if folder and number == 1 else {}
         yield Page(samples_href(task, number), content, files)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+from numpy.typing import NDArray
 
 from harness.records.predictions import UNREADABLE, read_prediction_table
 from harness.records.result import Result
@@ -18,9 +19,9 @@ SHOWN_RIGHT, SHOWN_WRONG = 3, 5
 """Sample predictions on a run's page."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ShownPrediction:
-    """One prediction, ready to be shown."""
+    """One prediction, ready to be shown. A task may have millions."""
 
     id: str
     template: str
@@ -70,12 +71,28 @@ class Excerpt:
     """Which ones these are."""
 
 
-def load_predictions(folder: Path, result: Result) -> list[ShownPrediction]:
-    """Every prediction of a run; none when the file cannot be read, which the table has said already.
+def load_predictions(folder: Path, result: Result, template: str) -> list[ShownPrediction]:
+    """Every prediction of a run in one wording; none when the file cannot be read, which the table has said
+    already.
 
     `folder`: the results.
     """
-    return _load(folder, result)[0]
+
+    def choose(table: pyarrow.Table) -> NDArray[np.int64]:
+        codes, templates = _templates(table)
+        return np.flatnonzero(codes == (templates.index(template) if template in templates else -1))
+
+    return _load(folder, result, choose)[0]
+
+
+def load_first(folder: Path, result: Result) -> dict[str, ShownPrediction]:
+    """The first prediction of a run in each of its wordings, by their names; none when the file cannot be
+    read."""
+
+    def choose(table: pyarrow.Table) -> NDArray[np.int64]:
+        return np.sort(np.unique(_templates(table)[0], return_index=True)[1])
+
+    return {sample.template: sample for sample in _load(folder, result, choose)[0]}
 
 
 def load_excerpt(folder: Path, result: Result) -> Excerpt:
@@ -84,7 +101,13 @@ def load_excerpt(folder: Path, result: Result) -> Excerpt:
 
     Only these are made, for a board has a page for each of its runs.
     """
-    samples, total = _load(folder, result, _first_few)
+    column, scale = f"score_{result.task.primary_metric}", _card(result).scale
+
+    def choose(table: pyarrow.Table) -> NDArray[np.int64]:
+        scores = table[column].to_pylist() if column in table.column_names else [None] * table.num_rows
+        return _first_few([None if score is None else scale.share(score) for score in scores])
+
+    samples, total = _load(folder, result, choose)
     if not total:
         return Excerpt((), "The predictions of this run cannot be read.")
     right = sum(sample.score == 1.0 for sample in samples)
@@ -93,55 +116,96 @@ def load_excerpt(folder: Path, result: Result) -> Excerpt:
     return Excerpt(tuple(map(_cut, samples)), note)
 
 
+def _card(result: Result) -> MetricCard:
+    return result.task.metrics[result.task.primary_metric]
+
+
 def _load(
-    folder: Path, result: Result, choose: Callable[[list[Any]], list[int]] | None = None
+    folder: Path, result: Result, choose: Callable[[pyarrow.Table], NDArray[np.int64]]
 ) -> tuple[list[ShownPrediction], int]:
-    """A run's predictions, or those chosen by their scores, and how many there are; none when the file cannot
-    be read."""
-    column, card = f"score_{result.task.primary_metric}", result.task.metrics[result.task.primary_metric]
+    """A run's predictions in the chosen rows, and how many there are; none when the file cannot be read."""
+    column = f"score_{result.task.primary_metric}"
     try:
         table = read_prediction_table(folder, result.run)
         total = table.num_rows
-        if choose is not None:
-            scores = table[column].to_pylist() if column in table.column_names else [None] * total
-            shares = [None if score is None else card.scale.share(score) for score in scores]
-            table = table.take(_places(choose(shares)))
-        return [_sample(record, column, card) for record in table.to_pylist()], total
+        chosen = _rows(
+            table.select([name for name in (*SHOWN, column) if name in table.column_names]), choose(table)
+        )
+        words: dict[str, str] = {}
+        samples: list[ShownPrediction] = []
+        # As Python's objects a row takes many times its bytes: never all at once.
+        for batch in chosen.to_batches(max_chunksize=ROWS_AT_ONCE):
+            samples += [_sample(record, column, _card(result), words) for record in batch.to_pylist()]
+        return samples, total
     except UNREADABLE:
         return [], 0
 
 
-def _places(places: list[int]) -> pyarrow.Array:
-    """Row numbers. Not by `pyarrow.array`, which imports pandas first: a quarter of a second for the page of
-    one run."""
-    numbers = pyarrow.py_buffer(np.array(places, dtype=np.int64))
-    return pyarrow.Array.from_buffers(pyarrow.int64(), len(places), [None, numbers])
+SHOWN = (
+    "sample_id",
+    "template",
+    "draw",
+    "truncated",
+    "prompt",
+    "target",
+    "answer",
+    "completion",
+    "thought",
+    "error",
+)
+"""The columns that pages show, besides the score."""
+
+ROWS_AT_ONCE = 10_000
 
 
-def _first_few(scores: list[Any]) -> list[int]:
+def _templates(table: pyarrow.Table) -> tuple[NDArray[np.int64], list[str]]:
+    """The wording of each row as a number, and the names of these."""
+    coded = table["template"].combine_chunks().dictionary_encode()
+    return coded.indices.fill_null(-1).to_numpy(), coded.dictionary.to_pylist()
+
+
+def _rows(table: pyarrow.Table, places: NDArray[np.int64]) -> pyarrow.Table:
+    """Some rows of a table. Not by `pyarrow.array`, which imports pandas first: a quarter of a second for the page
+    of one run."""
+    if len(places) == table.num_rows:
+        return table
+    numbers = pyarrow.py_buffer(np.ascontiguousarray(places, dtype=np.int64))
+    return table.take(pyarrow.Array.from_buffers(pyarrow.int64(), len(places), [None, numbers]))
+
+
+def _first_few(scores: list[Any]) -> NDArray[np.int64]:
     right_places = [place for place, score in enumerate(scores) if score == 1.0][:SHOWN_RIGHT]
     other_places = [place for place, score in enumerate(scores) if score != 1.0][:SHOWN_WRONG]
-    return sorted([*right_places, *other_places])
+    return np.array(sorted([*right_places, *other_places]), dtype=np.int64)
 
 
-def _sample(record: dict[Any, Any], column: str, card: MetricCard) -> ShownPrediction:
+def _sample(record: dict[Any, Any], column: str, card: MetricCard, words: dict[str, str]) -> ShownPrediction:
+    """`words`: one object for each of the texts that many samples share."""
     answer, completion = _words(record.get("answer")), _words(record.get("completion"))
     score = record.get(column)
     score = None if score is None or score != score else float(score)
     return ShownPrediction(
         id=_words(record.get("sample_id")),
-        template=_words(record.get("template")),
+        template=_once(words, _words(record.get("template"))),
         draw=int(record.get("draw") or 0),
         truncated=int(record.get("truncated") or 0),
         prompt=_words(record.get("prompt")),
-        target=_words(record.get("target")),
-        answer=answer,
+        target=_once(words, _words(record.get("target"))),
+        answer=_once(words, answer),
         completion="" if completion.strip() == answer.strip() else completion,
         thought=_words(record.get("thought")),
         score=None if score is None else card.scale.share(score),
-        score_text="" if score is None else in_units(card, score),
+        score_text="" if score is None else _once(words, in_units(card, score)),
         error=_words(record.get("error")),
     )
+
+
+def _once(words: dict[str, str], text: str) -> str:
+    return words.setdefault(text, text) if len(text) <= SHORT else text
+
+
+SHORT = 40
+"""Characters of a text that is likely to be that of other samples, too: a label, a wording, a score."""
 
 
 def _words(value: Any) -> str:

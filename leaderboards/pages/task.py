@@ -35,7 +35,7 @@ from leaderboards.pages.heads import (
     test_sample_count,
 )
 from leaderboards.pages.mistakes import Mistakes, find_mistakes
-from leaderboards.pages.samples import load_predictions
+from leaderboards.pages.samples import load_first
 from leaderboards.pages.task_charts import TaskCharts, task_charts
 from leaderboards.pages.why_page.page import LinkedFinding, advice_of, questions_of
 from leaderboards.rank.cells import Cell
@@ -354,7 +354,7 @@ def _example_prompts(site: Site, task: str) -> Iterable[ExamplePrompt]:
         if row is None:
             continue
         result = row.cells[task].results[0]
-        by_template = {sample.template: sample for sample in reversed(load_predictions(site.folder, result))}
+        by_template = load_first(site.folder, result)
         templates = result.run.templates if method == "zero_shot" else result.run.templates[:1]
         for template in templates:
             if template in by_template:

@@ -15,7 +15,9 @@ from harness.sweep.methods import Method
 from harness.sweep.settings import Generation
 from leaderboards import publish
 from leaderboards.pages.answers import MARKS, MOST_A_PAGE
+from leaderboards.pages.arms import Arms
 from leaderboards.pages.sample_pages import page_links
+from leaderboards.pages.strip import StripRow, sample_strip
 from leaderboards.rank.changes import GRADES, VERDICTS
 
 
@@ -134,6 +136,21 @@ def test_a_hundred_samples_make_a_page_and_each_page_leads_to_the_next(results: 
     ) in relations
     assert 'id="sample-101"' in pages[1].read_text(encoding="utf-8")
     assert tally(pages[2]) == ["▲ fixed 250 and 190 more"]
+
+
+def test_what_reads_all_samples_is_made_once_for_all_pages(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def counted(arms: Arms) -> tuple[StripRow, ...]:
+        made.append(arms.task)
+        return sample_strip(arms)
+
+    monkeypatch.setattr("leaderboards.pages.sample_pages.sample_strip", counted)
+    write_arms(results, {"zero_shot": [0.0] * 250, "lora": [1.0] * 250})
+    assert len(list((site_of(results) / "samples").glob("*.html"))) == 3
+    assert made == ["capitals"]
 
 
 def test_of_very_many_pages_the_ends_and_the_neighbours_are_linked() -> None:
