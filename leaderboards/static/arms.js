@@ -147,7 +147,7 @@ const showArms = (views, seed) => {
     ? `Better, worse or same: the mean score of ${judged} against that of ${base}.`
     : `Fixed: ${base} is wrong and ${judged} is right; broken: the reverse.`;
   const ofAll = arms.graded ? "" : " Right means right in most seeds and wordings.";
-  about.textContent = meaning + (seed === "" ? ofAll : ` Of seed ${seed} alone, in its first wording.`);
+  about.textContent = base === judged ? "Both are the same arm: choose another." : meaning + (seed === "" ? ofAll : ` Of seed ${seed} alone, in its first wording.`);
   notes.hidden = true;
 };
 
@@ -194,7 +194,7 @@ const fromQuery = () => {
     const value = query.get(part);
     if (value === null) continue;
     if (Array.from(select.options).some((option) => option.value === value)) select.value = value;
-    else unknown.push(`“${value.length > 80 ? `${value.slice(0, 80)}…` : value}”`);
+    else if (value) unknown.push(`“${value.length > 80 ? `${value.slice(0, 80)}…` : value}”`);
   }
   // Two arms alone are asked for by naming them alone.
   if ((query.has("against") || query.has("judged")) && !query.has("also")) selects.get("also").value = "";

@@ -530,6 +530,12 @@ def test_strange_arms_in_the_address_are_said_and_break_nothing(page: Any, site:
     assert said.startswith("There is no “<script>alert(1)</script>” or “9” here. ")
 
 
+def test_the_same_arm_twice_is_said_on_the_samples_too(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/one-1.html?judged=small-lora&against=small-lora"))
+    page.locator("#about", has_text="Both are the same arm: choose another.").wait_for()
+    assert set(tallied(page)) <= {"both right", "both wrong"}
+
+
 def test_chosen_hostile_answers_are_text(page: Any, site: Path) -> None:
     page.goto(address(site, "samples/evil-1.html?against=small-few_shot&judged=small-lora&seed=1"))
     page.locator("#about", has_text="Of seed 1 alone").wait_for()
