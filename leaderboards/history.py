@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from harness.errors import UserError
 from harness.foreign import MOST_RECORD, ForeignFileError, check_keys, read_bounded
+from harness.records.fields import Count, Finite
 from harness.records.result import Result
 from harness.sweep.methods import Method
 from harness.toml import Frozen
@@ -51,11 +52,11 @@ class SnapshotRow(Frozen):
     candidate: str
     method: Method
     method_name: str
-    rank_best: int | None
-    rank_worst: int | None
-    score: float | None
-    low: float | None
-    high: float | None
+    rank_best: Count | None
+    rank_worst: Count | None
+    score: Finite | None
+    low: Finite | None
+    high: Finite | None
     """95 % interval."""
 
     train_usd: float | None
@@ -94,7 +95,7 @@ class Snapshot(Frozen):
     """A board's table at one time."""
 
     snapshot_version: Literal[1] = 1
-    number: int
+    number: Count
     """Counts the snapshots of a site, from 1."""
 
     date: datetime.date
@@ -105,7 +106,7 @@ class Snapshot(Frozen):
     prices: dict[str, Price]
     """By what they are for."""
 
-    tasks: dict[str, float]
+    tasks: dict[str, Finite] = Field(min_length=1)
     """With their weights."""
 
     rows: tuple[SnapshotRow, ...]

@@ -7,6 +7,7 @@ publishing half of the folder, and half of that.
 
 import argparse
 import copy
+import hashlib
 import io
 import json
 import random
@@ -18,7 +19,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -38,6 +39,7 @@ from synthetic import (
     write_result,
 )
 
+from harness.errors import UserError
 from harness.records.generation import BosRecord, GuardRecord
 from harness.records.predictions import PREDICTIONS
 from harness.records.preflight import PreflightFinding
@@ -45,9 +47,12 @@ from harness.records.result import FAILURE, RESULT, Result
 from harness.records.scores import MetricValue, StepRecord
 from harness.records.store import write_record
 from harness.records.training import ResourceUse
+from harness.review.verdicts import REVIEWS, read_verdicts
 from harness.sweep.run import Run
 from leaderboards import publish
 from leaderboards.elsewhere.scores import IMPORTED, Imported, ImportedMetric, Source
+from leaderboards.history import FOLDER as HISTORY
+from leaderboards.site import MARKER
 
 Place = tuple[str | int, ...]
 """Where a part of a record is: `("run", "stages", 0, "tuner")`."""
@@ -386,6 +391,24 @@ class Bench:
         if len(outcome.faults) == before:  # only together
             outcome.faults[" + ".join(map(str, batch[:5]))] = error
 
+    def former_snapshot(self) -> bytes:
+        """The snapshot that a site of the sound arms leaves."""
+        site = self._folder / "former"
+        publish(self._sound, site)
+        (snapshot,) = (site / HISTORY).iterdir()
+        return snapshot.read_bytes()
+
+    def publish_after(self, snapshots: Sequence["TextMutation"]) -> None:
+        """Publish the sound arms over a site with these snapshots."""
+        site = self._folder / "former"
+        shutil.rmtree(site, ignore_errors=True)
+        (site / HISTORY).mkdir(parents=True)
+        (site / MARKER).touch()
+        for number, snapshot in enumerate(snapshots):
+            digest = hashlib.sha256(snapshot.content).hexdigest()[:12]
+            (site / HISTORY / f"2020-01-{number % 28 + 1:02}-{digest}.json").write_bytes(snapshot.content)
+        publish(self._sound, site)
+
     def _try(self, batch: Sequence[AnyMutation], outcome: Outcome) -> str | None:
         """Why publishing failed; None where it did not, and the outcome is told."""
         results, site = self._folder / "results", self._folder / "site"
@@ -421,6 +444,68 @@ class Bench:
         return None
 
 
+@dataclass(frozen=True)
+class TextMutation:
+    """One part of a snapshot or a verdict, changed."""
+
+    record: dict[str, Any]
+    path: Place
+    value: Any
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.path))} = {repr(self.value)[:60]}"
+
+    @property
+    def content(self) -> bytes:
+        """As JSON on one line."""
+        return json.dumps(changed(self.record, self.path, self.value)).encode()
+
+
+def text_mutations(record: dict[str, Any]) -> list[TextMutation]:
+    """All there are of one record."""
+    return [TextMutation(record, path, value) for path in parts(record) for value in HURTFUL]
+
+
+def snapshot_faults(bench: Bench, *, every: int = 1) -> tuple[int, dict[str, str]]:
+    """How many changed snapshots were tried in the history of a former site, each under the name that belongs
+    to it, and what those raised that ended publishing. `every`: only each so manieth is tried."""
+    snapshot = json.loads(bench.former_snapshot())
+    return _tried(text_mutations(snapshot)[::every], bench.publish_after, at_once=40)
+
+
+def verdict_faults(folder: Path, *, every: int = 1) -> tuple[int, dict[str, str]]:
+    """The same of verdicts in a `reviews.jsonl`, which are read one by one."""
+
+    def read(batch: Sequence[TextMutation]) -> None:
+        (folder / REVIEWS).write_bytes(batch[0].content + b"\n")
+        with suppress(UserError):
+            read_verdicts(folder / REVIEWS)
+
+    return _tried(text_mutations(VERDICT)[::every], read, at_once=1)
+
+
+VERDICT = {
+    "item": "0123456789abcdef", "template": "plain", "sample": "test/17", "few_shot": True, "verdict": "fix",
+    "note": "say it shorter", "reviewer": "ada", "reviewed_at": "2026-01-01",
+}  # fmt: skip
+
+
+def _tried(
+    known: Sequence[TextMutation], read: Callable[[Sequence[TextMutation]], None], *, at_once: int
+) -> tuple[int, dict[str, str]]:
+    faults: dict[str, str] = {}
+    for start in range(0, len(known), at_once):
+        batch = known[start : start + at_once]
+        try:
+            read(batch)
+        except Exception as error:
+            if at_once > 1:
+                faults |= _tried(batch, read, at_once=1)[1]
+            else:
+                faults[str(batch[0])] = f"{type(error).__name__}: {str(error)[:200]}"
+    return len(known), faults
+
+
 SOUND = sum(SCORES) / len(SCORES)
 """The score of every record before it is changed."""
 
@@ -446,6 +531,12 @@ def main() -> None:
                 print(f"{fault}\n    {outcome.faults[fault]}", flush=True)
             done = min(start + options.batch, len(chosen))
             print(f"{done:,} of {len(chosen):,}", file=sys.stderr, flush=True)
+        for what, (count, faults) in {
+            "snapshots": snapshot_faults(bench),
+            "verdicts": verdict_faults(Path(folder)),
+        }.items():
+            print(f"{count:,} changed {what}: {len(faults)} tracebacks")
+            print("\n".join(f"{mutation}\n    {error}" for mutation, error in faults.items()))
     print(
         f"{len(chosen):,} of {len(listed):,} mutations: {outcome.named:,} named, {outcome.accepted:,} accepted, "
         f"{len(outcome.faults):,} tracebacks, {len(outcome.altered):,} altered a score without a word"

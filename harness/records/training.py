@@ -47,10 +47,10 @@ class ResourceUse(Frozen):
 
 
 def _as_measured(spent: ResourceUse) -> ResourceUse:
-    if not (
-        spent.seconds <= LARGEST_AMOUNT and spent.tokens <= LARGEST_AMOUNT and spent.flops <= LARGEST_AMOUNT
-    ):
-        raise ValueError(f"none of them may be above {LARGEST_AMOUNT:g}")
+    if not (spent.seconds <= LARGEST_AMOUNT and spent.flops <= LARGEST_AMOUNT):
+        raise ValueError(f"no seconds and no operations may be above {LARGEST_AMOUNT:g}")
+    if spent.tokens > LARGEST_COUNT:
+        raise ValueError(f"no tokens may be above {LARGEST_COUNT:,}")
     return spent
 
 

@@ -1,6 +1,7 @@
 """What a board said before: snapshots are dated, carried over and bounded; only what counts is called a
 change."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -213,6 +214,15 @@ def test_a_damaged_snapshot_is_named_kept_and_skipped(results: Path, out: Path, 
     publish(results, out)
     assert contents(out) == before
     assert file.read_text(encoding="latin-1") == damage
+
+
+def test_a_snapshot_of_a_table_without_tasks_is_damaged(results: Path, out: Path) -> None:
+    publish(results, out)
+    content = stored(snapshot(snapshot_row())).content.replace(b'"one": 1.0', b"")
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    (out / "history" / f"2020-01-01-{digest}.json").write_bytes(content)
+    publish(results, out)
+    assert f"history/2020-01-01-{digest}.json" in Text(out / "history.html").text
 
 
 def test_the_same_table_puts_its_damaged_snapshot_right(results: Path, out: Path) -> None:
