@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
+from harness.records.binding import why_changed
 from harness.records.predictions import UNREADABLE, read_prediction_table
 from harness.records.result import Result
 from harness.records.scores import MetricCard
@@ -110,6 +111,9 @@ def load_excerpt(folder: Path, result: Result) -> Excerpt:
     samples, total = _load(folder, result, choose)
     if not total:
         return Excerpt((), "The predictions of this run cannot be read.")
+    changed = why_changed(folder, result)
+    if changed:
+        return Excerpt((), f"The predictions of this run do not fit its result: {changed}.")
     right = sum(sample.score == 1.0 for sample in samples)
     parts = f"the first {right} right ones and the first {len(samples) - right} others"
     note = f"{len(samples)} of {total:,}: {parts}."

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas
 import pytest
-from site_reading import problems
+from site_reading import Text, problems
 from synthetic import RATES, bind, rewrite, write_sweep
 
 from harness.records.predictions import PREDICTIONS
@@ -64,6 +64,9 @@ def test_one_changed_answer_is_noticed(results: Path) -> None:
     table.loc[0, "completion"] = " Portugal"
     table.to_parquet(results / HURT / PREDICTIONS)
     left_out(results, "they have changed since result.json was written (SHA-256 ")
+    page = Text(results.parent / "site" / "runs" / "small--lora--capitals-v1--n-500--seed-0.html").text
+    assert "The predictions of this run do not fit its result: they have changed since" in page
+    assert "Portugal" not in page
 
 
 @pytest.mark.parametrize("kept", [5, N - 1])
