@@ -266,7 +266,7 @@ def _page(site: Site, rows: Sequence[Row], first: Row, second: Row, pair: Pair) 
         _forest(site, pair),
         len({Unit.of(card) for card in site.table.tasks.values()}) > 1,
         _task_grid(site, first, second, pair),
-        f"The {MOST_COMPARED} best rows can be compared here; {left_out:,} more are in the ranking."
+        f"The {MOST_COMPARED} best rows can be compared here; the ranking has {left_out:,} more."
         if left_out
         else "",
     )
@@ -276,7 +276,7 @@ def _row_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     columns = (
         Column(
             "Score",
-            "On the whole board, with its 95 % interval; its difference is paired by seed and sample.",
+            "Overall, with its 95 % interval; the difference is paired by seed and sample.",
         ),
         Column("Train", "Cost of one fine-tune, the mean over tasks and seeds."),
         Column("Serve / 1k", "Cost of 1,000 requests on a device that is always busy."),
@@ -296,16 +296,18 @@ def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     scores = (Column("First", metric_help, narrow=False), Column("Second", metric_help, narrow=False))
     differences = (
         Column("Δ", "First minus second, paired by seed and sample, with its 95 % interval."),
-        Column("p", "Of the difference, corrected for the number of tasks (Holm).", narrow=False),
+        Column(
+            "p", "Significance of the difference, corrected for the number of tasks (Holm).", narrow=False
+        ),
         Column(
             "Fixed",
             "Samples that the second gets wrong and the first right; "
-            "of other metrics, those it scores higher.",
+            "for graded metrics, those it scores higher.",
         ),
         Column(
             "Broken",
             "Samples that the second gets right and the first wrong; "
-            "of other metrics, those it scores lower.",
+            "for graded metrics, those it scores lower.",
         ),
         Column("p of flips", "Exact McNemar test of fixed against broken.", narrow=False),
     )

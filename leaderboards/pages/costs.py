@@ -300,7 +300,7 @@ def _line(
 def _total(site: Site, columns: Sequence[CostColumn]) -> GridRow:
     """The whole sweep, in the columns that can be added up."""
     items = tuple(column.total(site.ledger.total) if column.total else Item("") for column in columns)
-    return GridRow(Head("The whole sweep", "what candidates share is counted once"), items)
+    return GridRow(Head("The whole sweep", "shared work counted once"), items)
 
 
 def _training_item(entry: Entry) -> Item:
@@ -352,7 +352,7 @@ def _prompt_tokens_item(entry: Entry) -> Item:
 
 def _output_tokens_item(entry: Entry) -> Item:
     spend = entry.spend
-    thoughts = f"{quantity(spend.thought_tokens)} of them thoughts" if spend.thought_tokens else ""
+    thoughts = f"{quantity(spend.thought_tokens)} of them in thoughts" if spend.thought_tokens else ""
     return Item(quantity(spend.completion_tokens), thoughts, spend.completion_tokens)
 
 

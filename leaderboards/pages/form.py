@@ -19,10 +19,12 @@ def form_grid(site: Site, task: str, rows: Sequence[Row]) -> Grid | None:
     if site.table.tasks[task].output != "generate" or not parsed_rows:
         return None
     columns = (
-        Column("Parsed", "Share of the answers that have the form which the task wants.", about="form"),
-        Column("Score if parsed", "The score over the answers that have it.", about="form"),
+        Column("Parsed", "Share of the answers in the required format.", about="form"),
+        Column("Score if parsed", "The score over those answers.", about="form"),
         Column("Score", "Over all answers.", about="score"),
-        Column("Δ zero-shot", "Of the base held to the choices: what form alone is worth.", about="gain"),
+        Column(
+            "Δ zero-shot", "For the base restricted to the choices: what format alone is worth.", about="gain"
+        ),
         Column(
             "Headroom closed",
             "Share of the way from the untrained model to a perfect score on this task.",
@@ -34,7 +36,7 @@ def form_grid(site: Site, task: str, rows: Sequence[Row]) -> Grid | None:
         GridRow(candidate_head(site, row, task=task, ranked=False), _items(site, task, row))
         for row in parsed_rows
     )
-    return Grid(f"Form and content of the answers on {task}", Column("Candidate"), columns, lines)
+    return Grid(f"Format and content of the answers on {task}", Column("Candidate"), columns, lines)
 
 
 def _shown(rows: Sequence[Row]) -> Iterator[Row]:

@@ -81,9 +81,8 @@ def heat_map(site: Site, rows: Sequence[Row] | None = None) -> HeatMap | None:
     points = all(unit.is_points for unit in units)
     lede = (
         f"{'Points gained' if points else 'Gained, in points or in the unit of the metric,'} over the best "
-        "few-shot prompt of the same model, or over the model as it is where few-shot was not run. •: more "
-        f"than chance, {f'{discoveries:,}' if discoveries else 'none'} of "
-        f"{all_gains}{'; about one in twenty of these is not' if discoveries else ''}."
+        "few-shot prompt of the same model, or over the model as it is where few-shot was not run. "
+        f"{_significant(discoveries, all_gains)}"
     )
     if len(drawn) < len(tuned):
         lede += f" The first {len(drawn):,} of {len(tuned):,} fine-tunes."
@@ -98,3 +97,10 @@ def _cell(gain: TaskGain | None, unit: Unit) -> HeatCell:
     step = bisect_right(HEAT_STEPS, abs(value))
     tone = f"{'up' if value > 0 else 'down'}{step}" if step else ""
     return HeatCell(f"{unit.write(value, sign=True)}{'•' if gain.discovery else ''}", tone)
+
+
+def _significant(discoveries: int, all_gains: str) -> str:
+    if not discoveries:
+        return f"None of {all_gains} is statistically significant (5 % false-discovery rate)."
+    verb = "is" if discoveries == 1 else "are"
+    return f"• marks the {discoveries:,} of {all_gains} that {verb} significant (5 % false-discovery rate)."

@@ -234,7 +234,7 @@ def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
                 (rank, score_item(row.score, unit=site.table.unit), Item(links=_side_by_side(site, row))),
             )
         )
-    return Grid("Methods on the whole board", Column("Method"), columns, tuple(lines))
+    return Grid("Methods, overall", Column("Method"), columns, tuple(lines))
 
 
 def _side_by_side(site: Site, row: Row) -> tuple[tuple[str, str], ...]:
@@ -245,7 +245,7 @@ def _side_by_side(site: Site, row: Row) -> tuple[tuple[str, str], ...]:
     rivals = (
         ("few-shot", few_shot),
         ("zero-shot", zero_shot),
-        ("the leader", next(iter(site.table.ranked), None)),
+        ("the top row", next(iter(site.table.ranked), None)),
     )
     return tuple(
         (title, compare_href(row, rival))

@@ -183,13 +183,13 @@ def _metric_grid(result: Result) -> Grid:
         )
         for name, metric in ordered
     )
-    help_text = "With a 95 % interval over samples alone: one run knows nothing of seed noise."
+    help_text = "With a 95 % interval over samples only: one run says nothing about seed noise."
     columns = (
         Column("Score", help_text),
         Column("n"),
-        Column("Chance", "What guessing evenly among the choices scores.", narrow=False),
-        Column("Majority", "What always giving the most frequent training answer scores.", narrow=False),
-        Column("What it is", narrow=False, text=True),
+        Column("Chance", "The score of guessing uniformly among the choices.", narrow=False),
+        Column("Majority", "The score of always giving the most frequent training answer.", narrow=False),
+        Column("Description", narrow=False, text=True),
     )
     return without_empty(Grid("Metrics of this run", Column("Metric"), columns, lines))
 
@@ -273,7 +273,7 @@ def _run_facts(result: Result, prices: Prices) -> Pairs:
         seconds = sum(training.all_seconds for training in result.trainings)
         several = f", {count_of(len(result.trainings), 'training')}" if len(result.trainings) > 1 else ""
         facts.append(
-            ("Training, all of it", f"{duration(seconds)}{f', {usd(price.mid)}' if price else ''}{several}")
+            ("Total training", f"{duration(seconds)}{f', {usd(price.mid)}' if price else ''}{several}")
         )
     return tuple(facts)
 
@@ -283,7 +283,7 @@ def _answer_facts(result: Result) -> list[tuple[str, str]]:
     and in which of the ways that are not the usual one."""
     counts, cost, generation = result.samples, result.cost, result.generation
     failed = f", {counts.failed:,} failed" if counts.failed else ""
-    thoughts = f", {cost.thought_tokens:,} of them thoughts" if cost.thought_tokens else ""
+    thoughts = f", {cost.thought_tokens:,} of them in thoughts" if cost.thought_tokens else ""
     facts = [
         ("Samples", f"{counts.scored:,} of {counts.total:,} scored{failed}"),
         ("Requests/s", quantity(cost.requests_per_second)),
@@ -296,19 +296,19 @@ def _answer_facts(result: Result) -> list[tuple[str, str]]:
     if generation.uncached_requests_per_second:
         facts.append(("Requests/s without prefix cache", quantity(generation.uncached_requests_per_second)))
     if generation.reused_requests:
-        facts.append(("Answers known already", f"{generation.reused_requests:,}"))
+        facts.append(("Answers reused", f"{generation.reused_requests:,}"))
     if generation.requests_by_transformers:
         share = _share(generation.requests_by_transformers, generation.requests)
-        facts.append(("Choices weighed by transformers, with the same weights", share))
+        facts.append(("Choices scored by transformers, with the same weights", share))
     if counts.truncated:
-        facts.append(("Prompts cut to the context", f"{counts.truncated:,}"))
+        facts.append(("Prompts cut to fit the context", f"{counts.truncated:,}"))
     if counts.cut:
         facts.append(("Answers cut at max_tokens", _cut_text(counts)))
     return facts
 
 
 def _cut_text(counts: SampleCounts) -> str:
-    thinking = f", {counts.cut_in_thought:,} within a thought" if counts.cut_in_thought else ""
+    thinking = f", {counts.cut_in_thought:,} while still thinking" if counts.cut_in_thought else ""
     return f"{counts.cut:,} of {counts.total:,}{thinking}"
 
 
@@ -337,7 +337,7 @@ def _member_grid(result: Result, members: Sequence[Result]) -> Grid | None:
         lines.append(
             GridRow(Head(f"{count_of(gone, 'member')} no longer among the results"), (Item(), Item(), Item()))
         )
-    columns = (Column("Seed"), Column("Score", "On its own, as this run is scored."), Column("Training"))
+    columns = (Column("Seed"), Column("Score", "On its own, scored like this run."), Column("Training"))
     return Grid("What this ensemble is made of", Column("Member"), columns, tuple(lines))
 
 
@@ -385,7 +385,7 @@ def _guard_grid(guards: Sequence[GuardRecord]) -> Grid | None:
         )
         for guard in guards
     )
-    help_text = "The largest difference of a token’s natural-log probability on a few prompts of the sweep."
+    help_text = "The largest difference in a token’s natural-log probability, on a few prompts of the sweep."
     columns = (
         Column("Outcome", text=True),
         Column("Difference", help_text),

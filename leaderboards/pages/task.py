@@ -139,14 +139,14 @@ def task_page(site: Site, arms: Arms) -> TaskPage:
         advice_of(analysis.record) if analysis else (),
         questions_of(analysis.record) if analysis else (),
         find_mistakes(arms),
-        f"Of the {MOST_ROWS} best rows." if len(rows) > MOST_ROWS else "",
+        f"For the {MOST_ROWS} best rows." if len(rows) > MOST_ROWS else "",
     )
 
 
 ANSWERS = {
     "generate": "written by the model",
     "choice": "the most likely of the given choices",
-    "perplexity": "none: how likely the model finds the text is measured",
+    "perplexity": "none: the likelihood of the text is measured",
 }
 
 
@@ -166,7 +166,7 @@ def _facts(site: Site, name: str, cells: Sequence[Cell]) -> Pairs:
         facts.append((constant, in_units(metric, metric.majority)))
     shares = [result.overlap.share for cell in cells for result in cell.results]
     facts += [
-        ("Test samples in the training set, or nearly", f"{points(max(shares))} %"),
+        ("Test samples also in the training set, exactly or nearly", f"{points(max(shares))} %"),
         ("Prompts reviewed by people", "none" if card.reviewed is None else f"{100 * card.reviewed:.0f} %"),
         ("Licence", card.license),
         ("Version", str(card.version)),
@@ -186,9 +186,9 @@ def _gap_sentence(cells: Sequence[Cell]) -> str:
         return ""
     gap = resolvable_gap(scored)
     if gap is None or gap >= 1:
-        return "These samples and seeds resolve no gap between the first two four times in five."
-    true_gap = f"a true gap of {Unit.of(scored[0].card).amount(gap)} or more"
-    return f"Between the first two, {true_gap} would be resolved four times in five."
+        return "With this test set and these seeds, the top two cannot be told apart (80 % power)."
+    apart = Unit.of(scored[0].card).amount(gap)
+    return f"With this test set, the top two must differ by about {apart} to be told apart (80 % power)."
 
 
 def _cut_sentence(cells: Sequence[Cell]) -> str:
@@ -199,7 +199,7 @@ def _cut_sentence(cells: Sequence[Cell]) -> str:
     worst = max(cut, key=attrgetter("samples.cut_share"))
     return (
         f"In {len(cut):,} of {count_of(len(results), 'run')} more than {100 * MANY_CUT:.0f} % of the answers "
-        f"were cut, so that scores may be too low. At worst ({worst.run.candidate.label}), {worst.often_cut}."
+        f"were cut off, so scores may be too low. Worst case ({worst.run.candidate.label}): {worst.often_cut}."
     )
 
 
@@ -215,8 +215,8 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         ),
         Column(
             "Clean",
-            "The score without the test samples that stand, exactly or nearly, in what the arm was trained "
-            "on, or (of arms that train nothing) in the whole training set. – where none does.",
+            "The score without test samples that appear, exactly or nearly, in the arm’s training data "
+            "(for untrained arms, in the whole training set). – where there are none.",
             narrow=False,
             about="clean",
         ),
@@ -228,7 +228,7 @@ def _task_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         ),
         Column(
             "n",
-            "Samples scored in every seed and wording, of those asked for.",
+            "Samples scored in every seed and wording, out of those requested.",
             narrow=False,
             about="samples",
         ),
@@ -292,7 +292,7 @@ def _template_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid | None:
         return None
     spread = Column(
         "Spread",
-        "Best wording less worst: how far the score hangs on how one asks.",
+        "Best wording minus worst: how much the score depends on the phrasing.",
         about="wordings",
     )
     lines = []

@@ -120,4 +120,4 @@ def test_answers_that_are_chosen_have_no_form_to_learn(tmp_path: Path) -> None:
     card = task_card()
     write_result(tmp_path / "results", make_run("small", "lora", card, 0), card, [1.0, 0.0])
     site = publish(tmp_path / "results", tmp_path / "site").index.parent
-    assert "Form and content" not in Text(site / "tasks" / "capitals.html").text
+    assert "Format and content" not in Text(site / "tasks" / "capitals.html").text

@@ -144,7 +144,7 @@ def test_the_sweep_pays_for_candidates_without_a_finished_run(results: Path) -> 
     published = site(results)
     assert figures(published)["total"]["all_in_usd"] == usd(FIT + 7170)
     page = Text(published.index.with_name("cost.html")).text
-    assert "The whole sweep what candidates share is counted once 2.3 h" in page
+    assert "The whole sweep shared work counted once 2.3 h" in page
     assert "$7.00 1 training, 1 failure" in page
 
 

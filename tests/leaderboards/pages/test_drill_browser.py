@@ -347,7 +347,7 @@ def test_without_javascript_one_pair_is_complete(browser: Any, site: Path, table
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(address(site, "compare.html"))
     assert not page.locator("#chooser").is_visible()
-    assert "With JavaScript any two rows can be chosen here." in page.locator("main").inner_text()
+    assert "With JavaScript, you can choose any two rows here." in page.locator("main").inner_text()
     check_numbers(page, table, row_of(table, "small", "lora"), row_of(table, "small", "few_shot"))
     page.context.close()
 

@@ -214,7 +214,8 @@ def test_answers_that_were_cut_are_told_on_the_pages_of_the_run_the_task_and_the
         write_result(results, run, CARD, draw_scores(0.6, 40, seed), **more)
     shown = Text(path_of(results, make_run("small", "lora", CARD, 1))).text
     assert (
-        f"Answers cut: {CUT}." in shown and "Answers cut at max_tokens 3 of 40, 1 within a thought" in shown
+        f"Answers cut: {CUT}." in shown
+        and "Answers cut at max_tokens 3 of 40, 1 while still thinking" in shown
     )
     site = results.parent / "site"
     for name in ("index.html", "tasks/capitals.html", "models/small.html"):
@@ -227,8 +228,8 @@ def test_answers_that_were_cut_are_told_on_the_pages_of_the_run_the_task_and_the
     assert f"small LoRA r16 1 of 3 with cut answers {CUT} capitals 1" in problems
     assert "Collapsed or diverged" not in problems
     task = Text(site / "tasks/capitals.html").text
-    assert "In 1 of 3 runs more than 5 % of the answers were cut, so that scores may be too low. " in task
-    assert f"At worst (small · lora), {CUT}." in task
+    assert "In 1 of 3 runs more than 5 % of the answers were cut off, so scores may be too low. " in task
+    assert f"Worst case (small · lora): {CUT}." in task
     figures = row(publish(results, site), "small", "lora")
     assert (figures["cut"], figures["collapsed"]) == (1, 0)
 
@@ -240,12 +241,12 @@ def test_a_result_from_before_cut_answers_were_counted_is_not_flagged(results: P
 
 def test_thoughts_are_part_of_what_a_request_costs(results: Path) -> None:
     shown = page(results, "zero_shot", thought_tokens=4 * 300)
-    assert "Prompt / output tokens 240 / 1,216, 1,200 of them thoughts" in shown
-    assert "304 300 of them thoughts" in Text(results.parent / "site" / "cost.html").text
+    assert "Prompt / output tokens 240 / 1,216, 1,200 of them in thoughts" in shown
+    assert "304 300 of them in thoughts" in Text(results.parent / "site" / "cost.html").text
 
 
 def test_who_weighed_the_choices_is_told_where_it_was_not_the_engine_itself(results: Path) -> None:
-    told = "Choices weighed by transformers, with the same weights"
+    told = "Choices scored by transformers, with the same weights"
     assert told not in page(results)
     run = make_run("small", "lora", CARD, 0)
     written = results / run.folder / "result.json"

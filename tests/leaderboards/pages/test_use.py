@@ -158,8 +158,8 @@ def test_the_verdict_the_model_and_the_run_say_how_to_use_what_is_advised(tmp_pa
     for page in ("index.html", model_href("small")):
         text = Text(site / page).text
         assert f"Weights: {weights}" in text
-        assert "On the other tasks: rivers ." in text
+        assert "Other tasks: rivers ." in text
     result = write_result(tmp_path / "other", make_run("small", "lora", cards[0], 2), cards[0], [1.0])
     own = Text(site / run_href(result)).text
-    assert f"Weights: {weights_of(result.run)}" in own and "On the other tasks" not in own
+    assert f"Weights: {weights_of(result.run)}" in own and "Other tasks:" not in own
     assert f"--only {result.run.folder.as_posix()}" in own

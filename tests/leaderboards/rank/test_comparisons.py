@@ -172,9 +172,7 @@ def test_of_very_many_rows_the_best_are_compared_and_the_page_says_so(
     monkeypatch.setattr("leaderboards.pages.compare.MOST_COMPARED", 3)
     site = publish(results, results.parent / "site").index.parent
     assert len(data_of(site / "compare" / "rows.js")["rows"]) == 3
-    assert (
-        "The 3 best rows can be compared here; 1 more are in the ranking." in Text(site / "compare.html").text
-    )
+    assert "The 3 best rows can be compared here; the ranking has 1 more." in Text(site / "compare.html").text
 
 
 def test_a_hostile_name_neither_ends_a_script_nor_starts_a_tag(tmp_path: Path) -> None:

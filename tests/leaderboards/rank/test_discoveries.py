@@ -66,7 +66,7 @@ def test_the_map_says_the_gain_and_marks_what_is_more_than_chance(tmp_path: Path
     lora, full = lines(page, "gains-table")
     assert lora.startswith("small LoRA r16") and lora.count("•") == 2 and lora.count("+") == 2
     assert full.startswith("small full fine-tune") and "•" not in full
-    assert "•: more than chance, 2 of 4 gains" in Text(page).text
+    assert "• marks the 2 of 4 gains that are significant" in Text(page).text
     assert "2 of 4 gains are significant." in Text(published.index).text
 
 

@@ -1031,7 +1031,7 @@ def test_the_page_of_an_untrusted_run_says_that_its_scores_are_not_to_be_believe
     distrust(results, "small/lora/capitals-v1/n-500/seed-0")
     publish(results, out)
     pages = [Text(path).text for path in sorted((out / "runs").glob("*.html"))]
-    told = [page for page in pages if "Not to be believed" in page]
+    told = [page for page in pages if "Untrusted, and excluded" in page]
     assert len(told) == 1
     assert "Was it this model that answered?" in told[0]
     assert "matches transformers" in told[0]
@@ -1050,7 +1050,7 @@ def test_the_page_of_a_run_says_what_was_noticed_before_anything_was_trained(
     path.write_text(json.dumps(record), encoding="utf-8")
     publish(results, out)
     pages = [Text(path).text for path in sorted((out / "runs").glob("*.html"))]
-    (told,) = [page for page in pages if "What was noticed before anything was trained" in page]
+    (told,) = [page for page in pages if "Noticed before training" in page]
     assert told.index("About max_tokens.") < told.index("turn end") < told.index("About turn_end.")
 
 
