@@ -15,6 +15,15 @@ class UserError(Exception):
     """Something the user must fix; the command line prints it without a traceback and exits with 2."""
 
 
+def from_here(path: Path) -> Path:
+    """A path as a person types it, where it lies below the folder that they are in: what is recorded and published
+    says nothing of the folders above."""
+    try:
+        return path.relative_to(Path.cwd())
+    except (ValueError, OSError):
+        return path
+
+
 def suggest(name: str, allowed: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the closest allowed name, or an empty string."""
     close = difflib.get_close_matches(name, list(allowed), n=1)

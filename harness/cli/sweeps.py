@@ -154,7 +154,8 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
         outcome = run_sweep(
             planned.runs,
             planned.tasks,
-            Folders(options.results, options.work),
+            # Absolute: a task's own code may change the folder while another thread writes.
+            Folders(options.results.absolute(), options.work.absolute()),
             engine=engine,
             settings=sweep.engine,
             progress=progress,

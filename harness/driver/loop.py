@@ -17,7 +17,7 @@ from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
 from harness.driver.scorecard import write_cards
 from harness.driver.ways import choose_way
-from harness.errors import UserError
+from harness.errors import UserError, from_here
 from harness.plan.ensembles import Ensemble, derive
 from harness.plan.groups import Group, group_runs, spread
 from harness.plan.runs import is_done
@@ -77,7 +77,7 @@ def run_sweep(
             write_cards(runs, sweep)
     except Timeout:
         raise UserError(
-            f"another gainboard works in {folders.work}; wait for it, or give this one a --work folder and a "
+            f"another gainboard works in {from_here(folders.work)}; wait for it, or give this one a --work folder and a "
             "--results folder of its own"
         ) from None
     return outcome

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import UserError, from_here
 from harness.workers.worker import JobFailed
 
 
@@ -73,11 +73,12 @@ class JobFailure:
 
 
 def reason_of(error: Exception, *, subject: str, log: Path) -> str:
-    """What went wrong with `subject`, in one line; what nobody foresaw goes to the log in full."""
-    reason = " ".join(str(error).split())
+    """What went wrong with `subject`, in one line, with paths as seen from here; what nobody foresaw goes to the
+    log in full."""
+    reason = " ".join(str(error).split()).replace(f"{Path.cwd()}/", "")
     if isinstance(error, (JobFailed, UserError, OSError)):
         return reason
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
         file.write(f"{subject}\n{''.join(traceback.format_exception(error))}\n")
-    return f"{type(error).__name__}: {reason} (log: {log})"
+    return f"{type(error).__name__}: {reason} (log: {from_here(log)})"

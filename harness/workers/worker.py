@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import UserError, from_here
 from harness.workers import begin
 
 PYTHON = "GAINBOARD_WORKER_PYTHON"
@@ -180,7 +180,7 @@ class Worker:
             else f"ended with exit code {status}"
         )
         hint = "; out of memory?" if status == -signal.SIGKILL else ""
-        return WorkerDied(f"the {self.name} worker {how}{hint} (log: {self.log})")
+        return WorkerDied(f"the {self.name} worker {how}{hint} (log: {from_here(self.log)})")
 
     def terminate(self) -> None:
         """Tell the process to end: whoever waits for its answer learns that it died."""
