@@ -159,12 +159,6 @@ class LaidOut:
     marks: dict[SampleChange, ChangeMark]
     pages: tuple[tuple[SampleView, ...], ...]
 
-    @property
-    def views(self) -> Iterator[SampleView]:
-        """Every sample, in the order of the data set."""
-        for page in self.pages:
-            yield from page
-
 
 def sample_hrefs(arms: Arms) -> dict[str, str]:
     """Where each test sample is shown, by its id."""

@@ -24,9 +24,6 @@ LARGEST_NAMES = 30 * 1024
 class StripMark:
     """One sample."""
 
-    place: int
-    """In the data set, from 1."""
-
     href: str
     title: str
 
@@ -69,7 +66,7 @@ def sample_strip(arms: Arms) -> tuple[StripRow, ...]:
 
 def _mark(task: str, number: int, view: SampleView, named: bool) -> StripMark:
     title = f"{view.place}: {_name(view)}" if named else f"{view.place}"
-    return StripMark(view.place, sample_href(task, number, view.place), title)
+    return StripMark(sample_href(task, number, view.place), title)
 
 
 def _name(view: SampleView) -> str:
