@@ -41,7 +41,10 @@ def reread(comparison: ArmComparison, task: WeighedTask, inspector: Inspector) -
     """Read both arms with their weights. Raises `UserError` where that fails."""
     rereader = Rereader(task, inspector)
     judged = comparison.judged
-    return [rereader.read(arm, judged=arm is judged) for arm in arms_to_read(comparison)]
+    return [
+        rereader.read(arm, {sample.id: sample for sample in _saved(comparison, arm)}, judged=arm is judged)
+        for arm in arms_to_read(comparison)
+    ]
 
 
 def boundary_of(comparison: ArmComparison, read_arms: Sequence[RereadArm] = ()) -> BoundaryRecord | None:
@@ -152,7 +155,7 @@ def _box(points: Points) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def _agreement(comparison: ArmComparison, read: RereadArm) -> float | None:
-    """Share of the samples whose likeliest choice is what the arm answered."""
+    """Share of the samples weighed anew whose likeliest choice is what the arm answered."""
     answers = dict(zip(comparison.ids, comparison.judged.answers[0, 0].tolist(), strict=True))
-    same = [(answers.get(sample.id) or "").strip() == sample.answer.strip() for sample in read.weighed]
+    same = [(answers.get(sample.id) or "").strip() == sample.answer.strip() for sample in read.anew]
     return sum(same) / len(same) if same else None

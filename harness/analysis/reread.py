@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,6 +24,10 @@ MOST_LABELS = 100
 
 MOST_WORDINGS = 3
 """Other wordings that samples are asked in."""
+
+CHECKED = 20
+"""Samples whose choices are weighed although predictions have done so: to see that weights are those that
+were scored."""
 
 LEAST_NEAR, MOST_NEAR = 8, 16
 """Samples near the boundary that are edited: those within reach, but no fewer and no more than these."""
@@ -47,7 +51,8 @@ class RereadArm:
 
     name: str
     weighed: tuple[WeighedSample, ...]
-    """Test samples in the first wording; those that could not be read are left out."""
+    """Test samples in the first wording, as predictions weigh them or else as they were read anew; those that
+    could not be read are left out."""
 
     states: FloatArray | None
     """Their hidden states, (n × dimensions); None where the model has none."""
@@ -61,6 +66,8 @@ class RereadArm:
     """Samples of which fields were edited."""
 
     passes: tuple[PassRecord, ...]
+    anew: tuple[WeighedSample, ...] = ()
+    """Those whose choices were weighed anew: all, or of those with saved log-probabilities the first few."""
 
 
 @dataclass(frozen=True)
@@ -138,17 +145,25 @@ class Rereader:
     def __init__(self, task: WeighedTask, inspector: Inspector) -> None:
         self._task, self._inspector = task, inspector
 
-    def read(self, arm: ArmAnswers, *, judged: bool) -> RereadArm:
+    def read(self, arm: ArmAnswers, saved: Mapping[str, WeighedSample], *, judged: bool) -> RereadArm:
         """Read an arm with the weights of its first seed. Raises `UserError` where that fails.
 
-        Of the judged one, samples near the boundary are edited, too.
+        `saved`: samples whose choices its predictions weigh, by id. Of the judged arm, samples near the
+        boundary are edited, too.
         """
         run, task = arm.results[0].run, self._task
-        first = self._first(run, reworded=len(arm.templates) == 1)
+        first = self._first(run, saved, reworded=len(arm.templates) == 1)
         output = self._inspector.read(self._request(run, first.rows))
         n = len(task.tested)
-        weighed = [self._weighed(output, row, sample) for row, sample in enumerate(task.tested)]
-        by_id = {sample.id: sample for sample in weighed if sample is not None}
+        readable = {row for row in range(n + len(task.trained)) if output.array(row, "hidden") is not None}
+        anew = [self._weighed(output, row, sample) for row, sample in enumerate(task.tested)]
+        weighed = {
+            row: sample
+            for row, read in enumerate(anew)
+            if (sample := saved.get(task.tested[row].id, read)) is not None
+            and (row in readable or not readable)
+        }
+        by_id = {sample.id: sample for sample in weighed.values()}
         passes, changed, edited = [output.record], list(self._changed(output, first, by_id)), 0
         if judged:
             near = self._near(by_id)
@@ -158,17 +173,17 @@ class Rereader:
                 passes.append(answers.record)
                 changed += self._changed(answers, second, by_id)
                 edited = len(near)
-        train_rows = range(n, n + len(task.trained))
-        readable = [row for row in train_rows if output.array(row, "hidden") is not None]
+        train_rows = sorted(row for row in readable if row >= n)
         return RereadArm(
             name=arm.name,
             weighed=tuple(by_id.values()),
-            states=_states(output, [row for row, sample in enumerate(weighed) if sample is not None]),
-            train_states=_states(output, readable),
-            train_targets=tuple(task.trained[row - n].targets[0] for row in readable),
+            states=_states(output, list(weighed)),
+            train_states=_states(output, train_rows),
+            train_targets=tuple(task.trained[row - n].targets[0] for row in train_rows),
             changed=tuple(changed),
             edited=edited,
             passes=tuple(passes),
+            anew=tuple(sample for sample in anew if sample is not None),
         )
 
     def _request(self, run: Run, rows: Sequence[Message]) -> PassRequest:
@@ -183,11 +198,14 @@ class Rereader:
             seed=run.seed,
         )
 
-    def _first(self, run: Run, *, reworded: bool) -> _Rows:
+    def _first(self, run: Run, saved: Mapping[str, WeighedSample], *, reworded: bool) -> _Rows:
         """Test samples, training samples, and, where predictions have one wording alone, some test samples in
         others."""
         task = self._task
-        tested = [replace(sample, choices=task.choices(sample)) for sample in task.tested]
+        tested = [
+            replace(sample, choices=task.choices(sample) if place < CHECKED or sample.id not in saved else ())
+            for place, sample in enumerate(task.tested)
+        ]
         # Of training samples the states alone are wanted.
         trained = [replace(sample, choices=()) for sample in task.trained]
         put = _Rows(
@@ -196,7 +214,10 @@ class Rereader:
         others = [name for name in task.loaded.task.prompts.templates if name != task.template]
         if reworded and others and task.loaded.task.prompts.render is None:
             others = others[:MOST_WORDINGS]
-            some = tested[: max(1, len(tested) // len(others))]
+            some = [
+                replace(sample, choices=task.choices(sample))
+                for sample in task.tested[: max(1, len(tested) // len(others))]
+            ]
             for name in others:
                 for sample, row in zip(some, self._rendered(run, some, name), strict=True):
                     put.edits.append((len(put.rows), Edit("wording", name, sample, name)))
@@ -233,7 +254,7 @@ class Rereader:
 
     def _weighed(self, output: PassOutput, row: int, sample: Sample) -> WeighedSample | None:
         logprobs = output.array(row, "logprobs")
-        if logprobs is None or not np.isfinite(logprobs).all():
+        if logprobs is None or not len(logprobs) or not np.isfinite(logprobs).all():
             return None
         choices = self._task.choices(sample)
         return weighed_sample(sample.id, sample.targets, choices, logprobs.tolist())

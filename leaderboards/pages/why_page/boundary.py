@@ -404,7 +404,8 @@ def cost_of_passes(passes: Sequence[PassRecord], agreement: float | None) -> str
     agreeing = (
         ""
         if agreement is None
-        else f" Its likeliest choice is the answer that was scored in {points(agreement)} % of the samples."
+        else f" Its likeliest choice is the answer that was scored in {points(agreement)} % of the samples "
+        "whose choices were weighed anew."
     )
     unread = f" {count_of(failed, 'prompt')} could not be read." if failed else ""
     memory = size_of_memory(max(one.peak_memory_bytes for one in passes))

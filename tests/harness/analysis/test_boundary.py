@@ -151,7 +151,9 @@ def read_arm(generator: np.random.Generator, *, apart: float, labels: int = 3, n
         Changed("sample-0", "word", "[a] b", names[0], names[0], names[0]),
         Changed("sample-1", "word", "[x] y", names[0], names[0], names[0]),
     ]
-    return RereadArm("lora", rows, test, train, tuple(names[label] for label in given), tuple(changed), 2, ())
+    return RereadArm(
+        "lora", rows, test, train, tuple(names[label] for label in given), tuple(changed), 2, (), rows
+    )
 
 
 def reread_comparison(n: int = 90) -> Any:
