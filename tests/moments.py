@@ -7,6 +7,7 @@ process that comes to the moment stops: it says so in a file, with its process i
 
 import importlib
 import os
+import re
 import shlex
 import sys
 import time
@@ -40,8 +41,32 @@ MOMENTS = {
 """Moment → the function before whose nth call the process stops. A checkpoint has weights and no state of the
 optimiser by then, weights lie in a folder of another name, a result has its predictions."""
 
+WRITES = {
+    "training samples": ("os.rename", r"/trained/\w+/train\.jsonl"),
+    "prompts": ("os.rename", r"/work/\w+/prompts\.jsonl"),
+    "spent": ("os.rename", r"/checkpoints/spent\.json"),
+    "checkpoint": ("os.rename", r"/checkpoint-\d+/progress\.json"),
+    "probes": ("os.rename", r"/weights\.probes\.json"),
+    "record of weights": ("os.rename", r"\.tmp/training\.json"),
+    "seal of weights": ("os.rename", r"/weights\.seal\.json"),
+    "weights": ("os.rename", r"/weights"),
+    "end of checkpoints": ("shutil.rmtree", r"/checkpoints"),
+    "training record": ("os.rename", r"/trained/\w+/training\.json"),
+    "canaries": ("os.rename", r"-canaries[-\d]*\.jsonl"),
+    "completions": ("os.rename", r"/completions\.jsonl"),
+    "generation record": ("os.rename", r"/generation\.json"),
+    "predictions": ("os.rename", r"/predictions\.parquet"),
+    "inputs": ("os.rename", r"/inputs\.txt"),
+    "result": ("os.rename", r"/result\.json"),
+    "lock of a run": ("os.remove", r"/seed-\d+/\.lock"),
+    "card": ("os.rename", r"/weights/README\.md"),
+}
+"""Moment → the audit event before whose nth occurrence a process stops, and how the path ends that it is about.
+Python raises these itself, just before the file is there: nothing is bent. A kill between two of them leaves the first
+done and the second not."""
+
 WORKERS = {"step", "mid-checkpoint", "weights saved", "engine start", "mid-answers", "answers kept"}
-"""Moments of workers; the others are the driver's."""
+"""Moments of workers among `MOMENTS`; the others are the driver's."""
 
 
 def stopping_at(moment: str, folder: Path) -> dict[str, str]:
@@ -83,8 +108,10 @@ def _say_who(path: Path) -> None:
 
 
 def plant(moments: set[str]) -> None:
-    """Stop this process at the moment of the environment, if it is one of these."""
+    """Stop this process at the moment of the environment, if it is one of these or a write."""
     name, _, number = os.environ.get(MOMENT, "").rpartition(" ")
+    if name in WRITES:
+        sys.addaudithook(_stopping_before(*WRITES[name], int(number)))
     if name not in moments:
         return
     module, path = MOMENTS[name]
@@ -95,13 +122,30 @@ def plant(moments: set[str]) -> None:
     setattr(owner, function, _stopping(getattr(owner, function), int(number)))
 
 
+def _stopping_before(event: str, ending: str, number: int) -> Callable[[str, tuple[Any, ...]], None]:
+    ends_so, occurrences = re.compile(f".*{ending}"), count(1)
+
+    def stop_before(audited: str, arguments: tuple[Any, ...]) -> None:
+        if audited != event:
+            return
+        path = str(Path(os.fsdecode(arguments[1 if event == "os.rename" else 0])).absolute())
+        if ends_so.fullmatch(path) and next(occurrences) == number:
+            _stop()
+
+    return stop_before
+
+
+def _stop() -> None:
+    _say_who(Path(os.environ[REACHED]))
+    time.sleep(600)
+
+
 def _stopping(function: Callable[..., Any], number: int) -> Callable[..., Any]:
     calls = count(1)
 
     def stop_or_call(*arguments: Any, **named: Any) -> Any:
         if next(calls) == number:
-            _say_who(Path(os.environ[REACHED]))
-            time.sleep(600)
+            _stop()
         return function(*arguments, **named)
 
     return stop_or_call

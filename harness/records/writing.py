@@ -44,6 +44,9 @@ def one_writer(folder: Path) -> Iterator[None]:
             "start this one again"
         ) from None
     try:
+        if lock.is_locked:  # what another one was writing when it was killed
+            for left in folder.glob(".*.tmp"):
+                left.unlink(missing_ok=True)
         yield
     finally:
         give_back(lock)

@@ -58,8 +58,7 @@ class TrainingWorker:
     def __call__(self, job: Message, report: Report) -> Message:
         """Make the weights of a `FitJob`, unless they are there, and answer with their `TrainingRecord`."""
         fit = FitJob.model_validate(job)
-        for left in fit.weights.parent.glob(f".{fit.weights.name}.*.tmp"):
-            shutil.rmtree(left)
+        _remove_unfinished(fit.weights)
         record = _record_of(fit, report)
         if record is None and fit.members:
             self._soup(fit)
@@ -226,6 +225,15 @@ def _train_rows(fit: FitJob, samples: Samples) -> Dataset:
         return train
     rows = fit.training.per_device_train_batch_size * fit.training.gradient_accumulation_steps
     return train.select(visited_rows(samples.tasks, fit.meta, samples_a_step=rows, seed=fit.seed))
+
+
+def _remove_unfinished(weights: Path) -> None:
+    """What a start that was killed was writing: the folder, or a file that belongs to it."""
+    for left in weights.parent.glob(f".{weights.name}.*.tmp"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 def _unfinished(weights: Path) -> Path:

@@ -23,28 +23,34 @@ pytest.importorskip("trl", reason="needs the train extra")
 
 KILLS = (
     "import",
-    "step 1",
-    "mid-checkpoint 1",
-    "step 5",
+    "training samples 1",
+    "prompts 2",
+    "spent 1",
+    "checkpoint 1",
     "mid-checkpoint 2",
-    "weights saved 1",
+    "probes 1",
+    "record of weights 1",
+    "seal of weights 1",
+    "weights 1",
+    "training record 1",
+    "canaries 1",
     "engine start 1",
     "mid-answers 5",
     "answers kept 1",
-    "step 2",
-    "mid-checkpoint 3",
-    "weights saved 2",
-    "engine start 1",
-    "mid-answers 13",
-    "answers kept 1",
-    "scoring 1",
-    "result write 1",
-    "scoring 2",
-    "result write 2",
-    "result write 1",
+    "completions 1",
+    "generation record 1",
+    "end of checkpoints 1",
+    "predictions 1",
+    "inputs 1",
+    "result 1",
+    "lock of a run 1",
+    "card 1",
 )
-"""The moment of each kill: where `moments` stops the start, and the first while a worker imports its
-libraries. The number is that of the call in this start."""
+"""The moment of each kill, between every two writes that finish something: where `moments` stops the start, and the
+first while a worker imports its libraries. The number is that of the occurrence in this start."""
+
+DAMAGED_AFTER = "predictions 1"
+"""Everything is trained and answered by then, and nothing has a result."""
 
 SWEEP = """
 name = "often-killed"
@@ -196,19 +202,53 @@ def test_the_same_sweep_gives_the_same_predictions_and_metrics(
     assert spent_on_trials(tmp_path) == spent_on_trials(quiet_place)
 
 
-def test_a_sweep_killed_twenty_times_ends_as_one_that_was_not(
+def damage(place: Path) -> list[Path]:
+    """Spoil a file of each kind in the work folder; what it was that has to be made again."""
+    work = place / "work"
+    answered = sorted(work.glob("*/completions.jsonl"))
+    answered[0].write_text(answered[0].read_text()[:-50])
+    answered[1].with_name("generation.json").write_text("{")
+    (work / "answers.sqlite").write_bytes(bytes(5000))
+    for part in ("wal", "shm"):  # from which the file could be had back
+        (work / f"answers.sqlite-{part}").unlink(missing_ok=True)
+    recorded = min(work.glob("trained/*/training.json"))
+    weights = max(work.glob("trained/*/weights/model.safetensors"))
+    recorded.write_text("")
+    contents = weights.read_bytes()
+    weights.write_bytes(contents[:-8] + bytes(8))
+    return [
+        answered[0],
+        answered[1].with_name("generation.json"),
+        work / "answers.sqlite",
+        recorded,
+        weights.parent,
+    ]
+
+
+def test_a_sweep_killed_between_every_two_writes_and_damaged_ends_as_one_that_was_not(
     quiet_place: Path, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "sweep.toml").write_text(SWEEP)
     before: dict[Path, int] = {}
+    damaged: list[Path] = []
     for number, moment in enumerate(KILLS):
         kill_at(tmp_path, moment, all_at_once=number % 2 == 0)
+        print("killed at", moment)
         now = finished(tmp_path)
         assert {path: now.get(path) for path in before} == before, "what was finished was done again"
         before = now
+        if moment == DAMAGED_AFTER:
+            damaged = damage(tmp_path)
+            for path in damaged:
+                before.pop(path, None)
+                before.pop(path.with_name("training.json"), None)
     assert start(tmp_path).wait(timeout=600) == 0, (tmp_path / "log").read_text()[-3000:]
     assert outcome(tmp_path) == undisturbed
     spent, least = spent_on_trials(tmp_path), spent_on_trials(quiet_place)
     assert len(spent) == len(least) > 0 and all(map(operator.ge, spent, least))
     left = [path for path in (tmp_path / "results").rglob("*") if path.name.endswith(".tmp")]
     assert not left, "half-written files were left among the results"
+    said = (tmp_path / "log").read_text()
+    for path in damaged:
+        assert path.with_name(f"{path.name}.damaged-1").exists()
+        assert f"{path.relative_to(tmp_path)} is damaged (" in said
