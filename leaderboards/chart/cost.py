@@ -2,7 +2,7 @@
 `static/plots.js` redraws them alike."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.sweep.methods import Method
@@ -23,6 +23,9 @@ TCO_STEPS, VALUE_STEPS = 4, 8
 HEAD = 20.0
 """Room above the best score, for its name below the title of the axis."""
 
+LINE = 15.0
+"""Between the names of two lines."""
+
 LONGEST_LABEL = 36
 """Letters of a candidate's label in a chart."""
 
@@ -34,7 +37,7 @@ class Trace:
     points: str
     title: str
     kind: str = ""
-    """`chosen`, `envelope`, or nothing."""
+    """`envelope`, or the method with `chosen` before it where the line is the strong one."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class Plot:
 
     spots: tuple[Spot, ...] = ()
     labels: tuple[Label, ...] = ()
+    crossing: tuple[float, float] | None = None
+    """Where the strong line falls to that of the best without tuning: its break-even."""
+
     stairs: str = ""
 
 
@@ -99,17 +105,25 @@ def total_plot(choices: Choices, decision: Decision) -> Plot:
 
     chosen = decision.chosen
     traces = [trace(lowest, "The lowest total cost", "envelope")] if lines else []
-    traces += [trace(line, choices.cases[place].label) for place, line in lines.items() if place != chosen]
-    labels: tuple[Label, ...] = ()
-    if chosen is not None:
-        traces.append(trace(lines[chosen], choices.cases[chosen].label, "chosen"))
-        labels = (_end_label(choices.cases[chosen], y.at(lines[chosen][-1])),)
+    for place in _strong_last(lines, chosen):
+        case = choices.cases[place]
+        traces.append(trace(lines[place], case.label, _line_kind(case, strong=place == chosen)))
+    crossing = None
+    if chosen in lines and decision.reference in lines and chosen != decision.reference:
+        heights = ([y.at(cost) for cost in lines[place]] for place in (chosen, decision.reference))
+        crossing = _crossing([x.at(volume) for volume in volumes], *heights)
     frame = _frame(
         _ticks(x, [quantity(value) for value in x.ticks()]),
         _ticks(y, [tick_usd(value) for value in y.ticks()]),
     )
     return Plot(
-        frame, "requests →", "↑ total cost", tuple(traces), tenth(x.at(scenario.volume)), labels=labels
+        frame,
+        "requests →",
+        "↑ total cost",
+        tuple(traces),
+        tenth(x.at(scenario.volume)),
+        labels=_end_labels(choices, {place: y.at(line[-1]) for place, line in lines.items()}, chosen),
+        crossing=crossing,
     )
 
 
@@ -121,20 +135,18 @@ def worth_plot(choices: Choices, decision: Decision) -> Plot:
     values = [10 ** (lowest_power + step / VALUE_STEPS) for step in range(VALUES * VALUE_STEPS + 1)]
     lines = worth_lines(choices, decision, values)
 
-    def trace(place: int, kind: str = "") -> Trace:
+    best = decision.best_tuned
+
+    def trace(place: int) -> Trace:
         drawn = zip(values, lines[place], strict=True)
+        case = choices.cases[place]
         return Trace(
             " ".join(f"{tenth(x.at(value)):g},{tenth(_share(worth)):g}" for value, worth in drawn),
-            choices.cases[place].label,
-            kind,
+            case.label,
+            _line_kind(case, strong=place == best),
         )
 
-    best = decision.best_tuned
-    traces = [trace(place) for place in lines if place != best]
-    labels: tuple[Label, ...] = ()
-    if best in lines:
-        traces.append(trace(best, "chosen"))
-        labels = (_end_label(choices.cases[best], _share(lines[best][-1])),)
+    traces = [trace(place) for place in _strong_last(lines, best)]
     frame = _frame(
         _ticks(x, [tick_usd(value) for value in x.ticks()]),
         tuple(Tick(tenth(_share(share / 4)), f"{25 * share} %") for share in range(5)),
@@ -145,7 +157,7 @@ def worth_plot(choices: Choices, decision: Decision) -> Plot:
         "↑ P(worth it)",
         tuple(traces),
         tenth(x.at(scenario.right_answer_usd)),
-        labels=labels,
+        labels=_end_labels(choices, {place: _share(line[-1]) for place, line in lines.items()}, best),
     )
 
 
@@ -242,6 +254,39 @@ def _step_labels(steps: Sequence[tuple[float, float]], cases: Sequence[Case]) ->
                 continue
         labels.append(Label(tenth(x + (-6 if room else 6)), tenth(y - 9), short, "end" if room else "start"))
     return labels
+
+
+def _strong_last(places: Iterable[int], strong: int | None) -> list[int]:
+    """The lines in the order in which they are drawn: the strong one over all others."""
+    return sorted(places, key=lambda place: place == strong)
+
+
+def _line_kind(case: Case, *, strong: bool) -> str:
+    return f"chosen {case.method}" if strong else case.method
+
+
+def _crossing(
+    across: Sequence[float], heights: Sequence[float], other_heights: Sequence[float]
+) -> tuple[float, float] | None:
+    """Where a line that begins above another one, which is at a smaller height, first falls to it."""
+    points = list(zip(across, heights, other_heights, strict=True))
+    for (x, y, other_y), (next_x, next_y, next_other_y) in itertools.pairwise(points):
+        gap, next_gap = other_y - y, next_other_y - next_y
+        if gap > 0 >= next_gap:
+            share = gap / (gap - next_gap)
+            return tenth(x + share * (next_x - x)), tenth(y + share * (next_y - y))
+    return None
+
+
+def _end_labels(choices: Choices, ends: Mapping[int, float], strong: int | None) -> tuple[Label, ...]:
+    """The names of lines at their right ends: first of the strong one, then of the others in the order of the
+    ranking, as far as there is room between them."""
+    labels: list[Label] = []
+    for place in sorted(ends, key=lambda place: place != strong):
+        label = _end_label(choices.cases[place], ends[place])
+        if all(abs(label.y - other.y) >= LINE for other in labels):
+            labels.append(label)
+    return tuple(labels)
 
 
 def _end_label(case: Case, y: float) -> Label:

@@ -33,6 +33,32 @@ const endLabel = (place, y) => {
   return node("text", { class: "label", x: RIGHT, y: at, "text-anchor": "end" }, cases[place].short);
 };
 
+// The names of lines at their ends: of the strong one first, then of the others, as far as there is room between them.
+const endLabels = (ends, strong) => {
+  const labels = [];
+  for (const place of [...ends.keys()].sort((a, b) => (b === strong) - (a === strong))) {
+    const label = endLabel(place, ends.get(place));
+    const apart = (other) => Math.abs(label.getAttribute("y") - other.getAttribute("y")) >= 15;
+    if (labels.every(apart)) labels.push(label);
+  }
+  return labels;
+};
+
+// Where a line that begins above another one first falls to it.
+const crossingOf = (xs, ys, others) => {
+  for (let step = 0; step + 1 < xs.length; step += 1) {
+    const [gap, next] = [others[step] - ys[step], others[step + 1] - ys[step + 1]];
+    if (gap > 0 && next <= 0) {
+      const share = gap / (gap - next);
+      const [cx, cy] = [xs, ys].map((at) => tenth(at[step] + share * (at[step + 1] - at[step])));
+      const mark = node("circle", { class: "crossing", cx, cy, r: 5 });
+      mark.append(node("title", {}, "Break-even with the best without tuning"));
+      return [mark];
+    }
+  }
+  return [];
+};
+
 const inside = (chart, part, nodes) => document.querySelector(`#${chart} ${part}`).replaceChildren(...nodes);
 const setPath = (chart, part, path) => document.querySelector(`#${chart} ${part}`).setAttribute("d", path);
 
@@ -42,7 +68,7 @@ const showLines = (chart, x, lines, say, mine) => {
   inside(chart, ".traces", lines);
 };
 
-const showTotals = ({ scenario, costs, known, chosen }) => {
+const showTotals = ({ scenario, costs, known, chosen, reference }) => {
   const first = Math.max(0, power(scenario.volume) - 3);
   const x = axis(first, first + 6, LEFT, RIGHT);
   const volumes = Array.from({ length: 25 }, (_, step) => 10 ** (first + step / 4));
@@ -57,11 +83,14 @@ const showTotals = ({ scenario, costs, known, chosen }) => {
   const drawn = (line, title, kind) => trace(volumes.map(x.at), line.map(y.at), title, kind);
   const others = known.filter((place) => place !== chosen);
   const traces = all.length ? [drawn(lowest, "The lowest total cost", "envelope")] : [];
-  traces.push(...others.map((place) => drawn(lines.get(place), cases[place].label)));
-  if (chosen !== null) traces.push(drawn(lines.get(chosen), cases[chosen].label, "chosen"));
+  traces.push(...others.map((place) => drawn(lines.get(place), cases[place].label, cases[place].method)));
+  if (chosen !== null) traces.push(drawn(lines.get(chosen), cases[chosen].label, `chosen ${cases[chosen].method}`));
   showLines("total-plot", x, traces, quantity, scenario.volume);
   inside("total-plot", ".y-axis", yTicks(y, tickUsd));
-  inside("total-plot", ".labels", chosen === null ? [] : [endLabel(chosen, y.at(lines.get(chosen).at(-1)))]);
+  inside("total-plot", ".labels", endLabels(new Map([...lines].map(([place, line]) => [place, y.at(line.at(-1))])), chosen));
+  const crosses = chosen !== reference && lines.has(chosen) && lines.has(reference);
+  const heights = (place) => lines.get(place).map(y.at);
+  inside("total-plot", ".crossings", crosses ? crossingOf(volumes.map(x.at), heights(chosen), heights(reference)) : []);
 };
 
 const showWorth = ({ scenario, totals, tuned, untuned, bestTuned }) => {
@@ -76,11 +105,10 @@ const showWorth = ({ scenario, totals, tuned, untuned, bestTuned }) => {
   }
   const height = (share) => BOTTOM - (BOTTOM - TOP) * share;
   const drawn = (place, kind) => trace(values.map(x.at), lines.get(place).map(height), cases[place].label, kind);
-  const traces = [...lines.keys()].filter((place) => place !== bestTuned).map((place) => drawn(place));
-  const best = lines.get(bestTuned);
-  if (best) traces.push(drawn(bestTuned, "chosen"));
+  const traces = [...lines.keys()].filter((place) => place !== bestTuned).map((place) => drawn(place, cases[place].method));
+  if (lines.has(bestTuned)) traces.push(drawn(bestTuned, `chosen ${cases[bestTuned].method}`));
   showLines("worth-plot", x, traces, tickUsd, scenario.right_answer_usd);
-  inside("worth-plot", ".labels", best ? [endLabel(bestTuned, height(best.at(-1)))] : []);
+  inside("worth-plot", ".labels", endLabels(new Map([...lines].map(([place, line]) => [place, height(line.at(-1))])), bestTuned));
 };
 
 const showStairs = ({ totals, stairs }) => {

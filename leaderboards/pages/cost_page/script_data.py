@@ -64,6 +64,7 @@ def _case_data(case: Case, scale: ScoreScale, unit: Unit) -> dict[str, Any]:
         "tuned": case.tuned,
         "forgets": case.forgets,
         "few_shot": case.method == "few_shot",
+        "method": case.method,
         "score": case.score,
         "points": unit.write(case.score),
         "y": scale.at(case.score),

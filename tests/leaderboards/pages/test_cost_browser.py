@@ -54,6 +54,7 @@ READ = """() => {
       spots: all(".spots > g").map((spot) => [
         spot.getAttribute("transform"), spot.classList.contains("frontier-mark"), text(spot.querySelector("title")),
       ]),
+      crossing: all(".crossing").map((ring) => [ring.getAttribute("cx"), ring.getAttribute("cy")]),
       at: document.querySelector(`#${id} .divide`)?.getAttribute("d") ?? null,
       stairs: document.querySelector(`#${id} .stairs`).getAttribute("d"),
     };
@@ -208,6 +209,10 @@ def assert_plot(found: dict[str, Any], plot: Plot) -> None:
     top, bottom = plot.frame.top, plot.frame.bottom
     assert near(found["at"], None if plot.at is None else f"M{plot.at:g} {top:g}V{bottom:g}")
     assert near(found["stairs"], plot.stairs)
+    rings = [] if plot.crossing is None else [plot.crossing]
+    assert [(float(x), float(y)) for x, y in found["crossing"]] == [
+        pytest.approx(ring, abs=0.11) for ring in rings
+    ]
 
 
 def assert_shows(opened: Opened, page: CostPage) -> None:

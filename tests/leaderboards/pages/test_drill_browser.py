@@ -184,7 +184,84 @@ def test_methods_can_be_chosen_and_are_kept_in_the_address(page: Any, site: Path
     assert "#" not in page.url and page.locator("#ranking-table tbody tr:visible").count() == 5
 
 
-@pytest.mark.parametrize("hash_", ["#show=nonsense&search=%00", "#ranking", "#&&==", "#show=<script>"])
+def test_order_filter_columns_and_ticks_survive_a_way_to_another_page_and_back(page: Any, site: Path) -> None:
+    page.goto(address(site, "index.html"))
+    assert not page.locator("#ranking-table th.extra", has_text="Seeds").is_visible()
+    page.get_by_label("More columns").check()
+    assert page.locator("#ranking-table th.extra", has_text="Seeds").is_visible()
+    page.locator("#ranking-table th .sort", has_text="Train").click()
+    page.locator("#ranking-table th .sort", has_text="Train").click()
+    page.get_by_label("tuned", exact=True).check()
+    page.locator("#ranking-table .tick input").first.check()
+    before = visible_names(page)
+    assert page.url.partition("#")[2].startswith("show=tuned&sort=train.down&columns=all&tick=")
+    page.get_by_role("link", name="About the numbers").first.click()
+    page.wait_for_url("**/methodology.html")
+    page.go_back()
+    page.locator("#ranking-table th[aria-sort=descending]", has_text="Train").wait_for()
+    assert visible_names(page) == before
+    assert page.get_by_label("More columns").is_checked()
+    assert page.locator("#ranking-table .tick input:checked").count() == 1
+
+
+def test_a_search_without_a_match_has_a_way_out(page: Any, site: Path) -> None:
+    page.goto(address(site, "index.html"))
+    page.get_by_label("Search").fill("nothing is called this")
+    assert page.locator("#ranking-table tbody tr:visible").count() == 0
+    page.get_by_role("button", name="Show all rows").click()
+    assert page.locator("#ranking-table tbody tr:visible").count() == 5 and "#" not in page.url
+    assert not page.get_by_role("button", name="Show all rows").is_visible()
+
+
+def test_a_question_mark_answers_in_place_without_a_script(browser: Any, site: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address(site, "index.html"))
+    answer = page.locator("[popover]", has_text="Paired gain over the few-shot arm")
+    assert not answer.is_visible()
+    page.get_by_role("button", name="About Δ few-shot").click()
+    assert answer.is_visible()
+    assert page.url == address(site, "index.html")
+    page.get_by_label("More columns").check()
+    assert page.locator("#ranking-table th.extra", has_text="Seeds").is_visible()
+    context.close()
+
+
+def test_on_a_phone_the_price_and_the_gain_are_whole_and_targets_have_24_pixels(
+    browser: Any, site: Path
+) -> None:
+    page = browser.new_page(viewport={"width": 360, "height": 800})
+    page.goto(address(site, "index.html"))
+    shown = page.locator("#ranking-table thead th:visible").all_inner_texts()
+    assert [text.split("\n")[0].strip("? ") for text in shown] == [
+        "Candidate",
+        "Score",
+        "Δ few-shot",
+        "Train",
+    ]
+    cut = page.evaluate("""() => {
+        const region = document.querySelector("#ranking-table").parentElement;
+        return region.scrollWidth - region.clientWidth;
+    }""")
+    assert cut == 0
+    small = page.evaluate("""() => Array.from(
+        document.querySelectorAll("main :is(a.name, .why, .flag, .sort), .top a, .foot a, .tools label, label.tick"),
+        (one) => [one.textContent, one.getBoundingClientRect()],
+    ).filter(([, box]) => box.width && (box.height < 23.9 || box.width < 16)).map(([text]) => text)""")
+    assert small == []
+    page.close()
+
+
+@pytest.mark.parametrize(
+    "hash_",
+    [
+        "#sort=nonsense&tick=<b>,,&columns=0",
+        "#show=nonsense&search=%00",
+        "#ranking",
+        "#&&==",
+        "#show=<script>",
+    ],
+)
 def test_a_strange_address_breaks_nothing(page: Any, site: Path, hash_: str) -> None:
     page.goto(address(site, "index.html") + hash_)
     assert page.get_by_label("all", exact=True).is_checked()
