@@ -236,7 +236,7 @@ def _why_empty(folder: ResultsFolder) -> str:
     """Why there is no finished run, and what makes some."""
     failures, skipped = folder.failures, folder.skipped
     why = f" {len(failures)} failed." if failures else ""
-    why += f" {len(skipped)} could not be read: {skipped[0]}" if skipped else ""
+    why += f" {len(skipped)} could not be read: {skipped[0].rstrip('.')}." if skipped else ""
     return (
         f"{folder.path} holds no finished run.{why} `gainboard run SWEEP --results {folder.path}` makes some"
     )
