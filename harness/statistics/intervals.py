@@ -14,6 +14,7 @@ from harness.statistics.spread import (
     SampleEffects,
     Spread,
     of_pairs,
+    row_blocks,
     sample_effects,
     table_of,
     total,
@@ -140,7 +141,12 @@ class ArmMeans:
         """Of every two means: (K, K)."""
         if self.effects is None:
             return None
-        return total([*self.effects.of_differences(), self.noise.of_differences()])
+        of_samples = self.effects.of_differences()
+        variance, degrees = np.empty((2, len(self.values), len(self.values)))
+        for rows in row_blocks(len(variance)):
+            spread = total([*(part.of(rows) for part in of_samples), self.noise.of_differences(rows)])
+            variance[rows], degrees[rows] = spread.variance, spread.degrees
+        return Spread(variance, degrees)
 
 
 def means_of(
@@ -301,24 +307,42 @@ def _square_and_add(
     scores, score_spread = means.means, means.spread
     assert score_spread is not None, "differences that have a spread are of scores that have one"
     stderr = np.sqrt(score_spread.variance)
-    product = stderr[:, None] * stderr[None, :]
-    variances = score_spread.variance[:, None] + score_spread.variance[None, :]
-    # Var(a − b) = Var(a) + Var(b) − 2ρ·SE(a)·SE(b) gives the correlation ρ of the two means.
-    positive = product > 0
-    covariance = (variances - difference_spread.variance) / 2
-    correlation = np.where(positive, covariance / np.where(positive, product, 1.0), 0.0)
-    correlation = np.clip(correlation, -1, 1)
     effective_n = _effective_n(scores, means.n, score_spread)
     quantile = _wilson_quantile(means, difference_spread)
-    low, high = _wilson(scores[:, None], effective_n[:, None], quantile)
-    down, up = np.maximum(scores[:, None] - low, 0.0), np.maximum(high - scores[:, None], 0.0)
+    low, high = np.empty_like(value), np.empty_like(value)
+    for rows in row_blocks(len(scores)):
+        product = stderr[rows, None] * stderr[None, :]
+        variances = score_spread.variance[rows, None] + score_spread.variance[None, :]
+        # Var(a − b) = Var(a) + Var(b) − 2ρ·SE(a)·SE(b) gives the correlation ρ of the two means.
+        positive = product > 0
+        covariance = (variances - difference_spread.variance[rows]) / 2
+        correlation = np.where(positive, covariance / np.where(positive, product, 1.0), 0.0)
+        margins = _Margins(scores, effective_n, quantile, rows)
+        low[rows] = np.maximum(-1.0, value[rows] - margins.joined(correlation, down=True))
+        high[rows] = np.minimum(1.0, value[rows] + margins.joined(correlation, down=False))
+    return low, high
 
-    def margin(side: FloatArray, opposite_side: FloatArray) -> FloatArray:
+
+class _Margins:
+    """How far the intervals of two scores reach, for some rows of a table of all pairs."""
+
+    def __init__(self, scores: FloatArray, n: FloatArray, quantile: FloatArray, rows: slice) -> None:
+        # A pair has one quantile, whichever score comes first.
+        of_rows = _wilson(scores[rows, None], n[rows, None], quantile[rows])
+        of_columns = _wilson(scores[None, :], n[None, :], quantile[rows])
+        self._row_down, self._row_up = _sides(scores[rows, None], *of_rows)
+        self._column_down, self._column_up = _sides(scores[None, :], *of_columns)
+
+    def joined(self, correlation: FloatArray, *, down: bool) -> FloatArray:
+        """How far the difference, row minus column, reaches down or up."""
+        side, opposite_side = (self._row_down, self._column_up) if down else (self._row_up, self._column_down)
+        correlation = np.clip(correlation, -1, 1)
         squares = side**2 + opposite_side**2 - 2 * correlation * side * opposite_side
         return np.asarray(np.sqrt(np.maximum(0.0, squares)))
 
-    # `down` and `up` hold the row's margins; transposed, they hold the column's.
-    return np.maximum(-1.0, value - margin(down, up.T)), np.minimum(1.0, value + margin(up, down.T))
+
+def _sides(scores: FloatArray, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return np.maximum(scores - low, 0.0), np.maximum(high - scores, 0.0)
 
 
 @dataclass(frozen=True)

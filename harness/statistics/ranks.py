@@ -91,23 +91,26 @@ def joint_threshold(errors: NDArray[np.floating[Any]]) -> float:
     """
     count = errors.shape[1]
     covariance = np.cov(errors, rowvar=False).reshape(count, -1) if count else np.zeros((0, 0))
-    variances = np.diag(covariance)
-    sums = variances[:, None] + variances[None, :]
-    variance = sums - 2 * covariance  # of the difference of each pair
-    rows, columns = np.nonzero(np.triu(variance > 1e-12 * sums, k=1))
-    if not len(rows):
+    scale = np.zeros(covariance.shape, dtype=np.float32)
+    differ = False
+    for place in range(count - 1):
+        later = slice(place + 1, None)
+        sums = covariance[place, place] + np.diagonal(covariance)[later]
+        variance = sums - 2 * covariance[place, later]  # of the difference of each pair
+        places = np.flatnonzero(variance > 1e-12 * sums)
+        scale[place, place + 1 + places] = 1 / np.sqrt(variance[places])
+        differ = differ or len(places) > 0
+    if not differ:
         return 1 - CONFIDENCE
-    scale = np.zeros_like(variance)
-    scale[rows, columns] = 1 / np.sqrt(variance[rows, columns])
     largest = _largest_differences(errors, scale)
     return float(2 * special.ndtr(-np.quantile(largest, CONFIDENCE)))
 
 
-def _largest_differences(errors: NDArray[np.floating[Any]], scale: FloatArray) -> FloatArray:
+def _largest_differences(errors: NDArray[np.floating[Any]], scale: NDArray[np.float32]) -> FloatArray:
     """For each draw, the largest absolute difference of any two errors times the pair's `scale`, which is
     read above the diagonal (K × K)."""
     # Single precision halves the time, and the threshold is needed to a few digits only.
-    by_candidate, scale = np.ascontiguousarray(errors.T, dtype=np.float32), scale.astype(np.float32)
+    by_candidate = np.ascontiguousarray(errors.T, dtype=np.float32)
     largest = np.zeros(len(errors), dtype=np.float32)
     # One buffer for all candidates: allocating a new one takes longer than filling it.
     buffer = np.empty_like(by_candidate)

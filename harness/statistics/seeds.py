@@ -65,18 +65,18 @@ class SeedNoise:
         """As a part of the variance of each mean."""
         return Part(self.variance, self.estimated, self.degrees)
 
-    def of_differences(self) -> Part:
-        """As one part of the variance of the difference of every two means.
+    def of_differences(self, rows: slice = slice(None)) -> Part:
+        """As one part of the variance of the difference of every two means, or of those of some rows.
 
         What both arms take from the others is the same estimate: together they have no more degrees than all
         arms have.
         """
-        estimated = self.estimated[:, None] + self.estimated[None, :]
+        estimated = self.estimated[rows, None] + self.estimated[None, :]
         divisor = self.estimated**2 / self.degrees
-        joint = divisor[:, None] + divisor[None, :]
+        joint = divisor[rows, None] + divisor[None, :]
         alone = np.divide(estimated**2, joint, out=np.full_like(joint, np.inf), where=joint > 0)
-        together = np.maximum(self.pooled_degrees[:, None], self.pooled_degrees[None, :])
-        variance = self.variance[:, None] + self.variance[None, :]
+        together = np.maximum(self.pooled_degrees[rows, None], self.pooled_degrees[None, :])
+        variance = self.variance[rows, None] + self.variance[None, :]
         return Part(variance, estimated, np.where(joint > 0, np.minimum(alone, together), np.inf))
 
     def of(self, places: Sequence[int]) -> "SeedNoise":

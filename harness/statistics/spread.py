@@ -28,7 +28,7 @@ two seeds of five arms half as many again were false. Parts can cancel out, so t
 than those of the part with the fewest.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,10 @@ class Part:
     them."""
 
     degrees: FloatArray
+
+    def of(self, rows: slice) -> "Part":
+        """Of some rows of differences."""
+        return Part(self.variance[rows], self.estimated[rows], self.degrees[rows])
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,23 @@ def total(parts: Sequence[Part]) -> Spread:
 def of_pairs(function: Callable[..., FloatArray], *tables: FloatArray) -> FloatArray:
     """The values of a function of K × K tables, which are the same for (i, j) and (j, i): K × K.
 
-    The function is called once, with flat arrays of one entry per unordered pair.
+    The function is called for a few rows at a time, with flat arrays of one entry per unordered pair.
     """
-    above = np.triu_indices(len(tables[0]))
     values = np.empty_like(tables[0])
-    values[above] = values.T[above] = function(*(table[above] for table in tables))
+    for rows in row_blocks(len(values)):
+        above = np.triu(np.ones(values[rows].shape, dtype=bool), k=rows.start)
+        values[rows][above] = values.T[rows][above] = function(*(table[rows][above] for table in tables))
     return values
+
+
+ROWS_AT_ONCE = 64
+"""Rows of a table of all pairs that are worked on at once: what is made in between stays small."""
+
+
+def row_blocks(count: int) -> Iterator[slice]:
+    """The rows of a table, a few at a time."""
+    for start in range(0, count, ROWS_AT_ONCE):
+        yield slice(start, min(count, start + ROWS_AT_ONCE))
 
 
 def table_of(scores: ArrayLike) -> FloatArray:
@@ -152,7 +167,7 @@ class SampleEffects:
     def _parts(self, squares: Callable[[FloatArray], FloatArray]) -> list[Part]:
         entries = self.samples.shape[1]
         of_samples = squares(self.samples) / (entries * (entries - 1))
-        degrees = np.full_like(of_samples, self.sample_degrees)
+        degrees = np.broadcast_to(np.float64(self.sample_degrees), of_samples.shape)
         if self.templates is None or self.interaction is None:
             return [Part(of_samples, of_samples, degrees)]
         count = self.templates.shape[1]

@@ -377,3 +377,22 @@ def test_only_a_pair_of_single_runs_has_the_textbook_interval() -> None:
     assert means.exact.tolist() == [True, True, False]
     assert lent.exact.tolist() == [False, False]
     assert single_of_lent.high - single_of_lent.low > alone.high - alone.low
+
+
+@pytest.mark.parametrize("random_wordings", [False, True])
+def test_pairs_that_are_compared_a_few_rows_at_a_time_have_the_same_figures_to_the_last_bit(
+    random_wordings: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    tables = (generator.random((7, 3, 2, 20)) < generator.random((7, 1, 1, 1))).astype(float)
+    tables[1], tables[2:4] = tables[0], 1.0  # two that are equal, and two that never fail
+
+    def figures(rows_at_once: int) -> list[bytes]:
+        monkeypatch.setattr("harness.statistics.spread.ROWS_AT_ONCE", rows_at_once)
+        means = means_of(tables, random_wordings=random_wordings)
+        intervals = differences(means, binary=True)
+        assert intervals.stderr is not None
+        parts = (intervals.value, intervals.stderr, intervals.low, intervals.high, intervals.degrees)
+        return [part.tobytes() for part in parts]
+
+    assert figures(1) == figures(3) == figures(1000)
