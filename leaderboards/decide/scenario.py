@@ -132,7 +132,7 @@ def need_fields(scenario: Scenario) -> list[Field]:
         Field(
             "right_answer_usd",
             "One more right answer",
-            "$ that it is worth",
+            "what it is worth, in $",
             scenario.right_answer_usd,
             0,
             MOST_DOLLARS,
@@ -152,9 +152,7 @@ def need_fields(scenario: Scenario) -> list[Field]:
             "hours", "Hours reachable", "0: only busy time costs", scenario.hours, 0, MOST_HOURS, (10, 1e5)
         ),
         Field("retrains", "Retrainings", "after the first", scenario.retrains, 0, 1000, (1, 100), whole=True),
-        Field(
-            "relabel", "Labels bought anew", "share, 0 to 1, per retraining", scenario.relabel, 0, 1, (0, 1)
-        ),
+        Field("relabel", "Share relabelled", "0 to 1, per retraining", scenario.relabel, 0, 1, (0, 1)),
     ]
 
 
@@ -164,7 +162,7 @@ def price_fields(scenario: Scenario, devices: Sequence[str]) -> list[Field]:
     hosted = [
         Field(
             "api_input",
-            "Hosted model, read",
+            "Hosted model: input",
             "$ per million tokens",
             scenario.api_input,
             0,
@@ -173,8 +171,8 @@ def price_fields(scenario: Scenario, devices: Sequence[str]) -> list[Field]:
         ),
         Field(
             "api_cached",
-            "Hosted model, cached",
-            "$ per million tokens read again",
+            "Hosted model: cached input",
+            "$ per million tokens",
             scenario.api_cached,
             0,
             MOST_DOLLARS,
@@ -182,7 +180,7 @@ def price_fields(scenario: Scenario, devices: Sequence[str]) -> list[Field]:
         ),
         Field(
             "api_output",
-            "Hosted model, written",
+            "Hosted model: output",
             "$ per million tokens",
             scenario.api_output,
             0,

@@ -309,7 +309,7 @@ def _why_not(contest: TuningContest, advice: Advice) -> str:
     if difference.low <= 0:
         return "within noise"
     if not contest.seeds_known:
-        return "but from one seed, which says nothing of another"
+        return "but from one seed, which says nothing about another"
     many = count_of(advice.fine_tunes, "fine-tune")
     return f"clear of zero alone, but not after correction for {many} (p = {p_value(contest.p)})"
 
@@ -323,7 +323,7 @@ def _what_decides(outlook: Outlook, unit: Unit) -> Sentence:
             Words("Compare with other models or methods, or take the cheaper one."),
         )
     if not decisive:
-        return (Words(f"These data would show a gain of {target} four times in five."),)
+        return (Words(f"These data would detect a gain of {target} 80 % of the time."),)
     bought = listed([purchase_text(purchase) for purchase in decisive])
     costs = [purchase.cost for purchase in decisive]
     price = "" if None in costs else f" ({usd(sum(cost or 0.0 for cost in costs))})"
@@ -332,7 +332,7 @@ def _what_decides(outlook: Outlook, unit: Unit) -> Sentence:
     return (
         Words("Cheapest way to decide: "),
         Words(bought, strong=True),
-        Words(f"{price} would show a gain of {target} four times in five."),
+        Words(f"{price} would detect a gain of {target} 80 % of the time."),
     )
 
 
@@ -412,16 +412,16 @@ def _caveats(advice: Advice) -> Iterator[str]:
     yield from _forgotten(row, weaknesses)
     yield from _cut_answers(advice)
     if row.flag and row.flag.broken:
-        yield f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little of the method."
+        yield f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little about the method."
     yield from _few_seeds(row)
     if row.scored < row.total:
         yield f"{row.scored:,} of {row.total:,} samples were scored in every seed and wording."
     yield from map(_other_leader, weaknesses.other_leaders)
     if weaknesses.incomplete:
-        yield f"{count_of(weaknesses.incomplete, 'candidate')} not complete, and not ranked."
+        yield f"{count_of(weaknesses.incomplete, 'candidate')} incomplete and not ranked."
     if advice.kind == "tune" and advice.looks > 1:
         yield (
-            f"This comparison was published {advice.looks} times with other results. Each look is another "
+            f"This comparison was published {advice.looks} times with different results. Each look is another "
             "chance to see a gain that is not there."
         )
 
@@ -471,7 +471,7 @@ def _forgotten(row: Row, weaknesses: Weaknesses) -> Iterator[str]:
         forgetting = row.forgetting
         change, margin = with_interval(forgetting.mean, sign=True), points(-forgetting.margin)
         seen = forgetting.mean.resolvable
-        least = "" if seen is None else f" A loss under {points(seen)} points could not have been seen."
+        least = "" if seen is None else f" A loss below {points(seen)} points could not have been detected."
         yield (
             f"May have forgotten something: {change} points on tasks it was not trained on; the limit is "
             f"{margin}.{least}"

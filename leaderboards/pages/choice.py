@@ -104,7 +104,10 @@ def _facts(result: Result, selection: Selection, card: MetricCard | None, prices
     hour = prices.hour(result.trainings[-1].device) if result.trainings else None
     money = f", {usd(hour.times(spent.seconds / 3600).mid)}" if hour else ""
     facts.append(
-        ("The search took", f"{duration(spent.seconds)} of device, {quantity(spent.tokens)} tokens{money}")
+        (
+            "The search took",
+            f"{duration(spent.seconds)} of device time, {quantity(spent.tokens)} tokens{money}",
+        )
     )
     search = result.run.search
     if search is not None:

@@ -62,7 +62,7 @@ def measured_grid(
     """
     columns = measured_columns()
     grid = Grid(
-        "What each candidate takes",
+        "Resources per candidate",
         Column("Measured"),
         heads_of(columns),
         tuple(_line(site, entry, columns, head_of) for entry in entries),
@@ -81,7 +81,7 @@ def derived_grid(
     """What that costs, at the prices of the board; options as above."""
     columns = derived_columns(site)
     grid = Grid(
-        "What that costs",
+        "Costs",
         Column(f"At prices of {site.prices.as_of}"),
         heads_of(columns),
         tuple(_line(site, entry, columns, head_of) for entry in entries),
@@ -308,7 +308,7 @@ def _training_item(entry: Entry) -> Item:
     if not spent.tuned:
         return Item()
     return Item(
-        duration(spent.train_seconds), f"{duration(spent.device_seconds)} of device", spent.train_seconds
+        duration(spent.train_seconds), f"{duration(spent.device_seconds)} of device time", spent.train_seconds
     )
 
 

@@ -86,7 +86,7 @@ def method_page(site: Site, method: Method) -> MethodPage:
             forests.append((f"Δ {name}", gain_forest(named_gains, unit=site.table.unit)))
     return MethodPage(
         METHOD_TITLES[method],
-        " ".join(sentences) or "Nothing untuned stands beside it: whether it helps is unknown.",
+        " ".join(sentences) or "There is no untuned arm to compare it with: whether it helps is unknown.",
         tuple(forests),
         _row_grid(site, best),
         heat_map(site, rows),
@@ -167,7 +167,7 @@ def _setting_grid(method: Method, rows: Sequence[Row]) -> Grid | None:
         Column("Built in", text=True),
         Column("Taken", "The values, with how many runs took each.", text=True),
     )
-    return Grid("Settings that differ from the built-in ones", Column("Setting"), columns, lines)
+    return Grid("Settings that differ from the defaults", Column("Setting"), columns, lines)
 
 
 def _spread(counts: Counter[str], runs: int) -> str:

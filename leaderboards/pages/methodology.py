@@ -112,7 +112,7 @@ def _task_grid(site: Site) -> Grid:
     columns = (
         Column("Metric", text=True),
         Column("Right or wrong", "Whether a sample scores 0 or 1; otherwise anything between.", text=True),
-        Column("Chance", "What becomes 0 before tasks are averaged."),
+        Column("Chance", "The score that becomes 0 before tasks are averaged."),
         Column("Weight"),
         Column("Test samples"),
         Column(
@@ -189,7 +189,7 @@ def kept_word(designs: Sequence[Mapping[str, Any]]) -> str:
             f"{claim} is found in at most {100 * max(shares):.1f} % ({extent}; the standard error of a share "
             f"at the limit is {100 * error:.1f})."
         )
-    return " ".join([f"Over all designs intervals cover {low} to {high} %.", *claims])
+    return " ".join([f"Across all designs, intervals cover {low} to {high} %.", *claims])
 
 
 def simulated_grid() -> Grid:
@@ -221,11 +221,13 @@ def simulated_grid() -> Grid:
 def _exclusions(site: Site, left_out: Sequence[Row]) -> list[str]:
     sentences = []
     if left_out:
-        sentences.append(f"{count_of(len(left_out), 'row')} not ranked, for want of what stands below.")
+        sentences.append(f"{count_of(len(left_out), 'row')} not ranked; what is missing is listed below.")
     if site.untrusted:
         sentences.append(f"{count_of(len(site.untrusted), 'run')} kept out: a guard of the engine failed.")
     if site.failures:
-        sentences.append(f"{count_of(len(site.failures), 'run')} failed. All-in figures hold what that cost.")
+        sentences.append(
+            f"{count_of(len(site.failures), 'run')} failed. All-in figures include what that cost."
+        )
     return [*sentences, *site.problems]
 
 

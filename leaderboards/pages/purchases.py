@@ -18,12 +18,12 @@ def purchase_grid(site: Site) -> Grid | None:
         return None
     moves = any(purchase.expected_gain is not None for purchase in outlook.purchases)
     columns = [
-        Column("Costs", "Trainings and scoring, and labels where they are needed."),
+        Column("Costs", "Training and scoring, plus labels where needed."),
         Column("95 % interval", "Half its width: now, and with it."),
-        Column("SE removed per $", "Points of standard error that a dollar takes away."),
+        Column("SE removed per $", "Points of standard error removed per dollar."),
     ]
     if moves:
-        columns.append(Column("Moves the score by", "What the learning curve lets expect."))
+        columns.append(Column("Moves the score by", "What the learning curve predicts."))
     lines = [
         GridRow(
             Head(purchase_text(purchase)), tuple(_items(purchase, outlook, site.table.unit)[: len(columns)])

@@ -224,7 +224,7 @@ def _evidence_columns(site: Site) -> tuple[RankingColumn, ...]:
             name="seeds",
             head=Column(
                 "Seeds",
-                "Fine-tunes, or draws of demonstrations, per task. One says nothing of seed noise.",
+                "Fine-tunes, or draws of demonstrations, per task. One says nothing about seed noise.",
                 about="seeds",
             ),
             item=_seeds_item,
@@ -233,7 +233,7 @@ def _evidence_columns(site: Site) -> tuple[RankingColumn, ...]:
             name="n",
             head=Column(
                 "n",
-                "Test samples scored in every seed and wording, of those asked for.",
+                "Test samples scored in every seed and wording, out of those requested.",
                 about="samples",
             ),
             item=_samples_item,

@@ -144,7 +144,7 @@ const showBudget = (budget, decision) => {
   }
   const items = best
     ? [[cases[best.place].label], [cases[best.place].points], [usd(decision.totals[best.place])], [percent(best.wins)]]
-    : [[decision.known.length ? "nothing costs so little" : "no cost is known", "", null, "muted"], ["–"], ["–"], ["–"]];
+    : [[decision.known.length ? "nothing fits" : "no cost is known", "", null, "muted"], ["–"], ["–"], ["–"]];
   items.forEach((made, column) => put(row.cells[column + 1], made));
   return row;
 };

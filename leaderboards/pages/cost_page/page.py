@@ -168,7 +168,7 @@ def _budget_grid(choices: Choices, decision: Decision) -> Grid:
     columns = (
         Column(
             "Best candidate",
-            "Worth most after its costs, of all whose total cost is within the budget.",
+            "Worth most after its costs, among those within the budget.",
             text=True,
             about="budget",
         ),
@@ -176,7 +176,7 @@ def _budget_grid(choices: Choices, decision: Decision) -> Grid:
         Column("Total", "One-off cost, and all requests.", about="total"),
         Column(
             "P(best)",
-            "Share of the draws in which it is worth most of all within the budget.",
+            "Share of the draws in which it is worth most within the budget.",
             about="budget",
         ),
     )
@@ -192,7 +192,7 @@ def _best_items(choices: Choices, decision: Decision, place: int | None, wins: f
     if place is None:
         any_priced = any(figures.costs for figures in decision.figures)
         return (
-            Item("nothing costs so little" if any_priced else "no cost is known", tone="muted"),
+            Item("nothing fits" if any_priced else "no cost is known", tone="muted"),
             *(Item(), Item(), Item()),
         )
     case, costs = choices.cases[place], decision.figures[place].costs
@@ -208,7 +208,7 @@ def _swing_grid(choices: Choices, decision: Decision) -> Grid:
     ]
     nothing = (Item(), Item())
     lines = lines or [GridRow(Head(INPUT_TITLES[name]), nothing) for name in INPUTS]
-    return Grid("What the answer hangs on", Column("Input"), columns, tuple(lines))
+    return Grid("What the answer depends on", Column("Input"), columns, tuple(lines))
 
 
 def _swing_item(net: float) -> Item:

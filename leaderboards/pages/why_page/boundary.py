@@ -326,7 +326,7 @@ def _flips(boundary: BoundaryRecord, links: SampleLinks) -> FlipsView | None:
 def _flips_lede(boundary: BoundaryRecord) -> str:
     edited = (
         f" Words and fields were changed in the {count_of(boundary.edited, 'sample')} nearest to the boundary, "
-        "where most is to be seen: their shares say nothing of other samples."
+        "where most is to be seen: their shares say nothing about other samples."
         if boundary.edited
         else ""
     )

@@ -125,7 +125,7 @@ def test_a_gain_that_may_be_large_or_none_is_undecided_with_the_cheapest_way_to_
     assert site.advice.kind == "undecided"
     decisive = site.advice.outlook.decisive
     assert decisive and all(purchase.cost and purchase.cost > 0 for purchase in decisive)
-    assert "Cheapest way to decide: " in site.verdict.text and "four times in five." in site.verdict.text
+    assert "Cheapest way to decide: " in site.verdict.text and "80 % of the time." in site.verdict.text
     assert "Until then, use few-shot prompts of small." in site.verdict.text
 
 
@@ -249,7 +249,7 @@ def test_looking_again_with_other_results_is_said(results: Path, tmp_path: Path)
     write_arm(results, "few_shot", [0.5, 0.5, 0.51])
     write_arm(results, "lora", [0.8, 0.81, 0.79])
     assert (
-        "This comparison was published 2 times with other results."
+        "This comparison was published 2 times with different results."
         in publish(results, tmp_path / "site").verdict
     )
     assert "published 2 times" in publish(results, tmp_path / "site").verdict

@@ -72,7 +72,7 @@ def test_its_published_example_is_worked_out_anew(site: Path) -> None:
 
 
 def test_it_names_what_was_left_out_and_why(site: Path) -> None:
-    page = Text(site / "methodology.html").text.partition("What was left out")[2]
+    page = Text(site / "methodology.html").text.partition("Excluded")[2]
     assert "1 row not ranked" in page
     assert "1 run failed" in page
     assert "broken/result.json" in page

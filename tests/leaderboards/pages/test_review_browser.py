@@ -95,7 +95,7 @@ def test_without_javascript_the_page_can_be_read_and_says_how_to_answer(browser:
     page.goto(address)
     assert page.locator("pre.prompt:visible").count() == 6
     assert page.locator("input:visible, textarea:visible, button:visible").count() == 0
-    assert page.get_by_text("Without a script this page can be read.").is_visible()
+    assert page.get_by_text("Without JavaScript this page is read-only.").is_visible()
     page.context.close()
 
 

@@ -293,7 +293,7 @@ def test_a_leader_with_a_training_that_went_wrong_is_advised_with_a_warning(resu
             results, make_run("small", "lora", CARD, seed), CARD, draw_scores(0.9, 100, seed), **more
         )
     assert (
-        "1 of 3 diverged: the score says little of the method."
+        "1 of 3 diverged: the score says little about the method."
         in publish(results, results.parent / "site").verdict
     )
 
@@ -342,7 +342,7 @@ def test_every_trial_is_shown_with_its_scores_and_what_became_of_it(results: Pat
 def test_what_the_search_cost_is_told_in_time_tokens_and_money(results: Path) -> None:
     made = choose(results, {1e-4: 0.6, 3e-4: 0.7})
     seconds, tokens = TRIAL.seconds * 1.25, round(TRIAL.tokens * 1.25)
-    told = f"The search took {seconds / 60:.1f} min of device, {quantity(tokens)} tokens, {usd(3 * seconds / 3600)}"
+    told = f"The search took {seconds / 60:.1f} min of device time, {quantity(tokens)} tokens, {usd(3 * seconds / 3600)}"
     assert told in Text(path_of(results, made.run)).text
 
 

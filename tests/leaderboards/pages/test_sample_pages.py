@@ -280,7 +280,7 @@ def test_a_sample_is_called_by_its_input_and_what_all_prompts_share_is_said_once
         and shown.split()[-1] in long.split()
         and source.count('<pre class="asked">') == 2
     )
-    assert "The rest of it" in Text(source).text
+    assert "Show the rest" in Text(source).text
 
 
 def test_every_sample_has_a_mark_that_leads_to_it(results: Path) -> None:

@@ -296,7 +296,7 @@ def test_an_unresolved_guard_is_a_caveat(tmp_path: Path) -> None:
     verdict = publish(tmp_path / "results", tmp_path / "site").verdict
     assert verdict.startswith("Fine-tune small with LoRA")
     assert "May have forgotten something: −1.0 (" in verdict
-    assert "A loss under 2" in verdict and "points could not have been seen." in verdict
+    assert "A loss below 2" in verdict and "points could not have been detected." in verdict
 
 
 def test_the_guard_stands_in_the_ranking_on_the_model_page_and_in_the_figures(tmp_path: Path) -> None:
