@@ -126,13 +126,13 @@ def _run_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
         raise UserError(f"results folder {options.results} does not exist; `gainboard run SWEEP` makes one")
     rows: list[dict[str, Any]] = []
     for result in read_results(options.results):
-        primary = result.metrics[result.task.primary_metric]
+        primary = result.metrics.get(result.task.primary_metric)
         rows.append(
             {
                 "run": result.run.label,
                 "state": "untrusted" if result.untrusted else "done",
-                "score": round(primary.value, 4),
-                "n": primary.n,
+                "score": None if primary is None else round(primary.value, 4),
+                "n": None if primary is None else primary.n,
                 "reason": result.untrusted,
             }
         )

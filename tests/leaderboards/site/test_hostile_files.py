@@ -1,5 +1,6 @@
 """Whatever lies where a record should, publishing names it, skips it, ends soon, and gives no secret away."""
 
+import json
 import os
 import subprocess
 import sys
@@ -174,3 +175,16 @@ def test_a_read_only_former_site_leaves_nothing_behind() -> None:
         subprocess.run([sys.executable, "-c", REPLACE_A_READ_ONLY_SITE, name], check=True)
         assert [path.name for path in Path(name).iterdir()] == ["site"]
         assert [path.name for path in (Path(name) / "site").iterdir()] == ["index.html"]
+
+
+def test_a_record_without_its_metric_is_listed_without_a_score(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = results / HURT / RESULT
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | {"metrics": {}}), encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["list", "runs", "--json", "--results", str(results)])
+    assert ended.value.code == 0
+    scores = {row["run"]: row["score"] for row in json.loads(capsys.readouterr().out)}
+    assert scores["small · lora · capitals · 500 samples · seed 0"] is None
