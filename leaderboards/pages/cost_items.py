@@ -107,7 +107,7 @@ def price_text(price: Price) -> str:
 
 def _cached_text(hosted: ApiPrice) -> str:
     cached = hosted.usd_per_million_cached_input
-    return "" if cached is None else f", read again {price_text(cached)}"
+    return "" if cached is None else f", cached input {price_text(cached)}"
 
 
 def price_list(prices: Prices) -> Pairs:
@@ -124,8 +124,8 @@ def price_list(prices: Prices) -> Pairs:
     hosted = tuple(
         (
             f"{entry.name}, million tokens",
-            f"read {price_text(entry.usd_per_million_input)}{_cached_text(entry)}, "
-            f"written {price_text(entry.usd_per_million_output)}. {entry.source}, {entry.date}.",
+            f"input {price_text(entry.usd_per_million_input)}{_cached_text(entry)}, "
+            f"output {price_text(entry.usd_per_million_output)}. {entry.source}, {entry.date}.",
         )
         for entry in prices.apis
     )

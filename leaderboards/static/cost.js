@@ -20,10 +20,10 @@ const nothingFits = ({ cheapest: place, totals, scenario }) => {
 const advice = (decision) => {
   const { known, chosen, bestTuned, reference, figures } = decision;
   if (!cases.length) return "Nothing can be advised: no candidate is complete.";
-  if (!known.length) return "No total cost is known: write what an hour of the device costs.";
+  if (!known.length) return "No total cost is known: enter the device’s price per hour.";
   if (chosen === null) return nothingFits(decision);
   if (bestTuned === null) return `Use ${name(chosen)}: ${noFineTune(decision)}.`;
-  if (reference === null) return `No advice: nothing without tuning stands beside ${name(chosen)}.`;
+  if (reference === null) return `No advice: there is no untuned candidate to compare ${name(chosen)} with.`;
   const { net, worth } = figures[bestTuned];
   if (net.value === 0) return `${name(bestTuned)} and ${name(reference)} are worth the same: nothing tells them apart.`;
   const share = percent(worth).replaceAll(" ", "\u00a0");
@@ -49,7 +49,7 @@ const beyondBudget = ({ excluded, chosen, cheapest: least, totals, worth, scenar
 
 const verdict = (decision) => {
   const { passedOver } = decision;
-  const why = "would come first and is passed over: it lost too much on guard tasks.";
+  const why = "would come first but is passed over: it lost too much on guard tasks.";
   const passed = passedOver === null ? "" : `${name(passedOver)} ${why}`;
   return [advice(decision), beyondBudget(decision), passed].filter(Boolean).join(" ");
 };
@@ -64,8 +64,8 @@ const hangsText = ({ bestTuned, reference }) => {
 
 const knowingText = ({ knowing }) => {
   if (knowing === null) return "";
-  if (knowing === 0) return "In every draw the same one is worth most: more runs and test samples would not change the choice.";
-  return `Knowing all scores exactly would be worth ${usd(knowing)}: do not spend more on runs and test samples.`;
+  if (knowing === 0) return "The same candidate wins every draw: more runs and test samples would not change the choice.";
+  return `Knowing all scores exactly would be worth ${usd(knowing)}: do not spend more than that on runs and test samples.`;
 };
 
 const cheapest = ({ known, costs }) => {

@@ -13,8 +13,8 @@ INPUT_TITLES: dict[Input, str] = {
     "volume": "Requests",
     "right_answer_usd": "One more right answer",
     "utilisation": "Utilisation, at most 100 %",
-    "hour": "Price of the devices",
-    "label": "Price of a label",
+    "hour": "Device price",
+    "label": "Price per label",
 }
 """What an input of the scenario is called."""
 
@@ -24,7 +24,7 @@ def verdict_text(choices: Choices, decision: Decision) -> str:
     sentences = [_advice(choices, decision), _excluded(choices, decision)]
     if decision.passed_over is not None:
         label = choices.cases[decision.passed_over].label
-        sentences.append(f"{label} would come first and is passed over: it lost too much on guard tasks.")
+        sentences.append(f"{label} would come first but is passed over: it lost too much on guard tasks.")
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -34,13 +34,13 @@ def _advice(choices: Choices, decision: Decision) -> str:
     if not choices.cases:
         return "Nothing can be advised: no candidate is complete."
     if not any(case_figures.costs for case_figures in figures):
-        return "No total cost is known: write what an hour of the device costs."
+        return "No total cost is known: enter the device’s price per hour."
     if chosen is None:
         return _nothing_fits(choices, decision)
     if best is None:
         return f"Use {labels[chosen]}: {_no_fine_tune(choices, decision)}."
     if reference is None:
-        return f"No advice: nothing without tuning stands beside {labels[chosen]}."
+        return f"No advice: there is no untuned candidate to compare {labels[chosen]} with."
     net, worth = figures[best].net, figures[best].worth
     assert net is not None and worth is not None, "a fine-tune has a net benefit over the reference"
     if net.value == 0:
@@ -125,13 +125,10 @@ def knowing_text(decision: Decision) -> str:
     if decision.knowing is None:
         return ""
     if decision.knowing == 0:
-        return (
-            "In every draw the same one is worth most: "
-            "more runs and test samples would not change the choice."
-        )
+        return "The same candidate wins every draw: more runs and test samples would not change the choice."
     return (
         f"Knowing all scores exactly would be worth {usd(decision.knowing)}: "
-        "do not spend more on runs and test samples."
+        "do not spend more than that on runs and test samples."
     )
 
 
@@ -153,7 +150,7 @@ def cache_note(cases: Sequence[Case]) -> str:
     measured = sum(case.uncached is not None for case in cases)
     if not measured:
         return (
-            "How fast few-shot arms are without it was not measured: "
+            "The speed of few-shot arms without it was not measured: "
             "time_uncached = true in a sweep does that."
         )
     if measured < len(cases):
@@ -168,7 +165,7 @@ def left_out_text(all_of_them: int, carried: int) -> str:
         return ""
     return (
         f"This page carries {carried} of {all_of_them} complete candidates: those that nothing beats in "
-        "score, one-off cost and cost of a request, then those with the best scores. "
+        "score, one-off cost and cost per request, then those with the best scores. "
         "Shares of draws count only these."
     )
 

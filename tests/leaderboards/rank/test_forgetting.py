@@ -279,7 +279,7 @@ def test_a_row_that_failed_is_ranked_and_not_advised_and_the_verdict_says_why(tm
     best = Text(published.index).text.partition("Best score")[2].partition("to train")[0]
     assert "full fine-tune" in best and "LoRA" not in best
     cost = Text(published.index.parent / "cost.html").text
-    assert "small · LoRA r16 would come first and is passed over: it lost too much on guard tasks." in cost
+    assert "small · LoRA r16 would come first but is passed over: it lost too much on guard tasks." in cost
 
 
 def test_where_every_fine_tune_forgets_none_is_advised(tmp_path: Path) -> None:
