@@ -74,7 +74,7 @@ def test_no_two_methods_share_a_shape() -> None:
 def test_a_page_draws_a_method_as_the_table_says(results: Path, method: Method) -> None:
     members = write(results, "lora", 0.8)
     if method in ENSEMBLES:
-        write_ensemble(results, "together", method, members, [1.0])
+        write_ensemble(results, "together", method, members, [1.0] * 100)
     else:
         write(results, method, 0.5)
     index = site(results).index.read_text(encoding="utf-8")
