@@ -17,7 +17,7 @@ from harness.engines.base_model import BaseModel
 from harness.inspection.arm import LoadedArm, load_arm, read_samples
 from harness.inspection.attention import read_attention
 from harness.inspection.boundary import read_boundary
-from harness.inspection.reading import Reading
+from harness.inspection.reading import ReadSamples
 from harness.records.analysis import PassRecord
 from harness.records.costs import Meter, device_name
 from harness.records.store import atomic_write
@@ -26,7 +26,7 @@ from harness.workers.jobs import PassJob
 from harness.workers.memory import bound_memory
 from harness.workers.worker import Handler, Message, Report, serve, tell_driver
 
-READINGS: dict[str, Reading] = {"boundary": read_boundary, "attention": read_attention}
+READINGS: dict[str, ReadSamples] = {"boundary": read_boundary, "attention": read_attention}
 """What a job may ask for."""
 
 SECONDS_BETWEEN_REPORTS = 0.5

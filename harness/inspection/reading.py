@@ -23,7 +23,7 @@ class SampleReading:
     """Why nothing was read; empty where something was."""
 
 
-class Reading(Protocol):
+class ReadSamples(Protocol):
     """A kind of pass: a function of a loaded arm, in a module of its own, that `READINGS` of
     `harness.inspection.__main__` names.
 

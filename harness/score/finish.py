@@ -97,13 +97,7 @@ def finish(
             metrics=scored.metrics,
             by_template=scored.by_template,
             parsed=scored.parsed,
-            overlap=OverlapRecord(
-                exact=len(overlap.exact),
-                near=len(overlap.near),
-                samples=len(test),
-                method=overlap.method,
-                clean=scored.clean,
-            ),
+            overlap=_overlap_record(overlap, scored, len(test)),
             samples=scored.samples,
             lost=scored.lost,
             trainings=tuple(trainings),
@@ -121,6 +115,16 @@ def finish(
         write_record(folder / RESULT, result)
         (folder / FAILURE).unlink(missing_ok=True)
     return result
+
+
+def _overlap_record(overlap: Overlap, scored: Scored, samples: int) -> OverlapRecord:
+    return OverlapRecord(
+        exact=len(overlap.exact),
+        near=len(overlap.near),
+        samples=samples,
+        method=overlap.method,
+        clean=scored.clean,
+    )
 
 
 def _why_unscored(run: Run, scored: Scored, samples: int) -> str:

@@ -93,20 +93,30 @@ def _same_protocol(group: list[Result], notes: list[str]) -> list[Result]:
 def _same_metric(group: list[Result], notes: list[str]) -> list[Result]:
     """The runs of one task that were judged by the primary metric and scale that most runs share."""
 
-    def judged(result: Result) -> tuple[str, float]:
-        return result.task.primary_metric, result.task.chance
-
-    kinds = groups(group, judged)
-    kinds.sort(key=lambda kind: (-len(kind), judged(kind[0])))
+    kinds = groups(group, _scale)
+    kinds.sort(key=lambda kind: (-len(kind), repr(_scale(kind[0]))))
     for kind in kinds[1:]:
-        metric, chance = judged(kind[0])
         were = "was" if len(kind) == 1 else "were"
         notes.append(
-            f"Task '{group[0].run.task}': {count_of(len(kind), 'run')} {were} judged by {metric}, "
-            f"chance at {chance:.3g}, and left out of the comparison; "
+            f"Task '{group[0].run.task}': {count_of(len(kind), 'run')} {were} judged by "
+            f"{_scale_text(kind[0])}, and left out of the comparison; "
             "`gainboard score` judges all by the task as it is now."
         )
     return kinds[0]
+
+
+def _scale(result: Result) -> tuple[str, float, float | None, float | None, bool]:
+    """What scores of a run mean."""
+    task = result.task
+    card = task.metrics[task.primary_metric]
+    return task.primary_metric, task.chance, card.low, card.high, card.higher_is_better
+
+
+def _scale_text(result: Result) -> str:
+    metric, chance, low, high, higher_is_better = _scale(result)
+    ends = ["any" if end is None else f"{end:g}" for end in (low, high)]
+    better = "" if higher_is_better else ", lower is better"
+    return f"{metric} ({ends[0]} to {ends[1]}{better}), chance at {chance:.3g}"
 
 
 def _same_recipe(group: list[Result], notes: list[str]) -> list[Result]:

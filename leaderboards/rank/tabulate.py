@@ -21,9 +21,9 @@ from leaderboards.rank.baselines import UNTUNED, Key, key_of
 from leaderboards.rank.cells import Cell, read_cells
 from leaderboards.rank.comparable import comparable, groups
 from leaderboards.rank.fit import fitting, unbound_notes
-from leaderboards.rank.forgetting import forgetting, forgetting_at_smaller_budgets
+from leaderboards.rank.forgetting import Forgetting, forgetting, forgetting_at_smaller_budgets
 from leaderboards.rank.means import weighted_mean
-from leaderboards.rank.scores import ReadAll, read_scores
+from leaderboards.rank.scores import Outcome, ReadAll, read_scores
 from leaderboards.rank.standings import (
     Standing,
     factors,
@@ -69,11 +69,7 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
         _row(key, cells[key], tasks, wanted, _seeds_wanted(cells[key].values(), runs, seeds), weights)
         for key in cells
     ]
-    guarding, margin = _guarding(results, tasks), board.forgetting_margin
-    guards = forgetting(guarding, folder, notes, points=margin, ahead=ahead, random_wordings=random_wordings)
-    smaller_guards = forgetting_at_smaller_budgets(
-        guarding, folder, notes, points=margin, ahead=ahead, random_wordings=random_wordings
-    )
+    guards, smaller_guards = _guards(_guarding(results, tasks), folder, board, notes, ahead)
     rows = [dataclasses.replace(row, forgetting=guards.get(row.key)) for row in rows]
     rows.sort(key=_by_score_and_name)
     # A task's draws are seeded by its place on the board, so that they do not depend on other tasks' rows.
@@ -100,6 +96,19 @@ def tabulate(results: Sequence[Result], folder: Path, board: Board, *, read: Rea
         smaller_guards,
     )
     return dataclasses.replace(table, rows=tuple(_placed(table)))
+
+
+def _guards(
+    guarding: Sequence[Result], folder: Path, board: Board, notes: list[str], ahead: Mapping[str, Outcome]
+) -> tuple[dict[Key, Forgetting], dict[tuple[Key, int], Forgetting]]:
+    """What the weights of each row forgot, and what those of its smaller budgets did."""
+    margin, random_wordings = board.forgetting_margin, board.wordings == "random"
+    return (
+        forgetting(guarding, folder, notes, points=margin, ahead=ahead, random_wordings=random_wordings),
+        forgetting_at_smaller_budgets(
+            guarding, folder, notes, points=margin, ahead=ahead, random_wordings=random_wordings
+        ),
+    )
 
 
 def _by_row(

@@ -28,7 +28,7 @@ MEASURES = {"attention": "looked at", "occlusion": "missed when hidden", "gradie
 
 
 @dataclass(frozen=True)
-class Question:
+class AnsweredQuestion:
     """A question that people ask, with what was measured as its answer."""
 
     title: str
@@ -77,7 +77,7 @@ class AttentionSection:
     trust: str
     """Which of the measures to believe."""
 
-    questions: tuple[Question, ...]
+    questions: tuple[AnsweredQuestion, ...]
     maps: tuple[LooksView, ...]
     grid: Grid
     tinted: tuple[TintedView, ...]
@@ -121,18 +121,18 @@ def _trust(look: ArmLook) -> str:
     )
 
 
-def _questions(attention: AttentionRecord) -> Iterator[Question]:
+def _questions(attention: AttentionRecord) -> Iterator[AnsweredQuestion]:
     looks = attention.arms
     judged = looks[-1]
     instructed = [(look, found) for look in looks if (found := _segment(look, INSTRUCTION)) is not None]
     if instructed:
         told = [f"{title_of(look.arm)}: {_how_much(found)}" for look, found in instructed]
-        yield Question("Does it read the instruction?", f"{'; '.join(told)}.")
+        yield AnsweredQuestion("Does it read the instruction?", f"{'; '.join(told)}.")
     if judged.segments:
-        yield Question("Which part decides?", _deciding(judged))
+        yield AnsweredQuestion("Which part decides?", _deciding(judged))
     for look in looks:
         if look.copied is not None and look.copied_by_chance is not None:
-            yield Question(
+            yield AnsweredQuestion(
                 "Does it copy the last example?",
                 f"{title_of(look.arm)} gives the answer of the last example in {points(look.copied)} % of the samples; "
                 f"by chance it would in {points(look.copied_by_chance)} %.",

@@ -957,7 +957,27 @@ def test_runs_judged_by_another_metric_are_left_out_and_named(results: Path, out
         write_result(results, make_run("small", "few_shot", old, seed), old, [1.0, 0.0])
     write_result(results, make_run("small", "lora", new, 0), new, [1.0, 1.0])
     page = problems(publish(results, out))
-    assert "1 run was judged by exact_match, chance at 0.25, and left out of the comparison" in page
+    assert "1 run was judged by exact_match (0 to 1), chance at 0.25, and left out of the comparison" in page
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"high": 2.0}, "accuracy (0 to 2)"),
+        ({"low": None}, "accuracy (any to 1)"),
+        ({"higher_is_better": False}, "accuracy (0 to 1, lower is better)"),
+    ],
+)
+def test_a_run_whose_metric_has_another_scale_is_named_and_left_out(
+    results: Path, out: Path, changed: dict[str, Any], told: str
+) -> None:
+    write_arms(results, {"zero_shot": [1, 0], "lora": [1, 1]}, seeds=2)
+    path = max(results.rglob(RESULT))
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["task"]["metrics"]["accuracy"] |= changed
+    path.write_text(json.dumps(record), encoding="utf-8")
+    page = problems(publish(results, out))
+    assert f"1 run was judged by {told}, chance at 0.25, and left out of the comparison" in page
 
 
 def test_the_largest_budget_is_ranked_and_the_others_are_a_learning_curve(results: Path, out: Path) -> None:
