@@ -14,7 +14,7 @@ from harness.records.predictions import UNREADABLE, read_prediction_table
 from harness.records.result import Result
 from harness.records.scores import MetricCard
 from leaderboards.pages.grid import Tone
-from leaderboards.text import in_units, shortened
+from leaderboards.text import in_units, listed, shortened
 
 SHOWN_RIGHT, SHOWN_WRONG = 3, 5
 """Sample predictions on a run's page."""
@@ -115,9 +115,19 @@ def load_excerpt(folder: Path, result: Result) -> Excerpt:
     if changed:
         return Excerpt((), f"The predictions of this run do not fit its result: {changed}.")
     right = sum(sample.score == 1.0 for sample in samples)
-    parts = f"the first {right} right ones and the first {len(samples) - right} others"
-    note = f"{len(samples)} of {total:,}: {parts}."
-    return Excerpt(tuple(map(_cut, samples)), note)
+    return Excerpt(
+        tuple(map(_cut, samples)), f"{len(samples)} of {total:,}: {_which(right, len(samples) - right)}."
+    )
+
+
+def _which(right: int, others: int) -> str:
+    """`the first right one and the first 5 others`; a kind that does not occur is not spoken of."""
+    parts = []
+    if right:
+        parts.append("the first right one" if right == 1 else f"the first {right} right ones")
+    if others:
+        parts.append("the first other" if others == 1 else f"the first {others} others")
+    return listed(parts)
 
 
 def _card(result: Result) -> MetricCard:

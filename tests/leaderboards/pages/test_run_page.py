@@ -31,6 +31,7 @@ from harness.sweep.settings import Generation
 from leaderboards import publish
 from leaderboards.chart.training import MOST_POINTS, loss_curve, small_curve
 from leaderboards.pages.choice import MOST_TRIALS
+from leaderboards.pages.samples import load_excerpt
 from leaderboards.text import quantity, usd
 
 CARD = task_card()
@@ -529,3 +530,19 @@ def test_a_page_of_many_long_stages_stays_within_its_budget(results: Path) -> No
     path = path_of(results, run)
     assert Text(path).text.count("training loss") == 6
     assert path.stat().st_size < 300 * 1024
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ([1.0] * 4 + [0.0] * 6, "8 of 10: the first 3 right ones and the first 5 others."),
+        ([0.0] * 6, "5 of 6: the first 5 others."),
+        ([1.0] * 6, "3 of 6: the first 3 right ones."),
+        ([1.0, 0.0], "2 of 2: the first right one and the first other."),
+    ],
+)
+def test_an_excerpt_names_only_kinds_of_answers_that_occur(
+    tmp_path: Path, scores: list[float], said: str
+) -> None:
+    result = write_result(tmp_path, make_run("small", "zero_shot", task_card(), 0), task_card(), scores)
+    assert load_excerpt(tmp_path, result).note == said
