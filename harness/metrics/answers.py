@@ -36,7 +36,9 @@ def _number_pattern(*, decimal: str, thousands: str) -> re.Pattern[str]:
             | (?<=USD) | (?<=EUR) | (?<=GBP) | (?<=CHF) | (?<=JPY) | (?<=CNY) | (?<=INR) | (?<=Rs)
         )
         (?P<digits>
-            (?!0) \d{{1,3}} (?P<separator> [{thousands}'’{_SPACES}] ) \d{{3}} (?: (?P=separator) \d{{3}} )* (?!\d)
+            # "0,125" is a decimal comma's; "0,125.5" cannot be.
+            (?: (?!0) | (?= 0 [{thousands}'’{_SPACES}] \d{{3}} [{decimal}] \d ) )
+            \d{{1,3}} (?P<separator> [{thousands}'’{_SPACES}] ) \d{{3}} (?: (?P=separator) \d{{3}} )* (?!\d)
                 (?:[{decimal}]\d+)?
             | \d+ (?:[{decimal}]\d+)?
             | (?<!\w) [{decimal}]\d+

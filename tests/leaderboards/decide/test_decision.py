@@ -488,7 +488,7 @@ def test_break_even_is_given_with_the_cache_off_where_that_was_measured(tmp_path
     write_sweep(tmp_path / "results", rates, n=200, requests_per_second=20.0)
     tuned = row(publish(tmp_path / "results", tmp_path / "site"), "small", "lora")
     assert (tuned["break_even_few_shot_why"], tuned["break_even_few_shot_uncached_why"]) == ("never", None)
-    assert "not measured" in Text(tmp_path / "site" / "index.html").text
+    assert "cache off not measured" in Text(tmp_path / "site" / "cost.html").text
     card = task_card()
     for seed in (0, 1, 2):
         run = make_run("small", "few_shot", card, seed)
@@ -540,7 +540,10 @@ def test_a_board_of_many_candidates_keeps_the_cost_page_small_and_says_what_is_l
 def test_a_board_without_a_complete_row_or_a_price_has_a_cost_page(tmp_path: Path) -> None:
     write_sweep(tmp_path / "results", {("small", "lora"): 0.8}, n=20, device="Abacus 9")
     published = publish(tmp_path / "results", tmp_path / "site")
-    assert "No total cost is known: write what an hour" in Text(published.index.parent / "cost.html").text
+    assert (
+        "No total cost is known: enter the device’s price per hour."
+        in Text(published.index.parent / "cost.html").text
+    )
     cards = (task_card("one"), task_card("two"))
     write_result(tmp_path / "half", make_run("small", "lora", cards[0], 0), cards[0], [1.0, 0.0])
     write_result(tmp_path / "half", make_run("large", "lora", cards[1], 0), cards[1], [1.0, 0.0])

@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from site_reading import Text, figures
+from site_reading import Text, figures, problems
 from synthetic import RATES, task_card, write_sweep
 
 from harness.cli import main
@@ -77,7 +77,7 @@ def test_each_board_has_a_folder_and_the_front_page_says_what_it_says(
         assert board.runs == 9
         pages = {path.name for path in (out / name / "tasks").iterdir()}
         assert pages == {f"{name}.html"}
-        assert "runs of" in Text(out / name / "index.html").text  # that are not on this board
+        assert "runs of" in Text(out / name / "problems.html").text  # that are not on this board
     assert "1 task, 9 finished runs. Prices of 2026-11-01." in front
     assert published.pages == len(list(out.rglob("*.html")))
     check_links(out)
@@ -222,7 +222,7 @@ def test_a_setting_that_cannot_be_is_one_sentence(tmp_path: Path, setting: str, 
 def test_a_weight_of_a_task_without_a_run_is_named(results: Path, out: Path, tmp_path: Path) -> None:
     board = tmp_path / "board.toml"
     board.write_text("weights = { river = 2 }\n", encoding="utf-8")
-    page = Text(publish(results, out, board=board).index).text
+    page = problems(publish(results, out, board=board))
     assert "Task 'river' of the board has no finished run. Did you mean 'rivers'?" in page
 
 

@@ -142,9 +142,13 @@ def test_nothing_changed_is_nothing_rendered_again_but_the_outer_pages(
         "404.html",
         "compare.html",
         "cost.html",
+        "gains.html",
         "history.html",
         "index.html",
         "methodology.html",
+        "methods.html",
+        "models.html",
+        "tasks.html",
     }
     assert published.pages == len(list(out.rglob("*.html")))
 
