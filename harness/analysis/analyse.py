@@ -23,7 +23,7 @@ from harness.analysis.kinds import kinds_of
 from harness.analysis.labels import agreement_is_right, label_errors_of
 from harness.analysis.own import own_tables
 from harness.analysis.passes import Inspector
-from harness.analysis.reread import RereadArm, has_choices, weighed_task
+from harness.analysis.reread import RereadArm, weighed_task
 from harness.analysis.slices import slices_of, span_of
 from harness.analysis.source import NOTHING, TaskSource
 from harness.analysis.wordings import wordings_of
@@ -111,8 +111,6 @@ def _weights_to_read(arm: AnalysableArm, source: TaskSource, inspector: Inspecto
         return "", ""
     if source.loaded is None:
         return "its task is not at hand, or has changed since", ""
-    if not has_choices(source.loaded):
-        return "", ""
     runs = [of_arm[0].run for of_arm in arm.arms if of_arm is arm.results or of_arm in arm.baselines[:1]]
     obstacle = next((sentence for run in runs if (sentence := inspector.obstacle(run))), "")
     return obstacle, "" if obstacle else inspector.digest(runs)

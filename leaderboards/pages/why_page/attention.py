@@ -166,6 +166,8 @@ def _how_much(segment: SegmentLook) -> str:
         word = "hardly"
     elif segment.lost_low > MUCH:
         word = "yes"
+    elif segment.lost_high < 0:
+        word = "it speaks against the right answer"
     else:
         word = "a little" if segment.lost_low > 0 else "not shown"
     return f"{word} ({_without(segment)})"
@@ -178,7 +180,9 @@ def _without(segment: SegmentLook, without: str = "without it") -> str:
 
 
 def _times(lost: float) -> str:
-    times = math.exp(min(max(-lost, -20.0), 20.0))
+    if abs(lost) > math.log(1000):
+        return "under 0.001" if lost > 0 else "over 1,000"
+    times = math.exp(-lost)
     return f"{times:.2g}" if times < 0.995 or times >= 9.95 else f"{times:.1f}"
 
 
