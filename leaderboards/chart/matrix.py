@@ -1,12 +1,12 @@
 """A confusion matrix: labels down, answers across."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leaderboards.chart.frame import LETTER
 from leaderboards.text import letters_wide
 
-CELL = 38
+CELL, TOP = 38, 8
 LONGEST_LABEL = 16
 """Letters of a label beside the matrix."""
 
@@ -52,6 +52,10 @@ class Matrix:
     cells: tuple[MatrixCell, ...]
     summary: str
 
+    def corner(self, row: int, column: int) -> tuple[float, float]:
+        """Of the cell at these places: its left and its upper edge."""
+        return self.left + self.side * column, TOP + self.side * row
+
 
 @dataclass(frozen=True)
 class Count:
@@ -65,36 +69,47 @@ class Count:
 
 def matrix(row_names: Sequence[str], column_names: Sequence[str], counts: Sequence[Count]) -> Matrix:
     """Draw counts; the shade of a cell is its share of its row. The first columns are those of the rows."""
-    rows, columns = list(map(_short, row_names)), list(map(_short, column_names))
-    left = LETTER * max(map(letters_wide, rows)) + 14
+    totals = [sum(count.count for count in counts if count.row == row) for row in range(len(row_names))]
+    right = sum(count.count for count in counts if count.row == count.column)
+    empty = empty_matrix(
+        row_names,
+        column_names,
+        f"{right:,} of {sum(totals):,} samples have the right label; the table below has every mistake",
+    )
+    cells = [_cell(count, totals[count.row], row_names, column_names, empty) for count in counts]
+    return replace(empty, cells=tuple(cells))
+
+
+def empty_matrix(
+    row_names: Sequence[str], column_names: Sequence[str], summary: str, *, longest: int = LONGEST_LABEL
+) -> Matrix:
+    """The rows and columns of a matrix whose cells are not drawn yet. `longest`: letters of a name."""
+    rows, columns = ([_short(name, longest) for name in names] for names in (row_names, column_names))
+    left = round(LETTER * max(map(letters_wide, rows))) + 14
     # Names of columns rise at 45 degrees below the matrix.
     foot = 0.72 * LETTER * max(map(letters_wide, columns)) + 26
-    totals = [sum(count.count for count in counts if count.row == row) for row in range(len(rows))]
-    right = sum(count.count for count in counts if count.row == count.column)
-    cells = [_cell(count, totals[count.row], row_names, column_names, left) for count in counts]
-    bottom = 8 + CELL * len(rows)
+    bottom = TOP + CELL * len(rows)
     return Matrix(
         round(left + CELL * len(columns) + 10),
         round(bottom + foot),
         left,
         bottom,
         CELL,
-        tuple(MatrixLabel(8 + CELL * (place + 0.5), name) for place, name in enumerate(rows)),
+        tuple(MatrixLabel(TOP + CELL * (place + 0.5), name) for place, name in enumerate(rows)),
         tuple(MatrixLabel(left + CELL * (place + 0.5), name) for place, name in enumerate(columns)),
-        tuple(cells),
-        f"{right:,} of {sum(totals):,} samples have the right label; the table below has every mistake",
+        (),
+        summary,
     )
 
 
 def _cell(
-    count: Count, total: int, row_names: Sequence[str], column_names: Sequence[str], left: float
+    count: Count, total: int, row_names: Sequence[str], column_names: Sequence[str], drawn: Matrix
 ) -> MatrixCell:
     share = count.count / total if total else 0.0
     right = count.row == count.column
     answered = "" if right else f", answered {column_names[count.column]}"
     return MatrixCell(
-        left + CELL * count.column,
-        8 + CELL * count.row,
+        *drawn.corner(count.row, count.column),
         round(FAINTEST + (STRONGEST - FAINTEST) * share, 3),
         f"{count.count:,}",
         right,
@@ -103,5 +118,5 @@ def _cell(
     )
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
+def _short(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
