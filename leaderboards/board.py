@@ -26,7 +26,7 @@ ColumnName = Literal[
     "seeds",
     "n",
 ]
-"""A column of the ranking; `leaderboards.pages.ranking` says what stands in it."""
+"""A column of the ranking; `leaderboards.pages.front_page.ranking` says what stands in it."""
 
 COLUMNS: tuple[ColumnName, ...] = get_args(ColumnName)
 """The columns that a board file may choose from."""

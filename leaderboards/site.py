@@ -21,9 +21,9 @@ from leaderboards.history import FOLDER as HISTORY
 from leaderboards.history import extended, read_history, snapshot_of
 from leaderboards.money.prices import SHIPPED_PRICES
 from leaderboards.pages.contents import PAGES
-from leaderboards.pages.front import BoardView, FrontPage, board_view
-from leaderboards.pages.kinds import PagesBySubject, PagesOfWorkers
-from leaderboards.pages.navigation import Navigation, navigation
+from leaderboards.pages.front_page.front import BoardView, FrontPage, board_view
+from leaderboards.pages.parts.kinds import PagesBySubject, PagesOfWorkers
+from leaderboards.pages.parts.navigation import Navigation, navigation
 from leaderboards.text import slug
 from leaderboards.write.address import check_address, sitemaps
 from leaderboards.write.cache import Cache

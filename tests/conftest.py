@@ -51,7 +51,7 @@ HEAVY = (
     "harness/driver/test_cluster.py",
     "harness/engines/test_engines.py",
     "harness/sweep/test_methods.py",
-    "leaderboards/pages/test_cost_browser.py",
+    "leaderboards/pages/cost_page/test_cost_browser.py",
     "harness/engines/test_guards.py",
     "harness/training/test_train_methods.py",
     "harness/training/test_train_memory.py",

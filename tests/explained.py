@@ -10,10 +10,10 @@ from synthetic import make_run, task_card, write_result
 
 from harness.analysis.analyse import analyse_arm
 from harness.analysis.arms import ArmComparison, compare
-from harness.analysis.boundary import boundary_of
+from harness.analysis.boundary.boundary import boundary_of
+from harness.analysis.boundary.margins import WeighedSample
+from harness.analysis.boundary.reread import Changed, RereadArm, weighed_sample
 from harness.analysis.choose import arms_among, chosen_arms
-from harness.analysis.margins import WeighedSample
-from harness.analysis.reread import Changed, RereadArm, weighed_sample
 from harness.records.analysis import ANALYSIS, PassRecord
 from harness.records.attention import (
     Agreement,

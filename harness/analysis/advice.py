@@ -8,8 +8,8 @@ from itertools import chain
 import numpy as np
 from scipy import special
 
+from harness.analysis.errors.slices import FoundSlice
 from harness.analysis.prompt_parts import INSTRUCTION, SYSTEM
-from harness.analysis.slices import FoundSlice
 from harness.records.analysis import (
     AnalysisFinding,
     BoundaryRecord,

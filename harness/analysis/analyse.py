@@ -14,19 +14,19 @@ from typing import Any
 from harness.analysis.advice import Parts, findings_of
 from harness.analysis.arms import ArmAnswers, ArmComparison, compare
 from harness.analysis.attention import look_at
-from harness.analysis.boundary import boundary_of, reread
-from harness.analysis.calibration import calibration_of
-from harness.analysis.changes import samples_to_see
+from harness.analysis.boundary.boundary import boundary_of, reread
+from harness.analysis.boundary.reread import RereadArm, weighed_task
 from harness.analysis.choose import AnalysableArm
-from harness.analysis.confusion import confusion_of, most_frequent
-from harness.analysis.kinds import kinds_of
-from harness.analysis.labels import agreement_is_right, label_errors_of
+from harness.analysis.errors.calibration import calibration_of
+from harness.analysis.errors.changes import samples_to_see
+from harness.analysis.errors.confusion import confusion_of, most_frequent
+from harness.analysis.errors.kinds import kinds_of
+from harness.analysis.errors.labels import agreement_is_right, label_errors_of
+from harness.analysis.errors.slices import slices_of, span_of
+from harness.analysis.errors.wordings import wordings_of
 from harness.analysis.own import own_tables
 from harness.analysis.passes import Inspector
-from harness.analysis.reread import RereadArm, weighed_task
-from harness.analysis.slices import slices_of, span_of
 from harness.analysis.source import NOTHING, TaskSource
-from harness.analysis.wordings import wordings_of
 from harness.errors import UserError
 from harness.records.analysis import (
     ANALYSED_SAMPLES,

@@ -30,8 +30,8 @@ ROUND = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 
 
 @dataclass(frozen=True)
-class LossCurve:
-    """The losses of one candidate."""
+class LossByBudget:
+    """The dev losses of one candidate, by the samples it was trained on."""
 
     method: Method
     name: str
@@ -42,7 +42,7 @@ class LossCurve:
     """Of budgets that were not run."""
 
 
-def loss_chart(curves: Sequence[LossCurve]) -> LearningCurve | None:
+def loss_chart(curves: Sequence[LossByBudget]) -> LearningCurve | None:
     """Draw measured losses, and broken lines to the predicted ones; None where nothing is predicted."""
     drawn = [curve for curve in curves if curve.predicted]
     if not drawn:
@@ -110,7 +110,7 @@ def _said(name: str, budget: int, loss: PredictedLoss) -> str:
     return f"{name}, {budget:,} samples: {loss.loss:.3g}{interval} predicted"
 
 
-def _summary(curve: LossCurve) -> str:
+def _summary(curve: LossByBudget) -> str:
     measured = ", ".join(f"{budget:,}: {loss:.3g}" for budget, loss in curve.measured.items())
     predicted = "; ".join(_said("", budget, loss).lstrip(", ") for budget, loss in curve.predicted.items())
     return f"{curve.name}: {measured}; {predicted}"

@@ -25,11 +25,11 @@ from leaderboards.chart.differences import (
 from leaderboards.gathered import Site, range_of
 from leaderboards.links import change_href, model_href, row_slug, samples_href, task_href
 from leaderboards.money.ledger import Entry
-from leaderboards.pages.answer_files import keys_with_answers
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, sign_tone
-from leaderboards.pages.heads import MOST_COMPARED, compared_rows, short_name
-from leaderboards.pages.kinds import Page
-from leaderboards.pages.scripts import script_call
+from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, sign_tone
+from leaderboards.pages.parts.heads import MOST_COMPARED, compared_rows, short_name
+from leaderboards.pages.parts.kinds import Page
+from leaderboards.pages.parts.scripts import script_call
+from leaderboards.pages.samples_page.answer_files import keys_with_answers
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.comparisons import Differences, TaskComparison, compare_rows, differences_of
 from leaderboards.rank.tables import Row

@@ -1,14 +1,18 @@
 """The list of pages: a new page is a file here, a template, and a row."""
 
 from leaderboards.links import LISTS, method_href, model_href, task_href
-from leaderboards.pages.arms import Arms, all_arms
 from leaderboards.pages.compare import compare_pages
 from leaderboards.pages.cost_page.page import cost_page
-from leaderboards.pages.heads import model_names
-from leaderboards.pages.heat import heat_map
+from leaderboards.pages.front_page.index import index_page
+from leaderboards.pages.front_page.ranking import ranking_page
 from leaderboards.pages.history import history_page
-from leaderboards.pages.index import index_page
-from leaderboards.pages.kinds import (
+from leaderboards.pages.lists import list_pages
+from leaderboards.pages.method import method_page, methods_of
+from leaderboards.pages.methodology import methodology_page
+from leaderboards.pages.model import model_page
+from leaderboards.pages.parts.heads import model_names
+from leaderboards.pages.parts.heat import heat_map
+from leaderboards.pages.parts.kinds import (
     PageKind,
     PagesBySubject,
     PagesOfWorkers,
@@ -16,15 +20,11 @@ from leaderboards.pages.kinds import (
     single_page,
     whole_board,
 )
-from leaderboards.pages.lists import list_pages
-from leaderboards.pages.method import method_page, methods_of
-from leaderboards.pages.methodology import methodology_page
-from leaderboards.pages.model import model_page
 from leaderboards.pages.problems import problems_page
-from leaderboards.pages.ranking import ranking_page
-from leaderboards.pages.runs import begin_run_pages
-from leaderboards.pages.sample_pages import samples_pages
-from leaderboards.pages.task import task_page
+from leaderboards.pages.run_page.runs import begin_run_pages
+from leaderboards.pages.samples_page.arms import Arms, all_arms
+from leaderboards.pages.samples_page.sample_pages import samples_pages
+from leaderboards.pages.task_page.task import task_page
 from leaderboards.pages.why_page.page import why_pages
 
 

@@ -18,8 +18,8 @@ from leaderboards.history import (
     summed,
 )
 from leaderboards.links import model_href
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, remainder_line
-from leaderboards.pages.heads import model_names
+from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, remainder_line
+from leaderboards.pages.parts.heads import model_names
 from leaderboards.text import MISSING, Unit, count_of, usd
 
 MOST_CHANGES = 150

@@ -6,10 +6,10 @@ from functools import partial
 
 from leaderboards.gathered import Site, is_whole, scale_of
 from leaderboards.links import LISTS, method_href, model_href, task_href
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, score_item
-from leaderboards.pages.heads import METHOD_TITLES, model_names, rank_text, size_text, test_sample_count
-from leaderboards.pages.kinds import Page
 from leaderboards.pages.method import methods_of
+from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, score_item
+from leaderboards.pages.parts.heads import METHOD_TITLES, model_names, rank_text, size_text, test_sample_count
+from leaderboards.pages.parts.kinds import Page
 from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, Unit, count_of
 

@@ -12,8 +12,8 @@ from harness.sweep.recipe import Training, layered, make_training
 from leaderboards.chart.forest import Forest, gain_forest
 from leaderboards.gathered import Site, scale_of
 from leaderboards.money.ledger import Entry
-from leaderboards.pages.costs import derived_grid, measured_grid
-from leaderboards.pages.grid import (
+from leaderboards.pages.parts.costs import derived_grid, measured_grid
+from leaderboards.pages.parts.grid import (
     Column,
     Grid,
     GridRow,
@@ -24,8 +24,8 @@ from leaderboards.pages.grid import (
     remainder_line,
     score_item,
 )
-from leaderboards.pages.heads import METHOD_TITLES, MOST_ROWS, candidate_head, rank_text, short_name
-from leaderboards.pages.heat import HeatMap, heat_map
+from leaderboards.pages.parts.heads import METHOD_TITLES, MOST_ROWS, candidate_head, rank_text, short_name
+from leaderboards.pages.parts.heat import HeatMap, heat_map
 from leaderboards.rank.flags import troubles
 from leaderboards.rank.tables import Row
 from leaderboards.text import count_of, listed, setting_text, shortened

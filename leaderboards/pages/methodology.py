@@ -14,11 +14,11 @@ from leaderboards.decide.purchases import ENOUGH_SEEDS, MOST_SEEDS, MOST_TIMES_S
 from leaderboards.decide.verdict import points_lost
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import task_href
-from leaderboards.pages.cost_items import price_list
 from leaderboards.pages.cost_page.sentences import scenario_text
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs, remainder_line
-from leaderboards.pages.heads import candidate_head, test_sample_count
-from leaderboards.pages.heat import HEAT_STEPS
+from leaderboards.pages.parts.cost_items import price_list
+from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, Pairs, remainder_line
+from leaderboards.pages.parts.heads import candidate_head, test_sample_count
+from leaderboards.pages.parts.heat import HEAT_STEPS
 from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, count_of, in_units, points, shortened
 

@@ -11,12 +11,28 @@ from leaderboards.chart.forest import Forest, forest
 from leaderboards.chart.learning import LearningCurve, learning_curve
 from leaderboards.gathered import Site, scale_of
 from leaderboards.links import compare_href, method_href, model_href, task_href
-from leaderboards.pages.cost_items import labels_item
-from leaderboards.pages.costs import derived_grid, measured_grid
-from leaderboards.pages.forgetting import forgetting_grid
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Link, Pairs, gain_item, score_item
-from leaderboards.pages.heads import METHOD_TITLES, compared_rows, rank_text, short_name, task_score_column
-from leaderboards.pages.use import UseBox, row_box
+from leaderboards.pages.parts.cost_items import labels_item
+from leaderboards.pages.parts.costs import derived_grid, measured_grid
+from leaderboards.pages.parts.forgetting import forgetting_grid
+from leaderboards.pages.parts.grid import (
+    Column,
+    Grid,
+    GridRow,
+    Head,
+    Item,
+    Link,
+    Pairs,
+    gain_item,
+    score_item,
+)
+from leaderboards.pages.parts.heads import (
+    METHOD_TITLES,
+    compared_rows,
+    rank_text,
+    short_name,
+    task_score_column,
+)
+from leaderboards.pages.parts.use import UseBox, row_box
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.flags import flag_of

@@ -9,8 +9,8 @@ from harness.records.scores import MANY_CUT
 from harness.sweep.run import Run
 from leaderboards.gathered import Site
 from leaderboards.links import model_href
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, remainder_line
-from leaderboards.pages.heads import model_names
+from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, remainder_line
+from leaderboards.pages.parts.heads import model_names
 from leaderboards.rank.baselines import Key, key_of
 from leaderboards.rank.flags import Trouble, TroubleKind, troubles
 from leaderboards.text import LONGEST_REASON, count_of, duration, listed, method_name, shortened

@@ -5,7 +5,7 @@
 const SHAPES = {
   fixed: "▲", broken: "▼", "both wrong": "✗", "both right": "✓", better: "▲", worse: "▼", same: "=", "not scored": "○",
 };
-const MOST_MARKS = 60; // of one kind, as leaderboards/pages/strip.py has it
+const MOST_MARKS = 60; // of one kind, as leaderboards/pages/samples_page/strip.py has it
 const MAJORITY = 0.5;
 const PARTS = ["against", "judged", "also", "seed"];
 

@@ -9,9 +9,9 @@ from leaderboards.decide.scenario import scenario_at
 from leaderboards.gathered import Site
 from leaderboards.money.ledger import Entry
 from leaderboards.money.payback import NoFigure, Payback
-from leaderboards.pages.cost_items import ends_text, usd_range
-from leaderboards.pages.costs import RIGHT_ANSWER, derived_grid, measured_grid
-from leaderboards.pages.grid import (
+from leaderboards.pages.parts.cost_items import ends_text, usd_range
+from leaderboards.pages.parts.costs import RIGHT_ANSWER, derived_grid, measured_grid
+from leaderboards.pages.parts.grid import (
     Column,
     FilledColumn,
     Grid,
@@ -23,7 +23,7 @@ from leaderboards.pages.grid import (
     score_item,
     sign_tone,
 )
-from leaderboards.pages.heads import candidate_head
+from leaderboards.pages.parts.heads import candidate_head
 from leaderboards.text import MISSING, from_volume, percent, signed_usd, usd
 
 

@@ -11,7 +11,6 @@ from leaderboards.decide.decision import Decision, that_matter, weigh
 from leaderboards.decide.scenario import Field, Level, Scenario, need_fields, price_fields, scenario_at
 from leaderboards.decide.swings import INPUTS, swings
 from leaderboards.gathered import Site, scale_of
-from leaderboards.pages.cost_items import price_list
 from leaderboards.pages.cost_page.figures import derived_case_grid, figure_grid, measured_case_grid
 from leaderboards.pages.cost_page.script_data import script_data
 from leaderboards.pages.cost_page.sentences import (
@@ -24,8 +23,9 @@ from leaderboards.pages.cost_page.sentences import (
     unguarded_text,
     verdict_text,
 )
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Pairs
-from leaderboards.pages.purchases import purchase_grid, purchase_lede
+from leaderboards.pages.parts.cost_items import price_list
+from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, Pairs
+from leaderboards.pages.parts.purchases import purchase_grid, purchase_lede
 from leaderboards.text import percent, round_usd, signed_usd, usd
 
 MOST_CASES = 32

@@ -8,7 +8,7 @@ from harness.records.analysis import AnalysisRecord
 from harness.records.attention import ArmLook, AttentionRecord, SegmentLook, TintedSample, TokenLook
 from leaderboards.chart.looks import looks_map
 from leaderboards.chart.matrix import Matrix
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Tone
+from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, Tone
 from leaderboards.pages.why_page.boundary import cost_of_passes
 from leaderboards.pages.why_page.links import LONGEST_ID, SampleLinks
 from leaderboards.pages.why_page.sections import short, title_of

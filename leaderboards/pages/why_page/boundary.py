@@ -15,7 +15,7 @@ from harness.sweep.methods import Method
 from leaderboards.chart.forest import Forest, forest
 from leaderboards.chart.margins import MarginChart, margin_chart
 from leaderboards.chart.plane import MOST_MARKS, SHAPES, PlaneChart, plane_chart
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item
+from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item
 from leaderboards.pages.why_page.links import LONGEST_ID, SampleLinks
 from leaderboards.pages.why_page.sections import estimate_of, method_of, short, span_item, title_of
 from leaderboards.text import count_of, duration, points, shortened, size_of_memory

@@ -7,7 +7,7 @@ from itertools import chain
 from harness.records.analysis import AnalysisRecord, CalibrationRecord
 from harness.sweep.methods import Method
 from leaderboards.chart.calibration import ShareChart, coverage, reliability
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item
+from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item
 from leaderboards.pages.why_page.sections import method_of, span_item, title_of
 from leaderboards.rank.standings import SIGNIFICANT
 from leaderboards.text import points

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from leaderboards.pages.grid import Item
+from leaderboards.pages.parts.grid import Item
 from leaderboards.text import shortened
 
 LONGEST_ID = 60

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from harness.records.analysis import AnalysisFinding, AnalysisRecord, ChangeRecord
 from leaderboards.gathered import Site
 from leaderboards.links import samples_href, task_href, why_href
-from leaderboards.pages.answers import sample_hrefs
-from leaderboards.pages.arms import Arms
-from leaderboards.pages.grid import Grid, Pairs
-from leaderboards.pages.kinds import Page
+from leaderboards.pages.parts.grid import Grid, Pairs
+from leaderboards.pages.parts.kinds import Page
+from leaderboards.pages.samples_page.answers import sample_hrefs
+from leaderboards.pages.samples_page.arms import Arms
 from leaderboards.pages.why_page.attention import AttentionSection, attention_section
 from leaderboards.pages.why_page.boundary import BoundarySection, boundary_section
 from leaderboards.pages.why_page.confidence import CalibrationSection, calibration_section

@@ -18,8 +18,8 @@ from harness.sweep.methods import METHOD_TABLE, Method
 from leaderboards.chart.forest import Forest, forest, gain_forest
 from leaderboards.chart.matrix import Count, Matrix, matrix
 from leaderboards.chart.stacked import StackedBars, stacked_bars
-from leaderboards.pages.grid import Column, Grid, GridRow, Head, Item, Tone
-from leaderboards.pages.heads import METHOD_TITLES
+from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, Tone
+from leaderboards.pages.parts.heads import METHOD_TITLES
 from leaderboards.pages.why_page.links import SampleLinks
 from leaderboards.rank.standings import SIGNIFICANT
 from leaderboards.text import MISSING, POINTS, Unit, count_of, interval, p_value, shortened

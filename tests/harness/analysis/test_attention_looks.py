@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from invented import a_comparison, an_arm, asked
+from invented_arms import a_comparison, an_arm, asked
 from synthetic import task_card
 
 from harness.analysis.advice import Parts, findings_of

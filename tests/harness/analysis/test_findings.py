@@ -4,17 +4,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from invented import a_comparison, an_arm, asked
+from invented_arms import a_comparison, an_arm, asked
 from synthetic import task_card
 
 from harness.analysis.advice import Parts, findings_of
 from harness.analysis.analyse import analysis_of
-from harness.analysis.calibration import calibration_of
-from harness.analysis.changes import samples_to_see
-from harness.analysis.confusion import confusion_of
-from harness.analysis.kinds import kinds_of, near_miss, within_edits
-from harness.analysis.labels import label_errors_of
-from harness.analysis.wordings import wordings_of
+from harness.analysis.errors.calibration import calibration_of
+from harness.analysis.errors.changes import samples_to_see
+from harness.analysis.errors.confusion import confusion_of
+from harness.analysis.errors.kinds import kinds_of, near_miss, within_edits
+from harness.analysis.errors.labels import label_errors_of
+from harness.analysis.errors.wordings import wordings_of
 from harness.records.analysis import ERROR_KINDS
 
 WRITTEN = task_card(output="generate")

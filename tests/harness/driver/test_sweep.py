@@ -18,7 +18,7 @@ from moments import stopped_at, stopping_at
 from places import TESTS
 
 import harness
-from harness.analysis.reread import CHECKED
+from harness.analysis.boundary.reread import CHECKED
 from harness.records.result import Result
 from harness.records.store import read_record
 from harness.workers.worker import PYTHON

@@ -9,7 +9,7 @@ from synthetic import RATES, task_card, write_sweep
 from harness.errors import UserError
 from leaderboards import publish, publish_boards
 from leaderboards.pages.contents import PAGES
-from leaderboards.pages.kinds import PagesBySubject
+from leaderboards.pages.parts.kinds import PagesBySubject
 from leaderboards.site import _RESERVED
 from leaderboards.write import rendering
 

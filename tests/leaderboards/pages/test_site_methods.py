@@ -14,7 +14,7 @@ from harness.records.store import read_results
 from harness.sweep.methods import ENSEMBLES, METHOD_TABLE, METHODS, TUNED, Method
 from leaderboards import publish
 from leaderboards.board import load_board
-from leaderboards.pages.heads import METHOD_TITLES
+from leaderboards.pages.parts.heads import METHOD_TITLES
 from leaderboards.rank.tables import Table
 from leaderboards.rank.tabulate import tabulate
 from leaderboards.text import method_name

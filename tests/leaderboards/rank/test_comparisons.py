@@ -19,8 +19,8 @@ from harness.task.metric import Scale
 from leaderboards import publish
 from leaderboards.board import Board
 from leaderboards.links import row_slug
-from leaderboards.pages import heads
 from leaderboards.pages.compare import _last_digits, p_text, signed_digits
+from leaderboards.pages.parts import heads
 from leaderboards.rank.comparisons import compare_rows
 from leaderboards.rank.pairs import paired
 from leaderboards.rank.tables import Table

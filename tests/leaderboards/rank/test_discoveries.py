@@ -97,7 +97,7 @@ def test_a_large_map_is_drawn_without_shapes(tmp_path: Path, monkeypatch: pytest
     write_sweep(tmp_path / "results", RATES, tasks=CARDS, n=20)
     drawn = []
     for most in (3, 4):
-        monkeypatch.setattr("leaderboards.pages.heat.MOST_ADORNED", most)
+        monkeypatch.setattr("leaderboards.pages.parts.heat.MOST_ADORNED", most)
         page = publish(tmp_path / "results", tmp_path / "site").index.with_name("gains.html")
         assert len(lines(page, "gains-table")) == 2
         drawn.append('class="shape' in page.read_text(encoding="utf-8").split('id="gains-table"')[1])

@@ -14,7 +14,7 @@ from harness.errors import UserError
 from leaderboards import publish, publish_boards
 from leaderboards.board import COLUMNS, DEFAULT_COLUMNS, load_board
 from leaderboards.gathered import gather, read_folder
-from leaderboards.pages.ranking import ranking_columns
+from leaderboards.pages.front_page.ranking import ranking_columns
 from leaderboards.write.address import check_address, sitemaps
 
 ADDRESS = "https://example.org/lb/"

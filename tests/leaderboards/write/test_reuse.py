@@ -116,7 +116,7 @@ def test_a_fault_in_another_process_leaves_the_old_site_and_nothing_beside_it(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = publish(results, tmp_path / "site").index.read_bytes()
-    monkeypatch.setattr("leaderboards.pages.runs._write", faulty)
+    monkeypatch.setattr("leaderboards.pages.run_page.runs._write", faulty)
     with pytest.raises(ZeroDivisionError):
         publish(results, tmp_path / "site", means=Means(2))
     assert (tmp_path / "site" / "index.html").read_bytes() == before

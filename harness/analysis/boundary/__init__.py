@@ -1,0 +1,1 @@
+"""Decision-boundary analysis: how near another answer is, and what changes an answer."""

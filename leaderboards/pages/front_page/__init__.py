@@ -1,0 +1,1 @@
+"""The first page of a board, and of a site with several boards."""

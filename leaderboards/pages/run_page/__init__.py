@@ -1,0 +1,1 @@
+"""The pages of runs, the trainings and the searches before them included."""
