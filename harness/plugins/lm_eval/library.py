@@ -20,6 +20,7 @@ from harness.plugins.lm_eval.members import (
     named_elsewhere,
 )
 from harness.plugins.lm_eval.refusals import refusal_of
+from harness.plugins.lm_eval.waiting import bounded_time, keep_evaluate_offline, looked_for_once
 
 PREFIX = "lm_eval:"
 """Begins the name of every task that is one of lm-eval's."""
@@ -29,6 +30,7 @@ PREFIX = "lm_eval:"
 def prepare() -> None:
     """Import lm-eval, once, and make it quiet and quick."""
     try:
+        import lm_eval.api.task
         import lm_eval.tasks
         import lm_eval.utils
     except ImportError as error:
@@ -40,6 +42,7 @@ def prepare() -> None:
     # It compiles a task's templates anew for every document, which takes nearly all the time of rendering.
     environment = lm_eval.utils.env
     environment.from_string = lru_cache(maxsize=1000)(environment.from_string)
+    lm_eval.api.task.get_metric = looked_for_once(lm_eval.api.task.get_metric)
 
 
 @contextmanager
@@ -73,7 +76,8 @@ def declared(name: str, folders: tuple[Path, ...]) -> dict[str, Any]:
     """All that the YAML files say of a task, whose data is not looked for. Raises `UserError` as `build`
     does."""
     manager = _manager_of(name, folders)
-    with _in_our_words():
+    keep_evaluate_offline()
+    with _in_our_words(), bounded_time():
         config = _config(name, manager)
         if refusal := refusal_of(config):
             raise UserError(refusal)
@@ -111,17 +115,36 @@ def _in_our_words() -> Iterator[None]:
         ) from error
     except FileNotFoundError as error:
         raise UserError(
-            f"lm-eval cannot load it: {first_line(error)} "
+            _missing_metric(error)
+            or f"lm-eval cannot load it: {first_line(error)} "
             "(it takes relative `data_files` from the folder you are in)"
         ) from error
     except ImportError as error:
         raise UserError(f"its own code needs what is not installed here: {first_line(error)}") from error
     except KeyError as error:
-        raise UserError(_missing_split(error) or f"lm-eval cannot load it: KeyError: {error}") from error
+        raise UserError(
+            _missing_split(error)
+            or _missing_aggregation(error)
+            or f"lm-eval cannot load it: KeyError: {error}"
+        ) from error
     except SystemExit as error:
         raise UserError(f"lm-eval cannot load it: its own code {raised(error)}") from error
     except Exception as error:  # a YAML file may name any file, field or function
-        raise UserError(f"lm-eval cannot load it: {type(error).__name__}: {first_line(error)}") from error
+        raise UserError(
+            _missing_metric(error) or f"lm-eval cannot load it: {type(error).__name__}: {first_line(error)}"
+        ) from error
+
+
+def _missing_metric(error: Exception) -> str | None:
+    """The sentence for what the `evaluate` library does not find, which a task's code may put into an error of its
+    own; else None."""
+    name = re.search(r"Module '([^']*)' doesn't exist on the Hugging Face Hub", str(error))
+    if name is None:
+        return None
+    return (
+        f"its own code needs '{name[1]}' of the evaluate library, which cannot be had here; "
+        "load it once with a network"
+    )
 
 
 def _manager_of(name: str, folders: tuple[Path, ...]) -> Any:
@@ -188,6 +211,19 @@ def _missing_split(error: KeyError) -> str | None:
         data = frame.f_locals.get("self")
         if isinstance(data, datasets.DatasetDict):
             return no_split(str(error.args[0]), data)
+    return None
+
+
+def _missing_aggregation(error: KeyError) -> str | None:
+    """Which metric does not say how samples make one value, if lm-eval stumbled over its default; else None."""
+    from lm_eval.api.task import ConfigurableTask
+
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if error.args == (None,) and frame.f_code is ConfigurableTask.__init__.__code__:
+            return (
+                f"its metric '{frame.f_locals.get('metric_name')}' has no aggregation, and lm-eval has none for it; "
+                "write `aggregation: mean`, say, and `higher_is_better: true` or `false` beside it in metric_list"
+            )
     return None
 
 

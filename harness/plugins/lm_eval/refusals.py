@@ -94,7 +94,7 @@ def _fault_of_metric(lm_task: Any, name: str) -> str | None:
         )
     aggregation = lm_task.aggregation()[name]
     if aggregation_name(aggregation) is None:
-        function = getattr(aggregation, "__name__", str(aggregation))
+        function = getattr(getattr(aggregation, "func", aggregation), "__name__", str(aggregation))
         return (
             f"is aggregated by '{function}', for which no intervals can be computed; known are "
             f"{', '.join(AGGREGATIONS)}"

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -240,6 +241,32 @@ def test_a_class_of_its_own_is_refused_though_it_may_be_one_of_lm_evals(tmp_path
         UserError, match="it is a Python class of its own; only tasks that are declared in YAML"
     ):
         load("own", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import time\ntime.sleep(600)",
+        "import time\nwhile True:\n    try:\n        1 / 0\n    except:\n        time.sleep(600)",
+    ],
+)
+def test_code_that_never_comes_to_an_end_is_refused_with_its_line(
+    tmp_path: Path, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.plugins.lm_eval.waiting.MOST_SECONDS", 0.5)
+    (tmp_path / "own_code.py").write_text(code)
+    (tmp_path / "own.yaml").write_text(
+        f"include: {FOLDER / 'sales_topic.yaml'}\ntask: own\ndoc_to_text: !function own_code.ask\n"
+    )
+    handler = signal.getsignal(signal.SIGALRM)
+    line = len(code.splitlines())
+    with pytest.raises(
+        UserError,
+        match=rf"'lm_eval:own': its own code is not done after 0.5 seconds \(own_code.py, line {line}\)",
+    ):
+        load("own", tmp_path)
+    assert signal.getsignal(signal.SIGALRM) is handler
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
-"""The tasks that come with lm-evaluation-harness: twenty on rows of their data sets' columns, and a draw of all."""
+"""The tasks that come with lm-evaluation-harness: twenty on rows of their data sets' columns, and a draw of all; and
+metrics that are the `evaluate` library's, which takes seconds to import."""
 
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 from lm_eval_walk import findings, reason_of, task_names
+from places import ROOT
 
 pytest.importorskip("lm_eval", reason="needs the lm-eval extra")
 
@@ -195,4 +198,57 @@ def test_a_drawn_task_is_used_or_refused_in_a_sentence() -> None:
     assert sum(reason is None for reason in reasons) >= 80
     assert reason_of("gsm8k_cot_self_consistency") == (
         "it asks for 64 answers to each prompt (repeats); only one is asked for here"
+    )
+
+
+# Metrics of the evaluate library
+
+
+FOLDER = ROOT / "tests" / "data" / "lm_eval"
+
+
+def load_with_metric(folder: Path, **metric: Any) -> None:
+    """A task of the user's, judged by one metric."""
+    settings = {"include": str(FOLDER / "sales_topic.yaml"), "task": folder.name, "metric_list": [metric]}
+    folder.mkdir(exist_ok=True)
+    (folder / "task.yaml").write_text(json.dumps(settings))
+    name = f"lm_eval:{folder.name}"
+    load_task(name, lm_eval_plugins([name], [folder]))
+
+
+def test_a_hub_that_may_not_be_asked_is_not_asked_for_a_metric_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts: list[object] = []
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("socket.getaddrinfo", lambda host, *_, **__: hosts.append(host) or [])
+    with pytest.raises(UserError, match="'not_here' is none of lm-eval's, and the evaluate library cannot"):
+        load_with_metric(tmp_path / "own", metric="not_here", aggregation="mean", higher_is_better=True)
+    assert hosts == []
+
+
+def test_a_metric_that_nobody_has_is_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    def missing(name: str, **_: Any) -> None:
+        names.append(name)
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr("evaluate.load", missing)
+    for task in ("one", "another"):
+        with pytest.raises(UserError, match="'nor_here' is none of lm-eval's"):
+            load_with_metric(tmp_path / task, metric="nor_here", aggregation="mean", higher_is_better=True)
+    assert names == ["nor_here"]
+
+
+def test_a_metric_without_an_aggregation_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match="its metric 'not_here' has no aggregation, and lm-eval has none for it"
+    ):
+        load_with_metric(tmp_path / "own", metric="not_here")
+
+
+def test_code_that_loads_a_metric_which_is_not_here_is_told_of() -> None:
+    assert reason_of("humaneval") == (
+        "its own code needs 'code_eval' of the evaluate library, which cannot be had here; load it once with a network"
     )
