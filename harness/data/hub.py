@@ -38,10 +38,12 @@ def hub_tables(source: str) -> dict[str, TableRows]:
 
 
 def _rows(split: Any) -> list[dict[str, str]]:
-    """The rows as texts: of a class its name, where the data set numbers them."""
+    """The rows as texts: of a class its name, where the data set numbers them, and of truth values JSON's."""
     frame = split.to_pandas()
     for column, feature in split.features.items():
         if hasattr(feature, "int2str"):  # a ClassLabel of `datasets`
             names = dict(enumerate(feature.names))
             frame[column] = [names.get(number) for number in frame[column]]
+        elif getattr(feature, "dtype", None) == "bool":
+            frame[column] = frame[column].map({True: "true", False: "false"})
     return frame_rows(frame)

@@ -11,16 +11,14 @@ import math
 import re
 import sys
 import unicodedata
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.data.cleaning import Cleaning
-from harness.errors import UserError, first_line, suggest
+from harness.errors import UserError, first_line
 from harness.jsonl import jsonl_rows
 
 if TYPE_CHECKING:
@@ -94,7 +92,12 @@ def frame_rows(frame: "pandas.DataFrame") -> list[Row]:
     _refuse_repeated(table.columns, source="data frame")
     # As objects, so that the missing values of every column type can become None.
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return _as_texts(rows, source="data frame")
+    return _as_texts(map(_with_truths_as_pandas_has_them, rows), source="data frame")
+
+
+def _with_truths_as_pandas_has_them(row: Mapping[Any, Any]) -> dict[Any, Any]:
+    """`True`, as pandas reads it from a CSV file and writes it into one."""
+    return {name: str(cell) if isinstance(cell, bool) else cell for name, cell in row.items()}
 
 
 # Text files
@@ -248,70 +251,16 @@ def _read_saved(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-# Workbooks
-
-
 def _read_workbook(path: Path, sheet: str | None) -> list[dict[str, Any]]:
-    """A sheet as its cells were last saved: of formulas the value, a merged cell in each of its places."""
-    try:
-        import openpyxl
-    except ImportError:
-        raise UserError(f"{path}: workbooks are read by openpyxl: pip install 'gainboard[xlsx]'") from None
-    try:
-        book = openpyxl.load_workbook(path, data_only=True)
-        formulas = openpyxl.load_workbook(path)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise UserError(
-            f"{path}: not a readable workbook ({error}); if it has a password, save it without one"
-        ) from None
-    name = _sheet_name(path, [page.title for page in book.worksheets if page.max_row > 1], sheet)
-    page, written = book[name], formulas[name]
-    values = [
-        [_value(path, cell, written[cell.coordinate].value) for cell in line] for line in page.iter_rows()
-    ]
-    for merged in page.merged_cells.ranges:
-        value = values[merged.min_row - 1][merged.min_col - 1]
-        for row in range(merged.min_row - 1, merged.max_row):
-            values[row][merged.min_col - 1 : merged.max_col] = [value] * (merged.max_col - merged.min_col + 1)
-    lines = [line for line in values if any(value is not None for value in line)]
+    from harness.data.workbooks import sheet_lines
+
+    name, lines = sheet_lines(path, sheet)
     if not lines:
         return []
     header = ["" if value is None else str(value).strip() for value in lines[0]]
     columns = [place for place, title in enumerate(header) if title]
     _refuse_repeated([header[place] for place in columns], source=f"{path}, sheet '{name}'")
     return [{header[place]: line[place] for place in columns} for line in lines[1:]]
-
-
-def _sheet_name(path: Path, titles: Sequence[str], sheet: str | None) -> str:
-    """The one that is asked for, or the only one that holds rows."""
-    if sheet is not None:
-        if sheet not in titles:
-            raise UserError(
-                f"{path}: sheet '{sheet}' not found.{suggest(sheet, titles)} There are {', '.join(titles)}"
-            )
-        return sheet
-    if len(titles) != 1:
-        which = f"several sheets; say which: {', '.join(titles)}" if titles else "no sheet with rows"
-        raise UserError(f"{path} holds {which}")
-    return titles[0]
-
-
-def _value(path: Path, cell: Any, written: Any) -> Any:
-    """A cell's value as the sheet shows it."""
-    value = cell.value
-    if value is None and isinstance(written, str) and written.startswith("="):
-        raise UserError(
-            f"{path}, cell {cell.coordinate}: a formula without a stored value; open and save the workbook "
-            "in a spreadsheet program, or write the values"
-        )
-    if isinstance(value, int) and not isinstance(value, bool) and re.fullmatch("0+", cell.number_format):
-        return str(value).zfill(len(cell.number_format))  # a postal code
-    if isinstance(value, datetime) and value.time() == time():
-        return value.date()  # workbooks keep days as their midnight
-    if isinstance(value, (int, float)) and re.fullmatch(r"0(\.0+)?%", cell.number_format):
-        decimals = len(cell.number_format.partition(".")[2].rstrip("%"))
-        return f"{100 * value:.{decimals}f}%"
-    return value
 
 
 # Cells
@@ -354,10 +303,12 @@ def _row_as_texts(row: Mapping[Any, Any], *, source: str, number: int) -> Row:
 
 
 def as_text(cell: Any) -> str:
-    """A cell as stripped text in one Unicode form, a nested one as JSON; a missing value, or a number that is
-    none (NaN, Infinity), is empty. Raises `ValueError` that says what the cell holds."""
+    """A cell as stripped text in one Unicode form, a nested one as JSON, a truth value as in JSON (`true`); a
+    missing value, or a number that is none (NaN, Infinity), is empty. Raises `ValueError` that says what the cell holds."""
     if cell is None or _is_no_number(cell):
         return ""
+    if isinstance(cell, bool):
+        return str(cell).lower()
     if isinstance(cell, (bytes, bytearray)):
         raise ValueError("bytes; store texts, or leave the column out")
     # A data frame may hold numpy arrays; numpy itself is not imported here.

@@ -11,7 +11,9 @@ from typing import Any
 
 import pandas
 import pyarrow
+import pyarrow.parquet
 import pytest
+from places import ROOT
 from pyarrow import feather
 
 from harness.data.sources import table_splits
@@ -206,6 +208,73 @@ def test_a_formula_that_was_never_computed_is_named(tmp_path: Path) -> None:
     path = workbook(tmp_path / "t.xlsx", {"Data": [["q", "a"], ["one", "=1+1"]]})
     with pytest.raises(UserError, match="cell B2: a formula without a stored value"):
         read_table(path)
+
+
+def test_an_encrypted_workbook_is_refused_for_its_password() -> None:
+    with pytest.raises(
+        UserError, match=r"password.xlsx: a workbook with a password; open it in a spreadsheet"
+    ):
+        read_table(ROOT / "tests/data/password.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504),
+            r"a workbook of the older kind \(.xls\), whatever its name",
+        ),
+        (
+            b"<html><table></table></html>",
+            r"not a readable workbook \(File is not a zip file\); save it as .xlsx",
+        ),
+        (b"", "not a readable workbook"),
+    ],
+)
+def test_what_is_no_workbook_is_refused_with_what_it_is(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "t.xlsx").write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        read_table(tmp_path / "t.xlsx")
+
+
+def test_titles_above_a_table_are_left_out(tmp_path: Path) -> None:
+    lines = [
+        ["Tickets of May", None],
+        [None, None],
+        ["all teams", None],
+        ["q", "a"],
+        ["one", "x"],
+        ["two", None],
+    ]
+    path = workbook(tmp_path / "t.xlsx", {"Data": lines}, merge=["A1:B1", "A3:B3", "B5:B6"])
+    assert read_table(path) == [{"q": "one", "a": "x"}, {"q": "two", "a": "x"}]
+
+
+def test_an_error_in_a_cell_is_an_empty_cell(tmp_path: Path) -> None:
+    path = workbook(
+        tmp_path / "t.xlsx", {"Data": [["q", "a"], ["one", "#N/A"], ["two", "#DIV/0!"], ["#N/A?", "x"]]}
+    )
+    assert [row["a"] for row in read_table(path)] == ["", "", "x"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "parquet", "arrow", "xlsx", "csv"])
+def test_truth_values_are_read_as_their_file_writes_them(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"t.{kind}"
+    rows = [{"q": "one", "a": True}, {"q": "two", "a": False}, {"q": "three", "a": None}]
+    if kind == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif kind == "json":
+        path.write_text(json.dumps(rows))
+    elif kind == "parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    elif kind == "arrow":
+        feather.write_feather(pyarrow.Table.from_pylist(rows), path)
+    elif kind == "xlsx":
+        workbook(path, {"Data": [["q", "a"], *([row["q"], row["a"]] for row in rows)]})
+    else:
+        path.write_text("q,a\none,True\ntwo,False\nthree,\n")
+    spelt = {"xlsx": ["TRUE", "FALSE", ""], "csv": ["True", "False", ""]}.get(kind, ["true", "false", ""])
+    assert [row["a"] for row in read_table(path)] == spelt
 
 
 def test_a_sheet_of_a_file_that_has_none_is_refused(tmp_path: Path) -> None:
