@@ -65,6 +65,18 @@ WRITES = {
 Python raises these itself, just before the file is there: nothing is bent. A kill between two of them leaves the first
 done and the second not."""
 
+PUBLISHING = {
+    "page": ("open", r"\.new/index\.html"),
+    "history": ("open", r"\.new/history/[-\w]+\.json"),
+    "marker": ("open", r"\.new/\.gainboard-site"),
+    "swap": ("os.rename", r"/site"),
+    "end of former site": ("shutil.rmtree", r"\.new"),
+    "former page": ("os.remove", r"/index\.html"),
+    "kept for the next": ("os.rename", r"/publish/\w+\.\w+"),
+    "lock of a site": ("os.remove", r"/\.site\.lock"),
+}
+"""The same of `publish`, which keeps something for the next then, however small the board is."""
+
 WORKERS = {"step", "mid-checkpoint", "weights saved", "engine start", "mid-answers", "answers kept"}
 """Moments of workers among `MOMENTS`; the others are the driver's."""
 
@@ -110,8 +122,8 @@ def _say_who(path: Path) -> None:
 def plant(moments: set[str]) -> None:
     """Stop this process at the moment of the environment, if it is one of these or a write."""
     name, _, number = os.environ.get(MOMENT, "").rpartition(" ")
-    if name in WRITES:
-        sys.addaudithook(_stopping_before(*WRITES[name], int(number)))
+    if writes := (WRITES | PUBLISHING).get(name):
+        sys.addaudithook(_stopping_before(*writes, int(number)))
     if name not in moments:
         return
     module, path = MOMENTS[name]
@@ -126,7 +138,7 @@ def _stopping_before(event: str, ending: str, number: int) -> Callable[[str, tup
     ends_so, occurrences = re.compile(f".*{ending}"), count(1)
 
     def stop_before(audited: str, arguments: tuple[Any, ...]) -> None:
-        if audited != event:
+        if audited != event or isinstance(arguments[0], int):  # a file that is open already
             return
         path = str(Path(os.fsdecode(arguments[1 if event == "os.rename" else 0])).absolute())
         if ends_so.fullmatch(path) and next(occurrences) == number:
@@ -162,6 +174,10 @@ def main() -> None:
         plant(set(MOMENTS) - WORKERS)
         from harness.cli import main as gainboard
 
+        if os.environ[MOMENT].rpartition(" ")[0] in PUBLISHING:
+            from leaderboards import site
+
+            site.MANY_RUNS = 0
         gainboard()
 
 

@@ -1,11 +1,13 @@
 """Replace a folder as a whole, and only one that was written here before: a failure leaves the former one as
 it was."""
 
+import ctypes
 import glob
 import os
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -80,16 +82,33 @@ def _check_replaceable(out: Path, results: Path, *, marker: str, purpose: str) -
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """A new folder beside a claimed one that takes its place when everything was written; on an error that
-    one stays."""
-    new, old = _beside(folder, "new"), _beside(folder, "old")
+    one stays. Whoever looks meanwhile sees one or the other, but where a system cannot exchange two folders:
+    there is none for a moment then."""
+    new = _beside(folder, "new")
     try:
         new.mkdir()
         yield new
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
+        if not folder.exists():
+            new.rename(folder)
+        elif not _exchanged(new, folder):
+            folder.rename(_beside(folder, "old"))
+            new.rename(folder)
     finally:  # wherever Ctrl-C struck
         _settle(folder)
+
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""From Linux's `fcntl.h` and `linux/fs.h`."""
+
+
+def _exchanged(folder: Path, other_folder: Path) -> bool:
+    """Let two folders take each other's names in one step; False where the system or the disk cannot."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is None or sys.platform != "linux":
+        return False
+    sys.audit("os.rename", folder, other_folder, -1, -1)  # as Python does before its own
+    names = os.fsencode(folder), os.fsencode(other_folder)
+    return bool(rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
 
 
 def _settle(folder: Path) -> None:

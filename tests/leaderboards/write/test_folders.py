@@ -18,6 +18,7 @@ from harness.sweep.methods import Method
 from leaderboards import publish
 from leaderboards.download.exports import export
 from leaderboards.text import without_folder
+from leaderboards.write import folders
 from leaderboards.write.folders import claimed, replacing
 
 RATES: dict[tuple[str, Method], float] = {("small", "few_shot"): 0.5, ("small", "lora"): 0.8}
@@ -26,6 +27,7 @@ MARKER = ".gainboard-site"
 BEGIN = f"""
 import os, signal, sys
 from pathlib import Path
+from leaderboards.write import folders
 from leaderboards.write.folders import claimed, replacing
 
 def end():
@@ -44,6 +46,7 @@ KILLED_WHILE_WRITING = """
         end()
 """
 KILLED_BETWEEN_THE_RENAMES = """
+    folders._exchanged = lambda *_: False  # as on a system that cannot
     Path.rename = end_after_moving
     with replacing(folder) as new:
         (new / "whole").touch()
@@ -132,6 +135,7 @@ def test_ctrl_c_while_folders_are_renamed_leaves_a_whole_one(
     moved: str, then: str, results: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace(out, results, "old")
+    monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
     rename, struck = os.rename, list[str]()
 
     def interrupted(source: Path, target: Path) -> None:
@@ -145,6 +149,27 @@ def test_ctrl_c_while_folders_are_renamed_leaves_a_whole_one(
         replace(out, results, "new")
     assert struck
     assert (out / "page").read_text(encoding="utf-8") == then
+    assert names(out.parent) == {"results", "site"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others cannot exchange two folders in one step")
+def test_there_is_a_whole_folder_at_every_moment(
+    results: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace(out, results, "old")
+    seen, exchanged = [], folders._exchanged
+
+    def look(*both: Path) -> bool:
+        seen.append((out / "page").read_text(encoding="utf-8"))
+        done = exchanged(*both)
+        seen.append((out / "page").read_text(encoding="utf-8"))
+        return done
+
+    monkeypatch.setattr(folders, "_exchanged", look)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", None)  # one step of the system, not several
+        replace(out, results, "new")
+    assert seen == ["old", "new"]
     assert names(out.parent) == {"results", "site"}
 
 
