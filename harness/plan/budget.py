@@ -12,9 +12,15 @@ _ROUNDING = 1e-9
 
 
 def affordable(
-    budget: TuningBudget, *, tokens_per_trial: float, seconds_per_trial: float, ladder: Sequence[Rung] = WHOLE
+    budget: TuningBudget,
+    *,
+    tokens_per_trial: float,
+    seconds_per_trial: float,
+    ladder: Sequence[Rung] = WHOLE,
+    fewest: int = 1,
 ) -> int:
-    """How many trials a budget pays for when they are dropped at the rungs of `ladder`; 0 when not even one.
+    """How many trials a budget pays for when they are dropped at the rungs of `ladder`, each of which trains at
+    least `fewest`; 0 when not even one.
 
     Both estimates are for one full training; seconds are summed over devices.
     """
@@ -27,7 +33,7 @@ def affordable(
     # all were dropped at the first rung.
     upper_bound = int(trainings / ladder[0].share) + 1
     return bisect_right(
-        range(1, upper_bound + 1), trainings * (1 + _ROUNDING), key=partial(full_trainings, ladder)
+        range(1, upper_bound + 1), trainings * (1 + _ROUNDING), key=partial(full_trainings, ladder, fewest=fewest)
     )
 
 

@@ -16,7 +16,7 @@ from functools import cache
 from harness.data.loaded import LoadedTask
 from harness.plan.evaluation import epochs_of, judged_limit, samples_read
 from harness.plan.halving import full_trainings, rungs, trials_at
-from harness.plan.selection import planned_trials
+from harness.plan.selection import fewest_finalists, planned_trials
 from harness.records.costs import forward_flops, training_flops
 from harness.sweep.methods import TUNERS
 from harness.sweep.models import count_parameters
@@ -159,10 +159,12 @@ class Estimator:
         tokens, seconds = self.trial(run)
         count = planned_trials(run.search, tokens_per_trial=tokens, seconds_per_trial=seconds)
         ladder = rungs(settings.reduction_factor, settings.rungs)
-        trainings = full_trainings(ladder, count)
+        fewest = fewest_finalists(run.search)
+        trainings = full_trainings(ladder, count, fewest=fewest)
+        answered = sum(trials_at(ladder, count, fewest=fewest))
         limit = judged_limit(len(self._tasks[run.task].dataset.dev))
         answer_tokens = self._score_tokens(run.model_copy(update={"split": "dev", "limit": limit}))
-        eval_tokens = trainings * self._eval_tokens(stage) + sum(trials_at(ladder, count)) * answer_tokens
+        eval_tokens = trainings * self._eval_tokens(stage) + answered * answer_tokens
         return _Planned(stage, trainings * self._tokens(stage), eval_tokens)
 
     def _is_answered(self, run: Run) -> bool:

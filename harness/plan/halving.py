@@ -3,6 +3,10 @@
 With reduction factor η and k rungs, all trials are trained for η^-(k-1) of a full training, the best 1/η of
 them for η times as long, and so on (Jamieson & Talwalkar 2016). Survivors continue from their checkpoints, so
 each pays only for the steps between two rungs.
+
+What leads early need not lead at the end: learning rates that are too high for a whole training learn fast at
+first. Where a single trial reaches the last rung, nothing is compared there, and one that was ahead by luck is
+chosen whatever becomes of it. So at least `FINALISTS` do, unless several batches of trials each send one.
 """
 
 import math
@@ -23,6 +27,9 @@ class Rung:
     share: float
     """Of the full training, after which trials are judged; 1 at the last rung."""
 
+
+FINALISTS = 2
+"""The fewest trials of a search that are compared after the whole training."""
 
 WHOLE = (Rung(0, 1.0),)
 """Without halving: every trial is trained to the end."""
@@ -61,22 +68,24 @@ def survivors(
     return sorted(order, key=order.__getitem__)[:keep]
 
 
-def trials_at(ladder: Sequence[Rung], trials: int) -> list[int]:
-    """How many of `trials` trials each rung trains: in inverse proportion to its share, at least one."""
-    return [min(trials, max(1, trials // round(rung.share / ladder[0].share))) for rung in ladder]
+def trials_at(ladder: Sequence[Rung], trials: int, *, fewest: int = 1) -> list[int]:
+    """How many of `trials` trials each rung trains: in inverse proportion to its share, at least `fewest`."""
+    return [min(trials, max(fewest, trials // round(rung.share / ladder[0].share))) for rung in ladder]
 
 
-def full_trainings(ladder: Sequence[Rung], trials: int) -> float:
-    """What `trials` trials train in total, in full trainings."""
+def full_trainings(ladder: Sequence[Rung], trials: int, *, fewest: int = 1) -> float:
+    """What `trials` trials train in total, in full trainings, when each rung trains at least `fewest`."""
     shares = [0.0, *(rung.share for rung in ladder)]
     # A rung only adds what lies between it and the rung before.
     return sum(
         count * (share - before)
-        for count, (before, share) in zip(trials_at(ladder, trials), pairwise(shares), strict=True)
+        for count, (before, share) in zip(
+            trials_at(ladder, trials, fewest=fewest), pairwise(shares), strict=True
+        )
     )
 
 
-def token_share(ladder: Sequence[Rung], trials: int) -> float:
+def token_share(ladder: Sequence[Rung], trials: int, *, fewest: int = 1) -> float:
     """What `trials` trials train in total, as a share of training each of them fully."""
     assert trials > 0, "no trial has no share"
-    return full_trainings(ladder, trials) / trials
+    return full_trainings(ladder, trials, fewest=fewest) / trials

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from harness.errors import UserError
 from harness.plan.budget import Account, affordable
-from harness.plan.halving import full_trainings, rungs, survivors, trials_at
+from harness.plan.halving import FINALISTS, full_trainings, rungs, survivors, trials_at
 from harness.plan.samplers import make_sampler
 from harness.records.scores import MetricValue
 from harness.records.training import ResourceUse, Selection, TrialRecord
@@ -81,6 +81,7 @@ class SettingsSearch:
             search.space, settings.sampler, seed=settings.seed, maximize=higher_is_better
         )
         self._left, self._batch = _trials(settings, size(search.space), search.methods)
+        self._fewest = fewest_finalists(search)
         self._account = Account(
             _share(settings.budget or TuningBudget(trials=max(1, self._left)), search.methods),
             tokens_per_trial=tokens_per_trial,
@@ -105,7 +106,7 @@ class SettingsSearch:
     def _start(self) -> None:
         """Start new trials: as many as are left and the budget pays for, at most a batch."""
         wanted = count = min(self._batch, self._left)
-        while count and not self._account.allows(trials=count, trainings=full_trainings(self._ladder, count)):
+        while count and not self._account.allows(trials=count, trainings=self._trainings(count)):
             count -= 1
         if count == 0 and wanted and not self.trials:
             count = 1  # a choice takes at least one
@@ -116,6 +117,10 @@ class SettingsSearch:
         self._rung, self._width = 0, len(proposed)
         self._running = [SearchTrial(settings, with_settings(self._run, settings)) for settings in proposed]
         self.trials += self._running
+
+    def _trainings(self, trials: int) -> float:
+        """What a batch of trials will train, in full trainings."""
+        return full_trainings(self._ladder, trials, fewest=self._fewest)
 
     def tell(
         self,
@@ -150,7 +155,7 @@ class SettingsSearch:
         )
         surviving: list[int] = []
         if self._rung + 1 < len(self._ladder):
-            keep = trials_at(self._ladder, self._width)[self._rung + 1]
+            keep = trials_at(self._ladder, self._width, fewest=self._fewest)[self._rung + 1]
             measured = [score for score in scores.values() if score is not None]
             best = (max if self._higher else min)(measured, key=attrgetter("value"), default=None)
             noise = best.stderr or 0.0 if best else 0.0
@@ -234,6 +239,13 @@ def _trials(settings: SearchSettings, space_size: int | None, methods: int) -> t
     return count, settings.batch
 
 
+def fewest_finalists(search: Search) -> int:
+    """How many trials of each batch are trained to the end, at least."""
+    count, batch = _trials(search.settings, size(search.space), search.methods)
+    # Of several batches each sends its best, and these are compared.
+    return 1 if batch < count else FINALISTS
+
+
 def planned_trials(search: Search, *, tokens_per_trial: float, seconds_per_trial: float) -> int:
     """How many trials a search will start, as far as its estimates tell."""
     count, _ = _trials(search.settings, size(search.space), search.methods)
@@ -242,7 +254,11 @@ def planned_trials(search: Search, *, tokens_per_trial: float, seconds_per_trial
     ladder = rungs(search.settings.reduction_factor, search.settings.rungs)
     budget = _share(search.settings.budget, search.methods)
     paid = affordable(
-        budget, tokens_per_trial=tokens_per_trial, seconds_per_trial=seconds_per_trial, ladder=ladder
+        budget,
+        tokens_per_trial=tokens_per_trial,
+        seconds_per_trial=seconds_per_trial,
+        ladder=ladder,
+        fewest=fewest_finalists(search),
     )
     return max(1, min(count, paid))
 

@@ -1,25 +1,31 @@
 """Successive halving against the full grid: `tox -e bench -- tests/bench/bench_search.py`.
 
-Sixteen settings of a toy, chosen on dev both ways and scored on test: halving must come within a point of the
-grid's choice with a quarter of its trained tokens. Both are whole sweeps as a user runs them.
+Twenty settings of a toy, chosen on dev both ways and scored on test with three seeds that chose nothing: halving
+must train at most a quarter of the grid's tokens, and the mean score of its choice must come within a point of
+that of the grid's. One seed would judge its own luck: at a rate that is too high seeds are tens of points apart.
+
+Both are whole sweeps as a user runs them, with one work folder: what the first has trained to the end the second
+need not train again, and each record has its tokens whoever asks.
 """
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import harness
 from harness.records.result import Result
 from harness.records.store import read_record
+from harness.records.training import Selection
 
 MOST_TOKENS, MOST_LOST = 1 / 4, 0.01
 
 SWEEP = """
 name = "search"
 tasks = ["date_normalise"]
-seeds = [0]
+seeds = [0, 1, 2]
 n_train = 1200
 
 [defaults.training]
@@ -29,7 +35,7 @@ lr_scheduler_type = "constant_with_warmup"
 eval_steps = 0.5
 
 [defaults.full]
-learning_rate = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2]
+learning_rate = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 3e-2]
 weight_decay = [0.0, 0.1]
 
 [search]
@@ -42,37 +48,44 @@ methods = ["full"]
 """
 
 
-def run(place: Path, search: str) -> Result:
-    """The result of the setting that a search chose."""
+def run(place: Path, search: str) -> list[Result]:
+    """The results of the setting that a search chose, one per seed."""
     place.mkdir()
     (place / "sweep.toml").write_text(SWEEP.format(search=search))
     environment = os.environ | {"PYTHONPATH": str(Path(harness.__file__).parents[1])}
-    command = [sys.executable, "-m", "harness.cli", "run", "sweep.toml"]
+    command = [sys.executable, "-m", "harness.cli", "run", "sweep.toml", "--work", str(place.parent / "work")]
     finished = subprocess.run(
         command, cwd=place, env=environment, capture_output=True, text=True, check=False
     )
     assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-3000:]
-    (path,) = (place / "results").glob("**/result.json")
-    return read_record(path, Result)
+    return [read_record(path, Result) for path in sorted((place / "results").glob("**/result.json"))]
+
+
+def selection_of(results: list[Result]) -> Selection:
+    """How the setting of all seeds was chosen."""
+    selection = results[0].selection
+    assert selection is not None
+    return selection
 
 
 def test_halving_finds_what_the_grid_finds_for_a_quarter_of_its_tokens(
     benchmark: Any, tmp_path: Path
 ) -> None:
-    grid = run(tmp_path / "grid", "rungs = 1")
+    # Halving first: what is timed finds nothing trained.
     halved = benchmark.pedantic(run, args=(tmp_path / "halved", "rungs = 3\nreduction_factor = 3"), rounds=1)
-    assert grid.selection is not None and halved.selection is not None
-    assert len(grid.selection.trials) == len(halved.selection.trials) == 16
-    share = halved.selection.spent.tokens / grid.selection.spent.tokens
-    scores = [result.metrics[result.task.primary_metric].value for result in (grid, halved)]
-    chosen = [
-        result.selection.trials[result.selection.chosen].settings
-        for result in (grid, halved)
-        if result.selection
+    grid = run(tmp_path / "grid", "rungs = 1")
+    searches = [selection_of(results) for results in (grid, halved)]
+    assert [len(search.trials) for search in searches] == [20, 20]
+    share = searches[1].spent.tokens / searches[0].spent.tokens
+    scores = [
+        [result.metrics[result.task.primary_metric].value for result in results] for results in (grid, halved)
     ]
-    benchmark.extra_info.update(token_share=share, grid_score=scores[0], halved_score=scores[1])
-    print(
-        f"\ntokens {share:.3f} of the grid's; test score {scores[1]:.3f} against {scores[0]:.3f}; chosen {chosen}"
-    )
+    assert [len(seeds) for seeds in scores] == [3, 3]
+    benchmark.extra_info.update(token_share=share, grid_scores=scores[0], halved_scores=scores[1])
+    print(f"\ntokens {share:.3f} of the grid's")
+    for name, search, seeds in zip(("grid", "halving"), searches, scores, strict=True):
+        for trial in search.trials:
+            print(f"{name}: {trial.settings} {trial.shares} {trial.scores} {trial.losses}")
+        print(f"{name} chose {search.trials[search.chosen].settings}: {fmean(seeds):.3f} on test, {seeds}")
     assert share <= MOST_TOKENS
-    assert scores[1] >= scores[0] - MOST_LOST
+    assert fmean(scores[1]) >= fmean(scores[0]) - MOST_LOST

@@ -25,8 +25,10 @@ def test_the_last_rung_is_the_end_of_the_training(factor: int, count: int) -> No
     assert all(later.share == pytest.approx(factor * rung.share) for rung, later in pairwise(ladder))
 
 
-def test_sixteen_trials_become_four_and_one() -> None:
+def test_sixteen_trials_become_four_and_one_or_as_many_as_must_be_compared_at_the_end() -> None:
     assert trials_at(rungs(4, 3), 16) == [16, 4, 1]
+    assert trials_at(rungs(4, 3), 16, fewest=2) == [16, 4, 2]
+    assert trials_at(rungs(4, 3), 1, fewest=2) == [1, 1, 1]
 
 
 @given(factors, counts, st.integers(0, 1000))
@@ -42,6 +44,8 @@ def test_sixteen_trials_at_factor_four_train_what_two_and_a_half_trainings_do() 
     # 16 · 1/16, then 4 · (1/4 − 1/16), then 1 · (1 − 1/4)
     assert full_trainings(rungs(4, 3), 16) == 1 + 0.75 + 0.75
     assert token_share(rungs(4, 3), 16) == 0.15625 <= 0.25
+    # The second that is trained to the end adds 1 − 1/4.
+    assert full_trainings(rungs(4, 3), 16, fewest=2) == 1 + 0.75 + 1.5
 
 
 @given(factors, counts)
@@ -53,16 +57,19 @@ def test_a_full_ladder_trains_what_theory_says(factor: int, count: int) -> None:
     assert token_share(rungs(factor, count), trials) == pytest.approx(trainings / trials)
 
 
-@given(factors, counts, st.integers(1, 1000))
-def test_halving_never_trains_more_than_training_all_to_the_end(factor: int, count: int, trials: int) -> None:
-    assert 0 < token_share(rungs(factor, count), trials) <= 1 + 1e-12
-    assert token_share(WHOLE, trials) == 1
+@given(factors, counts, st.integers(1, 1000), st.integers(1, 3))
+def test_halving_never_trains_more_than_training_all_to_the_end(
+    factor: int, count: int, trials: int, fewest: int
+) -> None:
+    assert 0 < token_share(rungs(factor, count), trials, fewest=fewest) <= 1 + 1e-12
+    assert token_share(WHOLE, trials, fewest=fewest) == 1
 
 
-@given(factors, counts, st.integers(0, 1000))
-def test_more_trials_never_train_less(factor: int, count: int, trials: int) -> None:
+@given(factors, counts, st.integers(0, 1000), st.integers(1, 3))
+def test_more_trials_never_train_less(factor: int, count: int, trials: int, fewest: int) -> None:
     ladder = rungs(factor, count)
-    assert full_trainings(ladder, trials) <= full_trainings(ladder, trials + 1)
+    more = full_trainings(ladder, trials + 1, fewest=fewest)
+    assert full_trainings(ladder, trials, fewest=fewest) <= more + 1e-9
 
 
 @pytest.mark.parametrize(("higher_is_better", "best"), [(True, ["c", "a"]), (False, ["b", "d"])])

@@ -97,12 +97,40 @@ def test_a_trial_is_scored_on_dev_with_one_seed_and_all_its_samples() -> None:
 def test_halving_trains_a_quarter_as_many_four_times_as_far() -> None:
     run = cell(rungs=3, reduction_factor=4)
     search = start(run)
-    assert drive(search) == [16, 4, 1]
+    assert drive(search) == [16, 4, 2]
     record = search.record()
-    assert record.spent.tokens == 12 * 62 + 3 * 250 + 1000
+    assert record.spent.tokens == 12 * 62 + 2 * 250 + 2 * 1000
     assert record.spent.tokens <= 16_000 / 4
     assert record.trials[record.chosen].shares == (1 / 16, 1 / 4, 1.0)
     assert search.chosen(run).training == start_and_choose(cell()).training
+
+
+def test_a_setting_that_leads_by_luck_is_found_out_by_another_that_is_trained_to_the_end() -> None:
+    """Dev scores and losses of a toy on dates: a rate of 0.01, ahead after a third of its training, ends behind
+    one of 0.001."""
+    rates = (3e-4, 1e-3, 1e-2)
+    search = start(cell(space={"learning_rate": rates}, rungs=2, reduction_factor=3))
+    by_share = {
+        1 / 3: {3e-4: (0.12, 0.62), 1e-3: (0.37, 0.24), 1e-2: (0.46, 0.23)},
+        1.0: {1e-3: (0.75, 0.08), 1e-2: (0.55, 0.17)},
+    }
+    while wave := search.wave():
+        measured = [by_share[trial.run.until][trial.settings["learning_rate"]] for trial in wave]
+        search.tell(
+            {place: score(value, stderr=0.02) for place, (value, _) in enumerate(measured)},
+            {place: ResourceUse() for place in range(len(wave))},
+            {},
+            {place: loss for place, (_, loss) in enumerate(measured)},
+        )
+    record = search.record()
+    assert record.trials[record.chosen].settings == {"learning_rate": 1e-3}
+
+
+def test_batches_send_one_trial_each_to_the_end_where_those_of_all_are_compared() -> None:
+    search = start(cell(rungs=2, reduction_factor=4, budget={"tokens": 10**9}, batch=8))
+    assert drive(search) == [8, 2, 8, 2]
+    search = start(cell(rungs=3, reduction_factor=4, budget={"tokens": 10**9}, batch=8))
+    assert drive(search) == [8, 2, 1, 8, 2, 1]
 
 
 def start_and_choose(run: Run) -> Run:
