@@ -31,6 +31,7 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
 
     from rich.markup import escape
 
+    from harness.plan.early_rungs import early_rungs_of
     from harness.plan.estimate import Estimator
     from harness.plan.runs import is_done
     from harness.plan.shortages import shortages_of
@@ -58,7 +59,12 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
     _print_total(total, console)
     print_machine(machine, console)
     _print_powers(powers, console)
-    for sentence in (*shortages_of(planned.sweep, planned.tasks), *unread_scripts_of(planned.tasks)):
+    warnings = [
+        *shortages_of(planned.sweep, planned.tasks),
+        *unread_scripts_of(planned.tasks),
+        *early_rungs_of(planned.runs),
+    ]
+    for sentence in warnings:
         console.print(SIGNS["warning"], escape(sentence), highlight=False)
     if planned.ensembles:
         say(f"Then {len(planned.sweep.ensembles)} ensembles, made of these.")

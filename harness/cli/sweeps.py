@@ -127,6 +127,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     from harness.driver.loop import run_sweep
     from harness.driver.outcome import Folders
     from harness.driver.progress import SweepProgress, json_lines
+    from harness.plan.early_rungs import early_rungs_of
     from harness.plan.prepare import prepare
     from harness.plan.shortages import shortages_of
     from harness.plan.unread_scripts import unread_scripts_of
@@ -148,7 +149,12 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     progress = SweepProgress(console, emit=json_lines if options.json else None)
     engine = _engine(options, progress)
     executor = _executor(options, sweep)
-    for sentence in (*shortages_of(sweep, planned.tasks), *unread_scripts_of(planned.tasks)):
+    warnings = [
+        *shortages_of(sweep, planned.tasks),
+        *unread_scripts_of(planned.tasks),
+        *early_rungs_of(planned.runs),
+    ]
+    for sentence in warnings:
         progress.note(sentence)
     try:
         outcome = run_sweep(

@@ -33,7 +33,9 @@ def affordable(
     # all were dropped at the first rung.
     upper_bound = int(trainings / ladder[0].share) + 1
     return bisect_right(
-        range(1, upper_bound + 1), trainings * (1 + _ROUNDING), key=partial(full_trainings, ladder, fewest=fewest)
+        range(1, upper_bound + 1),
+        trainings * (1 + _ROUNDING),
+        key=partial(full_trainings, ladder, fewest=fewest),
     )
 
 

@@ -45,7 +45,7 @@ def choice_view(result: Result, prices: Prices) -> ChoiceView | None:
     order = sorted(range(len(selection.trials)), key=lambda place: _standing(selection, place))
     hidden = len(order) - MOST_TRIALS
     return ChoiceView(
-        summary=_summary(result, selection),
+        summary=_summary(selection),
         facts=_facts(result, selection, card, prices),
         grid=_grid(selection, order[:MOST_TRIALS], card),
         left_out=f"{count_of(hidden, 'more trial')}, none of them better, in the result file."
@@ -68,7 +68,7 @@ def _standing(selection: Selection, place: int) -> tuple[bool, float, float, int
     )
 
 
-def _summary(result: Result, selection: Selection) -> str:
+def _summary(selection: Selection) -> str:
     shares = _shares(selection)
     tried = count_of(len(selection.trials), "setting")
     when = (
@@ -76,10 +76,10 @@ def _summary(result: Result, selection: Selection) -> str:
         if shares
         else "before they failed"
     )
-    search = result.run.search
     halving = ""
-    if len(shares) > 1 and search is not None:
-        halving = f" Each time about one in {search.settings.reduction_factor} went on."
+    if len(shares) > 1:
+        reached = [sum(share in trial.shares for trial in selection.trials) for share in shares]
+        halving = f" {listed([str(count) for count in reached])} of them got that far."
     judged = f"{count_of(selection.judged, 'sample')} of " if selection.judged else ""
     were = "was" if len(selection.trials) == 1 else "were"
     return (
