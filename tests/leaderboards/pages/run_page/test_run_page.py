@@ -334,8 +334,7 @@ def test_every_trial_is_shown_with_its_scores_and_what_became_of_it(results: Pat
     shown = Text(path).text
     assert (
         "4 settings were tried and judged by accuracy on dev, after 1/4, 1/2 and all of the training. "
-        "4, 2 and 1 of them got that far."
-        in shown
+        "4, 2 and 1 of them got that far." in shown
     )
     assert "Test was scored once, with the chosen one, for every seed." in shown
     assert "learning_rate = 3e-4" in shown
