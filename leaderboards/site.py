@@ -22,7 +22,8 @@ from leaderboards.history import extended, read_history, snapshot_of
 from leaderboards.money.prices import SHIPPED_PRICES
 from leaderboards.pages.contents import PAGES
 from leaderboards.pages.front_page.front import BoardView, FrontPage, board_view
-from leaderboards.pages.parts.kinds import PagesBySubject, PagesOfWorkers
+from leaderboards.pages.parts.kinds import LoadedFile, PagesBySubject, PagesOfWorkers
+from leaderboards.pages.parts.loaded_files import begin_loaded_files
 from leaderboards.pages.parts.navigation import Navigation, navigation
 from leaderboards.text import slug
 from leaderboards.write.address import check_address, sitemaps
@@ -271,7 +272,8 @@ def _write_pages(site: Site, place: Place, former: FormerPages, scores: ScoreRea
     ]
     made_here = [kind for kind in PAGES if isinstance(kind, PagesBySubject)]
     for subjects_of, kinds in itertools.groupby(made_here, key=lambda kind: kind.subjects):
-        _write_by_subject(site, subjects_of(site), list(kinds), reused, remade)
+        loaded = _write_by_subject(site, subjects_of(site), list(kinds), reused, remade)
+        finishers.append(begin_loaded_files(loaded, site.folder, reused, scores.workers, scores.stamps))
     for finish in finishers:
         finish()
     return remade.count + reused.count
@@ -279,8 +281,10 @@ def _write_pages(site: Site, place: Place, former: FormerPages, scores: ScoreRea
 
 def _write_by_subject(
     site: Site, subjects: Iterable[Any], kinds: Sequence[PagesBySubject[Any]], reused: Pages, remade: Pages
-) -> None:
-    """Write pages of several kinds, all those about one subject before those about the next."""
+) -> list[LoadedFile]:
+    """Write pages of several kinds, all those about one subject before those about the next; returns the files
+    that they load and that are still to be written."""
+    loaded: list[LoadedFile] = []
     for subject in subjects:
         for kind in kinds:
             for page in kind.pages(site, subject):
@@ -289,7 +293,9 @@ def _write_by_subject(
                 else:
                     remade.write(kind.template, page.href, page.content)
                 for name, text in page.files.items():
-                    remade.renderer.path(name).write_text(text, encoding="utf-8", newline="\n")
+                    remade.renderer.write_text(name, text)
+                loaded += page.loaded
+    return loaded
 
 
 def _versions(results: Iterable[Result]) -> str:

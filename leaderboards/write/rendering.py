@@ -53,7 +53,10 @@ class Renderer:
             "address": address,
             "folder_address": self.place.address,
         }
-        text = rendered(template, {"page": page, **places, **self.shared})
+        return self.write_text(href, rendered(template, {"page": page, **places, **self.shared}))
+
+    def write_text(self, href: str, text: str) -> PageStamp:
+        """Write a page or a file that is a text already."""
         path = self.path(href)
         path.write_text(text, encoding="utf-8", newline="\n")
         status = path.stat()
@@ -118,18 +121,26 @@ class Pages:
 
     def take(self, href: str, made_of: str) -> bool:
         """Whether the former page was made of the same things, and is now the new one, too."""
-        folder = href.rpartition("/")[0]
-        if folder not in self._folders:
-            self.renderer.path(href)
-            self._folders.add(folder)
-        took = self.former.take(href, made_of, self.renderer.place.folder)
+        took = self.take_file(href, made_of)
         self.count += took
         return took
 
     def wrote(self, href: str, made_of: str, stamp: PageStamp) -> None:
         """Count a page that was written, and remember what it was made of."""
-        self.former.add(href, PageStamp(made_of, stamp.size, stamp.modified))
+        self.wrote_file(href, made_of, stamp)
         self.count += 1
+
+    def take_file(self, href: str, made_of: str) -> bool:
+        """`take` for a file that is no page, and is not counted."""
+        folder = href.rpartition("/")[0]
+        if folder not in self._folders:
+            self.renderer.path(href)
+            self._folders.add(folder)
+        return self.former.take(href, made_of, self.renderer.place.folder)
+
+    def wrote_file(self, href: str, made_of: str, stamp: PageStamp) -> None:
+        """`wrote` for a file that is no page, and is not counted."""
+        self.former.add(href, PageStamp(made_of, stamp.size, stamp.modified))
 
 
 def rendered(template: str, values: Mapping[str, Any], *, uncut: bool = False) -> str:

@@ -1,9 +1,10 @@
 """What a kind of page is: a row of the list in `leaderboards.pages.contents`."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 from leaderboards.gathered import Site
 from leaderboards.write.processes import Workers
@@ -12,6 +13,21 @@ from leaderboards.write.score_reader import Stamps
 
 SubjectT = TypeVar("SubjectT")
 """What a page is about: a task, a model, or the whole board."""
+
+
+class LoadedFile(Protocol):
+    """A file that a page loads, which takes long to make: other processes make it, and a former one is taken
+    over. It must survive pickling."""
+
+    @property
+    def href(self) -> str:
+        """Its address, from the folder of the board."""
+
+    def made_of(self, stamps: Stamps) -> bytes:
+        """All that its text depends on."""
+
+    def text(self, results: Path) -> str:
+        """What it holds. `results`: their folder."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,9 @@ class Page:
 
     files: Mapping[str, str] = field(default_factory=dict)
     """What the page loads besides: texts by their address."""
+
+    loaded: Sequence[LoadedFile] = ()
+    """More of it, which takes long to make."""
 
 
 @dataclass(frozen=True)

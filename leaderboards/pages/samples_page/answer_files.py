@@ -5,9 +5,12 @@ in; it computes no statistics.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.records.result import Result
+from harness.records.scores import TaskCard
 from harness.visible import visible
 from leaderboards.gathered import Site
 from leaderboards.links import row_slug
@@ -19,6 +22,8 @@ from leaderboards.rank.baselines import Key
 from leaderboards.rank.changes import mean_scores
 from leaderboards.rank.tables import Row
 from leaderboards.text import page_slug, shortened
+from leaderboards.write.rendering import as_bytes
+from leaderboards.write.score_reader import Stamps
 
 MOST_ANSWERS = 20_000
 """Answers to the samples of a task, over arms and seeds, that the pages can show; the best arms come first."""
@@ -65,17 +70,14 @@ def _told_apart(row: Row, task: str) -> tuple[Result, ...]:
     return cell.results[:1] if cell.same_for_every_seed else cell.results
 
 
-def answer_files(site: Site, arms: Arms, rows: Sequence[Row], starts: Sequence[int]) -> dict[str, str]:
-    """By address, the answers of each arm, and a file that lists the arms. `starts`: the first sample of each
-    page."""
-    folder = answers_folder(arms.task)
-    runs_by_row = {row.key: _told_apart(row, arms.task) for row in rows}
+def list_of_arms(arms: Arms, rows: Sequence[Row], starts: Sequence[int]) -> dict[str, str]:
+    """By its address, the file that lists the arms. `starts`: the first sample of each page."""
     listed = {
         "rows": [
             {
                 "row": row_slug(row),
                 "label": visible(row.label),
-                "seeds": [result.run.seed for result in runs_by_row[row.key]],
+                "seeds": [result.run.seed for result in _told_apart(row, arms.task)],
             }
             for row in rows
         ],
@@ -84,10 +86,7 @@ def answer_files(site: Site, arms: Arms, rows: Sequence[Row], starts: Sequence[i
         "graded": arms.graded,
         "shown": _shown(arms),
     }
-    files = {f"{folder}/rows.js": script_call("gainboardArms", listed)}
-    for row in rows:
-        files[f"{folder}/{row_slug(row)}.js"] = _file(site, arms, row, runs_by_row[row.key])
-    return files
+    return {f"{answers_folder(arms.task)}/rows.js": script_call("gainboardArms", listed)}
 
 
 def _shown(arms: Arms) -> dict[str, str]:
@@ -100,49 +99,99 @@ def _shown(arms: Arms) -> dict[str, str]:
     return {part: row_slug(arm.row) for part, arm in parts.items() if arm.row is not None}
 
 
-def _file(site: Site, arms: Arms, row: Row, results: Sequence[Result]) -> str:
-    """All that an arm answered."""
-    means = mean_scores(row.cells[arms.task])
-    known = {arm.result.key: arm.answers for arm in arms.present if arm.result is not None}
-    runs = [(result, known.get(result.key) or read_answers(site, result)) for result in results]
-    stamps: dict[Stamp, int] = {}
-    count = answers_per_sample(row.cells[arms.task])
-    scores = [means.get(sample) for sample in arms.ids]
-    every_run = {
-        "scores": scores,
-        "stamps": [stamps.setdefault(stamp_of(arms.card, score, count), len(stamps)) for score in scores],
-    }
-    text = ""
-    for longest in CUTS:
-        records = [_run_record(arms, result, answers, stamps, longest) for result, answers in runs]
-        arm_record = {
-            "row": row_slug(row),
-            "all": every_run,
-            "runs": records,
-            "stamps": [list(stamp) for stamp in stamps],
-            "draws": row.cells[arms.task].results[0].run.generation.n,
+def answer_files(arms: Arms, rows: Sequence[Row]) -> list["ArmAnswers"]:
+    """The answers of each arm."""
+    return [_arm_answers(arms, row) for row in rows]
+
+
+def _arm_answers(arms: Arms, row: Row) -> "ArmAnswers":
+    cell = row.cells[arms.task]
+    means = mean_scores(cell)
+    return ArmAnswers(
+        row_slug(row),
+        arms.card,
+        arms.ids,
+        [means.get(sample) for sample in arms.ids],
+        answers_per_sample(cell),
+        cell.results[0].run.generation.n,
+        _told_apart(row, arms.task),
+    )
+
+
+@dataclass(frozen=True)
+class ArmAnswers:
+    """The file of all that an arm answered."""
+
+    row: str
+    """The arm, as it is called in addresses."""
+
+    card: TaskCard
+    ids: Sequence[str]
+    """Every sample, in the order of the data set."""
+
+    scores: Sequence[float | None]
+    """Of each sample, the mean over all answers to it."""
+
+    count: int
+    """Answers to a sample, over seeds, wordings and draws."""
+
+    draws: int
+    results: tuple[Result, ...]
+    """The runs whose answers differ."""
+
+    @property
+    def href(self) -> str:
+        """Where it lies, from the folder of the board."""
+        return f"{answers_folder(self.card.name)}/{self.row}.js"
+
+    def made_of(self, stamps: Stamps) -> bytes:
+        """All that its text depends on."""
+        of_runs = [(stamps.digests[result.key], stamps.of(result.run.place)) for result in self.results]
+        return as_bytes((self.card, self.ids, self.scores, self.count, self.draws, of_runs))
+
+    def text(self, results: Path) -> str:
+        """A script of all answers, each cut so that the file is not too large."""
+        runs = [(result, read_answers(results, result)) for result in self.results]
+        stamps: dict[Stamp, int] = {}
+        every_run = {
+            "scores": self.scores,
+            "stamps": [
+                stamps.setdefault(stamp_of(self.card, score, self.count), len(stamps))
+                for score in self.scores
+            ],
         }
-        text = script_call("gainboardAnswers", arm_record)
-        if len(text) <= LARGEST_FILE:
-            break
-    return text
+        text = ""
+        for longest in CUTS:
+            records = [self._run_record(result, answers, stamps, longest) for result, answers in runs]
+            arm_record = {
+                "row": self.row,
+                "all": every_run,
+                "runs": records,
+                "stamps": [list(stamp) for stamp in stamps],
+                "draws": self.draws,
+            }
+            text = script_call("gainboardAnswers", arm_record)
+            if len(text) <= LARGEST_FILE:
+                break
+        return text
 
-
-def _run_record(
-    arms: Arms, result: Result, answers: Mapping[str, Answer], stamps: dict[Stamp, int], longest: int
-) -> dict[str, Any]:
-    """What one run answered to each sample, in the order of the data set."""
-    scores, marks, texts, more = [], [], [], {}
-    for place, sample in enumerate(arms.ids):
-        answer = answers.get(sample)
-        score = None if answer is None or answer.score is None else round(answer.score, 12)
-        stamp = Stamp("not asked", "muted") if answer is None else stamp_of(arms.card, score, answer.draws)
-        scores.append(score)
-        marks.append(stamps.setdefault(stamp, len(stamps)))
-        texts.append(None if answer is None else visible(shortened(answer.sample.answer, longest)))
-        if answer is not None and (besides := _besides(answer, longest)):
-            more[str(place)] = besides
-    return {"seed": result.run.seed, "scores": scores, "stamps": marks, "answers": texts, "more": more}
+    def _run_record(
+        self, result: Result, answers: Mapping[str, Answer], stamps: dict[Stamp, int], longest: int
+    ) -> dict[str, Any]:
+        """What one run answered to each sample, in the order of the data set."""
+        scores, marks, texts, more = [], [], [], {}
+        for place, sample in enumerate(self.ids):
+            answer = answers.get(sample)
+            score = None if answer is None or answer.score is None else round(answer.score, 12)
+            stamp = (
+                Stamp("not asked", "muted") if answer is None else stamp_of(self.card, score, answer.draws)
+            )
+            scores.append(score)
+            marks.append(stamps.setdefault(stamp, len(stamps)))
+            texts.append(None if answer is None else visible(shortened(answer.sample.answer, longest)))
+            if answer is not None and (besides := _besides(answer, longest)):
+                more[str(place)] = besides
+        return {"seed": result.run.seed, "scores": scores, "stamps": marks, "answers": texts, "more": more}
 
 
 def _besides(answer: Answer, longest: int) -> dict[str, str]:

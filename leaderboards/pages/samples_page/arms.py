@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from pathlib import Path
 
 from harness.records.result import Result
 from harness.records.scores import TaskCard
@@ -179,7 +180,7 @@ def _arm(site: Site, method: Method | None, row: Row | None, task: str, seed: in
         return Arm(method, title, None, None, {}, {}, "not run on this task")
     results = {result.run.seed: result for result in row.cells[task].results}
     result = results.get(seed, row.cells[task].results[0])
-    answers, wordings = read_answers(site, result), result.run.templates
+    answers, wordings = read_answers(site.folder, result), result.run.templates
     note = f"{row.label}, seed {result.run.seed} (of {len(results)}), template {wordings[0]}"
     if not answers:
         note = f"{note}: its predictions cannot be read"
@@ -188,10 +189,10 @@ def _arm(site: Site, method: Method | None, row: Row | None, task: str, seed: in
     return Arm(method, title, row, result, answers, mean_scores(row.cells[task]), note)
 
 
-def read_answers(site: Site, result: Result) -> dict[str, Answer]:
+def read_answers(results: Path, result: Result) -> dict[str, Answer]:
     """What a run answered to each sample in its first wording; nothing where its predictions cannot be
-    read."""
-    return _by_sample(load_predictions(site.folder, result, result.run.templates[0]))
+    read. `results`: their folder."""
+    return _by_sample(load_predictions(results, result, result.run.templates[0]))
 
 
 def _by_sample(predictions: Sequence[ShownPrediction]) -> dict[str, Answer]:

@@ -7,7 +7,12 @@ from leaderboards.gathered import Site
 from leaderboards.links import samples_href, task_href
 from leaderboards.pages.parts.grid import Pairs
 from leaderboards.pages.parts.kinds import Page
-from leaderboards.pages.samples_page.answer_files import answer_files, answers_folder, arms_with_answers
+from leaderboards.pages.samples_page.answer_files import (
+    answer_files,
+    answers_folder,
+    arms_with_answers,
+    list_of_arms,
+)
 from leaderboards.pages.samples_page.answers import SampleView, SharedPrompt, lay_out
 from leaderboards.pages.samples_page.arms import Arms, headline_baseline
 from leaderboards.pages.samples_page.strip import StripRow, sample_strip
@@ -87,8 +92,11 @@ def samples_pages(site: Site, arms: Arms) -> Iterator[Page]:
             samples_href(task).removesuffix("1.html").rpartition("/")[2],
             folder,
         )
-        files = answer_files(site, arms, choices, starts) if folder and number == 1 else {}
-        yield Page(samples_href(task, number), content, files)
+        if folder and number == 1:
+            files = list_of_arms(arms, choices, starts)
+            yield Page(samples_href(task, number), content, files, answer_files(arms, choices))
+        else:
+            yield Page(samples_href(task, number), content)
 
 
 def page_links(task: str, number: int, last: int) -> Iterator[PageLink]:

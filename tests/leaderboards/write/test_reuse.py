@@ -134,10 +134,13 @@ def test_nothing_changed_is_nothing_rendered_again_but_the_outer_pages(
     publish(results, out, means=Means(cache=cache))
     before, times = files(out), {path: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
     assert len(runs(written)) == len(times) == 27
+    answers = {path: path.stat().st_mtime_ns for path in (out / "answers").rglob("small-*.js")}
+    assert len(answers) == 3
     written.clear()
     published = publish(results, out, means=Means(cache=cache))
     assert files(out) == before
     assert {path: path.stat().st_mtime_ns for path in (out / "runs").iterdir()} == times
+    assert {path: path.stat().st_mtime_ns for path in answers} == answers
     assert set(written) == {
         "404.html",
         "compare.html",
@@ -230,6 +233,20 @@ def test_after_a_change_the_site_is_as_if_made_from_nothing(
     publish(results, out, means=Means(cache=cache))
     assert len(runs(written)) == rendered
     assert files(out) == files(fresh(results, out))
+
+
+def test_only_the_answers_of_arms_that_changed_are_written_again(
+    results: Path, tmp_path: Path, cache: Path
+) -> None:
+    out = tmp_path / "site"
+    publish(results, out, means=Means(cache=cache))
+    times = {path: path.stat().st_mtime_ns for path in (out / "answers").rglob("*-*.js")}
+    write_result(results, make_run("small", "lora", CARDS[1], 0), CARDS[1], draw_scores(0.75, 20, 9))
+    published = publish(results, out, means=Means(cache=cache))
+    changed = [path for path, time in times.items() if path.stat().st_mtime_ns != time]
+    assert changed == [out / "answers" / "two" / "small-lora.js"]
+    assert files(out) == files(fresh(results, out))
+    assert published.pages == len(list(out.rglob("*.html")))
 
 
 def test_only_the_lines_of_runs_that_changed_are_made_again(
