@@ -1,6 +1,7 @@
 """Tell from a column of targets what kind of answer it asks for:
 a label, several, a number, a date, JSON or a text."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -73,7 +74,7 @@ def _told(targets: Sequence[str], filled: Sequence[str], place_of: PlaceOf) -> A
         return json_answer(filled)
     numbers = find_number_cells(filled)
     if are_labels(filled, numbers=numbers is not None):
-        return _label(filled)
+        return replace(_label(filled), remarks=_once(targets, place_of))
     if numbers is not None:
         return quantity_answer(filled, numbers) if are_measured(numbers) else number_answer(filled, numbers)
     dates = find_date_cells(filled)
@@ -110,6 +111,19 @@ def _number_cells(filled: Sequence[str], shape: Shape) -> NumberCells:
         reason = number_fault(filled) or "they have too many different units"
         raise UserError(f"--answers {shape}: {reason}")
     return cells
+
+
+def _once(targets: Sequence[str], place_of: PlaceOf) -> tuple[str, ...]:
+    """Labels that may be misspelt, or too few to be learnt."""
+    counts = Counter(targets)
+    rare = [index for index, target in enumerate(targets) if target and counts[target] == 1]
+    if not rare:
+        return ()
+    stand = "stands in one row only" if len(rare) == 1 else "stand in one row each"
+    return (
+        f"{len(rare):,} of {len(counts) - ('' in counts):,} labels {stand}: {_listed(targets, rare, place_of)}; "
+        "correct or remove what is misspelt",
+    )
 
 
 def _alike(targets: Sequence[str]) -> tuple[str, ...]:

@@ -34,6 +34,9 @@ LONG_LABEL = 100
 MAX_RARE = 0.2
 """Share of the labels that may occur only once, misspelt ones for instance."""
 
+MAX_RARE_ROWS = 0.02
+"""Share of the rows that may have such a label: of three labels one may be a misspelt one."""
+
 LISTED_LABELS = 200
 """The wordings list the labels if all of them take at most so many characters."""
 
@@ -49,7 +52,8 @@ def are_labels(targets: Sequence[str], *, numbers: bool) -> bool:
     if len(counts) > limit and not numbers and names > len(counts) / 2:
         limit = min(MAX_CHOICES, len(targets) // ROWS_PER_MANY)
     rare = sum(count == 1 for count in counts.values())
-    return 2 <= len(counts) <= limit and rare <= MAX_RARE * len(counts)
+    few_rare = rare <= max(MAX_RARE * len(counts), MAX_RARE_ROWS * len(targets))
+    return len(counts) <= limit and len(counts) - rare >= 2 and few_rare
 
 
 def _is_no_name(target: str) -> bool:

@@ -1,6 +1,7 @@
 """Dates as answers: read in the ways in which people and models write them, and compared as days."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from typing import Literal, get_args
 
 from harness.errors import UserError
 from harness.metrics.matching import best
+from harness.metrics.month_names import month_number
 from harness.task.metric import Metric, Reply
 from harness.task.output import ANSWERS
 
@@ -17,26 +19,28 @@ DateOrder = Literal["YMD", "DMY", "MDY"]
 
 DATE_ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
-)
+_WORD = r"[^\W\d_]{3,12}"
+"""What may be the name of a month; whether it is one, `month_number` says."""
+
 _DATE = re.compile(
     rf"""
     (?<! [\d./-] )
-    (?: (?P<year_1> \d{{4}} ) (?P<mark_1> [-/.] ) (?P<month_1> \d{{1,2}} ) (?P=mark_1) (?P<day_1> \d{{1,2}} )
+    (?: (?P<year_1> \d{{4}} ) (?P<mark_1> [-/] | \.[ ]? ) (?P<month_1> \d{{1,2}} ) (?P=mark_1) (?P<day_1> \d{{1,2}} )
         (?: [T ]00:00 (?: :00 (?: \.0+ )? )? (?: Z | [+]00:00 )? )?    # midnight, which programs write behind days
-      | (?P<first> \d{{1,2}} ) (?P<mark> [-/.] ) (?P<second> \d{{1,2}} ) (?P=mark) (?P<year> \d{{4}} )
-      | (?P<year_2> \d{{4}} ) 年 (?P<month_2> \d{{1,2}} ) 月 (?P<day_2> \d{{1,2}} ) 日
-      | (?P<day_3> \d{{1,2}} ) (?: st | nd | rd | th | \. )? [ -] (?: of[ ] )?
-            (?P<month_3> {_MONTH} ) (?: \.?,?[ ] | - ) (?P<year_3> \d{{4}} )
-      | (?P<month_4> {_MONTH} ) \.?[ ] (?P<day_4> \d{{1,2}} ) (?: st | nd | rd | th )? ,?[ ] (?P<year_4> \d{{4}} )
+      | (?P<first> \d{{1,2}} ) (?P<mark> [-/] | \.[ ]? ) (?P<second> \d{{1,2}} ) (?P=mark) (?P<year> \d{{4}} )
+      | (?P<year_2> \d{{4}} ) [年년] [ ]? (?P<month_2> \d{{1,2}} ) [月월] [ ]? (?P<day_2> \d{{1,2}} ) [日일]
+      | (?P<day_3> \d{{1,2}} ) (?: st | nd | rd | th | er | [.ºª] )? [ -] (?: (?: of | de | den ) [ ] | d['’] )?
+            (?P<month_3> {_WORD} ) (?: \.?,?[ ] (?: del? [ ] )? | - ) (?P<year_3> \d{{4}} )
+            (?: [ ] [гр]\b\.? )?    # what follows a year in Russian and Ukrainian
+      | \b (?P<month_4> {_WORD} ) \.?[ ] (?P<day_4> \d{{1,2}} ) (?: st | nd | rd | th )? ,?[ ] (?P<year_4> \d{{4}} )
+      | (?P<year_5> \d{{4}} ) \.?[ ] (?P<month_5> {_WORD} ) \.?[ ] (?P<day_5> \d{{1,2}} ) \b
     )
     (?! [\d/-] | \.\d )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_PLACES = (1, 2, 3, 4, 5)
+"""Of the forms above in which the order of day, month and year is clear."""
 
 
 @dataclass(frozen=True)
@@ -110,21 +114,36 @@ class DateFormat:
 
 def written_dates(text: str, order: DateOrder = "YMD") -> Iterator[WrittenDate]:
     """The dates of a text, in order."""
-    return (_written(match, order) for match in _DATE.finditer(text))
+    composed = _composed(text)
+    begin = 0
+    while (match := _DATE.search(composed, begin)) is not None:
+        written = _written(match, order)
+        if written is not None:
+            yield written
+        # A word that is no month may stand before a date: "in 2024 on 3 May 2025".
+        begin = match.start() + 1 if written is None else match.end()
 
 
 def whole_date(text: str, order: DateOrder = "YMD") -> WrittenDate | None:
     """The date that a text is, with nothing else in it; None for any other text."""
-    match = _DATE.fullmatch(text)
+    match = _DATE.fullmatch(_composed(text).removesuffix("."))
     return None if match is None else _written(match, order)
 
 
-def _written(match: re.Match[str], order: DateOrder) -> WrittenDate:
+def _composed(text: str) -> str:
+    """In Unicode's composed form, with plain spaces."""
+    return text if text.isascii() else re.sub(r"[^\S\n]", " ", unicodedata.normalize("NFC", text))
+
+
+def _written(match: re.Match[str], order: DateOrder) -> WrittenDate | None:
+    """None where the word in the place of a month is none."""
     if match["first"]:
         return _of_numbers(match, order)
-    place = next(place for place in (1, 2, 3, 4) if match[f"year_{place}"])
-    month = match[f"month_{place}"].lower()
-    number = int(month) if month.isdecimal() else _MONTHS.index(month[:3]) + 1
+    place = next(place for place in _PLACES if match[f"year_{place}"])
+    month = match[f"month_{place}"]
+    number = int(month) if month.isdecimal() else month_number(month)
+    if number is None:
+        return None
     day = _date(int(match[f"year_{place}"]), number, int(match[f"day_{place}"]))
     return WrittenDate(day, frozenset(DATE_ORDERS))
 

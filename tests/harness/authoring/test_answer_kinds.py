@@ -96,6 +96,27 @@ def test_numbers_in_several_units_or_notations_are_told_and_stay_texts() -> None
         answer_kind([f"{number} {('kg', 'g')[place % 2]}" for place, number in enumerate(WHOLE)], "number")
 
 
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "says"),
+    [
+        (["biling"], "1 of 3 labels stands in one row only: row 101 has 'biling'; correct or remove"),
+        (["bilng", "hardwre"], "2 of 4 labels stand in one row each: row 101 has 'bilng', row 102 has 'hardwre'; correct"),
+        ([], None),
+    ],
+)  # fmt: skip
+def test_a_few_misspelt_labels_leave_labels_and_are_named(misspelt: list[str], says: str | None) -> None:
+    kind = answer_kind(["billing", "hardware"] * 50 + misspelt)
+    assert (kind.shape, kind.output) == ("choice", "choice")
+    assert [remark.startswith(says or "") for remark in kind.remarks] == [True] * bool(says)
+
+
+def test_texts_that_hardly_recur_are_no_labels() -> None:
+    assert answer_kind(["yes"] * 90 + [f"answer number {number}" for number in range(10)]).shape == "text"
+
+
 # Dates
 
 
@@ -109,6 +130,9 @@ def test_numbers_in_several_units_or_notations_are_told_and_stay_texts() -> None
          "all dates (day and month in the order MDY, which no target tells)", "written as MM/DD/YYYY"),
         ([f"{day} March 2024" for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
         ([f"2024-03-{day:02} 00:00:00" for day in range(1, 31)], "all dates: right however", "asked for, and"),
+        ([f"{day}. März 2024" for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
+        ([f"{day} août 2024" for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
+        ([f"{day} мая 2024 г." for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
     ],
 )  # fmt: skip
 def test_dates_are_recognised_in_any_order(targets: list[str], says: str, pattern: str) -> None:
