@@ -9,7 +9,7 @@ import datetime
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -33,10 +33,11 @@ MOST_KEPT = 50
 
 _NAME = re.compile(r"\d{4}-\d{2}-\d{2}-([0-9a-f]{12})\.json")
 
-Kind = Literal["tasks", "prices", "new", "gone", "rank", "score"]
+Kind = Literal["tasks", "prices", "new", "gone", "rank", "score", "advice"]
 
 NOUNS: dict[Kind, str] = {
     "score": "score beyond noise",
+    "advice": "advice no longer given",
     "tasks": "change of the tasks",
     "prices": "price",
     "new": "new row",
@@ -112,6 +113,9 @@ class Snapshot(Frozen):
     rows: tuple[SnapshotRow, ...]
     """In the order of the table."""
 
+    advice: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """By task that was analysed, what there was to change next, in sentences."""
+
 
 @dataclass(frozen=True)
 class StoredSnapshot:
@@ -124,7 +128,8 @@ class StoredSnapshot:
 
 def stored(table: Snapshot) -> StoredSnapshot:
     """A snapshot with its file, which is named by date and contents."""
-    text = json.dumps(table.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    written = table.model_dump(mode="json", exclude=None if table.advice else {"advice"})
+    text = json.dumps(written, indent=1, sort_keys=True, allow_nan=False) + "\n"
     content = text.encode()
     return StoredSnapshot(f"{table.date}-{_hash(content)}.json", content, table)
 
@@ -192,6 +197,13 @@ class History:
     def unit_of(self, table: Snapshot) -> Unit:
         """How the scores of a snapshot are written: in the unit of the board, as long as it has these tasks."""
         return self.unit if self.snapshots and table.tasks == self.snapshots[-1].table.tasks else POINTS
+
+    def advice_done(self, task: str) -> tuple[str, list[str]]:
+        """When the table before this one was, and what there was to change next on a task, and no more is."""
+        if len(self.snapshots) < 2 or task not in self.snapshots[-1].table.advice:
+            return "", []
+        before, now = (snapshot.table for snapshot in self.snapshots[-2:])
+        return str(before.date), advice_gone(before, now, task)
 
     @property
     def fresh(self) -> list[Change]:
@@ -276,7 +288,13 @@ def extended(former: History, now: Snapshot) -> History:
 
 
 def snapshot_of(
-    board: str, table: Table, ledger: CostLedger, prices: Prices, results: Iterable[Result]
+    board: str,
+    table: Table,
+    ledger: CostLedger,
+    prices: Prices,
+    results: Iterable[Result],
+    *,
+    advice: Mapping[str, tuple[str, ...]],
 ) -> Snapshot:
     """A snapshot of the current table."""
     return Snapshot(
@@ -287,6 +305,7 @@ def snapshot_of(
         prices=_named_prices(prices),
         tasks=table.weights,
         rows=tuple(_row(entry) for entry in ledger.entries),
+        advice=dict(advice),
     )
 
 
@@ -357,7 +376,25 @@ def changes(before: Snapshot, after: Snapshot, unit: Unit = POINTS) -> list[Chan
             for former, row in in_both
             if _apart(former, row)
         ]
+    differences += [
+        Change("advice", task, sentence, "nothing of the kind is found")
+        for task in after.advice
+        for sentence in advice_gone(before, after, task)
+    ]
     return sorted(differences, key=_told_at)
+
+
+def advice_gone(before: Snapshot, after: Snapshot, task: str) -> list[str]:
+    """What there was to change next on a task, and is not found in its present analysis any more.
+
+    Sentences that differ in their figures alone say the same, of more or fewer samples.
+    """
+    present = {_without_figures(sentence) for sentence in after.advice.get(task, ())}
+    return [sentence for sentence in before.advice.get(task, ()) if _without_figures(sentence) not in present]
+
+
+def _without_figures(sentence: str) -> str:
+    return re.sub(r"\d+(?:[.,]\d+)*", "#", sentence)
 
 
 def _told_at(change: Change) -> int:
@@ -398,6 +435,8 @@ def _counted(number: int, kind: Kind) -> str:
         return "other tasks"
     if kind == "gone":
         return f"{count_of(number, 'row')} gone"
+    if kind == "advice":
+        return f"{count_of(number, 'piece')} of advice no longer given"
     if kind == "score":
         return f"{count_of(number, 'score')} beyond noise"
     return count_of(number, NOUNS[kind])

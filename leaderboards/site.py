@@ -225,7 +225,11 @@ def _with_history(site: Site, out: Path, name: str, *, several: bool) -> Site:
         moved = read_history(other_folder)
         if moved.snapshots and moved.snapshots[-1].table.board == site.board.title:
             former = moved
-    now = snapshot_of(site.board.title, site.table, site.ledger, site.prices, site.results)
+    advice = {
+        task: tuple(finding.sentence for finding in analysis.record.findings)
+        for task, analysis in site.analyses.items()
+    }
+    now = snapshot_of(site.board.title, site.table, site.ledger, site.prices, site.results, advice=advice)
     return replace(site, history=replace(extended(former, now), unit=site.table.unit))
 
 

@@ -51,21 +51,30 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser.add_argument("--no-cache", action="store_true", help=text)
     add_publish_options(parser)
 
-    parser = add_verb("export", _export, "export a board's results, or a task's samples, for other programs")
+    text = "export a board's results, a task's samples, or tuned weights, for other programs"
+    parser = add_verb("export", _export, text)
     text = (
         "a format of a table, or of records per model; messages: a task's samples for a fine-tuning service"
     )
-    parser.add_argument("--format", required=True, choices=EXPORT_FORMATS, help=text)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--format", choices=EXPORT_FORMATS, help=text)
+    text = "tuned weights as a folder that transformers and vLLM load; adapters are merged into their base"
+    what.add_argument("--weights", metavar="RUN|CANDIDATE", help=text)
     add_results(parser)
     parser.add_argument("--board", metavar="FILE", help="a board file, or the name of a shipped board")
-    text = "a file, or a folder for records (default: by the format)"
+    text = "a file, or a folder for records or weights (default: by what is exported)"
     parser.add_argument("--out", type=Path, metavar="PATH", help=text)
     add_prices(parser)
-    parser.add_argument("--task", metavar="NAME", help="of messages: the task")
+    text = "of messages and weights: the task"
+    parser.add_argument("--task", metavar="NAME", help=text)
     text = "of messages: which samples (default: train)"
     parser.add_argument("--split", choices=SPLITS, help=text)
     text = "of messages: the wording (default: the task's first)"
     parser.add_argument("--template", metavar="NAME", help=text)
+    parser.add_argument("--adapter", action="store_true", help="of weights: leave an adapter as it is")
+    text = "of weights: where they are (default: work)"
+    parser.add_argument("--work", type=Path, metavar="DIR", help=text)
+    parser.add_argument("--json", action="store_true", help="of weights: for scripts")
     add_tasks_dir(parser)
 
     parser = add_verb("import", _import, "import results of lm-evaluation-harness")
@@ -146,9 +155,19 @@ def print_next_preview(site: Path) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
+    for_weights = options.adapter or options.work or options.json
+    for_messages = options.split or options.template
+    if options.weights is not None:
+        if for_messages or options.board or options.prices:
+            raise UserError("--board, --prices, --split and --template are not for --weights; leave them out")
+        from harness.cli.weights import export_weights
+
+        return export_weights(options)
+    if for_weights:
+        raise UserError("--adapter, --work and --json are for --weights RUN; leave them out")
     if options.format == "messages":
         return _export_messages(options)
-    if options.task or options.split or options.template:
+    if options.task or for_messages:
         raise UserError("--task, --split and --template are for --format messages; leave them out")
     from leaderboards.download.exports import export
 

@@ -12,6 +12,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from harness.errors import UserError
 from harness.sweep.model_files import ADAPTER
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+"""By the names that records have for them."""
+
 
 def load_model(
     base: str, revision: str | None, weights: Path | None, *, dtype: torch.dtype
@@ -34,6 +37,12 @@ def load_model(
     model = _load(str(weights), None, dtype)
     _check_architecture(model, base, revision, weights)
     return model
+
+
+def save_merged(base: str, revision: str | None, adapter: Path, folder: Path, *, dtype: str) -> None:
+    """Write an adapter, merged into its base, to a folder as a model of transformers, in the precision named
+    `dtype`. Raises `UserError` like `load_model`."""
+    load_model(base, revision, adapter, dtype=DTYPES.get(dtype, torch.float32)).save_pretrained(folder)
 
 
 def check_base(base: str, revision: str | None) -> int:

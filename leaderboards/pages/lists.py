@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from leaderboards.chart.learning import LearningCurve
 from leaderboards.gathered import Site, is_whole, scale_of
 from leaderboards.links import LISTS, method_href, model_href, task_href
+from leaderboards.pages.board_curve import board_curve
 from leaderboards.pages.method import methods_of
 from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, score_item
 from leaderboards.pages.parts.heads import METHOD_TITLES, model_names, rank_text, size_text, test_sample_count
@@ -21,6 +23,8 @@ class ListPage:
     title: str
     lede: str
     grid: Grid
+    curve: LearningCurve | None = None
+    """What more training samples bring on the whole board."""
 
 
 def list_pages(site: Site, _board: Site) -> Iterator[Page]:
@@ -108,6 +112,7 @@ def _methods(site: Site) -> ListPage | None:
         "Methods",
         f"{count_of(len(lines), 'method')}, each in its best row. Score: {scale_of(site.table)}.",
         Grid("Methods of the board", Column("Method"), columns, tuple(lines)),
+        board_curve(site),
     )
 
 

@@ -10,7 +10,7 @@ from harness.sweep.methods import METHODS
 from leaderboards.chart.forest import Forest, forest
 from leaderboards.chart.learning import LearningCurve, learning_curve
 from leaderboards.gathered import Site, scale_of
-from leaderboards.links import compare_href, method_href, model_href, task_href
+from leaderboards.links import method_href, model_href, task_href
 from leaderboards.pages.parts.cost_items import labels_item
 from leaderboards.pages.parts.costs import derived_grid, measured_grid
 from leaderboards.pages.parts.forgetting import forgetting_grid
@@ -27,7 +27,7 @@ from leaderboards.pages.parts.grid import (
 )
 from leaderboards.pages.parts.heads import (
     METHOD_TITLES,
-    compared_rows,
+    compared_with,
     rank_text,
     short_name,
     task_score_column,
@@ -247,27 +247,10 @@ def _board_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
         lines.append(
             GridRow(
                 _row_head(name, row),
-                (rank, score_item(row.score, unit=site.table.unit), Item(links=_side_by_side(site, row))),
+                (rank, score_item(row.score, unit=site.table.unit), Item(links=compared_with(site, row))),
             )
         )
     return Grid("Methods, overall", Column("Method"), columns, tuple(lines))
-
-
-def _side_by_side(site: Site, row: Row) -> tuple[tuple[str, str], ...]:
-    """Links that hold a row against its untuned arms and the leader, as far as all of them can be
-    compared."""
-    keys = {rival.key for rival in compared_rows(site)}
-    few_shot, zero_shot = (site.table.baseline(row, method) for method in reversed(UNTUNED))
-    rivals = (
-        ("few-shot", few_shot),
-        ("zero-shot", zero_shot),
-        ("the top row", next(iter(site.table.ranked), None)),
-    )
-    return tuple(
-        (title, compare_href(row, rival))
-        for title, rival in rivals
-        if rival and row.key != rival.key and {row.key, rival.key} <= keys
-    )
 
 
 def _run_item(site: Site, cell: Cell, result: Result | None) -> Item:

@@ -8,6 +8,25 @@ const newElement = (name, settings = {}, ...inside) => {
   return made;
 };
 
+// What a row opens to stands across the table, in a row of its own below it. By row: the one that is open.
+const opened = new Map();
+for (const more of document.querySelectorAll(".row-more")) {
+  const row = more.closest("tr");
+  const detail = more.querySelector(".row-detail");
+  more.addEventListener("toggle", () => {
+    if (more.open === opened.has(row)) return;
+    if (more.open) {
+      const across = newElement("td", { colSpan: row.cells.length }, detail);
+      opened.set(row, newElement("tr", { className: "opened" }, across));
+      row.after(opened.get(row));
+    } else {
+      more.append(detail);
+      opened.get(row).remove();
+      opened.delete(row);
+    }
+  });
+}
+
 // By table: { sort(name, ascending), onSort } for what keeps the order in the address.
 const sorters = new Map();
 
@@ -31,12 +50,12 @@ for (const table of document.querySelectorAll(".scroll table")) {
   const sorter = { onSort: null };
   const names = [];
   const sortBy = (column, ascending) => {
-    const rows = Array.from(body.rows, (row) => ({ row, key: keyOf(row, column) }));
+    const rows = Array.from(body.querySelectorAll("tr:not(.opened)"), (row) => ({ row, key: keyOf(row, column) }));
     rows.sort((a, b) => {
       if (a.key === null || b.key === null) return (a.key === null) - (b.key === null);
       return ascending ? compare(a.key, b.key) : compare(b.key, a.key);
     });
-    body.append(...rows.map((entry) => entry.row));
+    body.append(...rows.flatMap(({ row }) => (opened.has(row) ? [row, opened.get(row)] : [row])));
     table.classList.add("sorted"); // rules between tiers mean nothing in another order
     heads.forEach((head, index) => {
       if (names[index] !== undefined) {
@@ -94,7 +113,8 @@ for (const source of document.querySelectorAll("pre.copied")) {
   if (heads.length < 2) return;
 
   const KINDS = ["all", "tuned", "few-shot", "zero-shot"];
-  const rows = heads.map((head) => ({ line: head.parentNode, kind: head.dataset.kind, text: head.innerText.toLowerCase() }));
+  const nameOf = (head) => Array.from(head.querySelectorAll(".rank, .name, small"), (part) => part.innerText.trim()).join(" ");
+  const rows = heads.map((head) => ({ line: head.parentNode, kind: head.dataset.kind, text: nameOf(head).toLowerCase() }));
   const offered = KINDS.filter((kind) => kind === "all" || rows.some((row) => row.kind === kind));
   const apart = table.querySelector("tr.apart");
   const search = newElement("input", { type: "search", autocomplete: "off", spellcheck: false });
@@ -133,6 +153,7 @@ for (const source of document.querySelectorAll("pre.copied")) {
     for (const row of rows) {
       const fits = (wanted === "all" || row.kind === wanted) && words.every((word) => row.text.includes(word));
       row.line.hidden = !fits;
+      if (opened.has(row.line)) opened.get(row.line).hidden = !fits;
       shown += fits ? 1 : 0;
     }
     if (apart) apart.hidden = !rows.some((row) => row.line.parentNode === apart.parentNode && !row.line.hidden);
@@ -161,7 +182,7 @@ for (const source of document.querySelectorAll("pre.copied")) {
   };
   for (const head of comparable.length > 1 ? comparable : []) {
     const box = newElement("input", { type: "checkbox", autocomplete: "off" });
-    box.setAttribute("aria-label", `Compare ${head.innerText.trim().replace(/\s+/g, " ")}`);
+    box.setAttribute("aria-label", `Compare ${nameOf(head)}`);
     head.querySelector(".candidate").prepend(newElement("label", { className: "tick" }, box));
     box.addEventListener("change", () => { tick(head, box.checked); remember(); });
   }

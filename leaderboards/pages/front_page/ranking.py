@@ -13,6 +13,7 @@ from leaderboards.links import row_slug
 from leaderboards.money.ledger import Entry
 from leaderboards.pages.cost_page.figures import worth_item
 from leaderboards.pages.cost_page.sentences import scenario_text
+from leaderboards.pages.front_page.row_detail import row_detail
 from leaderboards.pages.parts.cost_items import labels_item, payback_item, serve_help, serve_item, train_item
 from leaderboards.pages.parts.forgetting import guard_column, guard_item
 from leaderboards.pages.parts.grid import (
@@ -34,6 +35,9 @@ from leaderboards.text import MISSING, Unit, count_of
 
 SHOWN_COLUMNS = 7
 """Columns that are shown at once; the others where a reader asks for them."""
+
+MOST_OPENED = 20
+"""Rows, from the first, that open in place; the pages of their models say the same of all."""
 
 GAINS: tuple[ColumnName, ...] = ("few_shot", "zero_shot")
 
@@ -76,12 +80,13 @@ def ranking_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     compared = {row.key for row in compared_rows(site)}
     lines = []
     former_tier = entries[0].row.tier if entries else None
-    for entry in entries:
+    for place, entry in enumerate(entries):
         row = entry.row
         head = candidate_head(site, row, frontier=entry.frontier)._replace(
             row=row_slug(row) if row.key in compared else "",
             kind=_kind(site, row),
             divided=row.score is not None and row.tier != former_tier,
+            more=row_detail(site, row) if place < MOST_OPENED else None,
         )
         lines.append(GridRow(head, items_of(columns, entry), aside=row.score is None))
         former_tier = row.tier

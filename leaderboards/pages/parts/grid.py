@@ -122,6 +122,16 @@ class FilledColumn(Generic[SubjectT]):
     """What stands in the row of a subject."""
 
 
+class RowDetail(NamedTuple):
+    """What a row opens to."""
+
+    facts: tuple[tuple[str, Item], ...]
+    """Terms, each with words or links."""
+
+    command: str
+    """Made this row's first run."""
+
+
 class Head(NamedTuple):
     """The head of a row: a candidate, or whatever the row is about."""
 
@@ -147,6 +157,9 @@ class Head(NamedTuple):
 
     divided: bool = False
     """Whether a rule stands above it: a tier begins."""
+
+    more: RowDetail | None = None
+    """What the row opens to; None where it opens to nothing."""
 
 
 class GridRow(NamedTuple):
@@ -221,7 +234,7 @@ def slim(grid: Grid) -> Grid:
 
     def bare(line: GridRow) -> GridRow:
         items = tuple(item._replace(bar=None) if item.bar else item for item in line.items)
-        return line._replace(head=line.head._replace(method=None), items=items)
+        return line._replace(head=line.head._replace(method=None, more=None), items=items)
 
     return replace(grid, lines=tuple(map(bare, grid.lines)), lean=True)
 

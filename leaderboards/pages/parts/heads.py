@@ -4,8 +4,9 @@ from harness.records.result import Result
 from harness.records.scores import TaskCard
 from harness.sweep.methods import METHOD_TABLE, Method
 from leaderboards.gathered import Site, range_of
-from leaderboards.links import model_href, run_href
+from leaderboards.links import compare_href, model_href, run_href
 from leaderboards.pages.parts.grid import Column, Head
+from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.tables import Row
 from leaderboards.text import MISSING, method_name, quantity
 
@@ -26,6 +27,23 @@ def compared_rows(site: Site) -> tuple[Row, ...]:
     """The rows that the compare page knows, in the order of the ranking; none where there are no two."""
     rows = site.table.rows[:MOST_COMPARED]
     return rows if len(rows) > 1 else ()
+
+
+def compared_with(site: Site, row: Row) -> tuple[tuple[str, str], ...]:
+    """Links that hold a row against its untuned arms and the leader, as far as all of them can be
+    compared."""
+    keys = {rival.key for rival in compared_rows(site)}
+    few_shot, zero_shot = (site.table.baseline(row, method) for method in reversed(UNTUNED))
+    rivals = (
+        ("few-shot", few_shot),
+        ("zero-shot", zero_shot),
+        ("the top row", next(iter(site.table.ranked), None)),
+    )
+    return tuple(
+        (title, compare_href(row, rival))
+        for title, rival in rivals
+        if rival and row.key != rival.key and {row.key, rival.key} <= keys
+    )
 
 
 def run_head(result: Result) -> Head:

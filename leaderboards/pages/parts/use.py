@@ -20,6 +20,11 @@ from leaderboards.text import candidate_label, method_name
 MERGED = "merged"
 """The folder that a merged adapter is saved to."""
 
+TUNED, BASE = "tuned", "base"
+"""What vLLM is told to call an adapter, and a base whose path is long."""
+
+PROMPT = "Your prompt"
+
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What vLLM's `--max-lora-rank` may be."""
 
@@ -66,7 +71,8 @@ def run_box(result: Result) -> UseBox:
         weights_of(run),
         " ".join(_about(run)),
         (
-            *_loading(run),
+            *_loading(run, chat=result.generation.chat_template),
+            *_export(result),
             Snippet("Settings, as a sweep file has them", settings_toml(run)),
             Snippet("This run again", run_command(result.provenance.command, run)),
         ),
@@ -107,11 +113,63 @@ def _is_adapter(recipe: Recipe) -> bool:
     return tuning.adapters_average if recipe.members else not tuning.all_weights
 
 
-def _loading(run: Run) -> list[Snippet]:
-    """How to load and serve the weights; nothing for an ensemble without weights of its own."""
+def _loading(run: Run, *, chat: bool) -> list[Snippet]:
+    """How to load, serve and ask the weights; nothing for an ensemble without weights of its own."""
     if run.members and run.recipe is None:
         return []
-    return [Snippet("transformers", "\n".join(_transformers(run))), Snippet("vLLM", _vllm(run))]
+    return [
+        Snippet("transformers", "\n".join(_transformers(run))),
+        Snippet("vLLM", _vllm(run)),
+        Snippet("Ask the server", _curl(run, chat=chat)),
+    ]
+
+
+def _export(result: Result) -> list[Snippet]:
+    """The command that writes tuned weights to a folder of their own."""
+    if result.run.recipe is None:
+        return []
+    folder = result.run.folder.as_posix()
+    command = ["gainboard", "export", "--weights", folder, *_folders_of(result.provenance.command)]
+    return [Snippet("Weights as a folder, checked and merged", shlex.join(command))]
+
+
+def _folders_of(command: str) -> list[str]:
+    """The options of a sweep's command that say where its results and weights lie."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return []
+    options = []
+    for place, word in enumerate(words):
+        if word in ("--results", "--work"):
+            options += words[place : place + 2]
+        elif word.startswith(("--results=", "--work=")):
+            options.append(word)
+    return options
+
+
+def _curl(run: Run, *, chat: bool) -> str:
+    """A request to the server that `_vllm` starts."""
+    body: dict[str, Any] = {"model": _served_name(run), "temperature": 0}
+    body |= {"messages": [{"role": "user", "content": PROMPT}]} if chat else {"prompt": PROMPT}
+    arguments = run.candidate.chat_template_kwargs
+    if chat and arguments:
+        body["chat_template_kwargs"] = arguments
+    path = "chat/completions" if chat else "completions"
+    return (
+        f"curl http://localhost:8000/v1/{path} -H 'Content-Type: application/json' \\\n"
+        f"  -d {shlex.quote(json.dumps(body, ensure_ascii=False))}"
+    )
+
+
+def _served_name(run: Run) -> str:
+    """What the server that `_vllm` starts calls the weights."""
+    candidate, recipe = run.candidate, run.recipe
+    if recipe is None:
+        return BASE if candidate.model.startswith(PREFIX) else candidate.model
+    if not _is_adapter(recipe):
+        return weights_of(run)
+    return MERGED if _has_to_be_merged(candidate, recipe) else TUNED
 
 
 def _transformers(run: Run) -> list[str]:
@@ -185,9 +243,9 @@ def _vllm(run: Run) -> str:
         return f"vllm serve {MERGED}  # as saved above: vLLM cannot serve this adapter beside its base"
     served = f"vllm serve {_served_base(candidate)}"
     if recipe is None:
-        return served
+        return f"{served} --served-model-name {BASE}" if candidate.model.startswith(PREFIX) else served
     rank = next((rank for rank in LORA_RANKS if rank >= _rank(run)), LORA_RANKS[-1])
-    adapter = shlex.quote(f"tuned={weights_of(run)}")
+    adapter = shlex.quote(f"{TUNED}={weights_of(run)}")
     return f"{served} --enable-lora --max-lora-rank {rank} --lora-modules {adapter}"
 
 
@@ -223,10 +281,12 @@ def settings_toml(run: Run) -> str:
     lines += [f"{name} = {_toml(written[name])}" for name in sorted(LATER_FIELDS & written.keys())]
     if run.training is None:
         return "\n".join(lines)
-    return "\n".join([*lines, "", "[candidates.training]", *_settings(run.training.as_declared)])
+    return "\n".join([*lines, "", "[candidates.training]", *changed_settings(run.training)])
 
 
-def _settings(training: Training) -> list[str]:
+def changed_settings(made_with: Training) -> list[str]:
+    """The settings of a training that are not the defaults, and its learning rate, as a sweep file has them."""
+    training = made_with.as_declared
     defaults = Training()
     values = training.model_dump(mode="json")
     return [

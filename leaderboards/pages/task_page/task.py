@@ -95,6 +95,12 @@ class TaskPage:
     advice: tuple[LinkedFinding, ...]
     """What to change next, by that analysis."""
 
+    done_since: str
+    """The day of the table before, where there was more to change."""
+
+    done: tuple[str, ...]
+    """What there was to change then, and is not found any more."""
+
     questions: tuple[tuple[str, str], ...]
     """What else that analysis answers, each with where it does."""
 
@@ -114,6 +120,7 @@ def task_page(site: Site, arms: Arms) -> TaskPage:
     cells = [row.cells[name] for row in rows]
     best = rows[:MOST_ROWS]
     analysis = site.analyses.get(name)
+    done_since, done = site.history.advice_done(name)
     facts = _facts(site, name, cells)
     linked = card.reference if card.reference and re.fullmatch(r"https?://\S+", card.reference) else ""
     return TaskPage(
@@ -137,6 +144,8 @@ def task_page(site: Site, arms: Arms) -> TaskPage:
         samples_href(name),
         why_href(name) if analysis else "",
         advice_of(analysis.record) if analysis else (),
+        done_since,
+        tuple(done),
         questions_of(analysis.record) if analysis else (),
         find_mistakes(arms),
         f"For the {MOST_ROWS} best rows." if len(rows) > MOST_ROWS else "",

@@ -100,7 +100,7 @@ def _curves(site: Site, task: str, rows: Sequence[Row]) -> list[tuple[Row, dict[
     return curves[:MOST_CURVES]
 
 
-def _end_label(row: Row, rows: Sequence[Row]) -> str:
+def end_label(row: Row, rows: Sequence[Row]) -> str:
     """A candidate beside the end of its line: by its method, where all are of one model."""
     if len({other.name for other in rows}) == 1:
         return short_name(row.method_name)
@@ -117,13 +117,13 @@ def _learning(site: Site, task: str, rows: Sequence[Row], unit: Unit) -> Learnin
     curves = [
         (
             row.method,
-            _end_label(row, drawn),
+            end_label(row, drawn),
             {budget: cell.estimate for budget, cell in cells.items() if cell.estimate},
         )
         for row, cells in trained
     ]
     levels = [
-        (row.method, _end_label(row, drawn), estimate)
+        (row.method, end_label(row, drawn), estimate)
         for row in best.values()
         if (estimate := row.cells[task].estimate)
     ]
@@ -136,7 +136,7 @@ def _losses(site: Site, task: str, rows: Sequence[Row]) -> LearningCurve | None:
     curves = []
     for row, cells in trained:
         measured = _measured(cells)
-        curves.append(LossByBudget(row.method, _end_label(row, drawn), measured, _predicted(measured)))
+        curves.append(LossByBudget(row.method, end_label(row, drawn), measured, _predicted(measured)))
     return loss_chart(curves)
 
 

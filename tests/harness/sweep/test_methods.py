@@ -1,13 +1,19 @@
 """Every method and ensemble in one small sweep of a real toy, as a user runs it."""
 
 import json
+import os
+import shlex
+import shutil
 from pathlib import Path
+from typing import Any
 
+import pandas
 import pytest
 from commands import gainboard
 
 from harness.records.result import Result
 from harness.records.store import read_record
+from leaderboards.pages.parts.use import run_box
 
 pytest.importorskip("trl", reason="needs the train extra")
 
@@ -132,6 +138,56 @@ def test_the_card_beside_weights_tells_their_scores_and_gains(place: Path) -> No
         metric = result.task.primary_metric
         assert f"| {result.run.task} | {metric} | {result.metrics[metric].value:.4g} |" in card
         assert f"| {result.run.task} | {metric} | zero_shot |" in card
+
+
+@pytest.mark.parametrize("method", ["lora", "stages", "soup"])
+def test_what_the_pages_say_of_tuned_weights_loads_what_was_scored(
+    place: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    result = next(result for result in of(place, method) if result.run.task == "date_normalise")
+    said = {snippet.title: snippet.text for snippet in run_box(result).snippets}
+    loaded: dict[str, Any] = {}
+    exec(said["transformers"], loaded)
+    _, *export = shlex.split(said["Weights as a folder, checked and merged"])
+    finished = gainboard(place, *export, "--out", f"exported/{method}", "--json")
+    assert finished.returncode == 0, finished.stderr
+    told = json.loads(finished.stdout)
+    assert (told["form"], told["merged"], told["base"]) == ("model", True, "gainboard/toy-qwen3")
+    exported = loaded["AutoModelForCausalLM"].from_pretrained(told["folder"], dtype="auto")
+    predictions = pandas.read_parquet(place / "results" / result.run.folder / "predictions.parquet").head(3)
+    for model in (loaded["model"], exported):
+        for row in predictions.itertuples():
+            assert greedy(model, loaded["tokenizer"], row.prompt).startswith(row.completion)
+
+
+def greedy(model: Any, tokenizer: Any, prompt: str) -> str:
+    """What a model writes after a prompt."""
+    tokens = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
+    answer = model.generate(**tokens, do_sample=False, max_new_tokens=24)
+    return str(tokenizer.decode(answer[0, tokens["input_ids"].shape[1] :], skip_special_tokens=True))
+
+
+def test_weights_that_were_changed_are_not_exported(place: Path) -> None:
+    result = next(result for result in of(place, "lora") if result.run.task == "ticket_routing")
+    assert result.run.recipe is not None
+    work = place / "spoilt"
+    shutil.copytree(place / "work/trained" / result.run.recipe.key, work / "trained" / result.run.recipe.key)
+    name = result.run.folder.as_posix()
+    adapter = ("export", "--weights", name, "--work", "spoilt", "--adapter", "--out", "adapter")
+    finished = gainboard(place, *adapter)
+    assert finished.returncode == 0 and "an adapter of gainboard/toy-qwen3" in finished.stdout
+    assert (place / "adapter/adapter_model.safetensors").is_file()
+    again = gainboard(place, *adapter)
+    assert again.returncode == 2 and "adapter is there already" in again.stderr
+    with (work / "trained" / result.run.recipe.key / "weights" / "adapter_model.safetensors").open(
+        "r+b"
+    ) as file:
+        file.seek(-4, os.SEEK_END)
+        file.write(b"\x01\x02\x03\x04")
+    spoilt = gainboard(place, *adapter[:-1], "spoilt-copy")
+    assert spoilt.returncode == 2 and "its files are not those that the training wrote" in spoilt.stderr
+    assert not (place / "spoilt-copy").exists()
 
 
 def test_events_tell_a_program_what_happened(place: Path) -> None:

@@ -204,6 +204,35 @@ def test_order_filter_columns_and_ticks_survive_a_way_to_another_page_and_back(p
     assert page.locator("#ranking-table .tick input:checked").count() == 1
 
 
+def test_a_row_opens_across_the_table_by_keys_and_goes_with_its_row(page: Any, site: Path) -> None:
+    page.goto(address(site, "index.html"))
+    first = page.locator("#ranking-table .row-more summary").first
+    first.focus()
+    page.keyboard.press("Enter")
+    across = page.locator("#ranking-table tr.opened")
+    assert across.locator("dt", has_text="Weights").is_visible()
+    assert across.evaluate("(row) => row.previousElementSibling.contains(document.activeElement)")
+    page.locator("#ranking-table th .sort", has_text="Score").click()
+    page.locator("#ranking-table th .sort", has_text="Score").click()
+    assert across.evaluate("(row) => row === row.parentNode.lastElementChild")  # its row is now the last
+    page.get_by_label("Search").fill("nothing is called this")
+    assert not across.is_visible()
+    page.get_by_label("Search").fill("")
+    first = page.locator("#ranking-table .row-more[open] summary")
+    first.focus()
+    page.keyboard.press("Enter")
+    assert across.count() == 0
+    assert page.locator("#ranking-table .row-more .row-detail").count() == 5
+
+
+def test_a_row_opens_without_a_script(browser: Any, site: Path) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(address(site, "index.html"))
+    page.locator("#ranking-table .row-more summary").first.click()
+    assert page.locator("#ranking-table .row-more[open] dt", has_text="Weights").is_visible()
+    page.context.close()
+
+
 def test_a_search_without_a_match_has_a_way_out(page: Any, site: Path) -> None:
     page.goto(address(site, "index.html"))
     page.get_by_label("Search").fill("nothing is called this")

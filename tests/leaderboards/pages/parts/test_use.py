@@ -1,7 +1,9 @@
 """What the pages say of how to use a candidate is right for its method, and can be copied."""
 
+import json
 import shlex
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,43 @@ def test_an_adapter_is_put_on_its_base_and_served_beside_it(tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("method", "model", "served"),
+    [
+        ("lora", "Qwen/Qwen2.5-0.5B-Instruct", "tuned"),
+        ("dora", "Qwen/Qwen2.5-0.5B-Instruct", "merged"),
+        ("few_shot", "Qwen/Qwen2.5-0.5B-Instruct", "Qwen/Qwen2.5-0.5B-Instruct"),
+        ("zero_shot", "gainboard/toy-qwen3", "base"),
+    ],
+)
+def test_the_server_is_asked_by_the_name_that_it_was_told(
+    tmp_path: Path, method: Method, model: str, served: str
+) -> None:
+    said = snippets(tmp_path, run_of(method, model, None))
+    assert served in said["vLLM"]
+    command, address, *_, data = shlex.split(said["Ask the server"])
+    body = json.loads(data)
+    assert (command, body["model"]) == ("curl", served)
+    assert address.endswith("/v1/chat/completions" if "messages" in body else "/v1/completions")
+
+
+def test_tuned_weights_are_exported_by_a_command_that_finds_them(tmp_path: Path) -> None:
+    result = write_result(tmp_path, run_of("lora"), CARD, [1.0, 0.0])
+    for command, more in (
+        (
+            "gainboard run s.toml --results 'my results' --limit 5 --work=w",
+            ["--results", "my results", "--work=w"],
+        ),
+        ("gainboard run 's", []),
+    ):
+        provenance = replace(result.provenance, command=command)
+        box = run_box(result.model_copy(update={"provenance": provenance}))
+        export = {snippet.title: snippet.text for snippet in box.snippets}[
+            "Weights as a folder, checked and merged"
+        ]
+        assert shlex.split(export)[3:] == [result.run.folder.as_posix(), *more]
+
+
 def test_what_vllm_cannot_serve_beside_a_base_is_merged_first(tmp_path: Path) -> None:
     for run in (run_of("dora"), run_of("lora", "models/small-q8.gguf", None)):
         said = snippets(tmp_path, run)
@@ -86,7 +125,7 @@ def test_a_toy_is_found_where_its_package_lies(tmp_path: Path) -> None:
     exec(next(line for line in lines if "toy_folder" in line and "import" in line), names)
     assert (names["toy_folder"]("toy-qwen3") / "config.json").is_file()
     assert 'AutoModelForCausalLM.from_pretrained(toy_folder("toy-qwen3")' in said["transformers"]
-    serve, folder = said["vLLM"].split('"$(')[0], said["vLLM"].split('"$(')[1].removesuffix(')"')
+    serve, folder = said["vLLM"].split('"$(')[0], said["vLLM"].split('"$(')[1].rpartition(')"')[0]
     assert serve == "vllm serve " and shlex.split(folder)[:2] == ["python", "-c"]
 
 
@@ -159,6 +198,11 @@ def test_the_verdict_the_model_and_the_run_say_how_to_use_what_is_advised(tmp_pa
         text = Text(site / page).text
         assert f"Weights: {weights}" in text
         assert "Other tasks: rivers ." in text
+    opened = (
+        Text(site / "index.html").text.partition("Details of small, LoRA r16")[2].partition("Details of")[0]
+    )
+    assert f"Weights {weights}." in opened and "This run again gainboard run" in opened
+    assert "over few-shot. Seeds: 0 1" in opened and "Compare with few-shot zero-shot" in opened
     result = write_result(tmp_path / "other", make_run("small", "lora", cards[0], 2), cards[0], [1.0])
     own = Text(site / run_href(result)).text
     assert f"Weights: {weights_of(result.run)}" in own and "Other tasks:" not in own

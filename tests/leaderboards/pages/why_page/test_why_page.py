@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,32 @@ def test_a_damaged_analysis_is_named_and_not_shown(tmp_path: Path) -> None:
     site = publish(results, tmp_path / "site").index.parent
     assert not (site / "why").exists()
     assert "`gainboard analyse` makes it again" in Text(site / "problems.html").text
+
+
+def test_advice_that_is_no_longer_found_is_told_of_with_a_link_to_what_changed(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "results", tmp_path / "results")
+    shutil.copytree(folder / "site", tmp_path / "site")
+    path = next((tmp_path / "results").glob(f"small/lora/day-counts-v1/n-500/{ANALYSIS}"))
+    analysis = json.loads(path.read_text(encoding="utf-8"))
+    done, *kept = [finding["sentence"] for finding in analysis["findings"]]
+    assert kept
+    # What is left is found of other numbers of samples.
+    analysis["findings"] = [
+        {**finding, "sentence": re.sub(r"\d", "7", finding["sentence"])}
+        for finding in analysis["findings"][1:]
+    ]
+    path.write_text(json.dumps(analysis), encoding="utf-8")
+    published = publish(tmp_path / "results", tmp_path / "site")
+    page = tmp_path / "site" / "tasks" / "day-counts.html"
+    assert f"“{done}”. What has changed" in Text(page).text and "No longer found since 20" in Text(page).text
+    assert page.read_text(encoding="utf-8").partition("No longer found")[2].count("“") == 1
+    assert "../history.html" in [attributes.get("href") for _, attributes in Text(page).tags]
+    assert f"day-counts: {done} → nothing of the kind is found" in published.changed
+    assert f"was {done}" in Text(tmp_path / "site" / "history.html").text
+    again = publish(tmp_path / "results", tmp_path / "site")
+    assert not again.changed and "No longer found" in Text(page).text
 
 
 def test_publishing_again_gives_the_same_bytes(folder: Path, tmp_path: Path, triage: Path) -> None:
