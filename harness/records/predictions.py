@@ -235,19 +235,23 @@ def read_predictions(results: Path, run: Run, columns: list[str] | None = None) 
     return frame
 
 
-def read_prediction_table(results: Path, run: Run, columns: list[str] | None = None) -> "pyarrow.Table":
-    """A finished run's predictions as an Arrow table, which is made several times faster than a frame."""
+def read_prediction_table(
+    results: Path, run: Run, columns: list[str] | None = None, *, if_any: Sequence[str] = ()
+) -> "pyarrow.Table":
+    """A finished run's predictions as an Arrow table, which is made several times faster than a frame.
+
+    `if_any`: columns that are read besides `columns` where they are there.
+    """
     import pyarrow
 
-    with open_parquet(results / run.folder / PREDICTIONS, columns, inside=results) as file:
+    wanted = columns if columns is None else [*columns, *if_any]
+    with open_parquet(results / run.folder / PREDICTIONS, wanted, inside=results) as file:
         stored = file.schema_arrow.names
-        later = [
-            name for name in LATER_COLUMNS if name not in stored and (columns is None or name in columns)
-        ]
+        later = [name for name in LATER_COLUMNS if name not in stored and (wanted is None or name in wanted)]
         missing = [name for name in columns or () if name not in stored and name not in later]
         if missing:
             raise KeyError(f"there is no column '{missing[0]}'")
-        table = file.read(columns=columns and [name for name in columns if name in stored], use_threads=False)
+        table = file.read(columns=wanted and [name for name in wanted if name in stored], use_threads=False)
     for name in later:
         value = LATER_COLUMNS[name]
         rows = table.num_rows

@@ -81,10 +81,13 @@ class Prompting(Frozen):
     def _without_the_usual(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = serialize(self)
         for name in LATER_FIELDS & written.keys():
-            if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
+            if getattr(self, name) == _USUAL[name]:
                 del written[name]
         return written
 
 
 LATER_FIELDS = {"chat_template_kwargs", "thought_marks", "max_thought_tokens"}
 """Those that are written only where they are not as usual."""
+
+# Made once: pydantic inspects a factory's signature each time that it is called.
+_USUAL = {name: Prompting.model_fields[name].get_default(call_default_factory=True) for name in LATER_FIELDS}

@@ -1,6 +1,6 @@
 """Single predictions, as far as a page shows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,18 +72,38 @@ class Excerpt:
     """Which ones these are."""
 
 
-def load_predictions(folder: Path, result: Result, template: str) -> list[ShownPrediction]:
+SHOWN = (
+    "sample_id",
+    "template",
+    "draw",
+    "truncated",
+    "prompt",
+    "target",
+    "answer",
+    "completion",
+    "thought",
+    "error",
+)
+"""The columns that pages show, besides the score."""
+
+ANSWERED = ("sample_id", "template", "draw", "answer", "completion", "thought", "error")
+"""Those of them that differ from arm to arm."""
+
+
+def load_predictions(
+    folder: Path, result: Result, template: str, columns: Sequence[str] = SHOWN
+) -> list[ShownPrediction]:
     """Every prediction of a run in one wording; none when the file cannot be read, which the table has said
     already.
 
-    `folder`: the results.
+    `folder`: the results. `columns`: what of `SHOWN` is read; all else is empty.
     """
 
     def choose(table: pyarrow.Table) -> NDArray[np.int64]:
         codes, templates = _templates(table)
         return np.flatnonzero(codes == (templates.index(template) if template in templates else -1))
 
-    return _load(folder, result, choose)[0]
+    return _load(folder, result, choose, columns)[0]
 
 
 def load_first(folder: Path, result: Result) -> dict[str, ShownPrediction]:
@@ -135,39 +155,23 @@ def _card(result: Result) -> MetricCard:
 
 
 def _load(
-    folder: Path, result: Result, choose: Callable[[pyarrow.Table], NDArray[np.int64]]
+    folder: Path,
+    result: Result,
+    choose: Callable[[pyarrow.Table], NDArray[np.int64]],
+    columns: Sequence[str] = SHOWN,
 ) -> tuple[list[ShownPrediction], int]:
     """A run's predictions in the chosen rows, and how many there are; none when the file cannot be read."""
-    column = f"score_{result.task.primary_metric}"
+    rows = _RowReader(result)
     try:
-        table = read_prediction_table(folder, result.run)
-        total = table.num_rows
-        chosen = _rows(
-            table.select([name for name in (*SHOWN, column) if name in table.column_names]), choose(table)
-        )
-        words: dict[str, str] = {}
+        table = read_prediction_table(folder, result.run, [], if_any=(*columns, rows.column))
         samples: list[ShownPrediction] = []
         # As Python's objects a row takes many times its bytes: never all at once.
-        for batch in chosen.to_batches(max_chunksize=ROWS_AT_ONCE):
-            samples += [_sample(record, column, _card(result), words) for record in batch.to_pylist()]
-        return samples, total
+        for batch in _rows(table, choose(table)).to_batches(max_chunksize=ROWS_AT_ONCE):
+            samples += map(rows.sample, batch.to_pylist())
+        return samples, table.num_rows
     except UNREADABLE:
         return [], 0
 
-
-SHOWN = (
-    "sample_id",
-    "template",
-    "draw",
-    "truncated",
-    "prompt",
-    "target",
-    "answer",
-    "completion",
-    "thought",
-    "error",
-)
-"""The columns that pages show, besides the score."""
 
 ROWS_AT_ONCE = 10_000
 
@@ -193,29 +197,45 @@ def _first_few(scores: list[Any]) -> NDArray[np.int64]:
     return np.array(sorted([*right_places, *other_places]), dtype=np.int64)
 
 
-def _sample(record: dict[Any, Any], column: str, card: MetricCard, words: dict[str, str]) -> ShownPrediction:
-    """`words`: one object for each of the texts that many samples share."""
-    answer, completion = _words(record.get("answer")), _words(record.get("completion"))
-    score = record.get(column)
-    score = None if score is None or score != score else float(score)
-    return ShownPrediction(
-        id=_words(record.get("sample_id")),
-        template=_once(words, _words(record.get("template"))),
-        draw=int(record.get("draw") or 0),
-        truncated=int(record.get("truncated") or 0),
-        prompt=_words(record.get("prompt")),
-        target=_once(words, _words(record.get("target"))),
-        answer=_once(words, answer),
-        completion="" if completion.strip() == answer.strip() else completion,
-        thought=_words(record.get("thought")),
-        score=None if score is None else card.scale.share(score),
-        score_text="" if score is None else _once(words, in_units(card, score)),
-        error=_words(record.get("error")),
-    )
+class _RowReader:
+    """Makes predictions of a run's rows: texts that many of them share are one object, and each score is
+    written once."""
 
+    def __init__(self, result: Result) -> None:
+        self.column = f"score_{result.task.primary_metric}"
+        self._card = _card(result)
+        self._scale = self._card.scale
+        self._words: dict[str, str] = {}
+        self._score_texts: dict[float | None, str] = {None: ""}
 
-def _once(words: dict[str, str], text: str) -> str:
-    return words.setdefault(text, text) if len(text) <= SHORT else text
+    def sample(self, record: dict[Any, Any]) -> ShownPrediction:
+        """The prediction of a row; columns that are not there are empty."""
+        answer, completion = _words(record.get("answer")), _words(record.get("completion"))
+        score = record.get(self.column)
+        score = None if score is None or score != score else float(score)
+        return ShownPrediction(
+            id=_words(record.get("sample_id")),
+            template=self._once(_words(record.get("template"))),
+            draw=int(record.get("draw") or 0),
+            truncated=int(record.get("truncated") or 0),
+            prompt=_words(record.get("prompt")),
+            target=self._once(_words(record.get("target"))),
+            answer=self._once(answer),
+            completion="" if completion.strip() == answer.strip() else completion,
+            thought=_words(record.get("thought")),
+            score=None if score is None else self._scale.share(score),
+            score_text=self._score_text(score),
+            error=_words(record.get("error")),
+        )
+
+    def _once(self, text: str) -> str:
+        return self._words.setdefault(text, text) if len(text) <= SHORT else text
+
+    def _score_text(self, score: float | None) -> str:
+        text = self._score_texts.get(score)
+        if text is None:
+            text = self._score_texts[score] = in_units(self._card, score)
+        return text
 
 
 SHORT = 40
@@ -224,10 +244,10 @@ SHORT = 40
 
 def _words(value: Any) -> str:
     """A field of a prediction as text; several accepted targets are joined."""
-    if value is None or value != value if isinstance(value, float | None) else False:
-        return ""
     if isinstance(value, str):
         return value
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
     return " | ".join(map(str, value)) if hasattr(value, "__iter__") else str(value)
 
 

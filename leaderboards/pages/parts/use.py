@@ -65,13 +65,13 @@ def row_box(site: Site, row: Row) -> UseBox:
 def run_box(result: Result) -> UseBox:
     """How to use the weights of a run, and how to make them again."""
     run = result.run
-    label = candidate_label(run.candidate.name, method_name(run))
+    label, weights = candidate_label(run.candidate.name, method_name(run)), weights_of(run)
     return UseBox(
         f"{label}, tuned on {run.task}" if run.recipe else label,
-        weights_of(run),
+        weights,
         " ".join(_about(run)),
         (
-            *_loading(run, chat=result.generation.chat_template),
+            *_loading(run, weights, chat=result.generation.chat_template),
             *_export(result),
             Snippet("Settings, as a sweep file has them", settings_toml(run)),
             Snippet("This run again", run_command(result.provenance.command, run)),
@@ -113,14 +113,14 @@ def _is_adapter(recipe: Recipe) -> bool:
     return tuning.adapters_average if recipe.members else not tuning.all_weights
 
 
-def _loading(run: Run, *, chat: bool) -> list[Snippet]:
+def _loading(run: Run, weights: str, *, chat: bool) -> list[Snippet]:
     """How to load, serve and ask the weights; nothing for an ensemble without weights of its own."""
     if run.members and run.recipe is None:
         return []
     return [
-        Snippet("transformers", "\n".join(_transformers(run))),
-        Snippet("vLLM", _vllm(run)),
-        Snippet("Ask the server", _curl(run, chat=chat)),
+        Snippet("transformers", "\n".join(_transformers(run, weights))),
+        Snippet("vLLM", _vllm(run, weights)),
+        Snippet("Ask the server", _curl(run, weights, chat=chat)),
     ]
 
 
@@ -148,9 +148,9 @@ def _folders_of(command: str) -> list[str]:
     return options
 
 
-def _curl(run: Run, *, chat: bool) -> str:
+def _curl(run: Run, weights: str, *, chat: bool) -> str:
     """A request to the server that `_vllm` starts."""
-    body: dict[str, Any] = {"model": _served_name(run), "temperature": 0}
+    body: dict[str, Any] = {"model": _served_name(run, weights), "temperature": 0}
     body |= {"messages": [{"role": "user", "content": PROMPT}]} if chat else {"prompt": PROMPT}
     arguments = run.candidate.chat_template_kwargs
     if chat and arguments:
@@ -162,24 +162,24 @@ def _curl(run: Run, *, chat: bool) -> str:
     )
 
 
-def _served_name(run: Run) -> str:
+def _served_name(run: Run, weights: str) -> str:
     """What the server that `_vllm` starts calls the weights."""
     candidate, recipe = run.candidate, run.recipe
     if recipe is None:
         return BASE if candidate.model.startswith(PREFIX) else candidate.model
     if not _is_adapter(recipe):
-        return weights_of(run)
+        return weights
     return MERGED if _has_to_be_merged(candidate, recipe) else TUNED
 
 
-def _transformers(run: Run) -> list[str]:
+def _transformers(run: Run, weights: str) -> list[str]:
     candidate, recipe = run.candidate, run.recipe
     imports = ["from transformers import AutoModelForCausalLM, AutoTokenizer"]
     if recipe is None or _is_adapter(recipe):
         where, imported = _base_arguments(candidate)
         imports = [*imported, *imports]
     else:
-        where = _quoted(weights_of(run))
+        where = _quoted(weights)
     load = f'AutoModelForCausalLM.from_pretrained({where}, dtype="auto")'
     if recipe is None or not _is_adapter(recipe):
         return [*imports, "", f"model = {load}", f"tokenizer = AutoTokenizer.from_pretrained({where})"]
@@ -188,8 +188,8 @@ def _transformers(run: Run) -> list[str]:
         *imports,
         "",
         f"base = {load}",
-        f"model = PeftModel.from_pretrained(base, {_quoted(weights_of(run))}).merge_and_unload()",
-        f"tokenizer = AutoTokenizer.from_pretrained({_quoted(weights_of(run))})",
+        f"model = PeftModel.from_pretrained(base, {_quoted(weights)}).merge_and_unload()",
+        f"tokenizer = AutoTokenizer.from_pretrained({_quoted(weights)})",
     ]
     if _has_to_be_merged(candidate, recipe):
         lines += [
@@ -235,17 +235,17 @@ def _is_gguf(candidate: Candidate) -> bool:
     return is_packaged or candidate.model.lower().endswith(".gguf")
 
 
-def _vllm(run: Run) -> str:
+def _vllm(run: Run, weights: str) -> str:
     candidate, recipe = run.candidate, run.recipe
     if recipe is not None and not _is_adapter(recipe):
-        return shlex.join(["vllm", "serve", weights_of(run)])
+        return shlex.join(["vllm", "serve", weights])
     if recipe is not None and _has_to_be_merged(candidate, recipe):
         return f"vllm serve {MERGED}  # as saved above: vLLM cannot serve this adapter beside its base"
     served = f"vllm serve {_served_base(candidate)}"
     if recipe is None:
         return f"{served} --served-model-name {BASE}" if candidate.model.startswith(PREFIX) else served
     rank = next((rank for rank in LORA_RANKS if rank >= _rank(run)), LORA_RANKS[-1])
-    adapter = shlex.quote(f"{TUNED}={weights_of(run)}")
+    adapter = shlex.quote(f"{TUNED}={weights}")
     return f"{served} --enable-lora --max-lora-rank {rank} --lora-modules {adapter}"
 
 
@@ -287,12 +287,11 @@ def settings_toml(run: Run) -> str:
 def changed_settings(made_with: Training) -> list[str]:
     """The settings of a training that are not the defaults, and its learning rate, as a sweep file has them."""
     training = made_with.as_declared
-    defaults = Training()
-    values = training.model_dump(mode="json")
+    defaults, values = Training().model_dump(mode="json"), training.model_dump(mode="json")
     return [
         f"{name} = {_toml(value)}"
         for name, value in values.items()
-        if value is not None and (name == "learning_rate" or value != defaults.model_dump(mode="json")[name])
+        if value is not None and (name == "learning_rate" or value != defaults[name])
     ]
 
 

@@ -15,6 +15,7 @@ from harness.visible import visible
 from leaderboards.gathered import Site
 from leaderboards.links import row_slug
 from leaderboards.pages.parts.heads import compared_rows
+from leaderboards.pages.parts.samples import ANSWERED
 from leaderboards.pages.parts.scripts import script_call
 from leaderboards.pages.parts.stamps import Stamp, answers_per_sample, stamp_of
 from leaderboards.pages.samples_page.arms import Answer, Arms, default_rows, headline_baseline, read_answers
@@ -151,7 +152,7 @@ class ArmAnswers:
 
     def text(self, results: Path) -> str:
         """A script of all answers, each cut so that the file is not too large."""
-        runs = [(result, read_answers(results, result)) for result in self.results]
+        runs = [(result, read_answers(results, result, ANSWERED)) for result in self.results]
         stamps: dict[Stamp, int] = {}
         every_run = {
             "scores": self.scores,

@@ -11,7 +11,7 @@ from harness.records.scores import TaskCard
 from harness.sweep.methods import METHODS, Method
 from leaderboards.gathered import Site, is_whole
 from leaderboards.pages.parts.heads import METHOD_TITLES
-from leaderboards.pages.parts.samples import ShownPrediction, load_predictions
+from leaderboards.pages.parts.samples import SHOWN, ShownPrediction, load_predictions
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.changes import GRADES, VERDICTS, SampleChange, change_of, mean_scores
 from leaderboards.rank.tables import Row
@@ -189,10 +189,10 @@ def _arm(site: Site, method: Method | None, row: Row | None, task: str, seed: in
     return Arm(method, title, row, result, answers, mean_scores(row.cells[task]), note)
 
 
-def read_answers(results: Path, result: Result) -> dict[str, Answer]:
+def read_answers(results: Path, result: Result, columns: Sequence[str] = SHOWN) -> dict[str, Answer]:
     """What a run answered to each sample in its first wording; nothing where its predictions cannot be
-    read. `results`: their folder."""
-    return _by_sample(load_predictions(results, result, result.run.templates[0]))
+    read. `results`: their folder; `columns`: as of `load_predictions`."""
+    return _by_sample(load_predictions(results, result, result.run.templates[0], columns))
 
 
 def _by_sample(predictions: Sequence[ShownPrediction]) -> dict[str, Answer]:

@@ -17,7 +17,7 @@ from synthetic import guarding, make_run, searched, task_card, write_failure, wr
 from harness import load_results
 from harness.errors import UserError
 from harness.plan.runs import is_done
-from harness.records.predictions import PREDICTIONS, read_predictions
+from harness.records.predictions import PREDICTIONS, read_prediction_table, read_predictions
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure, Result
 from harness.records.store import (
     atomic_write,
@@ -250,6 +250,10 @@ def test_predictions_without_clusters_read_as_samples_that_share_nothing(tmp_pat
     pandas.read_parquet(path).drop(columns="cluster", errors="ignore").to_parquet(path)
     assert list(read_predictions(tmp_path, run)["cluster"]) == ["", ""]
     assert list(read_predictions(tmp_path, run, ["sample_id", "cluster"]).columns) == ["sample_id", "cluster"]
+    read = read_prediction_table(tmp_path, run, ["draw"], if_any=["sample_id", "gone", "thought"])
+    assert sorted(read.column_names) == ["draw", "sample_id", "thought"]
+    with pytest.raises(KeyError, match="'gone'"):
+        read_prediction_table(tmp_path, run, ["gone"])
 
 
 SCHEMA_4 = TESTS / "data" / "schema_4"
