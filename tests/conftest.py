@@ -17,17 +17,18 @@ os.environ |= {
 }
 
 import atexit
+import gc
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fork_server import ForkServers
 from places import TESTS
-from session import SESSION, once
+from session import SESSION, WITHOUT_BYTECODE, once
 from showcase import CHROMIUM, Showcase, chromium, make_showcase
 from toy_models import write_rows
 from visits import Visit, Visited, visit
@@ -109,8 +110,20 @@ def pytest_configure() -> None:
         os.environ[PYTHON] = str(forks.python)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Nothing that is imported meanwhile goes away again, so no collection of garbage need look at it."""
+    gc.disable()
+    collected = yield
+    sys.dont_write_bytecode = WITHOUT_BYTECODE
+    gc.enable()
+    gc.freeze()
+    return collected
+
+
 def pytest_unconfigure() -> None:
     """End it."""
+    gc.unfreeze()
     if forks is not None:
         forks.close()
 

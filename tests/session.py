@@ -2,6 +2,7 @@
 those that run tests side by side, and those that tests start."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,11 @@ from filelock import FileLock
 
 SESSION = "GAINBOARD_TEST_SESSION"
 """The environment variable with the session's folder."""
+
+# What is collected is compiled once: processes that start later find it. What tests write themselves is not: they
+# change it within the second that bytecode is dated with.
+WITHOUT_BYTECODE, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+"""Whether this process was told to leave no bytecode, which holds once all tests are collected."""
 
 
 def once(name: str, make: Callable[[Path], object]) -> Path:

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -85,15 +85,17 @@ def module_paths() -> dict[str, Path]:
 MODULES = module_paths()
 
 
-def imported(path: Path, *, top_level: bool = False) -> Iterator[str]:
+@cache
+def imported(path: Path, *, top_level: bool = False) -> frozenset[str]:
     """Full dotted names of what a file imports, imports for type checkers included."""
+    names: set[str] = set()
     pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while pending:
         node = pending.pop()
         if top_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 and node.module is not None, (
                 f"{path}: imports within the packages are absolute"
@@ -102,9 +104,10 @@ def imported(path: Path, *, top_level: bool = False) -> Iterator[str]:
                 full = f"{node.module}.{alias.name}"
                 # `from leaderboards import site` imports a module, `from harness.task import Task` a name in
                 # one.
-                yield full if full in MODULES else node.module
-        else:
+                names.add(full if full in MODULES else node.module)
+        elif not isinstance(node, ast.expr):  # no import stands in an expression
             pending += ast.iter_child_nodes(node)
+    return frozenset(names)
 
 
 def graph() -> dict[str, set[str]]:

@@ -56,13 +56,13 @@ SWEEP = """
 name = "often-killed"
 tasks = ["ticket_routing"]
 seeds = [0, 1]
-n_train = 32
+n_train = 16
 
 [defaults.training]
-num_train_epochs = 4
-per_device_train_batch_size = 8
+num_train_epochs = 2
+per_device_train_batch_size = 4
 eval_steps = 0.25
-eval_samples = 16
+eval_samples = 4
 
 [defaults.lora]
 learning_rate = [1e-3, 5e-3]
