@@ -15,11 +15,11 @@ from typing import Any
 from harness.authoring.answer_shapes import AnswerKind, Shape, literal
 from harness.authoring.answers import PlaceOf, answer_kind, row_of
 from harness.authoring.examples import EXAMPLES
-from harness.authoring.given_tables import COPIED, files_by_split
+from harness.authoring.given_tables import COPIED, files_by_split, shares_of
 from harness.authoring.scaffold import NewTask, check_name, example_line
-from harness.authoring.task_source import CONSTANTS, source_of
+from harness.authoring.task_source import CONSTANTS, source_of, split_arguments, what_is_cut
 from harness.data.chat_records import chat_record
-from harness.data.chats import OF_EACH, Chats, Turns, cut_chats, read_chats
+from harness.data.chats import Chats, Turns, cut_chats, read_chats
 from harness.errors import UserError, naming_what_is_written
 from harness.plan.power import power_of
 from harness.plugins.registry import find_plugins, load_task
@@ -75,14 +75,9 @@ def new_chat_task(
         )
         for split, file in files.items()
     }
-    given: dict[str, Chats] = {split: read for split, read in chats.items() if split != "train"}
-    splits = cut_chats(
-        chats["train"],
-        options.turns,
-        dev=given.get("dev", OF_EACH),
-        test=given.get("test", OF_EACH),
-        where=str(source),
-    )
+    shares = shares_of(len(chats["train"].chats), given=chats)
+    parts: dict[str, float | Chats] = {**shares, **chats}
+    splits = cut_chats(chats["train"], options.turns, dev=parts["dev"], test=parts["test"], where=str(source))
     rows = [*splits.train, *splits.dev, *splits.test]
     kind = chat_answer_kind(
         [row["target"] for row in rows], shape, place_of=lambda index: f"conversation {rows[index]['id']}"
@@ -97,7 +92,7 @@ def new_chat_task(
             names = _rewrite(written, chats, options)
             # What was rewritten has neither faulty rows nor a choice of answers any more.
             options = dataclasses.replace(options, chosen=False, skip_faulty=False)
-        (written / "task.py").write_text(_task_source(name, names, kind, options), encoding="utf-8")
+        (written / "task.py").write_text(_task_source(name, names, shares, kind, options), encoding="utf-8")
         task = load_task(name, find_plugins([folder], entry_points=False))
         lines = (example_line(task, index, row) for index, row in enumerate(splits.test[:3]))
         examples = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
@@ -186,16 +181,20 @@ def _decision(chats: Sequence[Chats], splits: Splits, kind: AnswerKind, turns: T
     return "\n".join([summary, *(f"  {note}" for read in chats for note in read.notes)])
 
 
-def _task_source(name: str, files: Mapping[str, str], kind: AnswerKind, options: ChatOptions) -> str:
-    """`files`: names of the files beside `task.py` by split."""
+def _task_source(
+    name: str,
+    files: Mapping[str, str],
+    shares: Mapping[str, float],
+    kind: AnswerKind,
+    options: ChatOptions,
+) -> str:
+    """`files`: names of the files beside `task.py` by split; `shares`: what is cut for the others."""
     sample = ["row"]
     if kind.read_by:
         sample.append(f'target={kind.read_by}(row["target"])')  # in the form that answers are put into
     if kind.output == "choice":
         sample.append("choices=CHOICES")
-    own = "".join(f", {split}={CONSTANTS[split]}" for split in files if split != "train")
-    cut = " and ".join(split for split in ("dev", "test") if split not in files)
-    cut_from = f"A tenth of the conversations of DATA each for {cut}, the same ones every time."
+    arguments = ", ".join(["DATA", *split_arguments(files, shares)])
     return source_of(
         name,
         kind,
@@ -207,8 +206,8 @@ def _task_source(name: str, files: Mapping[str, str], kind: AnswerKind, options:
             'marker="",',
         ],
         load=[
-            f'"""{cut_from if cut else "A file for each split."}"""',
-            f"return chat_splits(DATA{own}{options.written})",
+            f'"""{what_is_cut(shares, parts="conversations", given="file")}"""',
+            f"return chat_splits({arguments}{options.written})",
         ],
         to_sample=[f"return chat_sample({', '.join(sample)})"],
     )

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -34,6 +34,17 @@ EXAMPLE_ROWS = (
     ("My plate was dirty.", "bad"),
     ("The dessert alone is worth the trip.", "good"),
 )
+
+
+def shares_of(count: int, *, given: Container[str]) -> dict[str, float]:
+    """What is cut from so many rows or conversations for dev and test, unless they are given by tables of their own.
+
+    Test gets what it takes to show a gap of 5 points, from a tenth up to 40 %, and dev a tenth.
+    """
+    wanted = samples_for(WANTED_GAP)
+    assert wanted is not None, "without seeds there is a number"
+    needed = round(min(LARGEST_TEST_SHARE, max(LEAST_SHARE, wanted / count)), 2)
+    return {name: share for name, share in (("dev", LEAST_SHARE), ("test", needed)) if name not in given}
 
 
 @dataclass(frozen=True)
@@ -78,18 +89,8 @@ class GivenTables:
 
     @property
     def shares(self) -> dict[str, float]:
-        """What is cut from the training table for the splits that have none of their own.
-
-        Test gets what it takes to show a gap of 5 points, from a tenth up to 40 % of the rows, and dev a
-        tenth.
-        """
-        rows = len(self.tables["train"].rows)
-        wanted = samples_for(WANTED_GAP)
-        assert wanted is not None, "without seeds there is a number"
-        needed = round(min(LARGEST_TEST_SHARE, max(LEAST_SHARE, wanted / rows)), 2)
-        return {
-            name: share for name, share in (("dev", LEAST_SHARE), ("test", needed)) if name not in self.tables
-        }
+        """What is cut from the training table for the splits that have none of their own."""
+        return shares_of(len(self.tables["train"].rows), given=self.tables)
 
     def targets(self, column: str) -> list[str]:
         """The cells of a column in all tables; of rows without it, which `cut` refuses, empty ones."""

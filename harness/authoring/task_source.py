@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.authoring.answer_shapes import AnswerKind, literal
-from harness.authoring.given_tables import Columns
+from harness.authoring.given_tables import LEAST_SHARE, Columns
 
 NAMES = frozenset(
     {
@@ -52,7 +52,7 @@ def task_source(
             "},",
         ],
         load=[
-            f'"""{_what_is_cut(shares)}"""',
+            f'"""{what_is_cut(shares, parts="rows", given="table")}"""',
             f"return table_splits(DATA, {', '.join(_cut(files, shares, columns, kind))})",
         ],
         to_sample=[
@@ -146,18 +146,24 @@ def _cut(
     arguments = [f"input_column={inputs}", f"target_column={literal(columns.target)}"]
     if columns.group is not None:
         arguments.append(f"group={literal(columns.group)}")
-    arguments += [f"{split}={share}" for split, share in shares.items() if share != 0.1]
-    arguments += [f"{split}={CONSTANTS[split]}" for split in files if split != "train"]
+    arguments += split_arguments(files, shares)
     if kind.empty_target is not None:
         arguments.append(f"empty_target={literal(kind.empty_target)}")
     return arguments
 
 
-def _what_is_cut(shares: Mapping[str, float]) -> str:
+def what_is_cut(shares: Mapping[str, float], *, parts: str, given: str) -> str:
+    """The sentence on `load`. `parts`: what is cut, `rows`; `given`: what there is for each split where nothing is."""
     if not shares:
-        return "A table for each split."
-    parts = " and ".join(f"{100 * share:.0f} % for {split}" for split, share in shares.items())
-    return f"Cut {parts} from the rows of DATA, the same ones every time."
+        return f"A {given} for each split."
+    listing = " and ".join(f"{100 * share:.0f} % for {split}" for split, share in shares.items())
+    return f"Cut {listing} from the {parts} of DATA, the same ones every time."
+
+
+def split_arguments(files: Mapping[str, str], shares: Mapping[str, float]) -> list[str]:
+    """Where dev and test come from: shares other than a tenth, and files by split."""
+    cut = [f"{split}={share}" for split, share in shares.items() if share != LEAST_SHARE]
+    return cut + [f"{split}={CONSTANTS[split]}" for split in files if split != "train"]
 
 
 def _tuple(texts: Sequence[str]) -> str:

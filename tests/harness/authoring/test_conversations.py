@@ -74,7 +74,10 @@ def test_calls_are_judged_by_name_and_arguments(tmp_path: Path) -> None:
     task, dataset, decision = made(tmp_path, written(tmp_path, rows))
     assert task.metrics == ("tool_call_match", "tool_call_f1")
     assert "40 of 40 targets call functions" in decision
-    assert (len(dataset.train), len(dataset.dev), len(dataset.test)) == (32, 4, 4)
+    assert (len(dataset.train), len(dataset.dev), len(dataset.test)) == (20, 4, 16)
+    source = (tmp_path / "tasks" / "chat" / "task.py").read_text()
+    assert '"""Cut 10 % for dev and 40 % for test from the conversations of DATA, the same' in source
+    assert "return chat_splits(DATA, test=0.4)" in source
 
 
 def test_every_turn_may_be_a_sample_and_a_conversation_stays_in_one_split(tmp_path: Path) -> None:
@@ -103,7 +106,8 @@ def test_labels_are_chosen_and_texts_written(tmp_path: Path) -> None:
     task, dataset, _ = made(tmp_path / "a", written(tmp_path / "a", labelled))
     assert (task.output, dataset.test[0].choices) == ("choice", ("billing", "login"))
     (tmp_path / "b").mkdir()
-    texts = [row(number, f"We look at the ticket with number {number} today.") for number in range(60)]
+    verbs = ("look", "ask", "call", "wait", "write", "read", "send", "open")
+    texts = [row(number, " ".join(f"{verb}{number}" for verb in verbs)) for number in range(60)]
     task, _, _ = made(tmp_path / "b", written(tmp_path / "b", texts))
     assert (task.output, task.primary_metric) == ("generate", "rougeL")
     (tmp_path / "c").mkdir()
