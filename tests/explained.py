@@ -15,6 +15,7 @@ from harness.analysis.boundary.margins import WeighedSample
 from harness.analysis.boundary.reread import Changed, RereadArm, weighed_sample
 from harness.analysis.choose import arms_among, chosen_arms
 from harness.records.analysis import ANALYSIS, PassRecord
+from harness.records.analysis_file import write_analysis
 from harness.records.attention import (
     Agreement,
     ArmLook,
@@ -24,7 +25,7 @@ from harness.records.attention import (
     TintedSample,
     TokenLook,
 )
-from harness.records.store import read_results, write_record
+from harness.records.store import read_results
 from harness.sweep.methods import Method
 
 TEAMS = ("billing", "sales", "repairs", "delivery", "account", "a team with a long name")
@@ -54,7 +55,7 @@ def write_explained(results: Path, *, samples: int = 240) -> None:
                 "attention": _looks(generator),
                 "attention_passes": (LOOK_COST,),
             }
-            write_record(results / arm.folder / ANALYSIS, record.model_copy(update=read_anew))
+            write_analysis(results / arm.folder / ANALYSIS, record.model_copy(update=read_anew))
 
 
 def _weighed(comparison: ArmComparison) -> list[tuple[str, tuple[WeighedSample, ...]]]:

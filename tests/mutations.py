@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
+from mutated_analyses import AnalysisBench, analysis_outcome
 from pyarrow import parquet
 from specimens import MISSING, SCORES, Place, Specimen, changed, make_specimens, parts
 from synthetic import (
@@ -358,6 +359,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=9000)
+    parser.add_argument("--analyses", type=int, default=1000, help="changes of analyses, twice")
     parser.add_argument("--batch", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -380,6 +382,12 @@ def main() -> None:
         }.items():
             print(f"{count:,} changed {what}: {len(faults)} tracebacks")
             print("\n".join(f"{mutation}\n    {error}" for mutation, error in faults.items()))
+        analyses = AnalysisBench(Path(folder))
+        for sealed in (True, False):
+            of_analyses = analysis_outcome(
+                analyses, HURTFUL, count=options.analyses, seed=options.seed, sealed=sealed
+            )
+            print(f"{'sealed' if sealed else 'older'} analyses: {of_analyses}")
     print(
         f"{len(chosen):,} of {len(listed):,} mutations: {outcome.named:,} named, {outcome.accepted:,} accepted, "
         f"{len(outcome.faults):,} tracebacks, {len(outcome.altered):,} altered a score without a word"

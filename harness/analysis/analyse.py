@@ -38,9 +38,10 @@ from harness.records.analysis import (
     PassRecord,
     digests_of,
 )
+from harness.records.analysis_file import has_its_table, read_analysis, write_analysis
 from harness.records.attention import AttentionRecord
 from harness.records.result import Result
-from harness.records.store import atomic_write, read_record, write_record
+from harness.records.store import atomic_write
 from harness.statistics import score
 from harness.task.analysis import Analysis
 
@@ -99,7 +100,8 @@ def analyse_arm(
         record = record.model_copy(update={name: getattr(former, name) for name in kept})
         unread = ""
     _write_samples(path.with_name(ANALYSED_SAMPLES), comparison, record)
-    write_record(path, record)  # last, so that its existence means that both files are of this analysis
+    # Last, so that its existence means that both files are of this analysis.
+    record = write_analysis(path, record)
     return Analysed(arm, record, made_now=True, unread=unread)
 
 
@@ -197,14 +199,15 @@ def _arm(comparison: ArmComparison, arm: ArmAnswers) -> AnalysedArm:
 
 
 def _former(path: Path) -> AnalysisRecord | None:
-    """What an earlier analysis wrote; None where there is none, or where it is damaged or of another
+    """What an earlier analysis wrote; None where there is none, or where it is damaged, changed or of another
     version."""
     if not path.is_file():
         return None
     try:
-        return read_record(path, AnalysisRecord)
+        record = read_analysis(path, inside=path.parent)
     except UserError:
         return None
+    return record if has_its_table(path, record, inside=path.parent) else None
 
 
 def _holds(former: str, now: str) -> bool:
@@ -229,7 +232,7 @@ def _digest(source: TaskSource) -> str:
 def _code() -> str:
     """Changes with this room's code."""
     digest = hashlib.sha256(str(ANALYSIS_VERSION).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

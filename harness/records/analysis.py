@@ -573,6 +573,12 @@ class AnalysisRecord(Frozen):
     findings: tuple[AnalysisFinding, ...] = ()
     """What to change next: only what is more than chance."""
 
+    table: str = ""
+    """The SHA-256 of the table of samples that lies beside it; empty in a record from before it was bound."""
+
+    seal: str = ""
+    """A digest of all else in the record; empty in one from before it was sealed. See `analysis_file`."""
+
     def arm(self, name: str) -> AnalysedArm:
         """The arm of a name."""
         return next(arm for arm in self.arms if arm.name == name)

@@ -77,11 +77,21 @@ def tenth(value: float) -> float:
     return math.floor(10 * value + 0.5) / 10
 
 
+def round_step(span: float, *, most: int, least: float) -> float:
+    """The smallest step that goes into a span at most so often, of `least` and 2, 5, 10, 20 … times as much."""
+    step = least
+    for factor in itertools.cycle((2, 2.5, 2)):
+        if span / step <= most:
+            break
+        step *= factor
+    return step
+
+
 def nice_range(low: float, high: float) -> tuple[float, float, float]:
     """Ends and step of an axis of scores that holds both, and goes below zero for nothing but what is below
     zero."""
     span = max(high - low, 0.04)
-    step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if span / step <= 6)
+    step = round_step(span, most=6, least=0.01)
     # A mark may stand a little outside, rather than an empty step be drawn for it.
     bottom, top = step * math.floor(low / step + 0.1), step * math.ceil(high / step - 0.1)
     if bottom < top:

@@ -13,6 +13,9 @@ from leaderboards.text import POINTS, Unit, letters_wide, with_interval
 FOREST_STEP = 0.25
 """Between two ticks of a forest chart of scores."""
 
+MOST_STEPS = 16
+"""Of a metric without bounds; beyond them a step is twice as long."""
+
 
 @dataclass(frozen=True)
 class ForestLine:
@@ -65,9 +68,14 @@ _SCORES, _GAINS = _Layout(334, 30, 50, 36), _Layout(300, 26, 56, 40)
 def forest(rows: Sequence[tuple[Method, str, Estimate]], *, chance: float, unit: Unit = POINTS) -> Forest:
     """Draw the methods of one model on one task, on a scale from the worst to the best score that goes as far
     below as they do."""
-    first_tick = math.floor(min([0.0, *(score.low for _, _, score in rows)]) / FOREST_STEP)
-    last_tick = math.ceil(max([1.0, *(score.high for _, _, score in rows)]) / FOREST_STEP)
-    values = [FOREST_STEP * tick for tick in range(first_tick, last_tick + 1)]
+    low, high = (
+        min([0.0, *(score.low for _, _, score in rows)]),
+        max([1.0, *(score.high for _, _, score in rows)]),
+    )
+    step = FOREST_STEP
+    while (high - low) / step > MOST_STEPS:
+        step *= 2
+    values = [step * tick for tick in range(math.floor(low / step), math.ceil(high / step) + 1)]
     ends = values[0], values[-1]
     return _forest(rows, ends, values, _SCORES, level=chance or None, level_name="Chance", unit=unit)
 

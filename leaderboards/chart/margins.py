@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harness.records.analysis import ClassMargins, MarginsRecord
 from harness.sweep.methods import Method
-from leaderboards.chart.axes import LinearAxis
+from leaderboards.chart.axes import LinearAxis, round_step
 from leaderboards.chart.frame import LETTER, Tick
 from leaderboards.text import chart_label, letters_wide
 
@@ -76,9 +76,11 @@ def margin_chart(arms: Sequence[tuple[Method, str, MarginsRecord]], *, reach: fl
                 above = arm == len(arms) - 1
                 bars += _bars(found, record, axis, line, method, title, above=above)
         rows.append(MarginRow(line, name, tuple(bars), _note(arms[-1][2].classes[place])))
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 500) if 2 * edges[-1] / step <= MOST_TICKS)
+    step = round_step(2 * edges[-1], most=MOST_TICKS, least=1)
     last = int(edges[-1] // step)
-    ticks = tuple(Tick(axis.at(step * number), _tick(step * number)) for number in range(-last, last + 1))
+    ticks = tuple(
+        Tick(axis.at(step * number), _tick(round(step * number))) for number in range(-last, last + 1)
+    )
     return MarginChart(
         round(left + PLOT + RIGHT),
         HEAD + STEP * len(rows) + FOOT,

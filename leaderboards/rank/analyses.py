@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.records.analysis import ANALYSIS, AnalysisRecord, digests_of
+from harness.records.analysis_file import read_analysis
 from harness.records.result import Result
-from harness.records.store import read_record
 from leaderboards.rank.tables import Row, Table
 from leaderboards.text import without_folder
 
@@ -39,7 +39,7 @@ def _first(table: Table, task: str, folder: Path, notes: list[str]) -> RowAnalys
         if not os.path.lexists(path):
             continue
         try:
-            record = read_record(path, AnalysisRecord, inside=folder)
+            record = read_analysis(path, inside=folder)
         except UserError as error:
             notes.append(f"{without_folder(str(error), folder)}; `gainboard analyse` makes it again")
             continue

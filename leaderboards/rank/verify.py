@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.records.analysis import ANALYSIS, AnalysisRecord, digests_of
+from harness.records.analysis import ANALYSIS, digests_of
+from harness.records.analysis_file import has_its_table, read_analysis
 from harness.records.answer_table import ROW_COLUMNS, AnswerTable, mean_of_complete
 from harness.records.binding import wrong_mean
 from harness.records.predictions import UNREADABLE, read_prediction_table
 from harness.records.result import Result
-from harness.records.store import find_files, read_record, read_runs
+from harness.records.store import find_files, read_runs
 from leaderboards.rank.fit import fitting
 from leaderboards.rank.scores import RunScores, Unfit, read_scores, reason_of
 from leaderboards.text import count_of, without_folder
@@ -139,11 +140,13 @@ def _faults_of_analyses(results: Iterable[Result], folder: Path) -> Iterator[str
     for place in find_files(folder, ANALYSIS).folders[ANALYSIS]:
         path = folder.joinpath(*place, ANALYSIS)
         try:
-            record = read_record(path, AnalysisRecord, inside=folder)
+            record = read_analysis(path, inside=folder)
         except UserError as error:
             yield without_folder(str(error), folder)
             continue
         judged = [results_by_folder[name] for name in record.made_of if name in results_by_folder]
+        name = path.relative_to(folder).as_posix()
+        if not has_its_table(path, record, inside=folder):
+            yield f"{name}: the table of samples beside it has changed; `gainboard analyse` makes both again"
         if digests_of(folder, judged) != record.made_of:
-            name = path.relative_to(folder).as_posix()
             yield f"{name}: it was made of other predictions; `gainboard analyse` makes it again"

@@ -16,10 +16,12 @@ from synthetic import RATES, rewrite, write_sweep
 
 from harness.analysis.analyse import analyse_arm
 from harness.analysis.choose import arms_among, chosen_arms
-from harness.records.analysis import ANALYSIS
+from harness.records.analysis import ANALYSED_SAMPLES, ANALYSIS, AnalysisRecord
+from harness.records.analysis_file import write_analysis
 from harness.records.predictions import PREDICTIONS
 from harness.records.store import read_results
 from leaderboards import publish
+from leaderboards.rank.verify import verify
 
 
 def make(folder: Path) -> None:
@@ -212,9 +214,13 @@ def test_a_task_without_an_analysis_says_nothing_of_one(tmp_path: Path) -> None:
 def analysed_sweep(tmp_path: Path) -> Path:
     results = tmp_path / "results"
     write_sweep(results, RATES, n=40)
+    analyse_loras(results)
+    return results
+
+
+def analyse_loras(results: Path) -> None:
     for arm in chosen_arms(arms_among(read_results(results)), ["*/lora"], results):
         analyse_arm(results, arm)
-    return results
 
 
 def test_where_nothing_is_more_than_chance_the_page_says_so(tmp_path: Path) -> None:
@@ -254,7 +260,7 @@ def test_advice_that_is_no_longer_found_is_told_of_with_a_link_to_what_changed(
         {**finding, "sentence": re.sub(r"\d", "7", finding["sentence"])}
         for finding in analysis["findings"][1:]
     ]
-    path.write_text(json.dumps(analysis), encoding="utf-8")
+    write_analysis(path, AnalysisRecord.model_validate_json(json.dumps(analysis)))
     published = publish(tmp_path / "results", tmp_path / "site")
     page = tmp_path / "site" / "tasks" / "day-counts.html"
     assert f"“{done}”. What has changed" in Text(page).text and "No longer found since 20" in Text(page).text
@@ -264,6 +270,40 @@ def test_advice_that_is_no_longer_found_is_told_of_with_a_link_to_what_changed(
     assert f"was {done}" in Text(tmp_path / "site" / "history.html").text
     again = publish(tmp_path / "results", tmp_path / "site")
     assert not again.changed and "No longer found" in Text(page).text
+
+
+def test_an_edited_analysis_is_named_and_not_shown_and_is_made_again(tmp_path: Path) -> None:
+    results = analysed_sweep(tmp_path)
+    path = next(results.glob(f"**/{ANALYSIS}"))
+    written = path.read_bytes()
+    record = json.loads(written)
+    record["arms"][0]["score"]["value"] += 0.01
+    path.write_text(json.dumps(record), encoding="utf-8")
+    site = publish(results, tmp_path / "site").index.parent
+    assert not (site / "why").exists()
+    assert f"{ANALYSIS} has changed since it was written" in Text(site / "problems.html").text
+    assert any("has changed since it was written" in fault for fault in verify(results).faults)
+    analyse_loras(results)
+    assert path.read_bytes() == written
+
+
+def test_a_table_of_samples_that_was_edited_is_found_out_and_made_again(tmp_path: Path) -> None:
+    results = analysed_sweep(tmp_path)
+    table = next(results.glob(f"**/{ANALYSED_SAMPLES}"))
+    written = table.read_bytes()
+    pandas.read_parquet(table).assign(target="Spain").to_parquet(table)
+    assert any("the table of samples beside it has changed" in fault for fault in verify(results).faults)
+    analyse_loras(results)
+    assert table.read_bytes() == written
+
+
+def test_an_analysis_from_before_they_were_sealed_is_shown(tmp_path: Path) -> None:
+    results = analysed_sweep(tmp_path)
+    path = next(results.glob(f"**/{ANALYSIS}"))
+    record = json.loads(path.read_text(encoding="utf-8"))
+    del record["seal"], record["table"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert list((publish(results, tmp_path / "site").index.parent / "why").iterdir())
 
 
 def test_publishing_again_gives_the_same_bytes(folder: Path, tmp_path: Path, triage: Path) -> None:
