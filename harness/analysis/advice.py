@@ -8,6 +8,7 @@ from itertools import chain
 import numpy as np
 from scipy import special
 
+from harness.analysis.amounts import POINTS, Amounts
 from harness.analysis.errors.slices import FoundSlice
 from harness.analysis.prompt_parts import INSTRUCTION, SYSTEM
 from harness.records.analysis import (
@@ -96,6 +97,9 @@ class Parts:
     tuned: bool = True
     """Whether the judged arm was trained."""
 
+    amounts: Amounts = POINTS
+    """How scores are written."""
+
 
 def findings_of(parts: Parts) -> tuple[AnalysisFinding, ...]:
     """What to change next.
@@ -116,12 +120,12 @@ def findings_of(parts: Parts) -> tuple[AnalysisFinding, ...]:
     significant = {name for name, p in corrected.items() if p < SIGNIFICANT}
     findings: list[AnalysisFinding] = []
     if "labels" in significant and parts.labels is not None:
-        findings += _of_labels(parts.labels, doubted, parts.agreement)
+        findings += _of_labels(parts.labels, doubted, parts.agreement, parts.amounts)
     findings += _of_kinds(parts.kinds)
     if "slices" in significant:
-        findings += _of_slices(parts.slices, tuned=parts.tuned)
+        findings += _of_slices(parts.slices, parts.amounts, tuned=parts.tuned)
     if "wordings" in significant:
-        findings += _of_wordings(parts.wordings, tuned=parts.tuned)
+        findings += _of_wordings(parts.wordings, parts.amounts, tuned=parts.tuned)
     if "confusion" in significant and parts.confusion is not None:
         findings += _of_confusion(parts.confusion)
     if "calibration" in significant and parts.calibration is not None:
@@ -183,7 +187,7 @@ def _labels_p(labels: LabelErrors, doubted: Sequence[SuspectRecord]) -> float:
 
 
 def _of_labels(
-    labels: LabelErrors, doubted: Sequence[SuspectRecord], agreement: float
+    labels: LabelErrors, doubted: Sequence[SuspectRecord], agreement: float, amounts: Amounts
 ) -> Iterator[AnalysisFinding]:
     sides = [suspect.untuned for suspect in doubted]
     # A mistake that the fine-tunes share is one that the untuned arm, which has learnt no label, need not
@@ -196,8 +200,8 @@ def _of_labels(
     effect = (
         ""
         if judged is None
-        else f"; with every suspected label corrected the score would be {_points(judged.corrected)}, not "
-        f"{_points(judged.now)}"
+        else f"; with every suspected label corrected the {amounts.metric} would be "
+        f"{amounts.score(judged.corrected)}, not {amounts.score(judged.now)}"
     )
     yield AnalysisFinding(
         evidence="labels",
@@ -240,7 +244,7 @@ def _is_much(count: int, kinds: ErrorKinds) -> bool:
     return score(values, binary=True).low > MUCH
 
 
-def _of_slices(slices: Sequence[FoundSlice], *, tuned: bool) -> Iterator[AnalysisFinding]:
+def _of_slices(slices: Sequence[FoundSlice], amounts: Amounts, *, tuned: bool) -> Iterator[AnalysisFinding]:
     """The clearest slices that do worse than the rest, each of mostly other samples."""
     named: list[FoundSlice] = []
     for found_slice in slices:
@@ -259,7 +263,8 @@ def _of_slices(slices: Sequence[FoundSlice], *, tuned: bool) -> Iterator[Analysi
         if not (worse or less) or any(_overlap(found_slice, before) > OVERLAP for before in named):
             continue
         named.append(found_slice)
-        yield AnalysisFinding(evidence="slices", sentence=_slice_sentence(record, worse=worse, tuned=tuned))
+        sentence = _slice_sentence(record, amounts, worse=worse, tuned=tuned)
+        yield AnalysisFinding(evidence="slices", sentence=sentence)
         if len(named) == MOST_SLICES:
             return
 
@@ -272,18 +277,18 @@ def _overlap(found_slice: FoundSlice, before: FoundSlice) -> float:
     return len(found_slice.places & before.places) / min(len(found_slice.places), len(before.places))
 
 
-def _slice_sentence(record: SliceRecord, *, worse: bool, tuned: bool) -> str:
+def _slice_sentence(record: SliceRecord, amounts: Amounts, *, worse: bool, tuned: bool) -> str:
     place = f"{place_of(record)} ({_count(record.n, 'sample', 'samples')})"
     remedy = "train on more such samples" if tuned else "show such samples as demonstrations, or tune on some"
     gained, rest = record.gain, record.gain_rest
     if worse:
-        behind = _points(record.rest - record.score.value)
+        behind = amounts.behind(record.rest - record.score.value)
         lost = ", and it is worse than without" if gained is not None and gained.high < 0 else ""
-        return f"{place} the score is {behind} points below the rest{lost}: {remedy}"
+        return f"{place} {behind}{lost}: {remedy}"
     assert gained is not None and rest is not None, "less is gained there than elsewhere"
     if gained.high < 0:
-        return f"{place} {_points(-gained.value)} points are lost: {remedy}"
-    return f"{place} the gain is {_points(rest - gained.value)} points smaller than elsewhere: {remedy}"
+        return f"{place} {amounts.difference(-gained.value)} are lost: {remedy}"
+    return f"{place} the gain is {amounts.difference(rest - gained.value)} smaller than elsewhere: {remedy}"
 
 
 _PLACES = {
@@ -309,14 +314,16 @@ def place_of(record: SliceRecord) -> str:
     return f"Where {feature.partition(' ')[2]} is {part}"
 
 
-def _of_wordings(wordings: Sequence[WordingRecord], *, tuned: bool) -> Iterator[AnalysisFinding]:
+def _of_wordings(
+    wordings: Sequence[WordingRecord], amounts: Amounts, *, tuned: bool
+) -> Iterator[AnalysisFinding]:
     worst = min(wordings, key=lambda wording: wording.difference.value)
     if worst.p < SIGNIFICANT and worst.difference.value < 0:
-        cost = _points(-worst.difference.value)
+        cost = amounts.difference(-worst.difference.value)
         remedy = "drop it, or train on all wordings (train_templates)" if tuned else "drop it"
         yield AnalysisFinding(
             evidence="wordings",
-            sentence=f"The wording '{worst.template}' costs {cost} points against the others: {remedy}",
+            sentence=f"The wording '{worst.template}' costs {cost} against the others: {remedy}",
         )
 
 
@@ -366,10 +373,6 @@ def _of_boundary(boundary: BoundaryRecord, arm: str, *, tuned: bool) -> Iterator
         evidence="boundary",
         sentence=f"Another wording changes {_percent(rate.share.value)} of the answers{beside}: {remedy}",
     )
-
-
-def _points(score_value: float) -> str:
-    return f"{100 * score_value:.1f}"
 
 
 def _percent(share: float) -> str:

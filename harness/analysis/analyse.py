@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.analysis.advice import Parts, findings_of
+from harness.analysis.amounts import Amounts
 from harness.analysis.arms import ArmAnswers, ArmComparison, compare
 from harness.analysis.attention import look_at
 from harness.analysis.boundary.boundary import boundary_of, reread
@@ -163,6 +164,7 @@ def analysis_of(
         arm=judged.name,
         attention=looked[0],
         tuned=bool(judged.results[0].trainings),
+        amounts=Amounts.of(comparison.card),
     )
     return AnalysisRecord(
         made_of=dict(made_of),

@@ -116,13 +116,16 @@ def _json_record(analysed: "Analysed") -> dict[str, Any]:
 
 
 def _print(analysed: "Analysed") -> None:
+    from harness.analysis.amounts import Amounts
+
     record = analysed.record
+    amounts = Amounts.of(analysed.arm.results[0].task)
     judged = record.arm(record.judged)
     against = ""
     if record.reference is not None:
-        reference = record.arm(record.reference)
-        against = f", {record.reference} {100 * reference.score.value:.1f}"
-    say(f"{analysed.arm.label}: {100 * judged.score.value:.1f}{against}, on {record.samples:,} samples")
+        against = f", {record.reference} {amounts.score(record.arm(record.reference).score.value)}"
+    score = amounts.score(judged.score.value)
+    say(f"{analysed.arm.label}: {score}{against}, on {record.samples:,} samples")
     for sentence in _sentences(analysed):
         say(f"  {sentence}")
     for table in record.more:

@@ -291,6 +291,9 @@ def _row_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     return Grid("The two rows", Column("Row"), columns, tuple(lines), total)
 
 
+OF_CORPUS = "Of corpus metrics, those whose part moved by more than the whole score."
+
+
 def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
     metric_help = f"The task’s own metric, {range_of(*site.table.tasks.values())}."
     scores = (Column("First", metric_help, narrow=False), Column("Second", metric_help, narrow=False))
@@ -302,12 +305,12 @@ def _task_grid(site: Site, first: Row, second: Row, pair: Pair) -> Grid:
         Column(
             "Fixed",
             "Samples that the second gets wrong and the first right; "
-            "for graded metrics, those it scores higher.",
+            f"for graded metrics, those it scores higher. {OF_CORPUS}",
         ),
         Column(
             "Broken",
             "Samples that the second gets right and the first wrong; "
-            "for graded metrics, those it scores lower.",
+            f"for graded metrics, those it scores lower. {OF_CORPUS}",
         ),
         Column("p of flips", "Exact McNemar test of fixed against broken.", narrow=False),
     )

@@ -131,6 +131,11 @@ class Cell:
         return self.results[0].task
 
     @property
+    def sample_means(self) -> tuple[list[str], FloatArray]:
+        """Its samples, and the mean score of each over seeds and templates."""
+        return list(self.scores.ids), self.scores.values.mean(axis=(0, 1))
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds that finished."""
         return self.scores.seeds

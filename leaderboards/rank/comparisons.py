@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from harness.records.scores import TaskCard
 from harness.statistics import FloatArray, holm_by_column
-from leaderboards.rank.cells import Cell
+from leaderboards.rank.changes import margins
 from leaderboards.rank.flips import flips
 from leaderboards.rank.standings import Standing
 from leaderboards.rank.tables import Row
@@ -59,7 +59,9 @@ def compare_rows(
     """By task, the comparison of every row with every other."""
     by_task, p_values = {}, []
     for task, card in cards.items():
-        flipped = flips(_means(rows, task), binary=card.binary)
+        means = _means(rows, task)
+        is_part = card.metrics[card.primary_metric].corpus
+        flipped = flips(means, binary=card.binary, margins=margins(means) if is_part else None)
         stderr, p = _of_rows(rows, standings[task], "stderr", "p")
         # Where a difference has no standard error, or none to speak of because it is the same on every
         # sample, the t test says nothing; its flips do.
@@ -99,14 +101,9 @@ def _means(rows: Sequence[Row], task: str) -> FloatArray:
     row_means: list[tuple[int, list[int], FloatArray]] = []
     for place, row in enumerate(rows):
         if task in row.cells:
-            ids, means = sample_means(row.cells[task])
+            ids, means = row.cells[task].sample_means
             row_means.append((place, [columns.setdefault(sample, len(columns)) for sample in ids], means))
     table = np.full((len(rows), len(columns)), np.nan)
     for place, wanted, means in row_means:
         table[place, wanted] = means
     return table
-
-
-def sample_means(cell: Cell) -> tuple[list[str], FloatArray]:
-    """A cell's samples, and the mean score of each over seeds and templates."""
-    return list(cell.scores.ids), cell.scores.values.mean(axis=(0, 1))

@@ -29,12 +29,12 @@ class Flips:
     """Exact McNemar test of each pair."""
 
 
-def flips(scores: ArrayLike, *, binary: bool) -> Flips:
+def flips(scores: ArrayLike, *, binary: bool, margins: NDArray[np.float64] | None = None) -> Flips:
     """Compare the scores of R candidates on n samples (R × n) with each other; NaN where a sample was not
     scored.
 
     `binary`: scores are shares of right answers, and the majority's verdicts are compared; otherwise the
-    scores are.
+    scores are. `margins`: how far scores of each pair may be apart and count as the same (R × R).
     """
     table = np.asarray(scores, dtype=np.float64)
     if binary:
@@ -44,6 +44,9 @@ def flips(scores: ArrayLike, *, binary: bool) -> Flips:
         )  # NaN is neither
         fixed = np.rint(right @ wrong.T).astype(np.int64)
     else:
-        fixed = np.array([(row > table).sum(axis=1) for row in table])
+        apart = np.zeros((len(table), len(table))) if margins is None else margins
+        fixed = np.array(
+            [(row - table > margin[:, None]).sum(axis=1) for row, margin in zip(table, apart, strict=True)]
+        )
     broken = fixed.T
     return Flips(fixed, broken, mcnemar(fixed, broken))

@@ -41,10 +41,19 @@ const load = (row) => {
 
 // Samples
 
-const changeOf = (before, after) => {
+// How far two scores may be apart and count as the same, as margins() of leaderboards/rank/changes.py has it.
+const HALF_A_DIGIT = 0.0005;
+const marginBetween = (before, after) => {
+  if (!arms.parts) return 0;
+  const gains = before.flatMap((score, index) => (score === null || after[index] === null ? [] : [after[index] - score]));
+  const moved = gains.length ? Math.abs(gains.reduce((sum, gain) => sum + gain, 0)) / gains.length : 0;
+  return Math.max(moved, HALF_A_DIGIT);
+};
+
+const changeOf = (before, after, margin) => {
   if (before === null || after === null) return "not scored";
   if (arms.graded) {
-    if (after === before) return "same";
+    if (Math.abs(after - before) <= margin) return "same";
     return after > before ? "better" : "worse";
   }
   const [wasRight, isRight] = [before > MAJORITY, after > MAJORITY];
@@ -133,7 +142,8 @@ const showAsMade = () => {
 const showArms = (views, seed) => {
   const nothing = new Array(arms.samples).fill(null);
   const [before, after] = ["against", "judged"].map((part) => views.get(part).view.scored?.scores ?? nothing);
-  const words = before.map((score, index) => changeOf(score, after[index]));
+  const margin = marginBetween(before, after);
+  const words = before.map((score, index) => changeOf(score, after[index], margin));
   const gains = words.map((word, index) => (word === "not scored" ? 0 : after[index] - before[index]));
   for (const sample of samples) {
     const index = sample.place - 1;
@@ -146,7 +156,8 @@ const showArms = (views, seed) => {
   const meaning = arms.graded
     ? `Better, worse or same: the mean score of ${judged} against that of ${base}.`
     : `Fixed: ${base} is wrong and ${judged} is right; broken: the reverse.`;
-  const ofAll = arms.graded ? "" : " Right means right in most seeds and wordings.";
+  const ofParts = "A sample’s score is its part of the whole score. It counts as changed where it moved by more than the whole did.";
+  const ofAll = arms.parts ? ` ${ofParts}` : arms.graded ? "" : " Right means right in most seeds and wordings.";
   about.textContent = base === judged ? "Both are the same arm: choose another." : meaning + (seed === "" ? ofAll : ` Of seed ${seed} alone, in its first wording.`);
   notes.hidden = true;
 };

@@ -85,6 +85,7 @@ def list_of_arms(arms: Arms, rows: Sequence[Row], starts: Sequence[int]) -> dict
         "starts": list(starts),
         "samples": len(arms.ids),
         "graded": arms.graded,
+        "parts": arms.of_parts,
         "shown": _shown(arms),
     }
     return {f"{answers_folder(arms.task)}/rows.js": script_call("gainboardArms", listed)}

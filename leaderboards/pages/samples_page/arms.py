@@ -13,7 +13,7 @@ from leaderboards.gathered import Site, is_whole
 from leaderboards.pages.parts.heads import METHOD_TITLES
 from leaderboards.pages.parts.samples import SHOWN, ShownPrediction, load_predictions
 from leaderboards.rank.baselines import UNTUNED
-from leaderboards.rank.changes import GRADES, VERDICTS, SampleChange, change_of, mean_scores
+from leaderboards.rank.changes import GRADES, VERDICTS, SampleChange, change_of, margin_between, mean_scores
 from leaderboards.rank.tables import Row
 
 
@@ -101,7 +101,20 @@ class Arms:
         if self.pair is None:
             return None
         before, after = (arm.scores.get(sample) for arm in self.pair)
-        return change_of(before, after, graded=self.graded)
+        return change_of(before, after, graded=self.graded, margin=self._margin)
+
+    @cached_property
+    def _margin(self) -> float:
+        """How far two scores may be apart and count as the same."""
+        if self.pair is None or not self.of_parts:
+            return 0.0
+        before, after = self.pair
+        return margin_between(before.scores, after.scores)
+
+    @property
+    def of_parts(self) -> bool:
+        """Whether the scores of samples are parts of a corpus score."""
+        return self.card.metrics[self.card.primary_metric].corpus
 
     def gain(self, sample: str) -> float:
         """By how much its score changed, from −1 to 1; 0 where it was not scored."""

@@ -116,13 +116,18 @@ def page_links(task: str, number: int, last: int) -> Iterator[PageLink]:
         former = page
 
 
+OF_PARTS = "A sample’s score is its part of the whole score. It counts as changed where it moved by more than the whole did."
+"""Of a corpus metric; static/arms.js says it, too."""
+
+
 def _lede(arms: Arms) -> str:
     lede = f"{count_of(len(arms.ids), 'test sample')} of {arms.model}, in the order of the data set."
     if arms.pair is None:
         return f"{lede} Only one arm was run: there is nothing to compare it with."
     base, judged = (arm.title for arm in arms.pair)
     if arms.graded:
-        return f"{lede} Better, worse or same: the mean score of {judged} against that of {base}."
+        meaning = f"Better, worse or same: the mean score of {judged} against that of {base}."
+        return f"{lede} {meaning}{f' {OF_PARTS}' if arms.of_parts else ''}"
     fixed = f"Fixed: {base} is wrong and {judged} is right; broken: the reverse."
     return f"{lede} {fixed} Right means right in most seeds and wordings."
 

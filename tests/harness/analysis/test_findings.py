@@ -1,5 +1,6 @@
 """Kinds of error, confusion, wrong labels, calibration, samples to see, and what is said of them."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from invented_arms import a_comparison, an_arm, asked
 from synthetic import task_card
 
 from harness.analysis.advice import Parts, findings_of
+from harness.analysis.amounts import Amounts
 from harness.analysis.analyse import analysis_of
 from harness.analysis.errors.calibration import calibration_of
 from harness.analysis.errors.changes import samples_to_see
@@ -15,7 +17,8 @@ from harness.analysis.errors.confusion import confusion_of
 from harness.analysis.errors.kinds import kinds_of, near_miss, within_edits
 from harness.analysis.errors.labels import label_errors_of
 from harness.analysis.errors.wordings import wordings_of
-from harness.records.analysis import ERROR_KINDS
+from harness.records.analysis import ERROR_KINDS, WordingRecord
+from harness.records.scores import MetricCard
 
 WRITTEN = task_card(output="generate")
 
@@ -339,6 +342,33 @@ def test_of_noise_nothing_is_said() -> None:
             arms.append(an_arm(method, scores, answers=answers.tolist(), card=WRITTEN))  # type: ignore[arg-type]
         spoken += bool(analysis_of(a_comparison(arms, samples, WRITTEN)).findings)
     assert spoken <= 5  # of 40 at 5 %, more in 1 % of cases
+
+
+def test_findings_are_in_the_unit_of_the_metric() -> None:
+    errors = MetricCard(description="error", low=0, high=50, higher_is_better=False, corpus=False)
+    card = replace(WRITTEN, primary_metric="mae", metrics={"mae": errors}, binary=False)
+    span = {"value": -0.1, "low": -0.2, "high": -0.05, "n": 80}
+    wording = WordingRecord(template="terse", score={**span, "value": 0.7}, difference=span, p=0.001)  # type: ignore[arg-type]
+    nothing = {
+        "slices": (),
+        "kinds": (),
+        "confusion": None,
+        "labels": None,
+        "agreement": 0.0,
+        "calibration": None,
+    }
+    said = {
+        card.primary_metric: findings_of(Parts(wordings=(wording,), amounts=Amounts.of(card), **nothing))[
+            0
+        ].sentence  # type: ignore[arg-type]
+        for card in (card, WRITTEN)
+    }
+    assert "'terse' costs 5.0 mae against the others" in said["mae"]
+    assert "'terse' costs 10.0 points against the others" in said[WRITTEN.primary_metric]
+    amounts = Amounts.of(card)
+    # A mean error of 15.0 where the rest has 10.0: lower is better.
+    assert (amounts.score(0.7), amounts.behind(0.8 - 0.7)) == ("15.0", "mae is 5.0 worse than on the rest")
+    assert Amounts.of(WRITTEN).behind(0.123) == "the score is 12.3 points below the rest"
 
 
 def test_nothing_to_say_of_nothing() -> None:
